@@ -18,7 +18,7 @@ setup: ## Prepare the Python environment (done by every other target too)
 lint: ## Format check, lint and import contracts
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
-	$(dir $(PY))lint-imports
+	$(dir $(PY))lint-imports --no-logo
 
 .PHONY: format
 format: ## Format and fix what can be fixed

@@ -1,0 +1,1 @@
+"""Decisions, pure: nothing here awaits, imports an SDK or reads a clock."""

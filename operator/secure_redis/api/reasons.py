@@ -1,0 +1,123 @@
+"""Condition types and reasons: one list, from which the documentation is generated."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class ConditionType(StrEnum):
+    """The conditions of a resource. Reconciling, Stalled and DriftDetected are abnormal when True (kstatus)."""
+
+    READY = "Ready"
+    RECONCILING = "Reconciling"
+    STALLED = "Stalled"
+    CACHE_AVAILABLE = "CacheAvailable"
+    TRANSPORT_SECURED = "TransportSecured"
+    CREDENTIALS_SYNCED = "CredentialsSynced"
+    COMPLIANT = "Compliant"
+    DRIFT_DETECTED = "DriftDetected"
+
+
+@dataclass(frozen=True, slots=True)
+class ReasonText:
+    """What a reason means and what to do, as the documentation prints it."""
+
+    meaning: str
+    remedy: str = "Nothing: this is the wanted state."
+    terminal: bool = False  # no retry mends it: shown as Stalled
+
+
+class Reason(StrEnum):
+    """Why a condition is as it is. Values are API: never renamed."""
+
+    # Good or passing states
+    PENDING = "Pending"
+    READY = "Ready"
+    ASSESSED = "Assessed"
+    AVAILABLE = "Available"
+    SECURED = "Secured"
+    PUBLISHED = "Published"
+    COMPLIANT = "Compliant"
+    NO_DRIFT = "NoDrift"
+    DRIFTED = "Drifted"
+    NOT_REQUESTED = "NotRequested"
+    PROGRESSING = "Progressing"
+    PAUSED = "Paused"
+    # The spec
+    INVALID_SPEC = "InvalidSpec"
+    INVALID_RESOURCE_ID = "InvalidResourceID"
+    SERVICE_NOT_SUPPORTED_YET = "ServiceNotSupportedYet"
+    # Identity, consent and grants
+    SERVICE_ACCOUNT_NOT_FOUND = "ServiceAccountNotFound"
+    SERVICE_ACCOUNT_NOT_ANNOTATED = "ServiceAccountNotAnnotated"
+    CONSENT_MISSING = "ConsentMissing"
+    NAMESPACE_NOT_BOUND = "NamespaceNotBound"
+    NO_IDENTITY = "NoIdentity"
+    NOT_GRANTED = "NotGranted"
+    TOKEN_REFUSED = "TokenRefused"  # noqa: S105 - a reason, not a token
+    # Azure at large
+    AZURE_UNREACHABLE = "AzureUnreachable"
+    AZURE_THROTTLED = "AzureThrottled"
+    AZURE_DENIED = "AzureDenied"
+    AZURE_ERROR = "AzureError"
+    SUBSCRIPTION_UNAVAILABLE = "SubscriptionUnavailable"
+    DENIED_BY_POLICY = "DeniedByPolicy"
+    LOCKED = "Locked"
+    # The cache
+    CACHE_NOT_FOUND = "CacheNotFound"
+    CACHE_GONE = "CacheGone"
+    CONFIRMING_ABSENCE = "ConfirmingAbsence"
+    CREATE_INTENDED = "CreateIntended"
+    CREATING = "Creating"
+    UPDATING = "Updating"
+    DELETING = "Deleting"
+    CACHE_FAILED = "CacheFailed"
+    CACHE_DISABLED = "CacheDisabled"
+    PROVISIONING_FAILED = "ProvisioningFailed"
+    RETIRED = "Retired"
+    NAME_TAKEN = "NameTaken"
+    QUOTA_EXCEEDED = "QuotaExceeded"
+    REQUEST_REFUSED = "RequestRefused"
+    BUSY = "Busy"
+    ADOPTION_REQUIRED = "AdoptionRequired"
+    OWNED_BY_ANOTHER = "OwnedByAnother"
+    NO_ROUTE = "NoRoute"
+    WOULD_DISCONNECT = "WouldDisconnect"
+    # Transport
+    NON_TLS_PORT_OPEN = "NonTLSPortOpen"
+    MINIMUM_TLS_TOO_LOW = "MinimumTLSTooLow"
+    MINIMUM_TLS_UNSET = "MinimumTLSUnset"
+    UNKNOWN = "Unknown"
+    # Findings
+    FINDINGS = "Findings"
+    # The credential
+    ACCESS_KEYS_DISABLED = "AccessKeysDisabled"
+    AUTHENTICATION_DISABLED = "AuthenticationDisabled"
+    VAULT_NOT_ALLOWED = "VaultNotAllowed"
+    VAULT_NOT_FOUND = "VaultNotFound"
+    VAULT_FORBIDDEN = "VaultForbidden"
+    VAULT_FIREWALL = "VaultFirewall"
+    VAULT_OTHER_TENANT = "VaultOtherTenant"
+    VAULT_SECRET_NOT_FOUND = "VaultSecretNotFound"  # noqa: S105 - a reason
+    VAULT_SECRET_DISABLED = "VaultSecretDisabled"  # noqa: S105 - a reason
+    VAULT_SECRET_EXPIRED = "VaultSecretExpired"  # noqa: S105 - a reason
+    VAULT_SECRET_NOT_YET_VALID = "VaultSecretNotYetValid"  # noqa: S105 - a reason
+    VAULT_SECRET_FOREIGN = "VaultSecretForeign"  # noqa: S105 - a reason
+    VAULT_SECRET_DELETED = "VaultSecretDeleted"  # noqa: S105 - a reason
+    KEY_MALFORMED = "KeyMalformed"
+    KEY_MISMATCH = "KeyMismatch"
+    KEY_UNPROVEN = "KeyUnproven"
+    STORING_KEY = "StoringKey"
+    NOT_OWNED = "NotOwned"
+    # The Secret
+    SECRET_FOREIGN = "SecretForeign"  # noqa: S105 - a reason
+    SECRET_IMMUTABLE = "SecretImmutable"  # noqa: S105 - a reason
+    SECRET_DELETING = "SecretDeleting"  # noqa: S105 - a reason
+    SECRET_REFUSED = "SecretRefused"  # noqa: S105 - a reason
+    NAMESPACE_TERMINATING = "NamespaceTerminating"
+    # Deletion
+    CONFIRMATION_REQUIRED = "ConfirmationRequired"
+    DELETION_UNKNOWN = "DeletionUnknown"
+    ABANDONED = "Abandoned"
+    RETAINED = "Retained"
+    # Ourselves
+    INTERNAL_ERROR = "InternalError"

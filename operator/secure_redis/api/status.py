@@ -1,0 +1,130 @@
+"""The status as it is written: small, without anything secret, without anything that changes by itself."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from secure_redis.api.reasons import ConditionType
+
+MESSAGE_LIMIT = 1024
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, populate_by_name=True, extra="ignore", alias_generator=to_camel)
+
+
+class Condition(_Part):
+    """One condition; `last_transition_time` is RFC 3339 and changes only when `status` flips."""
+
+    type: str
+    status: str
+    reason: str
+    message: str = ""
+    observed_generation: int | None = None
+    last_transition_time: str = ""
+
+
+class Binding(_Part):
+    """Service Binding's "provisioned service": the Secret's name."""
+
+    name: str
+
+
+class CacheStatus(_Part):
+    """What the cache is, as Azure last answered."""
+
+    host_name: str | None = None
+    port: int | None = None
+    service: str | None = None
+    sku: str | None = None
+    provisioning_state: str | None = None
+    redis_version: str | None = None
+    ownership: str | None = None
+
+
+class FindingStatus(_Part):
+    """A rule's result that is not Pass."""
+
+    rule: str
+    result: str
+    severity: str
+    message: str
+
+
+class ComplianceStatus(_Part):
+    """Counts of results and what is not Pass."""
+
+    passed: int = 0
+    failed: int = 0
+    unknown: int = 0
+    findings: tuple[FindingStatus, ...] = ()
+
+
+class DriftStatus(_Part):
+    """One field that differs. `since`: RFC 3339, when it was first seen to."""
+
+    path: str
+    declared: str
+    observed: str
+    drift_class: str = Field(alias="class")
+    since: str = ""
+
+
+class CredentialStatus(_Part):
+    """Which key is published: names and dates, nothing of the key."""
+
+    slot: str | None = None
+    key_vault_version: str | None = None
+    published_at: str | None = None
+    expires_at: str | None = None
+
+
+class PendingStatus(_Part):
+    """An irreversible action that was recorded and has not been seen to be done."""
+
+    action: str
+    recorded_at: str
+    detail: str = ""
+
+
+class LastHandled(_Part):
+    """The last value of each request annotation that was answered."""
+
+    refresh: str | None = None
+
+
+class Status(_Part):
+    """The whole status."""
+
+    observed_generation: int | None = None
+    conditions: tuple[Condition, ...] = ()
+    binding: Binding | None = None
+    cache: CacheStatus | None = None
+    compliance: ComplianceStatus | None = None
+    drift: tuple[DriftStatus, ...] = ()
+    credential: CredentialStatus | None = None
+    pending: PendingStatus | None = None
+    last_handled: LastHandled | None = None
+
+    def condition(self, kind: ConditionType) -> Condition | None:
+        """The condition of that type, if there is one."""
+        return next((condition for condition in self.conditions if condition.type == kind), None)
+
+    def document(self) -> dict[str, Any]:
+        """As it goes to the API server; absent members are left out."""
+        return self.model_dump(by_alias=True, exclude_none=True, mode="json")
+
+
+def merge_conditions(before: Iterable[Condition], now: Iterable[Condition], at: str) -> tuple[Condition, ...]:
+    """Carry `last_transition_time` over where the status did not flip, else set it to `at` (RFC 3339)."""
+    old = {condition.type: condition for condition in before}
+    merged = []
+    for condition in now:
+        previous = old.get(condition.type)
+        same = previous is not None and previous.status == condition.status
+        time = previous.last_transition_time if same and previous is not None else at
+        message = condition.message[:MESSAGE_LIMIT]
+        merged.append(condition.model_copy(update={"last_transition_time": time, "message": message}))
+    return tuple(merged)

@@ -1,0 +1,167 @@
+"""What a plan can hold. Each action states when it may run and how one sees that it is done; `act` has its effect."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import SecretBytes, SecretStr
+
+from secure_redis.api.status import PendingStatus
+from secure_redis.domain.grants import Power
+from secure_redis.domain.observation import FirewallRuleFacts
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """Base of all actions. Every action is idempotent and safe to repeat after a crash at any point."""
+
+
+# --- Kubernetes -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class AddFinalizer(Action):
+    """First action of a resource. Done: the finalizer is on the object."""
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveFinalizer(Action):
+    """Last action of a resource that goes. Done: the finalizer is off, or the object is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordIntent(Action):
+    """Writes `status.pending` with a resourceVersion precondition; the action itself waits for the next pass."""
+
+    pending: PendingStatus
+
+
+@dataclass(frozen=True, slots=True)
+class CreateSecret(Action):
+    """First write of the published Secret: a create, so that a foreign one is never taken. Done: it is there."""
+
+    name: str
+    data: Mapping[str, SecretBytes]
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class ApplySecret(Action):
+    """Later writes: apply by force on exactly this object (`uid`). `adopt`: set our ownerReference too."""
+
+    name: str
+    uid: str
+    data: Mapping[str, SecretBytes]
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    adopt: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseSecret(Action):
+    """Takes our ownerReference off, so that the Secret outlives the resource. Done: no controller owner of ours."""
+
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteSecret(Action):
+    """Deletes exactly this object. Done: it is gone."""
+
+    name: str
+    uid: str
+
+
+# --- Azure ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class AzureAction(Action):
+    """A write to Azure: needs a power, is audited, and ends the pass (one update at a time)."""
+
+    power: Power = field(init=False, default=Power.CORRECT)
+
+
+@dataclass(frozen=True, slots=True)
+class CreateCache(AzureAction):
+    """PUT of a cache that was never seen, by a raw body with the ownership tag. Done: a direct read finds it."""
+
+    body: Mapping[str, Any]
+    power: Power = field(init=False, default=Power.PROVISION)
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateCache(AzureAction):
+    """PATCH with only what differs. `fields`: the names for the audit record. Done: a read shows no difference."""
+
+    body: Mapping[str, Any]
+    fields: tuple[str, ...]
+    power: Power = field(init=False, default=Power.CORRECT)
+
+
+@dataclass(frozen=True, slots=True)
+class AdoptCache(AzureAction):
+    """PATCH of the tags (observed, declared and the ownership tag together). Done: the tag is ours."""
+
+    tags: Mapping[str, str]
+    power: Power = field(init=False, default=Power.PROVISION)
+
+
+@dataclass(frozen=True, slots=True)
+class PutFirewallRule(AzureAction):
+    """Adds or corrects one rule. Done: it is listed so."""
+
+    rule: FirewallRuleFacts
+    power: Power = field(init=False, default=Power.CORRECT)
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteFirewallRule(AzureAction):
+    """Removes one undeclared rule. Done: it is not listed."""
+
+    name: str
+    power: Power = field(init=False, default=Power.CORRECT)
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteCache(AzureAction):
+    """DELETE of a cache that carries our tag and was confirmed by name. Done: a direct read answers 404."""
+
+    power: Power = field(init=False, default=Power.DELETE)
+
+
+@dataclass(frozen=True, slots=True)
+class StoreKey(AzureAction):
+    """A new version of the Key Vault secret. Done: the current version's value is this key."""
+
+    vault: str
+    secret_name: str
+    value: SecretStr
+    tags: Mapping[str, str]
+    power: Power = field(init=False, default=Power.STORE_KEY)
+
+
+# --- the outcome ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The action took effect (or had already)."""
+
+    action: Action
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The action did not take effect; `reason` and `message` go to the status as they are."""
+
+    action: Action
+    reason: Any  # Reason
+    message: str
+    permanent: bool = False
+    retry_after: float | None = None
+
+
+Outcome = Done | Failed

@@ -1,0 +1,215 @@
+"""What an identity may be used for. Asked before every call; the only place that decides it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from fnmatch import fnmatchcase
+from urllib.parse import urlsplit
+
+from secure_redis.api.names import ALLOW, CLIENT_ID, DEFAULT_SERVICE_ACCOUNT, TENANT_ID
+from secure_redis.api.reasons import Reason
+from secure_redis.api.resource import SecureRedisCache
+from secure_redis.api.resource_id import CacheID, within
+from secure_redis.domain.observation import (
+    Identity,
+    NamespaceIdentity,
+    OperatorIdentity,
+    ServiceAccountFacts,
+    Unknown,
+)
+
+
+class Power(StrEnum):
+    """What an identity can be used to do."""
+
+    OBSERVE = "Observe"
+    PUBLISH_KEY = "PublishKey"
+    STORE_KEY = "StoreKey"
+    PROVISION = "Provision"
+    CORRECT = "Correct"
+    ROTATE = "Rotate"
+    DELETE = "Delete"
+
+
+SKU_ORDER = {"Basic": 0, "Standard": 1, "Premium": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class VaultScope:
+    """A vault, and which of its secrets (shell patterns)."""
+
+    uri: str
+    secret_names: tuple[str, ...] = ("*",)
+
+
+@dataclass(frozen=True, slots=True)
+class SkuLimit:
+    """The largest SKU: tier first, then capacity."""
+
+    name: str
+    capacity: int
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What may be done, for which namespaces, on what. Empty `locations` and no `largest_sku`: nothing is created."""
+
+    namespaces: tuple[str, ...]
+    powers: frozenset[Power]
+    caches: tuple[str, ...] = ()  # ARM scopes
+    vaults: tuple[VaultScope, ...] = ()
+    locations: tuple[str, ...] = ()
+    largest_sku: SkuLimit | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GrantPolicy:
+    """The operator's configuration. `grants` open its own identity; `caps` bound namespace identities (none: no cap)."""
+
+    grants: tuple[Grant, ...] = ()
+    caps: tuple[Grant, ...] = ()
+    operator_identity: bool = False  # whether an identity is configured at all
+
+
+@dataclass(frozen=True, slots=True)
+class VaultTarget:
+    """A secret in a vault, as the resource names it."""
+
+    uri: str
+    secret_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class CreationTarget:
+    """What a created cache would be."""
+
+    location: str
+    sku_name: str
+    sku_capacity: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why not. Goes to the status as it is."""
+
+    reason: Reason
+    message: str
+
+
+def resolve_identity(
+    resource: SecureRedisCache, account: ServiceAccountFacts | None | Unknown, policy: GrantPolicy
+) -> Identity | Refusal | Unknown:
+    """Whose Azure identity the resource uses.
+
+    `account` is the ServiceAccount that the spec names, or the default one of the namespace; None where there is none.
+    """
+    wanted = resource.spec.identity.service_account_name
+    if isinstance(account, Unknown):
+        return account
+    name = wanted or DEFAULT_SERVICE_ACCOUNT
+    if account is None:
+        if wanted:
+            return Refusal(
+                Reason.SERVICE_ACCOUNT_NOT_FOUND,
+                f"ServiceAccount {name!r} does not exist in this namespace; create it with the annotations "
+                f"{CLIENT_ID}, {TENANT_ID} and {ALLOW}",
+            )
+        if policy.operator_identity:
+            return OperatorIdentity()
+        return Refusal(
+            Reason.NO_IDENTITY,
+            f"no Azure identity: name a ServiceAccount in spec.identity.serviceAccountName or create {name!r} "
+            "in this namespace",
+        )
+    missing = [a for a, v in ((CLIENT_ID, account.client_id), (TENANT_ID, account.tenant_id)) if not v]
+    if missing:
+        return Refusal(
+            Reason.SERVICE_ACCOUNT_NOT_ANNOTATED,
+            f"ServiceAccount {name!r} lacks the annotation {' and '.join(missing)}",
+        )
+    if "*" not in account.allow and resource.key.name not in account.allow:
+        return Refusal(
+            Reason.CONSENT_MISSING,
+            f"ServiceAccount {name!r} does not consent: annotate it with {ALLOW}: {resource.key.name} (or *)",
+        )
+    return NamespaceIdentity(
+        resource.key.namespace, name, account.uid, account.client_id or "", account.tenant_id or ""
+    )
+
+
+def refuse(
+    policy: GrantPolicy,
+    identity: Identity,
+    namespace: str,
+    power: Power,
+    *,
+    cache: CacheID | None = None,
+    vault: VaultTarget | None = None,
+    creation: CreationTarget | None = None,
+) -> Refusal | None:
+    """Why `identity` may not be used for `power` here; None if it may."""
+    if isinstance(identity, NamespaceIdentity):
+        if identity.namespace != namespace:  # no spelling leads here; the last line of defence
+            return Refusal(Reason.NOT_GRANTED, "the identity belongs to another namespace")
+        candidates: Iterable[Grant] = policy.caps
+        if not policy.caps:
+            return None
+        who = "this namespace's identities"
+    else:
+        candidates = policy.grants
+        who = "the operator's identity"
+    for grant in candidates:
+        if _covers(grant, namespace, power, cache, vault, creation):
+            return None
+    what = [f"the power {power}"]
+    if cache is not None:
+        what.append(f"on {cache.text}")
+    if vault is not None:
+        what.append(f"on the secret {vault.secret_name} of {vault.uri}")
+    if creation is not None:
+        what.append(f"for {creation.sku_name} {creation.sku_capacity} in {creation.location}")
+    return Refusal(
+        Reason.NOT_GRANTED,
+        f"the operator's configuration does not grant {who} {' '.join(what)} for namespace {namespace!r}",
+    )
+
+
+def _covers(
+    grant: Grant,
+    namespace: str,
+    power: Power,
+    cache: CacheID | None,
+    vault: VaultTarget | None,
+    creation: CreationTarget | None,
+) -> bool:
+    if power not in grant.powers or not any(fnmatchcase(namespace, pattern) for pattern in grant.namespaces):
+        return False
+    if cache is not None and not any(within(scope, cache.text) for scope in grant.caches):
+        return False
+    if vault is not None and not any(_vault_covers(scope, vault) for scope in grant.vaults):
+        return False
+    return creation is None or _creation_covers(grant, creation)
+
+
+def _vault_covers(scope: VaultScope, target: VaultTarget) -> bool:
+    if authority(scope.uri) != authority(target.uri):
+        return False
+    return any(fnmatchcase(target.secret_name.lower(), pattern.lower()) for pattern in scope.secret_names)
+
+
+def _creation_covers(grant: Grant, creation: CreationTarget) -> bool:
+    limit = grant.largest_sku
+    if limit is None or normal_location(creation.location) not in map(normal_location, grant.locations):
+        return False
+    wanted, largest = SKU_ORDER.get(creation.sku_name, 99), SKU_ORDER.get(limit.name, -1)
+    return wanted < largest or (wanted == largest and creation.sku_capacity <= limit.capacity)
+
+
+def authority(uri: str) -> str:
+    """Host and port of a URI in lower case, as vaults are compared: `https://A.b/` gives `a.b`."""
+    return urlsplit(uri).netloc.lower()
+
+
+def normal_location(location: str) -> str:
+    """Azure's location names without regard to case and spaces: `West Europe` gives `westeurope`."""
+    return location.replace(" ", "").lower()

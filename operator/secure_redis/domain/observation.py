@@ -1,0 +1,233 @@
+"""What one pass saw. What could not be read is `Unknown` with the reason, never a default."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from pydantic import SecretBytes, SecretStr
+
+from secure_redis.api.reasons import Reason
+from secure_redis.api.resource_id import CacheID
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A thing that could not be read. `retry_after` in seconds where the other side named a time."""
+
+    reason: Reason
+    message: str
+    retry_after: float | None = None
+    permanent: bool = False  # no retry will mend it
+
+
+@dataclass(frozen=True, slots=True)
+class NotRead:
+    """A thing this pass had no need to read."""
+
+
+NOT_READ = NotRead()
+
+
+# --- identity -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceAccountFacts:
+    """A ServiceAccount's annotations that concern us."""
+
+    name: str
+    uid: str
+    client_id: str | None
+    tenant_id: str | None
+    allow: tuple[str, ...]  # resource names, or "*"
+
+
+@dataclass(frozen=True, slots=True)
+class NamespaceIdentity:
+    """An Azure identity federated with a ServiceAccount of the resource's own namespace."""
+
+    namespace: str
+    service_account: str
+    uid: str
+    client_id: str
+    tenant_id: str
+
+    def __str__(self) -> str:
+        return f"ServiceAccount {self.namespace}/{self.service_account} (client {self.client_id})"
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorIdentity:
+    """The operator's own Azure identity, usable only through grants."""
+
+    def __str__(self) -> str:
+        return "the operator's identity"
+
+
+Identity = NamespaceIdentity | OperatorIdentity
+
+
+# --- the cache ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class PrivateEndpoint:
+    """A private endpoint connection: `status` is Approved, Pending, Rejected or Disconnected."""
+
+    name: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class FirewallRuleFacts:
+    """A firewall rule as Azure holds it (`name` without the cache's prefix)."""
+
+    name: str
+    start_ip: str
+    end_ip: str
+
+
+@dataclass(frozen=True, slots=True)
+class CacheFacts:
+    """A cache as Azure answered. `None`: the answer did not say; that is not the same as safe."""
+
+    resource_id: CacheID
+    location: str
+    sku_name: str
+    sku_family: str
+    sku_capacity: int
+    provisioning_state: str
+    host_name: str | None = None
+    tls_port: int | None = None
+    plaintext_port: int | None = None
+    redis_version: str | None = None
+    non_tls_port_enabled: bool | None = None
+    minimum_tls_version: str | None = None
+    public_network_access: str | None = None
+    access_keys_disabled: bool | None = None
+    authentication_disabled: bool | None = None  # redisConfiguration.authnotrequired
+    entra_enabled: bool | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    zones: tuple[str, ...] = ()
+    replicas: int | None = None
+    shards: int | None = None
+    subnet_id: str | None = None
+    identity_type: str | None = None
+    user_assigned_ids: tuple[str, ...] = ()
+    private_endpoints: tuple[PrivateEndpoint, ...] = ()
+
+    @property
+    def has_approved_private_endpoint(self) -> bool:
+        """Whether at least one private endpoint connection is approved."""
+        return any(endpoint.status.lower() == "approved" for endpoint in self.private_endpoints)
+
+
+@dataclass(frozen=True, slots=True)
+class CacheAbsent:
+    """Azure answered 404 to a direct read. `confirmed`: twice, the wanted time apart."""
+
+    confirmed: bool
+    message: str
+    group_missing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OperationFacts:
+    """The last long-running operation this process started on the cache; none survives a restart."""
+
+    status: str  # InProgress | Succeeded | Failed | Canceled
+    code: str | None = None
+    message: str | None = None
+
+
+# --- keys and the vault ---------------------------------------------------------------------------------------------
+
+
+class Slot(StrEnum):
+    """Which of a cache's two keys."""
+
+    PRIMARY = "Primary"
+    SECONDARY = "Secondary"
+
+
+@dataclass(frozen=True, slots=True)
+class ListedKeys:
+    """Both keys as listKeys answered."""
+
+    primary: SecretStr
+    secondary: SecretStr
+
+
+@dataclass(frozen=True, slots=True)
+class VaultSecretFacts:
+    """One version of a Key Vault secret. `value` is None where the version was not usable, so it was not kept."""
+
+    vault: str
+    name: str
+    version: str
+    enabled: bool
+    value: SecretStr | None = None
+    not_before: datetime | None = None
+    expires: datetime | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    latest: bool = True  # False: a pinned version that is not the newest
+
+
+@dataclass(frozen=True, slots=True)
+class VaultSecretAbsent:
+    """The vault answered that there is no such secret (or version)."""
+
+    message: str
+    deleted: bool = False  # soft-deleted: the name cannot be reused
+
+
+class AuthenticationResult(StrEnum):
+    """What AUTH over verified TLS at the host that ARM reports said."""
+
+    ACCEPTED = "Accepted"
+    REFUSED = "Refused"
+
+
+# --- Kubernetes -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SecretFacts:
+    """A Secret of the resource's namespace that bears the published name."""
+
+    name: str
+    uid: str
+    resource_version: str
+    type: str
+    data: Mapping[str, SecretBytes] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    owner_uid: str | None = None  # of the controller ownerReference
+    owner_name: str | None = None
+    owner_kind: str | None = None
+    immutable: bool = False
+    deleting: bool = False
+
+
+# --- the whole ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """Everything one pass saw, at one time."""
+
+    now: datetime
+    namespace_terminating: bool = False
+    identity: Identity | Unknown | NotRead = NOT_READ
+    cache: CacheFacts | CacheAbsent | Unknown | NotRead = NOT_READ
+    cache_fresh: bool = False  # read directly in this pass, not from the inventory
+    operation: OperationFacts | None = None
+    firewall_rules: tuple[FirewallRuleFacts, ...] | Unknown | NotRead = NOT_READ
+    keys: ListedKeys | Unknown | NotRead = NOT_READ
+    vault: VaultSecretFacts | VaultSecretAbsent | Unknown | NotRead = NOT_READ
+    authentication: AuthenticationResult | Unknown | NotRead = NOT_READ
+    secret: SecretFacts | None | Unknown | NotRead = NOT_READ
+    # Other Secrets of this resource, left from an earlier connection.secretName.
+    former_secrets: tuple[SecretFacts, ...] = ()
+    name_available: bool | Unknown | NotRead = NOT_READ

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import SecretBytes, SecretStr
 
-from secure_redis.api.status import PendingStatus
+from secure_redis.api.reasons import Reason
 from secure_redis.domain.grants import Power
 from secure_redis.domain.observation import FirewallRuleFacts
 
@@ -27,13 +27,6 @@ class AddFinalizer(Action):
 @dataclass(frozen=True, slots=True)
 class RemoveFinalizer(Action):
     """Last action of a resource that goes. Done: the finalizer is off, or the object is gone."""
-
-
-@dataclass(frozen=True, slots=True)
-class RecordIntent(Action):
-    """Writes `status.pending` with a resourceVersion precondition; the action itself waits for the next pass."""
-
-    pending: PendingStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +151,7 @@ class Failed:
     """The action did not take effect; `reason` and `message` go to the status as they are."""
 
     action: Action
-    reason: Any  # Reason
+    reason: Reason
     message: str
     permanent: bool = False
     retry_after: float | None = None

@@ -64,7 +64,7 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class GrantPolicy:
-    """The operator's configuration. `grants` open its own identity; `caps` bound namespace identities (none: no cap)."""
+    """The operator's configuration. `grants` open its own identity, `caps` bound the namespaces'."""
 
     grants: tuple[Grant, ...] = ()
     caps: tuple[Grant, ...] = ()

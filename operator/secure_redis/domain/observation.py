@@ -182,6 +182,22 @@ class VaultSecretAbsent:
     deleted: bool = False  # soft-deleted: the name cannot be reused
 
 
+class ProvenBy(StrEnum):
+    """Why a value is known to be a live key."""
+
+    LISTED = "Listed"  # equals one of the two keys that listKeys answered
+    AUTHENTICATED = "Authenticated"  # AUTH over verified TLS
+    TAGGED = "Tagged"  # the vault's owner says so
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """A vault value is a live key of this cache; `slot` where it is known which."""
+
+    by: ProvenBy
+    slot: Slot | None
+
+
 class AuthenticationResult(StrEnum):
     """What AUTH over verified TLS at the host that ARM reports said."""
 
@@ -227,6 +243,7 @@ class Observation:
     keys: ListedKeys | Unknown | NotRead = NOT_READ
     vault: VaultSecretFacts | VaultSecretAbsent | Unknown | NotRead = NOT_READ
     authentication: AuthenticationResult | Unknown | NotRead = NOT_READ
+    proven: Proven | None = None  # from an earlier pass of this process, for this very version
     secret: SecretFacts | None | Unknown | NotRead = NOT_READ
     # Other Secrets of this resource, left from an earlier connection.secretName.
     former_secrets: tuple[SecretFacts, ...] = ()

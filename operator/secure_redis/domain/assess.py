@@ -1,0 +1,125 @@
+"""The pure middle of the corridor: from an observation to findings, drift and a verdict on the credential."""
+
+from dataclasses import dataclass, field
+
+from secure_redis.api.names import OWNER_TAG
+from secure_redis.api.resource import Access, SecureRedisCache
+from secure_redis.domain import connection, credential, normalise
+from secure_redis.domain.connection import ConnectionData
+from secure_redis.domain.drift import Drift, drift
+from secure_redis.domain.grants import Refusal
+from secure_redis.domain.observation import (
+    CacheFacts,
+    ListedKeys,
+    NotRead,
+    Observation,
+    Proven,
+    Slot,
+    Unknown,
+    VaultSecretAbsent,
+    VaultSecretFacts,
+)
+from secure_redis.domain.ownership import Ownership, ownership
+from secure_redis.domain.proof import prove
+from secure_redis.domain.rules import Compliance
+from secure_redis.domain.rules import assess as judge
+
+PROVIDER_ADDRESS = "ProviderAddress"
+
+
+@dataclass(frozen=True, slots=True)
+class ToStore:
+    """A key that belongs into Key Vault and is not there."""
+
+    slot: Slot
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialVerdict:
+    """Either `data` to publish, or why there is none (`refused`). `store`: the key must go to Key Vault first."""
+
+    proven: Proven | None = None
+    data: ConnectionData | None = None
+    refused: Refusal | Unknown | None = None
+    store: ToStore | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """What the observation means. None: could not be judged because the cache was not read."""
+
+    compliance: Compliance | None = None
+    drift: tuple[Drift, ...] | None = None
+    ownership: Ownership | None = None
+    credential: CredentialVerdict = field(default_factory=CredentialVerdict)
+
+
+def assess(resource: SecureRedisCache, seen: Observation, *, cluster_uid: str, ca: str | None) -> Assessment:
+    """Judge one observation. `ca`: PEM that clients need to verify the endpoint, where a public one does not do."""
+    if not isinstance(seen.cache, CacheFacts):
+        return Assessment()
+    owned = ownership(seen.cache, cluster_uid, resource.uid)
+    return Assessment(
+        compliance=judge(resource, seen),
+        drift=drift(resource, seen.cache, seen.firewall_rules),
+        ownership=owned,
+        credential=_credential(resource, seen, seen.cache, owned, ca),
+    )
+
+
+def _credential(
+    resource: SecureRedisCache, seen: Observation, cache: CacheFacts, owned: Ownership, ca: str | None
+) -> CredentialVerdict:
+    settings = resource.spec.authentication
+    if settings is None or isinstance(seen.vault, NotRead):
+        return CredentialVerdict()
+    if isinstance(seen.identity, Unknown | NotRead):
+        return CredentialVerdict()
+    if isinstance(seen.vault, Unknown):
+        return CredentialVerdict(refused=seen.vault)
+    barred = credential.barred(cache)
+    if barred is not None:
+        return CredentialVerdict(refused=barred)
+    writes = settings.key_vault.access is Access.READ_WRITE
+    if writes and owned is not Ownership.OWNED:
+        return CredentialVerdict(refused=credential.not_ours_to_store(OWNER_TAG))
+    if writes:
+        stored = _to_store(resource, seen.vault, seen.keys)
+        if stored is not None:
+            return stored
+    if isinstance(seen.vault, VaultSecretAbsent):
+        return CredentialVerdict(refused=credential.absent(seen.vault))
+    unusable = credential.usable(seen.vault, seen.now)
+    if unusable is not None:
+        return CredentialVerdict(refused=unusable)
+    verdict = seen.proven or prove(resource, seen.identity, seen.vault, seen.keys, seen.authentication)
+    if not isinstance(verdict, Proven):
+        return CredentialVerdict(refused=verdict)
+    if seen.vault.value is None:
+        return CredentialVerdict(refused=credential.usable(seen.vault, seen.now))
+    data = connection.build(resource, cache, seen.vault.value, vault=seen.vault, slot=verdict.slot, ca=ca)
+    if isinstance(data, Refusal):
+        return CredentialVerdict(proven=verdict, refused=data)
+    return CredentialVerdict(proven=verdict, data=data)
+
+
+def _to_store(
+    resource: SecureRedisCache, vault: VaultSecretFacts | VaultSecretAbsent, keys: ListedKeys | Unknown | NotRead
+) -> CredentialVerdict | None:
+    """A vault secret is written only if it is absent or its current version says it is this cache's."""
+    if isinstance(vault, VaultSecretAbsent):
+        if vault.deleted:
+            return CredentialVerdict(refused=credential.absent(vault))
+        if not isinstance(keys, ListedKeys):
+            return CredentialVerdict(refused=credential.keys_needed(keys))
+        return CredentialVerdict(store=ToStore(Slot.PRIMARY))
+    address = normalise.tag(vault.tags, PROVIDER_ADDRESS)
+    if address is None or not normalise.same_id(address, resource.cache.text):
+        return CredentialVerdict(refused=credential.foreign(vault, resource.cache))
+    if not isinstance(keys, ListedKeys) or vault.value is None or not vault.enabled:
+        return None
+    if credential.slot_of(vault.value, keys) is not None:
+        return None
+    # Ours, and no key of the cache any more: somebody regenerated it.
+    claimed = normalise.tag(vault.tags, "CredentialId")
+    return CredentialVerdict(store=ToStore(Slot.SECONDARY if claimed == Slot.SECONDARY else Slot.PRIMARY))

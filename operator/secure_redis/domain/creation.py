@@ -1,0 +1,103 @@
+"""What a cache is created from, and the sentences around its being there or not."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from secure_redis.api import names
+from secure_redis.api.reasons import Reason
+from secure_redis.api.resource import SecureRedisCache
+from secure_redis.domain.grants import CreationTarget
+
+CREATING = "Azure is creating the cache; this takes 10 to 20 minutes"
+FOREIGN = (
+    f"the cache carries the tag {names.OWNER_TAG} of another SecureRedisCache: one resource provisions a cache, any "
+    "number may validate it (mode: Validate)"
+)
+
+
+def was_seen(resource: SecureRedisCache) -> bool:
+    """Whether an earlier pass saw the cache. Nothing that was once seen is created again unasked."""
+    cache = resource.status.cache
+    return cache is not None and cache.provisioning_state is not None
+
+
+def gone(resource: SecureRedisCache) -> str:
+    """The sentence for a cache that is not there any more."""
+    return (
+        f"cache {resource.cache.name!r} existed and is gone; it is not created again by itself because its data is "
+        "lost: delete and re-create this resource to have it made anew"
+    )
+
+
+def name_taken(resource: SecureRedisCache) -> str:
+    """The sentence for a name that somebody else holds."""
+    return (
+        f"the name {resource.cache.name!r} is taken (cache names are unique over all of Azure): choose another in a "
+        "new resource"
+    )
+
+
+def adoption(resource: SecureRedisCache) -> str:
+    """How an existing cache is taken over."""
+    return (
+        f"the cache exists and was not made by this resource, so nothing is changed; status.drift shows what would "
+        f"be. To take it over annotate {names.ADOPT}: {resource.cache.name}"
+    )
+
+
+def busy_reason(state: str) -> Reason:
+    """The reason that goes with a busy provisioning state."""
+    return {"creating": Reason.CREATING, "deleting": Reason.DELETING}.get(state.lower(), Reason.UPDATING)
+
+
+def busy(state: str) -> str:
+    """The sentence that goes with a busy provisioning state."""
+    return CREATING if state.lower() == "creating" else f"Azure is working on the cache ({state})"
+
+
+def target(resource: SecureRedisCache) -> CreationTarget:
+    """Where and how large the cache would be. The schema says that Provision has these."""
+    wanted = resource.spec.provision
+    if wanted is None or wanted.redis is None:
+        return CreationTarget("", "", 0)
+    return CreationTarget(wanted.location, wanted.redis.sku.name, wanted.redis.sku.capacity)
+
+
+def tags(resource: SecureRedisCache, owner: str, observed: Mapping[str, str] | None = None) -> Mapping[str, str]:
+    """Observed, declared and the ownership tag together: Azure replaces all tags at once; names have no case."""
+    declared = dict(resource.spec.provision.tags) if resource.spec.provision else {}
+    taken = {name.lower() for name in (*declared, names.OWNER_TAG)}
+    kept = {name: value for name, value in (observed or {}).items() if name.lower() not in taken}
+    return {**kept, **declared, names.OWNER_TAG: owner}
+
+
+def body(resource: SecureRedisCache, owner: str) -> Mapping[str, Any]:
+    """The raw PUT body: every security setting explicit, nothing that was not asked for."""
+    wanted = resource.spec.provision
+    if wanted is None or wanted.redis is None:
+        raise ValueError("mode Provision without spec.provision.redis")
+    sku = wanted.redis.sku
+    properties: dict[str, Any] = {
+        "sku": {"name": sku.name, "family": sku.family, "capacity": sku.capacity},
+        "enableNonSslPort": False,
+        "minimumTlsVersion": resource.spec.transport.minimum_tls_version,
+        "publicNetworkAccess": resource.spec.network.public_access,
+    }
+    if wanted.redis.redis_version is not None:
+        properties["redisVersion"] = wanted.redis.redis_version
+    if wanted.redis.replicas is not None:
+        properties["replicasPerPrimary"] = wanted.redis.replicas
+    if wanted.redis.shards:
+        properties["shardCount"] = wanted.redis.shards
+    document: dict[str, Any] = {
+        "location": wanted.location,
+        "tags": dict(tags(resource, owner)),
+        "properties": properties,
+    }
+    if wanted.redis.zones:
+        document["zones"] = list(wanted.redis.zones)
+    if wanted.identity.type != "None":
+        document["identity"] = {"type": wanted.identity.type}
+        if wanted.identity.user_assigned_ids:
+            document["identity"]["userAssignedIdentities"] = {item: {} for item in wanted.identity.user_assigned_ids}
+    return document

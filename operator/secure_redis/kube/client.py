@@ -1,0 +1,330 @@
+"""The API server over `kubernetes.aio`, in plain dicts: bounded, time-boxed, fenced. Typed models cost 22 MiB more."""
+
+import asyncio
+import json
+import re
+import ssl
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, Literal, NamedTuple
+
+import aiohttp
+from kubernetes.aio import config as kubernetes_config
+from kubernetes.aio.client.api_client import ApiClient
+from kubernetes.aio.client.configuration import Configuration
+
+from secure_redis.api import names
+from secure_redis.telemetry.build import version
+from secure_redis.telemetry.redaction import redact
+
+Body = Mapping[str, Any]
+Query = Mapping[str, str | int | bool]
+PatchKind = Literal["merge", "json", "apply"]
+
+USER_AGENT: Final = f"{names.MANAGER}/{version()}"
+PAGE: Final = 500
+_PATCH_TYPES: Final[Mapping[PatchKind, str]] = {
+    "merge": "application/merge-patch+json",
+    "json": "application/json-patch+json",
+    "apply": "application/apply-patch+yaml",
+}
+_MESSAGE_LIMIT: Final = 500
+# An object's values follow these words in the API server's validation messages.
+_QUOTES_VALUE: Final = re.compile(r"(?is)\b(?:invalid|unsupported|duplicate) value\b.*")
+
+
+class ApiFailure(Exception):
+    """The API server refused or could not be reached (`status` 0). The text never holds an object's data.
+
+    `reason` is the machine's word (`AlreadyExists`, `Forbidden`, …; `Unreachable` and `Timeout` are ours),
+    `causes` the reasons and fields of `details.causes`, `retry_after` seconds where the server named a time.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        reason: str,
+        message: str,
+        retry_after: float | None = None,
+        causes: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__(f"{status} {reason}: {message}" if status else f"{reason}: {message}")
+        self.status = status
+        self.reason = reason
+        self.message = message
+        self.retry_after = retry_after
+        self.causes = causes
+
+    @property
+    def transient(self) -> bool:
+        """Whether a later try can succeed though nobody changes anything."""
+        return self.status in (0, 408, 429) or self.status >= 500
+
+
+class Listed(NamedTuple):
+    """All items of a list (every page) and the resourceVersion a watch can start from."""
+
+    items: list[dict[str, Any]]
+    resource_version: str
+
+
+class KubeClient:
+    """Requests with plain dicts.
+
+    `fence` is called before every write and raises when leadership may be lost; `on_request(method, status, seconds)`
+    is called after every request (status 0: no answer). `limit` bounds requests in flight; watches are not counted.
+    """
+
+    def __init__(
+        self,
+        api: ApiClient,
+        *,
+        fence: Callable[[], None] | None = None,
+        on_request: Callable[[str, int, float], None] | None = None,
+        limit: int = 32,
+        timeout: float = 20.0,
+    ) -> None:
+        self._api = api
+        self._fence = fence
+        self._on_request = on_request
+        self._slots = asyncio.Semaphore(limit)
+        self._timeout = timeout
+
+    @property
+    def host(self) -> str:
+        """The API server's base URL."""
+        return str(self._api.configuration.host)
+
+    async def close(self) -> None:
+        """Close the session and its connections."""
+        await self._api.close()
+
+    async def get(self, path: str, query: Query | None = None) -> dict[str, Any]:
+        """Read one object (or any document) at `path`."""
+        return await self._request("GET", path, query)
+
+    async def list(self, path: str, query: Query | None = None) -> Listed:
+        """Read all pages of a list. Items carry apiVersion and kind, which the API server leaves out."""
+        items: list[dict[str, Any]] = []
+        pages: dict[str, str | int | bool] = {"limit": PAGE, **(query or {})}
+        while True:
+            page = await self._request("GET", path, pages)
+            meta = page.get("metadata") or {}
+            kind = str(page.get("kind") or "").removesuffix("List")
+            items += [{"apiVersion": page.get("apiVersion"), "kind": kind, **item} for item in page.get("items") or ()]
+            if not meta.get("continue"):
+                return Listed(items, str(meta.get("resourceVersion") or ""))
+            pages["continue"] = meta["continue"]
+
+    async def create(
+        self, path: str, body: Body, query: Query | None = None, *, fenced: bool = True
+    ) -> dict[str, Any]:
+        """POST. `fenced=False` only for what is no write: reviews."""
+        return await self._request("POST", path, query, body, fenced=fenced)
+
+    async def replace(self, path: str, body: Body) -> dict[str, Any]:
+        """PUT; `metadata.resourceVersion` in the body is the precondition."""
+        return await self._request("PUT", path, None, body, fenced=True)
+
+    async def patch(
+        self,
+        path: str,
+        body: Body | Sequence[Any],
+        content_type: PatchKind,
+        *,
+        field_manager: str = names.FIELD_MANAGER,
+        force: bool = False,
+    ) -> dict[str, Any]:
+        """PATCH. `metadata.uid` and `metadata.resourceVersion` in a merge or apply body are preconditions."""
+        query: dict[str, str | int | bool] = {"fieldManager": field_manager}
+        if content_type == "apply":
+            query["force"] = force
+        headers = {"Content-Type": _PATCH_TYPES[content_type]}
+        return await self._request("PATCH", path, query, body, fenced=True, headers=headers)
+
+    async def delete(self, path: str, *, uid: str, resource_version: str | None = None) -> dict[str, Any]:
+        """DELETE exactly the object with this uid (and, where given, in this version)."""
+        preconditions = {"uid": uid, **({"resourceVersion": resource_version} if resource_version else {})}
+        options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": preconditions}
+        return await self._request("DELETE", path, None, options, fenced=True)
+
+    async def watch(
+        self,
+        path: str,
+        query: Query | None = None,
+        *,
+        resource_version: str = "",
+        inactivity: float = 90.0,
+    ) -> AsyncIterator[tuple[str, dict[str, Any]]]:
+        """Events from `resource_version` on: ADDED, MODIFIED, DELETED and BOOKMARK with their objects.
+
+        Ends when the server ends the stream, which it does every few minutes. Bookmarks come at least once a minute,
+        so `inactivity` seconds without a line mean a dead connection (facts/kopf.md §2).
+
+        Raises:
+            ApiFailure: 410 when the version is too old to resume; `Timeout` when the stream fell silent.
+
+        """
+        parameters: dict[str, str | int | bool] = {"watch": "1", "allowWatchBookmarks": "true", **(query or {})}
+        if resource_version:
+            parameters["resourceVersion"] = resource_version
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=self._timeout, sock_read=inactivity)
+        started = time.monotonic()
+        try:
+            response = await self._send("GET", path, parameters, None, {}, timeout)
+            try:
+                self._note("WATCH", response.status, started)
+                if response.status != 200:
+                    raise _failure(response.status, await response.read(), response.headers)
+                while line := await response.content.readline():
+                    kind, body = _event(line)
+                    yield kind, body
+            finally:
+                response.close()
+        except (TimeoutError, aiohttp.ServerTimeoutError):
+            raise ApiFailure(0, "Timeout", "the watch fell silent") from None
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise ApiFailure(0, "Unreachable", f"the watch broke: {type(error).__name__}") from None
+
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        query: Query | None,
+        body: Body | Sequence[Any] | None = None,
+        *,
+        fenced: bool = False,
+        headers: Mapping[str, str] | None = None,
+    ) -> dict[str, Any]:
+        async with self._slots:
+            if fenced and self._fence is not None:
+                self._fence()  # after the wait for a slot: as close to the write as can be
+            started = time.monotonic()
+            try:
+                async with asyncio.timeout(self._timeout):
+                    timeout = aiohttp.ClientTimeout(total=self._timeout)
+                    response = await self._send(method, path, query, body, headers or {}, timeout)
+                    async with response:
+                        content = await response.read()
+            except TimeoutError:
+                self._note(method, 0, started)
+                raise ApiFailure(0, "Timeout", f"the API server did not answer in {self._timeout:g} s") from None
+            except (aiohttp.ClientError, OSError) as error:
+                self._note(method, 0, started)
+                raise ApiFailure(0, "Unreachable", f"no connection to the API server: {type(error).__name__}") from None
+        self._note(method, response.status, started)
+        if response.status >= 300:
+            raise _failure(response.status, content, response.headers)
+        try:
+            document = json.loads(content)
+        except ValueError:
+            raise ApiFailure(0, "Malformed", "the API server's answer is not JSON") from None
+        if not isinstance(document, dict):
+            raise ApiFailure(0, "Malformed", "the API server's answer is not an object")
+        return document
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        query: Query | None,
+        body: Body | Sequence[Any] | None,
+        headers: Mapping[str, str],
+        timeout: aiohttp.ClientTimeout,
+    ) -> aiohttp.ClientResponse:
+        parameters = [(name, str(value).lower() if isinstance(value, bool) else value) for name, value in (query or {}).items()]
+        # The body does not pass through the serialiser: it is JSON already and can be large.
+        verb, url, sent, _, _ = await self._api.param_serialize(
+            method,
+            path,
+            query_params=parameters,
+            header_params={"Accept": "application/json", **headers},
+            auth_settings=["BearerToken"],
+        )
+        answer = await self._api.call_api(verb, url, header_params=sent, body=body, _request_timeout=timeout)
+        response: aiohttp.ClientResponse = answer.response
+        return response
+
+    def _note(self, method: str, status: int, started: float) -> None:
+        if self._on_request is not None:
+            self._on_request(method, status, time.monotonic() - started)
+
+
+def _event(line: bytes) -> tuple[str, dict[str, Any]]:
+    event = json.loads(line)
+    kind, body = str(event["type"]), event["object"]
+    if kind == "ERROR":
+        raise _status(int(body.get("code") or 0), body, None)
+    return kind, body
+
+
+def _failure(status: int, content: bytes, headers: Mapping[str, str]) -> ApiFailure:
+    try:
+        retry_after: float | None = max(0.0, float(headers.get("Retry-After", "")))
+    except ValueError:
+        retry_after = None
+    try:
+        document = json.loads(content)
+    except ValueError:
+        document = None
+    if not isinstance(document, dict) or document.get("kind") != "Status":
+        return ApiFailure(status, "Unknown", "an answer that is not from a Kubernetes API server", retry_after)
+    return _status(status, document, retry_after)
+
+
+def _status(status: int, document: Body, retry_after: float | None) -> ApiFailure:
+    details = document.get("details") or {}
+    causes = tuple(
+        part
+        for cause in details.get("causes") or ()
+        for part in (cause.get("reason"), cause.get("field"))
+        if part
+    )
+    if retry_after is None and details.get("retryAfterSeconds"):
+        retry_after = float(details["retryAfterSeconds"])
+    message = _QUOTES_VALUE.sub("a value is not legal", str(document.get("message") or ""))
+    message = redact(message)[:_MESSAGE_LIMIT]
+    return ApiFailure(status, str(document.get("reason") or "Unknown"), message, retry_after, causes)
+
+
+async def connect(kubeconfig: Path | None = None, context: str | None = None) -> ApiClient:
+    """A session of its own with the API server: in-cluster (the projected token is re-read every minute), or a file's.
+
+    Raises:
+        kubernetes.aio.config.ConfigException: neither a cluster around us nor a usable file.
+
+    """
+    configuration = Configuration()
+    if kubeconfig is None:
+        kubernetes_config.load_incluster_config(client_configuration=configuration)
+    else:
+        await kubernetes_config.load_kube_config(
+            config_file=str(kubeconfig), context=context, client_configuration=configuration, persist_config=False
+        )
+    configuration.connection_pool_maxsize = 0  # KubeClient's own bound counts; watches must not use it up
+    api = ApiClient(configuration=configuration)
+    api.user_agent = USER_AGENT
+    return api
+
+
+def session(configuration: Configuration, *, limit: int = 20) -> aiohttp.ClientSession:
+    """An `aiohttp` session with the same trust and a token that is always the current one, for kopf."""
+
+    async def authorize(
+        request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        token = await configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
+        if token:
+            request.headers["Authorization"] = token
+        return await handler(request)
+
+    context = ssl.create_default_context(cafile=configuration.ssl_ca_cert, cadata=configuration.ca_cert_data)
+    if configuration.cert_file:
+        context.load_cert_chain(configuration.cert_file, keyfile=configuration.key_file)
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=limit, ssl=context),
+        middlewares=(authorize,),
+        headers={"User-Agent": USER_AGENT},
+        read_bufsize=2**21,
+    )

@@ -1,0 +1,75 @@
+"""The API server's refusals in the words of our reasons. One module judges them."""
+
+import re
+from typing import Final
+
+from secure_redis.api.reasons import Reason
+from secure_redis.domain.observation import Unknown
+from secure_redis.kube.client import ApiFailure
+
+NAMESPACE_ROLE: Final = "secure-redis-operator-namespace"
+
+# RBAC says: secrets "a" is forbidden: User "u" cannot get resource "secrets" in API group "" in the namespace "n".
+_RBAC: Final = re.compile(r'User "(?P<user>[^"]*)" cannot \w+ resource')
+_ACCOUNT: Final = re.compile(r"system:serviceaccount:(?P<namespace>[^:]+):(?P<name>[^:]+)")
+
+
+def by_rbac(failure: ApiFailure) -> bool:
+    """Whether a missing right is the cause, not an admission plug-in."""
+    return failure.status == 403 and _RBAC.search(failure.message) is not None
+
+
+def not_bound(failure: ApiFailure, namespace: str) -> Unknown:
+    """What a missing right in a namespace means: its owner has not consented, or not yet."""
+    user = _RBAC.search(failure.message)
+    account = _ACCOUNT.fullmatch(user["user"]) if user else None
+    subject = f"--serviceaccount={account['namespace']}:{account['name']}" if account else "--user=<the operator>"
+    return Unknown(
+        Reason.NAMESPACE_NOT_BOUND,
+        f"the operator has no rights in namespace {namespace!r}; to consent, apply: kubectl create rolebinding "
+        f"secure-redis-operator --namespace={namespace} --clusterrole={NAMESPACE_ROLE} {subject}",
+    )
+
+
+def unreadable(failure: ApiFailure, namespace: str, what: str) -> Unknown:
+    """Why a read told nothing."""
+    if failure.status == 403:
+        return not_bound(failure, namespace)
+    return Unknown(Reason.UNKNOWN, f"{what} could not be read: {failure.message}", failure.retry_after)
+
+
+def write_refused(failure: ApiFailure, namespace: str, what: str) -> Unknown:
+    """Why a Secret was not written. The text is the server's, without values."""
+    if "NamespaceTerminating" in failure.causes:
+        return Unknown(Reason.NAMESPACE_TERMINATING, f"namespace {namespace!r} is being deleted", permanent=True)
+    if by_rbac(failure):
+        return not_bound(failure, namespace)
+    if failure.status == 409 and failure.reason == "AlreadyExists":
+        return Unknown(
+            Reason.SECRET_FOREIGN,
+            f"{what} exists and is not this resource's: rename it, delete it or set spec.connection.secretName",
+        )
+    if failure.status == 404:
+        return Unknown(Reason.NAMESPACE_TERMINATING, f"namespace {namespace!r} is gone", permanent=True)
+    if failure.status == 422 and "immutable" in failure.message:
+        return Unknown(
+            Reason.SECRET_IMMUTABLE,
+            f"{what} is immutable and cannot be kept current: delete it, it is then published anew",
+        )
+    if replaced(failure):
+        return Unknown(Reason.SECRET_REFUSED, f"{what} was replaced while it was written; looked at again", 1.0)
+    if failure.status == 409:
+        return Unknown(Reason.SECRET_REFUSED, f"{what} changed while it was written; looked at again", 1.0)
+    if failure.transient:
+        return Unknown(Reason.UNKNOWN, f"{what} could not be written: {failure.message}", failure.retry_after)
+    return Unknown(Reason.SECRET_REFUSED, f"{what} was refused: {failure.message}")
+
+
+def replaced(failure: ApiFailure) -> bool:
+    """Whether the uid precondition of an apply did not hold: the object is another one, or none.
+
+    Measured on 1.36: a missing object gives 409, a re-created one 422 on metadata.uid.
+    """
+    if failure.status == 409:
+        return "uid mismatch" in failure.message or "UID in precondition" in failure.message
+    return failure.status == 422 and "metadata.uid" in failure.causes

@@ -1,0 +1,72 @@
+"""Where things live in the API. Every variable part is quoted: a name can never leave its place."""
+
+from urllib.parse import quote
+
+from secure_redis.api import names
+
+
+def _join(*parts: str) -> str:
+    return "/" + "/".join(quote(part, safe="") for part in parts)
+
+
+def resources(namespace: str | None = None) -> str:
+    """The collection of our resources, of one namespace or of all."""
+    scope = ("namespaces", namespace) if namespace else ()
+    return _join("apis", names.GROUP, names.VERSION, *scope, names.PLURAL)
+
+
+def resource(namespace: str, name: str, subresource: str | None = None) -> str:
+    """One of our resources, or its status."""
+    rest = (subresource,) if subresource else ()
+    return _join("apis", names.GROUP, names.VERSION, "namespaces", namespace, names.PLURAL, name, *rest)
+
+
+def secrets(namespace: str | None = None) -> str:
+    """The collection of Secrets, of one namespace or of all."""
+    scope = ("namespaces", namespace) if namespace else ()
+    return _join("api", "v1", *scope, "secrets")
+
+
+def secret(namespace: str, name: str) -> str:
+    """One Secret."""
+    return _join("api", "v1", "namespaces", namespace, "secrets", name)
+
+
+def service_account(namespace: str, name: str) -> str:
+    """One ServiceAccount."""
+    return _join("api", "v1", "namespaces", namespace, "serviceaccounts", name)
+
+
+def service_account_token(namespace: str, name: str) -> str:
+    """The token request of one ServiceAccount."""
+    return _join("api", "v1", "namespaces", namespace, "serviceaccounts", name, "token")
+
+
+def namespace(name: str) -> str:
+    """One Namespace."""
+    return _join("api", "v1", "namespaces", name)
+
+
+def events(namespace: str) -> str:
+    """The collection of events.k8s.io/v1 of one namespace."""
+    return _join("apis", "events.k8s.io", "v1", "namespaces", namespace, "events")
+
+
+def leases(namespace: str) -> str:
+    """The collection of Leases of one namespace."""
+    return _join("apis", "coordination.k8s.io", "v1", "namespaces", namespace, "leases")
+
+
+def lease(namespace: str, name: str) -> str:
+    """One Lease."""
+    return _join("apis", "coordination.k8s.io", "v1", "namespaces", namespace, "leases", name)
+
+
+def access_reviews() -> str:
+    """Where one asks what one may do."""
+    return _join("apis", "authorization.k8s.io", "v1", "selfsubjectaccessreviews")
+
+
+def custom_resource_definition() -> str:
+    """The definition of our resource."""
+    return _join("apis", "apiextensions.k8s.io", "v1", "customresourcedefinitions", f"{names.PLURAL}.{names.GROUP}")

@@ -1,0 +1,131 @@
+"""Writes to our own resources: the finalizer and the status, never the spec. Preconditions on both."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from secure_redis.api import names
+from secure_redis.api.resource import Key, SecureRedisCache
+from secure_redis.api.status import Status
+from secure_redis.kube import paths
+from secure_redis.kube.client import ApiFailure, KubeClient
+
+_TRIES = 4
+
+
+class ResourceGone(Exception):
+    """The resource was deleted (or re-created under its name): nothing is left to write to."""
+
+    def __init__(self, key: Key) -> None:
+        super().__init__(f"{key} is gone")
+
+
+class ResourceChanged(Exception):
+    """The resource is newer than the body the pass started from: the pass is void, the next one knows more."""
+
+    def __init__(self, key: Key) -> None:
+        super().__init__(f"{key} changed during the pass")
+
+
+class Resources:
+    """Our resources in the API server. Other failures than the two above pass as `ApiFailure`."""
+
+    def __init__(self, client: KubeClient) -> None:
+        self._client = client
+
+    async def get(self, key: Key) -> Mapping[str, Any] | None:
+        """The newest body, or None."""
+        try:
+            return await self._client.get(paths.resource(*key))
+        except ApiFailure as failure:
+            if failure.status == 404:
+                return None
+            raise
+
+    async def list_all(self, namespace: str | None = None) -> list[dict[str, Any]]:
+        """All resources, of one namespace or of the cluster."""
+        return (await self._client.list(paths.resources(namespace))).items
+
+    async def add_finalizer(self, resource: SecureRedisCache) -> Mapping[str, Any]:
+        """Put our finalizer on. Returns the new body.
+
+        Raises:
+            ResourceGone: deleted meanwhile.
+            ResourceChanged: others wrote at the same time, repeatedly.
+
+        """
+        return await self._finalizers(
+            resource, lambda old: old if names.FINALIZER in old else [*old, names.FINALIZER]
+        )
+
+    async def remove_finalizer(self, resource: SecureRedisCache) -> Mapping[str, Any] | None:
+        """Take our finalizer off. Returns the new body, None if the object is gone: both are the goal.
+
+        Raises:
+            ResourceChanged: others wrote at the same time, repeatedly.
+
+        """
+        try:
+            return await self._finalizers(resource, lambda old: [name for name in old if name != names.FINALIZER])
+        except ResourceGone:
+            return None
+
+    async def write_status(self, resource: SecureRedisCache, status: Status) -> Mapping[str, Any] | None:
+        """Write what differs from `resource.status`, on exactly the version that was read. None: nothing differs.
+
+        Raises:
+            ResourceGone: deleted meanwhile.
+            ResourceChanged: written meanwhile by anybody.
+
+        """
+        changes = merge_patch(resource.status.document(), status.document())
+        if not changes:
+            return None
+        precondition = {"uid": resource.uid, "resourceVersion": resource.resource_version}
+        try:
+            return await self._client.patch(
+                paths.resource(*resource.key, "status"), {"metadata": precondition, "status": changes}, "merge"
+            )
+        except ApiFailure as failure:
+            raise _typed(failure, resource.key) from None
+
+    async def _finalizers(
+        self, resource: SecureRedisCache, change: Callable[[list[str]], list[str]]
+    ) -> Mapping[str, Any]:
+        version, before = resource.resource_version, list(resource.finalizers)
+        for _ in range(_TRIES):
+            metadata = {"uid": resource.uid, "resourceVersion": version, "finalizers": change(before)}
+            try:
+                return await self._client.patch(paths.resource(*resource.key), {"metadata": metadata}, "merge")
+            except ApiFailure as failure:
+                typed = _typed(failure, resource.key)
+                if not isinstance(typed, ResourceChanged):
+                    raise typed from None
+            body = await self.get(resource.key)
+            if body is None or body["metadata"]["uid"] != resource.uid:
+                raise ResourceGone(resource.key)
+            version, before = body["metadata"]["resourceVersion"], body["metadata"].get("finalizers") or []
+            if change(before) == before:
+                return body
+        raise ResourceChanged(resource.key)
+
+
+def merge_patch(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """The JSON merge patch (RFC 7396) from `old` to `new`: vanished members as null, lists as a whole."""
+    changes: dict[str, Any] = {name: None for name in old if name not in new}
+    for name, value in new.items():
+        before = old.get(name)
+        if isinstance(before, Mapping) and isinstance(value, Mapping):
+            if inner := merge_patch(before, value):
+                changes[name] = inner
+        elif name not in old or before != value:
+            changes[name] = value
+    return changes
+
+
+def _typed(failure: ApiFailure, key: Key) -> Exception:
+    if failure.status == 404:
+        return ResourceGone(key)
+    if failure.status == 409:
+        # A uid that does not hold is a conflict too; whichever it is, the next read tells.
+        return ResourceChanged(key)
+    return failure

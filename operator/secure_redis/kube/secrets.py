@@ -1,0 +1,235 @@
+"""The published Secret: read, created once, then applied. Values leave this module only wrapped."""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import SecretBytes
+
+from secure_redis.api import names
+from secure_redis.api.resource import SecureRedisCache
+from secure_redis.domain.actions import ApplySecret, CreateSecret, DeleteSecret, ReleaseSecret
+from secure_redis.domain.observation import SecretFacts, Unknown
+from secure_redis.kube import failures, paths
+from secure_redis.kube.client import ApiFailure, KubeClient
+from secure_redis.kube.store import SecretStore
+
+_OWNED_MAPS = ("labels", "annotations")
+
+
+class Secrets:
+    """Secrets of consenting namespaces. Every failure comes back as `Unknown` with a reason for the status."""
+
+    def __init__(self, client: KubeClient, store: SecretStore | None = None) -> None:
+        self._client = client
+        self._store = store or SecretStore()
+
+    @property
+    def store(self) -> SecretStore:
+        """What watches have seen; filled by `kube.watches`."""
+        return self._store
+
+    async def read(self, namespace: str, name: str) -> SecretFacts | None | Unknown:
+        """The Secret of that name, whoever made it; None if there is none.
+
+        Where the namespace's watch is in step and has seen it, no request is made. A Secret the watch does not show
+        may be one without our label, so absence is always asked.
+        """
+        if (seen := self._store.get(namespace, name)) is not None:
+            return seen
+        try:
+            return facts(await self._client.get(paths.secret(namespace, name)))
+        except ApiFailure as failure:
+            if failure.status == 404:
+                return None
+            return failures.unreadable(failure, namespace, f"Secret {name!r}")
+
+    async def published_by(self, resource: SecureRedisCache) -> tuple[SecretFacts, ...] | Unknown:
+        """All Secrets that carry this resource's label and its uid as controller, by any name."""
+        namespace, name = resource.key
+        if self._store.synced(namespace):
+            found = self._store.of_resource(resource.key)
+        else:
+            selector = f"{names.MANAGED_BY}={names.MANAGER},{names.CACHE_LABEL}={label_value(name)}"
+            try:
+                listed = await self._client.list(paths.secrets(namespace), {"labelSelector": selector})
+            except ApiFailure as failure:
+                return failures.unreadable(failure, namespace, "the Secrets of this resource")
+            found = tuple(facts(item) for item in listed.items)
+        return tuple(secret for secret in found if secret.owner_uid == resource.uid)
+
+    async def create(self, owner: SecureRedisCache, action: CreateSecret) -> SecretFacts | Unknown:
+        """First write. AlreadyExists is `SECRET_FOREIGN`: what is there was never ours."""
+        namespace = owner.key.namespace
+        body = {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {
+                "name": action.name,
+                "namespace": namespace,
+                "labels": dict(action.labels),
+                "annotations": dict(action.annotations),
+                "ownerReferences": [owner_reference(owner)],
+            },
+            "type": names.SECRET_TYPE,
+            "data": encode(action.data),
+        }
+        try:
+            made = await self._client.create(
+                paths.secrets(namespace), body, {"fieldManager": names.FIELD_MANAGER, "fieldValidation": "Strict"}
+            )
+        except ApiFailure as failure:
+            return failures.write_refused(failure, namespace, f"Secret {action.name!r}")
+        return self._remember(namespace, made)
+
+    async def apply(self, owner: SecureRedisCache, action: ApplySecret) -> SecretFacts | Unknown:
+        """Later writes, by force and on exactly this object.
+
+        Server-side apply alone leaves two things behind, which a second write removes where they are found: data keys
+        of others (the Secret's data are ours as a whole: an added key is tampering, and a client may mount all of
+        them), and labels, annotations and keys that our first write, a create, still owns but nobody wants any more.
+        Labels and annotations that others added stay.
+        """
+        namespace = owner.key.namespace
+        metadata: dict[str, Any] = {
+            "name": action.name,
+            "namespace": namespace,
+            "uid": action.uid,
+            "labels": dict(action.labels),
+            "annotations": dict(action.annotations),
+            # Always sent: what an apply leaves out, it gives up. Other owners' references are not touched.
+            "ownerReferences": [owner_reference(owner)],
+        }
+        body = {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": metadata,
+            "type": names.SECRET_TYPE,
+            "data": encode(action.data),
+        }
+        path = paths.secret(namespace, action.name)
+        try:
+            written = await self._client.patch(path, body, "apply", force=True)
+            if left := _left_behind(written, action):
+                changed = written["metadata"]
+                precondition = {"uid": changed["uid"], "resourceVersion": changed["resourceVersion"]}
+                left["metadata"] = {**left.get("metadata", {}), **precondition}
+                written = await self._client.patch(path, left, "merge")
+        except ApiFailure as failure:
+            return failures.write_refused(failure, namespace, f"Secret {action.name!r}")
+        return self._remember(namespace, written)
+
+    async def release(self, owner: SecureRedisCache, action: ReleaseSecret) -> None | Unknown:
+        """Take our ownerReference off, and nothing else, so that the Secret outlives the resource."""
+        namespace = owner.key.namespace
+        path = paths.secret(namespace, action.name)
+        try:
+            now = await self._client.get(path)
+            meta = now["metadata"]
+            references = meta.get("ownerReferences") or []
+            kept = [reference for reference in references if reference.get("uid") != owner.uid]
+            if meta["uid"] != action.uid or kept == references:
+                return None
+            precondition = {"uid": meta["uid"], "resourceVersion": meta["resourceVersion"]}
+            written = await self._client.patch(path, {"metadata": {**precondition, "ownerReferences": kept}}, "merge")
+        except ApiFailure as failure:
+            if failure.status == 404:
+                return None
+            return failures.write_refused(failure, namespace, f"Secret {action.name!r}")
+        self._remember(namespace, written)
+        return None
+
+    async def delete(self, namespace: str, action: DeleteSecret) -> None | Unknown:
+        """Delete exactly this object; that it is gone already, or another has its name, is success."""
+        try:
+            await self._client.delete(paths.secret(namespace, action.name), uid=action.uid)
+        except ApiFailure as failure:
+            if failure.status != 404 and not failures.replaced(failure):
+                return failures.write_refused(failure, namespace, f"Secret {action.name!r}")
+        self._store.forget(namespace, action.name, action.uid)
+        return None
+
+    def _remember(self, namespace: str, body: Mapping[str, Any]) -> SecretFacts:
+        seen = facts(body)
+        self._store.put(namespace, seen, own=True)
+        return seen
+
+
+def facts(body: Mapping[str, Any]) -> SecretFacts:
+    """A Secret as the API server delivers it, with its values wrapped."""
+    meta = body["metadata"]
+    owner = next((ref for ref in meta.get("ownerReferences") or () if ref.get("controller")), {})
+    return SecretFacts(
+        name=meta["name"],
+        uid=meta["uid"],
+        resource_version=meta["resourceVersion"],
+        type=body.get("type") or "Opaque",
+        data={name: SecretBytes(_decode(value)) for name, value in (body.get("data") or {}).items()},
+        labels=meta.get("labels") or {},
+        annotations=meta.get("annotations") or {},
+        owner_uid=owner.get("uid"),
+        owner_name=owner.get("name"),
+        owner_kind=owner.get("kind"),
+        immutable=bool(body.get("immutable")),
+        deleting="deletionTimestamp" in meta,
+    )
+
+
+def owner_reference(owner: SecureRedisCache) -> dict[str, Any]:
+    """The controller ownerReference: GitOps tools show the Secret below the resource, garbage collection finds it."""
+    return {
+        "apiVersion": names.API_VERSION,
+        "kind": names.KIND,
+        "name": owner.key.name,
+        "uid": owner.uid,
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
+
+
+def encode(data: Mapping[str, SecretBytes]) -> dict[str, str]:
+    """Values as the API takes them: base64."""
+    return {name: base64.b64encode(value.get_secret_value()).decode() for name, value in data.items()}
+
+
+def label_value(name: str) -> str:
+    """A resource's name as the value of our label: whole (the CRD bounds names to 63 characters)."""
+    return name
+
+
+def _decode(value: str) -> bytes:
+    try:
+        return base64.b64decode(value or "", validate=True)
+    except binascii.Error:  # the API server would not have taken it
+        return b""
+
+
+def _left_behind(written: Mapping[str, Any], action: ApplySecret) -> dict[str, Any]:
+    """The merge patch that removes what apply leaves behind; empty if nothing is."""
+    patch: dict[str, Any] = {}
+    if foreign := [name for name in written.get("data") or {} if name not in action.data]:
+        patch["data"] = dict.fromkeys(foreign)
+    metadata = written["metadata"]
+    ours = _owned_by_update(metadata)
+    for kind in _OWNED_MAPS:
+        wanted: Mapping[str, str] = getattr(action, kind)
+        stale = [
+            name
+            for name in metadata.get(kind) or {}
+            if name not in wanted and (name in ours[kind] or name.startswith(f"{names.GROUP}/"))
+        ]
+        if stale:
+            patch.setdefault("metadata", {})[kind] = dict.fromkeys(stale)
+    return patch
+
+
+def _owned_by_update(metadata: Mapping[str, Any]) -> dict[str, set[str]]:
+    owned: dict[str, set[str]] = {kind: set() for kind in _OWNED_MAPS}
+    for entry in metadata.get("managedFields") or ():
+        if entry.get("manager") != names.FIELD_MANAGER or entry.get("operation") != "Update":
+            continue
+        fields = (entry.get("fieldsV1") or {}).get("f:metadata") or {}
+        for kind in _OWNED_MAPS:
+            owned[kind] |= {key.removeprefix("f:") for key in fields.get(f"f:{kind}") or {} if key != "."}
+    return owned

@@ -1,0 +1,106 @@
+"""What the watches of Secrets have seen: newest version of each, only where a watch is in step."""
+
+from collections.abc import Iterable
+
+from secure_redis.api import names
+from secure_redis.api.resource import Key
+from secure_redis.domain.observation import SecretFacts
+
+
+def newer(left: str, right: str) -> bool:
+    """Whether resourceVersion `left` is newer than `right`.
+
+    Comparable as integers since Kubernetes 1.35 (KEP-5504) and in practice before; others are taken as newer when
+    they differ, so that an event is never lost.
+    """
+    if left.isdecimal() and right.isdecimal():
+        return int(left) > int(right)
+    return left != right
+
+
+class SecretStore:
+    """Secrets with our label, by namespace and name. Answers only for namespaces whose watch is in step."""
+
+    def __init__(self) -> None:
+        self._secrets: dict[tuple[str, str], SecretFacts] = {}
+        self._synced: set[str] = set()
+        self._everywhere = False
+        self._gone: dict[tuple[str, str], str] = {}
+        self._own: dict[tuple[str, str], str] = {}
+
+    def synced(self, namespace: str) -> bool:
+        """Whether a watch that covers this namespace is in step."""
+        return self._everywhere or namespace in self._synced
+
+    def get(self, namespace: str, name: str) -> SecretFacts | None:
+        """The Secret as last seen; None if not seen or no watch is in step: then one has to ask."""
+        return self._secrets.get((namespace, name)) if self.synced(namespace) else None
+
+    def of_resource(self, key: Key) -> tuple[SecretFacts, ...]:
+        """All that carry this resource's label."""
+        return tuple(
+            secret
+            for (namespace, _), secret in self._secrets.items()
+            if namespace == key.namespace and secret.labels.get(names.CACHE_LABEL) == key.name
+        )
+
+    def wrote(self, namespace: str, name: str, resource_version: str) -> bool:
+        """Whether this very version is our own write."""
+        return self._own.get((namespace, name)) == resource_version
+
+    def put(self, namespace: str, secret: SecretFacts, *, own: bool = False) -> bool:
+        """Take a version in. False: it is not newer than what is known."""
+        place = (namespace, secret.name)
+        if own:
+            self._own[place] = secret.resource_version
+        known = self._secrets.get(place)
+        if known is not None and not newer(secret.resource_version, known.resource_version):
+            return False
+        if place in self._gone and not newer(secret.resource_version, self._gone[place]):
+            return False
+        if secret.labels.get(names.MANAGED_BY) != names.MANAGER:
+            self._secrets.pop(place, None)  # the watch would not deliver it either
+            return True
+        self._secrets[place] = secret
+        return True
+
+    def drop(self, namespace: str, name: str, resource_version: str) -> SecretFacts | None:
+        """A watch says it is gone (or lost our label). Returns what was known, None if that is newer or nothing."""
+        place = (namespace, name)
+        known = self._secrets.get(place)
+        if known is None or newer(known.resource_version, resource_version):
+            return None
+        self._gone[place] = resource_version
+        self._own.pop(place, None)
+        return self._secrets.pop(place)
+
+    def forget(self, namespace: str, name: str, uid: str) -> None:
+        """We deleted it: do not show it until a watch does."""
+        known = self._secrets.get((namespace, name))
+        if known is not None and known.uid == uid:
+            del self._secrets[(namespace, name)]
+            self._gone[(namespace, name)] = known.resource_version
+
+    def begin(self, namespace: str | None, listed: Iterable[tuple[str, SecretFacts]]) -> set[tuple[str, str]]:
+        """A list starts (or restarts) a watch of `namespace` (None: all). Returns the places that changed."""
+        present: set[tuple[str, str]] = set()
+        changed: set[tuple[str, str]] = set()
+        for where, secret in listed:
+            present.add((where, secret.name))
+            if self.put(where, secret):
+                changed.add((where, secret.name))
+        for place in [place for place in self._secrets if namespace in (None, place[0]) and place not in present]:
+            del self._secrets[place]
+            changed.add(place)
+        if namespace is None:
+            self._everywhere = True
+        else:
+            self._synced.add(namespace)
+        return changed
+
+    def end(self, namespace: str | None) -> None:
+        """The watch is out of step: answers come from the API server until the next `begin`."""
+        if namespace is None:
+            self._everywhere = False
+        else:
+            self._synced.discard(namespace)

@@ -1,0 +1,121 @@
+"""The CRD as a document: everything bounded, everything described, nothing that can express plaintext. No API server needed."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from secure_redis.api import names
+
+ROOT = Path(__file__).parents[3]
+CORPUS = Path(__file__).parent
+CRD: dict[str, Any] = yaml.safe_load((ROOT / "crds/secureredis.io_securerediscaches.yaml").read_text())
+VERSION: dict[str, Any] = CRD["spec"]["versions"][0]
+SCHEMA: dict[str, Any] = VERSION["schema"]["openAPIV3Schema"]
+FROM_KUBERNETES = {"apiVersion", "kind", "metadata"}  # bounded and described by the API server itself
+
+
+def walk(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every node of the schema but those that every object has, with its path."""
+    yield path, schema
+    for name, child in schema.get("properties", {}).items():
+        if path or name not in FROM_KUBERNETES:
+            yield from walk(child, f"{path}.{name}")
+    if "items" in schema:
+        yield from walk(schema["items"], f"{path}[]")
+    if isinstance(schema.get("additionalProperties"), dict):
+        yield from walk(schema["additionalProperties"], f"{path}{{}}")
+
+
+NODES = list(walk(SCHEMA))
+
+
+def test_names_are_those_of_the_code() -> None:
+    spec = CRD["spec"]
+    assert (spec["group"], VERSION["name"]) == (names.GROUP, names.VERSION)
+    assert (spec["names"]["kind"], spec["names"]["plural"], spec["scope"]) == (names.KIND, names.PLURAL, "Namespaced")
+    assert spec["names"]["shortNames"] == ["srcache"]
+    assert CRD["metadata"]["name"] == f"{names.PLURAL}.{names.GROUP}"
+    assert CRD["metadata"]["labels"] == {"servicebinding.io/provisioned-service": "true"}
+
+
+def test_every_string_is_bounded() -> None:
+    loose = [
+        path
+        for path, node in NODES
+        if node.get("type") == "string"
+        and not ({"maxLength", "enum"} & node.keys() or node.get("format") == "date-time")
+    ]
+    assert loose == []
+
+
+def test_every_list_is_bounded_and_typed() -> None:
+    lists = [(path, node) for path, node in NODES if node.get("type") == "array"]
+    assert lists
+    assert [path for path, node in lists if "maxItems" not in node or "x-kubernetes-list-type" not in node] == []
+
+
+def test_every_map_is_bounded() -> None:
+    assert [path for path, node in NODES if "additionalProperties" in node and "maxProperties" not in node] == []
+
+
+def test_every_number_is_bounded_below() -> None:
+    assert [path for path, node in NODES if node.get("type") == "integer" and "minimum" not in node] == []
+
+
+def test_nothing_unknown_is_kept() -> None:
+    assert [path for path, node in NODES if "x-kubernetes-preserve-unknown-fields" in node] == []
+
+
+def test_every_field_is_described() -> None:
+    fields = [(path, node) for path, node in NODES if not path.endswith("{}")]
+    scalars_in_lists = {path for path, node in fields if path.endswith("[]") and "properties" not in node}
+    bare = [path for path, node in fields if path not in scalars_in_lists and len(node.get("description", "")) < 10]
+    assert bare == []
+
+
+def test_every_rule_has_a_message_and_a_reason() -> None:
+    rules = [(path, rule) for path, node in NODES for rule in node.get("x-kubernetes-validations", [])]
+    assert len(rules) > 30
+    assert [path for path, rule in rules if not rule.get("message") or not rule.get("reason")] == []
+
+
+def test_no_field_speaks_of_a_plaintext_port() -> None:
+    assert [path for path, _ in NODES if "nonssl" in path.lower() or "plaintext" in path.lower()] == []
+
+
+def test_no_field_names_a_namespace() -> None:
+    assert [path for path, _ in NODES if "namespace" in path.lower()] == []
+
+
+def test_status_waits_until_the_operator_has_looked() -> None:
+    (condition,) = SCHEMA["properties"]["status"]["default"]["conditions"]
+    assert (condition["type"], condition["status"], condition["reason"]) == ("Ready", "Unknown", "Pending")
+
+
+def test_columns_answer_at_a_glance() -> None:
+    columns = VERSION["additionalPrinterColumns"]
+    narrow = [column["name"] for column in columns if not column.get("priority")]
+    assert narrow == ["Ready", "Secure", "Drift", "Host", "Key", "Age"]
+    assert [column["name"] for column in columns if not column.get("description")] == []
+
+
+def test_it_fits_into_the_last_applied_annotation() -> None:
+    assert len(yaml.safe_dump(CRD)) < 262_144 // 2
+
+
+def test_every_rejected_object_says_what_is_expected() -> None:
+    first_lines = {path.stem: path.read_text().splitlines()[0] for path in (CORPUS / "rejected").glob("*.yaml")}
+    assert len(first_lines) > 100
+    assert [name for name, line in first_lines.items() if not line.startswith("# expected: ")] == []
+
+
+def test_every_message_is_reached_by_the_corpus() -> None:
+    expected = [path.read_text().splitlines()[0] for path in (CORPUS / "rejected").glob("*.yaml")]
+    messages = {rule["message"] for _, node in NODES for rule in node.get("x-kubernetes-validations", [])}
+    on_update = {"resourceID is immutable; create another object for another cache"}
+    reached = {
+        message for message in messages if any(line.removeprefix("# expected: ") in message for line in expected)
+    }
+    assert messages - reached == on_update

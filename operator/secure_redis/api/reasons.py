@@ -341,7 +341,7 @@ REASONS: Final[Mapping[Reason, ReasonText]] = {
     ),
     Reason.KEY_UNPROVEN: _text(
         "Nothing shows that the vault value is a key of this cache, so it is not published.",
-        "Grant listKeys, open a route for AUTH, or have the vault's owner tag the secret ProviderAddress: <resourceID>.",
+        "Grant listKeys, open a route for AUTH, or have the secret tagged ProviderAddress: <resourceID>.",
     ),
     Reason.STORING_KEY: _text("The cache's key is being stored in Key Vault.", "Wait."),
     Reason.NOT_OWNED: _text(

@@ -1,7 +1,7 @@
 """`SecureRedisCache` as the rest of the code sees it: frozen, typed, parsed once."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -22,14 +22,6 @@ class Key(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}"
-
-
-class InvalidSpec(ValueError):
-    """The spec says something the operator must not act on; `reason` and text go to the status."""
-
-    def __init__(self, reason: Reason, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
 
 
 class Mode(StrEnum):
@@ -184,9 +176,9 @@ class Spec(_Part):
     deletion_policy: DeletionPolicy = DeletionPolicy.RETAIN
 
 
-@dataclass(frozen=True, slots=True)
-class SecureRedisCache:
-    """One resource as the API server stored it, parsed. `requests` holds our own annotations only."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """What every object of our kind has, whether or not its spec can be read."""
 
     key: Key
     uid: str
@@ -194,15 +186,8 @@ class SecureRedisCache:
     resource_version: str
     deleting: bool
     finalizers: tuple[str, ...]
-    requests: Mapping[str, str]
-    spec: Spec
-    cache: CacheID
+    requests: Mapping[str, str]  # our own annotations only
     status: Status
-
-    @property
-    def secret_name(self) -> str:
-        """The name of the Secret that is published."""
-        return self.spec.connection.secret_name or self.key.name
 
     @property
     def paused(self) -> bool:
@@ -215,33 +200,61 @@ class SecureRedisCache:
         return names.FINALIZER in self.finalizers
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecureRedisCache(Envelope):
+    """One resource as the API server stored it, parsed."""
+
+    spec: Spec
+    cache: CacheID
+
+    @property
+    def secret_name(self) -> str:
+        """The name of the Secret that is published."""
+        return self.spec.connection.secret_name or self.key.name
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A resource whose spec says something the operator must not act on; reason and text go to the status."""
+
+    envelope: Envelope
+    reason: Reason
+    message: str
+
+
 def key_of(body: Mapping[str, Any]) -> Key:
     """Namespace and name of an object as the API server delivers it."""
     meta = body["metadata"]
     return Key(meta["namespace"], meta["name"])
 
 
-def parse(body: Mapping[str, Any]) -> SecureRedisCache:
+def parse(body: Mapping[str, Any]) -> SecureRedisCache | Unreadable:
     """Parse an object as the API server delivers it.
 
-    Raises:
-        InvalidSpec: the schema was bypassed or an older CRD let something through.
-
+    `Unreadable`: the schema was bypassed, or an older CRD let something through.
     """
-    meta = body["metadata"]
+    envelope = _envelope(body)
     try:
         spec = Spec.model_validate(body.get("spec") or {})
-        status = Status.model_validate(body.get("status") or {})
+        cache = CacheID.parse(spec.resource_id)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False, include_context=False)[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise InvalidSpec(Reason.INVALID_SPEC, f"spec.{where}: {first['msg']}") from None
-    try:
-        cache = CacheID.parse(spec.resource_id)
+        return Unreadable(envelope, Reason.INVALID_SPEC, f"spec.{where}: {first['msg']}")
     except InvalidResourceID as error:
-        raise InvalidSpec(Reason.INVALID_RESOURCE_ID, f"spec.resourceID: {error}") from None
+        return Unreadable(envelope, Reason.INVALID_RESOURCE_ID, f"spec.resourceID: {error}")
+    known = {field.name: getattr(envelope, field.name) for field in fields(envelope)}
+    return SecureRedisCache(**known, spec=spec, cache=cache)
+
+
+def _envelope(body: Mapping[str, Any]) -> Envelope:
+    meta = body["metadata"]
     annotations = meta.get("annotations") or {}
-    return SecureRedisCache(
+    try:
+        status = Status.model_validate(body.get("status") or {})
+    except ValidationError:  # written by another version: it is written anew as a whole
+        status = Status()
+    return Envelope(
         key=key_of(body),
         uid=meta["uid"],
         generation=int(meta.get("generation") or 0),
@@ -249,7 +262,5 @@ def parse(body: Mapping[str, Any]) -> SecureRedisCache:
         deleting="deletionTimestamp" in meta,
         finalizers=tuple(meta.get("finalizers") or ()),
         requests={name: annotations[name] for name in names.REQUESTS if name in annotations},
-        spec=spec,
-        cache=cache,
         status=status,
     )

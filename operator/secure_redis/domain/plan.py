@@ -5,12 +5,13 @@ An empty plan means that nothing is written anywhere, except a status that chang
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from pydantic import SecretStr
 
 from secure_redis.api import names
 from secure_redis.api.reasons import Reason
-from secure_redis.api.resource import DeletionPolicy, DriftClass, Mode, SecureRedisCache
+from secure_redis.api.resource import DeletionPolicy, Mode, SecureRedisCache
 from secure_redis.api.status import PendingStatus
 from secure_redis.domain import corrections, creation
 from secure_redis.domain.actions import (
@@ -18,7 +19,6 @@ from secure_redis.domain.actions import (
     AddFinalizer,
     AdoptCache,
     ApplySecret,
-    AzureAction,
     CreateCache,
     CreateSecret,
     DeleteCache,
@@ -132,7 +132,7 @@ def _absent(
         return Plan(refused=(Refusal(Reason.CACHE_NOT_FOUND, absent.message),))
     pending = resource.status.pending
     if pending is None or pending.action != CREATE:
-        intent = PendingStatus(action=CREATE, recorded_at=stamp(seen), detail=resource.cache.name)
+        intent = PendingStatus(action=CREATE, recorded_at=rfc3339(seen.now), detail=resource.cache.name)
         return Plan(
             pending=intent,
             waiting=Refusal(Reason.CREATE_INTENDED, "no such cache; its creation is recorded and comes next"),
@@ -382,7 +382,7 @@ def _delete_cache(resource: SecureRedisCache, seen: Observation, means: Assessme
     if refused is not None:
         return Plan(refused=(refused,))
     if keep is None or keep.action != DELETE:
-        intent = PendingStatus(action=DELETE, recorded_at=stamp(seen), detail=resource.cache.name)
+        intent = PendingStatus(action=DELETE, recorded_at=rfc3339(seen.now), detail=resource.cache.name)
         return Plan(pending=intent, waiting=Refusal(Reason.DELETING, "the deletion is recorded"), next_look=0.0)
     return Plan(
         actions=(DeleteCache(),),
@@ -392,18 +392,10 @@ def _delete_cache(resource: SecureRedisCache, seen: Observation, means: Assessme
     )
 
 
-def stamp(seen: Observation) -> str:
-    """The observation's time as RFC 3339 in seconds."""
-    return seen.now.strftime("%Y-%m-%dT%H:%M:%SZ")
+def rfc3339(time: datetime) -> str:
+    """A time in UTC, in whole seconds, as Kubernetes writes it."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _sooner(a: float | None, b: float | None) -> float | None:
     return min((x for x in (a, b) if x is not None), default=None)
-
-
-def writes_azure(actions: tuple[Action, ...]) -> bool:
-    """Whether a plan changes anything in Azure."""
-    return any(isinstance(action, AzureAction) for action in actions)
-
-
-__all__ = ["CREATE", "DELETE", "DriftClass", "Plan", "Settings", "plan"]

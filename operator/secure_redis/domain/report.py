@@ -6,7 +6,7 @@ from datetime import datetime
 
 from secure_redis.api import names
 from secure_redis.api.reasons import REASONS, ConditionType, Reason
-from secure_redis.api.resource import Mode, SecureRedisCache
+from secure_redis.api.resource import Mode, SecureRedisCache, Unreadable
 from secure_redis.api.status import (
     Binding,
     CacheStatus,
@@ -31,7 +31,7 @@ from secure_redis.domain.observation import (
     Unknown,
     VaultSecretFacts,
 )
-from secure_redis.domain.plan import PERMANENT_RETRY_SECONDS, Plan, stamp
+from secure_redis.domain.plan import PERMANENT_RETRY_SECONDS, Plan, rfc3339
 from secure_redis.domain.rules import Severity
 
 TRUE, FALSE, UNKNOWN = "True", "False", "Unknown"
@@ -110,17 +110,29 @@ def report(
     )
 
 
-def invalid(generation: int, before: Status, reason: Reason, message: str, now: datetime) -> Status:
+def unreadable(resource: Unreadable, now: datetime) -> Status:
     """The status of a resource whose spec could not be read: what is known stays, nothing is acted on."""
-    at = now.strftime("%Y-%m-%dT%H:%M:%SZ")
+    before, generation = resource.envelope.status, resource.envelope.generation
     kept = [c for c in before.conditions if c.type not in {ConditionType.READY, ConditionType.STALLED}]
     said = [
-        Condition(type=ConditionType.READY, status=FALSE, reason=reason, message=message),
-        Condition(type=ConditionType.STALLED, status=TRUE, reason=reason, message=message),
+        Condition(type=ConditionType.READY, status=FALSE, reason=resource.reason, message=resource.message),
+        Condition(type=ConditionType.STALLED, status=TRUE, reason=resource.reason, message=resource.message),
     ]
     stamped = [c.model_copy(update={"observed_generation": generation}) for c in (*said, *kept)]
-    conditions = merge_conditions(before.conditions, stamped, at)
+    conditions = merge_conditions(before.conditions, stamped, rfc3339(now))
     return before.model_copy(update={"observed_generation": generation, "conditions": conditions})
+
+
+def released(resource: SecureRedisCache, reason: Reason) -> str:
+    """What the last event of a resource says about its cache."""
+    cache = resource.cache.text
+    match reason:
+        case Reason.DELETING:
+            return f"{cache} was deleted"
+        case Reason.ABANDONED:
+            return f"{cache} was kept although spec.deletionPolicy is Delete"
+        case _:
+            return f"{cache} was kept"
 
 
 # --- conditions -----------------------------------------------------------------------------------------------------
@@ -336,7 +348,7 @@ def _status(
     verdicts: dict[ConditionType, Verdict],
     credentials: Verdict | None,
 ) -> Status:
-    before, at = resource.status, stamp(seen)
+    before, at = resource.status, rfc3339(seen.now)
     conditions = [
         Condition(
             type=kind,
@@ -410,7 +422,7 @@ def _credential(resource: SecureRedisCache, seen: Observation, means: Assessment
         slot=proven.slot if proven is not None else None,
         key_vault_version=vault.version,
         published_at=before.published_at if same and before is not None else at,
-        expires_at=vault.expires.strftime("%Y-%m-%dT%H:%M:%SZ") if vault.expires is not None else None,
+        expires_at=rfc3339(vault.expires) if vault.expires is not None else None,
     )
 
 

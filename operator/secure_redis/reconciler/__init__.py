@@ -1,0 +1,6 @@
+"""The corridor: observe, assess, plan, act, report. The only room that knows all others."""
+
+from secure_redis.reconciler.corridor import Corridor, Next
+from secure_redis.reconciler.observe import Ages, Observer
+
+__all__ = ["Ages", "Corridor", "Next", "Observer"]

@@ -1,0 +1,170 @@
+"""One pass over one resource: observe, assess, plan, act, report. No step calls back."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from secure_redis.api.resource import Envelope, Key, Mode, SecureRedisCache, Unreadable, key_of, parse
+from secure_redis.api.status import Status
+from secure_redis.domain import assess, plan, report
+from secure_redis.domain.actions import AzureAction, Done, ReleaseSecret, RemoveFinalizer
+from secure_redis.domain.observation import Unknown
+from secure_redis.kube.client import ApiFailure
+from secure_redis.kube.events import EventRecorder
+from secure_redis.kube.resources import ResourceChanged, ResourceGone, Resources
+from secure_redis.kube.secrets import Secrets
+from secure_redis.reconciler.act import Actor
+from secure_redis.reconciler.observe import Memory, Observer
+
+log = logging.getLogger(__name__)
+
+Body = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    """When to look again: after `after` seconds, or later by back-off if the pass `failed`."""
+
+    after: float
+    failed: bool = False
+    retry_after: float | None = None
+
+
+class Corridor:
+    """Walks resources through the corridor. Holds what passes remember; nothing of it is needed to be right."""
+
+    def __init__(
+        self,
+        *,
+        settings: plan.Settings,
+        observer: Observer,
+        actor: Callable[[Callable[[Body], SecureRedisCache]], Actor],
+        resources: Resources,
+        secrets: Secrets,
+        events: EventRecorder,
+        now: Callable[[], datetime],
+        written: Callable[[Key, Body], None],
+    ) -> None:
+        self._settings = settings
+        self._observer = observer
+        self._resources = resources
+        self._secrets = secrets
+        self._events = events
+        self._now = now
+        self._tell = written
+        self._actor = actor(self._take)
+        self._memories: dict[Key, Memory] = {}
+        self._caches: dict[str, tuple[asyncio.Lock, int]] = {}
+
+    async def run_pass(self, key: Key, body: Body, trigger: str) -> Next:
+        """One pass. Never raises for what the world does; what is our own fault is logged and looked at again."""
+        resource = parse(body)
+        try:
+            if isinstance(resource, Unreadable):
+                return await self._unreadable(resource)
+            return await self._walk(resource, trigger)
+        except ResourceGone:
+            self.forget(key)
+            return Next(float("inf"))
+        except ResourceChanged:
+            # A newer body is on its way through the watch; should it be lost, look again anyway.
+            return Next(5.0)
+        except ApiFailure as failure:
+            log.warning("the API server refused a write", extra={"resource": str(key), "status": failure.status})
+            return Next(10.0, failed=True, retry_after=failure.retry_after)
+
+    def forget(self, key: Key) -> None:
+        """The resource is gone."""
+        self._memories.pop(key, None)
+
+    async def _walk(self, resource: SecureRedisCache, trigger: str) -> Next:
+        memory = self._memories.setdefault(resource.key, Memory())
+        settings = self._settings
+        async with self._one_writer(resource):
+            seen = await self._observer.observe(resource, memory)
+            means = assess.assess(resource, seen, cluster_uid=settings.cluster_uid, ca=settings.ca)
+            self._observer.remember(resource, seen, means.credential.proven, memory)
+            todo = plan.plan(resource, seen, means, settings)
+            current, outcomes = await self._actor.act(resource, seen, todo.actions, trigger)
+        if any(isinstance(outcome.action, AzureAction) for outcome in outcomes):
+            memory.direct = True
+        told = report.report(resource, seen, means, todo, outcomes)
+        if any(isinstance(o, Done) and isinstance(o.action, RemoveFinalizer) for o in outcomes):
+            if todo.released is not None:
+                await self._events.emit(
+                    resource, "Normal", todo.released, report.released(resource, todo.released), "Release"
+                )
+            self.forget(resource.key)
+            return Next(float("inf"))
+        if current is None:
+            self.forget(resource.key)
+            return Next(float("inf"))
+        await self._write(current, told.status)
+        for event in told.events:
+            await self._events.emit(current, event.kind, event.reason, event.note, "Reconcile")
+        return Next(told.next_look, told.failed, told.retry_after)
+
+    def _one_writer(self, resource: SecureRedisCache) -> AbstractAsyncContextManager[Any]:
+        """Two resources that provision one cache take turns, so that the second sees the first's tag."""
+        if resource.spec.mode is not Mode.PROVISION:
+            return nullcontext()
+        return _Turn(self._caches, resource.cache.key)
+
+    async def _unreadable(self, resource: Unreadable) -> Next:
+        """Nothing is acted on, but nothing is held either: a deletion goes through and keeps what is there."""
+        envelope = resource.envelope
+        if envelope.deleting:
+            published = await self._secrets.published_by(envelope)
+            if isinstance(published, Unknown):
+                return Next(60.0, failed=True)
+            for secret in published:
+                await self._secrets.release(envelope, ReleaseSecret(secret.name, secret.uid))
+            await self._resources.remove_finalizer(envelope)
+            return Next(float("inf"))
+        await self._write(envelope, report.unreadable(resource, self._now()))
+        return Next(3600.0)
+
+    async def _write(self, resource: Envelope, status: Status) -> None:
+        written = await self._resources.write_status(resource, status)
+        if written is not None:
+            self._tell(resource.key, written)
+
+    def _take(self, body: Body) -> SecureRedisCache:
+        self._tell(key_of(body), body)
+        resource = parse(body)
+        if isinstance(resource, Unreadable):  # edited in the middle of the pass: the next one says so
+            raise ResourceChanged(key_of(body))
+        return resource
+
+
+class _Turn(AbstractAsyncContextManager[None]):
+    """A lock per cache that exists only while somebody wants it."""
+
+    def __init__(self, locks: dict[str, tuple[asyncio.Lock, int]], key: str) -> None:
+        self._locks = locks
+        self._key = key
+
+    async def __aenter__(self) -> None:
+        lock, users = self._locks.get(self._key, (asyncio.Lock(), 0))
+        self._locks[self._key] = (lock, users + 1)
+        try:
+            await lock.acquire()
+        except BaseException:
+            self._leave()
+            raise
+
+    async def __aexit__(self, *_: object) -> None:
+        lock, _users = self._locks[self._key]
+        lock.release()
+        self._leave()
+
+    def _leave(self) -> None:
+        lock, users = self._locks[self._key]
+        if users == 1:
+            del self._locks[self._key]
+        else:
+            self._locks[self._key] = (lock, users - 1)

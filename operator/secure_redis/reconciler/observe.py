@@ -1,0 +1,290 @@
+"""Reads the world into one immutable `Observation`. Asks only for what the next steps can use."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Protocol
+
+from pydantic import SecretStr
+
+from secure_redis.api import names
+from secure_redis.api.reasons import Reason
+from secure_redis.api.resource import Access, Authentication, DeletionPolicy, Mode, SecureRedisCache
+from secure_redis.api.resource_id import CacheID, Service
+from secure_redis.azure.cache import Caches
+from secure_redis.azure.inventory import Inventory
+from secure_redis.azure.vault import Vaults
+from secure_redis.domain import plan, proof
+from secure_redis.domain.creation import was_seen
+from secure_redis.domain.grants import GrantPolicy, Power, Refusal, VaultTarget, refuse, resolve_identity
+from secure_redis.domain.normalise import is_busy
+from secure_redis.domain.observation import (
+    NOT_READ,
+    AuthenticationResult,
+    CacheAbsent,
+    CacheFacts,
+    FirewallRuleFacts,
+    Identity,
+    ListedKeys,
+    NamespaceIdentity,
+    NotRead,
+    Observation,
+    OperatorIdentity,
+    Proven,
+    SecretFacts,
+    Unknown,
+    VaultSecretAbsent,
+    VaultSecretFacts,
+)
+from secure_redis.kube.accounts import ServiceAccounts
+from secure_redis.kube.namespaces import Namespaces
+from secure_redis.kube.secrets import Secrets
+
+
+class Authenticate(Protocol):
+    """AUTH over verified TLS (see `probe.authentication`)."""
+
+    def __call__(self, host: str, port: int, password: SecretStr) -> Awaitable[AuthenticationResult | Unknown]:
+        """Try one AUTH."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ages:
+    """How old an answer may be, in seconds. The cache's and the vault's follow the resource's own interval."""
+
+    of_interval: float = 0.9
+    children: float = 900.0
+    proof: float = 3600.0
+
+
+@dataclass(slots=True)
+class Memory:
+    """What one resource's passes remember in this process. Lost at a restart, which is always safe."""
+
+    proofs: dict[tuple[Identity, str, str, str], tuple[Proven, float]] = field(default_factory=dict)
+    firewall: tuple[Identity, tuple[FirewallRuleFacts, ...], float] | None = None
+    direct: bool = False  # something was written: read past the inventory until Azure is at rest
+
+
+class Observer:
+    """The impure eye of the corridor. Every read is preceded by the question whether the identity may be used for it."""
+
+    def __init__(
+        self,
+        *,
+        policy: GrantPolicy,
+        ages: Ages,
+        caches: Caches,
+        inventory: Inventory,
+        vaults: Vaults,
+        authenticate: Authenticate,
+        accounts: ServiceAccounts,
+        namespaces: Namespaces,
+        secrets: Secrets,
+        now: Callable[[], datetime],
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._policy = policy
+        self._ages = ages
+        self._caches = caches
+        self._inventory = inventory
+        self._vaults = vaults
+        self._authenticate = authenticate
+        self._accounts = accounts
+        self._namespaces = namespaces
+        self._secrets = secrets
+        self._now = now
+        self._monotonic = monotonic
+
+    async def observe(self, resource: SecureRedisCache, memory: Memory) -> Observation:
+        """Look once."""
+        seen = Observation(
+            now=self._now(), namespace_terminating=await self._namespaces.terminating(resource.key.namespace)
+        )
+        leaving = resource.deleting
+        if leaving and (seen.namespace_terminating or not _azure_matters(resource)):
+            return seen if seen.namespace_terminating else await self._with_secrets(resource, seen)
+        if resource.cache.service is not Service.REDIS:
+            return replace(
+                seen,
+                cache=Unknown(
+                    Reason.SERVICE_NOT_SUPPORTED_YET,
+                    "Azure Managed Redis (redisEnterprise) is not supported by this version of the operator",
+                    permanent=True,
+                ),
+            )
+        identity = await self._identity(resource)
+        seen = replace(seen, identity=identity)
+        if isinstance(identity, Unknown):
+            return await self._with_secrets(resource, seen)
+        seen = await self._with_cache(resource, seen, identity, memory)
+        if not leaving:
+            seen = await self._with_credential(resource, seen, identity, memory)
+        return await self._with_secrets(resource, seen)
+
+    # --- identity ---------------------------------------------------------------------------------------------------
+
+    async def _identity(self, resource: SecureRedisCache) -> Identity | Unknown:
+        name = resource.spec.identity.service_account_name or names.DEFAULT_SERVICE_ACCOUNT
+        account = await self._accounts.read(resource.key.namespace, name)
+        identity = resolve_identity(resource, account, self._policy)
+        if isinstance(identity, Refusal):
+            return Unknown(identity.reason, identity.message)
+        return identity
+
+    def _refused(
+        self, resource: SecureRedisCache, identity: Identity, power: Power, vault: VaultTarget | None = None
+    ) -> Unknown | None:
+        refusal = refuse(self._policy, identity, resource.key.namespace, power, cache=resource.cache, vault=vault)
+        return None if refusal is None else Unknown(refusal.reason, refusal.message, permanent=True)
+
+    # --- the cache --------------------------------------------------------------------------------------------------
+
+    async def _with_cache(
+        self, resource: SecureRedisCache, seen: Observation, identity: Identity, memory: Memory
+    ) -> Observation:
+        denied = self._refused(resource, identity, Power.OBSERVE)
+        if denied is not None:
+            return replace(seen, cache=denied)
+        operation = await self._caches.operation(identity, resource.cache)
+        direct = memory.direct or operation is not None or _wants_direct(resource)
+        if direct:
+            cache = await self._inventory.fresh(identity, resource.cache)
+        else:
+            cache = await self._inventory.cache(identity, resource.cache, max_age=self._max_age(resource))
+        if isinstance(cache, CacheFacts):
+            memory.direct = is_busy(cache.provisioning_state)
+        seen = replace(seen, cache=cache, cache_fresh=direct, operation=operation)
+        if isinstance(cache, CacheFacts):
+            return replace(seen, firewall_rules=await self._firewall(resource, cache, identity, memory, direct))
+        if isinstance(cache, CacheAbsent) and cache.confirmed and _about_to_create(resource):
+            return replace(seen, name_available=await self._caches.name_available(identity, resource.cache))
+        return seen
+
+    async def _firewall(
+        self, resource: SecureRedisCache, cache: CacheFacts, identity: Identity, memory: Memory, direct: bool
+    ) -> tuple[FirewallRuleFacts, ...] | Unknown | NotRead:
+        closed = (cache.public_network_access or "").lower() == "disabled"
+        if closed and resource.spec.network.firewall_rules is None:
+            return NOT_READ
+        held = memory.firewall
+        if held is not None and held[0] == identity and not direct:
+            max_age = 0.0 if _refresh_asked(resource) else self._ages.children
+            if self._monotonic() - held[2] < max_age:
+                return held[1]
+        rules = await self._caches.firewall_rules(identity, resource.cache)
+        if not isinstance(rules, Unknown):
+            memory.firewall = (identity, rules, self._monotonic())
+        return rules
+
+    def _max_age(self, resource: SecureRedisCache) -> float:
+        if _refresh_asked(resource):
+            return 0.0
+        return resource.spec.drift.interval_seconds * self._ages.of_interval
+
+    # --- the credential ---------------------------------------------------------------------------------------------
+
+    async def _with_credential(
+        self, resource: SecureRedisCache, seen: Observation, identity: Identity, memory: Memory
+    ) -> Observation:
+        settings = resource.spec.authentication
+        if settings is None or not isinstance(seen.cache, CacheFacts):
+            return seen
+        vault = VaultTarget(settings.key_vault.uri, settings.key_vault.secret_name)
+        denied = self._refused(resource, identity, Power.PUBLISH_KEY, vault)
+        if denied is not None:
+            return replace(seen, vault=denied)
+        age = 0.0 if memory.direct else self._max_age(resource)
+        found = await self._vaults.current(
+            identity, vault.uri, vault.secret_name, settings.key_vault.version, max_age=age
+        )
+        seen = replace(seen, vault=found)
+        if isinstance(found, VaultSecretFacts):
+            held = memory.proofs.get(_proof_key(identity, resource.cache, vault, found))
+            if held is not None and self._monotonic() - held[1] < self._ages.proof and not _refresh_asked(resource):
+                return replace(seen, proven=held[0])
+        return await self._with_proof(resource, seen, settings, identity, seen.cache, found)
+
+    async def _with_proof(
+        self,
+        resource: SecureRedisCache,
+        seen: Observation,
+        settings: Authentication,
+        identity: Identity,
+        cache: CacheFacts,
+        found: VaultSecretFacts | VaultSecretAbsent | Unknown,
+    ) -> Observation:
+        stores = settings.key_vault.access is Access.READ_WRITE
+        absent = isinstance(found, VaultSecretAbsent)
+        if (stores and absent) or (isinstance(found, VaultSecretFacts) and proof.needs_keys(cache, found)):
+            keys: ListedKeys | Unknown = await self._caches.list_keys(identity, resource.cache)
+            seen = replace(seen, keys=keys)
+        if isinstance(found, VaultSecretFacts) and found.value is not None:
+            if cache.host_name is None or cache.tls_port is None:
+                return seen
+            if proof.needs_authentication(seen.keys, found):
+                said = await self._authenticate(cache.host_name, cache.tls_port, found.value)
+                seen = replace(seen, authentication=said)
+        return seen
+
+    def remember(self, resource: SecureRedisCache, seen: Observation, proven: Proven | None, memory: Memory) -> None:
+        """Keep a fresh proof, so that listKeys is not asked at every look; one proof of one version is kept."""
+        settings, identity = resource.spec.authentication, seen.identity
+        if settings is None or not isinstance(identity, NamespaceIdentity | OperatorIdentity):
+            return
+        if isinstance(seen.vault, Unknown):
+            return
+        if not isinstance(seen.vault, VaultSecretFacts) or proven is None:
+            memory.proofs.clear()
+            return
+        if seen.proven is None:
+            vault = VaultTarget(settings.key_vault.uri, settings.key_vault.secret_name)
+            memory.proofs = {_proof_key(identity, resource.cache, vault, seen.vault): (proven, self._monotonic())}
+
+    # --- Kubernetes -------------------------------------------------------------------------------------------------
+
+    async def _with_secrets(self, resource: SecureRedisCache, seen: Observation) -> Observation:
+        binding = resource.status.binding
+        if resource.spec.authentication is None and binding is None:
+            return seen
+        namespace = resource.key.namespace
+        secret = await self._secrets.read(namespace, resource.secret_name)
+        former: tuple[SecretFacts, ...] = ()
+        if binding is not None and binding.name != resource.secret_name:
+            earlier = await self._secrets.read(namespace, binding.name)
+            former = (earlier,) if isinstance(earlier, SecretFacts) else ()
+        return replace(seen, secret=secret, former_secrets=former)
+
+
+def _azure_matters(resource: SecureRedisCache) -> bool:
+    """Whether a leaving resource has anything to do in Azure. Retain never touches it."""
+    deletes = resource.spec.mode is Mode.PROVISION and resource.spec.deletion_policy is DeletionPolicy.DELETE
+    abandoned = resource.requests.get(names.ABANDON, "").lower() == "true"
+    return deletes and not abandoned
+
+
+def _refresh_asked(resource: SecureRedisCache) -> bool:
+    asked, handled = resource.requests.get(names.REFRESH), resource.status.last_handled
+    return asked is not None and handled is not None and asked != handled.refresh
+
+
+def _wants_direct(resource: SecureRedisCache) -> bool:
+    """An inventory's page is not fresh enough for what is irreversible or under way."""
+    if resource.deleting or resource.status.pending is not None:
+        return True
+    if resource.spec.mode is Mode.PROVISION and not was_seen(resource):
+        return True
+    state = resource.status.cache.provisioning_state if resource.status.cache else None
+    return state is not None and is_busy(state)
+
+
+def _about_to_create(resource: SecureRedisCache) -> bool:
+    pending = resource.status.pending
+    provision = resource.spec.mode is Mode.PROVISION and not resource.deleting
+    return provision and pending is not None and pending.action == plan.CREATE
+
+
+def _proof_key(
+    identity: Identity, cache: CacheID, vault: VaultTarget, secret: VaultSecretFacts
+) -> tuple[Identity, str, str, str]:
+    return (identity, cache.key, f"{vault.uri}/{vault.secret_name}".lower(), secret.version)

@@ -98,7 +98,7 @@ class KubeClient:
 
     async def close(self) -> None:
         """Close the session and its connections."""
-        await self._api.close()
+        await self._api.close()  # type: ignore[no-untyped-call]
 
     async def get(self, path: str, query: Query | None = None) -> dict[str, Any]:
         """Read one object (or any document) at `path`."""
@@ -117,9 +117,7 @@ class KubeClient:
                 return Listed(items, str(meta.get("resourceVersion") or ""))
             pages["continue"] = meta["continue"]
 
-    async def create(
-        self, path: str, body: Body, query: Query | None = None, *, fenced: bool = True
-    ) -> dict[str, Any]:
+    async def create(self, path: str, body: Body, query: Query | None = None, *, fenced: bool = True) -> dict[str, Any]:
         """POST. `fenced=False` only for what is no write: reviews."""
         return await self._request("POST", path, query, body, fenced=fenced)
 
@@ -231,9 +229,11 @@ class KubeClient:
         query: Query | None,
         body: Body | Sequence[Any] | None,
         headers: Mapping[str, str],
-        timeout: aiohttp.ClientTimeout,
+        limits: aiohttp.ClientTimeout,
     ) -> aiohttp.ClientResponse:
-        parameters = [(name, str(value).lower() if isinstance(value, bool) else value) for name, value in (query or {}).items()]
+        parameters = [
+            (name, str(value).lower() if isinstance(value, bool) else value) for name, value in (query or {}).items()
+        ]
         # The body does not pass through the serialiser: it is JSON already and can be large.
         verb, url, sent, _, _ = await self._api.param_serialize(
             method,
@@ -242,7 +242,7 @@ class KubeClient:
             header_params={"Accept": "application/json", **headers},
             auth_settings=["BearerToken"],
         )
-        answer = await self._api.call_api(verb, url, header_params=sent, body=body, _request_timeout=timeout)
+        answer = await self._api.call_api(verb, url, header_params=sent, body=body, _request_timeout=limits)
         response: aiohttp.ClientResponse = answer.response
         return response
 
@@ -276,10 +276,7 @@ def _failure(status: int, content: bytes, headers: Mapping[str, str]) -> ApiFail
 def _status(status: int, document: Body, retry_after: float | None) -> ApiFailure:
     details = document.get("details") or {}
     causes = tuple(
-        part
-        for cause in details.get("causes") or ()
-        for part in (cause.get("reason"), cause.get("field"))
-        if part
+        part for cause in details.get("causes") or () for part in (cause.get("reason"), cause.get("field")) if part
     )
     if retry_after is None and details.get("retryAfterSeconds"):
         retry_after = float(details["retryAfterSeconds"])
@@ -297,9 +294,9 @@ async def connect(kubeconfig: Path | None = None, context: str | None = None) ->
     """
     configuration = Configuration()
     if kubeconfig is None:
-        kubernetes_config.load_incluster_config(client_configuration=configuration)
+        kubernetes_config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
     else:
-        await kubernetes_config.load_kube_config(
+        await kubernetes_config.load_kube_config(  # type: ignore[no-untyped-call]
             config_file=str(kubeconfig), context=context, client_configuration=configuration, persist_config=False
         )
     configuration.connection_pool_maxsize = 0  # KubeClient's own bound counts; watches must not use it up
@@ -311,9 +308,7 @@ async def connect(kubeconfig: Path | None = None, context: str | None = None) ->
 def session(configuration: Configuration, *, limit: int = 20) -> aiohttp.ClientSession:
     """An `aiohttp` session with the same trust and a token that is always the current one, for kopf."""
 
-    async def authorize(
-        request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
-    ) -> aiohttp.ClientResponse:
+    async def authorize(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
         token = await configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
         if token:
             request.headers["Authorization"] = token

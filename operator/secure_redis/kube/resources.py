@@ -53,9 +53,7 @@ class Resources:
             ResourceChanged: others wrote at the same time, repeatedly.
 
         """
-        return await self._finalizers(
-            resource, lambda old: old if names.FINALIZER in old else [*old, names.FINALIZER]
-        )
+        return await self._finalizers(resource, lambda old: old if names.FINALIZER in old else [*old, names.FINALIZER])
 
     async def remove_finalizer(self, resource: SecureRedisCache) -> Mapping[str, Any] | None:
         """Take our finalizer off. Returns the new body, None if the object is gone: both are the goal.

@@ -110,6 +110,8 @@ class Secrets:
         }
         path = paths.secret(namespace, action.name)
         try:
+            if action.adopt:
+                await self._drop_dead_owner(owner, action)
             written = await self._client.patch(path, body, "apply", force=True)
             if left := _left_behind(written, action):
                 changed = written["metadata"]
@@ -150,6 +152,16 @@ class Secrets:
         self._store.forget(namespace, action.name, action.uid)
         return None
 
+    async def _drop_dead_owner(self, owner: SecureRedisCache, action: ApplySecret) -> None:
+        """An object has one controller at most: an earlier life of this resource makes way."""
+        path = paths.secret(owner.key.namespace, action.name)
+        meta = (await self._client.get(path))["metadata"]
+        references = meta.get("ownerReferences") or []
+        kept = [ref for ref in references if not _earlier_life(ref, owner)]
+        if kept != references:
+            precondition = {"uid": action.uid, "resourceVersion": meta["resourceVersion"]}
+            await self._client.patch(path, {"metadata": {**precondition, "ownerReferences": kept}}, "merge")
+
     def _remember(self, namespace: str, body: Mapping[str, Any]) -> SecretFacts:
         seen = facts(body)
         self._store.put(namespace, seen, own=True)
@@ -159,7 +171,7 @@ class Secrets:
 def facts(body: Mapping[str, Any]) -> SecretFacts:
     """A Secret as the API server delivers it, with its values wrapped."""
     meta = body["metadata"]
-    owner = next((ref for ref in meta.get("ownerReferences") or () if ref.get("controller")), {})
+    owner: Mapping[str, Any] = next((ref for ref in meta.get("ownerReferences") or () if ref.get("controller")), {})
     return SecretFacts(
         name=meta["name"],
         uid=meta["uid"],
@@ -196,6 +208,15 @@ def encode(data: Mapping[str, SecretBytes]) -> dict[str, str]:
 def label_value(name: str) -> str:
     """A resource's name as the value of our label: whole (the CRD bounds names to 63 characters)."""
     return name
+
+
+def _earlier_life(reference: Mapping[str, Any], owner: SecureRedisCache) -> bool:
+    return (
+        reference.get("kind") == names.KIND
+        and str(reference.get("apiVersion", "")).startswith(f"{names.GROUP}/")
+        and reference.get("name") == owner.key.name
+        and reference.get("uid") != owner.uid
+    )
 
 
 def _decode(value: str) -> bytes:

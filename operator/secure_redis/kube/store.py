@@ -81,22 +81,31 @@ class SecretStore:
             del self._secrets[(namespace, name)]
             self._gone[(namespace, name)] = known.resource_version
 
-    def begin(self, namespace: str | None, listed: Iterable[tuple[str, SecretFacts]]) -> set[tuple[str, str]]:
-        """A list starts (or restarts) a watch of `namespace` (None: all). Returns the places that changed."""
+    def begin(
+        self, namespace: str | None, listed: Iterable[tuple[str, SecretFacts]], resource_version: str
+    ) -> set[Key]:
+        """A list of this version starts (or restarts) a watch of `namespace` (None: all).
+
+        Returns the resources, by label, whose Secrets are not as they were known.
+        """
         present: set[tuple[str, str]] = set()
-        changed: set[tuple[str, str]] = set()
+        touched: set[Key] = set()
         for where, secret in listed:
             present.add((where, secret.name))
             if self.put(where, secret):
-                changed.add((where, secret.name))
-        for place in [place for place in self._secrets if namespace in (None, place[0]) and place not in present]:
-            del self._secrets[place]
-            changed.add(place)
+                touched |= _named(where, secret)
+        for place, secret in list(self._secrets.items()):
+            # What we wrote after the list was made is not in it, and is there all the same.
+            missing = place not in present and not newer(secret.resource_version, resource_version)
+            if namespace in (None, place[0]) and missing:
+                del self._secrets[place]
+                touched |= _named(place[0], secret)
+        self._gone = {place: version for place, version in self._gone.items() if namespace not in (None, place[0])}
         if namespace is None:
             self._everywhere = True
         else:
             self._synced.add(namespace)
-        return changed
+        return touched
 
     def end(self, namespace: str | None) -> None:
         """The watch is out of step: answers come from the API server until the next `begin`."""
@@ -104,3 +113,8 @@ class SecretStore:
             self._everywhere = False
         else:
             self._synced.discard(namespace)
+
+
+def _named(namespace: str, secret: SecretFacts) -> set[Key]:
+    name = secret.labels.get(names.CACHE_LABEL)
+    return {Key(namespace, name)} if name else set()

@@ -1,0 +1,125 @@
+"""ServiceAccounts: their consent, and their tokens for Azure."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Final
+
+from pydantic import SecretStr
+
+from secure_redis.api import names
+from secure_redis.api.reasons import Reason
+from secure_redis.domain.observation import NamespaceIdentity, ServiceAccountFacts, Unknown
+from secure_redis.kube import failures, paths
+from secure_redis.kube.client import ApiFailure, KubeClient
+
+TOKEN_SECONDS: Final = 3600  # the longest our admission policy allows; Kubernetes allows no less than 600
+
+Answer = ServiceAccountFacts | None | Unknown
+
+
+class TokenRefused(Exception):
+    """No token for this ServiceAccount; `why` goes to the status."""
+
+    def __init__(self, why: Unknown) -> None:
+        super().__init__(why.message)
+        self.why = why
+
+
+class ServiceAccounts:
+    """Reads are kept for `ttl` seconds and shared by all resources of a namespace; failures are kept for 1 s."""
+
+    def __init__(self, client: KubeClient, clock: Callable[[], float], ttl: float = 30.0) -> None:
+        self._client = client
+        self._clock = clock
+        self._ttl = ttl
+        self._known: dict[tuple[str, str], tuple[float, Answer]] = {}
+        self._asking: dict[tuple[str, str], asyncio.Task[Answer]] = {}
+
+    async def read(self, namespace: str, name: str) -> Answer:
+        """The ServiceAccount's annotations that concern us; None if there is none."""
+        place = (namespace, name)
+        until, answer = self._known.get(place, (float("-inf"), None))
+        if self._clock() < until:
+            return answer
+        task = self._asking.get(place)
+        if task is None:
+            task = self._asking[place] = asyncio.create_task(self._ask(place))
+            task.add_done_callback(lambda _: self._asking.pop(place, None))
+        # One caller's cancellation is not the others'.
+        return await asyncio.shield(task)
+
+    def forget(self, namespace: str, name: str) -> None:
+        """Look again at the next read: a token was refused, or a watch saw a change."""
+        self._known.pop((namespace, name), None)
+
+    async def token(self, identity: NamespaceIdentity) -> SecretStr:
+        """A token of the ServiceAccount for exactly the audience of Entra's federation, for an hour.
+
+        Not cached here: it is exchanged at once and the result is cached under the identity.
+
+        Raises:
+            TokenRefused: the namespace has not consented, or the ServiceAccount is gone or another one by now.
+
+        """
+        body = {
+            "apiVersion": "authentication.k8s.io/v1",
+            "kind": "TokenRequest",
+            "metadata": {"name": identity.service_account, "namespace": identity.namespace, "uid": identity.uid},
+            "spec": {"audiences": [names.TOKEN_AUDIENCE], "expirationSeconds": TOKEN_SECONDS},
+        }
+        path = paths.service_account_token(identity.namespace, identity.service_account)
+        try:
+            answer = await self._client.create(path, body)
+        except ApiFailure as failure:
+            self.forget(identity.namespace, identity.service_account)
+            raise TokenRefused(_why(failure, identity)) from None
+        token = (answer.get("status") or {}).get("token")
+        if not isinstance(token, str) or not token:
+            raise TokenRefused(Unknown(Reason.UNKNOWN, "the API server's answer to a token request holds no token"))
+        return SecretStr(token)
+
+    async def _ask(self, place: tuple[str, str]) -> Answer:
+        namespace, name = place
+        answer: Answer
+        ttl = self._ttl
+        try:
+            answer = facts(await self._client.get(paths.service_account(namespace, name)))
+        except ApiFailure as failure:
+            answer = (
+                None if failure.status == 404 else failures.unreadable(failure, namespace, f"ServiceAccount {name!r}")
+            )
+        if answer is None or isinstance(answer, Unknown):
+            ttl = min(ttl, 1.0)  # what is mended is seen at once; a pass's siblings still share the answer
+        self._known[place] = (self._clock() + ttl, answer)
+        return answer
+
+
+def facts(body: dict[str, Any]) -> ServiceAccountFacts:
+    """A ServiceAccount as the API server delivers it."""
+    meta = body["metadata"]
+    annotations = meta.get("annotations") or {}
+    allow = tuple(part.strip() for part in annotations.get(names.ALLOW, "").split(",") if part.strip())
+    return ServiceAccountFacts(
+        name=meta["name"],
+        uid=meta["uid"],
+        client_id=annotations.get(names.CLIENT_ID) or None,
+        tenant_id=annotations.get(names.TENANT_ID) or None,
+        allow=allow,
+    )
+
+
+def _why(failure: ApiFailure, identity: NamespaceIdentity) -> Unknown:
+    name = identity.service_account
+    if failures.by_rbac(failure):
+        return failures.not_bound(failure, identity.namespace)
+    if failure.status == 404:
+        return Unknown(
+            Reason.SERVICE_ACCOUNT_NOT_FOUND, f"ServiceAccount {name!r} does not exist in this namespace (any more)"
+        )
+    if failure.status == 409:
+        return Unknown(
+            Reason.SERVICE_ACCOUNT_NOT_FOUND, f"ServiceAccount {name!r} was re-created; looked at again", 1.0
+        )
+    if failure.transient:
+        return Unknown(Reason.UNKNOWN, f"no token for ServiceAccount {name!r}: {failure.message}", failure.retry_after)
+    return Unknown(Reason.TOKEN_REFUSED, f"no token for ServiceAccount {name!r}: {failure.message}")

@@ -1,0 +1,386 @@
+"""When each resource is looked at next: one task, one heap, never two passes of one resource at a time."""
+
+import asyncio
+import heapq
+import logging
+import random
+from collections import OrderedDict, deque
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from secure_redis.api import names
+from secure_redis.api.resource import Key, key_of
+from secure_redis.kube.store import newer
+
+_log = logging.getLogger(__name__)
+
+Body = Mapping[str, Any]
+
+
+class Trigger(StrEnum):
+    """What woke a pass. It is logged and audited and never changes what a pass does."""
+
+    EDIT = "Edit"
+    CLOCK = "Clock"
+    RETRY = "Retry"
+    SECRET = "Secret"  # noqa: S105 - what changed
+    RESYNC = "Resync"
+
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    """When to look again: in `after` seconds; after a failure by back-off, and not before `retry_after` seconds."""
+
+    after: float
+    failed: bool = False
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Seconds, and how many at once. `spread`: first looks of this length and more are spread, so that a restart
+    with a thousand resources does not make a thousand looks at one moment ever after.
+    """
+
+    parallel: int = 16
+    backoff: float = 5.0
+    backoff_limit: float = 600.0
+    jitter: float = 0.1
+    spread: float = 60.0
+    gap: float = 1.0  # between two passes of one resource, unless it was edited
+    resync: float = 600.0
+
+
+class Snapshot(NamedTuple):
+    """All resources at one resourceVersion."""
+
+    bodies: Iterable[Body]
+    resource_version: str
+
+
+@dataclass(slots=True)
+class _Entry:
+    body: Body
+    due: float
+    trigger: Trigger
+    ticket: int = 0  # of the one heap item that counts
+    queued: bool = False
+    running: bool = False
+    again: Trigger | None = None
+    gone: bool = False
+    heir: Body | None = None  # of the same name, created while the last pass of this one runs
+    looked: bool = False
+    started: float = float("-inf")
+    failures: int = 0
+    marks: tuple[Any, ...] = field(default=())
+
+
+RunPass = Callable[[Key, Body, Trigger], Awaitable[Next]]
+
+
+class Schedule:
+    """Runs passes.
+
+    `run_pass(key, body, trigger)` gets the newest body that is known. An exception out of it is a failed pass (logged,
+    backed off); one of `fatal` ends `run()`. `on_gone(key)` is called once no pass of a vanished resource runs any
+    more; `on_pass(key, trigger, result, seconds)` after each, with result `success` or `error`; `on_namespaces(set)`
+    when the set of namespaces with resources changes.
+    """
+
+    def __init__(
+        self,
+        run_pass: RunPass,
+        *,
+        pace: Pace | None = None,
+        relist: Callable[[], Awaitable[Snapshot]] | None = None,
+        clock: Callable[[], float] | None = None,
+        rng: random.Random | None = None,
+        fatal: tuple[type[Exception], ...] = (),
+        on_gone: Callable[[Key], None] = lambda key: None,
+        on_pass: Callable[[Key, Trigger, str, float], None] = lambda key, trigger, result, seconds: None,
+        on_namespaces: Callable[[set[str]], None] = lambda namespaces: None,
+    ) -> None:
+        self._run_pass = run_pass
+        self._pace = pace or Pace()
+        self._relist = relist
+        self._clock = clock or (lambda: asyncio.get_running_loop().time())
+        self._rng = rng or random.Random()  # noqa: S311 - jitter
+        self._fatal = fatal
+        self._on_gone = on_gone
+        self._on_pass = on_pass
+        self._on_namespaces = on_namespaces
+        self._entries: dict[Key, _Entry] = {}
+        self._heap: list[tuple[float, int, Key]] = []
+        self._tickets = 0
+        self._ready: OrderedDict[str, deque[Key]] = OrderedDict()
+        self._running: set[asyncio.Task[None]] = set()
+        self._changed = asyncio.Event()
+        self._stopping = False
+        self._failure: BaseException | None = None
+        self._namespaces: set[str] = set()
+
+    # --- what others tell ---------------------------------------------------------------------------------------
+
+    def wake(self, key: Key, body: Body | None, trigger: Trigger) -> None:
+        """Something changed. Without a body the newest known one serves; an unknown resource is left alone.
+
+        A body that is not newer than what is known, or differs only in what we write ourselves (status, finalizers),
+        wakes nobody. A wake during a pass causes exactly one more.
+        """
+        if body is not None:
+            if not self._take(key, body):
+                return
+        elif key not in self._entries or self._entries[key].gone:
+            return
+        self._wake(self._entries[key], key, trigger)
+
+    def written(self, key: Key, body: Body) -> None:
+        """The answer to our own write: no later pass starts from an older body.
+
+        If somebody else's edit came back with it, that is one more pass: the watch will not tell it again.
+        """
+        entry = self._entries.get(key)
+        if entry is not None and self._take(key, body):
+            self._wake(entry, key, Trigger.EDIT)
+
+    def forget(self, key: Key, uid: str | None = None) -> None:
+        """The resource is gone. With `uid`, only if it is that one: another may have its name already."""
+        entry = self._entries.get(key)
+        if entry is None or entry.gone or (uid is not None and entry.body["metadata"]["uid"] != uid):
+            return
+        entry.gone = True
+        if not entry.running:
+            self._bury(key)
+
+    def stop(self) -> None:
+        """Start no more passes; `run()` ends when those that run have ended."""
+        self._stopping = True
+        self._changed.set()
+
+    @property
+    def depth(self) -> int:
+        """How many resources are due and wait for a free place."""
+        return sum(map(len, self._ready.values()))
+
+    @property
+    def resources(self) -> int:
+        """How many resources are known."""
+        return len(self._entries)
+
+    # --- the one task -------------------------------------------------------------------------------------------
+
+    async def run(self, *, drain: float = 20.0) -> None:
+        """Run passes until `stop()`, then wait up to `drain` seconds for the last ones.
+
+        Raises:
+            Exception: one of `fatal` that a pass raised.
+
+        """
+        relisting = asyncio.create_task(self._relists()) if self._relist else None
+        try:
+            while not self._stopping and self._failure is None:
+                self._changed.clear()
+                self._move_due()
+                self._start_ready()
+                pause = max(0.0, self._heap[0][0] - self._clock()) if self._heap else None
+                try:
+                    async with asyncio.timeout(pause):
+                        await self._changed.wait()
+                except TimeoutError:
+                    pass
+        finally:
+            self._stopping = True
+            if relisting is not None:
+                relisting.cancel()
+            await self._drain(0.0 if self._failure else drain)
+        if self._failure is not None:
+            raise self._failure
+
+    async def _drain(self, seconds: float) -> None:
+        if not self._running:
+            return
+        _, late = await asyncio.wait(self._running, timeout=seconds)
+        for task in late:
+            task.cancel()
+        if late:
+            _log.warning("passes were cut off; the next leader repeats them", extra={"passes": len(late)})
+            await asyncio.wait(late, timeout=5.0)
+
+    def _move_due(self) -> None:
+        now = self._clock()
+        while self._heap and self._heap[0][0] <= now:
+            _, ticket, key = heapq.heappop(self._heap)
+            entry = self._entries.get(key)
+            if entry is not None and entry.ticket == ticket and not entry.running and not entry.queued:
+                entry.queued = True
+                self._ready.setdefault(key.namespace, deque()).append(key)
+
+    def _start_ready(self) -> None:
+        while self._ready and len(self._running) < self._pace.parallel:
+            namespace, waiting = next(iter(self._ready.items()))
+            key = waiting.popleft()
+            if waiting:
+                self._ready.move_to_end(namespace)  # one of each namespace in turn
+            else:
+                del self._ready[namespace]
+            entry = self._entries.get(key)
+            if entry is None or not entry.queued:
+                continue
+            entry.queued, entry.running = False, True
+            task = asyncio.create_task(self._pass(key, entry), name=f"pass {key}")
+            self._running.add(task)
+            task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        self._changed.set()
+
+    async def _pass(self, key: Key, entry: _Entry) -> None:
+        entry.started, entry.again = self._clock(), None
+        trigger = entry.trigger
+        result = "error"
+        try:
+            planned = await self._run_pass(key, entry.body, trigger)
+            result = "error" if planned.failed else "success"
+        except self._fatal as error:
+            self._failure = self._failure or error
+            planned = Next(0.0, failed=True)
+        except Exception as error:
+            # The class only: an exception's text may quote what it stumbled over.
+            _log.error(
+                "a pass failed unexpectedly", extra={"resource": str(key), "error": type(error).__name__}
+            )
+            planned = Next(0.0, failed=True)
+        finally:
+            entry.running = False
+            self._on_pass(key, trigger, result, self._clock() - entry.started)
+            if entry.gone:
+                self._bury(key)
+        if self._entries.get(key) is entry:
+            self._plan(key, entry, planned)
+
+    def _plan(self, key: Key, entry: _Entry, planned: Next) -> None:
+        delay = self._delay(entry, planned)
+        entry.looked = True
+        due, trigger = self._clock() + delay, Trigger.RETRY if planned.failed else Trigger.CLOCK
+        if entry.again is not None:
+            due, trigger = min(due, self._earliest(entry, entry.again)), entry.again
+            entry.again = None
+        self._push(key, entry, due, trigger)
+
+    def _delay(self, entry: _Entry, planned: Next) -> float:
+        pace = self._pace
+        if planned.failed:
+            entry.failures += 1
+            grown = min(pace.backoff_limit, pace.backoff * 2 ** min(entry.failures - 1, 30))
+            delay = grown * self._rng.uniform(0.5, 1.0)
+        else:
+            entry.failures = 0
+            delay = planned.after * self._rng.uniform(1 - pace.jitter, 1 + pace.jitter)
+            if not entry.looked and planned.after >= pace.spread:
+                delay = planned.after * self._rng.uniform(0.5, 1.0 + pace.jitter)
+        if planned.retry_after is not None:
+            # Never before the time the other side named; a little after it, not all at once.
+            delay = max(delay, planned.retry_after * self._rng.uniform(1.0, 1.0 + pace.jitter))
+        return delay
+
+    # --- the books ----------------------------------------------------------------------------------------------
+
+    def _take(self, key: Key, body: Body) -> bool:
+        """Keep the body if it is newer. Whether it says something new to a pass."""
+        meta = body["metadata"]
+        entry = self._entries.get(key)
+        if entry is None or entry.gone:
+            if entry is not None and entry.body["metadata"]["uid"] == meta["uid"]:
+                return False  # an old event of what is gone
+            if entry is not None:
+                entry.heir = body  # the earlier life's pass ends first
+                return False
+            self._entries[key] = _Entry(_slim(body), 0.0, Trigger.EDIT, marks=_marks(body))
+            self._announce()
+            return True
+        known = entry.body["metadata"]
+        if not newer(meta["resourceVersion"], known["resourceVersion"]):
+            return False
+        entry.body = _slim(body)
+        marks, entry.marks = entry.marks, _marks(body)
+        return marks != entry.marks
+
+    def _wake(self, entry: _Entry, key: Key, trigger: Trigger) -> None:
+        if entry.running:
+            # An edit outranks the rest: it does not wait for the gap.
+            entry.again = trigger if entry.again != Trigger.EDIT else entry.again
+        elif not entry.queued:
+            due = self._earliest(entry, trigger)
+            if due < entry.due or entry.ticket == 0:
+                self._push(key, entry, due, trigger)
+
+    def _earliest(self, entry: _Entry, trigger: Trigger) -> float:
+        now = self._clock()
+        return now if trigger == Trigger.EDIT else max(now, entry.started + self._pace.gap)
+
+    def _push(self, key: Key, entry: _Entry, due: float, trigger: Trigger) -> None:
+        self._tickets += 1
+        entry.due, entry.trigger, entry.ticket = due, trigger, self._tickets
+        heapq.heappush(self._heap, (due, self._tickets, key))
+        self._changed.set()
+
+    def _bury(self, key: Key) -> None:
+        entry = self._entries.pop(key, None)
+        self._on_gone(key)
+        if entry is not None and entry.heir is not None:
+            self.wake(key, entry.heir, Trigger.EDIT)
+        self._announce()
+
+    def _announce(self) -> None:
+        namespaces = {key.namespace for key in self._entries}
+        if namespaces != self._namespaces:
+            self._namespaces = namespaces
+            self._on_namespaces(set(namespaces))
+
+    async def _relists(self) -> None:
+        if self._relist is None:
+            return
+        while True:
+            jitter = self._pace.jitter
+            await asyncio.sleep(self._pace.resync * self._rng.uniform(1 - jitter, 1 + jitter))
+            try:
+                snapshot = await self._relist()
+            except Exception as error:
+                _log.warning("the resync's list failed", extra={"error": type(error).__name__})
+                continue
+            self.resync(snapshot)
+
+    def resync(self, snapshot: Snapshot) -> None:
+        """A list of all resources: finds what the watch lost, deletions too. Wakes only what changed."""
+        present: set[Key] = set()
+        for body in snapshot.bodies:
+            key = key_of(body)
+            present.add(key)
+            self.wake(key, body, Trigger.RESYNC)
+        for key, entry in list(self._entries.items()):
+            # What is newer than the list was created after it.
+            if key not in present and not newer(entry.body["metadata"]["resourceVersion"], snapshot.resource_version):
+                self.forget(key)
+
+
+def _marks(body: Body) -> tuple[Any, ...]:
+    """What wakes: the object's identity, its spec (by generation), its deletion, and annotations and labels of ours."""
+    meta = body["metadata"]
+    ours = tuple(
+        sorted(
+            (kind, name, value)
+            for kind in ("annotations", "labels")
+            for name, value in (meta.get(kind) or {}).items()
+            if name.startswith(f"{names.GROUP}/")
+        )
+    )
+    return meta["uid"], meta.get("generation"), "deletionTimestamp" in meta, ours
+
+
+def _slim(body: Body) -> Body:
+    """Without what no pass reads and what is most of an object's size."""
+    meta = {name: value for name, value in body["metadata"].items() if name != "managedFields"}
+    return {**body, "metadata": meta}

@@ -1,0 +1,57 @@
+"""Where built and fetched things live: outside the repository, kept between runs, shared by processes."""
+
+import contextlib
+import fcntl
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+NAME = "secure-redis-operator"
+
+
+def cache_dir() -> Path:
+    """The cache directory, created if missing; the same rule as in `scripts/bootstrap`.
+
+    `SECURE_REDIS_CACHE`, else `XDG_CACHE_HOME`/secure-redis-operator, else ~/.cache/secure-redis-operator.
+    """
+    chosen = os.environ.get("SECURE_REDIS_CACHE")
+    if chosen:
+        path = Path(chosen).expanduser().absolute()
+    else:
+        base = os.environ.get("XDG_CACHE_HOME")
+        path = (Path(base) if base else Path.home() / ".cache") / NAME
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def progress(message: str) -> None:
+    """One line to stderr about something that takes long."""
+    print(f"sandbox: {message}", file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def locked(path: Path, waiting: str | None = None) -> Iterator[None]:
+    """Hold an exclusive lock on the file `path`; the kernel drops it when this process ends, however it ends.
+
+    `waiting` is printed as progress when another process holds the lock.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if waiting:
+                progress(waiting)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@contextlib.contextmanager
+def step(message: str) -> Iterator[None]:
+    """Tell that something long begins, and how long it took once it is done."""
+    progress(f"{message}…")
+    begun = time.monotonic()
+    yield
+    progress(f"{message}: done in {time.monotonic() - begun:.0f} s")

@@ -1,0 +1,124 @@
+"""Child processes: started with a log file, ended by process id, and never left behind by a killed parent."""
+
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+# PR_SET_PDEATHSIG fires when the *thread* that forked ends, not the process (prctl(2)). So every child is forked by
+# this one thread, which lives as long as the interpreter.
+_forker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="forker")
+
+
+class ProcessError(RuntimeError):
+    """A child process could not start, or ended before its time."""
+
+
+class Child:
+    """A running child process in a session of its own, so that Ctrl-C reaches only us and we end it in order."""
+
+    def __init__(
+        self,
+        argv: Sequence[str | os.PathLike[str]],
+        log: Path,
+        *,
+        name: str | None = None,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        pass_fds: Sequence[int] = (),
+    ) -> None:
+        """Start `argv`, appending its stdout and stderr to `log`. `env` replaces the environment if given.
+
+        Raises ProcessError if the program does not exist or this system cannot tie it to our own life.
+        """
+        self.name = name or Path(argv[0]).name
+        self.log = log
+        setpriv = shutil.which("setpriv")
+        if setpriv is None:
+            raise ProcessError("`setpriv` is not on PATH: install the package util-linux")
+        program = shutil.which(argv[0])
+        if program is None:
+            raise ProcessError(f"{self.name}: no program {os.fspath(argv[0])}")
+        command = [setpriv, "--pdeathsig", "KILL", "--", program, *map(os.fspath, argv[1:])]
+        log.parent.mkdir(parents=True, exist_ok=True)
+
+        def fork() -> subprocess.Popen[bytes]:
+            with log.open("ab") as sink:
+                return subprocess.Popen(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=sink,
+                    stderr=subprocess.STDOUT,
+                    env=None if env is None else dict(env),
+                    cwd=cwd,
+                    start_new_session=True,
+                    pass_fds=pass_fds,
+                )
+
+        self._process = _forker.submit(fork).result()
+
+    @property
+    def pid(self) -> int:
+        """The process id; also that of its process group."""
+        return self._process.pid
+
+    @property
+    def returncode(self) -> int | None:
+        """None while it runs; negative: the signal that ended it."""
+        return self._process.poll()
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still runs."""
+        return self._process.poll() is None
+
+    def check(self) -> None:
+        """Raise ProcessError with the end of the log if it has ended."""
+        if not self.alive:
+            raise ProcessError(f"{self.name} ended with code {self.returncode}; end of {self.log}:\n{self.tail()}")
+
+    def tail(self, lines: int = 20) -> str:
+        """The last lines of its log."""
+        try:
+            return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+        except FileNotFoundError:
+            return "(no log)"
+
+    def kill(self) -> None:
+        """End it and its process group at once, and wait until it is gone. Does nothing if it has ended."""
+        self._signal(signal.SIGKILL)
+        self._process.wait()
+
+    def terminate(self, timeout: float = 10) -> int:
+        """Ask it to end; kill it after `timeout` seconds. Returns its exit code."""
+        if self.alive:
+            self._process.terminate()
+            try:
+                self._process.wait(timeout)
+            except subprocess.TimeoutExpired:
+                self.kill()
+        return self._process.wait()
+
+    def wait(self, timeout: float) -> int:
+        """Its exit code. Raises TimeoutError if it still runs after `timeout` seconds."""
+        try:
+            return self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            raise TimeoutError(f"{self.name} (pid {self.pid}) still runs after {timeout:g} s") from None
+
+    def _signal(self, number: signal.Signals) -> None:
+        # An ended child that is not yet reaped keeps its id, so this cannot hit a stranger.
+        if self._process.returncode is None:
+            try:
+                os.killpg(self._process.pid, number)
+            except ProcessLookupError:
+                self._process.send_signal(number)
+
+
+def kill_all(children: Sequence[Child]) -> None:
+    """Kill the children, the last started first, and wait for each."""
+    for child in reversed(children):
+        child.kill()

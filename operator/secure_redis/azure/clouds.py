@@ -1,0 +1,135 @@
+"""Which hosts belong to a cloud. A token goes nowhere else, whatever an answer, a redirect or a spec says."""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import SplitResult, urlsplit
+
+_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+_HTTPS_PORT = 443
+
+
+@dataclass(frozen=True, slots=True)
+class Cloud:
+    """The endpoints of one Azure cloud. Suffixes are without a leading dot and may carry `:port` (else 443).
+
+    Public, China and US Government endpoints: Microsoft's "Azure national clouds" and "Azure Key Vault DNS suffixes"
+    pages. A custom cloud is configured by the same fields.
+    """
+
+    name: str
+    resource_manager: str  # URL, without a trailing slash
+    resource_manager_scope: str
+    authority: str  # URL, without a trailing slash
+    vault_suffixes: tuple[str, ...]
+    redis_suffixes: tuple[str, ...]  # of Microsoft.Cache/redis
+
+    def is_resource_manager(self, url: str) -> bool:
+        """Whether `url` is https at the resource manager's host or below it (regional hosts are below it)."""
+        host, expected = _https_host(url), _https_host(self.resource_manager)
+        return host is not None and expected is not None and (host == expected or _below(host, expected))
+
+    def is_authority(self, url: str) -> bool:
+        """Whether `url` is https at exactly the token authority's host."""
+        host = _https_host(url)
+        return host is not None and host == _https_host(self.authority)
+
+    def is_vault(self, url: str) -> bool:
+        """Whether `url`, with whatever path, is https at a vault of this cloud: exactly one label before a suffix."""
+        host = _https_host(url)
+        return host is not None and any(_one_label_below(host, _authority(suffix)) for suffix in self.vault_suffixes)
+
+    def allows_vault(self, uri: str) -> bool:
+        """Whether `uri` is a vault's own URI: `is_vault`, and neither path, query nor fragment."""
+        if not self.is_vault(uri):
+            return False
+        parts = urlsplit(uri)
+        return parts.path in ("", "/") and not parts.query and not parts.fragment
+
+    def allows_redis_host(self, host: str) -> bool:
+        """Whether `host` (no port) is a Microsoft.Cache/redis endpoint of this cloud."""
+        name = host.lower()
+        return any(_one_label_below((name, 0), (suffix.lower(), 0)) for suffix in self.redis_suffixes)
+
+    def owns(self, url: str) -> bool:
+        """Whether `url` (nextLink, operation URL, redirect, challenge resource or authorization) is of this cloud."""
+        return (
+            self.is_resource_manager(url)
+            or self.is_authority(url)
+            or self.is_vault(url)
+            or _https_host(url) in {_authority(suffix) for suffix in self.vault_suffixes}
+        )
+
+    def vault_scope(self, uri: str) -> str | None:
+        """The only token scope a vault may ask for: `https://vault.azure.net/.default`; None for a foreign host."""
+        host = _https_host(uri)
+        for suffix in self.vault_suffixes:
+            if host is not None and _one_label_below(host, _authority(suffix)):
+                return f"https://{suffix.lower()}/.default"
+        return None
+
+
+PUBLIC: Final = Cloud(
+    name="AzurePublic",
+    resource_manager="https://management.azure.com",
+    resource_manager_scope="https://management.azure.com/.default",
+    authority="https://login.microsoftonline.com",
+    vault_suffixes=("vault.azure.net",),
+    redis_suffixes=("redis.cache.windows.net",),
+)
+CHINA: Final = Cloud(
+    name="AzureChina",
+    resource_manager="https://management.chinacloudapi.cn",
+    resource_manager_scope="https://management.chinacloudapi.cn/.default",
+    authority="https://login.chinacloudapi.cn",
+    vault_suffixes=("vault.azure.cn",),
+    redis_suffixes=("redis.cache.chinacloudapi.cn",),
+)
+US_GOVERNMENT: Final = Cloud(
+    name="AzureUSGovernment",
+    resource_manager="https://management.usgovcloudapi.net",
+    resource_manager_scope="https://management.core.usgovcloudapi.net/.default",
+    authority="https://login.microsoftonline.us",
+    vault_suffixes=("vault.usgovcloudapi.net",),
+    redis_suffixes=("redis.cache.usgovcloudapi.net",),
+)
+CLOUDS: Final = {cloud.name: cloud for cloud in (PUBLIC, CHINA, US_GOVERNMENT)}
+
+
+def host_of(url: str) -> str | None:
+    """`host` or `host:port` (port 443 left out) of a legal https URL in lower case; None for anything else."""
+    pair = _https_host(url)
+    if pair is None:
+        return None
+    host, port = pair
+    return host if port == _HTTPS_PORT else f"{host}:{port}"
+
+
+def _https_host(url: str) -> tuple[str, int] | None:
+    # Parsers disagree about these; a disagreement is how a token ends up elsewhere.
+    if not url.isascii() or any(c.isspace() or c in "\\\x00" or not c.isprintable() for c in url):
+        return None
+    try:
+        parts: SplitResult = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return None
+    if parts.scheme.lower() != "https" or "@" in parts.netloc or parts.hostname is None:
+        return None
+    host = parts.hostname.lower()
+    if not all(_LABEL.fullmatch(label) for label in host.split(".")):
+        return None
+    return host, _HTTPS_PORT if port is None else port
+
+
+def _authority(suffix: str) -> tuple[str, int]:
+    host, _, port = suffix.lower().partition(":")
+    return host, int(port) if port else _HTTPS_PORT
+
+
+def _below(host: tuple[str, int], zone: tuple[str, int]) -> bool:
+    return host[1] == zone[1] and host[0].endswith("." + zone[0])
+
+
+def _one_label_below(host: tuple[str, int], zone: tuple[str, int]) -> bool:
+    return _below(host, zone) and _LABEL.fullmatch(host[0][: -len(zone[0]) - 1]) is not None

@@ -1,0 +1,102 @@
+"""What went wrong, in the four kinds that the rest of the code tells apart."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from azure.core.exceptions import AzureError
+
+from secure_redis.api.reasons import Reason
+from secure_redis.domain.observation import Unknown
+
+
+class Source(StrEnum):
+    """Who was asked."""
+
+    RESOURCE_MANAGER = "Azure Resource Manager"
+    VAULT = "the Key Vault"
+    ENTRA = "Microsoft Entra ID"
+
+
+class Guard(StrEnum):
+    """What denied a request."""
+
+    ROLE = "Role"
+    POLICY = "Policy"
+    LOCK = "Lock"
+    FIREWALL = "Firewall"
+    TENANT = "Tenant"
+    ENTRA = "Entra"
+    CLOUD = "Cloud"  # ourselves: the host is not one of the configured cloud
+
+
+class Missing(StrEnum):
+    """What a 404 is about."""
+
+    RESOURCE = "Resource"
+    GROUP = "Group"
+    SECRET = "Secret"  # noqa: S105 - a kind of thing
+
+
+@dataclass(frozen=True, slots=True)
+class Transient:
+    """Mends itself. `retry_after` in seconds where the other side named a time."""
+
+    reason: Reason
+    message: str
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Permanent:
+    """No retry mends it: the request, the spec or the subscription has to change."""
+
+    reason: Reason
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotFound:
+    """The other side said that there is no such thing."""
+
+    reason: Reason
+    message: str
+    what: Missing = Missing.RESOURCE
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """Somebody has to allow it; a later try may succeed. `by` says who refused, `code` is the service's own word."""
+
+    reason: Reason
+    message: str
+    by: Guard
+    code: str = ""
+
+
+Failure = Transient | Permanent | NotFound | Denied
+
+
+def unknown(failure: Failure) -> Unknown:
+    """The failure as what a pass could not see."""
+    return Unknown(
+        reason=failure.reason,
+        message=failure.message,
+        retry_after=failure.retry_after if isinstance(failure, Transient) else None,
+        permanent=isinstance(failure, Permanent),
+    )
+
+
+class Refused(AzureError):
+    """Raised on our side of the wire, by a policy or a credential, with the failure already known."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
+
+
+class IdentityUnavailable(Exception):
+    """For `request_token`: the Kubernetes side could not get the ServiceAccount's token; `unknown` says why."""
+
+    def __init__(self, unknown: Unknown) -> None:
+        super().__init__(unknown.message)
+        self.unknown = unknown

@@ -1,0 +1,199 @@
+"""One walk over a scope serves every resource in it. What a list omits proves nothing; a 404 is believed slowly."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from secure_redis.api.reasons import Reason
+from secure_redis.api.resource_id import CacheID
+from secure_redis.azure.cache import Caches
+from secure_redis.azure.errors import unknown
+from secure_redis.azure.failures import Denied, Guard, Missing, NotFound, Permanent
+from secure_redis.azure.shelf import Shelf
+from secure_redis.domain.observation import CacheAbsent, CacheFacts, Identity, Unknown
+
+
+class Width(IntEnum):
+    """The widest scope that an identity can list."""
+
+    SUBSCRIPTION = 0
+    GROUP = 1
+    SINGLE = 2
+
+
+@dataclass(slots=True)
+class _Reach:
+    """What is known of one identity in one subscription (or, for groups, in one group)."""
+
+    width: Width = Width.SUBSCRIPTION
+    probed_at: float = 0.0
+    narrow_groups: dict[str, float] = field(default_factory=dict)  # group -> when its list was denied
+
+
+@dataclass(slots=True)
+class _Listing:
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    at: float | None = None  # when the walk began
+    caches: dict[str, CacheFacts] = field(default_factory=dict)
+    failure: Unknown | None = None
+    failed_at: float = 0.0
+
+
+@dataclass(slots=True)
+class _Entry:
+    """What direct reads of one cache by one identity found."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    at: float | None = None  # when the last direct read that answered began
+    facts: CacheFacts | None = None
+    absent_since: float | None = None  # the first 404 of an unbroken row of them
+    absent: CacheAbsent | None = None
+
+
+class Inventory:
+    """Everything is kept under the identity that fetched it. Memory only: a restart begins anew."""
+
+    def __init__(
+        self,
+        caches: Caches,
+        clock: Callable[[], float] = time.monotonic,
+        confirm_seconds: float = 60.0,
+        *,
+        probe_seconds: float = 3600.0,
+        remember_failure_seconds: float = 10.0,
+    ) -> None:
+        """`clock`: monotonic seconds. `confirm_seconds`: how far apart two 404s must be. `probe_seconds`: how long a
+        denied list is not asked for again.
+        """
+        self._caches = caches
+        self._clock = clock
+        self._confirm = confirm_seconds
+        self._probe = probe_seconds
+        self._remember = remember_failure_seconds
+        self._reach: Shelf[tuple[Identity, str], _Reach] = Shelf(clock)
+        self._listings: Shelf[tuple[Identity, str, str | None], _Listing] = Shelf(clock)
+        self._entries: Shelf[tuple[Identity, str], _Entry] = Shelf(clock)
+        self._written: dict[str, float] = {}  # cache -> our last write: what was read before is out of date
+
+    async def cache(self, identity: Identity, cache: CacheID, *, max_age: float) -> CacheFacts | CacheAbsent | Unknown:
+        """The cache as read at most `max_age` seconds ago, from a list where one can be had."""
+        entry = self._entry(identity, cache)
+        held = self._held(entry, cache, max_age)
+        if held is not None:
+            return held
+        listed = await self._listed(identity, cache, max_age)
+        if listed is not None:
+            return listed
+        return await self._direct(identity, cache, entry, max_age)
+
+    async def fresh(self, identity: Identity, cache: CacheID) -> CacheFacts | CacheAbsent | Unknown:
+        """A direct read now; updates the inventory."""
+        return await self._direct(identity, cache, self._entry(identity, cache), None)
+
+    def invalidate(self, cache: CacheID) -> None:
+        """After a write of ours: nothing that was read before serves anyone, and counting 404s begins anew."""
+        now = self._clock()
+        self._written[cache.key] = now
+        for (_, key), entry in self._entries.items():
+            if key == cache.key:
+                entry.at = entry.facts = entry.absent = entry.absent_since = None
+        for key in [k for k, at in self._written.items() if now - at > 24 * 3600]:
+            del self._written[key]
+
+    # --- direct reads -------------------------------------------------------------------------------------------------
+
+    def _entry(self, identity: Identity, cache: CacheID) -> _Entry:
+        return self._entries.get((identity, cache.key), _Entry)
+
+    def _held(self, entry: _Entry, cache: CacheID, max_age: float) -> CacheFacts | CacheAbsent | None:
+        now = self._clock()
+        if entry.at is None or now - entry.at > max_age or entry.at < self._written.get(cache.key, entry.at):
+            return None
+        if entry.absent is not None:
+            waited = entry.absent_since is not None and now - entry.absent_since >= self._confirm
+            return None if waited and not entry.absent.confirmed else entry.absent
+        return entry.facts
+
+    async def _direct(
+        self, identity: Identity, cache: CacheID, entry: _Entry, max_age: float | None
+    ) -> CacheFacts | CacheAbsent | Unknown:
+        asked = self._clock()
+        async with entry.lock:
+            if max_age is not None or (entry.at is not None and entry.at > asked):
+                # Somebody else's read, begun after we asked, is as good as our own.
+                held = self._held(entry, cache, 0.0 if max_age is None else max_age)
+                if held is not None:
+                    return held
+            began = self._clock()
+            answer = await self._caches.read(identity, cache)
+            if isinstance(answer, Unknown):
+                return answer
+            if began < self._written.get(cache.key, began):
+                # Our own write overtook this read: it proves nothing about the time after it.
+                return Unknown(Reason.UPDATING, "the cache was changed while it was being read", retry_after=1.0)
+            entry.at = began
+            if isinstance(answer, CacheFacts):
+                entry.facts, entry.absent, entry.absent_since = answer, None, None
+                return answer
+            if entry.absent_since is None:
+                entry.absent_since = began
+            entry.facts = None
+            entry.absent = CacheAbsent(
+                confirmed=began - entry.absent_since >= self._confirm,
+                message=answer.message,
+                group_missing=answer.what is Missing.GROUP,
+            )
+            return entry.absent
+
+    # --- lists --------------------------------------------------------------------------------------------------------
+
+    async def _listed(self, identity: Identity, cache: CacheID, max_age: float) -> CacheFacts | Unknown | None:
+        """The cache from a list; None where no list can be had, or it does not hold the cache."""
+        reach = self._reach.get((identity, cache.subscription.lower()), _Reach)
+        group = cache.group.lower()
+        now = self._clock()
+        if reach.width is not Width.SUBSCRIPTION and now - reach.probed_at >= self._probe:
+            reach.width = Width.SUBSCRIPTION
+        if reach.width is Width.SUBSCRIPTION:
+            outcome = await self._walk(identity, cache, None, max_age)
+            if not isinstance(outcome, Denied):
+                return outcome
+            if reach.width is Width.SUBSCRIPTION:
+                reach.width, reach.probed_at = Width.GROUP, self._clock()
+        denied_at = reach.narrow_groups.get(group)
+        if denied_at is not None and self._clock() - denied_at < self._probe:
+            return None
+        outcome = await self._walk(identity, cache, cache.group, max_age)
+        if isinstance(outcome, Denied):
+            reach.narrow_groups[group] = self._clock()
+            return None
+        reach.narrow_groups.pop(group, None)
+        return outcome
+
+    async def _walk(
+        self, identity: Identity, cache: CacheID, group: str | None, max_age: float
+    ) -> CacheFacts | Unknown | Denied | None:
+        scope = None if group is None else group.lower()
+        listing = self._listings.get((identity, cache.subscription.lower(), scope), _Listing)
+        oldest = self._written.get(cache.key)
+        async with listing.lock:
+            now = self._clock()
+            if listing.at is None or now - listing.at > max_age:
+                if listing.failure is not None and now - listing.failed_at < min(self._remember, max_age):
+                    return listing.failure
+                answer = await self._caches.walk(identity, cache.subscription, group)
+                if isinstance(answer, Denied) and answer.by is Guard.ROLE:
+                    listing.at, listing.caches = None, {}
+                    return answer
+                if isinstance(answer, NotFound) or (isinstance(answer, Permanent) and group is not None):
+                    return None  # the group is missing, or cannot be listed: a direct read says so in better words
+                if not isinstance(answer, tuple):
+                    listing.failure, listing.failed_at = unknown(answer), self._clock()
+                    return listing.failure
+                listing.at, listing.failure = now, None
+                listing.caches = {facts.resource_id.key: facts for facts in answer}
+            if oldest is not None and listing.at <= oldest:
+                return None
+            return listing.caches.get(cache.key)

@@ -1,0 +1,167 @@
+"""The one HTTP session that everything of Azure goes through, and the pipelines built on it."""
+
+import logging
+import ssl
+from collections.abc import Callable
+from types import TracebackType
+
+import aiohttp
+from azure.core.pipeline.policies import (
+    AsyncRetryPolicy,
+    ContentDecodePolicy,
+    CustomHookPolicy,
+    HeadersPolicy,
+    RequestIdPolicy,
+    UserAgentPolicy,
+)
+from azure.core.pipeline.transport import AioHttpTransport
+
+from secure_redis.azure.budgets import ENTRA_RATE, SUBSCRIPTION_RATE, VAULT_RATE, Budgets, Rate
+from secure_redis.azure.clouds import Cloud, host_of
+from secure_redis.azure.failures import Source
+from secure_redis.azure.policies import Gate, HostGuard, OnRequest, Policies
+
+_USER_AGENT = "secure-redis-operator"
+CONNECT_SECONDS = 10
+READ_SECONDS = 30
+TOTAL_SECONDS = 60
+
+
+def _nothing(service: str, operation: str, status: int, seconds: float) -> None:
+    pass
+
+
+def trust(ca_file: str | None = None, *, only: bool = False) -> ssl.SSLContext:
+    """TLS settings: TLS 1.2 or newer, the system's roots plus those in `ca_file` (PEM), or with `only` just those.
+
+    Raises:
+        OSError: `ca_file` cannot be read.
+        ssl.SSLError: it holds no certificate.
+
+    """
+    if only and ca_file is None:
+        raise ValueError("'only' needs a CA file: without roots nothing can be verified")
+    context = ssl.create_default_context(cafile=ca_file if only else None)
+    if ca_file is not None and not only:
+        context.load_verify_locations(cafile=ca_file)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+class Transport:
+    """One aiohttp session, one set of budgets. Open it as a context manager inside the running loop.
+
+    One session and not `connection_verify=`: the latter makes a new TLS context and connection for every request of
+    an async client (measured: 51 connections for 51 requests).
+    """
+
+    def __init__(
+        self,
+        cloud: Cloud,
+        budgets: Budgets,
+        *,
+        tls: ssl.SSLContext | None = None,
+        fence: Callable[[], None] = lambda: None,
+        on_request: OnRequest = _nothing,
+        connections: int = 64,
+        subscription_rate: Rate = SUBSCRIPTION_RATE,
+        vault_rate: Rate = VAULT_RATE,
+    ) -> None:
+        """`fence` is called before every write and raises where this process no longer leads."""
+        self.cloud = cloud
+        self.budgets = budgets
+        self._tls = tls
+        self._fence = fence
+        self._on_request = on_request
+        self._connections = connections
+        self._subscription_rate = subscription_rate
+        self._vault_rate = vault_rate
+        self._session: aiohttp.ClientSession | None = None
+        self._http: AioHttpTransport | None = None
+
+    async def __aenter__(self) -> "Transport":
+        # The SDKs log whole error texts at WARNING; ours go into conditions, cleaned.
+        logging.getLogger("azure").setLevel(logging.CRITICAL)
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(ssl=self._tls or trust(), limit=self._connections),
+            auto_decompress=False,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=True,
+        )
+        self._http = AioHttpTransport(
+            session=self._session,
+            session_owner=False,
+            connection_timeout=CONNECT_SECONDS,
+            read_timeout=READ_SECONDS,
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    @property
+    def http(self) -> AioHttpTransport:
+        """What the SDK clients take as `transport=`.
+
+        Raises:
+            RuntimeError: the transport is not open.
+
+        """
+        if self._http is None:
+            raise RuntimeError("the Azure transport is not open")
+        return self._http
+
+    def resource_manager_policies(self, subscription: str, authentication: object) -> Policies:
+        """The whole pipeline of a Resource Manager client: no redirects, no retries, no automatic registration of
+        resource providers (a write), no logging.
+        """
+        return self._policies(
+            HostGuard(self.cloud.is_resource_manager, str(Source.RESOURCE_MANAGER)),
+            authentication,
+            self._gate("arm", f"subscription {subscription.lower()}", self._subscription_rate),
+        )
+
+    def token_policies(self, tenant: str) -> Policies:
+        """The whole pipeline of a token request."""
+        return self._policies(
+            HostGuard(self.cloud.is_authority, str(Source.ENTRA)),
+            None,
+            self._gate("entra", f"the tenant {tenant.lower()}", ENTRA_RATE),
+        )
+
+    def vault_guard(self, vault: str) -> HostGuard:
+        """Lets through only the vault's own host."""
+        own = host_of(vault)
+        return HostGuard(lambda url: self.cloud.is_vault(url) and host_of(url) == own, str(Source.VAULT))
+
+    def vault_gate(self, vault: str) -> Gate:
+        """The gate of one vault; its budget is shared by all identities."""
+        return self._gate("keyvault", f"the vault {host_of(vault)}", self._vault_rate)
+
+    def _gate(self, service: str, budget: str, rate: Rate) -> Gate:
+        return Gate(
+            service=service,
+            budget=budget,
+            rate=rate,
+            budgets=self.budgets,
+            fence=self._fence,
+            on_request=self._on_request,
+            total_seconds=TOTAL_SECONDS,
+        )
+
+    @staticmethod
+    def _policies(guard: HostGuard, authentication: object, gate: Gate) -> Policies:
+        return [
+            RequestIdPolicy(),
+            HeadersPolicy(),
+            UserAgentPolicy(base_user_agent=_USER_AGENT),
+            ContentDecodePolicy(),
+            guard,
+            AsyncRetryPolicy(retry_total=0),  # takes the SDKs' retry options out of the request; repeats nothing
+            *([authentication] if authentication is not None else []),
+            CustomHookPolicy(),
+            gate,
+        ]

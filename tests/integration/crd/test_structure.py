@@ -1,4 +1,4 @@
-"""The CRD as a document: everything bounded, everything described, nothing that can express plaintext. No API server needed."""
+"""The CRD as a document: everything bounded and described, nothing that can express plaintext. Needs no API server."""
 
 from collections.abc import Iterator
 from pathlib import Path

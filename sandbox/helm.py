@@ -1,0 +1,15 @@
+"""Helm, for whoever renders the chart: the tests install exactly the roles and policies that a user gets."""
+
+from pathlib import Path
+
+from sandbox.toolchain import Tool, build
+
+HELM = Tool("helm", "helm", "helm.sh/helm/v4/cmd/helm", "helm.sh/helm/v4", "~2.5 min")
+
+
+def helm() -> Path:
+    """The path of the pinned Helm 4, built into the cache first if need be.
+
+    One on PATH is not taken: its version decides what a chart renders. Raises ToolchainError.
+    """
+    return build(HELM)

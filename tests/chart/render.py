@@ -1,0 +1,44 @@
+"""Rendering the chart with the real Helm, as the tests need it."""
+
+import json
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sandbox.helm import helm
+
+ROOT = Path(__file__).parents[2]
+CHART = ROOT / "charts/secure-redis-operator"
+RELEASE_NAMESPACE = "secure-redis-system"
+
+Document = dict[str, Any]
+
+
+class Refused(Exception):
+    """Helm did not render; the text is its error output."""
+
+
+def render(values: Document | None = None, *, namespace: str = RELEASE_NAMESPACE) -> list[Document]:
+    """Render the chart with `values` merged over its own.
+
+    Raises:
+        Refused: the values or a template were wrong.
+
+    """
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+        json.dump(values or {}, file)
+        file.flush()
+        command = [str(helm()), "template", "secure-redis", str(CHART), "--namespace", namespace, "--values", file.name]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    if done.returncode:
+        raise Refused(done.stderr)
+    return [document for document in yaml.safe_load_all(done.stdout) if document]
+
+
+def pick(documents: list[Document], kind: str, name: str | None = None) -> Document:
+    """The one document of that kind (and name)."""
+    (found,) = [doc for doc in documents if doc["kind"] == kind and name in (None, doc["metadata"]["name"])]
+    return found

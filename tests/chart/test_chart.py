@@ -1,0 +1,239 @@
+"""What the chart renders, and which values it refuses."""
+
+from typing import Any
+
+import pytest
+import yaml
+
+from secure_redis.api import names
+from tests.chart.render import ROOT, Document, Refused, pick, render
+
+CRD = yaml.safe_load((ROOT / "crds/secureredis.io_securerediscaches.yaml").read_text())
+OPERATOR = {"kind": "ServiceAccount", "name": "secure-redis-operator", "namespace": "secure-redis-system"}
+
+
+@pytest.fixture(scope="module")
+def plain() -> list[Document]:
+    return render()
+
+
+def kinds(documents: list[Document]) -> set[tuple[str, str]]:
+    return {(doc["kind"], doc["metadata"]["name"]) for doc in documents}
+
+
+def powers(role: Document) -> set[tuple[str, str, str]]:
+    """Every (group, resource, verb) that a role gives."""
+    return {
+        (group, resource, verb)
+        for rule in role["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+
+
+def test_the_crd_is_the_one_in_crds(plain: list[Document]) -> None:
+    kept = {**CRD, "metadata": {**CRD["metadata"], "annotations": {"helm.sh/resource-policy": "keep"}}}
+    assert pick(plain, "CustomResourceDefinition") == kept
+
+
+def test_the_crd_goes_with_the_release_where_asked_for() -> None:
+    assert pick(render({"crds": {"keep": False}}), "CustomResourceDefinition") == CRD
+
+
+def test_the_crd_can_be_left_to_others() -> None:
+    assert "CustomResourceDefinition" not in {kind for kind, _ in kinds(render({"crds": {"enabled": False}}))}
+
+
+def test_the_operator_may_do_exactly_this_everywhere(plain: list[Document]) -> None:
+    assert powers(pick(plain, "ClusterRole", "secure-redis-operator")) == {
+        *((names.GROUP, names.PLURAL, verb) for verb in ("get", "list", "watch", "patch")),
+        *((names.GROUP, f"{names.PLURAL}/status", verb) for verb in ("get", "patch", "update")),
+        *((names.GROUP, f"{names.PLURAL}/finalizers", verb) for verb in ("patch", "update")),
+        ("events.k8s.io", "events", "create"),
+        ("events.k8s.io", "events", "patch"),
+        ("", "namespaces", "get"),
+    }
+
+
+def test_leases_are_limited_to_one_name(plain: list[Document]) -> None:
+    create, rest = pick(plain, "Role", "secure-redis-operator-leader")["rules"]
+    assert create["verbs"] == ["create"]
+    assert rest["resourceNames"] == ["secure-redis-operator"]
+
+
+def namespace_powers(watch: str) -> set[tuple[str, str, str]]:
+    return powers(pick(render({"secrets": {"watch": watch}}), "ClusterRole", "secure-redis-namespace"))
+
+
+def test_a_consenting_namespace_gives_exactly_this() -> None:
+    assert namespace_powers("Namespace") == {
+        *(("", "secrets", verb) for verb in ("get", "list", "watch", "create", "patch", "delete")),
+        *(("", "serviceaccounts", verb) for verb in ("get", "list", "watch")),
+        ("", "serviceaccounts/token", "create"),
+    }
+
+
+def test_secrets_need_not_be_watched() -> None:
+    assert namespace_powers("Namespace") - namespace_powers("None") == {
+        ("", "secrets", "list"),
+        ("", "secrets", "watch"),
+    }
+
+
+def test_no_role_uses_a_wildcard(plain: list[Document]) -> None:
+    roles = [doc for doc in plain if doc["kind"] in {"ClusterRole", "Role"}]
+    assert roles
+    assert [role["metadata"]["name"] for role in roles if any("*" in power for power in powers(role))] == []
+
+
+def test_by_default_no_namespace_consents(plain: list[Document]) -> None:
+    bindings = [doc for doc in plain if doc["kind"] in {"RoleBinding", "ClusterRoleBinding"}]
+    assert [doc for doc in bindings if doc["roleRef"]["name"] == "secure-redis-namespace"] == []
+    assert all(doc["subjects"] == [OPERATOR] for doc in bindings)
+
+
+def test_listed_namespaces_are_bound_one_by_one() -> None:
+    bound = [
+        doc
+        for doc in render({"namespaces": ["shop", "blog"]})
+        if doc["kind"] in {"RoleBinding", "ClusterRoleBinding"} and doc["roleRef"]["name"] == "secure-redis-namespace"
+    ]
+    assert [(doc["kind"], doc["metadata"]["namespace"]) for doc in bound] == [
+        ("RoleBinding", "shop"),
+        ("RoleBinding", "blog"),
+    ]
+    assert all(doc["subjects"] == [OPERATOR] for doc in bound)
+
+
+def test_cluster_wide_binds_everywhere() -> None:
+    documents = render({"clusterWide": True, "namespaces": ["shop"]})
+    assert (
+        pick(documents, "ClusterRoleBinding", "secure-redis-operator-namespaces")["roleRef"]["name"]
+        == "secure-redis-namespace"
+    )
+    assert [doc for doc in documents if doc["kind"] == "RoleBinding" and doc["metadata"]["namespace"] == "shop"] == []
+
+
+def test_the_consent_example_binds_the_role_to_the_default_installation(plain: list[Document]) -> None:
+    example = [doc for doc in yaml.safe_load_all((ROOT / "examples/namespace-consent.yaml").read_text()) if doc]
+    binding = pick(example, "RoleBinding")
+    assert binding["roleRef"]["name"] == pick(plain, "ClusterRole", "secure-redis-namespace")["metadata"]["name"]
+    assert binding["subjects"] == [OPERATOR]
+    account = pick(example, "ServiceAccount")
+    assert account["metadata"]["name"] == names.DEFAULT_SERVICE_ACCOUNT
+    assert {names.ALLOW, names.CLIENT_ID, names.TENANT_ID} == account["metadata"]["annotations"].keys()
+
+
+def test_the_configuration_passes_through() -> None:
+    config = {"cloud": {"name": "AzureCloud"}, "grants": [{"namespaces": ["shop"], "powers": ["Observe"]}]}
+    documents = render({"config": config})
+    assert yaml.safe_load(pick(documents, "ConfigMap")["data"]["config.yaml"]) == config
+
+
+def test_a_changed_configuration_starts_new_pods(plain: list[Document]) -> None:
+    def checksum(documents: list[Document]) -> str:
+        return str(
+            pick(documents, "Deployment")["spec"]["template"]["metadata"]["annotations"][
+                "secureredis.io/config-checksum"
+            ]
+        )
+
+    assert checksum(plain) != checksum(render({"config": {"cloud": {"name": "AzureChinaCloud"}}}))
+
+
+def test_the_pod_is_restricted_and_probed(plain: list[Document]) -> None:
+    pod = pick(plain, "Deployment")["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert container["livenessProbe"]["httpGet"]["path"] == "/healthz"
+    assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
+    assert container["ports"] == [{"name": "http", "containerPort": 8080, "protocol": "TCP"}]
+    assert pod["serviceAccountName"] == "secure-redis-operator"
+
+
+def test_openshift_chooses_the_user() -> None:
+    pod = pick(render({"runAsUser": None}), "Deployment")["spec"]["template"]["spec"]
+    assert "runAsUser" not in pod["securityContext"]
+
+
+def test_a_digest_wins_over_the_tag() -> None:
+    digest = "sha256:" + "a" * 64
+    pod = pick(render({"image": {"tag": "x", "digest": digest}}), "Deployment")["spec"]["template"]["spec"]
+    assert pod["containers"][0]["image"] == f"secure-redis-operator@{digest}"
+
+
+def test_own_labels_cannot_break_the_selector() -> None:
+    values = {"podLabels": {"app.kubernetes.io/name": "other", "azure.workload.identity/use": "true"}}
+    deployment = pick(render(values), "Deployment")
+    labels = deployment["spec"]["template"]["metadata"]["labels"]
+    assert labels["azure.workload.identity/use"] == "true"
+    assert deployment["spec"]["selector"]["matchLabels"].items() <= labels.items()
+
+
+def test_policies_fail_closed_and_are_bound(plain: list[Document]) -> None:
+    policies = [doc for doc in plain if doc["kind"] == "ValidatingAdmissionPolicy"]
+    bindings = [doc for doc in plain if doc["kind"] == "ValidatingAdmissionPolicyBinding"]
+    assert len(policies) == 4
+    assert {doc["spec"]["failurePolicy"] for doc in policies} == {"Fail"}
+    assert all(doc["spec"]["matchConditions"] for doc in policies)
+    assert {doc["spec"]["policyName"] for doc in bindings} == {doc["metadata"]["name"] for doc in policies}
+    assert all(doc["spec"]["validationActions"] == ["Deny"] for doc in bindings)
+
+
+def test_policies_name_the_operator_that_was_installed() -> None:
+    documents = render({"serviceAccount": {"name": "other"}}, namespace="elsewhere")
+    texts = [yaml.safe_dump(doc, width=10_000) for doc in documents if doc["kind"] == "ValidatingAdmissionPolicy"]
+    assert all("system:serviceaccount:elsewhere:other'" in text for text in texts)
+
+
+def test_policies_use_the_names_of_the_code(plain: list[Document]) -> None:
+    text = "".join(yaml.safe_dump(doc, width=10_000) for doc in plain if doc["kind"] == "ValidatingAdmissionPolicy")
+    for name in (
+        names.SECRET_TYPE,
+        names.MANAGED_BY,
+        names.MANAGER,
+        names.CACHE_LABEL,
+        names.TOKEN_AUDIENCE,
+        names.KIND,
+    ):
+        assert name in text
+    assert f"'{names.DEFAULT_SERVICE_ACCOUNT}'" in text
+
+
+def test_without_policies_there_are_none() -> None:
+    documents = render({"policies": {"enabled": False}})
+    assert [kind for kind, _ in kinds(documents) if kind.startswith("ValidatingAdmission")] == []
+
+
+def test_the_same_values_render_the_same(plain: list[Document]) -> None:
+    assert render() == plain
+
+
+@pytest.mark.parametrize(
+    ("values", "names_it"),
+    [
+        ({"namespace": ["shop"]}, "namespace"),
+        ({"namespaces": ["Shop"]}, "namespaces/0"),
+        ({"namespaces": ["shop", "shop"]}, "namespaces"),
+        ({"clusterWide": "yes"}, "clusterWide"),
+        ({"secrets": {"watch": "Cluster"}}, "secrets/watch"),
+        ({"policies": {"defaultServiceAccount": "Maybe"}}, "policies/defaultServiceAccount"),
+        ({"image": {"digest": "latest"}}, "image/digest"),
+        ({"replicas": -1}, "replicas"),
+        ({"config": "grants: []"}, "config"),
+        ({"port": 80}, "port"),
+        ({"runAsUser": 0}, "runAsUser"),
+        ({"fullnameOverride": "a'b"}, "fullnameOverride"),
+        ({"serviceAccount": {"name": "a' || true || '"}}, "serviceAccount/name"),
+    ],
+)
+def test_wrong_values_are_refused(values: dict[str, Any], names_it: str) -> None:
+    with pytest.raises(Refused, match=names_it):
+        render(values)

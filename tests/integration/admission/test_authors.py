@@ -1,0 +1,173 @@
+"""Whoever writes a resource gains nothing by it: the author must hold the rights on what the spec names."""
+
+import itertools
+from typing import Any
+
+import pytest
+
+from secure_redis.api import names
+from tests.integration.admission.conftest import NAMESPACE
+from tests.integration.crd.api import Api, Document
+
+RESOURCE_ID = (
+    "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/shop/providers/Microsoft.Cache/redis/orders"
+)
+KEY_VAULT = {"keyVault": {"uri": "https://shop.vault.azure.net", "secretName": "orders-redis-key"}}
+CACHES = {
+    "apiGroups": [names.GROUP],
+    "resources": [names.PLURAL],
+    "verbs": ["get", "create", "update", "patch", "delete"],
+}
+_numbers = itertools.count()
+
+
+def tokens(*accounts: str) -> Document:
+    return {
+        "apiGroups": [""],
+        "resources": ["serviceaccounts/token"],
+        "resourceNames": list(accounts),
+        "verbs": ["create"],
+    }
+
+
+def secrets(name: str, *verbs: str) -> Document:
+    return {"apiGroups": [""], "resources": ["secrets"], "resourceNames": [name], "verbs": list(verbs)}
+
+
+def author(admin: Api, *rules: Document) -> Api:
+    """A user who may write caches in the namespace, and what else `rules` allow."""
+    user = f"author-{next(_numbers)}"
+    metadata = {"name": user, "namespace": NAMESPACE}
+    group = "rbac.authorization.k8s.io"
+    role = {"apiVersion": f"{group}/v1", "kind": "Role", "metadata": metadata, "rules": [CACHES, *rules]}
+    binding = {
+        "apiVersion": f"{group}/v1",
+        "kind": "RoleBinding",
+        "metadata": metadata,
+        "roleRef": {"apiGroup": group, "kind": "Role", "name": user},
+        "subjects": [{"apiGroup": group, "kind": "User", "name": user}],
+    }
+    admin.apply(role).must()
+    admin.apply(binding).must()
+    return admin.named(user)
+
+
+def cache(name: str = "orders", **spec: Any) -> Document:
+    metadata = {"name": name, "namespace": NAMESPACE}
+    return {
+        "apiVersion": names.API_VERSION,
+        "kind": names.KIND,
+        "metadata": metadata,
+        "spec": {"resourceID": RESOURCE_ID, **spec},
+    }
+
+
+def uses(name: str) -> Document:
+    return {"identity": {"serviceAccountName": name}}
+
+
+def test_a_named_service_account_needs_the_right_to_its_tokens(admin: Api) -> None:
+    user = author(admin, tokens("orders"))
+    user.create(cache(**uses("orders")), dry_run=True).must()
+    answer = user.create(cache(**uses("other")), dry_run=True)
+    assert answer.status == 403
+    assert (
+        'to use the ServiceAccount "other", the author must hold create on its serviceaccounts/token' in answer.message
+    )
+
+
+@pytest.mark.parametrize("spec", [{}, {"identity": {}}], ids=["absent", "empty"])
+def test_the_default_service_account_is_checked_too(admin: Api, spec: Document) -> None:
+    author(admin, tokens("secure-redis")).create(cache(**spec), dry_run=True).must()
+    answer = author(admin, tokens("orders")).create(cache(**spec), dry_run=True)
+    assert answer.status == 403
+    assert f'to use the ServiceAccount "{names.DEFAULT_SERVICE_ACCOUNT}"' in answer.message
+
+
+def test_rights_in_another_namespace_do_not_count(admin: Api) -> None:
+    user = author(admin)
+    role = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "Role",
+        "metadata": {"name": "x", "namespace": "default"},
+    }
+    admin.apply({**role, "rules": [tokens("orders")]}).must()
+    assert user.create(cache(**uses("orders")), dry_run=True).status == 403
+
+
+def test_the_published_secret_needs_get_create_and_patch(admin: Api) -> None:
+    user = author(admin, tokens("secure-redis"), secrets("orders", "get", "create", "patch"))
+    user.create(cache(authentication=KEY_VAULT), dry_run=True).must()
+
+
+@pytest.mark.parametrize("missing", ["get", "create", "patch"])
+def test_each_of_the_three_is_needed(admin: Api, missing: str) -> None:
+    held = {"get", "create", "patch", "update", "list", "watch"} - {missing}
+    user = author(admin, tokens("secure-redis"), secrets("orders", *held))
+    answer = user.create(cache(authentication=KEY_VAULT), dry_run=True)
+    assert answer.status == 403
+    assert 'to have the Secret "orders" published, the author must hold get, create and patch' in answer.message
+
+
+def test_it_is_the_secret_that_connection_names(admin: Api) -> None:
+    user = author(admin, tokens("secure-redis"), secrets("orders", "get", "create", "patch"))
+    answer = user.create(cache(authentication=KEY_VAULT, connection={"secretName": "payments"}), dry_run=True)
+    assert answer.status == 403
+    assert 'the Secret "payments"' in answer.message
+    user.create(cache("mine", authentication=KEY_VAULT, connection={"secretName": "orders"}), dry_run=True).must()
+
+
+def test_a_generated_name_is_checked_as_generated(admin: Api) -> None:
+    user = author(admin, tokens("secure-redis"), secrets("orders", "get", "create", "patch"))
+    document = cache(authentication=KEY_VAULT)
+    document["metadata"] = {"generateName": "orders-", "namespace": NAMESPACE}
+    answer = user.create(document, dry_run=True)
+    assert answer.status == 403
+    assert 'the Secret "orders-' in answer.message
+
+
+def test_assessing_needs_no_right_on_secrets(admin: Api) -> None:
+    author(admin, tokens("secure-redis")).create(cache(), dry_run=True).must()
+
+
+def test_updates_are_checked_where_the_spec_changes(admin: Api) -> None:
+    document = cache("updated", **uses("other"))
+    admin.create(document).must()
+    try:
+        user = author(admin, tokens("orders"))
+        user.merge(document, {"metadata": {"annotations": {names.REFRESH: "1"}, "labels": {"team": "shop"}}}).must()
+        answer = user.merge(document, {"spec": {"drift": {"intervalSeconds": 60}}})
+        assert answer.status == 403
+        assert 'to use the ServiceAccount "other"' in answer.message
+        user.merge(document, {"spec": uses("orders")}).must()
+    finally:
+        admin.delete(document)
+
+
+def test_turning_on_publishing_is_checked(admin: Api) -> None:
+    user = author(admin, tokens("secure-redis"))
+    document = cache("publishing")
+    user.create(document).must()
+    try:
+        assert 'the Secret "publishing"' in user.merge(document, {"spec": {"authentication": KEY_VAULT}}).message
+    finally:
+        admin.delete(document)
+
+
+def test_the_operator_reports_and_sets_its_finalizer_but_leaves_the_spec(admin: Api, operator: Api) -> None:
+    document = cache("reported")
+    admin.create(document).must()
+    try:
+        operator.merge(document, {"metadata": {"finalizers": [names.FINALIZER]}}).must()
+        operator.merge(document, {"status": {"observedGeneration": 1}}, "status").must()
+        answer = operator.merge(document, {"spec": {"deletionPolicy": "Retain", "drift": {"intervalSeconds": 86400}}})
+        assert answer.status == 403
+        assert "the operator must not change the spec" in answer.message
+        operator.merge(document, {"metadata": {"finalizers": None}}).must()
+    finally:
+        admin.merge(document, {"metadata": {"finalizers": None}})
+        admin.delete(document)
+
+
+def test_the_operator_creates_no_resources(operator: Api) -> None:
+    assert operator.create(cache("invented"), dry_run=True).status == 403

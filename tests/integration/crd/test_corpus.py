@@ -1,0 +1,68 @@
+"""The corpus on the real API server: what it accepts, what it refuses, and in which words."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.integration.crd.api import Api, Document
+
+CORPUS = Path(__file__).parent
+EXAMPLES = Path(__file__).parents[3] / "examples"
+
+
+def objects(folder: str) -> list[Path]:
+    return sorted((CORPUS / folder).glob("*.yaml"))
+
+
+def load(path: Path) -> Document:
+    document: Document = yaml.safe_load(path.read_text())
+    document["metadata"].setdefault("namespace", "default")
+    return document
+
+
+def accepts(api: Api, path: Path) -> None:
+    answer = api.create(load(path), dry_run=True)
+    assert answer.status == 201, answer.message
+
+
+def refuses(api: Api, path: Path) -> None:
+    expected = path.read_text().splitlines()[0].removeprefix("# expected: ")
+    answer = api.create(load(path), dry_run=True)
+    assert answer.status in {400, 422}, "it was accepted" if answer.ok else answer.message
+    assert expected in answer.message
+
+
+@pytest.mark.parametrize("path", objects("accepted"), ids=lambda path: path.stem)
+def test_accepted(api: Api, path: Path) -> None:
+    accepts(api, path)
+
+
+@pytest.mark.parametrize("path", objects("rejected"), ids=lambda path: path.stem)
+def test_rejected(api: Api, path: Path) -> None:
+    refuses(api, path)
+
+
+@pytest.mark.parametrize("path", objects("accepted"), ids=lambda path: path.stem)
+@pytest.mark.floor
+def test_accepted_by_the_floor(floor_api: Api, path: Path) -> None:
+    accepts(floor_api, path)
+
+
+@pytest.mark.parametrize("path", objects("rejected"), ids=lambda path: path.stem)
+@pytest.mark.floor
+def test_rejected_by_the_floor(floor_api: Api, path: Path) -> None:
+    refuses(floor_api, path)
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.yaml")), ids=lambda path: path.stem)
+def test_examples_are_accepted(api: Api, path: Path) -> None:
+    documents = [document for document in yaml.safe_load_all(path.read_text()) if document]
+    assert documents
+    for document in documents:
+        if "namespace" in document["metadata"]:
+            document["metadata"]["namespace"] = (
+                "default"  # a dry run of one object does not see the namespace made by another
+            )
+        answer = api.create(document, dry_run=True)
+        assert answer.status == 201, answer.message

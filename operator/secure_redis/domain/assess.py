@@ -20,11 +20,9 @@ from secure_redis.domain.observation import (
     VaultSecretFacts,
 )
 from secure_redis.domain.ownership import Ownership, ownership
-from secure_redis.domain.proof import prove
+from secure_redis.domain.proof import PROVIDER_ADDRESS, claimed_slot, prove
 from secure_redis.domain.rules import Compliance
 from secure_redis.domain.rules import assess as judge
-
-PROVIDER_ADDRESS = "ProviderAddress"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,5 +119,4 @@ def _to_store(
     if credential.slot_of(vault.value, keys) is not None:
         return None
     # Ours, and no key of the cache any more: somebody regenerated it.
-    claimed = normalise.tag(vault.tags, "CredentialId")
-    return CredentialVerdict(store=ToStore(Slot.SECONDARY if claimed == Slot.SECONDARY else Slot.PRIMARY))
+    return CredentialVerdict(store=ToStore(claimed_slot(vault) or Slot.PRIMARY))

@@ -27,7 +27,7 @@ from secure_redis.domain.actions import (
     RemoveFinalizer,
     StoreKey,
 )
-from secure_redis.domain.assess import PROVIDER_ADDRESS, Assessment
+from secure_redis.domain.assess import Assessment
 from secure_redis.domain.connection import differs
 from secure_redis.domain.grants import GrantPolicy, Power, Refusal, VaultTarget, refuse
 from secure_redis.domain.normalise import is_busy
@@ -44,6 +44,7 @@ from secure_redis.domain.observation import (
     Unknown,
 )
 from secure_redis.domain.ownership import Ownership, owner_value
+from secure_redis.domain.proof import CREDENTIAL_ID, PROVIDER_ADDRESS
 
 CREATE = "CreateCache"
 DELETE = "DeleteCache"
@@ -112,16 +113,15 @@ def _absent(
 ) -> Plan:
     soon = settings.absence_confirmation
     known = creation.was_seen(resource)
-    if known or resource.spec.mode is not Mode.PROVISION:
-        if not absent.confirmed:
-            return Plan(
-                waiting=Refusal(Reason.CONFIRMING_ABSENCE, "Azure answered 404; reading once more before believing it"),
-                next_look=soon,
-                pending=resource.status.pending,
-            )
-        if known:
-            return Plan(refused=(Refusal(Reason.CACHE_GONE, creation.gone(resource)),))
+    if known and not absent.confirmed:
+        return Plan(
+            waiting=Refusal(Reason.CONFIRMING_ABSENCE, "Azure answered 404; reading once more before believing it"),
+            next_look=soon,
+        )
+    if resource.spec.mode is not Mode.PROVISION:
         return Plan(refused=(Refusal(Reason.CACHE_NOT_FOUND, absent.message),))
+    if known:
+        return Plan(refused=(Refusal(Reason.CACHE_GONE, creation.gone(resource)),))
     wanted = creation.target(resource)
     refused = refuse(
         settings.policy, identity, resource.key.namespace, Power.PROVISION, cache=resource.cache, creation=wanted
@@ -211,7 +211,7 @@ def _store(
         return Plan(refused=(refused,))
     value: SecretStr = seen.keys.primary if store.slot is Slot.PRIMARY else seen.keys.secondary
     # The tags of Microsoft's own rotation tooling, so that both understand each other.
-    tags: Mapping[str, str] = {"CredentialId": str(store.slot), PROVIDER_ADDRESS: resource.cache.text}
+    tags: Mapping[str, str] = {CREDENTIAL_ID: str(store.slot), PROVIDER_ADDRESS: resource.cache.text}
     return Plan(
         actions=(StoreKey(vault.uri, vault.secret_name, value, tags),),
         waiting=Refusal(Reason.STORING_KEY, f"storing the cache's {store.slot} key in {vault.uri}"),

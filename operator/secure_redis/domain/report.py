@@ -1,8 +1,9 @@
 """From what was seen, meant, planned and done to the status, the events and when to look again. Pure."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Literal
 
 from secure_redis.api import names
 from secure_redis.api.reasons import REASONS, ConditionType, Reason
@@ -19,7 +20,7 @@ from secure_redis.api.status import (
     Status,
     merge_conditions,
 )
-from secure_redis.domain.actions import ApplySecret, CreateSecret, Failed, Outcome
+from secure_redis.domain.actions import ApplySecret, CreateSecret, Done, Failed, Outcome
 from secure_redis.domain.assess import Assessment
 from secure_redis.domain.grants import Refusal
 from secure_redis.domain.normalise import is_busy, is_dead
@@ -51,7 +52,7 @@ class Verdict:
 class Event:
     """What is told about a transition. `kind`: Normal or Warning."""
 
-    kind: str
+    kind: Literal["Normal", "Warning"]
     reason: str
     note: str
 
@@ -67,6 +68,27 @@ class Report:
     retry_after: float | None = None
 
 
+def afterwards(resource: SecureRedisCache, seen: Observation, outcomes: Iterable[Outcome]) -> Observation:
+    """The observation with what this pass itself published, so that the next pass has nothing to add to the report."""
+    for outcome in outcomes:
+        action = outcome.action
+        if isinstance(outcome, Done) and isinstance(action, CreateSecret | ApplySecret):
+            secret = SecretFacts(
+                name=action.name,
+                uid=action.uid if isinstance(action, ApplySecret) else "",
+                resource_version="",
+                type=names.SECRET_TYPE,
+                data=action.data,
+                labels=action.labels,
+                annotations=action.annotations,
+                owner_uid=resource.uid,
+                owner_name=resource.key.name,
+                owner_kind=names.KIND,
+            )
+            return replace(seen, secret=secret)
+    return seen
+
+
 def report(
     resource: SecureRedisCache, seen: Observation, means: Assessment, plan: Plan, outcomes: Iterable[Outcome]
 ) -> Report:
@@ -74,7 +96,7 @@ def report(
     outcomes = tuple(outcomes)
     failures = [outcome for outcome in outcomes if isinstance(outcome, Failed)]
     available = _available(resource, seen, plan, failures)
-    credentials = _credentials(resource, seen, means, plan, outcomes)
+    credentials = _credentials(resource, seen, means, plan, outcomes, available)
     ready = _ready(resource, seen, means, plan, failures, available, credentials)
     verdicts: dict[ConditionType, Verdict] = {
         ConditionType.READY: ready,
@@ -95,8 +117,9 @@ def report(
     status = _status(resource, seen, means, plan, verdicts, credentials)
     permanent = stalled is not None or any(failure.permanent for failure in failures)
     unknowns = [u for u in (seen.identity, seen.cache, seen.vault, seen.secret) if isinstance(u, Unknown)]
-    transient = [f for f in failures if not f.permanent] or [u for u in unknowns if not u.permanent]
-    waits = [x.retry_after for x in (*failures, *unknowns) if x.retry_after is not None]
+    troubles: list[Failed | Unknown] = [*failures, *unknowns]
+    transient = [trouble for trouble in troubles if not trouble.permanent]
+    waits = [trouble.retry_after for trouble in troubles if trouble.retry_after is not None]
     interval = float(resource.spec.drift.interval_seconds)
     next_look = plan.next_look if plan.next_look is not None else interval
     if permanent and failures:
@@ -203,7 +226,7 @@ def _compliant(means: Assessment, available: Verdict) -> Verdict:
     found = means.compliance
     if found is None:
         return Verdict(UNKNOWN, available.reason, available.message)
-    weighty = [f for f in found.findings if f.severity is not Severity.INFO]
+    weighty = [f for f in found.findings if f.severity not in {Severity.INFO, Severity.LOW}]
     failed = [f for f in weighty if f.result == "Fail"]
     unknown = [f for f in weighty if f.result == "Unknown"]
     for worst, status in ((failed, FALSE), (unknown, UNKNOWN)):
@@ -225,7 +248,12 @@ def _drift(means: Assessment, available: Verdict) -> Verdict:
 
 
 def _credentials(
-    resource: SecureRedisCache, seen: Observation, means: Assessment, plan: Plan, outcomes: tuple[Outcome, ...]
+    resource: SecureRedisCache,
+    seen: Observation,
+    means: Assessment,
+    plan: Plan,
+    outcomes: tuple[Outcome, ...],
+    available: Verdict,
 ) -> Verdict | None:
     if resource.spec.authentication is None:
         return None
@@ -259,9 +287,9 @@ def _credentials(
     said = stored or (plan.waiting if verdict.store else None)
     if said is not None:
         return Verdict(FALSE, said.reason, said.message)
-    if isinstance(seen.identity, Unknown):
-        return Verdict(FALSE if seen.identity.permanent else UNKNOWN, seen.identity.reason, seen.identity.message)
-    return Verdict(UNKNOWN, Reason.PENDING, "waiting for the cache")
+    if available.status == TRUE:
+        return Verdict(UNKNOWN, Reason.PENDING, "the credential was not read yet")
+    return available
 
 
 _ABOUT_THE_SECRET = frozenset(

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from secure_redis.api import names
 from secure_redis.api.reasons import Reason
-from secure_redis.api.resource import Access, Authentication, DeletionPolicy, Mode, SecureRedisCache
+from secure_redis.api.resource import DeletionPolicy, Mode, SecureRedisCache
 from secure_redis.api.resource_id import CacheID, Service
 from secure_redis.azure.cache import Caches
 from secure_redis.azure.inventory import Inventory
@@ -25,7 +25,6 @@ from secure_redis.domain.observation import (
     CacheFacts,
     FirewallRuleFacts,
     Identity,
-    ListedKeys,
     NamespaceIdentity,
     NotRead,
     Observation,
@@ -33,7 +32,6 @@ from secure_redis.domain.observation import (
     Proven,
     SecretFacts,
     Unknown,
-    VaultSecretAbsent,
     VaultSecretFacts,
 )
 from secure_redis.kube.accounts import ServiceAccounts
@@ -67,7 +65,7 @@ class Memory:
 
 
 class Observer:
-    """The impure eye of the corridor. Every read is preceded by the question whether the identity may be used for it."""
+    """The eye of the corridor. Before every read it is asked whether the identity may be used for it."""
 
     def __init__(
         self,
@@ -187,8 +185,8 @@ class Observer:
     async def _with_credential(
         self, resource: SecureRedisCache, seen: Observation, identity: Identity, memory: Memory
     ) -> Observation:
-        settings = resource.spec.authentication
-        if settings is None or not isinstance(seen.cache, CacheFacts):
+        settings, cache = resource.spec.authentication, seen.cache
+        if settings is None or not isinstance(cache, CacheFacts):
             return seen
         vault = VaultTarget(settings.key_vault.uri, settings.key_vault.secret_name)
         denied = self._refused(resource, identity, Power.PUBLISH_KEY, vault)
@@ -203,28 +201,17 @@ class Observer:
             held = memory.proofs.get(_proof_key(identity, resource.cache, vault, found))
             if held is not None and self._monotonic() - held[1] < self._ages.proof and not _refresh_asked(resource):
                 return replace(seen, proven=held[0])
-        return await self._with_proof(resource, seen, settings, identity, seen.cache, found)
+        return await self._with_proof(resource, seen, identity, cache)
 
     async def _with_proof(
-        self,
-        resource: SecureRedisCache,
-        seen: Observation,
-        settings: Authentication,
-        identity: Identity,
-        cache: CacheFacts,
-        found: VaultSecretFacts | VaultSecretAbsent | Unknown,
+        self, resource: SecureRedisCache, seen: Observation, identity: Identity, cache: CacheFacts
     ) -> Observation:
-        stores = settings.key_vault.access is Access.READ_WRITE
-        absent = isinstance(found, VaultSecretAbsent)
-        if (stores and absent) or (isinstance(found, VaultSecretFacts) and proof.needs_keys(cache, found)):
-            keys: ListedKeys | Unknown = await self._caches.list_keys(identity, resource.cache)
-            seen = replace(seen, keys=keys)
-        if isinstance(found, VaultSecretFacts) and found.value is not None:
-            if cache.host_name is None or cache.tls_port is None:
-                return seen
-            if proof.needs_authentication(seen.keys, found):
-                said = await self._authenticate(cache.host_name, cache.tls_port, found.value)
-                seen = replace(seen, authentication=said)
+        if proof.needs_keys(resource, identity, seen.vault, seen.proven, seen.now):
+            seen = replace(seen, keys=await self._caches.list_keys(identity, resource.cache))
+        vault, host, port = seen.vault, cache.host_name, cache.tls_port
+        wanted = proof.needs_authentication(resource, identity, vault, seen.keys, seen.proven, seen.now)
+        if wanted and isinstance(vault, VaultSecretFacts) and vault.value is not None and host and port:
+            seen = replace(seen, authentication=await self._authenticate(host, port, vault.value))
         return seen
 
     def remember(self, resource: SecureRedisCache, seen: Observation, proven: Proven | None, memory: Memory) -> None:

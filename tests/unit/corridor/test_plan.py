@@ -1,0 +1,465 @@
+"""What is done, and what is not, for each world."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from secure_redis.api import names
+from secure_redis.api.reasons import Reason
+from secure_redis.domain.actions import (
+    AddFinalizer,
+    AdoptCache,
+    ApplySecret,
+    AzureAction,
+    CreateCache,
+    CreateSecret,
+    DeleteCache,
+    DeleteFirewallRule,
+    DeleteSecret,
+    PutFirewallRule,
+    ReleaseSecret,
+    RemoveFinalizer,
+    StoreKey,
+    UpdateCache,
+)
+from secure_redis.domain.grants import Grant, GrantPolicy, Power, SkuLimit
+from secure_redis.domain.observation import (
+    CacheAbsent,
+    FirewallRuleFacts,
+    OperationFacts,
+    OperatorIdentity,
+    Unknown,
+    VaultSecretAbsent,
+)
+from secure_redis.domain.plan import CREATE, DELETE, Settings
+from tests.unit.corridor.worlds import (
+    AUTHENTICATION,
+    CLUSTER,
+    ID,
+    OWNER,
+    PROVISION,
+    SECONDARY,
+    cache,
+    planned,
+    published,
+    resource,
+    seen,
+    tampered,
+    vault,
+)
+
+SUBSCRIPTION = "/subscriptions/00000000-0000-0000-0000-000000000001"
+VALIDATE = {"authentication": AUTHENTICATION}
+PROVISIONED = {"mode": "Provision", "provision": PROVISION}
+DOWN = Unknown(Reason.AZURE_UNREACHABLE, "no answer")
+INTENT = {"pending": {"action": CREATE, "recordedAt": "2026-11-24T12:00:00Z"}}
+ABSENT = CacheAbsent(confirmed=True, message="no such cache")
+DRIFT = [
+    {"path": path, "declared": "x", "observed": "y", "class": "Security", "since": "2026-11-24T11:00:00Z"}
+    for path in ("transport.nonTLSPort", "transport.minimumTLSVersion", "network.publicAccess")
+]
+SEEN_BEFORE = {"cache": {"provisioningState": "Succeeded", "hostName": "orders.redis.cache.windows.net"}}
+
+
+def kinds(res: Any, obs: Any, settings: Settings | None = None) -> list[type]:
+    plan = planned(res, obs) if settings is None else planned(res, obs, settings)
+    return [type(action) for action in plan.actions]
+
+
+def reasons(res: Any, obs: Any, settings: Settings | None = None) -> list[Reason]:
+    plan = planned(res, obs) if settings is None else planned(res, obs, settings)
+    return [refusal.reason for refusal in plan.refused]
+
+
+# --- validate -------------------------------------------------------------------------------------------------------
+
+
+def test_first_pass_puts_the_finalizer_and_creates_the_secret() -> None:
+    assert kinds(resource(VALIDATE, finalizer=False), seen()) == [AddFinalizer, CreateSecret]
+
+
+def test_unchanged_world_plans_nothing() -> None:
+    res = resource(VALIDATE)
+    obs = seen(secret=published(res, seen()))
+    plan = planned(res, obs)
+    assert plan.actions == ()
+    assert plan.refused == ()
+    assert plan.waiting is None
+
+
+def test_tampered_secret_is_applied_on_exactly_that_object() -> None:
+    res = resource(VALIDATE)
+    (action,) = planned(res, seen(secret=tampered(published(res, seen())))).actions
+    assert isinstance(action, ApplySecret)
+    assert action.uid == "secret-uid"
+    assert not action.adopt
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"owner_uid": None, "owner_kind": None, "owner_name": None, "annotations": {}}, Reason.SECRET_FOREIGN),
+        ({"owner_uid": "other", "owner_kind": "ExternalSecret"}, Reason.SECRET_FOREIGN),
+        ({"owner_uid": "other", "owner_name": "sessions"}, Reason.SECRET_FOREIGN),
+    ],
+)
+def test_foreign_secret_is_left_alone(changes: dict[str, Any], reason: Reason) -> None:
+    res = resource(VALIDATE)
+    obs = seen(secret=published(res, seen(), **changes))
+    assert kinds(res, obs) == []
+    assert reasons(res, obs) == [reason]
+
+
+@pytest.mark.parametrize(
+    "changes", [{"owner_uid": "dead-uid"}, {"owner_uid": None, "owner_kind": None, "owner_name": None}]
+)
+def test_secret_kept_by_a_dead_resource_of_this_name_is_adopted(changes: dict[str, Any]) -> None:
+    res = resource(VALIDATE)
+    (action,) = planned(res, seen(secret=published(res, seen(), **changes))).actions
+    assert isinstance(action, ApplySecret)
+    assert action.adopt
+
+
+def test_immutable_secret_that_differs_is_said() -> None:
+    res = resource(VALIDATE)
+    obs = seen(secret=replace(tampered(published(res, seen())), immutable=True))
+    assert kinds(res, obs) == []
+    assert reasons(res, obs) == [Reason.SECRET_IMMUTABLE]
+
+
+def test_immutable_secret_that_is_right_is_fine() -> None:
+    res = resource(VALIDATE)
+    assert reasons(res, seen(secret=published(res, seen(), immutable=True))) == []
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"vault": Unknown(Reason.VAULT_FORBIDDEN, "403")},
+        {"vault": vault("not-a-key-of-this-cache")},
+        {"vault": vault(enabled=False)},
+        {"vault": VaultSecretAbsent("none")},
+        {"cache": DOWN, "vault": vault()},
+        {"identity": Unknown(Reason.CONSENT_MISSING, "no consent")},
+        {"cache": cache(access_keys_disabled=True)},
+        {"cache": cache(authentication_disabled=True)},
+    ],
+)
+def test_whatever_fails_a_good_secret_stays(changes: dict[str, Any]) -> None:
+    res = resource(VALIDATE)
+    assert kinds(res, seen(secret=published(res, seen()), **changes)) == []
+
+
+def test_validate_never_writes_azure() -> None:
+    unsafe = cache(non_tls_port_enabled=True, minimum_tls_version="1.0", public_network_access="Enabled")
+    res = resource(VALIDATE, status={"drift": DRIFT})
+    assert not [a for a in planned(res, seen(cache=unsafe)).actions if isinstance(a, AzureAction)]
+
+
+def test_paused_writes_nothing() -> None:
+    res = resource(VALIDATE, annotations={names.PAUSED: "true"}, finalizer=False)
+    plan = planned(res, seen())
+    assert plan.actions == ()
+    assert plan.waiting is not None
+    assert plan.waiting.reason is Reason.PAUSED
+
+
+def test_changed_secret_name_publishes_the_new_then_parts_with_the_old() -> None:
+    before = resource(VALIDATE)
+    old = published(before, seen())
+    named = {**VALIDATE, "connection": {"secretName": "other"}}
+    assert kinds(resource(named), seen(former_secrets=(old,))) == [CreateSecret, ReleaseSecret]
+    deleting = {**VALIDATE, "connection": {"secretName": "other", "deletionPolicy": "Delete"}}
+    assert kinds(resource(deleting), seen(former_secrets=(old,))) == [CreateSecret, DeleteSecret]
+
+
+def test_missing_cache_in_validate_is_said_at_once_and_believed_late_once_it_was_seen() -> None:
+    unconfirmed = CacheAbsent(confirmed=False, message="no such cache")
+    assert reasons(resource(VALIDATE), seen(cache=unconfirmed)) == [Reason.CACHE_NOT_FOUND]
+    plan = planned(resource(VALIDATE, status=SEEN_BEFORE), seen(cache=unconfirmed))
+    assert plan.waiting is not None
+    assert plan.waiting.reason is Reason.CONFIRMING_ABSENCE
+
+
+# --- create ---------------------------------------------------------------------------------------------------------
+
+
+def test_creation_is_recorded_before_it_is_done() -> None:
+    plan = planned(resource(PROVISIONED), seen(cache=ABSENT))
+    assert plan.actions == ()
+    assert plan.pending is not None
+    assert plan.pending.action == CREATE
+
+
+def test_creation_waits_for_the_second_404() -> None:
+    plan = planned(resource(PROVISIONED, status=INTENT), seen(cache=CacheAbsent(False, "no such cache")))
+    assert plan.actions == ()
+    assert plan.pending is not None
+
+
+def test_recorded_and_confirmed_creates_with_every_security_setting_explicit() -> None:
+    (action,) = planned(resource(PROVISIONED, status=INTENT), seen(cache=ABSENT, name_available=True)).actions
+    assert isinstance(action, CreateCache)
+    assert action.body["properties"]["enableNonSslPort"] is False
+    assert action.body["properties"]["minimumTlsVersion"] == "1.2"
+    assert action.body["properties"]["publicNetworkAccess"] == "Disabled"
+    assert action.body["tags"] == OWNER
+
+
+def test_what_was_seen_is_never_created_again() -> None:
+    res = resource(PROVISIONED, status={**SEEN_BEFORE, **INTENT})
+    assert kinds(res, seen(cache=ABSENT, name_available=True)) == []
+    assert reasons(res, seen(cache=ABSENT, name_available=True)) == [Reason.CACHE_GONE]
+
+
+def test_name_taken_is_not_tried() -> None:
+    res = resource(PROVISIONED, status=INTENT)
+    assert kinds(res, seen(cache=ABSENT, name_available=False)) == []
+    assert reasons(res, seen(cache=ABSENT, name_available=False)) == [Reason.NAME_TAKEN]
+
+
+def test_missing_group_is_not_created_into() -> None:
+    absent = CacheAbsent(confirmed=True, message="no group", group_missing=True)
+    assert reasons(resource(PROVISIONED), seen(cache=absent)) == [Reason.CACHE_NOT_FOUND]
+
+
+@pytest.mark.parametrize(
+    ("grant", "allowed"),
+    [
+        (
+            Grant(("shop",), frozenset({Power.PROVISION}), (SUBSCRIPTION,)),
+            False,
+        ),
+        (
+            Grant(
+                ("shop",),
+                frozenset({Power.PROVISION}),
+                (SUBSCRIPTION,),
+                locations=("West Europe",),
+                largest_sku=SkuLimit("Premium", 1),
+            ),
+            True,
+        ),
+        (
+            Grant(
+                ("shop",),
+                frozenset({Power.PROVISION}),
+                (SUBSCRIPTION,),
+                locations=("westeurope",),
+                largest_sku=SkuLimit("Standard", 6),
+            ),
+            False,
+        ),
+    ],
+)
+def test_creation_needs_a_grant_that_covers_place_and_size(grant: Grant, allowed: bool) -> None:
+    settings = Settings(CLUSTER, GrantPolicy(grants=(grant,), operator_identity=True))
+    res = resource(PROVISIONED, status=INTENT)
+    obs = seen(identity=OperatorIdentity(), cache=ABSENT, name_available=True)
+    assert kinds(res, obs, settings) == ([CreateCache] if allowed else [])
+    assert reasons(res, obs, settings) == ([] if allowed else [Reason.NOT_GRANTED])
+
+
+# --- what is there --------------------------------------------------------------------------------------------------
+
+CORRECTING = {**PROVISIONED, "drift": {"correct": ["Security", "Availability"]}}
+
+
+def test_existing_cache_is_adopted_only_when_asked() -> None:
+    assert reasons(resource(CORRECTING), seen(cache=cache(tags={"team": "a"}))) == [Reason.ADOPTION_REQUIRED]
+    asked = resource(CORRECTING, annotations={names.ADOPT: "orders"})
+    (action,) = planned(asked, seen(cache=cache(tags={"team": "a"}))).actions
+    assert isinstance(action, AdoptCache)
+    assert action.tags == {"team": "a", **OWNER}
+
+
+def test_cache_of_another_resource_is_not_touched() -> None:
+    other = cache(tags={names.OWNER_TAG: f"{CLUSTER}.someone-else"}, non_tls_port_enabled=True)
+    asked = resource(CORRECTING, annotations={names.ADOPT: "orders"}, status={"drift": DRIFT})
+    assert kinds(asked, seen(cache=other)) == []
+    assert reasons(asked, seen(cache=other)) == [Reason.OWNED_BY_ANOTHER]
+
+
+def test_first_look_reports_and_the_second_corrects() -> None:
+    drifted = cache(tags=OWNER, non_tls_port_enabled=True)
+    assert kinds(resource(CORRECTING), seen(cache=drifted)) == []
+    (action,) = planned(resource(CORRECTING, status={"drift": DRIFT}), seen(cache=drifted)).actions
+    assert action == UpdateCache({"properties": {"enableNonSslPort": False}}, ("enableNonSslPort",))
+
+
+def test_nothing_is_corrected_unless_its_class_is_named() -> None:
+    drifted = cache(tags=OWNER, non_tls_port_enabled=True, minimum_tls_version="1.0")
+    assert kinds(resource(PROVISIONED, status={"drift": DRIFT}), seen(cache=drifted)) == []
+    cosmetic = {**PROVISIONED, "drift": {"correct": ["Cosmetic"]}}
+    assert kinds(resource(cosmetic, status={"drift": DRIFT}), seen(cache=drifted)) == []
+
+
+def test_one_update_at_a_time() -> None:
+    drifted = cache(tags=OWNER, non_tls_port_enabled=True, minimum_tls_version="1.0")
+    plan = planned(resource(CORRECTING, status={"drift": DRIFT}), seen(cache=drifted))
+    assert len(plan.actions) == 1
+
+
+@pytest.mark.parametrize("state", ["Updating", "Scaling", "Creating", "Linking", "SomethingNew"])
+def test_busy_cache_is_not_written(state: str) -> None:
+    drifted = cache(tags=OWNER, non_tls_port_enabled=True, provisioning_state=state)
+    assert kinds(resource(CORRECTING, status={"drift": DRIFT}), seen(cache=drifted)) == []
+
+
+def test_running_operation_is_not_written_over() -> None:
+    drifted = cache(tags=OWNER, non_tls_port_enabled=True)
+    obs = seen(cache=drifted, operation=OperationFacts("InProgress"))
+    assert kinds(resource(CORRECTING, status={"drift": DRIFT}), obs) == []
+
+
+def test_public_access_is_not_closed_without_another_way_in() -> None:
+    open_cache = cache(tags=OWNER, public_network_access="Enabled", private_endpoints=())
+    res = resource(CORRECTING, status={"drift": DRIFT})
+    assert kinds(res, seen(cache=open_cache)) == []
+    assert reasons(res, seen(cache=open_cache)) == [Reason.WOULD_DISCONNECT]
+    with_endpoint = cache(tags=OWNER, public_network_access="Enabled")
+    (action,) = planned(res, seen(cache=with_endpoint)).actions
+    assert action == UpdateCache({"properties": {"publicNetworkAccess": "Disabled"}}, ("publicNetworkAccess",))
+
+
+RULES = {
+    **CORRECTING,
+    "network": {
+        "publicAccess": "Enabled",
+        "firewallRules": [{"name": "office", "startIP": "10.0.0.1", "endIP": "10.0.0.9"}],
+    },
+}
+RULE_DRIFT = {
+    "drift": [
+        {"path": f"network.firewallRules[{name}]", "declared": "x", "observed": "y", "class": "Security"}
+        for name in ("office", "old")
+    ]
+}
+OFFICE = FirewallRuleFacts("office", "10.0.0.1", "10.0.0.9")
+OLD = FirewallRuleFacts("old", "1.0.0.0", "255.255.255.255")
+
+
+def test_missing_rules_are_added_before_undeclared_ones_go() -> None:
+    public = cache(tags=OWNER, public_network_access="Enabled")
+    res = resource(RULES, status=RULE_DRIFT)
+    assert planned(res, seen(cache=public, firewall_rules=(OLD,))).actions == (PutFirewallRule(OFFICE),)
+    assert planned(res, seen(cache=public, firewall_rules=(OFFICE, OLD))).actions == (DeleteFirewallRule("old"),)
+
+
+def test_last_rule_is_never_removed_while_public() -> None:
+    none = {**RULES, "network": {"publicAccess": "Enabled", "firewallRules": []}}
+    public = cache(tags=OWNER, public_network_access="Enabled")
+    res = resource(none, status=RULE_DRIFT)
+    assert kinds(res, seen(cache=public, firewall_rules=(OLD,))) == []
+    assert reasons(res, seen(cache=public, firewall_rules=(OLD,))) == [Reason.WOULD_DISCONNECT]
+
+
+def test_unread_rules_cause_no_write() -> None:
+    public = cache(tags=OWNER, public_network_access="Enabled")
+    assert kinds(resource(RULES, status=RULE_DRIFT), seen(cache=public, firewall_rules=DOWN)) == []
+
+
+# --- the key in Key Vault -------------------------------------------------------------------------------------------
+
+STORING = {
+    **PROVISIONED,
+    "authentication": {"keyVault": {**AUTHENTICATION["keyVault"], "access": "ReadWrite"}},  # type: ignore[dict-item]
+}
+
+
+def test_key_is_stored_in_an_absent_secret_with_its_tags() -> None:
+    obs = seen(cache=cache(tags=OWNER), vault=VaultSecretAbsent("none"))
+    (action,) = planned(resource(STORING), obs).actions
+    assert isinstance(action, StoreKey)
+    assert action.tags == {"CredentialId": "Primary", "ProviderAddress": ID}
+
+
+def test_foreign_vault_secret_is_not_overwritten() -> None:
+    obs = seen(cache=cache(tags=OWNER), vault=vault("something-else"))
+    assert kinds(resource(STORING), obs) == []
+
+
+def test_soft_deleted_name_is_neither_recovered_nor_reused() -> None:
+    obs = seen(cache=cache(tags=OWNER), vault=VaultSecretAbsent("deleted", deleted=True))
+    assert kinds(resource(STORING), obs) == []
+
+
+def test_regenerated_key_is_stored_anew_in_its_slot() -> None:
+    stale = vault("dead-key", tags={"ProviderAddress": ID.upper(), "CredentialId": "Secondary"})
+    (action,) = planned(resource(STORING), seen(cache=cache(tags=OWNER), vault=stale)).actions
+    assert isinstance(action, StoreKey)
+    assert action.value.get_secret_value() == SECONDARY
+
+
+def test_key_of_a_cache_that_is_not_ours_is_not_stored() -> None:
+    assert kinds(resource(STORING), seen(vault=VaultSecretAbsent("none"))) == []
+
+
+# --- leaving --------------------------------------------------------------------------------------------------------
+
+GOING = {**PROVISIONED, "deletionPolicy": "Delete"}
+CONFIRMED = {names.CONFIRM_DELETE: "orders"}
+DELETING = {"pending": {"action": DELETE, "recordedAt": "2026-11-24T12:00:00Z"}}
+
+
+def test_retain_leaves_with_azure_unreachable_and_keeps_the_secret() -> None:
+    res = resource(VALIDATE, deleting=True)
+    obs = seen(cache=DOWN, vault=DOWN, secret=published(resource(VALIDATE), seen()))
+    assert kinds(res, obs) == [ReleaseSecret, RemoveFinalizer]
+
+
+def test_connection_delete_takes_the_secret_along() -> None:
+    spec = {**VALIDATE, "connection": {"deletionPolicy": "Delete"}}
+    obs = seen(secret=published(resource(spec), seen()))
+    assert kinds(resource(spec, deleting=True), obs) == [DeleteSecret, RemoveFinalizer]
+
+
+def test_foreign_secret_is_not_taken_along() -> None:
+    spec = {**VALIDATE, "connection": {"deletionPolicy": "Delete"}}
+    obs = seen(secret=published(resource(spec), seen(), owner_uid="other"))
+    assert kinds(resource(spec, deleting=True), obs) == [RemoveFinalizer]
+
+
+@pytest.mark.parametrize(
+    ("annotations", "tags", "facts", "reason"),
+    [
+        ({}, OWNER, {}, Reason.CONFIRMATION_REQUIRED),
+        ({names.CONFIRM_DELETE: "order"}, OWNER, {}, Reason.CONFIRMATION_REQUIRED),
+        (CONFIRMED, {}, {}, Reason.NOT_OWNED),
+        (CONFIRMED, {names.OWNER_TAG: "x.y"}, {}, Reason.NOT_OWNED),
+        (CONFIRMED, OWNER, {"cache": DOWN}, Reason.DELETION_UNKNOWN),
+    ],
+)
+def test_delete_is_refused_with_a_reason(
+    annotations: dict[str, str], tags: dict[str, str], facts: dict[str, Any], reason: Reason
+) -> None:
+    res = resource(GOING, annotations=annotations, deleting=True, status=DELETING)
+    obs = seen(**{"cache": cache(tags=tags), **facts})
+    assert kinds(res, obs) == []
+    assert reasons(res, obs) == [reason]
+
+
+def test_delete_takes_two_passes_and_follows_to_the_end() -> None:
+    owned = cache(tags=OWNER)
+    first = planned(resource(GOING, annotations=CONFIRMED, deleting=True), seen(cache=owned))
+    assert first.actions == ()
+    assert first.pending is not None
+    again = resource(GOING, annotations=CONFIRMED, deleting=True, status=DELETING)
+    assert kinds(again, seen(cache=owned)) == [DeleteCache]
+    assert kinds(again, seen(cache=cache(tags=OWNER, provisioning_state="Deleting"))) == []
+    assert kinds(again, seen(cache=CacheAbsent(False, "404"))) == []
+    assert kinds(again, seen(cache=ABSENT)) == [RemoveFinalizer]
+
+
+@pytest.mark.parametrize("way", [{"namespace_terminating": True}, {}])
+def test_abandon_and_terminating_namespace_let_go_and_keep_the_cache(way: dict[str, Any]) -> None:
+    annotations = {} if way else {names.ABANDON: "true"}
+    res = resource(GOING, annotations=annotations, deleting=True)
+    plan = planned(res, seen(cache=cache(tags=OWNER), **way))
+    assert [type(action) for action in plan.actions] == [RemoveFinalizer]
+    assert plan.released is Reason.ABANDONED
+
+
+def test_without_our_finalizer_nothing_is_done() -> None:
+    assert kinds(resource(GOING, deleting=True, finalizer=False), seen()) == []

@@ -1,0 +1,278 @@
+"""What the world is told, for each world. Statuses never lie, never churn, never forget."""
+
+from typing import Any
+
+import pytest
+
+from secure_redis.api import names
+from secure_redis.api.reasons import ConditionType, Reason
+from secure_redis.api.resource import Unreadable, parse
+from secure_redis.api.status import Status
+from secure_redis.domain.actions import CreateCache, CreateSecret, Done, Failed
+from secure_redis.domain.observation import CacheAbsent, OperationFacts, Unknown
+from secure_redis.domain.report import Report, unreadable
+from tests.unit.corridor.worlds import (
+    AUTHENTICATION,
+    CLUSTER,
+    NOW,
+    OWNER,
+    PRIMARY,
+    PROVISION,
+    SECONDARY,
+    cache,
+    planned,
+    published,
+    reported,
+    resource,
+    seen,
+    vault,
+)
+
+VALIDATE = {"authentication": AUTHENTICATION}
+PROVISIONED = {"mode": "Provision", "provision": PROVISION}
+DOWN = Unknown(Reason.AZURE_UNREACHABLE, "no answer")
+INTENT = {"pending": {"action": "CreateCache", "recordedAt": "2026-11-24T12:00:00Z"}}
+
+
+def said(told: Report, kind: ConditionType) -> tuple[str, str] | None:
+    condition = told.status.condition(kind)
+    return None if condition is None else (condition.status, condition.reason)
+
+
+def settled(spec: dict[str, Any]) -> dict[str, Any]:
+    """The status after a pass in which all went well."""
+    return reported(resource(spec), seen()).status.document()
+
+
+def test_all_well() -> None:
+    told = reported(resource(VALIDATE), seen())
+    assert {c.type: c.status for c in told.status.conditions} == {
+        "Ready": "True",
+        "CacheAvailable": "True",
+        "TransportSecured": "True",
+        "CredentialsSynced": "True",
+        "Compliant": "True",
+        "DriftDetected": "False",
+    }
+    assert told.status.binding is not None
+    assert told.status.binding.name == "orders"
+    assert told.status.credential is not None
+    assert told.status.credential.slot == "Primary"
+    assert not told.failed
+    assert told.next_look == 300
+
+
+def test_first_look_that_finds_all_well_tells_no_event() -> None:
+    assert reported(resource(VALIDATE), seen()).events == ()
+
+
+def test_second_look_at_the_same_world_changes_nothing() -> None:
+    res = resource(VALIDATE, status=settled(VALIDATE))
+    told = reported(res, seen(secret=published(res, seen())))
+    assert told.status.document() == res.status.document()
+    assert told.events == ()
+
+
+def test_no_key_is_anywhere_in_status_or_events() -> None:
+    told = reported(resource(VALIDATE, status=settled(VALIDATE)), seen(vault=vault("leaked-value-of-another")))
+    text = f"{told.status.document()} {told.events}"
+    assert not [secret for secret in (PRIMARY, SECONDARY, "leaked-value-of-another") if secret in text]
+
+
+def test_without_authentication_an_assessment_is_ready_however_unsafe() -> None:
+    unsafe = cache(non_tls_port_enabled=True, minimum_tls_version="1.0", public_network_access="Enabled")
+    told = reported(resource(), seen(cache=unsafe))
+    assert said(told, ConditionType.READY) == ("True", "Ready")
+    assert said(told, ConditionType.TRANSPORT_SECURED) == ("False", "NonTLSPortOpen")
+    assert said(told, ConditionType.DRIFT_DETECTED) == ("True", "Drifted")
+    assert said(told, ConditionType.COMPLIANT) == ("False", "Findings")
+    assert said(told, ConditionType.CREDENTIALS_SYNCED) is None
+    assert said(told, ConditionType.STALLED) is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "reason"),
+    [
+        ({"non_tls_port_enabled": True}, "False", "NonTLSPortOpen"),
+        ({"minimum_tls_version": "1.1"}, "False", "MinimumTLSTooLow"),
+        ({"minimum_tls_version": None}, "Unknown", "MinimumTLSUnset"),
+        ({"non_tls_port_enabled": None}, "Unknown", "Unknown"),
+    ],
+)
+def test_absent_never_means_safe(changes: dict[str, Any], status: str, reason: str) -> None:
+    told = reported(resource(), seen(cache=cache(**changes)))
+    assert said(told, ConditionType.TRANSPORT_SECURED) == (status, reason)
+
+
+def test_outage_keeps_ready_and_what_was_known_and_says_unknown() -> None:
+    before = settled(VALIDATE)
+    res = resource(VALIDATE, status=before)
+    told = reported(res, seen(cache=DOWN, vault=DOWN, secret=published(res, seen())))
+    assert said(told, ConditionType.READY) == ("True", "Ready")
+    assert said(told, ConditionType.CACHE_AVAILABLE) == ("Unknown", "AzureUnreachable")
+    assert said(told, ConditionType.DRIFT_DETECTED) == ("Unknown", "AzureUnreachable")
+    assert told.status.document()["cache"] == before["cache"]
+    assert told.failed
+
+
+def test_outage_on_first_contact_is_not_ready() -> None:
+    told = reported(resource(VALIDATE), seen(cache=DOWN, vault=DOWN))
+    assert said(told, ConditionType.READY) == ("Unknown", "AzureUnreachable")
+
+
+def test_lost_secret_is_not_ready_even_in_an_outage() -> None:
+    told = reported(resource(VALIDATE, status=settled(VALIDATE)), seen(cache=DOWN, vault=DOWN))
+    assert said(told, ConditionType.READY) == ("Unknown", "AzureUnreachable")
+
+
+def test_key_mismatch_is_not_ready_and_tells_once() -> None:
+    res = resource(VALIDATE, status=settled(VALIDATE))
+    told = reported(res, seen(vault=vault("regenerated"), secret=published(res, seen())))
+    assert said(told, ConditionType.READY) == ("False", "KeyMismatch")
+    assert {event.kind for event in told.events} == {"Warning"}
+    again = resource(VALIDATE, status=told.status.document())
+    assert reported(again, seen(vault=vault("regenerated"), secret=published(res, seen()))).events == ()
+
+
+def test_recovery_is_told() -> None:
+    res = resource(VALIDATE, status=settled(VALIDATE))
+    worse = reported(res, seen(vault=vault("regenerated"), secret=published(res, seen())))
+    better = reported(resource(VALIDATE, status=worse.status.document()), seen(secret=published(res, seen())))
+    told = {(event.kind, event.reason) for event in better.events}
+    assert told >= {("Normal", "Ready"), ("Normal", "Published")}
+    assert {kind for kind, _ in told} == {"Normal"}
+
+
+def test_refused_secret_write_is_the_reason() -> None:
+    res = resource(VALIDATE)
+    (action,) = planned(res, seen()).actions
+    assert isinstance(action, CreateSecret)
+    told = reported(res, seen(), (Failed(action, Reason.SECRET_REFUSED, "exceeded quota"),))
+    assert said(told, ConditionType.READY) == ("False", "SecretRefused")
+    assert told.status.binding is None
+    assert told.failed
+
+
+def test_no_route_is_said_and_a_provisioned_cache_without_one_is_not_ready() -> None:
+    closed = cache(tags=OWNER, private_endpoints=())
+    told = reported(resource(PROVISIONED), seen(cache=closed))
+    assert said(told, ConditionType.CACHE_AVAILABLE) == ("False", "NoRoute")
+    assert said(told, ConditionType.READY) == ("False", "NoRoute")
+    assert said(told, ConditionType.STALLED) is None
+
+
+def test_creating_is_progress() -> None:
+    creating = cache(tags=OWNER, provisioning_state="Creating", host_name=None)
+    told = reported(resource(PROVISIONED), seen(cache=creating))
+    assert said(told, ConditionType.READY) == ("False", "Creating")
+    assert said(told, ConditionType.RECONCILING) == ("True", "Creating")
+    assert told.next_look == 30
+
+
+@pytest.mark.parametrize("reason", [Reason.RETIRED, Reason.DENIED_BY_POLICY, Reason.QUOTA_EXCEEDED])
+def test_refused_creation_is_stalled_and_not_tried_in_a_loop(reason: Reason) -> None:
+    absent = CacheAbsent(confirmed=True, message="no such cache")
+    res = resource(PROVISIONED, status=INTENT)
+    obs = seen(cache=absent, name_available=True)
+    (action,) = planned(res, obs).actions
+    assert isinstance(action, CreateCache)
+    told = reported(res, obs, (Failed(action, reason, "refused", permanent=True),))
+    assert said(told, ConditionType.STALLED) == ("True", reason)
+    assert said(told, ConditionType.READY) == ("False", reason)
+    assert said(told, ConditionType.RECONCILING) is None
+    assert told.next_look >= 3600
+
+
+def test_accepted_creation_keeps_the_intent_until_the_cache_is_seen() -> None:
+    absent = CacheAbsent(confirmed=True, message="no such cache")
+    res = resource(PROVISIONED, status=INTENT)
+    told = reported(res, seen(cache=absent, name_available=True))
+    assert told.status.pending is not None
+    after = resource(PROVISIONED, status=told.status.document())
+    assert reported(after, seen(cache=cache(tags=OWNER))).status.pending is None
+
+
+def test_failed_operation_says_how_it_ended() -> None:
+    failed = cache(tags=OWNER, provisioning_state="Failed")
+    obs = seen(cache=failed, operation=OperationFacts("Failed", "Capacity", "no room"))
+    told = reported(resource(PROVISIONED), obs)
+    assert said(told, ConditionType.CACHE_AVAILABLE) == ("False", "ProvisioningFailed")
+    condition = told.status.condition(ConditionType.CACHE_AVAILABLE)
+    assert condition is not None
+    assert "Capacity: no room" in condition.message
+
+
+def test_cache_of_another_resource_is_stalled() -> None:
+    other = cache(tags={names.OWNER_TAG: f"{CLUSTER}.other"})
+    told = reported(resource(PROVISIONED), seen(cache=other))
+    assert said(told, ConditionType.STALLED) == ("True", "OwnedByAnother")
+    assert said(told, ConditionType.READY) == ("False", "OwnedByAnother")
+
+
+def test_existing_cache_on_first_contact_is_ready_drifted_and_not_stalled() -> None:
+    drifted = cache(non_tls_port_enabled=True)
+    told = reported(resource(PROVISIONED), seen(cache=drifted))
+    assert said(told, ConditionType.READY) == ("True", "Ready")
+    assert said(told, ConditionType.DRIFT_DETECTED) == ("True", "Drifted")
+    assert said(told, ConditionType.STALLED) is None
+
+
+def test_since_is_kept_while_a_field_differs() -> None:
+    first = reported(resource(), seen(cache=cache(non_tls_port_enabled=True))).status
+    status = first.document()
+    status["drift"][0]["since"] = "2026-01-01T00:00:00Z"
+    again = reported(resource(status=status), seen(cache=cache(non_tls_port_enabled=True))).status
+    assert again.drift[0].since == "2026-01-01T00:00:00Z"
+
+
+def test_transition_time_moves_only_when_the_status_flips() -> None:
+    status = settled(VALIDATE)
+    for condition in status["conditions"]:
+        condition["lastTransitionTime"] = "2026-01-01T00:00:00Z"
+    told = reported(resource(VALIDATE, status=status), seen(cache=cache(non_tls_port_enabled=True)))
+    times = {c.type: c.last_transition_time for c in told.status.conditions}
+    assert times["Ready"] == "2026-01-01T00:00:00Z"
+    assert times["TransportSecured"] == "2026-11-24T12:00:00Z"
+
+
+def test_retry_after_is_passed_on() -> None:
+    throttled = Unknown(Reason.AZURE_THROTTLED, "slow down", retry_after=77)
+    told = reported(resource(VALIDATE), seen(cache=throttled))
+    assert told.retry_after == 77
+    assert told.failed
+
+
+def test_refresh_is_marked_as_handled() -> None:
+    told = reported(resource(VALIDATE, annotations={names.REFRESH: "now-1"}), seen())
+    assert told.status.last_handled is not None
+    assert told.status.last_handled.refresh == "now-1"
+
+
+def test_paused_says_so_and_keeps_what_was_known() -> None:
+    res = resource(VALIDATE, annotations={names.PAUSED: "true"}, status=settled(VALIDATE))
+    told = reported(res, seen(secret=published(res, seen())))
+    assert told.status.pending is None
+    assert said(told, ConditionType.READY) == ("True", "Ready")
+
+
+def test_unreadable_spec_is_stalled_and_keeps_the_rest() -> None:
+    body = {
+        "metadata": {"namespace": "shop", "name": "orders", "uid": "u", "generation": 4, "resourceVersion": "1"},
+        "spec": {"resourceID": "/nonsense"},
+        "status": settled(VALIDATE),
+    }
+    parsed = parse(body)
+    assert isinstance(parsed, Unreadable)
+    status = unreadable(parsed, NOW)
+    assert isinstance(status, Status)
+    stalled = status.condition(ConditionType.STALLED)
+    assert stalled is not None
+    assert stalled.reason == "InvalidResourceID"
+    assert status.cache is not None
+
+
+def test_done_actions_do_not_hide_a_bad_look() -> None:
+    res = resource(VALIDATE, finalizer=False)
+    plan = planned(res, seen(vault=DOWN))
+    told = reported(res, seen(vault=DOWN), tuple(Done(action) for action in plan.actions))
+    assert said(told, ConditionType.READY) == ("Unknown", "AzureUnreachable")

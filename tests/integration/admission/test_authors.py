@@ -107,6 +107,7 @@ def test_each_of_the_three_is_needed(admin: Api, missing: str) -> None:
     answer = user.create(cache(authentication=KEY_VAULT), dry_run=True)
     assert answer.status == 403
     assert 'to have the Secret "orders" published, the author must hold get, create and patch' in answer.message
+    assert f"({missing} is missing)" in answer.message
 
 
 def test_it_is_the_secret_that_connection_names(admin: Api) -> None:

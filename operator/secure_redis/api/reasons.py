@@ -24,7 +24,7 @@ class ReasonText:
     """What a reason means and what to do, as the documentation prints it."""
 
     meaning: str
-    remedy: str = "Nothing: this is the wanted state."
+    remedy: str
     terminal: bool = False  # no retry mends it: shown as Stalled
 
 
@@ -126,7 +126,7 @@ class Reason(StrEnum):
 
 
 def _text(meaning: str, remedy: str = "", *, terminal: bool = False) -> ReasonText:
-    return ReasonText(meaning, remedy or ReasonText.remedy, terminal)
+    return ReasonText(meaning, remedy or "Nothing: this is the wanted state.", terminal)
 
 
 REASONS: Final[Mapping[Reason, ReasonText]] = {

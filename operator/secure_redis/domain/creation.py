@@ -6,7 +6,8 @@ from typing import Any
 from secure_redis.api import names
 from secure_redis.api.reasons import Reason
 from secure_redis.api.resource import SecureRedisCache
-from secure_redis.domain.grants import CreationTarget
+from secure_redis.domain.grants import CreationTarget, Refusal
+from secure_redis.domain.observation import OperationFacts
 
 CREATING = "Azure is creating the cache; this takes 10 to 20 minutes"
 FOREIGN = (
@@ -53,6 +54,17 @@ def busy_reason(state: str) -> Reason:
 def busy(state: str) -> str:
     """The sentence that goes with a busy provisioning state."""
     return CREATING if state.lower() == "creating" else f"Azure is working on the cache ({state})"
+
+
+def failed(operation: OperationFacts | None) -> Refusal:
+    """How an accepted operation ended; it is tried again when the spec changes or a refresh is asked for."""
+    parts = (operation.status, operation.code, operation.message) if operation else ()
+    detail = ": ".join(part for part in parts if part)
+    return Refusal(
+        Reason.PROVISIONING_FAILED,
+        f"Azure accepted the last change and then ended it as {detail}; mend the cause, then change the spec or set "
+        f"the annotation {names.REFRESH} to a new value",
+    )
 
 
 def target(resource: SecureRedisCache) -> CreationTarget:

@@ -122,6 +122,8 @@ def _absent(
         return Plan(refused=(Refusal(Reason.CACHE_NOT_FOUND, absent.message),))
     if known:
         return Plan(refused=(Refusal(Reason.CACHE_GONE, creation.gone(resource)),))
+    if _failed(seen):
+        return Plan(refused=(creation.failed(seen.operation),))
     wanted = creation.target(resource)
     refused = refuse(
         settings.policy, identity, resource.key.namespace, Power.PROVISION, cache=resource.cache, creation=wanted
@@ -174,6 +176,8 @@ def _present(
             waiting=Refusal(creation.busy_reason(cache.provisioning_state), creation.busy(cache.provisioning_state)),
             next_look=settings.operation_poll,
         )
+    if _failed(seen):
+        return Plan(refused=(creation.failed(seen.operation),))
     if means.ownership is Ownership.UNCLAIMED:
         if resource.requests.get(names.ADOPT) != cache.resource_id.name:
             return Plan(refused=(Refusal(Reason.ADOPTION_REQUIRED, creation.adoption(resource)),))
@@ -395,6 +399,11 @@ def _delete_cache(resource: SecureRedisCache, seen: Observation, means: Assessme
 def rfc3339(time: datetime) -> str:
     """A time in UTC, in whole seconds, as Kubernetes writes it."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _failed(seen: Observation) -> bool:
+    """Whether our last write was accepted and then failed: it is not tried again until the spec changes."""
+    return seen.operation is not None and seen.operation.status in {"Failed", "Canceled"}
 
 
 def _sooner(a: float | None, b: float | None) -> float | None:

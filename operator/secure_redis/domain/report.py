@@ -178,10 +178,9 @@ def _available(resource: SecureRedisCache, seen: Observation, plan: Plan, failur
         if resource.paused and plan.waiting is not None:
             return Verdict(UNKNOWN, Reason.PAUSED, plan.waiting.message)
         return Verdict(UNKNOWN, Reason.PENDING, "the cache was not read yet")
-    operation = seen.operation
-    if operation is not None and operation.status in {"Failed", "Canceled"} and is_dead(cache.provisioning_state):
-        detail = ": ".join(part for part in (operation.code, operation.message) if part)
-        return Verdict(FALSE, Reason.PROVISIONING_FAILED, f"Azure's operation ended as {operation.status}: {detail}")
+    failed = next((r for r in plan.refused if r.reason is Reason.PROVISIONING_FAILED), None)
+    if failed is not None and is_dead(cache.provisioning_state):
+        return Verdict(FALSE, failed.reason, failed.message)
     state = cache.provisioning_state
     if is_dead(state):
         reason = Reason.CACHE_DISABLED if state.lower() == "disabled" else Reason.CACHE_FAILED

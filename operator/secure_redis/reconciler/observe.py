@@ -28,6 +28,7 @@ from secure_redis.domain.observation import (
     NamespaceIdentity,
     NotRead,
     Observation,
+    OperationFacts,
     OperatorIdentity,
     Proven,
     SecretFacts,
@@ -61,6 +62,7 @@ class Memory:
 
     proofs: dict[tuple[Identity, str, str, str], tuple[Proven, float]] = field(default_factory=dict)
     firewall: tuple[Identity, tuple[FirewallRuleFacts, ...], float] | None = None
+    failed: tuple[int, OperationFacts] | None = None  # generation whose write Azure accepted and then failed
     direct: bool = False  # something was written: read past the inventory until Azure is at rest
 
 
@@ -144,8 +146,9 @@ class Observer:
         denied = self._refused(resource, identity, Power.OBSERVE)
         if denied is not None:
             return replace(seen, cache=denied)
-        operation = await self._caches.operation(identity, resource.cache)
-        direct = memory.direct or operation is not None or _wants_direct(resource)
+        operation = await self._operation(resource, identity, memory)
+        running = operation is not None and memory.failed is None
+        direct = memory.direct or running or _wants_direct(resource)
         if direct:
             cache = await self._inventory.fresh(identity, resource.cache)
         else:
@@ -158,6 +161,19 @@ class Observer:
         if isinstance(cache, CacheAbsent) and cache.confirmed and _about_to_create(resource):
             return replace(seen, name_available=await self._caches.name_available(identity, resource.cache))
         return seen
+
+    async def _operation(self, resource: SecureRedisCache, identity: Identity, memory: Memory) -> OperationFacts | None:
+        """The operation we started, or the one that failed: that is remembered until somebody acts."""
+        operation = await self._caches.operation(identity, resource.cache)
+        if operation is not None and operation.status in {"Failed", "Canceled"}:
+            memory.failed = (resource.generation, operation)
+        elif (
+            operation is not None
+            or _refresh_asked(resource)
+            or (memory.failed is not None and memory.failed[0] != resource.generation)
+        ):
+            memory.failed = None
+        return operation or (memory.failed[1] if memory.failed is not None else None)
 
     async def _firewall(
         self, resource: SecureRedisCache, cache: CacheFacts, identity: Identity, memory: Memory, direct: bool

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from secure_redis.domain.credential import slot_of
-from secure_redis.domain.observation import ListedKeys, Observation, VaultSecretFacts
+from secure_redis.domain.observation import ListedKeys, Observation, ProvenBy, Slot, VaultSecretFacts
 from secure_redis.domain.proof import claimed_slot
 from secure_redis.domain.rules.rule import NOT_APPLICABLE, PASS, Rule, Severity, Verdict, fail, on_vault
 
@@ -33,13 +33,19 @@ def _not_pinned(vault: VaultSecretFacts, _: Observation) -> Verdict:
 
 
 def _tags_consistent(vault: VaultSecretFacts, seen: Observation) -> Verdict:
-    claimed = claimed_slot(vault)
-    if claimed is None or vault.value is None or not isinstance(seen.keys, ListedKeys):
-        return NOT_APPLICABLE
-    slot = slot_of(vault.value, seen.keys)
-    if slot is None or slot is claimed:
-        return PASS  # no live key at all is A7's to tell
+    claimed, slot = claimed_slot(vault), _listed_slot(vault, seen)
+    if claimed is None or slot is None:
+        return NOT_APPLICABLE  # a value that is no live key at all is A7's to tell
+    if slot is claimed:
+        return PASS
     return fail(f"the tag CredentialId says {claimed}, but the value is the {slot} key; a rotation would cut clients")
+
+
+def _listed_slot(vault: VaultSecretFacts, seen: Observation) -> Slot | None:
+    """Which key it is by listKeys, of this pass or of the one that proved this version: the result must not flicker."""
+    if isinstance(seen.keys, ListedKeys):
+        return None if vault.value is None else slot_of(vault.value, seen.keys)
+    return seen.proven.slot if seen.proven is not None and seen.proven.by is ProvenBy.LISTED else None
 
 
 RULES = (

@@ -1,0 +1,138 @@
+"""Objects for the domain's tests: a safe cache, a resource that declares it, a vault secret that holds its key."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import SecretBytes, SecretStr
+
+from secure_redis.api import names
+from secure_redis.api.resource import SecureRedisCache, parse
+from secure_redis.api.resource_id import CacheID
+from secure_redis.domain import connection
+from secure_redis.domain.connection import ConnectionData
+from secure_redis.domain.observation import (
+    CacheFacts,
+    ListedKeys,
+    NamespaceIdentity,
+    Observation,
+    PrivateEndpoint,
+    SecretFacts,
+    Slot,
+    VaultSecretFacts,
+)
+
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+SUBSCRIPTION = "11111111-2222-3333-4444-555555555555"
+CACHE_ID = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/shop/providers/Microsoft.Cache/redis/orders"
+OTHER_ID = CACHE_ID.replace("/orders", "/payments")
+PRIMARY = "pR1m+ary/Key0000000000000000000000000000000="
+SECONDARY = "s3C0nd+ary/Key00000000000000000000000000000="
+VAULT = "https://shop.vault.azure.net"
+IDENTITY = NamespaceIdentity("shop", "secure-redis", "sa-uid", "client", "tenant")
+
+AUTHENTICATION = {"keyVault": {"uri": VAULT, "secretName": "orders-key"}}
+PROVISION: dict[str, Any] = {
+    "location": "westeurope",
+    "tags": {"team": "orders"},
+    "redis": {
+        "sku": {"name": "Premium", "capacity": 1},
+        "redisVersion": "6",
+        "zones": ["1", "2"],
+        "replicas": 1,
+        "shards": 0,
+    },
+}
+
+
+def resource(spec: Mapping[str, Any] | None = None, **meta: Any) -> SecureRedisCache:
+    """Parse a resource; `spec` is merged over one that has a resourceID and authentication."""
+    body = {
+        "metadata": {"namespace": "shop", "name": "orders", "uid": "uid-1", "resourceVersion": "1", **meta},
+        "spec": {"resourceID": CACHE_ID, "authentication": AUTHENTICATION, **(spec or {})},
+    }
+    return parse(body)
+
+
+def provisioning(**spec: Any) -> SecureRedisCache:
+    return resource({"mode": "Provision", "provision": PROVISION, **spec})
+
+
+def cache(**changes: Any) -> CacheFacts:
+    facts = CacheFacts(
+        resource_id=CacheID.parse(CACHE_ID),
+        location="West Europe",
+        sku_name="premium",
+        sku_family="P",
+        sku_capacity=1,
+        provisioning_state="Succeeded",
+        host_name="orders.redis.cache.windows.net",
+        tls_port=6380,
+        plaintext_port=6379,
+        redis_version="6.0.14",
+        non_tls_port_enabled=False,
+        minimum_tls_version="1.2",
+        public_network_access="Disabled",
+        access_keys_disabled=False,
+        authentication_disabled=None,
+        entra_enabled=True,
+        tags={"Team": "orders", names.OWNER_TAG: "cluster.uid-1"},
+        zones=("2", "1"),
+        identity_type="None",
+        private_endpoints=(PrivateEndpoint("pe", "Approved"),),
+    )
+    return replace(facts, **changes)
+
+
+def vault(**changes: Any) -> VaultSecretFacts:
+    facts = VaultSecretFacts(
+        vault=VAULT,
+        name="orders-key",
+        version="0123456789abcdef0123456789abcdef",
+        enabled=True,
+        value=SecretStr(PRIMARY),
+        expires=datetime(2027, 11, 24, tzinfo=UTC),
+    )
+    return replace(facts, **changes)
+
+
+def keys() -> ListedKeys:
+    return ListedKeys(SecretStr(PRIMARY), SecretStr(SECONDARY))
+
+
+def seen(**changes: Any) -> Observation:
+    return replace(
+        Observation(now=NOW, identity=IDENTITY, cache=cache(), firewall_rules=(), keys=keys(), vault=vault()), **changes
+    )
+
+
+def built(
+    of: SecureRedisCache | None = None, password: str = PRIMARY, facts: CacheFacts | None = None, **more: Any
+) -> ConnectionData:
+    data = connection.build(
+        of or resource(), facts or cache(), SecretStr(password), **{"vault": vault(), "slot": Slot.PRIMARY, **more}
+    )
+    assert isinstance(data, ConnectionData), data
+    return data
+
+
+def published(of: ConnectionData, **changes: Any) -> SecretFacts:
+    """The Secret as the API server returns it after `of` was written."""
+    facts = SecretFacts(
+        name="orders",
+        uid="secret-uid",
+        resource_version="5",
+        type=names.SECRET_TYPE,
+        data={name: SecretBytes(value.get_secret_value()) for name, value in of.data.items()},
+        labels=dict(of.labels),
+        annotations=dict(of.annotations),
+        owner_uid="uid-1",
+        owner_name="orders",
+        owner_kind=names.KIND,
+    )
+    return replace(facts, **changes)
+
+
+def text(data: ConnectionData, name: str) -> str:
+    return data.data[name].get_secret_value().decode()

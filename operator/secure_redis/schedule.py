@@ -8,11 +8,13 @@ from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from math import isinf
 from typing import Any, NamedTuple
 
 from secure_redis.api import names
 from secure_redis.api.resource import Key, key_of
 from secure_redis.kube.store import newer
+from secure_redis.reconciler.corridor import Next
 
 _log = logging.getLogger(__name__)
 
@@ -27,15 +29,6 @@ class Trigger(StrEnum):
     RETRY = "Retry"
     SECRET = "Secret"  # noqa: S105 - what changed
     RESYNC = "Resync"
-
-
-@dataclass(frozen=True, slots=True)
-class Next:
-    """When to look again: in `after` seconds; after a failure by back-off, and not before `retry_after` seconds."""
-
-    after: float
-    failed: bool = False
-    retry_after: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +115,14 @@ class Schedule:
         self._namespaces: set[str] = set()
 
     # --- what others tell ---------------------------------------------------------------------------------------
+
+    def event(self, kind: str | None, body: Body) -> None:
+        """A watch's event as it comes: kind None (listed), ADDED, MODIFIED or DELETED."""
+        key = key_of(body)
+        if kind == "DELETED":
+            self.forget(key, body["metadata"]["uid"])
+        else:
+            self.wake(key, body, Trigger.EDIT)
 
     def wake(self, key: Key, body: Body | None, trigger: Trigger) -> None:
         """Something changed. Without a body the newest known one serves; an unknown resource is left alone.
@@ -249,9 +250,7 @@ class Schedule:
             planned = Next(0.0, failed=True)
         except Exception as error:
             # The class only: an exception's text may quote what it stumbled over.
-            _log.error(
-                "a pass failed unexpectedly", extra={"resource": str(key), "error": type(error).__name__}
-            )
+            _log.error("a pass failed unexpectedly", extra={"resource": str(key), "error": type(error).__name__})
             planned = Next(0.0, failed=True)
         finally:
             entry.running = False
@@ -275,7 +274,7 @@ class Schedule:
         if planned.failed:
             entry.failures += 1
             grown = min(pace.backoff_limit, pace.backoff * 2 ** min(entry.failures - 1, 30))
-            delay = grown * self._rng.uniform(0.5, 1.0)
+            delay: float = grown * self._rng.uniform(0.5, 1.0)
         else:
             entry.failures = 0
             delay = planned.after * self._rng.uniform(1 - pace.jitter, 1 + pace.jitter)
@@ -323,6 +322,9 @@ class Schedule:
 
     def _push(self, key: Key, entry: _Entry, due: float, trigger: Trigger) -> None:
         self._tickets += 1
+        if isinf(due):  # looked at again only when something changes
+            entry.due, entry.trigger, entry.ticket = due, trigger, self._tickets
+            return
         entry.due, entry.trigger, entry.ticket = due, trigger, self._tickets
         heapq.heappush(self._heap, (due, self._tickets, key))
         self._changed.set()

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Final, Literal
 
 from secure_redis.api import names
-from secure_redis.api.resource import Key, SecureRedisCache
+from secure_redis.api.resource import Envelope, Key
 from secure_redis.kube import paths
 from secure_redis.kube.client import ApiFailure, KubeClient
 from secure_redis.telemetry.redaction import redact
@@ -38,7 +38,7 @@ class EventRecorder:
         self._budget: dict[Key, tuple[float, float]] = {}
 
     async def emit(
-        self, resource: SecureRedisCache, kind: Literal["Normal", "Warning"], reason: str, note: str, action: str
+        self, resource: Envelope, kind: Literal["Normal", "Warning"], reason: str, note: str, action: str
     ) -> None:
         """Write one event. A failure is logged and forgotten: status tells the same."""
         note = _cut(redact(note))

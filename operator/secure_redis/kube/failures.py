@@ -7,7 +7,7 @@ from secure_redis.api.reasons import Reason
 from secure_redis.domain.observation import Unknown
 from secure_redis.kube.client import ApiFailure
 
-NAMESPACE_ROLE: Final = "secure-redis-operator-namespace"
+NAMESPACE_ROLE: Final = "secure-redis-namespace"
 
 # RBAC says: secrets "a" is forbidden: User "u" cannot get resource "secrets" in API group "" in the namespace "n".
 _RBAC: Final = re.compile(r'User "(?P<user>[^"]*)" cannot \w+ resource')

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from secure_redis.api import names
-from secure_redis.api.resource import Key, SecureRedisCache
+from secure_redis.api.resource import Envelope, Key
 from secure_redis.api.status import Status
 from secure_redis.kube import paths
 from secure_redis.kube.client import ApiFailure, KubeClient
@@ -45,7 +45,7 @@ class Resources:
         """All resources, of one namespace or of the cluster."""
         return (await self._client.list(paths.resources(namespace))).items
 
-    async def add_finalizer(self, resource: SecureRedisCache) -> Mapping[str, Any]:
+    async def add_finalizer(self, resource: Envelope) -> Mapping[str, Any]:
         """Put our finalizer on. Returns the new body.
 
         Raises:
@@ -55,7 +55,7 @@ class Resources:
         """
         return await self._finalizers(resource, lambda old: old if names.FINALIZER in old else [*old, names.FINALIZER])
 
-    async def remove_finalizer(self, resource: SecureRedisCache) -> Mapping[str, Any] | None:
+    async def remove_finalizer(self, resource: Envelope) -> Mapping[str, Any] | None:
         """Take our finalizer off. Returns the new body, None if the object is gone: both are the goal.
 
         Raises:
@@ -67,7 +67,7 @@ class Resources:
         except ResourceGone:
             return None
 
-    async def write_status(self, resource: SecureRedisCache, status: Status) -> Mapping[str, Any] | None:
+    async def write_status(self, resource: Envelope, status: Status) -> Mapping[str, Any] | None:
         """Write what differs from `resource.status`, on exactly the version that was read. None: nothing differs.
 
         Raises:
@@ -86,9 +86,7 @@ class Resources:
         except ApiFailure as failure:
             raise _typed(failure, resource.key) from None
 
-    async def _finalizers(
-        self, resource: SecureRedisCache, change: Callable[[list[str]], list[str]]
-    ) -> Mapping[str, Any]:
+    async def _finalizers(self, resource: Envelope, change: Callable[[list[str]], list[str]]) -> Mapping[str, Any]:
         version, before = resource.resource_version, list(resource.finalizers)
         for _ in range(_TRIES):
             metadata = {"uid": resource.uid, "resourceVersion": version, "finalizers": change(before)}

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import SecretBytes
 
 from secure_redis.api import names
-from secure_redis.api.resource import SecureRedisCache
+from secure_redis.api.resource import Envelope
 from secure_redis.domain.actions import ApplySecret, CreateSecret, DeleteSecret, ReleaseSecret
 from secure_redis.domain.observation import SecretFacts, Unknown
 from secure_redis.kube import failures, paths
@@ -45,7 +45,7 @@ class Secrets:
                 return None
             return failures.unreadable(failure, namespace, f"Secret {name!r}")
 
-    async def published_by(self, resource: SecureRedisCache) -> tuple[SecretFacts, ...] | Unknown:
+    async def published_by(self, resource: Envelope) -> tuple[SecretFacts, ...] | Unknown:
         """All Secrets that carry this resource's label and its uid as controller, by any name."""
         namespace, name = resource.key
         if self._store.synced(namespace):
@@ -59,7 +59,7 @@ class Secrets:
             found = tuple(facts(item) for item in listed.items)
         return tuple(secret for secret in found if secret.owner_uid == resource.uid)
 
-    async def create(self, owner: SecureRedisCache, action: CreateSecret) -> SecretFacts | Unknown:
+    async def create(self, owner: Envelope, action: CreateSecret) -> SecretFacts | Unknown:
         """First write. AlreadyExists is `SECRET_FOREIGN`: what is there was never ours."""
         namespace = owner.key.namespace
         body = {
@@ -83,7 +83,7 @@ class Secrets:
             return failures.write_refused(failure, namespace, f"Secret {action.name!r}")
         return self._remember(namespace, made)
 
-    async def apply(self, owner: SecureRedisCache, action: ApplySecret) -> SecretFacts | Unknown:
+    async def apply(self, owner: Envelope, action: ApplySecret) -> SecretFacts | Unknown:
         """Later writes, by force and on exactly this object.
 
         Server-side apply alone leaves two things behind, which a second write removes where they are found: data keys
@@ -122,7 +122,7 @@ class Secrets:
             return failures.write_refused(failure, namespace, f"Secret {action.name!r}")
         return self._remember(namespace, written)
 
-    async def release(self, owner: SecureRedisCache, action: ReleaseSecret) -> None | Unknown:
+    async def release(self, owner: Envelope, action: ReleaseSecret) -> None | Unknown:
         """Take our ownerReference off, and nothing else, so that the Secret outlives the resource."""
         namespace = owner.key.namespace
         path = paths.secret(namespace, action.name)
@@ -152,7 +152,7 @@ class Secrets:
         self._store.forget(namespace, action.name, action.uid)
         return None
 
-    async def _drop_dead_owner(self, owner: SecureRedisCache, action: ApplySecret) -> None:
+    async def _drop_dead_owner(self, owner: Envelope, action: ApplySecret) -> None:
         """An object has one controller at most: an earlier life of this resource makes way."""
         path = paths.secret(owner.key.namespace, action.name)
         meta = (await self._client.get(path))["metadata"]
@@ -188,7 +188,7 @@ def facts(body: Mapping[str, Any]) -> SecretFacts:
     )
 
 
-def owner_reference(owner: SecureRedisCache) -> dict[str, Any]:
+def owner_reference(owner: Envelope) -> dict[str, Any]:
     """The controller ownerReference: GitOps tools show the Secret below the resource, garbage collection finds it."""
     return {
         "apiVersion": names.API_VERSION,
@@ -210,7 +210,7 @@ def label_value(name: str) -> str:
     return name
 
 
-def _earlier_life(reference: Mapping[str, Any], owner: SecureRedisCache) -> bool:
+def _earlier_life(reference: Mapping[str, Any], owner: Envelope) -> bool:
     return (
         reference.get("kind") == names.KIND
         and str(reference.get("apiVersion", "")).startswith(f"{names.GROUP}/")

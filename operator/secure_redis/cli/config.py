@@ -1,0 +1,322 @@
+"""The operator's configuration file: YAML, strict, errors that name the place."""
+
+import os
+import ssl
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic.alias_generators import to_camel
+
+from secure_redis.azure.clouds import CLOUDS, Cloud
+from secure_redis.azure.credentials import ManagedIdentity, OperatorCredential, WorkloadIdentity
+from secure_redis.domain import grants
+from secure_redis.kube.lease import LeaseSettings
+from secure_redis.kube.watches import WatchMode
+from secure_redis.schedule import Pace
+
+_WORDS = (("Ca", "CA"), ("Id", "ID"), ("Sku", "SKU"), ("Tls", "TLS"))
+
+
+class InvalidConfig(ValueError):
+    """The configuration cannot be used; the text names the file and the place."""
+
+
+def _alias(field: str) -> str:
+    name = to_camel(field)
+    for word, capital in _WORDS:
+        if name.endswith(word):
+            name = name.removesuffix(word) + capital
+    return name
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        populate_by_name=False,
+        alias_generator=_alias,
+        hide_input_in_errors=True,
+    )
+
+
+Text = Annotated[str, Field(min_length=1)]
+# A YAML list becomes a tuple: frozen all the way down, which strict mode would refuse.
+Texts = Annotated[tuple[Text, ...], Field(strict=False)]
+Seconds = Annotated[float, Field(gt=0, le=86400, strict=False)]
+
+
+class CustomCloud(_Part):
+    """Endpoints of a cloud that has no name here. URLs are https; suffixes have no leading dot."""
+
+    resource_manager: Annotated[str, Field(pattern=r"^https://[^/?#@]+$")]
+    resource_manager_scope: Text
+    authority: Annotated[str, Field(pattern=r"^https://[^/?#@]+$")]
+    vault_suffixes: Annotated[tuple[Text, ...], Field(strict=False, min_length=1)]
+    redis_suffixes: Annotated[tuple[Text, ...], Field(strict=False, min_length=1)]
+
+
+class CloudChoice(_Part):
+    """A cloud by name, or `Custom` with its endpoints."""
+
+    name: Literal["AzurePublic", "AzureChina", "AzureUSGovernment", "Custom"] = "AzurePublic"
+    custom: CustomCloud | None = None
+
+    @model_validator(mode="after")
+    def _fits(self) -> "CloudChoice":
+        if (self.name == "Custom") != (self.custom is not None):
+            raise ValueError("cloud.custom belongs to name Custom, and only to it")
+        return self
+
+
+class OperatorIdentity(_Part):
+    """The operator's own Azure identity. What is left out comes from the workload identity webhook's environment."""
+
+    type: Literal["WorkloadIdentity", "ManagedIdentity"]
+    client_id: Text
+    tenant_id: Text | None = None
+    token_file: Text | None = None
+
+
+class VaultScope(_Part):
+    """A vault and which of its secrets (shell patterns)."""
+
+    uri: Annotated[str, Field(pattern=r"^https://[^/?#@]+/?$")]
+    secret_names: Texts = ("*",)
+
+
+class SkuLimit(_Part):
+    """The largest SKU that may be created."""
+
+    name: Literal["Basic", "Standard", "Premium"]
+    capacity: Annotated[int, Field(ge=0, le=5)]
+
+
+class Grant(_Part):
+    """What may be done for which namespaces (shell patterns), on which ARM scopes and vaults."""
+
+    namespaces: Annotated[tuple[Text, ...], Field(strict=False, min_length=1)]
+    powers: Annotated[tuple[Annotated[grants.Power, Field(strict=False)], ...], Field(strict=False, min_length=1)]
+    caches: Annotated[
+        tuple[Annotated[str, Field(pattern=r"(?i)^/subscriptions/[^/]+(/.*)?$")], ...], Field(strict=False)
+    ] = ()
+    vaults: Annotated[tuple[VaultScope, ...], Field(strict=False)] = ()
+    locations: Texts = ()
+    largest_sku: SkuLimit | None = None
+
+    def domain(self) -> grants.Grant:
+        """As the grants room speaks of it."""
+        limit = self.largest_sku
+        return grants.Grant(
+            namespaces=self.namespaces,
+            powers=frozenset(self.powers),
+            caches=self.caches,
+            vaults=tuple(grants.VaultScope(vault.uri, vault.secret_names) for vault in self.vaults),
+            locations=self.locations,
+            largest_sku=None if limit is None else grants.SkuLimit(limit.name, limit.capacity),
+        )
+
+
+class SecretSettings(_Part):
+    """How Secrets are looked after between passes."""
+
+    watch: Annotated[WatchMode, Field(strict=False)] = WatchMode.NAMESPACE
+
+
+class LeaderElection(_Part):
+    """Seconds. `namespace`: default POD_NAMESPACE."""
+
+    enabled: bool = True
+    namespace: Text | None = None
+    lease_duration_seconds: Annotated[int, Field(ge=2, le=300)] = 15
+    renew_deadline_seconds: Seconds = 10.0
+    retry_period_seconds: Seconds = 2.0
+
+
+class Intervals(_Part):
+    """Seconds."""
+
+    absence_confirmation_seconds: Seconds = 60.0
+    operation_poll_seconds: Seconds = 30.0
+    inventory_max_age_seconds: Seconds = 270.0
+    children_max_age_seconds: Seconds = 900.0
+    proof_seconds: Seconds = 3600.0
+    service_account_seconds: Seconds = 30.0
+    resync_seconds: Seconds = 600.0
+    drain_seconds: Seconds = 20.0
+
+
+class Concurrency(_Part):
+    """How much at once."""
+
+    passes: Annotated[int, Field(ge=1, le=256)] = 16
+    kubernetes_requests: Annotated[int, Field(ge=1, le=512)] = 32
+    azure_connections: Annotated[int, Field(ge=1, le=512)] = 64
+
+
+class HealthSettings(_Part):
+    """Where /healthz, /readyz and /metrics are served."""
+
+    address: Text = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8080
+
+
+class Logging(_Part):
+    """Level of the operator's own logs; libraries stay at WARNING."""
+
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+
+class Config(_Part):
+    """The whole file. An empty one is legal: public cloud, no identity of its own, no grants."""
+
+    cloud: CloudChoice = CloudChoice()
+    ca_bundle: Text | None = None  # PEM file, trusted for Azure and Redis beside the system's
+    publish_ca_bundle: bool = False  # the same, published as ca.crt for clients of a cloud with a CA of its own
+    operator_identity: OperatorIdentity | None = None
+    grants: Annotated[tuple[Grant, ...], Field(strict=False)] = ()
+    caps: Annotated[tuple[Grant, ...], Field(strict=False)] = ()
+    namespaces: Texts = ()  # empty: all
+    secrets: SecretSettings = SecretSettings()
+    leader_election: LeaderElection = LeaderElection()
+    intervals: Intervals = Intervals()
+    concurrency: Concurrency = Concurrency()
+    health: HealthSettings = HealthSettings()
+    logging: Logging = Logging()
+
+    @model_validator(mode="after")
+    def _whole(self) -> "Config":
+        if self.grants and self.operator_identity is None:
+            raise ValueError("grants open the operator's own identity: set operatorIdentity, or remove them")
+        if self.publish_ca_bundle and self.ca_bundle is None:
+            raise ValueError("publishCABundle needs caBundle")
+        return self
+
+    def endpoints(self) -> Cloud:
+        """The cloud's endpoints."""
+        custom = self.cloud.custom
+        if custom is None:
+            return CLOUDS[self.cloud.name]
+        return Cloud(
+            name="Custom",
+            resource_manager=custom.resource_manager,
+            resource_manager_scope=custom.resource_manager_scope,
+            authority=custom.authority,
+            vault_suffixes=custom.vault_suffixes,
+            redis_suffixes=custom.redis_suffixes,
+        )
+
+    def policy(self) -> grants.GrantPolicy:
+        """What identities may be used for."""
+        return grants.GrantPolicy(
+            grants=tuple(grant.domain() for grant in self.grants),
+            caps=tuple(cap.domain() for cap in self.caps),
+            operator_identity=self.operator_identity is not None,
+        )
+
+    def credential(self, environment: Mapping[str, str] = os.environ) -> OperatorCredential | None:
+        """The operator's own credential.
+
+        Raises:
+            InvalidConfig: a workload identity's tenant or token file is neither configured nor in the environment.
+
+        """
+        own = self.operator_identity
+        if own is None:
+            return None
+        if own.type == "ManagedIdentity":
+            return ManagedIdentity(own.client_id)
+        tenant = own.tenant_id or environment.get("AZURE_TENANT_ID")
+        token_file = own.token_file or environment.get("AZURE_FEDERATED_TOKEN_FILE")
+        if not tenant or not token_file:
+            raise InvalidConfig(
+                "operatorIdentity: tenantID and tokenFile are needed; label the pod azure.workload.identity/use: "
+                '"true" and annotate its ServiceAccount, or set them here'
+            )
+        return WorkloadIdentity(own.client_id, tenant, token_file)
+
+    def tls(self) -> ssl.SSLContext:
+        """Trust for Azure and Redis: the system's authorities and `caBundle`.
+
+        Raises:
+            InvalidConfig: the bundle cannot be read.
+
+        """
+        context = ssl.create_default_context()
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        if self.ca_bundle is not None:
+            try:
+                context.load_verify_locations(cafile=self.ca_bundle)
+            except (OSError, ssl.SSLError) as error:
+                raise InvalidConfig(f"caBundle: {self.ca_bundle}: {error}") from None
+        return context
+
+    def published_ca(self) -> str | None:
+        """The PEM text for clients, if one is to be published.
+
+        Raises:
+            InvalidConfig: the bundle cannot be read.
+
+        """
+        if not self.publish_ca_bundle or self.ca_bundle is None:
+            return None
+        try:
+            return Path(self.ca_bundle).read_text(encoding="ascii")
+        except (OSError, UnicodeDecodeError) as error:
+            raise InvalidConfig(f"caBundle: {self.ca_bundle}: {error}") from None
+
+    def lease(self, environment: Mapping[str, str] = os.environ) -> LeaseSettings | None:
+        """The Lease, None where election is off.
+
+        Raises:
+            InvalidConfig: no namespace, or times that do not fit each other.
+
+        """
+        election = self.leader_election
+        if not election.enabled:
+            return None
+        namespace = election.namespace or environment.get("POD_NAMESPACE")
+        if not namespace:
+            raise InvalidConfig("leaderElection.namespace: needed outside a pod (POD_NAMESPACE is not set)")
+        try:
+            return LeaseSettings(
+                namespace,
+                duration=election.lease_duration_seconds,
+                renew_deadline=election.renew_deadline_seconds,
+                retry=election.retry_period_seconds,
+            )
+        except ValueError as error:
+            raise InvalidConfig(f"leaderElection: {error}") from None
+
+    def pace(self) -> Pace:
+        """How passes are scheduled."""
+        return Pace(parallel=self.concurrency.passes, resync=self.intervals.resync_seconds)
+
+
+def load(path: Path) -> Config:
+    """Read the file.
+
+    Raises:
+        InvalidConfig: it cannot be read, is not YAML, or says something unknown or illegal; every place is named.
+
+    """
+    try:
+        document: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidConfig(f"{path}: cannot be read: {error}") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise InvalidConfig(f"{path}: not YAML{where}") from None
+    try:
+        config = Config.model_validate({} if document is None else document)
+    except ValidationError as error:
+        problems = [
+            f"  {'.'.join(map(str, problem['loc'])) or 'the file'}: {problem['msg'].removeprefix('Value error, ')}"
+            for problem in error.errors(include_input=False, include_url=False, include_context=False)
+        ]
+        raise InvalidConfig(f"{path} is not a legal configuration:\n" + "\n".join(problems)) from None
+    return config

@@ -1,0 +1,46 @@
+"""`secure-redis`: the command line."""
+
+import asyncio
+from pathlib import Path
+
+import click
+
+from secure_redis.cli.config import InvalidConfig, load
+from secure_redis.telemetry.build import version as build_version
+
+_FILE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+def main() -> None:
+    """Makes Redis on Azure provably safe for the applications that use it.
+
+    Shell completion: eval "$(_SECURE_REDIS_COMPLETE=bash_source secure-redis)" (or zsh_source, fish_source).
+    """
+
+
+@main.command()
+@click.option("--config", "config_file", type=_FILE, required=True, help="The operator's configuration (YAML).")
+@click.option(
+    "--kubeconfig", type=_FILE, envvar="KUBECONFIG", help="Outside a cluster: whose API server. Default: in-cluster."
+)
+@click.option("--context", help="Context of the kubeconfig.")
+@click.option("--check", is_flag=True, help="Only check the configuration.")
+def run(config_file: Path, kubeconfig: Path | None, context: str | None, check: bool) -> None:
+    """Run the operator until SIGTERM."""
+    from secure_redis.cli.run import operate, prepare
+
+    try:
+        prepared = prepare(load(config_file))
+    except InvalidConfig as error:
+        raise click.ClickException(str(error)) from None
+    if check:
+        click.echo(f"{config_file}: ok")
+        return
+    raise SystemExit(asyncio.run(operate(prepared, kubeconfig, context)))
+
+
+@main.command()
+def version() -> None:
+    """Print the version."""
+    click.echo(build_version())

@@ -1,0 +1,112 @@
+"""Structured logs: one JSON object a line, with everything that has the form of a secret taken out."""
+
+import logging
+import sys
+import traceback
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Final, TextIO
+
+from pythonjsonlogger.json import JsonFormatter
+
+from secure_redis.telemetry.redaction import redact
+
+OUR_LOGGER: Final = "secure_redis"
+
+# Others' loggers and how much of them is bearable. kopf logs whole bodies at DEBUG, azure-core whole requests at INFO,
+# asyncio the repr of what a task held.
+_TAMED: Final[Mapping[str, int]] = {
+    "kopf": logging.WARNING,
+    "azure": logging.WARNING,
+    "msal": logging.WARNING,
+    "aiohttp": logging.WARNING,
+    "aiohttp.access": logging.ERROR,
+    "urllib3": logging.WARNING,
+    "kubernetes": logging.WARNING,
+    "asyncio": logging.WARNING,
+}
+_OWN_FIELDS: Final = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
+
+
+class RedactionFilter(logging.Filter):
+    """Rewrites records in place: message, arguments, extra fields and the exception's text, before any formatter."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Always lets the record pass."""
+        try:
+            message = record.getMessage()
+        except Exception:
+            message = str(record.msg)
+        record.msg, record.args = redact(message), None
+        for name in set(record.__dict__) - _OWN_FIELDS:
+            record.__dict__[name] = clean(record.__dict__[name])
+        if record.exc_info:
+            record.exc_text = describe(*_exception(record.exc_info))
+            record.exc_info = None
+        elif record.exc_text:
+            record.exc_text = redact(record.exc_text)
+        if record.stack_info:
+            record.stack_info = redact(record.stack_info)
+        return True
+
+
+class _Formatter(JsonFormatter):
+    def process_log_record(self, log_data: dict[str, Any]) -> dict[str, Any]:
+        """Give the fields their usual names."""
+        return {**log_data, "level": str(log_data.get("level", "")).lower()}
+
+
+def clean(value: Any) -> Any:
+    """A value for a log: texts redacted, containers too; what is neither is shown by its redacted `str`."""
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, Mapping):
+        return {redact(str(name)): clean(member) for name, member in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [clean(member) for member in value]
+    return redact(str(value))
+
+
+def describe(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> str:
+    """A traceback with redacted text and without the source lines' values."""
+    return redact("".join(traceback.format_exception(kind, error, trace)))
+
+
+def setup(level: str = "INFO", stream: TextIO | None = None) -> None:
+    """Send all logs, redacted, to `stream` (standard error). `level` is ours; others' loggers stay tame at any level.
+
+    Raises:
+        ValueError: the level's name is unknown.
+
+    """
+    if level.upper() not in logging.getLevelNamesMapping():
+        raise ValueError(f"unknown log level {level!r}")
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.addFilter(RedactionFilter())
+    handler.setFormatter(
+        _Formatter(
+            "%(asctime)s %(levelname)s %(name)s %(message)s",
+            datefmt="%Y-%m-%dT%H:%M:%S%z",
+            rename_fields={"asctime": "time", "levelname": "level", "name": "logger", "exc_text": "exception"},
+        )
+    )
+    root = logging.getLogger()
+    for old in root.handlers[:]:
+        root.removeHandler(old)
+    root.addHandler(handler)
+    root.setLevel(logging.WARNING)
+    logging.getLogger(OUR_LOGGER).setLevel(level.upper())
+    for name, tamed in _TAMED.items():
+        logger = logging.getLogger(name)
+        logger.setLevel(tamed)
+        logger.handlers.clear()
+        logger.propagate = True
+
+
+def _exception(info: Any) -> tuple[type[BaseException], BaseException | None, TracebackType | None]:
+    if isinstance(info, BaseException):
+        return type(info), info, info.__traceback__
+    if isinstance(info, tuple) and info[0] is not None:
+        return info[0], info[1], info[2]
+    kind, error, trace = sys.exc_info()
+    return kind or Exception, error, trace

@@ -1,0 +1,204 @@
+"""Prometheus metrics: names that dashboards know where they are honest, our own elsewhere. None outlives its resource."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.exposition import generate_latest
+
+from secure_redis.api.reasons import ConditionType
+from secure_redis.api.resource import Key
+from secure_redis.api.status import Status
+from secure_redis.telemetry.build import version
+
+CONTROLLER: Final = "secureredis"
+_PASS_SECONDS: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+_REQUEST_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_PER_RESOURCE: Final = ("namespace", "name")
+
+
+@dataclass(slots=True)
+class _Seen:
+    labels: set[tuple[Gauge, tuple[str, ...]]] = field(default_factory=set)
+
+
+class Metrics:
+    """All metrics of one process, in a registry of its own."""
+
+    def __init__(self) -> None:
+        registry = self.registry = CollectorRegistry()
+        self._resources: dict[Key, _Seen] = {}
+
+        # Names of controller-runtime, which dashboards for operators look for.
+        self._passes = Counter(
+            "controller_runtime_reconcile_total",
+            "Passes over resources, by result (success, error).",
+            ("controller", "result"),
+            registry=registry,
+        )
+        self._pass_errors = Counter(
+            "controller_runtime_reconcile_errors_total",
+            "Passes that failed and are tried again.",
+            ("controller",),
+            registry=registry,
+        )
+        self._pass_seconds = Histogram(
+            "controller_runtime_reconcile_time_seconds",
+            "How long a pass took.",
+            ("controller",),
+            buckets=_PASS_SECONDS,
+            registry=registry,
+        )
+        self._leader = Gauge(
+            "leader_election_master_status",
+            "1 while this process leads, else 0.",
+            ("name",),
+            registry=registry,
+        )
+        self._kube = Counter(
+            "rest_client_requests_total",
+            "Requests to the Kubernetes API server, by status code (<error>: no answer) and method.",
+            ("code", "method", "host"),
+            registry=registry,
+        )
+        self._kube_seconds = Histogram(
+            "rest_client_request_duration_seconds",
+            "How long the API server took to answer.",
+            ("verb", "host"),
+            buckets=_REQUEST_SECONDS,
+            registry=registry,
+        )
+
+        # Our own.
+        Gauge("secureredis_build_info", "1, labelled by version.", ("version",), registry=registry).labels(
+            version()
+        ).set(1)
+        self._triggers = Counter(
+            "secureredis_passes_total", "Passes by what woke them.", ("trigger", "result"), registry=registry
+        )
+        self._azure = Counter(
+            "secureredis_azure_requests_total",
+            "Requests to Azure, by service (arm, keyvault, entra), method and status code (0: no answer).",
+            ("service", "method", "code"),
+            registry=registry,
+        )
+        self._azure_seconds = Histogram(
+            "secureredis_azure_request_duration_seconds",
+            "How long Azure took to answer.",
+            ("service",),
+            buckets=_REQUEST_SECONDS,
+            registry=registry,
+        )
+        self._throttled = Counter(
+            "secureredis_azure_throttled_total", "Answers 429 of Azure.", ("service",), registry=registry
+        )
+        self._writes = Counter(
+            "secureredis_writes_total",
+            "Audited writes, by action and result (done, or a reason).",
+            ("action", "result"),
+            registry=registry,
+        )
+        self._known = Gauge("secureredis_resources", "Resources that are known.", registry=registry)
+        self._waiting = Gauge(
+            "secureredis_passes_waiting", "Passes that are due and wait for a free place.", registry=registry
+        )
+        self._condition = Gauge(
+            "secureredis_status_condition",
+            "1 for the status (True, False, Unknown) a condition of a resource has, else 0.",
+            (*_PER_RESOURCE, "type", "status"),
+            registry=registry,
+        )
+        self._drift = Gauge(
+            "secureredis_drift", "Fields of a resource that differ from Azure.", _PER_RESOURCE, registry=registry
+        )
+        self._findings = Gauge(
+            "secureredis_findings",
+            "Rules of a resource by result (Pass, Fail, Unknown).",
+            (*_PER_RESOURCE, "result"),
+            registry=registry,
+        )
+        self._last_pass = Gauge(
+            "secureredis_last_successful_pass_timestamp_seconds",
+            "When a pass over a resource last succeeded. A time, so that it keeps ageing while the operator is down.",
+            _PER_RESOURCE,
+            registry=registry,
+        )
+
+    # --- what others tell ---------------------------------------------------------------------------------------
+
+    def passed(self, key: Key, trigger: str, result: str, seconds: float, *, at: float) -> None:
+        """A pass ended; `at`: seconds since the epoch."""
+        self._passes.labels(CONTROLLER, result).inc()
+        self._triggers.labels(str(trigger), result).inc()
+        self._pass_seconds.labels(CONTROLLER).observe(seconds)
+        if result == "error":
+            self._pass_errors.labels(CONTROLLER).inc()
+        else:
+            self._set(key, self._last_pass, (), at)
+
+    def report(self, key: Key, status: Status) -> None:
+        """What a resource's status says."""
+        for condition in status.conditions:
+            for value in ("True", "False", "Unknown"):
+                self._set(key, self._condition, (condition.type, value), float(condition.status == value))
+        present = {condition.type for condition in status.conditions}
+        for kind in set(ConditionType) - present:
+            for value in ("True", "False", "Unknown"):
+                self._remove(key, self._condition, (kind, value))
+        self._set(key, self._drift, (), float(len(status.drift)))
+        if status.compliance is not None:
+            counts = status.compliance
+            for result, count in (("Pass", counts.passed), ("Fail", counts.failed), ("Unknown", counts.unknown)):
+                self._set(key, self._findings, (result,), float(count))
+
+    def forget(self, key: Key) -> None:
+        """The resource is gone, and with it its series."""
+        for gauge, labels in self._resources.pop(key, _Seen()).labels:
+            gauge.remove(*labels)
+
+    def kube_request(self, host: str, method: str, code: int, seconds: float) -> None:
+        """A request to the API server; `code` 0: no answer."""
+        self._kube.labels(str(code) if code else "<error>", method, host).inc()
+        if method != "WATCH":
+            self._kube_seconds.labels(method, host).observe(seconds)
+
+    def azure_request(self, service: str, method: str, code: int, seconds: float) -> None:
+        """A request to Azure; `code` 0: no answer."""
+        self._azure.labels(service, method, str(code)).inc()
+        self._azure_seconds.labels(service).observe(seconds)
+        if code == 429:
+            self._throttled.labels(service).inc()
+
+    def wrote(self, action: str, result: str) -> None:
+        """An audited write."""
+        self._writes.labels(action, result).inc()
+
+    def leading(self, name: str, leads: bool) -> None:
+        """Whether this process leads."""
+        self._leader.labels(name).set(float(leads))
+
+    def queue(self, known: int, waiting: int) -> None:
+        """How much there is to do."""
+        self._known.set(known)
+        self._waiting.set(waiting)
+
+    def render(self) -> bytes:
+        """The text format of Prometheus."""
+        return generate_latest(self.registry)
+
+    def series_of(self, key: Key) -> Iterable[tuple[str, ...]]:
+        """Label values of a resource's series (for tests)."""
+        return sorted(labels for _, labels in self._resources.get(key, _Seen()).labels)
+
+    def _set(self, key: Key, gauge: Gauge, labels: tuple[str, ...], value: float) -> None:
+        values = (key.namespace, key.name, *map(str, labels))
+        gauge.labels(*values).set(value)
+        self._resources.setdefault(key, _Seen()).labels.add((gauge, values))
+
+    def _remove(self, key: Key, gauge: Gauge, labels: tuple[str, ...]) -> None:
+        values = (key.namespace, key.name, *map(str, labels))
+        seen = self._resources.get(key)
+        if seen is not None and (gauge, values) in seen.labels:
+            seen.labels.discard((gauge, values))
+            gauge.remove(*values)

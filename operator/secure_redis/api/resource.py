@@ -54,12 +54,7 @@ class DriftClass(StrEnum):
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(
-        frozen=True,
-        populate_by_name=True,
-        extra="ignore",
-        alias_generator=lambda field: to_camel(field).replace("Tls", "TLS").replace("Ip", "IP").replace("Uri", "URI"),
-    )
+    model_config = ConfigDict(frozen=True, populate_by_name=True, extra="ignore", alias_generator=to_camel)
 
 
 class Sku(_Part):
@@ -103,7 +98,7 @@ class Provision(_Part):
 class Transport(_Part):
     """TLS: there is no field for a plaintext port."""
 
-    minimum_tls_version: str = "1.2"
+    minimum_tls_version: str = Field(default="1.2", alias="minimumTLSVersion")
 
 
 class FirewallRule(_Part):
@@ -124,7 +119,7 @@ class Network(_Part):
 class KeyVault(_Part):
     """Where the access key lies. `uri` without a trailing slash."""
 
-    uri: str = Field(alias="uri")
+    uri: str
     secret_name: str
     version: str | None = None
     access: Access = Access.READ

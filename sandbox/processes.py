@@ -42,7 +42,9 @@ class Child:
         program = shutil.which(argv[0])
         if program is None:
             raise ProcessError(f"{self.name}: no program {os.fspath(argv[0])}")
-        command = [setpriv, "--pdeathsig", "KILL", "--", program, *map(os.fspath, argv[1:])]
+        # If we die before setpriv has asked for the signal, nobody would send it: hence the look at the parent after.
+        guard = ["sh", "-c", '[ "$PPID" = "$0" ] && exec "$@"', str(os.getpid())]
+        command = [setpriv, "--pdeathsig", "KILL", "--", *guard, program, *(os.fspath(part) for part in argv[1:])]
         log.parent.mkdir(parents=True, exist_ok=True)
 
         def fork() -> subprocess.Popen[bytes]:

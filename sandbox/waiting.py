@@ -27,7 +27,10 @@ def wait_for(predicate: Callable[[], T | None], timeout: float, what: str, inter
 
 
 async def wait_for_async(
-    predicate: Callable[[], Awaitable[T | None]], timeout: float, what: str, interval: float = INTERVAL
+    predicate: Callable[[], Awaitable[T | None]],
+    timeout: float,  # noqa: ASYNC109 - the twin of wait_for
+    what: str,
+    interval: float = INTERVAL,
 ) -> T:
     """As `wait_for`, for a predicate that is awaited."""
     deadline = time.monotonic() + timeout

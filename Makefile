@@ -15,9 +15,12 @@ setup: ## Prepare the Python environment (done by every other target too)
 	@scripts/bootstrap >/dev/null
 
 .PHONY: lint
-lint: ## Format check, lint and import contracts
+lint: ## Format check and lint
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
+
+.PHONY: imports
+imports: ## Import contracts: who may import whom
 	$(dir $(PY))lint-imports --no-logo
 
 .PHONY: format
@@ -30,4 +33,27 @@ types: ## Strict type check
 	$(PY) -m mypy
 
 .PHONY: check
-check: lint types ## All static checks
+check: lint imports types ## All static checks
+
+# Two workers, each with a control plane of its own (tests/conftest.py); a file's tests stay together so that what they
+# share is made once. PYTEST=… adds arguments, for example PYTEST="-k corpus -x".
+PYTEST ?=
+RUN_TESTS = $(PY) -m pytest -n 2 --dist loadfile
+
+.PHONY: prepare
+prepare: ## Build or fetch what the sandbox and the tests run (once; about 8 minutes on 2 cores)
+	@$(PY) -m sandbox.toolchain
+
+.PHONY: test
+test: prepare ## The whole suite
+	$(RUN_TESTS) -m "not slow and not floor and not azure" $(PYTEST)
+
+.PHONY: test-all
+test-all: ## The whole suite, with what takes long and with the oldest supported Kubernetes (built once)
+	@$(PY) -m sandbox.toolchain --floor
+	$(RUN_TESTS) -m "not azure" $(PYTEST)
+
+.PHONY: clean-cache
+clean-cache: ## Remove everything that was built or fetched; the next run makes it again
+	@cache="$${SECURE_REDIS_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/secure-redis-operator}"; \
+	echo "removing $$cache"; chmod -R u+w "$$cache" 2>/dev/null || true; rm -rf -- "$$cache"

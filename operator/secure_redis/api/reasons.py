@@ -172,7 +172,7 @@ REASONS: Final[Mapping[Reason, ReasonText]] = {
     ),
     Reason.CONSENT_MISSING: _text(
         "The ServiceAccount does not allow this resource to use its identity.",
-        "Its owner annotates it with secureredis.io/allow: <resource name> (or *).",
+        "Its owner annotates it with `secureredis.io/allow: <resource name>` (or `*`).",
     ),
     Reason.NAMESPACE_NOT_BOUND: _text(
         "The operator has no rights in this namespace: nobody consented for it.",
@@ -188,8 +188,8 @@ REASONS: Final[Mapping[Reason, ReasonText]] = {
     ),
     Reason.TOKEN_REFUSED: _text(
         "Entra refused to exchange the ServiceAccount's token.",
-        "Check the federated credential: issuer, subject system:serviceaccount:<namespace>:<name> and audience "
-        "api://AzureADTokenExchange must match exactly.",
+        "Check the federated credential: issuer, subject `system:serviceaccount:<namespace>:<name>` and audience "
+        "`api://AzureADTokenExchange` must match exactly.",
     ),
     Reason.AZURE_UNREACHABLE: _text(
         "Azure did not answer, or not in a form that can be read.", "Nothing if it passes; else check egress and proxy."
@@ -257,7 +257,7 @@ REASONS: Final[Mapping[Reason, ReasonText]] = {
     Reason.BUSY: _text("Another operation on the cache is under way in Azure.", "Wait."),
     Reason.ADOPTION_REQUIRED: _text(
         "The cache exists and was not made by this resource, so nothing is changed.",
-        "Look at status.drift, then annotate secureredis.io/adopt: <cache name>.",
+        "Look at status.drift, then annotate `secureredis.io/adopt: <cache name>`.",
     ),
     Reason.OWNED_BY_ANOTHER: _text(
         "Another SecureRedisCache provisions this cache.",
@@ -324,7 +324,7 @@ REASONS: Final[Mapping[Reason, ReasonText]] = {
     ),
     Reason.VAULT_SECRET_FOREIGN: _text(
         "The vault secret is not marked as this cache's, so it is not overwritten.",
-        "Tag its current version ProviderAddress: <resourceID>, or choose another secretName.",
+        "Tag its current version `ProviderAddress: <resourceID>`, or choose another secretName.",
     ),
     Reason.VAULT_SECRET_DELETED: _text(
         "The secret is soft-deleted; its name cannot be reused until it is recovered or purged.",
@@ -341,7 +341,7 @@ REASONS: Final[Mapping[Reason, ReasonText]] = {
     ),
     Reason.KEY_UNPROVEN: _text(
         "Nothing shows that the vault value is a key of this cache, so it is not published.",
-        "Grant listKeys, open a route for AUTH, or have the secret tagged ProviderAddress: <resourceID>.",
+        "Grant listKeys, open a route for AUTH, or have the secret tagged `ProviderAddress: <resourceID>`.",
     ),
     Reason.STORING_KEY: _text("The cache's key is being stored in Key Vault.", "Wait."),
     Reason.NOT_OWNED: _text(
@@ -364,11 +364,11 @@ REASONS: Final[Mapping[Reason, ReasonText]] = {
     Reason.NAMESPACE_TERMINATING: _text("The namespace is being deleted.", "Nothing."),
     Reason.CONFIRMATION_REQUIRED: _text(
         "The cache would be deleted with its data; that must be confirmed by name.",
-        'Annotate secureredis.io/confirm-delete: <cache name>, or secureredis.io/abandon: "true" to keep it.',
+        'Annotate `secureredis.io/confirm-delete: <cache name>`, or `secureredis.io/abandon: "true"` to keep it.',
     ),
     Reason.DELETION_UNKNOWN: _text(
         "The cache cannot be read, so it is not known what would be deleted.",
-        'Mend what the message names, or annotate secureredis.io/abandon: "true" to keep the cache.',
+        'Mend what the message names, or annotate `secureredis.io/abandon: "true"` to keep the cache.',
     ),
     Reason.ABANDONED: _text("The resource was let go; the cache was kept although deletionPolicy is Delete."),
     Reason.RETAINED: _text("The resource was let go; the cache was kept."),

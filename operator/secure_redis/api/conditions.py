@@ -1,0 +1,205 @@
+"""What each condition means and which reasons it can carry: the source of the generated documentation."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from secure_redis.api.reasons import REASONS, ConditionType, Reason
+
+
+@dataclass(frozen=True, slots=True)
+class ConditionText:
+    """What a condition tells. `absent`: when it is not there at all; empty if it always is."""
+
+    question: str
+    when_true: str
+    when_false: str
+    when_unknown: str
+    reasons: frozenset[Reason]
+    absent: str = ""
+
+
+# Why Azure could not be asked, or did not answer: carried by every condition that rests on the cache.
+_UNREAD: Final = frozenset(
+    {
+        Reason.PENDING,
+        Reason.PAUSED,
+        Reason.UNKNOWN,
+        Reason.SERVICE_NOT_SUPPORTED_YET,
+        Reason.SERVICE_ACCOUNT_NOT_FOUND,
+        Reason.SERVICE_ACCOUNT_NOT_ANNOTATED,
+        Reason.CONSENT_MISSING,
+        Reason.NAMESPACE_NOT_BOUND,
+        Reason.NO_IDENTITY,
+        Reason.NOT_GRANTED,
+        Reason.TOKEN_REFUSED,
+        Reason.AZURE_UNREACHABLE,
+        Reason.AZURE_THROTTLED,
+        Reason.AZURE_DENIED,
+        Reason.AZURE_ERROR,
+        Reason.SUBSCRIPTION_UNAVAILABLE,
+        Reason.REQUEST_REFUSED,
+        Reason.INTERNAL_ERROR,
+    }
+)
+_ABSENT: Final = frozenset(
+    {
+        Reason.CACHE_NOT_FOUND,
+        Reason.CACHE_GONE,
+        Reason.CONFIRMING_ABSENCE,
+        Reason.CREATE_INTENDED,
+        Reason.CREATING,
+    }
+)
+_WRITE_REFUSED: Final = frozenset(
+    {
+        Reason.DENIED_BY_POLICY,
+        Reason.LOCKED,
+        Reason.RETIRED,
+        Reason.NAME_TAKEN,
+        Reason.QUOTA_EXCEEDED,
+        Reason.REQUEST_REFUSED,
+        Reason.BUSY,
+    }
+)
+_AVAILABLE: Final = (
+    _UNREAD
+    | _ABSENT
+    | _WRITE_REFUSED
+    | {
+        Reason.AVAILABLE,
+        Reason.UPDATING,
+        Reason.DELETING,
+        Reason.CACHE_FAILED,
+        Reason.CACHE_DISABLED,
+        Reason.PROVISIONING_FAILED,
+        Reason.NO_ROUTE,
+        Reason.DELETION_UNKNOWN,
+    }
+)
+_CREDENTIALS: Final = (_UNREAD - {Reason.SERVICE_NOT_SUPPORTED_YET}) | {
+    Reason.PUBLISHED,
+    Reason.PROGRESSING,
+    Reason.ACCESS_KEYS_DISABLED,
+    Reason.AUTHENTICATION_DISABLED,
+    Reason.VAULT_NOT_ALLOWED,
+    Reason.VAULT_NOT_FOUND,
+    Reason.VAULT_FORBIDDEN,
+    Reason.VAULT_FIREWALL,
+    Reason.VAULT_OTHER_TENANT,
+    Reason.VAULT_SECRET_NOT_FOUND,
+    Reason.VAULT_SECRET_DISABLED,
+    Reason.VAULT_SECRET_EXPIRED,
+    Reason.VAULT_SECRET_NOT_YET_VALID,
+    Reason.VAULT_SECRET_FOREIGN,
+    Reason.VAULT_SECRET_DELETED,
+    Reason.KEY_MALFORMED,
+    Reason.KEY_MISMATCH,
+    Reason.KEY_UNPROVEN,
+    Reason.STORING_KEY,
+    Reason.NOT_OWNED,
+    Reason.SECRET_FOREIGN,
+    Reason.SECRET_IMMUTABLE,
+    Reason.SECRET_DELETING,
+    Reason.SECRET_REFUSED,
+    Reason.NAMESPACE_TERMINATING,
+}
+_READY: Final = ((_AVAILABLE | _CREDENTIALS) - {Reason.AVAILABLE, Reason.PUBLISHED}) | {
+    Reason.READY,
+    Reason.ASSESSED,
+    Reason.OWNED_BY_ANOTHER,
+    Reason.CONFIRMATION_REQUIRED,
+    Reason.INVALID_SPEC,
+    Reason.INVALID_RESOURCE_ID,
+}
+
+CONDITIONS: Final[Mapping[ConditionType, ConditionText]] = {
+    ConditionType.READY: ConditionText(
+        "Is what was asked for in place, for this generation of the object?",
+        "The published Secret holds a proven key and the cache serves; without `spec.authentication`, the cache was "
+        "assessed. It does not say that the cache is safe: see TransportSecured and Compliant.",
+        "Something that was asked for is missing; the reason says what.",
+        "Not looked at yet, or it could not be seen. A resource that was Ready for this generation stays Ready while "
+        "only Azure or Key Vault cannot be read and its Secret is intact.",
+        _READY,
+    ),
+    ConditionType.RECONCILING: ConditionText(
+        "Is the operator waiting for something that is under way?",
+        "Work is under way, in Azure or here; the reason says what is awaited.",
+        "Never written: the condition is left out instead.",
+        "Never written.",
+        frozenset(
+            {
+                Reason.CONFIRMING_ABSENCE,
+                Reason.CREATE_INTENDED,
+                Reason.CREATING,
+                Reason.UPDATING,
+                Reason.DELETING,
+                Reason.STORING_KEY,
+                Reason.SECRET_DELETING,
+            }
+        ),
+        "Nothing is awaited, or the resource is Stalled or paused.",
+    ),
+    ConditionType.STALLED: ConditionText(
+        "Is there something that no retry mends?",
+        "Somebody has to act; the reason says on what. The operator still looks again, in case somebody did.",
+        "Never written: the condition is left out instead.",
+        "Never written.",
+        frozenset(reason for reason, text in REASONS.items() if text.terminal),
+        "Nothing is known that only a person can mend.",
+    ),
+    ConditionType.CACHE_AVAILABLE: ConditionText(
+        "Does the cache exist and serve under the host and port shown?",
+        "Azure reports it usable, and there is a route: public access, an approved private endpoint or a subnet.",
+        "It is not there, is not usable, or nothing can reach it.",
+        "It could not be read.",
+        _AVAILABLE,
+    ),
+    ConditionType.TRANSPORT_SECURED: ConditionText(
+        "Does the cache accept TLS 1.2 or newer and nothing else?",
+        "Azure reports the non-TLS port off and a minimum TLS version of 1.2 or newer, set explicitly. It is what the "
+        "control plane says; the endpoint itself is not probed by this version.",
+        "The non-TLS port is open, or a broken TLS version is accepted.",
+        "The cache could not be read, or Azure did not say. Absent is never taken as safe.",
+        _UNREAD
+        | _ABSENT
+        | _WRITE_REFUSED
+        | {
+            Reason.SECURED,
+            Reason.NON_TLS_PORT_OPEN,
+            Reason.MINIMUM_TLS_TOO_LOW,
+            Reason.MINIMUM_TLS_UNSET,
+            Reason.DELETION_UNKNOWN,
+        },
+    ),
+    ConditionType.CREDENTIALS_SYNCED: ConditionText(
+        "Does the Secret hold the key that Key Vault holds, and was that key proven to be live?",
+        "The Secret is published with a proven key.",
+        "It is not, and the reason says why. A good Secret that was published earlier stays as it is.",
+        "Key Vault, Azure or the Secret could not be read.",
+        _CREDENTIALS | {Reason.BUSY, Reason.LOCKED, Reason.DENIED_BY_POLICY},
+        "No `spec.authentication`: no Secret was asked for.",
+    ),
+    ConditionType.COMPLIANT: ConditionText(
+        "Did every security rule pass?",
+        "No rule failed and none was left unjudged. Rules of severity Info do not count.",
+        "At least one rule failed; `status.compliance.findings` lists them.",
+        "The cache could not be read, or a rule could not be judged.",
+        _UNREAD | _ABSENT | _WRITE_REFUSED | {Reason.COMPLIANT, Reason.FINDINGS, Reason.DELETION_UNKNOWN},
+    ),
+    ConditionType.DRIFT_DETECTED: ConditionText(
+        "Does Azure differ from what the spec declares?",
+        "It does; `status.drift` lists each field with what it endangers. This is the abnormal state.",
+        "Azure is as declared.",
+        "The cache could not be read. Unknown is never shown as no drift.",
+        _UNREAD | _ABSENT | _WRITE_REFUSED | {Reason.DRIFTED, Reason.NO_DRIFT, Reason.DELETION_UNKNOWN},
+    ),
+}
+
+# Told by an event only, when the resource goes and no status is left to write.
+EVENT_ONLY: Final = frozenset({Reason.RETAINED, Reason.ABANDONED})
+# What is held back although all else goes well: not the reason of any condition, see domain/plan.py.
+HELD_BACK: Final = frozenset({Reason.ADOPTION_REQUIRED, Reason.WOULD_DISCONNECT})
+# Kept because reasons are API; nothing sets them at present.
+UNUSED: Final = frozenset({Reason.NOT_REQUESTED})

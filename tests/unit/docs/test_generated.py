@@ -1,0 +1,59 @@
+"""The generated pages are those that the code and the CRD would generate, and nothing is left without words."""
+
+from pathlib import Path
+
+import pytest
+
+from scripts import docs
+from secure_redis.api.conditions import CONDITIONS, EVENT_ONLY, HELD_BACK, UNUSED
+from secure_redis.api.reasons import REASONS, WANTED, ConditionType, Reason
+
+DOCS = docs.ROOT / "docs"
+CODE = docs.ROOT / "operator" / "secure_redis"
+WORDS = {"reasons.py", "conditions.py"}
+
+
+def test_pages_are_up_to_date() -> None:
+    assert docs.stale(DOCS) == [], "run `make docs`"
+
+
+def test_a_changed_a_missing_and_a_left_over_page_are_all_noticed(tmp_path: Path) -> None:
+    docs.write(tmp_path)
+    assert docs.stale(tmp_path) == []
+    (tmp_path / "reasons/Ready.md").write_text("something else")
+    (tmp_path / "conditions/Ready.md").unlink()
+    (tmp_path / "reasons/NoSuchReason.md").write_text("left over")
+    assert docs.stale(tmp_path) == ["conditions/Ready.md", "reasons/NoSuchReason.md", "reasons/Ready.md"]
+    docs.write(tmp_path)
+    assert docs.stale(tmp_path) == []
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_a_reason_has_words_and_a_place(reason: Reason) -> None:
+    text = REASONS[reason]
+    assert text.meaning.endswith("."), reason
+    assert text.remedy.endswith((".", "Retirement")), reason
+    places = [kind for kind in ConditionType if reason in CONDITIONS[kind].reasons]
+    alone = [group for group in (EVENT_ONLY, HELD_BACK, UNUSED) if reason in group]
+    assert places or alone, f"{reason} is on no condition: say in api/conditions.py where it appears"
+    assert len(alone) <= 1, reason
+
+
+@pytest.mark.parametrize("reason", [reason for reason in Reason if REASONS[reason].terminal])
+def test_what_no_retry_mends_tells_what_to_do(reason: Reason) -> None:
+    assert REASONS[reason].remedy != WANTED
+
+
+@pytest.mark.parametrize("kind", ConditionType)
+def test_a_condition_has_words_for_each_status(kind: ConditionType) -> None:
+    text = CONDITIONS[kind]
+    assert text.question.endswith("?")
+    for said in (text.when_true, text.when_false, text.when_unknown):
+        assert said.endswith(".")
+    assert text.reasons
+
+
+def test_unused_reasons_are_told_as_such() -> None:
+    code = "\n".join(path.read_text() for path in sorted(CODE.rglob("*.py")) if path.name not in WORDS)
+    unused = {reason for reason in Reason if f"Reason.{reason.name}" not in code}
+    assert unused == UNUSED

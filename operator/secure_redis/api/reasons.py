@@ -125,8 +125,11 @@ class Reason(StrEnum):
     INTERNAL_ERROR = "InternalError"
 
 
-def _text(meaning: str, remedy: str = "", *, terminal: bool = False) -> ReasonText:
-    return ReasonText(meaning, remedy or "Nothing: this is the wanted state.", terminal)
+WANTED: Final = "Nothing: this is a wanted state."
+
+
+def _text(meaning: str, remedy: str = WANTED, *, terminal: bool = False) -> ReasonText:
+    return ReasonText(meaning, remedy, terminal)
 
 
 REASONS: Final[Mapping[Reason, ReasonText]] = {

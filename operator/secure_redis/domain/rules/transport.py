@@ -6,7 +6,7 @@ from secure_redis.api import names
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.domain.connection import PLAINTEXT_PORT
 from secure_redis.domain.normalise import tls_version
-from secure_redis.domain.observation import CacheFacts, NotRead, Observation, Unknown
+from secure_redis.domain.observation import CacheFacts, NotRead, Observation, SecretFacts, Unknown
 from secure_redis.domain.rules.rule import (
     NOT_APPLICABLE,
     PASS,
@@ -44,9 +44,13 @@ def _minimum_tls(cache: CacheFacts) -> Verdict:
 
 def _published(resource: SecureRedisCache, seen: Observation) -> Verdict:
     secret = seen.secret
+    if resource.spec.authentication is None and not isinstance(secret, SecretFacts):
+        return NOT_APPLICABLE
     if isinstance(secret, Unknown | NotRead):
-        return NOT_APPLICABLE if resource.spec.authentication is None else unread("the published Secret", secret)
-    if secret is None or secret.owner_uid != resource.uid:
+        return unread("the published Secret", secret)
+    if secret is None:
+        return PASS  # none holds none; and the result stays when what only `connection` can build is published
+    if secret.owner_uid != resource.uid:
         return NOT_APPLICABLE
     stored = secret.data.get("password")
     password = stored.get_secret_value() if stored is not None else b""

@@ -64,6 +64,12 @@ class Api:
         groups = ("system:serviceaccounts", f"system:serviceaccounts:{namespace}")
         return self.named(f"system:serviceaccount:{namespace}:{name}", *groups)
 
+    def bearer(self, token: str) -> "Api":
+        """The same server as whoever `token` is of."""
+        other = Api(self._cluster)
+        other._headers["Authorization"] = f"Bearer {token}"
+        return other
+
     def call(
         self,
         method: str,
@@ -97,9 +103,10 @@ class Api:
         query = {"fieldValidation": "Strict"} | ({"dryRun": "All"} if dry_run else {})
         return self.call("POST", collection(document), document, query=query)
 
-    def apply(self, document: Document) -> Answer:
+    def apply(self, document: Document, *, dry_run: bool = False) -> Answer:
         """Server-side apply with force, as admin tools do."""
         query = {"fieldManager": "tests", "force": "true", "fieldValidation": "Strict"}
+        query |= {"dryRun": "All"} if dry_run else {}
         return self.call("PATCH", path_of(document), document, kind=APPLY, query=query)
 
     def merge(self, document: Document, patch: Document, subresource: str = "") -> Answer:

@@ -1,12 +1,15 @@
 """What the API server does with an object that lives: defaults, updates, ratcheting, columns, documentation."""
 
 import copy
+import subprocess
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import yaml
 
+from sandbox.cluster import Cluster
+from sandbox.toolchain import kubectl
 from sandbox.waiting import wait_for
 from secure_redis.api import names
 from secure_redis.api.resource import SecureRedisCache, parse
@@ -227,3 +230,10 @@ def test_the_static_cost_of_the_rules_is_accepted(api: Api) -> None:
     assert yaml.safe_dump(stored["spec"]["versions"][0]["schema"]) == yaml.safe_dump(
         CRD["spec"]["versions"][0]["schema"]
     )
+
+
+def test_kubectl_explain_prints_it(control_plane: Cluster, crd_installed: None) -> None:
+    field = "srcache.spec.authentication.keyVault.version"
+    command = [str(kubectl()), f"--kubeconfig={control_plane.kubeconfig}", "explain", field]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+    assert "Pins one version of the secret" in " ".join(printed.split())

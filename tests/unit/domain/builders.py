@@ -52,7 +52,9 @@ def resource(spec: Mapping[str, Any] | None = None, **meta: Any) -> SecureRedisC
         "metadata": {"namespace": "shop", "name": "orders", "uid": "uid-1", "resourceVersion": "1", **meta},
         "spec": {"resourceID": CACHE_ID, "authentication": AUTHENTICATION, **(spec or {})},
     }
-    return parse(body)
+    parsed = parse(body)
+    assert isinstance(parsed, SecureRedisCache), parsed
+    return parsed
 
 
 def provisioning(**spec: Any) -> SecureRedisCache:

@@ -11,7 +11,7 @@ from pydantic import SecretBytes, SecretStr
 from secure_redis.api import names
 from secure_redis.api.reasons import Reason
 from secure_redis.domain import connection
-from secure_redis.domain.connection import STANDARD_KEYS, ConnectionData, differs, unreserved
+from secure_redis.domain.connection import STANDARD_KEYS, differs, unreserved
 from secure_redis.domain.credential import LONGEST_KEY
 from secure_redis.domain.grants import Refusal
 from tests.unit.domain.builders import PRIMARY, built, cache, published, resource, text, vault

@@ -137,7 +137,7 @@ def with_rules(*rules: dict[str, str]) -> Any:
         ([OFFICE], [replace(OFFICE_SEEN, start_ip="any")], "network.firewallRules[office]", SECURITY),
         (
             [OFFICE],
-            [OFFICE_SEEN, FirewallRuleFacts("o/all", "0.0.0.0", "9.9.9.9")],
+            [OFFICE_SEEN, FirewallRuleFacts("o/all", "9.0.0.0", "9.9.9.9")],
             "network.firewallRules[all]",
             SECURITY,
         ),

@@ -38,7 +38,7 @@ def build_registry(tell: Tell, configuration: Configuration) -> kopf.OperatorReg
     """
     registry = kopf.OperatorRegistry()
 
-    @kopf.on.login(registry=registry)  # type: ignore[arg-type]
+    @kopf.on.login(registry=registry)
     async def login(**_: Any) -> kopf.AiohttpSession:
         # Made here, because kopf closes it and asks for another after a 401.
         return kopf.AiohttpSession(server=configuration.host, aiohttp_session=session(configuration))

@@ -12,7 +12,8 @@ from pydantic.alias_generators import to_camel
 
 from secure_redis.azure.clouds import CLOUDS, Cloud
 from secure_redis.azure.credentials import ManagedIdentity, OperatorCredential, WorkloadIdentity
-from secure_redis.domain import grants
+from secure_redis.azure.transport import trust
+from secure_redis.domain import grants as domain
 from secure_redis.kube.lease import LeaseSettings
 from secure_redis.kube.watches import WatchMode
 from secure_redis.schedule import Pace
@@ -99,7 +100,7 @@ class Grant(_Part):
     """What may be done for which namespaces (shell patterns), on which ARM scopes and vaults."""
 
     namespaces: Annotated[tuple[Text, ...], Field(strict=False, min_length=1)]
-    powers: Annotated[tuple[Annotated[grants.Power, Field(strict=False)], ...], Field(strict=False, min_length=1)]
+    powers: Annotated[tuple[Annotated[domain.Power, Field(strict=False)], ...], Field(strict=False, min_length=1)]
     caches: Annotated[
         tuple[Annotated[str, Field(pattern=r"(?i)^/subscriptions/[^/]+(/.*)?$")], ...], Field(strict=False)
     ] = ()
@@ -107,16 +108,16 @@ class Grant(_Part):
     locations: Texts = ()
     largest_sku: SkuLimit | None = None
 
-    def domain(self) -> grants.Grant:
+    def granted(self) -> domain.Grant:
         """As the grants room speaks of it."""
         limit = self.largest_sku
-        return grants.Grant(
+        return domain.Grant(
             namespaces=self.namespaces,
             powers=frozenset(self.powers),
             caches=self.caches,
-            vaults=tuple(grants.VaultScope(vault.uri, vault.secret_names) for vault in self.vaults),
+            vaults=tuple(domain.VaultScope(vault.uri, vault.secret_names) for vault in self.vaults),
             locations=self.locations,
-            largest_sku=None if limit is None else grants.SkuLimit(limit.name, limit.capacity),
+            largest_sku=None if limit is None else domain.SkuLimit(limit.name, limit.capacity),
         )
 
 
@@ -209,11 +210,11 @@ class Config(_Part):
             redis_suffixes=custom.redis_suffixes,
         )
 
-    def policy(self) -> grants.GrantPolicy:
+    def policy(self) -> domain.GrantPolicy:
         """What identities may be used for."""
-        return grants.GrantPolicy(
-            grants=tuple(grant.domain() for grant in self.grants),
-            caps=tuple(cap.domain() for cap in self.caps),
+        return domain.GrantPolicy(
+            grants=tuple(grant.granted() for grant in self.grants),
+            caps=tuple(cap.granted() for cap in self.caps),
             operator_identity=self.operator_identity is not None,
         )
 
@@ -245,14 +246,10 @@ class Config(_Part):
             InvalidConfig: the bundle cannot be read.
 
         """
-        context = ssl.create_default_context()
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        if self.ca_bundle is not None:
-            try:
-                context.load_verify_locations(cafile=self.ca_bundle)
-            except (OSError, ssl.SSLError) as error:
-                raise InvalidConfig(f"caBundle: {self.ca_bundle}: {error}") from None
-        return context
+        try:
+            return trust(self.ca_bundle)
+        except (OSError, ssl.SSLError) as error:
+            raise InvalidConfig(f"caBundle: {self.ca_bundle}: {error}") from None
 
     def published_ca(self) -> str | None:
         """The PEM text for clients, if one is to be published.

@@ -96,6 +96,11 @@ class KubeClient:
         """The API server's base URL."""
         return str(self._api.configuration.host)
 
+    def check(self) -> None:
+        """The fence, for writes elsewhere that this process may make only while it leads."""
+        if self._fence is not None:
+            self._fence()
+
     async def close(self) -> None:
         """Close the session and its connections."""
         await self._api.close()  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""Prometheus metrics: names that dashboards know where they are honest, our own elsewhere. None outlives its resource."""
+"""Prometheus metrics: names that dashboards know where they are honest. None outlives its resource."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -79,8 +79,8 @@ class Metrics:
         )
         self._azure = Counter(
             "secureredis_azure_requests_total",
-            "Requests to Azure, by service (arm, keyvault, entra), method and status code (0: no answer).",
-            ("service", "method", "code"),
+            "Requests to Azure, by service (arm, keyvault, entra), operation and status code (0: no answer).",
+            ("service", "operation", "code"),
             registry=registry,
         )
         self._azure_seconds = Histogram(
@@ -163,11 +163,11 @@ class Metrics:
         if method != "WATCH":
             self._kube_seconds.labels(method, host).observe(seconds)
 
-    def azure_request(self, service: str, method: str, code: int, seconds: float) -> None:
-        """A request to Azure; `code` 0: no answer."""
-        self._azure.labels(service, method, str(code)).inc()
+    def azure_request(self, service: str, operation: str, status: int, seconds: float) -> None:
+        """A request to Azure; `status` 0: no answer."""
+        self._azure.labels(service, operation, str(status)).inc()
         self._azure_seconds.labels(service).observe(seconds)
-        if code == 429:
+        if status == 429:
             self._throttled.labels(service).inc()
 
     def wrote(self, action: str, result: str) -> None:

@@ -1,0 +1,319 @@
+"""The operator's life: stand by, lead, wait for the CRD, pass after pass, and an orderly end."""
+
+import asyncio
+import logging
+import os
+import random
+import signal
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kubernetes.aio.client.api_client import ApiClient
+from kubernetes.aio.config import ConfigException
+from pydantic import ValidationError
+
+from secure_redis import controller
+from secure_redis.api import names
+from secure_redis.api.resource import Key, key_of
+from secure_redis.api.status import Status
+from secure_redis.cli.compose import KubeRooms, build_corridor
+from secure_redis.cli.config import Config
+from secure_redis.kube import paths
+from secure_redis.kube.accounts import ServiceAccounts
+from secure_redis.kube.client import ApiFailure, KubeClient, connect
+from secure_redis.kube.events import EventRecorder
+from secure_redis.kube.lease import Elector, LeadershipLost, LeaseSettings
+from secure_redis.kube.namespaces import Namespaces
+from secure_redis.kube.resources import Resources
+from secure_redis.kube.secrets import Secrets
+from secure_redis.kube.watches import SecretWatches
+from secure_redis.schedule import Schedule, Snapshot, Trigger
+from secure_redis.telemetry import logs
+from secure_redis.telemetry.health import Health, HealthServer
+from secure_redis.telemetry.metrics import Metrics
+
+Body = Mapping[str, Any]
+
+_log = logging.getLogger(__name__)
+
+LOST = 1  # exit code: leadership is lost, only a fresh process is in a known state
+UNUSABLE = 2  # exit code: no API server to talk to, or no port to listen on
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A configuration all of whose files were read once: what is wrong with it is said before anything starts."""
+
+    config: Config
+    lease: LeaseSettings | None
+
+
+def prepare(config: Config) -> Prepared:
+    """Check what needs the environment or files.
+
+    Raises:
+        InvalidConfig: naming the place.
+
+    """
+    config.credential()
+    config.tls()
+    config.published_ca()
+    return Prepared(config, config.lease())
+
+
+async def operate(prepared: Prepared, kubeconfig: Path | None = None, context: str | None = None) -> int:
+    """Run until SIGTERM or SIGINT, or until leadership is lost. Returns the exit code."""
+    config = prepared.config
+    logs.setup(config.logging.level)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    metrics, health = Metrics(), Health()
+    try:
+        apis = [await connect(kubeconfig, context) for _ in range(3)]
+    except ConfigException as error:
+        _log.error("no API server to talk to: neither in a cluster nor a usable kubeconfig", extra={"why": str(error)})
+        return UNUSABLE
+    server = HealthServer(health, metrics.render, config.health.address, config.health.port)
+    try:
+        await server.start()
+    except OSError as error:
+        _log.error("the health server cannot listen", extra={"why": error.strerror})
+        await _close(apis)
+        return UNUSABLE
+    try:
+        return await _Life(prepared, apis, metrics, health, stop).live()
+    finally:
+        await server.stop()
+        await _close(apis)
+
+
+class _Life:
+    """One process's life, from standby to its end. Three sessions: ours, the elector's, and kopf's own."""
+
+    def __init__(
+        self, prepared: Prepared, apis: Sequence[ApiClient], metrics: Metrics, health: Health, stop: asyncio.Event
+    ) -> None:
+        self._config = prepared.config
+        self._lease = prepared.lease
+        self._api, self._lease_api, self._kopf_api = apis
+        self._metrics = metrics
+        self._health = health
+        self._stop = stop
+        self._identity = f"{os.environ.get('POD_NAME') or socket.gethostname()}_{uuid.uuid4().hex[:8]}"
+        self._obstacle = ""
+
+    async def live(self) -> int:
+        """Stand by, lead, end."""
+        if self._lease is None:
+            return await self._lead(None)
+        elector = Elector(
+            self._client(self._lease_api, lambda: None),
+            self._identity,
+            self._lease,
+            on_change=lambda leads: self._metrics.leading(names.MANAGER, leads),
+        )
+        self._metrics.leading(names.MANAGER, False)
+        acquiring = asyncio.create_task(elector.acquire(), name="acquire the lease")
+        try:
+            if await self._stopped_before(acquiring):
+                return 0
+            return await self._lead(elector)
+        finally:
+            await elector.release()
+
+    async def _lead(self, elector: Elector | None) -> int:
+        client = self._client(self._api, elector.check if elector is not None else lambda: None)
+        holding = asyncio.create_task(elector.hold() if elector is not None else _forever(), name="hold the lease")
+        working = asyncio.create_task(self._work(client), name="work")
+        try:
+            # After a signal the work ends by itself; until it has, the lease is held and the fence open.
+            await asyncio.wait({holding, working}, return_when=asyncio.FIRST_COMPLETED)
+            return working.result() if working.done() else LOST
+        except LeadershipLost:
+            return LOST
+        finally:
+            await _end(holding, working)
+
+    async def _work(self, client: KubeClient) -> int:
+        """Passes, until the signal. Then: no new ones, the last ones drained, the streams ended."""
+        config, intervals = self._config, self._config.intervals
+        rooms = KubeRooms(
+            resources=Resources(client),
+            secrets=Secrets(client),
+            accounts=ServiceAccounts(client, time.monotonic, intervals.service_account_seconds),
+            namespaces=Namespaces(client, time.monotonic),
+            events=EventRecorder(client, self._identity, time.monotonic),
+        )
+        if not await self._reachable(rooms.namespaces):
+            return 0
+
+        def written(key: Key, body: Body) -> None:
+            self._measure(key, body)
+            schedule.written(key, body)
+
+        async with build_corridor(config, rooms, self._metrics, fence=client.check, written=written) as corridor:
+
+            def gone(key: Key) -> None:
+                corridor.forget(key)
+                rooms.events.forget(key)
+                self._metrics.forget(key)
+
+            def passed(key: Key, trigger: Trigger, result: str, seconds: float) -> None:
+                self._metrics.passed(key, trigger, result, seconds, at=time.time())
+                self._metrics.queue(schedule.resources, schedule.depth)
+                level = logging.DEBUG if trigger is Trigger.CLOCK and result == "success" else logging.INFO
+                told = {"resource": str(key), "trigger": trigger, "result": result, "seconds": round(seconds, 3)}
+                _log.log(level, "pass ended", extra=told)
+
+            schedule = Schedule(
+                corridor.run_pass,
+                pace=config.pace(),
+                relist=lambda: self._relist(client),
+                fatal=(LeadershipLost,),
+                on_gone=gone,
+                on_pass=passed,
+                on_namespaces=lambda namespaces: watches.set_namespaces(namespaces),
+            )
+            watches = SecretWatches(
+                client,
+                rooms.secrets.store,
+                lambda key: schedule.wake(key, None, Trigger.SECRET),
+                mode=config.secrets.watch,
+                cluster_wide=not config.namespaces,
+            )
+            await watches.start()
+            passes = asyncio.create_task(schedule.run(drain=intervals.drain_seconds), name="passes")
+            watching = asyncio.create_task(self._watch(client, schedule), name="watch resources")
+            stopping = asyncio.create_task(self._stop.wait(), name="wait for a signal")
+            try:
+                await asyncio.wait({passes, watching, stopping}, return_when=asyncio.FIRST_COMPLETED)
+                schedule.stop()
+                await passes
+                if watching.done():
+                    watching.result()
+                return 0
+            finally:
+                await _end(passes, watching, stopping)
+                await watches.stop()
+
+    async def _watch(self, client: KubeClient, schedule: Schedule) -> None:
+        """Kopf in a thread of its own, as often as it takes: without CRD or rights waiting is right, not crashing."""
+        loop = asyncio.get_running_loop()
+
+        def told(kind: str | None, body: Body) -> None:
+            if kind != "DELETED":
+                self._measure(key_of(body), body)
+            schedule.event(kind, body)
+
+        while True:
+            if not await self._served(client):
+                await asyncio.sleep(random.uniform(3.0, 5.0))  # noqa: S311 - jitter
+                continue
+            flag = threading.Event()
+            thread = asyncio.create_task(
+                asyncio.to_thread(
+                    controller.watch,
+                    lambda kind, body: _post(loop, told, kind, body),
+                    self._kopf_api.configuration,
+                    self._config.namespaces,
+                    flag,
+                ),
+                name="kopf",
+            )
+            try:
+                await asyncio.shield(thread)
+                _log.warning("the watch of resources ended; it is started again")
+            except asyncio.CancelledError:
+                flag.set()
+                await asyncio.wait({thread}, timeout=10.0)
+                raise
+            except Exception as error:
+                _log.warning("the watch of resources ended", extra={"error": type(error).__name__})
+            finally:
+                flag.set()
+            await asyncio.sleep(random.uniform(1.0, 3.0))  # noqa: S311 - jitter
+
+    async def _served(self, client: KubeClient) -> bool:
+        """Whether our resources can be listed everywhere we are to watch. Says once what is in the way."""
+        try:
+            for namespace in self._config.namespaces or (None,):
+                await client.get(paths.resources(namespace), {"limit": 1})
+        except ApiFailure as failure:
+            what = "the CRD is not installed" if failure.status == 404 else failure.message
+            if what != self._obstacle:
+                _log.warning("waiting: resources cannot be listed", extra={"why": what})
+            self._obstacle = what
+            return False
+        if self._obstacle:
+            _log.info("resources can be listed")
+        self._obstacle = ""
+        return True
+
+    async def _relist(self, client: KubeClient) -> Snapshot:
+        listed = [await client.list(paths.resources(namespace)) for namespace in self._config.namespaces or (None,)]
+        # The first list is the oldest: what is newer than it is not judged by its absence.
+        return Snapshot([item for page in listed for item in page.items], listed[0].resource_version)
+
+    async def _reachable(self, namespaces: Namespaces) -> bool:
+        """Wait until this cluster's uid is known; False if we are to stop before."""
+        while not self._stop.is_set():
+            try:
+                await namespaces.cluster_uid()
+            except ApiFailure as failure:
+                _log.warning("waiting: the uid of kube-system cannot be read", extra={"why": failure.message})
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._stop.wait(), random.uniform(3.0, 5.0))  # noqa: S311 - jitter
+            else:
+                return True
+        return False
+
+    async def _stopped_before(self, task: "asyncio.Task[None]") -> bool:
+        stopping = asyncio.create_task(self._stop.wait())
+        try:
+            await asyncio.wait({task, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            return self._stop.is_set()
+        finally:
+            await _end(task, stopping)
+
+    def _client(self, api: ApiClient, fence: Callable[[], None]) -> KubeClient:
+        host = str(api.configuration.host)
+
+        def note(method: str, status: int, seconds: float) -> None:
+            self._metrics.kube_request(host, method, status, seconds)
+
+        return KubeClient(api, fence=fence, on_request=note, limit=self._config.concurrency.kubernetes_requests)
+
+    def _measure(self, key: Key, body: Body) -> None:
+        with suppress(ValidationError):  # written by another version: the next status is ours
+            self._metrics.report(key, Status.model_validate(body.get("status") or {}))
+
+
+def _post(
+    loop: asyncio.AbstractEventLoop, told: Callable[[str | None, Body], None], kind: str | None, body: Body
+) -> None:
+    with suppress(RuntimeError):  # the loop has ended before kopf did
+        loop.call_soon_threadsafe(told, kind, body)
+
+
+async def _close(apis: Sequence[ApiClient]) -> None:
+    for api in apis:
+        await KubeClient(api).close()
+
+
+async def _forever() -> None:
+    await asyncio.Event().wait()
+
+
+async def _end(*tasks: "asyncio.Task[Any]") -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,77 @@
+"""The chart as Helm handles it: installed, upgraded and uninstalled on an API server of its own."""
+
+import json
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from sandbox.cluster import Cluster
+from sandbox.controlplane import ControlPlane
+from sandbox.helm import helm
+from tests.chart.render import CHART, RELEASE_NAMESPACE
+from tests.integration.crd.api import Api
+
+CRD = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/securerediscaches.secureredis.io"
+POLICIES = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies"
+Helm = Callable[..., str]
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Helm must not meet what other tests applied without it."""
+    with ControlPlane(tmp_path_factory.mktemp("helm"), controllers=False, scheduler=False, audit=False) as plane:
+        yield plane.cluster
+
+
+@pytest.fixture(scope="module")
+def run(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Helm:
+    home = tmp_path_factory.mktemp("helm-home")
+    environment = {**os.environ, "HOME": str(home), "KUBECONFIG": str(cluster.kubeconfig)}
+    environment |= {f"HELM_{name}_HOME": str(home / name.lower()) for name in ("CACHE", "CONFIG", "DATA")}
+
+    def call(*arguments: str, values: Path | None = None) -> str:
+        command = [str(helm()), *arguments, "--namespace", RELEASE_NAMESPACE]
+        command += ["--values", str(values)] if values else []
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return call
+
+
+@pytest.mark.parametrize("server_side", ["true", "false"])
+def test_install_upgrade_uninstall(run: Helm, cluster: Cluster, server_side: str, tmp_path: Path) -> None:
+    api = Api(cluster)
+    for name in ("shop", "blog"):
+        api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}).must()
+    values = tmp_path / "values.json"
+    values.write_text(json.dumps({"namespaces": ["shop"]}))
+    how = f"--server-side={server_side}"
+
+    notes = run("install", "secure-redis", str(CHART), "--create-namespace", how, values=values)
+    assert "It may publish Secrets in: shop." in notes
+    assert api.get(CRD).ok
+    assert len(api.get(POLICIES).must()["items"]) == 4
+    before = api.get(CRD).must()["metadata"]["resourceVersion"]
+
+    values.write_text(json.dumps({"namespaces": ["blog"], "policies": {"enabled": False}}))
+    notes = run("upgrade", "secure-redis", str(CHART), how, values=values)
+    assert "WARNING: policies.enabled is false" in notes
+    assert api.get("/apis/rbac.authorization.k8s.io/v1/namespaces/shop/rolebindings").must()["items"] == []
+    assert len(api.get("/apis/rbac.authorization.k8s.io/v1/namespaces/blog/rolebindings").must()["items"]) == 1
+    assert api.get(POLICIES).must()["items"] == []
+    assert api.get(CRD).must()["metadata"]["resourceVersion"] == before, "an unchanged CRD must not be written"
+
+    run("rollback", "secure-redis", "1")
+    assert len(api.get(POLICIES).must()["items"]) == 4
+
+    run("uninstall", "secure-redis")
+    assert api.get(POLICIES).must()["items"] == []
+    assert api.get(CRD).ok, "the CRD, and every resource with it, must outlive the release"
+
+
+def test_lint(run: Helm) -> None:
+    assert "0 chart(s) failed" in run("lint", str(CHART), "--strict")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from types import TracebackType
 
 import aiohttp
+from aiohttp.abc import AbstractResolver
 from azure.core.pipeline.policies import (
     AsyncRetryPolicy,
     ContentDecodePolicy,
@@ -64,16 +65,20 @@ class Transport:
         fence: Callable[[], None] = lambda: None,
         on_request: OnRequest = _nothing,
         connections: int = 64,
+        resolver: AbstractResolver | None = None,
         subscription_rate: Rate = SUBSCRIPTION_RATE,
         vault_rate: Rate = VAULT_RATE,
     ) -> None:
-        """`fence` is called before every write and raises where this process no longer leads."""
+        """`fence` is called before every write and raises where this process no longer leads. `resolver`: another
+        way to resolve names than the system's.
+        """
         self.cloud = cloud
         self.budgets = budgets
         self._tls = tls
         self._fence = fence
         self._on_request = on_request
         self._connections = connections
+        self._resolver = resolver
         self._subscription_rate = subscription_rate
         self._vault_rate = vault_rate
         self._session: aiohttp.ClientSession | None = None
@@ -83,7 +88,7 @@ class Transport:
         # The SDKs log whole error texts at WARNING; ours go into conditions, cleaned.
         logging.getLogger("azure").setLevel(logging.CRITICAL)
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=self._tls or trust(), limit=self._connections),
+            connector=aiohttp.TCPConnector(ssl=self._tls or trust(), limit=self._connections, resolver=self._resolver),
             auto_decompress=False,
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=True,

@@ -1,11 +1,13 @@
 """What the chart renders, and which values it refuses."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
 from secure_redis.api import names
+from secure_redis.cli.config import Config, load
 from tests.chart.render import ROOT, Document, Refused, pick, render
 
 CRD = yaml.safe_load((ROOT / "crds/secureredis.io_securerediscaches.yaml").read_text())
@@ -125,10 +127,28 @@ def test_the_consent_example_binds_the_role_to_the_default_installation(plain: l
     assert {names.ALLOW, names.CLIENT_ID, names.TENANT_ID} == account["metadata"]["annotations"].keys()
 
 
-def test_the_configuration_passes_through() -> None:
-    config = {"cloud": {"name": "AzureCloud"}, "grants": [{"namespaces": ["shop"], "powers": ["Observe"]}]}
-    documents = render({"config": config})
-    assert yaml.safe_load(pick(documents, "ConfigMap")["data"]["config.yaml"]) == config
+def configuration(values: Document, path: Path) -> Config:
+    """What the operator reads from the rendered ConfigMap, by its own strict reader."""
+    file = path / "config.yaml"
+    file.write_text(pick(render(values), "ConfigMap")["data"]["config.yaml"])
+    return load(file)
+
+
+def test_the_operator_reads_the_default_configuration(tmp_path: Path) -> None:
+    config = configuration({}, tmp_path)
+    assert (config.health.address, config.health.port) == ("0.0.0.0", 8080), "probes come from outside the pod"  # noqa: S104
+    assert config.grants == ()
+
+
+def test_the_configuration_passes_through(tmp_path: Path) -> None:
+    grant = {"namespaces": ["shop"], "powers": ["Observe"]}
+    identity = {"type": "ManagedIdentity", "clientID": "00000000-0000-0000-0000-00000000c001"}
+    given = {"cloud": {"name": "AzureChina"}, "operatorIdentity": identity, "grants": [grant]}
+    config = configuration({"config": given, "port": 9090, "secrets": {"watch": "None"}}, tmp_path)
+    assert config.cloud.name == "AzureChina"
+    assert config.grants[0].namespaces == ("shop",)
+    assert config.health.port == 9090
+    assert config.secrets.watch == "None"
 
 
 def test_a_changed_configuration_starts_new_pods(plain: list[Document]) -> None:
@@ -228,6 +248,8 @@ def test_the_same_values_render_the_same(plain: list[Document]) -> None:
         ({"image": {"digest": "latest"}}, "image/digest"),
         ({"replicas": -1}, "replicas"),
         ({"config": "grants: []"}, "config"),
+        ({"config": {"health": {"port": 9090}}}, "set the value port only"),
+        ({"config": {"secrets": {"watch": "None"}}}, "set the value secrets.watch only"),
         ({"port": 80}, "port"),
         ({"runAsUser": 0}, "runAsUser"),
         ({"fullnameOverride": "a'b"}, "fullnameOverride"),

@@ -42,7 +42,7 @@ RUN_TESTS = $(PY) -m pytest -n 2 --dist loadfile
 
 .PHONY: prepare
 prepare: ## Build or fetch what the sandbox and the tests run (once; about 8 minutes on 2 cores)
-	@$(PY) -m sandbox.toolchain
+	@$(PY) -m sandbox.prepare
 
 .PHONY: test
 test: prepare ## The whole suite
@@ -50,10 +50,12 @@ test: prepare ## The whole suite
 
 .PHONY: test-all
 test-all: ## The whole suite, with what takes long and with the oldest supported Kubernetes (built once)
-	@$(PY) -m sandbox.toolchain --floor
+	@$(PY) -m sandbox.prepare --floor
 	$(RUN_TESTS) -m "not azure" $(PYTEST)
 
 .PHONY: clean-cache
 clean-cache: ## Remove everything that was built or fetched; the next run makes it again
 	@cache="$${SECURE_REDIS_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/secure-redis-operator}"; \
-	echo "removing $$cache"; chmod -R u+w "$$cache" 2>/dev/null || true; rm -rf -- "$$cache"
+	[ -d "$$cache" ] || { echo "nothing to remove: no $$cache"; exit 0; }; \
+	[ -e "$$cache/venv.lock" ] || { echo "not removed: $$cache does not look like our cache (no venv.lock in it)" >&2; exit 1; }; \
+	echo "removing $$cache"; chmod -R u+w "$$cache"; rm -rf -- "$$cache"

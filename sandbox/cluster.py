@@ -42,8 +42,12 @@ class AuditEvent:
     @property
     def is_write(self) -> bool:
         """Whether it could change something that is stored."""
-        stored = "dryRun=" not in self.uri and self.group not in ("authorization.k8s.io", "authentication.k8s.io")
-        return stored and self.verb in ("create", "update", "patch", "delete", "deletecollection")
+        asked_only = self.subresource == "token" or self.group in ("authorization.k8s.io", "authentication.k8s.io")
+        return (
+            not asked_only
+            and "dryRun=" not in self.uri
+            and self.verb in ("create", "update", "patch", "delete", "deletecollection")
+        )
 
 
 @dataclasses.dataclass(frozen=True)

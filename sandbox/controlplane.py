@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from sandbox.cluster import ADMIN, DESCRIPTION, Cluster, write_private
 from sandbox.processes import Child, kill_all
-from sandbox.toolchain import DEFAULT_VERSION, FLOOR_VERSION, control_plane_binary
+from sandbox.toolchain import DEFAULT_VERSION, FLOOR_VERSION, control_plane_binaries
 from sandbox.waiting import wait_for, wait_for_async
 
 __all__ = ["DEFAULT_VERSION", "FLOOR_VERSION", "Cluster", "ControlPlane", "wait_for", "wait_for_async"]
@@ -135,10 +135,7 @@ class ControlPlane:
             child.check()
 
     def _start(self) -> None:
-        programs = ["etcd", "kube-apiserver"]
-        programs += [_CONTROLLERS] if self._controllers else []
-        programs += [_SCHEDULER] if self._scheduler else []
-        binaries = {name: control_plane_binary(name, self.version) for name in programs}
+        binaries = control_plane_binaries(self.version, controllers=self._controllers, scheduler=self._scheduler)
         self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         etcd_client, etcd_peer, api = self._reserve(), self._reserve(), self._reserve()
         tokens = {name: secrets.token_urlsafe(32) for name in (ADMIN, _CONTROLLERS, _SCHEDULER)}

@@ -1,9 +1,8 @@
 """The programs the sandbox runs: from PATH where the right ones are there, else fetched or built once into the cache.
 
-`python -m sandbox.toolchain [--floor]` prepares all of them and shows its progress.
+`sandbox.prepare` has all of them ready before anything starts.
 """
 
-import argparse
 import dataclasses
 import functools
 import hashlib
@@ -82,6 +81,16 @@ def control_plane_binary(name: str, version: str = DEFAULT_VERSION) -> Path:
     return build(kubernetes_tools(_MODULE_OF[version])[name])
 
 
+def control_plane_binaries(
+    version: str = DEFAULT_VERSION, *, controllers: bool = True, scheduler: bool = True
+) -> dict[str, Path]:
+    """The programs of a control plane by name, in the order in which they start. Raises ToolchainError."""
+    names = ["etcd", "kube-apiserver"]
+    names += ["kube-controller-manager"] if controllers else []
+    names += ["kube-scheduler"] if scheduler else []
+    return {name: control_plane_binary(name, version) for name in names}
+
+
 @functools.cache
 def _envtest_assets(directory: str | None, minor: str) -> Path | None:
     """The directory of `KUBEBUILDER_ASSETS`, if it is of use for this Kubernetes minor (like `1.36`)."""
@@ -127,26 +136,23 @@ def _compile(tool: Tool, version: str, source: Path, binary: Path) -> None:
     flags = ["-s", "-w"]
     if tool.requires == "k8s.io/kubernetes":
         major, minor, _ = version.split(".", 2)
+        # Without these, discovery tells v0.0.0-master.
+        said = {"gitVersion": f"v{version}", "gitMajor": major, "gitMinor": minor, "gitTreeState": "clean"}
         for package in ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version"):
-            for name, value in (
-                ("gitVersion", f"v{version}"),
-                ("gitMajor", major),
-                ("gitMinor", minor),
-                ("gitTreeState", "clean"),
-            ):
+            for name, value in said.items():
                 flags += ["-X", f"{package}.{name}={value}"]
+    command: list[str | Path] = [
+        compiler,
+        "build",
+        "-mod=readonly",
+        "-p",
+        "2",
+        "-trimpath",
+        "-ldflags",
+        " ".join(flags),
+    ]
     with tempfile.TemporaryDirectory(dir=binary.parent, prefix=f".{tool.binary}-") as scratch:
         built = Path(scratch) / tool.binary
-        command: list[str | Path] = [
-            compiler,
-            "build",
-            "-mod=readonly",
-            "-p",
-            "2",
-            "-trimpath",
-            "-ldflags",
-            " ".join(flags),
-        ]
         with step(f"building {tool.binary} {version} (once, {tool.estimate} on 2 cores)"):
             _run([*command, "-o", built, tool.package], cwd=source, env=_go_environment(compiler))
         built.replace(binary)
@@ -240,27 +246,3 @@ def _run(command: Sequence[str | Path], cwd: Path | None = None, env: Mapping[st
             f"`{Path(command[0]).name} {' '.join(map(str, command[1:3]))} …` failed ({done.returncode}):\n{end}"
         )
     return done.stdout
-
-
-def prepare(*, floor: bool = False) -> None:
-    """Have ready what the sandbox and the tests run; no work if it was done before. Raises ToolchainError."""
-    kubectl()
-    for version in (DEFAULT_VERSION, FLOOR_VERSION)[: 2 if floor else 1]:
-        for name in ("etcd", *_KUBERNETES):
-            control_plane_binary(name, version)
-
-
-def main() -> int:
-    """Prepare the toolchain from the command line."""
-    parser = argparse.ArgumentParser(prog="python -m sandbox.toolchain", description=__doc__)
-    parser.add_argument("--floor", action="store_true", help="also build the oldest supported control plane")
-    try:
-        prepare(floor=parser.parse_args().floor)
-    except ToolchainError as error:
-        progress(str(error))
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,113 @@
+"""How the sandbox's programs are found and built. The compiler is a stand-in on PATH; all else is the real thing."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sandbox.toolchain import DEFAULT_VERSION, FLOOR_VERSION, TOOLS, control_plane_binary, module_version
+
+ROOT = Path(__file__).parents[3]
+BUILD_ETCD = "from sandbox.toolchain import ETCD, build; print(build(ETCD))"
+
+# Answers `go env GOVERSION`; a build notes itself and takes long enough for the other process to want the same.
+COMPILER = """\
+#!/bin/sh
+if [ "$1" = env ]; then echo {version}; exit; fi
+echo "$PWD $*" >> {log}
+{build}
+"""
+BUILDS = """\
+while [ "$1" != -o ]; do shift; done
+until [ "$(grep -c . {started})" = 2 ]; do sleep 0.01; done
+echo built > "$2"
+"""
+
+
+def compiler(directory: Path, build: str, version: str = "go1.26.9") -> Path:
+    log = directory / "builds.log"
+    directory.joinpath("bin").mkdir()
+    program = directory / "bin" / "go"
+    program.write_text(COMPILER.format(version=version, log=log, build=build))
+    program.chmod(0o755)
+    return log
+
+
+def builder(directory: Path, code: str = BUILD_ETCD) -> "subprocess.Popen[str]":
+    env = {
+        **os.environ,
+        "PATH": f"{directory / 'bin'}:{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT),
+        "SECURE_REDIS_CACHE": str(directory / "cache"),
+    }
+    command = [sys.executable, "-c", code]
+    return subprocess.Popen(command, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def test_two_processes_build_a_tool_once(tmp_path: Path) -> None:
+    started = tmp_path / "started"
+    log = compiler(tmp_path, BUILDS.format(started=started))
+    code = f"print('up', file=open({str(started)!r}, 'a')); {BUILD_ETCD}"
+    both = [builder(tmp_path, code), builder(tmp_path, code)]
+    paths = set()
+    for process in both:
+        out, err = process.communicate(timeout=60)
+        assert process.returncode == 0, err
+        paths.add(out)
+    (path,) = paths
+    assert Path(path.strip()).read_text() == "built\n"
+    (line,) = log.read_text().splitlines()
+    assert line.startswith(str(TOOLS / "etcd"))
+    assert "-mod=readonly" in line
+
+
+def test_a_failed_build_is_told_in_the_compilers_words_and_leaves_nothing(tmp_path: Path) -> None:
+    compiler(tmp_path, "echo 'undefined: everything' >&2; exit 2")
+    process = builder(tmp_path)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert "undefined: everything" in err
+    homes = list((tmp_path / "cache").glob("etcd-*"))
+    assert len(homes) == 1
+    assert list(homes[0].iterdir()) == []
+
+
+@pytest.mark.parametrize(("said", "taken"), [(DEFAULT_VERSION, True), ("1.36.0", True), ("1.35.4", False)])
+def test_envtest_binaries_are_taken_for_the_pinned_minor_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, taken: bool
+) -> None:
+    log = compiler(tmp_path, 'while [ "$1" != -o ]; do shift; done; echo built > "$2"')
+    for name, answer in (("kube-apiserver", f"Kubernetes v{said}"), ("etcd", "")):
+        program = tmp_path / "assets" / name
+        program.parent.mkdir(exist_ok=True)
+        program.write_text(f"#!/bin/sh\necho '{answer}'\n")
+        program.chmod(0o755)
+    monkeypatch.setenv("KUBEBUILDER_ASSETS", str(tmp_path / "assets"))
+    process = builder(tmp_path, "from sandbox.toolchain import *; print(control_plane_binary('kube-apiserver'))")
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert (Path(out.strip()).parent == tmp_path / "assets") is taken
+    assert log.exists() is not taken
+    assert ("not used" in err) is not taken
+
+
+@pytest.mark.parametrize("module", ["controlplane", "floor"])
+def test_every_staging_module_is_replaced_by_the_release_of_its_version(module: str) -> None:
+    version = module_version(module)
+    text = (TOOLS / module / "go.mod").read_text()
+    lines = [line.split() for line in text.splitlines() if "=>" in line]
+    assert len(lines) >= 31
+    for name, _, target, release in lines:
+        assert (name, release) == (target, f"v0.{version.removeprefix('1.')}")
+
+
+def test_the_floor_is_older_than_the_pinned_version() -> None:
+    pinned, floor = (tuple(map(int, v.split("."))) for v in (DEFAULT_VERSION, FLOOR_VERSION))
+    assert floor < pinned
+
+
+def test_an_unknown_version_is_refused_with_what_there_is() -> None:
+    with pytest.raises(RuntimeError, match=r"no control plane 1\.2\.3 here; pinned are .*1\.36"):
+        control_plane_binary("etcd", "1.2.3")

@@ -39,7 +39,9 @@ STANDARD_KEYS: Final = (
 # Redis's registered port without TLS. Azure uses it for nothing else, so it is in no Secret whoever reports it.
 PLAINTEXT_PORT: Final = 6379
 
-_HOST = re.compile(r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+", re.I)
+_HOST = re.compile(
+    r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+", re.I | re.A
+)
 _DATA_KEY = re.compile(r"(?!\.{1,2}$)(?!\.\.)[A-Za-z0-9_.-]{1,253}")
 _RESERVED = re.compile(
     r"(([a-z0-9.-]+\.)?(kubernetes\.io|k8s\.io|secureredis\.io)|argocd\.argoproj\.io)/.*", re.I | re.S

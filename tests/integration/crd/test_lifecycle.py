@@ -191,12 +191,39 @@ def wait_until_refused(api: Api, document: Document) -> None:
     wait_for(lambda: api.create(document, dry_run=True).status == 422, 30, "the tightened schema to be in force")
 
 
-def test_columns_are_served(api: Api, made: Document) -> None:
-    accept = "application/json;as=Table;v=v1;g=meta.k8s.io"
-    table = api.call("GET", path_of(made), accept=accept).must()
-    narrow = [column["name"] for column in table["columnDefinitions"] if column["priority"] == 0]
-    assert narrow == ["Name", "Ready", "Secure", "Drift", "Host", "Key", "Age"]
-    assert table["rows"][0]["cells"][1] == "Unknown"
+def columns(api: Api, document: Document) -> dict[str, Any]:
+    """What `kubectl get -o wide` shows of an object, by column."""
+    table = api.call("GET", path_of(document), accept="application/json;as=Table;v=v1;g=meta.k8s.io").must()
+    names_of_columns = [column["name"] for column in table["columnDefinitions"]]
+    return dict(zip(names_of_columns, table["rows"][0]["cells"], strict=True))
+
+
+def test_columns_before_the_first_look(api: Api, made: Document) -> None:
+    shown = columns(api, made)
+    assert list(shown)[:7] == ["Name", "Ready", "Secure", "Drift", "Host", "Key", "Age"]
+    assert (shown["Ready"], shown["Reason"], shown["Mode"]) == ("Unknown", "Pending", "Validate")
+
+
+def test_columns_answer_at_a_glance(api: Api, made: Document) -> None:
+    at = "2026-11-24T11:00:00Z"
+    told = {"Ready": "True", "TransportSecured": "False", "DriftDetected": "True"}
+    common = {"reason": "X", "message": "x", "lastTransitionTime": at}
+    entry = {"declared": "a", "observed": "b", "class": "Security"}
+    status = {
+        "conditions": [{"type": kind, "status": said, **common} for kind, said in told.items()],
+        "cache": {"hostName": "orders.redis.sandbox.test", "sku": "Standard C1", "provisioningState": "Succeeded"},
+        "drift": [{"path": "network.publicAccess", **entry}, {"path": "transport.nonTLSPort", **entry}],
+        "compliance": {"failed": 2},
+        "credential": {"slot": "Primary", "keyVaultVersion": "a" * 32},
+        "binding": {"name": "orders"},
+    }
+    api.merge(made, {"status": status}, "status").must()
+    shown = columns(api, made)
+    assert (shown["Ready"], shown["Secure"], shown["Drift"]) == ("True", "False", "True")
+    assert (shown["Host"], shown["Key"], shown["Secret"]) == ("orders.redis.sandbox.test", "Primary", "orders")
+    assert (shown["SKU"], shown["State"], shown["Failed"]) == ("Standard C1", "Succeeded", 2)
+    assert shown["Drifted"] == "network.publicAccess"
+    assert shown["Key version"] == "a" * 32
 
 
 @pytest.mark.parametrize("field", CRD["spec"]["versions"][0]["selectableFields"], ids=lambda field: field["jsonPath"])

@@ -181,3 +181,22 @@ def test_long_values_are_cut() -> None:
     assert len(found.path) <= 256
     assert len(found.declared) <= 256
     assert len(found.observed) <= 256
+
+
+rule_names = st.lists(st.text("abcXYZ_019", min_size=1, max_size=8), unique_by=str.lower, max_size=6)
+
+
+@given(data=st.data(), rule_names=rule_names)
+def test_rules_are_compared_whatever_their_order_prefix_and_case(data: st.DataObject, rule_names: list[str]) -> None:
+    address = st.ip_addresses(v=4).map(str)
+    declared = [{"name": name, "startIP": data.draw(address), "endIP": data.draw(address)} for name in rule_names]
+    observed = [
+        FirewallRuleFacts(f"Orders/{rule['name'].swapcase()}", rule["startIP"], rule["endIP"]) for rule in declared
+    ]
+    shuffled = data.draw(st.permutations(observed))
+    assert drift(with_rules(*declared), cache(), tuple(shuffled)) == ()
+    if declared:
+        gone = only(drift(with_rules(*declared), cache(), tuple(observed[1:])))
+        assert (gone.path, gone.observed) == (f"network.firewallRules[{rule_names[0]}]", "missing")
+        extra = only(drift(with_rules(*declared[1:]), cache(), tuple(observed)))
+        assert (extra.declared, extra.drift_class) == ("none", SECURITY)

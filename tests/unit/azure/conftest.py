@@ -7,7 +7,7 @@ import socket
 import ssl
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -183,8 +183,8 @@ OTHER = NamespaceIdentity("mail", "orders", "uid-2", "aaaaaaaa-0000-0000-0000-00
 
 
 @pytest.fixture(scope="session")
-def authority() -> Iterator[trustme.CA]:
-    yield trustme.CA()
+def authority() -> trustme.CA:
+    return trustme.CA()
 
 
 @pytest.fixture

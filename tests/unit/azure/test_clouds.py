@@ -53,7 +53,7 @@ def test_a_vault_of_the_cloud_is_allowed(cloud: Cloud, uri: str) -> None:
         "https://shop.vault.azure.cn",
         "https://shop%2evault.azure.net",
         "https://shop\u3002vault.azure.net",
-        "https://ſhop.vault.azure.net",
+        "https://\u017fhop.vault.azure.net",
         " https://shop.vault.azure.net",
         "https://shop.vault.azure.net\n",
         "https://shop.\tvault.azure.net",

@@ -348,7 +348,7 @@ def test_what_kubernetes_said_goes_through() -> None:
     assert failure == Transient(Reason.NAMESPACE_NOT_BOUND, "apply this", 5.0)
 
 
-KEY = ConnectionKey("shop.vault.azure.net", 443, True, True, None, None, None)  # type: ignore[call-arg]
+KEY = ConnectionKey("shop.vault.azure.net", 443, True, True, None, None, None)
 
 
 def connection(error: aiohttp.ClientError) -> ServiceRequestError:

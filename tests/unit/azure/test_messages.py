@@ -7,8 +7,10 @@ from secure_redis.azure.messages import LONGEST, clean, error_body, inner_code
     ("said", "kept"),
     [
         (
-            "The setting 'maxmemory-reserved' is not allowed on 'Basic' cache instances.\r\n"
-            "RequestID=0f8fad5b-d9cb-469f-a165-70867728950e",
+            (
+                "The setting 'maxmemory-reserved' is not allowed on 'Basic' cache instances.\r\n"
+                "RequestID=0f8fad5b-d9cb-469f-a165-70867728950e"
+            ),
             "The setting 'maxmemory-reserved' is not allowed on 'Basic' cache instances",
         ),
         (
@@ -16,8 +18,10 @@ from secure_redis.azure.messages import LONGEST, clean, error_body, inner_code
             "It failed",
         ),
         (
-            "AADSTS700213: No match. Trace ID: 0f8fad5b-d9cb-469f-a165-70867728950e "
-            "Correlation ID: 1f8fad5b-d9cb-469f-a165-70867728950e Timestamp: 2026-11-24 10:00:00Z",
+            (
+                "AADSTS700213: No match. Trace ID: 0f8fad5b-d9cb-469f-a165-70867728950e "
+                "Correlation ID: 1f8fad5b-d9cb-469f-a165-70867728950e Timestamp: 2026-11-24 10:00:00Z"
+            ),
             "AADSTS700213: No match",
         ),
         (
@@ -26,10 +30,14 @@ from secure_redis.azure.messages import LONGEST, clean, error_body, inner_code
         ),
         ("see https://aka.ms/x?sig=abc&t=1 now", "see https://aka.ms/x now"),
         (
-            "The client '0f8fad5b-d9cb-469f-a165-70867728950e' lacks it over scope "
-            "'/subscriptions/1f8fad5b-d9cb-469f-a165-70867728950e'",
-            "The client '0f8fad5b-d9cb-469f-a165-70867728950e' lacks it over scope "
-            "'/subscriptions/1f8fad5b-d9cb-469f-a165-70867728950e'",
+            (
+                "The client '0f8fad5b-d9cb-469f-a165-70867728950e' lacks it over scope "
+                "'/subscriptions/1f8fad5b-d9cb-469f-a165-70867728950e'"
+            ),
+            (
+                "The client '0f8fad5b-d9cb-469f-a165-70867728950e' lacks it over scope "
+                "'/subscriptions/1f8fad5b-d9cb-469f-a165-70867728950e'"
+            ),
         ),
         ("AccountName=x;AccountKey=abc123==;", "AccountName=x;AccountKey=[hidden]"),
         ("key JhY0Ew1zq7p3nUuYv5WqvX6hTg2m8BfRkAzCaLs0x9c= end", "key [hidden] end"),

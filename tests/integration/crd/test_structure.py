@@ -1,12 +1,24 @@
 """The CRD as a document: everything bounded and described, nothing that can express plaintext. Needs no API server."""
 
+import re
 from collections.abc import Iterator
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from secure_redis.api import names
+from secure_redis.api.reasons import ConditionType, Reason
+from secure_redis.api.resource import Access, DeletionPolicy, DriftClass, Mode
+from secure_redis.api.resource_id import Service
+from secure_redis.api.status import MESSAGE_LIMIT
+from secure_redis.domain.connection import STANDARD_KEYS
+from secure_redis.domain.drift import MOST_ENTRIES
+from secure_redis.domain.observation import Slot
+from secure_redis.domain.ownership import Ownership
+from secure_redis.domain.rules import Severity
 
 ROOT = Path(__file__).parents[3]
 CORPUS = Path(__file__).parent
@@ -38,6 +50,57 @@ def test_names_are_those_of_the_code() -> None:
     assert spec["names"]["shortNames"] == ["srcache"]
     assert CRD["metadata"]["name"] == f"{names.PLURAL}.{names.GROUP}"
     assert CRD["metadata"]["labels"] == {"servicebinding.io/provisioned-service": "true"}
+
+
+def node(path: str) -> dict[str, Any]:
+    """The schema of one field, such as `.status.drift[].class`."""
+    (found,) = [one for at, one in NODES if at == path]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        (".spec.mode", Mode),
+        (".spec.deletionPolicy", DeletionPolicy),
+        (".spec.connection.deletionPolicy", DeletionPolicy),
+        (".spec.authentication.keyVault.access", Access),
+        (".spec.drift.correct[]", DriftClass),
+        (".status.drift[].class", DriftClass),
+        (".status.cache.ownership", Ownership),
+    ],
+)
+def test_words_are_those_of_the_code(path: str, words: type[StrEnum]) -> None:
+    assert set(node(path)["enum"]) == {str(word) for word in words}
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        (".status.conditions[].type", ConditionType),
+        (".status.conditions[].reason", Reason),
+        (".status.compliance.findings[].severity", Severity),
+        (".status.cache.service", Service),
+        (".status.credential.slot", Slot),
+    ],
+)
+def test_what_the_code_reports_fits(path: str, words: type[StrEnum]) -> None:
+    schema = node(path)
+    pattern = re.compile(schema.get("pattern", ".*"))
+    assert [str(word) for word in words if not pattern.search(word) or len(word) > schema["maxLength"]] == []
+
+
+def test_the_longest_the_code_reports_fits() -> None:
+    assert node(".status.conditions[].message")["maxLength"] >= MESSAGE_LIMIT
+    assert node(".status.conditions")["maxItems"] >= len(ConditionType)
+    assert node(".status.drift")["maxItems"] >= MOST_ENTRIES
+
+
+def test_further_keys_repeat_standard_ones_and_replace_none() -> None:
+    keys = node(".spec.connection.keys")
+    assert set(keys["additionalProperties"]["enum"]) == set(STANDARD_KEYS) - {"type", "provider"}
+    (rule,) = [one["rule"] for one in keys["x-kubernetes-validations"] if "cannot be redefined" in one["message"]]
+    assert all(f"'{key}'" in rule for key in STANDARD_KEYS)
 
 
 def test_every_string_is_bounded() -> None:

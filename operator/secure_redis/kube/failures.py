@@ -11,6 +11,7 @@ NAMESPACE_ROLE: Final = "secure-redis-namespace"
 
 # RBAC says: secrets "a" is forbidden: User "u" cannot get resource "secrets" in API group "" in the namespace "n".
 _RBAC: Final = re.compile(r'User "(?P<user>[^"]*)" cannot \w+ resource')
+_OTHER_UID: Final = re.compile(r"(?i)uid mismatch|uid in (the )?precondition")
 _ACCOUNT: Final = re.compile(r"system:serviceaccount:(?P<namespace>[^:]+):(?P<name>[^:]+)")
 
 
@@ -68,8 +69,8 @@ def write_refused(failure: ApiFailure, namespace: str, what: str) -> Unknown:
 def replaced(failure: ApiFailure) -> bool:
     """Whether the uid precondition of an apply did not hold: the object is another one, or none.
 
-    Measured on 1.36: a missing object gives 409, a re-created one 422 on metadata.uid.
+    Measured on 1.36: an apply gives 409 for a missing object and 422 on metadata.uid for a re-created one, a delete 409.
     """
     if failure.status == 409:
-        return "uid mismatch" in failure.message or "UID in precondition" in failure.message
+        return _OTHER_UID.search(failure.message) is not None
     return failure.status == 422 and "metadata.uid" in failure.causes

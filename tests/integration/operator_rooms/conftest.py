@@ -1,0 +1,76 @@
+"""The rooms of `kube/` under the identity that the chart gives the operator, against a real API server."""
+
+import uuid
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox.cluster import Cluster
+from secure_redis.api import names
+from secure_redis.api.resource import SecureRedisCache, parse
+from secure_redis.kube.client import KubeClient, connect
+from tests.chart.install import OPERATOR, install
+from tests.chart.render import RELEASE_NAMESPACE
+from tests.integration.crd.api import Api
+from tests.kube import Kube
+
+RESOURCE_ID = (
+    "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/shop/providers/Microsoft.Cache/redis/orders"
+)
+
+
+@pytest.fixture(scope="session")
+def roles(crd_installed: None, control_plane: Cluster) -> None:
+    """The chart's roles and policies."""
+    install(Api(control_plane), {"namespaces": ["rooms"]})
+
+
+@pytest.fixture
+def kubeconfig(roles: None, control_plane: Cluster) -> Path:
+    """The operator's identity: its rights and no others."""
+    return control_plane.service_account_kubeconfig(RELEASE_NAMESPACE, OPERATOR)
+
+
+@pytest.fixture
+def bound(roles: None, kube: Kube, new_namespace: Callable[..., str]) -> str:
+    """A namespace whose owner has consented."""
+    name = new_namespace()
+    kube.create(consent(name))
+    return name
+
+
+def consent(namespace: str) -> dict[str, Any]:
+    return {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "RoleBinding",
+        "metadata": {"name": "secure-redis-operator", "namespace": namespace},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "secure-redis-namespace"},
+        "subjects": [{"kind": "ServiceAccount", "name": OPERATOR, "namespace": RELEASE_NAMESPACE}],
+    }
+
+
+@pytest.fixture
+async def client(kubeconfig: Path) -> AsyncIterator[KubeClient]:
+    opened = KubeClient(await connect(kubeconfig))
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def make(kube: Kube, bound: str) -> Callable[..., SecureRedisCache]:
+    """Creates a resource in the bound namespace and parses it."""
+
+    def create(name: str | None = None, namespace: str = bound, **spec: Any) -> SecureRedisCache:
+        body = {
+            "apiVersion": names.API_VERSION,
+            "kind": names.KIND,
+            "metadata": {"name": name or f"cache-{uuid.uuid4().hex[:8]}", "namespace": namespace},
+            "spec": {"resourceID": RESOURCE_ID, **spec},
+        }
+        resource = parse(kube.create(body))
+        assert isinstance(resource, SecureRedisCache)
+        return resource
+
+    return create

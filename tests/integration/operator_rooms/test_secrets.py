@@ -1,0 +1,271 @@
+"""The published Secret on a real API server: what apply does, and what it leaves behind."""
+
+import base64
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from pydantic import SecretBytes
+
+from secure_redis.api import names
+from secure_redis.api.reasons import Reason
+from secure_redis.api.resource import SecureRedisCache
+from secure_redis.domain.actions import ApplySecret, CreateSecret, DeleteSecret, ReleaseSecret
+from secure_redis.domain.observation import SecretFacts, Unknown
+from secure_redis.kube.client import ApiFailure, KubeClient
+from secure_redis.kube.secrets import Secrets
+from tests.kube import Kube
+
+CANARY = "canary-that-must-not-be-told"
+
+
+def labels(owner: SecureRedisCache, **more: str) -> dict[str, str]:
+    return {names.MANAGED_BY: names.MANAGER, names.CACHE_LABEL: owner.key.name, **more}
+
+
+def first(owner: SecureRedisCache, name: str = "orders", **data: str) -> CreateSecret:
+    values = {key: SecretBytes(value.encode()) for key, value in (data or {"password": CANARY}).items()}
+    return CreateSecret(name, values, labels(owner), {names.SECRET_VERSION: "1"})
+
+
+def later(owner: SecureRedisCache, secret: SecretFacts, adopt: bool = False, **data: str) -> ApplySecret:
+    values = {key: SecretBytes(value.encode()) for key, value in data.items()}
+    return ApplySecret(secret.name, secret.uid, values, labels(owner), {names.SECRET_VERSION: "2"}, adopt)
+
+
+def plain(secret: SecretFacts | None | Unknown) -> dict[str, str]:
+    assert isinstance(secret, SecretFacts)
+    return {key: value.get_secret_value().decode() for key, value in secret.data.items()}
+
+
+@pytest.fixture
+def secrets(client: KubeClient) -> Secrets:
+    return Secrets(client)
+
+
+async def created(secrets: Secrets, owner: SecureRedisCache, **data: str) -> SecretFacts:
+    made = await secrets.create(owner, first(owner, **data))
+    assert isinstance(made, SecretFacts), made
+    return made
+
+
+async def test_create_then_read_tells_owner_and_values(secrets: Secrets, make: Callable[..., SecureRedisCache]) -> None:
+    owner = make()
+    made = await created(secrets, owner, password="p1", host="h")
+    read = await secrets.read(owner.key.namespace, "orders")
+    assert read == made
+    assert plain(read) == {"password": "p1", "host": "h"}
+    assert (made.owner_uid, made.owner_name, made.owner_kind) == (owner.uid, owner.key.name, names.KIND)
+    assert made.type == names.SECRET_TYPE
+
+
+async def test_an_existing_secret_is_foreign_and_untouched(
+    secrets: Secrets, make: Callable[..., SecureRedisCache], kube: Kube
+) -> None:
+    owner = make()
+    namespace = owner.key.namespace
+    before = kube.create(
+        {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": "orders", "namespace": namespace},
+            "stringData": {"a": "b"},
+        }
+    )
+    refused = await secrets.create(owner, first(owner))
+    assert isinstance(refused, Unknown)
+    assert refused.reason is Reason.SECRET_FOREIGN
+    after = kube.get("Secret", "orders", namespace)
+    assert after is not None
+    assert after["metadata"]["resourceVersion"] == before["metadata"]["resourceVersion"]
+
+
+async def test_apply_replaces_all_data_also_keys_of_others(
+    secrets: Secrets, make: Callable[..., SecureRedisCache], kube: Kube
+) -> None:
+    owner = make()
+    namespace = owner.key.namespace
+    made = await created(secrets, owner, password="p1", old="gone")
+    tampered = {"data": {"added": base64.b64encode(b"x").decode(), "password": base64.b64encode(b"evil").decode()}}
+    kube.patch("Secret", "orders", {**tampered, "metadata": {"labels": {"team": "shop"}}}, namespace)
+    written = await secrets.apply(owner, later(owner, made, password="p2"))
+    assert plain(written) == {"password": "p2"}
+    stored = kube.get("Secret", "orders", namespace)
+    assert stored is not None
+    assert set(stored["data"]) == {"password"}
+    assert stored["metadata"]["labels"]["team"] == "shop", "others' labels are not ours to remove"
+    assert stored["metadata"]["annotations"][names.SECRET_VERSION] == "2"
+
+
+async def test_apply_of_what_is_there_writes_nothing(secrets: Secrets, make: Callable[..., SecureRedisCache]) -> None:
+    owner = make()
+    made = await created(secrets, owner, password="p1")
+    once = await secrets.apply(owner, later(owner, made, password="p2"))
+    twice = await secrets.apply(owner, later(owner, made, password="p2"))
+    assert isinstance(once, SecretFacts)
+    assert isinstance(twice, SecretFacts)
+    assert once.resource_version == twice.resource_version
+
+
+async def test_labels_of_an_earlier_wish_vanish(
+    secrets: Secrets, make: Callable[..., SecureRedisCache], kube: Kube
+) -> None:
+    owner = make()
+    wish = first(owner, password="p1")
+    made = await secrets.create(
+        owner, CreateSecret(wish.name, wish.data, labels(owner, tier="gold"), {**wish.annotations, "note": "n"})
+    )
+    assert isinstance(made, SecretFacts)
+    await secrets.apply(owner, later(owner, made, password="p1"))
+    stored = kube.get("Secret", "orders", owner.key.namespace)
+    assert stored is not None
+    assert stored["metadata"]["labels"] == labels(owner)
+    assert "note" not in stored["metadata"]["annotations"]
+
+
+async def test_apply_never_creates_and_never_hits_another_object(
+    secrets: Secrets, make: Callable[..., SecureRedisCache], kube: Kube
+) -> None:
+    owner = make()
+    namespace = owner.key.namespace
+    made = await created(secrets, owner, password="p1")
+    kube.delete("Secret", "orders", namespace)
+    missing = await secrets.apply(owner, later(owner, made, password="p2"))
+    assert isinstance(missing, Unknown)
+    assert kube.get("Secret", "orders", namespace) is None
+    kube.create({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "orders", "namespace": namespace}})
+    other = await secrets.apply(owner, later(owner, made, password="p2"))
+    assert isinstance(other, Unknown)
+    assert "replaced" in other.message
+    assert CANARY not in other.message
+    stored = kube.get("Secret", "orders", namespace)
+    assert stored is not None
+    assert not stored.get("data")
+
+
+async def test_an_immutable_secret_is_told(secrets: Secrets, make: Callable[..., SecureRedisCache], kube: Kube) -> None:
+    owner = make()
+    made = await created(secrets, owner, password="p1")
+    kube.patch("Secret", "orders", {"immutable": True}, owner.key.namespace)
+    refused = await secrets.apply(owner, later(owner, made, password=CANARY))
+    assert isinstance(refused, Unknown)
+    assert refused.reason is Reason.SECRET_IMMUTABLE
+    assert CANARY not in refused.message
+    seen = await secrets.read(owner.key.namespace, "orders")
+    assert isinstance(seen, SecretFacts)
+    assert seen.immutable
+
+
+async def test_an_earlier_life_of_the_resource_makes_way(
+    secrets: Secrets, make: Callable[..., SecureRedisCache], kube: Kube
+) -> None:
+    earlier = make("orders")
+    made = await created(secrets, earlier, password="p1")
+    dead = {"metadata": {"ownerReferences": [{**_reference(earlier), "uid": "00000000-0000-0000-0000-00000000dead"}]}}
+    kube.patch("Secret", "orders", dead, earlier.key.namespace)
+    adopted = await secrets.apply(earlier, later(earlier, made, adopt=True, password="p2"))
+    assert isinstance(adopted, SecretFacts), adopted
+    assert adopted.owner_uid == earlier.uid
+    stored = kube.get("Secret", "orders", earlier.key.namespace)
+    assert stored is not None
+    assert len(stored["metadata"]["ownerReferences"]) == 1
+
+
+def _reference(owner: SecureRedisCache) -> dict[str, Any]:
+    return {"apiVersion": names.API_VERSION, "kind": names.KIND, "name": owner.key.name, "controller": True}
+
+
+async def test_release_takes_only_our_reference_off(
+    secrets: Secrets, make: Callable[..., SecureRedisCache], kube: Kube
+) -> None:
+    owner = make()
+    made = await created(secrets, owner, password="p1")
+    config = kube.create(
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "namespace": owner.key.namespace}}
+    )
+    other = {"apiVersion": "v1", "kind": "ConfigMap", "name": "c", "uid": config["metadata"]["uid"]}
+    ours = {**_reference(owner), "uid": owner.uid}
+    kube.patch("Secret", "orders", {"metadata": {"ownerReferences": [other, ours]}}, owner.key.namespace)
+    assert await secrets.release(owner, ReleaseSecret("orders", made.uid)) is None
+    assert await secrets.release(owner, ReleaseSecret("orders", made.uid)) is None
+    stored = kube.get("Secret", "orders", owner.key.namespace)
+    assert stored is not None
+    assert [ref["name"] for ref in stored["metadata"]["ownerReferences"]] == ["c"]
+    assert set(stored["data"]) == {"password"}
+
+
+async def test_delete_hits_exactly_one_object(
+    secrets: Secrets, make: Callable[..., SecureRedisCache], kube: Kube
+) -> None:
+    owner = make()
+    namespace = owner.key.namespace
+    made = await created(secrets, owner, password="p1")
+    assert await secrets.delete(namespace, DeleteSecret("orders", "00000000-0000-0000-0000-000000000000")) is None
+    assert kube.get("Secret", "orders", namespace) is not None
+    assert await secrets.delete(namespace, DeleteSecret("orders", made.uid)) is None
+    assert kube.get("Secret", "orders", namespace) is None
+    assert await secrets.delete(namespace, DeleteSecret("orders", made.uid)) is None
+
+
+async def test_without_consent_the_binding_to_apply_is_printed(
+    secrets: Secrets, make: Callable[..., SecureRedisCache], new_namespace: Callable[..., str]
+) -> None:
+    owner = make(namespace=new_namespace())
+    for answer in (await secrets.read(owner.key.namespace, "orders"), await secrets.create(owner, first(owner))):
+        assert isinstance(answer, Unknown)
+        assert answer.reason is Reason.NAMESPACE_NOT_BOUND
+        assert "--clusterrole=secure-redis-namespace" in answer.message
+        assert "--serviceaccount=" in answer.message
+        assert f"--namespace={owner.key.namespace}" in answer.message
+
+
+async def test_a_terminating_namespace_is_told(
+    secrets: Secrets, make: Callable[..., SecureRedisCache], kube: Kube
+) -> None:
+    owner = make()
+    kube.patch(
+        names.KIND,
+        owner.key.name,
+        {"metadata": {"finalizers": ["example.test/hold"]}},
+        owner.key.namespace,
+        names.API_VERSION,
+    )
+    kube.delete("Namespace", owner.key.namespace)
+    refused = await secrets.create(owner, first(owner))
+    assert isinstance(refused, Unknown)
+    assert refused.reason is Reason.NAMESPACE_TERMINATING
+
+
+async def test_an_admission_refusal_is_told_without_data(
+    secrets: Secrets, make: Callable[..., SecureRedisCache]
+) -> None:
+    owner = make()
+    unlabelled = CreateSecret("orders", {"password": SecretBytes(CANARY.encode())}, {}, {})
+    refused = await secrets.create(owner, unlabelled)
+    assert isinstance(refused, Unknown)
+    assert refused.reason is Reason.SECRET_REFUSED, refused
+    assert "ValidatingAdmissionPolicy" in refused.message
+    assert CANARY not in refused.message
+    assert base64.b64encode(CANARY.encode()).decode() not in refused.message
+
+
+async def test_all_that_a_resource_published(secrets: Secrets, make: Callable[..., SecureRedisCache]) -> None:
+    owner, other = make(), make()
+    await created(secrets, owner, password="p1")
+    await secrets.create(owner, first(owner, "former", password="p0"))
+    await secrets.create(other, first(other, "theirs", password="p"))
+    published = await secrets.published_by(owner)
+    assert not isinstance(published, Unknown)
+    assert {secret.name for secret in published} == {"orders", "former"}
+
+
+async def test_a_validation_message_never_holds_a_value(client: KubeClient, bound: str) -> None:
+    body = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "Not Legal", "namespace": bound, "labels": {names.MANAGED_BY: CANARY + "!"}},
+        "type": names.SECRET_TYPE,
+    }
+    with pytest.raises(ApiFailure) as caught:
+        await client.create(f"/api/v1/namespaces/{bound}/secrets", body)
+    assert CANARY not in str(caught.value)

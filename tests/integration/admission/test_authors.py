@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from sandbox.waiting import wait_for
 from secure_redis.api import names
 from tests.integration.admission.conftest import NAMESPACE
 from tests.integration.crd.api import Api, Document
@@ -49,6 +50,15 @@ def author(admin: Api, *rules: Document) -> Api:
     }
     admin.apply(role).must()
     admin.apply(binding).must()
+    # The API server learns of roles by watching them: a moment later, under load a long one.
+    attributes = {"namespace": NAMESPACE, "group": names.GROUP, "resource": names.PLURAL, "verb": "create"}
+    review = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SubjectAccessReview",
+        "spec": {"user": user, "resourceAttributes": attributes},
+    }
+    path = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
+    wait_for(lambda: admin.call("POST", path, review).must()["status"]["allowed"], 30, f"the rights of {user}")
     return admin.named(user)
 
 

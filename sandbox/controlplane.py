@@ -1,17 +1,8 @@
-"""A real Kubernetes control plane on loopback: etcd, API server, controller manager and scheduler.
+"""A real Kubernetes control plane on loopback: etcd, API server, controller manager and scheduler."""
 
-`python -m sandbox.controlplane --directory D [--until-pid P]` runs one until it is told to end or P is gone.
-"""
-
-import argparse
-import dataclasses
-import os
 import secrets
-import select
 import shutil
-import signal
 import socket
-import sys
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -246,40 +237,3 @@ class ControlPlane:
             "--controllers=*,-nodeipam,-cloud-node-lifecycle",
             "--node-monitor-grace-period=3600s",  # no kubelet renews leases here
         ]
-
-
-@dataclasses.dataclass(frozen=True)
-class _Ending:
-    """Waits for a signal or for the end of another process, without polling."""
-
-    watched: int | None
-
-    def wait(self) -> None:
-        reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        signal.set_wakeup_fd(writer)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: None)
-        awaited = [reader]
-        if self.watched is not None:
-            try:
-                awaited.append(os.pidfd_open(self.watched))
-            except ProcessLookupError:
-                return
-        select.select(awaited, [], [])
-
-
-def main() -> int:
-    """Run a control plane in the foreground."""
-    parser = argparse.ArgumentParser(prog="python -m sandbox.controlplane", description=__doc__)
-    parser.add_argument("--directory", type=Path, required=True, help="where its data, logs and kubeconfigs go")
-    parser.add_argument("--version", default=DEFAULT_VERSION, choices=[DEFAULT_VERSION, FLOOR_VERSION])
-    parser.add_argument("--until-pid", type=int, help="end when this process is gone")
-    options = parser.parse_args()
-    with ControlPlane(options.directory, version=options.version) as plane:
-        print(f"KUBECONFIG={plane.cluster.kubeconfig}", flush=True)
-        _Ending(options.until_pid).wait()
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -7,7 +7,7 @@ import pytest
 
 from sandbox.waiting import wait_for
 from secure_redis.api import names
-from tests.integration.admission.conftest import NAMESPACE
+from tests.integration.admission.conftest import NAMESPACE, UNBOUND
 from tests.integration.crd.api import Api, Document
 
 RESOURCE_ID = (
@@ -35,12 +35,11 @@ def secrets(name: str, *verbs: str) -> Document:
     return {"apiGroups": [""], "resources": ["secrets"], "resourceNames": [name], "verbs": list(verbs)}
 
 
-def author(admin: Api, *rules: Document) -> Api:
-    """A user who may write caches in the namespace, and what else `rules` allow."""
-    user = f"author-{next(_numbers)}"
-    metadata = {"name": user, "namespace": NAMESPACE}
+def give(admin: Api, user: str, space: str, *rules: Document) -> None:
+    """Give a user rights in a namespace, and wait until the API server knows: it learns of roles by watching them."""
+    metadata = {"name": user, "namespace": space}
     group = "rbac.authorization.k8s.io"
-    role = {"apiVersion": f"{group}/v1", "kind": "Role", "metadata": metadata, "rules": [CACHES, *rules]}
+    role = {"apiVersion": f"{group}/v1", "kind": "Role", "metadata": metadata, "rules": list(rules)}
     binding = {
         "apiVersion": f"{group}/v1",
         "kind": "RoleBinding",
@@ -50,8 +49,9 @@ def author(admin: Api, *rules: Document) -> Api:
     }
     admin.apply(role).must()
     admin.apply(binding).must()
-    # The API server learns of roles by watching them: a moment later, under load a long one.
-    attributes = {"namespace": NAMESPACE, "group": names.GROUP, "resource": names.PLURAL, "verb": "create"}
+    resource, _, subresource = rules[0]["resources"][0].partition("/")
+    attributes = {"namespace": space, "group": rules[0]["apiGroups"][0], "verb": rules[0]["verbs"][0]}
+    attributes |= {"resource": resource, "subresource": subresource, "name": rules[0].get("resourceNames", [""])[0]}
     review = {
         "apiVersion": "authorization.k8s.io/v1",
         "kind": "SubjectAccessReview",
@@ -59,6 +59,12 @@ def author(admin: Api, *rules: Document) -> Api:
     }
     path = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
     wait_for(lambda: admin.call("POST", path, review).must()["status"]["allowed"], 30, f"the rights of {user}")
+
+
+def author(admin: Api, *rules: Document) -> Api:
+    """A user who may write caches in the namespace, and what else `rules` allow."""
+    user = f"author-{next(_numbers)}"
+    give(admin, user, NAMESPACE, CACHES, *rules)
     return admin.named(user)
 
 
@@ -95,14 +101,12 @@ def test_the_default_service_account_is_checked_too(admin: Api, spec: Document) 
 
 
 def test_rights_in_another_namespace_do_not_count(admin: Api) -> None:
-    user = author(admin)
-    role = {
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "Role",
-        "metadata": {"name": "x", "namespace": "default"},
-    }
-    admin.apply({**role, "rules": [tokens("orders")]}).must()
-    assert user.create(cache(**uses("orders")), dry_run=True).status == 403
+    user = f"author-{next(_numbers)}"
+    give(admin, user, NAMESPACE, CACHES)
+    give(admin, user, UNBOUND, tokens("orders"))
+    answer = admin.named(user).create(cache(**uses("orders")), dry_run=True)
+    assert answer.status == 403
+    assert 'to use the ServiceAccount "orders"' in answer.message
 
 
 def test_the_published_secret_needs_get_create_and_patch(admin: Api) -> None:

@@ -7,6 +7,7 @@ from sandbox.controlplane import _Port
 
 def listener(port: int, *, share: bool) -> socket.socket:
     server = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do, so that TIME_WAIT does not matter
     server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, int(share))
     server.bind(("127.0.0.1", port))
     server.listen()

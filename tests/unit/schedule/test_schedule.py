@@ -1,0 +1,395 @@
+"""The schedule, in virtual time (looptime): nothing here sleeps for real."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from secure_redis.api import names
+from secure_redis.api.resource import Key
+from secure_redis.reconciler.corridor import Next
+from secure_redis.schedule import Pace, Schedule, Snapshot, Trigger
+
+pytestmark = pytest.mark.looptime
+
+ORDERS = Key("shop", "orders")
+STEADY = Pace(jitter=0.0, spread=1e9, parallel=4, backoff=8.0, backoff_limit=64.0, gap=1.0)
+
+
+def body(key: Key = ORDERS, version: int = 1, generation: int = 1, uid: str = "u1", **meta: Any) -> dict[str, Any]:
+    metadata = {
+        "namespace": key.namespace,
+        "name": key.name,
+        "uid": uid,
+        "resourceVersion": str(version),
+        "generation": generation,
+        **meta,
+    }
+    return {"metadata": metadata, "spec": {}}
+
+
+class Passes:
+    """Stands where the corridor stands: notes each pass, answers what it was told to."""
+
+    def __init__(self, answer: Next | Callable[[Key], Awaitable[Next]] = Next(300.0)) -> None:
+        self.answer = answer
+        self.seen: list[tuple[float, Key, str, Trigger]] = []
+
+    async def __call__(self, key: Key, given: Any, trigger: Trigger) -> Next:
+        now = asyncio.get_running_loop().time()
+        self.seen.append((now, key, given["metadata"]["resourceVersion"], trigger))
+        return self.answer if isinstance(self.answer, Next) else await self.answer(key)
+
+    @property
+    def times(self) -> list[float]:
+        return [round(at - self.seen[0][0], 3) for at, *_ in self.seen]
+
+    @property
+    def versions(self) -> list[str]:
+        return [version for _, _, version, _ in self.seen]
+
+
+@asynccontextmanager
+async def running(schedule: Schedule) -> AsyncIterator[asyncio.Task[None]]:
+    task = asyncio.create_task(schedule.run())
+    await asyncio.sleep(0)
+    yield task
+    schedule.stop()
+    await task
+
+
+async def test_an_edit_is_looked_at_once_and_again_after_its_interval() -> None:
+    passes = Passes()
+    schedule = Schedule(passes, pace=STEADY)
+    async with running(schedule):
+        schedule.wake(ORDERS, body(), Trigger.EDIT)
+        await asyncio.sleep(650)
+    assert passes.times == [0, 300, 600]
+    assert [trigger for *_, trigger in passes.seen] == [Trigger.EDIT, Trigger.CLOCK, Trigger.CLOCK]
+
+
+async def test_what_we_write_ourselves_wakes_nobody() -> None:
+    passes = Passes()
+    schedule = Schedule(passes, pace=STEADY)
+    async with running(schedule):
+        schedule.wake(ORDERS, body(), Trigger.EDIT)
+        await asyncio.sleep(10)
+        changed = body(version=2, finalizers=[names.FINALIZER], annotations={"kubectl.kubernetes.io/x": "y"})
+        schedule.wake(ORDERS, {**changed, "status": {"observedGeneration": 1}}, Trigger.EDIT)
+        await asyncio.sleep(10)
+        assert len(passes.seen) == 1
+        schedule.wake(ORDERS, body(version=3, annotations={names.REFRESH: "1"}), Trigger.EDIT)
+        await asyncio.sleep(1)
+    assert passes.versions == ["1", "3"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"generation": 2},
+        {"deletionTimestamp": "2026-11-24T10:00:00Z"},
+        {"labels": {f"{names.GROUP}/x": "y"}},
+        {"uid": "u2"},
+    ],
+)
+async def test_what_others_change_wakes(change: dict[str, Any]) -> None:
+    passes = Passes()
+    schedule = Schedule(passes, pace=STEADY)
+    async with running(schedule):
+        schedule.wake(ORDERS, body(), Trigger.EDIT)
+        await asyncio.sleep(10)
+        schedule.wake(ORDERS, body(version=2, **change), Trigger.EDIT)
+        await asyncio.sleep(1)
+    assert passes.versions == ["1", "2"]
+
+
+async def test_wakes_during_a_pass_cause_exactly_one_more_with_the_newest_body() -> None:
+    async def slow(key: Key) -> Next:
+        await asyncio.sleep(5)
+        return Next(300.0)
+
+    passes = Passes(slow)
+    schedule = Schedule(passes, pace=STEADY)
+    async with running(schedule):
+        schedule.wake(ORDERS, body(), Trigger.EDIT)
+        await asyncio.sleep(1)
+        for version in (2, 3, 4):
+            schedule.wake(ORDERS, body(version=version, generation=version), Trigger.EDIT)
+        schedule.wake(ORDERS, None, Trigger.SECRET)
+        await asyncio.sleep(100)
+    assert passes.versions == ["1", "4"]
+    assert passes.times == [0, 5]
+    assert passes.seen[1][3] is Trigger.EDIT
+
+
+async def test_no_pass_starts_from_a_body_older_than_our_own_write() -> None:
+    async def writes(key: Key) -> Next:
+        schedule.written(key, body(version=10))
+        return Next(300.0)
+
+    passes = Passes(writes)
+    schedule = Schedule(passes, pace=STEADY)
+    async with running(schedule):
+        schedule.wake(ORDERS, body(), Trigger.EDIT)
+        await asyncio.sleep(1)
+        schedule.wake(ORDERS, body(version=9, annotations={names.REFRESH: "old"}), Trigger.EDIT)
+        await asyncio.sleep(1)
+        schedule.wake(ORDERS, None, Trigger.SECRET)
+        await asyncio.sleep(1)
+    assert passes.versions == ["1", "10"]
+
+
+async def test_an_edit_that_comes_back_with_our_write_is_not_lost() -> None:
+    async def writes(key: Key) -> Next:
+        schedule.written(key, body(version=10, generation=2))
+        return Next(300.0)
+
+    passes = Passes(writes)
+    schedule = Schedule(passes, pace=STEADY)
+    async with running(schedule):
+        schedule.wake(ORDERS, body(), Trigger.EDIT)
+        await asyncio.sleep(1)
+        schedule.wake(ORDERS, body(version=10, generation=2), Trigger.EDIT)  # the watch, late
+        await asyncio.sleep(10)
+    assert passes.versions == ["1", "10"]
+
+
+async def test_failures_back_off_and_success_resets() -> None:
+    failing = True
+
+    async def answer(key: Key) -> Next:
+        return Next(0.0, failed=True) if failing else Next(300.0)
+
+    passes = Passes(answer)
+    schedule = Schedule(passes, pace=STEADY, rng=Highest())
+    async with running(schedule):
+        schedule.wake(ORDERS, body(), Trigger.EDIT)
+        await asyncio.sleep(8 + 16 + 32 + 64 + 64 + 1)
+        assert passes.times == [0, 8, 24, 56, 120, 184]
+        assert passes.seen[1][3] is Trigger.RETRY
+        failing = False
+        await asyncio.sleep(64)
+        failing = True
+        await asyncio.sleep(309)
+    assert passes.times[-3:] == [248, 548, 556], "after a success back-off begins anew"
+
+
+async def test_retry_after_is_the_earliest_time() -> None:
+    passes = Passes(Next(0.0, failed=True, retry_after=100.0))
+    schedule = Schedule(passes, pace=STEADY)
+    async with running(schedule):
+        schedule.wake(ORDERS, body(), Trigger.EDIT)
+        await asyncio.sleep(150)
+    assert passes.times == [0, 100]
+
+
+async def test_an_exception_is_a_failed_pass_and_others_go_on(caplog: pytest.LogCaptureFixture) -> None:
+    async def answer(key: Key) -> Next:
+        if key == ORDERS:
+            raise RuntimeError("canary-of-an-exception")
+        return Next(50.0)
+
+    passes = Passes(answer)
+    other = Key("shop", "sessions")
+    schedule = Schedule(passes, pace=STEADY)
+    async with running(schedule):
+        schedule.wake(ORDERS, body(), Trigger.EDIT)
+        schedule.wake(other, body(other), Trigger.EDIT)
+        await asyncio.sleep(60)
+    assert sum(key == other for _, key, *_ in passes.seen) == 2
+    assert sum(key == ORDERS for _, key, *_ in passes.seen) >= 3
+    assert "canary-of-an-exception" not in caplog.text
+    assert "RuntimeError" in str([vars(record) for record in caplog.records])
+
+
+async def test_a_fatal_exception_ends_the_run() -> None:
+    class Lost(Exception):
+        pass
+
+    async def answer(key: Key) -> Next:
+        raise Lost
+
+    schedule = Schedule(Passes(answer), pace=STEADY, fatal=(Lost,))
+    task = asyncio.create_task(schedule.run())
+    schedule.wake(ORDERS, body(), Trigger.EDIT)
+    with pytest.raises(Lost):
+        await task
+
+
+async def test_namespaces_take_turns_and_passes_are_bounded() -> None:
+    at_once = most = 0
+
+    async def answer(key: Key) -> Next:
+        nonlocal at_once, most
+        at_once += 1
+        most = max(most, at_once)
+        await asyncio.sleep(1)
+        at_once -= 1
+        return Next(1e6)
+
+    passes = Passes(answer)
+    schedule = Schedule(passes, pace=Pace(parallel=2, jitter=0.0, spread=1e9))
+    for number in range(20):
+        key = Key("big", f"c{number}")
+        schedule.wake(key, body(key), Trigger.EDIT)
+    small = Key("small", "one")
+    schedule.wake(small, body(small), Trigger.EDIT)
+    async with running(schedule):
+        await asyncio.sleep(30)
+    order = [key for _, key, *_ in passes.seen]
+    assert len(order) == 21
+    assert most == 2
+    assert order.index(small) <= 2, "a namespace with one resource does not wait for one with twenty"
+
+
+async def test_first_looks_are_spread() -> None:
+    passes = Passes(Next(600.0))
+    schedule = Schedule(passes, pace=Pace(parallel=1000), rng=random.Random(7))
+    keys = [Key("shop", f"c{number}") for number in range(200)]
+    async with running(schedule):
+        for key in keys:
+            schedule.wake(key, body(key), Trigger.EDIT)
+        await asyncio.sleep(1)
+        assert len(passes.seen) == 200
+        await asyncio.sleep(700)
+    start = passes.seen[0][0]
+    second = [at - start for at, *_ in passes.seen[200:400]]
+    assert min(second) >= 300 - 1
+    fullest = max(sum(1 for at in second if low <= at < low + 30) for low in range(300, 660, 30))
+    assert fullest < 50, "no herd"
+
+
+async def test_secret_wakes_keep_a_distance() -> None:
+    passes = Passes()
+    schedule = Schedule(passes, pace=STEADY)
+    async with running(schedule):
+        schedule.wake(ORDERS, body(), Trigger.EDIT)
+        for _ in range(50):
+            await asyncio.sleep(0.1)
+            schedule.wake(ORDERS, None, Trigger.SECRET)
+        await asyncio.sleep(0.5)
+    assert 5 <= len(passes.seen) <= 7, "somebody who fights over the Secret does not make a busy loop"
+
+
+async def test_a_secret_of_an_unknown_resource_wakes_nobody() -> None:
+    passes = Passes()
+    schedule = Schedule(passes, pace=STEADY)
+    async with running(schedule):
+        schedule.wake(ORDERS, None, Trigger.SECRET)
+        await asyncio.sleep(10)
+    assert passes.seen == []
+
+
+async def test_forgotten_is_never_looked_at_and_told_after_its_last_pass() -> None:
+    async def slow(key: Key) -> Next:
+        await asyncio.sleep(5)
+        assert gone == []
+        return Next(10.0)
+
+    gone: list[Key] = []
+    passes = Passes(slow)
+    schedule = Schedule(passes, pace=STEADY, on_gone=gone.append)
+    async with running(schedule):
+        schedule.event(None, body())
+        await asyncio.sleep(1)
+        schedule.event("DELETED", body(version=2))
+        await asyncio.sleep(100)
+        assert len(passes.seen) == 1
+        assert gone == [ORDERS]
+        assert schedule.resources == 0
+
+
+async def test_a_resource_of_the_same_name_begins_after_the_last_pass_of_the_former() -> None:
+    at_once = 0
+
+    async def slow(key: Key) -> Next:
+        nonlocal at_once
+        at_once += 1
+        assert at_once == 1
+        await asyncio.sleep(5)
+        at_once -= 1
+        return Next(1000.0)
+
+    passes = Passes(slow)
+    schedule = Schedule(passes, pace=STEADY)
+    async with running(schedule):
+        schedule.event("ADDED", body())
+        await asyncio.sleep(1)
+        schedule.event("DELETED", body(version=2))
+        schedule.event("ADDED", body(version=3, uid="u2"))
+        await asyncio.sleep(50)
+    assert passes.versions == ["1", "3"]
+    assert passes.times == [0, 5]
+
+
+async def test_resync_finds_lost_deletions_and_lost_edits() -> None:
+    kept, lost, fresh = Key("a", "kept"), Key("a", "lost"), Key("a", "fresh")
+    gone: list[Key] = []
+
+    async def relist() -> Snapshot:
+        return Snapshot([body(kept, version=50, generation=2)], "60")
+
+    passes = Passes(Next(float("inf")))
+    schedule = Schedule(passes, pace=STEADY, relist=relist, on_gone=gone.append)
+    async with running(schedule):
+        schedule.event(None, body(kept, version=5))
+        schedule.event(None, body(lost, version=6))
+        schedule.event("ADDED", body(fresh, version=61))
+        await asyncio.sleep(700)
+    assert gone == [lost]
+    assert [(key, version) for _, key, version, _ in passes.seen[3:]] == [(kept, "50")]
+
+
+async def test_namespaces_with_resources_are_told() -> None:
+    told: list[set[str]] = []
+    schedule = Schedule(Passes(), pace=STEADY, on_namespaces=told.append)
+    schedule.event("ADDED", body(Key("a", "1")))
+    schedule.event("ADDED", body(Key("a", "2")))
+    schedule.event("ADDED", body(Key("b", "1")))
+    schedule.event("DELETED", body(Key("a", "1"), version=2))
+    schedule.event("DELETED", body(Key("a", "2"), version=2))
+    assert told == [{"a"}, {"a", "b"}, {"b"}]
+
+
+async def test_stop_drains_and_starts_nothing_more() -> None:
+    ended: list[Key] = []
+
+    async def slow(key: Key) -> Next:
+        await asyncio.sleep(5)
+        ended.append(key)
+        return Next(0.0)
+
+    passes = Passes(slow)
+    schedule = Schedule(passes, pace=STEADY)
+    task = asyncio.create_task(schedule.run(drain=20))
+    schedule.wake(ORDERS, body(), Trigger.EDIT)
+    await asyncio.sleep(1)
+    schedule.stop()
+    await task
+    assert ended == [ORDERS]
+    assert len(passes.seen) == 1
+
+
+async def test_a_pass_that_does_not_end_is_cut_off() -> None:
+    async def endless(key: Key) -> Next:
+        await asyncio.Event().wait()
+        return Next(0.0)
+
+    schedule = Schedule(Passes(endless), pace=STEADY)
+    task = asyncio.create_task(schedule.run(drain=20))
+    schedule.wake(ORDERS, body(), Trigger.EDIT)
+    await asyncio.sleep(1)
+    schedule.stop()
+    started = asyncio.get_running_loop().time()
+    await task
+    assert asyncio.get_running_loop().time() - started == pytest.approx(20, abs=1)
+
+
+class Highest(random.Random):
+    """Jitter at its upper end."""
+
+    def uniform(self, a: float, b: float) -> float:
+        return b

@@ -3,10 +3,10 @@
 import json
 import logging
 import time
-from collections.abc import AsyncIterable, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
-from urllib.parse import urljoin
+from urllib.parse import quote, urljoin
 
 from azure.core import AsyncPipelineClient
 from azure.core.rest import AsyncHttpResponse, HttpRequest
@@ -37,6 +37,7 @@ _LOG = logging.getLogger(__name__)
 T = TypeVar("T")
 
 API_VERSION: Final = "2024-11-01"  # the last stable one of Microsoft.Cache/redis
+_LIST: Final = f"/providers/Microsoft.Cache/redis?api-version={API_VERSION}"
 
 
 @dataclass(slots=True)
@@ -66,7 +67,10 @@ class Caches:
         client = self._client(identity, cache)
 
         async def call() -> CacheFacts:
-            return convert.cache_facts(await client.management.redis.get(cache.group, cache.name))
+            text: Any = await client.management.redis.get(
+                cache.group, cache.name, cls=lambda answer, _model, _headers: answer.http_response.text()
+            )
+            return convert.cache_facts(json.loads(text))
 
         outcome = await self._try(identity, call)
         if isinstance(outcome, NotFound):
@@ -77,13 +81,22 @@ class Caches:
         self, identity: Identity, subscription: str, group: str | None = None
     ) -> tuple[CacheFacts, ...] | Failure:
         """All caches of a subscription or a group: one walk over all pages. A broken page fails the walk."""
-        redis = self._client_for(identity, subscription).management.redis
+        client = self._client_for(identity, subscription)
+        within = "" if group is None else f"/resourceGroups/{quote(group, safe='')}"
+        first = f"{self._transport.cloud.resource_manager}/subscriptions/{subscription}{within}{_LIST}"
 
-        async def call() -> tuple[CacheFacts, ...]:
-            pages: AsyncIterable[Any] = (
-                redis.list_by_subscription() if group is None else redis.list_by_resource_group(group)
-            )
-            return tuple([convert.cache_facts(item) async for item in pages])
+        async def call() -> tuple[CacheFacts, ...] | Failure:
+            found: list[CacheFacts] = []
+            seen: set[str] = set()
+            url: str | None = first
+            while url is not None and url not in seen:
+                seen.add(url)
+                response = await client.raw.send_request(HttpRequest("GET", url))
+                if response.status_code != 200:
+                    return self._refusal(identity, response)
+                items, url = convert.page(json.loads(response.text()))
+                found.extend(items)
+            return tuple(found)
 
         return await self._try(identity, call)
 
@@ -198,7 +211,7 @@ class Caches:
             if response.status_code == 404:
                 return NotFound(Reason.CACHE_NOT_FOUND, "Azure has forgotten the operation")
             if response.status_code not in (200, 202, 204):
-                return classify_answer(response.status_code, response.headers, response.text(), Source.RESOURCE_MANAGER)
+                return self._refusal(identity, response)
             body = json.loads(response.text()) if response.text().strip() else None
             self._keep(key, response.headers)  # a running one repeats its URL, freshly signed
             return convert.operation_facts(response.status_code, body)
@@ -274,6 +287,11 @@ class Caches:
             self._operations.get(key, lambda: _Operation(url))
         else:
             _LOG.warning("Azure named an operation URL outside the configured cloud; it is not followed")
+
+    def _refusal(self, identity: Identity, response: AsyncHttpResponse) -> Failure:
+        if response.status_code == 401:
+            self._credentials.forget(identity)
+        return classify_answer(response.status_code, response.headers, response.text(), Source.RESOURCE_MANAGER)
 
     async def _try(self, identity: Identity, call: Callable[[], Awaitable[T | Failure]]) -> T | Failure:
         try:

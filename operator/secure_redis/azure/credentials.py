@@ -18,7 +18,7 @@ from secure_redis.azure.clouds import Cloud
 from secure_redis.azure.errors import classify
 from secure_redis.azure.failures import Denied, Failure, Guard, IdentityUnavailable, Refused, Source, Transient
 from secure_redis.azure.shelf import Shelf
-from secure_redis.azure.transport import Transport
+from secure_redis.azure.transport import TOTAL_SECONDS, Transport
 from secure_redis.domain.observation import Identity, NamespaceIdentity
 
 _LOG = logging.getLogger(__name__)
@@ -146,7 +146,7 @@ class Credentials:
                     ) from None
                 return await self._federate(identity.tenant_id, identity.client_id, assertion, scope, options)
             return await self._operator_token(scope, options)
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, TimeoutError) as error:
             # azure-identity on an answer that is no JSON, or with a tenant id that it does not take.
             raise Refused(
                 Transient(
@@ -175,7 +175,10 @@ class Credentials:
             raise Refused(Denied(Reason.NO_IDENTITY, "the operator has no Azure identity of its own", Guard.ROLE))
         if isinstance(self._operator, ManagedIdentity):
             # The SDK's own pipeline: the instance metadata service is at a link-local address, not in the cloud.
-            async with ManagedIdentityCredential(client_id=self._operator.client_id) as credential:
+            async with (
+                asyncio.timeout(TOTAL_SECONDS),
+                ManagedIdentityCredential(client_id=self._operator.client_id) as credential,
+            ):
                 token: AccessToken = await credential.get_token(scope, **options)
                 return token
         try:

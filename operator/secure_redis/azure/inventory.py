@@ -4,32 +4,14 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from enum import IntEnum
 
 from secure_redis.api.reasons import Reason
 from secure_redis.api.resource_id import CacheID
 from secure_redis.azure.cache import Caches
 from secure_redis.azure.errors import unknown
-from secure_redis.azure.failures import Denied, Guard, Missing, NotFound, Permanent
+from secure_redis.azure.failures import Denied, Guard, Missing, NotFound
 from secure_redis.azure.shelf import Shelf
 from secure_redis.domain.observation import CacheAbsent, CacheFacts, Identity, Unknown
-
-
-class Width(IntEnum):
-    """The widest scope that an identity can list."""
-
-    SUBSCRIPTION = 0
-    GROUP = 1
-    SINGLE = 2
-
-
-@dataclass(slots=True)
-class _Reach:
-    """What is known of one identity in one subscription (or, for groups, in one group)."""
-
-    width: Width = Width.SUBSCRIPTION
-    probed_at: float = 0.0
-    narrow_groups: dict[str, float] = field(default_factory=dict)  # group -> when its list was denied
 
 
 @dataclass(slots=True)
@@ -39,6 +21,7 @@ class _Listing:
     caches: dict[str, CacheFacts] = field(default_factory=dict)
     failure: Unknown | None = None
     failed_at: float = 0.0
+    denied_at: float | None = None  # this identity may not list this scope: remembered, asked for again slowly
 
 
 @dataclass(slots=True)
@@ -72,7 +55,6 @@ class Inventory:
         self._confirm = confirm_seconds
         self._probe = probe_seconds
         self._remember = remember_failure_seconds
-        self._reach: Shelf[tuple[Identity, str], _Reach] = Shelf(clock)
         self._listings: Shelf[tuple[Identity, str, str | None], _Listing] = Shelf(clock)
         self._entries: Shelf[tuple[Identity, str], _Entry] = Shelf(clock)
         self._written: dict[str, float] = {}  # cache -> our last write: what was read before is out of date
@@ -150,50 +132,41 @@ class Inventory:
     # --- lists --------------------------------------------------------------------------------------------------------
 
     async def _listed(self, identity: Identity, cache: CacheID, max_age: float) -> CacheFacts | Unknown | None:
-        """The cache from a list; None where no list can be had, or it does not hold the cache."""
-        reach = self._reach.get((identity, cache.subscription.lower()), _Reach)
-        group = cache.group.lower()
-        now = self._clock()
-        if reach.width is not Width.SUBSCRIPTION and now - reach.probed_at >= self._probe:
-            reach.width = Width.SUBSCRIPTION
-        if reach.width is Width.SUBSCRIPTION:
-            outcome = await self._walk(identity, cache, None, max_age)
-            if not isinstance(outcome, Denied):
-                return outcome
-            if reach.width is Width.SUBSCRIPTION:
-                reach.width, reach.probed_at = Width.GROUP, self._clock()
-        denied_at = reach.narrow_groups.get(group)
-        if denied_at is not None and self._clock() - denied_at < self._probe:
-            return None
-        outcome = await self._walk(identity, cache, cache.group, max_age)
-        if isinstance(outcome, Denied):
-            reach.narrow_groups[group] = self._clock()
-            return None
-        reach.narrow_groups.pop(group, None)
-        return outcome
+        """The cache from the widest list that the identity can read; None where there is none, or it omits it."""
+        for group in (None, cache.group):
+            listing = self._listings.get(
+                (identity, cache.subscription.lower(), None if group is None else group.lower()), _Listing
+            )
+            async with listing.lock:
+                failure = await self._walk(identity, cache.subscription, group, listing, max_age)
+                if failure is not None:
+                    return failure
+                if listing.denied_at is not None:
+                    continue  # next narrower
+                if listing.at is None or listing.at <= self._written.get(cache.key, -1.0):
+                    return None
+                return listing.caches.get(cache.key)
+        return None
 
     async def _walk(
-        self, identity: Identity, cache: CacheID, group: str | None, max_age: float
-    ) -> CacheFacts | Unknown | Denied | None:
-        scope = None if group is None else group.lower()
-        listing = self._listings.get((identity, cache.subscription.lower(), scope), _Listing)
-        oldest = self._written.get(cache.key)
-        async with listing.lock:
-            now = self._clock()
-            if listing.at is None or now - listing.at > max_age:
-                if listing.failure is not None and now - listing.failed_at < min(self._remember, max_age):
-                    return listing.failure
-                answer = await self._caches.walk(identity, cache.subscription, group)
-                if isinstance(answer, Denied) and answer.by is Guard.ROLE:
-                    listing.at, listing.caches = None, {}
-                    return answer
-                if isinstance(answer, NotFound) or (isinstance(answer, Permanent) and group is not None):
-                    return None  # the group is missing, or cannot be listed: a direct read says so in better words
-                if not isinstance(answer, tuple):
-                    listing.failure, listing.failed_at = unknown(answer), self._clock()
-                    return listing.failure
-                listing.at, listing.failure = now, None
-                listing.caches = {facts.resource_id.key: facts for facts in answer}
-            if oldest is not None and listing.at <= oldest:
+        self, identity: Identity, subscription: str, group: str | None, listing: _Listing, max_age: float
+    ) -> Unknown | None:
+        """Bring `listing` up to date; what the walk failed by, if it matters to whoever asked."""
+        now = self._clock()
+        if listing.denied_at is not None:
+            if now - listing.denied_at < self._probe:
                 return None
-            return listing.caches.get(cache.key)
+        elif listing.at is not None and now - listing.at <= max_age:
+            return None
+        elif listing.failure is not None and now - listing.failed_at < min(self._remember, max_age):
+            return listing.failure
+        answer = await self._caches.walk(identity, subscription, group)
+        listing.at, listing.caches, listing.failure, listing.denied_at = None, {}, None, None
+        if isinstance(answer, tuple):
+            listing.at = now
+            listing.caches = {facts.resource_id.key: facts for facts in answer}
+        elif isinstance(answer, Denied) and answer.by is Guard.ROLE:
+            listing.denied_at = now
+        elif not isinstance(answer, NotFound):  # a missing group: a direct read says so in better words
+            listing.failure, listing.failed_at = unknown(answer), self._clock()
+        return listing.failure

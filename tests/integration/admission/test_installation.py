@@ -7,10 +7,12 @@ import pytest
 from sandbox.cluster import Cluster
 from sandbox.waiting import wait_for
 from secure_redis.api import names
-from tests.chart.install import OPERATOR
+from tests.chart.install import OPERATOR, install, operator_of
 from tests.chart.render import RELEASE_NAMESPACE, pick, render
 from tests.integration.admission.conftest import NAMESPACE
+from tests.integration.admission.test_authors import CACHES, RESOURCE_ID, give, secrets, tokens
 from tests.integration.crd.api import Api, Document, path_of
+from tests.kube import Kube
 
 
 @pytest.mark.parametrize("values", [{}, {"runAsUser": None}], ids=["plain", "openshift"])
@@ -85,3 +87,36 @@ def test_a_real_token_of_the_operator_is_bound_like_the_name(admin: Api, control
 )
 def test_the_operator_may_not(operator: Api, method: str, path: str) -> None:
     assert operator.call(method, path).status == 403
+
+
+@pytest.mark.floor
+def test_roles_and_policies_work_on_the_floor(floor_kube: Kube, floor_control_plane: Cluster) -> None:
+    admin = Api(floor_control_plane)
+    install(admin, {"namespaces": [NAMESPACE]})
+    operator = operator_of(admin)
+    metadata = {"name": "floor", "namespace": NAMESPACE}
+    labels = {names.MANAGED_BY: names.MANAGER, names.CACHE_LABEL: "floor"}
+    secret = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {**metadata, "labels": labels},
+        "type": names.SECRET_TYPE,
+    }
+    operator.create(secret).must()
+    operator.merge(secret, {"data": {"host": ""}}).must()
+    assert "must carry the labels" in operator.merge(secret, {"metadata": {"labels": None}}).message
+    operator.delete(secret).must()
+
+    identifier = (
+        "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/x/providers/Microsoft.Cache/redis/x"
+    )
+    key_vault = {"uri": "https://shop.vault.azure.net", "secretName": "x"}
+    spec = {"resourceID": RESOURCE_ID, "authentication": {"keyVault": key_vault}}
+    cache = {"apiVersion": names.API_VERSION, "kind": names.KIND, "metadata": metadata, "spec": spec}
+    admin.create(cache, dry_run=True).must()
+    give(admin, "floor-author", NAMESPACE, CACHES)
+    assert 'to use the ServiceAccount "secure-redis"' in admin.named("floor-author").create(cache, dry_run=True).message
+    give(admin, "floor-reader", NAMESPACE, CACHES, tokens("secure-redis"), secrets("floor", "get", "create"))
+    assert "(patch is missing)" in admin.named("floor-reader").create(cache, dry_run=True).message
+    give(admin, "floor-owner", NAMESPACE, CACHES, tokens("secure-redis"), secrets("floor", "get", "create", "patch"))
+    admin.named("floor-owner").create(cache, dry_run=True).must()

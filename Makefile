@@ -59,3 +59,7 @@ clean-cache: ## Remove everything that was built or fetched; the next run makes 
 	[ -d "$$cache" ] || { echo "nothing to remove: no $$cache"; exit 0; }; \
 	[ -e "$$cache/venv.lock" ] || { echo "not removed: $$cache does not look like our cache (no venv.lock in it)" >&2; exit 1; }; \
 	echo "removing $$cache"; chmod -R u+w "$$cache"; rm -rf -- "$$cache"
+
+.PHONY: docs
+docs: ## Generate the reference pages of docs/ from the code and the CRD
+	$(PY) scripts/docs.py

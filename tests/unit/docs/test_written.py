@@ -1,0 +1,95 @@
+"""Written pages: links lead somewhere, and every example of our kind is one that the schema takes."""
+
+import itertools
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import jsonschema
+import pytest
+import yaml
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+from secure_redis.api import names
+
+ROOT = Path(__file__).parents[3]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+CRD: dict[str, Any] = yaml.safe_load((ROOT / "crds/secureredis.io_securerediscaches.yaml").read_text())
+SCHEMA: dict[str, Any] = CRD["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+MARKDOWN = MarkdownIt("commonmark").enable("table")
+
+
+def tokens(page: Path) -> Iterator[Token]:
+    for token in MARKDOWN.parse(page.read_text(encoding="utf-8")):
+        yield token
+        yield from token.children or ()
+
+
+def headings(page: Path) -> set[str]:
+    """Anchors of a page as GitHub and GitLab make them."""
+    parsed = MARKDOWN.parse(page.read_text(encoding="utf-8"))
+    texts = (after.content for before, after in itertools.pairwise(parsed) if before.type == "heading_open")
+    return {re.sub(r"[^\w\- ]", "", text.lower()).replace(" ", "-") for text in texts}
+
+
+def strict(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema as `fieldValidation: Strict` takes it: a field that it does not know is an error."""
+    copy: dict[str, Any] = {
+        key: [strict(part) if isinstance(part, dict) else part for part in value]
+        if isinstance(value, list)
+        else strict(value)
+        if isinstance(value, dict)
+        else value
+        for key, value in schema.items()
+    }
+    if isinstance(copy.get("properties"), dict) and copy.get("type") == "object":
+        copy["additionalProperties"] = False
+    return copy
+
+
+SPEC = strict(SCHEMA["properties"]["spec"])
+
+
+def objects(page: Path) -> Iterator[dict[str, Any]]:
+    """Objects of our kind in the YAML blocks of a page."""
+    for token in tokens(page):
+        if token.type == "fence" and token.info.strip() in {"yaml", "yml"}:
+            for document in yaml.safe_load_all(token.content):
+                if isinstance(document, dict) and document.get("kind") == names.KIND:
+                    yield document
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_relative_links_lead_somewhere(page: Path) -> None:
+    broken = []
+    for token in tokens(page):
+        target = token.attrGet("href") if token.type == "link_open" else None
+        if not isinstance(target, str) or urlsplit(target).scheme:
+            continue
+        parts = urlsplit(target)
+        there = (page.parent / unquote(parts.path)).resolve() if parts.path else page
+        found = there.exists() and there.is_relative_to(ROOT)
+        if found and parts.fragment and there.suffix == ".md":
+            found = parts.fragment in headings(there)
+        if not found:
+            broken.append(target)
+    assert broken == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_examples_of_our_kind_fit_the_schema(page: Path) -> None:
+    for document in objects(page):
+        assert document["apiVersion"] == names.API_VERSION
+        jsonschema.Draft202012Validator(SPEC).validate(document["spec"])
+
+
+def test_the_check_of_examples_can_fail() -> None:
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.Draft202012Validator(SPEC).validate({"resourceID": "x", "network": {"publicAcess": "Enabled"}})
+
+
+def test_there_are_examples_to_check() -> None:
+    assert sum(1 for page in PAGES for _ in objects(page)) >= 4

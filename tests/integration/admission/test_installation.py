@@ -107,9 +107,6 @@ def test_roles_and_policies_work_on_the_floor(floor_kube: Kube, floor_control_pl
     assert "must carry the labels" in operator.merge(secret, {"metadata": {"labels": None}}).message
     operator.delete(secret).must()
 
-    identifier = (
-        "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/x/providers/Microsoft.Cache/redis/x"
-    )
     key_vault = {"uri": "https://shop.vault.azure.net", "secretName": "x"}
     spec = {"resourceID": RESOURCE_ID, "authentication": {"keyVault": key_vault}}
     cache = {"apiVersion": names.API_VERSION, "kind": names.KIND, "metadata": metadata, "spec": spec}

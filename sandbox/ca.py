@@ -1,0 +1,78 @@
+"""The sandbox's own certificate authority: what Azure's public one is for the real thing."""
+
+import dataclasses
+import datetime
+import hashlib
+from pathlib import Path
+from typing import Self
+
+import trustme
+
+from sandbox.cache import locked
+
+_CERTIFICATE = "ca.crt"
+_KEY = "ca.key"
+
+
+@dataclasses.dataclass(frozen=True)
+class IssuedCertificate:
+    """PEM files: the certificate (with its chain) and its private key, the latter readable by us alone."""
+
+    cert_file: Path
+    key_file: Path
+
+
+class CertificateAuthority:
+    """Issues server certificates and keeps them in a directory. Several processes may use the same directory."""
+
+    def __init__(self, directory: Path, authority: trustme.CA) -> None:
+        self._directory = directory
+        self._authority = authority
+
+    @classmethod
+    def create_or_load(cls, directory: Path) -> Self:
+        """The authority kept in `directory`, made there if it is not yet. The directory becomes private."""
+        directory = directory.absolute()
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        certificate, key = directory / _CERTIFICATE, directory / _KEY
+        with locked(directory / ".lock"):
+            if certificate.exists() and key.exists():
+                return cls(directory, trustme.CA.from_pem(certificate.read_bytes(), key.read_bytes()))
+            authority = trustme.CA(organization_name="secure-redis sandbox")
+            _write(key, authority.private_key_pem.bytes(), 0o600)
+            _write(certificate, authority.cert_pem.bytes(), 0o644)  # last: its presence means complete
+            return cls(directory, authority)
+
+    @property
+    def ca_file(self) -> Path:
+        """The authority's certificate (PEM): what a client must trust."""
+        return self._directory / _CERTIFICATE
+
+    def issue(self, *names: str, expired: bool = False) -> IssuedCertificate:
+        """A server certificate for these names: DNS names (`*.x.test` too) or IP addresses; the same one each time.
+
+        `expired` gives one that ended yesterday, for the case where a server's owner forgot it.
+        """
+        if not names:
+            raise ValueError("a certificate needs at least one name")
+        tag = hashlib.sha256("\n".join([*names, "expired" if expired else ""]).encode()).hexdigest()[:24]
+        issued = IssuedCertificate(self._directory / f"{tag}.crt", self._directory / f"{tag}.key")
+        with locked(self._directory / ".lock"):
+            if not issued.cert_file.exists():
+                today = datetime.datetime.now(datetime.UTC)
+                leaf = self._authority.issue_cert(
+                    *names,
+                    not_before=today - datetime.timedelta(days=30),
+                    not_after=today + datetime.timedelta(days=-1 if expired else 365),
+                )
+                _write(issued.key_file, leaf.private_key_pem.bytes(), 0o600)
+                _write(issued.cert_file, b"".join(pem.bytes() for pem in leaf.cert_chain_pems), 0o644)
+        return issued
+
+
+def _write(path: Path, content: bytes, mode: int) -> None:
+    scratch = path.with_name(f".{path.name}.new")
+    scratch.unlink(missing_ok=True)
+    scratch.touch(mode=mode)
+    scratch.write_bytes(content)
+    scratch.replace(path)

@@ -1,0 +1,81 @@
+"""Programs of the distribution (Debian, Ubuntu) without root: packages fetched and unpacked into the cache."""
+
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from sandbox.cache import cache_dir, locked, step
+
+_INSTALLED = Path("/var/lib/dpkg/status")
+# A line of `apt-get install --simulate`: Inst name[:arch] [old version] (version origin…).
+_CHOSEN = re.compile(r"^Inst (?P<name>\S+)(?: \[[^]]*\])? \((?P<version>\S+)", re.MULTILINE)
+
+
+class PackageError(RuntimeError):
+    """The package cannot be had here; the text says why."""
+
+
+def unpacked(package: str) -> Path:
+    """The directory into which `package`, and what it needs and this machine lacks, is unpacked; done once, cached.
+
+    Raises PackageError where there is no apt, the package is unknown, or nothing can be fetched.
+    """
+    home = cache_dir() / "debian" / package
+    done = home / ".complete"
+    if done.exists():
+        return home
+    for tool in ("apt-get", "dpkg-deb"):
+        if shutil.which(tool) is None:
+            raise PackageError(f"{package} cannot be fetched: this system has no {tool}")
+    with locked(home.with_name(f".{package}.lock"), f"waiting for another process that fetches {package}"):
+        if not done.exists():
+            with step(f"fetching the package {package}"):
+                _fetch(package, home)
+            done.touch()
+    return home
+
+
+def libraries(home: Path) -> str:
+    """The LD_LIBRARY_PATH value with which programs unpacked into `home` find the libraries unpacked with them."""
+    found = {str(file.parent) for pattern in ("lib/**/*.so*", "usr/lib/**/*.so*") for file in home.glob(pattern)}
+    return ":".join(sorted(found))
+
+
+def _fetch(package: str, home: Path) -> None:
+    shutil.rmtree(home, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix="apt-", dir=cache_dir()) as scratch:
+        apt = _private_apt(Path(scratch))
+        _run([*apt, "update", "-qq"], scratch)
+        plan = _run([*apt, "install", "--simulate", "--reinstall", "--no-install-recommends", package], scratch)
+        chosen = [f"{match['name']}={match['version']}" for match in _CHOSEN.finditer(plan)]
+        _run([*apt, "download", "-qq", *(chosen or [package])], scratch)
+        home.mkdir(parents=True)
+        for archive in sorted(Path(scratch).glob("*.deb")):
+            _run(["dpkg-deb", "--extract", str(archive), str(home)], scratch)
+
+
+def _private_apt(scratch: Path) -> list[str]:
+    """An apt-get with state and cache of its own: needs no root and leaves the machine's alone."""
+    for part in ("state/lists/partial", "cache/archives/partial"):
+        (scratch / part).mkdir(parents=True)
+    config = scratch / "apt.conf"
+    # Hooks of the machine's configuration would act on the machine's own cache.
+    hooks = ["APT::Update::Pre-Invoke", "APT::Update::Post-Invoke", "APT::Update::Post-Invoke-Success"]
+    hooks += ["DPkg::Pre-Invoke", "DPkg::Post-Invoke", "DPkg::Pre-Install-Pkgs"]
+    config.write_text(
+        "".join(f"#clear {hook};\n" for hook in hooks)
+        + f'Dir::State "{scratch}/state";\nDir::State::lists "lists/";\nDir::State::status "{_INSTALLED}";\n'
+        + f'Dir::Cache "{scratch}/cache";\nDebug::NoLocking "true";\nAPT::Sandbox::User "root";\n'
+        + 'Acquire::Languages "none";\n'
+    )
+    return ["apt-get", f"--config-file={config}"]
+
+
+def _run(argv: list[str], cwd: str) -> str:
+    done = subprocess.run(argv, cwd=cwd, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    if done.returncode != 0:
+        said = done.stderr.strip().splitlines()
+        raise PackageError(f"`{argv[0]}` failed with code {done.returncode}: {said[-1] if said else 'no message'}")
+    return done.stdout

@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from secure_redis.api.resource import SecureRedisCache, parse
+from secure_redis.api.resource_id import CacheID, InvalidResourceID
 from tests.integration.crd.api import Api, Document
 
 CORPUS = Path(__file__).parent
@@ -24,6 +26,9 @@ def load(path: Path) -> Document:
 def accepts(api: Api, path: Path) -> None:
     answer = api.create(load(path), dry_run=True)
     assert answer.status == 201, answer.message
+    stored = answer.must()
+    stored["metadata"].setdefault("resourceVersion", "1")  # a dry run gives none
+    assert isinstance(parse(stored), SecureRedisCache), "the code refuses what the schema accepts"
 
 
 def refuses(api: Api, path: Path) -> None:
@@ -41,6 +46,12 @@ def test_accepted(api: Api, path: Path) -> None:
 @pytest.mark.parametrize("path", objects("rejected"), ids=lambda path: path.stem)
 def test_rejected(api: Api, path: Path) -> None:
     refuses(api, path)
+
+
+@pytest.mark.parametrize("path", sorted((CORPUS / "rejected").glob("resource-id-*.yaml")), ids=lambda path: path.stem)
+def test_the_code_refuses_the_same_resource_ids(path: Path) -> None:
+    with pytest.raises(InvalidResourceID):
+        CacheID.parse(load(path)["spec"].get("resourceID", ""))
 
 
 @pytest.mark.parametrize("path", objects("accepted"), ids=lambda path: path.stem)

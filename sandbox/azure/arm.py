@@ -1,0 +1,31 @@
+"""The resource manager's routes."""
+
+from sandbox.azure import arm_redis, arm_resources
+from sandbox.azure.answers import Answer, Refusal
+from sandbox.azure.arm_common import authenticate, headers
+from sandbox.azure.call import Call
+
+
+async def handle(call: Call) -> Answer:
+    """Answer a request to the management host. Path keywords ignore case, as ARM's do."""
+    try:
+        authenticate(call)
+        answer = await _route(call)
+    except Refusal as refusal:
+        answer = refusal.answer
+    return Answer(answer.status, answer.body, {**headers(call), **answer.headers})
+
+
+async def _route(call: Call) -> Answer:
+    parts = [part for part in call.path.split("/") if part]
+    lower = [part.lower() for part in parts]
+    match lower:
+        case ["tenants"] | ["subscriptions"]:
+            return arm_resources.top(call, lower[0])
+        case ["subscriptions", _, "providers", "microsoft.cache", "redis" | "locations" | "checknameavailability", *_]:
+            return await arm_redis.subscription_route(call, parts[1], parts[4:])
+        case ["subscriptions", _, "resourcegroups", _, "providers", "microsoft.cache", "redis", *_]:
+            return await arm_redis.group_route(call, parts[1], parts[3], parts[7:])
+        case ["subscriptions", _, *_]:
+            return arm_resources.route(call, parts)
+    raise Refusal(404, "InvalidResourceType", "The resource type could not be found.")

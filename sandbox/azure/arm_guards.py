@@ -1,0 +1,106 @@
+"""What stands before every write to a cache: locks, policies, linked rights, the cache being busy."""
+
+from typing import Any
+
+from sandbox.azure import seeds
+from sandbox.azure.answers import Json, Refusal, cache_refusal
+from sandbox.azure.arm_common import may
+from sandbox.azure.authorization import covers
+from sandbox.azure.cache_state import CacheState
+from sandbox.azure.call import Call
+from sandbox.azure.operations import busy
+
+_ASSIGN = "Microsoft.ManagedIdentity/userAssignedIdentities/assign/action"
+_JOIN = "Microsoft.Network/virtualNetworks/subnets/join/action"
+
+
+def check_lock(call: Call, scope: str, operation: str) -> None:
+    """Raises Refusal 409 ScopeLocked. `operation`: write | delete | listKeys | regenerateKey."""
+    stopping = [
+        lock.scope
+        for lock in call.world.locks
+        if covers(lock.scope, scope) and (lock.level == "ReadOnly" or operation == "delete")
+    ]
+    if stopping:
+        verb = operation if operation == "delete" else "write"
+        raise Refusal(
+            409,
+            "ScopeLocked",
+            f"The scope '{scope}' cannot perform {verb} operation because following scope(s) are locked: "
+            f"'{','.join(stopping)}'. Please remove the lock and try again.",
+        )
+
+
+def check_busy(call: Call, cache: CacheState) -> None:
+    """Raises Refusal 409 Conflict while an operation runs."""
+    if busy(call.world, cache):
+        raise cache_refusal(
+            409,
+            "Conflict",
+            f"The resource '{cache.id}' is busy processing a previous update request or is undergoing system "
+            "maintenance.  As such, it is currently unable to accept the update request.  Please try again later.",
+            call.request_id,
+        )
+
+
+def check_policy(call: Call, scope: str, name: str, resulting: Json) -> None:
+    """Raises Refusal 403 if a policy denies the resource as it would become."""
+    for policy in call.world.policies:
+        if not covers(policy.scope, scope):
+            continue
+        if policy.field and _at(resulting, policy.field) != policy.value:
+            continue
+        assignment = f"{policy.scope}/providers/Microsoft.Authorization/policyAssignments/{policy.name}"
+        raise Refusal(
+            403,
+            "RequestDisallowedByPolicy",
+            f"Resource '{name}' was disallowed by policy. Policy identifiers: "
+            f'\'[{{"policyAssignment":{{"name":"{policy.name}","id":"{assignment}"}}}}]\'.',
+            details={"target": name},
+        )
+
+
+def _at(resource: Json, path: str) -> Any:
+    found: Any = resource
+    for part in path.split("."):
+        if not isinstance(found, dict):
+            return None
+        found = found.get(part)
+    return found
+
+
+def check_linked(call: Call, scope: str, body: Json) -> None:
+    """Raises Refusal 403 if the body names an identity or a subnet that the caller may not use."""
+    identity = body.get("identity") or {}
+    linked = [(_ASSIGN, str(one)) for one in (identity.get("userAssignedIdentities") or {})]
+    subnet = (body.get("properties") or {}).get("subnetId")
+    if subnet:
+        linked.append((_JOIN, str(subnet)))
+    for action, target in linked:
+        if may(call, action, target):
+            continue
+        assert call.principal is not None  # noqa: S101 - authenticated by the router
+        raise Refusal(
+            403,
+            "LinkedAuthorizationFailed",
+            f"The client '{call.principal.client_id}' with object id '{call.principal.object_id}' has permission to "
+            f"perform action 'Microsoft.Cache/redis/write' on scope '{scope}'; however, it does not have permission to "
+            f"perform action(s) '{action}' on the linked scope(s) '{target}' (respectively) or the linked scope(s) are "
+            "invalid.",
+        )
+
+
+def check_location(call: Call, given: Any) -> seeds.Region:
+    """The region of that name. Raises Refusal 400."""
+    region = call.world.region(given) if isinstance(given, str) else None
+    if not given:
+        raise Refusal(400, "LocationRequired", "The location property is required for this definition.")
+    if region is None:
+        offered = ",".join(r.name for r in call.world.regions.values())
+        raise Refusal(
+            400,
+            "LocationNotAvailableForResourceType",
+            f"The provided location '{given}' is not available for resource type 'Microsoft.Cache/Redis'. List of "
+            f"available regions for the resource type is '{offered}'.",
+        )
+    return region

@@ -1,0 +1,133 @@
+"""Microsoft.Cache/redis: routes and the calls that change nothing."""
+
+from sandbox.azure import arm_redis_children, arm_redis_write, operations, seeds
+from sandbox.azure.answers import Answer, Json, Refusal, cache_refusal
+from sandbox.azure.arm_common import REDIS_API_VERSIONS, api_version, authorize, group, may, page, subscription
+from sandbox.azure.arm_guards import check_lock
+from sandbox.azure.authorization import covers
+from sandbox.azure.cache_state import CacheState
+from sandbox.azure.call import Call
+
+_READ = "Microsoft.Cache/redis/read"
+
+
+async def subscription_route(call: Call, subscription_id: str, parts: list[str]) -> Answer:
+    """Below /subscriptions/{s}/providers/Microsoft.Cache."""
+    api_version(call, REDIS_API_VERSIONS)
+    found = subscription(call, subscription_id)
+    scope = seeds.subscription_scope(found.id)
+    match [call.method, *[part.lower() for part in parts]]:
+        case ["GET", "redis"]:
+            return _list(call, found, scope, None)
+        case ["POST", "checknameavailability"]:
+            authorize(call, "Microsoft.Cache/checknameavailability/action", scope)
+            return arm_redis_write.check_name(call)
+        case ["GET", "locations", _, "asyncoperations" | "operationresults" as kind, identifier]:
+            action = "asyncOperations" if kind == "asyncoperations" else "operationResults"
+            authorize(call, f"Microsoft.Cache/locations/{action}/read", scope)
+            return operations.show(call, identifier, results=kind == "operationresults")
+    raise _not_allowed()
+
+
+async def group_route(call: Call, subscription_id: str, group_name: str, parts: list[str]) -> Answer:
+    """Below /subscriptions/{s}/resourceGroups/{g}/providers/Microsoft.Cache/redis."""
+    version = api_version(call, REDIS_API_VERSIONS)
+    found = subscription(call, subscription_id)
+    if not parts:
+        if call.method != "GET":
+            raise _not_allowed()
+        return _list(call, found, seeds.group_scope(found.id, group_name), group_name)
+    scope = seeds.cache_scope(found.id, group_name, parts[0])
+    match [call.method, *[part.lower() for part in parts[1:]]]:
+        case ["GET"]:
+            authorize(call, _READ, scope)
+            return Answer(200, _get(call, found.id, group_name, parts[0]))
+        case ["POST", "listkeys"]:
+            authorize(call, "Microsoft.Cache/redis/listKeys/action", scope)
+            return _list_keys(call, existing(call, found.id, group_name, parts[0]))
+        case ["PUT"]:
+            authorize(call, "Microsoft.Cache/redis/write", scope)
+            return await arm_redis_write.put(call, found, group_name, parts[0], version)
+        case ["PATCH"]:
+            authorize(call, "Microsoft.Cache/redis/write", scope)
+            return await arm_redis_write.patch(call, found, existing(call, found.id, group_name, parts[0]), version)
+        case ["DELETE"]:
+            authorize(call, "Microsoft.Cache/redis/delete", scope)
+            return await arm_redis_write.delete(call, found, group_name, parts[0], version)
+        case ["POST", "regeneratekey"]:
+            authorize(call, "Microsoft.Cache/redis/regenerateKey/action", scope)
+            return await arm_redis_write.regenerate(call, found, existing(call, found.id, group_name, parts[0]))
+        case [_, "firewallrules" | "privateendpointconnections" | "patchschedules", *_]:
+            return await arm_redis_children.route(call, found, scope, parts, group_name)
+    raise _not_allowed()
+
+
+def existing(call: Call, subscription_id: str, group_name: str, name: str) -> CacheState:
+    """The cache as it is now. Raises Refusal 404 for a missing group or cache."""
+    group(call, subscription_id, group_name)
+    found = call.world.cache(subscription_id, group_name, name)
+    if found is None:
+        raise not_found(group_name, name)
+    return found
+
+
+def not_found(group_name: str, name: str) -> Refusal:
+    """ARM's words for a cache that is not there."""
+    return Refusal(
+        404,
+        "ResourceNotFound",
+        f"The Resource 'Microsoft.Cache/redis/{name}' under resource group '{group_name}' was not found. For more "
+        "details please go to https://aka.ms/ARMResourceNotFoundFix",
+    )
+
+
+def _get(call: Call, subscription_id: str, group_name: str, name: str) -> Json:
+    group(call, subscription_id, group_name)
+    behind = call.world.settings.stale_get_seconds
+    if behind <= 0:
+        return existing(call, subscription_id, group_name, name).show(call.world.names.domain)
+    wanted = seeds.cache_scope(subscription_id, group_name, name).lower()
+    for shown in _seen(call, behind):
+        if str(shown["id"]).lower() == wanted:
+            return shown
+    raise not_found(group_name, name)
+
+
+def _seen(call: Call, behind: float) -> list[Json]:
+    """Every cache as a reader sees it that is `behind` by so many seconds: gone ones still, new ones not yet."""
+    world = call.world
+    if behind <= 0:
+        return [cache.show(world.names.domain) for cache in world.caches.values()]
+    moment = world.timeline.now() - behind
+    gone = [c for c in world.ghosts if c.deleted_at is not None and c.deleted_at > moment]
+    alive = list(world.caches.values())
+    snapshots = [c.seen_at(moment) for c in [*alive, *(g for g in gone if g.name.lower() not in world.caches)]]
+    return [snapshot for snapshot in snapshots if snapshot is not None]
+
+
+def _list(call: Call, found: seeds.Subscription, scope: str, group_name: str | None) -> Answer:
+    world = call.world
+    if world.settings.list_needs_scope_right:
+        authorize(call, _READ, scope)
+    call.action = _READ
+    if group_name is not None:
+        group(call, found.id, group_name)
+    shown = [s for s in _seen(call, world.settings.stale_list_seconds) if covers(scope, str(s["id"]))]
+    readable = [s for s in shown if may(call, _READ, str(s["id"]))]
+    return page(call, sorted(readable, key=lambda s: str(s["name"]).lower()), world.settings.page_size)
+
+
+def _list_keys(call: Call, cache: CacheState) -> Answer:
+    check_lock(call, cache.scope, "listKeys")
+    if cache.keys_disabled and call.world.settings.list_keys_refused_when_disabled:
+        raise cache_refusal(
+            400,
+            "BadRequest",
+            "Access key authentication is disabled for this cache. Keys cannot be listed or regenerated.",
+            call.request_id,
+        )
+    return Answer(200, {"primaryKey": cache.keys["Primary"], "secondaryKey": cache.keys["Secondary"]})
+
+
+def _not_allowed() -> Refusal:
+    return Refusal(405, "HttpMethodNotSupported", "The http method is not supported at this address.")

@@ -1,0 +1,104 @@
+"""Injected faults: which request they hit, and what then happens to its answer."""
+
+import asyncio
+import re
+import uuid
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Kind = Literal["status", "html", "truncated", "hang", "reset", "delay"]
+
+
+class Fault(BaseModel):
+    """A fault. It matches by service, method, path and principal, lets `skip` requests pass, then hits `times`.
+
+    kind `status` answers `status` with `headers` and `body` (JSON); `html` a proxy's error page; `truncated` cuts the
+    real JSON in half; `hang` never answers; `reset` resets the connection; `delay`
+    answers `seconds` later (real time). `when`: before the request has any effect, or after it (the answer is lost).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str = Field(default_factory=lambda: uuid.uuid4().hex[:8])
+    service: Literal["entra", "arm", "vault"] | None = None
+    method: str | None = None
+    path: str = ""  # regular expression, searched in the path, ignoring case
+    principal: str | None = None
+    when: Literal["before", "after"] = "before"
+    skip: int = 0
+    times: int | None = 1  # None: until removed
+    kind: Kind = "status"
+    status: int = 500
+    headers: dict[str, str] = {}
+    body: Any = None
+    seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class _Active:
+    fault: Fault
+    seen: int = 0
+    hits: int = 0
+    lifted: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+@dataclass(slots=True)
+class Faults:
+    """The faults in force. A request is hit by the first that matches and is not used up."""
+
+    _active: dict[str, _Active] = field(default_factory=dict)
+
+    def add(self, fault: Fault) -> None:
+        """Put a fault in force. Raises re.error for a bad path expression."""
+        re.compile(fault.path)
+        self._active[fault.id] = _Active(fault)
+
+    def remove(self, identifier: str) -> None:
+        """Lift a fault; unknown ids are no error."""
+        active = self._active.pop(identifier, None)
+        if active is not None:
+            active.lifted.set()
+
+    def clear(self) -> None:
+        """Lift all faults."""
+        for identifier in list(self._active):
+            self.remove(identifier)
+
+    def hits(self) -> dict[str, int]:
+        """How often each fault in force has hit."""
+        return {identifier: active.hits for identifier, active in self._active.items()}
+
+    def lifted(self, identifier: str) -> asyncio.Event:
+        """Set once the fault is lifted; at once for an unknown one."""
+        active = self._active.get(identifier)
+        if active is not None:
+            return active.lifted
+        gone = asyncio.Event()
+        gone.set()
+        return gone
+
+    def take(self, service: str, method: str, path: str, principal: str | None) -> Fault | None:
+        """The fault that hits this request, if any; counts it."""
+        for active in self._active.values():
+            fault = active.fault
+            if not _matches(fault, service, method, path, principal):
+                continue
+            if fault.times is not None and active.hits >= fault.times:
+                continue
+            active.seen += 1
+            if active.seen <= fault.skip:
+                continue
+            active.hits += 1
+            return fault
+        return None
+
+
+def _matches(fault: Fault, service: str, method: str, path: str, principal: str | None) -> bool:
+    return (
+        fault.service in (None, service)
+        and (fault.method is None or fault.method.upper() == method)
+        and (fault.principal is None or fault.principal == principal)
+        and re.search(fault.path, path, re.IGNORECASE) is not None
+    )

@@ -1,0 +1,55 @@
+"""The simulator's switches. What is not verified about Azure has one, so that the suites can pass both ways."""
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Settings(BaseModel):
+    """Every duration is in seconds of the simulator's clock. `docs/assumptions.md` names each switch's evidence."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    # Long-running operations (real ones take minutes to an hour)
+    create_seconds: float = 0.4
+    update_seconds: float = 0.2
+    scale_seconds: float = 0.4
+    delete_seconds: float = 0.3
+    creating_seconds: float = 0.1  # how long a PUT's first state lasts before the operation reports InProgress
+
+    # What the next finished operation does: Succeeded | Failed | FailedWithoutError | SucceededButResourceFailed
+    operation_outcome: str = "Succeeded"
+    operation_error_code: str = "InternalServerError"
+    operation_error_message: str = "The operation failed."
+
+    # Reads
+    stale_get_seconds: float = 0.0
+    stale_list_seconds: float = 0.0
+    page_size: int = 100
+    put_returns_keys: bool = True
+    delete_missing_status: int = 204  # 404 is the other way
+
+    # Keys
+    regenerate_cuts_connections: bool = False
+    new_key_accepted_after_seconds: float = 0.0
+    old_key_refused_after_seconds: float = 0.0
+    disabling_keys_cuts_connections: bool = True
+    list_keys_refused_when_disabled: bool = True
+
+    # Refusals
+    retired_for_new_tenants: bool = True
+    name_reserved_after_delete_seconds: float = 0.0
+    cache_quota_per_subscription: int = 1000
+    busy_during_operation: bool = True
+    split_network_and_identity: bool = True
+    disabling_keys_needs_entra: bool = True
+    list_needs_scope_right: bool = True  # else a list shows what the caller may read
+
+    # Authorisation and tokens
+    role_propagation_seconds: float = 0.0
+    token_seconds: float = 3600.0
+    cae_token_seconds: float = 86400.0
+
+    # Key Vault
+    enforce_secret_dates: bool = False  # documented as informational
+    versions_page_size: int = 25
+    secrets_page_size: int = 25
+    regional_vault_limit_per_10s: int = 4000

@@ -1,0 +1,152 @@
+"""Reading caches and their keys with azure-mgmt-redis."""
+
+import pytest
+from azure.core.exceptions import ClientAuthenticationError, HttpResponseError, ResourceNotFoundError
+
+from sandbox.azure import Control, Fault, seeds
+from tests.contract.conftest import CLIENT, GROUP, OBJECT, SUBSCRIPTION, Sdk, cache_seed
+
+
+async def test_get_shows_a_cache_as_recorded_traffic_does_and_never_its_keys(sdk: Sdk, control: Control) -> None:
+    control.seed(cache_seed(tags={"team": "shop"}, primary_key="canary-primary", location="West US 2"))
+    async with sdk.redis() as client:
+        found = await client.redis.get(GROUP, "ORDERS")
+    assert found.id == f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.Cache/Redis/orders"
+    assert (found.type, found.location, found.provisioning_state) == ("Microsoft.Cache/Redis", "West US 2", "Succeeded")
+    assert (found.port, found.ssl_port, found.redis_version) == (6379, 6380, "6.0")
+    assert found.host_name == control.endpoints.redis_host("orders")
+    assert found.access_keys is None
+    assert found.tags == {"team": "shop"}
+
+
+async def test_list_follows_next_links_over_all_pages(sdk: Sdk, control: Control) -> None:
+    control.configure(page_size=2)
+    control.seed(*[cache_seed(f"cache{number}") for number in range(5)])
+    async with sdk.redis() as client:
+        by_subscription = [cache.name async for cache in client.redis.list_by_subscription()]
+        by_group = [cache.name async for cache in client.redis.list_by_resource_group(GROUP)]
+    assert by_subscription == by_group == [f"cache{number}" for number in range(5)]
+    assert len(control.requests(path="/providers/Microsoft.Cache/redis")) == 6
+
+
+async def test_list_keys_gives_both(sdk: Sdk, control: Control) -> None:
+    control.seed(cache_seed(primary_key="one", secondary_key="two"))
+    async with sdk.redis() as client:
+        keys = await client.redis.list_keys(GROUP, "orders")
+    assert (keys.primary_key, keys.secondary_key) == ("one", "two")
+    assert control.writes() == []
+
+
+async def test_missing_things_are_404_each_in_its_own_words(sdk: Sdk, control: Control) -> None:
+    async with sdk.redis() as client:
+        with pytest.raises(ResourceNotFoundError) as no_cache:
+            await client.redis.get(GROUP, "none")
+        with pytest.raises(ResourceNotFoundError) as no_group:
+            await client.redis.get("none", "none")
+    async with sdk.redis("7d2c5f5e-0000-4000-8000-00000000ffff") as client:
+        with pytest.raises(ResourceNotFoundError) as no_subscription:
+            await client.redis.get(GROUP, "none")
+    codes = [found.value.error.code for found in (no_cache, no_group, no_subscription) if found.value.error]
+    assert codes == ["ResourceNotFound", "ResourceGroupNotFound", "SubscriptionNotFound"]
+    assert "'Microsoft.Cache/redis/none' under resource group 'shop' was not found" in str(no_cache.value)
+
+
+async def test_without_the_right_403_names_action_and_scope(sdk: Sdk, control: Control) -> None:
+    control.seed(cache_seed())
+    control.unassign(OBJECT)
+    scope = seeds.cache_scope(SUBSCRIPTION, GROUP, "orders")
+    control.seed(seeds.RoleAssignment(object_id=OBJECT, scope=scope, actions=("Microsoft.Cache/redis/read",)))
+    async with sdk.redis() as client:
+        assert (await client.redis.get(GROUP, "orders")).name == "orders"
+        with pytest.raises(HttpResponseError) as refused:
+            await client.redis.list_keys(GROUP, "orders")
+        with pytest.raises(HttpResponseError) as listing:
+            [cache async for cache in client.redis.list_by_subscription()]
+    assert refused.value.status_code == listing.value.status_code == 403
+    assert refused.value.error is not None
+    assert refused.value.error.code == "AuthorizationFailed"
+    expected = f"The client '{CLIENT}' with object id '{OBJECT}' does not have authorization to perform action "
+    assert f"{expected}'Microsoft.Cache/redis/listKeys/action' over scope '{scope}'" in refused.value.message
+
+
+async def test_a_role_assignment_works_only_after_its_delay(sdk: Sdk, control: Control) -> None:
+    control.seed(cache_seed())
+    control.unassign(OBJECT)
+    scope = seeds.subscription_scope(SUBSCRIPTION)
+    control.seed(seeds.RoleAssignment(object_id=OBJECT, scope=scope, actions=("Microsoft.Cache/*/read",), delay=300))
+    async with sdk.redis() as client:
+        with pytest.raises(HttpResponseError, match="AuthorizationFailed"):
+            await client.redis.get(GROUP, "orders")
+        control.advance(301)
+        assert (await client.redis.get(GROUP, "orders")).name == "orders"
+
+
+async def test_stale_reads_show_the_past_for_as_long_as_the_switch_says(sdk: Sdk, control: Control) -> None:
+    control.seed(cache_seed())
+    control.configure(stale_get_seconds=60, stale_list_seconds=120)
+    async with sdk.redis() as client:
+        with pytest.raises(ResourceNotFoundError):
+            await client.redis.get(GROUP, "orders")
+        control.advance(61)
+        assert (await client.redis.get(GROUP, "orders")).name == "orders"
+        assert [cache async for cache in client.redis.list_by_subscription()] == []
+        control.portal_update("orders", {"enableNonSslPort": True})
+        assert (await client.redis.get(GROUP, "orders")).enable_non_ssl_port is False
+        control.advance(61)
+        assert (await client.redis.get(GROUP, "orders")).enable_non_ssl_port is True
+        control.portal_delete("orders")
+        assert (await client.redis.get(GROUP, "orders")).name == "orders"
+        control.advance(121)
+        with pytest.raises(ResourceNotFoundError):
+            await client.redis.get(GROUP, "orders")
+
+
+async def test_odd_states_are_shown_as_seeded(sdk: Sdk, control: Control) -> None:
+    control.seed(
+        cache_seed(
+            properties={"provisioningState": "Failed", "disableAccessKeyAuthentication": True},
+            redis_configuration={"authnotrequired": "true"},
+            absent=("minimumTlsVersion", "publicNetworkAccess"),
+        )
+    )
+    async with sdk.redis() as client:
+        found = await client.redis.get(GROUP, "orders")
+        with pytest.raises(HttpResponseError, match="Access key authentication is disabled"):
+            await client.redis.list_keys(GROUP, "orders")
+    assert found.provisioning_state == "Failed"
+    assert found.minimum_tls_version is None
+    assert found.public_network_access is None
+    assert found.redis_configuration is not None
+    assert found.redis_configuration.authnotrequired == "true"
+
+
+async def test_throttling_carries_retry_after(sdk: Sdk, control: Control) -> None:
+    control.seed(cache_seed())
+    body = {"error": {"code": "TooManyRequests", "message": "The request is being throttled."}}
+    control.add_fault(Fault(service="arm", method="GET", status=429, headers={"Retry-After": "17"}, body=body))
+    async with sdk.redis() as client:
+        with pytest.raises(HttpResponseError) as refused:
+            await client.redis.get(GROUP, "orders")
+        assert (await client.redis.get(GROUP, "orders")).name == "orders"
+    assert refused.value.status_code == 429
+    assert refused.value.response is not None
+    assert refused.value.response.headers["Retry-After"] == "17"
+
+
+async def test_a_claims_challenge_is_met_with_a_new_token(sdk: Sdk, control: Control) -> None:
+    control.seed(cache_seed())
+    async with sdk.redis() as client:
+        await client.redis.get(GROUP, "orders")
+        control.revoke_tokens(OBJECT)
+        await client.redis.get(GROUP, "orders")
+    assert [r.status for r in control.requests(service="arm")] == [200, 401, 200]
+    assert len(control.requests(service="entra")) == 2
+
+
+async def test_an_expired_token_is_refused(sdk: Sdk, control: Control) -> None:
+    control.seed(cache_seed())
+    async with sdk.redis() as client:
+        await client.redis.get(GROUP, "orders")
+        control.advance(2 * 86400)
+        with pytest.raises(ClientAuthenticationError, match="ExpiredAuthenticationToken"):
+            await client.redis.get(GROUP, "orders")

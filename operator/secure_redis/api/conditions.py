@@ -39,6 +39,7 @@ _UNREAD: Final = frozenset(
         Reason.AZURE_ERROR,
         Reason.SUBSCRIPTION_UNAVAILABLE,
         Reason.REQUEST_REFUSED,
+        Reason.UPDATING,  # our own write overtook the read
         Reason.INTERNAL_ERROR,
     }
 )
@@ -178,7 +179,7 @@ CONDITIONS: Final[Mapping[ConditionType, ConditionText]] = {
         "The Secret is published with a proven key.",
         "It is not, and the reason says why. A good Secret that was published earlier stays as it is.",
         "Key Vault, Azure or the Secret could not be read.",
-        _CREDENTIALS | {Reason.BUSY, Reason.LOCKED, Reason.DENIED_BY_POLICY},
+        _CREDENTIALS | {Reason.BUSY, Reason.LOCKED, Reason.DENIED_BY_POLICY, Reason.CACHE_NOT_FOUND},
         "No `spec.authentication`: no Secret was asked for.",
     ),
     ConditionType.COMPLIANT: ConditionText(

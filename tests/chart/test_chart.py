@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 import yaml
 
+from sandbox.chart.render import ROOT, Document, Refused, pick, render
 from secure_redis.api import names
 from secure_redis.cli.config import Config, load
-from tests.chart.render import ROOT, Document, Refused, pick, render
 
 CRD = yaml.safe_load((ROOT / "crds/secureredis.io_securerediscaches.yaml").read_text())
 OPERATOR = {"kind": "ServiceAccount", "name": "secure-redis-operator", "namespace": "secure-redis-system"}

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from sandbox.api import Api
+from sandbox.chart.render import CHART, RELEASE_NAMESPACE
 from sandbox.cluster import Cluster
 from sandbox.controlplane import ControlPlane
 from sandbox.helm import helm
-from tests.chart.render import CHART, RELEASE_NAMESPACE
-from tests.integration.crd.api import Api
 
 CRD = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/securerediscaches.secureredis.io"
 POLICIES = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies"

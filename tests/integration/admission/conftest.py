@@ -2,9 +2,9 @@
 
 import pytest
 
+from sandbox.api import Api
+from sandbox.chart.install import install, operator_of
 from sandbox.cluster import Cluster
-from tests.chart.install import install, operator_of
-from tests.integration.crd.api import Api
 
 NAMESPACE = "admission-shop"
 UNBOUND = "admission-unbound"

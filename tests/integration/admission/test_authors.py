@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from sandbox.api import Api, Document
 from sandbox.waiting import wait_for
 from secure_redis.api import names
 from tests.integration.admission.conftest import NAMESPACE, UNBOUND
-from tests.integration.crd.api import Api, Document
 
 RESOURCE_ID = (
     "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/shop/providers/Microsoft.Cache/redis/orders"

@@ -4,14 +4,14 @@ from typing import Any
 
 import pytest
 
+from sandbox.api import Api, Document, path_of
+from sandbox.chart.install import OPERATOR, install, operator_of
+from sandbox.chart.render import RELEASE_NAMESPACE, pick, render
 from sandbox.cluster import Cluster
 from sandbox.waiting import wait_for
 from secure_redis.api import names
-from tests.chart.install import OPERATOR, install, operator_of
-from tests.chart.render import RELEASE_NAMESPACE, pick, render
 from tests.integration.admission.conftest import NAMESPACE
 from tests.integration.admission.test_authors import CACHES, RESOURCE_ID, give, secrets, tokens
-from tests.integration.crd.api import Api, Document, path_of
 from tests.kube import Kube
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from sandbox.api import APPLY, Api, Document, path_of
 from secure_redis.api import names
 from tests.integration.admission.conftest import NAMESPACE, UNBOUND
-from tests.integration.crd.api import APPLY, Api, Document, path_of
 
 OURS = {names.MANAGED_BY: names.MANAGER, names.CACHE_LABEL: "orders"}
 _numbers = itertools.count()

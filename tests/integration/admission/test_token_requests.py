@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
+from sandbox.api import Answer, Api
 from secure_redis.api.names import TOKEN_AUDIENCE
 from tests.integration.admission.conftest import NAMESPACE, UNBOUND
-from tests.integration.crd.api import Answer, Api
 
 
 def request(api: Api, spec: dict[str, Any], space: str = NAMESPACE, name: str = "orders") -> Answer:

@@ -2,8 +2,8 @@
 
 import pytest
 
+from sandbox.api import Api
 from sandbox.cluster import Cluster
-from tests.integration.crd.api import Api
 from tests.kube import Kube
 
 

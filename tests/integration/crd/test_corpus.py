@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from sandbox.api import Api, Document
 from secure_redis.api.resource import SecureRedisCache, parse
 from secure_redis.api.resource_id import CacheID, InvalidResourceID
-from tests.integration.crd.api import Api, Document
 
 CORPUS = Path(__file__).parent
 EXAMPLES = Path(__file__).parents[3] / "examples"

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 import yaml
 
+from sandbox.api import Api, Document, path_of
 from sandbox.cluster import Cluster
 from sandbox.toolchain import kubectl
 from sandbox.waiting import wait_for
 from secure_redis.api import names
 from secure_redis.api.resource import SecureRedisCache, parse
-from tests.integration.crd.api import Api, Document, path_of
 from tests.integration.crd.test_structure import CRD, SCHEMA
 
 RESOURCE_ID = (

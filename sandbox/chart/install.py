@@ -1,8 +1,8 @@
 """The chart's roles and policies on a real API server, without Helm's bookkeeping and without a pod."""
 
+from sandbox.api import Api
+from sandbox.chart.render import RELEASE_NAMESPACE, Document, render
 from sandbox.waiting import wait_for
-from tests.chart.render import RELEASE_NAMESPACE, Document, render
-from tests.integration.crd.api import Api
 
 OPERATOR = "secure-redis-operator"  # the operator's ServiceAccount, in RELEASE_NAMESPACE
 _LEFT_OUT = {"Deployment", "CustomResourceDefinition"}  # nothing is run here; a fixture installs the CRD

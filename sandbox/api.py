@@ -1,4 +1,4 @@
-"""The Kubernetes API as the tests speak it: raw requests and raw answers, as any user."""
+"""The Kubernetes API as sandbox and tests speak it: raw requests and raw answers, as any user."""
 
 import json
 import ssl
@@ -36,7 +36,8 @@ class Answer:
 
     def must(self) -> Document:
         """The body of an answer that must be a success."""
-        assert self.ok, f"{self.status}: {self.message}"
+        if not self.ok:
+            raise AssertionError(f"{self.status}: {self.message}")
         return self.body
 
 

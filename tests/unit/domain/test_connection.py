@@ -124,6 +124,13 @@ def test_without_a_tls_endpoint_nothing_is_built(changes: dict[str, Any], reason
     assert data.reason is reason
 
 
+@pytest.mark.parametrize(("changes", "what"), [({"host_name": None}, "host name"), ({"tls_port": None}, "TLS port")])
+def test_the_refusal_names_what_is_missing(changes: dict[str, Any], what: str) -> None:
+    data = connection.build(resource(), cache(**changes), SecretStr(PRIMARY), vault=vault(), slot=None)
+    assert isinstance(data, Refusal)
+    assert what in data.message
+
+
 def test_the_port_is_the_observed_one() -> None:
     data = built(facts=cache(tls_port=10000))
     assert text(data, "port") == "10000"

@@ -2,7 +2,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from secure_redis.api.names import OWNER_TAG
@@ -134,6 +134,7 @@ def with_rules(*rules: dict[str, str]) -> Any:
         ),
         ([OFFICE], [replace(OFFICE_SEEN, end_ip="203.0.113.10")], "network.firewallRules[office]", SECURITY),
         ([OFFICE], [replace(OFFICE_SEEN, end_ip="203.0.113.8")], "network.firewallRules[office]", AVAILABILITY),
+        ([OFFICE], [replace(OFFICE_SEEN, start_ip="203.0.113.2")], "network.firewallRules[office]", AVAILABILITY),
         ([OFFICE], [replace(OFFICE_SEEN, start_ip="any")], "network.firewallRules[office]", SECURITY),
         (
             [OFFICE],
@@ -161,6 +162,8 @@ def test_firewall_rules_that_are_as_declared_or_not_declared_or_not_read() -> No
 
 
 @given(count=st.integers(0, 120), bad=st.booleans())
+@example(count=MOST_ENTRIES, bad=False)
+@example(count=MOST_ENTRIES, bad=True)
 def test_the_list_is_bounded_and_its_last_entry_counts_the_rest(count: int, bad: bool) -> None:
     tags = {f"tag{number}": "wanted" for number in range(count)}
     declared = provisioning(provision={**PROVISION, "tags": tags})
@@ -172,6 +175,12 @@ def test_the_list_is_bounded_and_its_last_entry_counts_the_rest(count: int, bad:
     if total > MOST_ENTRIES:
         assert found[-1].observed == f"{total - MOST_ENTRIES + 1} more differences"
         assert not found[-1].correctable
+
+
+def test_values_that_just_fit_are_whole() -> None:
+    name, value = "n" * (256 - len("provision.tags[]")), "v" * 256
+    found = only(drift(provisioning(provision={**PROVISION, "tags": {name: value}}), cache(tags={}), NOT_READ))
+    assert (found.path, found.declared) == (f"provision.tags[{name}]", value)
 
 
 def test_long_values_are_cut() -> None:

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
+from sandbox.api import Api
+from sandbox.chart.install import OPERATOR, install
+from sandbox.chart.render import RELEASE_NAMESPACE
 from sandbox.cluster import Cluster
 from secure_redis.api import names
 from secure_redis.api.resource import SecureRedisCache, parse
 from secure_redis.kube.client import KubeClient, connect
-from tests.chart.install import OPERATOR, install
-from tests.chart.render import RELEASE_NAMESPACE
-from tests.integration.crd.api import Api
 from tests.kube import Kube
 
 RESOURCE_ID = (
@@ -74,3 +74,9 @@ def make(kube: Kube, bound: str) -> Callable[..., SecureRedisCache]:
         return resource
 
     return create
+
+
+@pytest.fixture
+def control_plane_kubeconfig(crd_installed: None, control_plane: Cluster) -> Path:
+    """The administrator's: may watch Secrets everywhere."""
+    return control_plane.kubeconfig

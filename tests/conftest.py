@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.controlplane import FLOOR_VERSION, Cluster, ControlPlane, wait_for
-from tests.kube import Kube
+from tests.kube import Kube, KubeError
 
 ROOT = Path(__file__).parents[1]
 GROUP_VERSION = "secureredis.io/v1alpha1"
@@ -71,15 +71,30 @@ def floor_kube(floor_control_plane: Cluster) -> Kube:
 
 
 def install_crds(kube: Kube) -> None:
-    """Apply every CRD and wait until the API server has established it."""
+    """Apply every CRD and wait until the API server answers for it."""
     names = [kube.apply(path)["metadata"]["name"] for path in sorted((ROOT / "crds").glob("*.yaml"))]
-    wait_for(lambda: all(_established(kube, name) for name in names), 30, "the CRDs to be established")
+    wait_for(lambda: all(serves(kube, name) for name in names), 30, "the CRDs to be served")
 
 
-def _established(kube: Kube, name: str) -> bool:
-    found = kube.get("CustomResourceDefinition", name, api_version="apiextensions.k8s.io/v1") or {}
-    conditions = found.get("status", {}).get("conditions") or []  # null for a moment
-    return any(c["type"] == "Established" and c["status"] == "True" for c in conditions)
+def serves(kube: Kube, name: str) -> bool:
+    """Whether this CRD is established and each served version can be listed.
+
+    Established comes first: for a moment after it, and after each change of the schema, a list gets 429 "storage is
+    (re)initializing" (measured on 1.36).
+    """
+    found = kube.get("CustomResourceDefinition", name, api_version="apiextensions.k8s.io/v1")
+    conditions = (found or {}).get("status", {}).get("conditions") or []  # null for a moment
+    if found is None or not any(c["type"] == "Established" and c["status"] == "True" for c in conditions):
+        return False
+    spec = found["spec"]
+    try:
+        for version in (v["name"] for v in spec["versions"] if v["served"]):
+            kube.list(spec["names"]["kind"], api_version=f"{spec['group']}/{version}")
+    except KubeError as error:
+        if error.status in (404, 429):
+            return False
+        raise
+    return True
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 from kubernetes import config, dynamic
-from kubernetes.dynamic.exceptions import DynamicApiError
+from kubernetes.dynamic.exceptions import DynamicApiError, ResourceNotFoundError
 
 Document = dict[str, Any]
 Source = Document | str | Path  # one object: as it is, as YAML text, or a YAML file
@@ -106,7 +106,10 @@ class Kube:
         return self._path(document["apiVersion"], document["kind"], name, metadata.get("namespace"))
 
     def _path(self, api_version: str, kind: str, name: str | None, namespace: str | None) -> str:
-        resource = self._client.resources.get(api_version=api_version, kind=kind)
+        try:
+            resource = self._client.resources.get(api_version=api_version, kind=kind)
+        except ResourceNotFoundError:
+            raise KubeError(404, "NotFound", f"the server has no {kind} in {api_version}") from None
         return str(resource.path(name=name, namespace=namespace if resource.namespaced else None))
 
     def _call(self, method: str, path: str, body: Document | None = None, **options: Any) -> Document:

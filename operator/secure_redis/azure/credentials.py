@@ -18,7 +18,7 @@ from secure_redis.azure.clouds import Cloud
 from secure_redis.azure.errors import classify
 from secure_redis.azure.failures import Denied, Failure, Guard, IdentityUnavailable, Refused, Source, Transient
 from secure_redis.azure.shelf import Shelf
-from secure_redis.azure.transport import TOTAL_SECONDS, Transport
+from secure_redis.azure.transport import Transport
 from secure_redis.domain.observation import Identity, NamespaceIdentity
 
 _LOG = logging.getLogger(__name__)
@@ -176,7 +176,7 @@ class Credentials:
         if isinstance(self._operator, ManagedIdentity):
             # The SDK's own pipeline: the instance metadata service is at a link-local address, not in the cloud.
             async with (
-                asyncio.timeout(TOTAL_SECONDS),
+                asyncio.timeout(self._transport.timeouts.total),
                 ManagedIdentityCredential(client_id=self._operator.client_id) as credential,
             ):
                 token: AccessToken = await credential.get_token(scope, **options)

@@ -34,7 +34,7 @@ _WHAT_TO_DO: Final = {
     "7000222": "the client's secret has expired",
 }
 _THROTTLED: Final = {"50196", "90055"}
-_ISSUER_UNREACHABLE: Final = {"50166", "501661", "700030"}
+_ISSUER_UNREACHABLE: Final = {"50166", "501661", "700030", "7000272"}
 _ELSEWHERE: Final = {"90033", "50089", "90012", "90010"}
 
 

@@ -57,6 +57,7 @@ __all__ = [
 
 _RETIRING = re.compile(r"\bis retiring\b|no longer supported.{0,80}retir|AzureCacheForRedisRetirement", re.IGNORECASE)
 _BUSY = re.compile(r"\b(busy processing|undergoing system maintenance|try again later)\b", re.IGNORECASE)
+_KEYS_DISABLED = re.compile(r"access key authentication is disabled", re.IGNORECASE)
 _ACTION = re.compile(r"perform action '([^']+)'(?:.{0,10}over scope '([^']+)')?")
 _POLICY_NAME = re.compile(r'"policyAssignment"\s*:\s*\{\s*"name"\s*:\s*"([^"]+)"')
 
@@ -140,6 +141,8 @@ def _resource_manager(status: int, code: str, message: str, body: Mapping[str, A
     permanent = _PERMANENT_CODES.get(word)
     if _RETIRING.search(message):
         return Permanent(Reason.RETIRED, said)
+    if _KEYS_DISABLED.search(message):
+        return Permanent(Reason.ACCESS_KEYS_DISABLED, "access keys are disabled for this cache")
     if word == "missingsubscriptionregistration":
         return Permanent(
             Reason.SUBSCRIPTION_UNAVAILABLE,

@@ -1,6 +1,7 @@
 """One walk over a scope serves every resource in it. What a list omits proves nothing; a 404 is believed slowly."""
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -91,7 +92,12 @@ class Inventory:
 
     def _held(self, entry: _Entry, cache: CacheID, max_age: float) -> CacheFacts | CacheAbsent | None:
         now = self._clock()
-        if entry.at is None or now - entry.at > max_age or entry.at < self._written.get(cache.key, entry.at):
+        if (
+            entry.at is None
+            or max_age <= 0
+            or now - entry.at > max_age
+            or entry.at < self._written.get(cache.key, entry.at)
+        ):
             return None
         if entry.absent is not None:
             waited = entry.absent_since is not None and now - entry.absent_since >= self._confirm
@@ -105,7 +111,7 @@ class Inventory:
         async with entry.lock:
             if max_age is not None or (entry.at is not None and entry.at > asked):
                 # Somebody else's read, begun after we asked, is as good as our own.
-                held = self._held(entry, cache, 0.0 if max_age is None else max_age)
+                held = self._held(entry, cache, math.inf if max_age is None else max_age)
                 if held is not None:
                     return held
             began = self._clock()
@@ -156,7 +162,7 @@ class Inventory:
         if listing.denied_at is not None:
             if now - listing.denied_at < self._probe:
                 return None
-        elif listing.at is not None and now - listing.at <= max_age:
+        elif listing.at is not None and max_age > 0 and now - listing.at <= max_age:
             return None
         elif listing.failure is not None and now - listing.failed_at < min(self._remember, max_age):
             return listing.failure

@@ -86,7 +86,7 @@ class Vaults:
     async def current(
         self, identity: Identity, uri: str, name: str, version: str | None = None, *, max_age: float
     ) -> VaultSecretFacts | VaultSecretAbsent | Unknown:
-        """The newest version (or the pinned `version`), checked at most `max_age` seconds ago.
+        """The newest version (or the pinned `version`), checked at most `max_age` seconds ago (0: now).
 
         A disabled, expired or not yet valid version is answered as it is, with `value=None`: there is no falling back
         to an older one.
@@ -98,7 +98,7 @@ class Vaults:
         secret = self._secrets.get((identity, authority, name.lower(), version), _Secret)
         async with secret.lock:
             now = self._clock()
-            if secret.at is None or now - secret.at > max_age:
+            if secret.at is None or max_age <= 0 or now - secret.at > max_age:
                 if secret.failure is not None and now - secret.failed_at < min(self._remember, max_age):
                     return secret.failure
                 failed = await self._check(identity, uri, name, version, secret, now)

@@ -135,6 +135,11 @@ ARM_TABLE = [
         Permanent,
         Reason.SUBSCRIPTION_UNAVAILABLE,
     ),
+    (
+        arm(400, "BadRequest", "Access key authentication is disabled for this cache. Keys cannot be listed."),
+        Permanent,
+        Reason.ACCESS_KEYS_DISABLED,
+    ),
     (arm(409, "QuotaExceeded", "The quota is exceeded"), Permanent, Reason.QUOTA_EXCEEDED),
     (
         arm(400, "BadRequest", "Operation results in exceeding approved quota of caches"),

@@ -291,3 +291,19 @@ async def test_values_are_dropped_when_nobody_asks(world: World) -> None:
     world.script.on("GET", "/secrets/else/versions", challenged(world.script, says({"value": []})))
     await world.vaults.current(IDENTITY, world.script.vault, "else", max_age=60)
     assert [key[2] for key, _ in world.vaults._secrets.items()] == ["else"]
+
+
+async def test_a_write_is_not_repeated_when_the_connection_breaks(world: World) -> None:
+    listed(world, item(world, OLD, NOW))
+    readable(world, OLD)
+    await look(world)  # a connection to use again
+
+    async def broken(request: Any) -> Any:
+        request.transport.abort()
+        raise ConnectionResetError
+
+    world.script.on("PUT", SECRET, broken)
+    outcome = await world.vaults.store(IDENTITY, world.script.vault, NAME, SecretStr("x"), {})
+    assert isinstance(outcome, Unknown)
+    assert outcome.reason is Reason.AZURE_UNREACHABLE
+    assert len(world.script.calls("PUT")) == 1

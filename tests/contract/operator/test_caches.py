@@ -1,0 +1,269 @@
+"""Reads and writes of caches as the simulator answers them."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from sandbox.azure import Fault, seeds
+from secure_redis.api.reasons import Reason
+from secure_redis.azure.failures import Missing, NotFound
+from secure_redis.domain.observation import (
+    CacheAbsent,
+    CacheFacts,
+    FirewallRuleFacts,
+    ListedKeys,
+    OperationFacts,
+    Unknown,
+)
+
+from .conftest import OTHER_TENANT, READ, Site
+
+ALL = "Microsoft.Cache/redis/*"
+BODY: dict[str, Any] = {
+    "location": "westeurope",
+    "tags": {"secureredis-owner": "a.b"},
+    "properties": {
+        "sku": {"name": "Standard", "family": "C", "capacity": 1},
+        "enableNonSslPort": False,
+        "minimumTlsVersion": "1.2",
+        "publicNetworkAccess": "Enabled",
+    },
+}
+
+
+@pytest.fixture
+def owner(site: Site) -> Site:
+    site.allow("Microsoft.Cache/*")
+    return site
+
+
+async def finish(site: Site) -> OperationFacts:
+    """Follow the operation to its end, the clock put forward as far as it takes."""
+    for _ in range(50):
+        facts = await site.caches.operation(site.identity, site.cache)
+        assert facts is not None
+        if facts.status != "InProgress":
+            return facts
+        site.control.advance(10)
+    raise AssertionError("the operation does not end")
+
+
+async def test_the_life_of_a_cache(owner: Site) -> None:
+    site = owner
+    missing = await site.caches.read(site.identity, site.cache)
+    assert isinstance(missing, NotFound)
+    assert missing.what is Missing.RESOURCE
+    assert await site.caches.name_available(site.identity, site.cache) is True
+    site.control.configure(create_seconds=100, update_seconds=100, delete_seconds=100)
+
+    assert await site.caches.create(site.identity, site.cache, BODY) is None
+    first = await site.caches.operation(site.identity, site.cache)
+    assert first == OperationFacts("InProgress")
+    creating = await site.caches.read(site.identity, site.cache)
+    assert isinstance(creating, CacheFacts)
+    assert creating.provisioning_state == "Creating"
+    assert (await finish(site)).status == "Succeeded"
+    created = await site.caches.read(site.identity, site.cache)
+    assert isinstance(created, CacheFacts)
+    assert (created.provisioning_state, created.non_tls_port_enabled) == ("Succeeded", False)
+    assert created.tags == {"secureredis-owner": "a.b"}
+    assert created.host_name is not None
+    assert site.transport.cloud.allows_redis_host(created.host_name)
+    assert await site.caches.name_available(site.identity, site.cache) is False
+
+    assert await site.caches.update(site.identity, site.cache, {"properties": {"enableNonSslPort": True}}) is None
+    busy = await site.caches.update(site.identity, site.cache, {"properties": {"enableNonSslPort": False}})
+    assert isinstance(busy, Unknown)
+    assert busy.reason is Reason.BUSY
+    site.control.advance(200)
+    updated = await site.caches.read(site.identity, site.cache)
+    assert isinstance(updated, CacheFacts)
+    assert updated.non_tls_port_enabled is True
+    assert updated.public_network_access == "Enabled"  # nothing that was not asked for
+
+    assert await site.caches.delete(site.identity, site.cache) is None
+    assert (await finish(site)).status == "Succeeded"
+    assert isinstance(await site.caches.read(site.identity, site.cache), NotFound)
+    assert await site.caches.delete(site.identity, site.cache) is None
+    writes = [(request.method, request.status) for request in site.control.writes(site.mark)]
+    assert writes == [("PUT", 201), ("PATCH", 202), ("PATCH", 409), ("DELETE", 202), ("DELETE", 204)]
+
+
+async def test_a_failed_operation_tells_why(owner: Site) -> None:
+    owner.control.configure(
+        operation_outcome="Failed",
+        operation_error_code="InsufficientCapacity",
+        operation_error_message="No capacity. RequestID=0f8fad5b-d9cb-469f-a165-70867728950e",
+    )
+    assert await owner.caches.create(owner.identity, owner.cache, BODY) is None
+    assert await finish(owner) == OperationFacts("Failed", "InsufficientCapacity", "No capacity")
+    assert await owner.caches.operation(owner.identity, owner.cache) is None
+
+
+async def test_keys(owner: Site) -> None:
+    owner.add_cache(primary_key="canary-one", secondary_key="canary-two")
+    keys = await owner.caches.list_keys(owner.identity, owner.cache)
+    assert isinstance(keys, ListedKeys)
+    assert (keys.primary.get_secret_value(), keys.secondary.get_secret_value()) == ("canary-one", "canary-two")
+    owner.control.portal_update(owner.name, {"disableAccessKeyAuthentication": True})
+    disabled = await owner.caches.list_keys(owner.identity, owner.cache)
+    assert isinstance(disabled, Unknown)
+    assert disabled.reason is Reason.ACCESS_KEYS_DISABLED
+    assert owner.control.writes(owner.mark) == []
+
+
+async def test_firewall_rules(owner: Site) -> None:
+    site = owner
+    rules = tuple(seeds.FirewallRule(name=f"rule{n:03}", start="10.0.0.1", end="10.0.0.9") for n in range(7))
+    site.add_cache(firewall_rules=rules)
+    site.control.configure(page_size=3)
+    found = await site.caches.firewall_rules(site.identity, site.cache)
+    assert isinstance(found, tuple)
+    assert [rule.name for rule in found] == [rule.name for rule in rules]
+    office = FirewallRuleFacts("office", "10.1.0.1", "10.1.0.2")
+    assert await site.caches.put_firewall_rule(site.identity, site.cache, office) is None
+    assert await site.caches.delete_firewall_rule(site.identity, site.cache, "rule000") is None
+    assert await site.caches.delete_firewall_rule(site.identity, site.cache, "rule000") is None
+    found = await site.caches.firewall_rules(site.identity, site.cache)
+    assert isinstance(found, tuple)
+    assert office in found
+    assert len(found) == 7
+
+
+async def test_a_thousand_caches_are_one_walk(site: Site) -> None:
+    site.allow(READ)
+    names = [f"{site.name}-{number}" for number in range(1000)]
+    site.control.seed(*(seeds.Cache(subscription=site.subscription, group=site.group, name=name) for name in names))
+    facts = await asyncio.gather(*(site.inventory.cache(site.identity, site.id_of(name), max_age=60) for name in names))
+    assert {fact.resource_id.name for fact in facts if isinstance(fact, CacheFacts)} == set(names)
+    assert site.requests() == 10  # pages of 100
+
+
+async def test_an_identity_of_one_cache_reads_just_that(site: Site) -> None:
+    site.add_cache()
+    site.add_cache(f"{site.name}-x")
+    site.allow(READ, scope=site.cache.text)
+    assert isinstance(await site.inventory.cache(site.identity, site.cache, max_age=60), CacheFacts)
+    other = await site.inventory.cache(site.identity, site.id_of(f"{site.name}-x"), max_age=60)
+    assert isinstance(other, Unknown)
+    assert other.reason is Reason.AZURE_DENIED
+    assert site.requests() == 4  # two lists refused once, two single reads
+
+
+async def test_a_list_that_shows_only_what_one_may_read_proves_nothing(site: Site) -> None:
+    site.control.configure(list_needs_scope_right=False)
+    site.add_cache()
+    site.allow(READ, scope=site.cache.text)
+    assert isinstance(await site.inventory.cache(site.identity, site.cache, max_age=60), CacheFacts)
+    gone = await site.inventory.cache(site.identity, site.id_of(f"{site.name}-x"), max_age=60)
+    assert isinstance(gone, CacheAbsent | Unknown)
+
+
+async def test_gone_behind_our_back(site: Site) -> None:
+    site.add_cache()
+    site.allow(READ)
+    await site.inventory.cache(site.identity, site.cache, max_age=60)
+    site.control.portal_delete(site.name)
+    confirmed = []
+    for _ in range(2):
+        site.clock.now += 61
+        outcome = await site.inventory.cache(site.identity, site.cache, max_age=60)
+        assert isinstance(outcome, CacheAbsent)
+        confirmed.append(outcome.confirmed)
+    assert confirmed == [False, True]
+
+
+async def test_subscription_and_group_that_are_not_there(site: Site) -> None:
+    site.allow(READ)
+    outcome = await site.caches.read(site.identity, type(site.cache).parse(site.cache.text.replace("shop", "none")))
+    assert isinstance(outcome, NotFound | Unknown)
+    if isinstance(outcome, NotFound):
+        assert outcome.what is Missing.GROUP
+    site.control.seed(seeds.Subscription(id=site.subscription, tenant=OTHER_TENANT, state="Disabled"))
+    refused = await site.caches.create(site.identity, site.cache, BODY)
+    assert isinstance(refused, Unknown)
+
+
+async def test_refusals_of_a_create(owner: Site) -> None:
+    site = owner
+    scope = seeds.group_scope(site.subscription, site.group)
+
+    async def refused(body: dict[str, Any] = BODY) -> Unknown:
+        outcome = await site.caches.create(site.identity, site.cache, body)
+        assert isinstance(outcome, Unknown)
+        return outcome
+
+    policy, lock = f"p-{site.name}", f"l-{site.name}"
+    site.control.seed(seeds.Policy(scope=scope, name=policy, field="properties.publicNetworkAccess", value="Enabled"))
+    denied = await refused()
+    assert denied.reason is Reason.DENIED_BY_POLICY
+    assert policy in denied.message
+    site.control.remove_policy(policy)
+
+    site.control.seed(seeds.Lock(scope=scope, name=lock, level="ReadOnly"))
+    assert (await refused()).reason is Reason.LOCKED
+    site.control.unlock(lock)
+
+    site.control.take_name(site.name)
+    assert (await refused()).reason is Reason.NAME_TAKEN
+    assert await site.caches.name_available(site.identity, site.cache) is False
+
+    odd = {**BODY, "properties": {**BODY["properties"], "sku": {"name": "Gigantic", "family": "X", "capacity": 99}}}
+    outcome = await refused(odd)
+    assert (outcome.reason, outcome.permanent) == (Reason.REQUEST_REFUSED, True)
+
+    site.control.seed(
+        seeds.Subscription(id=site.subscription, tenant="99999999-8888-7777-6666-555555555555", registered=False)
+    )
+    assert (await refused()).reason is Reason.SUBSCRIPTION_UNAVAILABLE
+    assert not any("register" in request.path for request in site.control.requests(site.mark))
+
+
+async def test_a_linked_resource_that_may_not_be_used(site: Site) -> None:
+    site.allow("Microsoft.Cache/*")
+    identity = (
+        f"{seeds.group_scope(site.subscription, 'ids')}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/a"
+    )
+    body = {**BODY, "identity": {"type": "UserAssigned", "userAssignedIdentities": {identity: {}}}}
+    outcome = await site.caches.create(site.identity, site.cache, body)
+    assert isinstance(outcome, Unknown)
+    assert outcome.reason is Reason.AZURE_DENIED
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        (Fault(kind="html"), Reason.AZURE_ERROR),
+        (Fault(kind="truncated"), Reason.AZURE_ERROR),
+        (Fault(kind="reset"), Reason.AZURE_UNREACHABLE),
+        (Fault(kind="hang"), Reason.AZURE_UNREACHABLE),
+        (Fault(status=500), Reason.AZURE_ERROR),
+        (Fault(status=503), Reason.AZURE_ERROR),
+        (Fault(status=429, headers={"Retry-After": "11"}), Reason.AZURE_THROTTLED),
+        (Fault(status=200, body={"surprise": True}), Reason.AZURE_ERROR),
+    ],
+    ids=lambda value: value.kind + str(value.status) if isinstance(value, Fault) else str(value),
+)
+async def test_arm_in_trouble_is_an_unknown_and_asked_once(site: Site, fault: Fault, reason: Reason) -> None:
+    site.add_cache()
+    site.allow(READ)
+    with site.control.fault(fault.model_copy(update={"service": "arm", "times": None})):
+        outcome = await site.caches.read(site.identity, site.cache)
+    assert isinstance(outcome, Unknown)
+    assert outcome.reason is reason
+    assert not outcome.permanent
+    if fault.status == 429:
+        assert outcome.retry_after == 11
+        assert isinstance(await site.caches.read(site.identity, site.cache), Unknown)  # left alone
+        site.clock.now += 12
+    assert isinstance(await site.caches.read(site.identity, site.cache), CacheFacts)
+    assert site.requests(site.name) == (3 if fault.kind == "reset" else 2)  # aiohttp repeats a GET once
+
+
+async def test_a_write_whose_answer_is_lost_is_not_repeated(owner: Site) -> None:
+    with owner.control.fault(Fault(service="arm", method="PUT", kind="reset", when="after")):
+        outcome = await owner.caches.create(owner.identity, owner.cache, BODY)
+    assert isinstance(outcome, Unknown)
+    assert isinstance(await owner.caches.read(owner.identity, owner.cache), CacheFacts)
+    assert [request.method for request in owner.control.writes(owner.mark)] == ["PUT"]

@@ -25,7 +25,7 @@ Bind = tuple[str, str, bool]
 
 
 class NamespaceRefusedError(OSError):
-    """This system does not let this user have a mount namespace of its own."""
+    """The system does not let this user have a mount namespace of its own."""
 
 
 def enter(binds: Iterable[Bind]) -> None:
@@ -80,7 +80,7 @@ def main(arguments: list[str]) -> None:
         enter(tuple(bind) for bind in plan["binds"])
         if plan.get("chdir"):
             os.chdir(plan["chdir"])
-        os.execvp(program[0], program)
+        os.execvp(program[0], program)  # noqa: S606
     except OSError as error:
         print(f"sandbox: {program[0]} cannot start: {error}", file=sys.stderr)
         sys.exit(126 if isinstance(error, NamespaceRefusedError) else 127)

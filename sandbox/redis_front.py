@@ -1,0 +1,131 @@
+"""The TCP front of a cache: the real ports on its own address, open to whom the simulated network lets in.
+
+It never decrypts: bytes go to and from the redis-server as they are.
+"""
+
+import asyncio
+import contextlib
+import dataclasses
+import socket
+import struct
+from collections.abc import Awaitable, Callable
+
+from sandbox.redis_settings import RedisFault
+
+_CHUNK = 64 * 1024
+_HTTP = (
+    b"HTTP/1.1 400 Bad Request\r\nServer: proxy\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n<html></html>"
+)
+Backend = Callable[[], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]
+
+
+class FrontError(RuntimeError):
+    """The front cannot listen; the text says what is in the way."""
+
+
+@dataclasses.dataclass(eq=False)
+class _Connection:
+    client: str
+    writer: asyncio.StreamWriter
+    task: asyncio.Task[None] | None = None
+
+
+class Front:
+    """One listening port. `admits` decides by the client's source address, `connect` opens the way to the server."""
+
+    def __init__(self, address: str, port: int, admits: Callable[[str], bool], connect: Backend) -> None:
+        self._address = address
+        self._port = port
+        self._admits = admits
+        self._connect = connect
+        self._server: asyncio.Server | None = None
+        self._connections: set[_Connection] = set()
+        self.fault: RedisFault | None = None
+
+    async def open(self) -> None:
+        """Listen. Raises FrontError if the port is taken."""
+        try:
+            self._server = await asyncio.start_server(self._serve, self._address, self._port, limit=_CHUNK)
+        except OSError as error:
+            raise FrontError(
+                f"{self._address}:{self._port} cannot be listened on ({error.strerror}): "
+                "is there a server on this machine that listens on this port on all addresses?"
+            ) from error
+
+    async def close(self) -> None:
+        """Stop listening and drop every connection."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        await self._drop(list(self._connections))
+
+    async def enforce(self) -> None:
+        """Drop the connections of clients that are no longer let in."""
+        await self._drop([one for one in self._connections if not self._admits(one.client)])
+
+    async def _drop(self, connections: list[_Connection]) -> None:
+        tasks = []
+        for one in connections:
+            _reset(one.writer)
+            if one.task is not None:
+                one.task.cancel()
+                tasks.append(one.task)
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        client = writer.get_extra_info("peername")[0]
+        one = _Connection(client, writer, asyncio.current_task())
+        self._connections.add(one)
+        try:
+            if not self._admits(client) or self.fault is RedisFault.RESET:
+                _reset(writer)
+            elif self.fault is RedisFault.HANG:
+                while await reader.read(_CHUNK):
+                    pass
+            elif self.fault is RedisFault.HTTP:
+                await reader.read(_CHUNK)
+                writer.write(_HTTP)
+                await writer.drain()
+            else:
+                await self._forward(reader, writer)
+        except OSError:
+            _reset(writer)  # one side went away; so does the other
+        finally:
+            self._connections.discard(one)
+            writer.close()
+
+    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            behind_reader, behind_writer = await self._connect()
+        except (OSError, RuntimeError, TimeoutError):
+            _reset(writer)
+            return
+        ways = [
+            asyncio.create_task(_pump(reader, behind_writer)),
+            asyncio.create_task(_pump(behind_reader, writer)),
+        ]
+        try:
+            await asyncio.gather(*ways)
+        finally:
+            for way in ways:
+                way.cancel()
+            await asyncio.gather(*ways, return_exceptions=True)
+            behind_writer.close()
+
+
+async def _pump(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+    while data := await source.read(_CHUNK):
+        target.write(data)
+        await target.drain()
+    if target.can_write_eof():
+        with contextlib.suppress(OSError):
+            target.write_eof()
+
+
+def _reset(writer: asyncio.StreamWriter) -> None:
+    """End a connection with RST instead of FIN, and send nothing that is still buffered."""
+    raw = writer.get_extra_info("socket")
+    if raw is not None:
+        with contextlib.suppress(OSError):
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()

@@ -1,0 +1,205 @@
+"""The Redis endpoints of the sandbox: for every simulated cache a real redis-server with TLS behind its own address."""
+
+import asyncio
+import contextlib
+from pathlib import Path
+
+from sandbox.addresses import Addresses
+from sandbox.ca import CertificateAuthority, IssuedCertificate
+from sandbox.names import HostsFile
+from sandbox.redis_front import Front, FrontError
+from sandbox.redis_process import BACKEND_PORT, RedisProcess
+from sandbox.redis_settings import (
+    PLAINTEXT_PORT,
+    TLS_PORT,
+    Network,
+    Reachability,
+    RedisAddress,
+    RedisFault,
+    RedisSettings,
+)
+from sandbox.redis_tool import redis_tool
+
+__all__ = ["Network", "Reachability", "RedisAddress", "RedisFault", "RedisFleet", "RedisSettings"]
+
+_ADDRESS_ATTEMPTS = 20
+
+
+class RedisFleet:
+    """All endpoints. A server process starts when the first client is let in; until then an endpoint costs one socket.
+
+    Use it within one event loop. Its processes end with this one, however it ends.
+    """
+
+    def __init__(
+        self, directory: Path, ca: CertificateAuthority, hosts: HostsFile, network: Network | None = None
+    ) -> None:
+        self._directory = directory.absolute()
+        self._ca = ca
+        self._hosts = hosts
+        self._network = network or Network()
+        self._addresses = Addresses()
+        self._endpoints: dict[str, _Endpoint] = {}
+
+    async def start(self, host: str, settings: RedisSettings) -> RedisAddress:
+        """Let `host` resolve and listen. Raises RedisToolError, FrontError or AddressError, ValueError if it runs."""
+        if host in self._endpoints:
+            raise ValueError(f"{host} runs already")
+        await asyncio.to_thread(redis_tool)
+        for attempt in range(_ADDRESS_ATTEMPTS):
+            address = self._addresses.take()
+            endpoint = _Endpoint(self._directory / host, host, address, self._ca, self._network, settings)
+            try:
+                await endpoint.open()
+                break
+            except FrontError:
+                # Somebody's own server on this very address, or on all: another address tells which.
+                if attempt == _ADDRESS_ATTEMPTS - 1:
+                    raise
+        self._endpoints[host] = endpoint
+        self._hosts.set(host, address)
+        return RedisAddress(address)
+
+    async def update(self, host: str, settings: RedisSettings, *, cut_connections: bool = False) -> None:
+        """Enforce these settings; `cut_connections` also closes connections that authenticated before.
+
+        Raises KeyError if `host` does not run.
+        """
+        await self._endpoints[host].update(settings, cut_connections=cut_connections)
+
+    async def set_fault(self, host: str, fault: RedisFault | None) -> None:
+        """Let `host` misbehave from the next connection on; None: behave again. Raises KeyError."""
+        await self._endpoints[host].set_fault(fault)
+
+    async def stop(self, host: str) -> None:
+        """End `host`: it no longer resolves, its connections are dropped and its data is gone. Raises KeyError."""
+        endpoint = self._endpoints.pop(host)
+        self._hosts.remove(host)
+        await endpoint.close()
+        self._addresses.give_back(endpoint.address)
+
+    async def close(self) -> None:
+        """End all."""
+        for host in list(self._endpoints):
+            await self.stop(host)
+        self._addresses.close()
+
+    def pid(self, host: str) -> int | None:
+        """The server's process id; None while no client has come. Raises KeyError."""
+        return self._endpoints[host].process.pid
+
+
+class _Endpoint:
+    def __init__(
+        self,
+        directory: Path,
+        host: str,
+        address: str,
+        ca: CertificateAuthority,
+        network: Network,
+        settings: RedisSettings,
+    ) -> None:
+        self.address = address
+        self._directory = directory
+        self._host = host
+        self._ca = ca
+        self._network = network
+        self._settings = settings
+        # Everything the endpoint starts with is accepted at once; the delay is for keys that come later.
+        self._accepted = settings.keys
+        self._fault: RedisFault | None = None
+        self._lock = asyncio.Lock()
+        self._late: asyncio.Task[None] | None = None
+        self.process = RedisProcess(redis_tool(), directory, address)
+        self._tls = Front(address, TLS_PORT, self._admits, self._connect_tls)
+        self._plaintext: Front | None = None
+
+    async def open(self) -> None:
+        await self._tls.open()
+        try:
+            await self._open_plaintext()
+        except FrontError:
+            await self._tls.close()
+            raise
+
+    async def close(self) -> None:
+        await self._forget_late()
+        await self._tls.close()
+        if self._plaintext is not None:
+            await self._plaintext.close()
+            self._plaintext = None
+        async with self._lock:
+            await self.process.stop()
+
+    async def update(self, settings: RedisSettings, *, cut_connections: bool) -> None:
+        await self._forget_late()
+        async with self._lock:
+            before, self._settings = self._settings, settings
+            accepted = tuple(key for key in settings.keys if key in self._accepted)
+            delayed = len(accepted) < len(settings.keys) and settings.key_acceptance_delay_seconds > 0
+            self._accepted = accepted if delayed else settings.keys
+            if self.process.alive:
+                if settings.minimum_tls != before.minimum_tls:
+                    await self.process.set_tls(self._certificate(), settings.minimum_tls)
+                await self.process.set_keys(self._accepted, cut_connections=cut_connections)
+            if delayed:
+                self._late = asyncio.create_task(self._accept_late(settings))
+        await self._open_plaintext()
+        for front in (self._tls, self._plaintext):
+            if front is not None:
+                await front.enforce()
+
+    async def set_fault(self, fault: RedisFault | None) -> None:
+        async with self._lock:
+            self._fault = fault
+            for front in (self._tls, self._plaintext):
+                if front is not None:
+                    front.fault = fault
+            if self.process.alive:
+                await self.process.set_tls(self._certificate(), self._settings.minimum_tls)
+
+    async def _open_plaintext(self) -> None:
+        if self._settings.plaintext_port and self._plaintext is None:
+            front = Front(self.address, PLAINTEXT_PORT, self._admits, self._connect_plaintext)
+            front.fault = self._fault
+            await front.open()
+            self._plaintext = front
+        elif not self._settings.plaintext_port and self._plaintext is not None:
+            await self._plaintext.close()
+            self._plaintext = None
+
+    async def _accept_late(self, settings: RedisSettings) -> None:
+        await asyncio.sleep(settings.key_acceptance_delay_seconds)
+        async with self._lock:
+            self._accepted = settings.keys
+            if self.process.alive:
+                await self.process.set_keys(settings.keys, cut_connections=False)
+
+    async def _forget_late(self) -> None:
+        task, self._late = self._late, None
+        if task is not None:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    def _admits(self, client: str) -> bool:
+        return self._network.admits(client, self._settings.reachable)
+
+    def _certificate(self) -> IssuedCertificate:
+        if self._fault is RedisFault.WRONG_CERTIFICATE:
+            return self._ca.issue(f"not-{self._host}")
+        return self._ca.issue(self._host, expired=self._fault is RedisFault.EXPIRED_CERTIFICATE)
+
+    async def _running(self) -> None:
+        async with self._lock:
+            if not self.process.alive:
+                await self.process.start(self._certificate(), self._settings.minimum_tls)
+                await self.process.set_keys(self._accepted, cut_connections=False)
+
+    async def _connect_tls(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        await self._running()
+        return await asyncio.open_connection(self.address, BACKEND_PORT)
+
+    async def _connect_plaintext(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        await self._running()
+        return await asyncio.open_unix_connection(self.process.socket_path)

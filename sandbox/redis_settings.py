@@ -1,0 +1,83 @@
+"""What a simulated cache enforces at its endpoint: keys, TLS floor, ports, and who may reach it."""
+
+import dataclasses
+import enum
+import ipaddress
+from typing import Literal
+
+MinimumTls = Literal["1.0", "1.1", "1.2"]
+
+TLS_PORT = 6380
+PLAINTEXT_PORT = 6379
+
+
+@dataclasses.dataclass(frozen=True)
+class Reachability:
+    """Who may connect, as Azure's network settings say it.
+
+    `public`: over the public endpoint, then only from `ranges` (first and last IPv4 address; empty: from anywhere).
+    `private_endpoint`: an approved one exists, so the virtual network gets in whatever `public` says.
+    """
+
+    public: bool = True
+    ranges: tuple[tuple[str, str], ...] = ()
+    private_endpoint: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Network:
+    """What stands for the world around: which clients on this machine are inside the virtual network, and as which
+    public address the others (and all, where there is no private endpoint) are seen.
+
+    The default puts every client into the virtual network and lets it leave by an address reserved for documentation,
+    which is in the examples' firewall rule.
+    """
+
+    virtual_network: tuple[str, ...] = ("127.0.0.0/8",)
+    public_address: str = "203.0.113.10"
+    # Exceptions: CIDR of loopback clients, and the public address they come from.
+    elsewhere: tuple[tuple[str, str], ...] = ()
+
+    def admits(self, client: str, reachable: Reachability) -> bool:
+        """Whether a client with this loopback source address gets in."""
+        address = ipaddress.IPv4Address(client)
+        outside = [public for cidr, public in self.elsewhere if address in ipaddress.IPv4Network(cidr)]
+        inside = not outside and any(address in ipaddress.IPv4Network(cidr) for cidr in self.virtual_network)
+        if inside and reachable.private_endpoint:
+            return True
+        if not reachable.public:
+            return False
+        seen = ipaddress.IPv4Address(outside[0] if outside else self.public_address)
+        return not reachable.ranges or any(
+            ipaddress.IPv4Address(first) <= seen <= ipaddress.IPv4Address(last) for first, last in reachable.ranges
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class RedisSettings:
+    """One cache's endpoint. `key_acceptance_delay_seconds`: new keys work so much later, dropped ones fail at once."""
+
+    keys: tuple[str, ...] = dataclasses.field(repr=False)
+    minimum_tls: MinimumTls = "1.2"
+    plaintext_port: bool = False
+    reachable: Reachability = dataclasses.field(default_factory=Reachability)
+    key_acceptance_delay_seconds: float = 0
+
+
+class RedisFault(enum.Enum):
+    """What an endpoint does instead of its work."""
+
+    HANG = "hang"  # accepts, and never says a word
+    RESET = "reset"  # accepts, and resets
+    HTTP = "http"  # answers like a web server, as a proxy in between would
+    WRONG_CERTIFICATE = "wrong-certificate"  # real Redis with the certificate of another host
+    EXPIRED_CERTIFICATE = "expired-certificate"  # real Redis whose certificate ended yesterday
+
+
+@dataclasses.dataclass(frozen=True)
+class RedisAddress:
+    """Where a cache listens. The plaintext port is open only if the settings say so."""
+
+    address: str
+    tls_port: int = TLS_PORT
+    plaintext_port: int = PLAINTEXT_PORT

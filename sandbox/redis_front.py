@@ -90,6 +90,8 @@ class Front:
                 await self._forward(reader, writer)
         except OSError:
             _reset(writer)  # one side went away; so does the other
+        except asyncio.CancelledError:
+            _reset(writer)  # dropped by us; the streams of Python 3.11 would log a handler that ends as cancelled
         finally:
             self._connections.discard(one)
             writer.close()

@@ -40,6 +40,7 @@ class RedisProcess:
         self._child: Child | None = None
         self._client: redis_client.Redis | None = None
         self._folder: int | None = None
+        self._cache_size = 20480  # Redis's default
 
     @property
     def pid(self) -> int | None:
@@ -92,8 +93,10 @@ class RedisProcess:
     async def set_tls(self, certificate: IssuedCertificate, minimum_tls: MinimumTls) -> None:
         """Serve this certificate and refuse older protocols, to new connections."""
         self._copy(certificate)
-        # Setting any of the TLS options reads the certificate files again.
         await self._tell("CONFIG", "SET", "tls-protocols", _PROTOCOLS[minimum_tls])
+        # The certificate files are read again when some TLS option really changes.
+        self._cache_size += 1
+        await self._tell("CONFIG", "SET", "tls-session-cache-size", str(self._cache_size))
 
     async def stop(self) -> None:
         """End it and remove its files; its data goes with it."""

@@ -51,6 +51,7 @@ RequestToken = Callable[[NamespaceIdentity], Awaitable[SecretStr]]
 class _Held:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     token: AccessToken | None = field(default=None, repr=False)
+    claims: str | None = None  # those that the token answers
     failure: Failure | None = None
     failed_at: float = 0.0
 
@@ -89,7 +90,7 @@ class Credentials:
         """Drop the identity's tokens: one of them was answered by 401."""
         for key, held in self._held.items():
             if key[0] == identity:
-                held.token = None
+                held.token = held.claims = None
 
     def tenant_of(self, identity: Identity) -> str | None:
         """The identity's tenant id, None where it is not known as a GUID."""
@@ -101,7 +102,7 @@ class Credentials:
         return tenant if tenant is not None and _GUID.fullmatch(tenant) else None
 
     async def token(self, identity: Identity, scope: str, *, claims: str | None, cae: bool) -> AccessToken:
-        """A token with at least some minutes left; with `claims` (a challenge) always a new one.
+        """A token with at least some minutes left; with `claims` (a challenge) one that answers them.
 
         Raises:
             Refused: no token could be had; the failure says why.
@@ -115,6 +116,8 @@ class Credentials:
                     return held.token
                 if held.failure is not None and 0 <= now - held.failed_at < _REMEMBER_FAILURE:
                     return self._still_good(held, now, held.failure)
+            elif held.token is not None and held.claims == claims:
+                return held.token  # another request met the same challenge first
             else:
                 held.token = None
             try:
@@ -122,7 +125,7 @@ class Credentials:
             except AzureError as error:
                 held.failure, held.failed_at = classify(error, Source.ENTRA), self._clock()
                 return self._still_good(held, now, held.failure)
-            held.failure = None
+            held.failure, held.claims = None, claims
             return held.token
 
     @staticmethod

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -52,6 +53,20 @@ def operation_name(method: str, url: str) -> str:
     # Types and names alternate; an action is a type without a name behind it.
     kinds = [kind for kind in rest[::2] if kind.isalpha()][:3]
     return f"{method} {'/'.join(kinds) or 'other'}"
+
+
+# Set by whoever starts a pass: goes out as `x-ms-client-request-id`, which Azure's own logs and ours then share.
+correlation: ContextVar[str | None] = ContextVar("correlation", default=None)
+
+
+class Correlate(SansIOHTTPPolicy[HttpRequest, AsyncHttpResponse]):
+    """Puts the pass's correlation id on the request."""
+
+    def on_request(self, request: Request) -> None:
+        """Replaces the random id of the SDK, where there is one of ours."""
+        ours = correlation.get()
+        if ours is not None:
+            request.http_request.headers["x-ms-client-request-id"] = ours
 
 
 class HostGuard(SansIOHTTPPolicy[HttpRequest, AsyncHttpResponse]):

@@ -21,7 +21,7 @@ from azure.core.pipeline.transport import AioHttpTransport
 from secure_redis.azure.budgets import ENTRA_RATE, SUBSCRIPTION_RATE, VAULT_RATE, Budgets, Rate
 from secure_redis.azure.clouds import Cloud, host_of
 from secure_redis.azure.failures import Source
-from secure_redis.azure.policies import Gate, HostGuard, OnRequest, Policies, is_write
+from secure_redis.azure.policies import Correlate, Gate, HostGuard, OnRequest, Policies, is_write
 
 _USER_AGENT = "secure-redis-operator"
 
@@ -115,7 +115,8 @@ class Transport:
 
     async def __aenter__(self) -> "Transport":
         # The SDKs log whole error texts at WARNING; ours go into conditions, cleaned.
-        logging.getLogger("azure").setLevel(logging.CRITICAL)
+        for library in ("azure", "msal"):
+            logging.getLogger(library).setLevel(logging.CRITICAL)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(ssl=self._tls or trust(), limit=self._connections, resolver=self._resolver),
             auto_decompress=False,
@@ -195,6 +196,7 @@ class Transport:
             UserAgentPolicy(base_user_agent=_USER_AGENT),
             ContentDecodePolicy(),
             guard,
+            Correlate(),
             AsyncRetryPolicy(retry_total=0),  # takes the SDKs' retry options out of the request; repeats nothing
             *([authentication] if authentication is not None else []),
             CustomHookPolicy(),

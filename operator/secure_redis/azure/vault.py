@@ -16,7 +16,7 @@ from secure_redis.azure.clouds import host_of
 from secure_redis.azure.credentials import Credentials
 from secure_redis.azure.errors import classify, unknown
 from secure_redis.azure.failures import Denied, Failure, Guard, NotFound, Source
-from secure_redis.azure.policies import is_sdk_error
+from secure_redis.azure.policies import Correlate, is_sdk_error
 from secure_redis.azure.shelf import Shelf
 from secure_redis.azure.transport import Transport
 from secure_redis.domain.observation import Identity, Unknown, VaultSecretAbsent, VaultSecretFacts
@@ -272,7 +272,7 @@ class Vaults:
             verify_challenge_resource=True,
             retry_total=0,
             permit_redirects=False,
-            per_call_policies=[self._transport.vault_guard(url)],
+            per_call_policies=[self._transport.vault_guard(url), Correlate()],
             custom_hook_policy=self._transport.vault_gate(url),  # the place behind authentication
         )
 

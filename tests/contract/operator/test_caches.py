@@ -8,6 +8,7 @@ import pytest
 from sandbox.azure import Fault, seeds
 from secure_redis.api.reasons import Reason
 from secure_redis.azure.failures import Missing, NotFound
+from secure_redis.azure.policies import correlation
 from secure_redis.domain.observation import (
     CacheAbsent,
     CacheFacts,
@@ -267,3 +268,14 @@ async def test_a_write_whose_answer_is_lost_is_not_repeated(owner: Site) -> None
     assert isinstance(outcome, Unknown)
     assert isinstance(await owner.caches.read(owner.identity, owner.cache), CacheFacts)
     assert [request.method for request in owner.control.writes(owner.mark)] == ["PUT"]
+
+
+async def test_a_passes_correlation_id_is_in_azures_log(owner: Site) -> None:
+    token = correlation.set("pass-17")
+    try:
+        await owner.caches.read(owner.identity, owner.cache)
+        await owner.vaults.current(owner.identity, owner.vault, "key", max_age=0)
+    finally:
+        correlation.reset(token)
+    seen = owner.control.requests(owner.mark)
+    assert {request.client_request_id for request in seen if request.service in ("arm", "vault")} == {"pass-17"}

@@ -192,7 +192,7 @@ async def script(authority: trustme.CA) -> AsyncIterator[Script]:
     script = Script()
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", script.handle)
-    runner = web.AppRunner(app)
+    runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("*.azure.test", "*.vault.azure.test").configure_cert(tls)

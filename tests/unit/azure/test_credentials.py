@@ -180,3 +180,41 @@ def test_what_is_held_shows_nothing(world: World) -> None:
     credential = world.credentials.for_resource_manager(IDENTITY)
     assert "token" not in repr(credential).lower().replace("identitycredential", "")
     assert json.dumps(str(credential))
+
+
+async def test_many_that_meet_one_claims_challenge_share_the_new_token(world: World) -> None:
+    encoded = base64.b64encode(b'{"access_token":{"nbf":{"essential":true,"value":"1"}}}').decode()
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        if request.headers["Authorization"] == "Bearer two":
+            return web.json_response(cache_body())
+        challenge = (
+            f'Bearer authorization_uri="https://login.azure.test/", error="insufficient_claims", claims="{encoded}"'
+        )
+        return web.json_response({}, status=401, headers={"WWW-Authenticate": challenge})
+
+    world.script.on("GET", path_of(CACHE), answer)
+    world.script.on("POST", TOKEN, granted("one"), granted("two"), granted("three"))
+    outcomes = await asyncio.gather(*(read(world) for _ in range(10)))
+    assert all(isinstance(outcome, CacheFacts) for outcome in outcomes)
+    assert len(world.script.calls("POST", TOKEN)) == 2
+
+
+async def test_nothing_secret_is_logged_at_any_level(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
+    keys = {"primaryKey": "canary-one", "secondaryKey": "canary-two"}
+    operation = f"https://arm.azure.test:{world.script.port}/operation?t=canary-signature"
+    body = cache_body(accessKeys=keys)
+    world.script.on("PUT", path_of(CACHE), says(body, 201, {"Azure-AsyncOperation": operation}))
+    world.script.on("GET", "/operation", says({"status": "Failed", "error": {"code": "x", "message": "y"}}))
+    world.script.on("POST", f"{path_of(CACHE)}/listKeys", says(keys))
+    world.script.on("GET", path_of(CACHE), says(body), says("<html>canary</html>"))
+    await world.caches.create(IDENTITY, CACHE, {})
+    await world.caches.operation(IDENTITY, CACHE)
+    await world.caches.list_keys(IDENTITY, CACHE)
+    for _ in range(2):
+        outcome = await world.caches.read(IDENTITY, CACHE)
+        assert "canary" not in repr(outcome)
+    text = caplog.text
+    for secret in ("canary", "an-access-token", "an-assertion"):
+        assert secret not in text

@@ -87,15 +87,16 @@ def _unreachable(error: BaseException, host: str, port: int) -> Unknown:
     where = f"{host}:{port}"
     if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
         return Unknown(Reason.UNKNOWN, f"the certificate of {where} could not be verified; the key was not sent to it")
-    if any(isinstance(cause, ssl.SSLError) for cause in causes):
-        return Unknown(Reason.UNKNOWN, f"{where} does not speak TLS 1.2 or newer; the key was not sent to it")
     if any(isinstance(cause, socket.gaierror) for cause in causes):
         return Unknown(Reason.NO_ROUTE, f"the name {host} does not resolve")
-    if any(isinstance(cause, ConnectionResetError | ConnectionAbortedError) for cause in causes):
+    # How Azure's front end and firewalls turn somebody away: accepted, then closed.
+    if any(isinstance(cause, ConnectionResetError | ConnectionAbortedError | ssl.SSLEOFError) for cause in causes):
         return Unknown(
             Reason.NO_ROUTE,
             f"the connection to {where} was cut: by a firewall, or by a server without TLS 1.2 or newer",
         )
+    if any(isinstance(cause, ssl.SSLError) for cause in causes):
+        return Unknown(Reason.UNKNOWN, f"{where} does not speak TLS 1.2 or newer; the key was not sent to it")
     if any(isinstance(cause, OSError) for cause in causes):
         return Unknown(Reason.NO_ROUTE, f"no connection to {where}; is there a route to it?")
     # Not the error's own text: it may hold what the server sent back.

@@ -5,6 +5,8 @@ policies, roles) of a session fixture then never meet another worker's, and nobo
 second one costs about 500 MB and 4 s beside the first; a shared one would need every cluster-wide test to be alone.
 """
 
+import os
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,21 +14,33 @@ from pathlib import Path
 import pytest
 
 from sandbox.controlplane import FLOOR_VERSION, Cluster, ControlPlane, wait_for
-from tests.kube import Kube, KubeError
+from sandbox.names import HostsFile, enter
+from tests.controlplane import empty, install_crds
+from tests.kube import Kube
 
-ROOT = Path(__file__).parents[1]
-GROUP_VERSION = "secureredis.io/v1alpha1"
 
-
-def enter_names() -> None:
-    """The hook for made-up host names: where this process will enter a mount namespace with a hosts file of its own.
-
-    Called once in each process that runs tests, before any test and any thread of ours.
-    """
+HOSTS = "SECURE_REDIS_TEST_HOSTS"  # environment: the hosts file by which made-up names resolve in the tests
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    enter_names()
+    """Once, before any thread: the namespace is inherited by xdist's workers, as is the variable."""
+    if HOSTS not in os.environ:
+        hosts = Path(tempfile.mkdtemp(prefix="secure-redis-test-")) / "hosts"
+        HostsFile(hosts)
+        os.environ[HOSTS] = str(hosts)
+        enter(hosts)
+
+
+@pytest.fixture(scope="session")
+def hosts() -> Path:
+    """The hosts file of the whole run."""
+    return Path(os.environ[HOSTS])
+
+
+@pytest.fixture(scope="session")
+def domain(worker_id: str) -> str:
+    """A domain of this worker's own, since all workers share the hosts file."""
+    return f"{worker_id}.sandbox.test"
 
 
 def run_plane(directory: Path, **options: object) -> Iterator[Cluster]:
@@ -70,38 +84,12 @@ def floor_kube(floor_control_plane: Cluster) -> Kube:
     return client
 
 
-def install_crds(kube: Kube) -> None:
-    """Apply every CRD and wait until the API server answers for it."""
-    names = [kube.apply(path)["metadata"]["name"] for path in sorted((ROOT / "crds").glob("*.yaml"))]
-    wait_for(lambda: all(serves(kube, name) for name in names), 30, "the CRDs to be served")
-
-
-def serves(kube: Kube, name: str) -> bool:
-    """Whether this CRD is established and each served version can be listed.
-
-    Established comes first: for a moment after it, and after each change of the schema, a list gets 429 "storage is
-    (re)initializing" (measured on 1.36).
-    """
-    found = kube.get("CustomResourceDefinition", name, api_version="apiextensions.k8s.io/v1")
-    conditions = (found or {}).get("status", {}).get("conditions") or []  # null for a moment
-    if found is None or not any(c["type"] == "Established" and c["status"] == "True" for c in conditions):
-        return False
-    spec = found["spec"]
-    try:
-        for version in (v["name"] for v in spec["versions"] if v["served"]):
-            kube.list(spec["names"]["kind"], api_version=f"{spec['group']}/{version}")
-    except KubeError as error:
-        if error.status in (404, 429):
-            return False
-        raise
-    return True
-
-
 @pytest.fixture
 def new_namespace(kube: Kube) -> Iterator[Callable[..., str]]:
     """Makes namespaces with unique names: `new_namespace(prefix="t", labels={…})`; deleted after the test.
 
-    Deletion is not awaited. Resources of ours lose their finalizers then, since no operator may be running to do it.
+    The namespace's own end is not awaited (5 s). What an operator watches is gone before the next test begins, and so
+    cannot wake that test's operator; our resources lose their finalizers, since no operator may be running to do it.
     """
     made: list[str] = []
 
@@ -114,16 +102,9 @@ def new_namespace(kube: Kube) -> Iterator[Callable[..., str]]:
         return name
 
     yield make
-    served = any(
-        crd["spec"]["group"] == GROUP_VERSION.split("/")[0]
-        for crd in (kube.list("CustomResourceDefinition", api_version="apiextensions.k8s.io/v1") if made else [])
-    )
     for name in made:
+        empty(kube, name)
         kube.delete("Namespace", name)
-        for cache in kube.list("SecureRedisCache", name, GROUP_VERSION) if served else []:
-            if cache["metadata"].get("finalizers"):
-                body = {"metadata": {"finalizers": None}}
-                kube.patch("SecureRedisCache", cache["metadata"]["name"], body, name, GROUP_VERSION)
 
 
 @pytest.fixture

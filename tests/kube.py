@@ -92,6 +92,10 @@ class Kube:
             if error.status != 404:
                 raise
 
+    def delete_all(self, kind: str, namespace: str, api_version: str = "v1") -> None:
+        """Ask for deletion of all objects of a namespace. Raises KubeError."""
+        self._call("delete", self._path(api_version, kind, None, namespace))
+
     def refusal(self, source: Source) -> str | None:
         """What the server would say against creating this object; None if it would take it. Changes nothing."""
         try:

@@ -13,6 +13,7 @@ import pytest
 from sandbox.cluster import Cluster
 from sandbox.controlplane import DEFAULT_VERSION, ControlPlane, wait_for
 from sandbox.processes import Child, ProcessError
+from tests.controlplane import empty
 from tests.kube import Kube, KubeError
 
 ROOT = Path(__file__).parents[2]
@@ -140,8 +141,31 @@ def test_namespaces_are_unique(new_namespace: Callable[..., str], kube: Kube) ->
     assert (kube.get("Namespace", first) or {})["metadata"]["labels"]["team"] == "a"
 
 
-def test_the_crds_are_served(crd_installed: None, kube: Kube) -> None:
-    assert kube.list("SecureRedisCache", api_version="secureredis.io/v1alpha1") == []
+def test_the_crds_are_served(crd_installed: None, kube: Kube, namespace: str) -> None:
+    assert kube.list("SecureRedisCache", namespace, "secureredis.io/v1alpha1") == []
+
+
+def test_a_finished_test_leaves_nothing_that_could_wake_the_next_ones_operator(
+    crd_installed: None, kube: Kube, namespace: str
+) -> None:
+    kube.apply(deployment(namespace))
+    kube.create({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "left", "namespace": namespace}})
+    kube.create({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "left", "namespace": namespace}})
+    cache = {
+        "apiVersion": "secureredis.io/v1alpha1",
+        "kind": "SecureRedisCache",
+        "metadata": {"name": "left", "namespace": namespace, "finalizers": ["secureredis.io/finalizer"]},
+        "spec": {
+            "resourceID": "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/shop"
+            "/providers/Microsoft.Cache/redis/orders"
+        },
+    }
+    kube.create(cache)
+    empty(kube, namespace)
+    assert kube.list("SecureRedisCache", namespace, "secureredis.io/v1alpha1") == []
+    assert kube.list("Secret", namespace) == []
+    assert kube.list("Deployment", namespace, "apps/v1") == []
+    assert [account["metadata"]["name"] for account in kube.list("ServiceAccount", namespace)] == ["default"]
 
 
 def test_stopping_leaves_no_process_and_no_data(tmp_path: Path) -> None:

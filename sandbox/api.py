@@ -99,6 +99,11 @@ class Api:
         """Read an object or a list."""
         return self.call("GET", path)
 
+    def find(self, document: Document) -> Document | None:
+        """The object that `document` names; None if there is none. Raises AssertionError on any other refusal."""
+        answer = self.get(path_of(document))
+        return None if answer.status == 404 else answer.must()
+
     def create(self, document: Document, *, dry_run: bool = False) -> Answer:
         """Create an object; unknown fields are an error, as with kubectl."""
         query = {"fieldValidation": "Strict"} | ({"dryRun": "All"} if dry_run else {})

@@ -176,7 +176,9 @@ class Config(_Part):
 
     cloud: CloudChoice = CloudChoice()
     ca_bundle: Text | None = None  # PEM file, trusted for Azure and Redis beside the system's
-    publish_ca_bundle: bool = Field(default=False, alias="publishCABundle")  # the same, published as ca.crt for clients of a cloud with a CA of its own
+    publish_ca_bundle: bool = Field(
+        default=False, alias="publishCABundle"
+    )  # the same, published as ca.crt for clients of a cloud with a CA of its own
     operator_identity: OperatorIdentity | None = None
     grants: Annotated[tuple[Grant, ...], Field(strict=False)] = ()
     caps: Annotated[tuple[Grant, ...], Field(strict=False)] = ()

@@ -1,0 +1,58 @@
+"""From `kubectl apply` to a Secret, on an existing cache: the main job."""
+
+import base64
+
+from sandbox.waiting import wait_for
+from sandbox.world import Team, World
+
+
+def values(secret: dict[str, dict[str, str]]) -> dict[str, str]:
+    return {name: base64.b64decode(value).decode() for name, value in secret["data"].items()}
+
+
+def test_a_safe_cache_gets_its_secret(world: World, team: Team) -> None:
+    world.cache(team, "orders")
+    version = world.store_key(team, "orders")
+    mark = world.control.mark()
+    resource = world.apply(world.resource(team, "orders", key="orders"))
+    world.await_condition(resource, "Ready", "True")
+    secret = world.secret(team.namespace, "orders")
+    assert secret is not None
+    held = values(secret)
+    assert held["password"] == world.control.cache_keys("orders")["Primary"]
+    assert held["host"] == world.control.endpoints.redis_host("orders")
+    assert held["uri"].startswith("rediss://")
+    status = (world.get(resource) or {})["status"]
+    assert status["credential"]["keyVaultVersion"] == version
+    assert status["binding"]["name"] == "orders"
+    assert world.control.writes(mark) == []
+
+
+def test_an_unsafe_cache_is_reported_and_not_changed(world: World, team: Team) -> None:
+    world.cache(team, "legacy", properties={"enableNonSslPort": True, "publicNetworkAccess": "Enabled"})
+    mark = world.control.mark()
+    resource = world.apply(world.resource(team, "legacy"))
+    world.await_condition(resource, "Ready", "True", "Ready")
+    world.await_condition(resource, "TransportSecured", "False", "NonTLSPortOpen")
+    world.await_condition(resource, "DriftDetected", "True")
+    status = (world.get(resource) or {})["status"]
+    assert {entry["path"] for entry in status["drift"]} == {"transport.nonTLSPort", "network.publicAccess"}
+    assert world.secret(team.namespace, "legacy") is None
+    assert world.control.writes(mark) == []
+
+
+def test_a_new_version_in_the_vault_reaches_the_secret(world: World, team: Team) -> None:
+    world.cache(team, "orders")
+    world.store_key(team, "orders")
+    resource = world.apply(world.resource(team, "orders", key="orders"))
+    world.await_condition(resource, "Ready", "True")
+    version = world.store_key(team, "orders", slot="Secondary")
+    world.api.merge(resource, {"metadata": {"annotations": {"secureredis.io/refresh": "now"}}}).must()
+    wait_for(
+        lambda: ((world.get(resource) or {})["status"]["credential"]["keyVaultVersion"]) == version,
+        20,
+        "the new version to be published",
+    )
+    secret = world.secret(team.namespace, "orders")
+    assert secret is not None
+    assert values(secret)["password"] == world.control.cache_keys("orders")["Secondary"]

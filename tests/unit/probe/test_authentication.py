@@ -161,3 +161,9 @@ async def test_no_such_name() -> None:
     outcome = await authenticate("orders.invalid", 6380, SecretStr(KEY))
     assert isinstance(outcome, Unknown)
     assert outcome.reason is Reason.NO_ROUTE
+
+
+async def test_a_ca_file_that_is_not_there(tmp_path: Path) -> None:
+    outcome = await authenticate("localhost", 1, SecretStr(KEY), ca_file=str(tmp_path / "none.pem"))
+    assert isinstance(outcome, Unknown)
+    assert "none.pem" in outcome.message

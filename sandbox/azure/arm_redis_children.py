@@ -43,15 +43,18 @@ async def route(call: Call, found: seeds.Subscription, scope: str, parts: list[s
 
 
 async def _rules(call: Call, found: seeds.Subscription, cache: CacheState, name: str | None) -> Answer:
+    qualified = call.world.settings.qualified_rule_names
     if name is None:
         if call.method != "GET":
             raise _not_supported()
-        return page(call, [cache.show_rule(rule) for rule in cache.firewall], call.world.settings.page_size)
+        return page(
+            call, [cache.show_rule(rule, qualified=qualified) for rule in cache.firewall], call.world.settings.page_size
+        )
     known = next((rule for rule in cache.firewall if rule.lower() == name.lower()), None)
     if call.method == "GET":
         if known is None:
             raise _child_not_found(cache, "firewallRules", name)
-        return Answer(200, cache.show_rule(known))
+        return Answer(200, cache.show_rule(known, qualified=qualified))
     writable(found)
     check_lock(call, cache.scope, "delete" if call.method == "DELETE" else "write")
     if call.method == "DELETE":
@@ -68,7 +71,7 @@ async def _rules(call: Call, found: seeds.Subscription, cache: CacheState, name:
     cache.firewall[known or name] = _range(call)
     await call.world.changed(cache)
     call.effect("firewallRule.set", f"{cache.scope}/firewallRules/{known or name}", ("startIP", "endIP"))
-    return Answer(201 if known is None else 200, cache.show_rule(known or name))
+    return Answer(201 if known is None else 200, cache.show_rule(known or name, qualified=qualified))
 
 
 def _range(call: Call) -> tuple[str, str]:

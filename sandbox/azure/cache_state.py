@@ -97,6 +97,9 @@ class CacheState:
         properties.setdefault("port", 6379)
         properties.setdefault("sslPort", 6380)
         properties.setdefault("linkedServers", [])
+        if properties.get("enableNonSslPort"):
+            for node in properties.get("instances", ()):
+                node["nonSslPort"] = int(node["sslPort"]) - 2000
         properties["privateEndpointConnections"] = [self.show_endpoint(e) for e in self.private_endpoints.values()]
         shown: Json = {
             "id": self.id,
@@ -129,12 +132,12 @@ class CacheState:
             },
         }
 
-    def show_rule(self, name: str) -> Json:
-        """A firewall rule as ARM shows it: names are qualified by the cache's (API description's examples)."""
+    def show_rule(self, name: str, *, qualified: bool) -> Json:
+        """A firewall rule as ARM shows it, its name with the cache's before it or alone (a switch)."""
         start, end = self.firewall[name]
         return {
             "id": f"{self.id}/firewallRules/{name}",
-            "name": f"{self.name}/{name}",
+            "name": f"{self.name}/{name}" if qualified else name,
             "type": f"{TYPE}/firewallRules",
             "properties": {"startIP": start, "endIP": end},
         }

@@ -164,7 +164,7 @@ def _check_assertion(world: World, app: seeds.App, assertion: str) -> None:
             f"No matching federated identity record found for presented assertion audience '{audiences[0]}'.",
         )
     _check_signature(world, issuer, assertion)
-    now = world.timeline.now()
+    now = world.token_time()
     if not isinstance(claims.get("exp"), int | float) or claims["exp"] <= now:
         raise EntraError(700024, "invalid_client", "Client assertion is not within its valid time range.")
     # Entra allows five minutes of clock skew for a token that is not valid yet.

@@ -25,6 +25,7 @@ class Settings(BaseModel):
     stale_list_seconds: float = 0.0
     page_size: int = 100
     put_returns_keys: bool = True
+    qualified_rule_names: bool = True  # a connector's recording has cache/rule, the API description's example rule
     delete_missing_status: int = 204  # 404 is the other way
 
     # Keys
@@ -46,6 +47,7 @@ class Settings(BaseModel):
     # Authorisation and tokens
     role_propagation_seconds: float = 0.0
     token_seconds: float = 3600.0
+    clock_skew_seconds: float = 0.0  # how far Entra's and the services' clocks are ahead, for tokens and assertions
     cae_token_seconds: float = 86400.0
 
     # Key Vault

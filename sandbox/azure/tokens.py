@@ -46,7 +46,7 @@ def audience(world: "World", resource: str) -> str | None:
 
 def issue(world: "World", app: seeds.App, resource: str, *, cae: bool) -> tuple[str, int]:
     """A token and its life in seconds. With `cae` the client handles claims challenges and the token lives longer."""
-    now = int(world.timeline.now())
+    now = int(world.token_time())
     life = int(world.settings.cae_token_seconds if cae else world.settings.token_seconds)
     token_id = uuid.uuid4().hex
     claims: dict[str, Any] = {
@@ -80,14 +80,14 @@ def check(world: "World", authorization: str | None, expected: str) -> Principal
             token.strip(),
             world.signing_key.public_key(),
             algorithms=["RS256"],
-            # Times are checked against the simulator's clock below.
+            # Times are checked below, by a clock that can be set wrong.
             options={"verify_aud": False, "verify_exp": False, "verify_nbf": False, "verify_iat": False},
         )
     except jwt.InvalidTokenError as error:
         raise TokenError("malformed", type(error).__name__) from None
     if claims["aud"] != expected:
         raise TokenError("audience", str(claims["aud"]))
-    if claims["exp"] <= world.timeline.now():
+    if claims["exp"] <= world.token_time():
         raise TokenError("expired")
     if claims["uti"] in world.revoked:
         raise TokenError("revoked")
@@ -96,5 +96,5 @@ def check(world: "World", authorization: str | None, expected: str) -> Principal
 
 def claims_challenge(world: "World") -> str:
     """The `claims` of a continuous-access-evaluation challenge, base64."""
-    wanted = {"access_token": {"nbf": {"essential": True, "value": str(int(world.timeline.now()))}}}
+    wanted = {"access_token": {"nbf": {"essential": True, "value": str(int(world.token_time()))}}}
     return base64.b64encode(json.dumps(wanted).encode()).decode()

@@ -1,6 +1,7 @@
 """The simulated world: what exists. In memory only; changed by ARM, Key Vault and the control port."""
 
 import re
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -83,6 +84,14 @@ class World:
     operations: dict[str, "Operation"] = field(default_factory=dict)
     issued: dict[str, str] = field(default_factory=dict)  # token id -> object id
     revoked: set[str] = field(default_factory=set)  # token ids
+
+    def token_time(self) -> float:
+        """Unix seconds by which tokens are made and checked.
+
+        Not the timeline: what is put forward there (operations, propagation) must not end the tokens of a cluster
+        and of clients that live in real time.
+        """
+        return time.time() + self.settings.clock_skew_seconds
 
     def subscription(self, given: str) -> seeds.Subscription | None:
         """The subscription of that id."""

@@ -117,7 +117,8 @@ class Sdk:
             retry_total=0,
         )
 
-    def redis(self, subscription: str = SUBSCRIPTION, credential: Any = None, **kwargs: Any) -> RedisManagementClient:
+    def redis(self, subscription: str = SUBSCRIPTION, credential: Any = None, **kwargs: Any) -> Any:
+        """A RedisManagementClient; Any, because its models type their read-only fields as None."""
         options: dict[str, Any] = {"retry_total": 0, "polling_interval": 0.02, **kwargs}
         return RedisManagementClient(
             credential or self.credential(),
@@ -127,6 +128,11 @@ class Sdk:
             transport=self.transport,
             **options,
         )
+
+    @staticmethod
+    def headers(error: Any) -> Any:
+        """The headers of the answer that an SDK raised an error for."""
+        return error.response.headers
 
     def vault(self, name: str = VAULT, credential: Any = None, **kwargs: Any) -> SecretClient:
         options: dict[str, Any] = {"retry_total": 0, **kwargs}

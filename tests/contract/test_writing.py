@@ -1,0 +1,258 @@
+"""Creating, changing and deleting caches with azure-mgmt-redis: ladders, normalisation, and what is answered when."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
+
+from sandbox.azure import Control, seeds
+from tests.contract.conftest import GROUP, SUBSCRIPTION, Sdk, cache_seed
+
+STANDARD: dict[str, Any] = {"name": "Standard", "family": "C", "capacity": 1}
+PREMIUM: dict[str, Any] = {"name": "Premium", "family": "p", "capacity": 1}
+NEVER = 600.0  # seconds: an operation that ends only when the clock is put forward
+
+
+def creation(sku: dict[str, Any] | None = None, **properties: Any) -> dict[str, Any]:
+    return {"location": "westus2", "properties": {"sku": sku or STANDARD, **properties}}
+
+
+async def test_a_creation_is_normalised(sdk: Sdk, control: Control) -> None:
+    control.configure(create_seconds=NEVER)
+    body = creation(PREMIUM, redisVersion="6", redisConfiguration={"maxmemory-delta": "10"})
+    body["tags"] = {"team": "Shop"}
+    async with sdk.redis() as client:
+        await client.redis.begin_create(GROUP, "orders", body, polling=False)
+        found = await client.redis.get(GROUP, "orders")
+        assert found.provisioning_state == "Creating"
+        assert found.access_keys is None
+        control.advance(NEVER + 1)
+        found = await client.redis.get(GROUP, "orders")
+    assert found.provisioning_state == "Succeeded"
+    assert (found.location, found.redis_version, found.sku.family) == ("West US 2", "6.0", "P")
+    settings = found.redis_configuration
+    assert (settings.maxmemory_delta, settings.maxclients) == ("642", "7500")
+    assert (settings.maxmemory_reserved, settings.maxfragmentationmemory_reserved) == ("642", "642")
+    assert found.minimum_tls_version is None
+    assert found.public_network_access == "Enabled"
+    assert found.enable_non_ssl_port is False
+    assert found.tags == {"team": "Shop"}
+
+
+async def _put(sdk: Sdk, name: str, body: dict[str, Any], expect: int) -> tuple[int, dict[str, str], Any]:
+    return await _send(sdk, "PUT", f"/providers/Microsoft.Cache/redis/{name}", body, expect)
+
+
+async def _send(
+    sdk: Sdk, method: str, path: str, body: Any = None, expect: int | None = None
+) -> tuple[int, dict[str, str], Any]:
+    """A raw request through the official pipeline's credential, for what the SDK's models do not show."""
+    token = await sdk.credential().get_token(sdk.control.endpoints.management_scope)
+    base = f"{sdk.control.endpoints.management}/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}"
+    url = path if path.startswith("https://") else f"{base}{path}?api-version=2024-11-01"
+    async with sdk.session.request(
+        method, url, json=body, headers={"Authorization": f"Bearer {token.token}"}
+    ) as answer:
+        text = await answer.read()
+        if expect is not None:
+            assert answer.status == expect, text
+        return answer.status, dict(answer.headers), (await answer.json()) if text else None
+
+
+async def test_the_wire_of_a_creation(sdk: Sdk, control: Control) -> None:
+    control.configure(create_seconds=NEVER)
+    _, headers, shown = await _put(sdk, "orders", creation(), expect=201)
+    assert shown["properties"]["provisioningState"] == "Creating"
+    keys = shown["properties"]["accessKeys"]
+    assert [len(keys["primaryKey"]), len(keys["secondaryKey"])] == [44, 44]
+    operation = headers["Azure-AsyncOperation"]
+    prefix = f"{control.endpoints.management}/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Cache/locations/"
+    assert operation.startswith(f"{prefix}West%20US%202/asyncOperations/")
+    assert "Retry-After" not in headers
+    assert "/redis/orders" in headers["Location"]
+    _, polled, status = await _send(sdk, "GET", operation, expect=200)
+    assert status["status"] == "InProgress"
+    assert set(status) == {
+        "id", "name", "status", "startTime", "endTime", "percentComplete", "properties", "error",
+    }  # fmt: skip
+    assert polled["Azure-AsyncOperation"] == operation
+    control.advance(NEVER + 1)
+    assert (await _send(sdk, "GET", operation))[2]["status"] == "Succeeded"
+    _, again_headers, again = await _put(sdk, "orders", creation(), expect=200)
+    assert "Azure-AsyncOperation" not in again_headers
+    assert again["properties"]["accessKeys"] == keys
+    assert again["properties"]["provisioningState"] == "Succeeded"
+
+
+async def test_settings_must_be_strings(sdk: Sdk) -> None:
+    """The SDK's models turn them into strings; who sends raw bodies learns it from the service."""
+    body = creation(PREMIUM, redisConfiguration={"aof-backup-enabled": True})
+    _, _, refused = await _put(sdk, "orders", body, expect=400)
+    assert refused["error"]["code"] == "InvalidRequestBody"
+    assert "'aof-backup-enabled' is invalid.\r\nRequestID=" in refused["error"]["message"]
+
+
+async def test_begin_create_polls_to_the_end(sdk: Sdk) -> None:
+    async with sdk.redis() as client:
+        poller = await client.redis.begin_create(GROUP, "orders", creation())
+        made = await poller.result()
+        assert made.provisioning_state == "Succeeded"
+        keys = await client.redis.list_keys(GROUP, "orders")
+    assert len(keys.primary_key) == 44
+
+
+async def test_patch_answers_202_with_old_values_and_replaces_tags(sdk: Sdk, control: Control) -> None:
+    control.seed(cache_seed(tags={"a": "1", "b": "2"}, properties={"enableNonSslPort": True}))
+    control.configure(update_seconds=NEVER)
+    body = {"properties": {"enableNonSslPort": False}, "tags": {"c": "3"}}
+    path = "/providers/Microsoft.Cache/redis/orders"
+    _, headers, shown = await _send(sdk, "PATCH", path, body, expect=202)
+    assert shown["properties"]["provisioningState"] == "Updating"
+    assert shown["properties"]["enableNonSslPort"] is True
+    assert shown["properties"]["accessKeys"] is None
+    assert shown["tags"] == {"a": "1", "b": "2"}
+    assert headers["Location"] == headers["Azure-AsyncOperation"]
+    control.advance(NEVER + 1)
+    _, _, after = await _send(sdk, "GET", path, expect=200)
+    assert after["properties"]["enableNonSslPort"] is False
+    assert after["tags"] == {"c": "3"}
+    [effect] = control.effects()
+    assert (effect.kind, effect.fields) == ("cache.update", ("properties.enableNonSslPort", "tags"))
+
+
+async def test_the_typed_update_model_injects_defaults_that_nobody_asked_for(sdk: Sdk, control: Control) -> None:
+    """What the operator must avoid by sending a raw body."""
+    from azure.mgmt.redis.models import RedisUpdateParameters
+
+    control.seed(cache_seed(properties={"publicNetworkAccess": "Disabled"}))
+    async with sdk.redis() as client:
+        await (await client.redis.begin_update(GROUP, "orders", RedisUpdateParameters(tags={"a": "1"}))).result()
+        opened = await client.redis.get(GROUP, "orders")
+        control.portal_update("orders", {"publicNetworkAccess": "Disabled"})
+        await (await client.redis.begin_update(GROUP, "orders", {"tags": {"a": "2"}})).result()
+        kept = await client.redis.get(GROUP, "orders")
+    assert (opened.public_network_access, kept.public_network_access) == ("Enabled", "Disabled")
+
+
+async def test_delete_is_polled_at_its_results_url(sdk: Sdk, control: Control) -> None:
+    control.seed(cache_seed())
+    control.configure(delete_seconds=NEVER)
+    path = "/providers/Microsoft.Cache/redis/orders"
+    _, headers, body = await _send(sdk, "DELETE", path, expect=202)
+    assert body is None
+    assert "/operationresults/" in headers["Location"]
+    assert headers["Location"] == headers["Azure-AsyncOperation"]
+    _, _, polled = await _send(sdk, "GET", headers["Location"], expect=202)
+    assert polled["status"] == "InProgress"
+    assert (await _send(sdk, "GET", path))[2]["properties"]["provisioningState"] == "Deleting"
+    control.advance(NEVER + 1)
+    _, _, ended = await _send(sdk, "GET", headers["Location"], expect=200)
+    assert ended["status"] == "Succeeded"
+    await _send(sdk, "GET", path, expect=404)
+
+
+async def test_begin_delete_and_deleting_what_is_not_there(sdk: Sdk, control: Control) -> None:
+    control.seed(cache_seed())
+    async with sdk.redis() as client:
+        await (await client.redis.begin_delete(GROUP, "orders")).result()
+        with pytest.raises(ResourceNotFoundError):
+            await client.redis.get(GROUP, "orders")
+        await (await client.redis.begin_delete(GROUP, "orders")).result()
+        with control.configured(delete_missing_status=404), pytest.raises(ResourceNotFoundError):
+            await client.redis.begin_delete(GROUP, "orders")
+
+
+async def test_one_operation_at_a_time_for_the_cache_and_its_children(sdk: Sdk, control: Control) -> None:
+    control.seed(cache_seed(firewall_rules=(seeds.FirewallRule(name="one", start="10.0.0.1", end="10.0.0.9"),)))
+    control.configure(update_seconds=NEVER)
+    text = "is busy processing a previous update request or is undergoing system maintenance."
+    rule = {"properties": {"startIP": "10.0.0.1", "endIP": "10.0.0.1"}}
+    async with sdk.redis() as client:
+        await client.redis.begin_update(GROUP, "orders", {"properties": {"enableNonSslPort": True}}, polling=False)
+        refused: list[HttpResponseError] = []
+        writes: tuple[Callable[[], Awaitable[Any]], ...] = (
+            lambda: client.redis.begin_update(GROUP, "orders", {"tags": {}}, polling=False),
+            lambda: client.redis.begin_delete(GROUP, "orders", polling=False),
+            lambda: client.redis.regenerate_key(GROUP, "orders", {"keyType": "Primary"}),
+            lambda: client.firewall_rules.create_or_update(GROUP, "orders", "two", rule),
+            lambda: client.firewall_rules.delete(GROUP, "orders", "one"),
+        )
+        for write in writes:
+            with pytest.raises(ResourceExistsError) as error:
+                await write()
+            refused.append(error.value)
+        assert (await client.redis.list_keys(GROUP, "orders")).primary_key
+        control.advance(NEVER + 1)
+        await client.firewall_rules.create_or_update(GROUP, "orders", "two", rule)
+    assert all(text in error.message for error in refused)
+    assert {error.error.code for error in refused if error.error} == {"Conflict"}
+
+
+@pytest.mark.parametrize(
+    ("outcome", "code"),
+    [("Failed", "InternalServerError"), ("FailedWithoutError", None), ("SucceededButResourceFailed", "")],
+)
+async def test_operations_that_fail(sdk: Sdk, control: Control, outcome: str, code: str | None) -> None:
+    control.configure(operation_outcome=outcome)
+    async with sdk.redis() as client:
+        poller = await client.redis.begin_create(GROUP, "orders", creation())
+        if outcome == "SucceededButResourceFailed":
+            made = await poller.result()
+            assert made.provisioning_state == "Failed"
+        else:
+            with pytest.raises(HttpResponseError) as failed:
+                await poller.result()
+            assert failed.value.status_code == 200
+            assert (failed.value.error.code if failed.value.error else None) == code
+        found = await client.redis.get(GROUP, "orders")
+    assert found.provisioning_state == "Failed"
+
+
+async def test_regenerate_changes_exactly_one_key_at_once(sdk: Sdk, control: Control) -> None:
+    control.seed(cache_seed(primary_key="p", secondary_key="s"))
+    async with sdk.redis() as client:
+        answer = await client.redis.regenerate_key(GROUP, "orders", {"keyType": "Secondary"})
+        listed = await client.redis.list_keys(GROUP, "orders")
+        with pytest.raises(HttpResponseError, match="keyType"):
+            await client.redis.regenerate_key(GROUP, "orders", {"keyType": "Third"})
+    assert answer.primary_key == listed.primary_key == "p"
+    assert answer.secondary_key == listed.secondary_key != "s"
+    assert len(answer.secondary_key) == 44
+    assert [r.is_write for r in control.requests(path="regenerateKey")] == [True, True]
+
+
+async def test_firewall_rules(sdk: Sdk, control: Control) -> None:
+    control.seed(cache_seed())
+    rule = {"properties": {"startIP": "10.0.0.1", "endIP": "10.0.0.9"}}
+    async with sdk.redis() as client:
+        made = await client.firewall_rules.create_or_update(GROUP, "orders", "office", rule)
+        again = await client.firewall_rules.create_or_update(GROUP, "orders", "office", rule)
+        listed = [(one.start_ip, one.end_ip) async for one in client.firewall_rules.list(GROUP, "orders")]
+        for bad in ({"startIP": "10.0.0.9", "endIP": "10.0.0.1"}, {"startIP": "::1", "endIP": "::1"}):
+            with pytest.raises(HttpResponseError) as error:
+                await client.firewall_rules.create_or_update(GROUP, "orders", "bad", {"properties": bad})
+            assert error.value.status_code == 400
+        await client.firewall_rules.delete(GROUP, "orders", "office")
+        await client.firewall_rules.delete(GROUP, "orders", "office")
+        with pytest.raises(ResourceNotFoundError):
+            await client.firewall_rules.get(GROUP, "orders", "office")
+    assert made.name == again.name == "orders/office"
+    assert listed == [("10.0.0.1", "10.0.0.9")]
+    statuses = [r.status for r in control.requests(path="firewallRules/office")]
+    assert statuses == [201, 200, 200, 204, 404]
+
+
+async def test_private_endpoints_and_patch_schedules_are_read(sdk: Sdk, control: Control) -> None:
+    control.seed(cache_seed())
+    control.private_endpoint("orders", "pe1")
+    async with sdk.redis() as client:
+        [pending] = [one async for one in client.private_endpoint_connections.list(GROUP, "orders")]
+        control.private_endpoint("orders", "pe1", "Approved")
+        approved = await client.private_endpoint_connections.get(GROUP, "orders", "pe1")
+        schedules = [one async for one in client.patch_schedules.list_by_redis_resource(GROUP, "orders")]
+        cache = await client.redis.get(GROUP, "orders")
+    assert pending.private_link_service_connection_state.status == "Pending"
+    assert approved.private_link_service_connection_state.status == "Approved"
+    assert len(cache.private_endpoint_connections) == 1
+    assert schedules == []

@@ -18,7 +18,6 @@ from sandbox.names import HostsFile, enter
 from tests.controlplane import empty, install_crds
 from tests.kube import Kube
 
-
 HOSTS = "SECURE_REDIS_TEST_HOSTS"  # environment: the hosts file by which made-up names resolve in the tests
 
 

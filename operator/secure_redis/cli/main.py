@@ -44,7 +44,3 @@ def run(config_file: Path, kubeconfig: Path | None, context: str | None, check: 
 def version() -> None:
     """Print the version."""
     click.echo(build_version())
-
-
-if __name__ == "__main__":
-    main()

@@ -85,6 +85,7 @@ class KubeClient:
         limit: int = 32,
         timeout: float = 20.0,
     ) -> None:
+        api.user_agent = USER_AGENT
         self._api = api
         self._fence = fence
         self._on_request = on_request
@@ -305,9 +306,7 @@ async def connect(kubeconfig: Path | None = None, context: str | None = None) ->
             config_file=str(kubeconfig), context=context, client_configuration=configuration, persist_config=False
         )
     configuration.connection_pool_maxsize = 0  # KubeClient's own bound counts; watches must not use it up
-    api = ApiClient(configuration=configuration)
-    api.user_agent = USER_AGENT
-    return api
+    return ApiClient(configuration=configuration)
 
 
 def session(configuration: Configuration, *, limit: int = 20) -> aiohttp.ClientSession:

@@ -69,7 +69,8 @@ def write_refused(failure: ApiFailure, namespace: str, what: str) -> Unknown:
 def replaced(failure: ApiFailure) -> bool:
     """Whether the uid precondition of an apply did not hold: the object is another one, or none.
 
-    Measured on 1.36: an apply gives 409 for a missing object and 422 on metadata.uid for a re-created one, a delete 409.
+    Measured on 1.36: an apply gives 409 for a missing object and 422 on metadata.uid for a re-created one; a delete
+    gives 409.
     """
     if failure.status == 409:
         return _OTHER_UID.search(failure.message) is not None

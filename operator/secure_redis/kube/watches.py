@@ -123,9 +123,13 @@ class SecretWatches:
             except ApiFailure as failure:
                 self._store.end(namespace)
                 version = ""
-                if failure.status in (401, 403, 404):
+                if failure.status in (403, 404):
                     level = logging.DEBUG if namespace else logging.INFO
                     _log.log(level, "Secrets cannot be watched", extra={"where": namespace, "why": failure.message})
+                    if namespace is None:  # the right was taken away: from now on one stream per namespace
+                        self._try_cluster = False
+                        self._reconcile()
+                        return
                     await asyncio.sleep(self._jitter(self._denied_retry))
                 else:
                     await asyncio.sleep(self._jitter(max(pause, failure.retry_after or 0.0)))

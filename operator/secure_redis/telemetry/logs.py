@@ -87,7 +87,7 @@ def setup(level: str = "INFO", stream: TextIO | None = None) -> None:
         _Formatter(
             "%(asctime)s %(levelname)s %(name)s %(message)s",
             datefmt="%Y-%m-%dT%H:%M:%S%z",
-            rename_fields={"asctime": "time", "levelname": "level", "name": "logger", "exc_text": "exception"},
+            rename_fields={"asctime": "time", "levelname": "level", "name": "logger", "exc_info": "exception"},
         )
     )
     root = logging.getLogger()

@@ -36,7 +36,7 @@ class Operator:
         self._log = directory / f"{name}.log"
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "POD_NAME": name}
         environment.pop("KUBECONFIG", None)
-        command = [sys.executable, "-m", "secure_redis.cli.main", "run"]
+        command = [sys.executable, "-m", "secure_redis", "run"]
         command += ["--config", str(config), "--kubeconfig", str(kubeconfig)]
         with self._log.open("w") as log:
             self.process = subprocess.Popen(command, env=environment, stderr=log, stdout=log)

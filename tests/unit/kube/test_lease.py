@@ -1,0 +1,159 @@
+"""The elector's judgement of time, with a clock that the test moves."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from secure_redis.kube.client import ApiFailure
+from secure_redis.kube.lease import Elector, LeadershipLost, LeaseSettings
+
+SETTINGS = LeaseSettings("ops", duration=15, renew_deadline=10, retry=2)
+pytestmark = pytest.mark.looptime
+
+
+class Leases:
+    """One Lease as the API server keeps it: versions, conflicts, and faults on demand."""
+
+    def __init__(self) -> None:
+        self.stored: dict[str, Any] | None = None
+        self.version = 0
+        self.fault: ApiFailure | None = None
+        self.hang = False
+
+    async def get(self, path: str) -> dict[str, Any]:
+        await self._trouble()
+        if self.stored is None:
+            raise ApiFailure(404, "NotFound", "none")
+        return self.stored
+
+    async def create(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        await self._trouble()
+        if self.stored is not None:
+            raise ApiFailure(409, "AlreadyExists", "there")
+        return self._store(body)
+
+    async def replace(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        await self._trouble()
+        if self.stored is None or body["metadata"]["resourceVersion"] != self.stored["metadata"]["resourceVersion"]:
+            raise ApiFailure(409, "Conflict", "changed")
+        return self._store(body)
+
+    def rival(self, holder: str = "rival") -> None:
+        spec = {"holderIdentity": holder, "leaseDurationSeconds": 15}
+        self._store({"metadata": {}, "spec": spec})
+
+    def _store(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        self.version += 1
+        self.stored = {**body, "metadata": {**body["metadata"], "resourceVersion": str(self.version)}}
+        return self.stored
+
+    async def _trouble(self) -> None:
+        if self.hang:
+            await asyncio.Event().wait()
+        if self.fault is not None:
+            raise self.fault
+
+
+@pytest.fixture
+def leases() -> Leases:
+    return Leases()
+
+
+def elector(leases: Leases, name: str = "me", changes: list[bool] | None = None) -> Elector:
+    return Elector(
+        leases,  # type: ignore[arg-type]
+        name,
+        SETTINGS,
+        clock=lambda: asyncio.get_running_loop().time(),
+        on_change=(changes if changes is not None else []).append,
+    )
+
+
+def now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+async def test_a_free_lease_is_taken_and_held(leases: Leases) -> None:
+    changes: list[bool] = []
+    me = elector(leases, changes=changes)
+    with pytest.raises(LeadershipLost):
+        me.check()
+    await me.acquire()
+    holding = asyncio.create_task(me.hold())
+    for _ in range(10):
+        await asyncio.sleep(10)
+        me.check()
+    assert not holding.done()
+    holding.cancel()
+    await me.release()
+    assert leases.stored is not None
+    assert leases.stored["spec"]["holderIdentity"] == ""
+    assert changes == [True, False]
+    with pytest.raises(LeadershipLost):
+        me.check()
+
+
+async def test_a_rival_that_renews_is_never_overtaken_one_that_does_not_is(leases: Leases) -> None:
+    leases.rival()
+    me = elector(leases)
+    acquiring = asyncio.create_task(me.acquire())
+    for _ in range(20):
+        await asyncio.sleep(10)
+        leases.rival()
+    assert not acquiring.done()
+    started = now()
+    await acquiring
+    assert 15 <= now() - started <= 15 + 2 * 2.4
+    assert leases.stored is not None
+    assert leases.stored["spec"]["leaseTransitions"] == 1
+
+
+@pytest.mark.parametrize("trouble", ["refused", "hung", "error"])
+async def test_without_the_api_server_the_leader_stops_before_others_may_begin(leases: Leases, trouble: str) -> None:
+    me = elector(leases)
+    await me.acquire()
+    started = now()
+    if trouble == "hung":
+        leases.hang = True
+    else:
+        code = 0 if trouble == "refused" else 500
+        leases.fault = ApiFailure(code, "Unreachable", "no")
+    await me.hold()
+    assert now() - started <= SETTINGS.renew_deadline + 0.1
+    with pytest.raises(LeadershipLost):
+        me.check()
+
+
+async def test_a_short_fault_does_not_end_leadership(leases: Leases) -> None:
+    me = elector(leases)
+    await me.acquire()
+    holding = asyncio.create_task(me.hold())
+    leases.fault = ApiFailure(500, "InternalError", "no")
+    await asyncio.sleep(7)
+    leases.fault = None
+    await asyncio.sleep(30)
+    me.check()
+    assert not holding.done()
+    holding.cancel()
+
+
+async def test_a_rival_in_the_record_ends_leadership_at_once(leases: Leases) -> None:
+    me = elector(leases)
+    await me.acquire()
+    leases.rival()
+    started = now()
+    await me.hold()
+    assert now() - started <= SETTINGS.retry + 0.1
+    with pytest.raises(LeadershipLost):
+        me.check()
+    await me.release()
+    assert leases.stored is not None
+    assert leases.stored["spec"]["holderIdentity"] == "rival", "what is not ours is not given back"
+
+
+@pytest.mark.parametrize(("duration", "deadline", "retry"), [(10, 10, 2), (15, 2, 2), (15, 10, 0)])
+def test_times_must_fit(duration: int, deadline: float, retry: float) -> None:
+    with pytest.raises(ValueError, match="retry"):
+        LeaseSettings("ops", duration=duration, renew_deadline=deadline, retry=retry)

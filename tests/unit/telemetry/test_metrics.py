@@ -1,0 +1,93 @@
+"""Metrics: what a status says, and nothing of what is gone."""
+
+import aiohttp
+import pytest
+
+from secure_redis.api.resource import Key
+from secure_redis.api.status import ComplianceStatus, Condition, DriftStatus, Status
+from secure_redis.telemetry.health import Health, HealthServer
+from secure_redis.telemetry.metrics import Metrics
+
+ORDERS = Key("shop", "orders")
+WHOLE = Status(
+    conditions=(
+        Condition(type="Ready", status="True", reason="Ready"),
+        Condition(type="Stalled", status="True", reason="X"),
+    ),
+    compliance=ComplianceStatus(passed=3, failed=1, unknown=2),
+    drift=(DriftStatus(path="a", declared="1", observed="2", drift_class="Security"),),
+)
+
+
+def value(metrics: Metrics, series: str, /, **labels: str) -> float | None:
+    return metrics.registry.get_sample_value(series, labels)
+
+
+def test_a_status_becomes_gauges() -> None:
+    metrics = Metrics()
+    metrics.report(ORDERS, WHOLE)
+    where = {"namespace": "shop", "name": "orders"}
+    assert value(metrics, "secureredis_status_condition", **where, type="Ready", status="True") == 1
+    assert value(metrics, "secureredis_status_condition", **where, type="Ready", status="False") == 0
+    assert value(metrics, "secureredis_findings", **where, result="Fail") == 1
+    assert value(metrics, "secureredis_drift", **where) == 1
+    metrics.report(ORDERS, Status(conditions=WHOLE.conditions[:1]))
+    assert value(metrics, "secureredis_status_condition", **where, type="Stalled", status="True") is None
+    assert value(metrics, "secureredis_drift", **where) == 0
+
+
+def test_series_go_with_their_resource() -> None:
+    metrics = Metrics()
+    metrics.report(ORDERS, WHOLE)
+    metrics.passed(ORDERS, "Edit", "success", 0.1, at=1000.0)
+    assert b'name="orders"' in metrics.render()
+    metrics.forget(ORDERS)
+    assert b'name="orders"' not in metrics.render()
+    metrics.forget(ORDERS)
+
+
+def test_passes_and_requests_are_counted() -> None:
+    metrics = Metrics()
+    metrics.passed(ORDERS, "Edit", "success", 0.1, at=1000.0)
+    metrics.passed(ORDERS, "Retry", "error", 0.1, at=2000.0)
+    metrics.kube_request("https://k", "GET", 200, 0.1)
+    metrics.kube_request("https://k", "GET", 0, 0.1)
+    metrics.azure_request("arm", "redis.get", 429, 0.1)
+    assert value(metrics, "controller_runtime_reconcile_total", controller="secureredis", result="error") == 1
+    assert value(metrics, "controller_runtime_reconcile_errors_total", controller="secureredis") == 1
+    where = {"namespace": "shop", "name": "orders"}
+    assert value(metrics, "secureredis_last_successful_pass_timestamp_seconds", **where) == 1000
+    assert value(metrics, "rest_client_requests_total", code="<error>", method="GET", host="https://k") == 1
+    assert value(metrics, "secureredis_azure_throttled_total", service="arm") == 1
+
+
+async def test_health_tells_which_check_fails() -> None:
+    health = Health()
+    server = HealthServer(health, Metrics().render, port=0)
+    await server.start()
+    base = f"http://127.0.0.1:{server.port}"
+    try:
+        async with aiohttp.ClientSession() as session:
+            health.ready["api"] = lambda: "the API server does not answer"
+            async with session.get(f"{base}/healthz") as answer:
+                assert answer.status == 200
+            async with session.get(f"{base}/readyz") as answer:
+                assert answer.status == 503
+                assert await answer.json() == {"api": "the API server does not answer"}
+            health.alive["loop"] = lambda: "stuck"
+            async with session.get(f"{base}/healthz") as answer:
+                assert answer.status == 503
+            async with session.get(f"{base}/metrics") as answer:
+                assert "secureredis_build_info" in await answer.text()
+    finally:
+        await server.stop()
+
+
+async def test_a_taken_port_is_an_error() -> None:
+    first = HealthServer(Health(), Metrics().render, port=0)
+    await first.start()
+    try:
+        with pytest.raises(OSError, match="address"):
+            await HealthServer(Health(), Metrics().render, port=first.port).start()
+    finally:
+        await first.stop()

@@ -66,7 +66,11 @@ class Inventory:
         held = self._held(entry, cache, max_age)
         if held is not None:
             return held
-        listed = await self._listed(identity, cache, max_age)
+        # A list that began before our write, or before a direct read, says nothing new.
+        after = max(self._written.get(cache.key, -math.inf), -math.inf if entry.at is None else entry.at)
+        listed = await self._listed(identity, cache, max_age, after)
+        if isinstance(listed, CacheFacts):
+            entry.absent = entry.absent_since = None  # seen again
         if listed is not None:
             return listed
         return await self._direct(identity, cache, entry, max_age)
@@ -137,7 +141,9 @@ class Inventory:
 
     # --- lists --------------------------------------------------------------------------------------------------------
 
-    async def _listed(self, identity: Identity, cache: CacheID, max_age: float) -> CacheFacts | Unknown | None:
+    async def _listed(
+        self, identity: Identity, cache: CacheID, max_age: float, after: float
+    ) -> CacheFacts | Unknown | None:
         """The cache from the widest list that the identity can read; None where there is none, or it omits it."""
         for group in (None, cache.group):
             listing = self._listings.get(
@@ -149,7 +155,7 @@ class Inventory:
                     return failure
                 if listing.denied_at is not None:
                     continue  # next narrower
-                if listing.at is None or listing.at <= self._written.get(cache.key, -1.0):
+                if listing.at is None or listing.at <= after:
                     return None
                 return listing.caches.get(cache.key)
         return None

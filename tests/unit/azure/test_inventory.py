@@ -195,3 +195,26 @@ async def test_a_broken_list_is_unknown_for_all_and_asked_for_once(
     outcomes = await asyncio.gather(*(inventory.cache(IDENTITY, cache_id(f"c{n}"), max_age=60) for n in range(5)))
     assert all(isinstance(outcome, Unknown) and outcome.reason is Reason.AZURE_ERROR for outcome in outcomes)
     assert len(world.script.calls("GET")) == 1
+
+
+async def test_an_older_list_does_not_outvote_a_404(world: World, inventory: Inventory) -> None:
+    world.script.on("GET", ALL, says({"value": [cache_body()]}))
+    world.script.on("GET", path_of(cache_id()), MISSING)
+    await inventory.cache(IDENTITY, cache_id(), max_age=300)
+    world.clock.now += 10
+    await inventory.fresh(IDENTITY, cache_id())
+    world.clock.now += 61
+    outcome = await inventory.cache(IDENTITY, cache_id(), max_age=300)
+    assert isinstance(outcome, CacheAbsent)
+    assert outcome.confirmed
+
+
+async def test_a_newer_list_that_holds_it_ends_the_count(world: World, inventory: Inventory) -> None:
+    world.script.on("GET", ALL, says({"value": [cache_body()]}))
+    world.script.on("GET", path_of(cache_id()), MISSING)
+    await inventory.fresh(IDENTITY, cache_id())
+    world.clock.now += 61
+    assert isinstance(await inventory.cache(IDENTITY, cache_id(), max_age=60), CacheFacts)
+    outcome = await inventory.fresh(IDENTITY, cache_id())
+    assert isinstance(outcome, CacheAbsent)
+    assert not outcome.confirmed

@@ -24,6 +24,26 @@ class Cloud:
     vault_suffixes: tuple[str, ...]
     redis_suffixes: tuple[str, ...]  # of Microsoft.Cache/redis
 
+    def check(self) -> None:
+        """Whether the configuration can work at all.
+
+        Raises:
+            ValueError: naming the field and what is wrong with it.
+
+        """
+        for field, url in (("resource_manager", self.resource_manager), ("authority", self.authority)):
+            if _https_host(url) is None or urlsplit(url).path or urlsplit(url).query:
+                raise ValueError(f"{field} must be https://<host>[:<port>] without a path, not {url!r}")
+        if not self.resource_manager_scope.endswith("/.default"):
+            raise ValueError("resource_manager_scope must end in /.default")
+        for field, suffixes in (("vault_suffixes", self.vault_suffixes), ("redis_suffixes", self.redis_suffixes)):
+            for suffix in suffixes:
+                host = _https_host(f"https://{suffix}")
+                if host is None or "." not in host[0] or "/" in suffix:
+                    raise ValueError(f"{field}: {suffix!r} is not a host suffix such as vault.azure.net")
+            if not suffixes:
+                raise ValueError(f"{field} must not be empty")
+
     def is_resource_manager(self, url: str) -> bool:
         """Whether `url` is https at the resource manager's host or below it (regional hosts are below it)."""
         host, expected = _https_host(url), _https_host(self.resource_manager)

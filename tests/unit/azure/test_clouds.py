@@ -1,3 +1,6 @@
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
 from secure_redis.azure.clouds import CHINA, CLOUDS, PUBLIC, US_GOVERNMENT, Cloud, host_of
@@ -127,3 +130,29 @@ def test_no_cloud_owns_anothers_hosts() -> None:
                 assert not cloud.owns(other.resource_manager)
                 assert not cloud.owns(other.authority)
                 assert not cloud.allows_vault(f"https://a.{other.vault_suffixes[0]}")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"resource_manager": "http://management.azure.com"},
+        {"resource_manager": "https://management.azure.com/"},
+        {"authority": "login.microsoftonline.com"},
+        {"authority": "https://login.microsoftonline.com/tenant"},
+        {"resource_manager_scope": "https://management.azure.com"},
+        {"vault_suffixes": ()},
+        {"vault_suffixes": ("net",)},
+        {"vault_suffixes": (".vault.azure.net",)},
+        {"vault_suffixes": ("vault.azure.net:port",)},
+        {"vault_suffixes": ("vault.azure.net/",)},
+        {"redis_suffixes": ("",)},
+    ],
+)
+def test_a_cloud_that_cannot_work_is_refused_by_field(change: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=next(iter(change))):
+        replace(PUBLIC, **change).check()
+
+
+def test_clouds_that_work() -> None:
+    for cloud in (*CLOUDS.values(), CUSTOM):
+        cloud.check()

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from secure_redis.api.reasons import Reason
 from secure_redis.azure.cache import Caches
-from secure_redis.azure.credentials import Credentials, WorkloadIdentity
+from secure_redis.azure.credentials import Credentials, ManagedIdentity, WorkloadIdentity
 from secure_redis.azure.failures import IdentityUnavailable
 from secure_redis.domain.observation import CacheFacts, NamespaceIdentity, OperatorIdentity, Unknown
 
@@ -168,6 +168,38 @@ async def test_the_operators_identity_reads_its_token_file_each_time(world: Worl
     world.wall.now += 16
     assert isinstance(await caches.read(OperatorIdentity(), CACHE), CacheFacts)
     assert b"client_assertion=file-assertion&" in world.script.calls("POST", TOKEN)[0].body + b"&"
+
+
+async def test_a_managed_identity_is_asked_for_by_its_client_id(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[dict[str, str]] = []
+
+    async def endpoint(request: web.Request) -> web.StreamResponse:
+        asked.append({**request.query, "header": request.headers.get("X-IDENTITY-HEADER", "")})
+        answer = {"access_token": "managed", "expires_on": int(world.wall.now) + 3600, "token_type": "Bearer"}
+        return web.json_response({**answer, "resource": request.query["resource"]})
+
+    app = web.Application()
+    app.router.add_get("/msi/token", endpoint)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        # One of the forms in which a host offers its identity; on a node it is the metadata service's address.
+        monkeypatch.setenv("IDENTITY_ENDPOINT", f"http://127.0.0.1:{runner.addresses[0][1]}/msi/token")
+        monkeypatch.setenv("IDENTITY_HEADER", "a-header")
+
+        async def never(identity: NamespaceIdentity) -> SecretStr:
+            raise AssertionError
+
+        credential = ManagedIdentity("bbbbbbbb-0000-0000-0000-000000000002")
+        credentials = Credentials(world.script.cloud, world.transport, never, credential, clock=world.wall)
+        world.script.on("GET", path_of(CACHE), says(cache_body()))
+        outcome = await Caches(world.transport, credentials).read(OperatorIdentity(), CACHE)
+    finally:
+        await runner.cleanup()
+    assert isinstance(outcome, CacheFacts)
+    assert [(each["client_id"], each["header"]) for each in asked] == [(credential.client_id, "a-header")]
+    assert world.script.calls("POST") == []
 
 
 async def test_no_identity_of_its_own(world: World) -> None:

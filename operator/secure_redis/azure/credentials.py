@@ -16,13 +16,23 @@ from pydantic import SecretStr
 from secure_redis.api.reasons import Reason
 from secure_redis.azure.clouds import Cloud
 from secure_redis.azure.errors import classify
-from secure_redis.azure.failures import Denied, Failure, Guard, IdentityUnavailable, Refused, Source, Transient
+from secure_redis.azure.failures import (
+    Denied,
+    Failure,
+    Guard,
+    IdentityUnavailable,
+    Permanent,
+    Refused,
+    Source,
+    Transient,
+)
 from secure_redis.azure.shelf import Shelf
 from secure_redis.azure.transport import Transport
 from secure_redis.domain.observation import Identity, NamespaceIdentity
 
 _LOG = logging.getLogger(__name__)
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_TENANT = re.compile(r"[0-9A-Za-z][0-9A-Za-z.-]{0,252}")
 _REFRESH_BEFORE = 600.0  # seconds before expiry; the SDKs' policies come back at 300
 _REMEMBER_FAILURE = 15.0  # so that a hundred resources with one wrong identity do not ask a hundred times
 
@@ -141,6 +151,13 @@ class Credentials:
             options["claims"] = claims
         try:
             if isinstance(identity, NamespaceIdentity):
+                if not _TENANT.fullmatch(identity.tenant_id):
+                    raise Refused(
+                        Permanent(
+                            Reason.TOKEN_REFUSED,
+                            f"the tenant-id of {identity} is not a tenant id; correct the ServiceAccount's annotation",
+                        )
+                    )
                 try:
                     assertion = await self._request_token(identity)
                 except IdentityUnavailable as error:

@@ -46,15 +46,18 @@ class Inventory:
         confirm_seconds: float = 60.0,
         *,
         probe_seconds: float = 3600.0,
+        settle_seconds: float = 60.0,
         remember_failure_seconds: float = 10.0,
     ) -> None:
         """`clock`: monotonic seconds. `confirm_seconds`: how far apart two 404s must be. `probe_seconds`: how long a
-        denied list is not asked for again.
+        denied list is not asked for again. `settle_seconds`: how long after a write of ours a cache is read directly,
+        since Azure's lists may lag behind it.
         """
         self._caches = caches
         self._clock = clock
         self._confirm = confirm_seconds
         self._probe = probe_seconds
+        self._settle = settle_seconds
         self._remember = remember_failure_seconds
         self._listings: Shelf[tuple[Identity, str, str | None], _Listing] = Shelf(clock)
         self._entries: Shelf[tuple[Identity, str], _Entry] = Shelf(clock)
@@ -66,8 +69,11 @@ class Inventory:
         held = self._held(entry, cache, max_age)
         if held is not None:
             return held
+        written = self._written.get(cache.key, -math.inf)
+        if self._clock() - written < self._settle:
+            return await self._direct(identity, cache, entry, max_age)
         # A list that began before our write, or before a direct read, says nothing new.
-        after = max(self._written.get(cache.key, -math.inf), -math.inf if entry.at is None else entry.at)
+        after = max(written, -math.inf if entry.at is None else entry.at)
         listed = await self._listed(identity, cache, max_age, after)
         if isinstance(listed, CacheFacts):
             entry.absent = entry.absent_since = None  # seen again

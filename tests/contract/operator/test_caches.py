@@ -279,3 +279,19 @@ async def test_a_passes_correlation_id_is_in_azures_log(owner: Site) -> None:
         correlation.reset(token)
     seen = owner.control.requests(owner.mark)
     assert {request.client_request_id for request in seen if request.service in ("arm", "vault")} == {"pass-17"}
+
+
+async def test_lists_that_lag_behind_our_write_are_not_believed(owner: Site) -> None:
+    owner.add_cache()
+    owner.control.configure(stale_list_seconds=30, update_seconds=0.1)
+    owner.control.advance(60)  # so that the readers who are behind see it too
+    before = await owner.inventory.cache(owner.identity, owner.cache, max_age=60)
+    assert isinstance(before, CacheFacts)
+    owner.clock.now += 61
+    assert await owner.caches.update(owner.identity, owner.cache, {"properties": {"enableNonSslPort": True}}) is None
+    owner.inventory.invalidate(owner.cache)
+    owner.control.advance(1)
+    owner.clock.now += 1
+    facts = await owner.inventory.cache(owner.identity, owner.cache, max_age=60)
+    assert isinstance(facts, CacheFacts)
+    assert facts.non_tls_port_enabled is True

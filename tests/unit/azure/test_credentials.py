@@ -1,6 +1,7 @@
 import asyncio
 import base64
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -250,3 +251,12 @@ async def test_nothing_secret_is_logged_at_any_level(world: World, caplog: pytes
     text = caplog.text
     for secret in ("canary", "an-access-token", "an-assertion"):
         assert secret not in text
+
+
+@pytest.mark.parametrize("tenant", ["", "a/b", "../common", "a b", "tenant?x=1"])
+async def test_a_tenant_id_that_is_none_is_not_put_into_a_url(world: World, tenant: str) -> None:
+    outcome = await read(world, replace(IDENTITY, tenant_id=tenant))
+    assert isinstance(outcome, Unknown)
+    assert (outcome.reason, outcome.permanent) == (Reason.TOKEN_REFUSED, True)
+    assert "tenant-id" in outcome.message
+    assert world.script.seen == []

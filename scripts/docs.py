@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from secure_redis.api import names
-from secure_redis.api.conditions import CONDITIONS, EVENT_ONLY, HELD_BACK, UNUSED
+from secure_redis.api.conditions import CONDITIONS, EVENT_ONLY
 from secure_redis.api.reasons import REASONS, ConditionType, Reason
 from secure_redis.domain.rules import RULES
 
@@ -97,10 +97,6 @@ def reason_page(reason: Reason) -> str:
         lines.append("On " + ", ".join(f"[`{kind}`](../conditions/{kind}.md)" for kind in on) + ".")
     elif reason in EVENT_ONLY:
         lines.append("In an event only, when the resource goes.")
-    elif reason in HELD_BACK:
-        lines.append("It holds a write back and does not change whether the resource is Ready.")
-    elif reason in UNUSED:
-        lines.append("Nowhere at present; the name is kept.")
     if text.terminal:
         lines += ["", "No retry mends it: the resource is also shown as [`Stalled`](../conditions/Stalled.md)."]
     return _joined(lines)

@@ -121,7 +121,7 @@ CONDITIONS: Final[Mapping[ConditionType, ConditionText]] = {
         "assessed. It does not say that the cache is safe: see TransportSecured and Compliant.",
         "Something that was asked for is missing; the reason says what.",
         "Not looked at yet, or it could not be seen. A resource that was Ready for this generation stays Ready while "
-        "only Azure or Key Vault cannot be read and its Secret is intact.",
+        "only an outage of Azure or Key Vault hides it and its Secret is intact.",
         _READY,
     ),
     ConditionType.RECONCILING: ConditionText(
@@ -184,23 +184,31 @@ CONDITIONS: Final[Mapping[ConditionType, ConditionText]] = {
     ),
     ConditionType.COMPLIANT: ConditionText(
         "Did every security rule pass?",
-        "No rule failed and none was left unjudged. Rules of severity Info do not count.",
+        "No rule failed and none was left unjudged. Rules of severity Low and Info do not count.",
         "At least one rule failed; `status.compliance.findings` lists them.",
         "The cache could not be read, or a rule could not be judged.",
         _UNREAD | _ABSENT | _WRITE_REFUSED | {Reason.COMPLIANT, Reason.FINDINGS, Reason.DELETION_UNKNOWN},
     ),
     ConditionType.DRIFT_DETECTED: ConditionText(
         "Does Azure differ from what the spec declares?",
-        "It does; `status.drift` lists each field with what it endangers. This is the abnormal state.",
+        "It does; `status.drift` lists each field with what it endangers, and the reason says why a wanted correction "
+        "is held back. This is the abnormal state.",
         "Azure is as declared.",
         "The cache could not be read. Unknown is never shown as no drift.",
-        _UNREAD | _ABSENT | _WRITE_REFUSED | {Reason.DRIFTED, Reason.NO_DRIFT, Reason.DELETION_UNKNOWN},
+        _UNREAD
+        | _ABSENT
+        | _WRITE_REFUSED
+        | {
+            Reason.DRIFTED,
+            Reason.NO_DRIFT,
+            Reason.DELETION_UNKNOWN,
+            Reason.ADOPTION_REQUIRED,
+            Reason.WOULD_DISCONNECT,
+            Reason.NOT_GRANTED,
+            Reason.PROVISIONING_FAILED,
+        },
     ),
 }
 
 # Told by an event only, when the resource goes and no status is left to write.
 EVENT_ONLY: Final = frozenset({Reason.RETAINED, Reason.ABANDONED})
-# What is held back although all else goes well: not the reason of any condition, see domain/plan.py.
-HELD_BACK: Final = frozenset({Reason.ADOPTION_REQUIRED, Reason.WOULD_DISCONNECT})
-# Kept because reasons are API; nothing sets them at present.
-UNUSED: Final = frozenset({Reason.NOT_REQUESTED})

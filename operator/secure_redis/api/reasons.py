@@ -41,7 +41,6 @@ class Reason(StrEnum):
     COMPLIANT = "Compliant"
     NO_DRIFT = "NoDrift"
     DRIFTED = "Drifted"
-    NOT_REQUESTED = "NotRequested"
     PROGRESSING = "Progressing"
     PAUSED = "Paused"
     # The spec
@@ -145,7 +144,6 @@ REASONS: Final[Mapping[Reason, ReasonText]] = {
         "Fields in Azure differ from what is declared; status.drift lists them.",
         "Change it in Azure, change the spec, or let the operator correct it: mode Provision and spec.drift.correct.",
     ),
-    Reason.NOT_REQUESTED: _text("Nothing of this kind was asked for."),
     Reason.PROGRESSING: _text("Work is under way.", "Wait."),
     Reason.PAUSED: _text(
         "All writes are stopped by the annotation secureredis.io/paused.", "Remove the annotation to go on."

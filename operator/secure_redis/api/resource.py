@@ -13,6 +13,8 @@ from secure_redis.api.reasons import Reason
 from secure_redis.api.resource_id import CacheID, InvalidResourceID
 from secure_redis.api.status import Status
 
+REFRESH_LIMIT = 1024  # characters, as the schema bounds status.lastHandled.refresh
+
 
 class Key(NamedTuple):
     """A resource's namespace and name."""
@@ -188,6 +190,18 @@ class Envelope:
     def paused(self) -> bool:
         """Whether all writes are stopped by annotation."""
         return self.requests.get(names.PAUSED, "").lower() == "true"
+
+    @property
+    def refresh(self) -> str | None:
+        """The value of the refresh request, as far as the status can hold it."""
+        value = self.requests.get(names.REFRESH)
+        return None if value is None else value[:REFRESH_LIMIT]
+
+    @property
+    def refresh_asked(self) -> bool:
+        """Whether a look past all caches is asked for. A value present at the first look counts as handled."""
+        handled = self.status.last_handled
+        return self.refresh is not None and handled is not None and self.refresh != handled.refresh
 
     @property
     def has_finalizer(self) -> bool:

@@ -13,9 +13,9 @@ class Service(StrEnum):
 
 
 _TYPES = {"redis": Service.REDIS, "redisenterprise": Service.MANAGED_REDIS}
-_SUBSCRIPTION = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_SUBSCRIPTION = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 _GROUP = re.compile(r"[\w().-]{0,89}[\w()-]", re.ASCII)
-_NAME = re.compile(r"(?=.{1,63}$)[a-z0-9]+(-[a-z0-9]+)*", re.IGNORECASE)
+_NAME = re.compile(r"(?=.{1,63}$)[a-z0-9]+(-[a-z0-9]+)*", re.IGNORECASE | re.ASCII)
 
 
 class InvalidResourceID(ValueError):

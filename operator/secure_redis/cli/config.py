@@ -93,7 +93,7 @@ class SkuLimit(_Part):
     """The largest SKU that may be created."""
 
     name: Literal["Basic", "Standard", "Premium"]
-    capacity: Annotated[int, Field(ge=0, le=5)]
+    capacity: Annotated[int, Field(ge=0, le=6)]
 
 
 class Grant(_Part):
@@ -142,7 +142,6 @@ class Intervals(_Part):
 
     absence_confirmation_seconds: Seconds = 60.0
     operation_poll_seconds: Seconds = 30.0
-    inventory_max_age_seconds: Seconds = 270.0
     children_max_age_seconds: Seconds = 900.0
     proof_seconds: Seconds = 3600.0
     service_account_seconds: Seconds = 30.0

@@ -7,7 +7,7 @@ from secure_redis.api.resource import SecureRedisCache
 from secure_redis.domain.actions import AzureAction, DeleteFirewallRule, PutFirewallRule, UpdateCache
 from secure_redis.domain.drift import Drift
 from secure_redis.domain.grants import Refusal
-from secure_redis.domain.normalise import same_rule
+from secure_redis.domain.normalise import rule_name, same_range, same_word
 from secure_redis.domain.observation import CacheFacts, FirewallRuleFacts, Observation
 
 NON_TLS_PORT = "transport.nonTLSPort"
@@ -26,70 +26,103 @@ class Correction:
 
 
 def next_correction(
-    resource: SecureRedisCache, seen: Observation, cache: CacheFacts, found: tuple[Drift, ...]
+    resource: SecureRedisCache,
+    seen: Observation,
+    cache: CacheFacts,
+    found: tuple[Drift, ...],
+    *,
+    complete: bool = False,
 ) -> Correction:
-    """Choose from the drift that the spec allows to correct and that an earlier pass has already reported."""
-    allowed = [d for d in found if d.correctable and d.drift_class in resource.spec.drift.correct]
+    """Choose from the drift that the spec allows to correct and that an earlier pass has already reported.
+
+    `complete`: the cache was just created by us; then its network is brought to what is declared without being told.
+    """
+    correct = resource.spec.drift.correct
+    allowed = [d for d in found if d.correctable and d.drift_class in correct]
     reported = {entry.path for entry in resource.status.drift}
-    due = [d for d in allowed if d.path in reported]
-    refused: list[Refusal] = []
+    due = {d.path for d in allowed if d.path in reported}
+    if complete:
+        due |= {d.path for d in found if d.correctable and d.path.startswith("network.")}
     # A difference is shown before it is corrected: the first look never writes.
-    next_look = 0.0 if len(due) < len(allowed) else None
-    paths = {d.path for d in due}
-    if NON_TLS_PORT in paths:
-        return Correction(UpdateCache({"properties": {"enableNonSslPort": False}}, ("enableNonSslPort",)))
-    if MINIMUM_TLS in paths:
-        version = resource.spec.transport.minimum_tls_version
-        return Correction(UpdateCache({"properties": {"minimumTlsVersion": version}}, ("minimumTlsVersion",)))
-    rules = any(path.startswith(FIREWALL) for path in paths)
-    if rules:
-        missing = _missing(resource, seen)
-        if missing is not None:
-            return Correction(PutFirewallRule(missing))
-    if PUBLIC_ACCESS in paths:
+    next_look = 0.0 if any(d.path not in due for d in allowed) else None
+    action = _transport(resource, due)
+    if action is not None:
+        return Correction(action)
+    missing = _missing(resource, seen)
+    allowed_rule = next((rule for rule in missing if _path(rule.name) in due), None)
+    if allowed_rule is not None:
+        return Correction(PutFirewallRule(allowed_rule))
+    refused: list[Refusal] = []
+    if PUBLIC_ACCESS in due:
         wanted = resource.spec.network.public_access
-        if wanted == "Disabled" and not cache.has_approved_private_endpoint:
-            refused.append(
-                Refusal(
-                    Reason.WOULD_DISCONNECT,
-                    "public access is not switched off: no approved private endpoint was seen, so every client would "
-                    "lose the cache; create and approve one first",
-                )
-            )
+        closing = same_word(wanted, "Disabled")
+        if closing and not cache.has_approved_private_endpoint:
+            refused.append(Refusal(Reason.WOULD_DISCONNECT, _NO_ENDPOINT))
+        elif not closing and missing:
+            refused.append(Refusal(Reason.WOULD_DISCONNECT, _rules_first("public access is not switched on", missing)))
         else:
             change = UpdateCache({"properties": {"publicNetworkAccess": wanted}}, ("publicNetworkAccess",))
-            return Correction(change, tuple(refused))
-    if rules:
-        surplus = _surplus(resource, seen)
-        public = (cache.public_network_access or "Enabled") != "Disabled"
-        count = len(seen.firewall_rules) if isinstance(seen.firewall_rules, tuple) else 0
-        if surplus is not None and count == 1 and public:
-            refused.append(
-                Refusal(
-                    Reason.WOULD_DISCONNECT,
-                    f"the last firewall rule {surplus!r} is not removed while public access is on: no rule at all "
-                    "means open to everyone",
-                )
+            return Correction(change)
+    surplus = [name for name in _surplus(resource, seen) if _path(name) in due]
+    if surplus and missing:
+        refused.append(Refusal(Reason.WOULD_DISCONNECT, _rules_first(f"rule {surplus[0]!r} is not removed", missing)))
+    elif surplus and _last(seen, cache):
+        refused.append(
+            Refusal(
+                Reason.WOULD_DISCONNECT,
+                f"the last firewall rule {surplus[0]!r} is not removed while public access is on: no rule at all means "
+                "open to everyone",
             )
-        elif surplus is not None:
-            return Correction(DeleteFirewallRule(surplus), tuple(refused))
+        )
+    elif surplus:
+        return Correction(DeleteFirewallRule(surplus[0]), tuple(refused))
     return Correction(refused=tuple(refused), next_look=next_look)
 
 
-def _missing(resource: SecureRedisCache, seen: Observation) -> FirewallRuleFacts | None:
-    if not isinstance(seen.firewall_rules, tuple):
-        return None
-    there = {rule.name.lower(): rule for rule in seen.firewall_rules}
-    for rule in resource.spec.network.firewall_rules or ():
-        wanted = FirewallRuleFacts(rule.name, rule.start_ip, rule.end_ip)
-        observed = there.get(rule.name.lower())
-        if observed is None or not same_rule(observed, wanted):
-            return wanted
+_NO_ENDPOINT = (
+    "public access is not switched off: no approved private endpoint was seen, so every client would lose the cache; "
+    "create and approve one first"
+)
+
+
+def _transport(resource: SecureRedisCache, due: set[str]) -> AzureAction | None:
+    if NON_TLS_PORT in due:
+        return UpdateCache({"properties": {"enableNonSslPort": False}}, ("enableNonSslPort",))
+    if MINIMUM_TLS in due:
+        version = resource.spec.transport.minimum_tls_version
+        return UpdateCache({"properties": {"minimumTlsVersion": version}}, ("minimumTlsVersion",))
     return None
 
 
-def _surplus(resource: SecureRedisCache, seen: Observation) -> str | None:
+def _path(rule: str) -> str:
+    return f"{FIREWALL}[{rule}]"
+
+
+def _rules_first(what: str, missing: list[FirewallRuleFacts]) -> str:
+    return (
+        f"{what}: the declared rule {missing[0].name!r} is not in place and may not be added (its class is not in "
+        "spec.drift.correct, or it was not reported yet)"
+    )
+
+
+def _last(seen: Observation, cache: CacheFacts) -> bool:
+    count = len(seen.firewall_rules) if isinstance(seen.firewall_rules, tuple) else 0
+    return count <= 1 and not same_word(cache.public_network_access, "Disabled")
+
+
+def _missing(resource: SecureRedisCache, seen: Observation) -> list[FirewallRuleFacts]:
+    """Declared rules that are not there, or there with another range."""
+    if not isinstance(seen.firewall_rules, tuple):
+        return []
+    there = {rule_name(rule.name).lower(): rule for rule in seen.firewall_rules}
+    wanted = [FirewallRuleFacts(r.name, r.start_ip, r.end_ip) for r in resource.spec.network.firewall_rules or ()]
+    return [rule for rule in wanted if rule.name.lower() not in there or not same_range(there[rule.name.lower()], rule)]
+
+
+def _surplus(resource: SecureRedisCache, seen: Observation) -> list[str]:
+    """Names of rules that are there and not declared; none where rules are not compared."""
     if not isinstance(seen.firewall_rules, tuple) or resource.spec.network.firewall_rules is None:
-        return None
+        return []
     declared = {rule.name.lower() for rule in resource.spec.network.firewall_rules}
-    return next((rule.name for rule in seen.firewall_rules if rule.name.lower() not in declared), None)
+    names = [rule_name(rule.name) for rule in seen.firewall_rules]
+    return [name for name in names if name.lower() not in declared]

@@ -16,6 +16,20 @@ FOREIGN = (
 )
 
 
+NOT_REPEATED = frozenset(
+    {
+        Reason.RETIRED,
+        Reason.NAME_TAKEN,
+        Reason.QUOTA_EXCEEDED,
+        Reason.DENIED_BY_POLICY,
+        Reason.LOCKED,
+        Reason.REQUEST_REFUSED,
+        Reason.SUBSCRIPTION_UNAVAILABLE,
+        Reason.PROVISIONING_FAILED,
+    }
+)
+
+
 def was_seen(resource: SecureRedisCache) -> bool:
     """Whether an earlier pass saw the cache. Nothing that was once seen is created again unasked."""
     cache = resource.status.cache
@@ -88,12 +102,13 @@ def body(resource: SecureRedisCache, owner: str) -> Mapping[str, Any]:
     wanted = resource.spec.provision
     if wanted is None or wanted.redis is None:
         raise ValueError("mode Provision without spec.provision.redis")
-    sku = wanted.redis.sku
+    sku, network = wanted.redis.sku, resource.spec.network
     properties: dict[str, Any] = {
         "sku": {"name": sku.name, "family": sku.family, "capacity": sku.capacity},
         "enableNonSslPort": False,
         "minimumTlsVersion": resource.spec.transport.minimum_tls_version,
-        "publicNetworkAccess": resource.spec.network.public_access,
+        # No rules mean open to all: with declared rules the cache is opened last, once they are in place.
+        "publicNetworkAccess": "Disabled" if network.firewall_rules else network.public_access,
     }
     if wanted.redis.redis_version is not None:
         properties["redisVersion"] = wanted.redis.redis_version

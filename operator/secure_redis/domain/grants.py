@@ -10,6 +10,7 @@ from secure_redis.api.names import ALLOW, CLIENT_ID, DEFAULT_SERVICE_ACCOUNT, TE
 from secure_redis.api.reasons import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.resource_id import CacheID, within
+from secure_redis.domain import normalise
 from secure_redis.domain.observation import (
     Identity,
     NamespaceIdentity,
@@ -199,7 +200,7 @@ def _vault_covers(scope: VaultScope, target: VaultTarget) -> bool:
 
 def _creation_covers(grant: Grant, creation: CreationTarget) -> bool:
     limit = grant.largest_sku
-    if limit is None or normal_location(creation.location) not in map(normal_location, grant.locations):
+    if limit is None or normalise.location(creation.location) not in map(normalise.location, grant.locations):
         return False
     wanted, largest = SKU_ORDER.get(creation.sku_name, 99), SKU_ORDER.get(limit.name, -1)
     return wanted < largest or (wanted == largest and creation.sku_capacity <= limit.capacity)
@@ -208,8 +209,3 @@ def _creation_covers(grant: Grant, creation: CreationTarget) -> bool:
 def authority(uri: str) -> str:
     """Host and port of a URI in lower case, as vaults are compared: `https://A.b/` gives `a.b`."""
     return urlsplit(uri).netloc.lower()
-
-
-def normal_location(location: str) -> str:
-    """Azure's location names without regard to case and spaces: `West Europe` gives `westeurope`."""
-    return location.replace(" ", "").lower()

@@ -246,5 +246,5 @@ class Observation:
     proven: Proven | None = None  # from an earlier pass of this process, for this very version
     secret: SecretFacts | None | Unknown | NotRead = NOT_READ
     # Other Secrets of this resource, left from an earlier connection.secretName.
-    former_secrets: tuple[SecretFacts, ...] = ()
+    former_secrets: tuple[SecretFacts, ...] | Unknown = ()
     name_available: bool | Unknown | NotRead = NOT_READ

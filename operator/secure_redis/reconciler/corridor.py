@@ -10,7 +10,7 @@ from typing import Any
 
 from secure_redis.api.resource import Envelope, Key, Mode, SecureRedisCache, Unreadable, key_of, parse
 from secure_redis.api.status import Status
-from secure_redis.domain import assess, plan, report
+from secure_redis.domain import assess, intent, plan, report
 from secure_redis.domain.actions import AzureAction, Done, ReleaseSecret, RemoveFinalizer
 from secure_redis.domain.observation import Unknown
 from secure_redis.kube.client import ApiFailure
@@ -40,7 +40,7 @@ class Corridor:
     def __init__(
         self,
         *,
-        settings: plan.Settings,
+        settings: intent.Settings,
         observer: Observer,
         actor: Callable[[Callable[[Body], SecureRedisCache]], Actor],
         resources: Resources,
@@ -90,7 +90,7 @@ class Corridor:
             self._observer.remember(resource, seen, means.credential.proven, memory)
             todo = plan.plan(resource, seen, means, settings)
             current, outcomes = await self._actor.act(resource, seen, todo.actions, trigger)
-        if any(isinstance(outcome.action, AzureAction) for outcome in outcomes):
+        if todo.look_closer or any(isinstance(outcome.action, AzureAction) for outcome in outcomes):
             memory.direct = True
         seen = report.afterwards(resource, seen, outcomes)
         means = assess.assess(resource, seen, cluster_uid=settings.cluster_uid, ca=settings.ca)

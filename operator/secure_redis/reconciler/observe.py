@@ -14,7 +14,7 @@ from secure_redis.api.resource_id import CacheID, Service
 from secure_redis.azure.cache import Caches
 from secure_redis.azure.inventory import Inventory
 from secure_redis.azure.vault import Vaults
-from secure_redis.domain import plan, proof
+from secure_redis.domain import intent, proof
 from secure_redis.domain.creation import was_seen
 from secure_redis.domain.grants import GrantPolicy, Power, Refusal, VaultTarget, refuse, resolve_identity
 from secure_redis.domain.normalise import is_busy
@@ -169,7 +169,7 @@ class Observer:
             memory.failed = (resource.generation, operation)
         elif (
             operation is not None
-            or _refresh_asked(resource)
+            or resource.refresh_asked
             or (memory.failed is not None and memory.failed[0] != resource.generation)
         ):
             memory.failed = None
@@ -183,7 +183,7 @@ class Observer:
             return NOT_READ
         held = memory.firewall
         if held is not None and held[0] == identity and not direct:
-            max_age = 0.0 if _refresh_asked(resource) else self._ages.children
+            max_age = 0.0 if resource.refresh_asked else self._ages.children
             if self._monotonic() - held[2] < max_age:
                 return held[1]
         rules = await self._caches.firewall_rules(identity, resource.cache)
@@ -192,7 +192,7 @@ class Observer:
         return rules
 
     def _max_age(self, resource: SecureRedisCache) -> float:
-        if _refresh_asked(resource):
+        if resource.refresh_asked:
             return 0.0
         return resource.spec.drift.interval_seconds * self._ages.of_interval
 
@@ -208,14 +208,14 @@ class Observer:
         denied = self._refused(resource, identity, Power.PUBLISH_KEY, vault)
         if denied is not None:
             return replace(seen, vault=denied)
-        age = 0.0 if memory.direct else self._max_age(resource)
+        age = 0.0 if seen.cache_fresh else self._max_age(resource)
         found = await self._vaults.current(
             identity, vault.uri, vault.secret_name, settings.key_vault.version, max_age=age
         )
         seen = replace(seen, vault=found)
         if isinstance(found, VaultSecretFacts):
             held = memory.proofs.get(_proof_key(identity, resource.cache, vault, found))
-            if held is not None and self._monotonic() - held[1] < self._ages.proof and not _refresh_asked(resource):
+            if held is not None and self._monotonic() - held[1] < self._ages.proof and not resource.refresh_asked:
                 return replace(seen, proven=held[0])
         return await self._with_proof(resource, seen, identity, cache)
 
@@ -247,16 +247,26 @@ class Observer:
     # --- Kubernetes -------------------------------------------------------------------------------------------------
 
     async def _with_secrets(self, resource: SecureRedisCache, seen: Observation) -> Observation:
-        binding = resource.status.binding
-        if resource.spec.authentication is None and binding is None:
+        if resource.spec.authentication is None and resource.status.binding is None:
             return seen
         namespace = resource.key.namespace
         secret = await self._secrets.read(namespace, resource.secret_name)
-        former: tuple[SecretFacts, ...] = ()
-        if binding is not None and binding.name != resource.secret_name:
-            earlier = await self._secrets.read(namespace, binding.name)
-            former = (earlier,) if isinstance(earlier, SecretFacts) else ()
-        return replace(seen, secret=secret, former_secrets=former)
+        return replace(seen, secret=secret, former_secrets=await self._former(resource))
+
+    async def _former(self, resource: SecureRedisCache) -> tuple[SecretFacts, ...] | Unknown:
+        """Secrets of ours under other names: what the watch shows, and what the status still binds."""
+        namespace, binding = resource.key.namespace, resource.status.binding
+        if self._secrets.store.synced(namespace):
+            published = await self._secrets.published_by(resource)
+            if isinstance(published, Unknown):
+                return published
+            return tuple(secret for secret in published if secret.name != resource.secret_name)
+        if binding is None or binding.name == resource.secret_name:
+            return ()
+        earlier = await self._secrets.read(namespace, binding.name)
+        if isinstance(earlier, Unknown):
+            return earlier
+        return () if earlier is None else (earlier,)
 
 
 def _azure_matters(resource: SecureRedisCache) -> bool:
@@ -264,11 +274,6 @@ def _azure_matters(resource: SecureRedisCache) -> bool:
     deletes = resource.spec.mode is Mode.PROVISION and resource.spec.deletion_policy is DeletionPolicy.DELETE
     abandoned = resource.requests.get(names.ABANDON, "").lower() == "true"
     return deletes and not abandoned
-
-
-def _refresh_asked(resource: SecureRedisCache) -> bool:
-    asked, handled = resource.requests.get(names.REFRESH), resource.status.last_handled
-    return asked is not None and handled is not None and asked != handled.refresh
 
 
 def _wants_direct(resource: SecureRedisCache) -> bool:
@@ -284,7 +289,7 @@ def _wants_direct(resource: SecureRedisCache) -> bool:
 def _about_to_create(resource: SecureRedisCache) -> bool:
     pending = resource.status.pending
     provision = resource.spec.mode is Mode.PROVISION and not resource.deleting
-    return provision and pending is not None and pending.action == plan.CREATE
+    return provision and pending is not None and pending.action == intent.CREATE
 
 
 def _proof_key(

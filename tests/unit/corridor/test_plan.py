@@ -24,6 +24,7 @@ from secure_redis.domain.actions import (
     UpdateCache,
 )
 from secure_redis.domain.grants import Grant, GrantPolicy, Power, SkuLimit
+from secure_redis.domain.intent import CREATE, DELETE, Settings
 from secure_redis.domain.observation import (
     CacheAbsent,
     FirewallRuleFacts,
@@ -32,7 +33,6 @@ from secure_redis.domain.observation import (
     Unknown,
     VaultSecretAbsent,
 )
-from secure_redis.domain.plan import CREATE, DELETE, Settings
 from tests.unit.corridor.worlds import (
     AUTHENTICATION,
     CLUSTER,
@@ -355,6 +355,48 @@ def test_last_rule_is_never_removed_while_public() -> None:
     assert reasons(res, seen(cache=public, firewall_rules=(OLD,))) == [Reason.WOULD_DISCONNECT]
 
 
+@pytest.mark.parametrize(
+    ("correct", "rules"), [(["Security"], (OLD,)), (["Availability"], (OFFICE, OLD))], ids=["missing", "surplus"]
+)
+def test_rules_are_only_changed_where_their_class_may_be(correct: list[str], rules: Any) -> None:
+    public = cache(tags=OWNER, public_network_access="Enabled")
+    res = resource({**RULES, "drift": {"correct": correct}}, status=RULE_DRIFT)
+    assert kinds(res, seen(cache=public, firewall_rules=rules)) == []
+
+
+def test_surplus_rule_stays_while_a_declared_one_is_missing() -> None:
+    public = cache(tags=OWNER, public_network_access="Enabled")
+    res = resource({**RULES, "drift": {"correct": ["Security"]}}, status=RULE_DRIFT)
+    assert reasons(res, seen(cache=public, firewall_rules=(OLD,))) == [Reason.WOULD_DISCONNECT]
+
+
+def test_nothing_in_azure_is_written_on_an_old_sight() -> None:
+    drifted = cache(tags=OWNER, non_tls_port_enabled=True)
+    plan = planned(resource(CORRECTING, status={"drift": DRIFT}), seen(cache=drifted, cache_fresh=False))
+    assert plan.actions == ()
+    assert plan.look_closer
+    assert plan.next_look == 0
+
+
+def test_created_cache_is_opened_last_without_being_told_to_correct() -> None:
+    spec = {**PROVISIONED, "network": RULES["network"]}
+    absent = seen(cache=ABSENT, name_available=True)
+    (create,) = planned(resource(spec, status=INTENT), absent).actions
+    assert isinstance(create, CreateCache)
+    assert create.body["properties"]["publicNetworkAccess"] == "Disabled"
+    new = cache(tags=OWNER, private_endpoints=())
+    plan = planned(resource(spec, status=INTENT), seen(cache=new, firewall_rules=()))
+    assert plan.actions == (PutFirewallRule(OFFICE),)
+    assert plan.pending is not None
+    completing = {"pending": {"action": plan.pending.action, "recordedAt": plan.pending.recorded_at}}
+    plan = planned(resource(spec, status=completing), seen(cache=new, firewall_rules=(OFFICE,)))
+    assert plan.actions == (UpdateCache({"properties": {"publicNetworkAccess": "Enabled"}}, ("publicNetworkAccess",)),)
+    opened = cache(tags=OWNER, public_network_access="Enabled", private_endpoints=())
+    plan = planned(resource(spec, status=completing), seen(cache=opened, firewall_rules=(OFFICE,)))
+    assert plan.actions == ()
+    assert plan.pending is None
+
+
 def test_unread_rules_cause_no_write() -> None:
     public = cache(tags=OWNER, public_network_access="Enabled")
     assert kinds(resource(RULES, status=RULE_DRIFT), seen(cache=public, firewall_rules=DOWN)) == []
@@ -364,7 +406,7 @@ def test_unread_rules_cause_no_write() -> None:
 
 STORING = {
     **PROVISIONED,
-    "authentication": {"keyVault": {**AUTHENTICATION["keyVault"], "access": "ReadWrite"}},  # type: ignore[dict-item]
+    "authentication": {"keyVault": {**AUTHENTICATION["keyVault"], "access": "ReadWrite"}},
 }
 
 

@@ -1,5 +1,7 @@
 """What the world is told, for each world. Statuses never lie, never churn, never forget."""
 
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -183,6 +185,21 @@ def test_refused_creation_is_stalled_and_not_tried_in_a_loop(reason: Reason) -> 
     assert told.next_look >= 3600
 
 
+def test_refused_creation_is_held_for_an_hour_whatever_restarts() -> None:
+    absent = CacheAbsent(confirmed=True, message="no such cache")
+    res = resource(PROVISIONED, status=INTENT)
+    obs = seen(cache=absent, name_available=True)
+    (action,) = planned(res, obs).actions
+    told = reported(res, obs, (Failed(action, Reason.QUOTA_EXCEEDED, "no quota", permanent=True),))
+    after = resource(PROVISIONED, status=told.status.document())
+    assert planned(after, obs).actions == ()
+    assert reported(after, obs).status.document() == told.status.document()
+    later = replace(obs, now=NOW + timedelta(hours=2))
+    assert [type(a) for a in planned(after, later).actions] == [CreateCache]
+    refreshed = resource(PROVISIONED, annotations={names.REFRESH: "again"}, status=told.status.document())
+    assert [type(a) for a in planned(refreshed, obs).actions] == [CreateCache]
+
+
 def test_accepted_creation_keeps_the_intent_until_the_cache_is_seen() -> None:
     absent = CacheAbsent(confirmed=True, message="no such cache")
     res = resource(PROVISIONED, status=INTENT)
@@ -213,8 +230,49 @@ def test_existing_cache_on_first_contact_is_ready_drifted_and_not_stalled() -> N
     drifted = cache(non_tls_port_enabled=True)
     told = reported(resource(PROVISIONED), seen(cache=drifted))
     assert said(told, ConditionType.READY) == ("True", "Ready")
-    assert said(told, ConditionType.DRIFT_DETECTED) == ("True", "Drifted")
+    assert said(told, ConditionType.DRIFT_DETECTED) == ("True", "AdoptionRequired")
     assert said(told, ConditionType.STALLED) is None
+
+
+def test_adoption_is_asked_for_even_without_drift() -> None:
+    told = reported(resource(PROVISIONED), seen())
+    assert said(told, ConditionType.DRIFT_DETECTED) == ("False", "AdoptionRequired")
+
+
+def test_a_correction_that_azure_refused_is_said() -> None:
+    drift = [{"path": "transport.nonTLSPort", "declared": "x", "observed": "y", "class": "Security"}]
+    res = resource({**PROVISIONED, "drift": {"correct": ["Security"]}}, status={"drift": drift})
+    obs = seen(cache=cache(tags=OWNER, non_tls_port_enabled=True))
+    (action,) = planned(res, obs).actions
+    told = reported(res, obs, (Failed(action, Reason.AZURE_DENIED, "no right to write"),))
+    assert said(told, ConditionType.DRIFT_DETECTED) == ("True", "AzureDenied")
+    assert told.failed
+
+
+@pytest.mark.parametrize("reason", [Reason.NOT_GRANTED, Reason.CONSENT_MISSING, Reason.AZURE_DENIED])
+def test_what_somebody_must_mend_does_not_hide_behind_an_outage(reason: Reason) -> None:
+    res = resource(VALIDATE, status=settled(VALIDATE))
+    told = reported(res, seen(identity=Unknown(reason, "no"), cache=DOWN, secret=published(res, seen())))
+    assert said(told, ConditionType.READY) == ("Unknown", reason)
+
+
+def test_missing_consent_is_looked_at_soon_and_does_not_back_off() -> None:
+    told = reported(resource(VALIDATE), seen(identity=Unknown(Reason.CONSENT_MISSING, "no consent")))
+    assert not told.failed
+    assert told.next_look <= 15
+
+
+def test_old_secret_stays_named_until_it_was_parted_with() -> None:
+    before = settled(VALIDATE)
+    res = resource({**VALIDATE, "connection": {"secretName": "other"}}, status=before)
+    obs = seen(former_secrets=(published(resource(VALIDATE), seen()),))
+    create, release = planned(res, obs).actions
+    told = reported(res, obs, (Done(create), Failed(release, Reason.UNKNOWN, "no answer")))
+    assert told.status.binding is not None
+    assert told.status.binding.name == "orders"
+    told = reported(res, obs)
+    assert told.status.binding is not None
+    assert told.status.binding.name == "other"
 
 
 def test_since_is_kept_while_a_field_differs() -> None:
@@ -242,10 +300,26 @@ def test_retry_after_is_passed_on() -> None:
     assert told.failed
 
 
-def test_refresh_is_marked_as_handled() -> None:
-    told = reported(resource(VALIDATE, annotations={names.REFRESH: "now-1"}), seen())
+def test_refresh_is_marked_as_handled_and_asked_for_by_a_new_value() -> None:
+    first = resource(VALIDATE)
+    assert not first.refresh_asked
+    status = reported(first, seen()).status.document()
+    asked = resource(VALIDATE, annotations={names.REFRESH: "now-1"}, status=status)
+    assert asked.refresh_asked
+    told = reported(asked, seen())
     assert told.status.last_handled is not None
     assert told.status.last_handled.refresh == "now-1"
+    assert not resource(VALIDATE, annotations={names.REFRESH: "now-1"}, status=told.status.document()).refresh_asked
+
+
+def test_refresh_present_at_creation_counts_as_handled() -> None:
+    assert not resource(VALIDATE, annotations={names.REFRESH: "x"}).refresh_asked
+
+
+def test_huge_refresh_value_fits_the_status() -> None:
+    told = reported(resource(VALIDATE, annotations={names.REFRESH: "x" * 5000}), seen())
+    assert told.status.last_handled is not None
+    assert len(told.status.last_handled.refresh or "") <= 1024
 
 
 def test_paused_says_so_and_keeps_what_was_known() -> None:

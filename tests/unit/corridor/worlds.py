@@ -96,7 +96,9 @@ KEYS = ListedKeys(SecretStr(PRIMARY), SecretStr(SECONDARY))
 
 def seen(**changes: Any) -> Observation:
     """All is well: identity, cache, keys and vault were read, no Secret yet."""
-    well = Observation(now=NOW, identity=IDENTITY, cache=cache(), keys=KEYS, vault=vault(), secret=None)
+    well = Observation(
+        now=NOW, identity=IDENTITY, cache=cache(), cache_fresh=True, keys=KEYS, vault=vault(), secret=None
+    )
     return replace(well, **changes)
 
 

@@ -1,5 +1,6 @@
 """Reads and writes of `Microsoft.Cache/redis`, one call each. Nothing waits for a long-running operation."""
 
+import hashlib
 import json
 import logging
 import time
@@ -46,6 +47,13 @@ class _Client:
     raw: AsyncPipelineClient[HttpRequest, AsyncHttpResponse]
 
 
+@dataclass(frozen=True, slots=True)
+class _Page:
+    digest: bytes = field(repr=False)
+    caches: tuple[CacheFacts, ...]
+    next: str | None = field(repr=False)
+
+
 @dataclass(slots=True)
 class _Operation:
     url: str = field(repr=False)  # signed: stays in memory
@@ -58,6 +66,7 @@ class Caches:
         self._transport = transport
         self._credentials = credentials
         self._clients: Shelf[tuple[Identity, str], _Client] = Shelf(time.monotonic)
+        self._pages: Shelf[tuple[Identity, str], _Page] = Shelf(time.monotonic)
         self._operations: Shelf[tuple[Identity, str], _Operation] = Shelf(time.monotonic, keep_seconds=6 * 3600)
 
     # --- reads ------------------------------------------------------------------------------------------------------
@@ -94,8 +103,9 @@ class Caches:
                 response = await client.raw.send_request(HttpRequest("GET", url))
                 if response.status_code != 200:
                     return self._refusal(identity, response)
-                items, url = convert.page(json.loads(response.text()))
-                found.extend(items)
+                page = self._page(identity, url, response.content)
+                found.extend(page.caches)
+                url = page.next
             return tuple(found)
 
         return await self._try(identity, call)
@@ -240,9 +250,9 @@ class Caches:
         cloud = self._transport.cloud
         credential = self._credentials.for_resource_manager(identity)
 
-        def policies() -> Policies:  # a pipeline links its policies to each other: one set each
+        def policies(*, decode: bool = True) -> Policies:  # a pipeline links its policies to each other: one set each
             authentication = AsyncARMChallengeAuthenticationPolicy(credential, cloud.resource_manager_scope)
-            return self._transport.resource_manager_policies(subscription, authentication)
+            return self._transport.resource_manager_policies(subscription, authentication, decode=decode)
 
         return _Client(
             RedisManagementClient(
@@ -253,7 +263,9 @@ class Caches:
                 transport=self._transport.http,
                 policies=policies(),
             ),
-            AsyncPipelineClient(cloud.resource_manager, transport=self._transport.http, policies=policies()),
+            AsyncPipelineClient(
+                cloud.resource_manager, transport=self._transport.http, policies=policies(decode=False)
+            ),
         )
 
     async def _long(
@@ -287,6 +299,17 @@ class Caches:
             self._operations.get(key, lambda: _Operation(url))
         else:
             _LOG.warning("Azure named an operation URL outside the configured cloud; it is not followed")
+
+    def _page(self, identity: Identity, url: str, content: bytes) -> _Page:
+        """A page's caches. One that has not changed since the same identity last read it is not parsed again."""
+        digest = hashlib.blake2b(content, digest_size=16).digest()
+        key = (identity, url)
+        held = self._pages.peek(key)
+        if held is None or held.digest != digest:
+            caches, following = convert.page(json.loads(content))
+            held = _Page(digest, tuple(caches), following)
+            self._pages.drop(key)
+        return self._pages.get(key, lambda: held)
 
     def _refusal(self, identity: Identity, response: AsyncHttpResponse) -> Failure:
         if response.status_code == 401:

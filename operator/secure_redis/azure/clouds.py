@@ -2,10 +2,12 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+_ODD = re.compile(r"[^\x21-\x7e]|\\")
 _HTTPS_PORT = 443
 
 
@@ -46,13 +48,13 @@ class Cloud:
 
     def is_resource_manager(self, url: str) -> bool:
         """Whether `url` is https at the resource manager's host or below it (regional hosts are below it)."""
-        host, expected = _https_host(url), _https_host(self.resource_manager)
+        host, expected = _https_host(url), _configured(self.resource_manager)
         return host is not None and expected is not None and (host == expected or _below(host, expected))
 
     def is_authority(self, url: str) -> bool:
         """Whether `url` is https at exactly the token authority's host."""
         host = _https_host(url)
-        return host is not None and host == _https_host(self.authority)
+        return host is not None and host == _configured(self.authority)
 
     def is_vault(self, url: str) -> bool:
         """Whether `url`, with whatever path, is https at a vault of this cloud: exactly one label before a suffix."""
@@ -127,7 +129,7 @@ def host_of(url: str) -> str | None:
 
 def _https_host(url: str) -> tuple[str, int] | None:
     # Parsers disagree about these; a disagreement is how a token ends up elsewhere.
-    if not url.isascii() or any(c.isspace() or c in "\\\x00" or not c.isprintable() for c in url):
+    if _ODD.search(url):
         return None
     try:
         parts: SplitResult = urlsplit(url)
@@ -142,6 +144,11 @@ def _https_host(url: str) -> tuple[str, int] | None:
     return host, _HTTPS_PORT if port is None else port
 
 
+# What is configured is parsed once; what answers name is not remembered (it can hold signatures).
+_configured = lru_cache(maxsize=64)(_https_host)
+
+
+@lru_cache(maxsize=64)
 def _authority(suffix: str) -> tuple[str, int]:
     host, _, port = suffix.lower().partition(":")
     return host, int(port) if port else _HTTPS_PORT

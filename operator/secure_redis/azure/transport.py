@@ -150,14 +150,15 @@ class Transport:
             raise RuntimeError("the Azure transport is not open")
         return self._http
 
-    def resource_manager_policies(self, subscription: str, authentication: object) -> Policies:
+    def resource_manager_policies(self, subscription: str, authentication: object, *, decode: bool = True) -> Policies:
         """The whole pipeline of a Resource Manager client: no redirects, no retries, no automatic registration of
-        resource providers (a write), no logging.
+        resource providers (a write), no logging. Without `decode` the caller reads the JSON itself, once.
         """
         return self._policies(
             HostGuard(self.cloud.is_resource_manager, str(Source.RESOURCE_MANAGER)),
             authentication,
             self._gate("arm", f"subscription {subscription.lower()}", self._subscription_rate),
+            decode=decode,
         )
 
     def token_policies(self, tenant: str) -> Policies:
@@ -189,12 +190,12 @@ class Transport:
         )
 
     @staticmethod
-    def _policies(guard: HostGuard, authentication: object, gate: Gate) -> Policies:
+    def _policies(guard: HostGuard, authentication: object, gate: Gate, *, decode: bool = True) -> Policies:
         return [
             RequestIdPolicy(),
             HeadersPolicy(),
             UserAgentPolicy(base_user_agent=_USER_AGENT),
-            ContentDecodePolicy(),
+            *([ContentDecodePolicy()] if decode else []),
             guard,
             Correlate(),
             AsyncRetryPolicy(retry_total=0),  # takes the SDKs' retry options out of the request; repeats nothing

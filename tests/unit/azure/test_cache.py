@@ -307,3 +307,25 @@ async def test_one_token_for_many_calls_and_a_new_one_after_401(world: World) ->
     assert isinstance(await world.caches.read(IDENTITY, CACHE), CacheFacts)
     assert len(world.script.calls("POST", "token")) == 2
     assert world.assertions == 2
+
+
+async def test_compressed_answers_are_read_and_an_unchanged_page_is_not_parsed_twice(world: World) -> None:
+    listing = f"/subscriptions/{CACHE.subscription}/providers/Microsoft.Cache/redis"
+    bodies = [{"value": [cache_body()]}, {"value": [cache_body()]}, {"value": [cache_body(redisVersion="7")]}]
+
+    async def compressed(request: web.Request) -> web.StreamResponse:
+        response = web.json_response(bodies.pop(0) if request.path.lower() == listing.lower() else cache_body())
+        response.enable_compression(web.ContentCoding.gzip)
+        return response
+
+    world.script.on("GET", listing, compressed)
+    world.script.on("GET", PATH, compressed)
+    assert isinstance(await world.caches.read(IDENTITY, CACHE), CacheFacts)
+    first = await world.caches.walk(IDENTITY, CACHE.subscription)
+    second = await world.caches.walk(IDENTITY, CACHE.subscription)
+    third = await world.caches.walk(IDENTITY, CACHE.subscription)
+    assert isinstance(first, tuple)
+    assert isinstance(second, tuple)
+    assert isinstance(third, tuple)
+    assert second[0] is first[0]
+    assert third[0].redis_version == "7"

@@ -107,9 +107,9 @@ def wrap(argv: Sequence[str | os.PathLike[str]], path: Path) -> list[str]:
     return ["env", *(f"{name}={value}" for name, value in _wrapper_environment(path).items()), *command]
 
 
-def launcher(binds: Sequence[namespace.Bind], chdir: str | None = None) -> list[str]:
-    """The command prefix that runs a program in a mount namespace of its own with these binds."""
-    plan = json.dumps({"binds": binds, "chdir": chdir})
+def launcher(binds: Sequence[namespace.Bind], chdir: str | None = None, root: Path | None = None) -> list[str]:
+    """The command prefix that runs a program in a mount namespace of its own; see `sandbox.namespace`."""
+    plan = json.dumps({"binds": binds, "chdir": chdir, "root": None if root is None else str(root)})
     return [sys.executable, "-I", "-S", str(Path(namespace.__file__).absolute()), plan]
 
 

@@ -53,6 +53,16 @@ test-all: ## The whole suite, with what takes long and with the oldest supported
 	@$(PY) -m sandbox.prepare --floor
 	$(RUN_TESTS) -m "not azure" $(PYTEST)
 
+# Figures go to stdout, one JSON line each, everything else to stderr. BENCH_SCALE=100 BENCH_QUICK=1: a short run.
+.PHONY: bench
+bench: ## Measure speed and size, and compare with the targets (about 10 minutes)
+	@$(PY) -m sandbox.prepare
+	@$(PY) -m benchmarks
+
+.PHONY: azure-conformance
+azure-conformance: ## The contract suite against a real scratch subscription (tests/contract/conftest.py says what it needs)
+	$(PY) -m pytest tests/contract -m azure $(PYTEST)
+
 .PHONY: clean-cache
 clean-cache: ## Remove everything that was built or fetched; the next run makes it again
 	@cache="$${SECURE_REDIS_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/secure-redis-operator}"; \

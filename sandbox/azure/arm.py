@@ -9,6 +9,8 @@ from sandbox.azure.call import Call
 async def handle(call: Call) -> Answer:
     """Answer a request to the management host. Path keywords ignore case, as ARM's do."""
     try:
+        if call.method == "GET" and call.path.lower() == "/metadata/endpoints":
+            return arm_resources.metadata(call)  # the one thing ARM tells anybody
         authenticate(call)
         answer = await _route(call)
     except Refusal as refusal:

@@ -6,6 +6,25 @@ from sandbox.azure.arm_common import api_version, authorize, group, may, page, s
 from sandbox.azure.call import Call
 
 
+def metadata(call: Call) -> Answer:
+    """GET /metadata/endpoints: the cloud's endpoints, from which azure-cli registers a custom cloud."""
+    api_version(call)
+    names = call.world.names
+    body: Json = {
+        "name": "Sandbox",
+        "resourceManager": names.management,
+        "portal": names.management,
+        "authentication": {
+            "loginEndpoint": names.login,
+            "audiences": [names.management],
+            "tenant": "common",
+            "identityProvider": "AAD",
+        },
+        "suffixes": {"keyVaultDns": f"vault.{names.domain}:{names.port}"},
+    }
+    return Answer(200, body)
+
+
 def top(call: Call, kind: str) -> Answer:
     """GET /tenants and /subscriptions: what the caller can see."""
     api_version(call)

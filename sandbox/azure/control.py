@@ -219,6 +219,13 @@ class Control:
         """Somebody deletes a cache, and it is gone."""
         self.command("cache-remove", {"cache": cache})
 
+    def redis_fault(self, cache: str, fault: str | None) -> None:
+        """A cache's listener misbehaves from the next connection on, or behaves again (None).
+
+        `hang`, `reset`, `http`, `wrong-certificate` or `expired-certificate`.
+        """
+        self.command("redis-fault", {"cache": cache, "fault": fault})
+
     def private_endpoint(self, cache: str, name: str, status: str = "Pending") -> None:
         """The platform team requests, approves (Approved) or rejects (Rejected) a private endpoint."""
         self.command("private-endpoint", {"cache": cache, "endpoint": {"name": name, "status": status}})

@@ -19,6 +19,9 @@ class Listeners(Protocol):
     async def apply(self, cache: CacheState, *, cut: bool = False) -> None:
         """Bring a cache's listener to the cache's state; `cut` closes its connections."""
 
+    async def set_fault(self, cache: CacheState, fault: str | None) -> None:
+        """Let a cache's listener misbehave (a value of RedisFault), or behave again."""
+
     async def close(self) -> None:
         """Stop all."""
 
@@ -28,6 +31,10 @@ class NoListeners:
 
     async def apply(self, cache: CacheState, *, cut: bool = False) -> None:
         """Nothing listens."""
+
+    async def set_fault(self, cache: CacheState, fault: str | None) -> None:
+        """Raises ValueError: nothing listens."""
+        raise ValueError("start the simulator with --redis to have listeners")
 
     async def close(self) -> None:
         """Nothing to stop."""
@@ -54,6 +61,15 @@ class FleetListeners:
         elif self._running[host] != wanted or cut:
             await self._fleet.update(host, wanted, cut_connections=cut)
         self._running[host] = wanted
+
+    async def set_fault(self, cache: CacheState, fault: str | None) -> None:
+        """Raises ValueError for an unknown fault or a cache without a listener."""
+        from sandbox.redis_servers import RedisFault
+
+        host = self._host_of(cache)
+        if host not in self._running:
+            raise ValueError(f"{host} does not listen")
+        await self._fleet.set_fault(host, RedisFault(fault) if fault else None)
 
     async def close(self) -> None:
         """Stop all servers."""

@@ -38,6 +38,9 @@ async def run(world: World, command: str, body: Json) -> Any:
             cache = _cache(world, body["cache"])
             await regenerate(world, cache, body["slot"])
             return cache.keys[body["slot"]]
+        case "redis-fault":
+            await world.listeners.set_fault(_cache(world, body["cache"]), body["fault"])
+            return None
         case "cache-remove":
             await world.remove(_cache(world, body["cache"]))
             return None

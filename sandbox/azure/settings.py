@@ -13,7 +13,6 @@ class Settings(BaseModel):
     update_seconds: float = 0.2
     scale_seconds: float = 0.4
     delete_seconds: float = 0.3
-    creating_seconds: float = 0.1  # how long a PUT's first state lasts before the operation reports InProgress
 
     # What the next finished operation does: Succeeded | Failed | FailedWithoutError | SucceededButResourceFailed
     operation_outcome: str = "Succeeded"
@@ -53,5 +52,5 @@ class Settings(BaseModel):
     # Key Vault
     enforce_secret_dates: bool = False  # documented as informational
     versions_page_size: int = 25
+    versions_of_missing_secret_status: int = 404  # 200 with an empty list is the other way
     secrets_page_size: int = 25
-    regional_vault_limit_per_10s: int = 4000

@@ -115,6 +115,8 @@ def list_versions(call: Call, vault: VaultState, name: str) -> Answer:
     """Pages of versions in no order: by a digest of the id, which is stable and unlike the order of creation."""
     secret = vault.secret(name)
     if secret is None or secret.deleted_at is not None:
+        if call.world.settings.versions_of_missing_secret_status == 200:
+            return _page(call, [], call.world.settings.versions_page_size)
         raise _not_found(name)
     mixed = sorted(secret.versions, key=lambda v: hashlib.sha256(v.id.encode()).digest())
     items = [_item(call, vault, secret, version, versioned=True) for version in mixed]

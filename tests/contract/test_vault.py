@@ -224,6 +224,8 @@ async def test_a_missing_vault_and_secret(sdk: Sdk, control: Control) -> None:
             await client.get_secret("none")
         with pytest.raises(ResourceNotFoundError):
             [item async for item in client.list_properties_of_secret_versions("none")]
+        with control.configured(versions_of_missing_secret_status=200):
+            assert [item async for item in client.list_properties_of_secret_versions("none")] == []
         control.remove_vault(VAULT)
         with pytest.raises(ResourceNotFoundError):
             await client.get_secret("none")

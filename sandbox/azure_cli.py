@@ -1,0 +1,78 @@
+"""The real azure-cli against a simulator: installed once into the cache, logged in as a service principal."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import venv
+from pathlib import Path
+from typing import Any
+
+from sandbox import names
+from sandbox.azure.control import Endpoints
+from sandbox.cache import cache_dir, locked, step
+
+_REQUIREMENTS = Path(__file__).resolve().parents[1] / "requirements" / "azure-cli.txt"
+_COMPLETE = ".complete"
+_CLOUD = "Sandbox"
+
+
+class AzureCliError(RuntimeError):
+    """azure-cli cannot be installed, or a command of it failed; the text is what it said."""
+
+
+def azure_cli() -> Path:
+    """The `az` program of the pinned version, in a virtual environment of its own (about 730 MB, once).
+
+    Raises AzureCliError if it cannot be installed.
+    """
+    digest = hashlib.sha256(_REQUIREMENTS.read_bytes()).hexdigest()[:12]
+    version = ".".join(map(str, sys.version_info[:3]))
+    home = cache_dir() / f"azure-cli-{version}-{digest}"
+    program = home / "bin" / "az"
+    if (home / _COMPLETE).exists():
+        return program
+    with locked(cache_dir() / "azure-cli.lock", "waiting for another process to install azure-cli"):
+        if not (home / _COMPLETE).exists():
+            with step("installing azure-cli (once, a few minutes)"):
+                venv.create(home, clear=True, with_pip=True)
+                install = [str(home / "bin" / "python"), "-m", "pip", "install", "--quiet", "--require-hashes"]
+                install += ["--disable-pip-version-check", "-r", str(_REQUIREMENTS)]
+                done = subprocess.run(install, capture_output=True, text=True, check=False)
+            if done.returncode != 0:
+                raise AzureCliError(f"azure-cli could not be installed:\n{done.stderr[-2000:]}")
+            (home / _COMPLETE).touch()
+    return program
+
+
+class AzureCli:
+    """`az` with a configuration directory of its own, in which the simulator is a registered custom cloud."""
+
+    def __init__(self, directory: Path, endpoints: Endpoints) -> None:
+        """`directory` takes az's configuration, tokens included. Raises AzureCliError."""
+        self._program = azure_cli()
+        self._endpoints = endpoints
+        self._environment = {
+            **os.environ,
+            "AZURE_CONFIG_DIR": str(directory.absolute()),
+            "REQUESTS_CA_BUNDLE": str(endpoints.ca_file),
+            "AZURE_CORE_COLLECT_TELEMETRY": "false",
+            "AZURE_CORE_INSTANCE_DISCOVERY": "false",  # the public cloud does not know this authority
+            "AZURE_CORE_NO_COLOR": "true",
+        }
+        self.run("cloud", "register", "--name", _CLOUD, "--endpoint-resource-manager", endpoints.management)
+        self.run("cloud", "set", "--name", _CLOUD)
+
+    def login(self, tenant: str, client_id: str, secret: str) -> None:
+        """Log in as a service principal with a client secret. Raises AzureCliError."""
+        self.run("login", "--service-principal", "--username", client_id, "--password", secret, "--tenant", tenant)
+
+    def run(self, *arguments: str) -> Any:
+        """Run one command; its JSON, None for no output. Raises AzureCliError with what az said."""
+        command = names.wrap([self._program, *arguments, "--output", "json"], self._endpoints.hosts_file)
+        done = subprocess.run(command, env=self._environment, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            # Not the arguments: a secret may be among them.
+            raise AzureCliError(f"az {' '.join(arguments[:2])}: {done.stderr.strip()[-2000:]}")
+        return json.loads(done.stdout) if done.stdout.strip() else None

@@ -1,0 +1,1 @@
+"""Figures about the operator's speed and size, measured against the sandbox. They report; nothing asserts on time."""

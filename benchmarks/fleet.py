@@ -1,0 +1,129 @@
+"""A thousand Validate resources, each with a cache and a vault secret of its own."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks.figures import say
+from benchmarks.kube import all_of, ready
+from benchmarks.options import Options
+from benchmarks.stage import RESOURCES, new_cache
+from sandbox.azure import seeds
+from sandbox.world import CACHE_KEYS, CACHE_READ, SUBSCRIPTION, TENANT, VAULT_READ, Team, World
+from secure_redis.kube import paths
+from secure_redis.kube.client import KubeClient
+
+_BATCH = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One resource and what it is about."""
+
+    team: Team
+    name: str
+    vault: str
+    key: str
+
+
+def build(world: World, options: Options) -> list[Member]:
+    """Everything but the resources: namespaces that consent, identities, vaults, caches and their keys in the vaults.
+
+    Each namespace has an identity that reads its own resource group (with `wide`, the whole subscription), and its
+    share of the vaults.
+    """
+    say(f"seeding {options.namespaces} namespaces, {options.vaults} vaults and {options.resources} caches")
+    control = world.control
+    teams = [world.team(f"team-{number:02}") for number in range(options.namespaces)]
+    vaults: list[tuple[Team, str]] = [(team, team.name) for team in teams]
+    for number in range(options.namespaces, options.vaults):
+        team = teams[number % len(teams)]
+        name = f"{team.name}-{number}"
+        vaults.append((team, name))
+        control.seed(
+            seeds.Vault(name=name, tenant=TENANT, subscription=SUBSCRIPTION, group=team.name),
+            seeds.RoleAssignment(
+                object_id=team.object_id,
+                scope=seeds.vault_scope(SUBSCRIPTION, team.name, name),
+                data_actions=VAULT_READ,
+            ),
+        )
+    if options.wide:
+        scope = seeds.subscription_scope(SUBSCRIPTION)
+        for team in teams:
+            actions = CACHE_READ + CACHE_KEYS
+            control.seed(seeds.RoleAssignment(object_id=team.object_id, scope=scope, actions=actions))
+    members: list[Member] = []
+    caches: list[seeds.Cache] = []
+    for number in range(options.resources):
+        team, vault = vaults[number % len(vaults)]
+        cache = new_cache(team, f"cache-{number:04}")
+        caches.append(cache)
+        members.append(Member(team, cache.name, vault, cache.primary_key or ""))
+    for start in range(0, len(caches), _BATCH):
+        control.seed(*caches[start : start + _BATCH])
+
+    def store(member: Member) -> None:
+        control.set_secret(member.vault, member.name, seeds.SecretVersion(value=member.key))
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(store, members))
+    return members
+
+
+def document(world: World, member: Member) -> dict[str, Any]:
+    """A member's resource."""
+    uri = world.control.endpoints.vault_url(member.vault)
+    authentication = {"keyVault": {"uri": uri, "secretName": member.name}}
+    return world.resource(member.team, member.name, authentication=authentication)
+
+
+async def create(kube: KubeClient, documents: Sequence[Mapping[str, Any]]) -> None:
+    """Create resources."""
+    say(f"creating {len(documents)} resources")
+    await all_of(kube.create(paths.resources(one["metadata"]["namespace"]), one) for one in documents)
+
+
+async def set_interval(kube: KubeClient, documents: Sequence[Mapping[str, Any]], seconds: int) -> None:
+    """Change the interval of all resources, which is one edit each."""
+
+    async def one(metadata: Mapping[str, Any]) -> None:
+        path = paths.resource(metadata["namespace"], metadata["name"])
+        await kube.patch(path, {"spec": {"drift": {"intervalSeconds": seconds}}}, "merge", field_manager="author")
+
+    await all_of(one(document["metadata"]) for document in documents)
+
+
+async def await_all_ready(kube: KubeClient, count: int, *, seconds: float) -> None:
+    """Until so many resources are Ready for their generation, as a watch tells it.
+
+    Raises:
+        TimeoutError: naming how many are.
+
+    """
+    listed = await kube.list(RESOURCES)
+    done = {body["metadata"]["uid"] for body in listed.items if ready(body)}
+    said = 0
+
+    async def follow() -> None:
+        nonlocal said
+        version = listed.resource_version
+        while len(done) < count:
+            async for kind, body in kube.watch(RESOURCES, resource_version=version):
+                version = body["metadata"]["resourceVersion"]
+                if kind == "MODIFIED" and ready(body):
+                    done.add(body["metadata"]["uid"])
+                    if len(done) // 250 > said:
+                        said = len(done) // 250
+                        say(f"{len(done)} of {count} are Ready")
+                    if len(done) >= count:
+                        return
+
+    if len(done) < count:
+        try:
+            async with asyncio.timeout(seconds):
+                await follow()
+        except TimeoutError:
+            raise TimeoutError(f"after {seconds:g} s {len(done)} of {count} resources are Ready") from None

@@ -1,0 +1,48 @@
+"""What the environment may change about a run."""
+
+import os
+from dataclasses import dataclass
+
+GROUPS = ("latency", "cold", "steady")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """`resources`: how many in the large runs; `samples`: of the latency; `intervals`: of `interval` seconds each."""
+
+    resources: int = 1000
+    samples: int = 50
+    intervals: int = 10
+    interval: int = 30  # the least that the CRD takes
+    namespaces: int = 10
+    vaults: int = 20
+    groups: tuple[str, ...] = GROUPS
+    wide: bool = False  # the identities may list the whole subscription instead of their resource group
+    spy: str = ""  # a directory: py-spy's profiles of the operator go there
+
+
+def from_environment() -> Options:
+    """The options of this run.
+
+    `BENCH_SCALE`: resources (1000). `BENCH_QUICK=1`: two intervals, ten samples. `BENCH_ONLY`: groups, with commas.
+    `BENCH_WIDE=1`: every identity is Reader of the subscription. `BENCH_SPY`: see `Options.spy`.
+
+    Raises:
+        SystemExit: one of them is not legal.
+
+    """
+    quick = os.environ.get("BENCH_QUICK", "") not in ("", "0")
+    scale = os.environ.get("BENCH_SCALE", "1000")
+    groups = tuple(part for part in os.environ.get("BENCH_ONLY", "").split(",") if part) or GROUPS
+    if not scale.isdecimal() or int(scale) < 20:
+        raise SystemExit(f"BENCH_SCALE must be a number of resources, 20 or more; it is {scale!r}")
+    if unknown := set(groups) - set(GROUPS):
+        raise SystemExit(f"BENCH_ONLY knows {', '.join(GROUPS)}; not {', '.join(sorted(unknown))}")
+    return Options(
+        resources=int(scale),
+        samples=10 if quick else 50,
+        intervals=2 if quick else 10,
+        groups=groups,
+        wide=os.environ.get("BENCH_WIDE", "") not in ("", "0"),
+        spy=os.environ.get("BENCH_SPY", ""),
+    )

@@ -1,0 +1,86 @@
+"""The operator as a process: its memory, its processor time and its own counters."""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import urllib.request
+from pathlib import Path
+
+from benchmarks.figures import say
+from sandbox.processes import Child
+from sandbox.waiting import wait_for
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+_SERIES = re.compile(r"^(?P<name>\w+)(?:\{(?P<labels>[^}]*)\})? (?P<value>\S+)$", re.MULTILINE)
+
+
+def free_port() -> int:
+    """A loopback port that nobody has right now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class OperatorProcess:
+    """A running operator, whose metrics are served on `port`."""
+
+    def __init__(self, child: Child, port: int) -> None:
+        self.child = child
+        self._port = port
+        # setpriv, sh and the namespace's launcher each become the next program: one process id from first to last.
+        wait_for(self._became_operator, 30, "the operator's process to start")
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self.child.pid
+
+    def peak_memory(self) -> float:
+        """The most resident memory so far, in MiB (`VmHWM`)."""
+        return self._status("VmHWM")
+
+    def memory(self) -> float:
+        """Resident memory now, in MiB."""
+        return self._status("VmRSS")
+
+    def cpu_seconds(self) -> float:
+        """Processor time so far, user and system, of all threads."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / _TICKS
+
+    def passes(self) -> float:
+        """How many passes have ended so far."""
+        return self.metric("secureredis_passes_total")
+
+    def metric(self, name: str, contains: str = "") -> float:
+        """The sum of a metric's series whose labels contain a text. Raises OSError while it is not served."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/metrics", timeout=30) as answer:
+            text = answer.read().decode()
+        found = (match for match in _SERIES.finditer(text) if match["name"] == name)
+        return sum(float(match["value"]) for match in found if contains in (match["labels"] or ""))
+
+    def _became_operator(self) -> bool:
+        self.child.check()
+        return b"secure_redis" in Path(f"/proc/{self.pid}/cmdline").read_bytes().split(b"\0")
+
+    def _status(self, name: str) -> float:
+        text = Path(f"/proc/{self.pid}/status").read_text()
+        found = re.search(rf"^{name}:\s+(\d+) kB$", text, re.MULTILINE)
+        if found is None:
+            raise RuntimeError(f"/proc/{self.pid}/status holds no {name}")
+        return int(found[1]) / 1024
+
+
+def spy(operator: OperatorProcess, directory: str, name: str, seconds: int) -> "subprocess.Popen[bytes] | None":
+    """Profile the operator with py-spy for so long; None where no directory is given or py-spy is not installed."""
+    program = shutil.which("py-spy")
+    if not directory or program is None:
+        return None
+    out = Path(directory)
+    out.mkdir(parents=True, exist_ok=True)
+    command = [program, "record", "--pid", str(operator.pid), "--duration", str(seconds), "--rate", "200"]
+    command += ["--format", "raw", "--output", str(out / f"{name}.folded")]
+    say(f"py-spy records {name} for {seconds} s")
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -1,0 +1,84 @@
+"""Requests, counted where they arrive: in the API server's audit log and in the simulator's request log."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sandbox.azure.request_log import LoggedRequest
+from sandbox.chart.install import OPERATOR
+from sandbox.chart.render import RELEASE_NAMESPACE
+from sandbox.cluster import AuditEvent, Cluster
+
+OPERATOR_USER = f"system:serviceaccount:{RELEASE_NAMESPACE}:{OPERATOR}"
+_SECRET = re.compile(r"^/secrets/[^/]+(?P<rest>/.*)?$")
+
+
+def operators(cluster: Cluster, since: int) -> list[AuditEvent]:
+    """The operator's requests after an audit mark, without its Lease and its watches."""
+    return cluster.audit_events(
+        since=since,
+        user=OPERATOR_USER,
+        where=lambda event: event.resource != "leases" and event.verb != "watch",
+    )
+
+
+def named(event: AuditEvent) -> str:
+    """What a request to the API server was: `patch securerediscaches/status`."""
+    return f"{event.verb} {event.resource}" + (f"/{event.subresource}" if event.subresource else "")
+
+
+@dataclass(frozen=True, slots=True)
+class AzureCalls:
+    """Requests to Azure by kind."""
+
+    tokens: int
+    list_pages: int  # of caches; those refused are counted here too: somebody waited for them
+    list_keys: int
+    versions: int
+    values: int
+    children: int  # firewall rules
+    challenges: int  # the request without a token that tells a client which one a vault takes
+    writes: int
+    other: int
+
+    @property
+    def total(self) -> int:
+        """All but the challenges."""
+        return (
+            self.tokens
+            + self.list_pages
+            + self.list_keys
+            + self.versions
+            + self.values
+            + self.children
+            + self.writes
+            + self.other
+        )
+
+
+def azure_calls(requests: Iterable[LoggedRequest]) -> AzureCalls:
+    """Sort requests of the simulator's log by kind."""
+    kinds: Counter[str] = Counter()
+    for request in requests:
+        kinds[_kind(request)] += 1
+    return AzureCalls(**{name: kinds[name] for name in AzureCalls.__slots__})
+
+
+def _kind(request: LoggedRequest) -> str:
+    path = request.path.lower().rstrip("/")
+    if request.is_write:
+        return "writes"
+    if request.service == "vault" or path.startswith("/secrets"):
+        if request.status == 401:
+            return "challenges"
+        return "versions" if path.endswith("/versions") else "values"
+    if path.endswith("/token"):
+        return "tokens"
+    if path.endswith("/listkeys"):
+        return "list_keys"
+    if path.endswith("/providers/microsoft.cache/redis"):
+        return "list_pages"
+    if path.endswith("/firewallrules"):
+        return "children"
+    return "other"

@@ -1,0 +1,70 @@
+"""A stage for one group of figures: a control plane with the CRD, a world, and the operator as it is shipped."""
+
+import base64
+import secrets
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from benchmarks.figures import say
+from benchmarks.process import OperatorProcess, free_port
+from sandbox.api import Api
+from sandbox.azure import seeds
+from sandbox.chart.render import RELEASE_NAMESPACE, ROOT
+from sandbox.controlplane import ControlPlane
+from sandbox.waiting import wait_for
+from sandbox.world import SUBSCRIPTION, Team, World
+
+RESOURCES = "/apis/secureredis.io/v1alpha1/securerediscaches"
+
+
+@contextmanager
+def stage(hosts: Path, *, redis: bool) -> Iterator[World]:
+    """A world on a control plane of its own, without an operator; all of it ends with the block."""
+    with tempfile.TemporaryDirectory(prefix="secure-redis-bench-") as scratch:
+        directory = Path(scratch)
+        say("starting a control plane and the simulated Azure")
+        with ControlPlane(directory / "control-plane") as plane:
+            install_crds(Api(plane.cluster))
+            world = World(directory / "world", plane.cluster, redis=redis, hosts=hosts)
+            world.start()
+            try:
+                yield world
+                plane.check()
+            finally:
+                world.stop()
+
+
+def install_crds(api: Api) -> None:
+    """Apply every CRD and wait until the API server lists our resources."""
+    for path in sorted((ROOT / "crds").glob("*.yaml")):
+        api.apply(yaml.safe_load(path.read_text())).must()
+    wait_for(lambda: api.get(RESOURCES).ok, 30, "the CRD to be served")
+
+
+def start_operator(world: World) -> OperatorProcess:
+    """Start the operator as shipped: its own intervals, the log at INFO; only the lease and the port are told."""
+    port = free_port()
+    settings: dict[str, Any] = {
+        "leaderElection": {"namespace": RELEASE_NAMESPACE},
+        "intervals": {},
+        "logging": {"level": "INFO"},
+        "health": {"port": port},
+    }
+    return OperatorProcess(world.start_operator(**settings), port)
+
+
+def new_cache(team: Team, name: str) -> seeds.Cache:
+    """A safe cache with a private endpoint, whose primary key is known to us."""
+    return seeds.Cache(
+        subscription=SUBSCRIPTION,
+        group=team.name,
+        name=name,
+        properties={"minimumTlsVersion": "1.2", "publicNetworkAccess": "Disabled"},
+        private_endpoints=(seeds.PrivateEndpoint(name="shop"),),
+        primary_key=base64.b64encode(secrets.token_bytes(32)).decode(),
+    )

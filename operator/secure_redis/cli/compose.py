@@ -5,14 +5,15 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any
 
 from pydantic import SecretStr
 
+from secure_redis.api.reasons import Reason
 from secure_redis.api.resource import Key, SecureRedisCache
 from secure_redis.azure.budgets import Budgets
 from secure_redis.azure.cache import Caches
+from secure_redis.azure.clouds import Cloud
 from secure_redis.azure.credentials import Credentials, RequestToken
 from secure_redis.azure.failures import IdentityUnavailable
 from secure_redis.azure.inventory import Inventory
@@ -20,7 +21,7 @@ from secure_redis.azure.transport import Transport
 from secure_redis.azure.vault import Vaults
 from secure_redis.cli.config import Config
 from secure_redis.domain import plan
-from secure_redis.domain.observation import NamespaceIdentity
+from secure_redis.domain.observation import AuthenticationResult, NamespaceIdentity, Unknown
 from secure_redis.kube.accounts import ServiceAccounts, TokenRefused
 from secure_redis.kube.events import EventRecorder
 from secure_redis.kube.namespaces import Namespaces
@@ -29,6 +30,7 @@ from secure_redis.kube.secrets import Secrets
 from secure_redis.probe.authentication import authenticate
 from secure_redis.reconciler import Ages, Corridor, Observer
 from secure_redis.reconciler.act import Actor
+from secure_redis.reconciler.observe import Authenticate
 from secure_redis.telemetry.audit import Auditor
 from secure_redis.telemetry.metrics import Metrics
 
@@ -54,6 +56,19 @@ def request_token(accounts: ServiceAccounts) -> RequestToken:
             raise IdentityUnavailable(refused.why) from None
 
     return request
+
+
+def prove_at(cloud: Cloud, ca_file: str | None) -> Authenticate:
+    """AUTH at the host that ARM reported, and only if that is a Redis endpoint of the configured cloud."""
+
+    async def attempt(host: str, port: int, password: SecretStr) -> AuthenticationResult | Unknown:
+        if not cloud.allows_redis_host(host):
+            return Unknown(
+                Reason.AZURE_ERROR, f"{host} is no Redis host of the cloud {cloud.name}; no key was sent to it"
+            )
+        return await authenticate(host, port, password, ca_file=ca_file)
+
+    return attempt
 
 
 @asynccontextmanager
@@ -98,7 +113,7 @@ async def build_corridor(
             caches=caches,
             inventory=inventory,
             vaults=vaults,
-            authenticate=partial(authenticate, ca_file=config.ca_bundle),
+            authenticate=prove_at(transport.cloud, config.ca_bundle),
             accounts=rooms.accounts,
             namespaces=rooms.namespaces,
             secrets=rooms.secrets,

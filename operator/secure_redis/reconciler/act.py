@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
-from uuid import uuid4
 
 from secure_redis.api.reasons import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.azure.cache import Caches
 from secure_redis.azure.inventory import Inventory
+from secure_redis.azure.policies import correlation
 from secure_redis.azure.vault import Vaults
 from secure_redis.domain.actions import (
     Action,
@@ -101,7 +101,7 @@ class Actor:
             fields=_fields(action),
             identity=str(identity) if isinstance(action, AzureAction) else "the operator's ServiceAccount",
             trigger=trigger,
-            correlation_id=str(uuid4()),
+            correlation_id=correlation.get() or "",
             result="done" if failure is None else failure.reason,
         )
         if failure is None:

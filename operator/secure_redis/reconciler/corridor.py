@@ -7,9 +7,11 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import uuid4
 
 from secure_redis.api.resource import Envelope, Key, Mode, SecureRedisCache, Unreadable, key_of, parse
 from secure_redis.api.status import Status
+from secure_redis.azure.policies import correlation
 from secure_redis.domain import assess, intent, plan, report
 from secure_redis.domain.actions import AzureAction, Done, ReleaseSecret, RemoveFinalizer
 from secure_redis.domain.observation import Unknown
@@ -63,6 +65,7 @@ class Corridor:
     async def run_pass(self, key: Key, body: Body, trigger: str) -> Next:
         """One pass. Never raises for what the world does; what is our own fault is logged and looked at again."""
         resource = parse(body)
+        correlation.set(str(uuid4()))  # of this task: on every request to Azure and every audit record of the pass
         try:
             if isinstance(resource, Unreadable):
                 return await self._unreadable(resource)

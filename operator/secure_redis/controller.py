@@ -1,7 +1,9 @@
 """kopf's wiring: it watches our resources and hands every event on. No decision is made here."""
 
+import asyncio
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 import kopf
@@ -26,7 +28,7 @@ def build_settings() -> kopf.OperatorSettings:
     settings.watching.connect_timeout = 30
     settings.watching.chunk_size = 500
     settings.networking.request_timeout = 30
-    settings.networking.error_backoffs = (1, 2, 3, 5)
+    settings.networking.error_backoffs = (1, 2)  # then kopf ends, and `cli.run` looks what is wrong
     settings.queueing.exit_timeout = 1
     return settings
 
@@ -50,7 +52,36 @@ def build_registry(tell: Tell, configuration: Configuration) -> kopf.OperatorReg
     return registry
 
 
-def watch(tell: Tell, configuration: Configuration, namespaces: Sequence[str], stop: threading.Event) -> None:
+class StopFlag:
+    """Ends kopf from another thread. Not a `threading.Event`: kopf would wait for that in a worker thread of its loop,
+    and after an error of its own its end would wait for that thread, for ever (measured).
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._target: tuple[asyncio.AbstractEventLoop, asyncio.Event] | None = None
+        self._set = False
+
+    def set(self) -> None:
+        """Ask for the end. May be called at any time, more than once."""
+        with self._lock:
+            self._set = True
+            if self._target is not None:
+                loop, event = self._target
+                with suppress(RuntimeError):  # its loop has ended already
+                    loop.call_soon_threadsafe(event.set)
+
+    def bind(self) -> asyncio.Event:
+        """The running loop's event that `set` sets."""
+        event = asyncio.Event()
+        with self._lock:
+            self._target = (asyncio.get_running_loop(), event)
+            if self._set:
+                event.set()
+        return event
+
+
+def watch(tell: Tell, configuration: Configuration, namespaces: Sequence[str], stop: StopFlag) -> None:
     """Run kopf until `stop` is set; for a thread of its own.
 
     In the main thread kopf would take the signals from us, and at its end it cancels every task of its loop that it
@@ -60,11 +91,15 @@ def watch(tell: Tell, configuration: Configuration, namespaces: Sequence[str], s
         Exception: kopf gave up: a right is missing, the CRD is gone, or the watch broke in a way it cannot mend.
 
     """
-    kopf.run(
-        registry=build_registry(tell, configuration),
-        settings=build_settings(),
-        clusterwide=not namespaces,
-        namespaces=list(namespaces),
-        standalone=True,
-        stop_flag=stop,
-    )
+
+    async def run() -> None:
+        await kopf.operator(
+            registry=build_registry(tell, configuration),
+            settings=build_settings(),
+            clusterwide=not namespaces,
+            namespaces=list(namespaces),
+            standalone=True,
+            stop_flag=stop.bind(),
+        )
+
+    asyncio.run(run())

@@ -6,7 +6,6 @@ import os
 import random
 import signal
 import socket
-import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -218,7 +217,7 @@ class _Life:
             if not await self._served(client):
                 await asyncio.sleep(random.uniform(3.0, 5.0))  # noqa: S311 - jitter
                 continue
-            flag = threading.Event()
+            flag = controller.StopFlag()
             thread = asyncio.create_task(
                 asyncio.to_thread(
                     controller.watch,

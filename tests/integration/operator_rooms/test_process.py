@@ -1,5 +1,6 @@
 """The operator as a process, under the chart's rights: it waits, leads, passes, goes, and leaves no lease behind."""
 
+import asyncio
 import json
 import os
 import signal
@@ -14,12 +15,16 @@ from typing import Any
 import pytest
 
 from sandbox.chart.render import RELEASE_NAMESPACE
+from sandbox.cluster import Cluster
 from sandbox.waiting import wait_for
+from secure_redis import controller
 from secure_redis.api import names
 from secure_redis.api.resource import SecureRedisCache
+from secure_redis.kube.client import KubeClient, connect
 from tests.kube import Kube
 
 LEASE = "secure-redis-operator"
+RBAC = "rbac.authorization.k8s.io/v1"
 CONFIG = """
 leaderElection: {namespace: %s, leaseDurationSeconds: 6, renewDeadlineSeconds: 4, retryPeriodSeconds: 1}
 health: {port: 0}
@@ -66,17 +71,55 @@ class Operator:
 
 
 @pytest.fixture
-def operator(kubeconfig: Path, kube: Kube, tmp_path: Path) -> Iterator[Callable[[str], Operator]]:
+def operator_as(kube: Kube, roles: None, tmp_path: Path) -> Iterator[Callable[[Path, str], Operator]]:
     started: list[Operator] = []
     kube.delete("Lease", LEASE, RELEASE_NAMESPACE, "coordination.k8s.io/v1")
 
-    def start(name: str) -> Operator:
+    def start(kubeconfig: Path, name: str) -> Operator:
         started.append(Operator(kubeconfig, tmp_path, name))
         return started[-1]
 
     yield start
     for one in started:
         one.end()
+
+
+@pytest.fixture
+def operator(operator_as: Callable[[Path, str], Operator], kubeconfig: Path) -> Callable[[str], Operator]:
+    return lambda name: operator_as(kubeconfig, name)
+
+
+@pytest.fixture
+def poor(kube: Kube, roles: None, control_plane: Cluster) -> Iterator[Path]:
+    """An identity that may take the lease and read kube-system, and nothing of ours."""
+    account = {"name": "poor", "namespace": RELEASE_NAMESPACE}
+    kube.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": account})
+    leader = {"apiGroup": RBAC.split("/")[0], "kind": "Role", "name": "secure-redis-operator-leader"}
+    subject = {"kind": "ServiceAccount", **account}
+    metadata = {"name": "poor", "namespace": RELEASE_NAMESPACE}
+    kube.apply(
+        {"apiVersion": RBAC, "kind": "RoleBinding", "metadata": metadata, "roleRef": leader, "subjects": [subject]}
+    )
+    rules = [{"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get"]}]
+    kube.apply({"apiVersion": RBAC, "kind": "ClusterRole", "metadata": {"name": "poor"}, "rules": rules})
+    kube.apply(cluster_binding("poor", "poor", "poor"))
+    yield control_plane.service_account_kubeconfig(RELEASE_NAMESPACE, "poor")
+    kube.delete("ClusterRoleBinding", "poor", api_version=RBAC)
+    kube.delete("ClusterRole", "poor", api_version=RBAC)
+    kube.delete("RoleBinding", "poor", RELEASE_NAMESPACE, RBAC)
+
+
+def cluster_binding(name: str, role: str, account: str) -> dict[str, Any]:
+    subject = {"kind": "ServiceAccount", "name": account, "namespace": RELEASE_NAMESPACE}
+    reference = {"apiGroup": RBAC.split("/")[0], "kind": "ClusterRole", "name": role}
+    metadata = {"name": name}
+    return {
+        "apiVersion": RBAC,
+        "kind": "ClusterRoleBinding",
+        "metadata": metadata,
+        "roleRef": reference,
+        "subjects": [subject],
+    }
 
 
 def condition(kube: Kube, resource: SecureRedisCache, kind: str = "Ready") -> str:
@@ -135,3 +178,31 @@ def test_a_frozen_leader_ends_itself(operator: Callable[[str], Operator], kube: 
     first.process.send_signal(signal.SIGCONT)
     assert first.process.wait(20) == 1
     second.terminate()
+
+
+def test_without_rights_it_waits_and_heals(
+    operator_as: Callable[[Path, str], Operator], make: Callable[..., SecureRedisCache], kube: Kube, poor: Path
+) -> None:
+    waiting = operator_as(poor, "waiting")
+    wait_for(lambda: waiting.says("waiting: resources cannot be listed"), 30, "it to say what is in the way")
+    assert waiting.get("/healthz")[0] == 200, "waiting is no reason for a restart"
+    resource = make()
+    kube.create(cluster_binding("poor-later", "secure-redis-operator", "poor"))
+    try:
+        wait_for(lambda: condition(kube, resource) == "NoIdentity", 40, "the status")
+        assert sum(r["message"] == "waiting: resources cannot be listed" for r in waiting.records()) == 1
+        waiting.terminate()
+    finally:
+        kube.delete("ClusterRoleBinding", "poor-later", api_version=RBAC)
+
+
+async def test_kopf_ends_where_it_may_not_watch(poor: Path, bound: str) -> None:
+    api = await connect(poor)
+    with pytest.raises(Exception, match=r"(?i)forbidden"):
+        await asyncio.wait_for(
+            asyncio.to_thread(
+                controller.watch, lambda kind, body: None, api.configuration, [bound], controller.StopFlag()
+            ),
+            60,
+        )
+    await KubeClient(api).close()

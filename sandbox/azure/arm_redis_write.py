@@ -236,13 +236,13 @@ def _same(after: CacheState, before: CacheState) -> bool:
 def _begin_update(call: Call, cache: CacheState, after: CacheState, version: str, body: Json) -> operations.Operation:
     world = call.world
     scaled = after.sku != cache.sku
+    before = copy.deepcopy(cache)
     closes = not cache.keys_disabled and after.keys_disabled and world.settings.disabling_keys_cuts_connections
 
     async def finish(succeeded: bool) -> None:
         cache.state = "Succeeded" if succeeded else "Failed"
         if succeeded:
-            cache.tags, cache.sku, cache.identity = after.tags, after.sku, after.identity
-            cache.properties, cache.configuration = after.properties, after.configuration
+            _apply(cache, before, after)
         await world.changed(cache, cut=succeeded and closes)
 
     seconds = world.settings.scale_seconds if scaled else world.settings.update_seconds
@@ -251,6 +251,18 @@ def _begin_update(call: Call, cache: CacheState, after: CacheState, version: str
     fields = [f"properties.{name}" for name in body.get("properties") or {}]
     call.effect("cache.update", cache.scope, tuple(sorted([*fields, *(k for k in body if k != "properties")])))
     return operation
+
+
+def _apply(cache: CacheState, before: CacheState, after: CacheState) -> None:
+    """What the operation changes, and nothing else: somebody may have changed other things meanwhile."""
+    for name in ("tags", "sku", "identity"):
+        if getattr(after, name) != getattr(before, name):
+            setattr(cache, name, getattr(after, name))
+    for kept, old, new in (
+        (cache.properties, before.properties, after.properties),
+        (cache.configuration, before.configuration, after.configuration),
+    ):
+        kept.update({name: value for name, value in new.items() if name not in old or old[name] != value})
 
 
 async def delete(call: Call, found: seeds.Subscription, group_name: str, name: str, version: str) -> Answer:

@@ -323,8 +323,7 @@ class Control:
 
     def mark(self) -> int:
         """A number to give as `since`: everything logged from now on is after it."""
-        numbers = [r.number for r in self.requests()] + [e.number for e in self.effects()]
-        return max(numbers, default=0)
+        return int(self.command("mark"))
 
     def clear_logs(self) -> None:
         """Forget the logs."""

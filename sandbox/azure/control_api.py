@@ -96,6 +96,8 @@ class ControlApi:
             case "reset":
                 await world.reset()
                 return None
+            case "mark":
+                return world.log.number()
             case "log-clear":
                 world.log.clear()
                 return None

@@ -70,6 +70,11 @@ class Faults:
         """How often each fault in force has hit."""
         return {identifier: active.hits for identifier, active in self._active.items()}
 
+    @property
+    def by_principal(self) -> bool:
+        """Whether any fault in force asks who calls."""
+        return any(active.fault.principal is not None for active in self._active.values())
+
     def lifted(self, identifier: str) -> asyncio.Event:
         """Set once the fault is lifted; at once for an unknown one."""
         active = self._active.get(identifier)

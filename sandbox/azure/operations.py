@@ -71,6 +71,10 @@ def show(call: Call, identifier: str, *, results: bool) -> Answer:
     return Answer(200, status, repeated)
 
 
+_RESTING = frozenset({"Succeeded", "Failed", "Disabled"})
+
+
 def busy(world: World, cache: CacheState) -> bool:
     """Whether the cache takes no update now."""
-    return cache.busy or (cache.operation is not None and world.settings.busy_during_operation)
+    at_work = cache.operation is not None or cache.state not in _RESTING
+    return cache.busy or (at_work and world.settings.busy_during_operation)

@@ -44,7 +44,8 @@ class Frontend:
         fault = None
         status = 0
         try:
-            fault = world.faults.take(service, call.method, call.path, self._caller(request))
+            caller = self._caller(request) if world.faults.by_principal else None
+            fault = world.faults.take(service, call.method, call.path, caller)
             response = await self._answer(call, vault_name, fault)
         except _NoAnswer:
             return web.Response(status=500)  # never arrives: the transport is gone

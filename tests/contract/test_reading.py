@@ -29,6 +29,18 @@ async def test_list_follows_next_links_over_all_pages(sdk: Sdk, control: Control
     assert len(control.requests(path="/providers/Microsoft.Cache/redis")) == 6
 
 
+async def test_a_list_without_the_right_at_its_scope(sdk: Sdk, control: Control) -> None:
+    control.seed(cache_seed("mine"), cache_seed("theirs"))
+    control.unassign(OBJECT)
+    scope = seeds.cache_scope(SUBSCRIPTION, GROUP, "mine")
+    control.seed(seeds.RoleAssignment(object_id=OBJECT, scope=scope, actions=("Microsoft.Cache/redis/read",)))
+    async with sdk.redis() as client:
+        with pytest.raises(HttpResponseError, match="AuthorizationFailed"):
+            [cache.name async for cache in client.redis.list_by_subscription()]
+        control.configure(list_needs_scope_right=False)
+        assert [cache.name async for cache in client.redis.list_by_subscription()] == ["mine"]
+
+
 async def test_list_keys_gives_both(sdk: Sdk, control: Control) -> None:
     control.seed(cache_seed(primary_key="one", secondary_key="two"))
     async with sdk.redis() as client:

@@ -189,6 +189,27 @@ async def test_one_operation_at_a_time_for_the_cache_and_its_children(sdk: Sdk, 
     assert {error.error.code for error in refused if error.error} == {"Conflict"}
 
 
+async def test_a_cache_stuck_in_provisioning_takes_no_update(sdk: Sdk, control: Control) -> None:
+    control.seed(cache_seed(properties={"provisioningState": "Scaling"}))
+    async with sdk.redis() as client:
+        with pytest.raises(ResourceExistsError, match="is busy processing"):
+            await client.redis.begin_update(GROUP, "orders", {"tags": {}})
+        control.portal_update("orders", {"provisioningState": "Failed"})
+        await (await client.redis.begin_update(GROUP, "orders", {"tags": {"a": "1"}})).result()
+        assert (await client.redis.get(GROUP, "orders")).provisioning_state == "Succeeded"
+
+
+async def test_an_operation_leaves_alone_what_it_was_not_asked_to_change(sdk: Sdk, control: Control) -> None:
+    control.seed(cache_seed())
+    control.configure(update_seconds=NEVER)
+    async with sdk.redis() as client:
+        await client.redis.begin_update(GROUP, "orders", {"tags": {"a": "1"}}, polling=False)
+        control.portal_update("orders", {"enableNonSslPort": True})
+        control.advance(NEVER + 1)
+        found = await client.redis.get(GROUP, "orders")
+    assert (found.tags, found.enable_non_ssl_port) == ({"a": "1"}, True)
+
+
 @pytest.mark.parametrize(
     ("outcome", "code"),
     [("Failed", "InternalServerError"), ("FailedWithoutError", None), ("SucceededButResourceFailed", "")],

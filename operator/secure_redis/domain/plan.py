@@ -23,7 +23,8 @@ def plan(resource: SecureRedisCache, seen: Observation, means: Assessment, setti
     if resource.deleting:
         return _on_fresh_sight(leave(resource, seen, means, settings), seen)
     if resource.paused:
-        return Plan(waiting=Refusal(Reason.PAUSED, f"paused by the annotation {names.PAUSED}: nothing is written"))
+        said = f"paused by the annotation {names.PAUSED}: nothing is written"
+        return Plan(pending=resource.status.pending, waiting=Refusal(Reason.PAUSED, said))
     first: tuple[Action, ...] = () if resource.has_finalizer else (AddFinalizer(),)
     azure = _on_fresh_sight(provision(resource, seen, means, settings), seen)
     secret = publish(resource, seen, means)

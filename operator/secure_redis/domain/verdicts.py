@@ -6,6 +6,7 @@ from secure_redis.api.reasons import REASONS, ConditionType, Reason
 from secure_redis.api.resource import Mode, SecureRedisCache
 from secure_redis.domain.actions import ApplySecret, AzureAction, CreateSecret, Failed, Outcome, StoreKey
 from secure_redis.domain.assess import Assessment
+from secure_redis.domain.connection import differs
 from secure_redis.domain.grants import Refusal
 from secure_redis.domain.intent import Plan
 from secure_redis.domain.normalise import is_busy, is_dead, same_word, tls_version
@@ -175,8 +176,10 @@ def _credentials(
             return Verdict(UNKNOWN, seen.secret.reason, seen.secret.message)
         if seen.namespace_terminating:
             return Verdict(FALSE, Reason.NAMESPACE_TERMINATING, "the namespace is being deleted")
-        if plan.waiting is not None and plan.waiting.reason is Reason.PAUSED:
-            return Verdict(UNKNOWN, Reason.PAUSED, plan.waiting.message)
+        secret = seen.secret
+        mine = secret if isinstance(secret, SecretFacts) and secret.owner_uid == resource.uid else None
+        if _paused(plan) and (mine is None or differs(mine, verdict.data)):
+            return Verdict(FALSE, Reason.PAUSED, "the Secret is not as it should be, and writes are paused")
         return Verdict(TRUE, Reason.PUBLISHED, f"Secret {resource.secret_name!r} holds a live key")
     refused = verdict.refused
     if isinstance(refused, Unknown) and not refused.permanent:
@@ -206,6 +209,10 @@ _ABOUT_THE_SECRET = frozenset(
 )
 
 
+def _paused(plan: Plan) -> bool:
+    return plan.waiting is not None and plan.waiting.reason is Reason.PAUSED
+
+
 def _ready(
     resource: SecureRedisCache,
     seen: Observation,
@@ -215,7 +222,22 @@ def _ready(
     available: Verdict,
     credentials: Verdict | None,
 ) -> Verdict:
-    """True: what was asked for is in place for this generation."""
+    """True: what was asked for is in place for this generation. A pause is said in the reason, whatever the status."""
+    told = _goal(resource, seen, means, plan, failures, available, credentials)
+    if plan.waiting is not None and _paused(plan) and not resource.deleting:
+        return Verdict(told.status, Reason.PAUSED, f"{plan.waiting.message}; {told.message}")
+    return told
+
+
+def _goal(
+    resource: SecureRedisCache,
+    seen: Observation,
+    means: Assessment,
+    plan: Plan,
+    failures: list[Failed],
+    available: Verdict,
+    credentials: Verdict | None,
+) -> Verdict:
     if resource.deleting:
         said = next(iter(plan.refused), None) or plan.waiting or Refusal(Reason.DELETING, "being deleted")
         return Verdict(FALSE, said.reason, said.message)
@@ -240,7 +262,7 @@ def _ready(
     intact = credentials is None or (isinstance(seen.secret, SecretFacts) and seen.secret.owner_uid == resource.uid)
     if goal.status == UNKNOWN and goal.reason in _PASSING and was and intact and before is not None:
         # An outage of Azure does not make a good Secret bad; the other conditions say what is not known.
-        return Verdict(TRUE, Reason.READY, before.message)
+        return Verdict(TRUE, Reason.READY, f"as last seen; it cannot be seen now: {goal.message}")
     return Verdict(goal.status if goal.status != TRUE else FALSE, goal.reason, goal.message)
 
 

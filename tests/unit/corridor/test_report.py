@@ -323,10 +323,18 @@ def test_huge_refresh_value_fits_the_status() -> None:
 
 
 def test_paused_says_so_and_keeps_what_was_known() -> None:
-    res = resource(VALIDATE, annotations={names.PAUSED: "true"}, status=settled(VALIDATE))
+    res = resource(VALIDATE, annotations={names.PAUSED: "true"}, status={**settled(VALIDATE), **INTENT})
     told = reported(res, seen(secret=published(res, seen())))
-    assert told.status.pending is None
-    assert said(told, ConditionType.READY) == ("True", "Ready")
+    assert told.status.pending is not None
+    assert said(told, ConditionType.READY) == ("True", "Paused")
+    assert told.status.condition(ConditionType.READY).message.count("paused by") == 1  # type: ignore[union-attr]
+
+
+def test_paused_does_not_hide_a_lost_secret() -> None:
+    res = resource(VALIDATE, annotations={names.PAUSED: "true"}, status=settled(VALIDATE))
+    told = reported(res, seen())
+    assert said(told, ConditionType.READY) == ("False", "Paused")
+    assert said(told, ConditionType.CREDENTIALS_SYNCED) == ("False", "Paused")
 
 
 def test_unreadable_spec_is_stalled_and_keeps_the_rest() -> None:

@@ -189,7 +189,7 @@ def test_without_rights_it_waits_and_heals(
     resource = make()
     kube.create(cluster_binding("poor-later", "secure-redis-operator", "poor"))
     try:
-        wait_for(lambda: condition(kube, resource) == "NoIdentity", 40, "the status")
+        wait_for(lambda: condition(kube, resource) == "NamespaceNotBound", 40, "the status")
         assert sum(r["message"] == "waiting: resources cannot be listed" for r in waiting.records()) == 1
         waiting.terminate()
     finally:

@@ -1,0 +1,254 @@
+"""A gate between one operator and the API server, for tests: it counts writes and can hold any one of them.
+
+Everything passes unchanged, watches as streams. A write is a request that stores something: leases, token requests
+and access reviews are not counted. A held write is one of which its sender does not know what became of it: the very
+moment in which a crash is worth testing.
+"""
+
+import asyncio
+import base64
+import ssl
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Self
+
+import aiohttp
+import yaml
+from aiohttp import web
+from multidict import CIMultiDict
+from yarl import URL
+
+from sandbox.ca import CertificateAuthority
+from sandbox.cluster import Cluster, write_private
+
+Moment = Literal["before", "after"]
+Headers = list[tuple[str, str]]
+_HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "host", "upgrade", "te", "trailer"}
+_NO_WRITES = ("/leases", "/token", "/selfsubjectaccessreviews")
+_STOP_SECONDS = 10
+
+
+@dataclass(slots=True)
+class Write:
+    """One write. `what`: method, resource and what of it, as `PATCH securerediscaches/status`. `status` 0: no answer."""
+
+    number: int
+    method: str
+    path: str
+    what: str
+    at: float  # Unix seconds
+    status: int = 0
+
+
+@dataclass(slots=True)
+class Hold:
+    """One write that is to be held: the first that `wanted` says yes to. `reached` is set while it is held.
+
+    `before`: the API server has not seen it. `after`: the API server has done it, and its answer is kept back.
+    """
+
+    wanted: Callable[[Write], bool]
+    moment: Moment
+    reached: threading.Event = field(default_factory=threading.Event)
+    write: Write | None = None
+    _lifted: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Gate:
+    """Listens on loopback from `start` to `stop`; its own authority is below `directory`."""
+
+    def __init__(self, cluster: Cluster, directory: Path) -> None:
+        self._cluster = cluster
+        self._directory = directory
+        self._authority = CertificateAuthority.create_or_load(directory / "gate-ca")
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, name="gate", daemon=True)
+        self._started: Future[int] = Future()
+        self._lock = threading.Lock()
+        self._writes: list[Write] = []
+        self._holds: list[Hold] = []
+        self._ending = asyncio.Event()
+        self._forwarding: set[asyncio.Task[tuple[int, Headers, bytes]]] = set()
+
+    def __enter__(self) -> Self:
+        """Start it."""
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop it."""
+        self.stop()
+
+    def start(self) -> None:
+        """Listen. Raises OSError if there is no port."""
+        self._thread.start()
+        self._started.result(_STOP_SECONDS)
+
+    def stop(self) -> None:
+        """End every connection. What is held is dropped."""
+        self._loop.call_soon_threadsafe(self._ending.set)
+        self._thread.join(_STOP_SECONDS)
+
+    @property
+    def server(self) -> str:
+        """The gate's URL: what a client takes for the API server's."""
+        return f"https://127.0.0.1:{self._started.result(0)}"
+
+    def kubeconfig(self, original: Path) -> Path:
+        """The same kubeconfig, through the gate. Readable by us alone."""
+        document = yaml.safe_load(original.read_text())
+        ca = base64.b64encode(self._authority.ca_file.read_bytes()).decode()
+        for cluster in document["clusters"]:
+            cluster["cluster"] = {"server": self.server, "certificate-authority-data": ca}
+        path = self._directory / f"gate.{original.name}"
+        write_private(path, yaml.safe_dump(document))
+        return path
+
+    def writes(self, since: int = 0) -> list[Write]:
+        """The writes after number `since`, in the order in which they came."""
+        with self._lock:
+            return [write for write in self._writes if write.number > since]
+
+    @property
+    def mark(self) -> int:
+        """A number to give as `since`."""
+        with self._lock:
+            return len(self._writes)
+
+    def hold(self, wanted: Callable[[Write], bool], moment: Moment) -> Hold:
+        """Hold the first write from now on that `wanted` says yes to."""
+        hold = Hold(wanted, moment)
+        with self._lock:
+            self._holds.append(hold)
+        return hold
+
+    def drop(self, hold: Hold) -> None:
+        """End the hold as a crash does: the sender gets no answer, and what had not happened never will."""
+        with self._lock:
+            if hold in self._holds:
+                self._holds.remove(hold)
+        self._loop.call_soon_threadsafe(hold._lifted.set)
+
+    # --- on the gate's own thread -----------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        try:
+            self._loop.run_until_complete(self._serve())
+        finally:
+            self._loop.close()
+
+    async def _serve(self) -> None:
+        try:
+            upstream = ssl.create_default_context(cadata=self._cluster.ca_pem)
+            connector = aiohttp.TCPConnector(ssl=upstream, limit=0)
+            session = aiohttp.ClientSession(connector=connector, auto_decompress=False)
+            app = web.Application(client_max_size=16 * 1024 * 1024)
+
+            async def handle(request: web.Request) -> web.StreamResponse:
+                return await self._handle(request, session)
+
+            app.router.add_route("*", "/{path:.*}", handle)
+            # A client that is gone ends its handler: watches would linger until the next event.
+            runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
+            await runner.setup()
+            issued = self._authority.issue("127.0.0.1")
+            tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            tls.load_cert_chain(issued.cert_file, issued.key_file)
+            await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls).start()
+        except BaseException as error:
+            self._started.set_exception(error)
+            raise
+        self._started.set_result(runner.addresses[0][1])
+        await self._ending.wait()
+        await runner.cleanup()
+        await session.close()
+
+    async def _handle(self, request: web.Request, session: aiohttp.ClientSession) -> web.StreamResponse:
+        if request.query.get("watch", "") in {"1", "true"}:
+            return await self._stream(request, session)
+        body = await request.read()
+        write, hold = self._note(request)
+        if hold is not None and hold.moment == "before":
+            await self._held(hold)
+            return _cut(request)
+        # As the API server would, finish what was sent even if its sender is gone by then.
+        task = asyncio.create_task(self._forward(request, session, body))
+        self._forwarding.add(task)
+        task.add_done_callback(self._forwarding.discard)
+        try:
+            status, headers, content = await asyncio.shield(task)
+        except aiohttp.ClientError:
+            return _cut(request)
+        if write is not None:
+            write.status = status
+        if hold is not None:
+            await self._held(hold)
+            return _cut(request)
+        return web.Response(status=status, headers=CIMultiDict(headers), body=content)
+
+    async def _held(self, hold: Hold) -> None:
+        hold.reached.set()
+        await hold._lifted.wait()
+
+    def _note(self, request: web.Request) -> tuple[Write | None, Hold | None]:
+        path = request.path.rstrip("/")
+        if request.method in {"GET", "HEAD"} or path.endswith(_NO_WRITES) or "/leases/" in path:
+            return None, None
+        with self._lock:
+            write = Write(len(self._writes) + 1, request.method, path, _what(request.method, path), time.time())
+            self._writes.append(write)
+            for hold in self._holds:
+                if hold.write is None and hold.wanted(write):
+                    hold.write = write
+                    return write, hold
+        return write, None
+
+    async def _forward(
+        self, request: web.Request, session: aiohttp.ClientSession, body: bytes
+    ) -> tuple[int, Headers, bytes]:
+        url = URL(self._cluster.server + request.raw_path, encoded=True)
+        async with session.request(request.method, url, data=body or None, headers=_passed(request.headers)) as answer:
+            return answer.status, _passed(answer.headers), await answer.read()
+
+    async def _stream(self, request: web.Request, session: aiohttp.ClientSession) -> web.StreamResponse:
+        url = URL(self._cluster.server + request.raw_path, encoded=True)
+        forever = aiohttp.ClientTimeout(total=None)
+        try:
+            async with session.get(url, headers=_passed(request.headers), timeout=forever) as answer:
+                response = web.StreamResponse(status=answer.status, headers=CIMultiDict(_passed(answer.headers)))
+                await response.prepare(request)
+                async for chunk in answer.content.iter_any():
+                    await response.write(chunk)
+                await response.write_eof()
+                return response
+        except (aiohttp.ClientError, ConnectionError):
+            return _cut(request)
+
+
+def _passed(headers: Mapping[str, str]) -> Headers:
+    return [(name, value) for name, value in headers.items() if name.lower() not in _HOP_BY_HOP]
+
+
+def _cut(request: web.Request) -> web.Response:
+    """No answer: the connection ends."""
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response(status=502)  # never arrives
+
+
+def _what(method: str, path: str) -> str:
+    """Method, plural and subresource: the same write in every run, whatever the objects are called."""
+    parts = path.strip("/").split("/")
+    parts = parts[2:] if parts[0] == "api" else parts[3:]
+    if parts and parts[0] == "namespaces" and len(parts) > 2:
+        parts = parts[2:]
+    plural, subresource = parts[0] if parts else "", "/".join(parts[2:])
+    return f"{method} {plural}" + (f"/{subresource}" if subresource else "")

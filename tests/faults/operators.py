@@ -1,0 +1,63 @@
+"""Operators of which a test needs several at once, each for one team, with a log of its own."""
+
+import json
+import os
+import sys
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sandbox import names
+from sandbox.chart.install import OPERATOR
+from sandbox.chart.render import RELEASE_NAMESPACE, ROOT
+from sandbox.processes import Child
+from sandbox.world import World
+
+NO_ELECTION: dict[str, Any] = {"enabled": False}
+
+
+@dataclass(frozen=True)
+class Operator:
+    """A running operator."""
+
+    child: Child
+    log: Path
+
+    def entries(self) -> list[dict[str, Any]]:
+        """What it logged, line by line. A line that is no JSON object is one with only `raw`."""
+        return [_entry(line) for line in self.log.read_text(errors="replace").splitlines()]
+
+    def said(self, message: str) -> dict[str, Any] | None:
+        """The last log entry with this message."""
+        return next((entry for entry in reversed(self.entries()) if entry.get("message") == message), None)
+
+
+def operator_kubeconfig(world: World) -> Path:
+    """A kubeconfig with the rights that the chart gives the operator."""
+    return world.cluster.service_account_kubeconfig(RELEASE_NAMESPACE, OPERATOR)
+
+
+def start(world: World, kubeconfig: Path, *namespaces: str, **settings: Any) -> Operator:
+    """Start an operator that works for these namespaces only (none: for all), without election unless told."""
+    tag = uuid.uuid4().hex[:8]
+    home = world.directory / "operators"
+    home.mkdir(exist_ok=True)
+    config, log = home / f"{tag}.yaml", home / f"{tag}.log"
+    changed = {"leaderElection": NO_ELECTION, "namespaces": list(namespaces), **settings}
+    config.write_text(yaml.safe_dump({**world.configuration(), **changed}))
+    argv: list[str] = [sys.executable, "-m", "secure_redis", "run", "--config", str(config)]
+    argv += ["--kubeconfig", str(kubeconfig)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "operator"), str(ROOT)])}
+    child = Child(names.wrap(argv, world.control.endpoints.hosts_file), log, name=f"operator {tag}", env=environment)
+    return Operator(child, log)
+
+
+def _entry(line: str) -> dict[str, Any]:
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return {"raw": line}
+    return found if isinstance(found, dict) else {"raw": line}

@@ -1,0 +1,222 @@
+"""What an operator does that a crash must not spoil: how each thing is set up, begun, and recognised when done."""
+
+import base64
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from sandbox.api import Document
+from sandbox.azure import seeds
+from sandbox.waiting import wait_for
+from sandbox.world import CACHE_KEYS, CACHE_READ, CACHE_WRITE, SUBSCRIPTION, VAULT_READ, VAULT_WRITE, Team, World
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One run of a scenario: a team, its cache's name and its resource."""
+
+    world: World
+    team: Team
+    name: str
+    document: Document
+
+    def conditions(self) -> dict[str, tuple[str, str]]:
+        """Status and reason by type, of the current generation; empty where the object is gone."""
+        found = self.world.get(self.document)
+        if found is None:
+            return {}
+        listed = found.get("status", {}).get("conditions", [])
+        generation = found["metadata"]["generation"]
+        return {c["type"]: (c["status"], c["reason"]) for c in listed if c.get("observedGeneration") == generation}
+
+    def secret_uid(self) -> str | None:
+        """The published Secret's uid; None where there is none."""
+        secret = self.world.secret(self.team.namespace, self.name)
+        return None if secret is None else str(secret["metadata"]["uid"])
+
+    def end(self) -> Json:
+        """Everything that must be the same in the end, whatever happened on the way."""
+        found = self.world.get(self.document)
+        status: Json = (found or {}).get("status", {})
+        versions = self.world.control.secret_versions(self.team.name, self.name)
+        keys = self.world.control.cache_keys(self.name) if self.world.control.cache(self.name) else {}
+        return {
+            "resource": found is not None,
+            "finalizers": (found or {}).get("metadata", {}).get("finalizers"),
+            "conditions": self.conditions(),
+            "pending": status.get("pending"),
+            "drift": [entry["path"] for entry in status.get("drift", [])],
+            "binding": status.get("binding", {}).get("name") == self.name,
+            "slot": status.get("credential", {}).get("slot"),
+            "version": status.get("credential", {}).get("keyVaultVersion") == (versions[-1].version if versions else None),
+            "vault": [_slot(keys, version.value) for version in versions],
+            "azure": self._azure(),
+            "secret": self._secret(found, keys),
+        }
+
+    def effects(self, since: int = 0) -> list[str]:
+        """What changed in Azure and Key Vault, in order."""
+        return [e.kind for e in self.world.control.effects(since) if f"/{self.name}" in e.target.lower()]
+
+    def _azure(self) -> Json | None:
+        cache = self.world.control.cache(self.name)
+        if cache is None:
+            return None
+        properties = cache["properties"]
+        told = ("provisioningState", "enableNonSslPort", "minimumTlsVersion", "publicNetworkAccess", "sku")
+        return {"tags": sorted(cache.get("tags") or {}), **{name: properties.get(name) for name in told}}
+
+    def _secret(self, resource: Document | None, keys: dict[str, str]) -> Json | None:
+        secret = self.world.secret(self.team.namespace, self.name)
+        if secret is None:
+            return None
+        values = {name: base64.b64decode(value).decode() for name, value in secret["data"].items()}
+        owners = [one["uid"] for one in secret["metadata"].get("ownerReferences", [])]
+        return {
+            "type": secret["type"],
+            "keys": sorted(values),
+            "password": _slot(keys, values["password"]) if keys else "?",
+            "uri": values["uri"].startswith("rediss://"),
+            "owned": resource is not None and owners == [resource["metadata"]["uid"]],
+            "owners": len(owners),
+            "labels": sorted(secret["metadata"].get("labels", {})),
+        }
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """`prepare` seeds the world; `begin` (while the operator runs) leads up to `trigger`; `done` sees the end."""
+
+    name: str
+    prepare: Callable[[Stage], None]
+    spec: Callable[[Stage], Json]
+    trigger: Callable[[Stage], None]
+    done: Callable[[Stage], bool]
+    begin: Callable[[Stage], None] | None = None
+    writes: bool = True
+
+    def stage(self, world: World) -> Stage:
+        """A fresh team and cache name, seeded."""
+        actions = CACHE_READ + CACHE_KEYS + (CACHE_WRITE if self.writes else ())
+        team = world.team(cache_actions=actions, vault_actions=VAULT_READ + (VAULT_WRITE if self.writes else ()))
+        if self.writes:  # names are asked for at the subscription, whatever the group
+            scope, asks = seeds.subscription_scope(SUBSCRIPTION), ("Microsoft.Cache/checknameavailability/action",)
+            world.control.seed(seeds.RoleAssignment(object_id=team.object_id, scope=scope, actions=asks))
+        name = f"c-{uuid.uuid4().hex[:10]}"
+        stage = Stage(world, team, name, world.resource(team, name, key=name))
+        stage.document["spec"].update(self.spec(stage))
+        self.prepare(stage)
+        return stage
+
+
+def _slot(keys: dict[str, str], value: str) -> str:
+    return next((slot for slot, key in keys.items() if key == value), "none of the keys")
+
+
+def _apply(stage: Stage) -> None:
+    stage.world.apply(stage.document)
+
+
+def _read_write(stage: Stage) -> Json:
+    authentication = stage.document["spec"]["authentication"]
+    return {"authentication": {"keyVault": {**authentication["keyVault"], "access": "ReadWrite"}}}
+
+
+def _provision(stage: Stage, **more: Any) -> Json:
+    redis = {"sku": {"name": "Standard", "capacity": 1}}
+    return {
+        "mode": "Provision",
+        "provision": {"location": "westeurope", "tags": {"team": "shop"}, "redis": redis},
+        "network": {"publicAccess": "Enabled", "firewallRules": [_RULE]},
+        **_read_write(stage),
+        **more,
+    }
+
+
+_RULE = {"name": "all", "startIP": "127.0.0.1", "endIP": "127.255.255.255"}
+
+
+def _ready(stage: Stage) -> bool:
+    held = stage.conditions()
+    return (
+        held.get("Ready", ("", ""))[0] == "True"
+        and held.get("DriftDetected", ("", ""))[0] == "False"
+        and "Reconciling" not in held
+    )
+
+
+def _corrected(stage: Stage) -> bool:
+    cache = stage.world.control.cache(stage.name) or {"properties": {}}
+    told = cache["properties"]
+    safe = (told.get("enableNonSslPort"), told.get("minimumTlsVersion")) == (False, "1.2")
+    return safe and "firewallRule.delete" in stage.effects() and _ready(stage)
+
+
+def _owned(stage: Stage) -> None:
+    """What an earlier life of the operator made for the resource, which is applied already."""
+    world, applied = stage.world, stage.world.apply(stage.document)
+    cluster = world.api.get("/api/v1/namespaces/kube-system").must()["metadata"]["uid"]
+    tags = {"team": "shop", "secureredis-owner": f"{cluster}.{applied['metadata']['uid']}"}
+    rules = (seeds.FirewallRule(name=_RULE["name"], start=_RULE["startIP"], end=_RULE["endIP"]),)
+    open_to_rules = {"publicNetworkAccess": "Enabled"}
+    world.cache(stage.team, stage.name, tags=tags, firewall_rules=rules, properties=open_to_rules, private_endpoints=())
+    world.store_key(stage.team, stage.name)
+
+
+def _converged(stage: Stage) -> None:
+    wait_for(lambda: _ready(stage), 60, f"{stage.name} to converge before it begins")
+
+
+def _existing(stage: Stage) -> None:
+    stage.world.cache(stage.team, stage.name)
+    stage.world.store_key(stage.team, stage.name)
+
+
+def _behind_our_back(stage: Stage) -> None:
+    rules = [seeds.FirewallRule(name="all", start="127.0.0.1", end="127.255.255.255")]
+    rules.append(seeds.FirewallRule(name="stranger", start="10.0.0.1", end="10.0.0.9"))
+    properties = {"enableNonSslPort": True, "minimumTlsVersion": "1.0"}
+    stage.world.control.portal_update(stage.name, properties, firewall_rules=rules)
+    _annotate(stage, refresh=uuid.uuid4().hex)
+
+
+def _delete(stage: Stage) -> None:
+    stage.world.api.delete(stage.document).must()
+
+
+def _confirmed(stage: Stage) -> None:
+    _converged(stage)
+    _annotate(stage, **{"confirm-delete": stage.name})
+
+
+def _annotate(stage: Stage, **annotations: str) -> None:
+    named = {f"secureredis.io/{name}": value for name, value in annotations.items()}
+    stage.world.api.merge(stage.document, {"metadata": {"annotations": named}}).must()
+
+
+def _nothing(stage: Stage) -> None:
+    """Nothing is there yet."""
+
+
+PUBLISH = Scenario("publish", prepare=_existing, spec=lambda stage: {}, trigger=_apply, done=_ready, writes=False)
+PROVISION = Scenario("provision", prepare=_nothing, spec=_provision, trigger=_apply, done=_ready)
+CORRECT = Scenario(
+    "correct",
+    prepare=_owned,
+    spec=lambda stage: _provision(stage, drift={"correct": ["Security"]}),
+    begin=_converged,
+    trigger=_behind_our_back,
+    done=_corrected,
+)
+DELETE = Scenario(
+    "delete",
+    prepare=_owned,
+    spec=lambda stage: _provision(stage, deletionPolicy="Delete"),
+    begin=_confirmed,
+    trigger=_delete,
+    done=lambda stage: stage.world.get(stage.document) is None,
+)
+SCENARIOS = (PUBLISH, PROVISION, CORRECT, DELETE)

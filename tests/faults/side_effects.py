@@ -1,0 +1,130 @@
+"""Side effects of an operator: recorded in an undisturbed run, then held one by one in others."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+from sandbox.azure.faults import Fault
+from sandbox.gate import Gate, Hold, Moment, Write
+from sandbox.waiting import wait_for
+from tests.faults.scenarios import Stage
+
+# What a write to Azure changes, by method and the kind of its target.
+_CHANGES = {
+    ("PUT", "cache"): "cache.create",
+    ("PATCH", "cache"): "cache.update",
+    ("DELETE", "cache"): "cache.delete",
+    ("PUT", "rule"): "firewallRule.set",
+    ("DELETE", "rule"): "firewallRule.delete",
+    ("PUT", "secret"): "secret.set",
+}
+
+
+@dataclass(frozen=True)
+class SideEffect:
+    """The `nth` (from 0) of its kind in a run: a write to Kubernetes by `what`, or to Azure by method and `target`."""
+
+    what: str
+    nth: int
+    target: str = ""  # cache, rule or secret: in Azure; empty: in Kubernetes
+
+    def __str__(self) -> str:
+        return f"{self.what} {self.target}".strip() + f" #{self.nth + 1}"
+
+
+def recorded(stage: Stage, gate: Gate, gate_mark: int, azure_mark: int) -> list[SideEffect]:
+    """The side effects of a run since the marks, in the order in which they were asked for."""
+    found: list[tuple[float, str, str]] = [
+        (write.at, write.what, "") for write in gate.writes(gate_mark) if _of(stage, write)
+    ]
+    for request in stage.world.control.writes(azure_mark):
+        if request.method in {"PUT", "PATCH", "DELETE"} and f"/{stage.name}" in request.path.lower():
+            found.append((request.time, request.method, _target(request.path)))
+    seen: Counter[tuple[str, str]] = Counter()
+    effects = []
+    for _, what, target in sorted(found):
+        effects.append(SideEffect(what, seen[what, target], target))
+        seen[what, target] += 1
+    return effects
+
+
+class Held:
+    """Arms the hold of one side effect of a stage at one moment; from now on counts."""
+
+    def __init__(self, stage: Stage, gate: Gate, effect: SideEffect, moment: Moment) -> None:
+        self._stage = stage
+        self._gate = gate
+        self._effect = effect
+        self._moment = moment
+        self._hold: Hold | None = None
+        self._fault = ""
+        self._mark = stage.world.control.mark()
+        if effect.target:
+            self._fault = stage.world.control.add_fault(self._hanging())
+        else:
+            self._hold = gate.hold(self._counting(), moment)
+
+    @property
+    def reached(self) -> bool:
+        """Whether the operator now waits for the answer, and the effect is there (`after`) or not (`before`)."""
+        if self._hold is not None:
+            return self._hold.reached.is_set()
+        if not self._stage.world.control.fault_hits().get(self._fault):
+            return False
+        return self._moment == "before" or self._changes() > self._effect.nth
+
+    def wait(self, timeout: float) -> None:
+        """Wait until it is held. Raises TimeoutError."""
+        wait_for(lambda: self.reached, timeout, f"{self._effect} to be held")
+
+    def drop(self) -> None:
+        """The request ends without an answer."""
+        if self._hold is not None:
+            self._gate.drop(self._hold)
+        else:
+            self._stage.world.control.remove_fault(self._fault)
+
+    def _changes(self) -> int:
+        kind = _CHANGES[self._effect.what, self._effect.target]
+        return self._stage.effects(self._mark).count(kind)
+
+    def _hanging(self) -> Fault:
+        name, effect = self._stage.name, self._effect
+        path = {
+            "cache": f"/redis/{name}$",
+            "rule": f"/redis/{name}/firewallRules/",
+            "secret": f"^/secrets/{name}(/|$)",
+        }[effect.target]
+        return Fault(
+            service="vault" if effect.target == "secret" else "arm",
+            method=effect.what,
+            path=path,
+            kind="hang",
+            when=self._moment,
+            skip=effect.nth,
+        )
+
+    def _counting(self) -> "_Nth":
+        return _Nth(self._stage, self._effect)
+
+
+class _Nth:
+    def __init__(self, stage: Stage, effect: SideEffect) -> None:
+        self._stage = stage
+        self._effect = effect
+        self._seen = 0
+
+    def __call__(self, write: Write) -> bool:
+        if not _of(self._stage, write) or write.what != self._effect.what:
+            return False
+        self._seen += 1
+        return self._seen == self._effect.nth + 1
+
+
+def _of(stage: Stage, write: Write) -> bool:
+    return f"/namespaces/{stage.team.namespace}/" in write.path
+
+
+def _target(path: str) -> str:
+    if "/firewallrules/" in path.lower():
+        return "rule"
+    return "secret" if path.startswith("/secrets/") else "cache"

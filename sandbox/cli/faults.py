@@ -1,0 +1,87 @@
+"""`python -m sandbox fault …`: let Azure misbehave, or somebody change a cache behind the operator's back."""
+
+import argparse
+import json
+from typing import Any
+
+from sandbox.azure.control import Control
+from sandbox.azure.faults import Fault
+from sandbox.cli.state import SandboxError
+
+
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command and its own commands."""
+    fault = commands.add_parser("fault", help="let Azure misbehave, or change a cache behind the operator's back")
+    does = fault.add_subparsers(dest="fault", required=True, metavar="WHAT")
+    add = does.add_parser("add", help="answer requests wrongly: prints the fault's id")
+    add.add_argument(
+        "kind", choices=["status", "html", "truncated", "hang", "reset", "delay"], help="what happens to a request"
+    )
+    add.add_argument("--service", choices=["entra", "arm", "vault"], help="which service; default: any")
+    add.add_argument("--method", help="GET, PUT, …; default: any")
+    add.add_argument("--path", default="", help="regular expression for the path; default: any")
+    add.add_argument("--status", type=int, default=503, help="with kind status (default: 503)")
+    add.add_argument("--header", action="append", default=[], metavar="NAME=VALUE", help="with kind status")
+    add.add_argument("--seconds", type=float, default=0.0, help="with kind delay")
+    add.add_argument("--times", type=int, default=1, help="how often; 0: until removed (default: 1)")
+    add.add_argument("--after", action="store_true", help="the request takes effect, its answer is lost")
+    does.add_parser("list", help="the faults in force and how often each has hit")
+    does.add_parser("remove", help="lift a fault").add_argument("id")
+    does.add_parser("clear", help="lift all faults")
+    change = does.add_parser("change", help="change a cache's properties, as somebody in the portal would")
+    change.add_argument("cache", help="the cache's name")
+    change.add_argument("properties", nargs="+", metavar="NAME=VALUE", help="for example enableNonSslPort=true")
+    regenerate = does.add_parser("regenerate", help="regenerate a key, as somebody in the portal would")
+    regenerate.add_argument("cache", help="the cache's name")
+    regenerate.add_argument("slot", choices=["Primary", "Secondary"])
+
+
+def run(control: Control, given: argparse.Namespace) -> None:
+    """Do what the command line says. Raises SandboxError, ControlError."""
+    match given.fault:
+        case "add":
+            print(control.add_fault(_fault(given)))
+        case "list":
+            for identifier, hits in control.fault_hits().items():
+                print(f"{identifier}\t{hits} hits")
+        case "remove":
+            control.remove_fault(given.id)
+        case "clear":
+            control.clear_faults()
+        case "change":
+            control.portal_update(given.cache, {name: _value(value) for name, value in _pairs(given.properties)})
+        case "regenerate":
+            control.portal_regenerate(given.cache, given.slot)  # the key itself is nothing for a terminal
+
+
+def _fault(given: argparse.Namespace) -> Fault:
+    return Fault(
+        kind=given.kind,
+        service=given.service,
+        method=given.method,
+        path=given.path,
+        status=given.status,
+        headers=dict(_pairs(given.header)),
+        seconds=given.seconds,
+        times=given.times or None,
+        when="after" if given.after else "before",
+    )
+
+
+def _pairs(texts: list[str]) -> list[tuple[str, str]]:
+    pairs = []
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not name or not equals:
+            raise SandboxError(f"{text!r}: write NAME=VALUE")
+        pairs.append((name, value))
+    return pairs
+
+
+def _value(text: str) -> Any:
+    """JSON where it is JSON (true, 3, null, "1.0"), else the text itself; versions like 1.0 stay texts."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text
+    return text if isinstance(value, float) else value

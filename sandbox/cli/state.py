@@ -1,0 +1,125 @@
+"""What is known of a sandbox between commands: its directory, whether it runs, where its parts are."""
+
+import dataclasses
+import fcntl
+import json
+import os
+import re
+import shutil
+import signal
+import struct
+from pathlib import Path
+
+from sandbox.cache import cache_dir
+from sandbox.cluster import write_private
+from sandbox.waiting import wait_for
+
+_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
+_LOCK = "running.lock"
+_FACTS = "sandbox.json"
+_DOWN_SECONDS = 30.0
+_FLOCK = "hhqqi"  # struct flock of 64-bit Linux: type, whence, start, length, process id
+
+
+class SandboxError(RuntimeError):
+    """A command cannot be done; the text says why and what to do."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Facts:
+    """Where the parts of a running sandbox are."""
+
+    pid: int
+    kubeconfig: str
+    hosts_file: str
+    ca_file: str
+    azure: str  # the simulator's directory, for `Control.of`
+    operator: bool
+
+
+class Sandbox:
+    """The sandbox of one name. Its supervisor holds a lock while it lives, so a stale file never looks like a run."""
+
+    def __init__(self, name: str) -> None:
+        """Raises SandboxError if the name cannot be one."""
+        if not _NAME.fullmatch(name):
+            raise SandboxError(f"{name!r} is no name for a sandbox: take lower-case letters, digits and hyphens")
+        self.name = name
+        self.directory = cache_dir() / "sandboxes" / name
+
+    @classmethod
+    def all(cls) -> list["Sandbox"]:
+        """Every sandbox that has a directory, by name."""
+        found = (cache_dir() / "sandboxes").glob("*/")
+        return [cls(path.name) for path in sorted(found) if _NAME.fullmatch(path.name)]
+
+    @property
+    def log(self) -> Path:
+        """The supervisor's output."""
+        return self.directory / "sandbox.log"
+
+    def hold(self) -> int | None:
+        """Take the lock for as long as this process lives; None if another has it. Returns the descriptor to keep."""
+        self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor = os.open(self.directory / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(descriptor)
+            return None
+        return descriptor
+
+    def running(self) -> int | None:
+        """The supervisor's process id while it lives (it may still be starting)."""
+        try:
+            with (self.directory / _LOCK).open("rb") as lock:
+                # Asking for the holder takes no lock, so it never gets in the way of one that starts.
+                asked = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+                kind, *_, pid = struct.unpack(_FLOCK, fcntl.fcntl(lock, fcntl.F_GETLK, asked))
+        except FileNotFoundError:
+            return None
+        return None if kind == fcntl.F_UNLCK else int(pid)
+
+    def clear(self) -> None:
+        """Remove what a former run left; for the holder of the lock."""
+        for path in self.directory.iterdir():
+            if path.name in (_LOCK, self.log.name):
+                continue
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+
+    def facts(self) -> Facts | None:
+        """Where its parts are, once it is up."""
+        if self.running() is None:
+            return None
+        try:
+            return Facts(**json.loads((self.directory / _FACTS).read_text()))
+        except FileNotFoundError:
+            return None
+
+    def must(self) -> Facts:
+        """As `facts`. Raises SandboxError if it is not up."""
+        facts = self.facts()
+        if facts is None:
+            raise SandboxError(f"the sandbox {self.name!r} does not run: start it with `python -m sandbox up`")
+        return facts
+
+    def save(self, facts: Facts) -> None:
+        """Say that it is up."""
+        write_private(self.directory / _FACTS, json.dumps(dataclasses.asdict(facts)))
+
+    def forget(self) -> None:
+        """Say that it is not up."""
+        (self.directory / _FACTS).unlink(missing_ok=True)
+
+    def down(self) -> bool:
+        """End it and wait until everything has ended. Whether it ran. Raises TimeoutError."""
+        pid = self.running()
+        if pid is None:
+            return False
+        # Holding the lock proves that this is our supervisor and not a stranger with its number.
+        os.kill(pid, signal.SIGTERM)
+        wait_for(lambda: self.running() is None, _DOWN_SECONDS, f"the sandbox {self.name!r} to end")
+        return True

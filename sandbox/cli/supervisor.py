@@ -1,0 +1,138 @@
+"""The one background process of a sandbox: starts its parts, watches them, ends them.
+
+If it is killed, every part ends with it (PR_SET_PDEATHSIG).
+"""
+
+import argparse
+import contextlib
+import functools
+import os
+import select
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import yaml
+
+from sandbox.api import Api
+from sandbox.chart.render import ROOT
+from sandbox.cli.state import Facts, Sandbox
+from sandbox.cluster import Cluster
+from sandbox.controlplane import ControlPlane
+from sandbox.names import HostsFile
+from sandbox.processes import Child, ProcessError
+from sandbox.waiting import wait_for
+from sandbox.world import World
+
+_CHECK_SECONDS = 1.0
+_START_SECONDS = 60.0
+
+
+def install_crds(api: Api) -> None:
+    """Apply crds/ and wait until the API server serves them."""
+    for path in sorted((ROOT / "crds").glob("*.yaml")):
+        document = yaml.safe_load(path.read_text())
+        api.apply(document).must()
+        served = next(version["name"] for version in document["spec"]["versions"] if version["served"])
+        collection = f"/apis/{document['spec']['group']}/{served}/{document['spec']['names']['plural']}"
+        wait_for(functools.partial(_served, api, collection), _START_SECONDS, f"{path.name} to be served")
+
+
+def _served(api: Api, collection: str) -> bool:
+    return api.get(collection).ok
+
+
+def start_pods(directory: Path, cluster: Cluster, hosts_file: Path, ca_file: Path) -> Child:
+    """Start the kubelet stand-in as a process of its own and wait until it takes pods. Raises ProcessError."""
+    home = directory / "pods"
+    argv: list[str] = [
+        *(sys.executable, "-m", "sandbox.pods", "--kubeconfig", str(cluster.kubeconfig), "--directory", str(home)),
+        *("--hosts", str(hosts_file), "--ca-file", str(ca_file)),
+    ]
+    paths = os.pathsep.join([str(ROOT / "operator"), str(ROOT)])
+    (home / "ready").unlink(missing_ok=True)
+    child = Child(argv, directory / "pods.log", name="pods", env={**os.environ, "PYTHONPATH": paths})
+
+    def ready() -> bool:
+        child.check()
+        return (home / "ready").exists()
+
+    wait_for(ready, _START_SECONDS, "the kubelet stand-in")
+    return child
+
+
+def run(sandbox: Sandbox, *, operator: bool) -> None:
+    """Start everything, say so, and stay until told to end. Raises ProcessError if a part ends by itself."""
+    hosts = HostsFile(sandbox.directory / "hosts")
+    with contextlib.ExitStack() as stack:
+        plane = stack.enter_context(ControlPlane(sandbox.directory / "controlplane"))
+        install_crds(Api(plane.cluster))
+        world = World(sandbox.directory, plane.cluster, hosts=hosts.path)
+        stack.callback(world.stop)
+        world.start()
+        ca_file = world.control.endpoints.ca_file
+        pods = start_pods(sandbox.directory, plane.cluster, hosts.path, ca_file)
+        stack.callback(pods.terminate)
+        if operator:
+            world.start_operator()
+        sandbox.save(
+            Facts(
+                pid=os.getpid(),
+                kubeconfig=str(plane.cluster.kubeconfig),
+                hosts_file=str(hosts.path),
+                ca_file=str(ca_file),
+                azure=str(world.azure.directory),
+                operator=operator,
+            )
+        )
+        stack.callback(sandbox.forget)
+        _until_told(lambda: _check(plane, pods, world))
+
+
+def _check(plane: ControlPlane, pods: Child, world: World) -> None:
+    plane.check()
+    pods.check()
+    if world.operator is not None:
+        world.operator.check()
+    try:
+        os.kill(world.control.endpoints.pid, 0)
+    except ProcessLookupError:
+        raise ProcessError(f"the Azure simulator has ended; its log is {world.azure.log}") from None
+
+
+def _until_told(check: Callable[[], None]) -> None:
+    reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    signal.set_wakeup_fd(writer)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+    while not select.select([reader], [], [], _CHECK_SECONDS)[0]:
+        check()
+
+
+def main() -> int:
+    """The process that `up` starts."""
+    parser = argparse.ArgumentParser(prog="python -m sandbox.cli.supervisor", description=__doc__)
+    parser.add_argument("--name", required=True)
+    parser.add_argument("--operator", action="store_true")
+    given = parser.parse_args()
+    sandbox = Sandbox(given.name)
+    if sandbox.hold() is None:
+        print(f"the sandbox {given.name!r} runs already", file=sys.stderr)
+        return 1
+    sandbox.clear()
+    signal.signal(signal.SIGTERM, _leave)  # while it starts; parts are then ended by their contexts
+    try:
+        run(sandbox, operator=given.operator)
+    except (RuntimeError, TimeoutError, OSError) as error:
+        print(f"sandbox: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _leave(*_: object) -> None:
+    sys.exit(0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

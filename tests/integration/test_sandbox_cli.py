@@ -1,0 +1,203 @@
+"""`python -m sandbox` as a user runs it: up, a client pod that uses a cache, trouble, down."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from sandbox.api import Api, Document
+from sandbox.azure import Control, seeds
+from sandbox.cli.state import Facts, Sandbox
+from sandbox.cluster import Cluster
+from sandbox.waiting import wait_for
+from sandbox.world import SUBSCRIPTION
+
+NAME = f"test-{os.getpid()}"
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def sandbox(*arguments: str, timeout: float = 240) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "sandbox", "--name", NAME, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=timeout,
+        cwd=ROOT,
+    )
+
+
+@pytest.fixture(scope="module")
+def facts() -> Iterator[Facts]:
+    done = sandbox("up", "--no-operator")
+    try:
+        assert done.returncode == 0, done.stderr
+        yield Sandbox(NAME).must()
+    finally:
+        sandbox("down")
+
+
+@pytest.fixture(scope="module")
+def control(facts: Facts) -> Control:
+    control = Control.of(Path(facts.azure))
+    control.seed(
+        seeds.Group(subscription=SUBSCRIPTION, name="shop"),
+        seeds.Cache(
+            subscription=SUBSCRIPTION,
+            group="shop",
+            name="orders",
+            properties={"minimumTlsVersion": "1.2", "publicNetworkAccess": "Disabled", "enableNonSslPort": False},
+            private_endpoints=(seeds.PrivateEndpoint(name="shop"),),
+        ),
+    )
+    return control
+
+
+@pytest.fixture(scope="module")
+def api(facts: Facts) -> Api:
+    return Api(Cluster.load(Path(facts.kubeconfig).parent))
+
+
+def log_of(api: Api, pod: str) -> str:
+    facts = Sandbox(NAME).must()
+    cluster = Cluster.load(Path(facts.kubeconfig).parent)
+    return cluster.raw_request("GET", f"/api/v1/namespaces/default/pods/{pod}/log")[1]
+
+
+def until_log(api: Api, pod: str, holds: Callable[[str], bool]) -> str:
+    def holding() -> str | None:
+        text = log_of(api, pod)
+        return text if holds(text) else None
+
+    return wait_for(holding, 60, f"the log of pod {pod}")
+
+
+def client(name: str, secret: str) -> Document:
+    reference = {"secretKeyRef": {"name": secret, "key": "uri"}}
+    container = {
+        "name": "client",
+        "image": "sandbox.test/redis-client",
+        "env": [
+            {"name": "REDIS_URL", "valueFrom": reference},
+            {"name": "INTERVAL_SECONDS", "value": "0.2"},
+        ],
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "namespace": "default"},
+        "spec": {"automountServiceAccountToken": False, "containers": [container]},
+    }
+
+
+def secret(name: str, key: str, host: str) -> Document:
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": name, "namespace": "default"},
+        "stringData": {"uri": f"rediss://:{key}@{host}:6380/0"},
+    }
+
+
+def test_up_serves_the_resource_and_names_and_a_second_up_changes_nothing(facts: Facts, api: Api) -> None:
+    assert api.get("/apis/secureredis.io/v1alpha1/securerediscaches").ok
+    again = sandbox("up")
+    assert again.returncode == 0
+    assert again.stdout.strip() == f"KUBECONFIG={facts.kubeconfig}"
+    assert Sandbox(NAME).must() == facts
+    status = sandbox("status")
+    assert status.returncode == 0
+    assert facts.kubeconfig in status.stdout
+    assert "management.sandbox.test" in status.stdout
+
+
+def test_the_shell_knows_cluster_and_names(facts: Facts) -> None:
+    done = sandbox("shell", "--", "sh", "-c", "getent hosts login.sandbox.test && kubectl get nodes -o name")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["127.0.0.1", "login.sandbox.test", "node/sandbox"]
+    assert sandbox("shell", "--", "sh", "-c", "exit 7").returncode == 7
+
+
+def test_a_pod_uses_a_cache_over_verified_tls_with_what_the_secret_holds(control: Control, api: Api) -> None:
+    host = control.endpoints.redis_host("orders")
+    key = control.cache_keys("orders")["Primary"]
+    api.apply(secret("orders", key.replace("=", "%3D").replace("+", "%2B").replace("/", "%2F"), host)).must()
+    api.apply(client("orders-client", "orders")).must()
+    text = until_log(api, "orders-client", lambda text: "OK 3 " in text)
+    assert f"{host} TLSv1.3" in text
+    assert "FAIL" not in text
+    assert key not in text
+    api.apply(secret("wrong", "not-a-key", host)).must()
+    api.apply(client("wrong-client", "wrong")).must()
+    text = until_log(api, "wrong-client", lambda text: "FAIL" in text)
+    assert "AuthenticationError" in text
+    assert "not-a-key" not in text
+
+
+def test_a_change_behind_the_operators_back_reaches_the_real_listener(control: Control) -> None:
+    host = control.endpoints.redis_host("orders")
+    check = f"import socket; socket.create_connection(({host!r}, 6379), 5)"
+    shut = sandbox("shell", "--", sys.executable, "-c", check)
+    assert "ConnectionRefusedError" in shut.stderr
+    assert sandbox("fault", "change", "orders", "enableNonSslPort=true").returncode == 0
+    assert sandbox("shell", "--", sys.executable, "-c", check).returncode == 0
+    assert sandbox("fault", "change", "orders", "enableNonSslPort").stderr == (
+        "sandbox: 'enableNonSslPort': write NAME=VALUE\n"
+    )
+
+
+def test_faults_are_added_counted_and_lifted(control: Control) -> None:
+    added = sandbox("fault", "add", "status", "--service", "arm", "--status", "429", "--header", "Retry-After=7")
+    identifier = added.stdout.strip()
+    assert identifier in control.fault_hits()
+    assert sandbox("fault", "list").stdout.split("\t")[0] == identifier
+    assert sandbox("fault", "remove", identifier).returncode == 0
+    assert identifier not in control.fault_hits()
+    assert "no" in sandbox("fault", "change", "nothing", "a=b").stderr
+
+
+def test_down_ends_every_process_and_a_killed_supervisor_too(facts: Facts, control: Control) -> None:
+    pids = descendants(facts.pid)
+    assert len(pids) > 6
+    done = sandbox("down")
+    assert done.stdout == f"{NAME}: ended\n", done.stderr
+    assert not alive(pids)
+    assert sandbox("status").returncode == 1
+    assert sandbox("down").stdout == f"{NAME}: was not running\n"
+    assert sandbox("up", "--no-operator").returncode == 0
+    supervisor = Sandbox(NAME).must().pid
+    pids = descendants(supervisor)
+    os.kill(supervisor, 9)
+    wait_for(lambda: not alive(pids), 30, "everything to end with its supervisor")
+    assert sandbox("status").stdout == f"{NAME}: not running\n"
+
+
+def descendants(pid: int) -> set[int]:
+    children = Path(f"/proc/{pid}/task").glob("*/children")
+    direct = {int(child) for file in children for child in file.read_text().split()}
+    return direct.union(*(descendants(child) for child in direct))
+
+
+def alive(pids: set[int]) -> set[int]:
+    def runs(pid: int) -> bool:
+        try:
+            return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        except (FileNotFoundError, ProcessLookupError):
+            return False
+
+    return {pid for pid in pids if runs(pid)}
+
+
+def test_an_impossible_name_is_refused() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "sandbox", "--name", "../x", "status"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+    )
+    assert done.returncode == 1
+    assert "no name for a sandbox" in done.stderr

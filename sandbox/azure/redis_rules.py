@@ -22,6 +22,7 @@ _ENUMS = {
     "updateChannel": ("Stable", "Preview"),
     "zonalAllocationPolicy": ("Automatic", "UserDefined", "NoZones"),
 }
+_SETTABLE = frozenset({*_PREMIUM_ONLY, *_BOOLEANS, *_ENUMS, "redisVersion", "tenantSettings"})
 _CREATE_ONLY = ("subnetId", "staticIP", "replicasPerMaster", "replicasPerPrimary", "zonalAllocationPolicy")
 _MEMORY = ("maxmemory-reserved", "maxfragmentationmemory-reserved", "maxmemory-delta")
 _READ_ONLY_SETTINGS = ("maxclients", "zonal-configuration", "preferred-data-archive-auth-method")
@@ -73,10 +74,8 @@ def checked_properties(given: Json, sku: Json, request_id: str) -> Json:
     """The given properties without sku and redisConfiguration, spelled as the service spells them."""
     checked: Json = {}
     for name, value in given.items():
-        if value is None or name in ("sku", "redisConfiguration", "provisioningState", "accessKeys", "hostName"):
-            continue
-        if name in ("port", "sslPort", "instances", "linkedServers", "privateEndpointConnections"):
-            continue  # read-only: sent back by careless clients, ignored by the service
+        if value is None or name not in _SETTABLE:
+            continue  # read-only or unknown: the service ignores it, so that a misspelt name shows as no change
         if name in _BOOLEANS and not isinstance(value, bool):
             raise bad_value(f"properties.{name}", request_id)
         if name in _ENUMS:

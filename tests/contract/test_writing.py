@@ -41,10 +41,10 @@ async def test_a_creation_is_normalised(sdk: Sdk, control: Control) -> None:
 
 
 async def _put(sdk: Sdk, name: str, body: dict[str, Any], expect: int) -> tuple[int, dict[str, str], Any]:
-    return await _send(sdk, "PUT", f"/providers/Microsoft.Cache/redis/{name}", body, expect)
+    return await send(sdk, "PUT", f"/providers/Microsoft.Cache/redis/{name}", body, expect)
 
 
-async def _send(
+async def send(
     sdk: Sdk, method: str, path: str, body: Any = None, expect: int | None = None
 ) -> tuple[int, dict[str, str], Any]:
     """A raw request through the official pipeline's credential, for what the SDK's models do not show."""
@@ -71,14 +71,14 @@ async def test_the_wire_of_a_creation(sdk: Sdk, control: Control) -> None:
     assert operation.startswith(f"{prefix}West%20US%202/asyncOperations/")
     assert "Retry-After" not in headers
     assert "/redis/orders" in headers["Location"]
-    _, polled, status = await _send(sdk, "GET", operation, expect=200)
+    _, polled, status = await send(sdk, "GET", operation, expect=200)
     assert status["status"] == "InProgress"
     assert set(status) == {
         "id", "name", "status", "startTime", "endTime", "percentComplete", "properties", "error",
     }  # fmt: skip
     assert polled["Azure-AsyncOperation"] == operation
     control.advance(NEVER + 1)
-    assert (await _send(sdk, "GET", operation))[2]["status"] == "Succeeded"
+    assert (await send(sdk, "GET", operation))[2]["status"] == "Succeeded"
     _, again_headers, again = await _put(sdk, "orders", creation(), expect=200)
     assert "Azure-AsyncOperation" not in again_headers
     assert again["properties"]["accessKeys"] == keys
@@ -107,14 +107,14 @@ async def test_patch_answers_202_with_old_values_and_replaces_tags(sdk: Sdk, con
     control.configure(update_seconds=NEVER)
     body = {"properties": {"enableNonSslPort": False}, "tags": {"c": "3"}}
     path = "/providers/Microsoft.Cache/redis/orders"
-    _, headers, shown = await _send(sdk, "PATCH", path, body, expect=202)
+    _, headers, shown = await send(sdk, "PATCH", path, body, expect=202)
     assert shown["properties"]["provisioningState"] == "Updating"
     assert shown["properties"]["enableNonSslPort"] is True
     assert shown["properties"]["accessKeys"] is None
     assert shown["tags"] == {"a": "1", "b": "2"}
     assert headers["Location"] == headers["Azure-AsyncOperation"]
     control.advance(NEVER + 1)
-    _, _, after = await _send(sdk, "GET", path, expect=200)
+    _, _, after = await send(sdk, "GET", path, expect=200)
     assert after["properties"]["enableNonSslPort"] is False
     assert after["tags"] == {"c": "3"}
     [effect] = control.effects()
@@ -139,17 +139,17 @@ async def test_delete_is_polled_at_its_results_url(sdk: Sdk, control: Control) -
     control.seed(cache_seed())
     control.configure(delete_seconds=NEVER)
     path = "/providers/Microsoft.Cache/redis/orders"
-    _, headers, body = await _send(sdk, "DELETE", path, expect=202)
+    _, headers, body = await send(sdk, "DELETE", path, expect=202)
     assert body is None
     assert "/operationresults/" in headers["Location"]
     assert headers["Location"] == headers["Azure-AsyncOperation"]
-    _, _, polled = await _send(sdk, "GET", headers["Location"], expect=202)
+    _, _, polled = await send(sdk, "GET", headers["Location"], expect=202)
     assert polled["status"] == "InProgress"
-    assert (await _send(sdk, "GET", path))[2]["properties"]["provisioningState"] == "Deleting"
+    assert (await send(sdk, "GET", path))[2]["properties"]["provisioningState"] == "Deleting"
     control.advance(NEVER + 1)
-    _, _, ended = await _send(sdk, "GET", headers["Location"], expect=200)
+    _, _, ended = await send(sdk, "GET", headers["Location"], expect=200)
     assert ended["status"] == "Succeeded"
-    await _send(sdk, "GET", path, expect=404)
+    await send(sdk, "GET", path, expect=404)
 
 
 async def test_begin_delete_and_deleting_what_is_not_there(sdk: Sdk, control: Control) -> None:

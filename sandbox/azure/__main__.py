@@ -131,7 +131,11 @@ def main(argv: list[str] | None = None) -> int:
     given = _arguments(argv)
     given.directory = given.directory.absolute()
     given.directory.mkdir(parents=True, exist_ok=True)
-    asyncio.run(_serve(given))
+    try:
+        asyncio.run(_serve(given))
+    except OSError as error:
+        print(f"the Azure simulator cannot run: {error}", file=sys.stderr)
+        return 1
     return 0
 
 

@@ -58,6 +58,9 @@ class ControlApi:
             return web.json_response({"error": problem}, status=400)
         except (ValueError, KeyError) as error:
             return web.json_response({"error": str(error)}, status=400)
+        except RuntimeError as error:
+            # Of the Redis fleet: no server to be had, no address free. Its text says what to do.
+            return web.json_response({"error": str(error)}, status=500)
         return web.json_response(result)
 
     async def _run(self, command: str, body: Json) -> Any:

@@ -1,0 +1,45 @@
+"""The simulator as a process: it says why it cannot start, ends when told, and leaves no address behind."""
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from sandbox.azure import AzureSimulator, Control, ControlError, seeds
+from sandbox.processes import ProcessError
+from tests.contract.conftest import SUBSCRIPTION, TENANT, VAULT, cache_seed
+
+
+def test_a_taken_port_is_named(simulator: AzureSimulator, tmp_path: Path) -> None:
+    other = AzureSimulator(tmp_path, port=simulator.endpoints.port)
+    with pytest.raises(ProcessError, match=r"the Azure simulator cannot run: .*address already in use"):
+        other.start()
+
+
+def test_it_ends_with_its_block_and_takes_its_address_with_it(tmp_path: Path) -> None:
+    with AzureSimulator(tmp_path) as simulator:
+        pid = simulator.endpoints.pid
+        ready = tmp_path / "azure.json"
+        assert stat.S_IMODE(ready.stat().st_mode) == 0o600
+        assert Control.of(tmp_path).now() > 0
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+    with pytest.raises(ControlError, match="no Azure simulator runs"):
+        Control.of(tmp_path)
+    assert simulator.log.read_text() == ""
+
+
+def test_a_world_can_be_emptied(control: Control) -> None:
+    control.seed(cache_seed())
+    control.set_secret(VAULT, "key", "value")
+    control.advance(3600)
+    control.reset()
+    assert control.cache("orders") is None
+    assert control.requests() == []
+    with pytest.raises(ControlError, match="there is no vault"):
+        control.secret_versions(VAULT, "key")
+    with pytest.raises(ControlError, match="seed the subscription"):
+        control.seed(cache_seed())
+    control.seed(seeds.Tenant(id=TENANT), seeds.Subscription(id=SUBSCRIPTION, tenant=TENANT), cache_seed())
+    assert control.cache("orders") is not None

@@ -1,12 +1,16 @@
 """The operator itself, running under the chart's rights, between a real API server and the simulated Azure."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from sandbox.cluster import Cluster
 from sandbox.world import Team, World
+from tests.integration.operator.support import Bystander, Case, provisioning_team, release
+
+# Shorter than shipped where a test would otherwise wait for a clock.
+INTERVALS = {"absenceConfirmationSeconds": 0.5, "operationPollSeconds": 0.2, "serviceAccountSeconds": 0.2}
 
 
 @pytest.fixture(scope="session")
@@ -15,6 +19,7 @@ def world(
 ) -> Iterator[World]:
     """One world with a running operator for all tests of this worker; each test has a team of its own in it."""
     running = World(tmp_path_factory.mktemp("world"), control_plane, hosts=hosts, domain=domain)
+    running.settings = {"intervals": INTERVALS}
     running.start()
     try:
         running.start_operator()
@@ -26,6 +31,54 @@ def world(
 
 
 @pytest.fixture
-def team(world: World) -> Team:
+def team(world: World) -> Iterator[Team]:
     """A consenting namespace with an identity, a resource group and a vault."""
-    return world.team()
+    made = world.team()
+    yield made
+    release(world, made)
+
+
+@pytest.fixture
+def builders(world: World) -> Iterator[Team]:
+    """A team whose identity may create, change and delete caches and store secrets."""
+    made = provisioning_team(world)
+    yield made
+    release(world, made)
+
+
+@pytest.fixture
+def teams(world: World) -> Iterator[Callable[..., Team]]:
+    """Makes teams with other rights than the ordinary ones; arguments as of `World.team`."""
+    made: list[Team] = []
+
+    def make(**options: object) -> Team:
+        made.append(world.team(**options))  # type: ignore[arg-type]
+        return made[-1]
+
+    yield make
+    for one in made:
+        release(world, one)
+
+
+@pytest.fixture
+def case(world: World, team: Team) -> Iterator[Case]:
+    """One cache and one resource of an ordinary team."""
+    made = Case(world, team)
+    yield made
+    made.mend_faults()
+
+
+@pytest.fixture
+def build(world: World, builders: Team) -> Iterator[Case]:
+    """One cache and one resource of a team that may provision."""
+    made = Case(world, builders)
+    yield made
+    made.mend_faults()
+
+
+@pytest.fixture(scope="session")
+def bystander(world: World) -> Bystander:
+    """A healthy resource of another team, which nothing that happens to others may touch."""
+    made = Bystander(world, world.team(), "bystander")
+    made.published()
+    return made

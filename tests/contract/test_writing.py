@@ -3,11 +3,13 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import jsonschema
 import pytest
 from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
 
 from sandbox.azure import Control, seeds
-from tests.contract.conftest import GROUP, SUBSCRIPTION, Sdk, cache_seed
+from tests.contract import shapes
+from tests.contract.conftest import GROUP, OBJECT, SUBSCRIPTION, Sdk, cache_seed
 
 STANDARD: dict[str, Any] = {"name": "Standard", "family": "C", "capacity": 1}
 PREMIUM: dict[str, Any] = {"name": "Premium", "family": "p", "capacity": 1}
@@ -64,6 +66,7 @@ async def test_the_wire_of_a_creation(sdk: Sdk, control: Control) -> None:
     control.configure(create_seconds=NEVER)
     _, headers, shown = await _put(sdk, "orders", creation(), expect=201)
     assert shown["properties"]["provisioningState"] == "Creating"
+    jsonschema.validate(shown, shapes.CACHE)
     keys = shown["properties"]["accessKeys"]
     assert [len(keys["primaryKey"]), len(keys["secondaryKey"])] == [44, 44]
     operation = headers["Azure-AsyncOperation"]
@@ -73,6 +76,7 @@ async def test_the_wire_of_a_creation(sdk: Sdk, control: Control) -> None:
     assert "/redis/orders" in headers["Location"]
     _, polled, status = await send(sdk, "GET", operation, expect=200)
     assert status["status"] == "InProgress"
+    jsonschema.validate(status, shapes.OPERATION)
     assert set(status) == {
         "id", "name", "status", "startTime", "endTime", "percentComplete", "properties", "error",
     }  # fmt: skip
@@ -83,6 +87,31 @@ async def test_the_wire_of_a_creation(sdk: Sdk, control: Control) -> None:
     assert "Azure-AsyncOperation" not in again_headers
     assert again["properties"]["accessKeys"] == keys
     assert again["properties"]["provisioningState"] == "Succeeded"
+
+
+async def test_a_premium_cache_with_everything_has_the_described_shape(sdk: Sdk, control: Control) -> None:
+    identity = "/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/one"
+    control.seed(seeds.RoleAssignment(object_id=OBJECT, scope=identity, actions=("*",)))
+    connection = "DefaultEndpointsProtocol=https;AccountName=backup;AccountKey=canary;EndpointSuffix=core.windows.net"
+    settings = {"rdb-backup-enabled": "true", "rdb-backup-frequency": "60", "rdb-storage-connection-string": connection}
+    body = creation(PREMIUM, shardCount=2, replicasPerPrimary=2, enableNonSslPort=True, redisConfiguration=settings)
+    body |= {"zones": ["1", "2"], "tags": {"team": "shop"}}
+    body["identity"] = {"type": "SystemAssigned, UserAssigned", "userAssignedIdentities": {identity: {}}}
+    _, _, made = await send(sdk, "PUT", "/providers/Microsoft.Cache/redis/orders", body, expect=201)
+    control.advance(60)
+    control.private_endpoint("orders", "pe1")
+    _, _, shown = await send(sdk, "GET", "/providers/Microsoft.Cache/redis/orders", expect=200)
+    for one in (made, shown):
+        jsonschema.validate(one, shapes.CACHE)
+    assert "canary" not in str(shown)
+    properties = shown["properties"]
+    assert (
+        "AccountName=backup;AccountKey=[key hidden]"
+        in properties["redisConfiguration"]["rdb-storage-connection-string"]
+    )
+    assert len(properties["instances"]) == 6
+    assert properties["instances"][0]["nonSslPort"] == 13000
+    assert (properties["zonalAllocationPolicy"], properties["replicasPerMaster"]) == ("UserDefined", 2)
 
 
 async def test_settings_must_be_strings(sdk: Sdk) -> None:

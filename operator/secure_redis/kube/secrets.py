@@ -157,7 +157,7 @@ class Secrets:
         path = paths.secret(owner.key.namespace, action.name)
         meta = (await self._client.get(path))["metadata"]
         references = meta.get("ownerReferences") or []
-        kept = [ref for ref in references if not _earlier_life(ref, owner)]
+        kept = [ref for ref in references if not is_earlier_life(ref, owner)]
         if kept != references:
             precondition = {"uid": action.uid, "resourceVersion": meta["resourceVersion"]}
             await self._client.patch(path, {"metadata": {**precondition, "ownerReferences": kept}}, "merge")
@@ -210,7 +210,8 @@ def label_value(name: str) -> str:
     return name
 
 
-def _earlier_life(reference: Mapping[str, Any], owner: Envelope) -> bool:
+def is_earlier_life(reference: Mapping[str, Any], owner: Envelope) -> bool:
+    """Whether an ownerReference names a resource of this very name that is no more."""
     return (
         reference.get("kind") == names.KIND
         and str(reference.get("apiVersion", "")).startswith(f"{names.GROUP}/")

@@ -24,7 +24,8 @@ from sandbox.debian import PackageError, unpacked
 
 _SYSTEM_HOSTS = Path("/etc/hosts")
 _SYSTEM_SWITCH = Path("/etc/nsswitch.conf")
-_HEADER = "# Names of a secure-redis sandbox.\n127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n"
+# Without comments: libnss-wrapper 1.1 reads them as entries, and then nothing.
+_HEADER = "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n"
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
 _WRAPPER_LIBRARY = "libnss_wrapper.so"
 _WRAPPED = "NSS_WRAPPER_HOSTS"
@@ -43,7 +44,7 @@ class HostsFile:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self._locked():
             if not self.path.exists() or not self.path.stat().st_size:
-                self._write(f"{_HEADER}127.0.0.1 {socket.gethostname()}\n{_system_lines()}# Sandbox:\n")
+                self._write(f"{_HEADER}127.0.0.1 {socket.gethostname()}\n{_system_lines()}")
 
     def set(self, name: str, address: str) -> None:
         """Let `name` mean `address`. Raises ValueError if either is malformed."""

@@ -62,6 +62,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def _up(sandbox: Sandbox, *, operator: bool) -> int:
     facts = sandbox.facts()
+    if facts is None and sandbox.running() is not None:
+        progress(f"the sandbox {sandbox.name!r} is being started by somebody else…")
+        facts = wait_for(lambda: _facts_while_running(sandbox), _UP_SECONDS, "the sandbox to be up")
     if facts is None:
         # What takes long happens here, where its progress is seen.
         prepare()
@@ -69,6 +72,12 @@ def _up(sandbox: Sandbox, *, operator: bool) -> int:
         facts = _start(sandbox, operator=operator)
     print(f"KUBECONFIG={facts.kubeconfig}")
     return 0
+
+
+def _facts_while_running(sandbox: Sandbox) -> Facts | None:
+    if sandbox.running() is None:
+        raise SandboxError(f"it ended while it started; its log is {sandbox.log}")
+    return sandbox.facts()
 
 
 def _start(sandbox: Sandbox, *, operator: bool) -> Facts:

@@ -17,7 +17,7 @@ from sandbox.waiting import wait_for
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
 _LOCK = "running.lock"
 _FACTS = "sandbox.json"
-_DOWN_SECONDS = 30.0
+_DOWN_SECONDS = 60.0  # the operator alone may take 30
 _FLOCK = "hhqqi"  # struct flock of 64-bit Linux: type, whence, start, length, process id
 
 

@@ -1,6 +1,7 @@
 """`python -m sandbox` as a user runs it: up, a client pod that uses a cache, trouble, down."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -38,6 +39,7 @@ def facts() -> Iterator[Facts]:
         yield Sandbox(NAME).must()
     finally:
         sandbox("down")
+        shutil.rmtree(Sandbox(NAME).directory)
 
 
 @pytest.fixture(scope="module")

@@ -142,7 +142,7 @@ class Case:
         """Whether the condition is there."""
         return self.world.condition(self.document, kind) is not None
 
-    def heal(self, kind: str = "Ready", status: str = "True", reason: str | None = None) -> None:
+    def heal(self, kind: str = "Ready", status: str = "True", reason: str | None = None, timeout: float = PATIENCE) -> None:
         """Poke until the condition holds: what is remembered of a failure is forgotten after seconds."""
 
         def healed() -> bool:
@@ -151,7 +151,7 @@ class Case:
             return found is not None and found[0] == status and reason in (None, found[1])
 
         try:
-            wait_for(healed, PATIENCE, f"{self.cache} to heal", interval=0.3)
+            wait_for(healed, timeout, f"{self.cache} to heal", interval=0.3)
         except TimeoutError:
             self.until(kind, status, reason, 0.1)  # says what it is instead
 

@@ -45,12 +45,13 @@ prepare: ## Build or fetch what the sandbox and the tests run (once; about 8 min
 	@$(PY) -m sandbox.prepare
 
 .PHONY: test
-test: prepare ## The whole suite
+test: ## The whole suite
+	@$(PY) -m sandbox.prepare --tests
 	$(RUN_TESTS) -m "not slow and not floor and not azure" $(PYTEST)
 
 .PHONY: test-all
 test-all: ## The whole suite, with what takes long and with the oldest supported Kubernetes (built once)
-	@$(PY) -m sandbox.prepare --floor
+	@$(PY) -m sandbox.prepare --tests --floor
 	$(RUN_TESTS) -m "not azure" $(PYTEST)
 
 # Figures go to stdout, one JSON line each, everything else to stderr. BENCH_SCALE=100 BENCH_QUICK=1: a short run.

@@ -108,6 +108,12 @@ def wrap(argv: Sequence[str | os.PathLike[str]], path: Path) -> list[str]:
     return ["env", *(f"{name}={value}" for name, value in _wrapper_environment(path).items()), *command]
 
 
+def ready() -> None:
+    """Have ready what `enter` and `wrap` need here, fetched if need be. Raises NamesError."""
+    if not allowed():
+        _wrapper_library()
+
+
 def launcher(binds: Sequence[namespace.Bind], chdir: str | None = None, root: Path | None = None) -> list[str]:
     """The command prefix that runs a program in a mount namespace of its own; see `sandbox.namespace`."""
     plan = json.dumps({"binds": binds, "chdir": chdir, "root": None if root is None else str(root)})
@@ -134,13 +140,17 @@ def _binds(path: Path) -> list[namespace.Bind]:
     return binds
 
 
-def _wrapper_environment(path: Path) -> dict[str, str]:
+def _wrapper_library() -> Path:
     try:
-        library = next(unpacked("libnss-wrapper").rglob(_WRAPPER_LIBRARY))
+        return next(unpacked("libnss-wrapper").rglob(_WRAPPER_LIBRARY))
     except (PackageError, StopIteration) as error:
         raise NamesError(
             "This system gives ordinary users no mount namespaces: install the package libnss-wrapper, or run as root."
         ) from error
+
+
+def _wrapper_environment(path: Path) -> dict[str, str]:
+    library = _wrapper_library()
     preload = f"{library}:{os.environ['LD_PRELOAD']}" if os.environ.get("LD_PRELOAD") else str(library)
     return {"LD_PRELOAD": preload, _WRAPPED: str(path.absolute())}
 

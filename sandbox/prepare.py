@@ -1,4 +1,4 @@
-"""`python -m sandbox.prepare [--floor]`: have everything ready that the sandbox and the tests run, and show progress.
+"""`python -m sandbox.prepare [--tests] [--floor]`: have ready what the sandbox and the tests run, and show progress.
 
 Done before the tests start, since a test's output is captured and its time is limited. No work if it was done before.
 """
@@ -6,16 +6,28 @@ Done before the tests start, since a test's output is captured and its time is l
 import argparse
 import sys
 
+from sandbox.azure_cli import AzureCliError, azure_cli
 from sandbox.cache import progress
 from sandbox.helm import helm
+from sandbox.names import NamesError, ready
+from sandbox.redis_tool import RedisToolError, redis_tool
 from sandbox.toolchain import DEFAULT_VERSION, FLOOR_VERSION, ToolchainError, control_plane_binaries, kubectl
 
+NotToBeHad = (AzureCliError, NamesError, RedisToolError, ToolchainError)
 
-def prepare(*, floor: bool = False) -> None:
-    """Fetch or build what is missing; `floor`: also the oldest supported control plane. Raises ToolchainError."""
+
+def prepare(*, tests: bool = False, floor: bool = False) -> None:
+    """Fetch or build what is missing. `tests`: also azure-cli; `floor`: also the oldest supported control plane.
+
+    Raises one of `NotToBeHad`, with a sentence that says what to install.
+    """
+    ready()
+    redis_tool()
     kubectl()
     control_plane_binaries(DEFAULT_VERSION)
     helm()
+    if tests:
+        azure_cli()
     if floor:
         control_plane_binaries(FLOOR_VERSION, scheduler=False)
 
@@ -23,11 +35,12 @@ def prepare(*, floor: bool = False) -> None:
 def main() -> int:
     """Prepare from the command line."""
     parser = argparse.ArgumentParser(prog="python -m sandbox.prepare", description=__doc__)
+    parser.add_argument("--tests", action="store_true", help="also install azure-cli, which the tests run")
     parser.add_argument("--floor", action="store_true", help="also build the oldest supported control plane")
     options = parser.parse_args()
     try:
-        prepare(floor=options.floor)
-    except ToolchainError as error:
+        prepare(tests=options.tests, floor=options.floor)
+    except NotToBeHad as error:
         progress(str(error))
         return 1
     return 0

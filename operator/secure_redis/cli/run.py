@@ -42,6 +42,7 @@ Body = Mapping[str, Any]
 
 _log = logging.getLogger(__name__)
 
+_SILENCE = 30.0  # seconds; with a Lease something is asked every few seconds
 LOST = 1  # exit code: leadership is lost, only a fresh process is in a known state
 UNUSABLE = 2  # exit code: no API server to talk to, or no port to listen on
 
@@ -109,6 +110,8 @@ class _Life:
         self._stop = stop
         self._identity = f"{os.environ.get('POD_NAME') or socket.gethostname()}_{uuid.uuid4().hex[:8]}"
         self._obstacle = ""
+        self._answered: float | None = None  # when the API server last answered anything, by the monotonic clock
+        health.ready["kubernetes"] = self._unreachable
 
     async def live(self) -> int:
         """Stand by, lead, end."""
@@ -287,9 +290,19 @@ class _Life:
         host = str(api.configuration.host)
 
         def note(method: str, status: int, seconds: float) -> None:
+            if status > 0:
+                self._answered = time.monotonic()
             self._metrics.kube_request(host, method, status, seconds)
 
         return KubeClient(api, fence=fence, on_request=note, limit=self._config.concurrency.kubernetes_requests)
+
+    def _unreachable(self) -> str | None:
+        """Why this process is not ready: a standby is, as long as it can reach the API server (it renews or waits)."""
+        if self._answered is None:
+            return "the API server has not answered yet"
+        if self._lease is not None and time.monotonic() - self._answered > _SILENCE:
+            return "the API server does not answer"
+        return None
 
     def _measure(self, key: Key, body: Body) -> None:
         with suppress(ValidationError):  # written by another version: the next status is ours

@@ -163,11 +163,16 @@ def _owned(stage: Stage) -> None:
     rules = (seeds.FirewallRule(name=_RULE["name"], start=_RULE["startIP"], end=_RULE["endIP"]),)
     open_to_rules = {"publicNetworkAccess": "Enabled"}
     world.cache(stage.team, stage.name, tags=tags, firewall_rules=rules, properties=open_to_rules, private_endpoints=())
-    world.store_key(stage.team, stage.name)
+    said = {"CredentialId": "Primary", "ProviderAddress": stage.team.cache_id(stage.name)}
+    key = seeds.SecretVersion(value=world.control.cache_keys(stage.name)["Primary"], tags=said)
+    world.control.set_secret(stage.team.name, stage.name, key)
 
 
 def _converged(stage: Stage) -> None:
-    wait_for(lambda: _ready(stage), 60, f"{stage.name} to converge before it begins")
+    try:
+        wait_for(lambda: _ready(stage), 30, f"{stage.name} to converge before it begins")
+    except TimeoutError as error:
+        raise TimeoutError(f"{error}; it is {stage.conditions()}") from None
 
 
 def _existing(stage: Stage) -> None:

@@ -77,6 +77,9 @@ def killed(
             held.drop()
     with running(stage, kubeconfig) as operator:
         wait_for(lambda: scenario.done(stage), SECONDS, f"{scenario.name} to be done after the crash")
+        # It may have been done before: the new operator must have looked and found nothing to do.
+        looked = "pass ended" if world.get(stage.document) else "health and metrics are served"
+        wait_for(lambda: operator.said(looked), SECONDS, "the new operator to have looked")
         # The passes under way are drained, so that nothing happens after we looked.
         assert operator.child.terminate(30) == 0
     if uid is not None:
@@ -92,7 +95,6 @@ def test_kill_at_every_side_effect(
 ) -> None:
     started = time.monotonic()
     effects, end, changes = undisturbed(scenario, world, gate, kubeconfig)
-    assert len(changes) == len(set(changes)) or scenario.name == "correct"
     # An event is told or lost; it is no state that a crash could spoil. Killed at one, the operator is where it was
     # after the status write before it, which is in the list.
     counted = [effect for effect in effects if effect.what != "POST events"]
@@ -104,7 +106,8 @@ def test_kill_at_every_side_effect(
         except Exception as error:
             return f"{moment} {effect}: {type(error).__name__}: {error} {getattr(error, '__notes__', '')}"
         wrong = {name: (found[name], end[name]) for name in end if found[name] != end[name]}
-        if changed != changes:
+        # Corrections have no order among each other; what is done twice would show.
+        if sorted(changed) != sorted(changes):
             wrong["changes in Azure"] = (changed, changes)
         return f"{moment} {effect}: {wrong}" if wrong else ""
 

@@ -120,7 +120,8 @@ class Container:
         with contextlib.suppress(ProcessLookupError):
             os.kill(child.pid, signal.SIGTERM)
         try:
-            await asyncio.wait_for(_ended(child.pid), grace_seconds)
+            async with asyncio.timeout(grace_seconds):
+                await _ended(child.pid)
         except TimeoutError:
             child.kill()
 

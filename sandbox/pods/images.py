@@ -32,6 +32,7 @@ class Image:
     args: tuple[str, ...] = ()
     env: Mapping[str, str] = dataclasses.field(default_factory=dict)
     honours_args: bool = False
+    refused_args: str | None = None  # regular expression
     honours_command: bool = False
 
 
@@ -43,9 +44,12 @@ def default_images(ca_file: Path | None = None) -> dict[str, Image]:
         "sandbox.test/redis-client": Image(
             (sys.executable, "-P", "-s", str(_HERE / "programs/redis_client.py")), env={**python, **trust}
         ),
-        # Its arguments are those of `secure-redis`: they select a subcommand, never a program.
+        # Its arguments select a subcommand, never a program; but a kubeconfig can name one (exec plugins).
         "sandbox.test/operator": Image(
-            (sys.executable, "-P", "-s", "-m", "secure_redis.cli.main"), env={**python, **trust}, honours_args=True
+            (sys.executable, "-P", "-s", "-m", "secure_redis"),
+            env={**python, **trust},
+            honours_args=True,
+            refused_args="kubeconfig",
         ),
         "sandbox.test/sleep": Image((shutil.which("sleep") or "sleep", "infinity")),
     }
@@ -102,4 +106,7 @@ def command_of(container: Mapping[str, Any], images: Mapping[str, Image]) -> tup
         raise ImageRefusedError("CommandRefused", f"the sandbox runs {name} with its own arguments only; drop `args`")
     if command:
         return image, [*command, *(args or ())]
+    bad = [arg for arg in args or () if image.refused_args and re.search(image.refused_args, arg)]
+    if bad:
+        raise ImageRefusedError("CommandRefused", f"the sandbox does not run {name} with {', '.join(bad)}")
     return image, [*image.argv, *(args or image.args)]

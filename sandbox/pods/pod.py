@@ -195,19 +195,23 @@ class PodWorker:
                     self._event("Warning", "FailedMount", f"MountVolume.SetUp failed: {told}")
             else:
                 return
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._refresh.wait(), _WAIT_SECONDS)
+            await self._news(_WAIT_SECONDS)
 
     async def _keep_volumes(self) -> None:
         """Files follow their sources; a source that is gone leaves the files as they are."""
         while True:
             due = min((at for _, at in self._tokens.values()), default=time.monotonic() + 3600)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._refresh.wait(), max(1.0, due - time.monotonic()))
+            await self._news(max(1.0, due - time.monotonic()))
             self._refresh.clear()
             with contextlib.suppress(MissingError, ApiError, aiohttp.ClientError):
                 await self._get_tokens()
                 self._write_volumes()
+
+    async def _news(self, seconds: float) -> None:
+        # `asyncio.wait_for` of Python 3.11 loses a cancellation that comes together with what it waits for.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._refresh.wait()
 
     def _write_volumes(self) -> None:
         for volume in self.pod["spec"].get("volumes") or []:

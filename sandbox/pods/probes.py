@@ -28,7 +28,8 @@ class Probe:
     async def once(self) -> bool:
         """One try. A check that takes longer than the timeout has failed."""
         try:
-            return await asyncio.wait_for(self.check(), self.timeout)
+            async with asyncio.timeout(self.timeout):
+                return await self.check()
         except (OSError, aiohttp.ClientError, TimeoutError):
             return False
 

@@ -5,6 +5,7 @@ import base64
 import json
 import os
 import shutil
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,16 @@ class Kube:
 
         return await wait_for_async(holding, SECONDS, f"pod {name}: {what}")
 
+    async def until_gone(self, name: str) -> None:
+        async def gone() -> bool:
+            try:
+                await self.pod(name)
+            except ClusterError as error:
+                return ": 404 " in str(error)
+            return False
+
+        await wait_for_async(gone, SECONDS, f"pod {name} to be gone")
+
     async def log(self, name: str, container: str = "main") -> str:
         path = f"/api/v1/namespaces/{self.namespace}/pods/{name}/log?container={container}"
         status, text = await asyncio.to_thread(self.cluster.raw_request, "GET", path)
@@ -117,9 +128,14 @@ def running(pod: Object) -> bool:
     return any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"].get("conditions", []))
 
 
+def main_of(pod: Object) -> Object:
+    statuses = pod["status"].get("containerStatuses") or [{"state": {}, "restartCount": 0}]
+    found: Object = statuses[0]
+    return found
+
+
 def state(pod: Object) -> Object:
-    statuses = pod["status"].get("containerStatuses") or [{"state": {}}]
-    found: Object = statuses[0]["state"]
+    found: Object = main_of(pod)["state"]
     return found
 
 
@@ -271,14 +287,7 @@ async def test_deletion_gives_time_and_then_none(kube: Kube) -> None:
         await kube.until_log(name, lambda text: "up" in text)
         await kube.call("DELETE", f"/api/v1/namespaces/{kube.namespace}/pods/{name}")
 
-        async def gone(name: str = name) -> bool:
-            try:
-                await kube.pod(name)
-            except ClusterError as error:
-                return ": 404 " in str(error)
-            return False
-
-        await wait_for_async(gone, SECONDS, f"pod {name} to be gone")
+        await kube.until_gone(name)
         assert not await asyncio.to_thread(os.path.exists, f"/proc/{pid}")
 
 
@@ -293,3 +302,68 @@ async def test_a_projected_token_is_the_accounts_own(kube: Kube) -> None:
     claims = json.loads(base64.urlsafe_b64decode((await kube.log("token")).strip() + "=="))
     assert claims["sub"] == f"system:serviceaccount:{kube.namespace}:default"
     assert claims["aud"] == ["api://AzureADTokenExchange"]
+
+
+async def test_a_pod_reaches_the_api_server_as_its_account(kube: Kube) -> None:
+    program = """
+import os, ssl, urllib.request
+home = "/var/run/secrets/kubernetes.io/serviceaccount/"
+url = "https://{KUBERNETES_SERVICE_HOST}:{KUBERNETES_SERVICE_PORT}/api/v1/namespaces/x/secrets".format(**os.environ)
+request = urllib.request.Request(url, headers={"Authorization": "Bearer " + open(home + "token").read()})
+try:
+    urllib.request.urlopen(request, context=ssl.create_default_context(cafile=home + "ca.crt"))
+except urllib.error.HTTPError as error:
+    print(error.code, error.read().decode())
+"""
+    image = {"name": "main", "image": "sandbox.test/shell", "command": [sys.executable, "-c", program]}
+    await kube.create("Pod", "inside", spec={"containers": [image], "restartPolicy": "Never"})
+    await kube.until("inside", lambda p: p["status"]["phase"] == "Succeeded", "to succeed")
+    text = await kube.log("inside")
+    assert text.startswith("403 ")
+    assert f"system:serviceaccount:{kube.namespace}:default" in text
+
+
+async def test_the_operators_image_runs_this_repositorys_operator(kube: Kube) -> None:
+    container = {"name": "main", "image": "sandbox.test/operator:dev", "args": ["--help"]}
+    await kube.create("Pod", "operator", spec=spec(container, restartPolicy="Never"))
+    await kube.until("operator", lambda p: p["status"]["phase"] in ("Succeeded", "Failed"), "to end")
+    assert "Run the operator" in await kube.log("operator")
+
+
+async def test_what_never_started_is_deleted_at_once(kube: Kube) -> None:
+    env = [{"name": "URI", "valueFrom": {"secretKeyRef": {"name": "never", "key": "uri"}}}]
+    volumes = [{"name": "v", "secret": {"secretName": "never"}}]
+    await kube.create("Pod", "no-env", spec=spec(shell("true", env=env)))
+    await kube.create("Pod", "no-volume", spec=spec(shell("true"), volumes=volumes))
+    await kube.create("Pod", "no-image", spec=spec({"name": "main", "image": "nginx"}))
+    await kube.until("no-env", lambda p: "waiting" in state(p), "to wait")
+    await kube.until("no-image", lambda p: "waiting" in state(p), "to wait")
+
+    async def told() -> list[Object]:
+        return [one for one in await kube.events("no-volume") if one["reason"] == "FailedMount"]
+
+    assert 'secret "never" not found' in (await wait_for_async(told, SECONDS, "the event"))[0]["message"]
+    for name in ("no-env", "no-volume", "no-image"):
+        await kube.call("DELETE", f"/api/v1/namespaces/{kube.namespace}/pods/{name}")
+        await kube.until_gone(name)
+
+
+async def test_a_pod_deleted_by_force_leaves_no_process(kube: Kube) -> None:
+    await kube.create("Pod", "forced", spec=spec(shell("trap '' TERM; sleep 1000 & wait; sleep 1000")))
+    pod = await kube.until("forced", running, "to run")
+    pid = pod["status"]["containerStatuses"][0]["containerID"].rpartition("-")[2]
+    options = {"apiVersion": "v1", "kind": "DeleteOptions", "gracePeriodSeconds": 0}
+    await kube.call("DELETE", f"/api/v1/namespaces/{kube.namespace}/pods/forced", options)
+
+    async def ended() -> bool:
+        return not await asyncio.to_thread(os.path.exists, f"/proc/{pid}")
+
+    await wait_for_async(ended, SECONDS, "the process to end")
+
+
+async def test_a_container_that_is_not_alive_is_replaced(kube: Kube) -> None:
+    probe = {"exec": {"command": ["false"]}, "periodSeconds": 1, "failureThreshold": 1}
+    container = shell("while :; do sleep 0.1; done", livenessProbe=probe)
+    await kube.create("Pod", "dead", spec=spec(container, terminationGracePeriodSeconds=1))
+    pod = await kube.until("dead", lambda p: main_of(p)["restartCount"] >= 1, "to be replaced")
+    assert pod["status"]["containerStatuses"][0]["lastState"]["terminated"]["exitCode"] == 143

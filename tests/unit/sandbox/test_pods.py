@@ -1,4 +1,7 @@
 import base64
+import socket
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +49,8 @@ def test_the_operators_arguments_are_its_own_and_no_command() -> None:
     assert command_of(container, IMAGES)[1][-3:] == ["run", "--config", "/etc/x"]
     with pytest.raises(ImageRefusedError, match="command"):
         command_of({**container, "command": ["sh"]}, IMAGES)
+    with pytest.raises(ImageRefusedError, match="kubeconfig"):
+        command_of({**container, "args": ["run", "--kubeconfig=/bindings/with-exec-plugin"]}, IMAGES)
 
 
 @pytest.mark.parametrize(
@@ -146,3 +151,19 @@ def test_a_file_cannot_leave_its_volume(tmp_path: Path, path: str) -> None:
     with pytest.raises(UnsupportedError):
         write(tmp_path / "v", {path: (b"1", 0o644)})
     assert not (tmp_path / "x").exists()
+
+
+BLOCKING = "socket.create_connection(where, 5)"
+EVENT_LOOP = "asyncio.run(asyncio.open_connection(*where))"
+TLS = "ssl._create_unverified_context().wrap_socket(socket.socket(), do_handshake_on_connect=False).connect(where)"
+
+
+@pytest.mark.parametrize("connect", [BLOCKING, EVENT_LOOP, TLS])
+def test_a_pods_python_connects_from_the_pods_address(connect: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        program = f"import asyncio, socket, ssl; where = {server.getsockname()!r}; {connect}"
+        environment = {**IMAGES["sandbox.test/redis-client"].env, "SANDBOX_POD_IP": "127.70.0.2"}
+        subprocess.run([sys.executable, "-c", program], env=environment, check=True)
+        connection, (address, _) = server.accept()
+        connection.close()
+        assert address == "127.70.0.2"

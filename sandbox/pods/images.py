@@ -49,7 +49,7 @@ def default_images(ca_file: Path | None = None) -> dict[str, Image]:
             (sys.executable, "-P", "-s", "-m", "secure_redis"),
             env={**python, **trust},
             honours_args=True,
-            refused_args="kubeconfig",
+            refused_args=r"kubeconfig|\$\(",
         ),
         "sandbox.test/sleep": Image((shutil.which("sleep") or "sleep", "infinity")),
     }

@@ -158,10 +158,10 @@ async def _steady(
     await asyncio.sleep(seconds)
     cpu, passes = operator.cpu_seconds() - cpu, operator.passes() - passes
     lasted = time.monotonic() - began
-    if profile is not None:
-        profile.wait()
     calls = requests.azure_calls(world.control.requests(azure))
     events = requests.operators(world.cluster, audit)
+    if profile is not None:
+        profile.wait()
     writes = Counter(requests.named(event) for event in events if event.is_write)
     looks = passes / count  # how often each resource was looked at: the intervals that really were
     what = f"{looks:.2f} looks at each of {count} resources in {lasted:.0f} s"

@@ -5,6 +5,7 @@ import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
+from urllib.request import getproxies
 
 import aiohttp
 from aiohttp.abc import AbstractResolver
@@ -57,6 +58,15 @@ async def _write_once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandle
 
 def _nothing(service: str, operation: str, status: int, seconds: float) -> None:
     pass
+
+
+def through_proxy() -> bool:
+    """Whether the environment names a proxy (HTTPS_PROXY and the like).
+
+    Only then is aiohttp to look at the environment: it does so for every request in two threads, and reads .netrc as
+    well, whose passwords no request of ours may carry.
+    """
+    return any(scheme != "no" for scheme in getproxies())
 
 
 def trust(ca_file: str | None = None, *, only: bool = False) -> ssl.SSLContext:
@@ -121,7 +131,7 @@ class Transport:
             connector=aiohttp.TCPConnector(ssl=self._tls or trust(), limit=self._connections, resolver=self._resolver),
             auto_decompress=False,
             cookie_jar=aiohttp.DummyCookieJar(),
-            trust_env=True,
+            trust_env=through_proxy(),
             middlewares=(_write_once,),
         )
         self._http = AioHttpTransport(

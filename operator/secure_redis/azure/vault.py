@@ -1,20 +1,24 @@
 """Key Vault secrets: one version check per identity and secret serves everyone; a value is read when it moved."""
 
 import asyncio
+import json
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final, TypeVar
+from urllib.parse import quote, urlsplit
 
+from azure.core.rest import AsyncHttpResponse, HttpRequest
 from azure.keyvault.secrets import KeyVaultSecret, SecretProperties
 from azure.keyvault.secrets.aio import SecretClient
 from pydantic import SecretStr
 
 from secure_redis.api.reasons import Reason
+from secure_redis.azure import convert
 from secure_redis.azure.clouds import host_of
 from secure_redis.azure.credentials import Credentials
-from secure_redis.azure.errors import classify, unknown
+from secure_redis.azure.errors import classify, classify_answer, unknown
 from secure_redis.azure.failures import Denied, Failure, Guard, NotFound, Source
 from secure_redis.azure.policies import Correlate, is_sdk_error
 from secure_redis.azure.shelf import Shelf
@@ -37,6 +41,7 @@ class _Version:
     expires: datetime | None
     tags: Mapping[str, str]
     latest: bool = True
+    created: int | None = None  # Unix seconds; told by lists only
 
 
 @dataclass(slots=True)
@@ -180,20 +185,30 @@ class Vaults:
     ) -> _Version | None | Failure:
         """By the list of versions: all pages, in no order. None where it does not settle which one is current."""
 
-        async def call() -> list[SecretProperties]:
-            return [item async for item in vault.client.list_properties_of_secret_versions(name)]
+        async def call() -> list[_Version] | Failure:
+            found: list[_Version] = []
+            seen: set[str] = set()
+            url: str | None = f"/secrets/{quote(name, safe='')}/versions"
+            while url is not None and url not in seen:
+                seen.add(url)
+                response = await vault.client.send_request(HttpRequest("GET", url))
+                if response.status_code != 200:
+                    return self._refusal(identity, response)
+                items, url = _page(json.loads(response.text()))
+                found.extend(items)
+            return found
 
         items = await self._try(identity, call)
         if not isinstance(items, list):
             return items
-        if not items or any(item.created_on is None or not item.version for item in items):
+        if not items or any(item.created is None or not item.id for item in items):
             return None
-        newest_time = max(item.created_on for item in items if item.created_on)
-        newest = [item for item in items if item.created_on == newest_time]
+        newest_time = max(item.created for item in items if item.created is not None)
+        newest = [item for item in items if item.created == newest_time]
         if pinned is None:
-            return _version(newest[0]) if len(newest) == 1 else None
-        found = [item for item in items if (item.version or "").lower() == pinned.lower()]
-        return _version(found[0], latest=found[0] in newest) if found else None
+            return newest[0] if len(newest) == 1 else None
+        found = [item for item in items if item.id.lower() == pinned.lower()]
+        return replace(found[0], latest=found[0] in newest) if found else None
 
     async def _by_get(
         self, identity: Identity, vault: _Vault, name: str, pinned: str | None, secret: _Secret
@@ -276,7 +291,12 @@ class Vaults:
             custom_hook_policy=self._transport.vault_gate(url),  # the place behind authentication
         )
 
-    async def _try(self, identity: Identity, call: Callable[[], Awaitable[T]]) -> T | Failure:
+    def _refusal(self, identity: Identity, response: AsyncHttpResponse) -> Failure:
+        if response.status_code == 401:
+            self._credentials.forget(identity)
+        return classify_answer(response.status_code, response.headers, response.text(), Source.VAULT)
+
+    async def _try(self, identity: Identity, call: Callable[[], Awaitable[T | Failure]]) -> T | Failure:
         try:
             return await call()
         except Exception as error:
@@ -287,14 +307,58 @@ class Vaults:
             return classify(error, Source.VAULT)
 
 
-def _version(properties: SecretProperties, *, latest: bool = True) -> _Version:
+def _page(body: object) -> tuple[list[_Version], str | None]:
+    """A page of a secret's versions, and the URL of the next one.
+
+    From the wire and not from the SDK's models, which cost as much again as the request: this is the one thing that
+    is asked for every secret at every interval.
+
+    Raises:
+        Malformed: it is no such page.
+
+    """
+    if not isinstance(body, Mapping) or not isinstance(body.get("value"), list):
+        raise convert.Malformed("the vault's answer is not a list of versions")
+    link = body.get("nextLink")
+    return [_listed(item) for item in body["value"]], link if isinstance(link, str) and link else None
+
+
+def _listed(item: object) -> _Version:
+    if not isinstance(item, Mapping):
+        raise convert.Malformed("the vault's list holds what is not a version")
+    attributes, identifier, tags = item.get("attributes"), item.get("id"), item.get("tags")
+    if not isinstance(attributes, Mapping) or not isinstance(identifier, str):
+        raise convert.Malformed("the vault's list holds a version without id or attributes")
+    parts = urlsplit(identifier).path.strip("/").split("/")  # secrets/<name>/<version>
+    created = attributes.get("created")
+    return _Version(
+        id=parts[2] if len(parts) == 3 else "",
+        enabled=attributes.get("enabled") is not False,
+        not_before=_moment(attributes.get("nbf")),
+        expires=_moment(attributes.get("exp")),
+        tags=dict(tags) if isinstance(tags, Mapping) else {},
+        created=created if isinstance(created, int) else None,
+    )
+
+
+def _moment(seconds: object) -> datetime | None:
+    if seconds is None:
+        return None
+    if not isinstance(seconds, int | float):
+        raise convert.Malformed("the vault's list holds a date that is none")
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (OverflowError, OSError, ValueError):
+        raise convert.Malformed("the vault's list holds a date that is none") from None
+
+
+def _version(properties: SecretProperties) -> _Version:
     return _Version(
         id=properties.version or "",
         enabled=properties.enabled is not False,
         not_before=properties.not_before,
         expires=properties.expires_on,
         tags=dict(properties.tags or {}),
-        latest=latest,
     )
 
 

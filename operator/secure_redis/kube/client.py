@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
+from urllib.request import getproxies
 
 import aiohttp
 from kubernetes.aio import config as kubernetes_config
@@ -306,6 +307,8 @@ async def connect(kubeconfig: Path | None = None, context: str | None = None) ->
             config_file=str(kubeconfig), context=context, client_configuration=configuration, persist_config=False
         )
     configuration.connection_pool_maxsize = 0  # KubeClient's own bound counts; watches must not use it up
+    # Unless the environment names a proxy, aiohttp is not to look there: it takes two threads for every request.
+    configuration.client_session_kwargs = {"trust_env": any(scheme != "no" for scheme in getproxies())}
     return ApiClient(configuration=configuration)
 
 

@@ -27,6 +27,7 @@ class SecretStore:
         self._everywhere = False
         self._gone: dict[tuple[str, str], str] = {}
         self._own: dict[tuple[str, str], str] = {}
+        self._of: dict[Key, set[str]] = {}  # resource -> names of its Secrets: asked for in every pass
 
     def synced(self, namespace: str) -> bool:
         """Whether a watch that covers this namespace is in step."""
@@ -38,11 +39,7 @@ class SecretStore:
 
     def of_resource(self, key: Key) -> tuple[SecretFacts, ...]:
         """All that carry this resource's label."""
-        return tuple(
-            secret
-            for (namespace, _), secret in self._secrets.items()
-            if namespace == key.namespace and secret.labels.get(names.CACHE_LABEL) == key.name
-        )
+        return tuple(self._secrets[key.namespace, name] for name in sorted(self._of.get(key, ())))
 
     def wrote(self, namespace: str, name: str, resource_version: str) -> bool:
         """Whether this very version is our own write."""
@@ -59,9 +56,12 @@ class SecretStore:
         if place in self._gone and not newer(secret.resource_version, self._gone[place]):
             return False
         if secret.labels.get(names.MANAGED_BY) != names.MANAGER:
-            self._secrets.pop(place, None)  # the watch would not deliver it either
+            self._remove(place)  # the watch would not deliver it either
             return True
+        self._remove(place)
         self._secrets[place] = secret
+        for key in _named(namespace, secret):
+            self._of.setdefault(key, set()).add(secret.name)
         return True
 
     def drop(self, namespace: str, name: str, resource_version: str) -> SecretFacts | None:
@@ -72,13 +72,13 @@ class SecretStore:
             return None
         self._gone[place] = resource_version
         self._own.pop(place, None)
-        return self._secrets.pop(place)
+        return self._remove(place)
 
     def forget(self, namespace: str, name: str, uid: str) -> None:
         """We deleted it: do not show it until a watch does."""
         known = self._secrets.get((namespace, name))
         if known is not None and known.uid == uid:
-            del self._secrets[(namespace, name)]
+            self._remove((namespace, name))
             self._gone[(namespace, name)] = known.resource_version
 
     def begin(
@@ -98,7 +98,7 @@ class SecretStore:
             # What we wrote after the list was made is not in it, and is there all the same.
             missing = place not in present and not newer(secret.resource_version, resource_version)
             if namespace in (None, place[0]) and missing:
-                del self._secrets[place]
+                self._remove(place)
                 touched |= _named(place[0], secret)
         self._gone = {place: version for place, version in self._gone.items() if namespace not in (None, place[0])}
         if namespace is None:
@@ -113,6 +113,16 @@ class SecretStore:
             self._everywhere = False
         else:
             self._synced.discard(namespace)
+
+    def _remove(self, place: tuple[str, str]) -> SecretFacts | None:
+        secret = self._secrets.pop(place, None)
+        if secret is not None:
+            for key in _named(place[0], secret):
+                held = self._of[key]
+                held.discard(secret.name)
+                if not held:
+                    del self._of[key]
+        return secret
 
 
 def _named(namespace: str, secret: SecretFacts) -> set[Key]:

@@ -19,6 +19,23 @@ class ConditionText:
     absent: str = ""
 
 
+# What holds one workload back; `status.workloads[].reason` carries the same.
+WORKLOADS: Final = frozenset(
+    {
+        Reason.ROLLING_OUT,
+        Reason.ROLLOUT_FAILED,
+        Reason.ROLLOUT_DEADLINE,
+        Reason.TARGET_NOT_FOUND,
+        Reason.TARGET_NOT_CONSENTING,
+        Reason.TARGET_CONFLICT,
+        Reason.TARGET_PAUSED,
+        Reason.TARGET_ON_DELETE,
+        Reason.TARGET_REFUSED,
+        Reason.TARGET_REPLACED,
+        Reason.CONTAINER_NOT_FOUND,
+        Reason.KEY_NOT_PUBLISHED,
+    }
+)
 # Why Azure could not be asked, or did not answer: carried by every condition that rests on the cache.
 _UNREAD: Final = frozenset(
     {
@@ -138,6 +155,7 @@ CONDITIONS: Final[Mapping[ConditionType, ConditionText]] = {
                 Reason.DELETING,
                 Reason.STORING_KEY,
                 Reason.SECRET_DELETING,
+                Reason.ROLLING_OUT,
             }
         ),
         "Nothing is awaited, or the resource is Stalled or paused.",
@@ -207,6 +225,23 @@ CONDITIONS: Final[Mapping[ConditionType, ConditionText]] = {
             Reason.NOT_GRANTED,
             Reason.PROVISIONING_FAILED,
         },
+    ),
+    ConditionType.WORKLOADS_CURRENT: ConditionText(
+        "Does every pod of the listed workloads hold the key that the Secret holds?",
+        "Every workload of `spec.workloads` is injected, and each of its pods was started with the current key (or "
+        "re-reads it, as `reloadsFiles` says).",
+        "A workload is not injected, or a pod is behind; the reason says why and `status.workloads` lists which.",
+        "The workloads could not be read, or no Secret is published yet.",
+        WORKLOADS
+        | {
+            Reason.WORKLOADS_CURRENT,
+            Reason.NO_WORKLOAD_RIGHTS,
+            Reason.UNKNOWN,
+            Reason.PENDING,
+            Reason.PAUSED,
+            Reason.INTERNAL_ERROR,
+        },
+        "No `spec.workloads`, and none was injected.",
     ),
 }
 

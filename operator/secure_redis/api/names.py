@@ -1,5 +1,6 @@
 """Every name that leaves this process, chosen once."""
 
+from hashlib import sha256
 from typing import Final
 
 GROUP: Final = "secureredis.io"
@@ -41,3 +42,35 @@ FIELD_MANAGER: Final = "secure-redis-operator"
 # Ownership in Azure. Tag names cannot contain "/".
 OWNER_TAG: Final = "secureredis-owner"
 LEADER_TAG: Final = "secureredis-leader"
+
+# Injection. A workload consents by the label (so that the server can select it) and names the resources.
+INJECT: Final = f"{GROUP}/inject"
+RESOURCES: Final = f"{GROUP}/resources"
+SERVICE_BINDING_ROOT: Final = "SERVICE_BINDING_ROOT"
+DEFAULT_BINDING_ROOT: Final = "/bindings"
+MANAGER_PREFIX: Final = f"{GROUP}/"
+VOLUME_PREFIX: Final = "secureredis-"
+
+_LONGEST_LABEL = 63  # characters of a DNS label, which the name of a volume is
+_LONGEST_MANAGER = 128  # characters of a field manager
+
+
+def version_annotation(resource: str) -> str:
+    """The pod template's annotation that holds the Key Vault version a pod was started for."""
+    return f"{resource}.{GROUP}/version"
+
+
+def volume_name(resource: str) -> str:
+    """The name of our volume in a workload: a DNS label, so a longer name or one with dots is hashed."""
+    plain = f"{VOLUME_PREFIX}{resource}"
+    if len(plain) <= _LONGEST_LABEL and "." not in resource:
+        return plain
+    digest = sha256(resource.encode()).hexdigest()[:12]
+    kept = resource.replace(".", "-")[: _LONGEST_LABEL - len(VOLUME_PREFIX) - len(digest) - 1].rstrip("-")
+    return f"{VOLUME_PREFIX}{kept}-{digest}"
+
+
+def field_manager(resource: str) -> str:
+    """The field manager of one resource's injections. Never to change: a new name would orphan what is injected."""
+    plain = f"{MANAGER_PREFIX}{resource}"
+    return plain if len(plain) <= _LONGEST_MANAGER else f"{MANAGER_PREFIX}{sha256(resource.encode()).hexdigest()}"

@@ -17,6 +17,7 @@ class ConditionType(StrEnum):
     CREDENTIALS_SYNCED = "CredentialsSynced"
     COMPLIANT = "Compliant"
     DRIFT_DETECTED = "DriftDetected"
+    WORKLOADS_CURRENT = "WorkloadsCurrent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +116,21 @@ class Reason(StrEnum):
     SECRET_DELETING = "SecretDeleting"  # noqa: S105 - a reason
     SECRET_REFUSED = "SecretRefused"  # noqa: S105 - a reason
     NAMESPACE_TERMINATING = "NamespaceTerminating"
+    # Workloads
+    WORKLOADS_CURRENT = "WorkloadsCurrent"
+    ROLLING_OUT = "RollingOut"
+    ROLLOUT_FAILED = "RolloutFailed"
+    ROLLOUT_DEADLINE = "RolloutDeadline"
+    TARGET_NOT_FOUND = "TargetNotFound"
+    TARGET_NOT_CONSENTING = "TargetNotConsenting"
+    TARGET_CONFLICT = "TargetConflict"
+    TARGET_PAUSED = "TargetPaused"
+    TARGET_ON_DELETE = "TargetOnDelete"
+    TARGET_REFUSED = "TargetRefused"
+    TARGET_REPLACED = "TargetReplaced"
+    CONTAINER_NOT_FOUND = "ContainerNotFound"
+    KEY_NOT_PUBLISHED = "KeyNotPublished"
+    NO_WORKLOAD_RIGHTS = "NoWorkloadRights"
     # Deletion
     CONFIRMATION_REQUIRED = "ConfirmationRequired"
     DELETION_UNKNOWN = "DeletionUnknown"
@@ -363,6 +379,59 @@ REASONS: Final[Mapping[Reason, ReasonText]] = {
         "The API server refused the Secret.", "See the message: a quota or an admission rule."
     ),
     Reason.NAMESPACE_TERMINATING: _text("The namespace is being deleted.", "Nothing."),
+    Reason.WORKLOADS_CURRENT: _text("Every listed workload is injected and every pod of it holds the current key."),
+    Reason.ROLLING_OUT: _text(
+        "Workloads are being injected, released or moved to a new key; status.workloads says which pods are behind.",
+        "Wait.",
+    ),
+    Reason.ROLLOUT_FAILED: _text(
+        "A workload's rollout failed, so no further one is moved; the old pods run on and nothing is invalidated.",
+        "Look why its new pods do not become ready (`kubectl rollout status`, `kubectl describe pod`) and repair it; "
+        "the others follow by themselves.",
+    ),
+    Reason.ROLLOUT_DEADLINE: _text(
+        "A rollout takes longer than spec.authentication.rotation.deadlineMinutes, so no further workload is moved.",
+        "Look what holds it up (a pod that does not become ready, or does not end); the others follow by themselves.",
+    ),
+    Reason.TARGET_NOT_FOUND: _text(
+        "A workload that spec.workloads names does not exist in this namespace, or is being deleted.",
+        "Create it, or correct kind, name or selector.",
+    ),
+    Reason.TARGET_NOT_CONSENTING: _text(
+        "The workload does not consent, so it is not changed (or was released again).",
+        'Label it `secureredis.io/inject: "true"` and annotate `secureredis.io/resources: <names of resources>`.',
+    ),
+    Reason.TARGET_CONFLICT: _text(
+        "The workload has an env entry, a volume or a mount of that name or path that is not ours; it is left alone.",
+        "Choose another name or mountPath in spec.workloads, or take it out of the workload.",
+    ),
+    Reason.TARGET_PAUSED: _text(
+        "The workload is paused, or a partition holds pods back: the template is changed, the pods are not replaced.",
+        "Resume it, or lower the partition.",
+    ),
+    Reason.TARGET_ON_DELETE: _text(
+        "Pods are replaced only when somebody deletes them (OnDelete), or are not restarted by us (restart).",
+        "Delete the pods that status.workloads lists, when it suits.",
+    ),
+    Reason.TARGET_REFUSED: _text(
+        "The API server refused the change of the workload.", "See the message: an admission rule, or a quota."
+    ),
+    Reason.TARGET_REPLACED: _text(
+        "Something replaces the workload as a whole, again and again, and drops the injection (`Replace=true`).",
+        "Sync it without Replace=true, or write the Secret's reference into its manifest; then set "
+        "`secureredis.io/refresh`.",
+    ),
+    Reason.CONTAINER_NOT_FOUND: _text(
+        "The workload has no container of a name that spec.workloads lists.", "Correct containers or initContainers."
+    ),
+    Reason.KEY_NOT_PUBLISHED: _text(
+        "An env entry asks for a key that the Secret does not hold; the pod could not start.",
+        "Use one of the Secret's keys, or add it to spec.connection.keys.",
+    ),
+    Reason.NO_WORKLOAD_RIGHTS: _text(
+        "The operator may not read or change workloads in this namespace.",
+        "Set `workloads.enabled: true` in the chart, and bind its ClusterRole in the namespace.",
+    ),
     Reason.CONFIRMATION_REQUIRED: _text(
         "The cache would be deleted with its data; that must be confirmed by name.",
         'Annotate `secureredis.io/confirm-delete: <cache name>`, or `secureredis.io/abandon: "true"` to keep it.',

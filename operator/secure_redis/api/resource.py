@@ -55,6 +55,23 @@ class DriftClass(StrEnum):
     COSMETIC = "Cosmetic"
 
 
+class WorkloadKind(StrEnum):
+    """What can be injected into."""
+
+    DEPLOYMENT = "Deployment"
+    STATEFUL_SET = "StatefulSet"
+    DAEMON_SET = "DaemonSet"
+    CRON_JOB = "CronJob"
+
+
+class Restart(StrEnum):
+    """How a new key reaches running pods. `NONE` with `reloads_files`: they re-read the mounted files themselves."""
+
+    ROLLING = "Rolling"
+    ON_DELETE = "OnDelete"
+    NONE = "None"
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, populate_by_name=True, extra="ignore", alias_generator=to_camel)
 
@@ -127,11 +144,19 @@ class KeyVault(_Part):
     access: Access = Access.READ
 
 
+class Rotation(_Part):
+    """How a new key is rolled out."""
+
+    max_concurrent_workloads: int = 1
+    deadline_minutes: int = 30
+
+
 class Authentication(_Part):
     """How applications authenticate."""
 
     type: str = "AccessKey"
     key_vault: KeyVault
+    rotation: Rotation = Rotation()
 
 
 class Connection(_Part):
@@ -143,6 +168,51 @@ class Connection(_Part):
     labels: Mapping[str, str] = Field(default_factory=dict)
     annotations: Mapping[str, str] = Field(default_factory=dict)
     deletion_policy: DeletionPolicy = DeletionPolicy.RETAIN
+
+
+class EnvVar(_Part):
+    """An environment variable that takes its value from one key of the Secret."""
+
+    name: str
+    key: str
+
+
+class Requirement(_Part):
+    """One expression of a label selector. `operator`: In, NotIn, Exists or DoesNotExist."""
+
+    key: str
+    operator: str
+    values: tuple[str, ...] = ()
+
+
+class LabelSelector(_Part):
+    """Labels that a workload must have, besides the consenting one."""
+
+    match_labels: Mapping[str, str] = Field(default_factory=dict)
+    match_expressions: tuple[Requirement, ...] = ()
+
+
+class Workload(_Part):
+    """One entry: whom the Secret is injected into, and in which form.
+
+    `containers` empty: all. Neither `env` nor `mount_path`: the Service Binding form.
+    """
+
+    id: str
+    kind: WorkloadKind
+    name: str | None = None
+    selector: LabelSelector | None = None
+    containers: tuple[str, ...] = ()
+    init_containers: tuple[str, ...] = ()
+    env: tuple[EnvVar, ...] = ()
+    mount_path: str | None = None
+    restart: Restart = Restart.ROLLING
+    reloads_files: bool = False
+
+    @property
+    def mounts(self) -> bool:
+        """Whether a volume is wanted."""
+        return self.mount_path is not None or not self.env
 
 
 class DriftSettings(_Part):
@@ -169,6 +239,7 @@ class Spec(_Part):
     network: Network = Network()
     authentication: Authentication | None = None
     connection: Connection = Connection()
+    workloads: tuple[Workload, ...] = ()
     drift: DriftSettings = DriftSettings()
     deletion_policy: DeletionPolicy = DeletionPolicy.RETAIN
 

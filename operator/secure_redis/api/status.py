@@ -89,6 +89,30 @@ class PendingStatus(_Part):
     detail: str = ""
 
 
+class StalePods(_Part):
+    """Pods that do not hold what is current: how many, and the first ten names."""
+
+    count: int
+    names: tuple[str, ...] = ()
+
+
+class WorkloadStatus(_Part):
+    """What became of one entry in one workload. `name` is empty where a selector matches nothing.
+
+    `uid` and `dropped`: which object it was, and how often our injection vanished from it as a whole.
+    """
+
+    id: str
+    kind: str
+    name: str = ""
+    injected: bool = False
+    stale_pods: StalePods | None = None
+    reason: str | None = None
+    message: str | None = None
+    uid: str | None = None
+    dropped: int | None = None
+
+
 class LastHandled(_Part):
     """The last value of each request annotation that was answered."""
 
@@ -106,6 +130,7 @@ class Status(_Part):
     drift: tuple[DriftStatus, ...] = ()
     credential: CredentialStatus | None = None
     pending: PendingStatus | None = None
+    workloads: tuple[WorkloadStatus, ...] = ()
     last_handled: LastHandled | None = None
 
     def condition(self, kind: ConditionType) -> Condition | None:

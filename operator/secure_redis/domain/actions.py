@@ -67,6 +67,40 @@ class DeleteSecret(Action):
     uid: str
 
 
+@dataclass(frozen=True, slots=True)
+class WorkloadAction(Action):
+    """A change of one workload's pod template: exactly this object (`uid`), as it was read (`resource_version`).
+
+    `apply`: body of a server-side apply without force: the template's annotation and the volume. `strategic`: body of
+    a strategic merge patch: env and mounts of containers by name. An empty body: that write is not needed.
+    `rehearsal`: strategic merge body of what both come to (a mount is invalid without its volume, so neither can be
+    tried alone): send it as a server dry-run before the first write. `strategic_first`: mounts go before the volume.
+    The two patches carry no resourceVersion: after the first write it is the one which that write answered.
+    Each write is idempotent; after a crash between them the next pass plans the other one.
+    """
+
+    kind: str
+    name: str
+    uid: str
+    resource_version: str
+    apply: Mapping[str, Any]
+    strategic: Mapping[str, Any]
+    rehearsal: Mapping[str, Any]
+    strategic_first: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class InjectWorkload(WorkloadAction):
+    """Puts the Secret into a workload, or brings it up to a version. Done: `injection.current` says so."""
+
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseWorkload(WorkloadAction):
+    """Takes all of ours out of a workload. Done: nothing in it is owned by us."""
+
+
 # --- Azure ----------------------------------------------------------------------------------------------------------
 
 

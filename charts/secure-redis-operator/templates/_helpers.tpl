@@ -42,3 +42,13 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 - name: only-the-operator
   expression: request.userInfo.username == '{{ include "secure-redis.username" . }}'
 {{- end -}}
+
+{{- /* CEL: two maps (a list of: new, old, the names that may differ as a CEL list) are the same but for these. */ -}}
+{{- define "secure-redis.sameBut" -}}
+{{ index . 0 }}.all(k, k in {{ index . 2 }} || (k in {{ index . 1 }} && {{ index . 0 }}[k] == {{ index . 1 }}[k])) && {{ index . 1 }}.all(k, k in {{ index . 2 }} || k in {{ index . 0 }})
+{{- end -}}
+
+{{- /* CEL: a member (a list of: map, name, what is taken where it is absent). */ -}}
+{{- define "secure-redis.member" -}}
+(has({{ index . 0 }}.{{ index . 1 }}) ? {{ index . 0 }}.{{ index . 1 }} : {{ index . 2 }})
+{{- end -}}

@@ -127,6 +127,12 @@ class SecretSettings(_Part):
     watch: Annotated[WatchMode, Field(strict=False)] = WatchMode.NAMESPACE
 
 
+class WorkloadSettings(_Part):
+    """Whether the operator has rights on workloads (the chart's `workloads.enabled`); without them none is asked for."""
+
+    enabled: bool = False
+
+
 class LeaderElection(_Part):
     """Seconds. `namespace`: default POD_NAMESPACE."""
 
@@ -183,6 +189,7 @@ class Config(_Part):
     caps: Annotated[tuple[Grant, ...], Field(strict=False)] = ()
     namespaces: Texts = ()  # empty: all
     secrets: SecretSettings = SecretSettings()
+    workloads: WorkloadSettings = WorkloadSettings()
     leader_election: LeaderElection = LeaderElection()
     intervals: Intervals = Intervals()
     concurrency: Concurrency = Concurrency()

@@ -21,7 +21,7 @@ from secure_redis.telemetry.redaction import redact
 
 Body = Mapping[str, Any]
 Query = Mapping[str, str | int | bool]
-PatchKind = Literal["merge", "json", "apply"]
+PatchKind = Literal["merge", "json", "apply", "strategic"]
 
 USER_AGENT: Final = f"{names.MANAGER}/{version()}"
 PAGE: Final = 500
@@ -29,6 +29,7 @@ _PATCH_TYPES: Final[Mapping[PatchKind, str]] = {
     "merge": "application/merge-patch+json",
     "json": "application/json-patch+json",
     "apply": "application/apply-patch+yaml",
+    "strategic": "application/strategic-merge-patch+json",
 }
 _MESSAGE_LIMIT: Final = 500
 # An object's values follow these words in the API server's validation messages.
@@ -140,9 +141,18 @@ class KubeClient:
         *,
         field_manager: str = names.FIELD_MANAGER,
         force: bool = False,
+        dry_run: bool = False,
+        strict: bool = False,
     ) -> dict[str, Any]:
-        """PATCH. `metadata.uid` and `metadata.resourceVersion` in a merge or apply body are preconditions."""
+        """PATCH. `metadata.uid` and `metadata.resourceVersion` in the body (no list) are preconditions.
+
+        `dry_run`: the server says what would become of it, admission included. `strict`: unknown fields are an error.
+        """
         query: dict[str, str | int | bool] = {"fieldManager": field_manager}
+        if dry_run:
+            query["dryRun"] = "All"
+        if strict:
+            query["fieldValidation"] = "Strict"
         if content_type == "apply":
             query["force"] = force
         headers = {"Content-Type": _PATCH_TYPES[content_type]}

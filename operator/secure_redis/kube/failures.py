@@ -66,6 +66,46 @@ def write_refused(failure: ApiFailure, namespace: str, what: str) -> Unknown:
     return Unknown(Reason.SECRET_REFUSED, f"{what} was refused: {failure.message}")
 
 
+def workloads_unreadable(failure: ApiFailure, namespace: str, what: str) -> Unknown:
+    """Why a read of workloads or pods told nothing."""
+    return _no_workload_rights(failure, namespace) if by_rbac(failure) else unreadable(failure, namespace, what)
+
+
+def workload_refused(failure: ApiFailure, namespace: str, what: str) -> Unknown:
+    """Why a workload was not changed. The text is the server's, without values."""
+    if "NamespaceTerminating" in failure.causes:
+        return Unknown(Reason.NAMESPACE_TERMINATING, f"namespace {namespace!r} is being deleted", permanent=True)
+    if by_rbac(failure):
+        return _no_workload_rights(failure, namespace)
+    if failure.status == 404:
+        return Unknown(Reason.TARGET_NOT_FOUND, f"{what} is gone")
+    if field_conflict(failure):
+        return Unknown(
+            Reason.TARGET_CONFLICT,
+            f"another field manager set what is ours in {what}; nothing was forced: {failure.message}",
+        )
+    if replaced(failure):
+        return Unknown(Reason.TARGET_NOT_FOUND, f"{what} was replaced while it was changed; looked at again", 1.0)
+    if failure.status == 409:
+        return Unknown(Reason.TARGET_REFUSED, f"{what} was changed by others at the same time; looked at again", 1.0)
+    if failure.transient:
+        return Unknown(Reason.UNKNOWN, f"{what} could not be changed: {failure.message}", failure.retry_after)
+    return Unknown(Reason.TARGET_REFUSED, f"{what}: the API server refused the change: {failure.message}")
+
+
+def field_conflict(failure: ApiFailure) -> bool:
+    """Whether a server-side apply met another field manager; the message names it."""
+    return failure.status == 409 and "FieldManagerConflict" in failure.causes
+
+
+def _no_workload_rights(failure: ApiFailure, namespace: str) -> Unknown:
+    return Unknown(
+        Reason.NO_WORKLOAD_RIGHTS,
+        f"the operator may not work on workloads in namespace {namespace!r}: install the chart with "
+        f"workloads.enabled=true and bind its ClusterRole there ({not_bound(failure, namespace).message})",
+    )
+
+
 def replaced(failure: ApiFailure) -> bool:
     """Whether the uid precondition of an apply did not hold: the object is another one, or none.
 

@@ -1,8 +1,17 @@
 """Where things live in the API. Every variable part is quoted: a name can never leave its place."""
 
+from collections.abc import Mapping
+from typing import Final
 from urllib.parse import quote
 
 from secure_redis.api import names
+
+_WORKLOADS: Final[Mapping[str, tuple[str, str]]] = {
+    "Deployment": ("apps", "v1"),
+    "StatefulSet": ("apps", "v1"),
+    "DaemonSet": ("apps", "v1"),
+    "CronJob": ("batch", "v1"),
+}
 
 
 def _join(*parts: str) -> str:
@@ -60,6 +69,22 @@ def leases(namespace: str) -> str:
 def lease(namespace: str, name: str) -> str:
     """One Lease."""
     return _join("apis", "coordination.k8s.io", "v1", "namespaces", namespace, "leases", name)
+
+
+def workloads(kind: str, namespace: str | None = None) -> str:
+    """The collection of Deployments, StatefulSets, DaemonSets or CronJobs, of one namespace or of all."""
+    scope = ("namespaces", namespace) if namespace else ()
+    return _join("apis", *_WORKLOADS[kind], *scope, f"{kind.lower()}s")
+
+
+def workload(kind: str, namespace: str, name: str) -> str:
+    """One Deployment, StatefulSet, DaemonSet or CronJob."""
+    return _join("apis", *_WORKLOADS[kind], "namespaces", namespace, f"{kind.lower()}s", name)
+
+
+def pods(namespace: str) -> str:
+    """The collection of Pods of one namespace."""
+    return _join("api", "v1", "namespaces", namespace, "pods")
 
 
 def access_reviews() -> str:

@@ -1,0 +1,219 @@
+"""Workloads and their pods in the domain's words. Whose what is, is read from managedFields, never remembered."""
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from secure_redis.api import names
+from secure_redis.api.resource import WorkloadKind
+from secure_redis.domain.observation import ContainerFacts, EnvFacts, Owned, PodFacts, WorkloadFacts
+
+Body = Mapping[str, Any]
+
+
+def template(body: Body) -> Body:
+    """The pod template of a Deployment, StatefulSet or DaemonSet, or of a CronJob's jobs."""
+    return _template(body.get("spec") or {}, body["kind"])
+
+
+def workload(body: Body, resource: str) -> WorkloadFacts:
+    """One workload; `owned` is what `resource` (a name) has in it."""
+    meta, spec, status = body["metadata"], body.get("spec") or {}, body.get("status") or {}
+    pods = template(body)
+    inner = pods.get("spec") or {}
+    strategy: Body = spec.get("updateStrategy") or {}
+    rolling: Body = strategy.get("rollingUpdate") or {}
+    cron = body["kind"] == WorkloadKind.CRON_JOB
+    return WorkloadFacts(
+        kind=body["kind"],
+        name=meta["name"],
+        uid=meta["uid"],
+        resource_version=meta["resourceVersion"],
+        generation=int(meta.get("generation") or 0),
+        labels=meta.get("labels") or {},
+        annotations=meta.get("annotations") or {},
+        template_annotations=(pods.get("metadata") or {}).get("annotations") or {},
+        pod_selector="" if cron else selector_text(spec.get("selector") or {}),
+        containers=(
+            *(_container(one, init=True) for one in inner.get("initContainers") or ()),
+            *(_container(one, init=False) for one in inner.get("containers") or ()),
+        ),
+        volumes=tuple((one["name"], (one.get("secret") or {}).get("secretName")) for one in inner.get("volumes") or ()),
+        owned=owned(body, names.field_manager(resource)),
+        paused=bool(spec.get("suspend" if cron else "paused")),
+        update_strategy=strategy.get("type") or "RollingUpdate",
+        partition=int(rolling.get("partition") or 0),
+        deleting="deletionTimestamp" in meta,
+        rolled=_rolled(body["kind"], meta, spec, status),
+        failed=_failed(status),
+        replicas=_replicas(body["kind"], spec, status),
+    )
+
+
+def pod(body: Body, resource: str) -> PodFacts | None:
+    """One pod; None if it has ended, which holds nothing any more."""
+    meta, status = body["metadata"], body.get("status") or {}
+    if status.get("phase") in ("Succeeded", "Failed"):
+        return None
+    ready = any(one["type"] == "Ready" and one["status"] == "True" for one in status.get("conditions") or ())
+    return PodFacts(
+        name=meta["name"],
+        version=(meta.get("annotations") or {}).get(names.version_annotation(resource)),
+        started=_time(status.get("startTime") or meta.get("creationTimestamp")),
+        ready=ready,
+        deleting="deletionTimestamp" in meta,
+    )
+
+
+def is_pod_of(body: Body, found: WorkloadFacts) -> bool:
+    """Whether the pod's controller is this workload, or what it made between itself and its pods.
+
+    A Deployment's ReplicaSets are named for it and the template's hash, a CronJob's Jobs for it and the minute.
+    """
+    meta = body["metadata"]
+    owner: Body = next((ref for ref in meta.get("ownerReferences") or () if ref.get("controller")), {})
+    kind, name = owner.get("kind"), str(owner.get("name") or "")
+    if found.kind == WorkloadKind.DEPLOYMENT:
+        digest = (meta.get("labels") or {}).get("pod-template-hash")
+        return kind == "ReplicaSet" and name == f"{found.name}-{digest}"
+    if found.kind == WorkloadKind.CRON_JOB:
+        start, _, minute = name.rpartition("-")
+        return kind == "Job" and start == found.name and minute.isdecimal()
+    return kind == found.kind and owner.get("uid") == found.uid
+
+
+def selector_text(selector: Body) -> str:
+    """A LabelSelector of the API (matchLabels, matchExpressions) as the parameter `labelSelector`."""
+    parts = [f"{key}={value}" for key, value in sorted((selector.get("matchLabels") or {}).items())]
+    parts += [
+        requirement(one["key"], one["operator"], one.get("values") or ())
+        for one in selector.get("matchExpressions") or ()
+    ]
+    return ",".join(parts)
+
+
+def requirement(key: str, operator: str, values: Any) -> str:
+    """One expression of a selector."""
+    match operator:
+        case "Exists":
+            return key
+        case "DoesNotExist":
+            return f"!{key}"
+        case _:
+            return f"{key} {operator.lower()} ({','.join(values)})"
+
+
+def owned(body: Body, manager: str) -> Owned:
+    """What the managedFields say is ours, of both entries: the server-side apply's and the merge patch's."""
+    annotations: set[str] = set()
+    volumes: set[str] = set()
+    env: dict[str, set[str]] = {}
+    mounts: dict[str, set[str]] = {}
+    roots: set[str] = set()
+    applied: datetime | None = None
+    for entry in body["metadata"].get("managedFields") or ():
+        name = str(entry.get("manager") or "")
+        if not name.startswith(names.MANAGER_PREFIX) or entry.get("subresource"):
+            continue
+        fields = _template((entry.get("fieldsV1") or {}).get("f:spec") or {}, body["kind"], "f:")
+        inner = fields.get("f:spec") or {}
+        for container, parts in _containers(inner):
+            if "f:value" in ((parts.get("f:env") or {}).get(_ROOT) or {}):
+                roots.add(container)
+        if name != manager:
+            continue
+        if entry.get("operation") == "Apply":
+            applied = _time(entry.get("time"))
+        marks = (fields.get("f:metadata") or {}).get("f:annotations") or {}
+        annotations |= {key.removeprefix("f:") for key in marks if key != "."}
+        volumes |= {key for key, parts in _keyed(inner.get("f:volumes"), "name") if "f:secret" in parts}
+        for container, parts in _containers(inner):
+            for key, field in _keyed(parts.get("f:env"), "name"):
+                if "f:secretKeyRef" in (field.get("f:valueFrom") or {}):
+                    env.setdefault(container, set()).add(key)
+            for key, field in _keyed(parts.get("f:volumeMounts"), "mountPath"):
+                if "f:name" in field:
+                    mounts.setdefault(container, set()).add(key)
+    return Owned(
+        annotations=frozenset(annotations),
+        volumes=frozenset(volumes),
+        env={container: frozenset(found) for container, found in env.items()},
+        mounts={container: frozenset(found) for container, found in mounts.items()},
+        roots=frozenset(roots),
+        applied=applied,
+    )
+
+
+_ROOT = f'k:{{"name":"{names.SERVICE_BINDING_ROOT}"}}'
+
+
+def _template(spec: Body, kind: str, prefix: str = "") -> Body:
+    path = ("jobTemplate", "spec", "template") if kind == WorkloadKind.CRON_JOB else ("template",)
+    for step in path:
+        spec = spec.get(f"{prefix}{step}") or {}
+    return spec
+
+
+def _containers(fields: Body) -> Iterator[tuple[str, Body]]:
+    yield from _keyed(fields.get("f:initContainers"), "name")
+    yield from _keyed(fields.get("f:containers"), "name")
+
+
+def _keyed(fields: Body | None, key: str) -> Iterator[tuple[str, Body]]:
+    """The members of an associative list in fieldsV1: their key's value and what is owned below it."""
+    for text, below in (fields or {}).items():
+        if text.startswith("k:"):
+            value = json.loads(text[2:]).get(key)
+            if isinstance(value, str):
+                yield value, below
+
+
+def _container(body: Body, *, init: bool) -> ContainerFacts:
+    return ContainerFacts(
+        name=body["name"],
+        init=init,
+        env=tuple(_env(one) for one in body.get("env") or ()),
+        mounts=tuple((one["name"], one["mountPath"]) for one in body.get("volumeMounts") or ()),
+    )
+
+
+def _env(body: Body) -> EnvFacts:
+    reference: Body = (body.get("valueFrom") or {}).get("secretKeyRef") or {}
+    # Of no other entry is the value kept: it can be a secret of the user's.
+    value = body.get("value") if body["name"] == names.SERVICE_BINDING_ROOT else None
+    return EnvFacts(body["name"], reference.get("name"), reference.get("key"), value)
+
+
+def _replicas(kind: str, spec: Body, status: Body) -> int:
+    if kind == WorkloadKind.DAEMON_SET:
+        return int(status.get("desiredNumberScheduled") or 0)
+    if kind == WorkloadKind.CRON_JOB:
+        return len(status.get("active") or ())
+    wanted = spec.get("replicas")
+    return 1 if wanted is None else int(wanted)
+
+
+def _rolled(kind: str, meta: Body, spec: Body, status: Body) -> bool:
+    if kind == WorkloadKind.CRON_JOB:
+        return True
+    if int(status.get("observedGeneration") or 0) < int(meta.get("generation") or 0):
+        return False
+    wanted = _replicas(kind, spec, status)
+    if kind == WorkloadKind.DAEMON_SET:
+        updated, available = status.get("updatedNumberScheduled"), status.get("numberAvailable")
+        return int(updated or 0) >= wanted and int(available or 0) >= wanted
+    updated, available = int(status.get("updatedReplicas") or 0), int(status.get("availableReplicas") or 0)
+    return updated == wanted == int(status.get("replicas") or 0) and available >= wanted
+
+
+def _failed(status: Body) -> str | None:
+    for one in status.get("conditions") or ():
+        gave_up = one["type"] == "Progressing" and one["status"] == "False"
+        if gave_up or (one["type"] == "ReplicaFailure" and one["status"] == "True"):
+            return f"{one.get('reason') or one['type']}: {one.get('message') or 'no message'}"
+    return None
+
+
+def _time(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None

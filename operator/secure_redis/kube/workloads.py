@@ -1,0 +1,203 @@
+"""Workloads: found, injected and released, GitOps-safe (facts/kubernetes.md §2.3). Only what is ours is ever sent.
+
+Server-side apply without force carries the template's annotation and the volume, a strategic merge patch the
+containers' env and mounts: applied, those would fail the sync of a manifest that renames a container.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import partial
+from typing import Any, Final
+
+from secure_redis.api import names
+from secure_redis.api.reasons import Reason
+from secure_redis.api.resource import Envelope, LabelSelector, Workload, WorkloadKind
+from secure_redis.domain.actions import WorkloadAction
+from secure_redis.domain.observation import PodFacts, Unknown, WorkloadFacts
+from secure_redis.kube import failures, paths, workload_facts
+from secure_redis.kube.client import ApiFailure, KubeClient, PatchKind
+
+Body = Mapping[str, Any]
+Place = tuple[str, str]  # kind and name
+
+CONSENTING: Final = f"{names.INJECT}=true"
+_API_VERSIONS: Final = {kind: "batch/v1" if kind is WorkloadKind.CRON_JOB else "apps/v1" for kind in WorkloadKind}
+_TRIES: Final = 5
+
+
+class Workloads:
+    """Workloads of consenting namespaces. Every failure comes back as `Unknown` with a reason for the status.
+
+    `enabled` False: the chart gave no rights on workloads, so nothing is asked.
+    """
+
+    def __init__(self, client: KubeClient, *, enabled: bool = True) -> None:
+        self._client = client
+        self._enabled = enabled
+
+    async def find(
+        self, owner: Envelope, entries: Iterable[Workload], known: Iterable[Place] = (), *, thorough: bool = False
+    ) -> tuple[WorkloadFacts, ...] | Unknown:
+        """What `entries` name, or select among those that consent; and those of `known` that still hold our injection.
+
+        `thorough`: also every consenting workload that holds an injection of this resource, whoever remembers it.
+        Sorted by kind and name, each once. One that is not there is left out.
+        """
+        if not self._enabled:
+            return no_rights(owner.key.namespace)
+        entries = tuple(entries)
+        found: dict[Place, WorkloadFacts] = {}
+        try:
+            for kind, selector in _selections(entries, thorough):
+                for facts in await self._list(owner, kind, selector):
+                    # Selected by nobody: only looked at for what is ours in it.
+                    if selector != CONSENTING or facts.owned.anything or _plain(entries, kind):
+                        found[facts.kind, facts.name] = facts
+            named = {(str(entry.kind), entry.name) for entry in entries if entry.name is not None}
+            for place in sorted(named | set(known)):
+                if place in found:
+                    continue
+                one = await self._get(owner, *place)
+                if one is not None and (place in named or one.owned.anything):
+                    found[place] = one
+        except ApiFailure as failure:
+            return failures.workloads_unreadable(failure, owner.key.namespace, "the workloads")
+        return tuple(found[place] for place in sorted(found))
+
+    async def inject(self, owner: Envelope, action: WorkloadAction) -> None | Unknown:
+        """Rehearse on the server, then write: the template's annotation and volume, then env and mounts.
+
+        Each write holds for exactly this object and for the spec that the one before it answered.
+        """
+        return await self._change(owner, action, release=False)
+
+    async def release(self, owner: Envelope, action: WorkloadAction) -> None | Unknown:
+        """Take what is ours out, and nothing else. That the object is gone is success."""
+        return await self._change(owner, action, release=True)
+
+    async def pods(self, owner: Envelope, found: WorkloadFacts) -> tuple[PodFacts, ...] | Unknown:
+        """The pods of one workload that have not ended, read in pages. Sorted by name."""
+        namespace, resource = owner.key
+        query: dict[str, str | int | bool] = {}
+        if found.pod_selector:
+            query["labelSelector"] = found.pod_selector
+        elif found.kind == WorkloadKind.CRON_JOB:
+            query["labelSelector"] = "batch.kubernetes.io/job-name"
+        try:
+            listed = await self._client.list(paths.pods(namespace), query)
+        except ApiFailure as failure:
+            return failures.workloads_unreadable(failure, namespace, f"the pods of {found.kind} {found.name!r}")
+        pods = (workload_facts.pod(body, resource) for body in listed.items if workload_facts.is_pod_of(body, found))
+        return tuple(sorted((pod for pod in pods if pod is not None), key=lambda pod: pod.name))
+
+    # --- reading ----------------------------------------------------------------------------------------------------
+
+    async def _get(self, owner: Envelope, kind: str, name: str) -> WorkloadFacts | None:
+        try:
+            body = await self._client.get(paths.workload(kind, owner.key.namespace, name))
+        except ApiFailure as failure:
+            if failure.status == 404:
+                return None
+            raise
+        return workload_facts.workload(body, owner.key.name)
+
+    async def _list(self, owner: Envelope, kind: WorkloadKind, selector: str) -> list[WorkloadFacts]:
+        listed = await self._client.list(paths.workloads(kind, owner.key.namespace), {"labelSelector": selector})
+        return [workload_facts.workload(body, owner.key.name) for body in listed.items]
+
+    # --- writing ----------------------------------------------------------------------------------------------------
+
+    async def _change(self, owner: Envelope, action: WorkloadAction, *, release: bool) -> None | Unknown:
+        namespace = owner.key.namespace
+        what = f"{action.kind} {action.name!r}"
+        try:
+            await self._write(owner, action)
+        except ApiFailure as failure:
+            if release and (failure.status == 404 or failures.replaced(failure)):
+                return None
+            return failures.workload_refused(failure, namespace, what)
+        return None
+
+    async def _write(self, owner: Envelope, action: WorkloadAction) -> None:
+        manager = names.field_manager(owner.key.name)
+        path = paths.workload(action.kind, owner.key.namespace, action.name)
+        head = {"apiVersion": _API_VERSIONS[WorkloadKind(action.kind)], "kind": action.kind}
+
+        async def patch(kind: PatchKind, body: Body, version: str, *, dry_run: bool = False) -> dict[str, Any]:
+            metadata = {"name": action.name, "uid": action.uid, "resourceVersion": version}
+            return await self._client.patch(
+                path,
+                {**(head if kind == "apply" else {}), **body, "metadata": metadata},
+                kind,
+                field_manager=manager,
+                dry_run=dry_run,
+                strict=True,
+            )
+
+        if action.rehearsal:
+            await patch("strategic", action.rehearsal, action.resource_version, dry_run=True)
+        writes: list[tuple[PatchKind, Body]] = [("apply", action.apply), ("strategic", action.strategic)]
+        if action.strategic_first:
+            writes.reverse()
+        if action.apply and not action.strategic_first:
+            # Whom it conflicts with is told before anything is written.
+            await patch("apply", action.apply, action.resource_version, dry_run=True)
+        written: dict[str, Any] | None = None
+        for kind, body in writes:
+            if not body:
+                continue
+            if written is None:
+                written = await patch(kind, body, action.resource_version)
+            else:
+                written = await self._then(path, written, partial(patch, kind, body))
+
+    async def _then(
+        self, path: str, written: dict[str, Any], patch: Callable[[str], Awaitable[dict[str, Any]]]
+    ) -> dict[str, Any]:
+        """The second write, on the spec that the first one left: the controller has touched the status by then."""
+        version, generation = written["metadata"]["resourceVersion"], written["metadata"]["generation"]
+        for _ in range(_TRIES - 1):
+            try:
+                return await patch(version)
+            except ApiFailure as failure:
+                if failure.status != 409 or failures.replaced(failure) or failures.field_conflict(failure):
+                    raise
+                meta = (await self._client.get(path))["metadata"]
+                if meta["generation"] != generation:
+                    raise  # somebody else changed the spec: what was planned may not be right any more
+                version = meta["resourceVersion"]
+        return await patch(version)
+
+
+def no_rights(namespace: str) -> Unknown:
+    """Why workloads are left alone where the chart gave no rights on them."""
+    return Unknown(
+        Reason.NO_WORKLOAD_RIGHTS,
+        f"the operator has no rights on workloads in namespace {namespace!r}: install the chart with "
+        "workloads.enabled=true",
+        permanent=True,
+    )
+
+
+def _selections(entries: tuple[Workload, ...], thorough: bool) -> list[tuple[WorkloadKind, str]]:
+    """Kind and selector of each list that is needed, each once; the plain one of a kind has all others in it."""
+    wanted = {(entry.kind, selector_of(entry.selector)) for entry in entries if entry.selector is not None}
+    plain = {kind for kind, selector in wanted if selector == CONSENTING} | (set(WorkloadKind) if thorough else set())
+    lists = {(kind, selector) for kind, selector in wanted if kind not in plain or selector == CONSENTING}
+    if thorough:
+        lists = wanted | {(kind, CONSENTING) for kind in WorkloadKind}
+    return sorted(lists)
+
+
+def _plain(entries: tuple[Workload, ...], kind: WorkloadKind) -> bool:
+    """Whether an entry selects everything of this kind that consents."""
+    return any(
+        entry.kind == kind and entry.selector is not None and selector_of(entry.selector) == CONSENTING
+        for entry in entries
+    )
+
+
+def selector_of(selector: LabelSelector) -> str:
+    """A resource's selector, and the consenting label with it: the server returns no workload that does not consent."""
+    parts = [f"{key}={value}" for key, value in sorted(selector.match_labels.items())]
+    parts += [workload_facts.requirement(one.key, one.operator, one.values) for one in selector.match_expressions]
+    return ",".join([CONSENTING, *parts])

@@ -1,0 +1,251 @@
+"""What the operator's identity may change of workloads: the injection and nothing else, whatever its roles allow."""
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from sandbox.api import APPLY, Answer, Api, Document, path_of
+from sandbox.chart.install import OPERATOR, install
+from sandbox.chart.render import RELEASE_NAMESPACE
+from sandbox.waiting import wait_for
+from tests.integration.admission.conftest import NAMESPACE, UNBOUND
+
+KINDS = ("Deployment", "StatefulSet", "DaemonSet", "CronJob")
+STRATEGIC = "application/strategic-merge-patch+json"
+MANAGER = "secureredis.io/orders"
+OURS = {"name": "secureredis-orders", "secret": {"secretName": "orders"}}
+ENV = {"name": "REDIS_URI", "valueFrom": {"secretKeyRef": {"name": "orders", "key": "uri"}}}
+MOUNT = {"name": "secureredis-orders", "mountPath": "/bindings/orders", "readOnly": True}
+_numbers = itertools.count()
+
+
+def template() -> Document:
+    main = {
+        "name": "main",
+        "image": "shop.test/app:1",
+        "command": ["serve"],
+        "args": ["--fast"],
+        "env": [{"name": "MODE", "value": "calm"}, {"name": "COLOUR", "value": "blue"}],
+        "volumeMounts": [{"name": "scratch", "mountPath": "/scratch"}],
+    }
+    first = {"name": "first", "image": "shop.test/first:1", "command": ["prepare"]}
+    spec = {
+        "serviceAccountName": "other",
+        "containers": [main, {"name": "side", "image": "shop.test/side:1"}],
+        "initContainers": [first],
+        "volumes": [{"name": "scratch", "emptyDir": {}}, {"name": "secureredis-of-the-user", "emptyDir": {}}],
+    }
+    return {"metadata": {"labels": {"app": "x"}, "annotations": {"shop.test/note": "n"}}, "spec": spec}
+
+
+def workload(kind: str, space: str = NAMESPACE) -> Document:
+    name = f"w-{next(_numbers)}"
+    metadata = {"name": name, "namespace": space, "labels": {"team": "shop"}, "annotations": {"shop.test/a": "b"}}
+    pods = {"selector": {"matchLabels": {"app": "x"}}, "template": template()}
+    if kind == "CronJob":
+        inner = template()
+        inner["spec"]["restartPolicy"] = "Never"
+        jobs = {"metadata": {"labels": {"job": "j"}}, "spec": {"template": inner}}
+        return {
+            "apiVersion": "batch/v1",
+            "kind": kind,
+            "metadata": metadata,
+            "spec": {"schedule": "0 3 1 1 *", "jobTemplate": jobs},
+        }
+    more: Document = {"Deployment": {"replicas": 0}, "StatefulSet": {"replicas": 0, "serviceName": "x"}}.get(kind, {})
+    return {"apiVersion": "apps/v1", "kind": kind, "metadata": metadata, "spec": {**pods, **more}}
+
+
+def within(document: Document, pod_template: Document) -> Document:
+    """A patch of the pod template, at its place in this kind."""
+    if document["kind"] == "CronJob":
+        return {"spec": {"jobTemplate": {"spec": {"template": pod_template}}}}
+    return {"spec": {"template": pod_template}}
+
+
+def patch(api: Api, document: Document, body: Document, kind: str = STRATEGIC) -> Answer:
+    return api.call("PATCH", path_of(document), body, kind=kind, query={"fieldManager": MANAGER})
+
+
+@pytest.fixture(scope="module", autouse=True)
+def policy(admin: Api, operator: Api) -> None:
+    """The chart with workloads on, and its policy in force."""
+    install(admin, {"namespaces": [NAMESPACE], "workloads": {"enabled": True}})
+    probe = workload("CronJob")  # no controller starts anything
+    admin.create(probe).must()
+
+    def refused() -> bool:
+        body = {"metadata": {"labels": {"probe": str(next(_numbers))}}}  # what changes nothing is not refused
+        return "ValidatingAdmissionPolicy" in patch(operator, probe, body).message
+
+    wait_for(refused, 30, "the policy on workload changes to be in force")
+    admin.delete(probe).must()
+
+
+@pytest.fixture
+def make(admin: Api) -> Callable[..., Document]:
+    def create(kind: str, space: str = NAMESPACE) -> Document:
+        return admin.create(workload(kind, space)).must()
+
+    return create
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_injection_and_its_release_pass(operator: Api, make: Callable[..., Document], kind: str) -> None:
+    document = make(kind)
+    head = {"apiVersion": document["apiVersion"], "kind": kind, "metadata": {"uid": document["metadata"]["uid"]}}
+    annotated = {"metadata": {"annotations": {"orders.secureredis.io/version": "v1"}}, "spec": {"volumes": [OURS]}}
+    patch(operator, document, {**head, **within(document, annotated)}, APPLY).must()
+    root = {"name": "SERVICE_BINDING_ROOT", "value": "/bindings"}
+    containers = [{"name": "main", "env": [ENV, root], "volumeMounts": [MOUNT]}, {"name": "side", "env": [ENV]}]
+    first = [{"name": "first", "env": [ENV], "volumeMounts": [MOUNT]}]
+    injected = {"spec": {"containers": containers, "initContainers": first}}
+    patch(operator, document, within(document, injected)).must()
+    gone_env = [{"name": "REDIS_URI", "$patch": "delete"}, {"name": "SERVICE_BINDING_ROOT", "$patch": "delete"}]
+    gone_mount = [{"mountPath": "/bindings/orders", "$patch": "delete"}]
+    containers = [
+        {"name": "main", "env": gone_env, "volumeMounts": gone_mount},
+        {"name": "side", "env": gone_env[:1]},
+    ]
+    first = [{"name": "first", "env": gone_env[:1], "volumeMounts": gone_mount}]
+    released = {"spec": {"containers": containers, "initContainers": first}}
+    patch(operator, document, within(document, released)).must()
+    now = patch(operator, document, head, APPLY).must()
+    assert now["spec"] == document["spec"], "everything is as it was"
+
+
+# One change a line, however long: a table.
+# ruff: noqa: E501
+CHANGES: list[tuple[str, Document, str]] = [
+    ("image", {"spec": {"containers": [{"name": "main", "image": "evil.test/x"}]}}, "images, commands"),
+    ("command", {"spec": {"containers": [{"name": "main", "command": ["sh"]}]}}, "images, commands"),
+    ("args", {"spec": {"containers": [{"name": "main", "args": ["--evil"]}]}}, "images, commands"),
+    ("add args", {"spec": {"containers": [{"name": "side", "args": ["--evil"]}]}}, "images, commands"),
+    ("drop args", {"spec": {"containers": [{"name": "main", "args": None}]}}, "images, commands"),
+    ("init image", {"spec": {"initContainers": [{"name": "first", "image": "evil.test/x"}]}}, "of init containers"),
+    ("lifecycle", {"spec": {"containers": [{"name": "main", "lifecycle": {"postStart": {"exec": {"command": ["x"]}}}}]}},
+     "images, commands"),
+    ("privileged", {"spec": {"containers": [{"name": "main", "securityContext": {"privileged": True}}]}}, "images, com"),
+    ("envFrom", {"spec": {"containers": [{"name": "main", "envFrom": [{"secretRef": {"name": "s"}}]}]}}, "images, com"),
+    ("one more container", {"spec": {"containers": [{"name": "evil", "image": "evil.test/x"}]}}, "images, commands"),
+    ("one more init container", {"spec": {"initContainers": [{"name": "evil", "image": "e.test/x"}]}}, "init containers"),
+    ("one container less", {"spec": {"containers": [{"name": "side", "$patch": "delete"}]}}, "images, commands"),
+    ("ServiceAccount", {"spec": {"serviceAccountName": "default"}}, "ServiceAccount, security context"),
+    ("host network", {"spec": {"hostNetwork": True}}, "ServiceAccount, security context"),
+    ("pod security context", {"spec": {"securityContext": {"runAsUser": 0}}}, "ServiceAccount, security context"),
+    ("node", {"spec": {"nodeSelector": {"a": "b"}}}, "ServiceAccount, security context"),
+    ("env value", {"spec": {"containers": [{"name": "main", "env": [{"name": "LD_PRELOAD", "value": "/e.so"}]}]}},
+     "only env entries"),
+    ("env of the user", {"spec": {"containers": [{"name": "main", "env": [{"name": "MODE", "value": "wild"}]}]}},
+     "only env entries"),
+    ("env of the user gone", {"spec": {"containers": [{"name": "main", "env": [{"name": "MODE", "$patch": "delete"}]}]}},
+     "only env entries"),
+    ("env order", {"spec": {"containers": [{"name": "main", "$setElementOrder/env": [{"name": "COLOUR"}, {"name": "MODE"}],
+                                            "env": [{"name": "COLOUR", "value": "blue"}]}]}}, "only env entries"),
+    ("env from a field", {"spec": {"containers": [{"name": "main", "env": [
+        {"name": "N", "valueFrom": {"configMapKeyRef": {"name": "c", "key": "k"}}}]}]}}, "only env entries"),
+    ("init env", {"spec": {"initContainers": [{"name": "first", "env": [{"name": "A", "value": "b"}]}]}}, "only env"),
+    ("host path", {"spec": {"volumes": [{"name": "secureredis-x", "hostPath": {"path": "/"}}]}}, "only volumes"),
+    ("volume of another name", {"spec": {"volumes": [{"name": "x", "secret": {"secretName": "orders"}}]}}, "only volumes"),
+    ("volume of the user", {"spec": {"volumes": [{"name": "scratch", "$patch": "delete"}],
+                                     "containers": [{"name": "main", "volumeMounts": [
+                                         {"mountPath": "/scratch", "$patch": "delete"}]}]}}, "only volumes"),
+    ("volume of the user with our prefix", {"spec": {"volumes": [{"name": "secureredis-of-the-user", "$patch": "delete"}]}},
+     "only volumes"),
+    ("mount of the user's volume", {"spec": {"containers": [{"name": "side", "volumeMounts": [
+        {"name": "scratch", "mountPath": "/etc"}]}]}}, "only mounts"),
+    ("mount of the user gone", {"spec": {"containers": [{"name": "main", "volumeMounts": [
+        {"mountPath": "/scratch", "$patch": "delete"}]}]}}, "only mounts"),
+    ("annotation", {"metadata": {"annotations": {"shop.test/note": "other"}}}, "only annotations under"),
+    ("annotation gone", {"metadata": {"annotations": {"shop.test/note": None}}}, "only annotations under"),
+    ("new annotation", {"metadata": {"annotations": {"secureredis.io.evil.test/x": "y"}}}, "only annotations under"),
+    ("template label", {"metadata": {"labels": {"b": "c"}}}, "metadata but its annotations"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("change", "words"), [case[1:] for case in CHANGES], ids=[case[0] for case in CHANGES])
+def test_any_other_change_of_the_pods_is_refused(
+    admin: Api, operator: Api, make: Callable[..., Document], kind: str, change: Document, words: str
+) -> None:
+    document = make(kind)
+    answer = patch(operator, document, within(document, change))
+    assert answer.status == 403, answer.body
+    assert "workload-changes" in answer.message
+    assert words in answer.message
+    assert admin.get(path_of(document)).must()["metadata"]["generation"] == 1
+    if "$setElementOrder/env" not in str(change):
+        patch(admin, document, within(document, change)).must()  # the change itself is legal: others may
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "words"),
+    [
+        ("Deployment", {"spec": {"replicas": 5}}, "spec but its pod template"),
+        ("Deployment", {"spec": {"paused": True}}, "spec but its pod template"),
+        ("Deployment", {"spec": {"strategy": {"type": "Recreate", "rollingUpdate": None}}}, "spec but its pod template"),
+        ("StatefulSet", {"spec": {"replicas": 5}}, "spec but its pod template"),
+        ("DaemonSet", {"spec": {"updateStrategy": {"type": "OnDelete", "rollingUpdate": None}}}, "spec but its pod"),
+        ("CronJob", {"spec": {"schedule": "* * * * *"}}, "spec but its pod template"),
+        ("CronJob", {"spec": {"suspend": True}}, "spec but its pod template"),
+        ("CronJob", {"spec": {"jobTemplate": {"metadata": {"labels": {"a": "b"}}}}}, "CronJob's job template"),
+        ("CronJob", {"spec": {"jobTemplate": {"spec": {"parallelism": 9}}}}, "CronJob's job template"),
+        ("Deployment", {"metadata": {"labels": {"secureredis.io/inject": "true"}}}, "a workload's metadata"),
+        ("Deployment", {"metadata": {"annotations": {"secureredis.io/resources": "orders"}}}, "a workload's metadata"),
+        ("Deployment", {"metadata": {"annotations": {"shop.test/a": None}}}, "a workload's metadata"),
+        ("Deployment", {"metadata": {"finalizers": ["shop.test/f"]}}, "a workload's metadata"),
+        ("StatefulSet", {"metadata": {"ownerReferences": [
+            {"apiVersion": "v1", "kind": "ConfigMap", "name": "c", "uid": "u"}]}}, "a workload's metadata"),
+    ],
+)  # fmt: skip
+def test_any_change_around_the_pods_is_refused(
+    operator: Api, make: Callable[..., Document], kind: str, change: Document, words: str
+) -> None:
+    answer = patch(operator, make(kind), change)
+    assert answer.status == 403, answer.body
+    assert words in answer.message
+
+
+def test_even_with_more_rights_it_neither_creates_deletes_nor_scales(
+    admin: Api, operator: Api, make: Callable[..., Document]
+) -> None:
+    role: Document = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRole",
+        "metadata": {"name": "generous"},
+        "rules": [{"apiGroups": ["apps", "batch"], "resources": ["*"], "verbs": ["*"]}],
+    }
+    binding: dict[str, Any] = {
+        "apiVersion": role["apiVersion"],
+        "kind": "RoleBinding",
+        "metadata": {"name": "generous", "namespace": NAMESPACE},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "generous"},
+        "subjects": [{"kind": "ServiceAccount", "name": OPERATOR, "namespace": RELEASE_NAMESPACE}],
+    }
+    document = make("Deployment")
+    admin.apply(role).must()
+    admin.apply(binding).must()
+    try:
+        wait_for(lambda: "cannot delete" not in operator.delete(document).message, 20, "the rights")
+        answers = [
+            operator.create(workload("Deployment")),
+            operator.create(workload("CronJob")),
+            operator.delete(document),
+            operator.merge(document, {"spec": {"replicas": 3}}, "scale"),
+        ]
+    finally:
+        admin.delete(binding).must()
+        admin.delete(role).must()
+    for answer in answers:
+        assert answer.status == 403, answer.body
+        assert "may neither create, delete nor scale workloads" in answer.message
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_without_a_binding_no_workload_is_touched(operator: Api, make: Callable[..., Document], kind: str) -> None:
+    document = make(kind, UNBOUND)
+    for answer in (operator.get(path_of(document)), patch(operator, document, {"metadata": {"labels": {"a": "b"}}})):
+        assert answer.status == 403
+        assert "cannot" in answer.message

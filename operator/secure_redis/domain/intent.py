@@ -7,6 +7,7 @@ from secure_redis.api.reasons import Reason
 from secure_redis.api.status import PendingStatus
 from secure_redis.domain.actions import Action
 from secure_redis.domain.grants import GrantPolicy, Refusal
+from secure_redis.domain.rollout import Rollout
 
 # What `status.pending.action` can hold.
 CREATE = "CreateCache"
@@ -39,6 +40,7 @@ class Plan:
     waiting: Refusal | None = None
     next_look: float | None = None  # None: at the resource's own interval
     released: Reason | None = None  # the finalizer goes: what is told about the cache
+    rollout: Rollout | None = None  # what is told of workloads; None: nothing was decided about them
     look_closer: bool = False  # a write to Azure is due, and what was seen is not fresh enough for one
 
 

@@ -21,6 +21,8 @@ from secure_redis.domain.observation import (
 )
 from secure_redis.domain.ownership import Ownership
 from secure_redis.domain.publishing import part_with
+from secure_redis.domain.rollout import Rollout, roll, wants_workloads
+from secure_redis.domain.rollout import told as sentence
 
 
 def leave(resource: SecureRedisCache, seen: Observation, means: Assessment, settings: Settings) -> Plan:
@@ -48,12 +50,30 @@ def leave(resource: SecureRedisCache, seen: Observation, means: Assessment, sett
     unknown = next((secret for secret in secrets if isinstance(secret, Unknown)), None)
     if unknown is not None and not abandoned:
         return Plan(refused=(Refusal(unknown.reason, unknown.message),))
+    rollout = None
+    if resource.spec.connection.deletion_policy is DeletionPolicy.DELETE and wants_workloads(resource):
+        rollout = roll(resource, seen, None)
+        if not rollout.moved and not abandoned:
+            return _letting_go(rollout)
     parting: list[Action] = [
         part_with(resource, secret)
         for secret in secrets
         if isinstance(secret, SecretFacts) and secret.owner_uid == resource.uid and not secret.deleting
     ]
-    return Plan(actions=(*parting, RemoveFinalizer()), released=told)
+    # Given up: consumers are told to let go, and nobody waits for them.
+    letting_go = rollout.actions if rollout is not None else ()
+    return Plan(actions=(*letting_go, *parting, RemoveFinalizer()), released=told)
+
+
+def _letting_go(rollout: Rollout) -> Plan:
+    """Consumers are released and have rolled before the Secret goes."""
+    if rollout.unread is not None:
+        return Plan(refused=(rollout.unread,), rollout=rollout, next_look=rollout.next_look)
+    held = next((one for one in rollout.statuses if one.reason not in {None, Reason.ROLLING_OUT}), None)
+    rolling = rollout.rolling
+    refused = (Refusal(Reason(held.reason), f"the Secret stays: {sentence(held)}"),) if held and held.reason else ()
+    waiting = Refusal(Reason.ROLLING_OUT, f"the Secret stays: {sentence(rolling)}") if rolling else None
+    return Plan(actions=rollout.actions, refused=refused, waiting=waiting, rollout=rollout, next_look=rollout.next_look)
 
 
 def _delete_cache(resource: SecureRedisCache, seen: Observation, means: Assessment, settings: Settings) -> Plan | None:

@@ -256,7 +256,7 @@ class Owned:
     `annotations`: of the pod template. `env`: names by container whose `f:secretKeyRef` is ours. `mounts`: paths by
     container whose `f:name` is ours. `volumes`: whose `f:secret` is ours. `roots`: containers whose
     SERVICE_BINDING_ROOT was set (`f:value`) by a field manager of *any* resource of ours: they share it.
-    `applied`: time of our Apply entry, which Kubernetes renews when a value in it changes.
+    `applied`: the latest time of our own entries, which Kubernetes renews when a value in one changes.
     Init containers are under the same maps: names are unique among all containers of a pod.
     """
 

@@ -4,18 +4,29 @@ An empty plan means that nothing is written anywhere, except a status that chang
 """
 
 from dataclasses import replace
+from functools import reduce
 
 from secure_redis.api import names
 from secure_redis.api.reasons import Reason
 from secure_redis.api.resource import SecureRedisCache
-from secure_redis.domain.actions import Action, AddFinalizer, AzureAction, StoreKey
+from secure_redis.domain.actions import (
+    Action,
+    AddFinalizer,
+    ApplySecret,
+    AzureAction,
+    CreateSecret,
+    DeleteSecret,
+    ReleaseSecret,
+    StoreKey,
+)
 from secure_redis.domain.assess import Assessment
 from secure_redis.domain.grants import Refusal
 from secure_redis.domain.intent import Plan, Settings, sooner
 from secure_redis.domain.leaving import leave
 from secure_redis.domain.observation import Observation
 from secure_redis.domain.provisioning import provision
-from secure_redis.domain.publishing import publish
+from secure_redis.domain.publishing import publish, published_version
+from secure_redis.domain.rollout import Rollout, roll, told, wants_workloads
 
 
 def plan(resource: SecureRedisCache, seen: Observation, means: Assessment, settings: Settings) -> Plan:
@@ -24,17 +35,45 @@ def plan(resource: SecureRedisCache, seen: Observation, means: Assessment, setti
         return _on_fresh_sight(leave(resource, seen, means, settings), seen)
     if resource.paused:
         said = f"paused by the annotation {names.PAUSED}: nothing is written"
-        return Plan(pending=resource.status.pending, waiting=Refusal(Reason.PAUSED, said))
+        still = _rollout(resource, seen, means, publishing=False, writes=False)
+        return Plan(pending=resource.status.pending, waiting=Refusal(Reason.PAUSED, said), rollout=still)
     first: tuple[Action, ...] = () if resource.has_finalizer else (AddFinalizer(),)
     azure = _on_fresh_sight(provision(resource, seen, means, settings), seen)
     secret = publish(resource, seen, means)
+    publishing = any(isinstance(action, CreateSecret | ApplySecret) for action in secret.actions)
+    rollout = _rollout(resource, seen, means, publishing=publishing, writes=not seen.namespace_terminating)
+    published = secret.actions
+    if rollout is not None and not rollout.moved:
+        # Consumers of a Secret under an earlier name move first.
+        published = tuple(action for action in published if not isinstance(action, ReleaseSecret | DeleteSecret))
+    rolling = rollout.rolling if rollout is not None else None
+    moving = Refusal(Reason.ROLLING_OUT, told(rolling)) if rolling is not None else None
+    looks = [azure.next_look, secret.next_look]
+    if rollout is not None:
+        looks.append(0.0 if publishing else rollout.next_look)
     return replace(
         azure,
-        actions=first + secret.actions + azure.actions,
+        # Workloads come last: what one of them refuses holds up nothing else.
+        actions=first + published + azure.actions + (rollout.actions if rollout is not None else ()),
         refused=azure.refused + secret.refused,
-        waiting=azure.waiting or secret.waiting,
-        next_look=sooner(azure.next_look, secret.next_look),
+        waiting=azure.waiting or secret.waiting or moving,
+        next_look=reduce(sooner, looks),
+        rollout=rollout,
     )
+
+
+def _rollout(
+    resource: SecureRedisCache, seen: Observation, means: Assessment, *, publishing: bool, writes: bool
+) -> Rollout | None:
+    """What becomes of the workloads: only on what is published is anything moved."""
+    if not wants_workloads(resource):
+        return None
+    known = means.credential.data
+    version = published_version(resource, seen, means)
+    # An outage does not hide how far a rollout has come, and begins none.
+    outage = known is None and version is not None
+    keys = known.data.keys() if known is not None else None
+    return roll(resource, seen, version, keys=keys, writes=writes and not outage, publishing=publishing)
 
 
 def _on_fresh_sight(wanted: Plan, seen: Observation) -> Plan:

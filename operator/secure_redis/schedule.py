@@ -28,6 +28,7 @@ class Trigger(StrEnum):
     CLOCK = "Clock"
     RETRY = "Retry"
     SECRET = "Secret"  # noqa: S105 - what changed
+    WORKLOAD = "Workload"
     RESYNC = "Resync"
 
 

@@ -27,6 +27,7 @@ from secure_redis.kube.events import EventRecorder
 from secure_redis.kube.namespaces import Namespaces
 from secure_redis.kube.resources import Resources
 from secure_redis.kube.secrets import Secrets
+from secure_redis.kube.workloads import Workloads
 from secure_redis.probe.authentication import authenticate
 from secure_redis.reconciler import Ages, Corridor, Observer
 from secure_redis.reconciler.act import Actor
@@ -41,6 +42,7 @@ class KubeRooms:
 
     resources: Resources
     secrets: Secrets
+    workloads: Workloads
     accounts: ServiceAccounts
     namespaces: Namespaces
     events: EventRecorder
@@ -117,6 +119,7 @@ async def build_corridor(
             accounts=rooms.accounts,
             namespaces=rooms.namespaces,
             secrets=rooms.secrets,
+            workloads=rooms.workloads,
             now=lambda: datetime.now(UTC),
             monotonic=time.monotonic,
         )
@@ -125,6 +128,7 @@ async def build_corridor(
             return Actor(
                 resources=rooms.resources,
                 secrets=rooms.secrets,
+                workloads=rooms.workloads,
                 caches=caches,
                 inventory=inventory,
                 vaults=vaults,

@@ -128,7 +128,7 @@ class SecretSettings(_Part):
 
 
 class WorkloadSettings(_Part):
-    """Whether the operator has rights on workloads (the chart's `workloads.enabled`); without them none is asked for."""
+    """Whether there are rights on workloads (the chart's `workloads.enabled`); without them none is asked for."""
 
     enabled: bool = False
 

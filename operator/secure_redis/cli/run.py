@@ -32,7 +32,8 @@ from secure_redis.kube.lease import Elector, LeadershipLost, LeaseSettings
 from secure_redis.kube.namespaces import Namespaces
 from secure_redis.kube.resources import Resources
 from secure_redis.kube.secrets import Secrets
-from secure_redis.kube.watches import SecretWatches
+from secure_redis.kube.watches import SecretWatches, WorkloadWatches
+from secure_redis.kube.workloads import Workloads
 from secure_redis.schedule import Schedule, Snapshot, Trigger
 from secure_redis.telemetry import logs
 from secure_redis.telemetry.health import Health, HealthServer
@@ -151,6 +152,7 @@ class _Life:
         rooms = KubeRooms(
             resources=Resources(client),
             secrets=Secrets(client),
+            workloads=Workloads(client, enabled=config.workloads.enabled),
             accounts=ServiceAccounts(client, time.monotonic, intervals.service_account_seconds),
             namespaces=Namespaces(client, time.monotonic),
             events=EventRecorder(client, self._identity, time.monotonic),
@@ -176,6 +178,10 @@ class _Life:
                 told = {"resource": str(key), "trigger": trigger, "result": result, "seconds": round(seconds, 3)}
                 _log.log(level, "pass ended", extra=told)
 
+            def spread(namespaces: set[str]) -> None:
+                watches.set_namespaces(namespaces)
+                workloads.set_namespaces(namespaces)
+
             schedule = Schedule(
                 corridor.run_pass,
                 pace=config.pace(),
@@ -183,7 +189,7 @@ class _Life:
                 fatal=(LeadershipLost,),
                 on_gone=gone,
                 on_pass=passed,
-                on_namespaces=lambda namespaces: watches.set_namespaces(namespaces),
+                on_namespaces=spread,
             )
             watches = SecretWatches(
                 client,
@@ -192,7 +198,14 @@ class _Life:
                 mode=config.secrets.watch,
                 cluster_wide=not config.namespaces,
             )
+            workloads = WorkloadWatches(
+                client,
+                lambda key: schedule.wake(key, None, Trigger.WORKLOAD),
+                enabled=config.workloads.enabled,
+                cluster_wide=not config.namespaces,
+            )
             await watches.start()
+            await workloads.start()
             passes = asyncio.create_task(schedule.run(drain=intervals.drain_seconds), name="passes")
             watching = asyncio.create_task(self._watch(client, schedule), name="watch resources")
             stopping = asyncio.create_task(self._stop.wait(), name="wait for a signal")
@@ -206,6 +219,7 @@ class _Life:
             finally:
                 await _end(passes, watching, stopping)
                 await watches.stop()
+                await workloads.stop()
 
     async def _watch(self, client: KubeClient, schedule: Schedule) -> None:
         """Kopf in a thread of its own, as often as it takes: without CRD or rights waiting is right, not crashing."""

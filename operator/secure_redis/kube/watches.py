@@ -1,4 +1,4 @@
-"""Streams of Secrets with our label: tampering is seen in seconds where Secrets may be watched."""
+"""Streams of what carries our labels, Secrets and workloads: changes are seen in seconds where one may watch."""
 
 import asyncio
 import logging
@@ -8,10 +8,11 @@ from enum import StrEnum
 from typing import Any
 
 from secure_redis.api import names
-from secure_redis.api.resource import Key
-from secure_redis.kube import paths, secrets
+from secure_redis.api.resource import Key, WorkloadKind
+from secure_redis.kube import paths, secrets, workload_facts
 from secure_redis.kube.client import ApiFailure, KubeClient
 from secure_redis.kube.store import SecretStore
+from secure_redis.kube.workloads import CONSENTING
 
 _log = logging.getLogger(__name__)
 
@@ -60,7 +61,7 @@ class SecretWatches:
         """Find out whether one stream serves the cluster, and start what is wanted."""
         if self._mode is WatchMode.NONE:
             return
-        if self._try_cluster and await self._allowed(None):
+        if self._try_cluster and await _allowed(self._client, "", "secrets", None):
             self._cluster = asyncio.create_task(self._follow(None), name="watch Secrets")
             return
         self._cluster = None
@@ -89,22 +90,6 @@ class SecretWatches:
         for namespace in self._streams.keys() - self._wanted:
             self._streams.pop(namespace).cancel()
             self._store.end(namespace)
-
-    async def _allowed(self, namespace: str | None) -> bool:
-        for verb in ("list", "watch"):
-            attributes = {"resource": "secrets", "verb": verb, "namespace": namespace or ""}
-            body = {
-                "apiVersion": "authorization.k8s.io/v1",
-                "kind": "SelfSubjectAccessReview",
-                "spec": {"resourceAttributes": attributes},
-            }
-            try:
-                review = await self._client.create(paths.access_reviews(), body, fenced=False)
-            except ApiFailure:
-                return False
-            if not (review.get("status") or {}).get("allowed"):
-                return False
-        return True
 
     async def _follow(self, namespace: str | None) -> None:
         """List, then watch from there, for ever. Out of step (or not allowed), passes read for themselves."""
@@ -160,3 +145,144 @@ class SecretWatches:
             return
         if label := secret.labels.get(names.CACHE_LABEL):
             self._wake(Key(namespace, label))
+
+
+class WorkloadWatches:
+    """Streams of the workloads that consent, one per kind; for the cluster where allowed, else per namespace.
+
+    `wake(key)` is called for the resources that a changed workload names, or named before. What is no business of
+    ours (replicas that come and go) wakes nobody. Where watching is not allowed, each pass looks for itself.
+    """
+
+    def __init__(
+        self,
+        client: KubeClient,
+        wake: Callable[[Key], None],
+        *,
+        enabled: bool = True,
+        cluster_wide: bool = True,
+        denied_retry: float = 300.0,
+        jitter: Callable[[float], float] = lambda seconds: seconds * random.uniform(0.5, 1.5),  # noqa: S311
+    ) -> None:
+        self._client = client
+        self._wake = wake
+        self._enabled = enabled
+        self._cluster = cluster_wide
+        self._denied_retry = denied_retry
+        self._jitter = jitter
+        self._wanted: set[str] = set()
+        self._streams: dict[tuple[WorkloadKind, str | None], asyncio.Task[None]] = {}
+        self._seen: dict[tuple[str, str, str], tuple[object, frozenset[str]]] = {}
+
+    async def start(self) -> None:
+        """Find out whether one stream of each kind serves the cluster, and start what is wanted."""
+        if not self._enabled:
+            return
+        self._cluster = self._cluster and await self._everywhere()
+        self._reconcile()
+
+    def set_namespaces(self, namespaces: set[str]) -> None:
+        """The namespaces that have resources: streams start and stop with them."""
+        self._wanted = set(namespaces)
+        if self._enabled:
+            self._reconcile()
+
+    async def stop(self) -> None:
+        """End all streams."""
+        tasks = list(self._streams.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._streams.clear()
+
+    async def _everywhere(self) -> bool:
+        for kind in WorkloadKind:
+            group = "batch" if kind is WorkloadKind.CRON_JOB else "apps"
+            if not await _allowed(self._client, group, f"{kind.lower()}s", None):
+                return False
+        return True
+
+    def _reconcile(self) -> None:
+        spaces: set[str | None] = {None} if self._cluster else {*self._wanted}
+        wanted = {(kind, space) for kind in WorkloadKind for space in spaces}
+        for kind, space in wanted - self._streams.keys():
+            where = f"{kind}s in {space or 'all namespaces'}"
+            self._streams[kind, space] = asyncio.create_task(self._follow(kind, space), name=f"watch {where}")
+        for place in self._streams.keys() - wanted:
+            self._streams.pop(place).cancel()
+
+    async def _follow(self, kind: WorkloadKind, namespace: str | None) -> None:
+        pause, version = 1.0, ""
+        path, query = paths.workloads(kind, namespace), {"labelSelector": CONSENTING}
+        while True:
+            try:
+                if not version:
+                    listed = await self._client.list(path, query)
+                    version = listed.resource_version
+                    self._relisted(kind, namespace, listed.items)
+                async for event, body in self._client.watch(path, query, resource_version=version):
+                    version = body["metadata"]["resourceVersion"]
+                    pause = 1.0
+                    if event in ("ADDED", "MODIFIED"):
+                        self._take(body)
+                    elif event == "DELETED":
+                        self._drop((kind, body["metadata"]["namespace"], body["metadata"]["name"]))
+            except ApiFailure as failure:
+                version = ""
+                if failure.status in (403, 404):
+                    told = {"kind": str(kind), "where": namespace, "why": failure.message}
+                    _log.debug("workloads cannot be watched", extra=told)
+                    if namespace is None:  # the right was taken away: from now on one stream per namespace
+                        self._cluster = False
+                        asyncio.get_running_loop().call_soon(self._reconcile)  # which ends this very task
+                    await asyncio.sleep(self._jitter(self._denied_retry))
+                else:
+                    await asyncio.sleep(self._jitter(max(pause, failure.retry_after or 0.0)))
+                    pause = min(pause * 2, 60.0)
+
+    def _relisted(self, kind: WorkloadKind, namespace: str | None, items: list[dict[str, Any]]) -> None:
+        present = {(kind, item["metadata"]["namespace"], item["metadata"]["name"]) for item in items}
+        for item in items:
+            self._take(item)
+        for place in [one for one in self._seen if one[0] == kind and namespace in (None, one[1])]:
+            if place not in present:
+                self._drop(place)
+
+    def _take(self, body: dict[str, Any]) -> None:
+        meta = body["metadata"]
+        facts = workload_facts.workload(body, "")
+        place = (facts.kind, meta["namespace"], facts.name)
+        listed = facts.annotations.get(names.RESOURCES, "").split(",")
+        named = frozenset(name.strip() for name in listed) - {""}
+        # The spec (generation), the consent, and how the rollout stands.
+        digest = (facts.uid, facts.generation, facts.labels, named, facts.rolled, facts.failed, facts.deleting)
+        before, earlier = self._seen.get(place, (None, frozenset[str]()))
+        self._seen[place] = (digest, named)
+        if digest != before:
+            self._tell(place[1], named | earlier)
+
+    def _drop(self, place: tuple[str, str, str]) -> None:
+        _, named = self._seen.pop(place, (None, frozenset[str]()))
+        self._tell(place[1], named)
+
+    def _tell(self, namespace: str, resources: frozenset[str]) -> None:
+        for name in sorted(resources):
+            self._wake(Key(namespace, name))
+
+
+async def _allowed(client: KubeClient, group: str, resource: str, namespace: str | None) -> bool:
+    """Whether these may be listed and watched there (None: everywhere)."""
+    for verb in ("list", "watch"):
+        attributes = {"group": group, "resource": resource, "verb": verb, "namespace": namespace or ""}
+        body = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectAccessReview",
+            "spec": {"resourceAttributes": attributes},
+        }
+        try:
+            review = await client.create(paths.access_reviews(), body, fenced=False)
+        except ApiFailure:
+            return False
+        if not (review.get("status") or {}).get("allowed"):
+            return False
+    return True

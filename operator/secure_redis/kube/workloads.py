@@ -35,29 +35,26 @@ class Workloads:
         self._enabled = enabled
 
     async def find(
-        self, owner: Envelope, entries: Iterable[Workload], known: Iterable[Place] = (), *, thorough: bool = False
+        self, owner: Envelope, entries: Iterable[Workload], named: Iterable[Place] = (), *, thorough: bool = False
     ) -> tuple[WorkloadFacts, ...] | Unknown:
-        """What `entries` name, or select among those that consent; and those of `known` that still hold our injection.
+        """The workloads that are `named`, those that `entries` select, each once, sorted by kind and name.
 
         `thorough`: also every consenting workload that holds an injection of this resource, whoever remembers it.
-        Sorted by kind and name, each once. One that is not there is left out.
+        One that is not there is left out.
         """
         if not self._enabled:
             return no_rights(owner.key.namespace)
-        entries = tuple(entries)
+        selected = {(entry.kind, selector_of(entry.selector)) for entry in entries if entry.selector is not None}
         found: dict[Place, WorkloadFacts] = {}
         try:
-            for kind, selector in _selections(entries, thorough):
-                for facts in await self._list(owner, kind, selector):
-                    # Selected by nobody: only looked at for what is ours in it.
-                    if selector != CONSENTING or facts.owned.anything or _plain(entries, kind):
-                        found[facts.kind, facts.name] = facts
-            named = {(str(entry.kind), entry.name) for entry in entries if entry.name is not None}
-            for place in sorted(named | set(known)):
-                if place in found:
-                    continue
-                one = await self._get(owner, *place)
-                if one is not None and (place in named or one.owned.anything):
+            for kind, selector in sorted(selected):
+                found |= {(facts.kind, facts.name): facts for facts in await self._list(owner, kind, selector)}
+            for kind in sorted(set(WorkloadKind) - {kind for kind, one in selected if one == CONSENTING}):
+                if thorough:
+                    listed = await self._list(owner, kind, CONSENTING)
+                    found |= {(facts.kind, facts.name): facts for facts in listed if facts.owned.anything}
+            for place in sorted(set(named) - found.keys()):
+                if (one := await self._get(owner, *place)) is not None:
                     found[place] = one
         except ApiFailure as failure:
             return failures.workloads_unreadable(failure, owner.key.namespace, "the workloads")
@@ -175,24 +172,6 @@ def no_rights(namespace: str) -> Unknown:
         f"the operator has no rights on workloads in namespace {namespace!r}: install the chart with "
         "workloads.enabled=true",
         permanent=True,
-    )
-
-
-def _selections(entries: tuple[Workload, ...], thorough: bool) -> list[tuple[WorkloadKind, str]]:
-    """Kind and selector of each list that is needed, each once; the plain one of a kind has all others in it."""
-    wanted = {(entry.kind, selector_of(entry.selector)) for entry in entries if entry.selector is not None}
-    plain = {kind for kind, selector in wanted if selector == CONSENTING} | (set(WorkloadKind) if thorough else set())
-    lists = {(kind, selector) for kind, selector in wanted if kind not in plain or selector == CONSENTING}
-    if thorough:
-        lists = wanted | {(kind, CONSENTING) for kind in WorkloadKind}
-    return sorted(lists)
-
-
-def _plain(entries: tuple[Workload, ...], kind: WorkloadKind) -> bool:
-    """Whether an entry selects everything of this kind that consents."""
-    return any(
-        entry.kind == kind and entry.selector is not None and selector_of(entry.selector) == CONSENTING
-        for entry in entries
     )
 
 

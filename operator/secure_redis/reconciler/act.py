@@ -22,16 +22,20 @@ from secure_redis.domain.actions import (
     DeleteSecret,
     Done,
     Failed,
+    InjectWorkload,
     Outcome,
     PutFirewallRule,
     ReleaseSecret,
+    ReleaseWorkload,
     RemoveFinalizer,
     StoreKey,
     UpdateCache,
+    WorkloadAction,
 )
 from secure_redis.domain.observation import Identity, NamespaceIdentity, Observation, OperatorIdentity, Unknown
 from secure_redis.kube.resources import Resources
 from secure_redis.kube.secrets import Secrets
+from secure_redis.kube.workloads import Workloads
 from secure_redis.telemetry.audit import Auditor
 
 
@@ -43,6 +47,7 @@ class Actor:
         *,
         resources: Resources,
         secrets: Secrets,
+        workloads: Workloads,
         caches: Caches,
         inventory: Inventory,
         vaults: Vaults,
@@ -51,6 +56,7 @@ class Actor:
     ) -> None:
         self._resources = resources
         self._secrets = secrets
+        self._workloads = workloads
         self._caches = caches
         self._inventory = inventory
         self._vaults = vaults
@@ -118,6 +124,10 @@ class Actor:
                 return await self._secrets.release(resource, action)
             case DeleteSecret():
                 return await self._secrets.delete(resource.key.namespace, action)
+            case InjectWorkload():
+                return await self._workloads.inject(resource, action)
+            case ReleaseWorkload():
+                return await self._workloads.release(resource, action)
             case _:
                 raise TypeError(f"no hand for {type(action).__name__}")
         return written if isinstance(written, Unknown) else None
@@ -150,6 +160,8 @@ def _target(resource: SecureRedisCache, action: Action) -> str:
     match action:
         case CreateSecret(name=name) | ApplySecret(name=name) | ReleaseSecret(name=name) | DeleteSecret(name=name):
             return f"Secret {resource.key.namespace}/{name}"
+        case WorkloadAction(kind=kind, name=name):
+            return f"{kind} {resource.key.namespace}/{name}"
         case StoreKey(vault=vault, secret_name=name):
             return f"{vault}/secrets/{name}"
         case _:
@@ -171,6 +183,8 @@ def _fields(action: Action) -> tuple[str, ...]:
             return (f"firewallRules/{rule.name}",)
         case DeleteFirewallRule(name=name):
             return (f"firewallRules/{name}",)
+        case WorkloadAction(apply=apply, strategic=strategic):
+            return (*(("annotations", "volumes") if apply else ()), *(("env", "volumeMounts") if strategic else ()))
         case StoreKey(tags=tags):
             return ("value", *(f"tags.{name}" for name in sorted(tags)))
         case _:

@@ -14,7 +14,7 @@ from secure_redis.api.resource_id import CacheID, Service
 from secure_redis.azure.cache import Caches
 from secure_redis.azure.inventory import Inventory
 from secure_redis.azure.vault import Vaults
-from secure_redis.domain import intent, proof
+from secure_redis.domain import intent, proof, rollout
 from secure_redis.domain.creation import was_seen
 from secure_redis.domain.grants import GrantPolicy, Power, Refusal, VaultTarget, refuse, resolve_identity
 from secure_redis.domain.normalise import is_busy
@@ -38,6 +38,7 @@ from secure_redis.domain.observation import (
 from secure_redis.kube.accounts import ServiceAccounts
 from secure_redis.kube.namespaces import Namespaces
 from secure_redis.kube.secrets import Secrets
+from secure_redis.kube.workloads import Workloads
 
 
 class Authenticate(Protocol):
@@ -64,6 +65,8 @@ class Memory:
     firewall: tuple[Identity, tuple[FirewallRuleFacts, ...], float] | None = None
     failed: tuple[int, OperationFacts] | None = None  # generation whose write Azure accepted and then failed
     direct: bool = False  # something was written: read past the inventory until Azure is at rest
+    # The generation for which every consenting workload was looked through for injections that nobody remembers.
+    searched: int | None = None
 
 
 class Observer:
@@ -81,6 +84,7 @@ class Observer:
         accounts: ServiceAccounts,
         namespaces: Namespaces,
         secrets: Secrets,
+        workloads: Workloads,
         now: Callable[[], datetime],
         monotonic: Callable[[], float],
     ) -> None:
@@ -93,6 +97,7 @@ class Observer:
         self._accounts = accounts
         self._namespaces = namespaces
         self._secrets = secrets
+        self._workloads = workloads
         self._now = now
         self._monotonic = monotonic
 
@@ -103,7 +108,7 @@ class Observer:
         )
         leaving = resource.deleting
         if leaving and (seen.namespace_terminating or not _azure_matters(resource)):
-            return seen if seen.namespace_terminating else await self._with_secrets(resource, seen)
+            return seen if seen.namespace_terminating else await self._with_kubernetes(resource, seen, memory)
         if resource.cache.service is not Service.REDIS:
             return replace(
                 seen,
@@ -116,11 +121,11 @@ class Observer:
         identity = await self._identity(resource)
         seen = replace(seen, identity=identity)
         if isinstance(identity, Unknown):
-            return await self._with_secrets(resource, seen)
+            return await self._with_kubernetes(resource, seen, memory)
         seen = await self._with_cache(resource, seen, identity, memory)
         if not leaving:
             seen = await self._with_credential(resource, seen, identity, memory)
-        return await self._with_secrets(resource, seen)
+        return await self._with_kubernetes(resource, seen, memory)
 
     # --- identity ---------------------------------------------------------------------------------------------------
 
@@ -246,6 +251,29 @@ class Observer:
 
     # --- Kubernetes -------------------------------------------------------------------------------------------------
 
+    async def _with_kubernetes(self, resource: SecureRedisCache, seen: Observation, memory: Memory) -> Observation:
+        return await self._with_workloads(resource, await self._with_secrets(resource, seen), memory)
+
+    async def _with_workloads(self, resource: SecureRedisCache, seen: Observation, memory: Memory) -> Observation:
+        """Workloads only where some are listed or were injected; pods only while something is not current."""
+        kept = resource.deleting and resource.spec.connection.deletion_policy is DeletionPolicy.RETAIN
+        if kept or not rollout.wants_workloads(resource):
+            return seen
+        entries = () if resource.deleting else resource.spec.workloads
+        found = await self._workloads.find(
+            resource,
+            entries,
+            rollout.named(resource),
+            thorough=resource.deleting or memory.searched != resource.generation,
+        )
+        if isinstance(found, Unknown):
+            return replace(seen, workloads=found)
+        memory.searched = resource.generation
+        at = {(facts.kind, facts.name): facts for facts in found}
+        wanted = rollout.pods_wanted(resource, found, _published_version(resource, seen))
+        pods = {place: await self._workloads.pods(resource, at[place]) for place in wanted}
+        return replace(seen, workloads=found, pods=pods)
+
     async def _with_secrets(self, resource: SecureRedisCache, seen: Observation) -> Observation:
         if resource.spec.authentication is None and resource.status.binding is None:
             return seen
@@ -267,6 +295,12 @@ class Observer:
         if isinstance(earlier, Unknown):
             return earlier
         return () if earlier is None else (earlier,)
+
+
+def _published_version(resource: SecureRedisCache, seen: Observation) -> str | None:
+    """The Key Vault version that our Secret holds."""
+    ours = isinstance(seen.secret, SecretFacts) and seen.secret.owner_uid == resource.uid
+    return seen.secret.annotations.get(names.SECRET_VERSION) if ours and isinstance(seen.secret, SecretFacts) else None
 
 
 def _azure_matters(resource: SecureRedisCache) -> bool:

@@ -87,6 +87,7 @@ class WorkloadAction(Action):
     strategic: Mapping[str, Any]
     rehearsal: Mapping[str, Any]
     strategic_first: bool = False
+    generation: int = 0  # as it was read: while it is this one, a newer resourceVersion is only a newer status
 
 
 @dataclass(frozen=True, slots=True)

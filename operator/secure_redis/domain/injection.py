@@ -66,6 +66,7 @@ def inject(
         name=facts.name,
         uid=facts.uid,
         resource_version=facts.resource_version,
+        generation=facts.generation,
         apply=apply,
         strategic=strategic,
         rehearsal=_rehearsal(facts, changes, annotation, volume, secret_name if entry.mounts else None),
@@ -86,6 +87,7 @@ def release(resource: SecureRedisCache, facts: WorkloadFacts) -> ReleaseWorkload
         name=facts.name,
         uid=facts.uid,
         resource_version=facts.resource_version,
+        generation=facts.generation,
         apply=_apply(resource.key, facts, {}, {}) if held_by_apply else {},
         strategic=_strategic(facts, changes),
         rehearsal=_rehearsal(

@@ -5,6 +5,7 @@ containers' env and mounts: applied, those would fail the sync of a manifest tha
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
@@ -119,7 +120,9 @@ class Workloads:
         path = paths.workload(action.kind, owner.key.namespace, action.name)
         head = {"apiVersion": _API_VERSIONS[WorkloadKind(action.kind)], "kind": action.kind}
 
-        async def patch(kind: PatchKind, body: Body, version: str, *, dry_run: bool = False) -> dict[str, Any]:
+        at = _At(action.resource_version, action.generation)
+
+        async def send(kind: PatchKind, body: Body, version: str, dry_run: bool) -> dict[str, Any]:
             metadata = {"name": action.name, "uid": action.uid, "resourceVersion": version}
             return await self._client.patch(
                 path,
@@ -130,39 +133,49 @@ class Workloads:
                 strict=True,
             )
 
+        async def patch(kind: PatchKind, body: Body, *, dry_run: bool = False) -> None:
+            written = await self._at_generation(path, at, partial(send, kind, body, dry_run=dry_run))
+            if not dry_run:
+                at.version, at.generation = written["metadata"]["resourceVersion"], written["metadata"]["generation"]
+
         if action.rehearsal:
-            await patch("strategic", action.rehearsal, action.resource_version, dry_run=True)
+            await patch("strategic", action.rehearsal, dry_run=True)
         writes: list[tuple[PatchKind, Body]] = [("apply", action.apply), ("strategic", action.strategic)]
         if action.strategic_first:
             writes.reverse()
-        if action.apply and not action.strategic_first:
+        elif action.apply:
             # Whom it conflicts with is told before anything is written.
-            await patch("apply", action.apply, action.resource_version, dry_run=True)
-        written: dict[str, Any] | None = None
+            await patch("apply", action.apply, dry_run=True)
         for kind, body in writes:
-            if not body:
-                continue
-            if written is None:
-                written = await patch(kind, body, action.resource_version)
-            else:
-                written = await self._then(path, written, partial(patch, kind, body))
+            if body:
+                await patch(kind, body)
 
-    async def _then(
-        self, path: str, written: dict[str, Any], patch: Callable[[str], Awaitable[dict[str, Any]]]
+    async def _at_generation(
+        self, path: str, at: "_At", send: Callable[[str], Awaitable[dict[str, Any]]]
     ) -> dict[str, Any]:
-        """The second write, on the spec that the first one left: the controller has touched the status by then."""
-        version, generation = written["metadata"]["resourceVersion"], written["metadata"]["generation"]
-        for _ in range(_TRIES - 1):
+        """Send with the resourceVersion as precondition; where only the status moved on since, once more with the new.
+
+        Controllers write the status at any time. A changed spec is another thing: what was planned may be wrong now.
+        """
+        for _ in range(_TRIES):
             try:
-                return await patch(version)
+                return await send(at.version)
             except ApiFailure as failure:
                 if failure.status != 409 or failures.replaced(failure) or failures.field_conflict(failure):
                     raise
                 meta = (await self._client.get(path))["metadata"]
-                if meta["generation"] != generation:
-                    raise  # somebody else changed the spec: what was planned may not be right any more
-                version = meta["resourceVersion"]
-        return await patch(version)
+                if meta["generation"] != at.generation:
+                    raise
+                at.version = meta["resourceVersion"]
+        return await send(at.version)
+
+
+@dataclass(slots=True)
+class _At:
+    """The version of a workload that the next write is for."""
+
+    version: str
+    generation: int
 
 
 def no_rights(namespace: str) -> Unknown:

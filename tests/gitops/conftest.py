@@ -1,0 +1,5 @@
+"""The fixtures of the rooms of `kube/`: the injection here is done by them, under the chart's rights."""
+
+from tests.integration.operator_rooms.conftest import bound, client, kubeconfig, make, roles
+
+__all__ = ["bound", "client", "kubeconfig", "make", "roles"]

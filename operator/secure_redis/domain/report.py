@@ -19,6 +19,7 @@ from secure_redis.api.status import (
     LastHandled,
     PendingStatus,
     Status,
+    WorkloadStatus,
     merge_conditions,
 )
 from secure_redis.domain.actions import (
@@ -30,10 +31,12 @@ from secure_redis.domain.actions import (
     Failed,
     Outcome,
     ReleaseSecret,
+    WorkloadAction,
 )
 from secure_redis.domain.assess import Assessment
 from secure_redis.domain.intent import PERMANENT_RETRY_SECONDS, Plan, rfc3339
 from secure_redis.domain.observation import CacheFacts, Observation, SecretFacts, Unknown, VaultSecretFacts
+from secure_redis.domain.rollout import after
 from secure_redis.domain.verdicts import FALSE, TRUE, UNKNOWN, Verdict, verdicts
 
 
@@ -83,9 +86,12 @@ def report(
 ) -> Report:
     """Compose what the world is told after one pass."""
     outcomes = tuple(outcomes)
-    said = verdicts(resource, seen, means, plan, outcomes)
-    failures = [outcome for outcome in outcomes if isinstance(outcome, Failed)]
+    workloads = _workloads(resource, plan, outcomes)
+    said = verdicts(resource, seen, means, plan, outcomes, workloads)
+    # A workload that refuses is told of, and holds up nothing else.
+    failures = [o for o in outcomes if isinstance(o, Failed) and not isinstance(o.action, WorkloadAction)]
     status = _status(resource, seen, means, plan, said, outcomes)
+    status = status.model_copy(update={"workloads": workloads})
     unknowns = [u for u in (seen.identity, seen.cache, seen.vault, seen.secret) if isinstance(u, Unknown)]
     troubles: list[Failed | Unknown] = [*failures, *unknowns]
     waits = [trouble.retry_after for trouble in troubles if trouble.retry_after is not None]
@@ -177,7 +183,7 @@ def _status(
     return Status(
         observed_generation=resource.generation,
         conditions=merge_conditions(before.conditions, conditions, at),
-        binding=_binding(resource, outcomes) if published else before.binding,
+        binding=_binding(resource, plan, outcomes) if published else before.binding,
         cache=_cache(facts, means) if facts is not None else before.cache,
         compliance=_compliance(means) if means.compliance is not None else before.compliance,
         drift=tuple(_drift_entries(before.drift, means, at)) if means.drift is not None else before.drift,
@@ -189,8 +195,16 @@ def _status(
     )
 
 
-def _binding(resource: SecureRedisCache, outcomes: tuple[Outcome, ...]) -> Binding | None:
+def _workloads(resource: SecureRedisCache, plan: Plan, outcomes: tuple[Outcome, ...]) -> tuple[WorkloadStatus, ...]:
+    if plan.rollout is None:
+        return resource.status.workloads
+    return after(resource, plan.rollout, outcomes)
+
+
+def _binding(resource: SecureRedisCache, plan: Plan, outcomes: tuple[Outcome, ...]) -> Binding | None:
     """The published Secret; an earlier one stays named until it was parted with, so that it is not forgotten."""
+    if resource.status.binding is not None and plan.rollout is not None and not plan.rollout.moved:
+        return resource.status.binding
     parted = [o for o in outcomes if isinstance(o.action, ReleaseSecret | DeleteSecret)]
     if any(isinstance(outcome, Failed) for outcome in parted):
         return resource.status.binding

@@ -4,13 +4,24 @@ from dataclasses import dataclass
 
 from secure_redis.api.reasons import REASONS, ConditionType, Reason
 from secure_redis.api.resource import Mode, SecureRedisCache
-from secure_redis.domain.actions import ApplySecret, AzureAction, CreateSecret, Failed, Outcome, StoreKey
+from secure_redis.api.status import WorkloadStatus
+from secure_redis.domain.actions import (
+    ApplySecret,
+    AzureAction,
+    CreateSecret,
+    Failed,
+    Outcome,
+    StoreKey,
+    WorkloadAction,
+)
 from secure_redis.domain.assess import Assessment
 from secure_redis.domain.connection import differs
 from secure_redis.domain.grants import Refusal
 from secure_redis.domain.intent import Plan
 from secure_redis.domain.normalise import is_busy, is_dead, same_word, tls_version
 from secure_redis.domain.observation import CacheAbsent, CacheFacts, Observation, SecretFacts, Unknown
+from secure_redis.domain.rollout import Rollout
+from secure_redis.domain.rollout import told as sentence
 from secure_redis.domain.rules import Severity
 
 TRUE, FALSE, UNKNOWN = "True", "False", "Unknown"
@@ -27,9 +38,19 @@ class Verdict:
 
 
 def verdicts(
-    resource: SecureRedisCache, seen: Observation, means: Assessment, plan: Plan, outcomes: tuple[Outcome, ...]
+    resource: SecureRedisCache,
+    seen: Observation,
+    means: Assessment,
+    plan: Plan,
+    outcomes: tuple[Outcome, ...],
+    told_workloads: tuple[WorkloadStatus, ...] = (),
 ) -> dict[ConditionType, Verdict]:
-    """All conditions; what is absent when normal (Reconciling, Stalled) or was not asked for is left out."""
+    """All conditions; what is absent when normal (Reconciling, Stalled) or was not asked for is left out.
+
+    `told_workloads`: `status.workloads` as it is to be written.
+    """
+    # A workload that refuses says nothing about the cache, the key or the Secret.
+    outcomes = tuple(outcome for outcome in outcomes if not isinstance(outcome.action, WorkloadAction))
     failures = [outcome for outcome in outcomes if isinstance(outcome, Failed)]
     available = _available(resource, seen, plan, failures)
     credentials = _credentials(resource, seen, means, plan, outcomes, available)
@@ -42,6 +63,9 @@ def verdicts(
     }
     if credentials is not None:
         said[ConditionType.CREDENTIALS_SYNCED] = credentials
+    workloads = _workloads(plan.rollout, told_workloads)
+    if workloads is not None:
+        said[ConditionType.WORKLOADS_CURRENT] = workloads
     stalled = _stalled(plan, failures, available, credentials)
     progress = _progress(plan)
     if stalled is not None:
@@ -280,6 +304,28 @@ _PASSING = frozenset(
     }
 )
 _BARS_READY = frozenset({Reason.OWNED_BY_ANOTHER, Reason.NOT_GRANTED, Reason.CACHE_GONE})
+
+
+def _workloads(rollout: Rollout | None, told: tuple[WorkloadStatus, ...]) -> Verdict | None:
+    """None: nothing was asked for, and nothing is left of it."""
+    if rollout is None or (rollout.unread is None and not told):
+        return None
+    if rollout.unread is not None:
+        return Verdict(UNKNOWN, rollout.unread.reason, rollout.unread.message)
+    # A selector that matches nothing (yet) leaves nothing behind.
+    behind = [one for one in told if one.reason is not None and (one.name or one.reason != Reason.TARGET_NOT_FOUND)]
+    behind.sort(key=lambda one: _GRAVITY.get(one.reason or "", 1))
+    well = len(told) - len(behind)
+    if not behind:
+        return Verdict(
+            TRUE, Reason.WORKLOADS_CURRENT, f"{well} workloads, and each of their pods holds the current key"
+        )
+    more = f"; and {len(behind) - 1} more" if len(behind) > 1 else ""
+    text = f"{well} of {len(told)} are current; {sentence(behind[0])}{more}"
+    return Verdict(FALSE, Reason(behind[0].reason or ""), text)
+
+
+_GRAVITY: dict[str, int] = {Reason.ROLLOUT_FAILED: 0, Reason.ROLLOUT_DEADLINE: 0, Reason.ROLLING_OUT: 2}
 
 
 def _progress(plan: Plan) -> Verdict | None:

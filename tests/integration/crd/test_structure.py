@@ -11,14 +11,17 @@ import yaml
 
 from secure_redis.api import names
 from secure_redis.api.reasons import ConditionType, Reason
-from secure_redis.api.resource import Access, DeletionPolicy, DriftClass, Mode
+from secure_redis.api.resource import Access, DeletionPolicy, DriftClass, Mode, Restart, WorkloadKind
 from secure_redis.api.resource_id import Service
 from secure_redis.api.status import MESSAGE_LIMIT
 from secure_redis.domain.connection import STANDARD_KEYS
 from secure_redis.domain.drift import MOST_ENTRIES
 from secure_redis.domain.observation import Slot
 from secure_redis.domain.ownership import Ownership
+from secure_redis.domain.rollout import MOST_STATUSES
 from secure_redis.domain.rules import Severity
+from secure_redis.domain.targets import LISTED_PODS
+from secure_redis.domain.targets import MESSAGE_LIMIT as WORKLOAD_MESSAGE_LIMIT
 
 ROOT = Path(__file__).parents[3]
 CORPUS = Path(__file__).parent
@@ -66,6 +69,8 @@ def node(path: str) -> dict[str, Any]:
         (".spec.connection.deletionPolicy", DeletionPolicy),
         (".spec.authentication.keyVault.access", Access),
         (".spec.drift.correct[]", DriftClass),
+        (".spec.workloads[].kind", WorkloadKind),
+        (".spec.workloads[].restart", Restart),
         (".status.drift[].class", DriftClass),
         (".status.cache.ownership", Ownership),
     ],
@@ -79,6 +84,7 @@ def test_words_are_those_of_the_code(path: str, words: type[StrEnum]) -> None:
     [
         (".status.conditions[].type", ConditionType),
         (".status.conditions[].reason", Reason),
+        (".status.workloads[].reason", Reason),
         (".status.compliance.findings[].severity", Severity),
         (".status.cache.service", Service),
         (".status.credential.slot", Slot),
@@ -94,6 +100,14 @@ def test_the_longest_the_code_reports_fits() -> None:
     assert node(".status.conditions[].message")["maxLength"] >= MESSAGE_LIMIT
     assert node(".status.conditions")["maxItems"] >= len(ConditionType)
     assert node(".status.drift")["maxItems"] >= MOST_ENTRIES
+    assert node(".status.workloads")["maxItems"] >= MOST_STATUSES
+    assert node(".status.workloads[].message")["maxLength"] >= WORKLOAD_MESSAGE_LIMIT
+    assert node(".status.workloads[].stalePods.names")["maxItems"] >= LISTED_PODS
+
+
+def test_env_takes_the_keys_that_the_secret_has() -> None:
+    (rule,) = [one["rule"] for one in node(".spec")["x-kubernetes-validations"] if "env takes" in one["message"]]
+    assert all(f"'{key}'" in rule for key in STANDARD_KEYS)
 
 
 def test_further_keys_repeat_standard_ones_and_replace_none() -> None:

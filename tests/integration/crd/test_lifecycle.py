@@ -47,7 +47,11 @@ def test_defaults_are_the_safe_ones(api: Api) -> None:
         "mode": "Validate",
         "transport": {"minimumTLSVersion": "1.2"},
         "network": {"publicAccess": "Disabled"},
-        "authentication": {"type": "AccessKey", "keyVault": {**KEY_VAULT, "access": "Read"}},
+        "authentication": {
+            "type": "AccessKey",
+            "keyVault": {**KEY_VAULT, "access": "Read"},
+            "rotation": {"maxConcurrentWorkloads": 1, "deadlineMinutes": 30},
+        },
         "connection": {"database": 0, "deletionPolicy": "Retain"},
         "drift": {"correct": [], "intervalSeconds": 300},
         "deletionPolicy": "Retain",

@@ -1,0 +1,399 @@
+"""The running operator and real rollouts: injected, followed in waves, stopped by a failure, released again."""
+
+import base64
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from sandbox.api import Api
+from sandbox.chart.install import OPERATOR, install
+from sandbox.chart.render import RELEASE_NAMESPACE
+from sandbox.cli.supervisor import start_pods
+from sandbox.cluster import AuditEvent, Cluster
+from sandbox.controlplane import ControlPlane
+from sandbox.names import HostsFile
+from sandbox.waiting import wait_for
+from sandbox.world import Team, World
+from secure_redis.api import names
+from tests.conftest import HOSTS  # noqa: F401 - the made-up names resolve through it
+from tests.controlplane import install_crds
+from tests.integration.operator.conftest import INTERVALS
+from tests.integration.operator.support import Case, release
+from tests.kube import Kube
+
+Document = dict[str, Any]
+SECONDS = 60.0
+USER = f"system:serviceaccount:{RELEASE_NAMESPACE}:{OPERATOR}"
+CLIENT = "sandbox.test/redis-client:1"
+SLEEP = "sandbox.test/sleep:1"
+URL = {"env": [{"name": "REDIS_URL", "key": "uri"}]}
+# Named in the tests below by the resource that is injected.
+STRATEGIC = "application/strategic-merge-patch+json"
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory, hosts: Any, domain: str) -> Iterator[World]:
+    """A world of its own: other tests' charts give the operator no rights on workloads, and pods run here."""
+    with ControlPlane(tmp_path_factory.mktemp("plane")) as plane:
+        install_crds(Kube(plane.cluster.kubeconfig))
+        running = World(tmp_path_factory.mktemp("world"), plane.cluster, hosts=hosts, domain=f"pods.{domain}")
+        running.settings = {"intervals": INTERVALS, "workloads": {"enabled": True}}
+        running.start()
+        install(Api(plane.cluster), {"workloads": {"enabled": True}})
+        pods = start_pods(tmp_path_factory.mktemp("pods"), plane.cluster, HostsFile(hosts).path, ca(running))
+        try:
+            running.start_operator()
+            yield running
+            if running.operator is not None:
+                running.operator.check()
+            pods.check()
+        finally:
+            running.stop()
+            pods.terminate()
+
+
+def ca(world: World) -> Any:
+    return world.control.endpoints.ca_file
+
+
+@pytest.fixture
+def team(world: World) -> Iterator[Team]:
+    made = world.team()
+    yield made
+    for kind in ("Deployment", "StatefulSet", "DaemonSet", "CronJob"):
+        world.api.call("DELETE", path(kind, made.namespace)).must()
+    release(world, made)
+
+
+@pytest.fixture
+def case(world: World, team: Team) -> Case:
+    return Case(world, team)
+
+
+# --- words ----------------------------------------------------------------------------------------------------------
+
+
+def path(kind: str, namespace: str, name: str = "") -> str:
+    group = "batch/v1" if kind == "CronJob" else "apps/v1"
+    return f"/apis/{group}/namespaces/{namespace}/{kind.lower()}s" + (f"/{name}" if name else "")
+
+
+class Target:
+    """One workload of the team that consents to the case's resource."""
+
+    def __init__(
+        self, case: Case, name: str = "web", kind: str = "Deployment", *, consents: bool = True, **pods: Any
+    ) -> None:
+        self.case, self.name, self.kind = case, name, kind
+        labels = {"app": name}
+        container = {"name": "main", "image": pods.pop("image", SLEEP), "env": [{"name": "MODE", "value": "calm"}]}
+        spec: Document = {"containers": [container], "terminationGracePeriodSeconds": 1}
+        spec["automountServiceAccountToken"] = False
+        template = {"metadata": {"labels": labels}, "spec": spec}
+        metadata: Document = {"name": name, "namespace": case.team.namespace, "labels": {"tier": "shop"}}
+        if consents:
+            metadata["labels"][names.INJECT] = "true"
+            metadata["annotations"] = {names.RESOURCES: case.cache}
+        body: Document = {"selector": {"matchLabels": labels}, "template": template, **pods}
+        if kind in ("Deployment", "StatefulSet"):
+            body.setdefault("replicas", 1)
+        if kind == "StatefulSet":
+            body["serviceName"] = name
+        if kind == "CronJob":
+            spec["restartPolicy"] = "Never"
+            body = {"schedule": "0 3 1 1 *", "jobTemplate": {"spec": {"template": template}}}
+        version = "batch/v1" if kind == "CronJob" else "apps/v1"
+        document = {"apiVersion": version, "kind": kind, "metadata": metadata, "spec": body}
+        self.made = case.world.api.create(document).must()
+
+    @property
+    def path(self) -> str:
+        return path(self.kind, self.case.team.namespace, self.name)
+
+    def now(self) -> Document:
+        return self.case.world.api.get(self.path).must()
+
+    def template(self, body: Document | None = None) -> Document:
+        spec = (body or self.now())["spec"]
+        found: Document = spec["jobTemplate"]["spec"]["template"] if self.kind == "CronJob" else spec["template"]
+        return found
+
+    def patch(self, body: Document) -> None:
+        self.case.world.api.call("PATCH", self.path, body, kind=STRATEGIC).must()
+
+    def version(self, body: Document | None = None) -> str | None:
+        annotations = self.template(body)["metadata"].get("annotations", {})
+        found: str | None = annotations.get(names.version_annotation(self.case.cache))
+        return found
+
+    def rolled(self, body: Document | None = None) -> bool:
+        body = body or self.now()
+        status, wanted = body.get("status", {}), body["spec"].get("replicas", 1)
+        seen = status.get("observedGeneration") == body["metadata"]["generation"]
+        counts = [status.get(name, 0) for name in ("replicas", "updatedReplicas", "availableReplicas")]
+        return bool(seen and counts == [wanted] * 3)
+
+    def pods(self) -> list[Document]:
+        space = self.case.team.namespace
+        found: list[Document] = self.case.world.api.get(
+            f"/api/v1/namespaces/{space}/pods?labelSelector=app%3D{self.name}"
+        ).must()["items"]
+        return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
+
+    def until_rolled(self) -> None:
+        wait_for(self.rolled, SECONDS, f"{self.name} to be rolled out")
+
+    def entry(self, **form: Any) -> Document:
+        return {"id": self.name, "kind": self.kind, "name": self.name, **(form or URL)}
+
+    def status(self) -> Document:
+        found = [one for one in self.case.status.get("workloads", []) if one.get("name") == self.name]
+        assert len(found) == 1, self.case.status.get("workloads")
+        return dict(found[0])
+
+    def until(self, reason: str) -> str:
+        """Wait until the status says this of it; its message."""
+
+        def said() -> bool:
+            listed = self.case.status.get("workloads", [])
+            return any(one.get("name") == self.name and one.get("reason") == reason for one in listed)
+
+        try:
+            wait_for(said, SECONDS, f"{reason} of {self.name}")
+        except TimeoutError as error:
+            raise TimeoutError(f"{error}; it is {self.case.status.get('workloads')}") from None
+        return str(self.status().get("message", ""))
+
+
+def current(case: Case) -> None:
+    case.until("WorkloadsCurrent", "True", timeout=SECONDS)
+
+
+def rotate(case: Case) -> str:
+    """Somebody stores the cache's other key; the version. It is published when this returns."""
+    held = case.values()["password"]
+    version = case.store(case.keys["Secondary" if held == case.keys["Primary"] else "Primary"])
+
+    def published() -> bool:
+        case.poke()
+        return case.values()["password"] != held
+
+    wait_for(published, SECONDS, "the new key to be published", interval=0.3)
+    return version
+
+
+def workload_writes(cluster: Cluster, since: int, namespace: str) -> list[AuditEvent]:
+    return cluster.audit_events(
+        since=since,
+        user=USER,
+        where=lambda event: event.is_write and event.group in ("apps", "batch") and event.namespace == namespace,
+    )
+
+
+# --- tests ----------------------------------------------------------------------------------------------------------
+
+
+def test_pods_get_the_key_and_a_new_one_reaches_them(case: Case) -> None:
+    web = Target(case, "web", image=CLIENT, replicas=2)
+    case.published(workloads=[web.entry()])
+    current(case)
+    web.until_rolled()
+    first = web.version()
+    assert first == case.status["credential"]["keyVaultVersion"]
+    assert web.status()["injected"] is True
+    assert "reason" not in web.status()
+    for pod in web.pods():
+        answers(case, pod)
+    second = rotate(case)
+    current(case)
+    assert web.version() == second != first
+    assert {pod["metadata"]["annotations"][names.version_annotation(case.cache)] for pod in web.pods()} == {second}
+    for pod in web.pods():
+        answers(case, pod)
+
+
+def answers(case: Case, pod: Document) -> None:
+    """The application in this pod speaks with Redis by the key that it holds."""
+    where = f"/api/v1/namespaces/{case.team.namespace}/pods/{pod['metadata']['name']}/log"
+    wait_for(lambda: "OK" in case.world.cluster.raw_request("GET", where)[1], SECONDS, f"{pod['metadata']['name']}: OK")
+
+
+@pytest.mark.parametrize("kind", ["StatefulSet", "DaemonSet", "CronJob"])
+def test_every_kind_is_injected_and_followed(case: Case, kind: str) -> None:
+    target = Target(case, kind.lower(), kind)
+    case.published(workloads=[{"id": "one", "kind": kind, "name": target.name}])
+    current(case)
+    assert target.version() == case.status["credential"]["keyVaultVersion"]
+    main = target.template()["spec"]["containers"][0]
+    assert main["volumeMounts"] == [
+        {"name": names.volume_name(case.cache), "mountPath": f"/bindings/{case.cache}", "readOnly": True}
+    ]
+    version = rotate(case)
+    current(case)
+    assert target.version() == version
+
+
+def test_one_after_the_other(case: Case) -> None:
+    targets = [Target(case, f"w{number}", replicas=2) for number in range(3)]
+    case.published(workloads=[target.entry() for target in targets])
+    current(case)
+    version = rotate(case)
+
+    def moved() -> bool:
+        bodies = [target.now() for target in targets]
+        under_way = [
+            target.name
+            for target, body in zip(targets, bodies, strict=True)
+            if target.version(body) == version and not target.rolled(body)
+        ]
+        assert len(under_way) <= 1, f"{under_way} roll out at once"
+        return all(target.version(body) == version for target, body in zip(targets, bodies, strict=True))
+
+    wait_for(moved, SECONDS, "all to be moved")
+    current(case)
+
+
+def test_a_failed_rollout_stops_the_others_until_it_is_repaired(case: Case) -> None:
+    first = Target(case, "a-first", progressDeadlineSeconds=3)
+    second = Target(case, "b-second")
+    case.published(workloads=[first.entry(), second.entry()])
+    current(case)
+    before = second.version()
+    first.patch({"spec": {"paused": True}})
+    broken = {"containers": [{"name": "main", "image": "sandbox.test/none:1"}]}
+    first.patch({"spec": {"template": {"spec": broken}}})  # it fails with whatever starts next
+    case.change(authentication={"rotation": {"deadlineMinutes": 1}})
+    first.patch({"spec": {"paused": False}})
+    version = rotate(case)
+    case.until("WorkloadsCurrent", "False", "RolloutFailed", timeout=SECONDS)
+    assert "ProgressDeadlineExceeded" in first.until("RolloutFailed")
+    assert first.status()["stalePods"]["count"] >= 1
+    case.poke()
+    assert second.version() == before, "nothing further is moved"
+    assert case.condition("Ready")[0] == "True", "the Secret is good"
+    first.patch({"spec": {"template": {"spec": {"containers": [{"name": "main", "image": SLEEP}]}}}})
+    current(case)
+    assert (first.version(), second.version()) == (version, version)
+
+
+def test_an_entry_that_goes_is_released(case: Case) -> None:
+    web = Target(case)
+    case.published(workloads=[web.entry()])
+    current(case)
+    web.until_rolled()
+    case.change(workloads=None)
+    wait_for(lambda: web.now()["spec"] == web.made["spec"], SECONDS, "the injection to be gone")
+    wait_for(lambda: not case.status.get("workloads"), SECONDS, "the status to forget it")
+    assert case.secret() is not None
+
+
+def test_consent_that_is_withdrawn_releases(case: Case) -> None:
+    web = Target(case)
+    case.published(workloads=[web.entry()])
+    current(case)
+    web.patch({"metadata": {"annotations": {names.RESOURCES: "another"}}})
+    wait_for(lambda: web.now()["spec"] == web.made["spec"], SECONDS, "the injection to be gone")
+    assert names.RESOURCES in web.until("TargetNotConsenting")
+    web.patch({"metadata": {"annotations": {names.RESOURCES: f"another, {case.cache}"}}})
+    current(case)
+
+
+def test_without_consent_nothing_is_touched(case: Case) -> None:
+    web = Target(case, consents=False)
+    case.published(workloads=[web.entry()])
+    assert "does not consent" in web.until("TargetNotConsenting")
+    assert web.now()["spec"] == web.made["spec"]
+    assert case.condition("Ready")[0] == "True"
+
+
+def test_a_foreign_env_entry_is_a_conflict(case: Case) -> None:
+    web = Target(case)
+    case.published(workloads=[web.entry(env=[{"name": "MODE", "key": "uri"}])])
+    assert "'MODE'" in web.until("TargetConflict")
+    assert web.now()["spec"] == web.made["spec"]
+
+
+def test_a_new_workload_is_picked_up_by_its_labels(case: Case) -> None:
+    selector = {"matchLabels": {"tier": "shop"}}
+    case.published(workloads=[{"id": "all", "kind": "Deployment", "selector": selector, **URL}])
+    web = Target(case)
+    other = Target(case, "other", consents=False)
+    wait_for(lambda: web.version() is not None, 20, "the new workload to be injected")
+    current(case)
+    assert other.now()["spec"] == other.made["spec"]
+
+
+def test_what_somebody_removes_is_put_back(case: Case) -> None:
+    web = Target(case)
+    case.published(workloads=[web.entry()])
+    current(case)
+    gone = [{"name": "REDIS_URL", "$patch": "delete"}]
+    web.patch({"spec": {"template": {"spec": {"containers": [{"name": "main", "env": gone}]}}}})
+
+    def back() -> bool:
+        return any(one["name"] == "REDIS_URL" for one in web.template()["spec"]["containers"][0]["env"])
+
+    wait_for(back, 20, "the env entry to be back")
+    current(case)
+
+
+def test_deleted_with_its_secret_only_when_nobody_uses_it(case: Case) -> None:
+    web = Target(case, replicas=2)
+    case.published(workloads=[web.entry()], connection={"deletionPolicy": "Delete"})
+    current(case)
+    web.until_rolled()
+    case.delete()
+
+    def gone() -> bool:
+        if case.secret() is not None:
+            return False
+        holding = [pod["metadata"]["name"] for pod in web.pods() if "REDIS_URL" in str(pod["spec"])]
+        assert not holding, f"the Secret went while {holding} used it"
+        return True
+
+    wait_for(gone, SECONDS, "the Secret to be gone")
+    case.world.await_gone(case.document)
+    assert web.now()["spec"] == web.made["spec"]
+
+
+def test_deleted_with_retain_everything_stays_and_a_new_one_takes_over(case: Case) -> None:
+    web = Target(case)
+    case.published(workloads=[web.entry()])
+    current(case)
+    web.until_rolled()
+    before = web.now()
+    document = copy.deepcopy(case.document)
+    case.delete()
+    case.world.await_gone(case.document)
+    assert web.now()["metadata"]["generation"] == before["metadata"]["generation"]
+    assert case.secret() is not None
+    case.world.apply(document)
+    current(case)
+    assert web.now()["metadata"]["generation"] == before["metadata"]["generation"], "nothing was restarted"
+
+
+def test_at_rest_nothing_is_written(case: Case) -> None:
+    targets = [Target(case, f"w{number}", kind) for number, kind in enumerate(("Deployment", "StatefulSet", "CronJob"))]
+    case.published(workloads=[{"id": target.name, "kind": target.kind, "name": target.name} for target in targets])
+    current(case)
+    for target in targets[:2]:
+        target.until_rolled()
+    case.poke()
+    mark = case.world.cluster.audit_mark()
+    before = [target.now()["metadata"]["generation"] for target in targets]
+    for _ in range(3):
+        case.poke()
+    assert workload_writes(case.world.cluster, mark, case.team.namespace) == []
+    assert [target.now()["metadata"]["generation"] for target in targets] == before
+
+
+def test_values_never_reach_a_workload(case: Case) -> None:
+    web = Target(case)
+    case.published(workloads=[web.entry()])
+    current(case)
+    text = str(web.now())
+    for key in case.keys.values():
+        assert key not in text
+        assert base64.b64encode(key.encode()).decode() not in text

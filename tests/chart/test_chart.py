@@ -83,6 +83,22 @@ def test_secrets_need_not_be_watched() -> None:
     }
 
 
+def test_workloads_are_for_those_who_switch_them_on() -> None:
+    documents = render({"workloads": {"enabled": True}})
+    more = powers(pick(documents, "ClusterRole", "secure-redis-namespace")) - namespace_powers("Namespace")
+    kinds_of = (("apps", "deployments"), ("apps", "statefulsets"), ("apps", "daemonsets"), ("batch", "cronjobs"))
+    assert more == {
+        *((group, plural, verb) for group, plural in kinds_of for verb in ("get", "list", "watch", "patch")),
+        ("", "pods", "list"),
+    }
+    policy = pick(documents, "ValidatingAdmissionPolicy", "secure-redis-operator-workload-changes")
+    assert policy["spec"]["failurePolicy"] == "Fail"
+    assert pick(documents, "ValidatingAdmissionPolicyBinding", policy["metadata"]["name"])
+    text = yaml.safe_dump(policy, width=10_000)
+    for name in (names.VOLUME_PREFIX, names.SERVICE_BINDING_ROOT, names.version_annotation("")):
+        assert name.removesuffix("version") in text
+
+
 def test_no_role_uses_a_wildcard(plain: list[Document]) -> None:
     roles = [doc for doc in plain if doc["kind"] in {"ClusterRole", "Role"}]
     assert roles

@@ -168,6 +168,7 @@ class WorkloadWatches:
         self._wake = wake
         self._enabled = enabled
         self._cluster = cluster_wide
+        self._started = False
         self._denied_retry = denied_retry
         self._jitter = jitter
         self._wanted: set[str] = set()
@@ -179,13 +180,19 @@ class WorkloadWatches:
         if not self._enabled:
             return
         self._cluster = self._cluster and await self._everywhere()
+        self._started = True
         self._reconcile()
 
     def set_namespaces(self, namespaces: set[str]) -> None:
         """The namespaces that have resources: streams start and stop with them."""
         self._wanted = set(namespaces)
-        if self._enabled:
+        if self._started:
             self._reconcile()
+
+    @property
+    def everywhere(self) -> bool:
+        """Whether the streams serve the whole cluster."""
+        return self._cluster
 
     async def stop(self) -> None:
         """End all streams."""

@@ -21,7 +21,7 @@ from secure_redis.domain.observation import (
 )
 from secure_redis.domain.ownership import Ownership
 from secure_redis.domain.publishing import part_with
-from secure_redis.domain.rollout import Rollout, roll, wants_workloads
+from secure_redis.domain.rollout import Rollout, reason_of, roll, wants_workloads
 from secure_redis.domain.rollout import told as sentence
 
 
@@ -71,7 +71,7 @@ def _letting_go(rollout: Rollout) -> Plan:
         return Plan(refused=(rollout.unread,), rollout=rollout, next_look=rollout.next_look)
     held = next((one for one in rollout.statuses if one.reason not in {None, Reason.ROLLING_OUT}), None)
     rolling = rollout.rolling
-    refused = (Refusal(Reason(held.reason), f"the Secret stays: {sentence(held)}"),) if held and held.reason else ()
+    refused = (Refusal(reason_of(held), f"the Secret stays: {sentence(held)}"),) if held is not None else ()
     waiting = Refusal(Reason.ROLLING_OUT, f"the Secret stays: {sentence(rolling)}") if rolling else None
     return Plan(actions=rollout.actions, refused=refused, waiting=waiting, rollout=rollout, next_look=rollout.next_look)
 

@@ -60,6 +60,14 @@ def told(status: WorkloadStatus) -> str:
     return f"{where}: {status.message}"
 
 
+def reason_of(status: WorkloadStatus) -> Reason:
+    """Why a workload is not current; a word of another version of the operator is not known."""
+    try:
+        return Reason(status.reason or "")
+    except ValueError:
+        return Reason.UNKNOWN
+
+
 def wants_workloads(resource: SecureRedisCache) -> bool:
     """Whether workloads have to be read for this resource at all."""
     return bool(resource.spec.workloads or resource.status.workloads)
@@ -157,8 +165,7 @@ def _wave(looked: list[Told], limit: int, now: datetime, writes: bool) -> Rollou
     return Rollout(
         actions=tuple(one.action for one in todo if one.action is not None),
         statuses=tuple(sorted(statuses, key=lambda one: one.reason is None)[:MOST_STATUSES]),
-        # What waits to be injected for the first time holds nothing; what is injected now soon does.
-        moved=not any(one.holds or id(one) in chosen for one in looked),
+        moved=not any(one.holds for one in looked),
         next_look=_next_look(statuses),
     )
 

@@ -20,7 +20,7 @@ from secure_redis.domain.grants import Refusal
 from secure_redis.domain.intent import Plan
 from secure_redis.domain.normalise import is_busy, is_dead, same_word, tls_version
 from secure_redis.domain.observation import CacheAbsent, CacheFacts, Observation, SecretFacts, Unknown
-from secure_redis.domain.rollout import Rollout
+from secure_redis.domain.rollout import Rollout, reason_of
 from secure_redis.domain.rollout import told as sentence
 from secure_redis.domain.rules import Severity
 
@@ -322,7 +322,7 @@ def _workloads(rollout: Rollout | None, told: tuple[WorkloadStatus, ...]) -> Ver
         )
     more = f"; and {len(behind) - 1} more" if len(behind) > 1 else ""
     text = f"{well} of {len(told)} are current; {sentence(behind[0])}{more}"
-    return Verdict(FALSE, Reason(behind[0].reason or ""), text)
+    return Verdict(FALSE, reason_of(behind[0]), text)
 
 
 _GRAVITY: dict[str, int] = {Reason.ROLLOUT_FAILED: 0, Reason.ROLLOUT_DEADLINE: 0, Reason.ROLLING_OUT: 2}

@@ -230,7 +230,7 @@ def test_a_removed_entry_leaves_no_trace() -> None:
 
 def test_consumers_move_before_the_former_secret_goes() -> None:
     res, facts = settled()
-    before = world(facts, res=res).secret
+    before = published(res, seen())
     spec = {**SPEC, "connection": {"secretName": "renamed"}}
     renamed = resource(spec, status=res.status.document())
     former = (before,)

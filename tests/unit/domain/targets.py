@@ -49,7 +49,7 @@ def workload(name: str = "checkout", **changes: Any) -> WorkloadFacts:
     return replace(plain, **changes)
 
 
-def done(facts: WorkloadFacts, action: WorkloadAction, at: datetime = NOW, *, manager: str = "orders") -> WorkloadFacts:
+def done(facts: WorkloadFacts, action: WorkloadAction, at: datetime = NOW) -> WorkloadFacts:
     """The workload as the API server has it after an action: a small model of apply and strategic merge."""
     annotations, volumes = dict(facts.template_annotations), dict(facts.volumes)
     owned_volumes = set(facts.owned.volumes)
@@ -96,7 +96,6 @@ def done(facts: WorkloadFacts, action: WorkloadAction, at: datetime = NOW, *, ma
         )
     missing = {of for one in containers.values() for of, _ in one.mounts} - volumes.keys()
     assert not missing, f"mounts without a volume: {missing}"
-    del manager
     return replace(
         facts,
         template_annotations=annotations,
@@ -140,4 +139,4 @@ def released(facts: WorkloadFacts, action: WorkloadAction | None) -> WorkloadFac
 
 def pods(version: str | None, count: int = 3, *, started: datetime = NOW - timedelta(hours=1)) -> tuple[PodFacts, ...]:
     """Pods that were started for a version."""
-    return tuple(PodFacts(f"pod-{version}-{i}"[-20:], version, started) for i in range(count))
+    return tuple(PodFacts(f"pod-{(version or 'none')[:4]}-{i}", version, started) for i in range(count))

@@ -70,10 +70,9 @@ def _rollout(
         return None
     known = means.credential.data
     version = published_version(resource, seen, means)
-    # An outage does not hide how far a rollout has come, and begins none.
-    outage = known is None and version is not None
     keys = known.data.keys() if known is not None else None
-    return roll(resource, seen, version, keys=keys, writes=writes and not outage, publishing=publishing)
+    # Without a proven key (an outage, a contradiction) a rollout is followed, and none begins. A release needs no key.
+    return roll(resource, seen, version, keys=keys, writes=writes, proven=known is not None, publishing=publishing)
 
 
 def _on_fresh_sight(wanted: Plan, seen: Observation) -> Plan:

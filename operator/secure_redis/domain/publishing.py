@@ -69,17 +69,15 @@ def foreign_secret(resource: SecureRedisCache, secret: SecretFacts) -> str:
 
 
 def published_version(resource: SecureRedisCache, seen: Observation, means: Assessment) -> str | None:
-    """The Key Vault version that the Secret holds; None where it is not known to be what it must be.
+    """The Key Vault version that the Secret holds; None where it is not what it must be.
 
-    While only an outage hides the credential, it is what the Secret itself says.
+    While it is not known what it must hold, it is what the Secret itself says: enough to follow, not to begin.
     """
     secret, wanted = seen.secret, means.credential.data
     if not isinstance(secret, SecretFacts) or secret.deleting or secret.owner_uid != resource.uid:
         return None
     if wanted is None:
-        why = means.credential.refused
-        known_bad = why is not None and not (isinstance(why, Unknown) and not why.permanent)
-        return None if known_bad else secret.annotations.get(names.SECRET_VERSION)
+        return secret.annotations.get(names.SECRET_VERSION)
     return None if differs(secret, wanted) else wanted.annotations.get(names.SECRET_VERSION)
 
 

@@ -108,13 +108,15 @@ def roll(
     *,
     keys: Collection[str] | None = None,
     writes: bool = True,
+    proven: bool = True,
     publishing: bool = False,
 ) -> Rollout:
     """Decide one pass over the workloads.
 
     `version`: of the key that the Secret holds; None: no good Secret is known, so nothing is injected. `keys`: those
-    that the Secret holds. `writes` False: nothing is injected, moved or released. `publishing`: this pass writes the
-    Secret, so everything must be looked at again.
+    that the Secret holds. `writes` False: nothing is injected, moved or released. `proven` False: nothing is injected
+    or moved, because that key is not known to be live. `publishing`: this pass writes the Secret, so everything must be
+    looked at again.
     """
     if isinstance(seen.workloads, NotRead):
         waiting = Refusal(Reason.PENDING, "the workloads were not read yet") if wants_workloads(resource) else None
@@ -123,7 +125,7 @@ def roll(
         why = Refusal(seen.workloads.reason, seen.workloads.message)
         return Rollout(statuses=resource.status.workloads, unread=why, moved=False, next_look=HUMAN_SECONDS)
     looked = Look(resource, seen, version, keys, publishing).all(seen.workloads)
-    return _wave(looked, rotation(resource).max_concurrent_workloads, seen.now, writes)
+    return _wave(looked, rotation(resource).max_concurrent_workloads, seen.now, writes, proven)
 
 
 def after(resource: SecureRedisCache, rollout: Rollout, outcomes: Iterable[Outcome]) -> tuple[WorkloadStatus, ...]:
@@ -151,17 +153,23 @@ def after(resource: SecureRedisCache, rollout: Rollout, outcomes: Iterable[Outco
 # --- the wave -------------------------------------------------------------------------------------------------------
 
 
-def _wave(looked: list[Told], limit: int, now: datetime, writes: bool) -> Rollout:
+def _wave(looked: list[Told], limit: int, now: datetime, writes: bool, proven: bool) -> Rollout:
     """Which of the possible actions are done in this pass."""
     running = any(one.running for one in looked)
     stopped = next((one.status for one in looked if one.failed), None)
     todo: list[Told] = []
     if writes:
-        todo = [one for one in looked if one.action is not None and not one.restarts]
+        able = [one for one in looked if proven or isinstance(one.action, ReleaseWorkload)]
+        todo = [one for one in able if one.action is not None and not one.restarts]
         if not running:
-            todo += _turn([one for one in looked if one.restarts], limit, now, stopped is not None)
+            todo += _turn([one for one in able if one.restarts], limit, now, stopped is not None)
     chosen = {id(one) for one in todo}
-    statuses = [_acting(one) if id(one) in chosen else _waiting(one, stopped, running, writes) for one in looked]
+    statuses = [
+        _acting(one)
+        if id(one) in chosen
+        else _waiting(one, stopped, running, writes and (proven or isinstance(one.action, ReleaseWorkload)))
+        for one in looked
+    ]
     return Rollout(
         actions=tuple(one.action for one in todo if one.action is not None),
         statuses=tuple(sorted(statuses, key=lambda one: one.reason is None)[:MOST_STATUSES]),
@@ -193,7 +201,7 @@ def _waiting(one: Told, stopped: WorkloadStatus | None, running: bool, writes: b
     if one.action is None or status.reason != Reason.ROLLING_OUT:
         return status  # nothing to do, or refused before: then that is told until it succeeds
     if not writes:
-        why = "when it is known that the Secret is current and writes are not paused"
+        why = "once its key is known to be live and writes are not paused"
     elif stopped is not None and not one.first:
         why = f"once the rollout of {stopped.kind} {stopped.name!r} is repaired"
     else:

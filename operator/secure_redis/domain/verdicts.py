@@ -315,7 +315,7 @@ def _workloads(rollout: Rollout | None, told: tuple[WorkloadStatus, ...]) -> Ver
     # A selector that matches nothing (yet) leaves nothing behind.
     behind = [one for one in told if one.reason is not None and (one.name or one.reason != Reason.TARGET_NOT_FOUND)]
     behind.sort(key=lambda one: _GRAVITY.get(one.reason or "", 1))
-    well = len(told) - len(behind)
+    well = sum(one.reason is None for one in told)
     if not behind:
         return Verdict(
             TRUE, Reason.WORKLOADS_CURRENT, f"{well} workloads, and each of their pods holds the current key"

@@ -225,6 +225,20 @@ def test_a_removed_entry_leaves_no_trace() -> None:
     assert said(told) is None
 
 
+def test_an_outage_keeps_no_removed_entry_in_a_workload() -> None:
+    res, facts = settled()
+    res = replace(res, spec=res.spec.model_copy(update={"workloads": ()}))
+    assert kinds(planned(res, world(facts, res=res, vault=DOWN)).actions) == [ReleaseWorkload]
+
+
+def test_a_selector_that_matches_nothing_yet_leaves_nothing_behind() -> None:
+    res = resource({**SPEC, "workloads": [{"id": "all", "kind": "Deployment", "selector": {}}]})
+    told = reported(res, world(res=res))
+    assert said(told) == ("True", "WorkloadsCurrent")
+    assert [one.reason for one in told.status.workloads] == ["TargetNotFound"]
+    assert told.next_look == 300.0
+
+
 # --- another Secret name --------------------------------------------------------------------------------------------
 
 

@@ -360,6 +360,17 @@ def test_a_container_that_git_renamed_is_injected_anew() -> None:
     assert clean.strategic == {}, "a patch that names a container that is gone would make one"
 
 
+def test_a_mount_of_our_volume_that_somebody_else_made_is_theirs() -> None:
+    first = done(workload(), action(workload(), mountPath="/a"))
+    (app, init) = first.containers
+    theirs = replace(first, containers=(replace(app, mounts=(*app.mounts, (MANAGED, "/theirs"))), init))
+    assert planned(theirs, mountPath="/a") is None
+    clean = release(ORDERS, theirs)
+    assert clean is not None
+    (container,) = clean.strategic["spec"]["template"]["spec"]["containers"]
+    assert container["volumeMounts"] == [{"$patch": "delete", "mountPath": "/a"}]
+
+
 # --- two resources --------------------------------------------------------------------------------------------------
 
 

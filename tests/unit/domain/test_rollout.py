@@ -11,7 +11,7 @@ from secure_redis.api.reasons import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.status import StalePods
 from secure_redis.domain.actions import Done, Failed, InjectWorkload, ReleaseWorkload
-from secure_redis.domain.observation import NOT_READ, Observation, PodFacts, Unknown, WorkloadFacts
+from secure_redis.domain.observation import NOT_READ, Observation, Owned, PodFacts, Unknown, WorkloadFacts
 from secure_redis.domain.rollout import (
     HUMAN_SECONDS,
     ROLLING_SECONDS,
@@ -387,10 +387,9 @@ def test_two_entries_for_one_workload_the_first_has_it() -> None:
     assert {one.id: one.reason for one in found.statuses} == {"checkout": "RollingOut", "all": "TargetConflict"}
     res, facts = with_status(res, found), replace(done(workload(), found.actions[0]), rolled=True)
     observed = replace(seen(facts), pods={("Deployment", "checkout"): pods(V1)})
-    assert {one.id: one.reason for one in roll(res, observed, V1).statuses} == {
-        "checkout": None,
-        "all": "TargetConflict",
-    }
+    found = roll(res, observed, V1)
+    assert [(one.id, one.reason) for one in found.statuses] == [("all", "TargetConflict"), ("checkout", None)]
+    assert pods_wanted(with_status(res, found), (facts,), V1) == (), "what is told of the second is not of the first"
 
 
 def test_a_conflict_leaves_the_others_to_go_on() -> None:
@@ -463,6 +462,33 @@ def test_a_failed_release_holds_up_no_move() -> None:
     a = replace(released(a, action), failed="ProgressDeadlineExceeded")
     found = roll(res, seen(a, b, held={"a": pods(V1)}), V2)
     assert (acts(found), told(found)["a"]) == (["+b"], (False, "RolloutFailed"))
+
+
+def test_a_release_that_never_ends_is_told_after_the_deadline() -> None:
+    (a,) = everything(consumer(ALL), A)
+    (action,) = roll(consumer(status=current_status(a)), seen(a), V1).actions
+    a = released(a, action)
+    a = replace(a, owned=replace(a.owned, applied=None))  # with the last of ours goes our entry in managedFields
+    for minutes, reason in ((29, "RollingOut"), (31, "RolloutDeadline")):
+        since = (NOW - timedelta(minutes=minutes)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        condition = {"type": "WorkloadsCurrent", "status": "False", "reason": "RollingOut", "lastTransitionTime": since}
+        res = consumer(status={**current_status(a, reason="RollingOut"), "conditions": [condition]})
+        assert told(roll(res, seen(a, held={"a": pods(V1)}), V1)) == {"a": (False, reason)}
+
+
+def test_an_annotation_that_somebody_took_over_is_not_waited_for() -> None:
+    (a,) = everything(consumer(ALL), A)
+    res = consumer(status=current_status(a))
+    theirs = replace(a, owned=Owned())
+    assert roll(res, seen(theirs, held={"a": pods(V1)}), V1).moved
+
+
+def test_an_object_of_the_same_name_is_looked_at_anew() -> None:
+    (a,) = everything(consumer(ALL), A)
+    res = consumer(ALL, status=current_status(a))
+    again = replace(a, uid="another")
+    assert pods_wanted(res, (again,), V1) == (("Deployment", "a"),)
+    assert told(roll(res, seen(again, held={"a": pods(None)}), V1)) == {"a": (True, "RollingOut")}
 
 
 def test_a_workload_that_is_gone_is_forgotten() -> None:

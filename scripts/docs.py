@@ -14,7 +14,8 @@ import yaml
 
 from secure_redis.api import names
 from secure_redis.api.conditions import CONDITIONS, EVENT_ONLY
-from secure_redis.api.reasons import REASONS, ConditionType, Reason
+from secure_redis.api.reason_texts import REASONS
+from secure_redis.api.reasons import ConditionType, Reason
 from secure_redis.domain.rules import RULES
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -83,7 +84,7 @@ def reason_page(reason: Reason) -> str:
     text = REASONS[reason]
     on = [kind for kind in ConditionType if reason in CONDITIONS[kind].reasons]
     lines = [
-        *_head(f"Reason `{reason}`", "operator/secure_redis/api/reasons.py"),
+        *_head(f"Reason `{reason}`", "operator/secure_redis/api/reason_texts.py"),
         _text(text.meaning),
         "",
         "## What to do",
@@ -116,7 +117,7 @@ def conditions_index() -> str:
 def reasons_index() -> str:
     """All reasons on one page, in the alphabet's order."""
     lines = [
-        *_head("Reasons", "operator/secure_redis/api/reasons.py"),
+        *_head("Reasons", "operator/secure_redis/api/reason_texts.py"),
         "Stalled: no retry mends it, somebody has to act.",
         "",
         "| reason | Stalled | meaning |",

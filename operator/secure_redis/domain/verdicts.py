@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from secure_redis.api.reasons import REASONS, ConditionType, Reason
+from secure_redis.api.reason_texts import REASONS
+from secure_redis.api.reasons import ConditionType, Reason
 from secure_redis.api.resource import Mode, SecureRedisCache
 from secure_redis.api.status import WorkloadStatus
 from secure_redis.domain.actions import (

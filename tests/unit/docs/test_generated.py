@@ -6,7 +6,8 @@ import pytest
 
 from scripts import docs
 from secure_redis.api.conditions import CONDITIONS, EVENT_ONLY
-from secure_redis.api.reasons import REASONS, WANTED, ConditionType, Reason
+from secure_redis.api.reason_texts import REASONS, WANTED
+from secure_redis.api.reasons import ConditionType, Reason
 
 DOCS = docs.ROOT / "docs"
 CODE = docs.ROOT / "operator" / "secure_redis"

@@ -22,7 +22,7 @@ _numbers = itertools.count()
 
 
 def template() -> Document:
-    main = {
+    main: Document = {
         "name": "main",
         "image": "shop.test/app:1",
         "command": ["serve"],
@@ -31,7 +31,7 @@ def template() -> Document:
         "volumeMounts": [{"name": "scratch", "mountPath": "/scratch"}],
     }
     first = {"name": "first", "image": "shop.test/first:1", "command": ["prepare"]}
-    spec = {
+    spec: Document = {
         "serviceAccountName": "other",
         "containers": [main, {"name": "side", "image": "shop.test/side:1"}],
         "initContainers": [first],
@@ -43,11 +43,11 @@ def template() -> Document:
 def workload(kind: str, space: str = NAMESPACE) -> Document:
     name = f"w-{next(_numbers)}"
     metadata = {"name": name, "namespace": space, "labels": {"team": "shop"}, "annotations": {"shop.test/a": "b"}}
-    pods = {"selector": {"matchLabels": {"app": "x"}}, "template": template()}
+    pods: Document = {"selector": {"matchLabels": {"app": "x"}}, "template": template()}
     if kind == "CronJob":
         inner = template()
         inner["spec"]["restartPolicy"] = "Never"
-        jobs = {"metadata": {"labels": {"job": "j"}}, "spec": {"template": inner}}
+        jobs: Document = {"metadata": {"labels": {"job": "j"}}, "spec": {"template": inner}}
         return {
             "apiVersion": "batch/v1",
             "kind": kind,

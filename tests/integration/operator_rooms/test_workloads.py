@@ -1,109 +1,42 @@
 """Injection on a real API server: what is ours arrives and leaves, and everything else stays byte for byte."""
 
 import copy
-import itertools
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from sandbox.api import Api
-from sandbox.chart.install import install
-from sandbox.cluster import Cluster
-from sandbox.waiting import wait_for_async
 from secure_redis.api import names
 from secure_redis.api.reasons import Reason
-from secure_redis.api.resource import Key, SecureRedisCache, Workload
+from secure_redis.api.resource import SecureRedisCache
 from secure_redis.domain import injection
 from secure_redis.domain.actions import InjectWorkload, ReleaseWorkload
 from secure_redis.domain.observation import Unknown, WorkloadFacts
 from secure_redis.kube import workload_facts
-from secure_redis.kube.client import KubeClient, connect
-from secure_redis.kube.watches import WorkloadWatches
+from secure_redis.kube.client import KubeClient
 from secure_redis.kube.workloads import Workloads
+from tests.integration.operator_rooms.workload_support import (
+    KINDS,
+    Document,
+    document,
+    entry,
+    now,
+    pods_of,
+    spec_of,
+    template,
+    workloads_on,
+)
 from tests.kube import Kube
 
-Document = dict[str, Any]
-KINDS = ("Deployment", "StatefulSet", "DaemonSet", "CronJob")
-_numbers = itertools.count()
-BOTH = {"containers": ["main"], "initContainers": ["first"], "env": [{"name": "REDIS_URI", "key": "uri"}]}
+__all__ = ["workloads_on"]
 
-
-@pytest.fixture(scope="module", autouse=True)
-def workloads_on(roles: None, control_plane: Cluster) -> None:
-    install(Api(control_plane), {"namespaces": ["rooms"], "workloads": {"enabled": True}})
+BOTH: Document = {"containers": ["main"], "initContainers": ["first"], "env": [{"name": "REDIS_URI", "key": "uri"}]}
 
 
 @pytest.fixture
-async def workloads(client: KubeClient, bound: str) -> Workloads:
+async def workloads(client: KubeClient) -> Workloads:
     return Workloads(client)
-
-
-def template(kind: str) -> Document:
-    main = {
-        "name": "main",
-        "image": "shop.test/app:1",
-        "env": [{"name": "MODE", "value": "calm"}, {"name": "SEEN", "value": "in $(MODE) mode"}],
-        "volumeMounts": [{"name": "scratch", "mountPath": "/scratch"}],
-        "ports": [{"containerPort": 80}],
-    }
-    spec: Document = {
-        "containers": [main, {"name": "side", "image": "shop.test/side:1"}],
-        "initContainers": [{"name": "first", "image": "shop.test/first:1"}],
-        "volumes": [{"name": "scratch", "emptyDir": {}}],
-    }
-    if kind == "CronJob":
-        spec["restartPolicy"] = "Never"
-    return {"metadata": {"labels": {"app": "x"}}, "spec": spec}
-
-
-def document(kind: str, namespace: str, *resources: str, **template_changes: Any) -> Document:
-    metadata: Document = {"name": f"w-{next(_numbers)}", "namespace": namespace}
-    if resources:
-        metadata |= {
-            "labels": {names.INJECT: "true", "team": "shop"},
-            "annotations": {names.RESOURCES: ", ".join(resources)},
-        }
-    pods = template(kind)
-    pods["spec"] |= template_changes
-    if kind == "CronJob":
-        spec: Document = {"schedule": "0 3 1 1 *", "suspend": True, "jobTemplate": {"spec": {"template": pods}}}
-        return {"apiVersion": "batch/v1", "kind": kind, "metadata": metadata, "spec": spec}
-    spec = {"selector": {"matchLabels": {"app": "x"}}, "template": pods}
-    if kind != "DaemonSet":
-        spec["replicas"] = 0
-    if kind == "StatefulSet":
-        spec["serviceName"] = "x"
-    return {"apiVersion": "apps/v1", "kind": kind, "metadata": metadata, "spec": spec}
-
-
-def entry(kind: str, name: str | None = None, **more: Any) -> Workload:
-    return Workload.model_validate({"id": "one", "kind": kind, "name": name, **more})
-
-
-def spec_of(body: Document) -> Document:
-    """What its author wrote, without what controllers write."""
-    body = copy.deepcopy(body)
-    body.pop("status", None)
-    body["metadata"].pop("resourceVersion")
-    for entry in [one for one in body["metadata"]["managedFields"] if one["manager"] == "kube-controller-manager"]:
-        body["metadata"]["managedFields"].remove(entry)
-    body["metadata"].get("annotations", {}).pop("deployment.kubernetes.io/revision", None)
-    return body
-
-
-def now(kube: Kube, made: Document) -> Document:
-    meta = made["metadata"]
-    found = kube.get(made["kind"], meta["name"], meta["namespace"], made["apiVersion"])
-    assert found is not None
-    return found
-
-
-def pods_of(body: Document) -> Document:
-    spec: Document = body["spec"]
-    found: Document = spec["jobTemplate"]["spec"]["template"] if body["kind"] == "CronJob" else spec["template"]
-    return found
 
 
 def without_ours(body: Document, resource: str) -> Document:
@@ -124,8 +57,8 @@ def without_ours(body: Document, resource: str) -> Document:
     spec = pods["spec"]
     spec["volumes"] = [one for one in spec.get("volumes", []) if one["name"] != volume]
     for container in [*spec["containers"], *spec["initContainers"]]:
-        ours = ("REDIS_URI", names.SERVICE_BINDING_ROOT)
-        container["env"] = [one for one in container.get("env", []) if one["name"] not in ours]
+        env = container.get("env", [])
+        container["env"] = [one for one in env if one["name"] not in ("REDIS_URI", names.SERVICE_BINDING_ROOT)]
         container["volumeMounts"] = [one for one in container.get("volumeMounts", []) if one["name"] != volume]
         for field in ("env", "volumeMounts"):
             if not container[field]:
@@ -137,8 +70,7 @@ async def found(workloads: Workloads, owner: SecureRedisCache, made: Document) -
     place = (made["kind"], made["metadata"]["name"])
     answer = await workloads.find(owner, (), [place])
     assert not isinstance(answer, Unknown), answer
-    (facts,) = answer
-    return facts
+    return answer[0]
 
 
 async def injected(
@@ -234,8 +166,8 @@ async def test_two_resources_serve_one_workload_and_leave_singly(
     of_two = await found(workloads, two, made)
     assert of_two.owned.mounts["main"] == {"/bindings/sessions"}
     assert names.version_annotation("sessions") in of_two.template_annotations
-    root = [env for container in of_two.containers for env in container.env if env.name == names.SERVICE_BINDING_ROOT]
-    assert len(root) == 2, "the other one still needs it, in both containers"
+    rooted = [one.name for one in of_two.containers if names.SERVICE_BINDING_ROOT in {env.name for env in one.env}]
+    assert rooted == ["main", "side"], "the other one still needs it"
     release = injection.release(two, of_two)
     assert release is not None
     assert await workloads.release(two, release) is None
@@ -450,68 +382,6 @@ async def test_without_rights_it_says_what_to_do(
     refused = await Workloads(client, enabled=False).find(owner, (), [])
     assert isinstance(refused, Unknown)
     assert refused.reason is Reason.NO_WORKLOAD_RIGHTS
-
-
-class Woken:
-    """Which resources a stream has woken."""
-
-    def __init__(self) -> None:
-        self.keys: list[Key] = []
-
-    def __call__(self, key: Key) -> None:
-        self.keys.append(key)
-
-    async def until(self, *keys: Key) -> None:
-        async def told() -> bool:
-            return set(keys) <= set(self.keys)
-
-        await wait_for_async(told, 20, f"{keys} to be woken; {self.keys} were")
-        self.keys.clear()
-
-
-@pytest.fixture(params=["namespace", "cluster"])
-async def woken(
-    request: pytest.FixtureRequest, client: KubeClient, control_plane: Cluster, bound: str
-) -> AsyncIterator[Woken]:
-    """A stream with the operator's rights in one namespace, or with an administrator's everywhere."""
-    everywhere = request.param == "cluster"
-    opened = KubeClient(await connect(control_plane.kubeconfig)) if everywhere else client
-    told = Woken()
-    watching = WorkloadWatches(opened, told, denied_retry=0.2, jitter=lambda seconds: seconds)
-    watching.set_namespaces({bound})
-    await watching.start()
-    assert watching.everywhere is everywhere
-    yield told
-    await watching.stop()
-    if everywhere:
-        await opened.close()
-
-
-@pytest.mark.parametrize("kind", KINDS)
-async def test_a_consenting_workload_wakes_the_resources_it_names(
-    woken: Woken, kube: Kube, bound: str, kind: str
-) -> None:
-    orders, sessions = Key(bound, "orders"), Key(bound, "sessions")
-    silent = kube.create(document(kind, bound))
-    made = kube.create(document(kind, bound, "orders"))
-    await woken.until(orders)
-
-    def change(patch: Document, target: Document = made) -> None:
-        kube.patch(kind, target["metadata"]["name"], patch, bound, target["apiVersion"])
-
-    change({"metadata": {"annotations": {names.RESOURCES: "sessions"}}})
-    await woken.until(orders, sessions)
-    change({"spec": {"jobTemplate": {"metadata": {"labels": {"a": "b"}}}} if kind == "CronJob" else {"template": {"metadata": {"labels": {"a": "b"}}}}})  # fmt: skip  # noqa: E501
-    await woken.until(sessions)
-    change({"metadata": {"labels": {names.INJECT: None}}})
-    await woken.until(sessions)
-    change({"metadata": {"labels": {names.INJECT: "true"}}})
-    await woken.until(sessions)
-    change({"metadata": {"annotations": {names.RESOURCES: "orders"}, "labels": {"x": "y"}}}, silent)
-    change({"metadata": {"labels": {names.INJECT: "true"}}}, silent)
-    await woken.until(orders)
-    kube.delete(kind, made["metadata"]["name"], bound, made["apiVersion"])
-    await woken.until(sessions)
 
 
 def test_pods_are_told_by_their_controller() -> None:

@@ -54,7 +54,9 @@ def workload(kind: str, space: str = NAMESPACE) -> Document:
             "metadata": metadata,
             "spec": {"schedule": "0 3 1 1 *", "jobTemplate": jobs},
         }
-    more: Document = {"Deployment": {"replicas": 0}, "StatefulSet": {"replicas": 0, "serviceName": "x"}}.get(kind, {})
+    more: Document = {} if kind == "DaemonSet" else {"replicas": 0}
+    if kind == "StatefulSet":
+        more["serviceName"] = "x"
     return {"apiVersion": "apps/v1", "kind": kind, "metadata": metadata, "spec": {**pods, **more}}
 
 

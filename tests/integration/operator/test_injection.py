@@ -3,38 +3,39 @@
 import base64
 import copy
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
 
 import pytest
 
 from sandbox.api import Api
-from sandbox.chart.install import OPERATOR, install
-from sandbox.chart.render import RELEASE_NAMESPACE
+from sandbox.chart.install import install
 from sandbox.cli.supervisor import start_pods
-from sandbox.cluster import AuditEvent, Cluster
 from sandbox.controlplane import ControlPlane
 from sandbox.names import HostsFile
 from sandbox.waiting import wait_for
 from sandbox.world import Team, World
 from secure_redis.api import names
-from tests.conftest import HOSTS  # noqa: F401 - the made-up names resolve through it
 from tests.controlplane import install_crds
 from tests.integration.operator.conftest import INTERVALS
 from tests.integration.operator.support import Case, release
+from tests.integration.operator.workload_support import (
+    SECONDS,
+    SLEEP,
+    URL,
+    Document,
+    Target,
+    current,
+    path,
+    rotate,
+    workload_writes,
+)
 from tests.kube import Kube
 
-Document = dict[str, Any]
-SECONDS = 60.0
-USER = f"system:serviceaccount:{RELEASE_NAMESPACE}:{OPERATOR}"
 CLIENT = "sandbox.test/redis-client:1"
-SLEEP = "sandbox.test/sleep:1"
-URL = {"env": [{"name": "REDIS_URL", "key": "uri"}]}
-# Named in the tests below by the resource that is injected.
-STRATEGIC = "application/strategic-merge-patch+json"
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory, hosts: Any, domain: str) -> Iterator[World]:
+def world(tmp_path_factory: pytest.TempPathFactory, hosts: Path, domain: str) -> Iterator[World]:
     """A world of its own: other tests' charts give the operator no rights on workloads, and pods run here."""
     with ControlPlane(tmp_path_factory.mktemp("plane")) as plane:
         install_crds(Kube(plane.cluster.kubeconfig))
@@ -42,7 +43,9 @@ def world(tmp_path_factory: pytest.TempPathFactory, hosts: Any, domain: str) -> 
         running.settings = {"intervals": INTERVALS, "workloads": {"enabled": True}}
         running.start()
         install(Api(plane.cluster), {"workloads": {"enabled": True}})
-        pods = start_pods(tmp_path_factory.mktemp("pods"), plane.cluster, HostsFile(hosts).path, ca(running))
+        pods = start_pods(
+            tmp_path_factory.mktemp("pods"), plane.cluster, HostsFile(hosts).path, running.control.endpoints.ca_file
+        )
         try:
             running.start_operator()
             yield running
@@ -52,10 +55,6 @@ def world(tmp_path_factory: pytest.TempPathFactory, hosts: Any, domain: str) -> 
         finally:
             running.stop()
             pods.terminate()
-
-
-def ca(world: World) -> Any:
-    return world.control.endpoints.ca_file
 
 
 @pytest.fixture
@@ -70,129 +69,6 @@ def team(world: World) -> Iterator[Team]:
 @pytest.fixture
 def case(world: World, team: Team) -> Case:
     return Case(world, team)
-
-
-# --- words ----------------------------------------------------------------------------------------------------------
-
-
-def path(kind: str, namespace: str, name: str = "") -> str:
-    group = "batch/v1" if kind == "CronJob" else "apps/v1"
-    return f"/apis/{group}/namespaces/{namespace}/{kind.lower()}s" + (f"/{name}" if name else "")
-
-
-class Target:
-    """One workload of the team that consents to the case's resource."""
-
-    def __init__(
-        self, case: Case, name: str = "web", kind: str = "Deployment", *, consents: bool = True, **pods: Any
-    ) -> None:
-        self.case, self.name, self.kind = case, name, kind
-        labels = {"app": name}
-        container = {"name": "main", "image": pods.pop("image", SLEEP), "env": [{"name": "MODE", "value": "calm"}]}
-        spec: Document = {"containers": [container], "terminationGracePeriodSeconds": 1}
-        spec["automountServiceAccountToken"] = False
-        template = {"metadata": {"labels": labels}, "spec": spec}
-        metadata: Document = {"name": name, "namespace": case.team.namespace, "labels": {"tier": "shop"}}
-        if consents:
-            metadata["labels"][names.INJECT] = "true"
-            metadata["annotations"] = {names.RESOURCES: case.cache}
-        body: Document = {"selector": {"matchLabels": labels}, "template": template, **pods}
-        if kind in ("Deployment", "StatefulSet"):
-            body.setdefault("replicas", 1)
-        if kind == "StatefulSet":
-            body["serviceName"] = name
-        if kind == "CronJob":
-            spec["restartPolicy"] = "Never"
-            body = {"schedule": "0 3 1 1 *", "jobTemplate": {"spec": {"template": template}}}
-        version = "batch/v1" if kind == "CronJob" else "apps/v1"
-        document = {"apiVersion": version, "kind": kind, "metadata": metadata, "spec": body}
-        self.made = case.world.api.create(document).must()
-
-    @property
-    def path(self) -> str:
-        return path(self.kind, self.case.team.namespace, self.name)
-
-    def now(self) -> Document:
-        return self.case.world.api.get(self.path).must()
-
-    def template(self, body: Document | None = None) -> Document:
-        spec = (body or self.now())["spec"]
-        found: Document = spec["jobTemplate"]["spec"]["template"] if self.kind == "CronJob" else spec["template"]
-        return found
-
-    def patch(self, body: Document) -> None:
-        self.case.world.api.call("PATCH", self.path, body, kind=STRATEGIC).must()
-
-    def version(self, body: Document | None = None) -> str | None:
-        annotations = self.template(body)["metadata"].get("annotations", {})
-        found: str | None = annotations.get(names.version_annotation(self.case.cache))
-        return found
-
-    def rolled(self, body: Document | None = None) -> bool:
-        body = body or self.now()
-        status, wanted = body.get("status", {}), body["spec"].get("replicas", 1)
-        seen = status.get("observedGeneration") == body["metadata"]["generation"]
-        counts = [status.get(name, 0) for name in ("replicas", "updatedReplicas", "availableReplicas")]
-        return bool(seen and counts == [wanted] * 3)
-
-    def pods(self) -> list[Document]:
-        space = self.case.team.namespace
-        found: list[Document] = self.case.world.api.get(
-            f"/api/v1/namespaces/{space}/pods?labelSelector=app%3D{self.name}"
-        ).must()["items"]
-        return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
-
-    def until_rolled(self) -> None:
-        wait_for(self.rolled, SECONDS, f"{self.name} to be rolled out")
-
-    def entry(self, **form: Any) -> Document:
-        return {"id": self.name, "kind": self.kind, "name": self.name, **(form or URL)}
-
-    def status(self) -> Document:
-        found = [one for one in self.case.status.get("workloads", []) if one.get("name") == self.name]
-        assert len(found) == 1, self.case.status.get("workloads")
-        return dict(found[0])
-
-    def until(self, reason: str) -> str:
-        """Wait until the status says this of it; its message."""
-
-        def said() -> bool:
-            listed = self.case.status.get("workloads", [])
-            return any(one.get("name") == self.name and one.get("reason") == reason for one in listed)
-
-        try:
-            wait_for(said, SECONDS, f"{reason} of {self.name}")
-        except TimeoutError as error:
-            raise TimeoutError(f"{error}; it is {self.case.status.get('workloads')}") from None
-        return str(self.status().get("message", ""))
-
-
-def current(case: Case) -> None:
-    case.until("WorkloadsCurrent", "True", timeout=SECONDS)
-
-
-def rotate(case: Case) -> str:
-    """Somebody stores the cache's other key; the version. It is published when this returns."""
-    held = case.values()["password"]
-    version = case.store(case.keys["Secondary" if held == case.keys["Primary"] else "Primary"])
-
-    def published() -> bool:
-        case.poke()
-        return case.values()["password"] != held
-
-    wait_for(published, SECONDS, "the new key to be published", interval=0.3)
-    return version
-
-
-def workload_writes(cluster: Cluster, since: int, namespace: str) -> list[AuditEvent]:
-    return cluster.audit_events(
-        since=since,
-        user=USER,
-        where=lambda event: event.is_write and event.group in ("apps", "batch") and event.namespace == namespace,
-    )
-
-
-# --- tests ----------------------------------------------------------------------------------------------------------
 
 
 def test_pods_get_the_key_and_a_new_one_reaches_them(case: Case) -> None:
@@ -337,6 +213,27 @@ def test_what_somebody_removes_is_put_back(case: Case) -> None:
 
     wait_for(back, 20, "the env entry to be back")
     current(case)
+
+
+def test_what_replaces_the_workload_as_a_whole_wins_in_the_end(case: Case) -> None:
+    web = Target(case)
+    case.published(workloads=[web.entry()])
+    current(case)
+    git = {**web.made, "metadata": {**web.made["metadata"]}, "status": {}}
+    for name in ("uid", "resourceVersion", "generation", "managedFields", "creationTimestamp"):
+        del git["metadata"][name]
+
+    def given_up() -> bool:
+        if any(one.get("reason") == "TargetReplaced" for one in case.status.get("workloads", [])):
+            return True
+        if web.version() is not None and case.condition("WorkloadsCurrent")[0] == "True":
+            case.world.api.call("PUT", web.path, git).must()  # Argo CD's Replace=true at each sync
+        return False
+
+    wait_for(given_up, SECONDS, "the operator to leave it", interval=0.1)
+    assert web.now()["spec"] == web.made["spec"]
+    case.poke()
+    current(case)  # asked for again: it is put back
 
 
 def test_deleted_with_its_secret_only_when_nobody_uses_it(case: Case) -> None:

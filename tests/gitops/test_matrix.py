@@ -13,8 +13,6 @@ from typing import Any
 
 import pytest
 
-from sandbox.api import Api
-from sandbox.chart.install import install
 from sandbox.cluster import Cluster
 from sandbox.toolchain import kubectl
 from secure_redis.api import names
@@ -30,11 +28,6 @@ Document = dict[str, Any]
 KINDS = ("Deployment", "StatefulSet", "DaemonSet", "CronJob")
 SYNCS = ("client-side", "server-side")
 FORM = {"env": [{"name": "REDIS_URI", "key": "uri"}], "mountPath": "/keys"}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def workloads_on(roles: None, control_plane: Cluster) -> None:
-    install(Api(control_plane), {"namespaces": ["rooms"], "workloads": {"enabled": True}})
 
 
 def manifest(kind: str, namespace: str, resource: str) -> Document:

@@ -1,7 +1,7 @@
 """What the operator's identity may change of workloads: the injection and nothing else, whatever its roles allow."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -72,8 +72,8 @@ def patch(api: Api, document: Document, body: Document, kind: str = STRATEGIC) -
 
 
 @pytest.fixture(scope="module", autouse=True)
-def policy(admin: Api, operator: Api) -> None:
-    """The chart with workloads on, and its policy in force."""
+def policy(admin: Api, operator: Api) -> Iterator[None]:
+    """The chart with workloads on, and its policy in force; afterwards as it was for other modules."""
     install(admin, {"namespaces": [NAMESPACE], "workloads": {"enabled": True}})
     probe = workload("CronJob")  # no controller starts anything
     admin.create(probe).must()
@@ -83,6 +83,9 @@ def policy(admin: Api, operator: Api) -> None:
         return "ValidatingAdmissionPolicy" in patch(operator, probe, body).message
 
     wait_for(refused, 30, "the policy on workload changes to be in force")
+    yield
+    install(admin, {"namespaces": [NAMESPACE]})
+    wait_for(lambda: operator.get(path_of(probe)).status == 403, 30, "the rights on workloads to be gone")
     admin.delete(probe).must()
 
 

@@ -2,13 +2,15 @@
 
 import copy
 import itertools
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from sandbox.api import Api
-from sandbox.chart.install import install
+from sandbox.chart.install import install, operator_of
 from sandbox.cluster import Cluster
+from sandbox.waiting import wait_for
 from secure_redis.api import names
 from secure_redis.api.resource import Workload
 from tests.kube import Kube
@@ -19,9 +21,19 @@ _numbers = itertools.count()
 
 
 @pytest.fixture(scope="module", autouse=True)
-def workloads_on(roles: None, control_plane: Cluster) -> None:
-    """The chart's rights on workloads, whatever an earlier module installed."""
-    install(Api(control_plane), {"namespaces": ["rooms"], "workloads": {"enabled": True}})
+def workloads_on(roles: None, control_plane: Cluster) -> Iterator[None]:
+    """The chart's rights on workloads, for this module only."""
+    api = Api(control_plane)
+    operator = operator_of(api)
+
+    def may() -> bool:
+        return operator.get("/apis/apps/v1/namespaces/rooms/deployments").ok
+
+    install(api, {"namespaces": ["rooms"], "workloads": {"enabled": True}})
+    wait_for(may, 30, "the rights on workloads")
+    yield
+    install(api, {"namespaces": ["rooms"]})
+    wait_for(lambda: not may(), 30, "the rights on workloads to be gone")
 
 
 def template(kind: str) -> Document:

@@ -142,7 +142,9 @@ class Case:
         """Whether the condition is there."""
         return self.world.condition(self.document, kind) is not None
 
-    def heal(self, kind: str = "Ready", status: str = "True", reason: str | None = None, timeout: float = PATIENCE) -> None:
+    def heal(
+        self, kind: str = "Ready", status: str = "True", reason: str | None = None, timeout: float = PATIENCE
+    ) -> None:
         """Poke until the condition holds: what is remembered of a failure is forgotten after seconds."""
 
         def healed() -> bool:

@@ -89,9 +89,7 @@ ROWS = (
         lambda c: c.control.unassign(c.team.object_id, seeds.subscription_scope(SUBSCRIPTION)),
         "AzureDenied",
         "checknameavailability",
-        lambda c: c.allow(
-            "Microsoft.Cache/checknameavailability/action", scope=seeds.subscription_scope(SUBSCRIPTION)
-        ),
+        lambda c: c.allow("Microsoft.Cache/checknameavailability/action", scope=seeds.subscription_scope(SUBSCRIPTION)),
         stalled=False,
     ),
 )

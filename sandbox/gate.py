@@ -7,6 +7,7 @@ moment in which a crash is worth testing.
 
 import asyncio
 import base64
+import json
 import ssl
 import threading
 import time
@@ -72,6 +73,7 @@ class Gate:
         self._lock = threading.Lock()
         self._writes: list[Write] = []
         self._holds: list[Hold] = []
+        self._tokens: list[str] = []
         self._ending = asyncio.Event()
         self._forwarding: set[asyncio.Task[tuple[int, Headers, bytes]]] = set()
 
@@ -121,6 +123,12 @@ class Gate:
         """A number to give as `since`."""
         with self._lock:
             return len(self._writes)
+
+    @property
+    def tokens(self) -> list[str]:
+        """The ServiceAccount tokens that were issued through the gate: what must be found nowhere."""
+        with self._lock:
+            return list(self._tokens)
 
     def hold(self, wanted: Callable[[Write], bool], moment: Moment) -> Hold:
         """Hold the first write from now on that `wanted` says yes to."""
@@ -189,6 +197,9 @@ class Gate:
             return _cut(request)
         if write is not None:
             write.status = status
+        elif request.path.endswith("/token") and status == 201:
+            with self._lock:
+                self._tokens.append(json.loads(content)["status"]["token"])
         if hold is not None:
             await self._held(hold)
             return _cut(request)

@@ -20,6 +20,7 @@ from sandbox.processes import ProcessError
 from sandbox.redis_tool import RedisToolError, redis_tool
 from sandbox.toolchain import ToolchainError
 
+STORY = (*CHAPTERS, ("No key was shown on the way", closing.no_key_leaked))
 _INTERRUPTED = 130
 # What may go wrong besides a claim; their texts say what and what to do. AssertionError: an answer of the API server.
 _FAILURES = (
@@ -37,7 +38,7 @@ _FAILURES = (
 )
 
 
-def main(arguments: Sequence[str] | None = None, chapters: Sequence[tuple[str, Chapter]] = CHAPTERS) -> int:
+def main(arguments: Sequence[str] | None = None, chapters: Sequence[tuple[str, Chapter]] = STORY) -> int:
     """Tell the chapters. Returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m sandbox.demo", description=__doc__)
     parser.add_argument("--keep", action="store_true", help="leave everything running and say what to try")
@@ -92,24 +93,9 @@ def _tell(stage: Stage, sandbox: Sandbox, chapters: Sequence[tuple[str, Chapter]
     for number, (title, chapter) in enumerate(chapters, 1):
         story.chapter(number, title)
         chapter(stage, there)
-    story.chapter(len(chapters) + 1, "No key was shown on the way")
-    closing.no_key_leaked(stage, there)
     if keep:
         closing.hints(stage, there, sandbox)
-    _verdict(story)
-
-
-def _verdict(story: Story) -> None:
-    """Say what was checked. Raises DemoError if anything was not true."""
-    chapters = dict.fromkeys(claim.chapter for claim in story.claims)
-    rows: list[tuple[str, str]] = []
-    for chapter in chapters:
-        held = [claim.holds for claim in story.claims if claim.chapter == chapter]
-        rows.append((chapter, f"{sum(held)} of {len(held)} true"))
-    story.table(f"What was checked, in {story.seconds:.0f} s", rows)
-    false = [claim.text for claim in story.claims if not claim.holds]
-    if false:
-        raise DemoError(f"{len(false)} of {len(story.claims)} things shown were not true: {'; '.join(false)}")
+    story.verdict()
 
 
 def _explain(story: Story, sandbox: Sandbox) -> None:

@@ -44,11 +44,6 @@ class Story:
         """All text so far."""
         return "\n".join(self._printed)
 
-    @property
-    def seconds(self) -> float:
-        """Seconds since the demo began."""
-        return time.monotonic() - self._begun
-
     def chapter(self, number: int, title: str) -> None:
         """A heading. What is claimed from here on belongs to it."""
         self._chapter = title
@@ -98,6 +93,17 @@ class Story:
         self._line(title, "bold")
         for left, right in rows:
             self._line(f"  {left.ljust(wide)}  {right}")
+
+    def verdict(self) -> None:
+        """Say what was checked. Raises DemoError that names what was not true."""
+        rows: list[tuple[str, str]] = []
+        for chapter in dict.fromkeys(claim.chapter for claim in self.claims):
+            held = [claim.holds for claim in self.claims if claim.chapter == chapter]
+            rows.append((chapter, f"{sum(held)} of {len(held)} true"))
+        self.table(f"What was checked, in {time.monotonic() - self._begun:.0f} s", rows)
+        false = [claim.text for claim in self.claims if not claim.holds]
+        if false:
+            raise DemoError(f"{len(false)} of {len(self.claims)} things shown were not true: {'; '.join(false)}")
 
     def last(self, text: str, *, good: bool) -> None:
         """The last line, after everything else."""

@@ -93,9 +93,9 @@ def _tell(stage: Stage, sandbox: Sandbox, chapters: Sequence[tuple[str, Chapter]
     for number, (title, chapter) in enumerate(chapters, 1):
         story.chapter(number, title)
         chapter(stage, there)
+    story.verdict()
     if keep:
         closing.hints(stage, there, sandbox)
-    story.verdict()
 
 
 def _explain(story: Story, sandbox: Sandbox) -> None:

@@ -44,6 +44,7 @@ class Planted:
     published: dict[str, str] = field(default_factory=dict)
     quoted: dict[str, str] = field(default_factory=dict)  # from error bodies that want to be quoted
     stages: list[Stage] = field(default_factory=list)
+    earlier: list[tuple[str, str]] = field(default_factory=list)  # what objects said between errors
     refreshes: int = 0
 
     def word(self, name: str) -> str:
@@ -84,9 +85,11 @@ class Planted:
             return bool(found.get("status", {}).get("lastHandled", {}).get("refresh") == value)
 
         wait_for(handled, 40, f"the refresh {value} of {stage.name}")
+        self.earlier.append((f"{stage.name} after refresh {value}", json.dumps(self.world.get(stage.document))))
 
     def places(self) -> Iterator[tuple[str, str]]:
         """Everything that anybody else can read; a Secret's data are left out where `published` covers them."""
+        yield from self.earlier
         yield "the operator's log", self.operator.log.read_text(errors="replace")
         served = self.operator.said("health and metrics are served")
         assert served is not None

@@ -221,6 +221,9 @@ class Vaults:
             return await vault.client.get_secret(name, pinned)
 
         bundle = await self._attempt(identity, call)
+        if isinstance(bundle, Denied) and bundle.reason is Reason.VAULT_SECRET_DISABLED:
+            # The vault does not say which version it refuses; that it is the current one is what matters.
+            return _Version(pinned or "", enabled=False, not_before=None, expires=None, tags={})
         if not isinstance(bundle, KeyVaultSecret):
             return bundle
         version = _version(bundle.properties)

@@ -7,6 +7,7 @@ from secure_redis.api.resource import Mode, SecureRedisCache
 from secure_redis.domain.actions import ApplySecret, AzureAction, CreateSecret, Failed, Outcome, StoreKey
 from secure_redis.domain.assess import Assessment
 from secure_redis.domain.connection import differs
+from secure_redis.domain.creation import busy, busy_reason
 from secure_redis.domain.grants import Refusal
 from secure_redis.domain.intent import Plan
 from secure_redis.domain.normalise import is_busy, is_dead, same_word, tls_version
@@ -78,7 +79,7 @@ def _available(resource: SecureRedisCache, seen: Observation, plan: Plan, failur
             FALSE, reason, f"Azure reports provisioningState {state}: look at the cache in Azure and repair it"
         )
     if is_busy(state) and (cache.host_name is None or state.lower() in {"creating", "deleting"}):
-        waiting = plan.waiting or Refusal(Reason.UPDATING, f"provisioningState is {state}")
+        waiting = plan.waiting or Refusal(busy_reason(state), busy(state))
         return Verdict(FALSE, waiting.reason, waiting.message)
     if cache.host_name is None or cache.tls_port is None:
         return Verdict(FALSE, Reason.CACHE_FAILED, "Azure reports no host name or no TLS port")

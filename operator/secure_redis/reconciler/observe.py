@@ -98,9 +98,8 @@ class Observer:
 
     async def observe(self, resource: SecureRedisCache, memory: Memory) -> Observation:
         """Look once."""
-        seen = Observation(
-            now=self._now(), namespace_terminating=await self._namespaces.terminating(resource.key.namespace)
-        )
+        going = await self._namespaces.terminating(resource.key.namespace, fresh=resource.deleting)
+        seen = Observation(now=self._now(), namespace_terminating=going)
         leaving = resource.deleting
         if leaving and (seen.namespace_terminating or not _azure_matters(resource)):
             return seen if seen.namespace_terminating else await self._with_secrets(resource, seen)

@@ -43,9 +43,6 @@ ROWS = (
     Row("disabled", _state("Disabled"), "False", "CacheDisabled", "Disabled", _state("Succeeded")),
     pytest.param(
         Row("stuck creating", _state("Creating"), "False", "Creating", "creat", _state("Succeeded")),
-        marks=pytest.mark.xfail(
-            strict=True, reason="domain/conditions.py: a busy cache in mode Validate is always called Updating"
-        ),
         id="stuck creating",
     ),
     Row("stuck updating", _state("Updating"), "True", "Available", "6380", _state("Succeeded"), ready="True"),

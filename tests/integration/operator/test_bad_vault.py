@@ -215,7 +215,7 @@ def test_a_vault_of_another_tenant(case: Case, bystander: Bystander) -> None:
 
 @pytest.mark.xfail(
     strict=True,
-    reason="the vault's first challenge is remembered for as long as it is used: a vault that comes to the right tenant "
+    reason="the vault's first challenge is remembered as long as it is used: a vault that comes to the right tenant "
     "is refused until the operator restarts",
 )
 def test_a_vault_that_comes_to_the_right_tenant(case: Case) -> None:
@@ -262,11 +262,6 @@ def test_no_older_version_is_used_instead_of_a_disabled_one(case: Case) -> None:
     assert case.secret() is None
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="azure/errors.py, inner SecretDisabled: where the list does not settle the version (two of one second, or no "
-    "right to list) a disabled secret is Unknown, without its name and without what to do",
-)
 def test_a_disabled_version_is_told_alike_where_the_list_does_not_settle_which_is_current(case: Case) -> None:
     case.exists()
     case.store(created=1_800_000_000)

@@ -256,11 +256,6 @@ def test_a_foreign_secret_stays(world: World, case: Case) -> None:
 # --- the namespace --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="reconciler/observe.py asks kube/namespaces.py, whose answer may be 10 s old: a pass over a deleted resource "
-    "takes a namespace that goes for one that stays, and would delete a confirmed cache",
-)
 @pytest.mark.parametrize("reachable", [True, False], ids=["reachable", "unreachable"])
 def test_a_namespace_that_goes_is_not_held_up(world: World, build: Case, reachable: bool) -> None:
     """Delete was asked for, and confirmed; but who deletes a namespace did not ask for that."""

@@ -5,12 +5,23 @@ from pathlib import Path
 
 import pytest
 
+from sandbox.chart.render import RELEASE_NAMESPACE
 from sandbox.cluster import Cluster
+from sandbox.waiting import wait_for
 from sandbox.world import Team, World
 from tests.integration.operator.support import Bystander, Case, provisioning_team, release
 
 # Shorter than shipped where a test would otherwise wait for a clock.
 INTERVALS = {"absenceConfirmationSeconds": 0.5, "operationPollSeconds": 0.2, "serviceAccountSeconds": 0.2}
+
+
+def leads(world: World) -> bool:
+    """Whether an operator holds the Lease. Raises ProcessError if it has ended instead."""
+    if world.operator is not None:
+        world.operator.check()
+    lease = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease"}
+    named = {**lease, "metadata": {"name": "secure-redis-operator", "namespace": RELEASE_NAMESPACE}}
+    return bool(((world.api.find(named) or {}).get("spec") or {}).get("holderIdentity"))
 
 
 @pytest.fixture(scope="session")
@@ -23,6 +34,7 @@ def world(
     running.start()
     try:
         running.start_operator()
+        wait_for(lambda: leads(running), 60, "the operator to lead")  # else every test would wait for it in vain
         yield running
         if running.operator is not None:
             running.operator.check()

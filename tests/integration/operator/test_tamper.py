@@ -1,7 +1,6 @@
 """The published Secret is the operator's, and only that one: what is changed is repaired, what is foreign is left."""
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +9,7 @@ from sandbox.api import Document
 from sandbox.cluster import Cluster
 from sandbox.waiting import wait_for
 from sandbox.world import Team, World
-from tests.integration.operator.support import PATIENCE, Case, release
+from tests.integration.operator.support import PATIENCE, Case
 
 SOON = 8.0  # seconds in which a watched Secret is repaired
 EVIL = "ZXZpbA=="

@@ -75,6 +75,8 @@ class Gate:
         self._holds: list[Hold] = []
         self._tokens: list[str] = []
         self._ending = asyncio.Event()
+        self._down = False
+        self._streams: set[web.Request] = set()
         self._forwarding: set[asyncio.Task[tuple[int, Headers, bytes]]] = set()
 
     def __enter__(self) -> Self:
@@ -144,6 +146,15 @@ class Gate:
                 self._holds.remove(hold)
         self._loop.call_soon_threadsafe(hold._lifted.set)
 
+    def close(self) -> None:
+        """The way to the API server is cut: open watches break, and every request's connection is reset."""
+        self._down = True
+        self._loop.call_soon_threadsafe(self._cut_streams)
+
+    def open(self) -> None:
+        """The way is free again."""
+        self._down = False
+
     # --- on the gate's own thread -----------------------------------------------------------------------------------
 
     def _run(self) -> None:
@@ -179,7 +190,13 @@ class Gate:
         await runner.cleanup()
         await session.close()
 
+    def _cut_streams(self) -> None:
+        for request in list(self._streams):
+            _cut(request)
+
     async def _handle(self, request: web.Request, session: aiohttp.ClientSession) -> web.StreamResponse:
+        if self._down:
+            return _cut(request)
         if request.query.get("watch", "") in {"1", "true"}:
             return await self._stream(request, session)
         body = await request.read()
@@ -232,6 +249,7 @@ class Gate:
     async def _stream(self, request: web.Request, session: aiohttp.ClientSession) -> web.StreamResponse:
         url = URL(self._cluster.server + request.raw_path, encoded=True)
         forever = aiohttp.ClientTimeout(total=None)
+        self._streams.add(request)
         try:
             async with session.get(url, headers=_passed(request.headers), timeout=forever) as answer:
                 response = web.StreamResponse(status=answer.status, headers=CIMultiDict(_passed(answer.headers)))
@@ -242,6 +260,8 @@ class Gate:
                 return response
         except (aiohttp.ClientError, ConnectionError):
             return _cut(request)
+        finally:
+            self._streams.discard(request)
 
 
 def _passed(headers: Mapping[str, str]) -> Headers:

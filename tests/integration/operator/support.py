@@ -77,9 +77,9 @@ class Case:
         self.document["metadata"]["annotations"] = {REFRESH: "first", **(annotations or {})}
         return self.document
 
-    def apply(self, *, key: bool = True, annotations: dict[str, str] | None = None, **spec: Any) -> "Case":
-        """Apply it as its author."""
-        self.world.apply(self.spec(key=key, annotations=annotations, **spec))
+    def apply(self, **options: Any) -> "Case":
+        """Apply it as its author; options as of `spec`."""
+        self.world.apply(self.spec(**options))
         return self
 
     def change(self, **spec: Any) -> None:
@@ -235,11 +235,11 @@ _AT_SUBSCRIPTION = (
 )
 
 
-def provision(case: Case, *, key: bool = False, **spec: Any) -> dict[str, Any]:
+def provision(case: Case, **spec: Any) -> dict[str, Any]:
     """Arguments of `apply` for mode Provision: public with one firewall rule, so that there is a route."""
     spec.setdefault("provision", PROVISION)
     spec.setdefault("network", {"publicAccess": "Enabled", "firewallRules": [RULE]})
-    return {"key": key, "mode": "Provision", **spec}
+    return {"key": False, "mode": "Provision", **spec}
 
 
 RULE = {"name": "here", "startIP": "127.0.0.1", "endIP": "127.0.0.1"}

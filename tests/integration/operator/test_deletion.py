@@ -1,6 +1,7 @@
 """How a resource goes: Retain without Azure, Delete to its end or with a reason, and the ways out."""
 
 import uuid
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ DELETE = {"deletionPolicy": "Delete"}
 _GONE = {"deletionTimestamp": "before we looked"}
 
 
-def made(case: Case, **spec: object) -> Case:
+def made(case: Case, **spec: Any) -> Case:
     """A cache that the resource has made, whose deletion the resource asks for."""
     case.apply(**provision(case, **{**DELETE, **spec}))
     case.until("Ready", "True")
@@ -279,8 +280,9 @@ def test_nothing_is_published_into_a_namespace_that_goes(world: World, case: Cas
     case.store()
     holder = f"example.com/hold-{uuid.uuid4().hex[:6]}"
     held: Document = case.world.resource(case.team, case.cache, key=case.cache)
-    other = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "held", "namespace": case.team.namespace}}
-    world.api.create({**other, "metadata": {**other["metadata"], "finalizers": [holder]}}).must()
+    metadata = {"name": "held", "namespace": case.team.namespace}
+    other: Document = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}
+    world.api.create({**other, "metadata": {**metadata, "finalizers": [holder]}}).must()
     case.document = held
     world.api.delete({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": case.team.namespace}}).must()
     refused = world.api.create(held)

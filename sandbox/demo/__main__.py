@@ -6,7 +6,6 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-from sandbox import names
 from sandbox.azure.control import ControlError
 from sandbox.cli.state import Sandbox, SandboxError
 from sandbox.cluster import ClusterError
@@ -15,10 +14,8 @@ from sandbox.demo.chapters import CHAPTERS, Chapter, consent
 from sandbox.demo.running import operator_log_tail, running
 from sandbox.demo.stage import Stage
 from sandbox.demo.story import DemoError, Story
-from sandbox.prepare import prepare
+from sandbox.prepare import NotToBeHad, prepare
 from sandbox.processes import ProcessError
-from sandbox.redis_tool import RedisToolError, redis_tool
-from sandbox.toolchain import ToolchainError
 
 STORY = (*CHAPTERS, ("No key was shown on the way", closing.no_key_leaked))
 _INTERRUPTED = 130
@@ -29,9 +26,7 @@ _FAILURES = (
     ControlError,
     ClusterError,
     ProcessError,
-    ToolchainError,
-    RedisToolError,
-    names.NamesError,
+    *NotToBeHad,
     AssertionError,
     OSError,
     subprocess.TimeoutExpired,
@@ -78,7 +73,6 @@ def _opening(story: Story) -> None:
     )
     story.say("Preparing (the first time this builds a control plane, which takes minutes; it is kept), then starting:")
     prepare()
-    redis_tool()
 
 
 def _tell(stage: Stage, sandbox: Sandbox, chapters: Sequence[tuple[str, Chapter]], *, keep: bool) -> None:

@@ -119,6 +119,17 @@ def test_what_is_not_true_fails_the_demo(sandbox: Sandbox) -> None:
     assert sandbox.running() is None
 
 
+@pytest.mark.parametrize(("given", "keeps"), [((), False), (("KEEP=1",), True), (("KEEP=0",), False)])
+def test_make_hands_keep_on(given: tuple[str, ...], keeps: bool) -> None:
+    # As from a shell, not as a part of the `make test` that may run this.
+    environment = {name: value for name, value in os.environ.items() if name not in {"KEEP", "MAKEFLAGS", "MAKELEVEL"}}
+    command = ["make", "-n", "demo", *given]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT, env=environment)
+    shown = done.stdout.splitlines()[-1]
+    assert "-m sandbox.demo" in shown
+    assert ("--keep" in shown) is keeps
+
+
 def test_a_verdict_names_what_was_false(capsys: pytest.CaptureFixture[str]) -> None:
     story = Story()
     story.chapter(1, "Sums")

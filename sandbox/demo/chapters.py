@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 
 from sandbox.azure.request_log import LoggedRequest
+from sandbox.demo import application
 from sandbox.demo import shop as shops
 from sandbox.demo.shop import Shop
 from sandbox.demo.stage import Stage, row_of
@@ -115,15 +116,12 @@ def client(stage: Stage, shop: Shop) -> None:
     shops.apply(stage, "validate-minimal.yaml")
     stage.until("orders", "Ready", "True")
     stage.show("get", "srcache", "orders", "-o", "wide")
-    shops.apply(stage, "consumer-deployment.yaml")
-    stage.await_(lambda: _answers(stage) >= 3, "the pod of orders-client to talk to Redis")
-    stage.show("get", "pods")
+    application.start(stage)
     story.say("Each line of its log is one turn: PING, SET and GET were answered, and this TLS version was spoken.")
-    log = stage.show("logs", "deployment/orders-client", "--tail=3")
-    lines = log.split("\n")[:3]
+    lines = application.show_log(stage, 3)
     host = control.endpoints.redis_host("orders")
-    good = all(line.startswith("OK ") and host in line and "TLSv1." in line for line in lines)
-    story.claim("the pod talks to Redis over TLS with what the Secret holds", good)
+    good = bool(lines) and all(line.startswith("OK ") and host in line and "TLSv1." in line for line in lines)
+    story.claim("the client talks to Redis over TLS with what the Secret holds", good)
     answer = _plaintext(stage, "orders")
     story.claim(f"without TLS nobody is let in: {_PLAIN_PORT} {answer}", answer.startswith("refused"))
     story.claim("nothing was written to Azure for it", not _writes(stage, mark, "orders"))
@@ -208,11 +206,10 @@ def tamper(stage: Stage, shop: Shop) -> None:
     shown = ("get", "secret", "orders", "-o", "go-template={{.data.host | base64decode}}")
     stage.show(*shown)
     story.claim(f"the Secret was as before after {seconds:.1f} seconds", _values(stage, "orders") == before)
-    answers = _answers(stage)
-    stage.await_(lambda: _answers(stage) > answers, "the pod to go on")
-    log = stage.kubectl("-n", stage.namespace, "logs", "deployment/orders-client")
-    bad = [line for line in log.splitlines() if not line.startswith("OK ")]
-    story.claim("through all of it the pod never failed a turn", not bad)
+    turns = application.turns(stage)
+    stage.await_(lambda: application.turns(stage) > turns, "the client to go on")
+    bad = [line for line in application.log(stage).splitlines() if not line.startswith("OK ")]
+    story.claim("through all of it the client never failed a turn", not bad)
 
 
 CHAPTERS: tuple[tuple[str, Chapter], ...] = (
@@ -264,16 +261,6 @@ def _secret_exists(stage: Stage, name: str) -> bool:
 def _values(stage: Stage, secret: str) -> Mapping[str, str]:
     data = stage.get("secret", secret).get("data", {})
     return {name: base64.b64decode(value).decode(errors="replace") for name, value in data.items()}
-
-
-def _answers(stage: Stage) -> int:
-    """How many turns of the client pod went well; 0 while it is not there yet."""
-    pods = stage.api.get(f"/api/v1/namespaces/{stage.namespace}/pods").must()["items"]
-    if not any(pod.get("status", {}).get("phase") == "Running" for pod in pods):
-        return 0
-    log = stage.kubectl("-n", stage.namespace, "logs", "deployment/orders-client", "--tail=200")
-    turns = [line.split()[1] for line in log.splitlines() if line.startswith("OK ")]
-    return int(turns[-1]) if turns else 0
 
 
 def _events(stage: Stage, resource: str) -> list[dict[str, str]]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from sandbox.azure import seeds
 from sandbox.cli.state import Sandbox
 from sandbox.cluster import write_private
+from sandbox.demo import application
 from sandbox.demo.running import sandbox_command
 from sandbox.demo.shop import Shop
 from sandbox.demo.stage import Stage
@@ -18,21 +19,21 @@ _VAULT_SECRETS = ("orders-redis-key", "sessions-redis-key", "catalog-redis-key")
 def no_key_leaked(stage: Stage, shop: Shop) -> None:
     """Search for every key and token of this world where none may be."""
     story, control = stage.story, stage.control
+    hidden = {stage.cluster.admin_token}
     for cache in _CACHES:
-        stage.secrets.update(control.cache_keys(cache).values())
+        hidden.update(control.cache_keys(cache).values())
     for name in _VAULT_SECRETS:
-        stage.secrets.update(one.value for one in control.secret_versions(shop.vault, name))
-    stage.secrets.add(stage.cluster.admin_token)
+        hidden.update(one.value for one in control.secret_versions(shop.vault, name))
     places = {
         "this output": story.printed,
         "the operator's log (level debug)": stage.operator_log.read_text(errors="replace"),
-        "the pod's log": stage.kubectl("-n", shop.namespace, "logs", "deployment/orders-client"),
+        "the client's log": application.log(stage),
         "the resources and their status": stage.kubectl("-n", shop.namespace, "get", "srcache", "-o", "yaml"),
         "the events": stage.kubectl("-n", shop.namespace, "get", "events", "-o", "yaml"),
     }
     for place, text in places.items():
-        found = sum(secret in text for secret in stage.secrets)
-        story.claim(f"none of {len(stage.secrets)} keys and tokens is in {place}", bool(text) and found == 0)
+        found = sum(secret in text for secret in hidden)
+        story.claim(f"none of {len(hidden)} keys and tokens is in {place}", bool(text) and found == 0)
 
 
 def hints(stage: Stage, shop: Shop, sandbox: Sandbox) -> None:

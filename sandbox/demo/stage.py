@@ -8,7 +8,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from sandbox.chart.render import ROOT
 from sandbox.cli.state import Facts
 from sandbox.cluster import Cluster
 from sandbox.demo.story import DemoError, Story
+from sandbox.processes import Child
 from sandbox.toolchain import kubectl
 from sandbox.waiting import wait_for
 
@@ -35,7 +36,7 @@ class Stage:
     facts: Facts
     directory: Path
     namespace: str = ""  # of the story's objects
-    secrets: set[str] = field(default_factory=set, repr=False)  # what may be printed nowhere
+    local_client: Child | None = None  # where there are no pods
 
     def __post_init__(self) -> None:
         """The clients of both sides."""

@@ -76,7 +76,7 @@ class Gate:
         self._tokens: list[str] = []
         self._ending = asyncio.Event()
         self._down = False
-        self._streams: set[web.Request] = set()
+        self._streams: dict[int, web.Request] = {}  # a request cannot be hashed
         self._forwarding: set[asyncio.Task[tuple[int, Headers, bytes]]] = set()
 
     def __enter__(self) -> Self:
@@ -191,7 +191,7 @@ class Gate:
         await session.close()
 
     def _cut_streams(self) -> None:
-        for request in list(self._streams):
+        for request in list(self._streams.values()):
             _cut(request)
 
     async def _handle(self, request: web.Request, session: aiohttp.ClientSession) -> web.StreamResponse:
@@ -249,7 +249,7 @@ class Gate:
     async def _stream(self, request: web.Request, session: aiohttp.ClientSession) -> web.StreamResponse:
         url = URL(self._cluster.server + request.raw_path, encoded=True)
         forever = aiohttp.ClientTimeout(total=None)
-        self._streams.add(request)
+        self._streams[id(request)] = request
         try:
             async with session.get(url, headers=_passed(request.headers), timeout=forever) as answer:
                 response = web.StreamResponse(status=answer.status, headers=CIMultiDict(_passed(answer.headers)))
@@ -261,7 +261,7 @@ class Gate:
         except (aiohttp.ClientError, ConnectionError):
             return _cut(request)
         finally:
-            self._streams.discard(request)
+            del self._streams[id(request)]
 
 
 def _passed(headers: Mapping[str, str]) -> Headers:

@@ -36,7 +36,7 @@ _STOP_SECONDS = 10
 
 @dataclass(slots=True)
 class Write:
-    """One write. `what`: method, resource and what of it, as `PATCH securerediscaches/status`. `status` 0: no answer."""
+    """One write. `what`: method and resource, as `PATCH securerediscaches/status`. `status` 0: no answer."""
 
     number: int
     method: str
@@ -57,7 +57,7 @@ class Hold:
     moment: Moment
     reached: threading.Event = field(default_factory=threading.Event)
     write: Write | None = None
-    _lifted: asyncio.Event = field(default_factory=asyncio.Event)
+    lifted: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Gate:
@@ -144,7 +144,7 @@ class Gate:
         with self._lock:
             if hold in self._holds:
                 self._holds.remove(hold)
-        self._loop.call_soon_threadsafe(hold._lifted.set)
+        self._loop.call_soon_threadsafe(hold.lifted.set)
 
     def close(self) -> None:
         """The way to the API server is cut: open watches break, and every request's connection is reset."""
@@ -224,7 +224,7 @@ class Gate:
 
     async def _held(self, hold: Hold) -> None:
         hold.reached.set()
-        await hold._lifted.wait()
+        await hold.lifted.wait()
 
     def _note(self, request: web.Request) -> tuple[Write | None, Hold | None]:
         path = request.path.rstrip("/")

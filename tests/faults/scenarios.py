@@ -3,7 +3,7 @@
 import base64
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from sandbox.api import Document
@@ -51,7 +51,8 @@ class Stage:
             "drift": [entry["path"] for entry in status.get("drift", [])],
             "binding": status.get("binding", {}).get("name") == self.name,
             "slot": status.get("credential", {}).get("slot"),
-            "version": status.get("credential", {}).get("keyVaultVersion") == (versions[-1].version if versions else None),
+            "version": status.get("credential", {}).get("keyVaultVersion")
+            == (versions[-1].version if versions else None),
             "vault": [_slot(keys, version.value) for version in versions],
             "azure": self._azure(),
             "secret": self._secret(found, keys),

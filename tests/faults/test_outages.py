@@ -1,5 +1,6 @@
 """What surrounds the operator fails for a while: it says so, harms nothing, and goes on by itself when it is over."""
 
+import itertools
 import os
 import signal
 import time
@@ -42,7 +43,7 @@ def spoken(capsys: pytest.CaptureFixture[str]) -> Any:
 
     def say(text: str) -> None:
         with capsys.disabled():
-            print(f"\n{text}")
+            print(f"\n{text}")  # noqa: T201 - a figure for whoever runs it
 
     return say
 
@@ -142,7 +143,9 @@ def test_azure_is_away_for_a_while(world: World, kubeconfig: Path, stage: Stage,
         world.apply(stage.document)
         ready(stage)
         uid, mark = stage.secret_uid(), world.control.mark()
-        away = [world.control.add_fault(Fault(service=name, kind="reset", times=None)) for name in ("arm", "vault", "entra")]
+        away = [
+            world.control.add_fault(Fault(service=name, kind="reset", times=None)) for name in ("arm", "vault", "entra")
+        ]
         refresh(stage)
         world.await_condition(stage.document, "CacheAvailable", "Unknown", "AzureUnreachable", timeout=60)
         assert (world.condition(stage.document, "Ready") or ("",))[0] == "True", "a good Secret is not made bad by it"
@@ -184,7 +187,7 @@ def test_a_throttled_vault_is_left_alone_and_others_go_on(
         wait_for(lambda: published(other) == versions[1], 20, "the other vault's resource to go on")
         wait_for(lambda: world.control.fault_hits()[fault] >= 3, 90, "the vault to be asked three times")
         refused = [r for r in world.control.requests(mark, service="vault") if r.status == 429]
-        gaps = [later.time - earlier.time for earlier, later in zip(refused, refused[1:], strict=False)]
+        gaps = [later.time - earlier.time for earlier, later in itertools.pairwise(refused)]
         spoken(f"429: {len(refused)} calls, gaps {[round(gap, 1) for gap in gaps]} s with Retry-After {RETRY_AFTER}")
         assert min(gaps) >= RETRY_AFTER * 0.95
         assert published(stage) != versions[0]
@@ -212,9 +215,7 @@ def test_sigterm_gives_the_lease_back_at_once(world: World, kubeconfig: Path, st
         assert seconds < 5
 
 
-def test_a_standby_takes_over_from_a_killed_leader(
-    world: World, kubeconfig: Path, stage: Stage, spoken: Any
-) -> None:
+def test_a_standby_takes_over_from_a_killed_leader(world: World, kubeconfig: Path, stage: Stage, spoken: Any) -> None:
     settings = election(world)
     with running(world, kubeconfig, stage, **settings) as leader:
         wait_for(lambda: leader.said("leading"), 30, "the first to lead")
@@ -228,7 +229,10 @@ def test_a_standby_takes_over_from_a_killed_leader(
             wait_for(lambda: standby.said("leading"), 20, "the standby to lead")
             seconds = time.monotonic() - started
             wait_for(lambda: published(stage) == version, 30, "the standby to publish")
-            spoken(f"kill -9: the standby led after {seconds:.1f} s (lease 4 s), published after {time.monotonic() - started:.1f} s")
+            spoken(
+                f"kill -9: the standby led after {seconds:.1f} s (lease 4 s) and published after "
+                f"{time.monotonic() - started:.1f} s"
+            )
 
 
 def test_a_frozen_leader_writes_nothing_when_it_wakes(
@@ -239,7 +243,9 @@ def test_a_frozen_leader_writes_nothing_when_it_wakes(
         world.apply(stage.document)
         ready(stage)
         # In the middle of a pass that has something to publish.
-        waiting = world.control.add_fault(Fault(service="arm", method="POST", path="listKeys", kind="hang", when="after"))
+        waiting = world.control.add_fault(
+            Fault(service="arm", method="POST", path="listKeys", kind="hang", when="after")
+        )
         version = store_second(stage)
         refresh(stage)
         wait_for(lambda: world.control.fault_hits().get(waiting), 20, "the leader to wait for Azure")

@@ -207,6 +207,11 @@ def _nothing(stage: Stage) -> None:
     """Nothing is there yet."""
 
 
+def reported_only(stage: Stage) -> Json:
+    """The spec of a cache of ours whose differences are reported and left."""
+    return _provision(stage)
+
+
 PUBLISH = Scenario("publish", prepare=_existing, spec=lambda stage: {}, trigger=_apply, done=_ready, writes=False)
 PROVISION = Scenario("provision", prepare=_nothing, spec=_provision, trigger=_apply, done=_ready)
 CORRECT = Scenario(

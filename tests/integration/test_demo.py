@@ -86,13 +86,24 @@ def test_the_story_is_true_and_shows_no_key(sandbox: Sandbox) -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 130), (signal.SIGKILL, -signal.SIGKILL)]
+    ("number", "code", "arguments"),
+    [
+        (signal.SIGINT, 130, []),
+        (signal.SIGTERM, 130, ["--keep"]),  # it is kept once the story is told, not before
+        (signal.SIGKILL, -signal.SIGKILL, []),
+    ],
 )
-def test_everything_ends_with_it(sandbox: Sandbox, tmp_path: Path, number: signal.Signals, code: int) -> None:
+def test_everything_ends_with_it(
+    sandbox: Sandbox, tmp_path: Path, number: signal.Signals, code: int, arguments: list[str]
+) -> None:
     output = tmp_path / "output"
     with output.open("w") as sink:
         demo = subprocess.Popen(
-            [*DEMO, "--name", sandbox.name], stdout=sink, stderr=subprocess.STDOUT, cwd=ROOT, start_new_session=True
+            [*DEMO, "--name", sandbox.name, *arguments],
+            stdout=sink,
+            stderr=subprocess.STDOUT,
+            cwd=ROOT,
+            start_new_session=True,
         )
     try:
         wait_for(lambda: said(demo, output, "━━ 2."), SECONDS, "the second chapter")

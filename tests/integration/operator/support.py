@@ -105,8 +105,16 @@ class Case:
 
     def poke(self) -> None:
         """Ask for a look now and wait until it was taken."""
+        self.await_look(self.ask())
+
+    def ask(self) -> str:
+        """Ask for a look now. Returns what `await_look` takes."""
         asked = uuid.uuid4().hex[:12]
         self.annotate(refresh=asked)
+        return asked
+
+    def await_look(self, asked: str) -> None:
+        """Wait until the look was taken."""
         wait_for(lambda: self.status.get("lastHandled", {}).get("refresh") == asked, PATIENCE, "the refresh")
 
     # --- what is seen -----------------------------------------------------------------------------------------------
@@ -186,7 +194,11 @@ class Case:
         yield
         assert self.version() == before, "the Secret was written"
 
-    # --- what was written in Azure ----------------------------------------------------------------------------------
+    # --- what was asked of Azure ----------------------------------------------------------------------------------
+
+    def calls(self, since: int) -> int:
+        """How many requests the team's identity has sent since the mark."""
+        return len([r for r in self.control.requests(since) if r.principal == self.team.object_id])
 
     def writes(self) -> list[str]:
         """Every write to Azure by the team's identity since this case began: method and path."""

@@ -280,26 +280,3 @@ def test_an_owner_tag_cannot_be_borrowed(world: World, build: Case, builders: Te
     other.until("Ready", "False", "NotOwned")
     assert (build.control.cache(build.cache) or {})["tags"] == tagged
     assert [kind for kind, _ in build.effects()].count("cache.delete") == 0
-
-
-def test_edited_while_a_pass_runs(case: Case) -> None:
-    """What the author wrote last is what counts, and the pass under way does not undo it."""
-    case.exists()
-    case.store()
-    case.fault(service="vault", kind="delay", seconds=0.6, times=2)
-    case.apply(connection={"labels": {"edition": "first"}})
-    case.change(connection={"labels": {"edition": "second"}})
-    case.until("Ready", "True")
-    assert case.must_secret()["metadata"]["labels"]["edition"] == "second"
-    assert case.status["observedGeneration"] == case.object["metadata"]["generation"]
-
-
-def test_deleted_while_a_pass_runs(world: World, case: Case) -> None:
-    case.exists()
-    case.store()
-    case.fault(service="vault", kind="delay", seconds=0.6, times=2)
-    case.apply()
-    case.delete()
-    world.await_gone(case.document)
-    left = case.secret()  # published by the pass that was under way, or not at all; but nobody's
-    assert left is None or not left["metadata"].get("ownerReferences")

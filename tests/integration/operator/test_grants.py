@@ -98,7 +98,7 @@ class Own(Case):
         self.cache = f"{prefix}-{uuid.uuid4().hex[:8]}"
         self.operator = granted.object_id
 
-    def calls(self) -> list[str]:
+    def own_calls(self) -> list[str]:
         """Calls about this cache or its vault secret since the case began, in Azure, as the operator."""
         found = self.control.requests(self.mark, path=self.cache)
         return [f"{r.method} {r.path}" for r in found if r.principal == self.operator]
@@ -128,7 +128,7 @@ def test_the_vaults_owner_has_to_say_whose_key_it_is(granted: Granted) -> None:
     case.poke()
     case.until("CredentialsSynced", "False", "VaultSecretForeign")
     assert case.secret() is None
-    assert not [call for call in case.calls() if "listKeys" in call]  # nothing is compared before
+    assert not [call for call in case.own_calls() if "listKeys" in call]  # nothing is compared before
     case.tagged()
     case.heal()
 
@@ -147,7 +147,7 @@ def test_a_namespace_without_a_grant(granted: Granted) -> None:
     case.tagged()
     case.apply()
     _refused(case, f"for namespace {granted.stranger.namespace!r}")
-    assert case.calls() == []
+    assert case.own_calls() == []
     assert case.secret() is None
 
 
@@ -158,7 +158,7 @@ def test_a_group_whose_name_begins_like_the_granted_one(granted: Granted) -> Non
     case.tagged()
     case.apply()
     _refused(case, "on /subscriptions/")
-    assert case.calls() == []
+    assert case.own_calls() == []
 
 
 def test_a_granted_namespace_and_anothers_cache(granted: Granted) -> None:
@@ -167,7 +167,7 @@ def test_a_granted_namespace_and_anothers_cache(granted: Granted) -> None:
     case = Own(granted, granted.team)
     case.apply(key=False, resourceID=granted.stranger.cache_id(theirs.cache))
     _refused(case, theirs.cache)
-    assert theirs.calls() == []
+    assert theirs.own_calls() == []
 
 
 @pytest.mark.parametrize("which", ["secret", "vault"])
@@ -181,7 +181,7 @@ def test_a_vault_or_secret_that_is_not_granted(granted: Granted, which: str) -> 
     uri = case.control.endpoints.vault_url(owner.name)
     case.apply(authentication={"keyVault": {"uri": uri, "secretName": secret}})
     case.until("CredentialsSynced", "False", "NotGranted")
-    assert not [call for call in case.calls() if "/secrets/" in call]
+    assert not [call for call in case.own_calls() if "/secrets/" in call]
     assert case.secret() is None
 
 
@@ -198,7 +198,7 @@ def test_a_creation_beyond_the_grant(granted: Granted, creation: str) -> None:
     case.apply(**provision(case, provision=CREATIONS[creation]))
     message = case.until("Ready", "False", "NotGranted")
     assert "does not grant the operator's identity the power Provision" in message
-    assert not [call for call in case.calls() if not call.startswith("GET")]
+    assert not [call for call in case.own_calls() if not call.startswith("GET")]
 
 
 def test_a_power_that_was_not_granted(granted: Granted) -> None:
@@ -230,7 +230,7 @@ def test_no_consent_does_not_fall_through_to_the_operators_identity(granted: Gra
     case.until("CacheAvailable", "Unknown", "ConsentMissing")
     case.change(identity={"serviceAccountName": "absent"})
     case.until("CacheAvailable", "Unknown", "ServiceAccountNotFound")
-    assert case.calls() == []
+    assert case.own_calls() == []
 
 
 def test_a_cap_bounds_a_namespaces_own_identity(granted: Granted) -> None:

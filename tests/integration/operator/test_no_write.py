@@ -41,8 +41,9 @@ class Ledger:
     def settle(self, pokes: int = 1, timeout: float = PATIENCE) -> None:
         """Ask each for a look; every pass that was due before is over then. Each answer is one write of its status."""
         for _ in range(pokes):
-            for case in self._cases:
-                case.poke()
+            asked = [case.ask() for case in self._cases]
+            for case, look in zip(self._cases, asked, strict=True):
+                case.await_look(look)
         statuses = {case.document["metadata"]["name"]: pokes for case in self._cases}
 
         def audited() -> bool:

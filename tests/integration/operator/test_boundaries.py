@@ -43,7 +43,9 @@ SPELLINGS = (
 @pytest.mark.parametrize("field", ["account", "secret"])
 def test_a_name_that_reaches_elsewhere_is_refused_at_admission(pair: Pair, spelling: str, field: str) -> None:
     name = spelling.format(ns=pair.theirs.team.namespace)
-    spec = {"identity": {"serviceAccountName": name}} if field == "account" else {"connection": {"secretName": name}}
+    spec: dict[str, Any] = (
+        {"identity": {"serviceAccountName": name}} if field == "account" else {"connection": {"secretName": name}}
+    )
     answer = pair.mine.world.api.create(pair.mine.spec(**spec))
     assert answer.status == 422
     assert "legal name" in answer.message
@@ -71,6 +73,10 @@ def _may_read_their_caches(pair: Pair) -> None:
 
 def _may_write_their_caches(pair: Pair) -> None:
     pair.mine.allow(*CACHE_READ, *CACHE_WRITE, *CACHE_KEYS, scope=pair.theirs.team.group_scope)
+
+
+def _another_caches_key(pair: Pair) -> None:
+    pair.mine.control.set_secret(pair.mine.team.name, "other", pair.theirs.keys["Primary"])
 
 
 def _their_id(pair: Pair) -> str:
@@ -159,7 +165,7 @@ ATTEMPTS = (
         "CredentialsSynced",
         "KeyMismatch",
         lambda p: "another cache's",
-        lambda p: p.mine.control.set_secret(p.mine.team.name, "other", p.theirs.keys["Primary"]) and None,
+        _another_caches_key,
     ),
     Attempt(
         "provisioning their cache",

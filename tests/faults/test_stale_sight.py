@@ -42,11 +42,6 @@ def passes(operator: Operator) -> int:
     return sum(entry.get("message") == "pass ended" for entry in operator.entries())
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="azure/inventory.Inventory.cache serves the facts of an earlier direct read (within max_age) although a "
-    "list has shown the cache since: drift vanishes from status until the older read ages out",
-)
 def test_drift_once_seen_is_not_unseen_by_an_older_read(world: World, stage: Stage, operator: Operator) -> None:
     world.control.portal_update(stage.name, {"enableNonSslPort": True})
     annotate(stage, "refresh")
@@ -59,11 +54,6 @@ def test_drift_once_seen_is_not_unseen_by_an_older_read(world: World, stage: Sta
         assert drift == ["transport.nonTLSPort"]
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="domain/report sets lastHandled.refresh though nothing could be read: after the outage the version check "
-    "is served from before the refresh, until the interval has passed",
-)
 def test_a_refresh_that_failed_is_done_when_azure_is_back(world: World) -> None:
     stage = PUBLISH.stage(world)
     running = operators.start(world, operators.operator_kubeconfig(world), stage.team.namespace)

@@ -183,10 +183,17 @@ def _status(
         drift=tuple(_drift_entries(before.drift, means, at)) if means.drift is not None else before.drift,
         credential=_credential(resource, seen, means, at) if published else before.credential,
         pending=_pending(resource, facts, plan, outcomes, at),
-        last_handled=LastHandled(
-            refresh=resource.refresh or (before.last_handled.refresh if before.last_handled else None)
-        ),
+        last_handled=_last_handled(resource, seen),
     )
+
+
+def _last_handled(resource: SecureRedisCache, seen: Observation) -> LastHandled:
+    """A refresh counts as handled once everything it asked for could be read."""
+    before = resource.status.last_handled
+    missed = any(isinstance(u, Unknown) and not u.permanent for u in (seen.identity, seen.cache, seen.vault))
+    if resource.refresh is None or (resource.refresh_asked and missed):
+        return before or LastHandled()
+    return LastHandled(refresh=resource.refresh)
 
 
 def _binding(resource: SecureRedisCache, outcomes: tuple[Outcome, ...]) -> Binding | None:
@@ -261,6 +268,19 @@ def _credential(resource: SecureRedisCache, seen: Observation, means: Assessment
 
 _GOOD_WHEN_FALSE = frozenset({ConditionType.DRIFT_DETECTED, ConditionType.STALLED})
 _SILENT = frozenset({ConditionType.RECONCILING})
+# On the way to the goal: told once, by Ready, and no reason to warn.
+_PROGRESS = frozenset(
+    {
+        Reason.PENDING,
+        Reason.PAUSED,
+        Reason.CONFIRMING_ABSENCE,
+        Reason.CREATE_INTENDED,
+        Reason.CREATING,
+        Reason.UPDATING,
+        Reason.DELETING,
+        Reason.STORING_KEY,
+    }
+)
 
 
 def _events(resource: SecureRedisCache, now: Status) -> Iterable[Event]:
@@ -274,6 +294,10 @@ def _events(resource: SecureRedisCache, now: Status) -> Iterable[Event]:
         good = (condition.status == FALSE) == (kind in _GOOD_WHEN_FALSE)
         changed = before is None or before.status != condition.status
         if not changed and not (kind is ConditionType.READY and not good and before.reason != condition.reason):  # type: ignore[union-attr]
+            continue
+        if condition.reason in _PROGRESS:
+            if kind is ConditionType.READY:
+                yield Event("Normal", condition.reason, condition.message)
             continue
         if good and fresh:
             continue

@@ -123,7 +123,8 @@ def _compliant(means: Assessment, available: Verdict) -> Verdict:
         if worst:
             listed = ", ".join(f.rule for f in worst)
             word = "failed" if status == FALSE else "could not be judged"
-            return Verdict(status, Reason.FINDINGS, f"{len(worst)} rules {word}: {listed}")
+            rules = "1 rule" if len(worst) == 1 else f"{len(worst)} rules"
+            return Verdict(status, Reason.FINDINGS, f"{rules} {word}: {listed}")
     return Verdict(TRUE, Reason.COMPLIANT, "no rule that counts failed")
 
 

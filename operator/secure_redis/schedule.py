@@ -277,6 +277,9 @@ class Schedule:
         if planned.failed:
             entry.failures += 1
             grown = min(pace.backoff_limit, pace.backoff * 2 ** min(entry.failures - 1, 30))
+            # What else the pass looks at does not wait longer than it would without the failure.
+            if planned.after > 0:
+                grown = min(grown, max(planned.after, pace.backoff))
             delay: float = grown * self._rng.uniform(0.5, 1.0)
         else:
             entry.failures = 0

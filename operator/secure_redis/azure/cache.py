@@ -254,7 +254,7 @@ class Caches:
 
         def policies(*, decode: bool = True) -> Policies:  # a pipeline links its policies to each other: one set each
             authentication = AsyncARMChallengeAuthenticationPolicy(credential, cloud.resource_manager_scope)
-            return self._transport.resource_manager_policies(subscription, authentication, decode=decode)
+            return self._transport.resource_manager_policies(subscription, str(identity), authentication, decode=decode)
 
         return _Client(
             RedisManagementClient(

@@ -57,7 +57,9 @@ def _absent(
 ) -> Plan:
     soon = settings.absence_confirmation
     known = creation.was_seen(resource)
-    if known and not absent.confirmed:
+    before = resource.status.condition(ConditionType.CACHE_AVAILABLE)
+    believed = absent.confirmed or (before is not None and before.reason == Reason.CACHE_GONE)
+    if known and not believed:
         return Plan(
             waiting=Refusal(Reason.CONFIRMING_ABSENCE, "Azure answered 404; reading once more before believing it"),
             next_look=soon,

@@ -89,13 +89,15 @@ def report(
     unknowns = [u for u in (seen.identity, seen.cache, seen.vault, seen.secret) if isinstance(u, Unknown)]
     troubles: list[Failed | Unknown] = [*failures, *unknowns]
     waits = [trouble.retry_after for trouble in troubles if trouble.retry_after is not None]
-    backs_off = any(not trouble.permanent and trouble.reason not in _HUMAN for trouble in troubles)
+    # A plan that wants to go on is not held up by a part that could not be read.
+    grave: list[Failed | Unknown] = [*failures, *(unknowns if plan.next_look is None else ())]
+    backs_off = any(not trouble.permanent and trouble.reason not in _HUMAN for trouble in grave)
     return Report(
         status=status,
         events=tuple(_events(resource, status)),
         next_look=_next_look(resource, plan, failures, said),
         failed=backs_off,
-        retry_after=max(waits, default=None),
+        retry_after=max(waits, default=None) if backs_off else None,
     )
 
 

@@ -241,7 +241,8 @@ def _goal(
     credentials: Verdict | None,
 ) -> Verdict:
     if resource.deleting:
-        said = next(iter(plan.refused), None) or plan.waiting or Refusal(Reason.DELETING, "being deleted")
+        failed = next((Refusal(f.reason, f.message) for f in failures), None)
+        said = failed or next(iter(plan.refused), None) or plan.waiting or Refusal(Reason.DELETING, "being deleted")
         return Verdict(FALSE, said.reason, said.message)
     goal = credentials or available
     if credentials is None and isinstance(seen.cache, CacheFacts):

@@ -203,10 +203,6 @@ def test_a_lock_holds_the_deletion(world: World, build: Case) -> None:
     assert not in_azure(build)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="domain/verdicts.py, _goal: of a deletion that Azure refused, Ready says that Azure is deleting the cache",
-)
 def test_ready_says_why_the_deletion_does_not_go_on(build: Case) -> None:
     made(build)
     name = f"keep-{build.team.name}"

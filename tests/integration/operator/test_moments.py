@@ -173,11 +173,6 @@ def test_a_label_that_is_added(case: Case) -> None:
     assert case.must_secret()["metadata"]["annotations"]["example.com/note"] == "n"
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="domain/connection.py, differs: a label or annotation that the spec no longer names stays on the Secret "
-    "until something else of it has to be written",
-)
 def test_a_label_that_is_taken_back(case: Case) -> None:
     case.published(connection={"labels": {"cost-centre": "shop"}, "annotations": {"example.com/note": "n"}})
     case.change(connection={"labels": None, "annotations": None})

@@ -234,11 +234,6 @@ def test_a_cache_that_is_gone_is_said_once(world: World, build: Case) -> None:
     ledger.balance()
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="domain/provisioning.py, _absent: a new process forgets that the absence was confirmed, so that CacheGone "
-    "becomes ConfirmingAbsence and CacheGone again, with two writes and an event at every start",
-)
 def test_a_cache_that_is_gone_stays_gone_for_a_new_operator(world: World, build: Case) -> None:
     _gone(build)
     quiet(build)

@@ -308,11 +308,6 @@ def test_paused_corrects_nothing(build: Case) -> None:
     build.until("TransportSecured", "True")
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="schedule.py, _delay: a pass with any transient failure ignores the plan's next look, so that a vault that "
-    "cannot be read holds corrections of the cache back for as long as the back-off has grown (up to ten minutes)",
-)
 def test_a_vault_that_cannot_be_read_holds_no_correction_up(build: Case) -> None:
     build.exists(properties={"publicNetworkAccess": "Enabled"}, firewall_rules=(HERE,))
     build.store()

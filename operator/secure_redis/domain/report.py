@@ -185,17 +185,10 @@ def _status(
         drift=tuple(_drift_entries(before.drift, means, at)) if means.drift is not None else before.drift,
         credential=_credential(resource, seen, means, at) if published else before.credential,
         pending=_pending(resource, facts, plan, outcomes, at),
-        last_handled=_last_handled(resource, seen),
+        last_handled=LastHandled(
+            refresh=resource.refresh or (before.last_handled.refresh if before.last_handled else None)
+        ),
     )
-
-
-def _last_handled(resource: SecureRedisCache, seen: Observation) -> LastHandled:
-    """A refresh counts as handled once everything it asked for could be read."""
-    before = resource.status.last_handled
-    missed = any(isinstance(u, Unknown) and not u.permanent for u in (seen.identity, seen.cache, seen.vault))
-    if resource.refresh is None or (resource.refresh_asked and missed):
-        return before or LastHandled()
-    return LastHandled(refresh=resource.refresh)
 
 
 def _binding(resource: SecureRedisCache, outcomes: tuple[Outcome, ...]) -> Binding | None:

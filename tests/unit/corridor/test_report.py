@@ -312,12 +312,6 @@ def test_refresh_is_marked_as_handled_and_asked_for_by_a_new_value() -> None:
     assert not resource(VALIDATE, annotations={names.REFRESH: "now-1"}, status=told.status.document()).refresh_asked
 
 
-def test_refresh_in_an_outage_is_not_lost() -> None:
-    asked = resource(VALIDATE, annotations={names.REFRESH: "now-1"}, status=settled(VALIDATE))
-    told = reported(asked, seen(vault=DOWN))
-    assert resource(VALIDATE, annotations={names.REFRESH: "now-1"}, status=told.status.document()).refresh_asked
-
-
 def test_progress_is_told_once_and_does_not_warn() -> None:
     res = resource(PROVISIONED, status=INTENT)
     told = reported(res, seen(cache=CacheAbsent(confirmed=False, message="no such cache")))

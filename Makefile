@@ -35,6 +35,12 @@ types: ## Strict type check
 .PHONY: check
 check: lint imports types ## All static checks
 
+# Standard output tells the story; progress of what takes long goes to standard error. KEEP=1 leaves it running.
+KEEP ?=
+.PHONY: demo
+demo: ## Tell the whole story in a local world with a simulated Azure (KEEP=1: leave it running)
+	@$(PY) -m sandbox.demo $(if $(filter-out 0,$(KEEP)),--keep)
+
 # Two workers, each with a control plane of its own (tests/conftest.py); a file's tests stay together so that what they
 # share is made once. PYTEST=… adds arguments, for example PYTEST="-k corpus -x".
 PYTEST ?=

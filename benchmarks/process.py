@@ -80,7 +80,7 @@ def spy(operator: OperatorProcess, directory: str, name: str, seconds: int) -> "
         return None
     out = Path(directory)
     out.mkdir(parents=True, exist_ok=True)
-    command = [program, "record", "--pid", str(operator.pid), "--duration", str(seconds), "--rate", "200"]
+    command = [program, "record", "--pid", str(operator.pid), "--duration", str(seconds), "--rate", "200", "--gil"]
     command += ["--format", "raw", "--output", str(out / f"{name}.folded")]
     say(f"py-spy records {name} for {seconds} s")
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -129,7 +129,8 @@ class Cluster:
 
     def service_account_kubeconfig(self, namespace: str, name: str) -> Path:
         """A kubeconfig with the rights of this ServiceAccount, and no others. Raises ClusterError."""
-        token = self.service_account_token(namespace, name)
+        # A day: a kept sandbox has nobody who renews it.
+        token = self.service_account_token(namespace, name, expiration_seconds=86400)
         return self.kubeconfig_for(token, f"sa.{namespace}.{name}", namespace)
 
     def request(self, method: str, path: str, body: object = None, timeout: float = 30) -> dict[str, Any]:

@@ -7,6 +7,7 @@ moment in which a crash is worth testing.
 
 import asyncio
 import base64
+import json
 import ssl
 import threading
 import time
@@ -35,7 +36,7 @@ _STOP_SECONDS = 10
 
 @dataclass(slots=True)
 class Write:
-    """One write. `what`: method, resource and what of it, as `PATCH securerediscaches/status`. `status` 0: no answer."""
+    """One write. `what`: method and resource, as `PATCH securerediscaches/status`. `status` 0: no answer."""
 
     number: int
     method: str
@@ -56,7 +57,7 @@ class Hold:
     moment: Moment
     reached: threading.Event = field(default_factory=threading.Event)
     write: Write | None = None
-    _lifted: asyncio.Event = field(default_factory=asyncio.Event)
+    lifted: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Gate:
@@ -72,7 +73,10 @@ class Gate:
         self._lock = threading.Lock()
         self._writes: list[Write] = []
         self._holds: list[Hold] = []
+        self._tokens: list[str] = []
         self._ending = asyncio.Event()
+        self._down = False
+        self._streams: dict[int, web.Request] = {}  # a request cannot be hashed
         self._forwarding: set[asyncio.Task[tuple[int, Headers, bytes]]] = set()
 
     def __enter__(self) -> Self:
@@ -122,6 +126,12 @@ class Gate:
         with self._lock:
             return len(self._writes)
 
+    @property
+    def tokens(self) -> list[str]:
+        """The ServiceAccount tokens that were issued through the gate: what must be found nowhere."""
+        with self._lock:
+            return list(self._tokens)
+
     def hold(self, wanted: Callable[[Write], bool], moment: Moment) -> Hold:
         """Hold the first write from now on that `wanted` says yes to."""
         hold = Hold(wanted, moment)
@@ -134,7 +144,16 @@ class Gate:
         with self._lock:
             if hold in self._holds:
                 self._holds.remove(hold)
-        self._loop.call_soon_threadsafe(hold._lifted.set)
+        self._loop.call_soon_threadsafe(hold.lifted.set)
+
+    def close(self) -> None:
+        """The way to the API server is cut: open watches break, and every request's connection is reset."""
+        self._down = True
+        self._loop.call_soon_threadsafe(self._cut_streams)
+
+    def open(self) -> None:
+        """The way is free again."""
+        self._down = False
 
     # --- on the gate's own thread -----------------------------------------------------------------------------------
 
@@ -171,7 +190,13 @@ class Gate:
         await runner.cleanup()
         await session.close()
 
+    def _cut_streams(self) -> None:
+        for request in list(self._streams.values()):
+            _cut(request)
+
     async def _handle(self, request: web.Request, session: aiohttp.ClientSession) -> web.StreamResponse:
+        if self._down:
+            return _cut(request)
         if request.query.get("watch", "") in {"1", "true"}:
             return await self._stream(request, session)
         body = await request.read()
@@ -189,6 +214,9 @@ class Gate:
             return _cut(request)
         if write is not None:
             write.status = status
+        elif request.path.endswith("/token") and status == 201:
+            with self._lock:
+                self._tokens.append(json.loads(content)["status"]["token"])
         if hold is not None:
             await self._held(hold)
             return _cut(request)
@@ -196,7 +224,7 @@ class Gate:
 
     async def _held(self, hold: Hold) -> None:
         hold.reached.set()
-        await hold._lifted.wait()
+        await hold.lifted.wait()
 
     def _note(self, request: web.Request) -> tuple[Write | None, Hold | None]:
         path = request.path.rstrip("/")
@@ -221,6 +249,7 @@ class Gate:
     async def _stream(self, request: web.Request, session: aiohttp.ClientSession) -> web.StreamResponse:
         url = URL(self._cluster.server + request.raw_path, encoded=True)
         forever = aiohttp.ClientTimeout(total=None)
+        self._streams[id(request)] = request
         try:
             async with session.get(url, headers=_passed(request.headers), timeout=forever) as answer:
                 response = web.StreamResponse(status=answer.status, headers=CIMultiDict(_passed(answer.headers)))
@@ -231,6 +260,8 @@ class Gate:
                 return response
         except (aiohttp.ClientError, ConnectionError):
             return _cut(request)
+        finally:
+            del self._streams[id(request)]
 
 
 def _passed(headers: Mapping[str, str]) -> Headers:

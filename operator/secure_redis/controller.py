@@ -30,6 +30,7 @@ def build_settings() -> kopf.OperatorSettings:
     settings.networking.request_timeout = 30
     settings.networking.error_backoffs = (1, 2)  # then kopf ends, and `cli.run` looks what is wrong
     settings.queueing.exit_timeout = 1
+    settings.queueing.idle_timeout = 0.1  # kopf's worker of an object holds its last body: 5 s of a thousand are 8 MiB
     return settings
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import yaml
 
+from sandbox import names
 from sandbox.api import Api
 from sandbox.chart.render import ROOT
 from sandbox.cli.state import Facts, Sandbox
@@ -72,8 +73,10 @@ def run(sandbox: Sandbox, *, operator: bool) -> None:
         stack.callback(world.stop)
         world.start()
         ca_file = world.control.endpoints.ca_file
-        pods = start_pods(sandbox.directory, plane.cluster, hosts.path, ca_file)
-        stack.callback(pods.terminate)
+        pods = None
+        if names.allowed():  # without mount namespaces there are names, but no pods
+            pods = start_pods(sandbox.directory, plane.cluster, hosts.path, ca_file)
+            stack.callback(pods.terminate)
         if operator:
             world.start_operator()
         sandbox.save(
@@ -90,9 +93,10 @@ def run(sandbox: Sandbox, *, operator: bool) -> None:
         _until_told(lambda: _check(plane, pods, world))
 
 
-def _check(plane: ControlPlane, pods: Child, world: World) -> None:
+def _check(plane: ControlPlane, pods: Child | None, world: World) -> None:
     plane.check()
-    pods.check()
+    if pods is not None:
+        pods.check()
     if world.operator is not None:
         world.operator.check()
     try:

@@ -152,7 +152,7 @@ def configuration(values: Document, path: Path) -> Config:
 
 def test_the_operator_reads_the_default_configuration(tmp_path: Path) -> None:
     config = configuration({}, tmp_path)
-    assert (config.health.address, config.health.port) == ("0.0.0.0", 8080), "probes come from outside the pod"  # noqa: S104
+    assert (config.health.address, config.health.port) == ("0.0.0.0", 8080), "probes come from outside the pod"
     assert config.grants == ()
 
 

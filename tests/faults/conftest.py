@@ -21,9 +21,7 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
 
 
 @pytest.fixture(scope="module")
-def world(
-    plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory, hosts: Path, domain: str
-) -> Iterator[World]:
+def world(plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory, hosts: Path, domain: str) -> Iterator[World]:
     """A world without an operator: each test starts its own, and ends it."""
     install_crds(Kube(plane.cluster.kubeconfig))
     made = World(tmp_path_factory.mktemp("faults"), plane.cluster, hosts=hosts, domain=f"faults-{domain}")

@@ -3,7 +3,7 @@
 import base64
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from sandbox.api import Document
@@ -51,7 +51,8 @@ class Stage:
             "drift": [entry["path"] for entry in status.get("drift", [])],
             "binding": status.get("binding", {}).get("name") == self.name,
             "slot": status.get("credential", {}).get("slot"),
-            "version": status.get("credential", {}).get("keyVaultVersion") == (versions[-1].version if versions else None),
+            "version": status.get("credential", {}).get("keyVaultVersion")
+            == (versions[-1].version if versions else None),
             "vault": [_slot(keys, version.value) for version in versions],
             "azure": self._azure(),
             "secret": self._secret(found, keys),
@@ -204,6 +205,11 @@ def _annotate(stage: Stage, **annotations: str) -> None:
 
 def _nothing(stage: Stage) -> None:
     """Nothing is there yet."""
+
+
+def reported_only(stage: Stage) -> Json:
+    """The spec of a cache of ours whose differences are reported and left."""
+    return _provision(stage)
 
 
 PUBLISH = Scenario("publish", prepare=_existing, spec=lambda stage: {}, trigger=_apply, done=_ready, writes=False)

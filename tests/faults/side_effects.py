@@ -36,9 +36,11 @@ def recorded(stage: Stage, gate: Gate, gate_mark: int, azure_mark: int) -> list[
     found: list[tuple[float, str, str]] = [
         (write.at, write.what, "") for write in gate.writes(gate_mark) if _of(stage, write)
     ]
-    for request in stage.world.control.writes(azure_mark):
-        if request.method in {"PUT", "PATCH", "DELETE"} and f"/{stage.name}" in request.path.lower():
-            found.append((request.time, request.method, _target(request.path)))
+    found += [
+        (request.time, request.method, _target(request.path))
+        for request in stage.world.control.writes(azure_mark)
+        if request.method in {"PUT", "PATCH", "DELETE"} and f"/{stage.name}" in request.path.lower()
+    ]
     seen: Counter[tuple[str, str]] = Counter()
     effects = []
     for _, what, target in sorted(found):

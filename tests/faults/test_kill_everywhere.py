@@ -116,5 +116,5 @@ def test_kill_at_every_side_effect(
         wrong = [failure for failure in pool.map(attempt, cases) if failure]
     seconds = time.monotonic() - started
     with capsys.disabled():
-        print(f"\n{scenario.name}: side effects: {len(counted)}, kills: {len(cases)}, {seconds:.0f} s")
+        print(f"\n{scenario.name}: side effects: {len(counted)}, kills: {len(cases)}, {seconds:.0f} s")  # noqa: T201
     assert not wrong, "\n".join(wrong)

@@ -18,11 +18,12 @@ from azure.mgmt.redis.models import CheckNameAvailabilityParameters
 from secure_redis.api.reasons import Reason
 from secure_redis.api.resource_id import CacheID, Service
 from secure_redis.azure import convert
+from secure_redis.azure.attempt import Attempts
 from secure_redis.azure.credentials import Credentials
-from secure_redis.azure.errors import classify, classify_answer, unknown
+from secure_redis.azure.errors import unknown
 from secure_redis.azure.failures import Denied, Failure, Guard, NotFound, Permanent, Source
 from secure_redis.azure.messages import clean
-from secure_redis.azure.policies import Policies, is_sdk_error
+from secure_redis.azure.policies import Policies
 from secure_redis.azure.shelf import Shelf
 from secure_redis.azure.transport import Transport
 from secure_redis.domain.observation import (
@@ -65,6 +66,7 @@ class Caches:
     def __init__(self, transport: Transport, credentials: Credentials) -> None:
         self._transport = transport
         self._credentials = credentials
+        self._attempt = Attempts(credentials, Source.RESOURCE_MANAGER)
         self._clients: Shelf[tuple[Identity, str], _Client] = Shelf(time.monotonic)
         self._pages: Shelf[tuple[Identity, str], _Page] = Shelf(time.monotonic)
         self._operations: Shelf[tuple[Identity, str], _Operation] = Shelf(time.monotonic, keep_seconds=6 * 3600)
@@ -81,7 +83,7 @@ class Caches:
             )
             return convert.cache_facts(json.loads(text))
 
-        outcome = await self._try(identity, call)
+        outcome = await self._attempt(identity, call)
         if isinstance(outcome, NotFound):
             return outcome
         return outcome if isinstance(outcome, CacheFacts) else unknown(outcome)
@@ -102,13 +104,13 @@ class Caches:
                 seen.add(url)
                 response = await client.raw.send_request(HttpRequest("GET", url))
                 if response.status_code != 200:
-                    return self._refusal(identity, response)
+                    return self._attempt.refusal(identity, response)
                 page = self._page(identity, url, response.content)
                 found.extend(page.caches)
                 url = page.next
             return tuple(found)
 
-        return await self._try(identity, call)
+        return await self._attempt(identity, call)
 
     async def list_keys(self, identity: Identity, cache: CacheID) -> ListedKeys | Unknown:
         """Both keys. Needs `Microsoft.Cache/redis/listKeys/action`."""
@@ -118,7 +120,7 @@ class Caches:
             keys = await client.management.redis.list_keys(cache.group, cache.name)
             return convert.listed_keys(keys.primary_key, keys.secondary_key)
 
-        return _or_unknown(await self._try(identity, call))
+        return _or_unknown(await self._attempt(identity, call))
 
     async def firewall_rules(self, identity: Identity, cache: CacheID) -> tuple[FirewallRuleFacts, ...] | Unknown:
         """All rules (all pages), by name. None at all means open to everyone while public access is on."""
@@ -129,7 +131,7 @@ class Caches:
             rules = [convert.firewall_rule_facts(rule, cache.name) async for rule in pages]
             return tuple(sorted(rules, key=lambda rule: rule.name.lower()))
 
-        return _or_unknown(await self._try(identity, call))
+        return _or_unknown(await self._attempt(identity, call))
 
     async def name_available(self, identity: Identity, cache: CacheID) -> bool | Unknown:
         """Whether the cache's name is free in all of Azure. The service answers 200 for free, an error for taken."""
@@ -141,7 +143,7 @@ class Caches:
             )
             return True
 
-        outcome = await self._try(identity, call)
+        outcome = await self._attempt(identity, call)
         if isinstance(outcome, bool):
             return outcome
         if outcome.reason is Reason.NAME_TAKEN:
@@ -190,7 +192,7 @@ class Caches:
         async def call() -> None:
             await rules.create_or_update(cache.group, cache.name, rule.name, body)
 
-        return _or_unknown(await self._try(identity, call))
+        return _or_unknown(await self._attempt(identity, call))
 
     async def delete_firewall_rule(self, identity: Identity, cache: CacheID, name: str) -> None | Unknown:
         """DELETE of one rule; accepted too where it is gone."""
@@ -199,7 +201,7 @@ class Caches:
         async def call() -> None:
             await rules.delete(cache.group, cache.name, name)
 
-        outcome = await self._try(identity, call)
+        outcome = await self._attempt(identity, call)
         return None if isinstance(outcome, NotFound) else _or_unknown(outcome)
 
     # --- the operation that a write started -------------------------------------------------------------------------
@@ -221,12 +223,12 @@ class Caches:
             if response.status_code == 404:
                 return NotFound(Reason.CACHE_NOT_FOUND, "Azure has forgotten the operation")
             if response.status_code not in (200, 202, 204):
-                return self._refusal(identity, response)
+                return self._attempt.refusal(identity, response)
             body = json.loads(response.text()) if response.text().strip() else None
             self._keep(key, response.headers)  # a running one repeats its URL, freshly signed
             return convert.operation_facts(response.status_code, body)
 
-        outcome = await self._try(identity, call)
+        outcome = await self._attempt(identity, call)
         if isinstance(outcome, OperationFacts):
             if outcome.status != "InProgress":
                 self._operations.drop(key)
@@ -252,7 +254,7 @@ class Caches:
 
         def policies(*, decode: bool = True) -> Policies:  # a pipeline links its policies to each other: one set each
             authentication = AsyncARMChallengeAuthenticationPolicy(credential, cloud.resource_manager_scope)
-            return self._transport.resource_manager_policies(subscription, authentication, decode=decode)
+            return self._transport.resource_manager_policies(subscription, str(identity), authentication, decode=decode)
 
         return _Client(
             RedisManagementClient(
@@ -286,7 +288,7 @@ class Caches:
         async def call() -> None:
             await begin(keep)  # the poller holds the answer and with it the keys: not kept
 
-        outcome = await self._try(identity, call)
+        outcome = await self._attempt(identity, call)
         return None if missing_is_done and isinstance(outcome, NotFound) else _or_unknown(outcome)
 
     def _keep(self, key: tuple[Identity, str], headers: Mapping[str, str]) -> None:
@@ -310,21 +312,6 @@ class Caches:
             held = _Page(digest, tuple(caches), following)
             self._pages.drop(key)
         return self._pages.get(key, lambda: held)
-
-    def _refusal(self, identity: Identity, response: AsyncHttpResponse) -> Failure:
-        if response.status_code == 401:
-            self._credentials.forget(identity)
-        return classify_answer(response.status_code, response.headers, response.text(), Source.RESOURCE_MANAGER)
-
-    async def _try(self, identity: Identity, call: Callable[[], Awaitable[T | Failure]]) -> T | Failure:
-        try:
-            return await call()
-        except Exception as error:
-            if not is_sdk_error(error):
-                raise  # the fence, or a defect of ours
-            if getattr(error, "status_code", None) == 401:
-                self._credentials.forget(identity)
-            return classify(error, Source.RESOURCE_MANAGER)
 
 
 def _or_unknown(outcome: T | Failure) -> T | Unknown:

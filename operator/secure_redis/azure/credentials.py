@@ -34,7 +34,7 @@ _LOG = logging.getLogger(__name__)
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _TENANT = re.compile(r"[0-9A-Za-z][0-9A-Za-z.-]{0,252}")
 _REFRESH_BEFORE = 600.0  # seconds before expiry; the SDKs' policies come back at 300
-_REMEMBER_FAILURE = 15.0  # so that a hundred resources with one wrong identity do not ask a hundred times
+_REMEMBER_FAILURE = 5.0  # so that a hundred resources with one wrong identity do not ask a hundred times
 
 
 @dataclass(frozen=True, slots=True)

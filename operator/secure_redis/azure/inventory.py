@@ -73,10 +73,13 @@ class Inventory:
         if self._clock() - written < self._settle:
             return await self._direct(identity, cache, entry, max_age)
         # A list that began before our write, or before a direct read, says nothing new.
-        after = max(written, -math.inf if entry.at is None else entry.at)
+        direct = entry.at
+        after = max(written, -math.inf if direct is None else direct)
         listed = await self._listed(identity, cache, max_age, after)
         if isinstance(listed, CacheFacts):
             entry.absent = entry.absent_since = None  # seen again
+            if entry.at == direct:  # else another direct read came in between
+                entry.at = entry.facts = None  # the list is newer: the earlier direct read must not come back
         if listed is not None:
             return listed
         return await self._direct(identity, cache, entry, max_age)

@@ -5,6 +5,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from secure_redis.telemetry.redaction import MASK, redact
+
 LONGEST: Final = 500
 
 _CORRELATION = re.compile(
@@ -30,12 +32,12 @@ _SPACE = re.compile(r"\s+")
 def clean(text: str) -> str:
     """One line, at most 500 characters, without request ids, time stamps, query strings, tokens and keys."""
     text = _SPACE.sub(" ", text).strip()
-    text = _JWT.sub("[token]", text)
+    text = _JWT.sub(MASK, text)
     text = _QUERY.sub(r"\1", text)
-    text = _KEY_FIELD.sub(r"\1=[hidden]", text)
+    text = _KEY_FIELD.sub(rf"\1={MASK}", text)
     text = _CORRELATION.sub("", text)
     text = _TIMESTAMP.sub("", text)
-    text = _KEY.sub("[hidden]", text)
+    text = redact(_KEY.sub(MASK, text))
     text = _SPACE.sub(" ", text).strip(" .,;")
     return text if len(text) <= LONGEST else text[: LONGEST - 1].rstrip() + "…"
 

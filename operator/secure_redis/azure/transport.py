@@ -160,14 +160,17 @@ class Transport:
             raise RuntimeError("the Azure transport is not open")
         return self._http
 
-    def resource_manager_policies(self, subscription: str, authentication: object, *, decode: bool = True) -> Policies:
+    def resource_manager_policies(
+        self, subscription: str, identity: str, authentication: object, *, decode: bool = True
+    ) -> Policies:
         """The whole pipeline of a Resource Manager client: no redirects, no retries, no automatic registration of
         resource providers (a write), no logging. Without `decode` the caller reads the JSON itself, once.
         """
         return self._policies(
             HostGuard(self.cloud.is_resource_manager, str(Source.RESOURCE_MANAGER)),
             authentication,
-            self._gate("arm", f"subscription {subscription.lower()}", self._subscription_rate),
+            # Azure counts per principal and subscription: one team's throttling is not another's.
+            self._gate("arm", f"subscription {subscription.lower()} for {identity}", self._subscription_rate),
             decode=decode,
         )
 

@@ -3,24 +3,25 @@
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final, TypeVar
 from urllib.parse import quote, urlsplit
 
-from azure.core.rest import AsyncHttpResponse, HttpRequest
+from azure.core.rest import HttpRequest
 from azure.keyvault.secrets import KeyVaultSecret, SecretProperties
 from azure.keyvault.secrets.aio import SecretClient
 from pydantic import SecretStr
 
 from secure_redis.api.reasons import Reason
 from secure_redis.azure import convert
+from secure_redis.azure.attempt import Attempts
 from secure_redis.azure.clouds import host_of
 from secure_redis.azure.credentials import Credentials
-from secure_redis.azure.errors import classify, classify_answer, unknown
+from secure_redis.azure.errors import unknown
 from secure_redis.azure.failures import Denied, Failure, Guard, NotFound, Source
-from secure_redis.azure.policies import Correlate, is_sdk_error
+from secure_redis.azure.policies import Correlate
 from secure_redis.azure.shelf import Shelf
 from secure_redis.azure.transport import Transport
 from secure_redis.domain.observation import Identity, Unknown, VaultSecretAbsent, VaultSecretFacts
@@ -81,6 +82,7 @@ class Vaults:
         """
         self._transport = transport
         self._credentials = credentials
+        self._attempt = Attempts(credentials, Source.VAULT)
         self._clock = clock
         self._now = now
         self._probe = probe_seconds
@@ -138,7 +140,7 @@ class Vaults:
             )
             return stored.properties.version or ""
 
-        outcome = await self._try(identity, call)
+        outcome = await self._attempt(identity, call)
         authority = host_of(uri) or ""
         for key, secret in self._secrets.items():
             if key[1:3] == (authority, name.lower()):
@@ -193,12 +195,12 @@ class Vaults:
                 seen.add(url)
                 response = await vault.client.send_request(HttpRequest("GET", url))
                 if response.status_code != 200:
-                    return self._refusal(identity, response)
+                    return self._attempt.refusal(identity, response)
                 items, url = _page(json.loads(response.text()))
                 found.extend(items)
             return found
 
-        items = await self._try(identity, call)
+        items = await self._attempt(identity, call)
         if not isinstance(items, list):
             return items
         if not items or any(item.created is None or not item.id for item in items):
@@ -218,7 +220,10 @@ class Vaults:
         async def call() -> KeyVaultSecret:
             return await vault.client.get_secret(name, pinned)
 
-        bundle = await self._try(identity, call)
+        bundle = await self._attempt(identity, call)
+        if isinstance(bundle, Denied) and bundle.reason is Reason.VAULT_SECRET_DISABLED:
+            # The vault does not say which version it refuses; that it is the current one is what matters.
+            return _Version(pinned or "", enabled=False, not_before=None, expires=None, tags={})
         if not isinstance(bundle, KeyVaultSecret):
             return bundle
         version = _version(bundle.properties)
@@ -248,7 +253,7 @@ class Vaults:
             async def call() -> KeyVaultSecret:
                 return await vault.client.get_secret(name, version.id)
 
-            bundle = await self._try(identity, call)
+            bundle = await self._attempt(identity, call)
             if not isinstance(bundle, KeyVaultSecret):
                 return self._failed(secret, bundle)
             secret.value, secret.value_of = SecretStr(bundle.value or ""), version.id
@@ -290,21 +295,6 @@ class Vaults:
             per_call_policies=[self._transport.vault_guard(url), Correlate()],
             custom_hook_policy=self._transport.vault_gate(url),  # the place behind authentication
         )
-
-    def _refusal(self, identity: Identity, response: AsyncHttpResponse) -> Failure:
-        if response.status_code == 401:
-            self._credentials.forget(identity)
-        return classify_answer(response.status_code, response.headers, response.text(), Source.VAULT)
-
-    async def _try(self, identity: Identity, call: Callable[[], Awaitable[T | Failure]]) -> T | Failure:
-        try:
-            return await call()
-        except Exception as error:
-            if not is_sdk_error(error):
-                raise  # the fence, or a defect of ours
-            if getattr(error, "status_code", None) == 401:
-                self._credentials.forget(identity)
-            return classify(error, Source.VAULT)
 
 
 def _page(body: object) -> tuple[list[_Version], str | None]:

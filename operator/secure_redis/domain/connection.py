@@ -105,8 +105,10 @@ def differs(published: SecretFacts, wanted: ConnectionData) -> tuple[str, ...]:
         there, here = published.data.get(name), wanted.data.get(name)
         if there is None or here is None or not hmac.compare_digest(there.get_secret_value(), here.get_secret_value()):
             found.append(f"data.{name}")
-    found += [f"labels[{name}]" for name in _unlike(published.labels, wanted.labels)]
-    found += [f"annotations[{name}]" for name in _unlike(published.annotations, wanted.annotations)]
+    found += [f"labels[{name}]" for name in _unlike(published.labels, wanted.labels, published.own_labels)]
+    found += [
+        f"annotations[{name}]" for name in _unlike(published.annotations, wanted.annotations, published.own_annotations)
+    ]
     return tuple(found)
 
 
@@ -165,6 +167,6 @@ def _own_annotations(resource: SecureRedisCache, vault: VaultSecretFacts, slot: 
     return own
 
 
-def _unlike(there: Mapping[str, str], wanted: Mapping[str, str]) -> Iterable[str]:
-    ours = {name for name in there if name.startswith(f"{names.GROUP}/")}
+def _unlike(there: Mapping[str, str], wanted: Mapping[str, str], own: frozenset[str]) -> Iterable[str]:
+    ours = {name for name in there if name in own or name.startswith(f"{names.GROUP}/")}
     return (name for name in sorted({*wanted, *ours}) if there.get(name) != wanted.get(name))

@@ -146,7 +146,8 @@ def keys_needed(keys: Unknown | NotRead) -> Refusal:
 
 def _called(vault: VaultSecretFacts) -> str:
     pin = "" if vault.latest else " (pinned)"
-    return f"version {vault.version or 'without id'}{pin} of secret {vault.name!r} in {vault.vault}"
+    which = f"version {vault.version}" if vault.version else "the current version"
+    return f"{which}{pin} of secret {vault.name!r} in {vault.vault}"
 
 
 def _stamp(time: datetime) -> str:

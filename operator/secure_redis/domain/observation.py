@@ -224,6 +224,9 @@ class SecretFacts:
     owner_kind: str | None = None
     immutable: bool = False
     deleting: bool = False
+    # Names that our own writes put there and still hold.
+    own_labels: frozenset[str] = frozenset()
+    own_annotations: frozenset[str] = frozenset()
 
 
 # --- workloads ------------------------------------------------------------------------------------------------------

@@ -57,7 +57,9 @@ def _absent(
 ) -> Plan:
     soon = settings.absence_confirmation
     known = creation.was_seen(resource)
-    if known and not absent.confirmed:
+    before = resource.status.condition(ConditionType.CACHE_AVAILABLE)
+    believed = absent.confirmed or (before is not None and before.reason == Reason.CACHE_GONE)
+    if known and not believed:
         return Plan(
             waiting=Refusal(Reason.CONFIRMING_ABSENCE, "Azure answered 404; reading once more before believing it"),
             next_look=soon,
@@ -95,8 +97,9 @@ def _absent(
         )
     if seen.name_available is False:
         return Plan(pending=pending, refused=(Refusal(Reason.NAME_TAKEN, creation.name_taken(resource)),))
-    if isinstance(seen.name_available, Unknown):
-        unknown = seen.name_available
+    unknown = seen.name_available
+    # The check needs a right at the subscription, which many identities lack: then the creation itself has to tell.
+    if isinstance(unknown, Unknown) and unknown.reason is not Reason.AZURE_DENIED:
         return Plan(pending=pending, refused=(Refusal(unknown.reason, unknown.message),))
     body = creation.body(resource, owner_value(settings.cluster_uid, resource.uid))
     return Plan(
@@ -153,6 +156,7 @@ def _present(
         stored,
         refused=correction.refused + stored.refused,
         next_look=sooner(correction.next_look, stored.next_look),
+        look_closer=correction.next_look is not None,
     )
 
 

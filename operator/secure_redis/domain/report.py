@@ -95,13 +95,15 @@ def report(
     unknowns = [u for u in (seen.identity, seen.cache, seen.vault, seen.secret) if isinstance(u, Unknown)]
     troubles: list[Failed | Unknown] = [*failures, *unknowns]
     waits = [trouble.retry_after for trouble in troubles if trouble.retry_after is not None]
-    backs_off = any(not trouble.permanent and trouble.reason not in _HUMAN for trouble in troubles)
+    # A plan that wants to go on is not held up by a part that could not be read.
+    grave: list[Failed | Unknown] = [*failures, *(unknowns if plan.next_look is None else ())]
+    backs_off = any(not trouble.permanent and trouble.reason not in _HUMAN for trouble in grave)
     return Report(
         status=status,
         events=tuple(_events(resource, status)),
         next_look=_next_look(resource, plan, failures, said),
         failed=backs_off,
-        retry_after=max(waits, default=None),
+        retry_after=max(waits, default=None) if backs_off else None,
     )
 
 
@@ -275,6 +277,19 @@ def _credential(resource: SecureRedisCache, seen: Observation, means: Assessment
 
 _GOOD_WHEN_FALSE = frozenset({ConditionType.DRIFT_DETECTED, ConditionType.STALLED})
 _SILENT = frozenset({ConditionType.RECONCILING})
+# On the way to the goal: told once, by Ready, and no reason to warn.
+_PROGRESS = frozenset(
+    {
+        Reason.PENDING,
+        Reason.PAUSED,
+        Reason.CONFIRMING_ABSENCE,
+        Reason.CREATE_INTENDED,
+        Reason.CREATING,
+        Reason.UPDATING,
+        Reason.DELETING,
+        Reason.STORING_KEY,
+    }
+)
 
 
 def _events(resource: SecureRedisCache, now: Status) -> Iterable[Event]:
@@ -288,6 +303,10 @@ def _events(resource: SecureRedisCache, now: Status) -> Iterable[Event]:
         good = (condition.status == FALSE) == (kind in _GOOD_WHEN_FALSE)
         changed = before is None or before.status != condition.status
         if not changed and not (kind is ConditionType.READY and not good and before.reason != condition.reason):  # type: ignore[union-attr]
+            continue
+        if condition.reason in _PROGRESS:
+            if kind is ConditionType.READY:
+                yield Event("Normal", condition.reason, condition.message)
             continue
         if good and fresh:
             continue

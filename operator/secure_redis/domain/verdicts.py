@@ -17,6 +17,7 @@ from secure_redis.domain.actions import (
 )
 from secure_redis.domain.assess import Assessment
 from secure_redis.domain.connection import differs
+from secure_redis.domain.creation import busy, busy_reason
 from secure_redis.domain.grants import Refusal
 from secure_redis.domain.intent import Plan
 from secure_redis.domain.normalise import is_busy, is_dead, same_word, tls_version
@@ -103,7 +104,7 @@ def _available(resource: SecureRedisCache, seen: Observation, plan: Plan, failur
             FALSE, reason, f"Azure reports provisioningState {state}: look at the cache in Azure and repair it"
         )
     if is_busy(state) and (cache.host_name is None or state.lower() in {"creating", "deleting"}):
-        waiting = plan.waiting or Refusal(Reason.UPDATING, f"provisioningState is {state}")
+        waiting = plan.waiting or Refusal(busy_reason(state), busy(state))
         return Verdict(FALSE, waiting.reason, waiting.message)
     if cache.host_name is None or cache.tls_port is None:
         return Verdict(FALSE, Reason.CACHE_FAILED, "Azure reports no host name or no TLS port")
@@ -147,7 +148,8 @@ def _compliant(means: Assessment, available: Verdict) -> Verdict:
         if worst:
             listed = ", ".join(f.rule for f in worst)
             word = "failed" if status == FALSE else "could not be judged"
-            return Verdict(status, Reason.FINDINGS, f"{len(worst)} rules {word}: {listed}")
+            rules = "1 rule" if len(worst) == 1 else f"{len(worst)} rules"
+            return Verdict(status, Reason.FINDINGS, f"{rules} {word}: {listed}")
     return Verdict(TRUE, Reason.COMPLIANT, "no rule that counts failed")
 
 
@@ -264,7 +266,8 @@ def _goal(
     credentials: Verdict | None,
 ) -> Verdict:
     if resource.deleting:
-        said = next(iter(plan.refused), None) or plan.waiting or Refusal(Reason.DELETING, "being deleted")
+        failed = next((Refusal(f.reason, f.message) for f in failures), None)
+        said = failed or next(iter(plan.refused), None) or plan.waiting or Refusal(Reason.DELETING, "being deleted")
         return Verdict(FALSE, said.reason, said.message)
     goal = credentials or available
     if credentials is None and isinstance(seen.cache, CacheFacts):

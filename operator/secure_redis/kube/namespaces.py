@@ -16,15 +16,17 @@ class Namespaces:
         self._known: dict[str, tuple[float, bool]] = {}
         self._cluster_uid = ""
 
-    async def terminating(self, namespace: str) -> bool:
+    async def terminating(self, namespace: str, *, fresh: bool = False) -> bool:
         """Whether the namespace is being deleted (or gone). Without the right to read namespaces: False.
+
+        `fresh`: asked now, for what cannot be taken back.
 
         Raises:
             ApiFailure: the API server could not be asked.
 
         """
         until, answer = self._known.get(namespace, (float("-inf"), False))
-        if self._clock() < until:
+        if not fresh and self._clock() < until:
             return answer
         try:
             body = await self._client.get(paths.namespace(namespace))

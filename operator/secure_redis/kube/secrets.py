@@ -172,6 +172,7 @@ def facts(body: Mapping[str, Any]) -> SecretFacts:
     """A Secret as the API server delivers it, with its values wrapped."""
     meta = body["metadata"]
     owner: Mapping[str, Any] = next((ref for ref in meta.get("ownerReferences") or () if ref.get("controller")), {})
+    owned = _owned(meta, "Update", "Apply")
     return SecretFacts(
         name=meta["name"],
         uid=meta["uid"],
@@ -185,6 +186,8 @@ def facts(body: Mapping[str, Any]) -> SecretFacts:
         owner_kind=owner.get("kind"),
         immutable=bool(body.get("immutable")),
         deleting="deletionTimestamp" in meta,
+        own_labels=frozenset(owned["labels"]),
+        own_annotations=frozenset(owned["annotations"]),
     )
 
 
@@ -233,7 +236,7 @@ def _left_behind(written: Mapping[str, Any], action: ApplySecret) -> dict[str, A
     if foreign := [name for name in written.get("data") or {} if name not in action.data]:
         patch["data"] = dict.fromkeys(foreign)
     metadata = written["metadata"]
-    ours = _owned_by_update(metadata)
+    ours = _owned(metadata, "Update")
     for kind in _OWNED_MAPS:
         wanted: Mapping[str, str] = getattr(action, kind)
         stale = [
@@ -246,10 +249,11 @@ def _left_behind(written: Mapping[str, Any], action: ApplySecret) -> dict[str, A
     return patch
 
 
-def _owned_by_update(metadata: Mapping[str, Any]) -> dict[str, set[str]]:
+def _owned(metadata: Mapping[str, Any], *operations: str) -> dict[str, set[str]]:
+    """Names of the labels and annotations that our field manager holds by one of `operations` (Update, Apply)."""
     owned: dict[str, set[str]] = {kind: set() for kind in _OWNED_MAPS}
     for entry in metadata.get("managedFields") or ():
-        if entry.get("manager") != names.FIELD_MANAGER or entry.get("operation") != "Update":
+        if entry.get("manager") != names.FIELD_MANAGER or entry.get("operation") not in operations:
             continue
         fields = (entry.get("fieldsV1") or {}).get("f:metadata") or {}
         for kind in _OWNED_MAPS:

@@ -42,7 +42,7 @@ class SecretWatches:
         *,
         mode: WatchMode = WatchMode.NAMESPACE,
         cluster_wide: bool = True,
-        denied_retry: float = 300.0,
+        denied_retry: float = 60.0,
         jitter: Callable[[float], float] = lambda seconds: seconds * random.uniform(0.5, 1.5),  # noqa: S311
     ) -> None:
         self._client = client

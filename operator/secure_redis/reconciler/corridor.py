@@ -95,8 +95,9 @@ class Corridor:
             current, outcomes = await self._actor.act(resource, seen, todo.actions, trigger)
         if todo.look_closer or any(isinstance(outcome.action, AzureAction) for outcome in outcomes):
             memory.direct = True
-        seen = report.afterwards(resource, seen, outcomes)
-        means = assess.assess(resource, seen, cluster_uid=settings.cluster_uid, ca=settings.ca)
+        if outcomes:  # else nothing is known that was not judged already
+            seen = report.afterwards(resource, seen, outcomes)
+            means = assess.assess(resource, seen, cluster_uid=settings.cluster_uid, ca=settings.ca)
         told = report.report(resource, seen, means, todo, outcomes)
         if any(isinstance(o, Done) and isinstance(o.action, RemoveFinalizer) for o in outcomes):
             if todo.released is not None:

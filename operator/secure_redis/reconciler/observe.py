@@ -64,6 +64,7 @@ class Memory:
     proofs: dict[tuple[Identity, str, str, str], tuple[Proven, float]] = field(default_factory=dict)
     firewall: tuple[Identity, tuple[FirewallRuleFacts, ...], float] | None = None
     failed: tuple[int, OperationFacts] | None = None  # generation whose write Azure accepted and then failed
+    refresh: bool = False  # a refresh was asked for, and not everything could be read since
     direct: bool = False  # something was written: read past the inventory until Azure is at rest
     # The generation for which every consenting workload was looked through for injections that nobody remembers.
     searched: int | None = None
@@ -103,9 +104,9 @@ class Observer:
 
     async def observe(self, resource: SecureRedisCache, memory: Memory) -> Observation:
         """Look once."""
-        seen = Observation(
-            now=self._now(), namespace_terminating=await self._namespaces.terminating(resource.key.namespace)
-        )
+        going = await self._namespaces.terminating(resource.key.namespace, fresh=resource.deleting)
+        seen = Observation(now=self._now(), namespace_terminating=going)
+        memory.refresh = memory.refresh or resource.refresh_asked
         leaving = resource.deleting
         if leaving and (seen.namespace_terminating or not _azure_matters(resource)):
             return seen if seen.namespace_terminating else await self._with_kubernetes(resource, seen, memory)
@@ -157,7 +158,7 @@ class Observer:
         if direct:
             cache = await self._inventory.fresh(identity, resource.cache)
         else:
-            cache = await self._inventory.cache(identity, resource.cache, max_age=self._max_age(resource))
+            cache = await self._inventory.cache(identity, resource.cache, max_age=self._max_age(resource, memory))
         if isinstance(cache, CacheFacts):
             memory.direct = is_busy(cache.provisioning_state)
         seen = replace(seen, cache=cache, cache_fresh=direct, operation=operation)
@@ -174,7 +175,7 @@ class Observer:
             memory.failed = (resource.generation, operation)
         elif (
             operation is not None
-            or resource.refresh_asked
+            or memory.refresh
             or (memory.failed is not None and memory.failed[0] != resource.generation)
         ):
             memory.failed = None
@@ -188,7 +189,7 @@ class Observer:
             return NOT_READ
         held = memory.firewall
         if held is not None and held[0] == identity and not direct:
-            max_age = 0.0 if resource.refresh_asked else self._ages.children
+            max_age = 0.0 if memory.refresh else self._ages.children
             if self._monotonic() - held[2] < max_age:
                 return held[1]
         rules = await self._caches.firewall_rules(identity, resource.cache)
@@ -196,8 +197,8 @@ class Observer:
             memory.firewall = (identity, rules, self._monotonic())
         return rules
 
-    def _max_age(self, resource: SecureRedisCache) -> float:
-        if resource.refresh_asked:
+    def _max_age(self, resource: SecureRedisCache, memory: Memory) -> float:
+        if memory.refresh:
             return 0.0
         return resource.spec.drift.interval_seconds * self._ages.of_interval
 
@@ -213,14 +214,14 @@ class Observer:
         denied = self._refused(resource, identity, Power.PUBLISH_KEY, vault)
         if denied is not None:
             return replace(seen, vault=denied)
-        age = 0.0 if seen.cache_fresh else self._max_age(resource)
+        age = 0.0 if seen.cache_fresh else self._max_age(resource, memory)
         found = await self._vaults.current(
             identity, vault.uri, vault.secret_name, settings.key_vault.version, max_age=age
         )
         seen = replace(seen, vault=found)
         if isinstance(found, VaultSecretFacts):
             held = memory.proofs.get(_proof_key(identity, resource.cache, vault, found))
-            if held is not None and self._monotonic() - held[1] < self._ages.proof and not resource.refresh_asked:
+            if held is not None and self._monotonic() - held[1] < self._ages.proof and not memory.refresh:
                 return replace(seen, proven=held[0])
         return await self._with_proof(resource, seen, identity, cache)
 
@@ -237,6 +238,8 @@ class Observer:
 
     def remember(self, resource: SecureRedisCache, seen: Observation, proven: Proven | None, memory: Memory) -> None:
         """Keep a fresh proof, so that listKeys is not asked at every look; one proof of one version is kept."""
+        if not any(isinstance(u, Unknown) and not u.permanent for u in (seen.identity, seen.cache, seen.vault)):
+            memory.refresh = False
         settings, identity = resource.spec.authentication, seen.identity
         if settings is None or not isinstance(identity, NamespaceIdentity | OperatorIdentity):
             return

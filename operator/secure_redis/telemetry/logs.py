@@ -50,6 +50,24 @@ class RedactionFilter(logging.Filter):
         return True
 
 
+class RepeatFilter(logging.Filter):
+    """Lets a logger say the same thing once in `seconds`: kopf repeats itself while an API server is away."""
+
+    def __init__(self, seconds: float = 60.0) -> None:
+        super().__init__()
+        self._seconds = seconds
+        self._said: dict[tuple[str, int, str], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether it was not said a short while ago. The unformatted message tells what is the same."""
+        what, now = (record.name, record.levelno, str(record.msg)[:200]), record.created
+        self._said = {said: at for said, at in self._said.items() if now - at < self._seconds}
+        if what in self._said:
+            return False
+        self._said[what] = now
+        return True
+
+
 class _Formatter(JsonFormatter):
     def process_log_record(self, log_data: dict[str, Any]) -> dict[str, Any]:
         """Give the fields their usual names."""
@@ -82,6 +100,8 @@ def setup(level: str = "INFO", stream: TextIO | None = None) -> None:
     if level.upper() not in logging.getLevelNamesMapping():
         raise ValueError(f"unknown log level {level!r}")
     handler = logging.StreamHandler(stream or sys.stderr)
+    repeats = RepeatFilter()
+    handler.addFilter(lambda record: not record.name.startswith("kopf") or repeats.filter(record))
     handler.addFilter(RedactionFilter())
     handler.setFormatter(
         _Formatter(

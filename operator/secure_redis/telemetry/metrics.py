@@ -1,13 +1,14 @@
 """Prometheus metrics: names that dashboards know where they are honest. None outlives its resource."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import generate_latest
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
-from secure_redis.api.reasons import ConditionType
 from secure_redis.api.resource import Key
 from secure_redis.api.status import Status
 from secure_redis.telemetry.build import version
@@ -16,11 +17,61 @@ CONTROLLER: Final = "secureredis"
 _PASS_SECONDS: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 _REQUEST_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _PER_RESOURCE: Final = ("namespace", "name")
+_STATUSES: Final = ("True", "False", "Unknown")
 
 
 @dataclass(slots=True)
 class _Seen:
-    labels: set[tuple[Gauge, tuple[str, ...]]] = field(default_factory=set)
+    """What is told of one resource."""
+
+    conditions: tuple[tuple[str, str], ...] | None = None  # type, status
+    drift: float = 0.0
+    findings: tuple[tuple[str, float], ...] = ()
+    last_pass: float | None = None
+
+
+class _PerResource(Collector):
+    """The series of resources, made when they are asked for: a gauge's child for each costs 22 KiB a resource."""
+
+    def __init__(self, resources: Mapping[Key, _Seen]) -> None:
+        self._resources = resources
+
+    def collect(self) -> Iterable[Metric]:
+        """All series as they stand."""
+        condition = GaugeMetricFamily(
+            "secureredis_status_condition",
+            "1 for the status (True, False, Unknown) a condition of a resource has, else 0.",
+            labels=(*_PER_RESOURCE, "type", "status"),
+        )
+        drift = GaugeMetricFamily(
+            "secureredis_drift", "Fields of a resource that differ from Azure.", labels=_PER_RESOURCE
+        )
+        findings = GaugeMetricFamily(
+            "secureredis_findings",
+            "Rules of a resource by result (Pass, Fail, Unknown).",
+            labels=(*_PER_RESOURCE, "result"),
+        )
+        last_pass = GaugeMetricFamily(
+            "secureredis_last_successful_pass_timestamp_seconds",
+            "When a pass over a resource last succeeded. A time, so that it keeps ageing while the operator is down.",
+            labels=_PER_RESOURCE,
+        )
+        for key, seen in self._resources.items():
+            where = (key.namespace, key.name)
+            if seen.conditions is not None:
+                drift.add_metric(where, seen.drift)
+                for kind, status in seen.conditions:
+                    for value in _STATUSES:
+                        condition.add_metric((*where, kind, value), float(status == value))
+            for result, count in seen.findings:
+                findings.add_metric((*where, result), count)
+            if seen.last_pass is not None:
+                last_pass.add_metric(where, seen.last_pass)
+        return condition, drift, findings, last_pass
+
+    def describe(self) -> Iterable[Metric]:
+        """Names for the registry, without walking the resources."""
+        return _PerResource({}).collect()
 
 
 class Metrics:
@@ -103,27 +154,7 @@ class Metrics:
         self._waiting = Gauge(
             "secureredis_passes_waiting", "Passes that are due and wait for a free place.", registry=registry
         )
-        self._condition = Gauge(
-            "secureredis_status_condition",
-            "1 for the status (True, False, Unknown) a condition of a resource has, else 0.",
-            (*_PER_RESOURCE, "type", "status"),
-            registry=registry,
-        )
-        self._drift = Gauge(
-            "secureredis_drift", "Fields of a resource that differ from Azure.", _PER_RESOURCE, registry=registry
-        )
-        self._findings = Gauge(
-            "secureredis_findings",
-            "Rules of a resource by result (Pass, Fail, Unknown).",
-            (*_PER_RESOURCE, "result"),
-            registry=registry,
-        )
-        self._last_pass = Gauge(
-            "secureredis_last_successful_pass_timestamp_seconds",
-            "When a pass over a resource last succeeded. A time, so that it keeps ageing while the operator is down.",
-            _PER_RESOURCE,
-            registry=registry,
-        )
+        registry.register(_PerResource(self._resources))
 
     # --- what others tell ---------------------------------------------------------------------------------------
 
@@ -135,27 +166,24 @@ class Metrics:
         if result == "error":
             self._pass_errors.labels(CONTROLLER).inc()
         else:
-            self._set(key, self._last_pass, (), at)
+            self._resources.setdefault(key, _Seen()).last_pass = at
 
     def report(self, key: Key, status: Status) -> None:
         """What a resource's status says."""
-        for condition in status.conditions:
-            for value in ("True", "False", "Unknown"):
-                self._set(key, self._condition, (condition.type, value), float(condition.status == value))
-        present = {condition.type for condition in status.conditions}
-        for kind in set(ConditionType) - present:
-            for value in ("True", "False", "Unknown"):
-                self._remove(key, self._condition, (kind, value))
-        self._set(key, self._drift, (), float(len(status.drift)))
+        seen = self._resources.setdefault(key, _Seen())
+        seen.conditions = tuple((str(one.type), str(one.status)) for one in status.conditions)
+        seen.drift = float(len(status.drift))
         if status.compliance is not None:
             counts = status.compliance
-            for result, count in (("Pass", counts.passed), ("Fail", counts.failed), ("Unknown", counts.unknown)):
-                self._set(key, self._findings, (result,), float(count))
+            seen.findings = (
+                ("Pass", float(counts.passed)),
+                ("Fail", float(counts.failed)),
+                ("Unknown", float(counts.unknown)),
+            )
 
     def forget(self, key: Key) -> None:
         """The resource is gone, and with it its series."""
-        for gauge, labels in self._resources.pop(key, _Seen()).labels:
-            gauge.remove(*labels)
+        self._resources.pop(key, None)
 
     def kube_request(self, host: str, method: str, code: int, seconds: float) -> None:
         """A request to the API server; `code` 0: no answer."""
@@ -186,19 +214,3 @@ class Metrics:
     def render(self) -> bytes:
         """The text format of Prometheus."""
         return generate_latest(self.registry)
-
-    def series_of(self, key: Key) -> Iterable[tuple[str, ...]]:
-        """Label values of a resource's series (for tests)."""
-        return sorted(labels for _, labels in self._resources.get(key, _Seen()).labels)
-
-    def _set(self, key: Key, gauge: Gauge, labels: tuple[str, ...], value: float) -> None:
-        values = (key.namespace, key.name, *map(str, labels))
-        gauge.labels(*values).set(value)
-        self._resources.setdefault(key, _Seen()).labels.add((gauge, values))
-
-    def _remove(self, key: Key, gauge: Gauge, labels: tuple[str, ...]) -> None:
-        values = (key.namespace, key.name, *map(str, labels))
-        seen = self._resources.get(key)
-        if seen is not None and (gauge, values) in seen.labels:
-            seen.labels.discard((gauge, values))
-            gauge.remove(*values)

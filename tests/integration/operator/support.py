@@ -77,9 +77,9 @@ class Case:
         self.document["metadata"]["annotations"] = {REFRESH: "first", **(annotations or {})}
         return self.document
 
-    def apply(self, *, key: bool = True, annotations: dict[str, str] | None = None, **spec: Any) -> "Case":
-        """Apply it as its author."""
-        self.world.apply(self.spec(key=key, annotations=annotations, **spec))
+    def apply(self, **options: Any) -> "Case":
+        """Apply it as its author; options as of `spec`."""
+        self.world.apply(self.spec(**options))
         return self
 
     def change(self, **spec: Any) -> None:
@@ -105,8 +105,16 @@ class Case:
 
     def poke(self) -> None:
         """Ask for a look now and wait until it was taken."""
+        self.await_look(self.ask())
+
+    def ask(self) -> str:
+        """Ask for a look now. Returns what `await_look` takes."""
         asked = uuid.uuid4().hex[:12]
         self.annotate(refresh=asked)
+        return asked
+
+    def await_look(self, asked: str) -> None:
+        """Wait until the look was taken."""
         wait_for(lambda: self.status.get("lastHandled", {}).get("refresh") == asked, PATIENCE, "the refresh")
 
     # --- what is seen -----------------------------------------------------------------------------------------------
@@ -142,7 +150,9 @@ class Case:
         """Whether the condition is there."""
         return self.world.condition(self.document, kind) is not None
 
-    def heal(self, kind: str = "Ready", status: str = "True", reason: str | None = None, timeout: float = PATIENCE) -> None:
+    def heal(
+        self, kind: str = "Ready", status: str = "True", reason: str | None = None, timeout: float = PATIENCE
+    ) -> None:
         """Poke until the condition holds: what is remembered of a failure is forgotten after seconds."""
 
         def healed() -> bool:
@@ -184,7 +194,11 @@ class Case:
         yield
         assert self.version() == before, "the Secret was written"
 
-    # --- what was written in Azure ----------------------------------------------------------------------------------
+    # --- what was asked of Azure ----------------------------------------------------------------------------------
+
+    def calls(self, since: int) -> int:
+        """How many requests the team's identity has sent since the mark."""
+        return len([r for r in self.control.requests(since) if r.principal == self.team.object_id])
 
     def writes(self) -> list[str]:
         """Every write to Azure by the team's identity since this case began: method and path."""
@@ -233,11 +247,11 @@ _AT_SUBSCRIPTION = (
 )
 
 
-def provision(case: Case, *, key: bool = False, **spec: Any) -> dict[str, Any]:
+def provision(case: Case, **spec: Any) -> dict[str, Any]:
     """Arguments of `apply` for mode Provision: public with one firewall rule, so that there is a route."""
     spec.setdefault("provision", PROVISION)
     spec.setdefault("network", {"publicAccess": "Enabled", "firewallRules": [RULE]})
-    return {"key": key, "mode": "Provision", **spec}
+    return {"key": False, "mode": "Provision", **spec}
 
 
 RULE = {"name": "here", "startIP": "127.0.0.1", "endIP": "127.0.0.1"}

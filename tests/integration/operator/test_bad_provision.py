@@ -33,6 +33,11 @@ def _lock(case: Case) -> None:
     case.control.seed(seeds.Lock(scope=case.team.group_scope, name=f"frozen-{case.team.name}", level="ReadOnly"))
 
 
+def _read_only(case: Case) -> None:
+    case.control.unassign(case.team.object_id, case.team.group_scope)
+    case.allow(*CACHE_READ)
+
+
 def _poor_region(case: Case) -> None:
     case.control.seed(seeds.Region(name="poorland", display="Poor Land", unavailable_skus=("Standard",)))
 
@@ -78,7 +83,7 @@ ROWS = (
     ),
     Row(
         "no right to write",
-        lambda c: (c.control.unassign(c.team.object_id, c.team.group_scope), c.allow(*CACHE_READ)),
+        _read_only,
         "AzureDenied",
         "Microsoft.Cache/redis/write",
         lambda c: c.allow(*CACHE_WRITE),
@@ -89,9 +94,7 @@ ROWS = (
         lambda c: c.control.unassign(c.team.object_id, seeds.subscription_scope(SUBSCRIPTION)),
         "AzureDenied",
         "checknameavailability",
-        lambda c: c.allow(
-            "Microsoft.Cache/checknameavailability/action", scope=seeds.subscription_scope(SUBSCRIPTION)
-        ),
+        lambda c: c.allow("Microsoft.Cache/checknameavailability/action", scope=seeds.subscription_scope(SUBSCRIPTION)),
         stalled=False,
     ),
 )

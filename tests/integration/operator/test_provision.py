@@ -180,7 +180,7 @@ DRIFTING = (
     ),
     Drifting(
         "rule widened",
-        lambda c: c.update(firewall_rules=(seeds.FirewallRule(name="here", start="0.0.0.0", end="255.255.255.255"),)),
+        lambda c: c.update(firewall_rules=(seeds.FirewallRule(name="here", start="1.0.0.0", end="223.255.255.255"),)),
         "network.firewallRules[here]",
         ("firewallRule.set", ("startIP", "endIP")),
     ),
@@ -192,7 +192,7 @@ DRIFTING = (
     ),
     Drifting(
         "rule too many",
-        lambda c: c.update(firewall_rules=(HERE, seeds.FirewallRule(name="all", start="0.0.0.0", end="1.1.1.1"))),
+        lambda c: c.update(firewall_rules=(HERE, seeds.FirewallRule(name="all", start="1.0.0.0", end="1.1.1.1"))),
         "network.firewallRules[all]",
         ("firewallRule.delete", ()),
     ),
@@ -306,6 +306,19 @@ def test_paused_corrects_nothing(build: Case) -> None:
     assert len(build.writes()) == before
     build.annotate(paused=None)
     build.until("TransportSecured", "True")
+
+
+def test_a_vault_that_cannot_be_read_holds_no_correction_up(build: Case) -> None:
+    build.exists(properties={"publicNetworkAccess": "Enabled"}, firewall_rules=(HERE,))
+    build.store()
+    build.apply(annotations={"secureredis.io/adopt": build.cache}, **provision(build, key=True, **CORRECT))
+    build.until("Ready", "True")
+    build.fault(service="vault", status=503, body={"error": {"code": "Busy", "message": "busy"}})
+    for _ in range(5):
+        build.poke()  # the back-off grows to a minute
+    build.update({"enableNonSslPort": True})
+    build.poke()
+    build.until("TransportSecured", "True", timeout=10)
 
 
 # --- gone -----------------------------------------------------------------------------------------------------------

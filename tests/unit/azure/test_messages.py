@@ -39,9 +39,9 @@ from secure_redis.azure.messages import LONGEST, clean, error_body, inner_code
                 "'/subscriptions/1f8fad5b-d9cb-469f-a165-70867728950e'"
             ),
         ),
-        ("AccountName=x;AccountKey=abc123==;", "AccountName=x;AccountKey=[hidden]"),
-        ("key JhY0Ew1zq7p3nUuYv5WqvX6hTg2m8BfRkAzCaLs0x9c= end", "key [hidden] end"),
-        ("token eyJhbGciOiJSUzI1NiJ9.eyJhIjoxfQ.c2ln end", "token [token] end"),
+        ("AccountName=x;AccountKey=abc123==;", "AccountName=x;AccountKey=[redacted]"),
+        ("key JhY0Ew1zq7p3nUuYv5WqvX6hTg2m8BfRkAzCaLs0x9c= end", "key [redacted] end"),
+        ("token eyJhbGciOiJSUzI1NiJ9.eyJhIjoxfQ.c2ln end", "token [redacted] end"),
     ],
 )
 def test_a_text_is_stable_and_without_secrets(said: str, kept: str) -> None:

@@ -219,6 +219,12 @@ def test_name_taken_is_not_tried() -> None:
     assert reasons(res, seen(cache=ABSENT, name_available=False)) == [Reason.NAME_TAKEN]
 
 
+def test_name_check_without_the_right_lets_the_creation_tell() -> None:
+    denied = Unknown(Reason.AZURE_DENIED, "no right at the subscription")
+    assert kinds(resource(PROVISIONED, status=INTENT), seen(cache=ABSENT, name_available=denied)) == [CreateCache]
+    assert kinds(resource(PROVISIONED, status=INTENT), seen(cache=ABSENT, name_available=DOWN)) == []
+
+
 def test_missing_group_is_not_created_into() -> None:
     absent = CacheAbsent(confirmed=True, message="no group", group_missing=True)
     assert reasons(resource(PROVISIONED), seen(cache=absent)) == [Reason.CACHE_NOT_FOUND]

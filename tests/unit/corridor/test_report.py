@@ -312,6 +312,12 @@ def test_refresh_is_marked_as_handled_and_asked_for_by_a_new_value() -> None:
     assert not resource(VALIDATE, annotations={names.REFRESH: "now-1"}, status=told.status.document()).refresh_asked
 
 
+def test_progress_is_told_once_and_does_not_warn() -> None:
+    res = resource(PROVISIONED, status=INTENT)
+    told = reported(res, seen(cache=CacheAbsent(confirmed=False, message="no such cache")))
+    assert [(event.kind, event.reason) for event in told.events] == [("Normal", "CreateIntended")]
+
+
 def test_refresh_present_at_creation_counts_as_handled() -> None:
     assert not resource(VALIDATE, annotations={names.REFRESH: "x"}).refresh_asked
 

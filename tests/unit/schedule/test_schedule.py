@@ -177,6 +177,15 @@ async def test_failures_back_off_and_success_resets() -> None:
     assert passes.times[-3:] == [248, 548, 556], "after a success back-off begins anew"
 
 
+async def test_a_failing_part_does_not_hold_the_rest_back() -> None:
+    passes = Passes(Next(30.0, failed=True))
+    schedule = Schedule(passes, pace=STEADY, rng=Highest())
+    async with running(schedule):
+        schedule.wake(ORDERS, body(), Trigger.EDIT)
+        await asyncio.sleep(8 + 16 + 30 + 30 + 1)
+    assert passes.times == [0, 8, 24, 54, 84]
+
+
 async def test_retry_after_is_the_earliest_time() -> None:
     passes = Passes(Next(0.0, failed=True, retry_after=100.0))
     schedule = Schedule(passes, pace=STEADY)

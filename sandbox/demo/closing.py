@@ -1,0 +1,95 @@
+"""The end of the story: no key has leaked, what was claimed, and what to try next."""
+
+import secrets
+from pathlib import Path
+
+from sandbox.azure import seeds
+from sandbox.cli.state import Sandbox
+from sandbox.cluster import write_private
+from sandbox.demo import application
+from sandbox.demo.running import sandbox_command
+from sandbox.demo.shop import Shop
+from sandbox.demo.stage import Stage
+
+_VISITOR = "00000000-0000-0000-0000-00000000d001"
+_CACHES = ("legacy", "orders", "sessions", "catalog")
+_VAULT_SECRETS = ("orders-redis-key", "sessions-redis-key", "catalog-redis-key")
+
+
+def no_key_leaked(stage: Stage, shop: Shop) -> None:
+    """Search for every key and token of this world where none may be."""
+    story, control = stage.story, stage.control
+    hidden = {stage.cluster.admin_token}
+    for cache in _CACHES:
+        hidden.update(control.cache_keys(cache).values())
+    for name in _VAULT_SECRETS:
+        hidden.update(one.value for one in control.secret_versions(shop.vault, name))
+    places = {
+        "this output": story.printed,
+        "the operator's log (level debug)": stage.operator_log.read_text(errors="replace"),
+        "the client's log": application.log(stage),
+        "the resources and their status": stage.kubectl("-n", shop.namespace, "get", "srcache", "-o", "yaml"),
+        "the events": stage.kubectl("-n", shop.namespace, "get", "events", "-o", "yaml"),
+    }
+    for place, text in places.items():
+        found = sum(secret in text for secret in hidden)
+        story.claim(f"none of {len(hidden)} keys and tokens is in {place}", bool(text) and found == 0)
+
+
+def hints(stage: Stage, shop: Shop, sandbox: Sandbox) -> None:
+    """What to try in the world that stays."""
+    where = stage.control.endpoints
+    password = _visitor(stage, shop, sandbox.directory)
+    story = stage.story
+    story.say("It stays as it is, supervised in the background, until you end it or this machine does:")
+    rows = [
+        ("kubeconfig", f"export KUBECONFIG={stage.facts.kubeconfig}"),
+        ("a shell where names resolve", sandbox_command(sandbox, "shell")),
+        ("what runs", sandbox_command(sandbox, "status")),
+        ("end it", sandbox_command(sandbox, "down")),
+        ("logs", str(sandbox.directory)),
+    ]
+    story.table("Kept running", rows)
+    rows = [
+        ("watch", f"kubectl -n {shop.namespace} get srcache -w"),
+        ("read", "kubectl explain srcache.spec.drift"),
+        ("delete a Secret; it comes back", f"kubectl -n {shop.namespace} delete secret orders"),
+        (
+            "look now",
+            f"kubectl -n {shop.namespace} annotate --overwrite srcache --all secureredis.io/refresh=$(date +%s)",
+        ),
+        ("hold all writes", f"kubectl -n {shop.namespace} annotate srcache sessions secureredis.io/paused=true"),
+        ("someone at work behind your back", sandbox_command(sandbox, "fault change orders enableNonSslPort=true")),
+        ("Azure is busy", sandbox_command(sandbox, "fault add status --service arm --status 429 --times 5")),
+        ("more of that", sandbox_command(sandbox, "fault --help")),
+    ]
+    story.table("Try (in that shell)", rows)
+    settings = f"AZURE_CONFIG_DIR={sandbox.directory}/az REQUESTS_CA_BUNDLE={where.ca_file}"
+    cloud = f"az cloud register --name Sandbox --endpoint-resource-manager {where.management}"
+    account = f"--username {_VISITOR} --tenant {_tenant(stage)}"
+    rows = [
+        ("settings", f"export {settings} AZURE_CORE_INSTANCE_DISCOVERY=false"),
+        ("cloud", f"{cloud} && az cloud set --name Sandbox"),
+        ("login", f'az login --service-principal {account} --password "$(cat {password})"'),
+        ("look", f"az redis show -g {shop.group} -n sessions"),
+        ("tamper", f"az redis update -g {shop.group} -n sessions --set enableNonSslPort=true   # then: look now"),
+    ]
+    story.table("The same Azure by azure-cli, if you have it (in that shell)", rows)
+
+
+def _tenant(stage: Stage) -> str:
+    account = stage.get("serviceaccount", "secure-redis")
+    return str(account["metadata"]["annotations"]["azure.workload.identity/tenant-id"])
+
+
+def _visitor(stage: Stage, shop: Shop, directory: Path) -> Path:
+    """An administrator of the group, for azure-cli. Returns the file that holds the password."""
+    password = secrets.token_urlsafe(24)
+    path = directory / "azure-cli-password"
+    write_private(path, password)
+    scope = seeds.subscription_scope(shop.subscription)
+    stage.control.seed(
+        seeds.App(tenant=_tenant(stage), client_id=_VISITOR, object_id=_VISITOR, secret=password),
+        seeds.RoleAssignment(object_id=_VISITOR, scope=scope, actions=("*",), data_actions=("*",)),
+    )
+    return path

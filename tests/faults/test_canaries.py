@@ -1,0 +1,335 @@
+"""Nothing secret is found anywhere but, for the published key, in the Secret and in Key Vault."""
+
+import base64
+import json
+import re
+import secrets
+import urllib.request
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+
+from sandbox.api import Document
+from sandbox.azure import seeds
+from sandbox.azure.faults import Fault
+from sandbox.chart.render import RELEASE_NAMESPACE
+from sandbox.gate import Gate
+from sandbox.waiting import wait_for
+from sandbox.world import World
+from tests.faults import operators
+from tests.faults.canaries import leaks, objects, spellings
+from tests.faults.scenarios import CORRECT, PROVISION, PUBLISH, Stage
+
+_TOKEN = re.compile(r"eyJ[\w-]{8,}\.[\w-]{8,}|ZXlK[A-Za-z0-9+/]{20,}")  # a JWT, and one in base64
+_CAPABILITY = re.compile(r"(?i)(asyncoperations|operationresults)/[0-9a-f-]{8,}|\$?skiptoken=(?!\[redacted)")
+_CUT: tuple[tuple[Literal["arm", "vault"], str], ...] = (
+    ("arm", "team-.*/redis"),
+    ("arm", "listKeys"),
+    ("vault", "/secrets/"),
+)
+
+
+def key() -> str:
+    """In the form of Azure's access keys."""
+    return base64.b64encode(secrets.token_bytes(32)).decode()
+
+
+@dataclass
+class Planted:
+    """All that must be found nowhere; `published` is allowed in the data of the Secrets of that name."""
+
+    world: World
+    gate: Gate
+    operator: operators.Operator
+    hidden: dict[str, str] = field(default_factory=dict)
+    published: dict[str, str] = field(default_factory=dict)
+    quoted: dict[str, str] = field(default_factory=dict)  # from error bodies that want to be quoted
+    stages: list[Stage] = field(default_factory=list)
+    earlier: list[tuple[str, str]] = field(default_factory=list)  # what objects said between errors
+    refreshes: int = 0
+
+    def word(self, name: str) -> str:
+        """A new secret of no particular form."""
+        self.hidden[name] = f"canary{uuid.uuid4().hex}"
+        return self.hidden[name]
+
+    def keys_of(self, stage: Stage, published: str = "Primary") -> None:
+        """A cache's keys: one of them is published, the other nowhere."""
+        for slot, value in self.world.control.cache_keys(stage.name).items():
+            place = self.published if slot == published else self.hidden
+            place[f"{slot} key of {stage.name}"] = value
+
+    def hostile(self, service: str, shown: str) -> dict[str, Any]:
+        """An error's body by somebody who wants to be quoted; `shown` is a secret that the service really knows."""
+
+        def word(name: str) -> str:
+            return self.quoted.setdefault(f"{name} #{len(self.quoted)}", f"canary{uuid.uuid4().hex}")
+
+        said = (
+            f"password={word(f'{service} password')} rediss://:{word(f'{service} userinfo')}@h:6380 key {shown} "
+            f"AccountKey={word(f'{service} account key')};Authorization: Bearer {word(f'{service} bearer')} "
+            f'"access_token": "{word(f"{service} token")}" https://h.test/x?sig={word(f"{service} signature")}'
+        )
+        details = [{"code": "X", "message": said, "target": said}]
+        error = {"code": "Hostile", "message": said, "details": details, "innererror": {"trace": said}}
+        return {"error": "invalid_client", "error_description": said} if service == "entra" else {"error": error}
+
+    def refresh(self, stage: Stage) -> None:
+        """Have the resource looked at again, and wait until that is done."""
+        self.refreshes += 1
+        value = f"r{self.refreshes}"
+        annotation = {"metadata": {"annotations": {"secureredis.io/refresh": value}}}
+        self.world.api.merge(stage.document, annotation).must()
+
+        def handled() -> bool:
+            found = self.world.get(stage.document) or {}
+            return bool(found.get("status", {}).get("lastHandled", {}).get("refresh") == value)
+
+        wait_for(handled, 40, f"the refresh {value} of {stage.name}")
+        self.earlier.append((f"{stage.name} after refresh {value}", json.dumps(self.world.get(stage.document))))
+
+    def places(self) -> Iterator[tuple[str, str]]:
+        """Everything that anybody else can read; a Secret's data are left out where `published` covers them."""
+        yield from self.earlier
+        yield "the operator's log", self.operator.log.read_text(errors="replace")
+        served = self.operator.said("health and metrics are served")
+        assert served is not None
+        for path in ("metrics", "healthz", "readyz"):
+            url = f"http://127.0.0.1:{served['port']}/{path}"
+            with urllib.request.urlopen(url, timeout=10) as answer:
+                yield path, answer.read().decode()
+        log = self.world.cluster.audit_log.read_text(errors="replace").splitlines()
+        # The API server itself notes what the quoting policy said; that is not the operator's doing.
+        yield "the API server's audit log", "\n".join(line for line in log if "not with password" not in line)
+        for namespace in (RELEASE_NAMESPACE, *(stage.team.namespace for stage in self.stages)):
+            for name, item in objects(self.world.api, namespace):
+                # `objects` lists what is ours whole: data of a Secret are looked at by their own test.
+                item.pop("data", None) if name.startswith("secrets ") else None
+                yield name, json.dumps(item, ensure_ascii=False)
+
+
+@pytest.fixture(scope="module")
+def planted(world: World, gate: Gate) -> Iterator[Planted]:
+    """An operator at DEBUG that has published, provisioned and corrected, and seen every kind of error."""
+    kubeconfig = gate.kubeconfig(operators.operator_kubeconfig(world))
+    operator = operators.start(world, kubeconfig, logging={"level": "DEBUG"})
+    held = Planted(world, gate, operator)
+    try:
+        _publish_and_fail(held)
+        _provision_and_correct(held)
+        _refuse_at_admission(held)
+        operator.child.check()
+        yield held
+    finally:
+        operator.child.kill()
+
+
+def _publish_and_fail(held: Planted) -> None:
+    world, stage = held.world, PUBLISH.stage(held.world)
+    held.stages.append(stage)
+    held.keys_of(stage)
+    world.apply(stage.document)
+    world.await_condition(stage.document, "Ready", "True")
+    shown = held.hidden[f"Secondary key of {stage.name}"]
+    arm, vault, entra = (held.hostile(name, shown) for name in ("arm", "vault", "entra"))
+    faults = [
+        Fault(service="arm", method=method, path=f"team-.*/redis{path}", kind="status", status=status, body=arm)
+        for method, path in (("GET", ""), ("POST", "/.*/listKeys"))
+        for status in (400, 401, 403, 409, 429, 500, 503)
+    ]
+    faults += [Fault(service="vault", kind="status", status=status, body=vault) for status in (400, 401, 403, 404, 500)]
+    faults += [
+        Fault(service=service, path=path, kind=kind)
+        for service, path in _CUT
+        for kind in ("truncated", "html", "reset")
+    ]
+    for fault in faults:
+        with world.control.fault(fault):
+            held.refresh(stage)
+    # Tokens are asked for again when the old ones are revoked.
+    for fault in (
+        Fault(service="entra", kind="status", status=400, body=entra),
+        Fault(service="entra", kind="status", status=500, body=entra),
+        Fault(service="entra", kind="truncated"),
+        Fault(service="entra", kind="reset"),
+    ):
+        world.control.revoke_tokens(stage.team.object_id)
+        with world.control.fault(fault):
+            held.refresh(stage)
+
+    def known() -> bool:
+        held.refresh(stage)
+        return (world.condition(stage.document, "CacheAvailable") or ("",))[0] == "True"
+
+    wait_for(known, 60, "the identity to be trusted again", interval=1)
+    for name, value in {
+        "a value that is no key": held.word("a value that is no key"),
+        "a value with a newline": f"{held.word('a value with a newline')}\nsecond line",
+        "a huge value": held.word("a huge value") + "x" * 20_000,
+        "another cache's key": held.hidden.setdefault("another cache's key", key()),
+    }.items():
+        world.control.set_secret(stage.team.name, stage.name, seeds.SecretVersion(value=value))
+        held.refresh(stage)
+        world.await_condition(stage.document, "CredentialsSynced", "False")
+        assert name
+    disabled = seeds.SecretVersion(value=held.word("a disabled value"), enabled=False)
+    world.control.set_secret(stage.team.name, stage.name, disabled)
+    held.refresh(stage)
+    world.store_key(stage.team, stage.name)
+    held.refresh(stage)
+    world.await_condition(stage.document, "Ready", "True")
+
+
+def _provision_and_correct(held: Planted) -> None:
+    world = held.world
+    made, corrected = PROVISION.stage(world), CORRECT.stage(world)
+    held.stages += [made, corrected]
+    shown = held.hidden.setdefault("a key in a refusal", key())
+    for service, path in (
+        ("arm", f"/redis/{made.name}$"),
+        ("arm", "firewallRules"),
+        ("vault", f"/secrets/{made.name}"),
+    ):
+        refused = Fault(
+            service="vault" if service == "vault" else "arm",
+            method="PUT",
+            path=path,
+            kind="status",
+            status=500,
+            body=held.hostile(f"{service} {path}", shown),
+        )
+        world.control.add_fault(refused)
+    world.apply(made.document)
+    wait_for(lambda: PROVISION.done(made), 90, "the cache to be provisioned")
+    held.keys_of(made)
+    held.keys_of(corrected)
+    assert CORRECT.begin is not None
+    CORRECT.begin(corrected)
+    world.control.add_fault(
+        Fault(service="arm", method="PATCH", kind="status", status=400, body=held.hostile("arm PATCH", shown))
+    )
+    CORRECT.trigger(corrected)
+    wait_for(lambda: world.control.effects() and "firewallRule.delete" in corrected.effects(), 60, "a correction")
+
+
+def _refuse_at_admission(held: Planted) -> None:
+    """Somebody's admission policy quotes the Secret that it refuses."""
+    world, stage = held.world, PUBLISH.stage(held.world)
+    held.stages.append(stage)
+    held.keys_of(stage, published="none")
+    policy = {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "ValidatingAdmissionPolicy",
+        "metadata": {"name": "quotes"},
+        "spec": {
+            "failurePolicy": "Fail",
+            "matchConstraints": {
+                "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": stage.team.namespace}},
+                "resourceRules": [
+                    {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["secrets"]}
+                ],
+            },
+            "validations": [
+                {
+                    "expression": "!has(object.data)",
+                    "messageExpression": "'not with password ' + string(object.data['password'])",
+                }
+            ],
+        },
+    }
+    binding = {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "ValidatingAdmissionPolicyBinding",
+        "metadata": {"name": "quotes"},
+        "spec": {"policyName": "quotes", "validationActions": ["Deny"]},
+    }
+    world.api.apply(policy).must()
+    world.api.call("POST", "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings", binding).must()
+    probe: Document = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "probe", "namespace": stage.team.namespace},
+        "data": {"password": base64.b64encode(b"probe").decode()},
+    }
+    wait_for(lambda: not world.api.create(probe, dry_run=True).ok, 30, "the quoting policy to be in force")
+    world.apply(stage.document)
+    world.await_condition(stage.document, "CredentialsSynced", "False", "SecretRefused")
+
+
+def test_nothing_secret_is_anywhere(planted: Planted, capsys: pytest.CaptureFixture[str]) -> None:
+    tokens = {f"ServiceAccount token {n}": token for n, token in enumerate(planted.gate.tokens)}
+    assert tokens, "no ServiceAccount token was issued through the gate"
+    kubeconfig = operators.operator_kubeconfig(planted.world).read_text()
+    wanted = {**planted.hidden, **planted.published, **tokens}
+    places = list(planted.places())
+    with capsys.disabled():
+        # A figure for whoever runs it.
+        size = sum(len(text) for _, text in places)
+        print(f"\ncanaries: {len(wanted)} secrets, {len(places)} places, {size} characters")  # noqa: T201
+    assert leaks(wanted, places) == []
+    assert [name for name, text in places if _TOKEN.search(text)] == []
+    assert "token:" in kubeconfig
+
+
+def test_a_hostile_error_body_is_not_quoted(planted: Planted) -> None:
+    found = leaks(planted.quoted, planted.places())
+    assert not found, "\n".join(found)
+
+
+def test_no_operation_url_is_anywhere(planted: Planted) -> None:
+    asked = [r.path.rsplit("/", 1)[-1] for r in planted.world.control.requests() if "operation" in r.path.lower()]
+    assert asked, "no operation was ever polled"
+    shown = [place for place in planted.places() if not place[0].startswith("the API server")]
+    assert leaks({f"operation {n}": name for n, name in enumerate(sorted(set(asked)))}, shown) == []
+    assert [name for name, text in shown if _CAPABILITY.search(text)] == []
+
+
+def test_the_published_key_is_in_the_secret_only(planted: Planted) -> None:
+    places = [
+        (name, json.dumps({k: base64.b64decode(v).decode() for k, v in (item.get("data") or {}).items()}))
+        for stage in planted.stages
+        for name, item in objects(planted.world.api, stage.team.namespace)
+        if name.startswith("secrets ")
+    ]
+    assert leaks(planted.hidden, places) == []
+    found = leaks(planted.published, places)
+    for name in planted.published:
+        assert any(hit.startswith(f"{name} (raw)") for hit in found), f"{name} was not published"
+
+
+def test_the_search_finds_what_was_planted_on_purpose(planted: Planted) -> None:
+    secret = f'{key()}/?é"\n'
+    for how, text in spellings(secret).items():
+        assert leaks({"it": secret}, [("here", f"before {text} after")]), how
+    stage, value = planted.stages[0], key()
+    hidden = base64.b64encode(f"user:{value}".encode()).decode()
+    document = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "careless", "namespace": stage.team.namespace, "annotations": {"hint": hidden}},
+    }
+    planted.world.api.apply(document).must()
+    try:
+        found = leaks({"it": value}, planted.places())
+        assert any(f"configmaps {stage.team.namespace}/careless" in hit for hit in found)
+    finally:
+        planted.world.api.delete(document).must()
+    assert _TOKEN.search(planted.gate.tokens[0])
+
+
+def test_the_log_is_at_debug_and_has_audit_records(planted: Planted) -> None:
+    entries = planted.operator.entries()
+    assert any(entry.get("level") == "debug" for entry in entries)
+    audited = {entry["audit"]["action"] for entry in entries if "audit" in entry}
+    assert {"CreateSecret", "CreateCache", "StoreKey", "UpdateCache", "DeleteFirewallRule"} <= audited
+    assert [entry for entry in entries if "raw" in entry] == []
+
+
+def test_the_directory_of_the_operator_holds_no_key(planted: Planted) -> None:
+    home: Path = planted.operator.log.parent
+    places = [(path.name, path.read_text(errors="replace")) for path in home.iterdir() if path.is_file()]
+    assert leaks({**planted.hidden, **planted.published}, places) == []

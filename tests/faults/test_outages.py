@@ -1,0 +1,278 @@
+"""What surrounds the operator fails for a while: it says so, harms nothing, and goes on by itself when it is over."""
+
+import itertools
+import os
+import signal
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox.azure.faults import Fault
+from sandbox.chart.render import RELEASE_NAMESPACE
+from sandbox.controlplane import ControlPlane
+from sandbox.gate import Gate
+from sandbox.waiting import wait_for
+from sandbox.world import World
+from tests.faults import operators
+from tests.faults.operators import Operator
+from tests.faults.scenarios import PUBLISH, Stage
+
+RETRY_AFTER = 2  # seconds, as the vault says
+
+
+@pytest.fixture
+def stage(world: World) -> Stage:
+    """A team with a cache, a key in its vault, and a resource that is not applied yet."""
+    return PUBLISH.stage(world)
+
+
+@pytest.fixture
+def kubeconfig(world: World) -> Path:
+    """The operator's rights at the API server itself."""
+    return operators.operator_kubeconfig(world)
+
+
+@pytest.fixture
+def spoken(capsys: pytest.CaptureFixture[str]) -> Any:
+    """Prints a measured figure."""
+
+    def say(text: str) -> None:
+        with capsys.disabled():
+            print(f"\n{text}")  # noqa: T201 - a figure for whoever runs it
+
+    return say
+
+
+@contextmanager
+def running(world: World, kubeconfig: Path, *stages: Stage, **settings: Any) -> Iterator[Operator]:
+    operator = operators.start(world, kubeconfig, *(stage.team.namespace for stage in stages), **settings)
+    try:
+        yield operator
+    except Exception as error:
+        error.add_note(f"the operator's last words:\n{operator.child.tail()}")
+        raise
+    finally:
+        operator.child.kill()
+
+
+def ready(stage: Stage, timeout: float = 30) -> None:
+    stage.world.await_condition(stage.document, "Ready", "True", timeout=timeout)
+
+
+def refresh(stage: Stage) -> None:
+    annotation = {"metadata": {"annotations": {"secureredis.io/refresh": uuid.uuid4().hex}}}
+    stage.world.api.merge(stage.document, annotation).must()
+
+
+def store_second(stage: Stage) -> str:
+    """The other key becomes the newest version in the vault."""
+    return stage.world.store_key(stage.team, stage.name, slot="Secondary")
+
+
+def published(stage: Stage) -> str | None:
+    found = stage.world.get(stage.document) or {}
+    version = found.get("status", {}).get("credential", {}).get("keyVaultVersion")
+    return None if version is None else str(version)
+
+
+def election(world: World) -> dict[str, Any]:
+    """The world's short lease: 4 s, given up after 3."""
+    return {"leaderElection": world.configuration()["leaderElection"]}
+
+
+def lease_holder(world: World) -> str | None:
+    path = f"/apis/coordination.k8s.io/v1/namespaces/{RELEASE_NAMESPACE}/leases/secure-redis-operator"
+    answer = world.api.get(path)
+    return None if answer.status == 404 else str(answer.must()["spec"].get("holderIdentity") or "")
+
+
+# --- the API server -------------------------------------------------------------------------------------------------
+
+
+def test_the_way_to_the_api_server_is_cut_for_a_while(world: World, gate: Gate, stage: Stage, spoken: Any) -> None:
+    later = PUBLISH.stage(world)
+    with running(world, gate.kubeconfig(operators.operator_kubeconfig(world)), stage, later) as operator:
+        world.apply(stage.document)
+        ready(stage)
+        uid = stage.secret_uid()
+        gate.close()
+        try:
+            world.apply(later.document)
+            secret = {"apiVersion": "v1", "kind": "Secret", "metadata": _named(stage)}
+            world.api.merge(secret, {"data": {"password": "dGFtcGVyZWQ="}}).must()
+            wait_for(lambda: _complains(operator), 30, "the outage to be noticed")
+        finally:
+            gate.open()
+        started = time.monotonic()
+        ready(later, timeout=60)
+        spoken(f"API server back: new resource ready after {time.monotonic() - started:.1f} s")
+        wait_for(lambda: stage.end()["secret"]["password"] == "Primary", 60, "the tampered Secret to be repaired")
+        spoken(f"API server back: tampered Secret repaired after {time.monotonic() - started:.1f} s")
+        assert stage.secret_uid() == uid
+        operator.child.check()
+
+
+def test_a_leader_without_its_api_server_ends_by_itself(
+    world: World, plane: ControlPlane, kubeconfig: Path, stage: Stage, spoken: Any
+) -> None:
+    with running(world, kubeconfig, stage, **election(world)) as operator:
+        world.apply(stage.document)
+        ready(stage)
+        os.kill(plane.pids["kube-apiserver"], signal.SIGSTOP)
+        try:
+            started = time.monotonic()
+            assert operator.child.wait(20) == 1
+            spoken(f"API server frozen: the leader ended after {time.monotonic() - started:.1f} s")
+        finally:
+            os.kill(plane.pids["kube-apiserver"], signal.SIGCONT)
+    version = store_second(stage)
+    with running(world, kubeconfig, stage, **election(world)):
+        wait_for(lambda: published(stage) == version, 60, "the next leader to publish")
+
+
+# --- Azure ----------------------------------------------------------------------------------------------------------
+
+
+def test_azure_is_away_for_a_while(world: World, kubeconfig: Path, stage: Stage, spoken: Any) -> None:
+    with running(world, kubeconfig, stage) as operator:
+        world.apply(stage.document)
+        ready(stage)
+        uid, mark = stage.secret_uid(), world.control.mark()
+        away = [
+            world.control.add_fault(Fault(service=name, kind="reset", times=None)) for name in ("arm", "vault", "entra")
+        ]
+        refresh(stage)
+        world.await_condition(stage.document, "CacheAvailable", "Unknown", "AzureUnreachable", timeout=60)
+        assert (world.condition(stage.document, "Ready") or ("",))[0] == "True", "a good Secret is not made bad by it"
+        for fault in away:
+            world.control.remove_fault(fault)
+        version = store_second(stage)
+        started = time.monotonic()
+        world.await_condition(stage.document, "CacheAvailable", "True", timeout=60)
+        refresh(stage)
+        wait_for(lambda: published(stage) == version, 60, "the new version to be published")
+        spoken(f"Azure back: recovered after {time.monotonic() - started:.1f} s")
+        assert stage.secret_uid() == uid
+        assert world.control.writes(mark) == []
+        operator.child.check()
+
+
+def test_a_throttled_vault_is_left_alone_and_others_go_on(
+    world: World, kubeconfig: Path, stage: Stage, spoken: Any
+) -> None:
+    other = PUBLISH.stage(world)
+    with running(world, kubeconfig, stage, other) as operator:
+        for one in (stage, other):
+            world.apply(one.document)
+            ready(one)
+        uid, mark = stage.secret_uid(), world.control.mark()
+        throttled = Fault(
+            service="vault",
+            principal=stage.team.object_id,
+            kind="status",
+            status=429,
+            headers={"Retry-After": str(RETRY_AFTER)},
+            body={"error": {"code": "Throttled", "message": "Request was not processed because too many requests"}},
+            times=None,
+        )
+        fault = world.control.add_fault(throttled)
+        versions = store_second(stage), store_second(other)
+        refresh(stage)
+        refresh(other)
+        wait_for(lambda: published(other) == versions[1], 20, "the other vault's resource to go on")
+        wait_for(lambda: world.control.fault_hits()[fault] >= 3, 90, "the vault to be asked three times")
+        refused = [r for r in world.control.requests(mark, service="vault") if r.status == 429]
+        gaps = [later.time - earlier.time for earlier, later in itertools.pairwise(refused)]
+        spoken(f"429: {len(refused)} calls, gaps {[round(gap, 1) for gap in gaps]} s with Retry-After {RETRY_AFTER}")
+        assert min(gaps) >= RETRY_AFTER * 0.95
+        assert published(stage) != versions[0]
+        assert stage.secret_uid() == uid
+        world.control.remove_fault(fault)
+        started = time.monotonic()
+        wait_for(lambda: published(stage) == versions[0], 90, "the throttled vault's resource to recover")
+        spoken(f"429 over: recovered after {time.monotonic() - started:.1f} s")
+        operator.child.check()
+
+
+# --- replicas -------------------------------------------------------------------------------------------------------
+
+
+def test_sigterm_gives_the_lease_back_at_once(world: World, kubeconfig: Path, stage: Stage, spoken: Any) -> None:
+    with running(world, kubeconfig, stage, **election(world)) as operator:
+        world.apply(stage.document)
+        ready(stage)
+        assert lease_holder(world)
+        started = time.monotonic()
+        assert operator.child.terminate(30) == 0
+        seconds = time.monotonic() - started
+        spoken(f"SIGTERM: ended after {seconds:.1f} s")
+        assert lease_holder(world) == ""
+        assert seconds < 5
+
+
+def test_a_standby_takes_over_from_a_killed_leader(world: World, kubeconfig: Path, stage: Stage, spoken: Any) -> None:
+    settings = election(world)
+    with running(world, kubeconfig, stage, **settings) as leader:
+        wait_for(lambda: leader.said("leading"), 30, "the first to lead")
+        with running(world, kubeconfig, stage, **settings) as standby:
+            world.apply(stage.document)
+            ready(stage)
+            assert standby.said("leading") is None
+            leader.child.kill()
+            started = time.monotonic()
+            version = store_second(stage)
+            wait_for(lambda: standby.said("leading"), 20, "the standby to lead")
+            seconds = time.monotonic() - started
+            wait_for(lambda: published(stage) == version, 30, "the standby to publish")
+            spoken(
+                f"kill -9: the standby led after {seconds:.1f} s (lease 4 s) and published after "
+                f"{time.monotonic() - started:.1f} s"
+            )
+
+
+def test_a_frozen_leader_writes_nothing_when_it_wakes(
+    world: World, gate: Gate, kubeconfig: Path, stage: Stage, spoken: Any
+) -> None:
+    settings = election(world)
+    with running(world, gate.kubeconfig(kubeconfig), stage, **settings) as leader:
+        world.apply(stage.document)
+        ready(stage)
+        # In the middle of a pass that has something to publish.
+        waiting = world.control.add_fault(
+            Fault(service="arm", method="POST", path="listKeys", kind="hang", when="after")
+        )
+        version = store_second(stage)
+        refresh(stage)
+        wait_for(lambda: world.control.fault_hits().get(waiting), 20, "the leader to wait for Azure")
+        os.kill(leader.child.pid, signal.SIGSTOP)
+        try:
+            with running(world, kubeconfig, stage, **settings) as standby:
+                wait_for(lambda: standby.said("leading"), 30, "the standby to lead")
+                wait_for(lambda: published(stage) == version, 30, "the standby to publish")
+                world.control.remove_fault(waiting)
+                writes, mark = gate.mark, world.control.mark()
+                before = (world.get(stage.document) or {})["metadata"]["resourceVersion"]
+                os.kill(leader.child.pid, signal.SIGCONT)
+                started = time.monotonic()
+                assert leader.child.wait(20) == 1
+                spoken(f"SIGCONT: the former leader ended after {time.monotonic() - started:.1f} s")
+                assert gate.writes(writes) == []
+                assert world.control.writes(mark) == []
+                assert (world.get(stage.document) or {})["metadata"]["resourceVersion"] == before
+                standby.child.check()
+        finally:
+            if leader.child.alive:
+                os.kill(leader.child.pid, signal.SIGCONT)
+
+
+def _named(stage: Stage) -> dict[str, str]:
+    return {"name": stage.name, "namespace": stage.team.namespace}
+
+
+def _complains(operator: Operator) -> bool:
+    return any("request attempt" in str(entry.get("message", "")).lower() for entry in operator.entries())

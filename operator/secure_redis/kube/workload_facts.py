@@ -123,8 +123,9 @@ def owned(body: Body, manager: str) -> Owned:
                 roots.add(container)
         if name != manager:
             continue
-        if entry.get("operation") == "Apply":
-            applied = _time(entry.get("time"))
+        written = _time(entry.get("time"))
+        if written is not None and (applied is None or written > applied):
+            applied = written  # the later of both entries: a change of env alone is a rollout too
         marks = (fields.get("f:metadata") or {}).get("f:annotations") or {}
         annotations |= {key.removeprefix("f:") for key in marks if key != "."}
         volumes |= {key for key, parts in _keyed(inner.get("f:volumes"), "name") if "f:secret" in parts}

@@ -66,7 +66,7 @@ class Actor:
     async def act(
         self, resource: SecureRedisCache, seen: Observation, actions: Iterable[Action], trigger: str
     ) -> tuple[SecureRedisCache | None, tuple[Outcome, ...]]:
-        """Do the actions in order; the first that fails ends it.
+        """Do the actions in order; the first that fails ends it, but for workloads.
 
         Returns the resource as last written (None: the object is gone) and what came of each action.
         """
@@ -86,7 +86,8 @@ class Actor:
                 continue
             outcome = await self._perform(current, seen, action, trigger)
             outcomes.append(outcome)
-            if isinstance(outcome, Failed):
+            # One workload that refuses does not hold the others up.
+            if isinstance(outcome, Failed) and not isinstance(action, WorkloadAction):
                 break
         return current, tuple(outcomes)
 

@@ -1,11 +1,13 @@
 """Whoever writes a resource gains nothing by it: the author must hold the rights on what the spec names."""
 
 import itertools
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from sandbox.api import Api, Document
+from sandbox.chart.install import install
 from sandbox.waiting import wait_for
 from secure_redis.api import names
 from tests.integration.admission.conftest import NAMESPACE, UNBOUND
@@ -186,3 +188,42 @@ def test_the_operator_reports_and_sets_its_finalizer_but_leaves_the_spec(admin: 
 
 def test_the_operator_creates_no_resources(operator: Api) -> None:
     assert operator.create(cache("invented"), dry_run=True).status == 403
+
+
+WORKLOADS = {
+    "Deployment": ("apps", "deployments"),
+    "StatefulSet": ("apps", "statefulsets"),
+    "DaemonSet": ("apps", "daemonsets"),
+    "CronJob": ("batch", "cronjobs"),
+}
+
+
+@pytest.fixture(scope="module")
+def with_workloads(admin: Api) -> Iterator[Api]:
+    """The chart with the injection of workloads switched on; off again afterwards."""
+    install(admin, {"namespaces": [NAMESPACE], "workloads": {"enabled": True}})
+    yield admin
+    install(admin, {"namespaces": [NAMESPACE]})
+
+
+@pytest.mark.parametrize("kind", WORKLOADS)
+def test_an_injected_workload_needs_patch_on_its_kind(with_workloads: Api, kind: str) -> None:
+    group, plural = WORKLOADS[kind]
+    document = cache(
+        authentication=KEY_VAULT,
+        workloads=[{"id": "one", "kind": kind, "name": "web", "env": [{"name": "A", "key": "uri"}]}],
+    )
+    held = (tokens("secure-redis"), secrets("orders", "get", "create", "patch"))
+    without = author(with_workloads, *held)
+    refusal = f"to have a {kind} injected, the author must hold patch on {plural}"
+    # The policy is in force a moment after it was installed.
+    wait_for(lambda: refusal in without.create(document, dry_run=True).message, 30, "the refusal")
+    others = [name for name in WORKLOADS if name != kind]
+    wrong = author(with_workloads, *held, *(patch(*WORKLOADS[name]) for name in others))
+    assert refusal in wrong.create(document, dry_run=True).message
+    right = author(with_workloads, *held, patch(group, plural))
+    wait_for(lambda: right.create(document, dry_run=True).ok, 30, "the right to be known")
+
+
+def patch(group: str, plural: str) -> Document:
+    return {"apiGroups": [group], "resources": [plural], "verbs": ["patch"]}

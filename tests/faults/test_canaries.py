@@ -214,7 +214,11 @@ def _provision_and_correct(held: Planted) -> None:
     )
     CORRECT.trigger(corrected)
     # A refusal for good is tried again in an hour, or when somebody asks.
-    wait_for(lambda: [r for r in world.control.requests() if r.method == "PATCH" and r.status == 400], 60, "the refusal")
+
+    def refused() -> bool:
+        return any(r.method == "PATCH" and r.status == 400 for r in world.control.requests())
+
+    wait_for(refused, 60, "the refusal")
     held.refresh(corrected)
     wait_for(lambda: world.control.effects() and "firewallRule.delete" in corrected.effects(), 60, "a correction")
 

@@ -213,6 +213,13 @@ def _provision_and_correct(held: Planted) -> None:
         Fault(service="arm", method="PATCH", kind="status", status=400, body=held.hostile("arm PATCH", shown))
     )
     CORRECT.trigger(corrected)
+    # A refusal for good is tried again in an hour, or when somebody asks.
+
+    def refused() -> bool:
+        return any(r.method == "PATCH" and r.status == 400 for r in world.control.requests())
+
+    wait_for(refused, 60, "the refusal")
+    held.refresh(corrected)
     wait_for(lambda: world.control.effects() and "firewallRule.delete" in corrected.effects(), 60, "a correction")
 
 

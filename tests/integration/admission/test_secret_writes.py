@@ -8,7 +8,8 @@ import pytest
 
 from sandbox.api import APPLY, Api, Document, path_of
 from secure_redis.api import names
-from tests.integration.admission.conftest import NAMESPACE, UNBOUND
+from tests.integration.admission.conftest import NAMESPACE
+from tests.integration.admission.test_authors import RESOURCE_ID, UNBOUND
 
 OURS = {names.MANAGED_BY: names.MANAGER, names.CACHE_LABEL: "orders"}
 _numbers = itertools.count()
@@ -81,17 +82,22 @@ def test_a_foreign_secret_is_neither_changed_nor_deleted(admin: Api, operator: A
 
 
 def test_labels_that_someone_removed_are_put_back(admin: Api, operator: Api) -> None:
+    metadata = {"name": "owner-of-labels", "namespace": NAMESPACE}
+    resource = {"apiVersion": names.API_VERSION, "kind": names.KIND, "metadata": metadata}
+    # A living owner: the garbage collector takes the Secret of a dead one.
+    made = admin.create({**resource, "spec": {"resourceID": RESOURCE_ID}}).must()
     owner = {
         "apiVersion": names.API_VERSION,
         "kind": names.KIND,
-        "name": "orders",
-        "uid": "00000000-0000-0000-0000-000000000001",
+        "name": made["metadata"]["name"],
+        "uid": made["metadata"]["uid"],
     }
     ours = secret(metadata={"ownerReferences": [{**owner, "controller": True}]})
     operator.create(ours).must()
     admin.merge(ours, {"metadata": {"labels": None}}).must()
     assert operator.merge(ours, {"metadata": {"labels": OURS}}).must()["metadata"]["labels"] == OURS
     admin.delete(ours)
+    admin.delete(made)
 
 
 def test_the_operator_cannot_let_go_of_its_labels(operator: Api) -> None:

@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 from sandbox.chart.render import RELEASE_NAMESPACE
-from sandbox.cluster import Cluster
+from sandbox.controlplane import ControlPlane
 from sandbox.waiting import wait_for
 from sandbox.world import Team, World
+from tests.controlplane import install_crds
 from tests.integration.operator.support import Bystander, Case, provisioning_team, release
+from tests.kube import Kube
 
 # Shorter than shipped where a test would otherwise wait for a clock.
 INTERVALS = {"absenceConfirmationSeconds": 0.5, "operationPollSeconds": 0.2, "serviceAccountSeconds": 0.2}
@@ -40,11 +42,18 @@ def leads(world: World) -> bool:
 
 
 @pytest.fixture(scope="session")
-def world(
-    crd_installed: None, control_plane: Cluster, tmp_path_factory: pytest.TempPathFactory, hosts: Path, domain: str
-) -> Iterator[World]:
-    """One world with a running operator for all tests of this worker; each test has a team of its own in it."""
-    running = World(tmp_path_factory.mktemp("world"), control_plane, hosts=hosts, domain=domain)
+def world(tmp_path_factory: pytest.TempPathFactory, hosts: Path, domain: str) -> Iterator[World]:
+    """One world with a running operator for all tests of this worker; each test has a team of its own in it.
+
+    With a control plane of its own: what other tests make must not be this operator's business, nor its Lease theirs.
+    """
+    with ControlPlane(tmp_path_factory.mktemp("operator-plane")) as plane:
+        install_crds(Kube(plane.cluster.kubeconfig))
+        yield from _world(World(tmp_path_factory.mktemp("world"), plane.cluster, hosts=hosts, domain=domain))
+        plane.check()
+
+
+def _world(running: World) -> Iterator[World]:
     running.settings = {"intervals": INTERVALS}
     running.start()
     try:

@@ -89,14 +89,6 @@ ROWS = (
         lambda c: c.allow(*CACHE_WRITE),
         stalled=False,
     ),
-    Row(
-        "no right to ask for names",
-        lambda c: c.control.unassign(c.team.object_id, seeds.subscription_scope(SUBSCRIPTION)),
-        "AzureDenied",
-        "checknameavailability",
-        lambda c: c.allow("Microsoft.Cache/checknameavailability/action", scope=seeds.subscription_scope(SUBSCRIPTION)),
-        stalled=False,
-    ),
 )
 
 

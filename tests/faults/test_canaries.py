@@ -215,10 +215,10 @@ def _provision_and_correct(held: Planted) -> None:
     CORRECT.trigger(corrected)
     # A refusal for good is tried again in an hour, or when somebody asks.
 
-    def refused() -> bool:
+    def was_refused() -> bool:
         return any(r.method == "PATCH" and r.status == 400 for r in world.control.requests())
 
-    wait_for(refused, 60, "the refusal")
+    wait_for(was_refused, 60, "the refusal")
     held.refresh(corrected)
     wait_for(lambda: world.control.effects() and "firewallRule.delete" in corrected.effects(), 60, "a correction")
 

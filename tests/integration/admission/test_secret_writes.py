@@ -8,8 +8,8 @@ import pytest
 
 from sandbox.api import APPLY, Api, Document, path_of
 from secure_redis.api import names
-from tests.integration.admission.conftest import NAMESPACE
-from tests.integration.admission.test_authors import RESOURCE_ID, UNBOUND
+from tests.integration.admission.conftest import NAMESPACE, UNBOUND
+from tests.integration.admission.test_authors import RESOURCE_ID
 
 OURS = {names.MANAGED_BY: names.MANAGER, names.CACHE_LABEL: "orders"}
 _numbers = itertools.count()

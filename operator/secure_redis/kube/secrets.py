@@ -3,6 +3,8 @@
 import base64
 import binascii
 from collections.abc import Mapping
+from functools import lru_cache
+from sys import intern
 from typing import Any
 
 from pydantic import SecretBytes
@@ -178,17 +180,23 @@ def facts(body: Mapping[str, Any]) -> SecretFacts:
         uid=meta["uid"],
         resource_version=meta["resourceVersion"],
         type=body.get("type") or "Opaque",
-        data={name: SecretBytes(_decode(value)) for name, value in (body.get("data") or {}).items()},
-        labels=meta.get("labels") or {},
-        annotations=meta.get("annotations") or {},
+        # A thousand Secrets have the same few names: kept once.
+        data={intern(name): SecretBytes(_decode(value)) for name, value in (body.get("data") or {}).items()},
+        labels={intern(name): value for name, value in (meta.get("labels") or {}).items()},
+        annotations={intern(name): value for name, value in (meta.get("annotations") or {}).items()},
         owner_uid=owner.get("uid"),
         owner_name=owner.get("name"),
         owner_kind=owner.get("kind"),
         immutable=bool(body.get("immutable")),
         deleting="deletionTimestamp" in meta,
-        own_labels=frozenset(owned["labels"]),
-        own_annotations=frozenset(owned["annotations"]),
+        own_labels=_same(frozenset(owned["labels"])),
+        own_annotations=_same(frozenset(owned["annotations"])),
     )
+
+
+@lru_cache(maxsize=64)
+def _same(names_of_ours: frozenset[str]) -> frozenset[str]:
+    return names_of_ours
 
 
 def owner_reference(owner: Envelope) -> dict[str, Any]:

@@ -41,14 +41,14 @@ def next_correction(
     allowed = [d for d in found if d.correctable and d.drift_class in correct]
     reported = {entry.path for entry in resource.status.drift}
     due = {d.path for d in allowed if d.path in reported}
+    missing = _missing(resource, seen)
     if complete:
-        due |= {d.path for d in found if d.correctable and d.path.startswith("network.")}
+        due |= _to_complete(resource, seen, found, missing)
     # A difference is shown before it is corrected: the first look never writes.
     next_look = 0.0 if any(d.path not in due for d in allowed) else None
     action = _transport(resource, due)
     if action is not None:
         return Correction(action)
-    missing = _missing(resource, seen)
     allowed_rule = next((rule for rule in missing if _path(rule.name) in due), None)
     if allowed_rule is not None:
         return Correction(PutFirewallRule(allowed_rule))
@@ -77,6 +77,19 @@ def next_correction(
     elif surplus:
         return Correction(DeleteFirewallRule(surplus[0]), tuple(refused))
     return Correction(refused=tuple(refused), next_look=next_look)
+
+
+def _to_complete(
+    resource: SecureRedisCache, seen: Observation, found: tuple[Drift, ...], missing: list[FirewallRuleFacts]
+) -> set[str]:
+    """What a creation still owes: declared rules that are not there, and an open door. It changes nothing else."""
+    rules = seen.firewall_rules if isinstance(seen.firewall_rules, tuple) else ()
+    there = {rule_name(rule.name).lower() for rule in rules}
+    opening = not same_word(resource.spec.network.public_access, "Disabled")
+    owed = {_path(rule.name) for rule in missing if rule.name.lower() not in there} | (
+        {PUBLIC_ACCESS} if opening else set()
+    )
+    return {d.path for d in found if d.correctable} & owed
 
 
 _NO_ENDPOINT = (

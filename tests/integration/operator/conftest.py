@@ -25,8 +25,6 @@ OTHER_WAY: dict[str, object] = {
     "regenerate_cuts_connections": True,
     "list_keys_refused_when_disabled": False,
     "list_needs_scope_right": False,
-    "stale_get_seconds": 0.3,
-    "stale_list_seconds": 0.6,
     "page_size": 2,
     "versions_page_size": 2,
 }

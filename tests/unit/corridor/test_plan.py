@@ -398,6 +398,8 @@ def test_created_cache_is_opened_last_without_being_told_to_correct() -> None:
     plan = planned(resource(spec, status=completing), seen(cache=new, firewall_rules=(OFFICE,)))
     assert plan.actions == (UpdateCache({"properties": {"publicNetworkAccess": "Enabled"}}, ("publicNetworkAccess",)),)
     opened = cache(tags=OWNER, public_network_access="Enabled", private_endpoints=())
+    meddled = planned(resource(spec, status=completing), seen(cache=opened, firewall_rules=(OFFICE, OLD)))
+    assert meddled.actions == (), "what somebody added meanwhile is not the creation's to remove"
     plan = planned(resource(spec, status=completing), seen(cache=opened, firewall_rules=(OFFICE,)))
     assert plan.actions == ()
     assert plan.pending is None

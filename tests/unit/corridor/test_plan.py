@@ -400,6 +400,9 @@ def test_created_cache_is_opened_last_without_being_told_to_correct() -> None:
     opened = cache(tags=OWNER, public_network_access="Enabled", private_endpoints=())
     meddled = planned(resource(spec, status=completing), seen(cache=opened, firewall_rules=(OFFICE, OLD)))
     assert meddled.actions == (), "what somebody added meanwhile is not the creation's to remove"
+    wider = FirewallRuleFacts("office", "10.0.0.0", "10.0.0.255")
+    widened = planned(resource(spec, status=completing), seen(cache=opened, firewall_rules=(wider,)))
+    assert widened.actions == (), "nor to change"
     plan = planned(resource(spec, status=completing), seen(cache=opened, firewall_rules=(OFFICE,)))
     assert plan.actions == ()
     assert plan.pending is None

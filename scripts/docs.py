@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from secure_redis.api import names
-from secure_redis.api.conditions import CONDITIONS, EVENT_ONLY
+from secure_redis.api.conditions import CONDITIONS, EVENT_ONLY, ROTATION
 from secure_redis.api.reason_texts import REASONS
 from secure_redis.api.reasons import ConditionType, Reason
 from secure_redis.domain.rules import RULES
@@ -98,6 +98,8 @@ def reason_page(reason: Reason) -> str:
         lines.append("On " + ", ".join(f"[`{kind}`](../conditions/{kind}.md)" for kind in on) + ".")
     elif reason in EVENT_ONLY:
         lines.append("In an event only, when the resource goes.")
+    if reason in ROTATION:
+        lines.append("In `status.rotation.reason` and in events ([rotation](../rotation.md)).")
     if text.terminal:
         lines += ["", "No retry mends it: the resource is also shown as [`Stalled`](../conditions/Stalled.md)."]
     return _joined(lines)

@@ -33,6 +33,7 @@ WORKLOADS: Final = frozenset(
         Reason.TARGET_ON_DELETE,
         Reason.TARGET_REFUSED,
         Reason.TARGET_REPLACED,
+        Reason.TARGET_BUDGET,
         Reason.CONTAINER_NOT_FOUND,
         Reason.KEY_NOT_PUBLISHED,
     }
@@ -248,3 +249,24 @@ CONDITIONS: Final[Mapping[ConditionType, ConditionText]] = {
 
 # Told by an event only, when the resource goes and no status is left to write.
 EVENT_ONLY: Final = frozenset({Reason.RETAINED, Reason.ABANDONED})
+
+# Where a rotation is, or what it waits for: on `status.rotation.reason`, and in events.
+ROTATION: Final = frozenset(
+    {
+        Reason.ROTATING,
+        Reason.ROTATED,
+        Reason.ROTATION_SCHEDULED,
+        Reason.ROTATION_READ_ONLY,
+        Reason.ROTATION_PINNED,
+        Reason.NOT_LEADING,
+        Reason.GEO_REPLICATED,
+        Reason.APPROVAL_REQUIRED,
+        Reason.OVERLAP_NOT_OVER,
+        Reason.OUTSIDE_WINDOW,
+        Reason.HOLDERS_BEHIND,
+        Reason.FORCE_NOT_ALLOWED,
+        Reason.REGENERATING,
+        Reason.KEY_NOT_ACCEPTED,
+        Reason.ROTATION_SUPERSEDED,
+    }
+)

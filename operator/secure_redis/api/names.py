@@ -17,7 +17,12 @@ PAUSED: Final = f"{GROUP}/paused"
 CONFIRM_DELETE: Final = f"{GROUP}/confirm-delete"
 ABANDON: Final = f"{GROUP}/abandon"
 ADOPT: Final = f"{GROUP}/adopt"
-REQUESTS: Final = (REFRESH, PAUSED, CONFIRM_DELETE, ABANDON, ADOPT)
+ROTATE: Final = f"{GROUP}/rotate"
+APPROVE_ROTATION: Final = f"{GROUP}/approve-rotation"
+REQUESTS: Final = (REFRESH, PAUSED, CONFIRM_DELETE, ABANDON, ADOPT, ROTATE, APPROVE_ROTATION)
+# Beginnings of a value of ROTATE that ask for more than the next rotation.
+EMERGENCY: Final = "emergency-"
+EMERGENCY_FORCE: Final = "emergency-force-"
 
 # Consent and identity on a ServiceAccount.
 ALLOW: Final = f"{GROUP}/allow"
@@ -42,6 +47,8 @@ FIELD_MANAGER: Final = "secure-redis-operator"
 # Ownership in Azure. Tag names cannot contain "/".
 OWNER_TAG: Final = "secureredis-owner"
 LEADER_TAG: Final = "secureredis-leader"
+# On the current version of a Key Vault secret while a key is regenerated: what tells whether it was.
+ROTATION_TAG: Final = "secureredis-rotation"
 
 # Injection. A workload consents by the label (so that the server can select it) and names the resources.
 INJECT: Final = f"{GROUP}/inject"

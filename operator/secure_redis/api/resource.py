@@ -13,7 +13,7 @@ from secure_redis.api.reasons import Reason
 from secure_redis.api.resource_id import CacheID, InvalidResourceID
 from secure_redis.api.status import Status
 
-REFRESH_LIMIT = 1024  # characters, as the schema bounds status.lastHandled.refresh
+REFRESH_LIMIT = 1024  # characters, as the schema bounds status.lastHandled
 
 
 class Key(NamedTuple):
@@ -62,6 +62,13 @@ class WorkloadKind(StrEnum):
     STATEFUL_SET = "StatefulSet"
     DAEMON_SET = "DaemonSet"
     CRON_JOB = "CronJob"
+
+
+class OtherConsumers(StrEnum):
+    """Whether anybody but this namespace's pods can hold a key of the cache: VMs, functions, other clusters."""
+
+    POSSIBLE = "Possible"
+    NONE = "None"
 
 
 class Restart(StrEnum):
@@ -144,9 +151,21 @@ class KeyVault(_Part):
     access: Access = Access.READ
 
 
-class Rotation(_Part):
-    """How a new key is rolled out."""
+class Window(_Part):
+    """When a scheduled rotation may begin. `schedule`: cron, five fields, in `time_zone` (IANA)."""
 
+    schedule: str
+    duration_minutes: int
+    time_zone: str = "UTC"
+
+
+class Rotation(_Part):
+    """When keys are regenerated, what must be over before one is, and how a new one is rolled out."""
+
+    interval_days: int | None = None
+    windows: tuple[Window, ...] = ()
+    other_consumers: OtherConsumers = OtherConsumers.POSSIBLE
+    minimum_overlap_hours: int = 48
     max_concurrent_workloads: int = 1
     deadline_minutes: int = 30
 
@@ -273,6 +292,18 @@ class Envelope:
         """Whether a look past all caches is asked for. A value present at the first look counts as handled."""
         handled = self.status.last_handled
         return self.refresh is not None and handled is not None and self.refresh != handled.refresh
+
+    @property
+    def rotate(self) -> str | None:
+        """The value of the rotation request, as far as the status can hold it."""
+        value = self.requests.get(names.ROTATE)
+        return None if value is None else value[:REFRESH_LIMIT]
+
+    @property
+    def rotation_asked(self) -> str | None:
+        """The rotation that is asked for and not answered. A value present at the first look counts as answered."""
+        handled = self.status.last_handled
+        return self.rotate if self.rotate and handled is not None and self.rotate != handled.rotate else None
 
     @property
     def has_finalizer(self) -> bool:

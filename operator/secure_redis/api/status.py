@@ -96,6 +96,27 @@ class StalePods(_Part):
     names: tuple[str, ...] = ()
 
 
+class RotationStatus(_Part):
+    """How far a rotation is. Times: RFC 3339. `target`: the slot whose key is regenerated.
+
+    `request`: the value of the annotation that asked for it; None: the schedule did. `recorded_at`: when the intent to
+    regenerate the target was recorded. `holders`: pods that use the Secret without being listed and hold an older key.
+    `due_at`: when the schedule asks for the next one. `slot`: which key was current when the last one was completed.
+    """
+
+    phase: str
+    target: str | None = None
+    request: str | None = None
+    started_at: str | None = None
+    recorded_at: str | None = None
+    completed_at: str | None = None
+    due_at: str | None = None
+    slot: str | None = None
+    reason: str | None = None
+    message: str | None = None
+    holders: StalePods | None = None
+
+
 class WorkloadStatus(_Part):
     """What became of one entry in one workload. `name` is empty where a selector matches nothing.
 
@@ -117,6 +138,7 @@ class LastHandled(_Part):
     """The last value of each request annotation that was answered."""
 
     refresh: str | None = None
+    rotate: str | None = None
 
 
 class Status(_Part):
@@ -129,6 +151,7 @@ class Status(_Part):
     compliance: ComplianceStatus | None = None
     drift: tuple[DriftStatus, ...] = ()
     credential: CredentialStatus | None = None
+    rotation: RotationStatus | None = None
     pending: PendingStatus | None = None
     workloads: tuple[WorkloadStatus, ...] = ()
     last_handled: LastHandled | None = None

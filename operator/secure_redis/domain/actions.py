@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from pydantic import SecretBytes, SecretStr
 
 from secure_redis.api.reasons import Reason
 from secure_redis.domain.grants import Power
-from secure_redis.domain.observation import FirewallRuleFacts
+from secure_redis.domain.observation import FirewallRuleFacts, Slot
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +169,30 @@ class StoreKey(AzureAction):
     secret_name: str
     value: SecretStr
     tags: Mapping[str, str]
+    expires: datetime | None = None
     power: Power = field(init=False, default=Power.STORE_KEY)
+
+
+@dataclass(frozen=True, slots=True)
+class MarkKey(AzureAction):
+    """Tags (all of them) on a version of the Key Vault secret: what tells later whether a key was regenerated.
+
+    Also shows, before anything irreversible, that the vault can be written. Done: the version carries the tags.
+    """
+
+    vault: str
+    secret_name: str
+    version: str
+    tags: Mapping[str, str]
+    power: Power = field(init=False, default=Power.STORE_KEY)
+
+
+@dataclass(frozen=True, slots=True)
+class RegenerateKey(AzureAction):
+    """POST regenerateKey, once and never repeated by the transport. Done: the listed key is not the marked one."""
+
+    slot: Slot
+    power: Power = field(init=False, default=Power.ROTATE)
 
 
 # --- the outcome ----------------------------------------------------------------------------------------------------

@@ -116,6 +116,7 @@ class CacheFacts:
     identity_type: str | None = None
     user_assigned_ids: tuple[str, ...] = ()
     private_endpoints: tuple[PrivateEndpoint, ...] = ()
+    linked_servers: tuple[str, ...] = ()  # ARM ids of the geo-replication links
 
     @property
     def has_approved_private_endpoint(self) -> bool:
@@ -172,6 +173,7 @@ class VaultSecretFacts:
     expires: datetime | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     latest: bool = True  # False: a pinned version that is not the newest
+    created: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,6 +321,19 @@ class PodFacts:
     deleting: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class BudgetFacts:
+    """A PodDisruptionBudget. `allowed`: disruptions that it allows now. `expected`: pods it counts.
+
+    `covers` names the workloads whose pod template it selects, as kind and name.
+    """
+
+    name: str
+    allowed: int
+    expected: int
+    covers: frozenset[tuple[str, str]] = frozenset()
+
+
 # --- the whole ------------------------------------------------------------------------------------------------------
 
 
@@ -344,3 +359,11 @@ class Observation:
     workloads: tuple[WorkloadFacts, ...] | Unknown | NotRead = NOT_READ
     # By kind and name; read only for those that `rollout.pods_wanted` names. Missing: not read.
     pods: Mapping[tuple[str, str], tuple[PodFacts, ...] | Unknown] = field(default_factory=dict)
+    # Read while a rotation wants them: pods that use the Secret and belong to no workload that carries our injection;
+    # and, before a wave, the budgets over the workloads that are read.
+    holders: tuple[PodFacts, ...] | Unknown | NotRead = NOT_READ
+    budgets: tuple[BudgetFacts, ...] | Unknown | NotRead = NOT_READ
+    # AUTH with the key that was regenerated and is not stored yet.
+    regenerated: AuthenticationResult | Unknown | NotRead = NOT_READ
+    # When a regeneration may last have been sent without its outcome being known; None: certainly none was.
+    attempted: datetime | None = None

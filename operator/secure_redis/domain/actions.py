@@ -214,6 +214,7 @@ class Failed:
     message: str
     permanent: bool = False
     retry_after: float | None = None
+    maybe_done: bool = False  # the answer was lost: it may have been done all the same
 
 
 Outcome = Done | Failed

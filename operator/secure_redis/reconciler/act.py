@@ -113,7 +113,9 @@ class Actor:
         )
         if failure is None:
             return Done(action)
-        return Failed(action, failure.reason, failure.message, failure.permanent, failure.retry_after)
+        return Failed(
+            action, failure.reason, failure.message, failure.permanent, failure.retry_after, failure.maybe_done
+        )
 
     async def _kubernetes(self, resource: SecureRedisCache, action: Action) -> Unknown | None:
         match action:

@@ -309,6 +309,7 @@ class WorkloadFacts:
     rolled: bool = True
     failed: str | None = None
     replicas: int = 1
+    template_labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

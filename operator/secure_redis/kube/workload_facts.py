@@ -48,6 +48,7 @@ def workload(body: Body, resource: str) -> WorkloadFacts:
         rolled=_rolled(body["kind"], meta, spec, status),
         failed=_failed(status),
         replicas=_replicas(body["kind"], spec, status),
+        template_labels=(pods.get("metadata") or {}).get("labels") or {},
     )
 
 
@@ -66,21 +67,34 @@ def pod(body: Body, resource: str) -> PodFacts | None:
     )
 
 
-def is_pod_of(body: Body, found: WorkloadFacts) -> bool:
-    """Whether the pod's controller is this workload, or what it made between itself and its pods.
+def workload_of(body: Body) -> tuple[str, str] | None:
+    """Kind and name of the workload whose pod this is, as its controller's name tells; None: of none of ours.
 
     A Deployment's ReplicaSets are named for it and the template's hash, a CronJob's Jobs for it and the minute.
     """
     meta = body["metadata"]
-    owner: Body = next((ref for ref in meta.get("ownerReferences") or () if ref.get("controller")), {})
-    kind, name = owner.get("kind"), str(owner.get("name") or "")
-    if found.kind == WorkloadKind.DEPLOYMENT:
-        digest = (meta.get("labels") or {}).get("pod-template-hash")
-        return kind == "ReplicaSet" and name == f"{found.name}-{digest}"
-    if found.kind == WorkloadKind.CRON_JOB:
+    owner = _controller(body)
+    kind, name = str(owner.get("kind") or ""), str(owner.get("name") or "")
+    if kind == "ReplicaSet":
+        start, _, digest = name.rpartition("-")
+        known = start and digest == (meta.get("labels") or {}).get("pod-template-hash")
+        return (WorkloadKind.DEPLOYMENT.value, start) if known else None
+    if kind == "Job":
         start, _, minute = name.rpartition("-")
-        return kind == "Job" and start == found.name and minute.isdecimal()
-    return kind == found.kind and owner.get("uid") == found.uid
+        return (WorkloadKind.CRON_JOB.value, start) if minute.isdecimal() else None
+    return (kind, name) if kind in (WorkloadKind.STATEFUL_SET, WorkloadKind.DAEMON_SET) else None
+
+
+def is_pod_of(body: Body, found: WorkloadFacts) -> bool:
+    """Whether the pod's controller is this workload, or what it made between itself and its pods."""
+    if workload_of(body) != (found.kind, found.name):
+        return False
+    return found.kind in (WorkloadKind.DEPLOYMENT, WorkloadKind.CRON_JOB) or _controller(body).get("uid") == found.uid
+
+
+def _controller(body: Body) -> Body:
+    owners = body["metadata"].get("ownerReferences") or ()
+    return next((ref for ref in owners if ref.get("controller")), {})
 
 
 def selector_text(selector: Body) -> str:

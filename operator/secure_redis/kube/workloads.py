@@ -12,9 +12,10 @@ from typing import Any, Final
 
 from secure_redis.api import names
 from secure_redis.api.reasons import Reason
-from secure_redis.api.resource import Envelope, LabelSelector, Workload, WorkloadKind
+from secure_redis.api.resource import Envelope, LabelSelector, SecureRedisCache, Workload, WorkloadKind
 from secure_redis.domain.actions import WorkloadAction
 from secure_redis.domain.observation import BudgetFacts, PodFacts, Unknown, WorkloadFacts
+from secure_redis.domain.targets import follows
 from secure_redis.kube import failures, holders, paths, workload_facts
 from secure_redis.kube.client import PAGE, ApiFailure, KubeClient, PatchKind, Query
 
@@ -91,16 +92,16 @@ class Workloads:
         return tuple(sorted(pods, key=lambda pod: pod.name))
 
     async def holders(
-        self, owner: Envelope, secret_name: str, carrying: Iterable[WorkloadFacts]
+        self, owner: SecureRedisCache, secret_name: str, found: Iterable[WorkloadFacts]
     ) -> tuple[PodFacts, ...] | Unknown:
-        """The namespace's pods that have not ended and use the Secret, but those of the workloads `carrying` ours.
+        """The namespace's pods that have not ended, use the Secret and are not followed with a workload of `found`.
 
         One list, read in pages. Sorted by name.
         """
         namespace, resource = owner.key
         if not self._enabled:
             return no_rights(namespace)
-        followed = tuple(carrying)
+        followed = [facts for facts in found if follows(owner, facts)]
         pods: list[PodFacts] = []
         try:
             async for page in self._pages(paths.pods(namespace)):

@@ -41,7 +41,11 @@ VAULT_READ = (
     "Microsoft.KeyVault/vaults/secrets/getSecret/action",
     "Microsoft.KeyVault/vaults/secrets/readMetadata/action",
 )
-VAULT_WRITE = ("Microsoft.KeyVault/vaults/secrets/setSecret/action",)
+VAULT_WRITE = (
+    "Microsoft.KeyVault/vaults/secrets/setSecret/action",
+    "Microsoft.KeyVault/vaults/secrets/update/action",
+)
+CACHE_ROTATE = ("Microsoft.Cache/redis/regenerateKey/action",)
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,11 @@
 """When a scheduled rotation may begin: maintenance windows, given as cron schedules in time zones.
 
-Cron by cronsim: BSD, pure Python, typed, without dependencies, steadily released, Debian's syntax. (croniter was given up
-and taken over since; the others are hardly kept.) Only its parsing and its calendar are used: with time zones it answers
-with a time gone by when asked within a repeated hour, and loses half an hour where clocks change by 30 minutes (measured
-with 2.8: Europe/Berlin, Australia/Lord_Howe). So wall-clock times become moments here, by the rules of Debian's cron(8):
-a schedule of fixed times opens once, at the first of a repeated time and at the end of a skipped one; one whose minute or
-hour begins with `*` opens whenever the clock shows it.
+Cron by cronsim: BSD, pure Python, typed, without dependencies, steadily released, Debian's syntax. (croniter was given
+up and taken over since; the others are hardly kept.) Only its parsing and its calendar are used: with time zones it
+answers with a time gone by when asked within a repeated hour, and loses half an hour where clocks change by 30 minutes
+(measured with 2.8: Europe/Berlin, Australia/Lord_Howe). So wall-clock times become moments here, by the rules of
+Debian's cron(8): a schedule of fixed times opens once, at the first of a repeated time and at the end of a skipped
+one; one whose minute or hour begins with `*` opens whenever the clock shows it.
 """
 
 import hashlib

@@ -70,7 +70,9 @@ def cache_facts(body: object) -> CacheFacts:
         identity_type=_text(identity.get("type")),
         user_assigned_ids=tuple(sorted(str(each) for each in _mapping(identity.get("userAssignedIdentities")))),
         private_endpoints=tuple(_private_endpoints(properties)),
-        linked_servers=tuple(_text(_mapping(link).get("id")) or "" for link in _list(properties.get("linkedServers"))),
+        linked_servers=tuple(
+            _text(_mapping(link).get("id")) or "(not named)" for link in _list(properties.get("linkedServers"))
+        ),
     )
 
 

@@ -24,7 +24,7 @@ from secure_redis.api.resource import (
     WorkloadKind,
 )
 from secure_redis.api.resource_id import Service
-from secure_redis.api.status import MESSAGE_LIMIT, RotationStatus
+from secure_redis.api.status import MESSAGE_LIMIT, RotationPhase, RotationStatus
 from secure_redis.domain.connection import STANDARD_KEYS
 from secure_redis.domain.drift import MOST_ENTRIES
 from secure_redis.domain.observation import Slot
@@ -84,6 +84,7 @@ def node(path: str) -> dict[str, Any]:
         (".spec.workloads[].kind", WorkloadKind),
         (".spec.workloads[].restart", Restart),
         (".status.drift[].class", DriftClass),
+        (".status.rotation.phase", RotationPhase),
         (".status.cache.ownership", Ownership),
     ],
 )
@@ -115,6 +116,7 @@ def test_the_longest_the_code_reports_fits() -> None:
     assert node(".status.conditions[].message")["maxLength"] >= MESSAGE_LIMIT
     assert node(".status.conditions")["maxItems"] >= len(ConditionType)
     assert node(".status.drift")["maxItems"] >= MOST_ENTRIES
+    assert node(".status.rotation.message")["maxLength"] >= MESSAGE_LIMIT
     assert node(".status.workloads")["maxItems"] >= MOST_STATUSES
     assert node(".status.workloads[].message")["maxLength"] >= WORKLOAD_MESSAGE_LIMIT
     assert node(".status.workloads[].stalePods.names")["maxItems"] >= LISTED_PODS

@@ -259,7 +259,6 @@ ROTATION: Final = frozenset(
         Reason.ROTATED,
         Reason.ROTATION_SCHEDULED,
         Reason.ROTATION_READ_ONLY,
-        Reason.ROTATION_PINNED,
         Reason.NOT_LEADING,
         Reason.GEO_REPLICATED,
         Reason.APPROVAL_REQUIRED,

@@ -21,7 +21,7 @@ def under_way(resource: SecureRedisCache) -> RotationStatus | None:
     state, settings = resource.status.rotation, resource.spec.authentication
     if state is None or state.phase not in UNDER_WAY or state.target not in set(Slot) or state.recorded_at is None:
         return None
-    if settings is None or settings.key_vault.access is not Access.READ_WRITE or settings.key_vault.version:
+    if settings is None or settings.key_vault.access is not Access.READ_WRITE:
         return None
     return state
 

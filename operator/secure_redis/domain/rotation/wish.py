@@ -55,7 +55,7 @@ def due(resource: SecureRedisCache, seen: Observation) -> datetime | None:
     earlier, so that many resources do not rotate at one moment.
     """
     settings, vault = resource.spec.authentication, seen.vault
-    if settings is None or settings.key_vault.access is not Access.READ_WRITE or settings.key_vault.version:
+    if settings is None or settings.key_vault.access is not Access.READ_WRITE:
         return None
     if not isinstance(vault, VaultSecretFacts) or vault.created is None:
         return None
@@ -81,12 +81,6 @@ def barred(resource: SecureRedisCache, seen: Observation, settings: Settings, wa
             Reason.ROTATION_READ_ONLY,
             "spec.authentication.keyVault.access is Read: whoever stores the key rotates it; set it to ReadWrite to "
             "have it rotated by the operator",
-        )
-    if authentication.key_vault.version is not None:
-        return Refusal(
-            Reason.ROTATION_PINNED,
-            f"spec.authentication.keyVault.version pins {authentication.key_vault.version}, so a new key would never "
-            "be published; remove it",
         )
     return (
         without_right(resource, seen, settings, wanted)

@@ -1,6 +1,7 @@
 """Workloads and their pods in the domain's words. Whose what is, is read from managedFields, never remembered."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
@@ -118,6 +119,25 @@ def requirement(key: str, operator: str, values: Any) -> str:
             return f"{key} {operator.lower()} ({','.join(values)})"
 
 
+def selects(text: str, labels: Mapping[str, str]) -> bool:
+    """Whether a selector in the form of `selector_text` selects these labels."""
+    for part in _REQUIREMENT.findall(text):
+        key, among, values = part.partition(" in (")
+        if not among:
+            key, among, values = part.partition(" notin (")
+        name, equal, value = part.partition("=")
+        if among:
+            listed = labels.get(key) in values.removesuffix(")").split(",")
+            holds = listed if among == " in (" else not listed
+        elif equal:
+            holds = labels.get(name) == value
+        else:
+            holds = part[1:] not in labels if part.startswith("!") else part in labels
+        if not holds:
+            return False
+    return True
+
+
 def owned(body: Body, manager: str) -> Owned:
     """What the managedFields say is ours, of both entries: the server-side apply's and the merge patch's."""
     annotations: set[str] = set()
@@ -160,6 +180,7 @@ def owned(body: Body, manager: str) -> Owned:
     )
 
 
+_REQUIREMENT = re.compile(r"[^,(]+(?:\([^)]*\))?")
 _ROOT = f'k:{{"name":"{names.SERVICE_BINDING_ROOT}"}}'
 
 

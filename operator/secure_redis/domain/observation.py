@@ -310,6 +310,7 @@ class WorkloadFacts:
     failed: str | None = None
     replicas: int = 1
     template_labels: Mapping[str, str] = field(default_factory=dict)
+    available: int | None = None  # pods that serve, as its controller counts them; None: not known
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ class Told:
     status: WorkloadStatus
     action: WorkloadAction | None = None
     restarts: bool = True  # the action replaces pods by itself
+    serves: bool = True  # it has pods that serve, which a budget may protect
     first: bool = False  # injected for the first time, or released: endangers no key
     running: bool = False  # pods are being replaced
     last: bool = False  # the API server refused it before: it waits until no other does
@@ -106,6 +107,7 @@ class Look:
             status,
             wanted,
             restarts=replaces(facts),
+            serves=facts.available != 0,
             first=first,
             last=refused,
             holds=carries(self.resource, facts),
@@ -201,7 +203,8 @@ class Look:
             status = said(status, Reason.ROLLING_OUT, "is to be released")
             status = status.model_copy(update={"injected": True})
             refused = before is not None and before.reason in _REFUSED
-            return Told(status, wanted, restarts=replaces(facts), first=True, last=refused, holds=True)
+            serves = facts.available != 0
+            return Told(status, wanted, restarts=replaces(facts), serves=serves, first=True, last=refused, holds=True)
         if not leaving(before):
             return None
         pods = self.seen.pods.get((facts.kind, facts.name))

@@ -50,6 +50,7 @@ def workload(body: Body, resource: str) -> WorkloadFacts:
         failed=_failed(status),
         replicas=_replicas(body["kind"], spec, status),
         template_labels=(pods.get("metadata") or {}).get("labels") or {},
+        available=_available(body["kind"], status),
     )
 
 
@@ -230,6 +231,10 @@ def _replicas(kind: str, spec: Body, status: Body) -> int:
     return 1 if wanted is None else int(wanted)
 
 
+def _available(kind: str, status: Body) -> int:
+    return int(status.get("numberAvailable" if kind == WorkloadKind.DAEMON_SET else "availableReplicas") or 0)
+
+
 def _rolled(kind: str, meta: Body, spec: Body, status: Body) -> bool:
     if kind == WorkloadKind.CRON_JOB:
         return True
@@ -237,10 +242,9 @@ def _rolled(kind: str, meta: Body, spec: Body, status: Body) -> bool:
         return False
     wanted = _replicas(kind, spec, status)
     if kind == WorkloadKind.DAEMON_SET:
-        updated, available = status.get("updatedNumberScheduled"), status.get("numberAvailable")
-        return int(updated or 0) >= wanted and int(available or 0) >= wanted
-    updated, available = int(status.get("updatedReplicas") or 0), int(status.get("availableReplicas") or 0)
-    return updated == wanted == int(status.get("replicas") or 0) and available >= wanted
+        return int(status.get("updatedNumberScheduled") or 0) >= wanted and _available(kind, status) >= wanted
+    updated = int(status.get("updatedReplicas") or 0)
+    return updated == wanted == int(status.get("replicas") or 0) and _available(kind, status) >= wanted
 
 
 def _failed(status: Body) -> str | None:

@@ -146,8 +146,8 @@ def test_an_immutable_secret_moves_nobody_and_the_former_key_stays_in_use(case: 
 
 
 @contextmanager
-def budget(case: Case, target: Target, **bounds: Any) -> Iterator[None]:
-    """A PodDisruptionBudget over the target's pods, counted by its controller."""
+def budget(case: Case, target: Target, *, healthy: bool = True, **bounds: Any) -> Iterator[None]:
+    """A PodDisruptionBudget over the target's pods, counted by its controller and found healthy or not."""
     document = {
         "apiVersion": "policy/v1",
         "kind": "PodDisruptionBudget",
@@ -158,7 +158,7 @@ def budget(case: Case, target: Target, **bounds: Any) -> Iterator[None]:
 
     def counted() -> bool:
         status = (case.world.get(made) or {}).get("status", {})
-        return bool(status.get("expectedPods")) and status["currentHealthy"] == status["expectedPods"]
+        return bool(status.get("expectedPods")) and (status["currentHealthy"] == status["expectedPods"]) is healthy
 
     wait_for(counted, SECONDS, "the budget to be counted")
     yield
@@ -204,6 +204,17 @@ def test_a_budget_with_something_left_holds_nobody_back(case: Case) -> None:
         version = rotate(case)
         current(case)
         assert web.version() == version
+
+
+def test_a_budget_does_not_keep_the_key_from_pods_that_wait_for_it(case: Case) -> None:
+    """An application that does not become ready without its key uses up its own budget."""
+    web = Target(case, replicas=0)
+    web.patch({"spec": {"template": {"spec": {"initContainers": [CRASHES]}}, "replicas": 1}})
+    with budget(case, web, healthy=False, minAvailable=1):
+        case.published(workloads=[web.entry()])
+        wait_for(lambda: web.version() is not None, SECONDS, "the injection")
+        web.patch({"spec": {"template": {"spec": {"initContainers": [{"name": "crash", "$patch": "delete"}]}}}})
+        current(case)
 
 
 def test_a_paused_target_takes_the_key_and_rolls_when_it_is_resumed(case: Case) -> None:

@@ -51,6 +51,7 @@ def workload(body: Body, resource: str) -> WorkloadFacts:
         replicas=_replicas(body["kind"], spec, status),
         template_labels=(pods.get("metadata") or {}).get("labels") or {},
         available=_available(body["kind"], status),
+        surges=_surges(body["kind"], spec, _replicas(body["kind"], spec, status)),
     )
 
 
@@ -245,6 +246,29 @@ def _rolled(kind: str, meta: Body, spec: Body, status: Body) -> bool:
         return int(status.get("updatedNumberScheduled") or 0) >= wanted and _available(kind, status) >= wanted
     updated = int(status.get("updatedReplicas") or 0)
     return updated == wanted == int(status.get("replicas") or 0) and _available(kind, status) >= wanted
+
+
+def _surges(kind: str, spec: Body, replicas: int) -> bool:
+    """Whether no pod is ended before a new one is available: by default so for less than four replicas.
+
+    A share is rounded down; where both come to nothing, Kubernetes lets one be unavailable.
+    """
+    if kind == WorkloadKind.DEPLOYMENT:
+        strategy, unavailable, surge = spec.get("strategy") or {}, "25%", "25%"
+    elif kind == WorkloadKind.DAEMON_SET:
+        strategy, unavailable, surge = spec.get("updateStrategy") or {}, "1", "0"
+    else:
+        return False
+    rolling: Body = strategy.get("rollingUpdate") or {}
+    if (strategy.get("type") or "RollingUpdate") != "RollingUpdate":
+        return False
+    missing = _share(rolling.get("maxUnavailable", unavailable), replicas)
+    return missing == 0 and str(rolling.get("maxSurge", surge)) not in ("0", "0%")
+
+
+def _share(value: int | str, replicas: int) -> int:
+    text = str(value)
+    return replicas * int(text[:-1]) // 100 if text.endswith("%") else int(text)
 
 
 def _failed(status: Body) -> str | None:

@@ -18,6 +18,8 @@ __all__ = ["case", "team", "world"]
 
 CRASHES: Document = {"name": "crash", "image": "sandbox.test/operator:1", "args": ["no-such-command"]}
 
+ENDS_PODS_FIRST = {"rollingUpdate": {"maxUnavailable": 1, "maxSurge": 0}}
+
 
 def spec_of(target: Target) -> Document:
     found: Document = target.now()["spec"]
@@ -166,7 +168,7 @@ def budget(case: Case, target: Target, *, healthy: bool = True, **bounds: Any) -
 
 
 def test_a_budget_that_never_allows_holds_back_its_workload_only(case: Case) -> None:
-    web, other = Target(case, replicas=2), Target(case, "other")
+    web, other = Target(case, replicas=2, strategy=ENDS_PODS_FIRST), Target(case, "other")
     web.until_rolled()
     spec = spec_of(web)
     with budget(case, web, maxUnavailable=0):
@@ -196,7 +198,18 @@ def test_a_budget_that_never_allows_holds_back_its_workload_only(case: Case) -> 
 
 
 def test_a_budget_with_something_left_holds_nobody_back(case: Case) -> None:
-    web = Target(case, replicas=2)
+    web = Target(case, replicas=2, strategy=ENDS_PODS_FIRST)
+    web.until_rolled()
+    with budget(case, web, minAvailable=1):
+        case.published(workloads=[web.entry()])
+        current(case)
+        version = rotate(case)
+        current(case)
+        assert web.version() == version
+
+
+def test_a_rollout_that_takes_no_pod_away_needs_nothing_of_a_budget(case: Case) -> None:
+    web = Target(case)
     web.until_rolled()
     with budget(case, web, minAvailable=1):
         case.published(workloads=[web.entry()])

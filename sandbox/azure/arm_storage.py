@@ -7,7 +7,10 @@ from sandbox.azure.call import Call
 from sandbox.azure.storage_seeds import storage_scope
 from sandbox.azure.storage_state import TYPE, StorageState
 
-API_VERSIONS = ("2021-09-01", "2022-09-01", "2023-01-01", "2023-05-01", "2024-01-01", "2026-09-01")
+API_VERSIONS = (
+    "2021-09-01", "2022-09-01", "2023-01-01", "2023-05-01", "2024-01-01", "2025-01-01", "2025-06-01", "2025-08-01",
+    "2026-09-01",
+)  # fmt: skip
 
 
 def route(call: Call, subscription_id: str, group_name: str, parts: list[str]) -> Answer:

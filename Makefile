@@ -60,6 +60,11 @@ test-all: ## The whole suite, with what takes long and with the oldest supported
 	@$(PY) -m sandbox.prepare --tests --floor
 	$(RUN_TESTS) -m "not azure" $(PYTEST)
 
+# SOAK_ROTATIONS=2: a short run. SOAK_SEED=…: the operator is killed at the same moments again.
+.PHONY: rotation-soak
+rotation-soak: ## Rotate keys many times, killing the operator, under clients that must never be refused (20 minutes)
+	@$(PY) -m sandbox.soak
+
 # Figures go to stdout, one JSON line each, everything else to stderr. BENCH_SCALE=100 BENCH_QUICK=1: a short run.
 .PHONY: bench
 bench: ## Measure speed and size, and compare with the targets (about 10 minutes)

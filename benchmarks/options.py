@@ -3,12 +3,16 @@
 import os
 from dataclasses import dataclass
 
-GROUPS = ("latency", "cold", "steady")
+GROUPS = ("latency", "cold", "steady", "rollout", "rotation", "injected")
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """`resources`: how many in the large runs; `samples`: of the latency; `intervals`: of `interval` seconds each."""
+    """`resources`: how many in the large runs; `samples`: of the latency; `intervals`: of `interval` seconds each.
+
+    `deployments`: that are moved one after the other, `rotations` times. `consumers`: of the one key of the large
+    rotation. `resources` is how many workloads are injected at rest, too.
+    """
 
     resources: int = 1000
     samples: int = 50
@@ -16,6 +20,9 @@ class Options:
     interval: int = 30  # the least that the CRD takes
     namespaces: int = 10
     vaults: int = 20
+    deployments: int = 20
+    rotations: int = 3
+    consumers: int = 200
     groups: tuple[str, ...] = GROUPS
     wide: bool = False  # the identities may list the whole subscription instead of their resource group
     spy: str = ""  # a directory: py-spy's profiles of the operator go there
@@ -24,8 +31,8 @@ class Options:
 def from_environment() -> Options:
     """The options of this run.
 
-    `BENCH_SCALE`: resources (1000). `BENCH_QUICK=1`: two intervals, ten samples. `BENCH_ONLY`: groups, with commas.
-    `BENCH_WIDE=1`: every identity is Reader of the subscription. `BENCH_SPY`: see `Options.spy`.
+    `BENCH_SCALE`: resources (1000). `BENCH_QUICK=1`: two intervals, ten samples, one rotation. `BENCH_ONLY`:
+    groups, with commas. `BENCH_WIDE=1`: every identity is Reader of the subscription. `BENCH_SPY`: see `Options.spy`.
 
     Raises:
         SystemExit: one of them is not legal.
@@ -42,6 +49,9 @@ def from_environment() -> Options:
         resources=int(scale),
         samples=10 if quick else 50,
         intervals=2 if quick else 10,
+        deployments=max(3, min(20, int(scale) // 50)),
+        rotations=1 if quick else 3,
+        consumers=max(4, min(200, int(scale) // 5)),
         groups=groups,
         wide=os.environ.get("BENCH_WIDE", "") not in ("", "0"),
         spy=os.environ.get("BENCH_SPY", ""),

@@ -14,17 +14,24 @@ from benchmarks.figures import say
 from benchmarks.process import OperatorProcess, free_port
 from sandbox.api import Api
 from sandbox.azure import seeds
+from sandbox.chart.install import install
 from sandbox.chart.render import RELEASE_NAMESPACE, ROOT
+from sandbox.cli.supervisor import start_pods
 from sandbox.controlplane import ControlPlane
+from sandbox.processes import Child
 from sandbox.waiting import wait_for
 from sandbox.world import SUBSCRIPTION, Team, World
 
+_WITH_WORKLOADS: dict[str, Any] = {"workloads": {"enabled": True}}
 RESOURCES = "/apis/secureredis.io/v1alpha1/securerediscaches"
 
 
 @contextmanager
-def stage(hosts: Path, *, redis: bool) -> Iterator[World]:
-    """A world on a control plane of its own, without an operator; all of it ends with the block."""
+def stage(hosts: Path, *, redis: bool, workloads: bool = False, pods: bool = False) -> Iterator[World]:
+    """A world on a control plane of its own, without an operator; all of it ends with the block.
+
+    `workloads`: the chart gives the rights on them. `pods`: a node runs their pods as processes.
+    """
     with tempfile.TemporaryDirectory(prefix="secure-redis-bench-") as scratch:
         directory = Path(scratch)
         say("starting a control plane and the simulated Azure")
@@ -32,11 +39,22 @@ def stage(hosts: Path, *, redis: bool) -> Iterator[World]:
             install_crds(Api(plane.cluster))
             world = World(directory / "world", plane.cluster, redis=redis, hosts=hosts)
             world.start()
+            node: Child | None = None
             try:
+                if workloads or pods:
+                    install(world.api, _WITH_WORKLOADS)
+                    world.settings = dict(_WITH_WORKLOADS)
+                if pods:
+                    say("starting a node for the pods")
+                    node = start_pods(directory, plane.cluster, hosts, world.control.endpoints.ca_file)
                 yield world
                 plane.check()
+                if node is not None:
+                    node.check()
             finally:
                 world.stop()
+                if node is not None:
+                    node.terminate(30)
 
 
 def install_crds(api: Api) -> None:

@@ -56,7 +56,8 @@ async def group_route(call: Call, subscription_id: str, group_name: str, parts: 
             return await arm_redis_write.delete(call, found, group_name, parts[0], version)
         case ["POST", "regeneratekey"]:
             authorize(call, "Microsoft.Cache/redis/regenerateKey/action", scope)
-            return await arm_redis_write.regenerate(call, found, existing(call, found.id, group_name, parts[0]))
+            cache = existing(call, found.id, group_name, parts[0])
+            return await arm_redis_write.regenerate(call, found, cache, version)
         case [_, "accesspolicies" | "accesspolicyassignments", *_]:
             return arm_redis_access.route(call, found, scope, parts, group_name)
         case [_, "firewallrules" | "privateendpointconnections" | "patchschedules", *_]:
@@ -137,7 +138,8 @@ def _list_keys(call: Call, cache: CacheState) -> Answer:
             "Access key authentication is disabled for this cache. Keys cannot be listed or regenerated.",
             call.request_id,
         )
-    return Answer(200, {"primaryKey": cache.keys["Primary"], "secondaryKey": cache.keys["Secondary"]})
+    keys = cache.listed_keys(call.world.timeline.now())
+    return Answer(200, {"primaryKey": keys["Primary"], "secondaryKey": keys["Secondary"]})
 
 
 def _not_allowed() -> Refusal:

@@ -292,8 +292,11 @@ async def delete(call: Call, found: seeds.Subscription, group_name: str, name: s
     return Answer(202, None, {"Azure-AsyncOperation": operation.url, "Location": operation.url})
 
 
-async def regenerate(call: Call, found: seeds.Subscription, cache: CacheState) -> Answer:
-    """POST regenerateKey: synchronous, one key; the answer has both."""
+async def regenerate(call: Call, found: seeds.Subscription, cache: CacheState, version: str) -> Answer:
+    """POST regenerateKey: one key. Synchronous, and the answer has both; by a switch an operation.
+
+    A geo-linked cache has keys of its own (documented) and regenerates like any other (not documented).
+    """
     writable(found)
     check_lock(call, cache.scope, "regenerateKey")
     slot = call.json().get("keyType")
@@ -307,6 +310,16 @@ async def regenerate(call: Call, found: seeds.Subscription, cache: CacheState) -
             "Access key authentication is disabled for this cache. Keys cannot be listed or regenerated.",
             call.request_id,
         )
+    seconds = call.world.settings.regenerate_seconds
+    if seconds > 0:
+
+        async def finish(succeeded: bool) -> None:
+            if succeeded:
+                await portal.regenerate(call.world, cache, slot)
+                call.effect("cache.regenerateKey", cache.scope, (slot,))
+
+        operation = operations.start(call, cache, "regenerateKey", seconds, finish, version)
+        return Answer(202, None, {"Azure-AsyncOperation": operation.url, "Location": operation.url})
     await portal.regenerate(call.world, cache, slot)
     call.effect("cache.regenerateKey", cache.scope, (slot,))
     return Answer(200, {"primaryKey": cache.keys["Primary"], "secondaryKey": cache.keys["Secondary"]})

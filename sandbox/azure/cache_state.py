@@ -54,6 +54,7 @@ class CacheState:
     zones: tuple[str, ...] = ()
     keys: dict[str, str] = field(default_factory=dict, repr=False)
     live_keys: tuple[str, ...] = field(default=(), repr=False)
+    listed_late: dict[str, tuple[str, float]] = field(default_factory=dict, repr=False)  # slot: key shown until when
     firewall: dict[str, tuple[str, str]] = field(default_factory=dict)
     private_endpoints: dict[str, seeds.PrivateEndpoint] = field(default_factory=dict)
     patch_entries: list[Json] | None = None
@@ -79,6 +80,11 @@ class CacheState:
     def keys_disabled(self) -> bool:
         """Whether access keys are off."""
         return bool(self.properties.get("disableAccessKeyAuthentication"))
+
+    def listed_keys(self, now: float) -> dict[str, str]:
+        """The keys by slot as listKeys shows them."""
+        late = {slot: key for slot, (key, until) in self.listed_late.items() if now < until}
+        return {**self.keys, **late}
 
     @property
     def public(self) -> bool:
@@ -173,6 +179,9 @@ def from_seed(seed: seeds.Cache, tenant: str) -> CacheState:
         "instances": instances(sku, seed.zones, 0, 1),
     }
     properties.update({k: v for k, v in seed.properties.items() if k != "provisioningState"})
+    if seed.linked_servers:
+        scope = f"{seeds.group_scope(seed.subscription, seed.group)}/providers/{TYPE}/{seed.name}"
+        properties["linkedServers"] = [{"id": f"{scope}/linkedServers/{name}"} for name in seed.linked_servers]
     for name in seed.absent:
         properties.pop(name, None)
     keys = {"Primary": seed.primary_key or new_key(), "Secondary": seed.secondary_key or new_key()}

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from sandbox.azure import seeds, storage_seeds
-from sandbox.azure.faults import Fault
+from sandbox.azure.faults import Fault, Trouble, regeneration
 from sandbox.azure.request_log import Effect, LoggedRequest
 from sandbox.azure.settings import Settings
 from sandbox.azure.storage_control import StorageControl
@@ -299,6 +299,16 @@ class Control(StorageControl):
     def fault_hits(self) -> dict[str, int]:
         """How often each fault in force has hit."""
         return dict(self.command("fault-hits"))
+
+    def regeneration_fault(self, cache: str, trouble: Trouble, *, seconds: float = 30.0, times: int | None = 1) -> str:
+        """Let the next `times` regenerateKey of one cache go wrong; see `faults.regeneration`. Returns the fault's id.
+
+        Raises ControlError if there is no such cache.
+        """
+        found = self.cache(cache)
+        if found is None:
+            raise ControlError(f"there is no cache {cache!r}")
+        return self.add_fault(regeneration(str(found["id"]), trouble, seconds=seconds, times=times))
 
     @contextmanager
     def fault(self, fault: Fault) -> Iterator[str]:

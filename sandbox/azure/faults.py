@@ -4,9 +4,9 @@ import asyncio
 import re
 import uuid
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Kind = Literal["status", "html", "truncated", "hang", "reset", "delay"]
 
@@ -16,7 +16,9 @@ class Fault(BaseModel):
 
     kind `status` answers `status` with `headers` and `body` (JSON); `html` a proxy's error page; `truncated` cuts the
     real JSON in half; `hang` never answers; `reset` resets the connection; `delay`
-    answers `seconds` later (real time). `when`: before the request has any effect, or after it (the answer is lost).
+    answers `seconds` later (real time). `when`: before the request has any effect, after it (the answer is lost), or
+    `later`: the answer is lost too, and the request has its effect `seconds` later (of the simulator's clock), even if
+    the client has gone or the fault is lifted by then.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -26,7 +28,7 @@ class Fault(BaseModel):
     method: str | None = None
     path: str = ""  # regular expression, searched in the path, ignoring case
     principal: str | None = None
-    when: Literal["before", "after"] = "before"
+    when: Literal["before", "after", "later"] = "before"
     skip: int = 0
     times: int | None = 1  # None: until removed
     kind: Kind = "status"
@@ -34,6 +36,12 @@ class Fault(BaseModel):
     headers: dict[str, str] = {}
     body: Any = None
     seconds: float = 0.0
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.when == "later" and self.kind in ("delay", "truncated"):
+            raise ValueError(f"a fault of kind {self.kind} gives the real answer, which is not there before the effect")
+        return self
 
 
 @dataclass(slots=True)
@@ -106,4 +114,53 @@ def _matches(fault: Fault, service: str, method: str, path: str, principal: str 
         and (fault.method is None or fault.method.upper() == method)
         and (fault.principal is None or fault.principal == principal)
         and re.search(fault.path, path, re.IGNORECASE) is not None
+    )
+
+
+# What can go wrong with one regeneration.
+Trouble = Literal["throttled", "denied", "locked", "failed", "lost", "late", "gateway"]
+_DENIED = (
+    "The client 'sandbox' with object id 'sandbox' does not have authorization to perform action "
+    "'Microsoft.Cache/redis/regenerateKey/action' over scope '{id}' or the scope is invalid. If access was recently "
+    "granted, please refresh your credentials."
+)
+_LOCKED = (
+    "The scope '{id}' cannot perform write operation because following scope(s) are locked: '{id}'. Please remove the "
+    "lock and try again."
+)
+_GATEWAY = "The gateway did not receive a response from 'Microsoft.Cache' within the specified time period."
+_ANSWERS: dict[Trouble, tuple[int, str, str]] = {
+    "throttled": (429, "TooManyRequests", "The request is being throttled. Please try again later."),
+    "denied": (403, "AuthorizationFailed", _DENIED),
+    "locked": (409, "ScopeLocked", _LOCKED),
+    "failed": (500, "InternalServerError", "An internal error occurred."),
+    "gateway": (504, "GatewayTimeout", _GATEWAY),
+}
+
+
+def regeneration(cache_id: str, trouble: Trouble, *, seconds: float = 30.0, times: int | None = 1) -> Fault:
+    """A fault of regenerateKey at one cache, given by its ARM id.
+
+    Nothing is regenerated: `throttled` is answered 429 with a Retry-After of `seconds`, `denied` 403 (no role),
+    `locked` 409 (a ReadOnly lock), `failed` 500. It is: `lost` at once, and the connection is cut before the answer;
+    `late` after `seconds` of the simulator's clock, without any answer; `gateway` likewise, with 504 at once.
+    """
+    common: dict[str, Any] = {
+        "service": "arm",
+        "method": "POST",
+        "path": f"/redis/{re.escape(cache_id.rpartition('/')[2])}/regenerateKey$",
+        "times": times,
+    }
+    if trouble == "lost":
+        return Fault(when="after", kind="reset", **common)
+    if trouble == "late":
+        return Fault(when="later", kind="hang", seconds=seconds, **common)
+    status, code, message = _ANSWERS[trouble]
+    return Fault(
+        status=status,
+        body={"error": {"code": code, "message": message.replace("{id}", cache_id)}},
+        headers={"Retry-After": str(round(seconds))} if trouble == "throttled" else {},
+        when="later" if trouble == "gateway" else "before",
+        seconds=seconds if trouble == "gateway" else 0.0,
+        **common,
     )

@@ -162,7 +162,11 @@ async def regenerate(world: World, cache: CacheState, slot: str) -> None:
         raise ValueError(f"there is no key {slot!r}")
     settings = world.settings
     old, new = cache.keys[slot], new_key()
+    now = world.timeline.now()
+    listed = cache.listed_keys(now)[slot]
     cache.keys[slot] = new
+    if settings.new_key_listed_after_seconds > 0:
+        cache.listed_late[slot] = (listed, now + settings.new_key_listed_after_seconds)
 
     async def accept() -> None:
         if new in cache.keys.values() and new not in cache.live_keys:

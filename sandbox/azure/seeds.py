@@ -87,7 +87,8 @@ class Cache(Seed):
     """A cache as it stands, in any state.
 
     `properties` are wire names put over the ordinary ones, raw and unchecked; `absent` are wire names then left out.
-    `redis_configuration` likewise over the ordinary configuration.
+    `redis_configuration` likewise over the ordinary configuration. `linked_servers` are names of caches that it is
+    linked with for geo-replication.
     """
 
     subscription: str
@@ -103,6 +104,7 @@ class Cache(Seed):
     absent: tuple[str, ...] = ()
     firewall_rules: tuple[FirewallRule, ...] = ()
     private_endpoints: tuple[PrivateEndpoint, ...] = ()
+    linked_servers: tuple[str, ...] = ()
     primary_key: str | None = Field(default=None, repr=False)
     secondary_key: str | None = Field(default=None, repr=False)
     busy: bool = False  # answers 409 to every write until it is changed

@@ -90,6 +90,12 @@ class Frontend:
             answer = await self._serve(call, vault_name)
         else:
             answer = Answer(fault.status)
+        if fault.when == "later":
+
+            async def effect() -> None:
+                await self._serve(call, vault_name)
+
+            self.world.timeline.after(fault.seconds, effect)
         match fault.kind:
             case "delay":
                 await asyncio.sleep(fault.seconds)

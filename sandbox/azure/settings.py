@@ -31,6 +31,8 @@ class Settings(BaseModel):
     regenerate_cuts_connections: bool = False
     new_key_accepted_after_seconds: float = 0.0
     old_key_refused_after_seconds: float = 0.0
+    new_key_listed_after_seconds: float = 0.0  # until then listKeys shows the old one
+    regenerate_seconds: float = 0.0  # 0: synchronous, 200; else 202 and an operation, as Managed Redis does it
     disabling_keys_cuts_connections: bool = True
     list_keys_refused_when_disabled: bool = True
 
@@ -52,6 +54,7 @@ class Settings(BaseModel):
 
     # Key Vault
     enforce_secret_dates: bool = False  # documented as informational
+    update_merges_tags: bool = False  # else the tags of an update are all that the version has then
     versions_page_size: int = 25
     versions_of_missing_secret_status: int = 404  # 200 with an empty list is the other way
     secrets_page_size: int = 25

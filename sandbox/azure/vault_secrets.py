@@ -181,7 +181,7 @@ def patch(call: Call, vault: VaultState, name: str, version_id: str) -> Answer:
     secret, version = _live(vault, name, version_id)
     body = call.json()
     given = body.get("attributes") or {}
-    if "enabled" in given:
+    if given.get("enabled") is not None:
         version.enabled = bool(given["enabled"])
     if "nbf" in given:
         version.not_before = given["nbf"]
@@ -190,7 +190,8 @@ def patch(call: Call, vault: VaultState, name: str, version_id: str) -> Answer:
     if "contentType" in body:
         version.content_type = body["contentType"]
     if "tags" in body:
-        version.tags = _tags(body["tags"])
+        merged = call.world.settings.update_merges_tags
+        version.tags = _tags({**(version.tags or {}), **(body["tags"] or {})} if merged else body["tags"])
     version.updated = int(call.world.timeline.now())
     call.effect("secret.update", _id(call, vault, secret.name, version.id), tuple(sorted(body)))
     return Answer(200, _bundle(call, vault, secret, version, value=False))

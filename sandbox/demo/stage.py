@@ -88,6 +88,10 @@ class Stage:
         found: Json = json.loads(self.kubectl("-n", self.namespace, "get", kind, name, "-o", "json"))
         return found
 
+    def has_node(self) -> bool:
+        """Whether there are pods here at all."""
+        return bool(self.api.get("/api/v1/nodes").must()["items"])
+
     # --- the resource -----------------------------------------------------------------------------------------------
 
     def status(self, resource: str) -> Json:

@@ -44,6 +44,11 @@ def default_images(ca_file: Path | None = None) -> dict[str, Image]:
         "sandbox.test/redis-client": Image(
             (sys.executable, "-P", "-s", str(_HERE / "programs/redis_client.py")), env={**python, **trust}
         ),
+        # Counts where `canaries` says, which outlives its pods.
+        "sandbox.test/canary": Image(
+            (sys.executable, "-P", "-s", str(_HERE / "programs/canary.py")),
+            env={**python, **trust, **({} if ca_file is None else {"CANARY_DIRECTORY": str(canaries(ca_file))})},
+        ),
         # Its arguments select a subcommand, never a program; but a kubeconfig can name one (exec plugins).
         "sandbox.test/operator": Image(
             (sys.executable, "-P", "-s", "-m", "secure_redis"),
@@ -55,11 +60,17 @@ def default_images(ca_file: Path | None = None) -> dict[str, Image]:
     }
 
 
+def canaries(ca_file: Path) -> Path:
+    """Where the canaries of a sandbox count, beside its authority; read it by `sandbox.pods.programs.ledger`."""
+    return ca_file.absolute().parent / "canaries"
+
+
 # Directories whose contents nothing on this machine runs or obeys; what lies below others might be a program.
 _MOUNT_ROOTS = ("/mnt/", "/run/", "/srv/", "/tmp/")  # noqa: S108
-# Variables that make the dynamic loader, Python, OpenSSL or a Kubernetes client run code of somebody's choice.
+# Variables that make the dynamic loader, Python, OpenSSL or a Kubernetes client run code of somebody's choice, or write
+# files where they like.
 _ENV = re.compile(
-    r"(LD_|PYTHON|NSS_|GLIBC_|MALLOC_|OPENSSL_).*|PATH|GCONV_PATH|LOCPATH|BASH_ENV|ENV|IFS|KUBECONFIG|HOSTALIASES|RES_OPTIONS"
+    r"(LD_|PYTHON|NSS_|GLIBC_|MALLOC_|OPENSSL_).*|PATH|GCONV_PATH|LOCPATH|BASH_ENV|ENV|IFS|KUBECONFIG|CANARY_DIRECTORY|HOSTALIASES|RES_OPTIONS"
 )
 
 

@@ -90,6 +90,7 @@ def test_workloads_are_for_those_who_switch_them_on() -> None:
     assert more == {
         *((group, plural, verb) for group, plural in kinds_of for verb in ("get", "list", "watch", "patch")),
         ("", "pods", "list"),
+        ("policy", "poddisruptionbudgets", "list"),
     }
     policy = pick(documents, "ValidatingAdmissionPolicy", "secure-redis-operator-workload-changes")
     assert policy["spec"]["failurePolicy"] == "Fail"

@@ -18,6 +18,9 @@ from tests.contract.conftest import GROUP, OBJECT, OTHER_TENANT, SUBSCRIPTION, T
 SCOPE = seeds.vault_scope(SUBSCRIPTION, GROUP, VAULT)
 GET = "Microsoft.KeyVault/vaults/secrets/getSecret/action"
 METADATA = "Microsoft.KeyVault/vaults/secrets/readMetadata/action"
+SET = "Microsoft.KeyVault/vaults/secrets/setSecret/action"
+UPDATE = "Microsoft.KeyVault/vaults/secrets/update/action"
+NOT_BEFORE = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 def inner(error: Any) -> str | None:
@@ -100,6 +103,61 @@ async def test_each_version_has_attributes_of_its_own(sdk: Sdk, control: Control
             if item.version == old.properties.version
         ]
     assert (shown.enabled, shown.tags) == (False, {"b": "2"})
+
+
+async def test_an_update_changes_the_tags_of_one_version_and_nothing_else(sdk: Sdk, control: Control) -> None:
+    ends = datetime(2031, 1, 1, tzinfo=UTC)
+    async with sdk.vault() as client:
+        made = await client.set_secret(
+            "key", "value", content_type="text/plain", tags={"a": "1", "b": "2"}, not_before=NOT_BEFORE, expires_on=ends
+        )
+        newer = await client.set_secret("key", "newer", tags={"c": "3"})
+        version = made.properties.version
+        mark = control.mark()
+        shown = await client.update_secret_properties("key", version, tags={"a": "9"})
+        [request] = control.requests(mark)
+        found = await client.get_secret("key", version)
+        other = await client.get_secret("key")
+        with pytest.raises(ResourceNotFoundError, match="SecretNotFound"):
+            await client.update_secret_properties("key", "0" * 32, tags={})
+        cleared = await client.update_secret_properties("key", version, tags={})
+    assert (request.method, request.body_keys) == ("PATCH", ("tags", "tags.a"))
+    assert request.action == "Microsoft.KeyVault/vaults/secrets/update/action"
+    assert (shown.tags, found.properties.tags, cleared.tags) == ({"a": "9"}, {"a": "9"}, {})
+    assert found.value == "value"
+    kept = found.properties
+    assert (kept.version, kept.enabled, kept.content_type) == (version, True, "text/plain")
+    assert (kept.not_before, kept.expires_on, kept.created_on) == (NOT_BEFORE, ends, made.properties.created_on)
+    assert (other.properties.version, other.properties.tags) == (newer.properties.version, {"c": "3"})
+
+
+async def test_an_update_that_merges_tags(sdk: Sdk, control: Control) -> None:
+    control.set_secret(VAULT, "key", seeds.SecretVersion(value="x", tags={"a": "1", "b": "2"}))
+    control.configure(update_merges_tags=True)
+    async with sdk.vault() as client:
+        assert (await client.update_secret_properties("key", tags={"a": "9"})).tags == {"a": "9", "b": "2"}
+
+
+@pytest.mark.parametrize("given", [(), (UPDATE,), (SET,)])
+async def test_a_vault_that_may_be_read_and_not_or_half_written(
+    sdk: Sdk, control: Control, given: tuple[str, ...]
+) -> None:
+    control.set_secret(VAULT, "key", "value")
+    control.unassign(OBJECT)
+    control.seed(seeds.RoleAssignment(object_id=OBJECT, scope=SCOPE, data_actions=(GET, METADATA, *given)))
+    async with sdk.vault() as client:
+        assert (await client.get_secret("key")).value == "value"
+        for action, call in (
+            (UPDATE, client.update_secret_properties("key", tags={})),
+            (SET, client.set_secret("key", "new")),
+        ):
+            if action in given:
+                await call
+                continue
+            with pytest.raises(HttpResponseError, match=action) as refused:
+                await call
+            assert (refused.value.status_code, inner(refused.value)) == (403, "ForbiddenByRbac")
+    assert control.secret_versions(VAULT, "key")[-1].value == ("new" if SET in given else "value")
 
 
 async def test_dates_are_informational_unless_switched(sdk: Sdk, control: Control) -> None:

@@ -118,6 +118,7 @@ _CREDENTIALS: Final = (_UNREAD - {Reason.SERVICE_NOT_SUPPORTED_YET}) | {
     Reason.KEY_UNPROVEN,
     Reason.STORING_KEY,
     Reason.NOT_OWNED,
+    Reason.NOT_LEADING,
     Reason.SECRET_FOREIGN,
     Reason.SECRET_IMMUTABLE,
     Reason.SECRET_DELETING,
@@ -158,6 +159,7 @@ CONDITIONS: Final[Mapping[ConditionType, ConditionText]] = {
                 Reason.STORING_KEY,
                 Reason.SECRET_DELETING,
                 Reason.ROLLING_OUT,
+                Reason.ROTATING,
             }
         ),
         "Nothing is awaited, or the resource is Stalled or paused.",
@@ -257,7 +259,6 @@ ROTATION: Final = frozenset(
         Reason.ROTATED,
         Reason.ROTATION_SCHEDULED,
         Reason.ROTATION_READ_ONLY,
-        Reason.ROTATION_PINNED,
         Reason.NOT_LEADING,
         Reason.GEO_REPLICATED,
         Reason.APPROVAL_REQUIRED,

@@ -194,7 +194,7 @@ REASONS: Final[Mapping[Reason, ReasonText]] = {
     Reason.VAULT_NOT_FOUND: _text("The vault's name does not resolve or it does not answer.", "Check the URI."),
     Reason.VAULT_FORBIDDEN: _text(
         "The identity may not read (or write) the secret.",
-        "Assign Key Vault Secrets User (to write: a role with setSecret) on the vault or the secret.",
+        "Assign Key Vault Secrets User (to write: a role with setSecret, and update to rotate) on the vault or the secret.",
     ),
     Reason.VAULT_FIREWALL: _text(
         "The vault's firewall refuses the operator.", "Allow the cluster's egress, or use a private endpoint."
@@ -319,10 +319,6 @@ REASONS: Final[Mapping[Reason, ReasonText]] = {
         "A rotation was asked for, but the resource only reads the key from Key Vault.",
         "Set authentication.keyVault.access: ReadWrite, or let whoever stores the key rotate it.",
     ),
-    Reason.ROTATION_PINNED: _text(
-        "A rotation was asked for, but the spec pins a version of the Key Vault secret.",
-        "Remove authentication.keyVault.version.",
-    ),
     Reason.NOT_LEADING: _text(
         "The resource does not lead the cache, so it may neither store nor rotate the cache's keys.",
         "Set the cache's tag `secureredis-leader` to the value that the message names, or remove that tag where the "
@@ -330,7 +326,7 @@ REASONS: Final[Mapping[Reason, ReasonText]] = {
     ),
     Reason.GEO_REPLICATED: _text(
         "The cache is linked for geo-replication; its keys are not rotated.",
-        "Unlink the caches before the rotation, or rotate by hand as Azure documents it for linked caches.",
+        "Unlink the caches, rotate, and link them again; or rotate by hand, one cache after the other.",
     ),
     Reason.APPROVAL_REQUIRED: _text(
         "The first rotation would regenerate a key that something outside the cluster may use.",

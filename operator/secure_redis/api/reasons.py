@@ -125,7 +125,6 @@ class Reason(StrEnum):
     ROTATED = "Rotated"
     ROTATION_SCHEDULED = "RotationScheduled"
     ROTATION_READ_ONLY = "RotationReadOnly"
-    ROTATION_PINNED = "RotationPinned"
     NOT_LEADING = "NotLeading"
     GEO_REPLICATED = "GeoReplicated"
     APPROVAL_REQUIRED = "ApprovalRequired"

@@ -1,6 +1,7 @@
 """The status as it is written: small, without anything secret, without anything that changes by itself."""
 
 from collections.abc import Iterable
+from enum import StrEnum
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -94,6 +95,24 @@ class StalePods(_Part):
 
     count: int
     names: tuple[str, ...] = ()
+
+
+class RotationPhase(StrEnum):
+    """Where a rotation is. From INTENDED to RETIRING it is under way, and goes on after any crash."""
+
+    SCHEDULED = "Scheduled"
+    WAITING = "Waiting"  # wanted, and something holds it up; nothing was changed
+    INTENDED = "Intended"  # recorded, and nothing was asked of Azure
+    REGENERATING = "Regenerating"  # Azure was asked, or may have been
+    ROLLING_OUT = "RollingOut"  # the new key is in Key Vault
+    RETIRING = "Retiring"  # every known pod has moved; the old key is regenerated
+    COMPLETED = "Completed"
+    SUPERSEDED = "Superseded"  # somebody else stored another key meanwhile
+
+
+UNDER_WAY = frozenset(
+    {RotationPhase.INTENDED, RotationPhase.REGENERATING, RotationPhase.ROLLING_OUT, RotationPhase.RETIRING}
+)
 
 
 class RotationStatus(_Part):

@@ -32,6 +32,7 @@ from secure_redis.domain.observation import (
     Identity,
     ListedKeys,
     OperationFacts,
+    Slot,
     Unknown,
 )
 
@@ -192,7 +193,7 @@ class Caches:
         async def call() -> None:
             await rules.create_or_update(cache.group, cache.name, rule.name, body)
 
-        return _or_unknown(await self._attempt(identity, call))
+        return _or_unknown(await self._attempt(identity, call), write=True)
 
     async def delete_firewall_rule(self, identity: Identity, cache: CacheID, name: str) -> None | Unknown:
         """DELETE of one rule; accepted too where it is gone."""
@@ -202,7 +203,35 @@ class Caches:
             await rules.delete(cache.group, cache.name, name)
 
         outcome = await self._attempt(identity, call)
-        return None if isinstance(outcome, NotFound) else _or_unknown(outcome)
+        return None if isinstance(outcome, NotFound) else _or_unknown(outcome, write=True)
+
+    async def regenerate_key(self, identity: Identity, cache: CacheID, slot: Slot) -> None | Unknown:
+        """POST regenerateKey for one key, sent once: nothing that comes back has it executed a second time.
+
+        None: Azure says that it is done (200), or that it goes on (202, then `operation` follows it). The answer holds
+        both keys and is dropped unread. Needs `Microsoft.Cache/redis/regenerateKey/action`.
+
+        By a request of our own and not by the SDK's method, which parses the keys and takes a 202 for an error. 401
+        with a claims challenge is answered by the same request with a new token: the first one was turned away.
+        """
+        client = self._client(identity, cache)
+        url = (
+            f"{self._transport.cloud.resource_manager}/subscriptions/{cache.subscription}/resourceGroups/"
+            f"{quote(cache.group, safe='')}/providers/Microsoft.Cache/redis/{quote(cache.name, safe='')}/regenerateKey"
+            f"?api-version={API_VERSION}"
+        )
+
+        async def call() -> None | Failure:
+            response = await client.raw.send_request(HttpRequest("POST", url, json={"keyType": slot.value}))
+            done = response.status_code == 200 and "json" in response.headers.get("Content-Type", "").lower()
+            if not done and response.status_code != 202:
+                return self._attempt.refusal(identity, response)  # 200 with a page: a proxy's answer, not Azure's
+            self._operations.drop((identity, cache.key))
+            if not done:
+                self._keep((identity, cache.key), response.headers)
+            return None
+
+        return _or_unknown(await self._attempt(identity, call), write=True)
 
     # --- the operation that a write started -------------------------------------------------------------------------
 
@@ -289,7 +318,7 @@ class Caches:
             await begin(keep)  # the poller holds the answer and with it the keys: not kept
 
         outcome = await self._attempt(identity, call)
-        return None if missing_is_done and isinstance(outcome, NotFound) else _or_unknown(outcome)
+        return None if missing_is_done and isinstance(outcome, NotFound) else _or_unknown(outcome, write=True)
 
     def _keep(self, key: tuple[Identity, str], headers: Mapping[str, str]) -> None:
         url = headers.get("Azure-AsyncOperation") or headers.get("Location")
@@ -314,9 +343,9 @@ class Caches:
         return self._pages.get(key, lambda: held)
 
 
-def _or_unknown(outcome: T | Failure) -> T | Unknown:
+def _or_unknown(outcome: T | Failure, *, write: bool = False) -> T | Unknown:
     if isinstance(outcome, Failure):
-        return unknown(outcome)
+        return unknown(outcome, write=write)
     return outcome
 
 

@@ -72,6 +72,9 @@ def cache_facts(body: object) -> CacheFacts:
         principal_id=_text(identity.get("principalId")),
         user_assigned_principals=dict(_principals(identity)),
         private_endpoints=tuple(_private_endpoints(properties)),
+        linked_servers=tuple(
+            _text(_mapping(link).get("id")) or "(not named)" for link in _list(properties.get("linkedServers"))
+        ),
     )
 
 

@@ -9,6 +9,7 @@ import re
 import socket
 import ssl
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 import aiohttp
@@ -59,6 +60,9 @@ _RETIRING = re.compile(r"\bis retiring\b|no longer supported.{0,80}retir|AzureCa
 _BUSY = re.compile(r"\b(busy processing|undergoing system maintenance|try again later)\b", re.IGNORECASE)
 _KEYS_DISABLED = re.compile(r"access key authentication is disabled", re.IGNORECASE)
 _ACTION = re.compile(r"perform action '([^']+)'(?:.{0,10}over scope '([^']+)')?")
+_DATA_ACTION = re.compile(r"Action: '(Microsoft\.KeyVault/[A-Za-z/]+)'", re.IGNORECASE)
+_READ_ACTIONS: Final = ("getsecret/action", "readmetadata/action")
+_POLICY_RIGHT = re.compile(r"does not have (secrets [a-z]+) permission", re.IGNORECASE)
 _POLICY_NAME = re.compile(r'"policyAssignment"\s*:\s*\{\s*"name"\s*:\s*"([^"]+)"')
 
 # Resource Manager's codes, in lower case: what they mean for us.
@@ -81,12 +85,46 @@ _MISSING_CODES: Final[Mapping[str, Missing]] = {
     "notfound": Missing.RESOURCE,
 }
 _TRANSIENT_STATUS: Final = frozenset({408, 500, 502, 503, 504})
+# Raised before a byte of the request is out: no address, no connection, no TLS, no way through a proxy.
+_NEVER_SENT: Final = (
+    aiohttp.ClientConnectorError,
+    aiohttp.ConnectionTimeoutError,
+    aiohttp.ClientHttpProxyError,
+    socket.gaierror,
+)
+# Answers of 400 to 499 that do not say that the request was turned away: it timed out, or its client was given up.
+_UNCLEAR_STATUS: Final = frozenset({408, 499})
 
 
 def classify(error: BaseException, source: Source = Source.RESOURCE_MANAGER) -> Failure:
     """What an exception from an SDK call means. Never raises; never quotes a secret, a request id or a time."""
     if isinstance(error, Refused):
         return error.failure
+    return replace(_classify(error, source), maybe_done=_maybe_done(error, source))
+
+
+def _maybe_done(error: BaseException, source: Source) -> bool:
+    """Whether the request may have been executed although no success was answered. Where in doubt, it may."""
+    if source is Source.ENTRA or isinstance(error, IdentityUnavailable | ClientAuthenticationError):
+        return False  # there was no token, or it was refused: the request itself was never looked at
+    if isinstance(error, HttpResponseError) and error.response is not None:
+        return _unclear(error.status_code or 0)
+    if _foreign_challenge(error, source):
+        return False
+    return not isinstance(getattr(error, "inner_exception", None) or error, _NEVER_SENT)
+
+
+def _unclear(status: int) -> bool:
+    # 429 and the other refusals come before anything is done. 5xx do not: a gateway answers 504 while the service
+    # behind it goes on (azure-docs #62448 for this service), and a page of a proxy says nothing, whatever its status.
+    return not 400 <= status < 500 or status in _UNCLEAR_STATUS
+
+
+def _foreign_challenge(error: BaseException, source: Source) -> bool:
+    return isinstance(error, ValueError) and source is Source.VAULT and "challenge resource" in str(error).lower()
+
+
+def _classify(error: BaseException, source: Source) -> Failure:
     if isinstance(error, IdentityUnavailable):
         return Transient(error.unknown.reason, error.unknown.message, error.unknown.retry_after)
     if isinstance(error, HttpResponseError) and error.response is not None:
@@ -99,7 +137,7 @@ def classify(error: BaseException, source: Source = Source.RESOURCE_MANAGER) -> 
         return Transient(Reason.AZURE_UNREACHABLE, f"{source} did not answer in time")
     if isinstance(error, ServiceRequestError | ServiceResponseError | aiohttp.ClientError | OSError):
         return _unreachable(error, source)
-    if isinstance(error, ValueError) and source is Source.VAULT and "challenge resource" in str(error).lower():
+    if _foreign_challenge(error, source):
         return Denied(
             Reason.VAULT_NOT_ALLOWED,
             "the vault's challenge names a resource that does not match its host; no token was sent",
@@ -125,6 +163,11 @@ def _http(error: HttpResponseError, source: Source) -> Failure:
 
 def classify_answer(status: int, headers: Mapping[str, str], text: str, source: Source) -> Failure:
     """What an HTTP answer that is not a success means."""
+    failure = _answer(status, headers, text, source)
+    return replace(failure, maybe_done=source is not Source.ENTRA and _unclear(status))
+
+
+def _answer(status: int, headers: Mapping[str, str], text: str, source: Source) -> Failure:
     code, message, body = error_body(text)
     if source is Source.ENTRA or "AADSTS" in message:
         return classify_entra(message or code, retry_after(headers), status)
@@ -227,13 +270,7 @@ def _vault(status: int, code: str, message: str, body: Mapping[str, Any], after:
             inner,
         )
     if status == 403:
-        how = "an access policy" if inner == "forbiddenbypolicy" else "the role Key Vault Secrets User"
-        return Denied(
-            Reason.VAULT_FORBIDDEN,
-            f"the vault denies the identity access to the secret; give it {how} (takes some minutes to work)",
-            Guard.ROLE,
-            inner or code,
-        )
+        return Denied(Reason.VAULT_FORBIDDEN, _vault_right(message, inner), Guard.ROLE, inner or code)
     if inner in ("objectisdeletedbutrecoverable", "objectisbeingdeleted") or (status == 409 and "deleted" in message):
         return Permanent(
             Reason.VAULT_SECRET_DELETED,
@@ -257,6 +294,21 @@ def _vault(status: int, code: str, message: str, body: Mapping[str, Any], after:
     return _unusable(Source.VAULT)
 
 
+def _vault_right(message: str, inner: str) -> str:
+    """Which right is missing, as far as the vault says it, and what to do."""
+    policy, action = _POLICY_RIGHT.search(message), _DATA_ACTION.search(message)
+    right = policy.group(1).lower() if policy is not None else action.group(1) if action is not None else ""
+    reads = right.lower().rpartition("secrets")[2].strip(" /") in ("", "get", "list", *_READ_ACTIONS)
+    if inner == "forbiddenbypolicy":
+        how = "an access policy"
+    else:
+        how = f"the role Key Vault Secrets {'User' if reads else 'Officer'}"
+        # Vaults with roles are reported to answer in the words of access policies too.
+        how += "" if reads else " or a custom role that holds it"
+    lacks = f"the identity lacks the right {right} on the secret" if right else "the vault denies the identity access"
+    return f"{lacks}; give it {how} (takes some minutes to work)"
+
+
 def _unusable(source: Source) -> Failure:
     return Transient(
         Reason.AZURE_ERROR, f"the answer is not one that {source} gives (a proxy in between, or a truncated answer)"
@@ -278,6 +330,8 @@ def _unreachable(error: BaseException, source: Source) -> Failure:
         return Transient(reason, f"no TLS connection to {where} could be made")
     if isinstance(inner, aiohttp.ClientProxyConnectionError | aiohttp.ClientHttpProxyError):
         return Transient(reason, f"the proxy to {where} refuses or does not answer")
+    if isinstance(inner, aiohttp.ConnectionTimeoutError):
+        return Transient(reason, f"no connection to {where} could be made in time")
     os_error = getattr(inner, "os_error", inner)
     if isinstance(os_error, ConnectionRefusedError):
         return Transient(reason, f"{where} refuses connections")

@@ -1,4 +1,8 @@
-"""What went wrong, in the four kinds that the rest of the code tells apart."""
+"""What went wrong, in the four kinds that the rest of the code tells apart.
+
+`maybe_done` on each: what was asked for may have been done all the same, because no answer of the service says that it
+was not. It matters for writes only.
+"""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -44,6 +48,7 @@ class Transient:
     reason: Reason
     message: str
     retry_after: float | None = None
+    maybe_done: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,7 @@ class Permanent:
 
     reason: Reason
     message: str
+    maybe_done: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +67,7 @@ class NotFound:
     reason: Reason
     message: str
     what: Missing = Missing.RESOURCE
+    maybe_done: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,18 +78,20 @@ class Denied:
     message: str
     by: Guard
     code: str = ""
+    maybe_done: bool = False
 
 
 Failure = Transient | Permanent | NotFound | Denied
 
 
-def unknown(failure: Failure) -> Unknown:
-    """The failure as what a pass could not see."""
+def unknown(failure: Failure, *, write: bool = False) -> Unknown:
+    """The failure as what a pass could not see, or as what came of a `write`."""
     return Unknown(
         reason=failure.reason,
         message=failure.message,
         retry_after=failure.retry_after if isinstance(failure, Transient) else None,
         permanent=isinstance(failure, Permanent),
+        maybe_done=write and failure.maybe_done,
     )
 
 

@@ -7,15 +7,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final, TypeVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from azure.core.rest import HttpRequest
-from azure.keyvault.secrets import KeyVaultSecret, SecretProperties
+from azure.keyvault.secrets import KeyVaultSecret
 from azure.keyvault.secrets.aio import SecretClient
 from pydantic import SecretStr
 
 from secure_redis.api.reasons import Reason
-from secure_redis.azure import convert
 from secure_redis.azure.attempt import Attempts
 from secure_redis.azure.clouds import host_of
 from secure_redis.azure.credentials import Credentials
@@ -24,6 +23,7 @@ from secure_redis.azure.failures import Denied, Failure, Guard, NotFound, Source
 from secure_redis.azure.policies import Correlate
 from secure_redis.azure.shelf import Shelf
 from secure_redis.azure.transport import Transport
+from secure_redis.azure.vault_versions import Version, from_sdk, page, usable
 from secure_redis.domain.observation import Identity, Unknown, VaultSecretAbsent, VaultSecretFacts
 
 T = TypeVar("T")
@@ -32,29 +32,17 @@ T = TypeVar("T")
 API_VERSION: Final = "7.6"
 
 
-@dataclass(frozen=True, slots=True)
-class _Version:
-    """A version without its value. `latest`: no newer one was seen."""
-
-    id: str
-    enabled: bool
-    not_before: datetime | None
-    expires: datetime | None
-    tags: Mapping[str, str]
-    latest: bool = True
-    created: int | None = None  # Unix seconds; told by lists only
-
-
 @dataclass(slots=True)
 class _Secret:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     at: float | None = None  # when the last check that answered began
-    version: _Version | None = None
+    version: Version | None = None
     absent: VaultSecretAbsent | None = None
     value: SecretStr | None = None
     value_of: str | None = None  # the version whose value is held
     failure: Unknown | None = None
     failed_at: float = 0.0
+    writes: int = 0  # of ours: a check that one of them overtook does not count
 
 
 @dataclass(slots=True)
@@ -108,7 +96,10 @@ class Vaults:
             if secret.at is None or max_age <= 0 or now - secret.at > max_age:
                 if secret.failure is not None and now - secret.failed_at < min(self._remember, max_age):
                     return secret.failure
+                writes = secret.writes
                 failed = await self._check(identity, uri, name, version, secret, now)
+                if secret.writes != writes:
+                    secret.at = None
                 if failed is not None:
                     return self._failed(secret, failed)
             if secret.absent is not None:
@@ -124,7 +115,10 @@ class Vaults:
         tags: Mapping[str, str],
         expires: datetime | None = None,
     ) -> str | Unknown:
-        """A new version of the secret; its id. Never recovers or purges a deleted one."""
+        """A new version of the secret; its id. Never recovers or purges a deleted one.
+
+        Needs the data action `Microsoft.KeyVault/vaults/secrets/setSecret/action`.
+        """
         refusal = self._refuse(uri)
         if refusal is not None:
             return refusal
@@ -141,11 +135,44 @@ class Vaults:
             return stored.properties.version or ""
 
         outcome = await self._attempt(identity, call)
+        self._look_again(uri, name)
+        return outcome if isinstance(outcome, str) else unknown(outcome, write=True)
+
+    async def mark(
+        self, identity: Identity, uri: str, name: str, version: str, tags: Mapping[str, str]
+    ) -> None | Unknown:
+        """Put exactly `tags` (all of them) on one version; everything else about it stays as it is.
+
+        Needs the data action `Microsoft.KeyVault/vaults/secrets/update/action` ("Updates the specified attributes
+        associated with the given secret": Microsoft's list of permissions for Microsoft.KeyVault), which the role Key
+        Vault Secrets Officer holds; in a vault with access policies the permission `set`. What the request leaves out
+        is left unchanged (Key Vault REST, Update Secret), and the SDK sends nothing but the tags.
+
+        Raises:
+            ValueError: no version is named; the vault would take the newest one, whichever that is by then.
+
+        """
+        if not version:
+            raise ValueError("a version must be named")
+        refusal = self._refuse(uri)
+        if refusal is not None:
+            return refusal
+        vault = self._vault(identity, uri)
+
+        async def call() -> None:
+            await vault.client.update_secret_properties(name, version, tags=dict(tags))
+
+        outcome = await self._attempt(identity, call)
+        self._look_again(uri, name)
+        return None if outcome is None else unknown(outcome, write=True)
+
+    def _look_again(self, uri: str, name: str) -> None:
+        """Whatever came of a write: what was checked before it, by whomever, is not believed any longer."""
         authority = host_of(uri) or ""
         for key, secret in self._secrets.items():
             if key[1:3] == (authority, name.lower()):
-                secret.at = None  # whatever came of it: look again
-        return outcome if isinstance(outcome, str) else unknown(outcome)
+                secret.at = None
+                secret.writes += 1
 
     # --- the check --------------------------------------------------------------------------------------------------
 
@@ -155,7 +182,7 @@ class Vaults:
         """Bring `secret` up to date, all but the value. None: done."""
         vault = self._vault(identity, uri)
         denied_at = vault.list_denied_at.get(name.lower())
-        outcome: _Version | None | Failure
+        outcome: Version | None | Failure
         if denied_at is None or now - denied_at >= self._probe:
             outcome = await self._by_list(identity, vault, name, pinned)
             if isinstance(outcome, Denied) and outcome.by is Guard.ROLE:
@@ -175,7 +202,7 @@ class Vaults:
                 secret.failure = None
                 return None
             return outcome
-        if not isinstance(outcome, _Version):
+        if not isinstance(outcome, Version):
             return outcome
         secret.at, secret.version, secret.absent, secret.failure = now, outcome, None, None
         if secret.value_of != outcome.id:
@@ -184,11 +211,11 @@ class Vaults:
 
     async def _by_list(
         self, identity: Identity, vault: _Vault, name: str, pinned: str | None
-    ) -> _Version | None | Failure:
+    ) -> Version | None | Failure:
         """By the list of versions: all pages, in no order. None where it does not settle which one is current."""
 
-        async def call() -> list[_Version] | Failure:
-            found: list[_Version] = []
+        async def call() -> list[Version] | Failure:
+            found: list[Version] = []
             seen: set[str] = set()
             url: str | None = f"/secrets/{quote(name, safe='')}/versions"
             while url is not None and url not in seen:
@@ -196,7 +223,7 @@ class Vaults:
                 response = await vault.client.send_request(HttpRequest("GET", url))
                 if response.status_code != 200:
                     return self._attempt.refusal(identity, response)
-                items, url = _page(json.loads(response.text()))
+                items, url = page(json.loads(response.text()))
                 found.extend(items)
             return found
 
@@ -214,7 +241,7 @@ class Vaults:
 
     async def _by_get(
         self, identity: Identity, vault: _Vault, name: str, pinned: str | None, secret: _Secret
-    ) -> _Version | Failure:
+    ) -> Version | Failure:
         """By a plain read. Its value is kept only if its version is not the one already held."""
 
         async def call() -> KeyVaultSecret:
@@ -223,11 +250,11 @@ class Vaults:
         bundle = await self._attempt(identity, call)
         if isinstance(bundle, Denied) and bundle.reason is Reason.VAULT_SECRET_DISABLED:
             # The vault does not say which version it refuses; that it is the current one is what matters.
-            return _Version(pinned or "", enabled=False, not_before=None, expires=None, tags={})
+            return Version(pinned or "", enabled=False, not_before=None, expires=None, tags={})
         if not isinstance(bundle, KeyVaultSecret):
             return bundle
-        version = _version(bundle.properties)
-        if secret.value_of != version.id and _usable(version, self._now()) and bundle.value is not None:
+        version = from_sdk(bundle.properties)
+        if secret.value_of != version.id and usable(version, self._now()) and bundle.value is not None:
             secret.value, secret.value_of = SecretStr(bundle.value), version.id
         return version
 
@@ -244,8 +271,9 @@ class Vaults:
             expires=version.expires,
             tags=version.tags,
             latest=version.latest,
+            created=version.created,
         )
-        if not _usable(version, self._now()):
+        if not usable(version, self._now()):
             return facts
         if secret.value_of != version.id:
             vault = self._vault(identity, uri)
@@ -295,67 +323,3 @@ class Vaults:
             per_call_policies=[self._transport.vault_guard(url), Correlate()],
             custom_hook_policy=self._transport.vault_gate(url),  # the place behind authentication
         )
-
-
-def _page(body: object) -> tuple[list[_Version], str | None]:
-    """A page of a secret's versions, and the URL of the next one.
-
-    From the wire and not from the SDK's models, which cost as much again as the request: this is the one thing that
-    is asked for every secret at every interval.
-
-    Raises:
-        Malformed: it is no such page.
-
-    """
-    if not isinstance(body, Mapping) or not isinstance(body.get("value"), list):
-        raise convert.Malformed("the vault's answer is not a list of versions")
-    link = body.get("nextLink")
-    return [_listed(item) for item in body["value"]], link if isinstance(link, str) and link else None
-
-
-def _listed(item: object) -> _Version:
-    if not isinstance(item, Mapping):
-        raise convert.Malformed("the vault's list holds what is not a version")
-    attributes, identifier, tags = item.get("attributes"), item.get("id"), item.get("tags")
-    if not isinstance(attributes, Mapping) or not isinstance(identifier, str):
-        raise convert.Malformed("the vault's list holds a version without id or attributes")
-    parts = urlsplit(identifier).path.strip("/").split("/")  # secrets/<name>/<version>
-    created = attributes.get("created")
-    return _Version(
-        id=parts[2] if len(parts) == 3 else "",
-        enabled=attributes.get("enabled") is not False,
-        not_before=_moment(attributes.get("nbf")),
-        expires=_moment(attributes.get("exp")),
-        tags=dict(tags) if isinstance(tags, Mapping) else {},
-        created=created if isinstance(created, int) else None,
-    )
-
-
-def _moment(seconds: object) -> datetime | None:
-    if seconds is None:
-        return None
-    if not isinstance(seconds, int | float):
-        raise convert.Malformed("the vault's list holds a date that is none")
-    try:
-        return datetime.fromtimestamp(seconds, UTC)
-    except (OverflowError, OSError, ValueError):
-        raise convert.Malformed("the vault's list holds a date that is none") from None
-
-
-def _version(properties: SecretProperties) -> _Version:
-    return _Version(
-        id=properties.version or "",
-        enabled=properties.enabled is not False,
-        not_before=properties.not_before,
-        expires=properties.expires_on,
-        tags=dict(properties.tags or {}),
-    )
-
-
-def _usable(version: _Version, now: datetime) -> bool:
-    # Key Vault serves expired and not yet valid versions all the same: the dates are only information there.
-    if not version.enabled:
-        return False
-    if version.not_before is not None and now < version.not_before:
-        return False
-    return version.expires is None or now < version.expires

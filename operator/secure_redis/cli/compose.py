@@ -102,6 +102,7 @@ async def build_corridor(
         policy=config.policy(),
         operation_poll=intervals.operation_poll_seconds,
         absence_confirmation=intervals.absence_confirmation_seconds,
+        regeneration_settle=intervals.regeneration_settle_seconds,
         ca=config.published_ca(),
     )
     async with transport:
@@ -110,7 +111,7 @@ async def build_corridor(
         inventory = Inventory(caches, time.monotonic, intervals.absence_confirmation_seconds)
         vaults = Vaults(transport, credentials)
         observer = Observer(
-            policy=settings.policy,
+            settings=settings,
             ages=Ages(children=intervals.children_max_age_seconds, proof=intervals.proof_seconds),
             caches=caches,
             inventory=inventory,

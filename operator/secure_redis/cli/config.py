@@ -148,6 +148,7 @@ class Intervals(_Part):
 
     absence_confirmation_seconds: Seconds = 60.0
     operation_poll_seconds: Seconds = 30.0
+    regeneration_settle_seconds: Seconds = 60.0
     children_max_age_seconds: Seconds = 900.0
     proof_seconds: Seconds = 3600.0
     service_account_seconds: Seconds = 30.0

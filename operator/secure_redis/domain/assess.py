@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field
 
-from secure_redis.api.names import OWNER_TAG
 from secure_redis.api.resource import Access, SecureRedisCache
 from secure_redis.domain import connection, credential, normalise
 from secure_redis.domain.connection import ConnectionData
@@ -19,7 +18,7 @@ from secure_redis.domain.observation import (
     VaultSecretAbsent,
     VaultSecretFacts,
 )
-from secure_redis.domain.ownership import Ownership, ownership
+from secure_redis.domain.ownership import Ownership, leads, not_leading, ownership
 from secure_redis.domain.proof import PROVIDER_ADDRESS, claimed_slot, prove
 from secure_redis.domain.rules import Compliance
 from secure_redis.domain.rules import assess as judge
@@ -61,12 +60,12 @@ def assess(resource: SecureRedisCache, seen: Observation, *, cluster_uid: str, c
         compliance=judge(resource, seen),
         drift=drift(resource, seen.cache, seen.firewall_rules),
         ownership=owned,
-        credential=_credential(resource, seen, seen.cache, owned, ca),
+        credential=_credential(resource, seen, seen.cache, cluster_uid, ca),
     )
 
 
 def _credential(
-    resource: SecureRedisCache, seen: Observation, cache: CacheFacts, owned: Ownership, ca: str | None
+    resource: SecureRedisCache, seen: Observation, cache: CacheFacts, cluster_uid: str, ca: str | None
 ) -> CredentialVerdict:
     settings = resource.spec.authentication
     if settings is None or isinstance(seen.vault, NotRead):
@@ -79,8 +78,8 @@ def _credential(
     if barred is not None:
         return CredentialVerdict(refused=barred)
     writes = settings.key_vault.access is Access.READ_WRITE
-    if writes and owned is not Ownership.OWNED:
-        return CredentialVerdict(refused=credential.not_ours_to_store(OWNER_TAG))
+    if writes and not leads(cache, cluster_uid, resource):
+        return CredentialVerdict(refused=not_leading(cluster_uid, resource))
     if writes:
         stored = _to_store(resource, seen.vault, seen.keys)
         if stored is not None:

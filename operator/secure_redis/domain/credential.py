@@ -128,15 +128,6 @@ def foreign(vault: VaultSecretFacts, cache: CacheID) -> Refusal:
     )
 
 
-def not_ours_to_store(owner_tag: str) -> Refusal:
-    """The refusal of ReadWrite on a cache without our ownership tag."""
-    return Refusal(
-        Reason.NOT_OWNED,
-        f"access ReadWrite needs a cache that carries this resource's tag {owner_tag}: use mode Provision (and adopt "
-        "the cache if it exists), or access Read",
-    )
-
-
 def keys_needed(keys: Unknown | NotRead) -> Refusal:
     """The refusal to store a key that could not be listed."""
     if isinstance(keys, Unknown):

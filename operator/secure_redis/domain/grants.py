@@ -175,6 +175,21 @@ def refuse(
     )
 
 
+def granted(
+    policy: GrantPolicy,
+    identity: Identity,
+    namespace: str,
+    power: Power,
+    *,
+    cache: CacheID,
+    vault: VaultTarget,
+) -> bool:
+    """Whether the operator's configuration names this power for this use: no caps at all name none."""
+    if isinstance(identity, NamespaceIdentity) and not policy.caps:
+        return False
+    return refuse(policy, identity, namespace, power, cache=cache, vault=vault) is None
+
+
 def _covers(
     grant: Grant,
     namespace: str,

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from secure_redis.api.reasons import Reason
-from secure_redis.api.status import PendingStatus
-from secure_redis.domain.actions import Action
+from secure_redis.api.status import UNDER_WAY, PendingStatus, RotationStatus
+from secure_redis.domain.actions import Action, AzureAction
 from secure_redis.domain.grants import GrantPolicy, Refusal
 from secure_redis.domain.rollout import Rollout
 
@@ -26,7 +26,31 @@ class Settings:
     policy: GrantPolicy = field(default_factory=GrantPolicy)
     operation_poll: float = 30.0
     absence_confirmation: float = 60.0
+    # Before a regeneration whose answer was lost is asked for again: longer than Azure takes to do one.
+    regeneration_settle: float = 60.0
     ca: str | None = None  # PEM that clients need, published as ca.crt
+
+
+@dataclass(frozen=True, slots=True)
+class Rotating:
+    """One pass's part of a rotation. `handled`: the request that counts as answered. `next_look` in seconds.
+
+    `look_closer`: what was seen is not fresh enough for the next step.
+    """
+
+    status: RotationStatus | None
+    handled: str | None
+    action: AzureAction | None = None
+    next_look: float | None = None
+    look_closer: bool = False
+
+    @property
+    def progress(self) -> Refusal | None:
+        """What is told while it is under way."""
+        status = self.status
+        if status is None or status.phase not in UNDER_WAY:
+            return None
+        return Refusal(Reason.ROTATING, f"rotating to the {status.target} key ({status.phase}): {status.message}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +65,7 @@ class Plan:
     next_look: float | None = None  # None: at the resource's own interval
     released: Reason | None = None  # the finalizer goes: what is told about the cache
     rollout: Rollout | None = None  # what is told of workloads; None: nothing was decided about them
+    rotation: Rotating | None = None  # what is told of the rotation; None: nothing was decided about it
     look_closer: bool = False  # a write to Azure is due, and what was seen is not fresh enough for one
 
 

@@ -312,6 +312,8 @@ class WorkloadFacts:
     rolled: bool = True
     failed: str | None = None
     replicas: int = 1
+    template_labels: Mapping[str, str] = field(default_factory=dict)
+    available: int | None = None  # pods that serve, as its controller counts them; None: not known
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,10 @@
 
 from enum import StrEnum
 
-from secure_redis.api.names import OWNER_TAG
+from secure_redis.api.names import LEADER_TAG, OWNER_TAG
+from secure_redis.api.reasons import Reason
+from secure_redis.api.resource import SecureRedisCache
+from secure_redis.domain.grants import Refusal
 from secure_redis.domain.normalise import tag
 from secure_redis.domain.observation import CacheFacts
 
@@ -26,3 +29,26 @@ def ownership(cache: CacheFacts, cluster_uid: str, resource_uid: str) -> Ownersh
     if value is None:
         return Ownership.UNCLAIMED
     return Ownership.OWNED if value == owner_value(cluster_uid, resource_uid) else Ownership.FOREIGN
+
+
+def leader_value(cluster_uid: str, resource: SecureRedisCache) -> str:
+    """What the cache's owner writes into the tag to let a resource lead: known before the resource exists."""
+    return f"{cluster_uid}/{resource.key.namespace}/{resource.key.name}"
+
+
+def leads(cache: CacheFacts, cluster_uid: str, resource: SecureRedisCache) -> bool:
+    """Whether this resource may store and rotate the cache's keys: the one that the tag names, else the owner."""
+    named = tag(cache.tags, LEADER_TAG)
+    if named is not None:
+        return named == leader_value(cluster_uid, resource)
+    return ownership(cache, cluster_uid, resource.uid) is Ownership.OWNED
+
+
+def not_leading(cluster_uid: str, resource: SecureRedisCache) -> Refusal:
+    """The refusal to store or rotate keys of a cache that this resource does not lead."""
+    return Refusal(
+        Reason.NOT_LEADING,
+        "access ReadWrite is for the one resource that leads the cache; this one does not: use mode Provision (and adopt "
+        "the cache if it exists), or have the cache's owner set its tag "
+        f"{LEADER_TAG} to {leader_value(cluster_uid, resource)}, or use access Read",
+    )

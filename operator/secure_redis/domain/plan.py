@@ -27,6 +27,7 @@ from secure_redis.domain.observation import Observation
 from secure_redis.domain.provisioning import provision
 from secure_redis.domain.publishing import publish, published_version
 from secure_redis.domain.rollout import Rollout, roll, told, wants_workloads
+from secure_redis.domain.rotation import rotate, wave_limit
 
 
 def plan(resource: SecureRedisCache, seen: Observation, means: Assessment, settings: Settings) -> Plan:
@@ -42,23 +43,34 @@ def plan(resource: SecureRedisCache, seen: Observation, means: Assessment, setti
     secret = publish(resource, seen, means)
     publishing = any(isinstance(action, CreateSecret | ApplySecret) for action in secret.actions)
     rollout = _rollout(resource, seen, means, publishing=publishing, writes=not seen.namespace_terminating)
+    rotating = rotate(resource, seen, means, settings, rollout)
+    if rotating.action is not None:
+        if any(isinstance(action, AzureAction) and not isinstance(action, StoreKey) for action in azure.actions):
+            # One write to Azure at a time; the rotation is where it was.
+            rotating = replace(rotating, status=resource.status.rotation, action=None, next_look=0.0)
+        else:
+            # It knows which key belongs into the vault.
+            azure = replace(azure, actions=tuple(a for a in azure.actions if not isinstance(a, StoreKey)))
     published = secret.actions
     if rollout is not None and not rollout.moved:
         # Consumers of a Secret under an earlier name move first.
         published = tuple(action for action in published if not isinstance(action, ReleaseSecret | DeleteSecret))
     rolling = rollout.rolling if rollout is not None else None
     moving = Refusal(Reason.ROLLING_OUT, told(rolling)) if rolling is not None else None
-    looks = [azure.next_look, secret.next_look]
+    looks = [azure.next_look, secret.next_look, rotating.next_look]
+    last = (rotating.action,) if rotating.action is not None else ()
     if rollout is not None:
         looks.append(0.0 if publishing else rollout.next_look)
     return replace(
         azure,
         # Workloads come last: what one of them refuses holds up nothing else.
-        actions=first + published + azure.actions + (rollout.actions if rollout is not None else ()),
+        actions=first + published + azure.actions + (rollout.actions if rollout is not None else ()) + last,
         refused=azure.refused + secret.refused,
-        waiting=azure.waiting or secret.waiting or moving,
+        waiting=azure.waiting or secret.waiting or rotating.progress or moving,
         next_look=reduce(sooner, looks),
         rollout=rollout,
+        rotation=rotating,
+        look_closer=azure.look_closer or rotating.look_closer,
     )
 
 
@@ -72,7 +84,16 @@ def _rollout(
     version = published_version(resource, seen, means)
     keys = known.data.keys() if known is not None else None
     # Without a proven key (an outage, a contradiction) a rollout is followed, and none begins. A release needs no key.
-    return roll(resource, seen, version, keys=keys, writes=writes, proven=known is not None, publishing=publishing)
+    return roll(
+        resource,
+        seen,
+        version,
+        keys=keys,
+        writes=writes,
+        proven=known is not None,
+        publishing=publishing,
+        limit=wave_limit(resource),
+    )
 
 
 def _on_fresh_sight(wanted: Plan, seen: Observation) -> Plan:

@@ -1,6 +1,5 @@
 """What is done in Azure: create once, adopt when asked, correct what is allowed, store a key. One write a pass."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -10,8 +9,8 @@ from secure_redis.api import names
 from secure_redis.api.reasons import ConditionType, Reason
 from secure_redis.api.resource import Mode, SecureRedisCache
 from secure_redis.api.status import PendingStatus
-from secure_redis.domain import corrections, creation
-from secure_redis.domain.actions import AdoptCache, CreateCache, StoreKey
+from secure_redis.domain import corrections, creation, storing
+from secure_redis.domain.actions import AdoptCache, CreateCache
 from secure_redis.domain.assess import Assessment
 from secure_redis.domain.grants import Power, Refusal, VaultTarget, refuse
 from secure_redis.domain.intent import (
@@ -34,9 +33,9 @@ from secure_redis.domain.observation import (
     OperatorIdentity,
     Slot,
     Unknown,
+    VaultSecretFacts,
 )
 from secure_redis.domain.ownership import Ownership, owner_value
-from secure_redis.domain.proof import CREDENTIAL_ID, PROVIDER_ADDRESS
 
 
 def provision(resource: SecureRedisCache, seen: Observation, means: Assessment, settings: Settings) -> Plan:
@@ -205,10 +204,9 @@ def _store(
     if refused is not None:
         return Plan(refused=(refused,))
     value: SecretStr = seen.keys.primary if store.slot is Slot.PRIMARY else seen.keys.secondary
-    # The tags of Microsoft's own rotation tooling, so that both understand each other.
-    tags: Mapping[str, str] = {CREDENTIAL_ID: str(store.slot), PROVIDER_ADDRESS: resource.cache.text}
+    before = seen.vault if isinstance(seen.vault, VaultSecretFacts) else None
     return Plan(
-        actions=(StoreKey(vault.uri, vault.secret_name, value, tags),),
+        actions=(storing.store(resource, vault, store.slot, value, before, seen.now),),
         waiting=Refusal(Reason.STORING_KEY, f"storing the cache's {store.slot} key in {vault.uri}"),
         next_look=0.0,
     )

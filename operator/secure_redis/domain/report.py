@@ -9,6 +9,8 @@ from secure_redis.api import names
 from secure_redis.api.reasons import ConditionType, Reason
 from secure_redis.api.resource import SecureRedisCache, Unreadable
 from secure_redis.api.status import (
+    MESSAGE_LIMIT,
+    UNDER_WAY,
     Binding,
     CacheStatus,
     ComplianceStatus,
@@ -18,10 +20,13 @@ from secure_redis.api.status import (
     FindingStatus,
     LastHandled,
     PendingStatus,
+    RotationPhase,
+    RotationStatus,
     Status,
     WorkloadStatus,
     merge_conditions,
 )
+from secure_redis.domain import rotation
 from secure_redis.domain.actions import (
     ApplySecret,
     CreateCache,
@@ -87,24 +92,44 @@ def report(
     """Compose what the world is told after one pass."""
     outcomes = tuple(outcomes)
     workloads = _workloads(resource, plan, outcomes)
-    said = verdicts(resource, seen, means, plan, outcomes, workloads)
-    # A workload that refuses is told of, and holds up nothing else.
-    failures = [o for o in outcomes if isinstance(o, Failed) and not isinstance(o.action, WorkloadAction)]
+    said = verdicts(resource, seen, means, plan, tuple(o for o in outcomes if not _aside(o, plan)), workloads)
+    failures = [o for o in outcomes if isinstance(o, Failed) and not _aside(o, plan)]
+    rotating = [o for o in outcomes if isinstance(o, Failed) and plan.rotation and o.action is plan.rotation.action]
     status = _status(resource, seen, means, plan, said, outcomes)
     status = status.model_copy(update={"workloads": workloads})
     unknowns = [u for u in (seen.identity, seen.cache, seen.vault, seen.secret) if isinstance(u, Unknown)]
-    troubles: list[Failed | Unknown] = [*failures, *unknowns]
+    troubles: list[Failed | Unknown] = [*failures, *rotating, *unknowns]
     waits = [trouble.retry_after for trouble in troubles if trouble.retry_after is not None]
     # A plan that wants to go on is not held up by a part that could not be read.
-    grave: list[Failed | Unknown] = [*failures, *(unknowns if plan.next_look is None else ())]
+    grave: list[Failed | Unknown] = [*failures, *rotating, *(unknowns if plan.next_look is None else ())]
     backs_off = any(not trouble.permanent and trouble.reason not in _HUMAN for trouble in grave)
     return Report(
         status=status,
         events=tuple(_events(resource, status)),
-        next_look=_next_look(resource, plan, failures, said),
+        next_look=_next_look(resource, replace(plan, next_look=None) if rotating else plan, failures, said),
         failed=backs_off,
         retry_after=max(waits, default=None) if backs_off else None,
     )
+
+
+def minor(before: Status, now: Status) -> bool:
+    """Whether only counts and names of pods, and sentences about them, differ: what changes while workloads roll."""
+    if before == now or not any(one.reason == Reason.ROLLING_OUT for one in now.workloads):
+        return False
+    return _without_counts(before) == _without_counts(now)
+
+
+def _without_counts(status: Status) -> Status:
+    workloads = tuple(one.model_copy(update={"stale_pods": None, "message": None}) for one in status.workloads)
+    conditions = tuple(condition.model_copy(update={"message": ""}) for condition in status.conditions)
+    rotation = status.rotation and status.rotation.model_copy(update={"message": None, "holders": None})
+    return status.model_copy(update={"workloads": workloads, "conditions": conditions, "rotation": rotation})
+
+
+def _aside(outcome: Outcome, plan: Plan) -> bool:
+    """What a workload refuses, or a rotation is refused, is told there and holds up nothing else."""
+    step = plan.rotation.action if plan.rotation is not None else None
+    return isinstance(outcome.action, WorkloadAction) or (step is not None and outcome.action is step)
 
 
 # What somebody has to mend, mostly in Kubernetes: looked at again soon, however often it was not mended.
@@ -191,8 +216,10 @@ def _status(
         drift=tuple(_drift_entries(before.drift, means, at)) if means.drift is not None else before.drift,
         credential=_credential(resource, seen, means, at) if published else before.credential,
         pending=_pending(resource, facts, plan, outcomes, at),
+        rotation=_rotation(resource, plan, outcomes),
         last_handled=LastHandled(
-            refresh=resource.refresh or (before.last_handled.refresh if before.last_handled else None)
+            refresh=resource.refresh or (before.last_handled.refresh if before.last_handled else None),
+            rotate=_handled(resource, plan),
         ),
     )
 
@@ -201,6 +228,24 @@ def _workloads(resource: SecureRedisCache, plan: Plan, outcomes: tuple[Outcome, 
     if plan.rollout is None:
         return resource.status.workloads
     return after(resource, plan.rollout, outcomes)
+
+
+def _rotation(resource: SecureRedisCache, plan: Plan, outcomes: tuple[Outcome, ...]) -> RotationStatus | None:
+    before = resource.status.rotation
+    if plan.rotation is None:
+        return before
+    status = rotation.after(before, plan.rotation, outcomes)
+    if status is None or status.message is None:
+        return status
+    return status.model_copy(update={"message": status.message[:MESSAGE_LIMIT]})
+
+
+def _handled(resource: SecureRedisCache, plan: Plan) -> str | None:
+    """The rotation request that counts as answered: one that is there at the first look does."""
+    if plan.rotation is not None:
+        return plan.rotation.handled
+    before = resource.status.last_handled
+    return resource.rotate if before is None else before.rotate
 
 
 def _binding(resource: SecureRedisCache, plan: Plan, outcomes: tuple[Outcome, ...]) -> Binding | None:
@@ -311,6 +356,28 @@ def _events(resource: SecureRedisCache, now: Status) -> Iterable[Event]:
         if good and fresh:
             continue
         yield Event("Normal" if good else "Warning", condition.reason, f"{kind}: {condition.message}")
+    yield from _rotation_events(resource.status.rotation, now.rotation)
     old, new = resource.status.credential, now.credential
     if old is not None and new is not None and old.key_vault_version != new.key_vault_version:
         yield Event("Normal", Reason.PUBLISHED, f"Secret {resource.secret_name!r} now holds the {new.slot} key")
+
+
+# What a rotation passes through by itself; whatever else it waits for is told once, when it begins to.
+_STEPS = frozenset({Reason.ROTATING, Reason.ROLLING_OUT, Reason.REGENERATING, Reason.STORING_KEY, Reason.PENDING})
+_PATIENT = frozenset({Reason.OVERLAP_NOT_OVER, Reason.OUTSIDE_WINDOW, Reason.APPROVAL_REQUIRED})
+
+
+def _rotation_events(before: RotationStatus | None, now: RotationStatus | None) -> Iterable[Event]:
+    if now is None or now.reason is None:
+        return
+    begins = now.phase == RotationPhase.INTENDED and (before is None or before.phase not in UNDER_WAY)
+    if begins:
+        yield Event("Normal", Reason.ROTATING, f"the {now.target} key is to be regenerated")
+    if before is not None and (before.phase, before.reason) == (now.phase, now.reason):
+        return
+    ended = now.phase in {RotationPhase.COMPLETED, RotationPhase.SUPERSEDED}
+    if ended and before is not None and before.phase in UNDER_WAY:
+        kind: Literal["Normal", "Warning"] = "Normal" if now.phase == RotationPhase.COMPLETED else "Warning"
+        yield Event(kind, now.reason, now.message or "")
+    elif not ended and now.phase != RotationPhase.SCHEDULED and now.reason not in _STEPS:
+        yield Event("Normal" if now.reason in _PATIENT else "Warning", now.reason, f"rotation: {now.message}")

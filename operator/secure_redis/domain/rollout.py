@@ -1,33 +1,55 @@
 """Which workloads are injected, moved to a new key or released now, and what is told of each. Pure.
 
-In waves: the next one begins when the workloads of the last have rolled and no pod of theirs is behind. A rollout that
-failed, or takes too long, stops the moves to a new key; a first injection goes on, because it endangers no other.
+In waves: the next one begins when the workloads of the last have rolled and no pod of theirs is behind but those that
+end. A rollout that failed, or takes too long, stops the moves to a new key; a first injection goes on, because it
+endangers no other. What a PodDisruptionBudget protects waits for it, and nobody waits for that.
 """
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
 from secure_redis.api.reasons import Reason
 from secure_redis.api.resource import Restart, SecureRedisCache
-from secure_redis.api.status import WorkloadStatus
+from secure_redis.api.status import StalePods, WorkloadStatus
 from secure_redis.domain.actions import Done, Failed, Outcome, ReleaseWorkload, WorkloadAction
+from secure_redis.domain.budgets import Allowance, budgets_wanted, minutes_late, refusal
 from secure_redis.domain.grants import Refusal
 from secure_redis.domain.injection import carries, consents, current
-from secure_redis.domain.observation import NotRead, Observation, Unknown, WorkloadFacts
+from secure_redis.domain.observation import NotRead, Observation, PodFacts, Unknown, WorkloadFacts
 from secure_redis.domain.targets import (
     MESSAGE_LIMIT,
+    START_MARGIN,
     Look,
     Target,
     Told,
     before_of,
     entry_of,
     leaving,
+    listed,
     rotation,
     said,
     settled,
+    when,
 )
+
+__all__ = [
+    "HUMAN_SECONDS",
+    "MOST_STATUSES",
+    "ROLLING_SECONDS",
+    "Rollout",
+    "after",
+    "behind",
+    "budgets_wanted",
+    "holders_listed",
+    "named",
+    "pods_wanted",
+    "reason_of",
+    "roll",
+    "told",
+    "wants_workloads",
+]
 
 ROLLING_SECONDS: Final = 3.0  # between looks while pods are awaited: they are not watched
 HUMAN_SECONDS: Final = 15.0
@@ -110,13 +132,14 @@ def roll(
     writes: bool = True,
     proven: bool = True,
     publishing: bool = False,
+    limit: int | None = None,
 ) -> Rollout:
     """Decide one pass over the workloads.
 
     `version`: of the key that the Secret holds; None: no good Secret is known, so nothing is injected. `keys`: those
     that the Secret holds. `writes` False: nothing is injected, moved or released. `proven` False: nothing is injected
     or moved, because that key is not known to be live. `publishing`: this pass writes the Secret, so everything must be
-    looked at again.
+    looked at again. `limit`: how many workloads a wave has; None: as the spec says.
     """
     if isinstance(seen.workloads, NotRead):
         waiting = Refusal(Reason.PENDING, "the workloads were not read yet") if wants_workloads(resource) else None
@@ -125,7 +148,35 @@ def roll(
         why = Refusal(seen.workloads.reason, seen.workloads.message)
         return Rollout(statuses=resource.status.workloads, unread=why, moved=False, next_look=HUMAN_SECONDS)
     looked = Look(resource, seen, version, keys, publishing).all(seen.workloads)
-    return _wave(looked, rotation(resource).max_concurrent_workloads, seen.now, writes, proven)
+    wide = rotation(resource).max_concurrent_workloads if limit is None else limit
+    wave = _Wave(seen.now, wide, writes, proven, Allowance(seen.budgets), minutes_late(resource, version, seen.now))
+    return wave.roll([_budgeted(resource, seen, wave, one, looked) for one in looked])
+
+
+def behind(
+    resource: SecureRedisCache, holders: Iterable[PodFacts], version: str | None, now: datetime
+) -> tuple[PodFacts, ...]:
+    """Those of the unlisted pods that are not known to hold `version`, the published one.
+
+    A pod holds what was current when it started. A start that is not known, or lies ahead (a node's clock is wrong),
+    proves nothing, nor does any start while it is not known when `version` was published.
+    """
+    known = resource.status.credential
+    published = None
+    if known is not None and version is not None and known.key_vault_version == version and known.published_at:
+        published = when(known.published_at)
+    return tuple(pod for pod in holders if not _started_after(pod, published, now))
+
+
+def holders_listed(pods: Iterable[PodFacts]) -> StalePods | None:
+    """Unlisted pods as the status tells them: how many, and the first ten names. None: there are none."""
+    return listed(pods)
+
+
+def _started_after(pod: PodFacts, published: datetime | None, now: datetime) -> bool:
+    if published is None or pod.started is None:
+        return False
+    return published + START_MARGIN < pod.started <= now + START_MARGIN
 
 
 def after(resource: SecureRedisCache, rollout: Rollout, outcomes: Iterable[Outcome]) -> tuple[WorkloadStatus, ...]:
@@ -153,39 +204,75 @@ def after(resource: SecureRedisCache, rollout: Rollout, outcomes: Iterable[Outco
 # --- the wave -------------------------------------------------------------------------------------------------------
 
 
-def _wave(looked: list[Told], limit: int, now: datetime, writes: bool, proven: bool) -> Rollout:
-    """Which of the possible actions are done in this pass."""
-    running = any(one.running for one in looked)
-    stopped = next((one.status for one in looked if one.failed), None)
-    todo: list[Told] = []
-    if writes:
-        able = [one for one in looked if proven or isinstance(one.action, ReleaseWorkload)]
-        todo = [one for one in able if one.action is not None and not one.restarts]
+@dataclass(frozen=True, slots=True)
+class _Wave:
+    """Which of the possible actions are done in this pass. `late`: as `budgets.minutes_late`."""
+
+    now: datetime
+    limit: int
+    writes: bool
+    proven: bool
+    allowance: Allowance
+    late: int | None
+
+    def may(self, one: Told) -> bool:
+        """Whether anything is written to this workload now. A release needs no key."""
+        return self.writes and (self.proven or isinstance(one.action, ReleaseWorkload))
+
+    def roll(self, looked: list[Told]) -> Rollout:
+        """Choose, and tell what is done and what waits for what."""
+        running = any(one.running for one in looked)
+        stopped = next((one.status for one in looked if one.failed), None)
+        able = [one for one in looked if one.action is not None and self.may(one)]
+        todo = [one for one in able if not one.restarts]
         if not running:
-            todo += _turn([one for one in able if one.restarts], limit, now, stopped is not None)
-    chosen = {id(one) for one in todo}
-    statuses = [
-        _acting(one)
-        if id(one) in chosen
-        else _waiting(one, stopped, running, writes and (proven or isinstance(one.action, ReleaseWorkload)))
-        for one in looked
-    ]
-    return Rollout(
-        actions=tuple(one.action for one in todo if one.action is not None),
-        statuses=tuple(sorted(statuses, key=lambda one: one.reason is None)[:MOST_STATUSES]),
-        moved=not any(one.holds for one in looked),
-        next_look=_next_look(statuses),
-    )
+            todo += self._turn([one for one in able if one.restarts and (one.first or stopped is None)])
+        chosen = {id(one) for one in todo}
+        statuses = [
+            _acting(one) if id(one) in chosen else _waiting(one, stopped, running, self.may(one)) for one in looked
+        ]
+        return Rollout(
+            actions=tuple(one.action for one in todo if one.action is not None),
+            statuses=tuple(sorted(statuses, key=lambda one: one.reason is None)[:MOST_STATUSES]),
+            moved=not any(one.holds for one in looked),
+            next_look=_next_look(statuses),
+        )
+
+    def _turn(self, able: list[Told]) -> list[Told]:
+        """The next wave. What the API server refused comes last and in turn, so that it holds up no other."""
+        # First injections and releases behind moves: a key that changed is the more urgent matter.
+        fresh = sorted((one for one in able if not one.last), key=lambda one: one.first)
+        refused = [one for one in able if one.last]
+        turn = int(self.now.timestamp() / HUMAN_SECONDS) % len(refused) if refused else 0
+        chosen: list[Told] = []
+        for one in [*fresh, *refused[turn:], *refused[:turn]]:
+            if len(chosen) == self.limit:
+                break
+            if not one.serves or self.allowance.take((one.status.kind, one.status.name)):
+                chosen.append(one)
+        return chosen
 
 
-def _turn(candidates: list[Told], limit: int, now: datetime, stopped: bool) -> list[Told]:
-    """The next wave. What the API server refused comes last and in turn, so that it holds up no other."""
-    able = [one for one in candidates if one.action is not None and (one.first or not stopped)]
-    # First injections and releases behind moves: a key that changed is the more urgent matter.
-    fresh = sorted((one for one in able if not one.last), key=lambda one: one.first)
-    refused = [one for one in able if one.last]
-    turn = int(now.timestamp() / HUMAN_SECONDS) % len(refused) if refused else 0
-    return [*fresh, *refused[turn:], *refused[:turn]][:limit]
+def _budgeted(resource: SecureRedisCache, seen: Observation, wave: _Wave, one: Told, looked: list[Told]) -> Told:
+    """What would replace pods that a budget protects now is not begun; the reason is told until it may be.
+
+    Where no pod serves there is nobody to protect, and the key may be what its pods wait for.
+    """
+    if one.action is None or not one.restarts or not one.serves or not wave.may(one):
+        return one
+    place = (one.status.kind, one.status.name)
+    if isinstance(seen.budgets, NotRead):
+        # In mid-wave budgets are not read: what was told of them stands.
+        before = next((was for was in resource.status.workloads if (was.kind, was.name) == place and was.uid), None)
+        if before is not None and before.reason == Reason.TARGET_BUDGET:
+            kept = said(one.status, Reason.TARGET_BUDGET, before.message or "", one.status.stale_pods)
+            return replace(one, action=None, status=kept)
+        if any(other.running for other in looked):
+            return one
+    why = refusal(seen.budgets, place, wave.late if not isinstance(one.action, ReleaseWorkload) else None)
+    if why is None:
+        return one
+    return replace(one, action=None, status=said(one.status, why.reason, why.message, one.status.stale_pods))
 
 
 def _acting(one: Told) -> WorkloadStatus:

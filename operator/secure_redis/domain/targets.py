@@ -32,6 +32,7 @@ class Told:
     status: WorkloadStatus
     action: WorkloadAction | None = None
     restarts: bool = True  # the action replaces pods by itself
+    serves: bool = True  # it has pods that serve, which a budget may protect
     first: bool = False  # injected for the first time, or released: endangers no key
     running: bool = False  # pods are being replaced
     last: bool = False  # the API server refused it before: it waits until no other does
@@ -74,7 +75,7 @@ class Look:
         status = WorkloadStatus(
             id=entry.id, kind=facts.kind, name=facts.name, injected=facts.owned.anything, uid=facts.uid
         )
-        status = status.model_copy(update={"dropped": self._dropped(facts, before)})
+        status = status.model_copy(update={"dropped": dropped(self.resource, facts, before)})
         if not consents(self.resource, facts):
             left = self._unclaimed(facts)
             if left is not None:
@@ -83,7 +84,7 @@ class Look:
             return Told(said(status, why.reason, why.message))
         if self.version is None:
             return self._unpublished(status, before, carries(self.resource, facts))
-        if status.dropped is not None and status.dropped >= REPLACED_LIMIT and not facts.owned.anything:
+        if given_up(facts, status.dropped):
             text = (
                 f"the injection was dropped {status.dropped} times by something that replaces the workload as a whole; "
                 "it is not put back: sync without Replace=true, then set secureredis.io/refresh"
@@ -102,8 +103,15 @@ class Look:
             status = status.model_copy(update={"reason": before.reason, "message": before.message, "stale_pods": stale})
         else:
             status = said(status, Reason.ROLLING_OUT, text, stale)
-        restarts = held(facts) is None and facts.replicas > 0
-        return Told(status, wanted, restarts=restarts, first=first, last=refused, holds=carries(self.resource, facts))
+        return Told(
+            status,
+            wanted,
+            restarts=replaces(facts),
+            serves=facts.available != 0,
+            first=first,
+            last=refused,
+            holds=carries(self.resource, facts),
+        )
 
     def _unpublished(self, status: WorkloadStatus, before: WorkloadStatus | None, carrying: bool) -> Told:
         if before is not None and not self.publishing:
@@ -123,15 +131,21 @@ class Look:
         if isinstance(pods, Unknown):
             return Told(said(status, pods.reason, pods.message), running=True, holds=True)
         stale = [pod for pod in pods if self._stale(entry, pod)]
-        listed = _listed(stale)
+        behind = listed(stale)
         if not stale and (facts.rolled or held(facts) is not None):
             return Told(status)
         why = held(facts) or self._waits(entry, stale)
         if why is not None:
-            return Told(said(status, why.reason, why.message, listed), holds=True)
-        return self._progress(facts, status, listed, "do not hold the current key")
+            return Told(said(status, why.reason, why.message, behind), holds=True)
+        return self._progress(facts, status, stale, "do not hold the current key")
 
-    def _progress(self, facts: WorkloadFacts, status: WorkloadStatus, stale: StalePods | None, what: str) -> Told:
+    def _progress(self, facts: WorkloadFacts, status: WorkloadStatus, pods: list[PodFacts], what: str) -> Told:
+        """How far its rollout is. `pods`: those behind.
+
+        Those that only end are replaced already: nobody waits for them but what would take the former key away.
+        """
+        stale = listed(pods)
+        ending = facts.rolled and bool(pods) and all(pod.deleting for pod in pods)
         if facts.failed is not None:
             text = f"its rollout failed: {facts.failed}; nothing further is moved until it is repaired"
             return Told(said(status, Reason.ROLLOUT_FAILED, text, stale), failed=True, holds=True)
@@ -139,9 +153,16 @@ class Look:
         since = facts.owned.applied or self._unwell_since()
         if since is not None and self.seen.now - since > timedelta(minutes=minutes):
             text = f"its rollout is not done after {minutes} minutes; nothing further is moved until it is"
-            return Told(said(status, Reason.ROLLOUT_DEADLINE, text, stale), failed=True, holds=True)
-        text = f"{stale.count} of its pods {what}" if stale else "its new pods are not available yet"
-        return Told(said(status, Reason.ROLLING_OUT, text, stale), running=True, holds=True)
+            if ending:
+                text = (
+                    f"{len(pods)} of its pods are still being deleted after {minutes} minutes: "
+                    "see whether their nodes are there, or delete them by force"
+                )
+            return Told(said(status, Reason.ROLLOUT_DEADLINE, text, stale), failed=not ending, holds=True)
+        text = f"{len(pods)} of its pods {what}" if pods else "its new pods are not available yet"
+        if ending:
+            text = f"{text} and are being deleted"
+        return Told(said(status, Reason.ROLLING_OUT, text, stale), running=not ending, holds=True)
 
     def _waits(self, entry: Workload, stale: list[PodFacts]) -> Refusal | None:
         """Why nobody but the user replaces these pods."""
@@ -169,7 +190,7 @@ class Look:
         known = self.resource.status.credential
         if known is None or known.key_vault_version != self.version or known.published_at is None:
             return None
-        return _time(known.published_at)
+        return when(known.published_at)
 
     def _unclaimed(self, facts: WorkloadFacts) -> Told | None:
         """What no entry means any more: released, and awaited until its pods have let go."""
@@ -182,8 +203,8 @@ class Look:
             status = said(status, Reason.ROLLING_OUT, "is to be released")
             status = status.model_copy(update={"injected": True})
             refused = before is not None and before.reason in _REFUSED
-            restarts = held(facts) is None and facts.replicas > 0
-            return Told(status, wanted, restarts=restarts, first=True, last=refused, holds=True)
+            serves = facts.available != 0
+            return Told(status, wanted, restarts=replaces(facts), serves=serves, first=True, last=refused, holds=True)
         if not leaving(before):
             return None
         pods = self.seen.pods.get((facts.kind, facts.name))
@@ -195,22 +216,13 @@ class Look:
         if pods is not None and not holding and (facts.rolled or why is not None):
             return None
         if why is not None:
-            return Told(said(status, why.reason, why.message, _listed(holding)), holds=True)
+            return Told(said(status, why.reason, why.message, listed(holding)), holds=True)
         # A release that fails endangers no key: it holds up the Secret's removal, and nothing else.
-        return replace(self._progress(facts, status, _listed(holding), "still use the Secret"), failed=False)
-
-    def _dropped(self, facts: WorkloadFacts, before: WorkloadStatus | None) -> int | None:
-        """How often all of ours vanished from this very object, while nobody changed what is asked for."""
-        resource = self.resource
-        changed = resource.status.observed_generation != resource.generation or resource.refresh_asked
-        if before is None or before.uid != facts.uid or changed:
-            return None
-        vanished = before.injected and not carries(resource, facts)
-        return (before.dropped or 0) + 1 if vanished else before.dropped
+        return replace(self._progress(facts, status, holding, "still use the Secret"), failed=False)
 
     def _unwell_since(self) -> datetime | None:
         condition = self.resource.status.condition(ConditionType.WORKLOADS_CURRENT)
-        return None if condition is None or condition.status == "True" else _time(condition.last_transition_time)
+        return None if condition is None or condition.status == "True" else when(condition.last_transition_time)
 
 
 # --- small things ---------------------------------------------------------------------------------------------------
@@ -228,10 +240,41 @@ def entry_of(resource: SecureRedisCache, facts: WorkloadFacts) -> Workload | Non
     return next((entry for entry in entries if matches(entry, facts)), None)
 
 
+def follows(resource: SecureRedisCache, facts: WorkloadFacts) -> bool:
+    """Whether a rollout answers for the workload's pods: it has our injection, and an entry or our release of it.
+
+    One that is listed and refused, that goes, or that keeps what we once wrote as its own, answers for nothing: its
+    pods count as unlisted if they use the Secret.
+    """
+    if facts.deleting:
+        return False
+    wanted = entry_of(resource, facts) is not None and consents(resource, facts) and carries(resource, facts)
+    return facts.owned.anything or wanted
+
+
 def before_of(resource: SecureRedisCache, facts: WorkloadFacts) -> WorkloadStatus | None:
     """What was told of this workload before (an entry that only names it too is told without uid)."""
     told = (one for one in resource.status.workloads if one.uid is not None)
     return next((one for one in told if (one.kind, one.name) == (facts.kind, facts.name)), None)
+
+
+def dropped(resource: SecureRedisCache, facts: WorkloadFacts, before: WorkloadStatus | None) -> int | None:
+    """How often all of ours vanished from this very object, while nobody changed what is asked for."""
+    changed = resource.status.observed_generation != resource.generation or resource.refresh_asked
+    if before is None or before.uid != facts.uid or changed:
+        return None
+    vanished = before.injected and not carries(resource, facts)
+    return (before.dropped or 0) + 1 if vanished else before.dropped
+
+
+def given_up(facts: WorkloadFacts, times: int | None) -> bool:
+    """Whether an injection that vanished so many times is not put back."""
+    return times is not None and times >= REPLACED_LIMIT and not facts.owned.anything
+
+
+def replaces(facts: WorkloadFacts) -> bool:
+    """Whether a changed template replaces running pods by itself."""
+    return held(facts) is None and facts.replicas > 0
 
 
 def leaving(before: WorkloadStatus | None) -> bool:
@@ -313,12 +356,14 @@ def _twice(entry: Workload, facts: WorkloadFacts, by: str) -> WorkloadStatus:
     return said(WorkloadStatus(id=entry.id, kind=facts.kind, name=facts.name), Reason.TARGET_CONFLICT, text)
 
 
-def _listed(pods: Iterable[PodFacts]) -> StalePods | None:
+def listed(pods: Iterable[PodFacts]) -> StalePods | None:
+    """Pods as the status tells them: how many, and the first names."""
     found = sorted(pod.name for pod in pods)
     return StalePods(count=len(found), names=tuple(found[:LISTED_PODS])) if found else None
 
 
-def _time(text: str) -> datetime | None:
+def when(text: str) -> datetime | None:
+    """A time of the status, RFC 3339; None if it is none."""
     try:
         return datetime.fromisoformat(text)
     except ValueError:

@@ -71,6 +71,18 @@ def workloads_unreadable(failure: ApiFailure, namespace: str, what: str) -> Unkn
     return _no_workload_rights(failure, namespace) if by_rbac(failure) else unreadable(failure, namespace, what)
 
 
+def budgets_unreadable(failure: ApiFailure, namespace: str) -> Unknown:
+    """Why a read of PodDisruptionBudgets told nothing. A chart before them gave no right to list them."""
+    what = f"the PodDisruptionBudgets in namespace {namespace!r}"
+    if not by_rbac(failure):
+        return unreadable(failure, namespace, what)
+    return Unknown(
+        Reason.NO_WORKLOAD_RIGHTS,
+        f"the operator may not list {what}: upgrade the chart, whose ClusterRole {NAMESPACE_ROLE} has that right with "
+        "workloads.enabled=true, and bind it there",
+    )
+
+
 def workload_refused(failure: ApiFailure, namespace: str, what: str) -> Unknown:
     """Why a workload was not changed. The text is the server's, without values."""
     if "NamespaceTerminating" in failure.causes:

@@ -87,6 +87,11 @@ def pods(namespace: str) -> str:
     return _join("api", "v1", "namespaces", namespace, "pods")
 
 
+def budgets(namespace: str) -> str:
+    """The collection of PodDisruptionBudgets of one namespace."""
+    return _join("apis", "policy", "v1", "namespaces", namespace, "poddisruptionbudgets")
+
+
 def access_reviews() -> str:
     """Where one asks what one may do."""
     return _join("apis", "authorization.k8s.io", "v1", "selfsubjectaccessreviews")

@@ -1,6 +1,7 @@
 """Workloads and their pods in the domain's words. Whose what is, is read from managedFields, never remembered."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
@@ -48,6 +49,8 @@ def workload(body: Body, resource: str) -> WorkloadFacts:
         rolled=_rolled(body["kind"], meta, spec, status),
         failed=_failed(status),
         replicas=_replicas(body["kind"], spec, status),
+        template_labels=(pods.get("metadata") or {}).get("labels") or {},
+        available=_available(body["kind"], status),
     )
 
 
@@ -66,21 +69,34 @@ def pod(body: Body, resource: str) -> PodFacts | None:
     )
 
 
-def is_pod_of(body: Body, found: WorkloadFacts) -> bool:
-    """Whether the pod's controller is this workload, or what it made between itself and its pods.
+def workload_of(body: Body) -> tuple[str, str] | None:
+    """Kind and name of the workload whose pod this is, as its controller's name tells; None: of none of ours.
 
     A Deployment's ReplicaSets are named for it and the template's hash, a CronJob's Jobs for it and the minute.
     """
     meta = body["metadata"]
-    owner: Body = next((ref for ref in meta.get("ownerReferences") or () if ref.get("controller")), {})
-    kind, name = owner.get("kind"), str(owner.get("name") or "")
-    if found.kind == WorkloadKind.DEPLOYMENT:
-        digest = (meta.get("labels") or {}).get("pod-template-hash")
-        return kind == "ReplicaSet" and name == f"{found.name}-{digest}"
-    if found.kind == WorkloadKind.CRON_JOB:
+    owner = _controller(body)
+    kind, name = str(owner.get("kind") or ""), str(owner.get("name") or "")
+    if kind == "ReplicaSet":
+        start, _, digest = name.rpartition("-")
+        known = start and digest == (meta.get("labels") or {}).get("pod-template-hash")
+        return (WorkloadKind.DEPLOYMENT.value, start) if known else None
+    if kind == "Job":
         start, _, minute = name.rpartition("-")
-        return kind == "Job" and start == found.name and minute.isdecimal()
-    return kind == found.kind and owner.get("uid") == found.uid
+        return (WorkloadKind.CRON_JOB.value, start) if minute.isdecimal() else None
+    return (kind, name) if kind in (WorkloadKind.STATEFUL_SET, WorkloadKind.DAEMON_SET) else None
+
+
+def is_pod_of(body: Body, found: WorkloadFacts) -> bool:
+    """Whether the pod's controller is this workload, or what it made between itself and its pods."""
+    if workload_of(body) != (found.kind, found.name):
+        return False
+    return found.kind in (WorkloadKind.DEPLOYMENT, WorkloadKind.CRON_JOB) or _controller(body).get("uid") == found.uid
+
+
+def _controller(body: Body) -> Body:
+    owners = body["metadata"].get("ownerReferences") or ()
+    return next((ref for ref in owners if ref.get("controller")), {})
 
 
 def selector_text(selector: Body) -> str:
@@ -102,6 +118,25 @@ def requirement(key: str, operator: str, values: Any) -> str:
             return f"!{key}"
         case _:
             return f"{key} {operator.lower()} ({','.join(values)})"
+
+
+def selects(text: str, labels: Mapping[str, str]) -> bool:
+    """Whether a selector in the form of `selector_text` selects these labels."""
+    for part in _REQUIREMENT.findall(text):
+        key, among, values = part.partition(" in (")
+        if not among:
+            key, among, values = part.partition(" notin (")
+        name, equal, value = part.partition("=")
+        if among:
+            listed = labels.get(key) in values.removesuffix(")").split(",")
+            holds = listed if among == " in (" else not listed
+        elif equal:
+            holds = labels.get(name) == value
+        else:
+            holds = part[1:] not in labels if part.startswith("!") else part in labels
+        if not holds:
+            return False
+    return True
 
 
 def owned(body: Body, manager: str) -> Owned:
@@ -146,6 +181,7 @@ def owned(body: Body, manager: str) -> Owned:
     )
 
 
+_REQUIREMENT = re.compile(r"[^,(]+(?:\([^)]*\))?")
 _ROOT = f'k:{{"name":"{names.SERVICE_BINDING_ROOT}"}}'
 
 
@@ -195,6 +231,10 @@ def _replicas(kind: str, spec: Body, status: Body) -> int:
     return 1 if wanted is None else int(wanted)
 
 
+def _available(kind: str, status: Body) -> int:
+    return int(status.get("numberAvailable" if kind == WorkloadKind.DAEMON_SET else "availableReplicas") or 0)
+
+
 def _rolled(kind: str, meta: Body, spec: Body, status: Body) -> bool:
     if kind == WorkloadKind.CRON_JOB:
         return True
@@ -202,10 +242,9 @@ def _rolled(kind: str, meta: Body, spec: Body, status: Body) -> bool:
         return False
     wanted = _replicas(kind, spec, status)
     if kind == WorkloadKind.DAEMON_SET:
-        updated, available = status.get("updatedNumberScheduled"), status.get("numberAvailable")
-        return int(updated or 0) >= wanted and int(available or 0) >= wanted
-    updated, available = int(status.get("updatedReplicas") or 0), int(status.get("availableReplicas") or 0)
-    return updated == wanted == int(status.get("replicas") or 0) and available >= wanted
+        return int(status.get("updatedNumberScheduled") or 0) >= wanted and _available(kind, status) >= wanted
+    updated = int(status.get("updatedReplicas") or 0)
+    return updated == wanted == int(status.get("replicas") or 0) and _available(kind, status) >= wanted
 
 
 def _failed(status: Body) -> str | None:

@@ -4,18 +4,20 @@ Server-side apply without force carries the template's annotation and the volume
 containers' env and mounts: applied, those would fail the sync of a manifest that renames a container.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
 from secure_redis.api import names
 from secure_redis.api.reasons import Reason
-from secure_redis.api.resource import Envelope, LabelSelector, Workload, WorkloadKind
+from secure_redis.api.resource import Envelope, LabelSelector, SecureRedisCache, Workload, WorkloadKind
 from secure_redis.domain.actions import WorkloadAction
-from secure_redis.domain.observation import PodFacts, Unknown, WorkloadFacts
-from secure_redis.kube import failures, paths, workload_facts
-from secure_redis.kube.client import ApiFailure, KubeClient, PatchKind
+from secure_redis.domain.observation import BudgetFacts, PodFacts, Unknown, WorkloadFacts
+from secure_redis.domain.targets import follows
+from secure_redis.kube import failures, holders, paths, workload_facts
+from secure_redis.kube.client import PAGE, ApiFailure, KubeClient, PatchKind, Query
 
 Body = Mapping[str, Any]
 Place = tuple[str, str]  # kind and name
@@ -23,6 +25,8 @@ Place = tuple[str, str]  # kind and name
 CONSENTING: Final = f"{names.INJECT}=true"
 _API_VERSIONS: Final = {kind: "batch/v1" if kind is WorkloadKind.CRON_JOB else "apps/v1" for kind in WorkloadKind}
 _TRIES: Final = 5
+_SIDE_BY_SIDE: Final = 8  # reads by name at a time
+_MANY: Final = 20  # of one kind by name: one list is cheaper
 
 
 class Workloads:
@@ -54,15 +58,13 @@ class Workloads:
                 if thorough:
                     listed = await self._list(owner, kind, CONSENTING)
                     found |= {(facts.kind, facts.name): facts for facts in listed if facts.owned.anything}
-            for place in sorted(set(named) - found.keys()):
-                if (one := await self._get(owner, *place)) is not None:
-                    found[place] = one
+            found |= await self._named(owner, set(named) - found.keys())
         except ApiFailure as failure:
             return failures.workloads_unreadable(failure, owner.key.namespace, "the workloads")
         return tuple(found[place] for place in sorted(found))
 
     async def inject(self, owner: Envelope, action: WorkloadAction) -> None | Unknown:
-        """Rehearse on the server, then write: the template's annotation and volume, then env and mounts.
+        """Write the template's annotation and volume, then env and mounts; rehearsed on the server where it takes both.
 
         Each write holds for exactly this object and for the spec that the one before it answered.
         """
@@ -80,12 +82,45 @@ class Workloads:
             query["labelSelector"] = found.pod_selector
         elif found.kind == WorkloadKind.CRON_JOB:
             query["labelSelector"] = "batch.kubernetes.io/job-name"
+        pods: list[PodFacts] = []
         try:
-            listed = await self._client.list(paths.pods(namespace), query)
+            async for page in self._pages(paths.pods(namespace), query):
+                ours = (workload_facts.pod(body, resource) for body in page if workload_facts.is_pod_of(body, found))
+                pods += [pod for pod in ours if pod is not None]
         except ApiFailure as failure:
             return failures.workloads_unreadable(failure, namespace, f"the pods of {found.kind} {found.name!r}")
-        pods = (workload_facts.pod(body, resource) for body in listed.items if workload_facts.is_pod_of(body, found))
-        return tuple(sorted((pod for pod in pods if pod is not None), key=lambda pod: pod.name))
+        return tuple(sorted(pods, key=lambda pod: pod.name))
+
+    async def holders(
+        self, owner: SecureRedisCache, secret_name: str, found: Iterable[WorkloadFacts]
+    ) -> tuple[PodFacts, ...] | Unknown:
+        """The namespace's pods that have not ended, use the Secret and are not followed with a workload of `found`.
+
+        One list, read in pages. Sorted by name.
+        """
+        namespace, resource = owner.key
+        if not self._enabled:
+            return no_rights(namespace)
+        followed = [facts for facts in found if follows(owner, facts)]
+        pods: list[PodFacts] = []
+        try:
+            async for page in self._pages(paths.pods(namespace)):
+                pods += holders.unlisted(page, secret_name, followed, resource)
+        except ApiFailure as failure:
+            return failures.workloads_unreadable(failure, namespace, "the pods")
+        return tuple(sorted(pods, key=lambda pod: pod.name))
+
+    async def budgets(self, owner: Envelope, found: Iterable[WorkloadFacts]) -> tuple[BudgetFacts, ...] | Unknown:
+        """The namespace's PodDisruptionBudgets, and which of the workloads each covers. Read in pages, by name."""
+        namespace = owner.key.namespace
+        if not self._enabled:
+            return no_rights(namespace)
+        try:
+            listed = await self._client.list(paths.budgets(namespace))
+        except ApiFailure as failure:
+            return failures.budgets_unreadable(failure, namespace)
+        workloads = tuple(found)
+        return tuple(sorted((holders.budget(body, workloads) for body in listed.items), key=lambda one: one.name))
 
     # --- reading ----------------------------------------------------------------------------------------------------
 
@@ -98,9 +133,40 @@ class Workloads:
             raise
         return workload_facts.workload(body, owner.key.name)
 
+    async def _named(self, owner: Envelope, places: set[Place]) -> dict[Place, WorkloadFacts]:
+        """Workloads by name, side by side; many of a kind by one list, which those that consent are in."""
+        found: dict[Place, WorkloadFacts] = {}
+        for kind in WorkloadKind:
+            if sum(place[0] == kind for place in places) > _MANY:
+                listed = await self._list(owner, kind, CONSENTING)
+                at = {(facts.kind, facts.name): facts for facts in listed}
+                found |= {place: at[place] for place in places & at.keys()}
+        rest = sorted(places - found.keys())
+        for start in range(0, len(rest), _SIDE_BY_SIDE):
+            some = rest[start : start + _SIDE_BY_SIDE]
+            # All are awaited before a failure is told: none is left running behind it.
+            answers = await asyncio.gather(*(self._get(owner, *place) for place in some), return_exceptions=True)
+            for place, answer in zip(some, answers, strict=True):
+                if isinstance(answer, BaseException):
+                    raise answer
+                if answer is not None:
+                    found[place] = answer
+        return found
+
     async def _list(self, owner: Envelope, kind: WorkloadKind, selector: str) -> list[WorkloadFacts]:
         listed = await self._client.list(paths.workloads(kind, owner.key.namespace), {"labelSelector": selector})
         return [workload_facts.workload(body, owner.key.name) for body in listed.items]
+
+    async def _pages(self, path: str, query: Query | None = None) -> AsyncIterator[list[dict[str, Any]]]:
+        """A list page by page: of thousands of pods never more than one page is held."""
+        asked: dict[str, str | int | bool] = {"limit": PAGE, **(query or {})}
+        while True:
+            page = await self._client.get(path, asked)
+            yield page.get("items") or []
+            more = (page.get("metadata") or {}).get("continue")
+            if not more:
+                return
+            asked["continue"] = more
 
     # --- writing ----------------------------------------------------------------------------------------------------
 
@@ -138,17 +204,18 @@ class Workloads:
             if not dry_run:
                 at.version, at.generation = written["metadata"]["resourceVersion"], written["metadata"]["generation"]
 
-        if action.rehearsal:
-            await patch("strategic", action.rehearsal, dry_run=True)
         writes: list[tuple[PatchKind, Body]] = [("apply", action.apply), ("strategic", action.strategic)]
         if action.strategic_first:
             writes.reverse()
-        elif action.apply:
-            # Whom it conflicts with is told before anything is written.
-            await patch("apply", action.apply, dry_run=True)
+        writes = [(kind, body) for kind, body in writes if body]
+        if len(writes) > 1:  # a single write is its own rehearsal: done or refused as a whole
+            if action.rehearsal:
+                await patch("strategic", action.rehearsal, dry_run=True)
+            if not action.strategic_first:
+                # Whom it conflicts with is told before anything is written.
+                await patch("apply", action.apply, dry_run=True)
         for kind, body in writes:
-            if body:
-                await patch(kind, body)
+            await patch(kind, body)
 
     async def _at_generation(
         self, path: str, at: "_At", send: Callable[[str], Awaitable[dict[str, Any]]]

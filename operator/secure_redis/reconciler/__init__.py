@@ -1,6 +1,7 @@
 """The corridor: observe, assess, plan, act, report. The only room that knows all others."""
 
 from secure_redis.reconciler.corridor import Corridor, Next
-from secure_redis.reconciler.observe import Ages, Observer
+from secure_redis.reconciler.memory import Ages
+from secure_redis.reconciler.observe import Observer
 
 __all__ = ["Ages", "Corridor", "Next", "Observer"]

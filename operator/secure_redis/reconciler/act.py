@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from secure_redis.api.names import ROTATION_TAG
 from secure_redis.api.reasons import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.azure.cache import Caches
@@ -23,8 +24,10 @@ from secure_redis.domain.actions import (
     Done,
     Failed,
     InjectWorkload,
+    MarkKey,
     Outcome,
     PutFirewallRule,
+    RegenerateKey,
     ReleaseSecret,
     ReleaseWorkload,
     RemoveFinalizer,
@@ -97,7 +100,7 @@ class Actor:
             if identity is None:  # the plan never holds one without an identity
                 return Failed(action, Reason.NO_IDENTITY, "no identity for a write to Azure", permanent=True)
             failure = await self._azure(resource, identity, action)
-            if not isinstance(action, StoreKey):
+            if not isinstance(action, StoreKey | MarkKey):
                 self._inventory.invalidate(resource.cache)
         else:
             failure = await self._kubernetes(resource, action)
@@ -152,9 +155,13 @@ class Actor:
                 return await self._caches.delete(identity, cache)
             case StoreKey():
                 stored = await self._vaults.store(
-                    identity, action.vault, action.secret_name, action.value, action.tags, None
+                    identity, action.vault, action.secret_name, action.value, action.tags, action.expires
                 )
                 return stored if isinstance(stored, Unknown) else None
+            case MarkKey():
+                return await self._vaults.mark(identity, action.vault, action.secret_name, action.version, action.tags)
+            case RegenerateKey():
+                return await self._caches.regenerate_key(identity, cache, action.slot)
             case _:
                 raise TypeError(f"no hand for {type(action).__name__}")
 
@@ -165,7 +172,7 @@ def _target(resource: SecureRedisCache, action: Action) -> str:
             return f"Secret {resource.key.namespace}/{name}"
         case WorkloadAction(kind=kind, name=name):
             return f"{kind} {resource.key.namespace}/{name}"
-        case StoreKey(vault=vault, secret_name=name):
+        case StoreKey(vault=vault, secret_name=name) | MarkKey(vault=vault, secret_name=name):
             return f"{vault}/secrets/{name}"
         case _:
             return resource.cache.text
@@ -190,5 +197,9 @@ def _fields(action: Action) -> tuple[str, ...]:
             return (*(("annotations", "volumes") if apply else ()), *(("env", "volumeMounts") if strategic else ()))
         case StoreKey(tags=tags):
             return ("value", *(f"tags.{name}" for name in sorted(tags)))
+        case MarkKey():
+            return (f"tags.{ROTATION_TAG}",)
+        case RegenerateKey(slot=slot):
+            return (f"keys.{slot}",)
         case _:
             return ()

@@ -12,19 +12,29 @@ from uuid import uuid4
 from secure_redis.api.resource import Envelope, Key, Mode, SecureRedisCache, Unreadable, key_of, parse
 from secure_redis.api.status import Status
 from secure_redis.azure.policies import correlation
-from secure_redis.domain import assess, intent, plan, report
-from secure_redis.domain.actions import AzureAction, Done, ReleaseSecret, RemoveFinalizer
+from secure_redis.domain import assess, intent, plan, report, rotation
+from secure_redis.domain.actions import (
+    AzureAction,
+    Done,
+    Failed,
+    Outcome,
+    RegenerateKey,
+    ReleaseSecret,
+    RemoveFinalizer,
+)
 from secure_redis.domain.observation import Unknown
 from secure_redis.kube.client import ApiFailure
 from secure_redis.kube.events import EventRecorder
 from secure_redis.kube.resources import ResourceChanged, ResourceGone, Resources
 from secure_redis.kube.secrets import Secrets
 from secure_redis.reconciler.act import Actor
-from secure_redis.reconciler.observe import Memory, Observer
+from secure_redis.reconciler.memory import Memory
+from secure_redis.reconciler.observe import Observer
 
 log = logging.getLogger(__name__)
 
 Body = Mapping[str, Any]
+MINOR_SECONDS = 10.0  # between two writes of a status in which only counts of pods differ
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +105,7 @@ class Corridor:
             current, outcomes = await self._actor.act(resource, seen, todo.actions, trigger)
         if todo.look_closer or any(isinstance(outcome.action, AzureAction) for outcome in outcomes):
             memory.direct = True
+        _remember_regeneration(resource, todo, outcomes, seen.now, memory)
         if outcomes:  # else nothing is known that was not judged already
             seen = report.afterwards(resource, seen, outcomes)
             means = assess.assess(resource, seen, cluster_uid=settings.cluster_uid, ca=settings.ca)
@@ -109,7 +120,10 @@ class Corridor:
         if current is None:
             self.forget(resource.key)
             return Next(float("inf"))
-        await self._write(current, told.status)
+        if report.minor(current.status, told.status) and _recently(memory.told_at, seen.now):
+            return Next(told.next_look, told.failed, told.retry_after)
+        if await self._write(current, told.status):
+            memory.told_at = seen.now
         for event in told.events:
             await self._events.emit(current, event.kind, event.reason, event.note, "Reconcile")
         return Next(told.next_look, told.failed, told.retry_after)
@@ -134,10 +148,11 @@ class Corridor:
         await self._write(envelope, report.unreadable(resource, self._now()))
         return Next(3600.0)
 
-    async def _write(self, resource: Envelope, status: Status) -> None:
+    async def _write(self, resource: Envelope, status: Status) -> bool:
         written = await self._resources.write_status(resource, status)
         if written is not None:
             self._tell(resource.key, written)
+        return written is not None
 
     def _take(self, body: Body) -> SecureRedisCache:
         self._tell(key_of(body), body)
@@ -145,6 +160,24 @@ class Corridor:
         if isinstance(resource, Unreadable):  # edited in the middle of the pass: the next one says so
             raise ResourceChanged(key_of(body))
         return resource
+
+
+def _recently(told_at: datetime | None, now: datetime) -> bool:
+    return told_at is not None and (now - told_at).total_seconds() < MINOR_SECONDS
+
+
+def _remember_regeneration(
+    resource: SecureRedisCache, todo: intent.Plan, outcomes: tuple[Outcome, ...], now: datetime, memory: Memory
+) -> None:
+    """What a crash would make us forget: that nothing was asked of Azure yet for the intent that is recorded now."""
+    asked = next((outcome for outcome in outcomes if isinstance(outcome.action, RegenerateKey)), None)
+    of = rotation.occasion_of(resource)
+    if asked is not None and of is not None:
+        clear = isinstance(asked, Failed) and not asked.maybe_done
+        memory.regeneration = (of, None if clear else now)
+    following = rotation.occasion_in(todo.rotation.status) if todo.rotation is not None else None
+    if following is not None and following != of:
+        memory.regeneration = (following, None)
 
 
 class _Turn(AbstractAsyncContextManager[None]):

@@ -1,7 +1,7 @@
 """Reads the world into one immutable `Observation`. Asks only for what the next steps can use."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
 
@@ -14,9 +14,9 @@ from secure_redis.api.resource_id import CacheID, Service
 from secure_redis.azure.cache import Caches
 from secure_redis.azure.inventory import Inventory
 from secure_redis.azure.vault import Vaults
-from secure_redis.domain import intent, proof, rollout
+from secure_redis.domain import intent, proof, rollout, rotation
 from secure_redis.domain.creation import was_seen
-from secure_redis.domain.grants import GrantPolicy, Power, Refusal, VaultTarget, refuse, resolve_identity
+from secure_redis.domain.grants import Power, Refusal, VaultTarget, refuse, resolve_identity
 from secure_redis.domain.normalise import is_busy
 from secure_redis.domain.observation import (
     NOT_READ,
@@ -25,6 +25,7 @@ from secure_redis.domain.observation import (
     CacheFacts,
     FirewallRuleFacts,
     Identity,
+    ListedKeys,
     NamespaceIdentity,
     NotRead,
     Observation,
@@ -39,6 +40,9 @@ from secure_redis.kube.accounts import ServiceAccounts
 from secure_redis.kube.namespaces import Namespaces
 from secure_redis.kube.secrets import Secrets
 from secure_redis.kube.workloads import Workloads
+from secure_redis.reconciler.memory import Ages, Memory
+
+FRESH_AUTHENTICATIONS = 3
 
 
 class Authenticate(Protocol):
@@ -48,35 +52,13 @@ class Authenticate(Protocol):
         """Try one AUTH."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ages:
-    """How old an answer may be, in seconds. The cache's and the vault's follow the resource's own interval."""
-
-    of_interval: float = 0.9
-    children: float = 900.0
-    proof: float = 3600.0
-
-
-@dataclass(slots=True)
-class Memory:
-    """What one resource's passes remember in this process. Lost at a restart, which is always safe."""
-
-    proofs: dict[tuple[Identity, str, str, str], tuple[Proven, float]] = field(default_factory=dict)
-    firewall: tuple[Identity, tuple[FirewallRuleFacts, ...], float] | None = None
-    failed: tuple[int, OperationFacts] | None = None  # generation whose write Azure accepted and then failed
-    refresh: bool = False  # a refresh was asked for, and not everything could be read since
-    direct: bool = False  # something was written: read past the inventory until Azure is at rest
-    # The generation for which every consenting workload was looked through for injections that nobody remembers.
-    searched: int | None = None
-
-
 class Observer:
     """The eye of the corridor. Before every read it is asked whether the identity may be used for it."""
 
     def __init__(
         self,
         *,
-        policy: GrantPolicy,
+        settings: intent.Settings,
         ages: Ages,
         caches: Caches,
         inventory: Inventory,
@@ -89,7 +71,8 @@ class Observer:
         now: Callable[[], datetime],
         monotonic: Callable[[], float],
     ) -> None:
-        self._policy = policy
+        self._settings = settings
+        self._policy = settings.policy
         self._ages = ages
         self._caches = caches
         self._inventory = inventory
@@ -126,6 +109,7 @@ class Observer:
         seen = await self._with_cache(resource, seen, identity, memory)
         if not leaving:
             seen = await self._with_credential(resource, seen, identity, memory)
+            seen = await self._with_rotation(resource, seen, identity, memory)
         return await self._with_kubernetes(resource, seen, memory)
 
     # --- identity ---------------------------------------------------------------------------------------------------
@@ -221,7 +205,9 @@ class Observer:
         seen = replace(seen, vault=found)
         if isinstance(found, VaultSecretFacts):
             held = memory.proofs.get(_proof_key(identity, resource.cache, vault, found))
-            if held is not None and self._monotonic() - held[1] < self._ages.proof and not memory.refresh:
+            rotating = rotation.under_way(resource) is not None
+            age = self._ages.proof_in_rotation if rotating else self._ages.proof
+            if held is not None and self._monotonic() - held[1] < age and not memory.refresh:
                 return replace(seen, proven=held[0])
         return await self._with_proof(resource, seen, identity, cache)
 
@@ -235,6 +221,28 @@ class Observer:
         if wanted and isinstance(vault, VaultSecretFacts) and vault.value is not None and host and port:
             seen = replace(seen, authentication=await self._authenticate(host, port, vault.value))
         return seen
+
+    async def _with_rotation(
+        self, resource: SecureRedisCache, seen: Observation, identity: Identity, memory: Memory
+    ) -> Observation:
+        """The listed keys where a regeneration is at hand, and whether the cache accepts one that was made."""
+        cache, of = seen.cache, rotation.occasion_of(resource)
+        if of is not None:
+            seen = replace(seen, attempted=_attempted(resource, of, memory))
+        if not isinstance(cache, CacheFacts) or not rotation.needs_keys(resource, seen, self._settings):
+            return seen
+        if isinstance(seen.keys, NotRead):
+            # An earlier proof says nothing about the keys that are listed now.
+            keys = await self._caches.list_keys(identity, resource.cache)
+            seen = replace(seen, keys=keys, proven=None if isinstance(keys, ListedKeys) else seen.proven)
+        new, host, port = rotation.candidate(resource, seen), cache.host_name, cache.tls_port
+        if new is None or not host or not port:
+            return seen
+        tried = await self._authenticate(host, port, new)
+        for _ in range(FRESH_AUTHENTICATIONS - 1):  # behind one name there are several nodes
+            if tried is AuthenticationResult.ACCEPTED:
+                tried = await self._authenticate(host, port, new)
+        return replace(seen, regenerated=tried)
 
     def remember(self, resource: SecureRedisCache, seen: Observation, proven: Proven | None, memory: Memory) -> None:
         """Keep a fresh proof, so that listKeys is not asked at every look; one proof of one version is kept."""
@@ -255,7 +263,8 @@ class Observer:
     # --- Kubernetes -------------------------------------------------------------------------------------------------
 
     async def _with_kubernetes(self, resource: SecureRedisCache, seen: Observation, memory: Memory) -> Observation:
-        return await self._with_workloads(resource, await self._with_secrets(resource, seen), memory)
+        seen = await self._with_workloads(resource, await self._with_secrets(resource, seen), memory)
+        return await self._with_holders(resource, seen)
 
     async def _with_workloads(self, resource: SecureRedisCache, seen: Observation, memory: Memory) -> Observation:
         """Workloads only where some are listed or were injected; pods only while something is not current."""
@@ -275,7 +284,15 @@ class Observer:
         at = {(facts.kind, facts.name): facts for facts in found}
         wanted = rollout.pods_wanted(resource, found, _published_version(resource, seen))
         pods = {place: await self._workloads.pods(resource, at[place]) for place in wanted}
+        if rollout.budgets_wanted(resource, found, _published_version(resource, seen)):
+            seen = replace(seen, budgets=await self._workloads.budgets(resource, found))
         return replace(seen, workloads=found, pods=pods)
+
+    async def _with_holders(self, resource: SecureRedisCache, seen: Observation) -> Observation:
+        if resource.deleting or not rotation.needs_holders(resource, seen):
+            return seen
+        carrying = seen.workloads if isinstance(seen.workloads, tuple) else ()
+        return replace(seen, holders=await self._workloads.holders(resource, resource.secret_name, carrying))
 
     async def _with_secrets(self, resource: SecureRedisCache, seen: Observation) -> Observation:
         if resource.spec.authentication is None and resource.status.binding is None:
@@ -298,6 +315,15 @@ class Observer:
         if isinstance(earlier, Unknown):
             return earlier
         return () if earlier is None else (earlier,)
+
+
+def _attempted(resource: SecureRedisCache, of: str, memory: Memory) -> datetime | None:
+    """When the recorded regeneration may last have been asked of Azure."""
+    if memory.regeneration is not None and memory.regeneration[0] == of:
+        return memory.regeneration[1]
+    state = resource.status.rotation
+    recorded = state.recorded_at if state is not None else None
+    return datetime.fromisoformat(recorded) if recorded else None
 
 
 def _published_version(resource: SecureRedisCache, seen: Observation) -> str | None:

@@ -50,7 +50,12 @@ def test_defaults_are_the_safe_ones(api: Api) -> None:
         "authentication": {
             "type": "AccessKey",
             "keyVault": {**KEY_VAULT, "access": "Read"},
-            "rotation": {"maxConcurrentWorkloads": 1, "deadlineMinutes": 30},
+            "rotation": {
+                "otherConsumers": "Possible",
+                "minimumOverlapHours": 48,
+                "maxConcurrentWorkloads": 1,
+                "deadlineMinutes": 30,
+            },
         },
         "connection": {"database": 0, "deletionPolicy": "Retain"},
         "drift": {"correct": [], "intervalSeconds": 300},
@@ -114,8 +119,21 @@ def test_the_whole_status_is_accepted(api: Api, made: Document) -> None:
             }
         ],
         "credential": {"slot": "Primary", "keyVaultVersion": "a" * 32, "publishedAt": at, "expiresAt": at},
+        "rotation": {
+            "phase": "RollingOut",
+            "target": "Secondary",
+            "request": "emergency-1",
+            "startedAt": at,
+            "recordedAt": at,
+            "completedAt": at,
+            "dueAt": at,
+            "slot": "Primary",
+            "reason": "HoldersBehind",
+            "message": "x",
+            "holders": {"count": 11, "names": [f"pod-{number}" for number in range(10)]},
+        },
         "pending": {"action": "Create", "recordedAt": at, "detail": "x"},
-        "lastHandled": {"refresh": "1"},
+        "lastHandled": {"refresh": "1", "rotate": "1"},
     }
     assert api.merge(made, {"status": status}, "status").must()["status"] == status
     bumped = api.get(path_of(made)).must()
@@ -228,6 +246,24 @@ def test_columns_answer_at_a_glance(api: Api, made: Document) -> None:
     assert (shown["SKU"], shown["State"], shown["Failed"]) == ("Standard C1", "Succeeded", 2)
     assert shown["Drifted"] == "network.publicAccess"
     assert shown["Key version"] == "a" * 32
+
+
+def test_the_rotation_is_shown_with_the_pods_that_are_behind(api: Api, made: Document) -> None:
+    """Of several workloads the API server prints the first that has stale pods, so the columns promise no more."""
+    listed = {"kind": "Deployment", "injected": True}
+    status = {
+        "rotation": {"phase": "RollingOut", "holders": {"count": 2, "names": ["cron-1", "cron-2"]}},
+        "workloads": [
+            {"id": "a", "name": "a", **listed, "stalePods": {"count": 2, "names": ["a-1", "a-2"]}},
+            {"id": "b", "name": "b", **listed, "stalePods": {"count": 1, "names": ["b-1"]}},
+            {"id": "c", "name": "c", **listed},
+        ],
+    }
+    api.merge(made, {"status": status}, "status").must()
+    shown = columns(api, made)
+    assert shown["Rotation"] == "RollingOut"
+    assert shown["Stale pods"] == '["a-1","a-2"]'
+    assert shown["Unlisted pods"] == '["cron-1","cron-2"]'
 
 
 @pytest.mark.parametrize("field", CRD["spec"]["versions"][0]["selectableFields"], ids=lambda field: field["jsonPath"])

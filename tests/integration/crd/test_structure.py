@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from enum import StrEnum
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,19 @@ import yaml
 
 from secure_redis.api import names
 from secure_redis.api.reasons import ConditionType, Reason
-from secure_redis.api.resource import Access, DeletionPolicy, DriftClass, Mode, Restart, WorkloadKind
+from secure_redis.api.resource import (
+    REFRESH_LIMIT,
+    Access,
+    DeletionPolicy,
+    DriftClass,
+    Mode,
+    OtherConsumers,
+    Restart,
+    Rotation,
+    WorkloadKind,
+)
 from secure_redis.api.resource_id import Service
-from secure_redis.api.status import MESSAGE_LIMIT
+from secure_redis.api.status import MESSAGE_LIMIT, RotationPhase, RotationStatus
 from secure_redis.domain.connection import STANDARD_KEYS
 from secure_redis.domain.drift import MOST_ENTRIES
 from secure_redis.domain.observation import Slot
@@ -68,10 +79,12 @@ def node(path: str) -> dict[str, Any]:
         (".spec.deletionPolicy", DeletionPolicy),
         (".spec.connection.deletionPolicy", DeletionPolicy),
         (".spec.authentication.keyVault.access", Access),
+        (".spec.authentication.rotation.otherConsumers", OtherConsumers),
         (".spec.drift.correct[]", DriftClass),
         (".spec.workloads[].kind", WorkloadKind),
         (".spec.workloads[].restart", Restart),
         (".status.drift[].class", DriftClass),
+        (".status.rotation.phase", RotationPhase),
         (".status.cache.ownership", Ownership),
     ],
 )
@@ -85,6 +98,9 @@ def test_words_are_those_of_the_code(path: str, words: type[StrEnum]) -> None:
         (".status.conditions[].type", ConditionType),
         (".status.conditions[].reason", Reason),
         (".status.workloads[].reason", Reason),
+        (".status.rotation.reason", Reason),
+        (".status.rotation.target", Slot),
+        (".status.rotation.slot", Slot),
         (".status.compliance.findings[].severity", Severity),
         (".status.cache.service", Service),
         (".status.credential.slot", Slot),
@@ -100,9 +116,13 @@ def test_the_longest_the_code_reports_fits() -> None:
     assert node(".status.conditions[].message")["maxLength"] >= MESSAGE_LIMIT
     assert node(".status.conditions")["maxItems"] >= len(ConditionType)
     assert node(".status.drift")["maxItems"] >= MOST_ENTRIES
+    assert node(".status.rotation.message")["maxLength"] >= MESSAGE_LIMIT
     assert node(".status.workloads")["maxItems"] >= MOST_STATUSES
     assert node(".status.workloads[].message")["maxLength"] >= WORKLOAD_MESSAGE_LIMIT
     assert node(".status.workloads[].stalePods.names")["maxItems"] >= LISTED_PODS
+    assert node(".status.rotation.holders.names")["maxItems"] >= LISTED_PODS
+    assert node(".status.lastHandled.rotate")["maxLength"] >= REFRESH_LIMIT
+    assert node(".status.rotation.request")["maxLength"] >= REFRESH_LIMIT
 
 
 def test_env_takes_the_keys_that_the_secret_has() -> None:
@@ -196,3 +216,16 @@ def test_every_message_is_reached_by_the_corpus() -> None:
         message for message in messages if any(line.removeprefix("# expected: ") in message for line in expected)
     }
     assert messages - reached == on_update
+
+
+def test_every_zone_and_every_field_of_the_code_can_be_written() -> None:
+    (rule,) = node(".spec.authentication.rotation.windows[].timeZone")["x-kubernetes-validations"]
+    pattern = re.compile(rule["rule"].removeprefix("self.matches('").removesuffix("')"))
+    zones = (resources.files("tzdata") / "zones").read_text(encoding="ascii").split()
+    assert [zone for zone in zones if not pattern.search(zone) or len(zone) > 64] == []
+    assert set(node(".status.rotation")["properties"]) == {
+        field.alias for field in RotationStatus.model_fields.values()
+    }
+    assert set(node(".spec.authentication.rotation")["properties"]) == {
+        field.alias for field in Rotation.model_fields.values()
+    }

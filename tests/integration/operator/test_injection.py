@@ -7,15 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.api import Api
-from sandbox.chart.install import install
-from sandbox.cli.supervisor import start_pods
-from sandbox.controlplane import ControlPlane
-from sandbox.names import HostsFile
 from sandbox.waiting import wait_for
 from sandbox.world import Team, World
 from secure_redis.api import names
-from tests.controlplane import install_crds
 from tests.integration.operator.conftest import INTERVALS
 from tests.integration.operator.support import Case, release
 from tests.integration.operator.workload_support import (
@@ -28,8 +22,8 @@ from tests.integration.operator.workload_support import (
     path,
     rotate,
     workload_writes,
+    world_with_pods,
 )
-from tests.kube import Kube
 
 CLIENT = "sandbox.test/redis-client:1"
 
@@ -37,24 +31,8 @@ CLIENT = "sandbox.test/redis-client:1"
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory, hosts: Path, domain: str) -> Iterator[World]:
     """A world of its own: other tests' charts give the operator no rights on workloads, and pods run here."""
-    with ControlPlane(tmp_path_factory.mktemp("plane")) as plane:
-        install_crds(Kube(plane.cluster.kubeconfig))
-        running = World(tmp_path_factory.mktemp("world"), plane.cluster, hosts=hosts, domain=f"pods.{domain}")
-        running.settings = {"intervals": INTERVALS, "workloads": {"enabled": True}}
-        running.start()
-        install(Api(plane.cluster), {"workloads": {"enabled": True}})
-        pods = start_pods(
-            tmp_path_factory.mktemp("pods"), plane.cluster, HostsFile(hosts).path, running.control.endpoints.ca_file
-        )
-        try:
-            running.start_operator()
-            yield running
-            if running.operator is not None:
-                running.operator.check()
-            pods.check()
-        finally:
-            running.stop()
-            pods.terminate()
+    with world_with_pods(tmp_path_factory, hosts, domain, INTERVALS) as running:
+        yield running
 
 
 @pytest.fixture

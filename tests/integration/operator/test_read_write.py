@@ -42,7 +42,7 @@ def test_an_adopted_caches_key(build: Case) -> None:
     build.exists(properties={"publicNetworkAccess": "Enabled"})
     network = {"publicAccess": "Enabled"}
     build.apply(**provision(build, network=network, authentication=read_write(build)))
-    message = build.until("CredentialsSynced", "False", "NotOwned")
+    message = build.until("CredentialsSynced", "False", "NotLeading")
     assert "adopt" in message
     assert vault_writes(build) == []
     build.annotate(adopt=build.cache)
@@ -53,8 +53,8 @@ def test_an_adopted_caches_key(build: Case) -> None:
 def test_read_write_needs_ownership(build: Case) -> None:
     build.exists()
     build.apply(key=False, authentication=read_write(build))
-    build.until("CredentialsSynced", "False", "NotOwned")
-    build.until("Ready", "False", "NotOwned")
+    build.until("CredentialsSynced", "False", "NotLeading")
+    build.until("Ready", "False", "NotLeading")
     build.poke()
     assert build.writes() == []
 

@@ -1,13 +1,25 @@
 """Workloads of a case's team, their pods and rollouts; and the words that tests use of them."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
-from sandbox.chart.install import OPERATOR
+import pytest
+
+from sandbox.api import Api
+from sandbox.chart.install import OPERATOR, install
 from sandbox.chart.render import RELEASE_NAMESPACE
+from sandbox.cli.supervisor import start_pods
 from sandbox.cluster import AuditEvent, Cluster
+from sandbox.controlplane import ControlPlane
+from sandbox.names import HostsFile
 from sandbox.waiting import wait_for
+from sandbox.world import World
 from secure_redis.api import names
+from tests.controlplane import install_crds
 from tests.integration.operator.support import Case
+from tests.kube import Kube
 
 Document = dict[str, Any]
 SECONDS = 60.0
@@ -15,6 +27,31 @@ USER = f"system:serviceaccount:{RELEASE_NAMESPACE}:{OPERATOR}"
 SLEEP = "sandbox.test/sleep:1"
 URL = {"env": [{"name": "REDIS_URL", "key": "uri"}]}
 STRATEGIC = "application/strategic-merge-patch+json"
+
+
+@contextmanager
+def world_with_pods(
+    tmp_path_factory: pytest.TempPathFactory, hosts: Path, domain: str, intervals: dict[str, float]
+) -> Iterator[World]:
+    """A world of its own with a node and a running operator, whose chart gives it rights on workloads."""
+    with ControlPlane(tmp_path_factory.mktemp("plane")) as plane:
+        install_crds(Kube(plane.cluster.kubeconfig))
+        running = World(tmp_path_factory.mktemp("world"), plane.cluster, hosts=hosts, domain=f"pods.{domain}")
+        running.settings = {"intervals": intervals, "workloads": {"enabled": True}}
+        running.start()
+        install(Api(plane.cluster), {"workloads": {"enabled": True}})
+        pods = start_pods(
+            tmp_path_factory.mktemp("pods"), plane.cluster, HostsFile(hosts).path, running.control.endpoints.ca_file
+        )
+        try:
+            running.start_operator()
+            yield running
+            if running.operator is not None:
+                running.operator.check()
+            pods.check()
+        finally:
+            running.stop()
+            pods.terminate()
 
 
 def path(kind: str, namespace: str, name: str = "") -> str:

@@ -313,7 +313,9 @@ async def test_a_container_that_vanished_is_not_made_a_ghost(
     pods["spec"]["containers"][0]["name"] = "renamed"
     kube.patch("Deployment", action.name, {"spec": {"template": pods}}, owner.key.namespace, "apps/v1")
     before = now(kube, made)
-    action = replace(action, resource_version=before["metadata"]["resourceVersion"])
+    meta = before["metadata"]
+    # The generation too: its controller may write the status meanwhile, which is no change.
+    action = replace(action, resource_version=meta["resourceVersion"], generation=meta["generation"])
     refused = await workloads.inject(owner, action)
     assert isinstance(refused, Unknown)
     assert refused.reason is Reason.TARGET_REFUSED

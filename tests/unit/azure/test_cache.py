@@ -6,7 +6,7 @@ from aiohttp import web
 
 from secure_redis.api.reasons import Reason
 from secure_redis.azure.failures import Missing, NotFound
-from secure_redis.domain.observation import CacheFacts, FirewallRuleFacts, ListedKeys, OperationFacts, Unknown
+from secure_redis.domain.observation import CacheFacts, FirewallRuleFacts, ListedKeys, OperationFacts, Slot, Unknown
 
 from .conftest import IDENTITY, NotLeading, World, as_json, cache_body, cache_id, path_of, says
 
@@ -329,3 +329,64 @@ async def test_compressed_answers_are_read_and_an_unchanged_page_is_not_parsed_t
     assert isinstance(third, tuple)
     assert second[0] is first[0]
     assert third[0].redis_version == "7"
+
+
+REGENERATE = f"{PATH}/regenerateKey"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        says({"primaryKey": KEY_ONE, "secondaryKey": KEY_TWO}),
+        says({}),
+        # Whatever the body holds: it is not read.
+        lambda _: _raw(b'{"primaryKey": "canary'),
+    ],
+)
+async def test_a_regenerated_key_is_not_read(world: World, answer: Any) -> None:
+    world.script.on("POST", REGENERATE, answer)
+    assert await world.caches.regenerate_key(IDENTITY, CACHE, Slot.SECONDARY) is None
+    [sent] = world.script.calls("POST", "regenerateKey")
+    assert as_json(sent.body) == {"keyType": "Secondary"}
+    assert sent.query == "api-version=2024-11-01"
+    assert await world.caches.operation(IDENTITY, CACHE) is None
+
+
+async def _raw(body: bytes) -> web.StreamResponse:
+    return web.Response(body=body, content_type="application/json")
+
+
+@pytest.mark.parametrize("header", ["Azure-AsyncOperation", "Location"])
+async def test_an_accepted_regeneration_can_be_followed(world: World, header: str) -> None:
+    where = f"{world.script.cloud.resource_manager}{OPERATION}?t=1"
+    world.script.on("POST", REGENERATE, says("", 202, {header: where}))
+    assert await world.caches.regenerate_key(IDENTITY, CACHE, Slot.PRIMARY) is None
+    world.script.on("GET", OPERATION, says({"status": "InProgress"}))
+    assert await world.caches.operation(IDENTITY, CACHE) == OperationFacts("InProgress")
+    world.script.on("GET", OPERATION, says({"primaryKey": KEY_ONE, "secondaryKey": KEY_TWO}))  # the result itself
+    facts = await world.caches.operation(IDENTITY, CACHE)
+    assert facts == OperationFacts("Succeeded")
+    assert "canary" not in repr(facts)
+
+
+async def test_who_does_not_lead_regenerates_nothing(world: World) -> None:
+    world.writes_allowed = False
+    with pytest.raises(NotLeading):
+        await world.caches.regenerate_key(IDENTITY, CACHE, Slot.PRIMARY)
+    assert world.script.calls("POST", "regenerateKey") == []
+
+
+@pytest.mark.parametrize(
+    ("links", "expected"),
+    [
+        (None, ()),
+        ([], ()),
+        ([{"id": "/a/linkedServers/b"}], ("/a/linkedServers/b",)),
+        ([{"id": "/a"}, {}], ("/a", "(not named)")),  # a link without an id is a link
+    ],
+)
+async def test_geo_replication_links(world: World, links: Any, expected: tuple[str, ...]) -> None:
+    world.script.on("GET", PATH, says(cache_body(linkedServers=links)))
+    facts = await world.caches.read(IDENTITY, CACHE)
+    assert isinstance(facts, CacheFacts)
+    assert facts.linked_servers == expected

@@ -307,3 +307,62 @@ async def test_a_write_is_not_repeated_when_the_connection_breaks(world: World) 
     assert isinstance(outcome, Unknown)
     assert outcome.reason is Reason.AZURE_UNREACHABLE
     assert len(world.script.calls("PUT")) == 1
+
+
+async def test_both_ways_of_checking_tell_when_a_version_was_made(world: World) -> None:
+    made = NOW - 9
+    listed(world, item(world, OLD, made))
+    readable(world, OLD)
+    by_list = await look(world)
+    world.script.on("GET", VERSIONS, deny(world, "ForbiddenByRbac"))
+    world.script.on("GET", SECRET, challenged(world.script, says({"value": "x", **item(world, OLD, made)})))
+    by_get = await look(world, identity=OTHER)
+    for facts in (by_list, by_get):
+        assert isinstance(facts, VaultSecretFacts)
+        assert facts.created == datetime.fromtimestamp(made, UTC)
+
+
+async def test_a_mark_sends_the_tags_and_nothing_else(world: World) -> None:
+    changed = says(item(world, OLD, NOW - 9))
+    world.script.on("PATCH", f"{SECRET}/{OLD}", challenged(world.script, changed))
+    tags = {"CredentialId": "Primary"}
+    assert await world.vaults.mark(IDENTITY, world.script.vault, NAME, OLD, tags) is None
+    sent = [seen for seen in world.script.calls("PATCH") if seen.authorized]
+    assert [(seen.path, as_json(seen.body)) for seen in sent] == [(f"{SECRET}/{OLD}", {"tags": tags})]
+    assert await world.vaults.mark(IDENTITY, world.script.vault, NAME, OLD, {}) is None
+    assert as_json(world.script.calls("PATCH")[-1].body) == {"tags": {}}
+
+
+async def test_a_mark_needs_a_version_a_host_and_the_lead(world: World) -> None:
+    with pytest.raises(ValueError, match="version"):
+        await world.vaults.mark(IDENTITY, world.script.vault, NAME, "", {})
+    foreign = await world.vaults.mark(IDENTITY, "https://shop.vault.evil.example", NAME, OLD, {})
+    assert isinstance(foreign, Unknown)
+    assert foreign.reason is Reason.VAULT_NOT_ALLOWED
+    world.writes_allowed = False
+    with pytest.raises(NotLeading):
+        await world.vaults.mark(IDENTITY, world.script.vault, NAME, OLD, {})
+    assert world.script.calls("PATCH") == []
+
+
+@pytest.mark.parametrize("identity", [IDENTITY, OTHER], ids=["own", "another's"])
+async def test_a_check_that_a_write_overtook_is_not_believed(world: World, identity: Identity) -> None:
+    begun, written = asyncio.Event(), asyncio.Event()
+
+    async def slow(request: Any) -> Any:
+        begun.set()
+        await written.wait()
+        return await says({"value": [item(world, OLD, NOW - 9)]})(request)
+
+    world.script.on("GET", VERSIONS, challenged(world.script, slow))
+    readable(world, OLD)
+    world.script.on("PATCH", f"{SECRET}/{OLD}", challenged(world.script, says(item(world, OLD, NOW - 9))))
+    checking = asyncio.create_task(look(world, identity=identity))
+    await begun.wait()
+    assert await world.vaults.mark(IDENTITY, world.script.vault, NAME, OLD, {"a": "1"}) is None
+    written.set()
+    await checking
+    listed(world, {**item(world, OLD, NOW - 9), "tags": {"a": "1"}})
+    facts = await look(world, identity=identity)
+    assert isinstance(facts, VaultSecretFacts)
+    assert facts.tags == {"a": "1"}

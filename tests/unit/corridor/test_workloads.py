@@ -47,7 +47,7 @@ DOWN = Unknown(Reason.AZURE_UNREACHABLE, "no answer")
 def world(*facts: WorkloadFacts, res: SecureRedisCache = RES, **changes: Any) -> Observation:
     """All is well, and the Secret is published."""
     well = seen()
-    return replace(well, secret=published(res, well), workloads=facts, **changes)
+    return replace(well, secret=published(res, well), workloads=facts, **{"budgets": (), **changes})
 
 
 def kinds(actions: tuple[Action, ...]) -> list[type[Action]]:
@@ -248,7 +248,7 @@ def test_consumers_move_before_the_former_secret_goes() -> None:
     spec = {**SPEC, "connection": {"secretName": "renamed"}}
     renamed = resource(spec, status=res.status.document())
     former = (before,)
-    obs = replace(seen(), workloads=(facts,), former_secrets=former)
+    obs = replace(seen(), workloads=(facts,), former_secrets=former, budgets=())
     assert kinds(planned(renamed, obs).actions) == [CreateSecret]
     told = reported(renamed, obs)
     assert told.status.binding is not None

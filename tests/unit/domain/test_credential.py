@@ -4,7 +4,6 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from secure_redis.api.names import OWNER_TAG
 from secure_redis.api.reasons import Reason
 from secure_redis.api.resource_id import CacheID
 from secure_redis.domain import credential
@@ -96,6 +95,5 @@ def test_the_other_refusals() -> None:
     assert credential.absent(VaultSecretAbsent("no secret")).reason is Reason.VAULT_SECRET_NOT_FOUND
     assert credential.absent(VaultSecretAbsent("deleted", deleted=True)).reason is Reason.VAULT_SECRET_DELETED
     assert credential.foreign(vault(), CacheID.parse(CACHE_ID)).reason is Reason.VAULT_SECRET_FOREIGN
-    assert OWNER_TAG in credential.not_ours_to_store(OWNER_TAG).message
     assert credential.keys_needed(Unknown(Reason.AZURE_DENIED, "no right")).reason is Reason.AZURE_DENIED
     assert credential.keys_needed(NOT_READ).reason is Reason.STORING_KEY

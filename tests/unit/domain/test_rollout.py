@@ -32,7 +32,7 @@ A, B, C = (workload(name) for name in "abc")
 def seen(*facts: WorkloadFacts, held: dict[str, Any] | None = None, **changes: Any) -> Observation:
     """What a look sees; `held`: pods by name of the Deployment."""
     listed = {("Deployment", name): found for name, found in (held or {}).items()}
-    return Observation(now=NOW, workloads=facts, pods=listed, **changes)
+    return Observation(now=NOW, workloads=facts, pods=listed, **{"budgets": (), **changes})
 
 
 def told(found: Rollout) -> dict[str, tuple[bool, str | None]]:
@@ -140,6 +140,37 @@ def test_first_injections_go_one_after_the_other() -> None:
     found = roll(res, seen(a, B, C, held={"a": pods(V1)}), V1)
     assert acts(found) == ["+b"]
     assert told(found)["a"] == (True, None)
+
+
+def ending(*found: PodFacts) -> tuple[PodFacts, ...]:
+    return tuple(replace(pod, deleting=True) for pod in found)
+
+
+def test_pods_that_only_end_hold_their_key_and_hold_up_no_wave() -> None:
+    res = consumer(ALL)
+    found = roll(res, seen(A, B), V1)
+    res, a = with_status(res, found), replace(done(A, found.actions[0]), rolled=True)
+    both = pods(V1) + ending(*pods(None, 2))
+    found = roll(res, seen(a, B, held={"a": both}), V1)
+    assert acts(found) == ["+b"]
+    (status,) = [one for one in found.statuses if one.name == "a"]
+    assert (status.reason, status.stale_pods) == (
+        "RollingOut",
+        StalePods(count=2, names=("pod-none-0", "pod-none-1")),
+    )
+    assert not found.moved
+    res = with_status(res, found)
+    assert pods_wanted(res, (a,), V1) == (("Deployment", "a"),), "they are looked for until they are gone"
+    assert roll(res, seen(a, held={"a": both}), V1).moved is False
+    assert acts(roll(res, seen(replace(a, rolled=False), B, held={"a": both}), V1)) == [], "its new pods are not there"
+    late = replace(seen(a, B, held={"a": both}), now=NOW + timedelta(minutes=31))
+    found = roll(res, late, V1)
+    assert (acts(found), told(found)["a"], found.moved) == (["+b"], (True, "RolloutDeadline"), False)
+
+
+def test_the_limit_of_a_wave_can_be_another_than_the_specs() -> None:
+    assert acts(roll(consumer(ALL), seen(A, B, C), V1, limit=1000)) == ["+a", "+b", "+c"]
+    assert acts(roll(consumer(ALL, maxConcurrentWorkloads=2), seen(A, B, C), V1, limit=1)) == ["+a"]
 
 
 def test_a_wave_is_as_wide_as_asked() -> None:

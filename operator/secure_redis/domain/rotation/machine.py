@@ -1,0 +1,350 @@
+"""The phases of a rotation. Pure; each step's proof of being done is read from the world, never remembered.
+
+    Waiting ─► Intended ─► Regenerating ─► RollingOut ─► (Retiring) ─► Completed
+
+A key is regenerated only while nothing that is known uses it. Its intent is recorded in the status first, then marked
+in Key Vault (see `mark`), so that after a crash it is known whether it was done. Whoever stores another key meanwhile
+ends the rotation (Superseded); whoever regenerates one is noticed, because each step compares the listed keys.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+from secure_redis.api.reasons import Reason
+from secure_redis.api.resource import SecureRedisCache
+from secure_redis.api.status import RotationPhase, RotationStatus
+from secure_redis.domain import rollout as rollouts
+from secure_redis.domain.actions import AzureAction, Failed, MarkKey, Outcome, RegenerateKey
+from secure_redis.domain.assess import Assessment
+from secure_redis.domain.credential import slot_of
+from secure_redis.domain.grants import Refusal, VaultTarget
+from secure_redis.domain.intent import Rotating, Settings, rfc3339, sooner
+from secure_redis.domain.normalise import is_busy
+from secure_redis.domain.observation import (
+    AuthenticationResult,
+    CacheFacts,
+    ListedKeys,
+    NotRead,
+    Observation,
+    Slot,
+    Unknown,
+    VaultSecretFacts,
+)
+from secure_redis.domain.publishing import published_version
+from secure_redis.domain.rotation.holders import Held, held, publishes
+from secure_redis.domain.rotation.mark import Mark, key_of, marked, occasion, other
+from secure_redis.domain.rotation.sight import under_way
+from secure_redis.domain.rotation.wish import Wish, barred, due, retires, wish, without_right
+from secure_redis.domain.storing import store
+
+ACCEPTANCE_SECONDS: Final = 5.0  # between looks whether the cache accepts the new key
+HOLDERS_SECONDS: Final = 15.0  # between looks at pods that somebody has to restart
+
+
+# --- one pass -------------------------------------------------------------------------------------------------------
+
+
+def rotate(
+    resource: SecureRedisCache,
+    seen: Observation,
+    means: Assessment,
+    settings: Settings,
+    rollout: rollouts.Rollout | None,
+) -> Rotating:
+    """Decide one pass. Nothing here holds up what else is published or rolled out."""
+    return _Pass(resource, seen, means, settings, rollout).decide()
+
+
+def after(before: RotationStatus | None, rotating: Rotating, outcomes: Iterable[Outcome]) -> RotationStatus | None:
+    """The status once it is known what came of the step: what failed is told, and the phase stays where it was."""
+    status = rotating.status
+    if status is None or rotating.action is None:
+        return status
+    mine = [outcome for outcome in outcomes if outcome.action is rotating.action]
+    failed = next((outcome for outcome in mine if isinstance(outcome, Failed)), None)
+    if failed is None and mine:
+        return status
+    phase = before.phase if before is not None and failed is not None and not failed.maybe_done else status.phase
+    if failed is None:  # something before it failed, and it was not tried
+        return before
+    return status.model_copy(update={"phase": phase, "reason": failed.reason, "message": failed.message})
+
+
+@dataclass(frozen=True, slots=True)
+class _Pass:
+    resource: SecureRedisCache
+    seen: Observation
+    means: Assessment
+    settings: Settings
+    rollout: rollouts.Rollout | None
+
+    def decide(self) -> Rotating:
+        state = under_way(self.resource)
+        if state is None:
+            return self._idle()
+        if not isinstance(self.seen.cache, CacheFacts) or not isinstance(self.seen.vault, VaultSecretFacts):
+            return self._same(state, Reason.PENDING, "waits until the cache and the vault can be read")
+        if state.phase == RotationPhase.ROLLING_OUT:
+            return self._rolling_out(state)
+        return self._with_keys(state, self.seen.cache, self.seen.vault)
+
+    # --- nothing is under way ---------------------------------------------------------------------------------------
+
+    def _idle(self) -> Rotating:
+        resource, seen = self.resource, self.seen
+        before = resource.status.rotation
+        wanted, when = wish(resource, seen), due(resource, seen)
+        if not isinstance(seen.cache, CacheFacts) or not isinstance(seen.vault, VaultSecretFacts):
+            if resource.spec.authentication is not None:
+                return Rotating(before, self._answered())
+            when = None
+        if wanted is None:
+            return self._at_rest(before, when)
+        state = (before or RotationStatus(phase=RotationPhase.WAITING)).model_copy(
+            update={
+                "phase": RotationPhase.WAITING,
+                "request": wanted.request,
+                "target": None,
+                "started_at": None,
+                "recorded_at": None,
+                "holders": None,
+                "due_at": rfc3339(when) if when is not None else None,
+            }
+        )
+        refusal = barred(resource, seen, self.settings, wanted)
+        if refusal is not None:
+            return self._same(state, refusal.reason, refusal.message, self._until(refusal))
+        keys, vault = seen.keys, seen.vault
+        if isinstance(keys, Unknown):
+            return self._same(state, keys.reason, f"the cache's keys cannot be listed: {keys.message}")
+        if not seen.cache_fresh or not isinstance(keys, ListedKeys) or not isinstance(vault, VaultSecretFacts):
+            told = before is not None and before.phase == RotationPhase.WAITING and before.request == wanted.request
+            state = state.model_copy(update={"holders": before.holders}) if told and before is not None else state
+            if told:
+                return replace(self._same(state, None, None, 0.0), look_closer=True)
+            return replace(self._same(state, Reason.ROTATING, "about to begin", 0.0), look_closer=True)
+        current = slot_of(vault.value, keys) if vault.value is not None else None
+        if current is None:
+            why = self.means.credential.refused
+            if why is not None:
+                return self._same(state, why.reason, why.message)
+            return self._same(state, Reason.KEY_MISMATCH, "what Key Vault holds is no key of the cache")
+        waits = None if wanted.forced else held(self.resource, self.seen, self.means, self.rollout)
+        if waits is not None:
+            return self._blocked(state, waits)
+        at = rfc3339(seen.now)
+        state = state.model_copy(
+            update={
+                "phase": RotationPhase.INTENDED,
+                "target": str(other(current)),
+                "started_at": at,
+                "recorded_at": at,
+            }
+        )
+        return self._same(state, Reason.ROTATING, f"the {other(current)} key is regenerated next", 0.0)
+
+    def _at_rest(self, before: RotationStatus | None, when: datetime | None) -> Rotating:
+        soon = (when - self.seen.now).total_seconds() if when is not None else None
+        ended = before is not None and before.phase in {RotationPhase.COMPLETED, RotationPhase.SUPERSEDED}
+        if before is not None and (ended or before.completed_at is not None):
+            phase = before.phase if ended else RotationPhase.COMPLETED
+            reason = Reason.ROTATION_SUPERSEDED if phase == RotationPhase.SUPERSEDED else Reason.ROTATED
+            kept = RotationStatus(
+                phase=phase,
+                target=before.target if ended else before.slot,
+                request=before.request if ended else None,
+                started_at=before.started_at,
+                completed_at=before.completed_at,
+                slot=before.slot,
+                reason=reason,
+                message=before.message if ended else None,
+            )
+        elif when is not None:
+            kept = RotationStatus(phase=RotationPhase.SCHEDULED, reason=Reason.ROTATION_SCHEDULED)
+        else:
+            return Rotating(None, self._answered())
+        kept = kept.model_copy(update={"due_at": rfc3339(when) if when is not None else None})
+        return Rotating(kept, self._answered(), next_look=self._within(soon))
+
+    # --- a regeneration ---------------------------------------------------------------------------------------------
+
+    def _with_keys(self, state: RotationStatus, cache: CacheFacts, vault: VaultSecretFacts) -> Rotating:
+        keys = self.seen.keys
+        if isinstance(keys, Unknown):
+            return self._same(state, keys.reason, f"the cache's keys cannot be listed: {keys.message}")
+        if not isinstance(keys, ListedKeys) or not self.seen.cache_fresh:
+            return replace(self._same(state, None, None, 0.0), look_closer=True)
+        target = Slot(state.target or "")
+        current = slot_of(vault.value, keys) if vault.value is not None else None
+        if state.phase == RotationPhase.RETIRING:
+            if current is target:
+                return self._retiring(state, cache, vault, keys, other(target))
+            return self._overtaken(state, current)
+        if current is target:
+            return self._same(
+                state.model_copy(update={"phase": RotationPhase.ROLLING_OUT}),
+                Reason.ROLLING_OUT,
+                f"the new {target} key is in Key Vault and is published next",
+                0.0,
+            )
+        return self._regenerating(state, cache, vault, keys, target)
+
+    def _regenerating(
+        self, state: RotationStatus, cache: CacheFacts, vault: VaultSecretFacts, keys: ListedKeys, target: Slot
+    ) -> Rotating:
+        new, mark = key_of(keys, target), Mark.on(vault.tags, occasion(state.recorded_at or "", target))
+        if mark is None or mark.fits(new):
+            return self._regenerate(state, cache, vault, keys, target, mark)
+        tried = self.seen.regenerated
+        if isinstance(tried, NotRead):
+            return replace(self._same(state, Reason.REGENERATING, "the new key is tried", 0.0), look_closer=True)
+        if tried is AuthenticationResult.REFUSED:
+            text = f"the {target} key was regenerated, and the cache does not accept it yet"
+            return self._same(state, Reason.KEY_NOT_ACCEPTED, text, ACCEPTANCE_SECONDS)
+        # Accepted; or there is no way to the cache, and that Azure lists it is all there is to know.
+        action = store(self.resource, self._vault(), target, new, vault, self.seen.now)
+        return self._doing(state, action, Reason.STORING_KEY, f"the new {target} key is being stored in Key Vault")
+
+    def _retiring(
+        self, state: RotationStatus, cache: CacheFacts, vault: VaultSecretFacts, keys: ListedKeys, old: Slot
+    ) -> Rotating:
+        mark = Mark.on(vault.tags, occasion(state.recorded_at or "", old))
+        if mark is None or mark.fits(key_of(keys, old)):
+            return self._regenerate(state, cache, vault, keys, old, mark)
+        return self._completed(state, f"every known pod holds the {state.target} key; the {old} key was regenerated")
+
+    def _regenerate(
+        self,
+        state: RotationStatus,
+        cache: CacheFacts,
+        vault: VaultSecretFacts,
+        keys: ListedKeys,
+        slot: Slot,
+        mark: Mark | None,
+    ) -> Rotating:
+        """Mark the key, then regenerate it; each only while nobody is known to hold it."""
+        wanted, seen, key = Wish(state.request), self.seen, key_of(keys, slot)
+        refusal = without_right(self.resource, seen, self.settings, wanted)
+        if refusal is not None:
+            return self._same(state, refusal.reason, refusal.message)
+        waits = None if wanted.forced else held(self.resource, self.seen, self.means, self.rollout)
+        if waits is not None:
+            return self._blocked(state, waits)
+        if publishes(self.seen, key):
+            return self._same(
+                state, Reason.HOLDERS_BEHIND, f"the Secret holds the {slot} key, so it is not regenerated"
+            )
+        if mark is None:
+            tags = marked(vault.tags, occasion(state.recorded_at or "", slot), key)
+            vault_at = self._vault()
+            action = MarkKey(vault_at.uri, vault_at.secret_name, vault.version, tags)
+            return self._doing(state, action, Reason.ROTATING, f"the {slot} key is marked in Key Vault")
+        if is_busy(cache.provisioning_state) or (seen.operation is not None and seen.operation.status == "InProgress"):
+            text = f"Azure is busy with the cache ({cache.provisioning_state})"
+            return self._same(state, Reason.REGENERATING, text, self.settings.operation_poll)
+        if seen.attempted is not None:
+            left = self.settings.regeneration_settle - (seen.now - seen.attempted).total_seconds()
+            if left > 0:
+                text = (
+                    f"the {slot} key may have been asked to be regenerated; it is looked at again before it is repeated"
+                )
+                return self._same(state, Reason.REGENERATING, text, left)
+        if state.phase == RotationPhase.INTENDED:
+            state = state.model_copy(update={"phase": RotationPhase.REGENERATING})
+        return self._doing(state, RegenerateKey(slot), Reason.REGENERATING, f"the {slot} key is being regenerated")
+
+    # --- the rollout ------------------------------------------------------------------------------------------------
+
+    def _rolling_out(self, state: RotationStatus) -> Rotating:
+        target, proven = Slot(state.target or ""), self.means.credential.proven
+        if proven is None:
+            refused = self.means.credential.refused
+            why = refused.reason if refused is not None else Reason.PENDING
+            text = refused.message if refused is not None else "the key in Key Vault is not proven yet"
+            return self._same(state, why, text)
+        if proven.slot is not target:
+            return self._overtaken(state, proven.slot)
+        wanted = Wish(state.request)
+        waits = None if wanted.forced else held(self.resource, self.seen, self.means, self.rollout)
+        if waits is not None:
+            return self._blocked(state, waits)
+        if published_version(self.resource, self.seen, self.means) is None:
+            return self._same(state, Reason.ROLLING_OUT, "the new key is being published", 0.0)
+        if not retires(self.resource, wanted):
+            return self._completed(
+                state,
+                f"every known pod holds the {target} key; the {other(target)} key lives on for consumers outside",
+            )
+        state = state.model_copy(
+            update={"phase": RotationPhase.RETIRING, "recorded_at": rfc3339(self.seen.now), "holders": None}
+        )
+        text = f"every known pod holds the {target} key; the {other(target)} key is regenerated next"
+        return self._same(state, Reason.ROTATING, text, 0.0)
+
+    # --- small things -----------------------------------------------------------------------------------------------
+
+    def _vault(self) -> VaultTarget:
+        settings = self.resource.spec.authentication
+        if settings is None:  # `under_way` and `barred` let nothing through without it
+            raise ValueError("a rotation without spec.authentication")
+        return VaultTarget(settings.key_vault.uri, settings.key_vault.secret_name)
+
+    def _overtaken(self, state: RotationStatus, current: Slot | None) -> Rotating:
+        if current is None:
+            # Somebody regenerated the key that is current: the live one is stored anew (see assess), then it goes on.
+            text = f"the {state.target} key was regenerated by somebody else; the live one is stored and rolled out"
+            return self._same(state, Reason.KEY_MISMATCH, text, 0.0 if self.means.credential.store else None)
+        text = f"somebody else stored the {current} key while the {state.target} key was rolled out; theirs is followed"
+        ended = state.model_copy(
+            update={"phase": RotationPhase.SUPERSEDED, "recorded_at": None, "holders": None, "slot": None}
+        )
+        return replace(self._same(ended, Reason.ROTATION_SUPERSEDED, text), handled=self._answering(state))
+
+    def _completed(self, state: RotationStatus, text: str) -> Rotating:
+        done = state.model_copy(
+            update={
+                "phase": RotationPhase.COMPLETED,
+                "completed_at": rfc3339(self.seen.now),
+                "slot": state.target,
+                "recorded_at": None,
+                "holders": None,
+                "due_at": None,
+            }
+        )
+        return replace(self._same(done, Reason.ROTATED, text, 0.0), handled=self._answering(state))
+
+    def _blocked(self, state: RotationStatus, waits: Held) -> Rotating:
+        state = state.model_copy(update={"holders": rollouts.holders_listed(waits.pods)})
+        look = self.rollout.next_look if self.rollout is not None else None
+        if isinstance(self.seen.holders, NotRead) and (self.rollout is None or self.rollout.moved):
+            look = 0.0  # the listed ones have moved: now the others are read
+        return self._same(state, waits.why.reason, waits.why.message, sooner(look, HOLDERS_SECONDS))
+
+    def _doing(self, state: RotationStatus, action: AzureAction, reason: Reason, text: str) -> Rotating:
+        return replace(self._same(state.model_copy(update={"holders": None}), reason, text, 0.0), action=action)
+
+    def _same(
+        self, state: RotationStatus, reason: Reason | None, message: str | None, next_look: float | None = None
+    ) -> Rotating:
+        if reason is not None:
+            state = state.model_copy(update={"reason": str(reason), "message": message})
+        return Rotating(state, self._answered(), next_look=next_look)
+
+    def _answered(self) -> str | None:
+        """A value that is there at the first look counts as answered."""
+        before = self.resource.status.last_handled
+        return self.resource.rotate if before is None else before.rotate
+
+    def _answering(self, state: RotationStatus) -> str | None:
+        return state.request if state.request is not None else self._answered()
+
+    def _until(self, refusal: Refusal) -> float | None:
+        """When what makes it wait may be over; nobody tells us of a window or of an overlap's end."""
+        return None if refusal.reason is not Reason.OUTSIDE_WINDOW else self._within(60.0)
+
+    def _within(self, seconds: float | None) -> float | None:
+        if seconds is None or seconds >= self.resource.spec.drift.interval_seconds:
+            return None
+        return max(seconds, 0.0)

@@ -1,0 +1,32 @@
+"""What passes remember in this process, and how old what they read may be."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from secure_redis.domain.observation import FirewallRuleFacts, Identity, OperationFacts, Proven
+
+
+@dataclass(frozen=True, slots=True)
+class Ages:
+    """How old an answer may be, in seconds. The cache's and the vault's follow the resource's own interval."""
+
+    of_interval: float = 0.9
+    children: float = 900.0
+    proof: float = 3600.0
+    proof_in_rotation: float = 30.0  # somebody may regenerate a key in the portal meanwhile
+
+
+@dataclass(slots=True)
+class Memory:
+    """What one resource's passes remember in this process. Lost at a restart, which is always safe."""
+
+    proofs: dict[tuple[Identity, str, str, str], tuple[Proven, float]] = field(default_factory=dict)
+    firewall: tuple[Identity, tuple[FirewallRuleFacts, ...], float] | None = None
+    failed: tuple[int, OperationFacts] | None = None  # generation whose write Azure accepted and then failed
+    refresh: bool = False  # a refresh was asked for, and not everything could be read since
+    direct: bool = False  # something was written: read past the inventory until Azure is at rest
+    # The generation for which every consenting workload was looked through for injections that nobody remembers.
+    searched: int | None = None
+    # The regeneration this process recorded the intent of, and when it was last asked of Azure with no clear answer.
+    regeneration: tuple[str, datetime | None] | None = None
+    told_at: datetime | None = None  # when the status was last written

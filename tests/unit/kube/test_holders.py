@@ -1,0 +1,154 @@
+"""Every way in which a pod can take something from a Secret, and what a budget's document says."""
+
+from typing import Any
+
+import pytest
+
+from secure_redis.domain.observation import BudgetFacts, WorkloadFacts
+from secure_redis.kube import holders, workload_facts
+
+Document = dict[str, Any]
+REF = {"valueFrom": {"secretKeyRef": {"name": "orders", "key": "uri"}}}
+ENV: Document = {"name": "c", "env": [{"name": "PLAIN", "value": "orders"}, {"name": "URI", **REF}]}
+ENV_FROM: Document = {"name": "c", "envFrom": [{"configMapRef": {"name": "x"}}, {"secretRef": {"name": "orders"}}]}
+VOLUME: Document = {"name": "v", "secret": {"secretName": "orders"}}
+PROJECTED: Document = {
+    "name": "v",
+    "projected": {"sources": [{"serviceAccountToken": {"path": "t"}}, {"secret": {"name": "orders"}}]},
+}
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        *({kind: [{"name": "other"}, one]} for kind in ("containers", "initContainers") for one in (ENV, ENV_FROM)),
+        {"containers": [{"name": "a"}], "ephemeralContainers": [ENV]},
+        {"containers": [{"name": "a"}], "ephemeralContainers": [ENV_FROM]},
+        {"containers": [{"name": "a"}], "volumes": [{"name": "t", "emptyDir": {}}, VOLUME]},
+        {"containers": [{"name": "a"}], "volumes": [PROJECTED]},
+    ],
+)
+def test_a_pod_that_uses_the_secret_is_found(spec: Document) -> None:
+    assert holders.uses({"metadata": {"name": "p"}, "spec": spec}, "orders")
+    assert not holders.uses({"metadata": {"name": "p"}, "spec": spec}, "order")
+    assert not holders.uses({"metadata": {"name": "p"}, "spec": spec}, "x")
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {},
+        {"containers": [{"name": "orders", "env": [{"name": "URI", "value": "orders"}]}]},
+        {"containers": [{"name": "a"}], "imagePullSecrets": [{"name": "orders"}]},
+        {"containers": [{"name": "a"}], "volumes": [{"name": "orders", "configMap": {"name": "orders"}}]},
+        {"containers": [{"name": "a", "envFrom": [{"configMapRef": {"name": "orders"}}]}]},
+    ],
+)
+def test_what_only_looks_like_it_is_not(spec: Document) -> None:
+    assert not holders.uses({"metadata": {"name": "p"}, "spec": spec}, "orders")
+
+
+def pod(kind: str, owner: str, uid: str = "u", **labels: str) -> Document:
+    owners = [{"kind": kind, "name": owner, "uid": uid, "controller": True}]
+    meta = {"name": f"{owner}-x", "ownerReferences": owners, "labels": labels}
+    return {"metadata": meta, "spec": {"containers": [ENV]}, "status": {}}
+
+
+@pytest.mark.parametrize(
+    ("body", "place"),
+    [
+        (pod("ReplicaSet", "web-7f9c", **{"pod-template-hash": "7f9c"}), ("Deployment", "web")),
+        (pod("ReplicaSet", "web-7f9c", **{"pod-template-hash": "other"}), None),
+        (pod("ReplicaSet", "bare"), None),
+        (pod("StatefulSet", "db"), ("StatefulSet", "db")),
+        (pod("DaemonSet", "agent"), ("DaemonSet", "agent")),
+        (pod("Job", "nightly-29391840"), ("CronJob", "nightly")),
+        (pod("Job", "migrate-once"), None),
+        (pod("Rollout", "web"), None),
+        ({"metadata": {"name": "bare"}}, None),
+    ],
+)
+def test_whose_pod_it_is_tells_its_controller(body: Document, place: tuple[str, str] | None) -> None:
+    assert workload_facts.workload_of(body) == place
+    if place is not None:
+        assert workload_facts.is_pod_of(body, WorkloadFacts(*place, uid="u", resource_version="1"))
+        by_name = place[0] in ("Deployment", "CronJob")  # what stands between is named, and has a uid of its own
+        assert workload_facts.is_pod_of(body, WorkloadFacts(*place, uid="v", resource_version="1")) is by_name
+        assert not workload_facts.is_pod_of(body, WorkloadFacts(place[0], "x", uid="u", resource_version="1"))
+
+
+@pytest.mark.parametrize(
+    ("selector", "labels", "expected"),
+    [
+        ({"matchLabels": {"app": "web", "tier": "shop"}}, {"app": "web", "tier": "shop", "x": "y"}, True),
+        ({"matchLabels": {"app": "web", "tier": "shop"}}, {"app": "web"}, False),
+        ({"matchLabels": {"app": "web"}}, {"app": "other"}, False),
+        ({"matchExpressions": [{"key": "a", "operator": "In", "values": ["1", "2"]}]}, {"a": "2"}, True),
+        ({"matchExpressions": [{"key": "a", "operator": "In", "values": ["1", "2"]}]}, {"a": "3"}, False),
+        ({"matchExpressions": [{"key": "a", "operator": "NotIn", "values": ["1", "2"]}]}, {}, True),
+        ({"matchExpressions": [{"key": "a", "operator": "NotIn", "values": ["1", "2"]}]}, {"a": "1"}, False),
+        ({"matchExpressions": [{"key": "a", "operator": "Exists"}]}, {"a": ""}, True),
+        ({"matchExpressions": [{"key": "a", "operator": "Exists"}]}, {}, False),
+        ({"matchExpressions": [{"key": "a", "operator": "DoesNotExist"}]}, {}, True),
+        ({"matchExpressions": [{"key": "a", "operator": "DoesNotExist"}]}, {"a": ""}, False),
+        (
+            {
+                "matchLabels": {"app": "web"},
+                "matchExpressions": [
+                    {"key": "a", "operator": "In", "values": ["1", "2"]},
+                    {"key": "b", "operator": "DoesNotExist"},
+                ],
+            },
+            {"app": "web", "a": "1"},
+            True,
+        ),
+        ({}, {"a": "b"}, True),
+    ],
+)
+def test_a_selector_means_the_same_as_text(selector: Document, labels: dict[str, str], expected: bool) -> None:
+    assert workload_facts.selects(workload_facts.selector_text(selector), labels) is expected
+
+
+def test_what_an_earlier_object_of_that_name_left_behind_is_a_holder_of_its_own() -> None:
+    body = pod("ReplicaSet", "web-7f9c", **{"pod-template-hash": "7f9c", "app": "web"})
+    web = WorkloadFacts("Deployment", "web", "u", "1", pod_selector="app=web")
+    assert holders.unlisted([body], "orders", [web], "orders") == []
+    renamed = WorkloadFacts("Deployment", "web", "u", "1", pod_selector="app=web2")
+    assert [one.name for one in holders.unlisted([body], "orders", [renamed], "orders")] == ["web-7f9c-x"]
+    assert holders.unlisted([body], "sessions", [renamed], "orders") == []
+
+
+WEB = WorkloadFacts("Deployment", "web", "u", "1", template_labels={"app": "web", "tier": "shop"})
+JOB = WorkloadFacts("CronJob", "nightly", "u", "1")
+
+
+def document(selector: Document | None, *, generation: int = 1, seen: int = 1, **status: int) -> Document:
+    spec: Document = {"maxUnavailable": 0, **({} if selector is None else {"selector": selector})}
+    return {
+        "metadata": {"name": "keep", "generation": generation},
+        "spec": spec,
+        "status": {"observedGeneration": seen, **status},
+    }
+
+
+@pytest.mark.parametrize(
+    ("selector", "covered"),
+    [
+        ({"matchLabels": {"app": "web"}}, {("Deployment", "web")}),
+        ({"matchLabels": {"app": "web", "tier": "else"}}, set()),
+        ({"matchExpressions": [{"key": "tier", "operator": "In", "values": ["shop"]}]}, {("Deployment", "web")}),
+        ({"matchExpressions": [{"key": "tier", "operator": "DoesNotExist"}]}, {("CronJob", "nightly")}),
+        ({}, {("Deployment", "web"), ("CronJob", "nightly")}),
+        (None, set()),
+    ],
+)
+def test_a_budget_covers_what_it_selects(selector: Document | None, covered: set[tuple[str, str]]) -> None:
+    found = holders.budget(document(selector, disruptionsAllowed=1, expectedPods=3), (WEB, JOB))
+    assert found == BudgetFacts("keep", 1, 3, frozenset(covered))
+
+
+def test_a_budget_that_its_controller_has_not_looked_at_allows_nothing() -> None:
+    body = document({}, generation=2, disruptionsAllowed=3, expectedPods=3)
+    assert holders.budget(body, (WEB,)) == BudgetFacts("keep", 0, 3, frozenset({("Deployment", "web")}))
+    new = {"metadata": {"name": "keep", "generation": 1}, "spec": {"selector": {}}}
+    assert holders.budget(new, (WEB,)) == BudgetFacts("keep", 0, 1, frozenset({("Deployment", "web")}))

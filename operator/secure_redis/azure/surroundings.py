@@ -19,6 +19,7 @@ from secure_redis.domain.observation import Identity, Unknown
 from secure_redis.domain.surroundings_facts import (
     AccessAssignmentFacts,
     AccessPolicyFacts,
+    DiagnosticSettingFacts,
     LockFacts,
     PatchWindow,
     RoleAssignmentFacts,
@@ -29,10 +30,12 @@ T = TypeVar("T")
 Item = Mapping[str, Any]
 
 LOCKS_API_VERSION: Final = "2020-05-01"
+DIAGNOSTICS_API_VERSION: Final = "2021-05-01-preview"  # the newest there is of this type
 ROLES_API_VERSION: Final = "2022-04-01"
 READ_SCHEDULE: Final = "Microsoft.Cache/redis/patchSchedules/read"
 READ_POLICIES: Final = "Microsoft.Cache/redis/accessPolicies/read"
 READ_ASSIGNMENTS: Final = "Microsoft.Cache/redis/accessPolicyAssignments/read"
+READ_DIAGNOSTICS: Final = "Microsoft.Insights/diagnosticSettings/read"
 READ_LOCKS: Final = "Microsoft.Authorization/locks/read"
 READ_ROLES: Final = "Microsoft.Authorization/roleAssignments/read"
 
@@ -82,6 +85,12 @@ class Surroundings:
             return locks
         # The list also shows what lies below, such as the lock of a private endpoint connection.
         return tuple(lock for lock in locks if within(lock.scope, cache.text))
+
+    async def diagnostics(self, identity: Identity, cache: CacheID) -> tuple[DiagnosticSettingFacts, ...] | Unknown:
+        """The diagnostic settings; empty where the cache's logs go nowhere."""
+        path = f"{cache.text}/providers/Microsoft.Insights/diagnosticSettings"
+        found = await self._reader.walk(identity, path, DIAGNOSTICS_API_VERSION)
+        return unread(found, READ_DIAGNOSTICS) if isinstance(found, Failure) else _convert(found, _diagnostic)
 
     async def role_assignments(
         self, identity: Identity, target: CacheID | StorageAccountID, principal: str | None = None
@@ -183,6 +192,23 @@ def _lock(item: Item) -> LockFacts:
     if level is None or scope == identifier:
         raise Malformed("a lock without a level or a place")
     return LockFacts(_named(item), level, scope)
+
+
+_DESTINATIONS: Final = ("workspaceId", "storageAccountId", "eventHubAuthorizationRuleId", "marketplacePartnerId")
+
+
+def _diagnostic(item: Item) -> DiagnosticSettingFacts:
+    properties = mapping(item.get("properties"))
+
+    def enabled(kind: str) -> tuple[str, ...]:
+        listed = properties.get(kind)
+        switches = [mapping(one) for one in listed] if isinstance(listed, list) else []
+        named = [text(one.get("category")) or text(one.get("categoryGroup")) for one in switches if one.get("enabled")]
+        return tuple(name for name in named if name is not None)
+
+    named = [text(properties.get(destination)) for destination in _DESTINATIONS]
+    destinations = tuple(one for one in named if one is not None)
+    return DiagnosticSettingFacts(_named(item), enabled("logs"), enabled("metrics"), destinations)
 
 
 def _role_assignment(item: Item) -> RoleAssignmentFacts:

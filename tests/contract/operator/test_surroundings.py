@@ -19,6 +19,7 @@ from secure_redis.api.storage_id import StorageAccountID
 from secure_redis.azure.reader import Reader
 from secure_redis.azure.surroundings import (
     READ_ASSIGNMENTS,
+    READ_DIAGNOSTICS,
     READ_LOCKS,
     READ_POLICIES,
     READ_ROLES,
@@ -31,6 +32,7 @@ from secure_redis.domain.surroundings_facts import (
     WRITE_BLOBS,
     AccessAssignmentFacts,
     AccessPolicyFacts,
+    DiagnosticSettingFacts,
     LockFacts,
     PatchWindow,
     RoleAssignmentFacts,
@@ -74,9 +76,35 @@ async def test_nothing_may_be_read_without_its_own_right(room: Room) -> None:
     lacking(await room.around.patch_schedule(identity, cache), READ_SCHEDULE)
     lacking(await room.around.access_policies(identity, cache), READ_POLICIES)
     lacking(await room.around.access_assignments(identity, cache), READ_ASSIGNMENTS)
+    lacking(await room.around.diagnostics(identity, cache), READ_DIAGNOSTICS)
     lacking(await room.around.locks(identity, cache), READ_LOCKS)
     lacking(await room.around.role_assignments(identity, cache), READ_ROLES)
     lacking(await room.around.role_assignments(identity, room.account, room.principal), READ_ROLES)
+
+
+async def test_where_the_logs_go(room: Room) -> None:
+    room.site.allow(READ_DIAGNOSTICS)
+    assert await room.around.diagnostics(room.site.identity, room.site.cache) == ()
+    workspace = "/subscriptions/x/resourceGroups/y/providers/Microsoft.OperationalInsights/workspaces/z"
+    room.control.diagnostics(
+        room.site.name,
+        {
+            "all": {
+                "workspaceId": workspace,
+                "storageAccountId": None,
+                "logs": [
+                    {"categoryGroup": "allLogs", "enabled": True},
+                    {"category": "ConnectedClientList", "enabled": False},
+                ],
+                "metrics": [{"category": "AllMetrics", "enabled": True}],
+            },
+            "nothing": {"logs": None},
+        },
+    )
+    assert await room.around.diagnostics(room.site.identity, room.site.cache) == (
+        DiagnosticSettingFacts("all", ("allLogs",), ("AllMetrics",), (workspace,)),
+        DiagnosticSettingFacts("nothing"),
+    )
 
 
 async def test_the_patch_schedule(room: Room) -> None:

@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final, TypeVar
 
@@ -11,7 +12,7 @@ from secure_redis.api.resource_id import CacheID, within
 from secure_redis.api.storage_id import StorageAccountID
 from secure_redis.azure.cache import API_VERSION
 from secure_redis.azure.convert import Malformed
-from secure_redis.azure.failures import Failure, Missing, NotFound
+from secure_redis.azure.failures import Denied, Failure, Missing, NotFound, Transient
 from secure_redis.azure.reader import Reader, unread
 from secure_redis.azure.shelf import Shelf
 from secure_redis.azure.storage_convert import mapping, number, text
@@ -120,17 +121,18 @@ class Surroundings:
         if isinstance(listed, Unknown):
             return listed
         here = [one for one in listed if within(one.scope, target.text) or _above_subscriptions(one.scope)]
-        held = {role: await self._permissions(identity, target, role) for role in {one.role_id for one in here}}
-        return tuple(
-            RoleAssignmentFacts(
-                one.scope, one.role_id, one.principal_id, one.principal_type, held[one.role_id], one.conditional
-            )
-            for one in here
-        )
+        held: dict[str, tuple[RolePermissions, ...]] = {}
+        for role in sorted({one.role_id for one in here}):
+            permissions = await self._permissions(identity, target, role)
+            if isinstance(permissions, Denied | Transient):
+                break  # the others would be refused too
+            if isinstance(permissions, tuple):
+                held[role] = permissions
+        return tuple(replace(one, permissions=held.get(one.role_id)) for one in here)
 
     async def _permissions(
         self, identity: Identity, target: CacheID | StorageAccountID, role: str
-    ) -> tuple[RolePermissions, ...] | None:
+    ) -> tuple[RolePermissions, ...] | Failure | None:
         # Asked for at the target: whoever may read the assignments there needs no right on the whole subscription.
         key = (identity, target.subscription.lower(), role)
         known = self._roles.peek(key)
@@ -139,7 +141,7 @@ class Surroundings:
         path = f"{target.text}/providers/Microsoft.Authorization/roleDefinitions/{role}"
         answer = await self._reader.get(identity, path, ROLES_API_VERSION)
         if isinstance(answer, Failure):
-            return None
+            return answer
         listed = mapping(answer.get("properties")).get("permissions")
         if not isinstance(listed, list):
             return None

@@ -220,6 +220,10 @@ async def test_a_role_that_cannot_be_looked_into_and_one_with_a_condition(room: 
     (closed,) = await room.roles()
     assert (closed.permissions, closed.conditional) == (None, False)
     assert any_permits([closed], WRITE_BLOBS, data=True) is None
+    room.control.seed(seeds.RoleAssignment(object_id=room.principal, scope=room.account.text, actions=("*/read",)))
+    before = room.site.requests("roleDefinitions")
+    assert [one.permissions for one in await room.roles()] == [None, None]
+    assert room.site.requests("roleDefinitions") == before + 1  # refused once is refused for all
     room.site.allow(ROLE_DEFINITIONS, scope=room.account.text)
     assert any_permits(await room.roles(), WRITE_BLOBS, data=True) is True
     room.control.unassign(room.principal)

@@ -70,6 +70,7 @@ class _Look:
         self._seconds = deadline / MOST_CONNECTIONS  # so that one that hangs leaves the others their time
         self._where = f"{host}:{port}"
         self._let_in = False  # a ServerHello came back: the network and the server take this client
+        self._address = ""  # where the connections go
         late = Unknown(Reason.NO_ROUTE, f"the probe of {host} was not over in time; is there a route to it?")
         self._addresses: tuple[ResolvedAddress, ...] | Unknown = late
         self._reached: str | Unknown = late
@@ -110,9 +111,10 @@ class _Look:
             self._plaintext = self._addresses
             self._unreached(self._addresses)
             return
-        if await self._shake([one.address for one in self._addresses[:_ADDRESSES_TRIED]]):
+        addresses = [one.address for one in self._addresses[:_ADDRESSES_TRIED]]
+        if await self._shake(addresses):
             await self._offer_each()
-        await self._ask_in_clear()
+        await self._ask_in_clear([self._reached] if isinstance(self._reached, str) else addresses)
 
     # --- the handshake of today's clients ---------------------------------------------------------------------------
 
@@ -163,17 +165,17 @@ class _Look:
             except OSError:
                 pass
             else:
-                self._reached = address
+                self._reached = self._address = address
                 return outcome
         return problem
 
     async def _look_again(self) -> None:
         """Look at the certificate that could not be trusted."""
         self._no_session(
-            Unknown(Reason.UNKNOWN, f"{self._where} took no second connection, in which to look at its certificate")
+            Unknown(Reason.UNKNOWN, f"the certificate of {self._where} could not be looked at a second time")
         )
         try:
-            outcome = await handshake(self._at, self._port, trust.observing(), self._host, self._seconds)
+            outcome = await handshake(self._address, self._port, trust.observing(), self._host, self._seconds)
         except OSError:
             return
         if isinstance(outcome, Session):
@@ -236,14 +238,14 @@ class _Look:
         cut: dict[Version, Answer] = {}
         for version in (TLS_1_0, TLS_1_1):
             answer = await self._offer(version)
-            self._offers[version] = self._judged(version, answer)
             if answer.said is Said.CUT:
                 cut[version] = answer
+                self._offers[version] = self._unsure(version, answer)
+            else:
+                self._offers[version] = self._judged(version, answer)
         if self._offers[TLS_1_2] is Offer.ACCEPTED and not cut:
             return
         # Last, because it shows too whether the server still lets us in: if it does not, a cut means nothing.
-        for version in cut:
-            self._offers[version] = self._unsure(version, cut[version])
         last = await self._offer(TLS_1_2)
         self._let_in &= last.said in (Said.HELLO, Said.ALERT)
         for version, answer in cut.items():
@@ -253,7 +255,7 @@ class _Look:
 
     async def _offer(self, version: Version) -> Answer:
         try:
-            answer = await offer(self._at, self._port, version, _server_name(self._host), self._seconds)
+            answer = await offer(self._address, self._port, version, _server_name(self._host), self._seconds)
         except OSError:
             answer = SILENT
         self._let_in |= answer.said is Said.HELLO
@@ -280,26 +282,31 @@ class _Look:
 
     # --- the non-TLS port -------------------------------------------------------------------------------------------
 
-    async def _ask_in_clear(self) -> None:
+    async def _ask_in_clear(self, addresses: list[str]) -> None:
         where = f"the non-TLS port {self._plaintext_port} of {self._host}"
-        try:
-            words = await ping(self._at, self._plaintext_port, self._seconds)
-        except ConnectionRefusedError:
-            self._plaintext = self._if_let_in(PlaintextPort.CLOSED, where)
-        except TimeoutError:
-            self._plaintext = self._if_let_in(PlaintextPort.NOT_ANSWERING, where)
-        except OSError:
-            self._plaintext = Unknown(Reason.NO_ROUTE, f"no connection to {where}; is there a route to it?")
-        else:
-            match words:
-                case Words.REDIS:
-                    self._plaintext = PlaintextPort.OPEN
-                case Words.CUT:
-                    self._plaintext = self._if_let_in(PlaintextPort.NOT_ANSWERING, where)
-                case Words.SILENT:
-                    self._plaintext = Unknown(Reason.UNKNOWN, f"{where} takes connections and says nothing")
-                case Words.OTHER:
-                    self._plaintext = Unknown(Reason.UNKNOWN, f"{where} takes connections and does not speak Redis")
+        for address in addresses:
+            try:
+                words = await ping(address, self._plaintext_port, self._seconds)
+            except ConnectionRefusedError:
+                self._plaintext = self._if_let_in(PlaintextPort.CLOSED, where)
+            except TimeoutError:
+                self._plaintext = self._if_let_in(PlaintextPort.NOT_ANSWERING, where)
+            except OSError:
+                self._plaintext = Unknown(Reason.NO_ROUTE, f"no connection to {where}; is there a route to it?")
+            else:
+                self._plaintext = self._heard(words, where)
+                return
+
+    def _heard(self, words: Words, where: str) -> PlaintextPort | Unknown:
+        match words:
+            case Words.REDIS:
+                return PlaintextPort.OPEN
+            case Words.CUT:
+                return self._if_let_in(PlaintextPort.NOT_ANSWERING, where)
+            case Words.SILENT:
+                return Unknown(Reason.UNKNOWN, f"{where} takes connections and says nothing")
+            case Words.OTHER:
+                return Unknown(Reason.UNKNOWN, f"{where} takes connections and does not speak Redis")
 
     def _if_let_in(self, state: PlaintextPort, where: str) -> PlaintextPort | Unknown:
         if self._let_in:
@@ -308,13 +315,6 @@ class _Look:
             Reason.NO_ROUTE,
             f"{where} does not answer, nor was the TLS port seen to work from here; is there a route to it?",
         )
-
-    @property
-    def _at(self) -> str:
-        """The address that was reached, else the first."""
-        if isinstance(self._reached, str):
-            return self._reached
-        return self._host if isinstance(self._addresses, Unknown) else self._addresses[0].address
 
 
 def _too_new(answer: Answer) -> bool:

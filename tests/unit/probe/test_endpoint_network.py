@@ -1,0 +1,189 @@
+"""The probe of the non-TLS port, and what names and addresses do to it."""
+
+import asyncio
+import contextlib
+import socket
+from pathlib import Path
+
+import pytest
+
+from secure_redis.api.reasons import Reason
+from secure_redis.domain.endpoint import AddressScope, Offer, PlaintextPort, ResolvedAddress
+from secure_redis.domain.observation import Unknown
+from secure_redis.probe.endpoint import probe
+from tests.unit.probe.net import CHECKS, NOW, TLS_CHECKS, Net, Talk, cut, read, says, unknown
+
+# --- the non-TLS port ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"+PONG\r\n",
+        b"-NOAUTH Authentication required.\r\n",
+        b"-ERR max number of clients reached\r\n",
+        b"-DENIED Redis is running in protected mode\r\n",
+        b"-LOADING Redis is loading the dataset in memory\r\n",
+    ],
+)
+async def test_redis_in_clear_is_open(net: Net, answer: bytes) -> None:
+    facts = await net.probe(await net.serve(net.tls()), await net.listen(says(answer)))
+    assert facts.plaintext is PlaintextPort.OPEN
+
+
+async def test_redis_in_clear_is_open_even_if_the_tls_port_is_not_there(net: Net, unused_tcp_port: int) -> None:
+    facts = await net.probe(unused_tcp_port, await net.listen(says(b"+PONG\r\n")))
+    assert facts.plaintext is PlaintextPort.OPEN
+    assert not facts.reachable
+    assert any("refuses connections" in message for message in unknown(facts, *TLS_CHECKS))
+
+
+@pytest.mark.parametrize(
+    ("talk", "word"),
+    [
+        (read, "says nothing"),
+        (says(b"HTTP/1.1 400 canary\r\n\r\n"), "does not speak Redis"),
+        (says(b"+"), "does not speak Redis"),
+        (says(b"-err canary\r\n"), "does not speak Redis"),
+        (says(bytes(100000)), "does not speak Redis"),
+    ],
+)
+async def test_anything_else_in_clear_is_unknown(net: Net, talk: Talk, word: str) -> None:
+    facts = await net.probe(await net.serve(net.tls()), await net.listen(talk), deadline=3)
+    assert isinstance(facts.plaintext, Unknown)
+    assert word in facts.plaintext.message
+    assert "canary" not in repr(facts)
+
+
+async def test_a_cut_in_clear_is_not_answering(net: Net) -> None:
+    facts = await net.probe(await net.serve(net.tls()), await net.listen(cut))
+    assert facts.plaintext is PlaintextPort.NOT_ANSWERING
+
+
+async def test_a_port_that_drops_packets_is_not_answering(net: Net) -> None:
+    """A full backlog drops the SYN, as a firewall does."""
+    with socket.socket() as full, contextlib.ExitStack() as stack:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        for _ in range(8):
+            client = stack.enter_context(socket.socket())
+            client.setblocking(False)
+            client.connect_ex(full.getsockname())
+        await asyncio.sleep(0.05)
+        facts = await net.probe(await net.serve(net.tls()), full.getsockname()[1], deadline=3)
+        assert facts.plaintext is PlaintextPort.NOT_ANSWERING
+        # The other way round it is no route: Unknown, never a pass.
+        facts = await net.probe(full.getsockname()[1], full.getsockname()[1], deadline=1.2)
+        assert not facts.reachable
+        unknown(facts, *CHECKS)
+
+
+# --- names and addresses ---------------------------------------------------------------------------------------------
+
+
+async def test_a_name_that_does_not_resolve(net: Net) -> None:
+    facts = await net.probe(6380, 6379, host="orders.invalid")
+    assert isinstance(facts.addresses, Unknown)
+    assert facts.addresses.reason is Reason.NO_ROUTE
+    assert unknown(facts, "reached", *CHECKS) == {facts.addresses.message}
+
+
+@pytest.mark.parametrize("host", ["", "a..b", "b\u00fccher.example", "x" * 64 + ".example", "a\r\nb", "*.example"])
+async def test_what_is_no_name_is_unknown(net: Net, host: str) -> None:
+    unknown(await net.probe(6380, 6379, host=host), "addresses", "reached", *CHECKS)
+
+
+async def test_an_ipv6_address(net: Net, unused_tcp_port: int) -> None:
+    facts = await net.probe(await net.serve(net.tls("::1"), "::1"), unused_tcp_port, host="::1")
+    assert facts.addresses == (ResolvedAddress("::1", AddressScope.LOOPBACK),)
+    assert facts.verified
+    assert facts.tls_1_0 is Offer.REFUSED
+    assert facts.plaintext is PlaintextPort.CLOSED
+
+
+async def test_a_ca_file_that_is_not_there(net: Net, unused_tcp_port: int, tmp_path: Path) -> None:
+    port = await net.serve(net.tls())
+    facts = await probe(
+        "localhost",
+        port,
+        plaintext_port=unused_tcp_port,
+        ca_file=str(tmp_path / "none.pem"),
+        deadline=6,
+        now=lambda: NOW,
+    )
+    assert isinstance(facts.chain, Unknown)
+    assert facts.chain.reason is Reason.INTERNAL_ERROR
+    assert not facts.verified
+    assert facts.tls_1_0 is Offer.REFUSED  # all else is told
+
+
+# --- the resolver: the loop's, replaced for answers that no resolver here gives --------------------------------------
+
+
+def resolves(monkeypatch: pytest.MonkeyPatch, *addresses: str, error: Exception | None = None) -> None:
+    async def answer(*_: object, **__: object) -> list[object]:
+        if error is not None:
+            raise error
+        if not addresses:
+            await asyncio.Event().wait()
+        kinds = (socket.AF_INET6 if ":" in address else socket.AF_INET for address in addresses)
+        return [(kind, socket.SOCK_STREAM, 6, "", (address, 0)) for kind, address in zip(kinds, addresses, strict=True)]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", answer)
+
+
+async def test_the_next_address_is_tried_and_kept(
+    net: Net, unused_tcp_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = await net.serve(net.tls("orders.example"))
+    resolves(monkeypatch, "127.255.255.254", "127.0.0.1", "127.255.255.253")
+    facts = await net.probe(port, unused_tcp_port, host="orders.example")
+    assert not isinstance(facts.addresses, Unknown)
+    assert [one.address for one in facts.addresses] == ["127.255.255.254", "127.0.0.1", "127.255.255.253"]
+    assert facts.reached == "127.0.0.1"
+    assert facts.verified
+    assert facts.tls_1_1 is Offer.REFUSED
+
+
+async def test_all_addresses_are_told_and_few_are_tried(net: Net, monkeypatch: pytest.MonkeyPatch) -> None:
+    port = await net.serve(net.tls("orders.example"))
+    resolves(monkeypatch, *(f"127.255.255.{number}" for number in range(1, 5)), "10.1.2.3", "127.0.0.1")
+    facts = await net.probe(port, port, host="orders.example")
+    assert not isinstance(facts.addresses, Unknown)
+    assert len(facts.addresses) == 6
+    assert facts.addresses[4] == ResolvedAddress("10.1.2.3", AddressScope.PRIVATE)
+    assert not facts.reachable
+    assert net.taken == 0
+
+
+async def test_one_answer_repeated_is_one_address(net: Net, monkeypatch: pytest.MonkeyPatch) -> None:
+    resolves(monkeypatch, *["127.255.255.254"] * 1000)
+    facts = await net.probe(1, 1, host="orders.example")
+    assert facts.addresses == (ResolvedAddress("127.255.255.254", AddressScope.LOOPBACK),)
+
+
+async def test_a_flood_of_addresses_is_bounded(net: Net, monkeypatch: pytest.MonkeyPatch) -> None:
+    resolves(monkeypatch, *(f"127.250.{number // 250}.{number % 250}" for number in range(5000)))
+    facts = await net.probe(1, 1, host="orders.example")
+    assert not isinstance(facts.addresses, Unknown)
+    assert len(facts.addresses) == 64
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        socket.gaierror(socket.EAI_AGAIN, "canary"),
+        socket.gaierror(socket.EAI_NONAME, "canary"),
+        UnicodeError("canary"),
+        OSError(24, "canary"),
+        None,  # no answer at all
+    ],
+)
+async def test_a_resolver_that_fails(net: Net, monkeypatch: pytest.MonkeyPatch, error: Exception | None) -> None:
+    resolves(monkeypatch, error=error)
+    facts = await net.probe(1, 1, host="orders.example", deadline=0.6)
+    unknown(facts, "addresses", "reached", *CHECKS)
+    assert isinstance(facts.addresses, Unknown)
+    assert facts.addresses.reason is Reason.NO_ROUTE
+    assert "resolve" in facts.addresses.message
+    assert "canary" not in repr(facts)

@@ -86,6 +86,7 @@ class CertificateFacts:
 class EndpointFacts:
     """One look at an endpoint, taken at `at`.
 
+    `addresses`: all that DNS gave, sorted, so that a resolver that takes turns does not look like a change.
     `reached`: the address that took the connection on the TLS port; all further connections went there.
     `name`: whether the certificate is for the host, whoever issued it. Only `chain` and `name` together make it so
     that the server is who it says.

@@ -14,9 +14,8 @@ from secure_redis.domain.observation import Unknown
 
 _NAMES_KEPT: Final = 20
 _ISSUER_KEPT: Final = 64  # characters; RFC 5280's bound of a common name
-_NAME: Final = re.compile(
-    r"(\*\.)?[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*"
-)
+_LABEL: Final = r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_NAME: Final = re.compile(rf"(\*\.)?{_LABEL}(\.{_LABEL})*")
 _LONGEST_NAME: Final = 253
 
 

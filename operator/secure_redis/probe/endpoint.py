@@ -64,7 +64,7 @@ class _Look:
     def __init__(self, host: str, port: int, plaintext_port: int, ca_file: str | None, deadline: float) -> None:
         self._host = host
         self._port = port
-        self._plaintext_port = plaintext_port
+        self._clear = plaintext_port  # the non-TLS port
         self._ca_file = ca_file
         self._deadline = deadline
         self._seconds = deadline / MOST_CONNECTIONS  # so that one that hangs leaves the others their time
@@ -86,9 +86,9 @@ class _Look:
         return EndpointFacts(
             host=self._host,
             port=self._port,
-            plaintext_port=self._plaintext_port,
+            plaintext_port=self._clear,
             at=at,
-            addresses=self._addresses,
+            addresses=self._addresses if isinstance(self._addresses, Unknown) else _in_order(self._addresses),
             reached=self._reached,
             chain=self._chain,
             name=self._name,
@@ -102,8 +102,10 @@ class _Look:
         )
 
     async def take(self) -> None:
-        if not certificates.is_host(self._host):
-            self._addresses = self._plaintext = Unknown(Reason.UNKNOWN, "the host name that Azure reports is none")
+        if not certificates.is_host(self._host) or not all(0 < port < 65536 for port in (self._port, self._clear)):
+            self._addresses = self._plaintext = Unknown(
+                Reason.UNKNOWN, "the host name or a port that Azure reports cannot be one"
+            )
             self._unreached(self._addresses)
             return
         self._addresses = await resolve(self._host, self._deadline / 3)
@@ -239,8 +241,7 @@ class _Look:
         for version in (TLS_1_0, TLS_1_1):
             answer = await self._offer(version)
             if answer.said is Said.CUT:
-                cut[version] = answer
-                self._offers[version] = self._unsure(version, answer)
+                cut[version] = answer  # judged below
             else:
                 self._offers[version] = self._judged(version, answer)
         if self._offers[TLS_1_2] is Offer.ACCEPTED and not cut:
@@ -272,9 +273,6 @@ class _Look:
             return Offer.REFUSED
         if answer.said is Said.CUT and self._let_in:
             return Offer.REFUSED
-        return self._unsure(version, answer)
-
-    def _unsure(self, version: Version, answer: Answer) -> Unknown:
         return Unknown(
             Reason.NO_ROUTE if answer.said in (Said.CUT, Said.SILENT) else Reason.UNKNOWN,
             f"whether {self._where} refuses {_words(version)} could not be told: it said {answer.said.value}",
@@ -283,10 +281,10 @@ class _Look:
     # --- the non-TLS port -------------------------------------------------------------------------------------------
 
     async def _ask_in_clear(self, addresses: list[str]) -> None:
-        where = f"the non-TLS port {self._plaintext_port} of {self._host}"
+        where = f"the non-TLS port {self._clear} of {self._host}"
         for address in addresses:
             try:
-                words = await ping(address, self._plaintext_port, self._seconds)
+                words = await ping(address, self._clear, self._seconds)
             except ConnectionRefusedError:
                 self._plaintext = self._if_let_in(PlaintextPort.CLOSED, where)
             except TimeoutError:
@@ -315,6 +313,11 @@ class _Look:
             Reason.NO_ROUTE,
             f"{where} does not answer, nor was the TLS port seen to work from here; is there a route to it?",
         )
+
+
+def _in_order(addresses: tuple[ResolvedAddress, ...]) -> tuple[ResolvedAddress, ...]:
+    """Sort: a resolver that takes turns must not look like a change."""
+    return tuple(sorted(addresses, key=lambda one: (":" in one.address, ipaddress.ip_address(one.address).packed)))
 
 
 def _too_new(answer: Answer) -> bool:

@@ -5,9 +5,10 @@ import contextlib
 import socket
 import ssl
 import struct
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime
 
+import pytest
 import trustme
 
 from secure_redis.domain.endpoint import EndpointFacts
@@ -153,3 +154,37 @@ def unknown(facts: EndpointFacts, *checks: str) -> set[str]:
     found = {check: getattr(facts, check) for check in checks}
     assert {check for check, value in found.items() if not isinstance(value, Unknown)} == set()
     return {value.message for value in found.values()}
+
+
+@contextlib.contextmanager
+def dropping(*addresses: str) -> Iterator[int]:
+    """Give a port that drops packets on these addresses: its backlog is full, so that a SYN is dropped."""
+    with contextlib.ExitStack() as stack:
+        port = 0
+        for address in addresses:
+            full = stack.enter_context(socket.socket())
+            full.bind((address, port))
+            port = int(full.getsockname()[1])
+            full.listen(0)
+            for _ in range(8):
+                client = stack.enter_context(socket.socket())
+                client.setblocking(False)
+                client.connect_ex(full.getsockname())
+        yield port
+
+
+def resolves(
+    monkeypatch: pytest.MonkeyPatch, *addresses: str, error: Exception | None = None, seconds: float = 0
+) -> None:
+    """Replace the loop's resolver, for answers that none here gives. Without address and error it never answers."""
+
+    async def answer(*_: object, **__: object) -> list[object]:
+        await asyncio.sleep(seconds)
+        if error is not None:
+            raise error
+        if not addresses:
+            await asyncio.Event().wait()
+        kinds = (socket.AF_INET6 if ":" in address else socket.AF_INET for address in addresses)
+        return [(kind, socket.SOCK_STREAM, 6, "", (address, 0)) for kind, address in zip(kinds, addresses, strict=True)]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", answer)

@@ -132,7 +132,7 @@ def test_hosts(host: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["", ".", "a..b", "*.example", "a b", "a/b", "a\n", "b\u00fccher.example", "x" * 254, "-a"]
+    "host", ["", ".", "a..b", "*.example", "a b", "a/b", "a\n", "b\u00fccher.example", "x" * 254, "x" * 64, "-a"]
 )
 def test_what_is_no_host(host: str) -> None:
     assert not is_host(host)

@@ -1,7 +1,6 @@
 """The probe of the non-TLS port, and what names and addresses do to it."""
 
 import asyncio
-import contextlib
 import socket
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from secure_redis.api.reasons import Reason
 from secure_redis.domain.endpoint import AddressScope, Offer, PlaintextPort, ResolvedAddress
 from secure_redis.domain.observation import Unknown
 from secure_redis.probe.endpoint import probe
-from tests.unit.probe.net import CHECKS, NOW, TLS_CHECKS, Net, Talk, cut, read, says, unknown
+from tests.unit.probe.net import CHECKS, NOW, TLS_CHECKS, Net, Talk, cut, dropping, read, resolves, says, unknown
 
 # --- the non-TLS port ------------------------------------------------------------------------------------------------
 
@@ -61,21 +60,26 @@ async def test_a_cut_in_clear_is_not_answering(net: Net) -> None:
 
 
 async def test_a_port_that_drops_packets_is_not_answering(net: Net) -> None:
-    """A full backlog drops the SYN, as a firewall does."""
-    with socket.socket() as full, contextlib.ExitStack() as stack:
-        full.bind(("127.0.0.1", 0))
-        full.listen(0)
-        for _ in range(8):
-            client = stack.enter_context(socket.socket())
-            client.setblocking(False)
-            client.connect_ex(full.getsockname())
-        await asyncio.sleep(0.05)
-        facts = await net.probe(await net.serve(net.tls()), full.getsockname()[1], deadline=3)
+    with dropping("127.0.0.1") as dropped:
+        facts = await net.probe(await net.serve(net.tls()), dropped, deadline=3)
         assert facts.plaintext is PlaintextPort.NOT_ANSWERING
         # The other way round it is no route: Unknown, never a pass.
-        facts = await net.probe(full.getsockname()[1], full.getsockname()[1], deadline=1.2)
+        facts = await net.probe(dropped, dropped, deadline=1.2)
         assert not facts.reachable
         unknown(facts, *CHECKS)
+
+
+async def test_the_whole_is_over_in_time(net: Net, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three addresses that drop packets, on both ports, would take as long as the whole may; the resolver is slow too."""
+    addresses = ("127.0.0.1", "127.0.0.2", "127.0.0.3")
+    with dropping(*addresses) as dropped:
+        resolves(monkeypatch, *addresses, seconds=0.2)
+        began = asyncio.get_running_loop().time()
+        facts = await net.probe(dropped, dropped, host="orders.example", deadline=1)
+        assert asyncio.get_running_loop().time() - began < 1 + 0.5
+    assert isinstance(facts.plaintext, Unknown)
+    assert "not over in time" in facts.plaintext.message
+    unknown(facts, *CHECKS)
 
 
 # --- names and addresses ---------------------------------------------------------------------------------------------
@@ -91,6 +95,11 @@ async def test_a_name_that_does_not_resolve(net: Net) -> None:
 @pytest.mark.parametrize("host", ["", "a..b", "b\u00fccher.example", "x" * 64 + ".example", "a\r\nb", "*.example"])
 async def test_what_is_no_name_is_unknown(net: Net, host: str) -> None:
     unknown(await net.probe(6380, 6379, host=host), "addresses", "reached", *CHECKS)
+
+
+@pytest.mark.parametrize("ports", [(0, 6379), (70000, 6379), (6380, -1), (6380, 1 << 40)])
+async def test_what_is_no_port_is_unknown(net: Net, ports: tuple[int, int]) -> None:
+    unknown(await net.probe(*ports), "addresses", "reached", *CHECKS)
 
 
 async def test_an_ipv6_address(net: Net, unused_tcp_port: int) -> None:
@@ -120,18 +129,6 @@ async def test_a_ca_file_that_is_not_there(net: Net, unused_tcp_port: int, tmp_p
 # --- the resolver: the loop's, replaced for answers that no resolver here gives --------------------------------------
 
 
-def resolves(monkeypatch: pytest.MonkeyPatch, *addresses: str, error: Exception | None = None) -> None:
-    async def answer(*_: object, **__: object) -> list[object]:
-        if error is not None:
-            raise error
-        if not addresses:
-            await asyncio.Event().wait()
-        kinds = (socket.AF_INET6 if ":" in address else socket.AF_INET for address in addresses)
-        return [(kind, socket.SOCK_STREAM, 6, "", (address, 0)) for kind, address in zip(kinds, addresses, strict=True)]
-
-    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", answer)
-
-
 async def test_the_next_address_is_tried_and_kept(
     net: Net, unused_tcp_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -139,7 +136,7 @@ async def test_the_next_address_is_tried_and_kept(
     resolves(monkeypatch, "127.255.255.254", "127.0.0.1", "127.255.255.253")
     facts = await net.probe(port, unused_tcp_port, host="orders.example")
     assert not isinstance(facts.addresses, Unknown)
-    assert [one.address for one in facts.addresses] == ["127.255.255.254", "127.0.0.1", "127.255.255.253"]
+    assert [one.address for one in facts.addresses] == ["127.0.0.1", "127.255.255.253", "127.255.255.254"]
     assert facts.reached == "127.0.0.1"
     assert facts.verified
     assert facts.tls_1_1 is Offer.REFUSED
@@ -151,7 +148,7 @@ async def test_all_addresses_are_told_and_few_are_tried(net: Net, monkeypatch: p
     facts = await net.probe(port, port, host="orders.example")
     assert not isinstance(facts.addresses, Unknown)
     assert len(facts.addresses) == 6
-    assert facts.addresses[4] == ResolvedAddress("10.1.2.3", AddressScope.PRIVATE)
+    assert facts.addresses[0] == ResolvedAddress("10.1.2.3", AddressScope.PRIVATE)
     assert not facts.reachable
     assert net.taken == 0
 

@@ -135,9 +135,7 @@ async def _connected(address: str, port: int, seconds: float) -> AsyncIterator[S
     try:
         yield reader, writer
     finally:
-        if writer.transport.get_write_buffer_size():
-            writer.transport.abort()  # a peer that reads nothing must not hold the socket
-        writer.close()
+        writer.transport.abort()  # not close: a peer that reads nothing must not hold the socket
         with contextlib.suppress(OSError):
             await writer.wait_closed()
 
@@ -161,10 +159,10 @@ async def _shake(streams: Streams, context: ssl.SSLContext, name: str, head: byt
         data = await reader.read(_CHUNK)
         if not data:
             raise EOFError
+        head += data[: ANSWER_BYTES - len(head)]
         received += len(data)
         if received > _LARGEST_HANDSHAKE:
             raise ssl.SSLError("the handshake is larger than any")
-        head += data[: ANSWER_BYTES - len(head)]
         incoming.write(data)
     version, cipher, certificate = tls.version(), tls.cipher(), tls.getpeercert(binary_form=True)
     with contextlib.suppress(ssl.SSLError):

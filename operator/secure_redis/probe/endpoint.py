@@ -282,18 +282,18 @@ class _Look:
 
     async def _ask_in_clear(self, addresses: list[str]) -> None:
         where = f"the non-TLS port {self._clear} of {self._host}"
+        state = self._plaintext
         for address in addresses:
             try:
-                words = await ping(address, self._clear, self._seconds)
+                state = self._heard(await ping(address, self._clear, self._seconds), where)
+                break
             except ConnectionRefusedError:
-                self._plaintext = self._if_let_in(PlaintextPort.CLOSED, where)
+                state = self._if_let_in(PlaintextPort.CLOSED, where)
             except TimeoutError:
-                self._plaintext = self._if_let_in(PlaintextPort.NOT_ANSWERING, where)
+                state = self._if_let_in(PlaintextPort.NOT_ANSWERING, where)
             except OSError:
-                self._plaintext = Unknown(Reason.NO_ROUTE, f"no connection to {where}; is there a route to it?")
-            else:
-                self._plaintext = self._heard(words, where)
-                return
+                state = Unknown(Reason.NO_ROUTE, f"no connection to {where}; is there a route to it?")
+        self._plaintext = state
 
     def _heard(self, words: Words, where: str) -> PlaintextPort | Unknown:
         match words:

@@ -32,6 +32,7 @@ class Net:
         self.ca_file = ca_file
         self.taken = 0
         self.open = 0
+        self.alerts: list[str] = []  # what ended handshakes, in OpenSSL's words
         self.changed = asyncio.Condition()
         self._servers: list[asyncio.Server] = []
 
@@ -65,7 +66,8 @@ class Net:
                     side.do_handshake()
                 except ssl.SSLWantReadError:
                     pass
-                except ssl.SSLError:
+                except ssl.SSLError as error:
+                    self.alerts.append(error.reason or "")
                     writer.write(outgoing.read())
                     return
                 writer.write(outgoing.read())

@@ -66,6 +66,7 @@ async def test_the_chain_fails_alone(net: Net, unused_tcp_port: int) -> None:
     assert not isinstance(facts.certificate, Unknown)
     assert facts.tls_1_3 is Offer.ACCEPTED
     assert net.taken <= MOST_CONNECTIONS
+    assert "TLSV1_ALERT_UNKNOWN_CA" in net.alerts  # the server is told why we left
 
 
 async def test_the_name_fails_alone(net: Net, unused_tcp_port: int) -> None:

@@ -38,6 +38,25 @@ WORKLOADS: Final = frozenset(
         Reason.KEY_NOT_PUBLISHED,
     }
 )
+# Which link between a cache's persisted data and the key that encrypts it is broken or missing.
+PERSISTENCE: Final = frozenset(
+    {
+        Reason.PERSISTENCE_OFF,
+        Reason.PERSISTENCE_NOT_OFFERED,
+        Reason.STORAGE_OTHER_ACCOUNT,
+        Reason.STORAGE_UNREAD,
+        Reason.STORAGE_NOT_FOUND,
+        Reason.STORAGE_NOT_ENCRYPTED,
+        Reason.STORAGE_KEY_UNWANTED,
+        Reason.ENCRYPTION_KEY_UNUSABLE,
+        Reason.INFRASTRUCTURE_ENCRYPTION_MISSING,
+        Reason.STORAGE_TRANSPORT_WEAK,
+        Reason.STORAGE_OPEN,
+        Reason.STORAGE_ROLE_MISSING,
+        Reason.STORAGE_SECRET_MISSING,
+        Reason.STORAGE_SECRET_REFUSED,
+    }
+)
 # Why Azure could not be asked, or did not answer: carried by every condition that rests on the cache.
 _UNREAD: Final = frozenset(
     {
@@ -196,6 +215,26 @@ CONDITIONS: Final[Mapping[ConditionType, ConditionText]] = {
             Reason.DELETION_UNKNOWN,
         },
     ),
+    ConditionType.PERSISTENCE_ENCRYPTED: ConditionText(
+        "Is what the cache persists encrypted as wanted, all the way to the key?",
+        "Every link was seen: the account that holds the data, whose key encrypts it and that the key can be used, "
+        "infrastructure encryption where it is required, HTTPS with TLS 1.2 or newer, no public blobs and, with "
+        "managed identity, no open network.",
+        "A link is broken, or what was asked for is not persisted; the message names the first such link and a remedy.",
+        "The cache, the account or its key could not be read; the message names the permission that is missing.",
+        _UNREAD
+        | _ABSENT
+        | _WRITE_REFUSED
+        | PERSISTENCE
+        | {
+            Reason.PERSISTENCE_ENCRYPTED,
+            Reason.VAULT_NOT_FOUND,
+            Reason.VAULT_NOT_ALLOWED,
+            Reason.VAULT_OTHER_TENANT,
+            Reason.DELETION_UNKNOWN,
+        },
+        "Nothing is persisted and nothing was asked for.",
+    ),
     ConditionType.CREDENTIALS_SYNCED: ConditionText(
         "Does the Secret hold the key that Key Vault holds, and was that key proven to be live?",
         "The Secret is published with a proven key.",
@@ -228,6 +267,11 @@ CONDITIONS: Final[Mapping[ConditionType, ConditionText]] = {
             Reason.WOULD_DISCONNECT,
             Reason.NOT_GRANTED,
             Reason.PROVISIONING_FAILED,
+            Reason.STORAGE_ROLE_MISSING,
+            Reason.STORAGE_SECRET_MISSING,
+            Reason.STORAGE_SECRET_REFUSED,
+            Reason.STORAGE_NOT_FOUND,
+            Reason.STORAGE_UNREAD,
         },
     ),
     ConditionType.WORKLOADS_CURRENT: ConditionText(

@@ -19,7 +19,8 @@ ABANDON: Final = f"{GROUP}/abandon"
 ADOPT: Final = f"{GROUP}/adopt"
 ROTATE: Final = f"{GROUP}/rotate"
 APPROVE_ROTATION: Final = f"{GROUP}/approve-rotation"
-REQUESTS: Final = (REFRESH, PAUSED, CONFIRM_DELETE, ABANDON, ADOPT, ROTATE, APPROVE_ROTATION)
+CONFIRM_STORAGE_ROLE: Final = f"{GROUP}/confirm-storage-role"
+REQUESTS: Final = (REFRESH, PAUSED, CONFIRM_DELETE, ABANDON, ADOPT, ROTATE, APPROVE_ROTATION, CONFIRM_STORAGE_ROLE)
 # Beginnings of a value of ROTATE that ask for more than the next rotation.
 EMERGENCY: Final = "emergency-"
 EMERGENCY_FORCE: Final = "emergency-force-"
@@ -43,6 +44,10 @@ SECRET_NOT_AFTER: Final = f"{GROUP}/not-after"
 SECRET_RESOURCE: Final = f"{GROUP}/resource"
 
 FIELD_MANAGER: Final = "secure-redis-operator"
+
+# The Secret that brings a storage account's connection string: made by the user, only ever read here.
+STORAGE_SECRET_TYPE: Final = f"{GROUP}/storage-connection"
+STORAGE_SECRET_KEY: Final = "connectionString"  # noqa: S105 - a key, not a secret
 
 # Ownership in Azure. Tag names cannot contain "/".
 OWNER_TAG: Final = "secureredis-owner"

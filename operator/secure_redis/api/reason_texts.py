@@ -1,379 +1,365 @@
 """What each reason means and what to do: one list, from which the documentation is generated."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
+from secure_redis.api.persistence_reasons import PERSISTENCE_REASONS
+from secure_redis.api.reason_text import WANTED, ReasonText, text
 from secure_redis.api.reasons import Reason
 
-
-@dataclass(frozen=True, slots=True)
-class ReasonText:
-    """What a reason means and what to do, as the documentation prints it."""
-
-    meaning: str
-    remedy: str
-    terminal: bool = False  # no retry mends it: shown as Stalled
-
-
-WANTED: Final = "Nothing: this is a wanted state."
-
-
-def _text(meaning: str, remedy: str = WANTED, *, terminal: bool = False) -> ReasonText:
-    return ReasonText(meaning, remedy, terminal)
+__all__ = ["REASONS", "WANTED", "ReasonText"]
 
 
 REASONS: Final[Mapping[Reason, ReasonText]] = {
-    Reason.PENDING: _text("The operator has not looked yet.", "Wait; if it lasts, look whether the operator runs."),
-    Reason.READY: _text("What was asked for is in place for this generation."),
-    Reason.ASSESSED: _text("The cache was read and judged; no Secret was asked for."),
-    Reason.AVAILABLE: _text("The cache serves under the host and port shown."),
-    Reason.SECURED: _text("Only TLS 1.2 or newer is accepted and the non-TLS port is off."),
-    Reason.PUBLISHED: _text("The Secret holds a key that was proven to be live."),
-    Reason.COMPLIANT: _text("No rule of weight failed."),
-    Reason.NO_DRIFT: _text("Azure is as declared."),
-    Reason.DRIFTED: _text(
+    Reason.PENDING: text("The operator has not looked yet.", "Wait; if it lasts, look whether the operator runs."),
+    Reason.READY: text("What was asked for is in place for this generation."),
+    Reason.ASSESSED: text("The cache was read and judged; no Secret was asked for."),
+    Reason.AVAILABLE: text("The cache serves under the host and port shown."),
+    Reason.SECURED: text("Only TLS 1.2 or newer is accepted and the non-TLS port is off."),
+    Reason.PUBLISHED: text("The Secret holds a key that was proven to be live."),
+    Reason.COMPLIANT: text("No rule of weight failed."),
+    Reason.NO_DRIFT: text("Azure is as declared."),
+    Reason.DRIFTED: text(
         "Fields in Azure differ from what is declared; status.drift lists them.",
         "Change it in Azure, change the spec, or let the operator correct it: mode Provision and spec.drift.correct.",
     ),
-    Reason.PROGRESSING: _text("Work is under way.", "Wait."),
-    Reason.PAUSED: _text(
+    Reason.PROGRESSING: text("Work is under way.", "Wait."),
+    Reason.PAUSED: text(
         "All writes are stopped by the annotation secureredis.io/paused.", "Remove the annotation to go on."
     ),
-    Reason.INVALID_SPEC: _text(
+    Reason.INVALID_SPEC: text(
         "The spec holds something the schema should have refused.",
         "Correct the field the message names.",
         terminal=True,
     ),
-    Reason.INVALID_RESOURCE_ID: _text(
+    Reason.INVALID_RESOURCE_ID: text(
         "spec.resourceID is not the id of a Redis cache.",
         "Copy it from `az redis show --query id`; it is immutable, so re-create the resource.",
         terminal=True,
     ),
-    Reason.SERVICE_NOT_SUPPORTED_YET: _text(
+    Reason.SERVICE_NOT_SUPPORTED_YET: text(
         "The resource id names an Azure Managed Redis cluster, which this version does not handle yet.",
         "Use a cache of type Microsoft.Cache/redis, or wait for a version that supports it.",
         terminal=True,
     ),
-    Reason.SERVICE_ACCOUNT_NOT_FOUND: _text(
+    Reason.SERVICE_ACCOUNT_NOT_FOUND: text(
         "The ServiceAccount that spec.identity names does not exist in this namespace.",
         "Create it with the annotations azure.workload.identity/client-id, /tenant-id and secureredis.io/allow.",
     ),
-    Reason.SERVICE_ACCOUNT_NOT_ANNOTATED: _text(
+    Reason.SERVICE_ACCOUNT_NOT_ANNOTATED: text(
         "The ServiceAccount names no Azure identity.",
         "Annotate it with azure.workload.identity/client-id and azure.workload.identity/tenant-id.",
     ),
-    Reason.CONSENT_MISSING: _text(
+    Reason.CONSENT_MISSING: text(
         "The ServiceAccount does not allow this resource to use its identity.",
         "Its owner annotates it with `secureredis.io/allow: <resource name>` (or `*`).",
     ),
-    Reason.NAMESPACE_NOT_BOUND: _text(
+    Reason.NAMESPACE_NOT_BOUND: text(
         "The operator has no rights in this namespace: nobody consented for it.",
         "Apply the RoleBinding that the message prints, or add the namespace to the chart's `namespaces`.",
     ),
-    Reason.NO_IDENTITY: _text(
+    Reason.NO_IDENTITY: text(
         "No Azure identity was named and the operator has none of its own.",
         "Name a ServiceAccount in spec.identity.serviceAccountName, or create one called secure-redis.",
     ),
-    Reason.NOT_GRANTED: _text(
+    Reason.NOT_GRANTED: text(
         "The operator's configuration does not allow this use of the identity.",
         "Ask who runs the operator for a grant (or a wider cap) that covers what the message names.",
     ),
-    Reason.TOKEN_REFUSED: _text(
+    Reason.TOKEN_REFUSED: text(
         "Entra refused to exchange the ServiceAccount's token.",
         "Check the federated credential: issuer, subject `system:serviceaccount:<namespace>:<name>` and audience "
         "`api://AzureADTokenExchange` must match exactly.",
     ),
-    Reason.AZURE_UNREACHABLE: _text(
+    Reason.AZURE_UNREACHABLE: text(
         "Azure did not answer, or not in a form that can be read.", "Nothing if it passes; else check egress and proxy."
     ),
-    Reason.AZURE_THROTTLED: _text("Azure asked to slow down; the operator waits as long as it was told.", "Wait."),
-    Reason.AZURE_DENIED: _text(
+    Reason.AZURE_THROTTLED: text("Azure asked to slow down; the operator waits as long as it was told.", "Wait."),
+    Reason.AZURE_DENIED: text(
         "The identity lacks a role for the action that the message names.",
         "Assign the role at the scope named; it takes effect after minutes.",
     ),
-    Reason.AZURE_ERROR: _text("Azure reports a fault of its own.", "Nothing if it passes; else ask Azure support."),
-    Reason.SUBSCRIPTION_UNAVAILABLE: _text(
+    Reason.AZURE_ERROR: text("Azure reports a fault of its own.", "Nothing if it passes; else ask Azure support."),
+    Reason.SUBSCRIPTION_UNAVAILABLE: text(
         "The subscription does not exist, is disabled, or is not registered for Microsoft.Cache.",
         "Check the id, enable the subscription, or register the provider Microsoft.Cache.",
         terminal=True,
     ),
-    Reason.DENIED_BY_POLICY: _text(
+    Reason.DENIED_BY_POLICY: text(
         "An Azure Policy forbids the change.", "Change the spec or ask for an exemption from it.", terminal=True
     ),
-    Reason.LOCKED: _text(
+    Reason.LOCKED: text(
         "A lock in Azure forbids the change.", "Remove the lock, or take the change out of the spec.", terminal=True
     ),
-    Reason.CACHE_NOT_FOUND: _text(
+    Reason.CACHE_NOT_FOUND: text(
         "There is no such cache, or its resource group is missing.",
         "Create it, correct spec.resourceID, or use mode: Provision.",
     ),
-    Reason.CACHE_GONE: _text(
+    Reason.CACHE_GONE: text(
         "The cache existed and was deleted in Azure. Its data is lost, so it is not created again by itself.",
         "Delete and re-create this resource to have it made anew.",
         terminal=True,
     ),
-    Reason.CONFIRMING_ABSENCE: _text("Azure answered 404 once; it is read again before it is believed.", "Wait."),
-    Reason.CREATE_INTENDED: _text("The cache will be created in the next pass.", "Wait."),
-    Reason.CREATING: _text("Azure is creating the cache.", "Wait 10 to 20 minutes."),
-    Reason.UPDATING: _text("Azure is changing the cache.", "Wait."),
-    Reason.DELETING: _text("The cache or the resource is being deleted.", "Wait."),
-    Reason.CACHE_FAILED: _text(
+    Reason.CONFIRMING_ABSENCE: text("Azure answered 404 once; it is read again before it is believed.", "Wait."),
+    Reason.CREATE_INTENDED: text("The cache will be created in the next pass.", "Wait."),
+    Reason.CREATING: text("Azure is creating the cache.", "Wait 10 to 20 minutes."),
+    Reason.UPDATING: text("Azure is changing the cache.", "Wait."),
+    Reason.DELETING: text("The cache or the resource is being deleted.", "Wait."),
+    Reason.CACHE_FAILED: text(
         "Azure reports the cache as failed or unusable.", "Look at the cache in Azure; open a support request there."
     ),
-    Reason.CACHE_DISABLED: _text(
+    Reason.CACHE_DISABLED: text(
         "Azure has disabled the cache.", "Look at the subscription and the cache in Azure.", terminal=True
     ),
-    Reason.PROVISIONING_FAILED: _text(
+    Reason.PROVISIONING_FAILED: text(
         "Azure accepted the change and failed to carry it out; the message says how it ended.",
         "Correct what the message names; delete the failed cache in Azure if it remains.",
         terminal=True,
     ),
-    Reason.RETIRED: _text(
+    Reason.RETIRED: text(
         "Azure no longer creates caches of this service for this tenant.",
         "Use Azure Managed Redis, or validate an existing cache. https://aka.ms/AzureCacheForRedisRetirement",
         terminal=True,
     ),
-    Reason.NAME_TAKEN: _text(
+    Reason.NAME_TAKEN: text(
         "The cache's name is in use somewhere in Azure, or was a short while ago.",
         "Choose another name in a new resource, or wait if the cache was only just deleted.",
         terminal=True,
     ),
-    Reason.QUOTA_EXCEEDED: _text(
+    Reason.QUOTA_EXCEEDED: text(
         "The subscription's quota or the region's capacity is used up.",
         "Ask Azure for more quota, or use another location or SKU.",
         terminal=True,
     ),
-    Reason.REQUEST_REFUSED: _text(
+    Reason.REQUEST_REFUSED: text(
         "Azure refused the request as wrong; the message says what about it.", "Correct the spec.", terminal=True
     ),
-    Reason.BUSY: _text("Another operation on the cache is under way in Azure.", "Wait."),
-    Reason.ADOPTION_REQUIRED: _text(
+    Reason.BUSY: text("Another operation on the cache is under way in Azure.", "Wait."),
+    Reason.ADOPTION_REQUIRED: text(
         "The cache exists and was not made by this resource, so nothing is changed.",
         "Look at status.drift, then annotate `secureredis.io/adopt: <cache name>`.",
     ),
-    Reason.OWNED_BY_ANOTHER: _text(
+    Reason.OWNED_BY_ANOTHER: text(
         "Another SecureRedisCache provisions this cache.",
         "Use mode: Validate here; any number of resources may validate one cache.",
         terminal=True,
     ),
-    Reason.NO_ROUTE: _text(
+    Reason.NO_ROUTE: text(
         "Public access is off and no private endpoint is approved.", "Create a private endpoint and approve it."
     ),
-    Reason.WOULD_DISCONNECT: _text(
+    Reason.WOULD_DISCONNECT: text(
         "The correction would cut clients off, so it is not made.", "Do first what the message names."
     ),
-    Reason.NON_TLS_PORT_OPEN: _text(
+    Reason.NON_TLS_PORT_OPEN: text(
         "The non-TLS port is open.", "`az redis update --set enableNonSslPort=false`, or let the operator correct it."
     ),
-    Reason.MINIMUM_TLS_TOO_LOW: _text(
+    Reason.MINIMUM_TLS_TOO_LOW: text(
         "The cache accepts TLS versions that are broken.",
         "`az redis update --set minimumTlsVersion=1.2`, or let the operator correct it.",
     ),
-    Reason.MINIMUM_TLS_UNSET: _text(
+    Reason.MINIMUM_TLS_UNSET: text(
         "No minimum TLS version is set; what Azure then enforces is not shown by Azure.",
         "`az redis update --set minimumTlsVersion=1.2`, or let the operator correct it.",
     ),
-    Reason.UNKNOWN: _text("It could not be seen.", "Read the message."),
-    Reason.FINDINGS: _text("Rules failed or could not be judged.", "See status.compliance.findings."),
-    Reason.ACCESS_KEYS_DISABLED: _text(
+    Reason.UNKNOWN: text("It could not be seen.", "Read the message."),
+    **PERSISTENCE_REASONS,
+    Reason.FINDINGS: text("Rules failed or could not be judged.", "See status.compliance.findings."),
+    Reason.ACCESS_KEYS_DISABLED: text(
         "The cache does not accept access keys.",
         "Enable them, or take spec.authentication out until Entra authentication is supported.",
         terminal=True,
     ),
-    Reason.AUTHENTICATION_DISABLED: _text(
+    Reason.AUTHENTICATION_DISABLED: text(
         "The cache asks for no password at all (authnotrequired).",
         "Enable authentication on the cache; no Secret is published for an open one.",
         terminal=True,
     ),
-    Reason.VAULT_NOT_ALLOWED: _text(
+    Reason.VAULT_NOT_ALLOWED: text(
         "The vault's host does not belong to the configured cloud; no token is sent to it.",
         "Correct spec.authentication.keyVault.uri.",
         terminal=True,
     ),
-    Reason.VAULT_NOT_FOUND: _text("The vault's name does not resolve or it does not answer.", "Check the URI."),
-    Reason.VAULT_FORBIDDEN: _text(
+    Reason.VAULT_NOT_FOUND: text("The vault's name does not resolve or it does not answer.", "Check the URI."),
+    Reason.VAULT_FORBIDDEN: text(
         "The identity may not read (or write) the secret.",
         "Assign Key Vault Secrets User (to write: a role with setSecret, and update to rotate) on the vault or the "
         "secret.",
     ),
-    Reason.VAULT_FIREWALL: _text(
+    Reason.VAULT_FIREWALL: text(
         "The vault's firewall refuses the operator.", "Allow the cluster's egress, or use a private endpoint."
     ),
-    Reason.VAULT_OTHER_TENANT: _text(
+    Reason.VAULT_OTHER_TENANT: text(
         "The vault belongs to another Entra tenant than the identity.", "Use an identity of its tenant.", terminal=True
     ),
-    Reason.VAULT_SECRET_NOT_FOUND: _text(
+    Reason.VAULT_SECRET_NOT_FOUND: text(
         "The vault holds no secret (or version) of that name.", "Store the access key there, or correct the name."
     ),
-    Reason.VAULT_SECRET_DISABLED: _text(
+    Reason.VAULT_SECRET_DISABLED: text(
         "The secret's current version is disabled. An older one is never used instead.", "Enable it or set a new one."
     ),
-    Reason.VAULT_SECRET_EXPIRED: _text(
+    Reason.VAULT_SECRET_EXPIRED: text(
         "The secret's current version has expired. An older one is never used instead.", "Set a new version."
     ),
-    Reason.VAULT_SECRET_NOT_YET_VALID: _text(
+    Reason.VAULT_SECRET_NOT_YET_VALID: text(
         "The secret's current version is not valid yet (nbf). An older one is never used instead.",
         "Wait or correct it.",
     ),
-    Reason.VAULT_SECRET_FOREIGN: _text(
+    Reason.VAULT_SECRET_FOREIGN: text(
         "The vault secret is not marked as this cache's, so it is not overwritten.",
         "Tag its current version `ProviderAddress: <resourceID>`, or choose another secretName.",
     ),
-    Reason.VAULT_SECRET_DELETED: _text(
+    Reason.VAULT_SECRET_DELETED: text(
         "The secret is soft-deleted; its name cannot be reused until it is recovered or purged.",
         "Recover or purge it in Key Vault, or choose another secretName; the operator does neither.",
     ),
-    Reason.KEY_MALFORMED: _text(
+    Reason.KEY_MALFORMED: text(
         "The vault value cannot be an access key (empty, with white space, not text, or too long).",
         "Store the key itself, without a newline.",
         terminal=True,
     ),
-    Reason.KEY_MISMATCH: _text(
+    Reason.KEY_MISMATCH: text(
         "The vault value is no live key of this cache: somebody regenerated it, or it is another cache's.",
         "Store a current key of this cache in Key Vault. The published Secret stays as it is.",
     ),
-    Reason.KEY_UNPROVEN: _text(
+    Reason.KEY_UNPROVEN: text(
         "Nothing shows that the vault value is a key of this cache, so it is not published.",
         "Grant listKeys, open a route for AUTH, or have the secret tagged `ProviderAddress: <resourceID>`.",
     ),
-    Reason.STORING_KEY: _text("The cache's key is being stored in Key Vault.", "Wait."),
-    Reason.NOT_OWNED: _text(
+    Reason.STORING_KEY: text("The cache's key is being stored in Key Vault.", "Wait."),
+    Reason.NOT_OWNED: text(
         "The cache does not carry this resource's ownership tag.", "Adopt it first, or use access: Read."
     ),
-    Reason.SECRET_FOREIGN: _text(
+    Reason.SECRET_FOREIGN: text(
         "A Secret of that name exists and is not ours; it is left alone.",
         "Delete it or choose another spec.connection.secretName.",
         terminal=True,
     ),
-    Reason.SECRET_IMMUTABLE: _text(
+    Reason.SECRET_IMMUTABLE: text(
         "The Secret was made immutable and holds something else.",
         "Delete it; it is then published anew.",
         terminal=True,
     ),
-    Reason.SECRET_DELETING: _text("The Secret is being deleted.", "Wait, or remove the finalizer that holds it."),
-    Reason.SECRET_REFUSED: _text(
-        "The API server refused the Secret.", "See the message: a quota or an admission rule."
-    ),
-    Reason.NAMESPACE_TERMINATING: _text("The namespace is being deleted.", "Nothing."),
-    Reason.WORKLOADS_CURRENT: _text("Every listed workload is injected and every pod of it holds the current key."),
-    Reason.ROLLING_OUT: _text(
+    Reason.SECRET_DELETING: text("The Secret is being deleted.", "Wait, or remove the finalizer that holds it."),
+    Reason.SECRET_REFUSED: text("The API server refused the Secret.", "See the message: a quota or an admission rule."),
+    Reason.NAMESPACE_TERMINATING: text("The namespace is being deleted.", "Nothing."),
+    Reason.WORKLOADS_CURRENT: text("Every listed workload is injected and every pod of it holds the current key."),
+    Reason.ROLLING_OUT: text(
         "Workloads are being injected, released or moved to a new key; status.workloads says which pods are behind.",
         "Wait.",
     ),
-    Reason.ROLLOUT_FAILED: _text(
+    Reason.ROLLOUT_FAILED: text(
         "A workload's rollout failed, so no further one is moved; the old pods run on and nothing is invalidated.",
         "Look why its new pods do not become ready (`kubectl rollout status`, `kubectl describe pod`) and repair it; "
         "the others follow by themselves.",
     ),
-    Reason.ROLLOUT_DEADLINE: _text(
+    Reason.ROLLOUT_DEADLINE: text(
         "A rollout takes longer than spec.authentication.rotation.deadlineMinutes, so no further workload is moved.",
         "Look what holds it up (a pod that does not become ready, or does not end); the others follow by themselves.",
     ),
-    Reason.TARGET_NOT_FOUND: _text(
+    Reason.TARGET_NOT_FOUND: text(
         "A workload that spec.workloads names does not exist in this namespace, or is being deleted.",
         "Create it, or correct kind, name or selector.",
     ),
-    Reason.TARGET_NOT_CONSENTING: _text(
+    Reason.TARGET_NOT_CONSENTING: text(
         "The workload does not consent, so it is not changed (or was released again).",
         'Label it `secureredis.io/inject: "true"` and annotate `secureredis.io/resources: <names of resources>`.',
     ),
-    Reason.TARGET_CONFLICT: _text(
+    Reason.TARGET_CONFLICT: text(
         "The workload has an env entry, a volume or a mount of that name or path that is not ours; it is left alone.",
         "Choose another name or mountPath in spec.workloads, or take it out of the workload.",
     ),
-    Reason.TARGET_PAUSED: _text(
+    Reason.TARGET_PAUSED: text(
         "The workload is paused, or a partition holds pods back: the template is changed, the pods are not replaced.",
         "Resume it, or lower the partition.",
     ),
-    Reason.TARGET_ON_DELETE: _text(
+    Reason.TARGET_ON_DELETE: text(
         "Pods are replaced only when somebody deletes them (OnDelete), or are not restarted by us (restart).",
         "Delete the pods that status.workloads lists, when it suits.",
     ),
-    Reason.TARGET_REFUSED: _text(
+    Reason.TARGET_REFUSED: text(
         "The API server refused the change of the workload.", "See the message: an admission rule, or a quota."
     ),
-    Reason.TARGET_REPLACED: _text(
+    Reason.TARGET_REPLACED: text(
         "Something replaces the workload as a whole, again and again, and drops the injection (`Replace=true`).",
         "Sync it without Replace=true, or write the Secret's reference into its manifest; then set "
         "`secureredis.io/refresh`.",
     ),
-    Reason.CONTAINER_NOT_FOUND: _text(
+    Reason.CONTAINER_NOT_FOUND: text(
         "The workload has no container of a name that spec.workloads lists.", "Correct containers or initContainers."
     ),
-    Reason.KEY_NOT_PUBLISHED: _text(
+    Reason.KEY_NOT_PUBLISHED: text(
         "An env entry asks for a key that the Secret does not hold; the pod could not start.",
         "Use one of the Secret's keys, or add it to spec.connection.keys.",
     ),
-    Reason.NO_WORKLOAD_RIGHTS: _text(
+    Reason.NO_WORKLOAD_RIGHTS: text(
         "The operator may not read or change workloads in this namespace.",
         "Set `workloads.enabled: true` in the chart, and bind its ClusterRole in the namespace.",
     ),
-    Reason.TARGET_BUDGET: _text(
+    Reason.TARGET_BUDGET: text(
         "A PodDisruptionBudget over the workload's pods allows no disruption now, or the budgets could not be read, so "
         "its pods are not replaced.",
         "Repair the pods that are not ready, or widen the budget; the rollout goes on by itself.",
     ),
-    Reason.ROTATING: _text("A key is being rotated; status.rotation tells how far it is.", "Wait."),
-    Reason.ROTATED: _text("The last rotation was completed: every known pod holds the new key."),
-    Reason.ROTATION_SCHEDULED: _text("The next rotation is due at status.rotation.dueAt."),
-    Reason.ROTATION_READ_ONLY: _text(
+    Reason.ROTATING: text("A key is being rotated; status.rotation tells how far it is.", "Wait."),
+    Reason.ROTATED: text("The last rotation was completed: every known pod holds the new key."),
+    Reason.ROTATION_SCHEDULED: text("The next rotation is due at status.rotation.dueAt."),
+    Reason.ROTATION_READ_ONLY: text(
         "A rotation was asked for, but the resource only reads the key from Key Vault.",
         "Set authentication.keyVault.access: ReadWrite, or let whoever stores the key rotate it.",
     ),
-    Reason.NOT_LEADING: _text(
+    Reason.NOT_LEADING: text(
         "The resource does not lead the cache, so it may neither store nor rotate the cache's keys.",
         "Set the cache's tag `secureredis-leader` to the value that the message names, or remove that tag where the "
         "resource owns the cache. Exactly one resource leads.",
     ),
-    Reason.GEO_REPLICATED: _text(
+    Reason.GEO_REPLICATED: text(
         "The cache is linked for geo-replication; its keys are not rotated.",
         "Unlink the caches, rotate, and link them again; or rotate by hand, one cache after the other.",
     ),
-    Reason.APPROVAL_REQUIRED: _text(
+    Reason.APPROVAL_REQUIRED: text(
         "The first rotation would regenerate a key that something outside the cluster may use.",
         "Make sure that nobody uses the key that the message names, then set the annotation it names; or state "
         "`authentication.rotation.otherConsumers: None`.",
     ),
-    Reason.OVERLAP_NOT_OVER: _text(
+    Reason.OVERLAP_NOT_OVER: text(
         "The key that would be regenerated was current until not long ago; consumers outside the cluster may hold it.",
         "Wait until the time that the message names, or lower `authentication.rotation.minimumOverlapHours`.",
     ),
-    Reason.OUTSIDE_WINDOW: _text(
+    Reason.OUTSIDE_WINDOW: text(
         "A scheduled rotation waits for its maintenance window.",
         "Wait, or ask for it now by the annotation `secureredis.io/rotate`.",
     ),
-    Reason.HOLDERS_BEHIND: _text(
+    Reason.HOLDERS_BEHIND: text(
         "Pods may still hold the key that would be regenerated, so it is not.",
         "Restart the pods that status.rotation.holders and status.workloads name, or list their workloads in "
         "spec.workloads.",
     ),
-    Reason.FORCE_NOT_ALLOWED: _text(
+    Reason.FORCE_NOT_ALLOWED: text(
         "An emergency rotation that does not wait for pods was asked for without the right to it.",
         "It needs `authentication.rotation.otherConsumers: None` and the power Rotate in the operator's configuration "
         "(grants or caps); `emergency-<anything>` needs neither and waits for the pods.",
     ),
-    Reason.REGENERATING: _text(
+    Reason.REGENERATING: text(
         "A key is being regenerated in Azure, or it is not known yet whether it was.",
         "Wait; it is looked at again before it is asked for once more.",
     ),
-    Reason.KEY_NOT_ACCEPTED: _text(
+    Reason.KEY_NOT_ACCEPTED: text(
         "The cache does not accept the regenerated key yet, so it is not stored.",
         "Wait; Azure may take minutes. Consumers keep the other key, which is untouched.",
     ),
-    Reason.ROTATION_SUPERSEDED: _text(
+    Reason.ROTATION_SUPERSEDED: text(
         "Somebody else stored another key during the rotation; theirs is followed and the rotation ended.",
         "Let exactly one tool rotate the key.",
     ),
-    Reason.CONFIRMATION_REQUIRED: _text(
+    Reason.CONFIRMATION_REQUIRED: text(
         "The cache would be deleted with its data; that must be confirmed by name.",
         'Annotate `secureredis.io/confirm-delete: <cache name>`, or `secureredis.io/abandon: "true"` to keep it.',
     ),
-    Reason.DELETION_UNKNOWN: _text(
+    Reason.DELETION_UNKNOWN: text(
         "The cache cannot be read, so it is not known what would be deleted.",
         'Mend what the message names, or annotate `secureredis.io/abandon: "true"` to keep the cache.',
     ),
-    Reason.ABANDONED: _text("The resource was let go; the cache was kept although deletionPolicy is Delete."),
-    Reason.RETAINED: _text("The resource was let go; the cache was kept."),
-    Reason.INTERNAL_ERROR: _text("The operator met a fault of its own.", "Report it with the operator's log."),
+    Reason.ABANDONED: text("The resource was let go; the cache was kept although deletionPolicy is Delete."),
+    Reason.RETAINED: text("The resource was let go; the cache was kept."),
+    Reason.INTERNAL_ERROR: text("The operator met a fault of its own.", "Report it with the operator's log."),
 }

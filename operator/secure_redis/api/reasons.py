@@ -11,6 +11,7 @@ class ConditionType(StrEnum):
     STALLED = "Stalled"
     CACHE_AVAILABLE = "CacheAvailable"
     TRANSPORT_SECURED = "TransportSecured"
+    PERSISTENCE_ENCRYPTED = "PersistenceEncrypted"
     CREDENTIALS_SYNCED = "CredentialsSynced"
     COMPLIANT = "Compliant"
     DRIFT_DETECTED = "DriftDetected"
@@ -77,6 +78,22 @@ class Reason(StrEnum):
     MINIMUM_TLS_TOO_LOW = "MinimumTLSTooLow"
     MINIMUM_TLS_UNSET = "MinimumTLSUnset"
     UNKNOWN = "Unknown"
+    # Persistence and the account it goes to
+    PERSISTENCE_ENCRYPTED = "PersistenceEncrypted"
+    PERSISTENCE_OFF = "PersistenceOff"
+    PERSISTENCE_NOT_OFFERED = "PersistenceNotOffered"
+    STORAGE_OTHER_ACCOUNT = "StorageOtherAccount"
+    STORAGE_UNREAD = "StorageUnread"
+    STORAGE_NOT_FOUND = "StorageNotFound"
+    STORAGE_NOT_ENCRYPTED = "StorageNotEncrypted"
+    STORAGE_KEY_UNWANTED = "StorageKeyUnwanted"
+    ENCRYPTION_KEY_UNUSABLE = "EncryptionKeyUnusable"
+    INFRASTRUCTURE_ENCRYPTION_MISSING = "InfrastructureEncryptionMissing"
+    STORAGE_TRANSPORT_WEAK = "StorageTransportWeak"
+    STORAGE_OPEN = "StorageOpen"
+    STORAGE_ROLE_MISSING = "StorageRoleMissing"
+    STORAGE_SECRET_MISSING = "StorageSecretMissing"  # noqa: S105 - a reason
+    STORAGE_SECRET_REFUSED = "StorageSecretRefused"  # noqa: S105 - a reason
     # Findings
     FINDINGS = "Findings"
     # The credential

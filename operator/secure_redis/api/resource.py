@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from secure_redis.api import names
+from secure_redis.api.persistence import Persistence
 from secure_redis.api.reasons import Reason
 from secure_redis.api.resource_id import CacheID, InvalidResourceID
 from secure_redis.api.status import Status
@@ -256,6 +257,7 @@ class Spec(_Part):
     provision: Provision | None = None
     transport: Transport = Transport()
     network: Network = Network()
+    persistence: Persistence | None = None
     authentication: Authentication | None = None
     connection: Connection = Connection()
     workloads: tuple[Workload, ...] = ()

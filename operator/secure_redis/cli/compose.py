@@ -15,8 +15,12 @@ from secure_redis.azure.budgets import Budgets
 from secure_redis.azure.cache import Caches
 from secure_redis.azure.clouds import Cloud
 from secure_redis.azure.credentials import Credentials, RequestToken
+from secure_redis.azure.encryption_keys import KeyVaults
 from secure_redis.azure.failures import IdentityUnavailable
 from secure_redis.azure.inventory import Inventory
+from secure_redis.azure.reader import Reader
+from secure_redis.azure.storage import StorageAccounts
+from secure_redis.azure.surroundings import Surroundings
 from secure_redis.azure.transport import Transport
 from secure_redis.azure.vault import Vaults
 from secure_redis.cli.config import Config
@@ -32,6 +36,7 @@ from secure_redis.probe.authentication import authenticate
 from secure_redis.reconciler import Ages, Corridor, Observer
 from secure_redis.reconciler.act import Actor
 from secure_redis.reconciler.observe import Authenticate
+from secure_redis.reconciler.observe_storage import StorageObserver
 from secure_redis.telemetry.audit import Auditor
 from secure_redis.telemetry.metrics import Metrics
 
@@ -110,6 +115,17 @@ async def build_corridor(
         caches = Caches(transport, credentials)
         inventory = Inventory(caches, time.monotonic, intervals.absence_confirmation_seconds)
         vaults = Vaults(transport, credentials)
+        reader = Reader(transport, credentials)
+        storage = StorageObserver(
+            policy=settings.policy,
+            accounts=StorageAccounts(transport, credentials),
+            vaults=KeyVaults(reader, transport.cloud),
+            surroundings=Surroundings(reader),
+            reader=reader,
+            secrets=rooms.secrets,
+            monotonic=time.monotonic,
+            max_age=intervals.children_max_age_seconds,
+        )
         observer = Observer(
             settings=settings,
             ages=Ages(children=intervals.children_max_age_seconds, proof=intervals.proof_seconds),
@@ -121,6 +137,7 @@ async def build_corridor(
             namespaces=rooms.namespaces,
             secrets=rooms.secrets,
             workloads=rooms.workloads,
+            storage=storage,
             now=lambda: datetime.now(UTC),
             monotonic=time.monotonic,
         )

@@ -97,7 +97,7 @@ class SkuLimit(_Part):
 
 
 class Grant(_Part):
-    """What may be done for which namespaces (shell patterns), on which ARM scopes and vaults."""
+    """What may be done for which namespaces (shell patterns), on which ARM scopes, vaults and storage accounts."""
 
     namespaces: Annotated[tuple[Text, ...], Field(strict=False, min_length=1)]
     powers: Annotated[tuple[Annotated[domain.Power, Field(strict=False)], ...], Field(strict=False, min_length=1)]
@@ -105,6 +105,9 @@ class Grant(_Part):
         tuple[Annotated[str, Field(pattern=r"(?i)^/subscriptions/[^/]+(/.*)?$")], ...], Field(strict=False)
     ] = ()
     vaults: Annotated[tuple[VaultScope, ...], Field(strict=False)] = ()
+    storage_accounts: Annotated[
+        tuple[Annotated[str, Field(pattern=r"(?i)^/subscriptions/[^/]+(/.*)?$")], ...], Field(strict=False)
+    ] = ()
     locations: Texts = ()
     largest_sku: SkuLimit | None = None
 
@@ -116,6 +119,7 @@ class Grant(_Part):
             powers=frozenset(self.powers),
             caches=self.caches,
             vaults=tuple(domain.VaultScope(vault.uri, vault.secret_names) for vault in self.vaults),
+            storage_accounts=self.storage_accounts,
             locations=self.locations,
             largest_sku=None if limit is None else domain.SkuLimit(limit.name, limit.capacity),
         )

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import SecretBytes, SecretStr
 
 from secure_redis.api.reasons import Reason
+from secure_redis.api.storage_id import StorageAccountID
 from secure_redis.domain.grants import Power
 from secure_redis.domain.observation import FirewallRuleFacts, Slot
 
@@ -127,6 +128,21 @@ class UpdateCache(AzureAction):
 
     body: Mapping[str, Any]
     fields: tuple[str, ...]
+    power: Power = field(init=False, default=Power.CORRECT)
+
+
+@dataclass(frozen=True, slots=True)
+class PersistCache(AzureAction):
+    """PATCH of redisConfiguration's persistence settings. Done: a read shows them.
+
+    `account`: what is persisted into, for the grants. `secret`: the connection string, which goes under the name
+    `secret_setting`; no other part of an action or outcome ever holds it.
+    """
+
+    settings: Mapping[str, str]
+    account: StorageAccountID | None = None
+    secret_setting: str | None = None
+    secret: SecretStr | None = None
     power: Power = field(init=False, default=Power.CORRECT)
 
 

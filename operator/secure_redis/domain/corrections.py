@@ -7,8 +7,11 @@ from secure_redis.api.resource import SecureRedisCache
 from secure_redis.domain.actions import AzureAction, DeleteFirewallRule, PutFirewallRule, UpdateCache
 from secure_redis.domain.drift import Drift
 from secure_redis.domain.grants import Refusal
+from secure_redis.domain.intent import sooner
 from secure_redis.domain.normalise import rule_name, same_range, same_word
 from secure_redis.domain.observation import CacheFacts, FirewallRuleFacts, Observation
+from secure_redis.domain.persistence import PATHS as PERSISTENCE
+from secure_redis.domain.persisting import LOOK_AGAIN, next_step
 
 NON_TLS_PORT = "transport.nonTLSPort"
 MINIMUM_TLS = "transport.minimumTLSVersion"
@@ -23,6 +26,7 @@ class Correction:
     action: AzureAction | None = None
     refused: tuple[Refusal, ...] = ()
     next_look: float | None = None
+    owed: bool = False  # of a creation: it is not complete before others have done their part
 
 
 def next_correction(
@@ -76,20 +80,24 @@ def next_correction(
         )
     elif surplus:
         return Correction(DeleteFirewallRule(surplus[0]), tuple(refused))
-    return Correction(refused=tuple(refused), next_look=next_look)
+    step = next_step(resource, seen, cache, due)  # last: it may wait for others, and nothing waits for it
+    if isinstance(step, Refusal):
+        refused.append(step)
+        return Correction(refused=tuple(refused), next_look=sooner(next_look, LOOK_AGAIN), owed=complete)
+    return Correction(step, tuple(refused), next_look)
 
 
 def _to_complete(
     resource: SecureRedisCache, seen: Observation, found: tuple[Drift, ...], missing: list[FirewallRuleFacts]
 ) -> set[str]:
-    """What a creation still owes: declared rules that are not there, and an open door. It changes nothing else."""
+    """What a creation still owes: declared rules that are not there, an open door, and persistence. Nothing else."""
     rules = seen.firewall_rules if isinstance(seen.firewall_rules, tuple) else ()
     there = {rule_name(rule.name).lower() for rule in rules}
     opening = not same_word(resource.spec.network.public_access, "Disabled")
     owed = {_path(rule.name) for rule in missing if rule.name.lower() not in there} | (
         {PUBLIC_ACCESS} if opening else set()
     )
-    return {d.path for d in found if d.correctable} & owed
+    return {d.path for d in found if d.correctable and (d.path in owed or d.path in PERSISTENCE)}
 
 
 _NO_ENDPOINT = (

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from secure_redis.api.resource import DriftClass, Mode, Provision, RedisProvision, SecureRedisCache
-from secure_redis.domain import normalise
+from secure_redis.domain import normalise, persistence
 from secure_redis.domain.observation import CacheFacts, FirewallRuleFacts, NotRead, Unknown
 
 MOST_ENTRIES = 50
@@ -41,6 +41,10 @@ def drift(
     if declared is not None and isinstance(firewall_rules, tuple):
         wanted = tuple(FirewallRuleFacts(rule.name, rule.start_ip, rule.end_ip) for rule in declared)
         found += _firewall(wanted, firewall_rules)
+    found += (
+        Drift(one.path, one.declared, _short(one.observed), one.drift_class, one.correctable, one.note)
+        for one in persistence.differences(resource, cache)
+    )
     if resource.spec.mode is Mode.PROVISION and resource.spec.provision is not None:
         found += _provision(resource.spec.provision, cache)
     found.sort(key=lambda entry: _ORDER[entry.drift_class])

@@ -10,6 +10,7 @@ from secure_redis.api.names import ALLOW, CLIENT_ID, DEFAULT_SERVICE_ACCOUNT, TE
 from secure_redis.api.reasons import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.resource_id import CacheID, within
+from secure_redis.api.storage_id import StorageAccountID
 from secure_redis.domain import normalise
 from secure_redis.domain.observation import (
     Identity,
@@ -59,6 +60,7 @@ class Grant:
     powers: frozenset[Power]
     caches: tuple[str, ...] = ()  # ARM scopes
     vaults: tuple[VaultScope, ...] = ()
+    storage_accounts: tuple[str, ...] = ()  # ARM scopes
     locations: tuple[str, ...] = ()
     largest_sku: SkuLimit | None = None
 
@@ -147,6 +149,7 @@ def refuse(
     cache: CacheID | None = None,
     vault: VaultTarget | None = None,
     creation: CreationTarget | None = None,
+    storage: StorageAccountID | None = None,
 ) -> Refusal | None:
     """Why `identity` may not be used for `power` here; None if it may."""
     if isinstance(identity, NamespaceIdentity):
@@ -160,13 +163,15 @@ def refuse(
         candidates = policy.grants
         who = "the operator's identity"
     for grant in candidates:
-        if _covers(grant, namespace, power, cache, vault, creation):
+        if _covers(grant, namespace, power, cache, vault, creation, storage):
             return None
     what = [f"the power {power}"]
     if cache is not None:
         what.append(f"on {cache.text}")
     if vault is not None:
         what.append(f"on the secret {vault.secret_name} of {vault.uri}")
+    if storage is not None:
+        what.append(f"with the storage account {storage.text}")
     if creation is not None:
         what.append(f"for {creation.sku_name} {creation.sku_capacity} in {creation.location}")
     return Refusal(
@@ -197,12 +202,15 @@ def _covers(
     cache: CacheID | None,
     vault: VaultTarget | None,
     creation: CreationTarget | None,
+    storage: StorageAccountID | None,
 ) -> bool:
     if power not in grant.powers or not any(fnmatchcase(namespace, pattern) for pattern in grant.namespaces):
         return False
     if cache is not None and not any(within(scope, cache.text) for scope in grant.caches):
         return False
     if vault is not None and not any(_vault_covers(scope, vault) for scope in grant.vaults):
+        return False
+    if storage is not None and not any(within(scope, storage.text) for scope in grant.storage_accounts):
         return False
     return creation is None or _creation_covers(grant, creation)
 

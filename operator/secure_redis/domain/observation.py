@@ -4,11 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from pydantic import SecretBytes, SecretStr
 
 from secure_redis.api.reasons import Reason
 from secure_redis.api.resource_id import CacheID
+from secure_redis.domain.persistence_facts import PersistenceFacts
+
+if TYPE_CHECKING:  # they are made of what is below
+    from secure_redis.domain import storage_facts, surroundings_facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +126,10 @@ class CacheFacts:
     user_assigned_principals: Mapping[str, str] = field(default_factory=dict)  # object ids by ARM id, as answered
     private_endpoints: tuple[PrivateEndpoint, ...] = ()
     linked_servers: tuple[str, ...] = ()  # ARM ids of the geo-replication links
+    persistence: PersistenceFacts = field(default_factory=PersistenceFacts)
+    memory_reserved_mb: int | None = None  # redisConfiguration.maxmemory-reserved
+    eviction_policy: str | None = None  # redisConfiguration.maxmemory-policy
+    update_channel: str | None = None  # Stable, Preview
 
     @property
     def has_approved_private_endpoint(self) -> bool:
@@ -374,3 +383,11 @@ class Observation:
     regenerated: AuthenticationResult | Unknown | NotRead = NOT_READ
     # When a regeneration may last have been sent without its outcome being known; None: certainly none was.
     attempted: datetime | None = None
+    # What stands around the cache. NOT_READ: nothing asked for it (no probe, no persistence, not switched on).
+    storage: "storage_facts.StorageFacts | storage_facts.StorageAbsent | Unknown | NotRead" = NOT_READ
+    blob_service: "storage_facts.BlobServiceFacts | Unknown | NotRead" = NOT_READ
+    encryption_key: "storage_facts.EncryptionKeyFacts | Unknown | NotRead" = NOT_READ  # of the account or the cluster
+    # Only before persistence is set: what the cache's identity may do in the account that the spec names, and the
+    # Secret that holds the connection string.
+    storage_roles: "tuple[surroundings_facts.RoleAssignmentFacts, ...] | Unknown | NotRead" = NOT_READ
+    storage_secret: SecretFacts | None | Unknown | NotRead = NOT_READ

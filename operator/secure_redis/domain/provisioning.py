@@ -10,7 +10,7 @@ from secure_redis.api.reasons import ConditionType, Reason
 from secure_redis.api.resource import Mode, SecureRedisCache
 from secure_redis.api.status import PendingStatus
 from secure_redis.domain import corrections, creation, storing
-from secure_redis.domain.actions import AdoptCache, CreateCache
+from secure_redis.domain.actions import AdoptCache, CreateCache, PersistCache
 from secure_redis.domain.assess import Assessment
 from secure_redis.domain.grants import Power, Refusal, VaultTarget, refuse
 from secure_redis.domain.intent import (
@@ -140,6 +140,7 @@ def _present(
             power,
             cache=resource.cache,
             creation=None if completing is None else creation.target(resource),
+            storage=correction.action.account if isinstance(correction.action, PersistCache) else None,
         )
         if refused is not None:
             return Plan(pending=completing, refused=(*correction.refused, refused))
@@ -153,6 +154,7 @@ def _present(
     stored = _store(resource, seen, means, settings, identity)
     return replace(
         stored,
+        pending=completing if correction.owed else stored.pending,
         refused=correction.refused + stored.refused,
         next_look=sooner(correction.next_look, stored.next_look),
         look_closer=correction.next_look is not None,

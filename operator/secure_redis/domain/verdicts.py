@@ -18,10 +18,13 @@ from secure_redis.domain.actions import (
 from secure_redis.domain.assess import Assessment
 from secure_redis.domain.connection import differs
 from secure_redis.domain.creation import busy, busy_reason
+from secure_redis.domain.encryption_chain import follow
 from secure_redis.domain.grants import Refusal
 from secure_redis.domain.intent import Plan
 from secure_redis.domain.normalise import is_busy, is_dead, same_word, tls_version
 from secure_redis.domain.observation import CacheAbsent, CacheFacts, Observation, SecretFacts, Unknown
+from secure_redis.domain.persistence import wanted as wanted_persistence
+from secure_redis.domain.persisting import ABOUT_PERSISTING
 from secure_redis.domain.rollout import Rollout, reason_of
 from secure_redis.domain.rollout import told as sentence
 from secure_redis.domain.rules import Severity
@@ -65,6 +68,9 @@ def verdicts(
     }
     if credentials is not None:
         said[ConditionType.CREDENTIALS_SYNCED] = credentials
+    persistence = _persistence(resource, seen, plan, available)
+    if persistence is not None:
+        said[ConditionType.PERSISTENCE_ENCRYPTED] = persistence
     workloads = _workloads(plan.rollout, told_workloads)
     if workloads is not None:
         said[ConditionType.WORKLOADS_CURRENT] = workloads
@@ -137,6 +143,19 @@ def _transport(seen: Observation, available: Verdict) -> Verdict:
     return Verdict(TRUE, Reason.SECURED, f"TLS {version} at least; the non-TLS port is off")
 
 
+def _persistence(resource: SecureRedisCache, seen: Observation, plan: Plan, available: Verdict) -> Verdict | None:
+    """None: nothing is persisted, and nothing was asked for."""
+    if not isinstance(seen.cache, CacheFacts):
+        asked = wanted_persistence(resource) is not None
+        return Verdict(UNKNOWN, available.reason, available.message) if asked else None
+    held_back = next((r for r in plan.refused if r.reason in ABOUT_PERSISTING), None)
+    link = follow(resource, seen, held_back)
+    if link is None:
+        return None
+    status = UNKNOWN if link.encrypted is None else TRUE if link.encrypted else FALSE
+    return Verdict(status, link.reason, link.message)
+
+
 def _compliant(means: Assessment, available: Verdict) -> Verdict:
     found = means.compliance
     if found is None:
@@ -167,6 +186,7 @@ def _drift(means: Assessment, plan: Plan, failures: list[Failed], available: Ver
 
 _ABOUT_CORRECTING = frozenset(
     {Reason.ADOPTION_REQUIRED, Reason.WOULD_DISCONNECT, Reason.NOT_GRANTED, Reason.PROVISIONING_FAILED}
+    | ABOUT_PERSISTING
 )
 
 

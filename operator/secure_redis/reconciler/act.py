@@ -26,6 +26,7 @@ from secure_redis.domain.actions import (
     InjectWorkload,
     MarkKey,
     Outcome,
+    PersistCache,
     PutFirewallRule,
     RegenerateKey,
     ReleaseSecret,
@@ -145,6 +146,8 @@ class Actor:
                 return await self._caches.create(identity, cache, action.body)
             case UpdateCache():
                 return await self._caches.update(identity, cache, action.body)
+            case PersistCache():
+                return await self._caches.update(identity, cache, _persistence(action))
             case AdoptCache():
                 return await self._caches.update(identity, cache, {"tags": dict(action.tags)})
             case PutFirewallRule():
@@ -164,6 +167,14 @@ class Actor:
                 return await self._caches.regenerate_key(identity, cache, action.slot)
             case _:
                 raise TypeError(f"no hand for {type(action).__name__}")
+
+
+def _persistence(action: PersistCache) -> Mapping[str, Any]:
+    """The body of the PATCH: here, and nowhere else, the connection string is unwrapped."""
+    settings = dict(action.settings)
+    if action.secret is not None and action.secret_setting is not None:
+        settings[action.secret_setting] = action.secret.get_secret_value()
+    return {"properties": {"redisConfiguration": settings}}
 
 
 def _target(resource: SecureRedisCache, action: Action) -> str:
@@ -187,6 +198,9 @@ def _fields(action: Action) -> tuple[str, ...]:
             return tuple(sorted([*body, *(f"properties.{name}" for name in body.get("properties", {}))]))
         case UpdateCache(fields=fields):
             return fields
+        case PersistCache(settings=settings, secret_setting=secret_setting):
+            named = (*settings, *((secret_setting,) if secret_setting else ()))
+            return tuple(sorted(f"redisConfiguration.{name}" for name in named))
         case AdoptCache():
             return ("tags",)
         case PutFirewallRule(rule=rule):

@@ -30,3 +30,4 @@ class Memory:
     # The regeneration this process recorded the intent of, and when it was last asked of Azure with no clear answer.
     regeneration: tuple[str, datetime | None] | None = None
     told_at: datetime | None = None  # when the status was last written
+    storage: object = None  # what was last read of the storage account; `observe_storage` knows it

@@ -41,6 +41,7 @@ from secure_redis.kube.namespaces import Namespaces
 from secure_redis.kube.secrets import Secrets
 from secure_redis.kube.workloads import Workloads
 from secure_redis.reconciler.memory import Ages, Memory
+from secure_redis.reconciler.observe_storage import StorageObserver
 
 FRESH_AUTHENTICATIONS = 3
 
@@ -68,6 +69,7 @@ class Observer:
         namespaces: Namespaces,
         secrets: Secrets,
         workloads: Workloads,
+        storage: StorageObserver,
         now: Callable[[], datetime],
         monotonic: Callable[[], float],
     ) -> None:
@@ -82,6 +84,7 @@ class Observer:
         self._namespaces = namespaces
         self._secrets = secrets
         self._workloads = workloads
+        self._storage = storage
         self._now = now
         self._monotonic = monotonic
 
@@ -108,6 +111,7 @@ class Observer:
             return await self._with_kubernetes(resource, seen, memory)
         seen = await self._with_cache(resource, seen, identity, memory)
         if not leaving:
+            seen = await self._storage.observe(resource, seen, identity, memory)
             seen = await self._with_credential(resource, seen, identity, memory)
             seen = await self._with_rotation(resource, seen, identity, memory)
         return await self._with_kubernetes(resource, seen, memory)

@@ -1,0 +1,71 @@
+"""What the reasons around persistence mean: part of `reason_texts`."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from secure_redis.api.reason_text import ReasonText, text
+from secure_redis.api.reasons import Reason
+
+PERSISTENCE_REASONS: Final[Mapping[Reason, ReasonText]] = {
+    Reason.PERSISTENCE_ENCRYPTED: text(
+        "What the cache persists is encrypted as wanted; every link up to the key was seen."
+    ),
+    Reason.PERSISTENCE_OFF: text(
+        "Persistence was asked for and the cache persists nothing.",
+        "Set it in Azure, or let the operator: mode Provision, and Availability in spec.drift.correct.",
+    ),
+    Reason.PERSISTENCE_NOT_OFFERED: text(
+        "Persistence was asked for, and the cache's tier cannot persist.",
+        "Scale the cache to Premium, or set spec.persistence.type to None.",
+    ),
+    Reason.STORAGE_OTHER_ACCOUNT: text(
+        "The cache persists into another storage account than the declared one.",
+        "Change it in Azure or in the spec, or let the operator: mode Provision, and Security in spec.drift.correct. "
+        "What was written to the other account stays there until somebody deletes it.",
+    ),
+    Reason.STORAGE_UNREAD: text(
+        "Azure did not say what was needed about the storage account or its key.",
+        "Wait for the next look; if it lasts, look at the account in Azure.",
+    ),
+    Reason.STORAGE_NOT_FOUND: text(
+        "The storage account is not there.",
+        "Restore the account (Azure keeps deleted ones for 14 days), or name another one.",
+    ),
+    Reason.STORAGE_NOT_ENCRYPTED: text(
+        "Azure says that the account does not encrypt its blobs.", "Persist into another account."
+    ),
+    Reason.STORAGE_KEY_UNWANTED: text(
+        "The account is encrypted with another key than spec.persistence.encryption expects.",
+        "Change the account's encryption in Azure, or the expectation. The operator never changes an account.",
+    ),
+    Reason.ENCRYPTION_KEY_UNUSABLE: text(
+        "The customer-managed key that encrypts the account is missing, disabled, expired or not valid yet.",
+        "Enable or renew the key in its vault, or have the account use another one.",
+    ),
+    Reason.INFRASTRUCTURE_ENCRYPTION_MISSING: text(
+        "Infrastructure encryption was expected and the account has none.",
+        "It can only be chosen when an account is created: persist into a new one.",
+    ),
+    Reason.STORAGE_TRANSPORT_WEAK: text(
+        "The account takes HTTP, or a TLS version below 1.2.",
+        "Set `--https-only true --min-tls-version TLS1_2` on the account.",
+    ),
+    Reason.STORAGE_OPEN: text(
+        "The account hands out what it decrypts: public blobs are allowed, or every network is let in.",
+        "Set `--allow-blob-public-access false`, and with managed identity `--default-action Deny --bypass "
+        "AzureServices`.",
+    ),
+    Reason.STORAGE_ROLE_MISSING: text(
+        "The cache's identity may not write into the storage account yet, or it cannot be seen whether it may.",
+        "Assign Storage Blob Data Contributor on the account to the identity that the message names; where the "
+        "operator may not see role assignments, annotate secureredis.io/confirm-storage-role: <account name>.",
+    ),
+    Reason.STORAGE_SECRET_MISSING: text(
+        "The Secret that should hold the connection string is not there.",
+        "Create it with type secureredis.io/storage-connection and the key connectionString.",
+    ),
+    Reason.STORAGE_SECRET_REFUSED: text(
+        "The Secret does not hold an acceptable connection string of the declared account; nothing was sent.",
+        "Put in the connection string with an account key: `az storage account show-connection-string`.",
+    ),
+}

@@ -147,6 +147,31 @@ def test_assessing_needs_no_right_on_secrets(admin: Api) -> None:
     author(admin, tokens("secure-redis")).create(cache(), dry_run=True).must()
 
 
+def persisting(secret: str) -> Document:
+    account = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/shop/providers/Microsoft.Storage"
+    return {
+        "type": "RDB",
+        "storage": {
+            "accountID": f"{account}/storageAccounts/shopdata",
+            "authentication": "ConnectionString",
+            "connectionStringSecretRef": {"name": secret},
+        },
+    }
+
+
+def test_the_storage_connection_needs_get_on_its_secret(admin: Api) -> None:
+    user = author(admin, tokens("secure-redis"), secrets("storage", "get"))
+    user.create(cache(persistence=persisting("storage")), dry_run=True).must()
+    answer = user.create(cache(persistence=persisting("others")), dry_run=True)
+    assert answer.status == 403
+    assert 'connection string in the Secret "others"' in answer.message
+
+
+def test_the_right_to_change_that_secret_is_not_the_right_to_read_it(admin: Api) -> None:
+    user = author(admin, tokens("secure-redis"), secrets("storage", "create", "patch", "list"))
+    assert user.create(cache(persistence=persisting("storage")), dry_run=True).status == 403
+
+
 def test_updates_are_checked_where_the_spec_changes(admin: Api) -> None:
     document = cache("updated", **uses("other"))
     admin.create(document).must()

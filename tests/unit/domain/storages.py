@@ -1,0 +1,71 @@
+"""A safe storage account, and a cache that persists into it, for the domain's tests."""
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from secure_redis.api.storage_id import StorageAccountID
+from secure_redis.domain.observation import CacheFacts
+from secure_redis.domain.persistence_facts import PersistenceFacts
+from secure_redis.domain.storage_facts import (
+    EncryptionKeyFacts,
+    KeyFacts,
+    KeyVaultFacts,
+    StorageEncryption,
+    StorageFacts,
+)
+
+from .builders import SUBSCRIPTION, cache
+
+ACCOUNT = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/shop/providers/Microsoft.Storage/storageAccounts/shopdata"
+PRINCIPAL = "99999999-2222-3333-4444-555555555555"
+VERSION = "0123456789abcdef0123456789abcdef"
+BLOB = "https://shopdata.blob.core.windows.net/"
+
+
+def storage(**changes: Any) -> StorageFacts:
+    facts = StorageFacts(
+        account_id=StorageAccountID.parse(ACCOUNT),
+        location="westeurope",
+        kind="StorageV2",
+        sku_name="Standard_LRS",
+        provisioning_state="Succeeded",
+        encryption=StorageEncryption("Microsoft.Storage", blob_encrypted=True),
+        https_only=True,
+        minimum_tls_version="TLS1_2",
+        public_blobs_allowed=False,
+        shared_key_allowed=False,
+        public_network_access="Enabled",
+        network_default_action="Deny",
+        network_bypass=("AzureServices",),
+        blob_endpoint=BLOB,
+    )
+    return replace(facts, **changes)
+
+
+def own_key(**changes: Any) -> StorageEncryption:
+    """The account's encryption with a key of the customer's."""
+    made = StorageEncryption(
+        "Microsoft.Keyvault",
+        blob_encrypted=True,
+        vault_uri="https://shop.vault.azure.net/",
+        key_name="disk",
+        current_key_id=f"https://shop.vault.azure.net/keys/disk/{VERSION}",
+    )
+    return replace(made, **changes)
+
+
+def key(expires: datetime | None = None, **changes: Any) -> EncryptionKeyFacts:
+    made = KeyFacts("disk", VERSION, enabled=True, expires=expires)
+    return EncryptionKeyFacts(KeyVaultFacts("/x", "shop", "westeurope"), replace(made, **changes))
+
+
+def persisting(**changes: Any) -> CacheFacts:
+    """A cache that takes snapshots into the account by its own identity; `changes` are of its persistence."""
+    facts = PersistenceFacts(rdb=True, rdb_frequency_minutes=60, authentication="ManagedIdentity", account="shopdata")
+    return cache(persistence=replace(facts, **changes), identity_type="SystemAssigned", principal_id=PRINCIPAL)
+
+
+def spec(kind: str = "RDB", **more: Any) -> dict[str, Any]:
+    """`spec.persistence` as the cache above has it."""
+    return {"type": kind, "storage": {"accountID": ACCOUNT, "authentication": "ManagedIdentity"}, **more}

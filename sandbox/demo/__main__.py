@@ -11,6 +11,7 @@ from sandbox.cli.state import Sandbox, SandboxError
 from sandbox.cluster import ClusterError
 from sandbox.demo import closing, shop
 from sandbox.demo.chapters import CHAPTERS, Chapter, consent
+from sandbox.demo.persistence import persistence
 from sandbox.demo.rotation import rotation
 from sandbox.demo.running import operator_log_tail, running
 from sandbox.demo.stage import Stage
@@ -20,6 +21,7 @@ from sandbox.processes import ProcessError
 
 STORY = (
     *CHAPTERS,
+    ("What is persisted is followed to the disk", persistence),
     ("A key is rotated, and nobody is refused", rotation),
     ("No key was shown on the way", closing.no_key_leaked),
 )

@@ -12,7 +12,7 @@ from sandbox.demo.shop import Shop
 from sandbox.demo.stage import Stage
 
 _VISITOR = "00000000-0000-0000-0000-00000000d001"
-_CACHES = ("legacy", "orders", "sessions", "catalog")
+_CACHES = ("legacy", "orders", "sessions", "catalog", "reports")
 _VAULT_SECRETS = ("orders-redis-key", "sessions-redis-key", "catalog-redis-key")
 
 

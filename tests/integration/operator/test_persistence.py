@@ -222,7 +222,8 @@ def test_managed_identity_comes_in_order(maker: Persisting) -> None:
     cache = maker.control.cache(maker.cache)
     assert cache is not None
     principal = cache["identity"]["principalId"]
-    assert principal in told and "Storage Blob Data Contributor" in told
+    assert principal in told
+    assert "Storage Blob Data Contributor" in told
     assert "rdb-backup-enabled" not in maker.settings()
     assert [w.body_keys for w in maker.control.writes(mark)] == [("identity", "identity.type")]
     maker.control.seed(blob_data_contributor(principal, maker.account_id))

@@ -1,0 +1,69 @@
+"""The chapter of the disk: an unsafe storage account behind a cache is found, and its mending too."""
+
+from sandbox.azure import seeds
+from sandbox.azure.storage_seeds import StorageAccount
+from sandbox.demo import shop as shops
+from sandbox.demo.shop import Shop
+from sandbox.demo.stage import Stage
+
+_RESOURCE, _ACCOUNT, _CHAIN = "reports", "shopreports", "PersistenceEncrypted"
+_CLOSED = {"networkAcls": {"bypass": "AzureServices", "defaultAction": "Deny"}, "allowSharedKeyAccess": False}
+
+
+def persistence(stage: Stage, shop: Shop) -> None:
+    """Persisted data is followed to the account that holds it."""
+    story, control = stage.story, stage.control
+    story.say(
+        """The cache `reports` is Premium and takes a snapshot every hour. Its data then lie in a storage account, and are
+        as safe as that account is. The operator follows the chain: the account, whose key encrypts it, who gets in."""
+    )
+    _there(stage, shop)
+    mark = control.mark()
+    shops.apply(stage, "validate-persistence.yaml")
+    stage.until(_RESOURCE, _CHAIN, "True")
+    story.output(f"{_CHAIN}: {stage.message(_RESOURCE, _CHAIN)}")
+    story.happens("a colleague", "makes the account public, and lets old clients in with TLS 1.0")
+    control.storage_update(_ACCOUNT, {"allowBlobPublicAccess": True, "minimumTlsVersion": "TLS1_0"})
+    stage.look_now(_RESOURCE)
+    stage.until(_RESOURCE, _CHAIN, "False")
+    told = stage.message(_RESOURCE, _CHAIN)
+    story.output(f"{_CHAIN}: {told}")
+    story.claim("the broken link is found, with the command that mends it", "--min-tls-version TLS1_2" in told)
+    ready = stage.condition(_RESOURCE, "Ready")[0]
+    story.claim("an unsafe disk does not take the cache from its users (Ready stays True)", ready == "True")
+    control.storage_update(_ACCOUNT, {"minimumTlsVersion": "TLS1_2"})
+    stage.look_now(_RESOURCE)
+    stage.until(_RESOURCE, _CHAIN, "False", "StorageOpen")
+    story.claim("one link is mended, and the next one is named", "public" in stage.message(_RESOURCE, _CHAIN))
+    story.happens("the colleague", "closes the account again")
+    control.storage_update(_ACCOUNT, {"allowBlobPublicAccess": False})
+    stage.look_now(_RESOURCE)
+    stage.until(_RESOURCE, _CHAIN, "True")
+    story.output(f"{_CHAIN}: {stage.message(_RESOURCE, _CHAIN)}")
+    story.claim("once all is mended the condition is True again", stage.condition(_RESOURCE, _CHAIN)[0] == "True")
+    story.claim("nothing was written to Azure", not control.writes(mark))
+
+
+def _there(stage: Stage, shop: Shop) -> None:
+    """The cache, its account, and what the team's identity may read of it."""
+    control = stage.control
+    group = seeds.group_scope(shop.subscription, shop.group)
+    account = StorageAccount(subscription=shop.subscription, group=shop.group, name=_ACCOUNT, properties=_CLOSED)
+    control.seed(account, shops.may(group, "Microsoft.Storage/*/read"))
+    shown = control.storage_account(_ACCOUNT) or {}
+    control.seed(
+        seeds.Cache(
+            name=_RESOURCE,
+            subscription=shop.subscription,
+            group=shop.group,
+            sku={"name": "Premium", "family": "P", "capacity": 1},
+            properties={"minimumTlsVersion": "1.2", "publicNetworkAccess": "Disabled"},
+            private_endpoints=(seeds.PrivateEndpoint(name="shop-vnet"),),
+            redis_configuration={
+                "rdb-backup-enabled": "true",
+                "rdb-backup-frequency": "60",
+                "preferred-data-persistence-auth-method": "ManagedIdentity",
+                "rdb-storage-connection-string": str(shown["properties"]["primaryEndpoints"]["blob"]).rstrip("/"),
+            },
+        )
+    )

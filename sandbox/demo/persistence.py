@@ -14,8 +14,8 @@ def persistence(stage: Stage, shop: Shop) -> None:
     """Persisted data is followed to the account that holds it."""
     story, control = stage.story, stage.control
     story.say(
-        """The cache `reports` is Premium and takes a snapshot every hour. Its data then lie in a storage account, and are
-        as safe as that account is. The operator follows the chain: the account, whose key encrypts it, who gets in."""
+        """The cache `reports` is Premium and takes a snapshot every hour. Its data lie in a storage account and are
+        as safe as that account is. The operator follows the chain: whose key encrypts it, and who gets in."""
     )
     _there(stage, shop)
     mark = control.mark()

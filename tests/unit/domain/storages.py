@@ -14,8 +14,7 @@ from secure_redis.domain.storage_facts import (
     StorageEncryption,
     StorageFacts,
 )
-
-from .builders import SUBSCRIPTION, cache
+from tests.unit.domain.builders import SUBSCRIPTION, cache
 
 ACCOUNT = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/shop/providers/Microsoft.Storage/storageAccounts/shopdata"
 PRINCIPAL = "99999999-2222-3333-4444-555555555555"

@@ -9,9 +9,8 @@ from secure_redis.api.reasons import Reason
 from secure_redis.domain.encryption_chain import Link, follow
 from secure_redis.domain.observation import NOT_READ, Unknown
 from secure_redis.domain.storage_facts import BlobServiceFacts, EncryptionKeyFacts, KeyAbsent, StorageAbsent
-
-from .builders import NOW, cache, resource, seen
-from .storages import VERSION, key, own_key, persisting, spec, storage
+from tests.unit.domain.builders import NOW, cache, resource, seen
+from tests.unit.domain.storages import VERSION, key, own_key, persisting, spec, storage
 
 DENIED = Unknown(Reason.AZURE_DENIED, "refused", permission="Microsoft.X/y/read")
 KEY_URL = "https://shop.vault.azure.net/keys/disk"

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from secure_redis.api.names import ALLOW, CLIENT_ID, TENANT_ID
 from secure_redis.api.reasons import Reason
 from secure_redis.api.resource_id import CacheID
+from secure_redis.api.storage_id import StorageAccountID
 from secure_redis.domain.grants import (
     CreationTarget,
     Grant,
@@ -158,6 +159,37 @@ def test_one_grant_must_cover_all_of_it() -> None:
         operator_identity=True,
     )
     assert refuse(split, OPERATOR, "shop", Power.PUBLISH_KEY, cache=CACHE, vault=VAULT) is not None
+
+
+ACCOUNT_ID = StorageAccountID.parse(
+    f"{CACHE_ID.rsplit('/providers', 1)[0]}/providers/Microsoft.Storage/storageAccounts/shopdata"
+)
+
+
+@pytest.mark.parametrize(
+    ("scopes", "granted"),
+    [
+        ((), False),
+        ((ACCOUNT_ID.text,), True),
+        ((ACCOUNT_ID.text.upper(),), True),
+        ((ACCOUNT_ID.text[:-1],), False),
+        ((f"{ACCOUNT_ID.text}2",), False),
+        ((ACCOUNT_ID.text.rsplit("/providers", 1)[0],), True),
+        ((f"{ACCOUNT_ID.text.rsplit('/providers', 1)[0]}-b",), False),
+        ((CACHE_ID,), False),
+    ],
+)
+def test_a_storage_account_is_granted_by_whole_segments(scopes: tuple[str, ...], *, granted: bool) -> None:
+    one = Grant(("shop",), frozenset({Power.OBSERVE}), caches=(CACHE_ID,), storage_accounts=scopes)
+    for policy, identity in (
+        (GrantPolicy(grants=(one,), operator_identity=True), OperatorIdentity()),
+        (GrantPolicy(caps=(one,)), IDENTITY),
+    ):
+        cache = CacheID.parse(CACHE_ID)
+        refused = refuse(policy, identity, "shop", Power.OBSERVE, cache=cache, storage=ACCOUNT_ID)
+        assert (refused is None) is granted
+        if refused is not None:
+            assert ACCOUNT_ID.text in refused.message
 
 
 def test_without_grants_the_operators_identity_does_nothing() -> None:

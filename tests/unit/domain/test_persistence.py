@@ -18,10 +18,9 @@ from secure_redis.domain.observation import CacheFacts, SecretFacts, Unknown
 from secure_redis.domain.persisting import next_step
 from secure_redis.domain.storage_facts import StorageAbsent
 from secure_redis.domain.surroundings_facts import WRITE_BLOBS, RoleAssignmentFacts, RolePermissions
-
-from .builders import PROVISION, cache, provisioning, resource, seen
-from .storages import ACCOUNT, PRINCIPAL, persisting, spec, storage
-from .test_storage_connection import GOOD, KEY
+from tests.unit.domain.builders import PROVISION, cache, provisioning, resource, seen
+from tests.unit.domain.storages import ACCOUNT, PRINCIPAL, persisting, spec, storage
+from tests.unit.domain.test_storage_connection import GOOD, KEY
 
 OWN = {**PROVISION, "identity": {"type": "SystemAssigned"}}
 IDENTIFIED = cache(identity_type="SystemAssigned", principal_id=PRINCIPAL)

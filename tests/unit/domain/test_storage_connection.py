@@ -10,8 +10,7 @@ from secure_redis.api.reasons import Reason
 from secure_redis.domain.grants import Refusal
 from secure_redis.domain.observation import SecretFacts
 from secure_redis.domain.storage_connection import connection_string
-
-from .storages import storage
+from tests.unit.domain.storages import storage
 
 KEY = base64.b64encode(bytes(range(64))).decode()
 GOOD = f"DefaultEndpointsProtocol=https;AccountName=shopdata;AccountKey={KEY};EndpointSuffix=core.windows.net"

@@ -1,0 +1,127 @@
+"""The chain is read under grants, at its own slow cadence, by the real SDKs."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from sandbox.azure.storage_seeds import StorageAccount, storage_scope
+from secure_redis.api.reasons import Reason
+from secure_redis.api.resource import SecureRedisCache, parse
+from secure_redis.api.storage_id import StorageAccountID
+from secure_redis.azure.encryption_keys import KeyVaults
+from secure_redis.azure.reader import Reader
+from secure_redis.azure.storage import StorageAccounts
+from secure_redis.azure.storage_places import find_account
+from secure_redis.azure.surroundings import Surroundings
+from secure_redis.domain.grants import Grant, GrantPolicy, Power
+from secure_redis.domain.observation import NOT_READ, CacheFacts, Observation, Unknown
+from secure_redis.domain.storage_facts import BlobServiceFacts, StorageFacts
+from secure_redis.reconciler.memory import Memory
+from secure_redis.reconciler.observe_storage import StorageObserver
+
+from .conftest import READ, Site
+
+ON = {"rdb-backup-enabled": "true", "preferred-data-persistence-auth-method": "ManagedIdentity"}
+
+
+class Room:
+    """A cache that persists into an account, and an observer of it under `policy`."""
+
+    def __init__(self, site: Site, policy: GrantPolicy | None = None) -> None:
+        self.site, self.memory = site, Memory()
+        reader = Reader(site.transport, site.credentials)
+        self.observer = StorageObserver(
+            policy=policy or GrantPolicy(),
+            accounts=StorageAccounts(site.transport, site.credentials),
+            vaults=KeyVaults(reader, site.transport.cloud),
+            surroundings=Surroundings(reader),
+            reader=reader,
+            secrets=None,  # type: ignore[arg-type]  # never asked: nothing is to be set
+            monotonic=site.clock,
+            max_age=900.0,
+        )
+        self.account = storage_scope(site.subscription, site.group, site.name)
+        account = StorageAccount(subscription=site.subscription, group=site.group, name=site.name)
+        blob = f"https://{site.name}.blob.core.windows.net"
+        site.control.seed(account)
+        site.add_cache(
+            sku={"name": "Premium", "family": "P", "capacity": 1},
+            redis_configuration={**ON, "rdb-storage-connection-string": blob},
+        )
+
+    def resource(self) -> SecureRedisCache:
+        meta = {"namespace": "shop", "name": "orders", "uid": "u", "resourceVersion": "1"}
+        found = parse({"metadata": meta, "spec": {"resourceID": self.site.cache.text}})
+        assert isinstance(found, SecureRedisCache)
+        return found
+
+    async def look(self) -> Observation:
+        cache = await self.site.caches.read(self.site.identity, self.site.cache)
+        assert isinstance(cache, CacheFacts)
+        seen = Observation(now=datetime(2026, 11, 24, tzinfo=UTC), identity=self.site.identity, cache=cache)
+        return await self.observer.observe(self.resource(), seen, self.site.identity, self.memory)
+
+    def asked(self) -> int:
+        return self.site.requests("storageAccounts")
+
+
+async def test_the_account_is_read_once_in_its_time(site: Site) -> None:
+    site.allow(READ, "Microsoft.Storage/*/read")
+    room = Room(site)
+    seen = await room.look()
+    assert isinstance(seen.storage, StorageFacts)
+    assert seen.storage.account_id.key == room.account.lower()
+    assert isinstance(seen.blob_service, BlobServiceFacts)
+    first = room.asked()
+    assert first == 2
+    site.clock.now += 890
+    await room.look()
+    assert room.asked() == first
+    site.clock.now += 20
+    await room.look()
+    assert room.asked() == 2 * first
+    room.memory.refresh = True
+    await room.look()
+    assert room.asked() == 3 * first
+
+
+async def test_what_could_not_be_read_is_asked_for_sooner(site: Site) -> None:
+    site.allow(READ)
+    room = Room(site)
+    seen = await room.look()
+    assert isinstance(seen.storage, Unknown)
+    assert seen.storage.permission == "Microsoft.Storage/storageAccounts/read"
+    site.allow("Microsoft.Storage/*/read")
+    assert isinstance((await room.look()).storage, Unknown)
+    site.clock.now += 61
+    assert isinstance((await room.look()).storage, StorageFacts)
+
+
+@pytest.mark.parametrize("granted", [False, True])
+async def test_an_account_that_is_not_granted_is_not_read(site: Site, *, granted: bool) -> None:
+    site.allow(READ, "Microsoft.Storage/*/read")
+    subscription = f"/subscriptions/{site.subscription}"
+    accounts = (f"{subscription}/resourceGroups/{site.group}",) if granted else ()
+    cap = Grant(("shop",), frozenset({Power.OBSERVE}), caches=(subscription,), storage_accounts=accounts)
+    room = Room(site, GrantPolicy(caps=(cap,)))
+    seen = await room.look()
+    if granted:
+        assert isinstance(seen.storage, StorageFacts)
+        return
+    assert isinstance(seen.storage, Unknown)
+    assert seen.storage.reason is Reason.NOT_GRANTED
+    assert (room.asked(), seen.blob_service) == (0, NOT_READ)
+
+
+async def test_an_account_is_found_by_name_in_its_subscription_only(site: Site) -> None:
+    site.allow("Microsoft.Storage/*/read")
+    room, reader = Room(site), Reader(site.transport, site.credentials)
+    found = await find_account(reader, site.identity, site.subscription.upper(), site.name.upper())
+    assert isinstance(found, StorageAccountID)
+    assert found.key == room.account.lower()
+    for subscription, name in (
+        (site.subscription, "nosuchaccount"),
+        (site.subscription, "x' or name eq 'y"),
+        ("../x", site.name),
+    ):
+        assert isinstance(await find_account(reader, site.identity, subscription, name), Unknown)

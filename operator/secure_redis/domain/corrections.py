@@ -1,6 +1,7 @@
 """Which one difference is corrected next. One update at a time, only what differs, never a way into an outage."""
 
 from dataclasses import dataclass
+from enum import Enum
 
 from secure_redis.api.reasons import Reason
 from secure_redis.api.resource import SecureRedisCache
@@ -26,7 +27,15 @@ class Correction:
     action: AzureAction | None = None
     refused: tuple[Refusal, ...] = ()
     next_look: float | None = None
-    owed: bool = False  # of a creation: it is not complete before others have done their part
+    persisting: bool = False  # all that is left is persistence
+
+
+class Owed(Enum):
+    """What a creation of ours has still to bring: it needs no leave to correct."""
+
+    NOTHING = 0
+    PERSISTENCE = 1
+    ALL = 2
 
 
 def next_correction(
@@ -34,20 +43,21 @@ def next_correction(
     seen: Observation,
     cache: CacheFacts,
     found: tuple[Drift, ...],
-    *,
-    complete: bool = False,
+    owes: Owed = Owed.NOTHING,
 ) -> Correction:
     """Choose from the drift that the spec allows to correct and that an earlier pass has already reported.
 
-    `complete`: the cache was just created by us; then its network is brought to what is declared without being told.
+    `owes`: the cache was created by us; then that is brought to what is declared without being told.
     """
     correct = resource.spec.drift.correct
     allowed = [d for d in found if d.correctable and d.drift_class in correct]
     reported = {entry.path for entry in resource.status.drift}
     due = {d.path for d in allowed if d.path in reported}
     missing = _missing(resource, seen)
-    if complete:
+    if owes is Owed.ALL:
         due |= _to_complete(resource, seen, found, missing)
+    if owes is not Owed.NOTHING:
+        due |= {d.path for d in found if d.correctable and d.path in PERSISTENCE}
     # A difference is shown before it is corrected: the first look never writes.
     next_look = 0.0 if any(d.path not in due for d in allowed) else None
     action = _transport(resource, due)
@@ -83,21 +93,21 @@ def next_correction(
     step = next_step(resource, seen, cache, due)  # last: it may wait for others, and nothing waits for it
     if isinstance(step, Refusal):
         refused.append(step)
-        return Correction(refused=tuple(refused), next_look=sooner(next_look, LOOK_AGAIN), owed=complete)
-    return Correction(step, tuple(refused), next_look)
+        return Correction(None, tuple(refused), sooner(next_look, LOOK_AGAIN), persisting=True)
+    return Correction(step, tuple(refused), next_look, persisting=step is not None)
 
 
 def _to_complete(
     resource: SecureRedisCache, seen: Observation, found: tuple[Drift, ...], missing: list[FirewallRuleFacts]
 ) -> set[str]:
-    """What a creation still owes: declared rules that are not there, an open door, and persistence. Nothing else."""
+    """What a creation still owes the network: declared rules that are not there, and an open door. Nothing else."""
     rules = seen.firewall_rules if isinstance(seen.firewall_rules, tuple) else ()
     there = {rule_name(rule.name).lower() for rule in rules}
     opening = not same_word(resource.spec.network.public_access, "Disabled")
     owed = {_path(rule.name) for rule in missing if rule.name.lower() not in there} | (
         {PUBLIC_ACCESS} if opening else set()
     )
-    return {d.path for d in found if d.correctable and (d.path in owed or d.path in PERSISTENCE)}
+    return {d.path for d in found if d.correctable} & owed
 
 
 _NO_ENDPOINT = (

@@ -180,6 +180,26 @@ def refuse(
     )
 
 
+def may_look_for_storage(
+    policy: GrantPolicy, identity: Identity, namespace: str, cache: CacheID, subscription: str
+) -> Refusal | None:
+    """Why no storage account of this subscription could be granted; None if one could, or none needs a grant."""
+    if isinstance(identity, NamespaceIdentity) and not policy.caps:
+        return None
+    where = f"/subscriptions/{subscription}"
+    candidates = policy.caps if isinstance(identity, NamespaceIdentity) else policy.grants
+    for grant in candidates:
+        if _covers(grant, namespace, Power.OBSERVE, cache, None, None, None) and any(
+            within(where, scope) for scope in grant.storage_accounts
+        ):
+            return None
+    return Refusal(
+        Reason.NOT_GRANTED,
+        f"the operator's configuration grants no storage account in subscription {subscription} for namespace "
+        f"{namespace!r}",
+    )
+
+
 def granted(
     policy: GrantPolicy,
     identity: Identity,

@@ -12,6 +12,7 @@ from secure_redis.domain.rollout import Rollout
 # What `status.pending.action` can hold.
 CREATE = "CreateCache"
 COMPLETE = "CompleteCache"  # created; its network is not yet as declared
+PERSIST = "PersistCache"  # created, its network was as declared; persistence is not set yet
 DELETE = "DeleteCache"
 
 # A refusal that no retry mends is tried again this late, in case somebody outside mended it.

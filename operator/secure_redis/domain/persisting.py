@@ -45,6 +45,8 @@ def next_step(
         return PersistCache(dict.fromkeys(_on(cache), "false"))
     if wrong == {persistence.FREQUENCY}:
         return PersistCache(_schedule(declared))
+    if {one.path for one in persistence.differences(resource, cache)} - wrong:
+        return None  # one request sets them all: each has to be allowed
     if declared.storage is None:  # no schema lets it through
         return Refusal(Reason.INVALID_SPEC, "spec.persistence.storage is needed to persist")
     account = declared.storage.account

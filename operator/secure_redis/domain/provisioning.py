@@ -17,6 +17,7 @@ from secure_redis.domain.intent import (
     COMPLETE,
     CREATE,
     PERMANENT_RETRY_SECONDS,
+    PERSIST,
     Plan,
     Settings,
     rfc3339,
@@ -130,7 +131,12 @@ def _present(
         return Plan(pending=completing, refused=(creation.failed(seen.operation),))
     if means.ownership is Ownership.UNCLAIMED:
         return _adopt(resource, cache, settings, identity)
-    correction = corrections.next_correction(resource, seen, cache, means.drift or (), complete=completing is not None)
+    owes = corrections.Owed.NOTHING
+    if completing is not None:
+        owes = corrections.Owed.PERSISTENCE if completing.action == PERSIST else corrections.Owed.ALL
+    correction = corrections.next_correction(resource, seen, cache, means.drift or (), owes)
+    if completing is not None and correction.persisting:  # what changes in the network from now on is drift
+        completing = completing.model_copy(update={"action": PERSIST})
     if correction.action is not None:
         power = Power.CORRECT if completing is None else Power.PROVISION
         refused = refuse(
@@ -154,7 +160,7 @@ def _present(
     stored = _store(resource, seen, means, settings, identity)
     return replace(
         stored,
-        pending=completing if correction.owed else stored.pending,
+        pending=completing if correction.persisting else stored.pending,
         refused=correction.refused + stored.refused,
         next_look=sooner(correction.next_look, stored.next_look),
         look_closer=correction.next_look is not None,
@@ -172,11 +178,11 @@ def _adopt(resource: SecureRedisCache, cache: CacheFacts, settings: Settings, id
 
 
 def _completing(resource: SecureRedisCache, means: Assessment) -> PendingStatus | None:
-    """What stays recorded from the creation until the network is as declared: that needs no leave to correct."""
+    """What stays recorded from the creation until network and persistence are as declared: that needs no leave."""
     pending = resource.status.pending
-    if means.ownership is not Ownership.OWNED or pending is None or pending.action not in {CREATE, COMPLETE}:
+    if means.ownership is not Ownership.OWNED or pending is None or pending.action not in {CREATE, COMPLETE, PERSIST}:
         return None
-    return pending.model_copy(update={"action": COMPLETE})
+    return pending if pending.action == PERSIST else pending.model_copy(update={"action": COMPLETE})
 
 
 def _held(resource: SecureRedisCache, seen: Observation) -> Refusal | None:

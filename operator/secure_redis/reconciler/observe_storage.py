@@ -11,7 +11,7 @@ from secure_redis.azure.storage import StorageAccounts
 from secure_redis.azure.storage_places import find_account
 from secure_redis.azure.surroundings import Surroundings
 from secure_redis.domain import persistence
-from secure_redis.domain.grants import GrantPolicy, Power, refuse
+from secure_redis.domain.grants import GrantPolicy, Power, may_look_for_storage, refuse
 from secure_redis.domain.observation import (
     NOT_READ,
     CacheFacts,
@@ -116,12 +116,21 @@ class StorageObserver:
         at = self._monotonic()
         account: StorageAccountID | Unknown
         if isinstance(place, persistence.Named):
-            account = await find_account(self._reader, identity, place.subscription, place.name)
+            account = await self._find(resource, identity, place)
         else:
             account = place
         if isinstance(account, Unknown):
             return self._keep(_Chain(key, at, account), memory)
         return self._keep(await self._read(resource, identity, account, key, at), memory)
+
+    async def _find(
+        self, resource: SecureRedisCache, identity: Identity, named: persistence.Named
+    ) -> StorageAccountID | Unknown:
+        namespace = resource.key.namespace
+        refusal = may_look_for_storage(self._policy, identity, namespace, resource.cache, named.subscription)
+        if refusal is not None:
+            return Unknown(refusal.reason, refusal.message, permanent=True)
+        return await find_account(self._reader, identity, named.subscription, named.name)
 
     async def _read(
         self,

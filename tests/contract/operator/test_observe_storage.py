@@ -110,7 +110,7 @@ async def test_an_account_that_is_not_granted_is_not_read(site: Site, *, granted
         return
     assert isinstance(seen.storage, Unknown)
     assert seen.storage.reason is Reason.NOT_GRANTED
-    assert (room.asked(), seen.blob_service) == (0, NOT_READ)
+    assert (room.asked(), site.requests("/resources"), seen.blob_service) == (0, 0, NOT_READ)
 
 
 async def test_an_account_is_found_by_name_in_its_subscription_only(site: Site) -> None:

@@ -10,8 +10,8 @@ from secure_redis.api import names
 from secure_redis.api.reasons import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.domain import persistence
-from secure_redis.domain.actions import AzureAction, PersistCache, UpdateCache
-from secure_redis.domain.corrections import next_correction
+from secure_redis.domain.actions import AzureAction, PersistCache, PutFirewallRule, UpdateCache
+from secure_redis.domain.corrections import Owed, next_correction
 from secure_redis.domain.drift import drift
 from secure_redis.domain.grants import Refusal
 from secure_redis.domain.observation import CacheFacts, SecretFacts, Unknown
@@ -176,6 +176,25 @@ def test_no_secret() -> None:
     assert refused(step(BY_STRING, cache(), storage_secret=None))[0] is Reason.STORAGE_SECRET_MISSING
     unread = Unknown(Reason.NAMESPACE_NOT_BOUND, "no rights")
     assert refused(step(BY_STRING, cache(), storage_secret=unread))[0] is Reason.NAMESPACE_NOT_BOUND
+
+
+def test_one_request_sets_what_is_allowed_all_of_it_or_nothing() -> None:
+    """Another type may be corrected; that the account is another one too may not: then neither is."""
+    facts = replace(persisting(rdb=False, aof=True, account="elsewhere"), identity_type="SystemAssigned")
+    world = {"storage_roles": (ROLE,)}
+    assert step(spec(), facts, {persistence.TYPE}, **world) is None
+    assert isinstance(step(spec(), facts, {persistence.TYPE, persistence.ACCOUNT}, **world), PersistCache)
+
+
+def test_while_a_creation_waits_for_the_role_the_network_is_nobodys_to_reopen() -> None:
+    open_door = {"publicAccess": "Enabled", "firewallRules": [{"name": "a", "startIP": "1.1.1.1", "endIP": "1.1.1.1"}]}
+    made = provisioning(persistence=spec(), network=open_door, provision=OWN)
+    found = drift(made, IDENTIFIED, ())
+    world = seen(cache=IDENTIFIED, storage=storage(), storage_roles=())
+    assert isinstance(next_correction(made, world, IDENTIFIED, found, Owed.ALL).action, PutFirewallRule)
+    waiting = next_correction(made, world, IDENTIFIED, found, Owed.PERSISTENCE)
+    assert (waiting.action, waiting.persisting) == (None, True)
+    assert [one.reason for one in waiting.refused] == [Reason.STORAGE_ROLE_MISSING]
 
 
 def test_an_account_at_a_time_and_only_what_the_spec_allows() -> None:

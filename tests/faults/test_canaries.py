@@ -228,8 +228,7 @@ def _provision_and_correct(held: Planted) -> None:
 def _persist(held: Planted) -> None:
     """A storage account's connection string goes to Azure, which first refuses it and quotes it."""
     world, stage = held.world, PROVISION.stage(held.world)
-    account = f"data{uuid.uuid4().hex[:12]}"
-    value = base64.b64encode(secrets.token_bytes(64)).decode()
+    account, value = f"data{uuid.uuid4().hex[:12]}", base64.b64encode(secrets.token_bytes(64)).decode()
     string = f"DefaultEndpointsProtocol=https;AccountName={account};AccountKey={value}"
     held.hidden |= {"the storage account's key": value, "the storage connection string": string}
     held.stages.append(stage)

@@ -94,7 +94,7 @@ def _by_connection_string(
 ) -> AzureAction | Refusal:
     name, secret = persistence.secret_name(resource), seen.storage_secret
     if isinstance(secret, Unknown):
-        return Refusal(secret.reason, secret.message)
+        return _unseen(secret)
     if isinstance(secret, NotRead) or secret is None:
         return Refusal(
             Reason.STORAGE_SECRET_MISSING,
@@ -112,12 +112,17 @@ def _of(seen: Observation, account: StorageAccountID) -> StorageFacts | Refusal:
     """The account that is to be persisted into, as it was seen: what was not seen is not written to."""
     found = seen.storage
     if isinstance(found, Unknown):
-        return Refusal(found.reason, found.message)
+        return _unseen(found)
     if isinstance(found, StorageAbsent):
         return Refusal(Reason.STORAGE_NOT_FOUND, f"storage account {account.name!r} is not there: {found.message}")
     if isinstance(found, NotRead) or not normalise.same_id(found.account_id.text, account.text):
         return Refusal(Reason.STORAGE_UNREAD, f"storage account {account.name!r} was not read yet")
     return found
+
+
+def _unseen(why: Unknown) -> Refusal:
+    """An outage or a lack of rights around the account stalls nothing else of the resource."""
+    return Refusal(why.reason if why.reason in ABOUT_PERSISTING else Reason.STORAGE_UNREAD, why.message)
 
 
 def _may_write(resource: SecureRedisCache, seen: Observation, account: StorageAccountID) -> bool:

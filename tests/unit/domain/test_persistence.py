@@ -175,7 +175,7 @@ def test_a_connection_string_is_in_nothing_that_is_shown() -> None:
 def test_no_secret() -> None:
     assert refused(step(BY_STRING, cache(), storage_secret=None))[0] is Reason.STORAGE_SECRET_MISSING
     unread = Unknown(Reason.NAMESPACE_NOT_BOUND, "no rights")
-    assert refused(step(BY_STRING, cache(), storage_secret=unread))[0] is Reason.NAMESPACE_NOT_BOUND
+    assert refused(step(BY_STRING, cache(), storage_secret=unread))[0] is Reason.STORAGE_UNREAD
 
 
 def test_one_request_sets_what_is_allowed_all_of_it_or_nothing() -> None:

@@ -9,16 +9,20 @@ from pydantic import SecretBytes
 from secure_redis.api import names
 from secure_redis.api.reasons import Reason
 from secure_redis.api.resource import SecureRedisCache
+from secure_redis.api.status import DriftStatus, PendingStatus, Status
 from secure_redis.domain import persistence
 from secure_redis.domain.actions import AzureAction, PersistCache, PutFirewallRule, UpdateCache
+from secure_redis.domain.assess import assess
 from secure_redis.domain.corrections import Owed, next_correction
 from secure_redis.domain.drift import drift
-from secure_redis.domain.grants import Refusal
-from secure_redis.domain.observation import CacheFacts, SecretFacts, Unknown
+from secure_redis.domain.grants import Grant, GrantPolicy, Power, Refusal
+from secure_redis.domain.intent import COMPLETE, PERSIST, Plan, Settings, rfc3339
+from secure_redis.domain.observation import NOT_READ, CacheFacts, SecretFacts, Unknown
 from secure_redis.domain.persisting import next_step
+from secure_redis.domain.plan import plan
 from secure_redis.domain.storage_facts import StorageAbsent
 from secure_redis.domain.surroundings_facts import WRITE_BLOBS, RoleAssignmentFacts, RolePermissions
-from tests.unit.domain.builders import PROVISION, cache, provisioning, resource, seen
+from tests.unit.domain.builders import CACHE_ID, NOW, PROVISION, cache, provisioning, resource, seen
 from tests.unit.domain.storages import ACCOUNT, PRINCIPAL, persisting, spec, storage
 from tests.unit.domain.test_storage_connection import GOOD, KEY
 
@@ -195,6 +199,42 @@ def test_while_a_creation_waits_for_the_role_the_network_is_nobodys_to_reopen() 
     waiting = next_correction(made, world, IDENTIFIED, found, Owed.PERSISTENCE)
     assert (waiting.action, waiting.persisting) == (None, True)
     assert [one.reason for one in waiting.refused] == [Reason.STORAGE_ROLE_MISSING]
+
+
+def test_a_creation_stays_recorded_until_persistence_is_set() -> None:
+    settings = Settings(cluster_uid="cluster", policy=GrantPolicy())
+
+    def planned(action: str, facts: CacheFacts, **world: Any) -> Plan:
+        made = provisioning(persistence=spec(), provision=OWN, authentication=None)
+        made = replace(made, status=Status(pending=PendingStatus(action=action, recorded_at=rfc3339(NOW))))
+        looked = seen(cache=facts, cache_fresh=True, storage=storage(), firewall_rules=NOT_READ, **world)
+        return plan(made, looked, assess(made, looked, cluster_uid="cluster", ca=None), settings)
+
+    for recorded in (COMPLETE, PERSIST):
+        waiting = planned(recorded, IDENTIFIED, storage_roles=())
+        assert [a for a in waiting.actions if isinstance(a, AzureAction)] == []
+        assert waiting.pending is not None
+        assert waiting.pending.action == PERSIST
+        sets = planned(recorded, IDENTIFIED, storage_roles=(ROLE,))
+        assert [type(a) for a in sets.actions if isinstance(a, AzureAction)] == [PersistCache]
+        assert sets.pending is not None
+        assert planned(recorded, persisting()).pending is None
+
+
+def test_setting_it_needs_a_grant_that_names_the_account() -> None:
+    for accounts, allowed in (((), False), ((ACCOUNT,), True)):
+        cap = Grant(("shop",), frozenset({Power.CORRECT}), caches=(CACHE_ID,), storage_accounts=accounts)
+        settings = Settings(cluster_uid="cluster", policy=GrantPolicy(caps=(cap,)))
+        correct = {"correct": ["Security", "Availability"]}
+        made = provisioning(persistence=spec(), provision=OWN, authentication=None, drift=correct)
+        shown = DriftStatus(
+            path=persistence.TYPE, declared="RDB", observed="None", drift_class="Availability", since=rfc3339(NOW)
+        )
+        made = replace(made, status=Status(drift=(shown,)))
+        looked = seen(cache=IDENTIFIED, cache_fresh=True, storage=storage(), storage_roles=(ROLE,))
+        found = plan(made, looked, assess(made, looked, cluster_uid="cluster", ca=None), settings)
+        assert [type(a) for a in found.actions if isinstance(a, AzureAction)] == ([PersistCache] if allowed else [])
+        assert [one.reason for one in found.refused] == ([] if allowed else [Reason.NOT_GRANTED])
 
 
 def test_an_account_at_a_time_and_only_what_the_spec_allows() -> None:

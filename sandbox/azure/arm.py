@@ -1,6 +1,6 @@
 """The resource manager's routes."""
 
-from sandbox.azure import arm_redis, arm_resources
+from sandbox.azure import arm_authorization, arm_keyvault, arm_redis, arm_resources, arm_storage
 from sandbox.azure.answers import Answer, Refusal
 from sandbox.azure.arm_common import authenticate, headers
 from sandbox.azure.call import Call
@@ -22,6 +22,16 @@ async def _route(call: Call) -> Answer:
     parts = [part for part in call.path.split("/") if part]
     lower = [part.lower() for part in parts]
     match lower:
+        case ["subscriptions", _, *_, "providers", "microsoft.authorization", "roleassignments" | "locks"]:
+            return arm_authorization.route(call, parts[:-3], parts[-1], None)
+        case ["subscriptions", _, *_, "providers", "microsoft.authorization", "roledefinitions", _]:
+            return arm_authorization.route(call, parts[:-4], parts[-2], parts[-1])
+        case ["subscriptions", _, "resources"] if call.method == "GET":
+            return arm_keyvault.resources(call, parts[1])
+        case ["subscriptions", _, "resourcegroups", _, "providers", "microsoft.storage", "storageaccounts", *_]:
+            return arm_storage.route(call, parts[1], parts[3], parts[7:])
+        case ["subscriptions", _, "resourcegroups", _, "providers", "microsoft.keyvault", "vaults", *_]:
+            return arm_keyvault.route(call, parts[1], parts[3], parts[7:])
         case ["tenants"] | ["subscriptions"]:
             return arm_resources.top(call, lower[0])
         case ["subscriptions", _, "providers", "microsoft.cache", "redis" | "locations" | "checknameavailability", *_]:

@@ -1,6 +1,6 @@
 """Microsoft.Cache/redis: routes and the calls that change nothing."""
 
-from sandbox.azure import arm_redis_children, arm_redis_write, operations, seeds
+from sandbox.azure import arm_redis_access, arm_redis_children, arm_redis_write, operations, seeds
 from sandbox.azure.answers import Answer, Json, Refusal, cache_refusal
 from sandbox.azure.arm_common import REDIS_API_VERSIONS, api_version, authorize, group, may, page, subscription
 from sandbox.azure.arm_guards import check_lock
@@ -58,6 +58,8 @@ async def group_route(call: Call, subscription_id: str, group_name: str, parts: 
             authorize(call, "Microsoft.Cache/redis/regenerateKey/action", scope)
             cache = existing(call, found.id, group_name, parts[0])
             return await arm_redis_write.regenerate(call, found, cache, version)
+        case [_, "accesspolicies" | "accesspolicyassignments", *_]:
+            return arm_redis_access.route(call, found, scope, parts, group_name)
         case [_, "firewallrules" | "privateendpointconnections" | "patchschedules", *_]:
             return await arm_redis_children.route(call, found, scope, parts, group_name)
     raise _not_allowed()

@@ -4,7 +4,7 @@ import ipaddress
 import re
 
 from sandbox.azure import redis_rules, seeds
-from sandbox.azure.answers import Answer, Refusal
+from sandbox.azure.answers import Answer, Refusal, cache_refusal
 from sandbox.azure.arm_common import authorize, group, page, writable
 from sandbox.azure.arm_guards import check_busy, check_lock
 from sandbox.azure.cache_state import TYPE, CacheState
@@ -39,7 +39,9 @@ async def route(call: Call, found: seeds.Subscription, scope: str, parts: list[s
     if verb != "read":
         # Only the platform team makes and approves these here: by the control port.
         raise _not_supported()
-    return _endpoints(call, cache, name) if child == "privateEndpointConnections" else _schedules(cache, name)
+    if child == "privateEndpointConnections":
+        return _endpoints(call, cache, name)
+    return _schedules(cache, name, call.request_id)
 
 
 async def _rules(call: Call, found: seeds.Subscription, cache: CacheState, name: str | None) -> Answer:
@@ -96,7 +98,7 @@ def _endpoints(call: Call, cache: CacheState, name: str | None) -> Answer:
     return Answer(200, cache.show_endpoint(endpoint))
 
 
-def _schedules(cache: CacheState, name: str | None) -> Answer:
+def _schedules(cache: CacheState, name: str | None, request_id: str) -> Answer:
     shown = [
         {
             "id": f"{cache.id}/patchSchedules/default",
@@ -110,8 +112,12 @@ def _schedules(cache: CacheState, name: str | None) -> Answer:
     ]
     if name is None:
         return Answer(200, {"value": shown})
-    if not shown or name.lower() != "default":
+    if name.lower() != "default":
         raise _child_not_found(cache, "patchSchedules", name)
+    if not shown:
+        raise cache_refusal(
+            404, "ResourceNotFound", f"There are no patch schedules found for redis cache '{cache.name}'.", request_id
+        )
     return Answer(200, shown[0])
 
 

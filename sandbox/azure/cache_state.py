@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sandbox.azure import seeds
+from sandbox.azure.storage_seeds import AccessPolicy, AccessPolicyAssignment
 
 Json = dict[str, Any]
 
@@ -57,6 +58,8 @@ class CacheState:
     firewall: dict[str, tuple[str, str]] = field(default_factory=dict)
     private_endpoints: dict[str, seeds.PrivateEndpoint] = field(default_factory=dict)
     patch_entries: list[Json] | None = None
+    access_policies: tuple[AccessPolicy, ...] = ()
+    access_assignments: tuple[AccessPolicyAssignment, ...] = ()
     state: str = "Succeeded"
     operation: str | None = None
     busy: bool = False

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from sandbox.azure import seeds
+from sandbox.azure import seeds, storage_seeds
 from sandbox.azure.faults import Fault, Trouble, regeneration
 from sandbox.azure.request_log import Effect, LoggedRequest
 from sandbox.azure.settings import Settings
+from sandbox.azure.storage_control import StorageControl
 
 Json = dict[str, Any]
 _TIMEOUT = 30  # seconds; the port is on loopback
@@ -28,6 +29,8 @@ _KINDS: dict[type[seeds.Seed], str] = {
     seeds.Lock: "lock",
     seeds.Policy: "policy",
     seeds.Region: "region",
+    storage_seeds.StorageAccount: "storage",
+    storage_seeds.VaultKey: "vault-key",
 }
 
 
@@ -94,7 +97,7 @@ class SecretState:
     content_type: str | None
 
 
-class Control:
+class Control(StorageControl):
     """Seeds, faults, the clock, other people's changes, and the logs of a running simulator."""
 
     def __init__(self, endpoints: Endpoints, url: str, token: str) -> None:

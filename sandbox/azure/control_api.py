@@ -2,13 +2,14 @@
 
 import hmac
 import json
+import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
-from sandbox.azure import portal, seeds
+from sandbox.azure import portal, seeds, storage_seeds, storage_state
 from sandbox.azure.faults import Fault
 from sandbox.azure.vault_state import VaultState
 from sandbox.azure.world import World
@@ -27,6 +28,8 @@ _SEEDS: dict[str, type[BaseModel]] = {
     "lock": seeds.Lock,
     "policy": seeds.Policy,
     "region": seeds.Region,
+    "storage": storage_seeds.StorageAccount,
+    "vault-key": storage_seeds.VaultKey,
 }
 
 
@@ -136,6 +139,12 @@ class ControlApi:
                 else:
                     world.vaults[seed.name.lower()] = VaultState(seed)
                 self._enter_host(world.names.vault_host(seed.name))
+            case storage_seeds.StorageAccount():
+                world.storage[seed.name.lower()] = storage_state.from_seed(seed)
+            case storage_seeds.VaultKey():
+                version = seed.version or uuid.uuid4().hex
+                held = seed.model_copy(update={"version": version})
+                world.vault_keys[seed.vault.lower(), seed.name.lower()] = held
             case seeds.RoleAssignment():
                 world.assign(seed)
             case seeds.Lock():

@@ -118,6 +118,9 @@ class Vault(Seed):
     subscription: str
     group: str
     firewall: bool = False
+    location: str = "westeurope"
+    properties: Json = {}  # of the management plane: wire names put over the ordinary ones
+    absent: tuple[str, ...] = ()  # wire names then left out
 
 
 class SecretVersion(Seed):
@@ -145,6 +148,8 @@ class RoleAssignment(Seed):
     not_actions: tuple[str, ...] = ()
     data_actions: tuple[str, ...] = ()
     delay: float | None = None
+    role: str = ""  # the name (a GUID) of a built-in role's definition; else one is made up from what it holds
+    condition: str = ""
 
 
 class Lock(Seed):
@@ -153,6 +158,7 @@ class Lock(Seed):
     scope: str
     name: str
     level: Literal["CanNotDelete", "ReadOnly"]
+    notes: str = ""
 
 
 class Policy(Seed):

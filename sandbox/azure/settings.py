@@ -46,6 +46,7 @@ class Settings(BaseModel):
     list_needs_scope_right: bool = True  # else a list shows what the caller may read
 
     # Authorisation and tokens
+    lock_list_shows_inherited: bool = True  # a list at a resource shows the locks of its group and subscription too
     role_propagation_seconds: float = 0.0
     token_seconds: float = 3600.0
     clock_skew_seconds: float = 0.0  # how far Entra's and the services' clocks are ahead, for tokens and assertions

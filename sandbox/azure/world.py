@@ -14,6 +14,8 @@ from sandbox.azure.faults import Faults
 from sandbox.azure.listeners import Listeners, NoListeners
 from sandbox.azure.request_log import RequestLog
 from sandbox.azure.settings import Settings
+from sandbox.azure.storage_seeds import VaultKey
+from sandbox.azure.storage_state import StorageState
 from sandbox.azure.vault_state import VaultState
 
 if TYPE_CHECKING:
@@ -77,6 +79,8 @@ class World:
     ghosts: list[CacheState] = field(default_factory=list)
     foreign_names: set[str] = field(default_factory=set)
     vaults: dict[str, VaultState] = field(default_factory=dict)
+    vault_keys: dict[tuple[str, str], VaultKey] = field(default_factory=dict)  # by vault and name
+    storage: dict[str, StorageState] = field(default_factory=dict)
     assignments: list[tuple[float, seeds.RoleAssignment]] = field(default_factory=list)
     locks: list[seeds.Lock] = field(default_factory=list)
     policies: list[seeds.Policy] = field(default_factory=list)
@@ -124,6 +128,7 @@ class World:
         for collection in (
             self.tenants, self.apps, self.issuers, self.subscriptions, self.groups, self.ghosts, self.foreign_names,
             self.vaults, self.assignments, self.locks, self.policies, self.operations, self.issued, self.revoked,
+            self.storage, self.vault_keys,
         ):  # fmt: skip
             collection.clear()
 

@@ -7,7 +7,7 @@ from azure.core.rest import AsyncHttpResponse
 
 from secure_redis.azure.credentials import Credentials
 from secure_redis.azure.errors import classify, classify_answer
-from secure_redis.azure.failures import Failure, Source
+from secure_redis.azure.failures import Denied, Failure, Guard, Source
 from secure_redis.azure.policies import is_sdk_error
 from secure_redis.domain.observation import Identity
 
@@ -28,12 +28,18 @@ class Attempts:
         except Exception as error:
             if not is_sdk_error(error):
                 raise
-            if getattr(error, "status_code", None) == 401:
-                self._credentials.forget(identity)
-            return classify(error, self._source)
+            failure = classify(error, self._source)
+            self._judge(identity, getattr(error, "status_code", None), failure)
+            return failure
 
     def refusal(self, identity: Identity, response: AsyncHttpResponse) -> Failure:
         """What an answer without the SDK's own judgement means."""
-        if response.status_code == 401:
+        failure = classify_answer(response.status_code, response.headers, response.text(), self._source)
+        self._judge(identity, response.status_code, failure)
+        return failure
+
+    def _judge(self, identity: Identity, status: int | None, failure: Failure) -> None:
+        # Another tenant's subscription or vault refuses a good token, which serves everywhere else.
+        elsewhere = isinstance(failure, Denied) and failure.by is Guard.TENANT
+        if status == 401 and not elsewhere:
             self._credentials.forget(identity)
-        return classify_answer(response.status_code, response.headers, response.text(), self._source)

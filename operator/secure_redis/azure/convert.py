@@ -69,6 +69,8 @@ def cache_facts(body: object) -> CacheFacts:
         subnet_id=_text(properties.get("subnetId")),
         identity_type=_text(identity.get("type")),
         user_assigned_ids=tuple(sorted(str(each) for each in _mapping(identity.get("userAssignedIdentities")))),
+        principal_id=_text(identity.get("principalId")),
+        user_assigned_principals=dict(_principals(identity)),
         private_endpoints=tuple(_private_endpoints(properties)),
         linked_servers=tuple(
             _text(_mapping(link).get("id")) or "(not named)" for link in _list(properties.get("linkedServers"))
@@ -143,6 +145,13 @@ def _private_endpoints(properties: Mapping[str, Any]) -> Iterable[PrivateEndpoin
     for connection in _list(properties.get("privateEndpointConnections")):
         state = _mapping(_mapping(_mapping(connection).get("properties")).get("privateLinkServiceConnectionState"))
         yield PrivateEndpoint(_text(_mapping(connection).get("name")) or "", _text(state.get("status")) or "Unknown")
+
+
+def _principals(identity: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+    for one, named in sorted(_mapping(identity.get("userAssignedIdentities")).items()):
+        principal = _text(_mapping(named).get("principalId"))
+        if principal is not None:
+            yield str(one), principal
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

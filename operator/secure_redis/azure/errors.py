@@ -204,6 +204,13 @@ def _resource_manager(status: int, code: str, message: str, body: Mapping[str, A
         return Permanent(permanent, said)
     if _QUOTA.search(word) or (status in (400, 409) and _QUOTA.search(message)):
         return Permanent(Reason.QUOTA_EXCEEDED, said)
+    if word == "invalidauthenticationtokentenant":
+        return Denied(
+            Reason.TOKEN_REFUSED,
+            "the subscription belongs to another tenant than the identity; name an identity of that tenant",
+            Guard.TENANT,
+            code,
+        )
     if status == 401:
         return Transient(Reason.TOKEN_REFUSED, "Azure Resource Manager refused the identity's token", after)
     if status == 404:

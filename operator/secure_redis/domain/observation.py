@@ -20,6 +20,7 @@ class Unknown:
     retry_after: float | None = None
     permanent: bool = False  # no retry will mend it
     maybe_done: bool = False  # a write that the other side may have done all the same: the answer was lost
+    permission: str | None = None  # the Azure action that the identity lacks and that would allow it
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +117,8 @@ class CacheFacts:
     subnet_id: str | None = None
     identity_type: str | None = None
     user_assigned_ids: tuple[str, ...] = ()
+    principal_id: str | None = None  # object id of the system-assigned identity
+    user_assigned_principals: Mapping[str, str] = field(default_factory=dict)  # object ids by ARM id, as answered
     private_endpoints: tuple[PrivateEndpoint, ...] = ()
     linked_servers: tuple[str, ...] = ()  # ARM ids of the geo-replication links
 

@@ -1,0 +1,213 @@
+"""What stands around a cache, read in the management plane: each a small list with a right of its own."""
+
+import re
+import time
+from collections.abc import Callable, Iterable, Mapping
+from datetime import timedelta
+from typing import Any, Final, TypeVar
+
+from secure_redis.api.reasons import Reason
+from secure_redis.api.resource_id import CacheID, within
+from secure_redis.api.storage_id import StorageAccountID
+from secure_redis.azure.cache import API_VERSION
+from secure_redis.azure.convert import Malformed
+from secure_redis.azure.failures import Failure, Missing, NotFound
+from secure_redis.azure.reader import Reader, unread
+from secure_redis.azure.shelf import Shelf
+from secure_redis.azure.storage_convert import mapping, number, text
+from secure_redis.domain.observation import Identity, Unknown
+from secure_redis.domain.surroundings_facts import (
+    AccessAssignmentFacts,
+    AccessPolicyFacts,
+    LockFacts,
+    PatchWindow,
+    RoleAssignmentFacts,
+    RolePermissions,
+)
+
+T = TypeVar("T")
+Item = Mapping[str, Any]
+
+LOCKS_API_VERSION: Final = "2020-05-01"
+ROLES_API_VERSION: Final = "2022-04-01"
+READ_SCHEDULE: Final = "Microsoft.Cache/redis/patchSchedules/read"
+READ_POLICIES: Final = "Microsoft.Cache/redis/accessPolicies/read"
+READ_ASSIGNMENTS: Final = "Microsoft.Cache/redis/accessPolicyAssignments/read"
+READ_LOCKS: Final = "Microsoft.Authorization/locks/read"
+READ_ROLES: Final = "Microsoft.Authorization/roleAssignments/read"
+
+_HOURS = re.compile(r"PT(\d+)H", re.IGNORECASE)
+_DEFAULT_WINDOW = timedelta(hours=5)  # the service's shortest, and what it takes where none is given
+_LOCK = re.compile(r"/providers/microsoft\.authorization/locks/[^/]+$", re.IGNORECASE)
+_PRINCIPAL = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
+
+
+class Surroundings:
+    """Role definitions are kept for an hour under the identity that read them; nothing else is kept."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._roles: Shelf[tuple[Identity, str, str], tuple[RolePermissions, ...]] = Shelf(time.monotonic)
+
+    async def patch_schedule(self, identity: Identity, cache: CacheID) -> tuple[PatchWindow, ...] | Unknown:
+        """The maintenance windows; empty where none were chosen. The cache itself is known to be there."""
+        answer = await self._reader.get(identity, f"{cache.text}/patchSchedules/default", API_VERSION)
+        if isinstance(answer, NotFound) and answer.what is Missing.RESOURCE:
+            return ()  # "There are no patch schedules found for redis cache …"
+        if isinstance(answer, Failure):
+            return unread(answer, READ_SCHEDULE)
+        entries = mapping(answer.get("properties")).get("scheduleEntries")
+        return _convert(entries if isinstance(entries, list) else [], _window)
+
+    async def access_policies(self, identity: Identity, cache: CacheID) -> tuple[AccessPolicyFacts, ...] | Unknown:
+        """All access policies, the built-in ones too."""
+        found = await self._reader.walk(identity, f"{cache.text}/accessPolicies", API_VERSION)
+        return unread(found, READ_POLICIES) if isinstance(found, Failure) else _convert(found, _policy)
+
+    async def access_assignments(
+        self, identity: Identity, cache: CacheID
+    ) -> tuple[AccessAssignmentFacts, ...] | Unknown:
+        """Who has which access policy."""
+        found = await self._reader.walk(identity, f"{cache.text}/accessPolicyAssignments", API_VERSION)
+        return unread(found, READ_ASSIGNMENTS) if isinstance(found, Failure) else _convert(found, _assignment)
+
+    async def locks(self, identity: Identity, cache: CacheID) -> tuple[LockFacts, ...] | Unknown:
+        """The locks that hold for the cache: its own, its group's and its subscription's."""
+        path = f"{cache.text}/providers/Microsoft.Authorization/locks"
+        found = await self._reader.walk(identity, path, LOCKS_API_VERSION)
+        if isinstance(found, Failure):
+            return unread(found, READ_LOCKS)
+        locks = _convert(found, _lock)
+        if isinstance(locks, Unknown):
+            return locks
+        # The list also shows what lies below, such as the lock of a private endpoint connection.
+        return tuple(lock for lock in locks if within(lock.scope, cache.text))
+
+    async def role_assignments(
+        self, identity: Identity, target: CacheID | StorageAccountID, principal: str | None = None
+    ) -> tuple[RoleAssignmentFacts, ...] | Unknown:
+        """The role assignments that work at the cache or the account, of everybody or of one object id.
+
+        Those of the groups that `principal` is in are among them. Needs
+        `Microsoft.Authorization/roleAssignments/read` there and, to tell what a role holds,
+        `Microsoft.Authorization/roleDefinitions/read`; without the latter `permissions` is None.
+
+        Raises:
+            ValueError: `principal` is not an object id.
+
+        """
+        wanted = "atScope()"
+        if principal is not None:
+            if not _PRINCIPAL.fullmatch(principal):
+                raise ValueError("the principal is not an object id")
+            wanted += f" and assignedTo('{principal}')"
+        path = f"{target.text}/providers/Microsoft.Authorization/roleAssignments"
+        found = await self._reader.walk(identity, path, ROLES_API_VERSION, filter=wanted)
+        if isinstance(found, NotFound) and isinstance(target, StorageAccountID):
+            return Unknown(Reason.AZURE_ERROR, found.message)
+        if isinstance(found, Failure):
+            return unread(found, READ_ROLES)
+        listed = _convert(found, _role_assignment)
+        if isinstance(listed, Unknown):
+            return listed
+        here = [one for one in listed if within(one.scope, target.text) or _above_subscriptions(one.scope)]
+        held = {role: await self._permissions(identity, target, role) for role in {one.role_id for one in here}}
+        return tuple(
+            RoleAssignmentFacts(
+                one.scope, one.role_id, one.principal_id, one.principal_type, held[one.role_id], one.conditional
+            )
+            for one in here
+        )
+
+    async def _permissions(
+        self, identity: Identity, target: CacheID | StorageAccountID, role: str
+    ) -> tuple[RolePermissions, ...] | None:
+        # Asked for at the target: whoever may read the assignments there needs no right on the whole subscription.
+        key = (identity, target.subscription.lower(), role)
+        known = self._roles.peek(key)
+        if known is not None:
+            return known
+        path = f"{target.text}/providers/Microsoft.Authorization/roleDefinitions/{role}"
+        answer = await self._reader.get(identity, path, ROLES_API_VERSION)
+        if isinstance(answer, Failure):
+            return None
+        listed = mapping(answer.get("properties")).get("permissions")
+        if not isinstance(listed, list):
+            return None
+        permissions = tuple(_permission(one) for one in listed if isinstance(one, Mapping))
+        self._roles.get(key, lambda: permissions)
+        return permissions
+
+
+def _convert(items: Iterable[object], convert: Callable[[Item], T]) -> tuple[T, ...] | Unknown:
+    """All items; one that cannot be understood makes the whole unknown, since what it says may matter most."""
+    try:
+        return tuple(convert(mapping(item)) for item in items)
+    except Malformed as error:
+        return Unknown(Reason.AZURE_ERROR, f"Azure's answer cannot be understood: {error}")
+
+
+def _window(entry: Item) -> PatchWindow:
+    day, hour = text(entry.get("dayOfWeek")), number(entry.get("startHourUtc"))
+    if day is None or hour is None:
+        raise Malformed("a maintenance window without a day or an hour")
+    length = _HOURS.fullmatch(text(entry.get("maintenanceWindow")) or "")
+    return PatchWindow(day, hour, timedelta(hours=int(length.group(1))) if length else _DEFAULT_WINDOW)
+
+
+def _named(item: Item) -> str:
+    # Children of a cache may carry its name before their own: `cache/name`.
+    name = (text(item.get("name")) or "").rpartition("/")[2]
+    if not name:
+        raise Malformed("an item without a name")
+    return name
+
+
+def _policy(item: Item) -> AccessPolicyFacts:
+    properties = mapping(item.get("properties"))
+    kind = {"builtin": True, "custom": False}.get((text(properties.get("type")) or "").lower())
+    return AccessPolicyFacts(_named(item), text(properties.get("permissions")), kind)
+
+
+def _assignment(item: Item) -> AccessAssignmentFacts:
+    properties = mapping(item.get("properties"))
+    policy, object_id = text(properties.get("accessPolicyName")), text(properties.get("objectId"))
+    if policy is None or object_id is None:
+        raise Malformed("an access policy assignment without a policy or an object id")
+    return AccessAssignmentFacts(_named(item), policy, object_id, text(properties.get("objectIdAlias")))
+
+
+def _lock(item: Item) -> LockFacts:
+    identifier, level = text(item.get("id")) or "", text(mapping(item.get("properties")).get("level"))
+    scope = _LOCK.sub("", identifier)
+    if level is None or scope == identifier:
+        raise Malformed("a lock without a level or a place")
+    return LockFacts(_named(item), level, scope)
+
+
+def _role_assignment(item: Item) -> RoleAssignmentFacts:
+    properties = mapping(item.get("properties"))
+    scope, principal = text(properties.get("scope")), text(properties.get("principalId"))
+    role = (text(properties.get("roleDefinitionId")) or "").rpartition("/")[2].lower()
+    if scope is None or principal is None or not _PRINCIPAL.fullmatch(role):
+        raise Malformed("a role assignment without a scope, a principal or a role")
+    return RoleAssignmentFacts(
+        scope,
+        role,
+        principal,
+        text(properties.get("principalType")),
+        conditional=text(properties.get("condition")) is not None,
+    )
+
+
+def _above_subscriptions(scope: str) -> bool:
+    """Whether it is the root or a management group, whose place above the subscription the list vouches for."""
+    return scope == "/" or scope.lower().startswith("/providers/microsoft.management/managementgroups/")
+
+
+def _permission(one: Item) -> RolePermissions:
+    def words(name: str) -> tuple[str, ...]:
+        given = one.get(name)
+        return tuple(str(word) for word in given) if isinstance(given, list) else ()
+
+    return RolePermissions(words("actions"), words("notActions"), words("dataActions"), words("notDataActions"))

@@ -1,0 +1,155 @@
+"""What is known of the storage account behind a cache's persistence, and of the key that encrypts it.
+
+`None` always means that Azure's answer did not say; that is never the same as safe. What Azure takes an absent value
+for is told beside each field (docstrings of azure-mgmt-storage 25.3.0).
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from secure_redis.api.storage_id import StorageAccountID
+from secure_redis.domain.observation import PrivateEndpoint, Unknown
+
+
+@dataclass(frozen=True, slots=True)
+class StorageEncryption:
+    """How an account encrypts what lies in it. Always AES-256; what differs is whose key it is.
+
+    `key_source`: `Microsoft.Storage` or `Microsoft.Keyvault` as answered. `vault_uri` and the like: of a
+    customer-managed key. `key_version`: None or empty where the account follows the newest version by itself.
+    `federated_client_id`: set where the vault belongs to another tenant.
+    """
+
+    key_source: str | None
+    blob_encrypted: bool | None = None
+    infrastructure: bool | None = None  # a second layer; chosen at creation, absent: not asked for
+    vault_uri: str | None = None
+    key_name: str | None = None
+    key_version: str | None = None
+    current_key_id: str | None = None  # URL of the version in use
+    current_key_expires: datetime | None = None
+    key_rotated: datetime | None = None
+    identity_id: str | None = None  # ARM id of the user-assigned identity that reads the key
+    federated_client_id: str | None = None
+
+    @property
+    def customer_managed(self) -> bool | None:
+        """Whether the key is the customer's own; None where the answer did not say or says something new."""
+        source = (self.key_source or "").strip().lower()
+        return {"microsoft.keyvault": True, "microsoft.storage": False}.get(source)
+
+
+@dataclass(frozen=True, slots=True)
+class StorageFacts:
+    """A storage account as Azure answered."""
+
+    account_id: StorageAccountID
+    location: str
+    kind: str | None
+    sku_name: str | None  # Standard_LRS, Standard_GRS, Premium_ZRS, …
+    provisioning_state: str | None
+    encryption: StorageEncryption | None
+    https_only: bool | None = None  # absent: on for accounts made by an API since 2019-04-01
+    minimum_tls_version: str | None = None  # TLS1_0 … TLS1_3; absent: TLS 1.0
+    public_blobs_allowed: bool | None = None  # absent: not allowed
+    shared_key_allowed: bool | None = None  # absent: allowed
+    public_network_access: str | None = None  # Enabled, Disabled, SecuredByPerimeter; absent: Enabled
+    network_default_action: str | None = None  # Allow, Deny
+    network_bypass: tuple[str, ...] | None = None  # AzureServices, Logging, Metrics; empty: None
+    ip_rules: tuple[str, ...] = ()
+    subnet_rules: int = 0
+    private_endpoints: tuple[PrivateEndpoint, ...] = ()
+    hierarchical_namespace: bool | None = None
+    primary_location: str | None = None
+    secondary_location: str | None = None
+    blob_endpoint: str | None = None  # https://<account>.blob.<suffix>/
+    key_expiry_days: int | None = None  # the account's own policy for its access keys
+
+    @property
+    def redundancy(self) -> str | None:
+        """LRS, ZRS, GRS, RAGRS, GZRS or RAGZRS: the part of the SKU's name behind the underscore."""
+        _, found, word = (self.sku_name or "").partition("_")
+        return word.upper() if found and word else None
+
+    @property
+    def geo_redundant(self) -> bool | None:
+        """Whether copies lie in another region."""
+        return None if self.redundancy is None else "GRS" in self.redundancy or "GZRS" in self.redundancy
+
+    @property
+    def trusted_services_pass(self) -> bool | None:
+        """Whether Azure's trusted services, a cache with managed identity among them, pass the account's firewall."""
+        if self.network_bypass is None:
+            return None
+        return any(word.lower() == "azureservices" for word in self.network_bypass)
+
+
+@dataclass(frozen=True, slots=True)
+class StorageAbsent:
+    """Azure answered 404 to a direct read of the account."""
+
+    message: str
+    group_missing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BlobServiceFacts:
+    """What an account's blob service keeps of overwritten and deleted data.
+
+    Persistence overwrites all the time, so that soft delete and versions keep, and bill, every earlier copy (Microsoft,
+    "Configure data persistence for an Azure Cache for Redis instance").
+    """
+
+    soft_delete: bool | None = None
+    soft_delete_days: int | None = None
+    permanent_delete_allowed: bool | None = None
+    container_soft_delete: bool | None = None
+    container_soft_delete_days: int | None = None
+    versioning: bool | None = None
+    point_in_time_restore: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyVaultFacts:
+    """A key vault as the management plane answered. `resource_id`: its ARM id."""
+
+    resource_id: str
+    name: str
+    location: str
+    uri: str | None = None
+    tenant_id: str | None = None
+    soft_delete: bool | None = None  # absent: on (new vaults cannot be without since 2020-12-15)
+    soft_delete_days: int | None = None
+    purge_protection: bool | None = None  # absent: off
+    role_based: bool | None = None  # absent: access policies
+    public_network_access: str | None = None
+    network_default_action: str | None = None  # absent: Allow
+    network_bypass: str | None = None  # AzureServices, None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFacts:
+    """A key as the management plane answered. `version` is that of `key_id`."""
+
+    name: str
+    version: str
+    enabled: bool | None = None
+    expires: datetime | None = None
+    not_before: datetime | None = None
+    key_type: str | None = None  # RSA, RSA-HSM, EC, EC-HSM
+    size: int | None = None  # bits
+
+
+@dataclass(frozen=True, slots=True)
+class KeyAbsent:
+    """The vault holds no such key, or not this version of it."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class EncryptionKeyFacts:
+    """The vault and the key that an account is encrypted with. Each may be unread for a reason of its own."""
+
+    vault: KeyVaultFacts | Unknown
+    key: KeyFacts | KeyAbsent | Unknown

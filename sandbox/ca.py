@@ -7,6 +7,10 @@ from pathlib import Path
 from typing import Self
 
 import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from sandbox.cache import locked
 
@@ -68,6 +72,32 @@ class CertificateAuthority:
                 _write(issued.key_file, leaf.private_key_pem.bytes(), 0o600)
                 _write(issued.cert_file, b"".join(pem.bytes() for pem in leaf.cert_chain_pems), 0o644)
         return issued
+
+    def self_signed(self, name: str) -> IssuedCertificate:
+        """A certificate for this DNS name that vouches for itself, as a server gets where nobody issues any."""
+        tag = hashlib.sha256(f"{name}\nself-signed".encode()).hexdigest()[:24]
+        issued = IssuedCertificate(self._directory / f"{tag}.crt", self._directory / f"{tag}.key")
+        with locked(self._directory / ".lock"):
+            if not issued.cert_file.exists():
+                _write_self_signed(issued, name)
+        return issued
+
+
+def _write_self_signed(issued: IssuedCertificate, name: str) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    today = datetime.datetime.now(datetime.UTC)
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    certificate = (
+        x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
+        .not_valid_before(today - datetime.timedelta(days=30))
+        .not_valid_after(today + datetime.timedelta(days=365))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    _write(issued.key_file, private, 0o600)
+    _write(issued.cert_file, certificate.public_bytes(pem), 0o644)
 
 
 def _write(path: Path, content: bytes, mode: int) -> None:

@@ -6,6 +6,7 @@ It never decrypts: bytes go to and from the redis-server as they are.
 import asyncio
 import contextlib
 import dataclasses
+import itertools
 import socket
 import struct
 from collections.abc import Awaitable, Callable
@@ -16,6 +17,9 @@ _CHUNK = 64 * 1024
 _HTTP = (
     b"HTTP/1.1 400 Bad Request\r\nServer: proxy\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n<html></html>"
 )
+_GARBAGE = bytes(range(255, 127, -1)) * 32
+_TRICKLE = b"\x16\x03\x03\x40\x00\x02\x00\x3f\xfc\x03\x03"  # a record of 16 KiB that begins with a ServerHello
+_TRICKLE_SECONDS = 0.05
 Backend = Callable[[], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]
 
 
@@ -86,6 +90,18 @@ class Front:
                 await reader.read(_CHUNK)
                 writer.write(_HTTP)
                 await writer.drain()
+            elif self.fault is RedisFault.GARBAGE:
+                writer.write(_GARBAGE)
+                await writer.drain()
+                await reader.read(_CHUNK)
+            elif self.fault is RedisFault.TRICKLE:
+                await _trickle(writer)
+            elif self.fault is RedisFault.CUT_OLD_TLS:
+                start = await reader.read(_CHUNK)
+                if _is_old_hello(start):
+                    _reset(writer)
+                else:
+                    await self._forward(reader, writer, start)
             else:
                 await self._forward(reader, writer)
         except OSError:
@@ -96,12 +112,13 @@ class Front:
             self._connections.discard(one)
             writer.close()
 
-    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, start: bytes = b"") -> None:
         try:
             behind_reader, behind_writer = await self._connect()
         except (OSError, RuntimeError, TimeoutError):
             _reset(writer)
             return
+        behind_writer.write(start)
         ways = [
             asyncio.create_task(_pump(reader, behind_writer)),
             asyncio.create_task(_pump(behind_reader, writer)),
@@ -113,6 +130,18 @@ class Front:
                 way.cancel()
             await asyncio.gather(*ways, return_exceptions=True)
             behind_writer.close()
+
+
+async def _trickle(writer: asyncio.StreamWriter) -> None:
+    for byte in itertools.chain(_TRICKLE, itertools.repeat(0)):
+        writer.write(bytes((byte,)))
+        await writer.drain()
+        await asyncio.sleep(_TRICKLE_SECONDS)
+
+
+def _is_old_hello(start: bytes) -> bool:
+    """Whether a client offers at most TLS 1.1: the version in its ClientHello (RFC 4346 §7.4.1.2)."""
+    return len(start) > 10 and start[0] == 22 and start[5] == 1 and start[9:11] < b"\x03\x03"
 
 
 async def _pump(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:

@@ -24,6 +24,7 @@ _PROTOCOLS: dict[MinimumTls, str] = {
     "1.1": "TLSv1.1 TLSv1.2 TLSv1.3",
     "1.2": "TLSv1.2 TLSv1.3",
 }
+_OLD_PROTOCOLS = "TLSv1 TLSv1.1"
 # What Azure Cache for Redis does not offer to its clients.
 _REFUSED = "-acl -bgrewriteaof -bgsave -config -debug -migrate -module -psync -replconf -replicaof -save -shutdown"
 _REFUSED += " -slaveof -sync"
@@ -57,8 +58,11 @@ class RedisProcess:
         """Its UNIX socket, which speaks plaintext: a short name, whatever the directory's length."""
         return f"/proc/self/fd/{self._folder}/{_SOCKET}"
 
-    async def start(self, certificate: IssuedCertificate, minimum_tls: MinimumTls) -> None:
-        """Start it without any key. Raises ProcessError with its log's end, or TimeoutError."""
+    async def start(self, certificate: IssuedCertificate, minimum_tls: MinimumTls, *, old_only: bool = False) -> None:
+        """Start it without any key. `old_only`: it speaks nothing newer than TLS 1.1.
+
+        Raises ProcessError with its log's end, or TimeoutError.
+        """
         await self.stop()  # what a server that ended by itself has left
         self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         (self._directory / _SOCKET).unlink(missing_ok=True)
@@ -66,7 +70,7 @@ class RedisProcess:
         self._copy(certificate)
         config = self._directory / "redis.conf"
         config.touch(mode=0o600)
-        config.write_text(self._config(minimum_tls))
+        config.write_text(self._config(_protocols(minimum_tls, old_only)))
         self._child = Child(
             [self._tool.program, "redis.conf"],
             self._directory / "redis.log",
@@ -90,10 +94,10 @@ class RedisProcess:
         """Close every client's connection."""
         await self._tell("CLIENT", "KILL", "USER", "default")
 
-    async def set_tls(self, certificate: IssuedCertificate, minimum_tls: MinimumTls) -> None:
-        """Serve this certificate and refuse older protocols, to new connections."""
+    async def set_tls(self, certificate: IssuedCertificate, minimum_tls: MinimumTls, *, old_only: bool = False) -> None:
+        """Serve this certificate and refuse older protocols (`old_only`: newer ones), to new connections."""
         self._copy(certificate)
-        await self._tell("CONFIG", "SET", "tls-protocols", _PROTOCOLS[minimum_tls])
+        await self._tell("CONFIG", "SET", "tls-protocols", _protocols(minimum_tls, old_only))
         # The certificate files are read again when some TLS option really changes.
         self._cache_size += 1
         await self._tell("CONFIG", "SET", "tls-session-cache-size", str(self._cache_size))
@@ -137,7 +141,7 @@ class RedisProcess:
             scratch.write_bytes(source.read_bytes())
             scratch.replace(self._directory / name)
 
-    def _config(self, minimum_tls: MinimumTls) -> str:
+    def _config(self, protocols: str) -> str:
         password = hashlib.sha256(self._password.encode()).hexdigest()
         lines = [
             f"bind {self._address}",
@@ -147,7 +151,7 @@ class RedisProcess:
             "tls-cert-file tls.crt",
             "tls-key-file tls.key",
             "tls-auth-clients no",
-            f'tls-protocols "{_PROTOCOLS[minimum_tls]}"',
+            f'tls-protocols "{protocols}"',
             # OpenSSL 3 allows the protocols before 1.2 only at security level 0; the list of ciphers is no part of
             # what is simulated.
             "tls-ciphers DEFAULT:@SECLEVEL=0",
@@ -162,3 +166,7 @@ class RedisProcess:
             f"user {_ADMIN} on #{password} ~* &* +@all",
         ]
         return "\n".join(lines) + "\n"
+
+
+def _protocols(minimum_tls: MinimumTls, old_only: bool) -> str:
+    return _OLD_PROTOCOLS if old_only else _PROTOCOLS[minimum_tls]

@@ -140,7 +140,7 @@ class _Endpoint:
             self._accepted = accepted if delayed else settings.keys
             if self.process.alive:
                 if settings.minimum_tls != before.minimum_tls:
-                    await self.process.set_tls(self._certificate(), settings.minimum_tls)
+                    await self.process.set_tls(self._certificate(), settings.minimum_tls, old_only=self._old_only)
                 await self.process.set_keys(self._accepted, cut_connections=cut_connections)
             if delayed:
                 self._late = asyncio.create_task(self._accept_late(settings))
@@ -156,7 +156,7 @@ class _Endpoint:
                 if front is not None:
                     front.fault = fault
             if self.process.alive:
-                await self.process.set_tls(self._certificate(), self._settings.minimum_tls)
+                await self.process.set_tls(self._certificate(), self._settings.minimum_tls, old_only=self._old_only)
 
     async def _open_plaintext(self) -> None:
         if self._settings.plaintext_port and self._plaintext is None:
@@ -185,7 +185,13 @@ class _Endpoint:
     def _admits(self, client: str) -> bool:
         return self._network.admits(client, self._settings.reachable)
 
+    @property
+    def _old_only(self) -> bool:
+        return self._fault is RedisFault.OLD_TLS
+
     def _certificate(self) -> IssuedCertificate:
+        if self._fault is RedisFault.SELF_SIGNED_CERTIFICATE:
+            return self._ca.self_signed(self._host)
         if self._fault is RedisFault.WRONG_CERTIFICATE:
             return self._ca.issue(f"not-{self._host}")
         return self._ca.issue(self._host, expired=self._fault is RedisFault.EXPIRED_CERTIFICATE)
@@ -193,7 +199,7 @@ class _Endpoint:
     async def _running(self) -> None:
         async with self._lock:
             if not self.process.alive:
-                await self.process.start(self._certificate(), self._settings.minimum_tls)
+                await self.process.start(self._certificate(), self._settings.minimum_tls, old_only=self._old_only)
                 await self.process.set_keys(self._accepted, cut_connections=False)
 
     async def _connect_tls(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

@@ -72,6 +72,11 @@ class RedisFault(enum.Enum):
     HTTP = "http"  # answers like a web server, as a proxy in between would
     WRONG_CERTIFICATE = "wrong-certificate"  # real Redis with the certificate of another host
     EXPIRED_CERTIFICATE = "expired-certificate"  # real Redis whose certificate ended yesterday
+    SELF_SIGNED_CERTIFICATE = "self-signed-certificate"  # real Redis whose certificate nobody vouches for
+    OLD_TLS = "old-tls"  # real Redis that speaks TLS 1.0 and 1.1, and nothing newer
+    CUT_OLD_TLS = "cut-old-tls"  # an offer of a TLS version before 1.2 is answered with a reset, not with an alert
+    GARBAGE = "garbage"  # answers with bytes that are no protocol's
+    TRICKLE = "trickle"  # begins like TLS, and then a byte now and then
 
 
 @dataclasses.dataclass(frozen=True)

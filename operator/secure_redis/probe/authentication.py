@@ -4,8 +4,6 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Iterator
-from functools import lru_cache
-from pathlib import Path
 from typing import Final
 
 from pydantic import SecretStr
@@ -17,6 +15,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from secure_redis.api.reasons import Reason
 from secure_redis.domain.observation import AuthenticationResult, Unknown
+from secure_redis.probe import trust
 
 TIMEOUT_SECONDS: Final = 5.0
 # Redis before 6 has no code of its own for a wrong password.
@@ -40,7 +39,7 @@ async def authenticate(
     the one-argument AUTH is sent: a server that asks for no password at all then says so, instead of accepting any.
     """
     try:
-        tls = _tls(ca_file, _changed(ca_file))
+        tls = trust.verifying(ca_file)
     except OSError as error:  # ssl.SSLError is one too
         return Unknown(Reason.INTERNAL_ERROR, f"the CA file {ca_file} cannot be used ({type(error).__name__})")
     try:
@@ -74,20 +73,6 @@ async def _exchange(
     finally:
         await connection.disconnect(nowait=True)
     return AuthenticationResult.ACCEPTED
-
-
-@lru_cache(maxsize=4)
-def _tls(ca_file: str | None, changed: int) -> ssl.SSLContext:
-    # Kept: reading the system's roots takes 10 to 20 ms each time.
-    context = ssl.create_default_context()  # verifies chain and name
-    if ca_file is not None:
-        context.load_verify_locations(cafile=ca_file)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context
-
-
-def _changed(ca_file: str | None) -> int:
-    return 0 if ca_file is None else Path(ca_file).stat().st_mtime_ns
 
 
 def _refused(error: AuthenticationError, host: str, port: int) -> AuthenticationResult | Unknown:

@@ -206,7 +206,10 @@ RULES = (
         _on_endpoint(_plaintext_port),
         "set enableNonSslPort to false and find out what answers there",
         why="What Azure reports and what the endpoint does can differ; this is what a client would meet.",
-        reads="a connection to the port that Azure reports as the non-TLS one, from where the operator runs",
+        reads=(
+            "a connection to the port that Azure reports as the non-TLS one, from where the operator runs; not "
+            "applicable without a probe"
+        ),
         needs=("a network route from the operator to the cache",),
     ),
     Rule(
@@ -220,7 +223,7 @@ RULES = (
         why="What Azure reports and what the endpoint does can differ, and an interceptor shows here.",
         reads=(
             "handshakes with the endpoint, one per version; chain and name against the system's authorities or the "
-            "configured CA; the certificate's expiry"
+            "configured CA; the certificate's expiry; not applicable without a probe"
         ),
         needs=("a network route from the operator to the cache",),
     ),

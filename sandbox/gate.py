@@ -1,8 +1,8 @@
 """A gate between one operator and the API server, for tests: it counts writes and can hold any one of them.
 
-Everything passes unchanged, watches as streams. A write is a request that stores something: leases, token requests
-and access reviews are not counted. A held write is one of which its sender does not know what became of it: the very
-moment in which a crash is worth testing.
+Everything passes unchanged, watches as streams. A write is a request that stores something: leases, token requests,
+access reviews and dry runs are not counted. A held write is one of which its sender does not know what became of it:
+the very moment in which a crash is worth testing.
 """
 
 import asyncio
@@ -50,7 +50,8 @@ class Write:
 class Hold:
     """One write that is to be held: the first that `wanted` says yes to. `reached` is set while it is held.
 
-    `before`: the API server has not seen it. `after`: the API server has done it, and its answer is kept back.
+    `before`: the API server has not seen it. `after`: the API server has done it, and its answer is kept back; one that
+    it refused passes, and the next is asked about.
     """
 
     wanted: Callable[[Write], bool]
@@ -217,9 +218,11 @@ class Gate:
         elif request.path.endswith("/token") and status == 201:
             with self._lock:
                 self._tokens.append(json.loads(content)["status"]["token"])
-        if hold is not None:
+        if hold is not None and status < 400:
             await self._held(hold)
             return _cut(request)
+        if hold is not None:
+            hold.write = None
         return web.Response(status=status, headers=CIMultiDict(headers), body=content)
 
     async def _held(self, hold: Hold) -> None:
@@ -228,7 +231,8 @@ class Gate:
 
     def _note(self, request: web.Request) -> tuple[Write | None, Hold | None]:
         path = request.path.rstrip("/")
-        if request.method in {"GET", "HEAD"} or path.endswith(_NO_WRITES) or "/leases/" in path:
+        rehearsed = "dryRun" in request.query
+        if request.method in {"GET", "HEAD"} or rehearsed or path.endswith(_NO_WRITES) or "/leases/" in path:
             return None, None
         with self._lock:
             write = Write(len(self._writes) + 1, request.method, path, _what(request.method, path), time.time())

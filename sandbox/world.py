@@ -83,6 +83,7 @@ class World:
     hosts: Path | None = None
     domain: str = "sandbox.test"
     settings: dict[str, Any] = field(default_factory=dict)  # put over the operator's configuration
+    values: Document = field(default_factory=dict)  # of the chart
 
     def __post_init__(self) -> None:
         """Nothing runs yet."""
@@ -108,7 +109,7 @@ class World:
             ),
             seeds.Subscription(id=SUBSCRIPTION, tenant=TENANT),
         )
-        install(self.api)
+        install(self.api, self.values)
 
     def stop(self) -> None:
         """End the operator and Azure; the cluster is its owner's."""

@@ -45,6 +45,7 @@ class Pace:
     jitter: float = 0.1
     spread: float = 60.0
     gap: float = 1.0  # between two passes of one resource, unless it was edited
+    rollout_gap: float = 0.2  # where a workload has moved on: the next wave waits for it
     resync: float = 600.0
 
 
@@ -326,7 +327,10 @@ class Schedule:
 
     def _earliest(self, entry: _Entry, trigger: Trigger) -> float:
         now = self._clock()
-        return now if trigger == Trigger.EDIT else max(now, entry.started + self._pace.gap)
+        if trigger == Trigger.EDIT:
+            return now
+        gap = min(self._pace.gap, self._pace.rollout_gap) if trigger == Trigger.WORKLOAD else self._pace.gap
+        return max(now, entry.started + gap)
 
     def _push(self, key: Key, entry: _Entry, due: float, trigger: Trigger) -> None:
         self._tickets += 1

@@ -28,6 +28,7 @@ from sandbox.world import World
 
 _CHECK_SECONDS = 1.0
 _START_SECONDS = 60.0
+_INJECTS = {"workloads": {"enabled": True}}  # the chart's default is off
 
 
 def install_crds(api: Api) -> None:
@@ -69,7 +70,7 @@ def run(sandbox: Sandbox, *, operator: bool) -> None:
     with contextlib.ExitStack() as stack:
         plane = stack.enter_context(ControlPlane(sandbox.directory / "controlplane"))
         install_crds(Api(plane.cluster))
-        world = World(sandbox.directory, plane.cluster, hosts=hosts.path)
+        world = World(sandbox.directory, plane.cluster, hosts=hosts.path, settings=_INJECTS, values=_INJECTS)
         stack.callback(world.stop)
         world.start()
         ca_file = world.control.endpoints.ca_file

@@ -11,13 +11,18 @@ from sandbox.cli.state import Sandbox, SandboxError
 from sandbox.cluster import ClusterError
 from sandbox.demo import closing, shop
 from sandbox.demo.chapters import CHAPTERS, Chapter, consent
+from sandbox.demo.rotation import rotation
 from sandbox.demo.running import operator_log_tail, running
 from sandbox.demo.stage import Stage
 from sandbox.demo.story import DemoError, Story
 from sandbox.prepare import NotToBeHad, prepare
 from sandbox.processes import ProcessError
 
-STORY = (*CHAPTERS, ("No key was shown on the way", closing.no_key_leaked))
+STORY = (
+    *CHAPTERS,
+    ("A key is rotated, and nobody is refused", rotation),
+    ("No key was shown on the way", closing.no_key_leaked),
+)
 _INTERRUPTED = 130
 # What may go wrong besides a claim; their texts say what and what to do. AssertionError: an answer of the API server.
 _FAILURES = (

@@ -22,7 +22,7 @@ _DEPLOYMENT = "deployment/orders-client"
 
 def start(stage: Stage) -> None:
     """Start it and show it, and wait until it has used Redis a few times. Raises DemoError."""
-    if _has_node(stage):
+    if stage.has_node():
         shops.apply(stage, _MANIFEST)
     else:
         stage.story.say(
@@ -60,10 +60,6 @@ def turns(stage: Stage) -> int:
         return 0
     good = [line.split()[1] for line in log(stage).splitlines() if line.startswith("OK ")]
     return int(good[-1]) if good else 0
-
-
-def _has_node(stage: Stage) -> bool:
-    return bool(stage.api.get("/api/v1/nodes").must()["items"])
 
 
 def _pods(stage: Stage) -> list[dict[str, dict[str, str]]]:

@@ -11,7 +11,7 @@ from sandbox.azure import seeds
 from sandbox.chart.render import ROOT
 from sandbox.demo.stage import Stage
 from sandbox.demo.story import DemoError
-from sandbox.world import CACHE_KEYS, CACHE_READ, CACHE_WRITE, VAULT_READ, VAULT_WRITE
+from sandbox.world import CACHE_KEYS, CACHE_READ, CACHE_ROTATE, CACHE_WRITE, VAULT_READ, VAULT_WRITE
 
 _EXAMPLES = ROOT / "examples"
 _PUBLIC_VAULTS = "vault.azure.net"
@@ -90,8 +90,10 @@ def open_for_business(stage: Stage) -> Shop:
         ),
         seeds.Group(subscription=shop.subscription, name=shop.group),
         seeds.Vault(name=shop.vault, tenant=tenant, subscription=shop.subscription, group=shop.group),
-        # All the rights that Provision needs: where nothing is written, it is not for want of a right.
-        seeds.RoleAssignment(object_id=_OBJECT_ID, scope=group, actions=CACHE_READ + CACHE_KEYS + CACHE_WRITE),
+        # All the rights that Provision and rotation need: where nothing is written, it is not for want of a right.
+        seeds.RoleAssignment(
+            object_id=_OBJECT_ID, scope=group, actions=CACHE_READ + CACHE_KEYS + CACHE_WRITE + CACHE_ROTATE
+        ),
         seeds.RoleAssignment(
             object_id=_OBJECT_ID, scope=seeds.subscription_scope(shop.subscription), actions=_AT_SUBSCRIPTION
         ),

@@ -38,6 +38,7 @@ _FAILURES = (
 )
 _HOLD_SECONDS = 5.0  # how long both keys must be seen to live after a failed rollout
 _LEAST_ANSWERED = 0.99
+_WORDS = 3000  # of an error; the API server may quote an object whole
 _SHOWN = 20  # failures told one by one
 
 
@@ -72,7 +73,7 @@ def _soak(made: Scene, given: argparse.Namespace, chance: random.Random) -> int:
         else:
             run(made, given, chance)
     except _FAILURES as error:  # what was counted is told in any case
-        told = f"soak: FAILED: {error}"
+        told = f"soak: FAILED: {str(error)[:_WORDS]}"
         log = made.world.operator_log
         _say(f"The last lines of the operator's log:\n{_tail(log)}")
     total = made.tally()
@@ -92,7 +93,7 @@ def _soak(made: Scene, given: argparse.Namespace, chance: random.Random) -> int:
 def run(made: Scene, given: argparse.Namespace, chance: random.Random) -> None:
     """All rotations, one after the other. Raises SoakError at the first that is not right."""
     count = given.rotations
-    for number in range(1, count + 1):
+    for number in range(1, count + 1 if given.only != "led" else 1):
         _told(made, f"followed {number}/{count}", partial(followed, made))
     if given.only == "followed":
         return
@@ -103,7 +104,7 @@ def run(made: Scene, given: argparse.Namespace, chance: random.Random) -> None:
         _told(made, f"led {number}/{count}", partial(led, made, str(number)))
     if not given.short:
         _told(made, "after a failed rollout", partial(failed_rollout, made, "broken", _HOLD_SECONDS))
-    _told(made, "emergency", partial(led, made, "emergency-leak", slots=2))
+    _told(made, "emergency", partial(led, made, "emergency-leak"))
     _say(f"the operator was killed {killer.kills} times")
 
 
@@ -131,11 +132,14 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     environment = os.environ.get
     parser.add_argument("--rotations", type=int, default=int(environment("SOAK_ROTATIONS") or 20), help="of each kind")
     parser.add_argument("--seed", default=environment("SOAK_SEED"), help="of the moments at which the operator dies")
-    parser.add_argument("--only", choices=("followed",), help="leave out what the operator leads")
+    parser.add_argument("--only", choices=("followed", "led"), help="one half of it")
     parser.add_argument("--short", action="store_true", help="leave out the failed rollout, which takes its deadline")
     parser.add_argument("--pause", type=float, default=0.01, help="seconds between a canary's attempts (0.01)")
     parser.add_argument(
-        "--longest", type=float, default=8.0, help="most seconds from a start of the operator to its kill; 0: no kills"
+        "--longest",
+        type=float,
+        default=8.0,
+        help="most seconds that an operator leads before it is killed; 0: no kills",
     )
     parser.add_argument(
         "--sabotage", action="store_true", help="regenerate the key that the pods hold, to see that the soak fails"

@@ -10,27 +10,29 @@ _CRASH = {"name": "CANARY_CRASH", "value": "1"}
 
 
 class Killer:
-    """`kill -9` of the operator at random moments, and at once a new one."""
+    """`kill -9` of the operator at random moments while it leads, and at once a new one."""
 
     def __init__(self, scene: Scene, chance: random.Random, longest_seconds: float) -> None:
-        """The next kill comes up to `longest_seconds` after the last start."""
+        """The next kill comes up to `longest_seconds` after an operator has begun to lead."""
         self.kills = 0
         self._scene = scene
         self._chance = chance
         self._longest = longest_seconds
-        self._due = self._next()
+        self._former = ""
+        self._due: float | None = None
 
     def __call__(self) -> None:
         """Kill it if it is time."""
-        if time.monotonic() < self._due:
-            return
-        self._scene.world.stop_operator(kill=True)
-        self._scene.world.start_operator()
-        self.kills += 1
-        self._due = self._next()
-
-    def _next(self) -> float:
-        return time.monotonic() + self._chance.uniform(0, self._longest)
+        if self._due is None:
+            holder = self._scene.leader
+            if holder not in ("", self._former):
+                self._former = holder
+                self._due = time.monotonic() + self._chance.uniform(0, self._longest)
+        elif time.monotonic() >= self._due:
+            self._due = None
+            self._scene.world.stop_operator(kill=True)
+            self._scene.world.start_operator()
+            self.kills += 1
 
 
 def followed(scene: Scene) -> None:
@@ -44,8 +46,12 @@ def followed(scene: Scene) -> None:
     _prove(scene, before, held, slots=1)
 
 
-def led(scene: Scene, request: str, *, slots: int = 1, begun: Callable[[], None] = lambda: None) -> None:
-    """The operator is asked to rotate. `slots`: how many keys that must change. `begun` is called after asking."""
+def led(scene: Scene, request: str, *, slots: int = 2, begun: Callable[[], None] = lambda: None) -> None:
+    """The operator is asked to rotate. `begun` is called after asking.
+
+    `slots`: how many keys must change. Both, where there are no other consumers: the new one and, once every pod holds
+    it, the old one.
+    """
     before, held, mark = scene.keys, scene.published, scene.world.control.mark()
     scene.annotate(rotate=request)
     begun()

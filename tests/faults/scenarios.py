@@ -9,7 +9,17 @@ from typing import Any
 from sandbox.api import Document
 from sandbox.azure import seeds
 from sandbox.waiting import wait_for
-from sandbox.world import CACHE_KEYS, CACHE_READ, CACHE_WRITE, SUBSCRIPTION, VAULT_READ, VAULT_WRITE, Team, World
+from sandbox.world import (
+    CACHE_KEYS,
+    CACHE_READ,
+    CACHE_ROTATE,
+    CACHE_WRITE,
+    SUBSCRIPTION,
+    VAULT_READ,
+    VAULT_WRITE,
+    Team,
+    World,
+)
 
 Json = dict[str, Any]
 
@@ -58,6 +68,21 @@ class Stage:
             "secret": self._secret(found, keys),
         }
 
+    def dangers(self) -> list[str]:
+        """What must never be the case, not for a moment: a key that is published or in use and not accepted."""
+        keys = self.world.control.cache_keys(self.name) if self.world.control.cache(self.name) else {}
+        versions = self.world.control.secret_versions(self.team.name, self.name)
+        secret = self.world.secret(self.team.namespace, self.name)
+        found: list[str] = []
+        if versions and keys and versions[-1].value not in keys.values():
+            found.append("the vault holds a dead key")
+        if secret is not None and keys and _slot(keys, _decoded(secret)["password"]) not in keys:
+            found.append("the Secret holds a dead key")
+        return found
+
+    def clean(self) -> None:
+        """Nothing of this run may disturb the next."""
+
     def effects(self, since: int = 0) -> list[str]:
         """What changed in Azure and Key Vault, in order."""
         return [e.kind for e in self.world.control.effects(since) if f"/{self.name}" in e.target.lower()]
@@ -74,7 +99,7 @@ class Stage:
         secret = self.world.secret(self.team.namespace, self.name)
         if secret is None:
             return None
-        values = {name: base64.b64decode(value).decode() for name, value in secret["data"].items()}
+        values = _decoded(secret)
         owners = [one["uid"] for one in secret["metadata"].get("ownerReferences", [])]
         return {
             "type": secret["type"],
@@ -98,26 +123,34 @@ class Scenario:
     done: Callable[[Stage], bool]
     begin: Callable[[Stage], None] | None = None
     writes: bool = True
+    rotates: bool = False
+    loses_secret: bool = False  # the published Secret goes in the end
+    made: type[Stage] = Stage
 
     def stage(self, world: World) -> Stage:
         """A fresh team and cache name, seeded."""
-        actions = CACHE_READ + CACHE_KEYS + (CACHE_WRITE if self.writes else ())
+        actions: tuple[str, ...] = CACHE_READ + CACHE_KEYS + (CACHE_WRITE if self.writes else ())
+        actions += CACHE_ROTATE if self.rotates else ()
         team = world.team(cache_actions=actions, vault_actions=VAULT_READ + (VAULT_WRITE if self.writes else ()))
         if self.writes:  # names are asked for at the subscription, whatever the group
             scope, asks = seeds.subscription_scope(SUBSCRIPTION), ("Microsoft.Cache/checknameavailability/action",)
             world.control.seed(seeds.RoleAssignment(object_id=team.object_id, scope=scope, actions=asks))
         name = f"c-{uuid.uuid4().hex[:10]}"
-        stage = Stage(world, team, name, world.resource(team, name, key=name))
+        stage = self.made(world, team, name, world.resource(team, name, key=name))
         stage.document["spec"].update(self.spec(stage))
         self.prepare(stage)
         return stage
+
+
+def _decoded(secret: Document) -> dict[str, str]:
+    return {name: base64.b64decode(value).decode() for name, value in secret["data"].items()}
 
 
 def _slot(keys: dict[str, str], value: str) -> str:
     return next((slot for slot, key in keys.items() if key == value), "none of the keys")
 
 
-def _apply(stage: Stage) -> None:
+def apply(stage: Stage) -> None:
     stage.world.apply(stage.document)
 
 
@@ -140,7 +173,7 @@ def _provision(stage: Stage, **more: Any) -> Json:
 _RULE = {"name": "all", "startIP": "127.0.0.1", "endIP": "127.255.255.255"}
 
 
-def _ready(stage: Stage) -> bool:
+def ready(stage: Stage) -> bool:
     held = stage.conditions()
     return (
         held.get("Ready", ("", ""))[0] == "True"
@@ -153,7 +186,7 @@ def _corrected(stage: Stage) -> bool:
     cache = stage.world.control.cache(stage.name) or {"properties": {}}
     told = cache["properties"]
     safe = (told.get("enableNonSslPort"), told.get("minimumTlsVersion")) == (False, "1.2")
-    return safe and "firewallRule.delete" in stage.effects() and _ready(stage)
+    return safe and "firewallRule.delete" in stage.effects() and ready(stage)
 
 
 def _owned(stage: Stage) -> None:
@@ -169,14 +202,14 @@ def _owned(stage: Stage) -> None:
     world.control.set_secret(stage.team.name, stage.name, key)
 
 
-def _converged(stage: Stage) -> None:
+def converged(stage: Stage) -> None:
     try:
-        wait_for(lambda: _ready(stage), 30, f"{stage.name} to converge before it begins")
+        wait_for(lambda: ready(stage), 30, f"{stage.name} to converge before it begins")
     except TimeoutError as error:
         raise TimeoutError(f"{error}; it is {stage.conditions()}") from None
 
 
-def _existing(stage: Stage) -> None:
+def existing(stage: Stage) -> None:
     stage.world.cache(stage.team, stage.name)
     stage.world.store_key(stage.team, stage.name)
 
@@ -186,19 +219,19 @@ def _behind_our_back(stage: Stage) -> None:
     rules.append(seeds.FirewallRule(name="stranger", start="10.0.0.1", end="10.0.0.9"))
     properties = {"enableNonSslPort": True, "minimumTlsVersion": "1.0"}
     stage.world.control.portal_update(stage.name, properties, firewall_rules=rules)
-    _annotate(stage, refresh=uuid.uuid4().hex)
+    annotate(stage, refresh=uuid.uuid4().hex)
 
 
-def _delete(stage: Stage) -> None:
+def delete(stage: Stage) -> None:
     stage.world.api.delete(stage.document).must()
 
 
 def _confirmed(stage: Stage) -> None:
-    _converged(stage)
-    _annotate(stage, **{"confirm-delete": stage.name})
+    converged(stage)
+    annotate(stage, **{"confirm-delete": stage.name})
 
 
-def _annotate(stage: Stage, **annotations: str) -> None:
+def annotate(stage: Stage, **annotations: str) -> None:
     named = {f"secureredis.io/{name}": value for name, value in annotations.items()}
     stage.world.api.merge(stage.document, {"metadata": {"annotations": named}}).must()
 
@@ -212,13 +245,13 @@ def reported_only(stage: Stage) -> Json:
     return _provision(stage)
 
 
-PUBLISH = Scenario("publish", prepare=_existing, spec=lambda stage: {}, trigger=_apply, done=_ready, writes=False)
-PROVISION = Scenario("provision", prepare=_nothing, spec=_provision, trigger=_apply, done=_ready)
+PUBLISH = Scenario("publish", prepare=existing, spec=lambda stage: {}, trigger=apply, done=ready, writes=False)
+PROVISION = Scenario("provision", prepare=_nothing, spec=_provision, trigger=apply, done=ready)
 CORRECT = Scenario(
     "correct",
     prepare=_owned,
     spec=lambda stage: _provision(stage, drift={"correct": ["Security"]}),
-    begin=_converged,
+    begin=converged,
     trigger=_behind_our_back,
     done=_corrected,
 )
@@ -227,7 +260,7 @@ DELETE = Scenario(
     prepare=_owned,
     spec=lambda stage: _provision(stage, deletionPolicy="Delete"),
     begin=_confirmed,
-    trigger=_delete,
+    trigger=delete,
     done=lambda stage: stage.world.get(stage.document) is None,
 )
 SCENARIOS = (PUBLISH, PROVISION, CORRECT, DELETE)

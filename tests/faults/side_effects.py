@@ -1,6 +1,7 @@
 """Side effects of an operator: recorded in an undisturbed run, then held one by one in others."""
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from sandbox.azure.faults import Fault
@@ -16,6 +17,8 @@ _CHANGES = {
     ("PUT", "rule"): "firewallRule.set",
     ("DELETE", "rule"): "firewallRule.delete",
     ("PUT", "secret"): "secret.set",
+    ("PATCH", "secret"): "secret.update",
+    ("POST", "key"): "cache.regenerateKey",
 }
 
 
@@ -25,7 +28,7 @@ class SideEffect:
 
     what: str
     nth: int
-    target: str = ""  # cache, rule or secret: in Azure; empty: in Kubernetes
+    target: str = ""  # cache, rule, key or secret: in Azure; empty: in Kubernetes
 
     def __str__(self) -> str:
         return f"{self.what} {self.target}".strip() + f" #{self.nth + 1}"
@@ -34,12 +37,12 @@ class SideEffect:
 def recorded(stage: Stage, gate: Gate, gate_mark: int, azure_mark: int) -> list[SideEffect]:
     """The side effects of a run since the marks, in the order in which they were asked for."""
     found: list[tuple[float, str, str]] = [
-        (write.at, write.what, "") for write in gate.writes(gate_mark) if _of(stage, write)
+        (write.at, write.what, "") for write in gate.writes(gate_mark) if _of(stage, write) and _done(write)
     ]
     found += [
         (request.time, request.method, _target(request.path))
         for request in stage.world.control.writes(azure_mark)
-        if request.method in {"PUT", "PATCH", "DELETE"} and f"/{stage.name}" in request.path.lower()
+        if (request.method, _target(request.path)) in _CHANGES and f"/{stage.name}" in request.path.lower()
     ]
     seen: Counter[tuple[str, str]] = Counter()
     effects = []
@@ -74,9 +77,17 @@ class Held:
             return False
         return self._moment == "before" or self._changes() > self._effect.nth
 
-    def wait(self, timeout: float) -> None:
-        """Wait until it is held. Raises TimeoutError."""
-        wait_for(lambda: self.reached, timeout, f"{self._effect} to be held")
+    def wait(self, timeout: float, done: Callable[[], bool]) -> bool:
+        """Wait until it is held. False: `done` came first, and this run has fewer of its kind. Raises TimeoutError.
+
+        How often a status is written depends on what falls into one pass: no other side effect may be missing.
+        """
+        wait_for(lambda: self.reached or (self._varies and done()), timeout, f"{self._effect} to be held")
+        return self.reached
+
+    @property
+    def _varies(self) -> bool:
+        return self._effect.what.endswith("/status") and self._effect.nth > 0
 
     def drop(self) -> None:
         """The request ends without an answer."""
@@ -94,6 +105,7 @@ class Held:
         path = {
             "cache": f"/redis/{name}$",
             "rule": f"/redis/{name}/firewallRules/",
+            "key": f"/redis/{name}/regenerateKey$",
             "secret": f"^/secrets/{name}(/|$)",
         }[effect.target]
         return Fault(
@@ -105,21 +117,21 @@ class Held:
             skip=effect.nth,
         )
 
-    def _counting(self) -> "_Nth":
-        return _Nth(self._stage, self._effect)
+    def _counting(self) -> Callable[[Write], bool]:
+        """Says yes to the nth of its kind. A refused one (somebody else's write came first) changed nothing."""
+        seen: list[Write] = []
+
+        def is_it(write: Write) -> bool:
+            if not _of(self._stage, write) or write.what != self._effect.what:
+                return False
+            seen.append(write)
+            return sum(_done(one) for one in seen[:-1]) == self._effect.nth
+
+        return is_it
 
 
-class _Nth:
-    def __init__(self, stage: Stage, effect: SideEffect) -> None:
-        self._stage = stage
-        self._effect = effect
-        self._seen = 0
-
-    def __call__(self, write: Write) -> bool:
-        if not _of(self._stage, write) or write.what != self._effect.what:
-            return False
-        self._seen += 1
-        return self._seen == self._effect.nth + 1
+def _done(write: Write) -> bool:
+    return 0 < write.status < 400
 
 
 def _of(stage: Stage, write: Write) -> bool:
@@ -129,4 +141,6 @@ def _of(stage: Stage, write: Write) -> bool:
 def _target(path: str) -> str:
     if "/firewallrules/" in path.lower():
         return "rule"
+    if path.lower().endswith("/regeneratekey"):
+        return "key"
     return "secret" if path.startswith("/secrets/") else "cache"

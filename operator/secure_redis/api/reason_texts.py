@@ -194,7 +194,8 @@ REASONS: Final[Mapping[Reason, ReasonText]] = {
     Reason.VAULT_NOT_FOUND: _text("The vault's name does not resolve or it does not answer.", "Check the URI."),
     Reason.VAULT_FORBIDDEN: _text(
         "The identity may not read (or write) the secret.",
-        "Assign Key Vault Secrets User (to write: a role with setSecret, and update to rotate) on the vault or the secret.",
+        "Assign Key Vault Secrets User (to write: a role with setSecret, and update to rotate) on the vault or the "
+        "secret.",
     ),
     Reason.VAULT_FIREWALL: _text(
         "The vault's firewall refuses the operator.", "Allow the cluster's egress, or use a private endpoint."
@@ -309,7 +310,8 @@ REASONS: Final[Mapping[Reason, ReasonText]] = {
         "Set `workloads.enabled: true` in the chart, and bind its ClusterRole in the namespace.",
     ),
     Reason.TARGET_BUDGET: _text(
-        "A PodDisruptionBudget over the workload's pods allows no disruption now, so its pods are not replaced.",
+        "A PodDisruptionBudget over the workload's pods allows no disruption now, or the budgets could not be read, so "
+        "its pods are not replaced.",
         "Repair the pods that are not ready, or widen the budget; the rollout goes on by itself.",
     ),
     Reason.ROTATING: _text("A key is being rotated; status.rotation tells how far it is.", "Wait."),

@@ -176,6 +176,7 @@ class Status(_Part):
     rotation: RotationStatus | None = None
     pending: PendingStatus | None = None
     workloads: tuple[WorkloadStatus, ...] = ()
+    stale_pods: StalePods | None = None  # of all workloads, and of none that is listed
     last_handled: LastHandled | None = None
 
     def condition(self, kind: ConditionType) -> Condition | None:

@@ -323,6 +323,8 @@ class WorkloadFacts:
     failed: str | None = None
     replicas: int = 1
     template_labels: Mapping[str, str] = field(default_factory=dict)
+    available: int | None = None  # pods that serve, as its controller counts them; None: not known
+    surges: bool = False  # its strategy ends no pod before a new one is available
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,7 @@ def not_leading(cluster_uid: str, resource: SecureRedisCache) -> Refusal:
     """The refusal to store or rotate keys of a cache that this resource does not lead."""
     return Refusal(
         Reason.NOT_LEADING,
-        "access ReadWrite is for the one resource that leads the cache; this one does not: use mode Provision (and adopt "
-        "the cache if it exists), or have the cache's owner set its tag "
+        "access ReadWrite is for the one resource that leads the cache; this one does not: use mode Provision (and "
+        "adopt the cache if it exists), or have the cache's owner set its tag "
         f"{LEADER_TAG} to {leader_value(cluster_uid, resource)}, or use access Read",
     )

@@ -22,6 +22,7 @@ from secure_redis.api.status import (
     PendingStatus,
     RotationPhase,
     RotationStatus,
+    StalePods,
     Status,
     WorkloadStatus,
     merge_conditions,
@@ -43,6 +44,7 @@ from secure_redis.domain.intent import PERMANENT_RETRY_SECONDS, Plan, rfc3339
 from secure_redis.domain.observation import CacheFacts, Observation, SecretFacts, Unknown, VaultSecretFacts
 from secure_redis.domain.retirement import retires_on
 from secure_redis.domain.rollout import after
+from secure_redis.domain.targets import LISTED_PODS
 from secure_redis.domain.verdicts import FALSE, TRUE, UNKNOWN, Verdict, verdicts
 
 
@@ -98,6 +100,7 @@ def report(
     rotating = [o for o in outcomes if isinstance(o, Failed) and plan.rotation and o.action is plan.rotation.action]
     status = _status(resource, seen, means, plan, said, outcomes)
     status = status.model_copy(update={"workloads": workloads})
+    status = status.model_copy(update={"stale_pods": _stale_pods(status)})
     unknowns = [u for u in (seen.identity, seen.cache, seen.vault, seen.secret) if isinstance(u, Unknown)]
     troubles: list[Failed | Unknown] = [*failures, *rotating, *unknowns]
     waits = [trouble.retry_after for trouble in troubles if trouble.retry_after is not None]
@@ -124,7 +127,8 @@ def _without_counts(status: Status) -> Status:
     workloads = tuple(one.model_copy(update={"stale_pods": None, "message": None}) for one in status.workloads)
     conditions = tuple(condition.model_copy(update={"message": ""}) for condition in status.conditions)
     rotation = status.rotation and status.rotation.model_copy(update={"message": None, "holders": None})
-    return status.model_copy(update={"workloads": workloads, "conditions": conditions, "rotation": rotation})
+    changes = {"workloads": workloads, "conditions": conditions, "rotation": rotation, "stale_pods": None}
+    return status.model_copy(update=changes)
 
 
 def _aside(outcome: Outcome, plan: Plan) -> bool:
@@ -247,6 +251,15 @@ def _handled(resource: SecureRedisCache, plan: Plan) -> str | None:
         return plan.rotation.handled
     before = resource.status.last_handled
     return resource.rotate if before is None else before.rotate
+
+
+def _stale_pods(status: Status) -> StalePods | None:
+    """All pods that hold an older key, whoever owns them."""
+    parts = [one.stale_pods for one in status.workloads]
+    parts.append(status.rotation.holders if status.rotation is not None else None)
+    found = [part for part in parts if part is not None]
+    names = tuple(name for part in found for name in part.names)
+    return StalePods(count=sum(part.count for part in found), names=names[:LISTED_PODS]) if found else None
 
 
 def _binding(resource: SecureRedisCache, plan: Plan, outcomes: tuple[Outcome, ...]) -> Binding | None:

@@ -246,14 +246,20 @@ class _Wave:
         turn = int(self.now.timestamp() / HUMAN_SECONDS) % len(refused) if refused else 0
         chosen: list[Told] = []
         for one in [*fresh, *refused[turn:], *refused[:turn]]:
-            if len(chosen) < self.limit and self.allowance.take((one.status.kind, one.status.name)):
+            if len(chosen) == self.limit:
+                break
+            if not one.guarded or self.allowance.take((one.status.kind, one.status.name)):
                 chosen.append(one)
         return chosen
 
 
 def _budgeted(resource: SecureRedisCache, seen: Observation, wave: _Wave, one: Told, looked: list[Told]) -> Told:
-    """What would replace pods that a budget protects now is not begun; the reason is told until it may be."""
-    if one.action is None or not one.restarts or not wave.may(one):
+    """What would replace pods that a budget protects now is not begun; the reason is told until it may be.
+
+    Where no pod serves there is nobody to protect, and the key may be what its pods wait for; and a rollout that ends
+    no pod before a new one serves takes nothing from a budget.
+    """
+    if one.action is None or not one.restarts or not one.guarded or not wave.may(one):
         return one
     place = (one.status.kind, one.status.name)
     if isinstance(seen.budgets, NotRead):

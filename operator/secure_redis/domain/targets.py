@@ -32,6 +32,7 @@ class Told:
     status: WorkloadStatus
     action: WorkloadAction | None = None
     restarts: bool = True  # the action replaces pods by itself
+    guarded: bool = True  # its rollout may end pods that serve, which a budget may protect
     first: bool = False  # injected for the first time, or released: endangers no key
     running: bool = False  # pods are being replaced
     last: bool = False  # the API server refused it before: it waits until no other does
@@ -106,6 +107,7 @@ class Look:
             status,
             wanted,
             restarts=replaces(facts),
+            guarded=guarded(facts),
             first=first,
             last=refused,
             holds=carries(self.resource, facts),
@@ -201,7 +203,15 @@ class Look:
             status = said(status, Reason.ROLLING_OUT, "is to be released")
             status = status.model_copy(update={"injected": True})
             refused = before is not None and before.reason in _REFUSED
-            return Told(status, wanted, restarts=replaces(facts), first=True, last=refused, holds=True)
+            return Told(
+                status,
+                wanted,
+                restarts=replaces(facts),
+                guarded=guarded(facts),
+                first=True,
+                last=refused,
+                holds=True,
+            )
         if not leaving(before):
             return None
         pods = self.seen.pods.get((facts.kind, facts.name))
@@ -272,6 +282,11 @@ def given_up(facts: WorkloadFacts, times: int | None) -> bool:
 def replaces(facts: WorkloadFacts) -> bool:
     """Whether a changed template replaces running pods by itself."""
     return held(facts) is None and facts.replicas > 0
+
+
+def guarded(facts: WorkloadFacts) -> bool:
+    """Whether its rollout may end pods that serve before others do: what a budget is there to bound."""
+    return facts.available != 0 and not facts.surges
 
 
 def leaving(before: WorkloadStatus | None) -> bool:

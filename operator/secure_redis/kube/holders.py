@@ -29,12 +29,21 @@ def unlisted(pods: Iterable[Body], secret: str, carrying: Iterable[WorkloadFacts
             continue
         place = workload_facts.workload_of(body)
         workload = followed.get(place) if place is not None else None
-        if workload is not None and workload_facts.is_pod_of(body, workload):
+        if workload is not None and _found_with(workload, body):
             continue
         pod = workload_facts.pod(body, resource)
         if pod is not None:
             found.append(pod)
     return found
+
+
+def _found_with(workload: WorkloadFacts, pod: Body) -> bool:
+    """Whether a look at the workload's pods finds this one.
+
+    What an earlier object of that name left behind (deleted with its pods orphaned) is named alike, and is not.
+    """
+    labels = pod["metadata"].get("labels") or {}
+    return workload_facts.is_pod_of(pod, workload) and workload_facts.selects(workload.pod_selector, labels)
 
 
 def budget(body: Body, workloads: Iterable[WorkloadFacts]) -> BudgetFacts:

@@ -1,6 +1,7 @@
 """Workloads and their pods in the domain's words. Whose what is, is read from managedFields, never remembered."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
@@ -49,6 +50,8 @@ def workload(body: Body, resource: str) -> WorkloadFacts:
         failed=_failed(status),
         replicas=_replicas(body["kind"], spec, status),
         template_labels=(pods.get("metadata") or {}).get("labels") or {},
+        available=_available(body["kind"], status),
+        surges=_surges(body["kind"], spec, _replicas(body["kind"], spec, status)),
     )
 
 
@@ -118,6 +121,25 @@ def requirement(key: str, operator: str, values: Any) -> str:
             return f"{key} {operator.lower()} ({','.join(values)})"
 
 
+def selects(text: str, labels: Mapping[str, str]) -> bool:
+    """Whether a selector in the form of `selector_text` selects these labels."""
+    for part in _REQUIREMENT.findall(text):
+        key, among, values = part.partition(" in (")
+        if not among:
+            key, among, values = part.partition(" notin (")
+        name, equal, value = part.partition("=")
+        if among:
+            listed = labels.get(key) in values.removesuffix(")").split(",")
+            holds = listed if among == " in (" else not listed
+        elif equal:
+            holds = labels.get(name) == value
+        else:
+            holds = part[1:] not in labels if part.startswith("!") else part in labels
+        if not holds:
+            return False
+    return True
+
+
 def owned(body: Body, manager: str) -> Owned:
     """What the managedFields say is ours, of both entries: the server-side apply's and the merge patch's."""
     annotations: set[str] = set()
@@ -160,6 +182,7 @@ def owned(body: Body, manager: str) -> Owned:
     )
 
 
+_REQUIREMENT = re.compile(r"[^,(]+(?:\([^)]*\))?")
 _ROOT = f'k:{{"name":"{names.SERVICE_BINDING_ROOT}"}}'
 
 
@@ -209,6 +232,10 @@ def _replicas(kind: str, spec: Body, status: Body) -> int:
     return 1 if wanted is None else int(wanted)
 
 
+def _available(kind: str, status: Body) -> int:
+    return int(status.get("numberAvailable" if kind == WorkloadKind.DAEMON_SET else "availableReplicas") or 0)
+
+
 def _rolled(kind: str, meta: Body, spec: Body, status: Body) -> bool:
     if kind == WorkloadKind.CRON_JOB:
         return True
@@ -216,10 +243,32 @@ def _rolled(kind: str, meta: Body, spec: Body, status: Body) -> bool:
         return False
     wanted = _replicas(kind, spec, status)
     if kind == WorkloadKind.DAEMON_SET:
-        updated, available = status.get("updatedNumberScheduled"), status.get("numberAvailable")
-        return int(updated or 0) >= wanted and int(available or 0) >= wanted
-    updated, available = int(status.get("updatedReplicas") or 0), int(status.get("availableReplicas") or 0)
-    return updated == wanted == int(status.get("replicas") or 0) and available >= wanted
+        return int(status.get("updatedNumberScheduled") or 0) >= wanted and _available(kind, status) >= wanted
+    updated = int(status.get("updatedReplicas") or 0)
+    return updated == wanted == int(status.get("replicas") or 0) and _available(kind, status) >= wanted
+
+
+def _surges(kind: str, spec: Body, replicas: int) -> bool:
+    """Whether no pod is ended before a new one is available: by default so for less than four replicas.
+
+    A share is rounded down; where both come to nothing, Kubernetes lets one be unavailable.
+    """
+    if kind == WorkloadKind.DEPLOYMENT:
+        strategy, unavailable, surge = spec.get("strategy") or {}, "25%", "25%"
+    elif kind == WorkloadKind.DAEMON_SET:
+        strategy, unavailable, surge = spec.get("updateStrategy") or {}, "1", "0"
+    else:
+        return False
+    rolling: Body = strategy.get("rollingUpdate") or {}
+    if (strategy.get("type") or "RollingUpdate") != "RollingUpdate":
+        return False
+    missing = _share(rolling.get("maxUnavailable", unavailable), replicas)
+    return missing == 0 and str(rolling.get("maxSurge", surge)) not in ("0", "0%")
+
+
+def _share(value: int | str, replicas: int) -> int:
+    text = str(value)
+    return replicas * int(text[:-1]) // 100 if text.endswith("%") else int(text)
 
 
 def _failed(status: Body) -> str | None:

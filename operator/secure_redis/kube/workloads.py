@@ -64,7 +64,7 @@ class Workloads:
         return tuple(found[place] for place in sorted(found))
 
     async def inject(self, owner: Envelope, action: WorkloadAction) -> None | Unknown:
-        """Rehearse on the server, then write: the template's annotation and volume, then env and mounts.
+        """Write the template's annotation and volume, then env and mounts; rehearsed on the server where it takes both.
 
         Each write holds for exactly this object and for the spec that the one before it answered.
         """
@@ -204,17 +204,18 @@ class Workloads:
             if not dry_run:
                 at.version, at.generation = written["metadata"]["resourceVersion"], written["metadata"]["generation"]
 
-        if action.rehearsal:
-            await patch("strategic", action.rehearsal, dry_run=True)
         writes: list[tuple[PatchKind, Body]] = [("apply", action.apply), ("strategic", action.strategic)]
         if action.strategic_first:
             writes.reverse()
-        elif action.apply:
-            # Whom it conflicts with is told before anything is written.
-            await patch("apply", action.apply, dry_run=True)
+        writes = [(kind, body) for kind, body in writes if body]
+        if len(writes) > 1:  # a single write is its own rehearsal: done or refused as a whole
+            if action.rehearsal:
+                await patch("strategic", action.rehearsal, dry_run=True)
+            if not action.strategic_first:
+                # Whom it conflicts with is told before anything is written.
+                await patch("apply", action.apply, dry_run=True)
         for kind, body in writes:
-            if body:
-                await patch(kind, body)
+            await patch(kind, body)
 
     async def _at_generation(
         self, path: str, at: "_At", send: Callable[[str], Awaitable[dict[str, Any]]]

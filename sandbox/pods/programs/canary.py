@@ -1,7 +1,7 @@
 """A canary: opens a fresh, verified TLS connection, AUTH with its credential, PING, close; again without a pause.
 
 It takes the credential once, at start, as applications do: from REDIS_URL, or (without it) from the Service Binding
-files below SERVICE_BINDING_ROOT. Once the first PING was answered it listens on CANARY_PORT of its pod, for a readiness
+files below SERVICE_BINDING_ROOT. Once the first PING was answered it listens at its pod's address, for a readiness
 probe; whoever sends a line there is answered with its HMAC under the password, and so learns whether the process holds
 a key that he knows. On SIGTERM it goes on for CANARY_DRAIN_SECONDS, as an application that drains, and ends.
 
@@ -11,8 +11,6 @@ Settings: CANARY_PAUSE_SECONDS between attempts; CANARY_CRASH (any value): ends 
 
 import contextlib
 import datetime
-import hashlib
-import hmac
 import os
 import signal
 import socket
@@ -29,10 +27,10 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from sandbox.pods.programs.ledger import AUTH, Ledger
+from sandbox.pods.programs.proof import PORT, answer
 
 _PAUSE = float(os.environ.get("CANARY_PAUSE_SECONDS", "0.005"))
 _DRAIN = float(os.environ.get("CANARY_DRAIN_SECONDS", "0.5"))
-_PORT = int(os.environ.get("CANARY_PORT", "8080"))
 _SECONDS = 5.0  # for a connection, and for an answer
 _NO_AUTH = ("NOAUTH", "WRONGPASS", "Authentication required")
 
@@ -93,7 +91,7 @@ class _Listener(threading.Thread):
     def __init__(self, password: bytes) -> None:
         super().__init__(daemon=True)
         self._password = password
-        self._socket = socket.create_server((os.environ.get("SANDBOX_POD_IP") or "127.0.0.1", _PORT))
+        self._socket = socket.create_server((os.environ.get("SANDBOX_POD_IP") or "127.0.0.1", PORT))
 
     def run(self) -> None:
         while True:
@@ -102,7 +100,7 @@ class _Listener(threading.Thread):
                 connection.settimeout(_SECONDS)
                 asked = connection.recv(256)
                 if asked:  # a probe only connects
-                    connection.sendall(hmac.new(self._password, asked, hashlib.sha256).hexdigest().encode())
+                    connection.sendall(answer(self._password, asked))
 
 
 def main() -> int:

@@ -255,21 +255,11 @@ def test_columns_answer_at_a_glance(api: Api, made: Document) -> None:
 
 
 def test_the_rotation_is_shown_with_the_pods_that_are_behind(api: Api, made: Document) -> None:
-    """Of several workloads the API server prints the first that has stale pods, so the columns promise no more."""
-    listed = {"kind": "Deployment", "injected": True}
-    status = {
-        "rotation": {"phase": "RollingOut", "holders": {"count": 2, "names": ["cron-1", "cron-2"]}},
-        "workloads": [
-            {"id": "a", "name": "a", **listed, "stalePods": {"count": 2, "names": ["a-1", "a-2"]}},
-            {"id": "b", "name": "b", **listed, "stalePods": {"count": 1, "names": ["b-1"]}},
-            {"id": "c", "name": "c", **listed},
-        ],
-    }
+    status = {"rotation": {"phase": "RollingOut"}, "stalePods": {"count": 3, "names": ["a-1", "a-2", "cron-1"]}}
     api.merge(made, {"status": status}, "status").must()
     shown = columns(api, made)
     assert shown["Rotation"] == "RollingOut"
-    assert shown["Stale pods"] == '["a-1","a-2"]'
-    assert shown["Unlisted pods"] == '["cron-1","cron-2"]'
+    assert shown["Stale pods"] == '["a-1","a-2","cron-1"]'
 
 
 @pytest.mark.parametrize("field", CRD["spec"]["versions"][0]["selectableFields"], ids=lambda field: field["jsonPath"])

@@ -18,6 +18,8 @@ __all__ = ["case", "team", "world"]
 
 CRASHES: Document = {"name": "crash", "image": "sandbox.test/operator:1", "args": ["no-such-command"]}
 
+ENDS_PODS_FIRST = {"rollingUpdate": {"maxUnavailable": 1, "maxSurge": 0}}
+
 
 def spec_of(target: Target) -> Document:
     found: Document = target.now()["spec"]
@@ -146,8 +148,8 @@ def test_an_immutable_secret_moves_nobody_and_the_former_key_stays_in_use(case: 
 
 
 @contextmanager
-def budget(case: Case, target: Target, **bounds: Any) -> Iterator[None]:
-    """A PodDisruptionBudget over the target's pods, counted by its controller."""
+def budget(case: Case, target: Target, *, healthy: bool = True, **bounds: Any) -> Iterator[None]:
+    """A PodDisruptionBudget over the target's pods, counted by its controller and found healthy or not."""
     document = {
         "apiVersion": "policy/v1",
         "kind": "PodDisruptionBudget",
@@ -158,7 +160,7 @@ def budget(case: Case, target: Target, **bounds: Any) -> Iterator[None]:
 
     def counted() -> bool:
         status = (case.world.get(made) or {}).get("status", {})
-        return bool(status.get("expectedPods")) and status["currentHealthy"] == status["expectedPods"]
+        return bool(status.get("expectedPods")) and (status["currentHealthy"] == status["expectedPods"]) is healthy
 
     wait_for(counted, SECONDS, "the budget to be counted")
     yield
@@ -166,7 +168,7 @@ def budget(case: Case, target: Target, **bounds: Any) -> Iterator[None]:
 
 
 def test_a_budget_that_never_allows_holds_back_its_workload_only(case: Case) -> None:
-    web, other = Target(case, replicas=2), Target(case, "other")
+    web, other = Target(case, replicas=2, strategy=ENDS_PODS_FIRST), Target(case, "other")
     web.until_rolled()
     spec = spec_of(web)
     with budget(case, web, maxUnavailable=0):
@@ -196,7 +198,7 @@ def test_a_budget_that_never_allows_holds_back_its_workload_only(case: Case) -> 
 
 
 def test_a_budget_with_something_left_holds_nobody_back(case: Case) -> None:
-    web = Target(case, replicas=2)
+    web = Target(case, replicas=2, strategy=ENDS_PODS_FIRST)
     web.until_rolled()
     with budget(case, web, minAvailable=1):
         case.published(workloads=[web.entry()])
@@ -204,6 +206,28 @@ def test_a_budget_with_something_left_holds_nobody_back(case: Case) -> None:
         version = rotate(case)
         current(case)
         assert web.version() == version
+
+
+def test_a_rollout_that_takes_no_pod_away_needs_nothing_of_a_budget(case: Case) -> None:
+    web = Target(case)
+    web.until_rolled()
+    with budget(case, web, minAvailable=1):
+        case.published(workloads=[web.entry()])
+        current(case)
+        version = rotate(case)
+        current(case)
+        assert web.version() == version
+
+
+def test_a_budget_does_not_keep_the_key_from_pods_that_wait_for_it(case: Case) -> None:
+    """An application that does not become ready without its key uses up its own budget."""
+    web = Target(case, replicas=0)
+    web.patch({"spec": {"template": {"spec": {"initContainers": [CRASHES]}}, "replicas": 1}})
+    with budget(case, web, healthy=False, minAvailable=1):
+        case.published(workloads=[web.entry()])
+        wait_for(lambda: web.version() is not None, SECONDS, "the injection")
+        web.patch({"spec": {"template": {"spec": {"initContainers": [{"name": "crash", "$patch": "delete"}]}}}})
+        current(case)
 
 
 def test_a_paused_target_takes_the_key_and_rolls_when_it_is_resumed(case: Case) -> None:

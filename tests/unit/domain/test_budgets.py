@@ -88,6 +88,18 @@ def test_what_replaces_no_pods_needs_no_budget(facts: WorkloadFacts) -> None:
     assert acts(roll(consumer(ALL), seen(facts, budgets=NOT_READ), V1)) == ["+a"]
 
 
+def test_a_workload_without_a_pod_that_serves_gets_the_key_that_its_pods_may_wait_for() -> None:
+    down = replace(A, available=0, rolled=False)
+    held_back = (budget("a", "b"),)
+    found = roll(consumer(ALL), seen(down, B, budgets=held_back), V1)
+    assert (acts(found), told(found)["b"]) == (["+a"], (False, "TargetBudget"))
+    (a,) = everything(consumer(ALL), down)
+    res = consumer(ALL, status=current_status(a))
+    assert acts(roll(res, seen(a, budgets=held_back), V2)) == ["+a"], "whose key is dead needs the new one"
+    assert acts(roll(res, seen(replace(a, available=1), budgets=held_back), V2)) == []
+    assert acts(roll(consumer(status=current_status(a)), seen(a, budgets=held_back), V1)) == ["-a"]
+
+
 def test_a_budget_that_counts_no_pods_yet_holds_nothing_back() -> None:
     assert acts(roll(consumer(ALL), seen(A, budgets=(budget("a", expected=0),)), V1)) == ["+a"]
 

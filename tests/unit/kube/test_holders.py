@@ -77,6 +77,47 @@ def test_whose_pod_it_is_tells_its_controller(body: Document, place: tuple[str, 
         assert not workload_facts.is_pod_of(body, WorkloadFacts(place[0], "x", uid="u", resource_version="1"))
 
 
+@pytest.mark.parametrize(
+    ("selector", "labels", "expected"),
+    [
+        ({"matchLabels": {"app": "web", "tier": "shop"}}, {"app": "web", "tier": "shop", "x": "y"}, True),
+        ({"matchLabels": {"app": "web", "tier": "shop"}}, {"app": "web"}, False),
+        ({"matchLabels": {"app": "web"}}, {"app": "other"}, False),
+        ({"matchExpressions": [{"key": "a", "operator": "In", "values": ["1", "2"]}]}, {"a": "2"}, True),
+        ({"matchExpressions": [{"key": "a", "operator": "In", "values": ["1", "2"]}]}, {"a": "3"}, False),
+        ({"matchExpressions": [{"key": "a", "operator": "NotIn", "values": ["1", "2"]}]}, {}, True),
+        ({"matchExpressions": [{"key": "a", "operator": "NotIn", "values": ["1", "2"]}]}, {"a": "1"}, False),
+        ({"matchExpressions": [{"key": "a", "operator": "Exists"}]}, {"a": ""}, True),
+        ({"matchExpressions": [{"key": "a", "operator": "Exists"}]}, {}, False),
+        ({"matchExpressions": [{"key": "a", "operator": "DoesNotExist"}]}, {}, True),
+        ({"matchExpressions": [{"key": "a", "operator": "DoesNotExist"}]}, {"a": ""}, False),
+        (
+            {
+                "matchLabels": {"app": "web"},
+                "matchExpressions": [
+                    {"key": "a", "operator": "In", "values": ["1", "2"]},
+                    {"key": "b", "operator": "DoesNotExist"},
+                ],
+            },
+            {"app": "web", "a": "1"},
+            True,
+        ),
+        ({}, {"a": "b"}, True),
+    ],
+)
+def test_a_selector_means_the_same_as_text(selector: Document, labels: dict[str, str], expected: bool) -> None:
+    assert workload_facts.selects(workload_facts.selector_text(selector), labels) is expected
+
+
+def test_what_an_earlier_object_of_that_name_left_behind_is_a_holder_of_its_own() -> None:
+    body = pod("ReplicaSet", "web-7f9c", **{"pod-template-hash": "7f9c", "app": "web"})
+    web = WorkloadFacts("Deployment", "web", "u", "1", pod_selector="app=web")
+    assert holders.unlisted([body], "orders", [web], "orders") == []
+    renamed = WorkloadFacts("Deployment", "web", "u", "1", pod_selector="app=web2")
+    assert [one.name for one in holders.unlisted([body], "orders", [renamed], "orders")] == ["web-7f9c-x"]
+    assert holders.unlisted([body], "sessions", [renamed], "orders") == []
+
+
 WEB = WorkloadFacts("Deployment", "web", "u", "1", template_labels={"app": "web", "tier": "shop"})
 JOB = WorkloadFacts("CronJob", "nightly", "u", "1")
 

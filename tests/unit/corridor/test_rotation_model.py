@@ -1,0 +1,227 @@
+"""Rotations among crashes, lost answers, portals and restarting pods: what must hold after every step of any story.
+
+`ROTATION_EXAMPLES=5000 pytest tests/unit/corridor/test_rotation_model.py` tries more stories than the suite does.
+"""
+
+import os
+from contextlib import suppress
+from typing import Any
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from secure_redis.api.status import UNDER_WAY, RotationPhase
+from secure_redis.domain.actions import Action, ApplySecret, MarkKey, RegenerateKey, StoreKey
+from secure_redis.domain.observation import Slot
+from tests.unit.domain.rotations import (
+    LATE,
+    LISTED,
+    LOST,
+    LOST_DONE,
+    REFUSED,
+    SETTLE,
+    Died,
+    World,
+    password,
+    world,
+)
+
+REQUESTS = ("please", "emergency-leak", "emergency-force-leak")
+CERTAIN = (REFUSED, LOST, LOST_DONE)
+FATES: st.SearchStrategy[tuple[type[Action], str]] = st.one_of(
+    st.tuples(st.sampled_from([MarkKey, StoreKey, ApplySecret]), st.sampled_from(CERTAIN)),
+    st.tuples(st.just(RegenerateKey), st.sampled_from([*CERTAIN, LATE])),
+)
+CONSUMERS = ("None", "Possible")
+
+
+class Rotations(RuleBasedStateMachine):
+    """Stories of one resource."""
+
+    world: World
+
+    @initialize(workloads=st.integers(0, 2), unlisted=st.integers(0, 1), others=st.sampled_from(CONSUMERS))
+    def begin(self, workloads: int, unlisted: int, others: str) -> None:
+        self.world = world(workloads, unlisted, others)
+        self.requests = 0
+
+    # --- the operator and its cluster -------------------------------------------------------------------------------
+
+    @rule(times=st.integers(1, 6), seconds=st.sampled_from([1, 1, 5, 31, 61]))
+    def look(self, times: int, seconds: int) -> None:
+        """Passes."""
+        for _ in range(times):
+            self.world.look()
+            self.check()
+            self.world.pass_time(seconds)
+
+    @rule(times=st.integers(1, 6))
+    def look_and_roll(self, times: int) -> None:
+        """Passes in a cluster in which every rollout is quick, and somebody restarts what is not listed."""
+        for _ in range(times):
+            self.world.look()
+            self.check()
+            self.controllers()
+            self.world.pass_time(20)
+
+    @rule(number=st.integers(0, 4))
+    def crash(self, number: int) -> None:
+        """The process ends before one of the writes of a pass; the next one begins at once."""
+        with suppress(Died):
+            self.world.look(dies=lambda at: at >= number)
+        self.world.pass_time(2)
+
+    @rule(fate=FATES)
+    def trouble(self, fate: tuple[type[Action], str]) -> None:
+        """The next write of a kind goes wrong."""
+        self.world.fate[fate[0]] = fate[1]
+
+    @rule(name=st.sampled_from(LISTED))
+    def roll(self, name: str) -> None:
+        """One pod of a workload is replaced."""
+        if name in self.world.workloads:
+            self.world.roll(name)
+
+    @rule(data=st.data())
+    def restart(self, data: st.DataObject) -> None:
+        """A pod restarts, wherever its workload is."""
+        if self.world.pods:
+            self.world.restart(data.draw(st.sampled_from(self.world.pods), label="pod"))
+
+    @rule()
+    def new_pod(self) -> None:
+        """Somebody starts a pod that nobody listed."""
+        if len(self.world.pods) < 8:
+            self.world.start()
+
+    # --- people -----------------------------------------------------------------------------------------------------
+
+    @rule(request=st.sampled_from(REQUESTS))
+    def ask(self, request: str) -> None:
+        self.requests += 1
+        self.world.ask(f"{request}-{self.requests}")
+
+    @rule()
+    def approve(self) -> None:
+        self.world.approve()
+
+    @rule(others=st.sampled_from(CONSUMERS))
+    def consumers(self, others: str) -> None:
+        self.world.other_consumers = others
+
+    @rule(paused=st.booleans())
+    def pause(self, paused: bool) -> None:
+        self.world.pause(paused)
+
+    @rule(slot=st.sampled_from(Slot))
+    def portal(self, slot: Slot) -> None:
+        self.world.portal(slot)
+
+    @rule(slot=st.sampled_from(Slot))
+    def store(self, slot: Slot) -> None:
+        """Somebody stores a live key in the vault."""
+        self.world.store(slot)
+
+    @precondition(lambda self: self.world.rotation is not None)
+    @rule(hours=st.sampled_from([1, 49]))
+    def wait(self, hours: int) -> None:
+        """Nobody looks for a while."""
+        self.world.pass_time(hours * 3600)
+
+    # --- what must hold ---------------------------------------------------------------------------------------------
+
+    @invariant()
+    def check(self) -> None:
+        if not hasattr(self, "world"):
+            return
+        seen: set[tuple[str, Slot]] = set()
+        for one in self.world.regenerated:
+            late = (one.done - one.sent).total_seconds() > SETTLE
+            forced = (one.request or "").startswith("emergency-force-")
+            # A request that was in flight while somebody else changed a key cannot be called back.
+            assert forced or late or not one.undisturbed or not one.holders, (
+                f"the {one.slot} key of {one.holders} was regenerated under them ({one.occasion})"
+            )
+        for one in self.world.regenerated:
+            began = one.occasion.partition("/")[0]
+            disturbed = self.world.disturbed.strftime("%Y-%m-%dT%H:%M:%SZ") >= began
+            if not disturbed:
+                assert (one.occasion, one.slot) not in seen, (
+                    f"the {one.slot} key was regenerated twice ({one.occasion})"
+                )
+            seen.add((one.occasion, one.slot))
+        text = f"{self.world.status} {self.world.events}"
+        assert not any(key in text for key in self.world.every_key), "a key is in the status or in an event"
+
+    def controllers(self) -> None:
+        """Every workload rolls; unlisted pods that the status tells of are restarted by somebody."""
+        for name in self.world.workloads:
+            self.world.roll(name, most=9)
+        told = self.world.rotation
+        names = told.holders.names if told is not None and told.holders is not None else ()
+        for pod in [pod for pod in self.world.pods if pod.name in names]:
+            self.world.restart(pod)
+
+    def settle(self, request: str) -> None:
+        """Nobody disturbs any more, and a request is there: it is answered."""
+        for _ in range(120):
+            self.world.look()
+            self.check()
+            state = self.world.rotation
+            if self.world.handled == request and (state is None or state.phase not in UNDER_WAY):
+                self.rest()
+                return
+            self.controllers()
+            self.world.approve()
+            waits = self.world.reason == "OverlapNotOver"
+            self.world.pass_time(49 * 3600 if waits else 20)
+        raise AssertionError(f"not done: {self.world.rotation} {self.world.resource().status.workloads}")
+
+    def rest(self) -> None:
+        """What is published is live, and everybody holds it."""
+        for _ in range(8):
+            self.world.look()
+            self.controllers()
+            self.world.pass_time(20)
+        there = self.world
+        assert there.secret is not None
+        assert there.vault.value is not None
+        current = there.vault.value.get_secret_value()
+        assert current in there.keys.values(), "the vault holds a dead key"
+        assert password(there.secret) == current, "the Secret holds another key than the vault"
+        listed = {pod.key for pod in there.pods if pod.of is not None}
+        assert listed <= {current}, "a pod of a listed workload holds another key than the vault"
+
+    def teardown(self) -> None:
+        if not hasattr(self, "world"):
+            return
+        there = self.world
+        there.fate.clear()
+        there.pass_time(SETTLE)
+        there.pause(False)
+        there.ask("before-last")
+        self.settle("before-last")
+        before, regenerated = dict(there.keys), len(there.regenerated)
+        there.ask("last")
+        self.settle("last")
+        changed = {slot for slot in Slot if there.keys[slot] != before[slot]}
+        assert there.phase == RotationPhase.COMPLETED, there.rotation
+        assert len(there.regenerated) - regenerated == len(changed), "one regeneration of each key that changed"
+        if there.other_consumers == "None":
+            assert changed == set(Slot), "both keys are others"
+        else:
+            state = there.rotation
+            assert state is not None
+            assert changed == {Slot(state.slot or "")}, "the old key lives on"
+
+
+EXAMPLES = int(os.environ.get("ROTATION_EXAMPLES", "80"))
+TestRotations: Any = Rotations.TestCase
+TestRotations.settings = settings(
+    max_examples=EXAMPLES,
+    stateful_step_count=30,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+    print_blob=True,
+)

@@ -1,0 +1,41 @@
+"""A rollout that ends no pod before a new one is available, told from the strategy as Kubernetes reads it."""
+
+from typing import Any
+
+import pytest
+
+from secure_redis.kube.workload_facts import workload
+
+
+def surges(kind: str, replicas: int, strategy: dict[str, Any]) -> bool:
+    spec: dict[str, Any] = {"replicas": replicas, "template": {}}
+    spec["strategy" if kind == "Deployment" else "updateStrategy"] = strategy
+    meta = {"name": "web", "uid": "u", "resourceVersion": "1"}
+    status = {"desiredNumberScheduled": replicas}
+    return workload({"kind": kind, "metadata": meta, "spec": spec, "status": status}, "orders").surges
+
+
+@pytest.mark.parametrize(
+    ("kind", "replicas", "strategy", "expected"),
+    [
+        ("Deployment", 1, {}, True),
+        ("Deployment", 3, {}, True),
+        ("Deployment", 4, {}, False),  # a quarter of them
+        ("Deployment", 4, {"type": "Recreate"}, False),
+        ("Deployment", 9, {"rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}, True),
+        ("Deployment", 9, {"rollingUpdate": {"maxUnavailable": "0%", "maxSurge": "10%"}}, True),
+        ("Deployment", 9, {"rollingUpdate": {"maxUnavailable": "10%"}}, True),
+        ("Deployment", 10, {"rollingUpdate": {"maxUnavailable": "10%"}}, False),
+        (
+            "Deployment",
+            2,
+            {"rollingUpdate": {"maxUnavailable": "10%", "maxSurge": 0}},
+            False,
+        ),  # then one may be missing
+        ("DaemonSet", 3, {}, False),
+        ("DaemonSet", 3, {"rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}, True),
+        ("StatefulSet", 3, {}, False),
+    ],
+)
+def test_who_surges(kind: str, replicas: int, strategy: dict[str, Any], expected: bool) -> None:
+    assert surges(kind, replicas, strategy) is expected

@@ -16,7 +16,7 @@ from secure_redis.domain.plan import plan
 from secure_redis.domain.report import report
 from secure_redis.domain.rules import RULES, Compliance, Result, Severity, assess
 from tests.unit.domain.builders import NOW, cache, resource
-from tests.unit.domain.surroundings import PERSISTS, managed, whole
+from tests.unit.domain.surroundings import PERSISTS, account, encryption, managed, whole
 
 LEAVE = Floor(waivable=(Waivable(("*",), ("shop",), 90),))
 SHARED = cache(sku_name="Basic", persistence=PERSISTS, identity_type="SystemAssigned")
@@ -147,11 +147,11 @@ def test_strict_weighs_more_and_the_operator_can_demand_it() -> None:
 
 
 def test_a_demanded_profile_is_the_one_that_rules_judge_by() -> None:
-    managed_key = {"storage": replace(whole().storage, encryption=None)}  # type: ignore[type-var]
+    of_microsoft = whole(storage=account(encryption=encryption(key_source="Microsoft.Storage")))
     demanding = Floor(minimum_profile=Profile.STRICT)
-    well = assess(resource(), whole(), floor=demanding).results["P4"]
-    assert well.result is Result.PASS
-    assert assess(resource(), whole(**managed_key), floor=demanding).results["P4"].result is Result.UNKNOWN
+    assert assess(resource(), of_microsoft).results["P4"].result is Result.PASS
+    assert assess(resource(), of_microsoft, floor=demanding).results["P4"].result is Result.FAIL
+    assert assess(resource(), whole(), floor=demanding).results["P4"].result is Result.PASS
 
 
 def test_the_next_look_comes_when_the_waiver_lapses() -> None:

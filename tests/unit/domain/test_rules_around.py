@@ -111,7 +111,6 @@ def test_how_long_all_rules_take(capsys: pytest.CaptureFixture[str]) -> None:
         start = perf_counter()
         assess(REDIS, seen)
         laps.append(perf_counter() - start)
+    median, best = sorted(laps)[len(laps) // 2] * 1000, min(laps) * 1000
     with capsys.disabled():
-        sys.stdout.write(
-            f"\n{len(RULES)} rules: {sorted(laps)[len(laps) // 2] * 1000:.3f} ms median, {min(laps) * 1000:.3f} ms best\n"
-        )
+        sys.stdout.write(f"\n{len(RULES)} rules: {median:.3f} ms median, {best:.3f} ms best\n")

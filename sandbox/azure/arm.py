@@ -1,8 +1,15 @@
 """The resource manager's routes."""
 
-from sandbox.azure import arm_authorization, arm_keyvault, arm_redis, arm_resources, arm_storage
+from sandbox.azure import (
+    arm_authorization,
+    arm_keyvault,
+    arm_redis,
+    arm_redis_access,
+    arm_resources,
+    arm_storage,
+)
 from sandbox.azure.answers import Answer, Refusal
-from sandbox.azure.arm_common import authenticate, headers
+from sandbox.azure.arm_common import authenticate, headers, subscription
 from sandbox.azure.call import Call
 
 
@@ -26,6 +33,12 @@ async def _route(call: Call) -> Answer:
             return arm_authorization.route(call, parts[:-3], parts[-1], None)
         case ["subscriptions", _, *_, "providers", "microsoft.authorization", "roledefinitions", _]:
             return arm_authorization.route(call, parts[:-4], parts[-2], parts[-1])
+        case [
+            "subscriptions", _, "resourcegroups", _, "providers", "microsoft.cache", "redis", _,
+            "providers", "microsoft.insights", "diagnosticsettings",
+        ]:  # fmt: skip
+            found = subscription(call, parts[1])
+            return arm_redis_access.diagnostics(call, found, parts[3], parts[7])
         case ["subscriptions", _, "resources"] if call.method == "GET":
             return arm_keyvault.resources(call, parts[1])
         case ["subscriptions", _, "resourcegroups", _, "providers", "microsoft.storage", "storageaccounts", *_]:

@@ -1,8 +1,11 @@
-"""Access policies of a cache and who has them: read here; written by the platform team over the control port."""
+"""Access policies of a cache, who has them, and its diagnostic settings.
+
+Read here; written by the platform team over the control port.
+"""
 
 from sandbox.azure import seeds
 from sandbox.azure.answers import Answer, Json, Refusal
-from sandbox.azure.arm_common import authorize, group, page
+from sandbox.azure.arm_common import api_version, authorize, group, page
 from sandbox.azure.cache_state import TYPE, CacheState
 from sandbox.azure.call import Call
 
@@ -30,6 +33,25 @@ def route(call: Call, found: seeds.Subscription, scope: str, parts: list[str], g
     if one is None:
         raise _missing(group_name, f"{parts[0]}/{child}/{parts[2]}")
     return Answer(200, one)
+
+
+def diagnostics(call: Call, found: seeds.Subscription, group_name: str, name: str) -> Answer:
+    """GET of a cache's Microsoft.Insights/diagnosticSettings: one page, always."""
+    api_version(call)
+    scope = seeds.cache_scope(found.id, group_name, name)
+    if call.method != "GET":
+        raise Refusal(405, "HttpMethodNotSupported", "The http method is not supported at this address.")
+    authorize(call, "Microsoft.Insights/diagnosticSettings/read", scope)
+    group(call, found.id, group_name)
+    cache = call.world.cache(found.id, group_name, name)
+    if cache is None:
+        raise _missing(group_name, name)
+    kind = "Microsoft.Insights/diagnosticSettings"
+    shown = [
+        {"id": f"{cache.id.lower()}/providers/{kind}/{one}", "name": one, "type": kind, "properties": dict(properties)}
+        for one, properties in cache.diagnostics.items()
+    ]
+    return Answer(200, {"value": shown})
 
 
 def _policies(cache: CacheState) -> list[Json]:

@@ -60,6 +60,7 @@ class CacheState:
     patch_entries: list[Json] | None = None
     access_policies: tuple[AccessPolicy, ...] = ()
     access_assignments: tuple[AccessPolicyAssignment, ...] = ()
+    diagnostics: dict[str, Json] = field(default_factory=dict)  # wire properties of the settings by name
     state: str = "Succeeded"
     operation: str | None = None
     busy: bool = False

@@ -64,6 +64,10 @@ class StorageControl:
         shown = None if entries is None else [dict(entry) for entry in entries]
         self.command("beside-cache", {"cache": cache, "patch_schedule": shown})
 
+    def diagnostics(self, cache: str, settings: Mapping[str, Mapping[str, Any]]) -> None:
+        """The platform team sets a cache's diagnostic settings: wire properties by name."""
+        self.command("beside-cache", {"cache": cache, "diagnostics": {n: dict(p) for n, p in settings.items()}})
+
     def access_policies(self, cache: str, *policies: AccessPolicy) -> None:
         """The platform team sets a cache's own access policies; the built-in ones stay."""
         self.command("beside-cache", {"cache": cache, "access_policies": [one.model_dump() for one in policies]})

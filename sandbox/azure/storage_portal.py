@@ -60,4 +60,6 @@ async def _beside(world: World, body: Json) -> None:
         cache.access_assignments = tuple(
             AccessPolicyAssignment.model_validate(one) for one in body["access_assignments"]
         )
+    if "diagnostics" in body:
+        cache.diagnostics = dict(body["diagnostics"])
     await world.changed(cache)

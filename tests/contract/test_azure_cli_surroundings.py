@@ -17,7 +17,7 @@ from sandbox.azure.storage_seeds import (
 from sandbox.azure_cli import AzureCli, AzureCliError
 from tests.contract.conftest import CLIENT, GROUP, SECRET, SUBSCRIPTION, TENANT, VAULT, cache_seed
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.timeout(900), pytest.mark.slow]  # ten calls of az, each of some seconds
 
 ACCOUNT = "ordersdata"
 PRINCIPAL = "7d2c5f5e-0000-4000-8000-0000000000aa"

@@ -134,7 +134,8 @@ class KeyVaults:
         for item in found:
             resource_id = storage_convert.text(item.get("id")) or ""
             parts = segments(resource_id)
-            if within(f"/subscriptions/{subscription}", resource_id) and parts[5:] == ("microsoft.keyvault", "vaults", name.lower()):
+            inside = within(f"/subscriptions/{subscription}", resource_id)
+            if inside and parts[5:] == ("microsoft.keyvault", "vaults", name):  # both in lower case
                 return resource_id
         return Unknown(
             Reason.AZURE_DENIED,

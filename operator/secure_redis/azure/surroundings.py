@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final, TypeVar
 
@@ -11,7 +12,7 @@ from secure_redis.api.resource_id import CacheID, within
 from secure_redis.api.storage_id import StorageAccountID
 from secure_redis.azure.cache import API_VERSION
 from secure_redis.azure.convert import Malformed
-from secure_redis.azure.failures import Failure, Missing, NotFound
+from secure_redis.azure.failures import Denied, Failure, Missing, NotFound, Transient
 from secure_redis.azure.reader import Reader, unread
 from secure_redis.azure.shelf import Shelf
 from secure_redis.azure.storage_convert import mapping, number, text
@@ -19,6 +20,7 @@ from secure_redis.domain.observation import Identity, Unknown
 from secure_redis.domain.surroundings_facts import (
     AccessAssignmentFacts,
     AccessPolicyFacts,
+    DiagnosticSettingFacts,
     LockFacts,
     PatchWindow,
     RoleAssignmentFacts,
@@ -29,10 +31,12 @@ T = TypeVar("T")
 Item = Mapping[str, Any]
 
 LOCKS_API_VERSION: Final = "2020-05-01"
+DIAGNOSTICS_API_VERSION: Final = "2021-05-01-preview"  # the newest there is of this type
 ROLES_API_VERSION: Final = "2022-04-01"
 READ_SCHEDULE: Final = "Microsoft.Cache/redis/patchSchedules/read"
 READ_POLICIES: Final = "Microsoft.Cache/redis/accessPolicies/read"
 READ_ASSIGNMENTS: Final = "Microsoft.Cache/redis/accessPolicyAssignments/read"
+READ_DIAGNOSTICS: Final = "Microsoft.Insights/diagnosticSettings/read"
 READ_LOCKS: Final = "Microsoft.Authorization/locks/read"
 READ_ROLES: Final = "Microsoft.Authorization/roleAssignments/read"
 
@@ -83,6 +87,12 @@ class Surroundings:
         # The list also shows what lies below, such as the lock of a private endpoint connection.
         return tuple(lock for lock in locks if within(lock.scope, cache.text))
 
+    async def diagnostics(self, identity: Identity, cache: CacheID) -> tuple[DiagnosticSettingFacts, ...] | Unknown:
+        """The diagnostic settings; empty where the cache's logs go nowhere."""
+        path = f"{cache.text}/providers/Microsoft.Insights/diagnosticSettings"
+        found = await self._reader.walk(identity, path, DIAGNOSTICS_API_VERSION)
+        return unread(found, READ_DIAGNOSTICS) if isinstance(found, Failure) else _convert(found, _diagnostic)
+
     async def role_assignments(
         self, identity: Identity, target: CacheID | StorageAccountID, principal: str | None = None
     ) -> tuple[RoleAssignmentFacts, ...] | Unknown:
@@ -111,17 +121,18 @@ class Surroundings:
         if isinstance(listed, Unknown):
             return listed
         here = [one for one in listed if within(one.scope, target.text) or _above_subscriptions(one.scope)]
-        held = {role: await self._permissions(identity, target, role) for role in {one.role_id for one in here}}
-        return tuple(
-            RoleAssignmentFacts(
-                one.scope, one.role_id, one.principal_id, one.principal_type, held[one.role_id], one.conditional
-            )
-            for one in here
-        )
+        held: dict[str, tuple[RolePermissions, ...]] = {}
+        for role in sorted({one.role_id for one in here}):
+            permissions = await self._permissions(identity, target, role)
+            if isinstance(permissions, Denied | Transient):
+                break  # the others would be refused too
+            if isinstance(permissions, tuple):
+                held[role] = permissions
+        return tuple(replace(one, permissions=held.get(one.role_id)) for one in here)
 
     async def _permissions(
         self, identity: Identity, target: CacheID | StorageAccountID, role: str
-    ) -> tuple[RolePermissions, ...] | None:
+    ) -> tuple[RolePermissions, ...] | Failure | None:
         # Asked for at the target: whoever may read the assignments there needs no right on the whole subscription.
         key = (identity, target.subscription.lower(), role)
         known = self._roles.peek(key)
@@ -130,7 +141,7 @@ class Surroundings:
         path = f"{target.text}/providers/Microsoft.Authorization/roleDefinitions/{role}"
         answer = await self._reader.get(identity, path, ROLES_API_VERSION)
         if isinstance(answer, Failure):
-            return None
+            return answer
         listed = mapping(answer.get("properties")).get("permissions")
         if not isinstance(listed, list):
             return None
@@ -183,6 +194,23 @@ def _lock(item: Item) -> LockFacts:
     if level is None or scope == identifier:
         raise Malformed("a lock without a level or a place")
     return LockFacts(_named(item), level, scope)
+
+
+_DESTINATIONS: Final = ("workspaceId", "storageAccountId", "eventHubAuthorizationRuleId", "marketplacePartnerId")
+
+
+def _diagnostic(item: Item) -> DiagnosticSettingFacts:
+    properties = mapping(item.get("properties"))
+
+    def enabled(kind: str) -> tuple[str, ...]:
+        listed = properties.get(kind)
+        switches = [mapping(one) for one in listed] if isinstance(listed, list) else []
+        named = [text(one.get("category")) or text(one.get("categoryGroup")) for one in switches if one.get("enabled")]
+        return tuple(name for name in named if name is not None)
+
+    named = [text(properties.get(destination)) for destination in _DESTINATIONS]
+    destinations = tuple(one for one in named if one is not None)
+    return DiagnosticSettingFacts(_named(item), enabled("logs"), enabled("metrics"), destinations)
 
 
 def _role_assignment(item: Item) -> RoleAssignmentFacts:

@@ -48,6 +48,19 @@ class LockFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class DiagnosticSettingFacts:
+    """Where a cache's logs and metrics go. `logs`: enabled categories or groups of them (`allLogs`, `audit`).
+
+    `destinations`: ARM ids of the workspace, account or event hub rule, and the partner solution.
+    """
+
+    name: str
+    logs: tuple[str, ...] = ()
+    metrics: tuple[str, ...] = ()
+    destinations: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class RolePermissions:
     """What one permission of a role definition holds, with wildcards."""
 

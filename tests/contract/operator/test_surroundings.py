@@ -19,6 +19,7 @@ from secure_redis.api.storage_id import StorageAccountID
 from secure_redis.azure.reader import Reader
 from secure_redis.azure.surroundings import (
     READ_ASSIGNMENTS,
+    READ_DIAGNOSTICS,
     READ_LOCKS,
     READ_POLICIES,
     READ_ROLES,
@@ -31,6 +32,7 @@ from secure_redis.domain.surroundings_facts import (
     WRITE_BLOBS,
     AccessAssignmentFacts,
     AccessPolicyFacts,
+    DiagnosticSettingFacts,
     LockFacts,
     PatchWindow,
     RoleAssignmentFacts,
@@ -74,9 +76,35 @@ async def test_nothing_may_be_read_without_its_own_right(room: Room) -> None:
     lacking(await room.around.patch_schedule(identity, cache), READ_SCHEDULE)
     lacking(await room.around.access_policies(identity, cache), READ_POLICIES)
     lacking(await room.around.access_assignments(identity, cache), READ_ASSIGNMENTS)
+    lacking(await room.around.diagnostics(identity, cache), READ_DIAGNOSTICS)
     lacking(await room.around.locks(identity, cache), READ_LOCKS)
     lacking(await room.around.role_assignments(identity, cache), READ_ROLES)
     lacking(await room.around.role_assignments(identity, room.account, room.principal), READ_ROLES)
+
+
+async def test_where_the_logs_go(room: Room) -> None:
+    room.site.allow(READ_DIAGNOSTICS)
+    assert await room.around.diagnostics(room.site.identity, room.site.cache) == ()
+    workspace = "/subscriptions/x/resourceGroups/y/providers/Microsoft.OperationalInsights/workspaces/z"
+    room.control.diagnostics(
+        room.site.name,
+        {
+            "all": {
+                "workspaceId": workspace,
+                "storageAccountId": None,
+                "logs": [
+                    {"categoryGroup": "allLogs", "enabled": True},
+                    {"category": "ConnectedClientList", "enabled": False},
+                ],
+                "metrics": [{"category": "AllMetrics", "enabled": True}],
+            },
+            "nothing": {"logs": None},
+        },
+    )
+    assert await room.around.diagnostics(room.site.identity, room.site.cache) == (
+        DiagnosticSettingFacts("all", ("allLogs",), ("AllMetrics",), (workspace,)),
+        DiagnosticSettingFacts("nothing"),
+    )
 
 
 async def test_the_patch_schedule(room: Room) -> None:
@@ -192,6 +220,10 @@ async def test_a_role_that_cannot_be_looked_into_and_one_with_a_condition(room: 
     (closed,) = await room.roles()
     assert (closed.permissions, closed.conditional) == (None, False)
     assert any_permits([closed], WRITE_BLOBS, data=True) is None
+    room.control.seed(seeds.RoleAssignment(object_id=room.principal, scope=room.account.text, actions=("*/read",)))
+    before = room.site.requests("roleDefinitions")
+    assert [one.permissions for one in await room.roles()] == [None, None]
+    assert room.site.requests("roleDefinitions") == before + 1  # refused once is refused for all
     room.site.allow(ROLE_DEFINITIONS, scope=room.account.text)
     assert any_permits(await room.roles(), WRITE_BLOBS, data=True) is True
     room.control.unassign(room.principal)

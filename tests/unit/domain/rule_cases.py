@@ -16,7 +16,7 @@ from secure_redis.domain.endpoint import (
     ResolvedAddress,
     Verification,
 )
-from secure_redis.domain.further_facts import Change, DiagnosticSetting, PlaintextUse, SecretCopy
+from secure_redis.domain.further_facts import Change, PlaintextUse, SecretCopy
 from secure_redis.domain.observation import (
     NOT_READ,
     ContainerFacts,
@@ -28,7 +28,7 @@ from secure_redis.domain.observation import (
 from secure_redis.domain.persistence_facts import PersistenceFacts
 from secure_redis.domain.rules import Result
 from secure_redis.domain.storage_facts import BlobServiceFacts, EncryptionKeyFacts, KeyAbsent, StorageAbsent
-from secure_redis.domain.surroundings_facts import LIST_KEYS, LockFacts
+from secure_redis.domain.surroundings_facts import LIST_KEYS, DiagnosticSettingFacts, LockFacts
 from tests.unit.domain import surroundings as around
 from tests.unit.domain.builders import (
     CACHE_ID,
@@ -313,7 +313,7 @@ CASES: list[tuple[str, SecureRedisCache, dict[str, Any], Result]] = [
     ("O1", MANAGED, cluster(), NA),
     ("O2", REDIS, {}, PASS),
     ("O2", REDIS, {"diagnostics": ()}, FAIL),
-    ("O2", REDIS, {"diagnostics": (DiagnosticSetting("metrics only"),)}, FAIL),
+    ("O2", REDIS, {"diagnostics": (DiagnosticSettingFacts("metrics only", metrics=("AllMetrics",)),)}, FAIL),
     ("O2", REDIS, {"diagnostics": BLIND}, UNKNOWN),
     ("O4", REDIS, {}, PASS),
     ("O4", REDIS, {"cache": cache(tags={names.OWNER_TAG: "x"})}, FAIL),

@@ -182,7 +182,7 @@ kind: SecureRedisCache
 metadata:
   name: orders
 spec:
-  resourceID: /subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/a/providers/Microsoft.Cache/redis/orders
+  resourceID: /subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/a/providers/Microsoft.Cache/redis/cache
   profile: Strict
   waivers:
     - rule: R1

@@ -161,6 +161,7 @@ CASES: list[tuple[str, SecureRedisCache, dict[str, Any], Result]] = [
     ("A4", MANAGED, database(access_keys=None), UNKNOWN),
     ("A4", REDIS, {}, NA),
     ("A6", REDIS, {}, PASS),
+    ("A6", REDIS, {"vault": vault(created=NOW - 365 * DAY)}, PASS),
     ("A6", REDIS, {"vault": vault(created=NOW - 366 * DAY)}, FAIL),
     ("A6", STRICT, {"vault": vault(created=NOW - 91 * DAY)}, FAIL),
     (
@@ -263,6 +264,7 @@ CASES: list[tuple[str, SecureRedisCache, dict[str, Any], Result]] = [
     ("P9", REDIS, {}, PASS),
     ("P9", REDIS, {"encryption_key": around.key(enabled=False)}, FAIL),
     ("P9", REDIS, {"encryption_key": around.key(expires=NOW + 29 * DAY)}, FAIL),
+    ("P9", REDIS, {"encryption_key": around.key(expires=NOW + 30 * DAY)}, FAIL),
     ("P9", REDIS, {"encryption_key": around.key(expires=NOW + 31 * DAY)}, PASS),
     ("P9", REDIS, {"encryption_key": around.key(expires=None)}, PASS),
     ("P9", REDIS, {"encryption_key": EncryptionKeyFacts(around.key_vault(), KeyAbsent("no such key"))}, FAIL),
@@ -355,6 +357,7 @@ CASES: list[tuple[str, SecureRedisCache, dict[str, Any], Result]] = [
     ("W1", ON_DELETE, {"secret": PUBLISHED, "workloads": (app("older"),)}, PASS),
     ("W1", INJECTED, {"secret": PUBLISHED, "workloads": BLIND}, UNKNOWN),
     ("W1", INJECTED, {"secret": BLIND, "workloads": (app(),)}, UNKNOWN),
+    ("W1", INJECTED, {"secret": None, "workloads": (app(),)}, NA),
     ("W1", REDIS, {}, NA),
     ("W2", REDIS, {"secret_copies": ()}, PASS),
     ("W2", REDIS, {"secret_copies": (SecretCopy("legacy", "REDIS_PASSWORD"),)}, FAIL),

@@ -109,6 +109,7 @@ async def build_corridor(
         absence_confirmation=intervals.absence_confirmation_seconds,
         regeneration_settle=intervals.regeneration_settle_seconds,
         ca=config.published_ca(),
+        floor=config.floor(),
     )
     async with transport:
         credentials = Credentials(transport.cloud, transport, request_token(rooms.accounts), config.credential())

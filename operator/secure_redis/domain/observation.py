@@ -10,10 +10,11 @@ from pydantic import SecretBytes, SecretStr
 
 from secure_redis.api.reasons import Reason
 from secure_redis.api.resource_id import CacheID
+from secure_redis.domain.further_facts import Change, PlaintextUse, SecretCopy
 from secure_redis.domain.persistence_facts import PersistenceFacts
 
 if TYPE_CHECKING:  # they are made of what is below
-    from secure_redis.domain import storage_facts, surroundings_facts
+    from secure_redis.domain import endpoint, managed_facts, storage_facts, surroundings_facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,10 +340,7 @@ class PodFacts:
 
 @dataclass(frozen=True, slots=True)
 class BudgetFacts:
-    """A PodDisruptionBudget. `allowed`: disruptions that it allows now. `expected`: pods it counts.
-
-    `covers` names the workloads whose pod template it selects, as kind and name.
-    """
+    """A PodDisruptionBudget: disruptions allowed now, pods counted, and kind and name of the workloads it covers."""
 
     name: str
     allowed: int
@@ -369,8 +367,7 @@ class Observation:
     authentication: AuthenticationResult | Unknown | NotRead = NOT_READ
     proven: Proven | None = None  # from an earlier pass of this process, for this very version
     secret: SecretFacts | None | Unknown | NotRead = NOT_READ
-    # Other Secrets of this resource, left from an earlier connection.secretName.
-    former_secrets: tuple[SecretFacts, ...] | Unknown = ()
+    former_secrets: tuple[SecretFacts, ...] | Unknown = ()  # of this resource, from an earlier connection.secretName
     name_available: bool | Unknown | NotRead = NOT_READ
     workloads: tuple[WorkloadFacts, ...] | Unknown | NotRead = NOT_READ
     # By kind and name; read only for those that `rollout.pods_wanted` names. Missing: not read.
@@ -379,15 +376,25 @@ class Observation:
     # and, before a wave, the budgets over the workloads that are read.
     holders: tuple[PodFacts, ...] | Unknown | NotRead = NOT_READ
     budgets: tuple[BudgetFacts, ...] | Unknown | NotRead = NOT_READ
-    # AUTH with the key that was regenerated and is not stored yet.
-    regenerated: AuthenticationResult | Unknown | NotRead = NOT_READ
+    regenerated: AuthenticationResult | Unknown | NotRead = NOT_READ  # AUTH with the new key, before it is stored
     # When a regeneration may last have been sent without its outcome being known; None: certainly none was.
     attempted: datetime | None = None
     # What stands around the cache. NOT_READ: nothing asked for it (no probe, no persistence, not switched on).
+    managed_cache: "managed_facts.ManagedFacts | CacheAbsent | Unknown | NotRead" = NOT_READ
+    endpoint: "endpoint.EndpointFacts | Unknown | NotRead" = NOT_READ
     storage: "storage_facts.StorageFacts | storage_facts.StorageAbsent | Unknown | NotRead" = NOT_READ
     blob_service: "storage_facts.BlobServiceFacts | Unknown | NotRead" = NOT_READ
     encryption_key: "storage_facts.EncryptionKeyFacts | Unknown | NotRead" = NOT_READ  # of the account or the cluster
-    # Only before persistence is set: what the cache's identity may do in the account that the spec names, and the
-    # Secret that holds the connection string.
+    patch_schedule: "tuple[surroundings_facts.PatchWindow, ...] | Unknown | NotRead" = NOT_READ
+    access_policies: "tuple[surroundings_facts.AccessPolicyFacts, ...] | Unknown | NotRead" = NOT_READ
+    access_assignments: "tuple[surroundings_facts.AccessAssignmentFacts, ...] | Unknown | NotRead" = NOT_READ
+    locks: "tuple[surroundings_facts.LockFacts, ...] | Unknown | NotRead" = NOT_READ
+    role_assignments: "tuple[surroundings_facts.RoleAssignmentFacts, ...] | Unknown | NotRead" = NOT_READ  # cache's
+    vault_properties: "storage_facts.KeyVaultFacts | Unknown | NotRead" = NOT_READ  # of authentication.keyVault
+    diagnostics: "tuple[surroundings_facts.DiagnosticSettingFacts, ...] | Unknown | NotRead" = NOT_READ
+    changes: tuple[Change, ...] | Unknown | NotRead = NOT_READ  # of the cache's settings, from the activity log
+    plaintext_uses: tuple[PlaintextUse, ...] | Unknown | NotRead = NOT_READ  # in the listed workloads
+    secret_copies: tuple[SecretCopy, ...] | Unknown | NotRead = NOT_READ  # only with compliance.foreignSecrets
+    # Before persistence is set: what the cache's identity may do in the declared account; the connection string.
     storage_roles: "tuple[surroundings_facts.RoleAssignmentFacts, ...] | Unknown | NotRead" = NOT_READ
     storage_secret: SecretFacts | None | Unknown | NotRead = NOT_READ

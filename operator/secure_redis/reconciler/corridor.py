@@ -17,6 +17,7 @@ from secure_redis.domain.actions import (
     AzureAction,
     Done,
     Failed,
+    MarkKey,
     Outcome,
     RegenerateKey,
     ReleaseSecret,
@@ -99,7 +100,9 @@ class Corridor:
         settings = self._settings
         async with self._one_writer(resource):
             seen = await self._observer.observe(resource, memory)
-            means = assess.assess(resource, seen, cluster_uid=settings.cluster_uid, ca=settings.ca)
+            means = assess.assess(
+                resource, seen, cluster_uid=settings.cluster_uid, ca=settings.ca, floor=settings.floor
+            )
             self._observer.remember(resource, seen, means.credential.proven, memory)
             todo = plan.plan(resource, seen, means, settings)
             current, outcomes = await self._actor.act(resource, seen, todo.actions, trigger)
@@ -108,7 +111,9 @@ class Corridor:
         _remember_regeneration(resource, todo, outcomes, seen.now, memory)
         if outcomes:  # else nothing is known that was not judged already
             seen = report.afterwards(resource, seen, outcomes)
-            means = assess.assess(resource, seen, cluster_uid=settings.cluster_uid, ca=settings.ca)
+            means = assess.assess(
+                resource, seen, cluster_uid=settings.cluster_uid, ca=settings.ca, floor=settings.floor
+            )
         told = report.report(resource, seen, means, todo, outcomes)
         if any(isinstance(o, Done) and isinstance(o.action, RemoveFinalizer) for o in outcomes):
             if todo.released is not None:
@@ -175,6 +180,8 @@ def _remember_regeneration(
     if asked is not None and of is not None:
         clear = isinstance(asked, Failed) and not asked.maybe_done
         memory.regeneration = (of, None if clear else now)
+    if of is not None and any(isinstance(o, Done) and isinstance(o.action, MarkKey) for o in outcomes):
+        memory.regeneration = (of, None)  # none is asked for before its mark is there, and it was not
     following = rotation.occasion_in(todo.rotation.status) if todo.rotation is not None else None
     if following is not None and following != of:
         memory.regeneration = (following, None)

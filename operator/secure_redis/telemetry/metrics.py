@@ -179,6 +179,7 @@ class Metrics:
                 ("Pass", float(counts.passed)),
                 ("Fail", float(counts.failed)),
                 ("Unknown", float(counts.unknown)),
+                ("Waived", float(counts.waived)),
             )
 
     def forget(self, key: Key) -> None:

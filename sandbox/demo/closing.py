@@ -24,16 +24,25 @@ def no_key_leaked(stage: Stage, shop: Shop) -> None:
         hidden.update(control.cache_keys(cache).values())
     for name in _VAULT_SECRETS:
         hidden.update(one.value for one in control.secret_versions(shop.vault, name))
+    hidden.update(stage.retired)
     places = {
         "this output": story.printed,
         "the operator's log (level debug)": stage.operator_log.read_text(errors="replace"),
         "the client's log": application.log(stage),
+        **_canary_logs(stage),
         "the resources and their status": stage.kubectl("-n", shop.namespace, "get", "srcache", "-o", "yaml"),
         "the events": stage.kubectl("-n", shop.namespace, "get", "events", "-o", "yaml"),
     }
     for place, text in places.items():
         found = sum(secret in text for secret in hidden)
         story.claim(f"none of {len(hidden)} keys and tokens is in {place}", bool(text) and found == 0)
+
+
+def _canary_logs(stage: Stage) -> dict[str, str]:
+    if not stage.has_node():
+        return {}
+    logs = [stage.kubectl("-n", stage.namespace, "logs", one) for one in ("deployment/checkout", "statefulset/worker")]
+    return {"the logs of the rotation's pods": "\n".join(logs)}
 
 
 def hints(stage: Stage, shop: Shop, sandbox: Sandbox) -> None:
@@ -57,6 +66,10 @@ def hints(stage: Stage, shop: Shop, sandbox: Sandbox) -> None:
         (
             "look now",
             f"kubectl -n {shop.namespace} annotate --overwrite srcache --all secureredis.io/refresh=$(date +%s)",
+        ),
+        (
+            "rotate the keys again",
+            f"kubectl -n {shop.namespace} annotate --overwrite srcache sessions secureredis.io/rotate=$(date +%s)",
         ),
         ("hold all writes", f"kubectl -n {shop.namespace} annotate srcache sessions secureredis.io/paused=true"),
         ("someone at work behind your back", sandbox_command(sandbox, "fault change orders enableNonSslPort=true")),

@@ -48,6 +48,7 @@ def rotation(stage: Stage, shop: Shop) -> None:
     stage.show("get", "srcache", _RESOURCE, "-o", "wide")
 
     before, held, mark = control.cache_keys(_RESOURCE), _password(stage), control.mark()
+    stage.retired.update(before.values())
     begun, counted = time.monotonic(), _counted(stage)
     asked = ("annotate", "srcache", _RESOURCE, f"secureredis.io/rotate={_REQUEST}")
     story.say("A rotation is asked for. What follows is what the status says, as it changes:")

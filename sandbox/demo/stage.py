@@ -8,7 +8,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,7 @@ class Stage:
     directory: Path
     namespace: str = ""  # of the story's objects
     local_client: Child | None = None  # where there are no pods
+    retired: set[str] = field(default_factory=set)  # keys that were rotated away, to be found nowhere
 
     def __post_init__(self) -> None:
         """The clients of both sides."""

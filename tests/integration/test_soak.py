@@ -42,6 +42,17 @@ def test_followed_rotations_refuse_nobody() -> None:
     assert len(re.findall(r"^followed \d/2 +[\d.]+ s ", done.stdout, re.MULTILINE)) == 2
 
 
+@pytest.mark.slow
+def test_led_rotations_refuse_nobody_and_an_emergency_neither() -> None:
+    done = run("--rotations", "2", "--short", "--longest", "0")
+    assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
+    failed, attempts = verdict(done.stdout)
+    assert failed == 0
+    assert attempts > 200
+    told = re.findall(r"^(\w+)[ \d/]* +[\d.]+ s ", done.stdout, re.MULTILINE)
+    assert told == ["followed", "followed", "led", "led", "emergency"]
+
+
 def test_a_key_that_is_taken_from_the_pods_is_seen() -> None:
     done = run("--sabotage")
     assert done.returncode == 1

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from datetime import date
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -31,6 +32,13 @@ class Mode(StrEnum):
 
     VALIDATE = "Validate"
     PROVISION = "Provision"
+
+
+class Profile(StrEnum):
+    """How severe the rules are."""
+
+    BASELINE = "Baseline"
+    STRICT = "Strict"
 
 
 class DeletionPolicy(StrEnum):
@@ -235,10 +243,20 @@ class Workload(_Part):
 
 
 class DriftSettings(_Part):
-    """Which classes of drift are corrected, and how often is looked."""
+    """Which classes of drift are corrected, how often is looked, and which fields are left out (paths, or above)."""
 
     correct: tuple[DriftClass, ...] = ()
     interval_seconds: int = 300
+    ignore: tuple[str, ...] = ()
+
+
+class Waiver(_Part):
+    """A rule whose finding is accepted by `owner` for `reason` until the day `expires` begins (UTC)."""
+
+    rule: str
+    reason: str
+    owner: str
+    expires: date
 
 
 class IdentitySettings(_Part):
@@ -252,6 +270,7 @@ class Spec(_Part):
 
     resource_id: str = Field(alias="resourceID")
     mode: Mode = Mode.VALIDATE
+    profile: Profile = Profile.BASELINE
     identity: IdentitySettings = IdentitySettings()
     provision: Provision | None = None
     transport: Transport = Transport()
@@ -260,6 +279,7 @@ class Spec(_Part):
     connection: Connection = Connection()
     workloads: tuple[Workload, ...] = ()
     drift: DriftSettings = DriftSettings()
+    waivers: tuple[Waiver, ...] = ()
     deletion_policy: DeletionPolicy = DeletionPolicy.RETAIN
 
 

@@ -43,10 +43,11 @@ class CacheStatus(_Part):
     provisioning_state: str | None = None
     redis_version: str | None = None
     ownership: str | None = None
+    retires_on: str | None = None  # the day on which Microsoft retires the service, YYYY-MM-DD
 
 
 class FindingStatus(_Part):
-    """A rule's result that is not Pass."""
+    """A rule's result that is not Pass: Fail, Unknown or Waived."""
 
     rule: str
     result: str
@@ -55,12 +56,14 @@ class FindingStatus(_Part):
 
 
 class ComplianceStatus(_Part):
-    """Counts of results and what is not Pass."""
+    """Counts of results and what is not Pass. `notes`: what of profile, waivers and drift.ignore has no effect."""
 
     passed: int = 0
     failed: int = 0
     unknown: int = 0
+    waived: int = 0
     findings: tuple[FindingStatus, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class DriftStatus(_Part):

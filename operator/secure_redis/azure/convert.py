@@ -1,5 +1,6 @@
 """From Azure's answers to our facts. Keys, connection strings and the SDK's models stop here."""
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -14,6 +15,7 @@ from secure_redis.domain.observation import (
     OperationFacts,
     PrivateEndpoint,
 )
+from secure_redis.domain.persistence_facts import PersistenceFacts
 
 
 class Malformed(ValueError):
@@ -75,6 +77,10 @@ def cache_facts(body: object) -> CacheFacts:
         linked_servers=tuple(
             _text(_mapping(link).get("id")) or "(not named)" for link in _list(properties.get("linkedServers"))
         ),
+        persistence=_persistence(settings),
+        memory_reserved_mb=_counted(settings.get("maxmemory-reserved")),
+        eviction_policy=_text(settings.get("maxmemory-policy")),
+        update_channel=_text(properties.get("updateChannel")),
     )
 
 
@@ -147,6 +153,25 @@ def _private_endpoints(properties: Mapping[str, Any]) -> Iterable[PrivateEndpoin
         yield PrivateEndpoint(_text(_mapping(connection).get("name")) or "", _text(state.get("status")) or "Unknown")
 
 
+_ACCOUNT = re.compile(r"(?:^|;)\s*AccountName=([a-z0-9]{3,24})\s*(?:;|$)", re.IGNORECASE | re.ASCII)
+_BLOB_URL = re.compile(r"https://([a-z0-9]{3,24})\.blob\.[a-z0-9.-]+/?", re.IGNORECASE | re.ASCII)
+
+
+def _persistence(settings: Mapping[str, Any]) -> PersistenceFacts:
+    """Of a connection string (the service masks it) or, with managed identity, a blob URL, only the account stays."""
+    strings = (settings.get(name) for name in ("rdb-storage-connection-string", "aof-storage-connection-string-0"))
+    named = (_ACCOUNT.search(one) or _BLOB_URL.fullmatch(one.strip()) for one in strings if isinstance(one, str))
+    account = next((found[1] for found in named if found), None)
+    return PersistenceFacts(
+        rdb=_flag(settings.get("rdb-backup-enabled")),
+        aof=_flag(settings.get("aof-backup-enabled")),
+        rdb_frequency_minutes=_counted(settings.get("rdb-backup-frequency")),
+        authentication=_text(settings.get("preferred-data-persistence-auth-method")),
+        account=account.lower() if account is not None else None,
+        subscription=_text(settings.get("storage-subscription-id")),
+    )
+
+
 def _principals(identity: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
     for one, named in sorted(_mapping(identity.get("userAssignedIdentities")).items()):
         principal = _text(_mapping(named).get("principalId"))
@@ -168,6 +193,13 @@ def _text(value: object) -> str | None:
 
 def _number(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _counted(value: object) -> int | None:
+    """A number as redisConfiguration writes it, as text; anything else says nothing."""
+    if isinstance(value, str) and value.strip().isascii() and value.strip().isdigit():
+        return int(value)
+    return _number(value)
 
 
 def _flag(value: object) -> bool | None:

@@ -3,6 +3,7 @@
 import os
 import ssl
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -10,10 +11,13 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
+from secure_redis.api.resource import Profile
 from secure_redis.azure.clouds import CLOUDS, Cloud
 from secure_redis.azure.credentials import ManagedIdentity, OperatorCredential, WorkloadIdentity
 from secure_redis.azure.transport import trust
 from secure_redis.domain import grants as domain
+from secure_redis.domain.floor import Floor, Waivable
+from secure_redis.domain.rules import RULES
 from secure_redis.kube.lease import LeaseSettings
 from secure_redis.kube.watches import WatchMode
 from secure_redis.schedule import Pace
@@ -133,6 +137,31 @@ class WorkloadSettings(_Part):
     enabled: bool = False
 
 
+class WaivableRules(_Part):
+    """Rules (ids or shell patterns) that the resources of some namespaces (the same) may waive, and for how long."""
+
+    rules: Annotated[
+        tuple[Annotated[str, Field(pattern=r"^[A-Z*?\[][A-Z0-9*?\[\]!-]*$")], ...], Field(strict=False, min_length=1)
+    ]
+    namespaces: Annotated[tuple[Text, ...], Field(strict=False, min_length=1)]
+    max_days: Annotated[int, Field(ge=1, le=3650)]
+
+    @model_validator(mode="after")
+    def _known(self) -> "WaivableRules":
+        for pattern in self.rules:
+            if not any(fnmatchcase(rule.id, pattern) for rule in RULES):
+                raise ValueError(f"no rule is called {pattern!r}")
+        return self
+
+
+class ComplianceSettings(_Part):
+    """What resources may ask of the rules, and whether other Secrets are searched for the key (rule W2)."""
+
+    minimum_profile: Annotated[Profile, Field(strict=False)] = Profile.BASELINE
+    waivable: Annotated[tuple[WaivableRules, ...], Field(strict=False)] = ()
+    foreign_secrets: bool = False
+
+
 class LeaderElection(_Part):
     """Seconds. `namespace`: default POD_NAMESPACE."""
 
@@ -191,6 +220,7 @@ class Config(_Part):
     namespaces: Texts = ()  # empty: all
     secrets: SecretSettings = SecretSettings()
     workloads: WorkloadSettings = WorkloadSettings()
+    compliance: ComplianceSettings = ComplianceSettings()
     leader_election: LeaderElection = LeaderElection()
     intervals: Intervals = Intervals()
     concurrency: Concurrency = Concurrency()
@@ -225,6 +255,15 @@ class Config(_Part):
             grants=tuple(grant.granted() for grant in self.grants),
             caps=tuple(cap.granted() for cap in self.caps),
             operator_identity=self.operator_identity is not None,
+        )
+
+    def floor(self) -> Floor:
+        """What resources may ask of the rules."""
+        own = self.compliance
+        return Floor(
+            minimum_profile=own.minimum_profile,
+            waivable=tuple(Waivable(one.rules, one.namespaces, one.max_days) for one in own.waivable),
+            foreign_secrets=own.foreign_secrets,
         )
 
     def credential(self, environment: Mapping[str, str] = os.environ) -> OperatorCredential | None:

@@ -5,8 +5,11 @@ from dataclasses import dataclass, field
 from secure_redis.api.resource import Access, SecureRedisCache
 from secure_redis.domain import connection, credential, normalise
 from secure_redis.domain.connection import ConnectionData
-from secure_redis.domain.drift import Drift, drift
+from secure_redis.domain.drift import Drift, bounded, differences
+from secure_redis.domain.floor import Floor
 from secure_redis.domain.grants import Refusal
+from secure_redis.domain.ignoring import ignoring
+from secure_redis.domain.managed_facts import ManagedFacts
 from secure_redis.domain.observation import (
     CacheFacts,
     ListedKeys,
@@ -51,14 +54,25 @@ class Assessment:
     credential: CredentialVerdict = field(default_factory=CredentialVerdict)
 
 
-def assess(resource: SecureRedisCache, seen: Observation, *, cluster_uid: str, ca: str | None) -> Assessment:
-    """Judge one observation. `ca`: PEM that clients need to verify the endpoint, where a public one does not do."""
+_NO_FLOOR = Floor()
+
+
+def assess(
+    resource: SecureRedisCache, seen: Observation, *, cluster_uid: str, ca: str | None, floor: Floor = _NO_FLOOR
+) -> Assessment:
+    """Judge one observation. `ca`: PEM that clients need to verify the endpoint, where a public one does not do.
+
+    `floor`: what the operator's configuration permits resources to ask of the rules.
+    """
+    if isinstance(seen.managed_cache, ManagedFacts):
+        return Assessment(compliance=judge(resource, seen, floor=floor))
     if not isinstance(seen.cache, CacheFacts):
         return Assessment()
     owned = ownership(seen.cache, cluster_uid, resource.uid)
+    left, notes = ignoring(differences(resource, seen.cache, seen.firewall_rules), resource.spec.drift.ignore)
     return Assessment(
-        compliance=judge(resource, seen),
-        drift=drift(resource, seen.cache, seen.firewall_rules),
+        compliance=judge(resource, seen, floor=floor, notes=notes),
+        drift=bounded(left),
         ownership=owned,
         credential=_credential(resource, seen, seen.cache, cluster_uid, ca),
     )

@@ -12,6 +12,24 @@ NOT_SET = "not set"
 NONE = "none"
 _LONGEST = 256  # of a path or a value, so that a status stays small
 
+# Every field that is compared; `provision.tags` and `network.firewallRules` go on with a name in brackets.
+COMPARED = (
+    "transport.nonTLSPort",
+    "transport.minimumTLSVersion",
+    "network.publicAccess",
+    "network.firewallRules",
+    "provision.location",
+    "provision.tags",
+    "provision.redis.sku.name",
+    "provision.redis.sku.capacity",
+    "provision.redis.redisVersion",
+    "provision.redis.zones",
+    "provision.redis.replicas",
+    "provision.redis.shards",
+    "provision.identity.type",
+    "provision.identity.userAssignedIDs",
+)
+
 _ORDER = {DriftClass.SECURITY: 0, DriftClass.AVAILABILITY: 1, DriftClass.COSMETIC: 2}
 
 
@@ -32,7 +50,16 @@ def drift(
     cache: CacheFacts,
     firewall_rules: tuple[FirewallRuleFacts, ...] | Unknown | NotRead,
 ) -> tuple[Drift, ...]:
-    """Compare spec and observation. Worst class first, at most MOST_ENTRIES; the last one then counts the rest.
+    """Compare spec and observation. Worst class first, at most MOST_ENTRIES; the last one then counts the rest."""
+    return bounded(differences(resource, cache, firewall_rules))
+
+
+def differences(
+    resource: SecureRedisCache,
+    cache: CacheFacts,
+    firewall_rules: tuple[FirewallRuleFacts, ...] | Unknown | NotRead,
+) -> tuple[Drift, ...]:
+    """All differences between spec and observation, however many. Worst class first.
 
     Transport and network always; firewall rules only if declared and read; `provision.*` in mode Provision only.
     """
@@ -44,12 +71,13 @@ def drift(
     if resource.spec.mode is Mode.PROVISION and resource.spec.provision is not None:
         found += _provision(resource.spec.provision, cache)
     found.sort(key=lambda entry: _ORDER[entry.drift_class])
-    return _bounded(found)
+    return tuple(found)
 
 
-def _bounded(found: list[Drift]) -> tuple[Drift, ...]:
+def bounded(found: tuple[Drift, ...]) -> tuple[Drift, ...]:
+    """At most MOST_ENTRIES of them; the last one then counts the rest."""
     if len(found) <= MOST_ENTRIES:
-        return tuple(found)
+        return found
     kept, rest = found[: MOST_ENTRIES - 1], found[MOST_ENTRIES - 1 :]
     more = Drift(
         "(more)", "", f"{len(rest)} more differences", rest[0].drift_class, note="shown once others are mended"

@@ -6,6 +6,7 @@ from datetime import datetime
 from secure_redis.api.reasons import Reason
 from secure_redis.api.status import UNDER_WAY, PendingStatus, RotationStatus
 from secure_redis.domain.actions import Action, AzureAction
+from secure_redis.domain.floor import Floor
 from secure_redis.domain.grants import GrantPolicy, Refusal
 from secure_redis.domain.rollout import Rollout
 
@@ -29,6 +30,7 @@ class Settings:
     # Before a regeneration whose answer was lost is asked for again: longer than Azure takes to do one.
     regeneration_settle: float = 60.0
     ca: str | None = None  # PEM that clients need, published as ca.crt
+    floor: Floor = field(default_factory=Floor)  # what resources may ask of the rules; `assess` takes it
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from pydantic import SecretBytes, SecretStr
 
 from secure_redis.api.reasons import Reason
 from secure_redis.api.resource_id import CacheID
+from secure_redis.domain.further_facts import Change, DiagnosticSetting, PlaintextUse, SecretCopy
+from secure_redis.domain.persistence_facts import PersistenceFacts
+
+if TYPE_CHECKING:  # they are made of what is below
+    from secure_redis.domain import endpoint, managed_facts, storage_facts, surroundings_facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +127,10 @@ class CacheFacts:
     user_assigned_principals: Mapping[str, str] = field(default_factory=dict)  # object ids by ARM id, as answered
     private_endpoints: tuple[PrivateEndpoint, ...] = ()
     linked_servers: tuple[str, ...] = ()  # ARM ids of the geo-replication links
+    persistence: PersistenceFacts = field(default_factory=PersistenceFacts)
+    memory_reserved_mb: int | None = None  # redisConfiguration.maxmemory-reserved
+    eviction_policy: str | None = None  # redisConfiguration.maxmemory-policy
+    update_channel: str | None = None  # Stable, Preview
 
     @property
     def has_approved_private_endpoint(self) -> bool:
@@ -360,8 +370,7 @@ class Observation:
     authentication: AuthenticationResult | Unknown | NotRead = NOT_READ
     proven: Proven | None = None  # from an earlier pass of this process, for this very version
     secret: SecretFacts | None | Unknown | NotRead = NOT_READ
-    # Other Secrets of this resource, left from an earlier connection.secretName.
-    former_secrets: tuple[SecretFacts, ...] | Unknown = ()
+    former_secrets: tuple[SecretFacts, ...] | Unknown = ()  # of this resource, from an earlier connection.secretName
     name_available: bool | Unknown | NotRead = NOT_READ
     workloads: tuple[WorkloadFacts, ...] | Unknown | NotRead = NOT_READ
     # By kind and name; read only for those that `rollout.pods_wanted` names. Missing: not read.
@@ -370,7 +379,24 @@ class Observation:
     # and, before a wave, the budgets over the workloads that are read.
     holders: tuple[PodFacts, ...] | Unknown | NotRead = NOT_READ
     budgets: tuple[BudgetFacts, ...] | Unknown | NotRead = NOT_READ
-    # AUTH with the key that was regenerated and is not stored yet.
-    regenerated: AuthenticationResult | Unknown | NotRead = NOT_READ
+    regenerated: AuthenticationResult | Unknown | NotRead = NOT_READ  # AUTH with the new key, before it is stored
     # When a regeneration may last have been sent without its outcome being known; None: certainly none was.
     attempted: datetime | None = None
+    # What stands around the cache. NOT_READ: nothing asked for it (no probe, no persistence, not switched on).
+    managed_cache: "managed_facts.ManagedFacts | CacheAbsent | Unknown | NotRead" = NOT_READ
+    endpoint: "endpoint.EndpointFacts | Unknown | NotRead" = NOT_READ
+    storage: "storage_facts.StorageFacts | storage_facts.StorageAbsent | Unknown | NotRead" = NOT_READ
+    blob_service: "storage_facts.BlobServiceFacts | Unknown | NotRead" = NOT_READ
+    encryption_key: "storage_facts.EncryptionKeyFacts | Unknown | NotRead" = NOT_READ  # of the account or the cluster
+    patch_schedule: "tuple[surroundings_facts.PatchWindow, ...] | Unknown | NotRead" = NOT_READ
+    access_policies: "tuple[surroundings_facts.AccessPolicyFacts, ...] | Unknown | NotRead" = NOT_READ
+    access_assignments: "tuple[surroundings_facts.AccessAssignmentFacts, ...] | Unknown | NotRead" = NOT_READ
+    locks: "tuple[surroundings_facts.LockFacts, ...] | Unknown | NotRead" = NOT_READ
+    role_assignments: "tuple[surroundings_facts.RoleAssignmentFacts, ...] | Unknown | NotRead" = (
+        NOT_READ  # at the cache
+    )
+    vault_properties: "storage_facts.KeyVaultFacts | Unknown | NotRead" = NOT_READ  # of authentication.keyVault
+    diagnostics: tuple[DiagnosticSetting, ...] | Unknown | NotRead = NOT_READ
+    changes: tuple[Change, ...] | Unknown | NotRead = NOT_READ  # of the cache's settings, from the activity log
+    plaintext_uses: tuple[PlaintextUse, ...] | Unknown | NotRead = NOT_READ  # in the listed workloads
+    secret_copies: tuple[SecretCopy, ...] | Unknown | NotRead = NOT_READ  # only with compliance.foreignSecrets

@@ -57,7 +57,7 @@ def plan(resource: SecureRedisCache, seen: Observation, means: Assessment, setti
         published = tuple(action for action in published if not isinstance(action, ReleaseSecret | DeleteSecret))
     rolling = rollout.rolling if rollout is not None else None
     moving = Refusal(Reason.ROLLING_OUT, told(rolling)) if rolling is not None else None
-    looks = [azure.next_look, secret.next_look, rotating.next_look]
+    looks = [azure.next_look, secret.next_look, rotating.next_look, _lapse(resource, seen, means)]
     last = (rotating.action,) if rotating.action is not None else ()
     if rollout is not None:
         looks.append(0.0 if publishing else rollout.next_look)
@@ -72,6 +72,13 @@ def plan(resource: SecureRedisCache, seen: Observation, means: Assessment, setti
         rotation=rotating,
         look_closer=azure.look_closer or rotating.look_closer,
     )
+
+
+def _lapse(resource: SecureRedisCache, seen: Observation, means: Assessment) -> float | None:
+    """When the first waiver lapses, if that is before the next look."""
+    lapses = means.compliance.lapses if means.compliance is not None else None
+    seconds = (lapses - seen.now).total_seconds() if lapses is not None else None
+    return seconds if seconds is not None and seconds < resource.spec.drift.interval_seconds else None
 
 
 def _rollout(

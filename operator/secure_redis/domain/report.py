@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal
 
 from secure_redis.api import names
@@ -42,6 +42,7 @@ from secure_redis.domain.actions import (
 from secure_redis.domain.assess import Assessment
 from secure_redis.domain.intent import PERMANENT_RETRY_SECONDS, Plan, rfc3339
 from secure_redis.domain.observation import CacheFacts, Observation, SecretFacts, Unknown, VaultSecretFacts
+from secure_redis.domain.retirement import retires_on
 from secure_redis.domain.rollout import after
 from secure_redis.domain.targets import LISTED_PODS
 from secure_redis.domain.verdicts import FALSE, TRUE, UNKNOWN, Verdict, verdicts
@@ -289,7 +290,12 @@ def _cache(facts: CacheFacts, means: Assessment) -> CacheStatus:
         provisioning_state=facts.provisioning_state,
         redis_version=facts.redis_version,
         ownership=means.ownership,
+        retires_on=_day(retires_on(facts.resource_id.service)),
     )
+
+
+def _day(day: date | None) -> str | None:
+    return None if day is None else day.isoformat()
 
 
 def _compliance(means: Assessment) -> ComplianceStatus:
@@ -300,9 +306,11 @@ def _compliance(means: Assessment) -> ComplianceStatus:
         passed=found.passed,
         failed=found.failed,
         unknown=found.unknown,
+        waived=found.waived,
         findings=tuple(
             FindingStatus(rule=f.rule, result=f.result, severity=f.severity, message=f.message) for f in found.findings
         ),
+        notes=found.notes,
     )
 
 

@@ -17,6 +17,7 @@ from secure_redis.domain.actions import (
     AzureAction,
     Done,
     Failed,
+    MarkKey,
     Outcome,
     RegenerateKey,
     ReleaseSecret,
@@ -175,6 +176,8 @@ def _remember_regeneration(
     if asked is not None and of is not None:
         clear = isinstance(asked, Failed) and not asked.maybe_done
         memory.regeneration = (of, None if clear else now)
+    if of is not None and any(isinstance(o, Done) and isinstance(o.action, MarkKey) for o in outcomes):
+        memory.regeneration = (of, None)  # none is asked for before its mark is there, and it was not
     following = rotation.occasion_in(todo.rotation.status) if todo.rotation is not None else None
     if following is not None and following != of:
         memory.regeneration = (following, None)

@@ -228,7 +228,7 @@ class Observer:
         """The listed keys where a regeneration is at hand, and whether the cache accepts one that was made."""
         cache, of = seen.cache, rotation.occasion_of(resource)
         if of is not None:
-            seen = replace(seen, attempted=_attempted(resource, of, memory))
+            seen = replace(seen, attempted=_attempted(seen, of, memory))
         if not isinstance(cache, CacheFacts) or not rotation.needs_keys(resource, seen, self._settings):
             return seen
         if isinstance(seen.keys, NotRead):
@@ -317,13 +317,14 @@ class Observer:
         return () if earlier is None else (earlier,)
 
 
-def _attempted(resource: SecureRedisCache, of: str, memory: Memory) -> datetime | None:
-    """When the recorded regeneration may last have been asked of Azure."""
-    if memory.regeneration is not None and memory.regeneration[0] == of:
-        return memory.regeneration[1]
-    state = resource.status.rotation
-    recorded = state.recorded_at if state is not None else None
-    return datetime.fromisoformat(recorded) if recorded else None
+def _attempted(seen: Observation, of: str, memory: Memory) -> datetime | None:
+    """When a recorded regeneration may last have been asked of Azure.
+
+    By an earlier process: any time until this one first saw that it is recorded.
+    """
+    if memory.regeneration is None or memory.regeneration[0] != of:
+        memory.regeneration = (of, seen.now)
+    return memory.regeneration[1]
 
 
 def _published_version(resource: SecureRedisCache, seen: Observation) -> str | None:

@@ -102,12 +102,18 @@ def test_the_whole_status_is_accepted(api: Api, made: Document) -> None:
             "provisioningState": "Succeeded",
             "redisVersion": "6.0",
             "ownership": "Owned",
+            "retiresOn": "2028-09-30",
         },
         "compliance": {
             "passed": 1,
             "failed": 1,
             "unknown": 1,
-            "findings": [{"rule": "T1", "result": "Fail", "severity": "High", "message": "x"}],
+            "waived": 1,
+            "findings": [
+                {"rule": "T1", "result": "Fail", "severity": "High", "message": "x"},
+                {"rule": "R1", "result": "Waived", "severity": "Medium", "message": "x"},
+            ],
+            "notes": ["x"],
         },
         "drift": [
             {

@@ -19,6 +19,7 @@ from secure_redis.api.resource import (
     DriftClass,
     Mode,
     OtherConsumers,
+    Profile,
     Restart,
     Rotation,
     WorkloadKind,
@@ -26,11 +27,11 @@ from secure_redis.api.resource import (
 from secure_redis.api.resource_id import Service
 from secure_redis.api.status import MESSAGE_LIMIT, RotationPhase, RotationStatus
 from secure_redis.domain.connection import STANDARD_KEYS
-from secure_redis.domain.drift import MOST_ENTRIES
+from secure_redis.domain.drift import COMPARED, MOST_ENTRIES
 from secure_redis.domain.observation import Slot
 from secure_redis.domain.ownership import Ownership
 from secure_redis.domain.rollout import MOST_STATUSES
-from secure_redis.domain.rules import Severity
+from secure_redis.domain.rules import MOST_NOTES, RULES, Result, Severity
 from secure_redis.domain.targets import LISTED_PODS
 from secure_redis.domain.targets import MESSAGE_LIMIT as WORKLOAD_MESSAGE_LIMIT
 
@@ -76,6 +77,7 @@ def node(path: str) -> dict[str, Any]:
     ("path", "words"),
     [
         (".spec.mode", Mode),
+        (".spec.profile", Profile),
         (".spec.deletionPolicy", DeletionPolicy),
         (".spec.connection.deletionPolicy", DeletionPolicy),
         (".spec.authentication.keyVault.access", Access),
@@ -116,6 +118,9 @@ def test_the_longest_the_code_reports_fits() -> None:
     assert node(".status.conditions[].message")["maxLength"] >= MESSAGE_LIMIT
     assert node(".status.conditions")["maxItems"] >= len(ConditionType)
     assert node(".status.drift")["maxItems"] >= MOST_ENTRIES
+    assert node(".status.compliance.notes")["maxItems"] >= MOST_NOTES
+    assert node(".status.compliance.findings")["maxItems"] >= len(RULES)
+    assert node(".spec.waivers")["maxItems"] >= len(RULES)
     assert node(".status.rotation.message")["maxLength"] >= MESSAGE_LIMIT
     assert node(".status.workloads")["maxItems"] >= MOST_STATUSES
     assert node(".status.workloads[].message")["maxLength"] >= WORKLOAD_MESSAGE_LIMIT
@@ -123,6 +128,26 @@ def test_the_longest_the_code_reports_fits() -> None:
     assert node(".status.rotation.holders.names")["maxItems"] >= LISTED_PODS
     assert node(".status.lastHandled.rotate")["maxLength"] >= REFRESH_LIMIT
     assert node(".status.rotation.request")["maxLength"] >= REFRESH_LIMIT
+
+
+def test_every_rule_can_be_waived_and_every_open_result_shown() -> None:
+    (valid,) = [one["rule"] for one in node(".spec.waivers[].rule")["x-kubernetes-validations"]]
+    pattern = re.compile(valid.removeprefix("self.matches('").removesuffix("')"))
+    assert [rule.id for rule in RULES if not pattern.search(rule.id)] == []
+    shown = set(node(".status.compliance.findings[].result")["enum"])
+    assert shown == {str(one) for one in Result} - {str(Result.PASS), str(Result.NOT_APPLICABLE)}
+
+
+def test_paths_of_security_cannot_be_ignored_and_the_others_can() -> None:
+    forbidden, form = [one["rule"] for one in node(".spec.drift.ignore[]")["x-kubernetes-validations"]]
+    refused = [re.compile(one) for one in re.findall(r"matches\('(.*?)'\)", forbidden)]
+    legal = re.compile(form.removeprefix("self.matches('").removesuffix("')").replace("[[]", r"\["))
+    for path in COMPARED:
+        named = f"{path}[a b]" if path in {"provision.tags", "network.firewallRules"} else path
+        assert legal.search(named), path
+        assert any(one.search(path) for one in refused) == (
+            path.startswith("transport.") or path == "network.publicAccess"
+        ), path
 
 
 def test_env_takes_the_keys_that_the_secret_has() -> None:

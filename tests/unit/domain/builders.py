@@ -83,6 +83,9 @@ def cache(**changes: Any) -> CacheFacts:
         zones=("2", "1"),
         identity_type="None",
         private_endpoints=(PrivateEndpoint("pe", "Approved"),),
+        memory_reserved_mb=642,
+        eviction_policy="volatile-lru",
+        update_channel="Stable",
     )
     return replace(facts, **changes)
 
@@ -95,6 +98,7 @@ def vault(**changes: Any) -> VaultSecretFacts:
         enabled=True,
         value=SecretStr(PRIMARY),
         expires=datetime(2027, 11, 24, tzinfo=UTC),
+        created=datetime(2026, 11, 1, tzinfo=UTC),
     )
     return replace(facts, **changes)
 

@@ -1,24 +1,44 @@
 """The security rules and their application. A new rule goes into the file of its subject and nowhere else."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 
-from secure_redis.api.resource import SecureRedisCache
+from secure_redis.api.resource import Profile, SecureRedisCache
+from secure_redis.domain import floor as floors
+from secure_redis.domain.floor import Floor, Waiving
 from secure_redis.domain.observation import Observation
-from secure_redis.domain.rules import authentication, network, resilience, transport, vault
+from secure_redis.domain.rules import (
+    authentication,
+    network,
+    operations,
+    persistence,
+    resilience,
+    storage,
+    transport,
+    vault,
+    workloads,
+)
 from secure_redis.domain.rules.rule import Result, Rule, Severity, Verdict
 
 RULES: tuple[Rule, ...] = (
     *transport.RULES,
     *authentication.RULES,
     *network.RULES,
-    *vault.RULES,
+    *persistence.RULES,
+    *storage.RULES,
     *resilience.RULES,
+    *operations.RULES,
+    *vault.RULES,
+    *workloads.RULES,
 )
 
 _WORST_FIRST = {severity: place for place, severity in enumerate(Severity)}
-_OPEN = frozenset({Result.FAIL, Result.UNKNOWN})
+_ORDER = {Result.FAIL: 0, Result.UNKNOWN: 1, Result.WAIVED: 2}
 _LONGEST = 1024  # of a message, by the schema
+_LONGEST_NOTE = 512  # and of a note
+MOST_NOTES = 50
+_NO_FLOOR = Floor()
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +55,10 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Compliance:
-    """All rules applied to one observation. `findings`: Fail and Unknown, worst first.
+    """All rules applied to one observation. `findings`: Fail, Unknown and Waived; worst first, what is waived last.
 
-    Counts leave out what is only informational (`Severity.INFO`), which `findings` and `results` hold.
+    Counts leave out what is only informational (`Severity.INFO`), which `findings` and `results` hold. `notes`: what of
+    the resource's wishes has no effect. `lapses`: when the first waiver that holds now lapses.
     """
 
     findings: tuple[Finding, ...] = ()
@@ -45,6 +66,9 @@ class Compliance:
     failed: int = 0
     unknown: int = 0
     results: Mapping[str, Verdict] = field(default_factory=dict)
+    waived: int = 0
+    notes: tuple[str, ...] = ()
+    lapses: datetime | None = None
 
     @property
     def compliant(self) -> bool | None:
@@ -54,25 +78,74 @@ class Compliance:
         return None if self.unknown else True
 
 
-def assess(resource: SecureRedisCache, seen: Observation, rules: tuple[Rule, ...] = RULES) -> Compliance:
-    """Apply the rules to one observation."""
-    verdicts = {rule.id: rule.check(resource, seen) for rule in rules}
-    counted = [verdicts[rule.id].result for rule in rules if rule.severity is not Severity.INFO]
-    findings = [_finding(rule, verdicts[rule.id]) for rule in rules if verdicts[rule.id].result in _OPEN]
-    findings.sort(key=lambda finding: (_WORST_FIRST[finding.severity], finding.result is not Result.FAIL))
+def assess(
+    resource: SecureRedisCache,
+    seen: Observation,
+    rules: tuple[Rule, ...] = RULES,
+    *,
+    floor: Floor = _NO_FLOOR,
+    notes: tuple[str, ...] = (),
+) -> Compliance:
+    """Apply the rules, and the resource's waivers as far as `floor` permits them, to one observation.
+
+    `notes`: told beside those that come up here.
+    """
+    profile = floors.profile(resource, floor)
+    raised = tuple(_raised(resource, profile))
+    if raised:
+        resource = replace(resource, spec=resource.spec.model_copy(update={"profile": profile}))
+    waivings = floors.waivings(resource, floor, seen.now)
+    weights = {rule.id: rule.weight(profile) for rule in rules}
+    verdicts = {rule.id: _waived(rule.check(resource, seen), waivings.get(rule.id)) for rule in rules}
+    counted = [verdict.result for rule, verdict in verdicts.items() if weights[rule] is not Severity.INFO]
+    findings = [_finding(rule, weights[rule.id], verdicts[rule.id]) for rule in rules if _open(verdicts[rule.id])]
+    findings.sort(
+        key=lambda one: (one.result is Result.WAIVED, _WORST_FIRST[one.severity], _ORDER[one.result]),
+    )
+    holding = [one.until for rule, one in waivings.items() if rule in verdicts and one.refused is None]
+    told = (*raised, *_unknown_rules(waivings, verdicts), *notes)
     return Compliance(
         findings=tuple(findings),
         passed=counted.count(Result.PASS),
         failed=counted.count(Result.FAIL),
         unknown=counted.count(Result.UNKNOWN),
         results=verdicts,
+        waived=counted.count(Result.WAIVED),
+        notes=tuple(note[:_LONGEST_NOTE] for note in told[:MOST_NOTES]),
+        lapses=min(holding, default=None),
     )
 
 
-def _finding(rule: Rule, verdict: Verdict) -> Finding:
+def _open(verdict: Verdict) -> bool:
+    return verdict.result in _ORDER
+
+
+def _waived(verdict: Verdict, waiving: Waiving | None) -> Verdict:
+    """A waiver accepts what is known to be wrong and what cannot be known; it never makes a Pass."""
+    if waiving is None or not _open(verdict):
+        return verdict
+    if waiving.refused is not None:
+        return Verdict(verdict.result, f"{waiving.refused}; {verdict.message}")
+    waiver = waiving.waiver
+    said = f"waived until {waiver.expires} by {waiver.owner}: {waiver.reason}"
+    return Verdict(Result.WAIVED, f"{said}; {verdict.result}: {verdict.message}")
+
+
+def _finding(rule: Rule, severity: Severity, verdict: Verdict) -> Finding:
     said = verdict.message or rule.title
     text = f"{said}; {rule.remedy}" if verdict.result is Result.FAIL else said
-    return Finding(rule.id, rule.title, rule.severity, verdict.result, text[:_LONGEST], rule.references)
+    return Finding(rule.id, rule.title, severity, verdict.result, text[:_LONGEST], rule.references)
 
 
-__all__ = ["RULES", "Compliance", "Finding", "Result", "Rule", "Severity", "Verdict", "assess"]
+def _raised(resource: SecureRedisCache, profile: Profile) -> Iterable[str]:
+    if profile is not resource.spec.profile:
+        yield f"profile: {profile} applies instead of {resource.spec.profile}, by the operator's configuration"
+
+
+def _unknown_rules(waivings: Mapping[str, Waiving], known: Mapping[str, Verdict]) -> Iterable[str]:
+    return (
+        f"waivers: no rule is called {rule!r}, so this waiver does nothing" for rule in waivings if rule not in known
+    )
+
+
+__all__ = ["MOST_NOTES", "RULES", "Compliance", "Finding", "Result", "Rule", "Severity", "Verdict", "assess"]

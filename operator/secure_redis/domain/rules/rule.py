@@ -1,22 +1,21 @@
 """What a rule is. A rule judges one thing, from one observation, and says what to do about it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeVar
+from typing import Any, Final
 
-from secure_redis.api.resource import SecureRedisCache
-from secure_redis.domain.observation import (
-    CacheAbsent,
-    CacheFacts,
-    NotRead,
-    Observation,
-    Unknown,
-    VaultSecretAbsent,
-    VaultSecretFacts,
-)
+from secure_redis.api.reasons import Reason
+from secure_redis.api.resource import Profile, SecureRedisCache
+from secure_redis.api.resource_id import Service
+from secure_redis.domain.managed_facts import ManagedFacts
+from secure_redis.domain.observation import CacheFacts, NotRead, Observation, Unknown, VaultSecretFacts
 
-T = TypeVar("T")
+READ_CACHE: Final = "Microsoft.Cache/redis/read"
+READ_MANAGED: Final = "Microsoft.Cache/redisEnterprise/read"
+READ_FIREWALL: Final = "Microsoft.Cache/redis/firewallRules/read"
+READ_SECRET: Final = "Microsoft.KeyVault/vaults/secrets/getSecret/action"  # noqa: S105 - an action
+_LISTED: Final = 5
 
 
 class Severity(StrEnum):
@@ -66,7 +65,11 @@ Check = Callable[[SecureRedisCache, Observation], Verdict]
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule. `references`: ids of the same check in other tools (facts/rules.md §4.1-4.4), for auditors."""
+    """One rule. `severity` is that of profile Baseline; `strict` that of Strict where it is another.
+
+    `references`: ids of the same check in other tools (facts/rules.md §4.1-4.4), for auditors. For the documentation:
+    `why` a failure matters, what the rule `reads`, and which rights that `needs`.
+    """
 
     id: str
     title: str
@@ -74,13 +77,45 @@ class Rule:
     check: Check
     remedy: str
     references: tuple[str, ...] = ()
+    strict: Severity | None = None
+    why: str = ""
+    reads: str = ""
+    needs: tuple[str, ...] = ()
+
+    def weight(self, profile: Profile) -> Severity:
+        """How much a failure matters in a profile."""
+        return self.strict if profile is Profile.STRICT and self.strict is not None else self.severity
 
 
 def on_cache(judge: Callable[[CacheFacts], Verdict]) -> Check:
-    """Make a check of a judgement on the cache alone; unread is Unknown."""
+    """Make a check of a judgement on the cache alone; unread is Unknown. Not applicable to Managed Redis."""
 
-    def check(_: SecureRedisCache, seen: Observation) -> Verdict:
-        return judge(seen.cache) if isinstance(seen.cache, CacheFacts) else unread("the cache", seen.cache)
+    def check(resource: SecureRedisCache, seen: Observation) -> Verdict:
+        if resource.cache.service is not Service.REDIS:
+            return NOT_APPLICABLE
+        return judge(seen.cache) if isinstance(seen.cache, CacheFacts) else unread("the cache", seen.cache, READ_CACHE)
+
+    return check
+
+
+def on_managed(judge: Callable[[ManagedFacts], Verdict]) -> Check:
+    """Make a check of a judgement on a Managed Redis cluster; not applicable to Microsoft.Cache/redis."""
+
+    def check(resource: SecureRedisCache, seen: Observation) -> Verdict:
+        if resource.cache.service is not Service.MANAGED_REDIS:
+            return NOT_APPLICABLE
+        facts = seen.managed_cache
+        return judge(facts) if isinstance(facts, ManagedFacts) else unread("the cluster", facts, READ_MANAGED)
+
+    return check
+
+
+def on_either(judge: Callable[[CacheFacts | ManagedFacts], Verdict]) -> Check:
+    """Make a check of a judgement on what both services have alike."""
+    redis, managed = on_cache(judge), on_managed(judge)
+
+    def check(resource: SecureRedisCache, seen: Observation) -> Verdict:
+        return (redis if resource.cache.service is Service.REDIS else managed)(resource, seen)
 
     return check
 
@@ -93,11 +128,36 @@ def on_vault(judge: Callable[[VaultSecretFacts, Observation], Verdict]) -> Check
             return NOT_APPLICABLE
         if isinstance(seen.vault, VaultSecretFacts):
             return judge(seen.vault, seen)
-        return unread("the Key Vault secret", seen.vault)
+        return unread("the Key Vault secret", seen.vault, READ_SECRET)
 
     return check
 
 
-def unread(what: str, thing: CacheAbsent | VaultSecretAbsent | Unknown | NotRead) -> Verdict:
-    """Build the verdict on a thing that is not there or could not be read."""
-    return unknown(f"{what} was not read" if isinstance(thing, NotRead) else f"{what} was not read: {thing.message}")
+_DENIED: Final = frozenset({Reason.AZURE_DENIED, Reason.VAULT_FORBIDDEN})
+
+
+def unread(what: str, thing: Any, permission: str = "") -> Verdict:
+    """Build the verdict on a thing that is not there or could not be read.
+
+    `thing`: Unknown, NotRead or a kind of "absent" that has a `message`. `permission`: the action that allows the
+    read, told where a right is what is lacking.
+    """
+    if isinstance(thing, NotRead):
+        return unknown(f"{what} was not read")
+    said = f"{what} was not read: {thing.message}"
+    if not isinstance(thing, Unknown):
+        return unknown(said)
+    lacking = thing.permission or (permission if thing.reason in _DENIED else "")
+    return unknown(f"{said}; the right that allows it is {lacking}" if lacking and lacking not in said else said)
+
+
+def some(items: Iterable[str]) -> str:
+    """The first few of a list, in its order, and how many more there are."""
+    listed = list(items)
+    more = f" and {len(listed) - _LISTED} more" if len(listed) > _LISTED else ""
+    return ", ".join(listed[:_LISTED]) + more
+
+
+def date(time: Any) -> str:
+    """The day of a time, in UTC as all times are."""
+    return str(time.strftime("%Y-%m-%d"))

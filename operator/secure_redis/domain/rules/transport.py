@@ -1,25 +1,37 @@
 """Rules on encryption in transit."""
 
 import re
+from collections.abc import Callable
+from datetime import timedelta
 
 from secure_redis.api import names
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.domain.connection import PLAINTEXT_PORT
-from secure_redis.domain.normalise import tls_version
+from secure_redis.domain.endpoint import EndpointFacts, Offer, PlaintextPort
+from secure_redis.domain.managed_facts import ManagedFacts
+from secure_redis.domain.normalise import same_word, tls_version
 from secure_redis.domain.observation import CacheFacts, NotRead, Observation, SecretFacts, Unknown
 from secure_redis.domain.rules.rule import (
     NOT_APPLICABLE,
     PASS,
+    READ_CACHE,
+    READ_MANAGED,
     Rule,
     Severity,
     Verdict,
+    date,
     fail,
     on_cache,
+    on_either,
+    on_managed,
+    some,
     unknown,
     unread,
 )
 
 LOWEST_TLS = (1, 2)
+# A certificate is renewed by Microsoft long before this; one that is not has been forgotten.
+NEAR = timedelta(days=14)
 _SHORTEST_KEY = 32  # bytes; Azure's have 44 and more
 
 _SCHEME = re.compile(rb"(?<![a-z])redis://", re.IGNORECASE)
@@ -33,7 +45,7 @@ def _non_tls_port(cache: CacheFacts) -> Verdict:
     return fail("the non-TLS port is open: keys and data can travel in clear") if cache.non_tls_port_enabled else PASS
 
 
-def _minimum_tls(cache: CacheFacts) -> Verdict:
+def _minimum_tls(cache: CacheFacts | ManagedFacts) -> Verdict:
     if cache.minimum_tls_version is None:
         return unknown("no minimum TLS version is set on the cache; set minimumTlsVersion to 1.2 explicitly")
     version = tls_version(cache.minimum_tls_version)
@@ -77,6 +89,64 @@ def _plaintext(name: str, value: bytes) -> bool:
     return bool(_SCHEME.search(value) or _NO_SSL.search(value) or _PORT.search(value))
 
 
+def _client_protocol(cluster: ManagedFacts) -> Verdict:
+    database = cluster.database
+    if database is None:
+        return NOT_APPLICABLE
+    if database.client_protocol is None:
+        return unknown("Azure did not say whether the database takes encrypted connections only")
+    if same_word(database.client_protocol, "Encrypted"):
+        return PASS
+    return fail("the database speaks without TLS (clientProtocol Plaintext)")
+
+
+def _on_endpoint(judge: Callable[[EndpointFacts, Observation], Verdict]) -> Callable[..., Verdict]:
+    def check(_: SecureRedisCache, seen: Observation) -> Verdict:
+        if isinstance(seen.endpoint, NotRead):
+            return NOT_APPLICABLE  # no probe was asked for
+        if isinstance(seen.endpoint, Unknown):
+            return unread("the endpoint", seen.endpoint)
+        return judge(seen.endpoint, seen)
+
+    return check
+
+
+def _plaintext_port(endpoint: EndpointFacts, _: Observation) -> Verdict:
+    if isinstance(endpoint.plaintext, Unknown):
+        return unread("the non-TLS port", endpoint.plaintext)
+    if endpoint.plaintext is PlaintextPort.OPEN:
+        return fail(f"port {endpoint.plaintext_port} of {endpoint.host} speaks Redis in clear")
+    return PASS
+
+
+def _spoken(endpoint: EndpointFacts, seen: Observation) -> Verdict:
+    """What is wrong weighs more than what could not be seen."""
+    offers = (("TLS 1.0", endpoint.tls_1_0), ("TLS 1.1", endpoint.tls_1_1))
+    wrong = [f"{name} is accepted" for name, offer in offers if offer is Offer.ACCEPTED]
+    for what, found in (("the certificate's chain", endpoint.chain), ("its name", endpoint.name)):
+        if not isinstance(found, Unknown) and not found.verified:
+            wrong.append(f"{what} is not valid: {found.why}")
+    certificate = endpoint.certificate
+    if not isinstance(certificate, Unknown) and seen.now >= certificate.not_after - NEAR:
+        word = "expired" if seen.now >= certificate.not_after else "expires"
+        wrong.append(f"the certificate {word} on {date(certificate.not_after)}")
+    if wrong:
+        return fail(f"{endpoint.host}:{endpoint.port}: {some(wrong)}")
+    parts = (endpoint.reached, endpoint.tls_1_0, endpoint.tls_1_1, endpoint.chain, endpoint.name, endpoint.certificate)
+    blind = next((part for part in parts if isinstance(part, Unknown)), None)
+    return PASS if blind is None else unread("what the endpoint speaks", blind)
+
+
+def _plaintext_uses(resource: SecureRedisCache, seen: Observation) -> Verdict:
+    uses = seen.plaintext_uses
+    if isinstance(uses, NotRead) and not resource.spec.workloads:
+        return NOT_APPLICABLE
+    if isinstance(uses, Unknown | NotRead):
+        return unread("the environment of the workloads", uses)
+    found = [f"{use.kind} {use.name!r} ({use.container}: {use.variable}, from {use.source})" for use in uses]
+    return fail(f"connects without TLS: {some(found)}") if found else PASS
+
+
 RULES = (
     Rule(
         "T1",
@@ -94,12 +164,15 @@ RULES = (
             "AzTS Azure_RedisCache_DP_Use_SSL_Port",
             "Powerpipe azure_redis_cache_ssl_enabled",
         ),
+        why="On port 6379 the access key and all data travel in clear.",
+        reads="the cache's enableNonSslPort",
+        needs=(READ_CACHE,),
     ),
     Rule(
         "T2",
         "The minimum TLS version is set, to 1.2 or newer",
         Severity.HIGH,
-        on_cache(_minimum_tls),
+        on_either(_minimum_tls),
         "set minimumTlsVersion to 1.2",
         (
             "PSRule AZR-000164",
@@ -108,6 +181,51 @@ RULES = (
             "monkey365 azure-cache-redis-minimum-tls-version",
             "Powerpipe redis_cache_min_tls_1_2",
         ),
+        why=(
+            "Older versions can be broken or downgraded. Azure leaves the value out where it was never set: not "
+            "safe, but unknown."
+        ),
+        reads="the cache's (or the cluster's) minimumTlsVersion",
+        needs=(READ_CACHE, READ_MANAGED),
+    ),
+    Rule(
+        "T3",
+        "The Managed Redis database takes encrypted connections only",
+        Severity.CRITICAL,
+        on_managed(_client_protocol),
+        "clientProtocol can be chosen at creation only where it is Plaintext: create a database with Encrypted "
+        "and move",
+        why="Keys and data travel in clear.",
+        reads="clientProtocol of the cluster's database `default`",
+        needs=("Microsoft.Cache/redisEnterprise/databases/read",),
+    ),
+    Rule(
+        "T4",
+        "The non-TLS port does not answer",
+        Severity.CRITICAL,
+        _on_endpoint(_plaintext_port),
+        "set enableNonSslPort to false and find out what answers there",
+        why="What Azure reports and what the endpoint does can differ; this is what a client would meet.",
+        reads=(
+            "a connection to the port that Azure reports as the non-TLS one, from where the operator runs; not "
+            "applicable without a probe"
+        ),
+        needs=("a network route from the operator to the cache",),
+    ),
+    Rule(
+        "T5",
+        "The endpoint speaks TLS 1.2 or newer only, with a certificate that is valid for its name",
+        Severity.HIGH,
+        _on_endpoint(_spoken),
+        "set minimumTlsVersion to 1.2; a certificate that is not Microsoft's points to something between client "
+        "and cache",
+        strict=Severity.CRITICAL,
+        why="What Azure reports and what the endpoint does can differ, and an interceptor shows here.",
+        reads=(
+            "handshakes with the endpoint, one per version; chain and name against the system's authorities or the "
+            "configured CA; the certificate's expiry; not applicable without a probe"
+        ),
+        needs=("a network route from the operator to the cache",),
     ),
     Rule(
         "T6",
@@ -115,5 +233,22 @@ RULES = (
         Severity.CRITICAL,
         _published,
         f"let the operator write it again: annotate the resource with a new value of {names.REFRESH}",
+        why="Somebody changed the Secret so that clients connect without TLS.",
+        reads="the published Secret",
+        needs=("the operator's RoleBinding in the namespace",),
+    ),
+    Rule(
+        "T7",
+        "No listed workload connects to the cache without TLS",
+        Severity.HIGH,
+        _plaintext_uses,
+        "take host, port and URI from the published Secret (uri begins with rediss://)",
+        strict=Severity.CRITICAL,
+        why=(
+            "A client that is set to `redis://`, port 6379 or ssl=False sends the key in clear, or waits for the "
+            "port to open."
+        ),
+        reads="env and referenced ConfigMaps of the workloads that spec.workloads lists",
+        needs=("the operator's rights on workloads and ConfigMaps in the namespace",),
     ),
 )

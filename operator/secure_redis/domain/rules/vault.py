@@ -2,10 +2,31 @@
 
 from datetime import timedelta
 
+from secure_redis.api.resource import SecureRedisCache
 from secure_redis.domain.credential import slot_of
-from secure_redis.domain.observation import ListedKeys, Observation, ProvenBy, Slot, VaultSecretFacts
+from secure_redis.domain.observation import (
+    ListedKeys,
+    NotRead,
+    Observation,
+    ProvenBy,
+    Slot,
+    Unknown,
+    VaultSecretFacts,
+)
 from secure_redis.domain.proof import claimed_slot
-from secure_redis.domain.rules.rule import NOT_APPLICABLE, PASS, Rule, Severity, Verdict, fail, on_vault
+from secure_redis.domain.rules.rule import (
+    NOT_APPLICABLE,
+    PASS,
+    READ_SECRET,
+    Rule,
+    Severity,
+    Verdict,
+    date,
+    fail,
+    on_vault,
+    some,
+    unread,
+)
 
 # Key Vault itself announces SecretNearExpiry this long before (facts/azure.md D).
 NEAR = timedelta(days=30)
@@ -18,10 +39,10 @@ def _expiry_set(vault: VaultSecretFacts, _: Observation) -> Verdict:
 def _not_expired(vault: VaultSecretFacts, seen: Observation) -> Verdict:
     if vault.expires is None:
         return NOT_APPLICABLE
-    date = vault.expires.strftime("%Y-%m-%d")
+    day = date(vault.expires)
     if seen.now >= vault.expires:
-        return fail(f"the secret's version expired on {date}")
-    return fail(f"the secret's version expires on {date}") if seen.now >= vault.expires - NEAR else PASS
+        return fail(f"the secret's version expired on {day}")
+    return fail(f"the secret's version expires on {day}") if seen.now >= vault.expires - NEAR else PASS
 
 
 def _enabled(vault: VaultSecretFacts, _: Observation) -> Verdict:
@@ -30,6 +51,18 @@ def _enabled(vault: VaultSecretFacts, _: Observation) -> Verdict:
 
 def _not_pinned(vault: VaultSecretFacts, _: Observation) -> Verdict:
     return PASS if vault.latest else fail("a version is pinned and it is not the newest")
+
+
+def _vault_protected(resource: SecureRedisCache, seen: Observation) -> Verdict:
+    if resource.spec.authentication is None:
+        return NOT_APPLICABLE
+    found = seen.vault_properties
+    if isinstance(found, Unknown | NotRead):
+        return unread("the vault's properties", found, "Microsoft.KeyVault/vaults/read")
+    wrong = ["no soft delete"] if found.soft_delete is False else []
+    if not found.purge_protection:
+        wrong.append("no purge protection")
+    return fail(f"vault {found.name!r} has {some(wrong)}") if wrong else PASS
 
 
 def _tags_consistent(vault: VaultSecretFacts, seen: Observation) -> Verdict:
@@ -55,6 +88,10 @@ RULES = (
         Severity.LOW,
         on_vault(_expiry_set),
         "set the expiry date when a version is stored, so that Key Vault announces it",
+        strict=Severity.MEDIUM,
+        why="Nothing reminds anybody to rotate the key.",
+        reads="the version in Key Vault",
+        needs=(READ_SECRET,),
     ),
     Rule(
         "K2",
@@ -62,6 +99,12 @@ RULES = (
         Severity.HIGH,
         on_vault(_not_expired),
         "rotate the key and store it as a new version",
+        why=(
+            "An expired version is not used: nothing new is published. Key Vault announces the expiry 30 days "
+            "ahead, as here."
+        ),
+        reads="the version in Key Vault; not applicable without an expiry date (K1)",
+        needs=(READ_SECRET,),
     ),
     Rule(
         "K3",
@@ -69,6 +112,9 @@ RULES = (
         Severity.HIGH,
         on_vault(_enabled),
         "enable the version or store a new one",
+        why="A disabled version is not used: nothing new is published.",
+        reads="the version in Key Vault",
+        needs=(READ_SECRET,),
     ),
     Rule(
         "K4",
@@ -76,6 +122,21 @@ RULES = (
         Severity.LOW,
         on_vault(_not_pinned),
         "remove spec.authentication.keyVault.version",
+        strict=Severity.MEDIUM,
+        why="A rotation does not reach the pods.",
+        reads="the version in Key Vault, and which one is the newest",
+        needs=(READ_SECRET,),
+    ),
+    Rule(
+        "K5",
+        "The key's vault keeps what is deleted",
+        Severity.LOW,
+        _vault_protected,
+        "switch purge protection on (it cannot be switched off again), and soft delete in an old vault",
+        strict=Severity.HIGH,
+        why="A deleted secret or vault is gone at once, and with it the record of which key is current.",
+        reads="the properties of the vault in spec.authentication.keyVault",
+        needs=("Microsoft.KeyVault/vaults/read",),
     ),
     Rule(
         "K6",
@@ -83,5 +144,10 @@ RULES = (
         Severity.MEDIUM,
         on_vault(_tags_consistent),
         "correct the tag CredentialId of the secret",
+        why="The next rotation would regenerate the key that clients use.",
+        reads=(
+            "the tag CredentialId of the version in Key Vault, against the listed keys; not applicable without the tag"
+        ),
+        needs=(READ_SECRET, "Microsoft.Cache/redis/listKeys/action"),
     ),
 )

@@ -1,0 +1,83 @@
+"""The operator's floor under what a resource may ask of the rules: the least profile, and which waivers are "
+"permitted.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from fnmatch import fnmatchcase
+
+from secure_redis.api.resource import Profile, SecureRedisCache, Waiver
+
+
+@dataclass(frozen=True, slots=True)
+class Waivable:
+    """Rules (ids or shell patterns) that resources of these namespaces (the same) may waive, so many days at most."""
+
+    rules: tuple[str, ...]
+    namespaces: tuple[str, ...]
+    max_days: int
+
+
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """The operator's configuration `compliance`. The default: Baseline, and nothing may be waived.
+
+    `foreign_secrets`: whether Secrets that are not ours are searched for the key (rule W2).
+    """
+
+    minimum_profile: Profile = Profile.BASELINE
+    waivable: tuple[Waivable, ...] = ()
+    foreign_secrets: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Waiving:
+    """What a waiver comes to now. `refused`: why it has no effect; None: it holds until `until`."""
+
+    waiver: Waiver
+    until: datetime
+    refused: str | None = None
+
+
+def profile(resource: SecureRedisCache, floor: Floor) -> Profile:
+    """The profile that applies: the stricter of the resource's and the operator's."""
+    return Profile.STRICT if Profile.STRICT in {resource.spec.profile, floor.minimum_profile} else Profile.BASELINE
+
+
+def waivings(resource: SecureRedisCache, floor: Floor, now: datetime) -> dict[str, Waiving]:
+    """The resource's waivers by rule, each judged at `now` (aware). The schema holds one at most per rule."""
+    return {waiver.rule: _judged(waiver, resource, floor, now) for waiver in resource.spec.waivers}
+
+
+def _judged(waiver: Waiver, resource: SecureRedisCache, floor: Floor, now: datetime) -> Waiving:
+    until = datetime.combine(waiver.expires, time(), UTC)
+    if now >= until:
+        return Waiving(waiver, until, f"its waiver lapsed on {waiver.expires}")
+    allowed = _allowed_days(floor.waivable, waiver.rule, resource.key.namespace)
+    if allowed is None:
+        where = f"namespace {resource.key.namespace!r}"
+        return Waiving(
+            waiver,
+            until,
+            f"its waiver is not permitted: the operator's configuration (compliance.waivable) lets {where} not "
+            f"waive it",
+        )
+    if until - now > timedelta(days=allowed):
+        return Waiving(
+            waiver,
+            until,
+            f"its waiver is not permitted: it may end {allowed} days ahead at most (compliance.waivable), and ends on "
+            f"{waiver.expires}",
+        )
+    return Waiving(waiver, until)
+
+
+def _allowed_days(waivable: Iterable[Waivable], rule: str, namespace: str) -> int | None:
+    days = [
+        one.max_days
+        for one in waivable
+        if any(fnmatchcase(rule, pattern) for pattern in one.rules)
+        and any(fnmatchcase(namespace, pattern) for pattern in one.namespaces)
+    ]
+    return max(days, default=None)

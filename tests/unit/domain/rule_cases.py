@@ -1,0 +1,376 @@
+"""Worlds for the rules on what stands around a cache: for each one that passes, one that fails, one unknown."""
+
+from datetime import timedelta
+from typing import Any
+
+from pydantic import SecretBytes
+
+from secure_redis.api import names
+from secure_redis.api.reasons import Reason
+from secure_redis.api.resource import SecureRedisCache
+from secure_redis.domain.endpoint import (
+    AddressScope,
+    CertificateFacts,
+    Offer,
+    PlaintextPort,
+    ResolvedAddress,
+    Verification,
+)
+from secure_redis.domain.further_facts import Change, DiagnosticSetting, PlaintextUse, SecretCopy
+from secure_redis.domain.observation import (
+    NOT_READ,
+    ContainerFacts,
+    EnvFacts,
+    PrivateEndpoint,
+    Unknown,
+    WorkloadFacts,
+)
+from secure_redis.domain.persistence_facts import PersistenceFacts
+from secure_redis.domain.rules import Result
+from secure_redis.domain.storage_facts import BlobServiceFacts, EncryptionKeyFacts, KeyAbsent, StorageAbsent
+from secure_redis.domain.surroundings_facts import LIST_KEYS, LockFacts
+from tests.unit.domain import surroundings as around
+from tests.unit.domain.builders import (
+    CACHE_ID,
+    NOW,
+    PRIMARY,
+    SECONDARY,
+    built,
+    cache,
+    provisioning,
+    published,
+    resource,
+    vault,
+)
+
+PASS, FAIL, UNKNOWN, NA = Result.PASS, Result.FAIL, Result.UNKNOWN, Result.NOT_APPLICABLE
+BLIND = Unknown(Reason.AZURE_DENIED, "no right to read it", permission="Microsoft.Some/thing/read")
+DAY = timedelta(days=1)
+REDIS = resource()
+MANAGED = resource({"resourceID": around.MANAGED_ID})
+STRICT = resource({"profile": "Strict"})
+INJECTED = resource({"workloads": [{"id": "app", "kind": "Deployment", "name": "app", "containers": ["main"]}]})
+ON_DELETE = resource({"workloads": [{"id": "app", "kind": "Deployment", "name": "app", "restart": "OnDelete"}]})
+DELETING = provisioning(deletionPolicy="Delete")
+PUBLISHED = published(built())
+VERSION = vault().version
+
+
+def app(version: str = VERSION, **changes: Any) -> WorkloadFacts:
+    facts: dict[str, Any] = {
+        "kind": "Deployment",
+        "name": "app",
+        "uid": "u",
+        "resource_version": "1",
+        "labels": {names.INJECT: "true"},
+        "annotations": {names.RESOURCES: "orders"},
+        "template_annotations": {names.version_annotation("orders"): version},
+        "containers": (ContainerFacts("main"),),
+    }
+    return WorkloadFacts(**{**facts, **changes})
+
+
+def persisting(facts: PersistenceFacts, **changes: Any) -> dict[str, Any]:
+    return {"cache": cache(persistence=facts, **changes)}
+
+
+def probed(**changes: Any) -> dict[str, Any]:
+    return {"endpoint": around.endpoint(**changes)}
+
+
+def stored(**changes: Any) -> dict[str, Any]:
+    return {"storage": around.account(**changes)}
+
+
+def address(text: str, scope: AddressScope) -> dict[str, Any]:
+    return probed(addresses=(ResolvedAddress(text, scope),))
+
+
+def with_key(name: str, text: str) -> dict[str, Any]:
+    return {"secret": published(built(), data={**PUBLISHED.data, name: SecretBytes(text.encode())})}
+
+
+def cluster(**changes: Any) -> dict[str, Any]:
+    return {"cache": NOT_READ, "managed_cache": around.managed(**changes)}
+
+
+def database(**changes: Any) -> dict[str, Any]:
+    return cluster(database=around.database(**changes))
+
+
+def certificate(days: int) -> dict[str, Any]:
+    return probed(certificate=CertificateFacts(NOW - 90 * DAY, NOW + days * DAY, "x", ("x",)))
+
+
+OFF = PersistenceFacts()
+NOT_VALID = Verification(verified=False, why="self-signed certificate")
+UNREACHED = probed(
+    **dict.fromkeys(("reached", "chain", "name", "tls_1_0", "tls_1_1", "certificate", "plaintext"), BLIND)
+)
+BY_KEY = persisting(around.BY_KEY)["cache"]
+MICROSOFTS = around.encryption(key_source="Microsoft.Storage", identity_id=None)
+HOLDERS = tuple(around.holder(name, LIST_KEYS) for name in "abcdef")
+
+CASES: list[tuple[str, SecureRedisCache, dict[str, Any], Result]] = [
+    ("T2", MANAGED, cluster(), PASS),
+    ("T2", MANAGED, cluster(minimum_tls_version="1.0"), FAIL),
+    ("T2", MANAGED, cluster(minimum_tls_version=None), UNKNOWN),
+    ("T3", MANAGED, cluster(), PASS),
+    ("T3", MANAGED, database(client_protocol="Plaintext"), FAIL),
+    ("T3", MANAGED, database(client_protocol=None), UNKNOWN),
+    ("T3", MANAGED, {"cache": NOT_READ, "managed_cache": BLIND}, UNKNOWN),
+    ("T3", MANAGED, cluster(database=None), NA),
+    ("T3", REDIS, {}, NA),
+    ("T4", REDIS, {}, PASS),
+    ("T4", REDIS, probed(plaintext=PlaintextPort.CLOSED), PASS),
+    ("T4", REDIS, probed(plaintext=PlaintextPort.OPEN), FAIL),
+    ("T4", REDIS, UNREACHED, UNKNOWN),
+    ("T4", REDIS, {"endpoint": BLIND}, UNKNOWN),
+    ("T4", REDIS, {"endpoint": NOT_READ}, NA),
+    ("T5", REDIS, {}, PASS),
+    ("T5", REDIS, probed(tls_1_0=Offer.ACCEPTED), FAIL),
+    ("T5", REDIS, probed(tls_1_1=Offer.ACCEPTED), FAIL),
+    ("T5", REDIS, probed(tls_1_1=Offer.ACCEPTED, chain=BLIND), FAIL),
+    ("T5", REDIS, probed(chain=NOT_VALID), FAIL),
+    ("T5", REDIS, probed(name=NOT_VALID), FAIL),
+    ("T5", REDIS, certificate(15), PASS),
+    ("T5", REDIS, certificate(13), FAIL),
+    ("T5", REDIS, certificate(-1), FAIL),
+    ("T5", REDIS, probed(tls_1_0=BLIND), UNKNOWN),
+    ("T5", REDIS, UNREACHED, UNKNOWN),
+    ("T5", REDIS, {"endpoint": NOT_READ}, NA),
+    ("T7", REDIS, {}, PASS),
+    ("T7", INJECTED, {"plaintext_uses": (PlaintextUse("Deployment", "app", "main", "REDIS_URL"),)}, FAIL),
+    ("T7", INJECTED, {"plaintext_uses": BLIND}, UNKNOWN),
+    ("T7", INJECTED, {"plaintext_uses": NOT_READ}, UNKNOWN),
+    ("T7", REDIS, {"plaintext_uses": NOT_READ}, NA),
+    ("A3", REDIS, {}, PASS),
+    ("A3", REDIS, {"access_assignments": ()}, PASS),
+    ("A3", REDIS, {"access_assignments": around.assigned("data owner")}, FAIL),
+    ("A3", REDIS, {"access_assignments": around.assigned("data owner"), "access_policies": BLIND}, FAIL),
+    ("A3", REDIS, {"access_assignments": around.assigned("mine")}, PASS),
+    *(
+        ("A3", REDIS, {"access_assignments": around.assigned("mine"), "access_policies": around.custom(acl)}, result)
+        for acl, result in (("+@all ~*", FAIL), ("allkeys allcommands", FAIL), ("+@all -flushall ~*", PASS))
+    ),
+    ("A3", REDIS, {"access_assignments": around.assigned("mine"), "access_policies": BLIND}, UNKNOWN),
+    ("A3", REDIS, {"access_assignments": BLIND}, UNKNOWN),
+    ("A3", REDIS, {"cache": cache(entra_enabled=False), "access_assignments": NOT_READ}, NA),
+    ("A4", MANAGED, cluster(), PASS),
+    ("A4", MANAGED, database(access_keys="Enabled"), FAIL),
+    ("A4", MANAGED, database(access_keys=None), UNKNOWN),
+    ("A4", REDIS, {}, NA),
+    ("A6", REDIS, {}, PASS),
+    ("A6", REDIS, {"vault": vault(created=NOW - 366 * DAY)}, FAIL),
+    ("A6", STRICT, {"vault": vault(created=NOW - 91 * DAY)}, FAIL),
+    (
+        "A6",
+        resource(
+            {
+                "authentication": {
+                    "keyVault": {"uri": "https://v.vault.azure.net", "secretName": "s"},
+                    "rotation": {"intervalDays": 30},
+                }
+            }
+        ),
+        {"vault": vault(created=NOW - 31 * DAY)},
+        FAIL,
+    ),
+    ("A6", REDIS, {"vault": vault(created=None)}, UNKNOWN),
+    ("A6", REDIS, {"vault": BLIND}, UNKNOWN),
+    ("A8", REDIS, {"secret": PUBLISHED}, PASS),
+    ("A8", REDIS, {"secret": None}, PASS),
+    ("A8", REDIS, with_key("secondary", SECONDARY), FAIL),
+    (
+        "A8",
+        REDIS,
+        with_key("uri2", f"rediss://:{SECONDARY.replace('+', '%2B').replace('/', '%2F').replace('=', '%3D')}@h:1"),
+        FAIL,
+    ),
+    ("A8", REDIS, with_key("again", PRIMARY), PASS),
+    ("A8", REDIS, with_key("ca.crt", f"-----BEGIN CERTIFICATE-----\n{SECONDARY}\n-----END"), PASS),
+    ("A8", REDIS, {"secret": BLIND}, UNKNOWN),
+    ("A9", REDIS, {}, PASS),
+    ("A9", REDIS, {"role_assignments": HOLDERS}, FAIL),
+    ("A9", REDIS, {"role_assignments": HOLDERS[:5]}, PASS),
+    ("A9", REDIS, {"role_assignments": (*HOLDERS[:5], *HOLDERS[:5])}, PASS),
+    ("A9", REDIS, {"role_assignments": (around.holder("a", permissions=None),)}, UNKNOWN),
+    ("A9", REDIS, {"role_assignments": BLIND}, UNKNOWN),
+    ("N1", MANAGED, cluster(), PASS),
+    ("N1", MANAGED, cluster(public_network_access="Enabled"), FAIL),
+    ("N1", MANAGED, cluster(public_network_access=None), UNKNOWN),
+    ("N2", MANAGED, cluster(), PASS),
+    ("N2", MANAGED, cluster(private_endpoints=()), FAIL),
+    ("N3", MANAGED, cluster(private_endpoints=(PrivateEndpoint("pe", "Pending"),)), FAIL),
+    ("N4", MANAGED, cluster(), NA),
+    ("N5", REDIS, {}, PASS),
+    ("N5", REDIS, address("20.1.2.3", AddressScope.PUBLIC), FAIL),
+    ("N5", REDIS, address("100.64.0.1", AddressScope.SHARED), UNKNOWN),
+    ("N5", REDIS, probed(addresses=BLIND), UNKNOWN),
+    ("N5", REDIS, {"endpoint": NOT_READ}, NA),
+    ("N5", REDIS, {"cache": cache(public_network_access="Enabled", private_endpoints=())}, NA),
+    ("N5", MANAGED, {**cluster(), **address("20.1.2.3", AddressScope.PUBLIC)}, FAIL),
+    ("P1", REDIS, {}, PASS),
+    ("P1", REDIS, persisting(OFF), FAIL),
+    ("P1", REDIS, persisting(OFF, sku_name="Standard"), NA),
+    ("P1", REDIS, {"cache": BLIND}, UNKNOWN),
+    ("P2", REDIS, {}, PASS),
+    ("P2", REDIS, {"cache": BY_KEY}, FAIL),
+    ("P2", REDIS, persisting(PersistenceFacts(rdb=True)), FAIL),
+    ("P2", REDIS, persisting(OFF), NA),
+    ("P2", REDIS, {"cache": BLIND}, UNKNOWN),
+    ("P3", REDIS, {}, PASS),
+    ("P3", REDIS, stored(https_only=False), FAIL),
+    ("P3", REDIS, stored(minimum_tls_version="TLS1_1"), FAIL),
+    ("P3", REDIS, stored(minimum_tls_version=None), FAIL),
+    ("P3", REDIS, stored(minimum_tls_version="TLS1_3"), PASS),
+    ("P3", REDIS, stored(minimum_tls_version="Newest"), UNKNOWN),
+    ("P3", REDIS, stored(https_only=None), UNKNOWN),
+    ("P4", REDIS, {}, PASS),
+    ("P4", REDIS, stored(encryption=MICROSOFTS), PASS),
+    ("P4", STRICT, {}, PASS),
+    ("P4", STRICT, stored(encryption=MICROSOFTS), FAIL),
+    ("P4", STRICT, stored(encryption=around.encryption(infrastructure=None)), FAIL),
+    ("P4", REDIS, stored(encryption=around.encryption(blob_encrypted=False)), FAIL),
+    ("P4", REDIS, stored(encryption=None), UNKNOWN),
+    ("P5", REDIS, {}, PASS),
+    ("P5", REDIS, stored(shared_key_allowed=True), FAIL),
+    ("P5", REDIS, stored(shared_key_allowed=None), FAIL),
+    ("P5", REDIS, {"cache": BY_KEY, **stored(shared_key_allowed=True)}, NA),
+    ("P6", REDIS, {}, PASS),
+    ("P6", REDIS, stored(public_blobs_allowed=True), FAIL),
+    ("P6", REDIS, stored(network_default_action="Allow"), FAIL),
+    ("P6", REDIS, stored(network_bypass=("Logging",)), FAIL),
+    ("P6", REDIS, stored(network_default_action="Allow", public_network_access="Disabled"), PASS),
+    ("P6", REDIS, stored(network_default_action=None), UNKNOWN),
+    *((rule, REDIS, {"storage": BLIND}, UNKNOWN) for rule in ("P3", "P4", "P5", "P6", "P9")),
+    *((rule, REDIS, {"storage": StorageAbsent("no such account")}, UNKNOWN) for rule in ("P3", "P4", "P5", "P6", "P9")),
+    *((rule, REDIS, {"storage": NOT_READ}, UNKNOWN) for rule in ("P3", "P4", "P5", "P6")),
+    *(
+        (rule, REDIS, {**persisting(OFF), "storage": NOT_READ, "blob_service": NOT_READ}, NA)
+        for rule in ("P3", "P4", "P5", "P6", "P7", "P9")
+    ),
+    *((rule, MANAGED, cluster(), NA) for rule in ("P1", "P2", "P3", "P4", "P5", "P6", "P7")),
+    ("P7", REDIS, {}, PASS),
+    ("P7", REDIS, {"blob_service": BlobServiceFacts(soft_delete=True)}, FAIL),
+    ("P7", REDIS, {"blob_service": BlobServiceFacts(soft_delete=False, versioning=True)}, FAIL),
+    ("P7", REDIS, {"blob_service": BlobServiceFacts()}, UNKNOWN),
+    ("P7", REDIS, {"blob_service": BLIND}, UNKNOWN),
+    ("P8", MANAGED, cluster(), PASS),
+    ("P8", MANAGED, cluster(key_url=None), FAIL),
+    ("P8", MANAGED, {"cache": NOT_READ, "managed_cache": BLIND}, UNKNOWN),
+    ("P8", REDIS, {}, NA),
+    ("P9", REDIS, {}, PASS),
+    ("P9", REDIS, {"encryption_key": around.key(enabled=False)}, FAIL),
+    ("P9", REDIS, {"encryption_key": around.key(expires=NOW + 29 * DAY)}, FAIL),
+    ("P9", REDIS, {"encryption_key": around.key(expires=NOW + 31 * DAY)}, PASS),
+    ("P9", REDIS, {"encryption_key": around.key(expires=None)}, PASS),
+    ("P9", REDIS, {"encryption_key": EncryptionKeyFacts(around.key_vault(), KeyAbsent("no such key"))}, FAIL),
+    (
+        "P9",
+        REDIS,
+        {"encryption_key": EncryptionKeyFacts(around.key_vault(purge_protection=None), around.key().key)},
+        FAIL,
+    ),
+    ("P9", REDIS, {"encryption_key": EncryptionKeyFacts(BLIND, around.key(enabled=False).key)}, FAIL),
+    ("P9", REDIS, {"encryption_key": EncryptionKeyFacts(BLIND, around.key().key)}, UNKNOWN),
+    ("P9", REDIS, {"encryption_key": EncryptionKeyFacts(around.key_vault(), BLIND)}, UNKNOWN),
+    ("P9", REDIS, {"encryption_key": around.key(enabled=None)}, UNKNOWN),
+    ("P9", REDIS, {"encryption_key": BLIND}, UNKNOWN),
+    ("P9", REDIS, stored(encryption=around.encryption(identity_id=None)), FAIL),
+    ("P9", REDIS, stored(encryption=MICROSOFTS), NA),
+    ("P9", REDIS, stored(encryption=around.encryption(key_source="New")), UNKNOWN),
+    ("P9", MANAGED, cluster(), PASS),
+    ("P9", MANAGED, cluster(key_identity=None), FAIL),
+    ("P9", MANAGED, cluster(key_url=None), NA),
+    ("R2", MANAGED, cluster(), PASS),
+    ("R2", MANAGED, cluster(redundancy="LR"), FAIL),
+    ("R2", MANAGED, cluster(redundancy=None), UNKNOWN),
+    ("R3", REDIS, persisting(OFF, linked_servers=("/other",)), PASS),
+    ("R3", REDIS, persisting(OFF), FAIL),
+    ("R3", REDIS, {}, NA),
+    ("R3", REDIS, {"cache": BLIND}, UNKNOWN),
+    ("R4", REDIS, {}, PASS),
+    ("R4", REDIS, {"cache": cache(memory_reserved_mb=613)}, FAIL),
+    ("R4", REDIS, {"cache": cache(memory_reserved_mb=None)}, UNKNOWN),
+    ("R4", REDIS, {"cache": cache(sku_capacity=9)}, UNKNOWN),
+    ("R4", REDIS, {"cache": cache(sku_name="Basic", memory_reserved_mb=None)}, NA),
+    ("R5", REDIS, persisting(around.PERSISTS), PASS),
+    ("R5", REDIS, persisting(around.PERSISTS, eviction_policy="allkeys-lru"), FAIL),
+    ("R5", REDIS, persisting(around.PERSISTS, eviction_policy=None), UNKNOWN),
+    ("R5", REDIS, persisting(OFF, eviction_policy="allkeys-lru"), NA),
+    ("R6", provisioning(), {}, PASS),
+    ("R6", provisioning(), {"cache": cache(zones=("1", "3"))}, FAIL),
+    ("R6", provisioning(), {"cache": cache(replicas=3)}, FAIL),
+    ("R6", provisioning(), {"cache": cache(shards=2)}, FAIL),
+    ("R6", provisioning(), {"cache": cache(sku_name="Basic", zones=("1", "2"))}, FAIL),
+    ("R6", provisioning(), {"cache": cache(sku_name="Standard")}, PASS),
+    ("R6", provisioning(), {"cache": cache(sku_name="Enterprise")}, UNKNOWN),
+    ("R6", REDIS, {}, NA),
+    ("O1", REDIS, {}, PASS),
+    ("O1", REDIS, {"patch_schedule": ()}, FAIL),
+    ("O1", REDIS, {"patch_schedule": BLIND}, UNKNOWN),
+    ("O1", MANAGED, cluster(), NA),
+    ("O2", REDIS, {}, PASS),
+    ("O2", REDIS, {"diagnostics": ()}, FAIL),
+    ("O2", REDIS, {"diagnostics": (DiagnosticSetting("metrics only"),)}, FAIL),
+    ("O2", REDIS, {"diagnostics": BLIND}, UNKNOWN),
+    ("O4", REDIS, {}, PASS),
+    ("O4", REDIS, {"cache": cache(tags={names.OWNER_TAG: "x"})}, FAIL),
+    ("O4", REDIS, {"cache": BLIND}, UNKNOWN),
+    ("O5", REDIS, {"cache": cache(identity_type="SystemAssigned")}, PASS),
+    ("O5", REDIS, {"cache": cache(identity_type="None")}, FAIL),
+    ("O5", REDIS, {"cache": cache(identity_type=None, sku_name="Standard")}, NA),
+    ("O5", REDIS, {"cache": BLIND}, UNKNOWN),
+    ("O6", REDIS, {}, PASS),
+    ("O6", REDIS, {"cache": cache(update_channel="Preview")}, FAIL),
+    ("O6", REDIS, {"cache": cache(update_channel=None)}, UNKNOWN),
+    ("O7", MANAGED, cluster(), PASS),
+    ("O7", MANAGED, cluster(provisioning_state="Canceled"), FAIL),
+    ("O7", MANAGED, cluster(provisioning_state="Updating"), NA),
+    ("O8", REDIS, {}, PASS),
+    ("O8", REDIS, {"locks": (LockFacts("x", "ReadOnly", CACHE_ID),)}, PASS),
+    ("O8", REDIS, {"locks": ()}, FAIL),
+    ("O8", REDIS, {"locks": BLIND}, UNKNOWN),
+    ("O8", DELETING, {"locks": ()}, NA),
+    ("L1", REDIS, {}, FAIL),
+    ("L1", MANAGED, cluster(sku_name="Enterprise_E10"), FAIL),
+    ("L1", MANAGED, cluster(), NA),
+    ("L1", REDIS, {"cache": BLIND}, UNKNOWN),
+    ("L2", provisioning(), {"changes": ()}, PASS),
+    ("L2", provisioning(), {"changes": (Change(NOW, "us", "write", ours=True),)}, PASS),
+    ("L2", provisioning(), {"changes": (Change(NOW, "terraform", "write", ours=False),)}, FAIL),
+    ("L2", provisioning(), {"changes": BLIND}, UNKNOWN),
+    ("L2", provisioning(), {"changes": NOT_READ}, NA),
+    ("L2", REDIS, {"changes": (Change(NOW, "terraform", "write", ours=False),)}, NA),
+    ("K5", REDIS, {}, PASS),
+    ("K5", REDIS, {"vault_properties": around.key_vault(purge_protection=None)}, FAIL),
+    ("K5", REDIS, {"vault_properties": around.key_vault(soft_delete=False)}, FAIL),
+    ("K5", REDIS, {"vault_properties": BLIND}, UNKNOWN),
+    ("W1", INJECTED, {"secret": PUBLISHED, "workloads": (app(),)}, PASS),
+    ("W1", INJECTED, {"secret": PUBLISHED, "workloads": (app("older"),)}, FAIL),
+    ("W1", INJECTED, {"secret": PUBLISHED, "workloads": (app(failed="ProgressDeadlineExceeded"),)}, FAIL),
+    ("W1", INJECTED, {"secret": PUBLISHED, "workloads": (app(rolled=False),)}, NA),
+    ("W1", INJECTED, {"secret": PUBLISHED, "workloads": (app("older", annotations={}),)}, PASS),
+    ("W1", ON_DELETE, {"secret": PUBLISHED, "workloads": (app("older"),)}, PASS),
+    ("W1", INJECTED, {"secret": PUBLISHED, "workloads": BLIND}, UNKNOWN),
+    ("W1", INJECTED, {"secret": BLIND, "workloads": (app(),)}, UNKNOWN),
+    ("W1", REDIS, {}, NA),
+    ("W2", REDIS, {"secret_copies": ()}, PASS),
+    ("W2", REDIS, {"secret_copies": (SecretCopy("legacy", "REDIS_PASSWORD"),)}, FAIL),
+    ("W2", REDIS, {"secret_copies": BLIND}, UNKNOWN),
+    ("W2", REDIS, {"secret_copies": NOT_READ}, NA),
+    ("W3", INJECTED, {"workloads": (app(),)}, PASS),
+    (
+        "W3",
+        INJECTED,
+        {"workloads": (app(containers=(ContainerFacts("main", env=(EnvFacts("P", "orders", "uri"),)),)),)},
+        FAIL,
+    ),
+    ("W3", INJECTED, {"workloads": BLIND}, UNKNOWN),
+    ("W4", INJECTED, {"workloads": (app(),)}, PASS),
+    ("W4", INJECTED, {"workloads": ()}, FAIL),
+    ("W4", INJECTED, {"workloads": (app(deleting=True),)}, FAIL),
+    ("W4", INJECTED, {"workloads": (app(containers=(ContainerFacts("main", init=True),)),)}, FAIL),
+    ("W4", INJECTED, {"workloads": BLIND}, UNKNOWN),
+]

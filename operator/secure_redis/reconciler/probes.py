@@ -180,6 +180,7 @@ class Probes:
         if facts is not None:
             changed = entry.facts is None or told(entry.facts) != told(facts)
             entry.facts = facts
+            _log.debug("an endpoint was probed", extra={"host": endpoint.host, "result": outcome(facts)})
             self._on_look(tuple(entry.asked), outcome(facts), self._now())
             for key in tuple(entry.asked) if changed else ():
                 self._woken(key)

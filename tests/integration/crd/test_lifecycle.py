@@ -104,6 +104,15 @@ def test_the_whole_status_is_accepted(api: Api, made: Document) -> None:
             "ownership": "Owned",
             "retiresOn": "2028-09-30",
         },
+        "endpoint": {
+            "addresses": [{"address": "10.0.0.4", "scope": "Private"}],
+            "tlsVersions": ["1.2", "1.3"],
+            "chain": {"verified": False, "message": "self-signed certificate"},
+            "name": {"verified": True},
+            "certificate": {"issuer": "Microsoft", "notAfter": at},
+            "nonTLSPort": "NotAnswering",
+            "unknown": [{"parts": ["TLS 1.0"], "reason": "NoRoute", "message": "x"}],
+        },
         "compliance": {
             "passed": 1,
             "failed": 1,

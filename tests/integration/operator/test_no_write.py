@@ -67,7 +67,7 @@ def quiet(case: Case) -> Case:
     """Two more looks, so that nothing is under way; the first look at its endpoint is over too."""
     case.poke()
     case.poke()
-    wait_for(lambda: NOT_PROBED_YET not in str(case.status), PATIENCE, "the first probe")
+    wait_for(lambda: NOT_PROBED_YET not in str(case.status["conditions"]), PATIENCE, "the first probe")
     return case
 
 

@@ -176,6 +176,22 @@ def rule_page(rule: Rule) -> str:
     return _joined(lines)
 
 
+_EXAMPLE = """\
+apiVersion: secureredis.io/v1alpha1
+kind: SecureRedisCache
+metadata:
+  name: orders
+spec:
+  resourceID: /subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/a/providers/Microsoft.Cache/redis/cache
+  profile: Strict
+  waivers:
+    - rule: R1
+      reason: a test environment without real data
+      owner: team-shop
+      expires: "2027-01-31"
+"""
+
+
 def rules_index() -> str:
     """All rules on one page, and what profiles and waivers do."""
     lines = [
@@ -191,6 +207,14 @@ def rules_index() -> str:
         "`spec.waivers` accepts a finding until a day, with a reason and an owner, where `compliance.waivable` permits",
         "it for the rule and the namespace and the day is no further than its `maxDays` from now. A waiver that is not",
         "permitted is told in the finding, which stays; from the beginning of its day (UTC) a waiver has no effect.",
+        "",
+        "```yaml",
+        *_EXAMPLE.splitlines(),
+        "```",
+        "",
+        "What of this has no effect is told in `status.compliance.notes`: a profile that the operator's configuration",
+        "raises, a waiver of no rule, and in `spec.drift.ignore` a path that is not compared or a difference of class",
+        "Security.",
         "",
         "| rule | title | Baseline | Strict |",
         "| --- | --- | --- | --- |",

@@ -211,7 +211,7 @@ CONDITIONS: Final[Mapping[ConditionType, ConditionText]] = {
     ),
     ConditionType.COMPLIANT: ConditionText(
         "Did every security rule pass?",
-        "No rule failed and none was left unjudged. Rules of severity Low and Info do not count.",
+        "No rule failed and none was left unjudged. Rules of severity Low and Info, and waived ones, do not count.",
         "At least one rule failed; `status.compliance.findings` lists them.",
         "The cache could not be read, or a rule could not be judged.",
         _UNREAD | _ABSENT | _WRITE_REFUSED | {Reason.COMPLIANT, Reason.FINDINGS, Reason.DELETION_UNKNOWN},

@@ -134,6 +134,7 @@ async def build_corridor(
         absence_confirmation=intervals.absence_confirmation_seconds,
         regeneration_settle=intervals.regeneration_settle_seconds,
         ca=config.published_ca(),
+        floor=config.floor(),
     )
     probes = Probes(
         look_at(transport.cloud, config),

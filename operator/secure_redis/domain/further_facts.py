@@ -1,4 +1,4 @@
-"""What else rules look at: how workloads connect, where the key lies besides, who logs and who changed."""
+"""What else rules look at: how workloads connect, where the key lies besides, and who changed the cache."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,14 +24,6 @@ class SecretCopy:
 
     name: str
     key: str
-
-
-@dataclass(frozen=True, slots=True)
-class DiagnosticSetting:
-    """A diagnostic setting of the cache: which log categories (or `allLogs`) go to at least one destination."""
-
-    name: str
-    logs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

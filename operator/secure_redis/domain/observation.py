@@ -10,7 +10,7 @@ from pydantic import SecretBytes, SecretStr
 
 from secure_redis.api.reasons import Reason
 from secure_redis.api.resource_id import CacheID
-from secure_redis.domain.further_facts import Change, DiagnosticSetting, PlaintextUse, SecretCopy
+from secure_redis.domain.further_facts import Change, PlaintextUse, SecretCopy
 from secure_redis.domain.persistence_facts import PersistenceFacts
 
 if TYPE_CHECKING:  # they are made of what is below
@@ -340,10 +340,7 @@ class PodFacts:
 
 @dataclass(frozen=True, slots=True)
 class BudgetFacts:
-    """A PodDisruptionBudget. `allowed`: disruptions that it allows now. `expected`: pods it counts.
-
-    `covers` names the workloads whose pod template it selects, as kind and name.
-    """
+    """A PodDisruptionBudget: disruptions allowed now, pods counted, and kind and name of the workloads it covers."""
 
     name: str
     allowed: int
@@ -396,7 +393,7 @@ class Observation:
         NOT_READ  # at the cache
     )
     vault_properties: "storage_facts.KeyVaultFacts | Unknown | NotRead" = NOT_READ  # of authentication.keyVault
-    diagnostics: tuple[DiagnosticSetting, ...] | Unknown | NotRead = NOT_READ
+    diagnostics: "tuple[surroundings_facts.DiagnosticSettingFacts, ...] | Unknown | NotRead" = NOT_READ
     changes: tuple[Change, ...] | Unknown | NotRead = NOT_READ  # of the cache's settings, from the activity log
     plaintext_uses: tuple[PlaintextUse, ...] | Unknown | NotRead = NOT_READ  # in the listed workloads
     secret_copies: tuple[SecretCopy, ...] | Unknown | NotRead = NOT_READ  # only with compliance.foreignSecrets

@@ -121,6 +121,8 @@ def minor(before: Status, now: Status) -> bool:
     """Whether only counts and names of pods, and sentences about them, differ: what changes while workloads roll."""
     if before == now or not any(one.reason == Reason.ROLLING_OUT for one in now.workloads):
         return False
+    if (before.stale_pods is None) != (now.stale_pods is None):
+        return False  # that there are any is told at once
     return _without_counts(before) == _without_counts(now)
 
 

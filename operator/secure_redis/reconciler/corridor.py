@@ -101,7 +101,9 @@ class Corridor:
         settings = self._settings
         async with self._one_writer(resource):
             seen = await self._observer.observe(resource, memory)
-            means = assess.assess(resource, seen, cluster_uid=settings.cluster_uid, ca=settings.ca)
+            means = assess.assess(
+                resource, seen, cluster_uid=settings.cluster_uid, ca=settings.ca, floor=settings.floor
+            )
             self._observer.remember(resource, seen, means.credential.proven, memory)
             todo = plan.plan(resource, seen, means, settings)
             current, outcomes = await self._actor.act(resource, seen, todo.actions, trigger)
@@ -110,7 +112,9 @@ class Corridor:
         _remember_regeneration(resource, todo, outcomes, seen.now, memory)
         if outcomes:  # else nothing is known that was not judged already
             seen = report.afterwards(resource, seen, outcomes)
-            means = assess.assess(resource, seen, cluster_uid=settings.cluster_uid, ca=settings.ca)
+            means = assess.assess(
+                resource, seen, cluster_uid=settings.cluster_uid, ca=settings.ca, floor=settings.floor
+            )
         told = report.report(resource, seen, means, todo, outcomes)
         if any(isinstance(o, Done) and isinstance(o.action, RemoveFinalizer) for o in outcomes):
             if todo.released is not None:

@@ -204,6 +204,7 @@ class Metrics:
                 ("Pass", float(counts.passed)),
                 ("Fail", float(counts.failed)),
                 ("Unknown", float(counts.unknown)),
+                ("Waived", float(counts.waived)),
             )
 
     def probed(self, keys: Iterable[Key], result: str, at: datetime) -> None:

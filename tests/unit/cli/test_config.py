@@ -6,10 +6,12 @@ import pytest
 from click.testing import CliRunner
 
 from secure_redis.api.reasons import Reason
+from secure_redis.api.resource import Profile
 from secure_redis.azure.clouds import CHINA, PUBLIC
 from secure_redis.azure.credentials import ManagedIdentity, WorkloadIdentity
 from secure_redis.cli.config import Config, InvalidConfig, load
 from secure_redis.cli.main import main
+from secure_redis.domain.floor import Floor, Waivable
 from secure_redis.domain.grants import Power, VaultTarget, refuse
 from secure_redis.domain.observation import OperatorIdentity
 
@@ -73,6 +75,14 @@ def test_a_whole_file(file: Path) -> None:
     assert config.pace().resync == 120
 
 
+def test_the_floor_under_what_resources_may_ask_of_the_rules(file: Path) -> None:
+    file.write_text("{}")
+    assert load(file).floor() == Floor()
+    waivable = '[{rules: [R1, "O*"], namespaces: ["dev-*"], maxDays: 90}]'
+    file.write_text(f"compliance: {{minimumProfile: Strict, waivable: {waivable}, foreignSecrets: true}}")
+    assert load(file).floor() == Floor(Profile.STRICT, (Waivable(("R1", "O*"), ("dev-*",), 90),), foreign_secrets=True)
+
+
 @pytest.mark.parametrize(
     ("text", "place"),
     [
@@ -89,6 +99,13 @@ def test_a_whole_file(file: Path) -> None:
         ("intervals: {resyncSeconds: 0}", "intervals.resyncSeconds"),
         ("publishCABundle: true", "publishCABundle needs caBundle"),
         ("logging: {level: LOUD}", "logging.level"),
+        ("compliance: {minimumProfile: Lax}", "compliance.minimumProfile"),
+        ("compliance: {foreignSecrets: 1}", "compliance.foreignSecrets"),
+        ("compliance: {waivable: [{rules: [R1], namespaces: [a]}]}", "compliance.waivable.0.maxDays"),
+        ("compliance: {waivable: [{rules: [], namespaces: [a], maxDays: 1}]}", "compliance.waivable.0.rules"),
+        ("compliance: {waivable: [{rules: [R1], namespaces: [], maxDays: 1}]}", "compliance.waivable.0.namespaces"),
+        ("compliance: {waivable: [{rules: [R1], namespaces: [a], maxDays: 0}]}", "compliance.waivable.0.maxDays"),
+        ("compliance: {waivable: [{rules: [X9], namespaces: [a], maxDays: 9}]}", "no rule is called 'X9'"),
         ("- a list", "the file"),
         ("a: [", "not YAML at line"),
     ],

@@ -45,6 +45,7 @@ class Rotations(RuleBasedStateMachine):
     def begin(self, workloads: int, unlisted: int, others: str) -> None:
         self.world = world(workloads, unlisted, others)
         self.requests = 0
+        self.asked: tuple[str, dict[Slot, str]] = ("", {})
 
     # --- the operator and its cluster -------------------------------------------------------------------------------
 
@@ -101,6 +102,7 @@ class Rotations(RuleBasedStateMachine):
     def ask(self, request: str) -> None:
         self.requests += 1
         self.world.ask(f"{request}-{self.requests}")
+        self.asked = (f"{request}-{self.requests}", dict(self.world.keys))
 
     @rule()
     def approve(self) -> None:
@@ -139,6 +141,7 @@ class Rotations(RuleBasedStateMachine):
         for one in self.world.regenerated:
             late = (one.done - one.sent).total_seconds() > SETTLE
             forced = (one.request or "").startswith("emergency-force-")
+            assert one.allowed, f"the {one.slot} key was regenerated although a consumer outside may hold it"
             # A request that was in flight while somebody else changed a key cannot be called back.
             assert forced or late or not one.undisturbed or not one.holders, (
                 f"the {one.slot} key of {one.holders} was regenerated under them ({one.occasion})"
@@ -179,7 +182,8 @@ class Rotations(RuleBasedStateMachine):
         raise AssertionError(f"not done: {self.world.rotation} {self.world.resource().status.workloads}")
 
     def rest(self) -> None:
-        """What is published is live, and everybody holds it."""
+        """What is published is live, and everybody holds it; what is changed at rest is noticed at the next proof."""
+        self.world.pass_time(3600)
         for _ in range(8):
             self.world.look()
             self.controllers()
@@ -200,6 +204,13 @@ class Rotations(RuleBasedStateMachine):
         there.fate.clear()
         there.pass_time(SETTLE)
         there.pause(False)
+        if there.reason == "ForceNotAllowed":
+            there.other_consumers = "None"  # somebody reads it, and decides
+        request, leaked = self.asked
+        forbidden = request.startswith("emergency-force-") and there.other_consumers != "None"
+        if request.startswith("emergency-") and not forbidden:
+            self.settle(request)
+            assert not set(leaked.values()) & set(there.keys.values()), "a leaked key lives on"
         there.ask("before-last")
         self.settle("before-last")
         before, regenerated = dict(there.keys), len(there.regenerated)

@@ -96,7 +96,6 @@ class Remembered:
     regeneration: tuple[str, datetime | None] | None = None
     proven: tuple[str, Proven, datetime] | None = None
     direct: bool = False
-    since: datetime | None = None  # its first look
 
 
 @dataclass
@@ -110,6 +109,7 @@ class Regeneration:
     sent: datetime
     done: datetime
     undisturbed: bool
+    allowed: bool  # by otherConsumers, when it was asked for
 
 
 @dataclass
@@ -134,7 +134,7 @@ class World:
     holders_unread: Unknown | None = None
     # By kind of action: what becomes of the next one.
     fate: dict[type[Action], str] = field(default_factory=dict)
-    late: list[tuple[datetime, Slot, str, datetime]] = field(default_factory=list)  # when, slot, occasion, sent
+    late: list[tuple[datetime, Slot, str, datetime, bool]] = field(default_factory=list)  # when, slot, …
     regenerated: list[Regeneration] = field(default_factory=list)
     disturbed: datetime = NOW - timedelta(days=1)  # when somebody else last changed a key or the vault's value
     events: list[tuple[str, str, str]] = field(default_factory=list)
@@ -205,7 +205,7 @@ class World:
             if due[0] <= until:
                 self.late.remove(due)
                 self.now = max(self.now, due[0])
-                self._regenerate(due[1], due[2], due[3])
+                self._regenerate(*due[1:])
         self.now = until
 
     def die(self) -> None:
@@ -257,7 +257,6 @@ class World:
     def observe(self) -> Observation:
         """Look once, as the observer does: no more is read than it would."""
         res, memory = self.resource(), self.memory
-        memory.since = memory.since or self.now
         vault: VaultSecretFacts | VaultSecretAbsent | Unknown = self.vault
         seen = Observation(
             now=self.now,
@@ -292,10 +291,10 @@ class World:
         elif proof.needs_keys(res, worlds.IDENTITY, seen.vault, None, self.now):
             seen = replace(seen, keys=self.listed())
         if of is not None:
-            known = memory.regeneration
-            # What another process may have asked for, it asked for before this one looked for the first time.
-            attempted = known[1] if known is not None and known[0] == of else memory.since
-            seen = replace(seen, attempted=attempted)
+            # What another process may have asked for, it asked for before this one first saw it recorded.
+            if memory.regeneration is None or memory.regeneration[0] != of:
+                memory.regeneration = (of, self.now)
+            seen = replace(seen, attempted=memory.regeneration[1])
         if not rotation.needs_keys(res, seen, self.settings):
             return seen
         if seen.keys is NOT_READ:
@@ -357,7 +356,8 @@ class World:
         if fate == REFUSED:
             return Failed(action, Reason.AZURE_DENIED, "refused", permanent=False)
         if fate == LATE and isinstance(action, RegenerateKey):
-            self.late.append((self.now + timedelta(seconds=SETTLE / 2), action.slot, self._occasion(), self.now))
+            then = self.now + timedelta(seconds=SETTLE / 2)
+            self.late.append((then, action.slot, self._occasion(), self.now, self._allowed(action.slot)))
         elif fate != LOST:
             self._do(action)
         if fate != OK:
@@ -389,17 +389,29 @@ class World:
                 at = next(i for i, one in enumerate(self.versions) if one.version == action.version)
                 self.versions[at] = replace(self.versions[at], tags=dict(action.tags))
             case RegenerateKey():
-                self._regenerate(action.slot, self._occasion(), self.now)
+                self._regenerate(action.slot, self._occasion(), self.now, self._allowed(action.slot))
             case _:
                 raise AssertionError(f"nothing else is planned in this world: {type(action).__name__}")
 
-    def _regenerate(self, slot: Slot, occasion: str, sent: datetime) -> None:
+    def _allowed(self, slot: Slot) -> bool:
+        """Whether consumers that nobody sees hold nothing of this slot, as far as the spec says."""
+        state, published = self.rotation, self.resource().status.credential
+        emergency = state is not None and (state.request or "").startswith(names.EMERGENCY)
+        if self.other_consumers == "None" or emergency:
+            return True
+        if state is None or published is None or published.slot == slot:
+            return False
+        since = self.now - at(published.published_at or "")
+        approved = self.annotations.get(names.APPROVE_ROTATION) == self.vault.version
+        return approved or (state.slot == published.slot and since >= timedelta(hours=48))
+
+    def _regenerate(self, slot: Slot, occasion: str, sent: datetime, allowed: bool) -> None:
         old, self.keys[slot] = self.keys[slot], self._new_key()
         holders = tuple(pod.name for pod in self.pods if pod.key == old)
         state = self.rotation
         request = state.request if state is not None else None
         undisturbed = self.disturbed < sent
-        self.regenerated.append(Regeneration(slot, occasion, request, holders, sent, self.now, undisturbed))
+        self.regenerated.append(Regeneration(slot, occasion, request, holders, sent, self.now, undisturbed, allowed))
 
     def _remember(self, res: SecureRedisCache, todo: Plan, outcomes: list[Outcome]) -> None:
         asked = next((outcome for outcome in outcomes if isinstance(outcome.action, RegenerateKey)), None)
@@ -407,6 +419,8 @@ class World:
         if asked is not None and of is not None:
             clear = isinstance(asked, Failed) and not asked.maybe_done
             self.memory.regeneration = (of, None if clear else self.now)
+        if of is not None and any(isinstance(o, Done) and isinstance(o.action, MarkKey) for o in outcomes):
+            self.memory.regeneration = (of, None)
         following = rotation.occasion_in(todo.rotation.status) if todo.rotation is not None else None
         if following is not None and following != of:
             self.memory.regeneration = (following, None)

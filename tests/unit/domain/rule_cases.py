@@ -16,7 +16,7 @@ from secure_redis.domain.endpoint import (
     ResolvedAddress,
     Verification,
 )
-from secure_redis.domain.further_facts import Change, DiagnosticSetting, PlaintextUse, SecretCopy
+from secure_redis.domain.further_facts import Change, PlaintextUse, SecretCopy
 from secure_redis.domain.observation import (
     NOT_READ,
     ContainerFacts,
@@ -28,7 +28,7 @@ from secure_redis.domain.observation import (
 from secure_redis.domain.persistence_facts import PersistenceFacts
 from secure_redis.domain.rules import Result
 from secure_redis.domain.storage_facts import BlobServiceFacts, EncryptionKeyFacts, KeyAbsent, StorageAbsent
-from secure_redis.domain.surroundings_facts import LIST_KEYS, LockFacts
+from secure_redis.domain.surroundings_facts import LIST_KEYS, DiagnosticSettingFacts, LockFacts
 from tests.unit.domain import surroundings as around
 from tests.unit.domain.builders import (
     CACHE_ID,
@@ -161,6 +161,7 @@ CASES: list[tuple[str, SecureRedisCache, dict[str, Any], Result]] = [
     ("A4", MANAGED, database(access_keys=None), UNKNOWN),
     ("A4", REDIS, {}, NA),
     ("A6", REDIS, {}, PASS),
+    ("A6", REDIS, {"vault": vault(created=NOW - 365 * DAY)}, PASS),
     ("A6", REDIS, {"vault": vault(created=NOW - 366 * DAY)}, FAIL),
     ("A6", STRICT, {"vault": vault(created=NOW - 91 * DAY)}, FAIL),
     (
@@ -263,6 +264,7 @@ CASES: list[tuple[str, SecureRedisCache, dict[str, Any], Result]] = [
     ("P9", REDIS, {}, PASS),
     ("P9", REDIS, {"encryption_key": around.key(enabled=False)}, FAIL),
     ("P9", REDIS, {"encryption_key": around.key(expires=NOW + 29 * DAY)}, FAIL),
+    ("P9", REDIS, {"encryption_key": around.key(expires=NOW + 30 * DAY)}, FAIL),
     ("P9", REDIS, {"encryption_key": around.key(expires=NOW + 31 * DAY)}, PASS),
     ("P9", REDIS, {"encryption_key": around.key(expires=None)}, PASS),
     ("P9", REDIS, {"encryption_key": EncryptionKeyFacts(around.key_vault(), KeyAbsent("no such key"))}, FAIL),
@@ -313,7 +315,7 @@ CASES: list[tuple[str, SecureRedisCache, dict[str, Any], Result]] = [
     ("O1", MANAGED, cluster(), NA),
     ("O2", REDIS, {}, PASS),
     ("O2", REDIS, {"diagnostics": ()}, FAIL),
-    ("O2", REDIS, {"diagnostics": (DiagnosticSetting("metrics only"),)}, FAIL),
+    ("O2", REDIS, {"diagnostics": (DiagnosticSettingFacts("metrics only", metrics=("AllMetrics",)),)}, FAIL),
     ("O2", REDIS, {"diagnostics": BLIND}, UNKNOWN),
     ("O4", REDIS, {}, PASS),
     ("O4", REDIS, {"cache": cache(tags={names.OWNER_TAG: "x"})}, FAIL),
@@ -355,6 +357,7 @@ CASES: list[tuple[str, SecureRedisCache, dict[str, Any], Result]] = [
     ("W1", ON_DELETE, {"secret": PUBLISHED, "workloads": (app("older"),)}, PASS),
     ("W1", INJECTED, {"secret": PUBLISHED, "workloads": BLIND}, UNKNOWN),
     ("W1", INJECTED, {"secret": BLIND, "workloads": (app(),)}, UNKNOWN),
+    ("W1", INJECTED, {"secret": None, "workloads": (app(),)}, NA),
     ("W1", REDIS, {}, NA),
     ("W2", REDIS, {"secret_copies": ()}, PASS),
     ("W2", REDIS, {"secret_copies": (SecretCopy("legacy", "REDIS_PASSWORD"),)}, FAIL),

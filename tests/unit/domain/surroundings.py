@@ -16,7 +16,6 @@ from secure_redis.domain.endpoint import (
     ResolvedAddress,
     Verification,
 )
-from secure_redis.domain.further_facts import DiagnosticSetting
 from secure_redis.domain.managed_facts import ManagedDatabase, ManagedFacts
 from secure_redis.domain.observation import Observation, PrivateEndpoint
 from secure_redis.domain.persistence_facts import PersistenceFacts
@@ -31,6 +30,7 @@ from secure_redis.domain.storage_facts import (
 from secure_redis.domain.surroundings_facts import (
     AccessAssignmentFacts,
     AccessPolicyFacts,
+    DiagnosticSettingFacts,
     LockFacts,
     PatchWindow,
     RoleAssignmentFacts,
@@ -150,7 +150,7 @@ def whole(**changes: Any) -> Observation:
         locks=(LockFacts("keep", "CanNotDelete", CACHE_ID),),
         role_assignments=(holder("a", "Microsoft.Cache/redis/*"),),
         vault_properties=key_vault(),
-        diagnostics=(DiagnosticSetting("all", ("allLogs",)),),
+        diagnostics=(DiagnosticSettingFacts("all", ("allLogs",), destinations=("/workspace",)),),
         plaintext_uses=(),
     )
     return replace(well, **changes)

@@ -154,6 +154,7 @@ VAULT_RULES: list[tuple[str, dict[str, Any], Result]] = [
     ("K1", {}, PASS),
     ("K1", {"expires": None}, FAIL),
     ("K2", {"expires": NOW + 31 * DAY}, PASS),
+    ("K2", {"expires": NOW + 30 * DAY}, FAIL),
     ("K2", {"expires": NOW + 29 * DAY}, FAIL),
     ("K2", {"expires": NOW}, FAIL),
     ("K2", {"expires": None}, NA),

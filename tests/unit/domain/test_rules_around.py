@@ -83,6 +83,8 @@ def test_an_unknown_says_which_right_would_allow_it(rule: str, field: str) -> No
     bare = verdict(rule, REDIS, {field: Unknown(Reason.AZURE_DENIED, "refused")}).message
     (known,) = [one for one in RULES if one.id == rule]
     assert any(right in bare for right in known.needs), bare
+    told = Unknown(Reason.AZURE_DENIED, f"lacks {known.needs[0]}", permission=known.needs[0])
+    assert verdict(rule, REDIS, {field: told}).message.count(known.needs[0]) == 1, "it is told once"
     outage = verdict(rule, REDIS, {field: Unknown(Reason.AZURE_UNREACHABLE, "no answer")}).message
     assert "the right" not in outage
 

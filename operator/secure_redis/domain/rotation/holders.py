@@ -31,16 +31,19 @@ def held(
     """None: every pod that uses the Secret is known, and known to have started with the current key."""
     vault, told = seen.vault, resource.status.credential
     version = published_version(resource, seen, means)
+    refused = means.credential.refused
+    if means.credential.data is None and refused is not None:
+        return Held(Refusal(refused.reason, refused.message))
     if means.credential.data is None or not isinstance(vault, VaultSecretFacts) or version != vault.version:
-        return Held(Refusal(Reason.HOLDERS_BEHIND, "the Secret does not hold yet what Key Vault holds"))
+        return Held(Refusal(Reason.ROLLING_OUT, "the Secret does not hold yet what Key Vault holds"))
     if told is None or told.key_vault_version != version:
-        return Held(Refusal(Reason.HOLDERS_BEHIND, "the Secret was written just now"))
+        return Held(Refusal(Reason.ROLLING_OUT, "the Secret was written just now"))
     if rollout is not None and rollout.unread is not None:
         return Held(rollout.unread)
     if rollout is not None and not rollout.moved:
         return Held(_first_behind(rollout))
     if isinstance(seen.holders, NotRead):
-        return Held(Refusal(Reason.HOLDERS_BEHIND, "the pods that use the Secret are read next"))
+        return Held(Refusal(Reason.ROLLING_OUT, "the pods that use the Secret are read next"))
     if isinstance(seen.holders, Unknown):
         text = f"it is not known who holds which key: {seen.holders.message}"
         return Held(Refusal(seen.holders.reason, text))

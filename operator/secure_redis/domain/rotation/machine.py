@@ -16,6 +16,7 @@ from secure_redis.api.reasons import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.status import RotationPhase, RotationStatus
 from secure_redis.domain import rollout as rollouts
+from secure_redis.domain import windows
 from secure_redis.domain.actions import AzureAction, Failed, MarkKey, Outcome, RegenerateKey
 from secure_redis.domain.assess import Assessment
 from secure_redis.domain.credential import slot_of
@@ -36,7 +37,7 @@ from secure_redis.domain.publishing import published_version
 from secure_redis.domain.rotation.holders import Held, held, publishes
 from secure_redis.domain.rotation.mark import Mark, key_of, marked, occasion, other
 from secure_redis.domain.rotation.sight import under_way
-from secure_redis.domain.rotation.wish import Wish, barred, due, retires, wish, without_right
+from secure_redis.domain.rotation.wish import Wish, barred, due, held_outside, may_force, retires, wish, without_right
 from secure_redis.domain.storing import store
 
 ACCEPTANCE_SECONDS: Final = 5.0  # between looks whether the cache accepts the new key
@@ -131,7 +132,7 @@ class _Pass:
             if why is not None:
                 return self._same(state, why.reason, why.message)
             return self._same(state, Reason.KEY_MISMATCH, "what Key Vault holds is no key of the cache")
-        waits = None if wanted.forced else held(self.resource, self.seen, self.means, self.rollout)
+        waits = self._waits(wanted)
         if waits is not None:
             return self._blocked(state, waits)
         at = rfc3339(seen.now)
@@ -166,6 +167,11 @@ class _Pass:
         else:
             return Rotating(None, self._answered())
         kept = kept.model_copy(update={"due_at": rfc3339(when) if when is not None else None})
+        settings = self.resource.spec.authentication
+        wrong = windows.problem(settings.rotation.windows) if settings is not None else None
+        if wrong is not None:  # told before the schedule needs them
+            text = f"spec.authentication.rotation.{wrong}; nothing is rotated by schedule"
+            kept = kept.model_copy(update={"reason": str(Reason.INVALID_SPEC), "message": text})
         return Rotating(kept, self._answered(), next_look=self._within(soon))
 
     # --- a regeneration ---------------------------------------------------------------------------------------------
@@ -183,6 +189,9 @@ class _Pass:
                 return self._retiring(state, cache, vault, keys, other(target))
             return self._overtaken(state, current)
         if current is target:
+            mark = Mark.on(vault.tags, occasion(state.recorded_at or "", target))
+            if Wish(state.request).emergency and (mark is None or mark.fits(key_of(keys, target))):
+                return self._turned(state, target)
             return self._same(
                 state.model_copy(update={"phase": RotationPhase.ROLLING_OUT}),
                 Reason.ROLLING_OUT,
@@ -205,13 +214,16 @@ class _Pass:
             return self._same(state, Reason.KEY_NOT_ACCEPTED, text, ACCEPTANCE_SECONDS)
         # Accepted; or there is no way to the cache, and that Azure lists it is all there is to know.
         action = store(self.resource, self._vault(), target, new, vault, self.seen.now)
+        action = replace(action, tags={**action.tags, **mark.tag})
         return self._doing(state, action, Reason.STORING_KEY, f"the new {target} key is being stored in Key Vault")
 
     def _retiring(
         self, state: RotationStatus, cache: CacheFacts, vault: VaultSecretFacts, keys: ListedKeys, old: Slot
     ) -> Rotating:
-        mark = Mark.on(vault.tags, occasion(state.recorded_at or "", old))
+        mark = Mark.on(vault.tags, occasion(state.recorded_at or "", old, retiring=True))
         if mark is None or mark.fits(key_of(keys, old)):
+            if not retires(self.resource, Wish(state.request)):  # since the intent was recorded
+                return self._spared(state)
             return self._regenerate(state, cache, vault, keys, old, mark)
         return self._completed(state, f"every known pod holds the {state.target} key; the {old} key was regenerated")
 
@@ -226,18 +238,21 @@ class _Pass:
     ) -> Rotating:
         """Mark the key, then regenerate it; each only while nobody is known to hold it."""
         wanted, seen, key = Wish(state.request), self.seen, key_of(keys, slot)
-        refusal = without_right(self.resource, seen, self.settings, wanted)
+        refusal = without_right(self.resource, seen, self.settings)
+        if refusal is None and state.phase != RotationPhase.RETIRING:
+            refusal = held_outside(self.resource, seen, wanted)
         if refusal is not None:
-            return self._same(state, refusal.reason, refusal.message)
-        waits = None if wanted.forced else held(self.resource, self.seen, self.means, self.rollout)
+            return self._same(self._withdrawn(state), refusal.reason, refusal.message)
+        waits = self._waits(wanted)
         if waits is not None:
-            return self._blocked(state, waits)
+            return self._blocked(self._withdrawn(state), waits)
         if publishes(self.seen, key):
             return self._same(
                 state, Reason.HOLDERS_BEHIND, f"the Secret holds the {slot} key, so it is not regenerated"
             )
         if mark is None:
-            tags = marked(vault.tags, occasion(state.recorded_at or "", slot), key)
+            of = occasion(state.recorded_at or "", slot, retiring=state.phase == RotationPhase.RETIRING)
+            tags = marked(vault.tags, of, key)
             vault_at = self._vault()
             action = MarkKey(vault_at.uri, vault_at.secret_name, vault.version, tags)
             return self._doing(state, action, Reason.ROTATING, f"the {slot} key is marked in Key Vault")
@@ -267,16 +282,13 @@ class _Pass:
         if proven.slot is not target:
             return self._overtaken(state, proven.slot)
         wanted = Wish(state.request)
-        waits = None if wanted.forced else held(self.resource, self.seen, self.means, self.rollout)
+        waits = self._waits(wanted)
         if waits is not None:
             return self._blocked(state, waits)
         if published_version(self.resource, self.seen, self.means) is None:
             return self._same(state, Reason.ROLLING_OUT, "the new key is being published", 0.0)
         if not retires(self.resource, wanted):
-            return self._completed(
-                state,
-                f"every known pod holds the {target} key; the {other(target)} key lives on for consumers outside",
-            )
+            return self._spared(state)
         state = state.model_copy(
             update={"phase": RotationPhase.RETIRING, "recorded_at": rfc3339(self.seen.now), "holders": None}
         )
@@ -297,10 +309,44 @@ class _Pass:
             text = f"the {state.target} key was regenerated by somebody else; the live one is stored and rolled out"
             return self._same(state, Reason.KEY_MISMATCH, text, 0.0 if self.means.credential.store else None)
         text = f"somebody else stored the {current} key while the {state.target} key was rolled out; theirs is followed"
+        emergency = Wish(state.request).emergency  # theirs may be the leaked one: it begins anew
+        text = f"{text}, and both keys are regenerated after that" if emergency else text
         ended = state.model_copy(
             update={"phase": RotationPhase.SUPERSEDED, "recorded_at": None, "holders": None, "slot": None}
         )
-        return replace(self._same(ended, Reason.ROTATION_SUPERSEDED, text), handled=self._answering(state))
+        handled = self._answered() if emergency else self._answering(state)
+        return replace(self._same(ended, Reason.ROTATION_SUPERSEDED, text), handled=handled)
+
+    def _waits(self, wanted: Wish) -> Held | None:
+        """Who is waited for. A leave to force that is gone since makes it an emergency like any other."""
+        if wanted.forced and may_force(self.resource, self.seen, self.settings):
+            return None
+        return held(self.resource, self.seen, self.means, self.rollout)
+
+    def _withdrawn(self, state: RotationStatus) -> RotationStatus:
+        """Nothing was asked of Azure yet: then it only waits, and a later request may take its place."""
+        if state.phase != RotationPhase.INTENDED or self.seen.attempted is not None:
+            return state
+        return state.model_copy(
+            update={"phase": RotationPhase.WAITING, "target": None, "started_at": None, "recorded_at": None}
+        )
+
+    def _turned(self, state: RotationStatus, current: Slot) -> Rotating:
+        """An emergency, and somebody stored the target's key as it was: then the other one is regenerated first."""
+        changes = {
+            "phase": RotationPhase.INTENDED,
+            "target": str(other(current)),
+            "recorded_at": rfc3339(self.seen.now),
+        }
+        text = (
+            f"somebody else stored the {current} key, which may be the leaked one; the other one is regenerated first"
+        )
+        return self._same(state.model_copy(update=changes), Reason.ROTATING, text, 0.0)
+
+    def _spared(self, state: RotationStatus) -> Rotating:
+        old = other(Slot(state.target or ""))
+        text = f"every known pod holds the {state.target} key; the {old} key lives on for consumers outside"
+        return self._completed(state, text)
 
     def _completed(self, state: RotationStatus, text: str) -> Rotating:
         done = state.model_copy(
@@ -341,8 +387,12 @@ class _Pass:
         return state.request if state.request is not None else self._answered()
 
     def _until(self, refusal: Refusal) -> float | None:
-        """When what makes it wait may be over; nobody tells us of a window or of an overlap's end."""
-        return None if refusal.reason is not Reason.OUTSIDE_WINDOW else self._within(60.0)
+        """When what makes it wait may be over: nobody tells us of a window."""
+        settings = self.resource.spec.authentication
+        if refusal.reason is not Reason.OUTSIDE_WINDOW or settings is None:
+            return None
+        opening = windows.next_opening(settings.rotation.windows, self.seen.now)
+        return self._within((opening - self.seen.now).total_seconds()) if opening is not None else None
 
     def _within(self, seconds: float | None) -> float | None:
         if seconds is None or seconds >= self.resource.spec.drift.interval_seconds:

@@ -36,7 +36,8 @@ def occasion_in(state: RotationStatus | None) -> str | None:
     if state is None or state.recorded_at is None or state.phase not in _REGENERATING:
         return None
     target = Slot(state.target or "")
-    return occasion(state.recorded_at, other(target) if state.phase == RotationPhase.RETIRING else target)
+    retiring = state.phase == RotationPhase.RETIRING
+    return occasion(state.recorded_at, other(target) if retiring else target, retiring=retiring)
 
 
 def needs_keys(resource: SecureRedisCache, seen: Observation, settings: Settings) -> bool:

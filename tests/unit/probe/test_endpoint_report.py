@@ -47,12 +47,12 @@ VALUES: dict[str, tuple[Any, ...]] = {
 }
 SINGLES = [endpoint(**{part: value}) for part, values in VALUES.items() for value in values]
 PAIRS = [
-    replace(endpoint(), **{one: first, other: second})
+    endpoint(**{one: first, other: second})
     for one, other in itertools.combinations(VALUES, 2)
     for first in VALUES[one]
     for second in VALUES[other]
 ]
-LOOKS = [endpoint(), replace(endpoint(), **dict.fromkeys(VALUES, BLIND)), *SINGLES, *PAIRS]
+LOOKS = [endpoint(), endpoint(**dict.fromkeys(VALUES, BLIND)), *SINGLES, *PAIRS]
 
 
 def stored(facts: EndpointFacts) -> Status:
@@ -101,7 +101,7 @@ def test_an_issuer_that_nobody_vouches_for_is_not_repeated() -> None:
 
 
 def test_what_is_not_known_is_grouped_by_why() -> None:
-    unreached = told(replace(endpoint(), **dict.fromkeys(VALUES, BLIND)))
+    unreached = told(endpoint(**dict.fromkeys(VALUES, BLIND)))
     assert len(unreached.unknown) == 1
     assert len(unreached.unknown[0].parts) == len(VALUES)
 
@@ -181,7 +181,7 @@ def test_a_probe_that_saw_nothing_wrong() -> None:
 @pytest.mark.parametrize(
     ("facts", "said"),
     [
-        (replace(endpoint(), **dict.fromkeys(VALUES, BLIND)), "the probe could not see all: it did not answer"),
+        (endpoint(**dict.fromkeys(VALUES, BLIND)), "the probe could not see all: it did not answer"),
         (endpoint(tls_1_1=ODD), "the probe could not see all: it does not speak TLS"),
         (Unknown(Reason.PENDING, "still to come"), "not probed: still to come"),
     ],
@@ -266,4 +266,4 @@ def whole() -> CacheFacts:
 def test_outcomes() -> None:
     assert outcome(endpoint()) == "complete"
     assert outcome(endpoint(tls_1_0=BLIND)) == "partial"
-    assert outcome(replace(endpoint(), **dict.fromkeys(VALUES, BLIND))) == "unreachable"
+    assert outcome(endpoint(**dict.fromkeys(VALUES, BLIND))) == "unreachable"

@@ -45,7 +45,8 @@ def test_defaults_are_the_safe_ones(api: Api) -> None:
     assert spec == {
         "resourceID": RESOURCE_ID,
         "mode": "Validate",
-        "transport": {"minimumTLSVersion": "1.2"},
+        "profile": "Baseline",
+        "transport": {"minimumTLSVersion": "1.2", "probe": "Enabled"},
         "network": {"publicAccess": "Disabled"},
         "authentication": {
             "type": "AccessKey",
@@ -58,7 +59,7 @@ def test_defaults_are_the_safe_ones(api: Api) -> None:
             },
         },
         "connection": {"database": 0, "deletionPolicy": "Retain"},
-        "drift": {"correct": [], "intervalSeconds": 300},
+        "drift": {"correct": [], "ignore": [], "intervalSeconds": 300},
         "deletionPolicy": "Retain",
     }
 

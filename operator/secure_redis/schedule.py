@@ -30,6 +30,7 @@ class Trigger(StrEnum):
     RETRY = "Retry"
     SECRET = "Secret"  # noqa: S105 - what changed
     WORKLOAD = "Workload"
+    PROBE = "Probe"
     RESYNC = "Resync"
 
 

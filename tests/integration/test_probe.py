@@ -86,6 +86,7 @@ async def test_a_safe_cache(world: World) -> None:
     assert not isinstance(facts.certificate, Unknown)
     assert facts.certificate.names == (world.host,)
     assert facts.certificate.issuer == "secure-redis sandbox"
+    assert facts.at is not None
     assert facts.certificate.not_before < facts.at < facts.certificate.not_after
 
 
@@ -121,6 +122,7 @@ async def test_an_expired_certificate(world: World) -> None:
     assert facts.chain == Verification(False, "certificate has expired")
     assert facts.name == Verification(True)
     assert not isinstance(facts.certificate, Unknown)
+    assert facts.at is not None
     assert facts.certificate.not_after < facts.at
     assert offers(facts) == (Offer.REFUSED, Offer.REFUSED, Offer.ACCEPTED, Offer.ACCEPTED)
 

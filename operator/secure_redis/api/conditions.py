@@ -200,9 +200,10 @@ CONDITIONS: Final[Mapping[ConditionType, ConditionText]] = {
     ),
     ConditionType.TRANSPORT_SECURED: ConditionText(
         "Does the cache accept TLS 1.2 or newer and nothing else?",
-        "Azure reports the non-TLS port off and a minimum TLS version of 1.2 or newer, set explicitly. It is what the "
-        "control plane says; the endpoint itself is not probed by this version.",
-        "The non-TLS port is open, or a broken TLS version is accepted.",
+        "Azure reports the non-TLS port off and a minimum TLS version of 1.2 or newer, set explicitly, and the probe "
+        "saw nothing else. What the probe could not see changes nothing here; the message tells it.",
+        "The non-TLS port is open, or a broken TLS version is accepted, by what Azure reports or by what the probe "
+        "saw; or the probe saw a certificate that is expired, not trusted or for another name.",
         "The cache could not be read, or Azure did not say. Absent is never taken as safe.",
         _UNREAD
         | _ABSENT
@@ -212,6 +213,10 @@ CONDITIONS: Final[Mapping[ConditionType, ConditionText]] = {
             Reason.NON_TLS_PORT_OPEN,
             Reason.MINIMUM_TLS_TOO_LOW,
             Reason.MINIMUM_TLS_UNSET,
+            Reason.TLS_TOO_OLD_ACCEPTED,
+            Reason.CERTIFICATE_NOT_TRUSTED,
+            Reason.CERTIFICATE_NAME_MISMATCH,
+            Reason.CERTIFICATE_EXPIRED,
             Reason.DELETION_UNKNOWN,
         },
     ),

@@ -151,7 +151,8 @@ REASONS: Final[Mapping[Reason, ReasonText]] = {
         "The correction would cut clients off, so it is not made.", "Do first what the message names."
     ),
     Reason.NON_TLS_PORT_OPEN: text(
-        "The non-TLS port is open.", "`az redis update --set enableNonSslPort=false`, or let the operator correct it."
+        "The non-TLS port is open, by what Azure reports or by what the probe saw.",
+        "`az redis update --set enableNonSslPort=false`, or let the operator correct it.",
     ),
     Reason.MINIMUM_TLS_TOO_LOW: text(
         "The cache accepts TLS versions that are broken.",
@@ -160,6 +161,25 @@ REASONS: Final[Mapping[Reason, ReasonText]] = {
     Reason.MINIMUM_TLS_UNSET: text(
         "No minimum TLS version is set; what Azure then enforces is not shown by Azure.",
         "`az redis update --set minimumTlsVersion=1.2`, or let the operator correct it.",
+    ),
+    Reason.TLS_TOO_OLD_ACCEPTED: text(
+        "The probe saw the endpoint accept TLS 1.0 or 1.1, whatever Azure reports.",
+        "`az redis update --set minimumTlsVersion=1.2`; if that is what it says already, find out what answers there: "
+        "a proxy, or another server under this name.",
+    ),
+    Reason.CERTIFICATE_NOT_TRUSTED: text(
+        "The probe saw a certificate whose chain leads to no authority that the operator trusts. Something may stand "
+        "between the cluster and the cache.",
+        "Find out what answers there. If it is a cloud with an authority of its own, set caBundle in the operator's "
+        "configuration.",
+    ),
+    Reason.CERTIFICATE_NAME_MISMATCH: text(
+        "The probe saw a certificate that is not for the cache's host name. Something else may answer under it.",
+        "Find out what answers there: `status.endpoint.addresses` says where the name leads in the cluster.",
+    ),
+    Reason.CERTIFICATE_EXPIRED: text(
+        "The probe saw a certificate that is no longer valid.",
+        "Azure renews its certificates by itself: find out what answers there, or raise it with Azure's support.",
     ),
     Reason.UNKNOWN: text("It could not be seen.", "Read the message."),
     **PERSISTENCE_REASONS,

@@ -77,6 +77,10 @@ class Reason(StrEnum):
     NON_TLS_PORT_OPEN = "NonTLSPortOpen"
     MINIMUM_TLS_TOO_LOW = "MinimumTLSTooLow"
     MINIMUM_TLS_UNSET = "MinimumTLSUnset"
+    TLS_TOO_OLD_ACCEPTED = "TLSTooOldAccepted"
+    CERTIFICATE_NOT_TRUSTED = "CertificateNotTrusted"
+    CERTIFICATE_NAME_MISMATCH = "CertificateNameMismatch"
+    CERTIFICATE_EXPIRED = "CertificateExpired"
     UNKNOWN = "Unknown"
     # Persistence and the account it goes to
     PERSISTENCE_ENCRYPTED = "PersistenceEncrypted"

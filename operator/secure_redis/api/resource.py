@@ -56,6 +56,13 @@ class Access(StrEnum):
     READ_WRITE = "ReadWrite"
 
 
+class Probe(StrEnum):
+    """Whether the endpoint is connected to, to see what it really speaks."""
+
+    ENABLED = "Enabled"
+    DISABLED = "Disabled"
+
+
 class DriftClass(StrEnum):
     """What a difference endangers."""
 
@@ -134,6 +141,7 @@ class Transport(_Part):
     """TLS: there is no field for a plaintext port."""
 
     minimum_tls_version: str = Field(default="1.2", alias="minimumTLSVersion")
+    probe: Probe = Probe.ENABLED
 
 
 class FirewallRule(_Part):

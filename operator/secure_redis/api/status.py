@@ -46,6 +46,47 @@ class CacheStatus(_Part):
     retires_on: str | None = None  # the day on which Microsoft retires the service, YYYY-MM-DD
 
 
+class EndpointAddress(_Part):
+    """An address that the cluster's DNS gave for the host, and where it lies."""
+
+    address: str
+    scope: str
+
+
+class VerificationStatus(_Part):
+    """Whether it could be verified; `message` says why not."""
+
+    verified: bool
+    message: str | None = None
+
+
+class CertificateStatus(_Part):
+    """The server's certificate. `issuer` only where the chain is verified; `not_after`: RFC 3339."""
+
+    issuer: str | None = None
+    not_after: str
+
+
+class UnseenStatus(_Part):
+    """What the probe could not tell, and why."""
+
+    parts: tuple[str, ...]
+    reason: str
+    message: str
+
+
+class EndpointStatus(_Part):
+    """What the probe saw; not when. What is absent is listed in `unknown`. `tls_versions`: those accepted."""
+
+    addresses: tuple[EndpointAddress, ...] = ()
+    tls_versions: tuple[str, ...] = ()
+    chain: VerificationStatus | None = None
+    name: VerificationStatus | None = None
+    certificate: CertificateStatus | None = None
+    non_tls_port: str | None = Field(default=None, alias="nonTLSPort")
+    unknown: tuple[UnseenStatus, ...] = ()
+
+
 class FindingStatus(_Part):
     """A rule's result that is not Pass: Fail, Unknown or Waived."""
 
@@ -170,6 +211,7 @@ class Status(_Part):
     conditions: tuple[Condition, ...] = ()
     binding: Binding | None = None
     cache: CacheStatus | None = None
+    endpoint: EndpointStatus | None = None
     compliance: ComplianceStatus | None = None
     drift: tuple[DriftStatus, ...] = ()
     credential: CredentialStatus | None = None

@@ -25,7 +25,10 @@ from secure_redis.azure.transport import Transport
 from secure_redis.azure.vault import Vaults
 from secure_redis.cli.config import Config
 from secure_redis.domain import plan
+from secure_redis.domain.endpoint import EndpointFacts
+from secure_redis.domain.endpoint_report import unseen
 from secure_redis.domain.observation import AuthenticationResult, NamespaceIdentity, Unknown
+from secure_redis.domain.probing import Endpoint
 from secure_redis.kube.accounts import ServiceAccounts, TokenRefused
 from secure_redis.kube.events import EventRecorder
 from secure_redis.kube.namespaces import Namespaces
@@ -33,10 +36,12 @@ from secure_redis.kube.resources import Resources
 from secure_redis.kube.secrets import Secrets
 from secure_redis.kube.workloads import Workloads
 from secure_redis.probe.authentication import authenticate
-from secure_redis.reconciler import Ages, Corridor, Observer
+from secure_redis.probe.endpoint import probe
+from secure_redis.reconciler import Ages, Corridor, Observer, Probes, Rhythm
 from secure_redis.reconciler.act import Actor
 from secure_redis.reconciler.observe import Authenticate
 from secure_redis.reconciler.observe_storage import StorageObserver
+from secure_redis.reconciler.probes import Look
 from secure_redis.telemetry.audit import Auditor
 from secure_redis.telemetry.metrics import Metrics
 
@@ -78,6 +83,28 @@ def prove_at(cloud: Cloud, ca_file: str | None) -> Authenticate:
     return attempt
 
 
+def look_at(cloud: Cloud, config: Config) -> Look:
+    """A probe of the host that ARM reported, and only if that is a Redis endpoint of the configured cloud."""
+
+    async def attempt(endpoint: Endpoint) -> EndpointFacts:
+        if not cloud.allows_redis_host(endpoint.host):
+            why = Unknown(
+                Reason.AZURE_ERROR,
+                f"{endpoint.host} is no Redis host of the cloud {cloud.name}; it is not probed",
+            )
+            return unseen(endpoint, why, datetime.now(UTC))
+        return await probe(
+            endpoint.host,
+            endpoint.port,
+            plaintext_port=endpoint.plaintext_port,
+            ca_file=config.ca_bundle,
+            deadline=config.intervals.probe_timeout_seconds,
+            now=lambda: datetime.now(UTC),
+        )
+
+    return attempt
+
+
 @asynccontextmanager
 async def build_corridor(
     config: Config,
@@ -86,8 +113,11 @@ async def build_corridor(
     *,
     fence: Callable[[], None],
     written: Callable[[Key, Mapping[str, Any]], None],
+    probed: Callable[[Key], None],
 ) -> AsyncIterator[Corridor]:
-    """The corridor, with its session to Azure open.
+    """The corridor, with its session to Azure open and its probes at work.
+
+    `probed(key)`: a probe saw something else of a resource's endpoint than before.
 
     Raises:
         ApiFailure: this cluster's uid could not be read.
@@ -111,7 +141,15 @@ async def build_corridor(
         ca=config.published_ca(),
         floor=config.floor(),
     )
-    async with transport:
+    probes = Probes(
+        look_at(transport.cloud, config),
+        Rhythm(intervals.probe_seconds, config.concurrency.probes),
+        now=lambda: datetime.now(UTC),
+        monotonic=time.monotonic,
+        woken=probed,
+        on_look=metrics.probed,
+    )
+    async with transport, probes:
         credentials = Credentials(transport.cloud, transport, request_token(rooms.accounts), config.credential())
         caches = Caches(transport, credentials)
         inventory = Inventory(caches, time.monotonic, intervals.absence_confirmation_seconds)
@@ -134,6 +172,7 @@ async def build_corridor(
             inventory=inventory,
             vaults=vaults,
             authenticate=prove_at(transport.cloud, config.ca_bundle),
+            probes=probes,
             accounts=rooms.accounts,
             namespaces=rooms.namespaces,
             secrets=rooms.secrets,

@@ -185,6 +185,8 @@ class Intervals(_Part):
     children_max_age_seconds: Seconds = 900.0
     proof_seconds: Seconds = 3600.0
     service_account_seconds: Seconds = 30.0
+    probe_seconds: Seconds = 3600.0
+    probe_timeout_seconds: Annotated[float, Field(ge=1, le=60, strict=False)] = 10.0
     resync_seconds: Seconds = 600.0
     drain_seconds: Seconds = 20.0
 
@@ -195,6 +197,7 @@ class Concurrency(_Part):
     passes: Annotated[int, Field(ge=1, le=256)] = 16
     kubernetes_requests: Annotated[int, Field(ge=1, le=512)] = 32
     azure_connections: Annotated[int, Field(ge=1, le=512)] = 64
+    probes: Annotated[int, Field(ge=1, le=64)] = 8
 
 
 class HealthSettings(_Part):

@@ -167,7 +167,12 @@ class _Life:
             self._measure(key, body)
             schedule.written(key, body)
 
-        async with build_corridor(config, rooms, self._metrics, fence=client.check, written=written) as corridor:
+        def probed(key: Key) -> None:
+            schedule.wake(key, None, Trigger.PROBE)
+
+        async with build_corridor(
+            config, rooms, self._metrics, fence=client.check, written=written, probed=probed
+        ) as corridor:
 
             def gone(key: Key) -> None:
                 corridor.forget(key)

@@ -84,7 +84,7 @@ class CertificateFacts:
 
 @dataclass(frozen=True, slots=True)
 class EndpointFacts:
-    """One look at an endpoint, taken at `at`.
+    """One look at an endpoint, taken at `at`; None: by an earlier process, as its status tells.
 
     `addresses`: all that DNS gave, sorted, so that a resolver that takes turns does not look like a change.
     `reached`: the address that took the connection on the TLS port; all further connections went there.
@@ -95,7 +95,7 @@ class EndpointFacts:
     host: str
     port: int
     plaintext_port: int
-    at: datetime
+    at: datetime | None
     addresses: tuple[ResolvedAddress, ...] | Unknown
     reached: str | Unknown
     chain: Verification | Unknown

@@ -40,6 +40,7 @@ from secure_redis.domain.actions import (
     WorkloadAction,
 )
 from secure_redis.domain.assess import Assessment
+from secure_redis.domain.endpoint_report import status_of
 from secure_redis.domain.intent import PERMANENT_RETRY_SECONDS, Plan, rfc3339
 from secure_redis.domain.observation import CacheFacts, Observation, SecretFacts, Unknown, VaultSecretFacts
 from secure_redis.domain.retirement import retires_on
@@ -219,6 +220,7 @@ def _status(
         conditions=merge_conditions(before.conditions, conditions, at),
         binding=_binding(resource, plan, outcomes) if published else before.binding,
         cache=_cache(facts, means) if facts is not None else before.cache,
+        endpoint=status_of(seen, before.endpoint),
         compliance=_compliance(means) if means.compliance is not None else before.compliance,
         drift=tuple(_drift_entries(before.drift, means, at)) if means.drift is not None else before.drift,
         credential=_credential(resource, seen, means, at) if published else before.credential,

@@ -19,6 +19,8 @@ from secure_redis.domain.assess import Assessment
 from secure_redis.domain.connection import differs
 from secure_redis.domain.creation import busy, busy_reason
 from secure_redis.domain.encryption_chain import follow
+from secure_redis.domain.endpoint import EndpointFacts
+from secure_redis.domain.endpoint_report import aside, wrong
 from secure_redis.domain.grants import Refusal
 from secure_redis.domain.intent import Plan
 from secure_redis.domain.normalise import is_busy, is_dead, same_word, tls_version
@@ -134,13 +136,16 @@ def _transport(seen: Observation, available: Verdict) -> Verdict:
     version, floor = cache.minimum_tls_version, tls_version(cache.minimum_tls_version)
     if floor is not None and floor < (1, 2):
         return Verdict(FALSE, Reason.MINIMUM_TLS_TOO_LOW, f"the cache accepts TLS {version}")
+    found = next(wrong(seen.endpoint, seen.now), None) if isinstance(seen.endpoint, EndpointFacts) else None
+    if found is not None:
+        return Verdict(FALSE, *found)
     if cache.non_tls_port_enabled is None:
         return Verdict(UNKNOWN, Reason.UNKNOWN, "Azure did not say whether the non-TLS port is open")
     if floor is None:
         return Verdict(
             UNKNOWN, Reason.MINIMUM_TLS_UNSET, "no minimum TLS version is set on the cache: set it to 1.2 explicitly"
         )
-    return Verdict(TRUE, Reason.SECURED, f"TLS {version} at least; the non-TLS port is off")
+    return Verdict(TRUE, Reason.SECURED, f"TLS {version} at least; the non-TLS port is off{aside(seen)}")
 
 
 def _persistence(resource: SecureRedisCache, seen: Observation, plan: Plan, available: Verdict) -> Verdict | None:

@@ -30,6 +30,9 @@ _PING: Final = b"*1\r\n$4\r\nPING\r\n"
 _RESP: Final = re.compile(rb"\+PONG\r\n|-[A-Z]{2,20} ")
 _RESP_BYTES: Final = 64
 
+# Taken and then cut so fast that it shows while we still connect; a port that takes none refuses instead.
+_CUT_AT_ONCE: Final = (ConnectionResetError, ConnectionAbortedError, BrokenPipeError)
+
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
@@ -67,18 +70,21 @@ async def handshake(
     """
     head = bytearray()
     end = asyncio.get_running_loop().time() + seconds
-    async with _connected(address, port, seconds) as streams:
-        try:
-            async with asyncio.timeout_at(end):
-                return await _shake(streams, context, name, head)
-        except ssl.SSLCertVerificationError as error:
-            return Untrusted(error.verify_message)
-        except ssl.SSLError:
-            return read_answer(bytes(head)) or OTHER
-        except TimeoutError:
-            return read_answer(bytes(head)) or SILENT
-        except (OSError, EOFError):
-            return read_answer(bytes(head)) or CUT
+    try:
+        async with _connected(address, port, seconds) as streams:
+            try:
+                async with asyncio.timeout_at(end):
+                    return await _shake(streams, context, name, head)
+            except ssl.SSLCertVerificationError as error:
+                return Untrusted(error.verify_message)
+            except ssl.SSLError:
+                return read_answer(bytes(head)) or OTHER
+            except TimeoutError:
+                return read_answer(bytes(head)) or SILENT
+            except (OSError, EOFError):
+                return read_answer(bytes(head)) or CUT
+    except _CUT_AT_ONCE:
+        return CUT
 
 
 async def offer(address: str, port: int, version: Version, name: str | None, seconds: float) -> Answer:
@@ -87,22 +93,25 @@ async def offer(address: str, port: int, version: Version, name: str | None, sec
     Raises OSError if no connection comes about (TimeoutError too).
     """
     end = asyncio.get_running_loop().time() + seconds
-    async with _connected(address, port, seconds) as (reader, writer):
-        try:
-            async with asyncio.timeout_at(end):
-                writer.write(client_hello(version, name, secrets.token_bytes(RANDOM_BYTES)))
-                await writer.drain()
-                data = b""
-                while (answer := read_answer(data)) is None:
-                    more = await reader.read(ANSWER_BYTES - len(data))
-                    if not more:
-                        return OTHER if data else CUT
-                    data += more
-                return answer
-        except TimeoutError:
-            return SILENT
-        except OSError:
-            return CUT
+    try:
+        async with _connected(address, port, seconds) as (reader, writer):
+            try:
+                async with asyncio.timeout_at(end):
+                    writer.write(client_hello(version, name, secrets.token_bytes(RANDOM_BYTES)))
+                    await writer.drain()
+                    data = b""
+                    while (answer := read_answer(data)) is None:
+                        more = await reader.read(ANSWER_BYTES - len(data))
+                        if not more:
+                            return OTHER if data else CUT
+                        data += more
+                    return answer
+            except TimeoutError:
+                return SILENT
+            except OSError:
+                return CUT
+    except _CUT_AT_ONCE:
+        return CUT
 
 
 async def ping(address: str, port: int, seconds: float) -> Words:
@@ -112,19 +121,22 @@ async def ping(address: str, port: int, seconds: float) -> Words:
     """
     end = asyncio.get_running_loop().time() + seconds
     data = b""
-    async with _connected(address, port, seconds) as (reader, writer):
-        try:
-            async with asyncio.timeout_at(end):
-                writer.write(_PING)
-                await writer.drain()
-                while len(data) < _RESP_BYTES and (more := await reader.read(_RESP_BYTES - len(data))):
-                    data += more
-                    if _RESP.match(data):
-                        return Words.REDIS
-        except TimeoutError:
-            return Words.OTHER if data else Words.SILENT
-        except OSError:
-            pass
+    try:
+        async with _connected(address, port, seconds) as (reader, writer):
+            try:
+                async with asyncio.timeout_at(end):
+                    writer.write(_PING)
+                    await writer.drain()
+                    while len(data) < _RESP_BYTES and (more := await reader.read(_RESP_BYTES - len(data))):
+                        data += more
+                        if _RESP.match(data):
+                            return Words.REDIS
+            except TimeoutError:
+                return Words.OTHER if data else Words.SILENT
+            except OSError:
+                pass
+    except _CUT_AT_ONCE:
+        pass
     return Words.OTHER if data else Words.CUT
 
 

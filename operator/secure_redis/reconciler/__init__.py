@@ -3,5 +3,6 @@
 from secure_redis.reconciler.corridor import Corridor, Next
 from secure_redis.reconciler.memory import Ages
 from secure_redis.reconciler.observe import Observer
+from secure_redis.reconciler.probes import Probes, Rhythm
 
-__all__ = ["Ages", "Corridor", "Next", "Observer"]
+__all__ = ["Ages", "Corridor", "Next", "Observer", "Probes", "Rhythm"]

@@ -94,6 +94,7 @@ class Corridor:
     def forget(self, key: Key) -> None:
         """The resource is gone."""
         self._memories.pop(key, None)
+        self._observer.forget(key)
 
     async def _walk(self, resource: SecureRedisCache, trigger: str) -> Next:
         memory = self._memories.setdefault(resource.key, Memory())

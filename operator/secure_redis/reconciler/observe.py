@@ -9,13 +9,14 @@ from pydantic import SecretStr
 
 from secure_redis.api import names
 from secure_redis.api.reasons import Reason
-from secure_redis.api.resource import DeletionPolicy, Mode, SecureRedisCache
+from secure_redis.api.resource import DeletionPolicy, Key, Mode, Probe, SecureRedisCache
 from secure_redis.api.resource_id import CacheID, Service
 from secure_redis.azure.cache import Caches
 from secure_redis.azure.inventory import Inventory
 from secure_redis.azure.vault import Vaults
-from secure_redis.domain import intent, proof, rollout, rotation
+from secure_redis.domain import intent, probing, proof, rollout, rotation
 from secure_redis.domain.creation import was_seen
+from secure_redis.domain.endpoint_report import recalled
 from secure_redis.domain.grants import Power, Refusal, VaultTarget, refuse, resolve_identity
 from secure_redis.domain.normalise import is_busy
 from secure_redis.domain.observation import (
@@ -42,6 +43,7 @@ from secure_redis.kube.secrets import Secrets
 from secure_redis.kube.workloads import Workloads
 from secure_redis.reconciler.memory import Ages, Memory
 from secure_redis.reconciler.observe_storage import StorageObserver
+from secure_redis.reconciler.probes import Probes
 
 FRESH_AUTHENTICATIONS = 3
 
@@ -65,6 +67,7 @@ class Observer:
         inventory: Inventory,
         vaults: Vaults,
         authenticate: Authenticate,
+        probes: Probes,
         accounts: ServiceAccounts,
         namespaces: Namespaces,
         secrets: Secrets,
@@ -80,6 +83,7 @@ class Observer:
         self._inventory = inventory
         self._vaults = vaults
         self._authenticate = authenticate
+        self._probes = probes
         self._accounts = accounts
         self._namespaces = namespaces
         self._secrets = secrets
@@ -90,6 +94,12 @@ class Observer:
 
     async def observe(self, resource: SecureRedisCache, memory: Memory) -> Observation:
         """Look once."""
+        seen = await self._observe(resource, memory)
+        if isinstance(seen.endpoint, NotRead):  # not wanted, not allowed, or the resource leaves
+            self._probes.leave(resource.key)
+        return seen
+
+    async def _observe(self, resource: SecureRedisCache, memory: Memory) -> Observation:
         going = await self._namespaces.terminating(resource.key.namespace, fresh=resource.deleting)
         seen = Observation(now=self._now(), namespace_terminating=going)
         memory.refresh = memory.refresh or resource.refresh_asked
@@ -112,6 +122,7 @@ class Observer:
         seen = await self._with_cache(resource, seen, identity, memory)
         if not leaving:
             seen = await self._storage.observe(resource, seen, identity, memory)
+            seen = self._with_endpoint(resource, seen, memory)
             seen = await self._with_credential(resource, seen, identity, memory)
             seen = await self._with_rotation(resource, seen, identity, memory)
         return await self._with_kubernetes(resource, seen, memory)
@@ -190,6 +201,24 @@ class Observer:
             return 0.0
         return resource.spec.drift.interval_seconds * self._ages.of_interval
 
+    def _with_endpoint(self, resource: SecureRedisCache, seen: Observation, memory: Memory) -> Observation:
+        """What the probe last saw; nothing is waited for. Only what ARM reported to this identity is connected to."""
+        cache = seen.cache
+        if not isinstance(cache, CacheFacts) or resource.spec.transport.probe is Probe.DISABLED:
+            return seen
+        endpoint = probing.target(cache)
+        if isinstance(endpoint, Unknown):
+            self._probes.leave(resource.key)
+            return replace(seen, endpoint=endpoint)
+        found = self._probes.latest(
+            resource.key,
+            endpoint,
+            settings=probing.settings_of(cache),
+            refresh=resource.refresh if memory.refresh else None,
+            recalled=recalled(resource.status, endpoint),
+        )
+        return replace(seen, endpoint=found)
+
     # --- the credential ---------------------------------------------------------------------------------------------
 
     async def _with_credential(
@@ -263,6 +292,10 @@ class Observer:
         if seen.proven is None:
             vault = VaultTarget(settings.key_vault.uri, settings.key_vault.secret_name)
             memory.proofs = {_proof_key(identity, resource.cache, vault, seen.vault): (proven, self._monotonic())}
+
+    def forget(self, key: Key) -> None:
+        """The resource is gone: its endpoint is not looked at for it any more."""
+        self._probes.leave(key)
 
     # --- Kubernetes -------------------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -28,6 +29,8 @@ class _Seen:
     drift: float = 0.0
     findings: tuple[tuple[str, float], ...] = ()
     last_pass: float | None = None
+    last_probe: float | None = None
+    certificate_ends: float | None = None
 
 
 class _PerResource(Collector):
@@ -56,6 +59,16 @@ class _PerResource(Collector):
             "When a pass over a resource last succeeded. A time, so that it keeps ageing while the operator is down.",
             labels=_PER_RESOURCE,
         )
+        last_probe = GaugeMetricFamily(
+            "secureredis_endpoint_last_probe_timestamp_seconds",
+            "When a resource's endpoint was last probed by this process. A time, as above.",
+            labels=_PER_RESOURCE,
+        )
+        certificate = GaugeMetricFamily(
+            "secureredis_certificate_not_after_timestamp_seconds",
+            "When the certificate that a resource's endpoint presents ends.",
+            labels=_PER_RESOURCE,
+        )
         for key, seen in self._resources.items():
             where = (key.namespace, key.name)
             if seen.conditions is not None:
@@ -67,7 +80,11 @@ class _PerResource(Collector):
                 findings.add_metric((*where, result), count)
             if seen.last_pass is not None:
                 last_pass.add_metric(where, seen.last_pass)
-        return condition, drift, findings, last_pass
+            if seen.last_probe is not None:
+                last_probe.add_metric(where, seen.last_probe)
+            if seen.certificate_ends is not None:
+                certificate.add_metric(where, seen.certificate_ends)
+        return condition, drift, findings, last_pass, last_probe, certificate
 
     def describe(self) -> Iterable[Metric]:
         """Names for the registry, without walking the resources."""
@@ -150,6 +167,12 @@ class Metrics:
             ("action", "result"),
             registry=registry,
         )
+        self._probes = Counter(
+            "secureredis_endpoint_probes_total",
+            "Probes of endpoints, by result: complete, partial (not all could be seen), unreachable.",
+            ("result",),
+            registry=registry,
+        )
         self._known = Gauge("secureredis_resources", "Resources that are known.", registry=registry)
         self._waiting = Gauge(
             "secureredis_passes_waiting", "Passes that are due and wait for a free place.", registry=registry
@@ -173,6 +196,8 @@ class Metrics:
         seen = self._resources.setdefault(key, _Seen())
         seen.conditions = tuple((str(one.type), str(one.status)) for one in status.conditions)
         seen.drift = float(len(status.drift))
+        ends = status.endpoint.certificate.not_after if status.endpoint and status.endpoint.certificate else None
+        seen.certificate_ends = datetime.fromisoformat(ends).timestamp() if ends else None
         if status.compliance is not None:
             counts = status.compliance
             seen.findings = (
@@ -181,6 +206,13 @@ class Metrics:
                 ("Unknown", float(counts.unknown)),
                 ("Waived", float(counts.waived)),
             )
+
+    def probed(self, keys: Iterable[Key], result: str, at: datetime) -> None:
+        """An endpoint was looked at, for these resources."""
+        self._probes.labels(result).inc()
+        for key in keys:
+            if key in self._resources:  # else it is gone, or was not seen yet
+                self._resources[key].last_probe = at.timestamp()
 
     def forget(self, key: Key) -> None:
         """The resource is gone, and with it its series."""

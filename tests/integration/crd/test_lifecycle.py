@@ -45,7 +45,8 @@ def test_defaults_are_the_safe_ones(api: Api) -> None:
     assert spec == {
         "resourceID": RESOURCE_ID,
         "mode": "Validate",
-        "transport": {"minimumTLSVersion": "1.2"},
+        "profile": "Baseline",
+        "transport": {"minimumTLSVersion": "1.2", "probe": "Enabled"},
         "network": {"publicAccess": "Disabled"},
         "authentication": {
             "type": "AccessKey",
@@ -58,7 +59,7 @@ def test_defaults_are_the_safe_ones(api: Api) -> None:
             },
         },
         "connection": {"database": 0, "deletionPolicy": "Retain"},
-        "drift": {"correct": [], "intervalSeconds": 300},
+        "drift": {"correct": [], "ignore": [], "intervalSeconds": 300},
         "deletionPolicy": "Retain",
     }
 
@@ -103,6 +104,15 @@ def test_the_whole_status_is_accepted(api: Api, made: Document) -> None:
             "redisVersion": "6.0",
             "ownership": "Owned",
             "retiresOn": "2028-09-30",
+        },
+        "endpoint": {
+            "addresses": [{"address": "10.0.0.4", "scope": "Private"}],
+            "tlsVersions": ["1.2", "1.3"],
+            "chain": {"verified": False, "message": "self-signed certificate"},
+            "name": {"verified": True},
+            "certificate": {"issuer": "Microsoft", "notAfter": at},
+            "nonTLSPort": "NotAnswering",
+            "unknown": [{"parts": ["TLS 1.0"], "reason": "NoRoute", "message": "x"}],
         },
         "compliance": {
             "passed": 1,

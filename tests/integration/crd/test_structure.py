@@ -19,6 +19,7 @@ from secure_redis.api.resource import (
     DriftClass,
     Mode,
     OtherConsumers,
+    Probe,
     Profile,
     Restart,
     Rotation,
@@ -28,6 +29,8 @@ from secure_redis.api.resource_id import Service
 from secure_redis.api.status import MESSAGE_LIMIT, RotationPhase, RotationStatus
 from secure_redis.domain.connection import STANDARD_KEYS
 from secure_redis.domain.drift import COMPARED, MOST_ENTRIES
+from secure_redis.domain.endpoint import AddressScope, PlaintextPort
+from secure_redis.domain.endpoint_report import MOST_ADDRESSES
 from secure_redis.domain.observation import Slot
 from secure_redis.domain.ownership import Ownership
 from secure_redis.domain.rollout import MOST_STATUSES
@@ -79,6 +82,9 @@ def node(path: str) -> dict[str, Any]:
         (".spec.mode", Mode),
         (".spec.profile", Profile),
         (".spec.deletionPolicy", DeletionPolicy),
+        (".spec.transport.probe", Probe),
+        (".status.endpoint.addresses[].scope", AddressScope),
+        (".status.endpoint.nonTLSPort", PlaintextPort),
         (".spec.connection.deletionPolicy", DeletionPolicy),
         (".spec.authentication.keyVault.access", Access),
         (".spec.authentication.rotation.otherConsumers", OtherConsumers),
@@ -101,6 +107,7 @@ def test_words_are_those_of_the_code(path: str, words: type[StrEnum]) -> None:
         (".status.conditions[].reason", Reason),
         (".status.workloads[].reason", Reason),
         (".status.rotation.reason", Reason),
+        (".status.endpoint.unknown[].reason", Reason),
         (".status.rotation.target", Slot),
         (".status.rotation.slot", Slot),
         (".status.compliance.findings[].severity", Severity),
@@ -117,6 +124,7 @@ def test_what_the_code_reports_fits(path: str, words: type[StrEnum]) -> None:
 def test_the_longest_the_code_reports_fits() -> None:
     assert node(".status.conditions[].message")["maxLength"] >= MESSAGE_LIMIT
     assert node(".status.conditions")["maxItems"] >= len(ConditionType)
+    assert node(".status.endpoint.addresses")["maxItems"] >= MOST_ADDRESSES
     assert node(".status.drift")["maxItems"] >= MOST_ENTRIES
     assert node(".status.compliance.notes")["maxItems"] >= MOST_NOTES
     assert node(".status.compliance.findings")["maxItems"] >= len(RULES)

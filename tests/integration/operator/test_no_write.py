@@ -12,6 +12,7 @@ from sandbox.waiting import wait_for
 from sandbox.world import Team, World
 from tests.integration.operator.support import PATIENCE, Case, provision
 
+NOT_PROBED_YET = "the first look at it is still to come"
 USER = f"system:serviceaccount:{RELEASE_NAMESPACE}:{OPERATOR}"
 
 
@@ -63,9 +64,10 @@ class Ledger:
 
 
 def quiet(case: Case) -> Case:
-    """Two more looks, so that nothing is under way."""
+    """Two more looks, so that nothing is under way; the first look at its endpoint is over too."""
     case.poke()
     case.poke()
+    wait_for(lambda: NOT_PROBED_YET not in str(case.status["conditions"]), PATIENCE, "the first probe")
     return case
 
 

@@ -1,12 +1,16 @@
 """The probe of the non-TLS port, and what names and addresses do to it."""
 
+import contextlib
 import socket
+import struct
+import threading
 from pathlib import Path
 
 import pytest
 
 from secure_redis.api.reasons import Reason
 from secure_redis.domain.endpoint import AddressScope, Offer, PlaintextPort, ResolvedAddress
+from secure_redis.domain.endpoint_report import told
 from secure_redis.domain.observation import Unknown
 from secure_redis.probe.endpoint import probe
 from tests.unit.probe.net import CHECKS, NOW, TLS_CHECKS, Net, Talk, cut, dropping, read, resolves, says, unknown
@@ -181,3 +185,27 @@ async def test_a_resolver_that_fails(net: Net, monkeypatch: pytest.MonkeyPatch, 
     assert facts.addresses.reason is Reason.NO_ROUTE
     assert "resolve" in facts.addresses.message
     assert "canary" not in repr(facts)
+
+
+async def test_a_cut_at_once_is_always_told_alike(net: Net) -> None:
+    """The reset may arrive while we still connect: else each look at a firewall that cuts would be another change."""
+    ports = []
+    with contextlib.ExitStack() as stack:
+        for _ in range(2):
+            listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=64))
+            threading.Thread(target=_reset_all, args=(listener,), daemon=True).start()
+            stack.callback(listener.shutdown, socket.SHUT_RDWR)
+            ports.append(listener.getsockname()[1])
+        looks = [told(await net.probe(*ports)) for _ in range(40)]
+    assert looks == [looks[0]] * 40
+    assert {part for group in looks[0].unknown for part in group.parts} >= {"chain", "TLS 1.0", "nonTLSPort"}
+
+
+def _reset_all(listener: socket.socket) -> None:
+    while True:
+        try:
+            taken, _ = listener.accept()
+        except OSError:
+            return
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        taken.close()

@@ -1,10 +1,12 @@
 """Metrics: what a status says, and nothing of what is gone."""
 
+from datetime import UTC, datetime
+
 import aiohttp
 import pytest
 
 from secure_redis.api.resource import Key
-from secure_redis.api.status import ComplianceStatus, Condition, DriftStatus, Status
+from secure_redis.api.status import CertificateStatus, ComplianceStatus, Condition, DriftStatus, EndpointStatus, Status
 from secure_redis.telemetry.health import Health, HealthServer
 from secure_redis.telemetry.metrics import Metrics
 
@@ -34,6 +36,21 @@ def test_a_status_becomes_gauges() -> None:
     metrics.report(ORDERS, Status(conditions=WHOLE.conditions[:1]))
     assert value(metrics, "secureredis_status_condition", **where, type="Stalled", status="True") is None
     assert value(metrics, "secureredis_drift", **where) == 0
+
+
+def test_an_endpoint_has_its_times() -> None:
+    metrics = Metrics()
+    where = {"namespace": "shop", "name": "orders"}
+    ends = EndpointStatus(certificate=CertificateStatus(not_after="2027-01-01T00:00:00Z"))
+    metrics.report(ORDERS, Status(endpoint=ends))
+    at = datetime(2026, 11, 24, tzinfo=UTC)
+    metrics.probed((ORDERS, Key("shop", "gone")), "complete", at)
+    assert value(metrics, "secureredis_certificate_not_after_timestamp_seconds", **where) == 1798761600
+    assert value(metrics, "secureredis_endpoint_last_probe_timestamp_seconds", **where) == at.timestamp()
+    assert value(metrics, "secureredis_endpoint_probes_total", result="complete") == 1
+    assert b'name="gone"' not in metrics.render()
+    metrics.report(ORDERS, Status())
+    assert value(metrics, "secureredis_certificate_not_after_timestamp_seconds", **where) is None
 
 
 def test_series_go_with_their_resource() -> None:

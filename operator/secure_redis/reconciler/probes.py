@@ -1,0 +1,199 @@
+"""Looks at endpoints beside the passes: a pass takes what was seen last and waits for nothing."""
+
+import asyncio
+import heapq
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol, Self
+
+from secure_redis.api.reasons import Reason
+from secure_redis.api.resource import Key
+from secure_redis.domain import probing
+from secure_redis.domain.endpoint import EndpointFacts
+from secure_redis.domain.endpoint_report import all_well, outcome, told
+from secure_redis.domain.observation import Unknown
+from secure_redis.domain.probing import Endpoint
+
+_log = logging.getLogger(__name__)
+
+NOT_YET = Unknown(Reason.PENDING, "the first look at it is still to come")
+
+
+class Look(Protocol):
+    """One look (see `probe.endpoint`); it ends by itself and raises nothing that network or server do."""
+
+    def __call__(self, endpoint: Endpoint) -> Awaitable[EndpointFacts]:
+        """Look once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """`interval` in seconds between looks at one endpoint; `at_once`: looks under way, and begun within a second."""
+
+    interval: float = 3600.0
+    at_once: int = 8
+
+
+@dataclass(slots=True)
+class _Entry:
+    """One endpoint. `asked`: per resource the settings and the refresh request that its last pass came with."""
+
+    facts: EndpointFacts | None
+    asked: dict[Key, tuple[tuple[object, ...], str | None]] = field(default_factory=dict)
+    ticket: int = 0  # of the one heap item that counts
+    due: float = float("inf")
+    looks: int = 0
+    troubled: int = 0  # looks in a row that were not all well
+    running: bool = False
+    again: bool = False
+
+
+class Probes:
+    """All endpoints that passes ask about: one look serves every resource of a cache.
+
+    `woken(key)` is called for each of its resources when a look saw something else than the one before;
+    `on_look(keys, outcome, at)` after each look. Use it as an async context manager: outside, nothing is looked at.
+    """
+
+    def __init__(
+        self,
+        look: Look,
+        rhythm: Rhythm,
+        *,
+        now: Callable[[], datetime],
+        monotonic: Callable[[], float],
+        woken: Callable[[Key], None],
+        on_look: Callable[[Iterable[Key], str, datetime], None] = lambda keys, outcome, at: None,
+    ) -> None:
+        self._look = look
+        self._rhythm = rhythm
+        self._now = now
+        self._monotonic = monotonic
+        self._woken = woken
+        self._on_look = on_look
+        self._entries: dict[Endpoint, _Entry] = {}
+        self._of: dict[Key, Endpoint] = {}
+        self._heap: list[tuple[float, int, Endpoint]] = []
+        self._tickets = 0
+        self._running: set[asyncio.Task[None]] = set()
+        self._changed = asyncio.Event()
+        self._worker: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._worker = asyncio.create_task(self._run(), name="probes")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        tasks = [task for task in (self._worker, *self._running) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    # --- what passes ask ----------------------------------------------------------------------------------------
+
+    def latest(
+        self,
+        key: Key,
+        endpoint: Endpoint,
+        *,
+        settings: tuple[object, ...],
+        refresh: str | None = None,
+        recalled: EndpointFacts | None = None,
+    ) -> EndpointFacts | Unknown:
+        """Give what was seen last, and see to it that it is looked at in time.
+
+        Looked at anew at once: if `settings` differ from those of this resource's last pass, or `refresh` is a request
+        that did not come before. `recalled`: what an earlier process saw.
+        """
+        if self._of.get(key) != endpoint:
+            self.leave(key)
+            self._of[key] = endpoint
+        entry = self._entries.get(endpoint)
+        if entry is None:
+            entry = self._entries[endpoint] = _Entry(recalled)
+            delay = probing.first_delay(endpoint, self._rhythm.interval, known=recalled is not None)
+            self._push(endpoint, entry, self._monotonic() + delay)
+        before = entry.asked.get(key)
+        entry.asked[key] = (settings, refresh or (before[1] if before else None))
+        requested = refresh is not None and (before is None or refresh != before[1])
+        if requested or (before is not None and settings != before[0]):
+            entry.again = entry.running
+            self._push(endpoint, entry, min(entry.due, self._monotonic()))
+        return entry.facts or NOT_YET
+
+    def leave(self, key: Key) -> None:
+        """A resource asks no more. An endpoint that nobody asks about is forgotten."""
+        endpoint = self._of.pop(key, None)
+        entry = self._entries.get(endpoint) if endpoint is not None else None
+        if endpoint is None or entry is None:
+            return
+        entry.asked.pop(key, None)
+        if not entry.asked:
+            del self._entries[endpoint]
+
+    # --- the one task -------------------------------------------------------------------------------------------
+
+    async def _run(self) -> None:
+        while True:
+            self._changed.clear()
+            free = len(self._running) < self._rhythm.at_once
+            pause = max(0.0, self._heap[0][0] - self._monotonic()) if self._heap and free else None
+            if pause == 0.0:
+                if self._start():
+                    await asyncio.sleep(1.0 / self._rhythm.at_once)  # no burst, however many are due
+                continue
+            try:
+                async with asyncio.timeout(pause):
+                    await self._changed.wait()
+            except TimeoutError:
+                pass
+
+    def _start(self) -> bool:
+        _, ticket, endpoint = heapq.heappop(self._heap)
+        entry = self._entries.get(endpoint)
+        if entry is None or entry.ticket != ticket or entry.running:
+            return False
+        entry.running, entry.due = True, float("inf")
+        task = asyncio.create_task(self._take(endpoint, entry), name=f"probe {endpoint}")
+        self._running.add(task)
+        task.add_done_callback(self._ended)
+        return True
+
+    def _ended(self, task: "asyncio.Task[Any]") -> None:
+        self._running.discard(task)
+        self._changed.set()
+
+    async def _take(self, endpoint: Endpoint, entry: _Entry) -> None:
+        facts: EndpointFacts | None = None
+        try:
+            facts = await self._look(endpoint)
+        except Exception as error:  # a fault of our own: said, and no reason to stop looking at the others
+            _log.error("a probe failed unexpectedly", extra={"host": endpoint.host, "error": type(error).__name__})
+        entry.running = False
+        if self._entries.get(endpoint) is not entry:
+            return
+        entry.looks += 1
+        well = facts is not None and all_well(facts, self._now())
+        entry.troubled = 0 if well else entry.troubled + 1
+        if facts is not None:
+            changed = entry.facts is None or told(entry.facts) != told(facts)
+            entry.facts = facts
+            _log.debug("an endpoint was probed", extra={"host": endpoint.host, "result": outcome(facts)})
+            self._on_look(tuple(entry.asked), outcome(facts), self._now())
+            for key in tuple(entry.asked) if changed else ():
+                self._woken(key)
+        delay = 0.0
+        if not entry.again:
+            delay = probing.next_delay(endpoint, self._rhythm.interval, entry.looks, entry.troubled)
+        entry.again = False
+        self._push(endpoint, entry, self._monotonic() + delay)
+
+    def _push(self, endpoint: Endpoint, entry: _Entry, due: float) -> None:
+        if entry.running:
+            return  # its end decides
+        self._tickets += 1
+        entry.ticket, entry.due = self._tickets, due
+        heapq.heappush(self._heap, (due, self._tickets, endpoint))
+        self._changed.set()

@@ -1,0 +1,269 @@
+"""What of a look goes into status and comes back from it, and what it says of the transport."""
+
+import itertools
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from secure_redis.api.reasons import ConditionType, Reason
+from secure_redis.api.status import CacheStatus, Condition, EndpointStatus, Status
+from secure_redis.domain.endpoint import (
+    AddressScope,
+    CertificateFacts,
+    EndpointFacts,
+    Offer,
+    PlaintextPort,
+    ResolvedAddress,
+    Verification,
+)
+from secure_redis.domain.endpoint_report import MOST_ADDRESSES, all_well, outcome, recalled, told, wrong
+from secure_redis.domain.observation import NOT_READ, CacheFacts, Observation, Unknown
+from secure_redis.domain.probing import Endpoint, settings_of, target
+from secure_redis.domain.rules import RULES, Result
+from tests.unit.corridor.worlds import NOW, cache, reported, resource, seen
+from tests.unit.domain.surroundings import HOST, endpoint
+
+BLIND = Unknown(Reason.NO_ROUTE, "it did not answer in time; is there a route to it?")
+ODD = Unknown(Reason.UNKNOWN, "it does not speak TLS")
+ON_IT = Endpoint(HOST, 6380, 6379)
+EXPIRED = CertificateFacts(NOW - timedelta(days=90), NOW - timedelta(days=1), "Microsoft", (HOST,))
+# Each part with values that it can have.
+VALUES: dict[str, tuple[Any, ...]] = {
+    "addresses": (
+        BLIND,
+        (ResolvedAddress("20.0.0.1", AddressScope.PUBLIC), ResolvedAddress("::1", AddressScope.LOOPBACK)),
+    ),
+    "reached": (BLIND,),
+    "chain": (ODD, Verification(False, "self-signed certificate"), Verification(False)),
+    "name": (ODD, Verification(False, f"the certificate is not for {HOST}")),
+    "tls_1_0": (Offer.ACCEPTED, BLIND),
+    "tls_1_1": (Offer.ACCEPTED, ODD),
+    "tls_1_2": (Offer.REFUSED, BLIND),
+    "tls_1_3": (Offer.REFUSED, ODD),
+    "certificate": (EXPIRED, ODD, CertificateFacts(NOW, NOW + timedelta(days=3), "", ())),
+    "plaintext": (PlaintextPort.OPEN, PlaintextPort.CLOSED, BLIND),
+}
+SINGLES = [endpoint(**{part: value}) for part, values in VALUES.items() for value in values]
+PAIRS = [
+    endpoint(**{one: first, other: second})
+    for one, other in itertools.combinations(VALUES, 2)
+    for first in VALUES[one]
+    for second in VALUES[other]
+]
+LOOKS = [endpoint(), endpoint(**dict.fromkeys(VALUES, BLIND)), *SINGLES, *PAIRS]
+
+
+def stored(facts: EndpointFacts) -> Status:
+    """As the API server gives it back."""
+    written = Status(cache=CacheStatus(host_name=facts.host, port=facts.port), endpoint=told(facts))
+    return Status.model_validate(written.document())
+
+
+def judged(facts: EndpointFacts, world: Observation) -> dict[str, Any]:
+    rules = {rule.id: rule for rule in RULES if rule.id in {"T4", "T5", "N5"}}
+    return {name: rule.check(resource(), replace(world, endpoint=facts)) for name, rule in rules.items()}
+
+
+@pytest.mark.parametrize("public", ["Enabled", "Disabled"])
+def test_a_restart_changes_neither_status_nor_findings(public: str) -> None:
+    """The next process says of what it reads back what this one said of what it saw."""
+    world = seen(cache=cache(public_network_access=public))
+    assert len(LOOKS) > 200
+    for facts in LOOKS:
+        again = recalled(stored(facts), ON_IT)
+        assert again is not None
+        assert told(again) == told(facts)
+        assert judged(again, world) == judged(facts, world), facts
+        assert list(wrong(again, NOW)) == list(wrong(facts, NOW))
+
+
+def test_every_part_is_told() -> None:
+    """Else a change of it would wake nobody, and a restart would lose it."""
+    well = told(endpoint())
+    for facts in SINGLES:
+        assert told(facts) != well, facts
+
+
+def test_what_changes_by_itself_is_not_told() -> None:
+    later = endpoint(at=NOW + timedelta(hours=1), reached="10.0.0.9")
+    assert told(later) == told(endpoint())
+
+
+def test_an_issuer_that_nobody_vouches_for_is_not_repeated() -> None:
+    foreign = told(endpoint(chain=Verification(False, "self-signed certificate")))
+    assert foreign.certificate is not None
+    assert foreign.certificate.issuer is None
+    certificate = told(endpoint()).certificate
+    assert certificate is not None
+    assert certificate.issuer == "Microsoft"
+
+
+def test_what_is_not_known_is_grouped_by_why() -> None:
+    unreached = told(endpoint(**dict.fromkeys(VALUES, BLIND)))
+    assert len(unreached.unknown) == 1
+    assert len(unreached.unknown[0].parts) == len(VALUES)
+
+
+def test_many_addresses_are_bounded() -> None:
+    many = tuple(ResolvedAddress(f"10.0.0.{n}", AddressScope.PRIVATE) for n in range(100))
+    assert len(told(endpoint(addresses=many)).addresses) == MOST_ADDRESSES
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        Status(),
+        Status(endpoint=told(endpoint())),
+        Status(cache=CacheStatus(host_name="other.redis.cache.windows.net", port=6380), endpoint=told(endpoint())),
+        Status(cache=CacheStatus(host_name=HOST, port=10000), endpoint=told(endpoint())),
+        Status(
+            cache=CacheStatus(host_name=HOST, port=6380),
+            endpoint=EndpointStatus.model_validate({"unknown": [{"parts": ["x"], "reason": "y", "message": "z"}]}),
+        ),
+        Status(
+            cache=CacheStatus(host_name=HOST, port=6380),
+            endpoint=EndpointStatus.model_validate({"certificate": {"notAfter": "tomorrow"}}),
+        ),
+    ],
+    ids=["empty", "no-cache", "other-host", "other-port", "edited", "edited-time"],
+)
+def test_what_is_of_another_endpoint_or_unreadable_is_not_recalled(status: Status) -> None:
+    assert recalled(status, ON_IT) is None
+
+
+def test_what_a_hand_left_out_is_unknown_not_safe() -> None:
+    """A status in which somebody left out parts makes no rule pass."""
+    emptied = Status(cache=CacheStatus(host_name=HOST, port=6380), endpoint=EndpointStatus())
+    facts = recalled(emptied, ON_IT)
+    assert facts is not None
+    assert {verdict.result for verdict in judged(facts, seen()).values()} <= {Result.UNKNOWN, Result.NOT_APPLICABLE}
+
+
+# --- the condition --------------------------------------------------------------------------------------------------
+
+
+def transport(facts: Any, status: dict[str, Any] | None = None, **of_cache: Any) -> Condition:
+    found = reported(resource(status=status or {}), seen(cache=cache(**of_cache), endpoint=facts)).status.condition(
+        ConditionType.TRANSPORT_SECURED
+    )
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"plaintext": PlaintextPort.OPEN}, "NonTLSPortOpen"),
+        ({"tls_1_0": Offer.ACCEPTED}, "TLSTooOldAccepted"),
+        ({"tls_1_1": Offer.ACCEPTED}, "TLSTooOldAccepted"),
+        ({"chain": Verification(False, "self-signed certificate")}, "CertificateNotTrusted"),
+        ({"name": Verification(False, "it is for another")}, "CertificateNameMismatch"),
+        ({"certificate": EXPIRED, "chain": Verification(False, "certificate has expired")}, "CertificateExpired"),
+        ({"certificate": EXPIRED}, "CertificateExpired"),  # since the look
+    ],
+)
+def test_what_the_probe_saw_outweighs_what_azure_reports(changes: dict[str, Any], reason: str) -> None:
+    facts = endpoint(**changes)
+    found = transport(facts)
+    assert (found.status, found.reason) == ("False", reason)
+    assert not all_well(facts, NOW)
+
+
+def test_a_probe_that_saw_nothing_wrong() -> None:
+    found = transport(endpoint())
+    assert (found.status, found.reason) == ("True", "Secured")
+    assert "the probe saw the same" in found.message
+    assert all_well(endpoint(), NOW)
+
+
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        (endpoint(**dict.fromkeys(VALUES, BLIND)), "the probe could not see all: it did not answer"),
+        (endpoint(tls_1_1=ODD), "the probe could not see all: it does not speak TLS"),
+        (Unknown(Reason.PENDING, "still to come"), "not probed: still to come"),
+    ],
+    ids=["no-route", "partly", "not-yet"],
+)
+def test_an_unknown_probe_changes_nothing_and_is_told(facts: Any, said: str) -> None:
+    found = transport(facts)
+    assert (found.status, found.reason) == ("True", "Secured")
+    assert said in found.message
+
+
+def test_without_a_probe_none_is_mentioned() -> None:
+    assert "probe" not in transport(NOT_READ).message
+
+
+def test_a_probe_does_not_make_up_for_what_azure_did_not_say() -> None:
+    assert transport(endpoint(), minimum_tls_version=None).status == "Unknown"
+    assert transport(endpoint(tls_1_0=Offer.ACCEPTED), minimum_tls_version=None).status == "False"
+
+
+def test_ready_does_not_ask_what_the_probe_saw() -> None:
+    bad = endpoint(plaintext=PlaintextPort.OPEN, chain=Verification(False, "self-signed certificate"))
+    for facts in (bad, NOT_READ, Unknown(Reason.NO_ROUTE, "no")):
+        ready = reported(resource(), seen(endpoint=facts)).status.condition(ConditionType.READY)
+        assert ready is not None
+        assert ready.status == reported(resource(), seen()).status.condition(ConditionType.READY).status  # type: ignore[union-attr]
+
+
+def test_what_was_seen_stays_while_azure_does_not_answer() -> None:
+    res = resource(status=stored(endpoint()).document())
+    down = Unknown(Reason.AZURE_UNREACHABLE, "no answer")
+    assert reported(res, seen(cache=down)).status.endpoint == told(endpoint())
+    assert reported(res, seen(endpoint=Unknown(Reason.PENDING, "to come"))).status.endpoint == told(endpoint())
+    assert reported(res, seen(endpoint=NOT_READ)).status.endpoint is None  # switched off
+    assert reported(res, seen(endpoint=Unknown(Reason.NO_ROUTE, "closed"))).status.endpoint is None
+
+
+# --- what is looked at ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"provisioning_state": "Creating"},
+        {"provisioning_state": "Deleting"},
+        {"provisioning_state": "Failed"},
+        {"provisioning_state": "Disabled"},
+        {"host_name": None},
+        {"tls_port": None},
+        {"plaintext_port": None},
+        {"public_network_access": "Disabled", "private_endpoints": (), "subnet_id": None},
+    ],
+    ids=lambda changes: "-".join(map(str, changes.values())),
+)
+def test_what_does_not_serve_or_cannot_be_reached_is_not_probed(changes: dict[str, Any]) -> None:
+    facts = replace(whole(), **changes)
+    assert isinstance(target(facts), Unknown)
+    assert target(whole()) == Endpoint(HOST, 6380, 6379)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"provisioning_state": "Updating"},
+        {"minimum_tls_version": "1.0"},
+        {"non_tls_port_enabled": True},
+        {"public_network_access": "Enabled"},
+        {"private_endpoints": ()},
+        {"subnet_id": "/subnet"},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_what_bears_on_the_endpoint_asks_for_a_new_look(changes: dict[str, Any]) -> None:
+    assert settings_of(replace(whole(), **changes)) != settings_of(whole())
+    assert settings_of(replace(whole(), redis_version="7.2", tags={"a": "b"})) == settings_of(whole())
+
+
+def whole() -> CacheFacts:
+    return cache(host_name=HOST, tls_port=6380, plaintext_port=6379)
+
+
+def test_outcomes() -> None:
+    assert outcome(endpoint()) == "complete"
+    assert outcome(endpoint(tls_1_0=BLIND)) == "partial"
+    assert outcome(endpoint(**dict.fromkeys(VALUES, BLIND))) == "unreachable"

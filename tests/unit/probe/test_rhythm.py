@@ -1,0 +1,288 @@
+"""When endpoints are looked at: no burst, no look that nobody asked for, no wake without news."""
+
+import asyncio
+import selectors
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from secure_redis.api.resource import Key
+from secure_redis.domain.endpoint import EndpointFacts, Offer
+from secure_redis.domain.observation import Unknown
+from secure_redis.domain.probing import Endpoint
+from secure_redis.reconciler import Probes, Rhythm
+from tests.unit.domain import surroundings as around
+
+START = datetime(2026, 11, 24, tzinfo=UTC)
+HOUR = 3600.0
+KEY = Key("shop", "orders")
+SET = ("Succeeded", "1.2", False)
+
+
+class Jumping(selectors.DefaultSelector):
+    """Waits for nothing: the clock jumps to where the next timer is."""
+
+    now = 0.0
+
+    def select(self, timeout: float | None = None) -> list[Any]:
+        if timeout is not None and timeout > 0:
+            self.now += timeout
+        return super().select(0)
+
+
+class JumpingLoop(asyncio.SelectorEventLoop):
+    """An event loop whose time passes at once."""
+
+    def __init__(self) -> None:
+        self.clock = Jumping()
+        super().__init__(self.clock)
+
+    def time(self) -> float:
+        return self.clock.now
+
+
+def travel(story: Callable[[], Awaitable[None]]) -> None:
+    """Run a story in jumping time."""
+    loop = JumpingLoop()
+    try:
+        loop.run_until_complete(story())
+    finally:
+        loop.close()
+
+
+class Site:
+    """Endpoints that answer as they are told to, and what was asked of them when."""
+
+    def __init__(self, rhythm: Rhythm | None = None, seconds: float = 0.1) -> None:
+        self.looks: list[tuple[float, Endpoint]] = []
+        self.woken: list[Key] = []
+        self.answers: dict[str, EndpointFacts] = {}
+        self.under_way = self.most_under_way = 0
+        self.broken = False
+        self._seconds = seconds
+        self.probes = Probes(
+            self._look,
+            rhythm or Rhythm(),
+            now=lambda: START + timedelta(seconds=self.time()),
+            monotonic=lambda: self.time(),
+            woken=self.woken.append,
+        )
+
+    @staticmethod
+    def time() -> float:
+        return asyncio.get_running_loop().time()
+
+    async def _look(self, endpoint: Endpoint) -> EndpointFacts:
+        self.looks.append((self.time(), endpoint))
+        self.under_way += 1
+        self.most_under_way = max(self.most_under_way, self.under_way)
+        try:
+            await asyncio.sleep(self._seconds)
+        finally:
+            self.under_way -= 1
+        if self.broken:
+            raise RuntimeError
+        return self.answers.get(endpoint.host, around.endpoint(host=endpoint.host))
+
+    def ask(self, key: Key = KEY, host: str = "orders", **asked: Any) -> EndpointFacts | Unknown:
+        return self.probes.latest(key, named(host), **{"settings": SET, **asked})
+
+    def times(self, host: str = "orders") -> list[float]:
+        return [at for at, endpoint in self.looks if endpoint.host == host]
+
+
+def named(host: str) -> Endpoint:
+    return Endpoint(host, 6380, 6379)
+
+
+def most_in_a_second(times: Iterable[float]) -> int:
+    """The most looks in any second, wherever it begins."""
+    ordered = sorted(times)
+    return max(sum(at <= other < at + 0.999 for other in ordered[i : i + 50]) for i, at in enumerate(ordered))
+
+
+@pytest.mark.parametrize("restarted", [True, False], ids=["restart", "all-new"])
+def test_a_thousand_endpoints_never_burst(restarted: bool) -> None:
+    async def story() -> None:
+        site = Site()
+        async with site.probes:
+            for number in range(1000):
+                host = f"cache-{number}"
+                known = around.endpoint(host=host) if restarted else None
+                site.ask(Key("shop", host), host, recalled=known)
+            await asyncio.sleep(6 * HOUR)
+        times = [at for at, _ in site.looks]
+        most = most_in_a_second(times)
+        first = [at for at in times if at < 400]
+        # After the first looks the endpoints only drift further apart.
+        later = most_in_a_second([at for at in times if at > HOUR / 2])
+        assert len({endpoint for _, endpoint in site.looks}) == 1000
+        assert most <= 8
+        assert later < 8
+        assert site.most_under_way <= 8
+        assert len(first) == 1000
+        if restarted:
+            per_minute = Counter(int(at // 60) for at in first if at < 300)
+            assert max(per_minute.values()) < 1.3 * min(per_minute.values())
+        assert 5000 < len(times) < 8500
+
+    travel(story)
+
+
+def test_hosts_that_hang_hold_up_no_more_than_their_places() -> None:
+    async def story() -> None:
+        site = Site(Rhythm(at_once=2), seconds=10.0)
+        async with site.probes:
+            for number in range(20):
+                site.ask(Key("shop", str(number)), f"cache-{number}")
+            await asyncio.sleep(120)
+        assert site.most_under_way == 2
+        assert len(site.looks) == 20
+
+    travel(story)
+
+
+def test_a_new_resource_is_looked_at_at_once_and_then_hourly() -> None:
+    async def story() -> None:
+        site = Site()
+        async with site.probes:
+            first = site.ask()
+            assert isinstance(first, Unknown)
+            await asyncio.sleep(0.2)
+            assert isinstance(site.ask(), EndpointFacts)
+            assert site.woken == [KEY]
+            await asyncio.sleep(10 * HOUR)
+        gaps = [later - earlier for earlier, later in zip(site.times(), site.times()[1:], strict=False)]
+        assert all(0.8 * HOUR <= gap <= 1.2 * HOUR + 1 for gap in gaps)
+        assert len(set(map(round, gaps))) > 3  # never in step with others for long
+        assert site.woken == [KEY]  # nothing new: nobody is woken
+
+    travel(story)
+
+
+def test_what_an_earlier_process_saw_stands_until_the_first_look() -> None:
+    async def story() -> None:
+        site = Site()
+        known = around.endpoint(host="orders", at=None)
+        async with site.probes:
+            assert site.ask(recalled=known) is known
+            await asyncio.sleep(301)
+            assert len(site.looks) == 1
+            assert site.woken == []
+            found = site.ask(recalled=known)
+        assert isinstance(found, EndpointFacts)
+        assert found.at is not None
+
+    travel(story)
+
+
+def test_resources_of_one_cache_share_its_looks_and_are_all_woken() -> None:
+    async def story() -> None:
+        site = Site()
+        others = [Key(f"team-{number}", "orders") for number in range(3)]
+        async with site.probes:
+            for key in others:
+                site.ask(key)
+            await asyncio.sleep(1)
+            assert len(site.looks) == 1
+            assert sorted(site.woken) == others
+            for key in others[:2]:
+                site.probes.leave(key)
+            site.ask(others[2], settings=("other",))
+            await asyncio.sleep(1)
+            assert len(site.looks) == 2
+            site.probes.leave(others[2])
+            await asyncio.sleep(5 * HOUR)
+        assert len(site.looks) == 2  # nobody asks any more
+
+    travel(story)
+
+
+def test_what_is_wrong_or_unseen_is_looked_at_sooner_and_then_more_rarely() -> None:
+    async def story() -> None:
+        site = Site()
+        site.answers["orders"] = around.endpoint(host="orders", tls_1_0=Offer.ACCEPTED)
+        async with site.probes:
+            site.ask()
+            await asyncio.sleep(3 * HOUR)
+            gaps = [later - earlier for earlier, later in zip(site.times(), site.times()[1:], strict=False)]
+            assert 240 <= gaps[0] <= 361
+            assert 480 <= gaps[1] <= 721
+            assert gaps[2] >= 960
+            assert site.woken == [KEY]
+            del site.answers["orders"]
+            await asyncio.sleep(2 * HOUR)
+        assert site.woken == [KEY, KEY]  # it is well again
+
+    travel(story)
+
+
+def test_a_refresh_or_a_changed_setting_is_one_look_each() -> None:
+    async def story() -> None:
+        site = Site()
+        async with site.probes:
+            site.ask()
+            await asyncio.sleep(1)
+            for _ in range(3):
+                site.ask(refresh="a")
+                await asyncio.sleep(1)
+            assert len(site.looks) == 2
+            site.ask()
+            site.ask(refresh="a")  # while something else could not be read it comes again
+            await asyncio.sleep(1)
+            assert len(site.looks) == 2
+            site.ask(refresh="b")
+            await asyncio.sleep(0.05)
+            site.ask(settings=("Succeeded", "1.0", False))  # while one is under way: it may have seen the old one
+            await asyncio.sleep(1)
+            assert len(site.looks) == 4
+
+    travel(story)
+
+
+def test_another_host_is_another_endpoint() -> None:
+    async def story() -> None:
+        site = Site()
+        async with site.probes:
+            site.ask()
+            await asyncio.sleep(1)
+            assert isinstance(site.ask(host="elsewhere"), Unknown)
+            await asyncio.sleep(2 * HOUR)
+        assert len(site.times("orders")) == 1
+        assert len(site.times("elsewhere")) >= 2
+
+    travel(story)
+
+
+def test_a_fault_of_our_own_stops_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    async def story() -> None:
+        site = Site()
+        site.broken = True
+        async with site.probes:
+            site.ask()
+            await asyncio.sleep(1)
+            assert isinstance(site.ask(), Unknown)
+            site.broken = False
+            await asyncio.sleep(HOUR)
+            assert isinstance(site.ask(), EndpointFacts)
+        assert "RuntimeError" not in caplog.text or "Traceback" not in caplog.text
+
+    travel(story)
+
+
+def test_addresses_that_take_turns_at_being_reached_wake_nobody() -> None:
+    async def story() -> None:
+        site = Site()
+        async with site.probes:
+            site.ask()
+            await asyncio.sleep(1)
+            site.answers["orders"] = replace(around.endpoint(host="orders"), reached="10.9.9.9")
+            await asyncio.sleep(2 * HOUR)
+        assert len(site.looks) >= 2
+        assert site.woken == [KEY]
+
+    travel(story)

@@ -19,7 +19,8 @@ ABANDON: Final = f"{GROUP}/abandon"
 ADOPT: Final = f"{GROUP}/adopt"
 ROTATE: Final = f"{GROUP}/rotate"
 APPROVE_ROTATION: Final = f"{GROUP}/approve-rotation"
-REQUESTS: Final = (REFRESH, PAUSED, CONFIRM_DELETE, ABANDON, ADOPT, ROTATE, APPROVE_ROTATION)
+ALLOW_DISRUPTION: Final = f"{GROUP}/allow-disruption"
+REQUESTS: Final = (REFRESH, PAUSED, CONFIRM_DELETE, ABANDON, ADOPT, ROTATE, APPROVE_ROTATION, ALLOW_DISRUPTION)
 # Beginnings of a value of ROTATE that ask for more than the next rotation.
 EMERGENCY: Final = "emergency-"
 EMERGENCY_FORCE: Final = "emergency-force-"

@@ -1,11 +1,15 @@
 """Which one difference is corrected next. One update at a time, only what differs, never a way into an outage."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
+from secure_redis.api import names
 from secure_redis.api.reasons import Reason
 from secure_redis.api.resource import SecureRedisCache
+from secure_redis.domain import contest
 from secure_redis.domain.actions import AzureAction, DeleteFirewallRule, PutFirewallRule, UpdateCache
 from secure_redis.domain.drift import Drift
+from secure_redis.domain.effects import SENTENCES, allowed
 from secure_redis.domain.grants import Refusal
 from secure_redis.domain.normalise import rule_name, same_range, same_word
 from secure_redis.domain.observation import CacheFacts, FirewallRuleFacts, Observation
@@ -18,11 +22,18 @@ FIREWALL = "network.firewallRules"
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """The next correction, if any; what is refused; when to look again for a correction that was first recorded."""
+    """The next correction, if any; what is refused; when to look again for a correction that was first recorded.
+
+    `path`: the drift that the action puts right. `wanted`: every path that the spec allows to correct, and `held`: why
+    some of them are not.
+    """
 
     action: AzureAction | None = None
     refused: tuple[Refusal, ...] = ()
     next_look: float | None = None
+    path: str | None = None
+    wanted: tuple[str, ...] = ()
+    held: Mapping[str, Refusal] = field(default_factory=dict)
 
 
 def next_correction(
@@ -38,45 +49,80 @@ def next_correction(
     `complete`: the cache was just created by us; then its network is brought to what is declared without being told.
     """
     correct = resource.spec.drift.correct
-    allowed = [d for d in found if d.correctable and d.drift_class in correct]
+    wanted = [d for d in found if d.correctable and d.drift_class in correct]
+    held = {d.path: why for d in wanted if (why := _held(resource, seen, d)) is not None}
     reported = {entry.path for entry in resource.status.drift}
-    due = {d.path for d in allowed if d.path in reported}
+    due = {d.path for d in wanted if d.path in reported}
     missing = _missing(resource, seen)
     if complete:
         due |= _to_complete(resource, seen, found, missing)
+    due -= held.keys()
     # A difference is shown before it is corrected: the first look never writes.
-    next_look = 0.0 if any(d.path not in due for d in allowed) else None
-    action = _transport(resource, due)
-    if action is not None:
-        return Correction(action)
-    allowed_rule = next((rule for rule in missing if _path(rule.name) in due), None)
-    if allowed_rule is not None:
-        return Correction(PutFirewallRule(allowed_rule))
-    refused: list[Refusal] = []
+    next_look = 0.0 if any(d.path not in due and d.path not in held for d in wanted) else None
+    path, action, barred = _choose(resource, seen, cache, due, missing)
+    held |= barred
+    return Correction(
+        action=action,
+        refused=tuple(_distinct(held.values())),
+        next_look=None if action is not None else next_look,
+        path=path if action is not None else None,
+        wanted=tuple(d.path for d in wanted),
+        held=held,
+    )
+
+
+def _choose(
+    resource: SecureRedisCache, seen: Observation, cache: CacheFacts, due: set[str], missing: list[FirewallRuleFacts]
+) -> tuple[str, AzureAction | None, Mapping[str, Refusal]]:
+    """The one write of this pass, worst first, with its path; and what must not be done yet, by path."""
+    for path in (NON_TLS_PORT, MINIMUM_TLS):
+        if path in due:
+            return path, _transport(resource, path), {}
+    rule = next((rule for rule in missing if _path(rule.name) in due), None)
+    if rule is not None:
+        return _path(rule.name), PutFirewallRule(rule), {}
+    barred: dict[str, Refusal] = {}
     if PUBLIC_ACCESS in due:
         wanted = resource.spec.network.public_access
-        closing = same_word(wanted, "Disabled")
-        if closing and not cache.has_approved_private_endpoint:
-            refused.append(Refusal(Reason.WOULD_DISCONNECT, _NO_ENDPOINT))
-        elif not closing and missing:
-            refused.append(Refusal(Reason.WOULD_DISCONNECT, _rules_first("public access is not switched on", missing)))
+        if not same_word(wanted, "Disabled") and missing:
+            why = _rules_first("public access is not switched on", missing)
+            barred[PUBLIC_ACCESS] = Refusal(Reason.WOULD_DISCONNECT, why)
         else:
             change = UpdateCache({"properties": {"publicNetworkAccess": wanted}}, ("publicNetworkAccess",))
-            return Correction(change)
-    surplus = [name for name in _surplus(resource, seen) if _path(name) in due]
-    if surplus and missing:
-        refused.append(Refusal(Reason.WOULD_DISCONNECT, _rules_first(f"rule {surplus[0]!r} is not removed", missing)))
-    elif surplus and _last(seen, cache):
-        refused.append(
-            Refusal(
-                Reason.WOULD_DISCONNECT,
-                f"the last firewall rule {surplus[0]!r} is not removed while public access is on: no rule at all means "
-                "open to everyone",
-            )
+            return PUBLIC_ACCESS, change, {}
+    surplus = next((name for name in _surplus(resource, seen) if _path(name) in due), None)
+    if surplus is None:
+        return "", None, barred
+    if missing:
+        barred[_path(surplus)] = Refusal(
+            Reason.WOULD_DISCONNECT, _rules_first(f"rule {surplus!r} is not removed", missing)
         )
-    elif surplus:
-        return Correction(DeleteFirewallRule(surplus[0]), tuple(refused))
-    return Correction(refused=tuple(refused), next_look=next_look)
+    elif _last(seen, cache):
+        barred[_path(surplus)] = Refusal(
+            Reason.WOULD_DISCONNECT,
+            f"the last firewall rule {surplus!r} is not removed while public access is on: no rule at all means open "
+            "to everyone",
+        )
+    else:
+        return _path(surplus), DeleteFirewallRule(surplus), barred
+    return "", None, barred
+
+
+def _held(resource: SecureRedisCache, seen: Observation, entry: Drift) -> Refusal | None:
+    """Why a difference that may be corrected is left: it is contested, was refused, or was not asked for by name."""
+    contested = contest.held(resource, entry.path, seen.now)
+    if contested is not None:
+        return contested
+    if not entry.effect.asks or allowed(resource, entry.path):
+        return None
+    ask = f"to have it done all the same annotate {names.ALLOW_DISRUPTION}: {entry.path}"
+    if entry.path == PUBLIC_ACCESS:
+        return Refusal(Reason.WOULD_DISCONNECT, f"{_NO_ENDPOINT}; {ask}")
+    return Refusal(Reason.DISRUPTION_NOT_ALLOWED, f"{entry.path}: {SENTENCES[entry.effect]}; {ask}")
+
+
+def _distinct(refusals: Iterable[Refusal]) -> Iterable[Refusal]:
+    return dict.fromkeys(refusals)
 
 
 def _to_complete(
@@ -98,13 +144,11 @@ _NO_ENDPOINT = (
 )
 
 
-def _transport(resource: SecureRedisCache, due: set[str]) -> AzureAction | None:
-    if NON_TLS_PORT in due:
+def _transport(resource: SecureRedisCache, path: str) -> AzureAction:
+    if path == NON_TLS_PORT:
         return UpdateCache({"properties": {"enableNonSslPort": False}}, ("enableNonSslPort",))
-    if MINIMUM_TLS in due:
-        version = resource.spec.transport.minimum_tls_version
-        return UpdateCache({"properties": {"minimumTlsVersion": version}}, ("minimumTlsVersion",))
-    return None
+    version = resource.spec.transport.minimum_tls_version
+    return UpdateCache({"properties": {"minimumTlsVersion": version}}, ("minimumTlsVersion",))
 
 
 def _path(rule: str) -> str:

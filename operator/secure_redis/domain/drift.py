@@ -1,10 +1,11 @@
 """Where Azure differs from the spec, field by field, with what each difference endangers. Pure comparison."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from secure_redis.api.resource import DriftClass, Mode, Provision, RedisProvision, SecureRedisCache
 from secure_redis.domain import normalise
+from secure_redis.domain.effects import Effect, effect
 from secure_redis.domain.observation import CacheFacts, FirewallRuleFacts, NotRead, Unknown
 
 MOST_ENTRIES = 50
@@ -17,7 +18,10 @@ _ORDER = {DriftClass.SECURITY: 0, DriftClass.AVAILABILITY: 1, DriftClass.COSMETI
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """One field that differs. `path` as in spec; `correctable`: the operator could set it (in mode Provision)."""
+    """One field that differs. `path` as in spec; `correctable`: the operator could set it (in mode Provision).
+
+    `effect`: what putting it right would cause, by whomever it is done.
+    """
 
     path: str
     declared: str
@@ -25,6 +29,7 @@ class Drift:
     drift_class: DriftClass
     correctable: bool = False
     note: str = ""
+    effect: Effect = Effect.NONE
 
 
 def drift(
@@ -44,7 +49,11 @@ def drift(
     if resource.spec.mode is Mode.PROVISION and resource.spec.provision is not None:
         found += _provision(resource.spec.provision, cache)
     found.sort(key=lambda entry: _ORDER[entry.drift_class])
-    return _bounded(found)
+    return tuple(_with_effect(entry, cache) for entry in _bounded(found))
+
+
+def _with_effect(entry: Drift, cache: CacheFacts) -> Drift:
+    return replace(entry, effect=effect(entry.path, entry.declared, entry.observed, cache))
 
 
 def _bounded(found: list[Drift]) -> tuple[Drift, ...]:

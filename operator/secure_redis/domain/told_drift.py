@@ -1,0 +1,48 @@
+"""What is told of drift: entries and corrections in the status, and what a correction will cause. Pure."""
+
+from collections.abc import Iterable
+
+from secure_redis.api.resource import SecureRedisCache
+from secure_redis.api.status import MESSAGE_LIMIT, CorrectionStatus, DriftStatus, Status
+from secure_redis.domain import contest
+from secure_redis.domain.actions import AzureAction, Outcome
+from secure_redis.domain.assess import Assessment
+from secure_redis.domain.effects import SENTENCES
+from secure_redis.domain.intent import Plan
+from secure_redis.domain.observation import Observation
+
+
+def entries(before: Status, means: Assessment, plan: Plan, at: str) -> Iterable[DriftStatus]:
+    """`status.drift`; `at`: the time for what was not known to differ."""
+    since = {entry.path: entry.since for entry in before.drift}
+    for entry in means.drift or ():
+        record, why = contest.count(before.corrections, entry.path), plan.held.get(entry.path)
+        yield DriftStatus(
+            path=entry.path,
+            declared=entry.declared,
+            observed=entry.observed,
+            drift_class=entry.drift_class,
+            since=since.get(entry.path) or at,
+            effect=entry.effect,
+            reason=why.reason if why is not None else None,
+            corrections=record.count if record is not None and record.count else None,
+        )
+
+
+def corrections(
+    resource: SecureRedisCache, seen: Observation, means: Assessment, plan: Plan, outcomes: tuple[Outcome, ...]
+) -> tuple[CorrectionStatus, ...]:
+    """`status.corrections`, with what came of this pass's one."""
+    differing = frozenset(d.path for d in means.drift) if means.drift is not None else None
+    writes = [o for o in outcomes if isinstance(o.action, AzureAction) and o.action in plan.actions]
+    made = writes[0] if plan.correcting is not None and writes else None
+    return contest.after(resource, differing, seen.now, plan.correcting, made)
+
+
+def announced(resource: SecureRedisCache, means: Assessment, plan: Plan) -> Iterable[str]:
+    """What the next pass corrects and what that causes, told once, in the pass before it is made."""
+    known = {entry.path for entry in resource.status.drift}
+    for entry in means.drift or ():
+        if entry.path in plan.wanted and entry.path not in known and entry.path not in plan.held:
+            change = f"from {entry.observed} to {entry.declared}"
+            yield f"{entry.path} is corrected next, {change}: {SENTENCES[entry.effect]}"[:MESSAGE_LIMIT]

@@ -43,6 +43,10 @@ SECRET_SLOT: Final = f"{GROUP}/slot"
 SECRET_NOT_AFTER: Final = f"{GROUP}/not-after"
 SECRET_RESOURCE: Final = f"{GROUP}/resource"
 
+# On the operator's own Lease: what must outlive a process.
+LEASE_VERSION: Final = f"{GROUP}/version"
+LEASE_MASS_DRIFT: Final = f"{GROUP}/mass-drift"
+
 FIELD_MANAGER: Final = "secure-redis-operator"
 
 # Ownership in Azure. Tag names cannot contain "/".

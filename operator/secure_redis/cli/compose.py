@@ -31,6 +31,7 @@ from secure_redis.kube.workloads import Workloads
 from secure_redis.probe.authentication import authenticate
 from secure_redis.reconciler import Ages, Corridor, Observer
 from secure_redis.reconciler.act import Actor
+from secure_redis.reconciler.brakes import Brakes
 from secure_redis.reconciler.observe import Authenticate
 from secure_redis.telemetry.audit import Auditor
 from secure_redis.telemetry.metrics import Metrics
@@ -79,6 +80,7 @@ async def build_corridor(
     rooms: KubeRooms,
     metrics: Metrics,
     *,
+    brakes: Brakes,
     fence: Callable[[], None],
     written: Callable[[Key, Mapping[str, Any]], None],
 ) -> AsyncIterator[Corridor]:
@@ -141,6 +143,7 @@ async def build_corridor(
             settings=settings,
             observer=observer,
             actor=actor,
+            brakes=brakes,
             resources=rooms.resources,
             secrets=rooms.secrets,
             events=rooms.events,

@@ -14,6 +14,7 @@ from secure_redis.azure.clouds import CLOUDS, Cloud
 from secure_redis.azure.credentials import ManagedIdentity, OperatorCredential, WorkloadIdentity
 from secure_redis.azure.transport import trust
 from secure_redis.domain import grants as domain
+from secure_redis.domain.brakes import Limits
 from secure_redis.kube.lease import LeaseSettings
 from secure_redis.kube.watches import WatchMode
 from secure_redis.schedule import Pace
@@ -156,6 +157,34 @@ class Intervals(_Part):
     drain_seconds: Seconds = 20.0
 
 
+class MassDrift(_Part):
+    """All corrections stop if more than this share of at least so many resources want one within an interval."""
+
+    share: Annotated[float, Field(gt=0, le=1, strict=False)] = 0.05
+    at_least: Annotated[int, Field(ge=1)] = 20
+
+
+class BrakeSettings(_Part):
+    """What holds back writes to Azure over all resources. `release`: a new value ends a stop by mass drift."""
+
+    read_only: bool = False
+    corrections_per_hour: Annotated[int, Field(ge=0, le=100_000)] = 100
+    rotations_per_hour: Annotated[int, Field(ge=0, le=100_000)] = 100
+    mass_drift: MassDrift = MassDrift()
+    release: Annotated[str, Field(max_length=128)] = ""
+
+    def limits(self) -> Limits:
+        """As the brakes know them."""
+        return Limits(
+            read_only=self.read_only,
+            corrections_per_hour=self.corrections_per_hour,
+            rotations_per_hour=self.rotations_per_hour,
+            share=self.mass_drift.share,
+            at_least=self.mass_drift.at_least,
+            release=self.release,
+        )
+
+
 class Concurrency(_Part):
     """How much at once."""
 
@@ -193,6 +222,7 @@ class Config(_Part):
     workloads: WorkloadSettings = WorkloadSettings()
     leader_election: LeaderElection = LeaderElection()
     intervals: Intervals = Intervals()
+    brakes: BrakeSettings = BrakeSettings()
     concurrency: Concurrency = Concurrency()
     health: HealthSettings = HealthSettings()
     logging: Logging = Logging()

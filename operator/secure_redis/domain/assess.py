@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from secure_redis.api.resource import Access, SecureRedisCache
 from secure_redis.domain import connection, credential, normalise
 from secure_redis.domain.connection import ConnectionData
-from secure_redis.domain.drift import Drift, drift
+from secure_redis.domain.drift import Drift, drift, gone
 from secure_redis.domain.grants import Refusal
 from secure_redis.domain.observation import (
+    CacheAbsent,
     CacheFacts,
     ListedKeys,
     NotRead,
@@ -53,6 +54,8 @@ class Assessment:
 
 def assess(resource: SecureRedisCache, seen: Observation, *, cluster_uid: str, ca: str | None) -> Assessment:
     """Judge one observation. `ca`: PEM that clients need to verify the endpoint, where a public one does not do."""
+    if isinstance(seen.cache, CacheAbsent):
+        return Assessment(drift=gone(resource, seen.cache))
     if not isinstance(seen.cache, CacheFacts):
         return Assessment()
     owned = ownership(seen.cache, cluster_uid, resource.uid)

@@ -3,10 +3,11 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from secure_redis.api.reasons import ConditionType, Reason
 from secure_redis.api.resource import DriftClass, Mode, Provision, RedisProvision, SecureRedisCache
 from secure_redis.domain import normalise
 from secure_redis.domain.effects import Effect, effect
-from secure_redis.domain.observation import CacheFacts, FirewallRuleFacts, NotRead, Unknown
+from secure_redis.domain.observation import CacheAbsent, CacheFacts, FirewallRuleFacts, NotRead, Unknown
 
 MOST_ENTRIES = 50
 NOT_SET = "not set"
@@ -50,6 +51,19 @@ def drift(
         found += _provision(resource.spec.provision, cache)
     found.sort(key=lambda entry: _ORDER[entry.drift_class])
     return tuple(_with_effect(entry, cache) for entry in _bounded(found))
+
+
+def gone(resource: SecureRedisCache, absent: CacheAbsent) -> tuple[Drift, ...] | None:
+    """A cache that was seen and is not there any more is a difference of its own. None: not believed yet, or new."""
+    known, before = resource.status.cache, resource.status.condition(ConditionType.CACHE_AVAILABLE)
+    if known is None or known.provisioning_state is None:
+        return None
+    believed = before is not None and before.reason in {Reason.CACHE_GONE, Reason.CACHE_NOT_FOUND}
+    if not (absent.confirmed or believed):
+        return None
+    note = "its data is lost, so it is not made anew by itself"
+    shown = _short(resource.cache.text)
+    return (Drift("resourceID", shown, "gone", DriftClass.AVAILABILITY, note=note, effect=Effect.NEEDS_REPLACEMENT),)
 
 
 def _with_effect(entry: Drift, cache: CacheFacts) -> Drift:

@@ -156,6 +156,8 @@ def _compliant(means: Assessment, available: Verdict) -> Verdict:
 def _drift(means: Assessment, plan: Plan, failures: list[Failed], available: Verdict) -> Verdict:
     if means.drift is None:
         return Verdict(UNKNOWN, available.reason, available.message)
+    if available.reason in {Reason.CACHE_GONE, Reason.CACHE_NOT_FOUND} and means.drift:
+        return Verdict(TRUE, available.reason, available.message)
     back = _held_back(plan, failures)
     if not means.drift:
         return Verdict(FALSE, back.reason, back.message) if back else Verdict(FALSE, Reason.NO_DRIFT, "as declared")

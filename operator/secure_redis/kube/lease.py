@@ -65,6 +65,9 @@ class Elector:
         self._lost = False
         self._record: Mapping[str, Any] | None = None
         self._observed: tuple[str, float] = ("", float("-inf"))  # the rival's version and when we saw it change
+        # What the Lease carried when it was taken (None: there was none), and what it is to carry from then on.
+        self.recorded: Mapping[str, str] | None = None
+        self.annotations: Callable[[], Mapping[str, str]] = dict
 
     @property
     def leading(self) -> bool:
@@ -164,8 +167,12 @@ class Elector:
             return await self._write(started, lambda: self._client.create(self._collection, body))
         if not self._free(current):
             return False
-        spec = self._spec(current)
-        return await self._write(started, lambda: self._client.replace(self._path, {**current, "spec": spec}))
+        if not self.leading:
+            self.recorded = dict(current["metadata"].get("annotations") or {})
+        carried = {**(current["metadata"].get("annotations") or {}), **self.annotations()}
+        metadata = {**current["metadata"], **({"annotations": carried} if carried else {})}
+        body = {**current, "metadata": metadata, "spec": self._spec(current)}
+        return await self._write(started, lambda: self._client.replace(self._path, body))
 
     @property
     def _collection(self) -> str:

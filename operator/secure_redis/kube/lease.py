@@ -123,7 +123,7 @@ class Elector:
         if held is None or not was_leading:
             return
         self._on_change(False)
-        body = _with(held, holderIdentity="", leaseDurationSeconds=1)
+        body = _with(self._annotated(held), holderIdentity="", leaseDurationSeconds=1)
         try:
             async with asyncio.timeout(self._settings.retry * 2):
                 await self._client.replace(self._path, body)
@@ -169,9 +169,7 @@ class Elector:
             return False
         if not self.leading:
             self.recorded = dict(current["metadata"].get("annotations") or {})
-        carried = {**(current["metadata"].get("annotations") or {}), **self.annotations()}
-        metadata = {**current["metadata"], **({"annotations": carried} if carried else {})}
-        body = {**current, "metadata": metadata, "spec": self._spec(current)}
+        body = {**self._annotated(current), "spec": self._spec(current)}
         return await self._write(started, lambda: self._client.replace(self._path, body))
 
     @property
@@ -210,6 +208,10 @@ class Elector:
             self._observed = (version, now)
             return False
         return now - self._observed[1] >= float(spec.get("leaseDurationSeconds") or self._settings.duration)
+
+    def _annotated(self, record: Mapping[str, Any]) -> dict[str, Any]:
+        carried = {**(record["metadata"].get("annotations") or {}), **self.annotations()}
+        return {**record, "metadata": {**record["metadata"], **({"annotations": carried} if carried else {})}}
 
     def _spec(self, current: Mapping[str, Any] | None) -> dict[str, Any]:
         before = (current or {}).get("spec") or {}

@@ -81,7 +81,7 @@ class DriftStatus(_Part):
     """One field that differs. `since`: RFC 3339, when it was first seen to.
 
     `effect`: what putting it right would cause. `reason`: why a correction that the spec allows is held back.
-    `corrections`: how often it was corrected and came back.
+    `corrections`: how often it was corrected and came back. `by`: who wrote to the cache last before it was seen.
     """
 
     path: str
@@ -92,6 +92,7 @@ class DriftStatus(_Part):
     effect: str | None = None
     reason: str | None = None
     corrections: int | None = None
+    by: str | None = None
 
 
 class CredentialStatus(_Part):

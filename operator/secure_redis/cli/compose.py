@@ -11,12 +11,14 @@ from pydantic import SecretStr
 
 from secure_redis.api.reasons import Reason
 from secure_redis.api.resource import Key, SecureRedisCache
+from secure_redis.azure.activity import Activity
 from secure_redis.azure.budgets import Budgets
 from secure_redis.azure.cache import Caches
 from secure_redis.azure.clouds import Cloud
 from secure_redis.azure.credentials import Credentials, RequestToken
 from secure_redis.azure.failures import IdentityUnavailable
 from secure_redis.azure.inventory import Inventory
+from secure_redis.azure.reader import Reader
 from secure_redis.azure.transport import Transport
 from secure_redis.azure.vault import Vaults
 from secure_redis.cli.config import Config
@@ -112,10 +114,13 @@ async def build_corridor(
         caches = Caches(transport, credentials)
         inventory = Inventory(caches, time.monotonic, intervals.absence_confirmation_seconds)
         vaults = Vaults(transport, credentials)
+        own = config.operator_identity
+        activity = Activity(Reader(transport, credentials), own.client_id if own is not None else None)
         observer = Observer(
             settings=settings,
             ages=Ages(children=intervals.children_max_age_seconds, proof=intervals.proof_seconds),
             caches=caches,
+            activity=activity if config.activity_log.enabled else None,
             inventory=inventory,
             vaults=vaults,
             authenticate=prove_at(transport.cloud, config.ca_bundle),

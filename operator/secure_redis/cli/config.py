@@ -157,6 +157,12 @@ class Intervals(_Part):
     drain_seconds: Seconds = 20.0
 
 
+class ActivityLogSettings(_Part):
+    """Whether the Activity Log is asked who made a difference, where the identity may read it."""
+
+    enabled: bool = True
+
+
 class MassDrift(_Part):
     """All corrections stop if more than this share of at least so many resources want one within an interval."""
 
@@ -223,6 +229,7 @@ class Config(_Part):
     leader_election: LeaderElection = LeaderElection()
     intervals: Intervals = Intervals()
     brakes: BrakeSettings = BrakeSettings()
+    activity_log: ActivityLogSettings = ActivityLogSettings()
     concurrency: Concurrency = Concurrency()
     health: HealthSettings = HealthSettings()
     logging: Logging = Logging()

@@ -138,6 +138,15 @@ class CacheAbsent:
 
 
 @dataclass(frozen=True, slots=True)
+class Write:
+    """Somebody's write to the cache, as the Activity Log tells it. `application`: the client id, of an application."""
+
+    caller: str
+    at: datetime
+    application: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class OperationFacts:
     """The last long-running operation this process started on the cache; none survives a restart."""
 
@@ -372,5 +381,7 @@ class Observation:
     budgets: tuple[BudgetFacts, ...] | Unknown | NotRead = NOT_READ
     # AUTH with the key that was regenerated and is not stored yet.
     regenerated: AuthenticationResult | Unknown | NotRead = NOT_READ
+    # Who wrote to the cache lately, newest first; read only while drift is new.
+    writes: tuple[Write, ...] | Unknown | NotRead = NOT_READ
     # When a regeneration may last have been sent without its outcome being known; None: certainly none was.
     attempted: datetime | None = None

@@ -222,7 +222,7 @@ def _status(
         binding=_binding(resource, plan, outcomes) if published else before.binding,
         cache=_cache(facts, means) if facts is not None else before.cache,
         compliance=_compliance(means) if means.compliance is not None else before.compliance,
-        drift=tuple(told_drift.entries(before, means, plan, at)) if means.drift is not None else before.drift,
+        drift=tuple(told_drift.entries(before, seen, means, plan, at)) if means.drift is not None else before.drift,
         corrections=told_drift.corrections(resource, seen, means, plan, outcomes),
         credential=_credential(resource, seen, means, at) if published else before.credential,
         pending=_pending(resource, facts, plan, outcomes, at),

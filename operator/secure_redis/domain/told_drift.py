@@ -1,6 +1,8 @@
 """What is told of drift: entries and corrections in the status, and what a correction will cause. Pure."""
 
 from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Final
 
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.status import MESSAGE_LIMIT, CorrectionStatus, DriftStatus, Status
@@ -9,12 +11,17 @@ from secure_redis.domain.actions import AzureAction, Outcome
 from secure_redis.domain.assess import Assessment
 from secure_redis.domain.effects import SENTENCES
 from secure_redis.domain.intent import Plan
-from secure_redis.domain.observation import Observation
+from secure_redis.domain.observation import NamespaceIdentity, Observation
+
+# Events of the Activity Log appear up to 20 minutes late.
+YOUNG: Final = timedelta(minutes=30)
 
 
-def entries(before: Status, means: Assessment, plan: Plan, at: str) -> Iterable[DriftStatus]:
+def entries(before: Status, seen: Observation, means: Assessment, plan: Plan, at: str) -> Iterable[DriftStatus]:
     """`status.drift`; `at`: the time for what was not known to differ."""
     since = {entry.path: entry.since for entry in before.drift}
+    known = {(entry.path, entry.observed): entry.by for entry in before.drift}
+    writer = _writer(seen)
     for entry in means.drift or ():
         record, why = contest.count(before.corrections, entry.path), plan.held.get(entry.path)
         yield DriftStatus(
@@ -26,7 +33,37 @@ def entries(before: Status, means: Assessment, plan: Plan, at: str) -> Iterable[
             effect=entry.effect,
             reason=why.reason if why is not None else None,
             corrections=record.count if record is not None and record.count else None,
+            by=known.get((entry.path, entry.observed)) or (writer if _by_write(entry.path) else None),
         )
+
+
+def untold(before: Status, means: Assessment, now: datetime) -> frozenset[tuple[str, str]]:
+    """Young differences, as path and observed value, of which it is not known who made them.
+
+    None while a creation is completed: those are of our own making.
+    """
+    if before.pending is not None:
+        return frozenset()
+    known = {(entry.path, entry.observed): entry for entry in before.drift}
+    found = set()
+    for difference in means.drift or ():
+        entry = known.get((difference.path, difference.observed))
+        since = datetime.fromisoformat(entry.since) if entry is not None and entry.since else now
+        if _by_write(difference.path) and (entry is None or entry.by is None) and now - since <= YOUNG:
+            found.add((difference.path, difference.observed))
+    return frozenset(found)
+
+
+def _by_write(path: str) -> bool:
+    # A firewall rule is a resource of its own, with events of its own.
+    return not path.startswith(("network.firewallRules", "("))
+
+
+def _writer(seen: Observation) -> str | None:
+    """The last one who wrote and is not ourselves."""
+    own = seen.identity.client_id.lower() if isinstance(seen.identity, NamespaceIdentity) else None
+    writes = seen.writes if isinstance(seen.writes, tuple) else ()
+    return next((one.caller for one in writes if own is None or (one.application or "").lower() != own), None)
 
 
 def corrections(

@@ -104,6 +104,7 @@ class Corridor:
         async with self._one_writer(resource):
             seen = await self._observer.observe(resource, memory)
             means = assess.assess(resource, seen, cluster_uid=settings.cluster_uid, ca=settings.ca)
+            seen = await self._observer.who(resource, seen, means, memory)
             self._observer.remember(resource, seen, means.credential.proven, memory)
             todo = self._plan(resource, seen, means)
             current, outcomes = await self._actor.act(resource, seen, todo.actions, trigger)

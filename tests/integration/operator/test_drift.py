@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from sandbox.azure import seeds
+from sandbox.azure.arm_activity import SOMEBODY
 from sandbox.chart.render import RELEASE_NAMESPACE
 from sandbox.waiting import wait_for
-from sandbox.world import World
+from sandbox.world import SUBSCRIPTION, World
 from tests.integration.operator.conftest import leads
 from tests.integration.operator.support import Case
 from tests.integration.operator.test_provision import CORRECT, created, properties
@@ -169,3 +171,32 @@ def test_a_cache_that_is_gone_is_drift(build: Case) -> None:
     build.heal("CacheAvailable", "False", "CacheGone")
     build.until("DriftDetected", "True", "CacheGone")
     assert [one["path"] for one in build.status["drift"]] == ["resourceID"]
+
+
+def test_who_set_it_is_told_where_the_activity_log_may_be_read(build: Case) -> None:
+    build.allow("Microsoft.Insights/eventtypes/values/read", scope=seeds.subscription_scope(SUBSCRIPTION))
+    created(build)
+    build.update({"enableNonSslPort": True})
+    build.poke()
+    build.until("DriftDetected", "True", "Drifted")
+    wait_for(lambda: entry(build).get("by") == SOMEBODY, 10, "who set it")
+    since = build.control.mark()
+    for _ in range(3):
+        build.poke()
+    assert not [r for r in build.control.requests(since) if "insights" in r.path.lower()]
+
+
+def test_without_the_right_drift_is_told_all_the_same_and_the_log_is_asked_once(build: Case) -> None:
+    created(build)
+    mark = build.control.mark()
+    build.update({"enableNonSslPort": True})
+    build.poke()
+    build.until("DriftDetected", "True", "Drifted")
+    build.poke()
+    build.update({"minimumTlsVersion": "1.0"})
+    build.poke()
+    wait_for(lambda: len(build.status["drift"]) == 2, 10, "the second difference")
+    assert "by" not in entry(build)
+    asked = [r for r in build.control.requests(mark) if "insights" in r.path.lower()]
+    assert [r.status for r in asked] == [403]
+    assert build.condition("Ready")[0] == "True"

@@ -1,6 +1,7 @@
 """The resource manager's routes."""
 
 from sandbox.azure import (
+    arm_activity,
     arm_authorization,
     arm_keyvault,
     arm_redis,
@@ -39,6 +40,8 @@ async def _route(call: Call) -> Answer:
         ]:  # fmt: skip
             found = subscription(call, parts[1])
             return arm_redis_access.diagnostics(call, found, parts[3], parts[7])
+        case ["subscriptions", _, "providers", "microsoft.insights", "eventtypes", "management", "values"]:
+            return arm_activity.route(call, parts[1])
         case ["subscriptions", _, "resources"] if call.method == "GET":
             return arm_keyvault.resources(call, parts[1])
         case ["subscriptions", _, "resourcegroups", _, "providers", "microsoft.storage", "storageaccounts", *_]:

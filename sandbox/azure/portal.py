@@ -132,6 +132,7 @@ def _secret_command(world: World, command: str, body: Json) -> Any:
 
 async def _update(world: World, cache: CacheState, body: Json) -> None:
     """A change that someone else made: at once, unchecked, in wire names."""
+    world.log.by_others.append((world.timeline.now(), cache.scope))
     for name, value in body.get("properties", {}).items():
         if name == "provisioningState":
             cache.state = str(value)

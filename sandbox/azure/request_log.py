@@ -78,6 +78,7 @@ class RequestLog:
         self._numbers = itertools.count(1)
         self.requests: list[LoggedRequest] = []
         self.effects: list[Effect] = []
+        self.by_others: list[tuple[float, str]] = []  # when somebody changed which cache in the portal
 
     def number(self) -> int:
         """The next number; requests and effects share the row, so their order can be told."""
@@ -93,3 +94,4 @@ class RequestLog:
         """Forget everything noted so far."""
         self.requests.clear()
         self.effects.clear()
+        self.by_others.clear()

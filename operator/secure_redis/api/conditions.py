@@ -99,8 +99,12 @@ _WRITE_REFUSED: Final = frozenset(
         Reason.QUOTA_EXCEEDED,
         Reason.REQUEST_REFUSED,
         Reason.BUSY,
+        Reason.READ_ONLY,
+        Reason.FIRST_LOOK,
     }
 )
+# Why a correction that is wanted is not made.
+_HELD_CORRECTION: Final = frozenset({Reason.DISRUPTION_NOT_ALLOWED, Reason.CONTESTED, Reason.CAPPED, Reason.MASS_DRIFT})
 _AVAILABLE: Final = (
     _UNREAD
     | _ABSENT
@@ -138,6 +142,8 @@ _CREDENTIALS: Final = (_UNREAD - {Reason.SERVICE_NOT_SUPPORTED_YET}) | {
     Reason.STORING_KEY,
     Reason.NOT_OWNED,
     Reason.NOT_LEADING,
+    Reason.READ_ONLY,
+    Reason.FIRST_LOOK,
     Reason.SECRET_FOREIGN,
     Reason.SECRET_IMMUTABLE,
     Reason.SECRET_DELETING,
@@ -277,6 +283,7 @@ CONDITIONS: Final[Mapping[ConditionType, ConditionText]] = {
             Reason.STORAGE_SECRET_REFUSED,
             Reason.STORAGE_NOT_FOUND,
             Reason.STORAGE_UNREAD,
+            *_HELD_CORRECTION,
         },
     ),
     ConditionType.WORKLOADS_CURRENT: ConditionText(
@@ -298,8 +305,8 @@ CONDITIONS: Final[Mapping[ConditionType, ConditionText]] = {
     ),
 }
 
-# Told by an event only, when the resource goes and no status is left to write.
-EVENT_ONLY: Final = frozenset({Reason.RETAINED, Reason.ABANDONED})
+# Told by an event only: the resource goes and no status is left to write; or a correction comes next.
+EVENT_ONLY: Final = frozenset({Reason.RETAINED, Reason.ABANDONED, Reason.CORRECTING})
 
 # Where a rotation is, or what it waits for: on `status.rotation.reason`, and in events.
 ROTATION: Final = frozenset(
@@ -318,5 +325,8 @@ ROTATION: Final = frozenset(
         Reason.REGENERATING,
         Reason.KEY_NOT_ACCEPTED,
         Reason.ROTATION_SUPERSEDED,
+        Reason.CAPPED,
+        Reason.READ_ONLY,
+        Reason.FIRST_LOOK,
     }
 )

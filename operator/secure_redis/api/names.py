@@ -20,7 +20,18 @@ ADOPT: Final = f"{GROUP}/adopt"
 ROTATE: Final = f"{GROUP}/rotate"
 APPROVE_ROTATION: Final = f"{GROUP}/approve-rotation"
 CONFIRM_STORAGE_ROLE: Final = f"{GROUP}/confirm-storage-role"
-REQUESTS: Final = (REFRESH, PAUSED, CONFIRM_DELETE, ABANDON, ADOPT, ROTATE, APPROVE_ROTATION, CONFIRM_STORAGE_ROLE)
+ALLOW_DISRUPTION: Final = f"{GROUP}/allow-disruption"
+REQUESTS: Final = (
+    REFRESH,
+    PAUSED,
+    CONFIRM_DELETE,
+    ABANDON,
+    ADOPT,
+    ROTATE,
+    APPROVE_ROTATION,
+    CONFIRM_STORAGE_ROLE,
+    ALLOW_DISRUPTION,
+)
 # Beginnings of a value of ROTATE that ask for more than the next rotation.
 EMERGENCY: Final = "emergency-"
 EMERGENCY_FORCE: Final = "emergency-force-"
@@ -42,6 +53,10 @@ SECRET_VERSION: Final = f"{GROUP}/key-vault-version"
 SECRET_SLOT: Final = f"{GROUP}/slot"
 SECRET_NOT_AFTER: Final = f"{GROUP}/not-after"
 SECRET_RESOURCE: Final = f"{GROUP}/resource"
+
+# On the operator's own Lease: what must outlive a process.
+LEASE_VERSION: Final = f"{GROUP}/version"
+LEASE_MASS_DRIFT: Final = f"{GROUP}/mass-drift"
 
 FIELD_MANAGER: Final = "secure-redis-operator"
 

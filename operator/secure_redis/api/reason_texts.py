@@ -150,6 +150,28 @@ REASONS: Final[Mapping[Reason, ReasonText]] = {
     Reason.WOULD_DISCONNECT: text(
         "The correction would cut clients off, so it is not made.", "Do first what the message names."
     ),
+    Reason.DISRUPTION_NOT_ALLOWED: text(
+        "The correction would lose data or needs another cache, so it is not made unasked.",
+        "Look at `status.drift[].effect`, then annotate `secureredis.io/allow-disruption: <path>`, or change the spec.",
+    ),
+    Reason.CONTESTED: text(
+        "A value was corrected twice and came back: somebody else sets it, so it is left alone.",
+        "Find out who (Activity Log), settle on one value, then change the spec or annotate `secureredis.io/refresh`.",
+    ),
+    Reason.CORRECTING: text("A difference is corrected next; the event says what that causes.", "Nothing."),
+    Reason.READ_ONLY: text(
+        "The operator's configuration has `brakes.readOnly`: nothing is written to Azure or Key Vault.",
+        "Set `brakes.readOnly` to false when the operator may write again.",
+    ),
+    Reason.CAPPED: text(
+        "This hour's corrections or rotations are used up (`brakes` in the operator's configuration).",
+        "Wait: it is taken up by itself. Or raise `brakes.correctionsPerHour` or `brakes.rotationsPerHour`.",
+    ),
+    Reason.MASS_DRIFT: text(
+        "So many resources want a correction at once that something else must be wrong: all corrections stopped.",
+        "Find out what changed (docs/operations.md), then set `brakes.release` to a new value.",
+    ),
+    Reason.FIRST_LOOK: text("The operator was upgraded: its first look only reports.", "Wait a minute."),
     Reason.NON_TLS_PORT_OPEN: text(
         "The non-TLS port is open, by what Azure reports or by what the probe saw.",
         "`az redis update --set enableNonSslPort=false`, or let the operator correct it.",

@@ -73,6 +73,14 @@ class Reason(StrEnum):
     OWNED_BY_ANOTHER = "OwnedByAnother"
     NO_ROUTE = "NoRoute"
     WOULD_DISCONNECT = "WouldDisconnect"
+    # Corrections that are held back
+    DISRUPTION_NOT_ALLOWED = "DisruptionNotAllowed"
+    CONTESTED = "Contested"
+    CORRECTING = "Correcting"
+    READ_ONLY = "ReadOnly"
+    CAPPED = "Capped"
+    MASS_DRIFT = "MassDrift"
+    FIRST_LOOK = "FirstLook"
     # Transport
     NON_TLS_PORT_OPEN = "NonTLSPortOpen"
     MINIMUM_TLS_TOO_LOW = "MinimumTLSTooLow"

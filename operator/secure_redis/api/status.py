@@ -107,14 +107,36 @@ class ComplianceStatus(_Part):
     notes: tuple[str, ...] = ()
 
 
+class CorrectionStatus(_Part):
+    """What corrections of one path came to while the spec had this generation.
+
+    `count`: how many Azure took. `at`: RFC 3339, of the last one. `reason`, `message`: how Azure refused it.
+    """
+
+    path: str
+    count: int
+    at: str
+    generation: int
+    reason: str | None = None
+    message: str | None = None
+
+
 class DriftStatus(_Part):
-    """One field that differs. `since`: RFC 3339, when it was first seen to."""
+    """One field that differs. `since`: RFC 3339, when it was first seen to.
+
+    `effect`: what putting it right would cause. `reason`: why a correction that the spec allows is held back.
+    `corrections`: how often it was corrected and came back. `by`: who wrote to the cache last before it was seen.
+    """
 
     path: str
     declared: str
     observed: str
     drift_class: str = Field(alias="class")
     since: str = ""
+    effect: str | None = None
+    reason: str | None = None
+    corrections: int | None = None
+    by: str | None = None
 
 
 class CredentialStatus(_Part):
@@ -214,6 +236,7 @@ class Status(_Part):
     endpoint: EndpointStatus | None = None
     compliance: ComplianceStatus | None = None
     drift: tuple[DriftStatus, ...] = ()
+    corrections: tuple[CorrectionStatus, ...] = ()  # also of paths that do not differ now
     credential: CredentialStatus | None = None
     rotation: RotationStatus | None = None
     pending: PendingStatus | None = None

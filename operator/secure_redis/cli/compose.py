@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from secure_redis.api.reasons import Reason
 from secure_redis.api.resource import Key, SecureRedisCache
+from secure_redis.azure.activity import Activity
 from secure_redis.azure.budgets import Budgets
 from secure_redis.azure.cache import Caches
 from secure_redis.azure.clouds import Cloud
@@ -39,6 +40,7 @@ from secure_redis.probe.authentication import authenticate
 from secure_redis.probe.endpoint import probe
 from secure_redis.reconciler import Ages, Corridor, Observer, Probes, Rhythm
 from secure_redis.reconciler.act import Actor
+from secure_redis.reconciler.brakes import Brakes
 from secure_redis.reconciler.observe import Authenticate
 from secure_redis.reconciler.observe_storage import StorageObserver
 from secure_redis.reconciler.probes import Look
@@ -111,6 +113,7 @@ async def build_corridor(
     rooms: KubeRooms,
     metrics: Metrics,
     *,
+    brakes: Brakes,
     fence: Callable[[], None],
     written: Callable[[Key, Mapping[str, Any]], None],
     probed: Callable[[Key], None],
@@ -165,10 +168,13 @@ async def build_corridor(
             monotonic=time.monotonic,
             max_age=intervals.children_max_age_seconds,
         )
+        own = config.operator_identity
+        activity = Activity(reader, own.client_id if own is not None else None)
         observer = Observer(
             settings=settings,
             ages=Ages(children=intervals.children_max_age_seconds, proof=intervals.proof_seconds),
             caches=caches,
+            activity=activity if config.activity_log.enabled else None,
             inventory=inventory,
             vaults=vaults,
             authenticate=prove_at(transport.cloud, config.ca_bundle),
@@ -198,6 +204,7 @@ async def build_corridor(
             settings=settings,
             observer=observer,
             actor=actor,
+            brakes=brakes,
             resources=rooms.resources,
             secrets=rooms.secrets,
             events=rooms.events,

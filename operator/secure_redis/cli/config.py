@@ -16,6 +16,7 @@ from secure_redis.azure.clouds import CLOUDS, Cloud
 from secure_redis.azure.credentials import ManagedIdentity, OperatorCredential, WorkloadIdentity
 from secure_redis.azure.transport import trust
 from secure_redis.domain import grants as domain
+from secure_redis.domain.brakes import Limits
 from secure_redis.domain.floor import Floor, Waivable
 from secure_redis.domain.rules import RULES
 from secure_redis.kube.lease import LeaseSettings
@@ -191,6 +192,40 @@ class Intervals(_Part):
     drain_seconds: Seconds = 20.0
 
 
+class ActivityLogSettings(_Part):
+    """Whether the Activity Log is asked who made a difference, where the identity may read it."""
+
+    enabled: bool = True
+
+
+class MassDrift(_Part):
+    """All corrections stop if more than this share of at least so many resources want one within an interval."""
+
+    share: Annotated[float, Field(gt=0, le=1, strict=False)] = 0.05
+    at_least: Annotated[int, Field(ge=1)] = 20
+
+
+class BrakeSettings(_Part):
+    """What holds back writes to Azure over all resources. `release`: a new value ends a stop by mass drift."""
+
+    read_only: bool = False
+    corrections_per_hour: Annotated[int, Field(ge=0, le=100_000)] = 100
+    rotations_per_hour: Annotated[int, Field(ge=0, le=100_000)] = 100
+    mass_drift: MassDrift = MassDrift()
+    release: Annotated[str, Field(max_length=128)] = ""
+
+    def limits(self) -> Limits:
+        """As the brakes know them."""
+        return Limits(
+            read_only=self.read_only,
+            corrections_per_hour=self.corrections_per_hour,
+            rotations_per_hour=self.rotations_per_hour,
+            share=self.mass_drift.share,
+            at_least=self.mass_drift.at_least,
+            release=self.release,
+        )
+
+
 class Concurrency(_Part):
     """How much at once."""
 
@@ -230,6 +265,8 @@ class Config(_Part):
     compliance: ComplianceSettings = ComplianceSettings()
     leader_election: LeaderElection = LeaderElection()
     intervals: Intervals = Intervals()
+    brakes: BrakeSettings = BrakeSettings()
+    activity_log: ActivityLogSettings = ActivityLogSettings()
     concurrency: Concurrency = Concurrency()
     health: HealthSettings = HealthSettings()
     logging: Logging = Logging()

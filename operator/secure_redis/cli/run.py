@@ -35,8 +35,10 @@ from secure_redis.kube.resources import Resources
 from secure_redis.kube.secrets import Secrets
 from secure_redis.kube.watches import SecretWatches, WorkloadWatches
 from secure_redis.kube.workloads import Workloads
+from secure_redis.reconciler.brakes import Brakes
 from secure_redis.schedule import Schedule, Snapshot, Trigger
 from secure_redis.telemetry import logs
+from secure_redis.telemetry.build import version
 from secure_redis.telemetry.health import Health, HealthServer
 from secure_redis.telemetry.metrics import Metrics
 
@@ -139,7 +141,16 @@ class _Life:
     async def _lead(self, elector: Elector | None) -> int:
         client = self._client(self._api, elector.check if elector is not None else lambda: None)
         holding = asyncio.create_task(elector.hold() if elector is not None else _forever(), name="hold the lease")
-        working = asyncio.create_task(self._work(client), name="work")
+        brakes = Brakes(
+            self._config.brakes.limits(),
+            version=version(),
+            recorded=elector.recorded if elector is not None else None,
+            monotonic=time.monotonic,
+            told=self._metrics,
+        )
+        if elector is not None:
+            elector.annotations = brakes.annotations
+        working = asyncio.create_task(self._work(client, brakes), name="work")
         try:
             # After a signal the work ends by itself; until it has, the lease is held and the fence open.
             await asyncio.wait({holding, working}, return_when=asyncio.FIRST_COMPLETED)
@@ -149,7 +160,7 @@ class _Life:
         finally:
             await _end(holding, working)
 
-    async def _work(self, client: KubeClient) -> int:
+    async def _work(self, client: KubeClient, brakes: Brakes) -> int:
         """Passes, until the signal. Then: no new ones, the last ones drained, the streams ended."""
         config, intervals = self._config, self._config.intervals
         rooms = KubeRooms(
@@ -171,7 +182,7 @@ class _Life:
             schedule.wake(key, None, Trigger.PROBE)
 
         async with build_corridor(
-            config, rooms, self._metrics, fence=client.check, written=written, probed=probed
+            config, rooms, self._metrics, brakes=brakes, fence=client.check, written=written, probed=probed
         ) as corridor:
 
             def gone(key: Key) -> None:

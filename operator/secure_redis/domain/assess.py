@@ -5,12 +5,13 @@ from dataclasses import dataclass, field
 from secure_redis.api.resource import Access, SecureRedisCache
 from secure_redis.domain import connection, credential, normalise
 from secure_redis.domain.connection import ConnectionData
-from secure_redis.domain.drift import Drift, bounded, differences
+from secure_redis.domain.drift import Drift, bounded, differences, gone
 from secure_redis.domain.floor import Floor
 from secure_redis.domain.grants import Refusal
 from secure_redis.domain.ignoring import ignoring
 from secure_redis.domain.managed_facts import ManagedFacts
 from secure_redis.domain.observation import (
+    CacheAbsent,
     CacheFacts,
     ListedKeys,
     NotRead,
@@ -66,6 +67,8 @@ def assess(
     """
     if isinstance(seen.managed_cache, ManagedFacts):
         return Assessment(compliance=judge(resource, seen, floor=floor))
+    if isinstance(seen.cache, CacheAbsent):
+        return Assessment(drift=gone(resource, seen.cache))
     if not isinstance(seen.cache, CacheFacts):
         return Assessment()
     owned = ownership(seen.cache, cluster_uid, resource.uid)

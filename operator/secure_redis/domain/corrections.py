@@ -1,12 +1,16 @@
 """Which one difference is corrected next. One update at a time, only what differs, never a way into an outage."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 
+from secure_redis.api import names
 from secure_redis.api.reasons import Reason
 from secure_redis.api.resource import SecureRedisCache
+from secure_redis.domain import contest
 from secure_redis.domain.actions import AzureAction, DeleteFirewallRule, PutFirewallRule, UpdateCache
 from secure_redis.domain.drift import Drift
+from secure_redis.domain.effects import SENTENCES, allowed
 from secure_redis.domain.grants import Refusal
 from secure_redis.domain.intent import sooner
 from secure_redis.domain.normalise import rule_name, same_range, same_word
@@ -17,17 +21,25 @@ from secure_redis.domain.persisting import LOOK_AGAIN, next_step
 NON_TLS_PORT = "transport.nonTLSPort"
 MINIMUM_TLS = "transport.minimumTLSVersion"
 PUBLIC_ACCESS = "network.publicAccess"
+IDENTITY = "provision.identity"
 FIREWALL = "network.firewallRules"
 
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """The next correction, if any; what is refused; when to look again for a correction that was first recorded."""
+    """The next correction, if any; what is refused; when to look again for a correction that was first recorded.
+
+    `path`: the drift that the action puts right. `wanted`: every path that the spec allows to correct, and `held`: why
+    some of them are not.
+    """
 
     action: AzureAction | None = None
     refused: tuple[Refusal, ...] = ()
     next_look: float | None = None
     persisting: bool = False  # all that is left is persistence
+    paths: tuple[str, ...] = ()  # what the action puts right
+    wanted: tuple[str, ...] = ()
+    held: Mapping[str, Refusal] = field(default_factory=dict)
 
 
 class Owed(Enum):
@@ -50,51 +62,125 @@ def next_correction(
     `owes`: the cache was created by us; then that is brought to what is declared without being told.
     """
     correct = resource.spec.drift.correct
-    allowed = [d for d in found if d.correctable and d.drift_class in correct]
+    wanted = [d for d in found if d.correctable and d.drift_class in correct]
+    held = {d.path: why for d in wanted if (why := _held(resource, seen, d)) is not None}
     reported = {entry.path for entry in resource.status.drift}
-    due = {d.path for d in allowed if d.path in reported}
+    due = {d.path for d in wanted if d.path in reported}
     missing = _missing(resource, seen)
     if owes is Owed.ALL:
         due |= _to_complete(resource, seen, found, missing)
     if owes is not Owed.NOTHING:
         due |= {d.path for d in found if d.correctable and d.path in PERSISTENCE}
+    due -= held.keys()
     # A difference is shown before it is corrected: the first look never writes.
-    next_look = 0.0 if any(d.path not in due for d in allowed) else None
-    action = _transport(resource, due)
-    if action is not None:
-        return Correction(action)
-    allowed_rule = next((rule for rule in missing if _path(rule.name) in due), None)
-    if allowed_rule is not None:
-        return Correction(PutFirewallRule(allowed_rule))
-    refused: list[Refusal] = []
+    next_look = 0.0 if any(d.path not in due and d.path not in held for d in wanted) else None
+    choice = _choose(resource, seen, cache, found, due, missing)
+    held |= choice.barred
+    if choice.action is not None:
+        next_look = None
+    elif choice.persisting:
+        next_look = sooner(next_look, LOOK_AGAIN)
+    return Correction(
+        action=choice.action,
+        refused=tuple(_distinct(held.values())),
+        next_look=next_look,
+        persisting=choice.persisting,
+        paths=choice.paths,
+        wanted=tuple(d.path for d in wanted),
+        held=held,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """The one write of a pass with all the paths that it puts right; and what must not be done yet, by path."""
+
+    action: AzureAction | None = None
+    paths: tuple[str, ...] = ()
+    barred: Mapping[str, Refusal] = field(default_factory=dict)
+    persisting: bool = False
+
+
+def _choose(
+    resource: SecureRedisCache,
+    seen: Observation,
+    cache: CacheFacts,
+    found: tuple[Drift, ...],
+    due: set[str],
+    missing: list[FirewallRuleFacts],
+) -> _Choice:
+    """Worst first; persistence last: it may wait for others, and nothing waits for it."""
+    for path in (NON_TLS_PORT, MINIMUM_TLS):
+        if path in due:
+            return _Choice(_transport(resource, path), (path,))
+    rule = next((rule for rule in missing if _path(rule.name) in due), None)
+    if rule is not None:
+        return _Choice(PutFirewallRule(rule), (_path(rule.name),))
+    barred: dict[str, Refusal] = {}
     if PUBLIC_ACCESS in due:
         wanted = resource.spec.network.public_access
-        closing = same_word(wanted, "Disabled")
-        if closing and not cache.has_approved_private_endpoint:
-            refused.append(Refusal(Reason.WOULD_DISCONNECT, _NO_ENDPOINT))
-        elif not closing and missing:
-            refused.append(Refusal(Reason.WOULD_DISCONNECT, _rules_first("public access is not switched on", missing)))
+        if not same_word(wanted, "Disabled") and missing:
+            why = _rules_first("public access is not switched on", missing)
+            barred[PUBLIC_ACCESS] = Refusal(Reason.WOULD_DISCONNECT, why)
         else:
             change = UpdateCache({"properties": {"publicNetworkAccess": wanted}}, ("publicNetworkAccess",))
-            return Correction(change)
-    surplus = [name for name in _surplus(resource, seen) if _path(name) in due]
-    if surplus and missing:
-        refused.append(Refusal(Reason.WOULD_DISCONNECT, _rules_first(f"rule {surplus[0]!r} is not removed", missing)))
-    elif surplus and _last(seen, cache):
-        refused.append(
-            Refusal(
-                Reason.WOULD_DISCONNECT,
-                f"the last firewall rule {surplus[0]!r} is not removed while public access is on: no rule at all means "
-                "open to everyone",
-            )
+            return _Choice(change, (PUBLIC_ACCESS,))
+    surplus = next((name for name in _surplus(resource, seen) if _path(name) in due), None)
+    if surplus is not None and missing:
+        barred[_path(surplus)] = Refusal(
+            Reason.WOULD_DISCONNECT, _rules_first(f"rule {surplus!r} is not removed", missing)
         )
-    elif surplus:
-        return Correction(DeleteFirewallRule(surplus[0]), tuple(refused))
-    step = next_step(resource, seen, cache, due)  # last: it may wait for others, and nothing waits for it
+    elif surplus is not None and _last(seen, cache):
+        barred[_path(surplus)] = Refusal(
+            Reason.WOULD_DISCONNECT,
+            f"the last firewall rule {surplus!r} is not removed while public access is on: no rule at all means open "
+            "to everyone",
+        )
+    elif surplus is not None:
+        return _Choice(DeleteFirewallRule(surplus), (_path(surplus),), barred)
+    return _persist(resource, seen, cache, found, due, barred)
+
+
+def _persist(
+    resource: SecureRedisCache,
+    seen: Observation,
+    cache: CacheFacts,
+    found: tuple[Drift, ...],
+    due: set[str],
+    barred: dict[str, Refusal],
+) -> _Choice:
+    """The next step of persistence. One request puts all its paths right; the cache's identity is one of its own."""
+    step = next_step(resource, seen, cache, due)
+    if step is None:
+        return _Choice(barred=barred)
+    paths = tuple(path for path in PERSISTENCE if path in due)
+    if isinstance(step, UpdateCache):
+        # Counted apart: that persistence needs two requests must not look as if it had come back once.
+        path = next((d.path for d in found if d.path.startswith(f"{IDENTITY}.")), IDENTITY)
+        contested = contest.held(resource, path, seen.now)
+        if contested is None:
+            return _Choice(step, (path,), barred, persisting=True)
+        step = contested
     if isinstance(step, Refusal):
-        refused.append(step)
-        return Correction(None, tuple(refused), sooner(next_look, LOOK_AGAIN), persisting=True)
-    return Correction(step, tuple(refused), next_look, persisting=step is not None)
+        return _Choice(barred={**barred, **dict.fromkeys(paths, step)}, persisting=True)
+    return _Choice(step, paths, barred, persisting=True)
+
+
+def _held(resource: SecureRedisCache, seen: Observation, entry: Drift) -> Refusal | None:
+    """Why a difference that may be corrected is left: it is contested, was refused, or was not asked for by name."""
+    contested = contest.held(resource, entry.path, seen.now)
+    if contested is not None:
+        return contested
+    if not entry.effect.asks or allowed(resource, entry.path):
+        return None
+    ask = f"to have it done all the same annotate {names.ALLOW_DISRUPTION}: {entry.path}"
+    if entry.path == PUBLIC_ACCESS:
+        return Refusal(Reason.WOULD_DISCONNECT, f"{_NO_ENDPOINT}; {ask}")
+    return Refusal(Reason.DISRUPTION_NOT_ALLOWED, f"{entry.path}: {SENTENCES[entry.effect]}; {ask}")
+
+
+def _distinct(refusals: Iterable[Refusal]) -> Iterable[Refusal]:
+    return dict.fromkeys(refusals)
 
 
 def _to_complete(
@@ -116,13 +202,11 @@ _NO_ENDPOINT = (
 )
 
 
-def _transport(resource: SecureRedisCache, due: set[str]) -> AzureAction | None:
-    if NON_TLS_PORT in due:
+def _transport(resource: SecureRedisCache, path: str) -> AzureAction:
+    if path == NON_TLS_PORT:
         return UpdateCache({"properties": {"enableNonSslPort": False}}, ("enableNonSslPort",))
-    if MINIMUM_TLS in due:
-        version = resource.spec.transport.minimum_tls_version
-        return UpdateCache({"properties": {"minimumTlsVersion": version}}, ("minimumTlsVersion",))
-    return None
+    version = resource.spec.transport.minimum_tls_version
+    return UpdateCache({"properties": {"minimumTlsVersion": version}}, ("minimumTlsVersion",))
 
 
 def _path(rule: str) -> str:

@@ -1,11 +1,13 @@
 """Where Azure differs from the spec, field by field, with what each difference endangers. Pure comparison."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from secure_redis.api.reasons import ConditionType, Reason
 from secure_redis.api.resource import DriftClass, Mode, Provision, RedisProvision, SecureRedisCache
 from secure_redis.domain import normalise, persistence
-from secure_redis.domain.observation import CacheFacts, FirewallRuleFacts, NotRead, Unknown
+from secure_redis.domain.effects import Effect, effect
+from secure_redis.domain.observation import CacheAbsent, CacheFacts, FirewallRuleFacts, NotRead, Unknown
 
 MOST_ENTRIES = 50
 NOT_SET = "not set"
@@ -36,7 +38,10 @@ _ORDER = {DriftClass.SECURITY: 0, DriftClass.AVAILABILITY: 1, DriftClass.COSMETI
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """One field that differs. `path` as in spec; `correctable`: the operator could set it (in mode Provision)."""
+    """One field that differs. `path` as in spec; `correctable`: the operator could set it (in mode Provision).
+
+    `effect`: what putting it right would cause, by whomever it is done.
+    """
 
     path: str
     declared: str
@@ -44,6 +49,7 @@ class Drift:
     drift_class: DriftClass
     correctable: bool = False
     note: str = ""
+    effect: Effect = Effect.NONE
 
 
 def drift(
@@ -76,7 +82,24 @@ def differences(
     if resource.spec.mode is Mode.PROVISION and resource.spec.provision is not None:
         found += _provision(resource.spec.provision, cache)
     found.sort(key=lambda entry: _ORDER[entry.drift_class])
-    return tuple(found)
+    return tuple(_with_effect(entry, cache) for entry in found)
+
+
+def gone(resource: SecureRedisCache, absent: CacheAbsent) -> tuple[Drift, ...] | None:
+    """A cache that was seen and is not there any more is a difference of its own. None: not believed yet, or new."""
+    known, before = resource.status.cache, resource.status.condition(ConditionType.CACHE_AVAILABLE)
+    if known is None or known.provisioning_state is None:
+        return None
+    believed = before is not None and before.reason in {Reason.CACHE_GONE, Reason.CACHE_NOT_FOUND}
+    if not (absent.confirmed or believed):
+        return None
+    note = "its data is lost, so it is not made anew by itself"
+    shown = _short(resource.cache.text)
+    return (Drift("resourceID", shown, "gone", DriftClass.AVAILABILITY, note=note, effect=Effect.NEEDS_REPLACEMENT),)
+
+
+def _with_effect(entry: Drift, cache: CacheFacts) -> Drift:
+    return replace(entry, effect=effect(entry.path, entry.declared, entry.observed, cache))
 
 
 def bounded(found: tuple[Drift, ...]) -> tuple[Drift, ...]:

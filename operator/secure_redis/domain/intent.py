@@ -1,5 +1,6 @@
 """What a plan is made of, shared by the parts that make one."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -70,6 +71,9 @@ class Plan:
     rollout: Rollout | None = None  # what is told of workloads; None: nothing was decided about them
     rotation: Rotating | None = None  # what is told of the rotation; None: nothing was decided about it
     look_closer: bool = False  # a write to Azure is due, and what was seen is not fresh enough for one
+    correcting: tuple[str, ...] = ()  # the paths that the one write to Azure puts right
+    wanted: tuple[str, ...] = ()  # paths whose correction the spec allows, made in this pass or not
+    held: Mapping[str, Refusal] = field(default_factory=dict)  # of those, by path: why it is not made
 
 
 def rfc3339(time: datetime) -> str:

@@ -148,6 +148,15 @@ class CacheAbsent:
 
 
 @dataclass(frozen=True, slots=True)
+class Write:
+    """Somebody's write to the cache, as the Activity Log tells it. `application`: the client id, of an application."""
+
+    caller: str
+    at: datetime
+    application: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class OperationFacts:
     """The last long-running operation this process started on the cache; none survives a restart."""
 
@@ -376,7 +385,10 @@ class Observation:
     # and, before a wave, the budgets over the workloads that are read.
     holders: tuple[PodFacts, ...] | Unknown | NotRead = NOT_READ
     budgets: tuple[BudgetFacts, ...] | Unknown | NotRead = NOT_READ
-    regenerated: AuthenticationResult | Unknown | NotRead = NOT_READ  # AUTH with the new key, before it is stored
+    # AUTH with the key that was regenerated and is not stored yet.
+    regenerated: AuthenticationResult | Unknown | NotRead = NOT_READ
+    # Who wrote to the cache lately, newest first; read only while drift is new.
+    writes: tuple[Write, ...] | Unknown | NotRead = NOT_READ
     # When a regeneration may last have been sent without its outcome being known; None: certainly none was.
     attempted: datetime | None = None
     # What stands around the cache. NOT_READ: nothing asked for it (no probe, no persistence, not switched on).

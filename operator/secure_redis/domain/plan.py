@@ -20,6 +20,7 @@ from secure_redis.domain.actions import (
     StoreKey,
 )
 from secure_redis.domain.assess import Assessment
+from secure_redis.domain.brakes import FREE, Brake, restrain, restrain_rotation
 from secure_redis.domain.grants import Refusal
 from secure_redis.domain.intent import Plan, Settings, sooner
 from secure_redis.domain.leaving import leave
@@ -30,20 +31,22 @@ from secure_redis.domain.rollout import Rollout, roll, told, wants_workloads
 from secure_redis.domain.rotation import rotate, wave_limit
 
 
-def plan(resource: SecureRedisCache, seen: Observation, means: Assessment, settings: Settings) -> Plan:
-    """Decide one pass."""
+def plan(
+    resource: SecureRedisCache, seen: Observation, means: Assessment, settings: Settings, brake: Brake = FREE
+) -> Plan:
+    """Decide one pass. `brake`: what holds the whole fleet back."""
     if resource.deleting:
-        return _on_fresh_sight(leave(resource, seen, means, settings), seen)
+        return _on_fresh_sight(restrain(leave(resource, seen, means, settings), brake), seen)
     if resource.paused:
         said = f"paused by the annotation {names.PAUSED}: nothing is written"
         still = _rollout(resource, seen, means, publishing=False, writes=False)
         return Plan(pending=resource.status.pending, waiting=Refusal(Reason.PAUSED, said), rollout=still)
     first: tuple[Action, ...] = () if resource.has_finalizer else (AddFinalizer(),)
-    azure = _on_fresh_sight(provision(resource, seen, means, settings), seen)
+    azure = _on_fresh_sight(restrain(provision(resource, seen, means, settings), brake), seen)
     secret = publish(resource, seen, means)
     publishing = any(isinstance(action, CreateSecret | ApplySecret) for action in secret.actions)
     rollout = _rollout(resource, seen, means, publishing=publishing, writes=not seen.namespace_terminating)
-    rotating = rotate(resource, seen, means, settings, rollout)
+    rotating = restrain_rotation(resource, rotate(resource, seen, means, settings, rollout), brake)
     if rotating.action is not None:
         if any(isinstance(action, AzureAction) and not isinstance(action, StoreKey) for action in azure.actions):
             # One write to Azure at a time; the rotation is where it was.

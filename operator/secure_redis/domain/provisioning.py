@@ -149,13 +149,17 @@ def _present(
             storage=correction.action.account if isinstance(correction.action, PersistCache) else None,
         )
         if refused is not None:
-            return Plan(pending=completing, refused=(*correction.refused, refused))
+            return Plan(pending=completing, refused=(*correction.refused, refused), held=correction.held)
         return Plan(
             actions=(correction.action,),
             pending=completing,
             refused=correction.refused,
             waiting=Refusal(Reason.UPDATING, "changing the cache to what is declared, one setting at a time"),
             next_look=settings.operation_poll,
+            # What a creation still owes is no correction: it is neither counted nor held back.
+            correcting=correction.paths if completing is None else (),
+            wanted=correction.wanted if completing is None else (),
+            held=correction.held,
         )
     stored = _store(resource, seen, means, settings, identity)
     return replace(
@@ -164,6 +168,8 @@ def _present(
         refused=correction.refused + stored.refused,
         next_look=sooner(correction.next_look, stored.next_look),
         look_closer=correction.next_look is not None,
+        wanted=correction.wanted,
+        held=correction.held,
     )
 
 

@@ -16,7 +16,6 @@ from secure_redis.api.status import (
     ComplianceStatus,
     Condition,
     CredentialStatus,
-    DriftStatus,
     FindingStatus,
     LastHandled,
     PendingStatus,
@@ -27,7 +26,7 @@ from secure_redis.api.status import (
     WorkloadStatus,
     merge_conditions,
 )
-from secure_redis.domain import rotation
+from secure_redis.domain import rotation, told_drift
 from secure_redis.domain.actions import (
     ApplySecret,
     CreateCache,
@@ -110,7 +109,10 @@ def report(
     backs_off = any(not trouble.permanent and trouble.reason not in _HUMAN for trouble in grave)
     return Report(
         status=status,
-        events=tuple(_events(resource, status)),
+        events=(
+            *_events(resource, status),
+            *(Event("Normal", Reason.CORRECTING, note) for note in told_drift.announced(resource, means, plan)),
+        ),
         next_look=_next_look(resource, replace(plan, next_look=None) if rotating else plan, failures, said),
         failed=backs_off,
         retry_after=max(waits, default=None) if backs_off else None,
@@ -157,8 +159,11 @@ _HUMAN_SECONDS = 15.0
 def _next_look(
     resource: SecureRedisCache, plan: Plan, failures: list[Failed], said: dict[ConditionType, Verdict]
 ) -> float:
-    if any(failure.permanent for failure in failures):
+    # A refused correction is remembered in the status: looking goes on, and only the write is not repeated.
+    if any(failure.permanent for failure in failures) and not plan.correcting:
         return PERMANENT_RETRY_SECONDS
+    if any(failure.permanent for failure in failures):
+        return float(resource.spec.drift.interval_seconds)
     if plan.next_look is not None:
         return plan.next_look
     interval = float(resource.spec.drift.interval_seconds)
@@ -222,7 +227,8 @@ def _status(
         cache=_cache(facts, means) if facts is not None else before.cache,
         endpoint=status_of(seen, before.endpoint),
         compliance=_compliance(means) if means.compliance is not None else before.compliance,
-        drift=tuple(_drift_entries(before.drift, means, at)) if means.drift is not None else before.drift,
+        drift=tuple(told_drift.entries(before, seen, means, plan, at)) if means.drift is not None else before.drift,
+        corrections=told_drift.corrections(resource, seen, means, plan, outcomes),
         credential=_credential(resource, seen, means, at) if published else before.credential,
         pending=_pending(resource, facts, plan, outcomes, at),
         rotation=_rotation(resource, plan, outcomes),
@@ -316,18 +322,6 @@ def _compliance(means: Assessment) -> ComplianceStatus:
         ),
         notes=found.notes,
     )
-
-
-def _drift_entries(before: tuple[DriftStatus, ...], means: Assessment, at: str) -> Iterable[DriftStatus]:
-    since = {entry.path: entry.since for entry in before}
-    for entry in means.drift or ():
-        yield DriftStatus(
-            path=entry.path,
-            declared=entry.declared,
-            observed=entry.observed,
-            drift_class=entry.drift_class,
-            since=since.get(entry.path) or at,
-        )
 
 
 def _credential(resource: SecureRedisCache, seen: Observation, means: Assessment, at: str) -> CredentialStatus:

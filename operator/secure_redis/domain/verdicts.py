@@ -180,6 +180,8 @@ def _compliant(means: Assessment, available: Verdict) -> Verdict:
 def _drift(means: Assessment, plan: Plan, failures: list[Failed], available: Verdict) -> Verdict:
     if means.drift is None:
         return Verdict(UNKNOWN, available.reason, available.message)
+    if available.reason in {Reason.CACHE_GONE, Reason.CACHE_NOT_FOUND} and means.drift:
+        return Verdict(TRUE, available.reason, available.message)
     back = _held_back(plan, failures)
     if not means.drift:
         return Verdict(FALSE, back.reason, back.message) if back else Verdict(FALSE, Reason.NO_DRIFT, "as declared")
@@ -190,7 +192,21 @@ def _drift(means: Assessment, plan: Plan, failures: list[Failed], available: Ver
 
 
 _ABOUT_CORRECTING = frozenset(
-    {Reason.ADOPTION_REQUIRED, Reason.WOULD_DISCONNECT, Reason.NOT_GRANTED, Reason.PROVISIONING_FAILED}
+    {
+        Reason.ADOPTION_REQUIRED,
+        Reason.WOULD_DISCONNECT,
+        Reason.DISRUPTION_NOT_ALLOWED,
+        Reason.CONTESTED,
+        Reason.READ_ONLY,
+        Reason.CAPPED,
+        Reason.MASS_DRIFT,
+        Reason.FIRST_LOOK,
+        Reason.NOT_GRANTED,
+        Reason.PROVISIONING_FAILED,
+        Reason.DENIED_BY_POLICY,
+        Reason.LOCKED,
+        Reason.REQUEST_REFUSED,
+    }
     | ABOUT_PERSISTING
 )
 
@@ -332,7 +348,17 @@ _PASSING = frozenset(
         Reason.UNKNOWN,
     }
 )
-_BARS_READY = frozenset({Reason.OWNED_BY_ANOTHER, Reason.NOT_GRANTED, Reason.CACHE_GONE})
+# A write that Azure refused bars it in the pass that tried and in those that know better than to try again.
+_BARS_READY = frozenset(
+    {
+        Reason.OWNED_BY_ANOTHER,
+        Reason.NOT_GRANTED,
+        Reason.CACHE_GONE,
+        Reason.DENIED_BY_POLICY,
+        Reason.LOCKED,
+        Reason.REQUEST_REFUSED,
+    }
+)
 
 
 def _workloads(rollout: Rollout | None, told: tuple[WorkloadStatus, ...]) -> Verdict | None:

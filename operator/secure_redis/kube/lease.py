@@ -65,6 +65,9 @@ class Elector:
         self._lost = False
         self._record: Mapping[str, Any] | None = None
         self._observed: tuple[str, float] = ("", float("-inf"))  # the rival's version and when we saw it change
+        # What the Lease carried when it was taken (None: there was none), and what it is to carry from then on.
+        self.recorded: Mapping[str, str] | None = None
+        self.annotations: Callable[[], Mapping[str, str]] = dict
 
     @property
     def leading(self) -> bool:
@@ -120,7 +123,7 @@ class Elector:
         if held is None or not was_leading:
             return
         self._on_change(False)
-        body = _with(held, holderIdentity="", leaseDurationSeconds=1)
+        body = _with(self._annotated(held), holderIdentity="", leaseDurationSeconds=1)
         try:
             async with asyncio.timeout(self._settings.retry * 2):
                 await self._client.replace(self._path, body)
@@ -164,8 +167,10 @@ class Elector:
             return await self._write(started, lambda: self._client.create(self._collection, body))
         if not self._free(current):
             return False
-        spec = self._spec(current)
-        return await self._write(started, lambda: self._client.replace(self._path, {**current, "spec": spec}))
+        if not self.leading:
+            self.recorded = dict(current["metadata"].get("annotations") or {})
+        body = {**self._annotated(current), "spec": self._spec(current)}
+        return await self._write(started, lambda: self._client.replace(self._path, body))
 
     @property
     def _collection(self) -> str:
@@ -203,6 +208,10 @@ class Elector:
             self._observed = (version, now)
             return False
         return now - self._observed[1] >= float(spec.get("leaseDurationSeconds") or self._settings.duration)
+
+    def _annotated(self, record: Mapping[str, Any]) -> dict[str, Any]:
+        carried = {**(record["metadata"].get("annotations") or {}), **self.annotations()}
+        return {**record, "metadata": {**record["metadata"], **({"annotations": carried} if carried else {})}}
 
     def _spec(self, current: Mapping[str, Any] | None) -> dict[str, Any]:
         before = (current or {}).get("spec") or {}

@@ -23,12 +23,13 @@ from secure_redis.domain.actions import (
     ReleaseSecret,
     RemoveFinalizer,
 )
-from secure_redis.domain.observation import Unknown
+from secure_redis.domain.observation import Observation, Unknown
 from secure_redis.kube.client import ApiFailure
 from secure_redis.kube.events import EventRecorder
 from secure_redis.kube.resources import ResourceChanged, ResourceGone, Resources
 from secure_redis.kube.secrets import Secrets
 from secure_redis.reconciler.act import Actor
+from secure_redis.reconciler.brakes import Brakes
 from secure_redis.reconciler.memory import Memory
 from secure_redis.reconciler.observe import Observer
 
@@ -56,6 +57,7 @@ class Corridor:
         settings: intent.Settings,
         observer: Observer,
         actor: Callable[[Callable[[Body], SecureRedisCache]], Actor],
+        brakes: Brakes,
         resources: Resources,
         secrets: Secrets,
         events: EventRecorder,
@@ -64,6 +66,7 @@ class Corridor:
     ) -> None:
         self._settings = settings
         self._observer = observer
+        self._brakes = brakes
         self._resources = resources
         self._secrets = secrets
         self._events = events
@@ -95,6 +98,7 @@ class Corridor:
         """The resource is gone."""
         self._memories.pop(key, None)
         self._observer.forget(key)
+        self._brakes.forget(key)
 
     async def _walk(self, resource: SecureRedisCache, trigger: str) -> Next:
         memory = self._memories.setdefault(resource.key, Memory())
@@ -104,8 +108,9 @@ class Corridor:
             means = assess.assess(
                 resource, seen, cluster_uid=settings.cluster_uid, ca=settings.ca, floor=settings.floor
             )
+            seen = await self._observer.who(resource, seen, means, memory)
             self._observer.remember(resource, seen, means.credential.proven, memory)
-            todo = plan.plan(resource, seen, means, settings)
+            todo = self._plan(resource, seen, means)
             current, outcomes = await self._actor.act(resource, seen, todo.actions, trigger)
         if todo.look_closer or any(isinstance(outcome.action, AzureAction) for outcome in outcomes):
             memory.direct = True
@@ -133,6 +138,14 @@ class Corridor:
         for event in told.events:
             await self._events.emit(current, event.kind, event.reason, event.note, "Reconcile")
         return Next(told.next_look, told.failed, told.retry_after)
+
+    def _plan(self, resource: SecureRedisCache, seen: Observation, means: assess.Assessment) -> intent.Plan:
+        """The plan, under the fleet's brakes. Nothing here awaits, so that two passes cannot spend the same."""
+        todo = plan.plan(resource, seen, means, self._settings, self._brakes.brake(resource.key))
+        if self._brakes.note(resource, todo):
+            todo = plan.plan(resource, seen, means, self._settings, self._brakes.brake(resource.key))
+        self._brakes.settle(resource, todo)
+        return todo
 
     def _one_writer(self, resource: SecureRedisCache) -> AbstractAsyncContextManager[Any]:
         """Two resources that provision one cache take turns, so that the second sees the first's tag."""

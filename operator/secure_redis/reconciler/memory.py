@@ -29,5 +29,8 @@ class Memory:
     searched: int | None = None
     # The regeneration this process recorded the intent of, and when it was last asked of Azure with no clear answer.
     regeneration: tuple[str, datetime | None] | None = None
+    # What the Activity Log was last asked about, and when; in the future while it may not be read.
+    asked_about: frozenset[tuple[str, str]] = frozenset()
+    asked_again: float = float("-inf")
     told_at: datetime | None = None  # when the status was last written
     storage: object = None  # what was last read of the storage account; `observe_storage` knows it

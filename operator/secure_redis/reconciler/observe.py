@@ -1,8 +1,9 @@
 """Reads the world into one immutable `Observation`. Asks only for what the next steps can use."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from pydantic import SecretStr
@@ -11,10 +12,12 @@ from secure_redis.api import names
 from secure_redis.api.reasons import Reason
 from secure_redis.api.resource import DeletionPolicy, Key, Mode, Probe, SecureRedisCache
 from secure_redis.api.resource_id import CacheID, Service
+from secure_redis.azure.activity import Activity
 from secure_redis.azure.cache import Caches
 from secure_redis.azure.inventory import Inventory
 from secure_redis.azure.vault import Vaults
-from secure_redis.domain import intent, probing, proof, rollout, rotation
+from secure_redis.domain import intent, probing, proof, rollout, rotation, told_drift
+from secure_redis.domain.assess import Assessment
 from secure_redis.domain.creation import was_seen
 from secure_redis.domain.endpoint_report import recalled
 from secure_redis.domain.grants import Power, Refusal, VaultTarget, refuse, resolve_identity
@@ -46,6 +49,9 @@ from secure_redis.reconciler.observe_storage import StorageObserver
 from secure_redis.reconciler.probes import Probes
 
 FRESH_AUTHENTICATIONS = 3
+ASK_SECONDS = 240.0
+ASK_AT_MOST_SECONDS = 5.0
+ASK_SINCE = timedelta(hours=24)
 
 
 class Authenticate(Protocol):
@@ -64,6 +70,7 @@ class Observer:
         settings: intent.Settings,
         ages: Ages,
         caches: Caches,
+        activity: Activity | None,
         inventory: Inventory,
         vaults: Vaults,
         authenticate: Authenticate,
@@ -80,6 +87,7 @@ class Observer:
         self._policy = settings.policy
         self._ages = ages
         self._caches = caches
+        self._activity = activity
         self._inventory = inventory
         self._vaults = vaults
         self._authenticate = authenticate
@@ -218,6 +226,27 @@ class Observer:
             recalled=recalled(resource.status, endpoint),
         )
         return replace(seen, endpoint=found)
+
+    async def who(
+        self, resource: SecureRedisCache, seen: Observation, means: Assessment, memory: Memory
+    ) -> Observation:
+        """Who made a difference that is new: one question, seldom, short, and never a reason to fail."""
+        identity, now = seen.identity, self._monotonic()
+        if self._activity is None or not isinstance(identity, NamespaceIdentity | OperatorIdentity):
+            return seen
+        about = told_drift.untold(resource.status, means, seen.now)
+        again = about <= memory.asked_about
+        if not about or now < memory.asked_again or (again and now < memory.asked_again + ASK_SECONDS):
+            return seen
+        memory.asked_about, memory.asked_again = about, now
+        try:
+            async with asyncio.timeout(ASK_AT_MOST_SECONDS):
+                writes = await self._activity.writes(identity, resource.cache, seen.now - ASK_SINCE, seen.now)
+        except TimeoutError:
+            return seen
+        if isinstance(writes, Unknown) and (writes.permanent or writes.reason is Reason.AZURE_DENIED):
+            memory.asked_again = now + intent.PERMANENT_RETRY_SECONDS
+        return replace(seen, writes=writes)
 
     # --- the credential ---------------------------------------------------------------------------------------------
 

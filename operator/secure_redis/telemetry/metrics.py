@@ -173,6 +173,18 @@ class Metrics:
             ("result",),
             registry=registry,
         )
+        self._brakes = Gauge(
+            "secureredis_brake_engaged",
+            "1 while a brake (ReadOnly, MassDrift) holds all resources back, else 0.",
+            ("brake",),
+            registry=registry,
+        )
+        self._held = Counter(
+            "secureredis_brake_held_total",
+            "Passes that a brake held back, by reason (ReadOnly, FirstLook, MassDrift, Capped).",
+            ("reason",),
+            registry=registry,
+        )
         self._known = Gauge("secureredis_resources", "Resources that are known.", registry=registry)
         self._waiting = Gauge(
             "secureredis_passes_waiting", "Passes that are due and wait for a free place.", registry=registry
@@ -234,6 +246,14 @@ class Metrics:
     def wrote(self, action: str, result: str) -> None:
         """An audited write."""
         self._writes.labels(action, result).inc()
+
+    def brake(self, name: str, engaged: bool) -> None:
+        """A brake is on or off."""
+        self._brakes.labels(name).set(float(engaged))
+
+    def held(self, reason: str) -> None:
+        """A brake held a pass back."""
+        self._held.labels(str(reason)).inc()
 
     def leading(self, name: str, leads: bool) -> None:
         """Whether this process leads."""

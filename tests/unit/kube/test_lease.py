@@ -157,3 +157,24 @@ async def test_a_rival_in_the_record_ends_leadership_at_once(leases: Leases) -> 
 def test_times_must_fit(duration: int, deadline: float, retry: float) -> None:
     with pytest.raises(ValueError, match="retry"):
         LeaseSettings("ops", duration=duration, renew_deadline=deadline, retry=retry)
+
+
+async def test_annotations_outlive_the_process_and_are_read_before_they_are_written(leases: Leases) -> None:
+    first = elector(leases)
+    await first.acquire()
+    assert first.recorded is None  # there was no Lease
+    first.annotations = lambda: {"a": "1"}
+    holding = asyncio.create_task(first.hold())
+    await asyncio.sleep(5)
+    holding.cancel()
+    await first.release()
+    second = elector(leases, "other")
+    second.annotations = lambda: {"b": "2"}
+    await second.acquire()
+    assert second.recorded == {"a": "1"}
+    assert leases.stored is not None
+    assert leases.stored["metadata"]["annotations"] == {"a": "1", "b": "2"}
+    holding = asyncio.create_task(second.hold())
+    await asyncio.sleep(5)
+    holding.cancel()
+    assert second.recorded == {"a": "1"}

@@ -1,0 +1,202 @@
+"""Drift over time: told before it is corrected, never fought over, and a fleet's brakes; with restarts in between."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from sandbox.azure import seeds
+from sandbox.azure.arm_activity import SOMEBODY
+from sandbox.chart.render import RELEASE_NAMESPACE
+from sandbox.waiting import wait_for
+from sandbox.world import SUBSCRIPTION, World
+from tests.integration.operator.conftest import leads
+from tests.integration.operator.support import Case
+from tests.integration.operator.test_provision import CORRECT, created, properties
+
+PORT = "transport.nonTLSPort"
+LEASE = {
+    "apiVersion": "coordination.k8s.io/v1",
+    "kind": "Lease",
+    "metadata": {"name": "secure-redis-operator", "namespace": RELEASE_NAMESPACE},
+}
+
+
+def entry(case: Case, path: str = PORT) -> dict[str, Any]:
+    """The drift entry of one path; empty if there is none."""
+    return next((dict(one) for one in case.status.get("drift", []) if one["path"] == path), {})
+
+
+def restart(world: World, *, kill: bool = False, **settings: Any) -> None:
+    """Another process with this configuration leads."""
+    world.stop_operator(kill=kill)
+    world.start_operator(**settings)
+    wait_for(lambda: leads(world), 60, "the operator to lead")
+
+
+@contextmanager
+def configured(world: World, **settings: Any) -> Iterator[None]:
+    """The operator runs with other settings, and afterwards with its own again."""
+    restart(world, **settings)
+    try:
+        yield
+    finally:
+        restart(world)
+
+
+def port_is_open(case: Case) -> bool:
+    return bool(properties(case)["enableNonSslPort"])
+
+
+def noted(world: World) -> dict[str, str]:
+    """What the operator's Lease carries."""
+    return dict((world.api.find(LEASE) or {}).get("metadata", {}).get("annotations") or {})
+
+
+def events(case: Case, reason: str) -> list[str]:
+    """The notes of a resource's events with this reason."""
+    path = f"/apis/events.k8s.io/v1/namespaces/{case.team.namespace}/events"
+    found = case.world.api.get(path).must()["items"]
+    return [one["note"] for one in found if one["reason"] == reason and one["regarding"]["name"] == case.cache]
+
+
+def test_what_a_correction_causes_is_told_before_it_is_made(build: Case) -> None:
+    created(build, **CORRECT)
+    build.update({"enableNonSslPort": True})
+    build.poke()
+    wait_for(lambda: not port_is_open(build), 30, "the correction")
+    build.until("DriftDetected", "False", "NoDrift")
+    wait_for(lambda: events(build, "Correcting"), 10, "the event")
+    assert "from Enabled to Disabled: correcting it drops the connections" in events(build, "Correcting")[0]
+    assert build.status["corrections"][0]["count"] == 1
+
+
+def test_the_last_way_in_is_closed_only_when_asked(build: Case) -> None:
+    created(build, **CORRECT)
+    build.change(network={"publicAccess": "Disabled", "firewallRules": None})
+    message = build.until("DriftDetected", "True", "WouldDisconnect")
+    assert "secureredis.io/allow-disruption: network.publicAccess" in message
+    assert entry(build, "network.publicAccess")["effect"] == "Disconnects"
+    assert properties(build)["publicNetworkAccess"] == "Enabled"
+    build.annotate(allow_disruption="network")
+    build.poke()
+    assert properties(build)["publicNetworkAccess"] == "Enabled"
+    build.annotate(allow_disruption="network.publicAccess")
+    wait_for(lambda: properties(build)["publicNetworkAccess"] == "Disabled", 30, "public access to go off")
+
+
+def test_nobody_is_fought_whatever_restarts(world: World, build: Case) -> None:
+    created(build, **CORRECT)
+    build.update({"enableNonSslPort": True})
+    build.poke()
+    wait_for(lambda: not port_is_open(build), 30, "the first correction")
+    build.until("DriftDetected", "False", "NoDrift")
+    build.update({"enableNonSslPort": True})
+    restart(world, kill=True)
+    wait_for(lambda: not port_is_open(build), 60, "the second correction")
+    wait_for(lambda: build.condition("DriftDetected")[:2] == ("False", "NoDrift"), 30, "the second correction's end")
+    build.update({"enableNonSslPort": True})
+    restart(world, kill=True)
+    message = build.until("DriftDetected", "True", "Contested", timeout=60)
+    assert PORT in message
+    assert entry(build)["corrections"] == 2
+    made = len(build.writes())
+    restart(world)
+    asked = build.status["corrections"]
+    build.annotate(approve_rotation="wakes it")
+    build.until("DriftDetected", "True", "Contested")
+    assert (len(build.writes()), build.status["corrections"]) == (made, asked)
+    assert port_is_open(build)
+    build.poke()  # somebody decides
+    wait_for(lambda: not port_is_open(build), 30, "the correction that was asked for")
+
+
+def test_read_only_writes_nothing_and_says_so(world: World, build: Case) -> None:
+    created(build, **CORRECT)
+    with configured(world, brakes={"readOnly": True}):
+        made = len(build.writes())
+        build.update({"enableNonSslPort": True})
+        build.poke()
+        build.until("DriftDetected", "True", "ReadOnly")
+        build.poke()
+        assert entry(build)["reason"] == "ReadOnly"
+        assert len(build.writes()) == made
+        assert build.condition("Ready")[0] == "True"
+    wait_for(lambda: not port_is_open(build), 60, "the correction")
+
+
+def test_the_hourly_cap_is_said_and_taken_up_later(world: World, build: Case) -> None:
+    created(build, **CORRECT)
+    with configured(world, brakes={"correctionsPerHour": 0}):
+        build.update({"enableNonSslPort": True})
+        build.poke()
+        build.until("DriftDetected", "True", "Capped")
+        assert port_is_open(build)
+    wait_for(lambda: not port_is_open(build), 60, "the correction")
+
+
+def test_mass_drift_stops_until_released_and_outlives_a_crash(world: World, build: Case) -> None:
+    created(build, **CORRECT)
+    tight = {"massDrift": {"share": 0.01, "atLeast": 1}}
+    with configured(world, brakes=tight):
+        build.update({"enableNonSslPort": True})
+        build.poke()
+        build.until("DriftDetected", "True", "MassDrift")
+        wait_for(lambda: noted(world).get("secureredis.io/mass-drift"), 10, "the Lease to remember it")
+        restart(world, kill=True)  # with the limits that would let one through
+        build.poke()
+        build.until("DriftDetected", "True", "MassDrift")
+        assert port_is_open(build)
+        restart(world, brakes={"release": "checked"})
+        wait_for(lambda: not port_is_open(build), 60, "the correction after the release")
+
+
+@pytest.mark.parametrize("before", ["0.0.1", None])
+def test_after_an_upgrade_the_first_look_only_reports(world: World, build: Case, before: str | None) -> None:
+    created(build, **CORRECT)
+    world.stop_operator()
+    world.api.merge(LEASE, {"metadata": {"annotations": {"secureredis.io/version": before}}}).must()
+    build.update({"enableNonSslPort": True})
+    world.start_operator()
+    build.until("DriftDetected", "True", "FirstLook", timeout=60)
+    assert port_is_open(build)
+    build.poke()
+    wait_for(lambda: not port_is_open(build), 30, "the second look to correct it")
+
+
+def test_a_cache_that_is_gone_is_drift(build: Case) -> None:
+    created(build)
+    build.control.portal_delete(build.cache)
+    build.heal("CacheAvailable", "False", "CacheGone")
+    build.until("DriftDetected", "True", "CacheGone")
+    assert [one["path"] for one in build.status["drift"]] == ["resourceID"]
+
+
+def test_who_set_it_is_told_where_the_activity_log_may_be_read(build: Case) -> None:
+    build.allow("Microsoft.Insights/eventtypes/values/read", scope=seeds.subscription_scope(SUBSCRIPTION))
+    created(build)
+    build.update({"enableNonSslPort": True})
+    build.poke()
+    build.until("DriftDetected", "True", "Drifted")
+    wait_for(lambda: entry(build).get("by") == SOMEBODY, 10, "who set it")
+    since = build.control.mark()
+    for _ in range(3):
+        build.poke()
+    assert not [r for r in build.control.requests(since) if "insights" in r.path.lower()]
+
+
+def test_without_the_right_drift_is_told_all_the_same_and_the_log_is_asked_once(build: Case) -> None:
+    created(build)
+    mark = build.control.mark()
+    build.update({"enableNonSslPort": True})
+    build.poke()
+    build.until("DriftDetected", "True", "Drifted")
+    build.poke()
+    build.update({"minimumTlsVersion": "1.0"})
+    build.poke()
+    wait_for(lambda: len(build.status["drift"]) == 2, 10, "the second difference")
+    assert "by" not in entry(build)
+    asked = [r for r in build.control.requests(mark) if "insights" in r.path.lower()]
+    assert [r.status for r in asked] == [403]
+    assert build.condition("Ready")[0] == "True"

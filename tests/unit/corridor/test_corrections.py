@@ -1,0 +1,185 @@
+"""Corrections over several passes: told first, asked for where grave, never fought over, not repeated where refused."""
+
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from secure_redis.api import names
+from secure_redis.api.reasons import ConditionType, Reason
+from secure_redis.api.resource import SecureRedisCache, parse
+from secure_redis.domain.actions import Action, Done, Failed, Outcome, UpdateCache
+from secure_redis.domain.observation import CacheFacts
+from secure_redis.domain.plan import plan
+from secure_redis.domain.report import Report, report
+from tests.unit.corridor.worlds import ID, NOW, OWNER, PROVISION, SETTINGS, UID, cache, judged, seen
+
+CORRECTING = {"mode": "Provision", "provision": PROVISION, "drift": {"correct": ["Security", "Availability"]}}
+OPEN = cache(tags=OWNER, non_tls_port_enabled=True)
+SAFE = cache(tags=OWNER)
+PORT = "transport.nonTLSPort"
+
+
+@dataclass
+class Story:
+    """Passes over one resource, with its status carried from one to the next as the API server would."""
+
+    spec: dict[str, Any] = field(default_factory=lambda: dict(CORRECTING))
+    status: dict[str, Any] = field(default_factory=dict)
+    annotations: dict[str, str] = field(default_factory=lambda: {names.REFRESH: "first"})
+    generation: int = 1
+    minutes: float = 0.0
+    events: list[tuple[str, str]] = field(default_factory=list)
+
+    def resource(self) -> SecureRedisCache:
+        meta = {
+            "namespace": "shop",
+            "name": "orders",
+            "uid": UID,
+            "generation": self.generation,
+            "resourceVersion": "7",
+            "annotations": self.annotations,
+            "finalizers": [names.FINALIZER],
+        }
+        parsed = parse({"metadata": meta, "spec": {"resourceID": ID, **self.spec}, "status": self.status})
+        assert isinstance(parsed, SecureRedisCache)
+        return parsed
+
+    def look(self, facts: CacheFacts, refusal: Reason | None = None) -> tuple[Action, ...]:
+        """One pass; its actions are done, or refused for good by Azure."""
+        resource = self.resource()
+        obs = replace(seen(cache=facts), now=NOW + timedelta(minutes=self.minutes))
+        means = judged(resource, obs)
+        todo = plan(resource, obs, means, SETTINGS)
+        outcomes: tuple[Outcome, ...] = tuple(
+            Done(one) if refusal is None else Failed(one, refusal, "policy 'tls' forbids it", permanent=True)
+            for one in todo.actions
+        )
+        self.told: Report = report(resource, obs, means, todo, outcomes)
+        self.status = self.told.status.document()
+        self.events += [(event.reason, event.note) for event in self.told.events]
+        self.minutes += 5
+        return todo.actions
+
+    def drift(self, path: str = PORT) -> dict[str, Any]:
+        return next(dict(one) for one in self.status["drift"] if one["path"] == path)
+
+    def says(self) -> str | None:
+        condition = self.told.status.condition(ConditionType.DRIFT_DETECTED)
+        return condition.reason if condition else None
+
+    def corrected(self) -> None:
+        """Somebody opens the port; it is told, corrected, and seen to be so."""
+        assert self.look(OPEN) == ()
+        (action,) = self.look(OPEN)
+        assert isinstance(action, UpdateCache)
+        assert self.look(SAFE) == ()
+
+
+def test_what_a_correction_causes_is_told_before_it_is_made() -> None:
+    story = Story()
+    assert story.look(OPEN) == ()
+    assert story.drift()["effect"] == "DropsConnections"
+    told = [note for reason, note in story.events if reason == Reason.CORRECTING]
+    assert len(told) == 1
+    assert "from Enabled to Disabled: correcting it drops the connections" in told[0]
+    assert len(story.look(OPEN)) == 1
+    assert len([1 for reason, _ in story.events if reason == Reason.CORRECTING]) == 1
+
+
+def test_a_value_that_comes_back_twice_is_left_alone_and_says_so_without_flapping() -> None:
+    story = Story()
+    story.corrected()
+    assert story.status["corrections"][0]["count"] == 1
+    story.corrected()
+    assert story.look(OPEN) == ()
+    assert (story.drift()["reason"], story.drift()["corrections"]) == ("Contested", 2)
+    assert story.says() == Reason.CONTESTED
+    before = story.status
+    for _ in range(400):  # more than a day
+        assert story.look(OPEN) == ()
+    assert story.status == before
+
+
+@pytest.mark.parametrize("again", ["spec", "refresh"])
+def test_a_contest_ends_when_somebody_decides(again: str) -> None:
+    story = Story()
+    story.corrected()
+    story.corrected()
+    story.look(OPEN)
+    if again == "spec":
+        story.generation = 2
+    else:
+        story.annotations = {names.REFRESH: "second"}
+    actions = story.look(OPEN)
+    assert len(actions) == 1  # it was told long ago
+    assert story.status["corrections"] == [
+        {"path": PORT, "count": 1, "at": story.status["corrections"][0]["at"], "generation": story.generation}
+    ]
+
+
+def test_two_changes_in_two_months_are_no_contest() -> None:
+    story = Story()
+    for _ in range(4):
+        story.corrected()
+        story.minutes += 3 * 24 * 60
+        story.look(SAFE)
+        assert "corrections" not in story.status or story.status["corrections"] == []
+
+
+def test_a_contested_path_holds_no_other_up() -> None:
+    story = Story()
+    story.corrected()
+    story.corrected()
+    both = replace(OPEN, minimum_tls_version="1.0")
+    story.look(both)
+    (action,) = story.look(both)
+    assert isinstance(action, UpdateCache)
+    assert action.fields == ("minimumTlsVersion",)
+
+
+def test_what_a_policy_denies_is_shown_and_not_tried_within_the_hour_whatever_restarts() -> None:
+    story = Story()
+    story.look(OPEN)
+    assert len(story.look(OPEN, Reason.DENIED_BY_POLICY)) == 1
+    assert story.says() == Reason.DENIED_BY_POLICY
+    assert story.told.next_look == 300  # looking goes on
+    ready = story.told.status.condition(ConditionType.READY)
+    for _ in range(11):
+        assert story.look(OPEN, Reason.DENIED_BY_POLICY) == ()
+        assert story.says() == Reason.DENIED_BY_POLICY
+        assert story.drift()["reason"] == "DeniedByPolicy"
+        now = story.told.status.condition(ConditionType.READY)
+        assert ready is not None
+        assert now is not None
+        assert (now.status, now.reason) == (ready.status, ready.reason)
+    assert "policy 'tls' forbids it" in story.status["corrections"][0]["message"]
+    assert len(story.look(OPEN)) == 1
+    assert "reason" not in story.status["corrections"][0]
+
+
+CLOSING = cache(tags=OWNER, public_network_access="Enabled", private_endpoints=())
+
+
+def test_the_last_way_in_is_closed_only_when_asked_by_path() -> None:
+    story = Story()
+    for value in ("true", "*", "transport.nonTLSPort"):
+        story.annotations = {names.REFRESH: "first", names.ALLOW_DISRUPTION: value}
+        assert story.look(CLOSING) == ()
+        assert story.says() == Reason.WOULD_DISCONNECT
+        assert story.drift("network.publicAccess")["effect"] == "Disconnects"
+    message = story.told.status.condition(ConditionType.DRIFT_DETECTED)
+    assert message is not None
+    assert "secureredis.io/allow-disruption: network.publicAccess" in message.message
+    story.annotations = {names.REFRESH: "first", names.ALLOW_DISRUPTION: "network.publicAccess"}
+    (action,) = story.look(CLOSING)
+    assert action == UpdateCache({"properties": {"publicNetworkAccess": "Disabled"}}, ("publicNetworkAccess",))
+
+
+def test_differences_that_need_another_cache_are_never_written_even_when_asked() -> None:
+    lower = {**CORRECTING, "provision": {**PROVISION, "redis": {"sku": {"name": "Standard", "capacity": 1}}}}
+    story = Story(spec=lower, annotations={names.REFRESH: "first", names.ALLOW_DISRUPTION: "provision.redis.sku.name"})
+    for _ in range(3):
+        assert story.look(SAFE) == ()
+    assert story.drift("provision.redis.sku.name")["effect"] == "NeedsReplacement"

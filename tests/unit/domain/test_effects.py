@@ -50,7 +50,9 @@ def test_scaling_a_basic_cache_loses_its_data() -> None:
 
 
 def test_persistence_off_and_access_keys_off_ask_first() -> None:
-    assert effect("persistence.type", "None", "RDB", cache()).asks
+    assert effect("persistence.type", "None", "RDB", cache()) is Effect.LOSES_DATA
+    assert effect("persistence.type", "RDB", "None", cache()) is Effect.NONE
+    assert effect("persistence.storage.accountID", "shopdata", "elsewhere", cache()) is Effect.NONE
     assert effect("authentication.accessKeys", "Disabled", "Enabled", cache()).asks
 
 

@@ -15,8 +15,11 @@ from secure_redis.azure.budgets import Budgets
 from secure_redis.azure.cache import Caches
 from secure_redis.azure.clouds import Cloud
 from secure_redis.azure.credentials import Credentials, RequestToken
+from secure_redis.azure.encryption_keys import KeyVaults
 from secure_redis.azure.failures import IdentityUnavailable
 from secure_redis.azure.inventory import Inventory
+from secure_redis.azure.reader import Reader
+from secure_redis.azure.surroundings import Surroundings
 from secure_redis.azure.transport import Transport
 from secure_redis.azure.vault import Vaults
 from secure_redis.cli.config import Config
@@ -32,6 +35,7 @@ from secure_redis.probe.authentication import authenticate
 from secure_redis.reconciler import Ages, Corridor, Observer
 from secure_redis.reconciler.act import Actor
 from secure_redis.reconciler.observe import Authenticate
+from secure_redis.reconciler.surroundings import Around, SurroundingsAges
 from secure_redis.telemetry.audit import Auditor
 from secure_redis.telemetry.metrics import Metrics
 
@@ -111,6 +115,15 @@ async def build_corridor(
         caches = Caches(transport, credentials)
         inventory = Inventory(caches, time.monotonic, intervals.absence_confirmation_seconds)
         vaults = Vaults(transport, credentials)
+        reader = Reader(transport, credentials)
+        around = Around(
+            surroundings=Surroundings(reader),
+            find_vault=KeyVaults(reader, transport.cloud).vault,
+            policy=settings.policy,
+            ages=SurroundingsAges(intervals.surroundings_max_age_seconds, intervals.surroundings_spread_seconds),
+            monotonic=time.monotonic,
+        )
+        metrics.watch_observations(around.ages)
         observer = Observer(
             settings=settings,
             ages=Ages(children=intervals.children_max_age_seconds, proof=intervals.proof_seconds),
@@ -122,6 +135,7 @@ async def build_corridor(
             namespaces=rooms.namespaces,
             secrets=rooms.secrets,
             workloads=rooms.workloads,
+            around=around,
             now=lambda: datetime.now(UTC),
             monotonic=time.monotonic,
         )

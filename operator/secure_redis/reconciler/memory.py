@@ -30,3 +30,5 @@ class Memory:
     # The regeneration this process recorded the intent of, and when it was last asked of Azure with no clear answer.
     regeneration: tuple[str, datetime | None] | None = None
     told_at: datetime | None = None  # when the status was last written
+    refreshed: str | None = None  # the refresh request that was last seen where surroundings could be read
+    look_within: float | None = None  # seconds until more of the surroundings can be read; None: nothing is missing

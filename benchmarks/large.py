@@ -120,7 +120,7 @@ def _report_cold(
         "cold start: reads of what stands around caches",
         calls.surroundings,
         "requests",
-        compared_to="not among the calls above: they begin a minute after the first look, and no resource waits for them",
+        compared_to="not among the calls above: they begin a minute after the first look, and nothing waits for them",
     )
     events = requests.operators(world.cluster, audit)
     writes = Counter(requests.named(event) for event in events if event.is_write)
@@ -230,8 +230,8 @@ async def _steady(
         100 * len(KINDS) * largest / _AROUND_EVERY / _READS_PER_SECOND,
         "%",
         target=10,
-        compared_to=f"reckoned, not measured: {len(KINDS)} reads in {_AROUND_EVERY:.0f} s for each of {largest} caches of "
-        f"one identity in one subscription; documented are {_READS_PER_SECOND:g} reads a second; a thousand caches "
+        compared_to=f"reckoned, not measured: {len(KINDS)} reads in {_AROUND_EVERY:.0f} s for each of {largest} caches "
+        f"of one identity in one subscription; documented are {_READS_PER_SECOND:g} reads a second; a thousand caches "
         f"of one identity: {100_000 * len(KINDS) / _AROUND_EVERY / _READS_PER_SECOND:.1f} %",
     )
     reads = Counter(requests.named(event) for event in events if not event.is_write)

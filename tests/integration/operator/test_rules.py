@@ -6,6 +6,7 @@ A Pass is a rule that applies (another world shows it failing) and is no finding
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -233,7 +234,7 @@ def _by_env(world: World) -> Case:
     return case.apply(workloads=[{"id": "web", "kind": "Deployment", "name": "web", "containers": ["main"], **URL}])
 
 
-def _with_version(name: str, **version: object) -> Arrange:
+def _with_version(name: str, **version: Any) -> Arrange:
     def arrange(world: World) -> Case:
         case = Case(world, world.team(cache_actions=READS), name)
         case.exists()

@@ -11,6 +11,7 @@ from secure_redis.api.reasons import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.domain.grants import Grant, GrantPolicy, Power
 from secure_redis.domain.observation import NOT_READ, NOT_READ_YET, Observation, OperatorIdentity, Unknown
+from secure_redis.domain.surroundings_facts import LockFacts
 from secure_redis.reconciler.memory import Memory
 from secure_redis.reconciler.surroundings import BURST, KINDS, READS_PER_PASS, Around, SurroundingsAges
 from tests.unit.corridor.worlds import AUTHENTICATION, IDENTITY, NOW, cache, resource
@@ -97,10 +98,11 @@ def test_all_is_known_within_minutes_and_then_nothing_is_asked_for_long() -> Non
 def test_an_age_ends() -> None:
     world = World()
     world.complete()
-    world.azure.answers["locks"] = ("a lock",)
+    lock = LockFacts("keep", "CanNotDelete", "/")
+    world.azure.answers["locks"] = (lock,)
     world.now += 3600
     seen = world.complete()
-    assert seen.locks == ("a lock",)
+    assert seen.locks == (lock,)
 
 
 def test_a_refusal_costs_one_request_an_age() -> None:

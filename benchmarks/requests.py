@@ -11,6 +11,10 @@ from sandbox.chart.render import RELEASE_NAMESPACE
 from sandbox.cluster import AuditEvent, Cluster
 
 OPERATOR_USER = f"system:serviceaccount:{RELEASE_NAMESPACE}:{OPERATOR}"
+_AROUND = re.compile(
+    r"/(patchschedules/default|accesspolicies|accesspolicyassignments)$"
+    r"|/providers/microsoft\.(authorization|insights|keyvault)/|^/subscriptions/[^/]+/resources$"
+)
 _SECRET = re.compile(r"^/secrets/[^/]+(?P<rest>/.*)?$")
 
 
@@ -38,13 +42,14 @@ class AzureCalls:
     versions: int
     values: int
     children: int  # firewall rules
+    surroundings: int  # locks, roles, patch schedules, …: read seldom, and by no resource that waits for it
     challenges: int  # the request without a token that tells a client which one a vault takes
     writes: int
     other: int
 
     @property
     def total(self) -> int:
-        """All but the challenges."""
+        """All but the challenges and what stands around caches."""
         return (
             self.tokens
             + self.list_pages
@@ -81,4 +86,6 @@ def _kind(request: LoggedRequest) -> str:
         return "list_pages"
     if path.endswith("/firewallrules"):
         return "children"
+    if _AROUND.search(path):
+        return "surroundings"
     return "other"

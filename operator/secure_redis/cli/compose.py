@@ -44,6 +44,7 @@ from secure_redis.reconciler.brakes import Brakes
 from secure_redis.reconciler.observe import Authenticate
 from secure_redis.reconciler.observe_storage import StorageObserver
 from secure_redis.reconciler.probes import Look
+from secure_redis.reconciler.surroundings import Around, SurroundingsAges
 from secure_redis.telemetry.audit import Auditor
 from secure_redis.telemetry.metrics import Metrics
 
@@ -158,11 +159,12 @@ async def build_corridor(
         inventory = Inventory(caches, time.monotonic, intervals.absence_confirmation_seconds)
         vaults = Vaults(transport, credentials)
         reader = Reader(transport, credentials)
+        surroundings, key_vaults = Surroundings(reader), KeyVaults(reader, transport.cloud)
         storage = StorageObserver(
             policy=settings.policy,
             accounts=StorageAccounts(transport, credentials),
-            vaults=KeyVaults(reader, transport.cloud),
-            surroundings=Surroundings(reader),
+            vaults=key_vaults,
+            surroundings=surroundings,
             reader=reader,
             secrets=rooms.secrets,
             monotonic=time.monotonic,
@@ -170,6 +172,14 @@ async def build_corridor(
         )
         own = config.operator_identity
         activity = Activity(reader, own.client_id if own is not None else None)
+        around = Around(
+            surroundings=surroundings,
+            find_vault=key_vaults.vault,
+            policy=settings.policy,
+            ages=SurroundingsAges(intervals.surroundings_max_age_seconds, intervals.surroundings_spread_seconds),
+            monotonic=time.monotonic,
+        )
+        metrics.watch_observations(around.ages)
         observer = Observer(
             settings=settings,
             ages=Ages(children=intervals.children_max_age_seconds, proof=intervals.proof_seconds),
@@ -184,6 +194,7 @@ async def build_corridor(
             secrets=rooms.secrets,
             workloads=rooms.workloads,
             storage=storage,
+            around=around,
             now=lambda: datetime.now(UTC),
             monotonic=time.monotonic,
         )

@@ -184,6 +184,8 @@ class Intervals(_Part):
     operation_poll_seconds: Seconds = 30.0
     regeneration_settle_seconds: Seconds = 60.0
     children_max_age_seconds: Seconds = 900.0
+    surroundings_max_age_seconds: Seconds = 3600.0
+    surroundings_spread_seconds: Seconds = 120.0
     proof_seconds: Seconds = 3600.0
     service_account_seconds: Seconds = 30.0
     probe_seconds: Seconds = 3600.0

@@ -31,10 +31,13 @@ class Unknown:
 
 @dataclass(frozen=True, slots=True)
 class NotRead:
-    """A thing this pass had no need to read."""
+    """A thing this pass had no need to read. `soon`: a later one will, within minutes."""
+
+    soon: bool = False
 
 
 NOT_READ = NotRead()
+NOT_READ_YET = NotRead(soon=True)
 
 
 # --- identity -------------------------------------------------------------------------------------------------------
@@ -259,12 +262,16 @@ class SecretFacts:
 
 @dataclass(frozen=True, slots=True)
 class EnvFacts:
-    """One env entry. `secret`, `key`: of a secretKeyRef, else None. `value`: of SERVICE_BINDING_ROOT only."""
+    """One env entry. `secret`, `key`: of a secretKeyRef, else None. `value`: of SERVICE_BINDING_ROOT only.
+
+    `in_clear`: hosts that a literal value, alone or with its neighbours, says to reach without TLS.
+    """
 
     name: str
     secret: str | None = None
     key: str | None = None
     value: str | None = None
+    in_clear: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -392,6 +399,7 @@ class Observation:
     # When a regeneration may last have been sent without its outcome being known; None: certainly none was.
     attempted: datetime | None = None
     # What stands around the cache. NOT_READ: nothing asked for it (no probe, no persistence, not switched on).
+    # Roles: assigned at the cache or above.
     managed_cache: "managed_facts.ManagedFacts | CacheAbsent | Unknown | NotRead" = NOT_READ
     endpoint: "endpoint.EndpointFacts | Unknown | NotRead" = NOT_READ
     storage: "storage_facts.StorageFacts | storage_facts.StorageAbsent | Unknown | NotRead" = NOT_READ

@@ -9,6 +9,7 @@ from typing import Any
 from secure_redis.api import names
 from secure_redis.api.resource import WorkloadKind
 from secure_redis.domain.observation import ContainerFacts, EnvFacts, Owned, PodFacts, WorkloadFacts
+from secure_redis.kube.in_clear import hosts_in_clear
 
 Body = Mapping[str, Any]
 
@@ -208,19 +209,21 @@ def _keyed(fields: Body | None, key: str) -> Iterator[tuple[str, Body]]:
 
 
 def _container(body: Body, *, init: bool) -> ContainerFacts:
+    env: list[Body] = body.get("env") or []
+    clear = hosts_in_clear(env)
     return ContainerFacts(
         name=body["name"],
         init=init,
-        env=tuple(_env(one) for one in body.get("env") or ()),
+        env=tuple(_env(one, clear.get(one["name"], ())) for one in env),
         mounts=tuple((one["name"], one["mountPath"]) for one in body.get("volumeMounts") or ()),
     )
 
 
-def _env(body: Body) -> EnvFacts:
+def _env(body: Body, in_clear: tuple[str, ...]) -> EnvFacts:
     reference: Body = (body.get("valueFrom") or {}).get("secretKeyRef") or {}
     # Of no other entry is the value kept: it can be a secret of the user's.
     value = body.get("value") if body["name"] == names.SERVICE_BINDING_ROOT else None
-    return EnvFacts(body["name"], reference.get("name"), reference.get("key"), value)
+    return EnvFacts(body["name"], reference.get("name"), reference.get("key"), value, in_clear)
 
 
 def _replicas(kind: str, spec: Body, status: Body) -> int:

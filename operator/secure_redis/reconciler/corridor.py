@@ -132,12 +132,12 @@ class Corridor:
             self.forget(resource.key)
             return Next(float("inf"))
         if report.minor(current.status, told.status) and _recently(memory.told_at, seen.now):
-            return Next(told.next_look, told.failed, told.retry_after)
+            return _next(told, memory)
         if await self._write(current, told.status):
             memory.told_at = seen.now
         for event in told.events:
             await self._events.emit(current, event.kind, event.reason, event.note, "Reconcile")
-        return Next(told.next_look, told.failed, told.retry_after)
+        return _next(told, memory)
 
     def _plan(self, resource: SecureRedisCache, seen: Observation, means: assess.Assessment) -> intent.Plan:
         """The plan, under the fleet's brakes. Nothing here awaits, so that two passes cannot spend the same."""
@@ -179,6 +179,12 @@ class Corridor:
         if isinstance(resource, Unreadable):  # edited in the middle of the pass: the next one says so
             raise ResourceChanged(key_of(body))
         return resource
+
+
+def _next(told: report.Report, memory: Memory) -> Next:
+    """When to look again; earlier where something of the surroundings is still to be read."""
+    after = told.next_look if told.failed or memory.look_within is None else min(told.next_look, memory.look_within)
+    return Next(after, told.failed, told.retry_after)
 
 
 def _recently(told_at: datetime | None, now: datetime) -> bool:

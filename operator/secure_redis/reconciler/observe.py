@@ -40,6 +40,7 @@ from secure_redis.domain.observation import (
     Unknown,
     VaultSecretFacts,
 )
+from secure_redis.domain.plaintext import plaintext_uses
 from secure_redis.kube.accounts import ServiceAccounts
 from secure_redis.kube.namespaces import Namespaces
 from secure_redis.kube.secrets import Secrets
@@ -47,6 +48,7 @@ from secure_redis.kube.workloads import Workloads
 from secure_redis.reconciler.memory import Ages, Memory
 from secure_redis.reconciler.observe_storage import StorageObserver
 from secure_redis.reconciler.probes import Probes
+from secure_redis.reconciler.surroundings import Around
 
 FRESH_AUTHENTICATIONS = 3
 ASK_SECONDS = 240.0
@@ -80,6 +82,7 @@ class Observer:
         secrets: Secrets,
         workloads: Workloads,
         storage: StorageObserver,
+        around: Around,
         now: Callable[[], datetime],
         monotonic: Callable[[], float],
     ) -> None:
@@ -97,6 +100,7 @@ class Observer:
         self._secrets = secrets
         self._workloads = workloads
         self._storage = storage
+        self._around = around
         self._now = now
         self._monotonic = monotonic
 
@@ -111,6 +115,7 @@ class Observer:
         going = await self._namespaces.terminating(resource.key.namespace, fresh=resource.deleting)
         seen = Observation(now=self._now(), namespace_terminating=going)
         memory.refresh = memory.refresh or resource.refresh_asked
+        memory.look_within = None
         leaving = resource.deleting
         if leaving and (seen.namespace_terminating or not _azure_matters(resource)):
             return seen if seen.namespace_terminating else await self._with_kubernetes(resource, seen, memory)
@@ -133,6 +138,7 @@ class Observer:
             seen = self._with_endpoint(resource, seen, memory)
             seen = await self._with_credential(resource, seen, identity, memory)
             seen = await self._with_rotation(resource, seen, identity, memory)
+            seen = await self._around.look(resource, seen, identity, memory)
         return await self._with_kubernetes(resource, seen, memory)
 
     # --- identity ---------------------------------------------------------------------------------------------------
@@ -352,6 +358,8 @@ class Observer:
         pods = {place: await self._workloads.pods(resource, at[place]) for place in wanted}
         if rollout.budgets_wanted(resource, found, _published_version(resource, seen)):
             seen = replace(seen, budgets=await self._workloads.budgets(resource, found))
+        if isinstance(seen.cache, CacheFacts) and seen.cache.host_name is not None and entries:
+            seen = replace(seen, plaintext_uses=plaintext_uses(resource, found, seen.cache.host_name))
         return replace(seen, workloads=found, pods=pods)
 
     async def _with_holders(self, resource: SecureRedisCache, seen: Observation) -> Observation:

@@ -1,6 +1,6 @@
 """Prometheus metrics: names that dashboards know where they are honest. None outlives its resource."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -89,6 +89,29 @@ class _PerResource(Collector):
     def describe(self) -> Iterable[Metric]:
         """Names for the registry, without walking the resources."""
         return _PerResource({}).collect()
+
+
+Ages = Callable[[], Mapping[str, tuple[int, float]]]
+
+
+class _Observations(Collector):
+    """How old what was read around the caches is, told when it is asked for."""
+
+    def __init__(self) -> None:
+        self.ages: Ages = dict
+
+    def collect(self) -> Iterable[Metric]:
+        """Both series by kind."""
+        held = GaugeMetricFamily(
+            "secureredis_observations", "Answers about what stands around caches that are kept.", labels=("kind",)
+        )
+        oldest = GaugeMetricFamily(
+            "secureredis_observation_age_seconds", "Age of the oldest of them.", labels=("kind",)
+        )
+        for kind, (count, age) in self.ages().items():
+            held.add_metric((kind,), float(count))
+            oldest.add_metric((kind,), age)
+        return held, oldest
 
 
 class Metrics:
@@ -190,6 +213,8 @@ class Metrics:
             "secureredis_passes_waiting", "Passes that are due and wait for a free place.", registry=registry
         )
         registry.register(_PerResource(self._resources))
+        self._observations = _Observations()
+        registry.register(self._observations)
 
     # --- what others tell ---------------------------------------------------------------------------------------
 
@@ -242,6 +267,10 @@ class Metrics:
         self._azure_seconds.labels(service).observe(seconds)
         if status == 429:
             self._throttled.labels(service).inc()
+
+    def watch_observations(self, ages: Ages) -> None:
+        """Where to ask, by kind, for how many observations are held and the age of the oldest in seconds."""
+        self._observations.ages = ages
 
     def wrote(self, action: str, result: str) -> None:
         """An audited write."""

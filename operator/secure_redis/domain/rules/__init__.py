@@ -19,7 +19,7 @@ from secure_redis.domain.rules import (
     vault,
     workloads,
 )
-from secure_redis.domain.rules.rule import Result, Rule, Severity, Verdict
+from secure_redis.domain.rules.rule import PASS, Result, Rule, Severity, Verdict
 
 RULES: tuple[Rule, ...] = (
     *transport.RULES,
@@ -96,7 +96,11 @@ def assess(
         resource = replace(resource, spec=resource.spec.model_copy(update={"profile": profile}))
     waivings = floors.waivings(resource, floor, seen.now)
     weights = {rule.id: rule.weight(profile) for rule in rules}
-    verdicts = {rule.id: _waived(rule.check(resource, seen), waivings.get(rule.id)) for rule in rules}
+    verdicts: dict[str, Verdict] = {}
+    for rule in rules:
+        verdict = rule.check(resource, seen)
+        earlier = _earlier(resource, rule.id) if verdict.pending else None
+        verdicts[rule.id] = _waived(verdict, waivings.get(rule.id)) if earlier is None else earlier
     counted = [verdict.result for rule, verdict in verdicts.items() if weights[rule] is not Severity.INFO]
     findings = [_finding(rule, weights[rule.id], verdicts[rule.id]) for rule in rules if _open(verdicts[rule.id])]
     findings.sort(
@@ -131,9 +135,21 @@ def _waived(verdict: Verdict, waiving: Waiving | None) -> Verdict:
     return Verdict(Result.WAIVED, f"{said}; {verdict.result}: {verdict.message}")
 
 
+def _earlier(resource: SecureRedisCache, rule: str) -> Verdict | None:
+    """What an earlier process found, for the minutes until a new one has read as much: a restart is no news.
+
+    A rule that is pending now and was no finding then passed: whether it applies follows from the spec or the cache.
+    """
+    before = resource.status.compliance
+    if before is None or resource.status.observed_generation != resource.generation:
+        return None
+    told = next((one for one in before.findings if one.rule == rule), None)
+    return PASS if told is None else Verdict(Result(told.result), told.message, pending=True)
+
+
 def _finding(rule: Rule, severity: Severity, verdict: Verdict) -> Finding:
     said = verdict.message or rule.title
-    text = f"{said}; {rule.remedy}" if verdict.result is Result.FAIL else said
+    text = f"{said}; {rule.remedy}" if verdict.result is Result.FAIL and not verdict.pending else said
     return Finding(rule.id, rule.title, severity, verdict.result, text[:_LONGEST], rule.references)
 
 

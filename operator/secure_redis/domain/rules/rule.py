@@ -40,10 +40,14 @@ class Result(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A rule's result and what it rests on. No number that changes by itself, nothing secret."""
+    """A rule's result and what it rests on. No number that changes by itself, nothing secret.
+
+    `pending`: unknown only because what it rests on will be read within minutes.
+    """
 
     result: Result
     message: str = ""
+    pending: bool = False
 
 
 PASS = Verdict(Result.PASS)
@@ -143,7 +147,7 @@ def unread(what: str, thing: Any, permission: str = "") -> Verdict:
     read, told where a right is what is lacking.
     """
     if isinstance(thing, NotRead):
-        return unknown(f"{what} was not read")
+        return Verdict(Result.UNKNOWN, f"{what} was not read" + (" yet" if thing.soon else ""), pending=thing.soon)
     said = f"{what} was not read: {thing.message}"
     if not isinstance(thing, Unknown):
         return unknown(said)

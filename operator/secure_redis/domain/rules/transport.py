@@ -248,7 +248,10 @@ RULES = (
             "A client that is set to `redis://`, port 6379 or ssl=False sends the key in clear, or waits for the "
             "port to open."
         ),
-        reads="env and referenced ConfigMaps of the workloads that spec.workloads lists",
-        needs=("the operator's rights on workloads and ConfigMaps in the namespace",),
+        reads=(
+            "literal env entries of the workloads that spec.workloads lists, which are read anyway; what comes from a "
+            "ConfigMap, a file or the program's own settings is not seen"
+        ),
+        needs=("the operator's rights on workloads in the namespace (the chart's workloads.enabled)",),
     ),
 )

@@ -1,0 +1,212 @@
+"""Reads what stands around caches, seldom and spread: no resource waits for it to become Ready.
+
+What one identity read of one cache serves every resource of the two, a refusal too: a missing right costs one request
+an age and not one a pass.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Protocol
+from zlib import crc32
+
+from secure_redis.api.reasons import Reason
+from secure_redis.api.resource import SecureRedisCache
+from secure_redis.api.resource_id import CacheID
+from secure_redis.azure.shelf import Shelf
+from secure_redis.azure.surroundings import Surroundings
+from secure_redis.domain.grants import GrantPolicy, Power, VaultTarget, refuse
+from secure_redis.domain.observation import NOT_READ_YET, CacheFacts, Identity, Observation, Unknown
+from secure_redis.domain.storage_facts import KeyVaultFacts
+from secure_redis.reconciler.memory import Memory
+
+log = logging.getLogger(__name__)
+
+KINDS: Final = (
+    "locks",
+    "diagnostics",
+    "patch_schedule",
+    "access_assignments",
+    "access_policies",
+    "role_assignments",
+    "vault_properties",
+)
+READS_PER_PASS: Final = 3
+# Resource Manager gives a principal 250 reads of a subscription at once and 25 a second (Microsoft, "Understand how
+# Azure Resource Manager throttles requests"). A start may take a third of that, for a while. At rest 7 reads of a
+# cache are made in about 52 minutes, so that a thousand caches of one identity take less than a tenth.
+BURST: Final = 60.0
+PER_SECOND: Final = 8.0
+LONGEST_READ: Final = 10.0  # seconds; a pass waits no longer for what it does not need
+_RETRY: Final = 300.0  # seconds after a failure that may pass by itself
+_SOON: Final = 30.0  # seconds until a resource that is not complete is looked at again
+
+_VAULT: Final = "vault_properties"  # held by the vault's URI too: resources of one cache may name several
+
+Read = Callable[[], Awaitable[Any]]
+
+
+class FindVault(Protocol):
+    """The vault of a URI, in the management plane (see `azure.encryption_keys`)."""
+
+    def __call__(self, identity: Identity, subscription: str, uri: str) -> Awaitable[KeyVaultFacts | Unknown]:
+        """Look for it in the subscription."""
+
+
+@dataclass(frozen=True, slots=True)
+class SurroundingsAges:
+    """Seconds. `max_age`: of what was read. `spread`: over which the first reads of a process are spread."""
+
+    max_age: float = 3600.0
+    spread: float = 120.0
+
+
+@dataclass(slots=True)
+class _Held:
+    value: Any
+    at: float
+    until: float
+
+
+@dataclass(slots=True)
+class _Place:
+    """What one identity knows of one cache. `since`: when it was first asked for."""
+
+    since: float
+    held: dict[str, _Held] = field(default_factory=dict)
+    reading: set[str] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class _Allowance:
+    level: float
+    at: float
+
+
+class Around:
+    """Keeps what stands around caches, each kind with an age of its own. Asked before every read whether it may."""
+
+    def __init__(
+        self,
+        *,
+        surroundings: Surroundings,
+        find_vault: FindVault,
+        policy: GrantPolicy,
+        ages: SurroundingsAges,
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._surroundings = surroundings
+        self._find_vault = find_vault
+        self._policy = policy
+        self._ages = ages
+        self._monotonic = monotonic
+        self._places: Shelf[tuple[Identity, str], _Place] = Shelf(monotonic, 2 * ages.max_age)
+        self._allowances: Shelf[tuple[Identity, str], _Allowance] = Shelf(monotonic)
+
+    async def look(
+        self, resource: SecureRedisCache, seen: Observation, identity: Identity, memory: Memory
+    ) -> Observation:
+        """The observation with what is known; a few reads at most are made, all of them where a refresh is asked for.
+
+        Never raises. `memory.look_within` says when the rest can be read.
+        """
+        if not isinstance(seen.cache, CacheFacts) or resource.deleting:
+            return seen
+        now, cache = self._monotonic(), resource.cache
+        place = self._places.get((identity, cache.key), lambda: _Place(now))
+        reads = self._reads(resource, identity)
+        fresh = memory.refresh and memory.refreshed != resource.refresh
+        memory.refreshed = resource.refresh
+        due = [kind for kind in reads if kind not in place.reading and (fresh or _is_due(place, kind, now))]
+        wait = 0.0 if fresh else place.since + self._delay(cache) - now
+        if due and wait <= 0:
+            chosen = due if fresh else due[: self._allowed(identity, cache, min(len(due), READS_PER_PASS))]
+            await asyncio.gather(*(self._read(place, cache, kind, reads[kind]) for kind in chosen))
+            due = [kind for kind in due if kind not in chosen]
+        if due:
+            memory.look_within = max(wait, _SOON * (0.5 + _share(cache, "soon")))
+        known: dict[str, Any] = {}
+        for kind in reads:
+            held = place.held.get(kind)
+            known[_kind(kind)] = NOT_READ_YET if held is None else held.value
+        return replace(seen, **known)
+
+    def ages(self) -> Mapping[str, tuple[int, float]]:
+        """By kind: how many are held, and the age in seconds of the oldest."""
+        now, found = self._monotonic(), dict.fromkeys(KINDS, (0, 0.0))
+        for _, place in self._places.items():  # noqa: PERF102 - a Shelf has no values()
+            for kind, held in place.held.items():
+                count, oldest = found[_kind(kind)]
+                found[_kind(kind)] = (count + 1, max(oldest, now - held.at))
+        return found
+
+    def _reads(self, resource: SecureRedisCache, identity: Identity) -> dict[str, Read]:
+        """What this resource may ask for, and how."""
+        cache, namespace, around = resource.cache, resource.key.namespace, self._surroundings
+        if refuse(self._policy, identity, namespace, Power.OBSERVE, cache=cache) is not None:
+            return {}
+        reads: dict[str, Read] = {
+            "locks": lambda: around.locks(identity, cache),
+            "diagnostics": lambda: around.diagnostics(identity, cache),
+            "patch_schedule": lambda: around.patch_schedule(identity, cache),
+            "access_assignments": lambda: around.access_assignments(identity, cache),
+            "access_policies": lambda: around.access_policies(identity, cache),
+            "role_assignments": lambda: around.role_assignments(identity, cache),
+        }
+        settings = resource.spec.authentication
+        if settings is not None:
+            uri = settings.key_vault.uri
+            target = VaultTarget(uri, settings.key_vault.secret_name)
+            if refuse(self._policy, identity, namespace, Power.PUBLISH_KEY, cache=cache, vault=target) is None:
+                kind = f"{_VAULT} {uri.lower().rstrip('/')}"
+                reads[kind] = lambda: self._find_vault(identity, cache.subscription, uri)
+        return reads
+
+    async def _read(self, place: _Place, cache: CacheID, kind: str, read: Read) -> None:
+        place.reading.add(kind)
+        try:
+            async with asyncio.timeout(LONGEST_READ):
+                value = await read()
+        except TimeoutError:
+            value = Unknown(Reason.AZURE_ERROR, f"Azure did not answer within {LONGEST_READ:g} s")
+        except Exception:
+            log.exception("what stands around a cache could not be read", extra={"kind": kind, "cache": cache.text})
+            value = Unknown(Reason.AZURE_ERROR, "the answer could not be understood")
+        finally:
+            place.reading.discard(kind)
+        at = self._monotonic()
+        place.held[kind] = _Held(value, at, at + self._keep(value, cache, kind))
+
+    def _keep(self, value: Any, cache: CacheID, kind: str) -> float:
+        """Seconds until it is read again. What a missing right hides is as lasting as an answer."""
+        age = self._ages.max_age * (0.75 + 0.25 * _share(cache, kind))  # so that what came together does not again
+        if not isinstance(value, Unknown) or value.permanent or value.permission is not None:
+            return age
+        return min(age, max(value.retry_after or 0.0, _RETRY))
+
+    def _delay(self, cache: CacheID) -> float:
+        """Seconds from the first look at a cache until the first read: a start has more urgent things to read."""
+        return self._ages.spread * (0.5 + 0.5 * _share(cache, "first"))
+
+    def _allowed(self, identity: Identity, cache: CacheID, wanted: int) -> int:
+        """How many reads of a subscription the identity may make now."""
+        now = self._monotonic()
+        bucket = self._allowances.get((identity, cache.subscription.lower()), lambda: _Allowance(BURST, now))
+        level = min(BURST, bucket.level + (now - bucket.at) * PER_SECOND)
+        taken = min(wanted, int(level))
+        bucket.level, bucket.at = level - taken, now
+        return taken
+
+
+def _is_due(place: _Place, kind: str, now: float) -> bool:
+    return kind not in place.held or now >= place.held[kind].until
+
+
+def _kind(name: str) -> str:
+    return name.partition(" ")[0]
+
+
+def _share(cache: CacheID, salt: str) -> float:
+    """A number in [0, 1) that is the same in every process."""
+    return crc32(f"{cache.key} {salt}".encode()) / 2**32

@@ -1,0 +1,199 @@
+"""When what stands around a cache is read, how often, and for whom. Azure is a list of answers here."""
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from secure_redis.api import names
+from secure_redis.api.reasons import Reason
+from secure_redis.api.resource import SecureRedisCache
+from secure_redis.domain.grants import Grant, GrantPolicy, Power
+from secure_redis.domain.observation import NOT_READ, NOT_READ_YET, Observation, OperatorIdentity, Unknown
+from secure_redis.domain.surroundings_facts import LockFacts
+from secure_redis.reconciler.memory import Memory
+from secure_redis.reconciler.surroundings import BURST, KINDS, READS_PER_PASS, Around, SurroundingsAges
+from tests.unit.corridor.worlds import AUTHENTICATION, IDENTITY, NOW, cache, resource
+
+DENIED = Unknown(Reason.AZURE_DENIED, "no right", permission="Microsoft.Authorization/locks/read")
+BUSY = Unknown(Reason.AZURE_ERROR, "busy")
+
+
+@dataclass
+class Azure:
+    """Answers by kind, and what was asked."""
+
+    answers: dict[str, Any] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+    hangs: bool = False
+
+    def __getattr__(self, kind: str) -> Any:
+        async def read(*_: object) -> Any:
+            self.asked.append(kind)
+            if self.hangs:
+                await asyncio.Event().wait()
+            answer = self.answers.get(kind, ())
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+        return read
+
+
+class World:
+    """One reader, one clock."""
+
+    def __init__(self, policy: GrantPolicy | None = None) -> None:
+        self.azure = Azure()
+        self.now = 1000.0
+        self.around = Around(
+            surroundings=self.azure,  # type: ignore[arg-type]
+            find_vault=self.azure.vault_properties,
+            policy=policy or GrantPolicy(),
+            ages=SurroundingsAges(max_age=3600.0, spread=120.0),
+            monotonic=lambda: self.now,
+        )
+        self.memory = Memory()
+
+    def look(self, of: SecureRedisCache | None = None, **changes: Any) -> Observation:
+        memory = changes.pop("memory", self.memory)
+        identity = changes.pop("identity", IDENTITY)
+        seen = Observation(now=NOW, cache=changes.pop("cache", cache()))
+        self.azure.asked.clear()
+        memory.look_within = None
+        return asyncio.run(self.around.look(of or resource(), seen, identity, memory))
+
+    def complete(self, of: SecureRedisCache | None = None) -> Observation:
+        """Look until nothing is missing; as often as the passes that are asked for."""
+        seen = self.look(of)
+        while self.memory.look_within is not None:
+            self.now += self.memory.look_within
+            seen = self.look(of)
+        return seen
+
+
+def test_the_first_look_reads_nothing_and_asks_for_another() -> None:
+    world = World()
+    seen = world.look()
+    assert world.azure.asked == []
+    assert seen.locks == NOT_READ_YET
+    assert seen.vault_properties == NOT_READ  # nothing names a vault
+    assert world.memory.look_within is not None
+    assert 60 <= world.memory.look_within <= 120
+
+
+def test_all_is_known_within_minutes_and_then_nothing_is_asked_for_long() -> None:
+    world = World()
+    began = world.now
+    seen = world.complete(resource({"authentication": AUTHENTICATION}))
+    assert world.now - began <= 300
+    assert not any(getattr(seen, kind) == NOT_READ_YET for kind in KINDS)
+    assert len(world.azure.asked) <= READS_PER_PASS
+    world.now += 3600 * 0.75 - 300
+    world.look()
+    assert world.azure.asked == []
+
+
+def test_an_age_ends() -> None:
+    world = World()
+    world.complete()
+    lock = LockFacts("keep", "CanNotDelete", "/")
+    world.azure.answers["locks"] = (lock,)
+    world.now += 3600
+    seen = world.complete()
+    assert seen.locks == (lock,)
+
+
+def test_a_refusal_costs_one_request_an_age() -> None:
+    world = World()
+    world.azure.answers["locks"] = DENIED
+    asked = 0
+    began = world.now
+    while world.now - began < 2000:
+        seen = world.look()
+        asked += world.azure.asked.count("locks")
+        world.now += 30
+    assert seen.locks == DENIED
+    assert asked == 1
+
+
+def test_what_passes_by_itself_is_asked_for_again() -> None:
+    world = World()
+    world.azure.answers["locks"] = BUSY
+    assert world.complete().locks == BUSY
+    world.azure.answers["locks"] = ()
+    world.now += 301
+    assert world.complete().locks == ()
+
+
+def test_a_defect_and_a_hanging_answer_are_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    world.azure.answers["locks"] = KeyError("defect")
+    assert isinstance(world.complete().locks, Unknown)
+    monkeypatch.setattr("secure_redis.reconciler.surroundings.LONGEST_READ", 0.01)
+    world.azure.hangs = True
+    world.now += 3600
+    assert isinstance(world.complete().diagnostics, Unknown)
+
+
+def test_two_resources_of_one_identity_share_and_two_identities_do_not() -> None:
+    world = World(GrantPolicy(grants=(Grant(namespaces=("*",), powers=frozenset({Power.OBSERVE}), caches=("/",)),)))
+    world.complete()
+    assert world.look(memory=Memory()).locks == ()
+    assert world.azure.asked == []
+    assert world.look(memory=Memory(), identity=OperatorIdentity()).locks != ()
+
+
+def test_no_power_no_read() -> None:
+    world = World()
+    memory = Memory(refresh=True)
+    asked = resource(annotations={names.REFRESH: "now"})
+    seen = world.look(asked, memory=memory, identity=OperatorIdentity())
+    assert world.azure.asked == []
+    assert seen.locks == NOT_READ
+
+
+def test_a_refresh_reads_all_at_once_and_only_once() -> None:
+    world = World()
+    of = resource({"authentication": AUTHENTICATION}, annotations={names.REFRESH: "now"})
+    world.memory.refresh = True
+    world.look(of)
+    assert sorted(world.azure.asked) == sorted(KINDS)
+    world.look(of)  # the refresh is not handled yet, because of something else
+    assert world.azure.asked == []
+
+
+def test_no_cache_no_read() -> None:
+    world = World()
+    world.memory.refresh = True
+    assert world.look(resource(annotations={names.REFRESH: "a"}), cache=BUSY).locks == NOT_READ
+    assert world.azure.asked == []
+
+
+def test_a_thousand_caches_of_one_identity_begin_without_a_burst() -> None:
+    """The most reads in any second stay what the allowance gives; nothing is forgotten over it."""
+    world = World()
+    memories = [Memory() for _ in range(200)]
+    base = resource().spec.resource_id
+    many = [resource({"resourceID": f"{base}{number}"}) for number in range(200)]
+    world.now += 1
+    for of, memory in zip(many, memories, strict=True):
+        world.look(of, memory=memory)
+    world.now += 120  # all are due at once
+    total = 0
+    for of, memory in zip(many, memories, strict=True):
+        world.look(of, memory=memory)
+        total += len(world.azure.asked)
+    assert total == BURST
+    assert all(memory.look_within is not None for memory in memories)
+
+
+def test_ages_are_told() -> None:
+    world = World()
+    world.complete()
+    world.now += 10
+    count, age = world.around.ages()["locks"]
+    assert count == 1
+    assert age >= 10
+    assert world.around.ages()["vault_properties"] == (0, 0.0)

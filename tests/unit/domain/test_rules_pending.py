@@ -1,0 +1,48 @@
+"""What a restart does not change: findings on what a new process has not read yet."""
+
+from typing import Any
+
+from secure_redis.api.resource import SecureRedisCache
+from secure_redis.domain.observation import NOT_READ, NOT_READ_YET, Observation
+from secure_redis.domain.rules import Result, assess
+from tests.unit.corridor.worlds import NOW, cache, resource
+
+FOUND = {"rule": "O8", "result": "Fail", "severity": "Low", "message": "no lock; set one"}
+
+
+def earlier(*findings: dict[str, Any], generation: int = 1) -> SecureRedisCache:
+    compliance = {"passed": 1, "failed": len(findings), "unknown": 0, "findings": list(findings)}
+    return resource(status={"observedGeneration": generation, "compliance": compliance})
+
+
+def seen(locks: Any = NOT_READ_YET) -> Observation:
+    return Observation(now=NOW, cache=cache(), locks=locks)
+
+
+def test_a_finding_stays_as_it_was_told() -> None:
+    found = assess(earlier(FOUND), seen())
+    told = next(one for one in found.findings if one.rule == "O8")
+    assert (told.result, told.message) == (Result.FAIL, "no lock; set one")
+
+
+def test_what_was_no_finding_stays_none() -> None:
+    assert assess(earlier(), seen()).results["O8"].result is Result.PASS
+
+
+def test_without_an_earlier_status_it_is_unknown() -> None:
+    found = assess(resource(), seen()).results["O8"]
+    assert found.result is Result.UNKNOWN
+    assert found.message == "the locks was not read yet"
+
+
+def test_an_edited_spec_makes_it_unknown() -> None:
+    assert assess(earlier(generation=0), seen()).results["O8"].result is Result.UNKNOWN
+
+
+def test_what_nothing_will_read_is_unknown_whatever_was_told() -> None:
+    assert assess(earlier(), seen(NOT_READ)).results["O8"].result is Result.UNKNOWN
+
+
+def test_what_is_read_now_counts() -> None:
+    told = next(one for one in assess(earlier(FOUND), seen(())).findings if one.rule == "O8")
+    assert told.message != FOUND["message"]

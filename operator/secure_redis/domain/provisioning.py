@@ -118,7 +118,9 @@ def _present(
     identity: Identity,
 ) -> Plan:
     if means.ownership is Ownership.FOREIGN:
-        return Plan(refused=(Refusal(Reason.OWNED_BY_ANOTHER, creation.FOREIGN),))
+        busy = is_busy(cache.provisioning_state)
+        owned = Refusal(Reason.OWNED_BY_ANOTHER, creation.FOREIGN)
+        return Plan(refused=(owned,), next_look=settings.operation_poll if busy else None)
     completing = _completing(resource, means)
     if is_busy(cache.provisioning_state) or (seen.operation is not None and seen.operation.status == "InProgress"):
         return Plan(

@@ -83,13 +83,19 @@ class _Pass:
 
     def decide(self) -> Rotating:
         state = under_way(self.resource)
-        if state is None:
+        if state is None or self._overridden(state):
             return self._idle()
         if not isinstance(self.seen.cache, CacheFacts) or not isinstance(self.seen.vault, VaultSecretFacts):
             return self._same(state, Reason.PENDING, "waits until the cache and the vault can be read")
         if state.phase == RotationPhase.ROLLING_OUT:
             return self._rolling_out(state)
         return self._with_keys(state, self.seen.cache, self.seen.vault)
+
+    def _overridden(self, state: RotationStatus) -> bool:
+        """Whether pods are waited for, and somebody with the right to it asks not to: that begins anew at once."""
+        asked = Wish(self.resource.rotation_asked)
+        waits = state.phase != RotationPhase.REGENERATING and asked.request != state.request
+        return waits and asked.forced and may_force(self.resource, self.seen, self.settings)
 
     # --- nothing is under way ---------------------------------------------------------------------------------------
 

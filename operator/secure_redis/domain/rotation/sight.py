@@ -74,5 +74,5 @@ def candidate(resource: SecureRedisCache, seen: Observation) -> SecretStr | None
 def wave_limit(resource: SecureRedisCache) -> int | None:
     """How many workloads roll at a time in an emergency; None: as the spec says."""
     state = under_way(resource)
-    request = state.request if state is not None else resource.rotation_asked
-    return EVERYTHING_AT_ONCE if Wish(request).emergency else None
+    requests = (resource.rotation_asked, state.request if state is not None else None)
+    return EVERYTHING_AT_ONCE if any(Wish(request).emergency for request in requests) else None

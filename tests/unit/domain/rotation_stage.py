@@ -175,6 +175,11 @@ class Stage:
         """All writes are paused, or go on."""
         self._annotate(names.PAUSED, "true" if paused else None)
 
+    def change_cache(self, **changes: Any) -> None:
+        """Something about the cache is otherwise."""
+        assert isinstance(self.cache, CacheFacts)
+        self.cache = replace(self.cache, **changes)
+
     def pass_time(self, seconds: float) -> None:
         """Time goes by, and what was asked of Azure and not answered happens."""
         until = self.now + timedelta(seconds=seconds)

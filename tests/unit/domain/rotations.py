@@ -239,6 +239,35 @@ def world(workloads: int = 1, unlisted: int = 0, other_consumers: str = "None", 
     return made
 
 
+def step(made: World, *, roll: bool = True) -> list[str]:
+    """One look; the names of what it did."""
+    todo, _ = made.look()
+    if roll:
+        for name in made.workloads:
+            made.roll(name, most=9)
+    made.pass_time(1)
+    return [type(action).__name__ for action in todo.actions]
+
+
+def done_by(made: World, *kinds: type[Action], looks: int = 12) -> list[Action]:
+    """What is done of these kinds in some looks."""
+    found: list[Action] = []
+    for _ in range(looks):
+        todo, _ = made.look()
+        found += [action for action in todo.actions if isinstance(action, kinds)]
+        for name in made.workloads:
+            made.roll(name, most=9)
+        made.pass_time(1)
+    return found
+
+
+def asked(request: str = "please", until: str | None = None, **more: object) -> World:
+    """A world in which a rotation was asked for and has come to a phase."""
+    made = world(**more)  # type: ignore[arg-type]
+    made.ask(request)
+    return made.looks(until=lambda one: one.phase == until) if until else made
+
+
 def _azure(action: Action) -> bool:
     return isinstance(action, StoreKey | MarkKey | RegenerateKey)
 
@@ -255,8 +284,11 @@ __all__ = [
     "Died",
     "Pod",
     "World",
+    "asked",
     "at",
+    "done_by",
     "facts",
     "password",
+    "step",
     "world",
 ]

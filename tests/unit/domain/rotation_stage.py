@@ -15,6 +15,7 @@ from secure_redis.domain.actions import Action
 from secure_redis.domain.grants import Grant, GrantPolicy, Power, VaultScope
 from secure_redis.domain.observation import (
     AuthenticationResult,
+    BudgetFacts,
     CacheFacts,
     ListedKeys,
     OperationFacts,
@@ -109,6 +110,8 @@ class Stage:
     accepts: AuthenticationResult | Unknown = AuthenticationResult.ACCEPTED
     unlistable: Unknown | None = None  # instead of the listed keys
     holders_unread: Unknown | None = None
+    workloads_unread: Unknown | None = None
+    budgets: tuple[BudgetFacts, ...] = ()
     # By kind of action: what becomes of the next one.
     fate: dict[type[Action], str] = field(default_factory=dict)
     late: list[tuple[datetime, Slot, str, datetime, bool]] = field(default_factory=list)  # when, slot, …

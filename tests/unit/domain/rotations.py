@@ -87,7 +87,7 @@ class World(Stage):
             version = self.secret.annotations.get(names.SECRET_VERSION) if self.secret is not None else None
             wanted = rollout.pods_wanted(res, workloads, version)
             pods = {place: tuple(map(facts, (p for p in self.pods if p.of == place[1]))) for place in wanted}
-            seen = replace(seen, workloads=workloads, pods=pods, budgets=())
+            seen = replace(seen, workloads=self.workloads_unread or workloads, pods=pods, budgets=self.budgets)
         if rotation.needs_holders(res, seen):
             holders = tuple(facts(pod) for pod in self.pods if pod.of is None)
             seen = replace(seen, holders=self.holders_unread or holders)

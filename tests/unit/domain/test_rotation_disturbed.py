@@ -193,6 +193,7 @@ def test_while_azure_cannot_be_read_the_rotation_waits() -> None:
     assert made.phase == "Regenerating"
     made.cache, made.unlistable = cache, Unknown(Reason.AZURE_DENIED, "listKeys refused")
     assert done_by(made, WorkloadAction, StoreKey, *CRITICAL) == []
+    assert made.rotation is not None
     assert made.reason == "AzureDenied"
     assert "cannot be listed" in (made.rotation.message or "")
     made.unlistable = None

@@ -42,8 +42,9 @@ def test_an_unlisted_pod_is_waited_for_and_named_until_it_restarts() -> None:
         made, "HoldersBehind", "unlisted-5, unlisted-6, unlisted-7 and 1 more;", "restart them, or list their workload"
     )
     assert made.rotation is not None
-    assert made.rotation.holders is not None
-    assert made.rotation.holders.count == 4
+    told = made.rotation.holders
+    assert told is not None
+    assert told.count == 4
     assert made.look()[1].next_look == 15.0
     made.pass_time(60)
     for pod in [pod for pod in made.pods if pod.of is None]:

@@ -89,8 +89,8 @@ def test_a_listed_pod_is_waited_for() -> None:
 @pytest.mark.parametrize("phase", ["RollingOut", "Retiring"])
 def test_who_cannot_be_listed_is_waited_for(phase: str) -> None:
     made = asked(until=phase)
-    made.holders_unread = Unknown(Reason.VAULT_FORBIDDEN, "pods cannot be listed")
-    stuck(made, "VaultForbidden", "it is not known who holds which key: pods cannot be listed")
+    made.holders_unread = Unknown(Reason.NO_WORKLOAD_RIGHTS, "pods cannot be listed")
+    stuck(made, "NoWorkloadRights", "it is not known who holds which key: pods cannot be listed")
     assert made.phase == phase
     made.holders_unread = None
     made.looks(until=lambda one: one.phase == "Completed")
@@ -99,8 +99,8 @@ def test_who_cannot_be_listed_is_waited_for(phase: str) -> None:
 @pytest.mark.parametrize("phase", ["Waiting", "RollingOut", "Retiring"])
 def test_workloads_that_cannot_be_read_are_waited_for(phase: str) -> None:
     made = asked(until=phase)
-    made.workloads_unread = Unknown(Reason.VAULT_FORBIDDEN, "workloads cannot be read")
-    stuck(made, "VaultForbidden", "workloads cannot be read")
+    made.workloads_unread = Unknown(Reason.NO_WORKLOAD_RIGHTS, "workloads cannot be read")
+    stuck(made, "NoWorkloadRights", "workloads cannot be read")
     made.workloads_unread = None
     made.looks(until=lambda one: one.phase == "Completed")
 
@@ -151,7 +151,7 @@ def test_a_key_that_the_secret_holds_is_never_regenerated() -> None:
     assert not isinstance(keys, Unknown)
     assert publishes(seen, keys.primary)
     assert not publishes(seen, keys.secondary)
-    for secret in (None, Unknown(Reason.VAULT_FORBIDDEN, "")):
+    for secret in (None, Unknown(Reason.NO_WORKLOAD_RIGHTS, "")):
         assert publishes(replace(seen, secret=secret), keys.secondary)
     assert made.secret is not None
     assert publishes(replace(seen, secret=replace(made.secret, data={})), keys.secondary)

@@ -5,17 +5,14 @@ the Secret had when it started, and nothing else.
 """
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
-from typing import Any, Final
-
-from pydantic import SecretBytes, SecretStr
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
 
 from secure_redis.api import names
 from secure_redis.api.reasons import Reason
 from secure_redis.api.resource import SecureRedisCache
-from secure_redis.api.status import RotationStatus
 from secure_redis.domain import proof, rollout, rotation
 from secure_redis.domain.actions import (
     Action,
@@ -31,228 +28,42 @@ from secure_redis.domain.actions import (
     WorkloadAction,
 )
 from secure_redis.domain.assess import assess
-from secure_redis.domain.grants import Grant, GrantPolicy, Power, VaultScope
 from secure_redis.domain.observation import (
     NOT_READ,
-    AuthenticationResult,
     CacheFacts,
     ListedKeys,
     Observation,
-    OperationFacts,
-    PodFacts,
-    Proven,
     SecretFacts,
-    Slot,
     Unknown,
     VaultSecretAbsent,
     VaultSecretFacts,
-    WorkloadFacts,
 )
-from secure_redis.domain.plan import Plan, Settings, plan
+from secure_redis.domain.plan import Plan, plan
 from secure_redis.domain.report import Report, afterwards, report
 from tests.unit.corridor import worlds
 from tests.unit.domain import targets
-
-NOW: Final = worlds.NOW
-SETTLE: Final = 60.0
-POLICY: Final = GrantPolicy(
-    caps=(
-        Grant(
-            namespaces=("*",),
-            powers=frozenset(Power),
-            caches=("/subscriptions/00000000-0000-0000-0000-000000000001",),
-            vaults=(VaultScope(worlds.VAULT),),
-        ),
-    )
+from tests.unit.domain.rotation_stage import (
+    LATE,
+    LISTED,
+    LOST,
+    LOST_DONE,
+    NOW,
+    OK,
+    REFUSED,
+    SETTINGS,
+    SETTLE,
+    Died,
+    Pod,
+    Stage,
+    at,
+    facts,
+    password,
 )
-SETTINGS: Final = Settings(cluster_uid=worlds.CLUSTER, policy=POLICY, regeneration_settle=SETTLE)
-TAGS: Final = {proof.PROVIDER_ADDRESS: worlds.ID}
-READ_WRITE: Final = {**worlds.AUTHENTICATION["keyVault"], "access": "ReadWrite"}
-LISTED: Final = ("checkout", "basket")
-
-# What becomes of the next write of a kind: done or not, and what is heard of it.
-OK, REFUSED, LOST, LOST_DONE, LATE = "done", "refused", "lost, not done", "lost, done", "lost, done later"
-
-
-class Died(Exception):
-    """The operator's process ended in mid-pass."""
 
 
 @dataclass
-class Pod:
-    """A running pod. `key`: what it holds. `of`: its listed workload; None: it uses the Secret unlisted."""
-
-    name: str
-    key: str
-    started: datetime
-    of: str | None = None
-    version: str | None = None
-
-
-@dataclass
-class Remembered:
-    """What the operator's process remembers; lost when it dies."""
-
-    regeneration: tuple[str, datetime | None] | None = None
-    proven: tuple[str, Proven, datetime] | None = None
-    direct: bool = False
-
-
-@dataclass
-class Regeneration:
-    """One that we asked for and that took effect. `holders`: pods that held only what it killed."""
-
-    slot: Slot
-    occasion: str
-    request: str | None
-    holders: tuple[str, ...]
-    sent: datetime
-    done: datetime
-    undisturbed: bool
-    allowed: bool  # by otherConsumers, when it was asked for
-
-
-@dataclass
-class World:
-    """Everything. Rotations begin with the primary key in the vault, the Secret and all pods."""
-
-    other_consumers: str = "None"
-    workloads: dict[str, WorkloadFacts] = field(default_factory=dict)
-    rotation_spec: dict[str, Any] = field(default_factory=dict)
-    key_vault: dict[str, Any] = field(default_factory=lambda: dict(READ_WRITE))
-    annotations: dict[str, str] = field(default_factory=dict)
-    status: dict[str, Any] = field(default_factory=dict)
-    cache: CacheFacts | Unknown = field(default_factory=lambda: worlds.cache(tags=worlds.OWNER))
-    settings: Settings = SETTINGS
-    now: datetime = NOW
-    memory: Remembered = field(default_factory=Remembered)
-    pods: list[Pod] = field(default_factory=list)
-    secret: SecretFacts | None = None
-    operation: OperationFacts | None = None
-    accepts: AuthenticationResult | Unknown = AuthenticationResult.ACCEPTED
-    unlistable: Unknown | None = None  # instead of the listed keys
-    holders_unread: Unknown | None = None
-    # By kind of action: what becomes of the next one.
-    fate: dict[type[Action], str] = field(default_factory=dict)
-    late: list[tuple[datetime, Slot, str, datetime, bool]] = field(default_factory=list)  # when, slot, …
-    regenerated: list[Regeneration] = field(default_factory=list)
-    disturbed: datetime = NOW - timedelta(days=1)  # when somebody else last changed a key or the vault's value
-    events: list[tuple[str, str, str]] = field(default_factory=list)
-    every_key: set[str] = field(default_factory=set)
-
-    def __post_init__(self) -> None:
-        self.count = 0
-        self.keys = {slot: self._new_key() for slot in Slot}
-        self.versions: list[VaultSecretFacts] = []
-        self.pod_count = 0
-        self.store(Slot.PRIMARY, at=NOW - timedelta(days=1))
-        self.disturbed = NOW - timedelta(days=1)
-
-    # --- what others do ---------------------------------------------------------------------------------------------
-
-    def store(self, slot: Slot, at: datetime | None = None, tags: Mapping[str, str] | None = None) -> None:
-        """Somebody stores a live key, tagged as Microsoft's functions do."""
-        said = {**TAGS, proof.CREDENTIAL_ID: str(slot), **(tags or {})}
-        self._new_version(SecretStr(self.keys[slot]), said, at=at)
-        self.disturbed = self.now
-
-    def portal(self, slot: Slot) -> None:
-        """Somebody regenerates a key in the portal."""
-        self.keys[slot] = self._new_key()
-        self.disturbed = self.now
-
-    def start(self, of: str | None = None) -> Pod:
-        """A pod starts: it holds what the Secret has now."""
-        assert self.secret is not None
-        self.pod_count += 1
-        version = None
-        if of is not None:
-            version = self.workloads[of].template_annotations.get(names.version_annotation("orders"))
-        pod = Pod(f"{of or 'unlisted'}-{self.pod_count}", password(self.secret), self.now, of, version)
-        self.pods.append(pod)
-        return pod
-
-    def restart(self, pod: Pod) -> None:
-        """A pod is replaced."""
-        self.pods.remove(pod)
-        self.start(pod.of)
-
-    def roll(self, name: str, most: int = 1) -> None:
-        """The controllers bring up to `most` pods of a workload to its template."""
-        wanted = self.workloads[name].template_annotations.get(names.version_annotation("orders"))
-        behind = [pod for pod in self.pods if pod.of == name and pod.version != wanted]
-        for pod in behind[:most]:
-            self.restart(pod)
-        if len(behind) <= most:
-            self.workloads[name] = replace(self.workloads[name], rolled=True)
-
-    def ask(self, request: str | None) -> None:
-        """The annotation that asks for a rotation is set, or taken away."""
-        self._annotate(names.ROTATE, request)
-
-    def approve(self, version: str | None = None) -> None:
-        """Somebody says that nobody uses the other key."""
-        self._annotate(names.APPROVE_ROTATION, version or self.vault.version)
-
-    def pause(self, paused: bool) -> None:
-        """All writes are paused, or go on."""
-        self._annotate(names.PAUSED, "true" if paused else None)
-
-    def pass_time(self, seconds: float) -> None:
-        """Time goes by, and what was asked of Azure and not answered happens."""
-        until = self.now + timedelta(seconds=seconds)
-        for due in sorted(self.late):
-            if due[0] <= until:
-                self.late.remove(due)
-                self.now = max(self.now, due[0])
-                self._regenerate(*due[1:])
-        self.now = until
-
-    def die(self) -> None:
-        """The process ends; another one begins."""
-        self.memory = Remembered()
-
-    # --- what is seen -----------------------------------------------------------------------------------------------
-
-    @property
-    def vault(self) -> VaultSecretFacts:
-        """The current version."""
-        return self.versions[-1]
-
-    @property
-    def rotation(self) -> RotationStatus | None:
-        """status.rotation as it is written."""
-        return self.resource().status.rotation
-
-    @property
-    def phase(self) -> str | None:
-        """Its phase."""
-        return self.rotation.phase if self.rotation is not None else None
-
-    @property
-    def reason(self) -> str | None:
-        """Its reason."""
-        return self.rotation.reason if self.rotation is not None else None
-
-    @property
-    def handled(self) -> str | None:
-        """The last answered request."""
-        last = self.resource().status.last_handled
-        return last.rotate if last is not None else None
-
-    def resource(self) -> SecureRedisCache:
-        """The resource as the API server delivers it."""
-        settings = {"otherConsumers": self.other_consumers, **self.rotation_spec}
-        spec: dict[str, Any] = {"authentication": {"keyVault": self.key_vault, "rotation": settings}}
-        if self.workloads:
-            spec["workloads"] = [{**targets.ENTRY, "id": name, "name": name} for name in self.workloads]
-        return worlds.resource(spec, annotations=self.annotations, status=self.status)
-
-    def listed(self) -> ListedKeys | Unknown:
-        """Both keys as Azure lists them."""
-        if self.unlistable is not None:
-            return self.unlistable
-        return ListedKeys(SecretStr(self.keys[Slot.PRIMARY]), SecretStr(self.keys[Slot.SECONDARY]))
+class World(Stage):
+    """The stage, and the operator on it."""
 
     def observe(self) -> Observation:
         """Look once, as the observer does: no more is read than it would."""
@@ -276,7 +87,7 @@ class World:
             version = self.secret.annotations.get(names.SECRET_VERSION) if self.secret is not None else None
             wanted = rollout.pods_wanted(res, workloads, version)
             pods = {place: tuple(map(facts, (p for p in self.pods if p.of == place[1]))) for place in wanted}
-            seen = replace(seen, workloads=workloads, pods=pods, budgets=())
+            seen = replace(seen, workloads=self.workloads_unread or workloads, pods=pods, budgets=self.budgets)
         if rotation.needs_holders(res, seen):
             holders = tuple(facts(pod) for pod in self.pods if pod.of is None)
             seen = replace(seen, holders=self.holders_unread or holders)
@@ -393,26 +204,6 @@ class World:
             case _:
                 raise AssertionError(f"nothing else is planned in this world: {type(action).__name__}")
 
-    def _allowed(self, slot: Slot) -> bool:
-        """Whether consumers that nobody sees hold nothing of this slot, as far as the spec says."""
-        state, published = self.rotation, self.resource().status.credential
-        emergency = state is not None and (state.request or "").startswith(names.EMERGENCY)
-        if self.other_consumers == "None" or emergency:
-            return True
-        if state is None or published is None or published.slot == slot:
-            return False
-        since = self.now - at(published.published_at or "")
-        approved = self.annotations.get(names.APPROVE_ROTATION) == self.vault.version
-        return approved or (state.slot == published.slot and since >= timedelta(hours=48))
-
-    def _regenerate(self, slot: Slot, occasion: str, sent: datetime, allowed: bool) -> None:
-        old, self.keys[slot] = self.keys[slot], self._new_key()
-        holders = tuple(pod.name for pod in self.pods if pod.key == old)
-        state = self.rotation
-        request = state.request if state is not None else None
-        undisturbed = self.disturbed < sent
-        self.regenerated.append(Regeneration(slot, occasion, request, holders, sent, self.now, undisturbed, allowed))
-
     def _remember(self, res: SecureRedisCache, todo: Plan, outcomes: list[Outcome]) -> None:
         asked = next((outcome for outcome in outcomes if isinstance(outcome.action, RegenerateKey)), None)
         of = rotation.occasion_of(res)
@@ -424,35 +215,6 @@ class World:
         following = rotation.occasion_in(todo.rotation.status) if todo.rotation is not None else None
         if following is not None and following != of:
             self.memory.regeneration = (following, None)
-
-    # --- small things -----------------------------------------------------------------------------------------------
-
-    def _occasion(self) -> str:
-        return rotation.occasion_of(self.resource()) or ""
-
-    def _annotate(self, name: str, value: str | None) -> None:
-        self.annotations = {k: v for k, v in self.annotations.items() if k != name}
-        if value is not None:
-            self.annotations[name] = value
-
-    def _new_key(self) -> str:
-        self.count += 1
-        key = f"K{self.count:06d}".ljust(43, "x") + "="
-        self.every_key.add(key)
-        return key
-
-    def _new_version(
-        self, value: SecretStr, tags: Mapping[str, str], at: datetime | None = None, expires: datetime | None = None
-    ) -> None:
-        self.versions.append(
-            worlds.vault(
-                value.get_secret_value(),
-                version=f"{len(self.versions) + 1:032x}",
-                tags=dict(tags),
-                created=at or self.now,
-                expires=expires,
-            )
-        )
 
 
 def world(workloads: int = 1, unlisted: int = 0, other_consumers: str = "None", **more: Any) -> World:
@@ -477,23 +239,56 @@ def world(workloads: int = 1, unlisted: int = 0, other_consumers: str = "None", 
     return made
 
 
-def password(secret: SecretFacts) -> str:
-    """The key that a Secret holds."""
-    return secret.data["password"].get_secret_value().decode()
+def step(made: World, *, roll: bool = True) -> list[str]:
+    """One look; the names of what it did."""
+    todo, _ = made.look()
+    if roll:
+        for name in made.workloads:
+            made.roll(name, most=9)
+    made.pass_time(1)
+    return [type(action).__name__ for action in todo.actions]
 
 
-def facts(pod: Pod) -> PodFacts:
-    """A pod as it is listed."""
-    return PodFacts(pod.name, pod.version, pod.started)
+def done_by(made: World, *kinds: type[Action], looks: int = 12) -> list[Action]:
+    """What is done of these kinds in some looks."""
+    found: list[Action] = []
+    for _ in range(looks):
+        todo, _ = made.look()
+        found += [action for action in todo.actions if isinstance(action, kinds)]
+        for name in made.workloads:
+            made.roll(name, most=9)
+        made.pass_time(1)
+    return found
 
 
-def at(text: str) -> datetime:
-    """A time of the status."""
-    return datetime.fromisoformat(text).astimezone(UTC)
+def asked(request: str = "please", until: str | None = None, **more: object) -> World:
+    """A world in which a rotation was asked for and has come to a phase."""
+    made = world(**more)  # type: ignore[arg-type]
+    made.ask(request)
+    return made.looks(until=lambda one: one.phase == until) if until else made
 
 
 def _azure(action: Action) -> bool:
     return isinstance(action, StoreKey | MarkKey | RegenerateKey)
 
 
-__all__ = ["LISTED", "NOW", "Died", "Pod", "SecretBytes", "World", "at", "facts", "password", "world"]
+__all__ = [
+    "LATE",
+    "LISTED",
+    "LOST",
+    "LOST_DONE",
+    "NOW",
+    "REFUSED",
+    "SETTINGS",
+    "SETTLE",
+    "Died",
+    "Pod",
+    "World",
+    "asked",
+    "at",
+    "done_by",
+    "facts",
+    "password",
+    "step",
+    "world",
+]

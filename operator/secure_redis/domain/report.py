@@ -374,7 +374,8 @@ def _events(resource: SecureRedisCache, now: Status) -> Iterable[Event]:
             continue
         if good and fresh:
             continue
-        yield Event("Normal" if good else "Warning", condition.reason, f"{kind}: {condition.message}")
+        normal = good or condition.reason == Reason.ROLLING_OUT
+        yield Event("Normal" if normal else "Warning", condition.reason, f"{kind}: {condition.message}")
     yield from _rotation_events(resource.status.rotation, now.rotation)
     old, new = resource.status.credential, now.credential
     if old is not None and new is not None and old.key_vault_version != new.key_vault_version:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -57,6 +58,13 @@ class Operator:
         (port,) = [r["port"] for r in self.records() if r["message"] == "health and metrics are served"]
         with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
             return answer.status, answer.read().decode()
+
+    def ready(self) -> bool:
+        """Whether it says so; served from the start, and true once the Lease was read."""
+        try:
+            return self.get("/readyz")[0] == 200
+        except urllib.error.HTTPError:
+            return False
 
     def terminate(self) -> float:
         started = time.monotonic()
@@ -135,7 +143,7 @@ def test_a_resource_is_answered_and_an_orderly_end_hands_over(
     wait_for(lambda: first.says("leading"), 30, "the first to lead")
     standby = operator("standby")
     wait_for(lambda: standby.says("health and metrics are served"), 30, "the standby to be up")
-    assert standby.get("/readyz")[0] == 200, "a standby is ready"
+    wait_for(standby.ready, 30, "the standby to be ready")
 
     resource = make()
     wait_for(lambda: condition(kube, resource) == "NoIdentity", 30, "the status")

@@ -254,6 +254,27 @@ def test_a_creation_is_complete_once_persistence_is_set(maker: Persisting) -> No
     assert "pending" not in maker.status
 
 
+def test_switching_it_off_asks_first(maker: Persisting) -> None:
+    """Being corrected counts; what was set before, for the creation or in two steps, does not."""
+    persistence = {"type": "AOF", "storage": maker.storage()}
+    maker.apply(**_premium(maker, persistence=persistence, drift=CORRECT["drift"]))
+    maker.until(CHAIN, "False", "StorageRoleMissing")
+    maker.annotate(confirm_storage_role=maker.account)
+    maker.until(CHAIN, "True")
+    maker.until("DriftDetected", "False", "NoDrift")
+    assert "corrections" not in maker.status
+    maker.change(persistence={"type": "None", "storage": None})
+    message = maker.until("DriftDetected", "True", "DisruptionNotAllowed")
+    assert "secureredis.io/allow-disruption: persistence.type" in message
+    (entry,) = maker.status["drift"]
+    assert (entry["effect"], entry["reason"]) == ("LosesData", "DisruptionNotAllowed")
+    assert maker.settings()["aof-backup-enabled"] == "true"
+    maker.annotate(allow_disruption="persistence.type")  # no refresh: that would forget what was counted
+    maker.until("DriftDetected", "False", "NoDrift")
+    assert maker.settings()["aof-backup-enabled"] == "false"
+    assert [(one["path"], one["count"]) for one in maker.status["corrections"]] == [("persistence.type", 1)]
+
+
 def test_a_connection_string_goes_to_azure_and_nowhere_else(maker: Persisting, world: World) -> None:
     key = base64.b64encode(uuid.uuid4().bytes * 4).decode()
     maker.control.storage_update(maker.account, {"allowSharedKeyAccess": True})

@@ -1,0 +1,111 @@
+"""Persistence under drift's rules: one request that mends several paths, what asks first, what comes back."""
+
+from dataclasses import replace
+from typing import Any
+
+from secure_redis.api import names
+from secure_redis.api.reasons import Reason
+from secure_redis.api.resource import SecureRedisCache
+from secure_redis.api.status import CorrectionStatus, DriftStatus, Status
+from secure_redis.domain import persistence
+from secure_redis.domain.actions import Done, PersistCache, UpdateCache
+from secure_redis.domain.assess import Assessment
+from secure_redis.domain.corrections import Correction, Owed, next_correction
+from secure_redis.domain.drift import differences
+from secure_redis.domain.intent import Plan, rfc3339
+from secure_redis.domain.observation import CacheFacts
+from secure_redis.domain.persisting import LOOK_AGAIN
+from secure_redis.domain.told_drift import corrections as recorded
+from tests.unit.domain.builders import NOW, PROVISION, cache, provisioning, seen
+from tests.unit.domain.storages import PRINCIPAL, persisting, spec, storage
+from tests.unit.domain.test_persistence import IDENTIFIED, ROLE
+
+OWN = {**PROVISION, "identity": {"type": "SystemAssigned"}}
+AWAY = replace(persisting(account="elsewhere", rdb_frequency_minutes=15), identity_type="SystemAssigned")
+IDENTITY = "provision.identity.type"
+
+
+def declared(persist: dict[str, Any], *told: CorrectionStatus, annotations: Any = None) -> SecureRedisCache:
+    """A resource whose spec lets everything be corrected and whose status tells of every path already."""
+    made = provisioning(
+        persistence=persist, provision=OWN, authentication=None, drift={"correct": ["Security", "Availability"]}
+    )
+    shown = tuple(
+        DriftStatus(path=path, declared="a", observed="b", drift_class="Security", since=rfc3339(NOW))
+        for path in persistence.PATHS
+    )
+    requests = {**made.requests, **(annotations or {})}
+    return replace(made, requests=requests, status=Status(drift=shown, corrections=told))
+
+
+def correction(made: SecureRedisCache, facts: CacheFacts, owes: Owed = Owed.NOTHING, **world: Any) -> Correction:
+    looked = seen(cache=facts, **{"storage": storage(), "storage_roles": (ROLE,), **world})
+    return next_correction(made, looked, facts, differences(made, facts, ()), owes)
+
+
+def corrected(path: str, made: SecureRedisCache, count: int = 2) -> CorrectionStatus:
+    return CorrectionStatus(path=path, count=count, at=rfc3339(NOW), generation=made.generation)
+
+
+def test_one_request_is_counted_for_every_path_that_it_mends() -> None:
+    made = declared(spec())
+    found = correction(made, AWAY)
+    assert isinstance(found.action, PersistCache)
+    assert set(found.paths) == {persistence.FREQUENCY, persistence.ACCOUNT}
+    looked, wants = seen(cache=AWAY), Plan(actions=(found.action,), correcting=found.paths)
+    kept = recorded(made, looked, Assessment(drift=differences(made, AWAY, ())), wants, (Done(found.action),))
+    assert {(one.path, one.count) for one in kept} == {(persistence.FREQUENCY, 1), (persistence.ACCOUNT, 1)}
+
+
+def test_what_came_back_twice_keeps_the_whole_request_from_being_sent() -> None:
+    made = declared(spec())
+    made = replace(made, status=made.status.model_copy(update={"corrections": (corrected(persistence.ACCOUNT, made),)}))
+    other = replace(AWAY, persistence=replace(AWAY.persistence, rdb=False, aof=True))
+    found = correction(made, other)
+    assert found.action is None
+    assert found.held[persistence.ACCOUNT].reason is Reason.CONTESTED
+    # The schedule alone touches no account.
+    alone = correction(made, AWAY)
+    assert alone.paths == (persistence.FREQUENCY,)
+    assert isinstance(alone.action, PersistCache)
+    assert set(alone.action.settings) == {"rdb-backup-enabled", "rdb-backup-frequency"}
+
+
+def test_the_identity_that_persistence_needs_is_counted_apart() -> None:
+    made = declared(spec())
+    found = correction(made, cache())
+    assert isinstance(found.action, UpdateCache)
+    assert found.paths == (IDENTITY,)
+    fought = replace(made, status=made.status.model_copy(update={"corrections": (corrected(IDENTITY, made),)}))
+    left = correction(fought, cache())
+    assert (left.action, left.persisting) == (None, True)
+    assert left.held[persistence.TYPE].reason is Reason.CONTESTED
+    # Of persistence itself nothing was counted yet.
+    assert isinstance(correction(fought, IDENTIFIED).action, PersistCache)
+
+
+def test_what_it_waits_for_is_said_at_each_path_and_looked_at_soon() -> None:
+    found = correction(declared(spec()), AWAY, storage_roles=())
+    assert (found.action, found.persisting, found.next_look) == (None, True, LOOK_AGAIN)
+    assert {path: why.reason for path, why in found.held.items()} == {
+        persistence.FREQUENCY: Reason.STORAGE_ROLE_MISSING,
+        persistence.ACCOUNT: Reason.STORAGE_ROLE_MISSING,
+    }
+    assert [one.reason for one in found.refused] == [Reason.STORAGE_ROLE_MISSING]
+
+
+def test_switching_it_off_is_asked_for_by_name() -> None:
+    off = declared({"type": "None"})
+    found = correction(off, persisting())
+    assert found.action is None
+    assert found.held[persistence.TYPE].reason is Reason.DISRUPTION_NOT_ALLOWED
+    asked = declared({"type": "None"}, annotations={names.ALLOW_DISRUPTION: persistence.TYPE})
+    assert isinstance(correction(asked, persisting()).action, PersistCache)
+
+
+def test_what_a_creation_owes_is_held_when_it_is_contested_too() -> None:
+    made = declared(spec())
+    facts = replace(cache(identity_type="SystemAssigned"), principal_id=PRINCIPAL)
+    assert isinstance(correction(made, facts, Owed.PERSISTENCE).action, PersistCache)
+    told = made.status.model_copy(update={"corrections": (corrected(persistence.TYPE, made),)})
+    assert correction(replace(made, status=told), facts, Owed.PERSISTENCE).action is None

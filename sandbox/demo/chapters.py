@@ -188,6 +188,7 @@ def drift(stage: Stage, shop: Shop) -> None:
     control.portal_update("orders", {"enableNonSslPort": False})
     stage.look_now("orders")
     stage.until("orders", "DriftDetected", "False")
+    stage.until("orders", "TransportSecured", "True")  # the endpoint itself is looked at again, beside the passes
     row = row_of(stage.show("get", "srcache"), "orders")
     story.claim("`orders`: the drift is gone once it is mended", _shown(row) == ("True", "False"))
 

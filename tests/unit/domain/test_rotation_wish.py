@@ -27,7 +27,7 @@ from secure_redis.domain.rotation.mark import Mark, key_of, marked, occasion, ot
 from secure_redis.domain.rotation.wish import Wish, barred, due, overlap_over, retires, wish, without_right
 from secure_redis.domain.windows import jitter
 from tests.unit.corridor import worlds
-from tests.unit.domain.rotations import POLICY, SETTINGS
+from tests.unit.domain.rotation_stage import POLICY, SETTINGS
 
 KEY_VAULT = {**worlds.AUTHENTICATION["keyVault"], "access": "ReadWrite"}
 CREATED = worlds.NOW - timedelta(days=10)

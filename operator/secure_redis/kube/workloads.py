@@ -14,6 +14,7 @@ from secure_redis.api import names
 from secure_redis.api.reasons import Reason
 from secure_redis.api.resource import Envelope, LabelSelector, SecureRedisCache, Workload, WorkloadKind
 from secure_redis.domain.actions import WorkloadAction
+from secure_redis.domain.injection import API_VERSIONS
 from secure_redis.domain.observation import BudgetFacts, PodFacts, Unknown, WorkloadFacts
 from secure_redis.domain.targets import follows
 from secure_redis.kube import failures, holders, paths, workload_facts
@@ -23,7 +24,6 @@ Body = Mapping[str, Any]
 Place = tuple[str, str]  # kind and name
 
 CONSENTING: Final = f"{names.INJECT}=true"
-_API_VERSIONS: Final = {kind: "batch/v1" if kind is WorkloadKind.CRON_JOB else "apps/v1" for kind in WorkloadKind}
 _TRIES: Final = 5
 _SIDE_BY_SIDE: Final = 8  # reads by name at a time
 _MANY: Final = 20  # of one kind by name: one list is cheaper
@@ -184,7 +184,7 @@ class Workloads:
     async def _write(self, owner: Envelope, action: WorkloadAction) -> None:
         manager = names.field_manager(owner.key.name)
         path = paths.workload(action.kind, owner.key.namespace, action.name)
-        head = {"apiVersion": _API_VERSIONS[WorkloadKind(action.kind)], "kind": action.kind}
+        head = {"apiVersion": API_VERSIONS[action.kind], "kind": action.kind}
 
         at = _At(action.resource_version, action.generation)
 

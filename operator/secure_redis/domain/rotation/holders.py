@@ -1,7 +1,6 @@
 """Who may still hold a key. Unknown counts as holding it. Pure."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Final
 
 from pydantic import SecretStr
@@ -10,6 +9,7 @@ from secure_redis.api.reasons import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.domain import rollout as rollouts
 from secure_redis.domain.assess import Assessment
+from secure_redis.domain.budgets import minutes_late
 from secure_redis.domain.grants import Refusal
 from secure_redis.domain.observation import NotRead, Observation, PodFacts, SecretFacts, Unknown, VaultSecretFacts
 from secure_redis.domain.publishing import published_version
@@ -48,7 +48,8 @@ def held(
         text = f"it is not known who holds which key: {seen.holders.message}"
         return Held(Refusal(seen.holders.reason, text))
     behind = rollouts.behind(resource, seen.holders, version, seen.now)
-    return Held(_unlisted(resource, behind, seen.now), behind) if behind else None
+    late = minutes_late(resource, version, seen.now) is not None
+    return Held(_unlisted(behind, late), behind) if behind else None
 
 
 def publishes(seen: Observation, key: SecretStr) -> bool:
@@ -70,20 +71,12 @@ def _first_behind(rollout: rollouts.Rollout) -> Refusal:
     return Refusal(reason, text)
 
 
-def _unlisted(resource: SecureRedisCache, behind: tuple[PodFacts, ...], now: datetime) -> Refusal:
+def _unlisted(behind: tuple[PodFacts, ...], is_late: bool) -> Refusal:
     names = ", ".join(pod.name for pod in behind[:_LISTED])
     more = f" and {len(behind) - _LISTED} more" if len(behind) > _LISTED else ""
-    late = " (the deadline for it is over)" if _late(resource, now) else ""
+    late = " (the deadline for it is over)" if is_late else ""
     return Refusal(
         Reason.HOLDERS_BEHIND,
         "pods that use the Secret without being listed started before the current key was published: "
         f"{names}{more}{late}; restart them, or list their workload in spec.workloads",
     )
-
-
-def _late(resource: SecureRedisCache, now: datetime) -> bool:
-    told, settings = resource.status.credential, resource.spec.authentication
-    if told is None or told.published_at is None or settings is None:
-        return False
-    minutes = settings.rotation.deadline_minutes
-    return now - datetime.fromisoformat(told.published_at) > timedelta(minutes=minutes)

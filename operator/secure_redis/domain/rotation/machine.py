@@ -44,9 +44,6 @@ ACCEPTANCE_SECONDS: Final = 5.0  # between looks whether the cache accepts the n
 HOLDERS_SECONDS: Final = 15.0  # between looks at pods that somebody has to restart
 
 
-# --- one pass -------------------------------------------------------------------------------------------------------
-
-
 def rotate(
     resource: SecureRedisCache,
     seen: Observation,
@@ -63,14 +60,13 @@ def after(before: RotationStatus | None, rotating: Rotating, outcomes: Iterable[
     status = rotating.status
     if status is None or rotating.action is None:
         return status
-    mine = [outcome for outcome in outcomes if outcome.action is rotating.action]
-    failed = next((outcome for outcome in mine if isinstance(outcome, Failed)), None)
-    if failed is None and mine:
-        return status
-    phase = before.phase if before is not None and failed is not None and not failed.maybe_done else status.phase
-    if failed is None:  # something before it failed, and it was not tried
+    outcome = next((one for one in outcomes if one.action is rotating.action), None)
+    if outcome is None:  # something before it failed, and it was not tried
         return before
-    return status.model_copy(update={"phase": phase, "reason": failed.reason, "message": failed.message})
+    if not isinstance(outcome, Failed):
+        return status
+    phase = status.phase if before is None or outcome.maybe_done else before.phase
+    return status.model_copy(update={"phase": phase, "reason": outcome.reason, "message": outcome.message})
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +123,8 @@ class _Pass:
         if isinstance(keys, Unknown):
             return self._same(state, keys.reason, f"the cache's keys cannot be listed: {keys.message}")
         if not seen.cache_fresh or not isinstance(keys, ListedKeys) or not isinstance(vault, VaultSecretFacts):
-            told = before is not None and before.phase == RotationPhase.WAITING and before.request == wanted.request
-            state = state.model_copy(update={"holders": before.holders}) if told and before is not None else state
-            if told:
+            if before is not None and before.phase == RotationPhase.WAITING and before.request == wanted.request:
+                state = state.model_copy(update={"holders": before.holders})  # what was told of it stands
                 return replace(self._same(state, None, None, 0.0), look_closer=True)
             return replace(self._same(state, Reason.ROTATING, "about to begin", 0.0), look_closer=True)
         current = slot_of(vault.value, keys) if vault.value is not None else None

@@ -183,7 +183,9 @@ def held_outside(resource: SecureRedisCache, seen: Observation, wanted: Wish) ->
             f"{names.APPROVE_ROTATION}: {vault.version}",
         )
     over = overlap_over(resource, authentication)
-    if over is None or seen.now >= over:
+    if over is None:
+        return Refusal(Reason.PENDING, "it is not known since when the current key is published")
+    if seen.now >= over:
         return None
     return Refusal(
         Reason.OVERLAP_NOT_OVER,

@@ -94,7 +94,8 @@ def test_the_story_is_true_and_shows_no_key(sandbox: Sandbox) -> None:
     ("number", "code", "arguments"),
     [
         (signal.SIGINT, 130, []),
-        (signal.SIGTERM, 130, ["--keep"]),  # it is kept once the story is told, not before
+        # It is kept once the story is told, not before. Else as SIGINT.
+        pytest.param(signal.SIGTERM, 130, ["--keep"], marks=pytest.mark.slow),
         (signal.SIGKILL, -signal.SIGKILL, []),
     ],
 )

@@ -85,3 +85,4 @@ clean-cache: ## Remove everything that was built or fetched; the next run makes 
 .PHONY: docs
 docs: ## Generate the reference pages of docs/ from the code and the CRD
 	$(PY) scripts/docs.py
+	$(PY) scripts/argocd.py

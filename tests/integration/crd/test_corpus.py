@@ -66,11 +66,17 @@ def test_rejected_by_the_floor(floor_api: Api, path: Path) -> None:
     refuses(floor_api, path)
 
 
-@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path",
+    sorted(path for path in EXAMPLES.rglob("*.yaml") if "resource_customizations" not in path.parts),
+    ids=lambda path: path.stem,
+)
 def test_examples_are_accepted(api: Api, path: Path) -> None:
     documents = [document for document in yaml.safe_load_all(path.read_text()) if document]
     assert documents
     for document in documents:
+        if any(group in document["apiVersion"] for group in ("argoproj.io", "toolkit.fluxcd.io")):
+            continue  # kinds that this API server does not serve
         if "namespace" in document["metadata"]:
             document["metadata"]["namespace"] = (
                 "default"  # a dry run of one object does not see the namespace made by another

@@ -1,0 +1,6 @@
+-- Stops every write, in Azure, Key Vault and Kubernetes.
+if obj.metadata.annotations == nil then
+  obj.metadata.annotations = {}
+end
+obj.metadata.annotations["secureredis.io/paused"] = "true"
+return obj

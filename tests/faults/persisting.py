@@ -7,7 +7,7 @@ from typing import Any
 
 from sandbox.azure import seeds
 from sandbox.azure.storage_seeds import StorageAccount, blob_data_contributor, storage_scope
-from sandbox.world import SUBSCRIPTION
+from sandbox.world import SUBSCRIPTION, TENANT
 from secure_redis.api import names
 from tests.faults.scenarios import Json, Scenario, Stage, annotate, apply, converged, owned, provisioned, ready
 
@@ -127,7 +127,10 @@ def _persisting(stage: Stage) -> None:
         "rdb-storage-connection-string": blob,
     }
     _account(stage, _CLOSED, *_READS, *_ROLES)
-    owned(stage, sku=PREMIUM, redis_configuration=settings)
+    principal = str(uuid.uuid4())
+    _of(stage).assigned.add(principal)
+    identity = {"type": "SystemAssigned", "principalId": principal, "tenantId": TENANT}
+    owned(stage, sku=PREMIUM, redis_configuration=settings, identity=identity)
 
 
 def _secret(stage: Stage) -> None:
@@ -216,7 +219,7 @@ CREATED = Scenario(
 OFF = Scenario(
     "persist no more",
     prepare=_persisting,
-    spec=lambda stage: _spec(stage, persistence=_storage(stage)),
+    spec=_created,
     begin=converged,
     trigger=_switch_off,
     done=_is_off,

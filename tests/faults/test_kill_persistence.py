@@ -14,7 +14,7 @@ from tests.faults.killing import Killing
 from tests.faults.persisting import BY_ROLE, BY_STRING, BY_WORD, CREATED, OFF
 from tests.faults.scenarios import Scenario
 
-AT_ONCE = 3  # mostly they wait
+AT_ONCE = 4  # mostly they wait
 
 
 @pytest.fixture(scope="module")

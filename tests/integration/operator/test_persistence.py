@@ -74,6 +74,9 @@ def test_an_account_that_may_not_be_read_names_the_permission(world: World) -> N
         case.apply(key=False, persistence={"type": "RDB", "storage": case.storage()})
         assert "Microsoft.Storage/storageAccounts/read" in case.until(CHAIN, "Unknown", "AzureDenied")
         case.allow(STORAGE_READ[0])
+        case.heal(CHAIN, "Unknown", "AzureDenied")
+        assert "Microsoft.Storage/storageAccounts/blobServices/read" in case.look("Unknown", "AzureDenied")
+        case.allow(STORAGE_READ[1])
         case.heal(CHAIN, "True")
     finally:
         release(world, team)

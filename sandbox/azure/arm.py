@@ -44,6 +44,8 @@ async def _route(call: Call) -> Answer:
             return arm_activity.route(call, parts[1])
         case ["subscriptions", _, "resources"] if call.method == "GET":
             return arm_keyvault.resources(call, parts[1])
+        case ["subscriptions", _, "resourcegroups", _, "resources"] if call.method == "GET":
+            return arm_keyvault.resources(call, parts[1], parts[3])
         case ["subscriptions", _, "resourcegroups", _, "providers", "microsoft.storage", "storageaccounts", *_]:
             return arm_storage.route(call, parts[1], parts[3], parts[7:])
         case ["subscriptions", _, "resourcegroups", _, "providers", "microsoft.keyvault", "vaults", *_]:

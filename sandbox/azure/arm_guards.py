@@ -5,12 +5,14 @@ from typing import Any
 from sandbox.azure import seeds
 from sandbox.azure.answers import Json, Refusal, cache_refusal
 from sandbox.azure.arm_common import may
-from sandbox.azure.authorization import covers
+from sandbox.azure.authorization import allowed, covers
 from sandbox.azure.cache_state import CacheState
 from sandbox.azure.call import Call
 from sandbox.azure.operations import busy
+from sandbox.azure.redis_rules import bad_value
 
 _ASSIGN = "Microsoft.ManagedIdentity/userAssignedIdentities/assign/action"
+_WRITE_BLOBS = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/write"
 _JOIN = "Microsoft.Network/virtualNetworks/subnets/join/action"
 
 
@@ -87,6 +89,35 @@ def check_linked(call: Call, scope: str, body: Json) -> None:
             f"perform action 'Microsoft.Cache/redis/write' on scope '{scope}'; however, it does not have permission to "
             f"perform action(s) '{action}' on the linked scope(s) '{target}' (respectively) or the linked scope(s) are "
             "invalid.",
+        )
+
+
+def check_persistence(call: Call, after: CacheState) -> None:
+    """Raises Refusal 400 for persistence by an identity that cannot write yet, or given as a URL (both switches)."""
+    settings, configuration = call.world.settings, after.configuration
+    kinds = [kind for kind in ("rdb", "aof") if str(configuration.get(f"{kind}-backup-enabled")).lower() == "true"]
+    if not kinds or configuration.get("preferred-data-persistence-auth-method") != "ManagedIdentity":
+        return
+    name = "rdb-storage-connection-string" if "rdb" in kinds else "aof-storage-connection-string-0"
+    given = configuration.get(name, "")
+    if given.startswith("https://") and not settings.identity_takes_blob_url:
+        raise bad_value(name, call.request_id)
+    if not settings.persistence_checks_role:
+        return
+    identity = after.identity or {}
+    principals = [identity.get("principalId")]
+    principals += [one.get("principalId") for one in (identity.get("userAssignedIdentities") or {}).values()]
+    accounts = [
+        one.scope for one in call.world.storage.values() if f"//{one.name}." in given or f"={one.name}" in given
+    ]
+    if not any(
+        allowed(call.world, str(p), _WRITE_BLOBS, scope, data=True) for p in principals if p for scope in accounts
+    ):
+        raise cache_refusal(
+            400,
+            "BadRequest",
+            "The managed identity of the cache does not have access to the storage account.",
+            call.request_id,
         )
 
 

@@ -36,11 +36,13 @@ def route(call: Call, subscription_id: str, group_name: str, parts: list[str]) -
     raise _not_supported()
 
 
-def resources(call: Call, subscription_id: str) -> Answer:
-    """GET /subscriptions/{s}/resources with a filter: what the caller may read of it, without properties."""
+def resources(call: Call, subscription_id: str, group_name: str | None = None) -> Answer:
+    """GET /resources of a subscription or group with a filter: what the caller may read of it, without properties."""
     api_version(call)
     found = subscription(call, subscription_id)
     call.action = "Microsoft.Resources/subscriptions/resources/read"
+    if group_name is not None:
+        group(call, found.id, group_name)
     wanted = _wanted(call.request.query.get("$filter", ""))
     world = call.world
     everything = [
@@ -50,7 +52,8 @@ def resources(call: Call, subscription_id: str) -> Answer:
         ("Microsoft.Storage/storageAccounts/read", a.scope, "Microsoft.Storage/storageAccounts", a.name, a.location)
         for a in world.storage.values()
     ]
-    prefix = seeds.subscription_scope(found.id).lower() + "/"
+    where = seeds.subscription_scope(found.id) if group_name is None else seeds.group_scope(found.id, group_name)
+    prefix = where.lower() + "/"
     shown = [
         {"id": scope, "name": name, "type": kind, "location": location, "tags": {}}
         for action, scope, kind, name, location in everything

@@ -6,7 +6,14 @@ import uuid
 from sandbox.azure import operations, portal, redis_rules, seeds
 from sandbox.azure.answers import Answer, Json, Refusal, cache_refusal
 from sandbox.azure.arm_common import group, provider_not_registered, writable
-from sandbox.azure.arm_guards import check_busy, check_linked, check_location, check_lock, check_policy
+from sandbox.azure.arm_guards import (
+    check_busy,
+    check_linked,
+    check_location,
+    check_lock,
+    check_persistence,
+    check_policy,
+)
 from sandbox.azure.cache_state import CacheState, default_configuration, instances, new_key
 from sandbox.azure.call import Call
 
@@ -214,10 +221,14 @@ def _planned(call: Call, cache: CacheState, body: Json) -> CacheState:
         # Documented: memory settings in the same call as a scale are ignored.
         wanted = {name: value for name, value in wanted.items() if "memory" not in name}
         after.configuration |= default_configuration(after.sku)
+    if call.world.settings.configuration_patch_replaces and given.get("redisConfiguration") is not None:
+        after.configuration = default_configuration(after.sku)
     after.configuration |= wanted
     if "identity" in body:
         after.identity = _identity(body["identity"], cache.tenant)
     redis_rules.check_keys_switch(after.properties, after.configuration, call.world.settings, call.request_id)
+    if given.get("redisConfiguration") is not None:
+        check_persistence(call, after)
     check_policy(call, cache.scope, cache.name, after.show(call.world.names.domain))
     check_linked(call, cache.scope, body)
     return after
@@ -263,6 +274,8 @@ def _apply(cache: CacheState, before: CacheState, after: CacheState) -> None:
         (cache.configuration, before.configuration, after.configuration),
     ):
         kept.update({name: value for name, value in new.items() if name not in old or old[name] != value})
+        for name in old.keys() - new.keys():
+            kept.pop(name, None)
 
 
 async def delete(call: Call, found: seeds.Subscription, group_name: str, name: str, version: str) -> Answer:

@@ -23,7 +23,10 @@ def route(call: Call, subscription_id: str, group_name: str, parts: list[str]) -
             return Answer(200, _existing(call, found, group_name, parts[0]).show(call.world.names.domain))
         case ["GET", name, "blobservices", "default"]:
             authorize(call, f"{TYPE}/blobServices/read", storage_scope(found.id, group_name, name))
-            return Answer(200, _existing(call, found, group_name, parts[0]).show_blob_service())
+            account = _existing(call, found, group_name, parts[0])
+            if account.kind == "FileStorage" and not call.world.settings.blob_service_of_every_kind:
+                raise Refusal(400, "FeatureNotSupportedForAccount", "Blob is not supported for the account.")
+            return Answer(200, account.show_blob_service())
     raise Refusal(405, "HttpMethodNotSupported", "The http method is not supported at this address.")
 
 

@@ -45,6 +45,12 @@ class Settings(BaseModel):
     disabling_keys_needs_entra: bool = True
     list_needs_scope_right: bool = True  # else a list shows what the caller may read
 
+    # Persistence and the account behind it
+    configuration_patch_replaces: bool = False  # else a PATCH leaves settings alone that it does not name
+    identity_takes_blob_url: bool = True  # else only a connection string without a key is taken
+    persistence_checks_role: bool = False  # whether the cache's identity must be able to write blobs already
+    blob_service_of_every_kind: bool = True  # else accounts for files have none
+
     # Authorisation and tokens
     lock_list_shows_inherited: bool = True  # a list at a resource shows the locks of its group and subscription too
     role_propagation_seconds: float = 0.0

@@ -84,7 +84,7 @@ class Killing:
                 scenario.begin(stage)
             marks = self.gate.mark, self.world.control.mark()
             scenario.trigger(stage)
-            wait_for(lambda: scenario.done(stage), SECONDS, f"{scenario.name} to be done")
+            wait_for(lambda: _done(scenario, stage), SECONDS, f"{scenario.name} to be done")
             assert operator.child.terminate(30) == 0
         found = recorded(stage, self.gate, *marks), stage.end(), stage.effects()
         stage.clean()
@@ -133,7 +133,7 @@ class Killing:
 
     def _await(self, scenario: Scenario, crash: _Crash, operator: operators.Operator) -> None:
         stage = crash.stage
-        wait_for(lambda: scenario.done(stage), SECONDS, f"{scenario.name} to be done after the crash {crash.case}")
+        wait_for(lambda: _done(scenario, stage), SECONDS, f"{scenario.name} to be done after the crash {crash.case}")
         # It may have been done before: the new operator must have looked and found nothing to do.
         there = self.world.get(stage.document) is not None
         name = f"{stage.team.namespace}/{stage.name}"
@@ -163,6 +163,11 @@ class Killing:
 
     def _versions(self, stage: Stage) -> int:
         return len(self.world.control.secret_versions(stage.team.name, stage.name))
+
+
+def _done(scenario: Scenario, stage: Stage) -> bool:
+    stage.others()
+    return scenario.done(stage)
 
 
 def _told(case: str, error: Exception) -> str:

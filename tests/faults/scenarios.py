@@ -80,6 +80,9 @@ class Stage:
             found.append("the Secret holds a dead key")
         return found
 
+    def others(self) -> None:
+        """What other people do meanwhile, when they are asked to: called again and again while something is awaited."""
+
     def clean(self) -> None:
         """Nothing of this run may disturb the next."""
 
@@ -159,7 +162,8 @@ def _read_write(stage: Stage) -> Json:
     return {"authentication": {"keyVault": {**authentication["keyVault"], "access": "ReadWrite"}}}
 
 
-def _provision(stage: Stage, **more: Any) -> Json:
+def provisioned(stage: Stage, **more: Any) -> Json:
+    """The spec of a cache that is provisioned, with a way in."""
     redis = {"sku": {"name": "Standard", "capacity": 1}}
     return {
         "mode": "Provision",
@@ -189,14 +193,15 @@ def _corrected(stage: Stage) -> bool:
     return safe and "firewallRule.delete" in stage.effects() and ready(stage)
 
 
-def _owned(stage: Stage) -> None:
+def owned(stage: Stage, **more: Any) -> None:
     """What an earlier life of the operator made for the resource, which is applied already."""
     world, applied = stage.world, stage.world.apply(stage.document)
     cluster = world.api.get("/api/v1/namespaces/kube-system").must()["metadata"]["uid"]
     tags = {"team": "shop", "secureredis-owner": f"{cluster}.{applied['metadata']['uid']}"}
     rules = (seeds.FirewallRule(name=_RULE["name"], start=_RULE["startIP"], end=_RULE["endIP"]),)
     open_to_rules = {"publicNetworkAccess": "Enabled"}
-    world.cache(stage.team, stage.name, tags=tags, firewall_rules=rules, properties=open_to_rules, private_endpoints=())
+    more = {"properties": open_to_rules, "private_endpoints": (), **more}
+    world.cache(stage.team, stage.name, tags=tags, firewall_rules=rules, **more)
     said = {"CredentialId": "Primary", "ProviderAddress": stage.team.cache_id(stage.name)}
     key = seeds.SecretVersion(value=world.control.cache_keys(stage.name)["Primary"], tags=said)
     world.control.set_secret(stage.team.name, stage.name, key)
@@ -242,23 +247,23 @@ def _nothing(stage: Stage) -> None:
 
 def reported_only(stage: Stage) -> Json:
     """The spec of a cache of ours whose differences are reported and left."""
-    return _provision(stage)
+    return provisioned(stage)
 
 
 PUBLISH = Scenario("publish", prepare=existing, spec=lambda stage: {}, trigger=apply, done=ready, writes=False)
-PROVISION = Scenario("provision", prepare=_nothing, spec=_provision, trigger=apply, done=ready)
+PROVISION = Scenario("provision", prepare=_nothing, spec=provisioned, trigger=apply, done=ready)
 CORRECT = Scenario(
     "correct",
-    prepare=_owned,
-    spec=lambda stage: _provision(stage, drift={"correct": ["Security"]}),
+    prepare=owned,
+    spec=lambda stage: provisioned(stage, drift={"correct": ["Security"]}),
     begin=converged,
     trigger=_behind_our_back,
     done=_corrected,
 )
 DELETE = Scenario(
     "delete",
-    prepare=_owned,
-    spec=lambda stage: _provision(stage, deletionPolicy="Delete"),
+    prepare=owned,
+    spec=lambda stage: provisioned(stage, deletionPolicy="Delete"),
     begin=_confirmed,
     trigger=delete,
     done=lambda stage: stage.world.get(stage.document) is None,

@@ -82,7 +82,12 @@ class Held:
 
         How often a status is written depends on what falls into one pass: no other side effect may be missing.
         """
-        wait_for(lambda: self.reached or (self._varies and done()), timeout, f"{self._effect} to be held")
+
+        def enough() -> bool:
+            self._stage.others()
+            return self.reached or (self._varies and done())
+
+        wait_for(enough, timeout, f"{self._effect} to be held")
         return self.reached
 
     @property

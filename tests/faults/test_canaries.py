@@ -16,13 +16,13 @@ import pytest
 from sandbox.api import Document
 from sandbox.azure import seeds
 from sandbox.azure.faults import Fault
-from sandbox.azure.storage_seeds import StorageAccount, storage_scope
 from sandbox.chart.render import RELEASE_NAMESPACE
 from sandbox.gate import Gate
 from sandbox.waiting import wait_for
-from sandbox.world import SUBSCRIPTION, World
+from sandbox.world import World
 from tests.faults import operators
 from tests.faults.canaries import leaks, objects, spellings
+from tests.faults.canaries_storage import persist
 from tests.faults.scenarios import CORRECT, PROVISION, PUBLISH, Stage
 
 _TOKEN = re.compile(r"eyJ[\w-]{8,}\.[\w-]{8,}|ZXlK[A-Za-z0-9+/]{20,}")  # a JWT, and one in base64
@@ -122,7 +122,7 @@ def planted(world: World, gate: Gate) -> Iterator[Planted]:
     try:
         _publish_and_fail(held)
         _provision_and_correct(held)
-        _persist(held)
+        persist(held)
         _refuse_at_admission(held)
         operator.child.check()
         yield held
@@ -223,62 +223,6 @@ def _provision_and_correct(held: Planted) -> None:
     wait_for(was_refused, 60, "the refusal")
     held.refresh(corrected)
     wait_for(lambda: world.control.effects() and "firewallRule.delete" in corrected.effects(), 60, "a correction")
-
-
-def _persist(held: Planted) -> None:
-    """A storage account's connection string goes to Azure, which first refuses it and quotes it."""
-    world, stage = held.world, PROVISION.stage(held.world)
-    account, value = f"data{uuid.uuid4().hex[:12]}", base64.b64encode(secrets.token_bytes(64)).decode()
-    string = f"DefaultEndpointsProtocol=https;AccountName={account};AccountKey={value}"
-    held.hidden |= {"the storage account's key": value, "the storage connection string": string}
-    held.stages.append(stage)
-    world.control.seed(
-        StorageAccount(subscription=SUBSCRIPTION, group=stage.team.name, name=account),
-        seeds.RoleAssignment(
-            object_id=stage.team.object_id, scope=stage.team.group_scope, actions=("Microsoft.Storage/*/read",)
-        ),
-    )
-    spec = stage.document["spec"]
-    spec["provision"] = {"location": "westeurope", "redis": {"sku": {"name": "Premium", "capacity": 1}}}
-    spec["persistence"] = {
-        "type": "RDB",
-        "storage": {
-            "accountID": storage_scope(SUBSCRIPTION, stage.team.name, account),
-            "authentication": "ConnectionString",
-            "connectionStringSecretRef": {"name": "storage"},
-        },
-    }
-    secret: Document = {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {"name": "storage", "namespace": stage.team.namespace},
-        "type": "secureredis.io/storage-connection",
-        "data": {"connectionString": base64.b64encode(string.encode()).decode()},
-    }
-    world.api.apply(secret).must()
-    refused = Fault(
-        service="arm",
-        method="PATCH",
-        path=f"/redis/{stage.name}$",
-        kind="status",
-        status=400,
-        body=held.hostile("arm persistence", f"{value} {string}"),
-    )
-    world.control.add_fault(refused)
-    world.apply(stage.document)
-
-    def was_refused() -> bool:
-        return any(r.method == "PATCH" and r.status == 400 and stage.name in r.path for r in world.control.requests())
-
-    wait_for(was_refused, 90, "the refusal of the connection string")
-    held.keys_of(stage)
-
-    def persisted() -> bool:
-        held.refresh(stage)
-        return (world.condition(stage.document, "PersistenceEncrypted") or ("",))[0] == "True"
-
-    wait_for(persisted, 60, "persistence to be set", interval=1)
-    world.api.delete(secret).must()  # where it may be: what is left must not hold it
 
 
 def _refuse_at_admission(held: Planted) -> None:

@@ -154,22 +154,49 @@ def _private_endpoints(properties: Mapping[str, Any]) -> Iterable[PrivateEndpoin
 
 
 _ACCOUNT = re.compile(r"(?:^|;)\s*AccountName=([a-z0-9]{3,24})\s*(?:;|$)", re.IGNORECASE | re.ASCII)
-_BLOB_URL = re.compile(r"https://([a-z0-9]{3,24})\.blob\.[a-z0-9.-]+/?", re.IGNORECASE | re.ASCII)
+_BLOB_URL = re.compile(r"https://(([a-z0-9]{3,24})\.blob\.[a-z0-9.-]+)/?", re.IGNORECASE | re.ASCII)
+_ENDPOINT = re.compile(r"(?:^|;)\s*BlobEndpoint=\s*([^;]*)", re.IGNORECASE)
+_SUFFIX = re.compile(r"(?:^|;)\s*EndpointSuffix=\s*([^;\s]*)", re.IGNORECASE)
+_RDB, _AOF = ("rdb-storage-connection-string",), ("aof-storage-connection-string-0", "aof-storage-connection-string-1")
 
 
 def _persistence(settings: Mapping[str, Any]) -> PersistenceFacts:
-    """Of a connection string (the service masks it) or, with managed identity, a blob URL, only the account stays."""
-    strings = (settings.get(name) for name in ("rdb-storage-connection-string", "aof-storage-connection-string-0"))
-    named = (_ACCOUNT.search(one) or _BLOB_URL.fullmatch(one.strip()) for one in strings if isinstance(one, str))
-    account = next((found[1] for found in named if found), None)
+    """Of a connection string (the service masks it) or, with managed identity, a blob URL, only the account stays.
+
+    Where persistence is on, the account is the one that this kind of persistence names: what the other kind once named
+    may still be there.
+    """
+    rdb, aof = _flag(settings.get("rdb-backup-enabled")), _flag(settings.get("aof-backup-enabled"))
+    used = ((*_RDB,) if rdb else ()) + ((*_AOF,) if aof else ())
+    texts = [one for name in used or (*_RDB, *_AOF) if isinstance(one := settings.get(name), str) and one]
+    places = [_storage_place(one) for one in texts]
+    named = [place for place in places if place[0] is not None]
+    # Two accounts at once, or one that is not understood beside another, is no account that could be followed.
+    sure = named[:1] if not used or (len(named) == len(places) and len(set(places)) == 1) else []
+    account, endpoint = sure[0] if sure else (None, None)
     return PersistenceFacts(
-        rdb=_flag(settings.get("rdb-backup-enabled")),
-        aof=_flag(settings.get("aof-backup-enabled")),
+        rdb=rdb,
+        aof=aof,
         rdb_frequency_minutes=_counted(settings.get("rdb-backup-frequency")),
         authentication=_text(settings.get("preferred-data-persistence-auth-method")),
-        account=account.lower() if account is not None else None,
+        account=account,
         subscription=_text(settings.get("storage-subscription-id")),
+        endpoint=endpoint,
     )
+
+
+def _storage_place(said: str) -> tuple[str | None, str | None]:
+    """Account and host of the blobs, where said: an endpoint of its own can send the data anywhere."""
+    url = _BLOB_URL.fullmatch(said.strip())
+    if url is not None:
+        return url[2].lower(), url[1].lower()
+    named = _ACCOUNT.search(said)
+    if named is None:
+        return None, None
+    account, endpoint, suffix = named[1].lower(), _ENDPOINT.search(said), _SUFFIX.search(said)
+    if endpoint is not None:
+        return account, endpoint[1].strip().removeprefix("https://").rstrip("/").lower()
+    return account, f"{account}.blob.{suffix[1].lower()}" if suffix is not None else None
 
 
 def _principals(identity: Mapping[str, Any]) -> Iterable[tuple[str, str]]:

@@ -14,6 +14,7 @@ from azure.mgmt.storage.aio import StorageManagementClient
 from secure_redis.api.storage_id import StorageAccountID
 from secure_redis.azure import storage_convert
 from secure_redis.azure.attempt import Attempts
+from secure_redis.azure.convert import Malformed
 from secure_redis.azure.credentials import Credentials
 from secure_redis.azure.failures import Failure, Missing, NotFound, Source
 from secure_redis.azure.reader import unread
@@ -51,7 +52,10 @@ class StorageAccounts:
 
         async def call() -> StorageFacts:
             answer: Any = await accounts.get_properties(account.group, account.name, cls=_body)
-            return storage_convert.storage_facts(json.loads(answer))
+            facts = storage_convert.storage_facts(json.loads(answer))
+            if facts.account_id.parts != account.parts:
+                raise Malformed("Azure answered with another storage account than it was asked for")
+            return facts
 
         return await self._ask(identity, call, READ_ACCOUNT)
 

@@ -11,7 +11,7 @@ from secure_redis.api import names
 from secure_redis.api.reasons import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.status import MESSAGE_LIMIT, CorrectionStatus
-from secure_redis.domain.actions import Done, Outcome
+from secure_redis.domain.actions import Done, Failed, Outcome
 from secure_redis.domain.creation import NOT_REPEATED
 from secure_redis.domain.grants import Refusal
 from secure_redis.domain.intent import PERMANENT_RETRY_SECONDS, rfc3339
@@ -53,14 +53,24 @@ def after(
     now: datetime,
     corrected: Iterable[str] = (),
     outcome: Outcome | None = None,
+    owed: Iterable[str] = (),
 ) -> tuple[CorrectionStatus, ...]:
     """The records as the status keeps them. `differing`: paths that differ now; None: not known.
 
     `corrected` and `outcome`: the paths that were corrected by the one write of this pass and what came of it.
+    `owed`: those that it brings for a creation, which is no correction: only that it was refused is kept.
     """
     kept = {one.path: one for one in records(resource) if _counts(one, differing, now)}
     for path in corrected:
         entry = None if outcome is None else _entry(resource, kept.get(path), path, outcome, now)
+        if entry is not None:
+            kept[path] = entry
+    for path in owed:
+        entry = kept.pop(path, None)
+        if isinstance(outcome, Failed):
+            entry = _entry(resource, entry, path, outcome, now)
+        elif isinstance(outcome, Done) and entry is not None and not entry.count:
+            entry = None
         if entry is not None:
             kept[path] = entry
     newest = sorted(kept.values(), key=lambda one: one.at, reverse=True)[:MOST_RECORDS]

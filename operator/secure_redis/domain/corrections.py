@@ -37,6 +37,7 @@ class Correction:
     refused: tuple[Refusal, ...] = ()
     next_look: float | None = None
     persisting: bool = False  # all that is left is persistence
+    owing: bool = False  # Azure refused something that a creation has still to bring
     paths: tuple[str, ...] = ()  # what the action puts right
     wanted: tuple[str, ...] = ()
     held: Mapping[str, Refusal] = field(default_factory=dict)
@@ -67,15 +68,19 @@ def next_correction(
     reported = {entry.path for entry in resource.status.drift}
     due = {d.path for d in wanted if d.path in reported}
     missing = _missing(resource, seen)
-    if owes is Owed.ALL:
-        due |= _to_complete(resource, seen, found, missing)
+    owed = _to_complete(resource, seen, found, missing) if owes is Owed.ALL else set()
     if owes is not Owed.NOTHING:
-        due |= {d.path for d in found if d.correctable and d.path in PERSISTENCE}
+        owed |= {d.path for d in found if d.correctable and d.path in PERSISTENCE}
+    # It asks for no leave, but what Azure refused is not asked of it again at every look.
+    barred = {path: why for path in owed if (why := contest.held(resource, path, seen.now)) is not None}
+    held |= barred
+    due |= owed
     due -= held.keys()
     # A difference is shown before it is corrected: the first look never writes.
     next_look = 0.0 if any(d.path not in due and d.path not in held for d in wanted) else None
     choice = _choose(resource, seen, cache, found, due, missing)
     held |= choice.barred
+    refused = {path for path, why in barred.items() if why.reason is not Reason.CONTESTED}
     if choice.action is not None:
         next_look = None
     elif choice.persisting:
@@ -84,7 +89,8 @@ def next_correction(
         action=choice.action,
         refused=tuple(_distinct(held.values())),
         next_look=next_look,
-        persisting=choice.persisting,
+        persisting=choice.persisting or (choice.action is None and bool(refused) and refused <= set(PERSISTENCE)),
+        owing=bool(refused),
         paths=choice.paths,
         wanted=tuple(d.path for d in wanted),
         held=held,

@@ -64,7 +64,7 @@ def follow(resource: SecureRedisCache, seen: Observation, held_back: Refusal | N
             f"storage account {facts.account!r}, into which the cache persists, is not there: nothing is written any "
             "more; restore it, or persist into another one",
         )
-    links = list(_links(resource, seen, facts, storage))
+    links = [*_place_links(facts, storage), *_links(resource, seen, facts, storage)]
     for wrong in (False, None):
         first = next((link for link in links if link.encrypted is wrong), None)
         if first is not None:
@@ -90,6 +90,24 @@ def _nothing(resource: SecureRedisCache, cache: CacheFacts, held_back: Refusal |
 # --- links ----------------------------------------------------------------------------------------------------------
 
 
+def _place_links(facts: PersistenceFacts, storage: StorageFacts) -> Iterator[Link]:
+    """What was looked at has to be where the data goes: by the account's name, and by its host where that is said."""
+    name = storage.account_id.name
+    if name.lower() != (facts.account or "").lower():
+        yield _unseen(Reason.STORAGE_UNREAD, f"storage account {facts.account!r} was not read yet")
+    host = _host(storage.blob_endpoint or "")
+    if facts.endpoint is None or facts.endpoint == host:
+        return
+    if not host:
+        yield _unseen(Reason.STORAGE_UNREAD, f"Azure does not report the blob endpoint of account {name!r}")
+    else:
+        yield _broken(
+            Reason.STORAGE_OTHER_ACCOUNT,
+            f"the cache's connection string sends the data to another endpoint than {host}, which is that of account "
+            f"{name!r}: set persistence again without an endpoint of its own",
+        )
+
+
 def _links(
     resource: SecureRedisCache, seen: Observation, facts: PersistenceFacts, storage: StorageFacts
 ) -> Iterator[Link]:
@@ -103,11 +121,15 @@ def _links(
         yield from _key_links(seen, expected, encryption, name)
     yield from _transport_links(storage, name)
     yield from _door_links(facts, storage, name)
+    if not isinstance(seen.blob_service, BlobServiceFacts):  # what it keeps of overwritten data is a remark, if known
+        yield _unread(f"the blob service of account {name!r}", seen.blob_service)
 
 
 def _key_links(seen: Observation, expected: Encryption, found: StorageEncryption, name: str) -> Iterator[Link]:
     if found.blob_encrypted is False:
         yield _broken(Reason.STORAGE_NOT_ENCRYPTED, f"account {name!r} does not encrypt its blobs: persist elsewhere")
+    elif found.blob_encrypted is None:
+        yield _unseen(Reason.STORAGE_UNREAD, f"Azure does not say that account {name!r} encrypts its blobs")
     own = bool(found.customer_managed)
     if expected.key_source is not None and own is not (expected.key_source is KeySource.CUSTOMER_MANAGED):
         shown = KeySource.CUSTOMER_MANAGED if own else KeySource.MICROSOFT_MANAGED
@@ -134,6 +156,10 @@ def _key_links(seen: Observation, expected: Encryption, found: StorageEncryption
 
 def _usable(seen: Observation, found: StorageEncryption) -> Iterator[Link]:
     known = seen.encryption_key
+    if found.current_key_expires is not None and found.current_key_expires <= seen.now:
+        yield _unusable(
+            f"the key {found.key_name!r} that encrypts the account expired on {found.current_key_expires:%Y-%m-%d}"
+        )
     if isinstance(known, Unknown | NotRead):
         yield _unread(f"the key {found.key_name!r}", known)
         return
@@ -182,6 +208,12 @@ def _door_links(facts: PersistenceFacts, storage: StorageFacts, name: str) -> It
         yield _broken(
             Reason.STORAGE_OPEN,
             f"account {name!r} allows public blobs, which anybody gets decrypted: az storage account update -n "
+            f"{name.lower()} --allow-blob-public-access false",
+        )
+    elif storage.public_blobs_allowed is None:  # older accounts allow them then (Microsoft, "Remediate anonymous read")
+        yield _unseen(
+            Reason.STORAGE_UNREAD,
+            f"account {name!r} does not say whether it allows public blobs: az storage account update -n "
             f"{name.lower()} --allow-blob-public-access false",
         )
     if not persistence.by_identity(facts):

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from secure_redis.api.names import ALLOW, CLIENT_ID, DEFAULT_SERVICE_ACCOUNT, TENANT_ID
 from secure_redis.api.reasons import Reason
 from secure_redis.api.resource import SecureRedisCache
-from secure_redis.api.resource_id import CacheID, within
+from secure_redis.api.resource_id import CacheID, segments, within
 from secure_redis.api.storage_id import StorageAccountID
 from secure_redis.domain import normalise
 from secure_redis.domain.observation import (
@@ -180,24 +180,40 @@ def refuse(
     )
 
 
-def may_look_for_storage(
-    policy: GrantPolicy, identity: Identity, namespace: str, cache: CacheID, subscription: str
-) -> Refusal | None:
-    """Why no storage account of this subscription could be granted; None if one could, or none needs a grant."""
+def storage_scopes(
+    policy: GrantPolicy, identity: Identity, namespace: str, cache: CacheID, subscription: str, name: str
+) -> tuple[str, ...] | Refusal:
+    """Where an account of which only name and subscription are known may be looked for: the narrowest scopes.
+
+    Each is the account's own id, or a group or the subscription that it could lie in. Whoever can point a cache at an
+    account learns nothing through the operator of accounts that no grant covers, not even where they are.
+    """
+    where = f"/subscriptions/{subscription.lower()}"
     if isinstance(identity, NamespaceIdentity) and not policy.caps:
-        return None
-    where = f"/subscriptions/{subscription}"
+        return (where,)
     candidates = policy.caps if isinstance(identity, NamespaceIdentity) else policy.grants
-    for grant in candidates:
-        if _covers(grant, namespace, Power.OBSERVE, cache, None, None, None) and any(
-            within(where, scope) for scope in grant.storage_accounts
-        ):
-            return None
+    found = {
+        "/" + "/".join(segments(scope))
+        for grant in candidates
+        if _covers(grant, namespace, Power.OBSERVE, cache, None, None, None)
+        for scope in grant.storage_accounts
+        if within(where, scope) and _could_hold(segments(scope), name)
+    }
+    if found:
+        return tuple(sorted(found, key=lambda scope: (-scope.count("/"), scope)))
     return Refusal(
         Reason.NOT_GRANTED,
-        f"the operator's configuration grants no storage account in subscription {subscription} for namespace "
-        f"{namespace!r}",
+        f"the operator's configuration grants no storage account {name!r} in subscription {subscription} for "
+        f"namespace {namespace!r}",
     )
+
+
+def _could_hold(scope: tuple[str, ...], name: str) -> bool:
+    """Whether an account of that name can lie within: a subscription, a group, or the account itself."""
+    if len(scope) in {2, 4}:
+        return True
+    kind = ("microsoft.storage", "storageaccounts")
+    return len(scope) == 8 and scope[5:7] == kind and scope[7] == name.lower()
 
 
 def granted(

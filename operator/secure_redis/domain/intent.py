@@ -72,6 +72,7 @@ class Plan:
     rotation: Rotating | None = None  # what is told of the rotation; None: nothing was decided about it
     look_closer: bool = False  # a write to Azure is due, and what was seen is not fresh enough for one
     correcting: tuple[str, ...] = ()  # the paths that the one write to Azure puts right
+    owed: tuple[str, ...] = ()  # the same of a creation's write: its refusal is remembered, and nothing is counted
     wanted: tuple[str, ...] = ()  # paths whose correction the spec allows, made in this pass or not
     held: Mapping[str, Refusal] = field(default_factory=dict)  # of those, by path: why it is not made
 

@@ -10,7 +10,7 @@ class PersistenceFacts:
     `rdb`, `aof`: None where the key is absent, which is off. `authentication`: `SAS` (also where absent) or
     `ManagedIdentity`.
     `account`: the storage account's name from the masked connection string or the blob URL, never the string itself.
-    `subscription`: of the account, where it is not the cache's own.
+    `subscription`: of the account, where it is not the cache's own. `endpoint`: the host of its blobs, where said.
     """
 
     rdb: bool | None = None
@@ -19,6 +19,7 @@ class PersistenceFacts:
     authentication: str | None = None
     account: str | None = None
     subscription: str | None = None
+    endpoint: str | None = None
 
     @property
     def on(self) -> bool:

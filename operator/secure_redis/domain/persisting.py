@@ -1,6 +1,6 @@
 """How persistence is set: the cache's identity first, then its role (which others assign), then the settings."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic import SecretStr
@@ -11,8 +11,10 @@ from secure_redis.api.reasons import Reason
 from secure_redis.api.resource import CacheIdentity, SecureRedisCache
 from secure_redis.api.storage_id import StorageAccountID
 from secure_redis.domain import normalise, persistence
-from secure_redis.domain.actions import AzureAction, PersistCache, UpdateCache
+from secure_redis.domain.actions import AzureAction, Failed, PersistCache, UpdateCache
+from secure_redis.domain.creation import NOT_REPEATED
 from secure_redis.domain.grants import Refusal
+from secure_redis.domain.intent import Plan
 from secure_redis.domain.observation import CacheFacts, NotRead, Observation, Unknown
 from secure_redis.domain.storage_connection import connection_string
 from secure_redis.domain.storage_facts import StorageAbsent, StorageFacts
@@ -54,8 +56,24 @@ def next_step(
     if isinstance(storage, Refusal):
         return storage
     if declared.storage.authentication is StorageAuthentication.CONNECTION_STRING:
+        if account.subscription.lower() != resource.cache.subscription.lower():
+            return Refusal(
+                Reason.STORAGE_SECRET_REFUSED,
+                f"account {account.name!r} lies in another subscription than the cache, which Azure takes with a "
+                "managed identity only; the connection string was not sent to Azure",
+            )
         return _by_connection_string(resource, seen, declared, account, storage)
     return _by_identity(resource, seen, cache, declared, account, storage)
+
+
+def held_back(plan: Plan, failures: Iterable[Failed]) -> Refusal | None:
+    """Why what was asked for is not set: Azure refused it, now or within the hour, or somebody has to do something."""
+    failed = next((one for one in failures if one.permanent and isinstance(one.action, PersistCache)), None)
+    if failed is not None:
+        return Refusal(failed.reason, failed.message)
+    waits = next((one for one in plan.refused if one.reason in ABOUT_PERSISTING), None)
+    held = (plan.held[path] for path in persistence.PATHS if path in plan.held)
+    return waits or next((one for one in held if one.reason in NOT_REPEATED), None)
 
 
 def _by_identity(

@@ -160,13 +160,14 @@ def _present(
             next_look=settings.operation_poll,
             # What a creation still owes is no correction: it is neither counted nor held back.
             correcting=correction.paths if completing is None else (),
+            owed=correction.paths if completing is not None else (),
             wanted=correction.wanted if completing is None else (),
             held=correction.held,
         )
     stored = _store(resource, seen, means, settings, identity)
     return replace(
         stored,
-        pending=completing if correction.persisting else stored.pending,
+        pending=completing if correction.persisting or correction.owing else stored.pending,
         refused=correction.refused + stored.refused,
         next_look=sooner(correction.next_look, stored.next_look),
         look_closer=correction.next_look is not None,

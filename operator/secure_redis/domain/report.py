@@ -159,11 +159,11 @@ _HUMAN_SECONDS = 15.0
 def _next_look(
     resource: SecureRedisCache, plan: Plan, failures: list[Failed], said: dict[ConditionType, Verdict]
 ) -> float:
-    # A refused correction is remembered in the status: looking goes on, and only the write is not repeated.
-    if any(failure.permanent for failure in failures) and not plan.correcting:
-        return PERMANENT_RETRY_SECONDS
-    if any(failure.permanent for failure in failures):
-        return float(resource.spec.drift.interval_seconds)
+    refused = {failure.reason for failure in failures if failure.permanent}
+    if refused:
+        return (
+            float(resource.spec.drift.interval_seconds) if told_drift.kept(plan, refused) else PERMANENT_RETRY_SECONDS
+        )
     if plan.next_look is not None:
         return plan.next_look
     interval = float(resource.spec.drift.interval_seconds)

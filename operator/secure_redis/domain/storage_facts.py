@@ -51,7 +51,7 @@ class StorageFacts:
     encryption: StorageEncryption | None
     https_only: bool | None = None  # absent: on for accounts made by an API since 2019-04-01
     minimum_tls_version: str | None = None  # TLS1_0 … TLS1_3; absent: TLS 1.0
-    public_blobs_allowed: bool | None = None  # absent: not allowed
+    public_blobs_allowed: bool | None = None  # absent: allowed in accounts made before 2023-11, else not
     shared_key_allowed: bool | None = None  # absent: allowed
     public_network_access: str | None = None  # Enabled, Disabled, SecuredByPerimeter; absent: Enabled
     network_default_action: str | None = None  # Allow, Deny

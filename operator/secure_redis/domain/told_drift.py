@@ -4,11 +4,13 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Final
 
+from secure_redis.api.reasons import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.status import MESSAGE_LIMIT, CorrectionStatus, DriftStatus, Status
 from secure_redis.domain import contest
 from secure_redis.domain.actions import AzureAction, Outcome
 from secure_redis.domain.assess import Assessment
+from secure_redis.domain.creation import NOT_REPEATED
 from secure_redis.domain.effects import SENTENCES
 from secure_redis.domain.intent import Plan
 from secure_redis.domain.observation import NamespaceIdentity, Observation
@@ -72,8 +74,13 @@ def corrections(
     """`status.corrections`, with what came of this pass's one."""
     differing = frozenset(d.path for d in means.drift) if means.drift is not None else None
     writes = [o for o in outcomes if isinstance(o.action, AzureAction) and o.action in plan.actions]
-    made = writes[0] if plan.correcting and writes else None
-    return contest.after(resource, differing, seen.now, plan.correcting, made)
+    made = writes[0] if (plan.correcting or plan.owed) and writes else None
+    return contest.after(resource, differing, seen.now, plan.correcting, made, plan.owed)
+
+
+def kept(plan: Plan, refused: set[Reason]) -> bool:
+    """Whether the refusals are remembered in the status: then looking goes on, and only the write is not repeated."""
+    return bool(plan.correcting) or (bool(plan.owed) and refused <= NOT_REPEATED)
 
 
 def announced(resource: SecureRedisCache, means: Assessment, plan: Plan) -> Iterable[str]:

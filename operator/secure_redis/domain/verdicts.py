@@ -26,7 +26,7 @@ from secure_redis.domain.intent import Plan
 from secure_redis.domain.normalise import is_busy, is_dead, same_word, tls_version
 from secure_redis.domain.observation import CacheAbsent, CacheFacts, Observation, SecretFacts, Unknown
 from secure_redis.domain.persistence import wanted as wanted_persistence
-from secure_redis.domain.persisting import ABOUT_PERSISTING
+from secure_redis.domain.persisting import ABOUT_PERSISTING, held_back
 from secure_redis.domain.rollout import Rollout, reason_of
 from secure_redis.domain.rollout import told as sentence
 from secure_redis.domain.rules import Severity
@@ -70,7 +70,7 @@ def verdicts(
     }
     if credentials is not None:
         said[ConditionType.CREDENTIALS_SYNCED] = credentials
-    persistence = _persistence(resource, seen, plan, available)
+    persistence = _persistence(resource, seen, plan, failures, available)
     if persistence is not None:
         said[ConditionType.PERSISTENCE_ENCRYPTED] = persistence
     workloads = _workloads(plan.rollout, told_workloads)
@@ -148,13 +148,14 @@ def _transport(seen: Observation, available: Verdict) -> Verdict:
     return Verdict(TRUE, Reason.SECURED, f"TLS {version} at least; the non-TLS port is off{aside(seen)}")
 
 
-def _persistence(resource: SecureRedisCache, seen: Observation, plan: Plan, available: Verdict) -> Verdict | None:
+def _persistence(
+    resource: SecureRedisCache, seen: Observation, plan: Plan, failures: list[Failed], available: Verdict
+) -> Verdict | None:
     """None: nothing is persisted, and nothing was asked for."""
     if not isinstance(seen.cache, CacheFacts):
         asked = wanted_persistence(resource) is not None
         return Verdict(UNKNOWN, available.reason, available.message) if asked else None
-    held_back = next((r for r in plan.refused if r.reason in ABOUT_PERSISTING), None)
-    link = follow(resource, seen, held_back)
+    link = follow(resource, seen, held_back(plan, failures))
     if link is None:
         return None
     status = UNKNOWN if link.encrypted is None else TRUE if link.encrypted else FALSE

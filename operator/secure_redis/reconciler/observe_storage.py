@@ -11,7 +11,7 @@ from secure_redis.azure.storage import StorageAccounts
 from secure_redis.azure.storage_places import find_account
 from secure_redis.azure.surroundings import Surroundings
 from secure_redis.domain import persistence
-from secure_redis.domain.grants import GrantPolicy, Power, may_look_for_storage, refuse
+from secure_redis.domain.grants import GrantPolicy, Power, Refusal, refuse, storage_scopes
 from secure_redis.domain.observation import (
     NOT_READ,
     CacheFacts,
@@ -127,10 +127,10 @@ class StorageObserver:
         self, resource: SecureRedisCache, identity: Identity, named: persistence.Named
     ) -> StorageAccountID | Unknown:
         namespace = resource.key.namespace
-        refusal = may_look_for_storage(self._policy, identity, namespace, resource.cache, named.subscription)
-        if refusal is not None:
-            return Unknown(refusal.reason, refusal.message, permanent=True)
-        return await find_account(self._reader, identity, named.subscription, named.name)
+        scopes = storage_scopes(self._policy, identity, namespace, resource.cache, named.subscription, named.name)
+        if isinstance(scopes, Refusal):
+            return Unknown(scopes.reason, scopes.message, permanent=True)
+        return await find_account(self._reader, identity, named.subscription, named.name, scopes)
 
     async def _read(
         self,

@@ -209,6 +209,9 @@ async def test_an_answer_about_something_else_is_not_believed(room: Room) -> Non
     foreign = {"id": "/subscriptions/x", "properties": {"supportsHttpsTrafficOnly": True}}
     with room.control.fault(Fault(service="arm", path="storageAccounts", status=200, body=foreign)):
         assert (await room.unread()).reason is Reason.AZURE_ERROR
+    whole = {"id": f"{room.id.text}2", "properties": {"supportsHttpsTrafficOnly": True}}
+    with room.control.fault(Fault(service="arm", path="storageAccounts", status=200, body=whole)):
+        assert (await room.unread()).reason is Reason.AZURE_ERROR
 
 
 async def test_a_key_of_the_customers_own_is_followed_to_its_vault(room: Room) -> None:

@@ -32,7 +32,9 @@ def test_snapshots_into_an_account_by_key() -> None:
     found = facts(
         {"rdb-backup-enabled": "True", "rdb-backup-frequency": "60", "rdb-storage-connection-string": MASKED}
     ).persistence
-    assert found == PersistenceFacts(rdb=True, rdb_frequency_minutes=60, account="shopdata")
+    assert found == PersistenceFacts(
+        rdb=True, rdb_frequency_minutes=60, account="shopdata", endpoint="shopdata.blob.core.windows.net"
+    )
     assert found.on
     assert "hidden" not in repr(found)
 
@@ -48,9 +50,57 @@ def test_append_only_files_by_managed_identity_in_another_subscription() -> None
         }
     ).persistence
     assert found == PersistenceFacts(
-        rdb=False, aof=True, authentication="ManagedIdentity", account="shopdata", subscription="s"
+        rdb=False,
+        aof=True,
+        authentication="ManagedIdentity",
+        account="shopdata",
+        subscription="s",
+        endpoint="shopdata.blob.core.windows.net",
     )
     assert found.on
+
+
+RDB, AOF_0, AOF_1 = (
+    "rdb-storage-connection-string",
+    "aof-storage-connection-string-0",
+    "aof-storage-connection-string-1",
+)
+
+
+@pytest.mark.parametrize(
+    ("settings", "account"),
+    [
+        # What the other kind once named is not where the data goes.
+        ({"aof-backup-enabled": "true", RDB: "AccountName=old", AOF_0: "AccountName=new"}, "new"),
+        ({"rdb-backup-enabled": "true", RDB: "AccountName=new", AOF_0: "AccountName=old"}, "new"),
+        ({"aof-backup-enabled": "true", RDB: "AccountName=old"}, None),
+        ({"rdb-backup-enabled": "false", RDB: "AccountName=old"}, "old"),
+        # Two places at once, or one that is not understood, cannot be followed.
+        ({"aof-backup-enabled": "true", AOF_0: "AccountName=one", AOF_1: "AccountName=one"}, "one"),
+        ({"aof-backup-enabled": "true", AOF_0: "AccountName=one", AOF_1: "AccountName=two"}, None),
+        ({"aof-backup-enabled": "true", AOF_0: "AccountName=one", AOF_1: "something"}, None),
+        (
+            {"aof-backup-enabled": "true", AOF_0: "AccountName=one", AOF_1: "AccountName=one;BlobEndpoint=https://x"},
+            None,
+        ),
+    ],
+)
+def test_the_account_is_that_of_the_kind_that_is_on(settings: dict[str, Any], account: str | None) -> None:
+    assert facts(settings).persistence.account == account
+
+
+@pytest.mark.parametrize(
+    ("text", "endpoint"),
+    [
+        ("AccountName=a1b;AccountKey=[key hidden]", None),
+        ("AccountName=a1b;EndpointSuffix=core.Windows.net", "a1b.blob.core.windows.net"),
+        ("AccountName=a1b;BlobEndpoint=https://evil.example/;EndpointSuffix=core.windows.net", "evil.example"),
+        ("AccountName=a1b;BlobEndpoint=http://a1b.blob.core.windows.net", "http://a1b.blob.core.windows.net"),
+    ],
+)
+def test_an_endpoint_of_its_own_is_kept(text: str, endpoint: str | None) -> None:
+    found = facts({"rdb-backup-enabled": "true", RDB: text}).persistence
+    assert (found.account, found.endpoint) == ("a1b", endpoint)
 
 
 @pytest.mark.parametrize(

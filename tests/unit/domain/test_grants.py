@@ -21,6 +21,7 @@ from secure_redis.domain.grants import (
     VaultTarget,
     refuse,
     resolve_identity,
+    storage_scopes,
 )
 from secure_redis.domain.observation import NamespaceIdentity, OperatorIdentity, ServiceAccountFacts, Unknown
 from tests.unit.domain.builders import CACHE_ID, IDENTITY, SUBSCRIPTION, resource
@@ -190,6 +191,52 @@ def test_a_storage_account_is_granted_by_whole_segments(scopes: tuple[str, ...],
         assert (refused is None) is granted
         if refused is not None:
             assert ACCOUNT_ID.text in refused.message
+
+
+OTHERS = f"/subscriptions/{'2' * 8}-2222-3333-4444-555555555555"
+GROUP_SCOPE = ACCOUNT_ID.text.rsplit("/providers", 1)[0].lower()
+
+
+@pytest.mark.parametrize(
+    ("scopes", "places"),
+    [
+        ((), None),
+        ((ACCOUNT_ID.text.upper(),), (ACCOUNT_ID.key,)),
+        ((f"{ACCOUNT_ID.text}2",), None),
+        ((f"{ACCOUNT_ID.text}/blobServices/default",), None),
+        ((ACCOUNT_ID.text.replace("Storage", "Other"),), None),
+        ((CACHE_ID,), None),
+        ((f"{GROUP_SCOPE}/", GROUP_SCOPE.upper()), (GROUP_SCOPE,)),
+        ((f"/subscriptions/{SUBSCRIPTION}", ACCOUNT_ID.text), (ACCOUNT_ID.key, f"/subscriptions/{SUBSCRIPTION}")),
+        ((OTHERS, f"{OTHERS}/resourceGroups/shop"), None),
+        ((f"/subscriptions/{SUBSCRIPTION}0",), None),
+    ],
+)
+def test_where_an_account_of_that_name_may_be_looked_for(
+    scopes: tuple[str, ...], places: tuple[str, ...] | None
+) -> None:
+    """Under grants and caps no wider than they name: what none covers is not looked for."""
+    cache = CacheID.parse(CACHE_ID)
+    for powers, namespaces, caches in (
+        ({Power.OBSERVE}, ("shop",), (CACHE_ID,)),
+        ({Power.CORRECT}, ("shop",), (CACHE_ID,)),
+        ({Power.OBSERVE}, ("other",), (CACHE_ID,)),
+        ({Power.OBSERVE}, ("shop",), (f"{CACHE_ID}2",)),
+    ):
+        one = Grant(namespaces, frozenset(powers), caches=caches, storage_accounts=scopes)
+        fits = (powers, namespaces, caches) == ({Power.OBSERVE}, ("shop",), (CACHE_ID,))
+        for policy, identity in (
+            (GrantPolicy(grants=(one,), operator_identity=True), OperatorIdentity()),
+            (GrantPolicy(caps=(one,)), IDENTITY),
+        ):
+            found = storage_scopes(policy, identity, "shop", cache, SUBSCRIPTION.upper(), "ShopData")
+            if fits and places is not None:
+                assert found == places
+            else:
+                assert isinstance(found, Refusal)
+                assert found.reason is Reason.NOT_GRANTED
+    anywhere = storage_scopes(GrantPolicy(), IDENTITY, "shop", cache, SUBSCRIPTION, "shopdata")
+    assert anywhere == (f"/subscriptions/{SUBSCRIPTION}",)
 
 
 def test_without_grants_the_operators_identity_does_nothing() -> None:

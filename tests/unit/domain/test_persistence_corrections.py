@@ -1,20 +1,22 @@
 """Persistence under drift's rules: one request that mends several paths, what asks first, what comes back."""
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from secure_redis.api import names
 from secure_redis.api.reasons import Reason
 from secure_redis.api.resource import SecureRedisCache
-from secure_redis.api.status import CorrectionStatus, DriftStatus, Status
+from secure_redis.api.status import CorrectionStatus, DriftStatus, LastHandled, Status
 from secure_redis.domain import persistence
-from secure_redis.domain.actions import Done, PersistCache, UpdateCache
+from secure_redis.domain.actions import Done, Failed, PersistCache, PutFirewallRule, UpdateCache
 from secure_redis.domain.assess import Assessment
 from secure_redis.domain.corrections import Correction, Owed, next_correction
 from secure_redis.domain.drift import differences
+from secure_redis.domain.grants import Refusal
 from secure_redis.domain.intent import Plan, rfc3339
 from secure_redis.domain.observation import CacheFacts
-from secure_redis.domain.persisting import LOOK_AGAIN
+from secure_redis.domain.persisting import LOOK_AGAIN, held_back
 from secure_redis.domain.told_drift import corrections as recorded
 from tests.unit.domain.builders import NOW, PROVISION, cache, provisioning, seen
 from tests.unit.domain.storages import PRINCIPAL, persisting, spec, storage
@@ -109,3 +111,77 @@ def test_what_a_creation_owes_is_held_when_it_is_contested_too() -> None:
     assert isinstance(correction(made, facts, Owed.PERSISTENCE).action, PersistCache)
     told = made.status.model_copy(update={"corrections": (corrected(persistence.TYPE, made),)})
     assert correction(replace(made, status=told), facts, Owed.PERSISTENCE).action is None
+
+
+def _refused(path: str, made: SecureRedisCache, minutes: float = 0) -> CorrectionStatus:
+    return CorrectionStatus(
+        path=path,
+        count=0,
+        at=rfc3339(NOW - timedelta(minutes=minutes)),
+        generation=made.generation,
+        reason=Reason.REQUEST_REFUSED,
+        message="no",
+    )
+
+
+def test_what_azure_refused_of_a_creation_is_owed_on_and_not_sent_for_an_hour() -> None:
+    made = declared(spec())
+    refused = made.status.model_copy(update={"corrections": (_refused(persistence.TYPE, made, 59),)})
+    for owes in (Owed.PERSISTENCE, Owed.ALL):
+        held = correction(replace(made, status=refused), IDENTIFIED, owes)
+        assert (held.action, held.persisting, held.owing) == (None, True, True)
+        assert [why.reason for why in held.refused] == [Reason.REQUEST_REFUSED]
+    looked = refused.model_copy(update={"last_handled": LastHandled(refresh="before")})
+    asked = replace(made, status=looked, requests={names.REFRESH: "now"})
+    assert isinstance(correction(asked, IDENTIFIED, Owed.PERSISTENCE).action, PersistCache)
+    later = made.status.model_copy(update={"corrections": (_refused(persistence.TYPE, made, 60),)})
+    assert isinstance(correction(replace(made, status=later), IDENTIFIED, Owed.PERSISTENCE).action, PersistCache)
+
+
+def test_a_rule_that_azure_refused_of_a_creation_is_owed_on_and_holds_persistence_up_no_more() -> None:
+    rule = {"name": "a", "startIP": "1.1.1.1", "endIP": "1.1.1.1"}
+    made = provisioning(
+        persistence=spec(),
+        provision=OWN,
+        network={"publicAccess": "Disabled", "firewallRules": [rule]},
+        authentication=None,
+    )
+    assert isinstance(correction(made, IDENTIFIED, Owed.ALL, firewall_rules=()).action, PutFirewallRule)
+    told = Status(corrections=(_refused("network.firewallRules[a]", made),))
+    held = correction(replace(made, status=told), IDENTIFIED, Owed.ALL, firewall_rules=())
+    assert isinstance(held.action, PersistCache)
+    assert held.owing
+    assert not correction(replace(made, status=told), persisting(), Owed.ALL, firewall_rules=()).persisting
+
+
+def test_of_a_creation_only_refusals_are_remembered() -> None:
+    made = declared(spec())
+    action = PersistCache({"rdb-backup-enabled": "true"})
+    plan, looked, means = (
+        Plan(actions=(action,), owed=(persistence.TYPE,)),
+        seen(cache=IDENTIFIED),
+        Assessment(drift=()),
+    )
+    for reason, kept in ((Reason.REQUEST_REFUSED, 1), (Reason.LOCKED, 1), (Reason.AZURE_DENIED, 0)):
+        outcome = Failed(action, reason, "no", permanent=True)
+        assert len(recorded(made, looked, means, plan, (outcome,))) == kept
+    assert recorded(made, looked, means, plan, (Done(action),)) == ()
+    again = replace(
+        made, status=made.status.model_copy(update={"corrections": (_refused(persistence.TYPE, made, 61),)})
+    )
+    assert recorded(again, looked, means, plan, (Done(action),)) == ()
+    counted = replace(made, status=made.status.model_copy(update={"corrections": (corrected(persistence.TYPE, made),)}))
+    assert [one.count for one in recorded(counted, looked, means, plan, (Done(action),))] == [2]
+
+
+def test_why_persistence_is_not_set_is_what_azure_said() -> None:
+    action = PersistCache({})
+    for permanent, told in ((True, Reason.REQUEST_REFUSED), (False, None)):
+        failed = Failed(action, Reason.REQUEST_REFUSED, "no", permanent=permanent)
+        found = held_back(Plan(actions=(action,)), [failed])
+        assert (found.reason if found else None) == told
+    held = Refusal(Reason.REQUEST_REFUSED, "no")
+    assert held_back(Plan(held={persistence.ACCOUNT: held}), []) == held
+    assert held_back(Plan(held={"transport.nonTLSPort": held}), []) is None
+    waits = Refusal(Reason.STORAGE_ROLE_MISSING, "assign it")
+    assert held_back(Plan(refused=(waits,), held={persistence.TYPE: held}), []) == waits

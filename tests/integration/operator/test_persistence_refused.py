@@ -1,0 +1,117 @@
+"""What Azure refuses for good about persistence is asked of it once, and again after an hour or when somebody asks."""
+
+import base64
+import json
+import uuid
+from collections.abc import Iterator
+
+import pytest
+
+from sandbox.azure.storage_seeds import blob_data_contributor
+from sandbox.waiting import wait_for
+from sandbox.world import World
+from tests.integration.operator.persistence_support import (
+    CHAIN,
+    PREMIUM,
+    Persisting,
+    by_secret,
+    making,
+    premium,
+    secret,
+)
+from tests.integration.operator.support import PATIENCE
+
+REFUSAL = {"error": {"code": "InvalidRequestBody", "message": "The value of the parameter 'x' is invalid."}}
+
+
+@pytest.fixture
+def maker(world: World) -> Iterator[Persisting]:
+    """A team that may make caches, read the account, and see who has which role."""
+    with making(world) as made:
+        yield made
+
+
+def _refuse(case: Persisting, skip: int = 0) -> None:
+    """Azure refuses each change of the cache but the first `skip`."""
+    path = f"/redis/{case.cache}$"
+    case.fault(service="arm", method="PATCH", path=path, kind="status", status=400, body=REFUSAL, skip=skip)
+
+
+def _patches(case: Persisting) -> int:
+    requests = case.control.requests(case.mark, path=f"/redis/{case.cache}")
+    return len([one for one in requests if one.method == "PATCH" and one.status == 400])
+
+
+def _passes(case: Persisting) -> int:
+    lines = case.world.operator_log.read_text(errors="replace").splitlines()
+    name = f"{case.team.namespace}/{case.cache}"
+    entries = [json.loads(line) for line in lines if '"pass ended"' in line]
+    return sum(one.get("resource") == name for one in entries)
+
+
+def _looked_again(case: Persisting) -> None:
+    """Passes that nobody asked for. Where one wants to write, the next one sees freshly and does."""
+    for _ in range(3):
+        _looked_once(case, _passes(case))
+
+
+def _looked_once(case: Persisting, before: int) -> None:
+    case.annotate(approve_rotation=uuid.uuid4().hex)  # wakes it, and means nothing here
+    wait_for(lambda: _passes(case) > before, PATIENCE, "a pass that nobody asked for")
+
+
+def _is_left_alone(case: Persisting) -> None:
+    """Nothing is sent at later looks, nor after a restart; a refresh asks again."""
+    _looked_again(case)
+    assert _patches(case) == 1
+    assert case.condition("Ready")[:2] == ("False", "RequestRefused")
+    assert case.condition(CHAIN)[:2] == ("False", "RequestRefused")
+    case.world.stop_operator()
+    case.world.start_operator()
+    _looked_again(case)
+    assert _patches(case) == 1
+    case.poke()
+    wait_for(lambda: _patches(case) == 2, PATIENCE, "the refusal of what was asked for")
+    case.mend_faults()
+    case.heal(CHAIN)
+    case.until("DriftDetected", "False", "NoDrift")
+    case.until("Ready", "True")
+
+
+def test_what_a_creation_owes_is_not_asked_for_at_every_look(maker: Persisting) -> None:
+    """A refusal does not end the debt: it is paid once Azure takes it, without leave to correct."""
+    key = base64.b64encode(uuid.uuid4().bytes * 4).decode()
+    maker.control.storage_update(maker.account, {"allowSharedKeyAccess": True})
+    secret(maker, maker.connection_string(key))
+    _refuse(maker, skip=1)  # the door is opened first
+    maker.apply(**premium(maker, identity=None, persistence=by_secret(maker)))
+    maker.until(CHAIN, "False", "RequestRefused")
+    assert maker.status["pending"]["action"] == "PersistCache"
+    assert {one["path"]: (one["count"], one["reason"]) for one in maker.status["corrections"]} == {
+        "persistence.type": (0, "RequestRefused")
+    }
+    _is_left_alone(maker)
+    assert "pending" not in maker.status
+    assert not maker.status.get("corrections")
+
+
+def test_a_correction_is_not_asked_for_at_every_look(maker: Persisting) -> None:
+    maker.exists(sku=PREMIUM, properties={"publicNetworkAccess": "Enabled"})
+    maker.apply(
+        **premium(
+            maker,
+            persistence={"type": "RDB", "storage": maker.storage()},
+            drift={"correct": ["Availability"]},
+            network={"publicAccess": "Enabled"},
+        ),
+        annotations={"secureredis.io/adopt": maker.cache},
+    )
+    maker.until(CHAIN, "False", "StorageRoleMissing")
+    cache = maker.control.cache(maker.cache)
+    assert cache is not None
+    maker.control.seed(blob_data_contributor(cache["identity"]["principalId"], maker.account_id))
+    maker.mark = maker.control.mark()
+    _refuse(maker)
+    _looked_again(maker)
+    maker.until(CHAIN, "False", "RequestRefused")
+    _is_left_alone(maker)

@@ -41,11 +41,13 @@ from secure_redis.domain.actions import (
 from secure_redis.domain.assess import Assessment
 from secure_redis.domain.endpoint_report import status_of
 from secure_redis.domain.intent import PERMANENT_RETRY_SECONDS, Plan, rfc3339
+from secure_redis.domain.managed_facts import ManagedDatabase, ManagedFacts, of_either
 from secure_redis.domain.observation import CacheFacts, Observation, SecretFacts, Unknown, VaultSecretFacts
 from secure_redis.domain.retirement import retires_on
 from secure_redis.domain.rollout import after
 from secure_redis.domain.targets import LISTED_PODS
-from secure_redis.domain.verdicts import FALSE, TRUE, UNKNOWN, Verdict, verdicts
+from secure_redis.domain.verdict import FALSE, TRUE, UNKNOWN, Verdict
+from secure_redis.domain.verdicts import verdicts
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,7 @@ def report(
     status = _status(resource, seen, means, plan, said, outcomes)
     status = status.model_copy(update={"workloads": workloads})
     status = status.model_copy(update={"stale_pods": _stale_pods(status)})
-    unknowns = [u for u in (seen.identity, seen.cache, seen.vault, seen.secret) if isinstance(u, Unknown)]
+    unknowns = [u for u in (seen.identity, of_either(seen), seen.vault, seen.secret) if isinstance(u, Unknown)]
     troubles: list[Failed | Unknown] = [*failures, *rotating, *unknowns]
     waits = [trouble.retry_after for trouble in troubles if trouble.retry_after is not None]
     # A plan that wants to go on is not held up by a part that could not be read.
@@ -220,11 +222,12 @@ def _status(
     credentials = said.get(ConditionType.CREDENTIALS_SYNCED)
     published = credentials is not None and credentials.status == TRUE
     facts = seen.cache if isinstance(seen.cache, CacheFacts) else None
+    cluster = seen.managed_cache if isinstance(seen.managed_cache, ManagedFacts) else None
     return Status(
         observed_generation=resource.generation,
         conditions=merge_conditions(before.conditions, conditions, at),
         binding=_binding(resource, plan, outcomes) if published else before.binding,
-        cache=_cache(facts, means) if facts is not None else before.cache,
+        cache=_cache(facts, means) if facts is not None else _cluster(cluster) if cluster is not None else before.cache,
         endpoint=status_of(seen, before.endpoint),
         compliance=_compliance(means) if means.compliance is not None else before.compliance,
         drift=tuple(told_drift.entries(before, seen, means, plan, at)) if means.drift is not None else before.drift,
@@ -301,6 +304,20 @@ def _cache(facts: CacheFacts, means: Assessment) -> CacheStatus:
         redis_version=facts.redis_version,
         ownership=means.ownership,
         retires_on=_day(retires_on(facts.resource_id.service)),
+    )
+
+
+def _cluster(facts: ManagedFacts) -> CacheStatus:
+    database = facts.database if isinstance(facts.database, ManagedDatabase) else None
+    return CacheStatus(
+        host_name=facts.host_name,
+        port=facts.port,
+        service=facts.resource_id.service,
+        sku=facts.sku_name,
+        provisioning_state=facts.provisioning_state,
+        # Recorded answers have it in the database, the API's examples in both.
+        redis_version=(database.redis_version if database is not None else None) or facts.redis_version,
+        retires_on=_day(retires_on(facts.resource_id.service, facts.sku_name)),
     )
 
 

@@ -45,6 +45,10 @@ class Settings(BaseModel):
     disabling_keys_needs_entra: bool = True
     list_needs_scope_right: bool = True  # else a list shows what the caller may read
 
+    # Managed Redis
+    managed_list_is_whole: bool = True  # else the items of a list have no privateEndpointConnections
+    managed_missing_database_code: str = "ResourceNotFound"  # NotFound is the other way
+
     # Authorisation and tokens
     lock_list_shows_inherited: bool = True  # a list at a resource shows the locks of its group and subscription too
     role_propagation_seconds: float = 0.0

@@ -88,7 +88,12 @@ def differences(
 
 def managed_differences(resource: SecureRedisCache, cluster: ManagedFacts) -> tuple[Drift, ...]:
     """What of transport and network differs in a Managed Redis cluster, which is read only: nothing is correctable."""
-    found = [*_minimum_tls(resource, cluster.minimum_tls_version), *_public(resource, cluster.public_network_access)]
+    # Docstring of Microsoft's SDK: null is returned for clusters of an old interface version, which do not have it.
+    absent = f"{NOT_SET} (a cluster made with an old interface has no such setting)"
+    found = [
+        *_minimum_tls(resource, cluster.minimum_tls_version),
+        *_public(resource, cluster.public_network_access, absent),
+    ]
     found.sort(key=lambda entry: _ORDER[entry.drift_class])
     return tuple(replace(entry, correctable=False) for entry in found)
 
@@ -146,7 +151,9 @@ def _minimum_tls(resource: SecureRedisCache, observed: str | None) -> Iterable[D
         yield Drift(path, declared, shown, DriftClass.SECURITY, True, note)
 
 
-def _public(resource: SecureRedisCache, observed: str | None) -> Iterable[Drift]:
+def _public(
+    resource: SecureRedisCache, observed: str | None, absent: str = f"{NOT_SET} (Azure's default is Enabled)"
+) -> Iterable[Drift]:
     declared = resource.spec.network.public_access
     # Absent is the API's default, Enabled (facts/azure.md A.2): as good as declared Enabled, not as Disabled.
     if normalise.same_word(declared, observed or "Enabled"):
@@ -155,7 +162,7 @@ def _public(resource: SecureRedisCache, observed: str | None) -> Iterable[Drift]
     yield Drift(
         "network.publicAccess",
         declared,
-        _short(observed) if observed else f"{NOT_SET} (Azure's default is Enabled)",
+        _short(observed) if observed else absent,
         DriftClass.SECURITY if closing else DriftClass.AVAILABILITY,
         True,
     )

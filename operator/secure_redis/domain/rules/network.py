@@ -38,6 +38,12 @@ def _injected(cache: CacheFacts | ManagedFacts) -> bool:
 def _public_access(cache: CacheFacts | ManagedFacts) -> Verdict:
     if _injected(cache):
         return NOT_APPLICABLE  # inside a virtual network, whose own rules decide (N6)
+    if cache.public_network_access is None and isinstance(cache, ManagedFacts):
+        # Docstring of Microsoft's SDK for redisEnterprise.
+        return unknown(
+            "Azure did not say whether public network access is on; clusters made with an old interface do "
+            "not have the setting"
+        )
     if cache.public_network_access is None:
         return unknown("Azure did not say whether public network access is on (its default is on)")
     if same_word(cache.public_network_access, "Disabled"):

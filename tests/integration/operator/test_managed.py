@@ -327,7 +327,7 @@ def test_an_outage_takes_nothing_back(make: Make, whole: bool) -> None:
 def test_what_is_not_offered_yet_is_refused_at_once(make: Make) -> None:
     case = make().there()
     vault = {"keyVault": {"uri": case.control.endpoints.vault_url(case.team.name), "secretName": "orders"}}
-    refused = {
+    refused: dict[str, dict[str, Any]] = {
         "authentication": {"authentication": vault},
         "connection": {"connection": {"secretName": "orders"}},
         "persistence": {"persistence": {"type": "None"}},

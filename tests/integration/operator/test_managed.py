@@ -110,6 +110,9 @@ def test_a_cluster_is_read_and_judged(make: Make) -> None:
     assert not told & set(f"{CLASSIC} {LATER}".split()), "of Microsoft.Cache/redis only, or of what is not done yet"
     named = [r.path for r in case.control.requests(case.mark) if r.principal == case.team.object_id]
     assert not [path for path in named if "/redis/" in path.lower() or "listkeys" in path.lower()]
+    case.delete()
+    case.world.await_gone(case.document)
+    assert case.control.managed(case.cache) is not None
 
 
 @pytest.mark.parametrize(

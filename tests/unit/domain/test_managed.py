@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from secure_redis.api.conditions import CONDITIONS
 from secure_redis.api.reasons import ConditionType, Reason
 from secure_redis.domain import managed_verdicts, probing
 from secure_redis.domain.managed import unsupported
@@ -34,6 +35,8 @@ def seen(**changes: Any) -> Observation:
 
 def told(obs: Observation, **spec: Any) -> dict[str, tuple[str, str]]:
     report = worlds.reported(worlds.resource({"resourceID": MANAGED_ID, **spec}), obs)
+    for condition in report.status.conditions:
+        assert condition.reason in CONDITIONS[ConditionType(condition.type)].reasons, condition
     return {c.type: (c.status, c.reason) for c in report.status.conditions}
 
 
@@ -62,6 +65,7 @@ AVAILABLE: list[tuple[dict[str, Any], str, Reason]] = [
 def test_available(changes: dict[str, Any], status: str, reason: Reason) -> None:
     found = managed_verdicts.available(cluster(**changes))
     assert (found.status, found.reason) == (status, reason)
+    assert told(seen(managed_cache=cluster(**changes)))["CacheAvailable"] == (status, reason)
 
 
 TRANSPORT: list[tuple[dict[str, Any], str, Reason]] = [

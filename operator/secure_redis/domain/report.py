@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import datetime
 from typing import Literal
 
 from secure_redis.api import names
@@ -12,7 +12,6 @@ from secure_redis.api.status import (
     MESSAGE_LIMIT,
     UNDER_WAY,
     Binding,
-    CacheStatus,
     ComplianceStatus,
     Condition,
     CredentialStatus,
@@ -41,11 +40,11 @@ from secure_redis.domain.actions import (
 from secure_redis.domain.assess import Assessment
 from secure_redis.domain.endpoint_report import status_of
 from secure_redis.domain.intent import PERMANENT_RETRY_SECONDS, Plan, rfc3339
-from secure_redis.domain.managed_facts import ManagedDatabase, ManagedFacts, of_either
+from secure_redis.domain.managed_facts import of_either
 from secure_redis.domain.observation import CacheFacts, Observation, SecretFacts, Unknown, VaultSecretFacts
-from secure_redis.domain.retirement import retires_on
 from secure_redis.domain.rollout import after
 from secure_redis.domain.targets import LISTED_PODS
+from secure_redis.domain.told_cache import cache_status
 from secure_redis.domain.verdict import FALSE, TRUE, UNKNOWN, Verdict
 from secure_redis.domain.verdicts import verdicts
 
@@ -222,12 +221,11 @@ def _status(
     credentials = said.get(ConditionType.CREDENTIALS_SYNCED)
     published = credentials is not None and credentials.status == TRUE
     facts = seen.cache if isinstance(seen.cache, CacheFacts) else None
-    cluster = seen.managed_cache if isinstance(seen.managed_cache, ManagedFacts) else None
     return Status(
         observed_generation=resource.generation,
         conditions=merge_conditions(before.conditions, conditions, at),
         binding=_binding(resource, plan, outcomes) if published else before.binding,
-        cache=_cache(facts, means) if facts is not None else _cluster(cluster) if cluster is not None else before.cache,
+        cache=cache_status(seen, means.ownership, before.cache),
         endpoint=status_of(seen, before.endpoint),
         compliance=_compliance(means) if means.compliance is not None else before.compliance,
         drift=tuple(told_drift.entries(before, seen, means, plan, at)) if means.drift is not None else before.drift,
@@ -292,37 +290,6 @@ def _pending(
     if refused and plan.pending is not None:
         return plan.pending.model_copy(update={"recorded_at": at})  # from here on it is held for an hour
     return plan.pending or (None if facts is not None else resource.status.pending)
-
-
-def _cache(facts: CacheFacts, means: Assessment) -> CacheStatus:
-    return CacheStatus(
-        host_name=facts.host_name,
-        port=facts.tls_port,
-        service=facts.resource_id.service,
-        sku=f"{facts.sku_name} {facts.sku_family}{facts.sku_capacity}",
-        provisioning_state=facts.provisioning_state,
-        redis_version=facts.redis_version,
-        ownership=means.ownership,
-        retires_on=_day(retires_on(facts.resource_id.service)),
-    )
-
-
-def _cluster(facts: ManagedFacts) -> CacheStatus:
-    database = facts.database if isinstance(facts.database, ManagedDatabase) else None
-    return CacheStatus(
-        host_name=facts.host_name,
-        port=facts.port,
-        service=facts.resource_id.service,
-        sku=facts.sku_name,
-        provisioning_state=facts.provisioning_state,
-        # Recorded answers have it in the database, the API's examples in both.
-        redis_version=(database.redis_version if database is not None else None) or facts.redis_version,
-        retires_on=_day(retires_on(facts.resource_id.service, facts.sku_name)),
-    )
-
-
-def _day(day: date | None) -> str | None:
-    return None if day is None else day.isoformat()
 
 
 def _compliance(means: Assessment) -> ComplianceStatus:

@@ -230,8 +230,12 @@ def test_a_database_that_speaks_in_clear(make: Make) -> None:
     case = make().there(database={"clientProtocol": "Plaintext"}).judged()
     assert "clientProtocol Plaintext" in case.until("TransportSecured", "False", "PlaintextProtocol")
     assert case.condition("Ready")[0] == "True"
+    # What listens there is seen to do as Azure says.
+    case.settles(lambda: case.status.get("endpoint", {}).get("nonTLSPort") == "Open", "the probe")
+    case.settles(lambda: case.results().get("T4") == FAIL, "the rule on it")
     case.control.managed_update(case.cache, database={"clientProtocol": "Encrypted"})
     case.heal("TransportSecured", "True")
+    case.settles(lambda: "T4" not in case.results(), "the rule on it")
 
 
 def test_the_endpoint_is_probed_at_the_port_that_azure_reports(make: Make) -> None:

@@ -11,7 +11,6 @@ from sandbox.redis_front import Front, FrontError
 from sandbox.redis_process import BACKEND_PORT, RedisProcess
 from sandbox.redis_settings import (
     PLAINTEXT_PORT,
-    TLS_PORT,
     Network,
     Reachability,
     RedisAddress,
@@ -111,7 +110,7 @@ class _Endpoint:
         self._lock = asyncio.Lock()
         self._late: asyncio.Task[None] | None = None
         self.process = RedisProcess(redis_tool(), directory, address)
-        self._tls = Front(address, TLS_PORT, self._admits, self._connect_tls)
+        self._tls = Front(address, settings.tls_port, self._admits, self._connect_main)
         self._plaintext: Front | None = None
 
     async def open(self) -> None:
@@ -201,6 +200,9 @@ class _Endpoint:
             if not self.process.alive:
                 await self.process.start(self._certificate(), self._settings.minimum_tls, old_only=self._old_only)
                 await self.process.set_keys(self._accepted, cut_connections=False)
+
+    async def _connect_main(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        return await (self._connect_plaintext() if self._settings.in_clear else self._connect_tls())
 
     async def _connect_tls(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         await self._running()

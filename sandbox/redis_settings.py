@@ -55,13 +55,18 @@ class Network:
 
 @dataclasses.dataclass(frozen=True)
 class RedisSettings:
-    """One cache's endpoint. `key_acceptance_delay_seconds`: new keys work so much later, dropped ones fail at once."""
+    """One cache's endpoint. `key_acceptance_delay_seconds`: new keys work so much later, dropped ones fail at once.
+
+    `tls_port` speaks TLS unless `in_clear`, as the one port of Managed Redis can.
+    """
 
     keys: tuple[str, ...] = dataclasses.field(repr=False)
     minimum_tls: MinimumTls = "1.2"
     plaintext_port: bool = False
     reachable: Reachability = dataclasses.field(default_factory=Reachability)
     key_acceptance_delay_seconds: float = 0
+    tls_port: int = TLS_PORT
+    in_clear: bool = False
 
 
 class RedisFault(enum.Enum):

@@ -130,6 +130,7 @@ class World:
                     "authority": where.authority,
                     "vaultSuffixes": [where.vault_suffix],
                     "redisSuffixes": [where.redis_suffix],
+                    "managedRedisSuffixes": [where.managed_redis_suffix],
                 },
             },
             "caBundle": str(where.ca_file),

@@ -81,7 +81,7 @@ async def _serve(given: argparse.Namespace) -> None:
     ).start()
     world.names = Names(domain, _port_of(runner))
     world.listeners = (
-        fleet_listeners(directory / "redis", ca_directory, hosts_path, lambda c: world.names.redis_host(c.name))
+        fleet_listeners(directory / "redis", ca_directory, hosts_path, lambda c: world.names.host_of(c))
         if given.redis
         else NoListeners()
     )

@@ -4,6 +4,7 @@ from sandbox.azure import (
     arm_activity,
     arm_authorization,
     arm_keyvault,
+    arm_managed,
     arm_redis,
     arm_redis_access,
     arm_resources,
@@ -40,6 +41,11 @@ async def _route(call: Call) -> Answer:
         ]:  # fmt: skip
             found = subscription(call, parts[1])
             return arm_redis_access.diagnostics(call, found, parts[3], parts[7])
+        case [
+            "subscriptions", _, "resourcegroups", _, "providers", "microsoft.cache", "redisenterprise", _,
+            "providers", "microsoft.insights", "diagnosticsettings",
+        ]:  # fmt: skip
+            return arm_managed.diagnostics(call, subscription(call, parts[1]), parts[3], parts[7])
         case ["subscriptions", _, "providers", "microsoft.insights", "eventtypes", "management", "values"]:
             return arm_activity.route(call, parts[1])
         case ["subscriptions", _, "resources"] if call.method == "GET":
@@ -54,6 +60,10 @@ async def _route(call: Call) -> Answer:
             return arm_resources.top(call, lower[0])
         case ["subscriptions", _, "providers", "microsoft.cache", "redis" | "locations" | "checknameavailability", *_]:
             return await arm_redis.subscription_route(call, parts[1], parts[4:])
+        case ["subscriptions", _, "providers", "microsoft.cache", "redisenterprise"]:
+            return arm_managed.route(call, parts[1], None, [])
+        case ["subscriptions", _, "resourcegroups", _, "providers", "microsoft.cache", "redisenterprise", *_]:
+            return arm_managed.route(call, parts[1], parts[3], parts[7:])
         case ["subscriptions", _, "resourcegroups", _, "providers", "microsoft.cache", "redis", *_]:
             return await arm_redis.group_route(call, parts[1], parts[3], parts[7:])
         case ["subscriptions", _, *_]:

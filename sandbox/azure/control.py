@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from sandbox.azure import seeds, storage_seeds
+from sandbox.azure import managed_seeds, seeds, storage_seeds
 from sandbox.azure.faults import Fault, Trouble, regeneration
+from sandbox.azure.managed_control import ManagedControl
 from sandbox.azure.request_log import Effect, LoggedRequest
 from sandbox.azure.settings import Settings
 from sandbox.azure.storage_control import StorageControl
@@ -31,6 +32,7 @@ _KINDS: dict[type[seeds.Seed], str] = {
     seeds.Region: "region",
     storage_seeds.StorageAccount: "storage",
     storage_seeds.VaultKey: "vault-key",
+    managed_seeds.ManagedCluster: "managed",
 }
 
 
@@ -74,6 +76,11 @@ class Endpoints:
         """What follows a cache's name in its host."""
         return f"redis.{self.domain}"
 
+    @property
+    def managed_redis_suffix(self) -> str:
+        """What follows a cluster's name and region in its host."""
+        return f"managedredis.{self.domain}"
+
     def vault_url(self, name: str) -> str:
         """A vault's URI."""
         return f"https://{name.lower()}.{self.vault_suffix}"
@@ -97,7 +104,7 @@ class SecretState:
     content_type: str | None
 
 
-class Control(StorageControl):
+class Control(StorageControl, ManagedControl):
     """Seeds, faults, the clock, other people's changes, and the logs of a running simulator."""
 
     def __init__(self, endpoints: Endpoints, url: str, token: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
-from sandbox.azure import portal, seeds, storage_seeds, storage_state
+from sandbox.azure import managed_seeds, portal, seeds, storage_seeds, storage_state
 from sandbox.azure.faults import Fault
 from sandbox.azure.vault_state import VaultState
 from sandbox.azure.world import World
@@ -30,6 +30,7 @@ _SEEDS: dict[str, type[BaseModel]] = {
     "region": seeds.Region,
     "storage": storage_seeds.StorageAccount,
     "vault-key": storage_seeds.VaultKey,
+    "managed": managed_seeds.ManagedCluster,
 }
 
 
@@ -139,6 +140,8 @@ class ControlApi:
                 else:
                     world.vaults[seed.name.lower()] = VaultState(seed)
                 self._enter_host(world.names.vault_host(seed.name))
+            case managed_seeds.ManagedCluster():
+                await world.add_cluster(seed)
             case storage_seeds.StorageAccount():
                 world.storage[seed.name.lower()] = storage_state.from_seed(seed)
             case storage_seeds.VaultKey():

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sandbox.azure import seeds, storage_portal
+from sandbox.azure import managed_portal, seeds, storage_portal
 from sandbox.azure.cache_state import CacheState, new_key
 from sandbox.azure.vault_state import VaultState
 from sandbox.azure.world import World
@@ -76,6 +76,8 @@ async def run(world: World, command: str, body: Json) -> Any:
         case "policy-remove":
             world.policies[:] = [policy for policy in world.policies if policy.name != body["name"]]
             return None
+    if command in managed_portal.COMMANDS:
+        return await managed_portal.run(world, command, body)
     if command in storage_portal.COMMANDS:
         return await storage_portal.run(world, command, body)
     return _secret_command(world, command, body)

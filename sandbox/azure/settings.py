@@ -51,6 +51,10 @@ class Settings(BaseModel):
     persistence_checks_role: bool = False  # whether the cache's identity must be able to write blobs already
     blob_service_of_every_kind: bool = True  # else accounts for files have none
 
+    # Managed Redis
+    managed_list_is_whole: bool = True  # else the items of a list have no privateEndpointConnections
+    managed_missing_database_code: str = "ResourceNotFound"  # NotFound is the other way
+
     # Authorisation and tokens
     lock_list_shows_inherited: bool = True  # a list at a resource shows the locks of its group and subscription too
     role_propagation_seconds: float = 0.0

@@ -12,6 +12,9 @@ from sandbox.azure.cache_state import CacheState, from_seed
 from sandbox.azure.clock import Timeline
 from sandbox.azure.faults import Faults
 from sandbox.azure.listeners import Listeners, NoListeners
+from sandbox.azure.managed_seeds import ManagedCluster
+from sandbox.azure.managed_state import ManagedState
+from sandbox.azure.managed_state import from_seed as cluster_from_seed
 from sandbox.azure.request_log import RequestLog
 from sandbox.azure.settings import Settings
 from sandbox.azure.storage_seeds import VaultKey
@@ -56,6 +59,16 @@ class Names:
         """A cache's host name."""
         return f"{name.lower()}.redis.{self.domain}"
 
+    def managed_host(self, name: str, region: str) -> str:
+        """A cluster's host name."""
+        return f"{name.lower()}.{region}.managedredis.{self.domain}"
+
+    def host_of(self, cache: CacheState | ManagedState) -> str:
+        """Where a cache of either service listens."""
+        if isinstance(cache, ManagedState):
+            return self.managed_host(cache.name, cache.region)
+        return self.redis_host(cache.name)
+
 
 @dataclass
 class World:
@@ -81,6 +94,7 @@ class World:
     vaults: dict[str, VaultState] = field(default_factory=dict)
     vault_keys: dict[tuple[str, str], VaultKey] = field(default_factory=dict)  # by vault and name
     storage: dict[str, StorageState] = field(default_factory=dict)
+    clusters: dict[str, ManagedState] = field(default_factory=dict)  # by ARM id: names are unique per region only
     assignments: list[tuple[float, seeds.RoleAssignment]] = field(default_factory=list)
     locks: list[seeds.Lock] = field(default_factory=list)
     policies: list[seeds.Policy] = field(default_factory=list)
@@ -120,6 +134,8 @@ class World:
         """Back to an empty world at real time with default switches; listeners end. Names and keys stay."""
         for cache in list(self.caches.values()):
             await self.remove(cache)
+        for cluster in list(self.clusters.values()):
+            await self.remove_cluster(cluster)
         self.timeline.reset()
         self.faults.clear()
         self.log.clear()
@@ -157,6 +173,26 @@ class World:
         self.caches.pop(cache.name.lower(), None)
         self.ghosts.append(cache)
         await self.listeners.apply(cache, cut=True)
+
+    async def add_cluster(self, seed: ManagedCluster) -> None:
+        """A seeded cluster, with its listener. Raises ValueError if its subscription is not seeded."""
+        if self.subscription(seed.subscription) is None:
+            raise ValueError(f"seed the subscription {seed.subscription} before its clusters")
+        place = (seed.subscription.lower(), seed.group.lower())
+        self.groups.setdefault(place, seeds.Group(subscription=seed.subscription, name=seed.group))
+        cluster = cluster_from_seed(seed)
+        self.clusters[cluster.scope.lower()] = cluster
+        await self.changed_cluster(cluster)
+
+    async def changed_cluster(self, cluster: ManagedState) -> None:
+        """To be called after every change of a cluster."""
+        await self.listeners.apply(cluster)
+
+    async def remove_cluster(self, cluster: ManagedState) -> None:
+        """The cluster is gone."""
+        self.clusters.pop(cluster.scope.lower(), None)
+        cluster.database = None
+        await self.listeners.apply(cluster)
 
     def assign(self, assignment: seeds.RoleAssignment) -> None:
         """A role assignment, which works after its delay."""

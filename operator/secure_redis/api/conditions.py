@@ -117,6 +117,7 @@ _AVAILABLE: Final = (
         Reason.CACHE_DISABLED,
         Reason.PROVISIONING_FAILED,
         Reason.NO_ROUTE,
+        Reason.DATABASE_MISSING,
         Reason.DELETION_UNKNOWN,
     }
 )
@@ -206,8 +207,9 @@ CONDITIONS: Final[Mapping[ConditionType, ConditionText]] = {
     ),
     ConditionType.TRANSPORT_SECURED: ConditionText(
         "Does the cache accept TLS 1.2 or newer and nothing else?",
-        "Azure reports the non-TLS port off and a minimum TLS version of 1.2 or newer, set explicitly, and the probe "
-        "saw nothing else. What the probe could not see changes nothing here; the message tells it.",
+        "Azure reports the non-TLS port off (Managed Redis: clientProtocol Encrypted) and a minimum TLS version of 1.2 "
+        "or newer, set explicitly, and the probe saw nothing else. What the probe could not see changes nothing here; "
+        "the message tells it.",
         "The non-TLS port is open, or a broken TLS version is accepted, by what Azure reports or by what the probe "
         "saw; or the probe saw a certificate that is expired, not trusted or for another name.",
         "The cache could not be read, or Azure did not say. Absent is never taken as safe.",
@@ -217,6 +219,8 @@ CONDITIONS: Final[Mapping[ConditionType, ConditionText]] = {
         | {
             Reason.SECURED,
             Reason.NON_TLS_PORT_OPEN,
+            Reason.PLAINTEXT_PROTOCOL,
+            Reason.DATABASE_MISSING,
             Reason.MINIMUM_TLS_TOO_LOW,
             Reason.MINIMUM_TLS_UNSET,
             Reason.TLS_TOO_OLD_ACCEPTED,
@@ -230,7 +234,7 @@ CONDITIONS: Final[Mapping[ConditionType, ConditionText]] = {
         "Is what the cache persists encrypted as wanted, all the way to the key?",
         "Every link was seen: the account that holds the data, whose key encrypts it and that the key can be used, "
         "infrastructure encryption where it is required, HTTPS with TLS 1.2 or newer, no public blobs and, with "
-        "managed identity, no open network.",
+        "managed identity, no open network. Managed Redis: its own disks, and that a key of yours can be used.",
         "A link is broken, or what was asked for is not persisted; the message names the first such link and a remedy.",
         "The cache, the account or its key could not be read; the message names the permission that is missing.",
         _UNREAD

@@ -39,8 +39,9 @@ PERSISTENCE_REASONS: Final[Mapping[Reason, ReasonText]] = {
         "Change the account's encryption in Azure, or the expectation. The operator never changes an account.",
     ),
     Reason.ENCRYPTION_KEY_UNUSABLE: text(
-        "The customer-managed key that encrypts the account is missing, disabled, expired or not valid yet.",
-        "Enable or renew the key in its vault, or have the account use another one.",
+        "The customer-managed key that encrypts the account (Managed Redis: the cluster) is missing, disabled, expired "
+        "or not valid yet.",
+        "Enable or renew the key in its vault, or have another one used.",
     ),
     Reason.INFRASTRUCTURE_ENCRYPTION_MISSING: text(
         "Infrastructure encryption was expected and the account has none.",

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
+from secure_redis.api.managed_reasons import MANAGED_REASONS
 from secure_redis.api.persistence_reasons import PERSISTENCE_REASONS
 from secure_redis.api.reason_text import WANTED, ReasonText, text
 from secure_redis.api.reasons import Reason
@@ -37,11 +38,6 @@ REASONS: Final[Mapping[Reason, ReasonText]] = {
     Reason.INVALID_RESOURCE_ID: text(
         "spec.resourceID is not the id of a Redis cache.",
         "Copy it from `az redis show --query id`; it is immutable, so re-create the resource.",
-        terminal=True,
-    ),
-    Reason.SERVICE_NOT_SUPPORTED_YET: text(
-        "The resource id names an Azure Managed Redis cluster, which this version does not handle yet.",
-        "Use a cache of type Microsoft.Cache/redis, or wait for a version that supports it.",
         terminal=True,
     ),
     Reason.SERVICE_ACCOUNT_NOT_FOUND: text(
@@ -206,6 +202,7 @@ REASONS: Final[Mapping[Reason, ReasonText]] = {
         "Azure renews its certificates by itself: find out what answers there, or raise it with Azure's support.",
     ),
     Reason.UNKNOWN: text("It could not be seen.", "Read the message."),
+    **MANAGED_REASONS,
     **PERSISTENCE_REASONS,
     Reason.FINDINGS: text("Rules failed or could not be judged.", "See status.compliance.findings."),
     Reason.ACCESS_KEYS_DISABLED: text(

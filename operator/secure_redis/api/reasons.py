@@ -72,6 +72,7 @@ class Reason(StrEnum):
     ADOPTION_REQUIRED = "AdoptionRequired"
     OWNED_BY_ANOTHER = "OwnedByAnother"
     NO_ROUTE = "NoRoute"
+    DATABASE_MISSING = "DatabaseMissing"
     WOULD_DISCONNECT = "WouldDisconnect"
     # Corrections that are held back
     DISRUPTION_NOT_ALLOWED = "DisruptionNotAllowed"
@@ -83,6 +84,7 @@ class Reason(StrEnum):
     FIRST_LOOK = "FirstLook"
     # Transport
     NON_TLS_PORT_OPEN = "NonTLSPortOpen"
+    PLAINTEXT_PROTOCOL = "PlaintextProtocol"
     MINIMUM_TLS_TOO_LOW = "MinimumTLSTooLow"
     MINIMUM_TLS_UNSET = "MinimumTLSUnset"
     TLS_TOO_OLD_ACCEPTED = "TLSTooOldAccepted"

@@ -25,6 +25,7 @@ class Cloud:
     authority: str  # URL, without a trailing slash
     vault_suffixes: tuple[str, ...]
     redis_suffixes: tuple[str, ...]  # of Microsoft.Cache/redis
+    managed_redis_suffixes: tuple[str, ...] = ()  # of Microsoft.Cache/redisEnterprise; a region comes before them
 
     def check(self) -> None:
         """Whether the configuration can work at all.
@@ -38,12 +39,16 @@ class Cloud:
                 raise ValueError(f"{field} must be https://<host>[:<port>] without a path, not {url!r}")
         if not self.resource_manager_scope.endswith("/.default"):
             raise ValueError("resource_manager_scope must end in /.default")
-        for field, suffixes in (("vault_suffixes", self.vault_suffixes), ("redis_suffixes", self.redis_suffixes)):
+        for field, suffixes in (
+            ("vault_suffixes", self.vault_suffixes),
+            ("redis_suffixes", self.redis_suffixes),
+            ("managed_redis_suffixes", self.managed_redis_suffixes),
+        ):
             for suffix in suffixes:
                 host = _https_host(f"https://{suffix}")
                 if host is None or "." not in host[0] or "/" in suffix:
                     raise ValueError(f"{field}: {suffix!r} is not a host suffix such as vault.azure.net")
-            if not suffixes:
+            if not suffixes and field != "managed_redis_suffixes":
                 raise ValueError(f"{field} must not be empty")
 
     def is_resource_manager(self, url: str) -> bool:
@@ -73,6 +78,16 @@ class Cloud:
         name = host.lower()
         return any(_one_label_below((name, 0), (suffix.lower(), 0)) for suffix in self.redis_suffixes)
 
+    def allows_managed_redis_host(self, host: str) -> bool:
+        """Whether `host` (no port) is `<name>.<region>.<suffix>`, a Microsoft.Cache/redisEnterprise endpoint of this
+        cloud (recorded traffic).
+        """
+        name, region = host.lower(), host.lower().partition(".")[2]
+        return any(
+            _one_label_below((name, 0), (region, 0)) and _one_label_below((region, 0), (suffix.lower(), 0))
+            for suffix in self.managed_redis_suffixes
+        )
+
     def owns(self, url: str) -> bool:
         """Whether `url` (nextLink, operation URL, redirect, challenge resource or authorization) is of this cloud."""
         return (
@@ -98,6 +113,7 @@ PUBLIC: Final = Cloud(
     authority="https://login.microsoftonline.com",
     vault_suffixes=("vault.azure.net",),
     redis_suffixes=("redis.cache.windows.net",),
+    managed_redis_suffixes=("redis.azure.net", "redisenterprise.cache.azure.net"),
 )
 CHINA: Final = Cloud(
     name="AzureChina",

@@ -1,4 +1,4 @@
-"""The vault and the key that a storage account is encrypted with, read in the management plane.
+"""The vault and the key that a storage account or a cluster is encrypted with, read in the management plane.
 
 The vault itself is never contacted: its firewall need not know us, and no token for it is needed.
 """
@@ -65,6 +65,18 @@ class KeyVaults:
         version = encryption.key_version or storage_convert.key_version(encryption.current_key_id or "")
         return EncryptionKeyFacts(vault, await self.key(identity, vault, encryption.key_name, version))
 
+    async def of_url(self, identity: Identity, subscription: str, url: str) -> EncryptionKeyFacts:
+        """The vault and the key of `https://<vault>/keys/<name>[/<version>]`, as a Managed Redis cluster names it."""
+        parts = urlsplit(url)
+        path = [part for part in parts.path.split("/") if part]
+        if parts.scheme.lower() != "https" or len(path) not in (2, 3) or path[0].lower() != "keys":
+            told = Unknown(Reason.AZURE_ERROR, "the cluster names its key in a way that no key is named")
+            return EncryptionKeyFacts(told, told)
+        vault = await self.vault(identity, subscription, f"https://{parts.netloc}")
+        if isinstance(vault, Unknown):
+            return EncryptionKeyFacts(vault, vault)
+        return EncryptionKeyFacts(vault, await self.key(identity, vault, path[1], path[2] if len(path) == 3 else None))
+
     async def vault(self, identity: Identity, subscription: str, uri: str) -> KeyVaultFacts | Unknown:
         """The vault with this URI, looked for in `subscription`. Needs `Microsoft.KeyVault/vaults/read` on it.
 
@@ -72,7 +84,7 @@ class KeyVaults:
         found shows what the identity may read, so that a vault elsewhere and one that may not be read look the same.
         """
         if not self._cloud.allows_vault(uri):
-            host = host_of(uri) or "what the account names"
+            host = host_of(uri) or "what Azure names"
             return Unknown(
                 Reason.VAULT_NOT_ALLOWED,
                 f"{host} is not a key vault of the configured cloud (keys in a managed HSM cannot be followed)",
@@ -108,7 +120,7 @@ class KeyVaults:
         a version `Microsoft.KeyVault/vaults/keys/versions/read`.
         """
         if not (_is_name(name) and (version is None or _is_name(version))):
-            return Unknown(Reason.AZURE_ERROR, "the account names its key in a way that no key is named")
+            return Unknown(Reason.AZURE_ERROR, "the key is named in a way that no key is named")
         below, permission = (f"/versions/{version}", READ_KEY_VERSION) if version else ("", READ_KEY)
         path = f"{vault.resource_id}/keys/{name}{below}"
         answer = await self._reader.get(identity, path, VAULT_API_VERSION)

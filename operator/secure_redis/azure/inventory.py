@@ -5,43 +5,57 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
 
 from secure_redis.api.reasons import Reason
 from secure_redis.api.resource_id import CacheID
-from secure_redis.azure.cache import Caches
 from secure_redis.azure.errors import unknown
-from secure_redis.azure.failures import Denied, Guard, Missing, NotFound
+from secure_redis.azure.failures import Denied, Failure, Guard, Missing, NotFound
 from secure_redis.azure.shelf import Shelf
+from secure_redis.domain.managed_facts import ManagedFacts
 from secure_redis.domain.observation import CacheAbsent, CacheFacts, Identity, Unknown
+
+F = TypeVar("F", CacheFacts, ManagedFacts)
+F_co = TypeVar("F_co", CacheFacts, ManagedFacts, covariant=True)
+
+
+class Source(Protocol[F_co]):
+    """Reads one service's caches: one of them, or all of a subscription or a group."""
+
+    async def read(self, identity: Identity, cache: CacheID) -> F_co | NotFound | Unknown:
+        """One direct read."""
+
+    async def walk(self, identity: Identity, subscription: str, group: str | None = None) -> tuple[F_co, ...] | Failure:
+        """One walk over all pages of a list."""
 
 
 @dataclass(slots=True)
-class _Listing:
+class _Listing(Generic[F]):
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     at: float | None = None  # when the walk began
-    caches: dict[str, CacheFacts] = field(default_factory=dict)
+    caches: dict[str, F] = field(default_factory=dict)
     failure: Unknown | None = None
     failed_at: float = 0.0
     denied_at: float | None = None  # this identity may not list this scope: remembered, asked for again slowly
 
 
 @dataclass(slots=True)
-class _Entry:
+class _Entry(Generic[F]):
     """What direct reads of one cache by one identity found."""
 
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     at: float | None = None  # when the last direct read that answered began
-    facts: CacheFacts | None = None
+    facts: F | None = None
     absent_since: float | None = None  # the first 404 of an unbroken row of them
     absent: CacheAbsent | None = None
 
 
-class Inventory:
+class InventoryOf(Generic[F]):
     """Everything is kept under the identity that fetched it. Memory only: a restart begins anew."""
 
     def __init__(
         self,
-        caches: Caches,
+        caches: Source[F],
         clock: Callable[[], float] = time.monotonic,
         confirm_seconds: float = 60.0,
         *,
@@ -53,17 +67,17 @@ class Inventory:
         denied list is not asked for again. `settle_seconds`: how long after a write of ours a cache is read directly,
         since Azure's lists may lag behind it.
         """
-        self._caches = caches
+        self._caches: Source[F] = caches
         self._clock = clock
         self._confirm = confirm_seconds
         self._probe = probe_seconds
         self._settle = settle_seconds
         self._remember = remember_failure_seconds
-        self._listings: Shelf[tuple[Identity, str, str | None], _Listing] = Shelf(clock)
-        self._entries: Shelf[tuple[Identity, str], _Entry] = Shelf(clock)
+        self._listings: Shelf[tuple[Identity, str, str | None], _Listing[F]] = Shelf(clock)
+        self._entries: Shelf[tuple[Identity, str], _Entry[F]] = Shelf(clock)
         self._written: dict[str, float] = {}  # cache -> our last write: what was read before is out of date
 
-    async def cache(self, identity: Identity, cache: CacheID, *, max_age: float) -> CacheFacts | CacheAbsent | Unknown:
+    async def cache(self, identity: Identity, cache: CacheID, *, max_age: float) -> F | CacheAbsent | Unknown:
         """The cache as read at most `max_age` seconds ago, from a list where one can be had."""
         entry = self._entry(identity, cache)
         held = self._held(entry, cache, max_age)
@@ -76,7 +90,7 @@ class Inventory:
         direct = entry.at
         after = max(written, -math.inf if direct is None else direct)
         listed = await self._listed(identity, cache, max_age, after)
-        if isinstance(listed, CacheFacts):
+        if listed is not None and not isinstance(listed, Unknown):
             entry.absent = entry.absent_since = None  # seen again
             if entry.at == direct:  # else another direct read came in between
                 entry.at = entry.facts = None  # the list is newer: the earlier direct read must not come back
@@ -84,7 +98,7 @@ class Inventory:
             return listed
         return await self._direct(identity, cache, entry, max_age)
 
-    async def fresh(self, identity: Identity, cache: CacheID) -> CacheFacts | CacheAbsent | Unknown:
+    async def fresh(self, identity: Identity, cache: CacheID) -> F | CacheAbsent | Unknown:
         """A direct read now; updates the inventory."""
         return await self._direct(identity, cache, self._entry(identity, cache), None)
 
@@ -100,10 +114,10 @@ class Inventory:
 
     # --- direct reads -------------------------------------------------------------------------------------------------
 
-    def _entry(self, identity: Identity, cache: CacheID) -> _Entry:
+    def _entry(self, identity: Identity, cache: CacheID) -> _Entry[F]:
         return self._entries.get((identity, cache.key), _Entry)
 
-    def _held(self, entry: _Entry, cache: CacheID, max_age: float) -> CacheFacts | CacheAbsent | None:
+    def _held(self, entry: _Entry[F], cache: CacheID, max_age: float) -> F | CacheAbsent | None:
         now = self._clock()
         if (
             entry.at is None
@@ -118,8 +132,8 @@ class Inventory:
         return entry.facts
 
     async def _direct(
-        self, identity: Identity, cache: CacheID, entry: _Entry, max_age: float | None
-    ) -> CacheFacts | CacheAbsent | Unknown:
+        self, identity: Identity, cache: CacheID, entry: _Entry[F], max_age: float | None
+    ) -> F | CacheAbsent | Unknown:
         asked = self._clock()
         async with entry.lock:
             if max_age is not None or (entry.at is not None and entry.at > asked):
@@ -135,7 +149,7 @@ class Inventory:
                 # Our own write overtook this read: it proves nothing about the time after it.
                 return Unknown(Reason.UPDATING, "the cache was changed while it was being read", retry_after=1.0)
             entry.at = began
-            if isinstance(answer, CacheFacts):
+            if not isinstance(answer, NotFound):
                 entry.facts, entry.absent, entry.absent_since = answer, None, None
                 return answer
             if entry.absent_since is None:
@@ -150,9 +164,7 @@ class Inventory:
 
     # --- lists --------------------------------------------------------------------------------------------------------
 
-    async def _listed(
-        self, identity: Identity, cache: CacheID, max_age: float, after: float
-    ) -> CacheFacts | Unknown | None:
+    async def _listed(self, identity: Identity, cache: CacheID, max_age: float, after: float) -> F | Unknown | None:
         """The cache from the widest list that the identity can read; None where there is none, or it omits it."""
         for group in (None, cache.group):
             listing = self._listings.get(
@@ -170,7 +182,7 @@ class Inventory:
         return None
 
     async def _walk(
-        self, identity: Identity, subscription: str, group: str | None, listing: _Listing, max_age: float
+        self, identity: Identity, subscription: str, group: str | None, listing: _Listing[F], max_age: float
     ) -> Unknown | None:
         """Bring `listing` up to date; what the walk failed by, if it matters to whoever asked."""
         now = self._clock()
@@ -191,3 +203,7 @@ class Inventory:
         elif not isinstance(answer, NotFound):  # a missing group: a direct read says so in better words
             listing.failure, listing.failed_at = unknown(answer), self._clock()
         return listing.failure
+
+
+Inventory = InventoryOf[CacheFacts]
+ClusterInventory = InventoryOf[ManagedFacts]

@@ -18,7 +18,8 @@ from secure_redis.azure.clouds import Cloud
 from secure_redis.azure.credentials import Credentials, RequestToken
 from secure_redis.azure.encryption_keys import KeyVaults
 from secure_redis.azure.failures import IdentityUnavailable
-from secure_redis.azure.inventory import Inventory
+from secure_redis.azure.inventory import ClusterInventory, Inventory
+from secure_redis.azure.managed_cache import ManagedCaches
 from secure_redis.azure.reader import Reader
 from secure_redis.azure.storage import StorageAccounts
 from secure_redis.azure.surroundings import Surroundings
@@ -42,6 +43,7 @@ from secure_redis.reconciler import Ages, Corridor, Observer, Probes, Rhythm
 from secure_redis.reconciler.act import Actor
 from secure_redis.reconciler.brakes import Brakes
 from secure_redis.reconciler.observe import Authenticate
+from secure_redis.reconciler.observe_managed import ManagedObserver
 from secure_redis.reconciler.observe_storage import StorageObserver
 from secure_redis.reconciler.probes import Look
 from secure_redis.reconciler.surroundings import Around, SurroundingsAges
@@ -90,7 +92,7 @@ def look_at(cloud: Cloud, config: Config) -> Look:
     """A probe of the host that ARM reported, and only if that is a Redis endpoint of the configured cloud."""
 
     async def attempt(endpoint: Endpoint) -> EndpointFacts:
-        if not cloud.allows_redis_host(endpoint.host):
+        if not (cloud.allows_redis_host(endpoint.host) or cloud.allows_managed_redis_host(endpoint.host)):
             why = Unknown(
                 Reason.AZURE_ERROR,
                 f"{endpoint.host} is no Redis host of the cloud {cloud.name}; it is not probed",
@@ -170,6 +172,16 @@ async def build_corridor(
             monotonic=time.monotonic,
             max_age=intervals.children_max_age_seconds,
         )
+        ages = Ages(children=intervals.children_max_age_seconds, proof=intervals.proof_seconds)
+        clusters = ManagedCaches(reader)
+        managed = ManagedObserver(
+            policy=settings.policy,
+            clusters=clusters,
+            inventory=ClusterInventory(clusters, time.monotonic, intervals.absence_confirmation_seconds),
+            vaults=key_vaults,
+            ages=ages,
+            monotonic=time.monotonic,
+        )
         own = config.operator_identity
         activity = Activity(reader, own.client_id if own is not None else None)
         around = Around(
@@ -182,7 +194,7 @@ async def build_corridor(
         metrics.watch_observations(around.ages)
         observer = Observer(
             settings=settings,
-            ages=Ages(children=intervals.children_max_age_seconds, proof=intervals.proof_seconds),
+            ages=ages,
             caches=caches,
             activity=activity if config.activity_log.enabled else None,
             inventory=inventory,
@@ -194,6 +206,7 @@ async def build_corridor(
             secrets=rooms.secrets,
             workloads=rooms.workloads,
             storage=storage,
+            managed=managed,
             around=around,
             now=lambda: datetime.now(UTC),
             monotonic=time.monotonic,

@@ -63,6 +63,7 @@ class CustomCloud(_Part):
     authority: Annotated[str, Field(pattern=r"^https://[^/?#@]+$")]
     vault_suffixes: Annotated[tuple[Text, ...], Field(strict=False, min_length=1)]
     redis_suffixes: Annotated[tuple[Text, ...], Field(strict=False, min_length=1)]
+    managed_redis_suffixes: Texts = ()
 
 
 class CloudChoice(_Part):
@@ -293,6 +294,7 @@ class Config(_Part):
             authority=custom.authority,
             vault_suffixes=custom.vault_suffixes,
             redis_suffixes=custom.redis_suffixes,
+            managed_redis_suffixes=custom.managed_redis_suffixes,
         )
 
     def policy(self) -> domain.GrantPolicy:

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from secure_redis.api.resource import Access, SecureRedisCache
 from secure_redis.domain import connection, credential, normalise
 from secure_redis.domain.connection import ConnectionData
-from secure_redis.domain.drift import Drift, bounded, differences, gone
+from secure_redis.domain.drift import Drift, bounded, differences, gone, managed_differences
 from secure_redis.domain.floor import Floor
 from secure_redis.domain.grants import Refusal
 from secure_redis.domain.ignoring import ignoring
-from secure_redis.domain.managed_facts import ManagedFacts
+from secure_redis.domain.managed_facts import ManagedFacts, of_either
 from secure_redis.domain.observation import (
     CacheAbsent,
     CacheFacts,
@@ -65,10 +65,12 @@ def assess(
 
     `floor`: what the operator's configuration permits resources to ask of the rules.
     """
-    if isinstance(seen.managed_cache, ManagedFacts):
-        return Assessment(compliance=judge(resource, seen, floor=floor))
-    if isinstance(seen.cache, CacheAbsent):
-        return Assessment(drift=gone(resource, seen.cache))
+    found = of_either(seen)
+    if isinstance(found, ManagedFacts):
+        left, notes = ignoring(managed_differences(resource, found), resource.spec.drift.ignore)
+        return Assessment(compliance=judge(resource, seen, floor=floor, notes=notes), drift=bounded(left))
+    if isinstance(found, CacheAbsent):
+        return Assessment(drift=gone(resource, found))
     if not isinstance(seen.cache, CacheFacts):
         return Assessment()
     owned = ownership(seen.cache, cluster_uid, resource.uid)

@@ -7,6 +7,7 @@ from secure_redis.api.reasons import ConditionType, Reason
 from secure_redis.api.resource import DriftClass, Mode, Provision, RedisProvision, SecureRedisCache
 from secure_redis.domain import normalise, persistence
 from secure_redis.domain.effects import Effect, effect
+from secure_redis.domain.managed_facts import ManagedFacts
 from secure_redis.domain.observation import CacheAbsent, CacheFacts, FirewallRuleFacts, NotRead, Unknown
 
 MOST_ENTRIES = 50
@@ -70,7 +71,7 @@ def differences(
 
     Transport and network always; firewall rules only if declared and read; `provision.*` in mode Provision only.
     """
-    found = [*_transport(resource, cache), *_network(resource, cache)]
+    found = [*_transport(resource, cache), *_public(resource, cache.public_network_access)]
     declared = resource.spec.network.firewall_rules
     if declared is not None and isinstance(firewall_rules, tuple):
         wanted = tuple(FirewallRuleFacts(rule.name, rule.start_ip, rule.end_ip) for rule in declared)
@@ -83,6 +84,18 @@ def differences(
         found += _provision(resource.spec.provision, cache)
     found.sort(key=lambda entry: _ORDER[entry.drift_class])
     return tuple(_with_effect(entry, cache) for entry in found)
+
+
+def managed_differences(resource: SecureRedisCache, cluster: ManagedFacts) -> tuple[Drift, ...]:
+    """What of transport and network differs in a Managed Redis cluster, which is read only: nothing is correctable."""
+    # Docstring of Microsoft's SDK: null is returned for clusters of an old interface version, which do not have it.
+    absent = f"{NOT_SET} (a cluster made with an old interface has no such setting)"
+    found = [
+        *_minimum_tls(resource, cluster.minimum_tls_version),
+        *_public(resource, cluster.public_network_access, absent),
+    ]
+    found.sort(key=lambda entry: _ORDER[entry.drift_class])
+    return tuple(replace(entry, correctable=False) for entry in found)
 
 
 def gone(resource: SecureRedisCache, absent: CacheAbsent) -> tuple[Drift, ...] | None:
@@ -122,7 +135,11 @@ def _transport(resource: SecureRedisCache, cache: CacheFacts) -> Iterable[Drift]
         yield Drift(
             "transport.nonTLSPort", "Disabled", seen, DriftClass.SECURITY, True, "keys and data can travel in clear"
         )
-    declared, observed = resource.spec.transport.minimum_tls_version, cache.minimum_tls_version
+    yield from _minimum_tls(resource, cache.minimum_tls_version)
+
+
+def _minimum_tls(resource: SecureRedisCache, observed: str | None) -> Iterable[Drift]:
+    declared = resource.spec.transport.minimum_tls_version
     wanted, seen_version = normalise.tls_version(declared), normalise.tls_version(observed)
     if wanted == seen_version and wanted is not None:
         return
@@ -134,8 +151,10 @@ def _transport(resource: SecureRedisCache, cache: CacheFacts) -> Iterable[Drift]
         yield Drift(path, declared, shown, DriftClass.SECURITY, True, note)
 
 
-def _network(resource: SecureRedisCache, cache: CacheFacts) -> Iterable[Drift]:
-    declared, observed = resource.spec.network.public_access, cache.public_network_access
+def _public(
+    resource: SecureRedisCache, observed: str | None, absent: str = f"{NOT_SET} (Azure's default is Enabled)"
+) -> Iterable[Drift]:
+    declared = resource.spec.network.public_access
     # Absent is the API's default, Enabled (facts/azure.md A.2): as good as declared Enabled, not as Disabled.
     if normalise.same_word(declared, observed or "Enabled"):
         return
@@ -143,7 +162,7 @@ def _network(resource: SecureRedisCache, cache: CacheFacts) -> Iterable[Drift]:
     yield Drift(
         "network.publicAccess",
         declared,
-        _short(observed) if observed else f"{NOT_SET} (Azure's default is Enabled)",
+        _short(observed) if observed else absent,
         DriftClass.SECURITY if closing else DriftClass.AVAILABILITY,
         True,
     )

@@ -43,7 +43,8 @@ class Offer(StrEnum):
 class PlaintextPort(StrEnum):
     """The non-TLS port, seen from where the operator runs.
 
-    CLOSED: the connection was refused. NOT_ANSWERING: no connection came about, or it was cut without a word.
+    CLOSED: the connection was refused. NOT_ANSWERING: no connection came about, or it was cut without a word; of a port
+    that speaks TLS itself (Managed Redis has no other): it was asked in clear and did not speak Redis.
     OPEN: it speaks Redis in clear, with or without a password.
     """
 

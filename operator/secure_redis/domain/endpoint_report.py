@@ -22,6 +22,7 @@ from secure_redis.domain.endpoint import (
     ResolvedAddress,
     Verification,
 )
+from secure_redis.domain.managed_facts import ManagedFacts, of_either
 from secure_redis.domain.observation import CacheAbsent, CacheFacts, Observation, Unknown
 from secure_redis.domain.probing import Endpoint
 
@@ -132,7 +133,8 @@ def status_of(seen: Observation, before: EndpointStatus | None) -> EndpointStatu
     if isinstance(seen.endpoint, EndpointFacts):
         return told(seen.endpoint)
     waits = isinstance(seen.endpoint, Unknown) and seen.endpoint.reason is Reason.PENDING
-    return None if isinstance(seen.cache, CacheFacts | CacheAbsent) and not waits else before
+    judged = isinstance(of_either(seen), CacheFacts | ManagedFacts | CacheAbsent)
+    return None if judged and not waits else before
 
 
 def outcome(facts: EndpointFacts) -> str:

@@ -8,7 +8,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from secure_redis.api.resource_id import CacheID
-from secure_redis.domain.observation import PrivateEndpoint
+from secure_redis.domain.observation import (
+    NOT_READ,
+    CacheAbsent,
+    CacheFacts,
+    NotRead,
+    Observation,
+    PrivateEndpoint,
+    Unknown,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +27,7 @@ class ManagedDatabase:
     """
 
     provisioning_state: str
+    resource_state: str | None = None  # Running, Disabled, … : whether it serves
     client_protocol: str | None = None
     port: int | None = None
     access_keys: str | None = None
@@ -33,7 +42,7 @@ class ManagedDatabase:
 
 @dataclass(frozen=True, slots=True)
 class ManagedFacts:
-    """A cluster. `database`: None where it has none yet.
+    """A cluster. `database`: None where it has none yet; a list of clusters tells nothing of it (NotRead).
 
     `key_url`: of a customer-managed key; None: Microsoft-managed. `key_identity`: the ARM id of the user-assigned
     identity that reads the key, `key_identity_type` the answer's word for its kind. `kind`: v1 or v2.
@@ -43,7 +52,8 @@ class ManagedFacts:
     location: str
     sku_name: str
     provisioning_state: str
-    database: ManagedDatabase | None = None
+    database: ManagedDatabase | Unknown | NotRead | None = NOT_READ
+    resource_state: str | None = None
     kind: str | None = None
     host_name: str | None = None
     minimum_tls_version: str | None = None
@@ -63,3 +73,28 @@ class ManagedFacts:
     def retiring(self) -> bool:
         """Whether it is of a tier that Microsoft retires (Enterprise_E…, EnterpriseFlash_F…)."""
         return self.sku_name.lower().startswith("enterprise")
+
+    @property
+    def has_approved_private_endpoint(self) -> bool:
+        """Whether at least one private endpoint connection is approved."""
+        return any(endpoint.status.lower() == "approved" for endpoint in self.private_endpoints)
+
+    @property
+    def port(self) -> int | None:
+        """The one port that the database is reached at; None where it is not known."""
+        return self.database.port if isinstance(self.database, ManagedDatabase) else None
+
+    @property
+    def persists(self) -> bool | None:
+        """Whether anything is written to the cluster's disks. None: not known.
+
+        The answer has no `persistence` at all where it was never set (recorded traffic).
+        """
+        if isinstance(self.database, Unknown | NotRead):
+            return None
+        return self.database is not None and bool(self.database.rdb_enabled or self.database.aof_enabled)
+
+
+def of_either(seen: Observation) -> CacheFacts | ManagedFacts | CacheAbsent | Unknown | NotRead:
+    """What was read of the cache, whichever of the two services it is of."""
+    return seen.cache if isinstance(seen.managed_cache, NotRead) else seen.managed_cache

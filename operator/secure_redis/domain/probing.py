@@ -5,6 +5,7 @@ from hashlib import sha256
 from typing import Final
 
 from secure_redis.api.reasons import Reason
+from secure_redis.domain.managed_facts import ManagedDatabase, ManagedFacts
 from secure_redis.domain.normalise import is_busy, is_dead, same_word
 from secure_redis.domain.observation import CacheFacts, Unknown
 
@@ -15,7 +16,10 @@ _WAITING: Final = frozenset({"creating", "deleting"})
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A host and its ports as ARM reported them. Equal for all resources of one cache."""
+    """A host and its ports as ARM reported them. Equal for all resources of one cache.
+
+    `plaintext_port`: what is asked in clear; Managed Redis has one port alone, so it is `port` itself there.
+    """
 
     host: str
     port: int
@@ -25,8 +29,13 @@ class Endpoint:
         return f"{self.host}:{self.port}"
 
 
-def target(cache: CacheFacts) -> Endpoint | Unknown:
-    """What may be connected to; Unknown: the cache does not serve, or Azure itself says that nothing can reach it."""
+def target(cache: CacheFacts | ManagedFacts) -> Endpoint | Unknown:
+    """What may be connected to; Unknown: the cache does not serve, or Azure itself says that nothing can reach it.
+
+    Managed Redis has one port, which speaks TLS or not: it is asked in clear too.
+    """
+    if isinstance(cache, ManagedFacts):
+        return _managed_target(cache)
     state = cache.provisioning_state
     if is_dead(state) or (is_busy(state) and state.lower() in _WAITING):
         return Unknown(Reason.UNKNOWN, f"the cache does not serve (provisioningState {state}), so it is not probed")
@@ -40,8 +49,35 @@ def target(cache: CacheFacts) -> Endpoint | Unknown:
     return Endpoint(cache.host_name.lower(), cache.tls_port, cache.plaintext_port)
 
 
-def settings_of(cache: CacheFacts) -> tuple[object, ...]:
+def _managed_target(cluster: ManagedFacts) -> Endpoint | Unknown:
+    database = cluster.database
+    if isinstance(database, Unknown):
+        return Unknown(Reason.UNKNOWN, f"the database, and with it the port, could not be read: {database.message}")
+    if not isinstance(database, ManagedDatabase):
+        return Unknown(Reason.UNKNOWN, "the cluster has no database, so there is nothing to probe")
+    for state in (cluster.provisioning_state, database.provisioning_state):
+        if is_dead(state) or state.strip().lower() in _WAITING:
+            return Unknown(Reason.UNKNOWN, f"the cluster does not serve (provisioningState {state}): it is not probed")
+    if cluster.host_name is None or database.port is None:
+        return Unknown(Reason.UNKNOWN, "Azure reports no host name or no port, so the endpoint is not probed")
+    if same_word(cluster.public_network_access, "Disabled") and not cluster.has_approved_private_endpoint:
+        return Unknown(
+            Reason.NO_ROUTE, "public access is off and there is no approved private endpoint: nothing can reach it"
+        )
+    return Endpoint(cluster.host_name.lower(), database.port, database.port)
+
+
+def settings_of(cache: CacheFacts | ManagedFacts) -> tuple[object, ...]:
     """What bears on how the endpoint behaves: when it changes, an earlier look says nothing any more."""
+    if isinstance(cache, ManagedFacts):
+        database = cache.database if isinstance(cache.database, ManagedDatabase) else None
+        return (
+            cache.provisioning_state,
+            cache.minimum_tls_version,
+            database and (database.provisioning_state, database.client_protocol),
+            cache.public_network_access,
+            cache.has_approved_private_endpoint,
+        )
     return (
         cache.provisioning_state,
         cache.minimum_tls_version,

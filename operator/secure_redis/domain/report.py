@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import datetime
 from typing import Literal
 
 from secure_redis.api import names
@@ -12,7 +12,6 @@ from secure_redis.api.status import (
     MESSAGE_LIMIT,
     UNDER_WAY,
     Binding,
-    CacheStatus,
     ComplianceStatus,
     Condition,
     CredentialStatus,
@@ -41,11 +40,13 @@ from secure_redis.domain.actions import (
 from secure_redis.domain.assess import Assessment
 from secure_redis.domain.endpoint_report import status_of
 from secure_redis.domain.intent import PERMANENT_RETRY_SECONDS, Plan, rfc3339
+from secure_redis.domain.managed_facts import of_either
 from secure_redis.domain.observation import CacheFacts, Observation, SecretFacts, Unknown, VaultSecretFacts
-from secure_redis.domain.retirement import retires_on
 from secure_redis.domain.rollout import after
 from secure_redis.domain.targets import LISTED_PODS
-from secure_redis.domain.verdicts import FALSE, TRUE, UNKNOWN, Verdict, verdicts
+from secure_redis.domain.told_cache import cache_status
+from secure_redis.domain.verdict import FALSE, TRUE, UNKNOWN, Verdict
+from secure_redis.domain.verdicts import verdicts
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,7 @@ def report(
     status = _status(resource, seen, means, plan, said, outcomes)
     status = status.model_copy(update={"workloads": workloads})
     status = status.model_copy(update={"stale_pods": _stale_pods(status)})
-    unknowns = [u for u in (seen.identity, seen.cache, seen.vault, seen.secret) if isinstance(u, Unknown)]
+    unknowns = [u for u in (seen.identity, of_either(seen), seen.vault, seen.secret) if isinstance(u, Unknown)]
     troubles: list[Failed | Unknown] = [*failures, *rotating, *unknowns]
     waits = [trouble.retry_after for trouble in troubles if trouble.retry_after is not None]
     # A plan that wants to go on is not held up by a part that could not be read.
@@ -224,7 +225,7 @@ def _status(
         observed_generation=resource.generation,
         conditions=merge_conditions(before.conditions, conditions, at),
         binding=_binding(resource, plan, outcomes) if published else before.binding,
-        cache=_cache(facts, means) if facts is not None else before.cache,
+        cache=cache_status(seen, means.ownership, before.cache),
         endpoint=status_of(seen, before.endpoint),
         compliance=_compliance(means) if means.compliance is not None else before.compliance,
         drift=tuple(told_drift.entries(before, seen, means, plan, at)) if means.drift is not None else before.drift,
@@ -289,23 +290,6 @@ def _pending(
     if refused and plan.pending is not None:
         return plan.pending.model_copy(update={"recorded_at": at})  # from here on it is held for an hour
     return plan.pending or (None if facts is not None else resource.status.pending)
-
-
-def _cache(facts: CacheFacts, means: Assessment) -> CacheStatus:
-    return CacheStatus(
-        host_name=facts.host_name,
-        port=facts.tls_port,
-        service=facts.resource_id.service,
-        sku=f"{facts.sku_name} {facts.sku_family}{facts.sku_capacity}",
-        provisioning_state=facts.provisioning_state,
-        redis_version=facts.redis_version,
-        ownership=means.ownership,
-        retires_on=_day(retires_on(facts.resource_id.service)),
-    )
-
-
-def _day(day: date | None) -> str | None:
-    return None if day is None else day.isoformat()
 
 
 def _compliance(means: Assessment) -> ComplianceStatus:

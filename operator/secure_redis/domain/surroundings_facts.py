@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 # What an identity needs in order to persist into an account: Microsoft asks for Storage Blob Data Contributor.
 WRITE_BLOBS = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/write"
 LIST_KEYS = "Microsoft.Cache/redis/listKeys/action"
+LIST_MANAGED_KEYS = "Microsoft.Cache/redisEnterprise/databases/listKeys/action"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,10 @@
 """Each condition of the status from what was seen, meant, planned and done."""
 
-from dataclasses import dataclass
-
 from secure_redis.api.reason_texts import REASONS
 from secure_redis.api.reasons import ConditionType, Reason
 from secure_redis.api.resource import Mode, SecureRedisCache
 from secure_redis.api.status import WorkloadStatus
+from secure_redis.domain import managed_verdicts
 from secure_redis.domain.actions import (
     ApplySecret,
     AzureAction,
@@ -23,6 +22,7 @@ from secure_redis.domain.endpoint import EndpointFacts
 from secure_redis.domain.endpoint_report import aside, wrong
 from secure_redis.domain.grants import Refusal
 from secure_redis.domain.intent import Plan
+from secure_redis.domain.managed_facts import ManagedFacts, of_either
 from secure_redis.domain.normalise import is_busy, is_dead, same_word, tls_version
 from secure_redis.domain.observation import CacheAbsent, CacheFacts, Observation, SecretFacts, Unknown
 from secure_redis.domain.persistence import wanted as wanted_persistence
@@ -30,18 +30,9 @@ from secure_redis.domain.persisting import ABOUT_PERSISTING, held_back
 from secure_redis.domain.rollout import Rollout, reason_of
 from secure_redis.domain.rollout import told as sentence
 from secure_redis.domain.rules import Severity
+from secure_redis.domain.verdict import FALSE, TRUE, UNKNOWN, Verdict
 
-TRUE, FALSE, UNKNOWN = "True", "False", "Unknown"
 LISTED_PATHS = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """A condition's status, reason and message."""
-
-    status: str
-    reason: Reason
-    message: str
 
 
 def verdicts(
@@ -86,7 +77,7 @@ def verdicts(
 
 
 def _available(resource: SecureRedisCache, seen: Observation, plan: Plan, failures: list[Failed]) -> Verdict:
-    cache = seen.cache
+    cache = of_either(seen)
     if isinstance(seen.identity, Unknown):
         return Verdict(UNKNOWN, seen.identity.reason, seen.identity.message)
     if isinstance(cache, Unknown):
@@ -98,6 +89,8 @@ def _available(resource: SecureRedisCache, seen: Observation, plan: Plan, failur
         if said is not None:
             return Verdict(FALSE, said.reason, said.message)
         return Verdict(FALSE, Reason.CACHE_NOT_FOUND, cache.message)
+    if isinstance(cache, ManagedFacts):
+        return managed_verdicts.available(cache)
     if not isinstance(cache, CacheFacts):
         if resource.paused and plan.waiting is not None:
             return Verdict(UNKNOWN, Reason.PAUSED, plan.waiting.message)
@@ -128,7 +121,9 @@ def _available(resource: SecureRedisCache, seen: Observation, plan: Plan, failur
 
 
 def _transport(seen: Observation, available: Verdict) -> Verdict:
-    cache = seen.cache
+    cache = of_either(seen)
+    if isinstance(cache, ManagedFacts):
+        return managed_verdicts.transport(cache, seen, available)
     if not isinstance(cache, CacheFacts):
         return Verdict(UNKNOWN, available.reason, available.message)
     if cache.non_tls_port_enabled:
@@ -152,6 +147,8 @@ def _persistence(
     resource: SecureRedisCache, seen: Observation, plan: Plan, failures: list[Failed], available: Verdict
 ) -> Verdict | None:
     """None: nothing is persisted, and nothing was asked for."""
+    if isinstance(seen.managed_cache, ManagedFacts):
+        return managed_verdicts.persistence(seen.managed_cache, seen)
     if not isinstance(seen.cache, CacheFacts):
         asked = wanted_persistence(resource) is not None
         return Verdict(UNKNOWN, available.reason, available.message) if asked else None
@@ -312,7 +309,7 @@ def _goal(
         said = failed or next(iter(plan.refused), None) or plan.waiting or Refusal(Reason.DELETING, "being deleted")
         return Verdict(FALSE, said.reason, said.message)
     goal = credentials or available
-    if credentials is None and isinstance(seen.cache, CacheFacts):
+    if credentials is None and isinstance(of_either(seen), CacheFacts | ManagedFacts):
         if means.compliance is not None and available.reason is not Reason.NO_ROUTE:
             goal = Verdict(TRUE, Reason.ASSESSED, "the cache was assessed")
         if resource.spec.mode is Mode.PROVISION:

@@ -281,7 +281,8 @@ class _Look:
     # --- the non-TLS port -------------------------------------------------------------------------------------------
 
     async def _ask_in_clear(self, addresses: list[str]) -> None:
-        where = f"the non-TLS port {self._clear} of {self._host}"
+        alone = self._clear == self._port
+        where = f"{self._where}, asked in clear," if alone else f"the non-TLS port {self._clear} of {self._host}"
         state = self._plaintext
         for address in addresses:
             try:
@@ -303,6 +304,8 @@ class _Look:
                 return self._if_let_in(PlaintextPort.NOT_ANSWERING, where)
             case Words.SILENT:
                 return Unknown(Reason.UNKNOWN, f"{where} takes connections and says nothing")
+            case _ if self._clear == self._port and isinstance(self._negotiated, Negotiated):
+                return PlaintextPort.NOT_ANSWERING  # the one port there is speaks TLS, as was seen, and no clear Redis
             case Words.OTHER:
                 return Unknown(Reason.UNKNOWN, f"{where} takes connections and does not speak Redis")
 

@@ -34,5 +34,6 @@ class Memory:
     asked_again: float = float("-inf")
     told_at: datetime | None = None  # when the status was last written
     storage: object = None  # what was last read of the storage account; `observe_storage` knows it
+    managed: object = None  # what was last read of a cluster's database and key; `observe_managed` knows it
     refreshed: str | None = None  # the refresh request that was last seen where surroundings could be read
     look_within: float | None = None  # seconds until more of the surroundings can be read; None: nothing is missing

@@ -21,6 +21,7 @@ from secure_redis.domain.assess import Assessment
 from secure_redis.domain.creation import was_seen
 from secure_redis.domain.endpoint_report import recalled
 from secure_redis.domain.grants import Power, Refusal, VaultTarget, refuse, resolve_identity
+from secure_redis.domain.managed_facts import ManagedFacts, of_either
 from secure_redis.domain.normalise import is_busy
 from secure_redis.domain.observation import (
     NOT_READ,
@@ -45,6 +46,7 @@ from secure_redis.kube.secrets import Secrets
 from secure_redis.kube.workloads import Workloads
 from secure_redis.reconciler.memory import Ages, Memory
 from secure_redis.reconciler.observe_kubernetes import KubernetesObserver
+from secure_redis.reconciler.observe_managed import ManagedObserver
 from secure_redis.reconciler.observe_storage import StorageObserver
 from secure_redis.reconciler.probes import Probes
 from secure_redis.reconciler.surroundings import Around
@@ -81,6 +83,7 @@ class Observer:
         secrets: Secrets,
         workloads: Workloads,
         storage: StorageObserver,
+        managed: ManagedObserver,
         around: Around,
         now: Callable[[], datetime],
         monotonic: Callable[[], float],
@@ -98,6 +101,7 @@ class Observer:
         self._namespaces = namespaces
         self._kubernetes = KubernetesObserver(secrets, workloads)
         self._storage = storage
+        self._managed = managed
         self._around = around
         self._now = now
         self._monotonic = monotonic
@@ -117,18 +121,17 @@ class Observer:
         leaving = resource.deleting
         if leaving and (seen.namespace_terminating or not _azure_matters(resource)):
             return seen if seen.namespace_terminating else await self._kubernetes.observe(resource, seen, memory)
-        if resource.cache.service is not Service.REDIS:
-            return replace(
-                seen,
-                cache=Unknown(
-                    Reason.SERVICE_NOT_SUPPORTED_YET,
-                    "Azure Managed Redis (redisEnterprise) is not supported by this version of the operator",
-                    permanent=True,
-                ),
-            )
+        barred = self._managed.barred(resource, seen)
+        if barred is not None:
+            return barred
         identity = await self._identity(resource)
         seen = replace(seen, identity=identity)
         if isinstance(identity, Unknown):
+            return await self._kubernetes.observe(resource, seen, memory)
+        if resource.cache.service is Service.MANAGED_REDIS:
+            seen = await self._managed.observe(resource, seen, identity, memory)
+            seen = self._with_endpoint(resource, seen, memory)
+            seen = await self._around.look(resource, seen, identity, memory)
             return await self._kubernetes.observe(resource, seen, memory)
         seen = await self._with_cache(resource, seen, identity, memory)
         if not leaving:
@@ -215,8 +218,8 @@ class Observer:
 
     def _with_endpoint(self, resource: SecureRedisCache, seen: Observation, memory: Memory) -> Observation:
         """What the probe last saw; nothing is waited for. Only what ARM reported to this identity is connected to."""
-        cache = seen.cache
-        if not isinstance(cache, CacheFacts) or resource.spec.transport.probe is Probe.DISABLED:
+        cache = of_either(seen)
+        if not isinstance(cache, CacheFacts | ManagedFacts) or resource.spec.transport.probe is Probe.DISABLED:
             return seen
         endpoint = probing.target(cache)
         if isinstance(endpoint, Unknown):
@@ -312,7 +315,7 @@ class Observer:
 
     def remember(self, resource: SecureRedisCache, seen: Observation, proven: Proven | None, memory: Memory) -> None:
         """Keep a fresh proof, so that listKeys is not asked at every look; one proof of one version is kept."""
-        if not any(isinstance(u, Unknown) and not u.permanent for u in (seen.identity, seen.cache, seen.vault)):
+        if not any(isinstance(u, Unknown) and not u.permanent for u in (seen.identity, of_either(seen), seen.vault)):
             memory.refresh = False
         settings, identity = resource.spec.authentication, seen.identity
         if settings is None or not isinstance(identity, NamespaceIdentity | OperatorIdentity):

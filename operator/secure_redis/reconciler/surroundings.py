@@ -13,10 +13,11 @@ from zlib import crc32
 
 from secure_redis.api.reasons import Reason
 from secure_redis.api.resource import SecureRedisCache
-from secure_redis.api.resource_id import CacheID
+from secure_redis.api.resource_id import CacheID, Service
 from secure_redis.azure.shelf import Shelf
 from secure_redis.azure.surroundings import Surroundings
 from secure_redis.domain.grants import GrantPolicy, Power, VaultTarget, refuse
+from secure_redis.domain.managed_facts import ManagedFacts, of_either
 from secure_redis.domain.observation import NOT_READ_YET, CacheFacts, Identity, Observation, Unknown
 from secure_redis.domain.storage_facts import KeyVaultFacts
 from secure_redis.reconciler.memory import Memory
@@ -111,7 +112,7 @@ class Around:
 
         Never raises. `memory.look_within` says when the rest can be read.
         """
-        if not isinstance(seen.cache, CacheFacts) or resource.deleting:
+        if not isinstance(of_either(seen), CacheFacts | ManagedFacts) or resource.deleting:
             return seen
         now, cache = self._monotonic(), resource.cache
         place = self._places.get((identity, cache.key), lambda: _Place(now))
@@ -149,11 +150,14 @@ class Around:
         reads: dict[str, Read] = {
             "locks": lambda: around.locks(identity, cache),
             "diagnostics": lambda: around.diagnostics(identity, cache),
-            "patch_schedule": lambda: around.patch_schedule(identity, cache),
-            "access_assignments": lambda: around.access_assignments(identity, cache),
-            "access_policies": lambda: around.access_policies(identity, cache),
             "role_assignments": lambda: around.role_assignments(identity, cache),
         }
+        if cache.service is Service.REDIS:  # a cluster has neither a schedule nor such policies
+            reads |= {
+                "patch_schedule": lambda: around.patch_schedule(identity, cache),
+                "access_assignments": lambda: around.access_assignments(identity, cache),
+                "access_policies": lambda: around.access_policies(identity, cache),
+            }
         settings = resource.spec.authentication
         if settings is not None:
             uri = settings.key_vault.uri

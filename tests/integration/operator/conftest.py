@@ -27,6 +27,8 @@ OTHER_WAY: dict[str, object] = {
     "list_needs_scope_right": False,
     "page_size": 2,
     "versions_page_size": 2,
+    "managed_list_is_whole": False,
+    "managed_missing_database_code": "NotFound",
 }
 
 

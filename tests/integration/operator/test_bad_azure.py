@@ -285,10 +285,11 @@ def test_a_disabled_subscription_can_still_be_read(case: Case) -> None:
 def test_a_cache_of_the_other_service(case: Case) -> None:
     other = case.team.cache_id(case.cache).replace("/redis/", "/redisEnterprise/")
     case.apply(resourceID=other, key=False)
-    message = case.until("Ready", "Unknown", "ServiceNotSupportedYet")
-    assert "redisEnterprise" in message
-    case.until("Stalled", "True", "ServiceNotSupportedYet")
-    assert [r for r in case.control.requests(case.mark) if r.principal == case.team.object_id] == []
+    message = case.until("CacheAvailable", "Unknown", "AzureDenied")
+    assert "Microsoft.Cache/redisEnterprise/read" in message
+    assert not case.has("Stalled")
+    case.allow("Microsoft.Cache/redisEnterprise/read")
+    case.heal("CacheAvailable", "False", "CacheNotFound")
 
 
 def test_somebody_elses_cache(world: World, case: Case, teams: Callable[..., Team]) -> None:

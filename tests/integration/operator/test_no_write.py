@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 
 import pytest
 
+from sandbox.azure.managed_seeds import ManagedCluster, managed_scope
 from sandbox.chart.install import OPERATOR
 from sandbox.chart.render import RELEASE_NAMESPACE
 from sandbox.cluster import AuditEvent
 from sandbox.waiting import wait_for
-from sandbox.world import Team, World
+from sandbox.world import SUBSCRIPTION, Team, World
 from tests.integration.operator.support import PATIENCE, Case, provision
 
 NOT_PROBED_YET = "the first look at it is still to come"
@@ -125,8 +126,12 @@ def _not_consented(case: Case) -> None:
 
 
 def _other_service(case: Case) -> None:
-    case.apply(key=False, resourceID=case.team.cache_id(case.cache).replace("/redis/", "/redisEnterprise/"))
-    case.until("Stalled", "True", "ServiceNotSupportedYet")
+    cluster = ManagedCluster(subscription=SUBSCRIPTION, group=case.team.name, name=case.cache)
+    case.control.seed(cluster)
+    case.allow("*/read")
+    case.apply(key=False, resourceID=managed_scope(cluster.subscription, cluster.group, cluster.name))
+    case.until("Ready", "True")
+    case.until("DriftDetected", "True")
 
 
 def _paused(case: Case) -> None:

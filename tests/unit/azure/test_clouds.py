@@ -117,6 +117,26 @@ def test_redis_hosts(host: str, allowed: bool) -> None:
     assert PUBLIC.allows_redis_host(host) is allowed
 
 
+@pytest.mark.parametrize(
+    ("host", "allowed"),
+    [
+        ("orders.westeurope.redis.azure.net", True),
+        ("ORDERS.westus2.RedisEnterprise.cache.azure.net", True),
+        ("orders.redis.azure.net", False),
+        ("a.orders.westeurope.redis.azure.net", False),
+        ("orders.westeurope.redis.azure.net.evil.example", False),
+        ("orders.westeurope.evilredis.azure.net", False),
+        ("orders.redis.cache.windows.net", False),
+        ("redis.azure.net", False),
+        ("", False),
+    ],
+)
+def test_hosts_of_managed_redis(host: str, allowed: bool) -> None:
+    assert PUBLIC.allows_managed_redis_host(host) is allowed
+    assert not CHINA.allows_managed_redis_host(host)
+    assert not (allowed and PUBLIC.allows_redis_host(host))  # no key is sent there
+
+
 def test_host_of_leaves_out_the_usual_port_only() -> None:
     assert host_of("https://A.example:443/x") == "a.example"
     assert host_of("https://a.example:8443") == "a.example:8443"

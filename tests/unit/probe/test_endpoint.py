@@ -54,6 +54,21 @@ async def test_each_version_is_told(net: Net, unused_tcp_port: int, oldest: str,
     assert facts.plaintext is PlaintextPort.CLOSED  # the server answers us, whatever it speaks
 
 
+async def test_one_port_that_speaks_tls_is_asked_in_clear_too(net: Net) -> None:
+    """Managed Redis has no other port. A TLS server says something to a PING, and it is not Redis."""
+    port = await net.serve(net.tls())
+    facts = await net.probe(port, port)
+    assert facts.verified
+    assert facts.plaintext is PlaintextPort.NOT_ANSWERING
+
+
+async def test_one_port_that_speaks_redis_in_clear(net: Net) -> None:
+    port = await net.listen(says(b"-NOAUTH Authentication required.\r\n"))
+    facts = await net.probe(port, port)
+    assert facts.plaintext is PlaintextPort.OPEN
+    assert not facts.verified
+
+
 async def test_the_chain_fails_alone(net: Net, unused_tcp_port: int) -> None:
     port = await net.serve(net.tls())
     facts = await probe("localhost", port, plaintext_port=unused_tcp_port, ca_file=None, deadline=6, now=lambda: NOW)

@@ -7,8 +7,9 @@ from urllib.parse import unquote_to_bytes
 
 from secure_redis.api.reasons import Reason
 from secure_redis.api.resource import Profile, SecureRedisCache
+from secure_redis.api.resource_id import Service
 from secure_redis.domain.credential import usable
-from secure_redis.domain.managed_facts import ManagedFacts
+from secure_redis.domain.managed_facts import ManagedDatabase
 from secure_redis.domain.normalise import same_word
 from secure_redis.domain.observation import (
     CacheFacts,
@@ -22,8 +23,10 @@ from secure_redis.domain.observation import (
 from secure_redis.domain.proof import prove
 from secure_redis.domain.rules.rule import (
     NOT_APPLICABLE,
+    ONLY_REDIS,
     PASS,
     READ_CACHE,
+    READ_DATABASE,
     READ_SECRET,
     Rule,
     Severity,
@@ -31,12 +34,12 @@ from secure_redis.domain.rules.rule import (
     date,
     fail,
     on_cache,
-    on_managed,
+    on_database,
     some,
     unknown,
     unread,
 )
-from secure_redis.domain.surroundings_facts import LIST_KEYS, AccessPolicyFacts
+from secure_redis.domain.surroundings_facts import LIST_KEYS, LIST_MANAGED_KEYS, AccessPolicyFacts
 
 # Days a key may be in use where no rotation says otherwise.
 OLDEST = {Profile.BASELINE: 365, Profile.STRICT: 90}
@@ -86,9 +89,11 @@ def _live_key(resource: SecureRedisCache, seen: Observation) -> Verdict:
     return fail(verdict.message) if mismatch else unknown(verdict.message)
 
 
-def _access_policies(_: SecureRedisCache, seen: Observation) -> Verdict:
+def _access_policies(resource: SecureRedisCache, seen: Observation) -> Verdict:
+    if resource.cache.service is not Service.REDIS:
+        return ONLY_REDIS  # a database's assignments are of another type, and all of one policy
     if not isinstance(seen.cache, CacheFacts):
-        return NOT_APPLICABLE if isinstance(seen.managed_cache, ManagedFacts) else unread("the cache", seen.cache)
+        return unread("the cache", seen.cache)
     if seen.cache.entra_enabled is False:
         return NOT_APPLICABLE
     assignments, policies = seen.access_assignments, seen.access_policies
@@ -117,12 +122,10 @@ def _all_of(held: Mapping[str, AccessPolicyFacts], name: str) -> bool:
     return bool(_ALL_COMMANDS.search(permissions) and _ALL_KEYS.search(permissions) and not narrowed)
 
 
-def _managed_keys(cluster: ManagedFacts) -> Verdict:
-    if cluster.database is None:
-        return NOT_APPLICABLE
-    if cluster.database.access_keys is None:
+def _managed_keys(database: ManagedDatabase) -> Verdict:
+    if database.access_keys is None:
         return unknown("Azure did not say whether the database accepts access keys")
-    return PASS if same_word(cluster.database.access_keys, "Disabled") else fail("the database accepts access keys")
+    return PASS if same_word(database.access_keys, "Disabled") else fail("the database accepts access keys")
 
 
 def _key_age(resource: SecureRedisCache, seen: Observation) -> Verdict:
@@ -162,11 +165,12 @@ def _other_keys(secret: SecretFacts, name: str) -> bool:
     return any(found != password for form in (text, unquote_to_bytes(text)) for found in _KEY.findall(form))
 
 
-def _key_holders(_: SecureRedisCache, seen: Observation) -> Verdict:
+def _key_holders(resource: SecureRedisCache, seen: Observation) -> Verdict:
+    action = LIST_KEYS if resource.cache.service is Service.REDIS else LIST_MANAGED_KEYS
     found = seen.role_assignments
     if isinstance(found, Unknown | NotRead):
         return unread("the role assignments", found, "Microsoft.Authorization/roleAssignments/read")
-    answers = [(one, one.permits(LIST_KEYS)) for one in found]
+    answers = [(one, one.permits(action)) for one in found]
     holders = sorted({one.principal_id for one, held in answers if held})
     if len(holders) > MOST_HOLDERS:
         return fail(f"{len(holders)} principals may list the access keys: {some(holders)}")
@@ -226,13 +230,13 @@ RULES = (
         "A4",
         "Access keys of the Managed Redis database are off",
         Severity.INFO,
-        on_managed(_managed_keys),
+        on_database(_managed_keys),
         "move clients to Entra authentication, then set accessKeysAuthentication to Disabled",
         ("monkey365 azure-cache-redis-enterprise-access-key-authentication-disabled",),
         strict=Severity.LOW,
         why="An access key is one secret for all clients and does not expire.",
         reads="accessKeysAuthentication of the cluster's database `default`",
-        needs=("Microsoft.Cache/redisEnterprise/databases/read",),
+        needs=(READ_DATABASE,),
     ),
     Rule(
         "A5",
@@ -283,7 +287,8 @@ RULES = (
         "Few may list the access keys",
         Severity.INFO,
         _key_holders,
-        "assign roles without Microsoft.Cache/redis/listKeys/action, such as Reader",
+        "assign roles without Microsoft.Cache/redis/listKeys/action (Managed Redis: redisEnterprise/databases/listKeys/"
+        "action), such as Reader",
         ("AzTS Azure_RedisCache_AuthZ_Grant_Min_RBAC_Access",),
         strict=Severity.LOW,
         why=f"Each of them can take the key past Key Vault. More than {MOST_HOLDERS} are too many.",

@@ -10,6 +10,7 @@ from secure_redis.domain.normalise import address, bounds, same_word
 from secure_redis.domain.observation import CacheFacts, FirewallRuleFacts, NotRead, Observation, Unknown
 from secure_redis.domain.rules.rule import (
     NOT_APPLICABLE,
+    ONLY_REDIS,
     PASS,
     READ_CACHE,
     READ_FIREWALL,
@@ -37,6 +38,12 @@ def _injected(cache: CacheFacts | ManagedFacts) -> bool:
 def _public_access(cache: CacheFacts | ManagedFacts) -> Verdict:
     if _injected(cache):
         return NOT_APPLICABLE  # inside a virtual network, whose own rules decide (N6)
+    if cache.public_network_access is None and isinstance(cache, ManagedFacts):
+        # Docstring of Microsoft's SDK for redisEnterprise.
+        return unknown(
+            "Azure did not say whether public network access is on; clusters made with an old interface do "
+            "not have the setting"
+        )
     if cache.public_network_access is None:
         return unknown("Azure did not say whether public network access is on (its default is on)")
     if same_word(cache.public_network_access, "Disabled"):
@@ -65,7 +72,7 @@ def _approved(status: str) -> bool:
 def _firewall(resource: SecureRedisCache, seen: Observation) -> Verdict:
     cache, rules = seen.cache, seen.firewall_rules
     if resource.cache.service is not Service.REDIS:
-        return NOT_APPLICABLE  # Managed Redis has no firewall
+        return ONLY_REDIS  # Managed Redis has no firewall
     if not isinstance(cache, CacheFacts):
         return unread("the cache", cache, READ_CACHE)
     if cache.subnet_id is not None or same_word(cache.public_network_access, "Disabled"):
@@ -191,7 +198,8 @@ RULES = (
         "In the cluster, the cache's name leads to a private address",
         Severity.MEDIUM,
         _private_name,
-        "link the private DNS zone (privatelink.redis.cache.windows.net) to the cluster's network",
+        "link the private DNS zone (privatelink.redis.cache.windows.net; Managed Redis: privatelink.redis.azure.net) "
+        "to the cluster's network",
         strict=Severity.HIGH,
         why="Pods leave the private network although there is a private endpoint, or cannot connect at all.",
         reads="what the cluster's DNS says, where the cache has a private address; not applicable without a probe",

@@ -9,6 +9,7 @@ from secure_redis.domain.observation import CacheFacts, NotRead, Observation, Un
 from secure_redis.domain.retirement import CLOSED_TO_NEW_TENANTS, retires_on
 from secure_redis.domain.rules.rule import (
     NOT_APPLICABLE,
+    ONLY_REDIS,
     PASS,
     READ_CACHE,
     READ_MANAGED,
@@ -33,7 +34,7 @@ READ_ACTIVITY = "Microsoft.Insights/eventtypes/values/read"
 
 def _schedule(resource: SecureRedisCache, seen: Observation) -> Verdict:
     if resource.cache.service is not Service.REDIS:
-        return NOT_APPLICABLE
+        return ONLY_REDIS
     found = seen.patch_schedule
     if isinstance(found, Unknown | NotRead):
         return unread("the patch schedule", found, READ_SCHEDULE)
@@ -92,10 +93,12 @@ def _retirement(cache: CacheFacts | ManagedFacts) -> Verdict:
     day = retires_on(cache.resource_id.service, cache.sku_name)
     if day is None:
         return NOT_APPLICABLE
-    what = "Azure Cache for Redis" + (" Enterprise" if isinstance(cache, ManagedFacts) else "")
+    managed = isinstance(cache, ManagedFacts)
+    what = "Azure Cache for Redis" + (" Enterprise" if managed else "")
+    whom = "nobody" if managed else "no tenant without one"
     return fail(
         f"Microsoft retires {what} on {day} and disables what is left; since {CLOSED_TO_NEW_TENANTS}, "
-        "tenants without one cannot create any"
+        f"{whom} can create any"
     )
 
 

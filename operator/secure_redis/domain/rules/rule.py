@@ -8,11 +8,12 @@ from typing import Any, Final
 from secure_redis.api.reasons import Reason
 from secure_redis.api.resource import Profile, SecureRedisCache
 from secure_redis.api.resource_id import Service
-from secure_redis.domain.managed_facts import ManagedFacts
+from secure_redis.domain.managed_facts import ManagedDatabase, ManagedFacts
 from secure_redis.domain.observation import CacheFacts, NotRead, Observation, Unknown, VaultSecretFacts
 
 READ_CACHE: Final = "Microsoft.Cache/redis/read"
 READ_MANAGED: Final = "Microsoft.Cache/redisEnterprise/read"
+READ_DATABASE: Final = "Microsoft.Cache/redisEnterprise/databases/read"
 READ_FIREWALL: Final = "Microsoft.Cache/redis/firewallRules/read"
 READ_SECRET: Final = "Microsoft.KeyVault/vaults/secrets/getSecret/action"  # noqa: S105 - an action
 _LISTED: Final = 5
@@ -52,6 +53,8 @@ class Verdict:
 
 PASS = Verdict(Result.PASS)
 NOT_APPLICABLE = Verdict(Result.NOT_APPLICABLE)
+ONLY_REDIS = Verdict(Result.NOT_APPLICABLE, "only a Microsoft.Cache/redis has it")
+ONLY_MANAGED = Verdict(Result.NOT_APPLICABLE, "only a Microsoft.Cache/redisEnterprise has it")
 
 
 def fail(message: str) -> Verdict:
@@ -96,7 +99,7 @@ def on_cache(judge: Callable[[CacheFacts], Verdict]) -> Check:
 
     def check(resource: SecureRedisCache, seen: Observation) -> Verdict:
         if resource.cache.service is not Service.REDIS:
-            return NOT_APPLICABLE
+            return ONLY_REDIS
         return judge(seen.cache) if isinstance(seen.cache, CacheFacts) else unread("the cache", seen.cache, READ_CACHE)
 
     return check
@@ -107,11 +110,23 @@ def on_managed(judge: Callable[[ManagedFacts], Verdict]) -> Check:
 
     def check(resource: SecureRedisCache, seen: Observation) -> Verdict:
         if resource.cache.service is not Service.MANAGED_REDIS:
-            return NOT_APPLICABLE
+            return ONLY_MANAGED
         facts = seen.managed_cache
         return judge(facts) if isinstance(facts, ManagedFacts) else unread("the cluster", facts, READ_MANAGED)
 
     return check
+
+
+def on_database(judge: Callable[[ManagedDatabase], Verdict]) -> Check:
+    """Make a check of a judgement on a cluster's database; not applicable while it has none."""
+
+    def judged(cluster: ManagedFacts) -> Verdict:
+        found = cluster.database
+        if found is None:
+            return Verdict(Result.NOT_APPLICABLE, "the cluster has no database yet")
+        return judge(found) if isinstance(found, ManagedDatabase) else unread("the database", found, READ_DATABASE)
+
+    return on_managed(judged)
 
 
 def on_either(judge: Callable[[CacheFacts | ManagedFacts], Verdict]) -> Check:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 
 from secure_redis.api.resource import Profile, SecureRedisCache
+from secure_redis.api.resource_id import Service
 from secure_redis.domain.normalise import same_word, tls_version
 from secure_redis.domain.observation import CacheFacts, NotRead, Observation, Unknown
 from secure_redis.domain.rules.rule import (
@@ -10,6 +11,7 @@ from secure_redis.domain.rules.rule import (
     PASS,
     READ_CACHE,
     Check,
+    Result,
     Rule,
     Severity,
     Verdict,
@@ -32,9 +34,10 @@ def _on_account(judge: Judge) -> Check:
 
     def check(resource: SecureRedisCache, seen: Observation) -> Verdict:
         cache, account = seen.cache, seen.storage
+        if resource.cache.service is not Service.REDIS:
+            return Verdict(Result.NOT_APPLICABLE, "Managed Redis persists to disks of its own")
         if not isinstance(cache, CacheFacts):
-            # Managed Redis persists to disks of its own.
-            return unread("the cache", cache, READ_CACHE) if isinstance(seen.managed_cache, NotRead) else NOT_APPLICABLE
+            return unread("the cache", cache, READ_CACHE)
         if not cache.persistence.on:
             return NOT_APPLICABLE
         if not isinstance(account, StorageFacts):

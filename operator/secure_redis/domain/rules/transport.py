@@ -8,13 +8,14 @@ from secure_redis.api import names
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.domain.connection import PLAINTEXT_PORT
 from secure_redis.domain.endpoint import EndpointFacts, Offer, PlaintextPort
-from secure_redis.domain.managed_facts import ManagedFacts
+from secure_redis.domain.managed_facts import ManagedDatabase, ManagedFacts
 from secure_redis.domain.normalise import same_word, tls_version
 from secure_redis.domain.observation import CacheFacts, NotRead, Observation, SecretFacts, Unknown
 from secure_redis.domain.rules.rule import (
     NOT_APPLICABLE,
     PASS,
     READ_CACHE,
+    READ_DATABASE,
     READ_MANAGED,
     Rule,
     Severity,
@@ -22,8 +23,8 @@ from secure_redis.domain.rules.rule import (
     date,
     fail,
     on_cache,
+    on_database,
     on_either,
-    on_managed,
     some,
     unknown,
     unread,
@@ -89,10 +90,7 @@ def _plaintext(name: str, value: bytes) -> bool:
     return bool(_SCHEME.search(value) or _NO_SSL.search(value) or _PORT.search(value))
 
 
-def _client_protocol(cluster: ManagedFacts) -> Verdict:
-    database = cluster.database
-    if database is None:
-        return NOT_APPLICABLE
+def _client_protocol(database: ManagedDatabase) -> Verdict:
     if database.client_protocol is None:
         return unknown("Azure did not say whether the database takes encrypted connections only")
     if same_word(database.client_protocol, "Encrypted"):
@@ -192,23 +190,23 @@ RULES = (
         "T3",
         "The Managed Redis database takes encrypted connections only",
         Severity.CRITICAL,
-        on_managed(_client_protocol),
+        on_database(_client_protocol),
         "clientProtocol can be chosen at creation only where it is Plaintext: create a database with Encrypted "
         "and move",
         why="Keys and data travel in clear.",
         reads="clientProtocol of the cluster's database `default`",
-        needs=("Microsoft.Cache/redisEnterprise/databases/read",),
+        needs=(READ_DATABASE,),
     ),
     Rule(
         "T4",
         "The non-TLS port does not answer",
         Severity.CRITICAL,
         _on_endpoint(_plaintext_port),
-        "set enableNonSslPort to false and find out what answers there",
+        "set enableNonSslPort to false and find out what answers there (Managed Redis: see T3)",
         why="What Azure reports and what the endpoint does can differ; this is what a client would meet.",
         reads=(
-            "a connection to the port that Azure reports as the non-TLS one, from where the operator runs; not "
-            "applicable without a probe"
+            "a connection to the port that Azure reports as the non-TLS one, from where the operator runs (Managed "
+            "Redis: its one port, spoken to in clear); not applicable without a probe"
         ),
         needs=("a network route from the operator to the cache",),
     ),

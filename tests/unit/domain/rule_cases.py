@@ -51,6 +51,9 @@ MANAGED = resource({"resourceID": around.MANAGED_ID})
 STRICT = resource({"profile": "Strict"})
 INJECTED = resource({"workloads": [{"id": "app", "kind": "Deployment", "name": "app", "containers": ["main"]}]})
 ON_DELETE = resource({"workloads": [{"id": "app", "kind": "Deployment", "name": "app", "restart": "OnDelete"}]})
+UNPROBED = tuple(resource({"transport": {"probe": "Disabled"}, "profile": name}) for name in ("Baseline", "Strict"))
+STORAGE = {"accountID": around.ACCOUNT_ID, "authentication": "ManagedIdentity"}
+PERSISTENT = resource({"persistence": {"type": "RDB", "frequencyMinutes": 60, "storage": STORAGE}})
 DELETING = provisioning(deletionPolicy="Delete")
 PUBLISHED = published(built())
 VERSION = vault().version
@@ -139,6 +142,10 @@ CASES: list[tuple[str, SecureRedisCache, dict[str, Any], Result]] = [
     ("T5", REDIS, probed(tls_1_0=BLIND), UNKNOWN),
     ("T5", REDIS, UNREACHED, UNKNOWN),
     ("T5", REDIS, {"endpoint": NOT_READ}, NA),
+    *((rule, blind, {"endpoint": NOT_READ}, UNKNOWN) for rule in ("T4", "T5", "N5") for blind in UNPROBED),
+    *((rule, REDIS, probed(at=None), UNKNOWN) for rule in ("T4", "T5", "N5")),
+    ("T4", REDIS, probed(at=None, plaintext=PlaintextPort.OPEN), FAIL),
+    ("T5", REDIS, probed(at=None, chain=NOT_VALID), FAIL),
     ("T7", REDIS, {}, PASS),
     ("T7", INJECTED, {"plaintext_uses": (PlaintextUse("Deployment", "app", "main", "REDIS_URL"),)}, FAIL),
     ("T7", INJECTED, {"plaintext_uses": BLIND}, UNKNOWN),
@@ -285,6 +292,13 @@ CASES: list[tuple[str, SecureRedisCache, dict[str, Any], Result]] = [
     ("P9", MANAGED, cluster(), PASS),
     ("P9", MANAGED, cluster(key_identity=None), FAIL),
     ("P9", MANAGED, cluster(key_url=None), NA),
+    ("P10", PERSISTENT, {"cache": cache()}, PASS),
+    ("P10", PERSISTENT, {"cache": cache(sku_name="Standard")}, FAIL),
+    ("P10", PERSISTENT, {"cache": cache(sku_name="basic")}, FAIL),
+    ("P10", PERSISTENT, {"cache": BLIND}, UNKNOWN),
+    ("P10", REDIS, {"cache": cache(sku_name="Standard")}, NA),
+    ("P10", resource({"persistence": {"type": "None"}}), {"cache": cache(sku_name="Standard")}, NA),
+    ("P10", MANAGED, cluster(), NA),
     ("R2", MANAGED, cluster(), PASS),
     ("R2", MANAGED, cluster(redundancy="LR"), FAIL),
     ("R2", MANAGED, cluster(redundancy=None), UNKNOWN),

@@ -1,7 +1,6 @@
 """Rules on encryption in transit."""
 
 import re
-from collections.abc import Callable
 from datetime import timedelta
 
 from secure_redis.api import names
@@ -23,6 +22,7 @@ from secure_redis.domain.rules.rule import (
     fail,
     on_cache,
     on_either,
+    on_endpoint,
     on_managed,
     some,
     unknown,
@@ -98,17 +98,6 @@ def _client_protocol(cluster: ManagedFacts) -> Verdict:
     if same_word(database.client_protocol, "Encrypted"):
         return PASS
     return fail("the database speaks without TLS (clientProtocol Plaintext)")
-
-
-def _on_endpoint(judge: Callable[[EndpointFacts, Observation], Verdict]) -> Callable[..., Verdict]:
-    def check(_: SecureRedisCache, seen: Observation) -> Verdict:
-        if isinstance(seen.endpoint, NotRead):
-            return NOT_APPLICABLE  # no probe was asked for
-        if isinstance(seen.endpoint, Unknown):
-            return unread("the endpoint", seen.endpoint)
-        return judge(seen.endpoint, seen)
-
-    return check
 
 
 def _plaintext_port(endpoint: EndpointFacts, _: Observation) -> Verdict:
@@ -203,12 +192,12 @@ RULES = (
         "T4",
         "The non-TLS port does not answer",
         Severity.CRITICAL,
-        _on_endpoint(_plaintext_port),
+        on_endpoint(_plaintext_port),
         "set enableNonSslPort to false and find out what answers there",
         why="What Azure reports and what the endpoint does can differ; this is what a client would meet.",
         reads=(
-            "a connection to the port that Azure reports as the non-TLS one, from where the operator runs; not "
-            "applicable without a probe"
+            "a connection to the port that Azure reports as the non-TLS one, from where the operator runs; unknown "
+            "where spec.transport.probe is Disabled; not applicable where there is no endpoint to probe"
         ),
         needs=("a network route from the operator to the cache",),
     ),
@@ -216,14 +205,15 @@ RULES = (
         "T5",
         "The endpoint speaks TLS 1.2 or newer only, with a certificate that is valid for its name",
         Severity.HIGH,
-        _on_endpoint(_spoken),
+        on_endpoint(_spoken),
         "set minimumTlsVersion to 1.2; a certificate that is not Microsoft's points to something between client "
         "and cache",
         strict=Severity.CRITICAL,
         why="What Azure reports and what the endpoint does can differ, and an interceptor shows here.",
         reads=(
             "handshakes with the endpoint, one per version; chain and name against the system's authorities or the "
-            "configured CA; the certificate's expiry; not applicable without a probe"
+            "configured CA; the certificate's expiry; unknown where spec.transport.probe is Disabled; not applicable "
+            "where there is no endpoint to probe"
         ),
         needs=("a network route from the operator to the cache",),
     ),

@@ -40,7 +40,6 @@ from secure_redis.domain.observation import (
     Unknown,
     VaultSecretFacts,
 )
-from secure_redis.domain.plaintext import plaintext_uses
 from secure_redis.kube.accounts import ServiceAccounts
 from secure_redis.kube.namespaces import Namespaces
 from secure_redis.kube.secrets import Secrets
@@ -49,6 +48,7 @@ from secure_redis.reconciler.memory import Ages, Memory
 from secure_redis.reconciler.observe_storage import StorageObserver
 from secure_redis.reconciler.probes import Probes
 from secure_redis.reconciler.surroundings import Around
+from secure_redis.reconciler.usage import Usage
 
 FRESH_AUTHENTICATIONS = 3
 ASK_SECONDS = 240.0
@@ -83,6 +83,7 @@ class Observer:
         workloads: Workloads,
         storage: StorageObserver,
         around: Around,
+        usage: Usage,
         now: Callable[[], datetime],
         monotonic: Callable[[], float],
     ) -> None:
@@ -101,6 +102,7 @@ class Observer:
         self._workloads = workloads
         self._storage = storage
         self._around = around
+        self._usage = usage
         self._now = now
         self._monotonic = monotonic
 
@@ -336,6 +338,7 @@ class Observer:
 
     async def _with_kubernetes(self, resource: SecureRedisCache, seen: Observation, memory: Memory) -> Observation:
         seen = await self._with_workloads(resource, await self._with_secrets(resource, seen), memory)
+        seen = await self._usage.copies(resource, seen, memory)
         return await self._with_holders(resource, seen)
 
     async def _with_workloads(self, resource: SecureRedisCache, seen: Observation, memory: Memory) -> Observation:
@@ -358,8 +361,7 @@ class Observer:
         pods = {place: await self._workloads.pods(resource, at[place]) for place in wanted}
         if rollout.budgets_wanted(resource, found, _published_version(resource, seen)):
             seen = replace(seen, budgets=await self._workloads.budgets(resource, found))
-        if isinstance(seen.cache, CacheFacts) and seen.cache.host_name is not None and entries:
-            seen = replace(seen, plaintext_uses=plaintext_uses(resource, found, seen.cache.host_name))
+        seen = await self._usage.connections(resource, seen, found, fresh=memory.refresh)
         return replace(seen, workloads=found, pods=pods)
 
     async def _with_holders(self, resource: SecureRedisCache, seen: Observation) -> Observation:

@@ -34,7 +34,7 @@ AWAITED = {
     "storage": {"P3", "P4", "P5", "P6", "P7", "P9"},
     "managed_cache": {"T3", "A4", "P8"},
     "changes": {"L2"},
-    "secret_copies": {"W2"},
+    "test_rules_workloads": {"W2", "P10"},  # their worlds are there
 }
 AWAITED_RULES = frozenset[str]().union(*AWAITED.values())
 # Results that no world can show, and why.

@@ -133,7 +133,9 @@ def _plaintext_uses(resource: SecureRedisCache, seen: Observation) -> Verdict:
     if isinstance(uses, Unknown | NotRead):
         return unread("the environment of the workloads", uses)
     found = [f"{use.kind} {use.name!r} ({use.container}: {use.variable}, from {use.source})" for use in uses]
-    return fail(f"connects without TLS: {some(found)}") if found else PASS
+    if found:
+        return fail(f"connects without TLS: {some(found)}")
+    return PASS if seen.plaintext_unseen is None else unread("the workloads' ConfigMaps", seen.plaintext_unseen)
 
 
 RULES = (
@@ -239,8 +241,9 @@ RULES = (
             "port to open."
         ),
         reads=(
-            "literal env entries of the workloads that spec.workloads lists, which are read anyway; what comes from a "
-            "ConfigMap, a file or the program's own settings is not seen"
+            "env entries of the workloads that spec.workloads lists, and of those that consent the ConfigMaps that "
+            "they take variables or files from, by name; what an image, a Secret (rule W2) or the program itself sets "
+            "is not seen. Only which host is named without TLS is kept"
         ),
         needs=("the operator's rights on workloads in the namespace (the chart's workloads.enabled)",),
     ),

@@ -9,9 +9,10 @@ from secure_redis.domain.further_facts import NOTHING, ClearText
 from secure_redis.domain.plaintext import by_variable, names_a_host
 
 _HOST: Final = r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)+"
-_URI = re.compile(rf"(?<![a-z])redis://(?:[^@/\s]*@)?({_HOST})", re.IGNORECASE)
-# A key may hold slashes, which a URI should not hold unquoted.
-_SLASHED = re.compile(rf"(?<![a-z])redis://[^@\s]{{0,512}}@({_HOST})", re.IGNORECASE)
+_END: Final = r"\.?(?![a-z0-9.@-])"  # behind a host: what is before another @ is part of a password
+_URI = re.compile(rf"(?<![a-z])redis://(?:[^@/\s]*@)?({_HOST}){_END}", re.IGNORECASE)
+# A password may hold slashes and more @, which a URI should not hold unquoted.
+_UNQUOTED = re.compile(rf"(?<![a-z])redis://[^\s,;]{{0,512}}@({_HOST}){_END}", re.IGNORECASE)
 _AT_PORT = re.compile(rf"(?<![a-z0-9.-])({_HOST}):{PLAINTEXT_PORT}(?!\d)", re.IGNORECASE)
 _NO_SSL = re.compile(r"\b(?:use_?ssl|ssl|tls)\s*[=:]\s*(?:false|0|no|off)\b", re.IGNORECASE)
 _WITH_PORT = re.compile(rf"(?<![a-z0-9.-])({_HOST})(?=[:,;\s]|$)", re.IGNORECASE)
@@ -56,7 +57,7 @@ def hosts_in_clear(settings: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
 
 
 def _alone(text: str) -> set[str]:
-    hosts = [*_URI.findall(text), *_SLASHED.findall(text), *_AT_PORT.findall(text)]
+    hosts = [*_URI.findall(text), *_UNQUOTED.findall(text), *_AT_PORT.findall(text)]
     if _NO_SSL.search(text):
         hosts += _WITH_PORT.findall(text)
     return {host.lower() for host in hosts}

@@ -16,6 +16,8 @@ DATABASE = "orders.postgres.example.com"
         ({"REDIS_URL": f"redis://:secret@{HOST}:6380/0"}, "REDIS_URL"),
         ({"REDIS_URL": f"redis://{HOST.upper()}"}, "REDIS_URL"),
         ({"REDIS_URL": f"redis://:a/b+c=@{HOST}/0"}, "REDIS_URL"),
+        ({"REDIS_URL": f"redis://:hun@ter.two@{HOST}"}, "REDIS_URL"),
+        ({"REDIS_URL": f"redis://{HOST}.,"}, "REDIS_URL"),
         ({"CACHE": f"{HOST}:6379,password=abc,ssl=True"}, "CACHE"),
         ({"CACHE": f"{HOST},password=abc,ssl=False,abortConnect=False"}, "CACHE"),
         ({"NODES": f"other.example.com:6380 {HOST}:6379"}, "NODES"),

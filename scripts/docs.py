@@ -232,13 +232,13 @@ def rules_index() -> str:
 # Of the list that the rules come from, what cannot be known.
 NOT_CHECKED = (
     (
-        "P11, the age of the newest snapshot. Azure Resource Manager does not tell it: neither the cache nor the account "
-        "or its containers carry the time of a blob's last write. Blobs can be listed by the data plane only, by the "
-        "same data action that reads them (`blobs/read`), and a safe account (P6) lets in neither the cluster nor any "
-        "other network; in which blob a cache keeps its snapshot is not documented. The cache's metric `errors` counts "
-        "failures of persistence, the account's metric `Transactions` writes by whomever: the one has no age, the other "
-        "no author, so neither could pass the rule. Redis' own `rdb_last_save_time` is of the node that answers and of a "
-        "file of its own, not of the account. Set an alert on `errors` (ErrorType RDB, AOF) instead."
+        "P11, the age of the newest snapshot. Azure Resource Manager does not tell it: neither the cache nor the "
+        "account or its containers carry the time of a blob's last write. Blobs are listed by the data plane, by the "
+        "data action that also reads them (`blobs/read`), and an account that is closed as P6 asks need let in nothing "
+        "but the cache; in which blob a cache keeps its snapshot is not documented. The cache's metric `errors` counts "
+        "failures of persistence, the account's metric `Transactions` writes by whomever: the one has no age, the "
+        "other no author, so neither could pass the rule. Redis' own `rdb_last_save_time` is of the node that answers "
+        "and of a file of its own, not of the account. Set an alert on `errors` (ErrorType RDB, AOF) instead."
     ),
 )
 

@@ -229,12 +229,16 @@ def rules_index() -> str:
     return _joined(lines)
 
 
-# Of the list that the rules come from, what cannot be known or is said elsewhere.
+# Of the list that the rules come from, what cannot be known.
 NOT_CHECKED = (
-    "P10, a tier that cannot persist and a spec that asks for it: refused before anything is written.",
     (
-        "P11, the age of the newest snapshot: only the data plane of the storage account tells, and the right to list "
-        "its blobs comes with the right to read all persisted data, which the operator must not have."
+        "P11, the age of the newest snapshot. Azure Resource Manager does not tell it: neither the cache nor the "
+        "account or its containers carry the time of a blob's last write. Blobs are listed by the data plane, by the "
+        "data action that also reads them (`blobs/read`), and an account that is closed as P6 asks need let in nothing "
+        "but the cache; in which blob a cache keeps its snapshot is not documented. The cache's metric `errors` counts "
+        "failures of persistence, the account's metric `Transactions` writes by whomever: the one has no age, the "
+        "other no author, so neither could pass the rule. Redis' own `rdb_last_save_time` is of the node that answers "
+        "and of a file of its own, not of the account. Set an alert on `errors` (ErrorType RDB, AOF) instead."
     ),
 )
 

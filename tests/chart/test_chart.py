@@ -83,6 +83,15 @@ def test_secrets_need_not_be_watched() -> None:
     }
 
 
+@pytest.mark.parametrize("watch", ["Namespace", "None"])
+def test_a_search_of_secrets_is_switched_on_with_its_right(watch: str, tmp_path: Path) -> None:
+    values = {"secrets": {"watch": watch, "searchForeign": True}}
+    found = powers(pick(render(values), "ClusterRole", "secure-redis-namespace"))
+    assert found == namespace_powers(watch) | {("", "secrets", "list")}
+    assert configuration(values, tmp_path).compliance.foreign_secrets
+    assert not configuration({}, tmp_path).compliance.foreign_secrets
+
+
 def test_workloads_are_for_those_who_switch_them_on() -> None:
     documents = render({"workloads": {"enabled": True}})
     more = powers(pick(documents, "ClusterRole", "secure-redis-namespace")) - namespace_powers("Namespace")
@@ -90,6 +99,7 @@ def test_workloads_are_for_those_who_switch_them_on() -> None:
     assert more == {
         *((group, plural, verb) for group, plural in kinds_of for verb in ("get", "list", "watch", "patch")),
         ("", "pods", "list"),
+        ("", "configmaps", "get"),
         ("policy", "poddisruptionbudgets", "list"),
     }
     policy = pick(documents, "ValidatingAdmissionPolicy", "secure-redis-operator-workload-changes")
@@ -267,6 +277,7 @@ def test_the_same_values_render_the_same(plain: list[Document]) -> None:
         ({"config": "grants: []"}, "config"),
         ({"config": {"health": {"port": 9090}}}, "set the value port only"),
         ({"config": {"secrets": {"watch": "None"}}}, "set the value secrets.watch only"),
+        ({"config": {"compliance": {"foreignSecrets": True}}}, "set the value secrets.searchForeign only"),
         ({"port": 80}, "port"),
         ({"runAsUser": 0}, "runAsUser"),
         ({"fullnameOverride": "a'b"}, "fullnameOverride"),

@@ -32,7 +32,9 @@ from secure_redis.domain.endpoint_report import unseen
 from secure_redis.domain.observation import AuthenticationResult, NamespaceIdentity, Unknown
 from secure_redis.domain.probing import Endpoint
 from secure_redis.kube.accounts import ServiceAccounts, TokenRefused
+from secure_redis.kube.config_maps import ConfigMaps
 from secure_redis.kube.events import EventRecorder
+from secure_redis.kube.foreign_secrets import ForeignSecrets
 from secure_redis.kube.namespaces import Namespaces
 from secure_redis.kube.resources import Resources
 from secure_redis.kube.secrets import Secrets
@@ -47,6 +49,7 @@ from secure_redis.reconciler.observe_managed import ManagedObserver
 from secure_redis.reconciler.observe_storage import StorageObserver
 from secure_redis.reconciler.probes import Look
 from secure_redis.reconciler.surroundings import Around, SurroundingsAges
+from secure_redis.reconciler.usage import Usage
 from secure_redis.telemetry.audit import Auditor
 from secure_redis.telemetry.metrics import Metrics
 
@@ -61,6 +64,8 @@ class KubeRooms:
     accounts: ServiceAccounts
     namespaces: Namespaces
     events: EventRecorder
+    config_maps: ConfigMaps
+    foreign_secrets: ForeignSecrets
 
 
 def request_token(accounts: ServiceAccounts) -> RequestToken:
@@ -208,6 +213,7 @@ async def build_corridor(
             storage=storage,
             managed=managed,
             around=around,
+            usage=Usage(rooms.config_maps, rooms.foreign_secrets),
             now=lambda: datetime.now(UTC),
             monotonic=time.monotonic,
         )

@@ -29,7 +29,9 @@ from secure_redis.cli.ending import LastResort
 from secure_redis.kube import paths
 from secure_redis.kube.accounts import ServiceAccounts
 from secure_redis.kube.client import ApiFailure, KubeClient, connect
+from secure_redis.kube.config_maps import ConfigMaps
 from secure_redis.kube.events import EventRecorder
+from secure_redis.kube.foreign_secrets import ForeignSecrets
 from secure_redis.kube.lease import Elector, LeadershipLost, LeaseSettings
 from secure_redis.kube.namespaces import Namespaces
 from secure_redis.kube.resources import Resources
@@ -196,6 +198,13 @@ class _Life:
             accounts=ServiceAccounts(client, time.monotonic, intervals.service_account_seconds),
             namespaces=Namespaces(client, time.monotonic),
             events=EventRecorder(client, self._identity, time.monotonic),
+            config_maps=ConfigMaps(client, time.monotonic, intervals.children_max_age_seconds),
+            foreign_secrets=ForeignSecrets(
+                client,
+                time.monotonic,
+                enabled=config.compliance.foreign_secrets,
+                ttl=intervals.children_max_age_seconds,
+            ),
         )
         if not await self._reachable(rooms.namespaces):
             return 0

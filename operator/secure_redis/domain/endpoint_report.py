@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from secure_redis.api.reasons import Reason
+from secure_redis.api.reasons import ConditionType, Reason
 from secure_redis.api.status import (
     CertificateStatus,
     EndpointAddress,
@@ -171,6 +171,14 @@ def wrong(facts: EndpointFacts, now: datetime) -> Iterator[tuple[Reason, str]]:
         yield Reason.CERTIFICATE_NAME_MISMATCH, f"{where}: {facts.name.why}"
     if isinstance(facts.chain, Verification) and not facts.chain.verified and not expired:
         yield Reason.CERTIFICATE_NOT_TRUSTED, f"the certificate of {where} is not trusted: {facts.chain.why}"
+
+
+def only_recalled(status: Status, seen: Observation) -> bool:
+    """Whether only the status tells that nothing is wrong, and it did not tell so before: nobody is believed twice."""
+    if not isinstance(seen.endpoint, EndpointFacts) or seen.endpoint.at is not None:
+        return False
+    before = status.condition(ConditionType.TRANSPORT_SECURED)
+    return before is None or before.status != "True"
 
 
 def aside(seen: Observation) -> str:

@@ -1,14 +1,55 @@
 """What else rules look at: how workloads connect, where the key lies besides, and who changed the cache."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class ClearText:
+    """What the value of a setting says of connections without TLS. The value itself is not kept: it may hold a key.
+
+    `hosts`: that it says to reach without TLS by itself. `host`: it is nothing but the name of this host; `plain_port`:
+    it is the non-TLS port; `off`: it is a word for "no". Hosts are in lower case.
+    """
+
+    hosts: tuple[str, ...] = ()
+    host: str | None = None
+    plain_port: bool = False
+    off: bool = False
+
+
+NOTHING: Final = ClearText()
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigUse:
+    """A place where a container takes settings from a ConfigMap.
+
+    `variable`: the env entry that `key` becomes; else `mounted`: as files (`key` None: all of them); else all keys
+    become variables with `prefix`.
+    """
+
+    config_map: str
+    key: str | None = None
+    variable: str | None = None
+    prefix: str = ""
+    mounted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigFacts:
+    """What a ConfigMap's values say, by key: all of its keys are there."""
+
+    values: Mapping[str, ClearText]
 
 
 @dataclass(frozen=True, slots=True)
 class PlaintextUse:
-    """A workload's environment that names the cache without TLS. The value itself is not kept: it may hold a key.
+    """A setting of a workload that names the cache without TLS.
 
-    `source`: `env`, or the ConfigMap that the value comes from.
+    `source`: `env`, or the ConfigMap that the value comes from. `variable`: its name, or that of the file.
     """
 
     kind: str
@@ -20,10 +61,14 @@ class PlaintextUse:
 
 @dataclass(frozen=True, slots=True)
 class SecretCopy:
-    """A Secret that we did not write and that holds the published key. Names only."""
+    """A Secret that we did not write and that holds what only ours should. Names only.
+
+    `plaintext`: not the cache's key, but a connection to the cache without TLS.
+    """
 
     name: str
     key: str
+    plaintext: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,10 @@
 """The conditions of a Managed Redis cluster, from what was seen of it. The others are those of every cache."""
 
 from secure_redis.api.reasons import Reason
+from secure_redis.api.status import Status
 from secure_redis.domain.creation import busy, busy_reason
 from secure_redis.domain.endpoint import EndpointFacts
-from secure_redis.domain.endpoint_report import aside, wrong
+from secure_redis.domain.endpoint_report import aside, only_recalled, wrong
 from secure_redis.domain.managed_facts import ManagedDatabase, ManagedFacts
 from secure_redis.domain.normalise import is_busy, is_dead, same_word, tls_version
 from secure_redis.domain.observation import NotRead, Observation, Unknown
@@ -46,7 +47,7 @@ def available(cluster: ManagedFacts) -> Verdict:
     return Verdict(TRUE, Reason.AVAILABLE, f"{cluster.host_name}:{database.port}")
 
 
-def transport(cluster: ManagedFacts, seen: Observation, available: Verdict) -> Verdict:
+def transport(cluster: ManagedFacts, status: Status, seen: Observation, available: Verdict) -> Verdict:
     """Whether clients can connect by TLS 1.2 or newer only. What is wrong weighs more than what is not known."""
     database = cluster.database
     known = isinstance(database, ManagedDatabase)
@@ -70,6 +71,8 @@ def transport(cluster: ManagedFacts, seen: Observation, available: Verdict) -> V
         return Verdict(
             UNKNOWN, Reason.MINIMUM_TLS_UNSET, "no minimum TLS version is set on the cluster: set it to 1.2 explicitly"
         )
+    if only_recalled(status, seen):
+        return Verdict(UNKNOWN, Reason.PENDING, "the first look of this process at the endpoint is still to come")
     return Verdict(TRUE, Reason.SECURED, f"TLS {version} at least; the database speaks nothing else{aside(seen)}")
 
 

@@ -10,7 +10,7 @@ from pydantic import SecretBytes, SecretStr
 
 from secure_redis.api.reasons import Reason
 from secure_redis.api.resource_id import CacheID
-from secure_redis.domain.further_facts import Change, PlaintextUse, SecretCopy
+from secure_redis.domain.further_facts import Change, ClearText, ConfigUse, PlaintextUse, SecretCopy
 from secure_redis.domain.persistence_facts import PersistenceFacts
 
 if TYPE_CHECKING:  # they are made of what is below
@@ -264,24 +264,25 @@ class SecretFacts:
 class EnvFacts:
     """One env entry. `secret`, `key`: of a secretKeyRef, else None. `value`: of SERVICE_BINDING_ROOT only.
 
-    `in_clear`: hosts that a literal value, alone or with its neighbours, says to reach without TLS.
+    `clear`: what a literal value says of connections without TLS.
     """
 
     name: str
     secret: str | None = None
     key: str | None = None
     value: str | None = None
-    in_clear: tuple[str, ...] = ()
+    clear: ClearText | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ContainerFacts:
-    """One container of the pod template. `mounts`: pairs of volume and path."""
+    """One container of the pod template. `mounts`: pairs of volume and path. `config`: in the order of precedence."""
 
     name: str
     init: bool = False
     env: tuple[EnvFacts, ...] = ()
     mounts: tuple[tuple[str, str], ...] = ()
+    config: tuple[ConfigUse, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -414,6 +415,7 @@ class Observation:
     diagnostics: "tuple[surroundings_facts.DiagnosticSettingFacts, ...] | Unknown | NotRead" = NOT_READ
     changes: tuple[Change, ...] | Unknown | NotRead = NOT_READ  # of the cache's settings, from the activity log
     plaintext_uses: tuple[PlaintextUse, ...] | Unknown | NotRead = NOT_READ  # in the listed workloads
+    plaintext_unseen: Unknown | None = None  # why not all of their settings could be seen
     secret_copies: tuple[SecretCopy, ...] | Unknown | NotRead = NOT_READ  # only with compliance.foreignSecrets
     # Before persistence is set: what the cache's identity may do in the declared account; the connection string.
     storage_roles: "tuple[surroundings_facts.RoleAssignmentFacts, ...] | Unknown | NotRead" = NOT_READ

@@ -19,7 +19,7 @@ from secure_redis.domain.connection import differs
 from secure_redis.domain.creation import busy, busy_reason
 from secure_redis.domain.encryption_chain import follow
 from secure_redis.domain.endpoint import EndpointFacts
-from secure_redis.domain.endpoint_report import aside, wrong
+from secure_redis.domain.endpoint_report import aside, only_recalled, wrong
 from secure_redis.domain.grants import Refusal
 from secure_redis.domain.intent import Plan
 from secure_redis.domain.managed_facts import ManagedFacts, of_either
@@ -55,7 +55,7 @@ def verdicts(
     said: dict[ConditionType, Verdict] = {
         ConditionType.READY: _ready(resource, seen, means, plan, failures, available, credentials),
         ConditionType.CACHE_AVAILABLE: available,
-        ConditionType.TRANSPORT_SECURED: _transport(seen, available),
+        ConditionType.TRANSPORT_SECURED: _transport(resource, seen, available),
         ConditionType.COMPLIANT: _compliant(means, available),
         ConditionType.DRIFT_DETECTED: _drift(means, plan, failures, available),
     }
@@ -120,10 +120,10 @@ def _available(resource: SecureRedisCache, seen: Observation, plan: Plan, failur
     return Verdict(TRUE, Reason.AVAILABLE, f"{cache.host_name}:{cache.tls_port}")
 
 
-def _transport(seen: Observation, available: Verdict) -> Verdict:
+def _transport(resource: SecureRedisCache, seen: Observation, available: Verdict) -> Verdict:
     cache = of_either(seen)
     if isinstance(cache, ManagedFacts):
-        return managed_verdicts.transport(cache, seen, available)
+        return managed_verdicts.transport(cache, resource.status, seen, available)
     if not isinstance(cache, CacheFacts):
         return Verdict(UNKNOWN, available.reason, available.message)
     if cache.non_tls_port_enabled:
@@ -140,6 +140,8 @@ def _transport(seen: Observation, available: Verdict) -> Verdict:
         return Verdict(
             UNKNOWN, Reason.MINIMUM_TLS_UNSET, "no minimum TLS version is set on the cache: set it to 1.2 explicitly"
         )
+    if only_recalled(resource.status, seen):
+        return Verdict(UNKNOWN, Reason.PENDING, "the first look of this process at the endpoint is still to come")
     return Verdict(TRUE, Reason.SECURED, f"TLS {version} at least; the non-TLS port is off{aside(seen)}")
 
 

@@ -83,6 +83,18 @@ def budgets_unreadable(failure: ApiFailure, namespace: str) -> Unknown:
     )
 
 
+def config_map_unreadable(failure: ApiFailure, namespace: str, name: str) -> Unknown:
+    """Why a ConfigMap told nothing. A chart before them gave no right to read them."""
+    what = f"ConfigMap {name!r}"
+    if not by_rbac(failure):
+        return unreadable(failure, namespace, what)
+    return Unknown(
+        Reason.NO_WORKLOAD_RIGHTS,
+        f"the operator may not read {what} in namespace {namespace!r}: upgrade the chart, whose ClusterRole "
+        f"{NAMESPACE_ROLE} has that right with workloads.enabled=true, and bind it there",
+    )
+
+
 def workload_refused(failure: ApiFailure, namespace: str, what: str) -> Unknown:
     """Why a workload was not changed. The text is the server's, without values."""
     if "NamespaceTerminating" in failure.causes:

@@ -1,50 +1,101 @@
-"""Which hosts the environment of a container says to reach without TLS. Values stay here: they may hold a key."""
+"""Which hosts a setting says to reach without TLS. Values stay here: they may hold a key."""
 
 import re
-from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from collections.abc import Iterator, Mapping
+from typing import Final
 
 from secure_redis.domain.connection import PLAINTEXT_PORT
+from secure_redis.domain.further_facts import NOTHING, ClearText
+from secure_redis.domain.plaintext import by_variable, names_a_host
 
 _HOST: Final = r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)+"
-_URI = re.compile(rf"(?<![a-z])redis://(?:[^@/\s]*@)?({_HOST})", re.IGNORECASE)
+_END: Final = r"\.?(?![a-z0-9.@-])"  # behind a host: what is before another @ is part of a password
+_URI = re.compile(rf"(?<![a-z])redis://(?:[^@/\s]*@)?({_HOST}){_END}", re.IGNORECASE)
+# A password may hold slashes and more @, which a URI should not hold unquoted.
+_UNQUOTED = re.compile(rf"(?<![a-z])redis://[^\s,;]{{0,512}}@({_HOST}){_END}", re.IGNORECASE)
 _AT_PORT = re.compile(rf"(?<![a-z0-9.-])({_HOST}):{PLAINTEXT_PORT}(?!\d)", re.IGNORECASE)
 _NO_SSL = re.compile(r"\b(?:use_?ssl|ssl|tls)\s*[=:]\s*(?:false|0|no|off)\b", re.IGNORECASE)
 _WITH_PORT = re.compile(rf"(?<![a-z0-9.-])({_HOST})(?=[:,;\s]|$)", re.IGNORECASE)
 _BARE = re.compile(_HOST, re.IGNORECASE)
-_PART = re.compile(r"(?:PORT|USE_?SSL|SSL|USE_?TLS|TLS)(?:_ENABLED)?$", re.IGNORECASE)
 _OFF: Final = frozenset({"false", "0", "no", "off"})
-_HOST_NAMES: Final = ("HOST", "HOSTNAME", "SERVER", "ADDRESS", "ENDPOINT")
-_LONGEST: Final = 4096  # characters of a value that are searched; a connection string has a few hundred
+_LONGEST: Final = 4096  # characters of a line that are searched; a connection string has a few hundred
+LONGEST_TEXT: Final = 256 * 1024  # characters of a text of many lines
+_LONGEST_HOST: Final = 253
+
+# A setting of a properties, env, INI, YAML or (written over many lines) JSON file.
+_SETTING = re.compile(
+    r"(?P<indent>[ \t]*(?:-[ \t]+)*)(?P<quote>[\"']?)(?P<key>[\w.-]+)(?P=quote)[ \t]*[=:](?P<value>.*)"
+)
+_SECTION = re.compile(r"\[(?P<name>[^\]]+)\]\s*$")
+_COMMENTS: Final = ("#", ";", "//")
 
 
-def hosts_in_clear(env: Iterable[Mapping[str, Any]]) -> dict[str, tuple[str, ...]]:
-    """By the name of the env entry (as the API has them): hosts, in lower case, that it says to reach without TLS.
+def said(name: str, value: str, *, public: bool = False) -> ClearText:
+    """What a setting says of connections without TLS.
 
-    Where one entry names the host and another the port (REDIS_HOST and REDIS_PORT=6379, or REDIS_SSL=false), it is the
-    other that is told.
+    `public`: it is no secret by its kind, so that it may be told which host it names, whatever `name` is; else that is
+    told only where the name says that it is a host.
     """
-    literals = {
-        str(one["name"]): str(one["value"])[:_LONGEST].strip() for one in env if isinstance(one.get("value"), str)
-    }
-    found: dict[str, tuple[str, ...]] = {}
-    for name, value in literals.items():
-        hosts = [*_URI.findall(value), *_AT_PORT.findall(value)]
-        if _NO_SSL.search(value):
-            hosts += _WITH_PORT.findall(value)
-        hosts += _beside(name, value, literals)
-        if hosts:
-            found[name] = tuple(sorted({host.lower() for host in hosts}))
+    text = value.strip()
+    if "\n" in text or "\r" in text:
+        hosts = _in_lines(text[:LONGEST_TEXT])
+        return ClearText(tuple(sorted(hosts))) if hosts else NOTHING
+    text = text[:_LONGEST]
+    bare = (public or names_a_host(name)) and len(text) <= _LONGEST_HOST and _BARE.fullmatch(text) is not None
+    found = ClearText(
+        hosts=tuple(sorted(_alone(text))),
+        host=text.lower() if bare else None,
+        plain_port=text == str(PLAINTEXT_PORT),
+        off=text.lower() in _OFF,
+    )
+    return NOTHING if found == NOTHING else found
+
+
+def hosts_in_clear(settings: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    """By the name of the setting: hosts, in lower case, that it says to reach without TLS (see `by_variable`)."""
+    return by_variable({name: said(name, value, public=True) for name, value in settings.items()})
+
+
+def _alone(text: str) -> set[str]:
+    hosts = [*_URI.findall(text), *_UNQUOTED.findall(text), *_AT_PORT.findall(text)]
+    if _NO_SSL.search(text):
+        hosts += _WITH_PORT.findall(text)
+    return {host.lower() for host in hosts}
+
+
+def _in_lines(text: str) -> set[str]:
+    """The hosts of a file: named by one line, or by settings of one section or level."""
+    found: set[str] = set()
+    settings: dict[str, ClearText] = {}
+    for path, value in _settings(text, found):
+        settings[path] = said(path, value, public=True)
+    for hosts in by_variable(settings).values():
+        found.update(hosts)
     return found
 
 
-def _beside(name: str, value: str, literals: Mapping[str, str]) -> list[str]:
-    part = _PART.search(name)
-    if part is None:
-        return []
-    plain = value == str(PLAINTEXT_PORT) if "PORT" in part[0].upper() else value.lower() in _OFF
-    if not plain:
-        return []
-    start = name[: part.start()].lower()
-    wanted = {f"{start}{host.lower()}" for host in _HOST_NAMES}
-    return [text for other, text in literals.items() if other.lower() in wanted and _BARE.fullmatch(text)]
+def _settings(text: str, found: set[str]) -> Iterator[tuple[str, str]]:
+    """Settings with their path, by sections and by how far they are indented; `found` gets what lines alone say."""
+    above: list[tuple[int, str]] = []
+    for number, whole in enumerate(text.splitlines()):
+        line = whole.rstrip()[:_LONGEST]
+        if not line or line.lstrip().startswith(_COMMENTS):
+            continue
+        found |= _alone(line)
+        if (section := _SECTION.match(line)) is not None:
+            above = [(-1, section["name"])]
+            continue
+        match = _SETTING.match(line)
+        if match is None:
+            continue
+        indent = match["indent"]
+        item = indent.find("-")
+        column = len(indent)
+        start = column if item < 0 else item
+        while above and above[-1][0] >= start:
+            above.pop()
+        if item >= 0:
+            above.append((item, str(number)))  # each item of a list is a level of its own
+        key, value = match["key"], match["value"].strip(" \t,").strip("\"'")
+        yield ".".join((*(name for _, name in above), key)), value
+        above.append((column, key))

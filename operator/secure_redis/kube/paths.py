@@ -41,6 +41,11 @@ def secret(namespace: str, name: str) -> str:
     return _join("api", "v1", "namespaces", namespace, "secrets", name)
 
 
+def config_map(namespace: str, name: str) -> str:
+    """One ConfigMap."""
+    return _join("api", "v1", "namespaces", namespace, "configmaps", name)
+
+
 def service_account(namespace: str, name: str) -> str:
     """One ServiceAccount."""
     return _join("api", "v1", "namespaces", namespace, "serviceaccounts", name)

@@ -9,7 +9,8 @@ from typing import Any
 from secure_redis.api import names
 from secure_redis.api.resource import WorkloadKind
 from secure_redis.domain.observation import ContainerFacts, EnvFacts, Owned, PodFacts, WorkloadFacts
-from secure_redis.kube.in_clear import hosts_in_clear
+from secure_redis.kube.config_maps import uses
+from secure_redis.kube.in_clear import said
 
 Body = Mapping[str, Any]
 
@@ -38,8 +39,8 @@ def workload(body: Body, resource: str) -> WorkloadFacts:
         template_annotations=(pods.get("metadata") or {}).get("annotations") or {},
         pod_selector="" if cron else selector_text(spec.get("selector") or {}),
         containers=(
-            *(_container(one, init=True) for one in inner.get("initContainers") or ()),
-            *(_container(one, init=False) for one in inner.get("containers") or ()),
+            *(_container(one, inner, init=True) for one in inner.get("initContainers") or ()),
+            *(_container(one, inner, init=False) for one in inner.get("containers") or ()),
         ),
         volumes=tuple((one["name"], (one.get("secret") or {}).get("secretName")) for one in inner.get("volumes") or ()),
         owned=owned(body, names.field_manager(resource)),
@@ -208,22 +209,23 @@ def _keyed(fields: Body | None, key: str) -> Iterator[tuple[str, Body]]:
                 yield value, below
 
 
-def _container(body: Body, *, init: bool) -> ContainerFacts:
-    env: list[Body] = body.get("env") or []
-    clear = hosts_in_clear(env)
+def _container(body: Body, pod: Body, *, init: bool) -> ContainerFacts:
     return ContainerFacts(
         name=body["name"],
         init=init,
-        env=tuple(_env(one, clear.get(one["name"], ())) for one in env),
+        env=tuple(_env(one) for one in body.get("env") or ()),
         mounts=tuple((one["name"], one["mountPath"]) for one in body.get("volumeMounts") or ()),
+        config=tuple(uses(body, pod)),
     )
 
 
-def _env(body: Body, in_clear: tuple[str, ...]) -> EnvFacts:
+def _env(body: Body) -> EnvFacts:
     reference: Body = (body.get("valueFrom") or {}).get("secretKeyRef") or {}
     # Of no other entry is the value kept: it can be a secret of the user's.
     value = body.get("value") if body["name"] == names.SERVICE_BINDING_ROOT else None
-    return EnvFacts(body["name"], reference.get("name"), reference.get("key"), value, in_clear)
+    literal = body.get("value")
+    clear = said(body["name"], literal) if isinstance(literal, str) else None
+    return EnvFacts(body["name"], reference.get("name"), reference.get("key"), value, clear)
 
 
 def _replicas(kind: str, spec: Body, status: Body) -> int:

@@ -50,6 +50,7 @@ from secure_redis.reconciler.observe_managed import ManagedObserver
 from secure_redis.reconciler.observe_storage import StorageObserver
 from secure_redis.reconciler.probes import Probes
 from secure_redis.reconciler.surroundings import Around
+from secure_redis.reconciler.usage import Usage
 
 FRESH_AUTHENTICATIONS = 3
 ASK_SECONDS = 240.0
@@ -85,6 +86,7 @@ class Observer:
         storage: StorageObserver,
         managed: ManagedObserver,
         around: Around,
+        usage: Usage,
         now: Callable[[], datetime],
         monotonic: Callable[[], float],
     ) -> None:
@@ -99,7 +101,7 @@ class Observer:
         self._probes = probes
         self._accounts = accounts
         self._namespaces = namespaces
-        self._kubernetes = KubernetesObserver(secrets, workloads)
+        self._kubernetes = KubernetesObserver(secrets, workloads, usage)
         self._storage = storage
         self._managed = managed
         self._around = around

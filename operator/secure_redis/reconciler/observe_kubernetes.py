@@ -5,23 +5,25 @@ from dataclasses import replace
 from secure_redis.api import names
 from secure_redis.api.resource import DeletionPolicy, SecureRedisCache
 from secure_redis.domain import rollout, rotation
-from secure_redis.domain.observation import CacheFacts, Observation, SecretFacts, Unknown
-from secure_redis.domain.plaintext import plaintext_uses
+from secure_redis.domain.observation import Observation, SecretFacts, Unknown
 from secure_redis.kube.secrets import Secrets
 from secure_redis.kube.workloads import Workloads
 from secure_redis.reconciler.memory import Memory
+from secure_redis.reconciler.usage import Usage
 
 
 class KubernetesObserver:
     """The observer's eye on Kubernetes."""
 
-    def __init__(self, secrets: Secrets, workloads: Workloads) -> None:
+    def __init__(self, secrets: Secrets, workloads: Workloads, usage: Usage) -> None:
         self._secrets = secrets
         self._workloads = workloads
+        self._usage = usage
 
     async def observe(self, resource: SecureRedisCache, seen: Observation, memory: Memory) -> Observation:
         """The observation with what is there in Kubernetes."""
         seen = await self._with_workloads(resource, await self._with_secrets(resource, seen), memory)
+        seen = await self._usage.copies(resource, seen, memory)
         return await self._with_holders(resource, seen)
 
     async def _with_workloads(self, resource: SecureRedisCache, seen: Observation, memory: Memory) -> Observation:
@@ -44,8 +46,7 @@ class KubernetesObserver:
         pods = {place: await self._workloads.pods(resource, at[place]) for place in wanted}
         if rollout.budgets_wanted(resource, found, _published_version(resource, seen)):
             seen = replace(seen, budgets=await self._workloads.budgets(resource, found))
-        if isinstance(seen.cache, CacheFacts) and seen.cache.host_name is not None and entries:
-            seen = replace(seen, plaintext_uses=plaintext_uses(resource, found, seen.cache.host_name))
+        seen = await self._usage.connections(resource, seen, found, fresh=memory.refresh)
         return replace(seen, workloads=found, pods=pods)
 
     async def _with_holders(self, resource: SecureRedisCache, seen: Observation) -> Observation:

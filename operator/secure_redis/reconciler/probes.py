@@ -38,10 +38,14 @@ class Rhythm:
 
 @dataclass(slots=True)
 class _Entry:
-    """One endpoint. `asked`: per resource the settings and the refresh request that its last pass came with."""
+    """One endpoint.
 
-    facts: EndpointFacts | None
-    asked: dict[Key, tuple[tuple[object, ...], str | None]] = field(default_factory=dict)
+    `asked`: per resource what its last pass came with: the settings, the refresh request and what its own status tells
+    of an earlier look. That status says nothing to other resources: it is only as good as who may write it.
+    """
+
+    facts: EndpointFacts | None = None
+    asked: dict[Key, tuple[tuple[object, ...], str | None, EndpointFacts | None]] = field(default_factory=dict)
     ticket: int = 0  # of the one heap item that counts
     due: float = float("inf")
     looks: int = 0
@@ -112,16 +116,16 @@ class Probes:
             self._of[key] = endpoint
         entry = self._entries.get(endpoint)
         if entry is None:
-            entry = self._entries[endpoint] = _Entry(recalled)
+            entry = self._entries[endpoint] = _Entry()
             delay = probing.first_delay(endpoint, self._rhythm.interval, known=recalled is not None)
             self._push(endpoint, entry, self._monotonic() + delay)
         before = entry.asked.get(key)
-        entry.asked[key] = (settings, refresh or (before[1] if before else None))
+        entry.asked[key] = (settings, refresh or (before[1] if before else None), recalled)
         requested = refresh is not None and (before is None or refresh != before[1])
         if requested or (before is not None and settings != before[0]):
             entry.again = entry.running
             self._push(endpoint, entry, min(entry.due, self._monotonic()))
-        return entry.facts or NOT_YET
+        return entry.facts or recalled or NOT_YET
 
     def leave(self, key: Key) -> None:
         """A resource asks no more. An endpoint that nobody asks about is forgotten."""
@@ -178,12 +182,13 @@ class Probes:
         well = facts is not None and all_well(facts, self._now())
         entry.troubled = 0 if well else entry.troubled + 1
         if facts is not None:
-            changed = entry.facts is None or told(entry.facts) != told(facts)
-            entry.facts = facts
+            before, entry.facts = entry.facts, facts
             _log.debug("an endpoint was probed", extra={"host": endpoint.host, "result": outcome(facts)})
             self._on_look(tuple(entry.asked), outcome(facts), self._now())
-            for key in tuple(entry.asked) if changed else ():
-                self._woken(key)
+            for key, (_, _, recalled) in tuple(entry.asked.items()):
+                held = before or recalled
+                if held is None or told(held) != told(facts):
+                    self._woken(key)
         delay = 0.0
         if not entry.again:
             delay = probing.next_delay(endpoint, self._rhythm.interval, entry.looks, entry.troubled)

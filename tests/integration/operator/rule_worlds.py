@@ -8,8 +8,8 @@ from sandbox.azure import seeds
 from sandbox.azure.storage_seeds import AccessPolicyAssignment
 from sandbox.names import HostsFile
 from sandbox.world import CACHE_KEYS, CACHE_READ, World
+from tests.integration.operator.persistence_support import Persisting
 from tests.integration.operator.support import Case, provision
-from tests.integration.operator.test_persistence import Persisting
 from tests.integration.operator.workload_support import URL, Target
 
 READS = ("*/read", *CACHE_KEYS)
@@ -217,6 +217,7 @@ def tampered(world: World) -> Case:
     case = Case(world, world.team(cache_actions=READS), "tampered")
     case.published()
     case.annotate(paused="true")
+    case.poke()  # else the operator may repair the Secret before it sees the pause
     host = case.control.endpoints.redis_host(case.cache)
     url = f"redis://:{case.keys['Secondary']}@{host}:6379"
     metadata = {"name": case.cache, "namespace": case.team.namespace}

@@ -16,6 +16,7 @@ from sandbox.world import World
 from secure_redis.domain.rules import RULES
 from tests.controlplane import install_crds
 from tests.integration.operator import rule_worlds as worlds
+from tests.integration.operator import test_managed, test_rules_workloads
 from tests.integration.operator.conftest import INTERVALS, leads
 from tests.integration.operator.support import PATIENCE, Case
 from tests.kube import Kube
@@ -25,9 +26,7 @@ ALL = (PASS, FAIL, UNKNOWN)
 
 # Rules whose observer is built elsewhere: whoever merges it takes them out of here and adds their worlds.
 AWAITED = {
-    "managed_cache": {"T3", "A4", "P8"},
     "changes": {"L2"},
-    "secret_copies": {"W2"},
 }
 AWAITED_RULES = frozenset[str]().union(*AWAITED.values())
 # Results that no world can show, and why.
@@ -38,6 +37,8 @@ NEVER = {
     **{(rule, UNKNOWN): "as above, for rights on workloads" for rule in ("T7", "W1", "W3", "W4")},
     **{(rule, UNKNOWN): "without a cache nothing is judged" for rule in ("R6", "L1")},
     ("L1", PASS): "every tier of this type retires",
+    ("P10", UNKNOWN): "every answer has the tier",
+    **test_managed.NEVER,
 }
 
 Found = dict[str, str]
@@ -154,12 +155,13 @@ def test_every_rule_in_its_worlds(rooms: World) -> None:
 
 
 def test_each_rule_has_a_world_for_each_result() -> None:
-    shown = {
+    here = {
         (rule, result)
         for _, expected in WORLDS.values()
         for result, rules in expected.items()
         for rule in rules.split()
     }
+    shown = here | test_managed.SHOWN | test_rules_workloads.SHOWN
     wanted = {(rule.id, result) for rule in RULES if rule.id not in AWAITED_RULES for result in ALL}
     assert wanted - shown == set(NEVER), "worlds that are missing, or reasons that do not hold any more"
     assert not {rule for rule, _ in shown} & AWAITED_RULES, "not awaited any more"

@@ -19,6 +19,7 @@ from secure_redis.domain.endpoint import (
 from secure_redis.domain.further_facts import Change, PlaintextUse, SecretCopy
 from secure_redis.domain.observation import (
     NOT_READ,
+    NOT_READ_YET,
     ContainerFacts,
     EnvFacts,
     PrivateEndpoint,
@@ -51,6 +52,10 @@ MANAGED = resource({"resourceID": around.MANAGED_ID})
 STRICT = resource({"profile": "Strict"})
 INJECTED = resource({"workloads": [{"id": "app", "kind": "Deployment", "name": "app", "containers": ["main"]}]})
 ON_DELETE = resource({"workloads": [{"id": "app", "kind": "Deployment", "name": "app", "restart": "OnDelete"}]})
+UNPROBED = tuple(resource({"transport": {"probe": "Disabled"}, "profile": name}) for name in ("Baseline", "Strict"))
+STORAGE = {"accountID": around.ACCOUNT_ID, "authentication": "ManagedIdentity"}
+PERSISTENT = resource({"persistence": {"type": "RDB", "frequencyMinutes": 60, "storage": STORAGE}})
+IN_CLEAR = PlaintextUse("Deployment", "app", "main", "REDIS_URL")
 DELETING = provisioning(deletionPolicy="Delete")
 PUBLISHED = published(built())
 VERSION = vault().version
@@ -139,9 +144,15 @@ CASES: list[tuple[str, SecureRedisCache, dict[str, Any], Result]] = [
     ("T5", REDIS, probed(tls_1_0=BLIND), UNKNOWN),
     ("T5", REDIS, UNREACHED, UNKNOWN),
     ("T5", REDIS, {"endpoint": NOT_READ}, NA),
+    *((rule, blind, {"endpoint": NOT_READ}, UNKNOWN) for rule in ("T4", "T5", "N5") for blind in UNPROBED),
+    *((rule, REDIS, probed(at=None), UNKNOWN) for rule in ("T4", "T5", "N5")),
+    ("T4", REDIS, probed(at=None, plaintext=PlaintextPort.OPEN), FAIL),
+    ("T5", REDIS, probed(at=None, chain=NOT_VALID), FAIL),
     ("T7", REDIS, {}, PASS),
-    ("T7", INJECTED, {"plaintext_uses": (PlaintextUse("Deployment", "app", "main", "REDIS_URL"),)}, FAIL),
+    ("T7", INJECTED, {"plaintext_uses": (IN_CLEAR,)}, FAIL),
     ("T7", INJECTED, {"plaintext_uses": BLIND}, UNKNOWN),
+    ("T7", INJECTED, {"plaintext_uses": (), "plaintext_unseen": BLIND}, UNKNOWN),
+    ("T7", INJECTED, {"plaintext_uses": (IN_CLEAR,), "plaintext_unseen": BLIND}, FAIL),
     ("T7", INJECTED, {"plaintext_uses": NOT_READ}, UNKNOWN),
     ("T7", REDIS, {"plaintext_uses": NOT_READ}, NA),
     ("A3", REDIS, {}, PASS),
@@ -285,6 +296,13 @@ CASES: list[tuple[str, SecureRedisCache, dict[str, Any], Result]] = [
     ("P9", MANAGED, cluster(), PASS),
     ("P9", MANAGED, cluster(key_identity=None), FAIL),
     ("P9", MANAGED, cluster(key_url=None), NA),
+    ("P10", PERSISTENT, {"cache": cache()}, PASS),
+    ("P10", PERSISTENT, {"cache": cache(sku_name="Standard")}, FAIL),
+    ("P10", PERSISTENT, {"cache": cache(sku_name="basic")}, FAIL),
+    ("P10", PERSISTENT, {"cache": BLIND}, UNKNOWN),
+    ("P10", REDIS, {"cache": cache(sku_name="Standard")}, NA),
+    ("P10", resource({"persistence": {"type": "None"}}), {"cache": cache(sku_name="Standard")}, NA),
+    ("P10", MANAGED, cluster(), NA),
     ("R2", MANAGED, cluster(), PASS),
     ("R2", MANAGED, cluster(redundancy="LR"), FAIL),
     ("R2", MANAGED, cluster(redundancy=None), UNKNOWN),
@@ -361,7 +379,10 @@ CASES: list[tuple[str, SecureRedisCache, dict[str, Any], Result]] = [
     ("W1", REDIS, {}, NA),
     ("W2", REDIS, {"secret_copies": ()}, PASS),
     ("W2", REDIS, {"secret_copies": (SecretCopy("legacy", "REDIS_PASSWORD"),)}, FAIL),
+    ("W2", REDIS, {"secret_copies": (SecretCopy("legacy", "REDIS_URL", plaintext=True),)}, FAIL),
     ("W2", REDIS, {"secret_copies": BLIND}, UNKNOWN),
+    ("W2", REDIS, {"secret_copies": NOT_READ_YET}, UNKNOWN),
+    ("W2", resource({"authentication": None}), {"secret_copies": ()}, NA),
     ("W2", REDIS, {"secret_copies": NOT_READ}, NA),
     ("W3", INJECTED, {"workloads": (app(),)}, PASS),
     (

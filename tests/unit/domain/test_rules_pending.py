@@ -2,10 +2,13 @@
 
 from typing import Any
 
+import pytest
+
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.domain.observation import NOT_READ, NOT_READ_YET, Observation
 from secure_redis.domain.rules import Result, assess
 from tests.unit.corridor.worlds import NOW, cache, resource
+from tests.unit.domain import surroundings as around
 
 FOUND = {"rule": "O8", "result": "Fail", "severity": "Low", "message": "no lock; set one"}
 
@@ -56,3 +59,20 @@ def test_what_nothing_will_read_is_unknown_whatever_was_told() -> None:
 def test_what_is_read_now_counts() -> None:
     told = next(one for one in assess(earlier(FOUND), seen(())).findings if one.rule == "O8")
     assert told.message != FOUND["message"]
+
+
+@pytest.mark.parametrize("result", ["Fail", "Unknown"])
+def test_what_a_status_tells_of_the_endpoint_turns_no_finding_into_a_pass(result: str) -> None:
+    """Whoever may write the status could colour it; only a look of this process counts."""
+    told = {**FOUND, "rule": "T5", "result": result}
+    recalled = Observation(now=NOW, cache=cache(), endpoint=around.endpoint(at=None))
+    assert assess(earlier(told), recalled).results["T5"].result is Result(result)
+    looked = Observation(now=NOW, cache=cache(), endpoint=around.endpoint())
+    assert assess(earlier(told), looked).results["T5"].result is Result.PASS
+
+
+def test_what_passed_before_a_restart_still_does_until_the_first_look() -> None:
+    recalled = Observation(now=NOW, cache=cache(), endpoint=around.endpoint(at=None))
+    assert assess(earlier(passes=("T5",)), recalled).results["T5"].result is Result.PASS
+    assert assess(earlier(), recalled).results["T5"].result is Result.UNKNOWN
+    assert assess(resource(), recalled).results["T5"].result is Result.UNKNOWN

@@ -1,49 +1,126 @@
-"""What of an environment reaches a host without TLS, in the forms that clients know."""
+"""What of a workload's settings reaches a host without TLS, in the forms that clients know."""
+
+import time
 
 import pytest
 
-from secure_redis.kube.in_clear import hosts_in_clear
+from secure_redis.kube.in_clear import hosts_in_clear, said
 
 HOST = "orders.redis.cache.windows.net"
-
-
-def env(**values: str) -> list[dict[str, str]]:
-    return [{"name": name, "value": value} for name, value in values.items()]
+DATABASE = "orders.postgres.example.com"
 
 
 @pytest.mark.parametrize(
-    ("entries", "told"),
+    ("settings", "told"),
     [
-        (env(REDIS_URL=f"redis://:secret@{HOST}:6380/0"), "REDIS_URL"),
-        (env(REDIS_URL=f"redis://{HOST.upper()}"), "REDIS_URL"),
-        (env(CACHE=f"{HOST}:6379,password=abc,ssl=True"), "CACHE"),
-        (env(CACHE=f"{HOST},password=abc,ssl=False,abortConnect=False"), "CACHE"),
-        (env(NODES=f"other.example.com:6380 {HOST}:6379"), "NODES"),
-        (env(REDIS_HOST=HOST, REDIS_PORT="6379"), "REDIS_PORT"),
-        (env(SPRING_DATA_REDIS_HOST=HOST, SPRING_DATA_REDIS_SSL_ENABLED="false"), "SPRING_DATA_REDIS_SSL_ENABLED"),
-        (env(REDIS_HOSTNAME=HOST, REDIS_USE_TLS="no"), "REDIS_USE_TLS"),
+        ({"REDIS_URL": f"redis://:secret@{HOST}:6380/0"}, "REDIS_URL"),
+        ({"REDIS_URL": f"redis://{HOST.upper()}"}, "REDIS_URL"),
+        ({"REDIS_URL": f"redis://:a/b+c=@{HOST}/0"}, "REDIS_URL"),
+        ({"REDIS_URL": f"redis://:hun@ter.two@{HOST}"}, "REDIS_URL"),
+        ({"REDIS_URL": f"redis://{HOST}.,"}, "REDIS_URL"),
+        ({"CACHE": f"{HOST}:6379,password=abc,ssl=True"}, "CACHE"),
+        ({"CACHE": f"{HOST},password=abc,ssl=False,abortConnect=False"}, "CACHE"),
+        ({"NODES": f"other.example.com:6380 {HOST}:6379"}, "NODES"),
+        ({"REDIS_HOST": HOST, "REDIS_PORT": "6379"}, "REDIS_PORT"),
+        ({"SPRING_DATA_REDIS_HOST": HOST, "SPRING_DATA_REDIS_SSL_ENABLED": "false"}, "SPRING_DATA_REDIS_SSL_ENABLED"),
+        ({"REDIS_HOSTNAME": HOST, "REDIS_USE_TLS": "no"}, "REDIS_USE_TLS"),
+        ({"spring.redis.host": HOST, "spring.redis.port": "6379"}, "spring.redis.port"),
     ],
 )
-def test_a_plaintext_connection_is_found(entries: list[dict[str, str]], told: str) -> None:
-    assert hosts_in_clear(entries) == {told: (HOST,)}
+def test_a_plaintext_connection_is_found(settings: dict[str, str], told: str) -> None:
+    assert hosts_in_clear(settings) == {told: (HOST,)}
 
 
 @pytest.mark.parametrize(
-    "entries",
+    "settings",
     [
-        env(REDIS_URL=f"rediss://:secret@{HOST}:6380/0"),
-        env(CACHE=f"{HOST}:6380,password=abc,ssl=True"),
-        env(REDIS_HOST=HOST, REDIS_PORT="6380"),
-        env(REDIS_HOST=HOST, OTHER_PORT="6379"),
-        env(REDIS_HOST=HOST, REDIS_PORT="63790"),
-        env(NODE=f"{HOST}:63790"),
-        [{"name": "REDIS_URL", "valueFrom": {"secretKeyRef": {"name": "orders", "key": "uri"}}}],
-        [{"name": "EMPTY"}],
+        {"REDIS_URL": f"rediss://:secret@{HOST}:6380/0"},
+        {"CACHE": f"{HOST}:6380,password=abc,ssl=True"},
+        {"REDIS_HOST": HOST, "REDIS_PORT": "6380"},
+        {"REDIS_HOST": HOST, "OTHER_PORT": "6379"},
+        {"REDIS_HOST": HOST, "REDIS_PORT": "63790"},
+        {"NODE": f"{HOST}:63790"},
+        {"EMPTY": ""},
     ],
 )
-def test_what_is_not_a_plaintext_connection_is_left_alone(entries: list[dict[str, str]]) -> None:
-    assert hosts_in_clear(entries) == {}
+def test_what_is_not_a_plaintext_connection_is_left_alone(settings: dict[str, str]) -> None:
+    assert hosts_in_clear(settings) == {}
 
 
-def test_a_long_value_is_not_searched_for_ever() -> None:
-    assert hosts_in_clear(env(BIG="a." * 50_000 + ":6379", EVIL="-" * 100_000)) == {}
+PROPERTIES = f"""
+# spring.redis.host=not.this.one.example.com
+spring.datasource.ssl=false
+spring.datasource.host={DATABASE}
+spring.data.redis.host = {HOST}
+spring.data.redis.ssl.enabled = false
+"""
+YAML = f"""
+database:
+  host: {DATABASE}
+  ssl: false
+redis:
+  nodes:
+    - host: safe.redis.cache.windows.net
+      port: 6380
+    - port: 6379
+      host: "{HOST}"
+"""
+INI = f"""
+[database]
+host={DATABASE}
+ssl=off
+[redis]
+host={HOST}
+port=6379
+"""
+JSON = f"""{{
+  "database": {{
+    "host": "{DATABASE}"
+  }},
+  "redis": {{
+    "host": "{HOST}",
+    "ssl": false
+  }}
+}}
+"""
+LINES = f"""
+database: {DATABASE}
+pool: 5
+cache: redis://{HOST}/0
+"""
+
+
+@pytest.mark.parametrize(
+    "text", [PROPERTIES, YAML, INI, JSON, LINES], ids=["properties", "yaml", "ini", "json", "line"]
+)
+def test_a_plaintext_connection_in_a_file_is_found_and_no_other(text: str) -> None:
+    told = set(hosts_in_clear({"application": text})["application"])
+    assert told - {DATABASE} == {HOST}
+    without = hosts_in_clear({"application": text.replace(HOST, "")}).get("application", ())
+    assert set(without) == told - {HOST}
+
+
+def test_settings_of_another_section_say_nothing_of_the_cache() -> None:
+    safe = YAML.replace("port: 6379", "port: 6380").replace("database:", "database:\n  port: 6379")
+    assert HOST not in hosts_in_clear({"application.yaml": safe}).get("application.yaml", ())
+    ini = INI.replace("port=6379", "port=6380")
+    assert HOST not in hosts_in_clear({"app.ini": ini}).get("app.ini", ())
+
+
+def test_of_a_secret_value_no_host_is_told_unless_its_name_says_that_it_is_one() -> None:
+    assert said("REDIS_PASSWORD", "hunter.two").host is None
+    assert said("REDIS_HOST", HOST).host == HOST
+    assert said("anything", HOST, public=True).host == HOST
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("a." * 50_000 + ":6379", "-" * 100_000, "a.\n" * 90_000, " " * 100_000 + "\nx", "- " * 100_000 + "\nx"),
+        *("".join(f"{' ' * depth}k:\n" for depth in range(700)), "redis://" * 40_000 + "\n", '"' * 250_000 + "\n="),
+    ],
+)
+def test_a_hostile_value_is_not_searched_for_ever(text: str) -> None:
+    started = time.process_time()
+    assert hosts_in_clear({"BIG": text, "ssl": "false"}) == {}
+    assert time.process_time() - started < 2

@@ -22,6 +22,7 @@ from secure_redis.domain.endpoint_report import MOST_ADDRESSES, all_well, outcom
 from secure_redis.domain.observation import NOT_READ, CacheFacts, Observation, Unknown
 from secure_redis.domain.probing import Endpoint, settings_of, target
 from secure_redis.domain.rules import RULES, Result
+from secure_redis.domain.rules.rule import PASS
 from tests.unit.corridor.worlds import NOW, cache, reported, resource, seen
 from tests.unit.domain.surroundings import HOST, endpoint
 
@@ -63,7 +64,9 @@ def stored(facts: EndpointFacts) -> Status:
 
 def judged(facts: EndpointFacts, world: Observation) -> dict[str, Any]:
     rules = {rule.id: rule for rule in RULES if rule.id in {"T4", "T5", "N5"}}
-    return {name: rule.check(resource(), replace(world, endpoint=facts)) for name, rule in rules.items()}
+    found = {name: rule.check(resource(), replace(world, endpoint=facts)) for name, rule in rules.items()}
+    # What passes by a recalled look only stays as it was told: here it passed.
+    return {name: PASS if verdict.pending else verdict for name, verdict in found.items()}
 
 
 @pytest.mark.parametrize("public", ["Enabled", "Disabled"])
@@ -77,6 +80,19 @@ def test_a_restart_changes_neither_status_nor_findings(public: str) -> None:
         assert told(again) == told(facts)
         assert judged(again, world) == judged(facts, world), facts
         assert list(wrong(again, NOW)) == list(wrong(facts, NOW))
+
+
+@pytest.mark.parametrize(("before", "now"), [("False", "Unknown"), ("Unknown", "Unknown"), ("True", "True")])
+def test_a_status_alone_never_makes_the_transport_secured(before: str, now: str) -> None:
+    """Whoever may write the status could have written the look as well."""
+    held = {"type": "TransportSecured", "status": before, "reason": "Secured", "message": "x"}
+    condition = {**held, "observedGeneration": 1, "lastTransitionTime": "2026-11-24T12:00:00Z"}
+    told_before = resource(status={"observedGeneration": 1, "conditions": [condition]})
+    for at, wanted in ((None, now), (NOW, "True")):
+        status = reported(told_before, seen(endpoint=endpoint(at=at))).status
+        found = status.condition(ConditionType.TRANSPORT_SECURED)
+        assert found is not None
+        assert found.status == wanted
 
 
 def test_every_part_is_told() -> None:

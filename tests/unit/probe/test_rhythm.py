@@ -180,6 +180,23 @@ def test_what_an_earlier_process_saw_stands_until_the_first_look() -> None:
     travel(story)
 
 
+def test_what_one_resource_recalls_is_no_news_to_another() -> None:
+    """Whoever may write the status of one could colour the findings of all that look at its endpoint."""
+
+    async def story() -> None:
+        site = Site()
+        coloured = around.endpoint(host="orders", at=None, tls_1_0=Offer.ACCEPTED)
+        other = Key("bank", "orders")
+        async with site.probes:
+            assert site.ask(recalled=coloured) is coloured
+            assert isinstance(site.ask(other), Unknown)
+            await asyncio.sleep(301)
+            assert sorted(site.woken) == [other, KEY]
+            assert site.ask(recalled=coloured) is site.ask(other)
+
+    travel(story)
+
+
 def test_resources_of_one_cache_share_its_looks_and_are_all_woken() -> None:
     async def story() -> None:
         site = Site()

@@ -4,7 +4,7 @@ from ipaddress import IPv4Address, summarize_address_range
 
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.resource_id import Service
-from secure_redis.domain.endpoint import AddressScope
+from secure_redis.domain.endpoint import AddressScope, EndpointFacts
 from secure_redis.domain.managed_facts import ManagedFacts
 from secure_redis.domain.normalise import address, bounds, same_word
 from secure_redis.domain.observation import CacheFacts, FirewallRuleFacts, NotRead, Observation, Unknown
@@ -21,6 +21,7 @@ from secure_redis.domain.rules.rule import (
     fail,
     on_cache,
     on_either,
+    on_endpoint,
     some,
     unknown,
     unread,
@@ -107,16 +108,19 @@ def _virtual_network(cache: CacheFacts) -> Verdict:
     return PASS if cache.subnet_id is None else fail("the cache is injected into a virtual network (deprecated)")
 
 
-def _private_name(_: SecureRedisCache, seen: Observation) -> Verdict:
+def _private_name(resource: SecureRedisCache, seen: Observation) -> Verdict:
     cache = seen.managed_cache if isinstance(seen.managed_cache, ManagedFacts) else seen.cache
-    if isinstance(seen.endpoint, NotRead):
-        return NOT_APPLICABLE  # no probe was asked for
     if not isinstance(cache, CacheFacts | ManagedFacts):
         return unread("the cache", cache, READ_CACHE)
     private = _injected(cache) or same_word(cache.public_network_access, "Disabled")
     if not private and not any(_approved(one.status) for one in cache.private_endpoints):
         return NOT_APPLICABLE  # the public address is the only one there is
-    found = seen.endpoint if isinstance(seen.endpoint, Unknown) else seen.endpoint.addresses
+    return _resolved(resource, seen)
+
+
+@on_endpoint
+def _resolved(endpoint: EndpointFacts, _: Observation) -> Verdict:
+    found = endpoint.addresses
     if isinstance(found, Unknown):
         return unread("what the cluster's DNS says", found)
     public = [one.address for one in found if one.scope is AddressScope.PUBLIC]
@@ -202,7 +206,10 @@ RULES = (
         "to the cluster's network",
         strict=Severity.HIGH,
         why="Pods leave the private network although there is a private endpoint, or cannot connect at all.",
-        reads="what the cluster's DNS says, where the cache has a private address; not applicable without a probe",
+        reads=(
+            "what the cluster's DNS says, where the cache has a private address; unknown where spec.transport.probe is "
+            "Disabled; not applicable where there is no endpoint to probe"
+        ),
         needs=("the probe (spec.transport.probe)",),
     ),
     Rule(

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.resource_id import Service
+from secure_redis.domain import persistence
 from secure_redis.domain.managed_facts import ManagedFacts
 from secure_redis.domain.normalise import same_word
 from secure_redis.domain.observation import CacheFacts, NotRead, Observation, Unknown
@@ -33,6 +34,17 @@ def _persistence_on(cache: CacheFacts) -> Verdict:
     if not same_word(cache.sku_name, "Premium"):
         return NOT_APPLICABLE  # only Premium can
     return PASS if cache.persistence.on else fail("nothing is persisted: what the nodes lose together is gone")
+
+
+def _tier(resource: SecureRedisCache, seen: Observation) -> Verdict:
+    declared = persistence.wanted(resource)
+    if declared is None or resource.cache.service is not Service.REDIS:
+        return NOT_APPLICABLE  # Managed Redis persists in every tier, to disks of its own
+    if not isinstance(seen.cache, CacheFacts):
+        return unread("the cache", seen.cache, READ_CACHE)
+    if same_word(seen.cache.sku_name, "Premium"):
+        return PASS
+    return fail(f"{declared.type} is asked for, and a cache of tier {seen.cache.sku_name} cannot persist")
 
 
 def _managed_identity(cache: CacheFacts) -> Verdict:
@@ -164,5 +176,15 @@ RULES = (
             "nothing is persisted"
         ),
         needs=(*READ_KEYS, "Microsoft.KeyVault/vaults/keys/versions/read"),
+    ),
+    Rule(
+        "P10",
+        "The tier can persist what the spec asks for",
+        Severity.HIGH,
+        _tier,
+        "scale the cache to Premium, or set spec.persistence.type to None",
+        why="Somebody relies on data that is kept nowhere; the operator writes nothing that would change it.",
+        reads="spec.persistence and the cache's sku; not applicable where the spec asks for no persistence",
+        needs=(READ_CACHE,),
     ),
 )

@@ -6,8 +6,9 @@ from enum import StrEnum
 from typing import Any, Final
 
 from secure_redis.api.reasons import Reason
-from secure_redis.api.resource import Profile, SecureRedisCache
+from secure_redis.api.resource import Probe, Profile, SecureRedisCache
 from secure_redis.api.resource_id import Service
+from secure_redis.domain.endpoint import EndpointFacts
 from secure_redis.domain.managed_facts import ManagedDatabase, ManagedFacts
 from secure_redis.domain.observation import CacheFacts, NotRead, Observation, Unknown, VaultSecretFacts
 
@@ -148,6 +149,29 @@ def on_vault(judge: Callable[[VaultSecretFacts, Observation], Verdict]) -> Check
         if isinstance(seen.vault, VaultSecretFacts):
             return judge(seen.vault, seen)
         return unread("the Key Vault secret", seen.vault, READ_SECRET)
+
+    return check
+
+
+def on_endpoint(judge: Callable[[EndpointFacts, Observation], Verdict]) -> Check:
+    """Make a check of a judgement on the live endpoint. Without a probe it is unknown what the endpoint does.
+
+    What an earlier process saw is read back from the status, which others may have written to: such a look can fail a
+    rule and never pass it. Until this process has looked, what passes by it stays as it was told.
+    """
+
+    def check(resource: SecureRedisCache, seen: Observation) -> Verdict:
+        if resource.spec.transport.probe is Probe.DISABLED:
+            return unknown("the endpoint is not probed (spec.transport.probe); set it to Enabled")
+        endpoint = seen.endpoint
+        if isinstance(endpoint, NotRead):
+            return NOT_APPLICABLE  # no endpoint that could be probed
+        if isinstance(endpoint, Unknown):
+            return unread("the endpoint", endpoint)
+        verdict = judge(endpoint, seen)
+        if endpoint.at is None and verdict.result is Result.PASS:
+            return unread("the endpoint", NotRead(soon=True))
+        return verdict
 
     return check
 

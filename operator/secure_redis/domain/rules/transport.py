@@ -1,7 +1,6 @@
 """Rules on encryption in transit."""
 
 import re
-from collections.abc import Callable
 from datetime import timedelta
 
 from secure_redis.api import names
@@ -25,6 +24,7 @@ from secure_redis.domain.rules.rule import (
     on_cache,
     on_database,
     on_either,
+    on_endpoint,
     some,
     unknown,
     unread,
@@ -98,17 +98,6 @@ def _client_protocol(database: ManagedDatabase) -> Verdict:
     return fail("the database speaks without TLS (clientProtocol Plaintext)")
 
 
-def _on_endpoint(judge: Callable[[EndpointFacts, Observation], Verdict]) -> Callable[..., Verdict]:
-    def check(_: SecureRedisCache, seen: Observation) -> Verdict:
-        if isinstance(seen.endpoint, NotRead):
-            return NOT_APPLICABLE  # no probe was asked for
-        if isinstance(seen.endpoint, Unknown):
-            return unread("the endpoint", seen.endpoint)
-        return judge(seen.endpoint, seen)
-
-    return check
-
-
 def _plaintext_port(endpoint: EndpointFacts, _: Observation) -> Verdict:
     if isinstance(endpoint.plaintext, Unknown):
         return unread("the non-TLS port", endpoint.plaintext)
@@ -142,7 +131,9 @@ def _plaintext_uses(resource: SecureRedisCache, seen: Observation) -> Verdict:
     if isinstance(uses, Unknown | NotRead):
         return unread("the environment of the workloads", uses)
     found = [f"{use.kind} {use.name!r} ({use.container}: {use.variable}, from {use.source})" for use in uses]
-    return fail(f"connects without TLS: {some(found)}") if found else PASS
+    if found:
+        return fail(f"connects without TLS: {some(found)}")
+    return PASS if seen.plaintext_unseen is None else unread("the workloads' ConfigMaps", seen.plaintext_unseen)
 
 
 RULES = (
@@ -201,12 +192,13 @@ RULES = (
         "T4",
         "The non-TLS port does not answer",
         Severity.CRITICAL,
-        _on_endpoint(_plaintext_port),
+        on_endpoint(_plaintext_port),
         "set enableNonSslPort to false and find out what answers there (Managed Redis: see T3)",
         why="What Azure reports and what the endpoint does can differ; this is what a client would meet.",
         reads=(
             "a connection to the port that Azure reports as the non-TLS one, from where the operator runs (Managed "
-            "Redis: its one port, spoken to in clear); not applicable without a probe"
+            "Redis: its one port, spoken to in clear); unknown where spec.transport.probe is Disabled; not applicable "
+            "where there is no endpoint to probe"
         ),
         needs=("a network route from the operator to the cache",),
     ),
@@ -214,14 +206,15 @@ RULES = (
         "T5",
         "The endpoint speaks TLS 1.2 or newer only, with a certificate that is valid for its name",
         Severity.HIGH,
-        _on_endpoint(_spoken),
+        on_endpoint(_spoken),
         "set minimumTlsVersion to 1.2; a certificate that is not Microsoft's points to something between client "
         "and cache",
         strict=Severity.CRITICAL,
         why="What Azure reports and what the endpoint does can differ, and an interceptor shows here.",
         reads=(
             "handshakes with the endpoint, one per version; chain and name against the system's authorities or the "
-            "configured CA; the certificate's expiry; not applicable without a probe"
+            "configured CA; the certificate's expiry; unknown where spec.transport.probe is Disabled; not applicable "
+            "where there is no endpoint to probe"
         ),
         needs=("a network route from the operator to the cache",),
     ),
@@ -247,8 +240,9 @@ RULES = (
             "port to open."
         ),
         reads=(
-            "literal env entries of the workloads that spec.workloads lists, which are read anyway; what comes from a "
-            "ConfigMap, a file or the program's own settings is not seen"
+            "env entries of the workloads that spec.workloads lists, and of those that consent the ConfigMaps that "
+            "they take variables or files from, by name; what an image, a Secret (rule W2) or the program itself sets "
+            "is not seen. Only which host is named without TLS is kept"
         ),
         needs=("the operator's rights on workloads in the namespace (the chart's workloads.enabled)",),
     ),

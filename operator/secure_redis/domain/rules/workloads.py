@@ -7,7 +7,7 @@ from collections.abc import Callable
 from secure_redis.api import names
 from secure_redis.api.resource import Restart, SecureRedisCache
 from secure_redis.domain.injection import consents, current, matches
-from secure_redis.domain.observation import NotRead, Observation, Unknown, WorkloadFacts
+from secure_redis.domain.observation import NOT_READ, NotRead, Observation, Unknown, WorkloadFacts
 from secure_redis.domain.rules.rule import (
     NOT_APPLICABLE,
     PASS,
@@ -69,11 +69,16 @@ def _rolled(resource: SecureRedisCache, seen: Observation, there: tuple[Workload
 
 def _copies(resource: SecureRedisCache, seen: Observation) -> Verdict:
     found = seen.secret_copies
-    if resource.spec.authentication is None or isinstance(found, NotRead):
+    if resource.spec.authentication is None or found == NOT_READ:
         return NOT_APPLICABLE  # reading other Secrets is off unless the operator's configuration says otherwise
-    if isinstance(found, Unknown):
+    if isinstance(found, Unknown | NotRead):
         return unread("the namespace's other Secrets", found)
-    return fail(f"the key also lies in {some(f'{one.name} ({one.key})' for one in found)}") if found else PASS
+    copies = [f"{one.name} ({one.key})" for one in found if not one.plaintext]
+    plain = [f"{one.name} ({one.key})" for one in found if one.plaintext]
+    said = [f"the key also lies in {some(copies)}"] if copies else []
+    if plain:
+        said.append(f"a connection without TLS lies in {some(plain)}")
+    return fail("; ".join(said)) if said else PASS
 
 
 def _by_env(resource: SecureRedisCache, _: Observation, there: tuple[WorkloadFacts, ...]) -> Verdict:
@@ -120,17 +125,23 @@ RULES = (
     ),
     Rule(
         "W2",
-        "The key lies in no Secret but ours",
+        "No Secret but ours holds the key, or a connection to the cache without TLS",
         Severity.MEDIUM,
         _copies,
         "let its users take the published Secret, and delete the copy",
         strict=Severity.HIGH,
         why="A copy is renewed by no rotation and protected by nobody.",
         reads=(
-            "the namespace's other Secrets, in memory only; not applicable unless the operator's configuration sets "
-            "compliance.foreignSecrets"
+            "the values of the namespace's other Secrets, with the operator's own right to list them there; only the "
+            "names of Secrets and keys are told. Looked for are keys that Azure listed or AUTH proved, never what "
+            "somebody wrote into a vault, and the host that Azure reports. Not read are Secrets of Helm releases, "
+            "ServiceAccount and bootstrap tokens, certificates and image registries, and what is encoded once more. "
+            "Not applicable unless the operator's configuration sets compliance.foreignSecrets"
         ),
-        needs=("the operator's RoleBinding in the namespace", "compliance.foreignSecrets: true"),
+        needs=(
+            "the operator's RoleBinding in the namespace, with list on Secrets (the chart's secrets.searchForeign)",
+            "compliance.foreignSecrets: true (which that value sets)",
+        ),
     ),
     Rule(
         "W3",

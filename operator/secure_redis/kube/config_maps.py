@@ -1,0 +1,127 @@
+"""ConfigMaps that workloads take settings from: what they say of connections without TLS, and nothing else of them."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from secure_redis.api.reasons import Reason
+from secure_redis.domain.further_facts import ConfigFacts, ConfigUse
+from secure_redis.domain.observation import Unknown
+from secure_redis.kube import failures, paths
+from secure_redis.kube.client import ApiFailure, KubeClient
+from secure_redis.kube.in_clear import said
+
+Body = Mapping[str, Any]
+Answer = ConfigFacts | None | Unknown
+
+MOST: Final = 100  # ConfigMaps that are read for one resource
+_SIDE_BY_SIDE: Final = 8
+_DENIED_SECONDS: Final = 60.0
+_FAILED_SECONDS: Final = 1.0
+
+
+class ConfigMaps:
+    """Reads by name, which need no right to list. One answer serves all resources of a namespace.
+
+    It is asked again after `ttl` seconds, and its values are searched only if its resourceVersion moved.
+    """
+
+    def __init__(self, client: KubeClient, clock: Callable[[], float], ttl: float = 900.0) -> None:
+        self._client = client
+        self._clock = clock
+        self._ttl = ttl
+        self._known: dict[tuple[str, str], tuple[float, float, str, Answer]] = {}  # read at, until, version, answer
+        self._asking: dict[tuple[str, str], asyncio.Task[Answer]] = {}
+        self._swept = clock()
+
+    async def read(self, namespace: str, names: Iterable[str], *, fresh: bool = False) -> dict[str, Answer]:
+        """By name what each says; None: there is none. `fresh`: asked now, whatever is known.
+
+        More than `MOST` are not read: Unknown says so.
+        """
+        self._sweep()
+        wanted = sorted(set(names))
+        found: dict[str, Answer] = {}
+        for start in range(0, min(len(wanted), MOST), _SIDE_BY_SIDE):
+            some = wanted[start : min(start + _SIDE_BY_SIDE, MOST)]
+            answers = await asyncio.gather(*(self._one((namespace, name), fresh=fresh) for name in some))
+            found |= zip(some, answers, strict=True)
+        for name in wanted[MOST:]:
+            found[name] = Unknown(
+                Reason.UNKNOWN, f"the workloads refer to more than {MOST} ConfigMaps; ConfigMap {name!r} was not read"
+            )
+        return found
+
+    async def _one(self, place: tuple[str, str], *, fresh: bool) -> Answer:
+        held = self._known.get(place)
+        if held is not None and not fresh and self._clock() < held[1]:
+            return held[3]
+        task = self._asking.get(place)
+        if task is None:
+            task = self._asking[place] = asyncio.create_task(self._ask(place))
+            task.add_done_callback(lambda _: self._asking.pop(place, None))
+        # One caller's cancellation is not the others'.
+        return await asyncio.shield(task)
+
+    async def _ask(self, place: tuple[str, str]) -> Answer:
+        namespace, name = place
+        answer: Answer
+        ttl, version = self._ttl, ""
+        held = self._known.get(place)
+        try:
+            body = await self._client.get(paths.config_map(namespace, name))
+            version = str(body["metadata"]["resourceVersion"])
+            answer = held[3] if held is not None and held[2] == version else facts(body)
+        except ApiFailure as failure:
+            answer = None
+            if failure.status != 404:
+                answer = failures.config_map_unreadable(failure, namespace, name)
+                ttl = min(ttl, _DENIED_SECONDS if failure.status == 403 else _FAILED_SECONDS)
+        now = self._clock()
+        self._known[place] = (now, now + ttl, version, answer)
+        return answer
+
+    def _sweep(self) -> None:
+        """Forget what nobody asked for through two lifetimes."""
+        now = self._clock()
+        if now - self._swept < self._ttl:
+            return
+        self._swept = now
+        self._known = {place: held for place, held in self._known.items() if now - held[0] < 2 * self._ttl}
+
+
+def facts(body: Body) -> ConfigFacts:
+    """A ConfigMap as the API server delivers it. `binaryData` holds no settings."""
+    return ConfigFacts({key: said(key, value, public=True) for key, value in (body.get("data") or {}).items()})
+
+
+def uses(container: Body, pod: Body) -> Iterator[ConfigUse]:
+    """Where a container of a pod (both as the API has them) takes settings from ConfigMaps.
+
+    What goes before comes later: env before envFrom, of envFrom the last.
+    """
+    for one in container.get("envFrom") or ():
+        if name := (one.get("configMapRef") or {}).get("name"):
+            yield ConfigUse(name, prefix=str(one.get("prefix") or ""))
+    for one in container.get("env") or ():
+        reference: Body = (one.get("valueFrom") or {}).get("configMapKeyRef") or {}
+        if name := reference.get("name"):
+            yield ConfigUse(name, str(reference.get("key") or ""), one["name"])
+    mounted = {one["name"] for one in container.get("volumeMounts") or ()}
+    for volume in pod.get("volumes") or ():
+        if volume["name"] not in mounted:
+            continue
+        projected = (volume.get("projected") or {}).get("sources") or ()
+        for source in (volume, *projected):
+            yield from _files(source.get("configMap") or {})
+
+
+def _files(source: Body) -> Iterator[ConfigUse]:
+    name = source.get("name")
+    if not name:
+        return
+    items = source.get("items") or ()
+    for item in items:
+        yield ConfigUse(name, item["key"], mounted=True)
+    if not items:
+        yield ConfigUse(name, mounted=True)

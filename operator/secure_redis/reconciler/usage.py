@@ -1,0 +1,70 @@
+"""How the cache is used in the resource's namespace: connections without TLS, and where the key lies besides."""
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Final
+
+from secure_redis.api.resource import SecureRedisCache
+from secure_redis.domain import plaintext
+from secure_redis.domain.copies import needles
+from secure_redis.domain.observation import (
+    NOT_READ_YET,
+    CacheFacts,
+    NotRead,
+    Observation,
+    Unknown,
+    WorkloadFacts,
+)
+from secure_redis.kube.config_maps import ConfigMaps
+from secure_redis.kube.foreign_secrets import ForeignSecrets
+from secure_redis.reconciler.memory import Memory
+
+_WAIT_SECONDS: Final = 5.0
+_SOON_SECONDS: Final = 10.0
+
+
+class Usage:
+    """Reads what the rules T7 and W2 look at."""
+
+    def __init__(self, config_maps: ConfigMaps, foreign_secrets: ForeignSecrets) -> None:
+        self._config_maps = config_maps
+        self._foreign_secrets = foreign_secrets
+
+    async def connections(
+        self, resource: SecureRedisCache, seen: Observation, found: Iterable[WorkloadFacts], *, fresh: bool
+    ) -> Observation:
+        """Add which settings of the listed workloads (among `found`) name the cache without TLS."""
+        host = seen.cache.host_name if isinstance(seen.cache, CacheFacts) else None
+        if host is None or resource.deleting or not resource.spec.workloads:
+            return seen
+        workloads = tuple(found)
+        wanted = plaintext.config_maps(resource, workloads)
+        config = await self._config_maps.read(resource.key.namespace, wanted, fresh=fresh)
+        return replace(
+            seen,
+            plaintext_uses=plaintext.plaintext_uses(resource, workloads, host, config),
+            plaintext_unseen=plaintext.unseen(resource, workloads, config),
+        )
+
+    async def copies(self, resource: SecureRedisCache, seen: Observation, memory: Memory) -> Observation:
+        """Add which other Secrets of the namespace hold a key of the cache, or a connection to it without TLS.
+
+        No pass waits long for it: what takes longer goes on and is there for one that comes soon.
+        """
+        host = seen.cache.host_name if isinstance(seen.cache, CacheFacts) else None
+        idle = host is None or resource.deleting or resource.spec.authentication is None
+        if idle or host is None or not self._foreign_secrets.enabled:
+            return seen
+        keys = needles(seen)
+        looked_for = () if isinstance(keys, Unknown) else keys
+        space, names = resource.key.namespace, plaintext.names_of(host)
+        try:
+            async with asyncio.timeout(_WAIT_SECONDS):
+                found = await self._foreign_secrets.search(space, looked_for, names, fresh=memory.refresh)
+        except TimeoutError:
+            memory.look_within = min(memory.look_within or _SOON_SECONDS, _SOON_SECONDS)
+            return replace(seen, secret_copies=NOT_READ_YET)
+        if isinstance(keys, Unknown) and not isinstance(found, Unknown | NotRead) and not found:
+            found = keys  # nothing was found, and the key was not looked for
+        return replace(seen, secret_copies=found)

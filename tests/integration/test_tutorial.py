@@ -31,7 +31,7 @@ def commands() -> str:
 def environment() -> Iterator[dict[str, str]]:
     """As a user's shell, with what was built so far and no sandbox of anybody else.
 
-    The page's sandbox has the name `demo`, which may run here: so the cache is another directory, of links to the first.
+    The page's sandbox has the name `demo`, which may run here: so the cache is another directory, of links to it.
     """
     directory = Path(tempfile.mkdtemp(prefix="tutorial-"))
     for built in cache_dir().iterdir():

@@ -1,6 +1,7 @@
 """Every manifest in the docs is one that the real API server takes, its CEL rules included."""
 
 import re
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,13 +26,15 @@ FOREIGN = {
 # What a page's shell would have put for its variables.
 VARIABLES = {
     "CACHE": "tutorial-1",
-    "CACHE_ID": "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/a/providers/Microsoft.Cache/redis/b",
+    "CACHE_ID": f"/subscriptions/{uuid.UUID(int=1)}/resourceGroups/shop/providers/Microsoft.Cache/redis/tutorial-1",
     "CLIENT": "00000000-0000-0000-0000-00000000c001",
     "NAMESPACE": "default",
     "TENANT": "00000000-0000-0000-0000-00000000a001",
     "VAULT": "tutorial-2",
 }
-_HERE = re.compile(r"kubectl apply -f - <<(?P<quote>'?)(?P<end>\w+)(?P=quote)\n(?P<text>.*?)^(?P=end)$", re.DOTALL | re.M)
+_HERE = re.compile(
+    r"kubectl apply -f - <<(?P<quote>'?)(?P<end>\w+)(?P=quote)\n(?P<text>.*?)^(?P=end)$", re.DOTALL | re.M
+)
 
 
 def manifests(text: str) -> Iterator[Document]:

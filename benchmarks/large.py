@@ -26,7 +26,9 @@ from secure_redis.kube import paths
 from secure_redis.reconciler.surroundings import KINDS
 
 _PATIENCE = 900.0  # seconds
-_READS_PER_SECOND = 25.0  # of a principal in a subscription (Microsoft, "… Resource Manager throttles requests")
+# Of a service principal in a subscription and region, since 2024; source: learn.microsoft.com
+# /azure/azure-resource-manager/management/request-limits-and-throttling
+_READS_PER_SECOND = 25.0
 _AROUND_EVERY = 3600 * 0.875  # seconds: three quarters of the age to all of it
 _OF_INTERVAL = 0.9  # how old a list may be, as a part of the interval (reconciler.observe.Ages)
 

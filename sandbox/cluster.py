@@ -38,6 +38,7 @@ class AuditEvent:
     code: int
     user_agent: str
     at: str
+    received: str
 
     @property
     def is_write(self) -> bool:
@@ -198,6 +199,7 @@ def _parse(lines: Iterable[bytes]) -> Iterable[AuditEvent]:
             code=raw.get("responseStatus", {}).get("code", 0),
             user_agent=raw.get("userAgent", ""),
             at=raw["stageTimestamp"],
+            received=raw["requestReceivedTimestamp"],
         )
 
 

@@ -16,8 +16,11 @@ from secure_redis.api import names
 from secure_redis.api.resource import Key, key_of
 from secure_redis.kube.store import newer
 from secure_redis.reconciler.corridor import Next
+from secure_redis.reconciler.pace import Pace
 
 _log = logging.getLogger(__name__)
+
+_CUT_SECONDS = 2.0  # for passes to notice that they were cut off
 
 Body = Mapping[str, Any]
 
@@ -32,22 +35,6 @@ class Trigger(StrEnum):
     WORKLOAD = "Workload"
     PROBE = "Probe"
     RESYNC = "Resync"
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """Seconds, and how many at once. `spread`: first looks of this length and more are spread, so that a restart
-    with a thousand resources does not make a thousand looks at one moment ever after.
-    """
-
-    parallel: int = 16
-    backoff: float = 5.0
-    backoff_limit: float = 600.0
-    jitter: float = 0.1
-    spread: float = 60.0
-    gap: float = 1.0  # between two passes of one resource, unless it was edited
-    rollout_gap: float = 0.2  # where a workload has moved on: the next wave waits for it
-    resync: float = 600.0
 
 
 class Snapshot(NamedTuple):
@@ -179,13 +166,14 @@ class Schedule:
     # --- the one task -------------------------------------------------------------------------------------------
 
     async def run(self, *, drain: float = 20.0) -> None:
-        """Run passes until `stop()`, then wait up to `drain` seconds for the last ones.
+        """Run passes until `stop()`, then wait up to `drain` seconds for the last ones. Cancelled, it waits for none.
 
         Raises:
             Exception: one of `fatal` that a pass raised.
 
         """
         relisting = asyncio.create_task(self._relists()) if self._relist else None
+        patience = 0.0
         try:
             while not self._stopping and self._failure is None:
                 self._changed.clear()
@@ -197,23 +185,26 @@ class Schedule:
                         await self._changed.wait()
                 except TimeoutError:
                     pass
+            patience = 0.0 if self._failure else drain
         finally:
             self._stopping = True
             if relisting is not None:
                 relisting.cancel()
-            await self._drain(0.0 if self._failure else drain)
+            await self._drain(patience)
         if self._failure is not None:
             raise self._failure
 
     async def _drain(self, seconds: float) -> None:
-        if not self._running:
-            return
-        _, late = await asyncio.wait(self._running, timeout=seconds)
-        for task in late:
-            task.cancel()
-        if late:
-            _log.warning("passes were cut off; the next leader repeats them", extra={"passes": len(late)})
-            await asyncio.wait(late, timeout=5.0)
+        try:
+            if self._running:
+                await asyncio.wait(self._running, timeout=seconds)
+        finally:  # leadership can be lost while the last ones are waited for
+            late = {task for task in self._running if not task.done()}
+            for task in late:
+                task.cancel()
+            if late:
+                _log.warning("passes were cut off; the next leader repeats them", extra={"passes": len(late)})
+                await asyncio.wait(late, timeout=_CUT_SECONDS)
 
     def _move_due(self) -> None:
         now = self._clock()
@@ -267,32 +258,14 @@ class Schedule:
             self._plan(key, entry, planned)
 
     def _plan(self, key: Key, entry: _Entry, planned: Next) -> None:
-        delay = self._delay(entry, planned)
+        entry.failures = entry.failures + 1 if planned.failed else 0
+        delay = self._pace.delay(planned, failures=entry.failures, first=not entry.looked, rng=self._rng)
         entry.looked = True
         due, trigger = self._clock() + delay, Trigger.RETRY if planned.failed else Trigger.CLOCK
         if entry.again is not None:
             due, trigger = min(due, self._earliest(entry, entry.again)), entry.again
             entry.again = None
         self._push(key, entry, due, trigger)
-
-    def _delay(self, entry: _Entry, planned: Next) -> float:
-        pace = self._pace
-        if planned.failed:
-            entry.failures += 1
-            grown = min(pace.backoff_limit, pace.backoff * 2 ** min(entry.failures - 1, 30))
-            # What else the pass looks at does not wait longer than it would without the failure.
-            if planned.after > 0:
-                grown = min(grown, max(planned.after, pace.backoff))
-            delay: float = grown * self._rng.uniform(0.5, 1.0)
-        else:
-            entry.failures = 0
-            delay = planned.after * self._rng.uniform(1 - pace.jitter, 1 + pace.jitter)
-            if not entry.looked and planned.after >= pace.spread:
-                delay = planned.after * self._rng.uniform(0.5, 1.0 + pace.jitter)
-        if planned.retry_after is not None:
-            # Never before the time the other side named; a little after it, not all at once.
-            delay = max(delay, planned.retry_after * self._rng.uniform(1.0, 1.0 + pace.jitter))
-        return delay
 
     # --- the books ----------------------------------------------------------------------------------------------
 
@@ -359,8 +332,7 @@ class Schedule:
         if self._relist is None:
             return
         while True:
-            jitter = self._pace.jitter
-            await asyncio.sleep(self._pace.resync * self._rng.uniform(1 - jitter, 1 + jitter))
+            await asyncio.sleep(self._pace.resync * self._pace.jittered(self._rng))
             try:
                 snapshot = await self._relist()
             except Exception as error:

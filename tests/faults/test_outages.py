@@ -5,7 +5,7 @@ import os
 import signal
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -80,6 +80,20 @@ def published(stage: Stage) -> str | None:
     return None if version is None else str(version)
 
 
+@contextmanager
+def a_pass_waits_for_azure(operator: Operator, stage: Stage) -> Iterator[Callable[[], None]]:
+    """A pass that has a new version to publish waits for the cache's keys, until the end or until it is lifted."""
+    control = stage.world.control
+    waiting = control.add_fault(Fault(service="arm", method="POST", path="listKeys", kind="hang", when="after"))
+    try:
+        store_second(stage)
+        refresh(stage)
+        wait_for(lambda: control.fault_hits().get(waiting), 20, "the operator to wait for Azure")
+        yield lambda: control.remove_fault(waiting)
+    finally:
+        control.remove_fault(waiting)
+
+
 def election(world: World) -> dict[str, Any]:
     """The world's short lease: 4 s, given up after 3."""
     return {"leaderElection": world.configuration()["leaderElection"]}
@@ -117,19 +131,28 @@ def test_the_way_to_the_api_server_is_cut_for_a_while(world: World, gate: Gate, 
         operator.child.check()
 
 
+@pytest.mark.parametrize("awaited", ["kubernetes", "azure"])
 def test_a_leader_without_its_api_server_ends_by_itself(
-    world: World, plane: ControlPlane, kubeconfig: Path, stage: Stage, spoken: Any
+    world: World, plane: ControlPlane, kubeconfig: Path, stage: Stage, spoken: Any, awaited: str
 ) -> None:
+    """Within seconds of its Lease's loss, though a pass waits for an answer that does not come."""
     with running(world, kubeconfig, stage, **election(world)) as operator:
         world.apply(stage.document)
         ready(stage)
-        os.kill(plane.pids["kube-apiserver"], signal.SIGSTOP)
-        try:
-            started = time.monotonic()
-            assert operator.child.wait(20) == 1
-            spoken(f"API server frozen: the leader ended after {time.monotonic() - started:.1f} s")
-        finally:
-            os.kill(plane.pids["kube-apiserver"], signal.SIGCONT)
+        with a_pass_waits_for_azure(operator, stage) as lift:
+            os.kill(plane.pids["kube-apiserver"], signal.SIGSTOP)
+            try:
+                if awaited == "kubernetes":
+                    lift()  # it goes on, to write what cannot be written now
+                wait_for(lambda: operator.said("leadership lost"), 20, "the Lease to be lost")
+                started = time.monotonic()
+                assert operator.child.wait(20) == 1
+                seconds = time.monotonic() - started
+            finally:
+                os.kill(plane.pids["kube-apiserver"], signal.SIGCONT)
+        spoken(f"API server frozen: the leader ended {seconds:.1f} s after the Lease was lost")
+        assert seconds < 8
+        assert operator.said("the process did not end by itself in time") is None
     version = store_second(stage)
     with running(world, kubeconfig, stage, **election(world)):
         wait_for(lambda: published(stage) == version, 60, "the next leader to publish")
@@ -213,6 +236,22 @@ def test_sigterm_gives_the_lease_back_at_once(world: World, kubeconfig: Path, st
         spoken(f"SIGTERM: ended after {seconds:.1f} s")
         assert lease_holder(world) == ""
         assert seconds < 5
+
+
+def test_sigterm_waits_for_a_pass_no_longer_than_told(
+    world: World, kubeconfig: Path, stage: Stage, spoken: Any
+) -> None:
+    settings = {**election(world), "intervals": {**world.configuration().get("intervals", {}), "drainSeconds": 2}}
+    with running(world, kubeconfig, stage, **settings) as operator:
+        world.apply(stage.document)
+        ready(stage)
+        with a_pass_waits_for_azure(operator, stage):
+            started = time.monotonic()
+            assert operator.child.terminate(30) == 0
+            seconds = time.monotonic() - started
+        spoken(f"SIGTERM while a pass hangs: ended after {seconds:.1f} s")
+        assert lease_holder(world) == ""
+        assert 2 <= seconds < 8
 
 
 def test_a_standby_takes_over_from_a_killed_leader(world: World, kubeconfig: Path, stage: Stage, spoken: Any) -> None:

@@ -3,6 +3,8 @@
 Git's side is the real thing: `kubectl apply` (three-way merge with last-applied), or server-side apply with force as
 another manager, which is what Argo CD and Flux do. After each sync our rules and our room are asked again, until they
 have nothing to do. Whether anything flaps, the generation tells: a sync and a look that change nothing leave it.
+
+`make test` takes each change with a Deployment, and all changes at once with every kind; `make test-all` each with all.
 """
 
 import copy
@@ -139,7 +141,7 @@ class Stage:
         assert self.generation() == before, "the generation flaps"
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(params=[KINDS[0], *(pytest.param(kind, marks=pytest.mark.slow) for kind in KINDS[1:])])
 def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -210,6 +212,7 @@ async def test_a_new_key_and_then_git(stage: Stage) -> None:
     assert not stage.differs()
 
 
+@pytest.mark.parametrize("kind", KINDS)
 async def test_git_changes_many_things_at_once(stage: Stage) -> None:
     spec = pod_spec(stage.git)
     spec["containers"][0] |= {"image": "shop.test/app:3", "env": [{"name": "NEW", "value": "n"}]}

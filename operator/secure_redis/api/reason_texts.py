@@ -6,6 +6,8 @@ from typing import Final
 from secure_redis.api.persistence_reasons import PERSISTENCE_REASONS
 from secure_redis.api.reason_text import WANTED, ReasonText, text
 from secure_redis.api.reasons import Reason
+from secure_redis.api.rotation_reasons import ROTATION_REASONS
+from secure_redis.api.workload_reasons import WORKLOAD_REASONS
 
 __all__ = ["REASONS", "WANTED", "ReasonText"]
 
@@ -284,115 +286,8 @@ REASONS: Final[Mapping[Reason, ReasonText]] = {
     Reason.SECRET_DELETING: text("The Secret is being deleted.", "Wait, or remove the finalizer that holds it."),
     Reason.SECRET_REFUSED: text("The API server refused the Secret.", "See the message: a quota or an admission rule."),
     Reason.NAMESPACE_TERMINATING: text("The namespace is being deleted.", "Nothing."),
-    Reason.WORKLOADS_CURRENT: text("Every listed workload is injected and every pod of it holds the current key."),
-    Reason.ROLLING_OUT: text(
-        "Workloads are being injected, released or moved to a new key; status.workloads says which pods are behind.",
-        "Wait.",
-    ),
-    Reason.ROLLOUT_FAILED: text(
-        "A workload's rollout failed, so no further one is moved; the old pods run on and nothing is invalidated.",
-        "Look why its new pods do not become ready (`kubectl rollout status`, `kubectl describe pod`) and repair it; "
-        "the others follow by themselves.",
-    ),
-    Reason.ROLLOUT_DEADLINE: text(
-        "A rollout takes longer than spec.authentication.rotation.deadlineMinutes, so no further workload is moved.",
-        "Look what holds it up (a pod that does not become ready, or does not end); the others follow by themselves.",
-    ),
-    Reason.TARGET_NOT_FOUND: text(
-        "A workload that spec.workloads names does not exist in this namespace, or is being deleted.",
-        "Create it, or correct kind, name or selector.",
-    ),
-    Reason.TARGET_NOT_CONSENTING: text(
-        "The workload does not consent, so it is not changed (or was released again).",
-        'Label it `secureredis.io/inject: "true"` and annotate `secureredis.io/resources: <names of resources>`.',
-    ),
-    Reason.TARGET_CONFLICT: text(
-        "The workload has an env entry, a volume or a mount of that name or path that is not ours; it is left alone.",
-        "Choose another name or mountPath in spec.workloads, or take it out of the workload.",
-    ),
-    Reason.TARGET_PAUSED: text(
-        "The workload is paused, or a partition holds pods back: the template is changed, the pods are not replaced.",
-        "Resume it, or lower the partition.",
-    ),
-    Reason.TARGET_ON_DELETE: text(
-        "Pods are replaced only when somebody deletes them (OnDelete), or are not restarted by us (restart).",
-        "Delete the pods that status.workloads lists, when it suits.",
-    ),
-    Reason.TARGET_REFUSED: text(
-        "The API server refused the change of the workload.", "See the message: an admission rule, or a quota."
-    ),
-    Reason.TARGET_REPLACED: text(
-        "Something replaces the workload as a whole, again and again, and drops the injection (`Replace=true`).",
-        "Sync it without Replace=true, or write the Secret's reference into its manifest; then set "
-        "`secureredis.io/refresh`.",
-    ),
-    Reason.CONTAINER_NOT_FOUND: text(
-        "The workload has no container of a name that spec.workloads lists.", "Correct containers or initContainers."
-    ),
-    Reason.KEY_NOT_PUBLISHED: text(
-        "An env entry asks for a key that the Secret does not hold; the pod could not start.",
-        "Use one of the Secret's keys, or add it to spec.connection.keys.",
-    ),
-    Reason.NO_WORKLOAD_RIGHTS: text(
-        "The operator may not read or change workloads in this namespace.",
-        "Set `workloads.enabled: true` in the chart, and bind its ClusterRole in the namespace.",
-    ),
-    Reason.TARGET_BUDGET: text(
-        "A PodDisruptionBudget over the workload's pods allows no disruption now, or the budgets could not be read, so "
-        "its pods are not replaced.",
-        "Repair the pods that are not ready, or widen the budget; the rollout goes on by itself.",
-    ),
-    Reason.ROTATING: text("A key is being rotated; status.rotation tells how far it is.", "Wait."),
-    Reason.ROTATED: text("The last rotation was completed: every known pod holds the new key."),
-    Reason.ROTATION_SCHEDULED: text("The next rotation is due at status.rotation.dueAt."),
-    Reason.ROTATION_READ_ONLY: text(
-        "A rotation was asked for, but the resource only reads the key from Key Vault.",
-        "Set authentication.keyVault.access: ReadWrite, or let whoever stores the key rotate it.",
-    ),
-    Reason.NOT_LEADING: text(
-        "The resource does not lead the cache, so it may neither store nor rotate the cache's keys.",
-        "Set the cache's tag `secureredis-leader` to the value that the message names, or remove that tag where the "
-        "resource owns the cache. Exactly one resource leads.",
-    ),
-    Reason.GEO_REPLICATED: text(
-        "The cache is linked for geo-replication; its keys are not rotated.",
-        "Unlink the caches, rotate, and link them again; or rotate by hand, one cache after the other.",
-    ),
-    Reason.APPROVAL_REQUIRED: text(
-        "The first rotation would regenerate a key that something outside the cluster may use.",
-        "Make sure that nobody uses the key that the message names, then set the annotation it names; or state "
-        "`authentication.rotation.otherConsumers: None`.",
-    ),
-    Reason.OVERLAP_NOT_OVER: text(
-        "The key that would be regenerated was current until not long ago; consumers outside the cluster may hold it.",
-        "Wait until the time that the message names, or lower `authentication.rotation.minimumOverlapHours`.",
-    ),
-    Reason.OUTSIDE_WINDOW: text(
-        "A scheduled rotation waits for its maintenance window.",
-        "Wait, or ask for it now by the annotation `secureredis.io/rotate`.",
-    ),
-    Reason.HOLDERS_BEHIND: text(
-        "Pods may still hold the key that would be regenerated, so it is not.",
-        "Restart the pods that status.rotation.holders and status.workloads name, or list their workloads in "
-        "spec.workloads.",
-    ),
-    Reason.FORCE_NOT_ALLOWED: text(
-        "An emergency rotation that does not wait for pods was asked for without the right to it.",
-        "It needs `authentication.rotation.otherConsumers: None` and the power Rotate in the operator's configuration "
-        "(grants or caps); `emergency-<anything>` needs neither and waits for the pods.",
-    ),
-    Reason.REGENERATING: text(
-        "A key is being regenerated in Azure, or it is not known yet whether it was.",
-        "Wait; it is looked at again before it is asked for once more.",
-    ),
-    Reason.KEY_NOT_ACCEPTED: text(
-        "The cache does not accept the regenerated key yet, so it is not stored.",
-        "Wait; Azure may take minutes. Consumers keep the other key, which is untouched.",
-    ),
-    Reason.ROTATION_SUPERSEDED: text(
-        "Somebody else stored another key during the rotation; theirs is followed and the rotation ended.",
-        "Let exactly one tool rotate the key.",
-    ),
+    **WORKLOAD_REASONS,
+    **ROTATION_REASONS,
     Reason.CONFIRMATION_REQUIRED: text(
         "The cache would be deleted with its data; that must be confirmed by name.",
         'Annotate `secureredis.io/confirm-delete: <cache name>`, or `secureredis.io/abandon: "true"` to keep it.',

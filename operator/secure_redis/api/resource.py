@@ -1,19 +1,85 @@
-"""`SecureRedisCache` as the rest of the code sees it: frozen, typed, parsed once."""
+"""`SecureRedisCache` as the rest of the code sees it: frozen, typed, parsed once. Its spec's types come with it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from datetime import date
-from enum import StrEnum
 from typing import Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic.alias_generators import to_camel
+from pydantic import ValidationError
 
 from secure_redis.api import names
-from secure_redis.api.persistence import Persistence
 from secure_redis.api.reasons import Reason
 from secure_redis.api.resource_id import CacheID, InvalidResourceID
+from secure_redis.api.spec import (
+    Access,
+    Authentication,
+    CacheIdentity,
+    Connection,
+    DeletionPolicy,
+    DriftClass,
+    DriftSettings,
+    EnvVar,
+    FirewallRule,
+    IdentitySettings,
+    KeyVault,
+    LabelSelector,
+    Mode,
+    Network,
+    OtherConsumers,
+    Probe,
+    Profile,
+    Provision,
+    RedisProvision,
+    Requirement,
+    Restart,
+    Rotation,
+    Sku,
+    Spec,
+    Transport,
+    Waiver,
+    Window,
+    Workload,
+    WorkloadKind,
+)
 from secure_redis.api.status import Status
+
+__all__ = [
+    "REFRESH_LIMIT",
+    "Access",
+    "Authentication",
+    "CacheIdentity",
+    "Connection",
+    "DeletionPolicy",
+    "DriftClass",
+    "DriftSettings",
+    "EnvVar",
+    "Envelope",
+    "FirewallRule",
+    "IdentitySettings",
+    "Key",
+    "KeyVault",
+    "LabelSelector",
+    "Mode",
+    "Network",
+    "OtherConsumers",
+    "Probe",
+    "Profile",
+    "Provision",
+    "RedisProvision",
+    "Requirement",
+    "Restart",
+    "Rotation",
+    "SecureRedisCache",
+    "Sku",
+    "Spec",
+    "Transport",
+    "Unreadable",
+    "Waiver",
+    "Window",
+    "Workload",
+    "WorkloadKind",
+    "key_of",
+    "parse",
+]
 
 REFRESH_LIMIT = 1024  # characters, as the schema bounds status.lastHandled
 
@@ -26,271 +92,6 @@ class Key(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}"
-
-
-class Mode(StrEnum):
-    """Whether Azure is only looked at, or also changed."""
-
-    VALIDATE = "Validate"
-    PROVISION = "Provision"
-
-
-class Profile(StrEnum):
-    """How severe the rules are."""
-
-    BASELINE = "Baseline"
-    STRICT = "Strict"
-
-
-class DeletionPolicy(StrEnum):
-    """What becomes of a thing when the resource goes."""
-
-    RETAIN = "Retain"
-    DELETE = "Delete"
-
-
-class Access(StrEnum):
-    """`READ`: somebody else stores the key. `READ_WRITE`: the operator stores it."""
-
-    READ = "Read"
-    READ_WRITE = "ReadWrite"
-
-
-class Probe(StrEnum):
-    """Whether the endpoint is connected to, to see what it really speaks."""
-
-    ENABLED = "Enabled"
-    DISABLED = "Disabled"
-
-
-class DriftClass(StrEnum):
-    """What a difference endangers."""
-
-    SECURITY = "Security"
-    AVAILABILITY = "Availability"
-    COSMETIC = "Cosmetic"
-
-
-class WorkloadKind(StrEnum):
-    """What can be injected into."""
-
-    DEPLOYMENT = "Deployment"
-    STATEFUL_SET = "StatefulSet"
-    DAEMON_SET = "DaemonSet"
-    CRON_JOB = "CronJob"
-
-
-class OtherConsumers(StrEnum):
-    """Whether anybody but this namespace's pods can hold a key of the cache: VMs, functions, other clusters."""
-
-    POSSIBLE = "Possible"
-    NONE = "None"
-
-
-class Restart(StrEnum):
-    """How a new key reaches running pods. `NONE` with `reloads_files`: they re-read the mounted files themselves."""
-
-    ROLLING = "Rolling"
-    ON_DELETE = "OnDelete"
-    NONE = "None"
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, populate_by_name=True, extra="ignore", alias_generator=to_camel)
-
-
-class Sku(_Part):
-    """SKU as declared: the family follows from the name (C for Basic and Standard, P for Premium)."""
-
-    name: str
-    capacity: int
-
-    @property
-    def family(self) -> str:
-        """`P` for Premium, else `C`."""
-        return "P" if self.name == "Premium" else "C"
-
-
-class RedisProvision(_Part):
-    """What only `Microsoft.Cache/redis` has at creation."""
-
-    sku: Sku
-    redis_version: str | None = None
-    zones: tuple[str, ...] = ()
-    replicas: int | None = None
-    shards: int | None = None
-
-
-class CacheIdentity(_Part):
-    """The cache's own managed identity."""
-
-    type: str = "None"
-    user_assigned_ids: tuple[str, ...] = Field(default=(), alias="userAssignedIDs")
-
-
-class Provision(_Part):
-    """What is not a security setting."""
-
-    location: str
-    tags: Mapping[str, str] = Field(default_factory=dict)
-    identity: CacheIdentity = CacheIdentity()
-    redis: RedisProvision | None = None
-
-
-class Transport(_Part):
-    """TLS: there is no field for a plaintext port."""
-
-    minimum_tls_version: str = Field(default="1.2", alias="minimumTLSVersion")
-    probe: Probe = Probe.ENABLED
-
-
-class FirewallRule(_Part):
-    """An IPv4 range that may connect while public access is on."""
-
-    name: str
-    start_ip: str = Field(alias="startIP")
-    end_ip: str = Field(alias="endIP")
-
-
-class Network(_Part):
-    """Who may reach the cache. `firewall_rules=None`: judged, not compared."""
-
-    public_access: str = "Disabled"
-    firewall_rules: tuple[FirewallRule, ...] | None = None
-
-
-class KeyVault(_Part):
-    """Where the access key lies. `uri` without a trailing slash."""
-
-    uri: str
-    secret_name: str
-    version: str | None = None
-    access: Access = Access.READ
-
-
-class Window(_Part):
-    """When a scheduled rotation may begin. `schedule`: cron, five fields, in `time_zone` (IANA)."""
-
-    schedule: str
-    duration_minutes: int
-    time_zone: str = "UTC"
-
-
-class Rotation(_Part):
-    """When keys are regenerated, what must be over before one is, and how a new one is rolled out."""
-
-    interval_days: int | None = None
-    windows: tuple[Window, ...] = ()
-    other_consumers: OtherConsumers = OtherConsumers.POSSIBLE
-    minimum_overlap_hours: int = 48
-    max_concurrent_workloads: int = 1
-    deadline_minutes: int = 30
-
-
-class Authentication(_Part):
-    """How applications authenticate."""
-
-    type: str = "AccessKey"
-    key_vault: KeyVault
-    rotation: Rotation = Rotation()
-
-
-class Connection(_Part):
-    """The published Secret."""
-
-    secret_name: str | None = None
-    database: int = 0
-    keys: Mapping[str, str] = Field(default_factory=dict)
-    labels: Mapping[str, str] = Field(default_factory=dict)
-    annotations: Mapping[str, str] = Field(default_factory=dict)
-    deletion_policy: DeletionPolicy = DeletionPolicy.RETAIN
-
-
-class EnvVar(_Part):
-    """An environment variable that takes its value from one key of the Secret."""
-
-    name: str
-    key: str
-
-
-class Requirement(_Part):
-    """One expression of a label selector. `operator`: In, NotIn, Exists or DoesNotExist."""
-
-    key: str
-    operator: str
-    values: tuple[str, ...] = ()
-
-
-class LabelSelector(_Part):
-    """Labels that a workload must have, besides the consenting one."""
-
-    match_labels: Mapping[str, str] = Field(default_factory=dict)
-    match_expressions: tuple[Requirement, ...] = ()
-
-
-class Workload(_Part):
-    """One entry: whom the Secret is injected into, and in which form.
-
-    `containers` empty: all. Neither `env` nor `mount_path`: the Service Binding form.
-    """
-
-    id: str
-    kind: WorkloadKind
-    name: str | None = None
-    selector: LabelSelector | None = None
-    containers: tuple[str, ...] = ()
-    init_containers: tuple[str, ...] = ()
-    env: tuple[EnvVar, ...] = ()
-    mount_path: str | None = None
-    restart: Restart = Restart.ROLLING
-    reloads_files: bool = False
-
-    @property
-    def mounts(self) -> bool:
-        """Whether a volume is wanted."""
-        return self.mount_path is not None or not self.env
-
-
-class DriftSettings(_Part):
-    """Which classes of drift are corrected, how often is looked, and which fields are left out (paths, or above)."""
-
-    correct: tuple[DriftClass, ...] = ()
-    interval_seconds: int = 300
-    ignore: tuple[str, ...] = ()
-
-
-class Waiver(_Part):
-    """A rule whose finding is accepted by `owner` for `reason` until the day `expires` begins (UTC)."""
-
-    rule: str
-    reason: str
-    owner: str
-    expires: date
-
-
-class IdentitySettings(_Part):
-    """Whose Azure identity is used."""
-
-    service_account_name: str | None = None
-
-
-class Spec(_Part):
-    """The whole spec."""
-
-    resource_id: str = Field(alias="resourceID")
-    mode: Mode = Mode.VALIDATE
-    profile: Profile = Profile.BASELINE
-    identity: IdentitySettings = IdentitySettings()
-    provision: Provision | None = None
-    transport: Transport = Transport()
-    network: Network = Network()
-    persistence: Persistence | None = None
-    authentication: Authentication | None = None
-    connection: Connection = Connection()
-    workloads: tuple[Workload, ...] = ()
-    drift: DriftSettings = DriftSettings()
-    waivers: tuple[Waiver, ...] = ()
-    deletion_policy: DeletionPolicy = DeletionPolicy.RETAIN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

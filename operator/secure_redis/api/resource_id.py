@@ -1,4 +1,4 @@
-"""Azure resource ids of caches, compared by whole segments and without regard to case."""
+"""Azure resource ids, compared by whole segments and without regard to case; those of caches parsed."""
 
 import re
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ _TYPES = {"redis": Service.REDIS, "redisenterprise": Service.MANAGED_REDIS}
 _SUBSCRIPTION = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 _GROUP = re.compile(r"[\w().-]{0,89}[\w()-]", re.ASCII)
 _NAME = re.compile(r"(?=.{1,63}$)[a-z0-9]+(-[a-z0-9]+)*", re.IGNORECASE | re.ASCII)
+_FORM = "/subscriptions/<id>/resourceGroups/<group>/providers/Microsoft.Cache/redis/<name>"
 
 
 class InvalidResourceID(ValueError):
@@ -23,12 +24,11 @@ class InvalidResourceID(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class CacheID:
-    """Resource id of a cache. `text` is as the user wrote it; `key` is what is compared."""
+class ResourceID:
+    """What the id of a resource in a group has. `text` is as the user wrote it; `key` is what is compared."""
 
     subscription: str
     group: str
-    service: Service
     name: str
     text: str
 
@@ -42,6 +42,43 @@ class CacheID:
         """The id's segments in lower case, for scope comparison."""
         return segments(self.text)
 
+
+@dataclass(frozen=True, slots=True)
+class Pieces:
+    """An id in pieces, as written. `words`: those that every id of its provider has, in lower case."""
+
+    words: tuple[str, ...]
+    subscription: str
+    group: str
+    kind: str
+    name: str
+
+    def problem(self) -> str | None:
+        """Say what is wrong with the subscription or the group; their form is that of every Azure resource."""
+        if not _SUBSCRIPTION.fullmatch(self.subscription):
+            return "the subscription is not a GUID"
+        return None if _GROUP.fullmatch(self.group) else "the resource group's name is not legal"
+
+
+def take_apart(text: str) -> Pieces | None:
+    """Take `/subscriptions/<id>/resourceGroups/<group>/providers/<provider>/<kind>/<name>` apart.
+
+    None: it has more or fewer segments. What they say is not looked at.
+    """
+    pieces = text.split("/")
+    if len(pieces) != 9 or pieces[0] != "":
+        return None
+    _, subscriptions, subscription, groups, group, providers, provider, kind, name = pieces
+    words = tuple(word.lower() for word in (subscriptions, groups, providers, provider))
+    return Pieces(words, subscription, group, kind, name)
+
+
+@dataclass(frozen=True, slots=True)
+class CacheID(ResourceID):
+    """Resource id of a cache."""
+
+    service: Service
+
     @staticmethod
     def parse(text: str) -> "CacheID":
         """Parse `/subscriptions/<guid>/resourceGroups/<group>/providers/Microsoft.Cache/<type>/<name>`.
@@ -50,25 +87,20 @@ class CacheID:
             InvalidResourceID: naming the part that is wrong.
 
         """
-        pieces = text.split("/")
-        if len(pieces) != 9 or pieces[0] != "":
-            raise InvalidResourceID(
-                "expected /subscriptions/<id>/resourceGroups/<group>/providers/Microsoft.Cache/redis/<name>"
-            )
-        _, subscriptions, subscription, groups, group, providers, provider, kind, name = pieces
-        words = (subscriptions, groups, providers, provider)
-        if tuple(word.lower() for word in words) != ("subscriptions", "resourcegroups", "providers", "microsoft.cache"):
+        found = take_apart(text)
+        if found is None:
+            raise InvalidResourceID(f"expected {_FORM}")
+        if found.words != ("subscriptions", "resourcegroups", "providers", "microsoft.cache"):
             raise InvalidResourceID("the resource is not one of the provider Microsoft.Cache")
-        service = _TYPES.get(kind.lower())
+        service = _TYPES.get(found.kind.lower())
         if service is None:
-            raise InvalidResourceID(f"the resource type must be redis or redisEnterprise, not {kind!r}")
-        if not _SUBSCRIPTION.fullmatch(subscription):
-            raise InvalidResourceID("the subscription is not a GUID")
-        if not _GROUP.fullmatch(group):
-            raise InvalidResourceID("the resource group's name is not legal")
-        if not _NAME.fullmatch(name):
+            raise InvalidResourceID(f"the resource type must be redis or redisEnterprise, not {found.kind!r}")
+        problem = found.problem()
+        if problem is not None:
+            raise InvalidResourceID(problem)
+        if not _NAME.fullmatch(found.name):
             raise InvalidResourceID("the cache's name is not legal: letters, digits and single hyphens, 1 to 63")
-        return CacheID(subscription, group, service, name, text)
+        return CacheID(found.subscription, found.group, found.name, text, service)
 
 
 def segments(scope: str) -> tuple[str, ...]:

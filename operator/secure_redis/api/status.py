@@ -97,13 +97,17 @@ class FindingStatus(_Part):
 
 
 class ComplianceStatus(_Part):
-    """Counts of results and what is not Pass. `notes`: what of profile, waivers and drift.ignore has no effect."""
+    """Counts of results and what is not Pass. `notes`: what of profile, waivers and drift.ignore has no effect.
+
+    `passes`: the ids of the rules that passed; what is in neither list was not judged or does not apply.
+    """
 
     passed: int = 0
     failed: int = 0
     unknown: int = 0
     waived: int = 0
     findings: tuple[FindingStatus, ...] = ()
+    passes: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
 

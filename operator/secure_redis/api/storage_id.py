@@ -1,13 +1,11 @@
-"""Azure resource ids of storage accounts, compared by whole segments and without regard to case."""
+"""Azure resource ids of storage accounts."""
 
 import re
 from dataclasses import dataclass
 
-from secure_redis.api.resource_id import segments
+from secure_redis.api.resource_id import ResourceID, take_apart
 
 _FORM = "/subscriptions/<id>/resourceGroups/<group>/providers/Microsoft.Storage/storageAccounts/<name>"
-_SUBSCRIPTION = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
-_GROUP = re.compile(r"[\w().-]{0,89}[\w()-]", re.ASCII)
 # Microsoft, "Storage account name": 3 to 24 characters, lower-case letters and digits; ids come in any case.
 _NAME = re.compile(r"[a-z0-9]{3,24}", re.IGNORECASE | re.ASCII)
 
@@ -17,23 +15,8 @@ class InvalidStorageAccountID(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class StorageAccountID:
-    """Resource id of a storage account. `text` is as the user wrote it; `key` is what is compared."""
-
-    subscription: str
-    group: str
-    name: str
-    text: str
-
-    @property
-    def key(self) -> str:
-        """The id in lower case: Azure compares ids without regard to case."""
-        return self.text.lower()
-
-    @property
-    def parts(self) -> tuple[str, ...]:
-        """The id's segments in lower case, for scope comparison."""
-        return segments(self.text)
+class StorageAccountID(ResourceID):
+    """Resource id of a storage account."""
 
     @staticmethod
     def parse(text: str) -> "StorageAccountID":
@@ -43,17 +26,15 @@ class StorageAccountID:
             InvalidStorageAccountID: naming the part that is wrong.
 
         """
-        pieces = text.split("/")
-        if len(pieces) != 9 or pieces[0] != "":
+        found = take_apart(text)
+        if found is None:
             raise InvalidStorageAccountID(f"expected {_FORM}")
-        _, subscriptions, subscription, groups, group, providers, provider, kind, name = pieces
-        words = tuple(word.lower() for word in (subscriptions, groups, providers, provider, kind))
+        words = (*found.words, found.kind.lower())
         if words != ("subscriptions", "resourcegroups", "providers", "microsoft.storage", "storageaccounts"):
             raise InvalidStorageAccountID(f"the resource is not a storage account; expected {_FORM}")
-        if not _SUBSCRIPTION.fullmatch(subscription):
-            raise InvalidStorageAccountID("the subscription is not a GUID")
-        if not _GROUP.fullmatch(group):
-            raise InvalidStorageAccountID("the resource group's name is not legal")
-        if not _NAME.fullmatch(name):
+        problem = found.problem()
+        if problem is not None:
+            raise InvalidStorageAccountID(problem)
+        if not _NAME.fullmatch(found.name):
             raise InvalidStorageAccountID("the account's name is not legal: 3 to 24 letters and digits")
-        return StorageAccountID(subscription, group, name, text)
+        return StorageAccountID(found.subscription, found.group, found.name, text)

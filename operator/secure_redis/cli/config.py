@@ -21,7 +21,7 @@ from secure_redis.domain.floor import Floor, Waivable
 from secure_redis.domain.rules import RULES
 from secure_redis.kube.lease import LeaseSettings
 from secure_redis.kube.watches import WatchMode
-from secure_redis.schedule import Pace
+from secure_redis.reconciler.pace import Pace
 
 _WORDS = (("Ca", "CA"), ("Id", "ID"), ("Sku", "SKU"), ("Tls", "TLS"))
 

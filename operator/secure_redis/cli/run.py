@@ -25,6 +25,7 @@ from secure_redis.api.resource import Key, key_of
 from secure_redis.api.status import Status
 from secure_redis.cli.compose import KubeRooms, build_corridor
 from secure_redis.cli.config import Config
+from secure_redis.cli.ending import LastResort
 from secure_redis.kube import paths
 from secure_redis.kube.accounts import ServiceAccounts
 from secure_redis.kube.client import ApiFailure, KubeClient, connect
@@ -49,6 +50,11 @@ _log = logging.getLogger(__name__)
 _SILENCE = 30.0  # seconds; with a Lease something is asked every few seconds
 LOST = 1  # exit code: leadership is lost, only a fresh process is in a known state
 UNUSABLE = 2  # exit code: no API server to talk to, or no port to listen on
+# Seconds until the process is ended though something still holds it.
+_AFTER_LOSS = 5.0
+_AFTER_DRAIN = 10.0  # after a signal and the drain: the lease is given back meanwhile
+_AFTER_ALL = 3.0  # when nothing is left that must be done in order
+_KOPF = 2.0  # seconds for kopf's end, on which nothing depends
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +84,15 @@ async def operate(prepared: Prepared, kubeconfig: Path | None = None, context: s
     logs.setup(config.logging.level)
     # asyncio keeps a read buffer of 256 KiB for every TLS connection; a record has 16 KiB. At 70 connections: 13 MiB.
     asyncio.sslproto.SSLProtocol.max_size = 64 * 1024
-    stop = asyncio.Event()
+    stop, last = asyncio.Event(), LastResort()
     loop = asyncio.get_running_loop()
+
+    def told_to_end() -> None:
+        stop.set()
+        last.within(config.intervals.drain_seconds + _AFTER_DRAIN, LOST)
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, told_to_end)
     metrics, health = Metrics(), Health()
     try:
         apis = [await connect(kubeconfig, context) for _ in range(3)]
@@ -95,9 +106,12 @@ async def operate(prepared: Prepared, kubeconfig: Path | None = None, context: s
         _log.error("the health server cannot listen", extra={"why": error.strerror})
         await _close(apis)
         return UNUSABLE
+    code = LOST
     try:
-        return await _Life(prepared, apis, metrics, health, stop).live()
+        code = await _Life(prepared, apis, metrics, health, stop, last).live()
+        return code
     finally:
+        last.within(_AFTER_ALL, code)
         await server.stop()
         await _close(apis)
 
@@ -106,7 +120,13 @@ class _Life:
     """One process's life, from standby to its end. Three sessions: ours, the elector's, and kopf's own."""
 
     def __init__(
-        self, prepared: Prepared, apis: Sequence[ApiClient], metrics: Metrics, health: Health, stop: asyncio.Event
+        self,
+        prepared: Prepared,
+        apis: Sequence[ApiClient],
+        metrics: Metrics,
+        health: Health,
+        stop: asyncio.Event,
+        last: LastResort,
     ) -> None:
         self._config = prepared.config
         self._lease = prepared.lease
@@ -114,6 +134,7 @@ class _Life:
         self._metrics = metrics
         self._health = health
         self._stop = stop
+        self._last = last
         self._identity = f"{os.environ.get('POD_NAME') or socket.gethostname()}_{uuid.uuid4().hex[:8]}"
         self._obstacle = ""
         self._answered: float | None = None  # when the API server last answered anything, by the monotonic clock
@@ -154,11 +175,16 @@ class _Life:
         try:
             # After a signal the work ends by itself; until it has, the lease is held and the fence open.
             await asyncio.wait({holding, working}, return_when=asyncio.FIRST_COMPLETED)
-            return working.result() if working.done() else LOST
+            return working.result() if working.done() else self._lost()
         except LeadershipLost:
-            return LOST
+            return self._lost()
         finally:
             await _end(holding, working)
+
+    def _lost(self) -> int:
+        """Whatever a pass or a thread waits for then, a former leader does not linger."""
+        self._last.within(_AFTER_LOSS, LOST)
+        return LOST
 
     async def _work(self, client: KubeClient, brakes: Brakes) -> int:
         """Passes, until the signal. Then: no new ones, the last ones drained, the streams ended."""
@@ -269,7 +295,7 @@ class _Life:
                 _log.warning("the watch of resources ended; it is started again")
             except asyncio.CancelledError:
                 flag.set()
-                await asyncio.wait({thread}, timeout=10.0)
+                await asyncio.wait({thread}, timeout=_KOPF)
                 raise
             except Exception as error:
                 _log.warning("the watch of resources ended", extra={"error": type(error).__name__})

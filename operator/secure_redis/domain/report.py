@@ -320,6 +320,7 @@ def _compliance(means: Assessment) -> ComplianceStatus:
         findings=tuple(
             FindingStatus(rule=f.rule, result=f.result, severity=f.severity, message=f.message) for f in found.findings
         ),
+        passes=tuple(rule for rule, verdict in found.results.items() if verdict.result == "Pass"),
         notes=found.notes,
     )
 

@@ -16,7 +16,7 @@ from secure_redis.azure.activity import Activity
 from secure_redis.azure.cache import Caches
 from secure_redis.azure.inventory import Inventory
 from secure_redis.azure.vault import Vaults
-from secure_redis.domain import intent, probing, proof, rollout, rotation, told_drift
+from secure_redis.domain import intent, probing, proof, rotation, told_drift
 from secure_redis.domain.assess import Assessment
 from secure_redis.domain.creation import was_seen
 from secure_redis.domain.endpoint_report import recalled
@@ -36,16 +36,15 @@ from secure_redis.domain.observation import (
     OperationFacts,
     OperatorIdentity,
     Proven,
-    SecretFacts,
     Unknown,
     VaultSecretFacts,
 )
-from secure_redis.domain.plaintext import plaintext_uses
 from secure_redis.kube.accounts import ServiceAccounts
 from secure_redis.kube.namespaces import Namespaces
 from secure_redis.kube.secrets import Secrets
 from secure_redis.kube.workloads import Workloads
 from secure_redis.reconciler.memory import Ages, Memory
+from secure_redis.reconciler.observe_kubernetes import KubernetesObserver
 from secure_redis.reconciler.observe_storage import StorageObserver
 from secure_redis.reconciler.probes import Probes
 from secure_redis.reconciler.surroundings import Around
@@ -97,8 +96,7 @@ class Observer:
         self._probes = probes
         self._accounts = accounts
         self._namespaces = namespaces
-        self._secrets = secrets
-        self._workloads = workloads
+        self._kubernetes = KubernetesObserver(secrets, workloads)
         self._storage = storage
         self._around = around
         self._now = now
@@ -118,7 +116,7 @@ class Observer:
         memory.look_within = None
         leaving = resource.deleting
         if leaving and (seen.namespace_terminating or not _azure_matters(resource)):
-            return seen if seen.namespace_terminating else await self._with_kubernetes(resource, seen, memory)
+            return seen if seen.namespace_terminating else await self._kubernetes.observe(resource, seen, memory)
         if resource.cache.service is not Service.REDIS:
             return replace(
                 seen,
@@ -131,7 +129,7 @@ class Observer:
         identity = await self._identity(resource)
         seen = replace(seen, identity=identity)
         if isinstance(identity, Unknown):
-            return await self._with_kubernetes(resource, seen, memory)
+            return await self._kubernetes.observe(resource, seen, memory)
         seen = await self._with_cache(resource, seen, identity, memory)
         if not leaving:
             seen = await self._storage.observe(resource, seen, identity, memory)
@@ -139,7 +137,7 @@ class Observer:
             seen = await self._with_credential(resource, seen, identity, memory)
             seen = await self._with_rotation(resource, seen, identity, memory)
             seen = await self._around.look(resource, seen, identity, memory)
-        return await self._with_kubernetes(resource, seen, memory)
+        return await self._kubernetes.observe(resource, seen, memory)
 
     # --- identity ---------------------------------------------------------------------------------------------------
 
@@ -332,64 +330,6 @@ class Observer:
         """The resource is gone: its endpoint is not looked at for it any more."""
         self._probes.leave(key)
 
-    # --- Kubernetes -------------------------------------------------------------------------------------------------
-
-    async def _with_kubernetes(self, resource: SecureRedisCache, seen: Observation, memory: Memory) -> Observation:
-        seen = await self._with_workloads(resource, await self._with_secrets(resource, seen), memory)
-        return await self._with_holders(resource, seen)
-
-    async def _with_workloads(self, resource: SecureRedisCache, seen: Observation, memory: Memory) -> Observation:
-        """Workloads only where some are listed or were injected; pods only while something is not current."""
-        kept = resource.deleting and resource.spec.connection.deletion_policy is DeletionPolicy.RETAIN
-        if kept or not rollout.wants_workloads(resource):
-            return seen
-        entries = () if resource.deleting else resource.spec.workloads
-        found = await self._workloads.find(
-            resource,
-            entries,
-            rollout.named(resource),
-            thorough=resource.deleting or memory.searched != resource.generation,
-        )
-        if isinstance(found, Unknown):
-            return replace(seen, workloads=found)
-        memory.searched = resource.generation
-        at = {(facts.kind, facts.name): facts for facts in found}
-        wanted = rollout.pods_wanted(resource, found, _published_version(resource, seen))
-        pods = {place: await self._workloads.pods(resource, at[place]) for place in wanted}
-        if rollout.budgets_wanted(resource, found, _published_version(resource, seen)):
-            seen = replace(seen, budgets=await self._workloads.budgets(resource, found))
-        if isinstance(seen.cache, CacheFacts) and seen.cache.host_name is not None and entries:
-            seen = replace(seen, plaintext_uses=plaintext_uses(resource, found, seen.cache.host_name))
-        return replace(seen, workloads=found, pods=pods)
-
-    async def _with_holders(self, resource: SecureRedisCache, seen: Observation) -> Observation:
-        if resource.deleting or not rotation.needs_holders(resource, seen):
-            return seen
-        carrying = seen.workloads if isinstance(seen.workloads, tuple) else ()
-        return replace(seen, holders=await self._workloads.holders(resource, resource.secret_name, carrying))
-
-    async def _with_secrets(self, resource: SecureRedisCache, seen: Observation) -> Observation:
-        if resource.spec.authentication is None and resource.status.binding is None:
-            return seen
-        namespace = resource.key.namespace
-        secret = await self._secrets.read(namespace, resource.secret_name)
-        return replace(seen, secret=secret, former_secrets=await self._former(resource))
-
-    async def _former(self, resource: SecureRedisCache) -> tuple[SecretFacts, ...] | Unknown:
-        """Secrets of ours under other names: what the watch shows, and what the status still binds."""
-        namespace, binding = resource.key.namespace, resource.status.binding
-        if self._secrets.store.synced(namespace):
-            published = await self._secrets.published_by(resource)
-            if isinstance(published, Unknown):
-                return published
-            return tuple(secret for secret in published if secret.name != resource.secret_name)
-        if binding is None or binding.name == resource.secret_name:
-            return ()
-        earlier = await self._secrets.read(namespace, binding.name)
-        if isinstance(earlier, Unknown):
-            return earlier
-        return () if earlier is None else (earlier,)
-
 
 def _attempted(seen: Observation, of: str, memory: Memory) -> datetime | None:
     """When a recorded regeneration may last have been asked of Azure.
@@ -399,12 +339,6 @@ def _attempted(seen: Observation, of: str, memory: Memory) -> datetime | None:
     if memory.regeneration is None or memory.regeneration[0] != of:
         memory.regeneration = (of, seen.now)
     return memory.regeneration[1]
-
-
-def _published_version(resource: SecureRedisCache, seen: Observation) -> str | None:
-    """The Key Vault version that our Secret holds."""
-    ours = isinstance(seen.secret, SecretFacts) and seen.secret.owner_uid == resource.uid
-    return seen.secret.annotations.get(names.SECRET_VERSION) if ours and isinstance(seen.secret, SecretFacts) else None
 
 
 def _azure_matters(resource: SecureRedisCache) -> bool:

@@ -183,7 +183,7 @@ def test_who_set_it_is_told_where_the_activity_log_may_be_read(build: Case) -> N
     since = build.control.mark()
     for _ in range(3):
         build.poke()
-    assert not [r for r in build.control.requests(since) if "insights" in r.path.lower()]
+    assert not [r for r in build.control.requests(since) if "eventtypes" in r.path.lower()]
 
 
 def test_without_the_right_drift_is_told_all_the_same_and_the_log_is_asked_once(build: Case) -> None:
@@ -197,6 +197,6 @@ def test_without_the_right_drift_is_told_all_the_same_and_the_log_is_asked_once(
     build.poke()
     wait_for(lambda: len(build.status["drift"]) == 2, 10, "the second difference")
     assert "by" not in entry(build)
-    asked = [r for r in build.control.requests(mark) if "insights" in r.path.lower()]
+    asked = [r for r in build.control.requests(mark) if "eventtypes" in r.path.lower()]
     assert [r.status for r in asked] == [403]
     assert build.condition("Ready")[0] == "True"

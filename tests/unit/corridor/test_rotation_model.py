@@ -1,12 +1,14 @@
 """Rotations among crashes, lost answers, portals and restarting pods: what must hold after every step of any story.
 
 `ROTATION_EXAMPLES=5000 pytest tests/unit/corridor/test_rotation_model.py` tries more stories than the suite does.
+`make test` tries a few of them; `make test-all` five times as many.
 """
 
 import os
 from contextlib import suppress
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -227,12 +229,25 @@ class Rotations(RuleBasedStateMachine):
             assert changed == {Slot(state.slot or "")}, "the old key lives on"
 
 
-EXAMPLES = int(os.environ.get("ROTATION_EXAMPLES", "80"))
+EXAMPLES = int(os.environ.get("ROTATION_EXAMPLES", "25"))
+
+
+def _stories(number: int) -> settings:
+    return settings(
+        max_examples=number,
+        stateful_step_count=30,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+        print_blob=True,
+    )
+
+
 TestRotations: Any = Rotations.TestCase
-TestRotations.settings = settings(
-    max_examples=EXAMPLES,
-    stateful_step_count=30,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
-    print_blob=True,
-)
+TestRotations.settings = _stories(EXAMPLES)
+
+
+@pytest.mark.slow
+class TestManyRotations(TestRotations):  # type: ignore[misc]
+    """The same, longer."""
+
+    settings = _stories(4 * EXAMPLES)

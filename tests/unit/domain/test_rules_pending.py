@@ -10,8 +10,8 @@ from tests.unit.corridor.worlds import NOW, cache, resource
 FOUND = {"rule": "O8", "result": "Fail", "severity": "Low", "message": "no lock; set one"}
 
 
-def earlier(*findings: dict[str, Any], generation: int = 1) -> SecureRedisCache:
-    compliance = {"passed": 1, "failed": len(findings), "unknown": 0, "findings": list(findings)}
+def earlier(*findings: dict[str, Any], generation: int = 1, passes: tuple[str, ...] = ()) -> SecureRedisCache:
+    compliance = {"passed": 1, "failed": len(findings), "unknown": 0, "findings": list(findings), "passes": passes}
     return resource(status={"observedGeneration": generation, "compliance": compliance})
 
 
@@ -25,8 +25,18 @@ def test_a_finding_stays_as_it_was_told() -> None:
     assert (told.result, told.message) == (Result.FAIL, "no lock; set one")
 
 
-def test_what_was_no_finding_stays_none() -> None:
-    assert assess(earlier(), seen()).results["O8"].result is Result.PASS
+def test_what_passed_stays_so() -> None:
+    assert assess(earlier(passes=("O8",)), seen()).results["O8"].result is Result.PASS
+
+
+def test_a_rule_that_an_earlier_version_did_not_know_is_unknown() -> None:
+    """After an upgrade: that it was no finding does not say that it passed."""
+    assert assess(earlier(passes=("T1",)), seen()).results["O8"].result is Result.UNKNOWN
+
+
+def test_a_waiver_that_holds_no_more_is_not_kept() -> None:
+    waived = {**FOUND, "result": "Waived"}
+    assert assess(earlier(waived), seen()).results["O8"].result is Result.UNKNOWN
 
 
 def test_without_an_earlier_status_it_is_unknown() -> None:

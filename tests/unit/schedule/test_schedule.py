@@ -2,8 +2,6 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -11,54 +9,11 @@ import pytest
 from secure_redis.api import names
 from secure_redis.api.resource import Key
 from secure_redis.reconciler.corridor import Next
-from secure_redis.schedule import Pace, Schedule, Snapshot, Trigger
+from secure_redis.reconciler.pace import Pace
+from secure_redis.schedule import Schedule, Snapshot, Trigger
+from tests.unit.schedule.support import ORDERS, STEADY, Passes, body, running
 
 pytestmark = pytest.mark.looptime
-
-ORDERS = Key("shop", "orders")
-STEADY = Pace(jitter=0.0, spread=1e9, parallel=4, backoff=8.0, backoff_limit=64.0, gap=1.0)
-
-
-def body(key: Key = ORDERS, version: int = 1, generation: int = 1, uid: str = "u1", **meta: Any) -> dict[str, Any]:
-    metadata = {
-        "namespace": key.namespace,
-        "name": key.name,
-        "uid": uid,
-        "resourceVersion": str(version),
-        "generation": generation,
-        **meta,
-    }
-    return {"metadata": metadata, "spec": {}}
-
-
-class Passes:
-    """Stands where the corridor stands: notes each pass, answers what it was told to."""
-
-    def __init__(self, answer: Next | Callable[[Key], Awaitable[Next]] | None = None) -> None:
-        self.answer = answer or Next(300.0)
-        self.seen: list[tuple[float, Key, str, Trigger]] = []
-
-    async def __call__(self, key: Key, given: Any, trigger: Trigger) -> Next:
-        now = asyncio.get_running_loop().time()
-        self.seen.append((now, key, given["metadata"]["resourceVersion"], trigger))
-        return self.answer if isinstance(self.answer, Next) else await self.answer(key)
-
-    @property
-    def times(self) -> list[float]:
-        return [round(at - self.seen[0][0], 3) for at, *_ in self.seen]
-
-    @property
-    def versions(self) -> list[str]:
-        return [version for _, _, version, _ in self.seen]
-
-
-@asynccontextmanager
-async def running(schedule: Schedule) -> AsyncIterator[asyncio.Task[None]]:
-    task = asyncio.create_task(schedule.run())
-    await asyncio.sleep(0)
-    yield task
-    schedule.stop()
-    await task
 
 
 async def test_an_edit_is_looked_at_once_and_again_after_its_interval() -> None:
@@ -361,40 +316,6 @@ async def test_namespaces_with_resources_are_told() -> None:
     schedule.event("DELETED", body(Key("a", "1"), version=2))
     schedule.event("DELETED", body(Key("a", "2"), version=2))
     assert told == [{"a"}, {"a", "b"}, {"b"}]
-
-
-async def test_stop_drains_and_starts_nothing_more() -> None:
-    ended: list[Key] = []
-
-    async def slow(key: Key) -> Next:
-        await asyncio.sleep(5)
-        ended.append(key)
-        return Next(0.0)
-
-    passes = Passes(slow)
-    schedule = Schedule(passes, pace=STEADY)
-    task = asyncio.create_task(schedule.run(drain=20))
-    schedule.wake(ORDERS, body(), Trigger.EDIT)
-    await asyncio.sleep(1)
-    schedule.stop()
-    await task
-    assert ended == [ORDERS]
-    assert len(passes.seen) == 1
-
-
-async def test_a_pass_that_does_not_end_is_cut_off() -> None:
-    async def endless(key: Key) -> Next:
-        await asyncio.Event().wait()
-        return Next(0.0)
-
-    schedule = Schedule(Passes(endless), pace=STEADY)
-    task = asyncio.create_task(schedule.run(drain=20))
-    schedule.wake(ORDERS, body(), Trigger.EDIT)
-    await asyncio.sleep(1)
-    schedule.stop()
-    started = asyncio.get_running_loop().time()
-    await task
-    assert asyncio.get_running_loop().time() - started == pytest.approx(20, abs=1)
 
 
 class Highest(random.Random):

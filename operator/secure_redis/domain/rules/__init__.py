@@ -99,7 +99,7 @@ def assess(
     verdicts: dict[str, Verdict] = {}
     for rule in rules:
         verdict = rule.check(resource, seen)
-        earlier = _earlier(resource, rule.id) if verdict.pending else None
+        earlier = _earlier(resource, rule.id, waivings.get(rule.id)) if verdict.pending else None
         verdicts[rule.id] = _waived(verdict, waivings.get(rule.id)) if earlier is None else earlier
     counted = [verdict.result for rule, verdict in verdicts.items() if weights[rule] is not Severity.INFO]
     findings = [_finding(rule, weights[rule.id], verdicts[rule.id]) for rule in rules if _open(verdicts[rule.id])]
@@ -135,16 +135,20 @@ def _waived(verdict: Verdict, waiving: Waiving | None) -> Verdict:
     return Verdict(Result.WAIVED, f"{said}; {verdict.result}: {verdict.message}")
 
 
-def _earlier(resource: SecureRedisCache, rule: str) -> Verdict | None:
+def _earlier(resource: SecureRedisCache, rule: str, waiving: Waiving | None) -> Verdict | None:
     """What an earlier process found, for the minutes until a new one has read as much: a restart is no news.
 
-    A rule that is pending now and was no finding then passed: whether it applies follows from the spec or the cache.
+    None: it found nothing, or what it told holds no more. A rule it did not know is Unknown until its data is read.
     """
     before = resource.status.compliance
     if before is None or resource.status.observed_generation != resource.generation:
         return None
     told = next((one for one in before.findings if one.rule == rule), None)
-    return PASS if told is None else Verdict(Result(told.result), told.message, pending=True)
+    if told is None:
+        return PASS if rule in before.passes else None
+    if told.result == Result.WAIVED and (waiving is None or waiving.refused is not None):
+        return None
+    return Verdict(Result(told.result), told.message, pending=True)
 
 
 def _finding(rule: Rule, severity: Severity, verdict: Verdict) -> Finding:

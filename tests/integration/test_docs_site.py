@@ -10,7 +10,9 @@ import pytest
 from markdown_it import MarkdownIt
 
 from scripts import docs_site
-from scripts.docs_links import plain
+from scripts.docs_markdown import indented, plain
+
+pytestmark = pytest.mark.timeout(900)  # mkdocs is installed once, which takes a minute or more
 
 DOCS = docs_site.ROOT / "docs"
 PAGES = sorted(str(path.relative_to(DOCS)) for path in DOCS.rglob("*.md"))
@@ -100,3 +102,8 @@ def cases() -> Iterator[tuple[str, str, str]]:
 @pytest.mark.parametrize(("page", "given", "wanted"), list(cases()))
 def test_links_out_of_the_site_become_paths(page: str, given: str, wanted: str) -> None:
     assert plain(given, page) == wanted
+
+
+def test_what_belongs_to_an_item_is_where_each_kind_of_markdown_looks_for_it() -> None:
+    given = "1. a\n\n   ```sh\n   x \\\n     y\n   ```\n\n```yaml\na:\n    b: 1\n```\n"
+    assert indented(given) == "1. a\n\n    ```sh\n    x \\\n      y\n    ```\n\n```yaml\na:\n    b: 1\n```\n"

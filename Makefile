@@ -83,6 +83,7 @@ clean-cache: ## Remove everything that was built or fetched; the next run makes 
 	echo "removing $$cache"; chmod -R u+w "$$cache"; rm -rf -- "$$cache"
 
 .PHONY: docs
-docs: ## Generate the reference pages of docs/ from the code and the CRD
+docs: ## Generate the reference pages of docs/ from the code and the CRD, and build the documentation site into site/
 	$(PY) scripts/docs.py
 	$(PY) scripts/argocd.py
+	$(PY) -m scripts.docs_site

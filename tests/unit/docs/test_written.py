@@ -14,6 +14,8 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from secure_redis.api import names
+from secure_redis.api.reason_texts import REASONS
+from secure_redis.api.reasons import Reason
 
 ROOT = Path(__file__).parents[3]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -93,3 +95,18 @@ def test_the_check_of_examples_can_fail() -> None:
 
 def test_there_are_examples_to_check() -> None:
     assert sum(1 for page in PAGES for _ in objects(page)) >= 4
+
+
+def test_troubleshooting_leads_to_every_reason_that_asks_for_something() -> None:
+    asks = {str(reason) for reason, text in REASONS.items() if not text.remedy.startswith(("Nothing", "Wait"))}
+    targets = (token.attrGet("href") for token in tokens(ROOT / "docs/troubleshooting.md") if token.type == "link_open")
+    linked = {Path(str(target)).stem for target in targets if str(target).startswith("reasons/")}
+    assert asks - linked == {Reason.UNKNOWN}  # its message is all that there is to say
+
+
+def test_every_alert_has_a_runbook() -> None:
+    """Where the chart has alerts, their `runbook_url` ends in `#<alert in lower case>`."""
+    alerts = ROOT / "charts/secure-redis-operator/files/alerts.yaml"
+    groups = yaml.safe_load(alerts.read_text())["groups"] if alerts.exists() else []
+    named = {rule["alert"].lower() for group in groups for rule in group["rules"]}
+    assert named - headings(ROOT / "docs/runbooks.md") == set()

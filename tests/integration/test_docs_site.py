@@ -1,0 +1,109 @@
+"""The documentation site is built without a warning, loads nothing from elsewhere, and shows what the pages say."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from markdown_it import MarkdownIt
+
+from scripts import docs_site
+from scripts.docs_markdown import indented, plain
+
+pytestmark = pytest.mark.timeout(900)  # mkdocs is installed once, which takes a minute or more
+
+DOCS = docs_site.ROOT / "docs"
+PAGES = sorted(str(path.relative_to(DOCS)) for path in DOCS.rglob("*.md"))
+MARKDOWN = MarkdownIt("commonmark").enable("table")
+# What the two kinds of Markdown differ in most easily: blocks within lists, lists without an empty line before them.
+SHAPES = {"pre": {"fence", "code_block"}, "table": {"table_open"}, "li": {"list_item_open"}}
+
+
+class Page(HTMLParser):
+    """Counts elements of a page's article, and notes what the whole page loads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: Counter[str] = Counter()
+        self.loads: list[str] = []
+        self._inside = 0
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """An element begins."""
+        given = dict(attrs)
+        if tag == "article":
+            self._inside += 1
+        if self._inside:
+            self.seen[tag] += 1
+        if tag in {"script", "img", "iframe", "source", "audio", "video"}:
+            self.loads.append(given.get("src") or "")
+        if tag == "link" and "canonical" not in (given.get("rel") or ""):
+            self.loads.append(given.get("href") or "")
+
+    def handle_endtag(self, tag: str) -> None:
+        """An element ends."""
+        if tag == "article":
+            self._inside -= 1
+
+
+def read(path: Path) -> Page:
+    page = Page()
+    page.feed(path.read_text(encoding="utf-8"))
+    return page
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("site")
+    said = docs_site.build(directory)  # fails on any warning
+    assert "WARNING" not in said
+    return directory
+
+
+def built(site: Path, page: str) -> Path:
+    return site / re.sub(r"(^|/)README\.md$", r"\1index.md", page).replace(".md", ".html")
+
+
+def test_every_page_is_there_and_shows_all_its_blocks(site: Path) -> None:
+    wrong = []
+    for page in PAGES:
+        parsed = MARKDOWN.parse(plain((DOCS / page).read_text(encoding="utf-8"), page))
+        wanted = {tag: sum(token.type in kinds for token in parsed) for tag, kinds in SHAPES.items()}
+        shown = read(built(site, page)).seen
+        wrong += [f"{page}: {shown[tag]} {tag} instead of {many}" for tag, many in wanted.items() if shown[tag] != many]
+    assert wrong == []
+
+
+def test_nothing_is_loaded_from_elsewhere(site: Path) -> None:
+    for path in site.rglob("*.html"):
+        assert [one for one in read(path).loads if "//" in one] == [], path.name
+    for path in site.rglob("*.css"):
+        assert not re.search(r"url\(\s*['\"]?(https?:)?//", path.read_text(encoding="utf-8")), path.name
+
+
+def test_a_warning_fails_the_build(tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs/index.md").write_text("[nowhere](nowhere.md)\n")
+    config = tmp_path / "mkdocs.yml"
+    config.write_text("site_name: x\ntheme: {name: material, font: false}\n")
+    with pytest.raises(docs_site.SiteError, match=r"nowhere\.md"):
+        docs_site.build(tmp_path / "site", config)
+
+
+def cases() -> Iterator[tuple[str, str, str]]:
+    yield "a.md", "see [the values](../charts/x/values.yaml).", "see the values (`charts/x/values.yaml`)."
+    yield "rules/T1.md", "[`examples/a.yaml`](../../examples/a.yaml)", "`examples/a.yaml`"
+    yield "rules/T1.md", "[rotation](../rotation.md#led)", "[rotation](../rotation.md#led)"
+    yield "a.md", "[here](b.md) and ![shot](../x.png)", "[here](b.md) and ![shot](../x.png)"
+
+
+@pytest.mark.parametrize(("page", "given", "wanted"), list(cases()))
+def test_links_out_of_the_site_become_paths(page: str, given: str, wanted: str) -> None:
+    assert plain(given, page) == wanted
+
+
+def test_what_belongs_to_an_item_is_where_each_kind_of_markdown_looks_for_it() -> None:
+    given = "1. a\n\n   ```sh\n   x \\\n     y\n   ```\n\n```yaml\na:\n    b: 1\n```\n"
+    assert indented(given) == "1. a\n\n    ```sh\n    x \\\n      y\n    ```\n\n```yaml\na:\n    b: 1\n```\n"

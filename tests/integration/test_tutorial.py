@@ -1,0 +1,89 @@
+"""The tutorial on the sandbox: every command of the page, in its order and in one shell, does what the page says."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from markdown_it import MarkdownIt
+
+from sandbox.cache import cache_dir
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "docs/tutorial-sandbox.md"
+SECONDS = 900  # four minutes on an idle machine
+_FAILS = "set -Eeuo pipefail\ntrap 'echo \"this command of the tutorial failed: $BASH_COMMAND\" >&2' ERR\n"
+
+
+def commands() -> str:
+    """The shell blocks of the page, one after the other."""
+    parsed = MarkdownIt().parse(PAGE.read_text(encoding="utf-8"))
+    return "\n".join(token.content for token in parsed if token.type == "fence" and token.info.strip() == "sh")
+
+
+@pytest.fixture
+def environment() -> Iterator[dict[str, str]]:
+    """As a user's shell, with what was built so far and no sandbox of anybody else.
+
+    The page's sandbox has the name `demo`, which may run here: so the cache is another directory, of links to it.
+    """
+    directory = Path(tempfile.mkdtemp(prefix="tutorial-"))
+    for built in cache_dir().iterdir():
+        if built.name != "sandboxes":
+            (directory / built.name).symlink_to(built)
+    # Not a part of the `make test` that may run this.
+    inherited = {name: value for name, value in os.environ.items() if name not in {"KEEP", "MAKEFLAGS", "MAKELEVEL"}}
+    given = {**inherited, "SECURE_REDIS_CACHE": str(directory)}
+    try:
+        yield given
+    finally:
+        paths = os.pathsep.join([str(ROOT / "operator"), str(ROOT)])
+        down = [sys.executable, "-m", "sandbox", "down", "--all"]
+        subprocess.run(down, env={**given, "PYTHONPATH": paths}, cwd=ROOT, check=False, timeout=90)
+        shutil.rmtree(directory)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(SECONDS + 120)
+def test_every_command_of_the_tutorial_works(environment: dict[str, str], tmp_path: Path) -> None:
+    output = tmp_path / "output"
+    with output.open("w") as sink:
+        shell = subprocess.Popen(
+            ["bash", "-c", _FAILS + commands()],
+            env=environment,
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=sink,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        code = shell.wait(SECONDS)
+    finally:
+        if shell.poll() is None:
+            os.killpg(shell.pid, signal.SIGKILL)
+            shell.wait()
+    said = output.read_text(errors="replace")
+    assert code == 0, said[-4000:]
+    assert "demo: ok" in said
+    told = said[said.index("demo: ok") :]
+    # What the page says is to be seen.
+    assert "annotate it with secureredis.io/allow: mine (or *)" in told
+    assert re.search(r'"effect":"DropsConnections".*"path":"transport.nonTLSPort"', told)
+    assert "the non-TLS port is open" in told
+    assert re.search(r"^mine +True +Unknown +Unknown ", told, re.MULTILINE)
+    assert re.search(r"Rotated +SecureRedisCache/sessions", told)
+    assert told.rstrip().endswith("demo: ended")
+
+
+def test_the_page_has_its_commands() -> None:
+    text = commands()
+    assert text.startswith("make demo KEEP=1\n")
+    assert text.rstrip().endswith("sandbox down")
+    assert text.count("kubectl ") > 20

@@ -77,12 +77,18 @@ class _Entry:
 
 
 RunPass = Callable[[Key, Body, Trigger], Awaitable[Next]]
+Look = Callable[[Key, str], Awaitable[Next | None]]
+
+
+async def _no_look(key: Key, version: str) -> None:
+    return None
 
 
 class Schedule:
     """Runs passes.
 
-    `run_pass(key, body, trigger)` gets the newest body that is known. An exception out of it is a failed pass (logged,
+    `look(key, version)` comes first, with the newest body's resourceVersion: where it says when to look next, that was
+    the pass, and the body is not even decoded. `run_pass(key, body, trigger)` gets the newest body that is known. An exception out of it is a failed pass (logged,
     backed off); one of `fatal` ends `run()`. `on_gone(key)` is called once no pass of a vanished resource runs any
     more; `on_pass(key, trigger, result, seconds)` after each, with result `success` or `error`; `on_namespaces(set)`
     when the set of namespaces with resources changes.
@@ -92,6 +98,7 @@ class Schedule:
         self,
         run_pass: RunPass,
         *,
+        look: Look = _no_look,
         pace: Pace | None = None,
         relist: Callable[[], Awaitable[Snapshot]] | None = None,
         clock: Callable[[], float] | None = None,
@@ -102,6 +109,7 @@ class Schedule:
         on_namespaces: Callable[[set[str]], None] = lambda namespaces: None,
     ) -> None:
         self._run_pass = run_pass
+        self._look = look
         self._pace = pace or Pace()
         self._relist = relist
         self._clock = clock or (lambda: asyncio.get_running_loop().time())
@@ -249,7 +257,8 @@ class Schedule:
         trigger = entry.trigger
         result = "error"
         try:
-            planned = await self._run_pass(key, json.loads(entry.packed), trigger)
+            looked = await self._look(key, entry.version)
+            planned = looked or await self._run_pass(key, json.loads(entry.packed), trigger)
             result = "error" if planned.failed else "success"
         except self._fatal as error:
             self._failure = self._failure or error

@@ -88,8 +88,8 @@ class Schedule:
     """Runs passes.
 
     `look(key, version)` comes first, with the newest body's resourceVersion: where it says when to look next, that was
-    the pass, and the body is not even decoded. `run_pass(key, body, trigger)` gets the newest body that is known. An exception out of it is a failed pass (logged,
-    backed off); one of `fatal` ends `run()`. `on_gone(key)` is called once no pass of a vanished resource runs any
+    the pass, and the body is not even decoded. `run_pass(key, body, trigger)` gets the newest body that is known. An
+    exception out of either is a failed pass (logged, backed off); one of `fatal` ends `run()`. `on_gone(key)` is called once no pass of a vanished resource runs any
     more; `on_pass(key, trigger, result, seconds)` after each, with result `success` or `error`; `on_namespaces(set)`
     when the set of namespaces with resources changes.
     """

@@ -47,9 +47,7 @@ class Rest:
 
     def holds(self, seen: Observation, brake: Brake) -> bool:
         """Whether a pass on this would come to nothing again, for the resource as it was then."""
-        return (
-            self.seen.now <= seen.now < self.until and self.brake == brake and bool(_SEEN(self.seen) == _SEEN(seen))
-        )
+        return self.seen.now <= seen.now < self.until and self.brake == brake and bool(_SEEN(self.seen) == _SEEN(seen))
 
 
 def rest(
@@ -97,7 +95,7 @@ def _silent(resource: SecureRedisCache, told: Report) -> bool:
 
 def _moments(resource: SecureRedisCache, seen: Observation, floor: Floor) -> Iterator[datetime]:
     """Every time at which a comparison with the clock may turn, in any order, past ones too."""
-    after = _AFTER
+    after, interval = _AFTER, timedelta(seconds=resource.spec.drift.interval_seconds)
     settings = resource.spec.authentication
     if settings is not None and settings.rotation.interval_days is not None:
         after = after | {timedelta(days=settings.rotation.interval_days)}
@@ -107,12 +105,11 @@ def _moments(resource: SecureRedisCache, seen: Observation, floor: Floor) -> Ite
         yield from (_shifted(date, days) for days in after)
     for waiver in resource.spec.waivers:
         ends = datetime.combine(waiver.expires, time(), UTC)
-        yield ends
+        yield from (ends, ends - interval)  # the last look before it is at it, not an interval later
         yield from (_shifted(ends, -timedelta(days=one.max_days)) for one in floor.waivable)
     rotation = resource.status.rotation
     if rotation is not None and rotation.due_at is not None:
-        # The last look before it is as late as it is, not an interval later.
-        yield datetime.fromisoformat(rotation.due_at) - timedelta(seconds=resource.spec.drift.interval_seconds) - _SECOND
+        yield datetime.fromisoformat(rotation.due_at) - interval - _SECOND  # as above
 
 
 def _dates(value: Any) -> Iterator[datetime]:

@@ -113,6 +113,10 @@ class _Observations(Collector):
             oldest.add_metric((kind,), age)
         return held, oldest
 
+    def describe(self) -> Iterable[Metric]:
+        """Names for the registry."""
+        return _Observations().collect()
+
 
 class Metrics:
     """All metrics of one process, in a registry of its own."""
@@ -303,6 +307,7 @@ class Metrics:
         self._known.set(known)
         self._waiting.set(waiting)
 
-    def render(self) -> bytes:
-        """The text format of Prometheus."""
-        return generate_latest(self.registry)
+    def render(self, names: Iterable[str] = ()) -> bytes:
+        """The text format of Prometheus; of the families or series of these names only, where some are given."""
+        wanted = tuple(names)
+        return generate_latest(self.registry.restricted_registry(wanted) if wanted else self.registry)

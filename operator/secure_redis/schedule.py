@@ -80,25 +80,21 @@ RunPass = Callable[[Key, Body, Trigger], Awaitable[Next]]
 Look = Callable[[Key, str], Awaitable[Next | None]]
 
 
-async def _no_look(key: Key, version: str) -> None:
-    return None
-
-
 class Schedule:
     """Runs passes.
 
     `look(key, version)` comes first, with the newest body's resourceVersion: where it says when to look next, that was
-    the pass, and the body is not even decoded. `run_pass(key, body, trigger)` gets the newest body that is known. An
-    exception out of either is a failed pass (logged, backed off); one of `fatal` ends `run()`. `on_gone(key)` is called once no pass of a vanished resource runs any
-    more; `on_pass(key, trigger, result, seconds)` after each, with result `success` or `error`; `on_namespaces(set)`
-    when the set of namespaces with resources changes.
+    the pass. Else `run_pass(key, body, trigger)` gets the newest body that is known. An exception out of either is a
+    failed pass (logged, backed off); one of `fatal` ends `run()`. `on_gone(key)` is called once no pass of a vanished
+    resource runs any more; `on_pass(key, trigger, result, seconds)` after each, with result `success` or `error`;
+    `on_namespaces(set)` when the set of namespaces with resources changes.
     """
 
     def __init__(
         self,
         run_pass: RunPass,
         *,
-        look: Look = _no_look,
+        look: Look | None = None,
         pace: Pace | None = None,
         relist: Callable[[], Awaitable[Snapshot]] | None = None,
         clock: Callable[[], float] | None = None,
@@ -257,7 +253,7 @@ class Schedule:
         trigger = entry.trigger
         result = "error"
         try:
-            looked = await self._look(key, entry.version)
+            looked = await self._look(key, entry.version) if self._look is not None else None
             planned = looked or await self._run_pass(key, json.loads(entry.packed), trigger)
             result = "error" if planned.failed else "success"
         except self._fatal as error:

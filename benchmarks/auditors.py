@@ -91,9 +91,10 @@ async def _watch(
             else "the surroundings were not read"
         ),
     )
-    figures.report(f"{name}: memory", operator.memory(), "MiB", target=220, compared_to="VmRSS, after all was read")
+    figures.report(f"{name}: memory", operator.memory(), "MiB", target=220, compared_to="VmRSS at the end")
     figures.report(f"{name}: peak memory", operator.peak_memory(), "MiB", compared_to="VmHWM, the cold start included")
-    pages = fleet.list_pages(options, count) * (1 if options.wide else 0.5)  # a denied list is remembered for an hour
+    # The list that each may not have is remembered for an hour.
+    pages = fleet.list_pages(options, count) - (0 if options.wide else options.namespaces)
     walks = int(lasted / (_OF_INTERVAL * length)) + 1
     figures.report(
         f"{name}: Azure calls per interval",

@@ -183,8 +183,8 @@ async def _steady(
         target=0,
         compared_to=f"{what}; to the API server, Azure and vaults; the Lease is not counted",
     )
-    walks = 1 if options.wide else 0.5  # the denied list is remembered for an hour
-    pages = fleet.list_pages(options, options.resources) * walks
+    # The list that each may not have is remembered for an hour.
+    pages = fleet.list_pages(options, options.resources) - (0 if options.wide else options.namespaces)
     walks_at_most = int(lasted / (_OF_INTERVAL * length)) + 1
     figures.report(
         "steady state: Azure list pages per interval",

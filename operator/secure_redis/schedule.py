@@ -20,6 +20,7 @@ from secure_redis.reconciler.corridor import Next
 _log = logging.getLogger(__name__)
 
 Body = Mapping[str, Any]
+_TICK = 0.02  # seconds: what the clock alone makes due sooner starts together; each wake of the loop costs like a look
 
 
 class Trigger(StrEnum):
@@ -195,12 +196,11 @@ class Schedule:
                 self._changed.clear()
                 self._move_due()
                 self._start_ready()
-                pause = max(0.0, self._heap[0][0] - self._clock()) if self._heap else None
-                try:
-                    async with asyncio.timeout(pause):
-                        await self._changed.wait()
-                except TimeoutError:
-                    pass
+                pause = max(_TICK, self._heap[0][0] - self._clock()) if self._heap else None
+                timer = None if pause is None else asyncio.get_running_loop().call_later(pause, self._changed.set)
+                await self._changed.wait()
+                if timer is not None:
+                    timer.cancel()
         finally:
             self._stopping = True
             if relisting is not None:

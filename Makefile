@@ -67,7 +67,7 @@ rotation-soak: ## Rotate keys many times, killing the operator, under clients th
 
 # Figures go to stdout, one JSON line each, everything else to stderr. BENCH_SCALE=100 BENCH_QUICK=1: a short run.
 .PHONY: bench
-bench: ## Measure speed and size, and compare with the targets (about 25 minutes)
+bench: ## Measure speed and size, and compare with the targets (about 45 minutes)
 	@$(PY) -m sandbox.prepare
 	@$(PY) -m benchmarks
 

@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: prints the figures of issues 3 and 4, one JSON line each."""
+"""`python -m benchmarks`: prints the figures, one JSON line each."""
 
 import os
 import sys
@@ -32,13 +32,30 @@ def main() -> int:
 
 
 def _run(options: Options, hosts: Path, figures: Figures) -> None:
-    from benchmarks import injected, large, latency, rollout, rotation  # after `enter`: libraries start threads
+    from benchmarks import (
+        assess,
+        auditors,
+        injected,
+        large,
+        latency,
+        probes,
+        rollout,
+        rotation,
+    )  # after `enter`: libraries start threads
 
     if "latency" in options.groups:
         latency.measure(hosts, options, figures)
     if {"cold", "steady"} & set(options.groups):
         large.measure(hosts, options, figures)
-    for name, group in (("rollout", rollout), ("rotation", rotation), ("injected", injected)):
+    groups = {
+        "rollout": rollout,
+        "rotation": rotation,
+        "injected": injected,
+        "auditors": auditors,
+        "assess": assess,
+        "probes": probes,
+    }
+    for name, group in groups.items():
         if name in options.groups:
             group.measure(hosts, options, figures)
 

@@ -28,13 +28,16 @@ class Member:
     key: str
 
 
-def build(world: World, options: Options) -> list[Member]:
+def build(world: World, options: Options, count: int | None = None, *, keys: bool = True) -> list[Member]:
     """Everything but the resources: namespaces that consent, identities, vaults, caches and their keys in the vaults.
+
+    `count` caches, `options.resources` if it is not given. Without `keys` the vaults stay empty.
 
     Each namespace has an identity that reads its own resource group (with `wide`, the whole subscription), and its
     share of the vaults.
     """
-    say(f"seeding {options.namespaces} namespaces, {options.vaults} vaults and {options.resources} caches")
+    count = options.resources if count is None else count
+    say(f"seeding {options.namespaces} namespaces, {options.vaults} vaults and {count} caches")
     control = world.control
     teams = [world.team(f"team-{number:02}") for number in range(options.namespaces)]
     vaults: list[tuple[Team, str]] = [(team, team.name) for team in teams]
@@ -57,7 +60,7 @@ def build(world: World, options: Options) -> list[Member]:
             control.seed(seeds.RoleAssignment(object_id=team.object_id, scope=scope, actions=actions))
     members: list[Member] = []
     caches: list[seeds.Cache] = []
-    for number in range(options.resources):
+    for number in range(count):
         team, vault = vaults[number % len(vaults)]
         cache = new_cache(team, f"cache-{number:04}")
         caches.append(cache)
@@ -68,9 +71,17 @@ def build(world: World, options: Options) -> list[Member]:
     def store(member: Member) -> None:
         control.set_secret(member.vault, member.name, seeds.SecretVersion(value=member.key))
 
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(store, members))
+    if keys:
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(store, members))
     return members
+
+
+def list_pages(options: Options, count: int) -> int:
+    """How many pages of a hundred one walk for every identity has, and the list that each may not have first."""
+    if options.wide:
+        return options.namespaces * -(-count // 100)
+    return options.namespaces * (1 + -(-count // options.namespaces // 100))
 
 
 def document(world: World, member: Member) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from benchmarks import fleet, requests
+from benchmarks import budget, fleet, requests
 from benchmarks.figures import Figures, say
 from benchmarks.fleet import Member
 from benchmarks.kube import client
@@ -26,10 +26,6 @@ from secure_redis.kube import paths
 from secure_redis.reconciler.surroundings import KINDS
 
 _PATIENCE = 900.0  # seconds
-# Of a service principal in a subscription and region, since 2024; source: learn.microsoft.com
-# /azure/azure-resource-manager/management/request-limits-and-throttling
-_READS_PER_SECOND = 25.0
-_AROUND_EVERY = 3600 * 0.875  # seconds: three quarters of the age to all of it
 _OF_INTERVAL = 0.9  # how old a list may be, as a part of the interval (reconciler.observe.Ages)
 
 
@@ -98,17 +94,17 @@ def _report_cold(
         compared_to=f"from the process's start; the operator used {cpu:.1f} s of processor time, on a machine that "
         "simulates Azure with the same cores",
     )
-    identities = options.namespaces
+    identities, pages = options.namespaces, fleet.list_pages(options, options.resources)
     figures.report(
         "cold start: Azure calls",
         calls.total,
         "requests",
-        target=_list_pages(options) + 2 * count + count + 2 * identities,
-        compared_to=f"list pages {_list_pages(options)} + 2 per secret + 1 listKeys per cache + 1 token per identity "
+        target=pages + 2 * count + count + 2 * identities,
+        compared_to=f"list pages {pages} + 2 per secret + 1 listKeys per cache + 1 token per identity "
         f"and scope; not counted: {calls.challenges} challenges, the request that asks a vault for its tenant",
     )
     for name, kind, target in (
-        ("list pages", calls.list_pages, _list_pages(options)),
+        ("list pages", calls.list_pages, pages),
         ("version checks", calls.versions, count),
         ("values read", calls.values, count),
         ("listKeys", calls.list_keys, count),
@@ -141,13 +137,6 @@ def _report_cold(
         compared_to=", ".join(f"{number} {name}" for name, number in reads.most_common()),
     )
     figures.report("cold start: peak memory", operator.peak_memory(), "MiB", target=140, compared_to="VmHWM")
-
-
-def _list_pages(options: Options) -> int:
-    """How many pages of a hundred one walk for every identity has, and the list that each may not have first."""
-    if options.wide:
-        return options.namespaces * -(-options.resources // 100)
-    return options.namespaces * (1 + -(-options.resources // options.namespaces // 100))
 
 
 async def _steady(
@@ -194,8 +183,8 @@ async def _steady(
         target=0,
         compared_to=f"{what}; to the API server, Azure and vaults; the Lease is not counted",
     )
-    walks = 1 if options.wide else 0.5  # the denied list is remembered for an hour
-    pages = _list_pages(options) * walks
+    # The list that each may not have is remembered for an hour.
+    pages = fleet.list_pages(options, options.resources) - (0 if options.wide else options.namespaces)
     walks_at_most = int(lasted / (_OF_INTERVAL * length)) + 1
     figures.report(
         "steady state: Azure list pages per interval",
@@ -226,16 +215,7 @@ async def _steady(
         "requests",
         compared_to=f"in {lasted:.0f} s; they are an hour old at most",
     )
-    largest = -(-count // options.namespaces)
-    figures.report(
-        "steady state: reads of what stands around caches, of an identity's budget",
-        100 * len(KINDS) * largest / _AROUND_EVERY / _READS_PER_SECOND,
-        "%",
-        target=10,
-        compared_to=f"reckoned, not measured: {len(KINDS)} reads in {_AROUND_EVERY:.0f} s for each of {largest} caches "
-        f"of one identity in one subscription; documented are {_READS_PER_SECOND:g} reads a second; a thousand caches "
-        f"of one identity: {100_000 * len(KINDS) / _AROUND_EVERY / _READS_PER_SECOND:.1f} %",
-    )
+    budget.report(figures, "steady state", -(-count // options.namespaces))
     reads = Counter(requests.named(event) for event in events if not event.is_write)
     figures.report(
         "steady state: API server reads per interval",

@@ -3,7 +3,7 @@
 import os
 from dataclasses import dataclass
 
-GROUPS = ("latency", "cold", "steady", "rollout", "rotation", "injected")
+GROUPS = ("latency", "cold", "steady", "rollout", "rotation", "injected", "assess", "auditors", "probes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,7 +11,7 @@ class Options:
     """`resources`: how many in the large runs; `samples`: of the latency; `intervals`: of `interval` seconds each.
 
     `deployments`: that are moved one after the other, `rotations` times. `consumers`: of the one key of the large
-    rotation. `resources` is how many workloads are injected at rest, too.
+    rotation. `resources` is how many workloads are injected at rest, too. `auditors`: resources without authentication.
     """
 
     resources: int = 1000
@@ -23,8 +23,10 @@ class Options:
     deployments: int = 20
     rotations: int = 3
     consumers: int = 200
+    auditors: int = 5000
     groups: tuple[str, ...] = GROUPS
     wide: bool = False  # the identities may list the whole subscription instead of their resource group
+    surroundings: bool = True  # the auditors' are read before they are measured: 6 reads for each, 80 a second
     spy: str = ""  # a directory: py-spy's profiles of the operator go there
 
 
@@ -52,7 +54,9 @@ def from_environment() -> Options:
         deployments=max(3, min(20, int(scale) // 50)),
         rotations=1 if quick else 3,
         consumers=max(4, min(200, int(scale) // 5)),
+        auditors=5 * int(scale),
         groups=groups,
         wide=os.environ.get("BENCH_WIDE", "") not in ("", "0"),
+        surroundings=not quick,
         spy=os.environ.get("BENCH_SPY", ""),
     )

@@ -56,7 +56,7 @@ class OperatorProcess:
 
     def metric(self, name: str, contains: str = "") -> float:
         """The sum of a metric's series whose labels contain a text. Raises OSError while it is not served."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/metrics", timeout=30) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/metrics?name[]={name}", timeout=30) as answer:
             text = answer.read().decode()
         found = (match for match in _SERIES.finditer(text) if match["name"] == name)
         return sum(float(match["value"]) for match in found if contains in (match["labels"] or ""))

@@ -64,12 +64,12 @@ def install_crds(api: Api) -> None:
     wait_for(lambda: api.get(RESOURCES).ok, 30, "the CRD to be served")
 
 
-def start_operator(world: World) -> OperatorProcess:
-    """Start the operator as shipped: its own intervals, the log at INFO; only the lease and the port are told."""
+def start_operator(world: World, **intervals: float) -> OperatorProcess:
+    """Start the operator as shipped, but for these `intervals`; the log at INFO; lease and port are told."""
     port = free_port()
     settings: dict[str, Any] = {
         "leaderElection": {"namespace": RELEASE_NAMESPACE},
-        "intervals": {},
+        "intervals": intervals,
         "logging": {"level": "INFO"},
         "health": {"port": port},
     }

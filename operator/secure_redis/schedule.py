@@ -23,6 +23,7 @@ _log = logging.getLogger(__name__)
 _CUT_SECONDS = 2.0  # for passes to notice that they were cut off
 
 Body = Mapping[str, Any]
+_TICK = 0.02  # seconds: what the clock alone makes due sooner starts together; each wake of the loop costs like a look
 
 
 class Trigger(StrEnum):
@@ -64,21 +65,24 @@ class _Entry:
 
 
 RunPass = Callable[[Key, Body, Trigger], Awaitable[Next]]
+Look = Callable[[Key, str], Awaitable[Next | None]]
 
 
 class Schedule:
     """Runs passes.
 
-    `run_pass(key, body, trigger)` gets the newest body that is known. An exception out of it is a failed pass (logged,
-    backed off); one of `fatal` ends `run()`. `on_gone(key)` is called once no pass of a vanished resource runs any
-    more; `on_pass(key, trigger, result, seconds)` after each, with result `success` or `error`; `on_namespaces(set)`
-    when the set of namespaces with resources changes.
+    `look(key, version)` comes first, with the newest body's resourceVersion: where it says when to look next, that was
+    the pass. Else `run_pass(key, body, trigger)` gets the newest body that is known. An exception out of either is a
+    failed pass (logged, backed off); one of `fatal` ends `run()`. `on_gone(key)` is called once no pass of a vanished
+    resource runs any more; `on_pass(key, trigger, result, seconds)` after each, with result `success` or `error`;
+    `on_namespaces(set)` when the set of namespaces with resources changes.
     """
 
     def __init__(
         self,
         run_pass: RunPass,
         *,
+        look: Look | None = None,
         pace: Pace | None = None,
         relist: Callable[[], Awaitable[Snapshot]] | None = None,
         clock: Callable[[], float] | None = None,
@@ -89,6 +93,7 @@ class Schedule:
         on_namespaces: Callable[[set[str]], None] = lambda namespaces: None,
     ) -> None:
         self._run_pass = run_pass
+        self._look = look
         self._pace = pace or Pace()
         self._relist = relist
         self._clock = clock or (lambda: asyncio.get_running_loop().time())
@@ -179,12 +184,11 @@ class Schedule:
                 self._changed.clear()
                 self._move_due()
                 self._start_ready()
-                pause = max(0.0, self._heap[0][0] - self._clock()) if self._heap else None
-                try:
-                    async with asyncio.timeout(pause):
-                        await self._changed.wait()
-                except TimeoutError:
-                    pass
+                pause = max(_TICK, self._heap[0][0] - self._clock()) if self._heap else None
+                timer = None if pause is None else asyncio.get_running_loop().call_later(pause, self._changed.set)
+                await self._changed.wait()
+                if timer is not None:
+                    timer.cancel()
             patience = 0.0 if self._failure else drain
         finally:
             self._stopping = True
@@ -240,7 +244,8 @@ class Schedule:
         trigger = entry.trigger
         result = "error"
         try:
-            planned = await self._run_pass(key, json.loads(entry.packed), trigger)
+            looked = await self._look(key, entry.version) if self._look is not None else None
+            planned = looked or await self._run_pass(key, json.loads(entry.packed), trigger)
             result = "error" if planned.failed else "success"
         except self._fatal as error:
             self._failure = self._failure or error

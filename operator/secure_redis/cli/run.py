@@ -238,6 +238,7 @@ class _Life:
 
             schedule = Schedule(
                 corridor.run_pass,
+                look=corridor.look,
                 pace=config.pace(),
                 relist=lambda: self._relist(client),
                 fatal=(LeadershipLost,),

@@ -1,10 +1,11 @@
 """What one pass saw. What could not be read is `Unknown` with the reason, never a default."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import SecretBytes, SecretStr
 
@@ -420,3 +421,12 @@ class Observation:
     # Before persistence is set: what the cache's identity may do in the declared account; the connection string.
     storage_roles: "tuple[surroundings_facts.RoleAssignmentFacts, ...] | Unknown | NotRead" = NOT_READ
     storage_secret: SecretFacts | None | Unknown | NotRead = NOT_READ
+
+
+_NAMES: Final = tuple(one.name for one in fields(Observation))
+_VALUES: Final = attrgetter(*_NAMES)
+
+
+def changed(seen: Observation, **changes: Any) -> Observation:
+    """`dataclasses.replace` in a third of its time (measured): a look makes half a dozen of them."""
+    return Observation(**{**dict(zip(_NAMES, _VALUES(seen), strict=True)), **changes})

@@ -1,9 +1,12 @@
 """What passes remember in this process, and how old what they read may be."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from weakref import WeakValueDictionary
 
+from secure_redis.api.resource import Spec
 from secure_redis.domain.observation import FirewallRuleFacts, Identity, OperationFacts, Proven
+from secure_redis.domain.unchanged import Rest
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,4 +39,23 @@ class Memory:
     storage: object = None  # what was last read of the storage account; `observe_storage` knows it
     managed: object = None  # what was last read of a cluster's database and key; `observe_managed` knows it
     refreshed: str | None = None  # the refresh request that was last seen where surroundings could be read
+    rest: tuple[str, Rest] | None = None  # resourceVersion, and the last pass over it, if nothing came of it
     look_within: float | None = None  # seconds until more of the surroundings can be read; None: nothing is missing
+
+
+class SharedSpecs:
+    """One copy of what specs have in common: of a thousand alike only the resourceIDs are kept (2 of 4 KiB each)."""
+
+    def __init__(self) -> None:
+        self._known: WeakValueDictionary[str, Spec] = WeakValueDictionary()
+
+    def lean(self, rest: Rest) -> Rest:
+        """The same, with an equal spec whose parts are shared."""
+        spec = rest.resource.spec
+        text = spec.model_dump_json(exclude={"resource_id"})
+        shared = self._known.get(text)
+        if shared is None:
+            self._known[text] = spec
+            return rest
+        lean = shared.model_copy(update={"resource_id": spec.resource_id})
+        return replace(rest, resource=replace(rest.resource, spec=lean))

@@ -7,7 +7,7 @@ an age and not one a pass.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 from zlib import crc32
 
@@ -18,7 +18,7 @@ from secure_redis.azure.shelf import Shelf
 from secure_redis.azure.surroundings import Surroundings
 from secure_redis.domain.grants import GrantPolicy, Power, VaultTarget, refuse
 from secure_redis.domain.managed_facts import ManagedFacts, of_either
-from secure_redis.domain.observation import NOT_READ_YET, CacheFacts, Identity, Observation, Unknown
+from secure_redis.domain.observation import NOT_READ_YET, CacheFacts, Identity, Observation, Unknown, changed
 from secure_redis.domain.storage_facts import KeyVaultFacts
 from secure_redis.reconciler.memory import Memory
 
@@ -131,7 +131,7 @@ class Around:
         for kind in reads:
             held = place.held.get(kind)
             known[_kind(kind)] = NOT_READ_YET if held is None else held.value
-        return replace(seen, **known)
+        return changed(seen, **known)
 
     def ages(self) -> Mapping[str, tuple[int, float]]:
         """By kind: how many are held, and the age in seconds of the oldest."""

@@ -26,6 +26,27 @@ async def test_an_edit_is_looked_at_once_and_again_after_its_interval() -> None:
     assert [trigger for *_, trigger in passes.seen] == [Trigger.EDIT, Trigger.CLOCK, Trigger.CLOCK]
 
 
+async def test_a_look_that_is_enough_is_the_pass() -> None:
+    passes, looked, ended = Passes(), [], []
+
+    async def look(key: Key, version: str) -> Next | None:
+        looked.append((key, version))
+        return Next(100.0) if version == "2" else None  # at rest since its last pass
+
+    schedule = Schedule(passes, look=look, pace=STEADY, on_pass=lambda *told: ended.append(told[:3]))
+    async with running(schedule):
+        schedule.wake(ORDERS, body(), Trigger.EDIT)
+        await asyncio.sleep(1)
+        schedule.written(ORDERS, body(version=2))
+        await asyncio.sleep(450)
+        assert passes.versions == ["1"]
+        schedule.wake(ORDERS, body(version=3, generation=2), Trigger.EDIT)
+        await asyncio.sleep(1)
+    assert passes.versions == ["1", "3"]
+    assert looked == [(ORDERS, "1"), (ORDERS, "2"), (ORDERS, "2"), (ORDERS, "3")]
+    assert [trigger for _, trigger, _ in ended] == [Trigger.EDIT, Trigger.CLOCK, Trigger.CLOCK, Trigger.EDIT]
+
+
 async def test_what_we_write_ourselves_wakes_nobody() -> None:
     passes = Passes()
     schedule = Schedule(passes, pace=STEADY)

@@ -108,3 +108,14 @@ async def test_a_taken_port_is_an_error() -> None:
             await HealthServer(Health(), Metrics().render, port=first.port).start()
     finally:
         await first.stop()
+
+
+def test_only_the_named_series_are_rendered() -> None:
+    metrics = Metrics()
+    metrics.passed(ORDERS, "Clock", "success", 0.1, at=1.0)
+    metrics.watch_observations(lambda: {"locks": (3, 7.5)})
+    told = metrics.render(["secureredis_passes_total", "secureredis_observation_age_seconds"]).decode()
+    assert 'secureredis_passes_total{result="success",trigger="Clock"} 1.0' in told
+    assert 'secureredis_observation_age_seconds{kind="locks"} 7.5' in told
+    assert "secureredis_observations{" not in told
+    assert "secureredis_last_successful_pass" not in told

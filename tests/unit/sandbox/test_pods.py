@@ -177,3 +177,10 @@ def test_a_pods_python_connects_from_the_pods_address(connect: str) -> None:
         connection, (address, _) = server.accept()
         connection.close()
         assert address == "127.70.0.2"
+
+
+def test_a_pods_python_listens_at_the_pods_address_only() -> None:
+    program = "import socket; print(socket.create_server(('0.0.0.0', 0)).getsockname()[0])"
+    environment = {**IMAGES["sandbox.test/redis-client"].env, "SANDBOX_POD_IP": "127.70.0.2"}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, check=True, capture_output=True, text=True)
+    assert done.stdout == "127.70.0.2\n"

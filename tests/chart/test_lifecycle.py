@@ -79,8 +79,7 @@ class Life:
         """A tampered Secret is repaired: somebody leads, and has its rights."""
         good = self.secret()["data"]["password"]
         spoilt = {"data": {"password": base64.b64encode(b"spoilt").decode()}}
-        path = f"/api/v1/namespaces/{self.team.namespace}/secrets/orders"
-        self.world.api.call("PATCH", path, spoilt, "application/merge-patch+json").must()
+        self.world.api.merge(self.secret(), spoilt).must()
         wait_for(lambda: self.secret()["data"]["password"] == good, 60, f"the Secret to be repaired; {self.pods()}")
         self.world.await_condition(resource, "Ready", "True", timeout=60)
 

@@ -54,8 +54,8 @@ EXTRAS: dict[str, Any] = {
     "extraVolumes": [{"name": "more", "emptyDir": {}}],
     "extraVolumeMounts": [{"name": "more", "mountPath": "/more"}],
     "extraObjects": [
-        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "more"}},
-        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: '{{ .Release.Name }}-text'}\n",
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "more", "namespace": "guard"}},
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: '{{ .Release.Name }}-text', namespace: guard}\n",
     ],
     "serviceAccount": {"name": "guard", "annotations": {"a": "b"}, "labels": {"c": "d"}},
     "updateStrategy": {"type": "Recreate", "rollingUpdate": None},

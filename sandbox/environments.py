@@ -1,4 +1,4 @@
-"""Python programs with too many needs of their own for the project's environment, each installed once into the cache."""
+"""Python programs whose needs do not go with the project's own, each installed once into the cache."""
 
 import hashlib
 import subprocess

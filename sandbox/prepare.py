@@ -19,8 +19,9 @@ NotToBeHad = (AzureCliError, EnvironmentFailedError, NamesError, PackageError, R
 
 
 def prepare(*, tests: bool = False, floor: bool = False) -> None:
-    """Fetch or build what is missing. `tests`: also azure-cli, checkov and promtool; `floor`: also the oldest supported control plane.
+    """Fetch or build what is missing.
 
+    `tests`: also azure-cli, checkov and promtool. `floor`: also the oldest supported control plane.
     Raises one of `NotToBeHad`, with a sentence that says what to install.
     """
     ready()

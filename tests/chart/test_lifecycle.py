@@ -161,7 +161,10 @@ def test_install_use_upgrade_roll_back_uninstall(life: Life) -> None:
 
     # The CRD is to go with the release: refused while a resource needs the operator, and said why.
     life.values["crds"] = {"keep": False}
+    life.values["watchNamespaces"] = ["shop"]  # and with rights in that namespace only
     life.helm("install", str(CHART), "--wait", values=True)
+    elsewhere = f"/apis/secureredis.io/v1alpha1/namespaces/{RELEASE_NAMESPACE}/securerediscaches"
+    assert world.api.service_account(RELEASE_NAMESPACE, "secure-redis-operator").get(elsewhere).status == 403
     life.works(resource)
     refused = life.run("uninstall", "--wait")
     assert refused.returncode != 0

@@ -82,6 +82,10 @@ clean-cache: ## Remove everything that was built or fetched; the next run makes 
 	[ -e "$$cache/venv.lock" ] || { echo "not removed: $$cache does not look like our cache (no venv.lock in it)" >&2; exit 1; }; \
 	echo "removing $$cache"; chmod -R u+w "$$cache"; rm -rf -- "$$cache"
 
+.PHONY: chart-docs
+chart-docs: ## Generate the chart's README, part of its schema, and examples/install/install.yaml
+	$(PY) scripts/chart_docs.py
+
 .PHONY: docs
 docs: ## Generate the reference pages of docs/ from the code and the CRD, and build the documentation site into site/
 	$(PY) scripts/docs.py

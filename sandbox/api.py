@@ -14,7 +14,11 @@ from sandbox.cluster import Cluster
 Document = dict[str, Any]
 APPLY = "application/apply-patch+yaml"
 MERGE = "application/merge-patch+json"
-_PLURALS = {"SecureRedisCache": "securerediscaches", "ValidatingAdmissionPolicy": "validatingadmissionpolicies"}
+_PLURALS = {
+    "NetworkPolicy": "networkpolicies",
+    "SecureRedisCache": "securerediscaches",
+    "ValidatingAdmissionPolicy": "validatingadmissionpolicies",
+}
 
 
 @dataclass(frozen=True)

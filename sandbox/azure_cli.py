@@ -1,20 +1,15 @@
 """The real azure-cli against a simulator: installed once into the cache, logged in as a service principal."""
 
-import hashlib
 import json
 import os
 import subprocess
-import sys
-import venv
 from pathlib import Path
 from typing import Any
 
 from sandbox import names
 from sandbox.azure.control import Endpoints
-from sandbox.cache import cache_dir, locked, step
+from sandbox.environments import EnvironmentFailedError, environment
 
-_REQUIREMENTS = Path(__file__).resolve().parents[1] / "requirements" / "azure-cli.txt"
-_COMPLETE = ".complete"
 _CLOUD = "Sandbox"
 
 
@@ -27,23 +22,10 @@ def azure_cli() -> Path:
 
     Raises AzureCliError if it cannot be installed.
     """
-    digest = hashlib.sha256(_REQUIREMENTS.read_bytes()).hexdigest()[:12]
-    version = ".".join(map(str, sys.version_info[:3]))
-    home = cache_dir() / f"azure-cli-{version}-{digest}"
-    program = home / "bin" / "az"
-    if (home / _COMPLETE).exists():
-        return program
-    with locked(cache_dir() / "azure-cli.lock", "waiting for another process to install azure-cli"):
-        if not (home / _COMPLETE).exists():
-            with step("installing azure-cli (once, a few minutes)"):
-                venv.create(home, clear=True, with_pip=True)
-                install = [str(home / "bin" / "python"), "-m", "pip", "install", "--quiet", "--require-hashes"]
-                install += ["--disable-pip-version-check", "-r", str(_REQUIREMENTS)]
-                done = subprocess.run(install, capture_output=True, text=True, check=False)
-            if done.returncode != 0:
-                raise AzureCliError(f"azure-cli could not be installed:\n{done.stderr[-2000:]}")
-            (home / _COMPLETE).touch()
-    return program
+    try:
+        return environment("azure-cli") / "bin" / "az"
+    except EnvironmentFailedError as error:
+        raise AzureCliError(str(error)) from None
 
 
 class AzureCli:

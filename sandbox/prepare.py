@@ -8,17 +8,20 @@ import sys
 
 from sandbox.azure_cli import AzureCliError, azure_cli
 from sandbox.cache import progress
+from sandbox.debian import PackageError, unpacked
+from sandbox.environments import EnvironmentFailedError, environment
 from sandbox.helm import helm
 from sandbox.names import NamesError, ready
 from sandbox.redis_tool import RedisToolError, redis_tool
 from sandbox.toolchain import DEFAULT_VERSION, FLOOR_VERSION, ToolchainError, control_plane_binaries, kubectl
 
-NotToBeHad = (AzureCliError, NamesError, RedisToolError, ToolchainError)
+NotToBeHad = (AzureCliError, EnvironmentFailedError, NamesError, PackageError, RedisToolError, ToolchainError)
 
 
 def prepare(*, tests: bool = False, floor: bool = False) -> None:
-    """Fetch or build what is missing. `tests`: also azure-cli; `floor`: also the oldest supported control plane.
+    """Fetch or build what is missing.
 
+    `tests`: also azure-cli, checkov and promtool. `floor`: also the oldest supported control plane.
     Raises one of `NotToBeHad`, with a sentence that says what to install.
     """
     ready()
@@ -28,6 +31,8 @@ def prepare(*, tests: bool = False, floor: bool = False) -> None:
     helm()
     if tests:
         azure_cli()
+        environment("checkov")
+        unpacked("prometheus")
     if floor:
         control_plane_binaries(FLOOR_VERSION, scheduler=False)
 
@@ -35,7 +40,9 @@ def prepare(*, tests: bool = False, floor: bool = False) -> None:
 def main() -> int:
     """Prepare from the command line."""
     parser = argparse.ArgumentParser(prog="python -m sandbox.prepare", description=__doc__)
-    parser.add_argument("--tests", action="store_true", help="also install azure-cli, which the tests run")
+    parser.add_argument(
+        "--tests", action="store_true", help="also install azure-cli, checkov and promtool, which the tests run"
+    )
     parser.add_argument("--floor", action="store_true", help="also build the oldest supported control plane")
     options = parser.parse_args()
     try:

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,18 @@ class Refused(Exception):
     """Helm did not render; the text is its error output."""
 
 
-def render(values: Document | None = None, *, namespace: str = RELEASE_NAMESPACE) -> list[Document]:
+def render(
+    values: Document | None = None,
+    *,
+    namespace: str = RELEASE_NAMESPACE,
+    name: str = "secure-redis",
+    tests: bool = False,
+    apis: Sequence[str] = (),
+) -> list[Document]:
     """Render the chart with `values` merged over its own.
+
+    `tests`: with the pod of `helm test`. `apis`: what the cluster is taken to serve beside Kubernetes' own, like
+    `monitoring.coreos.com/v1/ServiceMonitor`.
 
     Raises:
         Refused: the values or a template were wrong.
@@ -31,7 +42,9 @@ def render(values: Document | None = None, *, namespace: str = RELEASE_NAMESPACE
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         json.dump(values or {}, file)
         file.flush()
-        command = [str(helm()), "template", "secure-redis", str(CHART), "--namespace", namespace, "--values", file.name]
+        command = [str(helm()), "template", name, str(CHART), "--namespace", namespace, "--values", file.name]
+        command += [] if tests else ["--skip-tests"]
+        command += [f"--api-versions={api}" for api in apis]
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     if done.returncode:
         raise Refused(done.stderr)

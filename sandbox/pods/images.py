@@ -67,6 +67,8 @@ def canaries(ca_file: Path) -> Path:
 
 # Directories whose contents nothing on this machine runs or obeys; what lies below others might be a program.
 _MOUNT_ROOTS = ("/mnt/", "/run/", "/srv/", "/tmp/")  # noqa: S108
+# The operator's configuration, which nothing else reads; and the directory that pods with a read-only root want most.
+_MOUNT_POINTS = ("/etc/secure-redis", "/tmp")  # noqa: S108
 # Variables that make the dynamic loader, Python, OpenSSL or a Kubernetes client run code of somebody's choice, or write
 # files where they like.
 _ENV = re.compile(
@@ -87,13 +89,23 @@ def check_mounts(container: Mapping[str, Any], image: Image) -> None:
     for mount in container.get("volumeMounts") or []:
         path = os.path.realpath(mount["mountPath"])
         fresh = path.count("/") >= 1 and not os.path.lexists("/" + path.split("/")[1])
-        if not image.honours_command and not fresh and not path.startswith(_MOUNT_ROOTS):
+        allowed = fresh or path in _MOUNT_POINTS or path.startswith(_MOUNT_ROOTS)
+        if not image.honours_command and not allowed:
             text = (
                 f"the sandbox mounts nothing at {mount['mountPath']}: it is a directory of this machine; take a new one"
             )
             raise ImageRefusedError("MountRefused", text)
         if mount.get("subPath") or mount.get("subPathExpr"):
             raise ImageRefusedError("MountRefused", "the sandbox cannot mount with subPath")
+
+
+def kept(mount_path: str, image: Image) -> list[str]:
+    """What an image's program is made of and reads that a mount there would hide: to be mounted again within it."""
+    wanted = [str(_REPOSITORY), sys.prefix, sys.base_prefix, *image.argv[:1]]
+    wanted += [str(Path(image.env[name]).parent) for name in ("SSL_CERT_FILE",) if name in image.env]
+    wanted += [image.env["CANARY_DIRECTORY"]] if "CANARY_DIRECTORY" in image.env else []
+    within = [path for path in dict.fromkeys(map(os.path.realpath, wanted)) if path.startswith(f"{mount_path}/")]
+    return [path for path in within if Path(path).is_dir() and not any(path.startswith(f"{one}/") for one in within)]
 
 
 def command_of(container: Mapping[str, Any], images: Mapping[str, Image]) -> tuple[Image, Sequence[str]]:

@@ -16,7 +16,7 @@ from sandbox.pods.api import STRATEGIC, ApiError, Object
 from sandbox.pods.container import Container, Launch, State
 from sandbox.pods.fields import MissingError, UnsupportedError, environment_of, expanded
 from sandbox.pods.host import HOST_IP, Host, pod_path
-from sandbox.pods.images import ImageRefusedError, check_environment, check_mounts, command_of
+from sandbox.pods.images import ImageRefusedError, check_environment, check_mounts, command_of, kept
 from sandbox.pods.probes import Probe, Run, probe_of
 from sandbox.pods.status import refused_status, status_of
 from sandbox.pods.volumes import Content, TokenRequest, files_of, token_requests, write
@@ -276,6 +276,13 @@ class PodWorker:
         root.mkdir(parents=True, exist_ok=True)
         mounts = spec.get("volumeMounts") or []
         binds = [(str(self._volume(m["name"])), m["mountPath"], bool(m.get("readOnly", False))) for m in mounts]
+        image, _ = command_of(spec, self._host.images)
+        for mount in mounts:
+            for path in kept(mount["mountPath"], image):
+                (self._volume(mount["name"]) / path.removeprefix(f"{mount['mountPath']}/")).mkdir(
+                    parents=True, exist_ok=True
+                )
+                binds.append((path, path, False))
         binds.append((str(self._host.hosts_file), "/etc/hosts", True))
         return launcher(binds, spec.get("workingDir") or "/", root)
 

@@ -186,7 +186,7 @@ def test_a_changed_configuration_starts_new_pods(plain: list[Document]) -> None:
             ]
         )
 
-    assert checksum(plain) != checksum(render({"config": {"cloud": {"name": "AzureChinaCloud"}}}))
+    assert checksum(plain) != checksum(render({"config": {"cloud": {"name": "AzureChina"}}}))
 
 
 def test_the_pod_is_restricted_and_probed(plain: list[Document]) -> None:

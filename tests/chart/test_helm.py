@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from sandbox.api import Api
-from sandbox.chart.render import CHART, RELEASE_NAMESPACE
+from sandbox.chart.render import CHART, RELEASE_NAMESPACE, ROOT
 from sandbox.cluster import Cluster
 from sandbox.controlplane import ControlPlane
 from sandbox.helm import helm
+from sandbox.toolchain import kubectl
 
 CRD = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/securerediscaches.secureredis.io"
 POLICIES = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies"
@@ -38,6 +39,18 @@ def run(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Helm:
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)
         assert done.returncode == 0, done.stderr
         return done.stdout
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def refused(run: Helm) -> Helm:
+    """A call that must fail; what Helm says then."""
+
+    def call(*arguments: str) -> str:
+        with pytest.raises(AssertionError) as failure:
+            run(*arguments)
+        return str(failure.value)
 
     return call
 
@@ -75,3 +88,30 @@ def test_install_upgrade_uninstall(run: Helm, cluster: Cluster, server_side: str
 
 def test_lint(run: Helm) -> None:
     assert "0 chart(s) failed" in run("lint", str(CHART), "--strict")
+
+
+def test_a_second_installation_is_refused_and_the_first_not_touched(run: Helm, cluster: Cluster, refused: Helm) -> None:
+    """Two operators would fight over the same resources; what stops them is a role whose name is fixed."""
+    run("install", "secure-redis", str(CHART), "--create-namespace")
+    role = "/apis/rbac.authorization.k8s.io/v1/clusterroles/secure-redis-namespace"
+    before = Api(cluster).get(role).must()["metadata"]["resourceVersion"]
+    said = refused("install", "another", str(CHART), "--set", "fullnameOverride=another,crds.enabled=false")
+    assert 'ClusterRole "secure-redis-namespace"' in said
+    assert 'current value is "secure-redis"' in said
+    assert Api(cluster).get(role).must()["metadata"]["resourceVersion"] == before
+    run("uninstall", "secure-redis")
+
+
+def test_the_manifest_for_kubectl_can_be_applied_twice(cluster: Cluster) -> None:
+    command = [str(kubectl()), "--kubeconfig", str(cluster.kubeconfig), "apply", "--server-side", "--force-conflicts"]
+    for _ in range(2):
+        done = subprocess.run(
+            [*command, "-f", str(ROOT / "examples/install/install.yaml")],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        assert done.returncode == 0, done.stderr
+    deployment = f"/apis/apps/v1/namespaces/{RELEASE_NAMESPACE}/deployments/secure-redis-operator"
+    assert Api(cluster).get(deployment).must()["metadata"]["generation"] == 1

@@ -41,6 +41,22 @@ def run(config_file: Path, kubeconfig: Path | None, context: str | None, check: 
 
 
 @main.command()
+@click.option("--config", "config_file", type=_FILE, required=True, help="The operator's configuration (YAML).")
+@click.option("--kubeconfig", type=_FILE, envvar="KUBECONFIG", help="Outside a cluster: whose API server.")
+@click.option("--context", help="Context of the kubeconfig.")
+@click.option("--no-resources", is_flag=True, help="Instead: fail while there are resources that need the operator.")
+def verify(config_file: Path, kubeconfig: Path | None, context: str | None, no_resources: bool) -> None:
+    """Look whether an installation works: the CRD is served, and a pod leads (`helm test` runs this)."""
+    from secure_redis.cli.verify import NotWell
+    from secure_redis.cli.verify import verify as look
+
+    try:
+        asyncio.run(look(load(config_file), kubeconfig, context, no_resources=no_resources, say=click.echo))
+    except (InvalidConfig, NotWell) as error:
+        raise click.ClickException(str(error)) from None
+
+
+@main.command()
 def version() -> None:
     """Print the version."""
     click.echo(build_version())

@@ -11,7 +11,7 @@ from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from secure_redis.api.resource import Key
-from secure_redis.api.status import Status
+from secure_redis.api.status import UNDER_WAY, Status
 from secure_redis.telemetry.build import version
 
 CONTROLLER: Final = "secureredis"
@@ -31,6 +31,7 @@ class _Seen:
     last_pass: float | None = None
     last_probe: float | None = None
     certificate_ends: float | None = None
+    rotating_since: float | None = None
 
 
 class _PerResource(Collector):
@@ -69,6 +70,11 @@ class _PerResource(Collector):
             "When the certificate that a resource's endpoint presents ends.",
             labels=_PER_RESOURCE,
         )
+        rotating = GaugeMetricFamily(
+            "secureredis_rotation_started_timestamp_seconds",
+            "When the rotation of a resource's key that is under way began; absent while none is.",
+            labels=_PER_RESOURCE,
+        )
         for key, seen in self._resources.items():
             where = (key.namespace, key.name)
             if seen.conditions is not None:
@@ -84,7 +90,9 @@ class _PerResource(Collector):
                 last_probe.add_metric(where, seen.last_probe)
             if seen.certificate_ends is not None:
                 certificate.add_metric(where, seen.certificate_ends)
-        return condition, drift, findings, last_pass, last_probe, certificate
+            if seen.rotating_since is not None:
+                rotating.add_metric(where, seen.rotating_since)
+        return condition, drift, findings, last_pass, last_probe, certificate, rotating
 
     def describe(self) -> Iterable[Metric]:
         """Names for the registry, without walking the resources."""
@@ -249,6 +257,9 @@ class Metrics:
         seen.drift = float(len(status.drift))
         ends = status.endpoint.certificate.not_after if status.endpoint and status.endpoint.certificate else None
         seen.certificate_ends = datetime.fromisoformat(ends).timestamp() if ends else None
+        turn = status.rotation
+        since = turn.started_at if turn is not None and turn.phase in UNDER_WAY else None
+        seen.rotating_since = datetime.fromisoformat(since).timestamp() if since else None
         if status.compliance is not None:
             counts = status.compliance
             seen.findings = (

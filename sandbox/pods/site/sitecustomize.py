@@ -1,4 +1,4 @@
-"""Lets a container's Python connect from its pod's address, as a network namespace of its own would."""
+"""Lets a container's Python connect from its pod's address, and listen there, as a network namespace would."""
 
 import os
 import socket
@@ -18,6 +18,16 @@ def _from_pod(real: Any) -> Any:
     return connect
 
 
+def _at_pod(real: Any) -> Any:
+    def bind(sock: socket.socket, address: Any) -> Any:
+        if sock.family == socket.AF_INET and address[0] in ("", "0.0.0.0"):  # noqa: S104 (compared, not bound)
+            address = (_POD_IP, address[1])  # all of a pod's addresses: other pods listen at the same port
+        return real(sock, address)
+
+    return bind
+
+
 if _POD_IP:
     socket.socket.connect = _from_pod(socket.socket.connect)  # type: ignore[method-assign]
     socket.socket.connect_ex = _from_pod(socket.socket.connect_ex)  # type: ignore[method-assign]
+    socket.socket.bind = _at_pod(socket.socket.bind)  # type: ignore[method-assign]

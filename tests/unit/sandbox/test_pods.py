@@ -76,7 +76,8 @@ def test_variables_that_run_code_are_refused(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/usr/bin", "/etc/ld.so.preload", "/home/new", "/usr/new", "/new/../etc/x", "/proc/1"]
+    "path",
+    ["/", "/usr/bin", "/etc", "/etc/x", "/etc/ld.so.preload", "/home/new", "/usr/new", "/new/../etc/x", "/proc/1"],
 )
 def test_mounts_among_programs_are_refused(path: str) -> None:
     container = {"name": "c", "image": "sandbox.test/sleep", "volumeMounts": [{"name": "v", "mountPath": path}]}
@@ -86,7 +87,15 @@ def test_mounts_among_programs_are_refused(path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/bindings/redis", "/var/run/secrets/kubernetes.io/serviceaccount", "/srv/x", "/run/x"]
+    "path",
+    [
+        "/bindings/redis",
+        "/var/run/secrets/kubernetes.io/serviceaccount",
+        "/srv/x",
+        "/run/x",
+        "/tmp",  # noqa: S108
+        "/etc/secure-redis",
+    ],
 )
 def test_mounts_elsewhere_are_not(path: str) -> None:
     container = {"name": "c", "image": "sandbox.test/sleep", "volumeMounts": [{"name": "v", "mountPath": path}]}
@@ -168,3 +177,10 @@ def test_a_pods_python_connects_from_the_pods_address(connect: str) -> None:
         connection, (address, _) = server.accept()
         connection.close()
         assert address == "127.70.0.2"
+
+
+def test_a_pods_python_listens_at_the_pods_address_only() -> None:
+    program = "import socket; print(socket.create_server(('0.0.0.0', 0)).getsockname()[0])"
+    environment = {**IMAGES["sandbox.test/redis-client"].env, "SANDBOX_POD_IP": "127.70.0.2"}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, check=True, capture_output=True, text=True)
+    assert done.stdout == "127.70.0.2\n"

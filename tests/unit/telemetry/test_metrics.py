@@ -6,7 +6,15 @@ import aiohttp
 import pytest
 
 from secure_redis.api.resource import Key
-from secure_redis.api.status import CertificateStatus, ComplianceStatus, Condition, DriftStatus, EndpointStatus, Status
+from secure_redis.api.status import (
+    CertificateStatus,
+    ComplianceStatus,
+    Condition,
+    DriftStatus,
+    EndpointStatus,
+    RotationStatus,
+    Status,
+)
 from secure_redis.telemetry.health import Health, HealthServer
 from secure_redis.telemetry.metrics import Metrics
 
@@ -51,6 +59,17 @@ def test_an_endpoint_has_its_times() -> None:
     assert b'name="gone"' not in metrics.render()
     metrics.report(ORDERS, Status())
     assert value(metrics, "secureredis_certificate_not_after_timestamp_seconds", **where) is None
+
+
+def test_a_rotation_under_way_has_its_beginning() -> None:
+    metrics = Metrics()
+    series, where = "secureredis_rotation_started_timestamp_seconds", {"namespace": "shop", "name": "orders"}
+    begun = "2027-01-01T00:00:00Z"
+    metrics.report(ORDERS, Status(rotation=RotationStatus(phase="RollingOut", started_at=begun)))
+    assert value(metrics, series, **where) == 1798761600
+    for over in ("Completed", "Waiting", "Superseded"):
+        metrics.report(ORDERS, Status(rotation=RotationStatus(phase=over, started_at=begun)))
+        assert value(metrics, series, **where) is None
 
 
 def test_series_go_with_their_resource() -> None:

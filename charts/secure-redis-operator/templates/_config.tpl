@@ -1,0 +1,133 @@
+{{- /* The operator's configuration as one document: what single values say, and `config` for the rest. A value and `config` must not both say
+something about one thing; a value that is left at its default says nothing, so that releases of earlier charts go on. */ -}}
+{{- define "secure-redis.config" -}}
+{{- $values := .Values }}
+{{- $said := dict }}
+{{- if ne $values.cloud.name "AzurePublic" }}
+{{- $_ := set $said "cloud" (dict "name" $values.cloud.name) }}
+{{- with $values.cloud.custom }}{{ $_ := set $said.cloud "custom" . }}{{ end }}
+{{- else if $values.cloud.custom }}
+{{- fail "cloud.custom is for cloud.name Custom: set cloud.name to Custom, or remove cloud.custom" }}
+{{- end }}
+{{- if and (eq $values.cloud.name "Custom") (not $values.cloud.custom) }}
+{{- fail "cloud.name is Custom: set cloud.custom to {resourceManager, resourceManagerScope, authority, vaultSuffixes, redisSuffixes}" }}
+{{- end }}
+{{- if and (ne $values.cloud.name "Custom") $values.cloud.custom }}
+{{- fail (printf "cloud.custom is for cloud.name Custom, and it is %s: remove one of both" $values.cloud.name) }}
+{{- end }}
+{{- with $values.operatorIdentity }}{{ $_ := set $said "operatorIdentity" . }}{{ end }}
+{{- with $values.grants }}{{ $_ := set $said "grants" . }}{{ end }}
+{{- with $values.caps }}{{ $_ := set $said "caps" . }}{{ end }}
+{{- with $values.watchNamespaces }}{{ $_ := set $said "namespaces" . }}{{ end }}
+{{- with $values.compliance }}{{ $_ := set $said "compliance" . }}{{ end }}
+{{- $brakes := deepCopy $values.brakes }}
+{{- if and $values.readOnly (hasKey $brakes "readOnly") (not $brakes.readOnly) }}
+{{- fail "readOnly is true and brakes.readOnly is false: remove brakes.readOnly" }}
+{{- end }}
+{{- if $values.readOnly }}{{ $_ := set $brakes "readOnly" true }}{{ end }}
+{{- with $brakes }}{{ $_ := set $said "brakes" . }}{{ end }}
+{{- if ne $values.logLevel "INFO" }}{{ $_ := set $said "logging" (dict "level" $values.logLevel) }}{{ end }}
+{{- $ca := $values.caBundle }}
+{{- $sources := list }}
+{{- range list "configMap" "secret" "pem" }}{{ if index $ca . }}{{ $sources = append $sources (printf "caBundle.%s" .) }}{{ end }}{{ end }}
+{{- if gt (len $sources) 1 }}
+{{- fail (printf "%s: set one of them and leave the others empty" (join " and " $sources)) }}
+{{- end }}
+{{- if $sources }}{{ $_ := set $said "caBundle" "/etc/secure-redis/ca.pem" }}{{ end }}
+{{- if and $ca.publish (not $sources) (not $values.config.caBundle) }}
+{{- fail "caBundle.publish is true and there is no bundle: set caBundle.configMap, caBundle.secret or caBundle.pem, or leave publish false" }}
+{{- end }}
+{{- if $ca.publish }}{{ $_ := set $said "publishCABundle" true }}{{ end }}
+{{- $value := dict "namespaces" "watchNamespaces" "logging" "logLevel" "publishCABundle" "caBundle.publish" "brakes" "brakes (or readOnly)" }}
+{{- range $key, $_ := $said }}
+{{- if hasKey $values.config $key }}
+{{- fail (printf "config.%s and the value %s both say something: remove config.%s" $key (get $value $key | default $key) $key) }}
+{{- end }}
+{{- end }}
+{{- /* What the chart itself decides, because ports and roles follow it. */ -}}
+{{- $decided := dict "health" (dict "address" "0.0.0.0" "port" $values.port) "secrets" (dict "watch" $values.secrets.watch) "workloads" (dict "enabled" $values.workloads.enabled) "compliance" (dict "foreignSecrets" $values.secrets.searchForeign) }}
+{{- $config := merge (deepCopy $values.config) $said $decided }}
+{{- if ne (int $config.health.port) (int $values.port) }}
+{{- fail "config.health.port differs from port: set the value port only" }}
+{{- end }}
+{{- if ne $config.secrets.watch $values.secrets.watch }}
+{{- fail "config.secrets.watch differs from secrets.watch: set the value secrets.watch only, because the roles follow it" }}
+{{- end }}
+{{- if ne $config.workloads.enabled $values.workloads.enabled }}
+{{- fail "config.workloads.enabled differs from workloads.enabled: set the value workloads.enabled only, because the roles follow it" }}
+{{- end }}
+{{- if ne $config.compliance.foreignSecrets $values.secrets.searchForeign }}
+{{- fail "compliance.foreignSecrets differs from secrets.searchForeign: set the value secrets.searchForeign only, because the roles follow it" }}
+{{- end }}
+{{- toYaml $config }}
+{{- end -}}
+
+{{- /* Mistakes that one value alone cannot show. */ -}}
+{{- define "secure-redis.validate" -}}
+{{- $values := .Values }}
+{{- $config := include "secure-redis.config" . | fromYaml }}
+{{- $identity := $config.operatorIdentity | default dict }}
+{{- $watched := $config.namespaces | default list }}
+{{- if and $config.grants (not $identity) }}
+{{- fail "grants open the operator's own identity, and it has none: set operatorIdentity to {type: WorkloadIdentity, clientID: …} or {type: ManagedIdentity, clientID: …}, or remove grants" }}
+{{- end }}
+{{- if and $watched $values.clusterWide }}
+{{- fail "clusterWide binds rights in all namespaces, and watchNamespaces looks at some only: set clusterWide to false and list these namespaces in the value namespaces" }}
+{{- end }}
+{{- range $values.namespaces }}
+{{- if and $watched (not (has . $watched)) }}
+{{- fail (printf "namespaces lists %s, and watchNamespaces does not: add it there, or remove it here, for rights that nothing uses must not be given" .) }}
+{{- end }}
+{{- end }}
+{{- if and (gt (int $values.replicas) 1) (eq (dig "leaderElection" "enabled" true $config) false) }}
+{{- fail (printf "replicas is %d and config.leaderElection.enabled is false: two operators would work at once; set replicas to 1, or remove config.leaderElection.enabled" (int $values.replicas)) }}
+{{- end }}
+{{- $drain := dig "intervals" "drainSeconds" 20 $config }}
+{{- if le (int $values.terminationGracePeriodSeconds) (int $drain) }}
+{{- fail (printf "terminationGracePeriodSeconds (%d) must be more than config.intervals.drainSeconds (%d): passes under way would be killed" (int $values.terminationGracePeriodSeconds) (int $drain)) }}
+{{- end }}
+{{- if and (not $values.serviceAccount.create) (not $values.serviceAccount.name) }}
+{{- fail "serviceAccount.create is false: set serviceAccount.name to the one that exists" }}
+{{- end }}
+{{- if and $values.proxy.url $values.proxy.existingSecret }}
+{{- fail "proxy.url and proxy.existingSecret: set one of them and leave the other empty" }}
+{{- end }}
+{{- if contains "@" $values.proxy.url }}
+{{- fail "proxy.url holds a user or password, which everybody who may read the release would see: put the URL into a Secret (key url) and set proxy.existingSecret" }}
+{{- end }}
+{{- if and $values.crds.enabled (not $values.crds.keep) (not $values.rbac.create) }}
+{{- fail "crds.keep: false makes an uninstallation check for resources first, with rights of the chart's: set rbac.create, or crds.keep" }}
+{{- end }}
+{{- range $values.extraEnv }}
+{{- if has .name (list "POD_NAME" "POD_NAMESPACE") }}
+{{- fail (printf "extraEnv sets %s, which the chart sets: remove it" .name) }}
+{{- end }}
+{{- if and (has .name (list "HTTPS_PROXY" "NO_PROXY")) (or $values.proxy.url $values.proxy.existingSecret) }}
+{{- fail (printf "extraEnv sets %s, which the value proxy sets: remove one of both" .name) }}
+{{- end }}
+{{- end }}
+{{- $names := list "config" "tmp" }}
+{{- range $values.extraVolumes }}
+{{- if has .name $names }}
+{{- fail (printf "extraVolumes has a second volume %s: give it another name" .name) }}
+{{- end }}
+{{- $names = append $names .name }}
+{{- end }}
+{{- $paths := list "/etc/secure-redis" "/tmp" }}
+{{- range $values.extraVolumeMounts }}
+{{- if not (has .name $names) }}
+{{- fail (printf "extraVolumeMounts mounts %s, which is no volume: add it to extraVolumes" .name) }}
+{{- end }}
+{{- if has .mountPath $paths }}
+{{- fail (printf "extraVolumeMounts mounts a second time at %s: take another path" .mountPath) }}
+{{- end }}
+{{- $paths = append $paths .mountPath }}
+{{- end }}
+{{- range $key, $_ := merge (dict) $values.commonLabels $values.podLabels $values.deploymentLabels }}
+{{- if has $key (list "app.kubernetes.io/name" "app.kubernetes.io/instance") }}
+{{- if and (hasKey $values.commonLabels $key) }}
+{{- fail (printf "commonLabels sets %s, by which the Deployment finds its pods: set nameOverride, or remove it" $key) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end -}}

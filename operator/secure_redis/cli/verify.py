@@ -1,0 +1,111 @@
+"""`secure-redis verify`: does an installation work? Looks only, under the rights that the operator has anyway."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, Final
+
+from kubernetes.aio.config import ConfigException
+
+from secure_redis.api import names
+from secure_redis.cli.config import Config
+from secure_redis.kube import paths
+from secure_redis.kube.client import ApiFailure, KubeClient, connect
+from secure_redis.kube.lease import LeaseSettings
+
+_LOOK_SECONDS: Final = 0.5
+_MARGIN_SECONDS: Final = 5.0  # an API server under load; a hand-over takes a moment
+_NAMED: Final = 10  # resources that a refusal names
+
+
+class NotWell(Exception):
+    """The installation does not work, or something is in the way; the text says what to do."""
+
+
+async def verify(
+    config: Config,
+    kubeconfig: Path | None = None,
+    context: str | None = None,
+    *,
+    no_resources: bool = False,
+    say: Callable[[str], None] = print,
+) -> None:
+    """Look, and say what is well.
+
+    `no_resources`: instead, whether there is no resource whose finalizer still needs the operator.
+
+    Raises:
+        NotWell: it is not.
+        InvalidConfig: the configuration names no namespace for the Lease.
+
+    """
+    try:
+        client = KubeClient(await connect(kubeconfig, context))
+    except ConfigException as error:
+        raise NotWell(f"no API server to talk to: neither in a cluster nor a usable kubeconfig ({error})") from None
+    try:
+        if no_resources:
+            await _none_left(client, config)
+            say("no SecureRedisCache is left")
+            return
+        for namespace in config.namespaces or (None,):
+            await _asked(client.get(paths.resources(namespace), {"limit": 1}), "SecureRedisCaches cannot be listed")
+        say(f"the API server serves {names.PLURAL}.{names.GROUP}")
+        lease = config.lease()
+        if lease is None:
+            say("leader election is off: nothing tells from here whether the operator works")
+            return
+        say(f"{await _leader(client, lease)} leads")
+    finally:
+        await client.close()
+
+
+async def _none_left(client: KubeClient, config: Config) -> None:
+    found: list[str] = []
+    for namespace in config.namespaces or (None,):
+        try:
+            listed = await client.list(paths.resources(namespace))
+        except ApiFailure as failure:
+            if failure.status == 404:  # no CRD, so none of its objects
+                return
+            raise NotWell(f"SecureRedisCaches cannot be listed: {failure.message}") from None
+        found += [f"{one['metadata']['namespace']}/{one['metadata']['name']}" for one in listed.items]
+    if found:
+        more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+        raise NotWell(
+            f"there are SecureRedisCaches: {', '.join(sorted(found)[:_NAMED])}{more}. With the CRD they would go, too,"
+            " and without the operator nobody takes off their finalizers. Delete them first (kubectl delete srcache),"
+            " or keep the CRD (crds.keep: true)"
+        )
+
+
+async def _leader(client: KubeClient, lease: LeaseSettings) -> str:
+    """Who leads: the Lease is held, and is seen to be renewed. Clocks of machines are not compared."""
+    seen: tuple[str, str] | None = None
+    until = time.monotonic() + lease.duration + _MARGIN_SECONDS
+    while True:
+        try:
+            body: dict[str, Any] = await client.get(paths.lease(lease.namespace, lease.name))
+        except ApiFailure as failure:
+            if failure.status != 404:
+                raise NotWell(f"the Lease {lease.name} cannot be read: {failure.message}") from None
+            body = {}
+        spec = body.get("spec") or {}
+        holder, renewed = str(spec.get("holderIdentity") or ""), str(spec.get("renewTime") or "")
+        if holder and seen is not None and seen[0] == holder and seen[1] != renewed:
+            return holder
+        seen = (holder, renewed)
+        if time.monotonic() > until:
+            told = f"{holder} holds the Lease and does not renew it" if holder else "nobody holds the Lease"
+            where = f"kubectl -n {lease.namespace} logs -l app.kubernetes.io/name={names.MANAGER}"
+            raise NotWell(f"no pod leads: {told} ({lease.name}); see what the pods say: {where}")
+        await asyncio.sleep(_LOOK_SECONDS)
+
+
+async def _asked(answer: Awaitable[object], what: str) -> None:
+    try:
+        await answer
+    except ApiFailure as failure:
+        why = "the CRD is not installed" if failure.status == 404 else failure.message
+        raise NotWell(f"{what}: {why}") from None

@@ -1,0 +1,178 @@
+"""The chart's whole life, with the real Helm and the operator in pods: install, use, upgrade, roll back, uninstall.
+
+`previous/` holds the chart of the release before, packed as a user has it: a shallow clone knows no earlier commit.
+"""
+
+import base64
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from sandbox.api import Document
+from sandbox.azure import seeds
+from sandbox.chart.render import CHART, RELEASE_NAMESPACE, ROOT
+from sandbox.cli.supervisor import start_pods
+from sandbox.controlplane import ControlPlane
+from sandbox.helm import helm
+from sandbox.names import allowed
+from sandbox.waiting import wait_for
+from sandbox.world import SUBSCRIPTION, TENANT, Team, World
+
+RELEASE = "secure-redis"
+PREVIOUS = next((Path(__file__).parent / "previous").glob("*.tgz"))
+CRD = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/securerediscaches.secureredis.io"
+DEPLOYMENT = f"/apis/apps/v1/namespaces/{RELEASE_NAMESPACE}/deployments/secure-redis-operator"
+TIMEOUT = "150s"
+
+
+class Life:
+    """A cluster with pods, a simulated Azure, and Helm."""
+
+    def __init__(self, world: World, team: Team, directory: Path) -> None:
+        self.world = world
+        self.team = team
+        self.values: dict[str, Any] = {
+            "image": {"repository": "sandbox.test/operator"},
+            "replicas": 2,  # the previous chart's default is one
+            "namespaces": [team.namespace],
+            "config": {"cloud": world.configuration()["cloud"]},
+        }
+        self._file = directory / "values.json"
+        self._environment = {**os.environ, "HOME": str(directory), "KUBECONFIG": str(world.cluster.kubeconfig)}
+        for name in ("CACHE", "CONFIG", "DATA"):
+            self._environment[f"HELM_{name}_HOME"] = str(directory / name.lower())
+
+    def helm(self, verb: str, *arguments: str, values: bool = False) -> str:
+        done = self.run(verb, *arguments, values=values)
+        assert done.returncode == 0, f"{done.stdout}\n{done.stderr}\n{self.pods()}"
+        return done.stdout + done.stderr
+
+    def run(self, verb: str, *arguments: str, values: bool = False) -> "subprocess.CompletedProcess[str]":
+        self._file.write_text(json.dumps(self.values))
+        command = [str(helm()), verb, RELEASE, *arguments, "--namespace", RELEASE_NAMESPACE, "--timeout", TIMEOUT]
+        command += ["--values", str(self._file)] if values else []
+        return subprocess.run(command, env=self._environment, capture_output=True, text=True, check=False, timeout=240)
+
+    def pods(self) -> str:
+        """What is to be seen of the release's pods when something failed."""
+        items = self.world.api.get(f"/api/v1/namespaces/{RELEASE_NAMESPACE}/pods").must()["items"]
+        logs = sorted((self.world.directory / "pods").glob("*/operator.log"))
+        ends = ["\n".join(log.read_text(errors="replace").splitlines()[-5:]) for log in logs]
+        return "\n".join([*(json.dumps(one.get("status")) for one in items), *ends])
+
+    def ready_replicas(self) -> int:
+        status = self.world.api.get(DEPLOYMENT).must().get("status") or {}
+        return int(status.get("readyReplicas") or 0)
+
+    def secret(self) -> Document:
+        found = self.world.secret(self.team.namespace, "orders")
+        assert found is not None, "the Secret is gone"
+        return found
+
+    def works(self, resource: Document) -> None:
+        """A tampered Secret is repaired: somebody leads, and has its rights."""
+        good = self.secret()["data"]["password"]
+        spoilt = {"data": {"password": base64.b64encode(b"spoilt").decode()}}
+        self.world.api.merge(self.secret(), spoilt).must()
+        wait_for(lambda: self.secret()["data"]["password"] == good, 60, f"the Secret to be repaired; {self.pods()}")
+        self.world.await_condition(resource, "Ready", "True", timeout=60)
+
+
+@pytest.fixture
+def life(tmp_path: Path, hosts: Path, domain: str) -> Iterator[Life]:
+    if not allowed():
+        pytest.skip("this system lets no process have a mount namespace of its own: there are no pods here")
+    with ControlPlane(tmp_path / "plane", audit=False) as plane:
+        world = World(tmp_path / "world", plane.cluster, hosts=hosts, domain=domain)
+        control = world.azure.start()  # not world.start(): Helm installs the chart here
+        pods = None
+        try:
+            keys = (plane.cluster.service_account_public_key_pem,)
+            control.seed(
+                seeds.Tenant(id=TENANT, domain="shop.test"),
+                seeds.Issuer(issuer=plane.cluster.service_account_issuer, keys=keys),
+                seeds.Subscription(id=SUBSCRIPTION, tenant=TENANT),
+            )
+            restricted = {"pod-security.kubernetes.io/enforce": "restricted"}
+            for name, labels in ((RELEASE_NAMESPACE, restricted), ("shop", {})):
+                metadata = {"name": name, "labels": labels}
+                world.api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}).must()
+            authority = control.endpoints.ca_file.read_text()
+            metadata = {"name": "sandbox-ca", "namespace": RELEASE_NAMESPACE}
+            body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"ca.crt": authority}}
+            world.api.apply(body).must()
+            pods = start_pods(world.directory, plane.cluster, hosts, control.endpoints.ca_file)
+            yield Life(world, world.team("shop", bound=False), tmp_path)
+            pods.check()
+        finally:
+            if pods is not None:
+                pods.terminate()
+            world.stop()
+
+
+def example(life: Life) -> Document:
+    """examples/validate-minimal.yaml, with the vault that the sandbox has."""
+    document: Document = yaml.safe_load((ROOT / "examples/validate-minimal.yaml").read_text())
+    document["spec"]["authentication"]["keyVault"]["uri"] = life.world.control.endpoints.vault_url("shop")
+    return document
+
+
+@pytest.mark.timeout(600)
+def test_install_use_upgrade_roll_back_uninstall(life: Life) -> None:
+    world = life.world
+    life.helm("install", str(PREVIOUS), "--wait", values=True)
+    world.cache(life.team, "orders")
+    world.store_key(life.team, "orders", "orders-redis-key")
+    resource = example(life)
+    world.apply(resource)
+    world.await_condition(resource, "Ready", "True", timeout=60)
+    first = life.secret()
+
+    # The values of the previous chart, and what only this one has.
+    life.values["caBundle"] = {"configMap": "sandbox-ca", "publish": True}
+    del life.values["replicas"]
+    life.helm("upgrade", str(CHART), "--wait", values=True)
+    assert life.ready_replicas() == 2
+    wait_for(lambda: "ca.crt" in life.secret()["data"], 60, f"the CA in the Secret; {life.pods()}")
+    assert life.secret()["metadata"]["uid"] == first["metadata"]["uid"], "an upgrade keeps the Secret"
+    assert life.secret()["data"]["password"] == first["data"]["password"]
+    life.works(resource)
+    assert "Succeeded" in life.helm("test")
+
+    # The same once more changes nothing that runs.
+    before = world.api.get(DEPLOYMENT).must()["metadata"]["generation"]
+    life.helm("upgrade", str(CHART), "--wait", values=True)
+    assert world.api.get(DEPLOYMENT).must()["metadata"]["generation"] == before
+
+    life.helm("rollback", "1", "--wait")
+    life.works(resource)
+    assert life.secret()["metadata"]["uid"] == first["metadata"]["uid"]
+
+    life.helm("uninstall", "--wait")
+    assert life.secret()["data"]["password"] == first["data"]["password"], "an uninstallation leaves Secrets"
+    assert world.get(resource) is not None
+    assert world.api.get(CRD).ok
+
+    # The CRD is to go with the release: refused while a resource needs the operator, and said why.
+    life.values["crds"] = {"keep": False}
+    life.values["watchNamespaces"] = ["shop"]  # and with rights in that namespace only
+    life.helm("install", str(CHART), "--wait", values=True)
+    elsewhere = f"/apis/secureredis.io/v1alpha1/namespaces/{RELEASE_NAMESPACE}/securerediscaches"
+    assert world.api.service_account(RELEASE_NAMESPACE, "secure-redis-operator").get(elsewhere).status == 403
+    life.works(resource)
+    refused = life.run("uninstall", "--wait")
+    assert refused.returncode != 0
+    assert "there are SecureRedisCaches: shop/orders" in refused.stdout + refused.stderr
+    assert "kubectl delete srcache" in refused.stdout + refused.stderr
+    assert life.ready_replicas() == 2, "what was refused must not be half done"
+    world.api.delete(resource).must()
+    world.await_gone(resource, timeout=60)
+    life.helm("uninstall", "--wait")
+    wait_for(lambda: world.api.get(CRD).status == 404, 60, "the CRD to be gone")
+    assert life.secret()["data"]["password"] == first["data"]["password"], "Retain: the Secret outlives its resource"

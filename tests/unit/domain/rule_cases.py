@@ -19,6 +19,7 @@ from secure_redis.domain.endpoint import (
 from secure_redis.domain.further_facts import Change, PlaintextUse, SecretCopy
 from secure_redis.domain.observation import (
     NOT_READ,
+    NOT_READ_YET,
     ContainerFacts,
     EnvFacts,
     PrivateEndpoint,
@@ -344,6 +345,7 @@ CASES: list[tuple[str, SecureRedisCache, dict[str, Any], Result]] = [
     ("L2", provisioning(), {"changes": (Change(NOW, "terraform", "write", ours=False),)}, FAIL),
     ("L2", provisioning(), {"changes": BLIND}, UNKNOWN),
     ("L2", provisioning(), {"changes": NOT_READ}, NA),
+    ("L2", provisioning(), {"changes": NOT_READ_YET}, UNKNOWN),
     ("L2", REDIS, {"changes": (Change(NOW, "terraform", "write", ours=False),)}, NA),
     ("K5", REDIS, {}, PASS),
     ("K5", REDIS, {"vault_properties": around.key_vault(purge_protection=None)}, FAIL),

@@ -43,7 +43,7 @@ class Killing:
     gate: Gate
     kubeconfig: Path
 
-    def everywhere(self, scenario: Scenario, *, at_once: int, thoroughly: bool) -> tuple[str, list[str]]:
+    def everywhere(self, scenario: Scenario, *, at_once: int, thoroughly: bool = True) -> tuple[str, list[str]]:
         """Kill at every side effect. What was done, in a line, and what came out wrong.
 
         `at_once` operators are killed, each in a run of its own; then one takes over all of those runs. `thoroughly`:

@@ -160,9 +160,6 @@ class Around:
             "access_policies": lambda: around.access_policies(identity, cache),
             "role_assignments": lambda: around.role_assignments(identity, cache),
         }
-        activity = self._activity
-        if activity is not None and resource.spec.mode is Mode.PROVISION:  # else others are expected to change it
-            reads[_LOG] = lambda: activity.changes(identity, cache, now)
         settings = resource.spec.authentication
         if settings is not None:
             uri = settings.key_vault.uri
@@ -170,6 +167,9 @@ class Around:
             if refuse(self._policy, identity, namespace, Power.PUBLISH_KEY, cache=cache, vault=target) is None:
                 kind = f"{_VAULT} {uri.lower().rstrip('/')}"
                 reads[kind] = lambda: self._find_vault(identity, cache.subscription, uri)
+        activity = self._activity
+        if activity is not None and resource.spec.mode is Mode.PROVISION:  # else others are expected to change it
+            reads[_LOG] = lambda: activity.changes(identity, cache, now)
         return reads
 
     async def _read(self, place: _Place, cache: CacheID, kind: str, read: Read) -> None:

@@ -2,7 +2,8 @@
 
 A crash that matters happens between a write and the knowledge of it. Each side effect of an undisturbed run is
 therefore held in a run of its own, once before the other side has seen it and once after it has done it; the operator
-is killed while it waits, and the request ends as a dead process's does.
+is killed while it waits, and the request ends as a dead process's does. `make test` takes the two in turns, one of them
+at each side effect; `make test-all` takes both at each.
 """
 
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from sandbox.gate import Gate
 from sandbox.world import World
 from tests.faults import operators
-from tests.faults.killing import Killing
+from tests.faults.killing import BOTH, Killing
 from tests.faults.scenarios import SCENARIOS, Scenario
 
 AT_ONCE = 3  # mostly they wait
@@ -24,12 +25,13 @@ def kubeconfig(world: World, gate: Gate) -> Path:
     return gate.kubeconfig(operators.operator_kubeconfig(world))
 
 
+@BOTH
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
 def test_kill_at_every_side_effect(
-    scenario: Scenario, world: World, gate: Gate, kubeconfig: Path, capsys: pytest.CaptureFixture[str]
+    scenario: Scenario, thoroughly: bool, world: World, gate: Gate, kubeconfig: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    told, wrong = Killing(world, gate, kubeconfig).everywhere(scenario, at_once=AT_ONCE)
+    told, wrong = Killing(world, gate, kubeconfig).everywhere(scenario, at_once=AT_ONCE, thoroughly=thoroughly)
     with capsys.disabled():
         print(f"\n{told}")  # noqa: T201
     assert not wrong, "\n".join(wrong)

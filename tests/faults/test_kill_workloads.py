@@ -20,7 +20,7 @@ from sandbox.world import World
 from tests.controlplane import install_crds
 from tests.faults import operators
 from tests.faults.consumers import EMERGENCY, FOLLOW, GO, INJECT, LED, RELEASE, Consumed
-from tests.faults.killing import SECONDS, Killing
+from tests.faults.killing import BOTH, SECONDS, Killing
 from tests.faults.scenarios import Scenario
 from tests.kube import Kube
 
@@ -67,6 +67,7 @@ def kubeconfig(world: World, gate: Gate) -> Path:
     return gate.kubeconfig(operators.operator_kubeconfig(world))
 
 
+@BOTH
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(
     "scenario",
@@ -75,9 +76,9 @@ def kubeconfig(world: World, gate: Gate) -> Path:
     ids=lambda scenario: scenario.name,
 )
 def test_kill_at_every_side_effect(
-    scenario: Scenario, world: World, gate: Gate, kubeconfig: Path, capsys: pytest.CaptureFixture[str]
+    scenario: Scenario, thoroughly: bool, world: World, gate: Gate, kubeconfig: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    told, wrong = Killing(world, gate, kubeconfig).everywhere(scenario, at_once=AT_ONCE)
+    told, wrong = Killing(world, gate, kubeconfig).everywhere(scenario, at_once=AT_ONCE, thoroughly=thoroughly)
     with capsys.disabled():
         print(f"\n{told}")  # noqa: T201
     assert not wrong, "\n".join(wrong)

@@ -295,14 +295,13 @@ def test_a_frozen_leader_writes_nothing_when_it_wakes(
                 wait_for(lambda: published(stage) == version, 30, "the standby to publish")
                 world.control.remove_fault(waiting)
                 writes, mark = gate.mark, world.control.mark()
-                before = (world.get(stage.document) or {})["metadata"]["resourceVersion"]
                 os.kill(leader.child.pid, signal.SIGCONT)
                 started = time.monotonic()
                 assert leader.child.wait(20) == 1
                 spoken(f"SIGCONT: the former leader ended after {time.monotonic() - started:.1f} s")
+                # Only the former leader goes through the gate; the other one may still be writing its status.
                 assert gate.writes(writes) == []
                 assert world.control.writes(mark) == []
-                assert (world.get(stage.document) or {})["metadata"]["resourceVersion"] == before
                 standby.child.check()
         finally:
             if leader.child.alive:

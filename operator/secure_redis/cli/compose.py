@@ -192,6 +192,7 @@ async def build_corridor(
         around = Around(
             surroundings=surroundings,
             find_vault=key_vaults.vault,
+            activity=activity if config.activity_log.enabled else None,
             policy=settings.policy,
             ages=SurroundingsAges(intervals.surroundings_max_age_seconds, intervals.surroundings_spread_seconds),
             monotonic=time.monotonic,

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic.alias_generators import to_camel
+from pydantic import Field, ValidationError, model_validator
 
 from secure_redis.api.resource import Profile
 from secure_redis.azure.clouds import CLOUDS, Cloud
 from secure_redis.azure.credentials import ManagedIdentity, OperatorCredential, WorkloadIdentity
 from secure_redis.azure.transport import trust
+from secure_redis.cli.config_grants import Grant
+from secure_redis.cli.config_parts import Part, Seconds, Text, Texts
 from secure_redis.domain import grants as domain
 from secure_redis.domain.brakes import Limits
 from secure_redis.domain.floor import Floor, Waivable
@@ -23,39 +24,12 @@ from secure_redis.kube.lease import LeaseSettings
 from secure_redis.kube.watches import WatchMode
 from secure_redis.reconciler.pace import Pace
 
-_WORDS = (("Ca", "CA"), ("Id", "ID"), ("Sku", "SKU"), ("Tls", "TLS"))
-
 
 class InvalidConfig(ValueError):
     """The configuration cannot be used; the text names the file and the place."""
 
 
-def _alias(field: str) -> str:
-    name = to_camel(field)
-    for word, capital in _WORDS:
-        if name.endswith(word):
-            name = name.removesuffix(word) + capital
-    return name
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        strict=True,
-        populate_by_name=False,
-        alias_generator=_alias,
-        hide_input_in_errors=True,
-    )
-
-
-Text = Annotated[str, Field(min_length=1)]
-# A YAML list becomes a tuple: frozen all the way down, which strict mode would refuse.
-Texts = Annotated[tuple[Text, ...], Field(strict=False)]
-Seconds = Annotated[float, Field(gt=0, le=86400, strict=False)]
-
-
-class CustomCloud(_Part):
+class CustomCloud(Part):
     """Endpoints of a cloud that has no name here. URLs are https; suffixes have no leading dot."""
 
     resource_manager: Annotated[str, Field(pattern=r"^https://[^/?#@]+$")]
@@ -66,7 +40,7 @@ class CustomCloud(_Part):
     managed_redis_suffixes: Texts = ()
 
 
-class CloudChoice(_Part):
+class CloudChoice(Part):
     """A cloud by name, or `Custom` with its endpoints."""
 
     name: Literal["AzurePublic", "AzureChina", "AzureUSGovernment", "Custom"] = "AzurePublic"
@@ -79,7 +53,7 @@ class CloudChoice(_Part):
         return self
 
 
-class OperatorIdentity(_Part):
+class OperatorIdentity(Part):
     """The operator's own Azure identity. What is left out comes from the workload identity webhook's environment."""
 
     type: Literal["WorkloadIdentity", "ManagedIdentity"]
@@ -88,62 +62,19 @@ class OperatorIdentity(_Part):
     token_file: Text | None = None
 
 
-class VaultScope(_Part):
-    """A vault and which of its secrets (shell patterns)."""
-
-    uri: Annotated[str, Field(pattern=r"^https://[^/?#@]+/?$")]
-    secret_names: Texts = ("*",)
-
-
-class SkuLimit(_Part):
-    """The largest SKU that may be created."""
-
-    name: Literal["Basic", "Standard", "Premium"]
-    capacity: Annotated[int, Field(ge=0, le=6)]
-
-
-class Grant(_Part):
-    """What may be done for which namespaces (shell patterns), on which ARM scopes, vaults and storage accounts."""
-
-    namespaces: Annotated[tuple[Text, ...], Field(strict=False, min_length=1)]
-    powers: Annotated[tuple[Annotated[domain.Power, Field(strict=False)], ...], Field(strict=False, min_length=1)]
-    caches: Annotated[
-        tuple[Annotated[str, Field(pattern=r"(?i)^/subscriptions/[^/]+(/.*)?$")], ...], Field(strict=False)
-    ] = ()
-    vaults: Annotated[tuple[VaultScope, ...], Field(strict=False)] = ()
-    storage_accounts: Annotated[
-        tuple[Annotated[str, Field(pattern=r"(?i)^/subscriptions/[^/]+(/.*)?$")], ...], Field(strict=False)
-    ] = ()
-    locations: Texts = ()
-    largest_sku: SkuLimit | None = None
-
-    def granted(self) -> domain.Grant:
-        """As the grants room speaks of it."""
-        limit = self.largest_sku
-        return domain.Grant(
-            namespaces=self.namespaces,
-            powers=frozenset(self.powers),
-            caches=self.caches,
-            vaults=tuple(domain.VaultScope(vault.uri, vault.secret_names) for vault in self.vaults),
-            storage_accounts=self.storage_accounts,
-            locations=self.locations,
-            largest_sku=None if limit is None else domain.SkuLimit(limit.name, limit.capacity),
-        )
-
-
-class SecretSettings(_Part):
+class SecretSettings(Part):
     """How Secrets are looked after between passes."""
 
     watch: Annotated[WatchMode, Field(strict=False)] = WatchMode.NAMESPACE
 
 
-class WorkloadSettings(_Part):
+class WorkloadSettings(Part):
     """Whether there are rights on workloads (the chart's `workloads.enabled`); without them none is asked for."""
 
     enabled: bool = False
 
 
-class WaivableRules(_Part):
+class WaivableRules(Part):
     """Rules (ids or shell patterns) that the resources of some namespaces (the same) may waive, and for how long."""
 
     rules: Annotated[
@@ -160,7 +91,7 @@ class WaivableRules(_Part):
         return self
 
 
-class ComplianceSettings(_Part):
+class ComplianceSettings(Part):
     """What resources may ask of the rules, and whether other Secrets are searched for the key (rule W2)."""
 
     minimum_profile: Annotated[Profile, Field(strict=False)] = Profile.BASELINE
@@ -168,7 +99,7 @@ class ComplianceSettings(_Part):
     foreign_secrets: bool = False
 
 
-class LeaderElection(_Part):
+class LeaderElection(Part):
     """Seconds. `namespace`: default POD_NAMESPACE."""
 
     enabled: bool = True
@@ -178,7 +109,7 @@ class LeaderElection(_Part):
     retry_period_seconds: Seconds = 2.0
 
 
-class Intervals(_Part):
+class Intervals(Part):
     """Seconds."""
 
     absence_confirmation_seconds: Seconds = 60.0
@@ -195,20 +126,20 @@ class Intervals(_Part):
     drain_seconds: Seconds = 20.0
 
 
-class ActivityLogSettings(_Part):
+class ActivityLogSettings(Part):
     """Whether the Activity Log is asked who made a difference, where the identity may read it."""
 
     enabled: bool = True
 
 
-class MassDrift(_Part):
+class MassDrift(Part):
     """All corrections stop if more than this share of at least so many resources want one within an interval."""
 
     share: Annotated[float, Field(gt=0, le=1, strict=False)] = 0.05
     at_least: Annotated[int, Field(ge=1)] = 20
 
 
-class BrakeSettings(_Part):
+class BrakeSettings(Part):
     """What holds back writes to Azure over all resources. `release`: a new value ends a stop by mass drift."""
 
     read_only: bool = False
@@ -229,7 +160,7 @@ class BrakeSettings(_Part):
         )
 
 
-class Concurrency(_Part):
+class Concurrency(Part):
     """How much at once."""
 
     passes: Annotated[int, Field(ge=1, le=256)] = 16
@@ -238,20 +169,20 @@ class Concurrency(_Part):
     probes: Annotated[int, Field(ge=1, le=64)] = 8
 
 
-class HealthSettings(_Part):
+class HealthSettings(Part):
     """Where /healthz, /readyz and /metrics are served."""
 
     address: Text = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
 
 
-class Logging(_Part):
+class Logging(Part):
     """Level of the operator's own logs; libraries stay at WARNING."""
 
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
 
-class Config(_Part):
+class Config(Part):
     """The whole file. An empty one is legal: public cloud, no identity of its own, no grants."""
 
     cloud: CloudChoice = CloudChoice()

@@ -8,12 +8,14 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final, Protocol
 from zlib import crc32
 
 from secure_redis.api.reasons import Reason
-from secure_redis.api.resource import SecureRedisCache
+from secure_redis.api.resource import Mode, SecureRedisCache
 from secure_redis.api.resource_id import CacheID, Service
+from secure_redis.azure.activity import Activity
 from secure_redis.azure.shelf import Shelf
 from secure_redis.azure.surroundings import Surroundings
 from secure_redis.domain.grants import GrantPolicy, Power, VaultTarget, refuse
@@ -32,17 +34,19 @@ KINDS: Final = (
     "access_policies",
     "role_assignments",
     "vault_properties",
+    "changes",
 )
 READS_PER_PASS: Final = 3
 # Resource Manager gives a principal 250 reads of a subscription at once and 25 a second (Microsoft, "Understand how
-# Azure Resource Manager throttles requests"). A start may take a third of that, for a while. At rest 7 reads of a
-# cache are made in about 52 minutes, so that a thousand caches of one identity take less than a tenth.
+# Azure Resource Manager throttles requests"). A start may take a third of that, for a while. At rest 8 reads of a
+# cache are made in about 52 minutes, so that a thousand caches of one identity take about a tenth.
 BURST: Final = 60.0
 PER_SECOND: Final = 8.0
 LONGEST_READ: Final = 10.0  # seconds; a pass waits no longer for what it does not need
 _RETRY: Final = 300.0  # seconds after a failure that may pass by itself
 _SOON: Final = 30.0  # seconds until a resource that is not complete is looked at again
 
+_LOG: Final = "changes"
 _VAULT: Final = "vault_properties"  # held by the vault's URI too: resources of one cache may name several
 
 Read = Callable[[], Awaitable[Any]]
@@ -93,12 +97,14 @@ class Around:
         *,
         surroundings: Surroundings,
         find_vault: FindVault,
+        activity: Activity | None,
         policy: GrantPolicy,
         ages: SurroundingsAges,
         monotonic: Callable[[], float],
     ) -> None:
         self._surroundings = surroundings
         self._find_vault = find_vault
+        self._activity = activity
         self._policy = policy
         self._ages = ages
         self._monotonic = monotonic
@@ -116,10 +122,10 @@ class Around:
             return seen
         now, cache = self._monotonic(), resource.cache
         place = self._places.get((identity, cache.key), lambda: _Place(now))
-        reads = self._reads(resource, identity)
+        reads = self._reads(resource, identity, seen.now)
         fresh = memory.refresh and memory.refreshed != resource.refresh
         memory.refreshed = resource.refresh
-        due = [kind for kind in reads if kind not in place.reading and (fresh or _is_due(place, kind, now))]
+        due = [kind for kind in reads if kind not in place.reading and _is_due(place, kind, now, fresh)]
         wait = 0.0 if fresh else place.since + self._delay(cache) - now
         if due and wait <= 0:
             chosen = due if fresh else due[: self._allowed(identity, cache, min(len(due), READS_PER_PASS))]
@@ -142,7 +148,7 @@ class Around:
                 found[_kind(kind)] = (count + 1, max(oldest, now - held.at))
         return found
 
-    def _reads(self, resource: SecureRedisCache, identity: Identity) -> dict[str, Read]:
+    def _reads(self, resource: SecureRedisCache, identity: Identity, now: datetime) -> dict[str, Read]:
         """What this resource may ask for, and how."""
         cache, namespace, around = resource.cache, resource.key.namespace, self._surroundings
         if refuse(self._policy, identity, namespace, Power.OBSERVE, cache=cache) is not None:
@@ -165,6 +171,9 @@ class Around:
             if refuse(self._policy, identity, namespace, Power.PUBLISH_KEY, cache=cache, vault=target) is None:
                 kind = f"{_VAULT} {uri.lower().rstrip('/')}"
                 reads[kind] = lambda: self._find_vault(identity, cache.subscription, uri)
+        activity = self._activity
+        if activity is not None and resource.spec.mode is Mode.PROVISION:  # else others are expected to change it
+            reads[_LOG] = lambda: activity.changes(identity, cache, now)
         return reads
 
     async def _read(self, place: _Place, cache: CacheID, kind: str, read: Read) -> None:
@@ -203,8 +212,12 @@ class Around:
         return taken
 
 
-def _is_due(place: _Place, kind: str, now: float) -> bool:
-    return kind not in place.held or now >= place.held[kind].until
+def _is_due(place: _Place, kind: str, now: float, fresh: bool) -> bool:
+    held = place.held.get(kind)
+    if held is None or now >= held.until:
+        return True
+    # What happened stays in the log, and what is new appears minutes late: a refresh asks only for a right given since.
+    return fresh and (kind != _LOG or isinstance(held.value, Unknown))
 
 
 def _kind(name: str) -> str:

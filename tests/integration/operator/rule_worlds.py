@@ -5,9 +5,10 @@ from collections.abc import Callable
 from typing import Any
 
 from sandbox.azure import seeds
+from sandbox.azure.arm_activity import ACTION as READ_EVENTS
 from sandbox.azure.storage_seeds import AccessPolicyAssignment
 from sandbox.names import HostsFile
-from sandbox.world import CACHE_KEYS, CACHE_READ, World
+from sandbox.world import CACHE_KEYS, CACHE_READ, SUBSCRIPTION, World
 from tests.integration.operator.persistence_support import Persisting
 from tests.integration.operator.support import Case, provision
 from tests.integration.operator.workload_support import URL, Target
@@ -178,6 +179,16 @@ def provisioned(world: World) -> Case:
     """Made as the spec says."""
     case = Case(world, world.team(cache_actions=READS), "same")
     case.exists()
+    case.allow(READ_EVENTS, scope=seeds.subscription_scope(SUBSCRIPTION))
+    return case.apply(**provision(case))
+
+
+def changed_by_others(world: World) -> Case:
+    """Made as the spec says, and somebody has been at it."""
+    case = Case(world, world.team(cache_actions=READS), "touched")
+    case.exists()
+    case.allow(READ_EVENTS, scope=seeds.subscription_scope(SUBSCRIPTION))
+    case.update({"updateChannel": "Preview"})
     return case.apply(**provision(case))
 
 

@@ -113,9 +113,9 @@ class Case:
         self.annotate(refresh=asked)
         return asked
 
-    def await_look(self, asked: str) -> None:
+    def await_look(self, asked: str, timeout: float = PATIENCE) -> None:
         """Wait until the look was taken."""
-        wait_for(lambda: self.status.get("lastHandled", {}).get("refresh") == asked, PATIENCE, "the refresh")
+        wait_for(lambda: self.status.get("lastHandled", {}).get("refresh") == asked, timeout, "the refresh")
 
     # --- what is seen -----------------------------------------------------------------------------------------------
 

@@ -198,5 +198,7 @@ def test_without_the_right_drift_is_told_all_the_same_and_the_log_is_asked_once(
     wait_for(lambda: len(build.status["drift"]) == 2, 10, "the second difference")
     assert "by" not in entry(build)
     asked = [r for r in build.control.requests(mark) if "eventtypes" in r.path.lower()]
-    assert [r.status for r in asked] == [403]
+    # Once for who made a difference; and by each look that was asked for: a right may have been given since.
+    looks = 3
+    assert [r.status for r in asked] == [403] * (1 + looks)
     assert build.condition("Ready")[0] == "True"

@@ -14,7 +14,7 @@ from secure_redis.domain.observation import NOT_READ, NOT_READ_YET, Observation,
 from secure_redis.domain.surroundings_facts import LockFacts
 from secure_redis.reconciler.memory import Memory
 from secure_redis.reconciler.surroundings import BURST, KINDS, READS_PER_PASS, Around, SurroundingsAges
-from tests.unit.corridor.worlds import AUTHENTICATION, IDENTITY, NOW, cache, resource
+from tests.unit.corridor.worlds import AUTHENTICATION, IDENTITY, NOW, PROVISION, cache, resource
 
 DENIED = Unknown(Reason.AZURE_DENIED, "no right", permission="Microsoft.Authorization/locks/read")
 BUSY = Unknown(Reason.AZURE_ERROR, "busy")
@@ -41,15 +41,25 @@ class Azure:
         return read
 
 
+def provisioned(refresh: str | None = None) -> SecureRedisCache:
+    """In mode Provision, with a key from a vault: all kinds are read."""
+    spec = {"authentication": AUTHENTICATION, "mode": "Provision", "provision": PROVISION}
+    return resource(spec, annotations={names.REFRESH: refresh} if refresh else None)
+
+
+PROVISIONED = provisioned()
+
+
 class World:
     """One reader, one clock."""
 
-    def __init__(self, policy: GrantPolicy | None = None) -> None:
+    def __init__(self, policy: GrantPolicy | None = None, *, activity: bool = True) -> None:
         self.azure = Azure()
         self.now = 1000.0
         self.around = Around(
             surroundings=self.azure,  # type: ignore[arg-type]
             find_vault=self.azure.vault_properties,
+            activity=self.azure if activity else None,  # type: ignore[arg-type]
             policy=policy or GrantPolicy(),
             ages=SurroundingsAges(max_age=3600.0, spread=120.0),
             monotonic=lambda: self.now,
@@ -86,7 +96,7 @@ def test_the_first_look_reads_nothing_and_asks_for_another() -> None:
 def test_all_is_known_within_minutes_and_then_nothing_is_asked_for_long() -> None:
     world = World()
     began = world.now
-    seen = world.complete(resource({"authentication": AUTHENTICATION}))
+    seen = world.complete(PROVISIONED)
     assert world.now - began <= 300
     assert not any(getattr(seen, kind) == NOT_READ_YET for kind in KINDS)
     assert len(world.azure.asked) <= READS_PER_PASS
@@ -156,12 +166,32 @@ def test_no_power_no_read() -> None:
 
 def test_a_refresh_reads_all_at_once_and_only_once() -> None:
     world = World()
-    of = resource({"authentication": AUTHENTICATION}, annotations={names.REFRESH: "now"})
+    of = provisioned("now")
     world.memory.refresh = True
     world.look(of)
     assert sorted(world.azure.asked) == sorted(KINDS)
     world.look(of)  # the refresh is not handled yet, because of something else
     assert world.azure.asked == []
+
+
+def test_the_log_is_read_where_nobody_else_should_change_the_cache_and_where_it_is_switched_on() -> None:
+    world = World()
+    assert world.complete().changes == NOT_READ
+    assert world.complete(PROVISIONED).changes == ()
+    switched_off = World(activity=False)
+    assert switched_off.complete(PROVISIONED).changes == NOT_READ
+
+
+def test_a_refresh_asks_the_log_again_only_where_it_could_not_be_read() -> None:
+    world = World()
+    world.azure.answers["changes"] = DENIED
+    world.memory.refresh = True
+    assert world.look(provisioned("1")).changes == DENIED
+    world.azure.answers["changes"] = ()
+    assert world.look(provisioned("2")).changes == ()
+    world.look(provisioned("3"))
+    assert "locks" in world.azure.asked
+    assert "changes" not in world.azure.asked
 
 
 def test_no_cache_no_read() -> None:

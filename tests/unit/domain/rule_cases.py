@@ -362,6 +362,7 @@ CASES: list[tuple[str, SecureRedisCache, dict[str, Any], Result]] = [
     ("L2", provisioning(), {"changes": (Change(NOW, "terraform", "write", ours=False),)}, FAIL),
     ("L2", provisioning(), {"changes": BLIND}, UNKNOWN),
     ("L2", provisioning(), {"changes": NOT_READ}, NA),
+    ("L2", provisioning(), {"changes": NOT_READ_YET}, UNKNOWN),
     ("L2", REDIS, {"changes": (Change(NOW, "terraform", "write", ours=False),)}, NA),
     ("K5", REDIS, {}, PASS),
     ("K5", REDIS, {"vault_properties": around.key_vault(purge_protection=None)}, FAIL),

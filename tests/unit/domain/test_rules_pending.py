@@ -45,7 +45,7 @@ def test_a_waiver_that_holds_no_more_is_not_kept() -> None:
 def test_without_an_earlier_status_it_is_unknown() -> None:
     found = assess(resource(), seen()).results["O8"]
     assert found.result is Result.UNKNOWN
-    assert found.message == "the locks was not read yet"
+    assert found.message == "not read yet: the locks"
 
 
 def test_an_edited_spec_makes_it_unknown() -> None:

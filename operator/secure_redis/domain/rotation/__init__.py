@@ -1,6 +1,6 @@
 """Led rotation: when a key is regenerated, and how the new one reaches every consumer before the old one dies."""
 
-from secure_redis.domain.rotation.machine import after, rotate
+from secure_redis.domain.rotation.machine import rotate
 from secure_redis.domain.rotation.sight import (
     candidate,
     needs_holders,
@@ -10,6 +10,7 @@ from secure_redis.domain.rotation.sight import (
     under_way,
     wave_limit,
 )
+from secure_redis.domain.rotation.told import after
 
 __all__ = [
     "after",

@@ -7,7 +7,6 @@ in Key Vault (see `mark`), so that after a crash it is known whether it was done
 ends the rotation (Superseded); whoever regenerates one is noticed, because each step compares the listed keys.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -17,7 +16,7 @@ from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.status import RotationPhase, RotationStatus
 from secure_redis.domain import rollout as rollouts
 from secure_redis.domain import windows
-from secure_redis.domain.actions import AzureAction, Failed, MarkKey, Outcome, RegenerateKey
+from secure_redis.domain.actions import AzureAction, MarkKey, RegenerateKey
 from secure_redis.domain.assess import Assessment
 from secure_redis.domain.credential import slot_of
 from secure_redis.domain.grants import Refusal, VaultTarget
@@ -53,20 +52,6 @@ def rotate(
 ) -> Rotating:
     """Decide one pass. Nothing here holds up what else is published or rolled out."""
     return _Pass(resource, seen, means, settings, rollout).decide()
-
-
-def after(before: RotationStatus | None, rotating: Rotating, outcomes: Iterable[Outcome]) -> RotationStatus | None:
-    """The status once it is known what came of the step: what failed is told, and the phase stays where it was."""
-    status = rotating.status
-    if status is None or rotating.action is None:
-        return status
-    outcome = next((one for one in outcomes if one.action is rotating.action), None)
-    if outcome is None:  # something before it failed, and it was not tried
-        return before
-    if not isinstance(outcome, Failed):
-        return status
-    phase = status.phase if before is None or outcome.maybe_done else before.phase
-    return status.model_copy(update={"phase": phase, "reason": outcome.reason, "message": outcome.message})
 
 
 @dataclass(frozen=True, slots=True)

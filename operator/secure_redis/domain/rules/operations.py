@@ -5,7 +5,7 @@ from secure_redis.api.resource import DeletionPolicy, Mode, SecureRedisCache
 from secure_redis.api.resource_id import Service
 from secure_redis.domain.managed_facts import ManagedFacts
 from secure_redis.domain.normalise import is_busy, is_dead, same_word, version
-from secure_redis.domain.observation import CacheFacts, NotRead, Observation, Unknown
+from secure_redis.domain.observation import NOT_READ, CacheFacts, NotRead, Observation, Unknown
 from secure_redis.domain.retirement import CLOSED_TO_NEW_TENANTS, retires_on
 from secure_redis.domain.rules.rule import (
     NOT_APPLICABLE,
@@ -104,9 +104,9 @@ def _retirement(cache: CacheFacts | ManagedFacts) -> Verdict:
 
 def _changed_by(resource: SecureRedisCache, seen: Observation) -> Verdict:
     found = seen.changes
-    if resource.spec.mode is not Mode.PROVISION or isinstance(found, NotRead):
+    if resource.spec.mode is not Mode.PROVISION or found == NOT_READ:
         return NOT_APPLICABLE  # others are expected to, or the activity log is not read
-    if isinstance(found, Unknown):
+    if isinstance(found, Unknown | NotRead):
         return unread("the activity log", found, READ_ACTIVITY)
     others = [change for change in found if not change.ours]
     if not others:
@@ -237,7 +237,8 @@ RULES = (
         "find out who else manages the cache, and let one of the two do it",
         strict=Severity.MEDIUM,
         why="Two managers undo each other's work, and one of them may undo what is safe.",
-        reads="the activity log of the cache; not applicable to mode Validate, or while the log is not read",
+        reads="the last three days of the activity log of the cache; not applicable to mode Validate, or where the "
+        "operator's configuration says `activityLog.enabled: false`",
         needs=(READ_ACTIVITY,),
     ),
 )

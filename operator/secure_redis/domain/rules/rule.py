@@ -186,8 +186,8 @@ def unread(what: str, thing: Any, permission: str = "") -> Verdict:
     read, told where a right is what is lacking.
     """
     if isinstance(thing, NotRead):
-        return Verdict(Result.UNKNOWN, f"{what} was not read" + (" yet" if thing.soon else ""), pending=thing.soon)
-    said = f"{what} was not read: {thing.message}"
+        return Verdict(Result.UNKNOWN, f"not read{' yet' if thing.soon else ''}: {what}", pending=thing.soon)
+    said = f"could not read {what}: {thing.message}"
     if not isinstance(thing, Unknown):
         return unknown(said)
     lacking = thing.permission or (permission if thing.reason in _DENIED else "")

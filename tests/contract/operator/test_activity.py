@@ -1,0 +1,41 @@
+"""Who changed a cache, as the operator reads it from the Activity Log."""
+
+from datetime import UTC, datetime, timedelta
+
+from sandbox.azure import seeds
+from sandbox.azure.arm_activity import SOMEBODY
+from secure_redis.api.reasons import Reason
+from secure_redis.azure.activity import CHANGES_WITHIN, READ_EVENTS, Activity
+from secure_redis.azure.reader import Reader
+from secure_redis.domain.observation import Unknown
+
+from .conftest import Site
+
+
+def _activity(site: Site, own: str | None = None) -> Activity:
+    return Activity(Reader(site.transport, site.credentials), own)
+
+
+def _soon() -> datetime:
+    return datetime.now(UTC) + timedelta(minutes=1)
+
+
+async def test_without_the_right_it_is_unknown_and_the_right_is_named(site: Site) -> None:
+    site.add_cache()
+    found = await _activity(site).changes(site.identity, site.cache, _soon())
+    assert isinstance(found, Unknown)
+    assert (found.reason, found.permission) == (Reason.AZURE_DENIED, READ_EVENTS)
+
+
+async def test_what_others_did_to_this_cache_within_the_time(site: Site) -> None:
+    site.add_cache()
+    site.allow(READ_EVENTS, scope=seeds.subscription_scope(site.subscription))
+    activity = _activity(site)
+    assert await activity.changes(site.identity, site.cache, _soon()) == ()
+    site.control.portal_update(site.name, {"minimumTlsVersion": "1.0"})
+    found = await activity.changes(site.identity, site.cache, _soon())
+    assert not isinstance(found, Unknown)
+    assert [(one.caller, one.operation, one.ours) for one in found] == [
+        (SOMEBODY, "Microsoft.Cache/redis/write", False)
+    ]
+    assert await activity.changes(site.identity, site.cache, _soon() + CHANGES_WITHIN) == ()

@@ -10,7 +10,17 @@ from sandbox.api import Document
 from sandbox.azure import seeds
 from sandbox.azure.faults import Fault
 from sandbox.waiting import wait_for
-from sandbox.world import AT_SUBSCRIPTION, CACHE_KEYS, CACHE_READ, CACHE_WRITE, SUBSCRIPTION, VAULT_READ, VAULT_WRITE, Team, World
+from sandbox.world import (
+    AT_SUBSCRIPTION,
+    CACHE_KEYS,
+    CACHE_READ,
+    CACHE_WRITE,
+    SUBSCRIPTION,
+    VAULT_READ,
+    VAULT_WRITE,
+    Team,
+    World,
+)
 
 REFRESH = "secureredis.io/refresh"
 PROVISION = {"location": "westeurope", "redis": {"sku": {"name": "Standard", "capacity": 1}}}

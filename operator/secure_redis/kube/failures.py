@@ -10,7 +10,9 @@ from secure_redis.kube.client import ApiFailure
 NAMESPACE_ROLE: Final = "secure-redis-namespace"
 
 # RBAC says: secrets "a" is forbidden: User "u" cannot get resource "secrets" in API group "" in the namespace "n".
-_RBAC: Final = re.compile(r'User "(?P<user>[^"]*)" cannot \w+ resource')
+_RBAC: Final = re.compile(
+    r'User "(?P<user>[^"]*)" cannot (?P<verb>\w+) resource(?: "(?P<resource>[^"]*)" in API group "(?P<group>[^"]*)")?'
+)
 _OTHER_UID: Final = re.compile(r"(?i)uid mismatch|uid in (the )?precondition")
 _ACCOUNT: Final = re.compile(r"system:serviceaccount:(?P<namespace>[^:]+):(?P<name>[^:]+)")
 
@@ -21,14 +23,20 @@ def by_rbac(failure: ApiFailure) -> bool:
 
 
 def not_bound(failure: ApiFailure, namespace: str) -> Unknown:
-    """What a missing right in a namespace means: its owner has not consented, or not yet."""
-    user = _RBAC.search(failure.message)
-    account = _ACCOUNT.fullmatch(user["user"]) if user else None
+    """What a missing right in a namespace means: its owner has not consented, or not yet, or to an older role."""
+    found = _RBAC.search(failure.message)
+    account = _ACCOUNT.fullmatch(found["user"]) if found else None
+    lacks = "has no rights"
+    if found and found["resource"]:
+        what = f"{found['resource']}.{found['group']}" if found["group"] else found["resource"]
+        lacks = f"may not {found['verb']} {what}"
+    who = f"ServiceAccount {account['namespace']}/{account['name']}" if account else "the operator"
     subject = f"--serviceaccount={account['namespace']}:{account['name']}" if account else "--user=<the operator>"
     return Unknown(
         Reason.NAMESPACE_NOT_BOUND,
-        f"the operator has no rights in namespace {namespace!r}; to consent, apply: kubectl create rolebinding "
-        f"secure-redis-operator --namespace={namespace} --clusterrole={NAMESPACE_ROLE} {subject}",
+        f"{who} {lacks} in namespace {namespace!r}; to consent, apply: kubectl create rolebinding "
+        f"secure-redis-operator --namespace={namespace} --clusterrole={NAMESPACE_ROLE} {subject} (where it is bound "
+        "already, that ClusterRole lacks the right: upgrade the chart)",
     )
 
 

@@ -72,7 +72,7 @@ def used(events: Iterable[AuditEvent]) -> set[Right]:
     found: set[Right] = set()
     for event in events:
         if not event.resource or event.group == "authorization.k8s.io":
-            continue  # discovery, and asking for its own rights: open to everybody (system:discovery, system:basic-user)
+            continue  # discovery and the question for its own rights are open to everybody
         resource = "/".join(filter(None, (event.resource, event.subresource)))
         found.add(Right(event.group, resource, event.verb))
         if event.verb == "patch" and event.code == 201:
@@ -81,7 +81,7 @@ def used(events: Iterable[AuditEvent]) -> set[Right]:
 
 
 def granted(values: dict[str, Any] | None = None) -> set[Right]:
-    """The rights that the rendered chart gives the operator's ServiceAccount in one consenting namespace and outside."""
+    """The rights that the rendered chart gives the operator: in a consenting namespace, in its own and everywhere."""
     documents = render({**(values or VALUES), "namespaces": ["consenting"]})
     rules = {(one["kind"], one["metadata"]["name"]): one["rules"] for one in documents if one["kind"].endswith("Role")}
     found: set[Right] = set()

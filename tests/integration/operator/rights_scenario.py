@@ -249,7 +249,7 @@ class _Scenario:
 
 def _target(case: Case, kind: str) -> Target:
     """A workload of that kind without pods: nothing runs here."""
-    replicas = {"replicas": 0} if kind in ("Deployment", "StatefulSet") else {}
+    replicas: dict[str, Any] = {"replicas": 0} if kind in ("Deployment", "StatefulSet") else {}
     return Target(case, kind.lower(), kind, **replicas)
 
 

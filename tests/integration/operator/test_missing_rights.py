@@ -176,5 +176,10 @@ def test_workloads_may_not_be_patched(case: Case, role: Rules) -> None:
     told_kubernetes(case, message, "patch", "deployments.apps")
     assert "workloads.enabled=true" in message
     put(case.world, role)
-    wait_for(lambda: bool(case.poke()) or web.status().get("injected"), SECONDS, "the injection", interval=0.3)
+
+    def injected() -> bool:
+        case.poke()
+        return web.status().get("injected") is True
+
+    wait_for(injected, SECONDS, "the injection", interval=0.3)
     current(case)

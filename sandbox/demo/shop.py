@@ -62,11 +62,6 @@ def read() -> Shop:
     return Shop(resource["metadata"]["namespace"], found[1], found[2], host[1])
 
 
-def may(scope: str, *actions: str) -> seeds.RoleAssignment:
-    """One more role for the team's identity."""
-    return seeds.RoleAssignment(object_id=_OBJECT_ID, scope=scope, actions=actions)
-
-
 def open_for_business(stage: Stage) -> Shop:
     """Fill the simulated Azure: tenant, identity with roles, group, vault, and the two caches that exist already."""
     shop = read()

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from sandbox import names
+from sandbox import names, roles
 from sandbox.api import Api, Document
 from sandbox.azure import AzureSimulator, Control, seeds
 from sandbox.chart.install import OPERATOR, install
@@ -20,32 +20,21 @@ from sandbox.chart.render import RELEASE_NAMESPACE, ROOT
 from sandbox.cluster import Cluster
 from sandbox.processes import Child
 from sandbox.waiting import wait_for
+from secure_redis.domain.grants import Power
 
 TENANT = "7e000000-0000-4000-8000-000000000001"
 OTHER_TENANT = "7e000000-0000-4000-8000-000000000002"
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000001"
 API_VERSION = "secureredis.io/v1alpha1"
 
-CACHE_READ = ("Microsoft.Cache/redis/read", "Microsoft.Cache/redis/firewallRules/read")
-CACHE_KEYS = ("Microsoft.Cache/redis/listKeys/action",)
-CACHE_WRITE = (
-    "Microsoft.Cache/redis/write",
-    "Microsoft.Cache/redis/delete",
-    "Microsoft.Cache/redis/firewallRules/write",
-    "Microsoft.Cache/redis/firewallRules/delete",
-    "Microsoft.Cache/checknameavailability/action",
-    "Microsoft.Cache/locations/asyncOperations/read",
-    "Microsoft.Cache/locations/operationResults/read",
-)
-VAULT_READ = (
-    "Microsoft.KeyVault/vaults/secrets/getSecret/action",
-    "Microsoft.KeyVault/vaults/secrets/readMetadata/action",
-)
-VAULT_WRITE = (
-    "Microsoft.KeyVault/vaults/secrets/setSecret/action",
-    "Microsoft.KeyVault/vaults/secrets/update/action",
-)
-CACHE_ROTATE = ("Microsoft.Cache/redis/regenerateKey/action",)
+# What the roles of examples/azure/roles hold, and nothing else: the suites run under exactly these.
+CACHE_READ = roles.actions(Power.OBSERVE)
+CACHE_KEYS = roles.actions(Power.PUBLISH_KEY)
+CACHE_WRITE = roles.actions(Power.PROVISION, Power.CORRECT, Power.DELETE)
+CACHE_ROTATE = roles.actions(Power.ROTATE)
+VAULT_READ = roles.data_actions(Power.PUBLISH_KEY)
+VAULT_WRITE = roles.data_actions(Power.STORE_KEY, Power.ROTATE)
+AT_SUBSCRIPTION = roles.role(roles.SUBSCRIPTION).actions
 
 
 @dataclass(frozen=True)

@@ -63,8 +63,11 @@ def authorize(call: Call, action: str, scope: str) -> None:
 
 
 def may(call: Call, action: str, scope: str) -> bool:
-    """Whether the caller has the right, without noting it."""
-    return call.principal is not None and authorization.allowed(call.world, call.principal.object_id, action, scope)
+    """Whether the caller has the right. A right that was used is noted; that one was asked for is not."""
+    if call.principal is None or not authorization.allowed(call.world, call.principal.object_id, action, scope):
+        return False
+    call.authorized.add(action)
+    return True
 
 
 def subscription(call: Call, identifier: str) -> seeds.Subscription:

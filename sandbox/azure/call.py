@@ -23,6 +23,7 @@ class Call:
     request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     principal: Principal | None = None
     action: str | None = None
+    authorized: set[str] = field(default_factory=set)
 
     @property
     def correlation_id(self) -> str:

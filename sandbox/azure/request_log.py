@@ -31,6 +31,7 @@ class LoggedRequest(BaseModel):
     correlation_id: str
     client_request_id: str | None
     action: str | None
+    authorized: tuple[str, ...]  # the actions that a role of the caller allowed on the way
     body_keys: tuple[str, ...]
     fault: str | None
     is_write: bool

@@ -133,6 +133,7 @@ class Frontend:
                 correlation_id=call.correlation_id,
                 client_request_id=call.request.headers.get("x-ms-client-request-id"),
                 action=call.action,
+                authorized=tuple(sorted(call.authorized)),
                 body_keys=keys,
                 fault=fault.id if fault else None,
                 is_write=is_write(call.method, call.path),

@@ -71,6 +71,7 @@ def _authorize(call: Call, vault: VaultState, power: str, secret: str | None) ->
     assert call.principal is not None  # noqa: S101 - _authenticate() comes first
     scope = f"{vault.scope}/secrets/{secret}" if secret else vault.scope
     if authorization.allowed(call.world, call.principal.object_id, action, scope, data=True):
+        call.authorized.add(action)
         return
     raise Refusal(
         403,

@@ -45,11 +45,10 @@ def persistence(stage: Stage, shop: Shop) -> None:
 
 
 def _there(stage: Stage, shop: Shop) -> None:
-    """The cache, its account, and what the team's identity may read of it."""
+    """The cache and its account, which the team's identity may read by the role Observe."""
     control = stage.control
-    group = seeds.group_scope(shop.subscription, shop.group)
     account = StorageAccount(subscription=shop.subscription, group=shop.group, name=_ACCOUNT, properties=_CLOSED)
-    control.seed(account, shops.may(group, "Microsoft.Storage/*/read"))
+    control.seed(account)
     shown = control.storage_account(_ACCOUNT) or {}
     control.seed(
         seeds.Cache(

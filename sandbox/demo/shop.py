@@ -11,17 +11,11 @@ from sandbox.azure import seeds
 from sandbox.chart.render import ROOT
 from sandbox.demo.stage import Stage
 from sandbox.demo.story import DemoError
-from sandbox.world import CACHE_KEYS, CACHE_READ, CACHE_ROTATE, CACHE_WRITE, VAULT_READ, VAULT_WRITE
+from sandbox.world import AT_SUBSCRIPTION, CACHE_KEYS, CACHE_READ, CACHE_ROTATE, CACHE_WRITE, VAULT_READ, VAULT_WRITE
 
 _EXAMPLES = ROOT / "examples"
 _PUBLIC_VAULTS = "vault.azure.net"
 _OBJECT_ID = "00000000-0000-0000-0000-00000000b001"
-# Where names are checked and operations are followed: rights at the subscription.
-_AT_SUBSCRIPTION = (
-    "Microsoft.Cache/checknameavailability/action",
-    "Microsoft.Cache/locations/asyncOperations/read",
-    "Microsoft.Cache/locations/operationResults/read",
-)
 _RESOURCE_ID = re.compile(r"/subscriptions/([^/]+)/resourceGroups/([^/]+)/providers/Microsoft\.Cache/redis/([^/]+)")
 
 # Long enough to be seen; real ones take 10 to 20 minutes, and up to an hour.
@@ -68,11 +62,6 @@ def read() -> Shop:
     return Shop(resource["metadata"]["namespace"], found[1], found[2], host[1])
 
 
-def may(scope: str, *actions: str) -> seeds.RoleAssignment:
-    """One more role for the team's identity."""
-    return seeds.RoleAssignment(object_id=_OBJECT_ID, scope=scope, actions=actions)
-
-
 def open_for_business(stage: Stage) -> Shop:
     """Fill the simulated Azure: tenant, identity with roles, group, vault, and the two caches that exist already."""
     shop = read()
@@ -100,7 +89,7 @@ def open_for_business(stage: Stage) -> Shop:
             object_id=_OBJECT_ID, scope=group, actions=CACHE_READ + CACHE_KEYS + CACHE_WRITE + CACHE_ROTATE
         ),
         seeds.RoleAssignment(
-            object_id=_OBJECT_ID, scope=seeds.subscription_scope(shop.subscription), actions=_AT_SUBSCRIPTION
+            object_id=_OBJECT_ID, scope=seeds.subscription_scope(shop.subscription), actions=AT_SUBSCRIPTION
         ),
         seeds.RoleAssignment(
             object_id=_OBJECT_ID,

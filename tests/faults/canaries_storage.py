@@ -6,7 +6,6 @@ import uuid
 from typing import TYPE_CHECKING
 
 from sandbox.api import Document
-from sandbox.azure import seeds
 from sandbox.azure.faults import Fault
 from sandbox.azure.storage_seeds import StorageAccount, storage_scope
 from sandbox.waiting import wait_for
@@ -24,12 +23,7 @@ def persist(held: "Planted") -> None:
     string = f"DefaultEndpointsProtocol=https;AccountName={account};AccountKey={value}"
     held.hidden |= {"the storage account's key": value, "the storage connection string": string}
     held.stages.append(stage)
-    world.control.seed(
-        StorageAccount(subscription=SUBSCRIPTION, group=stage.team.name, name=account),
-        seeds.RoleAssignment(
-            object_id=stage.team.object_id, scope=stage.team.group_scope, actions=("Microsoft.Storage/*/read",)
-        ),
-    )
+    world.control.seed(StorageAccount(subscription=SUBSCRIPTION, group=stage.team.name, name=account))
     spec = stage.document["spec"]
     spec["provision"] = {"location": "westeurope", "redis": {"sku": {"name": "Premium", "capacity": 1}}}
     spec["persistence"] = {

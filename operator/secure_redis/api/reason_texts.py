@@ -75,7 +75,8 @@ REASONS: Final[Mapping[Reason, ReasonText]] = {
     Reason.AZURE_THROTTLED: text("Azure asked to slow down; the operator waits as long as it was told.", "Wait."),
     Reason.AZURE_DENIED: text(
         "The identity lacks a role for the action that the message names.",
-        "Assign the role at the scope named; it takes effect after minutes.",
+        "Assign the role that the message names, by the command in it (docs/azure-roles.md); it takes effect after "
+        "minutes.",
     ),
     Reason.AZURE_ERROR: text("Azure reports a fault of its own.", "Nothing if it passes; else ask Azure support."),
     Reason.SUBSCRIPTION_UNAVAILABLE: text(
@@ -223,8 +224,8 @@ REASONS: Final[Mapping[Reason, ReasonText]] = {
     Reason.VAULT_NOT_FOUND: text("The vault's name does not resolve or it does not answer.", "Check the URI."),
     Reason.VAULT_FORBIDDEN: text(
         "The identity may not read (or write) the secret.",
-        "Assign Key Vault Secrets User (to write: a role with setSecret, and update to rotate) on the vault or the "
-        "secret.",
+        "Assign the role that the message names on the vault or the secret: PublishKey or Key Vault Secrets User to "
+        "read, StoreKey to write, Rotate to rotate (docs/azure-roles.md).",
     ),
     Reason.VAULT_FIREWALL: text(
         "The vault's firewall refuses the operator.", "Allow the cluster's egress, or use a private endpoint."

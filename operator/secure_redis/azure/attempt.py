@@ -1,6 +1,7 @@
 """One call to Azure, with whatever goes wrong told apart; a refused token is not used again."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import TypeVar
 
 from azure.core.rest import AsyncHttpResponse
@@ -28,13 +29,14 @@ class Attempts:
         except Exception as error:
             if not is_sdk_error(error):
                 raise
-            failure = classify(error, self._source)
+            failure = _named(classify(error, self._source), identity)
             self._judge(identity, getattr(error, "status_code", None), failure)
             return failure
 
     def refusal(self, identity: Identity, response: AsyncHttpResponse) -> Failure:
         """What an answer without the SDK's own judgement means."""
-        failure = classify_answer(response.status_code, response.headers, response.text(), self._source)
+        answered = classify_answer(response.status_code, response.headers, response.text(), self._source)
+        failure = _named(answered, identity)
         self._judge(identity, response.status_code, failure)
         return failure
 
@@ -43,3 +45,10 @@ class Attempts:
         elsewhere = isinstance(failure, Denied) and failure.by is Guard.TENANT
         if status == 401 and not elsewhere:
             self._credentials.forget(identity)
+
+
+def _named(failure: Failure, identity: Identity) -> Failure:
+    """A missing role is told with whose it is: the ServiceAccount, and the client id that Azure knows."""
+    if not isinstance(failure, Denied) or failure.by is not Guard.ROLE:
+        return failure
+    return replace(failure, message=failure.message.replace("the identity", str(identity), 1))

@@ -23,6 +23,7 @@ from azure.core.exceptions import (
 )
 
 from secure_redis.api.reasons import Reason
+from secure_redis.azure import roles
 from secure_redis.azure.budgets import retry_after
 from secure_redis.azure.entra import classify_entra
 from secure_redis.azure.failures import (
@@ -60,7 +61,12 @@ _RETIRING = re.compile(r"\bis retiring\b|no longer supported.{0,80}retir|AzureCa
 _BUSY = re.compile(r"\b(busy processing|undergoing system maintenance|try again later)\b", re.IGNORECASE)
 _KEYS_DISABLED = re.compile(r"access key authentication is disabled", re.IGNORECASE)
 _ACTION = re.compile(r"perform action '([^']+)'(?:.{0,10}over scope '([^']+)')?")
+# LinkedAuthorizationFailed names what the caller may do first, and what it lacks afterwards.
+_LINKED = re.compile(
+    r"does not have permission to perform action\(s\) '([^']+)'(?: on the linked scope\(s\) '([^']+)')?"
+)
 _DATA_ACTION = re.compile(r"Action: '(Microsoft\.KeyVault/[A-Za-z/]+)'", re.IGNORECASE)
+_RESOURCE = re.compile(r"Resource: '(/[^']+)'")
 _READ_ACTIONS: Final = ("getsecret/action", "readmetadata/action")
 _POLICY_RIGHT = re.compile(r"does not have (secrets [a-z]+) permission", re.IGNORECASE)
 _POLICY_NAME = re.compile(r'"policyAssignment"\s*:\s*\{\s*"name"\s*:\s*"([^"]+)"')
@@ -228,7 +234,7 @@ def _resource_manager(status: int, code: str, message: str, body: Mapping[str, A
 def _denied(word: str, code: str, message: str, said: str) -> Failure:
     if word in ("readonlydisabledsubscription", "disabledsubscription"):
         return Permanent(Reason.SUBSCRIPTION_UNAVAILABLE, said)
-    found = _ACTION.search(message)
+    found = _LINKED.search(message) or _ACTION.search(message)
     if found is None:
         return Denied(Reason.AZURE_DENIED, said, Guard.ROLE, code)
     action, scope = found.group(1), found.group(2)
@@ -236,8 +242,8 @@ def _denied(word: str, code: str, message: str, said: str) -> Failure:
     also = " (a resource that the request links to)" if word == "linkedauthorizationfailed" else ""
     return Denied(
         Reason.AZURE_DENIED,
-        f"the identity lacks the permission {action}{where}{also}; assign a role that holds it "
-        "(a new assignment takes some minutes to work)",
+        f"the identity lacks the permission {action}{where}{also}; assign a role that holds it"
+        f"{roles.such_as(action, scope, message)} (a new assignment takes some minutes to work)",
         Guard.ROLE,
         code,
     )
@@ -305,6 +311,8 @@ def _vault_right(message: str, inner: str) -> str:
         how = f"the role Key Vault Secrets {'User' if reads else 'Officer'}"
         # Vaults with roles are reported to answer in the words of access policies too.
         how += "" if reads else " or a custom role that holds it"
+        place = _RESOURCE.search(message)
+        how += roles.such_as(right, place.group(1) if place else None, message)
     lacks = f"the identity lacks the right {right} on the secret" if right else "the vault denies the identity access"
     return f"{lacks}; give it {how} (takes some minutes to work)"
 

@@ -147,9 +147,10 @@ def _unproven(
     other = f"its tag {PROVIDER_ADDRESS} names another resource" if address else f"it has no tag {PROVIDER_ADDRESS}"
     return Refusal(
         Reason.KEY_UNPROVEN,
-        f"{_called(vault)} is not proven to be a live key of this cache: listKeys: {listed}; AUTH: {tried}; {other}. "
-        "Allow the identity Microsoft.Cache/redis/listKeys/action, or open the way to the cache, or set the secret's "
-        f"tag {PROVIDER_ADDRESS}={resource.cache.text}",
+        # What to do comes first: the rest may be long, and a condition holds 1024 characters.
+        f"{_called(vault)} is not proven to be a live key of this cache: allow the identity "
+        "Microsoft.Cache/redis/listKeys/action, or open the way to the cache, or set the secret's tag "
+        f"{PROVIDER_ADDRESS}={resource.cache.text}. Now {other}; listKeys: {listed}; AUTH: {tried}",
     )
 
 

@@ -10,7 +10,9 @@ from secure_redis.kube.client import ApiFailure
 NAMESPACE_ROLE: Final = "secure-redis-namespace"
 
 # RBAC says: secrets "a" is forbidden: User "u" cannot get resource "secrets" in API group "" in the namespace "n".
-_RBAC: Final = re.compile(r'User "(?P<user>[^"]*)" cannot \w+ resource')
+_RBAC: Final = re.compile(
+    r'User "(?P<user>[^"]*)" cannot (?P<verb>\w+) resource(?: "(?P<resource>[^"]*)" in API group "(?P<group>[^"]*)")?'
+)
 _OTHER_UID: Final = re.compile(r"(?i)uid mismatch|uid in (the )?precondition")
 _ACCOUNT: Final = re.compile(r"system:serviceaccount:(?P<namespace>[^:]+):(?P<name>[^:]+)")
 
@@ -21,15 +23,36 @@ def by_rbac(failure: ApiFailure) -> bool:
 
 
 def not_bound(failure: ApiFailure, namespace: str) -> Unknown:
-    """What a missing right in a namespace means: its owner has not consented, or not yet."""
-    user = _RBAC.search(failure.message)
-    account = _ACCOUNT.fullmatch(user["user"]) if user else None
-    subject = f"--serviceaccount={account['namespace']}:{account['name']}" if account else "--user=<the operator>"
+    """What a missing right in a namespace means: its owner has not consented, or not yet, or to an older role."""
     return Unknown(
         Reason.NAMESPACE_NOT_BOUND,
-        f"the operator has no rights in namespace {namespace!r}; to consent, apply: kubectl create rolebinding "
-        f"secure-redis-operator --namespace={namespace} --clusterrole={NAMESPACE_ROLE} {subject}",
+        f"{_lacks(failure, namespace)}; to consent, apply: {_binding(failure, namespace)} (where it is bound already, "
+        "that ClusterRole lacks the right: upgrade the chart)",
     )
+
+
+def _lacks(failure: ApiFailure, namespace: str) -> str:
+    """Who may not do what, as far as the server says it."""
+    found, account = _RBAC.search(failure.message), _account(failure)
+    who = f"ServiceAccount {account['namespace']}/{account['name']}" if account else "the operator"
+    if found is None or not found["resource"]:
+        return f"{who} has no rights in namespace {namespace!r}"
+    what = f"{found['resource']}.{found['group']}" if found["group"] else found["resource"]
+    return f"{who} may not {found['verb']} {what} in namespace {namespace!r}"
+
+
+def _binding(failure: ApiFailure, namespace: str) -> str:
+    account = _account(failure)
+    subject = f"--serviceaccount={account['namespace']}:{account['name']}" if account else "--user=<the operator>"
+    return (
+        f"kubectl create rolebinding secure-redis-operator --namespace={namespace} --clusterrole={NAMESPACE_ROLE} "
+        f"{subject}"
+    )
+
+
+def _account(failure: ApiFailure) -> re.Match[str] | None:
+    found = _RBAC.search(failure.message)
+    return _ACCOUNT.fullmatch(found["user"]) if found else None
 
 
 def unreadable(failure: ApiFailure, namespace: str, what: str) -> Unknown:
@@ -125,8 +148,8 @@ def field_conflict(failure: ApiFailure) -> bool:
 def _no_workload_rights(failure: ApiFailure, namespace: str) -> Unknown:
     return Unknown(
         Reason.NO_WORKLOAD_RIGHTS,
-        f"the operator may not work on workloads in namespace {namespace!r}: install the chart with "
-        f"workloads.enabled=true and bind its ClusterRole there ({not_bound(failure, namespace).message})",
+        f"{_lacks(failure, namespace)}: install the chart with workloads.enabled=true and, where its ClusterRole is "
+        f"not bound, apply: {_binding(failure, namespace)}",
     )
 
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from sandbox.azure.storage_seeds import StorageAccount, VaultKey, storage_scope
-from sandbox.world import CACHE_KEYS, CACHE_READ, CACHE_WRITE, SUBSCRIPTION, VAULT_READ, VAULT_WRITE, World
+from sandbox.world import SUBSCRIPTION, World
 from tests.integration.operator.support import Case, provision, provisioning_team, release
 
 PREMIUM = {"name": "Premium", "family": "P", "capacity": 1}
@@ -84,7 +84,6 @@ def auditing(world: World) -> Iterator[Persisting]:
     """A team that may read the cache, its account and its account's key."""
     team = world.team()
     made = Persisting(world, team)
-    made.allow(*STORAGE_READ, *VAULTS_READ, KEY_VERSION)
     yield made
     made.mend_faults()
     release(world, team)
@@ -93,13 +92,8 @@ def auditing(world: World) -> Iterator[Persisting]:
 @contextmanager
 def making(world: World) -> Iterator[Persisting]:
     """A team that may make caches, read the account, and see who has which role."""
-    team = provisioning_team(
-        world,
-        cache_actions=CACHE_READ + CACHE_KEYS + CACHE_WRITE,
-        vault_actions=VAULT_READ + VAULT_WRITE,
-    )
+    team = provisioning_team(world)
     made = Persisting(world, team)
-    made.allow(*STORAGE_READ, *ROLES_READ)
     yield made
     made.mend_faults()
     release(world, team)

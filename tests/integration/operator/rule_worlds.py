@@ -13,7 +13,8 @@ from tests.integration.operator.persistence_support import Persisting
 from tests.integration.operator.support import Case, provision
 from tests.integration.operator.workload_support import URL, Target
 
-READS = ("*/read", *CACHE_KEYS)
+READS = CACHE_READ + CACHE_KEYS
+READS_CACHE = ("Microsoft.Cache/redis/read", "Microsoft.Cache/redis/firewallRules/read")
 DAY = 86_400
 # Nobody is there: an address made by RFC 4193's random rule, and one of the range that the 6bone gave back (RFC 3701).
 PRIVATE_ADDRESS = "fd6d:9e2b:71c4::1"
@@ -309,7 +310,7 @@ def stored_openly(world: World) -> Case:
 
 def stored_out_of_sight(world: World) -> Case:
     """The identity may read the cache, and no account."""
-    case = Persisting(world, world.team(cache_actions=CACHE_READ))
+    case = Persisting(world, world.team(cache_actions=READS_CACHE))
     case.persists()
     return case.apply(key=False)
 

@@ -10,7 +10,17 @@ from sandbox.api import Document
 from sandbox.azure import seeds
 from sandbox.azure.faults import Fault
 from sandbox.waiting import wait_for
-from sandbox.world import CACHE_KEYS, CACHE_READ, CACHE_WRITE, SUBSCRIPTION, VAULT_READ, VAULT_WRITE, Team, World
+from sandbox.world import (
+    AT_SUBSCRIPTION,
+    CACHE_KEYS,
+    CACHE_READ,
+    CACHE_WRITE,
+    SUBSCRIPTION,
+    VAULT_READ,
+    VAULT_WRITE,
+    Team,
+    World,
+)
 
 REFRESH = "secureredis.io/refresh"
 PROVISION = {"location": "westeurope", "redis": {"sku": {"name": "Standard", "capacity": 1}}}
@@ -234,17 +244,10 @@ def provisioning_team(world: World, **options: Any) -> Team:
     team = world.team(**options)
     world.control.seed(
         seeds.RoleAssignment(
-            object_id=team.object_id, scope=seeds.subscription_scope(SUBSCRIPTION), actions=_AT_SUBSCRIPTION
+            object_id=team.object_id, scope=seeds.subscription_scope(SUBSCRIPTION), actions=AT_SUBSCRIPTION
         )
     )
     return team
-
-
-_AT_SUBSCRIPTION = (
-    "Microsoft.Cache/checknameavailability/action",
-    "Microsoft.Cache/locations/asyncOperations/read",
-    "Microsoft.Cache/locations/operationResults/read",
-)
 
 
 def provision(case: Case, **spec: Any) -> dict[str, Any]:

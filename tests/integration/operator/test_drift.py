@@ -174,7 +174,6 @@ def test_a_cache_that_is_gone_is_drift(build: Case) -> None:
 
 
 def test_who_set_it_is_told_where_the_activity_log_may_be_read(build: Case) -> None:
-    build.allow("Microsoft.Insights/eventtypes/values/read", scope=seeds.subscription_scope(SUBSCRIPTION))
     created(build)
     build.update({"enableNonSslPort": True})
     build.poke()
@@ -187,6 +186,7 @@ def test_who_set_it_is_told_where_the_activity_log_may_be_read(build: Case) -> N
 
 
 def test_without_the_right_drift_is_told_all_the_same_and_the_log_is_asked_once(build: Case) -> None:
+    build.control.unassign(build.team.object_id, seeds.subscription_scope(SUBSCRIPTION))
     created(build)
     mark = build.control.mark()
     build.update({"enableNonSslPort": True})

@@ -36,6 +36,8 @@ ROLES: Final[Mapping[str, tuple[str, ...]]] = {
     "microsoft.cache/redis/read": (_OBSERVE,),
     "microsoft.cache/redis/regeneratekey/action": (_ROTATE,),
     "microsoft.cache/redis/write": (_PROVISION, _CORRECT),
+    "microsoft.cache/redisenterprise/databases/read": (_OBSERVE,),
+    "microsoft.cache/redisenterprise/read": (_OBSERVE,),
     "microsoft.insights/diagnosticsettings/read": (_OBSERVE,),
     "microsoft.insights/eventtypes/values/read": (_SUBSCRIPTION,),
     "microsoft.keyvault/vaults/keys/read": (_OBSERVE,),

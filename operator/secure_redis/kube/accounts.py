@@ -49,7 +49,7 @@ class ServiceAccounts:
         return await asyncio.shield(task)
 
     def forget(self, namespace: str, name: str) -> None:
-        """Look again at the next read: a token was refused, or a watch saw a change."""
+        """Look again at the next read: a token was refused."""
         self._known.pop((namespace, name), None)
 
     async def token(self, identity: NamespaceIdentity) -> SecretStr:

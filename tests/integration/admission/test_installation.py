@@ -75,6 +75,7 @@ def test_a_real_token_of_the_operator_is_bound_like_the_name(admin: Api, control
         ("GET", "/api/v1/serviceaccounts"),
         ("GET", "/api/v1/namespaces"),
         ("GET", "/api/v1/nodes"),
+        ("GET", f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts"),
         ("GET", f"/api/v1/namespaces/{NAMESPACE}/pods"),
         ("GET", f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments"),
         ("GET", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"),

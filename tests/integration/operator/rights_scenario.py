@@ -1,6 +1,6 @@
 """One scenario in which every power is used once, and what was asked of Azure and of the API server meanwhile."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +10,7 @@ import pytest
 
 from sandbox import roles
 from sandbox.azure import seeds
+from sandbox.azure.managed_seeds import ManagedCluster, managed_scope
 from sandbox.azure.storage_seeds import blob_data_contributor
 from sandbox.chart.install import OPERATOR
 from sandbox.chart.render import RELEASE_NAMESPACE, render
@@ -26,6 +27,7 @@ from tests.integration.operator.workload_support import SECONDS, URL, USER, Targ
 from tests.kube import Kube
 
 VALUES: Final[dict[str, Any]] = {"workloads": {"enabled": True}}
+SEARCHING: Final[dict[str, Any]] = {"secrets": {"watch": "None", "searchForeign": True}}
 KINDS: Final = ("Deployment", "StatefulSet", "DaemonSet", "CronJob")
 
 
@@ -47,18 +49,35 @@ class Lived:
 
 def live(tmp_path_factory: pytest.TempPathFactory, hosts: Path, domain: str) -> Lived:
     """Live through the scenario in a world of its own, which has ended when this returns."""
+    return _live(tmp_path_factory, hosts, domain, VALUES, VALUES, _Scenario.play)
+
+
+def live_searching(tmp_path_factory: pytest.TempPathFactory, hosts: Path, domain: str) -> Lived:
+    """Publish where Secrets are not watched and the namespace's other ones are searched."""
+    settings = {"secrets": {"watch": "None"}, "compliance": {"foreignSecrets": True}}
+    return _live(tmp_path_factory, hosts, f"search.{domain}", SEARCHING, settings, _Scenario.search)
+
+
+def _live(
+    tmp_path_factory: pytest.TempPathFactory,
+    hosts: Path,
+    domain: str,
+    values: dict[str, Any],
+    settings: dict[str, Any],
+    play: Callable[["_Scenario"], None],
+) -> Lived:
     with ControlPlane(tmp_path_factory.mktemp("plane"), scheduler=False) as plane:
         install_crds(Kube(plane.cluster.kubeconfig))
         directory = tmp_path_factory.mktemp("world")
-        world = World(directory, plane.cluster, hosts=hosts, domain=f"rights.{domain}", values=VALUES)
-        world.settings = {"intervals": {**INTERVALS, "regenerationSettleSeconds": 1.0}, **VALUES}
+        world = World(directory, plane.cluster, hosts=hosts, domain=f"rights.{domain}", values=values)
+        world.settings = {"intervals": {**INTERVALS, "regenerationSettleSeconds": 1.0}, **settings}
         world.start()
         try:
             mark = plane.cluster.audit_mark()  # before it, the installation tries the policies in the operator's name
             world.start_operator()
             wait_for(lambda: leads(world), 60, "the operator to lead")
             scenario = _Scenario(world)
-            scenario.play()
+            play(scenario)
             world.stop_operator()
             plane.check()
             scenario.lived.kubernetes = plane.cluster.audit_events(since=mark, user=USER)
@@ -119,6 +138,26 @@ class _Scenario:
         self._rotate(case)
         self._delete(case)
 
+    def search(self) -> None:
+        """A Secret that is published, changed, deleted and published again, and another one that holds its key."""
+        case = Case(self.world, self._team(Power.OBSERVE, Power.PUBLISH_KEY))
+        case.exists()
+        metadata = {"name": "copy", "namespace": case.team.namespace}
+        copy = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": {"old": case.keys["Primary"]}}
+        self.world.apply(copy)
+        case.published(connection={"deletionPolicy": "Delete"})
+
+        def found() -> bool:
+            case.poke()
+            return any(one["rule"] == "W2" for one in case.status["compliance"]["findings"])
+
+        wait_for(found, SECONDS, "the copy to be found", interval=0.3)
+        case.edit_secret({"data": {"port": None}})
+        case.poke()
+        assert case.values()["port"]
+        case.delete()
+        self.world.await_gone(case.document)
+
     @contextmanager
     def _using(self, team: Team, *names: str) -> Iterator[None]:
         """What the team's identity is authorised to within is a use of these roles."""
@@ -153,12 +192,30 @@ class _Scenario:
             )
             case.poke()
             case.until("Ready", "True")
+            self._observe_managed(team)
+
+    def _observe_managed(self, team: Team) -> None:
+        """A cluster of Managed Redis and its database."""
+        case = Case(self.world, team, "managed")
+        case.control.seed(
+            ManagedCluster(
+                subscription=SUBSCRIPTION,
+                group=team.name,
+                name=case.cache,
+                properties={"publicNetworkAccess": "Disabled"},
+                private_endpoints=(seeds.PrivateEndpoint(name="shop"),),
+            )
+        )
+        case.apply(key=False, resourceID=managed_scope(SUBSCRIPTION, team.name, case.cache))
+        case.until("Ready", "True")
+        case.until("TransportSecured", "True")
 
     def _publish(self) -> None:
         """A key that somebody else keeps in the vault; the Secret is tampered with, and workloads are given it."""
         team = self._team(Power.OBSERVE, Power.PUBLISH_KEY)
         case = Case(self.world, team)
         targets = [_target(case, kind) for kind in KINDS]
+        self._configure(targets[1])
         chosen = {"id": "all", "kind": "Deployment", "selector": {"matchLabels": {"tier": "shop"}}, **URL}
         with self._using(team, "publish-key"):
             case.published(workloads=[*(one.entry() for one in targets[1:]), chosen])
@@ -175,6 +232,14 @@ class _Scenario:
             return budgets in used(self.world.cluster.audit_events(since=mark, user=USER))
 
         wait_for(read, SECONDS, "the budgets to be read", interval=0.3)
+
+    def _configure(self, target: Target) -> None:
+        """The workload takes a setting from a ConfigMap."""
+        metadata = {"name": "settings", "namespace": target.case.team.namespace}
+        self.world.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"timeout": "5"}})
+        setting = {"name": "TIMEOUT", "valueFrom": {"configMapKeyRef": {"name": "settings", "key": "timeout"}}}
+        containers = [{"name": "main", "env": [setting]}]
+        target.patch({"spec": {"template": {"spec": {"containers": containers}}}})
 
     def _provision(self) -> Persisting:
         team = self._team(*Power)

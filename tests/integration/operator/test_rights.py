@@ -10,7 +10,7 @@ from typing import Final
 import pytest
 
 from sandbox import roles
-from tests.integration.operator.rights_scenario import Lived, Right, granted, live, used
+from tests.integration.operator.rights_scenario import SEARCHING, Lived, Right, granted, live, live_searching, used
 
 # Granted, and asked for by what this scenario has no occasion for.
 EXPLAINED: Final = {
@@ -18,13 +18,6 @@ EXPLAINED: Final = {
     "OwnerReferencesPermissionEnforcement asks for it when a Secret's owner reference blocks the owner's deletion",
     Right("secureredis.io", "securerediscaches", "get"): "after a conflict only: somebody wrote the object while the "
     "finalizer was put on or taken off (tests/integration/operator_rooms/test_resources.py)",
-}
-# Nobody asks for these. They leave the chart, and then this list.
-SUPERFLUOUS: Final = {
-    Right("events.k8s.io", "events", "patch"),  # events are created, and never counted up
-    Right("coordination.k8s.io", "leases", "patch"),  # the elector replaces
-    Right("", "serviceaccounts", "list"),  # read by name, and kept for half a minute
-    Right("", "serviceaccounts", "watch"),
 }
 
 
@@ -41,10 +34,19 @@ def test_every_action_of_a_role_is_used(lived: Lived, name: str) -> None:
 
 def test_every_right_of_the_chart_is_used(lived: Lived) -> None:
     unused = granted() - used(lived.kubernetes)
-    assert unused - EXPLAINED.keys() - SUPERFLUOUS == set()
+    assert unused - EXPLAINED.keys() == set()
     assert EXPLAINED.keys() - unused == set(), "explained, and used or not granted any more"
 
 
 def test_no_right_is_used_that_the_chart_does_not_give(lived: Lived) -> None:
     assert used(lived.kubernetes) - granted() == set()
     assert [(e.verb, e.uri) for e in lived.kubernetes if e.code == 403] == []
+
+
+def test_no_right_on_secrets_is_idle_where_they_are_searched_and_not_watched(
+    tmp_path_factory: pytest.TempPathFactory, hosts: Path, domain: str
+) -> None:
+    searched = used(live_searching(tmp_path_factory, hosts, domain).kubernetes)
+    given = granted(SEARCHING)
+    assert {right for right in given if right.resource == "secrets"} - searched == set()
+    assert searched - given == set()

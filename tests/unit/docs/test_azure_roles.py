@@ -66,9 +66,16 @@ def test_what_a_rule_takes_is_in_the_roles_that_read() -> None:
     reading = (Power.OBSERVE, Power.PUBLISH_KEY)
     given = {*roles.actions(*reading), *roles.data_actions(*reading), *roles.role(roles.SUBSCRIPTION).actions}
     needed = {one for rule in RULES for one in rule.needs if one.startswith("Microsoft.")}
-    managed = {one for one in needed if one.startswith("Microsoft.Cache/redisEnterprise/")}  # not served yet
-    assert managed
-    assert needed - managed - given == set()
+    assert needed - given == set()
+
+
+def test_the_tutorial_replaces_the_subscription_that_the_files_name() -> None:
+    tutorial = (ROOT / "docs/tutorial-azure.md").read_text()
+    found = re.findall(r'\(sed "s/([^/]+)/\$SUBSCRIPTION/" examples/azure/roles/([a-z-]+)\.json\)', tutorial)
+    assert [name for _, name in found] == ["observe", "publish-key"]
+    for replaced, name in found:
+        assert written(name)["AssignableScopes"] == [f"/subscriptions/{replaced}"]
+        assert f'--role "{written(name)["Name"]}"' in tutorial
 
 
 def test_messages_name_the_roles_that_hold_an_action() -> None:

@@ -139,13 +139,12 @@ class _Scenario:
         self._delete(case)
 
     def search(self) -> None:
-        """A Secret that is published, changed, deleted and published again, and another one that holds its key."""
+        """A Secret that is published, changed and repaired, and goes; and another one that holds its key."""
         case = Case(self.world, self._team(Power.OBSERVE, Power.PUBLISH_KEY))
-        case.exists()
+        case.published(connection={"deletionPolicy": "Delete"})
         metadata = {"name": "copy", "namespace": case.team.namespace}
         copy = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": {"old": case.keys["Primary"]}}
         self.world.apply(copy)
-        case.published(connection={"deletionPolicy": "Delete"})
 
         def found() -> bool:
             case.poke()

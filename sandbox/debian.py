@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from sandbox.cache import cache_dir, locked, step
@@ -32,7 +33,22 @@ def unpacked(package: str) -> Path:
     with locked(home.with_name(f".{package}.lock"), f"waiting for another process that fetches {package}"):
         if not done.exists():
             with step(f"fetching the package {package}"):
-                _fetch(package, home)
+                _fetch([package], home)
+            done.touch()
+    return home
+
+
+def root(name: str, packages: Sequence[str]) -> Path:
+    """A root directory that holds `packages` and all they need, unpacked and not configured; done once, cached.
+
+    Raises PackageError as `unpacked` does.
+    """
+    home = cache_dir() / "debian-roots" / name
+    done = home.with_name(f".{name}.complete")
+    with locked(home.with_name(f".{name}.lock"), f"waiting for another process that makes the root {name}"):
+        if not done.exists():
+            with step(f"unpacking a root directory with {', '.join(packages)}"):
+                _fetch(packages, home, nothing_installed=True)
             done.touch()
     return home
 
@@ -43,20 +59,25 @@ def libraries(home: Path) -> str:
     return ":".join(sorted(found))
 
 
-def _fetch(package: str, home: Path) -> None:
+def _fetch(packages: Sequence[str], home: Path, *, nothing_installed: bool = False) -> None:
     shutil.rmtree(home, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix="apt-", dir=cache_dir()) as scratch:
-        apt = _private_apt(Path(scratch))
+        status = _INSTALLED
+        if nothing_installed:
+            status = Path(scratch) / "status"
+            status.touch()
+        apt = _private_apt(Path(scratch), status)
         _run([*apt, "update", "-qq"], scratch)
-        plan = _run([*apt, "install", "--simulate", "--reinstall", "--no-install-recommends", package], scratch)
+        again = [] if nothing_installed else ["--reinstall"]
+        plan = _run([*apt, "install", "--simulate", *again, "--no-install-recommends", *packages], scratch)
         chosen = [f"{match['name']}={match['version']}" for match in _CHOSEN.finditer(plan)]
-        _run([*apt, "download", "-qq", *(chosen or [package])], scratch)
+        _run([*apt, "download", "-qq", *(chosen or packages)], scratch)
         home.mkdir(parents=True)
         for archive in sorted(Path(scratch).glob("*.deb")):
             _run(["dpkg-deb", "--extract", str(archive), str(home)], scratch)
 
 
-def _private_apt(scratch: Path) -> list[str]:
+def _private_apt(scratch: Path, installed: Path) -> list[str]:
     """An apt-get with state and cache of its own: needs no root and leaves the machine's alone."""
     for part in ("state/lists/partial", "cache/archives/partial"):
         (scratch / part).mkdir(parents=True)
@@ -66,7 +87,7 @@ def _private_apt(scratch: Path) -> list[str]:
     hooks += ["DPkg::Pre-Invoke", "DPkg::Post-Invoke", "DPkg::Pre-Install-Pkgs"]
     config.write_text(
         "".join(f"#clear {hook};\n" for hook in hooks)
-        + f'Dir::State "{scratch}/state";\nDir::State::lists "lists/";\nDir::State::status "{_INSTALLED}";\n'
+        + f'Dir::State "{scratch}/state";\nDir::State::lists "lists/";\nDir::State::status "{installed}";\n'
         + f'Dir::Cache "{scratch}/cache";\nDebug::NoLocking "true";\nAPT::Sandbox::User "root";\n'
         + 'Acquire::Languages "none";\n'
     )

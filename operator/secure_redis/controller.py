@@ -4,7 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import kopf
 from kubernetes.aio.client.configuration import Configuration
@@ -100,6 +100,8 @@ def watch(tell: Tell, configuration: Configuration, namespaces: Sequence[str], s
             clusterwide=not namespaces,
             namespaces=list(namespaces),
             standalone=True,
+            # Else kopf asks for the user's name, and a container's user often has none.
+            identity=cast("Any", names.MANAGER),
             stop_flag=stop.bind(),
         )
 

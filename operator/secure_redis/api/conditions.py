@@ -157,6 +157,7 @@ _READY: Final = ((_AVAILABLE | _CREDENTIALS) - {Reason.AVAILABLE, Reason.PUBLISH
     Reason.CONFIRMATION_REQUIRED,
     Reason.INVALID_SPEC,
     Reason.INVALID_RESOURCE_ID,
+    Reason.LIMIT_REACHED,
 }
 
 CONDITIONS: Final[Mapping[ConditionType, ConditionText]] = {

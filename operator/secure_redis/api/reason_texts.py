@@ -39,6 +39,12 @@ REASONS: Final[Mapping[Reason, ReasonText]] = {
         "Copy it from `az redis show --query id`; it is immutable, so re-create the resource.",
         terminal=True,
     ),
+    Reason.LIMIT_REACHED: text(
+        "The namespace has more resources, or uses more ServiceAccounts, than the operator's limits allow; the oldest are "
+        "served.",
+        "Delete some, use fewer ServiceAccounts or another namespace, or have `limits` raised in the operator's "
+        "configuration. A Secret that was published stays, but is not kept current.",
+    ),
     Reason.SERVICE_NOT_SUPPORTED_YET: text(
         "The resource id names an Azure Managed Redis cluster, which this version does not handle yet.",
         "Use a cache of type Microsoft.Cache/redis, or wait for a version that supports it.",

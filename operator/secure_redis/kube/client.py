@@ -115,14 +115,23 @@ class KubeClient:
     async def list(self, path: str, query: Query | None = None) -> Listed:
         """Read all pages of a list. Items carry apiVersion and kind, which the API server leaves out."""
         items: list[dict[str, Any]] = []
+        version = ""
+        async for page in self.pages(path, query):
+            items += page.items
+            version = page.resource_version
+        return Listed(items, version)
+
+    async def pages(self, path: str, query: Query | None = None) -> AsyncIterator[Listed]:
+        """The pages of a list, one at a time: for who need not hold all of it."""
         pages: dict[str, str | int | bool] = {"limit": PAGE, **(query or {})}
         while True:
             page = await self._request("GET", path, pages)
             meta = page.get("metadata") or {}
             kind = str(page.get("kind") or "").removesuffix("List")
-            items += [{"apiVersion": page.get("apiVersion"), "kind": kind, **item} for item in page.get("items") or ()]
+            items = [{"apiVersion": page.get("apiVersion"), "kind": kind, **item} for item in page.get("items") or ()]
+            yield Listed(items, str(meta.get("resourceVersion") or ""))
             if not meta.get("continue"):
-                return Listed(items, str(meta.get("resourceVersion") or ""))
+                return
             pages["continue"] = meta["continue"]
 
     async def create(self, path: str, body: Body, query: Query | None = None, *, fenced: bool = True) -> dict[str, Any]:

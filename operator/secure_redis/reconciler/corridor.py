@@ -12,7 +12,7 @@ from uuid import uuid4
 from secure_redis.api.resource import Envelope, Key, Mode, SecureRedisCache, Unreadable, key_of, parse
 from secure_redis.api.status import Status
 from secure_redis.azure.policies import correlation
-from secure_redis.domain import assess, intent, plan, report, rotation
+from secure_redis.domain import assess, intent, limits, plan, report, rotation
 from secure_redis.domain.actions import (
     AzureAction,
     Done,
@@ -32,10 +32,12 @@ from secure_redis.reconciler.act import Actor
 from secure_redis.reconciler.brakes import Brakes
 from secure_redis.reconciler.memory import Memory
 from secure_redis.reconciler.observe import Observer
+from secure_redis.reconciler.roster import Roster
 
 log = logging.getLogger(__name__)
 
 Body = Mapping[str, Any]
+LIMITED_SECONDS = 60.0  # until it is asked again whether a resource is within its namespace's limits
 MINOR_SECONDS = 10.0  # between two writes of a status in which only counts of pods differ
 
 
@@ -58,6 +60,7 @@ class Corridor:
         observer: Observer,
         actor: Callable[[Callable[[Body], SecureRedisCache]], Actor],
         brakes: Brakes,
+        roster: Roster,
         resources: Resources,
         secrets: Secrets,
         events: EventRecorder,
@@ -67,6 +70,7 @@ class Corridor:
         self._settings = settings
         self._observer = observer
         self._brakes = brakes
+        self._roster = roster
         self._resources = resources
         self._secrets = secrets
         self._events = events
@@ -83,6 +87,10 @@ class Corridor:
         try:
             if isinstance(resource, Unreadable):
                 return await self._unreadable(resource)
+            beyond = None if resource.deleting else self._roster.why_not(key)
+            if beyond is not None:
+                await self._write(resource, limits.status(resource, beyond, self._now()))
+                return Next(LIMITED_SECONDS)
             return await self._walk(resource, trigger)
         except ResourceGone:
             self.forget(key)

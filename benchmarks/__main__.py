@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: prints the figures of issues 3 and 4, one JSON line each."""
+"""`python -m benchmarks`: prints the figures, one JSON line each."""
 
 import os
 import sys
@@ -32,13 +32,29 @@ def main() -> int:
 
 
 def _run(options: Options, hosts: Path, figures: Figures) -> None:
-    from benchmarks import injected, large, latency, rollout, rotation  # after `enter`: libraries start threads
+    from benchmarks import (
+        failover,
+        footprint,
+        injected,
+        large,
+        latency,
+        rollout,
+        rotation,
+        start,
+    )  # after `enter`: libraries start threads
 
     if "latency" in options.groups:
         latency.measure(hosts, options, figures)
     if {"cold", "steady"} & set(options.groups):
         large.measure(hosts, options, figures)
-    for name, group in (("rollout", rollout), ("rotation", rotation), ("injected", injected)):
+    for name, group in (
+        ("rollout", rollout),
+        ("rotation", rotation),
+        ("injected", injected),
+        ("failover", failover),
+        ("start", start),
+        ("footprint", footprint),
+    ):
         if name in options.groups:
             group.measure(hosts, options, figures)
 

@@ -3,7 +3,7 @@
 import os
 from dataclasses import dataclass
 
-GROUPS = ("latency", "cold", "steady", "rollout", "rotation", "injected")
+GROUPS = ("latency", "cold", "steady", "rollout", "rotation", "injected", "failover", "start", "footprint")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,9 @@ class Options:
     deployments: int = 20
     rotations: int = 3
     consumers: int = 200
+    failovers: int = 10  # of each kind
+    starts: int = 5  # of each kind
+    planes: int = 5  # control planes that take the CRD
     groups: tuple[str, ...] = GROUPS
     wide: bool = False  # the identities may list the whole subscription instead of their resource group
     spy: str = ""  # a directory: py-spy's profiles of the operator go there
@@ -52,6 +55,9 @@ def from_environment() -> Options:
         deployments=max(3, min(20, int(scale) // 50)),
         rotations=1 if quick else 3,
         consumers=max(4, min(200, int(scale) // 5)),
+        failovers=2 if quick else 10,
+        starts=2 if quick else 5,
+        planes=1 if quick else 5,
         groups=groups,
         wide=os.environ.get("BENCH_WIDE", "") not in ("", "0"),
         spy=os.environ.get("BENCH_SPY", ""),

@@ -40,8 +40,8 @@ REASONS: Final[Mapping[Reason, ReasonText]] = {
         terminal=True,
     ),
     Reason.LIMIT_REACHED: text(
-        "The namespace has more resources, or uses more ServiceAccounts, than the operator's limits allow; the oldest are "
-        "served.",
+        "The namespace has more resources, or uses more ServiceAccounts, than the operator's limits allow; the oldest "
+        "are served.",
         "Delete some, use fewer ServiceAccounts or another namespace, or have `limits` raised in the operator's "
         "configuration. A Secret that was published stays, but is not kept current.",
     ),

@@ -1,4 +1,4 @@
-"""What stands between this process and its resources: no CRD, an older one, no right to list. Said once, and waited out."""
+"""What stands between this process and its resources: no CRD, an older one, no right. Said once, and waited out."""
 
 import asyncio
 import logging

@@ -55,8 +55,8 @@ def beyond(members: Iterable[Member], limits: Limits) -> dict[str, str]:
             )
         elif limits.identities and member.identity not in identities and len(identities) >= limits.identities:
             told[member.name] = (
-                f"the SecureRedisCaches of a namespace may use at most {limits.identities} ServiceAccounts, those of the "
-                "oldest first: use one of those in spec.identity, or have limits.identitiesPerNamespace raised. "
+                f"the SecureRedisCaches of a namespace may use at most {limits.identities} ServiceAccounts, those of "
+                "the oldest first: use one of those in spec.identity, or have limits.identitiesPerNamespace raised. "
                 "Nothing is read from Azure for this one; a Secret that it published stays."
             )
         else:

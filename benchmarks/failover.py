@@ -98,7 +98,7 @@ def _report(figures: Figures, graceful: _Taken, crash: _Taken, freeze: _Taken, a
             max(taken.led),
             "s",
             target=target,
-            compared_to=f"median {middle(taken.led):.2f} s; {middle(taken.passed):.2f} s until its first pass has ended",
+            compared_to=f"median {middle(taken.led):.2f} s; {middle(taken.passed):.2f} s to its first pass",
         )
     figures.report(
         f"writes of a frozen leader after SIGCONT, in {len(freeze.led)} runs",

@@ -304,5 +304,10 @@ REASONS: Final[Mapping[Reason, ReasonText]] = {
     ),
     Reason.ABANDONED: text("The resource was let go; the cache was kept although deletionPolicy is Delete."),
     Reason.RETAINED: text("The resource was let go; the cache was kept."),
+    Reason.OPERATED_BY_ANOTHER: text(
+        "Another install of the operator serves this resource; this one leaves it alone.",
+        "Uninstall one of the two. If the other one is gone for good, take its mark off: "
+        "`kubectl annotate srcache --all -A secureredis.io/operator-`.",
+    ),
     Reason.INTERNAL_ERROR: text("The operator met a fault of its own.", "Report it with the operator's log."),
 }

@@ -171,4 +171,5 @@ class Reason(StrEnum):
     ABANDONED = "Abandoned"
     RETAINED = "Retained"
     # Ourselves
+    OPERATED_BY_ANOTHER = "OperatedByAnother"
     INTERNAL_ERROR = "InternalError"

@@ -107,6 +107,7 @@ class Envelope:
     finalizers: tuple[str, ...]
     requests: Mapping[str, str]  # our own annotations only
     status: Status
+    operator: str | None = None  # the install that serves it, by its own annotation
 
     @property
     def paused(self) -> bool:
@@ -210,4 +211,5 @@ def _envelope(body: Mapping[str, Any]) -> Envelope:
         finalizers=tuple(meta.get("finalizers") or ()),
         requests={name: annotations[name] for name in names.REQUESTS if name in annotations},
         status=status_of(body),
+        operator=annotations.get(names.OPERATOR),
     )

@@ -201,7 +201,7 @@ class _Life:
         """Passes, until the signal. Then: no new ones, the last ones drained, the streams ended."""
         config, intervals = self._config, self._config.intervals
         rooms = KubeRooms(
-            resources=Resources(client, dropped=self._served.dropped),
+            resources=Resources(client, self._served.dropped, self._lease.install if self._lease is not None else None),
             secrets=Secrets(client),
             workloads=Workloads(client, enabled=config.workloads.enabled),
             accounts=ServiceAccounts(client, time.monotonic, intervals.service_account_seconds),

@@ -14,6 +14,7 @@ import aiohttp
 from kubernetes.aio import config as kubernetes_config
 from kubernetes.aio.client.api_client import ApiClient
 from kubernetes.aio.client.configuration import Configuration
+from kubernetes.aio.config import ConfigException
 
 from secure_redis.api import names
 from secure_redis.telemetry.build import version
@@ -208,7 +209,7 @@ class KubeClient:
                 response.close()
         except (TimeoutError, aiohttp.ServerTimeoutError):
             raise ApiFailure(0, "Timeout", "the watch fell silent") from None
-        except (aiohttp.ClientError, OSError, ValueError) as error:
+        except (aiohttp.ClientError, ConfigException, OSError, ValueError) as error:
             raise ApiFailure(0, "Unreachable", f"the watch broke: {type(error).__name__}") from None
 
     async def _request(
@@ -234,6 +235,8 @@ class KubeClient:
             except TimeoutError:
                 self._note(method, 0, started)
                 raise ApiFailure(0, "Timeout", f"the API server did not answer in {self._timeout:g} s") from None
+            except ConfigException as error:  # the projected token is read again now and then
+                raise ApiFailure(0, "Unreachable", f"the ServiceAccount's token cannot be read: {error}") from None
             except (aiohttp.ClientError, OSError) as error:
                 self._note(method, 0, started)
                 raise ApiFailure(0, "Unreachable", f"no connection to the API server: {type(error).__name__}") from None

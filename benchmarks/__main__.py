@@ -35,12 +35,15 @@ def _run(options: Options, hosts: Path, figures: Figures) -> None:
     from benchmarks import (
         assess,
         auditors,
+        failover,
+        footprint,
         injected,
         large,
         latency,
         probes,
         rollout,
         rotation,
+        start,
     )  # after `enter`: libraries start threads
 
     if "latency" in options.groups:
@@ -54,6 +57,9 @@ def _run(options: Options, hosts: Path, figures: Figures) -> None:
         "auditors": auditors,
         "assess": assess,
         "probes": probes,
+        "failover": failover,
+        "start": start,
+        "footprint": footprint,
     }
     for name, group in groups.items():
         if name in options.groups:

@@ -3,7 +3,10 @@
 import os
 from dataclasses import dataclass
 
-GROUPS = ("latency", "cold", "steady", "rollout", "rotation", "injected", "assess", "auditors", "probes")
+GROUPS = (
+    *("latency", "cold", "steady", "rollout", "rotation", "injected"),
+    *("assess", "auditors", "probes", "failover", "start", "footprint"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,9 @@ class Options:
     rotations: int = 3
     consumers: int = 200
     auditors: int = 5000
+    failovers: int = 10  # of each kind
+    starts: int = 5  # of each kind
+    planes: int = 5  # control planes that take the CRD
     groups: tuple[str, ...] = GROUPS
     wide: bool = False  # the identities may list the whole subscription instead of their resource group
     surroundings: bool = True  # the auditors' are read before they are measured: 6 reads for each, 80 a second
@@ -55,6 +61,9 @@ def from_environment() -> Options:
         rotations=1 if quick else 3,
         consumers=max(4, min(200, int(scale) // 5)),
         auditors=5 * int(scale),
+        failovers=2 if quick else 10,
+        starts=2 if quick else 5,
+        planes=1 if quick else 5,
         groups=groups,
         wide=os.environ.get("BENCH_WIDE", "") not in ("", "0"),
         surroundings=not quick,

@@ -66,11 +66,16 @@ class OperatorProcess:
         return b"secure_redis" in Path(f"/proc/{self.pid}/cmdline").read_bytes().split(b"\0")
 
     def _status(self, name: str) -> float:
-        text = Path(f"/proc/{self.pid}/status").read_text()
-        found = re.search(rf"^{name}:\s+(\d+) kB$", text, re.MULTILINE)
-        if found is None:
-            raise RuntimeError(f"/proc/{self.pid}/status holds no {name}")
-        return int(found[1]) / 1024
+        return resident(self.pid, name)
+
+
+def resident(pid: int, name: str = "VmRSS") -> float:
+    """Resident memory of a process, in MiB. Raises OSError if it is gone."""
+    text = Path(f"/proc/{pid}/status").read_text()
+    found = re.search(rf"^{name}:\s+(\d+) kB$", text, re.MULTILINE)
+    if found is None:
+        raise RuntimeError(f"/proc/{pid}/status holds no {name}")
+    return int(found[1]) / 1024
 
 
 def spy(operator: OperatorProcess, directory: str, name: str, seconds: int) -> "subprocess.Popen[bytes] | None":

@@ -366,7 +366,7 @@ def _marks(body: Body) -> tuple[Any, ...]:
             (kind, name, value)
             for kind in ("annotations", "labels")
             for name, value in (meta.get(kind) or {}).items()
-            if name.startswith(f"{names.GROUP}/")
+            if name.startswith(f"{names.GROUP}/") and name != names.OPERATOR  # which we write ourselves
         )
     )
     return meta["uid"], meta.get("generation"), "deletionTimestamp" in meta, ours

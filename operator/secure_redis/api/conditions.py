@@ -158,6 +158,7 @@ _READY: Final = ((_AVAILABLE | _CREDENTIALS) - {Reason.AVAILABLE, Reason.PUBLISH
     Reason.CONFIRMATION_REQUIRED,
     Reason.INVALID_SPEC,
     Reason.INVALID_RESOURCE_ID,
+    Reason.LIMIT_REACHED,
 }
 
 CONDITIONS: Final[Mapping[ConditionType, ConditionText]] = {
@@ -309,8 +310,8 @@ CONDITIONS: Final[Mapping[ConditionType, ConditionText]] = {
     ),
 }
 
-# Told by an event only: the resource goes and no status is left to write; or a correction comes next.
-EVENT_ONLY: Final = frozenset({Reason.RETAINED, Reason.ABANDONED, Reason.CORRECTING})
+# Told by an event only: no status is left to write, or it is another install's; or a correction comes next.
+EVENT_ONLY: Final = frozenset({Reason.RETAINED, Reason.ABANDONED, Reason.CORRECTING, Reason.OPERATED_BY_ANOTHER})
 
 # Where a rotation is, or what it waits for: on `status.rotation.reason`, and in events.
 ROTATION: Final = frozenset(

@@ -10,6 +10,8 @@ PLURAL: Final = "securerediscaches"
 API_VERSION: Final = f"{GROUP}/{VERSION}"
 
 FINALIZER: Final = f"{GROUP}/finalizer"
+# On each resource: which install of the operator serves it, as <namespace>/<name> of its Lease.
+OPERATOR: Final = f"{GROUP}/operator"
 
 # Requests by annotation on the resource.
 REFRESH: Final = f"{GROUP}/refresh"

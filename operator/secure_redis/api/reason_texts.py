@@ -40,6 +40,12 @@ REASONS: Final[Mapping[Reason, ReasonText]] = {
         "Copy it from `az redis show --query id`; it is immutable, so re-create the resource.",
         terminal=True,
     ),
+    Reason.LIMIT_REACHED: text(
+        "The namespace has more resources, or uses more ServiceAccounts, than the operator's limits allow; the oldest "
+        "are served.",
+        "Delete some, use fewer ServiceAccounts or another namespace, or have `limits` raised in the operator's "
+        "configuration. A Secret that was published stays, but is not kept current.",
+    ),
     Reason.SERVICE_ACCOUNT_NOT_FOUND: text(
         "The ServiceAccount that spec.identity names does not exist in this namespace.",
         "Create it with the annotations azure.workload.identity/client-id, /tenant-id and secureredis.io/allow.",
@@ -296,5 +302,10 @@ REASONS: Final[Mapping[Reason, ReasonText]] = {
     ),
     Reason.ABANDONED: text("The resource was let go; the cache was kept although deletionPolicy is Delete."),
     Reason.RETAINED: text("The resource was let go; the cache was kept."),
+    Reason.OPERATED_BY_ANOTHER: text(
+        "Another install of the operator serves this resource; this one leaves it alone.",
+        "Uninstall one of the two. If the other one is gone for good, take its mark off: "
+        "`kubectl annotate srcache --all -A secureredis.io/operator-`.",
+    ),
     Reason.INTERNAL_ERROR: text("The operator met a fault of its own.", "Report it with the operator's log."),
 }

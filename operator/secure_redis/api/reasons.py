@@ -36,6 +36,7 @@ class Reason(StrEnum):
     # The spec
     INVALID_SPEC = "InvalidSpec"
     INVALID_RESOURCE_ID = "InvalidResourceID"
+    LIMIT_REACHED = "LimitReached"
     SERVICE_NOT_SUPPORTED_YET = "ServiceNotSupportedYet"
     # Identity, consent and grants
     SERVICE_ACCOUNT_NOT_FOUND = "ServiceAccountNotFound"
@@ -172,4 +173,5 @@ class Reason(StrEnum):
     ABANDONED = "Abandoned"
     RETAINED = "Retained"
     # Ourselves
+    OPERATED_BY_ANOTHER = "OperatedByAnother"
     INTERNAL_ERROR = "InternalError"

@@ -79,6 +79,7 @@ __all__ = [
     "WorkloadKind",
     "key_of",
     "parse",
+    "status_of",
 ]
 
 REFRESH_LIMIT = 1024  # characters, as the schema bounds status.lastHandled
@@ -106,6 +107,7 @@ class Envelope:
     finalizers: tuple[str, ...]
     requests: Mapping[str, str]  # our own annotations only
     status: Status
+    operator: str | None = None  # the install that serves it, by its own annotation
 
     @property
     def paused(self) -> bool:
@@ -189,13 +191,17 @@ def parse(body: Mapping[str, Any]) -> SecureRedisCache | Unreadable:
     return SecureRedisCache(**known, spec=spec, cache=cache)
 
 
+def status_of(body: Mapping[str, Any]) -> Status:
+    """The status of an object; an empty one where another version wrote it, or an older CRD kept only parts."""
+    try:
+        return Status.model_validate(body.get("status") or {})
+    except ValidationError:  # it is written anew as a whole
+        return Status()
+
+
 def _envelope(body: Mapping[str, Any]) -> Envelope:
     meta = body["metadata"]
     annotations = meta.get("annotations") or {}
-    try:
-        status = Status.model_validate(body.get("status") or {})
-    except ValidationError:  # written by another version: it is written anew as a whole
-        status = Status()
     return Envelope(
         key=key_of(body),
         uid=meta["uid"],
@@ -204,5 +210,6 @@ def _envelope(body: Mapping[str, Any]) -> Envelope:
         deleting="deletionTimestamp" in meta,
         finalizers=tuple(meta.get("finalizers") or ()),
         requests={name: annotations[name] for name in names.REQUESTS if name in annotations},
-        status=status,
+        status=status_of(body),
+        operator=annotations.get(names.OPERATOR),
     )

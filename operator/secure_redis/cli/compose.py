@@ -48,6 +48,7 @@ from secure_redis.reconciler.observe import Authenticate
 from secure_redis.reconciler.observe_managed import ManagedObserver
 from secure_redis.reconciler.observe_storage import StorageObserver
 from secure_redis.reconciler.probes import Look
+from secure_redis.reconciler.roster import Roster
 from secure_redis.reconciler.surroundings import Around, SurroundingsAges
 from secure_redis.reconciler.usage import Usage
 from secure_redis.telemetry.audit import Auditor
@@ -122,6 +123,7 @@ async def build_corridor(
     metrics: Metrics,
     *,
     brakes: Brakes,
+    roster: Roster,
     fence: Callable[[], None],
     written: Callable[[Key, Mapping[str, Any]], None],
     probed: Callable[[Key], None],
@@ -236,6 +238,7 @@ async def build_corridor(
             observer=observer,
             actor=actor,
             brakes=brakes,
+            roster=roster,
             resources=rooms.resources,
             secrets=rooms.secrets,
             events=rooms.events,

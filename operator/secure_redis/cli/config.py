@@ -17,6 +17,7 @@ from secure_redis.azure.transport import trust
 from secure_redis.cli.config_grants import Grant
 from secure_redis.cli.config_parts import Part, Seconds, Text, Texts
 from secure_redis.domain import grants as domain
+from secure_redis.domain import limits as domain_limits
 from secure_redis.domain.brakes import Limits
 from secure_redis.domain.floor import Floor, Waivable
 from secure_redis.domain.rules import RULES
@@ -160,6 +161,17 @@ class BrakeSettings(Part):
         )
 
 
+class LimitSettings(Part):
+    """Most per namespace that is served, the oldest first; 0: no limit."""
+
+    resources_per_namespace: Annotated[int, Field(ge=0, le=100_000)] = 100
+    identities_per_namespace: Annotated[int, Field(ge=0, le=100_000)] = 10
+
+    def as_domain(self) -> domain_limits.Limits:
+        """As the domain knows them."""
+        return domain_limits.Limits(self.resources_per_namespace, self.identities_per_namespace)
+
+
 class Concurrency(Part):
     """How much at once."""
 
@@ -199,6 +211,7 @@ class Config(Part):
     compliance: ComplianceSettings = ComplianceSettings()
     leader_election: LeaderElection = LeaderElection()
     intervals: Intervals = Intervals()
+    limits: LimitSettings = LimitSettings()
     brakes: BrakeSettings = BrakeSettings()
     activity_log: ActivityLogSettings = ActivityLogSettings()
     concurrency: Concurrency = Concurrency()

@@ -26,6 +26,7 @@ from secure_redis.api.status import Status
 from secure_redis.cli.compose import KubeRooms, build_corridor
 from secure_redis.cli.config import Config
 from secure_redis.cli.ending import LastResort
+from secure_redis.cli.served import Served
 from secure_redis.kube import paths
 from secure_redis.kube.accounts import ServiceAccounts
 from secure_redis.kube.client import ApiFailure, KubeClient, connect
@@ -39,6 +40,7 @@ from secure_redis.kube.secrets import Secrets
 from secure_redis.kube.watches import SecretWatches, WorkloadWatches
 from secure_redis.kube.workloads import Workloads
 from secure_redis.reconciler.brakes import Brakes
+from secure_redis.reconciler.roster import Roster, count
 from secure_redis.schedule import Schedule, Snapshot, Trigger
 from secure_redis.telemetry import logs
 from secure_redis.telemetry.build import version
@@ -138,12 +140,21 @@ class _Life:
         self._stop = stop
         self._last = last
         self._identity = f"{os.environ.get('POD_NAME') or socket.gethostname()}_{uuid.uuid4().hex[:8]}"
-        self._obstacle = ""
+        self._served = Served(self._config.namespaces)
+        self._roster = Roster(self._config.limits.as_domain())
         self._answered: float | None = None  # when the API server last answered anything, by the monotonic clock
         health.ready["kubernetes"] = self._unreachable
+        health.ready["resources"] = self._served.obstacle
 
     async def live(self) -> int:
         """Stand by, lead, end."""
+        looking = asyncio.create_task(self._served.watch(self._client(self._api, lambda: None)), name="look at the CRD")
+        try:
+            return await self._stand_and_lead()
+        finally:
+            await _end(looking)
+
+    async def _stand_and_lead(self) -> int:
         if self._lease is None:
             return await self._lead(None)
         elector = Elector(
@@ -192,7 +203,7 @@ class _Life:
         """Passes, until the signal. Then: no new ones, the last ones drained, the streams ended."""
         config, intervals = self._config, self._config.intervals
         rooms = KubeRooms(
-            resources=Resources(client),
+            resources=Resources(client, self._served.dropped, self._lease.install if self._lease is not None else None),
             secrets=Secrets(client),
             workloads=Workloads(client, enabled=config.workloads.enabled),
             accounts=ServiceAccounts(client, time.monotonic, intervals.service_account_seconds),
@@ -206,6 +217,7 @@ class _Life:
                 ttl=intervals.children_max_age_seconds,
             ),
         )
+        self._served.healed = rooms.resources.forget_dropped
         if not await self._reachable(rooms.namespaces):
             return 0
 
@@ -217,11 +229,19 @@ class _Life:
             schedule.wake(key, None, Trigger.PROBE)
 
         async with build_corridor(
-            config, rooms, self._metrics, brakes=brakes, fence=client.check, written=written, probed=probed
+            config,
+            rooms,
+            self._metrics,
+            brakes=brakes,
+            roster=self._roster,
+            fence=client.check,
+            written=written,
+            probed=probed,
         ) as corridor:
 
             def gone(key: Key) -> None:
                 corridor.forget(key)
+                self._roster.forget(key)
                 rooms.events.forget(key)
                 self._metrics.forget(key)
 
@@ -282,13 +302,15 @@ class _Life:
 
         def told(kind: str | None, body: Body) -> None:
             if kind != "DELETED":
+                self._roster.see(body)
                 self._measure(key_of(body), body)
             schedule.event(kind, body)
 
         while True:
-            if not await self._served(client):
+            if not await self._served.look(client):
                 await asyncio.sleep(random.uniform(3.0, 5.0))  # noqa: S311 - jitter
                 continue
+            await count(self._roster, client, self._config.namespaces)
             flag = controller.StopFlag()
             thread = asyncio.create_task(
                 asyncio.to_thread(
@@ -313,26 +335,12 @@ class _Life:
                 flag.set()
             await asyncio.sleep(random.uniform(1.0, 3.0))  # noqa: S311 - jitter
 
-    async def _served(self, client: KubeClient) -> bool:
-        """Whether our resources can be listed everywhere we are to watch. Says once what is in the way."""
-        try:
-            for namespace in self._config.namespaces or (None,):
-                await client.get(paths.resources(namespace), {"limit": 1})
-        except ApiFailure as failure:
-            what = "the CRD is not installed" if failure.status == 404 else failure.message
-            if what != self._obstacle:
-                _log.warning("waiting: resources cannot be listed", extra={"why": what})
-            self._obstacle = what
-            return False
-        if self._obstacle:
-            _log.info("resources can be listed")
-        self._obstacle = ""
-        return True
-
     async def _relist(self, client: KubeClient) -> Snapshot:
         listed = [await client.list(paths.resources(namespace)) for namespace in self._config.namespaces or (None,)]
         # The first list is the oldest: what is newer than it is not judged by its absence.
-        return Snapshot([item for page in listed for item in page.items], listed[0].resource_version)
+        items = [item for page in listed for item in page.items]
+        self._roster.keep(items)
+        return Snapshot(items, listed[0].resource_version)
 
     async def _reachable(self, namespaces: Namespaces) -> bool:
         """Wait until this cluster's uid is known; False if we are to stop before."""

@@ -14,6 +14,7 @@ import aiohttp
 from kubernetes.aio import config as kubernetes_config
 from kubernetes.aio.client.api_client import ApiClient
 from kubernetes.aio.client.configuration import Configuration
+from kubernetes.aio.config import ConfigException
 
 from secure_redis.api import names
 from secure_redis.telemetry.build import version
@@ -115,14 +116,23 @@ class KubeClient:
     async def list(self, path: str, query: Query | None = None) -> Listed:
         """Read all pages of a list. Items carry apiVersion and kind, which the API server leaves out."""
         items: list[dict[str, Any]] = []
+        version = ""
+        async for page in self.pages(path, query):
+            items += page.items
+            version = page.resource_version
+        return Listed(items, version)
+
+    async def pages(self, path: str, query: Query | None = None) -> AsyncIterator[Listed]:
+        """The pages of a list, one at a time: for who need not hold all of it."""
         pages: dict[str, str | int | bool] = {"limit": PAGE, **(query or {})}
         while True:
             page = await self._request("GET", path, pages)
             meta = page.get("metadata") or {}
             kind = str(page.get("kind") or "").removesuffix("List")
-            items += [{"apiVersion": page.get("apiVersion"), "kind": kind, **item} for item in page.get("items") or ()]
+            items = [{"apiVersion": page.get("apiVersion"), "kind": kind, **item} for item in page.get("items") or ()]
+            yield Listed(items, str(meta.get("resourceVersion") or ""))
             if not meta.get("continue"):
-                return Listed(items, str(meta.get("resourceVersion") or ""))
+                return
             pages["continue"] = meta["continue"]
 
     async def create(self, path: str, body: Body, query: Query | None = None, *, fenced: bool = True) -> dict[str, Any]:
@@ -199,7 +209,7 @@ class KubeClient:
                 response.close()
         except (TimeoutError, aiohttp.ServerTimeoutError):
             raise ApiFailure(0, "Timeout", "the watch fell silent") from None
-        except (aiohttp.ClientError, OSError, ValueError) as error:
+        except (aiohttp.ClientError, ConfigException, OSError, ValueError) as error:
             raise ApiFailure(0, "Unreachable", f"the watch broke: {type(error).__name__}") from None
 
     async def _request(
@@ -225,6 +235,8 @@ class KubeClient:
             except TimeoutError:
                 self._note(method, 0, started)
                 raise ApiFailure(0, "Timeout", f"the API server did not answer in {self._timeout:g} s") from None
+            except ConfigException as error:  # the projected token is read again now and then
+                raise ApiFailure(0, "Unreachable", f"the ServiceAccount's token cannot be read: {error}") from None
             except (aiohttp.ClientError, OSError) as error:
                 self._note(method, 0, started)
                 raise ApiFailure(0, "Unreachable", f"no connection to the API server: {type(error).__name__}") from None

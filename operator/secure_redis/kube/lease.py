@@ -39,6 +39,11 @@ class LeaseSettings:
     renew_deadline: float = 10.0
     retry: float = 2.0
 
+    @property
+    def install(self) -> str:
+        """What tells one install of the operator from another in a cluster."""
+        return f"{self.namespace}/{self.name}"
+
     def __post_init__(self) -> None:
         if not 0 < self.retry < self.renew_deadline < self.duration:
             raise ValueError("a lease needs retry < renewDeadline < leaseDuration")

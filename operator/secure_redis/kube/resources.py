@@ -1,10 +1,10 @@
 """Writes to our own resources: the finalizer and the status, never the spec. Preconditions on both."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from secure_redis.api import names
-from secure_redis.api.resource import Envelope, Key
+from secure_redis.api.resource import Envelope, Key, status_of
 from secure_redis.api.status import Status
 from secure_redis.kube import paths
 from secure_redis.kube.client import ApiFailure, KubeClient
@@ -29,8 +29,20 @@ class ResourceChanged(Exception):
 class Resources:
     """Our resources in the API server. Other failures than the two above pass as `ApiFailure`."""
 
-    def __init__(self, client: KubeClient) -> None:
+    def __init__(
+        self,
+        client: KubeClient,
+        dropped: Callable[[Sequence[str]], None] = lambda fields: None,
+        install: str | None = None,
+    ) -> None:
+        """`dropped(fields)`: the API server dropped these of a status, because its CRD does not know them.
+
+        `install`: by what name resources are claimed; None: none is, and nobody's claim counts.
+        """
         self._client = client
+        self._install = install
+        self._dropped = dropped
+        self._left: dict[str, dict[str, Any]] = {}  # by uid: what of the last status was dropped
 
     async def get(self, key: Key) -> Mapping[str, Any] | None:
         """The newest body, or None."""
@@ -45,15 +57,42 @@ class Resources:
         """All resources, of one namespace or of the cluster."""
         return (await self._client.list(paths.resources(namespace))).items
 
+    def anothers(self, resource: Envelope) -> bool:
+        """Whether another install of the operator claimed it."""
+        return self._install is not None and resource.operator not in (None, self._install)
+
+    def unclaimed(self, resource: Envelope) -> bool:
+        """Whether it was looked after before claims were made, or its claim was taken off."""
+        free = self._install is not None and resource.operator is None and resource.has_finalizer
+        return free and not (resource.deleting or resource.paused)
+
+    async def claim(self, resource: Envelope) -> Mapping[str, Any]:
+        """Claim it, in exactly the version that was read. Returns the new body.
+
+        Raises:
+            ResourceGone: deleted meanwhile.
+            ResourceChanged: written meanwhile by anybody, perhaps by another install.
+
+        """
+        precondition = {"uid": resource.uid, "resourceVersion": resource.resource_version}
+        try:
+            return await self._client.patch(
+                paths.resource(*resource.key), {"metadata": {**precondition, **self._claim()}}, "merge"
+            )
+        except ApiFailure as failure:
+            raise _typed(failure, resource.key) from None
+
     async def add_finalizer(self, resource: Envelope) -> Mapping[str, Any]:
-        """Put our finalizer on. Returns the new body.
+        """Put our finalizer on, and our claim with it. Returns the new body.
 
         Raises:
             ResourceGone: deleted meanwhile.
             ResourceChanged: others wrote at the same time, repeatedly.
 
         """
-        return await self._finalizers(resource, lambda old: old if names.FINALIZER in old else [*old, names.FINALIZER])
+        return await self._finalizers(
+            resource, lambda old: old if names.FINALIZER in old else [*old, names.FINALIZER], self._claim()
+        )
 
     async def remove_finalizer(self, resource: Envelope) -> Mapping[str, Any] | None:
         """Take our finalizer off. Returns the new body, None if the object is gone: both are the goal.
@@ -70,26 +109,47 @@ class Resources:
     async def write_status(self, resource: Envelope, status: Status) -> Mapping[str, Any] | None:
         """Write what differs from `resource.status`, on exactly the version that was read. None: nothing differs.
 
+        What an older CRD dropped is not written again until something else differs: no write per pass.
+
         Raises:
             ResourceGone: deleted meanwhile.
             ResourceChanged: written meanwhile by anybody.
 
         """
         changes = merge_patch(resource.status.document(), status.document())
-        if not changes:
+        if not changes or changes == self._left.get(resource.uid):
             return None
         precondition = {"uid": resource.uid, "resourceVersion": resource.resource_version}
         try:
-            return await self._client.patch(
+            body = await self._client.patch(
                 paths.resource(*resource.key, "status"), {"metadata": precondition, "status": changes}, "merge"
             )
         except ApiFailure as failure:
             raise _typed(failure, resource.key) from None
+        self._compare(resource.uid, status, body)
+        return body
 
-    async def _finalizers(self, resource: Envelope, change: Callable[[list[str]], list[str]]) -> Mapping[str, Any]:
+    def forget_dropped(self) -> None:
+        """The CRD may know now what it dropped: the next pass of each resource writes it."""
+        self._left.clear()
+
+    def _claim(self) -> dict[str, Any]:
+        return {"annotations": {names.OPERATOR: self._install}} if self._install is not None else {}
+
+    def _compare(self, uid: str, status: Status, body: Mapping[str, Any]) -> None:
+        left = merge_patch(status_of(body).document(), status.document())
+        if not left:
+            self._left.pop(uid, None)
+            return
+        self._left[uid] = left
+        self._dropped(tuple(_paths(left)))
+
+    async def _finalizers(
+        self, resource: Envelope, change: Callable[[list[str]], list[str]], more: Mapping[str, Any] | None = None
+    ) -> Mapping[str, Any]:
         version, before = resource.resource_version, list(resource.finalizers)
         for _ in range(_TRIES):
-            metadata = {"uid": resource.uid, "resourceVersion": version, "finalizers": change(before)}
+            metadata = {"uid": resource.uid, "resourceVersion": version, "finalizers": change(before), **(more or {})}
             try:
                 return await self._client.patch(paths.resource(*resource.key), {"metadata": metadata}, "merge")
             except ApiFailure as failure:
@@ -99,6 +159,9 @@ class Resources:
             body = await self.get(resource.key)
             if body is None or body["metadata"]["uid"] != resource.uid:
                 raise ResourceGone(resource.key)
+            claimed = (body["metadata"].get("annotations") or {}).get(names.OPERATOR)
+            if more and claimed not in (None, self._install):
+                raise ResourceChanged(resource.key)
             version, before = body["metadata"]["resourceVersion"], body["metadata"].get("finalizers") or []
             if change(before) == before:
                 return body
@@ -116,6 +179,14 @@ def merge_patch(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any
         elif name not in old or before != value:
             changes[name] = value
     return changes
+
+
+def _paths(changes: Mapping[str, Any], at: str = "status") -> Iterator[str]:
+    for name, value in changes.items():
+        if isinstance(value, Mapping) and value:
+            yield from _paths(value, f"{at}.{name}")
+        else:
+            yield f"{at}.{name}"
 
 
 def _typed(failure: ApiFailure, key: Key) -> Exception:

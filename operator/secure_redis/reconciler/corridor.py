@@ -9,10 +9,12 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
+from secure_redis.api import names
+from secure_redis.api.reasons import Reason
 from secure_redis.api.resource import Envelope, Key, Mode, SecureRedisCache, Unreadable, key_of, parse
 from secure_redis.api.status import Status
 from secure_redis.azure.policies import correlation
-from secure_redis.domain import assess, intent, plan, report, rotation, unchanged
+from secure_redis.domain import assess, intent, limits, plan, report, rotation, unchanged
 from secure_redis.domain.actions import (
     AzureAction,
     Done,
@@ -32,10 +34,13 @@ from secure_redis.reconciler.act import Actor
 from secure_redis.reconciler.brakes import Brakes
 from secure_redis.reconciler.memory import Memory, SharedSpecs
 from secure_redis.reconciler.observe import Observer
+from secure_redis.reconciler.roster import Roster
 
 log = logging.getLogger(__name__)
 
 Body = Mapping[str, Any]
+ANOTHERS_SECONDS = 60.0  # until it is asked again whether another install serves a resource
+LIMITED_SECONDS = 60.0  # until it is asked again whether a resource is within its namespace's limits
 MINOR_SECONDS = 10.0  # between two writes of a status in which only counts of pods differ
 
 
@@ -58,6 +63,7 @@ class Corridor:
         observer: Observer,
         actor: Callable[[Callable[[Body], SecureRedisCache]], Actor],
         brakes: Brakes,
+        roster: Roster,
         resources: Resources,
         secrets: Secrets,
         events: EventRecorder,
@@ -67,6 +73,7 @@ class Corridor:
         self._settings = settings
         self._observer = observer
         self._brakes = brakes
+        self._roster = roster
         self._resources = resources
         self._secrets = secrets
         self._events = events
@@ -82,8 +89,19 @@ class Corridor:
         resource = parse(body)
         correlation.set(str(uuid4()))  # of this task: on every request to Azure and every audit record of the pass
         try:
+            envelope = resource.envelope if isinstance(resource, Unreadable) else resource
+            if self._resources.anothers(envelope):
+                return await self._leave(envelope)
+            if self._resources.unclaimed(envelope):
+                claimed = await self._resources.claim(envelope)
+                self._tell(key, claimed)
+                resource = parse(claimed)
             if isinstance(resource, Unreadable):
                 return await self._unreadable(resource)
+            beyond = None if resource.deleting else self._roster.why_not(key)
+            if beyond is not None:
+                await self._write(resource, limits.status(resource, beyond, self._now()))
+                return Next(LIMITED_SECONDS)
             return await self._walk(resource, trigger)
         except ResourceGone:
             self.forget(key)
@@ -102,7 +120,7 @@ class Corridor:
         does; only what would be judged, planned and told anew, to the same end, is left out (`domain.unchanged`).
         """
         memory = self._memories.get(key)
-        if memory is None or memory.rest is None or memory.rest[0] != version:
+        if memory is None or memory.rest is None or memory.rest[0] != version or self._roster.why_not(key) is not None:
             return None
         rest, memory.rest = memory.rest[1], None
         correlation.set(str(uuid4()))
@@ -179,6 +197,16 @@ class Corridor:
         if resource.spec.mode is not Mode.PROVISION:
             return nullcontext()
         return _Turn(self._caches, resource.cache.key)
+
+    async def _leave(self, resource: Envelope) -> Next:
+        """Two installs would each lead a rotation, and regenerate what the other one has just stored: only one acts."""
+        note = (
+            f"this resource is served by the operator whose Lease is {resource.operator}; uninstall one of the two, "
+            f"or, if that one is gone for good, remove the annotation {names.OPERATOR}"
+        )
+        log.warning("left to another install", extra={"resource": str(resource.key), "install": resource.operator})
+        await self._events.emit(resource, "Warning", Reason.OPERATED_BY_ANOTHER, note, "Reconcile")
+        return Next(ANOTHERS_SECONDS)
 
     async def _unreadable(self, resource: Unreadable) -> Next:
         """Nothing is acted on, but nothing is held either: a deletion goes through and keeps what is there."""

@@ -192,13 +192,13 @@ def test_without_rights_it_waits_and_heals(
     operator_as: Callable[[Path, str], Operator], make: Callable[..., SecureRedisCache], kube: Kube, poor: Path
 ) -> None:
     waiting = operator_as(poor, "waiting")
-    wait_for(lambda: waiting.says("waiting: resources cannot be listed"), 30, "it to say what is in the way")
+    wait_for(lambda: waiting.says("waiting: resources cannot be served"), 30, "it to say what is in the way")
     assert waiting.get("/healthz")[0] == 200, "waiting is no reason for a restart"
     resource = make()
     kube.create(cluster_binding("poor-later", "secure-redis-operator", "poor"))
     try:
         wait_for(lambda: condition(kube, resource) == "NamespaceNotBound", 40, "the status")
-        assert sum(r["message"] == "waiting: resources cannot be listed" for r in waiting.records()) == 1
+        assert sum(r["message"] == "waiting: resources cannot be served" for r in waiting.records()) == 1
         waiting.terminate()
     finally:
         kube.delete("ClusterRoleBinding", "poor-later", api_version=RBAC)

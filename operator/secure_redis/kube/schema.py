@@ -1,0 +1,66 @@
+"""Whether the CRD in the cluster knows every status field that this operator writes.
+
+The API server drops what its schema does not know and answers 200: an older CRD would lose an intent that was recorded
+before a key is regenerated, and every pass would write again what was dropped. The schema is read from the OpenAPI
+document, which every authenticated identity may read (ClusterRole system:discovery), not from the CRD itself.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from secure_redis.api import names
+from secure_redis.api.status import Status
+from secure_redis.kube.client import KubeClient
+
+_PATH: Final = f"/openapi/v3/apis/{names.GROUP}/{names.VERSION}"
+Schema = Mapping[str, Any]
+
+
+async def missing_fields(client: KubeClient) -> tuple[str, ...]:
+    """The status fields that the served CRD does not know, sorted; a part that is missing stands for all in it.
+
+    Raises:
+        ApiFailure: the document cannot be read: 404 for a moment after the CRD was installed, 403 where
+            system:discovery was taken away.
+
+    """
+    document = await client.get(_PATH)
+    schemas = (document.get("components") or {}).get("schemas") or {}
+    ours = next((schema for schema in schemas.values() if _is_ours(schema)), None)
+    known = ((ours or {}).get("properties") or {}).get("status")
+    return tuple(sorted(_missing(_written(), known))) if known is not None else ("status",)
+
+
+def _is_ours(schema: Schema) -> bool:
+    kinds = schema.get("x-kubernetes-group-version-kind") or ()
+    return any(one.get("kind") == names.KIND and one.get("version") == names.VERSION for one in kinds)
+
+
+def _written() -> dict[str, Any]:
+    """Every field of the status as nested names; a leaf is empty."""
+    document = Status.model_json_schema(by_alias=True, mode="serialization")
+    return _fields(document, document.get("$defs") or {})
+
+
+def _fields(schema: Schema, parts: Mapping[str, Schema]) -> dict[str, Any]:
+    if "$ref" in schema:
+        return _fields(parts[schema["$ref"].rpartition("/")[2]], parts)
+    found: dict[str, Any] = {}
+    for inner in schema.get("anyOf") or ():
+        found |= _fields(inner, parts)
+    if isinstance(schema.get("items"), Mapping):
+        found |= _fields(schema["items"], parts)
+    return found | {name: _fields(inner, parts) for name, inner in (schema.get("properties") or {}).items()}
+
+
+def _missing(wanted: Mapping[str, Any], known: Schema, at: str = "status") -> Iterator[str]:
+    while known.get("type") == "array":
+        known = known.get("items") or {}
+    if known.get("x-kubernetes-preserve-unknown-fields") or "additionalProperties" in known:
+        return
+    properties = known.get("properties") or {}
+    for name, inner in wanted.items():
+        if name not in properties:
+            yield f"{at}.{name}"
+        elif inner:
+            yield from _missing(inner, properties[name], f"{at}.{name}")

@@ -1,0 +1,77 @@
+"""Which resources there are in each namespace, and which of them are beyond its limits."""
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from secure_redis.api.resource import Key, key_of
+from secure_redis.domain.limits import Limits, Member, beyond
+from secure_redis.kube import paths
+from secure_redis.kube.client import ApiFailure, KubeClient
+
+_log = logging.getLogger(__name__)
+
+
+class Roster:
+    """Fed with every body that is seen, before its pass; forgets what is gone."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._members: dict[str, dict[str, Member]] = {}
+        self._beyond: dict[str, dict[str, str]] = {}  # judged, until something changes
+
+    @property
+    def counts(self) -> bool:
+        """Whether there is any limit."""
+        return self._limits.any
+
+    def see(self, body: Mapping[str, Any]) -> None:
+        """A resource as it is now."""
+        if not self._limits.any:
+            return
+        key, meta = key_of(body), body["metadata"]
+        account = ((body.get("spec") or {}).get("identity") or {}).get("serviceAccountName") or ""
+        member = Member(key.name, str(meta.get("creationTimestamp") or ""), str(account))
+        members = self._members.setdefault(key.namespace, {})
+        if members.get(key.name) != member:
+            members[key.name] = member
+            self._beyond.pop(key.namespace, None)
+
+    def forget(self, key: Key) -> None:
+        """The resource is gone: another one may be served now, at its next look."""
+        members = self._members.get(key.namespace)
+        if members is None or members.pop(key.name, None) is None:
+            return
+        self._beyond.pop(key.namespace, None)
+        if not members:
+            del self._members[key.namespace]
+
+    def keep(self, bodies: Iterable[Mapping[str, Any]]) -> None:
+        """A list of all resources: what is not in it is gone, whatever the watch told."""
+        present = {key_of(body) for body in bodies}
+        for namespace, members in list(self._members.items()):
+            for name in [name for name in members if (namespace, name) not in present]:
+                self.forget(Key(namespace, name))
+
+    def why_not(self, key: Key) -> str | None:
+        """Why this resource is not served, and what to do; None: it is."""
+        if key.namespace not in self._members:
+            return None
+        judged = self._beyond.get(key.namespace)
+        if judged is None:
+            members = self._members[key.namespace].values()
+            judged = self._beyond[key.namespace] = beyond(members, self._limits)
+        return judged.get(key.name)
+
+
+async def count(roster: Roster, client: KubeClient, namespaces: Sequence[str]) -> None:
+    """Count every resource before the first pass, so that who is served does not depend on who is seen first."""
+    if not roster.counts:
+        return
+    try:
+        for namespace in namespaces or (None,):
+            async for page in client.pages(paths.resources(namespace)):
+                for item in page.items:
+                    roster.see(item)
+    except ApiFailure as failure:
+        _log.info("resources were not counted before the first passes", extra={"why": failure.message})

@@ -33,6 +33,7 @@ def verdict(output: str) -> tuple[int, int]:
     return int(found[1]), int(found[2])
 
 
+@pytest.mark.slow
 def test_followed_rotations_refuse_nobody() -> None:
     done = run("--rotations", "2", "--only", "followed")
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]

@@ -175,8 +175,11 @@ def wrong(facts: EndpointFacts, now: datetime) -> Iterator[tuple[Reason, str]]:
 
 def only_recalled(status: Status, seen: Observation) -> bool:
     """Whether only the status tells that nothing is wrong, and it did not tell so before: nobody is believed twice."""
-    if not isinstance(seen.endpoint, EndpointFacts) or seen.endpoint.at is not None:
-        return False
+    return isinstance(seen.endpoint, EndpointFacts) and seen.endpoint.at is None and awaited(status)
+
+
+def awaited(status: Status) -> bool:
+    """Whether what an earlier process saw cannot settle TransportSecured, so that a look of our own has to."""
     before = status.condition(ConditionType.TRANSPORT_SECURED)
     return before is None or before.status != "True"
 

@@ -18,7 +18,7 @@ from secure_redis.azure.vault import Vaults
 from secure_redis.domain import intent, probing, proof, rotation, told_drift
 from secure_redis.domain.assess import Assessment
 from secure_redis.domain.creation import was_seen
-from secure_redis.domain.endpoint_report import recalled
+from secure_redis.domain.endpoint_report import awaited, recalled
 from secure_redis.domain.grants import Power, Refusal, VaultTarget, refuse, resolve_identity
 from secure_redis.domain.managed_facts import ManagedFacts, of_either
 from secure_redis.domain.normalise import is_busy
@@ -233,6 +233,7 @@ class Observer:
             settings=probing.settings_of(cache),
             refresh=resource.refresh if memory.refresh else None,
             recalled=recalled(resource.status, endpoint),
+            awaited=awaited(resource.status),
         )
         return replace(seen, endpoint=found)
 

@@ -45,7 +45,7 @@ class _Entry:
     """
 
     facts: EndpointFacts | None = None
-    asked: dict[Key, tuple[tuple[object, ...], str | None, EndpointFacts | None]] = field(default_factory=dict)
+    asked: dict[Key, tuple[tuple[object, ...], str | None, EndpointFacts | None, bool]] = field(default_factory=dict)
     ticket: int = 0  # of the one heap item that counts
     due: float = float("inf")
     looks: int = 0
@@ -105,11 +105,13 @@ class Probes:
         settings: tuple[object, ...],
         refresh: str | None = None,
         recalled: EndpointFacts | None = None,
+        awaited: bool = False,
     ) -> EndpointFacts | Unknown:
         """Give what was seen last, and see to it that it is looked at in time.
 
         Looked at anew at once: if `settings` differ from those of this resource's last pass, or `refresh` is a request
-        that did not come before. `recalled`: what an earlier process saw.
+        that did not come before. `recalled`: what an earlier process saw. `awaited`: that alone does not
+        settle what is told of the resource, so the first look comes soon and wakes it whatever it sees.
         """
         if self._of.get(key) != endpoint:
             self.leave(key)
@@ -117,10 +119,10 @@ class Probes:
         entry = self._entries.get(endpoint)
         if entry is None:
             entry = self._entries[endpoint] = _Entry()
-            delay = probing.first_delay(endpoint, self._rhythm.interval, known=recalled is not None)
+            delay = probing.first_delay(endpoint, self._rhythm.interval, known=recalled is not None and not awaited)
             self._push(endpoint, entry, self._monotonic() + delay)
         before = entry.asked.get(key)
-        entry.asked[key] = (settings, refresh or (before[1] if before else None), recalled)
+        entry.asked[key] = (settings, refresh or (before[1] if before else None), recalled, awaited)
         requested = refresh is not None and (before is None or refresh != before[1])
         if requested or (before is not None and settings != before[0]):
             entry.again = entry.running
@@ -185,9 +187,9 @@ class Probes:
             before, entry.facts = entry.facts, facts
             _log.debug("an endpoint was probed", extra={"host": endpoint.host, "result": outcome(facts)})
             self._on_look(tuple(entry.asked), outcome(facts), self._now())
-            for key, (_, _, recalled) in tuple(entry.asked.items()):
+            for key, (_, _, recalled, awaited) in tuple(entry.asked.items()):
                 held = before or recalled
-                if held is None or told(held) != told(facts):
+                if held is None or told(held) != told(facts) or (before is None and awaited):
                     self._woken(key)
         delay = 0.0
         if not entry.again:

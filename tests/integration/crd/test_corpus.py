@@ -77,6 +77,8 @@ def test_examples_are_accepted(api: Api, path: Path) -> None:
     for document in documents:
         if any(group in document["apiVersion"] for group in ("argoproj.io", "toolkit.fluxcd.io")):
             continue  # kinds that this API server does not serve
+        if document["kind"] == "CustomResourceDefinition":
+            continue  # it is there, or nothing else here would be accepted
         if "namespace" in document["metadata"]:
             document["metadata"]["namespace"] = (
                 "default"  # a dry run of one object does not see the namespace made by another

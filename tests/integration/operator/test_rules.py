@@ -30,9 +30,8 @@ NEVER = {
     **{(rule, UNKNOWN): "what was never set is off" for rule in ("N2", "N3", "N6", "A5", "P1", "P2", "R3", "O4", "O5")},
     **{(rule, UNKNOWN): "every answer has it" for rule in ("O7", "R1")},
     **{(rule, UNKNOWN): "without the namespace's RoleBinding there is no identity" for rule in ("T6", "A8")},
-    **{(rule, UNKNOWN): "as above, for rights on workloads" for rule in ("T7", "W1", "W3", "W4")},
+    **{(rule, UNKNOWN): "as above, for rights on workloads" for rule in ("W1", "W3", "W4")},
     **{(rule, UNKNOWN): "without a cache nothing is judged" for rule in ("R6", "L1")},
-    ("L1", PASS): "every tier of this type retires",
     ("P10", UNKNOWN): "every answer has the tier",
     **test_managed.NEVER,
 }

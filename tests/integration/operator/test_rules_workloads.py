@@ -230,10 +230,10 @@ def test_a_file_that_is_mended_and_a_copy_that_is_deleted_are_noticed(rooms: Wor
 
 
 def test_the_secrets_of_other_namespaces_are_not_read(rooms: World) -> None:
-    case, other = _copied(rooms), rooms.team(cache_actions=READS)
+    mark, other = rooms.cluster.audit_mark(), rooms.team(cache_actions=READS)
+    case = _copied(rooms)
     beside = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "beside", "namespace": other.namespace}}
     rooms.api.create({**beside, "stringData": {"password": case.keys["Primary"]}}).must()
-    mark = rooms.cluster.audit_mark()
     _until({"copied": (case, {"W2": (FAIL, "the key also lies in legacy (uri);")})})
     lists = rooms.cluster.audit_events(
         since=mark, user=USER, where=lambda event: event.resource == "secrets" and event.verb == "list"

@@ -37,6 +37,7 @@ def _run(options: Options, hosts: Path, figures: Figures) -> None:
         auditors,
         failover,
         footprint,
+        image,
         injected,
         large,
         latency,
@@ -60,6 +61,7 @@ def _run(options: Options, hosts: Path, figures: Figures) -> None:
         "failover": failover,
         "start": start,
         "footprint": footprint,
+        "image": image,
     }
     for name, group in groups.items():
         if name in options.groups:

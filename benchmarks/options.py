@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 GROUPS = (
     *("latency", "cold", "steady", "rollout", "rotation", "injected"),
-    *("assess", "auditors", "probes", "failover", "start", "footprint"),
+    *("assess", "auditors", "probes", "failover", "start", "footprint", "image"),
 )
 
 

@@ -21,7 +21,7 @@ NotToBeHad = (AzureCliError, EnvironmentFailedError, NamesError, PackageError, R
 def prepare(*, tests: bool = False, floor: bool = False) -> None:
     """Fetch or build what is missing.
 
-    `tests`: also azure-cli, checkov and promtool. `floor`: also the oldest supported control plane.
+    `tests`: also azure-cli, checkov, hadolint, mkdocs and promtool. `floor`: also the oldest supported control plane.
     Raises one of `NotToBeHad`, with a sentence that says what to install.
     """
     ready()
@@ -31,7 +31,8 @@ def prepare(*, tests: bool = False, floor: bool = False) -> None:
     helm()
     if tests:
         azure_cli()
-        environment("checkov")
+        for name in ("checkov", "docs", "hadolint"):
+            environment(name)
         unpacked("prometheus")
     if floor:
         control_plane_binaries(FLOOR_VERSION, scheduler=False)
@@ -41,7 +42,9 @@ def main() -> int:
     """Prepare from the command line."""
     parser = argparse.ArgumentParser(prog="python -m sandbox.prepare", description=__doc__)
     parser.add_argument(
-        "--tests", action="store_true", help="also install azure-cli, checkov and promtool, which the tests run"
+        "--tests",
+        action="store_true",
+        help="also install what the tests run: azure-cli, checkov, hadolint, mkdocs, promtool",
     )
     parser.add_argument("--floor", action="store_true", help="also build the oldest supported control plane")
     options = parser.parse_args()

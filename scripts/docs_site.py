@@ -6,57 +6,32 @@ mkdocs fails on every warning (`strict` in mkdocs.yml). Nothing is fetched but t
 """
 
 import argparse
-import hashlib
 import os
 import subprocess
 import sys
-import venv
 from pathlib import Path
 
-from sandbox.cache import cache_dir, locked, step
+from sandbox.environments import EnvironmentFailedError, environment
 
 ROOT = Path(__file__).resolve().parent.parent
-REQUIREMENTS = ROOT / "requirements" / "docs.txt"
-_COMPLETE = ".complete"
 
 
 class SiteError(RuntimeError):
     """The site cannot be built; the text is what pip or mkdocs said."""
 
 
-def environment() -> Path:
-    """The Python that has mkdocs: installed once per set of requirements, with hashes checked.
-
-    Raises:
-        SiteError: it cannot be installed.
-
-    """
-    digest = hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()[:12]
-    home = cache_dir() / f"docs-{'.'.join(map(str, sys.version_info[:3]))}-{digest}"
-    python = home / "bin" / "python"
-    if (home / _COMPLETE).exists():
-        return python
-    with locked(cache_dir() / "docs.lock", "waiting for another process to install mkdocs"):
-        if not (home / _COMPLETE).exists():
-            with step("installing mkdocs (once)"):
-                venv.create(home, clear=True, with_pip=True)
-                install = [str(python), "-m", "pip", "install", "--quiet", "--require-hashes"]
-                install += ["--disable-pip-version-check", "-r", str(REQUIREMENTS)]
-                done = subprocess.run(install, capture_output=True, text=True, check=False)  # noqa: S603 - ours
-            if done.returncode != 0:
-                raise SiteError(f"mkdocs could not be installed:\n{done.stderr[-2000:]}")
-            (home / _COMPLETE).touch()
-    return python
-
-
 def build(output: Path, config: Path = ROOT / "mkdocs.yml") -> str:
     """Build the site into `output`; what mkdocs said.
 
     Raises:
-        SiteError: there was a warning, or an error.
+        SiteError: mkdocs cannot be installed, or there was a warning or an error.
 
     """
-    command = [str(environment()), "-m", "mkdocs", "build", "--strict", "--config-file", str(config)]
+    try:
+        python = environment("docs") / "bin" / "python"
+    except EnvironmentFailedError as error:
+        raise SiteError(str(error)) from error
+    command = [str(python), "-m", "mkdocs", "build", "--strict", "--config-file", str(config)]
     command += ["--site-dir", str(output.absolute())]
     # The theme's notice about the future of mkdocs, which is about no page of ours.
     variables = {**os.environ, "NO_MKDOCS_2_WARNING": "1", "PYTHONDONTWRITEBYTECODE": "1"}

@@ -27,6 +27,7 @@ from secure_redis.cli.compose import KubeRooms, build_corridor
 from secure_redis.cli.config import Config
 from secure_redis.cli.ending import LastResort
 from secure_redis.cli.served import Served
+from secure_redis.cli.tasks import close, end, forever
 from secure_redis.kube import paths
 from secure_redis.kube.accounts import ServiceAccounts
 from secure_redis.kube.client import ApiFailure, KubeClient, connect
@@ -108,7 +109,7 @@ async def operate(prepared: Prepared, kubeconfig: Path | None = None, context: s
         await server.start()
     except OSError as error:
         _log.error("the health server cannot listen", extra={"why": error.strerror})
-        await _close(apis)
+        await close(apis)
         return UNUSABLE
     code = LOST
     try:
@@ -117,7 +118,7 @@ async def operate(prepared: Prepared, kubeconfig: Path | None = None, context: s
     finally:
         last.within(_AFTER_ALL, code)
         await server.stop()
-        await _close(apis)
+        await close(apis)
 
 
 class _Life:
@@ -152,7 +153,7 @@ class _Life:
         try:
             return await self._stand_and_lead()
         finally:
-            await _end(looking)
+            await end(looking)
 
     async def _stand_and_lead(self) -> int:
         if self._lease is None:
@@ -174,7 +175,7 @@ class _Life:
 
     async def _lead(self, elector: Elector | None) -> int:
         client = self._client(self._api, elector.check if elector is not None else lambda: None)
-        holding = asyncio.create_task(elector.hold() if elector is not None else _forever(), name="hold the lease")
+        holding = asyncio.create_task(elector.hold() if elector is not None else forever(), name="hold the lease")
         brakes = Brakes(
             self._config.brakes.limits(),
             version=version(),
@@ -192,7 +193,7 @@ class _Life:
         except LeadershipLost:
             return self._lost()
         finally:
-            await _end(holding, working)
+            await end(holding, working)
 
     def _lost(self) -> int:
         """Whatever a pass or a thread waits for then, a former leader does not linger."""
@@ -292,7 +293,7 @@ class _Life:
                     watching.result()
                 return 0
             finally:
-                await _end(passes, watching, stopping)
+                await end(passes, watching, stopping)
                 await watches.stop()
                 await workloads.stop()
 
@@ -361,7 +362,7 @@ class _Life:
             await asyncio.wait({task, stopping}, return_when=asyncio.FIRST_COMPLETED)
             return self._stop.is_set()
         finally:
-            await _end(task, stopping)
+            await end(task, stopping)
 
     def _client(self, api: ApiClient, fence: Callable[[], None]) -> KubeClient:
         host = str(api.configuration.host)
@@ -391,18 +392,3 @@ def _post(
 ) -> None:
     with suppress(RuntimeError):  # the loop has ended before kopf did
         loop.call_soon_threadsafe(told, kind, body)
-
-
-async def _close(apis: Sequence[ApiClient]) -> None:
-    for api in apis:
-        await KubeClient(api).close()
-
-
-async def _forever() -> None:
-    await asyncio.Event().wait()
-
-
-async def _end(*tasks: "asyncio.Task[Any]") -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)

@@ -4,7 +4,7 @@ from secure_redis.api.reason_texts import REASONS
 from secure_redis.api.reasons import ConditionType, Reason
 from secure_redis.api.resource import Mode, SecureRedisCache
 from secure_redis.api.status import WorkloadStatus
-from secure_redis.domain import managed_verdicts
+from secure_redis.domain import managed_verdicts, workload_verdict
 from secure_redis.domain.actions import (
     ApplySecret,
     AzureAction,
@@ -27,8 +27,6 @@ from secure_redis.domain.normalise import is_busy, is_dead, same_word, tls_versi
 from secure_redis.domain.observation import CacheAbsent, CacheFacts, Observation, SecretFacts, Unknown
 from secure_redis.domain.persistence import wanted as wanted_persistence
 from secure_redis.domain.persisting import ABOUT_PERSISTING, held_back
-from secure_redis.domain.rollout import Rollout, reason_of
-from secure_redis.domain.rollout import told as sentence
 from secure_redis.domain.rules import Severity
 from secure_redis.domain.verdict import FALSE, TRUE, UNKNOWN, Verdict
 
@@ -64,7 +62,7 @@ def verdicts(
     persistence = _persistence(resource, seen, plan, failures, available)
     if persistence is not None:
         said[ConditionType.PERSISTENCE_ENCRYPTED] = persistence
-    workloads = _workloads(plan.rollout, told_workloads)
+    workloads = workload_verdict.current(plan.rollout, told_workloads)
     if workloads is not None:
         said[ConditionType.WORKLOADS_CURRENT] = workloads
     stalled = _stalled(plan, failures, available, credentials)
@@ -359,28 +357,6 @@ _BARS_READY = frozenset(
         Reason.REQUEST_REFUSED,
     }
 )
-
-
-def _workloads(rollout: Rollout | None, told: tuple[WorkloadStatus, ...]) -> Verdict | None:
-    """None: nothing was asked for, and nothing is left of it."""
-    if rollout is None or (rollout.unread is None and not told):
-        return None
-    if rollout.unread is not None:
-        return Verdict(UNKNOWN, rollout.unread.reason, rollout.unread.message)
-    # A selector that matches nothing (yet) leaves nothing behind.
-    behind = [one for one in told if one.reason is not None and (one.name or one.reason != Reason.TARGET_NOT_FOUND)]
-    behind.sort(key=lambda one: _GRAVITY.get(one.reason or "", 1))
-    well = sum(one.reason is None for one in told)
-    if not behind:
-        return Verdict(
-            TRUE, Reason.WORKLOADS_CURRENT, f"{well} workloads, and each of their pods holds the current key"
-        )
-    more = f"; and {len(behind) - 1} more" if len(behind) > 1 else ""
-    text = f"{well} of {len(told)} are current; {sentence(behind[0])}{more}"
-    return Verdict(FALSE, reason_of(behind[0]), text)
-
-
-_GRAVITY: dict[str, int] = {Reason.ROLLOUT_FAILED: 0, Reason.ROLLOUT_DEADLINE: 0, Reason.ROLLING_OUT: 2}
 
 
 def _progress(plan: Plan) -> Verdict | None:

@@ -1,12 +1,15 @@
 """The chart's whole life, with the real Helm and the operator in pods: install, use, upgrade, roll back, uninstall.
 
-`previous/` holds the chart of the release before, packed as a user has it: a shallow clone knows no earlier commit.
+`previous/` holds the chart of the release before, packed as a user has it: a shallow clone knows no earlier commit. Its
+CRD is replaced by today's: the operator in the pods is today's, and waits under an older one (see tests/faults).
 """
 
 import base64
 import json
 import os
+import shutil
 import subprocess
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -84,6 +87,15 @@ class Life:
         self.world.await_condition(resource, "Ready", "True", timeout=60)
 
 
+def _previous(directory: Path) -> Path:
+    """The earlier chart, unpacked, with today's CRD."""
+    with tarfile.open(PREVIOUS) as packed:
+        packed.extractall(directory, filter="data")
+    crd = next((ROOT / "crds").glob("*.yaml"))
+    shutil.copyfile(crd, directory / "secure-redis-operator" / "files" / crd.name)
+    return directory / "secure-redis-operator"
+
+
 @pytest.fixture
 def life(tmp_path: Path, hosts: Path, domain: str) -> Iterator[Life]:
     if not allowed():
@@ -124,9 +136,9 @@ def example(life: Life) -> Document:
 
 
 @pytest.mark.timeout(600)
-def test_install_use_upgrade_roll_back_uninstall(life: Life) -> None:
+def test_install_use_upgrade_roll_back_uninstall(life: Life, tmp_path: Path) -> None:
     world = life.world
-    life.helm("install", str(PREVIOUS), "--wait", values=True)
+    life.helm("install", str(_previous(tmp_path)), "--wait", values=True)
     world.cache(life.team, "orders")
     world.store_key(life.team, "orders", "orders-redis-key")
     resource = example(life)

@@ -190,7 +190,9 @@ def _corrected(stage: Stage) -> bool:
     cache = stage.world.control.cache(stage.name) or {"properties": {}}
     told = cache["properties"]
     safe = (told.get("enableNonSslPort"), told.get("minimumTlsVersion")) == (False, "1.2")
-    return safe and "firewallRule.delete" in stage.effects() and ready(stage)
+    # What the endpoint really speaks is seen a moment after what Azure reports.
+    secured = (stage.world.condition(stage.document, "TransportSecured") or ("",))[0] == "True"
+    return safe and secured and "firewallRule.delete" in stage.effects() and ready(stage)
 
 
 def owned(stage: Stage, **more: Any) -> None:

@@ -105,7 +105,8 @@ def test_everything_ends_with_it(
     output = tmp_path / "output"
     with output.open("w") as sink:
         demo = subprocess.Popen(
-            [*DEMO, "--name", sandbox.name, *arguments],
+            # Where this runs in the background of a shell, SIGINT is ignored, and stays so in every child.
+            ["env", "--default-signal=INT", *DEMO, "--name", sandbox.name, *arguments],
             stdout=sink,
             stderr=subprocess.STDOUT,
             cwd=ROOT,

@@ -54,6 +54,7 @@ def test_led_rotations_refuse_nobody_and_an_emergency_neither() -> None:
     assert told == ["followed", "followed", "led", "led", "emergency"]
 
 
+@pytest.mark.slow
 def test_a_key_that_is_taken_from_the_pods_is_seen() -> None:
     done = run("--sabotage")
     assert done.returncode == 1

@@ -15,14 +15,9 @@ from secure_redis.domain.endpoint import (
     ResolvedAddress,
     Verification,
 )
-from secure_redis.domain.observation import (
-    CacheFacts,
-    FirewallRuleFacts,
-    NamespaceIdentity,
-    Observation,
-    PrivateEndpoint,
-)
-from secure_redis.domain.persistence_facts import PersistenceFacts
+from secure_redis.domain.observation import Observation
+from secure_redis.domain.observe.identity import NamespaceIdentity
+from secure_redis.domain.observe.redis import CacheFacts, FirewallRuleFacts, PersistenceFacts, PrivateEndpoint
 from secure_redis.domain.probing import Endpoint
 from secure_redis.domain.storage_facts import (
     BlobServiceFacts,

@@ -14,7 +14,9 @@ import yaml
 
 from sandbox import names, roles
 from sandbox.api import Api, Document
-from sandbox.azure import AzureSimulator, Control, seeds
+from sandbox.azure import seeds
+from sandbox.azure.control import Control
+from sandbox.azure.simulator import AzureSimulator
 from sandbox.chart.install import OPERATOR, install
 from sandbox.chart.render import RELEASE_NAMESPACE, ROOT
 from sandbox.cluster import Cluster

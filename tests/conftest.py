@@ -13,8 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.controlplane import FLOOR_VERSION, Cluster, ControlPlane, wait_for
+from sandbox.cluster import Cluster
+from sandbox.controlplane import ControlPlane
 from sandbox.names import HostsFile, enter
+from sandbox.toolchain import FLOOR_VERSION
+from sandbox.waiting import wait_for
 from tests.controlplane import empty, install_crds
 from tests.kube import Kube
 

@@ -9,7 +9,8 @@ from sandbox.azure.cache_state import CacheState
 from sandbox.azure.managed_state import ManagedState
 
 if TYPE_CHECKING:
-    from sandbox.redis_servers import RedisFleet, RedisSettings
+    from sandbox.redis_servers import RedisFleet
+    from sandbox.redis_settings import RedisSettings
 
 Cache = CacheState | ManagedState
 _REACHABLE_STATES = frozenset({"Creating", "Deleting", "Provisioning", "Unprovisioning", "Disabled"})
@@ -66,7 +67,7 @@ class FleetListeners:
 
     async def set_fault(self, cache: Cache, fault: str | None) -> None:
         """Raises ValueError for an unknown fault or a cache without a listener."""
-        from sandbox.redis_servers import RedisFault
+        from sandbox.redis_settings import RedisFault
 
         host = self._host_of(cache)
         if host not in self._running:
@@ -80,7 +81,7 @@ class FleetListeners:
 
 def redis_settings(cache: CacheState) -> "RedisSettings | None":
     """What the listener enforces: keys, minimum TLS, the non-TLS port, and who may reach it. None: nothing listens."""
-    from sandbox.redis_servers import Reachability, RedisSettings
+    from sandbox.redis_settings import Reachability, RedisSettings
 
     if cache.deleted_at is not None or cache.state in _REACHABLE_STATES:
         return None
@@ -100,7 +101,7 @@ def redis_settings(cache: CacheState) -> "RedisSettings | None":
 
 def managed_settings(cluster: ManagedState) -> "RedisSettings | None":
     """The same of a cluster, which has one port: it speaks TLS or, with clientProtocol Plaintext, in clear."""
-    from sandbox.redis_servers import Reachability, RedisSettings
+    from sandbox.redis_settings import Reachability, RedisSettings
 
     database = cluster.database
     if database is None or database["provisioningState"] in _REACHABLE_STATES:

@@ -34,7 +34,9 @@ from azure.mgmt.redis.aio import RedisManagementClient
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from sandbox.azure import AzureSimulator, Control, seeds
+from sandbox.azure import seeds
+from sandbox.azure.control import Control
+from sandbox.azure.simulator import AzureSimulator
 from sandbox.names import HostsFile
 
 TENANT = "7d2c5f5e-0000-4000-8000-000000000001"

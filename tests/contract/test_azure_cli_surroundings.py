@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.azure import Control, seeds
+from sandbox.azure import seeds
+from sandbox.azure.control import Control
 from sandbox.azure.storage_seeds import (
     AccessPolicyAssignment,
     StorageAccount,

@@ -13,7 +13,9 @@ from azure.core.exceptions import (
     ServiceResponseError,
 )
 
-from sandbox.azure import AzureSimulator, Control, ControlError, Fault
+from sandbox.azure.control import Control, ControlError
+from sandbox.azure.faults import Fault
+from sandbox.azure.simulator import AzureSimulator
 from sandbox.waiting import wait_for_async
 from tests.contract.conftest import CLIENT, GROUP, OBJECT, VAULT, Sdk, cache_seed
 

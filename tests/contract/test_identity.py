@@ -8,7 +8,8 @@ from azure.core.exceptions import ClientAuthenticationError
 from azure.identity import AzureAuthorityHosts
 from azure.identity.aio import ClientSecretCredential
 
-from sandbox.azure import Control, seeds
+from sandbox.azure import seeds
+from sandbox.azure.control import Control
 from tests.contract.conftest import (
     CLIENT,
     GROUP,

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from sandbox.azure import AzureSimulator, Control, seeds
+from sandbox.azure import seeds
+from sandbox.azure.control import Control
+from sandbox.azure.simulator import AzureSimulator
 from sandbox.names import HostsFile
 from tests.contract.conftest import GROUP, SUBSCRIPTION, TENANT, cache_seed
 

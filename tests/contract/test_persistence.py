@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from azure.core.exceptions import HttpResponseError
 
-from sandbox.azure import Control
+from sandbox.azure.control import Control
 from sandbox.azure.storage_seeds import StorageAccount, blob_data_contributor, storage_scope
 from tests.contract.conftest import GROUP, SUBSCRIPTION, Sdk, cache_seed
 from tests.contract.test_storage import storage

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.azure import AzureSimulator, Control, ControlError, seeds
+from sandbox.azure import seeds
+from sandbox.azure.control import Control, ControlError
+from sandbox.azure.simulator import AzureSimulator
 from sandbox.processes import ProcessError
 from tests.contract.conftest import SUBSCRIPTION, TENANT, VAULT, cache_seed
 

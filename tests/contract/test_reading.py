@@ -3,7 +3,9 @@
 import pytest
 from azure.core.exceptions import ClientAuthenticationError, HttpResponseError, ResourceNotFoundError
 
-from sandbox.azure import Control, Fault, seeds
+from sandbox.azure import seeds
+from sandbox.azure.control import Control
+from sandbox.azure.faults import Fault
 from tests.contract.conftest import CLIENT, GROUP, OBJECT, SUBSCRIPTION, Sdk, cache_seed
 
 

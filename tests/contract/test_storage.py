@@ -6,7 +6,9 @@ import pytest
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from azure.mgmt.storage.aio import StorageManagementClient
 
-from sandbox.azure import Control, Fault, seeds
+from sandbox.azure import seeds
+from sandbox.azure.control import Control
+from sandbox.azure.faults import Fault
 from sandbox.azure.storage_seeds import AccessPolicy, AccessPolicyAssignment, StorageAccount, storage_scope
 from tests.contract.conftest import GROUP, OBJECT, OTHER_TENANT, SUBSCRIPTION, Sdk, cache_seed
 

@@ -3,7 +3,8 @@
 import re
 from pathlib import Path
 
-from sandbox.azure import Control, Settings
+from sandbox.azure.control import Control
+from sandbox.azure.settings import Settings
 from tests.contract.conftest import GROUP, Sdk, cache_seed
 from tests.contract.test_writing import creation, send
 

@@ -7,7 +7,8 @@ import jsonschema
 import pytest
 from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
 
-from sandbox.azure import Control, seeds
+from sandbox.azure import seeds
+from sandbox.azure.control import Control
 from tests.contract import shapes
 from tests.contract.conftest import GROUP, OBJECT, SUBSCRIPTION, Sdk, cache_seed
 

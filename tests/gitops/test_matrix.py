@@ -18,10 +18,11 @@ import pytest
 from sandbox.cluster import Cluster
 from sandbox.toolchain import kubectl
 from secure_redis.api import names
-from secure_redis.api.resource import SecureRedisCache, Workload
+from secure_redis.api.resource import SecureRedisCache
+from secure_redis.api.spec import Workload
 from secure_redis.domain import injection
 from secure_redis.domain.actions import InjectWorkload
-from secure_redis.domain.observation import Unknown
+from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.kube.client import KubeClient
 from secure_redis.kube.workloads import Workloads
 from tests.kube import Kube

@@ -11,8 +11,10 @@ import jwt
 import pytest
 
 from sandbox.cluster import Cluster
-from sandbox.controlplane import DEFAULT_VERSION, ControlPlane, wait_for
+from sandbox.controlplane import ControlPlane
 from sandbox.processes import Child, ProcessError
+from sandbox.toolchain import DEFAULT_VERSION
+from sandbox.waiting import wait_for
 from tests.controlplane import empty
 from tests.kube import Kube, KubeError
 

@@ -9,12 +9,12 @@ import pytest
 
 from sandbox.ca import CertificateAuthority
 from sandbox.names import HostsFile
-from sandbox.redis_servers import (
+from sandbox.redis_servers import RedisFleet
+from sandbox.redis_settings import (
     Network,
     Reachability,
     RedisAddress,
     RedisFault,
-    RedisFleet,
     RedisSettings,
 )
 from secure_redis.domain.endpoint import (
@@ -25,7 +25,7 @@ from secure_redis.domain.endpoint import (
     ResolvedAddress,
     Verification,
 )
-from secure_redis.domain.observation import Unknown
+from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.probe.endpoint import probe
 
 SAFE = RedisSettings(keys=("canary-key-1", "canary-key-2"))

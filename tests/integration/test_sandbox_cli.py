@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from sandbox.api import Api, Document
-from sandbox.azure import Control, seeds
+from sandbox.azure import seeds
+from sandbox.azure.control import Control
 from sandbox.cli.state import Facts, Sandbox
 from sandbox.cluster import Cluster
 from sandbox.waiting import wait_for

@@ -20,7 +20,14 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from sandbox.ca import CertificateAuthority
 from sandbox.names import HostsFile
-from sandbox.redis_servers import Network, Reachability, RedisAddress, RedisFault, RedisFleet, RedisSettings
+from sandbox.redis_servers import RedisFleet
+from sandbox.redis_settings import (
+    Network,
+    Reachability,
+    RedisAddress,
+    RedisFault,
+    RedisSettings,
+)
 from sandbox.waiting import wait_for_async
 
 HOST = "orders.redis.sandbox.test"

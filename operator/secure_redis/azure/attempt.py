@@ -10,7 +10,7 @@ from secure_redis.azure.credentials import Credentials
 from secure_redis.azure.errors import classify, classify_answer
 from secure_redis.azure.failures import Denied, Failure, Guard, Source
 from secure_redis.azure.policies import is_sdk_error
-from secure_redis.domain.observation import Identity
+from secure_redis.domain.observe.identity import Identity
 
 T = TypeVar("T")
 

@@ -20,21 +20,15 @@ from secure_redis.api.resource_id import CacheID, Service
 from secure_redis.azure import convert
 from secure_redis.azure.attempt import Attempts
 from secure_redis.azure.credentials import Credentials
-from secure_redis.azure.errors import unknown
-from secure_redis.azure.failures import Denied, Failure, Guard, NotFound, Permanent, Source
+from secure_redis.azure.failures import Denied, Failure, Guard, NotFound, Permanent, Source, unknown
 from secure_redis.azure.messages import clean
 from secure_redis.azure.policies import Policies
 from secure_redis.azure.shelf import Shelf
 from secure_redis.azure.transport import Transport
-from secure_redis.domain.observation import (
-    CacheFacts,
-    FirewallRuleFacts,
-    Identity,
-    ListedKeys,
-    OperationFacts,
-    Slot,
-    Unknown,
-)
+from secure_redis.domain.observe.identity import Identity
+from secure_redis.domain.observe.keys import ListedKeys, Slot
+from secure_redis.domain.observe.redis import CacheFacts, FirewallRuleFacts, OperationFacts
+from secure_redis.domain.observe.unknown import Unknown
 
 _LOG = logging.getLogger(__name__)
 T = TypeVar("T")

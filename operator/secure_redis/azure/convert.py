@@ -8,14 +8,14 @@ from azure.mgmt.redis.models import RedisFirewallRule
 from pydantic import SecretStr
 
 from secure_redis.api.resource_id import CacheID, InvalidResourceID
-from secure_redis.domain.observation import (
+from secure_redis.domain.observe.keys import ListedKeys
+from secure_redis.domain.observe.redis import (
     CacheFacts,
     FirewallRuleFacts,
-    ListedKeys,
     OperationFacts,
+    PersistenceFacts,
     PrivateEndpoint,
 )
-from secure_redis.domain.persistence_facts import PersistenceFacts
 
 
 class Malformed(ValueError):

@@ -28,7 +28,7 @@ from secure_redis.azure.failures import (
 )
 from secure_redis.azure.shelf import Shelf
 from secure_redis.azure.transport import Transport
-from secure_redis.domain.observation import Identity, NamespaceIdentity
+from secure_redis.domain.observe.identity import Identity, NamespaceIdentity
 
 _LOG = logging.getLogger(__name__)
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)

@@ -15,7 +15,8 @@ from secure_redis.azure.convert import Malformed
 from secure_redis.azure.failures import Failure, NotFound
 from secure_redis.azure.reader import Reader, unread
 from secure_redis.azure.shelf import Shelf
-from secure_redis.domain.observation import Identity, Unknown
+from secure_redis.domain.observe.identity import Identity
+from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.storage_facts import (
     EncryptionKeyFacts,
     KeyAbsent,

@@ -10,7 +10,7 @@ from enum import StrEnum
 from azure.core.exceptions import AzureError
 
 from secure_redis.api.reasons import Reason
-from secure_redis.domain.observation import Unknown
+from secure_redis.domain.observe.unknown import Unknown
 
 
 class Source(StrEnum):

@@ -9,11 +9,12 @@ from typing import Generic, Protocol, TypeVar
 
 from secure_redis.api.reasons import Reason
 from secure_redis.api.resource_id import CacheID
-from secure_redis.azure.errors import unknown
-from secure_redis.azure.failures import Denied, Failure, Guard, Missing, NotFound
+from secure_redis.azure.failures import Denied, Failure, Guard, Missing, NotFound, unknown
 from secure_redis.azure.shelf import Shelf
 from secure_redis.domain.managed_facts import ManagedFacts
-from secure_redis.domain.observation import CacheAbsent, CacheFacts, Identity, Unknown
+from secure_redis.domain.observe.identity import Identity
+from secure_redis.domain.observe.redis import CacheAbsent, CacheFacts
+from secure_redis.domain.observe.unknown import Unknown
 
 F = TypeVar("F", CacheFacts, ManagedFacts)
 F_co = TypeVar("F_co", CacheFacts, ManagedFacts, covariant=True)

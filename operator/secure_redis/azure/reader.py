@@ -18,11 +18,11 @@ from azure.mgmt.core.policies import AsyncARMChallengeAuthenticationPolicy
 from secure_redis.azure.attempt import Attempts
 from secure_redis.azure.convert import Malformed
 from secure_redis.azure.credentials import Credentials
-from secure_redis.azure.errors import unknown
-from secure_redis.azure.failures import Denied, Failure, Guard, Source
+from secure_redis.azure.failures import Denied, Failure, Guard, Source, unknown
 from secure_redis.azure.shelf import Shelf
 from secure_redis.azure.transport import Transport
-from secure_redis.domain.observation import Identity, Unknown
+from secure_redis.domain.observe.identity import Identity
+from secure_redis.domain.observe.unknown import Unknown
 
 T = TypeVar("T")
 Pipeline = AsyncPipelineClient[HttpRequest, AsyncHttpResponse]

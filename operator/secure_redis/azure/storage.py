@@ -20,7 +20,8 @@ from secure_redis.azure.failures import Failure, Missing, NotFound, Source
 from secure_redis.azure.reader import unread
 from secure_redis.azure.shelf import Shelf
 from secure_redis.azure.transport import Transport
-from secure_redis.domain.observation import Identity, Unknown
+from secure_redis.domain.observe.identity import Identity
+from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.storage_facts import BlobServiceFacts, StorageAbsent, StorageFacts
 
 T = TypeVar("T")

@@ -12,7 +12,8 @@ from secure_redis.azure.failures import Failure
 from secure_redis.azure.reader import Reader, unread
 from secure_redis.azure.storage import READ_ACCOUNT
 from secure_redis.azure.storage_convert import text
-from secure_redis.domain.observation import Identity, Unknown
+from secure_redis.domain.observe.identity import Identity
+from secure_redis.domain.observe.unknown import Unknown
 
 _NAME: Final = re.compile(r"[a-z0-9]{3,24}", re.ASCII)
 _SUBSCRIPTION: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)

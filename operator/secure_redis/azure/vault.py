@@ -18,13 +18,14 @@ from secure_redis.api.reasons import Reason
 from secure_redis.azure.attempt import Attempts
 from secure_redis.azure.clouds import host_of
 from secure_redis.azure.credentials import Credentials
-from secure_redis.azure.errors import unknown
-from secure_redis.azure.failures import Denied, Failure, Guard, NotFound, Source
+from secure_redis.azure.failures import Denied, Failure, Guard, NotFound, Source, unknown
 from secure_redis.azure.policies import Correlate
 from secure_redis.azure.shelf import Shelf
 from secure_redis.azure.transport import Transport
 from secure_redis.azure.vault_versions import Version, from_sdk, page, usable
-from secure_redis.domain.observation import Identity, Unknown, VaultSecretAbsent, VaultSecretFacts
+from secure_redis.domain.observe.identity import Identity
+from secure_redis.domain.observe.keys import VaultSecretAbsent, VaultSecretFacts
+from secure_redis.domain.observe.unknown import Unknown
 
 T = TypeVar("T")
 

@@ -26,10 +26,12 @@ from secure_redis.azure.surroundings import Surroundings
 from secure_redis.azure.transport import Transport
 from secure_redis.azure.vault import Vaults
 from secure_redis.cli.config import Config
-from secure_redis.domain import plan
+from secure_redis.domain import intent
 from secure_redis.domain.endpoint import EndpointFacts
 from secure_redis.domain.endpoint_report import unseen
-from secure_redis.domain.observation import AuthenticationResult, NamespaceIdentity, Unknown
+from secure_redis.domain.observe.identity import NamespaceIdentity
+from secure_redis.domain.observe.keys import AuthenticationResult
+from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.probing import Endpoint
 from secure_redis.kube.accounts import ServiceAccounts, TokenRefused
 from secure_redis.kube.config_maps import ConfigMaps
@@ -41,13 +43,14 @@ from secure_redis.kube.secrets import Secrets
 from secure_redis.kube.workloads import Workloads
 from secure_redis.probe.authentication import authenticate
 from secure_redis.probe.endpoint import probe
-from secure_redis.reconciler import Ages, Corridor, Observer, Probes, Rhythm
 from secure_redis.reconciler.act import Actor
 from secure_redis.reconciler.brakes import Brakes
-from secure_redis.reconciler.observe import Authenticate
+from secure_redis.reconciler.corridor import Corridor
+from secure_redis.reconciler.memory import Ages
+from secure_redis.reconciler.observe import Authenticate, Observer
 from secure_redis.reconciler.observe_managed import ManagedObserver
 from secure_redis.reconciler.observe_storage import StorageObserver
-from secure_redis.reconciler.probes import Look
+from secure_redis.reconciler.probes import Look, Probes, Rhythm
 from secure_redis.reconciler.roster import Roster
 from secure_redis.reconciler.surroundings import Around, SurroundingsAges
 from secure_redis.reconciler.usage import Usage
@@ -145,7 +148,7 @@ async def build_corridor(
         on_request=metrics.azure_request,
         connections=config.concurrency.azure_connections,
     )
-    settings = plan.Settings(
+    settings = intent.Settings(
         cluster_uid=await rooms.namespaces.cluster_uid(),
         policy=config.policy(),
         operation_poll=intervals.operation_poll_seconds,

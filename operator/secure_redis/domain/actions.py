@@ -10,7 +10,8 @@ from pydantic import SecretBytes, SecretStr
 from secure_redis.api.reasons import Reason
 from secure_redis.api.storage_id import StorageAccountID
 from secure_redis.domain.grants import Power
-from secure_redis.domain.observation import FirewallRuleFacts, Slot
+from secure_redis.domain.observe.keys import Slot
+from secure_redis.domain.observe.redis import FirewallRuleFacts
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,26 +2,25 @@
 
 from dataclasses import dataclass, field
 
-from secure_redis.api.resource import Access, SecureRedisCache
+from secure_redis.api.resource import SecureRedisCache
+from secure_redis.api.spec import Access
 from secure_redis.domain import connection, credential, normalise
 from secure_redis.domain.connection import ConnectionData
 from secure_redis.domain.drift import Drift, bounded, differences, gone, managed_differences
 from secure_redis.domain.floor import Floor
 from secure_redis.domain.grants import Refusal
 from secure_redis.domain.ignoring import ignoring
-from secure_redis.domain.managed_facts import ManagedFacts, of_either
-from secure_redis.domain.observation import (
-    CacheAbsent,
-    CacheFacts,
+from secure_redis.domain.managed_facts import ManagedFacts
+from secure_redis.domain.observation import Observation, of_either
+from secure_redis.domain.observe.keys import (
     ListedKeys,
-    NotRead,
-    Observation,
     Proven,
     Slot,
-    Unknown,
     VaultSecretAbsent,
     VaultSecretFacts,
 )
+from secure_redis.domain.observe.redis import CacheAbsent, CacheFacts
+from secure_redis.domain.observe.unknown import NotRead, Unknown
 from secure_redis.domain.ownership import Ownership, leads, not_leading, ownership
 from secure_redis.domain.proof import PROVIDER_ADDRESS, claimed_slot, prove
 from secure_redis.domain.rules import Compliance

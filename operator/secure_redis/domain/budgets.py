@@ -12,8 +12,9 @@ from secure_redis.api.resource import SecureRedisCache
 from secure_redis.domain.actions import InjectWorkload, ReleaseWorkload
 from secure_redis.domain.grants import Refusal
 from secure_redis.domain.injection import carries, consents, current, inject, release
-from secure_redis.domain.observation import BudgetFacts, NotRead, Unknown, WorkloadFacts
+from secure_redis.domain.observe.unknown import NotRead, Unknown
 from secure_redis.domain.targets import before_of, dropped, entry_of, given_up, held, replaces, rotation, settled, when
+from secure_redis.domain.workload_facts import BudgetFacts, WorkloadFacts
 
 Budgets = tuple[BudgetFacts, ...] | Unknown | NotRead
 

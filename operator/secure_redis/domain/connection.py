@@ -19,7 +19,9 @@ from secure_redis.api.resource import SecureRedisCache
 from secure_redis.domain.credential import malformed
 from secure_redis.domain.grants import Refusal
 from secure_redis.domain.normalise import is_busy
-from secure_redis.domain.observation import CacheFacts, SecretFacts, Slot, VaultSecretFacts
+from secure_redis.domain.observe.keys import Slot, VaultSecretFacts
+from secure_redis.domain.observe.redis import CacheFacts
+from secure_redis.domain.observe.secret import SecretFacts
 
 CA_KEY: Final = "ca.crt"
 # The Secret's own keys; spec.connection.keys can repeat their values under other names, never replace them.

@@ -3,15 +3,15 @@
 from pydantic import SecretStr
 
 from secure_redis.api.reasons import Reason
-from secure_redis.domain.observation import (
+from secure_redis.domain.observation import Observation
+from secure_redis.domain.observe.keys import (
     AuthenticationResult,
-    CacheFacts,
     ListedKeys,
-    Observation,
     ProvenBy,
-    Unknown,
     VaultSecretFacts,
 )
+from secure_redis.domain.observe.redis import CacheFacts
+from secure_redis.domain.observe.unknown import Unknown
 
 
 def needles(seen: Observation) -> tuple[SecretStr, ...] | Unknown:

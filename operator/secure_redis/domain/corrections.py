@@ -14,7 +14,8 @@ from secure_redis.domain.effects import SENTENCES, allowed
 from secure_redis.domain.grants import Refusal
 from secure_redis.domain.intent import sooner
 from secure_redis.domain.normalise import rule_name, same_range, same_word
-from secure_redis.domain.observation import CacheFacts, FirewallRuleFacts, Observation
+from secure_redis.domain.observation import Observation
+from secure_redis.domain.observe.redis import CacheFacts, FirewallRuleFacts
 from secure_redis.domain.persistence import PATHS as PERSISTENCE
 from secure_redis.domain.persisting import LOOK_AGAIN, next_step
 

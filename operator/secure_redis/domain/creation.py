@@ -7,7 +7,7 @@ from secure_redis.api import names
 from secure_redis.api.reasons import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.domain.grants import CreationTarget, Refusal
-from secure_redis.domain.observation import OperationFacts
+from secure_redis.domain.observe.redis import OperationFacts
 
 CREATING = "Azure is creating the cache; this takes 10 to 20 minutes"
 FOREIGN = (

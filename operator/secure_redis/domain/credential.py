@@ -8,15 +8,14 @@ from pydantic import SecretStr
 from secure_redis.api.reasons import Reason
 from secure_redis.api.resource_id import CacheID
 from secure_redis.domain.grants import Refusal
-from secure_redis.domain.observation import (
-    CacheFacts,
+from secure_redis.domain.observe.keys import (
     ListedKeys,
-    NotRead,
     Slot,
-    Unknown,
     VaultSecretAbsent,
     VaultSecretFacts,
 )
+from secure_redis.domain.observe.redis import CacheFacts
+from secure_redis.domain.observe.unknown import NotRead, Unknown
 
 # Azure's access keys have 44 to 64 characters; far beyond that, something else was stored.
 LONGEST_KEY = 512

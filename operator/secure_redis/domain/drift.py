@@ -4,11 +4,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from secure_redis.api.reasons import ConditionType, Reason
-from secure_redis.api.resource import DriftClass, Mode, Provision, RedisProvision, SecureRedisCache
+from secure_redis.api.resource import SecureRedisCache
+from secure_redis.api.spec import (
+    DriftClass,
+    Mode,
+    Provision,
+    RedisProvision,
+)
 from secure_redis.domain import normalise, persistence
 from secure_redis.domain.effects import Effect, effect
 from secure_redis.domain.managed_facts import ManagedFacts
-from secure_redis.domain.observation import CacheAbsent, CacheFacts, FirewallRuleFacts, NotRead, Unknown
+from secure_redis.domain.observe.redis import CacheAbsent, CacheFacts, FirewallRuleFacts
+from secure_redis.domain.observe.unknown import NotRead, Unknown
 
 MOST_ENTRIES = 50
 NOT_SET = "not set"

@@ -11,7 +11,7 @@ from typing import Final
 from secure_redis.api import names
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.domain.normalise import same_word
-from secure_redis.domain.observation import CacheFacts
+from secure_redis.domain.observe.redis import CacheFacts
 
 
 class Effect(StrEnum):

@@ -9,8 +9,9 @@ from secure_redis.api.reasons import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.domain import normalise, persistence
 from secure_redis.domain.grants import Refusal
-from secure_redis.domain.observation import CacheFacts, NotRead, Observation, Unknown
-from secure_redis.domain.persistence_facts import PersistenceFacts
+from secure_redis.domain.observation import Observation
+from secure_redis.domain.observe.redis import CacheFacts, PersistenceFacts
+from secure_redis.domain.observe.unknown import NotRead, Unknown
 from secure_redis.domain.storage_facts import (
     BlobServiceFacts,
     KeyAbsent,

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-from secure_redis.domain.observation import Unknown
+from secure_redis.domain.observe.unknown import Unknown
 
 # RFC 1918, and the unique local addresses of RFC 4193. Not `is_private`, which also holds documentation ranges etc.
 _PRIVATE: Final = tuple(

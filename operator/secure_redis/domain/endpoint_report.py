@@ -22,8 +22,10 @@ from secure_redis.domain.endpoint import (
     ResolvedAddress,
     Verification,
 )
-from secure_redis.domain.managed_facts import ManagedFacts, of_either
-from secure_redis.domain.observation import CacheAbsent, CacheFacts, Observation, Unknown
+from secure_redis.domain.managed_facts import ManagedFacts
+from secure_redis.domain.observation import Observation, of_either
+from secure_redis.domain.observe.redis import CacheAbsent, CacheFacts
+from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.probing import Endpoint
 
 MOST_ADDRESSES: Final = 16  # as the schema bounds them

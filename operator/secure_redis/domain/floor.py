@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from fnmatch import fnmatchcase
 
-from secure_redis.api.resource import Profile, SecureRedisCache, Waiver
+from secure_redis.api.resource import SecureRedisCache
+from secure_redis.api.spec import Profile, Waiver
 
 
 @dataclass(frozen=True, slots=True)

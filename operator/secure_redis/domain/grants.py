@@ -12,13 +12,13 @@ from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.resource_id import CacheID, segments, within
 from secure_redis.api.storage_id import StorageAccountID
 from secure_redis.domain import normalise
-from secure_redis.domain.observation import (
+from secure_redis.domain.observe.identity import (
     Identity,
     NamespaceIdentity,
     OperatorIdentity,
     ServiceAccountFacts,
-    Unknown,
 )
+from secure_redis.domain.observe.unknown import Unknown
 
 
 class Power(StrEnum):

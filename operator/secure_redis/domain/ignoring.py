@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from secure_redis.api.resource import DriftClass
+from secure_redis.api.spec import DriftClass
 from secure_redis.domain.drift import COMPARED, Drift
 
 

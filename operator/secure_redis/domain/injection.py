@@ -9,11 +9,17 @@ from typing import Any, Final
 
 from secure_redis.api import names
 from secure_redis.api.reasons import Reason
-from secure_redis.api.resource import Key, LabelSelector, Requirement, Restart, SecureRedisCache, Workload
+from secure_redis.api.resource import Key, SecureRedisCache
+from secure_redis.api.spec import (
+    LabelSelector,
+    Requirement,
+    Restart,
+    Workload,
+)
 from secure_redis.domain.actions import InjectWorkload, ReleaseWorkload
 from secure_redis.domain.connection import STANDARD_KEYS
 from secure_redis.domain.grants import Refusal
-from secure_redis.domain.observation import ContainerFacts, EnvFacts, WorkloadFacts
+from secure_redis.domain.workload_facts import ContainerFacts, EnvFacts, WorkloadFacts
 
 API_VERSIONS: Final[Mapping[str, str]] = {
     "Deployment": "apps/v1",

@@ -2,7 +2,8 @@
 
 from secure_redis.api import names
 from secure_redis.api.reasons import Reason
-from secure_redis.api.resource import DeletionPolicy, Mode, SecureRedisCache
+from secure_redis.api.resource import SecureRedisCache
+from secure_redis.api.spec import DeletionPolicy, Mode
 from secure_redis.api.status import PendingStatus
 from secure_redis.domain import creation
 from secure_redis.domain.actions import Action, DeleteCache, RemoveFinalizer
@@ -10,15 +11,11 @@ from secure_redis.domain.assess import Assessment
 from secure_redis.domain.grants import Power, Refusal, refuse
 from secure_redis.domain.intent import DELETE, Plan, Settings, rfc3339
 from secure_redis.domain.normalise import is_busy
-from secure_redis.domain.observation import (
-    CacheAbsent,
-    CacheFacts,
-    NamespaceIdentity,
-    Observation,
-    OperatorIdentity,
-    SecretFacts,
-    Unknown,
-)
+from secure_redis.domain.observation import Observation
+from secure_redis.domain.observe.identity import NamespaceIdentity, OperatorIdentity
+from secure_redis.domain.observe.redis import CacheAbsent, CacheFacts
+from secure_redis.domain.observe.secret import SecretFacts
+from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.ownership import Ownership
 from secure_redis.domain.publishing import part_with
 from secure_redis.domain.rollout import Rollout, reason_of, roll, wants_workloads

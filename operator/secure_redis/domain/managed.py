@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 
 from secure_redis.api.reasons import Reason
-from secure_redis.api.resource import DeletionPolicy, Mode, SecureRedisCache
+from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.resource_id import Service
-from secure_redis.domain.observation import Unknown
+from secure_redis.api.spec import DeletionPolicy, Mode
+from secure_redis.domain.observe.unknown import Unknown
 
 
 def unsupported(resource: SecureRedisCache) -> Unknown | None:

@@ -8,15 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from secure_redis.api.resource_id import CacheID
-from secure_redis.domain.observation import (
-    NOT_READ,
-    CacheAbsent,
-    CacheFacts,
-    NotRead,
-    Observation,
-    PrivateEndpoint,
-    Unknown,
-)
+from secure_redis.domain.observe.redis import PrivateEndpoint
+from secure_redis.domain.observe.unknown import NOT_READ, NotRead, Unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +86,3 @@ class ManagedFacts:
         if isinstance(self.database, Unknown | NotRead):
             return None
         return self.database is not None and bool(self.database.rdb_enabled or self.database.aof_enabled)
-
-
-def of_either(seen: Observation) -> CacheFacts | ManagedFacts | CacheAbsent | Unknown | NotRead:
-    """What was read of the cache, whichever of the two services it is of."""
-    return seen.cache if isinstance(seen.managed_cache, NotRead) else seen.managed_cache

@@ -7,7 +7,8 @@ from secure_redis.domain.endpoint import EndpointFacts
 from secure_redis.domain.endpoint_report import aside, only_recalled, wrong
 from secure_redis.domain.managed_facts import ManagedDatabase, ManagedFacts
 from secure_redis.domain.normalise import is_busy, is_dead, same_word, tls_version
-from secure_redis.domain.observation import NotRead, Observation, Unknown
+from secure_redis.domain.observation import Observation
+from secure_redis.domain.observe.unknown import NotRead, Unknown
 from secure_redis.domain.storage_facts import EncryptionKeyFacts, KeyAbsent
 from secure_redis.domain.verdict import FALSE, TRUE, UNKNOWN, Verdict
 

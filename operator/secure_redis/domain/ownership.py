@@ -7,7 +7,7 @@ from secure_redis.api.reasons import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.domain.grants import Refusal
 from secure_redis.domain.normalise import tag
-from secure_redis.domain.observation import CacheFacts
+from secure_redis.domain.observe.redis import CacheFacts
 
 
 class Ownership(StrEnum):

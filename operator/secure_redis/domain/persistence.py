@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from secure_redis.api.persistence import Persistence, PersistenceType, StorageAuthentication
-from secure_redis.api.resource import DriftClass, Mode, SecureRedisCache
+from secure_redis.api.resource import SecureRedisCache
+from secure_redis.api.spec import DriftClass, Mode
 from secure_redis.api.storage_id import StorageAccountID
 from secure_redis.domain import normalise
-from secure_redis.domain.observation import CacheFacts
-from secure_redis.domain.persistence_facts import PersistenceFacts
+from secure_redis.domain.observe.redis import CacheFacts, PersistenceFacts
 
 TYPE = "persistence.type"
 FREQUENCY = "persistence.frequencyMinutes"

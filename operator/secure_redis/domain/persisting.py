@@ -8,14 +8,17 @@ from pydantic import SecretStr
 from secure_redis.api import names
 from secure_redis.api.persistence import Persistence, PersistenceType, StorageAuthentication
 from secure_redis.api.reasons import Reason
-from secure_redis.api.resource import CacheIdentity, SecureRedisCache
+from secure_redis.api.resource import SecureRedisCache
+from secure_redis.api.spec import CacheIdentity
 from secure_redis.api.storage_id import StorageAccountID
 from secure_redis.domain import normalise, persistence
 from secure_redis.domain.actions import AzureAction, Failed, PersistCache, UpdateCache
 from secure_redis.domain.creation import NOT_REPEATED
 from secure_redis.domain.grants import Refusal
 from secure_redis.domain.intent import Plan
-from secure_redis.domain.observation import CacheFacts, NotRead, Observation, Unknown
+from secure_redis.domain.observation import Observation
+from secure_redis.domain.observe.redis import CacheFacts
+from secure_redis.domain.observe.unknown import NotRead, Unknown
 from secure_redis.domain.storage_connection import connection_string
 from secure_redis.domain.storage_facts import StorageAbsent, StorageFacts
 from secure_redis.domain.surroundings_facts import WRITE_BLOBS, any_permits

@@ -28,7 +28,8 @@ from secure_redis.domain.observation import Observation
 from secure_redis.domain.provisioning import provision
 from secure_redis.domain.publishing import publish, published_version
 from secure_redis.domain.rollout import Rollout, roll, told, wants_workloads
-from secure_redis.domain.rotation import rotate, wave_limit
+from secure_redis.domain.rotation.machine import rotate
+from secure_redis.domain.rotation.sight import wave_limit
 
 
 def plan(

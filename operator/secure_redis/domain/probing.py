@@ -7,7 +7,8 @@ from typing import Final
 from secure_redis.api.reasons import Reason
 from secure_redis.domain.managed_facts import ManagedDatabase, ManagedFacts
 from secure_redis.domain.normalise import is_busy, is_dead, same_word
-from secure_redis.domain.observation import CacheFacts, Unknown
+from secure_redis.domain.observe.redis import CacheFacts
+from secure_redis.domain.observe.unknown import Unknown
 
 SPREAD_SECONDS: Final = 300.0  # over which the looks are spread that a new process takes at known endpoints
 TROUBLED_SECONDS: Final = 300.0  # until the next look where one found something wrong or could not see all; doubled

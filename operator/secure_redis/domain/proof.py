@@ -6,23 +6,22 @@ Somebody may name any vault secret that an identity can read; without proof, the
 from datetime import datetime
 
 from secure_redis.api.reasons import Reason
-from secure_redis.api.resource import Access, SecureRedisCache
+from secure_redis.api.resource import SecureRedisCache
+from secure_redis.api.spec import Access
 from secure_redis.domain.credential import slot_of, usable
 from secure_redis.domain.grants import Refusal
 from secure_redis.domain.normalise import same_id, same_word, tag
-from secure_redis.domain.observation import (
+from secure_redis.domain.observe.identity import Identity, OperatorIdentity
+from secure_redis.domain.observe.keys import (
     AuthenticationResult,
-    Identity,
     ListedKeys,
-    NotRead,
-    OperatorIdentity,
     Proven,
     ProvenBy,
     Slot,
-    Unknown,
     VaultSecretAbsent,
     VaultSecretFacts,
 )
+from secure_redis.domain.observe.unknown import NotRead, Unknown
 
 PROVIDER_ADDRESS = "ProviderAddress"  # the cache's ARM id; both names are those of Microsoft's rotation functions
 CREDENTIAL_ID = "CredentialId"  # Primary or Secondary

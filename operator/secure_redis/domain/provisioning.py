@@ -7,7 +7,8 @@ from pydantic import SecretStr
 
 from secure_redis.api import names
 from secure_redis.api.reasons import ConditionType, Reason
-from secure_redis.api.resource import Mode, SecureRedisCache
+from secure_redis.api.resource import SecureRedisCache
+from secure_redis.api.spec import Mode
 from secure_redis.api.status import PendingStatus
 from secure_redis.domain import corrections, creation, storing
 from secure_redis.domain.actions import AdoptCache, CreateCache, PersistCache
@@ -24,18 +25,11 @@ from secure_redis.domain.intent import (
     sooner,
 )
 from secure_redis.domain.normalise import is_busy
-from secure_redis.domain.observation import (
-    CacheAbsent,
-    CacheFacts,
-    Identity,
-    ListedKeys,
-    NamespaceIdentity,
-    Observation,
-    OperatorIdentity,
-    Slot,
-    Unknown,
-    VaultSecretFacts,
-)
+from secure_redis.domain.observation import Observation
+from secure_redis.domain.observe.identity import Identity, NamespaceIdentity, OperatorIdentity
+from secure_redis.domain.observe.keys import ListedKeys, Slot, VaultSecretFacts
+from secure_redis.domain.observe.redis import CacheAbsent, CacheFacts
+from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.ownership import Ownership, owner_value
 
 

@@ -2,13 +2,16 @@
 
 from secure_redis.api import names
 from secure_redis.api.reasons import Reason
-from secure_redis.api.resource import DeletionPolicy, SecureRedisCache
+from secure_redis.api.resource import SecureRedisCache
+from secure_redis.api.spec import DeletionPolicy
 from secure_redis.domain.actions import Action, ApplySecret, CreateSecret, DeleteSecret, ReleaseSecret
 from secure_redis.domain.assess import Assessment
 from secure_redis.domain.connection import differs
 from secure_redis.domain.grants import Refusal
 from secure_redis.domain.intent import Plan
-from secure_redis.domain.observation import Observation, SecretFacts, Unknown
+from secure_redis.domain.observation import Observation
+from secure_redis.domain.observe.secret import SecretFacts
+from secure_redis.domain.observe.unknown import Unknown
 
 
 def publish(resource: SecureRedisCache, seen: Observation, means: Assessment) -> Plan:

@@ -25,7 +25,7 @@ from secure_redis.api.status import (
     WorkloadStatus,
     merge_conditions,
 )
-from secure_redis.domain import rotation, told_drift
+from secure_redis.domain import told_drift
 from secure_redis.domain.actions import (
     ApplySecret,
     CreateCache,
@@ -40,9 +40,13 @@ from secure_redis.domain.actions import (
 from secure_redis.domain.assess import Assessment
 from secure_redis.domain.endpoint_report import status_of
 from secure_redis.domain.intent import PERMANENT_RETRY_SECONDS, Plan, rfc3339
-from secure_redis.domain.managed_facts import of_either
-from secure_redis.domain.observation import CacheFacts, Observation, SecretFacts, Unknown, VaultSecretFacts
+from secure_redis.domain.observation import Observation, of_either
+from secure_redis.domain.observe.keys import VaultSecretFacts
+from secure_redis.domain.observe.redis import CacheFacts
+from secure_redis.domain.observe.secret import SecretFacts
+from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.rollout import after
+from secure_redis.domain.rotation import told
 from secure_redis.domain.targets import LISTED_PODS
 from secure_redis.domain.told_cache import cache_status
 from secure_redis.domain.verdict import FALSE, TRUE, UNKNOWN, Verdict
@@ -250,7 +254,7 @@ def _rotation(resource: SecureRedisCache, plan: Plan, outcomes: tuple[Outcome, .
     before = resource.status.rotation
     if plan.rotation is None:
         return before
-    status = rotation.after(before, plan.rotation, outcomes)
+    status = told.after(before, plan.rotation, outcomes)
     if status is None or status.message is None:
         return status
     return status.model_copy(update={"message": status.message[:MESSAGE_LIMIT]})

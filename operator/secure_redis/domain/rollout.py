@@ -11,13 +11,15 @@ from datetime import datetime
 from typing import Final
 
 from secure_redis.api.reasons import Reason
-from secure_redis.api.resource import Restart, SecureRedisCache
+from secure_redis.api.resource import SecureRedisCache
+from secure_redis.api.spec import Restart
 from secure_redis.api.status import StalePods, WorkloadStatus
 from secure_redis.domain.actions import Done, Failed, Outcome, ReleaseWorkload, WorkloadAction
 from secure_redis.domain.budgets import Allowance, budgets_wanted, minutes_late, refusal
 from secure_redis.domain.grants import Refusal
 from secure_redis.domain.injection import carries, consents, current
-from secure_redis.domain.observation import NotRead, Observation, PodFacts, Unknown, WorkloadFacts
+from secure_redis.domain.observation import Observation
+from secure_redis.domain.observe.unknown import NotRead, Unknown
 from secure_redis.domain.targets import (
     MESSAGE_LIMIT,
     START_MARGIN,
@@ -33,6 +35,7 @@ from secure_redis.domain.targets import (
     settled,
     when,
 )
+from secure_redis.domain.workload_facts import PodFacts, WorkloadFacts
 
 __all__ = [
     "HUMAN_SECONDS",

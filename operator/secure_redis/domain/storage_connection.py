@@ -8,7 +8,7 @@ from pydantic import SecretStr
 from secure_redis.api import names
 from secure_redis.api.reasons import Reason
 from secure_redis.domain.grants import Refusal
-from secure_redis.domain.observation import SecretFacts
+from secure_redis.domain.observe.secret import SecretFacts
 from secure_redis.domain.storage_facts import StorageFacts
 
 # Microsoft, "Configure Azure Storage connection strings". Names have no case.

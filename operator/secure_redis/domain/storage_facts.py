@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from secure_redis.api.storage_id import StorageAccountID
-from secure_redis.domain.observation import PrivateEndpoint, Unknown
+from secure_redis.domain.observe.redis import PrivateEndpoint
+from secure_redis.domain.observe.unknown import Unknown
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from secure_redis.api.resource import SecureRedisCache
 from secure_redis.domain.actions import StoreKey
 from secure_redis.domain.grants import VaultTarget
 from secure_redis.domain.normalise import same_word, tag
-from secure_redis.domain.observation import Slot, VaultSecretFacts
+from secure_redis.domain.observe.keys import Slot, VaultSecretFacts
 from secure_redis.domain.proof import CREDENTIAL_ID, PROVIDER_ADDRESS
 
 VALIDITY_DAYS: Final = "ValidityPeriodDays"

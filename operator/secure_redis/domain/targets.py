@@ -6,12 +6,15 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from secure_redis.api.reasons import ConditionType, Reason
-from secure_redis.api.resource import Restart, Rotation, SecureRedisCache, Workload
+from secure_redis.api.resource import SecureRedisCache
+from secure_redis.api.spec import Restart, Rotation, Workload
 from secure_redis.api.status import StalePods, WorkloadStatus
 from secure_redis.domain.actions import WorkloadAction
 from secure_redis.domain.grants import Refusal
 from secure_redis.domain.injection import carries, consents, current, inject, matches, no_consent, release
-from secure_redis.domain.observation import Observation, PodFacts, Unknown, WorkloadFacts
+from secure_redis.domain.observation import Observation
+from secure_redis.domain.observe.unknown import Unknown
+from secure_redis.domain.workload_facts import PodFacts, WorkloadFacts
 
 LISTED_PODS: Final = 10
 MESSAGE_LIMIT: Final = 512  # characters, as the schema bounds status.workloads[].message

@@ -3,8 +3,9 @@
 from datetime import date
 
 from secure_redis.api.status import CacheStatus
-from secure_redis.domain.managed_facts import ManagedDatabase, ManagedFacts, of_either
-from secure_redis.domain.observation import CacheFacts, Observation
+from secure_redis.domain.managed_facts import ManagedDatabase, ManagedFacts
+from secure_redis.domain.observation import Observation, of_either
+from secure_redis.domain.observe.redis import CacheFacts
 from secure_redis.domain.ownership import Ownership
 from secure_redis.domain.retirement import retires_on
 

@@ -13,7 +13,8 @@ from secure_redis.domain.assess import Assessment
 from secure_redis.domain.creation import NOT_REPEATED
 from secure_redis.domain.effects import SENTENCES
 from secure_redis.domain.intent import Plan
-from secure_redis.domain.observation import NamespaceIdentity, Observation
+from secure_redis.domain.observation import Observation
+from secure_redis.domain.observe.identity import NamespaceIdentity
 
 # Events of the Activity Log appear up to 20 minutes late.
 YOUNG: Final = timedelta(minutes=30)

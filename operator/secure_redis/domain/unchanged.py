@@ -17,7 +17,8 @@ from secure_redis.domain.assess import Assessment
 from secure_redis.domain.brakes import Brake
 from secure_redis.domain.floor import Floor
 from secure_redis.domain.intent import Plan
-from secure_redis.domain.observation import CacheFacts, Observation
+from secure_redis.domain.observation import Observation
+from secure_redis.domain.observe.redis import CacheFacts
 from secure_redis.domain.report import Report
 from secure_redis.domain.rules import authentication, persistence, transport, vault
 from secure_redis.domain.told_drift import untold

@@ -2,7 +2,8 @@
 
 from secure_redis.api.reason_texts import REASONS
 from secure_redis.api.reasons import ConditionType, Reason
-from secure_redis.api.resource import Mode, SecureRedisCache
+from secure_redis.api.resource import SecureRedisCache
+from secure_redis.api.spec import Mode
 from secure_redis.api.status import WorkloadStatus
 from secure_redis.domain import managed_verdicts, workload_verdict
 from secure_redis.domain.actions import (
@@ -22,12 +23,15 @@ from secure_redis.domain.endpoint import EndpointFacts
 from secure_redis.domain.endpoint_report import aside, only_recalled, wrong
 from secure_redis.domain.grants import Refusal
 from secure_redis.domain.intent import Plan
-from secure_redis.domain.managed_facts import ManagedFacts, of_either
+from secure_redis.domain.managed_facts import ManagedFacts
 from secure_redis.domain.normalise import is_busy, is_dead, same_word, tls_version
-from secure_redis.domain.observation import CacheAbsent, CacheFacts, Observation, SecretFacts, Unknown
+from secure_redis.domain.observation import Observation, of_either
+from secure_redis.domain.observe.redis import CacheAbsent, CacheFacts
+from secure_redis.domain.observe.secret import SecretFacts
+from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.persistence import wanted as wanted_persistence
 from secure_redis.domain.persisting import ABOUT_PERSISTING, held_back
-from secure_redis.domain.rules import Severity
+from secure_redis.domain.rules.rule import Severity
 from secure_redis.domain.verdict import FALSE, TRUE, UNKNOWN, Verdict
 
 LISTED_PATHS = 3

@@ -8,7 +8,8 @@ from pydantic import SecretStr
 
 from secure_redis.api import names
 from secure_redis.api.reasons import Reason
-from secure_redis.domain.observation import NamespaceIdentity, ServiceAccountFacts, Unknown
+from secure_redis.domain.observe.identity import NamespaceIdentity, ServiceAccountFacts
+from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.kube import failures, paths
 from secure_redis.kube.client import ApiFailure, KubeClient
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from secure_redis.api import names
 from secure_redis.api.resource import Key
-from secure_redis.domain.observation import SecretFacts
+from secure_redis.domain.observe.secret import SecretFacts
 
 
 def newer(left: str, right: str) -> bool:

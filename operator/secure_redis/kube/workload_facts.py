@@ -7,8 +7,14 @@ from datetime import datetime
 from typing import Any
 
 from secure_redis.api import names
-from secure_redis.api.resource import WorkloadKind
-from secure_redis.domain.observation import ContainerFacts, EnvFacts, Owned, PodFacts, WorkloadFacts
+from secure_redis.api.spec import WorkloadKind
+from secure_redis.domain.workload_facts import (
+    ContainerFacts,
+    EnvFacts,
+    Owned,
+    PodFacts,
+    WorkloadFacts,
+)
 from secure_redis.kube.config_maps import uses
 from secure_redis.kube.in_clear import said
 

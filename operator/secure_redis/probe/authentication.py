@@ -14,7 +14,8 @@ from redis.exceptions import AuthenticationError, RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from secure_redis.api.reasons import Reason
-from secure_redis.domain.observation import AuthenticationResult, Unknown
+from secure_redis.domain.observe.keys import AuthenticationResult
+from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.probe import trust
 
 TIMEOUT_SECONDS: Final = 5.0

@@ -10,7 +10,7 @@ from cryptography.x509.oid import NameOID
 
 from secure_redis.api.reasons import Reason
 from secure_redis.domain.endpoint import CertificateFacts
-from secure_redis.domain.observation import Unknown
+from secure_redis.domain.observe.unknown import Unknown
 
 _NAMES_KEPT: Final = 20
 _ISSUER_KEPT: Final = 64  # characters; RFC 5280's bound of a common name

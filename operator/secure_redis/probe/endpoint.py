@@ -21,7 +21,7 @@ from secure_redis.domain.endpoint import (
     ResolvedAddress,
     Verification,
 )
-from secure_redis.domain.observation import Unknown
+from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.probe import certificates, trust
 from secure_redis.probe.connections import Session, Untrusted, Words, handshake, offer, ping
 from secure_redis.probe.hello import SILENT, TLS_1_0, TLS_1_1, TLS_1_2, Answer, Said, Version

@@ -6,7 +6,7 @@ from typing import Final
 
 from secure_redis.api.reasons import Reason
 from secure_redis.domain.endpoint import ResolvedAddress, scope_of
-from secure_redis.domain.observation import Unknown
+from secure_redis.domain.observe.unknown import Unknown
 
 _MOST: Final = 64  # addresses kept of one answer
 _NO_SUCH_NAME: Final = (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME))

@@ -36,7 +36,9 @@ from secure_redis.domain.actions import (
     UpdateCache,
     WorkloadAction,
 )
-from secure_redis.domain.observation import Identity, NamespaceIdentity, Observation, OperatorIdentity, Unknown
+from secure_redis.domain.observation import Observation
+from secure_redis.domain.observe.identity import Identity, NamespaceIdentity, OperatorIdentity
+from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.kube.resources import Resources
 from secure_redis.kube.secrets import Secrets
 from secure_redis.kube.workloads import Workloads

@@ -11,10 +11,18 @@ from uuid import uuid4
 
 from secure_redis.api import names
 from secure_redis.api.reasons import Reason
-from secure_redis.api.resource import Envelope, Key, Mode, SecureRedisCache, Unreadable, key_of, parse
+from secure_redis.api.resource import (
+    Envelope,
+    Key,
+    SecureRedisCache,
+    Unreadable,
+    key_of,
+    parse,
+)
+from secure_redis.api.spec import Mode
 from secure_redis.api.status import Status
 from secure_redis.azure.policies import correlation
-from secure_redis.domain import assess, intent, limits, plan, report, rotation, unchanged
+from secure_redis.domain import assess, intent, limits, plan, report, unchanged
 from secure_redis.domain.actions import (
     AzureAction,
     Done,
@@ -25,7 +33,9 @@ from secure_redis.domain.actions import (
     ReleaseSecret,
     RemoveFinalizer,
 )
-from secure_redis.domain.observation import Observation, Unknown
+from secure_redis.domain.observation import Observation
+from secure_redis.domain.observe.unknown import Unknown
+from secure_redis.domain.rotation import sight
 from secure_redis.kube.client import ApiFailure
 from secure_redis.kube.events import EventRecorder
 from secure_redis.kube.resources import ResourceChanged, ResourceGone, Resources
@@ -251,13 +261,13 @@ def _remember_regeneration(
 ) -> None:
     """What a crash would make us forget: that nothing was asked of Azure yet for the intent that is recorded now."""
     asked = next((outcome for outcome in outcomes if isinstance(outcome.action, RegenerateKey)), None)
-    of = rotation.occasion_of(resource)
+    of = sight.occasion_of(resource)
     if asked is not None and of is not None:
         clear = isinstance(asked, Failed) and not asked.maybe_done
         memory.regeneration = (of, None if clear else now)
     if of is not None and any(isinstance(o, Done) and isinstance(o.action, MarkKey) for o in outcomes):
         memory.regeneration = (of, None)  # none is asked for before its mark is there, and it was not
-    following = rotation.occasion_in(todo.rotation.status) if todo.rotation is not None else None
+    following = sight.occasion_in(todo.rotation.status) if todo.rotation is not None else None
     if following is not None and following != of:
         memory.regeneration = (following, None)
 

@@ -9,37 +9,37 @@ from pydantic import SecretStr
 
 from secure_redis.api import names
 from secure_redis.api.reasons import Reason
-from secure_redis.api.resource import DeletionPolicy, Key, Mode, Probe, SecureRedisCache
+from secure_redis.api.resource import Key, SecureRedisCache
 from secure_redis.api.resource_id import CacheID, Service
+from secure_redis.api.spec import DeletionPolicy, Mode, Probe
 from secure_redis.azure.activity import Activity
 from secure_redis.azure.cache import Caches
 from secure_redis.azure.inventory import Inventory
 from secure_redis.azure.vault import Vaults
-from secure_redis.domain import intent, probing, proof, rotation, told_drift
+from secure_redis.domain import intent, probing, proof, told_drift
 from secure_redis.domain.assess import Assessment
 from secure_redis.domain.creation import was_seen
 from secure_redis.domain.endpoint_report import awaited, recalled
 from secure_redis.domain.grants import Power, Refusal, VaultTarget, refuse, resolve_identity
-from secure_redis.domain.managed_facts import ManagedFacts, of_either
+from secure_redis.domain.managed_facts import ManagedFacts
 from secure_redis.domain.normalise import is_busy
-from secure_redis.domain.observation import (
-    NOT_READ,
+from secure_redis.domain.observation import Observation, of_either
+from secure_redis.domain.observation import changed as replace
+from secure_redis.domain.observe.identity import Identity, NamespaceIdentity, OperatorIdentity
+from secure_redis.domain.observe.keys import (
     AuthenticationResult,
+    ListedKeys,
+    Proven,
+    VaultSecretFacts,
+)
+from secure_redis.domain.observe.redis import (
     CacheAbsent,
     CacheFacts,
     FirewallRuleFacts,
-    Identity,
-    ListedKeys,
-    NamespaceIdentity,
-    NotRead,
-    Observation,
     OperationFacts,
-    OperatorIdentity,
-    Proven,
-    Unknown,
-    VaultSecretFacts,
 )
-from secure_redis.domain.observation import changed as replace
+from secure_redis.domain.observe.unknown import NOT_READ, NotRead, Unknown
+from secure_redis.domain.rotation import sight
 from secure_redis.kube.accounts import ServiceAccounts
 from secure_redis.kube.namespaces import Namespaces
 from secure_redis.kube.secrets import Secrets
@@ -277,7 +277,7 @@ class Observer:
         seen = replace(seen, vault=found)
         if isinstance(found, VaultSecretFacts):
             held = memory.proofs.get(_proof_key(identity, resource.cache, vault, found))
-            rotating = rotation.under_way(resource) is not None
+            rotating = sight.under_way(resource) is not None
             age = self._ages.proof_in_rotation if rotating else self._ages.proof
             if held is not None and self._monotonic() - held[1] < age and not memory.refresh:
                 return replace(seen, proven=held[0])
@@ -298,16 +298,16 @@ class Observer:
         self, resource: SecureRedisCache, seen: Observation, identity: Identity, memory: Memory
     ) -> Observation:
         """The listed keys where a regeneration is at hand, and whether the cache accepts one that was made."""
-        cache, of = seen.cache, rotation.occasion_of(resource)
+        cache, of = seen.cache, sight.occasion_of(resource)
         if of is not None:
             seen = replace(seen, attempted=_attempted(seen, of, memory))
-        if not isinstance(cache, CacheFacts) or not rotation.needs_keys(resource, seen, self._settings):
+        if not isinstance(cache, CacheFacts) or not sight.needs_keys(resource, seen, self._settings):
             return seen
         if isinstance(seen.keys, NotRead):
             # An earlier proof says nothing about the keys that are listed now.
             keys = await self._caches.list_keys(identity, resource.cache)
             seen = replace(seen, keys=keys, proven=None if isinstance(keys, ListedKeys) else seen.proven)
-        new, host, port = rotation.candidate(resource, seen), cache.host_name, cache.tls_port
+        new, host, port = sight.candidate(resource, seen), cache.host_name, cache.tls_port
         if new is None or not host or not port:
             return seen
         tried = await self._authenticate(host, port, new)

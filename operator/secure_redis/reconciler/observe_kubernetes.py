@@ -3,9 +3,13 @@
 from dataclasses import replace
 
 from secure_redis.api import names
-from secure_redis.api.resource import DeletionPolicy, SecureRedisCache
-from secure_redis.domain import rollout, rotation
-from secure_redis.domain.observation import Observation, SecretFacts, Unknown
+from secure_redis.api.resource import SecureRedisCache
+from secure_redis.api.spec import DeletionPolicy
+from secure_redis.domain import budgets, rollout
+from secure_redis.domain.observation import Observation
+from secure_redis.domain.observe.secret import SecretFacts
+from secure_redis.domain.observe.unknown import Unknown
+from secure_redis.domain.rotation import sight
 from secure_redis.kube.secrets import Secrets
 from secure_redis.kube.workloads import Workloads
 from secure_redis.reconciler.memory import Memory
@@ -44,13 +48,13 @@ class KubernetesObserver:
         at = {(facts.kind, facts.name): facts for facts in found}
         wanted = rollout.pods_wanted(resource, found, _published_version(resource, seen))
         pods = {place: await self._workloads.pods(resource, at[place]) for place in wanted}
-        if rollout.budgets_wanted(resource, found, _published_version(resource, seen)):
+        if budgets.budgets_wanted(resource, found, _published_version(resource, seen)):
             seen = replace(seen, budgets=await self._workloads.budgets(resource, found))
         seen = await self._usage.connections(resource, seen, found, fresh=memory.refresh)
         return replace(seen, workloads=found, pods=pods)
 
     async def _with_holders(self, resource: SecureRedisCache, seen: Observation) -> Observation:
-        if resource.deleting or not rotation.needs_holders(resource, seen):
+        if resource.deleting or not sight.needs_holders(resource, seen):
             return seen
         carrying = seen.workloads if isinstance(seen.workloads, tuple) else ()
         return replace(seen, holders=await self._workloads.holders(resource, resource.secret_name, carrying))

@@ -14,7 +14,9 @@ from secure_redis.domain.grants import GrantPolicy, Power, refuse
 from secure_redis.domain.managed import unsupported
 from secure_redis.domain.managed_facts import ManagedDatabase, ManagedFacts
 from secure_redis.domain.normalise import is_busy
-from secure_redis.domain.observation import NOT_READ, Identity, NotRead, Observation, Unknown
+from secure_redis.domain.observation import Observation
+from secure_redis.domain.observe.identity import Identity
+from secure_redis.domain.observe.unknown import NOT_READ, NotRead, Unknown
 from secure_redis.domain.storage_facts import EncryptionKeyFacts
 from secure_redis.reconciler.memory import Ages, Memory
 

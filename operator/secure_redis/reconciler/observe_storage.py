@@ -12,14 +12,10 @@ from secure_redis.azure.storage_places import find_account
 from secure_redis.azure.surroundings import Surroundings
 from secure_redis.domain import persistence
 from secure_redis.domain.grants import GrantPolicy, Power, Refusal, refuse, storage_scopes
-from secure_redis.domain.observation import (
-    NOT_READ,
-    CacheFacts,
-    Identity,
-    NotRead,
-    Observation,
-    Unknown,
-)
+from secure_redis.domain.observation import Observation
+from secure_redis.domain.observe.identity import Identity
+from secure_redis.domain.observe.redis import CacheFacts
+from secure_redis.domain.observe.unknown import NOT_READ, NotRead, Unknown
 from secure_redis.domain.storage_facts import (
     BlobServiceFacts,
     EncryptionKeyFacts,

@@ -13,7 +13,7 @@ from secure_redis.api.resource import Key
 from secure_redis.domain import probing
 from secure_redis.domain.endpoint import EndpointFacts
 from secure_redis.domain.endpoint_report import all_well, outcome, told
-from secure_redis.domain.observation import Unknown
+from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.probing import Endpoint
 
 _log = logging.getLogger(__name__)

@@ -13,14 +13,18 @@ from typing import Any, Final, Protocol
 from zlib import crc32
 
 from secure_redis.api.reasons import Reason
-from secure_redis.api.resource import Mode, SecureRedisCache
+from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.resource_id import CacheID, Service
+from secure_redis.api.spec import Mode
 from secure_redis.azure.activity import Activity
 from secure_redis.azure.shelf import Shelf
 from secure_redis.azure.surroundings import Surroundings
 from secure_redis.domain.grants import GrantPolicy, Power, VaultTarget, refuse
-from secure_redis.domain.managed_facts import ManagedFacts, of_either
-from secure_redis.domain.observation import NOT_READ_YET, CacheFacts, Identity, Observation, Unknown, changed
+from secure_redis.domain.managed_facts import ManagedFacts
+from secure_redis.domain.observation import Observation, changed, of_either
+from secure_redis.domain.observe.identity import Identity
+from secure_redis.domain.observe.redis import CacheFacts
+from secure_redis.domain.observe.unknown import NOT_READ_YET, Unknown
 from secure_redis.domain.storage_facts import KeyVaultFacts
 from secure_redis.reconciler.memory import Memory
 

@@ -15,7 +15,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from pydantic import SecretStr
 
-from sandbox.azure import AzureSimulator, Control, seeds
+from sandbox.azure import seeds
+from sandbox.azure.control import Control
+from sandbox.azure.simulator import AzureSimulator
 from secure_redis.api.resource_id import CacheID
 from secure_redis.azure.budgets import Budgets
 from secure_redis.azure.cache import Caches
@@ -24,7 +26,7 @@ from secure_redis.azure.credentials import Credentials
 from secure_redis.azure.inventory import Inventory
 from secure_redis.azure.transport import Timeouts, Transport, trust
 from secure_redis.azure.vault import Vaults
-from secure_redis.domain.observation import NamespaceIdentity
+from secure_redis.domain.observe.identity import NamespaceIdentity
 
 TENANT = "99999999-8888-7777-6666-555555555555"
 OTHER_TENANT = "99999999-8888-7777-6666-000000000000"

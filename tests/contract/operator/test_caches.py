@@ -5,18 +5,19 @@ from typing import Any
 
 import pytest
 
-from sandbox.azure import Fault, seeds
+from sandbox.azure import seeds
+from sandbox.azure.faults import Fault
 from secure_redis.api.reasons import Reason
 from secure_redis.azure.failures import Missing, NotFound
 from secure_redis.azure.policies import correlation
-from secure_redis.domain.observation import (
+from secure_redis.domain.observe.keys import ListedKeys
+from secure_redis.domain.observe.redis import (
     CacheAbsent,
     CacheFacts,
     FirewallRuleFacts,
-    ListedKeys,
     OperationFacts,
-    Unknown,
 )
+from secure_redis.domain.observe.unknown import Unknown
 
 from .conftest import OTHER_TENANT, READ, Site
 

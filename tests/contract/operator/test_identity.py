@@ -8,7 +8,8 @@ import pytest
 
 from sandbox.azure import seeds
 from secure_redis.api.reasons import Reason
-from secure_redis.domain.observation import CacheFacts, Unknown
+from secure_redis.domain.observe.redis import CacheFacts
+from secure_redis.domain.observe.unknown import Unknown
 
 from .conftest import AUDIENCE, OTHER_TENANT, READ, Site
 
@@ -88,7 +89,7 @@ async def test_a_vault_of_another_tenant_gets_no_token(site: Site) -> None:
 
 @pytest.mark.parametrize("kind", ["html", "reset", "truncated", "status", "hang"])
 async def test_entra_in_trouble_is_an_unknown(site: Site, kind: Any) -> None:
-    from sandbox.azure import Fault
+    from sandbox.azure.faults import Fault
 
     site.add_cache()
     site.allow(READ)

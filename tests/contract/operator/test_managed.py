@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from azure.mgmt.redisenterprise.models import Cluster, Database
 
-from sandbox.azure import Fault
+from sandbox.azure.faults import Fault
 from sandbox.azure.managed_seeds import ManagedCluster, customer_key, managed_scope
 from sandbox.azure.seeds import PrivateEndpoint, RoleAssignment, group_scope
 from sandbox.azure.storage_seeds import VaultKey
@@ -17,9 +17,10 @@ from secure_redis.azure.inventory import ClusterInventory
 from secure_redis.azure.managed_cache import API_VERSION, READ_CLUSTER, READ_DATABASE, ManagedCaches
 from secure_redis.azure.reader import Reader
 from secure_redis.azure.surroundings import Surroundings
-from secure_redis.domain import observation
 from secure_redis.domain.managed_facts import ManagedDatabase, ManagedFacts
-from secure_redis.domain.observation import CacheAbsent, Unknown
+from secure_redis.domain.observe import redis, unknown
+from secure_redis.domain.observe.redis import CacheAbsent
+from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.storage_facts import KeyAbsent, KeyFacts, KeyVaultFacts
 
 from .conftest import Site
@@ -61,8 +62,8 @@ async def test_a_cluster_and_its_database(site: Site, clusters: ManagedCaches) -
     assert (found.key_url, found.key_identity) == ("https://v.test/keys/k/1", "/id")
     assert (found.key_identity_type, found.identity_type) == ("userAssignedIdentity", "UserAssigned")
     assert (found.zones, found.tags) == (("1", "2"), {"team": "shop"})
-    assert found.private_endpoints == (observation.PrivateEndpoint("pe", "Pending"),)
-    assert found.database is observation.NOT_READ
+    assert found.private_endpoints == (redis.PrivateEndpoint("pe", "Pending"),)
+    assert found.database is unknown.NOT_READ
     database = await clusters.database(site.identity, where)
     assert database == ManagedDatabase(
         provisioning_state="Succeeded",

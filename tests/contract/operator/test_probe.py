@@ -11,7 +11,8 @@ import pytest
 
 from sandbox.ca import CertificateAuthority
 from sandbox.names import HostsFile, wrap
-from sandbox.redis_servers import Reachability, RedisFleet, RedisSettings
+from sandbox.redis_servers import RedisFleet
+from sandbox.redis_settings import Reachability, RedisSettings
 
 HOST = "orders.redis.sandbox.test"
 PORT = 6380

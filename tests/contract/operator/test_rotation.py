@@ -7,12 +7,15 @@ import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 from pydantic import SecretStr
 
-from sandbox.azure import Fault, Trouble, seeds
+from sandbox.azure import seeds
+from sandbox.azure.faults import Fault, Trouble
 from secure_redis.api.reasons import Reason
 from secure_redis.azure.budgets import Budgets
 from secure_redis.azure.cache import Caches
 from secure_redis.azure.transport import Transport, trust
-from secure_redis.domain.observation import CacheFacts, ListedKeys, OperationFacts, Slot, Unknown, VaultSecretFacts
+from secure_redis.domain.observe.keys import ListedKeys, Slot, VaultSecretFacts
+from secure_redis.domain.observe.redis import CacheFacts, OperationFacts
+from secure_redis.domain.observe.unknown import Unknown
 
 from .conftest import READ, Site
 

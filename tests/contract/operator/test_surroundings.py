@@ -5,7 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from sandbox.azure import Fault, seeds
+from sandbox.azure import seeds
+from sandbox.azure.faults import Fault
 from sandbox.azure.storage_seeds import (
     BLOB_DATA_CONTRIBUTOR,
     AccessPolicy,
@@ -26,7 +27,8 @@ from secure_redis.azure.surroundings import (
     READ_SCHEDULE,
     Surroundings,
 )
-from secure_redis.domain.observation import CacheFacts, Unknown
+from secure_redis.domain.observe.redis import CacheFacts
+from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.surroundings_facts import (
     LIST_KEYS,
     WRITE_BLOBS,

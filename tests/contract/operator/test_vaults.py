@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from sandbox.azure import Fault, seeds
+from sandbox.azure import seeds
+from sandbox.azure.faults import Fault
 from secure_redis.api.reasons import Reason
-from secure_redis.domain.observation import Unknown, VaultSecretAbsent, VaultSecretFacts
+from secure_redis.domain.observe.keys import VaultSecretAbsent, VaultSecretFacts
+from secure_redis.domain.observe.unknown import Unknown
 
 from .conftest import Site
 

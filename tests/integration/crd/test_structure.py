@@ -12,8 +12,9 @@ import yaml
 
 from secure_redis.api import names
 from secure_redis.api.reasons import ConditionType, Reason
-from secure_redis.api.resource import (
-    REFRESH_LIMIT,
+from secure_redis.api.resource import REFRESH_LIMIT
+from secure_redis.api.resource_id import Service
+from secure_redis.api.spec import (
     Access,
     DeletionPolicy,
     DriftClass,
@@ -25,16 +26,16 @@ from secure_redis.api.resource import (
     Rotation,
     WorkloadKind,
 )
-from secure_redis.api.resource_id import Service
 from secure_redis.api.status import MESSAGE_LIMIT, RotationPhase, RotationStatus
 from secure_redis.domain.connection import STANDARD_KEYS
 from secure_redis.domain.drift import COMPARED, MOST_ENTRIES
 from secure_redis.domain.endpoint import AddressScope, PlaintextPort
 from secure_redis.domain.endpoint_report import MOST_ADDRESSES
-from secure_redis.domain.observation import Slot
+from secure_redis.domain.observe.keys import Slot
 from secure_redis.domain.ownership import Ownership
 from secure_redis.domain.rollout import MOST_STATUSES
-from secure_redis.domain.rules import MOST_NOTES, RULES, Result, Severity
+from secure_redis.domain.rules import MOST_NOTES, RULES
+from secure_redis.domain.rules.rule import Result, Severity
 from secure_redis.domain.targets import LISTED_PODS
 from secure_redis.domain.targets import MESSAGE_LIMIT as WORKLOAD_MESSAGE_LIMIT
 

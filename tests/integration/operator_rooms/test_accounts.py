@@ -10,7 +10,8 @@ import pytest
 from secure_redis.api import names
 from secure_redis.api.reasons import Reason
 from secure_redis.api.resource import SecureRedisCache
-from secure_redis.domain.observation import NamespaceIdentity, ServiceAccountFacts, Unknown
+from secure_redis.domain.observe.identity import NamespaceIdentity, ServiceAccountFacts
+from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.kube.accounts import ServiceAccounts, TokenRefused
 from secure_redis.kube.client import KubeClient
 from secure_redis.kube.events import EventRecorder

@@ -10,7 +10,8 @@ from sandbox.waiting import wait_for
 from secure_redis.api import names
 from secure_redis.api.reasons import Reason
 from secure_redis.api.resource import SecureRedisCache
-from secure_redis.domain.observation import BudgetFacts, Unknown, WorkloadFacts
+from secure_redis.domain.observe.unknown import Unknown
+from secure_redis.domain.workload_facts import BudgetFacts, WorkloadFacts
 from secure_redis.kube import workloads as room
 from secure_redis.kube.client import KubeClient
 from secure_redis.kube.workloads import Workloads

@@ -10,7 +10,8 @@ from pydantic import SecretBytes
 from secure_redis.api import names
 from secure_redis.api.resource import Key, SecureRedisCache
 from secure_redis.domain.actions import ApplySecret, CreateSecret
-from secure_redis.domain.observation import SecretFacts, Unknown
+from secure_redis.domain.observe.secret import SecretFacts
+from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.kube.client import ApiFailure, KubeClient, connect
 from secure_redis.kube.secrets import Secrets
 from secure_redis.kube.watches import SecretWatches, WatchMode

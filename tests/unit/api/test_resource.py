@@ -5,17 +5,19 @@ import pytest
 from secure_redis.api import names
 from secure_redis.api.reasons import Reason
 from secure_redis.api.resource import (
+    Key,
+    SecureRedisCache,
+    Unreadable,
+    key_of,
+    parse,
+)
+from secure_redis.api.spec import (
     Access,
     DeletionPolicy,
     DriftClass,
     FirewallRule,
-    Key,
     Mode,
-    SecureRedisCache,
     Sku,
-    Unreadable,
-    key_of,
-    parse,
 )
 
 ID = "/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/shop/providers/Microsoft.Cache/redis/orders"

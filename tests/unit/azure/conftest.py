@@ -24,7 +24,7 @@ from secure_redis.azure.clouds import Cloud
 from secure_redis.azure.credentials import Credentials
 from secure_redis.azure.transport import Transport
 from secure_redis.azure.vault import Vaults
-from secure_redis.domain.observation import NamespaceIdentity
+from secure_redis.domain.observe.identity import NamespaceIdentity
 
 TENANT = "99999999-8888-7777-6666-555555555555"
 SUBSCRIPTION = "11111111-2222-3333-4444-555555555555"

@@ -6,7 +6,9 @@ from aiohttp import web
 
 from secure_redis.api.reasons import Reason
 from secure_redis.azure.failures import Missing, NotFound
-from secure_redis.domain.observation import CacheFacts, FirewallRuleFacts, ListedKeys, OperationFacts, Slot, Unknown
+from secure_redis.domain.observe.keys import ListedKeys, Slot
+from secure_redis.domain.observe.redis import CacheFacts, FirewallRuleFacts, OperationFacts
+from secure_redis.domain.observe.unknown import Unknown
 
 from .conftest import IDENTITY, NotLeading, World, as_json, cache_body, cache_id, path_of, says
 

@@ -5,8 +5,7 @@ from typing import Any
 import pytest
 
 from secure_redis.azure.convert import cache_facts
-from secure_redis.domain.observation import CacheFacts
-from secure_redis.domain.persistence_facts import PersistenceFacts
+from secure_redis.domain.observe.redis import CacheFacts, PersistenceFacts
 
 CACHE_ID = "/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/g/providers/Microsoft.Cache/Redis/c"
 MASKED = (

@@ -13,7 +13,9 @@ from secure_redis.api.reasons import Reason
 from secure_redis.azure.cache import Caches
 from secure_redis.azure.credentials import Credentials, ManagedIdentity, WorkloadIdentity
 from secure_redis.azure.failures import IdentityUnavailable
-from secure_redis.domain.observation import CacheFacts, NamespaceIdentity, OperatorIdentity, Unknown
+from secure_redis.domain.observe.identity import NamespaceIdentity, OperatorIdentity
+from secure_redis.domain.observe.redis import CacheFacts
+from secure_redis.domain.observe.unknown import Unknown
 
 from .conftest import IDENTITY, OTHER, TENANT, Answer, World, cache_body, cache_id, path_of, says
 

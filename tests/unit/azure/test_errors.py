@@ -23,7 +23,7 @@ from azure.identity import CredentialUnavailableError
 from azure.mgmt.core.exceptions import ARMErrorFormat
 
 from secure_redis.api.reasons import Reason
-from secure_redis.azure.errors import classify, unknown
+from secure_redis.azure.errors import classify
 from secure_redis.azure.failures import (
     Denied,
     Failure,
@@ -34,8 +34,9 @@ from secure_redis.azure.failures import (
     Permanent,
     Source,
     Transient,
+    unknown,
 )
-from secure_redis.domain.observation import Unknown
+from secure_redis.domain.observe.unknown import Unknown
 
 REQUEST = "0f8fad5b-d9cb-469f-a165-70867728950e"
 SUBSCRIPTION = "11111111-2222-3333-4444-555555555555"

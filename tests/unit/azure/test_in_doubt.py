@@ -16,10 +16,10 @@ from azure.core.exceptions import (
 from azure.identity import CredentialUnavailableError
 
 from secure_redis.api.reasons import Reason
-from secure_redis.azure.errors import classify, unknown
-from secure_redis.azure.failures import Denied, IdentityUnavailable, Refused, Transient
+from secure_redis.azure.errors import classify
+from secure_redis.azure.failures import Denied, IdentityUnavailable, Refused, Transient, unknown
 from secure_redis.azure.transport import AnswerLost
-from secure_redis.domain.observation import Unknown
+from secure_redis.domain.observe.unknown import Unknown
 
 from .test_errors import ARM, ENTRA, KEY, VAULT, Answer, aadsts, arm, connection, http, vault
 

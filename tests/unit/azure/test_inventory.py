@@ -6,7 +6,8 @@ from aiohttp import web
 
 from secure_redis.api.reasons import Reason
 from secure_redis.azure.inventory import Inventory
-from secure_redis.domain.observation import CacheAbsent, CacheFacts, Unknown
+from secure_redis.domain.observe.redis import CacheAbsent, CacheFacts
+from secure_redis.domain.observe.unknown import Unknown
 
 from .conftest import IDENTITY, OTHER, SUBSCRIPTION, World, cache_body, cache_id, path_of, says
 

@@ -7,7 +7,8 @@ import pytest
 
 from secure_redis.azure.convert import Malformed
 from secure_redis.azure.managed_convert import cluster_facts, database_facts, is_whole
-from secure_redis.domain.observation import NOT_READ, PrivateEndpoint
+from secure_redis.domain.observe.redis import PrivateEndpoint
+from secure_redis.domain.observe.unknown import NOT_READ
 
 GROUP = "/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/shop"
 ID = f"{GROUP}/providers/Microsoft.Cache/redisEnterprise/x"

@@ -7,7 +7,9 @@ import pytest
 from pydantic import SecretStr
 
 from secure_redis.api.reasons import Reason
-from secure_redis.domain.observation import Identity, Unknown, VaultSecretAbsent, VaultSecretFacts
+from secure_redis.domain.observe.identity import Identity
+from secure_redis.domain.observe.keys import VaultSecretAbsent, VaultSecretFacts
+from secure_redis.domain.observe.unknown import Unknown
 
 from .conftest import IDENTITY, OTHER, TENANT, Answer, NotLeading, World, as_json, challenged, says
 

@@ -6,14 +6,14 @@ import pytest
 from click.testing import CliRunner
 
 from secure_redis.api.reasons import Reason
-from secure_redis.api.resource import Profile
+from secure_redis.api.spec import Profile
 from secure_redis.azure.clouds import CHINA, PUBLIC
 from secure_redis.azure.credentials import ManagedIdentity, WorkloadIdentity
 from secure_redis.cli.config import Config, InvalidConfig, load
 from secure_redis.cli.main import main
 from secure_redis.domain.floor import Floor, Waivable
 from secure_redis.domain.grants import Power, VaultTarget, refuse
-from secure_redis.domain.observation import OperatorIdentity
+from secure_redis.domain.observe.identity import OperatorIdentity
 
 WHOLE = """
 cloud: {name: AzureChina}

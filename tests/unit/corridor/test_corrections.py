@@ -10,7 +10,7 @@ from secure_redis.api import names
 from secure_redis.api.reasons import ConditionType, Reason
 from secure_redis.api.resource import SecureRedisCache, parse
 from secure_redis.domain.actions import Action, Done, Failed, Outcome, UpdateCache
-from secure_redis.domain.observation import CacheFacts
+from secure_redis.domain.observe.redis import CacheFacts
 from secure_redis.domain.plan import plan
 from secure_redis.domain.report import Report, report
 from tests.unit.corridor.worlds import ID, NOW, OWNER, PROVISION, SETTINGS, UID, cache, judged, seen

@@ -25,14 +25,10 @@ from secure_redis.domain.actions import (
 )
 from secure_redis.domain.grants import Grant, GrantPolicy, Power, SkuLimit
 from secure_redis.domain.intent import CREATE, DELETE, Settings
-from secure_redis.domain.observation import (
-    CacheAbsent,
-    FirewallRuleFacts,
-    OperationFacts,
-    OperatorIdentity,
-    Unknown,
-    VaultSecretAbsent,
-)
+from secure_redis.domain.observe.identity import OperatorIdentity
+from secure_redis.domain.observe.keys import VaultSecretAbsent
+from secure_redis.domain.observe.redis import CacheAbsent, FirewallRuleFacts, OperationFacts
+from secure_redis.domain.observe.unknown import Unknown
 from tests.unit.corridor.worlds import (
     AUTHENTICATION,
     CLUSTER,

@@ -11,7 +11,8 @@ from secure_redis.api.reasons import ConditionType, Reason
 from secure_redis.api.resource import Unreadable, parse
 from secure_redis.api.status import Status
 from secure_redis.domain.actions import CreateCache, CreateSecret, Done, Failed
-from secure_redis.domain.observation import CacheAbsent, OperationFacts, Unknown
+from secure_redis.domain.observe.redis import CacheAbsent, OperationFacts
+from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.report import Report, unreadable
 from tests.unit.corridor.worlds import (
     AUTHENTICATION,

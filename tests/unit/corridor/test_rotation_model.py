@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from secure_redis.api.status import UNDER_WAY, RotationPhase
 from secure_redis.domain.actions import Action, ApplySecret, MarkKey, RegenerateKey, StoreKey
-from secure_redis.domain.observation import Slot
+from secure_redis.domain.observe.keys import Slot
 from tests.unit.domain.rotations import (
     LATE,
     LISTED,

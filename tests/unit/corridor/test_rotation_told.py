@@ -10,10 +10,10 @@ from secure_redis.api.status import MESSAGE_LIMIT, RotationPhase, RotationStatus
 from secure_redis.domain.actions import AzureAction, MarkKey, RegenerateKey, StoreKey
 from secure_redis.domain.assess import assess
 from secure_redis.domain.intent import Rotating
-from secure_redis.domain.observation import Slot
+from secure_redis.domain.observe.keys import Slot
 from secure_redis.domain.plan import plan
 from secure_redis.domain.report import minor
-from secure_redis.domain.rotation import after
+from secure_redis.domain.rotation.told import after
 from tests.unit.corridor import worlds
 from tests.unit.domain.rotations import REFUSED, World, asked, done_by, world
 

@@ -20,8 +20,10 @@ from secure_redis.domain.actions import (
     ReleaseWorkload,
     RemoveFinalizer,
 )
-from secure_redis.domain.observation import NOT_READ, Observation, Unknown, WorkloadFacts
+from secure_redis.domain.observation import Observation
+from secure_redis.domain.observe.unknown import NOT_READ, Unknown
 from secure_redis.domain.report import Report
+from secure_redis.domain.workload_facts import WorkloadFacts
 from tests.unit.corridor.worlds import (
     AUTHENTICATION,
     NOW,

@@ -10,16 +10,13 @@ from secure_redis.api import names
 from secure_redis.api.resource import SecureRedisCache, parse
 from secure_redis.api.resource_id import CacheID
 from secure_redis.domain.assess import Assessment, assess
-from secure_redis.domain.observation import (
-    CacheFacts,
-    ListedKeys,
-    NamespaceIdentity,
-    Observation,
-    PrivateEndpoint,
-    SecretFacts,
-    VaultSecretFacts,
-)
-from secure_redis.domain.plan import Plan, Settings, plan
+from secure_redis.domain.intent import Plan, Settings
+from secure_redis.domain.observation import Observation
+from secure_redis.domain.observe.identity import NamespaceIdentity
+from secure_redis.domain.observe.keys import ListedKeys, VaultSecretFacts
+from secure_redis.domain.observe.redis import CacheFacts, PrivateEndpoint
+from secure_redis.domain.observe.secret import SecretFacts
+from secure_redis.domain.plan import plan
 from secure_redis.domain.report import Report, afterwards, report
 
 CLUSTER = "0a0a0a0a-0000-0000-0000-000000000000"

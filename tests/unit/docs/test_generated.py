@@ -6,7 +6,8 @@ import pytest
 
 from scripts import docs
 from secure_redis.api.conditions import CONDITIONS, EVENT_ONLY, ROTATION
-from secure_redis.api.reason_texts import REASONS, WANTED
+from secure_redis.api.reason_text import WANTED
+from secure_redis.api.reason_texts import REASONS
 from secure_redis.api.reasons import ConditionType, Reason
 
 DOCS = docs.ROOT / "docs"

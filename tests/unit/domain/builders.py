@@ -12,16 +12,11 @@ from secure_redis.api.resource import SecureRedisCache, parse
 from secure_redis.api.resource_id import CacheID
 from secure_redis.domain import connection
 from secure_redis.domain.connection import ConnectionData
-from secure_redis.domain.observation import (
-    CacheFacts,
-    ListedKeys,
-    NamespaceIdentity,
-    Observation,
-    PrivateEndpoint,
-    SecretFacts,
-    Slot,
-    VaultSecretFacts,
-)
+from secure_redis.domain.observation import Observation
+from secure_redis.domain.observe.identity import NamespaceIdentity
+from secure_redis.domain.observe.keys import ListedKeys, Slot, VaultSecretFacts
+from secure_redis.domain.observe.redis import CacheFacts, PrivateEndpoint
+from secure_redis.domain.observe.secret import SecretFacts
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 SUBSCRIPTION = "11111111-2222-3333-4444-555555555555"

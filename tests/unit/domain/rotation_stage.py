@@ -10,24 +10,22 @@ from pydantic import SecretStr
 from secure_redis.api import names
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.status import RotationStatus
-from secure_redis.domain import proof, rotation
+from secure_redis.domain import proof
 from secure_redis.domain.actions import Action
 from secure_redis.domain.grants import Grant, GrantPolicy, Power, VaultScope
-from secure_redis.domain.observation import (
+from secure_redis.domain.intent import Settings
+from secure_redis.domain.observe.keys import (
     AuthenticationResult,
-    BudgetFacts,
-    CacheFacts,
     ListedKeys,
-    OperationFacts,
-    PodFacts,
     Proven,
-    SecretFacts,
     Slot,
-    Unknown,
     VaultSecretFacts,
-    WorkloadFacts,
 )
-from secure_redis.domain.plan import Settings
+from secure_redis.domain.observe.redis import CacheFacts, OperationFacts
+from secure_redis.domain.observe.secret import SecretFacts
+from secure_redis.domain.observe.unknown import Unknown
+from secure_redis.domain.rotation import sight
+from secure_redis.domain.workload_facts import BudgetFacts, PodFacts, WorkloadFacts
 from tests.unit.corridor import worlds
 from tests.unit.domain import targets
 
@@ -262,7 +260,7 @@ class Stage:
         self.regenerated.append(Regeneration(slot, occasion, request, holders, sent, self.now, undisturbed, allowed))
 
     def _occasion(self) -> str:
-        return rotation.occasion_of(self.resource()) or ""
+        return sight.occasion_of(self.resource()) or ""
 
     def _annotate(self, name: str, value: str | None) -> None:
         self.annotations = {k: v for k, v in self.annotations.items() if k != name}

@@ -17,19 +17,12 @@ from secure_redis.domain.endpoint import (
     Verification,
 )
 from secure_redis.domain.further_facts import Change, PlaintextUse, SecretCopy
-from secure_redis.domain.observation import (
-    NOT_READ,
-    NOT_READ_YET,
-    ContainerFacts,
-    EnvFacts,
-    PrivateEndpoint,
-    Unknown,
-    WorkloadFacts,
-)
-from secure_redis.domain.persistence_facts import PersistenceFacts
-from secure_redis.domain.rules import Result
+from secure_redis.domain.observe.redis import PersistenceFacts, PrivateEndpoint
+from secure_redis.domain.observe.unknown import NOT_READ, NOT_READ_YET, Unknown
+from secure_redis.domain.rules.rule import Result
 from secure_redis.domain.storage_facts import BlobServiceFacts, EncryptionKeyFacts, KeyAbsent, StorageAbsent
 from secure_redis.domain.surroundings_facts import LIST_KEYS, DiagnosticSettingFacts, LockFacts
+from secure_redis.domain.workload_facts import ContainerFacts, EnvFacts, WorkloadFacts
 from tests.unit.domain import surroundings as around
 from tests.unit.domain.builders import (
     CACHE_ID,

@@ -5,8 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from secure_redis.api.storage_id import StorageAccountID
-from secure_redis.domain.observation import CacheFacts
-from secure_redis.domain.persistence_facts import PersistenceFacts
+from secure_redis.domain.observe.redis import CacheFacts, PersistenceFacts
 from secure_redis.domain.storage_facts import (
     EncryptionKeyFacts,
     KeyFacts,

@@ -17,8 +17,8 @@ from secure_redis.domain.endpoint import (
     Verification,
 )
 from secure_redis.domain.managed_facts import ManagedDatabase, ManagedFacts
-from secure_redis.domain.observation import Observation, PrivateEndpoint
-from secure_redis.domain.persistence_facts import PersistenceFacts
+from secure_redis.domain.observation import Observation
+from secure_redis.domain.observe.redis import PersistenceFacts, PrivateEndpoint
 from secure_redis.domain.storage_facts import (
     BlobServiceFacts,
     EncryptionKeyFacts,

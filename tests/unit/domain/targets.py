@@ -6,10 +6,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from secure_redis.api import names
-from secure_redis.api.resource import SecureRedisCache, Workload
+from secure_redis.api.resource import SecureRedisCache
+from secure_redis.api.spec import Workload
 from secure_redis.domain.actions import InjectWorkload, ReleaseWorkload, WorkloadAction
 from secure_redis.domain.injection import inject
-from secure_redis.domain.observation import ContainerFacts, EnvFacts, Owned, PodFacts, WorkloadFacts
+from secure_redis.domain.workload_facts import (
+    ContainerFacts,
+    EnvFacts,
+    Owned,
+    PodFacts,
+    WorkloadFacts,
+)
 from tests.unit.corridor.worlds import AUTHENTICATION, resource
 
 V1, V2 = "a" * 32, "b" * 32

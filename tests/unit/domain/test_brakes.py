@@ -17,8 +17,11 @@ from secure_redis.domain.actions import (
     UpdateCache,
 )
 from secure_redis.domain.brakes import FIRST_LOOK, HOUR, MASS_DRIFT, READ_ONLY, Brake, Limits, is_mass_drift
-from secure_redis.domain.observation import CacheAbsent, Observation, VaultSecretAbsent
-from secure_redis.domain.plan import Plan, plan
+from secure_redis.domain.intent import Plan
+from secure_redis.domain.observation import Observation
+from secure_redis.domain.observe.keys import VaultSecretAbsent
+from secure_redis.domain.observe.redis import CacheAbsent
+from secure_redis.domain.plan import plan
 from secure_redis.domain.report import report
 from secure_redis.reconciler.brakes import SETTLED_SECONDS, Brakes
 from tests.unit.corridor.worlds import AUTHENTICATION, OWNER, PROVISION, SETTINGS, cache, judged, resource, seen

@@ -8,9 +8,17 @@ import pytest
 
 from secure_redis.api.reasons import Reason
 from secure_redis.api.status import StalePods
-from secure_redis.domain.observation import NOT_READ, BudgetFacts, PodFacts, Unknown, WorkloadFacts
-from secure_redis.domain.rollout import HUMAN_SECONDS, behind, budgets_wanted, holders_listed, pods_wanted, roll
+from secure_redis.domain.budgets import budgets_wanted
+from secure_redis.domain.observe.unknown import NOT_READ, Unknown
+from secure_redis.domain.rollout import (
+    HUMAN_SECONDS,
+    behind,
+    holders_listed,
+    pods_wanted,
+    roll,
+)
 from secure_redis.domain.targets import START_MARGIN, follows
+from secure_redis.domain.workload_facts import BudgetFacts, PodFacts, WorkloadFacts
 from tests.unit.domain.targets import ENV, NOW, V1, V2, consumer, done, pods, released
 from tests.unit.domain.test_rollout import (
     ALL,

@@ -20,7 +20,8 @@ from secure_redis.api.resource import SecureRedisCache, parse
 from secure_redis.azure.convert import cache_facts, firewall_rule_facts
 from secure_redis.domain.drift import MOST_ENTRIES, Drift, drift
 from secure_redis.domain.effects import _EFFECTS
-from secure_redis.domain.observation import NOT_READ, FirewallRuleFacts
+from secure_redis.domain.observe.redis import FirewallRuleFacts
+from secure_redis.domain.observe.unknown import NOT_READ
 
 CORPUS = sorted((Path(__file__).parent / "corpus").glob("*.json"))
 Json = dict[str, Any]

@@ -7,7 +7,8 @@ from pydantic import SecretStr
 from secure_redis.api.reasons import Reason
 from secure_redis.api.resource_id import CacheID
 from secure_redis.domain import credential
-from secure_redis.domain.observation import NOT_READ, ListedKeys, Slot, Unknown, VaultSecretAbsent
+from secure_redis.domain.observe.keys import ListedKeys, Slot, VaultSecretAbsent
+from secure_redis.domain.observe.unknown import NOT_READ, Unknown
 from tests.unit.domain.builders import CACHE_ID, NOW, PRIMARY, SECONDARY, cache, keys, vault
 
 SECOND = timedelta(seconds=1)

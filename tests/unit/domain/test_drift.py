@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 
 from secure_redis.api.names import OWNER_TAG
 from secure_redis.api.reasons import Reason
-from secure_redis.api.resource import DriftClass
+from secure_redis.api.spec import DriftClass
 from secure_redis.domain.drift import MOST_ENTRIES, Drift, drift
-from secure_redis.domain.observation import NOT_READ, FirewallRuleFacts, Unknown
+from secure_redis.domain.observe.redis import FirewallRuleFacts
+from secure_redis.domain.observe.unknown import NOT_READ, Unknown
 from tests.unit.domain.builders import PROVISION, cache, provisioning, resource
 
 SECURITY, AVAILABILITY, COSMETIC = DriftClass.SECURITY, DriftClass.AVAILABILITY, DriftClass.COSMETIC

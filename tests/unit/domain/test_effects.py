@@ -7,7 +7,8 @@ import pytest
 from secure_redis.api import names
 from secure_redis.domain.drift import drift
 from secure_redis.domain.effects import SENTENCES, Effect, allowed, effect
-from secure_redis.domain.observation import NOT_READ, FirewallRuleFacts
+from secure_redis.domain.observe.redis import FirewallRuleFacts
+from secure_redis.domain.observe.unknown import NOT_READ
 from tests.unit.domain.builders import PROVISION, cache, provisioning, resource
 
 TOLD: list[tuple[dict[str, Any], Effect]] = [

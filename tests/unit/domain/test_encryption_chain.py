@@ -7,7 +7,7 @@ import pytest
 
 from secure_redis.api.reasons import Reason
 from secure_redis.domain.encryption_chain import Link, follow
-from secure_redis.domain.observation import NOT_READ, Unknown
+from secure_redis.domain.observe.unknown import NOT_READ, Unknown
 from secure_redis.domain.storage_facts import BlobServiceFacts, EncryptionKeyFacts, KeyAbsent, StorageAbsent
 from tests.unit.domain.builders import NOW, cache, resource, seen
 from tests.unit.domain.storages import VERSION, key, own_key, persisting, spec, storage

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from secure_redis.api.reasons import Reason
 from secure_redis.domain.encryption_chain import Link, follow
-from secure_redis.domain.observation import NOT_READ, CacheFacts, Observation, Unknown
-from secure_redis.domain.persistence_facts import PersistenceFacts
+from secure_redis.domain.observation import Observation
+from secure_redis.domain.observe.redis import CacheFacts, PersistenceFacts
+from secure_redis.domain.observe.unknown import NOT_READ, Unknown
 from secure_redis.domain.storage_facts import (
     BlobServiceFacts,
     EncryptionKeyFacts,

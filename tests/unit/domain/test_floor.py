@@ -8,13 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secure_redis.api.resource import Profile, SecureRedisCache
+from secure_redis.api.resource import SecureRedisCache
+from secure_redis.api.spec import Profile
 from secure_redis.domain.assess import assess as whole_assessment
 from secure_redis.domain.floor import Floor, Waivable
 from secure_redis.domain.intent import Settings
 from secure_redis.domain.plan import plan
 from secure_redis.domain.report import report
-from secure_redis.domain.rules import RULES, Compliance, Result, Severity, assess
+from secure_redis.domain.rules import RULES, Compliance, assess
+from secure_redis.domain.rules.rule import Result, Severity
 from tests.unit.domain.builders import NOW, cache, resource
 from tests.unit.domain.surroundings import PERSISTS, account, encryption, managed, whole
 

@@ -23,7 +23,8 @@ from secure_redis.domain.grants import (
     resolve_identity,
     storage_scopes,
 )
-from secure_redis.domain.observation import NamespaceIdentity, OperatorIdentity, ServiceAccountFacts, Unknown
+from secure_redis.domain.observe.identity import NamespaceIdentity, OperatorIdentity, ServiceAccountFacts
+from secure_redis.domain.observe.unknown import Unknown
 from tests.unit.domain.builders import CACHE_ID, IDENTITY, SUBSCRIPTION, resource
 
 CACHE = CacheID.parse(CACHE_ID)

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secure_redis.api.resource import DriftClass
+from secure_redis.api.spec import DriftClass
 from secure_redis.domain.assess import Assessment, assess
 from secure_redis.domain.drift import COMPARED, MOST_ENTRIES, differences
 from secure_redis.domain.ignoring import below, ignoring
-from secure_redis.domain.observation import CacheFacts, FirewallRuleFacts
+from secure_redis.domain.observe.redis import CacheFacts, FirewallRuleFacts
 from tests.unit.domain.builders import NOW, PROVISION, cache, provisioning, seen
 from tests.unit.domain.storages import persisting, spec
 

@@ -7,11 +7,16 @@ import pytest
 
 from secure_redis.api import names
 from secure_redis.api.reasons import Reason
-from secure_redis.api.resource import LabelSelector
+from secure_redis.api.spec import LabelSelector
 from secure_redis.domain.actions import InjectWorkload, ReleaseWorkload
 from secure_redis.domain.grants import Refusal
 from secure_redis.domain.injection import consents, current, inject, matches, release, selected
-from secure_redis.domain.observation import ContainerFacts, EnvFacts, Owned, WorkloadFacts
+from secure_redis.domain.workload_facts import (
+    ContainerFacts,
+    EnvFacts,
+    Owned,
+    WorkloadFacts,
+)
 from tests.unit.corridor.worlds import resource
 from tests.unit.domain.targets import ENTRY, MANAGED, V1, V2, consumer, done, entry, released, workload
 

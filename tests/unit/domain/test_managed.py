@@ -11,9 +11,11 @@ from secure_redis.api.reasons import ConditionType, Reason
 from secure_redis.domain import managed_verdicts, probing
 from secure_redis.domain.managed import unsupported
 from secure_redis.domain.managed_facts import ManagedFacts
-from secure_redis.domain.observation import NOT_READ, CacheAbsent, Observation, Unknown
+from secure_redis.domain.observation import Observation
+from secure_redis.domain.observe.redis import CacheAbsent
+from secure_redis.domain.observe.unknown import NOT_READ, Unknown
 from secure_redis.domain.retirement import retires_on
-from secure_redis.domain.rules import Result
+from secure_redis.domain.rules.rule import Result
 from secure_redis.domain.storage_facts import EncryptionKeyFacts, KeyAbsent
 from tests.unit.corridor import worlds
 from tests.unit.domain.surroundings import MANAGED_ID, database, holder, key, key_vault, managed

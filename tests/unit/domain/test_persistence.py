@@ -17,7 +17,9 @@ from secure_redis.domain.corrections import Owed, next_correction
 from secure_redis.domain.drift import drift
 from secure_redis.domain.grants import Grant, GrantPolicy, Power, Refusal
 from secure_redis.domain.intent import COMPLETE, PERSIST, Plan, Settings, rfc3339
-from secure_redis.domain.observation import NOT_READ, CacheFacts, SecretFacts, Unknown
+from secure_redis.domain.observe.redis import CacheFacts
+from secure_redis.domain.observe.secret import SecretFacts
+from secure_redis.domain.observe.unknown import NOT_READ, Unknown
 from secure_redis.domain.persisting import next_step
 from secure_redis.domain.plan import plan
 from secure_redis.domain.storage_facts import StorageAbsent

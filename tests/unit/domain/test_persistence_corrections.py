@@ -15,7 +15,7 @@ from secure_redis.domain.corrections import Correction, Owed, next_correction
 from secure_redis.domain.drift import differences
 from secure_redis.domain.grants import Refusal
 from secure_redis.domain.intent import Plan, rfc3339
-from secure_redis.domain.observation import CacheFacts
+from secure_redis.domain.observe.redis import CacheFacts
 from secure_redis.domain.persisting import LOOK_AGAIN, held_back
 from secure_redis.domain.told_drift import corrections as recorded
 from tests.unit.domain.builders import NOW, PROVISION, cache, provisioning, seen

@@ -10,17 +10,16 @@ from secure_redis.api import names
 from secure_redis.api.reasons import Reason
 from secure_redis.domain.copies import needles
 from secure_redis.domain.further_facts import NOTHING, ClearText, ConfigFacts
-from secure_redis.domain.observation import (
-    NOT_READ,
+from secure_redis.domain.observe.keys import (
     AuthenticationResult,
     ListedKeys,
     Proven,
     ProvenBy,
     Slot,
-    Unknown,
-    WorkloadFacts,
 )
+from secure_redis.domain.observe.unknown import NOT_READ, Unknown
 from secure_redis.domain.plaintext import Config, config_maps, plaintext_uses, unseen
+from secure_redis.domain.workload_facts import WorkloadFacts
 from secure_redis.kube.config_maps import facts
 from secure_redis.kube.workload_facts import workload
 from tests.unit.domain.builders import PRIMARY, SECONDARY, cache, resource, seen, vault

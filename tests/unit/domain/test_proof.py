@@ -5,20 +5,17 @@ from pydantic import SecretStr
 
 from secure_redis.api.reasons import Reason
 from secure_redis.domain.grants import Refusal
-from secure_redis.domain.observation import (
-    NOT_READ,
+from secure_redis.domain.observe.identity import Identity, OperatorIdentity
+from secure_redis.domain.observe.keys import (
     AuthenticationResult,
-    Identity,
     ListedKeys,
-    NotRead,
-    OperatorIdentity,
     Proven,
     ProvenBy,
     Slot,
-    Unknown,
     VaultSecretAbsent,
     VaultSecretFacts,
 )
+from secure_redis.domain.observe.unknown import NOT_READ, NotRead, Unknown
 from secure_redis.domain.proof import claimed_slot, needs_authentication, needs_keys, prove
 from tests.unit.domain.builders import (
     AUTHENTICATION,

@@ -11,7 +11,8 @@ from secure_redis.api.reasons import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.status import StalePods
 from secure_redis.domain.actions import Done, Failed, InjectWorkload, ReleaseWorkload
-from secure_redis.domain.observation import NOT_READ, Observation, Owned, PodFacts, Unknown, WorkloadFacts
+from secure_redis.domain.observation import Observation
+from secure_redis.domain.observe.unknown import NOT_READ, Unknown
 from secure_redis.domain.rollout import (
     HUMAN_SECONDS,
     ROLLING_SECONDS,
@@ -22,6 +23,7 @@ from secure_redis.domain.rollout import (
     roll,
     wants_workloads,
 )
+from secure_redis.domain.workload_facts import Owned, PodFacts, WorkloadFacts
 from tests.unit.corridor.worlds import resource
 from tests.unit.domain.targets import ENTRY, ENV, NOW, V1, V2, consumer, done, injected, pods, released, workload
 

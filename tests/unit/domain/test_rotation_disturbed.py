@@ -10,7 +10,8 @@ from secure_redis.api.reasons import Reason
 from secure_redis.api.status import UNDER_WAY
 from secure_redis.domain.actions import Action, MarkKey, RegenerateKey, StoreKey, WorkloadAction
 from secure_redis.domain.grants import GrantPolicy, Power
-from secure_redis.domain.observation import Slot, Unknown
+from secure_redis.domain.observe.keys import Slot
+from secure_redis.domain.observe.unknown import Unknown
 from tests.unit.domain.rotations import (
     SETTINGS,
     asked,

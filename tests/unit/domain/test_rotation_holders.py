@@ -9,9 +9,11 @@ import pytest
 from secure_redis.api.reasons import Reason
 from secure_redis.domain.actions import InjectWorkload, MarkKey, RegenerateKey
 from secure_redis.domain.grants import GrantPolicy, Power
-from secure_redis.domain.observation import BudgetFacts, Slot, Unknown
+from secure_redis.domain.observe.keys import Slot
+from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.rotation.holders import publishes
 from secure_redis.domain.rotation.sight import wave_limit
+from secure_redis.domain.workload_facts import BudgetFacts
 from tests.unit.domain.rotations import SETTINGS, World, asked, done_by, step, world
 
 CRITICAL = (MarkKey, RegenerateKey)

@@ -7,7 +7,8 @@ import pytest
 
 from secure_redis.api.reasons import Reason
 from secure_redis.domain.actions import Action, ApplySecret, MarkKey, RegenerateKey, StoreKey
-from secure_redis.domain.observation import AuthenticationResult, Slot, Unknown
+from secure_redis.domain.observe.keys import AuthenticationResult, Slot
+from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.rotation.mark import Mark
 from tests.unit.domain.rotations import (
     LATE,

@@ -12,16 +12,11 @@ from secure_redis.api.reasons import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.domain.grants import Grant, GrantPolicy, Power, Refusal, VaultScope, VaultTarget, granted
 from secure_redis.domain.intent import Settings
-from secure_redis.domain.observation import (
-    NOT_READ,
-    CacheAbsent,
-    ListedKeys,
-    Observation,
-    OperatorIdentity,
-    Slot,
-    Unknown,
-    VaultSecretFacts,
-)
+from secure_redis.domain.observation import Observation
+from secure_redis.domain.observe.identity import OperatorIdentity
+from secure_redis.domain.observe.keys import ListedKeys, Slot, VaultSecretFacts
+from secure_redis.domain.observe.redis import CacheAbsent
+from secure_redis.domain.observe.unknown import NOT_READ, Unknown
 from secure_redis.domain.ownership import leader_value, leads
 from secure_redis.domain.rotation.mark import Mark, key_of, marked, occasion, other
 from secure_redis.domain.rotation.wish import Wish, barred, due, overlap_over, retires, wish, without_right

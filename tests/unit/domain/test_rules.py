@@ -9,21 +9,24 @@ from hypothesis import strategies as st
 from pydantic import SecretBytes, SecretStr
 
 from secure_redis.api.reasons import Reason
-from secure_redis.api.resource import Profile
-from secure_redis.domain.observation import (
-    NOT_READ,
+from secure_redis.api.spec import Profile
+from secure_redis.domain.observe.identity import OperatorIdentity
+from secure_redis.domain.observe.keys import (
     AuthenticationResult,
-    CacheAbsent,
-    FirewallRuleFacts,
-    OperatorIdentity,
-    PrivateEndpoint,
     Proven,
     ProvenBy,
     Slot,
-    Unknown,
     VaultSecretAbsent,
 )
-from secure_redis.domain.rules import RULES, Result, Rule, Severity, Verdict, assess
+from secure_redis.domain.observe.redis import CacheAbsent, FirewallRuleFacts, PrivateEndpoint
+from secure_redis.domain.observe.unknown import NOT_READ, Unknown
+from secure_redis.domain.rules import RULES, assess
+from secure_redis.domain.rules.rule import (
+    Result,
+    Rule,
+    Severity,
+    Verdict,
+)
 from tests.unit.domain.builders import (
     NOW,
     PRIMARY,

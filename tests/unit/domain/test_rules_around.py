@@ -9,8 +9,10 @@ import pytest
 
 from secure_redis.api.reasons import Reason
 from secure_redis.api.resource import SecureRedisCache
-from secure_redis.domain.observation import CacheAbsent, FirewallRuleFacts, Unknown
-from secure_redis.domain.rules import RULES, Result, Verdict, assess
+from secure_redis.domain.observe.redis import CacheAbsent, FirewallRuleFacts
+from secure_redis.domain.observe.unknown import Unknown
+from secure_redis.domain.rules import RULES, assess
+from secure_redis.domain.rules.rule import Result, Verdict
 from tests.unit.domain import surroundings as around
 from tests.unit.domain.builders import NOW, cache, vault
 from tests.unit.domain.rule_cases import BLIND, CASES, DAY, FAIL, NA, PASS, PUBLISHED, REDIS, UNKNOWN, certificate

@@ -5,8 +5,10 @@ from typing import Any
 import pytest
 
 from secure_redis.api.resource import SecureRedisCache
-from secure_redis.domain.observation import NOT_READ, NOT_READ_YET, Observation
-from secure_redis.domain.rules import Result, assess
+from secure_redis.domain.observation import Observation
+from secure_redis.domain.observe.unknown import NOT_READ, NOT_READ_YET
+from secure_redis.domain.rules import assess
+from secure_redis.domain.rules.rule import Result
 from tests.unit.corridor.worlds import NOW, cache, resource
 from tests.unit.domain import surroundings as around
 

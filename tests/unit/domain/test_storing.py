@@ -8,7 +8,7 @@ from pydantic import SecretStr
 from secure_redis.api import names
 from secure_redis.domain.actions import StoreKey
 from secure_redis.domain.grants import VaultTarget
-from secure_redis.domain.observation import Slot, VaultSecretFacts
+from secure_redis.domain.observe.keys import Slot, VaultSecretFacts
 from secure_redis.domain.storing import store, validity_days
 from tests.unit.domain.builders import AUTHENTICATION, CACHE_ID, NOW, VAULT, resource, vault
 

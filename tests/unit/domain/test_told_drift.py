@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from secure_redis.api.status import Status
-from secure_redis.domain.observation import Write
-from secure_redis.domain.plan import Plan
+from secure_redis.domain.intent import Plan
+from secure_redis.domain.observe.redis import Write
 from secure_redis.domain.told_drift import YOUNG, entries, untold
 from tests.unit.corridor.worlds import NOW, OWNER, cache, judged, resource, seen
 

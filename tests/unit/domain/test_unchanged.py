@@ -18,8 +18,11 @@ from secure_redis.domain.assess import assess
 from secure_redis.domain.brakes import FREE, READ_ONLY, Brake
 from secure_redis.domain.endpoint import CertificateFacts
 from secure_redis.domain.floor import Floor, Waivable
-from secure_redis.domain.observation import NOT_READ, Observation, Proven, ProvenBy, Slot, Unknown, changed
-from secure_redis.domain.plan import Plan, Settings, plan
+from secure_redis.domain.intent import Plan, Settings
+from secure_redis.domain.observation import Observation, changed
+from secure_redis.domain.observe.keys import Proven, ProvenBy, Slot
+from secure_redis.domain.observe.unknown import NOT_READ, Unknown
+from secure_redis.domain.plan import plan
 from secure_redis.domain.report import Report, report
 from secure_redis.domain.unchanged import Rest
 from tests.unit.corridor.worlds import AUTHENTICATION, CLUSTER, NOW, published, resource, vault

@@ -6,7 +6,7 @@ import pytest
 
 from secure_redis.api import names
 from secure_redis.api.resource import Key
-from secure_redis.domain.observation import SecretFacts
+from secure_redis.domain.observe.secret import SecretFacts
 from secure_redis.kube.resources import merge_patch
 from secure_redis.kube.store import SecretStore, newer
 

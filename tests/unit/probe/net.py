@@ -12,7 +12,7 @@ import pytest
 import trustme
 
 from secure_redis.domain.endpoint import EndpointFacts
-from secure_redis.domain.observation import Unknown
+from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.probe.endpoint import probe
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)

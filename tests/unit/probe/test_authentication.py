@@ -10,7 +10,8 @@ import trustme
 from pydantic import SecretStr
 
 from secure_redis.api.reasons import Reason
-from secure_redis.domain.observation import AuthenticationResult, Unknown
+from secure_redis.domain.observe.keys import AuthenticationResult
+from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.probe.authentication import authenticate
 
 KEY = "canary-key"

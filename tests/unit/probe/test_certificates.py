@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from secure_redis.domain.endpoint import AddressScope, CertificateFacts, scope_of
-from secure_redis.domain.observation import Unknown
+from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.probe.certificates import is_for, is_host, read
 
 START = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)

@@ -6,7 +6,7 @@ import pytest
 
 from secure_redis.api.reasons import Reason
 from secure_redis.domain.endpoint import Offer
-from secure_redis.domain.observation import Unknown
+from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.probe import connections
 from secure_redis.probe.endpoint import MOST_CONNECTIONS
 from tests.unit.probe.net import ALERT_40, ALERT_70, CHECKS, SERVER_HELLO_1_1, TLS_CHECKS, Net, read, says, unknown

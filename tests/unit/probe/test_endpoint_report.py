@@ -19,10 +19,12 @@ from secure_redis.domain.endpoint import (
     Verification,
 )
 from secure_redis.domain.endpoint_report import MOST_ADDRESSES, all_well, outcome, recalled, told, wrong
-from secure_redis.domain.observation import NOT_READ, CacheFacts, Observation, Unknown
+from secure_redis.domain.observation import Observation
+from secure_redis.domain.observe.redis import CacheFacts
+from secure_redis.domain.observe.unknown import NOT_READ, Unknown
 from secure_redis.domain.probing import Endpoint, settings_of, target
-from secure_redis.domain.rules import RULES, Result
-from secure_redis.domain.rules.rule import PASS
+from secure_redis.domain.rules import RULES
+from secure_redis.domain.rules.rule import PASS, Result
 from tests.unit.corridor.worlds import NOW, cache, reported, resource, seen
 from tests.unit.domain.surroundings import HOST, endpoint
 

@@ -12,9 +12,9 @@ import pytest
 
 from secure_redis.api.resource import Key
 from secure_redis.domain.endpoint import EndpointFacts, Offer
-from secure_redis.domain.observation import Unknown
+from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.probing import Endpoint
-from secure_redis.reconciler import Probes, Rhythm
+from secure_redis.reconciler.probes import Probes, Rhythm
 from tests.unit.domain import surroundings as around
 
 START = datetime(2026, 11, 24, tzinfo=UTC)

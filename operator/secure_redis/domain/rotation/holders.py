@@ -11,8 +11,12 @@ from secure_redis.domain import rollout as rollouts
 from secure_redis.domain.assess import Assessment
 from secure_redis.domain.budgets import minutes_late
 from secure_redis.domain.grants import Refusal
-from secure_redis.domain.observation import NotRead, Observation, PodFacts, SecretFacts, Unknown, VaultSecretFacts
+from secure_redis.domain.observation import Observation
+from secure_redis.domain.observe.keys import VaultSecretFacts
+from secure_redis.domain.observe.secret import SecretFacts
+from secure_redis.domain.observe.unknown import NotRead, Unknown
 from secure_redis.domain.publishing import published_version
+from secure_redis.domain.workload_facts import PodFacts
 
 _LISTED: Final = 3
 

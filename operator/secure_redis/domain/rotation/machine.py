@@ -22,16 +22,15 @@ from secure_redis.domain.credential import slot_of
 from secure_redis.domain.grants import Refusal, VaultTarget
 from secure_redis.domain.intent import Rotating, Settings, rfc3339, sooner
 from secure_redis.domain.normalise import is_busy
-from secure_redis.domain.observation import (
+from secure_redis.domain.observation import Observation
+from secure_redis.domain.observe.keys import (
     AuthenticationResult,
-    CacheFacts,
     ListedKeys,
-    NotRead,
-    Observation,
     Slot,
-    Unknown,
     VaultSecretFacts,
 )
+from secure_redis.domain.observe.redis import CacheFacts
+from secure_redis.domain.observe.unknown import NotRead, Unknown
 from secure_redis.domain.publishing import published_version
 from secure_redis.domain.rotation.holders import Held, held, publishes
 from secure_redis.domain.rotation.mark import Mark, key_of, marked, occasion, other

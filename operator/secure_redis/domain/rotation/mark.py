@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from secure_redis.api.names import ROTATION_TAG
 from secure_redis.domain.normalise import same_word, tag
-from secure_redis.domain.observation import ListedKeys, Slot
+from secure_redis.domain.observe.keys import ListedKeys, Slot
 
 
 @dataclass(frozen=True, slots=True)

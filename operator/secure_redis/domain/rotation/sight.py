@@ -4,10 +4,13 @@ from typing import Final
 
 from pydantic import SecretStr
 
-from secure_redis.api.resource import Access, SecureRedisCache
+from secure_redis.api.resource import SecureRedisCache
+from secure_redis.api.spec import Access
 from secure_redis.api.status import UNDER_WAY, RotationPhase, RotationStatus
 from secure_redis.domain.intent import Settings
-from secure_redis.domain.observation import CacheFacts, ListedKeys, Observation, Slot, VaultSecretFacts
+from secure_redis.domain.observation import Observation
+from secure_redis.domain.observe.keys import ListedKeys, Slot, VaultSecretFacts
+from secure_redis.domain.observe.redis import CacheFacts
 from secure_redis.domain.rotation.mark import Mark, key_of, occasion, other
 from secure_redis.domain.rotation.wish import Wish, barred, wish
 

@@ -5,18 +5,15 @@ from datetime import datetime, timedelta
 
 from secure_redis.api import names
 from secure_redis.api.reasons import Reason
-from secure_redis.api.resource import Access, Authentication, OtherConsumers, SecureRedisCache
+from secure_redis.api.resource import SecureRedisCache
+from secure_redis.api.spec import Access, Authentication, OtherConsumers
 from secure_redis.domain import credential, windows
 from secure_redis.domain.grants import Power, Refusal, VaultTarget, granted, refuse
 from secure_redis.domain.intent import Settings, rfc3339
-from secure_redis.domain.observation import (
-    CacheFacts,
-    NamespaceIdentity,
-    Observation,
-    OperatorIdentity,
-    Slot,
-    VaultSecretFacts,
-)
+from secure_redis.domain.observation import Observation
+from secure_redis.domain.observe.identity import NamespaceIdentity, OperatorIdentity
+from secure_redis.domain.observe.keys import Slot, VaultSecretFacts
+from secure_redis.domain.observe.redis import CacheFacts
 from secure_redis.domain.ownership import leads, not_leading
 from secure_redis.domain.rotation.mark import other
 from secure_redis.domain.storing import NEAR_EXPIRY_DAYS, validity_days

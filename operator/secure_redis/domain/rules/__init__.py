@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from secure_redis.api.resource import Profile, SecureRedisCache
+from secure_redis.api.resource import SecureRedisCache
+from secure_redis.api.spec import Profile
 from secure_redis.domain import floor as floors
 from secure_redis.domain.floor import Floor, Waiving
 from secure_redis.domain.observation import Observation

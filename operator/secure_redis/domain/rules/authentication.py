@@ -6,20 +6,17 @@ from datetime import timedelta
 from urllib.parse import unquote_to_bytes
 
 from secure_redis.api.reasons import Reason
-from secure_redis.api.resource import Profile, SecureRedisCache
+from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.resource_id import Service
+from secure_redis.api.spec import Profile
 from secure_redis.domain.credential import usable
 from secure_redis.domain.managed_facts import ManagedDatabase
 from secure_redis.domain.normalise import same_word
-from secure_redis.domain.observation import (
-    CacheFacts,
-    NotRead,
-    Observation,
-    Proven,
-    SecretFacts,
-    Unknown,
-    VaultSecretFacts,
-)
+from secure_redis.domain.observation import Observation
+from secure_redis.domain.observe.keys import Proven, VaultSecretFacts
+from secure_redis.domain.observe.redis import CacheFacts
+from secure_redis.domain.observe.secret import SecretFacts
+from secure_redis.domain.observe.unknown import NotRead, Unknown
 from secure_redis.domain.proof import prove
 from secure_redis.domain.rules.rule import (
     NOT_APPLICABLE,

@@ -1,11 +1,14 @@
 """Rules on how the cache is run: version, state, maintenance, logs, protection, future, and who changes it."""
 
 from secure_redis.api import names
-from secure_redis.api.resource import DeletionPolicy, Mode, SecureRedisCache
+from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.resource_id import Service
+from secure_redis.api.spec import DeletionPolicy, Mode
 from secure_redis.domain.managed_facts import ManagedFacts
 from secure_redis.domain.normalise import is_busy, is_dead, same_word, version
-from secure_redis.domain.observation import NOT_READ, CacheFacts, NotRead, Observation, Unknown
+from secure_redis.domain.observation import Observation
+from secure_redis.domain.observe.redis import CacheFacts
+from secure_redis.domain.observe.unknown import NOT_READ, NotRead, Unknown
 from secure_redis.domain.retirement import CLOSED_TO_NEW_TENANTS, retires_on
 from secure_redis.domain.rules.rule import (
     NOT_APPLICABLE,

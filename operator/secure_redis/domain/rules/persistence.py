@@ -7,7 +7,9 @@ from secure_redis.api.resource_id import Service
 from secure_redis.domain import persistence
 from secure_redis.domain.managed_facts import ManagedFacts
 from secure_redis.domain.normalise import same_word
-from secure_redis.domain.observation import CacheFacts, NotRead, Observation, Unknown
+from secure_redis.domain.observation import Observation
+from secure_redis.domain.observe.redis import CacheFacts
+from secure_redis.domain.observe.unknown import NotRead, Unknown
 from secure_redis.domain.rules.rule import (
     NOT_APPLICABLE,
     PASS,

@@ -1,9 +1,11 @@
 """Rules on the cache's tier, and on what becomes of the data when something fails or fills up."""
 
-from secure_redis.api.resource import Mode, SecureRedisCache
+from secure_redis.api.resource import SecureRedisCache
+from secure_redis.api.spec import Mode
 from secure_redis.domain.managed_facts import ManagedFacts
 from secure_redis.domain.normalise import replicas, same_word, zones
-from secure_redis.domain.observation import CacheFacts, Observation
+from secure_redis.domain.observation import Observation
+from secure_redis.domain.observe.redis import CacheFacts
 from secure_redis.domain.rules.rule import (
     NOT_APPLICABLE,
     PASS,

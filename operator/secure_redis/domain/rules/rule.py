@@ -6,11 +6,15 @@ from enum import StrEnum
 from typing import Any, Final
 
 from secure_redis.api.reasons import Reason
-from secure_redis.api.resource import Probe, Profile, SecureRedisCache
+from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.resource_id import Service
+from secure_redis.api.spec import Probe, Profile
 from secure_redis.domain.endpoint import EndpointFacts
 from secure_redis.domain.managed_facts import ManagedDatabase, ManagedFacts
-from secure_redis.domain.observation import CacheFacts, NotRead, Observation, Unknown, VaultSecretFacts
+from secure_redis.domain.observation import Observation
+from secure_redis.domain.observe.keys import VaultSecretFacts
+from secure_redis.domain.observe.redis import CacheFacts
+from secure_redis.domain.observe.unknown import NotRead, Unknown
 
 READ_CACHE: Final = "Microsoft.Cache/redis/read"
 READ_MANAGED: Final = "Microsoft.Cache/redisEnterprise/read"

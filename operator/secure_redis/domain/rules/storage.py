@@ -2,10 +2,13 @@
 
 from collections.abc import Callable, Iterable
 
-from secure_redis.api.resource import Profile, SecureRedisCache
+from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.resource_id import Service
+from secure_redis.api.spec import Profile
 from secure_redis.domain.normalise import same_word, tls_version
-from secure_redis.domain.observation import CacheFacts, NotRead, Observation, Unknown
+from secure_redis.domain.observation import Observation
+from secure_redis.domain.observe.redis import CacheFacts
+from secure_redis.domain.observe.unknown import NotRead, Unknown
 from secure_redis.domain.rules.rule import (
     NOT_APPLICABLE,
     PASS,

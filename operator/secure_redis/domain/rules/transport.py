@@ -9,7 +9,10 @@ from secure_redis.domain.connection import PLAINTEXT_PORT
 from secure_redis.domain.endpoint import EndpointFacts, Offer, PlaintextPort
 from secure_redis.domain.managed_facts import ManagedDatabase, ManagedFacts
 from secure_redis.domain.normalise import same_word, tls_version
-from secure_redis.domain.observation import CacheFacts, NotRead, Observation, SecretFacts, Unknown
+from secure_redis.domain.observation import Observation
+from secure_redis.domain.observe.redis import CacheFacts
+from secure_redis.domain.observe.secret import SecretFacts
+from secure_redis.domain.observe.unknown import NotRead, Unknown
 from secure_redis.domain.rules.rule import (
     NOT_APPLICABLE,
     PASS,

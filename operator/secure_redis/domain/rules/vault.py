@@ -4,15 +4,14 @@ from datetime import timedelta
 
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.domain.credential import slot_of
-from secure_redis.domain.observation import (
+from secure_redis.domain.observation import Observation
+from secure_redis.domain.observe.keys import (
     ListedKeys,
-    NotRead,
-    Observation,
     ProvenBy,
     Slot,
-    Unknown,
     VaultSecretFacts,
 )
+from secure_redis.domain.observe.unknown import NotRead, Unknown
 from secure_redis.domain.proof import claimed_slot
 from secure_redis.domain.rules.rule import (
     NOT_APPLICABLE,

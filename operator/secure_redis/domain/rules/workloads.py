@@ -5,9 +5,11 @@
 from collections.abc import Callable
 
 from secure_redis.api import names
-from secure_redis.api.resource import Restart, SecureRedisCache
+from secure_redis.api.resource import SecureRedisCache
+from secure_redis.api.spec import Restart
 from secure_redis.domain.injection import consents, current, matches
-from secure_redis.domain.observation import NOT_READ, NotRead, Observation, Unknown, WorkloadFacts
+from secure_redis.domain.observation import Observation
+from secure_redis.domain.observe.unknown import NOT_READ, NotRead, Unknown
 from secure_redis.domain.rules.rule import (
     NOT_APPLICABLE,
     PASS,
@@ -20,6 +22,7 @@ from secure_redis.domain.rules.rule import (
     unknown,
     unread,
 )
+from secure_redis.domain.workload_facts import WorkloadFacts
 
 WORKLOAD_RIGHTS = "the operator's rights on workloads in the namespace (the chart's workloads.enabled)"
 

@@ -1,0 +1,27 @@
+"""A Secret as the API server answered."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pydantic import SecretBytes
+
+
+@dataclass(frozen=True, slots=True)
+class SecretFacts:
+    """A Secret of the resource's namespace that bears the published name."""
+
+    name: str
+    uid: str
+    resource_version: str
+    type: str
+    data: Mapping[str, SecretBytes] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    owner_uid: str | None = None  # of the controller ownerReference
+    owner_name: str | None = None
+    owner_kind: str | None = None
+    immutable: bool = False
+    deleting: bool = False
+    # Names that our own writes put there and still hold.
+    own_labels: frozenset[str] = frozenset()
+    own_annotations: frozenset[str] = frozenset()

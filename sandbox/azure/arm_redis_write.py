@@ -16,6 +16,7 @@ from sandbox.azure.arm_guards import (
 )
 from sandbox.azure.cache_state import CacheState, default_configuration, instances, new_key
 from sandbox.azure.call import Call
+from sandbox.azure.state import operation
 
 _RETIRED = (
     "Azure Cache for Redis is retiring, create Azure Managed Redis instance instead. "
@@ -244,7 +245,7 @@ def _same(after: CacheState, before: CacheState) -> bool:
     )
 
 
-def _begin_update(call: Call, cache: CacheState, after: CacheState, version: str, body: Json) -> operations.Operation:
+def _begin_update(call: Call, cache: CacheState, after: CacheState, version: str, body: Json) -> operation.Operation:
     world = call.world
     scaled = after.sku != cache.sku
     before = copy.deepcopy(cache)

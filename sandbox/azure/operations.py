@@ -2,27 +2,15 @@
 
 import uuid
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
 from sandbox.azure.answers import Answer, Json, Refusal
 from sandbox.azure.arm_common import operation_url
 from sandbox.azure.cache_state import CacheState
 from sandbox.azure.call import Call
+from sandbox.azure.state.operation import Operation
 from sandbox.azure.world import World
 
 Finish = Callable[[bool], Awaitable[None]]
-
-
-@dataclass(slots=True)
-class Operation:
-    """An operation on a cache. `status` as its URL shows it; `signed_url` is what a poll of it repeats."""
-
-    id: str
-    kind: str
-    cache: CacheState
-    url: str
-    status: str = "InProgress"
-    error: Json | None = None
 
 
 def start(call: Call, cache: CacheState, kind: str, seconds: float, finish: Finish, version: str) -> Operation:

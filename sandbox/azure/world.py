@@ -22,7 +22,7 @@ from sandbox.azure.storage_state import StorageState
 from sandbox.azure.vault_state import VaultState
 
 if TYPE_CHECKING:
-    from sandbox.azure.operations import Operation
+    from sandbox.azure.state.operation import Operation
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,18 @@
+"""A long-running operation as the simulated world holds it."""
+
+from dataclasses import dataclass
+
+from sandbox.azure.answers import Json
+from sandbox.azure.cache_state import CacheState
+
+
+@dataclass(slots=True)
+class Operation:
+    """An operation on a cache. `status` as its URL shows it; `signed_url` is what a poll of it repeats."""
+
+    id: str
+    kind: str
+    cache: CacheState
+    url: str
+    status: str = "InProgress"
+    error: Json | None = None

@@ -7,8 +7,8 @@ from secure_redis.api.spec import Access
 from secure_redis.domain import connection, credential, normalise
 from secure_redis.domain.connection import ConnectionData
 from secure_redis.domain.drift import Drift, bounded, differences, gone, managed_differences
+from secure_redis.domain.explanation import Refusal
 from secure_redis.domain.floor import Floor
-from secure_redis.domain.grants import Refusal
 from secure_redis.domain.ignoring import ignoring
 from secure_redis.domain.managed_facts import ManagedFacts
 from secure_redis.domain.observation import Observation, of_either

@@ -14,7 +14,7 @@ from secure_redis.api.reasons import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.status import UNDER_WAY, RotationPhase, RotationStatus
 from secure_redis.domain.actions import AzureAction
-from secure_redis.domain.grants import Refusal
+from secure_redis.domain.explanation import Refusal
 from secure_redis.domain.intent import Plan, Rotating
 from secure_redis.domain.rotation.wish import Wish
 

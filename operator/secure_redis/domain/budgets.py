@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from secure_redis.api.reasons import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.domain.actions import InjectWorkload, ReleaseWorkload
-from secure_redis.domain.grants import Refusal
+from secure_redis.domain.explanation import Refusal
 from secure_redis.domain.injection import carries, consents, current, inject, release
 from secure_redis.domain.observe.unknown import NotRead, Unknown
 from secure_redis.domain.targets import before_of, dropped, entry_of, given_up, held, replaces, rotation, settled, when

@@ -17,7 +17,7 @@ from secure_redis.api import names
 from secure_redis.api.reasons import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.domain.credential import malformed
-from secure_redis.domain.grants import Refusal
+from secure_redis.domain.explanation import Refusal
 from secure_redis.domain.normalise import is_busy
 from secure_redis.domain.observe.keys import Slot, VaultSecretFacts
 from secure_redis.domain.observe.redis import CacheFacts

@@ -13,7 +13,7 @@ from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.status import MESSAGE_LIMIT, CorrectionStatus
 from secure_redis.domain.actions import Done, Failed, Outcome
 from secure_redis.domain.creation import NOT_REPEATED
-from secure_redis.domain.grants import Refusal
+from secure_redis.domain.explanation import Refusal
 from secure_redis.domain.intent import PERMANENT_RETRY_SECONDS, rfc3339
 
 TWICE: Final = 2

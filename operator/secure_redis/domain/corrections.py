@@ -11,7 +11,7 @@ from secure_redis.domain import contest
 from secure_redis.domain.actions import AzureAction, DeleteFirewallRule, PutFirewallRule, UpdateCache
 from secure_redis.domain.drift import Drift
 from secure_redis.domain.effects import SENTENCES, allowed
-from secure_redis.domain.grants import Refusal
+from secure_redis.domain.explanation import Refusal
 from secure_redis.domain.intent import sooner
 from secure_redis.domain.normalise import rule_name, same_range, same_word
 from secure_redis.domain.observation import Observation

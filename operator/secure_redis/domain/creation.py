@@ -6,7 +6,8 @@ from typing import Any
 from secure_redis.api import names
 from secure_redis.api.reasons import Reason
 from secure_redis.api.resource import SecureRedisCache
-from secure_redis.domain.grants import CreationTarget, Refusal
+from secure_redis.domain.explanation import Refusal
+from secure_redis.domain.grants import CreationTarget
 from secure_redis.domain.observe.redis import OperationFacts
 
 CREATING = "Azure is creating the cache; this takes 10 to 20 minutes"

@@ -8,7 +8,7 @@ from secure_redis.api.persistence import Encryption, KeySource, PersistenceType
 from secure_redis.api.reasons import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.domain import normalise, persistence
-from secure_redis.domain.grants import Refusal
+from secure_redis.domain.explanation import Refusal
 from secure_redis.domain.observation import Observation
 from secure_redis.domain.observe.redis import CacheFacts, PersistenceFacts
 from secure_redis.domain.observe.unknown import NotRead, Unknown

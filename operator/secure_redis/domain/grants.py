@@ -12,6 +12,7 @@ from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.resource_id import CacheID, segments, within
 from secure_redis.api.storage_id import StorageAccountID
 from secure_redis.domain import normalise
+from secure_redis.domain.explanation import Refusal
 from secure_redis.domain.observe.identity import (
     Identity,
     NamespaceIdentity,
@@ -89,14 +90,6 @@ class CreationTarget:
     location: str
     sku_name: str
     sku_capacity: int
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why not. Goes to the status as it is."""
-
-    reason: Reason
-    message: str
 
 
 def resolve_identity(

@@ -18,7 +18,7 @@ from secure_redis.api.spec import (
 )
 from secure_redis.domain.actions import InjectWorkload, ReleaseWorkload
 from secure_redis.domain.connection import STANDARD_KEYS
-from secure_redis.domain.grants import Refusal
+from secure_redis.domain.explanation import Refusal
 from secure_redis.domain.workload_facts import ContainerFacts, EnvFacts, WorkloadFacts
 
 API_VERSIONS: Final[Mapping[str, str]] = {

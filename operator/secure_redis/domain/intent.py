@@ -7,8 +7,9 @@ from datetime import datetime
 from secure_redis.api.reasons import Reason
 from secure_redis.api.status import UNDER_WAY, PendingStatus, RotationStatus
 from secure_redis.domain.actions import Action, AzureAction
+from secure_redis.domain.explanation import Refusal
 from secure_redis.domain.floor import Floor
-from secure_redis.domain.grants import GrantPolicy, Refusal
+from secure_redis.domain.grants import GrantPolicy
 from secure_redis.domain.rollout import Rollout
 
 # What `status.pending.action` can hold.

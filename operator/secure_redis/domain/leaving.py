@@ -8,7 +8,8 @@ from secure_redis.api.status import PendingStatus
 from secure_redis.domain import creation
 from secure_redis.domain.actions import Action, DeleteCache, RemoveFinalizer
 from secure_redis.domain.assess import Assessment
-from secure_redis.domain.grants import Power, Refusal, refuse
+from secure_redis.domain.explanation import Refusal
+from secure_redis.domain.grants import Power, refuse
 from secure_redis.domain.intent import DELETE, Plan, Settings, rfc3339
 from secure_redis.domain.normalise import is_busy
 from secure_redis.domain.observation import Observation

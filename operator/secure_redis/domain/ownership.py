@@ -5,7 +5,7 @@ from enum import StrEnum
 from secure_redis.api.names import LEADER_TAG, OWNER_TAG
 from secure_redis.api.reasons import Reason
 from secure_redis.api.resource import SecureRedisCache
-from secure_redis.domain.grants import Refusal
+from secure_redis.domain.explanation import Refusal
 from secure_redis.domain.normalise import tag
 from secure_redis.domain.observe.redis import CacheFacts
 

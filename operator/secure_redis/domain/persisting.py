@@ -14,7 +14,7 @@ from secure_redis.api.storage_id import StorageAccountID
 from secure_redis.domain import normalise, persistence
 from secure_redis.domain.actions import AzureAction, Failed, PersistCache, UpdateCache
 from secure_redis.domain.creation import NOT_REPEATED
-from secure_redis.domain.grants import Refusal
+from secure_redis.domain.explanation import Refusal
 from secure_redis.domain.intent import Plan
 from secure_redis.domain.observation import Observation
 from secure_redis.domain.observe.redis import CacheFacts

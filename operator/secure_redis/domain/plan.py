@@ -21,7 +21,7 @@ from secure_redis.domain.actions import (
 )
 from secure_redis.domain.assess import Assessment
 from secure_redis.domain.brakes import FREE, Brake, restrain, restrain_rotation
-from secure_redis.domain.grants import Refusal
+from secure_redis.domain.explanation import Refusal
 from secure_redis.domain.intent import Plan, Settings, sooner
 from secure_redis.domain.leaving import leave
 from secure_redis.domain.observation import Observation

@@ -9,7 +9,7 @@ from secure_redis.api.reasons import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.spec import Access
 from secure_redis.domain.credential import slot_of, usable
-from secure_redis.domain.grants import Refusal
+from secure_redis.domain.explanation import Refusal
 from secure_redis.domain.normalise import same_id, same_word, tag
 from secure_redis.domain.observe.identity import Identity, OperatorIdentity
 from secure_redis.domain.observe.keys import (

@@ -13,7 +13,8 @@ from secure_redis.api.status import PendingStatus
 from secure_redis.domain import corrections, creation, storing
 from secure_redis.domain.actions import AdoptCache, CreateCache, PersistCache
 from secure_redis.domain.assess import Assessment
-from secure_redis.domain.grants import Power, Refusal, VaultTarget, refuse
+from secure_redis.domain.explanation import Refusal
+from secure_redis.domain.grants import Power, VaultTarget, refuse
 from secure_redis.domain.intent import (
     COMPLETE,
     CREATE,

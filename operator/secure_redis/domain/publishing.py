@@ -7,7 +7,7 @@ from secure_redis.api.spec import DeletionPolicy
 from secure_redis.domain.actions import Action, ApplySecret, CreateSecret, DeleteSecret, ReleaseSecret
 from secure_redis.domain.assess import Assessment
 from secure_redis.domain.connection import differs
-from secure_redis.domain.grants import Refusal
+from secure_redis.domain.explanation import Refusal
 from secure_redis.domain.intent import Plan
 from secure_redis.domain.observation import Observation
 from secure_redis.domain.observe.secret import SecretFacts

@@ -16,7 +16,7 @@ from secure_redis.api.spec import Restart
 from secure_redis.api.status import StalePods, WorkloadStatus
 from secure_redis.domain.actions import Done, Failed, Outcome, ReleaseWorkload, WorkloadAction
 from secure_redis.domain.budgets import Allowance, budgets_wanted, minutes_late, refusal
-from secure_redis.domain.grants import Refusal
+from secure_redis.domain.explanation import Refusal
 from secure_redis.domain.injection import carries, consents, current
 from secure_redis.domain.observation import Observation
 from secure_redis.domain.observe.unknown import NotRead, Unknown

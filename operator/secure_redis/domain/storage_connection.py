@@ -7,7 +7,7 @@ from pydantic import SecretStr
 
 from secure_redis.api import names
 from secure_redis.api.reasons import Reason
-from secure_redis.domain.grants import Refusal
+from secure_redis.domain.explanation import Refusal
 from secure_redis.domain.observe.secret import SecretFacts
 from secure_redis.domain.storage_facts import StorageFacts
 

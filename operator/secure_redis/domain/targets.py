@@ -10,7 +10,7 @@ from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.spec import Restart, Rotation, Workload
 from secure_redis.api.status import StalePods, WorkloadStatus
 from secure_redis.domain.actions import WorkloadAction
-from secure_redis.domain.grants import Refusal
+from secure_redis.domain.explanation import Refusal
 from secure_redis.domain.injection import carries, consents, current, inject, matches, no_consent, release
 from secure_redis.domain.observation import Observation
 from secure_redis.domain.observe.unknown import Unknown

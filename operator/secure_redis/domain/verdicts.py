@@ -21,7 +21,7 @@ from secure_redis.domain.creation import busy, busy_reason
 from secure_redis.domain.encryption_chain import follow
 from secure_redis.domain.endpoint import EndpointFacts
 from secure_redis.domain.endpoint_report import aside, only_recalled, wrong
-from secure_redis.domain.grants import Refusal
+from secure_redis.domain.explanation import Refusal
 from secure_redis.domain.intent import Plan
 from secure_redis.domain.managed_facts import ManagedFacts
 from secure_redis.domain.normalise import is_busy, is_dead, same_word, tls_version

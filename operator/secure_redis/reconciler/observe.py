@@ -20,7 +20,13 @@ from secure_redis.domain import intent, probing, proof, told_drift
 from secure_redis.domain.assess import Assessment
 from secure_redis.domain.creation import was_seen
 from secure_redis.domain.endpoint_report import awaited, recalled
-from secure_redis.domain.grants import Power, Refusal, VaultTarget, refuse, resolve_identity
+from secure_redis.domain.explanation import Refusal
+from secure_redis.domain.grants import (
+    Power,
+    VaultTarget,
+    refuse,
+    resolve_identity,
+)
 from secure_redis.domain.managed_facts import ManagedFacts
 from secure_redis.domain.normalise import is_busy
 from secure_redis.domain.observation import Observation, of_either

@@ -11,7 +11,13 @@ from secure_redis.azure.storage import StorageAccounts
 from secure_redis.azure.storage_places import find_account
 from secure_redis.azure.surroundings import Surroundings
 from secure_redis.domain import persistence
-from secure_redis.domain.grants import GrantPolicy, Power, Refusal, refuse, storage_scopes
+from secure_redis.domain.explanation import Refusal
+from secure_redis.domain.grants import (
+    GrantPolicy,
+    Power,
+    refuse,
+    storage_scopes,
+)
 from secure_redis.domain.observation import Observation
 from secure_redis.domain.observe.identity import Identity
 from secure_redis.domain.observe.redis import CacheFacts

@@ -13,7 +13,7 @@ from secure_redis.api.reasons import Reason
 from secure_redis.domain import connection
 from secure_redis.domain.connection import STANDARD_KEYS, differs, unreserved
 from secure_redis.domain.credential import LONGEST_KEY
-from secure_redis.domain.grants import Refusal
+from secure_redis.domain.explanation import Refusal
 from tests.unit.domain.builders import PRIMARY, built, cache, published, resource, text, vault
 
 PRINTABLE = "".join(chr(code) for code in range(33, 127) if chr(code) != ",")

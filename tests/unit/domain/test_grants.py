@@ -10,12 +10,12 @@ from secure_redis.api.names import ALLOW, CLIENT_ID, TENANT_ID
 from secure_redis.api.reasons import Reason
 from secure_redis.api.resource_id import CacheID
 from secure_redis.api.storage_id import StorageAccountID
+from secure_redis.domain.explanation import Refusal
 from secure_redis.domain.grants import (
     CreationTarget,
     Grant,
     GrantPolicy,
     Power,
-    Refusal,
     SkuLimit,
     VaultScope,
     VaultTarget,

@@ -15,7 +15,8 @@ from secure_redis.domain.actions import AzureAction, PersistCache, PutFirewallRu
 from secure_redis.domain.assess import assess
 from secure_redis.domain.corrections import Owed, next_correction
 from secure_redis.domain.drift import drift
-from secure_redis.domain.grants import Grant, GrantPolicy, Power, Refusal
+from secure_redis.domain.explanation import Refusal
+from secure_redis.domain.grants import Grant, GrantPolicy, Power
 from secure_redis.domain.intent import COMPLETE, PERSIST, Plan, Settings, rfc3339
 from secure_redis.domain.observe.redis import CacheFacts
 from secure_redis.domain.observe.secret import SecretFacts

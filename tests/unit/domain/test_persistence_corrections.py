@@ -13,7 +13,7 @@ from secure_redis.domain.actions import Done, Failed, PersistCache, PutFirewallR
 from secure_redis.domain.assess import Assessment
 from secure_redis.domain.corrections import Correction, Owed, next_correction
 from secure_redis.domain.drift import differences
-from secure_redis.domain.grants import Refusal
+from secure_redis.domain.explanation import Refusal
 from secure_redis.domain.intent import Plan, rfc3339
 from secure_redis.domain.observe.redis import CacheFacts
 from secure_redis.domain.persisting import LOOK_AGAIN, held_back

@@ -4,7 +4,7 @@ import pytest
 from pydantic import SecretStr
 
 from secure_redis.api.reasons import Reason
-from secure_redis.domain.grants import Refusal
+from secure_redis.domain.explanation import Refusal
 from secure_redis.domain.observe.identity import Identity, OperatorIdentity
 from secure_redis.domain.observe.keys import (
     AuthenticationResult,

@@ -10,7 +10,15 @@ from pydantic import SecretStr
 from secure_redis.api import names
 from secure_redis.api.reasons import Reason
 from secure_redis.api.resource import SecureRedisCache
-from secure_redis.domain.grants import Grant, GrantPolicy, Power, Refusal, VaultScope, VaultTarget, granted
+from secure_redis.domain.explanation import Refusal
+from secure_redis.domain.grants import (
+    Grant,
+    GrantPolicy,
+    Power,
+    VaultScope,
+    VaultTarget,
+    granted,
+)
 from secure_redis.domain.intent import Settings
 from secure_redis.domain.observation import Observation
 from secure_redis.domain.observe.identity import OperatorIdentity

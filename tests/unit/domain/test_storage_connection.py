@@ -7,7 +7,7 @@ from pydantic import SecretBytes, SecretStr
 
 from secure_redis.api import names
 from secure_redis.api.reasons import Reason
-from secure_redis.domain.grants import Refusal
+from secure_redis.domain.explanation import Refusal
 from secure_redis.domain.observe.secret import SecretFacts
 from secure_redis.domain.storage_connection import connection_string
 from tests.unit.domain.storages import storage

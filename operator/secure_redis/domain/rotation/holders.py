@@ -10,7 +10,7 @@ from secure_redis.api.resource import SecureRedisCache
 from secure_redis.domain import rollout as rollouts
 from secure_redis.domain.assess import Assessment
 from secure_redis.domain.budgets import minutes_late
-from secure_redis.domain.grants import Refusal
+from secure_redis.domain.explanation import Refusal
 from secure_redis.domain.observation import Observation
 from secure_redis.domain.observe.keys import VaultSecretFacts
 from secure_redis.domain.observe.secret import SecretFacts

@@ -19,7 +19,8 @@ from secure_redis.domain import windows
 from secure_redis.domain.actions import AzureAction, MarkKey, RegenerateKey
 from secure_redis.domain.assess import Assessment
 from secure_redis.domain.credential import slot_of
-from secure_redis.domain.grants import Refusal, VaultTarget
+from secure_redis.domain.explanation import Refusal
+from secure_redis.domain.grants import VaultTarget
 from secure_redis.domain.intent import Rotating, Settings, rfc3339, sooner
 from secure_redis.domain.normalise import is_busy
 from secure_redis.domain.observation import Observation

@@ -8,7 +8,13 @@ from secure_redis.api.reasons import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.spec import Access, Authentication, OtherConsumers
 from secure_redis.domain import credential, windows
-from secure_redis.domain.grants import Power, Refusal, VaultTarget, granted, refuse
+from secure_redis.domain.explanation import Refusal
+from secure_redis.domain.grants import (
+    Power,
+    VaultTarget,
+    granted,
+    refuse,
+)
 from secure_redis.domain.intent import Settings, rfc3339
 from secure_redis.domain.observation import Observation
 from secure_redis.domain.observe.identity import NamespaceIdentity, OperatorIdentity

@@ -1,0 +1,13 @@
+"""A reason with its message: why something is refused, blocked or waiting."""
+
+from dataclasses import dataclass
+
+from secure_redis.api.reasons import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why not. Goes to the status as it is."""
+
+    reason: Reason
+    message: str

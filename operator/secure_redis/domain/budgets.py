@@ -11,8 +11,9 @@ from secure_redis.api.reasons import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.domain.actions import InjectWorkload, ReleaseWorkload
 from secure_redis.domain.explanation import Refusal
-from secure_redis.domain.injection import carries, consents, current, inject, release
+from secure_redis.domain.injection import inject, release
 from secure_redis.domain.observe.unknown import NotRead, Unknown
+from secure_redis.domain.observe.workload_match import carries, consents, current
 from secure_redis.domain.targets import before_of, dropped, entry_of, given_up, held, replaces, rotation, settled, when
 from secure_redis.domain.workload_facts import BudgetFacts, WorkloadFacts
 

@@ -11,14 +11,13 @@ from secure_redis.api import names
 from secure_redis.api.reasons import Reason
 from secure_redis.api.resource import Key, SecureRedisCache
 from secure_redis.api.spec import (
-    LabelSelector,
-    Requirement,
     Restart,
     Workload,
 )
 from secure_redis.domain.actions import InjectWorkload, ReleaseWorkload
 from secure_redis.domain.connection import STANDARD_KEYS
 from secure_redis.domain.explanation import Refusal
+from secure_redis.domain.observe.workload_match import consents
 from secure_redis.domain.workload_facts import ContainerFacts, EnvFacts, WorkloadFacts
 
 API_VERSIONS: Final[Mapping[str, str]] = {
@@ -105,51 +104,6 @@ def release(resource: SecureRedisCache, facts: WorkloadFacts) -> ReleaseWorkload
         ),
         strategic_first=True,  # a mount without its volume is invalid
     )
-
-
-def current(resource: SecureRedisCache, facts: WorkloadFacts, version: str) -> bool:
-    """Whether the pod template says that its pods are started for `version`."""
-    return facts.template_annotations.get(names.version_annotation(resource.key.name)) == version
-
-
-def carries(resource: SecureRedisCache, facts: WorkloadFacts) -> bool:
-    """Whether the workload was injected for this resource before, at whatever version."""
-    return facts.owned.anything or names.version_annotation(resource.key.name) in facts.template_annotations
-
-
-def consents(resource: SecureRedisCache, facts: WorkloadFacts) -> bool:
-    """Whether the workload's owner allows this resource to change it: the label, and the name in the annotation."""
-    listed = {name.strip() for name in facts.annotations.get(names.RESOURCES, "").split(",")}
-    return facts.labels.get(names.INJECT) == "true" and resource.key.name in listed
-
-
-def matches(entry: Workload, facts: WorkloadFacts) -> bool:
-    """Whether an entry means this workload. A selector means only those that carry the consenting label."""
-    if entry.kind != facts.kind:
-        return False
-    if entry.selector is None:
-        return entry.name == facts.name
-    return facts.labels.get(names.INJECT) == "true" and selected(entry.selector, facts.labels)
-
-
-def selected(selector: LabelSelector, labels: Mapping[str, str]) -> bool:
-    """As Kubernetes selects: every label and every expression must hold. NotIn holds for an absent label."""
-    equal = all(labels.get(name) == value for name, value in selector.match_labels.items())
-    return equal and all(_holds(one, labels) for one in selector.match_expressions)
-
-
-def _holds(one: Requirement, labels: Mapping[str, str]) -> bool:
-    match one.operator:
-        case "In":
-            return labels.get(one.key) in one.values
-        case "NotIn":
-            return labels.get(one.key) not in one.values
-        case "Exists":
-            return one.key in labels
-        case "DoesNotExist":
-            return one.key not in labels
-        case _:
-            return False
 
 
 # --- refusals -------------------------------------------------------------------------------------------------------

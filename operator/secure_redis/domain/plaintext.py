@@ -7,8 +7,8 @@ from typing import Final
 from secure_redis.api.reasons import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.domain.further_facts import NOTHING, ClearText, ConfigFacts, PlaintextUse
-from secure_redis.domain.injection import consents, matches
 from secure_redis.domain.observe.unknown import Unknown
+from secure_redis.domain.observe.workload_match import consents, matches
 from secure_redis.domain.workload_facts import ContainerFacts, WorkloadFacts
 
 Config = Mapping[str, ConfigFacts | None | Unknown]  # ConfigMaps by name; None: there is none of that name

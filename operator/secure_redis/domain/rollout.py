@@ -17,9 +17,9 @@ from secure_redis.api.status import StalePods, WorkloadStatus
 from secure_redis.domain.actions import Done, Failed, Outcome, ReleaseWorkload, WorkloadAction
 from secure_redis.domain.budgets import Allowance, budgets_wanted, minutes_late, refusal
 from secure_redis.domain.explanation import Refusal
-from secure_redis.domain.injection import carries, consents, current
 from secure_redis.domain.observation import Observation
 from secure_redis.domain.observe.unknown import NotRead, Unknown
+from secure_redis.domain.observe.workload_match import carries, consents, current
 from secure_redis.domain.targets import (
     MESSAGE_LIMIT,
     START_MARGIN,

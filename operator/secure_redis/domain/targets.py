@@ -11,9 +11,15 @@ from secure_redis.api.spec import Restart, Rotation, Workload
 from secure_redis.api.status import StalePods, WorkloadStatus
 from secure_redis.domain.actions import WorkloadAction
 from secure_redis.domain.explanation import Refusal
-from secure_redis.domain.injection import carries, consents, current, inject, matches, no_consent, release
+from secure_redis.domain.injection import inject, no_consent, release
 from secure_redis.domain.observation import Observation
 from secure_redis.domain.observe.unknown import Unknown
+from secure_redis.domain.observe.workload_match import (
+    carries,
+    consents,
+    current,
+    matches,
+)
 from secure_redis.domain.workload_facts import PodFacts, WorkloadFacts
 
 LISTED_PODS: Final = 10

@@ -10,7 +10,13 @@ from secure_redis.api.reasons import Reason
 from secure_redis.api.spec import LabelSelector
 from secure_redis.domain.actions import InjectWorkload, ReleaseWorkload
 from secure_redis.domain.explanation import Refusal
-from secure_redis.domain.injection import consents, current, inject, matches, release, selected
+from secure_redis.domain.injection import inject, release
+from secure_redis.domain.observe.workload_match import (
+    consents,
+    current,
+    matches,
+    selected,
+)
 from secure_redis.domain.workload_facts import (
     ContainerFacts,
     EnvFacts,

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from secure_redis.api import names
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.spec import Restart
-from secure_redis.domain.injection import consents, current, matches
 from secure_redis.domain.observation import Observation
 from secure_redis.domain.observe.unknown import NOT_READ, NotRead, Unknown
+from secure_redis.domain.observe.workload_match import consents, current, matches
 from secure_redis.domain.rules.rule import (
     NOT_APPLICABLE,
     PASS,

@@ -7,8 +7,8 @@ from pathlib import Path
 from benchmarks import samples
 from benchmarks.figures import Figures, middle, percentile
 from benchmarks.options import Options
-from secure_redis.domain.assess import assess
-from secure_redis.domain.rules import RULES
+from secure_redis.domain.assess.assessment import assess
+from secure_redis.domain.assess.rules import RULES
 
 _BATCH = 20
 

@@ -16,8 +16,8 @@ from benchmarks.options import Options
 from benchmarks.stage import stage, start_operator
 from sandbox.world import World
 from secure_redis.api.resource import Key
-from secure_redis.domain.endpoint import EndpointFacts
-from secure_redis.domain.probing import SPREAD_SECONDS, Endpoint
+from secure_redis.domain.observe.endpoint import EndpointFacts
+from secure_redis.domain.observe.probe_target import SPREAD_SECONDS, Endpoint
 from secure_redis.reconciler.probes import Probes, Rhythm
 
 _LOOK_SECONDS = 0.05  # quicker than any real one, so that only the spreading holds looks back

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from secure_redis.api.resource import SecureRedisCache, parse
 from secure_redis.api.resource_id import CacheID
 from secure_redis.api.storage_id import StorageAccountID
-from secure_redis.domain.endpoint import (
+from secure_redis.domain.observe.endpoint import (
     AddressScope,
     CertificateFacts,
     EndpointFacts,
@@ -15,19 +15,7 @@ from secure_redis.domain.endpoint import (
     ResolvedAddress,
     Verification,
 )
-from secure_redis.domain.observation import Observation
-from secure_redis.domain.observe.identity import NamespaceIdentity
-from secure_redis.domain.observe.redis import CacheFacts, FirewallRuleFacts, PersistenceFacts, PrivateEndpoint
-from secure_redis.domain.probing import Endpoint
-from secure_redis.domain.storage_facts import (
-    BlobServiceFacts,
-    EncryptionKeyFacts,
-    KeyFacts,
-    KeyVaultFacts,
-    StorageEncryption,
-    StorageFacts,
-)
-from secure_redis.domain.surroundings_facts import (
+from secure_redis.domain.observe.governance import (
     AccessAssignmentFacts,
     AccessPolicyFacts,
     DiagnosticSettingFacts,
@@ -35,6 +23,18 @@ from secure_redis.domain.surroundings_facts import (
     PatchWindow,
     RoleAssignmentFacts,
     RolePermissions,
+)
+from secure_redis.domain.observe.identity import NamespaceIdentity
+from secure_redis.domain.observe.observation import Observation
+from secure_redis.domain.observe.probe_target import Endpoint
+from secure_redis.domain.observe.redis import CacheFacts, FirewallRuleFacts, PersistenceFacts, PrivateEndpoint
+from secure_redis.domain.observe.storage import (
+    BlobServiceFacts,
+    EncryptionKeyFacts,
+    KeyFacts,
+    KeyVaultFacts,
+    StorageEncryption,
+    StorageFacts,
 )
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)

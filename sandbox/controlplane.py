@@ -13,10 +13,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from sandbox.cluster import ADMIN, DESCRIPTION, Cluster, write_private
 from sandbox.processes import Child, kill_all
-from sandbox.toolchain import DEFAULT_VERSION, FLOOR_VERSION, control_plane_binaries
-from sandbox.waiting import wait_for, wait_for_async
-
-__all__ = ["DEFAULT_VERSION", "FLOOR_VERSION", "Cluster", "ControlPlane", "wait_for", "wait_for_async"]
+from sandbox.toolchain import DEFAULT_VERSION, control_plane_binaries
+from sandbox.waiting import wait_for
 
 # A name that is neither kubernetes.default.svc nor resolvable: whoever trusts it must have been told to.
 ISSUER = "https://issuer.sandbox.test/cluster"

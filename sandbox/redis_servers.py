@@ -12,14 +12,11 @@ from sandbox.redis_process import BACKEND_PORT, RedisProcess
 from sandbox.redis_settings import (
     PLAINTEXT_PORT,
     Network,
-    Reachability,
     RedisAddress,
     RedisFault,
     RedisSettings,
 )
 from sandbox.redis_tool import redis_tool
-
-__all__ = ["Network", "Reachability", "RedisAddress", "RedisFault", "RedisFleet", "RedisSettings"]
 
 _ADDRESS_ATTEMPTS = 20
 

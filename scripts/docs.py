@@ -17,8 +17,8 @@ from secure_redis.api.conditions import CONDITIONS, EVENT_ONLY, ROTATION
 from secure_redis.api.reason_texts import REASONS
 from secure_redis.api.reasons import ConditionType, Reason
 from secure_redis.api.spec import Profile
-from secure_redis.domain.rules import RULES
-from secure_redis.domain.rules.rule import Rule
+from secure_redis.domain.assess.rules import RULES
+from secure_redis.domain.assess.rules.rule import Rule
 
 ROOT = Path(__file__).resolve().parent.parent
 CRD = ROOT / "crds" / f"{names.GROUP}_{names.PLURAL}.yaml"

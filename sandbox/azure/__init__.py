@@ -1,8 +1,1 @@
 """The Azure simulator: Entra, ARM for Microsoft.Cache/redis and Key Vault behind TLS, held to `docs/assumptions.md`."""
-
-from sandbox.azure.control import Control, ControlError, Endpoints
-from sandbox.azure.faults import Fault, Trouble
-from sandbox.azure.settings import Settings
-from sandbox.azure.simulator import AzureSimulator
-
-__all__ = ["AzureSimulator", "Control", "ControlError", "Endpoints", "Fault", "Settings", "Trouble"]

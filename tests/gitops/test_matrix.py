@@ -20,9 +20,9 @@ from sandbox.toolchain import kubectl
 from secure_redis.api import names
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.spec import Workload
-from secure_redis.domain import injection
-from secure_redis.domain.actions import InjectWorkload
 from secure_redis.domain.observe.unknown import Unknown
+from secure_redis.domain.plan.actions import InjectWorkload
+from secure_redis.domain.plan.rollout import injection
 from secure_redis.kube.client import KubeClient
 from secure_redis.kube.workloads import Workloads
 from tests.kube import Kube

@@ -17,7 +17,7 @@ from sandbox.redis_settings import (
     RedisFault,
     RedisSettings,
 )
-from secure_redis.domain.endpoint import (
+from secure_redis.domain.observe.endpoint import (
     AddressScope,
     EndpointFacts,
     Offer,

@@ -5,13 +5,10 @@ from typing import Final
 
 from secure_redis.api.managed_reasons import MANAGED_REASONS
 from secure_redis.api.persistence_reasons import PERSISTENCE_REASONS
-from secure_redis.api.reason_text import WANTED, ReasonText, text
+from secure_redis.api.reason_text import ReasonText, text
 from secure_redis.api.reasons import Reason
 from secure_redis.api.rotation_reasons import ROTATION_REASONS
 from secure_redis.api.workload_reasons import WORKLOAD_REASONS
-
-__all__ = ["REASONS", "WANTED", "ReasonText"]
-
 
 REASONS: Final[Mapping[Reason, ReasonText]] = {
     Reason.PENDING: text("The operator has not looked yet.", "Wait; if it lasts, look whether the operator runs."),

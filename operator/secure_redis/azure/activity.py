@@ -11,10 +11,10 @@ from typing import Any, Final
 from secure_redis.api.resource_id import CacheID
 from secure_redis.azure.failures import Failure
 from secure_redis.azure.reader import Reader, unread
-from secure_redis.domain.further_facts import Change
 from secure_redis.domain.observe.identity import Identity, NamespaceIdentity
 from secure_redis.domain.observe.redis import Write
 from secure_redis.domain.observe.unknown import Unknown
+from secure_redis.domain.observe.usage import Change
 
 API_VERSION: Final = "2015-04-01"
 READ_EVENTS: Final = "Microsoft.Insights/eventtypes/values/read"

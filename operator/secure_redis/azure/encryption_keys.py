@@ -16,14 +16,14 @@ from secure_redis.azure.failures import Failure, NotFound
 from secure_redis.azure.reader import Reader, unread
 from secure_redis.azure.shelf import Shelf
 from secure_redis.domain.observe.identity import Identity
-from secure_redis.domain.observe.unknown import Unknown
-from secure_redis.domain.storage_facts import (
+from secure_redis.domain.observe.storage import (
     EncryptionKeyFacts,
     KeyAbsent,
     KeyFacts,
     KeyVaultFacts,
     StorageFacts,
 )
+from secure_redis.domain.observe.unknown import Unknown
 
 VAULT_API_VERSION: Final = "2023-07-01"
 RESOURCES_API_VERSION: Final = "2021-04-01"

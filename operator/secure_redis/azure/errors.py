@@ -37,25 +37,8 @@ from secure_redis.azure.failures import (
     Refused,
     Source,
     Transient,
-    unknown,
 )
 from secure_redis.azure.messages import clean, error_body, inner_code
-
-__all__ = [
-    "Denied",
-    "Failure",
-    "Guard",
-    "IdentityUnavailable",
-    "Missing",
-    "NotFound",
-    "Permanent",
-    "Refused",
-    "Source",
-    "Transient",
-    "classify",
-    "classify_answer",
-    "unknown",
-]
 
 _RETIRING = re.compile(r"\bis retiring\b|no longer supported.{0,80}retir|AzureCacheForRedisRetirement", re.IGNORECASE)
 _BUSY = re.compile(r"\b(busy processing|undergoing system maintenance|try again later)\b", re.IGNORECASE)

@@ -11,8 +11,8 @@ from secure_redis.api.reasons import Reason
 from secure_redis.api.resource_id import CacheID
 from secure_redis.azure.failures import Denied, Failure, Guard, Missing, NotFound, unknown
 from secure_redis.azure.shelf import Shelf
-from secure_redis.domain.managed_facts import ManagedFacts
 from secure_redis.domain.observe.identity import Identity
+from secure_redis.domain.observe.managed_redis import ManagedFacts
 from secure_redis.domain.observe.redis import CacheAbsent, CacheFacts
 from secure_redis.domain.observe.unknown import Unknown
 

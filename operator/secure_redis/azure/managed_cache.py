@@ -12,8 +12,8 @@ from secure_redis.azure.convert import Malformed
 from secure_redis.azure.errors import classify
 from secure_redis.azure.failures import Failure, Missing, NotFound, Source, unknown
 from secure_redis.azure.reader import Reader, unread
-from secure_redis.domain.managed_facts import ManagedDatabase, ManagedFacts
 from secure_redis.domain.observe.identity import Identity
+from secure_redis.domain.observe.managed_redis import ManagedDatabase, ManagedFacts
 from secure_redis.domain.observe.unknown import Unknown
 
 # The first that shows publicNetworkAccess and accessKeysAuthentication of every cluster that has them.

@@ -21,8 +21,8 @@ from secure_redis.azure.reader import unread
 from secure_redis.azure.shelf import Shelf
 from secure_redis.azure.transport import Transport
 from secure_redis.domain.observe.identity import Identity
+from secure_redis.domain.observe.storage import BlobServiceFacts, StorageAbsent, StorageFacts
 from secure_redis.domain.observe.unknown import Unknown
-from secure_redis.domain.storage_facts import BlobServiceFacts, StorageAbsent, StorageFacts
 
 T = TypeVar("T")
 

@@ -8,7 +8,7 @@ from secure_redis.api.resource_id import segments
 from secure_redis.api.storage_id import InvalidStorageAccountID, StorageAccountID
 from secure_redis.azure.convert import Malformed
 from secure_redis.domain.observe.redis import PrivateEndpoint
-from secure_redis.domain.storage_facts import (
+from secure_redis.domain.observe.storage import (
     BlobServiceFacts,
     KeyFacts,
     KeyVaultFacts,

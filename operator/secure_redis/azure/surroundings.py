@@ -22,9 +22,7 @@ from secure_redis.azure.failures import Denied, Failure, Missing, NotFound, Tran
 from secure_redis.azure.reader import Reader, unread
 from secure_redis.azure.shelf import Shelf
 from secure_redis.azure.storage_convert import mapping, number, text
-from secure_redis.domain.observe.identity import Identity
-from secure_redis.domain.observe.unknown import Unknown
-from secure_redis.domain.surroundings_facts import (
+from secure_redis.domain.observe.governance import (
     AccessAssignmentFacts,
     AccessPolicyFacts,
     DiagnosticSettingFacts,
@@ -33,6 +31,8 @@ from secure_redis.domain.surroundings_facts import (
     RoleAssignmentFacts,
     RolePermissions,
 )
+from secure_redis.domain.observe.identity import Identity
+from secure_redis.domain.observe.unknown import Unknown
 
 T = TypeVar("T")
 Item = Mapping[str, Any]

@@ -26,13 +26,13 @@ from secure_redis.azure.surroundings import Surroundings
 from secure_redis.azure.transport import Transport
 from secure_redis.azure.vault import Vaults
 from secure_redis.cli.config import Config
-from secure_redis.domain import intent
-from secure_redis.domain.endpoint import EndpointFacts
-from secure_redis.domain.endpoint_report import unseen
+from secure_redis.domain.observe.endpoint import EndpointFacts
 from secure_redis.domain.observe.identity import NamespaceIdentity
 from secure_redis.domain.observe.keys import AuthenticationResult
+from secure_redis.domain.observe.probe_target import Endpoint
 from secure_redis.domain.observe.unknown import Unknown
-from secure_redis.domain.probing import Endpoint
+from secure_redis.domain.plan import types
+from secure_redis.domain.report.endpoint_status import unseen
 from secure_redis.kube.accounts import ServiceAccounts, TokenRefused
 from secure_redis.kube.config_maps import ConfigMaps
 from secure_redis.kube.events import EventRecorder
@@ -148,7 +148,7 @@ async def build_corridor(
         on_request=metrics.azure_request,
         connections=config.concurrency.azure_connections,
     )
-    settings = intent.Settings(
+    settings = types.Settings(
         cluster_uid=await rooms.namespaces.cluster_uid(),
         policy=config.policy(),
         operation_poll=intervals.operation_poll_seconds,

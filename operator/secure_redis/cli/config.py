@@ -17,10 +17,10 @@ from secure_redis.azure.transport import trust
 from secure_redis.cli.config_grants import Grant
 from secure_redis.cli.config_parts import Part, Seconds, Text, Texts
 from secure_redis.domain import grants as domain
-from secure_redis.domain import limits as domain_limits
-from secure_redis.domain.brakes import Limits
-from secure_redis.domain.floor import Floor, Waivable
-from secure_redis.domain.rules import RULES
+from secure_redis.domain.assess.rules import RULES
+from secure_redis.domain.assess.waivers import Floor, Waivable
+from secure_redis.domain.plan import namespace_limits as domain_limits
+from secure_redis.domain.plan.brakes import Limits
 from secure_redis.kube.lease import LeaseSettings
 from secure_redis.kube.watches import WatchMode
 from secure_redis.reconciler.pace import Pace

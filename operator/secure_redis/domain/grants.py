@@ -11,8 +11,8 @@ from secure_redis.api.reasons import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.resource_id import CacheID, segments, within
 from secure_redis.api.storage_id import StorageAccountID
-from secure_redis.domain import normalise
 from secure_redis.domain.explanation import Refusal
+from secure_redis.domain.observe import normalise
 from secure_redis.domain.observe.identity import (
     Identity,
     NamespaceIdentity,

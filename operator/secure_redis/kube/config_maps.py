@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from secure_redis.api.reasons import Reason
-from secure_redis.domain.further_facts import ConfigFacts, ConfigUse
 from secure_redis.domain.observe.unknown import Unknown
+from secure_redis.domain.observe.usage import ConfigFacts, ConfigUse
 from secure_redis.kube import failures, paths
 from secure_redis.kube.client import ApiFailure, KubeClient
 from secure_redis.kube.in_clear import said

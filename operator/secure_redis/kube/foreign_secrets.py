@@ -21,8 +21,8 @@ from pydantic import SecretStr
 
 from secure_redis.api import names
 from secure_redis.api.reasons import Reason
-from secure_redis.domain.further_facts import SecretCopy
 from secure_redis.domain.observe.unknown import NOT_READ, NotRead, Unknown
+from secure_redis.domain.observe.usage import SecretCopy
 from secure_redis.kube import failures, paths
 from secure_redis.kube.client import ApiFailure, KubeClient
 from secure_redis.kube.in_clear import LONGEST_TEXT, hosts_in_clear

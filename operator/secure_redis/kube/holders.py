@@ -5,7 +5,7 @@ from typing import Any
 
 from secure_redis.api.spec import LabelSelector
 from secure_redis.domain.observe.workload_match import selected
-from secure_redis.domain.workload_facts import BudgetFacts, PodFacts, WorkloadFacts
+from secure_redis.domain.observe.workloads import BudgetFacts, PodFacts, WorkloadFacts
 from secure_redis.kube import workload_facts
 
 Body = Mapping[str, Any]

@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from secure_redis.domain.connection import PLAINTEXT_PORT
-from secure_redis.domain.further_facts import NOTHING, ClearText
-from secure_redis.domain.plaintext import by_variable, names_a_host
+from secure_redis.domain.assess.connection_secret import PLAINTEXT_PORT
+from secure_redis.domain.assess.plaintext import by_variable, names_a_host
+from secure_redis.domain.observe.usage import NOTHING, ClearText
 
 _HOST: Final = r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)+"
 _END: Final = r"\.?(?![a-z0-9.@-])"  # behind a host: what is before another @ is part of a password

@@ -8,7 +8,7 @@ from typing import Any
 
 from secure_redis.api import names
 from secure_redis.api.spec import WorkloadKind
-from secure_redis.domain.workload_facts import (
+from secure_redis.domain.observe.workloads import (
     ContainerFacts,
     EnvFacts,
     Owned,

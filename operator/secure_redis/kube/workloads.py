@@ -14,11 +14,11 @@ from secure_redis.api import names
 from secure_redis.api.reasons import Reason
 from secure_redis.api.resource import Envelope, SecureRedisCache
 from secure_redis.api.spec import LabelSelector, Workload, WorkloadKind
-from secure_redis.domain.actions import WorkloadAction
-from secure_redis.domain.injection import API_VERSIONS
 from secure_redis.domain.observe.unknown import Unknown
-from secure_redis.domain.targets import follows
-from secure_redis.domain.workload_facts import BudgetFacts, PodFacts, WorkloadFacts
+from secure_redis.domain.observe.workloads import BudgetFacts, PodFacts, WorkloadFacts
+from secure_redis.domain.plan.actions import WorkloadAction
+from secure_redis.domain.plan.rollout.injection import API_VERSIONS
+from secure_redis.domain.plan.rollout.workload_state import follows
 from secure_redis.kube import failures, holders, paths, workload_facts
 from secure_redis.kube.client import PAGE, ApiFailure, KubeClient, PatchKind, Query
 

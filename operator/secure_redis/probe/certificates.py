@@ -9,7 +9,7 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from secure_redis.api.reasons import Reason
-from secure_redis.domain.endpoint import CertificateFacts
+from secure_redis.domain.observe.endpoint import CertificateFacts
 from secure_redis.domain.observe.unknown import Unknown
 
 _NAMES_KEPT: Final = 20

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Final
 
 from secure_redis.api.reasons import Reason
-from secure_redis.domain.endpoint import (
+from secure_redis.domain.observe.endpoint import (
     CertificateFacts,
     EndpointFacts,
     Negotiated,

@@ -5,7 +5,7 @@ import socket
 from typing import Final
 
 from secure_redis.api.reasons import Reason
-from secure_redis.domain.endpoint import ResolvedAddress, scope_of
+from secure_redis.domain.observe.endpoint import ResolvedAddress, scope_of
 from secure_redis.domain.observe.unknown import Unknown
 
 _MOST: Final = 64  # addresses kept of one answer

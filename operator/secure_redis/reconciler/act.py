@@ -10,7 +10,10 @@ from secure_redis.azure.cache import Caches
 from secure_redis.azure.inventory import Inventory
 from secure_redis.azure.policies import correlation
 from secure_redis.azure.vault import Vaults
-from secure_redis.domain.actions import (
+from secure_redis.domain.observe.identity import Identity, NamespaceIdentity, OperatorIdentity
+from secure_redis.domain.observe.observation import Observation
+from secure_redis.domain.observe.unknown import Unknown
+from secure_redis.domain.plan.actions import (
     Action,
     AddFinalizer,
     AdoptCache,
@@ -36,9 +39,6 @@ from secure_redis.domain.actions import (
     UpdateCache,
     WorkloadAction,
 )
-from secure_redis.domain.observation import Observation
-from secure_redis.domain.observe.identity import Identity, NamespaceIdentity, OperatorIdentity
-from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.kube.resources import Resources
 from secure_redis.kube.secrets import Secrets
 from secure_redis.kube.workloads import Workloads

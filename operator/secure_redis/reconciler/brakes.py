@@ -6,10 +6,10 @@ from typing import Final, Protocol
 
 from secure_redis.api import names
 from secure_redis.api.resource import Key, SecureRedisCache
-from secure_redis.domain import brakes
-from secure_redis.domain.actions import AzureAction
-from secure_redis.domain.brakes import Brake, Limits
-from secure_redis.domain.intent import Plan
+from secure_redis.domain.plan import brakes
+from secure_redis.domain.plan.actions import AzureAction
+from secure_redis.domain.plan.brakes import Brake, Limits
+from secure_redis.domain.plan.types import Plan
 
 _log = logging.getLogger(__name__)
 

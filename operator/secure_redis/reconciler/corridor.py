@@ -22,8 +22,12 @@ from secure_redis.api.resource import (
 from secure_redis.api.spec import Mode
 from secure_redis.api.status import Status
 from secure_redis.azure.policies import correlation
-from secure_redis.domain import assess, intent, limits, plan, report, unchanged
-from secure_redis.domain.actions import (
+from secure_redis.domain import steady_state
+from secure_redis.domain.assess import assessment
+from secure_redis.domain.observe.observation import Observation
+from secure_redis.domain.observe.unknown import Unknown
+from secure_redis.domain.plan import plan, types
+from secure_redis.domain.plan.actions import (
     AzureAction,
     Done,
     Failed,
@@ -33,9 +37,8 @@ from secure_redis.domain.actions import (
     ReleaseSecret,
     RemoveFinalizer,
 )
-from secure_redis.domain.observation import Observation
-from secure_redis.domain.observe.unknown import Unknown
-from secure_redis.domain.rotation import sight
+from secure_redis.domain.plan.rotation import required_reads
+from secure_redis.domain.report import limits_status, report, status
 from secure_redis.kube.client import ApiFailure
 from secure_redis.kube.events import EventRecorder
 from secure_redis.kube.resources import ResourceChanged, ResourceGone, Resources
@@ -69,7 +72,7 @@ class Corridor:
     def __init__(
         self,
         *,
-        settings: intent.Settings,
+        settings: types.Settings,
         observer: Observer,
         actor: Callable[[Callable[[Body], SecureRedisCache]], Actor],
         brakes: Brakes,
@@ -110,7 +113,7 @@ class Corridor:
                 return await self._unreadable(resource)
             beyond = None if resource.deleting else self._roster.why_not(key)
             if beyond is not None:
-                await self._write(resource, limits.status(resource, beyond, self._now()))
+                await self._write(resource, limits_status.status(resource, beyond, self._now()))
                 return Next(LIMITED_SECONDS)
             return await self._walk(resource, trigger)
         except ResourceGone:
@@ -127,7 +130,7 @@ class Corridor:
         """Look at a resource whose last pass came to nothing; None: a whole pass is needed. Writes nothing.
 
         `version`: the resourceVersion of the newest body. Looking keeps everything that was read as fresh as a pass
-        does; only what would be judged, planned and told anew, to the same end, is left out (`domain.unchanged`).
+        does; only what would be judged, planned and told anew, to the same end, is left out (`domain.steady_state`).
         """
         memory = self._memories.get(key)
         if memory is None or memory.rest is None or memory.rest[0] != version or self._roster.why_not(key) is not None:
@@ -156,7 +159,7 @@ class Corridor:
         settings = self._settings
         async with self._one_writer(resource):
             seen = await self._observer.observe(resource, memory)
-            means = assess.assess(
+            means = assessment.assess(
                 resource, seen, cluster_uid=settings.cluster_uid, ca=settings.ca, floor=settings.floor
             )
             seen = await self._observer.who(resource, seen, means, memory)
@@ -169,7 +172,7 @@ class Corridor:
         _remember_regeneration(resource, todo, outcomes, seen.now, memory)
         if outcomes:  # else nothing is known that was not judged already
             seen = report.afterwards(resource, seen, outcomes)
-            means = assess.assess(
+            means = assessment.assess(
                 resource, seen, cluster_uid=settings.cluster_uid, ca=settings.ca, floor=settings.floor
             )
         told = report.report(resource, seen, means, todo, outcomes)
@@ -183,18 +186,18 @@ class Corridor:
         if current is None:
             self.forget(resource.key)
             return Next(float("inf"))
-        if report.minor(current.status, told.status) and _recently(memory.told_at, seen.now):
+        if status.minor(current.status, told.status) and _recently(memory.told_at, seen.now):
             return _next(told, memory)
         if await self._write(current, told.status):
             memory.told_at = seen.now
         elif not (outcomes or memory.direct or memory.refresh):
-            found = unchanged.rest(resource, seen, means, todo, told, brake, settings.floor)
+            found = steady_state.rest(resource, seen, means, todo, told, brake, settings.floor)
             memory.rest = None if found is None else (resource.resource_version, self._specs.lean(found))
         for event in told.events:
             await self._events.emit(current, event.kind, event.reason, event.note, "Reconcile")
         return _next(told, memory)
 
-    def _plan(self, resource: SecureRedisCache, seen: Observation, means: assess.Assessment) -> intent.Plan:
+    def _plan(self, resource: SecureRedisCache, seen: Observation, means: assessment.Assessment) -> types.Plan:
         """The plan, under the fleet's brakes. Nothing here awaits, so that two passes cannot spend the same."""
         todo = plan.plan(resource, seen, means, self._settings, self._brakes.brake(resource.key))
         if self._brakes.note(resource, todo):
@@ -229,7 +232,7 @@ class Corridor:
                 await self._secrets.release(envelope, ReleaseSecret(secret.name, secret.uid))
             await self._resources.remove_finalizer(envelope)
             return Next(float("inf"))
-        await self._write(envelope, report.unreadable(resource, self._now()))
+        await self._write(envelope, status.unreadable(resource, self._now()))
         return Next(3600.0)
 
     async def _write(self, resource: Envelope, status: Status) -> bool:
@@ -257,17 +260,17 @@ def _recently(told_at: datetime | None, now: datetime) -> bool:
 
 
 def _remember_regeneration(
-    resource: SecureRedisCache, todo: intent.Plan, outcomes: tuple[Outcome, ...], now: datetime, memory: Memory
+    resource: SecureRedisCache, todo: types.Plan, outcomes: tuple[Outcome, ...], now: datetime, memory: Memory
 ) -> None:
     """What a crash would make us forget: that nothing was asked of Azure yet for the intent that is recorded now."""
     asked = next((outcome for outcome in outcomes if isinstance(outcome.action, RegenerateKey)), None)
-    of = sight.occasion_of(resource)
+    of = required_reads.occasion_of(resource)
     if asked is not None and of is not None:
         clear = isinstance(asked, Failed) and not asked.maybe_done
         memory.regeneration = (of, None if clear else now)
     if of is not None and any(isinstance(o, Done) and isinstance(o.action, MarkKey) for o in outcomes):
         memory.regeneration = (of, None)  # none is asked for before its mark is there, and it was not
-    following = sight.occasion_in(todo.rotation.status) if todo.rotation is not None else None
+    following = required_reads.occasion_in(todo.rotation.status) if todo.rotation is not None else None
     if following is not None and following != of:
         memory.regeneration = (following, None)
 

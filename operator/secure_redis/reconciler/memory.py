@@ -8,7 +8,7 @@ from secure_redis.api.spec import Spec
 from secure_redis.domain.observe.identity import Identity
 from secure_redis.domain.observe.keys import Proven
 from secure_redis.domain.observe.redis import FirewallRuleFacts, OperationFacts
-from secure_redis.domain.unchanged import Rest
+from secure_redis.domain.steady_state import Rest
 
 
 @dataclass(frozen=True, slots=True)

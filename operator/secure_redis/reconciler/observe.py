@@ -16,10 +16,8 @@ from secure_redis.azure.activity import Activity
 from secure_redis.azure.cache import Caches
 from secure_redis.azure.inventory import Inventory
 from secure_redis.azure.vault import Vaults
-from secure_redis.domain import intent, probing, proof, told_drift
-from secure_redis.domain.assess import Assessment
-from secure_redis.domain.creation import was_seen
-from secure_redis.domain.endpoint_report import awaited, recalled
+from secure_redis.domain.assess import key_proof
+from secure_redis.domain.assess.assessment import Assessment
 from secure_redis.domain.explanation import Refusal
 from secure_redis.domain.grants import (
     Power,
@@ -27,10 +25,7 @@ from secure_redis.domain.grants import (
     refuse,
     resolve_identity,
 )
-from secure_redis.domain.managed_facts import ManagedFacts
-from secure_redis.domain.normalise import is_busy
-from secure_redis.domain.observation import Observation, of_either
-from secure_redis.domain.observation import changed as replace
+from secure_redis.domain.observe import probe_target
 from secure_redis.domain.observe.identity import Identity, NamespaceIdentity, OperatorIdentity
 from secure_redis.domain.observe.keys import (
     AuthenticationResult,
@@ -38,6 +33,10 @@ from secure_redis.domain.observe.keys import (
     Proven,
     VaultSecretFacts,
 )
+from secure_redis.domain.observe.managed_redis import ManagedFacts
+from secure_redis.domain.observe.normalise import is_busy
+from secure_redis.domain.observe.observation import Observation, of_either
+from secure_redis.domain.observe.observation import changed as replace
 from secure_redis.domain.observe.redis import (
     CacheAbsent,
     CacheFacts,
@@ -45,7 +44,11 @@ from secure_redis.domain.observe.redis import (
     OperationFacts,
 )
 from secure_redis.domain.observe.unknown import NOT_READ, NotRead, Unknown
-from secure_redis.domain.rotation import sight
+from secure_redis.domain.plan import types
+from secure_redis.domain.plan.cache.creation import was_seen
+from secure_redis.domain.plan.rotation import required_reads
+from secure_redis.domain.report import drift_status
+from secure_redis.domain.report.endpoint_status import awaited, recalled
 from secure_redis.kube.accounts import ServiceAccounts
 from secure_redis.kube.namespaces import Namespaces
 from secure_redis.kube.secrets import Secrets
@@ -77,7 +80,7 @@ class Observer:
     def __init__(
         self,
         *,
-        settings: intent.Settings,
+        settings: types.Settings,
         ages: Ages,
         caches: Caches,
         activity: Activity | None,
@@ -229,14 +232,14 @@ class Observer:
         cache = of_either(seen)
         if not isinstance(cache, CacheFacts | ManagedFacts) or resource.spec.transport.probe is Probe.DISABLED:
             return seen
-        endpoint = probing.target(cache)
+        endpoint = probe_target.target(cache)
         if isinstance(endpoint, Unknown):
             self._probes.leave(resource.key)
             return replace(seen, endpoint=endpoint)
         found = self._probes.latest(
             resource.key,
             endpoint,
-            settings=probing.settings_of(cache),
+            settings=probe_target.settings_of(cache),
             refresh=resource.refresh if memory.refresh else None,
             recalled=recalled(resource.status, endpoint),
             awaited=awaited(resource.status),
@@ -250,7 +253,7 @@ class Observer:
         identity, now = seen.identity, self._monotonic()
         if self._activity is None or not isinstance(identity, NamespaceIdentity | OperatorIdentity):
             return seen
-        about = told_drift.untold(resource.status, means, seen.now)
+        about = drift_status.untold(resource.status, means, seen.now)
         again = about <= memory.asked_about
         if not about or now < memory.asked_again or (again and now < memory.asked_again + ASK_SECONDS):
             return seen
@@ -261,7 +264,7 @@ class Observer:
         except TimeoutError:
             return seen
         if isinstance(writes, Unknown) and (writes.permanent or writes.reason is Reason.AZURE_DENIED):
-            memory.asked_again = now + intent.PERMANENT_RETRY_SECONDS
+            memory.asked_again = now + types.PERMANENT_RETRY_SECONDS
         return replace(seen, writes=writes)
 
     # --- the credential ---------------------------------------------------------------------------------------------
@@ -283,7 +286,7 @@ class Observer:
         seen = replace(seen, vault=found)
         if isinstance(found, VaultSecretFacts):
             held = memory.proofs.get(_proof_key(identity, resource.cache, vault, found))
-            rotating = sight.under_way(resource) is not None
+            rotating = required_reads.under_way(resource) is not None
             age = self._ages.proof_in_rotation if rotating else self._ages.proof
             if held is not None and self._monotonic() - held[1] < age and not memory.refresh:
                 return replace(seen, proven=held[0])
@@ -292,10 +295,10 @@ class Observer:
     async def _with_proof(
         self, resource: SecureRedisCache, seen: Observation, identity: Identity, cache: CacheFacts
     ) -> Observation:
-        if proof.needs_keys(resource, identity, seen.vault, seen.proven, seen.now):
+        if key_proof.needs_keys(resource, identity, seen.vault, seen.proven, seen.now):
             seen = replace(seen, keys=await self._caches.list_keys(identity, resource.cache))
         vault, host, port = seen.vault, cache.host_name, cache.tls_port
-        wanted = proof.needs_authentication(resource, identity, vault, seen.keys, seen.proven, seen.now)
+        wanted = key_proof.needs_authentication(resource, identity, vault, seen.keys, seen.proven, seen.now)
         if wanted and isinstance(vault, VaultSecretFacts) and vault.value is not None and host and port:
             seen = replace(seen, authentication=await self._authenticate(host, port, vault.value))
         return seen
@@ -304,16 +307,16 @@ class Observer:
         self, resource: SecureRedisCache, seen: Observation, identity: Identity, memory: Memory
     ) -> Observation:
         """The listed keys where a regeneration is at hand, and whether the cache accepts one that was made."""
-        cache, of = seen.cache, sight.occasion_of(resource)
+        cache, of = seen.cache, required_reads.occasion_of(resource)
         if of is not None:
             seen = replace(seen, attempted=_attempted(seen, of, memory))
-        if not isinstance(cache, CacheFacts) or not sight.needs_keys(resource, seen, self._settings):
+        if not isinstance(cache, CacheFacts) or not required_reads.needs_keys(resource, seen, self._settings):
             return seen
         if isinstance(seen.keys, NotRead):
             # An earlier proof says nothing about the keys that are listed now.
             keys = await self._caches.list_keys(identity, resource.cache)
             seen = replace(seen, keys=keys, proven=None if isinstance(keys, ListedKeys) else seen.proven)
-        new, host, port = sight.candidate(resource, seen), cache.host_name, cache.tls_port
+        new, host, port = required_reads.candidate(resource, seen), cache.host_name, cache.tls_port
         if new is None or not host or not port:
             return seen
         tried = await self._authenticate(host, port, new)
@@ -373,7 +376,7 @@ def _wants_direct(resource: SecureRedisCache) -> bool:
 def _about_to_create(resource: SecureRedisCache) -> bool:
     pending = resource.status.pending
     provision = resource.spec.mode is Mode.PROVISION and not resource.deleting
-    return provision and pending is not None and pending.action == intent.CREATE
+    return provision and pending is not None and pending.action == types.CREATE
 
 
 def _proof_key(

@@ -5,11 +5,11 @@ from dataclasses import replace
 from secure_redis.api import names
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.spec import DeletionPolicy
-from secure_redis.domain import budgets, rollout
-from secure_redis.domain.observation import Observation
+from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.secret import SecretFacts
 from secure_redis.domain.observe.unknown import Unknown
-from secure_redis.domain.rotation import sight
+from secure_redis.domain.plan.rollout import disruption_budgets, waves
+from secure_redis.domain.plan.rotation import required_reads
 from secure_redis.kube.secrets import Secrets
 from secure_redis.kube.workloads import Workloads
 from secure_redis.reconciler.memory import Memory
@@ -33,28 +33,28 @@ class KubernetesObserver:
     async def _with_workloads(self, resource: SecureRedisCache, seen: Observation, memory: Memory) -> Observation:
         """Workloads only where some are listed or were injected; pods only while something is not current."""
         kept = resource.deleting and resource.spec.connection.deletion_policy is DeletionPolicy.RETAIN
-        if kept or not rollout.wants_workloads(resource):
+        if kept or not waves.wants_workloads(resource):
             return seen
         entries = () if resource.deleting else resource.spec.workloads
         found = await self._workloads.find(
             resource,
             entries,
-            rollout.named(resource),
+            waves.named(resource),
             thorough=resource.deleting or memory.searched != resource.generation,
         )
         if isinstance(found, Unknown):
             return replace(seen, workloads=found)
         memory.searched = resource.generation
         at = {(facts.kind, facts.name): facts for facts in found}
-        wanted = rollout.pods_wanted(resource, found, _published_version(resource, seen))
+        wanted = waves.pods_wanted(resource, found, _published_version(resource, seen))
         pods = {place: await self._workloads.pods(resource, at[place]) for place in wanted}
-        if budgets.budgets_wanted(resource, found, _published_version(resource, seen)):
+        if disruption_budgets.budgets_wanted(resource, found, _published_version(resource, seen)):
             seen = replace(seen, budgets=await self._workloads.budgets(resource, found))
         seen = await self._usage.connections(resource, seen, found, fresh=memory.refresh)
         return replace(seen, workloads=found, pods=pods)
 
     async def _with_holders(self, resource: SecureRedisCache, seen: Observation) -> Observation:
-        if resource.deleting or not sight.needs_holders(resource, seen):
+        if resource.deleting or not required_reads.needs_holders(resource, seen):
             return seen
         carrying = seen.workloads if isinstance(seen.workloads, tuple) else ()
         return replace(seen, holders=await self._workloads.holders(resource, resource.secret_name, carrying))

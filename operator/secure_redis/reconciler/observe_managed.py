@@ -10,14 +10,14 @@ from secure_redis.api.resource import SecureRedisCache
 from secure_redis.azure.encryption_keys import KeyVaults
 from secure_redis.azure.inventory import ClusterInventory
 from secure_redis.azure.managed_cache import ManagedCaches
+from secure_redis.domain.assess.unsupported import unsupported
 from secure_redis.domain.grants import GrantPolicy, Power, refuse
-from secure_redis.domain.managed import unsupported
-from secure_redis.domain.managed_facts import ManagedDatabase, ManagedFacts
-from secure_redis.domain.normalise import is_busy
-from secure_redis.domain.observation import Observation
 from secure_redis.domain.observe.identity import Identity
+from secure_redis.domain.observe.managed_redis import ManagedDatabase, ManagedFacts
+from secure_redis.domain.observe.normalise import is_busy
+from secure_redis.domain.observe.observation import Observation
+from secure_redis.domain.observe.storage import EncryptionKeyFacts
 from secure_redis.domain.observe.unknown import NOT_READ, NotRead, Unknown
-from secure_redis.domain.storage_facts import EncryptionKeyFacts
 from secure_redis.reconciler.memory import Ages, Memory
 
 _AGAIN = 60.0  # seconds until what could not be read is asked for again

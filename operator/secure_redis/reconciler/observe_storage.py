@@ -10,7 +10,7 @@ from secure_redis.azure.reader import Reader
 from secure_redis.azure.storage import StorageAccounts
 from secure_redis.azure.storage_places import find_account
 from secure_redis.azure.surroundings import Surroundings
-from secure_redis.domain import persistence
+from secure_redis.domain.assess import persistence
 from secure_redis.domain.explanation import Refusal
 from secure_redis.domain.grants import (
     GrantPolicy,
@@ -18,17 +18,17 @@ from secure_redis.domain.grants import (
     refuse,
     storage_scopes,
 )
-from secure_redis.domain.observation import Observation
+from secure_redis.domain.observe.governance import RoleAssignmentFacts
 from secure_redis.domain.observe.identity import Identity
+from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.redis import CacheFacts
-from secure_redis.domain.observe.unknown import NOT_READ, NotRead, Unknown
-from secure_redis.domain.storage_facts import (
+from secure_redis.domain.observe.storage import (
     BlobServiceFacts,
     EncryptionKeyFacts,
     StorageAbsent,
     StorageFacts,
 )
-from secure_redis.domain.surroundings_facts import RoleAssignmentFacts
+from secure_redis.domain.observe.unknown import NOT_READ, NotRead, Unknown
 from secure_redis.kube.secrets import Secrets
 from secure_redis.reconciler.memory import Memory
 

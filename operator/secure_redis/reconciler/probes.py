@@ -10,11 +10,11 @@ from typing import Any, Protocol, Self
 
 from secure_redis.api.reasons import Reason
 from secure_redis.api.resource import Key
-from secure_redis.domain import probing
-from secure_redis.domain.endpoint import EndpointFacts
-from secure_redis.domain.endpoint_report import all_well, outcome, told
+from secure_redis.domain.observe import probe_target
+from secure_redis.domain.observe.endpoint import EndpointFacts
+from secure_redis.domain.observe.probe_target import Endpoint
 from secure_redis.domain.observe.unknown import Unknown
-from secure_redis.domain.probing import Endpoint
+from secure_redis.domain.report.endpoint_status import all_well, outcome, told
 
 _log = logging.getLogger(__name__)
 
@@ -119,7 +119,9 @@ class Probes:
         entry = self._entries.get(endpoint)
         if entry is None:
             entry = self._entries[endpoint] = _Entry()
-            delay = probing.first_delay(endpoint, self._rhythm.interval, known=recalled is not None and not awaited)
+            delay = probe_target.first_delay(
+                endpoint, self._rhythm.interval, known=recalled is not None and not awaited
+            )
             self._push(endpoint, entry, self._monotonic() + delay)
         before = entry.asked.get(key)
         entry.asked[key] = (settings, refresh or (before[1] if before else None), recalled, awaited)
@@ -193,7 +195,7 @@ class Probes:
                     self._woken(key)
         delay = 0.0
         if not entry.again:
-            delay = probing.next_delay(endpoint, self._rhythm.interval, entry.looks, entry.troubled)
+            delay = probe_target.next_delay(endpoint, self._rhythm.interval, entry.looks, entry.troubled)
         entry.again = False
         self._push(endpoint, entry, self._monotonic() + delay)
 

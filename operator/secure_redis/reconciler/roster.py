@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from secure_redis.api.resource import Key, key_of
-from secure_redis.domain.limits import Limits, Member, beyond
+from secure_redis.domain.plan.namespace_limits import Limits, Member, beyond
 from secure_redis.kube import paths
 from secure_redis.kube.client import ApiFailure, KubeClient
 

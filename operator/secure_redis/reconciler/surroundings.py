@@ -20,12 +20,12 @@ from secure_redis.azure.activity import Activity
 from secure_redis.azure.shelf import Shelf
 from secure_redis.azure.surroundings import Surroundings
 from secure_redis.domain.grants import GrantPolicy, Power, VaultTarget, refuse
-from secure_redis.domain.managed_facts import ManagedFacts
-from secure_redis.domain.observation import Observation, changed, of_either
 from secure_redis.domain.observe.identity import Identity
+from secure_redis.domain.observe.managed_redis import ManagedFacts
+from secure_redis.domain.observe.observation import Observation, changed, of_either
 from secure_redis.domain.observe.redis import CacheFacts
+from secure_redis.domain.observe.storage import KeyVaultFacts
 from secure_redis.domain.observe.unknown import NOT_READ_YET, Unknown
-from secure_redis.domain.storage_facts import KeyVaultFacts
 from secure_redis.reconciler.memory import Memory
 
 log = logging.getLogger(__name__)

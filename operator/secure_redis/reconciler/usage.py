@@ -6,12 +6,12 @@ from dataclasses import replace
 from typing import Final
 
 from secure_redis.api.resource import SecureRedisCache
-from secure_redis.domain import plaintext
-from secure_redis.domain.copies import needles
-from secure_redis.domain.observation import Observation
+from secure_redis.domain.assess import plaintext
+from secure_redis.domain.observe.leak_search import needles
+from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.redis import CacheFacts
 from secure_redis.domain.observe.unknown import NOT_READ_YET, NotRead, Unknown
-from secure_redis.domain.workload_facts import WorkloadFacts
+from secure_redis.domain.observe.workloads import WorkloadFacts
 from secure_redis.kube.config_maps import ConfigMaps
 from secure_redis.kube.foreign_secrets import ForeignSecrets
 from secure_redis.reconciler.memory import Memory

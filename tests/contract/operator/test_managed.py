@@ -17,11 +17,11 @@ from secure_redis.azure.inventory import ClusterInventory
 from secure_redis.azure.managed_cache import API_VERSION, READ_CLUSTER, READ_DATABASE, ManagedCaches
 from secure_redis.azure.reader import Reader
 from secure_redis.azure.surroundings import Surroundings
-from secure_redis.domain.managed_facts import ManagedDatabase, ManagedFacts
 from secure_redis.domain.observe import redis, unknown
+from secure_redis.domain.observe.managed_redis import ManagedDatabase, ManagedFacts
 from secure_redis.domain.observe.redis import CacheAbsent
+from secure_redis.domain.observe.storage import KeyAbsent, KeyFacts, KeyVaultFacts
 from secure_redis.domain.observe.unknown import Unknown
-from secure_redis.domain.storage_facts import KeyAbsent, KeyFacts, KeyVaultFacts
 
 from .conftest import Site
 

@@ -14,10 +14,10 @@ from secure_redis.azure.storage import StorageAccounts
 from secure_redis.azure.storage_places import find_account
 from secure_redis.azure.surroundings import Surroundings
 from secure_redis.domain.grants import Grant, GrantPolicy, Power
-from secure_redis.domain.observation import Observation
+from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.redis import CacheFacts
+from secure_redis.domain.observe.storage import BlobServiceFacts, StorageFacts
 from secure_redis.domain.observe.unknown import NOT_READ, Unknown
-from secure_redis.domain.storage_facts import BlobServiceFacts, StorageFacts
 from secure_redis.reconciler.memory import Memory
 from secure_redis.reconciler.observe_storage import StorageObserver
 

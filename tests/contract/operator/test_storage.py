@@ -12,8 +12,7 @@ from secure_redis.api.storage_id import StorageAccountID
 from secure_redis.azure.encryption_keys import READ_KEY, READ_KEY_VERSION, READ_VAULT, KeyVaults
 from secure_redis.azure.reader import Reader
 from secure_redis.azure.storage import READ_ACCOUNT, READ_BLOB_SERVICE, StorageAccounts
-from secure_redis.domain.observe.unknown import Unknown
-from secure_redis.domain.storage_facts import (
+from secure_redis.domain.observe.storage import (
     BlobServiceFacts,
     KeyAbsent,
     KeyFacts,
@@ -21,6 +20,7 @@ from secure_redis.domain.storage_facts import (
     StorageAbsent,
     StorageFacts,
 )
+from secure_redis.domain.observe.unknown import Unknown
 
 from .conftest import OTHER_TENANT, Site
 

@@ -27,9 +27,7 @@ from secure_redis.azure.surroundings import (
     READ_SCHEDULE,
     Surroundings,
 )
-from secure_redis.domain.observe.redis import CacheFacts
-from secure_redis.domain.observe.unknown import Unknown
-from secure_redis.domain.surroundings_facts import (
+from secure_redis.domain.observe.governance import (
     LIST_KEYS,
     WRITE_BLOBS,
     AccessAssignmentFacts,
@@ -40,6 +38,8 @@ from secure_redis.domain.surroundings_facts import (
     RoleAssignmentFacts,
     any_permits,
 )
+from secure_redis.domain.observe.redis import CacheFacts
+from secure_redis.domain.observe.unknown import Unknown
 
 from .conftest import READ, Site
 

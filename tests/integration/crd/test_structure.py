@@ -27,17 +27,17 @@ from secure_redis.api.spec import (
     WorkloadKind,
 )
 from secure_redis.api.status import MESSAGE_LIMIT, RotationPhase, RotationStatus
-from secure_redis.domain.connection import STANDARD_KEYS
-from secure_redis.domain.drift import COMPARED, MOST_ENTRIES
-from secure_redis.domain.endpoint import AddressScope, PlaintextPort
-from secure_redis.domain.endpoint_report import MOST_ADDRESSES
+from secure_redis.domain.assess.connection_secret import STANDARD_KEYS
+from secure_redis.domain.assess.drift import COMPARED, MOST_ENTRIES
+from secure_redis.domain.assess.ownership import Ownership
+from secure_redis.domain.assess.rules import MOST_NOTES, RULES
+from secure_redis.domain.assess.rules.rule import Result, Severity
+from secure_redis.domain.observe.endpoint import AddressScope, PlaintextPort
 from secure_redis.domain.observe.keys import Slot
-from secure_redis.domain.ownership import Ownership
-from secure_redis.domain.rollout import MOST_STATUSES
-from secure_redis.domain.rules import MOST_NOTES, RULES
-from secure_redis.domain.rules.rule import Result, Severity
-from secure_redis.domain.targets import LISTED_PODS
-from secure_redis.domain.targets import MESSAGE_LIMIT as WORKLOAD_MESSAGE_LIMIT
+from secure_redis.domain.plan.rollout.waves import MOST_STATUSES
+from secure_redis.domain.plan.rollout.workload_state import LISTED_PODS
+from secure_redis.domain.plan.rollout.workload_state import MESSAGE_LIMIT as WORKLOAD_MESSAGE_LIMIT
+from secure_redis.domain.report.endpoint_status import MOST_ADDRESSES
 
 ROOT = Path(__file__).parents[3]
 CORPUS = Path(__file__).parent

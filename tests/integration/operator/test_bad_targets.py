@@ -1,7 +1,7 @@
 """Targets that are not as they should be: a clear reason, nothing lost, and everything else goes on.
 
 What test_injection.py has already: no consent, an env entry of the same name, Replace=true, a failed rollout. A rollout
-that never finishes takes minutes by definition: tests/unit/domain/test_rollout.py.
+that never finishes takes minutes by definition: tests/unit/domain/plan/test_rollout.py.
 """
 
 from collections.abc import Iterator

@@ -11,7 +11,7 @@ from sandbox.azure.managed_seeds import ManagedCluster, customer_key, managed_sc
 from sandbox.azure.storage_seeds import VaultKey
 from sandbox.waiting import wait_for
 from sandbox.world import SUBSCRIPTION, World
-from secure_redis.domain.rules import RULES
+from secure_redis.domain.assess.rules import RULES
 from tests.integration.operator.support import PATIENCE, Case, release
 
 PASS, FAIL, UNKNOWN = "Pass", "Fail", "Unknown"

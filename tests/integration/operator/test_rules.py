@@ -14,7 +14,7 @@ from sandbox.chart.install import install
 from sandbox.controlplane import ControlPlane
 from sandbox.waiting import wait_for
 from sandbox.world import World
-from secure_redis.domain.rules import RULES
+from secure_redis.domain.assess.rules import RULES
 from tests.controlplane import install_crds
 from tests.integration.operator import rule_worlds as worlds
 from tests.integration.operator import test_managed, test_rules_workloads

@@ -11,7 +11,7 @@ from secure_redis.api import names
 from secure_redis.api.reasons import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.domain.observe.unknown import Unknown
-from secure_redis.domain.workload_facts import BudgetFacts, WorkloadFacts
+from secure_redis.domain.observe.workloads import BudgetFacts, WorkloadFacts
 from secure_redis.kube import workloads as room
 from secure_redis.kube.client import KubeClient
 from secure_redis.kube.workloads import Workloads

@@ -10,9 +10,14 @@ from pydantic import SecretBytes
 from secure_redis.api import names
 from secure_redis.api.reasons import Reason
 from secure_redis.api.resource import SecureRedisCache
-from secure_redis.domain.actions import ApplySecret, CreateSecret, DeleteSecret, ReleaseSecret
 from secure_redis.domain.observe.secret import SecretFacts
 from secure_redis.domain.observe.unknown import Unknown
+from secure_redis.domain.plan.actions import (
+    ApplySecret,
+    CreateSecret,
+    DeleteSecret,
+    ReleaseSecret,
+)
 from secure_redis.kube.client import ApiFailure, KubeClient
 from secure_redis.kube.secrets import Secrets, is_earlier_life
 from tests.kube import Kube

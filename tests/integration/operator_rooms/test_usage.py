@@ -11,8 +11,8 @@ from pydantic import SecretStr
 from secure_redis.api import names
 from secure_redis.api.reasons import Reason
 from secure_redis.api.resource import SecureRedisCache
-from secure_redis.domain.further_facts import ConfigFacts, SecretCopy
 from secure_redis.domain.observe.unknown import NOT_READ, Unknown
+from secure_redis.domain.observe.usage import ConfigFacts, SecretCopy
 from secure_redis.kube.client import KubeClient, connect
 from secure_redis.kube.config_maps import MOST, ConfigMaps
 from secure_redis.kube.foreign_secrets import ForeignSecrets

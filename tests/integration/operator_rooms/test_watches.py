@@ -9,9 +9,9 @@ from pydantic import SecretBytes
 
 from secure_redis.api import names
 from secure_redis.api.resource import Key, SecureRedisCache
-from secure_redis.domain.actions import ApplySecret, CreateSecret
 from secure_redis.domain.observe.secret import SecretFacts
 from secure_redis.domain.observe.unknown import Unknown
+from secure_redis.domain.plan.actions import ApplySecret, CreateSecret
 from secure_redis.kube.client import ApiFailure, KubeClient, connect
 from secure_redis.kube.secrets import Secrets
 from secure_redis.kube.watches import SecretWatches, WatchMode

@@ -10,10 +10,10 @@ import pytest
 from secure_redis.api import names
 from secure_redis.api.reasons import Reason
 from secure_redis.api.resource import SecureRedisCache
-from secure_redis.domain import injection
-from secure_redis.domain.actions import InjectWorkload, ReleaseWorkload
 from secure_redis.domain.observe.unknown import Unknown
-from secure_redis.domain.workload_facts import WorkloadFacts
+from secure_redis.domain.observe.workloads import WorkloadFacts
+from secure_redis.domain.plan.actions import InjectWorkload, ReleaseWorkload
+from secure_redis.domain.plan.rollout import injection
 from secure_redis.kube import workload_facts
 from secure_redis.kube.client import KubeClient
 from secure_redis.kube.workloads import Workloads

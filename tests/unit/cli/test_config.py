@@ -11,7 +11,7 @@ from secure_redis.azure.clouds import CHINA, PUBLIC
 from secure_redis.azure.credentials import ManagedIdentity, WorkloadIdentity
 from secure_redis.cli.config import Config, InvalidConfig, load
 from secure_redis.cli.main import main
-from secure_redis.domain.floor import Floor, Waivable
+from secure_redis.domain.assess.waivers import Floor, Waivable
 from secure_redis.domain.grants import Power, VaultTarget, refuse
 from secure_redis.domain.observe.identity import OperatorIdentity
 

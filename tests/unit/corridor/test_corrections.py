@@ -9,10 +9,16 @@ import pytest
 from secure_redis.api import names
 from secure_redis.api.reasons import ConditionType, Reason
 from secure_redis.api.resource import SecureRedisCache, parse
-from secure_redis.domain.actions import Action, Done, Failed, Outcome, UpdateCache
 from secure_redis.domain.observe.redis import CacheFacts
-from secure_redis.domain.plan import plan
-from secure_redis.domain.report import Report, report
+from secure_redis.domain.plan.actions import (
+    Action,
+    Done,
+    Failed,
+    Outcome,
+    UpdateCache,
+)
+from secure_redis.domain.plan.plan import plan
+from secure_redis.domain.report.report import Report, report
 from tests.unit.corridor.worlds import ID, NOW, OWNER, PROVISION, SETTINGS, UID, cache, judged, seen
 
 CORRECTING = {"mode": "Provision", "provision": PROVISION, "drift": {"correct": ["Security", "Availability"]}}

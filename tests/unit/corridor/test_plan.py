@@ -7,7 +7,12 @@ import pytest
 
 from secure_redis.api import names
 from secure_redis.api.reasons import Reason
-from secure_redis.domain.actions import (
+from secure_redis.domain.grants import Grant, GrantPolicy, Power, SkuLimit
+from secure_redis.domain.observe.identity import OperatorIdentity
+from secure_redis.domain.observe.keys import VaultSecretAbsent
+from secure_redis.domain.observe.redis import CacheAbsent, FirewallRuleFacts, OperationFacts
+from secure_redis.domain.observe.unknown import Unknown
+from secure_redis.domain.plan.actions import (
     AddFinalizer,
     AdoptCache,
     ApplySecret,
@@ -23,12 +28,7 @@ from secure_redis.domain.actions import (
     StoreKey,
     UpdateCache,
 )
-from secure_redis.domain.grants import Grant, GrantPolicy, Power, SkuLimit
-from secure_redis.domain.intent import CREATE, DELETE, Settings
-from secure_redis.domain.observe.identity import OperatorIdentity
-from secure_redis.domain.observe.keys import VaultSecretAbsent
-from secure_redis.domain.observe.redis import CacheAbsent, FirewallRuleFacts, OperationFacts
-from secure_redis.domain.observe.unknown import Unknown
+from secure_redis.domain.plan.types import CREATE, DELETE, Settings
 from tests.unit.corridor.worlds import (
     AUTHENTICATION,
     CLUSTER,

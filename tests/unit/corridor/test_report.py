@@ -10,10 +10,16 @@ from secure_redis.api import names
 from secure_redis.api.reasons import ConditionType, Reason
 from secure_redis.api.resource import Unreadable, parse
 from secure_redis.api.status import Status
-from secure_redis.domain.actions import CreateCache, CreateSecret, Done, Failed
 from secure_redis.domain.observe.redis import CacheAbsent, OperationFacts
 from secure_redis.domain.observe.unknown import Unknown
-from secure_redis.domain.report import Report, unreadable
+from secure_redis.domain.plan.actions import (
+    CreateCache,
+    CreateSecret,
+    Done,
+    Failed,
+)
+from secure_redis.domain.report.report import Report
+from secure_redis.domain.report.status import unreadable
 from tests.unit.corridor.worlds import (
     AUTHENTICATION,
     CLUSTER,

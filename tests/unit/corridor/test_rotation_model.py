@@ -14,8 +14,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from secure_redis.api.status import UNDER_WAY, RotationPhase
-from secure_redis.domain.actions import Action, ApplySecret, MarkKey, RegenerateKey, StoreKey
 from secure_redis.domain.observe.keys import Slot
+from secure_redis.domain.plan.actions import (
+    Action,
+    ApplySecret,
+    MarkKey,
+    RegenerateKey,
+    StoreKey,
+)
 from tests.unit.domain.rotations import (
     LATE,
     LISTED,

@@ -7,13 +7,18 @@ import pytest
 
 from secure_redis.api.reasons import Reason
 from secure_redis.api.status import MESSAGE_LIMIT, RotationPhase, RotationStatus, StalePods, Status, WorkloadStatus
-from secure_redis.domain.actions import AzureAction, MarkKey, RegenerateKey, StoreKey
-from secure_redis.domain.assess import assess
-from secure_redis.domain.intent import Rotating
+from secure_redis.domain.assess.assessment import assess
 from secure_redis.domain.observe.keys import Slot
-from secure_redis.domain.plan import plan
-from secure_redis.domain.report import minor
-from secure_redis.domain.rotation.told import after
+from secure_redis.domain.plan.actions import (
+    AzureAction,
+    MarkKey,
+    RegenerateKey,
+    StoreKey,
+)
+from secure_redis.domain.plan.plan import plan
+from secure_redis.domain.plan.rotation.outcome import after
+from secure_redis.domain.plan.types import Rotating
+from secure_redis.domain.report.status import minor
 from tests.unit.corridor import worlds
 from tests.unit.domain.rotations import REFUSED, World, asked, done_by, world
 

@@ -10,10 +10,10 @@ from secure_redis.api import names
 from secure_redis.api.reasons import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.domain.grants import Grant, GrantPolicy, Power
-from secure_redis.domain.observation import Observation
+from secure_redis.domain.observe.governance import LockFacts
 from secure_redis.domain.observe.identity import OperatorIdentity
+from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.unknown import NOT_READ, NOT_READ_YET, Unknown
-from secure_redis.domain.surroundings_facts import LockFacts
 from secure_redis.reconciler.memory import Memory
 from secure_redis.reconciler.surroundings import BURST, KINDS, READS_PER_PASS, Around, SurroundingsAges
 from tests.unit.corridor.worlds import AUTHENTICATION, IDENTITY, NOW, PROVISION, cache, resource

@@ -9,7 +9,10 @@ import pytest
 from secure_redis.api import names
 from secure_redis.api.reasons import ConditionType, Reason
 from secure_redis.api.resource import SecureRedisCache
-from secure_redis.domain.actions import (
+from secure_redis.domain.observe.observation import Observation
+from secure_redis.domain.observe.unknown import NOT_READ, Unknown
+from secure_redis.domain.observe.workloads import WorkloadFacts
+from secure_redis.domain.plan.actions import (
     Action,
     ApplySecret,
     CreateSecret,
@@ -20,10 +23,7 @@ from secure_redis.domain.actions import (
     ReleaseWorkload,
     RemoveFinalizer,
 )
-from secure_redis.domain.observation import Observation
-from secure_redis.domain.observe.unknown import NOT_READ, Unknown
-from secure_redis.domain.report import Report
-from secure_redis.domain.workload_facts import WorkloadFacts
+from secure_redis.domain.report.report import Report
 from tests.unit.corridor.worlds import (
     AUTHENTICATION,
     NOW,

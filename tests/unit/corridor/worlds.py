@@ -9,15 +9,15 @@ from pydantic import SecretBytes, SecretStr
 from secure_redis.api import names
 from secure_redis.api.resource import SecureRedisCache, parse
 from secure_redis.api.resource_id import CacheID
-from secure_redis.domain.assess import Assessment, assess
-from secure_redis.domain.intent import Plan, Settings
-from secure_redis.domain.observation import Observation
+from secure_redis.domain.assess.assessment import Assessment, assess
 from secure_redis.domain.observe.identity import NamespaceIdentity
 from secure_redis.domain.observe.keys import ListedKeys, VaultSecretFacts
+from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.redis import CacheFacts, PrivateEndpoint
 from secure_redis.domain.observe.secret import SecretFacts
-from secure_redis.domain.plan import plan
-from secure_redis.domain.report import Report, afterwards, report
+from secure_redis.domain.plan.plan import plan
+from secure_redis.domain.plan.types import Plan, Settings
+from secure_redis.domain.report.report import Report, afterwards, report
 
 CLUSTER = "0a0a0a0a-0000-0000-0000-000000000000"
 UID = "11111111-0000-0000-0000-000000000001"
@@ -111,7 +111,7 @@ def planned(res: SecureRedisCache, obs: Observation, settings: Settings = SETTIN
 
 def reported(res: SecureRedisCache, obs: Observation, outcomes: Any = None) -> Report:
     """The whole pure corridor; by default every planned action succeeded."""
-    from secure_redis.domain.actions import Done
+    from secure_redis.domain.plan.actions import Done
 
     todo = planned(res, obs)
     done = tuple(Done(action) for action in todo.actions) if outcomes is None else outcomes

@@ -10,8 +10,8 @@ import yaml
 
 from sandbox import roles
 from secure_redis.azure import roles as named
+from secure_redis.domain.assess.rules import RULES
 from secure_redis.domain.grants import Power
-from secure_redis.domain.rules import RULES
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs/azure-roles.md").read_text()

@@ -10,11 +10,11 @@ from pydantic import SecretBytes, SecretStr
 from secure_redis.api import names
 from secure_redis.api.resource import SecureRedisCache, parse
 from secure_redis.api.resource_id import CacheID
-from secure_redis.domain import connection
-from secure_redis.domain.connection import ConnectionData
-from secure_redis.domain.observation import Observation
+from secure_redis.domain.assess import connection_secret
+from secure_redis.domain.assess.connection_secret import ConnectionData
 from secure_redis.domain.observe.identity import NamespaceIdentity
 from secure_redis.domain.observe.keys import ListedKeys, Slot, VaultSecretFacts
+from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.redis import CacheFacts, PrivateEndpoint
 from secure_redis.domain.observe.secret import SecretFacts
 
@@ -111,7 +111,7 @@ def seen(**changes: Any) -> Observation:
 def built(
     of: SecureRedisCache | None = None, password: str = PRIMARY, facts: CacheFacts | None = None, **more: Any
 ) -> ConnectionData:
-    data = connection.build(
+    data = connection_secret.build(
         of or resource(), facts or cache(), SecretStr(password), **{"vault": vault(), "slot": Slot.PRIMARY, **more}
     )
     assert isinstance(data, ConnectionData), data

@@ -10,10 +10,8 @@ from pydantic import SecretStr
 from secure_redis.api import names
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.status import RotationStatus
-from secure_redis.domain import proof
-from secure_redis.domain.actions import Action
+from secure_redis.domain.assess import key_proof
 from secure_redis.domain.grants import Grant, GrantPolicy, Power, VaultScope
-from secure_redis.domain.intent import Settings
 from secure_redis.domain.observe.keys import (
     AuthenticationResult,
     ListedKeys,
@@ -24,8 +22,10 @@ from secure_redis.domain.observe.keys import (
 from secure_redis.domain.observe.redis import CacheFacts, OperationFacts
 from secure_redis.domain.observe.secret import SecretFacts
 from secure_redis.domain.observe.unknown import Unknown
-from secure_redis.domain.rotation import sight
-from secure_redis.domain.workload_facts import BudgetFacts, PodFacts, WorkloadFacts
+from secure_redis.domain.observe.workloads import BudgetFacts, PodFacts, WorkloadFacts
+from secure_redis.domain.plan.actions import Action
+from secure_redis.domain.plan.rotation import required_reads
+from secure_redis.domain.plan.types import Settings
 from tests.unit.corridor import worlds
 from tests.unit.domain import targets
 
@@ -42,7 +42,7 @@ POLICY: Final = GrantPolicy(
     )
 )
 SETTINGS: Final = Settings(cluster_uid=worlds.CLUSTER, policy=POLICY, regeneration_settle=SETTLE)
-TAGS: Final = {proof.PROVIDER_ADDRESS: worlds.ID}
+TAGS: Final = {key_proof.PROVIDER_ADDRESS: worlds.ID}
 READ_WRITE: Final = {**worlds.AUTHENTICATION["keyVault"], "access": "ReadWrite"}
 LISTED: Final = ("checkout", "basket")
 
@@ -130,7 +130,7 @@ class Stage:
 
     def store(self, slot: Slot, at: datetime | None = None, tags: Mapping[str, str] | None = None) -> None:
         """Somebody stores a live key, tagged as Microsoft's functions do."""
-        said = {**TAGS, proof.CREDENTIAL_ID: str(slot), **(tags or {})}
+        said = {**TAGS, key_proof.CREDENTIAL_ID: str(slot), **(tags or {})}
         self._new_version(SecretStr(self.keys[slot]), said, at=at)
         self.disturbed = self.now
 
@@ -260,7 +260,7 @@ class Stage:
         self.regenerated.append(Regeneration(slot, occasion, request, holders, sent, self.now, undisturbed, allowed))
 
     def _occasion(self) -> str:
-        return sight.occasion_of(self.resource()) or ""
+        return required_reads.occasion_of(self.resource()) or ""
 
     def _annotate(self, name: str, value: str | None) -> None:
         self.annotations = {k: v for k, v in self.annotations.items() if k != name}

@@ -13,8 +13,14 @@ from typing import Any
 from secure_redis.api import names
 from secure_redis.api.reasons import Reason
 from secure_redis.api.resource import SecureRedisCache
-from secure_redis.domain import proof, rollout
-from secure_redis.domain.actions import (
+from secure_redis.domain.assess import key_proof
+from secure_redis.domain.assess.assessment import assess
+from secure_redis.domain.observe.keys import ListedKeys, VaultSecretAbsent, VaultSecretFacts
+from secure_redis.domain.observe.observation import Observation
+from secure_redis.domain.observe.redis import CacheFacts
+from secure_redis.domain.observe.secret import SecretFacts
+from secure_redis.domain.observe.unknown import NOT_READ, Unknown
+from secure_redis.domain.plan.actions import (
     Action,
     ApplySecret,
     CreateSecret,
@@ -27,16 +33,11 @@ from secure_redis.domain.actions import (
     StoreKey,
     WorkloadAction,
 )
-from secure_redis.domain.assess import assess
-from secure_redis.domain.intent import Plan
-from secure_redis.domain.observation import Observation
-from secure_redis.domain.observe.keys import ListedKeys, VaultSecretAbsent, VaultSecretFacts
-from secure_redis.domain.observe.redis import CacheFacts
-from secure_redis.domain.observe.secret import SecretFacts
-from secure_redis.domain.observe.unknown import NOT_READ, Unknown
-from secure_redis.domain.plan import plan
-from secure_redis.domain.report import Report, afterwards, report
-from secure_redis.domain.rotation import sight
+from secure_redis.domain.plan.plan import plan
+from secure_redis.domain.plan.rollout import waves
+from secure_redis.domain.plan.rotation import required_reads
+from secure_redis.domain.plan.types import Plan
+from secure_redis.domain.report.report import Report, afterwards, report
 from tests.unit.corridor import worlds
 from tests.unit.domain import targets
 from tests.unit.domain.rotation_stage import (
@@ -80,35 +81,35 @@ class World(Stage):
             seen = replace(seen, vault=vault)
             seen = self._with_keys(res, seen)
         workloads = tuple(self.workloads.values())
-        if rollout.wants_workloads(res):
+        if waves.wants_workloads(res):
             version = self.secret.annotations.get(names.SECRET_VERSION) if self.secret is not None else None
-            wanted = rollout.pods_wanted(res, workloads, version)
+            wanted = waves.pods_wanted(res, workloads, version)
             pods = {place: tuple(map(facts, (p for p in self.pods if p.of == place[1]))) for place in wanted}
             seen = replace(seen, workloads=self.workloads_unread or workloads, pods=pods, budgets=self.budgets)
-        if sight.needs_holders(res, seen):
+        if required_reads.needs_holders(res, seen):
             holders = tuple(facts(pod) for pod in self.pods if pod.of is None)
             seen = replace(seen, holders=self.holders_unread or holders)
         return seen
 
     def _with_keys(self, res: SecureRedisCache, seen: Observation) -> Observation:
-        memory, of = self.memory, sight.occasion_of(res)
-        age = 30.0 if sight.under_way(res) is not None else 3600.0
+        memory, of = self.memory, required_reads.occasion_of(res)
+        age = 30.0 if required_reads.under_way(res) is not None else 3600.0
         held = memory.proven
         if held is not None and held[0] == self.vault.version and (self.now - held[2]).total_seconds() < age:
             seen = replace(seen, proven=held[1])
-        elif proof.needs_keys(res, worlds.IDENTITY, seen.vault, None, self.now):
+        elif key_proof.needs_keys(res, worlds.IDENTITY, seen.vault, None, self.now):
             seen = replace(seen, keys=self.listed())
         if of is not None:
             # What another process may have asked for, it asked for before this one first saw it recorded.
             if memory.regeneration is None or memory.regeneration[0] != of:
                 memory.regeneration = (of, self.now)
             seen = replace(seen, attempted=memory.regeneration[1])
-        if not sight.needs_keys(res, seen, self.settings):
+        if not required_reads.needs_keys(res, seen, self.settings):
             return seen
         if seen.keys is NOT_READ:
             keys = self.listed()
             seen = replace(seen, keys=keys, proven=None if isinstance(keys, ListedKeys) else seen.proven)
-        if sight.candidate(res, seen) is not None:
+        if required_reads.candidate(res, seen) is not None:
             seen = replace(seen, regenerated=self.accepts)
         return seen
 
@@ -203,13 +204,13 @@ class World(Stage):
 
     def _remember(self, res: SecureRedisCache, todo: Plan, outcomes: list[Outcome]) -> None:
         asked = next((outcome for outcome in outcomes if isinstance(outcome.action, RegenerateKey)), None)
-        of = sight.occasion_of(res)
+        of = required_reads.occasion_of(res)
         if asked is not None and of is not None:
             clear = isinstance(asked, Failed) and not asked.maybe_done
             self.memory.regeneration = (of, None if clear else self.now)
         if of is not None and any(isinstance(o, Done) and isinstance(o.action, MarkKey) for o in outcomes):
             self.memory.regeneration = (of, None)
-        following = sight.occasion_in(todo.rotation.status) if todo.rotation is not None else None
+        following = required_reads.occasion_in(todo.rotation.status) if todo.rotation is not None else None
         if following is not None and following != of:
             self.memory.regeneration = (following, None)
 

@@ -8,7 +8,8 @@ from pydantic import SecretBytes
 from secure_redis.api import names
 from secure_redis.api.reasons import Reason
 from secure_redis.api.resource import SecureRedisCache
-from secure_redis.domain.endpoint import (
+from secure_redis.domain.assess.rules.rule import Result
+from secure_redis.domain.observe.endpoint import (
     AddressScope,
     CertificateFacts,
     Offer,
@@ -16,13 +17,17 @@ from secure_redis.domain.endpoint import (
     ResolvedAddress,
     Verification,
 )
-from secure_redis.domain.further_facts import Change, PlaintextUse, SecretCopy
+from secure_redis.domain.observe.governance import LIST_KEYS, DiagnosticSettingFacts, LockFacts
 from secure_redis.domain.observe.redis import PersistenceFacts, PrivateEndpoint
+from secure_redis.domain.observe.storage import (
+    BlobServiceFacts,
+    EncryptionKeyFacts,
+    KeyAbsent,
+    StorageAbsent,
+)
 from secure_redis.domain.observe.unknown import NOT_READ, NOT_READ_YET, Unknown
-from secure_redis.domain.rules.rule import Result
-from secure_redis.domain.storage_facts import BlobServiceFacts, EncryptionKeyFacts, KeyAbsent, StorageAbsent
-from secure_redis.domain.surroundings_facts import LIST_KEYS, DiagnosticSettingFacts, LockFacts
-from secure_redis.domain.workload_facts import ContainerFacts, EnvFacts, WorkloadFacts
+from secure_redis.domain.observe.usage import Change, PlaintextUse, SecretCopy
+from secure_redis.domain.observe.workloads import ContainerFacts, EnvFacts, WorkloadFacts
 from tests.unit.domain import surroundings as around
 from tests.unit.domain.builders import (
     CACHE_ID,

@@ -6,7 +6,7 @@ from typing import Any
 
 from secure_redis.api.storage_id import StorageAccountID
 from secure_redis.domain.observe.redis import CacheFacts, PersistenceFacts
-from secure_redis.domain.storage_facts import (
+from secure_redis.domain.observe.storage import (
     EncryptionKeyFacts,
     KeyFacts,
     KeyVaultFacts,

@@ -6,7 +6,7 @@ from typing import Any
 
 from secure_redis.api.resource_id import CacheID
 from secure_redis.api.storage_id import StorageAccountID
-from secure_redis.domain.endpoint import (
+from secure_redis.domain.observe.endpoint import (
     AddressScope,
     CertificateFacts,
     EndpointFacts,
@@ -16,18 +16,7 @@ from secure_redis.domain.endpoint import (
     ResolvedAddress,
     Verification,
 )
-from secure_redis.domain.managed_facts import ManagedDatabase, ManagedFacts
-from secure_redis.domain.observation import Observation
-from secure_redis.domain.observe.redis import PersistenceFacts, PrivateEndpoint
-from secure_redis.domain.storage_facts import (
-    BlobServiceFacts,
-    EncryptionKeyFacts,
-    KeyFacts,
-    KeyVaultFacts,
-    StorageEncryption,
-    StorageFacts,
-)
-from secure_redis.domain.surroundings_facts import (
+from secure_redis.domain.observe.governance import (
     AccessAssignmentFacts,
     AccessPolicyFacts,
     DiagnosticSettingFacts,
@@ -35,6 +24,17 @@ from secure_redis.domain.surroundings_facts import (
     PatchWindow,
     RoleAssignmentFacts,
     RolePermissions,
+)
+from secure_redis.domain.observe.managed_redis import ManagedDatabase, ManagedFacts
+from secure_redis.domain.observe.observation import Observation
+from secure_redis.domain.observe.redis import PersistenceFacts, PrivateEndpoint
+from secure_redis.domain.observe.storage import (
+    BlobServiceFacts,
+    EncryptionKeyFacts,
+    KeyFacts,
+    KeyVaultFacts,
+    StorageEncryption,
+    StorageFacts,
 )
 from tests.unit.domain.builders import CACHE_ID, NOW, SUBSCRIPTION, cache, seen
 

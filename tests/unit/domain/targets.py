@@ -8,15 +8,15 @@ from typing import Any
 from secure_redis.api import names
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.spec import Workload
-from secure_redis.domain.actions import InjectWorkload, ReleaseWorkload, WorkloadAction
-from secure_redis.domain.injection import inject
-from secure_redis.domain.workload_facts import (
+from secure_redis.domain.observe.workloads import (
     ContainerFacts,
     EnvFacts,
     Owned,
     PodFacts,
     WorkloadFacts,
 )
+from secure_redis.domain.plan.actions import InjectWorkload, ReleaseWorkload, WorkloadAction
+from secure_redis.domain.plan.rollout.injection import inject
 from tests.unit.corridor.worlds import AUTHENTICATION, resource
 
 V1, V2 = "a" * 32, "b" * 32

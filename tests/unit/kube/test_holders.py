@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from secure_redis.domain.workload_facts import BudgetFacts, WorkloadFacts
+from secure_redis.domain.observe.workloads import BudgetFacts, WorkloadFacts
 from secure_redis.kube import holders, workload_facts
 
 Document = dict[str, Any]

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import pytest
 import trustme
 
-from secure_redis.domain.endpoint import EndpointFacts
+from secure_redis.domain.observe.endpoint import EndpointFacts
 from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.probe.endpoint import probe
 

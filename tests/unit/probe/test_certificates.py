@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from secure_redis.domain.endpoint import AddressScope, CertificateFacts, scope_of
+from secure_redis.domain.observe.endpoint import AddressScope, CertificateFacts, scope_of
 from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.probe.certificates import is_for, is_host, read
 

@@ -2,7 +2,12 @@
 
 import pytest
 
-from secure_redis.domain.endpoint import AddressScope, Offer, PlaintextPort, ResolvedAddress
+from secure_redis.domain.observe.endpoint import (
+    AddressScope,
+    Offer,
+    PlaintextPort,
+    ResolvedAddress,
+)
 from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.probe.endpoint import MOST_CONNECTIONS, probe
 from tests.unit.probe.net import CHECKS, NOW, SERVER_HELLO_1_1, Net, cut, says, unknown

@@ -9,9 +9,14 @@ from pathlib import Path
 import pytest
 
 from secure_redis.api.reasons import Reason
-from secure_redis.domain.endpoint import AddressScope, Offer, PlaintextPort, ResolvedAddress
-from secure_redis.domain.endpoint_report import told
+from secure_redis.domain.observe.endpoint import (
+    AddressScope,
+    Offer,
+    PlaintextPort,
+    ResolvedAddress,
+)
 from secure_redis.domain.observe.unknown import Unknown
+from secure_redis.domain.report.endpoint_status import told
 from secure_redis.probe.endpoint import probe
 from tests.unit.probe.net import CHECKS, NOW, TLS_CHECKS, Net, Talk, cut, dropping, read, resolves, says, unknown
 

@@ -9,7 +9,9 @@ import pytest
 
 from secure_redis.api.reasons import ConditionType, Reason
 from secure_redis.api.status import CacheStatus, Condition, EndpointStatus, Status
-from secure_redis.domain.endpoint import (
+from secure_redis.domain.assess.rules import RULES
+from secure_redis.domain.assess.rules.rule import PASS, Result
+from secure_redis.domain.observe.endpoint import (
     AddressScope,
     CertificateFacts,
     EndpointFacts,
@@ -18,13 +20,18 @@ from secure_redis.domain.endpoint import (
     ResolvedAddress,
     Verification,
 )
-from secure_redis.domain.endpoint_report import MOST_ADDRESSES, all_well, outcome, recalled, told, wrong
-from secure_redis.domain.observation import Observation
+from secure_redis.domain.observe.observation import Observation
+from secure_redis.domain.observe.probe_target import Endpoint, settings_of, target
 from secure_redis.domain.observe.redis import CacheFacts
 from secure_redis.domain.observe.unknown import NOT_READ, Unknown
-from secure_redis.domain.probing import Endpoint, settings_of, target
-from secure_redis.domain.rules import RULES
-from secure_redis.domain.rules.rule import PASS, Result
+from secure_redis.domain.report.endpoint_status import (
+    MOST_ADDRESSES,
+    all_well,
+    outcome,
+    recalled,
+    told,
+    wrong,
+)
 from tests.unit.corridor.worlds import NOW, cache, reported, resource, seen
 from tests.unit.domain.surroundings import HOST, endpoint
 

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from secure_redis.api.resource import Key
-from secure_redis.domain.endpoint import EndpointFacts, Offer
+from secure_redis.domain.observe.endpoint import EndpointFacts, Offer
+from secure_redis.domain.observe.probe_target import Endpoint
 from secure_redis.domain.observe.unknown import Unknown
-from secure_redis.domain.probing import Endpoint
 from secure_redis.reconciler.probes import Probes, Rhythm
 from tests.unit.domain import surroundings as around
 

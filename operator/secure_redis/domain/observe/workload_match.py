@@ -9,7 +9,7 @@ from secure_redis.api.spec import (
     Requirement,
     Workload,
 )
-from secure_redis.domain.workload_facts import WorkloadFacts
+from secure_redis.domain.observe.workloads import WorkloadFacts
 
 
 def current(resource: SecureRedisCache, facts: WorkloadFacts, version: str) -> bool:

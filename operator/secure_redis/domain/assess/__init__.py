@@ -1,0 +1,1 @@
+"""How an observation is judged: findings, drift, proof of keys. Pure."""

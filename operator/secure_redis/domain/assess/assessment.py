@@ -1,0 +1,151 @@
+"""The pure middle of the corridor: from an observation to findings, drift and a verdict on the credential."""
+
+from dataclasses import dataclass, field
+
+from secure_redis.api.resource import SecureRedisCache
+from secure_redis.api.spec import Access
+from secure_redis.domain.assess import connection_secret, key_validity
+from secure_redis.domain.assess.connection_secret import ConnectionData
+from secure_redis.domain.assess.drift import (
+    Drift,
+    bounded,
+    differences,
+    gone,
+    ignoring,
+)
+from secure_redis.domain.assess.drift_managed_redis import managed_differences
+from secure_redis.domain.assess.key_proof import PROVIDER_ADDRESS, claimed_slot, prove
+from secure_redis.domain.assess.ownership import (
+    Ownership,
+    leads,
+    not_leading,
+    ownership,
+)
+from secure_redis.domain.assess.rules import Compliance
+from secure_redis.domain.assess.rules import assess as judge
+from secure_redis.domain.assess.waivers import Floor
+from secure_redis.domain.explanation import Refusal
+from secure_redis.domain.observe import normalise
+from secure_redis.domain.observe.keys import (
+    ListedKeys,
+    Proven,
+    Slot,
+    VaultSecretAbsent,
+    VaultSecretFacts,
+)
+from secure_redis.domain.observe.managed_redis import ManagedFacts
+from secure_redis.domain.observe.observation import Observation, of_either
+from secure_redis.domain.observe.redis import CacheAbsent, CacheFacts
+from secure_redis.domain.observe.unknown import NotRead, Unknown
+
+
+@dataclass(frozen=True, slots=True)
+class ToStore:
+    """A key that belongs into Key Vault and is not there."""
+
+    slot: Slot
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialVerdict:
+    """Either `data` to publish, or why there is none (`refused`). `store`: the key must go to Key Vault first."""
+
+    proven: Proven | None = None
+    data: ConnectionData | None = None
+    refused: Refusal | Unknown | None = None
+    store: ToStore | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """What the observation means. None: could not be judged because the cache was not read."""
+
+    compliance: Compliance | None = None
+    drift: tuple[Drift, ...] | None = None
+    ownership: Ownership | None = None
+    credential: CredentialVerdict = field(default_factory=CredentialVerdict)
+
+
+_NO_FLOOR = Floor()
+
+
+def assess(
+    resource: SecureRedisCache, seen: Observation, *, cluster_uid: str, ca: str | None, floor: Floor = _NO_FLOOR
+) -> Assessment:
+    """Judge one observation. `ca`: PEM that clients need to verify the endpoint, where a public one does not do.
+
+    `floor`: what the operator's configuration permits resources to ask of the rules.
+    """
+    found = of_either(seen)
+    if isinstance(found, ManagedFacts):
+        left, notes = ignoring(managed_differences(resource, found), resource.spec.drift.ignore)
+        return Assessment(compliance=judge(resource, seen, floor=floor, notes=notes), drift=bounded(left))
+    if isinstance(found, CacheAbsent):
+        return Assessment(drift=gone(resource, found))
+    if not isinstance(seen.cache, CacheFacts):
+        return Assessment()
+    owned = ownership(seen.cache, cluster_uid, resource.uid)
+    left, notes = ignoring(differences(resource, seen.cache, seen.firewall_rules), resource.spec.drift.ignore)
+    return Assessment(
+        compliance=judge(resource, seen, floor=floor, notes=notes),
+        drift=bounded(left),
+        ownership=owned,
+        credential=_credential(resource, seen, seen.cache, cluster_uid, ca),
+    )
+
+
+def _credential(
+    resource: SecureRedisCache, seen: Observation, cache: CacheFacts, cluster_uid: str, ca: str | None
+) -> CredentialVerdict:
+    settings = resource.spec.authentication
+    if settings is None or isinstance(seen.vault, NotRead):
+        return CredentialVerdict()
+    if isinstance(seen.identity, Unknown | NotRead):
+        return CredentialVerdict()
+    if isinstance(seen.vault, Unknown):
+        return CredentialVerdict(refused=seen.vault)
+    barred = key_validity.barred(cache)
+    if barred is not None:
+        return CredentialVerdict(refused=barred)
+    writes = settings.key_vault.access is Access.READ_WRITE
+    if writes and not leads(cache, cluster_uid, resource):
+        return CredentialVerdict(refused=not_leading(cluster_uid, resource))
+    if writes:
+        stored = _to_store(resource, seen.vault, seen.keys)
+        if stored is not None:
+            return stored
+    if isinstance(seen.vault, VaultSecretAbsent):
+        return CredentialVerdict(refused=key_validity.absent(seen.vault))
+    unusable = key_validity.usable(seen.vault, seen.now)
+    if unusable is not None:
+        return CredentialVerdict(refused=unusable)
+    verdict = seen.proven or prove(resource, seen.identity, seen.vault, seen.keys, seen.authentication)
+    if not isinstance(verdict, Proven):
+        return CredentialVerdict(refused=verdict)
+    if seen.vault.value is None:
+        return CredentialVerdict(refused=key_validity.usable(seen.vault, seen.now))
+    data = connection_secret.build(resource, cache, seen.vault.value, vault=seen.vault, slot=verdict.slot, ca=ca)
+    if isinstance(data, Refusal):
+        return CredentialVerdict(proven=verdict, refused=data)
+    return CredentialVerdict(proven=verdict, data=data)
+
+
+def _to_store(
+    resource: SecureRedisCache, vault: VaultSecretFacts | VaultSecretAbsent, keys: ListedKeys | Unknown | NotRead
+) -> CredentialVerdict | None:
+    """A vault secret is written only if it is absent or its current version says it is this cache's."""
+    if isinstance(vault, VaultSecretAbsent):
+        if vault.deleted:
+            return CredentialVerdict(refused=key_validity.absent(vault))
+        if not isinstance(keys, ListedKeys):
+            return CredentialVerdict(refused=key_validity.keys_needed(keys))
+        return CredentialVerdict(store=ToStore(Slot.PRIMARY))
+    address = normalise.tag(vault.tags, PROVIDER_ADDRESS)
+    if address is None or not normalise.same_id(address, resource.cache.text):
+        return CredentialVerdict(refused=key_validity.foreign(vault, resource.cache))
+    if not isinstance(keys, ListedKeys) or vault.value is None or not vault.enabled:
+        return None
+    if key_validity.slot_of(vault.value, keys) is not None:
+        return None
+    # Ours, and no key of the cache any more: somebody regenerated it.
+    return CredentialVerdict(store=ToStore(claimed_slot(vault) or Slot.PRIMARY))

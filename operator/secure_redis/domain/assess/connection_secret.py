@@ -1,0 +1,174 @@
+"""The published Secret's content: the one place that builds it. It has no way to write a plaintext connection.
+
+Formats: facts/rules.md (last part) and facts/kubernetes.md §3.1. With an access key there is no user name: clients
+send `AUTH <key>`, so `username` is empty and the URI reads `rediss://:<key>@…`.
+"""
+
+import hmac
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import quote
+
+from pydantic import SecretBytes, SecretStr
+
+from secure_redis.api import names
+from secure_redis.api.reasons import Reason
+from secure_redis.api.resource import SecureRedisCache
+from secure_redis.domain.assess.key_validity import malformed
+from secure_redis.domain.explanation import Refusal
+from secure_redis.domain.observe.keys import Slot, VaultSecretFacts
+from secure_redis.domain.observe.normalise import is_busy
+from secure_redis.domain.observe.redis import CacheFacts
+from secure_redis.domain.observe.secret import SecretFacts
+
+CA_KEY: Final = "ca.crt"
+# The Secret's own keys; spec.connection.keys can repeat their values under other names, never replace them.
+STANDARD_KEYS: Final = (
+    "type",
+    "provider",
+    "host",
+    "port",
+    "username",
+    "password",
+    "uri",
+    "ssl",
+    "database",
+    "stackexchange",
+    CA_KEY,
+)
+# Redis's registered port without TLS. Azure uses it for nothing else, so it is in no Secret whoever reports it.
+PLAINTEXT_PORT: Final = 6379
+
+_HOST = re.compile(
+    r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+", re.I | re.A
+)
+_DATA_KEY = re.compile(r"(?!\.{1,2}$)(?!\.\.)[A-Za-z0-9_.-]{1,253}")
+_RESERVED = re.compile(
+    r"(([a-z0-9.-]+\.)?(kubernetes\.io|k8s\.io|secureredis\.io)|argocd\.argoproj\.io)/.*", re.I | re.S
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionData:
+    """What the Secret is to hold: `data` as bytes before base64, and its labels and annotations."""
+
+    data: Mapping[str, SecretBytes]
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+
+def build(
+    resource: SecureRedisCache,
+    cache: CacheFacts,
+    password: SecretStr,
+    *,
+    vault: VaultSecretFacts,
+    slot: Slot | None,
+    ca: str | None = None,
+) -> ConnectionData | Refusal:
+    """Build the Secret of a resource. Host and port come from the observation; nothing is derived.
+
+    `vault` and `slot` are told in annotations only. `ca`: PEM that clients need, None where public roots do.
+    Refuses (without showing the value) where the facts allow no TLS connection or a client form cannot carry the key.
+    """
+    endpoint = _endpoint(cache)
+    if isinstance(endpoint, Refusal):
+        return endpoint
+    host, port = endpoint
+    fault = malformed(password)
+    if fault is not None:
+        return Refusal(Reason.KEY_MALFORMED, f"the access key {fault}; store the key exactly as listKeys answers it")
+    forms = _forms(host, port, password.get_secret_value(), resource.spec.connection.database)
+    if ca is not None:
+        forms[CA_KEY] = ca
+    for name, form in resource.spec.connection.keys.items():
+        # ca.crt may be asked for and not be needed: then there is nothing to repeat.
+        if form in forms and name not in STANDARD_KEYS and _DATA_KEY.fullmatch(name):
+            forms.setdefault(name, forms[form])
+    return ConnectionData(
+        data={name: SecretBytes(text.encode()) for name, text in forms.items()},
+        labels={**unreserved(resource.spec.connection.labels), **_own_labels(resource)},
+        annotations={**unreserved(resource.spec.connection.annotations), **_own_annotations(resource, vault, slot)},
+    )
+
+
+def differs(published: SecretFacts, wanted: ConnectionData) -> tuple[str, ...]:
+    """Names of what is not as wanted, such as `data.password`, `labels[team]`; empty if all is. Never a value.
+
+    A key in `data` that is not wanted counts, and so does a label or annotation of our own that is no longer wanted.
+    What others put on the Secret beside it does not. Values of `data` are compared in constant time.
+    """
+    found: list[str] = []
+    if published.type != names.SECRET_TYPE:
+        found.append("type")
+    for name in sorted({*published.data, *wanted.data}):
+        there, here = published.data.get(name), wanted.data.get(name)
+        if there is None or here is None or not hmac.compare_digest(there.get_secret_value(), here.get_secret_value()):
+            found.append(f"data.{name}")
+    found += [f"labels[{name}]" for name in _unlike(published.labels, wanted.labels, published.own_labels)]
+    found += [
+        f"annotations[{name}]" for name in _unlike(published.annotations, wanted.annotations, published.own_annotations)
+    ]
+    return tuple(found)
+
+
+def unreserved(given: Mapping[str, str]) -> dict[str, str]:
+    """Without names that mean something to Kubernetes, Argo CD or us (the schema refuses them too)."""
+    return {name: value for name, value in given.items() if not _RESERVED.fullmatch(name.strip())}
+
+
+def _endpoint(cache: CacheFacts) -> tuple[str, int] | Refusal:
+    host, port = cache.host_name, cache.tls_port
+    if host is None or port is None:
+        what = "host name" if host is None else "TLS port"
+        if is_busy(cache.provisioning_state):
+            return Refusal(Reason.PROGRESSING, f"Azure reports no {what} yet ({cache.provisioning_state})")
+        return Refusal(Reason.AZURE_ERROR, f"Azure reports no {what} for the cache, so no connection can be published")
+    if not _HOST.fullmatch(host):
+        return Refusal(Reason.AZURE_ERROR, "Azure reports a host name that is none, so no connection is published")
+    if not 0 < port < 65536 or port in {cache.plaintext_port, PLAINTEXT_PORT}:
+        return Refusal(Reason.AZURE_ERROR, f"Azure reports {port} as TLS port, which is not one: nothing is published")
+    return host.lower(), port
+
+
+def _forms(host: str, port: int, password: str, database: int) -> dict[str, str]:
+    # quote() with no safe characters: keys are base64 and hold "/", "+" and "=".
+    stackexchange = f"{host}:{port},password={password},ssl=True,abortConnect=False"
+    if database:
+        stackexchange += f",defaultDatabase={database}"
+    return {
+        "type": "redis",
+        "provider": "azure",
+        "host": host,
+        "port": str(port),
+        "username": "",
+        "password": password,
+        "uri": f"rediss://:{quote(password, safe='')}@{host}:{port}/{database}",
+        "ssl": "true",
+        "database": str(database),
+        "stackexchange": stackexchange,
+    }
+
+
+def _own_labels(resource: SecureRedisCache) -> dict[str, str]:
+    return {names.MANAGED_BY: names.MANAGER, names.CACHE_LABEL: resource.key.name}
+
+
+def _own_annotations(resource: SecureRedisCache, vault: VaultSecretFacts, slot: Slot | None) -> dict[str, str]:
+    own = {
+        names.SECRET_RESOURCE: resource.key.name,
+        names.SECRET_SOURCE: f"{vault.vault.rstrip('/')}/secrets/{vault.name}",
+        names.SECRET_VERSION: vault.version,
+    }
+    if slot is not None:
+        own[names.SECRET_SLOT] = str(slot)
+    if vault.expires is not None:
+        own[names.SECRET_NOT_AFTER] = vault.expires.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return own
+
+
+def _unlike(there: Mapping[str, str], wanted: Mapping[str, str], own: frozenset[str]) -> Iterable[str]:
+    ours = {name for name in there if name in own or name.startswith(f"{names.GROUP}/")}
+    return (name for name in sorted({*wanted, *ours}) if there.get(name) != wanted.get(name))

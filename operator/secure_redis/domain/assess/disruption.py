@@ -1,0 +1,131 @@
+"""What putting a difference right would cause, said before it is done. Pure; one entry per path of the spec.
+
+Sources: facts/azure.md A.4 and A.5 (refused updates, what drops connections) and Microsoft's page on scaling
+(learn.microsoft.com/azure/azure-cache-for-redis/cache-how-to-scale). Where a source says nothing, the worse is said.
+"""
+
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import Final
+
+from secure_redis.api import names
+from secure_redis.api.resource import SecureRedisCache
+from secure_redis.domain.observe.normalise import same_word
+from secure_redis.domain.observe.redis import CacheFacts
+
+
+class Effect(StrEnum):
+    """From harmless to grave. Values are API (`status.drift[].effect`)."""
+
+    NONE = "None"
+    DROPS_CONNECTIONS = "DropsConnections"  # of clients that use what the spec forbids
+    RESTARTS = "Restarts"  # nodes restart one after the other: every client reconnects
+    DISCONNECTS = "Disconnects"  # clients are left without a way to the cache
+    LOSES_DATA = "LosesData"
+    NEEDS_REPLACEMENT = "NeedsReplacement"  # Azure refuses the change: another cache is needed
+
+    @property
+    def asks(self) -> bool:
+        """Whether a correction is made only when it was asked for by the annotation, path by path."""
+        return self in {Effect.DISCONNECTS, Effect.LOSES_DATA, Effect.NEEDS_REPLACEMENT}
+
+
+SENTENCES: Final[Mapping[Effect, str]] = {
+    Effect.NONE: "correcting it disturbs nobody",
+    Effect.DROPS_CONNECTIONS: "correcting it drops the connections that the spec forbids",
+    Effect.RESTARTS: "correcting it restarts the cache's nodes one after the other: every client has to reconnect",
+    Effect.DISCONNECTS: "correcting it leaves clients without a way to the cache",
+    Effect.LOSES_DATA: "correcting it can lose data",
+    Effect.NEEDS_REPLACEMENT: "Azure does not make this change to an existing cache: it needs another one",
+}
+
+
+def effect(path: str, declared: str, observed: str, cache: CacheFacts) -> Effect:
+    """What bringing `path` from `observed` to `declared` would cause on this cache."""
+    known = _EFFECTS.get(path.partition("[")[0])
+    return Effect.NONE if known is None else known(declared, observed, cache)
+
+
+def allowed(resource: SecureRedisCache, path: str) -> bool:
+    """Whether a grave correction of this path was asked for: the annotation lists paths, separated by commas."""
+    asked = resource.requests.get(names.ALLOW_DISRUPTION, "")
+    return path in {one.strip() for one in asked.split(",")}
+
+
+# --- by path --------------------------------------------------------------------------------------------------------
+
+_TIERS: Final = ("basic", "standard", "premium")
+
+
+def _always(what: Effect) -> Callable[[str, str, CacheFacts], Effect]:
+    return lambda _declared, _observed, _cache: what
+
+
+def _public_access(declared: str, _observed: str, cache: CacheFacts) -> Effect:
+    if not same_word(declared, "Disabled"):
+        return Effect.NONE
+    return Effect.DROPS_CONNECTIONS if cache.has_approved_private_endpoint else Effect.DISCONNECTS
+
+
+def _firewall(_declared: str, observed: str, _cache: CacheFacts) -> Effect:
+    # "Missing" is only added. Azure does not say whether open connections end with a rule: taken as if they did.
+    return Effect.NONE if observed == "missing" else Effect.DROPS_CONNECTIONS
+
+
+def _tier(declared: str, observed: str, _cache: CacheFacts) -> Effect:
+    order = [tier.strip().lower() for tier in (observed, declared)]
+    if not all(tier in _TIERS for tier in order):
+        return Effect.NEEDS_REPLACEMENT
+    steps = _TIERS.index(order[1]) - _TIERS.index(order[0])
+    # Only one tier up at a time, never down (A.4). Basic has one node, and is lost while it moves.
+    if steps != 1:
+        return Effect.NEEDS_REPLACEMENT
+    return Effect.LOSES_DATA if order[0] == "basic" else Effect.RESTARTS
+
+
+def _capacity(declared: str, observed: str, cache: CacheFacts) -> Effect:
+    if not (declared.isdigit() and observed.isdigit()):
+        return Effect.LOSES_DATA
+    if int(declared) == 0 and int(observed) > 0:
+        return Effect.NEEDS_REPLACEMENT  # larger to C0 is refused
+    smaller = int(declared) < int(observed)  # what does not fit is evicted
+    return Effect.LOSES_DATA if smaller or same_word(cache.sku_name, "Basic") else Effect.RESTARTS
+
+
+def _shards(declared: str, observed: str, _cache: CacheFacts) -> Effect:
+    fewer = declared.isdigit() and observed.isdigit() and int(declared) < int(observed)
+    return Effect.LOSES_DATA if fewer else Effect.RESTARTS
+
+
+def _version(declared: str, observed: str, _cache: CacheFacts) -> Effect:
+    # Redis goes up only.
+    return Effect.RESTARTS if declared > observed else Effect.NEEDS_REPLACEMENT
+
+
+def _minimum_tls(declared: str, observed: str, _cache: CacheFacts) -> Effect:
+    return Effect.NONE if observed > declared and observed[:1].isdigit() else Effect.DROPS_CONNECTIONS
+
+
+_EFFECTS: Final[Mapping[str, Callable[[str, str, CacheFacts], Effect]]] = {
+    "transport.nonTLSPort": _always(Effect.DROPS_CONNECTIONS),
+    "transport.minimumTLSVersion": _minimum_tls,
+    "network.publicAccess": _public_access,
+    "network.firewallRules": _firewall,
+    "provision.location": _always(Effect.NEEDS_REPLACEMENT),
+    "provision.redis.sku.name": _tier,
+    "provision.redis.sku.capacity": _capacity,
+    "provision.redis.redisVersion": _version,
+    "provision.redis.zones": _always(Effect.NEEDS_REPLACEMENT),
+    "provision.redis.replicas": _always(Effect.NEEDS_REPLACEMENT),
+    "provision.redis.shards": _shards,
+    "provision.identity.type": _always(Effect.NONE),
+    "provision.identity.userAssignedIDs": _always(Effect.NONE),
+    "provision.tags": _always(Effect.NONE),
+    # Without persistence the next failure of the cache loses what it held; switching it on or elsewhere loses nothing.
+    "persistence.type": lambda declared, _o, _c: Effect.LOSES_DATA if declared == "None" else Effect.NONE,
+    "persistence.frequencyMinutes": _always(Effect.NONE),
+    "persistence.storage.accountID": _always(Effect.NONE),
+    "persistence.storage.authentication": _always(Effect.NONE),
+    # Written by no version yet; here so that whoever writes them cannot forget what they cause.
+    "authentication.accessKeys": lambda declared, _o, _c: Effect.DISCONNECTS if declared == "Disabled" else Effect.NONE,
+}

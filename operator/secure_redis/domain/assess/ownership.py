@@ -1,0 +1,54 @@
+"""Whose cache it is, by the tag that only the operator writes."""
+
+from enum import StrEnum
+
+from secure_redis.api.names import LEADER_TAG, OWNER_TAG
+from secure_redis.api.reasons import Reason
+from secure_redis.api.resource import SecureRedisCache
+from secure_redis.domain.explanation import Refusal
+from secure_redis.domain.observe.normalise import tag
+from secure_redis.domain.observe.redis import CacheFacts
+
+
+class Ownership(StrEnum):
+    """`OWNED`: made or adopted by this very resource. `FOREIGN`: tagged by another. `UNCLAIMED`: without a tag."""
+
+    OWNED = "Owned"
+    FOREIGN = "Foreign"
+    UNCLAIMED = "Unclaimed"
+
+
+def owner_value(cluster_uid: str, resource_uid: str) -> str:
+    """The tag's value: unique over clusters and over re-created resources."""
+    return f"{cluster_uid}.{resource_uid}"
+
+
+def ownership(cache: CacheFacts, cluster_uid: str, resource_uid: str) -> Ownership:
+    """Read the ownership tag (tag names have no case in Azure)."""
+    value = tag(cache.tags, OWNER_TAG)
+    if value is None:
+        return Ownership.UNCLAIMED
+    return Ownership.OWNED if value == owner_value(cluster_uid, resource_uid) else Ownership.FOREIGN
+
+
+def leader_value(cluster_uid: str, resource: SecureRedisCache) -> str:
+    """What the cache's owner writes into the tag to let a resource lead: known before the resource exists."""
+    return f"{cluster_uid}/{resource.key.namespace}/{resource.key.name}"
+
+
+def leads(cache: CacheFacts, cluster_uid: str, resource: SecureRedisCache) -> bool:
+    """Whether this resource may store and rotate the cache's keys: the one that the tag names, else the owner."""
+    named = tag(cache.tags, LEADER_TAG)
+    if named is not None:
+        return named == leader_value(cluster_uid, resource)
+    return ownership(cache, cluster_uid, resource.uid) is Ownership.OWNED
+
+
+def not_leading(cluster_uid: str, resource: SecureRedisCache) -> Refusal:
+    """The refusal to store or rotate keys of a cache that this resource does not lead."""
+    return Refusal(
+        Reason.NOT_LEADING,
+        "access ReadWrite is for the one resource that leads the cache; this one does not: use mode Provision (and "
+        "adopt the cache if it exists), or have the cache's owner set its tag "
+        f"{LEADER_TAG} to {leader_value(cluster_uid, resource)}, or use access Read",
+    )

@@ -1,0 +1,175 @@
+"""The security rules and their application. A new rule goes into the file of its subject and nowhere else."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from secure_redis.api.resource import SecureRedisCache
+from secure_redis.api.spec import Profile
+from secure_redis.domain.assess import waivers as floors
+from secure_redis.domain.assess.rules import (
+    authentication,
+    network,
+    operations,
+    persistence,
+    resilience,
+    storage,
+    transport,
+    vault,
+    workloads,
+)
+from secure_redis.domain.assess.rules.rule import (
+    PASS,
+    Result,
+    Rule,
+    Severity,
+    Verdict,
+)
+from secure_redis.domain.assess.waivers import Floor, Waiving
+from secure_redis.domain.observe.observation import Observation
+
+RULES: tuple[Rule, ...] = (
+    *transport.RULES,
+    *authentication.RULES,
+    *network.RULES,
+    *persistence.RULES,
+    *storage.RULES,
+    *resilience.RULES,
+    *operations.RULES,
+    *vault.RULES,
+    *workloads.RULES,
+)
+
+_WORST_FIRST = {severity: place for place, severity in enumerate(Severity)}
+_ORDER = {Result.FAIL: 0, Result.UNKNOWN: 1, Result.WAIVED: 2}
+_LONGEST = 1024  # of a message, by the schema
+_LONGEST_NOTE = 512  # and of a note
+MOST_NOTES = 50
+_NO_FLOOR = Floor()
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A rule that did not pass. `message` says what was found and what to do."""
+
+    rule: str
+    title: str
+    severity: Severity
+    result: Result
+    message: str
+    references: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Compliance:
+    """All rules applied to one observation. `findings`: Fail, Unknown and Waived; worst first, what is waived last.
+
+    Counts leave out what is only informational (`Severity.INFO`), which `findings` and `results` hold. `notes`: what of
+    the resource's wishes has no effect. `lapses`: when the first waiver that holds now lapses.
+    """
+
+    findings: tuple[Finding, ...] = ()
+    passed: int = 0
+    failed: int = 0
+    unknown: int = 0
+    results: Mapping[str, Verdict] = field(default_factory=dict)
+    waived: int = 0
+    notes: tuple[str, ...] = ()
+    lapses: datetime | None = None
+
+    @property
+    def compliant(self) -> bool | None:
+        """False: a rule that counts failed. None: one could not be judged. True: neither."""
+        if self.failed:
+            return False
+        return None if self.unknown else True
+
+
+def assess(
+    resource: SecureRedisCache,
+    seen: Observation,
+    rules: tuple[Rule, ...] = RULES,
+    *,
+    floor: Floor = _NO_FLOOR,
+    notes: tuple[str, ...] = (),
+) -> Compliance:
+    """Apply the rules, and the resource's waivers as far as `floor` permits them, to one observation.
+
+    `notes`: told beside those that come up here.
+    """
+    profile = floors.profile(resource, floor)
+    raised = tuple(_raised(resource, profile))
+    if raised:
+        resource = replace(resource, spec=resource.spec.model_copy(update={"profile": profile}))
+    waivings = floors.waivings(resource, floor, seen.now)
+    weights = {rule.id: rule.weight(profile) for rule in rules}
+    verdicts: dict[str, Verdict] = {}
+    for rule in rules:
+        verdict = rule.check(resource, seen)
+        earlier = _earlier(resource, rule.id, waivings.get(rule.id)) if verdict.pending else None
+        verdicts[rule.id] = _waived(verdict, waivings.get(rule.id)) if earlier is None else earlier
+    counted = [verdict.result for rule, verdict in verdicts.items() if weights[rule] is not Severity.INFO]
+    findings = [_finding(rule, weights[rule.id], verdicts[rule.id]) for rule in rules if _open(verdicts[rule.id])]
+    findings.sort(
+        key=lambda one: (one.result is Result.WAIVED, _WORST_FIRST[one.severity], _ORDER[one.result]),
+    )
+    holding = [one.until for rule, one in waivings.items() if rule in verdicts and one.refused is None]
+    told = (*raised, *_unknown_rules(waivings, verdicts), *notes)
+    return Compliance(
+        findings=tuple(findings),
+        passed=counted.count(Result.PASS),
+        failed=counted.count(Result.FAIL),
+        unknown=counted.count(Result.UNKNOWN),
+        results=verdicts,
+        waived=counted.count(Result.WAIVED),
+        notes=tuple(note[:_LONGEST_NOTE] for note in told[:MOST_NOTES]),
+        lapses=min(holding, default=None),
+    )
+
+
+def _open(verdict: Verdict) -> bool:
+    return verdict.result in _ORDER
+
+
+def _waived(verdict: Verdict, waiving: Waiving | None) -> Verdict:
+    """A waiver accepts what is known to be wrong and what cannot be known; it never makes a Pass."""
+    if waiving is None or not _open(verdict):
+        return verdict
+    if waiving.refused is not None:
+        return Verdict(verdict.result, f"{waiving.refused}; {verdict.message}")
+    waiver = waiving.waiver
+    said = f"waived until {waiver.expires} by {waiver.owner}: {waiver.reason}"
+    return Verdict(Result.WAIVED, f"{said}; {verdict.result}: {verdict.message}")
+
+
+def _earlier(resource: SecureRedisCache, rule: str, waiving: Waiving | None) -> Verdict | None:
+    """What an earlier process found, for the minutes until a new one has read as much: a restart is no news.
+
+    None: it found nothing, or what it told holds no more. A rule it did not know is Unknown until its data is read.
+    """
+    before = resource.status.compliance
+    if before is None or resource.status.observed_generation != resource.generation:
+        return None
+    told = next((one for one in before.findings if one.rule == rule), None)
+    if told is None:
+        return PASS if rule in before.passes else None
+    if told.result == Result.WAIVED and (waiving is None or waiving.refused is not None):
+        return None
+    return Verdict(Result(told.result), told.message, pending=True)
+
+
+def _finding(rule: Rule, severity: Severity, verdict: Verdict) -> Finding:
+    said = verdict.message or rule.title
+    text = f"{said}; {rule.remedy}" if verdict.result is Result.FAIL and not verdict.pending else said
+    return Finding(rule.id, rule.title, severity, verdict.result, text[:_LONGEST], rule.references)
+
+
+def _raised(resource: SecureRedisCache, profile: Profile) -> Iterable[str]:
+    if profile is not resource.spec.profile:
+        yield f"profile: {profile} applies instead of {resource.spec.profile}, by the operator's configuration"
+
+
+def _unknown_rules(waivings: Mapping[str, Waiving], known: Mapping[str, Verdict]) -> Iterable[str]:
+    return (
+        f"waivers: no rule is called {rule!r}, so this waiver does nothing" for rule in waivings if rule not in known
+    )

@@ -1,0 +1,295 @@
+"""Rules on how clients authenticate."""
+
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from urllib.parse import unquote_to_bytes
+
+from secure_redis.api.reasons import Reason
+from secure_redis.api.resource import SecureRedisCache
+from secure_redis.api.resource_id import Service
+from secure_redis.api.spec import Profile
+from secure_redis.domain.assess.key_proof import prove
+from secure_redis.domain.assess.key_validity import usable
+from secure_redis.domain.assess.rules.rule import (
+    NOT_APPLICABLE,
+    ONLY_REDIS,
+    PASS,
+    READ_CACHE,
+    READ_DATABASE,
+    READ_SECRET,
+    Rule,
+    Severity,
+    Verdict,
+    date,
+    fail,
+    on_cache,
+    on_database,
+    some,
+    unknown,
+    unread,
+)
+from secure_redis.domain.observe.governance import LIST_KEYS, LIST_MANAGED_KEYS, AccessPolicyFacts
+from secure_redis.domain.observe.keys import Proven, VaultSecretFacts
+from secure_redis.domain.observe.managed_redis import ManagedDatabase
+from secure_redis.domain.observe.normalise import same_word
+from secure_redis.domain.observe.observation import Observation
+from secure_redis.domain.observe.redis import CacheFacts
+from secure_redis.domain.observe.secret import SecretFacts
+from secure_redis.domain.observe.unknown import NotRead, Unknown
+
+# Days a key may be in use where no rotation says otherwise.
+OLDEST = {Profile.BASELINE: 365, Profile.STRICT: 90}
+MOST_HOLDERS = 5  # of the right to list the keys
+DATA_OWNER = "Data Owner"
+# Azure's access keys are 32 bytes in base64 (facts/azure.md A.3).
+_KEY = re.compile(rb"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{43}=(?!=)")
+_ALL_COMMANDS = re.compile(r"(?:^|\s)(\+@all|allcommands)(?:\s|$)", re.IGNORECASE)
+_ALL_KEYS = re.compile(r"(?:^|\s)(~\*|allkeys)(?:\s|$)", re.IGNORECASE)
+
+
+def _access_keys(cache: CacheFacts) -> Verdict:
+    if cache.access_keys_disabled is None:
+        return unknown("Azure did not say whether access keys are accepted")
+    return PASS if cache.access_keys_disabled else fail("the cache accepts access keys")
+
+
+def _entra(cache: CacheFacts) -> Verdict:
+    if cache.entra_enabled is None:
+        return unknown("Azure did not say whether Entra authentication is on")
+    return PASS if cache.entra_enabled else fail("Entra authentication is off")
+
+
+def _authentication_on(cache: CacheFacts) -> Verdict:
+    if cache.authentication_disabled:
+        return fail("the cache asks for no password at all (authnotrequired)")
+    # Azure allows authnotrequired only inside a virtual network (facts/azure.md A.2), and omits it where never set.
+    if cache.authentication_disabled is None and cache.subnet_id is not None:
+        return unknown("the cache is in a virtual network and Azure did not say whether it asks for a password")
+    return PASS
+
+
+def _live_key(resource: SecureRedisCache, seen: Observation) -> Verdict:
+    if resource.spec.authentication is None:
+        return NOT_APPLICABLE
+    vault = seen.vault
+    if not isinstance(vault, VaultSecretFacts):
+        return unread("the Key Vault secret", vault)
+    if usable(vault, seen.now) is not None:
+        return unknown("the Key Vault secret cannot be used, so its value was not compared")
+    if isinstance(seen.identity, Unknown | NotRead):
+        return unread("the identity", seen.identity)
+    verdict = seen.proven or prove(resource, seen.identity, vault, seen.keys, seen.authentication)
+    if isinstance(verdict, Proven):
+        return PASS
+    mismatch = verdict.reason in {Reason.KEY_MISMATCH, Reason.VAULT_SECRET_FOREIGN}
+    return fail(verdict.message) if mismatch else unknown(verdict.message)
+
+
+def _access_policies(resource: SecureRedisCache, seen: Observation) -> Verdict:
+    if resource.cache.service is not Service.REDIS:
+        return ONLY_REDIS  # a database's assignments are of another type, and all of one policy
+    if not isinstance(seen.cache, CacheFacts):
+        return unread("the cache", seen.cache)
+    if seen.cache.entra_enabled is False:
+        return NOT_APPLICABLE
+    assignments, policies = seen.access_assignments, seen.access_policies
+    if isinstance(assignments, Unknown | NotRead):
+        return unread(
+            "the access policy assignments", assignments, "Microsoft.Cache/redis/accessPolicyAssignments/read"
+        )
+    # Only what a custom policy holds has to be looked up.
+    wide = [one for one in assignments if same_word(one.policy, DATA_OWNER)]
+    others = [one for one in assignments if not same_word(one.policy, DATA_OWNER)]
+    if isinstance(policies, tuple):
+        held = {policy.name.strip().lower(): policy for policy in policies}
+        wide += [one for one in others if _all_of(held, one.policy)]
+    if wide:
+        named = [f"{one.alias or one.object_id} ({one.policy})" for one in wide]
+        return fail(f"hold every command on every key: {some(named)}")
+    if others and isinstance(policies, Unknown | NotRead):
+        return unread("the access policies", policies, "Microsoft.Cache/redis/accessPolicies/read")
+    return PASS
+
+
+def _all_of(held: Mapping[str, AccessPolicyFacts], name: str) -> bool:
+    policy = held.get(name.strip().lower())
+    permissions = policy.permissions or "" if policy is not None else ""
+    narrowed = re.search(r"(?:^|\s)-", permissions)
+    return bool(_ALL_COMMANDS.search(permissions) and _ALL_KEYS.search(permissions) and not narrowed)
+
+
+def _managed_keys(database: ManagedDatabase) -> Verdict:
+    if database.access_keys is None:
+        return unknown("Azure did not say whether the database accepts access keys")
+    return PASS if same_word(database.access_keys, "Disabled") else fail("the database accepts access keys")
+
+
+def _key_age(resource: SecureRedisCache, seen: Observation) -> Verdict:
+    settings = resource.spec.authentication
+    if settings is None:
+        return NOT_APPLICABLE
+    if not isinstance(seen.vault, VaultSecretFacts):
+        return unread("the Key Vault secret", seen.vault, READ_SECRET)
+    if seen.vault.created is None:
+        return unknown("Key Vault did not say when the version was stored")
+    days = settings.rotation.interval_days or OLDEST[resource.spec.profile]
+    if seen.now - seen.vault.created <= timedelta(days=days):
+        return PASS
+    return fail(f"the key was stored on {date(seen.vault.created)}, and should be no older than {days} days")
+
+
+def _one_key_each(resource: SecureRedisCache, seen: Observation) -> Verdict:
+    secret = seen.secret
+    if resource.spec.authentication is None:
+        return NOT_APPLICABLE
+    if isinstance(secret, Unknown | NotRead):
+        return unread("the published Secret", secret)
+    if secret is None:
+        return PASS  # none holds none; and the result stays when it is published
+    if secret.owner_uid != resource.uid:
+        return NOT_APPLICABLE
+    extra = sorted(name for name in secret.data if name != "password" and _other_keys(secret, name))
+    return fail(f"the Secret {secret.name!r} holds a second key in {some(extra)}") if extra else PASS
+
+
+def _other_keys(secret: SecretFacts, name: str) -> bool:
+    """Whether an entry holds what looks like a key of the cache and is not the one in `password`."""
+    password = secret.data["password"].get_secret_value() if "password" in secret.data else b""
+    text = secret.data[name].get_secret_value()
+    if text.lstrip().startswith(b"-----BEGIN"):
+        return False  # a certificate is base64 too
+    return any(found != password for form in (text, unquote_to_bytes(text)) for found in _KEY.findall(form))
+
+
+def _key_holders(resource: SecureRedisCache, seen: Observation) -> Verdict:
+    action = LIST_KEYS if resource.cache.service is Service.REDIS else LIST_MANAGED_KEYS
+    found = seen.role_assignments
+    if isinstance(found, Unknown | NotRead):
+        return unread("the role assignments", found, "Microsoft.Authorization/roleAssignments/read")
+    answers = [(one, one.permits(action)) for one in found]
+    holders = sorted({one.principal_id for one, held in answers if held})
+    if len(holders) > MOST_HOLDERS:
+        return fail(f"{len(holders)} principals may list the access keys: {some(holders)}")
+    if any(held is None for _, held in answers):
+        return unknown(
+            "what some of the assigned roles hold could not be told; the right that allows it is "
+            "Microsoft.Authorization/roleDefinitions/read"
+        )
+    return PASS
+
+
+RULES = (
+    Rule(
+        "A1",
+        "Access keys are off",
+        Severity.INFO,
+        on_cache(_access_keys),
+        "move clients to Entra authentication, then set disableAccessKeyAuthentication (this drops all connections)",
+        (
+            "Azure Policy 3827af20-8f80-4b15-8300-6db0873ec901",
+            "PSRule AZR-000496",
+            "monkey365 azure-cache-redis-access-key-authentication-disabled",
+        ),
+        strict=Severity.LOW,
+        why=(
+            "An access key is one secret for all clients, does not expire and cannot be told from one client to "
+            "another."
+        ),
+        reads="the cache's disableAccessKeyAuthentication",
+        needs=(READ_CACHE,),
+    ),
+    Rule(
+        "A2",
+        "Entra authentication is on",
+        Severity.INFO,
+        on_cache(_entra),
+        "set redisConfiguration.aad-enabled to true (this can take half an hour and restarts nodes)",
+        ("PSRule AZR-000427", "monkey365 azure-cache-redis-entra-auth-disabled"),
+        strict=Severity.LOW,
+        why="Without it access keys are the only way in, so that they cannot be switched off.",
+        reads="the cache's redisConfiguration.aad-enabled",
+        needs=(READ_CACHE,),
+    ),
+    Rule(
+        "A3",
+        "Nobody is assigned every command on every key",
+        Severity.LOW,
+        _access_policies,
+        "assign Data Contributor, Data Reader or a custom policy with the commands and keys that are used",
+        ("monkey365 azure-cache-redis-access-policies-not-implemented",),
+        strict=Severity.MEDIUM,
+        why="Data Owner, or a custom policy as wide, can flush the cache and read what belongs to others.",
+        reads="the cache's access policies and their assignments; not applicable while Entra authentication is off",
+        needs=("Microsoft.Cache/redis/accessPolicyAssignments/read", "Microsoft.Cache/redis/accessPolicies/read"),
+    ),
+    Rule(
+        "A4",
+        "Access keys of the Managed Redis database are off",
+        Severity.INFO,
+        on_database(_managed_keys),
+        "move clients to Entra authentication, then set accessKeysAuthentication to Disabled",
+        ("monkey365 azure-cache-redis-enterprise-access-key-authentication-disabled",),
+        strict=Severity.LOW,
+        why="An access key is one secret for all clients and does not expire.",
+        reads="accessKeysAuthentication of the cluster's database `default`",
+        needs=(READ_DATABASE,),
+    ),
+    Rule(
+        "A5",
+        "The cache asks for authentication",
+        Severity.CRITICAL,
+        on_cache(_authentication_on),
+        "set redisConfiguration.authnotrequired to false",
+        why="Whoever reaches the cache reads and writes everything.",
+        reads="the cache's redisConfiguration.authnotrequired, which only a cache in a virtual network can have",
+        needs=(READ_CACHE,),
+    ),
+    Rule(
+        "A6",
+        "The key is not too old",
+        Severity.LOW,
+        _key_age,
+        "rotate the key (spec.authentication.rotation, or whoever stores it in Key Vault)",
+        strict=Severity.MEDIUM,
+        why="The longer a key is in use, the more places hold it.",
+        reads=(
+            "when the version in Key Vault was stored; the limit is rotation.intervalDays, else "
+            f"{OLDEST[Profile.BASELINE]} days ({OLDEST[Profile.STRICT]} where spec.profile is Strict)"
+        ),
+        needs=(READ_SECRET,),
+    ),
+    Rule(
+        "A7",
+        "The key in Key Vault is a live key of the cache",
+        Severity.HIGH,
+        _live_key,
+        "store the cache's live key in Key Vault as a new version",
+        why="Pods that start now get a key that the cache refuses.",
+        reads="the version in Key Vault, against the listed keys or an AUTH",
+        needs=(READ_SECRET, LIST_KEYS),
+    ),
+    Rule(
+        "A8",
+        "The published Secret holds one key only",
+        Severity.HIGH,
+        _one_key_each,
+        "remove what was added to the Secret; the operator publishes one key",
+        why="A consumer that holds both keys is cut off by no rotation, so that a leaked key stays good.",
+        reads="the published Secret",
+        needs=("the operator's RoleBinding in the namespace",),
+    ),
+    Rule(
+        "A9",
+        "Few may list the access keys",
+        Severity.INFO,
+        _key_holders,
+        "assign roles without Microsoft.Cache/redis/listKeys/action (Managed Redis: redisEnterprise/databases/listKeys/"
+        "action), such as Reader",
+        ("AzTS Azure_RedisCache_AuthZ_Grant_Min_RBAC_Access",),
+        strict=Severity.LOW,
+        why=f"Each of them can take the key past Key Vault. More than {MOST_HOLDERS} are too many.",
+        reads="the role assignments that hold at the cache, and what the roles permit",
+        needs=("Microsoft.Authorization/roleAssignments/read", "Microsoft.Authorization/roleDefinitions/read"),
+    ),
+)

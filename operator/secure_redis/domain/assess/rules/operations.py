@@ -1,0 +1,252 @@
+"""Rules on how the cache is run: version, state, maintenance, logs, protection, future, and who changes it."""
+
+from secure_redis.api import names
+from secure_redis.api.resource import SecureRedisCache
+from secure_redis.api.resource_id import Service
+from secure_redis.api.spec import DeletionPolicy, Mode
+from secure_redis.domain.assess.retirement import CLOSED_TO_NEW_TENANTS, retires_on
+from secure_redis.domain.assess.rules.rule import (
+    NOT_APPLICABLE,
+    ONLY_REDIS,
+    PASS,
+    READ_CACHE,
+    READ_MANAGED,
+    Rule,
+    Severity,
+    Verdict,
+    date,
+    fail,
+    on_cache,
+    on_either,
+    unknown,
+    unread,
+)
+from secure_redis.domain.observe.managed_redis import ManagedFacts
+from secure_redis.domain.observe.normalise import (
+    is_busy,
+    is_dead,
+    same_word,
+    version,
+)
+from secure_redis.domain.observe.observation import Observation
+from secure_redis.domain.observe.redis import CacheFacts
+from secure_redis.domain.observe.unknown import NOT_READ, NotRead, Unknown
+
+LOWEST_MAJOR = 6
+_OUR_TAGS = frozenset({names.OWNER_TAG.lower(), names.LEADER_TAG.lower()})
+READ_SCHEDULE = "Microsoft.Cache/redis/patchSchedules/read"
+READ_DIAGNOSTICS = "Microsoft.Insights/diagnosticSettings/read"
+READ_LOCKS = "Microsoft.Authorization/locks/read"
+READ_ACTIVITY = "Microsoft.Insights/eventtypes/values/read"
+
+
+def _schedule(resource: SecureRedisCache, seen: Observation) -> Verdict:
+    if resource.cache.service is not Service.REDIS:
+        return ONLY_REDIS
+    found = seen.patch_schedule
+    if isinstance(found, Unknown | NotRead):
+        return unread("the patch schedule", found, READ_SCHEDULE)
+    return PASS if found else fail("no maintenance window is chosen: patches and their failovers come at any time")
+
+
+def _diagnostics(_: SecureRedisCache, seen: Observation) -> Verdict:
+    found = seen.diagnostics
+    if isinstance(found, Unknown | NotRead):
+        return unread("the diagnostic settings", found, READ_DIAGNOSTICS)
+    return PASS if any(setting.logs for setting in found) else fail("no log of the cache is kept anywhere")
+
+
+def _version(cache: CacheFacts) -> Verdict:
+    found = version(cache.redis_version)
+    if found is None:
+        return unknown("Azure did not say which version of Redis runs")
+    return PASS if found[0] >= LOWEST_MAJOR else fail(f"Redis {cache.redis_version} gets no security updates any more")
+
+
+def _tags(cache: CacheFacts | ManagedFacts) -> Verdict:
+    others = [name for name in cache.tags if name.lower() not in _OUR_TAGS]
+    return PASS if others else fail("no tag says whose cache it is")
+
+
+def _identity(cache: CacheFacts) -> Verdict:
+    if not same_word(cache.sku_name, "Premium"):
+        return NOT_APPLICABLE  # it is of use for persistence and export only
+    if cache.identity_type is None or same_word(cache.identity_type, "None"):
+        return fail("the cache has no managed identity, so persistence and export need account keys")
+    return PASS
+
+
+def _channel(cache: CacheFacts) -> Verdict:
+    if cache.update_channel is None:
+        return unknown("Azure did not say which update channel the cache follows (its default is Stable)")
+    return PASS if same_word(cache.update_channel, "Stable") else fail("the cache gets updates weeks before others do")
+
+
+def _state(cache: CacheFacts | ManagedFacts) -> Verdict:
+    if is_dead(cache.provisioning_state) or same_word(cache.provisioning_state, "Canceled"):
+        return fail(f"Azure reports provisioningState {cache.provisioning_state}")
+    return NOT_APPLICABLE if is_busy(cache.provisioning_state) else PASS
+
+
+def _locked(resource: SecureRedisCache, seen: Observation) -> Verdict:
+    if resource.spec.deletion_policy is DeletionPolicy.DELETE:
+        return NOT_APPLICABLE  # a lock would keep the operator from what it was asked to do
+    if isinstance(seen.locks, Unknown | NotRead):
+        return unread("the locks", seen.locks, READ_LOCKS)
+    kept = any(same_word(lock.level, "CanNotDelete") or same_word(lock.level, "ReadOnly") for lock in seen.locks)
+    return PASS if kept else fail("no lock keeps the cache from being deleted")
+
+
+def _retirement(cache: CacheFacts | ManagedFacts) -> Verdict:
+    day = retires_on(cache.resource_id.service, cache.sku_name)
+    if day is None:
+        return NOT_APPLICABLE
+    managed = isinstance(cache, ManagedFacts)
+    what = "Azure Cache for Redis" + (" Enterprise" if managed else "")
+    whom = "nobody" if managed else "no tenant without one"
+    return fail(
+        f"Microsoft retires {what} on {day} and disables what is left; since {CLOSED_TO_NEW_TENANTS}, "
+        f"{whom} can create any"
+    )
+
+
+def _changed_by(resource: SecureRedisCache, seen: Observation) -> Verdict:
+    found = seen.changes
+    if resource.spec.mode is not Mode.PROVISION or found == NOT_READ:
+        return NOT_APPLICABLE  # others are expected to, or the activity log is not read
+    if isinstance(found, Unknown | NotRead):
+        return unread("the activity log", found, READ_ACTIVITY)
+    others = [change for change in found if not change.ours]
+    if not others:
+        return PASS
+    last = max(others, key=lambda change: change.at)
+    return fail(f"{last.caller} changed the cache's settings on {date(last.at)} ({last.operation})")
+
+
+RULES = (
+    Rule(
+        "O1",
+        "A maintenance window is chosen",
+        Severity.LOW,
+        _schedule,
+        "set a patch schedule for hours of low load",
+        (
+            "KICS b947809d-dd2f-4de9-b724-04d101c515aa",
+            "Terrascan AC_AZURE_0393",
+            "CloudSploit redisCacheScheduledUpdates",
+            "CloudGuard D9.AZU.NET.14",
+        ),
+        why="Patches cut connections and fail over at any hour.",
+        reads="the cache's patch schedule",
+        needs=(READ_SCHEDULE,),
+    ),
+    Rule(
+        "O2",
+        "Logs of the cache are kept",
+        Severity.LOW,
+        _diagnostics,
+        "create a diagnostic setting with the category ConnectedClientList (or allLogs)",
+        (
+            "Azure Policy a142867f-3142-4ac6-b952-ab950a29fca5",
+            "Azure Policy aec4c33f-2f2a-4fd3-91cd-24a939513c60",
+            "Azure Policy d3e11828-02c8-40d2-a518-ad01508bb4d7",
+            "CloudSploit redisCacheDiagnosticLogs",
+            "AzTS Azure_RedisCache_Audit_Enable_Diagnostics_Log",
+        ),
+        strict=Severity.MEDIUM,
+        why="After an incident nobody can tell who was connected.",
+        reads="the cache's diagnostic settings",
+        needs=(READ_DIAGNOSTICS,),
+    ),
+    Rule(
+        "O3",
+        "Redis is version 6 or newer",
+        Severity.MEDIUM,
+        on_cache(_version),
+        "upgrade the cache to Redis 6",
+        ("PSRule AZR-000347", "CloudSploit redisVersion", "Datadog redis_not_updated_regularly"),
+        strict=Severity.HIGH,
+        why="Older versions get no security updates and know no ACLs.",
+        reads="the cache's redisVersion",
+        needs=(READ_CACHE,),
+    ),
+    Rule(
+        "O4",
+        "A tag says whose cache it is",
+        Severity.INFO,
+        on_either(_tags),
+        "tag the cache with its owner",
+        ("CloudSploit redisCacheHasTags",),
+        strict=Severity.LOW,
+        why="Nobody knows whom to ask when it is found unsafe.",
+        reads="the cache's tags, without the operator's own",
+        needs=(READ_CACHE, READ_MANAGED),
+    ),
+    Rule(
+        "O5",
+        "A Premium cache has a managed identity",
+        Severity.INFO,
+        on_cache(_identity),
+        "give it one (spec.provision.identity)",
+        ("CloudSploit redisCacheManagedIdentity", "monkey365 azure-cache-redis-lack-of-system-managed-identity"),
+        why="Without one, persistence and export need the account keys of a storage account.",
+        reads="the cache's identity; not applicable to Basic and Standard, which have no use for it",
+        needs=(READ_CACHE,),
+    ),
+    Rule(
+        "O6",
+        "The cache follows the stable update channel",
+        Severity.INFO,
+        on_cache(_channel),
+        "set updateChannel to Stable",
+        strict=Severity.LOW,
+        why="On the preview channel updates come at least four weeks before they reach others.",
+        reads="the cache's updateChannel",
+        needs=(READ_CACHE,),
+    ),
+    Rule(
+        "O7",
+        "The cache is not in a failed state",
+        Severity.HIGH,
+        on_either(_state),
+        "look at the cache's activity log in Azure and repair it",
+        why="It may still serve, and cannot be changed or patched.",
+        reads="the cache's provisioningState; not applicable while Azure works on it",
+        needs=(READ_CACHE, READ_MANAGED),
+    ),
+    Rule(
+        "O8",
+        "A lock keeps the cache from being deleted",
+        Severity.LOW,
+        _locked,
+        "set a CanNotDelete lock on the cache or its group (ReadOnly would also stop listing and rotating keys)",
+        strict=Severity.MEDIUM,
+        why="One command deletes the cache and its data; the name is free for others then.",
+        reads="the locks on the cache, its group and its subscription; not applicable with deletionPolicy Delete",
+        needs=(READ_LOCKS,),
+    ),
+    Rule(
+        "L1",
+        "The service has a future",
+        Severity.INFO,
+        on_either(_retirement),
+        "plan the move to Azure Managed Redis (port 10000, one database)",
+        ("PSRule AZR-000533", "PSRule AZR-000534"),
+        strict=Severity.LOW,
+        why="Microsoft disables the cache on the day after. status.cache.retiresOn holds the date.",
+        reads="the resource's type and tier",
+        needs=(READ_CACHE, READ_MANAGED),
+    ),
+    Rule(
+        "L2",
+        "Nobody but the operator changes the cache's settings",
+        Severity.LOW,
+        _changed_by,
+        "find out who else manages the cache, and let one of the two do it",
+        strict=Severity.MEDIUM,
+        why="Two managers undo each other's work, and one of them may undo what is safe.",
+        reads="the last three days of the activity log of the cache; not applicable to mode Validate, or where the "
+        "operator's configuration says `activityLog.enabled: false`",
+        needs=(READ_ACTIVITY,),
+    ),
+)

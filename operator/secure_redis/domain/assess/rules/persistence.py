@@ -1,0 +1,192 @@
+"""Rules on whether and how data is persisted, and on the keys that encrypt it. The account itself: `storage`."""
+
+from datetime import timedelta
+
+from secure_redis.api.resource import SecureRedisCache
+from secure_redis.api.resource_id import Service
+from secure_redis.domain.assess import persistence
+from secure_redis.domain.assess.rules.rule import (
+    NOT_APPLICABLE,
+    PASS,
+    READ_CACHE,
+    READ_MANAGED,
+    Rule,
+    Severity,
+    Verdict,
+    date,
+    fail,
+    on_cache,
+    on_managed,
+    some,
+    unknown,
+    unread,
+)
+from secure_redis.domain.observe.managed_redis import ManagedFacts
+from secure_redis.domain.observe.normalise import same_word
+from secure_redis.domain.observe.observation import Observation
+from secure_redis.domain.observe.redis import CacheFacts
+from secure_redis.domain.observe.storage import EncryptionKeyFacts, KeyAbsent, StorageFacts
+from secure_redis.domain.observe.unknown import NotRead, Unknown
+
+NEAR = timedelta(days=30)  # as K2
+READ_KEYS = ("Microsoft.KeyVault/vaults/read", "Microsoft.KeyVault/vaults/keys/read")
+
+
+def _persistence_on(cache: CacheFacts) -> Verdict:
+    if not same_word(cache.sku_name, "Premium"):
+        return NOT_APPLICABLE  # only Premium can
+    return PASS if cache.persistence.on else fail("nothing is persisted: what the nodes lose together is gone")
+
+
+def _tier(resource: SecureRedisCache, seen: Observation) -> Verdict:
+    declared = persistence.wanted(resource)
+    if declared is None or resource.cache.service is not Service.REDIS:
+        return NOT_APPLICABLE  # Managed Redis persists in every tier, to disks of its own
+    if not isinstance(seen.cache, CacheFacts):
+        return unread("the cache", seen.cache, READ_CACHE)
+    if same_word(seen.cache.sku_name, "Premium"):
+        return PASS
+    return fail(f"{declared.type} is asked for, and a cache of tier {seen.cache.sku_name} cannot persist")
+
+
+def _managed_identity(cache: CacheFacts) -> Verdict:
+    facts = cache.persistence
+    if not facts.on:
+        return NOT_APPLICABLE
+    if same_word(facts.authentication, "ManagedIdentity"):
+        return PASS
+    return fail("the cache writes to its storage account with an account key (a connection string)")
+
+
+def _customer_key(cluster: ManagedFacts) -> Verdict:
+    return PASS if cluster.key_url else fail("the cluster's disks are encrypted with a key of Microsoft's")
+
+
+def _key_health(resource: SecureRedisCache, seen: Observation) -> Verdict:
+    wrong: list[str] = []
+    if resource.cache.service is Service.MANAGED_REDIS:
+        cluster = seen.managed_cache
+        if not isinstance(cluster, ManagedFacts):
+            return unread("the cluster", cluster, READ_MANAGED)
+        if not cluster.key_url:
+            return NOT_APPLICABLE
+        if cluster.key_identity is None:
+            wrong.append("no user-assigned identity reads the key")
+    else:
+        if isinstance(seen.storage, NotRead):
+            return NOT_APPLICABLE
+        if not isinstance(seen.storage, StorageFacts):
+            return unread("the storage account", seen.storage, "Microsoft.Storage/storageAccounts/read")
+        encryption = seen.storage.encryption
+        if encryption is None or encryption.customer_managed is None:
+            return unknown("Azure did not say whose key encrypts the storage account")
+        if not encryption.customer_managed:
+            return NOT_APPLICABLE
+        if encryption.identity_id is None:
+            wrong.append("no user-assigned identity reads the key")
+    found = seen.encryption_key
+    if isinstance(found, Unknown | NotRead):
+        return fail(some(wrong)) if wrong else unread("the encryption key", found, READ_KEYS[1])
+    return _judged(found, seen, wrong)
+
+
+def _judged(found: EncryptionKeyFacts, seen: Observation, wrong: list[str]) -> Verdict:
+    """What is wrong weighs more than what could not be seen."""
+    key, vault = found.key, found.vault
+    blind: Verdict | None = None
+    if isinstance(key, KeyAbsent):
+        wrong.append(key.message)
+    elif isinstance(key, Unknown):
+        blind = unread("the key", key, READ_KEYS[1])
+    else:
+        if key.enabled is False:
+            wrong.append(f"key {key.name!r} is disabled")
+        elif key.enabled is None:
+            blind = unknown("Key Vault did not say whether the key is enabled")
+        if key.expires is not None and seen.now >= key.expires - NEAR:
+            word = "expired" if seen.now >= key.expires else "expires"
+            wrong.append(f"key {key.name!r} {word} on {date(key.expires)}")
+    if isinstance(vault, Unknown):
+        blind = blind or unread("the key's vault", vault, READ_KEYS[0])
+    else:
+        if vault.soft_delete is False:
+            wrong.append(f"vault {vault.name!r} has no soft delete")
+        if not vault.purge_protection:
+            wrong.append(f"vault {vault.name!r} has no purge protection")
+    return fail(some(wrong)) if wrong else blind or PASS
+
+
+RULES = (
+    Rule(
+        "P1",
+        "A Premium cache persists its data",
+        Severity.INFO,
+        on_cache(_persistence_on),
+        "set rdb-backup-enabled or aof-backup-enabled, if the data is more than a cache",
+        ("AzTS Azure_RedisCache_BCDR_Use_RDB_Backup",),
+        strict=Severity.LOW,
+        why="If all nodes are lost together, so is the data. Wanted where Redis is only a cache.",
+        reads="the cache's redisConfiguration; what was never set counts as off. Basic and Standard cannot persist",
+        needs=(READ_CACHE,),
+    ),
+    Rule(
+        "P2",
+        "Persistence authenticates with a managed identity",
+        Severity.MEDIUM,
+        on_cache(_managed_identity),
+        (
+            "give the cache an identity with the role Storage Blob Data Contributor on the account, then set "
+            "preferred-data-persistence-auth-method to ManagedIdentity"
+        ),
+        strict=Severity.HIGH,
+        why=(
+            "An account key opens the whole account, cannot be narrowed, keeps the account's firewall open and stops "
+            "persistence when it is regenerated."
+        ),
+        reads="the cache's redisConfiguration; not applicable while nothing is persisted",
+        needs=(READ_CACHE,),
+    ),
+    Rule(
+        "P8",
+        "Managed Redis is encrypted with a key of your own",
+        Severity.INFO,
+        on_managed(_customer_key),
+        "set encryption.customerManagedKeyEncryption with a user-assigned identity (the switch disrupts connections)",
+        ("Azure Policy 09aa11bb-87ec-409f-bf0b-49b7c1561a87",),
+        strict=Severity.MEDIUM,
+        why="With a key of Microsoft's, you can neither withdraw nor rotate it.",
+        reads="the cluster's encryption",
+        needs=(READ_MANAGED,),
+    ),
+    Rule(
+        "P9",
+        "The customer-managed key is usable and protected",
+        Severity.HIGH,
+        _key_health,
+        (
+            "enable or renew the key, switch purge protection on, and let a user-assigned identity with the role Key "
+            "Vault Crypto Service Encryption User read it"
+        ),
+        strict=Severity.CRITICAL,
+        why=(
+            "Without the key the data cannot be read any more: a disabled, expired or purged key loses it. A "
+            "system-assigned identity goes with its resource."
+        ),
+        reads=(
+            "the key of the storage account or cluster, and its vault; not applicable to a key of Microsoft's, "
+            "or while "
+            "nothing is persisted"
+        ),
+        needs=(*READ_KEYS, "Microsoft.KeyVault/vaults/keys/versions/read"),
+    ),
+    Rule(
+        "P10",
+        "The tier can persist what the spec asks for",
+        Severity.HIGH,
+        _tier,
+        "scale the cache to Premium, or set spec.persistence.type to None",
+        why="Somebody relies on data that is kept nowhere; the operator writes nothing that would change it.",
+        reads="spec.persistence and the cache's sku; not applicable where the spec asks for no persistence",
+        needs=(READ_CACHE,),
+    ),
+)

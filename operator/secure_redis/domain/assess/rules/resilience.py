@@ -1,0 +1,189 @@
+"""Rules on the cache's tier, and on what becomes of the data when something fails or fills up."""
+
+from secure_redis.api.resource import SecureRedisCache
+from secure_redis.api.spec import Mode
+from secure_redis.domain.assess.rules.rule import (
+    NOT_APPLICABLE,
+    PASS,
+    READ_CACHE,
+    READ_MANAGED,
+    Rule,
+    Severity,
+    Verdict,
+    fail,
+    on_cache,
+    on_either,
+    some,
+    unknown,
+    unread,
+)
+from secure_redis.domain.observe.managed_redis import ManagedFacts
+from secure_redis.domain.observe.normalise import replicas, same_word, zones
+from secure_redis.domain.observe.observation import Observation
+from secure_redis.domain.observe.redis import CacheFacts
+
+FEWEST_ZONES = 2
+RESERVED_SHARE = 0.1  # of a node's memory (AZR-000160)
+# Memory of a node in MB, by family and capacity (Microsoft's pricing page for Azure Cache for Redis).
+MEMORY_MB = {
+    **{("C", size): mb for size, mb in enumerate((250, 1024, 2560, 6144, 13312, 26624, 54272))},
+    **{("P", size): mb for size, mb in enumerate((6144, 13312, 26624, 54272, 122880), start=1)},
+}
+_TIERS = {"basic": 0, "standard": 1, "premium": 2}
+
+
+def _own_machine(cache: CacheFacts) -> Verdict:
+    if same_word(cache.sku_name, "Premium"):
+        return PASS
+    if same_word(cache.sku_name, "Standard"):
+        if cache.sku_capacity >= 1:
+            return PASS
+        return fail("Standard C0 shares a machine with other customers' caches")
+    if same_word(cache.sku_name, "Basic"):
+        return fail("Basic shares a machine with other customers' caches, has no replica and no SLA")
+    return unknown("Azure reports a tier that is not known here")
+
+
+def _zones(cache: CacheFacts | ManagedFacts) -> Verdict:
+    if isinstance(cache, ManagedFacts) and same_word(cache.redundancy, "ZR"):
+        return PASS
+    if isinstance(cache, CacheFacts) and not same_word(cache.sku_name, "Premium"):
+        return NOT_APPLICABLE
+    found = zones(cache.zones)
+    if not found:
+        if isinstance(cache, ManagedFacts) and cache.redundancy is not None:
+            return fail(f"the cluster spans no availability zones (redundancy {cache.redundancy})")
+        return unknown("Azure lists no availability zones; the service may have chosen them")
+    return PASS if len(found) >= FEWEST_ZONES else fail(f"the cache is in zone {found[0]} only")
+
+
+def _replica_elsewhere(cache: CacheFacts) -> Verdict:
+    if not same_word(cache.sku_name, "Premium") or cache.persistence.on:
+        return NOT_APPLICABLE  # Premium alone can, and not together with persistence (facts/azure.md A.2)
+    return PASS if cache.linked_servers else fail("no other region holds a copy")
+
+
+def _reserved(cache: CacheFacts) -> Verdict:
+    if same_word(cache.sku_name, "Basic"):
+        return NOT_APPLICABLE  # the setting is not allowed there
+    memory = MEMORY_MB.get((cache.sku_family.strip().upper(), cache.sku_capacity))
+    if memory is None:
+        return unknown("Azure reports a size that is not known here")
+    if cache.memory_reserved_mb is None:
+        return unknown("Azure did not say how much memory is reserved (maxmemory-reserved)")
+    wanted = int(memory * RESERVED_SHARE)
+    if cache.memory_reserved_mb >= wanted:
+        return PASS
+    return fail(f"{cache.memory_reserved_mb} MB of {memory} MB are reserved, less than {wanted} MB")
+
+
+def _eviction(cache: CacheFacts) -> Verdict:
+    if not cache.persistence.on:
+        return NOT_APPLICABLE  # a cache may evict what it likes
+    if cache.eviction_policy is None:
+        return unknown("Azure did not say which keys are evicted when memory is full (maxmemory-policy)")
+    if cache.eviction_policy.strip().lower().startswith("allkeys"):
+        return fail(f"data is persisted and yet thrown away when memory is full ({cache.eviction_policy})")
+    return PASS
+
+
+def _replacement(resource: SecureRedisCache, seen: Observation) -> Verdict:
+    wanted = resource.spec.provision
+    if resource.spec.mode is not Mode.PROVISION or wanted is None or wanted.redis is None:
+        return NOT_APPLICABLE
+    cache = seen.cache
+    if not isinstance(cache, CacheFacts):
+        return unread("the cache", cache, READ_CACHE)
+    asked: list[str] = []
+    now, then = _TIERS.get(cache.sku_name.strip().lower()), _TIERS.get(wanted.redis.sku.name.lower())
+    if now is None:
+        return unknown("Azure reports a tier that is not known here")
+    if then is not None and then < now:
+        asked.append(f"tier {wanted.redis.sku.name} instead of {cache.sku_name.capitalize()}")
+    elif now == 0 and then == 2:
+        asked.append("Premium instead of Basic (scale to Standard first)")
+    if wanted.redis.sku.capacity == 0 and cache.sku_capacity > 0:
+        asked.append("size C0")
+    if wanted.redis.zones and zones(wanted.redis.zones) != zones(cache.zones):
+        asked.append("other zones")
+    if wanted.redis.replicas is not None and wanted.redis.replicas != replicas(cache.replicas):
+        asked.append("another number of replicas")
+    if wanted.redis.shards == 0 and cache.shards:
+        asked.append("no clustering")
+    return fail(f"the spec asks for what only a new cache can have: {some(asked)}") if asked else PASS
+
+
+RULES = (
+    Rule(
+        "R1",
+        "The tier runs on machines of its own",
+        Severity.MEDIUM,
+        on_cache(_own_machine),
+        "scale to Standard C1 or above, or Premium",
+        ("PSRule AZR-000159", "Checkov CKV_AZURE_230"),
+        strict=Severity.HIGH,
+        why="Azure does not encrypt memory: isolation is what counts, and neighbours on one machine have less of it.",
+        reads="the cache's tier and size",
+        needs=(READ_CACHE,),
+    ),
+    Rule(
+        "R2",
+        "A Premium cache or Managed Redis spans availability zones",
+        Severity.INFO,
+        on_either(_zones),
+        "zones can only be chosen when a cache is created",
+        (
+            "Azure Policy 1bf67da8-b100-45bf-b89d-e4669fc54411",
+            "Azure Policy 408934a8-941a-4c1e-ba88-dd035d9688f4 (Enterprise)",
+            "PSRule AZR-000161",
+            "PSRule AZR-000162",
+        ),
+        strict=Severity.LOW,
+        why="A failure of one data centre takes the whole cache.",
+        reads="the cache's zones; not applicable to Basic and Standard",
+        needs=(READ_CACHE, READ_MANAGED),
+    ),
+    Rule(
+        "R3",
+        "Another region holds a copy",
+        Severity.INFO,
+        on_cache(_replica_elsewhere),
+        "link the cache to one in another region, if a region's failure must be survived (keys are then not rotated)",
+        ("AzTS Azure_RedisCache_BCDR_Configure_Allowed_Redundancy", "CloudGuard D9.AZU.DR.01"),
+        why="A failure of the region takes the cache and its data.",
+        reads="the cache's geo-replication links; Premium only, and not applicable where data is persisted",
+        needs=(READ_CACHE,),
+    ),
+    Rule(
+        "R4",
+        "A tenth of the memory is reserved",
+        Severity.LOW,
+        on_cache(_reserved),
+        "raise maxmemory-reserved",
+        ("PSRule AZR-000160",),
+        why="Without it, failover and persistence run out of memory under load.",
+        reads="the cache's redisConfiguration.maxmemory-reserved and size; not applicable to Basic",
+        needs=(READ_CACHE,),
+    ),
+    Rule(
+        "R5",
+        "What is persisted is not evicted",
+        Severity.LOW,
+        on_cache(_eviction),
+        "set maxmemory-policy to noeviction or to one of volatile-*",
+        strict=Severity.MEDIUM,
+        why="Persistence says that the data matters; an allkeys policy drops any of it when memory is full.",
+        reads="the cache's redisConfiguration.maxmemory-policy; not applicable while nothing is persisted",
+        needs=(READ_CACHE,),
+    ),
+    Rule(
+        "R6",
+        "The spec asks for nothing that needs a new cache",
+        Severity.MEDIUM,
+        _replacement,
+        "correct the spec, or create a second cache and move; the operator never replaces one",
+        why="Azure refuses it or a new cache, empty and under new keys, would have to take the place of this one.",
+        reads="spec.provision and the cache's tier, zones, replicas and shards; not applicable to mode Validate",
+        needs=(READ_CACHE,),
+    ),
+)

@@ -1,0 +1,208 @@
+"""Rules on the storage account that a Premium cache persists into: the rest of the encryption chain."""
+
+from collections.abc import Callable, Iterable
+
+from secure_redis.api.resource import SecureRedisCache
+from secure_redis.api.resource_id import Service
+from secure_redis.api.spec import Profile
+from secure_redis.domain.assess.rules.rule import (
+    NOT_APPLICABLE,
+    PASS,
+    READ_CACHE,
+    Check,
+    Result,
+    Rule,
+    Severity,
+    Verdict,
+    fail,
+    some,
+    unknown,
+    unread,
+)
+from secure_redis.domain.observe.normalise import same_word, tls_version
+from secure_redis.domain.observe.observation import Observation
+from secure_redis.domain.observe.redis import CacheFacts
+from secure_redis.domain.observe.storage import BlobServiceFacts, StorageFacts
+from secure_redis.domain.observe.unknown import NotRead, Unknown
+
+READ_ACCOUNT = "Microsoft.Storage/storageAccounts/read"
+READ_BLOBS = "Microsoft.Storage/storageAccounts/blobServices/read"
+LOWEST_TLS = (1, 2)
+
+Judge = Callable[[SecureRedisCache, CacheFacts, StorageFacts], Verdict]
+
+
+def _on_account(judge: Judge) -> Check:
+    """Judge the account; not applicable while nothing is persisted into one."""
+
+    def check(resource: SecureRedisCache, seen: Observation) -> Verdict:
+        cache, account = seen.cache, seen.storage
+        if resource.cache.service is not Service.REDIS:
+            return Verdict(Result.NOT_APPLICABLE, "Managed Redis persists to disks of its own")
+        if not isinstance(cache, CacheFacts):
+            return unread("the cache", cache, READ_CACHE)
+        if not cache.persistence.on:
+            return NOT_APPLICABLE
+        if not isinstance(account, StorageFacts):
+            named = f"the storage account {cache.persistence.account!r}" if cache.persistence.account else "the account"
+            return unread(named, account, READ_ACCOUNT)
+        return judge(resource, cache, account)
+
+    return check
+
+
+def _by_identity(cache: CacheFacts) -> bool:
+    return same_word(cache.persistence.authentication, "ManagedIdentity")
+
+
+def _verdict(wrong: Iterable[str], unclear: Iterable[str], account: StorageFacts) -> Verdict:
+    """What is wrong weighs more than what is not known."""
+    faults, gaps, name = list(wrong), list(unclear), account.account_id.name
+    if faults:
+        return fail(f"storage account {name!r} {some(faults)}")
+    return unknown(f"Azure did not say whether storage account {name!r} {some(gaps)}") if gaps else PASS
+
+
+def _transport(_: SecureRedisCache, __: CacheFacts, account: StorageFacts) -> Verdict:
+    wrong, unclear = [], []
+    if account.https_only is False:
+        wrong.append("takes HTTP without TLS")
+    elif account.https_only is None:
+        unclear.append("takes HTTPS only")  # on by default in accounts of newer APIs only
+    lowest = tls_version(account.minimum_tls_version)
+    if account.minimum_tls_version is None:
+        wrong.append("accepts TLS 1.0 (its minimum is not set)")
+    elif lowest is None:
+        unclear.append("accepts old TLS versions")
+    elif lowest < LOWEST_TLS:
+        wrong.append(f"accepts TLS {lowest[0]}.{lowest[1]}")
+    return _verdict(wrong, unclear, account)
+
+
+def _encryption(resource: SecureRedisCache, _: CacheFacts, account: StorageFacts) -> Verdict:
+    found = account.encryption
+    if found is None or found.customer_managed is None:
+        return _verdict((), ("is encrypted, and with whose key",), account)
+    wrong = ["does not encrypt blobs"] if found.blob_encrypted is False else []
+    if resource.spec.profile is Profile.STRICT:
+        if not found.customer_managed:
+            wrong.append("is encrypted with a key of Microsoft's")
+        if not found.infrastructure:
+            wrong.append("has no infrastructure encryption")
+    return _verdict(wrong, (), account)
+
+
+def _shared_key(_: SecureRedisCache, cache: CacheFacts, account: StorageFacts) -> Verdict:
+    if not _by_identity(cache):
+        return NOT_APPLICABLE  # persistence itself needs it (P2)
+    # Absent is allowed (docstring of azure-mgmt-storage).
+    return PASS if account.shared_key_allowed is False else _verdict(["accepts account keys"], (), account)
+
+
+def _reachable(_: SecureRedisCache, cache: CacheFacts, account: StorageFacts) -> Verdict:
+    wrong, unclear = [], []
+    if account.public_blobs_allowed:
+        wrong.append("allows public blobs")
+    closed = same_word(account.public_network_access, "Disabled") or same_word(
+        account.public_network_access, "SecuredByPerimeter"
+    )
+    if not closed:
+        if account.network_default_action is None:
+            unclear.append("lets every network in")
+        elif not same_word(account.network_default_action, "Deny"):
+            hint = "" if _by_identity(cache) else " (a firewall needs managed identity first, see P2)"
+            wrong.append(f"lets every network in{hint}")
+    if _by_identity(cache) and account.trusted_services_pass is False and (closed or not wrong):
+        wrong.append("does not let trusted services in, so the cache cannot write")
+    return _verdict(wrong, unclear, account)
+
+
+def _soft_delete(resource: SecureRedisCache, seen: Observation) -> Verdict:
+    if not isinstance(seen.cache, CacheFacts):
+        return _on_account(lambda *_: PASS)(resource, seen)
+    if not seen.cache.persistence.on:
+        return NOT_APPLICABLE
+    found = seen.blob_service
+    if isinstance(found, Unknown | NotRead):
+        return unread("the account's blob service", found, READ_BLOBS)
+    return _kept(found)
+
+
+def _kept(found: BlobServiceFacts) -> Verdict:
+    kept = [
+        name
+        for name, on in (
+            ("soft delete", found.soft_delete),
+            ("blob versions", found.versioning),
+            ("point-in-time restore", found.point_in_time_restore),
+        )
+        if on
+    ]
+    if kept:
+        return fail(f"the account keeps every overwritten copy, and bills it: {some(kept)}")
+    return unknown("Azure did not say whether soft delete is on") if found.soft_delete is None else PASS
+
+
+RULES = (
+    Rule(
+        "P3",
+        "The persistence account takes HTTPS with TLS 1.2 or newer only",
+        Severity.HIGH,
+        _on_account(_transport),
+        "set supportsHttpsTrafficOnly to true and minimumTlsVersion to TLS1_2 on the storage account",
+        why="Whoever listens between cache (or reader) and account gets the persisted data.",
+        reads="the account's settings; not applicable while nothing is persisted. A minimum that is not set is TLS 1.0",
+        needs=(READ_ACCOUNT,),
+    ),
+    Rule(
+        "P4",
+        "The persistence account is encrypted as the profile demands",
+        Severity.MEDIUM,
+        _on_account(_encryption),
+        "choose a customer-managed key for the account; infrastructure encryption needs a new account",
+        strict=Severity.HIGH,
+        why=(
+            "Baseline: blobs are encrypted, with whatever key. Strict: with a customer-managed key and infrastructure "
+            "encryption besides, so that the key can be withdrawn and no single key opens the data."
+        ),
+        reads="the account's encryption; not applicable while nothing is persisted",
+        needs=(READ_ACCOUNT,),
+    ),
+    Rule(
+        "P5",
+        "The persistence account refuses account keys",
+        Severity.LOW,
+        _on_account(_shared_key),
+        "set allowSharedKeyAccess to false on the storage account, after seeing who else uses its keys",
+        strict=Severity.HIGH,
+        why="The cache needs none of them any more, and each opens the whole account.",
+        reads="the account's allowSharedKeyAccess; not applicable until persistence uses a managed identity",
+        needs=(READ_ACCOUNT,),
+    ),
+    Rule(
+        "P6",
+        "The persistence account is closed to strangers",
+        Severity.HIGH,
+        _on_account(_reachable),
+        (
+            "set allowBlobPublicAccess to false and the default network action to Deny, with the bypass AzureServices "
+            "so that the cache still gets in"
+        ),
+        strict=Severity.CRITICAL,
+        why="A copy of all data in Redis lies there; a public container or an open network is a way to it.",
+        reads="the account's public blob access, network rules and bypass; not applicable while nothing is persisted",
+        needs=(READ_ACCOUNT,),
+    ),
+    Rule(
+        "P7",
+        "The persistence account keeps no overwritten copies",
+        Severity.LOW,
+        _soft_delete,
+        "use an account for persistence alone and switch soft delete, versions and point-in-time restore off there",
+        why=(
+            "Persistence overwrites all the time: costs grow without bound, and data that Redis deleted stays readable."
+        ),
+        reads="the account's blob service; not applicable while nothing is persisted",
+        needs=(READ_BLOBS,),
+    ),
+)

@@ -1,0 +1,252 @@
+"""Rules on encryption in transit."""
+
+import re
+from datetime import timedelta
+
+from secure_redis.api import names
+from secure_redis.api.resource import SecureRedisCache
+from secure_redis.domain.assess.connection_secret import PLAINTEXT_PORT
+from secure_redis.domain.assess.rules.rule import (
+    NOT_APPLICABLE,
+    PASS,
+    READ_CACHE,
+    READ_DATABASE,
+    READ_MANAGED,
+    Rule,
+    Severity,
+    Verdict,
+    date,
+    fail,
+    on_cache,
+    on_database,
+    on_either,
+    on_endpoint,
+    some,
+    unknown,
+    unread,
+)
+from secure_redis.domain.observe.endpoint import EndpointFacts, Offer, PlaintextPort
+from secure_redis.domain.observe.managed_redis import ManagedDatabase, ManagedFacts
+from secure_redis.domain.observe.normalise import same_word, tls_version
+from secure_redis.domain.observe.observation import Observation
+from secure_redis.domain.observe.redis import CacheFacts
+from secure_redis.domain.observe.secret import SecretFacts
+from secure_redis.domain.observe.unknown import NotRead, Unknown
+
+LOWEST_TLS = (1, 2)
+# A certificate is renewed by Microsoft long before this; one that is not has been forgotten.
+NEAR = timedelta(days=14)
+_SHORTEST_KEY = 32  # bytes; Azure's have 44 and more
+
+_SCHEME = re.compile(rb"(?<![a-z])redis://", re.IGNORECASE)
+_NO_SSL = re.compile(rb"\b(use_?ssl|ssl|tls)\s*[=:]\s*(false|0|no|off)\b", re.IGNORECASE)
+_PORT = re.compile(rb"(:|^)%d(\D|$)" % PLAINTEXT_PORT)
+
+
+def _non_tls_port(cache: CacheFacts) -> Verdict:
+    if cache.non_tls_port_enabled is None:
+        return unknown("Azure did not say whether the non-TLS port is open")
+    return fail("the non-TLS port is open: keys and data can travel in clear") if cache.non_tls_port_enabled else PASS
+
+
+def _minimum_tls(cache: CacheFacts | ManagedFacts) -> Verdict:
+    if cache.minimum_tls_version is None:
+        return unknown("no minimum TLS version is set on the cache; set minimumTlsVersion to 1.2 explicitly")
+    version = tls_version(cache.minimum_tls_version)
+    if version is None:
+        return unknown("Azure reports a minimum TLS version that is no version")
+    return PASS if version >= LOWEST_TLS else fail(f"the cache accepts TLS {version[0]}.{version[1]}")
+
+
+def _published(resource: SecureRedisCache, seen: Observation) -> Verdict:
+    secret = seen.secret
+    if resource.spec.authentication is None and not isinstance(secret, SecretFacts):
+        return NOT_APPLICABLE
+    if isinstance(secret, Unknown | NotRead):
+        return unread("the published Secret", secret)
+    if secret is None:
+        return PASS  # none holds none; and the result stays when what only `connection` can build is published
+    if secret.owner_uid != resource.uid:
+        return NOT_APPLICABLE
+    stored = secret.data.get("password")
+    password = stored.get_secret_value() if stored is not None else b""
+    plain = sorted(
+        name
+        for name, value in secret.data.items()
+        if name != "password" and _plaintext(name, _without(password, value.get_secret_value()))
+    )
+    if plain:
+        return fail(f"the Secret {secret.name!r} holds a plaintext connection in {', '.join(plain)}")
+    return PASS
+
+
+def _without(password: bytes, value: bytes) -> bytes:
+    """A key may hold any text, so it is not searched. A short one is no key and could hide what is looked for."""
+    return value.replace(password, b"") if len(password) >= _SHORTEST_KEY else value
+
+
+def _plaintext(name: str, value: bytes) -> bool:
+    if name == "ssl":
+        return value.strip().lower() != b"true"
+    if name == "port":
+        return value.strip() == b"%d" % PLAINTEXT_PORT
+    return bool(_SCHEME.search(value) or _NO_SSL.search(value) or _PORT.search(value))
+
+
+def _client_protocol(database: ManagedDatabase) -> Verdict:
+    if database.client_protocol is None:
+        return unknown("Azure did not say whether the database takes encrypted connections only")
+    if same_word(database.client_protocol, "Encrypted"):
+        return PASS
+    return fail("the database speaks without TLS (clientProtocol Plaintext)")
+
+
+def _plaintext_port(endpoint: EndpointFacts, _: Observation) -> Verdict:
+    if isinstance(endpoint.plaintext, Unknown):
+        return unread("the non-TLS port", endpoint.plaintext)
+    if endpoint.plaintext is PlaintextPort.OPEN:
+        return fail(f"port {endpoint.plaintext_port} of {endpoint.host} speaks Redis in clear")
+    return PASS
+
+
+def _spoken(endpoint: EndpointFacts, seen: Observation) -> Verdict:
+    """What is wrong weighs more than what could not be seen."""
+    offers = (("TLS 1.0", endpoint.tls_1_0), ("TLS 1.1", endpoint.tls_1_1))
+    wrong = [f"{name} is accepted" for name, offer in offers if offer is Offer.ACCEPTED]
+    for what, found in (("the certificate's chain", endpoint.chain), ("its name", endpoint.name)):
+        if not isinstance(found, Unknown) and not found.verified:
+            wrong.append(f"{what} is not valid: {found.why}")
+    certificate = endpoint.certificate
+    if not isinstance(certificate, Unknown) and seen.now >= certificate.not_after - NEAR:
+        word = "expired" if seen.now >= certificate.not_after else "expires"
+        wrong.append(f"the certificate {word} on {date(certificate.not_after)}")
+    if wrong:
+        return fail(f"{endpoint.host}:{endpoint.port}: {some(wrong)}")
+    parts = (endpoint.reached, endpoint.tls_1_0, endpoint.tls_1_1, endpoint.chain, endpoint.name, endpoint.certificate)
+    blind = next((part for part in parts if isinstance(part, Unknown)), None)
+    return PASS if blind is None else unread("what the endpoint speaks", blind)
+
+
+def _plaintext_uses(resource: SecureRedisCache, seen: Observation) -> Verdict:
+    uses = seen.plaintext_uses
+    if isinstance(uses, NotRead) and not resource.spec.workloads:
+        return NOT_APPLICABLE
+    if isinstance(uses, Unknown | NotRead):
+        return unread("the environment of the workloads", uses)
+    found = [f"{use.kind} {use.name!r} ({use.container}: {use.variable}, from {use.source})" for use in uses]
+    if found:
+        return fail(f"connects without TLS: {some(found)}")
+    return PASS if seen.plaintext_unseen is None else unread("the workloads' ConfigMaps", seen.plaintext_unseen)
+
+
+RULES = (
+    Rule(
+        "T1",
+        "The non-TLS port is off",
+        Severity.CRITICAL,
+        on_cache(_non_tls_port),
+        "set enableNonSslPort to false (clients on port 6379 must move to the TLS port first)",
+        (
+            "Azure Policy 22bee202-a82f-4305-9a2a-6d7f44d4dedb",
+            "PSRule AZR-000163",
+            "Checkov CKV_AZURE_91",
+            "KICS e29a75e6-aba3-4896-b42d-b87818c16b58",
+            "Terrascan AC_AZURE_0394",
+            "CloudSploit sslAccessOnlyEnabled",
+            "AzTS Azure_RedisCache_DP_Use_SSL_Port",
+            "Powerpipe azure_redis_cache_ssl_enabled",
+        ),
+        why="On port 6379 the access key and all data travel in clear.",
+        reads="the cache's enableNonSslPort",
+        needs=(READ_CACHE,),
+    ),
+    Rule(
+        "T2",
+        "The minimum TLS version is set, to 1.2 or newer",
+        Severity.HIGH,
+        on_either(_minimum_tls),
+        "set minimumTlsVersion to 1.2",
+        (
+            "PSRule AZR-000164",
+            "Checkov CKV_AZURE_148",
+            "CloudSploit minimumTlsVersion",
+            "monkey365 azure-cache-redis-minimum-tls-version",
+            "Powerpipe redis_cache_min_tls_1_2",
+        ),
+        why=(
+            "Older versions can be broken or downgraded. Azure leaves the value out where it was never set: not "
+            "safe, but unknown."
+        ),
+        reads="the cache's (or the cluster's) minimumTlsVersion",
+        needs=(READ_CACHE, READ_MANAGED),
+    ),
+    Rule(
+        "T3",
+        "The Managed Redis database takes encrypted connections only",
+        Severity.CRITICAL,
+        on_database(_client_protocol),
+        "clientProtocol can be chosen at creation only where it is Plaintext: create a database with Encrypted "
+        "and move",
+        why="Keys and data travel in clear.",
+        reads="clientProtocol of the cluster's database `default`",
+        needs=(READ_DATABASE,),
+    ),
+    Rule(
+        "T4",
+        "The non-TLS port does not answer",
+        Severity.CRITICAL,
+        on_endpoint(_plaintext_port),
+        "set enableNonSslPort to false and find out what answers there (Managed Redis: see T3)",
+        why="What Azure reports and what the endpoint does can differ; this is what a client would meet.",
+        reads=(
+            "a connection to the port that Azure reports as the non-TLS one, from where the operator runs (Managed "
+            "Redis: its one port, spoken to in clear); unknown where spec.transport.probe is Disabled; not applicable "
+            "where there is no endpoint to probe"
+        ),
+        needs=("a network route from the operator to the cache",),
+    ),
+    Rule(
+        "T5",
+        "The endpoint speaks TLS 1.2 or newer only, with a certificate that is valid for its name",
+        Severity.HIGH,
+        on_endpoint(_spoken),
+        "set minimumTlsVersion to 1.2; a certificate that is not Microsoft's points to something between client "
+        "and cache",
+        strict=Severity.CRITICAL,
+        why="What Azure reports and what the endpoint does can differ, and an interceptor shows here.",
+        reads=(
+            "handshakes with the endpoint, one per version; chain and name against the system's authorities or the "
+            "configured CA; the certificate's expiry; unknown where spec.transport.probe is Disabled; not applicable "
+            "where there is no endpoint to probe"
+        ),
+        needs=("a network route from the operator to the cache",),
+    ),
+    Rule(
+        "T6",
+        "The published Secret holds TLS connections only",
+        Severity.CRITICAL,
+        _published,
+        f"let the operator write it again: annotate the resource with a new value of {names.REFRESH}",
+        why="Somebody changed the Secret so that clients connect without TLS.",
+        reads="the published Secret",
+        needs=("the operator's RoleBinding in the namespace",),
+    ),
+    Rule(
+        "T7",
+        "No listed workload connects to the cache without TLS",
+        Severity.HIGH,
+        _plaintext_uses,
+        "take host, port and URI from the published Secret (uri begins with rediss://)",
+        strict=Severity.CRITICAL,
+        why=(
+            "A client that is set to `redis://`, port 6379 or ssl=False sends the key in clear, or waits for the "
+            "port to open."
+        ),
+        reads=(
+            "env entries of the workloads that spec.workloads lists, and of those that consent the ConfigMaps that "
+            "they take variables or files from, by name; what an image, a Secret (rule W2) or the program itself sets "
+            "is not seen. Only which host is named without TLS is kept"
+        ),
+        needs=("the operator's rights on workloads in the namespace (the chart's workloads.enabled)",),
+    ),
+)

@@ -1,0 +1,173 @@
+"""Rules on the workloads that use the key: whether they hold the current one, how they read it, where it lies "
+"besides.
+"""
+
+from collections.abc import Callable
+
+from secure_redis.api import names
+from secure_redis.api.resource import SecureRedisCache
+from secure_redis.api.spec import Restart
+from secure_redis.domain.assess.rules.rule import (
+    NOT_APPLICABLE,
+    PASS,
+    Check,
+    Rule,
+    Severity,
+    Verdict,
+    fail,
+    some,
+    unknown,
+    unread,
+)
+from secure_redis.domain.observe.observation import Observation
+from secure_redis.domain.observe.unknown import NOT_READ, NotRead, Unknown
+from secure_redis.domain.observe.workload_match import consents, current, matches
+from secure_redis.domain.observe.workloads import WorkloadFacts
+
+WORKLOAD_RIGHTS = "the operator's rights on workloads in the namespace (the chart's workloads.enabled)"
+
+Judge = Callable[[SecureRedisCache, Observation, tuple[WorkloadFacts, ...]], Verdict]
+
+
+def _on_workloads(judge: Judge) -> Check:
+    """Judge the workloads that were read; not applicable where the resource lists none."""
+
+    def check(resource: SecureRedisCache, seen: Observation) -> Verdict:
+        if not resource.spec.workloads:
+            return NOT_APPLICABLE
+        if isinstance(seen.workloads, Unknown | NotRead):
+            return unread("the workloads", seen.workloads)
+        return judge(resource, seen, tuple(one for one in seen.workloads if not one.deleting))
+
+    return check
+
+
+def _called(facts: WorkloadFacts) -> str:
+    return f"{facts.kind} {facts.name!r}"
+
+
+def _rolled(resource: SecureRedisCache, seen: Observation, there: tuple[WorkloadFacts, ...]) -> Verdict:
+    secret = seen.secret
+    if isinstance(secret, Unknown | NotRead):
+        return unread("the published Secret", secret)
+    if secret is None:
+        return NOT_APPLICABLE  # there is nothing to have
+    version = secret.annotations.get(names.SECRET_VERSION) if secret.owner_uid == resource.uid else None
+    if version is None:
+        return unknown("no Secret of ours says which version is published")
+    behind: list[str] = []
+    moving = False
+    for entry in resource.spec.workloads:
+        for facts in (one for one in there if matches(entry, one) and consents(resource, one)):
+            if facts.failed is not None:
+                behind.append(f"{_called(facts)} (its rollout failed: {facts.failed})")
+            elif not facts.rolled:
+                moving = True
+            elif entry.restart is Restart.ROLLING and not current(resource, facts, version):
+                behind.append(_called(facts))
+    if behind:
+        return fail(f"do not have the key that is published: {some(behind)}")
+    return NOT_APPLICABLE if moving else PASS
+
+
+def _copies(resource: SecureRedisCache, seen: Observation) -> Verdict:
+    found = seen.secret_copies
+    if resource.spec.authentication is None or found == NOT_READ:
+        return NOT_APPLICABLE  # reading other Secrets is off unless the operator's configuration says otherwise
+    if isinstance(found, Unknown | NotRead):
+        return unread("the namespace's other Secrets", found)
+    copies = [f"{one.name} ({one.key})" for one in found if not one.plaintext]
+    plain = [f"{one.name} ({one.key})" for one in found if one.plaintext]
+    said = [f"the key also lies in {some(copies)}"] if copies else []
+    if plain:
+        said.append(f"a connection without TLS lies in {some(plain)}")
+    return fail("; ".join(said)) if said else PASS
+
+
+def _by_env(resource: SecureRedisCache, _: Observation, there: tuple[WorkloadFacts, ...]) -> Verdict:
+    reading = [
+        f"{_called(facts)} ({container.name})"
+        for facts in there
+        for container in facts.containers
+        if any(env.secret == resource.secret_name for env in container.env)
+    ]
+    return fail(f"read the key from the environment: {some(reading)}") if reading else PASS
+
+
+def _bound(resource: SecureRedisCache, _: Observation, there: tuple[WorkloadFacts, ...]) -> Verdict:
+    wrong: list[str] = []
+    for entry in resource.spec.workloads:
+        meant = [facts for facts in there if matches(entry, facts)]
+        if not meant:
+            what = f"{entry.kind} {entry.name!r}" if entry.name is not None else f"{entry.kind} by its selector"
+            wrong.append(f"{entry.id}: no {what}")
+        for facts in meant:
+            has = {(container.name, container.init) for container in facts.containers}
+            asked = [*((name, False) for name in entry.containers), *((name, True) for name in entry.init_containers)]
+            missing = [name for name, init in asked if (name, init) not in has]
+            if missing:
+                wrong.append(f"{entry.id}: {_called(facts)} has no container {some(missing)}")
+    return fail(f"listed and not there: {some(wrong)}") if wrong else PASS
+
+
+RULES = (
+    Rule(
+        "W1",
+        "Every listed workload was rolled out since the key changed",
+        Severity.LOW,
+        _on_workloads(_rolled),
+        "see status.workloads; repair what failed, or restart it",
+        strict=Severity.MEDIUM,
+        why="Its pods hold an older key, which the next rotation ends.",
+        reads=(
+            "the workloads that spec.workloads lists and that consent; not applicable where there are none, or "
+            "while one "
+            "is rolling"
+        ),
+        needs=(WORKLOAD_RIGHTS,),
+    ),
+    Rule(
+        "W2",
+        "No Secret but ours holds the key, or a connection to the cache without TLS",
+        Severity.MEDIUM,
+        _copies,
+        "let its users take the published Secret, and delete the copy",
+        strict=Severity.HIGH,
+        why="A copy is renewed by no rotation and protected by nobody.",
+        reads=(
+            "the values of the namespace's other Secrets, with the operator's own right to list them there; only the "
+            "names of Secrets and keys are told. Looked for are keys that Azure listed or AUTH proved, never what "
+            "somebody wrote into a vault, and the host that Azure reports. Not read are Secrets of Helm releases, "
+            "ServiceAccount and bootstrap tokens, certificates and image registries, and what is encoded once more. "
+            "Not applicable unless the operator's configuration sets compliance.foreignSecrets"
+        ),
+        needs=(
+            "the operator's RoleBinding in the namespace, with list on Secrets (the chart's secrets.searchForeign)",
+            "compliance.foreignSecrets: true (which that value sets)",
+        ),
+    ),
+    Rule(
+        "W3",
+        "Listed workloads read the key from files",
+        Severity.INFO,
+        _on_workloads(_by_env),
+        "use mountPath (with restart: None and reloadsFiles: true if the application re-reads them)",
+        why=(
+            "An environment variable changes only with a restart, is inherited by every child process and shown in "
+            "dumps."
+        ),
+        reads="the containers of the workloads that spec.workloads lists; not applicable where there are none",
+        needs=(WORKLOAD_RIGHTS,),
+    ),
+    Rule(
+        "W4",
+        "Listed workloads and containers exist",
+        Severity.LOW,
+        _on_workloads(_bound),
+        "correct spec.workloads, or create what it names",
+        strict=Severity.MEDIUM,
+        why="Somebody expects a consumer that gets nothing.",
+        reads="the workloads that spec.workloads lists; not applicable where there are none",
+        needs=(WORKLOAD_RIGHTS,),
+    ),
+)

@@ -1,0 +1,135 @@
+"""What holds back writes over a whole fleet, whatever one resource wants. Pure: the state is `reconciler.brakes`.
+
+readOnly      nothing is written to Azure or Key Vault; Secrets of proven keys and statuses go on
+FirstLook     after an upgrade, the first look at each resource only reports
+MassDrift     too many resources want a correction within one interval: all corrections stop until released
+Capped        this hour's corrections, or beginnings of rotations, are used up
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Final
+
+from secure_redis.api.reasons import Reason
+from secure_redis.api.resource import SecureRedisCache
+from secure_redis.api.status import UNDER_WAY, RotationPhase, RotationStatus
+from secure_redis.domain.explanation import Refusal
+from secure_redis.domain.plan.actions import AzureAction
+from secure_redis.domain.plan.rotation.request import Wish
+from secure_redis.domain.plan.types import Plan, Rotating
+
+HOUR: Final = 3600.0
+FIRST_LOOK_SECONDS: Final = 60.0  # from a first look that only reported to the next one
+
+READ_ONLY: Final = Refusal(
+    Reason.READ_ONLY,
+    "the operator's configuration has brakes.readOnly: nothing is written to Azure or Key Vault",
+)
+FIRST_LOOK: Final = Refusal(
+    Reason.FIRST_LOOK, "the operator was upgraded: its first look only reports what it would write"
+)
+MASS_DRIFT: Final = Refusal(
+    Reason.MASS_DRIFT,
+    "too many resources want a correction at once, so none is made: find out what changed, then set brakes.release in "
+    "the operator's configuration to a new value",
+)
+CORRECTIONS_CAPPED: Final = Refusal(
+    Reason.CAPPED, "this hour's corrections (brakes.correctionsPerHour) are used up; it is taken up later"
+)
+ROTATIONS_CAPPED: Final = Refusal(
+    Reason.CAPPED, "this hour's rotations (brakes.rotationsPerHour) are used up; it is taken up later"
+)
+REASONS: Final = frozenset({Reason.READ_ONLY, Reason.FIRST_LOOK, Reason.MASS_DRIFT, Reason.CAPPED})
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """As configured. `share` of at least `at_least` resources; `release`: a new value lets corrections go on."""
+
+    read_only: bool = False
+    corrections_per_hour: int = 100
+    rotations_per_hour: int = 100
+    share: float = 0.05
+    at_least: int = 20
+    release: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Brake:
+    """What holds one pass back. `look`: seconds until what is held is looked at again; None: the interval."""
+
+    everything: Refusal | None = None
+    corrections: Refusal | None = None
+    rotations: Refusal | None = None
+    look: float | None = None
+
+
+FREE: Final = Brake()
+
+
+def is_mass_drift(wanting: int, total: int, limits: Limits) -> bool:
+    """Whether more than the share of enough resources want a correction."""
+    return total >= limits.at_least and wanting > limits.share * total
+
+
+def within_the_hour(times: Iterable[float], now: float) -> list[float]:
+    """Those of the times that are less than an hour ago."""
+    return [time for time in times if now - time < HOUR]
+
+
+def wants_correction(plan: Plan) -> bool:
+    """Whether a correction would be made now or next, if there were no brake. What is contested is none."""
+    return any(path not in plan.held or plan.held[path].reason in REASONS for path in plan.wanted)
+
+
+def begins_rotation(before: RotationStatus | None, rotating: Rotating) -> bool:
+    """Whether this pass records the intent of a rotation that was not under way."""
+    status = rotating.status
+    begun = before is not None and before.phase in UNDER_WAY
+    return status is not None and status.phase == RotationPhase.INTENDED and not begun
+
+
+def restrain(plan: Plan, brake: Brake) -> Plan:
+    """The part of a plan that is about the cache and the vault, with what is held taken out and said."""
+    writes = any(isinstance(action, AzureAction) for action in plan.actions)
+    held = brake.everything or (brake.corrections if plan.correcting or plan.wanted else None)
+    if held is None or not (writes or plan.wanted):
+        return plan
+    others = brake.everything is None and not plan.correcting
+    kept = tuple(a for a in plan.actions if others or not isinstance(a, AzureAction))
+    paths = {path: held for path in plan.wanted if path not in plan.held}
+    if not (paths or (writes and not others)):
+        return plan
+    # What is neither a correction nor contested by one keeps the resource from its goal: progress, not drift.
+    waits = held if writes and not plan.correcting and not others else None
+    return replace(
+        plan,
+        actions=kept,
+        refused=(held, *plan.refused),
+        waiting=plan.waiting if others else waits,
+        held={**plan.held, **paths},
+        correcting=(),
+        next_look=plan.next_look if kept else brake.look,
+        look_closer=False,
+    )
+
+
+def restrain_rotation(resource: SecureRedisCache, rotating: Rotating, brake: Brake) -> Rotating:
+    """A rotation that must not begin, or whose next write must not be made, waits where it is.
+
+    The hourly cap holds beginnings only, and never an emergency: a rotation in mid-way is safer finished.
+    """
+    before, status = resource.status.rotation, rotating.status
+    begins = begins_rotation(before, rotating)
+    capped = brake.rotations if begins and status is not None and not Wish(status.request).emergency else None
+    held = brake.everything or capped
+    if held is None or status is None or not (begins or rotating.action is not None):
+        return rotating
+    said = {"reason": str(held.reason), "message": held.message}
+    if begins:
+        said |= {"phase": RotationPhase.WAITING}
+        nothing = {"target": None, "started_at": None, "recorded_at": None}
+        kept: RotationStatus | None = status.model_copy(update={**nothing, **said})
+    else:
+        kept = before.model_copy(update=said) if before is not None else None
+    return replace(rotating, status=kept, action=None, next_look=brake.look, look_closer=False)

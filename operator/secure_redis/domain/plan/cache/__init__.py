@@ -1,0 +1,1 @@
+"""Plans for the Azure cache itself: creation, corrections, persistence."""

@@ -1,0 +1,255 @@
+"""Which one difference is corrected next. One update at a time, only what differs, never a way into an outage."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+from secure_redis.api import names
+from secure_redis.api.reasons import Reason
+from secure_redis.api.resource import SecureRedisCache
+from secure_redis.domain.assess.disruption import SENTENCES, allowed
+from secure_redis.domain.assess.drift import Drift
+from secure_redis.domain.assess.persistence import PATHS as PERSISTENCE
+from secure_redis.domain.explanation import Refusal
+from secure_redis.domain.observe.normalise import rule_name, same_range, same_word
+from secure_redis.domain.observe.observation import Observation
+from secure_redis.domain.observe.redis import CacheFacts, FirewallRuleFacts
+from secure_redis.domain.plan.actions import (
+    AzureAction,
+    DeleteFirewallRule,
+    PutFirewallRule,
+    UpdateCache,
+)
+from secure_redis.domain.plan.cache import correction_history
+from secure_redis.domain.plan.cache.persistence import LOOK_AGAIN, next_step
+from secure_redis.domain.plan.types import sooner
+
+NON_TLS_PORT = "transport.nonTLSPort"
+MINIMUM_TLS = "transport.minimumTLSVersion"
+PUBLIC_ACCESS = "network.publicAccess"
+IDENTITY = "provision.identity"
+FIREWALL = "network.firewallRules"
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """The next correction, if any; what is refused; when to look again for a correction that was first recorded.
+
+    `path`: the drift that the action puts right. `wanted`: every path that the spec allows to correct, and `held`: why
+    some of them are not.
+    """
+
+    action: AzureAction | None = None
+    refused: tuple[Refusal, ...] = ()
+    next_look: float | None = None
+    persisting: bool = False  # all that is left is persistence
+    owing: bool = False  # Azure refused something that a creation has still to bring
+    paths: tuple[str, ...] = ()  # what the action puts right
+    wanted: tuple[str, ...] = ()
+    held: Mapping[str, Refusal] = field(default_factory=dict)
+
+
+class Owed(Enum):
+    """What a creation of ours has still to bring: it needs no leave to correct."""
+
+    NOTHING = 0
+    PERSISTENCE = 1
+    ALL = 2
+
+
+def next_correction(
+    resource: SecureRedisCache,
+    seen: Observation,
+    cache: CacheFacts,
+    found: tuple[Drift, ...],
+    owes: Owed = Owed.NOTHING,
+) -> Correction:
+    """Choose from the drift that the spec allows to correct and that an earlier pass has already reported.
+
+    `owes`: the cache was created by us; then that is brought to what is declared without being told.
+    """
+    correct = resource.spec.drift.correct
+    wanted = [d for d in found if d.correctable and d.drift_class in correct]
+    held = {d.path: why for d in wanted if (why := _held(resource, seen, d)) is not None}
+    reported = {entry.path for entry in resource.status.drift}
+    due = {d.path for d in wanted if d.path in reported}
+    missing = _missing(resource, seen)
+    owed = _to_complete(resource, seen, found, missing) if owes is Owed.ALL else set()
+    if owes is not Owed.NOTHING:
+        owed |= {d.path for d in found if d.correctable and d.path in PERSISTENCE}
+    # It asks for no leave, but what Azure refused is not asked of it again at every look.
+    barred = {path: why for path in owed if (why := correction_history.held(resource, path, seen.now)) is not None}
+    held |= barred
+    due |= owed
+    due -= held.keys()
+    # A difference is shown before it is corrected: the first look never writes.
+    next_look = 0.0 if any(d.path not in due and d.path not in held for d in wanted) else None
+    choice = _choose(resource, seen, cache, found, due, missing)
+    held |= choice.barred
+    refused = {path for path, why in barred.items() if why.reason is not Reason.CONTESTED}
+    if choice.action is not None:
+        next_look = None
+    elif choice.persisting:
+        next_look = sooner(next_look, LOOK_AGAIN)
+    return Correction(
+        action=choice.action,
+        refused=tuple(_distinct(held.values())),
+        next_look=next_look,
+        persisting=choice.persisting or (choice.action is None and bool(refused) and refused <= set(PERSISTENCE)),
+        owing=bool(refused),
+        paths=choice.paths,
+        wanted=tuple(d.path for d in wanted),
+        held=held,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """The one write of a pass with all the paths that it puts right; and what must not be done yet, by path."""
+
+    action: AzureAction | None = None
+    paths: tuple[str, ...] = ()
+    barred: Mapping[str, Refusal] = field(default_factory=dict)
+    persisting: bool = False
+
+
+def _choose(
+    resource: SecureRedisCache,
+    seen: Observation,
+    cache: CacheFacts,
+    found: tuple[Drift, ...],
+    due: set[str],
+    missing: list[FirewallRuleFacts],
+) -> _Choice:
+    """Worst first; persistence last: it may wait for others, and nothing waits for it."""
+    for path in (NON_TLS_PORT, MINIMUM_TLS):
+        if path in due:
+            return _Choice(_transport(resource, path), (path,))
+    rule = next((rule for rule in missing if _path(rule.name) in due), None)
+    if rule is not None:
+        return _Choice(PutFirewallRule(rule), (_path(rule.name),))
+    barred: dict[str, Refusal] = {}
+    if PUBLIC_ACCESS in due:
+        wanted = resource.spec.network.public_access
+        if not same_word(wanted, "Disabled") and missing:
+            why = _rules_first("public access is not switched on", missing)
+            barred[PUBLIC_ACCESS] = Refusal(Reason.WOULD_DISCONNECT, why)
+        else:
+            change = UpdateCache({"properties": {"publicNetworkAccess": wanted}}, ("publicNetworkAccess",))
+            return _Choice(change, (PUBLIC_ACCESS,))
+    surplus = next((name for name in _surplus(resource, seen) if _path(name) in due), None)
+    if surplus is not None and missing:
+        barred[_path(surplus)] = Refusal(
+            Reason.WOULD_DISCONNECT, _rules_first(f"rule {surplus!r} is not removed", missing)
+        )
+    elif surplus is not None and _last(seen, cache):
+        barred[_path(surplus)] = Refusal(
+            Reason.WOULD_DISCONNECT,
+            f"the last firewall rule {surplus!r} is not removed while public access is on: no rule at all means open "
+            "to everyone",
+        )
+    elif surplus is not None:
+        return _Choice(DeleteFirewallRule(surplus), (_path(surplus),), barred)
+    return _persist(resource, seen, cache, found, due, barred)
+
+
+def _persist(
+    resource: SecureRedisCache,
+    seen: Observation,
+    cache: CacheFacts,
+    found: tuple[Drift, ...],
+    due: set[str],
+    barred: dict[str, Refusal],
+) -> _Choice:
+    """The next step of persistence. One request puts all its paths right; the cache's identity is one of its own."""
+    step = next_step(resource, seen, cache, due)
+    if step is None:
+        return _Choice(barred=barred)
+    paths = tuple(path for path in PERSISTENCE if path in due)
+    if isinstance(step, UpdateCache):
+        # Counted apart: that persistence needs two requests must not look as if it had come back once.
+        path = next((d.path for d in found if d.path.startswith(f"{IDENTITY}.")), IDENTITY)
+        contested = correction_history.held(resource, path, seen.now)
+        if contested is None:
+            return _Choice(step, (path,), barred, persisting=True)
+        step = contested
+    if isinstance(step, Refusal):
+        return _Choice(barred={**barred, **dict.fromkeys(paths, step)}, persisting=True)
+    return _Choice(step, paths, barred, persisting=True)
+
+
+def _held(resource: SecureRedisCache, seen: Observation, entry: Drift) -> Refusal | None:
+    """Why a difference that may be corrected is left: it is contested, was refused, or was not asked for by name."""
+    contested = correction_history.held(resource, entry.path, seen.now)
+    if contested is not None:
+        return contested
+    if not entry.effect.asks or allowed(resource, entry.path):
+        return None
+    ask = f"to have it done all the same annotate {names.ALLOW_DISRUPTION}: {entry.path}"
+    if entry.path == PUBLIC_ACCESS:
+        return Refusal(Reason.WOULD_DISCONNECT, f"{_NO_ENDPOINT}; {ask}")
+    return Refusal(Reason.DISRUPTION_NOT_ALLOWED, f"{entry.path}: {SENTENCES[entry.effect]}; {ask}")
+
+
+def _distinct(refusals: Iterable[Refusal]) -> Iterable[Refusal]:
+    return dict.fromkeys(refusals)
+
+
+def _to_complete(
+    resource: SecureRedisCache, seen: Observation, found: tuple[Drift, ...], missing: list[FirewallRuleFacts]
+) -> set[str]:
+    """What a creation still owes the network: declared rules that are not there, and an open door. Nothing else."""
+    rules = seen.firewall_rules if isinstance(seen.firewall_rules, tuple) else ()
+    there = {rule_name(rule.name).lower() for rule in rules}
+    opening = not same_word(resource.spec.network.public_access, "Disabled")
+    owed = {_path(rule.name) for rule in missing if rule.name.lower() not in there} | (
+        {PUBLIC_ACCESS} if opening else set()
+    )
+    return {d.path for d in found if d.correctable} & owed
+
+
+_NO_ENDPOINT = (
+    "public access is not switched off: no approved private endpoint was seen, so every client would lose the cache; "
+    "create and approve one first"
+)
+
+
+def _transport(resource: SecureRedisCache, path: str) -> AzureAction:
+    if path == NON_TLS_PORT:
+        return UpdateCache({"properties": {"enableNonSslPort": False}}, ("enableNonSslPort",))
+    version = resource.spec.transport.minimum_tls_version
+    return UpdateCache({"properties": {"minimumTlsVersion": version}}, ("minimumTlsVersion",))
+
+
+def _path(rule: str) -> str:
+    return f"{FIREWALL}[{rule}]"
+
+
+def _rules_first(what: str, missing: list[FirewallRuleFacts]) -> str:
+    return (
+        f"{what}: the declared rule {missing[0].name!r} is not in place and may not be added (its class is not in "
+        "spec.drift.correct, or it was not reported yet)"
+    )
+
+
+def _last(seen: Observation, cache: CacheFacts) -> bool:
+    count = len(seen.firewall_rules) if isinstance(seen.firewall_rules, tuple) else 0
+    return count <= 1 and not same_word(cache.public_network_access, "Disabled")
+
+
+def _missing(resource: SecureRedisCache, seen: Observation) -> list[FirewallRuleFacts]:
+    """Declared rules that are not there, or there with another range."""
+    if not isinstance(seen.firewall_rules, tuple):
+        return []
+    there = {rule_name(rule.name).lower(): rule for rule in seen.firewall_rules}
+    wanted = [FirewallRuleFacts(r.name, r.start_ip, r.end_ip) for r in resource.spec.network.firewall_rules or ()]
+    return [rule for rule in wanted if rule.name.lower() not in there or not same_range(there[rule.name.lower()], rule)]
+
+
+def _surplus(resource: SecureRedisCache, seen: Observation) -> list[str]:
+    """Names of rules that are there and not declared; none where rules are not compared."""
+    if not isinstance(seen.firewall_rules, tuple) or resource.spec.network.firewall_rules is None:
+        return []
+    declared = {rule.name.lower() for rule in resource.spec.network.firewall_rules}
+    names = [rule_name(rule.name) for rule in seen.firewall_rules]
+    return [name for name in names if name.lower() not in declared]

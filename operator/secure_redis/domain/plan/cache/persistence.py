@@ -1,0 +1,212 @@
+"""How persistence is set: the cache's identity first, then its role (which others assign), then the settings."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic import SecretStr
+
+from secure_redis.api import names
+from secure_redis.api.persistence import Persistence, PersistenceType, StorageAuthentication
+from secure_redis.api.reasons import Reason
+from secure_redis.api.resource import SecureRedisCache
+from secure_redis.api.spec import CacheIdentity
+from secure_redis.api.storage_id import StorageAccountID
+from secure_redis.domain.assess import persistence
+from secure_redis.domain.assess.storage_connection import connection_string
+from secure_redis.domain.explanation import Refusal
+from secure_redis.domain.observe import normalise
+from secure_redis.domain.observe.governance import WRITE_BLOBS, any_permits
+from secure_redis.domain.observe.observation import Observation
+from secure_redis.domain.observe.redis import CacheFacts
+from secure_redis.domain.observe.storage import StorageAbsent, StorageFacts
+from secure_redis.domain.observe.unknown import NotRead, Unknown
+from secure_redis.domain.plan.actions import (
+    AzureAction,
+    Failed,
+    PersistCache,
+    UpdateCache,
+)
+from secure_redis.domain.plan.cache.creation import NOT_REPEATED
+from secure_redis.domain.plan.types import Plan
+
+ROLE = "Storage Blob Data Contributor"
+# What keeps the operator from setting persistence, whoever has to mend it.
+ABOUT_PERSISTING = frozenset(
+    {
+        Reason.STORAGE_ROLE_MISSING,
+        Reason.STORAGE_SECRET_MISSING,
+        Reason.STORAGE_SECRET_REFUSED,
+        Reason.STORAGE_NOT_FOUND,
+        Reason.STORAGE_UNREAD,
+        Reason.NOT_GRANTED,
+        Reason.AZURE_DENIED,
+    }
+)
+LOOK_AGAIN = 60.0  # seconds, while somebody is to assign a role or write a Secret
+
+
+def next_step(
+    resource: SecureRedisCache, seen: Observation, cache: CacheFacts, due: set[str]
+) -> AzureAction | Refusal | None:
+    """The one write that comes next, or what it waits for. None: nothing of persistence is due."""
+    wrong, declared = due & set(persistence.PATHS), resource.spec.persistence
+    if not wrong or declared is None:
+        return None
+    if declared.type is PersistenceType.NONE:
+        return PersistCache(dict.fromkeys(_on(cache), "false"))
+    if wrong == {persistence.FREQUENCY}:
+        return PersistCache(_schedule(declared))
+    if {one.path for one in persistence.differences(resource, cache)} - wrong:
+        return None  # one request sets them all: each has to be allowed
+    if declared.storage is None:  # no schema lets it through
+        return Refusal(Reason.INVALID_SPEC, "spec.persistence.storage is needed to persist")
+    account = declared.storage.account
+    storage = _of(seen, account)
+    if isinstance(storage, Refusal):
+        return storage
+    if declared.storage.authentication is StorageAuthentication.CONNECTION_STRING:
+        if account.subscription.lower() != resource.cache.subscription.lower():
+            return Refusal(
+                Reason.STORAGE_SECRET_REFUSED,
+                f"account {account.name!r} lies in another subscription than the cache, which Azure takes with a "
+                "managed identity only; the connection string was not sent to Azure",
+            )
+        return _by_connection_string(resource, seen, declared, account, storage)
+    return _by_identity(resource, seen, cache, declared, account, storage)
+
+
+def held_back(plan: Plan, failures: Iterable[Failed]) -> Refusal | None:
+    """Why what was asked for is not set: Azure refused it, now or within the hour, or somebody has to do something."""
+    failed = next((one for one in failures if one.permanent and isinstance(one.action, PersistCache)), None)
+    if failed is not None:
+        return Refusal(failed.reason, failed.message)
+    waits = next((one for one in plan.refused if one.reason in ABOUT_PERSISTING), None)
+    held = (plan.held[path] for path in persistence.PATHS if path in plan.held)
+    return waits or next((one for one in held if one.reason in NOT_REPEATED), None)
+
+
+def _by_identity(
+    resource: SecureRedisCache,
+    seen: Observation,
+    cache: CacheFacts,
+    declared: Persistence,
+    account: StorageAccountID,
+    storage: StorageFacts,
+) -> AzureAction | Refusal:
+    own = resource.spec.provision.identity if resource.spec.provision is not None else CacheIdentity()
+    if not _has(cache, own):
+        return UpdateCache({"identity": _identity(cache, own)}, ("identity",))
+    principal = persistence.principal(cache)
+    if principal is None:
+        return Refusal(Reason.STORAGE_ROLE_MISSING, "Azure does not show the object id of the cache's identity yet")
+    if not _may_write(resource, seen, account):
+        return Refusal(Reason.STORAGE_ROLE_MISSING, _assign(seen, account, principal))
+    if not storage.blob_endpoint:
+        return Refusal(Reason.STORAGE_UNREAD, f"Azure does not report the blob endpoint of account {account.name!r}")
+    settings = {
+        **_switches(declared),
+        "preferred-data-persistence-auth-method": "ManagedIdentity",
+        "storage-subscription-id": account.subscription,
+        _place(declared): storage.blob_endpoint.rstrip("/"),
+    }
+    return PersistCache(settings, account=account)
+
+
+def _by_connection_string(
+    resource: SecureRedisCache,
+    seen: Observation,
+    declared: Persistence,
+    account: StorageAccountID,
+    storage: StorageFacts,
+) -> AzureAction | Refusal:
+    name, secret = persistence.secret_name(resource), seen.storage_secret
+    if isinstance(secret, Unknown):
+        return _unseen(secret)
+    if isinstance(secret, NotRead) or secret is None:
+        return Refusal(
+            Reason.STORAGE_SECRET_MISSING,
+            f"Secret {name!r} does not exist in this namespace; create it with type {names.STORAGE_SECRET_TYPE} and "
+            f"the key {names.STORAGE_SECRET_KEY}",
+        )
+    value: SecretStr | Refusal = connection_string(secret, storage)
+    if isinstance(value, Refusal):
+        return value
+    settings = {**_switches(declared), "preferred-data-persistence-auth-method": "SAS"}
+    return PersistCache(settings, account=account, secret_setting=_place(declared), secret=value)
+
+
+def _of(seen: Observation, account: StorageAccountID) -> StorageFacts | Refusal:
+    """The account that is to be persisted into, as it was seen: what was not seen is not written to."""
+    found = seen.storage
+    if isinstance(found, Unknown):
+        return _unseen(found)
+    if isinstance(found, StorageAbsent):
+        return Refusal(Reason.STORAGE_NOT_FOUND, f"storage account {account.name!r} is not there: {found.message}")
+    if isinstance(found, NotRead) or not normalise.same_id(found.account_id.text, account.text):
+        return Refusal(Reason.STORAGE_UNREAD, f"storage account {account.name!r} was not read yet")
+    return found
+
+
+def _unseen(why: Unknown) -> Refusal:
+    """An outage or a lack of rights around the account stalls nothing else of the resource."""
+    return Refusal(why.reason if why.reason in ABOUT_PERSISTING else Reason.STORAGE_UNREAD, why.message)
+
+
+def _may_write(resource: SecureRedisCache, seen: Observation, account: StorageAccountID) -> bool:
+    if resource.requests.get(names.CONFIRM_STORAGE_ROLE, "").lower() == account.name.lower():
+        return True
+    return isinstance(seen.storage_roles, tuple) and any_permits(seen.storage_roles, WRITE_BLOBS, data=True) is True
+
+
+def _assign(seen: Observation, account: StorageAccountID, principal: str) -> str:
+    why = ""
+    if isinstance(seen.storage_roles, Unknown):
+        needed = seen.storage_roles.permission
+        why = f" (its roles cannot be seen: {needed} is needed)" if needed else " (its roles cannot be seen)"
+    return (
+        f"the cache's identity {principal} needs the role {ROLE} on {account.text}{why}: assign it, and if the "
+        f"operator may not see role assignments annotate {names.CONFIRM_STORAGE_ROLE}: {account.name.lower()}"
+    )
+
+
+# --- settings -------------------------------------------------------------------------------------------------------
+
+
+def _on(cache: CacheFacts) -> tuple[str, ...]:
+    facts = cache.persistence
+    pairs = (("rdb-backup-enabled", facts.rdb), ("aof-backup-enabled", facts.aof))
+    return tuple(name for name, on in pairs if on)
+
+
+def _schedule(declared: Persistence) -> dict[str, str]:
+    return {"rdb-backup-enabled": "true", "rdb-backup-frequency": str(declared.frequency_minutes)}
+
+
+def _switches(declared: Persistence) -> dict[str, str]:
+    if declared.type is PersistenceType.RDB:
+        return {**_schedule(declared), "aof-backup-enabled": "false"}
+    return {"aof-backup-enabled": "true", "rdb-backup-enabled": "false"}
+
+
+def _place(declared: Persistence) -> str:
+    is_rdb = declared.type is PersistenceType.RDB
+    return "rdb-storage-connection-string" if is_rdb else "aof-storage-connection-string-0"
+
+
+def _has(cache: CacheFacts, own: CacheIdentity) -> bool:
+    held = {word.strip().lower() for word in (cache.identity_type or "None").split(",")}
+    if own.type.lower() not in held:
+        return False
+    return normalise.id_set(own.user_assigned_ids) <= normalise.id_set(cache.user_assigned_ids)
+
+
+def _identity(cache: CacheFacts, own: CacheIdentity) -> Mapping[str, Any]:
+    """What is declared together with what is there: an identity that somebody uses is never taken off."""
+    held = {word.strip().lower() for word in (cache.identity_type or "None").split(",")}
+    kinds = [kind for kind in ("SystemAssigned", "UserAssigned") if kind.lower() in held | {own.type.lower()}]
+    body: dict[str, Any] = {"type": ", ".join(kinds)}
+    if "UserAssigned" in kinds:
+        there = normalise.id_set(cache.user_assigned_ids)
+        added = [one for one in own.user_assigned_ids if not normalise.id_set([one]) <= there]
+        body["userAssignedIdentities"] = {one: {} for one in (*cache.user_assigned_ids, *added)}
+    return body

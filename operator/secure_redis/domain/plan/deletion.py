@@ -1,0 +1,149 @@
+"""How a resource goes. `Retain` never touches Azure; `Delete` follows to the end or says why it cannot."""
+
+from secure_redis.api import names
+from secure_redis.api.reasons import Reason
+from secure_redis.api.resource import SecureRedisCache
+from secure_redis.api.spec import DeletionPolicy, Mode
+from secure_redis.api.status import PendingStatus
+from secure_redis.domain.assess.assessment import Assessment
+from secure_redis.domain.assess.ownership import Ownership
+from secure_redis.domain.explanation import Refusal
+from secure_redis.domain.grants import Power, refuse
+from secure_redis.domain.observe.identity import NamespaceIdentity, OperatorIdentity
+from secure_redis.domain.observe.normalise import is_busy
+from secure_redis.domain.observe.observation import Observation
+from secure_redis.domain.observe.redis import CacheAbsent, CacheFacts
+from secure_redis.domain.observe.secret import SecretFacts
+from secure_redis.domain.observe.unknown import Unknown
+from secure_redis.domain.plan.actions import Action, DeleteCache, RemoveFinalizer
+from secure_redis.domain.plan.cache import creation
+from secure_redis.domain.plan.rollout.waves import (
+    Rollout,
+    reason_of,
+    roll,
+    wants_workloads,
+)
+from secure_redis.domain.plan.rollout.waves import told as sentence
+from secure_redis.domain.plan.secret import part_with
+from secure_redis.domain.plan.types import (
+    DELETE,
+    Plan,
+    Settings,
+    rfc3339,
+)
+
+
+def leave(resource: SecureRedisCache, seen: Observation, means: Assessment, settings: Settings) -> Plan:
+    """One pass over a resource that was deleted."""
+    if not resource.has_finalizer:
+        return Plan()
+    abandoned = resource.requests.get(names.ABANDON, "").lower() == "true"
+    deletes = resource.spec.deletion_policy is DeletionPolicy.DELETE and resource.spec.mode is Mode.PROVISION
+    told = Reason.RETAINED
+    if seen.namespace_terminating or abandoned:
+        told = Reason.ABANDONED if deletes else Reason.RETAINED
+    elif deletes:
+        if resource.paused:
+            return Plan(waiting=Refusal(Reason.PAUSED, f"paused by {names.PAUSED}: the cache is not deleted"))
+        cache = _delete_cache(resource, seen, means, settings)
+        if cache is not None:
+            return cache
+        told = Reason.DELETING
+    elif resource.paused and resource.spec.connection.deletion_policy is DeletionPolicy.DELETE:
+        return Plan(waiting=Refusal(Reason.PAUSED, f"paused by {names.PAUSED}: the Secret is not deleted"))
+    if seen.namespace_terminating:
+        return Plan(actions=(RemoveFinalizer(),), released=told)
+    former = seen.former_secrets
+    secrets = [seen.secret, *(former if isinstance(former, tuple) else (former,))]
+    unknown = next((secret for secret in secrets if isinstance(secret, Unknown)), None)
+    if unknown is not None and not abandoned:
+        return Plan(refused=(Refusal(unknown.reason, unknown.message),))
+    rollout = None
+    if resource.spec.connection.deletion_policy is DeletionPolicy.DELETE and wants_workloads(resource):
+        rollout = roll(resource, seen, None)
+        if not rollout.moved and not abandoned:
+            return _letting_go(rollout)
+    parting: list[Action] = [
+        part_with(resource, secret)
+        for secret in secrets
+        if isinstance(secret, SecretFacts) and secret.owner_uid == resource.uid and not secret.deleting
+    ]
+    # Given up: consumers are told to let go, and nobody waits for them.
+    letting_go = rollout.actions if rollout is not None else ()
+    return Plan(actions=(*letting_go, *parting, RemoveFinalizer()), released=told)
+
+
+def _letting_go(rollout: Rollout) -> Plan:
+    """Consumers are released and have rolled before the Secret goes."""
+    if rollout.unread is not None:
+        return Plan(refused=(rollout.unread,), rollout=rollout, next_look=rollout.next_look)
+    held = next((one for one in rollout.statuses if one.reason not in {None, Reason.ROLLING_OUT}), None)
+    rolling = rollout.rolling
+    refused = (Refusal(reason_of(held), f"the Secret stays: {sentence(held)}"),) if held is not None else ()
+    waiting = Refusal(Reason.ROLLING_OUT, f"the Secret stays: {sentence(rolling)}") if rolling else None
+    return Plan(actions=rollout.actions, refused=refused, waiting=waiting, rollout=rollout, next_look=rollout.next_look)
+
+
+def _delete_cache(resource: SecureRedisCache, seen: Observation, means: Assessment, settings: Settings) -> Plan | None:
+    """None: the cache is gone, or never was."""
+    keep = resource.status.pending
+    if isinstance(seen.cache, CacheAbsent):
+        if seen.cache.confirmed:
+            return None
+        return Plan(
+            pending=keep,
+            waiting=Refusal(Reason.CONFIRMING_ABSENCE, "Azure answered 404; reading once more before believing it"),
+            next_look=settings.absence_confirmation,
+        )
+    if not isinstance(seen.cache, CacheFacts):
+        why = seen.cache.message if isinstance(seen.cache, Unknown) else "the cache was not read"
+        if isinstance(seen.identity, Unknown):
+            why = seen.identity.message
+        refusal = Refusal(
+            Reason.DELETION_UNKNOWN,
+            f'the cache cannot be deleted while it cannot be read: {why}; {names.ABANDON}: "true" gives it up and '
+            "keeps the cache",
+        )
+        return Plan(pending=keep, refused=(refusal,))
+    if means.ownership is not Ownership.OWNED:
+        return Plan(
+            refused=(
+                Refusal(
+                    Reason.NOT_OWNED,
+                    f"the cache does not carry this resource's tag {names.OWNER_TAG}, so it is not deleted; set "
+                    f'spec.deletionPolicy: Retain or annotate {names.ABANDON}: "true"',
+                ),
+            )
+        )
+    if is_busy(seen.cache.provisioning_state):
+        return Plan(
+            pending=keep,
+            waiting=Refusal(
+                creation.busy_reason(seen.cache.provisioning_state), creation.busy(seen.cache.provisioning_state)
+            ),
+            next_look=settings.operation_poll,
+        )
+    if resource.requests.get(names.CONFIRM_DELETE) != seen.cache.resource_id.name:
+        return Plan(
+            refused=(
+                Refusal(
+                    Reason.CONFIRMATION_REQUIRED,
+                    f"deleting the cache loses its data: annotate {names.CONFIRM_DELETE}: {seen.cache.resource_id.name}"
+                    f' to go on, or {names.ABANDON}: "true" to keep the cache',
+                ),
+            )
+        )
+    if not isinstance(seen.identity, NamespaceIdentity | OperatorIdentity):
+        return Plan(refused=(Refusal(Reason.DELETION_UNKNOWN, "no identity to delete the cache with"),))
+    refused = refuse(settings.policy, seen.identity, resource.key.namespace, Power.DELETE, cache=resource.cache)
+    if refused is not None:
+        return Plan(refused=(refused,))
+    if keep is None or keep.action != DELETE:
+        intent = PendingStatus(action=DELETE, recorded_at=rfc3339(seen.now), detail=resource.cache.name)
+        return Plan(pending=intent, waiting=Refusal(Reason.DELETING, "the deletion is recorded"), next_look=0.0)
+    return Plan(
+        actions=(DeleteCache(),),
+        pending=keep,
+        waiting=Refusal(Reason.DELETING, "Azure is deleting the cache; this takes minutes"),
+        next_look=settings.operation_poll,
+    )

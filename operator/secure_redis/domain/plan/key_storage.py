@@ -1,0 +1,56 @@
+"""A key on its way into Key Vault: the tags and the expiry of Microsoft's own rotation tooling (facts/azure.md, H)."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Final
+
+from pydantic import SecretStr
+
+from secure_redis.api.names import ROTATION_TAG
+from secure_redis.api.resource import SecureRedisCache
+from secure_redis.domain.assess.key_proof import CREDENTIAL_ID, PROVIDER_ADDRESS
+from secure_redis.domain.grants import VaultTarget
+from secure_redis.domain.observe.keys import Slot, VaultSecretFacts
+from secure_redis.domain.observe.normalise import same_word, tag
+from secure_redis.domain.plan.actions import StoreKey
+
+VALIDITY_DAYS: Final = "ValidityPeriodDays"
+# Key Vault tells of a secret's end this long before (SecretNearExpiry): that is when Microsoft's functions rotate.
+NEAR_EXPIRY_DAYS: Final = 30
+LONGEST_VALIDITY_DAYS: Final = 3650 + NEAR_EXPIRY_DAYS
+
+
+def store(
+    resource: SecureRedisCache,
+    target: VaultTarget,
+    slot: Slot,
+    value: SecretStr,
+    before: VaultSecretFacts | None,
+    now: datetime,
+) -> StoreKey:
+    """The new version of the vault secret. What else is tagged on the version `before` is carried over."""
+    ours = {CREDENTIAL_ID: str(slot), PROVIDER_ADDRESS: resource.cache.text}
+    days = validity_days(resource, before)
+    if days is not None:
+        ours[VALIDITY_DAYS] = str(days)
+    expires = now + timedelta(days=days) if days is not None else None
+    return StoreKey(target.uri, target.secret_name, value, {**_kept(before, ours), **ours}, expires)
+
+
+def validity_days(resource: SecureRedisCache, vault: VaultSecretFacts | None) -> int | None:
+    """For how many days a stored key is valid: as the vault's owner tagged it, else as the spec's interval says."""
+    said = tag(vault.tags, VALIDITY_DAYS) if vault is not None else None
+    if said is not None and said.isascii() and said.isdigit() and 0 < int(said) <= LONGEST_VALIDITY_DAYS:
+        return int(said)
+    settings = resource.spec.authentication
+    interval = settings.rotation.interval_days if settings is not None else None
+    return None if interval is None else interval + NEAR_EXPIRY_DAYS
+
+
+def _kept(before: VaultSecretFacts | None, ours: Mapping[str, str]) -> dict[str, str]:
+    """Tags of others: names have no case in Azure."""
+    return {
+        name: value
+        for name, value in (before.tags if before is not None else {}).items()
+        if not any(same_word(name, own) for own in (*ours, ROTATION_TAG))
+    }

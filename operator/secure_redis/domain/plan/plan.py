@@ -1,0 +1,129 @@
+"""From an observation and what it means to a list of actions and the time of the next look. Pure.
+
+An empty plan means that nothing is written anywhere, except a status that changed.
+"""
+
+from dataclasses import replace
+from functools import reduce
+
+from secure_redis.api import names
+from secure_redis.api.reasons import Reason
+from secure_redis.api.resource import SecureRedisCache
+from secure_redis.domain.assess.assessment import Assessment
+from secure_redis.domain.explanation import Refusal
+from secure_redis.domain.observe.observation import Observation
+from secure_redis.domain.plan.actions import (
+    Action,
+    AddFinalizer,
+    ApplySecret,
+    AzureAction,
+    CreateSecret,
+    DeleteSecret,
+    ReleaseSecret,
+    StoreKey,
+)
+from secure_redis.domain.plan.brakes import (
+    FREE,
+    Brake,
+    restrain,
+    restrain_rotation,
+)
+from secure_redis.domain.plan.cache.provisioning import provision
+from secure_redis.domain.plan.deletion import leave
+from secure_redis.domain.plan.rollout.waves import (
+    Rollout,
+    roll,
+    told,
+    wants_workloads,
+)
+from secure_redis.domain.plan.rotation.phases import rotate
+from secure_redis.domain.plan.rotation.required_reads import wave_limit
+from secure_redis.domain.plan.secret import publish, published_version
+from secure_redis.domain.plan.types import Plan, Settings, sooner
+
+
+def plan(
+    resource: SecureRedisCache, seen: Observation, means: Assessment, settings: Settings, brake: Brake = FREE
+) -> Plan:
+    """Decide one pass. `brake`: what holds the whole fleet back."""
+    if resource.deleting:
+        return _on_fresh_sight(restrain(leave(resource, seen, means, settings), brake), seen)
+    if resource.paused:
+        said = f"paused by the annotation {names.PAUSED}: nothing is written"
+        still = _rollout(resource, seen, means, publishing=False, writes=False)
+        return Plan(pending=resource.status.pending, waiting=Refusal(Reason.PAUSED, said), rollout=still)
+    first: tuple[Action, ...] = () if resource.has_finalizer else (AddFinalizer(),)
+    azure = _on_fresh_sight(restrain(provision(resource, seen, means, settings), brake), seen)
+    secret = publish(resource, seen, means)
+    publishing = any(isinstance(action, CreateSecret | ApplySecret) for action in secret.actions)
+    rollout = _rollout(resource, seen, means, publishing=publishing, writes=not seen.namespace_terminating)
+    rotating = restrain_rotation(resource, rotate(resource, seen, means, settings, rollout), brake)
+    if rotating.action is not None:
+        if any(isinstance(action, AzureAction) and not isinstance(action, StoreKey) for action in azure.actions):
+            # One write to Azure at a time; the rotation is where it was.
+            rotating = replace(rotating, status=resource.status.rotation, action=None, next_look=0.0)
+        else:
+            # It knows which key belongs into the vault.
+            azure = replace(azure, actions=tuple(a for a in azure.actions if not isinstance(a, StoreKey)))
+    published = secret.actions
+    if rollout is not None and not rollout.moved:
+        # Consumers of a Secret under an earlier name move first.
+        published = tuple(action for action in published if not isinstance(action, ReleaseSecret | DeleteSecret))
+    rolling = rollout.rolling if rollout is not None else None
+    moving = Refusal(Reason.ROLLING_OUT, told(rolling)) if rolling is not None else None
+    looks = [azure.next_look, secret.next_look, rotating.next_look, _lapse(resource, seen, means)]
+    last = (rotating.action,) if rotating.action is not None else ()
+    if rollout is not None:
+        looks.append(0.0 if publishing else rollout.next_look)
+    return replace(
+        azure,
+        # Workloads come last: what one of them refuses holds up nothing else.
+        actions=first + published + azure.actions + (rollout.actions if rollout is not None else ()) + last,
+        refused=azure.refused + secret.refused,
+        waiting=azure.waiting or secret.waiting or rotating.progress or moving,
+        next_look=reduce(sooner, looks),
+        rollout=rollout,
+        rotation=rotating,
+        look_closer=azure.look_closer or rotating.look_closer,
+    )
+
+
+def _lapse(resource: SecureRedisCache, seen: Observation, means: Assessment) -> float | None:
+    """When the first waiver lapses, if that is before the next look."""
+    lapses = means.compliance.lapses if means.compliance is not None else None
+    seconds = (lapses - seen.now).total_seconds() if lapses is not None else None
+    return seconds if seconds is not None and seconds < resource.spec.drift.interval_seconds else None
+
+
+def _rollout(
+    resource: SecureRedisCache, seen: Observation, means: Assessment, *, publishing: bool, writes: bool
+) -> Rollout | None:
+    """What becomes of the workloads: only on what is published is anything moved."""
+    if not wants_workloads(resource):
+        return None
+    known = means.credential.data
+    version = published_version(resource, seen, means)
+    keys = known.data.keys() if known is not None else None
+    # Without a proven key (an outage, a contradiction) a rollout is followed, and none begins. A release needs no key.
+    return roll(
+        resource,
+        seen,
+        version,
+        keys=keys,
+        writes=writes,
+        proven=known is not None,
+        publishing=publishing,
+        limit=wave_limit(resource),
+    )
+
+
+def _on_fresh_sight(wanted: Plan, seen: Observation) -> Plan:
+    """A cache is changed only on what was read directly in this very pass.
+
+    A page of the inventory may be minutes old: a rule or an endpoint that it shows can be gone by now.
+    """
+    writes = any(isinstance(action, AzureAction) and not isinstance(action, StoreKey) for action in wanted.actions)
+    if not writes or seen.cache_fresh:
+        return wanted
+    kept = tuple(action for action in wanted.actions if not isinstance(action, AzureAction))
+    return replace(wanted, actions=kept, next_look=0.0, look_closer=True)

@@ -1,0 +1,1 @@
+"""Plans for the workloads: injection, waves and disruption budgets."""

@@ -1,0 +1,112 @@
+"""PodDisruptionBudgets before a wave: whose pods may be replaced now. Pure.
+
+A rollout is bounded by the workload's own strategy and not by a budget, which guards evictions only. So it is not begun
+while a budget over its pods has nothing left, and a wave takes no more workloads than a budget allows disruptions.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from secure_redis.api.reasons import Reason
+from secure_redis.api.resource import SecureRedisCache
+from secure_redis.domain.explanation import Refusal
+from secure_redis.domain.observe.unknown import NotRead, Unknown
+from secure_redis.domain.observe.workload_match import carries, consents, current
+from secure_redis.domain.observe.workloads import BudgetFacts, WorkloadFacts
+from secure_redis.domain.plan.actions import InjectWorkload, ReleaseWorkload
+from secure_redis.domain.plan.rollout.injection import inject, release
+from secure_redis.domain.plan.rollout.workload_state import (
+    before_of,
+    dropped,
+    entry_of,
+    given_up,
+    held,
+    replaces,
+    rotation,
+    settled,
+    when,
+)
+
+Budgets = tuple[BudgetFacts, ...] | Unknown | NotRead
+
+
+def budgets_wanted(resource: SecureRedisCache, workloads: Iterable[WorkloadFacts], version: str | None) -> bool:
+    """Whether a wave could begin now, so that budgets have to be read. Never in a steady state or in mid-wave.
+
+    `version`: of the key that the Secret holds, None if it is not known.
+    """
+    if resource.paused:
+        return False
+    there = [facts for facts in workloads if not facts.deleting]
+    if any(_under_way(resource, facts, version) for facts in there):
+        return False
+    return any(replaces(facts) and _could_begin(resource, facts, version) for facts in there)
+
+
+def refusal(budgets: Budgets, place: tuple[str, str], minutes_late: int | None) -> Refusal | None:
+    """Why the pods of the workload (kind and name) may not be replaced now. What is not known allows nothing.
+
+    `minutes_late`: the deadline that the key's publication is past; None: it is not.
+    """
+    if isinstance(budgets, NotRead):
+        return Refusal(Reason.ROLLING_OUT, "waits until its PodDisruptionBudgets are read")
+    late = f"; the key was published more than {minutes_late} minutes ago" if minutes_late is not None else ""
+    if isinstance(budgets, Unknown):
+        return Refusal(Reason.TARGET_BUDGET, f"its pods are not replaced: {budgets.message}{late}")
+    none_left = next((one for one in budgets if place in one.covers and one.expected > 0 and one.allowed <= 0), None)
+    if none_left is None:
+        return None
+    return Refusal(
+        Reason.TARGET_BUDGET,
+        f"PodDisruptionBudget {none_left.name!r} allows no disruption of its {none_left.expected} pods now, so none is "
+        "replaced: repair those that are not ready, or widen the budget (with maxUnavailable 0, or minAvailable as "
+        f"large as the number of pods, it never allows any){late}",
+    )
+
+
+def minutes_late(resource: SecureRedisCache, version: str | None, now: datetime) -> int | None:
+    """The deadline in minutes if the published key is past it."""
+    minutes, known = rotation(resource).deadline_minutes, resource.status.credential
+    if known is None or version is None or known.key_vault_version != version or known.published_at is None:
+        return None
+    published = when(known.published_at)
+    return minutes if published is not None and now - published > timedelta(minutes=minutes) else None
+
+
+class Allowance:
+    """What the budgets have left while a wave is put together."""
+
+    def __init__(self, budgets: Budgets) -> None:
+        self._budgets = budgets if isinstance(budgets, tuple) else ()
+        self._left = {one.name: one.allowed for one in self._budgets if one.expected > 0}
+
+    def take(self, place: tuple[str, str]) -> bool:
+        """Whether one more workload may begin; its share is taken."""
+        over = [one.name for one in self._budgets if place in one.covers and one.name in self._left]
+        if any(self._left[name] <= 0 for name in over):
+            return False
+        for name in over:
+            self._left[name] -= 1
+        return True
+
+
+def _could_begin(resource: SecureRedisCache, facts: WorkloadFacts, version: str | None) -> bool:
+    """Whether an action on this workload is conceivable; what the Secret holds is not known here."""
+    entry = entry_of(resource, facts)
+    if entry is None or not consents(resource, facts):
+        return isinstance(release(resource, facts), ReleaseWorkload)
+    if version is None or given_up(facts, dropped(resource, facts, before_of(resource, facts))):
+        return False
+    keys = {one.key for one in entry.env}
+    return isinstance(inject(resource, entry, facts, resource.secret_name, version, keys), InjectWorkload)
+
+
+def _under_way(resource: SecureRedisCache, facts: WorkloadFacts, version: str | None) -> bool:
+    """Whether its rollout certainly keeps the next wave from beginning, without a look at its pods."""
+    entry, before = entry_of(resource, facts), before_of(resource, facts)
+    if facts.rolled or facts.failed is not None or held(facts) is not None:
+        return False
+    if before is None or before.reason != Reason.ROLLING_OUT or entry is None or version is None:
+        return False
+    in_place = consents(resource, facts) and carries(resource, facts) and current(resource, facts, version)
+    return in_place and not settled(resource, entry, facts, before, version)

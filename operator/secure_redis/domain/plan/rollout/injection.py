@@ -1,0 +1,354 @@
+"""What one workload's pod template must hold, and the patches that bring it there or take it out again. Pure.
+
+The hybrid form of facts/kubernetes.md §2.3: server-side apply for the template's annotation and the volume, strategic
+merge for env and mounts. What is ours is what the object's managedFields say, never what we remember.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import Any, Final
+
+from secure_redis.api import names
+from secure_redis.api.reasons import Reason
+from secure_redis.api.resource import Key, SecureRedisCache
+from secure_redis.api.spec import (
+    Restart,
+    Workload,
+)
+from secure_redis.domain.assess.connection_secret import STANDARD_KEYS
+from secure_redis.domain.explanation import Refusal
+from secure_redis.domain.observe.workload_match import consents
+from secure_redis.domain.observe.workloads import ContainerFacts, EnvFacts, WorkloadFacts
+from secure_redis.domain.plan.actions import InjectWorkload, ReleaseWorkload
+
+API_VERSIONS: Final[Mapping[str, str]] = {
+    "Deployment": "apps/v1",
+    "StatefulSet": "apps/v1",
+    "DaemonSet": "apps/v1",
+    "CronJob": "batch/v1",
+}
+
+# One container's changes: entries of env and of volumeMounts for a strategic merge patch.
+_Changes = tuple[list[dict[str, Any]], list[dict[str, Any]]]
+
+
+def inject(
+    resource: SecureRedisCache,
+    entry: Workload,
+    facts: WorkloadFacts,
+    secret_name: str,
+    version: str,
+    keys: Collection[str] | None = None,
+) -> InjectWorkload | Refusal | None:
+    """What brings a workload to what `entry` asks for, at `version`; None if it is there already.
+
+    `keys`: those that the published Secret holds; None: those that it can hold by the spec.
+    Refuses a workload that does not consent, and to touch an env entry, volume or mount path that is not ours.
+    """
+    fault = _fault(resource, entry, facts, keys)
+    if fault is not None:
+        return fault
+    volume = names.volume_name(resource.key.name)
+    if entry.mounts:
+        there = dict(facts.volumes)
+        if volume in there and there[volume] != secret_name and volume not in facts.owned.volumes:
+            return _conflict(facts, f"a volume {volume!r}")
+    changes: dict[ContainerFacts, _Changes] = {}
+    for container in facts.containers:
+        wanted = _wanted(resource, entry, container, secret_name)
+        found = wanted if isinstance(wanted, Refusal) else _changes(facts, container, *wanted, volume)
+        if isinstance(found, Refusal):
+            return found
+        changes[container] = found
+    annotation = _annotation(resource, entry, facts, version)
+    apply = _apply(resource.key, facts, annotation, {volume: secret_name} if entry.mounts else {})
+    if not _apply_needed(resource, facts, annotation, volume, secret_name if entry.mounts else None):
+        apply = {}
+    strategic = _strategic(facts, changes)
+    if not apply and not strategic:
+        return None
+    return InjectWorkload(
+        kind=facts.kind,
+        name=facts.name,
+        uid=facts.uid,
+        resource_version=facts.resource_version,
+        generation=facts.generation,
+        apply=apply,
+        strategic=strategic,
+        rehearsal=_rehearsal(facts, changes, annotation, volume, secret_name if entry.mounts else None),
+        strategic_first=not entry.mounts,
+        version=version,
+    )
+
+
+def release(resource: SecureRedisCache, facts: WorkloadFacts) -> ReleaseWorkload | None:
+    """What takes all of ours out of a workload; None if nothing in it is ours. Everything else stays as it is."""
+    if not facts.owned.anything:
+        return None
+    volume = names.volume_name(resource.key.name)
+    changes = {container: _removal(facts, container, {}, {}, volume) for container in facts.containers}
+    held_by_apply = facts.owned.annotations or facts.owned.volumes
+    return ReleaseWorkload(
+        kind=facts.kind,
+        name=facts.name,
+        uid=facts.uid,
+        resource_version=facts.resource_version,
+        generation=facts.generation,
+        apply=_apply(resource.key, facts, {}, {}) if held_by_apply else {},
+        strategic=_strategic(facts, changes),
+        rehearsal=_rehearsal(
+            facts,
+            changes,
+            dict.fromkeys(facts.owned.annotations),
+            volume if volume in facts.owned.volumes else None,
+            None,
+        ),
+        strategic_first=True,  # a mount without its volume is invalid
+    )
+
+
+# --- refusals -------------------------------------------------------------------------------------------------------
+
+
+def _fault(
+    resource: SecureRedisCache, entry: Workload, facts: WorkloadFacts, keys: Collection[str] | None
+) -> Refusal | None:
+    if not consents(resource, facts):
+        return no_consent(resource, facts)
+    plain = {container.name for container in facts.containers if not container.init}
+    init = {container.name for container in facts.containers if container.init}
+    for field, listed, there in (
+        ("containers", entry.containers, plain),
+        ("initContainers", entry.init_containers, init),
+    ):
+        missing = [name for name in listed if name not in there]
+        if missing:
+            return Refusal(
+                Reason.CONTAINER_NOT_FOUND,
+                f"{_named(facts)} has no container {missing[0]!r} (it has {', '.join(sorted(there)) or 'none'}): "
+                f"correct spec.workloads[{entry.id}].{field}",
+            )
+    held = {*STANDARD_KEYS, *resource.spec.connection.keys} if keys is None else keys
+    absent = [one.key for one in entry.env if one.key not in held]
+    if absent:
+        return Refusal(
+            Reason.KEY_NOT_PUBLISHED,
+            f"the Secret holds no key {absent[0]!r}, which spec.workloads[{entry.id}].env asks for: "
+            "use another, or add it to spec.connection.keys",
+        )
+    return None
+
+
+def no_consent(resource: SecureRedisCache, facts: WorkloadFacts) -> Refusal:
+    """What a workload's owner has to do to consent."""
+    return Refusal(
+        Reason.TARGET_NOT_CONSENTING,
+        f'{_named(facts)} does not consent: label it {names.INJECT}: "true" and list {resource.key.name!r} in its '
+        f"annotation {names.RESOURCES}",
+    )
+
+
+def _conflict(facts: WorkloadFacts, what: str) -> Refusal:
+    return Refusal(
+        Reason.TARGET_CONFLICT,
+        f"{_named(facts)} has {what} that is not ours, and it is left alone: choose another in spec.workloads, or take "
+        "it out of the workload",
+    )
+
+
+def _named(facts: WorkloadFacts) -> str:
+    return f"{facts.kind} {facts.name!r}"
+
+
+# --- env and mounts -------------------------------------------------------------------------------------------------
+
+
+def _chosen(entry: Workload, container: ContainerFacts) -> bool:
+    if container.init:
+        return container.name in entry.init_containers
+    return not entry.containers or container.name in entry.containers
+
+
+def _wanted(
+    resource: SecureRedisCache, entry: Workload, container: ContainerFacts, secret_name: str
+) -> tuple[dict[str, dict[str, Any]], str | None] | Refusal:
+    """Env entries by name and the mount path that a container is to have from us."""
+    if not _chosen(entry, container):
+        return {}, None
+    env: dict[str, dict[str, Any]] = {
+        one.name: {"name": one.name, "valueFrom": {"secretKeyRef": {"name": secret_name, "key": one.key}}}
+        for one in entry.env
+    }
+    if not entry.mounts:
+        return env, None
+    if entry.mount_path is not None:
+        return env, entry.mount_path
+    root = next((one for one in container.env if one.name == names.SERVICE_BINDING_ROOT), None)
+    if root is not None and not root.value:
+        return Refusal(
+            Reason.TARGET_CONFLICT,
+            f"container {container.name!r} takes {names.SERVICE_BINDING_ROOT} from elsewhere, so it is not known where "
+            f"to mount: set spec.workloads[{entry.id}].mountPath",
+        )
+    if root is None:
+        env[names.SERVICE_BINDING_ROOT] = {"name": names.SERVICE_BINDING_ROOT, "value": names.DEFAULT_BINDING_ROOT}
+    base = root.value if root is not None and root.value else names.DEFAULT_BINDING_ROOT
+    return env, f"{base.rstrip('/')}/{resource.key.name}"
+
+
+def _changes(
+    facts: WorkloadFacts,
+    container: ContainerFacts,
+    env: Mapping[str, dict[str, Any]],
+    path: str | None,
+    volume: str,
+) -> _Changes | Refusal:
+    """What a strategic merge patch must say of one container, or what of it is not ours to change."""
+    there = {one.name: one for one in container.env}
+    owned = facts.owned.env.get(container.name, frozenset())
+    added: list[dict[str, Any]] = []
+    for name, wanted in env.items():
+        found = there.get(name)
+        if found is not None and _same(found, wanted):
+            continue
+        if found is not None and (name not in owned or found.secret is None):
+            return _conflict(facts, f"an env entry {name!r} in container {container.name!r}")
+        added.append(wanted)
+    mounts: list[dict[str, Any]] = []
+    if path is not None:
+        at = {_path(mounted): of for of, mounted in container.mounts}
+        taken = at.get(_path(path))
+        if taken is not None and taken != volume:
+            return _conflict(facts, f"a mount at {path!r} in container {container.name!r}")
+        if taken != volume:
+            mounts.append({"name": volume, "mountPath": path, "readOnly": True})
+    gone_env, gone_mounts = _removal(facts, container, env, {} if path is None else {_path(path): volume}, volume)
+    return [*added, *gone_env], [*mounts, *gone_mounts]
+
+
+def _same(found: EnvFacts, wanted: Mapping[str, Any]) -> bool:
+    if "value" in wanted:
+        return found.value == str(wanted["value"])
+    reference = wanted["valueFrom"]["secretKeyRef"]
+    return found.secret == str(reference["name"]) and found.key == str(reference["key"])
+
+
+def _removal(
+    facts: WorkloadFacts,
+    container: ContainerFacts,
+    env: Mapping[str, Any],
+    mounts: Mapping[str, str],
+    volume: str,
+) -> _Changes:
+    """What of ours in one container is not among `env` and `mounts` (by plain path), and goes."""
+    owned = facts.owned
+    there = {one.name: one for one in container.env}
+    gone = [
+        {"$patch": "delete", "name": name}
+        for name in sorted(owned.env.get(container.name, frozenset()))
+        # Where somebody has put a value of their own in place of the reference, it is theirs.
+        if name not in env and name in there and there[name].secret is not None
+    ]
+    ours = owned.mounts.get(container.name, frozenset())
+    leaving = [
+        {"$patch": "delete", "mountPath": path}
+        for of, path in container.mounts
+        if of == volume and path in ours and _path(path) not in mounts
+    ]
+    if (
+        container.name in owned.roots
+        and names.SERVICE_BINDING_ROOT in there
+        and not _root_used(there[names.SERVICE_BINDING_ROOT].value or "", container, mounts, volume)
+    ):
+        gone.append({"$patch": "delete", "name": names.SERVICE_BINDING_ROOT})
+    return gone, leaving
+
+
+def _root_used(root: str, container: ContainerFacts, mounts: Mapping[str, str], volume: str) -> bool:
+    """Whether a mount (ours as wanted, those of others as they are) lies below SERVICE_BINDING_ROOT."""
+    below = f"{_path(root)}/"
+    others = (path for of, path in container.mounts if of != volume)
+    return any(_path(path).startswith(below) for path in (*mounts, *others))
+
+
+def _path(path: str) -> str:
+    return path.rstrip("/") or "/"
+
+
+# --- bodies ---------------------------------------------------------------------------------------------------------
+
+
+def _annotation(resource: SecureRedisCache, entry: Workload, facts: WorkloadFacts, version: str) -> dict[str, str]:
+    """The version annotation. Changing it restarts the pods, so without a wanted restart it stays as it is."""
+    name = names.version_annotation(resource.key.name)
+    before = facts.template_annotations.get(name)
+    return {name: version if entry.restart is Restart.ROLLING or not before else before}
+
+
+def _apply_needed(
+    resource: SecureRedisCache, facts: WorkloadFacts, annotation: Mapping[str, str], volume: str, secret: str | None
+) -> bool:
+    owned = facts.owned
+    said = all(facts.template_annotations.get(name) == value for name, value in annotation.items())
+    mounted = volume not in owned.volumes if secret is None else dict(facts.volumes).get(volume) == secret
+    return not (said and mounted)
+
+
+def _apply(
+    key: Key, facts: WorkloadFacts, annotations: Mapping[str, str], volumes: Mapping[str, str]
+) -> dict[str, Any]:
+    """The whole of what we own by apply: what is left out is removed by the server."""
+    template: dict[str, Any] = {}
+    if annotations:
+        template["metadata"] = {"annotations": dict(annotations)}
+    if volumes:
+        template["spec"] = {"volumes": [{"name": name, "secret": {"secretName": of}} for name, of in volumes.items()]}
+    body: dict[str, Any] = {
+        "apiVersion": API_VERSIONS[facts.kind],
+        "kind": facts.kind,
+        "metadata": {"name": facts.name, "namespace": key.namespace, "uid": facts.uid},
+    }
+    if template:
+        body["spec"] = _around(facts.kind, template)
+    return body
+
+
+def _strategic(facts: WorkloadFacts, changes: Mapping[ContainerFacts, _Changes]) -> dict[str, Any]:
+    spec = _containers(changes)
+    return {"spec": _around(facts.kind, {"spec": spec})} if spec else {}
+
+
+def _rehearsal(
+    facts: WorkloadFacts,
+    changes: Mapping[ContainerFacts, _Changes],
+    annotations: Mapping[str, str | None],
+    volume: str | None,
+    secret: str | None,
+) -> dict[str, Any]:
+    spec: dict[str, Any] = _containers(changes)
+    if volume is not None and secret is not None:
+        spec["volumes"] = [{"name": volume, "secret": {"secretName": secret}}]
+    elif volume is not None and volume in facts.owned.volumes:
+        spec["volumes"] = [{"$patch": "delete", "name": volume}]
+    template: dict[str, Any] = {"metadata": {"annotations": dict(annotations)}}
+    if spec:
+        template["spec"] = spec
+    return {"spec": _around(facts.kind, template)}
+
+
+def _containers(changes: Mapping[ContainerFacts, _Changes]) -> dict[str, Any]:
+    spec: dict[str, Any] = {}
+    for container, (env, mounts) in changes.items():
+        one: dict[str, Any] = {"name": container.name}
+        if env:
+            one["env"] = env
+        if mounts:
+            one["volumeMounts"] = mounts
+        if len(one) > 1:
+            spec.setdefault("initContainers" if container.init else "containers", []).append(one)
+    return spec
+
+
+def _around(kind: str, template: Mapping[str, Any]) -> dict[str, Any]:
+    """A workload's spec around its pod template; a CronJob's lies in that of its jobs."""
+    inner = {"template": template}
+    return {"jobTemplate": {"spec": inner}} if kind == "CronJob" else inner

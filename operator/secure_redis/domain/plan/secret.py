@@ -1,0 +1,106 @@
+"""What becomes of the published Secret. A foreign one is never touched, a good one never lost."""
+
+from secure_redis.api import names
+from secure_redis.api.reasons import Reason
+from secure_redis.api.resource import SecureRedisCache
+from secure_redis.api.spec import DeletionPolicy
+from secure_redis.domain.assess.assessment import Assessment
+from secure_redis.domain.assess.connection_secret import differs
+from secure_redis.domain.explanation import Refusal
+from secure_redis.domain.observe.observation import Observation
+from secure_redis.domain.observe.secret import SecretFacts
+from secure_redis.domain.observe.unknown import Unknown
+from secure_redis.domain.plan.actions import (
+    Action,
+    ApplySecret,
+    CreateSecret,
+    DeleteSecret,
+    ReleaseSecret,
+)
+from secure_redis.domain.plan.types import Plan
+
+
+def publish(resource: SecureRedisCache, seen: Observation, means: Assessment) -> Plan:
+    """Publish what was proven, if it is not there already."""
+    wanted = means.credential.data
+    if wanted is None or seen.namespace_terminating:
+        return Plan()
+    name, there = resource.secret_name, seen.secret
+    if isinstance(there, Unknown):
+        return Plan(refused=(Refusal(there.reason, there.message),))
+    if there is None:
+        create = CreateSecret(name, wanted.data, wanted.labels, wanted.annotations)
+        return Plan(actions=(create, *_former(resource, seen)))
+    if not isinstance(there, SecretFacts):
+        return Plan()
+    mine = there.owner_uid == resource.uid
+    if there.deleting:
+        return Plan(
+            waiting=Refusal(Reason.SECRET_DELETING, f"Secret {name!r} is being deleted; it is published anew after"),
+            next_look=5.0,
+        )
+    if not mine and not adoptable(resource, there):
+        return Plan(refused=(Refusal(Reason.SECRET_FOREIGN, foreign_secret(resource, there)),))
+    if mine and not differs(there, wanted):
+        return Plan(actions=_former(resource, seen))
+    if there.immutable:
+        return Plan(
+            refused=(
+                Refusal(
+                    Reason.SECRET_IMMUTABLE,
+                    f"Secret {name!r} was made immutable and differs from what is to be published; delete it, "
+                    "it is then published anew",
+                ),
+            )
+        )
+    apply = ApplySecret(name, there.uid, wanted.data, wanted.labels, wanted.annotations, adopt=not mine)
+    return Plan(actions=(apply, *_former(resource, seen)))
+
+
+def adoptable(resource: SecureRedisCache, secret: SecretFacts) -> bool:
+    """Whether a Secret was published by a resource of this very name that is gone (kept under Retain)."""
+    marked = secret.annotations.get(names.SECRET_RESOURCE) == resource.key.name
+    ours = secret.labels.get(names.MANAGED_BY) == names.MANAGER and secret.type == names.SECRET_TYPE
+    # One name can be held by one object only: another uid under our name and kind is a dead one.
+    orphaned = secret.owner_uid is None or (
+        secret.owner_kind == names.KIND and secret.owner_name == resource.key.name and secret.owner_uid != resource.uid
+    )
+    return marked and ours and orphaned
+
+
+def foreign_secret(resource: SecureRedisCache, secret: SecretFacts) -> str:
+    """Why a Secret is not touched, and what to do."""
+    whose = f"belongs to {secret.owner_kind} {secret.owner_name!r}" if secret.owner_uid else "was not made by us"
+    return (
+        f"Secret {secret.name!r} exists and {whose}; it is left alone: delete it or choose another "
+        f"spec.connection.secretName for {resource.key.name!r}"
+    )
+
+
+def published_version(resource: SecureRedisCache, seen: Observation, means: Assessment) -> str | None:
+    """The Key Vault version that the Secret holds; None where it is not what it must be.
+
+    While it is not known what it must hold, it is what the Secret itself says: enough to follow, not to begin.
+    """
+    secret, wanted = seen.secret, means.credential.data
+    if not isinstance(secret, SecretFacts) or secret.deleting or secret.owner_uid != resource.uid:
+        return None
+    if wanted is None:
+        return secret.annotations.get(names.SECRET_VERSION)
+    return None if differs(secret, wanted) else wanted.annotations.get(names.SECRET_VERSION)
+
+
+def _former(resource: SecureRedisCache, seen: Observation) -> tuple[Action, ...]:
+    """What becomes of Secrets under an earlier name, once the new one is in place."""
+    return tuple(
+        part_with(resource, secret)
+        for secret in (seen.former_secrets if isinstance(seen.former_secrets, tuple) else ())
+        if secret.owner_uid == resource.uid and secret.name != resource.secret_name and not secret.deleting
+    )
+
+
+def part_with(resource: SecureRedisCache, secret: SecretFacts) -> Action:
+    """What becomes of a Secret of ours that is no longer wanted: `connection.deletionPolicy` says."""
+    if resource.spec.connection.deletion_policy is DeletionPolicy.DELETE:
+        return DeleteSecret(secret.name, secret.uid)
+    return ReleaseSecret(secret.name, secret.uid)

@@ -1,0 +1,1 @@
+"""What a pass reports: status, conditions and events. Pure."""

@@ -1,0 +1,1 @@
+"""The conditions of a resource, one file per subject."""

@@ -1,0 +1,131 @@
+"""The conditions Ready, Stalled and Reconciling."""
+
+from secure_redis.api.reason_texts import REASONS
+from secure_redis.api.reasons import ConditionType, Reason
+from secure_redis.api.resource import SecureRedisCache
+from secure_redis.api.spec import Mode
+from secure_redis.domain.assess.assessment import Assessment
+from secure_redis.domain.explanation import Refusal
+from secure_redis.domain.observe.managed_redis import ManagedFacts
+from secure_redis.domain.observe.observation import Observation, of_either
+from secure_redis.domain.observe.redis import CacheFacts
+from secure_redis.domain.observe.secret import SecretFacts
+from secure_redis.domain.plan.actions import (
+    Failed,
+)
+from secure_redis.domain.plan.types import Plan
+from secure_redis.domain.report.conditions.verdict import (
+    FALSE,
+    TRUE,
+    UNKNOWN,
+    Verdict,
+)
+
+
+def is_paused(plan: Plan) -> bool:
+    """Whether a pause holds back every write of the pass."""
+    return plan.waiting is not None and plan.waiting.reason is Reason.PAUSED
+
+
+def ready_condition(
+    resource: SecureRedisCache,
+    seen: Observation,
+    means: Assessment,
+    plan: Plan,
+    failures: list[Failed],
+    available: Verdict,
+    credentials: Verdict | None,
+) -> Verdict:
+    """True: what was asked for is in place for this generation. A pause is said in the reason, whatever the status."""
+    told = _goal(resource, seen, means, plan, failures, available, credentials)
+    if plan.waiting is not None and is_paused(plan) and not resource.deleting:
+        return Verdict(told.status, Reason.PAUSED, f"{plan.waiting.message}; {told.message}")
+    return told
+
+
+def _goal(
+    resource: SecureRedisCache,
+    seen: Observation,
+    means: Assessment,
+    plan: Plan,
+    failures: list[Failed],
+    available: Verdict,
+    credentials: Verdict | None,
+) -> Verdict:
+    if resource.deleting:
+        failed = next((Refusal(f.reason, f.message) for f in failures), None)
+        said = failed or next(iter(plan.refused), None) or plan.waiting or Refusal(Reason.DELETING, "being deleted")
+        return Verdict(FALSE, said.reason, said.message)
+    goal = credentials or available
+    if credentials is None and isinstance(of_either(seen), CacheFacts | ManagedFacts):
+        if means.compliance is not None and available.reason is not Reason.NO_ROUTE:
+            goal = Verdict(TRUE, Reason.ASSESSED, "the cache was assessed")
+        if resource.spec.mode is Mode.PROVISION:
+            goal = available
+    if credentials is not None and credentials.status == TRUE and available.status == FALSE:
+        goal = available
+    if goal.status == TRUE:
+        blocked = next((r for r in plan.refused if r.reason in _BARS_READY), None)
+        if blocked is not None:
+            return Verdict(FALSE, blocked.reason, blocked.message)
+        azure = next((f for f in failures if f.permanent), None)
+        if azure is not None:
+            return Verdict(FALSE, azure.reason, azure.message)
+        return Verdict(TRUE, Reason.READY, goal.message)
+    before = resource.status.condition(ConditionType.READY)
+    was = before is not None and before.status == TRUE and before.observed_generation == resource.generation
+    intact = credentials is None or (isinstance(seen.secret, SecretFacts) and seen.secret.owner_uid == resource.uid)
+    if goal.status == UNKNOWN and goal.reason in _PASSING and was and intact and before is not None:
+        # An outage of Azure does not make a good Secret bad; the other conditions say what is not known.
+        return Verdict(TRUE, Reason.READY, f"as last seen; it cannot be seen now: {goal.message}")
+    return Verdict(goal.status if goal.status != TRUE else FALSE, goal.reason, goal.message)
+
+
+# An outage or a pause; whatever else is not known has to be mended by somebody.
+_PASSING = frozenset(
+    {
+        Reason.AZURE_UNREACHABLE,
+        Reason.AZURE_THROTTLED,
+        Reason.AZURE_ERROR,
+        Reason.BUSY,
+        Reason.CONFIRMING_ABSENCE,
+        Reason.PAUSED,
+        Reason.PENDING,
+        Reason.UNKNOWN,
+    }
+)
+
+
+# A write that Azure refused bars it in the pass that tried and in those that know better than to try again.
+_BARS_READY = frozenset(
+    {
+        Reason.OWNED_BY_ANOTHER,
+        Reason.NOT_GRANTED,
+        Reason.CACHE_GONE,
+        Reason.DENIED_BY_POLICY,
+        Reason.LOCKED,
+        Reason.REQUEST_REFUSED,
+    }
+)
+
+
+def reconciling(plan: Plan) -> Verdict | None:
+    """The condition Reconciling; None where the pass waits for nothing."""
+    waiting = plan.waiting
+    if waiting is None or waiting.reason is Reason.PAUSED:
+        return None
+    return Verdict(TRUE, waiting.reason, waiting.message)
+
+
+def stalled_condition(
+    plan: Plan,
+    failures: list[Failed],
+    available: Verdict,
+    credentials: Verdict | None,
+) -> Verdict | None:
+    """The condition Stalled; None where a retry can still succeed."""
+    candidates = [Verdict(FALSE, f.reason, f.message) for f in failures]
+    candidates += [Verdict(FALSE, r.reason, r.message) for r in plan.refused]
+    candidates += [v for v in (available, credentials) if v is not None and v.status != TRUE]
+    worst = next((c for c in candidates if REASONS[c.reason].terminal), None)
+    return None if worst is None else Verdict(TRUE, worst.reason, worst.message)

@@ -1,0 +1,93 @@
+"""What is told of drift: entries and corrections in the status, and what a correction will cause. Pure."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Final
+
+from secure_redis.api.reasons import Reason
+from secure_redis.api.resource import SecureRedisCache
+from secure_redis.api.status import MESSAGE_LIMIT, CorrectionStatus, DriftStatus, Status
+from secure_redis.domain.assess.assessment import Assessment
+from secure_redis.domain.assess.disruption import SENTENCES
+from secure_redis.domain.observe.identity import NamespaceIdentity
+from secure_redis.domain.observe.observation import Observation
+from secure_redis.domain.plan.actions import AzureAction, Outcome
+from secure_redis.domain.plan.cache import correction_history
+from secure_redis.domain.plan.cache.creation import NOT_REPEATED
+from secure_redis.domain.plan.types import Plan
+
+# Events of the Activity Log appear up to 20 minutes late.
+YOUNG: Final = timedelta(minutes=30)
+
+
+def entries(before: Status, seen: Observation, means: Assessment, plan: Plan, at: str) -> Iterable[DriftStatus]:
+    """`status.drift`; `at`: the time for what was not known to differ."""
+    since = {entry.path: entry.since for entry in before.drift}
+    known = {(entry.path, entry.observed): entry.by for entry in before.drift}
+    writer = _writer(seen)
+    for entry in means.drift or ():
+        record, why = correction_history.count(before.corrections, entry.path), plan.held.get(entry.path)
+        yield DriftStatus(
+            path=entry.path,
+            declared=entry.declared,
+            observed=entry.observed,
+            drift_class=entry.drift_class,
+            since=since.get(entry.path) or at,
+            effect=entry.effect,
+            reason=why.reason if why is not None else None,
+            corrections=record.count if record is not None and record.count else None,
+            by=known.get((entry.path, entry.observed)) or (writer if _by_write(entry.path) else None),
+        )
+
+
+def untold(before: Status, means: Assessment, now: datetime) -> frozenset[tuple[str, str]]:
+    """Young differences, as path and observed value, of which it is not known who made them.
+
+    None while a creation is completed: those are of our own making.
+    """
+    if before.pending is not None:
+        return frozenset()
+    known = {(entry.path, entry.observed): entry for entry in before.drift}
+    found = set()
+    for difference in means.drift or ():
+        entry = known.get((difference.path, difference.observed))
+        since = datetime.fromisoformat(entry.since) if entry is not None and entry.since else now
+        if _by_write(difference.path) and (entry is None or entry.by is None) and now - since <= YOUNG:
+            found.add((difference.path, difference.observed))
+    return frozenset(found)
+
+
+def _by_write(path: str) -> bool:
+    # A firewall rule is a resource of its own, with events of its own.
+    return not path.startswith(("network.firewallRules", "("))
+
+
+def _writer(seen: Observation) -> str | None:
+    """The last one who wrote and is not ourselves."""
+    own = seen.identity.client_id.lower() if isinstance(seen.identity, NamespaceIdentity) else None
+    writes = seen.writes if isinstance(seen.writes, tuple) else ()
+    return next((one.caller for one in writes if own is None or (one.application or "").lower() != own), None)
+
+
+def corrections(
+    resource: SecureRedisCache, seen: Observation, means: Assessment, plan: Plan, outcomes: tuple[Outcome, ...]
+) -> tuple[CorrectionStatus, ...]:
+    """`status.corrections`, with what came of this pass's one."""
+    differing = frozenset(d.path for d in means.drift) if means.drift is not None else None
+    writes = [o for o in outcomes if isinstance(o.action, AzureAction) and o.action in plan.actions]
+    made = writes[0] if (plan.correcting or plan.owed) and writes else None
+    return correction_history.after(resource, differing, seen.now, plan.correcting, made, plan.owed)
+
+
+def kept(plan: Plan, refused: set[Reason]) -> bool:
+    """Whether the refusals are remembered in the status: then looking goes on, and only the write is not repeated."""
+    return bool(plan.correcting) or (bool(plan.owed) and refused <= NOT_REPEATED)
+
+
+def announced(resource: SecureRedisCache, means: Assessment, plan: Plan) -> Iterable[str]:
+    """What the next pass corrects and what that causes, told once, in the pass before it is made."""
+    known = {entry.path for entry in resource.status.drift}
+    for entry in means.drift or ():
+        if entry.path in plan.wanted and entry.path not in known and entry.path not in plan.held:
+            change = f"from {entry.observed} to {entry.declared}"
+            yield f"{entry.path} is corrected next, {change}: {SENTENCES[entry.effect]}"[:MESSAGE_LIMIT]

@@ -1,0 +1,97 @@
+"""The events of a pass: transitions only."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from secure_redis.api.reasons import ConditionType, Reason
+from secure_redis.api.resource import SecureRedisCache
+from secure_redis.api.status import (
+    UNDER_WAY,
+    RotationPhase,
+    RotationStatus,
+    Status,
+)
+from secure_redis.domain.report.conditions.verdict import (
+    FALSE,
+    UNKNOWN,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What is told about a transition. `kind`: Normal or Warning."""
+
+    kind: Literal["Normal", "Warning"]
+    reason: str
+    note: str
+
+
+_GOOD_WHEN_FALSE = frozenset({ConditionType.DRIFT_DETECTED, ConditionType.STALLED})
+
+
+_SILENT = frozenset({ConditionType.RECONCILING})
+
+
+# On the way to the goal: told once, by Ready, and no reason to warn.
+_PROGRESS = frozenset(
+    {
+        Reason.PENDING,
+        Reason.PAUSED,
+        Reason.CONFIRMING_ABSENCE,
+        Reason.CREATE_INTENDED,
+        Reason.CREATING,
+        Reason.UPDATING,
+        Reason.DELETING,
+        Reason.STORING_KEY,
+    }
+)
+
+
+def events_of(resource: SecureRedisCache, now: Status) -> Iterable[Event]:
+    """Transitions only. A first look that finds all well tells nothing: the conditions say it."""
+    for condition in now.conditions:
+        kind = ConditionType(condition.type)
+        if kind in _SILENT or condition.status == UNKNOWN:
+            continue
+        before = resource.status.condition(kind)
+        fresh = before is None or before.status == UNKNOWN
+        good = (condition.status == FALSE) == (kind in _GOOD_WHEN_FALSE)
+        changed = before is None or before.status != condition.status
+        if not changed and not (kind is ConditionType.READY and not good and before.reason != condition.reason):  # type: ignore[union-attr]
+            continue
+        if condition.reason in _PROGRESS:
+            if kind is ConditionType.READY:
+                yield Event("Normal", condition.reason, condition.message)
+            continue
+        if good and fresh:
+            continue
+        normal = good or condition.reason == Reason.ROLLING_OUT
+        yield Event("Normal" if normal else "Warning", condition.reason, f"{kind}: {condition.message}")
+    yield from _rotation_events(resource.status.rotation, now.rotation)
+    old, new = resource.status.credential, now.credential
+    if old is not None and new is not None and old.key_vault_version != new.key_vault_version:
+        yield Event("Normal", Reason.PUBLISHED, f"Secret {resource.secret_name!r} now holds the {new.slot} key")
+
+
+# What a rotation passes through by itself; whatever else it waits for is told once, when it begins to.
+_STEPS = frozenset({Reason.ROTATING, Reason.ROLLING_OUT, Reason.REGENERATING, Reason.STORING_KEY, Reason.PENDING})
+
+
+_PATIENT = frozenset({Reason.OVERLAP_NOT_OVER, Reason.OUTSIDE_WINDOW, Reason.APPROVAL_REQUIRED})
+
+
+def _rotation_events(before: RotationStatus | None, now: RotationStatus | None) -> Iterable[Event]:
+    if now is None or now.reason is None:
+        return
+    begins = now.phase == RotationPhase.INTENDED and (before is None or before.phase not in UNDER_WAY)
+    if begins:
+        yield Event("Normal", Reason.ROTATING, f"the {now.target} key is to be regenerated")
+    if before is not None and (before.phase, before.reason) == (now.phase, now.reason):
+        return
+    ended = now.phase in {RotationPhase.COMPLETED, RotationPhase.SUPERSEDED}
+    if ended and before is not None and before.phase in UNDER_WAY:
+        kind: Literal["Normal", "Warning"] = "Normal" if now.phase == RotationPhase.COMPLETED else "Warning"
+        yield Event(kind, now.reason, now.message or "")
+    elif not ended and now.phase != RotationPhase.SCHEDULED and now.reason not in _STEPS:
+        yield Event("Normal" if now.reason in _PATIENT else "Warning", now.reason, f"rotation: {now.message}")

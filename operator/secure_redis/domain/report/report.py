@@ -1,0 +1,145 @@
+"""From what was seen, meant, planned and done to the status, the events and when to look again. Pure."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from secure_redis.api import names
+from secure_redis.api.reasons import ConditionType, Reason
+from secure_redis.api.resource import SecureRedisCache
+from secure_redis.api.status import (
+    Status,
+)
+from secure_redis.domain.assess.assessment import Assessment
+from secure_redis.domain.observe.observation import Observation, of_either
+from secure_redis.domain.observe.secret import SecretFacts
+from secure_redis.domain.observe.unknown import Unknown
+from secure_redis.domain.plan.actions import (
+    ApplySecret,
+    CreateSecret,
+    Done,
+    Failed,
+    Outcome,
+    WorkloadAction,
+)
+from secure_redis.domain.plan.types import PERMANENT_RETRY_SECONDS, Plan
+from secure_redis.domain.report import drift_status
+from secure_redis.domain.report.conditions.conditions import verdicts
+from secure_redis.domain.report.conditions.verdict import (
+    Verdict,
+)
+from secure_redis.domain.report.events import Event, events_of
+from secure_redis.domain.report.status import compose_status, stale_pods_of, workload_statuses
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The status to write (if it differs), the events, and the time of the next look in seconds."""
+
+    status: Status
+    events: tuple[Event, ...]
+    next_look: float
+    failed: bool  # a transient failure: the scheduler backs off
+    retry_after: float | None = None
+
+
+def afterwards(resource: SecureRedisCache, seen: Observation, outcomes: Iterable[Outcome]) -> Observation:
+    """The observation with what this pass itself published, so that the next pass has nothing to add to the report."""
+    for outcome in outcomes:
+        action = outcome.action
+        if isinstance(outcome, Done) and isinstance(action, CreateSecret | ApplySecret):
+            secret = SecretFacts(
+                name=action.name,
+                uid=action.uid if isinstance(action, ApplySecret) else "",
+                resource_version="",
+                type=names.SECRET_TYPE,
+                data=action.data,
+                labels=action.labels,
+                annotations=action.annotations,
+                owner_uid=resource.uid,
+                owner_name=resource.key.name,
+                owner_kind=names.KIND,
+            )
+            return replace(seen, secret=secret)
+    return seen
+
+
+def report(
+    resource: SecureRedisCache, seen: Observation, means: Assessment, plan: Plan, outcomes: Iterable[Outcome]
+) -> Report:
+    """Compose what the world is told after one pass."""
+    outcomes = tuple(outcomes)
+    workloads = workload_statuses(resource, plan, outcomes)
+    said = verdicts(resource, seen, means, plan, tuple(o for o in outcomes if not _aside(o, plan)), workloads)
+    failures = [o for o in outcomes if isinstance(o, Failed) and not _aside(o, plan)]
+    rotating = [o for o in outcomes if isinstance(o, Failed) and plan.rotation and o.action is plan.rotation.action]
+    status = compose_status(resource, seen, means, plan, said, outcomes)
+    status = status.model_copy(update={"workloads": workloads})
+    status = status.model_copy(update={"stale_pods": stale_pods_of(status)})
+    unknowns = [u for u in (seen.identity, of_either(seen), seen.vault, seen.secret) if isinstance(u, Unknown)]
+    troubles: list[Failed | Unknown] = [*failures, *rotating, *unknowns]
+    waits = [trouble.retry_after for trouble in troubles if trouble.retry_after is not None]
+    # A plan that wants to go on is not held up by a part that could not be read.
+    grave: list[Failed | Unknown] = [*failures, *rotating, *(unknowns if plan.next_look is None else ())]
+    backs_off = any(not trouble.permanent and trouble.reason not in _HUMAN for trouble in grave)
+    return Report(
+        status=status,
+        events=(
+            *events_of(resource, status),
+            *(Event("Normal", Reason.CORRECTING, note) for note in drift_status.announced(resource, means, plan)),
+        ),
+        next_look=_next_look(resource, replace(plan, next_look=None) if rotating else plan, failures, said),
+        failed=backs_off,
+        retry_after=max(waits, default=None) if backs_off else None,
+    )
+
+
+def _aside(outcome: Outcome, plan: Plan) -> bool:
+    """What a workload refuses, or a rotation is refused, is told there and holds up nothing else."""
+    step = plan.rotation.action if plan.rotation is not None else None
+    return isinstance(outcome.action, WorkloadAction) or (step is not None and outcome.action is step)
+
+
+# What somebody has to mend, mostly in Kubernetes: looked at again soon, however often it was not mended.
+_HUMAN = frozenset(
+    {
+        Reason.SERVICE_ACCOUNT_NOT_FOUND,
+        Reason.SERVICE_ACCOUNT_NOT_ANNOTATED,
+        Reason.CONSENT_MISSING,
+        Reason.NO_IDENTITY,
+        Reason.NAMESPACE_NOT_BOUND,
+        Reason.SECRET_FOREIGN,
+    }
+)
+_HUMAN_SECONDS = 15.0
+
+
+def _next_look(
+    resource: SecureRedisCache, plan: Plan, failures: list[Failed], said: dict[ConditionType, Verdict]
+) -> float:
+    refused = {failure.reason for failure in failures if failure.permanent}
+    if refused:
+        return (
+            float(resource.spec.drift.interval_seconds) if drift_status.kept(plan, refused) else PERMANENT_RETRY_SECONDS
+        )
+    if plan.next_look is not None:
+        return plan.next_look
+    interval = float(resource.spec.drift.interval_seconds)
+    return min(interval, _HUMAN_SECONDS) if any(v.reason in _HUMAN for v in said.values()) else interval
+
+
+def released(resource: SecureRedisCache, reason: Reason) -> str:
+    """What the last event of a resource says about its cache."""
+    cache = resource.cache.text
+    match reason:
+        case Reason.DELETING:
+            return f"{cache} was deleted"
+        case Reason.ABANDONED:
+            return f"{cache} was kept although spec.deletionPolicy is Delete"
+        case _:
+            return f"{cache} was kept"
+
+
+# --- the status -----------------------------------------------------------------------------------------------------
+
+
+# --- events ---------------------------------------------------------------------------------------------------------

@@ -1,0 +1,201 @@
+"""The status that a pass writes."""
+
+from datetime import datetime
+
+from secure_redis.api.reasons import ConditionType, Reason
+from secure_redis.api.resource import SecureRedisCache, Unreadable
+from secure_redis.api.status import (
+    MESSAGE_LIMIT,
+    Binding,
+    ComplianceStatus,
+    Condition,
+    CredentialStatus,
+    FindingStatus,
+    LastHandled,
+    PendingStatus,
+    RotationStatus,
+    StalePods,
+    Status,
+    WorkloadStatus,
+    merge_conditions,
+)
+from secure_redis.domain.assess.assessment import Assessment
+from secure_redis.domain.observe.keys import VaultSecretFacts
+from secure_redis.domain.observe.observation import Observation
+from secure_redis.domain.observe.redis import CacheFacts
+from secure_redis.domain.plan.actions import (
+    CreateCache,
+    DeleteSecret,
+    Failed,
+    Outcome,
+    ReleaseSecret,
+)
+from secure_redis.domain.plan.rollout.waves import after
+from secure_redis.domain.plan.rollout.workload_state import LISTED_PODS
+from secure_redis.domain.plan.rotation import outcome
+from secure_redis.domain.plan.types import Plan, rfc3339
+from secure_redis.domain.report import drift_status
+from secure_redis.domain.report.cache_status import cache_status
+from secure_redis.domain.report.conditions.verdict import (
+    FALSE,
+    TRUE,
+    Verdict,
+)
+from secure_redis.domain.report.endpoint_status import status_of
+
+
+def minor(before: Status, now: Status) -> bool:
+    """Whether only counts and names of pods, and sentences about them, differ: what changes while workloads roll."""
+    if before == now or not any(one.reason == Reason.ROLLING_OUT for one in now.workloads):
+        return False
+    if (before.stale_pods is None) != (now.stale_pods is None):
+        return False  # that there are any is told at once
+    return _without_counts(before) == _without_counts(now)
+
+
+def _without_counts(status: Status) -> Status:
+    workloads = tuple(one.model_copy(update={"stale_pods": None, "message": None}) for one in status.workloads)
+    conditions = tuple(condition.model_copy(update={"message": ""}) for condition in status.conditions)
+    rotation = status.rotation and status.rotation.model_copy(update={"message": None, "holders": None})
+    changes = {"workloads": workloads, "conditions": conditions, "rotation": rotation, "stale_pods": None}
+    return status.model_copy(update=changes)
+
+
+def unreadable(resource: Unreadable, now: datetime) -> Status:
+    """The status of a resource whose spec could not be read: what is known stays, nothing is acted on."""
+    before, generation = resource.envelope.status, resource.envelope.generation
+    kept = [c for c in before.conditions if c.type not in {ConditionType.READY, ConditionType.STALLED}]
+    said = [
+        Condition(type=ConditionType.READY, status=FALSE, reason=resource.reason, message=resource.message),
+        Condition(type=ConditionType.STALLED, status=TRUE, reason=resource.reason, message=resource.message),
+    ]
+    stamped = [c.model_copy(update={"observed_generation": generation}) for c in (*said, *kept)]
+    conditions = merge_conditions(before.conditions, stamped, rfc3339(now))
+    return before.model_copy(update={"observed_generation": generation, "conditions": conditions})
+
+
+def compose_status(
+    resource: SecureRedisCache,
+    seen: Observation,
+    means: Assessment,
+    plan: Plan,
+    said: dict[ConditionType, Verdict],
+    outcomes: tuple[Outcome, ...],
+) -> Status:
+    """Compose the status from everything that the pass found, planned and did."""
+    before, at = resource.status, rfc3339(seen.now)
+    conditions = [
+        Condition(
+            type=kind,
+            status=verdict.status,
+            reason=verdict.reason,
+            message=verdict.message,
+            observed_generation=resource.generation,
+        )
+        for kind, verdict in said.items()
+    ]
+    credentials = said.get(ConditionType.CREDENTIALS_SYNCED)
+    published = credentials is not None and credentials.status == TRUE
+    facts = seen.cache if isinstance(seen.cache, CacheFacts) else None
+    return Status(
+        observed_generation=resource.generation,
+        conditions=merge_conditions(before.conditions, conditions, at),
+        binding=_binding(resource, plan, outcomes) if published else before.binding,
+        cache=cache_status(seen, means.ownership, before.cache),
+        endpoint=status_of(seen, before.endpoint),
+        compliance=_compliance(means) if means.compliance is not None else before.compliance,
+        drift=tuple(drift_status.entries(before, seen, means, plan, at)) if means.drift is not None else before.drift,
+        corrections=drift_status.corrections(resource, seen, means, plan, outcomes),
+        credential=_credential(resource, seen, means, at) if published else before.credential,
+        pending=_pending(resource, facts, plan, outcomes, at),
+        rotation=_rotation(resource, plan, outcomes),
+        last_handled=LastHandled(
+            refresh=resource.refresh or (before.last_handled.refresh if before.last_handled else None),
+            rotate=_handled(resource, plan),
+        ),
+    )
+
+
+def workload_statuses(
+    resource: SecureRedisCache, plan: Plan, outcomes: tuple[Outcome, ...]
+) -> tuple[WorkloadStatus, ...]:
+    """The entries of `status.workloads` after the pass; as before where no rollout was planned."""
+    if plan.rollout is None:
+        return resource.status.workloads
+    return after(resource, plan.rollout, outcomes)
+
+
+def _rotation(resource: SecureRedisCache, plan: Plan, outcomes: tuple[Outcome, ...]) -> RotationStatus | None:
+    before = resource.status.rotation
+    if plan.rotation is None:
+        return before
+    status = outcome.after(before, plan.rotation, outcomes)
+    if status is None or status.message is None:
+        return status
+    return status.model_copy(update={"message": status.message[:MESSAGE_LIMIT]})
+
+
+def _handled(resource: SecureRedisCache, plan: Plan) -> str | None:
+    """The rotation request that counts as answered: one that is there at the first look does."""
+    if plan.rotation is not None:
+        return plan.rotation.handled
+    before = resource.status.last_handled
+    return resource.rotate if before is None else before.rotate
+
+
+def stale_pods_of(status: Status) -> StalePods | None:
+    """All pods that hold an older key, whoever owns them."""
+    parts = [one.stale_pods for one in status.workloads]
+    parts.append(status.rotation.holders if status.rotation is not None else None)
+    found = [part for part in parts if part is not None]
+    names = tuple(name for part in found for name in part.names)
+    return StalePods(count=sum(part.count for part in found), names=names[:LISTED_PODS]) if found else None
+
+
+def _binding(resource: SecureRedisCache, plan: Plan, outcomes: tuple[Outcome, ...]) -> Binding | None:
+    """The published Secret; an earlier one stays named until it was parted with, so that it is not forgotten."""
+    if resource.status.binding is not None and plan.rollout is not None and not plan.rollout.moved:
+        return resource.status.binding
+    parted = [o for o in outcomes if isinstance(o.action, ReleaseSecret | DeleteSecret)]
+    if any(isinstance(outcome, Failed) for outcome in parted):
+        return resource.status.binding
+    return Binding(name=resource.secret_name)
+
+
+def _pending(
+    resource: SecureRedisCache, facts: CacheFacts | None, plan: Plan, outcomes: tuple[Outcome, ...], at: str
+) -> PendingStatus | None:
+    refused = any(isinstance(o, Failed) and o.permanent and isinstance(o.action, CreateCache) for o in outcomes)
+    if refused and plan.pending is not None:
+        return plan.pending.model_copy(update={"recorded_at": at})  # from here on it is held for an hour
+    return plan.pending or (None if facts is not None else resource.status.pending)
+
+
+def _compliance(means: Assessment) -> ComplianceStatus:
+    found = means.compliance
+    if found is None:
+        return ComplianceStatus()
+    return ComplianceStatus(
+        passed=found.passed,
+        failed=found.failed,
+        unknown=found.unknown,
+        waived=found.waived,
+        findings=tuple(
+            FindingStatus(rule=f.rule, result=f.result, severity=f.severity, message=f.message) for f in found.findings
+        ),
+        passes=tuple(rule for rule, verdict in found.results.items() if verdict.result == "Pass"),
+        notes=found.notes,
+    )
+
+
+def _credential(resource: SecureRedisCache, seen: Observation, means: Assessment, at: str) -> CredentialStatus:
+    vault, proven, before = seen.vault, means.credential.proven, resource.status.credential
+    if not isinstance(vault, VaultSecretFacts):
+        return before or CredentialStatus()
+    same = before is not None and before.key_vault_version == vault.version
+    return CredentialStatus(
+        slot=proven.slot if proven is not None else None,
+        key_vault_version=vault.version,
+        published_at=before.published_at if same and before is not None else at,
+        expires_at=rfc3339(vault.expires) if vault.expires is not None else None,
+    )

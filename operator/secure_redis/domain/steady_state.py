@@ -1,0 +1,146 @@
+"""Whether a pass would come to what the one before came to, so that looking is enough. Pure.
+
+What is planned and reported follows from the resource, the observation, the brake and the time alone. A resource is at
+rest when a pass planned nothing and told nothing new. As long as it, what is seen and the brake stay equal, and no
+moment has come from which on time alone may change what is made of them, another pass would plan and tell nothing too.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass, replace
+from datetime import UTC, datetime, time, timedelta
+from operator import attrgetter
+from typing import Any, Final
+
+from secure_redis.api.resource import SecureRedisCache
+from secure_redis.api.status import RotationPhase
+from secure_redis.domain.assess.assessment import Assessment
+from secure_redis.domain.assess.rules import (
+    authentication,
+    persistence,
+    transport,
+    vault,
+)
+from secure_redis.domain.assess.waivers import Floor
+from secure_redis.domain.observe.observation import Observation
+from secure_redis.domain.observe.redis import CacheFacts
+from secure_redis.domain.plan.brakes import Brake
+from secure_redis.domain.plan.types import Plan
+from secure_redis.domain.report.drift_status import untold
+from secure_redis.domain.report.report import Report
+
+# However little changes, a whole pass is made this often: a slip in what is listed here must not last.
+LONGEST: Final = timedelta(hours=6)
+# How long before or after a date that was observed a rule changes its mind.
+_BEFORE: Final = frozenset({transport.NEAR, persistence.NEAR, vault.NEAR})
+_AFTER: Final = frozenset(timedelta(days=days) for days in authentication.OLDEST.values())
+_IDLE: Final = frozenset({RotationPhase.SCHEDULED, RotationPhase.COMPLETED, RotationPhase.SUPERSEDED})
+_SECOND: Final = timedelta(seconds=1)  # what a status leaves off a time
+_SEEN: Final = attrgetter(*(field.name for field in fields(Observation) if field.name != "now"))
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """A pass that came to nothing. `resource`: as much of it as looking takes. `until`: when time ends the rest.
+
+    `next_look`: seconds, as that pass reported it.
+    """
+
+    resource: SecureRedisCache
+    seen: Observation
+    brake: Brake
+    next_look: float
+    until: datetime
+
+    def holds(self, seen: Observation, brake: Brake) -> bool:
+        """Whether a pass on this would come to nothing again, for the resource as it was then."""
+        return self.seen.now <= seen.now < self.until and self.brake == brake and bool(_SEEN(self.seen) == _SEEN(seen))
+
+
+def rest(
+    resource: SecureRedisCache,
+    seen: Observation,
+    means: Assessment,
+    todo: Plan,
+    told: Report,
+    brake: Brake,
+    floor: Floor,
+) -> Rest | None:
+    """What to remember of a pass in which nothing was done; None: the next one is a whole one."""
+    if not (_settled(resource) and _nothing(todo) and _silent(resource, told)):
+        return None
+    if not isinstance(seen.cache, CacheFacts) or untold(resource.status, means, seen.now):
+        return None
+    # A moment that is just now may count as before or after: the next pass is a whole one then.
+    coming = (moment for moment in _moments(resource, seen, floor) if moment >= seen.now)
+    until = min(coming, default=seen.now + LONGEST)
+    return Rest(_for_looking(resource), seen, brake, told.next_look, min(until, seen.now + LONGEST))
+
+
+def _settled(resource: SecureRedisCache) -> bool:
+    """Nothing is asked for, under way or remembered that time alone would end."""
+    status = resource.status
+    asked = resource.refresh_asked or resource.rotation_asked is not None
+    rotating = status.rotation is not None and status.rotation.phase not in _IDLE
+    return not (
+        resource.deleting or resource.paused or asked or rotating or status.pending or status.corrections
+    ) and not (resource.spec.workloads or status.workloads)
+
+
+def _nothing(todo: Plan) -> bool:
+    """No action, no refusal, no step that waits, and no look earlier than the interval's."""
+    rotation = todo.rotation
+    turns = rotation is not None and (rotation.action or rotation.look_closer or rotation.next_look is not None)
+    bare = replace(todo, rotation=None) == Plan()
+    return bare and not turns
+
+
+def _silent(resource: SecureRedisCache, told: Report) -> bool:
+    regular = told.next_look == resource.spec.drift.interval_seconds
+    return regular and not told.failed and not told.events and told.status == resource.status
+
+
+def _moments(resource: SecureRedisCache, seen: Observation, floor: Floor) -> Iterator[datetime]:
+    """Every time at which a comparison with the clock may turn, in any order, past ones too."""
+    after, interval = _AFTER, timedelta(seconds=resource.spec.drift.interval_seconds)
+    settings = resource.spec.authentication
+    if settings is not None and settings.rotation.interval_days is not None:
+        after = after | {timedelta(days=settings.rotation.interval_days)}
+    for date in _dates(_SEEN(seen)):
+        yield date
+        yield from (_shifted(date, -before) for before in _BEFORE)
+        yield from (_shifted(date, days) for days in after)
+    for waiver in resource.spec.waivers:
+        ends = datetime.combine(waiver.expires, time(), UTC)
+        yield from (ends, ends - interval)  # the last look before it is at it, not an interval later
+        yield from (_shifted(ends, -timedelta(days=one.max_days)) for one in floor.waivable)
+    rotation = resource.status.rotation
+    if rotation is not None and rotation.due_at is not None:
+        yield datetime.fromisoformat(rotation.due_at) - interval - _SECOND  # as above
+
+
+def _dates(value: Any) -> Iterator[datetime]:
+    """Every date in what was observed, whoever put it there."""
+    if isinstance(value, datetime):
+        yield value if value.tzinfo is not None else value.replace(tzinfo=UTC)
+    elif isinstance(value, tuple | list | frozenset):
+        for item in value:
+            yield from _dates(item)
+    elif isinstance(value, Mapping):
+        yield from _dates(tuple(value.values()))
+    elif is_dataclass(value):
+        for field in fields(value):
+            yield from _dates(getattr(value, field.name))
+
+
+def _shifted(date: datetime, by: timedelta) -> datetime:
+    """`date + by`, or the date itself where that is no date."""
+    try:
+        return date + by
+    except OverflowError:
+        return date
+
+
+def _for_looking(resource: SecureRedisCache) -> SecureRedisCache:
+    """Without what is most of a resource's size and bears on no look: a thousand are kept."""
+    told = {"conditions": (), "compliance": None, "drift": (), "endpoint": None}
+    return replace(resource, status=resource.status.model_copy(update=told))

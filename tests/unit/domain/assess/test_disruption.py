@@ -1,0 +1,91 @@
+"""What a correction would cause: said for every path, and grave ones are never made unasked."""
+
+from typing import Any
+
+import pytest
+
+from secure_redis.api import names
+from secure_redis.domain.assess.disruption import (
+    SENTENCES,
+    Effect,
+    allowed,
+    effect,
+)
+from secure_redis.domain.assess.drift import drift
+from secure_redis.domain.observe.redis import FirewallRuleFacts
+from secure_redis.domain.observe.unknown import NOT_READ
+from tests.unit.domain.builders import PROVISION, cache, provisioning, resource
+
+TOLD: list[tuple[dict[str, Any], Effect]] = [
+    ({"non_tls_port_enabled": True}, Effect.DROPS_CONNECTIONS),
+    ({"minimum_tls_version": "1.0"}, Effect.DROPS_CONNECTIONS),
+    ({"minimum_tls_version": None}, Effect.DROPS_CONNECTIONS),
+    ({"minimum_tls_version": "1.3"}, Effect.NONE),
+    ({"public_network_access": "Enabled"}, Effect.DROPS_CONNECTIONS),
+    ({"public_network_access": "Enabled", "private_endpoints": ()}, Effect.DISCONNECTS),
+    ({"location": "North Europe"}, Effect.NEEDS_REPLACEMENT),
+    ({"sku_name": "Standard"}, Effect.RESTARTS),
+    ({"sku_name": "Basic"}, Effect.NEEDS_REPLACEMENT),  # Basic to Premium directly is refused
+    ({"sku_capacity": 0}, Effect.RESTARTS),
+    ({"sku_capacity": 2}, Effect.LOSES_DATA),
+    ({"redis_version": "4.0"}, Effect.RESTARTS),
+    ({"zones": ("3",)}, Effect.NEEDS_REPLACEMENT),
+    ({"replicas": 3}, Effect.NEEDS_REPLACEMENT),
+    ({"shards": 2}, Effect.LOSES_DATA),
+    ({"tags": {}}, Effect.NONE),
+    ({"identity_type": "SystemAssigned"}, Effect.NONE),
+]
+
+
+@pytest.mark.parametrize(("changes", "told"), TOLD)
+def test_each_difference_says_what_correcting_it_causes(changes: dict[str, Any], told: Effect) -> None:
+    found = drift(provisioning(), cache(**changes), NOT_READ)
+    assert [entry.effect for entry in found] == [told]
+
+
+def test_a_tier_is_never_lowered_without_another_cache() -> None:
+    for declared, observed in (("Standard", "Premium"), ("Basic", "Standard"), ("Basic", "Premium")):
+        assert effect("provision.redis.sku.name", declared, observed, cache()) is Effect.NEEDS_REPLACEMENT
+    assert effect("provision.redis.sku.name", "Standard", "Basic", cache()) is Effect.LOSES_DATA
+
+
+def test_scaling_a_basic_cache_loses_its_data() -> None:
+    basic = cache(sku_name="Basic", sku_family="C")
+    assert effect("provision.redis.sku.capacity", "2", "1", basic) is Effect.LOSES_DATA
+    assert effect("provision.redis.sku.capacity", "0", "1", cache()) is Effect.NEEDS_REPLACEMENT
+
+
+def test_persistence_off_and_access_keys_off_ask_first() -> None:
+    assert effect("persistence.type", "None", "RDB", cache()) is Effect.LOSES_DATA
+    assert effect("persistence.type", "RDB", "None", cache()) is Effect.NONE
+    assert effect("persistence.storage.accountID", "shopdata", "elsewhere", cache()) is Effect.NONE
+    assert effect("authentication.accessKeys", "Disabled", "Enabled", cache()).asks
+
+
+def test_a_missing_rule_is_added_quietly_and_a_changed_one_drops_connections() -> None:
+    declared = resource({"network": {"firewallRules": [{"name": "a", "startIP": "10.0.0.1", "endIP": "10.0.0.2"}]}})
+    (missing,) = (d for d in drift(declared, cache(), ()) if d.path.startswith("network.firewall"))
+    wider = (FirewallRuleFacts("a", "10.0.0.0", "10.0.0.9"),)
+    (changed,) = (d for d in drift(declared, cache(), wider) if d.path.startswith("network.firewall"))
+    assert (missing.effect, changed.effect) == (Effect.NONE, Effect.DROPS_CONNECTIONS)
+
+
+def test_every_effect_has_a_sentence_and_the_grave_ones_ask() -> None:
+    assert set(SENTENCES) == set(Effect)
+    assert {e for e in Effect if e.asks} == {Effect.DISCONNECTS, Effect.LOSES_DATA, Effect.NEEDS_REPLACEMENT}
+
+
+@pytest.mark.parametrize(
+    ("value", "leave"),
+    [
+        ("network.publicAccess", True),
+        ("transport.nonTLSPort, network.publicAccess", True),
+        ("*", False),
+        ("network", False),
+        ("true", False),
+        ("", False),
+    ],
+)
+def test_leave_is_given_by_whole_paths_only(value: str, leave: bool) -> None:
+    asked = resource({"mode": "Provision", "provision": PROVISION}, annotations={names.ALLOW_DISRUPTION: value})
+    assert allowed(asked, "network.publicAccess") is leave

@@ -1,0 +1,151 @@
+"""The chain from a cache to the key: what breaks it, what hides it, and which of both is said first."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from secure_redis.api.reasons import Reason
+from secure_redis.domain.assess.encryption_chain import Link, follow
+from secure_redis.domain.observe.storage import (
+    BlobServiceFacts,
+    EncryptionKeyFacts,
+    KeyAbsent,
+    StorageAbsent,
+)
+from secure_redis.domain.observe.unknown import NOT_READ, Unknown
+from tests.unit.domain.builders import NOW, cache, resource, seen
+from tests.unit.domain.storages import VERSION, key, own_key, persisting, spec, storage
+
+DENIED = Unknown(Reason.AZURE_DENIED, "refused", permission="Microsoft.X/y/read")
+KEY_URL = "https://shop.vault.azure.net/keys/disk"
+OWN = {"keySource": "CustomerManaged"}
+
+
+def told(persistence: dict[str, Any] | None = None, **world: Any) -> Link:
+    world = {"cache": persisting(), "storage": storage(), "blob_service": BlobServiceFacts(soft_delete=False), **world}
+    link = follow(resource({"persistence": persistence} if persistence else {}), seen(**world))
+    assert link is not None
+    return link
+
+
+def test_whole() -> None:
+    link = told(spec())
+    assert (link.encrypted, link.reason) == (True, Reason.PERSISTENCE_ENCRYPTED)
+    assert ";" not in link.message
+    assert told().encrypted is True  # undeclared, it is judged all the same
+    own = told(spec(encryption={**OWN, "keyURL": KEY_URL}), storage=storage(encryption=own_key()), encryption_key=key())
+    assert own.encrypted is True
+    assert "customer-managed" in own.message
+
+
+def test_nothing_to_say() -> None:
+    assert follow(resource(), seen()) is None
+    assert follow(resource({"persistence": {"type": "None"}}), seen()) is None
+    assert follow(resource({"persistence": spec()}), seen(cache=DENIED)) is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"https_only": False}, Reason.STORAGE_TRANSPORT_WEAK),
+        ({"minimum_tls_version": None}, Reason.STORAGE_TRANSPORT_WEAK),
+        ({"minimum_tls_version": "TLS1_1"}, Reason.STORAGE_TRANSPORT_WEAK),
+        ({"public_blobs_allowed": True}, Reason.STORAGE_OPEN),
+        ({"network_default_action": "Allow"}, Reason.STORAGE_OPEN),
+        ({"encryption": own_key(blob_encrypted=False)}, Reason.STORAGE_NOT_ENCRYPTED),
+    ],
+)
+def test_a_broken_account(changes: dict[str, Any], reason: Reason) -> None:
+    link = told(spec(), storage=storage(**changes), encryption_key=key())
+    assert (link.encrypted, link.reason) == (False, reason)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"https_only": None},
+        {"minimum_tls_version": "TLS?"},
+        {"network_default_action": None},
+        {"encryption": None},
+        {"encryption": own_key(key_source="Microsoft.New")},
+    ],
+)
+def test_what_azure_does_not_say_is_not_safe(changes: dict[str, Any]) -> None:
+    assert told(spec(), storage=storage(**changes)).encrypted is None
+
+
+def test_a_broken_link_is_said_before_a_hidden_one() -> None:
+    link = told(spec(), storage=storage(encryption=None, public_blobs_allowed=True))
+    assert (link.encrypted, link.reason) == (False, Reason.STORAGE_OPEN)
+
+
+@pytest.mark.parametrize("world", [{"storage": DENIED}, {"storage": storage(encryption=own_key())}])
+def test_unread_names_the_permission(world: dict[str, Any]) -> None:
+    link = told(spec(), encryption_key=DENIED, **world)
+    assert (link.encrypted, link.reason) == (None, Reason.AZURE_DENIED)
+    assert "Microsoft.X/y/read" in link.message
+
+
+def test_unread_for_no_reason_and_gone() -> None:
+    assert told(storage=NOT_READ).encrypted is None
+    assert told(cache=persisting(account=None)).reason is Reason.STORAGE_UNREAD
+    assert told(storage=StorageAbsent("no")).reason is Reason.STORAGE_NOT_FOUND
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        key(expires=NOW),
+        key(expires=NOW - timedelta(days=1)),
+        key(enabled=False),
+        key(not_before=NOW + timedelta(days=1)),
+        EncryptionKeyFacts(DENIED, KeyAbsent("no such key")),
+    ],
+)
+def test_an_unusable_key(known: EncryptionKeyFacts) -> None:
+    link = told(spec(), storage=storage(encryption=own_key()), encryption_key=known)
+    assert (link.encrypted, link.reason) == (False, Reason.ENCRYPTION_KEY_UNUSABLE)
+
+
+def test_a_key_whose_state_is_not_said() -> None:
+    link = told(spec(), storage=storage(encryption=own_key()), encryption_key=key(enabled=None))
+    assert link.encrypted is None
+
+
+@pytest.mark.parametrize(
+    ("expected", "well"),
+    [
+        ({"keySource": "MicrosoftManaged"}, False),
+        ({**OWN, "keyURL": KEY_URL}, True),
+        ({**OWN, "keyURL": f"{KEY_URL}/{VERSION}"}, True),
+        ({**OWN, "keyURL": f"{KEY_URL}/{'f' * 32}"}, False),
+        ({**OWN, "keyURL": KEY_URL.replace("shop", "other")}, False),
+        ({**OWN, "keyURL": f"{KEY_URL}s"}, False),
+        ({"infrastructureEncryption": "Required"}, False),
+    ],
+)
+def test_expectations(expected: dict[str, str], *, well: bool) -> None:
+    link = told(spec(encryption=expected), storage=storage(encryption=own_key()), encryption_key=key())
+    assert link.encrypted is well
+
+
+def test_a_connection_string_needs_the_open_network() -> None:
+    link = told(cache=persisting(authentication=None), storage=storage(network_default_action="Allow"))
+    assert link.encrypted is True
+
+
+def test_remarks_do_not_break_it() -> None:
+    link = told(
+        storage=storage(sku_name="Standard_GRS", primary_location="northeurope", shared_key_allowed=None),
+        blob_service=BlobServiceFacts(soft_delete=True),
+    )
+    assert link.encrypted is True
+    for remark in ("account keys still work", "soft delete", "another region", "copies lie in"):
+        assert remark in link.message
+
+
+def test_asked_for_and_not_there() -> None:
+    assert told(spec(), cache=cache()).reason is Reason.PERSISTENCE_OFF
+    assert told(spec(), cache=cache(sku_name="Standard")).reason is Reason.PERSISTENCE_NOT_OFFERED
+    assert told(spec(), cache=persisting(account="other")).reason is Reason.STORAGE_OTHER_ACCOUNT

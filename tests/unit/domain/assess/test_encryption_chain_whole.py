@@ -1,0 +1,227 @@
+"""`True` only where the whole chain was seen: every field of it is changed and hidden, alone and beside others."""
+
+from collections.abc import Iterator
+from dataclasses import fields, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from secure_redis.api.reasons import Reason
+from secure_redis.domain.assess.encryption_chain import Link, follow
+from secure_redis.domain.observe.observation import Observation
+from secure_redis.domain.observe.redis import CacheFacts, PersistenceFacts
+from secure_redis.domain.observe.storage import (
+    BlobServiceFacts,
+    EncryptionKeyFacts,
+    KeyAbsent,
+    KeyFacts,
+    StorageAbsent,
+    StorageEncryption,
+    StorageFacts,
+)
+from secure_redis.domain.observe.unknown import NOT_READ, Unknown
+from tests.unit.domain.builders import NOW, resource, seen
+from tests.unit.domain.storages import key, own_key, persisting, spec, storage
+
+HIDDEN = Unknown(Reason.AZURE_DENIED, "refused", permission="Microsoft.X/y/read")
+URL = "https://shop.vault.azure.net/keys/disk"
+DECLARED = spec(encryption={"keySource": "CustomerManaged", "keyURL": URL, "infrastructureEncryption": "Required"})
+STRING = {**spec(), "storage": {**spec()["storage"], "authentication": "ConnectionString"}}
+
+# What of each part may change, and what may be missing, without the data being any less safe.
+CHANGES: dict[type, set[str]] = {
+    PersistenceFacts: {"aof", "rdb_frequency_minutes", "authentication", "subscription"},
+    StorageFacts: {
+        "location", "kind", "sku_name", "provisioning_state", "shared_key_allowed", "network_bypass", "ip_rules",
+        "subnet_rules", "private_endpoints", "hierarchical_namespace", "primary_location", "secondary_location",
+        "key_expiry_days",
+    },
+    StorageEncryption: {"key_version", "current_key_id", "key_rotated", "identity_id", "federated_client_id"},
+    KeyFacts: {"name", "version", "key_type", "size"},
+    BlobServiceFacts: {one.name for one in fields(BlobServiceFacts)},
+}  # fmt: skip
+MISSING: dict[type, set[str]] = {
+    PersistenceFacts: {"aof", "rdb_frequency_minutes", "subscription", "endpoint", "authentication"},
+    StorageFacts: CHANGES[StorageFacts] | {"public_network_access"},
+    StorageEncryption: CHANGES[StorageEncryption] | {"current_key_expires"},
+    KeyFacts: CHANGES[KeyFacts] | {"expires", "not_before"},
+    BlobServiceFacts: CHANGES[BlobServiceFacts],
+}
+# Worse than what is there, by field; a boolean is turned, another text is put in the place of a text.
+WORSE: dict[str, Any] = {
+    "public_network_access": "Enabled",  # behind the firewall that is there
+    "minimum_tls_version": "TLS1_1",
+    "current_key_expires": NOW,
+    "expires": NOW,
+    "not_before": NOW + timedelta(days=1),
+    "account_id": None,  # of its own, below
+    "encryption": None,
+}
+
+
+def whole() -> Observation:
+    """A cache that persists by identity into a safe account with the customer's own key, all of it seen."""
+    kept = storage(
+        encryption=own_key(infrastructure=True, current_key_expires=NOW + timedelta(days=30)),
+        primary_location="westeurope",
+    )
+    return seen(
+        cache=persisting(endpoint="shopdata.blob.core.windows.net"),
+        storage=kept,
+        blob_service=BlobServiceFacts(soft_delete=False, versioning=False),
+        encryption_key=key(expires=NOW + timedelta(days=30), not_before=NOW - timedelta(days=30)),
+    )
+
+
+def told(looked: Observation, declared: dict[str, Any] | None = None) -> Link:
+    link = follow(resource({"persistence": DECLARED if declared is None else declared}), looked)
+    assert link is not None
+    return link
+
+
+def parts(looked: Observation) -> dict[type, Any]:
+    """Every part of the chain."""
+    assert isinstance(looked.cache, CacheFacts)
+    assert isinstance(looked.storage, StorageFacts)
+    assert isinstance(looked.encryption_key, EncryptionKeyFacts)
+    return {
+        PersistenceFacts: looked.cache.persistence,
+        StorageFacts: looked.storage,
+        StorageEncryption: looked.storage.encryption,
+        KeyFacts: looked.encryption_key.key,
+        BlobServiceFacts: looked.blob_service,
+    }
+
+
+def put(looked: Observation, part: Any) -> Observation:
+    """The same world with one part in the place of its own kind."""
+    cache, kept, known = looked.cache, looked.storage, looked.encryption_key
+    assert isinstance(cache, CacheFacts)
+    assert isinstance(kept, StorageFacts)
+    match part:
+        case PersistenceFacts():
+            return replace(looked, cache=replace(cache, persistence=part))
+        case StorageFacts():
+            return replace(looked, storage=part)
+        case StorageEncryption():
+            return replace(looked, storage=replace(kept, encryption=part))
+        case KeyFacts():
+            assert isinstance(known, EncryptionKeyFacts)
+            return replace(looked, encryption_key=replace(known, key=part))
+        case _:
+            return replace(looked, blob_service=part)
+
+
+def other(name: str, value: Any) -> Any:
+    """Another value for a field: the worse one where one is worse."""
+    if name in WORSE:
+        return WORSE[name]
+    match value:
+        case bool():
+            return not value
+        case int():
+            return value + 1
+        case datetime():
+            return value + timedelta(days=1)
+        case str():
+            return value.replace("https://", "https://x") if "://" in value else f"x{value}"
+        case tuple():
+            return ()
+    return "something" if name not in {"blob_encrypted", "infrastructure", "aof"} else True
+
+
+def every_field() -> Iterator[tuple[type, str]]:
+    return ((kind, one.name) for kind, part in parts(whole()).items() for one in fields(part))
+
+
+FIELDS = sorted(every_field(), key=lambda one: (one[0].__name__, one[1]))
+
+
+def test_the_whole_chain() -> None:
+    assert told(whole()).encrypted is True
+
+
+@pytest.mark.parametrize(("kind", "name"), FIELDS, ids=lambda one: one if isinstance(one, str) else one.__name__)
+def test_every_single_mutation(kind: type, name: str) -> None:
+    """What is changed breaks or hides the chain, or is named above as harmless: a new field has to be thought about."""
+    part = parts(whole())[kind]
+    value = other(name, getattr(part, name))
+    if (kind, name) == (StorageFacts, "account_id"):
+        value = replace(part.account_id, name="another", text=part.account_id.text.replace("shopdata", "another"))
+    harmless = name in CHANGES[kind] or name == "public_network_access"
+    assert (told(put(whole(), replace(part, **{name: value}))).encrypted is True) is harmless
+
+
+@pytest.mark.parametrize(("kind", "name"), FIELDS, ids=lambda one: one if isinstance(one, str) else one.__name__)
+def test_every_single_field_that_is_not_said(kind: type, name: str) -> None:
+    if (kind, name) in {(StorageFacts, "account_id"), (StorageFacts, "location"), (KeyFacts, "name")}:
+        return  # never missing
+    part = parts(whole())[kind]
+    if (kind, name) == (PersistenceFacts, "rdb"):
+        return  # off: nothing to follow
+    value = () if isinstance(getattr(part, name), tuple) else None
+    assert (told(put(whole(), replace(part, **{name: value}))).encrypted is True) is (name in MISSING[kind])
+
+
+PARTS: dict[str, Any] = {
+    "storage": (HIDDEN, NOT_READ, StorageAbsent("gone")),
+    "blob_service": (HIDDEN, NOT_READ),
+    "encryption_key": (
+        HIDDEN,
+        NOT_READ,
+        EncryptionKeyFacts(HIDDEN, HIDDEN),
+        EncryptionKeyFacts(HIDDEN, key().key),
+        replace(key(), key=HIDDEN),
+        replace(key(), key=KeyAbsent("gone")),
+    ),
+}
+
+
+@pytest.mark.parametrize(("part", "value"), [(name, one) for name, values in PARTS.items() for one in values])
+def test_every_single_part_that_could_not_be_read(part: str, value: Any) -> None:
+    link = told(replace(whole(), **{part: value}))
+    assert link.encrypted is (False if isinstance(value, StorageAbsent) or "gone" in str(value) else None)
+    if value is HIDDEN:
+        assert "Microsoft.X/y/read" in link.message
+
+
+def test_a_cache_that_could_not_be_read_says_nothing_of_it() -> None:
+    assert follow(resource({"persistence": DECLARED}), replace(whole(), cache=HIDDEN)) is None
+
+
+@given(st.data())
+def test_nothing_unknown_is_ever_safe(data: st.DataObject) -> None:
+    """Whatever else is as it is: with one part unread, or one link worse, the chain is not whole."""
+    looked = whole()
+    for kind, name in data.draw(st.lists(st.sampled_from(FIELDS), max_size=4, unique=True)):
+        if kind is PersistenceFacts or name == "account_id":
+            continue
+        part = parts(looked)[kind]
+        if part is None:
+            continue
+        looked = put(looked, replace(part, **{name: data.draw(st.sampled_from([getattr(part, name), None]))}))
+    own = isinstance(looked.storage, StorageFacts) and looked.storage.encryption is not None
+    names = sorted(PARTS) if own else ["blob_service", "storage"]
+    name = data.draw(st.sampled_from(names))
+    value = data.draw(st.sampled_from(PARTS[name]))
+    for declared in (DECLARED, spec(), STRING):
+        assert told(replace(looked, **{name: value}), declared).encrypted is not True
+
+
+def test_other_ways_of_being_whole() -> None:
+    """With Microsoft's key and by a connection string; with each the same holds for what is still part of it."""
+    plain = replace(whole(), storage=storage(), encryption_key=NOT_READ)
+    assert told(plain, spec()).encrypted is True
+    string = replace(plain, cache=persisting(authentication="SAS"), storage=storage(network_default_action="Allow"))
+    assert told(string, STRING).encrypted is True
+    for name in ("https_only", "minimum_tls_version", "public_blobs_allowed", "encryption"):
+        for looked, declared in ((plain, spec()), (string, STRING)):
+            kept = looked.storage
+            assert isinstance(kept, StorageFacts)
+            hidden: dict[str, Any] = {name: None}
+            assert told(replace(looked, storage=replace(kept, **hidden)), declared).encrypted is not True
+    shut = storage(public_network_access="Disabled", network_default_action=None)
+    assert told(replace(plain, storage=shut), spec()).encrypted is True

@@ -1,0 +1,182 @@
+"""Which settings of which workloads name the cache without TLS, and which keys may be looked for elsewhere."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from secure_redis.api import names
+from secure_redis.api.reasons import Reason
+from secure_redis.domain.assess.plaintext import (
+    Config,
+    config_maps,
+    plaintext_uses,
+    unseen,
+)
+from secure_redis.domain.observe.keys import (
+    AuthenticationResult,
+    ListedKeys,
+    Proven,
+    ProvenBy,
+    Slot,
+)
+from secure_redis.domain.observe.leak_search import needles
+from secure_redis.domain.observe.unknown import NOT_READ, Unknown
+from secure_redis.domain.observe.usage import NOTHING, ClearText, ConfigFacts
+from secure_redis.domain.observe.workloads import WorkloadFacts
+from secure_redis.kube.config_maps import facts
+from secure_redis.kube.workload_facts import workload
+from tests.unit.domain.builders import PRIMARY, SECONDARY, cache, resource, seen, vault
+
+HOST = "orders.redis.cache.windows.net"
+IN_CLEAR = f"redis://:{PRIMARY}@{HOST}/0"
+SAFE = f"rediss://:{PRIMARY}@{HOST}:6380/0"
+LISTED = resource({"workloads": [{"id": "app", "kind": "Deployment", "name": "app", "containers": ["main"]}]})
+BLIND = Unknown(Reason.NO_WORKLOAD_RIGHTS, "no right")
+
+
+def app(*, consents: bool = True, volumes: list[dict[str, Any]] | None = None, **container: Any) -> WorkloadFacts:
+    """A Deployment as the API server delivers it, in the domain's words."""
+    meta: dict[str, Any] = {"name": "app", "uid": "u", "resourceVersion": "1"}
+    if consents:
+        meta |= {"labels": {names.INJECT: "true"}, "annotations": {names.RESOURCES: "orders"}}
+    pod = {"containers": [{"name": "main", **container}], "volumes": volumes or []}
+    return workload({"kind": "Deployment", "metadata": meta, "spec": {"template": {"spec": pod}}}, "orders")
+
+
+def maps(**settings: dict[str, str]) -> dict[str, ConfigFacts | None | Unknown]:
+    return {name: facts({"data": data}) for name, data in settings.items()}
+
+
+def told(found: WorkloadFacts, config: Config) -> list[tuple[str, str]]:
+    return [(use.variable, use.source) for use in plaintext_uses(LISTED, (found,), HOST, config)]
+
+
+def from_map(variable: str, key: str, name: str = "conf") -> dict[str, Any]:
+    return {"name": variable, "valueFrom": {"configMapKeyRef": {"name": name, "key": key}}}
+
+
+def all_of(name: str = "conf", prefix: str = "") -> dict[str, Any]:
+    return {"configMapRef": {"name": name}, "prefix": prefix}
+
+
+def literal(variable: str, value: str) -> dict[str, Any]:
+    return {"name": variable, "value": value}
+
+
+MOUNT: dict[str, Any] = {"volumeMounts": [{"name": "files", "mountPath": "/etc/app"}]}
+MAP_FILES = [{"name": "files", "configMap": {"name": "conf"}}]
+
+
+@pytest.mark.parametrize(
+    ("container", "settings", "expected"),
+    [
+        ({"env": [literal("URL", IN_CLEAR)]}, {}, [("URL", "env")]),
+        ({"env": [from_map("URL", "url")]}, {"url": IN_CLEAR}, [("URL", "ConfigMap 'conf'")]),
+        ({"env": [from_map("URL", "none")]}, {"url": IN_CLEAR}, []),
+        ({"envFrom": [all_of()]}, {"URL": IN_CLEAR, "SAFE": SAFE}, [("URL", "ConfigMap 'conf'")]),
+        ({"envFrom": [all_of(prefix="A_")]}, {"URL": IN_CLEAR}, [("A_URL", "ConfigMap 'conf'")]),
+        # One setting from here and one from there make a connection.
+        (
+            {"env": [literal("REDIS_HOST", HOST)], "envFrom": [all_of()]},
+            {"REDIS_PORT": "6379"},
+            [("REDIS_PORT", "ConfigMap 'conf'")],
+        ),
+        (
+            {"env": [from_map("REDIS_HOST", "the-host"), literal("REDIS_SSL", "false")]},
+            {"the-host": HOST},
+            [("REDIS_SSL", "env")],
+        ),
+        # What env says goes before what envFrom says.
+        ({"env": [literal("URL", SAFE)], "envFrom": [all_of()]}, {"URL": IN_CLEAR}, []),
+        ({"env": [literal("URL", f"redis://x.{HOST}")]}, {}, []),
+        ({"env": [literal("URL", IN_CLEAR.replace("orders.", "orders.privatelink."))]}, {}, [("URL", "env")]),
+    ],
+)
+def test_variables(container: dict[str, Any], settings: dict[str, str], expected: list[tuple[str, str]]) -> None:
+    assert told(app(**container), maps(conf=settings)) == expected
+
+
+def test_of_two_config_maps_the_later_goes_before() -> None:
+    config = maps(one={"URL": IN_CLEAR}, two={"URL": SAFE})
+    assert told(app(envFrom=[all_of("one"), all_of("two")]), config) == []
+    assert told(app(envFrom=[all_of("two"), all_of("one")]), config) == [("URL", "ConfigMap 'one'")]
+
+
+def test_files_of_a_config_map_are_searched_where_they_are_mounted() -> None:
+    config = maps(conf={"app.yaml": f"redis:\n  host: {HOST}\n  port: 6379\n", "safe.yaml": SAFE})
+    expected = [("app.yaml", "a file of ConfigMap 'conf'")]
+    assert told(app(volumes=MAP_FILES, **MOUNT), config) == expected
+    assert told(app(volumes=MAP_FILES), config) == []  # nobody mounts it
+    projected = [{"name": "files", "projected": {"sources": [{"secret": {"name": "s"}}, MAP_FILES[0]]}}]
+    assert told(app(volumes=projected, **MOUNT), config) == expected
+    one = {"name": "conf", "items": [{"key": "safe.yaml", "path": "x"}]}
+    assert told(app(volumes=[{"name": "files", "configMap": one}], **MOUNT), config) == []
+
+
+def test_config_maps_of_a_workload_that_does_not_consent_are_not_read() -> None:
+    shy = app(consents=False, envFrom=[all_of()], env=[literal("URL", IN_CLEAR)])
+    assert config_maps(LISTED, (shy,)) == ()
+    assert told(shy, maps(conf={"OTHER": IN_CLEAR})) == [("URL", "env")]
+    why = unseen(LISTED, (shy,), {})
+    assert why is not None
+    assert "does not consent" in why.message
+    assert unseen(LISTED, (app(consents=False),), {}) is None
+
+
+def test_only_what_listed_workloads_refer_to_is_read() -> None:
+    found = app(envFrom=[all_of("b")], env=[from_map("X", "x", "a")], volumes=MAP_FILES, **MOUNT)
+    assert config_maps(LISTED, (found,)) == ("a", "b", "conf")
+    assert config_maps(LISTED, (replace(found, name="another"), replace(found, deleting=True))) == ()
+
+
+def test_a_config_map_that_could_not_be_read_is_told_and_one_that_is_not_there_holds_nothing() -> None:
+    found = app(envFrom=[all_of("a"), all_of("b")])
+    assert unseen(LISTED, (found,), {"a": None, "b": BLIND}) is BLIND
+    assert unseen(LISTED, (found,), {"a": None, "b": ConfigFacts({"x": NOTHING})}) is None
+
+
+def test_no_value_crosses_the_wall() -> None:
+    found = app(env=[literal("URL", IN_CLEAR), literal("PASSWORD", "hunter.two")])
+    assert PRIMARY not in repr(found)
+    assert "hunter" not in repr(found)
+    assert found.containers[0].env[0].clear == ClearText(hosts=(HOST,))
+
+
+# --- the key --------------------------------------------------------------------------------------------------------
+
+
+def test_keys_that_azure_listed_are_looked_for() -> None:
+    listed = seen(keys=ListedKeys(SecretStr(PRIMARY), SecretStr(SECONDARY)))
+    assert [key.get_secret_value() for key in plain(needles(listed))] == [PRIMARY, SECONDARY]
+
+
+@pytest.mark.parametrize(
+    ("changes", "looked_for"),
+    [
+        ({"authentication": AuthenticationResult.ACCEPTED}, True),
+        ({"proven": Proven(ProvenBy.AUTHENTICATED, None)}, True),
+        ({"proven": Proven(ProvenBy.LISTED, Slot.PRIMARY)}, True),
+        # By the vault's word alone its owner could ask what lies in other people's Secrets.
+        ({"proven": Proven(ProvenBy.TAGGED, None)}, False),
+        ({}, False),
+        ({"authentication": AuthenticationResult.REFUSED}, False),
+        # A cache that asks for no key accepts any.
+        ({"authentication": AuthenticationResult.ACCEPTED, "cache": cache(authentication_disabled=True)}, False),
+        ({"proven": Proven(ProvenBy.LISTED, Slot.PRIMARY), "vault": BLIND}, False),
+    ],
+)
+def test_a_vaults_value_is_looked_for_only_if_nobody_could_have_chosen_it(
+    changes: dict[str, Any], looked_for: bool
+) -> None:
+    found = needles(seen(**{"keys": NOT_READ, "vault": vault(), **changes}))
+    assert isinstance(found, tuple) is looked_for
+    if not looked_for:
+        assert isinstance(found, Unknown)
+        assert found.permission == "Microsoft.Cache/redis/listKeys/action"
+
+
+def plain(found: tuple[SecretStr, ...] | Unknown) -> tuple[SecretStr, ...]:
+    assert isinstance(found, tuple)
+    return found

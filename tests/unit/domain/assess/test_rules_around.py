@@ -1,0 +1,121 @@
+"""The rules on what stands around a cache, on the worlds of `rule_cases`."""
+
+import sys
+from datetime import timedelta
+from time import perf_counter
+from typing import Any
+
+import pytest
+
+from secure_redis.api.reasons import Reason
+from secure_redis.api.resource import SecureRedisCache
+from secure_redis.domain.assess.rules import RULES, assess
+from secure_redis.domain.assess.rules.rule import Result, Verdict
+from secure_redis.domain.observe.redis import CacheAbsent, FirewallRuleFacts
+from secure_redis.domain.observe.unknown import Unknown
+from tests.unit.domain import surroundings as around
+from tests.unit.domain.builders import NOW, cache, vault
+from tests.unit.domain.rule_cases import BLIND, CASES, DAY, FAIL, NA, PASS, PUBLISHED, REDIS, UNKNOWN, certificate
+
+
+def named() -> list[Any]:
+    count: dict[str, int] = {}
+    found = []
+    for rule, of, changes, result in CASES:
+        count[rule] = count.get(rule, 0) + 1
+        found.append(pytest.param(rule, of, changes, result, id=f"{rule}-{count[rule]}-{result}"))
+    return found
+
+
+def verdict(rule: str, of: SecureRedisCache, changes: dict[str, Any]) -> Verdict:
+    return assess(of, around.whole(**changes)).results[rule]
+
+
+@pytest.mark.parametrize(("rule", "of", "changes", "result"), named())
+def test_a_rule(rule: str, of: SecureRedisCache, changes: dict[str, Any], result: Result) -> None:
+    found = verdict(rule, of, changes)
+    assert found.result is result, found.message
+    # Why a rule does not apply may be told too.
+    assert found.result is Result.NOT_APPLICABLE or bool(found.message) is (result in {FAIL, UNKNOWN})
+
+
+# Those whose cases are in test_rules.py.
+OLDER = {"T1", "T6", "A1", "A2", "A5", "A7", "N6", "R1", "O3", "K1", "K2", "K3", "K4", "K6"}
+# A thing cannot be unknown that was read; a retirement that is announced is nothing to pass.
+NEVER = {
+    ("L1", PASS),
+    ("N2", UNKNOWN),
+    ("N3", UNKNOWN),
+    ("N3", PASS),
+    ("N4", PASS),
+    ("N4", FAIL),
+    ("N4", UNKNOWN),
+    ("O7", UNKNOWN),
+}
+
+
+def test_every_rule_passes_fails_and_is_unknown_somewhere() -> None:
+    there = {(rule, result) for rule, _, _, result in CASES}
+    wanted = {(rule.id, result) for rule in RULES if rule.id not in OLDER for result in (PASS, FAIL, UNKNOWN)}
+    assert wanted - there - NEVER == set()
+
+
+@pytest.mark.parametrize("rule", [rule.id for rule in RULES])
+def test_an_unread_cache_never_passes_for_what_is_said_of_it(rule: str) -> None:
+    blind = {"cache": CacheAbsent(confirmed=True, message="404"), "storage": BLIND, "blob_service": BLIND}
+    if rule[0] in "PR" or rule in {"T1", "T2", "A1", "A2", "A3", "A5", "N1", "N2", "N3", "N4", "N5", "O3", "O4", "O7"}:
+        assert verdict(rule, REDIS, blind).result in {UNKNOWN, NA}
+
+
+@pytest.mark.parametrize(
+    ("rule", "field"),
+    [
+        ("P3", "storage"),
+        ("P7", "blob_service"),
+        ("P9", "encryption_key"),
+        ("O1", "patch_schedule"),
+        ("O2", "diagnostics"),
+        ("O8", "locks"),
+        ("A3", "access_assignments"),
+        ("A9", "role_assignments"),
+        ("K5", "vault_properties"),
+    ],
+)
+def test_an_unknown_says_which_right_would_allow_it(rule: str, field: str) -> None:
+    assert "the right that allows it is Microsoft.Some/thing/read" in verdict(rule, REDIS, {field: BLIND}).message
+    bare = verdict(rule, REDIS, {field: Unknown(Reason.AZURE_DENIED, "refused")}).message
+    (known,) = [one for one in RULES if one.id == rule]
+    assert any(right in bare for right in known.needs), bare
+    told = Unknown(Reason.AZURE_DENIED, f"lacks {known.needs[0]}", permission=known.needs[0])
+    assert verdict(rule, REDIS, {field: told}).message.count(known.needs[0]) == 1, "it is told once"
+    outage = verdict(rule, REDIS, {field: Unknown(Reason.AZURE_UNREACHABLE, "no answer")}).message
+    assert "the right" not in outage
+
+
+def test_messages_do_not_change_with_the_clock() -> None:
+    later = NOW + timedelta(hours=7, minutes=3)
+    bad: dict[str, Any] = {
+        "vault": vault(created=NOW - 400 * DAY, expires=NOW + 20 * DAY),
+        "encryption_key": around.key(expires=NOW + 20 * DAY),
+        **certificate(10),
+    }
+    assert assess(REDIS, around.whole(**bad)) == assess(REDIS, around.whole(**bad, now=later))
+
+
+def test_thousands_of_firewall_rules_are_judged_quickly_and_told_shortly() -> None:
+    many = tuple(FirewallRuleFacts(f"r{n}", f"10.{n // 250}.{n % 250}.1", "255.255.255.255") for n in range(5000))
+    found = assess(REDIS, around.whole(cache=cache(public_network_access="Enabled"), firewall_rules=many))
+    assert len(next(one.message for one in found.findings if one.rule == "N4")) < 300
+
+
+def test_how_long_all_rules_take(capsys: pytest.CaptureFixture[str]) -> None:
+    """Prints the figure (target: 1 ms); a loaded machine must not fail a test."""
+    seen = around.whole(secret=PUBLISHED)
+    laps = []
+    for _ in range(300):
+        start = perf_counter()
+        assess(REDIS, seen)
+        laps.append(perf_counter() - start)
+    median, best = sorted(laps)[len(laps) // 2] * 1000, min(laps) * 1000
+    with capsys.disabled():
+        sys.stdout.write(f"\n{len(RULES)} rules: {median:.3f} ms median, {best:.3f} ms best\n")

@@ -1,0 +1,190 @@
+"""Profiles, waivers and the operator's floor: what a resource may accept, and for how long."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from secure_redis.api.resource import SecureRedisCache
+from secure_redis.api.spec import Profile
+from secure_redis.domain.assess.assessment import assess as whole_assessment
+from secure_redis.domain.assess.rules import RULES, Compliance, assess
+from secure_redis.domain.assess.rules.rule import Result, Severity
+from secure_redis.domain.assess.waivers import Floor, Waivable
+from secure_redis.domain.plan.plan import plan
+from secure_redis.domain.plan.types import Settings
+from secure_redis.domain.report.report import report
+from tests.unit.domain.builders import NOW, cache, resource
+from tests.unit.domain.surroundings import PERSISTS, account, encryption, managed, whole
+
+LEAVE = Floor(waivable=(Waivable(("*",), ("shop",), 90),))
+SHARED = cache(sku_name="Basic", persistence=PERSISTS, identity_type="SystemAssigned")
+
+
+def waiver(rule: str = "R1", days: int = 30, **changes: str) -> dict[str, str]:
+    until = (NOW + timedelta(days=days)).date().isoformat()
+    return {"rule": rule, "reason": "a test environment", "owner": "team-shop", "expires": until, **changes}
+
+
+def waiving(*waivers: dict[str, str], **spec: Any) -> SecureRedisCache:
+    return resource({"waivers": list(waivers), **spec})
+
+
+def judged(of: SecureRedisCache, floor: Floor = LEAVE, **changes: Any) -> Compliance:
+    return assess(of, whole(**{"cache": SHARED, **changes}), floor=floor)
+
+
+def finding(found: Compliance, rule: str = "R1") -> str:
+    return next(one.message for one in found.findings if one.rule == rule)
+
+
+def test_a_permitted_waiver_is_shown_as_that() -> None:
+    without, found = judged(resource()), judged(waiving(waiver()))
+    assert without.results["R1"].result is Result.FAIL
+    assert found.results["R1"].result is Result.WAIVED
+    assert (found.failed, found.waived) == (without.failed - 1, 1)
+    assert found.passed == without.passed
+    assert found.notes == ()
+    for said in ("2026-12-24", "team-shop", "a test environment", "shares a machine"):
+        assert said in finding(found)
+    assert found.findings[-1].rule == "R1", "what is waived comes last"
+    assert found.findings[-1].severity is Severity.MEDIUM
+
+
+def test_what_cannot_be_known_can_be_waived_and_stays_told() -> None:
+    blind = cache(minimum_tls_version=None)
+    assert judged(resource(), cache=blind).compliant is None
+    found = judged(waiving(waiver("T2")), cache=blind)
+    assert found.results["T2"].result is Result.WAIVED
+    assert found.compliant is True
+    assert "Unknown" in finding(found, "T2")
+
+
+def test_a_waiver_of_what_passes_changes_nothing() -> None:
+    found = judged(waiving(waiver("T1")))
+    assert replace(found, lapses=None) == judged(resource())
+
+
+@pytest.mark.parametrize(
+    ("floor", "said"),
+    [
+        (Floor(), "lets namespace 'shop' not waive it"),
+        (Floor(waivable=(Waivable(("R1",), ("dev-*",), 90),)), "lets namespace 'shop' not waive it"),
+        (Floor(waivable=(Waivable(("T*",), ("shop",), 90),)), "lets namespace 'shop' not waive it"),
+        (Floor(waivable=(Waivable(("R1",), ("shop",), 10),)), "10 days ahead at most"),
+    ],
+)
+def test_a_waiver_that_is_not_permitted_is_told_and_changes_nothing(floor: Floor, said: str) -> None:
+    found, without = judged(waiving(waiver()), floor), judged(resource(), floor)
+    assert found.results["R1"].result is Result.FAIL
+    assert said in finding(found)
+    assert "shares a machine" in finding(found)
+    assert (found.failed, found.waived, found.lapses) == (without.failed, 0, None)
+
+
+def test_the_longest_of_several_leaves_counts() -> None:
+    floor = Floor(
+        waivable=(Waivable(("R1",), ("*",), 1), Waivable(("R?",), ("sh*",), 60), Waivable(("*",), ("x",), 999))
+    )
+    assert judged(waiving(waiver(days=60)), floor).waived == 1
+    assert judged(waiving(waiver(days=61)), floor).waived == 0
+
+
+def test_a_waiver_lapses_by_itself_as_its_day_begins() -> None:
+    of = waiving(waiver(expires="2026-12-01"))
+    last = datetime(2026, 11, 30, 23, 59, 59, tzinfo=UTC)
+    assert judged(of, now=last).results["R1"].result is Result.WAIVED
+    lapsed = judged(of, now=last + timedelta(seconds=1))
+    assert lapsed.results["R1"].result is Result.FAIL
+    assert "its waiver lapsed on 2026-12-01" in finding(lapsed)
+    assert lapsed.lapses is None
+
+
+@given(
+    expires=st.dates(date(2026, 1, 1), date(2030, 1, 1)),
+    now=st.timedeltas(timedelta(0), timedelta(days=1460)).map(lambda since: datetime(2026, 1, 1, tzinfo=UTC) + since),
+    days=st.integers(1, 3650),
+)
+def test_a_waiver_holds_exactly_before_its_day_and_within_the_leave(expires: date, now: datetime, days: int) -> None:
+    floor = Floor(waivable=(Waivable(("R1",), ("shop",), days),))
+    found = judged(waiving(waiver(expires=expires.isoformat())), floor, now=now)
+    left = datetime(expires.year, expires.month, expires.day, tzinfo=UTC) - now
+    holds = timedelta(0) < left <= timedelta(days=days)
+    assert found.results["R1"].result is (Result.WAIVED if holds else Result.FAIL)
+    assert found.lapses == (now + left if holds else None)
+
+
+@given(waived=st.sets(st.sampled_from([rule.id for rule in RULES])), permitted=st.booleans())
+def test_no_waiver_makes_a_pass_or_touches_another_rule(waived: set[str], permitted: bool) -> None:
+    floor = LEAVE if permitted else Floor()
+    bad = cache(sku_name="Basic", non_tls_port_enabled=True, minimum_tls_version=None, public_network_access="Enabled")
+    before = assess(resource(), whole(cache=bad), floor=floor).results
+    after = assess(waiving(*(waiver(rule) for rule in waived)), whole(cache=bad), floor=floor).results
+    for rule, verdict in after.items():
+        was = before[rule].result
+        accepted = permitted and rule in waived and was in {Result.FAIL, Result.UNKNOWN}
+        assert verdict.result is (Result.WAIVED if accepted else was)
+
+
+def test_a_waiver_of_no_rule_is_told() -> None:
+    found = judged(waiving(waiver("X9"), waiver("R1")))
+    assert [note for note in found.notes if "'X9'" in note] == list(found.notes) != []
+    assert found.waived == 1
+
+
+def test_strict_weighs_more_and_the_operator_can_demand_it() -> None:
+    strict = waiving(profile="Strict")
+    asked, demanded = judged(strict), judged(resource(), Floor(minimum_profile=Profile.STRICT))
+    weights = {one.rule: one.severity for one in asked.findings}
+    assert weights["R1"] is Severity.HIGH
+    assert weights["A1"] is Severity.LOW
+    assert asked.failed > judged(resource()).failed
+    assert asked.findings == demanded.findings
+    assert asked.notes == ()
+    assert "Strict applies instead of Baseline" in demanded.notes[0]
+    assert judged(strict, Floor(minimum_profile=Profile.BASELINE)) == asked, "a floor is no ceiling"
+
+
+def test_a_demanded_profile_is_the_one_that_rules_judge_by() -> None:
+    of_microsoft = whole(storage=account(encryption=encryption(key_source="Microsoft.Storage")))
+    demanding = Floor(minimum_profile=Profile.STRICT)
+    assert assess(resource(), of_microsoft).results["P4"].result is Result.PASS
+    assert assess(resource(), of_microsoft, floor=demanding).results["P4"].result is Result.FAIL
+    assert assess(resource(), whole(), floor=demanding).results["P4"].result is Result.PASS
+
+
+def test_the_next_look_comes_when_the_waiver_lapses() -> None:
+    of = waiving(waiver(expires="2026-12-01"), drift={"intervalSeconds": 300})
+
+    def next_look(before: int) -> float | None:
+        obs = whole(cache=SHARED, now=datetime(2026, 12, 1, tzinfo=UTC) - timedelta(seconds=before))
+        means = whole_assessment(of, obs, cluster_uid="cluster", ca=None, floor=LEAVE)
+        return plan(of, obs, means, Settings(cluster_uid="cluster", floor=LEAVE)).next_look
+
+    assert next_look(100) == 100
+    assert next_look(86400) != 86400
+
+
+def test_the_status_tells_it_all() -> None:
+    of, obs = waiving(waiver(), waiver("X9")), whole(cache=SHARED)
+    means = whole_assessment(of, obs, cluster_uid="cluster", ca=None, floor=LEAVE)
+    settings = Settings(cluster_uid="cluster", floor=LEAVE)
+    told = report(of, obs, means, plan(of, obs, means, settings), ()).status
+    assert told.compliance is not None
+    assert told.compliance.waived == 1
+    assert [one.result for one in told.compliance.findings if one.rule == "R1"] == ["Waived"]
+    assert "X9" in told.compliance.notes[0]
+    assert told.cache is not None
+    assert told.cache.retires_on == "2028-09-30"
+    assert told.document()["cache"]["retiresOn"] == "2028-09-30"
+
+
+def test_a_managed_cluster_is_judged_too() -> None:
+    of = resource({"resourceID": managed().resource_id.text})
+    means = whole_assessment(of, whole(managed_cache=managed()), cluster_uid="cluster", ca=None)
+    assert means.compliance is not None
+    assert means.compliance.results["T3"].result is Result.PASS
+    assert means.drift == ()

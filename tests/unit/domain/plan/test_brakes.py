@@ -1,0 +1,243 @@
+"""The brakes for a fleet: what they hold, what goes on, and when they let go."""
+
+from typing import Any
+
+import pytest
+
+from secure_redis.api import names
+from secure_redis.api.reasons import ConditionType, Reason
+from secure_redis.api.resource import Key, SecureRedisCache
+from secure_redis.domain.observe.keys import VaultSecretAbsent
+from secure_redis.domain.observe.observation import Observation
+from secure_redis.domain.observe.redis import CacheAbsent
+from secure_redis.domain.plan.actions import (
+    AdoptCache,
+    ApplySecret,
+    AzureAction,
+    CreateCache,
+    CreateSecret,
+    StoreKey,
+    UpdateCache,
+)
+from secure_redis.domain.plan.brakes import (
+    FIRST_LOOK,
+    HOUR,
+    MASS_DRIFT,
+    READ_ONLY,
+    Brake,
+    Limits,
+    is_mass_drift,
+)
+from secure_redis.domain.plan.plan import plan
+from secure_redis.domain.plan.types import Plan
+from secure_redis.domain.report.report import report
+from secure_redis.reconciler.brakes import SETTLED_SECONDS, Brakes
+from tests.unit.corridor.worlds import AUTHENTICATION, OWNER, PROVISION, SETTINGS, cache, judged, resource, seen
+
+CORRECTING: dict[str, Any] = {
+    "mode": "Provision",
+    "provision": PROVISION,
+    "drift": {"correct": ["Security", "Availability"]},
+}
+PORT = {"path": "transport.nonTLSPort", "declared": "x", "observed": "y", "class": "Security"}
+OPEN = cache(tags=OWNER, non_tls_port_enabled=True)
+
+
+def drifted(name: str = "orders") -> SecureRedisCache:
+    found = resource(CORRECTING, status={"drift": [PORT]})
+    return found if name == "orders" else _named(found, name)
+
+
+def _named(of: SecureRedisCache, name: str) -> SecureRedisCache:
+    from dataclasses import replace
+
+    return replace(of, key=Key("shop", name))
+
+
+def braked(res: SecureRedisCache, obs: Observation, brake: Brake) -> Plan:
+    return plan(res, obs, judged(res, obs), SETTINGS, brake)
+
+
+def writes(todo: Plan) -> list[type]:
+    return [type(action) for action in todo.actions if isinstance(action, AzureAction)]
+
+
+# --- what is held ---------------------------------------------------------------------------------------------------
+
+STORING = {**CORRECTING, "authentication": {"keyVault": {**AUTHENTICATION["keyVault"], "access": "ReadWrite"}}}
+PENDING = {"pending": {"action": "CreateCache", "recordedAt": "2026-11-24T11:59:00Z", "detail": "orders"}}
+WORLDS: list[tuple[str, SecureRedisCache, Observation, type]] = [
+    ("correct", drifted(), seen(cache=OPEN), UpdateCache),
+    (
+        "create",
+        resource(CORRECTING, status=PENDING),
+        seen(cache=CacheAbsent(True, "404"), name_available=True),
+        CreateCache,
+    ),
+    ("adopt", resource(CORRECTING, annotations={names.ADOPT: "orders"}), seen(), AdoptCache),
+    (
+        "store",
+        resource(STORING),
+        seen(cache=cache(tags=OWNER), vault=VaultSecretAbsent("none")),
+        StoreKey,
+    ),
+]
+
+
+@pytest.mark.parametrize(("res", "obs", "write"), [w[1:] for w in WORLDS], ids=[w[0] for w in WORLDS])
+@pytest.mark.parametrize("refusal", [READ_ONLY, FIRST_LOOK])
+def test_every_write_to_azure_is_held_and_said(
+    res: SecureRedisCache, obs: Observation, write: type, refusal: Any
+) -> None:
+    assert writes(braked(res, obs, Brake())) == [write]
+    todo = braked(res, obs, Brake(everything=refusal))
+    assert writes(todo) == []
+    told = report(res, obs, judged(res, obs), todo, ())
+    assert refusal.reason in {condition.reason for condition in told.status.conditions}
+    assert not told.failed
+
+
+def test_secrets_of_proven_keys_go_on_while_read_only() -> None:
+    res = resource({**CORRECTING, "authentication": AUTHENTICATION})
+    todo = braked(res, seen(cache=cache(tags=OWNER)), Brake(everything=READ_ONLY))
+    assert any(isinstance(action, CreateSecret | ApplySecret) for action in todo.actions)
+
+
+def test_nothing_to_write_is_not_held() -> None:
+    res, obs = resource(CORRECTING), seen(cache=cache(tags=OWNER))
+    assert braked(res, obs, Brake(everything=READ_ONLY, corrections=MASS_DRIFT)) == braked(res, obs, Brake())
+
+
+def test_mass_drift_holds_corrections_and_no_creation() -> None:
+    brake = Brake(corrections=MASS_DRIFT)
+    for name, res, obs, write in WORLDS:
+        assert writes(braked(res, obs, brake)) == ([] if name == "correct" else [write])
+    todo = braked(drifted(), seen(cache=OPEN), brake)
+    told = report(drifted(), seen(cache=OPEN), judged(drifted(), seen(cache=OPEN)), todo, ())
+    condition = told.status.condition(ConditionType.DRIFT_DETECTED)
+    assert condition is not None
+    assert (condition.status, condition.reason) == ("True", "MassDrift")
+    assert told.status.drift[0].reason == Reason.MASS_DRIFT
+    assert told.status.condition(ConditionType.RECONCILING) is None
+
+
+def test_a_held_plan_does_not_loop() -> None:
+    stale = seen(cache=OPEN, cache_fresh=False)
+    todo = braked(drifted(), stale, Brake(corrections=MASS_DRIFT))
+    assert (todo.next_look, todo.look_closer) == (None, False)
+    assert braked(drifted(), stale, Brake()).look_closer
+
+
+@pytest.mark.parametrize(
+    ("wanting", "total", "engaged"), [(2, 20, True), (1, 20, False), (19, 19, False), (5, 100, False), (6, 100, True)]
+)
+def test_mass_drift_is_more_than_the_share_of_enough(wanting: int, total: int, engaged: bool) -> None:
+    assert is_mass_drift(wanting, total, Limits()) is engaged
+
+
+# --- the state ------------------------------------------------------------------------------------------------------
+
+
+class Told:
+    def __init__(self) -> None:
+        self.on: dict[str, bool] = {}
+        self.reasons: list[str] = []
+
+    def brake(self, name: str, engaged: bool) -> None:
+        self.on[name] = engaged
+
+    def held(self, reason: str) -> None:
+        self.reasons.append(reason)
+
+
+class Fleet:
+    """Resources that are passed over under one set of brakes."""
+
+    def __init__(self, limits: Limits, recorded: dict[str, str] | None = None, version: str = "2") -> None:
+        self.clock, self.told = 0.0, Told()
+        self.brakes = Brakes(limits, version=version, recorded=recorded, monotonic=lambda: self.clock, told=self.told)
+
+    def look(self, name: str, *, drifts: bool) -> Plan:
+        res = drifted(name)
+        obs = seen(cache=OPEN if drifts else cache(tags=OWNER))
+        means = judged(res, obs)
+        todo = plan(res, obs, means, SETTINGS, self.brakes.brake(res.key))
+        if self.brakes.note(res, todo):
+            todo = plan(res, obs, means, SETTINGS, self.brakes.brake(res.key))
+        self.brakes.settle(res, todo)
+        return todo
+
+
+def test_corrections_are_capped_by_the_hour_and_taken_up_later() -> None:
+    fleet = Fleet(Limits(corrections_per_hour=2))
+    assert [len(writes(fleet.look(f"r{i}", drifts=True))) for i in range(3)] == [1, 1, 0]
+    assert fleet.told.reasons == ["Capped"]
+    fleet.clock = HOUR
+    assert len(writes(fleet.look("r2", drifts=True))) == 1
+
+
+def test_mass_drift_stops_all_until_released_and_outlives_the_process() -> None:
+    fleet = Fleet(Limits())
+    for i in range(40):
+        fleet.look(f"r{i}", drifts=False)
+    assert len(writes(fleet.look("r0", drifts=True))) == 1
+    assert len(writes(fleet.look("r1", drifts=True))) == 1
+    assert writes(fleet.look("r2", drifts=True)) == []  # the third of forty
+    assert fleet.told.on["MassDrift"]
+    fleet.clock = 10 * HOUR
+    assert writes(fleet.look("r3", drifts=True)) == []
+    kept = dict(fleet.brakes.annotations())
+    again = Fleet(Limits(), recorded=kept)
+    assert writes(again.look("r3", drifts=True)) == []
+    released = Fleet(Limits(release="2026-11-24"), recorded=kept)
+    assert len(writes(released.look("r3", drifts=True))) == 1
+    assert released.brakes.annotations()[names.LEASE_MASS_DRIFT] == ""
+
+
+def test_the_same_few_over_and_over_are_no_mass_drift() -> None:
+    fleet = Fleet(Limits())
+    for i in range(40):
+        fleet.look(f"r{i}", drifts=False)
+    for turn in range(20):
+        fleet.clock = turn * 400.0
+        fleet.look(f"r{turn}", drifts=True)
+    assert not fleet.brakes.mass_drift
+
+
+def test_forgotten_resources_do_not_count() -> None:
+    fleet = Fleet(Limits())
+    for i in range(40):
+        fleet.look(f"r{i}", drifts=False)
+        fleet.brakes.forget(Key("shop", f"r{i}"))
+    for i in range(10):
+        fleet.look(f"r{i}", drifts=True)
+    assert not fleet.brakes.mass_drift
+
+
+@pytest.mark.parametrize(
+    ("recorded", "reports"),
+    [
+        (None, False),  # the first installation
+        ({names.LEASE_VERSION: "2"}, False),  # a restart
+        ({names.LEASE_VERSION: "1"}, True),
+        ({}, True),  # a version that recorded none
+    ],
+)
+def test_after_an_upgrade_the_first_look_only_reports(recorded: dict[str, str] | None, reports: bool) -> None:
+    fleet = Fleet(Limits(), recorded=recorded)
+    first = fleet.look("r0", drifts=True)
+    assert (writes(first) == []) is reports
+    if reports:
+        assert first.held["transport.nonTLSPort"].reason is Reason.FIRST_LOOK
+        assert first.next_look == 60.0
+        assert fleet.brakes.annotations()[names.LEASE_VERSION] == (recorded or {}).get(names.LEASE_VERSION, "")
+        fleet.clock = SETTLED_SECONDS
+        assert len(writes(fleet.look("r0", drifts=True))) == 1
+    assert fleet.brakes.annotations()[names.LEASE_VERSION] == "2"
+
+
+def test_what_the_first_look_finds_can_be_mass_drift() -> None:
+    fleet = Fleet(Limits(), recorded={names.LEASE_VERSION: "1"})
+    for i in range(40):
+        fleet.look(f"r{i}", drifts=i % 4 == 0)
+    assert fleet.brakes.mass_drift

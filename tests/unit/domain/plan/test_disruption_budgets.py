@@ -1,0 +1,233 @@
+"""PodDisruptionBudgets hold back exactly what they cover; who holds an older key without being listed."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from secure_redis.api.reasons import Reason
+from secure_redis.api.status import StalePods
+from secure_redis.domain.observe.unknown import NOT_READ, Unknown
+from secure_redis.domain.observe.workloads import BudgetFacts, PodFacts, WorkloadFacts
+from secure_redis.domain.plan.rollout.disruption_budgets import budgets_wanted
+from secure_redis.domain.plan.rollout.waves import (
+    HUMAN_SECONDS,
+    behind,
+    holders_listed,
+    pods_wanted,
+    roll,
+)
+from secure_redis.domain.plan.rollout.workload_state import START_MARGIN, follows
+from tests.unit.domain.plan.test_rollout import (
+    ALL,
+    A,
+    B,
+    C,
+    acts,
+    current_status,
+    everything,
+    published,
+    seen,
+    told,
+    with_status,
+)
+from tests.unit.domain.targets import ENV, NOW, V1, V2, consumer, done, pods, released
+
+
+def budget(*names: str, allowed: int = 0, expected: int = 3, name: str = "keep") -> BudgetFacts:
+    return BudgetFacts(name, allowed, expected, frozenset(("Deployment", one) for one in names))
+
+
+def message(found: Any, name: str) -> str:
+    (status,) = [one for one in found.statuses if one.name == name]
+    return str(status.message)
+
+
+# --- held back ------------------------------------------------------------------------------------------------------
+
+
+def test_a_budget_with_nothing_left_holds_back_the_move_and_nobody_waits_for_it() -> None:
+    facts = everything(consumer(ALL), A, B)
+    res = consumer(ALL, status={**current_status(*facts), **published(5)})
+    assert budgets_wanted(res, facts, V2)
+    found = roll(res, seen(*facts, budgets=(budget("a"),)), V2)
+    assert acts(found) == ["+b"]
+    assert told(found)["a"] == (True, "TargetBudget")
+    assert "'keep'" in message(found, "a")
+    assert "3 pods" in message(found, "a")
+    assert found.moved is False
+    # The budget widens: it goes on by itself.
+    res = with_status(res, found)
+    b = replace(done(B, found.actions[0]), rolled=True)
+    found = roll(res, seen(facts[0], b, held={"b": pods(V2)}, budgets=(budget("a", allowed=1),)), V2)
+    assert acts(found) == ["+a"]
+
+
+def test_a_held_back_workload_alone_is_looked_at_as_for_a_human() -> None:
+    facts = everything(consumer(ALL), A)
+    res = consumer(ALL, status={**current_status(*facts), **published(5)})
+    found = roll(res, seen(*facts, budgets=(budget("a"),)), V2)
+    assert (found.actions, found.next_look, found.moved) == ((), HUMAN_SECONDS, False)
+
+
+@pytest.mark.parametrize(("minutes", "late"), [(29, False), (31, True)])
+def test_past_the_deadline_the_message_says_so_and_the_reason_stays(minutes: int, late: bool) -> None:
+    facts = everything(consumer(ALL), A)
+    res = consumer(ALL, status={**current_status(*facts), **published(minutes)})
+    found = roll(res, seen(*facts, budgets=(budget("a"),)), V2)
+    assert told(found)["a"] == (True, "TargetBudget")
+    assert ("30 minutes ago" in message(found, "a")) is late
+
+
+def test_a_first_injection_and_a_release_replace_pods_too() -> None:
+    found = roll(consumer(ALL), seen(A, budgets=(budget("a"),)), V1)
+    assert (acts(found), told(found)["a"]) == ([], (False, "TargetBudget"))
+    (a,) = everything(consumer(ALL), A)
+    found = roll(consumer(status=current_status(a)), seen(a, budgets=(budget("a"),)), V1)
+    assert (acts(found), told(found)["a"], found.moved) == ([], (True, "TargetBudget"), False)
+
+
+@pytest.mark.parametrize(
+    "facts", [replace(A, paused=True), replace(A, update_strategy="OnDelete"), replace(A, replicas=0)]
+)
+def test_what_replaces_no_pods_needs_no_budget(facts: WorkloadFacts) -> None:
+    assert not budgets_wanted(consumer(ALL), (facts,), V1)
+    assert acts(roll(consumer(ALL), seen(facts, budgets=NOT_READ), V1)) == ["+a"]
+
+
+def test_a_workload_without_a_pod_that_serves_gets_the_key_that_its_pods_may_wait_for() -> None:
+    down = replace(A, available=0, rolled=False)
+    held_back = (budget("a", "b"),)
+    found = roll(consumer(ALL), seen(down, B, budgets=held_back), V1)
+    assert (acts(found), told(found)["b"]) == (["+a"], (False, "TargetBudget"))
+    (a,) = everything(consumer(ALL), down)
+    res = consumer(ALL, status=current_status(a))
+    assert acts(roll(res, seen(a, budgets=held_back), V2)) == ["+a"], "whose key is dead needs the new one"
+    assert acts(roll(res, seen(replace(a, available=1), budgets=held_back), V2)) == []
+    assert acts(roll(consumer(status=current_status(a)), seen(a, budgets=held_back), V1)) == ["-a"]
+
+
+def test_a_budget_that_counts_no_pods_yet_holds_nothing_back() -> None:
+    assert acts(roll(consumer(ALL), seen(A, budgets=(budget("a", expected=0),)), V1)) == ["+a"]
+
+
+def test_a_wave_takes_no_more_than_a_budget_allows() -> None:
+    found = roll(consumer(ALL), seen(A, B, C, budgets=(budget("a", "b", allowed=1),)), V1, limit=10)
+    assert acts(found) == ["+a", "+c"]
+    assert told(found)["b"] == (False, "RollingOut")
+
+
+def test_several_budgets_over_one_workload_all_count() -> None:
+    both = (budget("a", allowed=2), budget("a", name="tight"))
+    found = roll(consumer(ALL), seen(A, budgets=both), V1)
+    assert acts(found) == []
+    assert "'tight'" in message(found, "a")
+
+
+def test_unknown_budgets_are_not_safe() -> None:
+    why = Unknown(Reason.NO_WORKLOAD_RIGHTS, "may not list them: upgrade the chart")
+    found = roll(consumer(ALL), seen(A, budgets=why), V1)
+    assert (acts(found), told(found)["a"]) == ([], (False, "TargetBudget"))
+    assert "upgrade the chart" in message(found, "a")
+    found = roll(consumer(ALL), seen(A, budgets=NOT_READ), V1)
+    assert (acts(found), told(found)["a"]) == ([], (False, "RollingOut"))
+    # As soon as they are known it begins, as if nothing had been.
+    assert acts(roll(with_status(consumer(ALL), found), seen(A), V1)) == ["+a"]
+
+
+def test_in_mid_wave_what_was_told_of_a_budget_stands() -> None:
+    facts = everything(consumer(ALL), A, B)
+    res = consumer(ALL, status={**current_status(*facts), **published(5)})
+    found = roll(res, seen(*facts, budgets=(budget("a"),)), V2)
+    res, b = with_status(res, found), done(B, found.actions[0])
+    assert not budgets_wanted(res, (facts[0], b), V2)
+    again = roll(res, seen(facts[0], b, held={"b": pods(V1)}, budgets=NOT_READ), V2)
+    assert (acts(again), message(again, "a")) == ([], message(found, "a"))
+
+
+# --- when they are read ---------------------------------------------------------------------------------------------
+
+
+def test_budgets_are_read_only_when_a_wave_could_begin() -> None:
+    facts = everything(consumer(ALL), A, B)
+    steady = consumer(ALL, status=current_status(*facts))
+    assert not budgets_wanted(steady, facts, V1)
+    assert not budgets_wanted(steady, facts, None)
+    assert budgets_wanted(steady, facts, V2)
+    paused = replace(steady, requests={"secureredis.io/paused": "true"})
+    assert paused.paused
+    assert not budgets_wanted(paused, facts, V2)
+    found = roll(steady, seen(*facts), V2)
+    res, a = with_status(steady, found), done(facts[0], found.actions[0])
+    assert pods_wanted(res, (a, facts[1]), V2)
+    assert not budgets_wanted(res, (a, facts[1]), V2), "the wave is under way"
+    assert budgets_wanted(res, (replace(a, rolled=True), facts[1]), V2), "the next one could begin"
+    assert budgets_wanted(res, (replace(a, failed="gave up"), facts[1]), V2), "a first injection could"
+    assert budgets_wanted(consumer(status=current_status(*facts)), facts, V1), "a release"
+    assert not budgets_wanted(consumer(ALL), (replace(A, labels={}),), V1), "no consent"
+    assert not budgets_wanted(consumer(ALL), (replace(A, deleting=True),), V1)
+
+
+def test_what_was_given_up_reads_no_budgets() -> None:
+    res = consumer(ALL, status=current_status(A, reason="TargetReplaced", injected=False, dropped=3))
+    assert told(roll(res, seen(A), V1)) == {"a": (False, "TargetReplaced")}
+    assert not budgets_wanted(res, (A,), V1)
+
+
+def test_after_the_deadline_the_budgets_are_read_one_look_later() -> None:
+    facts = everything(consumer(ALL), A)
+    res = consumer(ALL, status=current_status(*facts))
+    found = roll(res, seen(*facts, B), V2)
+    res, a = with_status(res, found), done(facts[0], found.actions[0], NOW - timedelta(minutes=31))
+    for _ in range(2):
+        wanted = budgets_wanted(res, (a, B), V2)
+        found = roll(res, seen(a, B, held={"a": pods(V1)}, budgets=() if wanted else NOT_READ), V2)
+        res = with_status(res, found)
+    assert acts(found) == ["+b"]
+
+
+# --- unlisted holders -----------------------------------------------------------------------------------------------
+
+
+def pod(started: datetime | None, name: str = "x") -> PodFacts:
+    return PodFacts(name, None, started)
+
+
+def test_an_unlisted_pod_holds_what_was_current_when_it_started() -> None:
+    at = NOW - timedelta(minutes=5)
+    res = consumer(status=published(5))
+    second = timedelta(seconds=1)
+    old, raced, new = (
+        pod(at - second),
+        pod(at + START_MARGIN, "raced"),
+        pod(at + START_MARGIN + second, "new"),
+    )
+    assert behind(res, (old, raced, new), V2, NOW) == (old, raced)
+    assert behind(res, (), V2, NOW) == ()
+
+
+def test_what_is_not_known_of_a_start_or_a_publication_counts_as_behind() -> None:
+    at = NOW - timedelta(minutes=1)
+    unknown, ahead, new = pod(None), pod(NOW + timedelta(hours=1), "ahead"), pod(at, "new")
+    assert behind(consumer(status=published(5)), (unknown, ahead, new), V2, NOW) == (unknown, ahead)
+    for res, version in ((consumer(status=published(5)), V1), (consumer(), V2), (consumer(status=published(5)), None)):
+        assert behind(res, (new,), version, NOW) == (new,)
+
+
+def test_holders_are_named_up_to_ten() -> None:
+    assert holders_listed(()) is None
+    found = holders_listed([pod(NOW, f"p{number:02}") for number in reversed(range(12))])
+    assert found == StalePods(count=12, names=tuple(f"p{number:02}" for number in range(10)))
+
+
+def test_only_what_a_rollout_answers_for_is_followed() -> None:
+    asked = consumer({**ENV, "name": "a"})
+    (a,) = everything(asked, A)
+    assert follows(asked, a)
+    assert follows(consumer(), a), "it is to be released"
+    assert not follows(asked, A), "listed and not injected yet: what it uses, it uses by itself"
+    assert not follows(asked, replace(A, labels={})), "refused"
+    assert not follows(asked, replace(a, deleting=True))
+    (action,) = roll(consumer(status=current_status(a)), seen(a), V1).actions
+    assert not follows(consumer(), released(a, action))

@@ -1,0 +1,275 @@
+"""Whoever may still hold a key keeps it alive; and whom an emergency does not wait for."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from secure_redis.api.reasons import Reason
+from secure_redis.domain.grants import GrantPolicy, Power
+from secure_redis.domain.observe.keys import Slot
+from secure_redis.domain.observe.unknown import Unknown
+from secure_redis.domain.observe.workloads import BudgetFacts
+from secure_redis.domain.plan.actions import InjectWorkload, MarkKey, RegenerateKey
+from secure_redis.domain.plan.rotation.consumers import publishes
+from secure_redis.domain.plan.rotation.required_reads import wave_limit
+from tests.unit.domain.rotations import SETTINGS, World, asked, done_by, step, world
+
+CRITICAL = (MarkKey, RegenerateKey)
+FORCE = "emergency-force-leak"
+
+
+def stuck(made: World, reason: str, *parts: str) -> None:
+    """Neither key is marked or regenerated any more; that, and why, is told."""
+    count = len(made.regenerated)
+    assert done_by(made, *CRITICAL, looks=6) == []
+    assert len(made.regenerated) == count
+    state = made.rotation
+    assert state is not None
+    assert state.reason == reason, state
+    for part in parts:
+        assert part in (state.message or ""), state
+    assert made.handled is None
+
+
+# --- who is waited for ----------------------------------------------------------------------------------------------
+
+
+def test_an_unlisted_pod_is_waited_for_and_named_until_it_restarts() -> None:
+    made = asked(unlisted=4)
+    made.looks(until=lambda one: one.reason == "HoldersBehind")
+    assert made.phase == "RollingOut"
+    stuck(
+        made, "HoldersBehind", "unlisted-5, unlisted-6, unlisted-7 and 1 more;", "restart them, or list their workload"
+    )
+    assert made.rotation is not None
+    told = made.rotation.holders
+    assert told is not None
+    assert told.count == 4
+    assert made.look()[1].next_look == 15.0
+    made.pass_time(60)
+    for pod in [pod for pod in made.pods if pod.of is None]:
+        made.restart(pod)
+    made.looks(until=lambda one: one.phase == "Completed")
+    assert made.rotation.holders is None
+    assert not any(one.holders for one in made.regenerated)
+
+
+def test_the_deadline_for_unlisted_pods_is_told_and_ends_nothing() -> None:
+    made = asked(unlisted=1)
+    made.looks(until=lambda one: one.reason == "HoldersBehind")
+    assert "deadline" not in ((made.rotation and made.rotation.message) or "")
+    made.pass_time(3600)
+    stuck(made, "HoldersBehind", "(the deadline for it is over)")
+
+
+def test_an_unlisted_pod_that_started_before_the_key_was_published_bars_the_beginning() -> None:
+    made = world(unlisted=1)
+    made.store(Slot.SECONDARY)  # somebody else's rotation, which the pod did not follow
+    made.looks(8)
+    made.ask("please")
+    stuck(made, "HoldersBehind", "without being listed")
+    assert made.phase == "Waiting"
+    assert made.rotation is not None
+    assert made.rotation.target is None
+
+
+def test_a_listed_pod_is_waited_for() -> None:
+    made = asked(until="RollingOut")
+    for _ in range(10):
+        step(made, roll=False)
+    assert (made.phase, made.reason) == ("RollingOut", "RollingOut")
+    assert len(made.regenerated) == 1
+    made.roll("checkout", most=1)  # one of two
+    for _ in range(5):
+        step(made, roll=False)
+    assert (made.phase, len(made.regenerated)) == ("RollingOut", 1)
+    made.looks(until=lambda one: one.phase == "Completed")
+
+
+@pytest.mark.parametrize("phase", ["RollingOut", "Retiring"])
+def test_who_cannot_be_listed_is_waited_for(phase: str) -> None:
+    made = asked(until=phase)
+    made.holders_unread = Unknown(Reason.NO_WORKLOAD_RIGHTS, "pods cannot be listed")
+    stuck(made, "NoWorkloadRights", "it is not known who holds which key: pods cannot be listed")
+    assert made.phase == phase
+    made.holders_unread = None
+    made.looks(until=lambda one: one.phase == "Completed")
+
+
+@pytest.mark.parametrize("phase", ["Waiting", "RollingOut", "Retiring"])
+def test_workloads_that_cannot_be_read_are_waited_for(phase: str) -> None:
+    made = asked(until=phase)
+    made.workloads_unread = Unknown(Reason.NO_WORKLOAD_RIGHTS, "workloads cannot be read")
+    stuck(made, "NoWorkloadRights", "workloads cannot be read")
+    made.workloads_unread = None
+    made.looks(until=lambda one: one.phase == "Completed")
+
+
+def test_a_failed_rollout_keeps_both_keys_alive_and_says_what_to_do() -> None:
+    made = asked(until="RollingOut", workloads=2)
+    made.looks(until=lambda one: any(not facts.rolled for facts in one.workloads.values()), roll=False)
+    first = next(name for name, facts in made.workloads.items() if not facts.rolled)
+    made.workloads[first] = replace(made.workloads[first], failed="ProgressDeadlineExceeded")
+    keys = dict(made.keys)
+    for _ in range(6):
+        todo, _ = made.look()
+        assert not any(isinstance(action, (*CRITICAL, InjectWorkload)) for action in todo.actions)
+        made.pass_time(1)
+    assert (made.phase, made.reason) == ("RollingOut", "RolloutFailed")
+    assert made.rotation is not None
+    assert f"'{first}'" in (made.rotation.message or "")
+    assert "both keys work: repair or roll back the workload" in (made.rotation.message or "")
+    assert made.keys == keys
+    made.workloads[first] = replace(made.workloads[first], failed=None)
+    made.looks(until=lambda one: one.phase == "Completed")
+
+
+def test_a_paused_workload_is_waited_for() -> None:
+    made = asked(until="RollingOut")
+    made.workloads["checkout"] = replace(made.workloads["checkout"], paused=True)
+    for _ in range(6):
+        step(made, roll=False)
+    assert made.reason == "TargetPaused"
+    stuck_at = len(made.regenerated)
+    made.workloads["checkout"] = replace(made.workloads["checkout"], paused=False)
+    made.looks(until=lambda one: one.phase == "Completed")
+    assert (stuck_at, len(made.regenerated)) == (1, 2)
+
+
+def test_a_budget_that_allows_nothing_is_waited_for() -> None:
+    made = asked(until="RollingOut")
+    made.budgets = (BudgetFacts("keep", allowed=0, expected=2, covers=frozenset({("Deployment", "checkout")})),)
+    stuck(made, "TargetBudget", "keep")
+    made.budgets = ()
+    made.looks(until=lambda one: one.phase == "Completed")
+
+
+def test_a_key_that_the_secret_holds_is_never_regenerated() -> None:
+    made = world()
+    seen = made.observe()
+    keys = made.listed()
+    assert not isinstance(keys, Unknown)
+    assert publishes(seen, keys.primary)
+    assert not publishes(seen, keys.secondary)
+    for secret in (None, Unknown(Reason.NO_WORKLOAD_RIGHTS, "")):
+        assert publishes(replace(seen, secret=secret), keys.secondary)
+    assert made.secret is not None
+    assert publishes(replace(seen, secret=replace(made.secret, data={})), keys.secondary)
+
+
+# --- emergencies ----------------------------------------------------------------------------------------------------
+
+
+def most_at_once(made: World, looks: int = 30) -> int:
+    """How many workloads were moved in one look, at most."""
+    most = 0
+    for _ in range(looks):
+        todo, _ = made.look()
+        most = max(most, sum(isinstance(action, InjectWorkload) for action in todo.actions))
+        for name in made.workloads:
+            made.roll(name, most=9)
+        made.pass_time(1)
+    return most
+
+
+@pytest.mark.parametrize(("request_", "at_once"), [("please", 1), ("emergency-leak", 2), (FORCE, 2)])
+@pytest.mark.parametrize("others", ["None", "Possible"])
+def test_an_emergency_regenerates_both_and_rolls_all_at_once(request_: str, at_once: int, others: str) -> None:
+    made = world(workloads=2, other_consumers=others)
+    made.approve()
+    before = dict(made.keys)
+    made.ask(request_)
+    if request_ == FORCE and others == "Possible":
+        stuck(made, "ForceNotAllowed", "otherConsumers: None", "emergency-…")
+        return
+    assert most_at_once(made) == at_once
+    spared = request_ == "please" and others == "Possible"
+    assert made.handled == request_
+    assert len(set(before.values()) & set(made.keys.values())) == (1 if spared else 0)
+    assert request_ == FORCE or not any(one.holders for one in made.regenerated)
+
+
+def test_an_emergency_asked_while_an_ordinary_one_rolls_hurries_that_one_and_follows_it() -> None:
+    made = asked(until="RollingOut", workloads=2)
+    assert wave_limit(made.resource()) is None
+    made.ask("emergency-leak")
+    assert wave_limit(made.resource()) is not None
+    assert most_at_once(made, looks=3) == 2
+    leaked = dict(made.keys)
+    made.looks(60, until=lambda one: one.handled == "emergency-leak")
+    assert [one.request for one in made.regenerated] == ["please", "please", "emergency-leak", "emergency-leak"]
+    assert not set(leaked.values()) & set(made.keys.values())
+    assert not any(one.holders for one in made.regenerated)
+
+
+def at_retiring(made: World) -> World:
+    """Retiring, with a pod that came from an older key."""
+    made.looks(until=lambda one: one.phase == "Retiring")
+    made.start().started -= timedelta(hours=3)
+    return made
+
+
+def at_rolling(made: World) -> World:
+    """RollingOut, with an unlisted pod that nobody restarts."""
+    made.looks(until=lambda one: one.phase == "Intended")
+    made.start()
+    return made.looks(until=lambda one: one.reason == "HoldersBehind")
+
+
+STUCK = [at_rolling, at_retiring]
+
+
+@pytest.mark.parametrize("come_to", STUCK)
+def test_a_leave_to_force_overrides_a_rotation_that_waits_for_pods(come_to: Callable[[World], World]) -> None:
+    made = come_to(asked())
+    keys = dict(made.keys)
+    stuck(made, "HoldersBehind")
+    made.ask(FORCE)
+    made.looks(60, until=lambda one: one.handled == FORCE)
+    assert not set(keys.values()) & set(made.keys.values())
+    assert made.regenerated[-1].request == FORCE
+
+
+@pytest.mark.parametrize("come_to", STUCK)
+@pytest.mark.parametrize("missing", ["other consumers", "the power"])
+def test_without_leave_to_force_it_waits_on(come_to: Callable[[World], World], missing: str) -> None:
+    made = come_to(asked("emergency-leak", other_consumers="None"))
+    count = len(made.regenerated)
+    if missing == "other consumers":
+        made.other_consumers = "Possible"
+    else:
+        caps = (replace(SETTINGS.policy.caps[0], powers=frozenset(Power) - {Power.ROTATE}),)
+        made.settings = replace(SETTINGS, policy=GrantPolicy(caps=caps))
+    made.ask(FORCE)
+    assert done_by(made, *CRITICAL) == []
+    assert len(made.regenerated) == count
+    assert made.handled is None
+
+
+def test_a_plain_emergency_does_not_override() -> None:
+    made = at_rolling(asked())
+    made.ask("emergency-leak")
+    stuck(made, "HoldersBehind")
+    assert made.rotation is not None
+    assert made.rotation.request == "please"
+
+
+def test_a_leave_that_is_gone_makes_pods_waited_for() -> None:
+    made = asked(FORCE, until="Intended")
+    made.start()
+    made.looks(until=lambda one: one.phase == "RollingOut")
+    made.other_consumers = "Possible"
+    made.looks(until=lambda one: one.reason == "HoldersBehind")
+    stuck(made, "HoldersBehind")
+    made.other_consumers = "None"
+    made.looks(until=lambda one: one.phase == "Completed")
+    assert any(one.holders for one in made.regenerated)  # that is what was asked for
+
+
+def test_force_waits_for_no_pod() -> None:
+    made = asked(FORCE, unlisted=1)
+    made.looks(30, until=lambda one: one.handled == FORCE, roll=False)
+    assert [one.slot for one in made.regenerated] == ["Secondary", "Primary"]
+    assert any(one.holders for one in made.regenerated)

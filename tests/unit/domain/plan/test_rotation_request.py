@@ -1,0 +1,357 @@
+"""Whether a rotation is wanted, what forbids it, and the mark that tells whether a key was regenerated."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from secure_redis.api import names
+from secure_redis.api.reasons import Reason
+from secure_redis.api.resource import SecureRedisCache
+from secure_redis.domain.assess.ownership import leader_value, leads
+from secure_redis.domain.explanation import Refusal
+from secure_redis.domain.grants import (
+    Grant,
+    GrantPolicy,
+    Power,
+    VaultScope,
+    VaultTarget,
+    granted,
+)
+from secure_redis.domain.observe.identity import OperatorIdentity
+from secure_redis.domain.observe.keys import ListedKeys, Slot, VaultSecretFacts
+from secure_redis.domain.observe.observation import Observation
+from secure_redis.domain.observe.redis import CacheAbsent
+from secure_redis.domain.observe.unknown import NOT_READ, Unknown
+from secure_redis.domain.plan.rotation.regeneration_mark import (
+    Mark,
+    key_of,
+    marked,
+    occasion,
+    other,
+)
+from secure_redis.domain.plan.rotation.request import (
+    Wish,
+    barred,
+    due,
+    overlap_over,
+    retires,
+    wish,
+    without_right,
+)
+from secure_redis.domain.plan.rotation.windows import jitter
+from secure_redis.domain.plan.types import Settings
+from tests.unit.corridor import worlds
+from tests.unit.domain.rotation_stage import POLICY, SETTINGS
+
+KEY_VAULT = {**worlds.AUTHENTICATION["keyVault"], "access": "ReadWrite"}
+CREATED = worlds.NOW - timedelta(days=10)
+SOMEBODY = Wish("please")
+SCHEDULE = Wish(None)
+TAGGED = {"ProviderAddress": worlds.ID, "CredentialId": "Primary"}
+DONE_BEFORE = {"phase": "Completed", "completedAt": "2026-11-01T00:00:00Z", "slot": "Primary"}
+
+
+def resource(
+    status: dict[str, Any] | None = None,
+    key_vault: dict[str, Any] | None = None,
+    rotate: str | None = None,
+    approve: str | None = None,
+    **rotation: Any,
+) -> SecureRedisCache:
+    """A leading resource whose vault secret is ReadWrite."""
+    spec = {"authentication": {"keyVault": {**KEY_VAULT, **(key_vault or {})}, "rotation": rotation}}
+    asked = {names.ROTATE: rotate, names.APPROVE_ROTATION: approve}
+    annotations = {name: value for name, value in asked.items() if value is not None}
+    return worlds.resource(spec, annotations=annotations, status={"lastHandled": {}, **(status or {})})
+
+
+def seen(**changes: Any) -> Observation:
+    """All is read, and the cache is led."""
+    held = worlds.vault(tags=TAGGED, created=CREATED)
+    return worlds.seen(**{"cache": worlds.cache(tags=worlds.OWNER), "vault": held, **changes})
+
+
+def reason(res: SecureRedisCache, obs: Observation, wanted: Wish = SOMEBODY, settings: Settings = SETTINGS) -> Any:
+    refusal = barred(res, obs, settings, wanted)
+    return None if refusal is None else refusal.reason
+
+
+# --- wish -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_new_value_of_the_annotation_is_a_wish() -> None:
+    assert wish(resource(rotate="please"), seen()) == Wish("please")
+
+
+@pytest.mark.parametrize("status", [{"lastHandled": None}, {"lastHandled": {"rotate": "please"}}])
+def test_a_value_of_the_first_look_or_an_answered_one_is_none(status: dict[str, Any]) -> None:
+    assert wish(resource(status, rotate="please"), seen()) is None
+
+
+def test_nothing_asked_and_nothing_scheduled() -> None:
+    assert wish(resource(), seen()) is None
+    assert due(resource(), seen()) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "emergency", "forced"),
+    [
+        (None, False, False),
+        ("please", False, False),
+        ("emergency", False, False),
+        ("emergency-x", True, False),
+        ("emergency-force-x", True, True),
+    ],
+)
+def test_what_a_request_asks_for(value: str | None, emergency: bool, forced: bool) -> None:
+    assert (Wish(value).emergency, Wish(value).forced) == (emergency, forced)
+
+
+def test_the_interval_counts_from_the_current_version_and_comes_early_by_the_jitter() -> None:
+    res, interval = resource(intervalDays=30), timedelta(days=30)
+    early = jitter(worlds.UID, interval)
+    when = due(res, seen())
+    assert when == CREATED + interval - early
+    assert timedelta() <= early <= timedelta(days=1)
+    assert wish(res, seen(now=when - timedelta(seconds=1))) is None
+    assert wish(res, seen(now=when)) == Wish(None)
+
+
+def test_the_tag_gives_a_schedule_when_key_vault_tells_of_the_near_expiry() -> None:
+    held = worlds.vault(created=CREATED, tags={**TAGGED, "ValidityPeriodDays": "90"})
+    interval = timedelta(days=60)
+    assert due(resource(), seen(vault=held)) == CREATED + interval - jitter(worlds.UID, interval)
+
+
+def test_a_short_validity_is_halved() -> None:
+    held = worlds.vault(created=CREATED, tags={**TAGGED, "ValidityPeriodDays": "40"})
+    interval = timedelta(days=20)
+    assert due(resource(), seen(vault=held)) == CREATED + interval - jitter(worlds.UID, interval)
+
+
+def test_the_interval_comes_before_the_tag() -> None:
+    held = worlds.vault(created=CREATED, tags={**TAGGED, "ValidityPeriodDays": "90"})
+    interval = timedelta(days=7)
+    assert due(resource(intervalDays=7), seen(vault=held)) == CREATED + interval - jitter(worlds.UID, interval)
+
+
+def test_an_asked_rotation_comes_before_a_scheduled_one() -> None:
+    assert wish(resource(rotate="please", intervalDays=1), seen()) == Wish("please")
+    assert wish(resource(intervalDays=1), seen()) == Wish(None)
+
+
+@pytest.mark.parametrize(
+    ("res", "changes"),
+    [
+        (resource(intervalDays=1, key_vault={"access": "Read"}), {}),
+        (resource(intervalDays=1), {"vault": NOT_READ}),
+        (resource(intervalDays=1), {"vault": worlds.vault(created=None)}),
+        (worlds.resource(), {}),
+    ],
+)
+def test_without_these_nothing_is_due(res: SecureRedisCache, changes: dict[str, Any]) -> None:
+    assert due(res, seen(**changes)) is None
+
+
+# --- what bars it ---------------------------------------------------------------------------------------------------
+
+
+def test_nothing_bars_what_is_right() -> None:
+    assert reason(resource(otherConsumers="None"), seen()) is None
+    assert reason(resource(otherConsumers="None"), seen(), SCHEDULE) is None
+
+
+def test_no_authentication_and_no_write_access() -> None:
+    assert reason(worlds.resource(), seen()) is Reason.ROTATION_READ_ONLY
+    assert reason(resource(key_vault={"access": "Read"}), seen()) is Reason.ROTATION_READ_ONLY
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"cache": CacheAbsent(confirmed=True, message="gone")}, Reason.PENDING),
+        ({"identity": Unknown(Reason.NO_IDENTITY, "none")}, Reason.NO_IDENTITY),
+        ({"cache": worlds.cache(tags={})}, Reason.NOT_LEADING),
+        ({"cache": worlds.cache(tags=worlds.OWNER, linked_servers=("other",))}, Reason.GEO_REPLICATED),
+        ({"cache": worlds.cache(tags=worlds.OWNER, access_keys_disabled=True)}, Reason.ACCESS_KEYS_DISABLED),
+        ({"cache": worlds.cache(tags=worlds.OWNER, authentication_disabled=True)}, Reason.AUTHENTICATION_DISABLED),
+        ({"identity": OperatorIdentity()}, Reason.NOT_GRANTED),
+    ],
+)
+def test_without_a_right(changes: dict[str, Any], expected: Reason) -> None:
+    assert reason(resource(otherConsumers="None"), seen(**changes)) is expected
+    refusal = without_right(resource(otherConsumers="None"), seen(**changes), SETTINGS)
+    assert refusal is not None
+    assert refusal.reason is expected
+
+
+@pytest.mark.parametrize("missing", [Power.ROTATE, Power.STORE_KEY])
+def test_both_powers_are_needed(missing: Power) -> None:
+    cap = replace(POLICY.caps[0], powers=frozenset(Power) - {missing})
+    refusal = barred(
+        resource(otherConsumers="None"), seen(), Settings(worlds.CLUSTER, GrantPolicy(caps=(cap,))), SOMEBODY
+    )
+    assert refusal is not None
+    assert refusal.reason is Reason.NOT_GRANTED
+    assert missing in refusal.message
+
+
+FORCE = Wish("emergency-force-x")
+
+
+@pytest.mark.parametrize(
+    ("others", "policy", "expected"),
+    [
+        ("None", POLICY, None),
+        ("Possible", POLICY, Reason.FORCE_NOT_ALLOWED),
+        ("None", GrantPolicy(), Reason.FORCE_NOT_ALLOWED),  # no caps: nobody named the power
+    ],
+)
+def test_force_needs_both_yeses(others: str, policy: GrantPolicy, expected: Reason | None) -> None:
+    assert reason(resource(otherConsumers=others), seen(), FORCE, Settings(worlds.CLUSTER, policy)) is expected
+
+
+def test_granted_is_what_the_configuration_names() -> None:
+    at = VaultTarget(worlds.VAULT, "orders-redis-key")
+    cache = resource().cache
+    assert not granted(GrantPolicy(), worlds.IDENTITY, "shop", Power.ROTATE, cache=cache, vault=at)
+    assert granted(POLICY, worlds.IDENTITY, "shop", Power.ROTATE, cache=cache, vault=at)
+    assert not granted(POLICY, OperatorIdentity(), "shop", Power.ROTATE, cache=cache, vault=at)
+    grant = Grant(("shop",), frozenset({Power.ROTATE}), (worlds.ID,), (VaultScope(worlds.VAULT),))
+    own = GrantPolicy(grants=(grant,))
+    assert granted(own, OperatorIdentity(), "shop", Power.ROTATE, cache=cache, vault=at)
+    assert not granted(own, OperatorIdentity(), "bank", Power.ROTATE, cache=cache, vault=at)
+
+
+NIGHTS = [{"schedule": "0 2 * * *", "durationMinutes": 60}]
+
+
+def test_windows_bind_the_schedule_and_nobody_else() -> None:
+    res = resource(otherConsumers="None", windows=NIGHTS)
+    refusal = barred(res, seen(), SETTINGS, SCHEDULE)
+    assert refusal is not None
+    assert refusal.reason is Reason.OUTSIDE_WINDOW
+    assert "2026-11-25T02:00:00Z" in refusal.message
+    assert reason(res, seen()) is None
+    assert reason(res, seen(now=datetime.fromisoformat("2026-11-25T02:30:00Z")), SCHEDULE) is None
+
+
+def test_a_window_that_cannot_be_read_is_told() -> None:
+    res = resource(otherConsumers="None", windows=[{"schedule": "whenever", "durationMinutes": 60}])
+    assert reason(res, seen(), SCHEDULE) is Reason.INVALID_SPEC
+
+
+# --- consumers outside ----------------------------------------------------------------------------------------------
+
+PUBLISHED = {"slot": "Primary", "keyVaultVersion": "a" * 32, "publishedAt": "2026-11-23T00:00:00Z"}  # 36 hours ago
+
+
+@pytest.mark.parametrize(
+    ("status", "approve", "hours", "expected"),
+    [
+        ({}, None, 48, Reason.PENDING),
+        ({"credential": {**PUBLISHED, "slot": None}}, None, 48, Reason.PENDING),
+        ({"credential": PUBLISHED}, None, 48, Reason.APPROVAL_REQUIRED),
+        ({"credential": PUBLISHED}, "yes", 48, Reason.APPROVAL_REQUIRED),
+        ({"credential": PUBLISHED}, "b" * 32, 48, Reason.APPROVAL_REQUIRED),
+        ({"credential": PUBLISHED}, "a" * 32, 48, None),
+        ({"credential": PUBLISHED, "rotation": DONE_BEFORE}, None, 48, Reason.OVERLAP_NOT_OVER),
+        ({"credential": PUBLISHED, "rotation": DONE_BEFORE}, None, 37, Reason.OVERLAP_NOT_OVER),
+        ({"credential": PUBLISHED, "rotation": DONE_BEFORE}, None, 36, None),
+        # Ours was not the last: somebody stored the other key since.
+        (
+            {"credential": PUBLISHED, "rotation": {**DONE_BEFORE, "slot": "Secondary"}},
+            None,
+            1,
+            Reason.APPROVAL_REQUIRED,
+        ),
+        ({"credential": PUBLISHED, "rotation": {"phase": "Superseded"}}, None, 1, Reason.APPROVAL_REQUIRED),
+    ],
+)
+def test_overlap_and_approval(status: dict[str, Any], approve: str | None, hours: int, expected: Reason | None) -> None:
+    res = resource(status, approve=approve, minimumOverlapHours=hours)
+    assert reason(res, seen()) is expected
+    assert reason(res, seen(), Wish("emergency-x")) is None, "an emergency waits for nobody outside"
+
+
+def test_the_refusals_say_what_to_do() -> None:
+    first = barred(resource({"credential": PUBLISHED}), seen(), SETTINGS, SOMEBODY)
+    assert first == Refusal(
+        Reason.APPROVAL_REQUIRED,
+        "the first rotation regenerates the Secondary key; make sure that nobody uses it, then annotate "
+        f"secureredis.io/approve-rotation: {'a' * 32}",
+    )
+    later = barred(resource({"credential": PUBLISHED, "rotation": DONE_BEFORE}), seen(), SETTINGS, SOMEBODY)
+    assert later is not None
+    assert "2026-11-25T00:00:00Z" in later.message
+
+
+def test_an_overlap_that_is_not_known_is_none() -> None:
+    res = resource()
+    assert res.spec.authentication is not None
+    assert overlap_over(res, res.spec.authentication) is None
+
+
+@pytest.mark.parametrize(
+    ("others", "value", "expected"),
+    [("None", None, True), ("Possible", None, False), ("Possible", "emergency-x", True), ("None", "please", True)],
+)
+def test_when_the_old_key_is_retired(others: str, value: str | None, expected: bool) -> None:
+    assert retires(resource(otherConsumers=others), Wish(value)) is expected
+
+
+# --- who leads ------------------------------------------------------------------------------------------------------
+
+
+def test_the_tag_names_the_leader_and_comes_before_the_owner() -> None:
+    res = resource()
+    assert leads(worlds.cache(tags=worlds.OWNER), worlds.CLUSTER, res)
+    assert not leads(worlds.cache(tags={}), worlds.CLUSTER, res)
+    tags = {names.LEADER_TAG.upper(): leader_value(worlds.CLUSTER, res)}
+    assert leads(worlds.cache(tags=tags), worlds.CLUSTER, res)
+    assert not leads(worlds.cache(tags={**worlds.OWNER, names.LEADER_TAG: "somebody"}), worlds.CLUSTER, res)
+
+
+# --- the mark -------------------------------------------------------------------------------------------------------
+
+OF = occasion("2026-11-24T12:00:00Z", Slot.SECONDARY)
+KEY = SecretStr(worlds.SECONDARY)
+
+
+def test_a_mark_fits_its_key_on_its_occasion_only() -> None:
+    tags = marked(TAGGED, OF, KEY)
+    mark = Mark.on(tags, OF)
+    assert mark is not None
+    assert mark.fits(KEY)
+    assert not mark.fits(SecretStr(worlds.PRIMARY))
+    assert Mark.on(tags, occasion("2026-11-24T12:00:01Z", Slot.SECONDARY)) is None
+    assert Mark.on(tags, occasion("2026-11-24T12:00:00Z", Slot.PRIMARY)) is None
+
+
+def test_a_mark_keeps_other_tags_replaces_an_earlier_one_and_shows_no_key() -> None:
+    earlier = {**TAGGED, names.ROTATION_TAG.upper(): "old/abc"}
+    tags = marked(earlier, OF, KEY)
+    assert {name: tags[name] for name in TAGGED} == TAGGED
+    assert set(tags) == {*TAGGED, names.ROTATION_TAG}
+    assert len(tags[names.ROTATION_TAG]) <= 256, "Key Vault's limit of a tag's value"
+    assert worlds.SECONDARY not in str(tags)
+
+
+@pytest.mark.parametrize("said", ["", "abc", f"{OF}/", OF])
+def test_what_is_no_mark_is_none(said: str) -> None:
+    assert Mark.on({names.ROTATION_TAG: said}, OF) is None
+    assert Mark.on({}, OF) is None
+
+
+def test_slots() -> None:
+    keys = ListedKeys(SecretStr("p"), SecretStr("s"))
+    assert [key_of(keys, slot).get_secret_value() for slot in Slot] == ["p", "s"]
+    assert [other(slot) for slot in Slot] == [Slot.SECONDARY, Slot.PRIMARY]
+
+
+def test_a_vault_that_was_not_read_bars_a_rotation_beside_others() -> None:
+    assert isinstance(seen().vault, VaultSecretFacts)
+    assert reason(resource({"credential": PUBLISHED}), seen(vault=NOT_READ)) is Reason.PENDING

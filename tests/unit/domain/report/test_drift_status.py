@@ -1,0 +1,44 @@
+"""Who made a difference: the last writer who is not ourselves, kept while the difference stays what it was."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from secure_redis.api.status import Status
+from secure_redis.domain.observe.redis import Write
+from secure_redis.domain.plan.types import Plan
+from secure_redis.domain.report.drift_status import YOUNG, entries, untold
+from tests.unit.corridor.worlds import NOW, OWNER, cache, judged, resource, seen
+
+OPEN = cache(tags=OWNER, non_tls_port_enabled=True)
+OURS = Write("object-id", NOW, "CLIENT")  # the client id of worlds.IDENTITY
+THEIRS = Write("somebody@shop.test", NOW - timedelta(minutes=1))
+OLDER = Write("another@shop.test", NOW - timedelta(minutes=9))
+
+
+def told(before: Status, writes: Any) -> Status:
+    obs = replace(seen(cache=OPEN), writes=writes)
+    found = entries(before, obs, judged(resource(), obs), Plan(), "2026-11-24T12:00:00Z")
+    return before.model_copy(update={"drift": tuple(found)})
+
+
+def test_the_last_writer_who_is_not_ourselves() -> None:
+    assert told(Status(), (OURS, THEIRS, OLDER)).drift[0].by == "somebody@shop.test"
+    assert told(Status(), (OURS,)).drift[0].by is None
+    assert told(Status(), ()).drift[0].by is None
+
+
+def test_who_is_known_stays_whoever_writes_later() -> None:
+    first = told(Status(), (THEIRS,))
+    assert told(first, (OLDER,)).drift[0].by == "somebody@shop.test"
+
+
+@pytest.mark.parametrize(("age", "asks"), [(timedelta(0), True), (YOUNG, True), (YOUNG * 2, False)])
+def test_the_log_is_asked_while_a_difference_is_young(age: timedelta, asks: bool) -> None:
+    means = judged(resource(), seen(cache=OPEN))
+    assert untold(Status(), means, NOW)
+    assert bool(untold(told(Status(), ()), means, NOW + age)) is asks
+    assert not untold(told(Status(), (THEIRS,)), means, NOW + age)
+    assert not untold(Status(), judged(resource(), seen(cache=cache(tags=OWNER))), NOW)

@@ -1,0 +1,271 @@
+"""A pass that is left out would have planned nothing and told nothing."""
+
+import re
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import event, given, settings
+from hypothesis import strategies as st
+
+from secure_redis.api import names
+from secure_redis.api.reasons import Reason
+from secure_redis.api.resource import SecureRedisCache
+from secure_redis.domain import steady_state
+from secure_redis.domain.assess.assessment import assess
+from secure_redis.domain.assess.waivers import Floor, Waivable
+from secure_redis.domain.observe.endpoint import CertificateFacts
+from secure_redis.domain.observe.keys import Proven, ProvenBy, Slot
+from secure_redis.domain.observe.observation import Observation, changed
+from secure_redis.domain.observe.unknown import NOT_READ, Unknown
+from secure_redis.domain.plan.brakes import FREE, READ_ONLY, Brake
+from secure_redis.domain.plan.plan import plan
+from secure_redis.domain.plan.types import Plan, Settings
+from secure_redis.domain.report.report import Report, report
+from secure_redis.domain.steady_state import Rest
+from tests.unit.corridor.worlds import AUTHENTICATION, CLUSTER, NOW, published, resource, vault
+from tests.unit.corridor.worlds import cache as facts
+from tests.unit.corridor.worlds import seen as well
+from tests.unit.domain import surroundings as around
+
+FLOOR = Floor(waivable=(Waivable(("*",), ("*",), 30),))
+SETTINGS = Settings(cluster_uid=CLUSTER, floor=FLOOR)
+DAY, MICROSECOND = timedelta(days=1), timedelta(microseconds=1)
+DOMAIN = Path(steady_state.__file__).parent
+
+
+def passed(res: SecureRedisCache, seen: Observation, brake: Brake = FREE) -> tuple[Plan, Report, Rest | None]:
+    """A whole pass of which nothing has to be done."""
+    means = assess(res, seen, cluster_uid=CLUSTER, ca=None, floor=FLOOR)
+    todo = plan(res, seen, means, SETTINGS, brake)
+    told = report(res, seen, means, todo, ())
+    return todo, told, steady_state.rest(res, seen, means, todo, told, brake, FLOOR)
+
+
+def settled(res: SecureRedisCache, seen: Observation) -> SecureRedisCache:
+    """The resource with the status that a pass writes."""
+    return replace(res, status=passed(res, seen)[1].status)
+
+
+def same(res: SecureRedisCache, seen: Observation, found: Rest) -> bool:
+    """Whether a whole pass comes to nothing now, and looks again when the rest says."""
+    todo, told, _ = passed(res, seen)
+    silent = told.status == res.status and not told.events and not told.failed
+    return not todo.actions and silent and told.next_look == found.next_look
+
+
+def auditor(**spec: Any) -> SecureRedisCache:
+    return resource({"transport": {"probe": "Disabled"}, **spec})
+
+
+def observed(**changes: Any) -> Observation:
+    base = {"cache_fresh": False, "keys": NOT_READ, "vault": NOT_READ, "secret": NOT_READ}
+    return changed(well(), **{**base, **changes})
+
+
+def published_world() -> tuple[SecureRedisCache, Observation]:
+    res = resource({"authentication": AUTHENTICATION, "transport": {"probe": "Disabled"}})
+    held = vault(created=NOW - 80 * DAY, expires=NOW + 40 * DAY)
+    proven = Proven(ProvenBy.LISTED, Slot.PRIMARY)
+    seen = observed(vault=held, proven=proven)
+    return res, changed(seen, secret=published(res, seen))
+
+
+# Around the distances at which rules change their mind: within the hours that a rest can last.
+_DISTANCES = (0, 14, 30, 90, 365, -14, -30, -90, -365, -7, 200)
+dates = st.builds(
+    lambda days, minutes: NOW + days * DAY + timedelta(minutes=minutes),
+    st.sampled_from(_DISTANCES),
+    st.integers(-60, 13 * 60),
+)
+later = st.one_of(st.integers(0, 6 * 3600).map(lambda seconds: timedelta(seconds=seconds)), st.just(MICROSECOND))
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> tuple[SecureRedisCache, Observation]:
+    """Resources and what is seen of them, with dates near and far of which rules make something."""
+    spec: dict[str, Any] = {"profile": draw(st.sampled_from(["Baseline", "Strict"]))}
+    if draw(st.booleans()):
+        ends = (NOW + timedelta(days=draw(st.sampled_from([0, 1, 2, 30, 31, 32])))).date()
+        rule = draw(st.sampled_from(["A1", "P1", "A2"]))
+        spec["waivers"] = [{"rule": rule, "reason": "r", "owner": "o", "expires": ends.isoformat()}]
+    changes: dict[str, Any] = {}
+    if draw(st.booleans()):
+        changes["cache"] = facts(
+            non_tls_port_enabled=draw(st.booleans()),
+            public_network_access=draw(st.sampled_from(["Enabled", "Disabled", None])),
+        )
+    if draw(st.booleans()):
+        certificate = CertificateFacts(NOW - 30 * DAY, draw(dates), "issuer", (around.HOST,))
+        changes["endpoint"] = around.endpoint(certificate=certificate)
+    if draw(st.booleans()):
+        key = around.key(expires=draw(dates), not_before=draw(st.none() | dates))
+        changes |= {"storage": around.account(), "encryption_key": key, "cache": facts(persistence=around.PERSISTS)}
+    res = auditor(**spec)
+    seen = observed(now=NOW + timedelta(hours=draw(st.sampled_from([0, 7]))), **changes)  # 7: past midnight in a rest
+    if draw(st.booleans()):
+        rotation = {"intervalDays": draw(st.integers(1, 400))} if draw(st.booleans()) else {}
+        access = draw(st.sampled_from(["Read", "ReadWrite"])) if rotation else "Read"
+        key_vault = {**AUTHENTICATION["keyVault"], "access": access}
+        res = auditor(**spec, authentication={"keyVault": key_vault, "rotation": rotation})
+        held = vault(created=draw(dates), expires=draw(dates), not_before=draw(st.none() | dates))
+        seen = changed(seen, vault=held, proven=Proven(ProvenBy.LISTED, Slot.PRIMARY))
+        if assess(res, seen, cluster_uid=CLUSTER, ca=None).credential.data is not None:
+            seen = changed(seen, secret=published(res, seen))
+    return settled(res, seen), seen
+
+
+@given(worlds(), later)
+@settings(max_examples=300, deadline=None)
+def test_what_is_left_out_would_have_come_to_nothing(
+    world: tuple[SecureRedisCache, Observation], after: timedelta
+) -> None:
+    res, seen = world
+    found = passed(res, seen)[2]
+    if found is None:
+        return
+    for moment in {seen.now + after, found.until - MICROSECOND, min(seen.now + after, found.until - MICROSECOND)}:
+        again = changed(seen, now=moment)
+        if found.holds(again, FREE):
+            event("rests")
+            assert same(res, again, found)
+
+
+@given(worlds(), st.integers(0, 800 * 24))
+@settings(max_examples=100, deadline=None)
+def test_no_rest_lasts_longer_than_the_longest(world: tuple[SecureRedisCache, Observation], hours: int) -> None:
+    res, seen = world
+    found = passed(res, seen)[2]
+    if found is not None and found.holds(changed(seen, now=seen.now + timedelta(hours=hours)), FREE):
+        assert timedelta(hours=hours) < steady_state.LONGEST
+
+
+def test_a_settled_auditor_rests_and_a_new_one_does_not() -> None:
+    res, seen = auditor(), observed()
+    assert passed(res, seen)[2] is None  # its status is still to be written
+    found = passed(settled(res, seen), seen)[2]
+    assert found is not None
+    assert found.holds(changed(seen, now=NOW + timedelta(minutes=5)), FREE)
+    assert not found.holds(changed(seen, now=NOW - MICROSECOND), FREE)  # the clock was set back
+
+
+def test_a_published_secret_rests() -> None:
+    res, seen = published_world()
+    todo, told, _ = passed(res, seen)
+    assert not todo.actions
+    assert passed(replace(res, status=told.status), seen)[2] is not None
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [NOW + 10 * DAY, NOW + 9 * DAY + timedelta(hours=23)],
+    ids=["30 days before it expires", "an hour before that"],
+)
+def test_a_date_that_comes_near_ends_the_rest(moment: datetime) -> None:
+    res, seen = published_world()
+    seen = changed(seen, now=moment - timedelta(hours=1))
+    found = passed(settled(res, seen), seen)[2]
+    assert found is not None
+    assert found.holds(changed(seen, now=moment), FREE) == (moment < NOW + 10 * DAY)
+
+
+def test_a_waiver_ends_the_rest_when_it_lapses() -> None:
+    ends = date(2026, 11, 25)
+    res = auditor(waivers=[{"rule": "N1", "reason": "r", "owner": "o", "expires": ends.isoformat()}])
+    seen = observed(now=NOW + timedelta(hours=9))
+    found = passed(settled(res, seen), seen)[2]
+    assert found is not None
+    assert found.until == NOW + timedelta(hours=12) - timedelta(seconds=300)  # a last look just before it is planned
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"cache": facts(non_tls_port_enabled=True)},
+        {"cache": Unknown(Reason.AZURE_ERROR, "no answer")},
+        {"identity": Unknown(Reason.NO_IDENTITY, "none")},
+        {"cache_fresh": True},
+        {"namespace_terminating": True},
+        {"locks": ()},
+        {"firewall_rules": ()},
+    ],
+    ids=lambda one: next(iter(one)),
+)
+def test_anything_that_is_seen_ends_the_rest(other: dict[str, Any]) -> None:
+    res, seen = auditor(), observed()
+    found = passed(settled(res, seen), seen)[2]
+    assert found is not None
+    assert not found.holds(changed(seen, **other), FREE)
+
+
+def test_a_brake_ends_the_rest() -> None:
+    res, seen = auditor(), observed()
+    found = passed(settled(res, seen), seen)[2]
+    assert found is not None
+    assert not found.holds(seen, Brake(everything=READ_ONLY))
+
+
+@pytest.mark.parametrize(
+    "annotations", [{names.PAUSED: "true"}, {names.REFRESH: "now"}, {names.ROTATE: "now"}], ids=lambda one: str(one)
+)
+def test_what_is_asked_for_is_no_rest(annotations: dict[str, str]) -> None:
+    seen = observed()
+    plain = settled(auditor(), seen)
+    asked = replace(plain, requests=annotations)
+    assert passed(asked, seen)[2] is None
+
+
+def test_young_drift_is_no_rest_while_it_may_be_asked_who_made_it() -> None:
+    seen = observed(cache=facts(non_tls_port_enabled=True))
+    res = settled(auditor(), seen)
+    assert passed(res, seen)[2] is None
+    older = changed(seen, now=NOW + timedelta(hours=1))
+    assert passed(res, older)[2] is not None  # told, and old: nothing of it changes by itself
+
+
+# Who reads the clock. A new one has to be thought of in `steady_state`: is its moment a date that was observed (then
+# `_moments` finds it, with its distance in `_BEFORE` or `_AFTER`), or is it only asked where nothing rests?
+CLOCKS = {
+    "assess/assessment.py",
+    "assess/encryption_chain.py",
+    "assess/rules/__init__.py",
+    "assess/rules/authentication.py",
+    "assess/rules/persistence.py",
+    "assess/rules/transport.py",
+    "assess/rules/vault.py",
+    "plan/cache/corrections.py",
+    "plan/cache/provisioning.py",
+    "plan/deletion.py",
+    "plan/plan.py",
+    "plan/rollout/waves.py",
+    "plan/rollout/workload_state.py",
+    "plan/rotation/consumers.py",
+    "plan/rotation/phases.py",
+    "plan/rotation/request.py",
+    "report/conditions/managed_redis.py",
+    "report/conditions/redis.py",
+    "report/drift_status.py",
+    "report/status.py",
+    "steady_state.py",
+}
+
+
+def test_every_reader_of_the_clock_is_known() -> None:
+    read = re.compile(r"\b(?:seen|self)\.now\b")
+    found = {str(path.relative_to(DOMAIN)) for path in DOMAIN.rglob("*.py") if read.search(path.read_text())}
+    assert found == CLOCKS
+
+
+def test_changed_is_replace() -> None:
+    seen = well()
+    assert changed(seen, cache=NOT_READ) == replace(seen, cache=NOT_READ)
+    with pytest.raises(TypeError):
+        changed(seen, nonsense=1)
+
+
+def test_dates_are_found_wherever_they_are() -> None:
+    held = vault(expires=NOW + DAY, created=NOW - DAY)
+    key = around.key(expires=NOW + 2 * DAY)
+    assert {NOW + DAY, NOW - DAY, NOW + 2 * DAY, NOW} <= set(steady_state._dates((held, [key], {"at": NOW})))

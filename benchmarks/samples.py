@@ -2,9 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
+from secure_redis.api.azure_ids import CacheID, StorageAccountID
 from secure_redis.api.resource import SecureRedisCache, parse
-from secure_redis.api.resource_id import CacheID
-from secure_redis.api.storage_id import StorageAccountID
 from secure_redis.domain.observe.endpoint import (
     AddressScope,
     CertificateFacts,

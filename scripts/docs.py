@@ -13,10 +13,10 @@ from typing import Any
 import yaml
 
 from secure_redis.api import names
-from secure_redis.api.conditions import CONDITIONS, EVENT_ONLY, ROTATION
-from secure_redis.api.reason_texts import REASONS
-from secure_redis.api.reasons import ConditionType, Reason
-from secure_redis.api.spec import Profile
+from secure_redis.api.reasons.catalogue import REASONS
+from secure_redis.api.reasons.conditions import CONDITIONS, EVENT_ONLY, ROTATION
+from secure_redis.api.reasons.reason import ConditionType, Reason
+from secure_redis.api.spec.spec import Profile
 from secure_redis.domain.assess.rules import RULES
 from secure_redis.domain.assess.rules.rule import Rule
 
@@ -66,7 +66,7 @@ def condition_page(kind: ConditionType) -> str:
     """One condition: what its values mean and which reasons it carries."""
     text = CONDITIONS[kind]
     lines = [
-        *_head(f"Condition `{kind}`", "operator/secure_redis/api/conditions.py"),
+        *_head(f"Condition `{kind}`", "operator/secure_redis/api/reasons/conditions.py"),
         text.question,
         "",
         "| status | meaning |",
@@ -87,7 +87,7 @@ def reason_page(reason: Reason) -> str:
     text = REASONS[reason]
     on = [kind for kind in ConditionType if reason in CONDITIONS[kind].reasons]
     lines = [
-        *_head(f"Reason `{reason}`", "operator/secure_redis/api/reason_texts.py"),
+        *_head(f"Reason `{reason}`", "operator/secure_redis/api/reasons/catalogue.py"),
         _text(text.meaning),
         "",
         "## What to do",
@@ -111,7 +111,7 @@ def reason_page(reason: Reason) -> str:
 def conditions_index() -> str:
     """All conditions on one page."""
     lines = [
-        *_head("Conditions", "operator/secure_redis/api/conditions.py"),
+        *_head("Conditions", "operator/secure_redis/api/reasons/conditions.py"),
         "| condition | question |",
         "| --- | --- |",
     ]
@@ -122,7 +122,7 @@ def conditions_index() -> str:
 def reasons_index() -> str:
     """All reasons on one page, in the alphabet's order."""
     lines = [
-        *_head("Reasons", "operator/secure_redis/api/reason_texts.py"),
+        *_head("Reasons", "operator/secure_redis/api/reasons/catalogue.py"),
         "Stalled: no retry mends it, somebody has to act.",
         "",
         "| reason | Stalled | meaning |",

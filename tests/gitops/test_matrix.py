@@ -19,7 +19,7 @@ from sandbox.cluster import Cluster
 from sandbox.toolchain import kubectl
 from secure_redis.api import names
 from secure_redis.api.resource import SecureRedisCache
-from secure_redis.api.spec import Workload
+from secure_redis.api.spec.spec import Workload
 from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.plan.actions import InjectWorkload
 from secure_redis.domain.plan.rollout import injection

@@ -7,11 +7,9 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from secure_redis.api import names
-from secure_redis.api.reasons import Reason
-from secure_redis.api.resource_id import CacheID, InvalidResourceID
-from secure_redis.api.spec import (
-    Spec,
-)
+from secure_redis.api.azure_ids import CacheID, InvalidResourceID
+from secure_redis.api.reasons.reason import Reason
+from secure_redis.api.spec.spec import Spec
 from secure_redis.api.status import Status
 
 REFRESH_LIMIT = 1024  # characters, as the schema bounds status.lastHandled

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from secure_redis.api.reasons import ConditionType
+from secure_redis.api.reasons.reason import ConditionType
 
 MESSAGE_LIMIT = 1024
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from secure_redis.api.resource_id import CacheID
+from secure_redis.api.azure_ids import CacheID
 from secure_redis.azure.failures import Failure
 from secure_redis.azure.reader import Reader, unread
 from secure_redis.domain.observe.identity import Identity, NamespaceIdentity

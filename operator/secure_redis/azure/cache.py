@@ -15,8 +15,8 @@ from azure.mgmt.core.policies import AsyncARMChallengeAuthenticationPolicy
 from azure.mgmt.redis.aio import RedisManagementClient
 from azure.mgmt.redis.models import CheckNameAvailabilityParameters
 
-from secure_redis.api.reasons import Reason
-from secure_redis.api.resource_id import CacheID, Service
+from secure_redis.api.azure_ids import CacheID, Service
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.azure import convert
 from secure_redis.azure.attempt import Attempts
 from secure_redis.azure.credentials import Credentials

@@ -7,7 +7,7 @@ from typing import Any
 from azure.mgmt.redis.models import RedisFirewallRule
 from pydantic import SecretStr
 
-from secure_redis.api.resource_id import CacheID, InvalidResourceID
+from secure_redis.api.azure_ids import CacheID, InvalidResourceID
 from secure_redis.domain.observe.keys import ListedKeys
 from secure_redis.domain.observe.redis import (
     CacheFacts,

@@ -13,7 +13,7 @@ from azure.core.exceptions import AzureError
 from azure.identity.aio import ClientAssertionCredential, ManagedIdentityCredential
 from pydantic import SecretStr
 
-from secure_redis.api.reasons import Reason
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.azure.clouds import Cloud
 from secure_redis.azure.errors import classify
 from secure_redis.azure.failures import (

@@ -7,8 +7,8 @@ import time
 from typing import Final
 from urllib.parse import urlsplit
 
-from secure_redis.api.reasons import Reason
-from secure_redis.api.resource_id import segments, within
+from secure_redis.api.azure_ids import segments, within
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.azure import storage_convert
 from secure_redis.azure.clouds import Cloud, host_of
 from secure_redis.azure.convert import Malformed

@@ -5,7 +5,7 @@ authentication and authorization error codes"). Entra's own text holds trace ids
 import re
 from typing import Final
 
-from secure_redis.api.reasons import Reason
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.azure.failures import Denied, Failure, Guard, Transient
 from secure_redis.azure.messages import clean
 

@@ -22,7 +22,7 @@ from azure.core.exceptions import (
     ServiceResponseTimeoutError,
 )
 
-from secure_redis.api.reasons import Reason
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.azure import roles
 from secure_redis.azure.budgets import retry_after
 from secure_redis.azure.entra import classify_entra

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from azure.core.exceptions import AzureError
 
-from secure_redis.api.reasons import Reason
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.domain.observe.unknown import Unknown
 
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
-from secure_redis.api.reasons import Reason
-from secure_redis.api.resource_id import CacheID
+from secure_redis.api.azure_ids import CacheID
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.azure.failures import Denied, Failure, Guard, Missing, NotFound, unknown
 from secure_redis.azure.shelf import Shelf
 from secure_redis.domain.observe.identity import Identity

@@ -6,7 +6,7 @@ By the pipeline that reads locks and schedules: two kinds of small objects need 
 
 from typing import Final
 
-from secure_redis.api.resource_id import CacheID, Service
+from secure_redis.api.azure_ids import CacheID, Service
 from secure_redis.azure import managed_convert
 from secure_redis.azure.convert import Malformed
 from secure_redis.azure.errors import classify

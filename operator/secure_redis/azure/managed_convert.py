@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from secure_redis.api.resource_id import CacheID, InvalidResourceID, Service
+from secure_redis.api.azure_ids import CacheID, InvalidResourceID, Service
 from secure_redis.azure.convert import Malformed
 from secure_redis.azure.storage_convert import flag, mapping, number, text
 from secure_redis.domain.observe.managed_redis import ManagedDatabase, ManagedFacts

@@ -12,7 +12,7 @@ from azure.core.pipeline import PipelineRequest, PipelineResponse
 from azure.core.pipeline.policies import AsyncHTTPPolicy, SansIOHTTPPolicy
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 
-from secure_redis.api.reasons import Reason
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.azure.budgets import Budgets, Rate, retry_after
 from secure_redis.azure.clouds import host_of
 from secure_redis.azure.failures import Denied, Guard, Refused

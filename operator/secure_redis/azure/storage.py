@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 from azure.mgmt.core.policies import AsyncARMChallengeAuthenticationPolicy
 from azure.mgmt.storage.aio import StorageManagementClient
 
-from secure_redis.api.storage_id import StorageAccountID
+from secure_redis.api.azure_ids import StorageAccountID
 from secure_redis.azure import storage_convert
 from secure_redis.azure.attempt import Attempts
 from secure_redis.azure.convert import Malformed

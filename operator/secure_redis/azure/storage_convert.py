@@ -4,8 +4,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from secure_redis.api.resource_id import segments
-from secure_redis.api.storage_id import InvalidStorageAccountID, StorageAccountID
+from secure_redis.api.azure_ids import InvalidStorageAccountID, StorageAccountID, segments
 from secure_redis.azure.convert import Malformed
 from secure_redis.domain.observe.redis import PrivateEndpoint
 from secure_redis.domain.observe.storage import (

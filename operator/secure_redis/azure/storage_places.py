@@ -4,9 +4,8 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from secure_redis.api.reasons import Reason
-from secure_redis.api.resource_id import within
-from secure_redis.api.storage_id import InvalidStorageAccountID, StorageAccountID
+from secure_redis.api.azure_ids import InvalidStorageAccountID, StorageAccountID, within
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.azure.encryption_keys import RESOURCES_API_VERSION
 from secure_redis.azure.failures import Failure
 from secure_redis.azure.reader import Reader, unread

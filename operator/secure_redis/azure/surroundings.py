@@ -13,9 +13,8 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final, TypeVar
 
-from secure_redis.api.reasons import Reason
-from secure_redis.api.resource_id import CacheID, within
-from secure_redis.api.storage_id import StorageAccountID
+from secure_redis.api.azure_ids import CacheID, StorageAccountID, within
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.azure.cache import API_VERSION
 from secure_redis.azure.convert import Malformed
 from secure_redis.azure.failures import Denied, Failure, Missing, NotFound, Transient

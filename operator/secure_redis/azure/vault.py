@@ -14,7 +14,7 @@ from azure.keyvault.secrets import KeyVaultSecret
 from azure.keyvault.secrets.aio import SecretClient
 from pydantic import SecretStr
 
-from secure_redis.api.reasons import Reason
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.azure.attempt import Attempts
 from secure_redis.azure.clouds import host_of
 from secure_redis.azure.credentials import Credentials

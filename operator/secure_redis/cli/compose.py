@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from secure_redis.api.reasons import Reason
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import Key, SecureRedisCache
 from secure_redis.azure.activity import Activity
 from secure_redis.azure.budgets import Budgets

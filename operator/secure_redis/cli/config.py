@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
-from secure_redis.api.spec import Profile
+from secure_redis.api.spec.spec import Profile
 from secure_redis.azure.clouds import CLOUDS, Cloud
 from secure_redis.azure.credentials import ManagedIdentity, OperatorCredential, WorkloadIdentity
 from secure_redis.azure.transport import trust

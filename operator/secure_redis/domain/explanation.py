@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from secure_redis.api.reasons import Reason
+from secure_redis.api.reasons.reason import Reason
 
 
 @dataclass(frozen=True, slots=True)

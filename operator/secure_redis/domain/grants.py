@@ -6,11 +6,10 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from urllib.parse import urlsplit
 
+from secure_redis.api.azure_ids import CacheID, StorageAccountID, segments, within
 from secure_redis.api.names import ALLOW, CLIENT_ID, DEFAULT_SERVICE_ACCOUNT, TENANT_ID
-from secure_redis.api.reasons import Reason
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
-from secure_redis.api.resource_id import CacheID, segments, within
-from secure_redis.api.storage_id import StorageAccountID
 from secure_redis.domain.explanation import Refusal
 from secure_redis.domain.observe import normalise
 from secure_redis.domain.observe.identity import (

@@ -7,7 +7,7 @@ from typing import Any, Final
 from pydantic import SecretStr
 
 from secure_redis.api import names
-from secure_redis.api.reasons import Reason
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.domain.observe.identity import NamespaceIdentity, ServiceAccountFacts
 from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.kube import failures, paths

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from secure_redis.api.reasons import Reason
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.observe.usage import ConfigFacts, ConfigUse
 from secure_redis.kube import failures, paths

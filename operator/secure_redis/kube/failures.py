@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from secure_redis.api.reasons import Reason
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.kube.client import ApiFailure
 

@@ -20,7 +20,7 @@ from urllib.parse import unquote
 from pydantic import SecretStr
 
 from secure_redis.api import names
-from secure_redis.api.reasons import Reason
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.domain.observe.unknown import NOT_READ, NotRead, Unknown
 from secure_redis.domain.observe.usage import SecretCopy
 from secure_redis.kube import failures, paths

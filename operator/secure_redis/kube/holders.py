@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from secure_redis.api.spec import LabelSelector
+from secure_redis.api.spec.spec import LabelSelector
 from secure_redis.domain.observe.workload_match import selected
 from secure_redis.domain.observe.workloads import BudgetFacts, PodFacts, WorkloadFacts
 from secure_redis.kube import workload_facts

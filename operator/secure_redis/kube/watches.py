@@ -9,7 +9,7 @@ from typing import Any
 
 from secure_redis.api import names
 from secure_redis.api.resource import Key
-from secure_redis.api.spec import WorkloadKind
+from secure_redis.api.spec.spec import WorkloadKind
 from secure_redis.kube import paths, secrets, workload_facts
 from secure_redis.kube.client import ApiFailure, KubeClient
 from secure_redis.kube.store import SecretStore

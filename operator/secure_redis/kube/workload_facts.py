@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from secure_redis.api import names
-from secure_redis.api.spec import WorkloadKind
+from secure_redis.api.spec.spec import WorkloadKind
 from secure_redis.domain.observe.workloads import (
     ContainerFacts,
     EnvFacts,

@@ -11,9 +11,9 @@ from functools import partial
 from typing import Any, Final
 
 from secure_redis.api import names
-from secure_redis.api.reasons import Reason
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import Envelope, SecureRedisCache
-from secure_redis.api.spec import LabelSelector, Workload, WorkloadKind
+from secure_redis.api.spec.spec import LabelSelector, Workload, WorkloadKind
 from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.observe.workloads import BudgetFacts, PodFacts, WorkloadFacts
 from secure_redis.domain.plan.actions import WorkloadAction

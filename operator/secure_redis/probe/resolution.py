@@ -4,7 +4,7 @@ import asyncio
 import socket
 from typing import Final
 
-from secure_redis.api.reasons import Reason
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.domain.observe.endpoint import ResolvedAddress, scope_of
 from secure_redis.domain.observe.unknown import Unknown
 

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 from secure_redis.api import names
-from secure_redis.api.reasons import Reason
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import (
     Envelope,
     Key,
@@ -19,7 +19,7 @@ from secure_redis.api.resource import (
     key_of,
     parse,
 )
-from secure_redis.api.spec import Mode
+from secure_redis.api.spec.spec import Mode
 from secure_redis.api.status import Status
 from secure_redis.azure.policies import correlation
 from secure_redis.domain import steady_state

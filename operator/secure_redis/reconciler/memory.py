@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from weakref import WeakValueDictionary
 
-from secure_redis.api.spec import Spec
+from secure_redis.api.spec.spec import Spec
 from secure_redis.domain.observe.identity import Identity
 from secure_redis.domain.observe.keys import Proven
 from secure_redis.domain.observe.redis import FirewallRuleFacts, OperationFacts

@@ -8,10 +8,10 @@ from typing import Protocol
 from pydantic import SecretStr
 
 from secure_redis.api import names
-from secure_redis.api.reasons import Reason
+from secure_redis.api.azure_ids import CacheID, Service
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import Key, SecureRedisCache
-from secure_redis.api.resource_id import CacheID, Service
-from secure_redis.api.spec import DeletionPolicy, Mode, Probe
+from secure_redis.api.spec.spec import DeletionPolicy, Mode, Probe
 from secure_redis.azure.activity import Activity
 from secure_redis.azure.cache import Caches
 from secure_redis.azure.inventory import Inventory

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from secure_redis.api import names
 from secure_redis.api.resource import SecureRedisCache
-from secure_redis.api.spec import DeletionPolicy
+from secure_redis.api.spec.spec import DeletionPolicy
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.secret import SecretFacts
 from secure_redis.domain.observe.unknown import Unknown

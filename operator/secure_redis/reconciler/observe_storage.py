@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from secure_redis.api.azure_ids import StorageAccountID
 from secure_redis.api.resource import SecureRedisCache
-from secure_redis.api.storage_id import StorageAccountID
 from secure_redis.azure.encryption_keys import KeyVaults
 from secure_redis.azure.reader import Reader
 from secure_redis.azure.storage import StorageAccounts

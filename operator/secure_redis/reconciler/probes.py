@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol, Self
 
-from secure_redis.api.reasons import Reason
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import Key
 from secure_redis.domain.observe import probe_target
 from secure_redis.domain.observe.endpoint import EndpointFacts

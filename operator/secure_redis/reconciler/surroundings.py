@@ -12,10 +12,10 @@ from datetime import datetime
 from typing import Any, Final, Protocol
 from zlib import crc32
 
-from secure_redis.api.reasons import Reason
+from secure_redis.api.azure_ids import CacheID, Service
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
-from secure_redis.api.resource_id import CacheID, Service
-from secure_redis.api.spec import Mode
+from secure_redis.api.spec.spec import Mode
 from secure_redis.azure.activity import Activity
 from secure_redis.azure.shelf import Shelf
 from secure_redis.azure.surroundings import Surroundings

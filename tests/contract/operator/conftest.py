@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from sandbox.azure import seeds
 from sandbox.azure.control import Control
 from sandbox.azure.simulator import AzureSimulator
-from secure_redis.api.resource_id import CacheID
+from secure_redis.api.azure_ids import CacheID
 from secure_redis.azure.budgets import Budgets
 from secure_redis.azure.cache import Caches
 from secure_redis.azure.clouds import Cloud

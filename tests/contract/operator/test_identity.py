@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sandbox.azure import seeds
-from secure_redis.api.reasons import Reason
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.domain.observe.redis import CacheFacts
 from secure_redis.domain.observe.unknown import Unknown
 

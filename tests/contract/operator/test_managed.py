@@ -9,8 +9,8 @@ from sandbox.azure.faults import Fault
 from sandbox.azure.managed_seeds import ManagedCluster, customer_key, managed_scope
 from sandbox.azure.seeds import PrivateEndpoint, RoleAssignment, group_scope
 from sandbox.azure.storage_seeds import VaultKey
-from secure_redis.api.reasons import Reason
-from secure_redis.api.resource_id import CacheID
+from secure_redis.api.azure_ids import CacheID
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.azure.encryption_keys import KeyVaults
 from secure_redis.azure.failures import Denied, Missing, NotFound
 from secure_redis.azure.inventory import ClusterInventory

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 import pytest
 
 from sandbox.azure.storage_seeds import StorageAccount, storage_scope
-from secure_redis.api.reasons import Reason
+from secure_redis.api.azure_ids import StorageAccountID
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache, parse
-from secure_redis.api.storage_id import StorageAccountID
 from secure_redis.azure.encryption_keys import KeyVaults
 from secure_redis.azure.reader import Reader
 from secure_redis.azure.storage import StorageAccounts

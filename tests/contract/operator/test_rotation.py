@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from sandbox.azure import seeds
 from sandbox.azure.faults import Fault, Trouble
-from secure_redis.api.reasons import Reason
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.azure.budgets import Budgets
 from secure_redis.azure.cache import Caches
 from secure_redis.azure.transport import Transport, trust

@@ -15,8 +15,8 @@ from sandbox.azure.storage_seeds import (
     blob_data_contributor,
     storage_scope,
 )
-from secure_redis.api.reasons import Reason
-from secure_redis.api.storage_id import StorageAccountID
+from secure_redis.api.azure_ids import StorageAccountID
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.azure.reader import Reader
 from secure_redis.azure.surroundings import (
     READ_ASSIGNMENTS,

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from sandbox.azure import seeds
 from sandbox.azure.faults import Fault
-from secure_redis.api.reasons import Reason
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.domain.observe.keys import VaultSecretAbsent, VaultSecretFacts
 from secure_redis.domain.observe.unknown import Unknown
 

@@ -6,8 +6,8 @@ import pytest
 import yaml
 
 from sandbox.api import Api, Document
+from secure_redis.api.azure_ids import CacheID, InvalidResourceID
 from secure_redis.api.resource import SecureRedisCache, parse
-from secure_redis.api.resource_id import CacheID, InvalidResourceID
 
 CORPUS = Path(__file__).parent
 EXAMPLES = Path(__file__).parents[3] / "examples"

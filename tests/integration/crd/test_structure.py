@@ -11,10 +11,10 @@ import pytest
 import yaml
 
 from secure_redis.api import names
-from secure_redis.api.reasons import ConditionType, Reason
+from secure_redis.api.azure_ids import Service
+from secure_redis.api.reasons.reason import ConditionType, Reason
 from secure_redis.api.resource import REFRESH_LIMIT
-from secure_redis.api.resource_id import Service
-from secure_redis.api.spec import (
+from secure_redis.api.spec.spec import (
     Access,
     DeletionPolicy,
     DriftClass,

@@ -9,8 +9,8 @@ import pytest
 from sandbox.azure import seeds
 from sandbox.waiting import wait_for
 from sandbox.world import CACHE_KEYS, CACHE_READ, SUBSCRIPTION, TENANT, Team, World
-from secure_redis.api.reason_texts import REASONS
-from secure_redis.api.reasons import Reason
+from secure_redis.api.reasons.catalogue import REASONS
+from secure_redis.api.reasons.reason import Reason
 from tests.integration.operator.support import Bystander, Case
 
 BUSY = 12  # calls to Azure for one look at one resource; more would be a loop

@@ -8,8 +8,8 @@ import pytest
 
 from sandbox.azure import seeds
 from sandbox.world import OTHER_TENANT, SUBSCRIPTION, TENANT, Team, World
-from secure_redis.api.reason_texts import REASONS
-from secure_redis.api.reasons import Reason
+from secure_redis.api.reasons.catalogue import REASONS
+from secure_redis.api.reasons.reason import Reason
 from tests.integration.operator.support import Bystander, Case
 
 HOUR = 3600

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from secure_redis.api import names
-from secure_redis.api.reasons import Reason
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.domain.observe.identity import NamespaceIdentity, ServiceAccountFacts
 from secure_redis.domain.observe.unknown import Unknown

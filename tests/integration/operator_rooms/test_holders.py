@@ -8,7 +8,7 @@ import pytest
 
 from sandbox.waiting import wait_for
 from secure_redis.api import names
-from secure_redis.api.reasons import Reason
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.observe.workloads import BudgetFacts, WorkloadFacts

@@ -9,7 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 from secure_redis.api import names
-from secure_redis.api.reasons import Reason
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.domain.observe.unknown import NOT_READ, Unknown
 from secure_redis.domain.observe.usage import ConfigFacts, SecretCopy

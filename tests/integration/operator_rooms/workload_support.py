@@ -12,7 +12,7 @@ from sandbox.chart.install import install, operator_of
 from sandbox.cluster import Cluster
 from sandbox.waiting import wait_for
 from secure_redis.api import names
-from secure_redis.api.spec import Workload
+from secure_redis.api.spec.spec import Workload
 from tests.kube import Kube
 
 Document = dict[str, Any]

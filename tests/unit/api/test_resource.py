@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from secure_redis.api import names
-from secure_redis.api.reasons import Reason
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import (
     Key,
     SecureRedisCache,
@@ -11,7 +11,7 @@ from secure_redis.api.resource import (
     key_of,
     parse,
 )
-from secure_redis.api.spec import (
+from secure_redis.api.spec.spec import (
     Access,
     DeletionPolicy,
     DriftClass,

@@ -1,6 +1,6 @@
 from typing import Any
 
-from secure_redis.api.reasons import ConditionType
+from secure_redis.api.reasons.reason import ConditionType
 from secure_redis.api.status import (
     MESSAGE_LIMIT,
     Condition,

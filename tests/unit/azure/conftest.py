@@ -17,7 +17,7 @@ from aiohttp import web
 from aiohttp.abc import AbstractResolver, ResolveResult
 from pydantic import SecretStr
 
-from secure_redis.api.resource_id import CacheID
+from secure_redis.api.azure_ids import CacheID
 from secure_redis.azure.budgets import Budgets
 from secure_redis.azure.cache import Caches
 from secure_redis.azure.clouds import Cloud

@@ -2,7 +2,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from secure_redis.api.reasons import Reason
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.azure.budgets import Budgets, Rate, retry_after
 from secure_redis.azure.failures import Refused, Transient
 

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from secure_redis.api.reasons import Reason
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.azure.failures import Missing, NotFound
 from secure_redis.domain.observe.keys import ListedKeys, Slot
 from secure_redis.domain.observe.redis import CacheFacts, FirewallRuleFacts, OperationFacts

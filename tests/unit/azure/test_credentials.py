@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 from pydantic import SecretStr
 
-from secure_redis.api.reasons import Reason
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.azure.cache import Caches
 from secure_redis.azure.credentials import Credentials, ManagedIdentity, WorkloadIdentity
 from secure_redis.azure.failures import IdentityUnavailable

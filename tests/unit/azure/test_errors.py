@@ -22,7 +22,7 @@ from azure.core.exceptions import (
 from azure.identity import CredentialUnavailableError
 from azure.mgmt.core.exceptions import ARMErrorFormat
 
-from secure_redis.api.reasons import Reason
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.azure.errors import classify
 from secure_redis.azure.failures import (
     Denied,

@@ -15,7 +15,7 @@ from azure.core.exceptions import (
 )
 from azure.identity import CredentialUnavailableError
 
-from secure_redis.api.reasons import Reason
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.azure.errors import classify
 from secure_redis.azure.failures import Denied, IdentityUnavailable, Refused, Transient, unknown
 from secure_redis.azure.transport import AnswerLost

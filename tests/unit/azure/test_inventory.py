@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from secure_redis.api.reasons import Reason
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.azure.inventory import Inventory
 from secure_redis.domain.observe.redis import CacheAbsent, CacheFacts
 from secure_redis.domain.observe.unknown import Unknown

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from secure_redis.api.reasons import Reason
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.domain.observe.identity import Identity
 from secure_redis.domain.observe.keys import VaultSecretAbsent, VaultSecretFacts
 from secure_redis.domain.observe.unknown import Unknown

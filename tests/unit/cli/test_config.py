@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from secure_redis.api.reasons import Reason
-from secure_redis.api.spec import Profile
+from secure_redis.api.reasons.reason import Reason
+from secure_redis.api.spec.spec import Profile
 from secure_redis.azure.clouds import CHINA, PUBLIC
 from secure_redis.azure.credentials import ManagedIdentity, WorkloadIdentity
 from secure_redis.cli.config import Config, InvalidConfig, load

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from secure_redis.api import names
-from secure_redis.api.reasons import ConditionType, Reason
+from secure_redis.api.reasons.reason import ConditionType, Reason
 from secure_redis.api.resource import SecureRedisCache, parse
 from secure_redis.domain.observe.redis import CacheFacts
 from secure_redis.domain.plan.actions import (

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from secure_redis.api import names
-from secure_redis.api.reasons import Reason
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.domain.grants import Grant, GrantPolicy, Power, SkuLimit
 from secure_redis.domain.observe.identity import OperatorIdentity
 from secure_redis.domain.observe.keys import VaultSecretAbsent

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from secure_redis.api import names
-from secure_redis.api.reasons import ConditionType, Reason
+from secure_redis.api.reasons.reason import ConditionType, Reason
 from secure_redis.api.resource import Unreadable, parse
 from secure_redis.api.status import Status
 from secure_redis.domain.observe.redis import CacheAbsent, OperationFacts

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from secure_redis.api.reasons import Reason
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.status import MESSAGE_LIMIT, RotationPhase, RotationStatus, StalePods, Status, WorkloadStatus
 from secure_redis.domain.assess.assessment import assess
 from secure_redis.domain.observe.keys import Slot

@@ -7,8 +7,8 @@ from typing import Any
 from pydantic import SecretBytes, SecretStr
 
 from secure_redis.api import names
+from secure_redis.api.azure_ids import CacheID
 from secure_redis.api.resource import SecureRedisCache, parse
-from secure_redis.api.resource_id import CacheID
 from secure_redis.domain.assess.assessment import Assessment, assess
 from secure_redis.domain.observe.identity import NamespaceIdentity
 from secure_redis.domain.observe.keys import ListedKeys, VaultSecretFacts

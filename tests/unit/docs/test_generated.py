@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from scripts import docs
-from secure_redis.api.conditions import CONDITIONS, EVENT_ONLY, ROTATION
-from secure_redis.api.reason_text import WANTED
-from secure_redis.api.reason_texts import REASONS
-from secure_redis.api.reasons import ConditionType, Reason
+from secure_redis.api.reasons.catalogue import REASONS
+from secure_redis.api.reasons.conditions import CONDITIONS, EVENT_ONLY, ROTATION
+from secure_redis.api.reasons.reason import ConditionType, Reason
+from secure_redis.api.reasons.text import WANTED
 
 DOCS = docs.ROOT / "docs"
 CODE = docs.ROOT / "operator" / "secure_redis"
@@ -37,7 +37,7 @@ def test_a_reason_has_words_and_a_place(reason: Reason) -> None:
     assert text.remedy.endswith((".", "Retirement")), reason
     places = [kind for kind in ConditionType if reason in CONDITIONS[kind].reasons]
     alone = [group for group in (EVENT_ONLY, ROTATION) if reason in group]
-    assert places or alone, f"{reason} is on no condition: say in api/conditions.py where it appears"
+    assert places or alone, f"{reason} is on no condition: say in api/reasons/conditions.py where it appears"
     assert len(alone) <= 1, reason
 
 

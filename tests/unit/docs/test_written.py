@@ -14,8 +14,8 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from secure_redis.api import names
-from secure_redis.api.reason_texts import REASONS
-from secure_redis.api.reasons import Reason
+from secure_redis.api.reasons.catalogue import REASONS
+from secure_redis.api.reasons.reason import Reason
 
 ROOT = Path(__file__).parents[3]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])

@@ -8,8 +8,8 @@ from typing import Any
 from pydantic import SecretBytes, SecretStr
 
 from secure_redis.api import names
+from secure_redis.api.azure_ids import CacheID
 from secure_redis.api.resource import SecureRedisCache, parse
-from secure_redis.api.resource_id import CacheID
 from secure_redis.domain.assess import connection_secret
 from secure_redis.domain.assess.connection_secret import ConnectionData
 from secure_redis.domain.observe.identity import NamespaceIdentity

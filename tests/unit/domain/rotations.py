@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 from secure_redis.api import names
-from secure_redis.api.reasons import Reason
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.domain.assess import key_proof
 from secure_redis.domain.assess.assessment import assess

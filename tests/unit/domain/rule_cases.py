@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import SecretBytes
 
 from secure_redis.api import names
-from secure_redis.api.reasons import Reason
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.domain.assess.rules.rule import Result
 from secure_redis.domain.observe.endpoint import (

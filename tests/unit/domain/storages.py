@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from secure_redis.api.storage_id import StorageAccountID
+from secure_redis.api.azure_ids import StorageAccountID
 from secure_redis.domain.observe.redis import CacheFacts, PersistenceFacts
 from secure_redis.domain.observe.storage import (
     EncryptionKeyFacts,

@@ -4,8 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from secure_redis.api.resource_id import CacheID
-from secure_redis.api.storage_id import StorageAccountID
+from secure_redis.api.azure_ids import CacheID, StorageAccountID
 from secure_redis.domain.observe.endpoint import (
     AddressScope,
     CertificateFacts,

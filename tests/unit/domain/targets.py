@@ -7,7 +7,7 @@ from typing import Any
 
 from secure_redis.api import names
 from secure_redis.api.resource import SecureRedisCache
-from secure_redis.api.spec import Workload
+from secure_redis.api.spec.spec import Workload
 from secure_redis.domain.observe.workloads import (
     ContainerFacts,
     EnvFacts,

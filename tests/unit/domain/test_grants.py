@@ -6,10 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from secure_redis.api.azure_ids import CacheID, StorageAccountID
 from secure_redis.api.names import ALLOW, CLIENT_ID, TENANT_ID
-from secure_redis.api.reasons import Reason
-from secure_redis.api.resource_id import CacheID
-from secure_redis.api.storage_id import StorageAccountID
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.domain.explanation import Refusal
 from secure_redis.domain.grants import (
     CreationTarget,

@@ -9,7 +9,7 @@ import pytest
 import trustme
 from pydantic import SecretStr
 
-from secure_redis.api.reasons import Reason
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.domain.observe.keys import AuthenticationResult
 from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.probe.authentication import authenticate

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from secure_redis.api.reasons import Reason
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.domain.observe.endpoint import Offer
 from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.probe import connections

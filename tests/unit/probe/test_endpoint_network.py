@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from secure_redis.api.reasons import Reason
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.domain.observe.endpoint import (
     AddressScope,
     Offer,

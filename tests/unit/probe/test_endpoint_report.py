@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from secure_redis.api.reasons import ConditionType, Reason
+from secure_redis.api.reasons.reason import ConditionType, Reason
 from secure_redis.api.status import CacheStatus, Condition, EndpointStatus, Status
 from secure_redis.domain.assess.rules import RULES
 from secure_redis.domain.assess.rules.rule import PASS, Result

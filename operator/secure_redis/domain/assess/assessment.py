@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from secure_redis.api.resource import SecureRedisCache
-from secure_redis.api.spec import Access
+from secure_redis.api.spec.spec import Access
 from secure_redis.domain.assess import connection_secret, key_validity
 from secure_redis.domain.assess.connection_secret import ConnectionData
 from secure_redis.domain.assess.drift import (

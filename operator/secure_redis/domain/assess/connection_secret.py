@@ -14,7 +14,7 @@ from urllib.parse import quote
 from pydantic import SecretBytes, SecretStr
 
 from secure_redis.api import names
-from secure_redis.api.reasons import Reason
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.domain.assess.key_validity import malformed
 from secure_redis.domain.explanation import Refusal

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from secure_redis.api.reasons import ConditionType, Reason
+from secure_redis.api.reasons.reason import ConditionType, Reason
 from secure_redis.api.resource import SecureRedisCache
-from secure_redis.api.spec import (
+from secure_redis.api.spec.spec import (
     DriftClass,
     Mode,
     Provision,

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from secure_redis.api.persistence import Encryption, KeySource, PersistenceType
-from secure_redis.api.reasons import Reason
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
+from secure_redis.api.spec.persistence import Encryption, KeySource, PersistenceType
 from secure_redis.domain.assess import persistence
 from secure_redis.domain.explanation import Refusal
 from secure_redis.domain.observe import normalise

@@ -5,9 +5,9 @@ Somebody may name any vault secret that an identity can read; without proof, the
 
 from datetime import datetime
 
-from secure_redis.api.reasons import Reason
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
-from secure_redis.api.spec import Access
+from secure_redis.api.spec.spec import Access
 from secure_redis.domain.assess.key_validity import slot_of, usable
 from secure_redis.domain.explanation import Refusal
 from secure_redis.domain.observe.identity import Identity, OperatorIdentity

@@ -5,8 +5,8 @@ from datetime import datetime
 
 from pydantic import SecretStr
 
-from secure_redis.api.reasons import Reason
-from secure_redis.api.resource_id import CacheID
+from secure_redis.api.azure_ids import CacheID
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.domain.explanation import Refusal
 from secure_redis.domain.observe.keys import (
     ListedKeys,

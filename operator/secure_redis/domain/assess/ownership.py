@@ -3,7 +3,7 @@
 from enum import StrEnum
 
 from secure_redis.api.names import LEADER_TAG, OWNER_TAG
-from secure_redis.api.reasons import Reason
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.domain.explanation import Refusal
 from secure_redis.domain.observe.normalise import tag

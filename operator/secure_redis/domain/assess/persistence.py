@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from secure_redis.api.persistence import Persistence, PersistenceType, StorageAuthentication
+from secure_redis.api.azure_ids import StorageAccountID
 from secure_redis.api.resource import SecureRedisCache
-from secure_redis.api.spec import DriftClass, Mode
-from secure_redis.api.storage_id import StorageAccountID
+from secure_redis.api.spec.persistence import Persistence, PersistenceType, StorageAuthentication
+from secure_redis.api.spec.spec import DriftClass, Mode
 from secure_redis.domain.observe import normalise
 from secure_redis.domain.observe.redis import CacheFacts, PersistenceFacts
 

@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Final
 
-from secure_redis.api.resource_id import Service
+from secure_redis.api.azure_ids import Service
 
 REDIS: Final = date(2028, 9, 30)  # Basic, Standard and Premium; what is left is disabled from the next day on
 ENTERPRISE: Final = date(2027, 3, 31)  # Enterprise and Enterprise Flash

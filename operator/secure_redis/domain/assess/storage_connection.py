@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 
 from secure_redis.api import names
-from secure_redis.api.reasons import Reason
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.domain.explanation import Refusal
 from secure_redis.domain.observe.secret import SecretFacts
 from secure_redis.domain.observe.storage import StorageFacts

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from secure_redis.api.reasons import Reason
+from secure_redis.api.azure_ids import Service
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
-from secure_redis.api.resource_id import Service
-from secure_redis.api.spec import DeletionPolicy, Mode
+from secure_redis.api.spec.spec import DeletionPolicy, Mode
 from secure_redis.domain.observe.unknown import Unknown
 
 

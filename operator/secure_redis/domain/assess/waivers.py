@@ -8,7 +8,7 @@ from datetime import UTC, datetime, time, timedelta
 from fnmatch import fnmatchcase
 
 from secure_redis.api.resource import SecureRedisCache
-from secure_redis.api.spec import Profile, Waiver
+from secure_redis.api.spec.spec import Profile, Waiver
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from pydantic import SecretStr
 
-from secure_redis.api.reasons import Reason
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.domain.observe.keys import (
     AuthenticationResult,
     ListedKeys,

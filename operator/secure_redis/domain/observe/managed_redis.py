@@ -7,7 +7,7 @@ Azure Managed Redis (kind v2) and the retiring Enterprise and Enterprise Flash t
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from secure_redis.api.resource_id import CacheID
+from secure_redis.api.azure_ids import CacheID
 from secure_redis.domain.observe.redis import PrivateEndpoint
 from secure_redis.domain.observe.unknown import NOT_READ, NotRead, Unknown
 

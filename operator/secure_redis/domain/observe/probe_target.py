@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
 
-from secure_redis.api.reasons import Reason
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.domain.observe.managed_redis import ManagedDatabase, ManagedFacts
 from secure_redis.domain.observe.normalise import is_busy, is_dead, same_word
 from secure_redis.domain.observe.redis import CacheFacts

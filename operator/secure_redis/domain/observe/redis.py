@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from secure_redis.api.resource_id import CacheID
+from secure_redis.api.azure_ids import CacheID
 
 
 @dataclass(frozen=True, slots=True)

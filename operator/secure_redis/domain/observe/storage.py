@@ -7,7 +7,7 @@ for is told beside each field (docstrings of azure-mgmt-storage 25.3.0).
 from dataclasses import dataclass
 from datetime import datetime
 
-from secure_redis.api.storage_id import StorageAccountID
+from secure_redis.api.azure_ids import StorageAccountID
 from secure_redis.domain.observe.redis import PrivateEndpoint
 from secure_redis.domain.observe.unknown import Unknown
 

@@ -4,11 +4,7 @@ from collections.abc import Mapping
 
 from secure_redis.api import names
 from secure_redis.api.resource import SecureRedisCache
-from secure_redis.api.spec import (
-    LabelSelector,
-    Requirement,
-    Workload,
-)
+from secure_redis.api.spec.spec import LabelSelector, Requirement, Workload
 from secure_redis.domain.observe.workloads import WorkloadFacts
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic import SecretBytes, SecretStr
 
-from secure_redis.api.reasons import Reason
-from secure_redis.api.storage_id import StorageAccountID
+from secure_redis.api.azure_ids import StorageAccountID
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.domain.grants import Power
 from secure_redis.domain.observe.keys import Slot
 from secure_redis.domain.observe.redis import FirewallRuleFacts

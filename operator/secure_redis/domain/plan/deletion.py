@@ -1,9 +1,9 @@
 """How a resource goes. `Retain` never touches Azure; `Delete` follows to the end or says why it cannot."""
 
 from secure_redis.api import names
-from secure_redis.api.reasons import Reason
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
-from secure_redis.api.spec import DeletionPolicy, Mode
+from secure_redis.api.spec.spec import DeletionPolicy, Mode
 from secure_redis.api.status import PendingStatus
 from secure_redis.domain.assess.assessment import Assessment
 from secure_redis.domain.assess.ownership import Ownership

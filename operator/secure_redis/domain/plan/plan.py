@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import reduce
 
 from secure_redis.api import names
-from secure_redis.api.reasons import Reason
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.domain.assess.assessment import Assessment
 from secure_redis.domain.explanation import Refusal

@@ -1,9 +1,9 @@
 """What becomes of the published Secret. A foreign one is never touched, a good one never lost."""
 
 from secure_redis.api import names
-from secure_redis.api.reasons import Reason
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
-from secure_redis.api.spec import DeletionPolicy
+from secure_redis.api.spec.spec import DeletionPolicy
 from secure_redis.domain.assess.assessment import Assessment
 from secure_redis.domain.assess.connection_secret import differs
 from secure_redis.domain.explanation import Refusal

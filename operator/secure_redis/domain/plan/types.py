@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from secure_redis.api.reasons import Reason
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.status import UNDER_WAY, PendingStatus, RotationStatus
 from secure_redis.domain.assess.waivers import Floor
 from secure_redis.domain.explanation import Refusal

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from secure_redis.api.reasons import ConditionType, Reason
+from secure_redis.api.reasons.reason import ConditionType, Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.status import Condition, Status, merge_conditions
 from secure_redis.domain.plan.types import rfc3339

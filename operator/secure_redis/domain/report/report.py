@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from secure_redis.api import names
-from secure_redis.api.reasons import ConditionType, Reason
+from secure_redis.api.reasons.reason import ConditionType, Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.status import (
     Status,

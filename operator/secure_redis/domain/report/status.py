@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from secure_redis.api.reasons import ConditionType, Reason
+from secure_redis.api.reasons.reason import ConditionType, Reason
 from secure_redis.api.resource import SecureRedisCache, Unreadable
 from secure_redis.api.status import (
     MESSAGE_LIMIT,

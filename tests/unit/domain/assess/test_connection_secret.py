@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import SecretBytes, SecretStr
 
 from secure_redis.api import names
-from secure_redis.api.reasons import Reason
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.domain.assess import connection_secret
 from secure_redis.domain.assess.connection_secret import STANDARD_KEYS, differs, unreserved
 from secure_redis.domain.assess.key_validity import LONGEST_KEY

@@ -6,8 +6,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from secure_redis.api.names import OWNER_TAG
-from secure_redis.api.reasons import Reason
-from secure_redis.api.spec import DriftClass
+from secure_redis.api.reasons.reason import Reason
+from secure_redis.api.spec.spec import DriftClass
 from secure_redis.domain.assess.drift import MOST_ENTRIES, Drift, drift
 from secure_redis.domain.observe.redis import FirewallRuleFacts
 from secure_redis.domain.observe.unknown import NOT_READ, Unknown

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secure_redis.api.spec import DriftClass
+from secure_redis.api.spec.spec import DriftClass
 from secure_redis.domain.assess.assessment import Assessment, assess
 from secure_redis.domain.assess.drift import COMPARED, MOST_ENTRIES, below, differences, ignoring
 from secure_redis.domain.observe.redis import CacheFacts, FirewallRuleFacts

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from secure_redis.api.reasons import Reason
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.domain.assess.encryption_chain import Link, follow
 from secure_redis.domain.observe.storage import (
     BlobServiceFacts,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secure_redis.api.reasons import Reason
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.domain.assess.encryption_chain import Link, follow
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.redis import CacheFacts, PersistenceFacts

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 from pydantic import SecretStr
 
-from secure_redis.api.reasons import Reason
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.domain.assess.key_proof import (
     claimed_slot,
     needs_authentication,

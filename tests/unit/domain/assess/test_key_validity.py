@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from secure_redis.api.reasons import Reason
-from secure_redis.api.resource_id import CacheID
+from secure_redis.api.azure_ids import CacheID
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.domain.assess import key_validity
 from secure_redis.domain.observe.keys import ListedKeys, Slot, VaultSecretAbsent
 from secure_redis.domain.observe.unknown import NOT_READ, Unknown

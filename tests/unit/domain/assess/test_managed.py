@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from secure_redis.api.conditions import CONDITIONS
-from secure_redis.api.reasons import ConditionType, Reason
+from secure_redis.api.reasons.conditions import CONDITIONS
+from secure_redis.api.reasons.reason import ConditionType, Reason
 from secure_redis.domain.assess.retirement import retires_on
 from secure_redis.domain.assess.rules.rule import Result
 from secure_redis.domain.assess.unsupported import unsupported

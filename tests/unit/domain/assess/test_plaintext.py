@@ -7,7 +7,7 @@ import pytest
 from pydantic import SecretStr
 
 from secure_redis.api import names
-from secure_redis.api.reasons import Reason
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.domain.assess.plaintext import (
     Config,
     config_maps,

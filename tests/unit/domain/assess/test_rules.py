@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretBytes, SecretStr
 
-from secure_redis.api.reasons import Reason
-from secure_redis.api.spec import Profile
+from secure_redis.api.reasons.reason import Reason
+from secure_redis.api.spec.spec import Profile
 from secure_redis.domain.assess.rules import RULES, assess
 from secure_redis.domain.assess.rules.rule import (
     Result,

@@ -6,7 +6,7 @@ import pytest
 from pydantic import SecretBytes, SecretStr
 
 from secure_redis.api import names
-from secure_redis.api.reasons import Reason
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.domain.assess.storage_connection import connection_string
 from secure_redis.domain.explanation import Refusal
 from secure_redis.domain.observe.secret import SecretFacts

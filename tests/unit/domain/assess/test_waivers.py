@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from secure_redis.api.resource import SecureRedisCache
-from secure_redis.api.spec import Profile
+from secure_redis.api.spec.spec import Profile
 from secure_redis.domain.assess.assessment import assess as whole_assessment
 from secure_redis.domain.assess.rules import RULES, Compliance, assess
 from secure_redis.domain.assess.rules.rule import Result, Severity

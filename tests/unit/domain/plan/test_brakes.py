@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from secure_redis.api import names
-from secure_redis.api.reasons import ConditionType, Reason
+from secure_redis.api.reasons.reason import ConditionType, Reason
 from secure_redis.api.resource import Key, SecureRedisCache
 from secure_redis.domain.observe.keys import VaultSecretAbsent
 from secure_redis.domain.observe.observation import Observation

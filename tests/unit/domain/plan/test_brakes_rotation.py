@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from secure_redis.api.reasons import Reason
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.status import RotationPhase, RotationStatus
 from secure_redis.domain.plan.actions import MarkKey
 from secure_redis.domain.plan.brakes import (

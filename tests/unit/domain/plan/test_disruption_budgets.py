@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from secure_redis.api.reasons import Reason
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.status import StalePods
 from secure_redis.domain.observe.unknown import NOT_READ, Unknown
 from secure_redis.domain.observe.workloads import BudgetFacts, PodFacts, WorkloadFacts

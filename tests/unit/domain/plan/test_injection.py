@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from secure_redis.api import names
-from secure_redis.api.reasons import Reason
-from secure_redis.api.spec import LabelSelector
+from secure_redis.api.reasons.reason import Reason
+from secure_redis.api.spec.spec import LabelSelector
 from secure_redis.domain.explanation import Refusal
 from secure_redis.domain.observe.workload_match import (
     consents,

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from secure_redis.api import names
-from secure_redis.api.reasons import Reason
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.status import CorrectionStatus, DriftStatus, LastHandled, Status
 from secure_redis.domain.assess import persistence

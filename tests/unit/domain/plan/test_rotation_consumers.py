@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from secure_redis.api.reasons import Reason
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.domain.grants import GrantPolicy, Power
 from secure_redis.domain.observe.keys import Slot
 from secure_redis.domain.observe.unknown import Unknown

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from secure_redis.api.reasons import Reason
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.domain.observe.keys import AuthenticationResult, Slot
 from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.plan.actions import (

@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from secure_redis.api import names
-from secure_redis.api.reasons import Reason
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.domain.assess.ownership import leader_value, leads
 from secure_redis.domain.explanation import Refusal

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from secure_redis.api.spec import Window
+from secure_redis.api.spec.spec import Window
 from secure_redis.domain.plan.rotation import windows
 
 MINUTE = timedelta(minutes=1)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from secure_redis.api.resource import SecureRedisCache
-from secure_redis.api.spec import Profile
+from secure_redis.api.spec.spec import Profile
 from secure_redis.domain.assess import waivers as floors
 from secure_redis.domain.assess.rules import (
     authentication,

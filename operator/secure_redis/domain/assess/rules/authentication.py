@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from datetime import timedelta
 from urllib.parse import unquote_to_bytes
 
-from secure_redis.api.reasons import Reason
+from secure_redis.api.azure_ids import Service
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
-from secure_redis.api.resource_id import Service
-from secure_redis.api.spec import Profile
+from secure_redis.api.spec.spec import Profile
 from secure_redis.domain.assess.key_proof import prove
 from secure_redis.domain.assess.key_validity import usable
 from secure_redis.domain.assess.rules.rule import (

@@ -2,8 +2,8 @@
 
 from ipaddress import IPv4Address, summarize_address_range
 
+from secure_redis.api.azure_ids import Service
 from secure_redis.api.resource import SecureRedisCache
-from secure_redis.api.resource_id import Service
 from secure_redis.domain.assess.rules.rule import (
     NOT_APPLICABLE,
     ONLY_REDIS,

@@ -1,9 +1,9 @@
 """Rules on how the cache is run: version, state, maintenance, logs, protection, future, and who changes it."""
 
 from secure_redis.api import names
+from secure_redis.api.azure_ids import Service
 from secure_redis.api.resource import SecureRedisCache
-from secure_redis.api.resource_id import Service
-from secure_redis.api.spec import DeletionPolicy, Mode
+from secure_redis.api.spec.spec import DeletionPolicy, Mode
 from secure_redis.domain.assess.retirement import CLOSED_TO_NEW_TENANTS, retires_on
 from secure_redis.domain.assess.rules.rule import (
     NOT_APPLICABLE,

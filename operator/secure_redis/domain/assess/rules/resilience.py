@@ -1,7 +1,7 @@
 """Rules on the cache's tier, and on what becomes of the data when something fails or fills up."""
 
 from secure_redis.api.resource import SecureRedisCache
-from secure_redis.api.spec import Mode
+from secure_redis.api.spec.spec import Mode
 from secure_redis.domain.assess.rules.rule import (
     NOT_APPLICABLE,
     PASS,

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from secure_redis.api.reasons import Reason
+from secure_redis.api.azure_ids import Service
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
-from secure_redis.api.resource_id import Service
-from secure_redis.api.spec import Probe, Profile
+from secure_redis.api.spec.spec import Probe, Profile
 from secure_redis.domain.observe.endpoint import EndpointFacts
 from secure_redis.domain.observe.keys import VaultSecretFacts
 from secure_redis.domain.observe.managed_redis import ManagedDatabase, ManagedFacts

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterable
 
+from secure_redis.api.azure_ids import Service
 from secure_redis.api.resource import SecureRedisCache
-from secure_redis.api.resource_id import Service
-from secure_redis.api.spec import Profile
+from secure_redis.api.spec.spec import Profile
 from secure_redis.domain.assess.rules.rule import (
     NOT_APPLICABLE,
     PASS,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from secure_redis.api import names
 from secure_redis.api.resource import SecureRedisCache
-from secure_redis.api.spec import Restart
+from secure_redis.api.spec.spec import Restart
 from secure_redis.domain.assess.rules.rule import (
     NOT_APPLICABLE,
     PASS,

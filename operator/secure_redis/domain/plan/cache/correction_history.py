@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from secure_redis.api import names
-from secure_redis.api.reasons import Reason
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.status import MESSAGE_LIMIT, CorrectionStatus
 from secure_redis.domain.explanation import Refusal

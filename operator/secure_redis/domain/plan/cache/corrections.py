@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from secure_redis.api import names
-from secure_redis.api.reasons import Reason
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.domain.assess.disruption import SENTENCES, allowed
 from secure_redis.domain.assess.drift import Drift

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from secure_redis.api import names
-from secure_redis.api.reasons import Reason
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.domain.explanation import Refusal
 from secure_redis.domain.grants import CreationTarget

@@ -6,11 +6,11 @@ from typing import Any
 from pydantic import SecretStr
 
 from secure_redis.api import names
-from secure_redis.api.persistence import Persistence, PersistenceType, StorageAuthentication
-from secure_redis.api.reasons import Reason
+from secure_redis.api.azure_ids import StorageAccountID
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
-from secure_redis.api.spec import CacheIdentity
-from secure_redis.api.storage_id import StorageAccountID
+from secure_redis.api.spec.persistence import Persistence, PersistenceType, StorageAuthentication
+from secure_redis.api.spec.spec import CacheIdentity
 from secure_redis.domain.assess import persistence
 from secure_redis.domain.assess.storage_connection import connection_string
 from secure_redis.domain.explanation import Refusal

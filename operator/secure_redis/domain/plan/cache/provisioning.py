@@ -6,9 +6,9 @@ from datetime import datetime
 from pydantic import SecretStr
 
 from secure_redis.api import names
-from secure_redis.api.reasons import ConditionType, Reason
+from secure_redis.api.reasons.reason import ConditionType, Reason
 from secure_redis.api.resource import SecureRedisCache
-from secure_redis.api.spec import Mode
+from secure_redis.api.spec.spec import Mode
 from secure_redis.api.status import PendingStatus
 from secure_redis.domain.assess.assessment import Assessment
 from secure_redis.domain.assess.ownership import Ownership, owner_value

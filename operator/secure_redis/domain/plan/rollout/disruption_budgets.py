@@ -7,7 +7,7 @@ while a budget over its pods has nothing left, and a wave takes no more workload
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from secure_redis.api.reasons import Reason
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.domain.explanation import Refusal
 from secure_redis.domain.observe.unknown import NotRead, Unknown

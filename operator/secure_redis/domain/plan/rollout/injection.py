@@ -8,12 +8,9 @@ from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from secure_redis.api import names
-from secure_redis.api.reasons import Reason
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import Key, SecureRedisCache
-from secure_redis.api.spec import (
-    Restart,
-    Workload,
-)
+from secure_redis.api.spec.spec import Restart, Workload
 from secure_redis.domain.assess.connection_secret import STANDARD_KEYS
 from secure_redis.domain.explanation import Refusal
 from secure_redis.domain.observe.workload_match import consents

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from secure_redis.api.reasons import Reason
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
-from secure_redis.api.spec import Restart
+from secure_redis.api.spec.spec import Restart
 from secure_redis.api.status import StalePods, WorkloadStatus
 from secure_redis.domain.explanation import Refusal
 from secure_redis.domain.observe.observation import Observation

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from secure_redis.api.reasons import ConditionType, Reason
+from secure_redis.api.reasons.reason import ConditionType, Reason
 from secure_redis.api.resource import SecureRedisCache
-from secure_redis.api.spec import Restart, Rotation, Workload
+from secure_redis.api.spec.spec import Restart, Rotation, Workload
 from secure_redis.api.status import StalePods, WorkloadStatus
 from secure_redis.domain.explanation import Refusal
 from secure_redis.domain.observe.observation import Observation

@@ -5,7 +5,7 @@ from typing import Final
 
 from pydantic import SecretStr
 
-from secure_redis.api.reasons import Reason
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.domain.assess.assessment import Assessment
 from secure_redis.domain.explanation import Refusal

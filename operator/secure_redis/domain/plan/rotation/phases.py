@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from secure_redis.api.reasons import Reason
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.status import RotationPhase, RotationStatus
 from secure_redis.domain.assess.assessment import Assessment

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from secure_redis.api import names
-from secure_redis.api.reasons import Reason
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
-from secure_redis.api.spec import Access, Authentication, OtherConsumers
+from secure_redis.api.spec.spec import Access, Authentication, OtherConsumers
 from secure_redis.domain.assess import key_validity
 from secure_redis.domain.assess.ownership import leads, not_leading
 from secure_redis.domain.explanation import Refusal

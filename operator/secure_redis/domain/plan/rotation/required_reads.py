@@ -5,7 +5,7 @@ from typing import Final
 from pydantic import SecretStr
 
 from secure_redis.api.resource import SecureRedisCache
-from secure_redis.api.spec import Access
+from secure_redis.api.spec.spec import Access
 from secure_redis.api.status import UNDER_WAY, RotationPhase, RotationStatus
 from secure_redis.domain.observe.keys import ListedKeys, Slot, VaultSecretFacts
 from secure_redis.domain.observe.observation import Observation

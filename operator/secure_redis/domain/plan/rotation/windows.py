@@ -20,7 +20,7 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
 
-from secure_redis.api.spec import Window
+from secure_redis.api.spec.spec import Window
 
 MOST_JITTER: Final = timedelta(days=1)
 _DAY: Final = timedelta(days=1)

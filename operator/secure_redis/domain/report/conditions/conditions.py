@@ -1,6 +1,6 @@
 """Each condition of the status from what was seen, meant, planned and done."""
 
-from secure_redis.api.reasons import ConditionType, Reason
+from secure_redis.api.reasons.reason import ConditionType, Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.status import WorkloadStatus
 from secure_redis.domain.assess.assessment import Assessment

@@ -1,6 +1,6 @@
 """The condition CredentialsSynced."""
 
-from secure_redis.api.reasons import Reason
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.domain.assess.assessment import Assessment
 from secure_redis.domain.assess.connection_secret import differs

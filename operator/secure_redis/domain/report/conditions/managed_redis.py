@@ -1,6 +1,6 @@
 """The conditions of a Managed Redis cluster, from what was seen of it. The others are those of every cache."""
 
-from secure_redis.api.reasons import Reason
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.status import Status
 from secure_redis.domain.observe.endpoint import EndpointFacts
 from secure_redis.domain.observe.managed_redis import ManagedDatabase, ManagedFacts

@@ -1,9 +1,9 @@
 """The conditions Ready, Stalled and Reconciling."""
 
-from secure_redis.api.reason_texts import REASONS
-from secure_redis.api.reasons import ConditionType, Reason
+from secure_redis.api.reasons.catalogue import REASONS
+from secure_redis.api.reasons.reason import ConditionType, Reason
 from secure_redis.api.resource import SecureRedisCache
-from secure_redis.api.spec import Mode
+from secure_redis.api.spec.spec import Mode
 from secure_redis.domain.assess.assessment import Assessment
 from secure_redis.domain.explanation import Refusal
 from secure_redis.domain.observe.managed_redis import ManagedFacts

@@ -1,6 +1,6 @@
 """The conditions of a Microsoft.Cache/redis cache."""
 
-from secure_redis.api.reasons import Reason
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.domain.assess.encryption_chain import follow
 from secure_redis.domain.assess.persistence import wanted as wanted_persistence

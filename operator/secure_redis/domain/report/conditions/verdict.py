@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from secure_redis.api.reasons import Reason
+from secure_redis.api.reasons.reason import Reason
 
 TRUE: Final = "True"
 FALSE: Final = "False"

@@ -1,6 +1,6 @@
 """The condition WorkloadsCurrent, from what a rollout came to."""
 
-from secure_redis.api.reasons import Reason
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.status import WorkloadStatus
 from secure_redis.domain.plan.rollout.waves import Rollout, reason_of
 from secure_redis.domain.plan.rollout.waves import told as sentence

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Final
 
-from secure_redis.api.reason_text import ReasonText, text
-from secure_redis.api.reasons import Reason
+from secure_redis.api.reasons.reason import Reason
+from secure_redis.api.reasons.text import ReasonText, text
 
 ROTATION_REASONS: Final[Mapping[Reason, ReasonText]] = {
     Reason.ROTATING: text("A key is being rotated; status.rotation tells how far it is.", "Wait."),

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from typing import Final
 
-from secure_redis.api.managed_reasons import MANAGED_REASONS
-from secure_redis.api.persistence_reasons import PERSISTENCE_REASONS
-from secure_redis.api.reason_text import ReasonText, text
-from secure_redis.api.reasons import Reason
-from secure_redis.api.rotation_reasons import ROTATION_REASONS
-from secure_redis.api.workload_reasons import WORKLOAD_REASONS
+from secure_redis.api.reasons.managed_redis import MANAGED_REASONS
+from secure_redis.api.reasons.persistence import PERSISTENCE_REASONS
+from secure_redis.api.reasons.reason import Reason
+from secure_redis.api.reasons.rotation import ROTATION_REASONS
+from secure_redis.api.reasons.text import ReasonText, text
+from secure_redis.api.reasons.workloads import WORKLOAD_REASONS
 
 REASONS: Final[Mapping[Reason, ReasonText]] = {
     Reason.PENDING: text("The operator has not looked yet.", "Wait; if it lasts, look whether the operator runs."),

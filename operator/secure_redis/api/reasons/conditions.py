@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from secure_redis.api.reason_texts import REASONS
-from secure_redis.api.reasons import ConditionType, Reason
+from secure_redis.api.reasons.catalogue import REASONS
+from secure_redis.api.reasons.reason import ConditionType, Reason
 
 
 @dataclass(frozen=True, slots=True)

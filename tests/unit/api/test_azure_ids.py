@@ -2,7 +2,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secure_redis.api.resource_id import CacheID, InvalidResourceID, Service, segments, within
+from secure_redis.api.azure_ids import (
+    CacheID,
+    InvalidResourceID,
+    Service,
+    segments,
+    within,
+)
 
 SUBSCRIPTION = "11111111-2222-3333-4444-555555555555"
 ID = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/shop/providers/Microsoft.Cache/redis/orders"

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Final
 
-from secure_redis.api.reason_text import ReasonText, text
-from secure_redis.api.reasons import Reason
+from secure_redis.api.reasons.reason import Reason
+from secure_redis.api.reasons.text import ReasonText, text
 
 MANAGED_REASONS: Final[Mapping[Reason, ReasonText]] = {
     Reason.SERVICE_NOT_SUPPORTED_YET: text(

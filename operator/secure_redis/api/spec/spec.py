@@ -7,7 +7,7 @@ from enum import StrEnum
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from secure_redis.api.persistence import Persistence
+from secure_redis.api.spec.persistence import Persistence
 
 
 class Mode(StrEnum):

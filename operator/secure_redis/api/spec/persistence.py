@@ -5,7 +5,7 @@ from enum import StrEnum
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic.alias_generators import to_camel
 
-from secure_redis.api.storage_id import StorageAccountID
+from secure_redis.api.azure_ids import StorageAccountID
 
 
 class _Part(BaseModel):

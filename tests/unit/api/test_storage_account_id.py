@@ -2,8 +2,7 @@
 
 import pytest
 
-from secure_redis.api.resource_id import within
-from secure_redis.api.storage_id import InvalidStorageAccountID, StorageAccountID
+from secure_redis.api.azure_ids import InvalidStorageAccountID, StorageAccountID, within
 
 GOOD = (
     "/subscriptions/11111111-2222-4333-8444-555555555555/resourceGroups/Shop/providers/Microsoft.Storage"

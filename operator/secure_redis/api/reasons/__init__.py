@@ -1,0 +1,1 @@
+"""The reasons that conditions and events carry: one row per reason."""

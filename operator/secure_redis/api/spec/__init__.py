@@ -1,0 +1,1 @@
+"""The resource's spec as frozen types, one file per subject."""

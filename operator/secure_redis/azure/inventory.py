@@ -9,8 +9,15 @@ from typing import Generic, Protocol, TypeVar
 
 from secure_redis.api.azure_ids import CacheID
 from secure_redis.api.reasons.reason import Reason
-from secure_redis.azure.failures import Denied, Failure, Guard, Missing, NotFound, unknown
-from secure_redis.azure.shelf import Shelf
+from secure_redis.azure.core.expiring_cache import Shelf
+from secure_redis.azure.core.failures import (
+    Denied,
+    Failure,
+    Guard,
+    Missing,
+    NotFound,
+    unknown,
+)
 from secure_redis.domain.observe.identity import Identity
 from secure_redis.domain.observe.managed_redis import ManagedFacts
 from secure_redis.domain.observe.redis import CacheAbsent, CacheFacts

@@ -11,20 +11,20 @@ from pydantic import SecretStr
 
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import Key, SecureRedisCache
-from secure_redis.azure.activity import Activity
-from secure_redis.azure.budgets import Budgets
-from secure_redis.azure.cache import Caches
-from secure_redis.azure.clouds import Cloud
-from secure_redis.azure.credentials import Credentials, RequestToken
-from secure_redis.azure.encryption_keys import KeyVaults
-from secure_redis.azure.failures import IdentityUnavailable
+from secure_redis.azure.core.clouds import Cloud
+from secure_redis.azure.core.credentials import Credentials, RequestToken
+from secure_redis.azure.core.failures import IdentityUnavailable
+from secure_redis.azure.core.rate_limits import Budgets
+from secure_redis.azure.core.resource_manager import Reader
+from secure_redis.azure.core.transport import Transport
+from secure_redis.azure.governance.activity_log import Activity
+from secure_redis.azure.governance.reads import Surroundings
 from secure_redis.azure.inventory import ClusterInventory, Inventory
-from secure_redis.azure.managed_cache import ManagedCaches
-from secure_redis.azure.reader import Reader
-from secure_redis.azure.storage import StorageAccounts
-from secure_redis.azure.surroundings import Surroundings
-from secure_redis.azure.transport import Transport
-from secure_redis.azure.vault import Vaults
+from secure_redis.azure.keyvault.encryption_keys import KeyVaults
+from secure_redis.azure.keyvault.secrets import Vaults
+from secure_redis.azure.managed_redis.client import ManagedCaches
+from secure_redis.azure.redis.client import Caches
+from secure_redis.azure.storage.accounts import StorageAccounts
 from secure_redis.cli.config import Config
 from secure_redis.domain.observe.endpoint import EndpointFacts
 from secure_redis.domain.observe.identity import NamespaceIdentity

@@ -11,9 +11,9 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from secure_redis.api.spec.spec import Profile
-from secure_redis.azure.clouds import CLOUDS, Cloud
-from secure_redis.azure.credentials import ManagedIdentity, OperatorCredential, WorkloadIdentity
-from secure_redis.azure.transport import trust
+from secure_redis.azure.core.clouds import CLOUDS, Cloud
+from secure_redis.azure.core.credentials import ManagedIdentity, OperatorCredential, WorkloadIdentity
+from secure_redis.azure.core.transport import trust
 from secure_redis.cli.config_grants import Grant
 from secure_redis.cli.config_parts import Part, Seconds, Text, Texts
 from secure_redis.domain import grants as domain

@@ -6,10 +6,10 @@ from typing import Any
 from secure_redis.api.names import ROTATION_TAG
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
-from secure_redis.azure.cache import Caches
+from secure_redis.azure.core.policies import correlation
 from secure_redis.azure.inventory import Inventory
-from secure_redis.azure.policies import correlation
-from secure_redis.azure.vault import Vaults
+from secure_redis.azure.keyvault.secrets import Vaults
+from secure_redis.azure.redis.client import Caches
 from secure_redis.domain.observe.identity import Identity, NamespaceIdentity, OperatorIdentity
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.unknown import Unknown

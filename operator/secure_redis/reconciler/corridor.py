@@ -21,7 +21,7 @@ from secure_redis.api.resource import (
 )
 from secure_redis.api.spec.spec import Mode
 from secure_redis.api.status import Status
-from secure_redis.azure.policies import correlation
+from secure_redis.azure.core.policies import correlation
 from secure_redis.domain import steady_state
 from secure_redis.domain.assess import assessment
 from secure_redis.domain.observe.observation import Observation

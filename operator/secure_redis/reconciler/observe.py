@@ -12,10 +12,10 @@ from secure_redis.api.azure_ids import CacheID, Service
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import Key, SecureRedisCache
 from secure_redis.api.spec.spec import DeletionPolicy, Mode, Probe
-from secure_redis.azure.activity import Activity
-from secure_redis.azure.cache import Caches
+from secure_redis.azure.governance.activity_log import Activity
 from secure_redis.azure.inventory import Inventory
-from secure_redis.azure.vault import Vaults
+from secure_redis.azure.keyvault.secrets import Vaults
+from secure_redis.azure.redis.client import Caches
 from secure_redis.domain.assess import key_proof
 from secure_redis.domain.assess.assessment import Assessment
 from secure_redis.domain.explanation import Refusal

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from secure_redis.api.resource import SecureRedisCache
-from secure_redis.azure.encryption_keys import KeyVaults
 from secure_redis.azure.inventory import ClusterInventory
-from secure_redis.azure.managed_cache import ManagedCaches
+from secure_redis.azure.keyvault.encryption_keys import KeyVaults
+from secure_redis.azure.managed_redis.client import ManagedCaches
 from secure_redis.domain.assess.unsupported import unsupported
 from secure_redis.domain.grants import GrantPolicy, Power, refuse
 from secure_redis.domain.observe.identity import Identity

@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 
 from secure_redis.api.azure_ids import StorageAccountID
 from secure_redis.api.resource import SecureRedisCache
-from secure_redis.azure.encryption_keys import KeyVaults
-from secure_redis.azure.reader import Reader
-from secure_redis.azure.storage import StorageAccounts
-from secure_redis.azure.storage_places import find_account
-from secure_redis.azure.surroundings import Surroundings
+from secure_redis.azure.core.resource_manager import Reader
+from secure_redis.azure.governance.reads import Surroundings
+from secure_redis.azure.keyvault.encryption_keys import KeyVaults
+from secure_redis.azure.storage.accounts import StorageAccounts
+from secure_redis.azure.storage.lookup import find_account
 from secure_redis.domain.assess import persistence
 from secure_redis.domain.explanation import Refusal
 from secure_redis.domain.grants import (

@@ -16,9 +16,9 @@ from secure_redis.api.azure_ids import CacheID, Service
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.spec.spec import Mode
-from secure_redis.azure.activity import Activity
-from secure_redis.azure.shelf import Shelf
-from secure_redis.azure.surroundings import Surroundings
+from secure_redis.azure.core.expiring_cache import Shelf
+from secure_redis.azure.governance.activity_log import Activity
+from secure_redis.azure.governance.reads import Surroundings
 from secure_redis.domain.grants import GrantPolicy, Power, VaultTarget, refuse
 from secure_redis.domain.observe.identity import Identity
 from secure_redis.domain.observe.managed_redis import ManagedFacts
@@ -57,7 +57,7 @@ Read = Callable[[], Awaitable[Any]]
 
 
 class FindVault(Protocol):
-    """The vault of a URI, in the management plane (see `azure.encryption_keys`)."""
+    """The vault of a URI, in the management plane (see `azure.keyvault.encryption_keys`)."""
 
     def __call__(self, identity: Identity, subscription: str, uri: str) -> Awaitable[KeyVaultFacts | Unknown]:
         """Look for it in the subscription."""

@@ -19,13 +19,13 @@ from sandbox.azure import seeds
 from sandbox.azure.control import Control
 from sandbox.azure.simulator import AzureSimulator
 from secure_redis.api.azure_ids import CacheID
-from secure_redis.azure.budgets import Budgets
-from secure_redis.azure.cache import Caches
-from secure_redis.azure.clouds import Cloud
-from secure_redis.azure.credentials import Credentials
+from secure_redis.azure.core.clouds import Cloud
+from secure_redis.azure.core.credentials import Credentials
+from secure_redis.azure.core.rate_limits import Budgets
+from secure_redis.azure.core.transport import Timeouts, Transport, trust
 from secure_redis.azure.inventory import Inventory
-from secure_redis.azure.transport import Timeouts, Transport, trust
-from secure_redis.azure.vault import Vaults
+from secure_redis.azure.keyvault.secrets import Vaults
+from secure_redis.azure.redis.client import Caches
 from secure_redis.domain.observe.identity import NamespaceIdentity
 
 TENANT = "99999999-8888-7777-6666-555555555555"

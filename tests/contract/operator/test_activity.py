@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 from sandbox.azure import seeds
 from sandbox.azure.arm_activity import SOMEBODY
 from secure_redis.api.reasons.reason import Reason
-from secure_redis.azure.activity import CHANGES_WITHIN, READ_EVENTS, Activity
-from secure_redis.azure.reader import Reader
+from secure_redis.azure.core.resource_manager import Reader
+from secure_redis.azure.governance.activity_log import CHANGES_WITHIN, READ_EVENTS, Activity
 from secure_redis.domain.observe.unknown import Unknown
 
 from .conftest import Site

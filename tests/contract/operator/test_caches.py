@@ -8,8 +8,8 @@ import pytest
 from sandbox.azure import seeds
 from sandbox.azure.faults import Fault
 from secure_redis.api.reasons.reason import Reason
-from secure_redis.azure.failures import Missing, NotFound
-from secure_redis.azure.policies import correlation
+from secure_redis.azure.core.failures import Missing, NotFound
+from secure_redis.azure.core.policies import correlation
 from secure_redis.domain.observe.keys import ListedKeys
 from secure_redis.domain.observe.redis import (
     CacheAbsent,

@@ -11,12 +11,17 @@ from sandbox.azure.seeds import PrivateEndpoint, RoleAssignment, group_scope
 from sandbox.azure.storage_seeds import VaultKey
 from secure_redis.api.azure_ids import CacheID
 from secure_redis.api.reasons.reason import Reason
-from secure_redis.azure.encryption_keys import KeyVaults
-from secure_redis.azure.failures import Denied, Missing, NotFound
+from secure_redis.azure.core.failures import Denied, Missing, NotFound
+from secure_redis.azure.core.resource_manager import Reader
+from secure_redis.azure.governance.reads import Surroundings
 from secure_redis.azure.inventory import ClusterInventory
-from secure_redis.azure.managed_cache import API_VERSION, READ_CLUSTER, READ_DATABASE, ManagedCaches
-from secure_redis.azure.reader import Reader
-from secure_redis.azure.surroundings import Surroundings
+from secure_redis.azure.keyvault.encryption_keys import KeyVaults
+from secure_redis.azure.managed_redis.client import (
+    API_VERSION,
+    READ_CLUSTER,
+    READ_DATABASE,
+    ManagedCaches,
+)
 from secure_redis.domain.observe import redis, unknown
 from secure_redis.domain.observe.managed_redis import ManagedDatabase, ManagedFacts
 from secure_redis.domain.observe.redis import CacheAbsent

@@ -8,11 +8,11 @@ from sandbox.azure.storage_seeds import StorageAccount, storage_scope
 from secure_redis.api.azure_ids import StorageAccountID
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache, parse
-from secure_redis.azure.encryption_keys import KeyVaults
-from secure_redis.azure.reader import Reader
-from secure_redis.azure.storage import StorageAccounts
-from secure_redis.azure.storage_places import find_account
-from secure_redis.azure.surroundings import Surroundings
+from secure_redis.azure.core.resource_manager import Reader
+from secure_redis.azure.governance.reads import Surroundings
+from secure_redis.azure.keyvault.encryption_keys import KeyVaults
+from secure_redis.azure.storage.accounts import StorageAccounts
+from secure_redis.azure.storage.lookup import find_account
 from secure_redis.domain.grants import Grant, GrantPolicy, Power
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.redis import CacheFacts

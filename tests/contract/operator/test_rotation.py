@@ -10,9 +10,9 @@ from pydantic import SecretStr
 from sandbox.azure import seeds
 from sandbox.azure.faults import Fault, Trouble
 from secure_redis.api.reasons.reason import Reason
-from secure_redis.azure.budgets import Budgets
-from secure_redis.azure.cache import Caches
-from secure_redis.azure.transport import Transport, trust
+from secure_redis.azure.core.rate_limits import Budgets
+from secure_redis.azure.core.transport import Transport, trust
+from secure_redis.azure.redis.client import Caches
 from secure_redis.domain.observe.keys import ListedKeys, Slot, VaultSecretFacts
 from secure_redis.domain.observe.redis import CacheFacts, OperationFacts
 from secure_redis.domain.observe.unknown import Unknown

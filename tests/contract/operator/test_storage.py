@@ -9,9 +9,14 @@ from sandbox.azure.faults import Fault
 from sandbox.azure.storage_seeds import StorageAccount, VaultKey, storage_scope
 from secure_redis.api.azure_ids import StorageAccountID
 from secure_redis.api.reasons.reason import Reason
-from secure_redis.azure.encryption_keys import READ_KEY, READ_KEY_VERSION, READ_VAULT, KeyVaults
-from secure_redis.azure.reader import Reader
-from secure_redis.azure.storage import READ_ACCOUNT, READ_BLOB_SERVICE, StorageAccounts
+from secure_redis.azure.core.resource_manager import Reader
+from secure_redis.azure.keyvault.encryption_keys import (
+    READ_KEY,
+    READ_KEY_VERSION,
+    READ_VAULT,
+    KeyVaults,
+)
+from secure_redis.azure.storage.accounts import READ_ACCOUNT, READ_BLOB_SERVICE, StorageAccounts
 from secure_redis.domain.observe.storage import (
     BlobServiceFacts,
     KeyAbsent,

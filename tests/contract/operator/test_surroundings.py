@@ -17,8 +17,8 @@ from sandbox.azure.storage_seeds import (
 )
 from secure_redis.api.azure_ids import StorageAccountID
 from secure_redis.api.reasons.reason import Reason
-from secure_redis.azure.reader import Reader
-from secure_redis.azure.surroundings import (
+from secure_redis.azure.core.resource_manager import Reader
+from secure_redis.azure.governance.reads import (
     READ_ASSIGNMENTS,
     READ_DIAGNOSTICS,
     READ_LOCKS,

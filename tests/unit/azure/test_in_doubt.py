@@ -16,12 +16,28 @@ from azure.core.exceptions import (
 from azure.identity import CredentialUnavailableError
 
 from secure_redis.api.reasons.reason import Reason
-from secure_redis.azure.errors import classify
-from secure_redis.azure.failures import Denied, IdentityUnavailable, Refused, Transient, unknown
-from secure_redis.azure.transport import AnswerLost
+from secure_redis.azure.core.errors import classify
+from secure_redis.azure.core.failures import (
+    Denied,
+    IdentityUnavailable,
+    Refused,
+    Transient,
+    unknown,
+)
+from secure_redis.azure.core.transport import AnswerLost
 from secure_redis.domain.observe.unknown import Unknown
-
-from .test_errors import ARM, ENTRA, KEY, VAULT, Answer, aadsts, arm, connection, http, vault
+from tests.unit.azure.core.test_errors import (
+    ARM,
+    ENTRA,
+    KEY,
+    VAULT,
+    Answer,
+    aadsts,
+    arm,
+    connection,
+    http,
+    vault,
+)
 
 
 def incomplete(status: int) -> DecodeError:

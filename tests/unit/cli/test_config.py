@@ -7,8 +7,8 @@ from click.testing import CliRunner
 
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.spec.spec import Profile
-from secure_redis.azure.clouds import CHINA, PUBLIC
-from secure_redis.azure.credentials import ManagedIdentity, WorkloadIdentity
+from secure_redis.azure.core.clouds import CHINA, PUBLIC
+from secure_redis.azure.core.credentials import ManagedIdentity, WorkloadIdentity
 from secure_redis.cli.config import Config, InvalidConfig, load
 from secure_redis.cli.main import main
 from secure_redis.domain.assess.waivers import Floor, Waivable

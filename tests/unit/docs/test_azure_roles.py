@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from sandbox import roles
-from secure_redis.azure import roles as named
+from secure_redis.azure.core import roles as named
 from secure_redis.domain.assess.rules import RULES
 from secure_redis.domain.grants import Power
 

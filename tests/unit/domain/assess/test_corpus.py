@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from secure_redis.api.resource import SecureRedisCache, parse
-from secure_redis.azure.convert import cache_facts, firewall_rule_facts
+from secure_redis.azure.redis.convert import cache_facts, firewall_rule_facts
 from secure_redis.domain.assess.disruption import _EFFECTS
 from secure_redis.domain.assess.drift import MOST_ENTRIES, Drift, drift
 from secure_redis.domain.observe.redis import FirewallRuleFacts

@@ -1,0 +1,1 @@
+"""What every Azure client shares: clouds, credentials, transport, rate limits and errors."""

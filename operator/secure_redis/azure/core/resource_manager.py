@@ -1,0 +1,121 @@
+"""Reads of the resource manager without an SDK of their own: one pipeline per identity and subscription.
+
+Microsoft.Authorization, Microsoft.KeyVault and the small children of a cache are a handful of GETs; each of their SDKs
+would be one more package, and one more client (33 KiB, measured) for every identity.
+"""
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final, TypeVar
+from urllib.parse import quote, urlencode
+
+from azure.core import AsyncPipelineClient
+from azure.core.rest import AsyncHttpResponse, HttpRequest
+from azure.mgmt.core.policies import AsyncARMChallengeAuthenticationPolicy
+
+from secure_redis.azure.core.answers import Malformed
+from secure_redis.azure.core.calls import Attempts
+from secure_redis.azure.core.credentials import Credentials
+from secure_redis.azure.core.expiring_cache import Shelf
+from secure_redis.azure.core.failures import (
+    Denied,
+    Failure,
+    Guard,
+    Source,
+    unknown,
+)
+from secure_redis.azure.core.transport import Transport
+from secure_redis.domain.observe.identity import Identity
+from secure_redis.domain.observe.unknown import Unknown
+
+T = TypeVar("T")
+Pipeline = AsyncPipelineClient[HttpRequest, AsyncHttpResponse]
+
+_PLAIN: Final = "/()"  # what ARM ids hold beside letters, digits and -._~
+MOST_PAGES: Final = 50  # more is no list of ours; a nextLink that never ends must not hold a pass
+
+
+class Reader:
+    """GETs of JSON, under the transport's budgets and host checks."""
+
+    def __init__(self, transport: Transport, credentials: Credentials) -> None:
+        self._transport = transport
+        self._credentials = credentials
+        self._attempt = Attempts(credentials, Source.RESOURCE_MANAGER)
+        self._pipelines: Shelf[tuple[Identity, str], Pipeline] = Shelf(time.monotonic)
+
+    async def get(self, identity: Identity, path: str, version: str, **query: str) -> Mapping[str, Any] | Failure:
+        """One object. `path` is an ARM id, with what lies below it; `query` without the `$` of OData's names."""
+
+        async def call() -> Mapping[str, Any] | Failure:
+            return await self._object(identity, path, self._url(path, version, query))
+
+        return await self._attempt(identity, call)
+
+    async def walk(
+        self, identity: Identity, path: str, version: str, **query: str
+    ) -> tuple[Mapping[str, Any], ...] | Failure:
+        """All items of a list, over all pages. A broken page fails the walk."""
+
+        async def call() -> tuple[Mapping[str, Any], ...] | Failure:
+            items: list[Mapping[str, Any]] = []
+            seen: set[str] = set()
+            url: str | None = self._url(path, version, query)
+            while url is not None and url not in seen:
+                if len(seen) == MOST_PAGES:
+                    raise Malformed("the list does not end")
+                seen.add(url)
+                page = await self._object(identity, path, url)
+                if not isinstance(page, Mapping):
+                    return page
+                value = page.get("value")
+                if not isinstance(value, list) or not all(isinstance(item, Mapping) for item in value):
+                    raise Malformed("the answer is not a list")
+                items.extend(value)
+                following = page.get("nextLink")
+                url = following if isinstance(following, str) and following else None
+            return tuple(items)
+
+        return await self._attempt(identity, call)
+
+    async def _object(self, identity: Identity, path: str, url: str) -> Mapping[str, Any] | Failure:
+        response = await self._pipeline(identity, path).send_request(HttpRequest("GET", url))
+        if response.status_code != 200:
+            return self._attempt.refusal(identity, response)
+        body = json.loads(response.content)
+        if not isinstance(body, Mapping):
+            raise Malformed("the answer is not an object")
+        return body
+
+    def _url(self, path: str, version: str, query: Mapping[str, str]) -> str:
+        options = urlencode({"api-version": version, **{f"${name}": value for name, value in query.items()}})
+        return f"{self._transport.cloud.resource_manager}{quote(path, safe=_PLAIN)}?{options}"
+
+    def _pipeline(self, identity: Identity, path: str) -> Pipeline:
+        subscription = path.split("/")[2].lower()
+        return self._pipelines.get((identity, subscription), lambda: self._make(identity, subscription))
+
+    def _make(self, identity: Identity, subscription: str) -> Pipeline:
+        cloud = self._transport.cloud
+        authentication = AsyncARMChallengeAuthenticationPolicy(
+            self._credentials.for_resource_manager(identity), cloud.resource_manager_scope
+        )
+        return AsyncPipelineClient(
+            cloud.resource_manager,
+            transport=self._transport.http,
+            policies=self._transport.resource_manager_policies(
+                subscription, str(identity), authentication, decode=False
+            ),
+        )
+
+
+def unread(failure: Failure, permission: str) -> Unknown:
+    """The failure as what a pass could not see; with the `permission` that would allow it, where a role is lacking."""
+    told = unknown(failure)
+    lacking = isinstance(failure, Denied) and failure.by is Guard.ROLE
+    return replace(told, permission=permission) if lacking else told
+
+
+RESOURCES_API_VERSION: Final = "2021-04-01"

@@ -1,0 +1,231 @@
+"""The one HTTP session that everything of Azure goes through, and the pipelines built on it."""
+
+import logging
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+from urllib.request import getproxies
+
+import aiohttp
+from aiohttp.abc import AbstractResolver
+from azure.core.pipeline.policies import (
+    AsyncRetryPolicy,
+    ContentDecodePolicy,
+    CustomHookPolicy,
+    HeadersPolicy,
+    RequestIdPolicy,
+    UserAgentPolicy,
+)
+from azure.core.pipeline.transport import AioHttpTransport
+
+from secure_redis.azure.core.clouds import Cloud, host_of
+from secure_redis.azure.core.failures import Source
+from secure_redis.azure.core.policies import (
+    Correlate,
+    Gate,
+    HostGuard,
+    OnRequest,
+    Policies,
+    is_write,
+)
+from secure_redis.azure.core.rate_limits import (
+    ENTRA_RATE,
+    SUBSCRIPTION_RATE,
+    VAULT_RATE,
+    Budgets,
+    Rate,
+)
+
+_USER_AGENT = "secure-redis-operator"
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds: to connect, between two pieces of an answer, and for a whole exchange."""
+
+    connect: float = 10.0
+    read: float = 30.0
+    total: float = 60.0
+
+
+class AnswerLost(aiohttp.ClientConnectionError):
+    """The connection broke after a write was sent: whether it took effect is not known."""
+
+
+async def _write_once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Send a write once.
+
+    Aiohttp sends PUT and DELETE again when a connection breaks (RFC 9112 section 9.3.1 allows it; measured; there is
+    no switch: aio-libs/aiohttp#10790). A second PUT is a second version of a secret, so writes get another error.
+    """
+    try:
+        return await send(request)
+    except aiohttp.ClientConnectorError:
+        raise  # nothing was sent
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        if is_write(request.method, str(request.url)):
+            raise AnswerLost(type(error).__name__) from error
+        raise
+
+
+def _nothing(service: str, operation: str, status: int, seconds: float) -> None:
+    pass
+
+
+def through_proxy() -> bool:
+    """Whether the environment names a proxy (HTTPS_PROXY and the like).
+
+    Only then is aiohttp to look at the environment: it does so for every request in two threads, and reads .netrc as
+    well, whose passwords no request of ours may carry.
+    """
+    return any(scheme != "no" for scheme in getproxies())
+
+
+def trust(ca_file: str | None = None, *, only: bool = False) -> ssl.SSLContext:
+    """TLS settings: TLS 1.2 or newer, the system's roots plus those in `ca_file` (PEM), or with `only` just those.
+
+    Raises:
+        OSError: `ca_file` cannot be read.
+        ssl.SSLError: it holds no certificate.
+
+    """
+    if only and ca_file is None:
+        raise ValueError("'only' needs a CA file: without roots nothing can be verified")
+    context = ssl.create_default_context(cafile=ca_file if only else None)
+    if ca_file is not None and not only:
+        context.load_verify_locations(cafile=ca_file)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+class Transport:
+    """One aiohttp session, one set of budgets. Open it as a context manager inside the running loop.
+
+    One session and not `connection_verify=`: the latter makes a new TLS context and connection for every request of
+    an async client (measured: 51 connections for 51 requests).
+    """
+
+    def __init__(
+        self,
+        cloud: Cloud,
+        budgets: Budgets,
+        *,
+        tls: ssl.SSLContext | None = None,
+        fence: Callable[[], None] = lambda: None,
+        on_request: OnRequest = _nothing,
+        connections: int = 64,
+        resolver: AbstractResolver | None = None,
+        timeouts: Timeouts = Timeouts(),
+        subscription_rate: Rate = SUBSCRIPTION_RATE,
+        vault_rate: Rate = VAULT_RATE,
+    ) -> None:
+        """`fence` is called before every write and raises where this process no longer leads. `resolver`: another
+        way to resolve names than the system's.
+        """
+        self.cloud = cloud
+        self.budgets = budgets
+        self._tls = tls
+        self._fence = fence
+        self._on_request = on_request
+        self._connections = connections
+        self._resolver = resolver
+        self.timeouts = timeouts
+        self._subscription_rate = subscription_rate
+        self._vault_rate = vault_rate
+        self._session: aiohttp.ClientSession | None = None
+        self._http: AioHttpTransport | None = None
+
+    async def __aenter__(self) -> "Transport":
+        # The SDKs log whole error texts at WARNING; ours go into conditions, cleaned.
+        for library in ("azure", "msal"):
+            logging.getLogger(library).setLevel(logging.CRITICAL)
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(ssl=self._tls or trust(), limit=self._connections, resolver=self._resolver),
+            auto_decompress=False,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=through_proxy(),
+            middlewares=(_write_once,),
+        )
+        self._http = AioHttpTransport(
+            session=self._session,
+            session_owner=False,
+            connection_timeout=self.timeouts.connect,
+            read_timeout=self.timeouts.read,
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    @property
+    def http(self) -> AioHttpTransport:
+        """What the SDK clients take as `transport=`.
+
+        Raises:
+            RuntimeError: the transport is not open.
+
+        """
+        if self._http is None:
+            raise RuntimeError("the Azure transport is not open")
+        return self._http
+
+    def resource_manager_policies(
+        self, subscription: str, identity: str, authentication: object, *, decode: bool = True
+    ) -> Policies:
+        """The whole pipeline of a Resource Manager client: no redirects, no retries, no automatic registration of
+        resource providers (a write), no logging. Without `decode` the caller reads the JSON itself, once.
+        """
+        return self._policies(
+            HostGuard(self.cloud.is_resource_manager, str(Source.RESOURCE_MANAGER)),
+            authentication,
+            # Azure counts per principal and subscription: one team's throttling is not another's.
+            self._gate("arm", f"subscription {subscription.lower()} for {identity}", self._subscription_rate),
+            decode=decode,
+        )
+
+    def token_policies(self, tenant: str) -> Policies:
+        """The whole pipeline of a token request."""
+        return self._policies(
+            HostGuard(self.cloud.is_authority, str(Source.ENTRA)),
+            None,
+            self._gate("entra", f"the tenant {tenant.lower()}", ENTRA_RATE),
+        )
+
+    def vault_guard(self, vault: str) -> HostGuard:
+        """Lets through only the vault's own host."""
+        own = host_of(vault)
+        return HostGuard(lambda url: self.cloud.is_vault(url) and host_of(url) == own, str(Source.VAULT))
+
+    def vault_gate(self, vault: str) -> Gate:
+        """The gate of one vault; its budget is shared by all identities."""
+        return self._gate("keyvault", f"the vault {host_of(vault)}", self._vault_rate)
+
+    def _gate(self, service: str, budget: str, rate: Rate) -> Gate:
+        return Gate(
+            service=service,
+            budget=budget,
+            rate=rate,
+            budgets=self.budgets,
+            fence=self._fence,
+            on_request=self._on_request,
+            total_seconds=self.timeouts.total,
+        )
+
+    @staticmethod
+    def _policies(guard: HostGuard, authentication: object, gate: Gate, *, decode: bool = True) -> Policies:
+        return [
+            RequestIdPolicy(),
+            HeadersPolicy(),
+            UserAgentPolicy(base_user_agent=_USER_AGENT),
+            *([ContentDecodePolicy()] if decode else []),
+            guard,
+            Correlate(),
+            AsyncRetryPolicy(retry_total=0),  # takes the SDKs' retry options out of the request; repeats nothing
+            *([authentication] if authentication is not None else []),
+            CustomHookPolicy(),
+            gate,
+        ]

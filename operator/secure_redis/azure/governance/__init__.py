@@ -1,0 +1,1 @@
+"""What surrounds a cache in Azure: locks, roles, access policies, diagnostics and the activity log."""

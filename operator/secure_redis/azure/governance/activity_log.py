@@ -1,0 +1,112 @@
+"""Who changed a cache, from the subscription's Activity Log, where it may be read.
+
+Source: learn.microsoft.com/rest/api/monitor/activitylogs/list (api-version 2015-04-01, `$filter` in exactly this form).
+Needs `Microsoft.Insights/eventtypes/values/read`. Events appear minutes after what they tell (Microsoft: 3 to 20).
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from secure_redis.api.azure_ids import CacheID
+from secure_redis.azure.core.failures import Failure
+from secure_redis.azure.core.resource_manager import Reader, unread
+from secure_redis.domain.observe.identity import Identity, NamespaceIdentity
+from secure_redis.domain.observe.redis import Write
+from secure_redis.domain.observe.unknown import Unknown
+from secure_redis.domain.observe.usage import Change
+
+API_VERSION: Final = "2015-04-01"
+READ_EVENTS: Final = "Microsoft.Insights/eventtypes/values/read"
+MOST_WRITES: Final = 50
+MOST_CHANGES: Final = 50
+CHANGES_WITHIN: Final = timedelta(days=3)  # so that a weekend hides nothing, and the pages stay few
+_LONGEST: Final = 128
+_CHANGES: Final = ("microsoft.cache/redis/write", "microsoft.cache/redis/delete")
+
+
+class Activity:
+    """Reads of the Activity Log. `own`: the client id of the operator's own identity, whose writes are left out."""
+
+    def __init__(self, reader: Reader, own: str | None) -> None:
+        self._reader = reader
+        self._own = (own or "").lower()
+
+    async def writes(
+        self, identity: Identity, cache: CacheID, since: datetime, until: datetime
+    ) -> tuple[Write, ...] | Unknown:
+        """Writes of the cache's own settings within the time, newest first; one page, no more is asked for."""
+        page = await self._reader.get(identity, _path(cache), API_VERSION, filter=_filter(cache, since, until))
+        if isinstance(page, Failure):
+            return unread(page, READ_EVENTS)
+        value = page.get("value")
+        listed = value if isinstance(value, list) else []
+        others = (one for one, _ in _writes(listed) if not self._is_own(one))
+        found = sorted(others, key=lambda one: one.at, reverse=True)
+        return tuple(found[:MOST_WRITES])
+
+    async def changes(self, identity: Identity, cache: CacheID, until: datetime) -> tuple[Change, ...] | Unknown:
+        """Writes of the cache's own settings within `CHANGES_WITHIN` before: those of others first, the newest first.
+
+        All pages are read: the newest events are mostly reads of keys, which the log holds too.
+        """
+        wanted = _filter(cache, until - CHANGES_WITHIN, until)
+        found = await self._reader.walk(identity, _path(cache), API_VERSION, filter=wanted)
+        if isinstance(found, Failure):
+            return unread(found, READ_EVENTS)
+        serving = identity.client_id.lower() if isinstance(identity, NamespaceIdentity) else self._own
+        changes = sorted((_change(*one, serving) for one in _writes(found)), key=lambda one: one.at, reverse=True)
+        # Ours may be many; what somebody else did must not get lost behind them.
+        return tuple(sorted(changes, key=lambda one: one.ours)[:MOST_CHANGES])
+
+    def _is_own(self, write: Write) -> bool:
+        return bool(self._own) and (write.application or "").lower() == self._own
+
+
+def _change(write: Write, operation: str, serving: str) -> Change:
+    ours = bool(serving) and (write.application or "").lower() == serving
+    return Change(write.at, write.caller, operation, ours)
+
+
+def _path(cache: CacheID) -> str:
+    return f"/subscriptions/{cache.subscription}/providers/Microsoft.Insights/eventtypes/management/values"
+
+
+def _filter(cache: CacheID, since: datetime, until: datetime) -> str:
+    within = f"eventTimestamp ge '{_time(since)}' and eventTimestamp le '{_time(until)}'"
+    return f"{within} and resourceUri eq '{cache.text}'"
+
+
+def _writes(events: Iterable[Any]) -> Iterable[tuple[Write, str]]:
+    """Writes and their operations."""
+    for event in events:
+        if not isinstance(event, Mapping):
+            continue
+        operation, status = _word(event.get("operationName")), _word(event.get("status"))
+        caller, at = event.get("caller"), event.get("eventTimestamp")
+        if operation.lower() not in _CHANGES or status.lower() == "failed":
+            continue
+        if not isinstance(caller, str) or not caller.strip() or not isinstance(at, str):
+            continue
+        try:
+            time = datetime.fromisoformat(at)
+        except ValueError:
+            continue
+        claims = event.get("claims")
+        application = claims.get("appid") if isinstance(claims, Mapping) else None
+        write = Write(
+            caller.strip()[:_LONGEST],
+            time if time.tzinfo is not None else time.replace(tzinfo=UTC),
+            application if isinstance(application, str) else None,
+        )
+        yield write, operation[:_LONGEST]
+
+
+def _word(value: object) -> str:
+    """`{"value": …, "localizedValue": …}`, as all words of an event are."""
+    inner = value.get("value") if isinstance(value, Mapping) else value
+    return inner if isinstance(inner, str) else ""
+
+
+def _time(time: datetime) -> str:
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,252 @@
+"""What stands around a cache, read in the management plane: each a small list with a right of its own.
+
+Reads count against Resource Manager's limit of a service principal in a subscription: since 2024 a bucket of 250, which
+25 a second refill, per region (and 15 times that for all principals together; free and trial subscriptions may get
+less). Source: learn.microsoft.com/azure/azure-resource-manager/management/request-limits-and-throttling, section
+"Regional throttling and token bucket algorithm". How much of it is used: `reconciler.surroundings`.
+"""
+
+import re
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any, Final, TypeVar
+
+from secure_redis.api.azure_ids import CacheID, StorageAccountID, within
+from secure_redis.api.reasons.reason import Reason
+from secure_redis.azure.core.answers import Malformed, mapping, number, text
+from secure_redis.azure.core.expiring_cache import Shelf
+from secure_redis.azure.core.failures import (
+    Denied,
+    Failure,
+    Missing,
+    NotFound,
+    Transient,
+)
+from secure_redis.azure.core.resource_manager import Reader, unread
+from secure_redis.azure.redis.client import API_VERSION
+from secure_redis.domain.observe.governance import (
+    AccessAssignmentFacts,
+    AccessPolicyFacts,
+    DiagnosticSettingFacts,
+    LockFacts,
+    PatchWindow,
+    RoleAssignmentFacts,
+    RolePermissions,
+)
+from secure_redis.domain.observe.identity import Identity
+from secure_redis.domain.observe.unknown import Unknown
+
+T = TypeVar("T")
+Item = Mapping[str, Any]
+
+LOCKS_API_VERSION: Final = "2020-05-01"
+DIAGNOSTICS_API_VERSION: Final = "2021-05-01-preview"  # the newest there is of this type
+ROLES_API_VERSION: Final = "2022-04-01"
+READ_SCHEDULE: Final = "Microsoft.Cache/redis/patchSchedules/read"
+READ_POLICIES: Final = "Microsoft.Cache/redis/accessPolicies/read"
+READ_ASSIGNMENTS: Final = "Microsoft.Cache/redis/accessPolicyAssignments/read"
+READ_DIAGNOSTICS: Final = "Microsoft.Insights/diagnosticSettings/read"
+READ_LOCKS: Final = "Microsoft.Authorization/locks/read"
+READ_ROLES: Final = "Microsoft.Authorization/roleAssignments/read"
+
+_HOURS = re.compile(r"PT(\d+)H", re.IGNORECASE)
+_DEFAULT_WINDOW = timedelta(hours=5)  # the service's shortest, and what it takes where none is given
+_LOCK = re.compile(r"/providers/microsoft\.authorization/locks/[^/]+$", re.IGNORECASE)
+_PRINCIPAL = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
+
+
+class Surroundings:
+    """Role definitions are kept for an hour under the identity that read them; nothing else is kept."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._roles: Shelf[tuple[Identity, str, str], tuple[RolePermissions, ...]] = Shelf(time.monotonic)
+
+    async def patch_schedule(self, identity: Identity, cache: CacheID) -> tuple[PatchWindow, ...] | Unknown:
+        """The maintenance windows; empty where none were chosen. The cache itself is known to be there."""
+        answer = await self._reader.get(identity, f"{cache.text}/patchSchedules/default", API_VERSION)
+        if isinstance(answer, NotFound) and answer.what is Missing.RESOURCE:
+            return ()  # "There are no patch schedules found for redis cache …"
+        if isinstance(answer, Failure):
+            return unread(answer, READ_SCHEDULE)
+        entries = mapping(answer.get("properties")).get("scheduleEntries")
+        return _convert(entries if isinstance(entries, list) else [], _window)
+
+    async def access_policies(self, identity: Identity, cache: CacheID) -> tuple[AccessPolicyFacts, ...] | Unknown:
+        """All access policies, the built-in ones too."""
+        found = await self._reader.walk(identity, f"{cache.text}/accessPolicies", API_VERSION)
+        return unread(found, READ_POLICIES) if isinstance(found, Failure) else _convert(found, _policy)
+
+    async def access_assignments(
+        self, identity: Identity, cache: CacheID
+    ) -> tuple[AccessAssignmentFacts, ...] | Unknown:
+        """Who has which access policy."""
+        found = await self._reader.walk(identity, f"{cache.text}/accessPolicyAssignments", API_VERSION)
+        return unread(found, READ_ASSIGNMENTS) if isinstance(found, Failure) else _convert(found, _assignment)
+
+    async def locks(self, identity: Identity, cache: CacheID) -> tuple[LockFacts, ...] | Unknown:
+        """The locks that hold for the cache: its own, its group's and its subscription's."""
+        path = f"{cache.text}/providers/Microsoft.Authorization/locks"
+        found = await self._reader.walk(identity, path, LOCKS_API_VERSION)
+        if isinstance(found, Failure):
+            return unread(found, READ_LOCKS)
+        locks = _convert(found, _lock)
+        if isinstance(locks, Unknown):
+            return locks
+        # The list also shows what lies below, such as the lock of a private endpoint connection.
+        return tuple(lock for lock in locks if within(lock.scope, cache.text))
+
+    async def diagnostics(self, identity: Identity, cache: CacheID) -> tuple[DiagnosticSettingFacts, ...] | Unknown:
+        """The diagnostic settings; empty where the cache's logs go nowhere."""
+        path = f"{cache.text}/providers/Microsoft.Insights/diagnosticSettings"
+        found = await self._reader.walk(identity, path, DIAGNOSTICS_API_VERSION)
+        return unread(found, READ_DIAGNOSTICS) if isinstance(found, Failure) else _convert(found, _diagnostic)
+
+    async def role_assignments(
+        self, identity: Identity, target: CacheID | StorageAccountID, principal: str | None = None
+    ) -> tuple[RoleAssignmentFacts, ...] | Unknown:
+        """The role assignments that work at the cache or the account, of everybody or of one object id.
+
+        Those of the groups that `principal` is in are among them. Needs
+        `Microsoft.Authorization/roleAssignments/read` there and, to tell what a role holds,
+        `Microsoft.Authorization/roleDefinitions/read`; without the latter `permissions` is None.
+
+        Raises:
+            ValueError: `principal` is not an object id.
+
+        """
+        wanted = "atScope()"
+        if principal is not None:
+            if not _PRINCIPAL.fullmatch(principal):
+                raise ValueError("the principal is not an object id")
+            wanted += f" and assignedTo('{principal}')"
+        path = f"{target.text}/providers/Microsoft.Authorization/roleAssignments"
+        found = await self._reader.walk(identity, path, ROLES_API_VERSION, filter=wanted)
+        if isinstance(found, NotFound) and isinstance(target, StorageAccountID):
+            return Unknown(Reason.AZURE_ERROR, found.message)
+        if isinstance(found, Failure):
+            return unread(found, READ_ROLES)
+        listed = _convert(found, _role_assignment)
+        if isinstance(listed, Unknown):
+            return listed
+        here = [one for one in listed if within(one.scope, target.text) or _above_subscriptions(one.scope)]
+        held: dict[str, tuple[RolePermissions, ...]] = {}
+        for role in sorted({one.role_id for one in here}):
+            permissions = await self._permissions(identity, target, role)
+            if isinstance(permissions, Denied | Transient):
+                break  # the others would be refused too
+            if isinstance(permissions, tuple):
+                held[role] = permissions
+        return tuple(replace(one, permissions=held.get(one.role_id)) for one in here)
+
+    async def _permissions(
+        self, identity: Identity, target: CacheID | StorageAccountID, role: str
+    ) -> tuple[RolePermissions, ...] | Failure | None:
+        # Asked for at the target: whoever may read the assignments there needs no right on the whole subscription.
+        key = (identity, target.subscription.lower(), role)
+        known = self._roles.peek(key)
+        if known is not None:
+            return known
+        path = f"{target.text}/providers/Microsoft.Authorization/roleDefinitions/{role}"
+        answer = await self._reader.get(identity, path, ROLES_API_VERSION)
+        if isinstance(answer, Failure):
+            return answer
+        listed = mapping(answer.get("properties")).get("permissions")
+        if not isinstance(listed, list):
+            return None
+        permissions = tuple(_permission(one) for one in listed if isinstance(one, Mapping))
+        self._roles.get(key, lambda: permissions)
+        return permissions
+
+
+def _convert(items: Iterable[object], convert: Callable[[Item], T]) -> tuple[T, ...] | Unknown:
+    """All items; one that cannot be understood makes the whole unknown, since what it says may matter most."""
+    try:
+        return tuple(convert(mapping(item)) for item in items)
+    except Malformed as error:
+        return Unknown(Reason.AZURE_ERROR, f"Azure's answer cannot be understood: {error}")
+
+
+def _window(entry: Item) -> PatchWindow:
+    day, hour = text(entry.get("dayOfWeek")), number(entry.get("startHourUtc"))
+    if day is None or hour is None:
+        raise Malformed("a maintenance window without a day or an hour")
+    length = _HOURS.fullmatch(text(entry.get("maintenanceWindow")) or "")
+    return PatchWindow(day, hour, timedelta(hours=int(length.group(1))) if length else _DEFAULT_WINDOW)
+
+
+def _named(item: Item) -> str:
+    # Children of a cache may carry its name before their own: `cache/name`.
+    name = (text(item.get("name")) or "").rpartition("/")[2]
+    if not name:
+        raise Malformed("an item without a name")
+    return name
+
+
+def _policy(item: Item) -> AccessPolicyFacts:
+    properties = mapping(item.get("properties"))
+    kind = {"builtin": True, "custom": False}.get((text(properties.get("type")) or "").lower())
+    return AccessPolicyFacts(_named(item), text(properties.get("permissions")), kind)
+
+
+def _assignment(item: Item) -> AccessAssignmentFacts:
+    properties = mapping(item.get("properties"))
+    policy, object_id = text(properties.get("accessPolicyName")), text(properties.get("objectId"))
+    if policy is None or object_id is None:
+        raise Malformed("an access policy assignment without a policy or an object id")
+    return AccessAssignmentFacts(_named(item), policy, object_id, text(properties.get("objectIdAlias")))
+
+
+def _lock(item: Item) -> LockFacts:
+    identifier, level = text(item.get("id")) or "", text(mapping(item.get("properties")).get("level"))
+    scope = _LOCK.sub("", identifier)
+    if level is None or scope == identifier:
+        raise Malformed("a lock without a level or a place")
+    return LockFacts(_named(item), level, scope)
+
+
+_DESTINATIONS: Final = ("workspaceId", "storageAccountId", "eventHubAuthorizationRuleId", "marketplacePartnerId")
+
+
+def _diagnostic(item: Item) -> DiagnosticSettingFacts:
+    properties = mapping(item.get("properties"))
+
+    def enabled(kind: str) -> tuple[str, ...]:
+        listed = properties.get(kind)
+        switches = [mapping(one) for one in listed] if isinstance(listed, list) else []
+        named = [text(one.get("category")) or text(one.get("categoryGroup")) for one in switches if one.get("enabled")]
+        return tuple(name for name in named if name is not None)
+
+    named = [text(properties.get(destination)) for destination in _DESTINATIONS]
+    destinations = tuple(one for one in named if one is not None)
+    return DiagnosticSettingFacts(_named(item), enabled("logs"), enabled("metrics"), destinations)
+
+
+def _role_assignment(item: Item) -> RoleAssignmentFacts:
+    properties = mapping(item.get("properties"))
+    scope, principal = text(properties.get("scope")), text(properties.get("principalId"))
+    role = (text(properties.get("roleDefinitionId")) or "").rpartition("/")[2].lower()
+    if scope is None or principal is None or not _PRINCIPAL.fullmatch(role):
+        raise Malformed("a role assignment without a scope, a principal or a role")
+    return RoleAssignmentFacts(
+        scope,
+        role,
+        principal,
+        text(properties.get("principalType")),
+        conditional=text(properties.get("condition")) is not None,
+    )
+
+
+def _above_subscriptions(scope: str) -> bool:
+    """Whether it is the root or a management group, whose place above the subscription the list vouches for."""
+    return scope == "/" or scope.lower().startswith("/providers/microsoft.management/managementgroups/")
+
+
+def _permission(one: Item) -> RolePermissions:
+    def words(name: str) -> tuple[str, ...]:
+        given = one.get(name)
+        return tuple(str(word) for word in given) if isinstance(given, list) else ()
+
+    return RolePermissions(words("actions"), words("notActions"), words("dataActions"), words("notDataActions"))

@@ -1,0 +1,1 @@
+"""Key Vault: secrets, their versions, and encryption keys."""

@@ -1,0 +1,73 @@
+"""From the answers about vaults and keys to the project's facts."""
+
+from collections.abc import Mapping
+
+from secure_redis.api.azure_ids import segments
+from secure_redis.azure.core.answers import Malformed, flag, mapping, number, text, unix
+from secure_redis.domain.observe.storage import (
+    KeyFacts,
+    KeyVaultFacts,
+)
+
+
+def key_vault_facts(body: object) -> KeyVaultFacts:
+    """A vault from the JSON of a GET.
+
+    Raises:
+        Malformed: no id, name or properties.
+
+    """
+    answer = mapping(body)
+    properties = answer.get("properties")
+    resource_id, name = text(answer.get("id")), text(answer.get("name"))
+    parts = segments(resource_id or "")
+    if resource_id is None or name is None or not isinstance(properties, Mapping):
+        raise Malformed("the answer is not a key vault")
+    if len(parts) != 8 or parts[0] != "subscriptions" or parts[5:7] != ("microsoft.keyvault", "vaults"):
+        raise Malformed("the answer's resource id is not that of a key vault")
+    network = mapping(properties.get("networkAcls"))
+    return KeyVaultFacts(
+        resource_id=resource_id,
+        name=name,
+        location=text(answer.get("location")) or "",
+        uri=text(properties.get("vaultUri")),
+        tenant_id=text(properties.get("tenantId")),
+        soft_delete=flag(properties.get("enableSoftDelete")),
+        soft_delete_days=number(properties.get("softDeleteRetentionInDays")),
+        purge_protection=flag(properties.get("enablePurgeProtection")),
+        role_based=flag(properties.get("enableRbacAuthorization")),
+        public_network_access=text(properties.get("publicNetworkAccess")),
+        network_default_action=text(network.get("defaultAction")),
+        network_bypass=text(network.get("bypass")),
+    )
+
+
+def key_facts(body: object, name: str) -> KeyFacts:
+    """A key from the JSON of a GET of the management plane.
+
+    Raises:
+        Malformed: no properties, or no version.
+
+    """
+    properties = mapping(body).get("properties")
+    if not isinstance(properties, Mapping):
+        raise Malformed("the answer is not a key")
+    version = key_version(text(properties.get("keyUriWithVersion")) or "")
+    if version is None:
+        raise Malformed("the answer does not name the key's version")
+    attributes = mapping(properties.get("attributes"))
+    return KeyFacts(
+        name=name,
+        version=version,
+        enabled=flag(attributes.get("enabled")),
+        expires=unix(attributes.get("exp")),
+        not_before=unix(attributes.get("nbf")),
+        key_type=text(properties.get("kty")),
+        size=number(properties.get("keySize")),
+    )
+
+
+def key_version(key_id: str) -> str | None:
+    """The version in a key's URL `https://<vault>/keys/<name>/<version>`; None where it has none."""
+    parts = key_id.rstrip("/").split("/")
+    return parts[-1] if len(parts) == 6 and parts[3].lower() == "keys" and parts[-1] else None

@@ -1,0 +1,338 @@
+"""Key Vault secrets: one version check per identity and secret serves everyone; a value is read when it moved."""
+
+import asyncio
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Final, TypeVar
+from urllib.parse import quote
+
+from azure.core.rest import HttpRequest
+from azure.keyvault.secrets import KeyVaultSecret
+from azure.keyvault.secrets.aio import SecretClient
+from pydantic import SecretStr
+
+from secure_redis.api.reasons.reason import Reason
+from secure_redis.azure.core.calls import Attempts
+from secure_redis.azure.core.clouds import host_of
+from secure_redis.azure.core.credentials import Credentials
+from secure_redis.azure.core.expiring_cache import Shelf
+from secure_redis.azure.core.failures import (
+    Denied,
+    Failure,
+    Guard,
+    NotFound,
+    Source,
+    unknown,
+)
+from secure_redis.azure.core.policies import Correlate
+from secure_redis.azure.core.transport import Transport
+from secure_redis.azure.keyvault.versions import (
+    Version,
+    from_sdk,
+    page,
+    usable,
+)
+from secure_redis.domain.observe.identity import Identity
+from secure_redis.domain.observe.keys import VaultSecretAbsent, VaultSecretFacts
+from secure_redis.domain.observe.unknown import Unknown
+
+T = TypeVar("T")
+
+# Not the SDK's default (2026-04-01), which sovereign clouds get later. All that is used here is older than 7.6.
+API_VERSION: Final = "7.6"
+
+
+@dataclass(slots=True)
+class _Secret:
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    at: float | None = None  # when the last check that answered began
+    version: Version | None = None
+    absent: VaultSecretAbsent | None = None
+    value: SecretStr | None = None
+    value_of: str | None = None  # the version whose value is held
+    failure: Unknown | None = None
+    failed_at: float = 0.0
+    writes: int = 0  # of ours: a check that one of them overtook does not count
+
+
+@dataclass(slots=True)
+class _Vault:
+    client: SecretClient
+    list_denied_at: dict[str, float] = field(default_factory=dict)  # secret name -> when its list was denied
+
+
+class Vaults:
+    """Values are held in memory under the identity that fetched them, and dropped an hour after their last use."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        credentials: Credentials,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        probe_seconds: float = 3600.0,
+        remember_failure_seconds: float = 10.0,
+        keep_seconds: float = 3600.0,
+    ) -> None:
+        """`clock`: monotonic seconds; `now`: the time by which secrets expire. `probe_seconds`: how long a denied list
+        is not asked for again.
+        """
+        self._transport = transport
+        self._credentials = credentials
+        self._attempt = Attempts(credentials, Source.VAULT)
+        self._clock = clock
+        self._now = now
+        self._probe = probe_seconds
+        self._remember = remember_failure_seconds
+        self._vaults: Shelf[tuple[Identity, str], _Vault] = Shelf(clock, keep_seconds)
+        self._secrets: Shelf[tuple[Identity, str, str, str | None], _Secret] = Shelf(clock, keep_seconds)
+
+    async def current(
+        self, identity: Identity, uri: str, name: str, version: str | None = None, *, max_age: float
+    ) -> VaultSecretFacts | VaultSecretAbsent | Unknown:
+        """The newest version (or the pinned `version`), checked at most `max_age` seconds ago (0: now).
+
+        A disabled, expired or not yet valid version is answered as it is, with `value=None`: there is no falling back
+        to an older one.
+        """
+        refusal = self._refuse(uri)
+        if refusal is not None:
+            return refusal
+        authority = host_of(uri) or ""
+        secret = self._secrets.get((identity, authority, name.lower(), version), _Secret)
+        async with secret.lock:
+            now = self._clock()
+            if secret.at is None or max_age <= 0 or now - secret.at > max_age:
+                if secret.failure is not None and now - secret.failed_at < min(self._remember, max_age):
+                    return secret.failure
+                writes = secret.writes
+                failed = await self._check(identity, uri, name, version, secret, now)
+                if secret.writes != writes:
+                    secret.at = None
+                if failed is not None:
+                    return self._failed(secret, failed)
+            if secret.absent is not None:
+                return secret.absent
+            return await self._with_value(identity, uri, name, secret)
+
+    async def store(
+        self,
+        identity: Identity,
+        uri: str,
+        name: str,
+        value: SecretStr,
+        tags: Mapping[str, str],
+        expires: datetime | None = None,
+    ) -> str | Unknown:
+        """A new version of the secret; its id. Never recovers or purges a deleted one.
+
+        Needs the data action `Microsoft.KeyVault/vaults/secrets/setSecret/action`.
+        """
+        refusal = self._refuse(uri)
+        if refusal is not None:
+            return refusal
+        vault = self._vault(identity, uri)
+
+        async def call() -> str:
+            stored = await vault.client.set_secret(
+                name,
+                value.get_secret_value(),
+                tags=dict(tags),
+                expires_on=expires,
+                content_type="text/plain",
+            )
+            return stored.properties.version or ""
+
+        outcome = await self._attempt(identity, call)
+        self._look_again(uri, name)
+        return outcome if isinstance(outcome, str) else unknown(outcome, write=True)
+
+    async def mark(
+        self, identity: Identity, uri: str, name: str, version: str, tags: Mapping[str, str]
+    ) -> None | Unknown:
+        """Put exactly `tags` (all of them) on one version; everything else about it stays as it is.
+
+        Needs the data action `Microsoft.KeyVault/vaults/secrets/update/action` ("Updates the specified attributes
+        associated with the given secret": Microsoft's list of permissions for Microsoft.KeyVault), which the role Key
+        Vault Secrets Officer holds; in a vault with access policies the permission `set`. What the request leaves out
+        is left unchanged (Key Vault REST, Update Secret), and the SDK sends nothing but the tags.
+
+        Raises:
+            ValueError: no version is named; the vault would take the newest one, whichever that is by then.
+
+        """
+        if not version:
+            raise ValueError("a version must be named")
+        refusal = self._refuse(uri)
+        if refusal is not None:
+            return refusal
+        vault = self._vault(identity, uri)
+
+        async def call() -> None:
+            await vault.client.update_secret_properties(name, version, tags=dict(tags))
+
+        outcome = await self._attempt(identity, call)
+        self._look_again(uri, name)
+        return None if outcome is None else unknown(outcome, write=True)
+
+    def _look_again(self, uri: str, name: str) -> None:
+        """Whatever came of a write: what was checked before it, by whomever, is not believed any longer."""
+        authority = host_of(uri) or ""
+        for key, secret in self._secrets.items():
+            if key[1:3] == (authority, name.lower()):
+                secret.at = None
+                secret.writes += 1
+
+    # --- the check --------------------------------------------------------------------------------------------------
+
+    async def _check(
+        self, identity: Identity, uri: str, name: str, pinned: str | None, secret: _Secret, now: float
+    ) -> Failure | None:
+        """Bring `secret` up to date, all but the value. None: done."""
+        vault = self._vault(identity, uri)
+        denied_at = vault.list_denied_at.get(name.lower())
+        outcome: Version | None | Failure
+        if denied_at is None or now - denied_at >= self._probe:
+            outcome = await self._by_list(identity, vault, name, pinned)
+            if isinstance(outcome, Denied) and outcome.by is Guard.ROLE:
+                vault.list_denied_at[name.lower()] = now
+                outcome = await self._by_get(identity, vault, name, pinned, secret)
+            else:
+                vault.list_denied_at.pop(name.lower(), None)
+                if outcome is None:  # no version, or two of the same second: the vault itself has to say
+                    outcome = await self._by_get(identity, vault, name, pinned, secret)
+        else:
+            outcome = await self._by_get(identity, vault, name, pinned, secret)
+        if isinstance(outcome, NotFound):
+            what = f"{name!r}" if pinned is None else f"version {pinned} of {name!r}"
+            if outcome.reason is Reason.VAULT_SECRET_NOT_FOUND:
+                secret.absent = VaultSecretAbsent(f"the vault {host_of(uri)} holds no secret {what}")
+                secret.at, secret.version, secret.value, secret.value_of = now, None, None, None
+                secret.failure = None
+                return None
+            return outcome
+        if not isinstance(outcome, Version):
+            return outcome
+        secret.at, secret.version, secret.absent, secret.failure = now, outcome, None, None
+        if secret.value_of != outcome.id:
+            secret.value = secret.value_of = None
+        return None
+
+    async def _by_list(
+        self, identity: Identity, vault: _Vault, name: str, pinned: str | None
+    ) -> Version | None | Failure:
+        """By the list of versions: all pages, in no order. None where it does not settle which one is current."""
+
+        async def call() -> list[Version] | Failure:
+            found: list[Version] = []
+            seen: set[str] = set()
+            url: str | None = f"/secrets/{quote(name, safe='')}/versions"
+            while url is not None and url not in seen:
+                seen.add(url)
+                response = await vault.client.send_request(HttpRequest("GET", url))
+                if response.status_code != 200:
+                    return self._attempt.refusal(identity, response)
+                items, url = page(json.loads(response.text()))
+                found.extend(items)
+            return found
+
+        items = await self._attempt(identity, call)
+        if not isinstance(items, list):
+            return items
+        if not items or any(item.created is None or not item.id for item in items):
+            return None
+        newest_time = max(item.created for item in items if item.created is not None)
+        newest = [item for item in items if item.created == newest_time]
+        if pinned is None:
+            return newest[0] if len(newest) == 1 else None
+        found = [item for item in items if item.id.lower() == pinned.lower()]
+        return replace(found[0], latest=found[0] in newest) if found else None
+
+    async def _by_get(
+        self, identity: Identity, vault: _Vault, name: str, pinned: str | None, secret: _Secret
+    ) -> Version | Failure:
+        """By a plain read. Its value is kept only if its version is not the one already held."""
+
+        async def call() -> KeyVaultSecret:
+            return await vault.client.get_secret(name, pinned)
+
+        bundle = await self._attempt(identity, call)
+        if isinstance(bundle, Denied) and bundle.reason is Reason.VAULT_SECRET_DISABLED:
+            # The vault does not say which version it refuses; that it is the current one is what matters.
+            return Version(pinned or "", enabled=False, not_before=None, expires=None, tags={})
+        if not isinstance(bundle, KeyVaultSecret):
+            return bundle
+        version = from_sdk(bundle.properties)
+        if secret.value_of != version.id and usable(version, self._now()) and bundle.value is not None:
+            secret.value, secret.value_of = SecretStr(bundle.value), version.id
+        return version
+
+    async def _with_value(self, identity: Identity, uri: str, name: str, secret: _Secret) -> VaultSecretFacts | Unknown:
+        version = secret.version
+        if version is None:  # cannot be: a check that answered left a version or an absence
+            return Unknown(Reason.INTERNAL_ERROR, "the version check left no version")
+        facts = VaultSecretFacts(
+            vault=uri.rstrip("/"),
+            name=name,
+            version=version.id,
+            enabled=version.enabled,
+            not_before=version.not_before,
+            expires=version.expires,
+            tags=version.tags,
+            latest=version.latest,
+            created=version.created,
+        )
+        if not usable(version, self._now()):
+            return facts
+        if secret.value_of != version.id:
+            vault = self._vault(identity, uri)
+
+            async def call() -> KeyVaultSecret:
+                return await vault.client.get_secret(name, version.id)
+
+            bundle = await self._attempt(identity, call)
+            if not isinstance(bundle, KeyVaultSecret):
+                return self._failed(secret, bundle)
+            secret.value, secret.value_of = SecretStr(bundle.value or ""), version.id
+        return replace(facts, value=secret.value)
+
+    # --- how ----------------------------------------------------------------------------------------------------------
+
+    def _failed(self, secret: _Secret, failure: Failure) -> Unknown:
+        secret.at = None
+        secret.failure, secret.failed_at = unknown(failure), self._clock()
+        return secret.failure
+
+    def _refuse(self, uri: str) -> Unknown | None:
+        if self._transport.cloud.allows_vault(uri):
+            return None
+        suffixes = " or ".join(f".{suffix}" for suffix in self._transport.cloud.vault_suffixes)
+        return Unknown(
+            Reason.VAULT_NOT_ALLOWED,
+            f"the vault URI must be https://<name>{suffixes} in the cloud {self._transport.cloud.name}; "
+            "no request was sent",
+            permanent=True,
+        )
+
+    def _vault(self, identity: Identity, uri: str) -> _Vault:
+        return self._vaults.get((identity, host_of(uri) or ""), lambda: _Vault(self._make(identity, uri)))
+
+    def _make(self, identity: Identity, uri: str) -> SecretClient:
+        url = f"https://{host_of(uri)}"
+        scope = self._transport.cloud.vault_scope(url)
+        assert scope is not None  # noqa: S101 - `_refuse` has let it through
+        return SecretClient(
+            url,
+            self._credentials.for_vault(identity, scope),
+            api_version=API_VERSION,
+            transport=self._transport.http,
+            verify_challenge_resource=True,
+            retry_total=0,
+            permit_redirects=False,
+            per_call_policies=[self._transport.vault_guard(url), Correlate()],
+            custom_hook_policy=self._transport.vault_gate(url),  # the place behind authentication
+        )

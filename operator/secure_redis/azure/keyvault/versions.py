@@ -1,0 +1,92 @@
+"""Versions of a Key Vault secret without their values: from a list, or from the SDK's model."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from urllib.parse import urlsplit
+
+from azure.keyvault.secrets import SecretProperties
+
+from secure_redis.azure.core.answers import Malformed
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A version. `latest`: no newer one was seen. `created`: to the second, as the vault tells it."""
+
+    id: str
+    enabled: bool
+    not_before: datetime | None
+    expires: datetime | None
+    tags: Mapping[str, str]
+    latest: bool = True
+    created: datetime | None = None
+
+
+def page(body: object) -> tuple[list[Version], str | None]:
+    """A page of a secret's versions, and the URL of the next one.
+
+    From the wire and not from the SDK's models, which cost as much again as the request: this is the one thing that
+    is asked for every secret at every interval.
+
+    Raises:
+        Malformed: it is no such page.
+
+    """
+    if not isinstance(body, Mapping) or not isinstance(body.get("value"), list):
+        raise Malformed("the vault's answer is not a list of versions")
+    link = body.get("nextLink")
+    return [_listed(item) for item in body["value"]], link if isinstance(link, str) and link else None
+
+
+def _listed(item: object) -> Version:
+    if not isinstance(item, Mapping):
+        raise Malformed("the vault's list holds what is not a version")
+    attributes, identifier, tags = item.get("attributes"), item.get("id"), item.get("tags")
+    if not isinstance(attributes, Mapping) or not isinstance(identifier, str):
+        raise Malformed("the vault's list holds a version without id or attributes")
+    parts = urlsplit(identifier).path.strip("/").split("/")  # secrets/<name>/<version>
+    created = attributes.get("created")
+    return Version(
+        id=parts[2] if len(parts) == 3 else "",
+        enabled=attributes.get("enabled") is not False,
+        not_before=_moment(attributes.get("nbf")),
+        expires=_moment(attributes.get("exp")),
+        tags=dict(tags) if isinstance(tags, Mapping) else {},
+        created=_moment(created) if isinstance(created, int) else None,
+    )
+
+
+def _moment(seconds: object) -> datetime | None:
+    if seconds is None:
+        return None
+    if not isinstance(seconds, int | float):
+        raise Malformed("the vault's list holds a date that is none")
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (OverflowError, OSError, ValueError):
+        raise Malformed("the vault's list holds a date that is none") from None
+
+
+def from_sdk(properties: SecretProperties) -> Version:
+    """The version that a plain read answered."""
+    return Version(
+        id=properties.version or "",
+        enabled=properties.enabled is not False,
+        not_before=properties.not_before,
+        expires=properties.expires_on,
+        tags=dict(properties.tags or {}),
+        created=properties.created_on,
+    )
+
+
+def usable(version: Version, now: datetime) -> bool:
+    """Whether a consumer may use the version now.
+
+    Key Vault serves expired and not yet valid versions all the same: the dates are only information there.
+    """
+    if not version.enabled:
+        return False
+    if version.not_before is not None and now < version.not_before:
+        return False
+    return version.expires is None or now < version.expires

@@ -1,0 +1,1 @@
+"""The client of Microsoft.Cache/redis and the conversion of its answers."""

@@ -1,0 +1,356 @@
+"""Reads and writes of `Microsoft.Cache/redis`, one call each. Nothing waits for a long-running operation."""
+
+import hashlib
+import json
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeVar
+from urllib.parse import quote, urljoin
+
+from azure.core import AsyncPipelineClient
+from azure.core.rest import AsyncHttpResponse, HttpRequest
+from azure.mgmt.core.policies import AsyncARMChallengeAuthenticationPolicy
+from azure.mgmt.redis.aio import RedisManagementClient
+from azure.mgmt.redis.models import CheckNameAvailabilityParameters
+
+from secure_redis.api.azure_ids import CacheID, Service
+from secure_redis.api.reasons.reason import Reason
+from secure_redis.azure.core.calls import Attempts
+from secure_redis.azure.core.credentials import Credentials
+from secure_redis.azure.core.error_text import clean
+from secure_redis.azure.core.expiring_cache import Shelf
+from secure_redis.azure.core.failures import (
+    Denied,
+    Failure,
+    Guard,
+    NotFound,
+    Permanent,
+    Source,
+    unknown,
+)
+from secure_redis.azure.core.policies import Policies
+from secure_redis.azure.core.transport import Transport
+from secure_redis.azure.redis import convert
+from secure_redis.domain.observe.identity import Identity
+from secure_redis.domain.observe.keys import ListedKeys, Slot
+from secure_redis.domain.observe.redis import CacheFacts, FirewallRuleFacts, OperationFacts
+from secure_redis.domain.observe.unknown import Unknown
+
+_LOG = logging.getLogger(__name__)
+T = TypeVar("T")
+
+API_VERSION: Final = "2024-11-01"  # the last stable one of Microsoft.Cache/redis
+_LIST: Final = f"/providers/Microsoft.Cache/redis?api-version={API_VERSION}"
+
+
+@dataclass(slots=True)
+class _Client:
+    management: RedisManagementClient
+    raw: AsyncPipelineClient[HttpRequest, AsyncHttpResponse]
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    digest: bytes = field(repr=False)
+    caches: tuple[CacheFacts, ...]
+    next: str | None = field(repr=False)
+
+
+@dataclass(slots=True)
+class _Operation:
+    url: str = field(repr=False)  # signed: stays in memory
+
+
+class Caches:
+    """One SDK client per identity and subscription, all on one transport."""
+
+    def __init__(self, transport: Transport, credentials: Credentials) -> None:
+        self._transport = transport
+        self._credentials = credentials
+        self._attempt = Attempts(credentials, Source.RESOURCE_MANAGER)
+        self._clients: Shelf[tuple[Identity, str], _Client] = Shelf(time.monotonic)
+        self._pages: Shelf[tuple[Identity, str], _Page] = Shelf(time.monotonic)
+        self._operations: Shelf[tuple[Identity, str], _Operation] = Shelf(time.monotonic, keep_seconds=6 * 3600)
+
+    # --- reads ------------------------------------------------------------------------------------------------------
+
+    async def read(self, identity: Identity, cache: CacheID) -> CacheFacts | NotFound | Unknown:
+        """One direct read. `NotFound.what` tells a missing group from a missing cache."""
+        client = self._client(identity, cache)
+
+        async def call() -> CacheFacts:
+            text: Any = await client.management.redis.get(
+                cache.group, cache.name, cls=lambda answer, _model, _headers: answer.http_response.text()
+            )
+            return convert.cache_facts(json.loads(text))
+
+        outcome = await self._attempt(identity, call)
+        if isinstance(outcome, NotFound):
+            return outcome
+        return outcome if isinstance(outcome, CacheFacts) else unknown(outcome)
+
+    async def walk(
+        self, identity: Identity, subscription: str, group: str | None = None
+    ) -> tuple[CacheFacts, ...] | Failure:
+        """All caches of a subscription or a group: one walk over all pages. A broken page fails the walk."""
+        client = self._client_for(identity, subscription)
+        within = "" if group is None else f"/resourceGroups/{quote(group, safe='')}"
+        first = f"{self._transport.cloud.resource_manager}/subscriptions/{subscription}{within}{_LIST}"
+
+        async def call() -> tuple[CacheFacts, ...] | Failure:
+            found: list[CacheFacts] = []
+            seen: set[str] = set()
+            url: str | None = first
+            while url is not None and url not in seen:
+                seen.add(url)
+                response = await client.raw.send_request(HttpRequest("GET", url))
+                if response.status_code != 200:
+                    return self._attempt.refusal(identity, response)
+                page = self._page(identity, url, response.content)
+                found.extend(page.caches)
+                url = page.next
+            return tuple(found)
+
+        return await self._attempt(identity, call)
+
+    async def list_keys(self, identity: Identity, cache: CacheID) -> ListedKeys | Unknown:
+        """Both keys. Needs `Microsoft.Cache/redis/listKeys/action`."""
+        client = self._client(identity, cache)
+
+        async def call() -> ListedKeys:
+            keys = await client.management.redis.list_keys(cache.group, cache.name)
+            return convert.listed_keys(keys.primary_key, keys.secondary_key)
+
+        return _or_unknown(await self._attempt(identity, call))
+
+    async def firewall_rules(self, identity: Identity, cache: CacheID) -> tuple[FirewallRuleFacts, ...] | Unknown:
+        """All rules (all pages), by name. None at all means open to everyone while public access is on."""
+        client = self._client(identity, cache)
+
+        async def call() -> tuple[FirewallRuleFacts, ...]:
+            pages = client.management.firewall_rules.list(cache.group, cache.name)
+            rules = [convert.firewall_rule_facts(rule, cache.name) async for rule in pages]
+            return tuple(sorted(rules, key=lambda rule: rule.name.lower()))
+
+        return _or_unknown(await self._attempt(identity, call))
+
+    async def name_available(self, identity: Identity, cache: CacheID) -> bool | Unknown:
+        """Whether the cache's name is free in all of Azure. The service answers 200 for free, an error for taken."""
+        client = self._client(identity, cache)
+
+        async def call() -> bool:
+            await client.management.redis.check_name_availability(
+                CheckNameAvailabilityParameters(name=cache.name, type="Microsoft.Cache/Redis")
+            )
+            return True
+
+        outcome = await self._attempt(identity, call)
+        if isinstance(outcome, bool):
+            return outcome
+        if outcome.reason is Reason.NAME_TAKEN:
+            return False
+        return unknown(outcome)
+
+    # --- writes: None means accepted --------------------------------------------------------------------------------
+
+    async def create(self, identity: Identity, cache: CacheID, body: Mapping[str, Any]) -> None | Unknown:
+        """PUT of exactly `body`. The answer's keys are dropped unread."""
+        redis = self._client(identity, cache).management.redis
+        return await self._long(
+            identity,
+            cache,
+            lambda keep: redis.begin_create(
+                cache.group, cache.name, _bytes(body), polling=False, raw_response_hook=keep
+            ),
+        )
+
+    async def update(self, identity: Identity, cache: CacheID, body: Mapping[str, Any]) -> None | Unknown:
+        """PATCH of exactly `body`: as bytes, since the SDK's model adds properties that were never asked for."""
+        redis = self._client(identity, cache).management.redis
+        return await self._long(
+            identity,
+            cache,
+            lambda keep: redis.begin_update(
+                cache.group, cache.name, _bytes(body), polling=False, raw_response_hook=keep
+            ),
+        )
+
+    async def delete(self, identity: Identity, cache: CacheID) -> None | Unknown:
+        """DELETE; accepted too where there is nothing left to delete (204 or 404)."""
+        redis = self._client(identity, cache).management.redis
+        return await self._long(
+            identity,
+            cache,
+            lambda keep: redis.begin_delete(cache.group, cache.name, polling=False, raw_response_hook=keep),
+            missing_is_done=True,
+        )
+
+    async def put_firewall_rule(self, identity: Identity, cache: CacheID, rule: FirewallRuleFacts) -> None | Unknown:
+        """PUT of one rule."""
+        rules = self._client(identity, cache).management.firewall_rules
+        body = _bytes({"properties": {"startIP": rule.start_ip, "endIP": rule.end_ip}})
+
+        async def call() -> None:
+            await rules.create_or_update(cache.group, cache.name, rule.name, body)
+
+        return _or_unknown(await self._attempt(identity, call), write=True)
+
+    async def delete_firewall_rule(self, identity: Identity, cache: CacheID, name: str) -> None | Unknown:
+        """DELETE of one rule; accepted too where it is gone."""
+        rules = self._client(identity, cache).management.firewall_rules
+
+        async def call() -> None:
+            await rules.delete(cache.group, cache.name, name)
+
+        outcome = await self._attempt(identity, call)
+        return None if isinstance(outcome, NotFound) else _or_unknown(outcome, write=True)
+
+    async def regenerate_key(self, identity: Identity, cache: CacheID, slot: Slot) -> None | Unknown:
+        """POST regenerateKey for one key, sent once: nothing that comes back has it executed a second time.
+
+        None: Azure says that it is done (200), or that it goes on (202, then `operation` follows it). The answer holds
+        both keys and is dropped unread. Needs `Microsoft.Cache/redis/regenerateKey/action`.
+
+        By a request of our own and not by the SDK's method, which parses the keys and takes a 202 for an error. 401
+        with a claims challenge is answered by the same request with a new token: the first one was turned away.
+        """
+        client = self._client(identity, cache)
+        url = (
+            f"{self._transport.cloud.resource_manager}/subscriptions/{cache.subscription}/resourceGroups/"
+            f"{quote(cache.group, safe='')}/providers/Microsoft.Cache/redis/{quote(cache.name, safe='')}/regenerateKey"
+            f"?api-version={API_VERSION}"
+        )
+
+        async def call() -> None | Failure:
+            response = await client.raw.send_request(HttpRequest("POST", url, json={"keyType": slot.value}))
+            done = response.status_code == 200 and "json" in response.headers.get("Content-Type", "").lower()
+            if not done and response.status_code != 202:
+                return self._attempt.refusal(identity, response)  # 200 with a page: a proxy's answer, not Azure's
+            self._operations.drop((identity, cache.key))
+            if not done:
+                self._keep((identity, cache.key), response.headers)
+            return None
+
+        return _or_unknown(await self._attempt(identity, call), write=True)
+
+    # --- the operation that a write started -------------------------------------------------------------------------
+
+    async def operation(self, identity: Identity, cache: CacheID) -> OperationFacts | None:
+        """Poll the last operation that this process started as `identity` on the cache, once.
+
+        None: there is none, Azure has forgotten it, or it cannot be read now (then `provisioningState` decides).
+        It is forgotten once its end was told.
+        """
+        key = (identity, cache.key)
+        operation = self._operations.peek(key)
+        if operation is None:
+            return None
+        client = self._client(identity, cache)
+
+        async def call() -> OperationFacts | Failure:
+            response = await client.raw.send_request(HttpRequest("GET", operation.url))
+            if response.status_code == 404:
+                return NotFound(Reason.CACHE_NOT_FOUND, "Azure has forgotten the operation")
+            if response.status_code not in (200, 202, 204):
+                return self._attempt.refusal(identity, response)
+            body = json.loads(response.text()) if response.text().strip() else None
+            self._keep(key, response.headers)  # a running one repeats its URL, freshly signed
+            return convert.operation_facts(response.status_code, body)
+
+        outcome = await self._attempt(identity, call)
+        if isinstance(outcome, OperationFacts):
+            if outcome.status != "InProgress":
+                self._operations.drop(key)
+            message = clean(outcome.message) if outcome.message else None
+            return OperationFacts(outcome.status, outcome.code, message)
+        if isinstance(outcome, NotFound | Permanent) or (isinstance(outcome, Denied) and outcome.by is Guard.CLOUD):
+            self._operations.drop(key)
+        return None
+
+    # --- how ----------------------------------------------------------------------------------------------------------
+
+    def _client(self, identity: Identity, cache: CacheID) -> _Client:
+        if cache.service is not Service.REDIS:
+            raise ValueError(f"not a Microsoft.Cache/redis cache: {cache.text}")
+        return self._client_for(identity, cache.subscription)
+
+    def _client_for(self, identity: Identity, subscription: str) -> _Client:
+        return self._clients.get((identity, subscription.lower()), lambda: self._make(identity, subscription))
+
+    def _make(self, identity: Identity, subscription: str) -> _Client:
+        cloud = self._transport.cloud
+        credential = self._credentials.for_resource_manager(identity)
+
+        def policies(*, decode: bool = True) -> Policies:  # a pipeline links its policies to each other: one set each
+            authentication = AsyncARMChallengeAuthenticationPolicy(credential, cloud.resource_manager_scope)
+            return self._transport.resource_manager_policies(subscription, str(identity), authentication, decode=decode)
+
+        return _Client(
+            RedisManagementClient(
+                credential,
+                subscription,
+                cloud.resource_manager,
+                api_version=API_VERSION,
+                transport=self._transport.http,
+                policies=policies(),
+            ),
+            AsyncPipelineClient(
+                cloud.resource_manager, transport=self._transport.http, policies=policies(decode=False)
+            ),
+        )
+
+    async def _long(
+        self,
+        identity: Identity,
+        cache: CacheID,
+        begin: Callable[[Callable[[Any], None]], Awaitable[Any]],
+        *,
+        missing_is_done: bool = False,
+    ) -> None | Unknown:
+        key = (identity, cache.key)
+        self._operations.drop(key)
+
+        def keep(response: Any) -> None:
+            if response.http_response.status_code < 300:
+                self._keep(key, response.http_response.headers)
+
+        async def call() -> None:
+            await begin(keep)  # the poller holds the answer and with it the keys: not kept
+
+        outcome = await self._attempt(identity, call)
+        return None if missing_is_done and isinstance(outcome, NotFound) else _or_unknown(outcome, write=True)
+
+    def _keep(self, key: tuple[Identity, str], headers: Mapping[str, str]) -> None:
+        url = headers.get("Azure-AsyncOperation") or headers.get("Location")
+        if not url:
+            return
+        url = urljoin(self._transport.cloud.resource_manager, url)
+        if self._transport.cloud.is_resource_manager(url):
+            self._operations.drop(key)
+            self._operations.get(key, lambda: _Operation(url))
+        else:
+            _LOG.warning("Azure named an operation URL outside the configured cloud; it is not followed")
+
+    def _page(self, identity: Identity, url: str, content: bytes) -> _Page:
+        """A page's caches. One that has not changed since the same identity last read it is not parsed again."""
+        digest = hashlib.blake2b(content, digest_size=16).digest()
+        key = (identity, url)
+        held = self._pages.peek(key)
+        if held is None or held.digest != digest:
+            caches, following = convert.page(json.loads(content))
+            held = _Page(digest, tuple(caches), following)
+            self._pages.drop(key)
+        return self._pages.get(key, lambda: held)
+
+
+def _or_unknown(outcome: T | Failure, *, write: bool = False) -> T | Unknown:
+    if isinstance(outcome, Failure):
+        return unknown(outcome, write=write)
+    return outcome
+
+
+def _bytes(body: Mapping[str, Any]) -> Any:
+    # bytes go out as they are (documented for IO[bytes], accepted by the SDK's own check for bytes too)
+    return json.dumps(body).encode()

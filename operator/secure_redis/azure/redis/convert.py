@@ -1,0 +1,238 @@
+"""From Azure's answers to our facts. Keys, connection strings and the SDK's models stop here."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from azure.mgmt.redis.models import RedisFirewallRule
+from pydantic import SecretStr
+
+from secure_redis.api.azure_ids import CacheID, InvalidResourceID
+from secure_redis.azure.core.answers import Malformed
+from secure_redis.domain.observe.keys import ListedKeys
+from secure_redis.domain.observe.redis import (
+    CacheFacts,
+    FirewallRuleFacts,
+    OperationFacts,
+    PersistenceFacts,
+    PrivateEndpoint,
+)
+
+
+def cache_facts(body: object) -> CacheFacts:
+    """A cache from the JSON of a GET or of a list's item; what the answer does not say stays None.
+
+    From the wire and not from the SDK's model: a list of 1,000 costs 0.02 s instead of 0.2 s of processor time
+    (measured), and every namespace's identity reads its own.
+
+    Raises:
+        Malformed: no resource id, SKU or provisioning state.
+
+    """
+    answer, properties = _mapping(body), _mapping(_mapping(body).get("properties"))
+    try:
+        resource_id = CacheID.parse(_text(answer.get("id")) or "")
+    except InvalidResourceID as error:
+        raise Malformed(f"the answer's resource id is not that of a cache: {error}") from None
+    sku = _mapping(properties.get("sku"))
+    name, family, capacity = _text(sku.get("name")), _text(sku.get("family")), _number(sku.get("capacity"))
+    if name is None or family is None or capacity is None:
+        raise Malformed("the answer has no SKU")
+    state = _text(properties.get("provisioningState"))
+    if state is None:
+        raise Malformed("the answer has no provisioning state")
+    settings = _mapping(properties.get("redisConfiguration"))
+    identity = _mapping(answer.get("identity"))
+    replicas = _number(properties.get("replicasPerPrimary"))
+    return CacheFacts(
+        resource_id=resource_id,
+        location=_text(answer.get("location")) or "",
+        sku_name=name,
+        sku_family=family,
+        sku_capacity=capacity,
+        provisioning_state=state,
+        host_name=_text(properties.get("hostName")),
+        tls_port=_port(properties.get("sslPort")),
+        plaintext_port=_port(properties.get("port")),
+        redis_version=_text(properties.get("redisVersion")),
+        non_tls_port_enabled=_flag(properties.get("enableNonSslPort")),
+        minimum_tls_version=_text(properties.get("minimumTlsVersion")),
+        public_network_access=_text(properties.get("publicNetworkAccess")),
+        access_keys_disabled=_flag(properties.get("disableAccessKeyAuthentication")),
+        authentication_disabled=_flag(settings.get("authnotrequired")),
+        entra_enabled=_flag(settings.get("aad-enabled")),
+        tags={str(tag): str(value) for tag, value in _mapping(answer.get("tags")).items()},
+        zones=tuple(str(zone) for zone in _list(answer.get("zones"))),
+        replicas=replicas if replicas is not None else _number(properties.get("replicasPerMaster")),
+        shards=_number(properties.get("shardCount")),
+        subnet_id=_text(properties.get("subnetId")),
+        identity_type=_text(identity.get("type")),
+        user_assigned_ids=tuple(sorted(str(each) for each in _mapping(identity.get("userAssignedIdentities")))),
+        principal_id=_text(identity.get("principalId")),
+        user_assigned_principals=dict(_principals(identity)),
+        private_endpoints=tuple(_private_endpoints(properties)),
+        linked_servers=tuple(
+            _text(_mapping(link).get("id")) or "(not named)" for link in _list(properties.get("linkedServers"))
+        ),
+        persistence=_persistence(settings),
+        memory_reserved_mb=_counted(settings.get("maxmemory-reserved")),
+        eviction_policy=_text(settings.get("maxmemory-policy")),
+        update_channel=_text(properties.get("updateChannel")),
+    )
+
+
+def page(body: object) -> tuple[list[CacheFacts], str | None]:
+    """One page of a list and the URL of the next.
+
+    Raises:
+        Malformed: not a page, or one of its items is not a cache.
+
+    """
+    value = _mapping(body).get("value")
+    if not isinstance(value, list):
+        raise Malformed("the answer is not a list")
+    return [cache_facts(item) for item in value], _text(_mapping(body).get("nextLink"))
+
+
+def listed_keys(primary: str | None, secondary: str | None) -> ListedKeys:
+    """Both keys.
+
+    Raises:
+        Malformed: one is missing.
+
+    """
+    if not primary or not secondary:
+        raise Malformed("the answer does not hold both keys")
+    return ListedKeys(SecretStr(primary), SecretStr(secondary))
+
+
+def firewall_rule_facts(rule: RedisFirewallRule, cache_name: str) -> FirewallRuleFacts:
+    """A rule without the `<cache>/` prefix that Azure puts before its name.
+
+    Raises:
+        Malformed: a part is missing.
+
+    """
+    name = _text(rule.name) or ""
+    prefix, slash, rest = name.partition("/")
+    if slash and prefix.lower() == cache_name.lower():
+        name = rest
+    if not name or not rule.start_ip or not rule.end_ip:
+        raise Malformed("the answer holds a firewall rule without name or range")
+    return FirewallRuleFacts(name, rule.start_ip, rule.end_ip)
+
+
+def operation_facts(status_code: int, body: object) -> OperationFacts:
+    """What a poll of an operation URL says, in both forms: an operation's status, or 202 until it is over.
+
+    `body` is the decoded JSON, None where there was none.
+    """
+    if isinstance(body, Mapping):
+        status = body.get("status")
+        properties = body.get("properties")
+        if status is None and isinstance(properties, Mapping):  # the resource itself: the operation is over
+            status = properties.get("provisioningState")
+        if isinstance(status, str):
+            error = body.get("error")
+            error = error if isinstance(error, Mapping) else {}
+            return OperationFacts(_status(status), _text(error.get("code")), _text(error.get("message")))
+    return OperationFacts("InProgress" if status_code == 202 else "Succeeded")
+
+
+def _status(text: str) -> str:
+    known = {"succeeded": "Succeeded", "failed": "Failed", "canceled": "Canceled", "cancelled": "Canceled"}
+    return known.get(text.lower(), "InProgress")
+
+
+def _private_endpoints(properties: Mapping[str, Any]) -> Iterable[PrivateEndpoint]:
+    for connection in _list(properties.get("privateEndpointConnections")):
+        state = _mapping(_mapping(_mapping(connection).get("properties")).get("privateLinkServiceConnectionState"))
+        yield PrivateEndpoint(_text(_mapping(connection).get("name")) or "", _text(state.get("status")) or "Unknown")
+
+
+_ACCOUNT = re.compile(r"(?:^|;)\s*AccountName=([a-z0-9]{3,24})\s*(?:;|$)", re.IGNORECASE | re.ASCII)
+_BLOB_URL = re.compile(r"https://(([a-z0-9]{3,24})\.blob\.[a-z0-9.-]+)/?", re.IGNORECASE | re.ASCII)
+_ENDPOINT = re.compile(r"(?:^|;)\s*BlobEndpoint=\s*([^;]*)", re.IGNORECASE)
+_SUFFIX = re.compile(r"(?:^|;)\s*EndpointSuffix=\s*([^;\s]*)", re.IGNORECASE)
+_RDB, _AOF = ("rdb-storage-connection-string",), ("aof-storage-connection-string-0", "aof-storage-connection-string-1")
+
+
+def _persistence(settings: Mapping[str, Any]) -> PersistenceFacts:
+    """Of a connection string (the service masks it) or, with managed identity, a blob URL, only the account stays.
+
+    Where persistence is on, the account is the one that this kind of persistence names: what the other kind once named
+    may still be there.
+    """
+    rdb, aof = _flag(settings.get("rdb-backup-enabled")), _flag(settings.get("aof-backup-enabled"))
+    used = ((*_RDB,) if rdb else ()) + ((*_AOF,) if aof else ())
+    texts = [one for name in used or (*_RDB, *_AOF) if isinstance(one := settings.get(name), str) and one]
+    places = [_storage_place(one) for one in texts]
+    named = [place for place in places if place[0] is not None]
+    # Two accounts at once, or one that is not understood beside another, is no account that could be followed.
+    sure = named[:1] if not used or (len(named) == len(places) and len(set(places)) == 1) else []
+    account, endpoint = sure[0] if sure else (None, None)
+    return PersistenceFacts(
+        rdb=rdb,
+        aof=aof,
+        rdb_frequency_minutes=_counted(settings.get("rdb-backup-frequency")),
+        authentication=_text(settings.get("preferred-data-persistence-auth-method")),
+        account=account,
+        subscription=_text(settings.get("storage-subscription-id")),
+        endpoint=endpoint,
+    )
+
+
+def _storage_place(said: str) -> tuple[str | None, str | None]:
+    """Account and host of the blobs, where said: an endpoint of its own can send the data anywhere."""
+    url = _BLOB_URL.fullmatch(said.strip())
+    if url is not None:
+        return url[2].lower(), url[1].lower()
+    named = _ACCOUNT.search(said)
+    if named is None:
+        return None, None
+    account, endpoint, suffix = named[1].lower(), _ENDPOINT.search(said), _SUFFIX.search(said)
+    if endpoint is not None:
+        return account, endpoint[1].strip().removeprefix("https://").rstrip("/").lower()
+    return account, f"{account}.blob.{suffix[1].lower()}" if suffix is not None else None
+
+
+def _principals(identity: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+    for one, named in sorted(_mapping(identity.get("userAssignedIdentities")).items()):
+        principal = _text(_mapping(named).get("principalId"))
+        if principal is not None:
+            yield str(one), principal
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _number(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _counted(value: object) -> int | None:
+    """A number as redisConfiguration writes it, as text; anything else says nothing."""
+    if isinstance(value, str) and value.strip().isascii() and value.strip().isdigit():
+        return int(value)
+    return _number(value)
+
+
+def _flag(value: object) -> bool | None:
+    """True and False as JSON or, in redisConfiguration, as text; anything else says nothing."""
+    if isinstance(value, bool):
+        return value
+    return {"true": True, "false": False}.get(value.strip().lower()) if isinstance(value, str) else None
+
+
+def _port(value: object) -> int | None:
+    number = _number(value)
+    return number if number is not None and 0 < number < 65536 else None

@@ -1,0 +1,106 @@
+"""From the answers about storage accounts, vaults and keys to our facts. What an answer does not say stays None."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from secure_redis.api.azure_ids import InvalidStorageAccountID, StorageAccountID
+from secure_redis.azure.core.answers import (
+    Malformed,
+    bypass,
+    date,
+    elements,
+    flag,
+    ip_rules,
+    mapping,
+    number,
+    private_endpoints,
+    text,
+)
+from secure_redis.domain.observe.storage import (
+    BlobServiceFacts,
+    StorageEncryption,
+    StorageFacts,
+)
+
+
+def storage_facts(body: object) -> StorageFacts:
+    """An account from the JSON of a GET.
+
+    Raises:
+        Malformed: no id of a storage account.
+
+    """
+    answer = mapping(body)
+    properties = mapping(answer.get("properties"))
+    try:
+        account_id = StorageAccountID.parse(text(answer.get("id")) or "")
+    except InvalidStorageAccountID as error:
+        raise Malformed(f"the answer's resource id is not that of a storage account: {error}") from None
+    encryption = properties.get("encryption")
+    network = properties.get("networkAcls")
+    network = network if isinstance(network, Mapping) else {}
+    return StorageFacts(
+        account_id=account_id,
+        location=text(answer.get("location")) or "",
+        kind=text(answer.get("kind")),
+        sku_name=text(mapping(answer.get("sku")).get("name")),
+        provisioning_state=text(properties.get("provisioningState")),
+        encryption=_encryption(encryption) if isinstance(encryption, Mapping) else None,
+        https_only=flag(properties.get("supportsHttpsTrafficOnly")),
+        minimum_tls_version=text(properties.get("minimumTlsVersion")),
+        public_blobs_allowed=flag(properties.get("allowBlobPublicAccess")),
+        shared_key_allowed=flag(properties.get("allowSharedKeyAccess")),
+        public_network_access=text(properties.get("publicNetworkAccess")),
+        network_default_action=text(network.get("defaultAction")),
+        network_bypass=bypass(network.get("bypass")),
+        ip_rules=tuple(ip_rules(network.get("ipRules"))),
+        subnet_rules=len(elements(network.get("virtualNetworkRules"))),
+        private_endpoints=tuple(private_endpoints(properties)),
+        hierarchical_namespace=flag(properties.get("isHnsEnabled")),
+        primary_location=text(properties.get("primaryLocation")),
+        secondary_location=text(properties.get("secondaryLocation")),
+        blob_endpoint=text(mapping(properties.get("primaryEndpoints")).get("blob")),
+        key_expiry_days=number(mapping(properties.get("keyPolicy")).get("keyExpirationPeriodInDays")),
+    )
+
+
+def blob_service_facts(body: object) -> BlobServiceFacts:
+    """A blob service from the JSON of a GET.
+
+    Raises:
+        Malformed: no properties at all.
+
+    """
+    properties = mapping(body).get("properties")
+    if not isinstance(properties, Mapping):
+        raise Malformed("the answer is not a blob service")
+    blobs = mapping(properties.get("deleteRetentionPolicy"))
+    containers = mapping(properties.get("containerDeleteRetentionPolicy"))
+    return BlobServiceFacts(
+        soft_delete=flag(blobs.get("enabled")),
+        soft_delete_days=number(blobs.get("days")),
+        permanent_delete_allowed=flag(blobs.get("allowPermanentDelete")),
+        container_soft_delete=flag(containers.get("enabled")),
+        container_soft_delete_days=number(containers.get("days")),
+        versioning=flag(properties.get("isVersioningEnabled")),
+        point_in_time_restore=flag(mapping(properties.get("restorePolicy")).get("enabled")),
+    )
+
+
+def _encryption(given: Mapping[str, Any]) -> StorageEncryption:
+    # The SDK's wire name is in lower case (2019 and later), the first versions' was not.
+    key = mapping(given.get("keyvaultproperties") or given.get("keyVaultProperties"))
+    identity = mapping(given.get("identity"))
+    return StorageEncryption(
+        key_source=text(given.get("keySource")),
+        blob_encrypted=flag(mapping(mapping(given.get("services")).get("blob")).get("enabled")),
+        infrastructure=flag(given.get("requireInfrastructureEncryption")),
+        vault_uri=text(key.get("keyvaulturi")),
+        key_name=text(key.get("keyname")),
+        key_version=text(key.get("keyversion")),
+        current_key_id=text(key.get("currentVersionedKeyIdentifier")),
+        current_key_expires=date(key.get("currentVersionedKeyExpirationTimestamp")),
+        key_rotated=date(key.get("lastKeyRotationTimestamp")),
+        identity_id=text(identity.get("userAssignedIdentity")),
+        federated_client_id=text(identity.get("federatedIdentityClientId")),
+    )

@@ -14,8 +14,9 @@ from sandbox.azure import seeds
 from sandbox.waiting import wait_for_async
 from sandbox.world import Team, World
 from secure_redis.api import names
-from secure_redis.kube import paths, workload_facts
+from secure_redis.kube import paths
 from secure_redis.kube.client import KubeClient
+from secure_redis.kube.workloads import convert
 
 IMAGE = "sandbox.test/sleep:1"  # a pod that costs nothing: what is measured is who waits for whom
 _TIER = {"tier": "bench"}
@@ -148,11 +149,11 @@ class Deployments:
 
     def rolled(self, name: str) -> bool:
         """What `kubectl rollout status` calls a success."""
-        return workload_facts.workload(self.bodies[name], "").rolled
+        return convert.workload(self.bodies[name], "").rolled
 
     def annotation(self, name: str, key: str) -> str | None:
         """An annotation of the pod template."""
-        found = workload_facts.template(self.bodies[name]).get("metadata", {}).get("annotations") or {}
+        found = convert.template(self.bodies[name]).get("metadata", {}).get("annotations") or {}
         value: str | None = found.get(key)
         return value
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from secure_redis.api import names
 from secure_redis.api.resource import Key, key_of
-from secure_redis.kube.store import newer
+from secure_redis.kube.secret_store import newer
 from secure_redis.reconciler.corridor import Next
 from secure_redis.reconciler.pace import Pace
 

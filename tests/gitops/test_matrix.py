@@ -24,7 +24,7 @@ from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.plan.actions import InjectWorkload
 from secure_redis.domain.plan.rollout import injection
 from secure_redis.kube.client import KubeClient
-from secure_redis.kube.workloads import Workloads
+from secure_redis.kube.workloads.client import Workloads
 from tests.kube import Kube
 
 Document = dict[str, Any]

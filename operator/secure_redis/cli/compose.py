@@ -33,14 +33,14 @@ from secure_redis.domain.observe.probe_target import Endpoint
 from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.plan import types
 from secure_redis.domain.report.endpoint_status import unseen
-from secure_redis.kube.accounts import ServiceAccounts, TokenRefused
-from secure_redis.kube.config_maps import ConfigMaps
 from secure_redis.kube.events import EventRecorder
 from secure_redis.kube.foreign_secrets import ForeignSecrets
 from secure_redis.kube.namespaces import Namespaces
 from secure_redis.kube.resources import Resources
 from secure_redis.kube.secrets import Secrets
-from secure_redis.kube.workloads import Workloads
+from secure_redis.kube.service_accounts import ServiceAccounts, TokenRefused
+from secure_redis.kube.workloads.client import Workloads
+from secure_redis.kube.workloads.config_maps import ConfigMaps
 from secure_redis.probe.authentication import authenticate
 from secure_redis.probe.endpoint import probe
 from secure_redis.reconciler.act import Actor

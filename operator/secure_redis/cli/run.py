@@ -29,17 +29,17 @@ from secure_redis.cli.ending import LastResort
 from secure_redis.cli.served import Served
 from secure_redis.cli.tasks import close, end, forever
 from secure_redis.kube import paths
-from secure_redis.kube.accounts import ServiceAccounts
 from secure_redis.kube.client import ApiFailure, KubeClient, connect
-from secure_redis.kube.config_maps import ConfigMaps
 from secure_redis.kube.events import EventRecorder
 from secure_redis.kube.foreign_secrets import ForeignSecrets
 from secure_redis.kube.lease import Elector, LeadershipLost, LeaseSettings
 from secure_redis.kube.namespaces import Namespaces
 from secure_redis.kube.resources import Resources
 from secure_redis.kube.secrets import Secrets
+from secure_redis.kube.service_accounts import ServiceAccounts
 from secure_redis.kube.watches import SecretWatches, WorkloadWatches
-from secure_redis.kube.workloads import Workloads
+from secure_redis.kube.workloads.client import Workloads
+from secure_redis.kube.workloads.config_maps import ConfigMaps
 from secure_redis.reconciler.brakes import Brakes
 from secure_redis.reconciler.roster import Roster, count
 from secure_redis.schedule import Schedule, Snapshot, Trigger

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from secure_redis.kube import paths
 from secure_redis.kube.client import ApiFailure, KubeClient
-from secure_redis.kube.schema import missing_fields
+from secure_redis.kube.crd_schema import missing_fields
 
 _log = logging.getLogger(__name__)
 

@@ -23,9 +23,9 @@ from secure_redis.api import names
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.domain.observe.unknown import NOT_READ, NotRead, Unknown
 from secure_redis.domain.observe.usage import SecretCopy
-from secure_redis.kube import failures, paths
+from secure_redis.kube import errors, paths
 from secure_redis.kube.client import ApiFailure, KubeClient
-from secure_redis.kube.in_clear import LONGEST_TEXT, hosts_in_clear
+from secure_redis.kube.workloads.plaintext_settings import LONGEST_TEXT, hosts_in_clear
 
 Body = Mapping[str, Any]
 Place = tuple[str, str]  # names of a Secret and of a key in it
@@ -198,10 +198,10 @@ def _ours(body: Body) -> bool:
 
 
 def _unreadable(failure: ApiFailure, namespace: str) -> Unknown:
-    if not failures.by_rbac(failure):
-        return failures.unreadable(failure, namespace, "the Secrets")
+    if not errors.by_rbac(failure):
+        return errors.unreadable(failure, namespace, "the Secrets")
     return Unknown(
         Reason.NAMESPACE_NOT_BOUND,
         f"the operator may not list Secrets in namespace {namespace!r}: install the chart with "
-        f"secrets.searchForeign=true and bind its ClusterRole {failures.NAMESPACE_ROLE} there",
+        f"secrets.searchForeign=true and bind its ClusterRole {errors.NAMESPACE_ROLE} there",
     )

@@ -19,9 +19,9 @@ from secure_redis.domain.plan.actions import (
     DeleteSecret,
     ReleaseSecret,
 )
-from secure_redis.kube import failures, paths
+from secure_redis.kube import errors, paths
 from secure_redis.kube.client import ApiFailure, KubeClient
-from secure_redis.kube.store import SecretStore
+from secure_redis.kube.secret_store import SecretStore
 
 _OWNED_MAPS = ("labels", "annotations")
 
@@ -51,7 +51,7 @@ class Secrets:
         except ApiFailure as failure:
             if failure.status == 404:
                 return None
-            return failures.unreadable(failure, namespace, f"Secret {name!r}")
+            return errors.unreadable(failure, namespace, f"Secret {name!r}")
 
     async def published_by(self, resource: Envelope) -> tuple[SecretFacts, ...] | Unknown:
         """All Secrets that carry this resource's label and its uid as controller, by any name."""
@@ -63,7 +63,7 @@ class Secrets:
             try:
                 listed = await self._client.list(paths.secrets(namespace), {"labelSelector": selector})
             except ApiFailure as failure:
-                return failures.unreadable(failure, namespace, "the Secrets of this resource")
+                return errors.unreadable(failure, namespace, "the Secrets of this resource")
             found = tuple(facts(item) for item in listed.items)
         return tuple(secret for secret in found if secret.owner_uid == resource.uid)
 
@@ -88,7 +88,7 @@ class Secrets:
                 paths.secrets(namespace), body, {"fieldManager": names.FIELD_MANAGER, "fieldValidation": "Strict"}
             )
         except ApiFailure as failure:
-            return failures.write_refused(failure, namespace, f"Secret {action.name!r}")
+            return errors.write_refused(failure, namespace, f"Secret {action.name!r}")
         return self._remember(namespace, made)
 
     async def apply(self, owner: Envelope, action: ApplySecret) -> SecretFacts | Unknown:
@@ -127,7 +127,7 @@ class Secrets:
                 left["metadata"] = {**left.get("metadata", {}), **precondition}
                 written = await self._client.patch(path, left, "merge")
         except ApiFailure as failure:
-            return failures.write_refused(failure, namespace, f"Secret {action.name!r}")
+            return errors.write_refused(failure, namespace, f"Secret {action.name!r}")
         return self._remember(namespace, written)
 
     async def release(self, owner: Envelope, action: ReleaseSecret) -> None | Unknown:
@@ -146,7 +146,7 @@ class Secrets:
         except ApiFailure as failure:
             if failure.status == 404:
                 return None
-            return failures.write_refused(failure, namespace, f"Secret {action.name!r}")
+            return errors.write_refused(failure, namespace, f"Secret {action.name!r}")
         self._remember(namespace, written)
         return None
 
@@ -155,8 +155,8 @@ class Secrets:
         try:
             await self._client.delete(paths.secret(namespace, action.name), uid=action.uid)
         except ApiFailure as failure:
-            if failure.status != 404 and not failures.replaced(failure):
-                return failures.write_refused(failure, namespace, f"Secret {action.name!r}")
+            if failure.status != 404 and not errors.replaced(failure):
+                return errors.write_refused(failure, namespace, f"Secret {action.name!r}")
         self._store.forget(namespace, action.name, action.uid)
         return None
 

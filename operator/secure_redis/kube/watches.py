@@ -10,10 +10,11 @@ from typing import Any
 from secure_redis.api import names
 from secure_redis.api.resource import Key
 from secure_redis.api.spec.spec import WorkloadKind
-from secure_redis.kube import paths, secrets, workload_facts
+from secure_redis.kube import paths, secrets
 from secure_redis.kube.client import ApiFailure, KubeClient
-from secure_redis.kube.store import SecretStore
-from secure_redis.kube.workloads import CONSENTING
+from secure_redis.kube.secret_store import SecretStore
+from secure_redis.kube.workloads import convert
+from secure_redis.kube.workloads.client import CONSENTING
 
 _log = logging.getLogger(__name__)
 
@@ -258,7 +259,7 @@ class WorkloadWatches:
 
     def _take(self, body: dict[str, Any]) -> None:
         meta = body["metadata"]
-        facts = workload_facts.workload(body, "")
+        facts = convert.workload(body, "")
         place = (facts.kind, meta["namespace"], facts.name)
         listed = facts.annotations.get(names.RESOURCES, "").split(",")
         named = frozenset(name.strip() for name in listed) - {""}

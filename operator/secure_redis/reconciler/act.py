@@ -41,7 +41,7 @@ from secure_redis.domain.plan.actions import (
 )
 from secure_redis.kube.resources import Resources
 from secure_redis.kube.secrets import Secrets
-from secure_redis.kube.workloads import Workloads
+from secure_redis.kube.workloads.client import Workloads
 from secure_redis.telemetry.audit import Auditor
 
 

@@ -49,10 +49,10 @@ from secure_redis.domain.plan.cache.creation import was_seen
 from secure_redis.domain.plan.rotation import required_reads
 from secure_redis.domain.report import drift_status
 from secure_redis.domain.report.endpoint_status import awaited, recalled
-from secure_redis.kube.accounts import ServiceAccounts
 from secure_redis.kube.namespaces import Namespaces
 from secure_redis.kube.secrets import Secrets
-from secure_redis.kube.workloads import Workloads
+from secure_redis.kube.service_accounts import ServiceAccounts
+from secure_redis.kube.workloads.client import Workloads
 from secure_redis.reconciler.memory import Ages, Memory
 from secure_redis.reconciler.observe_kubernetes import KubernetesObserver
 from secure_redis.reconciler.observe_managed import ManagedObserver

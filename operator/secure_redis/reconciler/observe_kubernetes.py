@@ -11,7 +11,7 @@ from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.plan.rollout import disruption_budgets, waves
 from secure_redis.domain.plan.rotation import required_reads
 from secure_redis.kube.secrets import Secrets
-from secure_redis.kube.workloads import Workloads
+from secure_redis.kube.workloads.client import Workloads
 from secure_redis.reconciler.memory import Memory
 from secure_redis.reconciler.usage import Usage
 

@@ -12,8 +12,8 @@ from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.redis import CacheFacts
 from secure_redis.domain.observe.unknown import NOT_READ_YET, NotRead, Unknown
 from secure_redis.domain.observe.workloads import WorkloadFacts
-from secure_redis.kube.config_maps import ConfigMaps
 from secure_redis.kube.foreign_secrets import ForeignSecrets
+from secure_redis.kube.workloads.config_maps import ConfigMaps
 from secure_redis.reconciler.memory import Memory
 
 _WAIT_SECONDS: Final = 5.0

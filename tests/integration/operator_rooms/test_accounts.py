@@ -12,10 +12,10 @@ from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.domain.observe.identity import NamespaceIdentity, ServiceAccountFacts
 from secure_redis.domain.observe.unknown import Unknown
-from secure_redis.kube.accounts import ServiceAccounts, TokenRefused
 from secure_redis.kube.client import KubeClient
 from secure_redis.kube.events import EventRecorder
 from secure_redis.kube.namespaces import Namespaces
+from secure_redis.kube.service_accounts import ServiceAccounts, TokenRefused
 from tests.kube import Kube
 
 

@@ -12,9 +12,9 @@ from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.observe.workloads import BudgetFacts, WorkloadFacts
-from secure_redis.kube import workloads as room
 from secure_redis.kube.client import KubeClient
-from secure_redis.kube.workloads import Workloads
+from secure_redis.kube.workloads import client as room
+from secure_redis.kube.workloads.client import Workloads
 from tests.integration.operator_rooms.workload_support import Document, document, entry, now, workloads_on
 from tests.kube import Kube
 

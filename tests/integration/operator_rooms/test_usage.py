@@ -14,9 +14,9 @@ from secure_redis.api.resource import SecureRedisCache
 from secure_redis.domain.observe.unknown import NOT_READ, Unknown
 from secure_redis.domain.observe.usage import ConfigFacts, SecretCopy
 from secure_redis.kube.client import KubeClient, connect
-from secure_redis.kube.config_maps import MOST, ConfigMaps
 from secure_redis.kube.foreign_secrets import ForeignSecrets
 from secure_redis.kube.secrets import owner_reference
+from secure_redis.kube.workloads.config_maps import MOST, ConfigMaps
 from tests.kube import Kube
 
 HOST = "orders.redis.cache.windows.net"

@@ -14,9 +14,9 @@ from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.observe.workloads import WorkloadFacts
 from secure_redis.domain.plan.actions import InjectWorkload, ReleaseWorkload
 from secure_redis.domain.plan.rollout import injection
-from secure_redis.kube import workload_facts
 from secure_redis.kube.client import KubeClient
-from secure_redis.kube.workloads import Workloads
+from secure_redis.kube.workloads import convert as workload_facts
+from secure_redis.kube.workloads.client import Workloads
 from tests.integration.operator_rooms.workload_support import (
     KINDS,
     Document,

@@ -25,8 +25,8 @@ from secure_redis.domain.observe.leak_search import needles
 from secure_redis.domain.observe.unknown import NOT_READ, Unknown
 from secure_redis.domain.observe.usage import NOTHING, ClearText, ConfigFacts
 from secure_redis.domain.observe.workloads import WorkloadFacts
-from secure_redis.kube.config_maps import facts
-from secure_redis.kube.workload_facts import workload
+from secure_redis.kube.workloads.config_maps import facts
+from secure_redis.kube.workloads.convert import workload
 from tests.unit.domain.builders import PRIMARY, SECONDARY, cache, resource, seen, vault
 
 HOST = "orders.redis.cache.windows.net"

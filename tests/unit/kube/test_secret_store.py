@@ -8,7 +8,7 @@ from secure_redis.api import names
 from secure_redis.api.resource import Key
 from secure_redis.domain.observe.secret import SecretFacts
 from secure_redis.kube.resources import merge_patch
-from secure_redis.kube.store import SecretStore, newer
+from secure_redis.kube.secret_store import SecretStore, newer
 
 LABELS = {names.MANAGED_BY: names.MANAGER, names.CACHE_LABEL: "cache"}
 KEY = Key("shop", "cache")

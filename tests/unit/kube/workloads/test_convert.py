@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from secure_redis.kube.workload_facts import workload
+from secure_redis.kube.workloads.convert import workload
 
 
 def surges(kind: str, replicas: int, strategy: dict[str, Any]) -> bool:

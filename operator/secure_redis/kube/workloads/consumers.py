@@ -6,7 +6,7 @@ from typing import Any
 from secure_redis.api.spec.spec import LabelSelector
 from secure_redis.domain.observe.workload_match import selected
 from secure_redis.domain.observe.workloads import BudgetFacts, PodFacts, WorkloadFacts
-from secure_redis.kube import workload_facts
+from secure_redis.kube.workloads import convert
 
 Body = Mapping[str, Any]
 
@@ -27,11 +27,11 @@ def unlisted(pods: Iterable[Body], secret: str, carrying: Iterable[WorkloadFacts
     for body in pods:
         if not uses(body, secret):
             continue
-        place = workload_facts.workload_of(body)
+        place = convert.workload_of(body)
         workload = followed.get(place) if place is not None else None
         if workload is not None and _found_with(workload, body):
             continue
-        pod = workload_facts.pod(body, resource)
+        pod = convert.pod(body, resource)
         if pod is not None:
             found.append(pod)
     return found
@@ -43,7 +43,7 @@ def _found_with(workload: WorkloadFacts, pod: Body) -> bool:
     What an earlier object of that name left behind (deleted with its pods orphaned) is named alike, and is not.
     """
     labels = pod["metadata"].get("labels") or {}
-    return workload_facts.is_pod_of(pod, workload) and workload_facts.selects(workload.pod_selector, labels)
+    return convert.is_pod_of(pod, workload) and convert.selects(workload.pod_selector, labels)
 
 
 def budget(body: Body, workloads: Iterable[WorkloadFacts]) -> BudgetFacts:

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from secure_redis.kube.in_clear import hosts_in_clear, said
+from secure_redis.kube.workloads.plaintext_settings import hosts_in_clear, said
 
 HOST = "orders.redis.cache.windows.net"
 DATABASE = "orders.postgres.example.com"

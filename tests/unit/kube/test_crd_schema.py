@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from secure_redis.api import names
-from secure_redis.kube.schema import missing_fields
+from secure_redis.kube.crd_schema import missing_fields
 
 CRD = Path(__file__).parents[3] / "crds/secureredis.io_securerediscaches.yaml"
 

@@ -15,8 +15,8 @@ from secure_redis.domain.observe.workloads import (
     PodFacts,
     WorkloadFacts,
 )
-from secure_redis.kube.config_maps import uses
-from secure_redis.kube.in_clear import said
+from secure_redis.kube.workloads.config_maps import uses
+from secure_redis.kube.workloads.plaintext_settings import said
 
 Body = Mapping[str, Any]
 

@@ -7,9 +7,9 @@ from typing import Any, Final
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.observe.usage import ConfigFacts, ConfigUse
-from secure_redis.kube import failures, paths
+from secure_redis.kube import errors, paths
 from secure_redis.kube.client import ApiFailure, KubeClient
-from secure_redis.kube.in_clear import said
+from secure_redis.kube.workloads.plaintext_settings import said
 
 Body = Mapping[str, Any]
 Answer = ConfigFacts | None | Unknown
@@ -75,7 +75,7 @@ class ConfigMaps:
         except ApiFailure as failure:
             answer = None
             if failure.status != 404:
-                answer = failures.config_map_unreadable(failure, namespace, name)
+                answer = errors.config_map_unreadable(failure, namespace, name)
                 ttl = min(ttl, _DENIED_SECONDS if failure.status == 403 else _FAILED_SECONDS)
         now = self._clock()
         self._known[place] = (now, now + ttl, version, answer)

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from secure_redis.domain.observe.workloads import BudgetFacts, WorkloadFacts
-from secure_redis.kube import holders, workload_facts
+from secure_redis.kube.workloads import consumers
+from secure_redis.kube.workloads import convert as workload_facts
 
 Document = dict[str, Any]
 REF = {"valueFrom": {"secretKeyRef": {"name": "orders", "key": "uri"}}}
@@ -29,9 +30,9 @@ PROJECTED: Document = {
     ],
 )
 def test_a_pod_that_uses_the_secret_is_found(spec: Document) -> None:
-    assert holders.uses({"metadata": {"name": "p"}, "spec": spec}, "orders")
-    assert not holders.uses({"metadata": {"name": "p"}, "spec": spec}, "order")
-    assert not holders.uses({"metadata": {"name": "p"}, "spec": spec}, "x")
+    assert consumers.uses({"metadata": {"name": "p"}, "spec": spec}, "orders")
+    assert not consumers.uses({"metadata": {"name": "p"}, "spec": spec}, "order")
+    assert not consumers.uses({"metadata": {"name": "p"}, "spec": spec}, "x")
 
 
 @pytest.mark.parametrize(
@@ -45,7 +46,7 @@ def test_a_pod_that_uses_the_secret_is_found(spec: Document) -> None:
     ],
 )
 def test_what_only_looks_like_it_is_not(spec: Document) -> None:
-    assert not holders.uses({"metadata": {"name": "p"}, "spec": spec}, "orders")
+    assert not consumers.uses({"metadata": {"name": "p"}, "spec": spec}, "orders")
 
 
 def pod(kind: str, owner: str, uid: str = "u", **labels: str) -> Document:
@@ -112,10 +113,10 @@ def test_a_selector_means_the_same_as_text(selector: Document, labels: dict[str,
 def test_what_an_earlier_object_of_that_name_left_behind_is_a_holder_of_its_own() -> None:
     body = pod("ReplicaSet", "web-7f9c", **{"pod-template-hash": "7f9c", "app": "web"})
     web = WorkloadFacts("Deployment", "web", "u", "1", pod_selector="app=web")
-    assert holders.unlisted([body], "orders", [web], "orders") == []
+    assert consumers.unlisted([body], "orders", [web], "orders") == []
     renamed = WorkloadFacts("Deployment", "web", "u", "1", pod_selector="app=web2")
-    assert [one.name for one in holders.unlisted([body], "orders", [renamed], "orders")] == ["web-7f9c-x"]
-    assert holders.unlisted([body], "sessions", [renamed], "orders") == []
+    assert [one.name for one in consumers.unlisted([body], "orders", [renamed], "orders")] == ["web-7f9c-x"]
+    assert consumers.unlisted([body], "sessions", [renamed], "orders") == []
 
 
 WEB = WorkloadFacts("Deployment", "web", "u", "1", template_labels={"app": "web", "tier": "shop"})
@@ -143,12 +144,12 @@ def document(selector: Document | None, *, generation: int = 1, seen: int = 1, *
     ],
 )
 def test_a_budget_covers_what_it_selects(selector: Document | None, covered: set[tuple[str, str]]) -> None:
-    found = holders.budget(document(selector, disruptionsAllowed=1, expectedPods=3), (WEB, JOB))
+    found = consumers.budget(document(selector, disruptionsAllowed=1, expectedPods=3), (WEB, JOB))
     assert found == BudgetFacts("keep", 1, 3, frozenset(covered))
 
 
 def test_a_budget_that_its_controller_has_not_looked_at_allows_nothing() -> None:
     body = document({}, generation=2, disruptionsAllowed=3, expectedPods=3)
-    assert holders.budget(body, (WEB,)) == BudgetFacts("keep", 0, 3, frozenset({("Deployment", "web")}))
+    assert consumers.budget(body, (WEB,)) == BudgetFacts("keep", 0, 3, frozenset({("Deployment", "web")}))
     new = {"metadata": {"name": "keep", "generation": 1}, "spec": {"selector": {}}}
-    assert holders.budget(new, (WEB,)) == BudgetFacts("keep", 0, 1, frozenset({("Deployment", "web")}))
+    assert consumers.budget(new, (WEB,)) == BudgetFacts("keep", 0, 1, frozenset({("Deployment", "web")}))

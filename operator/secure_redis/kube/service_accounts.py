@@ -10,7 +10,7 @@ from secure_redis.api import names
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.domain.observe.identity import NamespaceIdentity, ServiceAccountFacts
 from secure_redis.domain.observe.unknown import Unknown
-from secure_redis.kube import failures, paths
+from secure_redis.kube import errors, paths
 from secure_redis.kube.client import ApiFailure, KubeClient
 
 TOKEN_SECONDS: Final = 3600  # the longest our admission policy allows; Kubernetes allows no less than 600
@@ -87,7 +87,7 @@ class ServiceAccounts:
             answer = facts(await self._client.get(paths.service_account(namespace, name)))
         except ApiFailure as failure:
             answer = (
-                None if failure.status == 404 else failures.unreadable(failure, namespace, f"ServiceAccount {name!r}")
+                None if failure.status == 404 else errors.unreadable(failure, namespace, f"ServiceAccount {name!r}")
             )
         if answer is None or isinstance(answer, Unknown):
             ttl = min(ttl, 1.0)  # what is mended is seen at once; a pass's siblings still share the answer
@@ -111,8 +111,8 @@ def facts(body: dict[str, Any]) -> ServiceAccountFacts:
 
 def _why(failure: ApiFailure, identity: NamespaceIdentity) -> Unknown:
     name = identity.service_account
-    if failures.by_rbac(failure):
-        return failures.not_bound(failure, identity.namespace)
+    if errors.by_rbac(failure):
+        return errors.not_bound(failure, identity.namespace)
     if failure.status == 404:
         return Unknown(
             Reason.SERVICE_ACCOUNT_NOT_FOUND, f"ServiceAccount {name!r} does not exist in this namespace (any more)"

@@ -19,8 +19,9 @@ from secure_redis.domain.observe.workloads import BudgetFacts, PodFacts, Workloa
 from secure_redis.domain.plan.actions import WorkloadAction
 from secure_redis.domain.plan.rollout.injection import API_VERSIONS
 from secure_redis.domain.plan.rollout.workload_state import follows
-from secure_redis.kube import failures, holders, paths, workload_facts
+from secure_redis.kube import errors, paths
 from secure_redis.kube.client import PAGE, ApiFailure, KubeClient, PatchKind, Query
+from secure_redis.kube.workloads import consumers, convert
 
 Body = Mapping[str, Any]
 Place = tuple[str, str]  # kind and name
@@ -62,7 +63,7 @@ class Workloads:
                     found |= {(facts.kind, facts.name): facts for facts in listed if facts.owned.anything}
             found |= await self._named(owner, set(named) - found.keys())
         except ApiFailure as failure:
-            return failures.workloads_unreadable(failure, owner.key.namespace, "the workloads")
+            return errors.workloads_unreadable(failure, owner.key.namespace, "the workloads")
         return tuple(found[place] for place in sorted(found))
 
     async def inject(self, owner: Envelope, action: WorkloadAction) -> None | Unknown:
@@ -87,10 +88,10 @@ class Workloads:
         pods: list[PodFacts] = []
         try:
             async for page in self._pages(paths.pods(namespace), query):
-                ours = (workload_facts.pod(body, resource) for body in page if workload_facts.is_pod_of(body, found))
+                ours = (convert.pod(body, resource) for body in page if convert.is_pod_of(body, found))
                 pods += [pod for pod in ours if pod is not None]
         except ApiFailure as failure:
-            return failures.workloads_unreadable(failure, namespace, f"the pods of {found.kind} {found.name!r}")
+            return errors.workloads_unreadable(failure, namespace, f"the pods of {found.kind} {found.name!r}")
         return tuple(sorted(pods, key=lambda pod: pod.name))
 
     async def holders(
@@ -107,9 +108,9 @@ class Workloads:
         pods: list[PodFacts] = []
         try:
             async for page in self._pages(paths.pods(namespace)):
-                pods += holders.unlisted(page, secret_name, followed, resource)
+                pods += consumers.unlisted(page, secret_name, followed, resource)
         except ApiFailure as failure:
-            return failures.workloads_unreadable(failure, namespace, "the pods")
+            return errors.workloads_unreadable(failure, namespace, "the pods")
         return tuple(sorted(pods, key=lambda pod: pod.name))
 
     async def budgets(self, owner: Envelope, found: Iterable[WorkloadFacts]) -> tuple[BudgetFacts, ...] | Unknown:
@@ -120,9 +121,9 @@ class Workloads:
         try:
             listed = await self._client.list(paths.budgets(namespace))
         except ApiFailure as failure:
-            return failures.budgets_unreadable(failure, namespace)
+            return errors.budgets_unreadable(failure, namespace)
         workloads = tuple(found)
-        return tuple(sorted((holders.budget(body, workloads) for body in listed.items), key=lambda one: one.name))
+        return tuple(sorted((consumers.budget(body, workloads) for body in listed.items), key=lambda one: one.name))
 
     # --- reading ----------------------------------------------------------------------------------------------------
 
@@ -133,7 +134,7 @@ class Workloads:
             if failure.status == 404:
                 return None
             raise
-        return workload_facts.workload(body, owner.key.name)
+        return convert.workload(body, owner.key.name)
 
     async def _named(self, owner: Envelope, places: set[Place]) -> dict[Place, WorkloadFacts]:
         """Workloads by name, side by side; many of a kind by one list, which those that consent are in."""
@@ -157,7 +158,7 @@ class Workloads:
 
     async def _list(self, owner: Envelope, kind: WorkloadKind, selector: str) -> list[WorkloadFacts]:
         listed = await self._client.list(paths.workloads(kind, owner.key.namespace), {"labelSelector": selector})
-        return [workload_facts.workload(body, owner.key.name) for body in listed.items]
+        return [convert.workload(body, owner.key.name) for body in listed.items]
 
     async def _pages(self, path: str, query: Query | None = None) -> AsyncIterator[list[dict[str, Any]]]:
         """A list page by page: of thousands of pods never more than one page is held."""
@@ -178,9 +179,9 @@ class Workloads:
         try:
             await self._write(owner, action)
         except ApiFailure as failure:
-            if release and (failure.status == 404 or failures.replaced(failure)):
+            if release and (failure.status == 404 or errors.replaced(failure)):
                 return None
-            return failures.workload_refused(failure, namespace, what)
+            return errors.workload_refused(failure, namespace, what)
         return None
 
     async def _write(self, owner: Envelope, action: WorkloadAction) -> None:
@@ -230,7 +231,7 @@ class Workloads:
             try:
                 return await send(at.version)
             except ApiFailure as failure:
-                if failure.status != 409 or failures.replaced(failure) or failures.field_conflict(failure):
+                if failure.status != 409 or errors.replaced(failure) or errors.field_conflict(failure):
                     raise
                 meta = (await self._client.get(path))["metadata"]
                 if meta["generation"] != at.generation:
@@ -260,5 +261,5 @@ def no_rights(namespace: str) -> Unknown:
 def selector_of(selector: LabelSelector) -> str:
     """A resource's selector, and the consenting label with it: the server returns no workload that does not consent."""
     parts = [f"{key}={value}" for key, value in sorted(selector.match_labels.items())]
-    parts += [workload_facts.requirement(one.key, one.operator, one.values) for one in selector.match_expressions]
+    parts += [convert.requirement(one.key, one.operator, one.values) for one in selector.match_expressions]
     return ",".join([CONSENTING, *parts])

@@ -15,7 +15,7 @@ from benchmarks.process import OperatorProcess, spy
 from benchmarks.stage import stage, start_operator
 from sandbox.waiting import wait_for
 from sandbox.world import World
-from secure_redis.reconciler.surroundings import KINDS
+from secure_redis.reconciler.observe.governance import KINDS
 
 _PATIENCE = 1800.0  # seconds
 _READS = len(KINDS) - 1  # of what stands around a cache: there is no vault to look for

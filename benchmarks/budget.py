@@ -2,7 +2,7 @@
 
 from benchmarks.figures import Figures
 from secure_redis.reconciler.memory import Ages
-from secure_redis.reconciler.surroundings import KINDS, SurroundingsAges
+from secure_redis.reconciler.observe.governance import KINDS, SurroundingsAges
 
 # Of a principal in a subscription (Microsoft, "Understand how Azure Resource Manager throttles requests": a bucket of
 # 250 reads that is refilled with 25 a second).

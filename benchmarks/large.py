@@ -23,7 +23,7 @@ from sandbox.waiting import wait_for
 from sandbox.world import Team, World
 from secure_redis.cli.config import Concurrency
 from secure_redis.kube import paths
-from secure_redis.reconciler.surroundings import KINDS
+from secure_redis.reconciler.observe.governance import KINDS
 
 _PATIENCE = 900.0  # seconds
 _OF_INTERVAL = 0.9  # how old a list may be, as a part of the interval (reconciler.observe.Ages)

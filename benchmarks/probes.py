@@ -18,7 +18,7 @@ from sandbox.world import World
 from secure_redis.api.resource import Key
 from secure_redis.domain.observe.endpoint import EndpointFacts
 from secure_redis.domain.observe.probe_target import SPREAD_SECONDS, Endpoint
-from secure_redis.reconciler.probes import Probes, Rhythm
+from secure_redis.reconciler.observe.probes import Probes, Rhythm
 
 _LOOK_SECONDS = 0.05  # quicker than any real one, so that only the spreading holds looks back
 _HOURS = 6

@@ -1,6 +1,12 @@
 """The fixtures of the rooms of `kube/`: the injection here is done by them, under the chart's rights."""
 
-from tests.integration.operator_rooms.conftest import bound, client, kubeconfig, make, roles
-from tests.integration.operator_rooms.workload_support import workloads_on
+from tests.integration.components.conftest import (
+    bound,
+    client,
+    kubeconfig,
+    make,
+    roles,
+)
+from tests.integration.components.workload_support import workloads_on
 
 __all__ = ["bound", "client", "kubeconfig", "make", "roles", "workloads_on"]

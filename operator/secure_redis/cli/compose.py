@@ -45,15 +45,15 @@ from secure_redis.probe.authentication import authenticate
 from secure_redis.probe.endpoint import probe
 from secure_redis.reconciler.act import Actor
 from secure_redis.reconciler.brakes import Brakes
-from secure_redis.reconciler.corridor import Corridor
 from secure_redis.reconciler.memory import Ages
-from secure_redis.reconciler.observe import Authenticate, Observer
-from secure_redis.reconciler.observe_managed import ManagedObserver
-from secure_redis.reconciler.observe_storage import StorageObserver
-from secure_redis.reconciler.probes import Look, Probes, Rhythm
-from secure_redis.reconciler.roster import Roster
-from secure_redis.reconciler.surroundings import Around, SurroundingsAges
-from secure_redis.reconciler.usage import Usage
+from secure_redis.reconciler.namespace_limits import Roster
+from secure_redis.reconciler.observe.governance import Around, SurroundingsAges
+from secure_redis.reconciler.observe.managed_redis import ManagedObserver
+from secure_redis.reconciler.observe.observer import Authenticate, Observer
+from secure_redis.reconciler.observe.probes import Look, Probes, Rhythm
+from secure_redis.reconciler.observe.storage import StorageObserver
+from secure_redis.reconciler.observe.usage import Usage
+from secure_redis.reconciler.reconcile import Corridor
 from secure_redis.telemetry.audit import Auditor
 from secure_redis.telemetry.metrics import Metrics
 

@@ -23,7 +23,7 @@ from secure_redis.domain.plan import namespace_limits as domain_limits
 from secure_redis.domain.plan.brakes import Limits
 from secure_redis.kube.lease import LeaseSettings
 from secure_redis.kube.watches import WatchMode
-from secure_redis.reconciler.pace import Pace
+from secure_redis.schedule.backoff import Pace
 
 
 class InvalidConfig(ValueError):

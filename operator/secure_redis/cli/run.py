@@ -41,8 +41,8 @@ from secure_redis.kube.watches import SecretWatches, WorkloadWatches
 from secure_redis.kube.workloads.client import Workloads
 from secure_redis.kube.workloads.config_maps import ConfigMaps
 from secure_redis.reconciler.brakes import Brakes
-from secure_redis.reconciler.roster import Roster, count
-from secure_redis.schedule import Schedule, Snapshot, Trigger
+from secure_redis.reconciler.namespace_limits import Roster, count
+from secure_redis.schedule.schedule import Schedule, Snapshot, Trigger
 from secure_redis.telemetry import logs
 from secure_redis.telemetry.build import version
 from secure_redis.telemetry.health import Health, HealthServer

@@ -19,7 +19,7 @@ from secure_redis.domain.observe.redis import CacheFacts
 from secure_redis.domain.observe.storage import BlobServiceFacts, StorageFacts
 from secure_redis.domain.observe.unknown import NOT_READ, Unknown
 from secure_redis.reconciler.memory import Memory
-from secure_redis.reconciler.observe_storage import StorageObserver
+from secure_redis.reconciler.observe.storage import StorageObserver
 
 from .conftest import READ, Site
 

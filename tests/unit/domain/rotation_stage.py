@@ -26,8 +26,8 @@ from secure_redis.domain.observe.workloads import BudgetFacts, PodFacts, Workloa
 from secure_redis.domain.plan.actions import Action
 from secure_redis.domain.plan.rotation import required_reads
 from secure_redis.domain.plan.types import Settings
-from tests.unit.corridor import worlds
 from tests.unit.domain import targets
+from tests.unit.reconcile_pass import worlds
 
 NOW: Final = worlds.NOW
 SETTLE: Final = 60.0

@@ -38,7 +38,6 @@ from secure_redis.domain.plan.rollout import waves
 from secure_redis.domain.plan.rotation import required_reads
 from secure_redis.domain.plan.types import Plan
 from secure_redis.domain.report.report import Report, afterwards, report
-from tests.unit.corridor import worlds
 from tests.unit.domain import targets
 from tests.unit.domain.rotation_stage import (
     LATE,
@@ -57,6 +56,7 @@ from tests.unit.domain.rotation_stage import (
     facts,
     password,
 )
+from tests.unit.reconcile_pass import worlds
 
 
 @dataclass

@@ -25,10 +25,17 @@ from secure_redis.domain.plan.plan import plan
 from secure_redis.domain.plan.types import Plan, Settings
 from secure_redis.domain.report.report import Report, report
 from secure_redis.domain.steady_state import Rest
-from tests.unit.corridor.worlds import AUTHENTICATION, CLUSTER, NOW, published, resource, vault
-from tests.unit.corridor.worlds import cache as facts
-from tests.unit.corridor.worlds import seen as well
 from tests.unit.domain import surroundings as around
+from tests.unit.reconcile_pass.worlds import (
+    AUTHENTICATION,
+    CLUSTER,
+    NOW,
+    published,
+    resource,
+    vault,
+)
+from tests.unit.reconcile_pass.worlds import cache as facts
+from tests.unit.reconcile_pass.worlds import seen as well
 
 FLOOR = Floor(waivable=(Waivable(("*",), ("*",), 30),))
 SETTINGS = Settings(cluster_uid=CLUSTER, floor=FLOOR)

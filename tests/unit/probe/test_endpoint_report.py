@@ -32,8 +32,14 @@ from secure_redis.domain.report.endpoint_status import (
     told,
     wrong,
 )
-from tests.unit.corridor.worlds import NOW, cache, reported, resource, seen
 from tests.unit.domain.surroundings import HOST, endpoint
+from tests.unit.reconcile_pass.worlds import (
+    NOW,
+    cache,
+    reported,
+    resource,
+    seen,
+)
 
 BLIND = Unknown(Reason.NO_ROUTE, "it did not answer in time; is there a route to it?")
 ODD = Unknown(Reason.UNKNOWN, "it does not speak TLS")

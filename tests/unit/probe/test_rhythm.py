@@ -14,7 +14,7 @@ from secure_redis.api.resource import Key
 from secure_redis.domain.observe.endpoint import EndpointFacts, Offer
 from secure_redis.domain.observe.probe_target import Endpoint
 from secure_redis.domain.observe.unknown import Unknown
-from secure_redis.reconciler.probes import Probes, Rhythm
+from secure_redis.reconciler.observe.probes import Probes, Rhythm
 from tests.unit.domain import surroundings as around
 
 START = datetime(2026, 11, 24, tzinfo=UTC)

@@ -6,9 +6,9 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from secure_redis.api.resource import Key
-from secure_redis.reconciler.corridor import Next
-from secure_redis.reconciler.pace import Pace
-from secure_redis.schedule import Schedule, Trigger
+from secure_redis.reconciler.next_pass import Next
+from secure_redis.schedule.backoff import Pace
+from secure_redis.schedule.schedule import Schedule, Trigger
 
 ORDERS = Key("shop", "orders")
 STEADY = Pace(jitter=0.0, spread=1e9, parallel=4, backoff=8.0, backoff_limit=64.0, gap=1.0)

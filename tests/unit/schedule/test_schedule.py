@@ -8,9 +8,9 @@ import pytest
 
 from secure_redis.api import names
 from secure_redis.api.resource import Key
-from secure_redis.reconciler.corridor import Next
-from secure_redis.reconciler.pace import Pace
-from secure_redis.schedule import Schedule, Snapshot, Trigger
+from secure_redis.reconciler.next_pass import Next
+from secure_redis.schedule.backoff import Pace
+from secure_redis.schedule.schedule import Schedule, Snapshot, Trigger
 from tests.unit.schedule.support import ORDERS, STEADY, Passes, body, running
 
 pytestmark = pytest.mark.looptime

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from secure_redis.api.resource import Key
-from secure_redis.reconciler.corridor import Next
-from secure_redis.schedule import Schedule, Trigger
+from secure_redis.reconciler.next_pass import Next
+from secure_redis.schedule.schedule import Schedule, Trigger
 from tests.unit.schedule.support import ORDERS, STEADY, Passes, body
 
 pytestmark = pytest.mark.looptime

@@ -151,7 +151,7 @@ class KeyVault(_Part):
 
 
 class Window(_Part):
-    """When a scheduled rotation may begin. `schedule`: cron, five fields, in `time_zone` (IANA)."""
+    """When a scheduled rotation may begin. `schedule.schedule`: cron, five fields, in `time_zone` (IANA)."""
 
     schedule: str
     duration_minutes: int

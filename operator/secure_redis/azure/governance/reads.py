@@ -3,7 +3,7 @@
 Reads count against Resource Manager's limit of a service principal in a subscription: since 2024 a bucket of 250, which
 25 a second refill, per region (and 15 times that for all principals together; free and trial subscriptions may get
 less). Source: learn.microsoft.com/azure/azure-resource-manager/management/request-limits-and-throttling, section
-"Regional throttling and token bucket algorithm". How much of it is used: `reconciler.surroundings`.
+"Regional throttling and token bucket algorithm". How much of it is used: `reconciler.observe.governance`.
 """
 
 import re

@@ -18,8 +18,8 @@ from secure_redis.domain.observe.redis import CacheAbsent
 from secure_redis.domain.observe.storage import EncryptionKeyFacts, KeyAbsent
 from secure_redis.domain.observe.unknown import NOT_READ, Unknown
 from secure_redis.domain.report.conditions import managed_redis
-from tests.unit.corridor import worlds
 from tests.unit.domain.surroundings import MANAGED_ID, database, holder, key, key_vault, managed
+from tests.unit.reconcile_pass import worlds
 
 DENIED = Unknown(Reason.AZURE_DENIED, "no right", permission="Microsoft.Cache/redisEnterprise/databases/read")
 HOST = "orders.westeurope.redis.azure.net"

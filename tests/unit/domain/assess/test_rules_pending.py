@@ -9,8 +9,8 @@ from secure_redis.domain.assess.rules import assess
 from secure_redis.domain.assess.rules.rule import Result
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.unknown import NOT_READ, NOT_READ_YET
-from tests.unit.corridor.worlds import NOW, cache, resource
 from tests.unit.domain import surroundings as around
+from tests.unit.reconcile_pass.worlds import NOW, cache, resource
 
 FOUND = {"rule": "O8", "result": "Fail", "severity": "Low", "message": "no lock; set one"}
 

@@ -23,8 +23,8 @@ from secure_redis.domain.observe.workloads import (
 )
 from secure_redis.domain.plan.actions import InjectWorkload, ReleaseWorkload
 from secure_redis.domain.plan.rollout.injection import inject, release
-from tests.unit.corridor.worlds import resource
 from tests.unit.domain.targets import ENTRY, MANAGED, V1, V2, consumer, done, entry, released, workload
+from tests.unit.reconcile_pass.worlds import resource
 
 VERSION = "orders.secureredis.io/version"
 ORDERS = consumer(ENTRY)

@@ -29,8 +29,8 @@ from secure_redis.domain.plan.rollout.waves import (
     roll,
     wants_workloads,
 )
-from tests.unit.corridor.worlds import resource
 from tests.unit.domain.targets import ENTRY, ENV, NOW, V1, V2, consumer, done, injected, pods, released, workload
+from tests.unit.reconcile_pass.worlds import resource
 
 ALL: dict[str, Any] = {"id": "all", "kind": "Deployment", "selector": {}, "env": ENV["env"]}
 A, B, C = (workload(name) for name in "abc")

@@ -43,8 +43,8 @@ from secure_redis.domain.plan.rotation.request import (
 )
 from secure_redis.domain.plan.rotation.windows import jitter
 from secure_redis.domain.plan.types import Settings
-from tests.unit.corridor import worlds
 from tests.unit.domain.rotation_stage import POLICY, SETTINGS
+from tests.unit.reconcile_pass import worlds
 
 KEY_VAULT = {**worlds.AUTHENTICATION["keyVault"], "access": "ReadWrite"}
 CREATED = worlds.NOW - timedelta(days=10)

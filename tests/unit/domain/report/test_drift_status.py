@@ -10,7 +10,14 @@ from secure_redis.api.status import Status
 from secure_redis.domain.observe.redis import Write
 from secure_redis.domain.plan.types import Plan
 from secure_redis.domain.report.drift_status import YOUNG, entries, untold
-from tests.unit.corridor.worlds import NOW, OWNER, cache, judged, resource, seen
+from tests.unit.reconcile_pass.worlds import (
+    NOW,
+    OWNER,
+    cache,
+    judged,
+    resource,
+    seen,
+)
 
 OPEN = cache(tags=OWNER, non_tls_port_enabled=True)
 OURS = Write("object-id", NOW, "CLIENT")  # the client id of worlds.IDENTITY

@@ -17,7 +17,7 @@ from secure_redis.domain.plan.rollout import injection
 from secure_redis.kube.client import KubeClient
 from secure_redis.kube.workloads import convert as workload_facts
 from secure_redis.kube.workloads.client import Workloads
-from tests.integration.operator_rooms.workload_support import (
+from tests.integration.components.workload_support import (
     KINDS,
     Document,
     document,

@@ -15,7 +15,7 @@ from secure_redis.domain.plan.actions import ApplySecret, CreateSecret
 from secure_redis.kube.client import ApiFailure, KubeClient, connect
 from secure_redis.kube.secrets import Secrets
 from secure_redis.kube.watches import SecretWatches, WatchMode
-from tests.integration.operator_rooms.conftest import consent
+from tests.integration.components.conftest import consent
 from tests.kube import Kube
 
 

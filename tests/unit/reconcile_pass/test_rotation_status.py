@@ -19,8 +19,8 @@ from secure_redis.domain.plan.plan import plan
 from secure_redis.domain.plan.rotation.outcome import after
 from secure_redis.domain.plan.types import Rotating
 from secure_redis.domain.report.status import minor
-from tests.unit.corridor import worlds
 from tests.unit.domain.rotations import REFUSED, World, asked, done_by, world
+from tests.unit.reconcile_pass import worlds
 
 CRITICAL = (MarkKey, RegenerateKey)
 

@@ -20,7 +20,7 @@ from secure_redis.domain.plan.actions import (
 )
 from secure_redis.domain.report.report import Report
 from secure_redis.domain.report.status import unreadable
-from tests.unit.corridor.worlds import (
+from tests.unit.reconcile_pass.worlds import (
     AUTHENTICATION,
     CLUSTER,
     NOW,

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 from secure_redis.api import names
 from secure_redis.api.resource import Key, key_of
 from secure_redis.kube.secret_store import newer
-from secure_redis.reconciler.corridor import Next
-from secure_redis.reconciler.pace import Pace
+from secure_redis.reconciler.next_pass import Next
+from secure_redis.schedule.backoff import Pace
 
 _log = logging.getLogger(__name__)
 

@@ -15,7 +15,13 @@ from secure_redis.domain.observe.workloads import BudgetFacts, WorkloadFacts
 from secure_redis.kube.client import KubeClient
 from secure_redis.kube.workloads import client as room
 from secure_redis.kube.workloads.client import Workloads
-from tests.integration.operator_rooms.workload_support import Document, document, entry, now, workloads_on
+from tests.integration.components.workload_support import (
+    Document,
+    document,
+    entry,
+    now,
+    workloads_on,
+)
 from tests.kube import Kube
 
 __all__ = ["workloads_on"]

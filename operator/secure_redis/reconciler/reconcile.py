@@ -4,7 +4,6 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
@@ -45,9 +44,11 @@ from secure_redis.kube.resources import ResourceChanged, ResourceGone, Resources
 from secure_redis.kube.secrets import Secrets
 from secure_redis.reconciler.act import Actor
 from secure_redis.reconciler.brakes import Brakes
+from secure_redis.reconciler.cache_locks import Turn
 from secure_redis.reconciler.memory import Memory, SharedSpecs
-from secure_redis.reconciler.observe import Observer
-from secure_redis.reconciler.roster import Roster
+from secure_redis.reconciler.namespace_limits import Roster
+from secure_redis.reconciler.next_pass import Next
+from secure_redis.reconciler.observe.observer import Observer
 
 log = logging.getLogger(__name__)
 
@@ -55,15 +56,6 @@ Body = Mapping[str, Any]
 ANOTHERS_SECONDS = 60.0  # until it is asked again whether another install serves a resource
 LIMITED_SECONDS = 60.0  # until it is asked again whether a resource is within its namespace's limits
 MINOR_SECONDS = 10.0  # between two writes of a status in which only counts of pods differ
-
-
-@dataclass(frozen=True, slots=True)
-class Next:
-    """When to look again: after `after` seconds, or later by back-off if the pass `failed`."""
-
-    after: float
-    failed: bool = False
-    retry_after: float | None = None
 
 
 class Corridor:
@@ -209,7 +201,7 @@ class Corridor:
         """Two resources that provision one cache take turns, so that the second sees the first's tag."""
         if resource.spec.mode is not Mode.PROVISION:
             return nullcontext()
-        return _Turn(self._caches, resource.cache.key)
+        return Turn(self._caches, resource.cache.key)
 
     async def _leave(self, resource: Envelope) -> Next:
         """Two installs would each lead a rotation, and regenerate what the other one has just stored: only one acts."""
@@ -273,32 +265,3 @@ def _remember_regeneration(
     following = required_reads.occasion_in(todo.rotation.status) if todo.rotation is not None else None
     if following is not None and following != of:
         memory.regeneration = (following, None)
-
-
-class _Turn(AbstractAsyncContextManager[None]):
-    """A lock per cache that exists only while somebody wants it."""
-
-    def __init__(self, locks: dict[str, tuple[asyncio.Lock, int]], key: str) -> None:
-        self._locks = locks
-        self._key = key
-
-    async def __aenter__(self) -> None:
-        lock, users = self._locks.get(self._key, (asyncio.Lock(), 0))
-        self._locks[self._key] = (lock, users + 1)
-        try:
-            await lock.acquire()
-        except BaseException:
-            self._leave()
-            raise
-
-    async def __aexit__(self, *_: object) -> None:
-        lock, _users = self._locks[self._key]
-        lock.release()
-        self._leave()
-
-    def _leave(self) -> None:
-        lock, users = self._locks[self._key]
-        if users == 1:
-            del self._locks[self._key]
-        else:
-            self._locks[self._key] = (lock, users - 1)

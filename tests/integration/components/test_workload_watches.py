@@ -10,7 +10,12 @@ from secure_redis.api import names
 from secure_redis.api.resource import Key
 from secure_redis.kube.client import KubeClient, connect
 from secure_redis.kube.watches import WorkloadWatches
-from tests.integration.operator_rooms.workload_support import KINDS, Document, document, workloads_on
+from tests.integration.components.workload_support import (
+    KINDS,
+    Document,
+    document,
+    workloads_on,
+)
 from tests.kube import Kube
 
 __all__ = ["workloads_on"]

@@ -24,7 +24,8 @@ from secure_redis.domain.plan.actions import (
     RemoveFinalizer,
 )
 from secure_redis.domain.report.report import Report
-from tests.unit.corridor.worlds import (
+from tests.unit.domain.targets import ENV, V1, V2, done, injected, pods, workload
+from tests.unit.reconcile_pass.worlds import (
     AUTHENTICATION,
     NOW,
     PRIMARY,
@@ -37,7 +38,6 @@ from tests.unit.corridor.worlds import (
     tampered,
     vault,
 )
-from tests.unit.domain.targets import ENV, V1, V2, done, injected, pods, workload
 
 SPEC: dict[str, Any] = {"authentication": AUTHENTICATION, "workloads": [ENV]}
 RES = resource(SPEC)

@@ -12,7 +12,7 @@ from secure_redis.cli.config import Config
 from secure_redis.cli.verify import NotWell, verify
 from secure_redis.kube.client import KubeClient
 from secure_redis.kube.lease import Elector
-from tests.integration.operator_rooms.conftest import RESOURCE_ID
+from tests.integration.components.conftest import RESOURCE_ID
 from tests.kube import Kube
 
 LEASE = {

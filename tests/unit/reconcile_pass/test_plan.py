@@ -29,7 +29,7 @@ from secure_redis.domain.plan.actions import (
     UpdateCache,
 )
 from secure_redis.domain.plan.types import CREATE, DELETE, Settings
-from tests.unit.corridor.worlds import (
+from tests.unit.reconcile_pass.worlds import (
     AUTHENTICATION,
     CLUSTER,
     ID,

@@ -3,7 +3,7 @@
 import random
 from dataclasses import dataclass
 
-from secure_redis.reconciler.corridor import Next
+from secure_redis.reconciler.next_pass import Next
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,21 @@ from secure_redis.domain.observe.identity import OperatorIdentity
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.unknown import NOT_READ, NOT_READ_YET, Unknown
 from secure_redis.reconciler.memory import Memory
-from secure_redis.reconciler.surroundings import BURST, KINDS, READS_PER_PASS, Around, SurroundingsAges
-from tests.unit.corridor.worlds import AUTHENTICATION, IDENTITY, NOW, PROVISION, cache, resource
+from secure_redis.reconciler.observe.governance import (
+    BURST,
+    KINDS,
+    READS_PER_PASS,
+    Around,
+    SurroundingsAges,
+)
+from tests.unit.reconcile_pass.worlds import (
+    AUTHENTICATION,
+    IDENTITY,
+    NOW,
+    PROVISION,
+    cache,
+    resource,
+)
 
 DENIED = Unknown(Reason.AZURE_DENIED, "no right", permission="Microsoft.Authorization/locks/read")
 BUSY = Unknown(Reason.AZURE_ERROR, "busy")
@@ -143,7 +156,7 @@ def test_a_defect_and_a_hanging_answer_are_unknown(monkeypatch: pytest.MonkeyPat
     world = World()
     world.azure.answers["locks"] = KeyError("defect")
     assert isinstance(world.complete().locks, Unknown)
-    monkeypatch.setattr("secure_redis.reconciler.surroundings.LONGEST_READ", 0.01)
+    monkeypatch.setattr("secure_redis.reconciler.observe.governance.LONGEST_READ", 0.01)
     world.azure.hangs = True
     world.now += 3600
     assert isinstance(world.complete().diagnostics, Unknown)

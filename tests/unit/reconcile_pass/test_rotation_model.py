@@ -1,6 +1,6 @@
 """Rotations among crashes, lost answers, portals and restarting pods: what must hold after every step of any story.
 
-`ROTATION_EXAMPLES=5000 pytest tests/unit/corridor/test_rotation_model.py` tries more stories than the suite does.
+`ROTATION_EXAMPLES=5000 pytest tests/unit/reconcile_pass/test_rotation_model.py` tries more stories than the suite does.
 `make test` tries a few of them; `make test-all` five times as many.
 """
 

@@ -13,7 +13,7 @@ from secure_redis.domain.plan.rotation import required_reads
 from secure_redis.kube.secrets import Secrets
 from secure_redis.kube.workloads.client import Workloads
 from secure_redis.reconciler.memory import Memory
-from secure_redis.reconciler.usage import Usage
+from secure_redis.reconciler.observe.usage import Usage
 
 
 class KubernetesObserver:

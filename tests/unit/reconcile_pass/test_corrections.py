@@ -19,7 +19,17 @@ from secure_redis.domain.plan.actions import (
 )
 from secure_redis.domain.plan.plan import plan
 from secure_redis.domain.report.report import Report, report
-from tests.unit.corridor.worlds import ID, NOW, OWNER, PROVISION, SETTINGS, UID, cache, judged, seen
+from tests.unit.reconcile_pass.worlds import (
+    ID,
+    NOW,
+    OWNER,
+    PROVISION,
+    SETTINGS,
+    UID,
+    cache,
+    judged,
+    seen,
+)
 
 CORRECTING = {"mode": "Provision", "provision": PROVISION, "drift": {"correct": ["Security", "Availability"]}}
 OPEN = cache(tags=OWNER, non_tls_port_enabled=True)

@@ -54,12 +54,12 @@ from secure_redis.kube.secrets import Secrets
 from secure_redis.kube.service_accounts import ServiceAccounts
 from secure_redis.kube.workloads.client import Workloads
 from secure_redis.reconciler.memory import Ages, Memory
-from secure_redis.reconciler.observe_kubernetes import KubernetesObserver
-from secure_redis.reconciler.observe_managed import ManagedObserver
-from secure_redis.reconciler.observe_storage import StorageObserver
-from secure_redis.reconciler.probes import Probes
-from secure_redis.reconciler.surroundings import Around
-from secure_redis.reconciler.usage import Usage
+from secure_redis.reconciler.observe.governance import Around
+from secure_redis.reconciler.observe.kubernetes import KubernetesObserver
+from secure_redis.reconciler.observe.managed_redis import ManagedObserver
+from secure_redis.reconciler.observe.probes import Probes
+from secure_redis.reconciler.observe.storage import StorageObserver
+from secure_redis.reconciler.observe.usage import Usage
 
 FRESH_AUTHENTICATIONS = 3
 ASK_SECONDS = 240.0

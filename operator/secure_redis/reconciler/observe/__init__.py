@@ -1,0 +1,1 @@
+"""Reads Azure, Key Vault, Kubernetes and the endpoint into one Observation."""

@@ -1,0 +1,1 @@
+"""When each resource is reconciled next: one task, one heap, a lock per resource."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from benchmarks.kube import all_of
 from benchmarks.stage import new_cache
-from sandbox.azure import seeds
+from sandbox.azure.seeds import seeds
 from sandbox.waiting import wait_for_async
 from sandbox.world import Team, World
 from secure_redis.api import names

@@ -11,7 +11,7 @@ from benchmarks.figures import Figures, middle, say
 from benchmarks.options import Options
 from benchmarks.replicas import Replica, second_account, writes_of
 from benchmarks.stage import new_cache, stage
-from sandbox.azure import seeds
+from sandbox.azure.seeds import seeds
 from sandbox.chart.install import OPERATOR
 from sandbox.chart.render import RELEASE_NAMESPACE
 from sandbox.waiting import wait_for

@@ -10,7 +10,7 @@ from benchmarks.figures import say
 from benchmarks.kube import all_of, ready
 from benchmarks.options import Options
 from benchmarks.stage import RESOURCES, new_cache
-from sandbox.azure import seeds
+from sandbox.azure.seeds import seeds
 from sandbox.world import CACHE_KEYS, CACHE_READ, SUBSCRIPTION, TENANT, VAULT_READ, Team, World
 from secure_redis.kube import paths
 from secure_redis.kube.client import KubeClient

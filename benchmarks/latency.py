@@ -18,7 +18,7 @@ from benchmarks.figures import Figures, middle, percentile, say
 from benchmarks.kube import client, ready
 from benchmarks.options import Options
 from benchmarks.stage import new_cache, stage, start_operator
-from sandbox.azure import seeds
+from sandbox.azure.seeds import seeds
 from sandbox.waiting import wait_for_async
 from sandbox.world import Team, World
 from secure_redis.kube import paths

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sandbox.azure.request_log import LoggedRequest
+from sandbox.azure.state.request_log import LoggedRequest
 from sandbox.chart.install import OPERATOR
 from sandbox.chart.render import RELEASE_NAMESPACE
 from sandbox.cluster import AuditEvent, Cluster

@@ -13,7 +13,7 @@ import yaml
 from benchmarks.figures import say
 from benchmarks.process import OperatorProcess, free_port
 from sandbox.api import Api
-from sandbox.azure import seeds
+from sandbox.azure.seeds import seeds
 from sandbox.chart.install import install
 from sandbox.chart.render import RELEASE_NAMESPACE, ROOT
 from sandbox.cli.supervisor import start_pods

@@ -14,8 +14,8 @@ import yaml
 
 from sandbox import names, roles
 from sandbox.api import Api, Document
-from sandbox.azure import seeds
-from sandbox.azure.control import Control
+from sandbox.azure.control.client import Control
+from sandbox.azure.seeds import seeds
 from sandbox.azure.simulator import AzureSimulator
 from sandbox.chart.install import OPERATOR, install
 from sandbox.chart.render import RELEASE_NAMESPACE, ROOT

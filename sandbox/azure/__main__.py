@@ -12,10 +12,10 @@ from pathlib import Path
 
 from aiohttp import web
 
-from sandbox.azure.control_api import ControlApi
-from sandbox.azure.listeners import NoListeners, fleet_listeners
+from sandbox.azure.control.server import ControlApi
 from sandbox.azure.server import application, tls_context, valid_domain
-from sandbox.azure.world import Names, World
+from sandbox.azure.state.listeners import NoListeners, fleet_listeners
+from sandbox.azure.state.world import Names, World
 
 READY = "azure.json"
 _SHUTDOWN_SECONDS = 0.5

@@ -13,10 +13,11 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from sandbox.azure import seeds, tokens
-from sandbox.azure.answers import Answer, Json
-from sandbox.azure.call import Call
-from sandbox.azure.world import World
+from sandbox.azure.access import tokens
+from sandbox.azure.access.call import Call
+from sandbox.azure.responses import Answer, Json
+from sandbox.azure.seeds import seeds
+from sandbox.azure.state.world import World
 
 _ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _ASSERTION_ALGORITHMS = ["RS256"]

@@ -10,12 +10,20 @@ from pathlib import Path
 
 from aiohttp import web
 
-from sandbox.azure import arm, entra, tokens, vault
-from sandbox.azure.answers import Answer
-from sandbox.azure.call import Call
-from sandbox.azure.faults import Fault
-from sandbox.azure.request_log import LoggedRequest, body_keys, is_write, shown_query
-from sandbox.azure.world import World
+from sandbox.azure import entra
+from sandbox.azure.access import tokens
+from sandbox.azure.access.call import Call
+from sandbox.azure.arm import routes as arm
+from sandbox.azure.keyvault import routes as vault
+from sandbox.azure.responses import Answer
+from sandbox.azure.state.faults import Fault
+from sandbox.azure.state.request_log import (
+    LoggedRequest,
+    body_keys,
+    is_write,
+    shown_query,
+)
+from sandbox.azure.state.world import World
 
 _LARGEST_BODY = 4 * 1024 * 1024
 _HTML = (

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from sandbox.azure.control import Control, Endpoints
+from sandbox.azure.control.client import Control, Endpoints
 from sandbox.processes import Child
 from sandbox.waiting import wait_for
 

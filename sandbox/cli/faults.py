@@ -4,8 +4,8 @@ import argparse
 import json
 from typing import Any
 
-from sandbox.azure.control import Control
-from sandbox.azure.faults import Fault
+from sandbox.azure.control.client import Control
+from sandbox.azure.state.faults import Fault
 from sandbox.cli.state import SandboxError
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sandbox import names
 from sandbox.api import Api
-from sandbox.azure.control import Control, ControlError
+from sandbox.azure.control.client import Control, ControlError
 from sandbox.cache import progress
 from sandbox.chart.render import ROOT
 from sandbox.cli import faults

@@ -5,7 +5,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 
-from sandbox.azure.request_log import LoggedRequest
+from sandbox.azure.state.request_log import LoggedRequest
 from sandbox.demo import application
 from sandbox.demo import shop as shops
 from sandbox.demo.shop import Shop

@@ -3,7 +3,7 @@
 import secrets
 from pathlib import Path
 
-from sandbox.azure import seeds
+from sandbox.azure.seeds import seeds
 from sandbox.cli.state import Sandbox
 from sandbox.cluster import write_private
 from sandbox.demo import application

@@ -1,7 +1,7 @@
 """The chapter of the disk: an unsafe storage account behind a cache is found, and its mending too."""
 
-from sandbox.azure import seeds
-from sandbox.azure.storage_seeds import StorageAccount
+from sandbox.azure.seeds import seeds
+from sandbox.azure.seeds.storage import StorageAccount
 from sandbox.demo import shop as shops
 from sandbox.demo.shop import Shop
 from sandbox.demo.stage import Stage

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from sandbox.azure import seeds
+from sandbox.azure.seeds import seeds
 from sandbox.chart.render import ROOT
 from sandbox.demo.stage import Stage
 from sandbox.demo.story import DemoError

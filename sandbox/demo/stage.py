@@ -14,7 +14,7 @@ from typing import Any
 
 from sandbox import names
 from sandbox.api import Api
-from sandbox.azure.control import Control
+from sandbox.azure.control.client import Control
 from sandbox.chart.render import ROOT
 from sandbox.cli.state import Facts
 from sandbox.cluster import Cluster

@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from sandbox.azure.control import ControlError
+from sandbox.azure.control.client import ControlError
 from sandbox.cluster import ClusterError
 from sandbox.names import allowed
 from sandbox.prepare import NotToBeHad, prepare

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.api import Document
-from sandbox.azure import seeds
+from sandbox.azure.seeds import seeds
 from sandbox.chart.install import OPERATOR
 from sandbox.chart.render import RELEASE_NAMESPACE
 from sandbox.cli.supervisor import install_crds, start_pods

@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from sandbox.api import Document
-from sandbox.azure import seeds
+from sandbox.azure.seeds import seeds
 from sandbox.chart.render import CHART, RELEASE_NAMESPACE, ROOT
 from sandbox.cli.supervisor import start_pods
 from sandbox.controlplane import ControlPlane

@@ -34,8 +34,8 @@ from azure.mgmt.redis.aio import RedisManagementClient
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from sandbox.azure import seeds
-from sandbox.azure.control import Control
+from sandbox.azure.control.client import Control
+from sandbox.azure.seeds import seeds
 from sandbox.azure.simulator import AzureSimulator
 from sandbox.names import HostsFile
 

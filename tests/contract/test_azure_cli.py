@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.azure import seeds
-from sandbox.azure.control import Control
+from sandbox.azure.control.client import Control
+from sandbox.azure.seeds import seeds
 from sandbox.azure_cli import AzureCli, AzureCliError
 from tests.contract.conftest import CLIENT, GROUP, SECRET, TENANT, VAULT
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.azure import seeds
-from sandbox.azure.control import Control
-from sandbox.azure.storage_seeds import (
+from sandbox.azure.control.client import Control
+from sandbox.azure.seeds import seeds
+from sandbox.azure.seeds.storage import (
     AccessPolicyAssignment,
     StorageAccount,
     VaultKey,

@@ -13,9 +13,9 @@ from azure.core.exceptions import (
     ServiceResponseError,
 )
 
-from sandbox.azure.control import Control, ControlError
-from sandbox.azure.faults import Fault
+from sandbox.azure.control.client import Control, ControlError
 from sandbox.azure.simulator import AzureSimulator
+from sandbox.azure.state.faults import Fault
 from sandbox.waiting import wait_for_async
 from tests.contract.conftest import CLIENT, GROUP, OBJECT, VAULT, Sdk, cache_seed
 

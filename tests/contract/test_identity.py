@@ -8,8 +8,8 @@ from azure.core.exceptions import ClientAuthenticationError
 from azure.identity import AzureAuthorityHosts
 from azure.identity.aio import ClientSecretCredential
 
-from sandbox.azure import seeds
-from sandbox.azure.control import Control
+from sandbox.azure.control.client import Control
+from sandbox.azure.seeds import seeds
 from tests.contract.conftest import (
     CLIENT,
     GROUP,

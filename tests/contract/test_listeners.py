@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from sandbox.azure import seeds
-from sandbox.azure.control import Control
+from sandbox.azure.control.client import Control
+from sandbox.azure.seeds import seeds
 from sandbox.azure.simulator import AzureSimulator
 from sandbox.names import HostsFile
 from tests.contract.conftest import GROUP, SUBSCRIPTION, TENANT, cache_seed

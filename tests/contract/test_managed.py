@@ -6,10 +6,10 @@ import pytest
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from azure.mgmt.redisenterprise.aio import RedisEnterpriseManagementClient
 
-from sandbox.azure import seeds
-from sandbox.azure.control import Control
-from sandbox.azure.faults import Fault
-from sandbox.azure.managed_seeds import ManagedCluster, customer_key, managed_scope
+from sandbox.azure.control.client import Control
+from sandbox.azure.seeds import seeds
+from sandbox.azure.seeds.managed_redis import ManagedCluster, customer_key, managed_scope
+from sandbox.azure.state.faults import Fault
 from tests.contract.conftest import GROUP, OBJECT, OTHER_TENANT, SUBSCRIPTION, Sdk
 
 NAME = "orders"

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from azure.core.exceptions import HttpResponseError
 
-from sandbox.azure.control import Control
-from sandbox.azure.storage_seeds import StorageAccount, blob_data_contributor, storage_scope
+from sandbox.azure.control.client import Control
+from sandbox.azure.seeds.storage import StorageAccount, blob_data_contributor, storage_scope
 from tests.contract.conftest import GROUP, SUBSCRIPTION, Sdk, cache_seed
 from tests.contract.test_storage import storage
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.azure import seeds
-from sandbox.azure.control import Control, ControlError
+from sandbox.azure.control.client import Control, ControlError
+from sandbox.azure.seeds import seeds
 from sandbox.azure.simulator import AzureSimulator
 from sandbox.processes import ProcessError
 from tests.contract.conftest import SUBSCRIPTION, TENANT, VAULT, cache_seed

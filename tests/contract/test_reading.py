@@ -3,9 +3,9 @@
 import pytest
 from azure.core.exceptions import ClientAuthenticationError, HttpResponseError, ResourceNotFoundError
 
-from sandbox.azure import seeds
-from sandbox.azure.control import Control
-from sandbox.azure.faults import Fault
+from sandbox.azure.control.client import Control
+from sandbox.azure.seeds import seeds
+from sandbox.azure.state.faults import Fault
 from tests.contract.conftest import CLIENT, GROUP, OBJECT, SUBSCRIPTION, Sdk, cache_seed
 
 

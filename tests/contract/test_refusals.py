@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
 
-from sandbox.azure import seeds
-from sandbox.azure.control import Control
+from sandbox.azure.control.client import Control
+from sandbox.azure.seeds import seeds
 from tests.contract.conftest import GROUP, OBJECT, SUBSCRIPTION, TENANT, Sdk, cache_seed
 from tests.contract.test_writing import PREMIUM, STANDARD, creation
 

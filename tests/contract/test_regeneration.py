@@ -6,8 +6,8 @@ import pytest
 from azure.core.exceptions import HttpResponseError, ServiceRequestError, ServiceResponseError
 from pydantic import ValidationError
 
-from sandbox.azure.control import Control, ControlError
-from sandbox.azure.faults import Fault, Trouble
+from sandbox.azure.control.client import Control, ControlError
+from sandbox.azure.state.faults import Fault, Trouble
 from sandbox.waiting import wait_for_async
 from tests.contract.conftest import GROUP, Sdk, cache_seed
 from tests.contract.test_writing import send

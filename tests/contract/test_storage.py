@@ -6,10 +6,15 @@ import pytest
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from azure.mgmt.storage.aio import StorageManagementClient
 
-from sandbox.azure import seeds
-from sandbox.azure.control import Control
-from sandbox.azure.faults import Fault
-from sandbox.azure.storage_seeds import AccessPolicy, AccessPolicyAssignment, StorageAccount, storage_scope
+from sandbox.azure.control.client import Control
+from sandbox.azure.seeds import seeds
+from sandbox.azure.seeds.storage import (
+    AccessPolicy,
+    AccessPolicyAssignment,
+    StorageAccount,
+    storage_scope,
+)
+from sandbox.azure.state.faults import Fault
 from tests.contract.conftest import GROUP, OBJECT, OTHER_TENANT, SUBSCRIPTION, Sdk, cache_seed
 
 ACCOUNT = "ordersdata"

@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
-from sandbox.azure.control import Control
-from sandbox.azure.settings import Settings
+from sandbox.azure.control.client import Control
+from sandbox.azure.state.settings import Settings
 from tests.contract.conftest import GROUP, Sdk, cache_seed
 from tests.contract.test_writing import creation, send
 

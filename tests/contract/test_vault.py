@@ -12,9 +12,9 @@ from azure.core.exceptions import (
 )
 from azure.keyvault.secrets import ApiVersion
 
-from sandbox.azure import seeds
-from sandbox.azure.control import Control
-from sandbox.azure.faults import Fault
+from sandbox.azure.control.client import Control
+from sandbox.azure.seeds import seeds
+from sandbox.azure.state.faults import Fault
 from tests.contract.conftest import GROUP, OBJECT, OTHER_TENANT, SUBSCRIPTION, TENANT, VAULT, Sdk
 
 SCOPE = seeds.vault_scope(SUBSCRIPTION, GROUP, VAULT)

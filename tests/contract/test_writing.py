@@ -7,8 +7,8 @@ import jsonschema
 import pytest
 from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
 
-from sandbox.azure import seeds
-from sandbox.azure.control import Control
+from sandbox.azure.control.client import Control
+from sandbox.azure.seeds import seeds
 from tests.contract import shapes
 from tests.contract.conftest import GROUP, OBJECT, SUBSCRIPTION, Sdk, cache_seed
 

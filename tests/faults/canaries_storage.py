@@ -6,8 +6,8 @@ import uuid
 from typing import TYPE_CHECKING
 
 from sandbox.api import Document
-from sandbox.azure.faults import Fault
-from sandbox.azure.storage_seeds import StorageAccount, storage_scope
+from sandbox.azure.seeds.storage import StorageAccount, storage_scope
+from sandbox.azure.state.faults import Fault
 from sandbox.waiting import wait_for
 from sandbox.world import SUBSCRIPTION
 from tests.faults.scenarios import PROVISION, Stage

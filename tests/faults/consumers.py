@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sandbox.api import Document
-from sandbox.azure import seeds
+from sandbox.azure.seeds import seeds
 from sandbox.waiting import wait_for
 from secure_redis.api import names
 from tests.faults.scenarios import Json, Scenario, Stage, annotate, apply, converged, delete, existing, ready

@@ -5,8 +5,8 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox.azure import seeds
-from sandbox.azure.storage_seeds import StorageAccount, blob_data_contributor, storage_scope
+from sandbox.azure.seeds import seeds
+from sandbox.azure.seeds.storage import StorageAccount, blob_data_contributor, storage_scope
 from sandbox.world import SUBSCRIPTION, TENANT
 from secure_redis.api import names
 from tests.faults.scenarios import Json, Scenario, Stage, annotate, apply, converged, owned, provisioned, ready

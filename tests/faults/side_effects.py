@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sandbox.azure.faults import Fault
+from sandbox.azure.state.faults import Fault
 from sandbox.gate import Gate, Hold, Moment, Write
 from sandbox.waiting import wait_for
 from tests.faults.scenarios import Stage

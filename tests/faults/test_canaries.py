@@ -14,8 +14,8 @@ from typing import Any, Literal
 import pytest
 
 from sandbox.api import Document
-from sandbox.azure import seeds
-from sandbox.azure.faults import Fault
+from sandbox.azure.seeds import seeds
+from sandbox.azure.state.faults import Fault
 from sandbox.chart.render import RELEASE_NAMESPACE
 from sandbox.gate import Gate
 from sandbox.waiting import wait_for

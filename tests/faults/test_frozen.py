@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from benchmarks.replicas import Replica, second_account, writes_of
-from sandbox.azure.faults import Fault
+from sandbox.azure.state.faults import Fault
 from sandbox.chart.install import OPERATOR
 from sandbox.waiting import wait_for
 from sandbox.world import World

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.azure.faults import Fault
+from sandbox.azure.state.faults import Fault
 from sandbox.chart.install import install
 from sandbox.cli.supervisor import start_pods
 from sandbox.controlplane import ControlPlane

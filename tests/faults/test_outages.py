@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.azure.faults import Fault
+from sandbox.azure.state.faults import Fault
 from sandbox.chart.render import RELEASE_NAMESPACE
 from sandbox.controlplane import ControlPlane
 from sandbox.gate import Gate

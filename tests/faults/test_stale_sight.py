@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from sandbox.azure.faults import Fault
+from sandbox.azure.state.faults import Fault
 from sandbox.waiting import wait_for
 from sandbox.world import World
 from tests.faults import operators

@@ -13,7 +13,7 @@ import pytest
 
 from sandbox import names
 from sandbox.api import Api
-from sandbox.azure.control import Control
+from sandbox.azure.control.client import Control
 from sandbox.cli.state import Sandbox
 from sandbox.cluster import Cluster
 from sandbox.demo.stage import part_of, row_of

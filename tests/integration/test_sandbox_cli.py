@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from sandbox.api import Api, Document
-from sandbox.azure import seeds
-from sandbox.azure.control import Control
+from sandbox.azure.control.client import Control
+from sandbox.azure.seeds import seeds
 from sandbox.cli.state import Facts, Sandbox
 from sandbox.cluster import Cluster
 from sandbox.waiting import wait_for

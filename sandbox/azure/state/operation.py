@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from sandbox.azure.answers import Json
-from sandbox.azure.cache_state import CacheState
+from sandbox.azure.responses import Json
+from sandbox.azure.state.redis import CacheState
 
 
 @dataclass(slots=True)

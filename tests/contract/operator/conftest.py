@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from pydantic import SecretStr
 
-from sandbox.azure import seeds
-from sandbox.azure.control import Control
+from sandbox.azure.control.client import Control
+from sandbox.azure.seeds import seeds
 from sandbox.azure.simulator import AzureSimulator
 from secure_redis.api.azure_ids import CacheID
 from secure_redis.azure.core.clouds import Cloud

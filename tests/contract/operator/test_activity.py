@@ -2,8 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
-from sandbox.azure import seeds
-from sandbox.azure.arm_activity import SOMEBODY
+from sandbox.azure.arm.activity_log import SOMEBODY
+from sandbox.azure.seeds import seeds
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.azure.core.resource_manager import Reader
 from secure_redis.azure.governance.activity_log import CHANGES_WITHIN, READ_EVENTS, Activity

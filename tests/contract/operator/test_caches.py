@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from sandbox.azure import seeds
-from sandbox.azure.faults import Fault
+from sandbox.azure.seeds import seeds
+from sandbox.azure.state.faults import Fault
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.azure.core.failures import Missing, NotFound
 from secure_redis.azure.core.policies import correlation

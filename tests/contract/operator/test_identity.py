@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.azure import seeds
+from sandbox.azure.seeds import seeds
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.domain.observe.redis import CacheFacts
 from secure_redis.domain.observe.unknown import Unknown
@@ -89,7 +89,7 @@ async def test_a_vault_of_another_tenant_gets_no_token(site: Site) -> None:
 
 @pytest.mark.parametrize("kind", ["html", "reset", "truncated", "status", "hang"])
 async def test_entra_in_trouble_is_an_unknown(site: Site, kind: Any) -> None:
-    from sandbox.azure.faults import Fault
+    from sandbox.azure.state.faults import Fault
 
     site.add_cache()
     site.allow(READ)

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from azure.mgmt.redisenterprise.models import Cluster, Database
 
-from sandbox.azure.faults import Fault
-from sandbox.azure.managed_seeds import ManagedCluster, customer_key, managed_scope
-from sandbox.azure.seeds import PrivateEndpoint, RoleAssignment, group_scope
-from sandbox.azure.storage_seeds import VaultKey
+from sandbox.azure.seeds.managed_redis import ManagedCluster, customer_key, managed_scope
+from sandbox.azure.seeds.seeds import PrivateEndpoint, RoleAssignment, group_scope
+from sandbox.azure.seeds.storage import VaultKey
+from sandbox.azure.state.faults import Fault
 from secure_redis.api.azure_ids import CacheID
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.azure.core.failures import Denied, Missing, NotFound

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from sandbox.azure.storage_seeds import StorageAccount, storage_scope
+from sandbox.azure.seeds.storage import StorageAccount, storage_scope
 from secure_redis.api.azure_ids import StorageAccountID
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache, parse

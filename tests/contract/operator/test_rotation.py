@@ -7,8 +7,8 @@ import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 from pydantic import SecretStr
 
-from sandbox.azure import seeds
-from sandbox.azure.faults import Fault, Trouble
+from sandbox.azure.seeds import seeds
+from sandbox.azure.state.faults import Fault, Trouble
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.azure.core.rate_limits import Budgets
 from secure_redis.azure.core.transport import Transport, trust

@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from sandbox.azure import seeds
-from sandbox.azure.faults import Fault
-from sandbox.azure.storage_seeds import StorageAccount, VaultKey, storage_scope
+from sandbox.azure.seeds import seeds
+from sandbox.azure.seeds.storage import StorageAccount, VaultKey, storage_scope
+from sandbox.azure.state.faults import Fault
 from secure_redis.api.azure_ids import StorageAccountID
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.azure.core.resource_manager import Reader

@@ -5,9 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from sandbox.azure import seeds
-from sandbox.azure.faults import Fault
-from sandbox.azure.storage_seeds import (
+from sandbox.azure.seeds import seeds
+from sandbox.azure.seeds.storage import (
     BLOB_DATA_CONTRIBUTOR,
     AccessPolicy,
     AccessPolicyAssignment,
@@ -15,6 +14,7 @@ from sandbox.azure.storage_seeds import (
     blob_data_contributor,
     storage_scope,
 )
+from sandbox.azure.state.faults import Fault
 from secure_redis.api.azure_ids import StorageAccountID
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.azure.core.resource_manager import Reader

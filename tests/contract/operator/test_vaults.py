@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from sandbox.azure import seeds
-from sandbox.azure.faults import Fault
+from sandbox.azure.seeds import seeds
+from sandbox.azure.state.faults import Fault
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.domain.observe.keys import VaultSecretAbsent, VaultSecretFacts
 from secure_redis.domain.observe.unknown import Unknown

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sandbox.azure.storage_seeds import StorageAccount, VaultKey, storage_scope
+from sandbox.azure.seeds.storage import StorageAccount, VaultKey, storage_scope
 from sandbox.world import SUBSCRIPTION, World
 from tests.integration.operator.support import Case, provision, provisioning_team, release
 

@@ -9,9 +9,9 @@ from typing import Any, Final, NamedTuple
 import pytest
 
 from sandbox import roles
-from sandbox.azure import seeds
-from sandbox.azure.managed_seeds import ManagedCluster, managed_scope
-from sandbox.azure.storage_seeds import blob_data_contributor
+from sandbox.azure.seeds import seeds
+from sandbox.azure.seeds.managed_redis import ManagedCluster, managed_scope
+from sandbox.azure.seeds.storage import blob_data_contributor
 from sandbox.chart.install import OPERATOR
 from sandbox.chart.render import RELEASE_NAMESPACE, render
 from sandbox.cluster import AuditEvent

@@ -4,9 +4,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from sandbox.azure import seeds
-from sandbox.azure.arm_activity import ACTION as READ_EVENTS
-from sandbox.azure.storage_seeds import AccessPolicyAssignment
+from sandbox.azure.arm.activity_log import ACTION as READ_EVENTS
+from sandbox.azure.seeds import seeds
+from sandbox.azure.seeds.storage import AccessPolicyAssignment
 from sandbox.names import HostsFile
 from sandbox.world import CACHE_KEYS, CACHE_READ, SUBSCRIPTION, World
 from tests.integration.operator.persistence_support import Persisting

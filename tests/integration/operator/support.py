@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from sandbox.api import Document
-from sandbox.azure import seeds
-from sandbox.azure.faults import Fault
+from sandbox.azure.seeds import seeds
+from sandbox.azure.state.faults import Fault
 from sandbox.waiting import wait_for
 from sandbox.world import (
     AT_SUBSCRIPTION,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from sandbox.azure import seeds
+from sandbox.azure.seeds import seeds
 from sandbox.waiting import wait_for
 from sandbox.world import CACHE_KEYS, CACHE_READ, SUBSCRIPTION, TENANT, Team, World
 from secure_redis.api.reasons.catalogue import REASONS

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from sandbox.azure import seeds
+from sandbox.azure.seeds import seeds
 from sandbox.world import CACHE_READ, TENANT, VAULT_READ, Team, World
 from tests.integration.operator.support import Bystander, Case
 

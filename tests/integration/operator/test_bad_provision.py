@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.azure import seeds
+from sandbox.azure.seeds import seeds
 from sandbox.waiting import wait_for
 from sandbox.world import CACHE_READ, CACHE_WRITE, OTHER_TENANT, SUBSCRIPTION, TENANT, Team, World
 from tests.integration.operator.support import (

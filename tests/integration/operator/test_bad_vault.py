@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from sandbox.azure import seeds
+from sandbox.azure.seeds import seeds
 from sandbox.world import OTHER_TENANT, SUBSCRIPTION, TENANT, Team, World
 from secure_redis.api.reasons.catalogue import REASONS
 from secure_redis.api.reasons.reason import Reason

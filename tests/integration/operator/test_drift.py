@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from sandbox.azure import seeds
-from sandbox.azure.arm_activity import SOMEBODY
+from sandbox.azure.arm.activity_log import SOMEBODY
+from sandbox.azure.seeds import seeds
 from sandbox.chart.render import RELEASE_NAMESPACE
 from sandbox.waiting import wait_for
 from sandbox.world import SUBSCRIPTION, World

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sandbox.api import Document
-from sandbox.azure import seeds
+from sandbox.azure.seeds import seeds
 from sandbox.chart.install import OPERATOR
 from sandbox.chart.render import RELEASE_NAMESPACE
 from sandbox.waiting import wait_for

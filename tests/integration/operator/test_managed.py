@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from sandbox.azure import seeds
-from sandbox.azure.managed_seeds import ManagedCluster, customer_key, managed_scope
-from sandbox.azure.storage_seeds import VaultKey
+from sandbox.azure.seeds import seeds
+from sandbox.azure.seeds.managed_redis import ManagedCluster, customer_key, managed_scope
+from sandbox.azure.seeds.storage import VaultKey
 from sandbox.waiting import wait_for
 from sandbox.world import SUBSCRIPTION, World
 from secure_redis.domain.assess.rules import RULES

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from sandbox.azure.managed_seeds import ManagedCluster, managed_scope
+from sandbox.azure.seeds.managed_redis import ManagedCluster, managed_scope
 from sandbox.chart.install import OPERATOR
 from sandbox.chart.render import RELEASE_NAMESPACE
 from sandbox.cluster import AuditEvent

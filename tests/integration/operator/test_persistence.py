@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from sandbox.azure import seeds
-from sandbox.azure.storage_seeds import StorageAccount, blob_data_contributor, storage_scope
+from sandbox.azure.seeds import seeds
+from sandbox.azure.seeds.storage import StorageAccount, blob_data_contributor, storage_scope
 from sandbox.world import CACHE_KEYS, CACHE_READ, CACHE_WRITE, TENANT, World
 from tests.faults.canaries import leaks
 from tests.integration.operator.persistence_support import (

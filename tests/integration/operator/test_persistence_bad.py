@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from sandbox.azure import seeds
-from sandbox.azure.storage_seeds import StorageAccount, storage_scope
+from sandbox.azure.seeds import seeds
+from sandbox.azure.seeds.storage import StorageAccount, storage_scope
 from sandbox.world import TENANT, World
 from tests.integration.operator.persistence_support import (
     CHAIN,

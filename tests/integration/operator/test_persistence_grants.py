@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from sandbox.api import Document
-from sandbox.azure import seeds
-from sandbox.azure.storage_seeds import StorageAccount, storage_scope
+from sandbox.azure.seeds import seeds
+from sandbox.azure.seeds.storage import StorageAccount, storage_scope
 from sandbox.chart.install import OPERATOR
 from sandbox.chart.render import RELEASE_NAMESPACE
 from sandbox.world import CACHE_KEYS, CACHE_READ, CACHE_WRITE, SUBSCRIPTION, TENANT, Team, World

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sandbox.azure.storage_seeds import blob_data_contributor
+from sandbox.azure.seeds.storage import blob_data_contributor
 from sandbox.waiting import wait_for
 from sandbox.world import World
 from tests.integration.operator.persistence_support import (

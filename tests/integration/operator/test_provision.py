@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.azure import seeds
+from sandbox.azure.seeds import seeds
 from sandbox.waiting import wait_for
 from sandbox.world import World
 from tests.integration.operator.support import RULE, Case, provision

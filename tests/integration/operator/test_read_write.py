@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sandbox.azure import seeds
+from sandbox.azure.seeds import seeds
 from sandbox.waiting import wait_for
 from sandbox.world import SUBSCRIPTION, TENANT, VAULT_WRITE
 from tests.integration.operator.support import PATIENCE, Case, provision

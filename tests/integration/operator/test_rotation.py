@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from sandbox.azure import seeds
-from sandbox.azure.control import SecretState
+from sandbox.azure.control.client import SecretState
+from sandbox.azure.seeds import seeds
 from sandbox.waiting import wait_for
 from sandbox.world import CACHE_KEYS, CACHE_READ, CACHE_ROTATE, VAULT_READ, VAULT_WRITE, Team, World
 from secure_redis.domain.plan.rollout.workload_state import START_MARGIN

@@ -1,0 +1,1 @@
+"""Tokens and role checks of the simulated services."""

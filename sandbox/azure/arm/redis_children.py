@@ -1,0 +1,140 @@
+"""What lies below a cache: firewall rules, private endpoint connections, the patch schedule."""
+
+import ipaddress
+import re
+
+from sandbox.azure.access.call import Call
+from sandbox.azure.arm import redis_validation
+from sandbox.azure.arm.common import (
+    authorize,
+    group,
+    page,
+    writable,
+)
+from sandbox.azure.arm.preconditions import check_busy, check_lock
+from sandbox.azure.responses import Answer, Refusal, cache_refusal
+from sandbox.azure.seeds import seeds
+from sandbox.azure.state.redis import TYPE, CacheState
+
+_RULE_NAME = re.compile(r"[A-Za-z0-9_]{1,256}")
+
+
+async def route(call: Call, found: seeds.Subscription, scope: str, parts: list[str], group_name: str) -> Answer:
+    """Requests below /redis/{name}/{child}; `parts` begins with the cache's name."""
+    child = {
+        "firewallrules": "firewallRules",
+        "privateendpointconnections": "privateEndpointConnections",
+        "patchschedules": "patchSchedules",
+    }[parts[1].lower()]
+    verb = {"GET": "read", "PUT": "write", "DELETE": "delete"}.get(call.method)
+    if verb is None or len(parts) > 3:
+        raise _not_supported()
+    authorize(call, f"Microsoft.Cache/redis/{child}/{verb}", scope)
+    group(call, found.id, group_name)
+    cache = call.world.cache(found.id, group_name, parts[0])
+    if cache is None:
+        raise Refusal(
+            404,
+            "ParentResourceNotFound" if verb == "write" else "ResourceNotFound",
+            f"The Resource 'Microsoft.Cache/redis/{parts[0]}' under resource group '{group_name}' was not found. For "
+            "more details please go to https://aka.ms/ARMResourceNotFoundFix",
+        )
+    name = parts[2] if len(parts) == 3 else None
+    if child == "firewallRules":
+        return await _rules(call, found, cache, name)
+    if verb != "read":
+        # Only the platform team makes and approves these here: by the control port.
+        raise _not_supported()
+    if child == "privateEndpointConnections":
+        return _endpoints(call, cache, name)
+    return _schedules(cache, name, call.request_id)
+
+
+async def _rules(call: Call, found: seeds.Subscription, cache: CacheState, name: str | None) -> Answer:
+    qualified = call.world.settings.qualified_rule_names
+    if name is None:
+        if call.method != "GET":
+            raise _not_supported()
+        return page(
+            call, [cache.show_rule(rule, qualified=qualified) for rule in cache.firewall], call.world.settings.page_size
+        )
+    known = next((rule for rule in cache.firewall if rule.lower() == name.lower()), None)
+    if call.method == "GET":
+        if known is None:
+            raise _child_not_found(cache, "firewallRules", name)
+        return Answer(200, cache.show_rule(known, qualified=qualified))
+    writable(found)
+    check_lock(call, cache.scope, "delete" if call.method == "DELETE" else "write")
+    if call.method == "DELETE":
+        if known is None:
+            return Answer(204)
+        check_busy(call, cache)
+        del cache.firewall[known]
+        await call.world.changed(cache)
+        call.effect("firewallRule.delete", f"{cache.scope}/firewallRules/{known}")
+        return Answer(200)
+    check_busy(call, cache)
+    if not _RULE_NAME.fullmatch(name):
+        raise redis_validation.bad_value("name", call.request_id)
+    cache.firewall[known or name] = _range(call)
+    await call.world.changed(cache)
+    call.effect("firewallRule.set", f"{cache.scope}/firewallRules/{known or name}", ("startIP", "endIP"))
+    return Answer(201 if known is None else 200, cache.show_rule(known or name, qualified=qualified))
+
+
+def _range(call: Call) -> tuple[str, str]:
+    given = call.json().get("properties") or {}
+    ends: list[str] = []
+    for key in ("startIP", "endIP"):
+        try:
+            ends.append(str(ipaddress.IPv4Address(given.get(key))))
+        except (ValueError, TypeError):
+            raise redis_validation.bad_value(f"properties.{key}", call.request_id) from None
+    if ipaddress.IPv4Address(ends[0]) > ipaddress.IPv4Address(ends[1]):
+        raise redis_validation.bad_value("properties.endIP", call.request_id)
+    return ends[0], ends[1]
+
+
+def _endpoints(call: Call, cache: CacheState, name: str | None) -> Answer:
+    if name is None:
+        return Answer(200, {"value": [cache.show_endpoint(e) for e in cache.private_endpoints.values()]})
+    endpoint = cache.private_endpoints.get(name)
+    if endpoint is None:
+        raise _child_not_found(cache, "privateEndpointConnections", name)
+    return Answer(200, cache.show_endpoint(endpoint))
+
+
+def _schedules(cache: CacheState, name: str | None, request_id: str) -> Answer:
+    shown = [
+        {
+            "id": f"{cache.id}/patchSchedules/default",
+            "name": f"{cache.name}/default",
+            "type": f"{TYPE}/PatchSchedules",
+            "location": cache.location,
+            "properties": {"scheduleEntries": entries},
+        }
+        for entries in [cache.patch_entries]
+        if entries is not None
+    ]
+    if name is None:
+        return Answer(200, {"value": shown})
+    if name.lower() != "default":
+        raise _child_not_found(cache, "patchSchedules", name)
+    if not shown:
+        raise cache_refusal(
+            404, "ResourceNotFound", f"There are no patch schedules found for redis cache '{cache.name}'.", request_id
+        )
+    return Answer(200, shown[0])
+
+
+def _child_not_found(cache: CacheState, child: str, name: str) -> Refusal:
+    return Refusal(
+        404,
+        "ResourceNotFound",
+        f"The Resource 'Microsoft.Cache/redis/{cache.name}/{child}/{name}' under resource group '{cache.group}' was "
+        "not found. For more details please go to https://aka.ms/ARMResourceNotFoundFix",
+    )
+
+
+def _not_supported() -> Refusal:
+    return Refusal(405, "HttpMethodNotSupported", "The http method is not supported at this address.")

@@ -1,0 +1,351 @@
+"""Microsoft.Cache/redis: the calls that change a cache."""
+
+import copy
+import uuid
+
+from sandbox.azure.access.call import Call
+from sandbox.azure.arm import operations, redis_validation
+from sandbox.azure.arm.common import group, provider_not_registered, writable
+from sandbox.azure.arm.preconditions import (
+    check_busy,
+    check_linked,
+    check_location,
+    check_lock,
+    check_persistence,
+    check_policy,
+)
+from sandbox.azure.control import commands
+from sandbox.azure.responses import (
+    Answer,
+    Json,
+    Refusal,
+    cache_refusal,
+)
+from sandbox.azure.seeds import seeds
+from sandbox.azure.state import operation
+from sandbox.azure.state.redis import (
+    CacheState,
+    default_configuration,
+    instances,
+    new_key,
+)
+
+_RETIRED = (
+    "Azure Cache for Redis is retiring, create Azure Managed Redis instance instead. "
+    "https://aka.ms/AzureCacheForRedisRetirement"
+)
+_NAME_TAKEN = (
+    "An error occured when trying to reserve the DNS name for the cache instance. This may be a temporary issue if a "
+    "cache instance of this name was recently deleted. Please try again later or use another name."
+)
+
+
+def check_name(call: Call) -> Answer:
+    """POST checkNameAvailability: 200 and nothing else if the name is free."""
+    body = call.json()
+    name = body.get("name")
+    if not isinstance(name, str) or not redis_validation.NAME.fullmatch(name):
+        raise redis_validation.bad_value("name", call.request_id)
+    if str(body.get("type", "")).lower() != "microsoft.cache/redis":
+        raise redis_validation.bad_value("type", call.request_id)
+    if _taken(call, name):
+        raise cache_refusal(409, "NameNotAvailable", f"The name '{name}' is not available.", call.request_id)
+    return Answer(200)
+
+
+def _taken(call: Call, name: str) -> bool:
+    world = call.world
+    if name.lower() in world.caches or name.lower() in world.foreign_names:
+        return True
+    since = world.timeline.now() - world.settings.name_reserved_after_delete_seconds
+    return any(g.name.lower() == name.lower() and (g.deleted_at or 0.0) > since for g in world.ghosts)
+
+
+async def put(call: Call, found: seeds.Subscription, group_name: str, name: str, version: str) -> Answer:
+    """PUT: creates, updates, or finds everything as asked for already."""
+    writable(found)
+    home = group(call, found.id, group_name)
+    if not found.registered:
+        raise provider_not_registered()
+    body = call.json()
+    scope = seeds.cache_scope(found.id, home.name, name)
+    check_lock(call, scope, "write")
+    region = check_location(call, body.get("location"))
+    existing = call.world.cache(found.id, home.name, name)
+    if existing is not None:
+        return await _put_existing(call, existing, region, body, version)
+    tags = redis_validation.checked_tags(body.get("tags"))
+    cache = _new(call, found, home, name, region, body)
+    cache.tags = tags
+    check_policy(call, scope, name, cache.show(call.world.names.domain))
+    check_linked(call, scope, body)
+    _check_creation(call, found, name, cache, region)
+    world = call.world
+    world.caches[name.lower()] = cache
+
+    async def finish(succeeded: bool) -> None:
+        cache.state = "Succeeded" if succeeded else "Failed"
+        await world.changed(cache)
+
+    operation = operations.start(call, cache, "create", world.settings.create_seconds, finish, version)
+    await world.changed(cache)
+    call.effect("cache.create", cache.scope, tuple(sorted(body.get("properties") or {})))
+    location = f"{world.names.management}{call.path}?api-version={version}"
+    shown = cache.show(world.names.domain, keys=world.settings.put_returns_keys)
+    return Answer(201, shown, {"Azure-AsyncOperation": operation.url, "Location": location})
+
+
+def _new(
+    call: Call, found: seeds.Subscription, home: seeds.Group, name: str, region: seeds.Region, body: Json
+) -> CacheState:
+    if not redis_validation.NAME.fullmatch(name):
+        raise redis_validation.bad_value("name", call.request_id)
+    given: Json = body.get("properties") or {}
+    sku = redis_validation.normalised_sku(given.get("sku"), call.request_id)
+    properties: Json = {
+        "redisVersion": "6.0",
+        "enableNonSslPort": False,
+        "publicNetworkAccess": "Enabled",
+        "disableAccessKeyAuthentication": False,
+        "updateChannel": "Stable",
+        **redis_validation.checked_properties(given, sku, call.request_id),
+    }
+    configuration = {
+        **default_configuration(sku),
+        **redis_validation.checked_configuration(given.get("redisConfiguration"), sku, call.request_id),
+    }
+    redis_validation.check_keys_switch(properties, configuration, call.world.settings, call.request_id)
+    zones = tuple(str(zone) for zone in body.get("zones") or ())
+    if zones and (sku["name"] != "Premium" or not region.zones):
+        raise redis_validation.bad_value("zones", call.request_id)
+    if sku["name"] != "Basic":
+        automatic = "Automatic" if region.zones else "NoZones"
+        properties.setdefault("zonalAllocationPolicy", "UserDefined" if zones else automatic)
+    replicas = int(properties.get("replicasPerPrimary") or properties.get("replicasPerMaster") or 1)
+    if sku["name"] == "Premium":
+        properties["replicasPerMaster"] = properties["replicasPerPrimary"] = replicas
+    properties["instances"] = instances(sku, zones, int(properties.get("shardCount") or 0), replicas)
+    keys = {"Primary": new_key(), "Secondary": new_key()}
+    return CacheState(
+        subscription=found.id,
+        group=home.name,
+        name=name,
+        tenant=found.tenant,
+        location=region.display,
+        sku=sku,
+        tags={},
+        properties=properties,
+        configuration=configuration,
+        identity=_identity(body.get("identity"), found.tenant),
+        zones=zones,
+        keys=keys,
+        live_keys=(keys["Primary"], keys["Secondary"]),
+        state="Creating",
+    )
+
+
+def _identity(given: Json | None, tenant: str) -> Json | None:
+    if not given or str(given.get("type", "None")) == "None":
+        return None
+    shown: Json = {"type": given["type"]}
+    if "SystemAssigned" in str(given["type"]):
+        shown |= {"principalId": str(uuid.uuid4()), "tenantId": tenant}
+    assigned = given.get("userAssignedIdentities") or {}
+    if assigned:
+        shown["userAssignedIdentities"] = {
+            one: {"principalId": str(uuid.uuid4()), "clientId": str(uuid.uuid4())} for one in assigned
+        }
+    return shown
+
+
+def _check_creation(call: Call, found: seeds.Subscription, name: str, cache: CacheState, region: seeds.Region) -> None:
+    world = call.world
+    tenant = world.tenants.get(found.tenant.lower())
+    if world.settings.retired_for_new_tenants and tenant is not None and not tenant.redis_customer:
+        raise cache_refusal(400, "BadRequest", _RETIRED)
+    if _taken(call, name):
+        raise cache_refusal(409, "NameNotAvailable", _NAME_TAKEN, call.request_id)
+    if cache.sku["name"] in region.unavailable_skus:
+        raise Refusal(
+            400,
+            "SkuNotAvailable",
+            f"The requested size for resource '{cache.id}' is currently not available in location '{region.name}' for "
+            "subscription. Please try another size or deploy to a different location.",
+        )
+    mine = sum(1 for other in world.caches.values() if other.subscription.lower() == found.id.lower())
+    if mine >= world.settings.cache_quota_per_subscription:
+        raise cache_refusal(
+            409,
+            "QuotaExceeded",
+            f"The subscription has reached its limit of {world.settings.cache_quota_per_subscription} cache instances.",
+            call.request_id,
+        )
+
+
+async def _put_existing(call: Call, cache: CacheState, region: seeds.Region, body: Json, version: str) -> Answer:
+    if region.display.lower() != cache.location.lower():
+        raise Refusal(
+            409,
+            "InvalidResourceLocation",
+            f"The resource '{cache.name}' already exists in location '{cache.location}' in resource group "
+            f"'{cache.group}'. A resource with the same name cannot be created in location '{region.name}'. Please "
+            "select a new resource name.",
+        )
+    check_busy(call, cache)
+    changed = _planned(
+        call, cache, {"tags": body.get("tags") or {}, **{k: body[k] for k in ("properties", "identity") if k in body}}
+    )
+    world = call.world
+    if _same(changed, cache):
+        return Answer(200, cache.show(world.names.domain, keys=world.settings.put_returns_keys))
+    operation = _begin_update(call, cache, changed, version, body)
+    shown = cache.show(world.names.domain, keys=world.settings.put_returns_keys)
+    await world.changed(cache)
+    return Answer(200, shown, {"Azure-AsyncOperation": operation.url, "Location": operation.url})
+
+
+async def patch(call: Call, found: seeds.Subscription, cache: CacheState, version: str) -> Answer:
+    """PATCH: 202 and the old values under "Updating"; what was asked for is there once the operation has ended."""
+    writable(found)
+    check_lock(call, cache.scope, "write")
+    body = call.json()
+    check_busy(call, cache)
+    changed = _planned(call, cache, body)
+    operation = _begin_update(call, cache, changed, version, body)
+    await call.world.changed(cache)
+    headers = {"Azure-AsyncOperation": operation.url, "Location": operation.url}
+    return Answer(202, cache.show(call.world.names.domain), headers)
+
+
+def _planned(call: Call, cache: CacheState, body: Json) -> CacheState:
+    """The cache as it will be. Raises Refusal for what it may not become."""
+    given: Json = body.get("properties") or {}
+    redis_validation.check_update(cache, body, call.world.settings, call.request_id)
+    after = copy.deepcopy(cache)
+    if "tags" in body:
+        after.tags = redis_validation.checked_tags(body["tags"])
+    if given.get("sku") is not None:
+        after.sku = redis_validation.normalised_sku(given["sku"], call.request_id)
+        redis_validation.check_scale(cache.sku, after.sku, call.request_id)
+    after.properties |= redis_validation.checked_properties(given, after.sku, call.request_id)
+    scaled = after.sku != cache.sku
+    wanted = redis_validation.checked_configuration(given.get("redisConfiguration"), after.sku, call.request_id)
+    if scaled:
+        # Documented: memory settings in the same call as a scale are ignored.
+        wanted = {name: value for name, value in wanted.items() if "memory" not in name}
+        after.configuration |= default_configuration(after.sku)
+    if call.world.settings.configuration_patch_replaces and given.get("redisConfiguration") is not None:
+        after.configuration = default_configuration(after.sku)
+    after.configuration |= wanted
+    if "identity" in body:
+        after.identity = _identity(body["identity"], cache.tenant)
+    redis_validation.check_keys_switch(after.properties, after.configuration, call.world.settings, call.request_id)
+    if given.get("redisConfiguration") is not None:
+        check_persistence(call, after)
+    check_policy(call, cache.scope, cache.name, after.show(call.world.names.domain))
+    check_linked(call, cache.scope, body)
+    return after
+
+
+def _same(after: CacheState, before: CacheState) -> bool:
+    return (after.tags, after.sku, after.properties, after.configuration, after.identity) == (
+        before.tags,
+        before.sku,
+        before.properties,
+        before.configuration,
+        before.identity,
+    )
+
+
+def _begin_update(call: Call, cache: CacheState, after: CacheState, version: str, body: Json) -> operation.Operation:
+    world = call.world
+    scaled = after.sku != cache.sku
+    before = copy.deepcopy(cache)
+    closes = not cache.keys_disabled and after.keys_disabled and world.settings.disabling_keys_cuts_connections
+
+    async def finish(succeeded: bool) -> None:
+        cache.state = "Succeeded" if succeeded else "Failed"
+        if succeeded:
+            _apply(cache, before, after)
+        await world.changed(cache, cut=succeeded and closes)
+
+    seconds = world.settings.scale_seconds if scaled else world.settings.update_seconds
+    operation = operations.start(call, cache, "update", seconds, finish, version)
+    cache.state = "Scaling" if scaled else "Updating"
+    fields = [f"properties.{name}" for name in body.get("properties") or {}]
+    call.effect("cache.update", cache.scope, tuple(sorted([*fields, *(k for k in body if k != "properties")])))
+    return operation
+
+
+def _apply(cache: CacheState, before: CacheState, after: CacheState) -> None:
+    """What the operation changes, and nothing else: somebody may have changed other things meanwhile."""
+    for name in ("tags", "sku", "identity"):
+        if getattr(after, name) != getattr(before, name):
+            setattr(cache, name, getattr(after, name))
+    for kept, old, new in (
+        (cache.properties, before.properties, after.properties),
+        (cache.configuration, before.configuration, after.configuration),
+    ):
+        kept.update({name: value for name, value in new.items() if name not in old or old[name] != value})
+        for name in old.keys() - new.keys():
+            kept.pop(name, None)
+
+
+async def delete(call: Call, found: seeds.Subscription, group_name: str, name: str, version: str) -> Answer:
+    """DELETE: 202 and an operation polled at its results URL; 204 for what is not there."""
+    writable(found)
+    group(call, found.id, group_name)
+    world = call.world
+    cache = world.cache(found.id, group_name, name)
+    if cache is None:
+        if world.settings.delete_missing_status == 204:
+            return Answer(204)
+        raise Refusal(404, "ResourceNotFound", f"The Resource 'Microsoft.Cache/redis/{name}' was not found.")
+    check_lock(call, cache.scope, "delete")
+    check_busy(call, cache)
+
+    async def finish(succeeded: bool) -> None:
+        if succeeded:
+            await world.remove(cache)
+        else:
+            cache.state = "Failed"
+            await world.changed(cache)
+
+    operation = operations.start(call, cache, "delete", world.settings.delete_seconds, finish, version)
+    cache.state = "Deleting"
+    await world.changed(cache)
+    call.effect("cache.delete", cache.scope)
+    return Answer(202, None, {"Azure-AsyncOperation": operation.url, "Location": operation.url})
+
+
+async def regenerate(call: Call, found: seeds.Subscription, cache: CacheState, version: str) -> Answer:
+    """POST regenerateKey: one key. Synchronous, and the answer has both; by a switch an operation.
+
+    A geo-linked cache has keys of its own (documented) and regenerates like any other (not documented).
+    """
+    writable(found)
+    check_lock(call, cache.scope, "regenerateKey")
+    slot = call.json().get("keyType")
+    if slot not in ("Primary", "Secondary"):
+        raise redis_validation.bad_value("keyType", call.request_id)
+    check_busy(call, cache)
+    if cache.keys_disabled:
+        raise cache_refusal(
+            400,
+            "BadRequest",
+            "Access key authentication is disabled for this cache. Keys cannot be listed or regenerated.",
+            call.request_id,
+        )
+    seconds = call.world.settings.regenerate_seconds
+    if seconds > 0:
+
+        async def finish(succeeded: bool) -> None:
+            if succeeded:
+                await commands.regenerate(call.world, cache, slot)
+                call.effect("cache.regenerateKey", cache.scope, (slot,))
+
+        operation = operations.start(call, cache, "regenerateKey", seconds, finish, version)
+        return Answer(202, None, {"Azure-AsyncOperation": operation.url, "Location": operation.url})
+    await commands.regenerate(call.world, cache, slot)
+    call.effect("cache.regenerateKey", cache.scope, (slot,))
+    return Answer(200, {"primaryKey": cache.keys["Primary"], "secondaryKey": cache.keys["Secondary"]})

@@ -1,0 +1,1 @@
+"""What a simulated world starts with."""

@@ -1,0 +1,223 @@
+"""A cache as it stands, and how ARM shows it."""
+
+import base64
+import copy
+import secrets
+from dataclasses import dataclass, field
+from typing import Any
+
+from sandbox.azure.seeds import seeds
+from sandbox.azure.seeds.storage import AccessPolicy, AccessPolicyAssignment
+
+Json = dict[str, Any]
+
+TYPE = "Microsoft.Cache/Redis"  # answers carry a capital R; requests say /redis/
+
+_MAX_CLIENTS = {
+    ("C", 0): 256, ("C", 1): 1000, ("C", 2): 2000, ("C", 3): 5000, ("C", 4): 10000, ("C", 5): 15000, ("C", 6): 20000,
+    ("P", 1): 7500, ("P", 2): 15000, ("P", 3): 30000, ("P", 4): 40000, ("P", 5): 40000,
+}  # fmt: skip
+_RESERVED_PREMIUM = {1: 642, 2: 1283, 3: 2569, 4: 5138, 5: 10280}
+
+
+def new_key() -> str:
+    """An access key as the service makes them: 44 characters of base64."""
+    return base64.b64encode(secrets.token_bytes(32)).decode()
+
+
+def default_configuration(sku: Json) -> Json:
+    """What the service adds to redisConfiguration. P1's figures are recorded; the other sizes' are proportional."""
+    family, capacity = str(sku["family"]), int(sku["capacity"])
+    added: Json = {"maxclients": str(_MAX_CLIENTS.get((family, capacity), 1000))}
+    if sku["name"] != "Basic":
+        reserved = _RESERVED_PREMIUM.get(capacity, 642) if family == "P" else 125 * max(1, 2 ** (capacity - 1))
+        added["maxmemory-reserved"] = str(reserved)
+        added["maxfragmentationmemory-reserved"] = str(reserved)
+        added["maxmemory-delta"] = str(reserved)
+    return added
+
+
+@dataclass(slots=True)
+class CacheState:
+    """Everything the simulator knows of one cache. `properties` holds wire names and is what a GET shows."""
+
+    subscription: str
+    group: str
+    name: str
+    tenant: str
+    location: str
+    sku: Json
+    tags: dict[str, str]
+    properties: Json
+    configuration: Json
+    identity: Json | None = None
+    zones: tuple[str, ...] = ()
+    keys: dict[str, str] = field(default_factory=dict, repr=False)
+    live_keys: tuple[str, ...] = field(default=(), repr=False)
+    listed_late: dict[str, tuple[str, float]] = field(default_factory=dict, repr=False)  # slot: key shown until when
+    firewall: dict[str, tuple[str, str]] = field(default_factory=dict)
+    private_endpoints: dict[str, seeds.PrivateEndpoint] = field(default_factory=dict)
+    patch_entries: list[Json] | None = None
+    access_policies: tuple[AccessPolicy, ...] = ()
+    access_assignments: tuple[AccessPolicyAssignment, ...] = ()
+    diagnostics: dict[str, Json] = field(default_factory=dict)  # wire properties of the settings by name
+    state: str = "Succeeded"
+    operation: str | None = None
+    busy: bool = False
+    deleted_at: float | None = None
+    history: list[tuple[float, Json]] = field(default_factory=list, repr=False)
+
+    @property
+    def scope(self) -> str:
+        """Its ARM id in the spelling of requests: what rights are checked against."""
+        return seeds.cache_scope(self.subscription, self.group, self.name)
+
+    @property
+    def id(self) -> str:
+        """Its ARM id as answers spell it."""
+        return f"{seeds.group_scope(self.subscription, self.group)}/providers/{TYPE}/{self.name}"
+
+    @property
+    def keys_disabled(self) -> bool:
+        """Whether access keys are off."""
+        return bool(self.properties.get("disableAccessKeyAuthentication"))
+
+    def listed_keys(self, now: float) -> dict[str, str]:
+        """The keys by slot as listKeys shows them."""
+        late = {slot: key for slot, (key, until) in self.listed_late.items() if now < until}
+        return {**self.keys, **late}
+
+    @property
+    def public(self) -> bool:
+        """Whether public network access is on; absent means Enabled."""
+        return str(self.properties.get("publicNetworkAccess", "Enabled")) != "Disabled"
+
+    def show(self, domain: str, *, keys: bool = False, state: str | None = None) -> Json:
+        """The resource as ARM shows it: keys only in a PUT's answer, else null (recorded traffic)."""
+        properties = copy.deepcopy(self.properties)
+        properties["provisioningState"] = state or self.state
+        properties["sku"] = dict(self.sku)
+        properties["redisConfiguration"] = dict(self.configuration)
+        properties["accessKeys"] = (
+            {"primaryKey": self.keys["Primary"], "secondaryKey": self.keys["Secondary"]}
+            if keys and not self.keys_disabled
+            else None
+        )
+        properties.setdefault("hostName", f"{self.name}.redis.{domain}")
+        properties.setdefault("port", 6379)
+        properties.setdefault("sslPort", 6380)
+        properties.setdefault("linkedServers", [])
+        if properties.get("enableNonSslPort"):
+            for node in properties.get("instances", ()):
+                node["nonSslPort"] = int(node["sslPort"]) - 2000
+        properties["privateEndpointConnections"] = [self.show_endpoint(e) for e in self.private_endpoints.values()]
+        shown: Json = {
+            "id": self.id,
+            "name": self.name,
+            "type": TYPE,
+            "location": self.location,
+            "tags": dict(self.tags),
+            "properties": properties,
+        }
+        if self.zones:
+            shown["zones"] = list(self.zones)
+        if self.identity is not None:
+            shown["identity"] = copy.deepcopy(self.identity)
+        return shown
+
+    def show_endpoint(self, endpoint: seeds.PrivateEndpoint) -> Json:
+        """A private endpoint connection as ARM shows it."""
+        return {
+            "id": f"{self.id}/privateEndpointConnections/{endpoint.name}",
+            "name": endpoint.name,
+            "type": f"{TYPE}/privateEndpointConnections",
+            "properties": {
+                "privateEndpoint": {"id": endpoint.endpoint_id},
+                "privateLinkServiceConnectionState": {
+                    "status": endpoint.status,
+                    "description": "",
+                    "actionsRequired": "None",
+                },
+                "provisioningState": "Succeeded" if endpoint.status == "Approved" else "Pending",
+            },
+        }
+
+    def show_rule(self, name: str, *, qualified: bool) -> Json:
+        """A firewall rule as ARM shows it, its name with the cache's before it or alone (a switch)."""
+        start, end = self.firewall[name]
+        return {
+            "id": f"{self.id}/firewallRules/{name}",
+            "name": f"{self.name}/{name}" if qualified else name,
+            "type": f"{TYPE}/firewallRules",
+            "properties": {"startIP": start, "endIP": end},
+        }
+
+    def remember(self, now: float, domain: str) -> None:
+        """Keep what a reader sees from now on, for readers that are behind."""
+        self.history.append((now, self.show(domain)))
+        del self.history[:-50]
+
+    def seen_at(self, moment: float) -> Json | None:
+        """What a reader that is behind sees, None if it does not know the cache yet."""
+        shown = None
+        for since, snapshot in self.history:
+            if since <= moment:
+                shown = snapshot
+        return shown
+
+
+def from_seed(seed: seeds.Cache, tenant: str) -> CacheState:
+    """A cache in the state that a seed declares, odd ones included."""
+    sku = dict(seed.sku)
+    state = str(seed.properties.get("provisioningState", "Succeeded"))
+    properties: Json = {
+        "redisVersion": "6.0",
+        "enableNonSslPort": False,
+        "minimumTlsVersion": "1.2",
+        "publicNetworkAccess": "Enabled",
+        "disableAccessKeyAuthentication": False,
+        "updateChannel": "Stable",
+        "instances": instances(sku, seed.zones, 0, 1),
+    }
+    properties.update({k: v for k, v in seed.properties.items() if k != "provisioningState"})
+    if seed.linked_servers:
+        scope = f"{seeds.group_scope(seed.subscription, seed.group)}/providers/{TYPE}/{seed.name}"
+        properties["linkedServers"] = [{"id": f"{scope}/linkedServers/{name}"} for name in seed.linked_servers]
+    for name in seed.absent:
+        properties.pop(name, None)
+    keys = {"Primary": seed.primary_key or new_key(), "Secondary": seed.secondary_key or new_key()}
+    return CacheState(
+        subscription=seed.subscription,
+        group=seed.group,
+        name=seed.name,
+        tenant=tenant,
+        location=seed.location,
+        sku=sku,
+        tags=dict(seed.tags),
+        properties=properties,
+        configuration={**default_configuration(sku), **seed.redis_configuration},
+        identity=seed.identity,
+        zones=seed.zones,
+        keys=keys,
+        live_keys=(keys["Primary"], keys["Secondary"]),
+        firewall={rule.name: (rule.start, rule.end) for rule in seed.firewall_rules},
+        private_endpoints={e.name: e for e in seed.private_endpoints},
+        state=state,
+        busy=seed.busy,
+    )
+
+
+def instances(sku: Json, zones: tuple[str, ...], shards: int, replicas: int) -> list[Json]:
+    """The nodes, as a GET lists them."""
+    nodes = 1 if sku["name"] == "Basic" else 1 + replicas
+    listed: list[Json] = []
+    for shard in range(max(1, shards)):
+        for node in range(nodes):
+            number = shard * nodes + node
+            entry: Json = {"sslPort": 15000 + number, "isMaster": node == 0, "isPrimary": node == 0}
+            if shards:
+                entry["shardId"] = shard
+            if zones:
+                entry["zone"] = zones[node % len(zones)]
+            listed.append(entry)
+    return listed

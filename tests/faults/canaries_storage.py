@@ -3,20 +3,17 @@
 import base64
 import secrets
 import uuid
-from typing import TYPE_CHECKING
 
 from sandbox.api import Document
 from sandbox.azure.seeds.storage import StorageAccount, storage_scope
 from sandbox.azure.state.faults import Fault
 from sandbox.waiting import wait_for
 from sandbox.world import SUBSCRIPTION
+from tests.faults.canaries import Planted
 from tests.faults.scenarios import PROVISION, Stage
 
-if TYPE_CHECKING:
-    from tests.faults.test_canaries import Planted
 
-
-def persist(held: "Planted") -> None:
+def persist(held: Planted) -> None:
     """A storage account's connection string goes to Azure, which first refuses it and quotes it."""
     world, stage = held.world, PROVISION.stage(held.world)
     account, value = f"data{uuid.uuid4().hex[:12]}", base64.b64encode(secrets.token_bytes(64)).decode()
@@ -69,7 +66,7 @@ def persist(held: "Planted") -> None:
     world.api.delete(secret).must()  # where it may be: what is left must not hold it
 
 
-def _compare(held: "Planted", stage: Stage) -> None:
+def _compare(held: Planted, stage: Stage) -> None:
     """Somebody sets another account, and Azure forgets to mask its key: both are compared, and told as drift."""
     value = base64.b64encode(secrets.token_bytes(64)).decode()
     string = f"DefaultEndpointsProtocol=https;AccountName=elsewhere;AccountKey={value}"
@@ -84,7 +81,7 @@ def _compare(held: "Planted", stage: Stage) -> None:
     assert found["persistence.frequencyMinutes"] == "15"
 
 
-def _refuse(held: "Planted", stage: Stage, secret: Document) -> None:
+def _refuse(held: Planted, stage: Stage, secret: Document) -> None:
     """It is to be corrected with strings that are not sent: malformed, masked, of another account."""
     correct = {"spec": {"drift": {"correct": ["Security", "Availability"]}}}
     held.world.api.merge(stage.document, correct).must()
@@ -109,6 +106,6 @@ def _refuse(held: "Planted", stage: Stage, secret: Document) -> None:
         wait_for(refused, 60, f"{name} to be refused", interval=0.5)
 
 
-def _drift(held: "Planted", stage: Stage) -> list[Document]:
+def _drift(held: Planted, stage: Stage) -> list[Document]:
     found: list[Document] = (held.world.get(stage.document) or {}).get("status", {}).get("drift", [])
     return found

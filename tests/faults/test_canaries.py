@@ -4,26 +4,22 @@ import base64
 import json
 import re
 import secrets
-import urllib.request
-import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import pytest
 
 from sandbox.api import Document
 from sandbox.azure.seeds import seeds
 from sandbox.azure.state.faults import Fault
-from sandbox.chart.render import RELEASE_NAMESPACE
 from sandbox.gate import Gate
 from sandbox.waiting import wait_for
 from sandbox.world import World
 from tests.faults import operators
-from tests.faults.canaries import leaks, objects, spellings
+from tests.faults.canaries import Planted, leaks, objects, spellings
 from tests.faults.canaries_storage import persist
-from tests.faults.scenarios import CORRECT, PROVISION, PUBLISH, Stage
+from tests.faults.scenarios import CORRECT, PROVISION, PUBLISH
 
 _TOKEN = re.compile(r"eyJ[\w-]{8,}\.[\w-]{8,}|ZXlK[A-Za-z0-9+/]{20,}")  # a JWT, and one in base64
 _CAPABILITY = re.compile(r"(?i)(asyncoperations|operationresults)/[0-9a-f-]{8,}|\$?skiptoken=(?!\[redacted)")
@@ -37,80 +33,6 @@ _CUT: tuple[tuple[Literal["arm", "vault"], str], ...] = (
 def key() -> str:
     """In the form of Azure's access keys."""
     return base64.b64encode(secrets.token_bytes(32)).decode()
-
-
-@dataclass
-class Planted:
-    """All that must be found nowhere; `published` is allowed in the data of the Secrets of that name."""
-
-    world: World
-    gate: Gate
-    operator: operators.Operator
-    hidden: dict[str, str] = field(default_factory=dict)
-    published: dict[str, str] = field(default_factory=dict)
-    quoted: dict[str, str] = field(default_factory=dict)  # from error bodies that want to be quoted
-    stages: list[Stage] = field(default_factory=list)
-    earlier: list[tuple[str, str]] = field(default_factory=list)  # what objects said between errors
-    refreshes: int = 0
-
-    def word(self, name: str) -> str:
-        """A new secret of no particular form."""
-        self.hidden[name] = f"canary{uuid.uuid4().hex}"
-        return self.hidden[name]
-
-    def keys_of(self, stage: Stage, published: str = "Primary") -> None:
-        """A cache's keys: one of them is published, the other nowhere."""
-        for slot, value in self.world.control.cache_keys(stage.name).items():
-            place = self.published if slot == published else self.hidden
-            place[f"{slot} key of {stage.name}"] = value
-
-    def hostile(self, service: str, shown: str) -> dict[str, Any]:
-        """An error's body by somebody who wants to be quoted; `shown` is a secret that the service really knows."""
-
-        def word(name: str) -> str:
-            return self.quoted.setdefault(f"{name} #{len(self.quoted)}", f"canary{uuid.uuid4().hex}")
-
-        said = (
-            f"password={word(f'{service} password')} rediss://:{word(f'{service} userinfo')}@h:6380 key {shown} "
-            f"AccountKey={word(f'{service} account key')};Authorization: Bearer {word(f'{service} bearer')} "
-            f'"access_token": "{word(f"{service} token")}" https://h.test/x?sig={word(f"{service} signature")}'
-        )
-        details = [{"code": "X", "message": said, "target": said}]
-        error = {"code": "Hostile", "message": said, "details": details, "innererror": {"trace": said}}
-        return {"error": "invalid_client", "error_description": said} if service == "entra" else {"error": error}
-
-    def refresh(self, stage: Stage) -> None:
-        """Have the resource looked at again, and wait until that is done."""
-        self.refreshes += 1
-        value = f"r{self.refreshes}"
-        annotation = {"metadata": {"annotations": {"secureredis.io/refresh": value}}}
-        self.world.api.merge(stage.document, annotation).must()
-
-        def handled() -> bool:
-            found = self.world.get(stage.document) or {}
-            return bool(found.get("status", {}).get("lastHandled", {}).get("refresh") == value)
-
-        wait_for(handled, 40, f"the refresh {value} of {stage.name}")
-        self.earlier.append((f"{stage.name} after refresh {value}", json.dumps(self.world.get(stage.document))))
-
-    def places(self) -> Iterator[tuple[str, str]]:
-        """Everything that anybody else can read; a Secret's data are left out where `published` covers them."""
-        yield from self.earlier
-        yield "the operator's log", self.operator.log.read_text(errors="replace")
-        served = self.operator.said("health and metrics are served")
-        assert served is not None
-        for path in ("metrics", "healthz", "readyz"):
-            url = f"http://127.0.0.1:{served['port']}/{path}"
-            with urllib.request.urlopen(url, timeout=10) as answer:
-                yield path, answer.read().decode()
-        log = self.world.cluster.audit_log.read_text(errors="replace").splitlines()
-        # The API server itself notes what the quoting policy said; that is not the operator's doing.
-        yield "the API server's audit log", "\n".join(line for line in log if "not with password" not in line)
-        for namespace in (RELEASE_NAMESPACE, *(stage.team.namespace for stage in self.stages)):
-            for name, item in objects(self.world.api, namespace):
-                # `objects` lists what is ours whole: data of a Secret are looked at by their own test.
-                item.pop("data", None) if name.startswith("secrets ") else None
-                yield name, json.dumps(item, ensure_ascii=False)
 
 
 @pytest.fixture(scope="module")

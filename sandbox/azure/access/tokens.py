@@ -4,15 +4,13 @@ import base64
 import json
 import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 import jwt
 
 from sandbox.azure.seeds import seeds
-
-if TYPE_CHECKING:
-    from sandbox.azure.state.world import World
+from sandbox.azure.state.world import World
 
 KEY_ID = "sandbox"
 
@@ -35,7 +33,7 @@ class TokenError(Exception):
         self.detail = detail
 
 
-def audience(world: "World", resource: str) -> str | None:
+def audience(world: World, resource: str) -> str | None:
     """The audience for a resource URL or scope; None for one that this cloud does not have."""
     wanted = urlsplit(resource).netloc.lower()
     for known in (world.names.management, world.names.vault_resource):
@@ -44,7 +42,7 @@ def audience(world: "World", resource: str) -> str | None:
     return None
 
 
-def issue(world: "World", app: seeds.App, resource: str, *, cae: bool) -> tuple[str, int]:
+def issue(world: World, app: seeds.App, resource: str, *, cae: bool) -> tuple[str, int]:
     """A token and its life in seconds. With `cae` the client handles claims challenges and the token lives longer."""
     now = int(world.token_time())
     life = int(world.settings.cae_token_seconds if cae else world.settings.token_seconds)
@@ -70,7 +68,7 @@ def issue(world: "World", app: seeds.App, resource: str, *, cae: bool) -> tuple[
     return jwt.encode(claims, world.signing_key, algorithm="RS256", headers={"kid": KEY_ID}), life
 
 
-def check(world: "World", authorization: str | None, expected: str) -> Principal:
+def check(world: World, authorization: str | None, expected: str) -> Principal:
     """The holder of the bearer token in an Authorization header. Raises TokenError."""
     scheme, _, token = (authorization or "").partition(" ")
     if scheme.lower() != "bearer" or not token:
@@ -94,7 +92,7 @@ def check(world: "World", authorization: str | None, expected: str) -> Principal
     return Principal(claims["tid"], claims["appid"], claims["oid"])
 
 
-def claims_challenge(world: "World") -> str:
+def claims_challenge(world: World) -> str:
     """The `claims` of a continuous-access-evaluation challenge, base64."""
     wanted = {"access_token": {"nbf": {"essential": True, "value": str(int(world.token_time()))}}}
     return base64.b64encode(json.dumps(wanted).encode()).decode()

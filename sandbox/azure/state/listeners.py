@@ -3,14 +3,12 @@
 import ipaddress
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from sandbox.azure.state.managed_redis import ManagedState
 from sandbox.azure.state.redis import CacheState
-
-if TYPE_CHECKING:
-    from sandbox.redis_servers import RedisFleet
-    from sandbox.redis_settings import RedisSettings
+from sandbox.redis_servers import RedisFleet
+from sandbox.redis_settings import RedisSettings
 
 Cache = CacheState | ManagedState
 _REACHABLE_STATES = frozenset({"Creating", "Deleting", "Provisioning", "Unprovisioning", "Disabled"})
@@ -46,7 +44,7 @@ class NoListeners:
 class FleetListeners:
     """One TLS `redis-server` per cache that is there to be connected to."""
 
-    def __init__(self, fleet: "RedisFleet", host_of: Callable[[Cache], str]) -> None:
+    def __init__(self, fleet: RedisFleet, host_of: Callable[[Cache], str]) -> None:
         self._fleet = fleet
         self._host_of = host_of
         self._running: dict[str, RedisSettings] = {}
@@ -79,7 +77,7 @@ class FleetListeners:
         await self._fleet.close()
 
 
-def redis_settings(cache: CacheState) -> "RedisSettings | None":
+def redis_settings(cache: CacheState) -> RedisSettings | None:
     """What the listener enforces: keys, minimum TLS, the non-TLS port, and who may reach it. None: nothing listens."""
     from sandbox.redis_settings import Reachability, RedisSettings
 
@@ -99,7 +97,7 @@ def redis_settings(cache: CacheState) -> "RedisSettings | None":
     )
 
 
-def managed_settings(cluster: ManagedState) -> "RedisSettings | None":
+def managed_settings(cluster: ManagedState) -> RedisSettings | None:
     """The same of a cluster, which has one port: it speaks TLS or, with clientProtocol Plaintext, in clear."""
     from sandbox.redis_settings import Reachability, RedisSettings
 

@@ -3,7 +3,6 @@
 import re
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 
@@ -16,13 +15,11 @@ from sandbox.azure.state.keyvault import VaultState
 from sandbox.azure.state.listeners import Listeners, NoListeners
 from sandbox.azure.state.managed_redis import ManagedState
 from sandbox.azure.state.managed_redis import from_seed as cluster_from_seed
+from sandbox.azure.state.operation import Operation
 from sandbox.azure.state.redis import CacheState, from_seed
 from sandbox.azure.state.request_log import RequestLog
 from sandbox.azure.state.settings import Settings
 from sandbox.azure.state.storage import StorageState
-
-if TYPE_CHECKING:
-    from sandbox.azure.state.operation import Operation
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +96,7 @@ class World:
     locks: list[seeds.Lock] = field(default_factory=list)
     policies: list[seeds.Policy] = field(default_factory=list)
     regions: dict[str, seeds.Region] = field(default_factory=lambda: {r.name: r for r in seeds.REGIONS})
-    operations: dict[str, "Operation"] = field(default_factory=dict)
+    operations: dict[str, Operation] = field(default_factory=dict)
     issued: dict[str, str] = field(default_factory=dict)  # token id -> object id
     revoked: set[str] = field(default_factory=set)  # token ids
 

@@ -1,4 +1,7 @@
-"""The Azure simulator: Entra, ARM for Microsoft.Cache/redis and Key Vault behind TLS, held to `docs/assumptions.md`."""
+"""The Azure simulator: Entra, ARM for Microsoft.Cache/redis and Key Vault behind TLS.
+
+It behaves as `docs/internals/assumptions.md` lists.
+"""
 
 from sandbox.azure.control import Control, ControlError, Endpoints
 from sandbox.azure.faults import Fault, Trouble

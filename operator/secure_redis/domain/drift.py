@@ -155,7 +155,8 @@ def _public(
     resource: SecureRedisCache, observed: str | None, absent: str = f"{NOT_SET} (Azure's default is Enabled)"
 ) -> Iterable[Drift]:
     declared = resource.spec.network.public_access
-    # Absent is the API's default, Enabled (facts/azure.md A.2): as good as declared Enabled, not as Disabled.
+    # Absent is the API's default, Enabled (docs/internals/azure-facts.md#properties-and-defaults): as good as declared
+    # Enabled, not as Disabled.
     if normalise.same_word(declared, observed or "Enabled"):
         return
     closing = normalise.same_word(declared, "Disabled")

@@ -28,7 +28,7 @@ from secure_redis.domain.rules.rule import (
     unread,
 )
 
-# Key Vault itself announces SecretNearExpiry this long before (facts/azure.md D).
+# Key Vault itself announces SecretNearExpiry this long before (docs/internals/azure-facts.md#expiry-events).
 NEAR = timedelta(days=30)
 
 

@@ -19,7 +19,7 @@ UNUSED_FINALIZER: Final = f"{names.GROUP}/unused-by-kopf"
 
 
 def build_settings() -> kopf.OperatorSettings:
-    """Settings for a watch and nothing else (facts/kopf.md §6 says why each)."""
+    """Settings for a watch and nothing else. Reasons: docs/internals/kubernetes-facts.md#kopf-settings."""
     settings = kopf.OperatorSettings()
     settings.posting.enabled = False
     settings.peering.standalone = True

@@ -1,1 +1,4 @@
-"""The Azure simulator: Entra, ARM for Microsoft.Cache/redis and Key Vault behind TLS, held to `docs/assumptions.md`."""
+"""The Azure simulator: Entra, ARM for Microsoft.Cache and Key Vault behind TLS.
+
+It behaves as `docs/internals/assumptions.md` lists.
+"""

@@ -8,7 +8,7 @@ from sandbox.azure.state.settings import Settings
 from tests.contract.conftest import GROUP, Sdk, cache_seed
 from tests.contract.test_writing import creation, send
 
-PAGE = Path(__file__).parents[2] / "docs" / "assumptions.md"
+PAGE = Path(__file__).parents[2] / "docs" / "internals" / "assumptions.md"
 # Switches that say how a failure is worded, not what Azure does.
 WORDING = {"operation_error_code", "operation_error_message", "secrets_page_size"}
 

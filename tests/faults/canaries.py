@@ -16,7 +16,6 @@ from sandbox.gate import Gate
 from sandbox.waiting import wait_for
 from sandbox.world import World
 from tests.faults import operators
-from tests.faults.canaries import leaks, objects, spellings
 from tests.faults.scenarios import Stage
 
 _EDGE = 2  # characters at each end of an embedded base64 that depend on what is beside the secret

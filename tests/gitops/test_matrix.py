@@ -1,5 +1,6 @@
-"""GitOps tools against our injection: each way of syncing, each change in Git (facts/kubernetes.md §2.3, re-run).
+"""GitOps tools against our injection: each way of syncing, each change in Git.
 
+It repeats the last row of docs/internals/kubernetes-facts.md#injection-under-gitops.
 Git's side is the real thing: `kubectl apply` (three-way merge with last-applied), or server-side apply with force as
 another manager, which is what Argo CD and Flux do. After each sync our rules and our room are asked again, until they
 have nothing to do. Whether anything flaps, the generation tells: a sync and a look that change nothing leave it.

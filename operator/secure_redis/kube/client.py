@@ -185,7 +185,8 @@ class KubeClient:
         """Events from `resource_version` on: ADDED, MODIFIED, DELETED and BOOKMARK with their objects.
 
         Ends when the server ends the stream, which it does every few minutes. Bookmarks come at least once a minute,
-        so `inactivity` seconds without a line mean a dead connection (facts/kopf.md §2).
+        so `inactivity` seconds without a line mean a dead connection
+        (docs/internals/kubernetes-facts.md#watch-streams).
 
         Raises:
             ApiFailure: 410 when the version is too old to resume; `Timeout` when the stream fell silent.

@@ -1,6 +1,7 @@
 """Which replica acts: a Lease of our own, judged by a clock that also runs while we are frozen.
 
-Why neither kopf's peering nor the client's elector: both let a frozen or cut-off leader act (facts/kopf.md §3).
+Why neither kopf's peering nor the client's elector: both let a frozen or cut-off leader act
+(docs/internals/kubernetes-facts.md#leader-election).
 """
 
 import asyncio

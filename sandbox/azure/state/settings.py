@@ -4,7 +4,7 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Settings(BaseModel):
-    """Every duration is in seconds of the simulator's clock. `docs/assumptions.md` names each switch's evidence."""
+    """Every duration is in seconds of the simulator's clock. Evidence: `docs/internals/assumptions.md`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -18,7 +18,8 @@ from tests.kube import Kube
 INTERVALS = {"absenceConfirmationSeconds": 0.5, "operationPollSeconds": 0.2, "serviceAccountSeconds": 0.2}
 
 
-# What is not verified about Azure, the other way round (docs/assumptions.md); by hand: SECURE_REDIS_OTHER_WAY=1.
+# What is not verified about Azure, the other way round (docs/internals/assumptions.md).
+# By hand: SECURE_REDIS_OTHER_WAY=1.
 OTHER_WAY: dict[str, object] = {
     "put_returns_keys": False,
     "delete_missing_status": 404,

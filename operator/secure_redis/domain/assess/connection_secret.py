@@ -1,7 +1,8 @@
 """The published Secret's content: the one place that builds it. It has no way to write a plaintext connection.
 
-Formats: facts/rules.md (last part) and facts/kubernetes.md §3.1. With an access key there is no user name: clients
-send `AUTH <key>`, so `username` is empty and the URI reads `rediss://:<key>@…`.
+Formats: docs/internals/kubernetes-facts.md#service-binding and docs/internals/kubernetes-facts.md#redis-clients.
+With an access key there is no user name: clients send `AUTH <key>`, so `username` is empty and the URI reads
+`rediss://:<key>@…`.
 """
 
 import hmac

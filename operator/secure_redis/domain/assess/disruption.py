@@ -1,7 +1,7 @@
 """What putting a difference right would cause, said before it is done. Pure; one entry per path of the spec.
 
-Sources: facts/azure.md A.4 and A.5 (refused updates, what drops connections) and Microsoft's page on scaling
-(learn.microsoft.com/azure/azure-cache-for-redis/cache-how-to-scale). Where a source says nothing, the worse is said.
+Sources: docs/internals/azure-facts.md#updates-that-azure-refuses and
+docs/internals/azure-facts.md#updates-that-disturb-clients. Where a source says nothing, the worse is said.
 """
 
 from collections.abc import Callable, Mapping
@@ -77,7 +77,7 @@ def _tier(declared: str, observed: str, _cache: CacheFacts) -> Effect:
     if not all(tier in _TIERS for tier in order):
         return Effect.NEEDS_REPLACEMENT
     steps = _TIERS.index(order[1]) - _TIERS.index(order[0])
-    # Only one tier up at a time, never down (A.4). Basic has one node, and is lost while it moves.
+    # Only one tier up at a time, never down. Basic has one node, and is lost while it moves.
     if steps != 1:
         return Effect.NEEDS_REPLACEMENT
     return Effect.LOSES_DATA if order[0] == "basic" else Effect.RESTARTS

@@ -152,7 +152,8 @@ def public(
 ) -> Iterable[Drift]:
     """The difference in public network access; the same for both services."""
     declared = resource.spec.network.public_access
-    # Absent is the API's default, Enabled (facts/azure.md A.2): as good as declared Enabled, not as Disabled.
+    # Absent is the API's default, Enabled (docs/internals/azure-facts.md#properties-and-defaults): as good as declared
+    # Enabled, not as Disabled.
     if normalise.same_word(declared, observed or "Enabled"):
         return
     closing = normalise.same_word(declared, "Disabled")

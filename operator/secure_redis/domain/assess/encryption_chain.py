@@ -219,7 +219,9 @@ def _door_links(facts: PersistenceFacts, storage: StorageFacts, name: str) -> It
             f"{name.lower()} --allow-blob-public-access false",
         )
     if not persistence.by_identity(facts):
-        return  # with a connection string the cache itself needs the open network (facts/azure.md C)
+        # With a connection string the cache itself needs the open network
+        # (docs/internals/azure-facts.md#storage-account-network).
+        return
     shut = any(normalise.same_word(storage.public_network_access, w) for w in ("Disabled", "SecuredByPerimeter"))
     if shut:
         return

@@ -1,4 +1,4 @@
-"""Whether a vault's value is a live key of this cache (DESIGN, "Two ways a key changes").
+"""Whether a vault's value is a live key of this cache (docs/keys.md#how-a-value-is-proven).
 
 Somebody may name any vault secret that an identity can read; without proof, the operator would hand its content out.
 """

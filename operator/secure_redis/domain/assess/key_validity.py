@@ -24,7 +24,8 @@ LONGEST_KEY = 512
 def usable(vault: VaultSecretFacts, now: datetime) -> Refusal | None:
     """Why this version must not be used at `now` (aware); None if it may.
 
-    Key Vault's own dates are informational: it hands out expired secrets (facts/azure.md, D), so they are judged here.
+    Key Vault's own dates are informational: it hands out expired secrets, so they are judged here
+    (docs/internals/azure-facts.md#secret-dates).
     """
     what = _called(vault)
     if not vault.enabled:

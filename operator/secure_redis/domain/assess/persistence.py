@@ -47,7 +47,10 @@ def kind(facts: PersistenceFacts) -> PersistenceType:
 
 
 def by_identity(facts: PersistenceFacts) -> bool:
-    """Whether the cache writes as a managed identity; absent is a connection string (facts/azure.md A.2)."""
+    """Whether the cache writes as a managed identity.
+
+    Absent is a connection string (docs/internals/azure-facts.md#properties-and-defaults).
+    """
     return normalise.same_word(facts.authentication, "ManagedIdentity")
 
 

@@ -1,4 +1,4 @@
-"""When Microsoft retires a service (facts/azure.md B.3, from its retirement FAQ)."""
+"""When Microsoft retires a service (docs/internals/azure-facts.md#retirement-dates)."""
 
 from datetime import date
 from typing import Final

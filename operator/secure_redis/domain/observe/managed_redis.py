@@ -1,5 +1,6 @@
-"""A Microsoft.Cache/redisEnterprise cluster with its default database, as Azure answered (facts/azure.md B).
+"""A Microsoft.Cache/redisEnterprise cluster with its default database, as Azure answered.
 
+Source: docs/internals/azure-facts.md#cluster-and-database.
 Azure Managed Redis (kind v2) and the retiring Enterprise and Enterprise Flash tiers (kind v1) are one resource type.
 `None` always means that the answer did not say; that is never the same as safe.
 """

@@ -1,5 +1,6 @@
-"""How Azure's answers differ from what was sent. The one place that knows (facts/azure.md, A.3).
+"""How Azure's answers differ from what was sent. The one place that knows.
 
+Source: docs/internals/azure-facts.md#how-answers-differ-from-requests.
 Everything that compares a declared with an observed value goes through here; nothing here decides what a difference
 means. `None` stands for "the answer did not say" and is never turned into a value.
 """

@@ -9,7 +9,10 @@ from secure_redis.api.azure_ids import CacheID
 
 @dataclass(frozen=True, slots=True)
 class PersistenceFacts:
-    """From redisConfiguration, of which Azure leaves out what was never set (facts/azure.md A.2, A.3).
+    """From redisConfiguration, of which Azure leaves out what was never set.
+
+    Sources: docs/internals/azure-facts.md#properties-and-defaults and
+    docs/internals/azure-facts.md#how-answers-differ-from-requests.
 
     `rdb`, `aof`: None where the key is absent, which is off. `authentication`: `SAS` (also where absent) or
     `ManagedIdentity`.

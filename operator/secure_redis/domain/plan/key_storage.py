@@ -1,4 +1,7 @@
-"""A key on its way into Key Vault: the tags and the expiry of Microsoft's own rotation tooling (facts/azure.md, H)."""
+"""A key on its way into Key Vault: the tags and the expiry of Microsoft's own rotation tooling.
+
+Source: docs/internals/azure-facts.md#rotation-tags.
+"""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta

@@ -1,5 +1,6 @@
-"""Workloads: found, injected and released, GitOps-safe (facts/kubernetes.md §2.3). Only what is ours is ever sent.
+"""Workloads: found, injected and released, GitOps-safe. Only what is ours is ever sent.
 
+Measurements: docs/internals/kubernetes-facts.md#injection-under-gitops.
 Server-side apply without force carries the template's annotation and the volume, a strategic merge patch the
 containers' env and mounts: applied, those would fail the sync of a manifest that renames a container.
 """

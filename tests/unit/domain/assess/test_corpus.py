@@ -1,5 +1,7 @@
-"""Answers as the service gives them (facts/azure.md A.2, A.3 and the public API examples' form), against their specs.
+"""Answers as the service gives them, against their specs.
 
+Sources: docs/internals/azure-facts.md#properties-and-defaults,
+docs/internals/azure-facts.md#how-answers-differ-from-requests and the form of the public API examples.
 None is drift for the spec that made it, and every single change of a declared field is exactly one entry.
 """
 

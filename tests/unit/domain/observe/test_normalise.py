@@ -9,7 +9,7 @@ from secure_redis.domain.observe import normalise
 from secure_redis.domain.observe.redis import FirewallRuleFacts
 from tests.unit.domain.builders import CACHE_ID, OTHER_ID
 
-# ProvisioningState of the SDK (facts/azure.md A.2).
+# ProvisioningState of the SDK (docs/internals/azure-facts.md#provisioning-states).
 BUSY = [
     "Creating",
     "Deleting",

@@ -42,7 +42,7 @@ from secure_redis.domain.observe.unknown import NotRead, Unknown
 OLDEST = {Profile.BASELINE: 365, Profile.STRICT: 90}
 MOST_HOLDERS = 5  # of the right to list the keys
 DATA_OWNER = "Data Owner"
-# Azure's access keys are 32 bytes in base64 (facts/azure.md A.3).
+# Azure's access keys are 32 bytes in base64 (docs/internals/azure-facts.md#access-keys).
 _KEY = re.compile(rb"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{43}=(?!=)")
 _ALL_COMMANDS = re.compile(r"(?:^|\s)(\+@all|allcommands)(?:\s|$)", re.IGNORECASE)
 _ALL_KEYS = re.compile(r"(?:^|\s)(~\*|allkeys)(?:\s|$)", re.IGNORECASE)
@@ -63,7 +63,8 @@ def _entra(cache: CacheFacts) -> Verdict:
 def _authentication_on(cache: CacheFacts) -> Verdict:
     if cache.authentication_disabled:
         return fail("the cache asks for no password at all (authnotrequired)")
-    # Azure allows authnotrequired only inside a virtual network (facts/azure.md A.2), and omits it where never set.
+    # Azure allows authnotrequired only inside a virtual network, and omits it where never set
+    # (docs/internals/azure-facts.md#properties-and-defaults).
     if cache.authentication_disabled is None and cache.subnet_id is not None:
         return unknown("the cache is in a virtual network and Azure did not say whether it asks for a password")
     return PASS

@@ -59,7 +59,8 @@ def _zones(cache: CacheFacts | ManagedFacts) -> Verdict:
 
 def _replica_elsewhere(cache: CacheFacts) -> Verdict:
     if not same_word(cache.sku_name, "Premium") or cache.persistence.on:
-        return NOT_APPLICABLE  # Premium alone can, and not together with persistence (facts/azure.md A.2)
+        # Premium alone can, and not together with persistence (docs/internals/azure-facts.md#tiers).
+        return NOT_APPLICABLE
     return PASS if cache.linked_servers else fail("no other region holds a copy")
 
 

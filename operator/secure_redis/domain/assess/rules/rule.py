@@ -79,8 +79,8 @@ Check = Callable[[SecureRedisCache, Observation], Verdict]
 class Rule:
     """One rule. `severity` is that of profile Baseline; `strict` that of Strict where it is another.
 
-    `references`: ids of the same check in other tools (facts/rules.md §4.1-4.4), for auditors. For the documentation:
-    `why` a failure matters, what the rule `reads`, and which rights that `needs`.
+    `references`: ids of the same check in other tools (docs/internals/azure-facts.md#rule-ids-of-other-tools), for
+    auditors. For the documentation: `why` a failure matters, what the rule `reads`, and which rights that `needs`.
     """
 
     id: str

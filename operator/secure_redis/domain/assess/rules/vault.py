@@ -27,7 +27,7 @@ from secure_redis.domain.observe.keys import (
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.unknown import NotRead, Unknown
 
-# Key Vault itself announces SecretNearExpiry this long before (facts/azure.md D).
+# Key Vault itself announces SecretNearExpiry this long before (docs/internals/azure-facts.md#expiry-events).
 NEAR = timedelta(days=30)
 
 

@@ -1,7 +1,8 @@
 """What one workload's pod template must hold, and the patches that bring it there or take it out again. Pure.
 
-The hybrid form of facts/kubernetes.md §2.3: server-side apply for the template's annotation and the volume, strategic
-merge for env and mounts. What is ours is what the object's managedFields say, never what we remember.
+The hybrid form of docs/internals/kubernetes-facts.md#injection-under-gitops: server-side apply for the template's
+annotation and the volume, strategic merge for env and mounts. What is ours is what the object's managedFields say,
+never what we remember.
 """
 
 from collections.abc import Collection, Mapping

@@ -91,7 +91,7 @@ def persistence(cluster: ManagedFacts, seen: Observation) -> Verdict | None:
     """Whether what is persisted is encrypted up to a usable key. None: nothing is persisted.
 
     The cluster writes to disks of its own, which Azure always encrypts: with a key of Microsoft's unless a
-    customer-managed one is set (facts/azure.md C).
+    customer-managed one is set (docs/internals/azure-facts.md#disk-encryption).
     """
     database = cluster.database
     if isinstance(database, Unknown | NotRead):

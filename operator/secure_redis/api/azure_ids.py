@@ -114,11 +114,11 @@ def within(scope: str, resource: str) -> bool:
     return bool(outer) and inner[: len(outer)] == outer
 
 
-_FORM = "/subscriptions/<id>/resourceGroups/<group>/providers/Microsoft.Storage/storageAccounts/<name>"
+_ACCOUNT_FORM = "/subscriptions/<id>/resourceGroups/<group>/providers/Microsoft.Storage/storageAccounts/<name>"
 
 
 # Microsoft, "Storage account name": 3 to 24 characters, lower-case letters and digits; ids come in any case.
-_NAME = re.compile(r"[a-z0-9]{3,24}", re.IGNORECASE | re.ASCII)
+_ACCOUNT_NAME = re.compile(r"[a-z0-9]{3,24}", re.IGNORECASE | re.ASCII)
 
 
 class InvalidStorageAccountID(ValueError):
@@ -139,13 +139,13 @@ class StorageAccountID(ResourceID):
         """
         found = take_apart(text)
         if found is None:
-            raise InvalidStorageAccountID(f"expected {_FORM}")
+            raise InvalidStorageAccountID(f"expected {_ACCOUNT_FORM}")
         words = (*found.words, found.kind.lower())
         if words != ("subscriptions", "resourcegroups", "providers", "microsoft.storage", "storageaccounts"):
-            raise InvalidStorageAccountID(f"the resource is not a storage account; expected {_FORM}")
+            raise InvalidStorageAccountID(f"the resource is not a storage account; expected {_ACCOUNT_FORM}")
         problem = found.problem()
         if problem is not None:
             raise InvalidStorageAccountID(problem)
-        if not _NAME.fullmatch(found.name):
+        if not _ACCOUNT_NAME.fullmatch(found.name):
             raise InvalidStorageAccountID("the account's name is not legal: 3 to 24 letters and digits")
         return StorageAccountID(found.subscription, found.group, found.name, text)

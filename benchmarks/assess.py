@@ -15,14 +15,14 @@ _BATCH = 20
 
 def measure(hosts: Path, options: Options, figures: Figures) -> None:
     """Processor time: what others do on the machine does not count. `hosts` is not used."""
-    resource, seen = samples.resource(), samples.observation()
+    resource, observed = samples.resource(), samples.observation()
     times = []
     for _ in range(options.samples * 4):
         began = time.thread_time()
         for _ in range(_BATCH):
-            means = assess(resource, seen, cluster_uid="cluster", ca=None)
+            assessed = assess(resource, observed, cluster_uid="cluster", ca=None)
         times.append((time.thread_time() - began) / _BATCH * 1000)
-    found = means.compliance
+    found = assessed.compliance
     judged = 0 if found is None else found.passed + found.failed + found.unknown + found.waived
     figures.report(
         "assess of one observation against all rules",

@@ -48,8 +48,8 @@ async def _measure(world: World, options: Options, documents: list[dict[str, Any
         say(f"what stands around the caches is read after {time.monotonic() - began:.0f} s")
     warm = operator.cpu_seconds()
     # The status tells at each one's next look what was read last; the one after that finds it at rest.
-    seen = operator.passes()
-    wait_for(lambda: operator.passes() - seen >= 2.5 * count, 40 * length, "the looks at rest to begin", 2)
+    observed = operator.passes()
+    wait_for(lambda: operator.passes() - observed >= 2.5 * count, 40 * length, "the looks at rest to begin", 2)
     await _watch(world, options, count, operator, figures, (cold, warm - cold))
 
 

@@ -1,13 +1,13 @@
 """What part of the documented read budget the slow reads of caches take at rest, reckoned from the shipped ages."""
 
 from benchmarks.figures import Figures
-from secure_redis.reconciler.memory import Ages
-from secure_redis.reconciler.observe.governance import KINDS, SurroundingsAges
+from secure_redis.reconciler.observe.governance import KINDS, GovernanceAges
+from secure_redis.reconciler.pass_state import Ages
 
 # Of a principal in a subscription (Microsoft, "Understand how Azure Resource Manager throttles requests": a bucket of
 # 250 reads that is refilled with 25 a second).
 READS_PER_SECOND = 25.0
-_AROUND_EVERY = SurroundingsAges().max_age * 0.875  # three quarters of the age to all of it
+_AROUND_EVERY = GovernanceAges().max_age * 0.875  # three quarters of the age to all of it
 _CHILDREN_EVERY = Ages().children
 _MANY = 1000
 

@@ -156,8 +156,8 @@ async def _steady(
         await fleet.set_interval(kube, documents, length)
         await fleet.await_all_ready(kube, count, seconds=_PATIENCE)
     # The first looks after an edit come all at once; their jitter spreads them over the next ones.
-    seen = operator.passes()
-    wait_for(lambda: operator.passes() - seen >= count, 10 * length, "one look at every resource", 0.5)
+    observed = operator.passes()
+    wait_for(lambda: operator.passes() - observed >= count, 10 * length, "one look at every resource", 0.5)
     passes = operator.passes()
     audit = world.cluster.audit_mark()
     world.control.clear_logs()  # thousands of requests by now: a mark would take a second

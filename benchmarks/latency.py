@@ -54,8 +54,8 @@ class _Watch:
         while True:
             async for kind, body in self._kube.watch(path, resource_version=version):
                 version = body["metadata"]["resourceVersion"]
-                if kind == "ADDED" and not (seen := self.of(body["metadata"]["name"])).done():
-                    seen.set_result(body)
+                if kind == "ADDED" and not (observed := self.of(body["metadata"]["name"])).done():
+                    observed.set_result(body)
 
 
 def measure(hosts: Path, options: Options, figures: Figures) -> None:

@@ -127,20 +127,20 @@ def _real(world: World, options: Options, count: int, rhythm: Rhythm, figures: F
     asyncio.run(create())
     operator = start_operator(world)
     say("counting the probes of a real operator, every second")
-    seen, most, began = 0.0, 0.0, time.monotonic()
-    while seen < count and time.monotonic() - began < 300:
+    observed, most, began = 0.0, 0.0, time.monotonic()
+    while observed < count and time.monotonic() - began < 300:
         time.sleep(1.0)
         try:
             now = operator.metric("secureredis_endpoint_probes_total")
         except OSError:  # it does not serve them yet
             operator.child.check()
             continue
-        most, seen = max(most, now - seen), now
+        most, observed = max(most, now - observed), now
     figures.report(
         f"probes: most ended in a second, a real operator with {count} new endpoints",
         most,
         "probes",
         target=rhythm.at_once + 1,
-        compared_to=f"{seen:.0f} probes in {time.monotonic() - began:.0f} s, counted by its own metric once a second; "
+        compared_to=f"{observed:.0f} probes in {time.monotonic() - began:.0f} s by its own metric, once a second; "
         "begun are at most one in an eighth of a second, and one more may end in a second than began in it",
     )

@@ -50,8 +50,8 @@ def test_every_supported_kubernetes_takes_it(rendered: dict[str, list[Document]]
 @each
 def test_nothing_is_there_twice(rendered: dict[str, list[Document]], name: str) -> None:
     """Server-side apply refuses lists with the same key twice, and a release the same object twice."""
-    seen = [(one["kind"], one["metadata"].get("namespace"), one["metadata"]["name"]) for one in rendered[name]]
-    assert len(seen) == len(set(seen))
+    observed = [(one["kind"], one["metadata"].get("namespace"), one["metadata"]["name"]) for one in rendered[name]]
+    assert len(observed) == len(set(observed))
     pod = pick(rendered[name], "Deployment")["spec"]["template"]["spec"]
     container = pod["containers"][0]
     lists = (container["env"], "name"), (container["volumeMounts"], "mountPath"), (pod["volumes"], "name")

@@ -137,10 +137,12 @@ async def test_the_log_holds_names_and_no_values(sdk: Sdk, control: Control, sim
 
 async def test_requests_carry_ids_and_what_is_left_of_the_budget(sdk: Sdk, control: Control) -> None:
     control.seed(cache_seed())
-    seen: list[dict[str, str]] = []
+    observed: list[dict[str, str]] = []
     async with sdk.redis() as client:
-        await client.redis.get(GROUP, "orders", raw_response_hook=lambda r: seen.append(dict(r.http_response.headers)))
-    [headers] = seen
+        await client.redis.get(
+            GROUP, "orders", raw_response_hook=lambda r: observed.append(dict(r.http_response.headers))
+        )
+    [headers] = observed
     assert headers["x-ms-ratelimit-remaining-subscription-global-reads"] == "16499"
     assert headers["x-ms-correlation-request-id"] == control.requests(service="arm")[0].correlation_id
     assert headers["x-ms-request-id"]

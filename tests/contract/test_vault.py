@@ -83,9 +83,9 @@ async def test_versions_come_in_pages_of_25_unordered_without_values(sdk: Sdk, c
         newest = await client.get_secret("key")
         first = await client.get_secret("key", ids[0])
     assert [len(page) for page in listed] == [25, 25, 10]
-    seen = [item.version for page in listed for item in page]
-    assert sorted(filter(None, seen)) == sorted(ids)
-    assert seen != ids
+    observed = [item.version for page in listed for item in page]
+    assert sorted(filter(None, observed)) == sorted(ids)
+    assert observed != ids
     assert (newest.value, newest.properties.version, first.value) == ("canary59", ids[-1], "canary0")
     assert all(not hasattr(item, "value") for page in listed for item in page)
 

@@ -140,9 +140,10 @@ class Consumed(Stage):
 
 def _rolled(body: Document) -> bool:
     status, wanted = body.get("status", {}), body["spec"]["replicas"]
-    seen = status.get("observedGeneration") == body["metadata"]["generation"]
+    observed = status.get("observedGeneration") == body["metadata"]["generation"]
     return (
-        seen and [status.get(name, 0) for name in ("replicas", "updatedReplicas", "availableReplicas")] == [wanted] * 3
+        observed
+        and [status.get(name, 0) for name in ("replicas", "updatedReplicas", "availableReplicas")] == [wanted] * 3
     )
 
 

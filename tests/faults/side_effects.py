@@ -44,11 +44,11 @@ def recorded(stage: Stage, gate: Gate, gate_mark: int, azure_mark: int) -> list[
         for request in stage.world.control.writes(azure_mark)
         if (request.method, _target(request.path)) in _CHANGES and f"/{stage.name}" in request.path.lower()
     ]
-    seen: Counter[tuple[str, str]] = Counter()
+    observed: Counter[tuple[str, str]] = Counter()
     effects = []
     for _, what, target in sorted(found):
-        effects.append(SideEffect(what, seen[what, target], target))
-        seen[what, target] += 1
+        effects.append(SideEffect(what, observed[what, target], target))
+        observed[what, target] += 1
     return effects
 
 
@@ -124,13 +124,13 @@ class Held:
 
     def _counting(self) -> Callable[[Write], bool]:
         """Says yes to the nth of its kind. A refused one (somebody else's write came first) changed nothing."""
-        seen: list[Write] = []
+        observed: list[Write] = []
 
         def is_it(write: Write) -> bool:
             if not _of(self._stage, write) or write.what != self._effect.what:
                 return False
-            seen.append(write)
-            return sum(_done(one) for one in seen[:-1]) == self._effect.nth
+            observed.append(write)
+            return sum(_done(one) for one in observed[:-1]) == self._effect.nth
 
         return is_it
 

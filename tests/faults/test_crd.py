@@ -132,7 +132,7 @@ def test_an_older_crd_at_run_time_is_not_fought(world: World, kube: Kube, stage:
         for number in range(3):  # wakes passes that have nothing to tell
             before = passes()
             world.api.merge(secret, {"metadata": {"annotations": {"noise": str(number)}}}).must()
-            wait_for(lambda seen=before: passes() > seen, 30, "a pass")  # type: ignore[misc]
+            wait_for(lambda observed=before: passes() > observed, 30, "a pass")  # type: ignore[misc]
         writes = [
             event
             for event in requests.operators(world.cluster, mark)

@@ -26,7 +26,7 @@ class Page(HTMLParser):
 
     def __init__(self) -> None:
         super().__init__()
-        self.seen: Counter[str] = Counter()
+        self.observed: Counter[str] = Counter()
         self.loads: list[str] = []
         self._inside = 0
 
@@ -36,7 +36,7 @@ class Page(HTMLParser):
         if tag == "article":
             self._inside += 1
         if self._inside:
-            self.seen[tag] += 1
+            self.observed[tag] += 1
         if tag in {"script", "img", "iframe", "source", "audio", "video"}:
             self.loads.append(given.get("src") or "")
         if tag == "link" and "canonical" not in (given.get("rel") or ""):
@@ -71,7 +71,7 @@ def test_every_page_is_there_and_shows_all_its_blocks(site: Path) -> None:
     for page in PAGES:
         parsed = MARKDOWN.parse(plain((DOCS / page).read_text(encoding="utf-8"), page))
         wanted = {tag: sum(token.type in kinds for token in parsed) for tag, kinds in SHAPES.items()}
-        shown = read(built(site, page)).seen
+        shown = read(built(site, page)).observed
         wrong += [f"{page}: {shown[tag]} {tag} instead of {many}" for tag, many in wanted.items() if shown[tag] != many]
     assert wrong == []
 

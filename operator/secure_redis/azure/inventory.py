@@ -9,7 +9,7 @@ from typing import Generic, Protocol, TypeVar
 
 from secure_redis.api.azure_ids import CacheID
 from secure_redis.api.reasons.reason import Reason
-from secure_redis.azure.core.expiring_cache import Shelf
+from secure_redis.azure.core.expiring_cache import ExpiringCache
 from secure_redis.azure.core.failures import (
     Denied,
     Failure,
@@ -81,8 +81,8 @@ class InventoryOf(Generic[F]):
         self._probe = probe_seconds
         self._settle = settle_seconds
         self._remember = remember_failure_seconds
-        self._listings: Shelf[tuple[Identity, str, str | None], _Listing[F]] = Shelf(clock)
-        self._entries: Shelf[tuple[Identity, str], _Entry[F]] = Shelf(clock)
+        self._listings: ExpiringCache[tuple[Identity, str, str | None], _Listing[F]] = ExpiringCache(clock)
+        self._entries: ExpiringCache[tuple[Identity, str], _Entry[F]] = ExpiringCache(clock)
         self._written: dict[str, float] = {}  # cache -> our last write: what was read before is out of date
 
     async def cache(self, identity: Identity, cache: CacheID, *, max_age: float) -> F | CacheAbsent | Unknown:

@@ -14,11 +14,11 @@ from secure_redis.api.resource import Key, SecureRedisCache
 from secure_redis.azure.core.clouds import Cloud
 from secure_redis.azure.core.credentials import Credentials, RequestToken
 from secure_redis.azure.core.failures import IdentityUnavailable
-from secure_redis.azure.core.rate_limits import Budgets
-from secure_redis.azure.core.resource_manager import Reader
+from secure_redis.azure.core.rate_limits import RateLimits
+from secure_redis.azure.core.resource_manager import ResourceManager
 from secure_redis.azure.core.transport import Transport
 from secure_redis.azure.governance.activity_log import Activity
-from secure_redis.azure.governance.reads import Surroundings
+from secure_redis.azure.governance.reads import Governance
 from secure_redis.azure.inventory import ClusterInventory, Inventory
 from secure_redis.azure.keyvault.encryption_keys import KeyVaults
 from secure_redis.azure.keyvault.secrets import Vaults
@@ -43,23 +43,23 @@ from secure_redis.kube.workloads.client import Workloads
 from secure_redis.kube.workloads.config_maps import ConfigMaps
 from secure_redis.probe.authentication import authenticate
 from secure_redis.probe.endpoint import probe
-from secure_redis.reconciler.act import Actor
+from secure_redis.reconciler.act import Executor
 from secure_redis.reconciler.brakes import Brakes
-from secure_redis.reconciler.memory import Ages
-from secure_redis.reconciler.namespace_limits import Roster
-from secure_redis.reconciler.observe.governance import Around, SurroundingsAges
+from secure_redis.reconciler.namespace_limits import NamespaceMembers
+from secure_redis.reconciler.observe.governance import GovernanceAges, GovernanceObserver
 from secure_redis.reconciler.observe.managed_redis import ManagedObserver
 from secure_redis.reconciler.observe.observer import Authenticate, Observer
-from secure_redis.reconciler.observe.probes import Look, Probes, Rhythm
+from secure_redis.reconciler.observe.probes import ProbeEndpoint, Probes, Rhythm
 from secure_redis.reconciler.observe.storage import StorageObserver
 from secure_redis.reconciler.observe.usage import Usage
-from secure_redis.reconciler.reconcile import Corridor
+from secure_redis.reconciler.pass_state import Ages
+from secure_redis.reconciler.reconcile import Reconciler
 from secure_redis.telemetry.audit import Auditor
 from secure_redis.telemetry.metrics import Metrics
 
 
 @dataclass(frozen=True, slots=True)
-class KubeRooms:
+class KubeClients:
     """The rooms of `kube/` that passes use."""
 
     resources: Resources
@@ -97,7 +97,7 @@ def prove_at(cloud: Cloud, ca_file: str | None) -> Authenticate:
     return attempt
 
 
-def look_at(cloud: Cloud, config: Config) -> Look:
+def look_at(cloud: Cloud, config: Config) -> ProbeEndpoint:
     """A probe of the host that ARM reported, and only if that is a Redis endpoint of the configured cloud."""
 
     async def attempt(endpoint: Endpoint) -> EndpointFacts:
@@ -120,17 +120,17 @@ def look_at(cloud: Cloud, config: Config) -> Look:
 
 
 @asynccontextmanager
-async def build_corridor(
+async def build_reconciler(
     config: Config,
-    rooms: KubeRooms,
+    clients: KubeClients,
     metrics: Metrics,
     *,
     brakes: Brakes,
-    roster: Roster,
+    members: NamespaceMembers,
     fence: Callable[[], None],
     written: Callable[[Key, Mapping[str, Any]], None],
     probed: Callable[[Key], None],
-) -> AsyncIterator[Corridor]:
+) -> AsyncIterator[Reconciler]:
     """The corridor, with its session to Azure open and its probes at work.
 
     `probed(key)`: a probe saw something else of a resource's endpoint than before.
@@ -142,20 +142,20 @@ async def build_corridor(
     intervals = config.intervals
     transport = Transport(
         config.endpoints(),
-        Budgets(time.monotonic),
+        RateLimits(time.monotonic),
         tls=config.tls(),
         fence=fence,
         on_request=metrics.azure_request,
         connections=config.concurrency.azure_connections,
     )
     settings = types.Settings(
-        cluster_uid=await rooms.namespaces.cluster_uid(),
+        cluster_uid=await clients.namespaces.cluster_uid(),
         policy=config.policy(),
         operation_poll=intervals.operation_poll_seconds,
         absence_confirmation=intervals.absence_confirmation_seconds,
         regeneration_settle=intervals.regeneration_settle_seconds,
         ca=config.published_ca(),
-        floor=config.floor(),
+        waiver_policy=config.waiver_policy(),
     )
     probes = Probes(
         look_at(transport.cloud, config),
@@ -166,24 +166,24 @@ async def build_corridor(
         on_look=metrics.probed,
     )
     async with transport, probes:
-        credentials = Credentials(transport.cloud, transport, request_token(rooms.accounts), config.credential())
+        credentials = Credentials(transport.cloud, transport, request_token(clients.accounts), config.credential())
         caches = Caches(transport, credentials)
         inventory = Inventory(caches, time.monotonic, intervals.absence_confirmation_seconds)
         vaults = Vaults(transport, credentials)
-        reader = Reader(transport, credentials)
-        surroundings, key_vaults = Surroundings(reader), KeyVaults(reader, transport.cloud)
+        resource_manager = ResourceManager(transport, credentials)
+        governance, key_vaults = Governance(resource_manager), KeyVaults(resource_manager, transport.cloud)
         storage = StorageObserver(
             policy=settings.policy,
             accounts=StorageAccounts(transport, credentials),
             vaults=key_vaults,
-            surroundings=surroundings,
-            reader=reader,
-            secrets=rooms.secrets,
+            governance=governance,
+            resource_manager=resource_manager,
+            secrets=clients.secrets,
             monotonic=time.monotonic,
             max_age=intervals.children_max_age_seconds,
         )
         ages = Ages(children=intervals.children_max_age_seconds, proof=intervals.proof_seconds)
-        clusters = ManagedCaches(reader)
+        clusters = ManagedCaches(resource_manager)
         managed = ManagedObserver(
             policy=settings.policy,
             clusters=clusters,
@@ -193,16 +193,16 @@ async def build_corridor(
             monotonic=time.monotonic,
         )
         own = config.operator_identity
-        activity = Activity(reader, own.client_id if own is not None else None)
-        around = Around(
-            surroundings=surroundings,
+        activity = Activity(resource_manager, own.client_id if own is not None else None)
+        governance_observer = GovernanceObserver(
+            governance=governance,
             find_vault=key_vaults.vault,
             activity=activity if config.activity_log.enabled else None,
             policy=settings.policy,
-            ages=SurroundingsAges(intervals.surroundings_max_age_seconds, intervals.surroundings_spread_seconds),
+            ages=GovernanceAges(intervals.surroundings_max_age_seconds, intervals.surroundings_spread_seconds),
             monotonic=time.monotonic,
         )
-        metrics.watch_observations(around.ages)
+        metrics.watch_observations(governance_observer.ages)
         observer = Observer(
             settings=settings,
             ages=ages,
@@ -212,23 +212,23 @@ async def build_corridor(
             vaults=vaults,
             authenticate=prove_at(transport.cloud, config.ca_bundle),
             probes=probes,
-            accounts=rooms.accounts,
-            namespaces=rooms.namespaces,
-            secrets=rooms.secrets,
-            workloads=rooms.workloads,
+            accounts=clients.accounts,
+            namespaces=clients.namespaces,
+            secrets=clients.secrets,
+            workloads=clients.workloads,
             storage=storage,
             managed=managed,
-            around=around,
-            usage=Usage(rooms.config_maps, rooms.foreign_secrets),
+            governance=governance_observer,
+            usage=Usage(clients.config_maps, clients.foreign_secrets),
             now=lambda: datetime.now(UTC),
             monotonic=time.monotonic,
         )
 
-        def actor(parse: Callable[[Mapping[str, Any]], SecureRedisCache]) -> Actor:
-            return Actor(
-                resources=rooms.resources,
-                secrets=rooms.secrets,
-                workloads=rooms.workloads,
+        def actor(parse: Callable[[Mapping[str, Any]], SecureRedisCache]) -> Executor:
+            return Executor(
+                resources=clients.resources,
+                secrets=clients.secrets,
+                workloads=clients.workloads,
                 caches=caches,
                 inventory=inventory,
                 vaults=vaults,
@@ -236,15 +236,15 @@ async def build_corridor(
                 written=parse,
             )
 
-        yield Corridor(
+        yield Reconciler(
             settings=settings,
             observer=observer,
             actor=actor,
             brakes=brakes,
-            roster=roster,
-            resources=rooms.resources,
-            secrets=rooms.secrets,
-            events=rooms.events,
+            members=members,
+            resources=clients.resources,
+            secrets=clients.secrets,
+            events=clients.events,
             now=lambda: datetime.now(UTC),
             written=written,
         )

@@ -18,12 +18,12 @@ from secure_redis.cli.config_grants import Grant
 from secure_redis.cli.config_parts import Part, Seconds, Text, Texts
 from secure_redis.domain import grants as domain
 from secure_redis.domain.assess.rules import RULES
-from secure_redis.domain.assess.waivers import Floor, Waivable
+from secure_redis.domain.assess.waivers import Waivable, WaiverPolicy
 from secure_redis.domain.plan import namespace_limits as domain_limits
-from secure_redis.domain.plan.brakes import Limits
+from secure_redis.domain.plan.brakes import BrakeLimits
 from secure_redis.kube.lease import LeaseSettings
 from secure_redis.kube.watches import WatchMode
-from secure_redis.schedule.backoff import Pace
+from secure_redis.schedule.backoff import Backoff
 
 
 class InvalidConfig(ValueError):
@@ -149,9 +149,9 @@ class BrakeSettings(Part):
     mass_drift: MassDrift = MassDrift()
     release: Annotated[str, Field(max_length=128)] = ""
 
-    def limits(self) -> Limits:
+    def limits(self) -> BrakeLimits:
         """As the brakes know them."""
-        return Limits(
+        return BrakeLimits(
             read_only=self.read_only,
             corrections_per_hour=self.corrections_per_hour,
             rotations_per_hour=self.rotations_per_hour,
@@ -167,9 +167,9 @@ class LimitSettings(Part):
     resources_per_namespace: Annotated[int, Field(ge=0, le=100_000)] = 100
     identities_per_namespace: Annotated[int, Field(ge=0, le=100_000)] = 10
 
-    def as_domain(self) -> domain_limits.Limits:
+    def as_domain(self) -> domain_limits.NamespaceLimits:
         """As the domain knows them."""
-        return domain_limits.Limits(self.resources_per_namespace, self.identities_per_namespace)
+        return domain_limits.NamespaceLimits(self.resources_per_namespace, self.identities_per_namespace)
 
 
 class Concurrency(Part):
@@ -249,10 +249,10 @@ class Config(Part):
             operator_identity=self.operator_identity is not None,
         )
 
-    def floor(self) -> Floor:
+    def waiver_policy(self) -> WaiverPolicy:
         """What resources may ask of the rules."""
         own = self.compliance
-        return Floor(
+        return WaiverPolicy(
             minimum_profile=own.minimum_profile,
             waivable=tuple(Waivable(one.rules, one.namespaces, one.max_days) for one in own.waivable),
             foreign_secrets=own.foreign_secrets,
@@ -328,9 +328,9 @@ class Config(Part):
         except ValueError as error:
             raise InvalidConfig(f"leaderElection: {error}") from None
 
-    def pace(self) -> Pace:
+    def backoff(self) -> Backoff:
         """How passes are scheduled."""
-        return Pace(parallel=self.concurrency.passes, resync=self.intervals.resync_seconds)
+        return Backoff(parallel=self.concurrency.passes, resync=self.intervals.resync_seconds)
 
 
 def load(path: Path) -> Config:

@@ -23,7 +23,7 @@ from secure_redis import controller
 from secure_redis.api import names
 from secure_redis.api.resource import Key, key_of
 from secure_redis.api.status import Status
-from secure_redis.cli.compose import KubeRooms, build_corridor
+from secure_redis.cli.compose import KubeClients, build_reconciler
 from secure_redis.cli.config import Config
 from secure_redis.cli.ending import LastResort
 from secure_redis.cli.served import Served
@@ -41,7 +41,7 @@ from secure_redis.kube.watches import SecretWatches, WorkloadWatches
 from secure_redis.kube.workloads.client import Workloads
 from secure_redis.kube.workloads.config_maps import ConfigMaps
 from secure_redis.reconciler.brakes import Brakes
-from secure_redis.reconciler.namespace_limits import Roster, count
+from secure_redis.reconciler.namespace_limits import NamespaceMembers, count
 from secure_redis.schedule.schedule import Schedule, Snapshot, Trigger
 from secure_redis.telemetry import logs
 from secure_redis.telemetry.build import version
@@ -142,7 +142,7 @@ class _Life:
         self._last = last
         self._identity = f"{os.environ.get('POD_NAME') or socket.gethostname()}_{uuid.uuid4().hex[:8]}"
         self._served = Served(self._config.namespaces)
-        self._roster = Roster(self._config.limits.as_domain())
+        self._members = NamespaceMembers(self._config.limits.as_domain())
         self._answered: float | None = None  # when the API server last answered anything, by the monotonic clock
         health.ready["kubernetes"] = self._unreachable
         health.ready["resources"] = self._served.obstacle
@@ -203,7 +203,7 @@ class _Life:
     async def _work(self, client: KubeClient, brakes: Brakes) -> int:
         """Passes, until the signal. Then: no new ones, the last ones drained, the streams ended."""
         config, intervals = self._config, self._config.intervals
-        rooms = KubeRooms(
+        clients = KubeClients(
             resources=Resources(client, self._served.dropped, self._lease.install if self._lease is not None else None),
             secrets=Secrets(client),
             workloads=Workloads(client, enabled=config.workloads.enabled),
@@ -218,8 +218,8 @@ class _Life:
                 ttl=intervals.children_max_age_seconds,
             ),
         )
-        self._served.healed = rooms.resources.forget_dropped
-        if not await self._reachable(rooms.namespaces):
+        self._served.healed = clients.resources.forget_dropped
+        if not await self._reachable(clients.namespaces):
             return 0
 
         def written(key: Key, body: Body) -> None:
@@ -229,21 +229,21 @@ class _Life:
         def probed(key: Key) -> None:
             schedule.wake(key, None, Trigger.PROBE)
 
-        async with build_corridor(
+        async with build_reconciler(
             config,
-            rooms,
+            clients,
             self._metrics,
             brakes=brakes,
-            roster=self._roster,
+            members=self._members,
             fence=client.check,
             written=written,
             probed=probed,
-        ) as corridor:
+        ) as reconciler:
 
             def gone(key: Key) -> None:
-                corridor.forget(key)
-                self._roster.forget(key)
-                rooms.events.forget(key)
+                reconciler.forget(key)
+                self._members.forget(key)
+                clients.events.forget(key)
                 self._metrics.forget(key)
 
             def passed(key: Key, trigger: Trigger, result: str, seconds: float) -> None:
@@ -258,9 +258,9 @@ class _Life:
                 workloads.set_namespaces(namespaces)
 
             schedule = Schedule(
-                corridor.run_pass,
-                look=corridor.look,
-                pace=config.pace(),
+                reconciler.run_pass,
+                look=reconciler.look,
+                backoff=config.backoff(),
                 relist=lambda: self._relist(client),
                 fatal=(LeadershipLost,),
                 on_gone=gone,
@@ -269,7 +269,7 @@ class _Life:
             )
             watches = SecretWatches(
                 client,
-                rooms.secrets.store,
+                clients.secrets.store,
                 lambda key: schedule.wake(key, None, Trigger.SECRET),
                 mode=config.secrets.watch,
                 cluster_wide=not config.namespaces,
@@ -303,7 +303,7 @@ class _Life:
 
         def told(kind: str | None, body: Body) -> None:
             if kind != "DELETED":
-                self._roster.see(body)
+                self._members.see(body)
                 self._measure(key_of(body), body)
             schedule.event(kind, body)
 
@@ -311,7 +311,7 @@ class _Life:
             if not await self._served.look(client):
                 await asyncio.sleep(random.uniform(3.0, 5.0))  # noqa: S311 - jitter
                 continue
-            await count(self._roster, client, self._config.namespaces)
+            await count(self._members, client, self._config.namespaces)
             flag = controller.StopFlag()
             thread = asyncio.create_task(
                 asyncio.to_thread(
@@ -340,7 +340,7 @@ class _Life:
         listed = [await client.list(paths.resources(namespace)) for namespace in self._config.namespaces or (None,)]
         # The first list is the oldest: what is newer than it is not judged by its absence.
         items = [item for page in listed for item in page.items]
-        self._roster.keep(items)
+        self._members.keep(items)
         return Snapshot(items, listed[0].resource_version)
 
     async def _reachable(self, namespaces: Namespaces) -> bool:

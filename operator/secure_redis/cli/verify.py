@@ -82,7 +82,7 @@ async def _none_left(client: KubeClient, config: Config) -> None:
 
 async def _leader(client: KubeClient, lease: LeaseSettings) -> str:
     """Who leads: the Lease is held, and is seen to be renewed. Clocks of machines are not compared."""
-    seen: tuple[str, str] | None = None
+    observed: tuple[str, str] | None = None
     until = time.monotonic() + lease.duration + _MARGIN_SECONDS
     while True:
         try:
@@ -93,9 +93,9 @@ async def _leader(client: KubeClient, lease: LeaseSettings) -> str:
             body = {}
         spec = body.get("spec") or {}
         holder, renewed = str(spec.get("holderIdentity") or ""), str(spec.get("renewTime") or "")
-        if holder and seen is not None and seen[0] == holder and seen[1] != renewed:
+        if holder and observed is not None and observed[0] == holder and observed[1] != renewed:
             return holder
-        seen = (holder, renewed)
+        observed = (holder, renewed)
         if time.monotonic() > until:
             told = f"{holder} holds the Lease and does not renew it" if holder else "nobody holds the Lease"
             where = f"kubectl -n {lease.namespace} logs -l app.kubernetes.io/name={names.MANAGER}"

@@ -6,7 +6,7 @@ from secure_redis.api.reasons.reason import Reason
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class Explanation:
     """Why not. Goes to the status as it is."""
 
     reason: Reason

@@ -20,7 +20,7 @@ from secure_redis.domain.assess.rules import (
     transport,
     vault,
 )
-from secure_redis.domain.assess.waivers import Floor
+from secure_redis.domain.assess.waivers import WaiverPolicy
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.redis import CacheFacts
 from secure_redis.domain.plan.brakes import Brake
@@ -46,34 +46,38 @@ class Rest:
     """
 
     resource: SecureRedisCache
-    seen: Observation
+    observed: Observation
     brake: Brake
     next_look: float
     until: datetime
 
-    def holds(self, seen: Observation, brake: Brake) -> bool:
+    def holds(self, observed: Observation, brake: Brake) -> bool:
         """Whether a pass on this would come to nothing again, for the resource as it was then."""
-        return self.seen.now <= seen.now < self.until and self.brake == brake and bool(_SEEN(self.seen) == _SEEN(seen))
+        return (
+            self.observed.now <= observed.now < self.until
+            and self.brake == brake
+            and bool(_SEEN(self.observed) == _SEEN(observed))
+        )
 
 
 def rest(
     resource: SecureRedisCache,
-    seen: Observation,
-    means: Assessment,
+    observed: Observation,
+    assessed: Assessment,
     todo: Plan,
     told: Report,
     brake: Brake,
-    floor: Floor,
+    waiver_policy: WaiverPolicy,
 ) -> Rest | None:
     """What to remember of a pass in which nothing was done; None: the next one is a whole one."""
     if not (_settled(resource) and _nothing(todo) and _silent(resource, told)):
         return None
-    if not isinstance(seen.cache, CacheFacts) or untold(resource.status, means, seen.now):
+    if not isinstance(observed.cache, CacheFacts) or untold(resource.status, assessed, observed.now):
         return None
     # A moment that is just now may count as before or after: the next pass is a whole one then.
-    coming = (moment for moment in _moments(resource, seen, floor) if moment >= seen.now)
-    until = min(coming, default=seen.now + LONGEST)
-    return Rest(_for_looking(resource), seen, brake, told.next_look, min(until, seen.now + LONGEST))
+    coming = (moment for moment in _moments(resource, observed, waiver_policy) if moment >= observed.now)
+    until = min(coming, default=observed.now + LONGEST)
+    return Rest(_for_looking(resource), observed, brake, told.next_look, min(until, observed.now + LONGEST))
 
 
 def _settled(resource: SecureRedisCache) -> bool:
@@ -99,20 +103,20 @@ def _silent(resource: SecureRedisCache, told: Report) -> bool:
     return regular and not told.failed and not told.events and told.status == resource.status
 
 
-def _moments(resource: SecureRedisCache, seen: Observation, floor: Floor) -> Iterator[datetime]:
+def _moments(resource: SecureRedisCache, observed: Observation, waiver_policy: WaiverPolicy) -> Iterator[datetime]:
     """Every time at which a comparison with the clock may turn, in any order, past ones too."""
     after, interval = _AFTER, timedelta(seconds=resource.spec.drift.interval_seconds)
     settings = resource.spec.authentication
     if settings is not None and settings.rotation.interval_days is not None:
         after = after | {timedelta(days=settings.rotation.interval_days)}
-    for date in _dates(_SEEN(seen)):
+    for date in _dates(_SEEN(observed)):
         yield date
         yield from (_shifted(date, -before) for before in _BEFORE)
         yield from (_shifted(date, days) for days in after)
     for waiver in resource.spec.waivers:
         ends = datetime.combine(waiver.expires, time(), UTC)
         yield from (ends, ends - interval)  # the last look before it is at it, not an interval later
-        yield from (_shifted(ends, -timedelta(days=one.max_days)) for one in floor.waivable)
+        yield from (_shifted(ends, -timedelta(days=one.max_days)) for one in waiver_policy.waivable)
     rotation = resource.status.rotation
     if rotation is not None and rotation.due_at is not None:
         yield datetime.fromisoformat(rotation.due_at) - interval - _SECOND  # as above

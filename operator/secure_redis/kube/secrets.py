@@ -44,8 +44,8 @@ class Secrets:
         Where the namespace's watch is in step and has seen it, no request is made. A Secret the watch does not show
         may be one without our label, so absence is always asked.
         """
-        if (seen := self._store.get(namespace, name)) is not None:
-            return seen
+        if (observed := self._store.get(namespace, name)) is not None:
+            return observed
         try:
             return facts(await self._client.get(paths.secret(namespace, name)))
         except ApiFailure as failure:
@@ -171,9 +171,9 @@ class Secrets:
             await self._client.patch(path, {"metadata": {**precondition, "ownerReferences": kept}}, "merge")
 
     def _remember(self, namespace: str, body: Mapping[str, Any]) -> SecretFacts:
-        seen = facts(body)
-        self._store.put(namespace, seen, own=True)
-        return seen
+        observed = facts(body)
+        self._store.put(namespace, observed, own=True)
+        return observed
 
 
 def facts(body: Mapping[str, Any]) -> SecretFacts:

@@ -45,7 +45,7 @@ from secure_redis.kube.workloads.client import Workloads
 from secure_redis.telemetry.audit import Auditor
 
 
-class Actor:
+class Executor:
     """The hands of the corridor. Writes nothing that the plan does not hold, and one audit record per write."""
 
     def __init__(
@@ -70,7 +70,7 @@ class Actor:
         self._written = written
 
     async def act(
-        self, resource: SecureRedisCache, seen: Observation, actions: Iterable[Action], trigger: str
+        self, resource: SecureRedisCache, observed: Observation, actions: Iterable[Action], trigger: str
     ) -> tuple[SecureRedisCache | None, tuple[Outcome, ...]]:
         """Do the actions in order; the first that fails ends it, but for workloads.
 
@@ -90,15 +90,17 @@ class Actor:
                 current = None if body is None else self._written(body)
                 outcomes.append(Done(action))
                 continue
-            outcome = await self._perform(current, seen, action, trigger)
+            outcome = await self._perform(current, observed, action, trigger)
             outcomes.append(outcome)
             # One workload that refuses does not hold the others up.
             if isinstance(outcome, Failed) and not isinstance(action, WorkloadAction):
                 break
         return current, tuple(outcomes)
 
-    async def _perform(self, resource: SecureRedisCache, seen: Observation, action: Action, trigger: str) -> Outcome:
-        identity = seen.identity if isinstance(seen.identity, NamespaceIdentity | OperatorIdentity) else None
+    async def _perform(
+        self, resource: SecureRedisCache, observed: Observation, action: Action, trigger: str
+    ) -> Outcome:
+        identity = observed.identity if isinstance(observed.identity, NamespaceIdentity | OperatorIdentity) else None
         if isinstance(action, AzureAction):
             if identity is None:  # the plan never holds one without an identity
                 return Failed(action, Reason.NO_IDENTITY, "no identity for a write to Azure", permanent=True)

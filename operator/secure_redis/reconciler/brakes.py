@@ -8,7 +8,7 @@ from secure_redis.api import names
 from secure_redis.api.resource import Key, SecureRedisCache
 from secure_redis.domain.plan import brakes
 from secure_redis.domain.plan.actions import AzureAction
-from secure_redis.domain.plan.brakes import Brake, Limits
+from secure_redis.domain.plan.brakes import Brake, BrakeLimits
 from secure_redis.domain.plan.types import Plan
 
 _log = logging.getLogger(__name__)
@@ -18,7 +18,7 @@ SETTLED_SECONDS: Final = 600.0
 _ENGAGED: Final = "engaged:"
 
 
-class Told(Protocol):
+class BrakeMetrics(Protocol):
     """Whom the brakes tell (the metrics)."""
 
     def brake(self, name: str, engaged: bool) -> None:
@@ -36,12 +36,12 @@ class Brakes:
 
     def __init__(
         self,
-        limits: Limits,
+        limits: BrakeLimits,
         *,
         version: str,
         recorded: Mapping[str, str] | None,
         monotonic: Callable[[], float],
-        told: Told,
+        told: BrakeMetrics,
     ) -> None:
         self._limits = limits
         self._version = version

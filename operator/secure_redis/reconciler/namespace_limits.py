@@ -5,17 +5,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from secure_redis.api.resource import Key, key_of
-from secure_redis.domain.plan.namespace_limits import Limits, Member, beyond
+from secure_redis.domain.plan.namespace_limits import Member, NamespaceLimits, beyond
 from secure_redis.kube import paths
 from secure_redis.kube.client import ApiFailure, KubeClient
 
 _log = logging.getLogger(__name__)
 
 
-class Roster:
+class NamespaceMembers:
     """Fed with every body that is seen, before its pass; forgets what is gone."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: NamespaceLimits) -> None:
         self._limits = limits
         self._members: dict[str, dict[str, Member]] = {}
         self._beyond: dict[str, dict[str, str]] = {}  # judged, until something changes
@@ -64,14 +64,14 @@ class Roster:
         return judged.get(key.name)
 
 
-async def count(roster: Roster, client: KubeClient, namespaces: Sequence[str]) -> None:
+async def count(members: NamespaceMembers, client: KubeClient, namespaces: Sequence[str]) -> None:
     """Count every resource before the first pass, so that who is served does not depend on who is seen first."""
-    if not roster.counts:
+    if not members.counts:
         return
     try:
         for namespace in namespaces or (None,):
             async for page in client.pages(paths.resources(namespace)):
                 for item in page.items:
-                    roster.see(item)
+                    members.see(item)
     except ApiFailure as failure:
         _log.info("resources were not counted before the first passes", extra={"why": failure.message})

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Next:
+class NextPass:
     """When to look again: after `after` seconds, or later by back-off if the pass `failed`."""
 
     after: float

@@ -42,13 +42,13 @@ from secure_redis.kube.client import ApiFailure
 from secure_redis.kube.events import EventRecorder
 from secure_redis.kube.resources import ResourceChanged, ResourceGone, Resources
 from secure_redis.kube.secrets import Secrets
-from secure_redis.reconciler.act import Actor
+from secure_redis.reconciler.act import Executor
 from secure_redis.reconciler.brakes import Brakes
 from secure_redis.reconciler.cache_locks import Turn
-from secure_redis.reconciler.memory import Memory, SharedSpecs
-from secure_redis.reconciler.namespace_limits import Roster
-from secure_redis.reconciler.next_pass import Next
+from secure_redis.reconciler.namespace_limits import NamespaceMembers
+from secure_redis.reconciler.next_pass import NextPass
 from secure_redis.reconciler.observe.observer import Observer
+from secure_redis.reconciler.pass_state import PassState, SharedSpecs
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ LIMITED_SECONDS = 60.0  # until it is asked again whether a resource is within i
 MINOR_SECONDS = 10.0  # between two writes of a status in which only counts of pods differ
 
 
-class Corridor:
+class Reconciler:
     """Walks resources through the corridor. Holds what passes remember; nothing of it is needed to be right."""
 
     def __init__(
@@ -66,9 +66,9 @@ class Corridor:
         *,
         settings: types.Settings,
         observer: Observer,
-        actor: Callable[[Callable[[Body], SecureRedisCache]], Actor],
+        actor: Callable[[Callable[[Body], SecureRedisCache]], Executor],
         brakes: Brakes,
-        roster: Roster,
+        members: NamespaceMembers,
         resources: Resources,
         secrets: Secrets,
         events: EventRecorder,
@@ -78,18 +78,18 @@ class Corridor:
         self._settings = settings
         self._observer = observer
         self._brakes = brakes
-        self._roster = roster
+        self._members = members
         self._resources = resources
         self._secrets = secrets
         self._events = events
         self._now = now
         self._tell = written
         self._actor = actor(self._take)
-        self._memories: dict[Key, Memory] = {}
+        self._pass_states: dict[Key, PassState] = {}
         self._specs = SharedSpecs()
         self._caches: dict[str, tuple[asyncio.Lock, int]] = {}
 
-    async def run_pass(self, key: Key, body: Body, trigger: str) -> Next:
+    async def run_pass(self, key: Key, body: Body, trigger: str) -> NextPass:
         """One pass. Never raises for what the world does; what is our own fault is logged and looked at again."""
         resource = parse(body)
         correlation.set(str(uuid4()))  # of this task: on every request to Azure and every audit record of the pass
@@ -103,97 +103,110 @@ class Corridor:
                 resource = parse(claimed)
             if isinstance(resource, Unreadable):
                 return await self._unreadable(resource)
-            beyond = None if resource.deleting else self._roster.why_not(key)
+            beyond = None if resource.deleting else self._members.why_not(key)
             if beyond is not None:
                 await self._write(resource, limits_status.status(resource, beyond, self._now()))
-                return Next(LIMITED_SECONDS)
+                return NextPass(LIMITED_SECONDS)
             return await self._walk(resource, trigger)
         except ResourceGone:
             self.forget(key)
-            return Next(float("inf"))
+            return NextPass(float("inf"))
         except ResourceChanged:
             # A newer body is on its way through the watch; should it be lost, look again anyway.
-            return Next(5.0)
+            return NextPass(5.0)
         except ApiFailure as failure:
             log.warning("the API server refused a write", extra={"resource": str(key), "status": failure.status})
-            return Next(10.0, failed=True, retry_after=failure.retry_after)
+            return NextPass(10.0, failed=True, retry_after=failure.retry_after)
 
-    async def look(self, key: Key, version: str) -> Next | None:
+    async def look(self, key: Key, version: str) -> NextPass | None:
         """Look at a resource whose last pass came to nothing; None: a whole pass is needed. Writes nothing.
 
         `version`: the resourceVersion of the newest body. Looking keeps everything that was read as fresh as a pass
         does; only what would be judged, planned and told anew, to the same end, is left out (`domain.steady_state`).
         """
-        memory = self._memories.get(key)
-        if memory is None or memory.rest is None or memory.rest[0] != version or self._roster.why_not(key) is not None:
+        pass_state = self._pass_states.get(key)
+        if (
+            pass_state is None
+            or pass_state.rest is None
+            or pass_state.rest[0] != version
+            or self._members.why_not(key) is not None
+        ):
             return None
-        rest, memory.rest = memory.rest[1], None
+        rest, pass_state.rest = pass_state.rest[1], None
         correlation.set(str(uuid4()))
         try:
-            seen = await self._observer.observe(rest.resource, memory)
+            observed = await self._observer.observe(rest.resource, pass_state)
         except ApiFailure:
             return None  # the pass meets it again and says so
-        if memory.direct or memory.refresh or not rest.holds(seen, self._brakes.brake(key)):
+        if pass_state.direct or pass_state.refresh or not rest.holds(observed, self._brakes.brake(key)):
             return None
-        memory.rest = (version, rest)
-        within = memory.look_within
-        return Next(rest.next_look if within is None else min(rest.next_look, within))
+        pass_state.rest = (version, rest)
+        within = pass_state.look_within
+        return NextPass(rest.next_look if within is None else min(rest.next_look, within))
 
     def forget(self, key: Key) -> None:
         """The resource is gone."""
-        self._memories.pop(key, None)
+        self._pass_states.pop(key, None)
         self._observer.forget(key)
         self._brakes.forget(key)
 
-    async def _walk(self, resource: SecureRedisCache, trigger: str) -> Next:
-        memory = self._memories.setdefault(resource.key, Memory())
-        memory.rest = None
+    async def _walk(self, resource: SecureRedisCache, trigger: str) -> NextPass:
+        pass_state = self._pass_states.setdefault(resource.key, PassState())
+        pass_state.rest = None
         settings = self._settings
         async with self._one_writer(resource):
-            seen = await self._observer.observe(resource, memory)
-            means = assessment.assess(
-                resource, seen, cluster_uid=settings.cluster_uid, ca=settings.ca, floor=settings.floor
+            observed = await self._observer.observe(resource, pass_state)
+            assessed = assessment.assess(
+                resource,
+                observed,
+                cluster_uid=settings.cluster_uid,
+                ca=settings.ca,
+                waiver_policy=settings.waiver_policy,
             )
-            seen = await self._observer.who(resource, seen, means, memory)
-            self._observer.remember(resource, seen, means.credential.proven, memory)
+            observed = await self._observer.who(resource, observed, assessed, pass_state)
+            self._observer.remember(resource, observed, assessed.credential.proven, pass_state)
             brake = self._brakes.brake(resource.key)
-            todo = self._plan(resource, seen, means)
-            current, outcomes = await self._actor.act(resource, seen, todo.actions, trigger)
+            todo = self._plan(resource, observed, assessed)
+            current, outcomes = await self._actor.act(resource, observed, todo.actions, trigger)
         if todo.look_closer or any(isinstance(outcome.action, AzureAction) for outcome in outcomes):
-            memory.direct = True
-        _remember_regeneration(resource, todo, outcomes, seen.now, memory)
+            pass_state.direct = True
+        _remember_regeneration(resource, todo, outcomes, observed.now, pass_state)
         if outcomes:  # else nothing is known that was not judged already
-            seen = report.afterwards(resource, seen, outcomes)
-            means = assessment.assess(
-                resource, seen, cluster_uid=settings.cluster_uid, ca=settings.ca, floor=settings.floor
+            observed = report.afterwards(resource, observed, outcomes)
+            assessed = assessment.assess(
+                resource,
+                observed,
+                cluster_uid=settings.cluster_uid,
+                ca=settings.ca,
+                waiver_policy=settings.waiver_policy,
             )
-        told = report.report(resource, seen, means, todo, outcomes)
+        told = report.report(resource, observed, assessed, todo, outcomes)
         if any(isinstance(o, Done) and isinstance(o.action, RemoveFinalizer) for o in outcomes):
             if todo.released is not None:
                 await self._events.emit(
                     resource, "Normal", todo.released, report.released(resource, todo.released), "Release"
                 )
             self.forget(resource.key)
-            return Next(float("inf"))
+            return NextPass(float("inf"))
         if current is None:
             self.forget(resource.key)
-            return Next(float("inf"))
-        if status.minor(current.status, told.status) and _recently(memory.told_at, seen.now):
-            return _next(told, memory)
+            return NextPass(float("inf"))
+        if status.minor(current.status, told.status) and _recently(pass_state.told_at, observed.now):
+            return _next(told, pass_state)
         if await self._write(current, told.status):
-            memory.told_at = seen.now
-        elif not (outcomes or memory.direct or memory.refresh):
-            found = steady_state.rest(resource, seen, means, todo, told, brake, settings.floor)
-            memory.rest = None if found is None else (resource.resource_version, self._specs.lean(found))
+            pass_state.told_at = observed.now
+        elif not (outcomes or pass_state.direct or pass_state.refresh):
+            found = steady_state.rest(resource, observed, assessed, todo, told, brake, settings.waiver_policy)
+            pass_state.rest = None if found is None else (resource.resource_version, self._specs.lean(found))
         for event in told.events:
             await self._events.emit(current, event.kind, event.reason, event.note, "Reconcile")
-        return _next(told, memory)
+        return _next(told, pass_state)
 
-    def _plan(self, resource: SecureRedisCache, seen: Observation, means: assessment.Assessment) -> types.Plan:
+    def _plan(self, resource: SecureRedisCache, observed: Observation, assessed: assessment.Assessment) -> types.Plan:
         """The plan, under the fleet's brakes. Nothing here awaits, so that two passes cannot spend the same."""
-        todo = plan.plan(resource, seen, means, self._settings, self._brakes.brake(resource.key))
+        todo = plan.plan(resource, observed, assessed, self._settings, self._brakes.brake(resource.key))
         if self._brakes.note(resource, todo):
-            todo = plan.plan(resource, seen, means, self._settings, self._brakes.brake(resource.key))
+            todo = plan.plan(resource, observed, assessed, self._settings, self._brakes.brake(resource.key))
         self._brakes.settle(resource, todo)
         return todo
 
@@ -203,7 +216,7 @@ class Corridor:
             return nullcontext()
         return Turn(self._caches, resource.cache.key)
 
-    async def _leave(self, resource: Envelope) -> Next:
+    async def _leave(self, resource: Envelope) -> NextPass:
         """Two installs would each lead a rotation, and regenerate what the other one has just stored: only one acts."""
         note = (
             f"this resource is served by the operator whose Lease is {resource.operator}; uninstall one of the two, "
@@ -211,21 +224,21 @@ class Corridor:
         )
         log.warning("left to another install", extra={"resource": str(resource.key), "install": resource.operator})
         await self._events.emit(resource, "Warning", Reason.OPERATED_BY_ANOTHER, note, "Reconcile")
-        return Next(ANOTHERS_SECONDS)
+        return NextPass(ANOTHERS_SECONDS)
 
-    async def _unreadable(self, resource: Unreadable) -> Next:
+    async def _unreadable(self, resource: Unreadable) -> NextPass:
         """Nothing is acted on, but nothing is held either: a deletion goes through and keeps what is there."""
         envelope = resource.envelope
         if envelope.deleting:
             published = await self._secrets.published_by(envelope)
             if isinstance(published, Unknown):
-                return Next(60.0, failed=True)
+                return NextPass(60.0, failed=True)
             for secret in published:
                 await self._secrets.release(envelope, ReleaseSecret(secret.name, secret.uid))
             await self._resources.remove_finalizer(envelope)
-            return Next(float("inf"))
+            return NextPass(float("inf"))
         await self._write(envelope, status.unreadable(resource, self._now()))
-        return Next(3600.0)
+        return NextPass(3600.0)
 
     async def _write(self, resource: Envelope, status: Status) -> bool:
         written = await self._resources.write_status(resource, status)
@@ -241,10 +254,12 @@ class Corridor:
         return resource
 
 
-def _next(told: report.Report, memory: Memory) -> Next:
+def _next(told: report.Report, pass_state: PassState) -> NextPass:
     """When to look again; earlier where something of the surroundings is still to be read."""
-    after = told.next_look if told.failed or memory.look_within is None else min(told.next_look, memory.look_within)
-    return Next(after, told.failed, told.retry_after)
+    after = (
+        told.next_look if told.failed or pass_state.look_within is None else min(told.next_look, pass_state.look_within)
+    )
+    return NextPass(after, told.failed, told.retry_after)
 
 
 def _recently(told_at: datetime | None, now: datetime) -> bool:
@@ -252,16 +267,16 @@ def _recently(told_at: datetime | None, now: datetime) -> bool:
 
 
 def _remember_regeneration(
-    resource: SecureRedisCache, todo: types.Plan, outcomes: tuple[Outcome, ...], now: datetime, memory: Memory
+    resource: SecureRedisCache, todo: types.Plan, outcomes: tuple[Outcome, ...], now: datetime, pass_state: PassState
 ) -> None:
     """What a crash would make us forget: that nothing was asked of Azure yet for the intent that is recorded now."""
     asked = next((outcome for outcome in outcomes if isinstance(outcome.action, RegenerateKey)), None)
-    of = required_reads.occasion_of(resource)
+    of = required_reads.attempt_of(resource)
     if asked is not None and of is not None:
         clear = isinstance(asked, Failed) and not asked.maybe_done
-        memory.regeneration = (of, None if clear else now)
+        pass_state.regeneration = (of, None if clear else now)
     if of is not None and any(isinstance(o, Done) and isinstance(o.action, MarkKey) for o in outcomes):
-        memory.regeneration = (of, None)  # none is asked for before its mark is there, and it was not
-    following = required_reads.occasion_in(todo.rotation.status) if todo.rotation is not None else None
+        pass_state.regeneration = (of, None)  # none is asked for before its mark is there, and it was not
+    following = required_reads.attempt_in(todo.rotation.status) if todo.rotation is not None else None
     if following is not None and following != of:
-        memory.regeneration = (following, None)
+        pass_state.regeneration = (following, None)

@@ -3,11 +3,11 @@
 import random
 from dataclasses import dataclass
 
-from secure_redis.reconciler.next_pass import Next
+from secure_redis.reconciler.next_pass import NextPass
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class Backoff:
     """Seconds, and how many at once. `spread`: first looks of this length and more are spread, so that a restart
     with a thousand resources does not make a thousand looks at one moment ever after.
     """
@@ -21,7 +21,7 @@ class Pace:
     rollout_gap: float = 0.2  # where a workload has moved on: the next wave waits for it
     resync: float = 600.0
 
-    def delay(self, planned: Next, *, failures: int, first: bool, rng: random.Random) -> float:
+    def delay(self, planned: NextPass, *, failures: int, first: bool, rng: random.Random) -> float:
         """Seconds from the end of a pass to the next one. `failures`: in a row, with this one if it is one.
 
         `first`: this process had not looked at the resource before.

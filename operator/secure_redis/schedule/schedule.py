@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 from secure_redis.api import names
 from secure_redis.api.resource import Key, key_of
 from secure_redis.kube.secret_store import newer
-from secure_redis.reconciler.next_pass import Next
-from secure_redis.schedule.backoff import Pace
+from secure_redis.reconciler.next_pass import NextPass
+from secure_redis.schedule.backoff import Backoff
 
 _log = logging.getLogger(__name__)
 
@@ -64,8 +64,8 @@ class _Entry:
     marks: tuple[Any, ...] = field(default=())
 
 
-RunPass = Callable[[Key, Body, Trigger], Awaitable[Next]]
-Look = Callable[[Key, str], Awaitable[Next | None]]
+RunPass = Callable[[Key, Body, Trigger], Awaitable[NextPass]]
+Look = Callable[[Key, str], Awaitable[NextPass | None]]
 
 
 class Schedule:
@@ -83,7 +83,7 @@ class Schedule:
         run_pass: RunPass,
         *,
         look: Look | None = None,
-        pace: Pace | None = None,
+        backoff: Backoff | None = None,
         relist: Callable[[], Awaitable[Snapshot]] | None = None,
         clock: Callable[[], float] | None = None,
         rng: random.Random | None = None,
@@ -94,7 +94,7 @@ class Schedule:
     ) -> None:
         self._run_pass = run_pass
         self._look = look
-        self._pace = pace or Pace()
+        self._backoff = backoff or Backoff()
         self._relist = relist
         self._clock = clock or (lambda: asyncio.get_running_loop().time())
         self._rng = rng or random.Random()  # noqa: S311 - jitter
@@ -220,7 +220,7 @@ class Schedule:
                 self._ready.setdefault(key.namespace, deque()).append(key)
 
     def _start_ready(self) -> None:
-        while self._ready and len(self._running) < self._pace.parallel:
+        while self._ready and len(self._running) < self._backoff.parallel:
             namespace, waiting = next(iter(self._ready.items()))
             key = waiting.popleft()
             if waiting:
@@ -249,11 +249,11 @@ class Schedule:
             result = "error" if planned.failed else "success"
         except self._fatal as error:
             self._failure = self._failure or error
-            planned = Next(0.0, failed=True)
+            planned = NextPass(0.0, failed=True)
         except Exception as error:
             # The class only: an exception's text may quote what it stumbled over.
             _log.error("a pass failed unexpectedly", extra={"resource": str(key), "error": type(error).__name__})
-            planned = Next(0.0, failed=True)
+            planned = NextPass(0.0, failed=True)
         finally:
             entry.running = False
             self._on_pass(key, trigger, result, self._clock() - entry.started)
@@ -262,9 +262,9 @@ class Schedule:
         if self._entries.get(key) is entry:
             self._plan(key, entry, planned)
 
-    def _plan(self, key: Key, entry: _Entry, planned: Next) -> None:
+    def _plan(self, key: Key, entry: _Entry, planned: NextPass) -> None:
         entry.failures = entry.failures + 1 if planned.failed else 0
-        delay = self._pace.delay(planned, failures=entry.failures, first=not entry.looked, rng=self._rng)
+        delay = self._backoff.delay(planned, failures=entry.failures, first=not entry.looked, rng=self._rng)
         entry.looked = True
         due, trigger = self._clock() + delay, Trigger.RETRY if planned.failed else Trigger.CLOCK
         if entry.again is not None:
@@ -308,7 +308,7 @@ class Schedule:
         now = self._clock()
         if trigger == Trigger.EDIT:
             return now
-        gap = min(self._pace.gap, self._pace.rollout_gap) if trigger == Trigger.WORKLOAD else self._pace.gap
+        gap = min(self._backoff.gap, self._backoff.rollout_gap) if trigger == Trigger.WORKLOAD else self._backoff.gap
         return max(now, entry.started + gap)
 
     def _push(self, key: Key, entry: _Entry, due: float, trigger: Trigger) -> None:
@@ -337,7 +337,7 @@ class Schedule:
         if self._relist is None:
             return
         while True:
-            await asyncio.sleep(self._pace.resync * self._pace.jittered(self._rng))
+            await asyncio.sleep(self._backoff.resync * self._backoff.jittered(self._rng))
             try:
                 snapshot = await self._relist()
             except Exception as error:

@@ -75,23 +75,23 @@ class _PerResource(Collector):
             "When the rotation of a resource's key that is under way began; absent while none is.",
             labels=_PER_RESOURCE,
         )
-        for key, seen in self._resources.items():
+        for key, observed in self._resources.items():
             where = (key.namespace, key.name)
-            if seen.conditions is not None:
-                drift.add_metric(where, seen.drift)
-                for kind, status in seen.conditions:
+            if observed.conditions is not None:
+                drift.add_metric(where, observed.drift)
+                for kind, status in observed.conditions:
                     for value in _STATUSES:
                         condition.add_metric((*where, kind, value), float(status == value))
-            for result, count in seen.findings:
+            for result, count in observed.findings:
                 findings.add_metric((*where, result), count)
-            if seen.last_pass is not None:
-                last_pass.add_metric(where, seen.last_pass)
-            if seen.last_probe is not None:
-                last_probe.add_metric(where, seen.last_probe)
-            if seen.certificate_ends is not None:
-                certificate.add_metric(where, seen.certificate_ends)
-            if seen.rotating_since is not None:
-                rotating.add_metric(where, seen.rotating_since)
+            if observed.last_pass is not None:
+                last_pass.add_metric(where, observed.last_pass)
+            if observed.last_probe is not None:
+                last_probe.add_metric(where, observed.last_probe)
+            if observed.certificate_ends is not None:
+                certificate.add_metric(where, observed.certificate_ends)
+            if observed.rotating_since is not None:
+                rotating.add_metric(where, observed.rotating_since)
         return condition, drift, findings, last_pass, last_probe, certificate, rotating
 
     def describe(self) -> Iterable[Metric]:
@@ -252,17 +252,17 @@ class Metrics:
 
     def report(self, key: Key, status: Status) -> None:
         """What a resource's status says."""
-        seen = self._resources.setdefault(key, _Seen())
-        seen.conditions = tuple((str(one.type), str(one.status)) for one in status.conditions)
-        seen.drift = float(len(status.drift))
+        observed = self._resources.setdefault(key, _Seen())
+        observed.conditions = tuple((str(one.type), str(one.status)) for one in status.conditions)
+        observed.drift = float(len(status.drift))
         ends = status.endpoint.certificate.not_after if status.endpoint and status.endpoint.certificate else None
-        seen.certificate_ends = datetime.fromisoformat(ends).timestamp() if ends else None
+        observed.certificate_ends = datetime.fromisoformat(ends).timestamp() if ends else None
         turn = status.rotation
         since = turn.started_at if turn is not None and turn.phase in UNDER_WAY else None
-        seen.rotating_since = datetime.fromisoformat(since).timestamp() if since else None
+        observed.rotating_since = datetime.fromisoformat(since).timestamp() if since else None
         if status.compliance is not None:
             counts = status.compliance
-            seen.findings = (
+            observed.findings = (
                 ("Pass", float(counts.passed)),
                 ("Fail", float(counts.failed)),
                 ("Unknown", float(counts.unknown)),

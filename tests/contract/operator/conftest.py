@@ -21,7 +21,7 @@ from sandbox.azure.simulator import AzureSimulator
 from secure_redis.api.azure_ids import CacheID
 from secure_redis.azure.core.clouds import Cloud
 from secure_redis.azure.core.credentials import Credentials
-from secure_redis.azure.core.rate_limits import Budgets
+from secure_redis.azure.core.rate_limits import RateLimits
 from secure_redis.azure.core.transport import Timeouts, Transport, trust
 from secure_redis.azure.inventory import Inventory
 from secure_redis.azure.keyvault.secrets import Vaults
@@ -159,7 +159,7 @@ async def site(simulator: Control, cloud: Cloud, key: rsa.RSAPrivateKey) -> Asyn
     clock = Clock()
     transport = Transport(
         cloud,
-        Budgets(clock),
+        RateLimits(clock),
         tls=trust(str(simulator.endpoints.ca_file), only=True),
         resolver=ToLoopback(),
         timeouts=Timeouts(connect=5, read=1, total=20),

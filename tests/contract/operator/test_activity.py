@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from sandbox.azure.arm.activity_log import SOMEBODY
 from sandbox.azure.seeds import seeds
 from secure_redis.api.reasons.reason import Reason
-from secure_redis.azure.core.resource_manager import Reader
+from secure_redis.azure.core.resource_manager import ResourceManager
 from secure_redis.azure.governance.activity_log import CHANGES_WITHIN, READ_EVENTS, Activity
 from secure_redis.domain.observe.unknown import Unknown
 
@@ -13,7 +13,7 @@ from .conftest import Site
 
 
 def _activity(site: Site, own: str | None = None) -> Activity:
-    return Activity(Reader(site.transport, site.credentials), own)
+    return Activity(ResourceManager(site.transport, site.credentials), own)
 
 
 def _soon() -> datetime:

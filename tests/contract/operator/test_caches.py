@@ -278,8 +278,8 @@ async def test_a_passes_correlation_id_is_in_azures_log(owner: Site) -> None:
         await owner.vaults.current(owner.identity, owner.vault, "key", max_age=0)
     finally:
         correlation.reset(token)
-    seen = owner.control.requests(owner.mark)
-    assert {request.client_request_id for request in seen if request.service in ("arm", "vault")} == {"pass-17"}
+    observed = owner.control.requests(owner.mark)
+    assert {request.client_request_id for request in observed if request.service in ("arm", "vault")} == {"pass-17"}
 
 
 async def test_lists_that_lag_behind_our_write_are_not_believed(owner: Site) -> None:

@@ -12,8 +12,8 @@ from sandbox.azure.state.faults import Fault
 from secure_redis.api.azure_ids import CacheID
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.azure.core.failures import Denied, Missing, NotFound
-from secure_redis.azure.core.resource_manager import Reader
-from secure_redis.azure.governance.reads import Surroundings
+from secure_redis.azure.core.resource_manager import ResourceManager
+from secure_redis.azure.governance.reads import Governance
 from secure_redis.azure.inventory import ClusterInventory
 from secure_redis.azure.keyvault.encryption_keys import KeyVaults
 from secure_redis.azure.managed_redis.client import (
@@ -35,7 +35,7 @@ EVERYTHING = (READ_CLUSTER, READ_DATABASE)
 
 @pytest.fixture
 def clusters(site: Site) -> ManagedCaches:
-    return ManagedCaches(Reader(site.transport, site.credentials))
+    return ManagedCaches(ResourceManager(site.transport, site.credentials))
 
 
 def cluster_id(site: Site, name: str = "") -> CacheID:
@@ -97,10 +97,10 @@ async def test_microsofts_models_read_the_same(site: Site, clusters: ManagedCach
             "geoReplication": {"groupNickname": "g", "linkedDatabases": [{"id": "/other", "state": "Linked"}]},
         },
     )
-    reader = Reader(site.transport, site.credentials)
-    cluster = Cluster.deserialize(dict(await reader.get(site.identity, where.text, API_VERSION)))  # type: ignore[arg-type]
+    resource_manager = ResourceManager(site.transport, site.credentials)
+    cluster = Cluster.deserialize(dict(await resource_manager.get(site.identity, where.text, API_VERSION)))  # type: ignore[arg-type]
     database = Database.deserialize(
-        dict(await reader.get(site.identity, f"{where.text}/databases/default", API_VERSION))  # type: ignore[arg-type]
+        dict(await resource_manager.get(site.identity, f"{where.text}/databases/default", API_VERSION))  # type: ignore[arg-type]
     )
     ours, of_it = await clusters.read(site.identity, where), await clusters.database(site.identity, where)
     assert isinstance(ours, ManagedFacts)
@@ -231,7 +231,7 @@ async def test_an_identity_of_one_group_and_one_of_one_cluster(site: Site, clust
 
 
 async def test_the_key_that_a_cluster_names(site: Site) -> None:
-    vaults = KeyVaults(Reader(site.transport, site.credentials), site.transport.cloud)
+    vaults = KeyVaults(ResourceManager(site.transport, site.credentials), site.transport.cloud)
     site.allow("Microsoft.KeyVault/vaults/read", "Microsoft.KeyVault/vaults/keys/*/read", scope=site.vault_scope)
     site.allow("Microsoft.KeyVault/vaults/keys/read", scope=site.vault_scope)
     site.control.seed(VaultKey(vault=site.name, name="disk", version="0" * 32, enabled=False))
@@ -249,7 +249,7 @@ async def test_the_key_that_a_cluster_names(site: Site) -> None:
 
 
 async def test_what_stands_around_a_cluster(site: Site) -> None:
-    around = Surroundings(Reader(site.transport, site.credentials))
+    around = Governance(ResourceManager(site.transport, site.credentials))
     where = add(site)
     site.control.managed_update(site.name, diagnostics={"kept": {"workspaceId": "/w", "logs": []}})
     site.allow("*/read")

@@ -8,8 +8,8 @@ from sandbox.azure.seeds.storage import StorageAccount, storage_scope
 from secure_redis.api.azure_ids import StorageAccountID
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache, parse
-from secure_redis.azure.core.resource_manager import Reader
-from secure_redis.azure.governance.reads import Surroundings
+from secure_redis.azure.core.resource_manager import ResourceManager
+from secure_redis.azure.governance.reads import Governance
 from secure_redis.azure.keyvault.encryption_keys import KeyVaults
 from secure_redis.azure.storage.accounts import StorageAccounts
 from secure_redis.azure.storage.lookup import find_account
@@ -18,8 +18,8 @@ from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.redis import CacheFacts
 from secure_redis.domain.observe.storage import BlobServiceFacts, StorageFacts
 from secure_redis.domain.observe.unknown import NOT_READ, Unknown
-from secure_redis.reconciler.memory import Memory
 from secure_redis.reconciler.observe.storage import StorageObserver
+from secure_redis.reconciler.pass_state import PassState
 
 from .conftest import READ, Site
 
@@ -30,14 +30,14 @@ class Room:
     """A cache that persists into an account, and an observer of it under `policy`."""
 
     def __init__(self, site: Site, policy: GrantPolicy | None = None) -> None:
-        self.site, self.memory = site, Memory()
-        reader = Reader(site.transport, site.credentials)
+        self.site, self.memory = site, PassState()
+        resource_manager = ResourceManager(site.transport, site.credentials)
         self.observer = StorageObserver(
             policy=policy or GrantPolicy(),
             accounts=StorageAccounts(site.transport, site.credentials),
-            vaults=KeyVaults(reader, site.transport.cloud),
-            surroundings=Surroundings(reader),
-            reader=reader,
+            vaults=KeyVaults(resource_manager, site.transport.cloud),
+            governance=Governance(resource_manager),
+            resource_manager=resource_manager,
             secrets=None,  # type: ignore[arg-type]  # never asked: nothing is to be set
             monotonic=site.clock,
             max_age=900.0,
@@ -60,8 +60,8 @@ class Room:
     async def look(self) -> Observation:
         cache = await self.site.caches.read(self.site.identity, self.site.cache)
         assert isinstance(cache, CacheFacts)
-        seen = Observation(now=datetime(2026, 11, 24, tzinfo=UTC), identity=self.site.identity, cache=cache)
-        return await self.observer.observe(self.resource(), seen, self.site.identity, self.memory)
+        observed = Observation(now=datetime(2026, 11, 24, tzinfo=UTC), identity=self.site.identity, cache=cache)
+        return await self.observer.observe(self.resource(), observed, self.site.identity, self.memory)
 
     def asked(self) -> int:
         return self.site.requests("storageAccounts")
@@ -70,10 +70,10 @@ class Room:
 async def test_the_account_is_read_once_in_its_time(site: Site) -> None:
     site.allow(READ, "Microsoft.Storage/*/read")
     room = Room(site)
-    seen = await room.look()
-    assert isinstance(seen.storage, StorageFacts)
-    assert seen.storage.account_id.key == room.account.lower()
-    assert isinstance(seen.blob_service, BlobServiceFacts)
+    observed = await room.look()
+    assert isinstance(observed.storage, StorageFacts)
+    assert observed.storage.account_id.key == room.account.lower()
+    assert isinstance(observed.blob_service, BlobServiceFacts)
     first = room.asked()
     assert first == 2
     site.clock.now += 890
@@ -90,9 +90,9 @@ async def test_the_account_is_read_once_in_its_time(site: Site) -> None:
 async def test_what_could_not_be_read_is_asked_for_sooner(site: Site) -> None:
     site.allow(READ)
     room = Room(site)
-    seen = await room.look()
-    assert isinstance(seen.storage, Unknown)
-    assert seen.storage.permission == "Microsoft.Storage/storageAccounts/read"
+    observed = await room.look()
+    assert isinstance(observed.storage, Unknown)
+    assert observed.storage.permission == "Microsoft.Storage/storageAccounts/read"
     site.allow("Microsoft.Storage/*/read")
     assert isinstance((await room.look()).storage, Unknown)
     site.clock.now += 61
@@ -106,19 +106,19 @@ async def test_an_account_that_is_not_granted_is_not_read(site: Site, *, granted
     accounts = (f"{subscription}/resourceGroups/{site.group}",) if granted else ()
     cap = Grant(("shop",), frozenset({Power.OBSERVE}), caches=(subscription,), storage_accounts=accounts)
     room = Room(site, GrantPolicy(caps=(cap,)))
-    seen = await room.look()
+    observed = await room.look()
     if granted:
-        assert isinstance(seen.storage, StorageFacts)
+        assert isinstance(observed.storage, StorageFacts)
         return
-    assert isinstance(seen.storage, Unknown)
-    assert seen.storage.reason is Reason.NOT_GRANTED
-    assert (room.asked(), site.requests("/resources"), seen.blob_service) == (0, 0, NOT_READ)
+    assert isinstance(observed.storage, Unknown)
+    assert observed.storage.reason is Reason.NOT_GRANTED
+    assert (room.asked(), site.requests("/resources"), observed.blob_service) == (0, 0, NOT_READ)
 
 
 async def test_an_account_is_found_by_name_in_its_subscription_only(site: Site) -> None:
     site.allow("Microsoft.Storage/*/read")
-    room, reader = Room(site), Reader(site.transport, site.credentials)
-    found = await find_account(reader, site.identity, site.subscription.upper(), site.name.upper())
+    room, resource_manager = Room(site), ResourceManager(site.transport, site.credentials)
+    found = await find_account(resource_manager, site.identity, site.subscription.upper(), site.name.upper())
     assert isinstance(found, StorageAccountID)
     assert found.key == room.account.lower()
     for subscription, name in (
@@ -126,4 +126,4 @@ async def test_an_account_is_found_by_name_in_its_subscription_only(site: Site) 
         (site.subscription, "x' or name eq 'y"),
         ("../x", site.name),
     ):
-        assert isinstance(await find_account(reader, site.identity, subscription, name), Unknown)
+        assert isinstance(await find_account(resource_manager, site.identity, subscription, name), Unknown)

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from sandbox.azure.seeds import seeds
 from sandbox.azure.state.faults import Fault, Trouble
 from secure_redis.api.reasons.reason import Reason
-from secure_redis.azure.core.rate_limits import Budgets
+from secure_redis.azure.core.rate_limits import RateLimits
 from secure_redis.azure.core.transport import Transport, trust
 from secure_redis.azure.redis.client import Caches
 from secure_redis.domain.observe.keys import ListedKeys, Slot, VaultSecretFacts
@@ -187,7 +187,7 @@ async def test_without_a_connection_nothing_was_done(owner: Site, address: str |
     await owner.caches.read(owner.identity, owner.cache)  # the token is there: it is the cache's own call that fails
     cloud = owner.transport.cloud
     tls = trust(str(owner.control.endpoints.ca_file), only=True)
-    async with Transport(cloud, Budgets(owner.clock), tls=tls, resolver=_Nowhere(address)) as elsewhere:
+    async with Transport(cloud, RateLimits(owner.clock), tls=tls, resolver=_Nowhere(address)) as elsewhere:
         caches = Caches(elsewhere, owner.credentials)
         outcome = await caches.regenerate_key(owner.identity, owner.cache, Slot.PRIMARY)
     assert isinstance(outcome, Unknown)

@@ -9,7 +9,7 @@ from sandbox.azure.seeds.storage import StorageAccount, VaultKey, storage_scope
 from sandbox.azure.state.faults import Fault
 from secure_redis.api.azure_ids import StorageAccountID
 from secure_redis.api.reasons.reason import Reason
-from secure_redis.azure.core.resource_manager import Reader
+from secure_redis.azure.core.resource_manager import ResourceManager
 from secure_redis.azure.keyvault.encryption_keys import (
     READ_KEY,
     READ_KEY_VERSION,
@@ -40,7 +40,7 @@ class Room:
         self.site = site
         self.control = site.control
         self.accounts = StorageAccounts(site.transport, site.credentials)
-        self.vaults = KeyVaults(Reader(site.transport, site.credentials), site.transport.cloud)
+        self.vaults = KeyVaults(ResourceManager(site.transport, site.credentials), site.transport.cloud)
         self.id = StorageAccountID.parse(storage_scope(site.subscription, site.group, site.name))
         self.control.seed(StorageAccount(subscription=site.subscription, group=site.group, name=site.name))
 

@@ -17,7 +17,7 @@ from sandbox.azure.seeds.storage import (
 from sandbox.azure.state.faults import Fault
 from secure_redis.api.azure_ids import StorageAccountID
 from secure_redis.api.reasons.reason import Reason
-from secure_redis.azure.core.resource_manager import Reader
+from secure_redis.azure.core.resource_manager import ResourceManager
 from secure_redis.azure.governance.reads import (
     READ_ASSIGNMENTS,
     READ_DIAGNOSTICS,
@@ -25,7 +25,7 @@ from secure_redis.azure.governance.reads import (
     READ_POLICIES,
     READ_ROLES,
     READ_SCHEDULE,
-    Surroundings,
+    Governance,
 )
 from secure_redis.domain.observe.governance import (
     LIST_KEYS,
@@ -50,7 +50,7 @@ class Room:
     def __init__(self, site: Site) -> None:
         self.site = site
         self.control = site.control
-        self.around = Surroundings(Reader(site.transport, site.credentials))
+        self.around = Governance(ResourceManager(site.transport, site.credentials))
         self.account = StorageAccountID.parse(storage_scope(site.subscription, site.group, site.name))
         self.principal = str(uuid.uuid4())
         site.add_cache()

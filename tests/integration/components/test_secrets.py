@@ -157,9 +157,9 @@ async def test_an_immutable_secret_is_told(secrets: Secrets, make: Callable[...,
     assert isinstance(refused, Unknown)
     assert refused.reason is Reason.SECRET_IMMUTABLE
     assert CANARY not in refused.message
-    seen = await secrets.read(owner.key.namespace, "orders")
-    assert isinstance(seen, SecretFacts)
-    assert seen.immutable
+    observed = await secrets.read(owner.key.namespace, "orders")
+    assert isinstance(observed, SecretFacts)
+    assert observed.immutable
 
 
 def test_an_earlier_life_of_the_resource_makes_way(make: Callable[..., SecureRedisCache]) -> None:

@@ -194,13 +194,13 @@ async def test_a_watch_starts_where_the_list_ended(client: KubeClient, bound: st
     listed = await client.list(path)
     for name in ("a", "b"):
         kube.create({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": bound}})
-    seen: list[tuple[str, str]] = []
+    observed: list[tuple[str, str]] = []
     async with asyncio.timeout(20):
         async for kind, body in client.watch(path, resource_version=listed.resource_version):
-            seen.append((kind, body["metadata"]["name"]))
-            if len(seen) == 2:
+            observed.append((kind, body["metadata"]["name"]))
+            if len(observed) == 2:
                 break
-    assert seen == [("ADDED", "a"), ("ADDED", "b")]
+    assert observed == [("ADDED", "a"), ("ADDED", "b")]
 
 
 async def test_a_stream_that_falls_silent_is_given_up(client: KubeClient, bound: str) -> None:

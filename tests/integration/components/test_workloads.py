@@ -367,9 +367,9 @@ async def test_a_forgotten_injection_is_found_by_a_thorough_look(
     kube.create(document("Deployment", owner.key.namespace, owner.key.name))
     facts = await injected(workloads, owner, made)
     assert await workloads.find(owner, ()) == ()
-    seen = await workloads.find(owner, (), thorough=True)
-    assert not isinstance(seen, Unknown), seen
-    assert [(one.name, one.owned) for one in seen] == [(facts.name, facts.owned)]
+    observed = await workloads.find(owner, (), thorough=True)
+    assert not isinstance(observed, Unknown), observed
+    assert [(one.name, one.owned) for one in observed] == [(facts.name, facts.owned)]
 
 
 async def test_without_rights_it_says_what_to_do(

@@ -35,8 +35,7 @@ from secure_redis.domain.assess.rules.rule import Result, Severity
 from secure_redis.domain.observe.endpoint import AddressScope, PlaintextPort
 from secure_redis.domain.observe.keys import Slot
 from secure_redis.domain.plan.rollout.waves import MOST_STATUSES
-from secure_redis.domain.plan.rollout.workload_state import LISTED_PODS
-from secure_redis.domain.plan.rollout.workload_state import MESSAGE_LIMIT as WORKLOAD_MESSAGE_LIMIT
+from secure_redis.domain.plan.rollout.workload_state import LISTED_PODS, WORKLOAD_MESSAGE_LIMIT
 from secure_redis.domain.report.endpoint_status import MOST_ADDRESSES
 
 ROOT = Path(__file__).parents[3]

@@ -162,14 +162,14 @@ class _Scenario:
         """What the team's identity is authorised to within is a use of these roles."""
         mark = self.world.control.mark()
         yield
-        seen = {
+        observed = {
             action
             for request in self.world.control.requests(mark)
             if request.principal == team.object_id
             for action in request.authorized
         }
         for name in names:
-            self.lived.azure[name] |= seen & {*roles.role(name).actions, *roles.role(name).data_actions}
+            self.lived.azure[name] |= observed & {*roles.role(name).actions, *roles.role(name).data_actions}
 
     def _team(self, *powers: Power) -> Team:
         return self.world.team(cache_actions=roles.actions(*powers), vault_actions=roles.data_actions(*powers))

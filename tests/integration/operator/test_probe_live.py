@@ -51,14 +51,14 @@ def events(case: Case, reason: str) -> list[str]:
 
 def test_a_safe_endpoint(case: Case) -> None:
     case.published()
-    seen = probed(case)
-    assert seen["tlsVersions"] == ["1.2", "1.3"]
-    assert seen["chain"] == {"verified": True}
-    assert seen["name"] == {"verified": True}
-    assert seen["nonTLSPort"] in {"Closed", "NotAnswering"}
-    assert seen["certificate"]["issuer"]
-    assert [one["scope"] for one in seen["addresses"]] == ["Loopback"]
-    assert "unknown" not in seen or seen["unknown"] == []
+    observed = probed(case)
+    assert observed["tlsVersions"] == ["1.2", "1.3"]
+    assert observed["chain"] == {"verified": True}
+    assert observed["name"] == {"verified": True}
+    assert observed["nonTLSPort"] in {"Closed", "NotAnswering"}
+    assert observed["certificate"]["issuer"]
+    assert [one["scope"] for one in observed["addresses"]] == ["Loopback"]
+    assert "unknown" not in observed or observed["unknown"] == []
     wait_for(lambda: "the probe saw the same" in case.condition("TransportSecured")[2], PATIENCE, "the condition")
     assert case.condition("TransportSecured")[0] == "True"
     assert not {"T4", "T5"} & findings(case).keys()

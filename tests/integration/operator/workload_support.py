@@ -110,9 +110,9 @@ class Target:
     def rolled(self, body: Document | None = None) -> bool:
         body = body or self.now()
         status, wanted = body.get("status", {}), body["spec"].get("replicas", 1)
-        seen = status.get("observedGeneration") == body["metadata"]["generation"]
+        observed = status.get("observedGeneration") == body["metadata"]["generation"]
         counts = [status.get(name, 0) for name in ("replicas", "updatedReplicas", "availableReplicas")]
-        return bool(seen and counts == [wanted] * 3)
+        return bool(observed and counts == [wanted] * 3)
 
     def pods(self) -> list[Document]:
         space = self.case.team.namespace

@@ -20,7 +20,7 @@ from pydantic import SecretStr
 from secure_redis.api.azure_ids import CacheID
 from secure_redis.azure.core.clouds import Cloud
 from secure_redis.azure.core.credentials import Credentials
-from secure_redis.azure.core.rate_limits import Budgets
+from secure_redis.azure.core.rate_limits import RateLimits
 from secure_redis.azure.core.transport import Transport
 from secure_redis.azure.keyvault.secrets import Vaults
 from secure_redis.azure.redis.client import Caches
@@ -75,7 +75,7 @@ class Script:
     """What the other side answers; whatever is not scripted is a 500 that names itself."""
 
     port: int = 0
-    seen: list[Seen] = field(default_factory=list)
+    observed: list[Seen] = field(default_factory=list)
     answers: dict[tuple[str, str], list[Answer]] = field(default_factory=lambda: defaultdict(list))
 
     def on(self, method: str, path: str, *answers: Answer) -> None:
@@ -83,10 +83,14 @@ class Script:
         self.answers[method, path.lower()] = list(answers)
 
     def calls(self, method: str, path: str = "") -> list[Seen]:
-        return [seen for seen in self.seen if seen.method == method and path.lower() in seen.path.lower()]
+        return [
+            observed
+            for observed in self.observed
+            if observed.method == method and path.lower() in observed.path.lower()
+        ]
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        self.seen.append(
+        self.observed.append(
             Seen(
                 request.method,
                 request.host,
@@ -248,7 +252,7 @@ async def world(script: Script, authority: trustme.CA, clock: Clock) -> AsyncIte
     wall = Clock()
     wall.now = time.time()
     transport = Transport(
-        script.cloud, Budgets(clock), tls=tls, fence=fence, on_request=on_request, resolver=ToLoopback()
+        script.cloud, RateLimits(clock), tls=tls, fence=fence, on_request=on_request, resolver=ToLoopback()
     )
     credentials = Credentials(script.cloud, transport, request_token, clock=wall)
     async with transport:

@@ -11,7 +11,7 @@ from secure_redis.azure.core.clouds import CHINA, PUBLIC
 from secure_redis.azure.core.credentials import ManagedIdentity, WorkloadIdentity
 from secure_redis.cli.config import Config, InvalidConfig, load
 from secure_redis.cli.main import main
-from secure_redis.domain.assess.waivers import Floor, Waivable
+from secure_redis.domain.assess.waivers import Waivable, WaiverPolicy
 from secure_redis.domain.grants import Power, VaultTarget, refuse
 from secure_redis.domain.observe.identity import OperatorIdentity
 
@@ -71,16 +71,18 @@ def test_a_whole_file(file: Path) -> None:
     lease = config.lease({})
     assert lease is not None
     assert (lease.namespace, lease.duration) == ("ops", 30)
-    assert config.pace().parallel == 4
-    assert config.pace().resync == 120
+    assert config.backoff().parallel == 4
+    assert config.backoff().resync == 120
 
 
 def test_the_floor_under_what_resources_may_ask_of_the_rules(file: Path) -> None:
     file.write_text("{}")
-    assert load(file).floor() == Floor()
+    assert load(file).waiver_policy() == WaiverPolicy()
     waivable = '[{rules: [R1, "O*"], namespaces: ["dev-*"], maxDays: 90}]'
     file.write_text(f"compliance: {{minimumProfile: Strict, waivable: {waivable}, foreignSecrets: true}}")
-    assert load(file).floor() == Floor(Profile.STRICT, (Waivable(("R1", "O*"), ("dev-*",), 90),), foreign_secrets=True)
+    assert load(file).waiver_policy() == WaiverPolicy(
+        Profile.STRICT, (Waivable(("R1", "O*"), ("dev-*",), 90),), foreign_secrets=True
+    )
 
 
 @pytest.mark.parametrize(

@@ -102,7 +102,7 @@ def keys() -> ListedKeys:
     return ListedKeys(SecretStr(PRIMARY), SecretStr(SECONDARY))
 
 
-def seen(**changes: Any) -> Observation:
+def observation(**changes: Any) -> Observation:
     return replace(
         Observation(now=NOW, identity=IDENTITY, cache=cache(), firewall_rules=(), keys=keys(), vault=vault()), **changes
     )

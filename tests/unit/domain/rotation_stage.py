@@ -260,7 +260,7 @@ class Stage:
         self.regenerated.append(Regeneration(slot, occasion, request, holders, sent, self.now, undisturbed, allowed))
 
     def _occasion(self) -> str:
-        return required_reads.occasion_of(self.resource()) or ""
+        return required_reads.attempt_of(self.resource()) or ""
 
     def _annotate(self, name: str, value: str | None) -> None:
         self.annotations = {k: v for k, v in self.annotations.items() if k != name}

@@ -67,7 +67,7 @@ class World(Stage):
         """Look once, as the observer does: no more is read than it would."""
         res, memory = self.resource(), self.memory
         vault: VaultSecretFacts | VaultSecretAbsent | Unknown = self.vault
-        seen = Observation(
+        observed = Observation(
             now=self.now,
             identity=worlds.IDENTITY,
             cache=self.cache,
@@ -78,40 +78,40 @@ class World(Stage):
         )
         if isinstance(self.cache, CacheFacts):
             memory.direct = self.cache.provisioning_state != "Succeeded"
-            seen = replace(seen, vault=vault)
-            seen = self._with_keys(res, seen)
+            observed = replace(observed, vault=vault)
+            observed = self._with_keys(res, observed)
         workloads = tuple(self.workloads.values())
         if waves.wants_workloads(res):
             version = self.secret.annotations.get(names.SECRET_VERSION) if self.secret is not None else None
             wanted = waves.pods_wanted(res, workloads, version)
             pods = {place: tuple(map(facts, (p for p in self.pods if p.of == place[1]))) for place in wanted}
-            seen = replace(seen, workloads=self.workloads_unread or workloads, pods=pods, budgets=self.budgets)
-        if required_reads.needs_holders(res, seen):
+            observed = replace(observed, workloads=self.workloads_unread or workloads, pods=pods, budgets=self.budgets)
+        if required_reads.needs_consumers(res, observed):
             holders = tuple(facts(pod) for pod in self.pods if pod.of is None)
-            seen = replace(seen, holders=self.holders_unread or holders)
-        return seen
+            observed = replace(observed, holders=self.holders_unread or holders)
+        return observed
 
-    def _with_keys(self, res: SecureRedisCache, seen: Observation) -> Observation:
-        memory, of = self.memory, required_reads.occasion_of(res)
+    def _with_keys(self, res: SecureRedisCache, observed: Observation) -> Observation:
+        memory, of = self.memory, required_reads.attempt_of(res)
         age = 30.0 if required_reads.under_way(res) is not None else 3600.0
         held = memory.proven
         if held is not None and held[0] == self.vault.version and (self.now - held[2]).total_seconds() < age:
-            seen = replace(seen, proven=held[1])
-        elif key_proof.needs_keys(res, worlds.IDENTITY, seen.vault, None, self.now):
-            seen = replace(seen, keys=self.listed())
+            observed = replace(observed, proven=held[1])
+        elif key_proof.needs_keys(res, worlds.IDENTITY, observed.vault, None, self.now):
+            observed = replace(observed, keys=self.listed())
         if of is not None:
             # What another process may have asked for, it asked for before this one first saw it recorded.
             if memory.regeneration is None or memory.regeneration[0] != of:
                 memory.regeneration = (of, self.now)
-            seen = replace(seen, attempted=memory.regeneration[1])
-        if not required_reads.needs_keys(res, seen, self.settings):
-            return seen
-        if seen.keys is NOT_READ:
+            observed = replace(observed, attempted=memory.regeneration[1])
+        if not required_reads.needs_keys(res, observed, self.settings):
+            return observed
+        if observed.keys is NOT_READ:
             keys = self.listed()
-            seen = replace(seen, keys=keys, proven=None if isinstance(keys, ListedKeys) else seen.proven)
-        if required_reads.candidate(res, seen) is not None:
-            seen = replace(seen, regenerated=self.accepts)
-        return seen
+            observed = replace(observed, keys=keys, proven=None if isinstance(keys, ListedKeys) else observed.proven)
+        if required_reads.candidate(res, observed) is not None:
+            observed = replace(observed, regenerated=self.accepts)
+        return observed
 
     # --- one pass ---------------------------------------------------------------------------------------------------
 
@@ -120,12 +120,12 @@ class World(Stage):
 
         Raises Died then; what was written before stays.
         """
-        res, seen, memory = self.resource(), self.observe(), self.memory
-        means = assess(res, seen, cluster_uid=worlds.CLUSTER, ca=None)
-        proven = means.credential.proven
-        if proven is not None and seen.proven is None:
+        res, observed, memory = self.resource(), self.observe(), self.memory
+        assessed = assess(res, observed, cluster_uid=worlds.CLUSTER, ca=None)
+        proven = assessed.credential.proven
+        if proven is not None and observed.proven is None:
             memory.proven = (self.vault.version, proven, self.now)
-        todo = plan(res, seen, means, self.settings)
+        todo = plan(res, observed, assessed, self.settings)
         outcomes: list[Outcome] = []
         for number, action in enumerate(todo.actions):
             if dies(number):
@@ -136,9 +136,9 @@ class World(Stage):
                 break
         memory.direct = memory.direct or todo.look_closer or any(_azure(o.action) for o in outcomes)
         self._remember(res, todo, outcomes)
-        seen = afterwards(res, seen, outcomes) if outcomes else seen
-        means = assess(res, seen, cluster_uid=worlds.CLUSTER, ca=None)
-        told = report(res, seen, means, todo, outcomes)
+        observed = afterwards(res, observed, outcomes) if outcomes else observed
+        assessed = assess(res, observed, cluster_uid=worlds.CLUSTER, ca=None)
+        told = report(res, observed, assessed, todo, outcomes)
         if dies(len(todo.actions)):
             self.die()
             raise Died
@@ -204,13 +204,13 @@ class World(Stage):
 
     def _remember(self, res: SecureRedisCache, todo: Plan, outcomes: list[Outcome]) -> None:
         asked = next((outcome for outcome in outcomes if isinstance(outcome.action, RegenerateKey)), None)
-        of = required_reads.occasion_of(res)
+        of = required_reads.attempt_of(res)
         if asked is not None and of is not None:
             clear = isinstance(asked, Failed) and not asked.maybe_done
             self.memory.regeneration = (of, None if clear else self.now)
         if of is not None and any(isinstance(o, Done) and isinstance(o.action, MarkKey) for o in outcomes):
             self.memory.regeneration = (of, None)
-        following = required_reads.occasion_in(todo.rotation.status) if todo.rotation is not None else None
+        following = required_reads.attempt_in(todo.rotation.status) if todo.rotation is not None else None
         if following is not None and following != of:
             self.memory.regeneration = (following, None)
 

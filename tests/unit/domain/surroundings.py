@@ -35,7 +35,7 @@ from secure_redis.domain.observe.storage import (
     StorageEncryption,
     StorageFacts,
 )
-from tests.unit.domain.builders import CACHE_ID, NOW, SUBSCRIPTION, cache, seen
+from tests.unit.domain.builders import CACHE_ID, NOW, SUBSCRIPTION, cache, observation
 
 HOST = "orders.redis.cache.windows.net"
 MANAGED_ID = CACHE_ID.replace("/redis/", "/redisEnterprise/")
@@ -136,7 +136,7 @@ def managed(**changes: Any) -> ManagedFacts:
 
 def whole(**changes: Any) -> Observation:
     """A safe Premium cache that persists by managed identity, and everything around it that can be read."""
-    well = seen(
+    well = observation(
         cache=cache(persistence=PERSISTS, identity_type="SystemAssigned"),
         secret=None,
         endpoint=endpoint(),

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from secure_redis.api.azure_ids import CacheID, StorageAccountID
 from secure_redis.api.names import ALLOW, CLIENT_ID, TENANT_ID
 from secure_redis.api.reasons.reason import Reason
-from secure_redis.domain.explanation import Refusal
+from secure_redis.domain.explanation import Explanation
 from secure_redis.domain.grants import (
     CreationTarget,
     Grant,
@@ -233,7 +233,7 @@ def test_where_an_account_of_that_name_may_be_looked_for(
             if fits and places is not None:
                 assert found == places
             else:
-                assert isinstance(found, Refusal)
+                assert isinstance(found, Explanation)
                 assert found.reason is Reason.NOT_GRANTED
     anywhere = storage_scopes(GrantPolicy(), IDENTITY, "shop", cache, SUBSCRIPTION, "shopdata")
     assert anywhere == (f"/subscriptions/{SUBSCRIPTION}",)
@@ -296,7 +296,7 @@ def test_no_identity_without_consent_and_never_the_operators_instead(
     spec: dict[str, Any], there: ServiceAccountFacts | None, operator: bool, reason: Reason
 ) -> None:
     refusal = resolve_identity(resource(spec), there, GrantPolicy(operator_identity=operator))
-    assert isinstance(refusal, Refusal)
+    assert isinstance(refusal, Explanation)
     assert refusal.reason is reason
 
 
@@ -311,9 +311,9 @@ def test_the_identity_that_is_used() -> None:
 
 def test_the_refusals_say_what_to_annotate() -> None:
     missing = resolve_identity(resource(), account(client_id=None, tenant_id=None), GrantPolicy())
-    assert isinstance(missing, Refusal)
+    assert isinstance(missing, Explanation)
     assert CLIENT_ID in missing.message
     assert TENANT_ID in missing.message
     unasked = resolve_identity(resource(), account(allow=()), GrantPolicy())
-    assert isinstance(unasked, Refusal)
+    assert isinstance(unasked, Explanation)
     assert f"{ALLOW}: orders" in unasked.message

@@ -15,7 +15,7 @@ from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.domain import steady_state
 from secure_redis.domain.assess.assessment import assess
-from secure_redis.domain.assess.waivers import Floor, Waivable
+from secure_redis.domain.assess.waivers import Waivable, WaiverPolicy
 from secure_redis.domain.observe.endpoint import CertificateFacts
 from secure_redis.domain.observe.keys import Proven, ProvenBy, Slot
 from secure_redis.domain.observe.observation import Observation, changed
@@ -35,30 +35,30 @@ from tests.unit.reconcile_pass.worlds import (
     vault,
 )
 from tests.unit.reconcile_pass.worlds import cache as facts
-from tests.unit.reconcile_pass.worlds import seen as well
+from tests.unit.reconcile_pass.worlds import observation as well
 
-FLOOR = Floor(waivable=(Waivable(("*",), ("*",), 30),))
-SETTINGS = Settings(cluster_uid=CLUSTER, floor=FLOOR)
+FLOOR = WaiverPolicy(waivable=(Waivable(("*",), ("*",), 30),))
+SETTINGS = Settings(cluster_uid=CLUSTER, waiver_policy=FLOOR)
 DAY, MICROSECOND = timedelta(days=1), timedelta(microseconds=1)
 DOMAIN = Path(steady_state.__file__).parent
 
 
-def passed(res: SecureRedisCache, seen: Observation, brake: Brake = FREE) -> tuple[Plan, Report, Rest | None]:
+def passed(res: SecureRedisCache, observed: Observation, brake: Brake = FREE) -> tuple[Plan, Report, Rest | None]:
     """A whole pass of which nothing has to be done."""
-    means = assess(res, seen, cluster_uid=CLUSTER, ca=None, floor=FLOOR)
-    todo = plan(res, seen, means, SETTINGS, brake)
-    told = report(res, seen, means, todo, ())
-    return todo, told, steady_state.rest(res, seen, means, todo, told, brake, FLOOR)
+    assessed = assess(res, observed, cluster_uid=CLUSTER, ca=None, waiver_policy=FLOOR)
+    todo = plan(res, observed, assessed, SETTINGS, brake)
+    told = report(res, observed, assessed, todo, ())
+    return todo, told, steady_state.rest(res, observed, assessed, todo, told, brake, FLOOR)
 
 
-def settled(res: SecureRedisCache, seen: Observation) -> SecureRedisCache:
+def settled(res: SecureRedisCache, observed: Observation) -> SecureRedisCache:
     """The resource with the status that a pass writes."""
-    return replace(res, status=passed(res, seen)[1].status)
+    return replace(res, status=passed(res, observed)[1].status)
 
 
-def same(res: SecureRedisCache, seen: Observation, found: Rest) -> bool:
+def same(res: SecureRedisCache, observed: Observation, found: Rest) -> bool:
     """Whether a whole pass comes to nothing now, and looks again when the rest says."""
-    todo, told, _ = passed(res, seen)
+    todo, told, _ = passed(res, observed)
     silent = told.status == res.status and not told.events and not told.failed
     return not todo.actions and silent and told.next_look == found.next_look
 
@@ -67,7 +67,7 @@ def auditor(**spec: Any) -> SecureRedisCache:
     return resource({"transport": {"probe": "Disabled"}, **spec})
 
 
-def observed(**changes: Any) -> Observation:
+def observation(**changes: Any) -> Observation:
     base = {"cache_fresh": False, "keys": NOT_READ, "vault": NOT_READ, "secret": NOT_READ}
     return changed(well(), **{**base, **changes})
 
@@ -76,8 +76,8 @@ def published_world() -> tuple[SecureRedisCache, Observation]:
     res = resource({"authentication": AUTHENTICATION, "transport": {"probe": "Disabled"}})
     held = vault(created=NOW - 80 * DAY, expires=NOW + 40 * DAY)
     proven = Proven(ProvenBy.LISTED, Slot.PRIMARY)
-    seen = observed(vault=held, proven=proven)
-    return res, changed(seen, secret=published(res, seen))
+    observed = observation(vault=held, proven=proven)
+    return res, changed(observed, secret=published(res, observed))
 
 
 # Around the distances at which rules change their mind: within the hours that a rest can last.
@@ -111,17 +111,19 @@ def worlds(draw: st.DrawFn) -> tuple[SecureRedisCache, Observation]:
         key = around.key(expires=draw(dates), not_before=draw(st.none() | dates))
         changes |= {"storage": around.account(), "encryption_key": key, "cache": facts(persistence=around.PERSISTS)}
     res = auditor(**spec)
-    seen = observed(now=NOW + timedelta(hours=draw(st.sampled_from([0, 7]))), **changes)  # 7: past midnight in a rest
+    observed = observation(
+        now=NOW + timedelta(hours=draw(st.sampled_from([0, 7]))), **changes
+    )  # 7: past midnight in a rest
     if draw(st.booleans()):
         rotation = {"intervalDays": draw(st.integers(1, 400))} if draw(st.booleans()) else {}
         access = draw(st.sampled_from(["Read", "ReadWrite"])) if rotation else "Read"
         key_vault = {**AUTHENTICATION["keyVault"], "access": access}
         res = auditor(**spec, authentication={"keyVault": key_vault, "rotation": rotation})
         held = vault(created=draw(dates), expires=draw(dates), not_before=draw(st.none() | dates))
-        seen = changed(seen, vault=held, proven=Proven(ProvenBy.LISTED, Slot.PRIMARY))
-        if assess(res, seen, cluster_uid=CLUSTER, ca=None).credential.data is not None:
-            seen = changed(seen, secret=published(res, seen))
-    return settled(res, seen), seen
+        observed = changed(observed, vault=held, proven=Proven(ProvenBy.LISTED, Slot.PRIMARY))
+        if assess(res, observed, cluster_uid=CLUSTER, ca=None).credential.data is not None:
+            observed = changed(observed, secret=published(res, observed))
+    return settled(res, observed), observed
 
 
 @given(worlds(), later)
@@ -129,12 +131,16 @@ def worlds(draw: st.DrawFn) -> tuple[SecureRedisCache, Observation]:
 def test_what_is_left_out_would_have_come_to_nothing(
     world: tuple[SecureRedisCache, Observation], after: timedelta
 ) -> None:
-    res, seen = world
-    found = passed(res, seen)[2]
+    res, observed = world
+    found = passed(res, observed)[2]
     if found is None:
         return
-    for moment in {seen.now + after, found.until - MICROSECOND, min(seen.now + after, found.until - MICROSECOND)}:
-        again = changed(seen, now=moment)
+    for moment in {
+        observed.now + after,
+        found.until - MICROSECOND,
+        min(observed.now + after, found.until - MICROSECOND),
+    }:
+        again = changed(observed, now=moment)
         if found.holds(again, FREE):
             event("rests")
             assert same(res, again, found)
@@ -143,26 +149,26 @@ def test_what_is_left_out_would_have_come_to_nothing(
 @given(worlds(), st.integers(0, 800 * 24))
 @settings(max_examples=100, deadline=None)
 def test_no_rest_lasts_longer_than_the_longest(world: tuple[SecureRedisCache, Observation], hours: int) -> None:
-    res, seen = world
-    found = passed(res, seen)[2]
-    if found is not None and found.holds(changed(seen, now=seen.now + timedelta(hours=hours)), FREE):
+    res, observed = world
+    found = passed(res, observed)[2]
+    if found is not None and found.holds(changed(observed, now=observed.now + timedelta(hours=hours)), FREE):
         assert timedelta(hours=hours) < steady_state.LONGEST
 
 
 def test_a_settled_auditor_rests_and_a_new_one_does_not() -> None:
-    res, seen = auditor(), observed()
-    assert passed(res, seen)[2] is None  # its status is still to be written
-    found = passed(settled(res, seen), seen)[2]
+    res, observed = auditor(), observation()
+    assert passed(res, observed)[2] is None  # its status is still to be written
+    found = passed(settled(res, observed), observed)[2]
     assert found is not None
-    assert found.holds(changed(seen, now=NOW + timedelta(minutes=5)), FREE)
-    assert not found.holds(changed(seen, now=NOW - MICROSECOND), FREE)  # the clock was set back
+    assert found.holds(changed(observed, now=NOW + timedelta(minutes=5)), FREE)
+    assert not found.holds(changed(observed, now=NOW - MICROSECOND), FREE)  # the clock was set back
 
 
 def test_a_published_secret_rests() -> None:
-    res, seen = published_world()
-    todo, told, _ = passed(res, seen)
+    res, observed = published_world()
+    todo, told, _ = passed(res, observed)
     assert not todo.actions
-    assert passed(replace(res, status=told.status), seen)[2] is not None
+    assert passed(replace(res, status=told.status), observed)[2] is not None
 
 
 @pytest.mark.parametrize(
@@ -171,18 +177,18 @@ def test_a_published_secret_rests() -> None:
     ids=["30 days before it expires", "an hour before that"],
 )
 def test_a_date_that_comes_near_ends_the_rest(moment: datetime) -> None:
-    res, seen = published_world()
-    seen = changed(seen, now=moment - timedelta(hours=1))
-    found = passed(settled(res, seen), seen)[2]
+    res, observed = published_world()
+    observed = changed(observed, now=moment - timedelta(hours=1))
+    found = passed(settled(res, observed), observed)[2]
     assert found is not None
-    assert found.holds(changed(seen, now=moment), FREE) == (moment < NOW + 10 * DAY)
+    assert found.holds(changed(observed, now=moment), FREE) == (moment < NOW + 10 * DAY)
 
 
 def test_a_waiver_ends_the_rest_when_it_lapses() -> None:
     ends = date(2026, 11, 25)
     res = auditor(waivers=[{"rule": "N1", "reason": "r", "owner": "o", "expires": ends.isoformat()}])
-    seen = observed(now=NOW + timedelta(hours=9))
-    found = passed(settled(res, seen), seen)[2]
+    observed = observation(now=NOW + timedelta(hours=9))
+    found = passed(settled(res, observed), observed)[2]
     assert found is not None
     assert found.until == NOW + timedelta(hours=12) - timedelta(seconds=300)  # a last look just before it is planned
 
@@ -201,34 +207,34 @@ def test_a_waiver_ends_the_rest_when_it_lapses() -> None:
     ids=lambda one: next(iter(one)),
 )
 def test_anything_that_is_seen_ends_the_rest(other: dict[str, Any]) -> None:
-    res, seen = auditor(), observed()
-    found = passed(settled(res, seen), seen)[2]
+    res, observed = auditor(), observation()
+    found = passed(settled(res, observed), observed)[2]
     assert found is not None
-    assert not found.holds(changed(seen, **other), FREE)
+    assert not found.holds(changed(observed, **other), FREE)
 
 
 def test_a_brake_ends_the_rest() -> None:
-    res, seen = auditor(), observed()
-    found = passed(settled(res, seen), seen)[2]
+    res, observed = auditor(), observation()
+    found = passed(settled(res, observed), observed)[2]
     assert found is not None
-    assert not found.holds(seen, Brake(everything=READ_ONLY))
+    assert not found.holds(observed, Brake(everything=READ_ONLY))
 
 
 @pytest.mark.parametrize(
     "annotations", [{names.PAUSED: "true"}, {names.REFRESH: "now"}, {names.ROTATE: "now"}], ids=lambda one: str(one)
 )
 def test_what_is_asked_for_is_no_rest(annotations: dict[str, str]) -> None:
-    seen = observed()
-    plain = settled(auditor(), seen)
+    observed = observation()
+    plain = settled(auditor(), observed)
     asked = replace(plain, requests=annotations)
-    assert passed(asked, seen)[2] is None
+    assert passed(asked, observed)[2] is None
 
 
 def test_young_drift_is_no_rest_while_it_may_be_asked_who_made_it() -> None:
-    seen = observed(cache=facts(non_tls_port_enabled=True))
-    res = settled(auditor(), seen)
-    assert passed(res, seen)[2] is None
-    older = changed(seen, now=NOW + timedelta(hours=1))
+    observed = observation(cache=facts(non_tls_port_enabled=True))
+    res = settled(auditor(), observed)
+    assert passed(res, observed)[2] is None
+    older = changed(observed, now=NOW + timedelta(hours=1))
     assert passed(res, older)[2] is not None  # told, and old: nothing of it changes by itself
 
 
@@ -260,16 +266,16 @@ CLOCKS = {
 
 
 def test_every_reader_of_the_clock_is_known() -> None:
-    read = re.compile(r"\b(?:seen|self)\.now\b")
+    read = re.compile(r"\b(?:observed|self)\.now\b")
     found = {str(path.relative_to(DOMAIN)) for path in DOMAIN.rglob("*.py") if read.search(path.read_text())}
     assert found == CLOCKS
 
 
 def test_changed_is_replace() -> None:
-    seen = well()
-    assert changed(seen, cache=NOT_READ) == replace(seen, cache=NOT_READ)
+    observed = well()
+    assert changed(observed, cache=NOT_READ) == replace(observed, cache=NOT_READ)
     with pytest.raises(TypeError):
-        changed(seen, nonsense=1)
+        changed(observed, nonsense=1)
 
 
 def test_dates_are_found_wherever_they_are() -> None:

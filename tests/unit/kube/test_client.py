@@ -143,10 +143,10 @@ async def test_the_fence_stops_writes_and_lets_reads_pass(serve: Serve) -> None:
 
 
 async def test_a_write_says_who_and_how(serve: Serve) -> None:
-    seen: list[tuple[str, str, dict[str, str], bytes]] = []
+    observed: list[tuple[str, str, dict[str, str], bytes]] = []
 
     async def note(request: web.Request) -> web.Response:
-        seen.append((request.method, request.content_type, dict(request.query), await request.read()))
+        observed.append((request.method, request.content_type, dict(request.query), await request.read()))
         assert request.headers["Authorization"] == "Bearer t"
         assert request.headers["User-Agent"].startswith("secure-redis-operator/")
         return web.json_response({})
@@ -156,15 +156,15 @@ async def test_a_write_says_who_and_how(serve: Serve) -> None:
     await client.patch("/x", [{"op": "test"}], "json")
     await client.delete("/x", uid="u", resource_version="5")
     await client.get("/x", {"labelSelector": "a=b,c=d"})
-    assert seen[0][:3] == (
+    assert observed[0][:3] == (
         "PATCH",
         "application/apply-patch+yaml",
         {"fieldManager": "secure-redis-operator", "force": "true"},
     )
-    assert json.loads(seen[0][3]) == {"a": None}
-    assert seen[1][1] == "application/json-patch+json"
-    assert json.loads(seen[2][3])["preconditions"] == {"uid": "u", "resourceVersion": "5"}
-    assert seen[3][2] == {"labelSelector": "a=b,c=d"}
+    assert json.loads(observed[0][3]) == {"a": None}
+    assert observed[1][1] == "application/json-patch+json"
+    assert json.loads(observed[2][3])["preconditions"] == {"uid": "u", "resourceVersion": "5"}
+    assert observed[3][2] == {"labelSelector": "a=b,c=d"}
 
 
 async def test_requests_in_flight_are_bounded(serve: Serve) -> None:
@@ -197,11 +197,11 @@ async def test_all_pages_of_a_list(serve: Serve) -> None:
 
 
 async def watch_failure(client: KubeClient) -> tuple[list[str], ApiFailure]:
-    seen: list[str] = []
+    observed: list[str] = []
     with pytest.raises(ApiFailure) as caught:  # noqa: PT012 - what came before the failure matters
         async for kind, _ in client.watch("/x", resource_version="5", inactivity=0.3):
-            seen.append(kind)
-    return seen, caught.value
+            observed.append(kind)
+    return observed, caught.value
 
 
 async def test_an_expired_watch_is_410_even_inside_the_stream(serve: Serve) -> None:
@@ -214,8 +214,8 @@ async def test_an_expired_watch_is_410_even_inside_the_stream(serve: Serve) -> N
         await response.write(json.dumps({"type": "ERROR", "object": gone}).encode() + b"\n")
         return response
 
-    seen, failure = await watch_failure(await serve(stream))
-    assert seen == ["BOOKMARK"]
+    observed, failure = await watch_failure(await serve(stream))
+    assert observed == ["BOOKMARK"]
     assert failure.status == 410
 
 

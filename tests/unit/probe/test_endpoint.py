@@ -48,8 +48,8 @@ async def test_a_good_server(net: Net, unused_tcp_port: int) -> None:
 )
 async def test_each_version_is_told(net: Net, unused_tcp_port: int, oldest: str, newest: str, accepted: str) -> None:
     facts = await net.probe(await net.serve(net.tls(oldest=oldest, newest=newest)), unused_tcp_port)
-    seen = {version: getattr(facts, f"tls_1_{version}") for version in "0123"}
-    assert seen == {version: Offer.ACCEPTED if version in accepted else Offer.REFUSED for version in "0123"}
+    observed = {version: getattr(facts, f"tls_1_{version}") for version in "0123"}
+    assert observed == {version: Offer.ACCEPTED if version in accepted else Offer.REFUSED for version in "0123"}
     if newest in ("TLSv1", "TLSv1_1"):
         assert unknown(facts, "chain", "name", "negotiated", "certificate") == {
             f"localhost:{facts.port} does not speak TLS 1.2 or newer"
@@ -137,11 +137,11 @@ async def test_a_cut_says_nothing_where_everything_is_cut(net: Net) -> None:
 async def test_a_cut_says_nothing_once_the_server_lets_nobody_in_any_more(net: Net, unused_tcp_port: int) -> None:
     """It takes the first connection and then sheds load: the old versions were not refused, we were."""
     inner = await net.serve(net.tls())
-    seen: list[bytes] = []
+    observed: list[bytes] = []
 
     def route(start: bytes) -> int | None:
-        seen.append(start)
-        return inner if len(seen) == 1 else None
+        observed.append(start)
+        return inner if len(observed) == 1 else None
 
     facts = await net.probe(await net.forward(route), unused_tcp_port)
     assert facts.verified
@@ -151,11 +151,11 @@ async def test_a_cut_says_nothing_once_the_server_lets_nobody_in_any_more(net: N
 
 async def test_the_same_with_1_2_as_the_newest(net: Net, unused_tcp_port: int) -> None:
     inner = await net.serve(net.tls(newest="TLSv1_2"))
-    seen: list[bytes] = []
+    observed: list[bytes] = []
 
     def route(start: bytes) -> int | None:
-        seen.append(start)
-        return inner if len(seen) == 1 else None
+        observed.append(start)
+        return inner if len(observed) == 1 else None
 
     facts = await net.probe(await net.forward(route), unused_tcp_port)
     assert facts.tls_1_2 is Offer.ACCEPTED

@@ -115,11 +115,11 @@ async def test_what_was_found_before_the_deadline_stands(net: Net) -> None:
     """Chain and name are known, then every further connection hangs and the time is over."""
     inner = await net.serve(net.tls())
     silent = await net.listen(read)
-    seen: list[bytes] = []
+    observed: list[bytes] = []
 
     def route(start: bytes) -> int | None:
-        seen.append(start)
-        return inner if len(seen) == 1 else silent
+        observed.append(start)
+        return inner if len(observed) == 1 else silent
 
     facts = await net.probe(await net.forward(route), silent, deadline=1.2)
     assert facts.verified

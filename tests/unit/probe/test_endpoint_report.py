@@ -36,9 +36,9 @@ from tests.unit.domain.surroundings import HOST, endpoint
 from tests.unit.reconcile_pass.worlds import (
     NOW,
     cache,
+    observation,
     reported,
     resource,
-    seen,
 )
 
 BLIND = Unknown(Reason.NO_ROUTE, "it did not answer in time; is there a route to it?")
@@ -87,7 +87,7 @@ def judged(facts: EndpointFacts, world: Observation) -> dict[str, Any]:
 @pytest.mark.parametrize("public", ["Enabled", "Disabled"])
 def test_a_restart_changes_neither_status_nor_findings(public: str) -> None:
     """The next process says of what it reads back what this one said of what it saw."""
-    world = seen(cache=cache(public_network_access=public))
+    world = observation(cache=cache(public_network_access=public))
     assert len(LOOKS) > 200
     for facts in LOOKS:
         again = recalled(stored(facts), ON_IT)
@@ -104,7 +104,7 @@ def test_a_status_alone_never_makes_the_transport_secured(before: str, now: str)
     condition = {**held, "observedGeneration": 1, "lastTransitionTime": "2026-11-24T12:00:00Z"}
     told_before = resource(status={"observedGeneration": 1, "conditions": [condition]})
     for at, wanted in ((None, now), (NOW, "True")):
-        status = reported(told_before, seen(endpoint=endpoint(at=at))).status
+        status = reported(told_before, observation(endpoint=endpoint(at=at))).status
         found = status.condition(ConditionType.TRANSPORT_SECURED)
         assert found is not None
         assert found.status == wanted
@@ -169,16 +169,19 @@ def test_what_a_hand_left_out_is_unknown_not_safe() -> None:
     emptied = Status(cache=CacheStatus(host_name=HOST, port=6380), endpoint=EndpointStatus())
     facts = recalled(emptied, ON_IT)
     assert facts is not None
-    assert {verdict.result for verdict in judged(facts, seen()).values()} <= {Result.UNKNOWN, Result.NOT_APPLICABLE}
+    assert {verdict.result for verdict in judged(facts, observation()).values()} <= {
+        Result.UNKNOWN,
+        Result.NOT_APPLICABLE,
+    }
 
 
 # --- the condition --------------------------------------------------------------------------------------------------
 
 
 def transport(facts: Any, status: dict[str, Any] | None = None, **of_cache: Any) -> Condition:
-    found = reported(resource(status=status or {}), seen(cache=cache(**of_cache), endpoint=facts)).status.condition(
-        ConditionType.TRANSPORT_SECURED
-    )
+    found = reported(
+        resource(status=status or {}), observation(cache=cache(**of_cache), endpoint=facts)
+    ).status.condition(ConditionType.TRANSPORT_SECURED)
     assert found is not None
     return found
 
@@ -236,18 +239,18 @@ def test_a_probe_does_not_make_up_for_what_azure_did_not_say() -> None:
 def test_ready_does_not_ask_what_the_probe_saw() -> None:
     bad = endpoint(plaintext=PlaintextPort.OPEN, chain=Verification(False, "self-signed certificate"))
     for facts in (bad, NOT_READ, Unknown(Reason.NO_ROUTE, "no")):
-        ready = reported(resource(), seen(endpoint=facts)).status.condition(ConditionType.READY)
+        ready = reported(resource(), observation(endpoint=facts)).status.condition(ConditionType.READY)
         assert ready is not None
-        assert ready.status == reported(resource(), seen()).status.condition(ConditionType.READY).status  # type: ignore[union-attr]
+        assert ready.status == reported(resource(), observation()).status.condition(ConditionType.READY).status  # type: ignore[union-attr]
 
 
 def test_what_was_seen_stays_while_azure_does_not_answer() -> None:
     res = resource(status=stored(endpoint()).document())
     down = Unknown(Reason.AZURE_UNREACHABLE, "no answer")
-    assert reported(res, seen(cache=down)).status.endpoint == told(endpoint())
-    assert reported(res, seen(endpoint=Unknown(Reason.PENDING, "to come"))).status.endpoint == told(endpoint())
-    assert reported(res, seen(endpoint=NOT_READ)).status.endpoint is None  # switched off
-    assert reported(res, seen(endpoint=Unknown(Reason.NO_ROUTE, "closed"))).status.endpoint is None
+    assert reported(res, observation(cache=down)).status.endpoint == told(endpoint())
+    assert reported(res, observation(endpoint=Unknown(Reason.PENDING, "to come"))).status.endpoint == told(endpoint())
+    assert reported(res, observation(endpoint=NOT_READ)).status.endpoint is None  # switched off
+    assert reported(res, observation(endpoint=Unknown(Reason.NO_ROUTE, "closed"))).status.endpoint is None
 
 
 # --- what is looked at ----------------------------------------------------------------------------------------------

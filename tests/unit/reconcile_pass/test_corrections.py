@@ -28,7 +28,7 @@ from tests.unit.reconcile_pass.worlds import (
     UID,
     cache,
     judged,
-    seen,
+    observation,
 )
 
 CORRECTING = {"mode": "Provision", "provision": PROVISION, "drift": {"correct": ["Security", "Availability"]}}
@@ -65,14 +65,14 @@ class Story:
     def look(self, facts: CacheFacts, refusal: Reason | None = None) -> tuple[Action, ...]:
         """One pass; its actions are done, or refused for good by Azure."""
         resource = self.resource()
-        obs = replace(seen(cache=facts), now=NOW + timedelta(minutes=self.minutes))
-        means = judged(resource, obs)
-        todo = plan(resource, obs, means, SETTINGS)
+        obs = replace(observation(cache=facts), now=NOW + timedelta(minutes=self.minutes))
+        assessed = judged(resource, obs)
+        todo = plan(resource, obs, assessed, SETTINGS)
         outcomes: tuple[Outcome, ...] = tuple(
             Done(one) if refusal is None else Failed(one, refusal, "policy 'tls' forbids it", permanent=True)
             for one in todo.actions
         )
-        self.told: Report = report(resource, obs, means, todo, outcomes)
+        self.told: Report = report(resource, obs, assessed, todo, outcomes)
         self.status = self.told.status.document()
         self.events += [(event.reason, event.note) for event in self.told.events]
         self.minutes += 5

@@ -14,14 +14,14 @@ from secure_redis.domain.observe.governance import LockFacts
 from secure_redis.domain.observe.identity import OperatorIdentity
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.unknown import NOT_READ, NOT_READ_YET, Unknown
-from secure_redis.reconciler.memory import Memory
 from secure_redis.reconciler.observe.governance import (
     BURST,
     KINDS,
     READS_PER_PASS,
-    Around,
-    SurroundingsAges,
+    GovernanceAges,
+    GovernanceObserver,
 )
+from secure_redis.reconciler.pass_state import PassState
 from tests.unit.reconcile_pass.worlds import (
     AUTHENTICATION,
     IDENTITY,
@@ -71,39 +71,39 @@ class World:
     def __init__(self, policy: GrantPolicy | None = None, *, activity: bool = True) -> None:
         self.azure = Azure()
         self.now = 1000.0
-        self.around = Around(
-            surroundings=self.azure,  # type: ignore[arg-type]
+        self.around = GovernanceObserver(
+            governance=self.azure,  # type: ignore[arg-type]
             find_vault=self.azure.vault_properties,
             activity=self.azure if activity else None,  # type: ignore[arg-type]
             policy=policy or GrantPolicy(),
-            ages=SurroundingsAges(max_age=3600.0, spread=120.0),
+            ages=GovernanceAges(max_age=3600.0, spread=120.0),
             monotonic=lambda: self.now,
         )
-        self.memory = Memory()
+        self.memory = PassState()
 
     def look(self, of: SecureRedisCache | None = None, **changes: Any) -> Observation:
         memory = changes.pop("memory", self.memory)
         identity = changes.pop("identity", IDENTITY)
-        seen = Observation(now=NOW, cache=changes.pop("cache", cache()))
+        observed = Observation(now=NOW, cache=changes.pop("cache", cache()))
         self.azure.asked.clear()
         memory.look_within = None
-        return asyncio.run(self.around.look(of or resource(), seen, identity, memory))
+        return asyncio.run(self.around.look(of or resource(), observed, identity, memory))
 
     def complete(self, of: SecureRedisCache | None = None) -> Observation:
         """Look until nothing is missing; as often as the passes that are asked for."""
-        seen = self.look(of)
+        observed = self.look(of)
         while self.memory.look_within is not None:
             self.now += self.memory.look_within
-            seen = self.look(of)
-        return seen
+            observed = self.look(of)
+        return observed
 
 
 def test_the_first_look_reads_nothing_and_asks_for_another() -> None:
     world = World()
-    seen = world.look()
+    observed = world.look()
     assert world.azure.asked == []
-    assert seen.locks == NOT_READ_YET
-    assert seen.vault_properties == NOT_READ  # nothing names a vault
+    assert observed.locks == NOT_READ_YET
+    assert observed.vault_properties == NOT_READ  # nothing names a vault
     assert world.memory.look_within is not None
     assert 60 <= world.memory.look_within <= 120
 
@@ -111,9 +111,9 @@ def test_the_first_look_reads_nothing_and_asks_for_another() -> None:
 def test_all_is_known_within_minutes_and_then_nothing_is_asked_for_long() -> None:
     world = World()
     began = world.now
-    seen = world.complete(PROVISIONED)
+    observed = world.complete(PROVISIONED)
     assert world.now - began <= 300
-    assert not any(getattr(seen, kind) == NOT_READ_YET for kind in KINDS)
+    assert not any(getattr(observed, kind) == NOT_READ_YET for kind in KINDS)
     assert len(world.azure.asked) <= READS_PER_PASS
     world.now += 3600 * 0.75 - 300
     world.look()
@@ -126,8 +126,8 @@ def test_an_age_ends() -> None:
     lock = LockFacts("keep", "CanNotDelete", "/")
     world.azure.answers["locks"] = (lock,)
     world.now += 3600
-    seen = world.complete()
-    assert seen.locks == (lock,)
+    observed = world.complete()
+    assert observed.locks == (lock,)
 
 
 def test_a_refusal_costs_one_request_an_age() -> None:
@@ -136,10 +136,10 @@ def test_a_refusal_costs_one_request_an_age() -> None:
     asked = 0
     began = world.now
     while world.now - began < 2000:
-        seen = world.look()
+        observed = world.look()
         asked += world.azure.asked.count("locks")
         world.now += 30
-    assert seen.locks == DENIED
+    assert observed.locks == DENIED
     assert asked == 1
 
 
@@ -165,18 +165,18 @@ def test_a_defect_and_a_hanging_answer_are_unknown(monkeypatch: pytest.MonkeyPat
 def test_two_resources_of_one_identity_share_and_two_identities_do_not() -> None:
     world = World(GrantPolicy(grants=(Grant(namespaces=("*",), powers=frozenset({Power.OBSERVE}), caches=("/",)),)))
     world.complete()
-    assert world.look(memory=Memory()).locks == ()
+    assert world.look(memory=PassState()).locks == ()
     assert world.azure.asked == []
-    assert world.look(memory=Memory(), identity=OperatorIdentity()).locks != ()
+    assert world.look(memory=PassState(), identity=OperatorIdentity()).locks != ()
 
 
 def test_no_power_no_read() -> None:
     world = World()
-    memory = Memory(refresh=True)
+    memory = PassState(refresh=True)
     asked = resource(annotations={names.REFRESH: "now"})
-    seen = world.look(asked, memory=memory, identity=OperatorIdentity())
+    observed = world.look(asked, memory=memory, identity=OperatorIdentity())
     assert world.azure.asked == []
-    assert seen.locks == NOT_READ
+    assert observed.locks == NOT_READ
 
 
 def test_a_refresh_reads_all_at_once_and_only_once() -> None:
@@ -219,7 +219,7 @@ def test_no_cache_no_read() -> None:
 def test_a_thousand_caches_of_one_identity_begin_without_a_burst() -> None:
     """The most reads in any second stay what the allowance gives; nothing is forgotten over it."""
     world = World()
-    memories = [Memory() for _ in range(200)]
+    memories = [PassState() for _ in range(200)]
     base = resource().spec.resource_id
     many = [resource({"resourceID": f"{base}{number}"}) for number in range(200)]
     world.now += 1

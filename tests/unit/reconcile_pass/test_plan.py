@@ -37,10 +37,10 @@ from tests.unit.reconcile_pass.worlds import (
     PROVISION,
     SECONDARY,
     cache,
+    observation,
     planned,
     published,
     resource,
-    seen,
     tampered,
     vault,
 )
@@ -72,12 +72,12 @@ def reasons(res: Any, obs: Any, settings: Settings | None = None) -> list[Reason
 
 
 def test_first_pass_puts_the_finalizer_and_creates_the_secret() -> None:
-    assert kinds(resource(VALIDATE, finalizer=False), seen()) == [AddFinalizer, CreateSecret]
+    assert kinds(resource(VALIDATE, finalizer=False), observation()) == [AddFinalizer, CreateSecret]
 
 
 def test_unchanged_world_plans_nothing() -> None:
     res = resource(VALIDATE)
-    obs = seen(secret=published(res, seen()))
+    obs = observation(secret=published(res, observation()))
     plan = planned(res, obs)
     assert plan.actions == ()
     assert plan.refused == ()
@@ -86,7 +86,7 @@ def test_unchanged_world_plans_nothing() -> None:
 
 def test_tampered_secret_is_applied_on_exactly_that_object() -> None:
     res = resource(VALIDATE)
-    (action,) = planned(res, seen(secret=tampered(published(res, seen())))).actions
+    (action,) = planned(res, observation(secret=tampered(published(res, observation())))).actions
     assert isinstance(action, ApplySecret)
     assert action.uid == "secret-uid"
     assert not action.adopt
@@ -102,7 +102,7 @@ def test_tampered_secret_is_applied_on_exactly_that_object() -> None:
 )
 def test_foreign_secret_is_left_alone(changes: dict[str, Any], reason: Reason) -> None:
     res = resource(VALIDATE)
-    obs = seen(secret=published(res, seen(), **changes))
+    obs = observation(secret=published(res, observation(), **changes))
     assert kinds(res, obs) == []
     assert reasons(res, obs) == [reason]
 
@@ -112,21 +112,21 @@ def test_foreign_secret_is_left_alone(changes: dict[str, Any], reason: Reason) -
 )
 def test_secret_kept_by_a_dead_resource_of_this_name_is_adopted(changes: dict[str, Any]) -> None:
     res = resource(VALIDATE)
-    (action,) = planned(res, seen(secret=published(res, seen(), **changes))).actions
+    (action,) = planned(res, observation(secret=published(res, observation(), **changes))).actions
     assert isinstance(action, ApplySecret)
     assert action.adopt
 
 
 def test_immutable_secret_that_differs_is_said() -> None:
     res = resource(VALIDATE)
-    obs = seen(secret=replace(tampered(published(res, seen())), immutable=True))
+    obs = observation(secret=replace(tampered(published(res, observation())), immutable=True))
     assert kinds(res, obs) == []
     assert reasons(res, obs) == [Reason.SECRET_IMMUTABLE]
 
 
 def test_immutable_secret_that_is_right_is_fine() -> None:
     res = resource(VALIDATE)
-    assert reasons(res, seen(secret=published(res, seen(), immutable=True))) == []
+    assert reasons(res, observation(secret=published(res, observation(), immutable=True))) == []
 
 
 @pytest.mark.parametrize(
@@ -144,18 +144,18 @@ def test_immutable_secret_that_is_right_is_fine() -> None:
 )
 def test_whatever_fails_a_good_secret_stays(changes: dict[str, Any]) -> None:
     res = resource(VALIDATE)
-    assert kinds(res, seen(secret=published(res, seen()), **changes)) == []
+    assert kinds(res, observation(secret=published(res, observation()), **changes)) == []
 
 
 def test_validate_never_writes_azure() -> None:
     unsafe = cache(non_tls_port_enabled=True, minimum_tls_version="1.0", public_network_access="Enabled")
     res = resource(VALIDATE, status={"drift": DRIFT})
-    assert not [a for a in planned(res, seen(cache=unsafe)).actions if isinstance(a, AzureAction)]
+    assert not [a for a in planned(res, observation(cache=unsafe)).actions if isinstance(a, AzureAction)]
 
 
 def test_paused_writes_nothing() -> None:
     res = resource(VALIDATE, annotations={names.PAUSED: "true"}, finalizer=False)
-    plan = planned(res, seen())
+    plan = planned(res, observation())
     assert plan.actions == ()
     assert plan.waiting is not None
     assert plan.waiting.reason is Reason.PAUSED
@@ -163,17 +163,17 @@ def test_paused_writes_nothing() -> None:
 
 def test_changed_secret_name_publishes_the_new_then_parts_with_the_old() -> None:
     before = resource(VALIDATE)
-    old = published(before, seen())
+    old = published(before, observation())
     named = {**VALIDATE, "connection": {"secretName": "other"}}
-    assert kinds(resource(named), seen(former_secrets=(old,))) == [CreateSecret, ReleaseSecret]
+    assert kinds(resource(named), observation(former_secrets=(old,))) == [CreateSecret, ReleaseSecret]
     deleting = {**VALIDATE, "connection": {"secretName": "other", "deletionPolicy": "Delete"}}
-    assert kinds(resource(deleting), seen(former_secrets=(old,))) == [CreateSecret, DeleteSecret]
+    assert kinds(resource(deleting), observation(former_secrets=(old,))) == [CreateSecret, DeleteSecret]
 
 
 def test_missing_cache_in_validate_is_said_at_once_and_believed_late_once_it_was_seen() -> None:
     unconfirmed = CacheAbsent(confirmed=False, message="no such cache")
-    assert reasons(resource(VALIDATE), seen(cache=unconfirmed)) == [Reason.CACHE_NOT_FOUND]
-    plan = planned(resource(VALIDATE, status=SEEN_BEFORE), seen(cache=unconfirmed))
+    assert reasons(resource(VALIDATE), observation(cache=unconfirmed)) == [Reason.CACHE_NOT_FOUND]
+    plan = planned(resource(VALIDATE, status=SEEN_BEFORE), observation(cache=unconfirmed))
     assert plan.waiting is not None
     assert plan.waiting.reason is Reason.CONFIRMING_ABSENCE
 
@@ -182,20 +182,20 @@ def test_missing_cache_in_validate_is_said_at_once_and_believed_late_once_it_was
 
 
 def test_creation_is_recorded_before_it_is_done() -> None:
-    plan = planned(resource(PROVISIONED), seen(cache=ABSENT))
+    plan = planned(resource(PROVISIONED), observation(cache=ABSENT))
     assert plan.actions == ()
     assert plan.pending is not None
     assert plan.pending.action == CREATE
 
 
 def test_creation_waits_for_the_second_404() -> None:
-    plan = planned(resource(PROVISIONED, status=INTENT), seen(cache=CacheAbsent(False, "no such cache")))
+    plan = planned(resource(PROVISIONED, status=INTENT), observation(cache=CacheAbsent(False, "no such cache")))
     assert plan.actions == ()
     assert plan.pending is not None
 
 
 def test_recorded_and_confirmed_creates_with_every_security_setting_explicit() -> None:
-    (action,) = planned(resource(PROVISIONED, status=INTENT), seen(cache=ABSENT, name_available=True)).actions
+    (action,) = planned(resource(PROVISIONED, status=INTENT), observation(cache=ABSENT, name_available=True)).actions
     assert isinstance(action, CreateCache)
     assert action.body["properties"]["enableNonSslPort"] is False
     assert action.body["properties"]["minimumTlsVersion"] == "1.2"
@@ -205,25 +205,27 @@ def test_recorded_and_confirmed_creates_with_every_security_setting_explicit() -
 
 def test_what_was_seen_is_never_created_again() -> None:
     res = resource(PROVISIONED, status={**SEEN_BEFORE, **INTENT})
-    assert kinds(res, seen(cache=ABSENT, name_available=True)) == []
-    assert reasons(res, seen(cache=ABSENT, name_available=True)) == [Reason.CACHE_GONE]
+    assert kinds(res, observation(cache=ABSENT, name_available=True)) == []
+    assert reasons(res, observation(cache=ABSENT, name_available=True)) == [Reason.CACHE_GONE]
 
 
 def test_name_taken_is_not_tried() -> None:
     res = resource(PROVISIONED, status=INTENT)
-    assert kinds(res, seen(cache=ABSENT, name_available=False)) == []
-    assert reasons(res, seen(cache=ABSENT, name_available=False)) == [Reason.NAME_TAKEN]
+    assert kinds(res, observation(cache=ABSENT, name_available=False)) == []
+    assert reasons(res, observation(cache=ABSENT, name_available=False)) == [Reason.NAME_TAKEN]
 
 
 def test_name_check_without_the_right_lets_the_creation_tell() -> None:
     denied = Unknown(Reason.AZURE_DENIED, "no right at the subscription")
-    assert kinds(resource(PROVISIONED, status=INTENT), seen(cache=ABSENT, name_available=denied)) == [CreateCache]
-    assert kinds(resource(PROVISIONED, status=INTENT), seen(cache=ABSENT, name_available=DOWN)) == []
+    assert kinds(resource(PROVISIONED, status=INTENT), observation(cache=ABSENT, name_available=denied)) == [
+        CreateCache
+    ]
+    assert kinds(resource(PROVISIONED, status=INTENT), observation(cache=ABSENT, name_available=DOWN)) == []
 
 
 def test_missing_group_is_not_created_into() -> None:
     absent = CacheAbsent(confirmed=True, message="no group", group_missing=True)
-    assert reasons(resource(PROVISIONED), seen(cache=absent)) == [Reason.CACHE_NOT_FOUND]
+    assert reasons(resource(PROVISIONED), observation(cache=absent)) == [Reason.CACHE_NOT_FOUND]
 
 
 @pytest.mark.parametrize(
@@ -258,7 +260,7 @@ def test_missing_group_is_not_created_into() -> None:
 def test_creation_needs_a_grant_that_covers_place_and_size(grant: Grant, allowed: bool) -> None:
     settings = Settings(CLUSTER, GrantPolicy(grants=(grant,), operator_identity=True))
     res = resource(PROVISIONED, status=INTENT)
-    obs = seen(identity=OperatorIdentity(), cache=ABSENT, name_available=True)
+    obs = observation(identity=OperatorIdentity(), cache=ABSENT, name_available=True)
     assert kinds(res, obs, settings) == ([CreateCache] if allowed else [])
     assert reasons(res, obs, settings) == ([] if allowed else [Reason.NOT_GRANTED])
 
@@ -269,9 +271,9 @@ CORRECTING = {**PROVISIONED, "drift": {"correct": ["Security", "Availability"]}}
 
 
 def test_existing_cache_is_adopted_only_when_asked() -> None:
-    assert reasons(resource(CORRECTING), seen(cache=cache(tags={"team": "a"}))) == [Reason.ADOPTION_REQUIRED]
+    assert reasons(resource(CORRECTING), observation(cache=cache(tags={"team": "a"}))) == [Reason.ADOPTION_REQUIRED]
     asked = resource(CORRECTING, annotations={names.ADOPT: "orders"})
-    (action,) = planned(asked, seen(cache=cache(tags={"team": "a"}))).actions
+    (action,) = planned(asked, observation(cache=cache(tags={"team": "a"}))).actions
     assert isinstance(action, AdoptCache)
     assert action.tags == {"team": "a", **OWNER}
 
@@ -279,49 +281,49 @@ def test_existing_cache_is_adopted_only_when_asked() -> None:
 def test_cache_of_another_resource_is_not_touched() -> None:
     other = cache(tags={names.OWNER_TAG: f"{CLUSTER}.someone-else"}, non_tls_port_enabled=True)
     asked = resource(CORRECTING, annotations={names.ADOPT: "orders"}, status={"drift": DRIFT})
-    assert kinds(asked, seen(cache=other)) == []
-    assert reasons(asked, seen(cache=other)) == [Reason.OWNED_BY_ANOTHER]
+    assert kinds(asked, observation(cache=other)) == []
+    assert reasons(asked, observation(cache=other)) == [Reason.OWNED_BY_ANOTHER]
 
 
 def test_first_look_reports_and_the_second_corrects() -> None:
     drifted = cache(tags=OWNER, non_tls_port_enabled=True)
-    assert kinds(resource(CORRECTING), seen(cache=drifted)) == []
-    (action,) = planned(resource(CORRECTING, status={"drift": DRIFT}), seen(cache=drifted)).actions
+    assert kinds(resource(CORRECTING), observation(cache=drifted)) == []
+    (action,) = planned(resource(CORRECTING, status={"drift": DRIFT}), observation(cache=drifted)).actions
     assert action == UpdateCache({"properties": {"enableNonSslPort": False}}, ("enableNonSslPort",))
 
 
 def test_nothing_is_corrected_unless_its_class_is_named() -> None:
     drifted = cache(tags=OWNER, non_tls_port_enabled=True, minimum_tls_version="1.0")
-    assert kinds(resource(PROVISIONED, status={"drift": DRIFT}), seen(cache=drifted)) == []
+    assert kinds(resource(PROVISIONED, status={"drift": DRIFT}), observation(cache=drifted)) == []
     cosmetic = {**PROVISIONED, "drift": {"correct": ["Cosmetic"]}}
-    assert kinds(resource(cosmetic, status={"drift": DRIFT}), seen(cache=drifted)) == []
+    assert kinds(resource(cosmetic, status={"drift": DRIFT}), observation(cache=drifted)) == []
 
 
 def test_one_update_at_a_time() -> None:
     drifted = cache(tags=OWNER, non_tls_port_enabled=True, minimum_tls_version="1.0")
-    plan = planned(resource(CORRECTING, status={"drift": DRIFT}), seen(cache=drifted))
+    plan = planned(resource(CORRECTING, status={"drift": DRIFT}), observation(cache=drifted))
     assert len(plan.actions) == 1
 
 
 @pytest.mark.parametrize("state", ["Updating", "Scaling", "Creating", "Linking", "SomethingNew"])
 def test_busy_cache_is_not_written(state: str) -> None:
     drifted = cache(tags=OWNER, non_tls_port_enabled=True, provisioning_state=state)
-    assert kinds(resource(CORRECTING, status={"drift": DRIFT}), seen(cache=drifted)) == []
+    assert kinds(resource(CORRECTING, status={"drift": DRIFT}), observation(cache=drifted)) == []
 
 
 def test_running_operation_is_not_written_over() -> None:
     drifted = cache(tags=OWNER, non_tls_port_enabled=True)
-    obs = seen(cache=drifted, operation=OperationFacts("InProgress"))
+    obs = observation(cache=drifted, operation=OperationFacts("InProgress"))
     assert kinds(resource(CORRECTING, status={"drift": DRIFT}), obs) == []
 
 
 def test_public_access_is_not_closed_without_another_way_in() -> None:
     open_cache = cache(tags=OWNER, public_network_access="Enabled", private_endpoints=())
     res = resource(CORRECTING, status={"drift": DRIFT})
-    assert kinds(res, seen(cache=open_cache)) == []
-    assert reasons(res, seen(cache=open_cache)) == [Reason.WOULD_DISCONNECT]
+    assert kinds(res, observation(cache=open_cache)) == []
+    assert reasons(res, observation(cache=open_cache)) == [Reason.WOULD_DISCONNECT]
     with_endpoint = cache(tags=OWNER, public_network_access="Enabled")
-    (action,) = planned(res, seen(cache=with_endpoint)).actions
+    (action,) = planned(res, observation(cache=with_endpoint)).actions
     assert action == UpdateCache({"properties": {"publicNetworkAccess": "Disabled"}}, ("publicNetworkAccess",))
 
 
@@ -345,16 +347,16 @@ OLD = FirewallRuleFacts("old", "1.0.0.0", "255.255.255.255")
 def test_missing_rules_are_added_before_undeclared_ones_go() -> None:
     public = cache(tags=OWNER, public_network_access="Enabled")
     res = resource(RULES, status=RULE_DRIFT)
-    assert planned(res, seen(cache=public, firewall_rules=(OLD,))).actions == (PutFirewallRule(OFFICE),)
-    assert planned(res, seen(cache=public, firewall_rules=(OFFICE, OLD))).actions == (DeleteFirewallRule("old"),)
+    assert planned(res, observation(cache=public, firewall_rules=(OLD,))).actions == (PutFirewallRule(OFFICE),)
+    assert planned(res, observation(cache=public, firewall_rules=(OFFICE, OLD))).actions == (DeleteFirewallRule("old"),)
 
 
 def test_last_rule_is_never_removed_while_public() -> None:
     none = {**RULES, "network": {"publicAccess": "Enabled", "firewallRules": []}}
     public = cache(tags=OWNER, public_network_access="Enabled")
     res = resource(none, status=RULE_DRIFT)
-    assert kinds(res, seen(cache=public, firewall_rules=(OLD,))) == []
-    assert reasons(res, seen(cache=public, firewall_rules=(OLD,))) == [Reason.WOULD_DISCONNECT]
+    assert kinds(res, observation(cache=public, firewall_rules=(OLD,))) == []
+    assert reasons(res, observation(cache=public, firewall_rules=(OLD,))) == [Reason.WOULD_DISCONNECT]
 
 
 @pytest.mark.parametrize(
@@ -363,18 +365,18 @@ def test_last_rule_is_never_removed_while_public() -> None:
 def test_rules_are_only_changed_where_their_class_may_be(correct: list[str], rules: Any) -> None:
     public = cache(tags=OWNER, public_network_access="Enabled")
     res = resource({**RULES, "drift": {"correct": correct}}, status=RULE_DRIFT)
-    assert kinds(res, seen(cache=public, firewall_rules=rules)) == []
+    assert kinds(res, observation(cache=public, firewall_rules=rules)) == []
 
 
 def test_surplus_rule_stays_while_a_declared_one_is_missing() -> None:
     public = cache(tags=OWNER, public_network_access="Enabled")
     res = resource({**RULES, "drift": {"correct": ["Security"]}}, status=RULE_DRIFT)
-    assert reasons(res, seen(cache=public, firewall_rules=(OLD,))) == [Reason.WOULD_DISCONNECT]
+    assert reasons(res, observation(cache=public, firewall_rules=(OLD,))) == [Reason.WOULD_DISCONNECT]
 
 
 def test_nothing_in_azure_is_written_on_an_old_sight() -> None:
     drifted = cache(tags=OWNER, non_tls_port_enabled=True)
-    plan = planned(resource(CORRECTING, status={"drift": DRIFT}), seen(cache=drifted, cache_fresh=False))
+    plan = planned(resource(CORRECTING, status={"drift": DRIFT}), observation(cache=drifted, cache_fresh=False))
     assert plan.actions == ()
     assert plan.look_closer
     assert plan.next_look == 0
@@ -382,31 +384,31 @@ def test_nothing_in_azure_is_written_on_an_old_sight() -> None:
 
 def test_created_cache_is_opened_last_without_being_told_to_correct() -> None:
     spec = {**PROVISIONED, "network": RULES["network"]}
-    absent = seen(cache=ABSENT, name_available=True)
+    absent = observation(cache=ABSENT, name_available=True)
     (create,) = planned(resource(spec, status=INTENT), absent).actions
     assert isinstance(create, CreateCache)
     assert create.body["properties"]["publicNetworkAccess"] == "Disabled"
     new = cache(tags=OWNER, private_endpoints=())
-    plan = planned(resource(spec, status=INTENT), seen(cache=new, firewall_rules=()))
+    plan = planned(resource(spec, status=INTENT), observation(cache=new, firewall_rules=()))
     assert plan.actions == (PutFirewallRule(OFFICE),)
     assert plan.pending is not None
     completing = {"pending": {"action": plan.pending.action, "recordedAt": plan.pending.recorded_at}}
-    plan = planned(resource(spec, status=completing), seen(cache=new, firewall_rules=(OFFICE,)))
+    plan = planned(resource(spec, status=completing), observation(cache=new, firewall_rules=(OFFICE,)))
     assert plan.actions == (UpdateCache({"properties": {"publicNetworkAccess": "Enabled"}}, ("publicNetworkAccess",)),)
     opened = cache(tags=OWNER, public_network_access="Enabled", private_endpoints=())
-    meddled = planned(resource(spec, status=completing), seen(cache=opened, firewall_rules=(OFFICE, OLD)))
+    meddled = planned(resource(spec, status=completing), observation(cache=opened, firewall_rules=(OFFICE, OLD)))
     assert meddled.actions == (), "what somebody added meanwhile is not the creation's to remove"
     wider = FirewallRuleFacts("office", "10.0.0.0", "10.0.0.255")
-    widened = planned(resource(spec, status=completing), seen(cache=opened, firewall_rules=(wider,)))
+    widened = planned(resource(spec, status=completing), observation(cache=opened, firewall_rules=(wider,)))
     assert widened.actions == (), "nor to change"
-    plan = planned(resource(spec, status=completing), seen(cache=opened, firewall_rules=(OFFICE,)))
+    plan = planned(resource(spec, status=completing), observation(cache=opened, firewall_rules=(OFFICE,)))
     assert plan.actions == ()
     assert plan.pending is None
 
 
 def test_unread_rules_cause_no_write() -> None:
     public = cache(tags=OWNER, public_network_access="Enabled")
-    assert kinds(resource(RULES, status=RULE_DRIFT), seen(cache=public, firewall_rules=DOWN)) == []
+    assert kinds(resource(RULES, status=RULE_DRIFT), observation(cache=public, firewall_rules=DOWN)) == []
 
 
 # --- the key in Key Vault -------------------------------------------------------------------------------------------
@@ -418,31 +420,31 @@ STORING = {
 
 
 def test_key_is_stored_in_an_absent_secret_with_its_tags() -> None:
-    obs = seen(cache=cache(tags=OWNER), vault=VaultSecretAbsent("none"))
+    obs = observation(cache=cache(tags=OWNER), vault=VaultSecretAbsent("none"))
     (action,) = planned(resource(STORING), obs).actions
     assert isinstance(action, StoreKey)
     assert action.tags == {"CredentialId": "Primary", "ProviderAddress": ID}
 
 
 def test_foreign_vault_secret_is_not_overwritten() -> None:
-    obs = seen(cache=cache(tags=OWNER), vault=vault("something-else"))
+    obs = observation(cache=cache(tags=OWNER), vault=vault("something-else"))
     assert kinds(resource(STORING), obs) == []
 
 
 def test_soft_deleted_name_is_neither_recovered_nor_reused() -> None:
-    obs = seen(cache=cache(tags=OWNER), vault=VaultSecretAbsent("deleted", deleted=True))
+    obs = observation(cache=cache(tags=OWNER), vault=VaultSecretAbsent("deleted", deleted=True))
     assert kinds(resource(STORING), obs) == []
 
 
 def test_regenerated_key_is_stored_anew_in_its_slot() -> None:
     stale = vault("dead-key", tags={"ProviderAddress": ID.upper(), "CredentialId": "Secondary"})
-    (action,) = planned(resource(STORING), seen(cache=cache(tags=OWNER), vault=stale)).actions
+    (action,) = planned(resource(STORING), observation(cache=cache(tags=OWNER), vault=stale)).actions
     assert isinstance(action, StoreKey)
     assert action.value.get_secret_value() == SECONDARY
 
 
 def test_key_of_a_cache_that_is_not_ours_is_not_stored() -> None:
-    assert kinds(resource(STORING), seen(vault=VaultSecretAbsent("none"))) == []
+    assert kinds(resource(STORING), observation(vault=VaultSecretAbsent("none"))) == []
 
 
 # --- leaving --------------------------------------------------------------------------------------------------------
@@ -454,19 +456,19 @@ DELETING = {"pending": {"action": DELETE, "recordedAt": "2026-11-24T12:00:00Z"}}
 
 def test_retain_leaves_with_azure_unreachable_and_keeps_the_secret() -> None:
     res = resource(VALIDATE, deleting=True)
-    obs = seen(cache=DOWN, vault=DOWN, secret=published(resource(VALIDATE), seen()))
+    obs = observation(cache=DOWN, vault=DOWN, secret=published(resource(VALIDATE), observation()))
     assert kinds(res, obs) == [ReleaseSecret, RemoveFinalizer]
 
 
 def test_connection_delete_takes_the_secret_along() -> None:
     spec = {**VALIDATE, "connection": {"deletionPolicy": "Delete"}}
-    obs = seen(secret=published(resource(spec), seen()))
+    obs = observation(secret=published(resource(spec), observation()))
     assert kinds(resource(spec, deleting=True), obs) == [DeleteSecret, RemoveFinalizer]
 
 
 def test_foreign_secret_is_not_taken_along() -> None:
     spec = {**VALIDATE, "connection": {"deletionPolicy": "Delete"}}
-    obs = seen(secret=published(resource(spec), seen(), owner_uid="other"))
+    obs = observation(secret=published(resource(spec), observation(), owner_uid="other"))
     assert kinds(resource(spec, deleting=True), obs) == [RemoveFinalizer]
 
 
@@ -484,31 +486,31 @@ def test_delete_is_refused_with_a_reason(
     annotations: dict[str, str], tags: dict[str, str], facts: dict[str, Any], reason: Reason
 ) -> None:
     res = resource(GOING, annotations=annotations, deleting=True, status=DELETING)
-    obs = seen(**{"cache": cache(tags=tags), **facts})
+    obs = observation(**{"cache": cache(tags=tags), **facts})
     assert kinds(res, obs) == []
     assert reasons(res, obs) == [reason]
 
 
 def test_delete_takes_two_passes_and_follows_to_the_end() -> None:
     owned = cache(tags=OWNER)
-    first = planned(resource(GOING, annotations=CONFIRMED, deleting=True), seen(cache=owned))
+    first = planned(resource(GOING, annotations=CONFIRMED, deleting=True), observation(cache=owned))
     assert first.actions == ()
     assert first.pending is not None
     again = resource(GOING, annotations=CONFIRMED, deleting=True, status=DELETING)
-    assert kinds(again, seen(cache=owned)) == [DeleteCache]
-    assert kinds(again, seen(cache=cache(tags=OWNER, provisioning_state="Deleting"))) == []
-    assert kinds(again, seen(cache=CacheAbsent(False, "404"))) == []
-    assert kinds(again, seen(cache=ABSENT)) == [RemoveFinalizer]
+    assert kinds(again, observation(cache=owned)) == [DeleteCache]
+    assert kinds(again, observation(cache=cache(tags=OWNER, provisioning_state="Deleting"))) == []
+    assert kinds(again, observation(cache=CacheAbsent(False, "404"))) == []
+    assert kinds(again, observation(cache=ABSENT)) == [RemoveFinalizer]
 
 
 @pytest.mark.parametrize("way", [{"namespace_terminating": True}, {}])
 def test_abandon_and_terminating_namespace_let_go_and_keep_the_cache(way: dict[str, Any]) -> None:
     annotations = {} if way else {names.ABANDON: "true"}
     res = resource(GOING, annotations=annotations, deleting=True)
-    plan = planned(res, seen(cache=cache(tags=OWNER), **way))
+    plan = planned(res, observation(cache=cache(tags=OWNER), **way))
     assert [type(action) for action in plan.actions] == [RemoveFinalizer]
     assert plan.released is Reason.ABANDONED
 
 
 def test_without_our_finalizer_nothing_is_done() -> None:
-    assert kinds(resource(GOING, deleting=True, finalizer=False), seen()) == []
+    assert kinds(resource(GOING, deleting=True, finalizer=False), observation()) == []

@@ -29,11 +29,11 @@ from tests.unit.reconcile_pass.worlds import (
     PROVISION,
     SECONDARY,
     cache,
+    observation,
     planned,
     published,
     reported,
     resource,
-    seen,
     vault,
 )
 
@@ -50,11 +50,11 @@ def said(told: Report, kind: ConditionType) -> tuple[str, str] | None:
 
 def settled(spec: dict[str, Any]) -> dict[str, Any]:
     """The status after a pass in which all went well."""
-    return reported(resource(spec), seen()).status.document()
+    return reported(resource(spec), observation()).status.document()
 
 
 def test_all_well() -> None:
-    told = reported(resource(VALIDATE), seen())
+    told = reported(resource(VALIDATE), observation())
     assert {c.type: c.status for c in told.status.conditions} == {
         "Ready": "True",
         "CacheAvailable": "True",
@@ -72,25 +72,25 @@ def test_all_well() -> None:
 
 
 def test_first_look_that_finds_all_well_tells_no_event() -> None:
-    assert reported(resource(VALIDATE), seen()).events == ()
+    assert reported(resource(VALIDATE), observation()).events == ()
 
 
 def test_second_look_at_the_same_world_changes_nothing() -> None:
     res = resource(VALIDATE, status=settled(VALIDATE))
-    told = reported(res, seen(secret=published(res, seen())))
+    told = reported(res, observation(secret=published(res, observation())))
     assert told.status.document() == res.status.document()
     assert told.events == ()
 
 
 def test_no_key_is_anywhere_in_status_or_events() -> None:
-    told = reported(resource(VALIDATE, status=settled(VALIDATE)), seen(vault=vault("leaked-value-of-another")))
+    told = reported(resource(VALIDATE, status=settled(VALIDATE)), observation(vault=vault("leaked-value-of-another")))
     text = f"{told.status.document()} {told.events}"
     assert not [secret for secret in (PRIMARY, SECONDARY, "leaked-value-of-another") if secret in text]
 
 
 def test_without_authentication_an_assessment_is_ready_however_unsafe() -> None:
     unsafe = cache(non_tls_port_enabled=True, minimum_tls_version="1.0", public_network_access="Enabled")
-    told = reported(resource(), seen(cache=unsafe))
+    told = reported(resource(), observation(cache=unsafe))
     assert said(told, ConditionType.READY) == ("True", "Ready")
     assert said(told, ConditionType.TRANSPORT_SECURED) == ("False", "NonTLSPortOpen")
     assert said(told, ConditionType.DRIFT_DETECTED) == ("True", "Drifted")
@@ -109,14 +109,14 @@ def test_without_authentication_an_assessment_is_ready_however_unsafe() -> None:
     ],
 )
 def test_absent_never_means_safe(changes: dict[str, Any], status: str, reason: str) -> None:
-    told = reported(resource(), seen(cache=cache(**changes)))
+    told = reported(resource(), observation(cache=cache(**changes)))
     assert said(told, ConditionType.TRANSPORT_SECURED) == (status, reason)
 
 
 def test_outage_keeps_ready_and_what_was_known_and_says_unknown() -> None:
     before = settled(VALIDATE)
     res = resource(VALIDATE, status=before)
-    told = reported(res, seen(cache=DOWN, vault=DOWN, secret=published(res, seen())))
+    told = reported(res, observation(cache=DOWN, vault=DOWN, secret=published(res, observation())))
     assert said(told, ConditionType.READY) == ("True", "Ready")
     assert said(told, ConditionType.CACHE_AVAILABLE) == ("Unknown", "AzureUnreachable")
     assert said(told, ConditionType.DRIFT_DETECTED) == ("Unknown", "AzureUnreachable")
@@ -125,28 +125,30 @@ def test_outage_keeps_ready_and_what_was_known_and_says_unknown() -> None:
 
 
 def test_outage_on_first_contact_is_not_ready() -> None:
-    told = reported(resource(VALIDATE), seen(cache=DOWN, vault=DOWN))
+    told = reported(resource(VALIDATE), observation(cache=DOWN, vault=DOWN))
     assert said(told, ConditionType.READY) == ("Unknown", "AzureUnreachable")
 
 
 def test_lost_secret_is_not_ready_even_in_an_outage() -> None:
-    told = reported(resource(VALIDATE, status=settled(VALIDATE)), seen(cache=DOWN, vault=DOWN))
+    told = reported(resource(VALIDATE, status=settled(VALIDATE)), observation(cache=DOWN, vault=DOWN))
     assert said(told, ConditionType.READY) == ("Unknown", "AzureUnreachable")
 
 
 def test_key_mismatch_is_not_ready_and_tells_once() -> None:
     res = resource(VALIDATE, status=settled(VALIDATE))
-    told = reported(res, seen(vault=vault("regenerated"), secret=published(res, seen())))
+    told = reported(res, observation(vault=vault("regenerated"), secret=published(res, observation())))
     assert said(told, ConditionType.READY) == ("False", "KeyMismatch")
     assert {event.kind for event in told.events} == {"Warning"}
     again = resource(VALIDATE, status=told.status.document())
-    assert reported(again, seen(vault=vault("regenerated"), secret=published(res, seen()))).events == ()
+    assert reported(again, observation(vault=vault("regenerated"), secret=published(res, observation()))).events == ()
 
 
 def test_recovery_is_told() -> None:
     res = resource(VALIDATE, status=settled(VALIDATE))
-    worse = reported(res, seen(vault=vault("regenerated"), secret=published(res, seen())))
-    better = reported(resource(VALIDATE, status=worse.status.document()), seen(secret=published(res, seen())))
+    worse = reported(res, observation(vault=vault("regenerated"), secret=published(res, observation())))
+    better = reported(
+        resource(VALIDATE, status=worse.status.document()), observation(secret=published(res, observation()))
+    )
     told = {(event.kind, event.reason) for event in better.events}
     assert told >= {("Normal", "Ready"), ("Normal", "Published")}
     assert {kind for kind, _ in told} == {"Normal"}
@@ -154,9 +156,9 @@ def test_recovery_is_told() -> None:
 
 def test_refused_secret_write_is_the_reason() -> None:
     res = resource(VALIDATE)
-    (action,) = planned(res, seen()).actions
+    (action,) = planned(res, observation()).actions
     assert isinstance(action, CreateSecret)
-    told = reported(res, seen(), (Failed(action, Reason.SECRET_REFUSED, "exceeded quota"),))
+    told = reported(res, observation(), (Failed(action, Reason.SECRET_REFUSED, "exceeded quota"),))
     assert said(told, ConditionType.READY) == ("False", "SecretRefused")
     assert told.status.binding is None
     assert told.failed
@@ -164,7 +166,7 @@ def test_refused_secret_write_is_the_reason() -> None:
 
 def test_no_route_is_said_and_a_provisioned_cache_without_one_is_not_ready() -> None:
     closed = cache(tags=OWNER, private_endpoints=())
-    told = reported(resource(PROVISIONED), seen(cache=closed))
+    told = reported(resource(PROVISIONED), observation(cache=closed))
     assert said(told, ConditionType.CACHE_AVAILABLE) == ("False", "NoRoute")
     assert said(told, ConditionType.READY) == ("False", "NoRoute")
     assert said(told, ConditionType.STALLED) is None
@@ -172,7 +174,7 @@ def test_no_route_is_said_and_a_provisioned_cache_without_one_is_not_ready() -> 
 
 def test_creating_is_progress() -> None:
     creating = cache(tags=OWNER, provisioning_state="Creating", host_name=None)
-    told = reported(resource(PROVISIONED), seen(cache=creating))
+    told = reported(resource(PROVISIONED), observation(cache=creating))
     assert said(told, ConditionType.READY) == ("False", "Creating")
     assert said(told, ConditionType.RECONCILING) == ("True", "Creating")
     assert told.next_look == 30
@@ -182,7 +184,7 @@ def test_creating_is_progress() -> None:
 def test_refused_creation_is_stalled_and_not_tried_in_a_loop(reason: Reason) -> None:
     absent = CacheAbsent(confirmed=True, message="no such cache")
     res = resource(PROVISIONED, status=INTENT)
-    obs = seen(cache=absent, name_available=True)
+    obs = observation(cache=absent, name_available=True)
     (action,) = planned(res, obs).actions
     assert isinstance(action, CreateCache)
     told = reported(res, obs, (Failed(action, reason, "refused", permanent=True),))
@@ -195,7 +197,7 @@ def test_refused_creation_is_stalled_and_not_tried_in_a_loop(reason: Reason) -> 
 def test_refused_creation_is_held_for_an_hour_whatever_restarts() -> None:
     absent = CacheAbsent(confirmed=True, message="no such cache")
     res = resource(PROVISIONED, status=INTENT)
-    obs = seen(cache=absent, name_available=True)
+    obs = observation(cache=absent, name_available=True)
     (action,) = planned(res, obs).actions
     told = reported(res, obs, (Failed(action, Reason.QUOTA_EXCEEDED, "no quota", permanent=True),))
     after = resource(PROVISIONED, status=told.status.document())
@@ -210,15 +212,15 @@ def test_refused_creation_is_held_for_an_hour_whatever_restarts() -> None:
 def test_accepted_creation_keeps_the_intent_until_the_cache_is_seen() -> None:
     absent = CacheAbsent(confirmed=True, message="no such cache")
     res = resource(PROVISIONED, status=INTENT)
-    told = reported(res, seen(cache=absent, name_available=True))
+    told = reported(res, observation(cache=absent, name_available=True))
     assert told.status.pending is not None
     after = resource(PROVISIONED, status=told.status.document())
-    assert reported(after, seen(cache=cache(tags=OWNER))).status.pending is None
+    assert reported(after, observation(cache=cache(tags=OWNER))).status.pending is None
 
 
 def test_failed_operation_says_how_it_ended() -> None:
     failed = cache(tags=OWNER, provisioning_state="Failed")
-    obs = seen(cache=failed, operation=OperationFacts("Failed", "Capacity", "no room"))
+    obs = observation(cache=failed, operation=OperationFacts("Failed", "Capacity", "no room"))
     told = reported(resource(PROVISIONED), obs)
     assert said(told, ConditionType.CACHE_AVAILABLE) == ("False", "ProvisioningFailed")
     condition = told.status.condition(ConditionType.CACHE_AVAILABLE)
@@ -228,28 +230,28 @@ def test_failed_operation_says_how_it_ended() -> None:
 
 def test_cache_of_another_resource_is_stalled() -> None:
     other = cache(tags={names.OWNER_TAG: f"{CLUSTER}.other"})
-    told = reported(resource(PROVISIONED), seen(cache=other))
+    told = reported(resource(PROVISIONED), observation(cache=other))
     assert said(told, ConditionType.STALLED) == ("True", "OwnedByAnother")
     assert said(told, ConditionType.READY) == ("False", "OwnedByAnother")
 
 
 def test_existing_cache_on_first_contact_is_ready_drifted_and_not_stalled() -> None:
     drifted = cache(non_tls_port_enabled=True)
-    told = reported(resource(PROVISIONED), seen(cache=drifted))
+    told = reported(resource(PROVISIONED), observation(cache=drifted))
     assert said(told, ConditionType.READY) == ("True", "Ready")
     assert said(told, ConditionType.DRIFT_DETECTED) == ("True", "AdoptionRequired")
     assert said(told, ConditionType.STALLED) is None
 
 
 def test_adoption_is_asked_for_even_without_drift() -> None:
-    told = reported(resource(PROVISIONED), seen())
+    told = reported(resource(PROVISIONED), observation())
     assert said(told, ConditionType.DRIFT_DETECTED) == ("False", "AdoptionRequired")
 
 
 def test_a_correction_that_azure_refused_is_said() -> None:
     drift = [{"path": "transport.nonTLSPort", "declared": "x", "observed": "y", "class": "Security"}]
     res = resource({**PROVISIONED, "drift": {"correct": ["Security"]}}, status={"drift": drift})
-    obs = seen(cache=cache(tags=OWNER, non_tls_port_enabled=True))
+    obs = observation(cache=cache(tags=OWNER, non_tls_port_enabled=True))
     (action,) = planned(res, obs).actions
     told = reported(res, obs, (Failed(action, Reason.AZURE_DENIED, "no right to write"),))
     assert said(told, ConditionType.DRIFT_DETECTED) == ("True", "AzureDenied")
@@ -259,12 +261,12 @@ def test_a_correction_that_azure_refused_is_said() -> None:
 @pytest.mark.parametrize("reason", [Reason.NOT_GRANTED, Reason.CONSENT_MISSING, Reason.AZURE_DENIED])
 def test_what_somebody_must_mend_does_not_hide_behind_an_outage(reason: Reason) -> None:
     res = resource(VALIDATE, status=settled(VALIDATE))
-    told = reported(res, seen(identity=Unknown(reason, "no"), cache=DOWN, secret=published(res, seen())))
+    told = reported(res, observation(identity=Unknown(reason, "no"), cache=DOWN, secret=published(res, observation())))
     assert said(told, ConditionType.READY) == ("Unknown", reason)
 
 
 def test_missing_consent_is_looked_at_soon_and_does_not_back_off() -> None:
-    told = reported(resource(VALIDATE), seen(identity=Unknown(Reason.CONSENT_MISSING, "no consent")))
+    told = reported(resource(VALIDATE), observation(identity=Unknown(Reason.CONSENT_MISSING, "no consent")))
     assert not told.failed
     assert told.next_look <= 15
 
@@ -272,7 +274,7 @@ def test_missing_consent_is_looked_at_soon_and_does_not_back_off() -> None:
 def test_old_secret_stays_named_until_it_was_parted_with() -> None:
     before = settled(VALIDATE)
     res = resource({**VALIDATE, "connection": {"secretName": "other"}}, status=before)
-    obs = seen(former_secrets=(published(resource(VALIDATE), seen()),))
+    obs = observation(former_secrets=(published(resource(VALIDATE), observation()),))
     create, release = planned(res, obs).actions
     told = reported(res, obs, (Done(create), Failed(release, Reason.UNKNOWN, "no answer")))
     assert told.status.binding is not None
@@ -283,10 +285,10 @@ def test_old_secret_stays_named_until_it_was_parted_with() -> None:
 
 
 def test_since_is_kept_while_a_field_differs() -> None:
-    first = reported(resource(), seen(cache=cache(non_tls_port_enabled=True))).status
+    first = reported(resource(), observation(cache=cache(non_tls_port_enabled=True))).status
     status = first.document()
     status["drift"][0]["since"] = "2026-01-01T00:00:00Z"
-    again = reported(resource(status=status), seen(cache=cache(non_tls_port_enabled=True))).status
+    again = reported(resource(status=status), observation(cache=cache(non_tls_port_enabled=True))).status
     assert again.drift[0].since == "2026-01-01T00:00:00Z"
 
 
@@ -294,7 +296,7 @@ def test_transition_time_moves_only_when_the_status_flips() -> None:
     status = settled(VALIDATE)
     for condition in status["conditions"]:
         condition["lastTransitionTime"] = "2026-01-01T00:00:00Z"
-    told = reported(resource(VALIDATE, status=status), seen(cache=cache(non_tls_port_enabled=True)))
+    told = reported(resource(VALIDATE, status=status), observation(cache=cache(non_tls_port_enabled=True)))
     times = {c.type: c.last_transition_time for c in told.status.conditions}
     assert times["Ready"] == "2026-01-01T00:00:00Z"
     assert times["TransportSecured"] == "2026-11-24T12:00:00Z"
@@ -302,7 +304,7 @@ def test_transition_time_moves_only_when_the_status_flips() -> None:
 
 def test_retry_after_is_passed_on() -> None:
     throttled = Unknown(Reason.AZURE_THROTTLED, "slow down", retry_after=77)
-    told = reported(resource(VALIDATE), seen(cache=throttled))
+    told = reported(resource(VALIDATE), observation(cache=throttled))
     assert told.retry_after == 77
     assert told.failed
 
@@ -310,10 +312,10 @@ def test_retry_after_is_passed_on() -> None:
 def test_refresh_is_marked_as_handled_and_asked_for_by_a_new_value() -> None:
     first = resource(VALIDATE)
     assert not first.refresh_asked
-    status = reported(first, seen()).status.document()
+    status = reported(first, observation()).status.document()
     asked = resource(VALIDATE, annotations={names.REFRESH: "now-1"}, status=status)
     assert asked.refresh_asked
-    told = reported(asked, seen())
+    told = reported(asked, observation())
     assert told.status.last_handled is not None
     assert told.status.last_handled.refresh == "now-1"
     assert not resource(VALIDATE, annotations={names.REFRESH: "now-1"}, status=told.status.document()).refresh_asked
@@ -321,7 +323,7 @@ def test_refresh_is_marked_as_handled_and_asked_for_by_a_new_value() -> None:
 
 def test_progress_is_told_once_and_does_not_warn() -> None:
     res = resource(PROVISIONED, status=INTENT)
-    told = reported(res, seen(cache=CacheAbsent(confirmed=False, message="no such cache")))
+    told = reported(res, observation(cache=CacheAbsent(confirmed=False, message="no such cache")))
     assert [(event.kind, event.reason) for event in told.events] == [("Normal", "CreateIntended")]
 
 
@@ -330,14 +332,14 @@ def test_refresh_present_at_creation_counts_as_handled() -> None:
 
 
 def test_huge_refresh_value_fits_the_status() -> None:
-    told = reported(resource(VALIDATE, annotations={names.REFRESH: "x" * 5000}), seen())
+    told = reported(resource(VALIDATE, annotations={names.REFRESH: "x" * 5000}), observation())
     assert told.status.last_handled is not None
     assert len(told.status.last_handled.refresh or "") <= 1024
 
 
 def test_paused_says_so_and_keeps_what_was_known() -> None:
     res = resource(VALIDATE, annotations={names.PAUSED: "true"}, status={**settled(VALIDATE), **INTENT})
-    told = reported(res, seen(secret=published(res, seen())))
+    told = reported(res, observation(secret=published(res, observation())))
     assert told.status.pending is not None
     assert said(told, ConditionType.READY) == ("True", "Paused")
     assert told.status.condition(ConditionType.READY).message.count("paused by") == 1  # type: ignore[union-attr]
@@ -345,7 +347,7 @@ def test_paused_says_so_and_keeps_what_was_known() -> None:
 
 def test_paused_does_not_hide_a_lost_secret() -> None:
     res = resource(VALIDATE, annotations={names.PAUSED: "true"}, status=settled(VALIDATE))
-    told = reported(res, seen())
+    told = reported(res, observation())
     assert said(told, ConditionType.READY) == ("False", "Paused")
     assert said(told, ConditionType.CREDENTIALS_SYNCED) == ("False", "Paused")
 
@@ -368,6 +370,6 @@ def test_unreadable_spec_is_stalled_and_keeps_the_rest() -> None:
 
 def test_done_actions_do_not_hide_a_bad_look() -> None:
     res = resource(VALIDATE, finalizer=False)
-    plan = planned(res, seen(vault=DOWN))
-    told = reported(res, seen(vault=DOWN), tuple(Done(action) for action in plan.actions))
+    plan = planned(res, observation(vault=DOWN))
+    told = reported(res, observation(vault=DOWN), tuple(Done(action) for action in plan.actions))
     assert said(told, ConditionType.READY) == ("Unknown", "AzureUnreachable")

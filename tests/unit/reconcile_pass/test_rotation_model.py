@@ -145,7 +145,7 @@ class Rotations(RuleBasedStateMachine):
     def check(self) -> None:
         if not hasattr(self, "world"):
             return
-        seen: set[tuple[str, Slot]] = set()
+        observed: set[tuple[str, Slot]] = set()
         for one in self.world.regenerated:
             late = (one.done - one.sent).total_seconds() > SETTLE
             forced = (one.request or "").startswith("emergency-force-")
@@ -158,10 +158,10 @@ class Rotations(RuleBasedStateMachine):
             began = one.occasion.partition("/")[0]
             disturbed = self.world.disturbed.strftime("%Y-%m-%dT%H:%M:%SZ") >= began
             if not disturbed:
-                assert (one.occasion, one.slot) not in seen, (
+                assert (one.occasion, one.slot) not in observed, (
                     f"the {one.slot} key was regenerated twice ({one.occasion})"
                 )
-            seen.add((one.occasion, one.slot))
+            observed.add((one.occasion, one.slot))
         text = f"{self.world.status} {self.world.events}"
         assert not any(key in text for key in self.world.every_key), "a key is in the status or in an event"
 

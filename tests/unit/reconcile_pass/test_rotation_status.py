@@ -173,11 +173,11 @@ def test_no_pass_writes_twice_to_azure() -> None:
 def test_the_rotation_knows_which_key_belongs_into_the_vault() -> None:
     made = asked(until="Regenerating")
     made.portal(Slot.PRIMARY)  # provisioning would store that one; the rotation stores the new secondary
-    res, seen = made.resource(), made.observe()
-    means = assess(res, seen, cluster_uid=worlds.CLUSTER, ca=None)
-    assert means.credential.store is not None
-    assert means.credential.store.slot is Slot.PRIMARY
-    todo = plan(res, seen, means, made.settings)
+    res, observed = made.resource(), made.observe()
+    assessed = assess(res, observed, cluster_uid=worlds.CLUSTER, ca=None)
+    assert assessed.credential.store is not None
+    assert assessed.credential.store.slot is Slot.PRIMARY
+    todo = plan(res, observed, assessed, made.settings)
     stores = [action for action in todo.actions if isinstance(action, StoreKey)]
     assert [action.value.get_secret_value() for action in stores] == [made.keys[Slot.SECONDARY]]
 
@@ -199,9 +199,9 @@ def test_paused_stops_everything_and_it_goes_on_after(phase: str) -> None:
 
 def test_deleting_rotates_nothing() -> None:
     made = asked(until="Intended")
-    res, seen = replace(made.resource(), deleting=True), made.observe()
-    means = assess(res, seen, cluster_uid=worlds.CLUSTER, ca=None)
-    todo = plan(res, seen, means, made.settings)
+    res, observed = replace(made.resource(), deleting=True), made.observe()
+    assessed = assess(res, observed, cluster_uid=worlds.CLUSTER, ca=None)
+    todo = plan(res, observed, assessed, made.settings)
     assert todo.rotation is None
     assert not any(isinstance(action, AzureAction) for action in todo.actions)
 

@@ -30,11 +30,11 @@ from tests.unit.reconcile_pass.worlds import (
     NOW,
     PRIMARY,
     SECONDARY,
+    observation,
     planned,
     published,
     reported,
     resource,
-    seen,
     tampered,
     vault,
 )
@@ -48,7 +48,7 @@ DOWN = Unknown(Reason.AZURE_UNREACHABLE, "no answer")
 
 def world(*facts: WorkloadFacts, res: SecureRedisCache = RES, **changes: Any) -> Observation:
     """All is well, and the Secret is published."""
-    well = seen()
+    well = observation()
     return replace(well, secret=published(res, well), workloads=facts, **{"budgets": (), **changes})
 
 
@@ -74,13 +74,13 @@ def settled() -> tuple[SecureRedisCache, WorkloadFacts]:
 
 
 def test_who_lists_no_workloads_is_told_nothing_of_them() -> None:
-    told = reported(resource({"authentication": AUTHENTICATION}), seen(workloads=NOT_READ))
+    told = reported(resource({"authentication": AUTHENTICATION}), observation(workloads=NOT_READ))
     assert said(told) is None
     assert "workloads" not in told.status.document() or told.status.workloads == ()
 
 
 def test_the_secret_comes_first_and_the_workloads_in_the_next_pass() -> None:
-    obs = seen(workloads=(OLD,))
+    obs = observation(workloads=(OLD,))
     todo = planned(RES, obs)
     assert kinds(todo.actions) == [CreateSecret]
     assert todo.next_look == 0.0
@@ -246,11 +246,11 @@ def test_a_selector_that_matches_nothing_yet_leaves_nothing_behind() -> None:
 
 def test_consumers_move_before_the_former_secret_goes() -> None:
     res, facts = settled()
-    before = published(res, seen())
+    before = published(res, observation())
     spec = {**SPEC, "connection": {"secretName": "renamed"}}
     renamed = resource(spec, status=res.status.document())
     former = (before,)
-    obs = replace(seen(), workloads=(facts,), former_secrets=former, budgets=())
+    obs = replace(observation(), workloads=(facts,), former_secrets=former, budgets=())
     assert kinds(planned(renamed, obs).actions) == [CreateSecret]
     told = reported(renamed, obs)
     assert told.status.binding is not None

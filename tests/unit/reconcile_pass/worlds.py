@@ -91,7 +91,7 @@ def vault(value: str = PRIMARY, **changes: Any) -> VaultSecretFacts:
 KEYS = ListedKeys(SecretStr(PRIMARY), SecretStr(SECONDARY))
 
 
-def seen(**changes: Any) -> Observation:
+def observation(**changes: Any) -> Observation:
     """All is well: identity, cache, keys and vault were read, no Secret yet."""
     well = Observation(
         now=NOW, identity=IDENTITY, cache=cache(), cache_fresh=True, keys=KEYS, vault=vault(), secret=None

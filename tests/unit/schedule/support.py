@@ -6,12 +6,12 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from secure_redis.api.resource import Key
-from secure_redis.reconciler.next_pass import Next
-from secure_redis.schedule.backoff import Pace
+from secure_redis.reconciler.next_pass import NextPass
+from secure_redis.schedule.backoff import Backoff
 from secure_redis.schedule.schedule import Schedule, Trigger
 
 ORDERS = Key("shop", "orders")
-STEADY = Pace(jitter=0.0, spread=1e9, parallel=4, backoff=8.0, backoff_limit=64.0, gap=1.0)
+STEADY = Backoff(jitter=0.0, spread=1e9, parallel=4, backoff=8.0, backoff_limit=64.0, gap=1.0)
 
 
 def body(key: Key = ORDERS, version: int = 1, generation: int = 1, uid: str = "u1", **meta: Any) -> dict[str, Any]:
@@ -29,22 +29,22 @@ def body(key: Key = ORDERS, version: int = 1, generation: int = 1, uid: str = "u
 class Passes:
     """Stands where the corridor stands: notes each pass, answers what it was told to."""
 
-    def __init__(self, answer: Next | Callable[[Key], Awaitable[Next]] | None = None) -> None:
-        self.answer = answer or Next(300.0)
-        self.seen: list[tuple[float, Key, str, Trigger]] = []
+    def __init__(self, answer: NextPass | Callable[[Key], Awaitable[NextPass]] | None = None) -> None:
+        self.answer = answer or NextPass(300.0)
+        self.observed: list[tuple[float, Key, str, Trigger]] = []
 
-    async def __call__(self, key: Key, given: Any, trigger: Trigger) -> Next:
+    async def __call__(self, key: Key, given: Any, trigger: Trigger) -> NextPass:
         now = asyncio.get_running_loop().time()
-        self.seen.append((now, key, given["metadata"]["resourceVersion"], trigger))
-        return self.answer if isinstance(self.answer, Next) else await self.answer(key)
+        self.observed.append((now, key, given["metadata"]["resourceVersion"], trigger))
+        return self.answer if isinstance(self.answer, NextPass) else await self.answer(key)
 
     @property
     def times(self) -> list[float]:
-        return [round(at - self.seen[0][0], 3) for at, *_ in self.seen]
+        return [round(at - self.observed[0][0], 3) for at, *_ in self.observed]
 
     @property
     def versions(self) -> list[str]:
-        return [version for _, _, version, _ in self.seen]
+        return [version for _, _, version, _ in self.observed]
 
 
 @asynccontextmanager

@@ -8,8 +8,8 @@ import pytest
 
 from secure_redis.api import names
 from secure_redis.api.resource import Key
-from secure_redis.reconciler.next_pass import Next
-from secure_redis.schedule.backoff import Pace
+from secure_redis.reconciler.next_pass import NextPass
+from secure_redis.schedule.backoff import Backoff
 from secure_redis.schedule.schedule import Schedule, Snapshot, Trigger
 from tests.unit.schedule.support import ORDERS, STEADY, Passes, body, running
 
@@ -18,22 +18,22 @@ pytestmark = pytest.mark.looptime
 
 async def test_an_edit_is_looked_at_once_and_again_after_its_interval() -> None:
     passes = Passes()
-    schedule = Schedule(passes, pace=STEADY)
+    schedule = Schedule(passes, backoff=STEADY)
     async with running(schedule):
         schedule.wake(ORDERS, body(), Trigger.EDIT)
         await asyncio.sleep(650)
     assert passes.times == [0, 300, 600]
-    assert [trigger for *_, trigger in passes.seen] == [Trigger.EDIT, Trigger.CLOCK, Trigger.CLOCK]
+    assert [trigger for *_, trigger in passes.observed] == [Trigger.EDIT, Trigger.CLOCK, Trigger.CLOCK]
 
 
 async def test_a_look_that_is_enough_is_the_pass() -> None:
     passes, looked, ended = Passes(), [], []
 
-    async def look(key: Key, version: str) -> Next | None:
+    async def look(key: Key, version: str) -> NextPass | None:
         looked.append((key, version))
-        return Next(100.0) if version == "2" else None  # at rest since its last pass
+        return NextPass(100.0) if version == "2" else None  # at rest since its last pass
 
-    schedule = Schedule(passes, look=look, pace=STEADY, on_pass=lambda *told: ended.append(told[:3]))
+    schedule = Schedule(passes, look=look, backoff=STEADY, on_pass=lambda *told: ended.append(told[:3]))
     async with running(schedule):
         schedule.wake(ORDERS, body(), Trigger.EDIT)
         await asyncio.sleep(1)
@@ -49,14 +49,14 @@ async def test_a_look_that_is_enough_is_the_pass() -> None:
 
 async def test_what_we_write_ourselves_wakes_nobody() -> None:
     passes = Passes()
-    schedule = Schedule(passes, pace=STEADY)
+    schedule = Schedule(passes, backoff=STEADY)
     async with running(schedule):
         schedule.wake(ORDERS, body(), Trigger.EDIT)
         await asyncio.sleep(10)
         changed = body(version=2, finalizers=[names.FINALIZER], annotations={"kubectl.kubernetes.io/x": "y"})
         schedule.wake(ORDERS, {**changed, "status": {"observedGeneration": 1}}, Trigger.EDIT)
         await asyncio.sleep(10)
-        assert len(passes.seen) == 1
+        assert len(passes.observed) == 1
         schedule.wake(ORDERS, body(version=3, annotations={names.REFRESH: "1"}), Trigger.EDIT)
         await asyncio.sleep(1)
     assert passes.versions == ["1", "3"]
@@ -73,7 +73,7 @@ async def test_what_we_write_ourselves_wakes_nobody() -> None:
 )
 async def test_what_others_change_wakes(change: dict[str, Any]) -> None:
     passes = Passes()
-    schedule = Schedule(passes, pace=STEADY)
+    schedule = Schedule(passes, backoff=STEADY)
     async with running(schedule):
         schedule.wake(ORDERS, body(), Trigger.EDIT)
         await asyncio.sleep(10)
@@ -83,12 +83,12 @@ async def test_what_others_change_wakes(change: dict[str, Any]) -> None:
 
 
 async def test_wakes_during_a_pass_cause_exactly_one_more_with_the_newest_body() -> None:
-    async def slow(key: Key) -> Next:
+    async def slow(key: Key) -> NextPass:
         await asyncio.sleep(5)
-        return Next(300.0)
+        return NextPass(300.0)
 
     passes = Passes(slow)
-    schedule = Schedule(passes, pace=STEADY)
+    schedule = Schedule(passes, backoff=STEADY)
     async with running(schedule):
         schedule.wake(ORDERS, body(), Trigger.EDIT)
         await asyncio.sleep(1)
@@ -98,16 +98,16 @@ async def test_wakes_during_a_pass_cause_exactly_one_more_with_the_newest_body()
         await asyncio.sleep(100)
     assert passes.versions == ["1", "4"]
     assert passes.times == [0, 5]
-    assert passes.seen[1][3] is Trigger.EDIT
+    assert passes.observed[1][3] is Trigger.EDIT
 
 
 async def test_no_pass_starts_from_a_body_older_than_our_own_write() -> None:
-    async def writes(key: Key) -> Next:
+    async def writes(key: Key) -> NextPass:
         schedule.written(key, body(version=10))
-        return Next(300.0)
+        return NextPass(300.0)
 
     passes = Passes(writes)
-    schedule = Schedule(passes, pace=STEADY)
+    schedule = Schedule(passes, backoff=STEADY)
     async with running(schedule):
         schedule.wake(ORDERS, body(), Trigger.EDIT)
         await asyncio.sleep(1)
@@ -119,12 +119,12 @@ async def test_no_pass_starts_from_a_body_older_than_our_own_write() -> None:
 
 
 async def test_an_edit_that_comes_back_with_our_write_is_not_lost() -> None:
-    async def writes(key: Key) -> Next:
+    async def writes(key: Key) -> NextPass:
         schedule.written(key, body(version=10, generation=2))
-        return Next(300.0)
+        return NextPass(300.0)
 
     passes = Passes(writes)
-    schedule = Schedule(passes, pace=STEADY)
+    schedule = Schedule(passes, backoff=STEADY)
     async with running(schedule):
         schedule.wake(ORDERS, body(), Trigger.EDIT)
         await asyncio.sleep(1)
@@ -136,16 +136,16 @@ async def test_an_edit_that_comes_back_with_our_write_is_not_lost() -> None:
 async def test_failures_back_off_and_success_resets() -> None:
     failing = True
 
-    async def answer(key: Key) -> Next:
-        return Next(0.0, failed=True) if failing else Next(300.0)
+    async def answer(key: Key) -> NextPass:
+        return NextPass(0.0, failed=True) if failing else NextPass(300.0)
 
     passes = Passes(answer)
-    schedule = Schedule(passes, pace=STEADY, rng=Highest())
+    schedule = Schedule(passes, backoff=STEADY, rng=Highest())
     async with running(schedule):
         schedule.wake(ORDERS, body(), Trigger.EDIT)
         await asyncio.sleep(8 + 16 + 32 + 64 + 64 + 1)
         assert passes.times == [0, 8, 24, 56, 120, 184]
-        assert passes.seen[1][3] is Trigger.RETRY
+        assert passes.observed[1][3] is Trigger.RETRY
         failing = False
         await asyncio.sleep(64)
         failing = True
@@ -154,8 +154,8 @@ async def test_failures_back_off_and_success_resets() -> None:
 
 
 async def test_a_failing_part_does_not_hold_the_rest_back() -> None:
-    passes = Passes(Next(30.0, failed=True))
-    schedule = Schedule(passes, pace=STEADY, rng=Highest())
+    passes = Passes(NextPass(30.0, failed=True))
+    schedule = Schedule(passes, backoff=STEADY, rng=Highest())
     async with running(schedule):
         schedule.wake(ORDERS, body(), Trigger.EDIT)
         await asyncio.sleep(8 + 16 + 30 + 30 + 1)
@@ -163,8 +163,8 @@ async def test_a_failing_part_does_not_hold_the_rest_back() -> None:
 
 
 async def test_retry_after_is_the_earliest_time() -> None:
-    passes = Passes(Next(0.0, failed=True, retry_after=100.0))
-    schedule = Schedule(passes, pace=STEADY)
+    passes = Passes(NextPass(0.0, failed=True, retry_after=100.0))
+    schedule = Schedule(passes, backoff=STEADY)
     async with running(schedule):
         schedule.wake(ORDERS, body(), Trigger.EDIT)
         await asyncio.sleep(150)
@@ -172,20 +172,20 @@ async def test_retry_after_is_the_earliest_time() -> None:
 
 
 async def test_an_exception_is_a_failed_pass_and_others_go_on(caplog: pytest.LogCaptureFixture) -> None:
-    async def answer(key: Key) -> Next:
+    async def answer(key: Key) -> NextPass:
         if key == ORDERS:
             raise RuntimeError("canary-of-an-exception")
-        return Next(50.0)
+        return NextPass(50.0)
 
     passes = Passes(answer)
     other = Key("shop", "sessions")
-    schedule = Schedule(passes, pace=STEADY)
+    schedule = Schedule(passes, backoff=STEADY)
     async with running(schedule):
         schedule.wake(ORDERS, body(), Trigger.EDIT)
         schedule.wake(other, body(other), Trigger.EDIT)
         await asyncio.sleep(60)
-    assert sum(key == other for _, key, *_ in passes.seen) == 2
-    assert sum(key == ORDERS for _, key, *_ in passes.seen) >= 3
+    assert sum(key == other for _, key, *_ in passes.observed) == 2
+    assert sum(key == ORDERS for _, key, *_ in passes.observed) >= 3
     assert "canary-of-an-exception" not in caplog.text
     assert "RuntimeError" in str([vars(record) for record in caplog.records])
 
@@ -194,10 +194,10 @@ async def test_a_fatal_exception_ends_the_run() -> None:
     class Lost(Exception):
         pass
 
-    async def answer(key: Key) -> Next:
+    async def answer(key: Key) -> NextPass:
         raise Lost
 
-    schedule = Schedule(Passes(answer), pace=STEADY, fatal=(Lost,))
+    schedule = Schedule(Passes(answer), backoff=STEADY, fatal=(Lost,))
     task = asyncio.create_task(schedule.run())
     schedule.wake(ORDERS, body(), Trigger.EDIT)
     with pytest.raises(Lost):
@@ -207,16 +207,16 @@ async def test_a_fatal_exception_ends_the_run() -> None:
 async def test_namespaces_take_turns_and_passes_are_bounded() -> None:
     at_once = most = 0
 
-    async def answer(key: Key) -> Next:
+    async def answer(key: Key) -> NextPass:
         nonlocal at_once, most
         at_once += 1
         most = max(most, at_once)
         await asyncio.sleep(1)
         at_once -= 1
-        return Next(1e6)
+        return NextPass(1e6)
 
     passes = Passes(answer)
-    schedule = Schedule(passes, pace=Pace(parallel=2, jitter=0.0, spread=1e9))
+    schedule = Schedule(passes, backoff=Backoff(parallel=2, jitter=0.0, spread=1e9))
     for number in range(20):
         key = Key("big", f"c{number}")
         schedule.wake(key, body(key), Trigger.EDIT)
@@ -224,24 +224,24 @@ async def test_namespaces_take_turns_and_passes_are_bounded() -> None:
     schedule.wake(small, body(small), Trigger.EDIT)
     async with running(schedule):
         await asyncio.sleep(30)
-    order = [key for _, key, *_ in passes.seen]
+    order = [key for _, key, *_ in passes.observed]
     assert len(order) == 21
     assert most == 2
     assert order.index(small) <= 2, "a namespace with one resource does not wait for one with twenty"
 
 
 async def test_first_looks_are_spread() -> None:
-    passes = Passes(Next(600.0))
-    schedule = Schedule(passes, pace=Pace(parallel=1000), rng=random.Random(7))  # noqa: S311
+    passes = Passes(NextPass(600.0))
+    schedule = Schedule(passes, backoff=Backoff(parallel=1000), rng=random.Random(7))  # noqa: S311
     keys = [Key("shop", f"c{number}") for number in range(200)]
     async with running(schedule):
         for key in keys:
             schedule.wake(key, body(key), Trigger.EDIT)
         await asyncio.sleep(1)
-        assert len(passes.seen) == 200
+        assert len(passes.observed) == 200
         await asyncio.sleep(700)
-    start = passes.seen[0][0]
-    second = [at - start for at, *_ in passes.seen[200:400]]
+    start = passes.observed[0][0]
+    second = [at - start for at, *_ in passes.observed[200:400]]
     assert min(second) >= 300 - 1
     fullest = max(sum(1 for at in second if low <= at < low + 30) for low in range(300, 660, 30))
     assert fullest < 50, "no herd"
@@ -249,40 +249,40 @@ async def test_first_looks_are_spread() -> None:
 
 async def test_secret_wakes_keep_a_distance() -> None:
     passes = Passes()
-    schedule = Schedule(passes, pace=STEADY)
+    schedule = Schedule(passes, backoff=STEADY)
     async with running(schedule):
         schedule.wake(ORDERS, body(), Trigger.EDIT)
         for _ in range(50):
             await asyncio.sleep(0.1)
             schedule.wake(ORDERS, None, Trigger.SECRET)
         await asyncio.sleep(0.5)
-    assert 5 <= len(passes.seen) <= 7, "somebody who fights over the Secret does not make a busy loop"
+    assert 5 <= len(passes.observed) <= 7, "somebody who fights over the Secret does not make a busy loop"
 
 
 async def test_a_secret_of_an_unknown_resource_wakes_nobody() -> None:
     passes = Passes()
-    schedule = Schedule(passes, pace=STEADY)
+    schedule = Schedule(passes, backoff=STEADY)
     async with running(schedule):
         schedule.wake(ORDERS, None, Trigger.SECRET)
         await asyncio.sleep(10)
-    assert passes.seen == []
+    assert passes.observed == []
 
 
 async def test_forgotten_is_never_looked_at_and_told_after_its_last_pass() -> None:
-    async def slow(key: Key) -> Next:
+    async def slow(key: Key) -> NextPass:
         await asyncio.sleep(5)
         assert gone == []
-        return Next(10.0)
+        return NextPass(10.0)
 
     gone: list[Key] = []
     passes = Passes(slow)
-    schedule = Schedule(passes, pace=STEADY, on_gone=gone.append)
+    schedule = Schedule(passes, backoff=STEADY, on_gone=gone.append)
     async with running(schedule):
         schedule.event(None, body())
         await asyncio.sleep(1)
         schedule.event("DELETED", body(version=2))
         await asyncio.sleep(100)
-        assert len(passes.seen) == 1
+        assert len(passes.observed) == 1
         assert gone == [ORDERS]
         assert schedule.resources == 0
 
@@ -290,16 +290,16 @@ async def test_forgotten_is_never_looked_at_and_told_after_its_last_pass() -> No
 async def test_a_resource_of_the_same_name_begins_after_the_last_pass_of_the_former() -> None:
     at_once = 0
 
-    async def slow(key: Key) -> Next:
+    async def slow(key: Key) -> NextPass:
         nonlocal at_once
         at_once += 1
         assert at_once == 1
         await asyncio.sleep(5)
         at_once -= 1
-        return Next(1000.0)
+        return NextPass(1000.0)
 
     passes = Passes(slow)
-    schedule = Schedule(passes, pace=STEADY)
+    schedule = Schedule(passes, backoff=STEADY)
     async with running(schedule):
         schedule.event("ADDED", body())
         await asyncio.sleep(1)
@@ -317,20 +317,20 @@ async def test_resync_finds_lost_deletions_and_lost_edits() -> None:
     async def relist() -> Snapshot:
         return Snapshot([body(kept, version=50, generation=2)], "60")
 
-    passes = Passes(Next(float("inf")))
-    schedule = Schedule(passes, pace=STEADY, relist=relist, on_gone=gone.append)
+    passes = Passes(NextPass(float("inf")))
+    schedule = Schedule(passes, backoff=STEADY, relist=relist, on_gone=gone.append)
     async with running(schedule):
         schedule.event(None, body(kept, version=5))
         schedule.event(None, body(lost, version=6))
         schedule.event("ADDED", body(fresh, version=61))
         await asyncio.sleep(700)
     assert gone == [lost]
-    assert [(key, version) for _, key, version, _ in passes.seen[3:]] == [(kept, "50")]
+    assert [(key, version) for _, key, version, _ in passes.observed[3:]] == [(kept, "50")]
 
 
 async def test_namespaces_with_resources_are_told() -> None:
     told: list[set[str]] = []
-    schedule = Schedule(Passes(), pace=STEADY, on_namespaces=told.append)
+    schedule = Schedule(Passes(), backoff=STEADY, on_namespaces=told.append)
     schedule.event("ADDED", body(Key("a", "1")))
     schedule.event("ADDED", body(Key("a", "2")))
     schedule.event("ADDED", body(Key("b", "1")))

@@ -20,7 +20,7 @@ from secure_redis.domain.observe.identity import Identity
 T = TypeVar("T")
 
 
-class Attempts:
+class Calls:
     """Calls to one service. `credentials` forget an identity's tokens when the service answers 401."""
 
     def __init__(self, credentials: Credentials, source: Source) -> None:

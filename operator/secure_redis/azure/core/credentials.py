@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.azure.core.clouds import Cloud
 from secure_redis.azure.core.errors import classify
-from secure_redis.azure.core.expiring_cache import Shelf
+from secure_redis.azure.core.expiring_cache import ExpiringCache
 from secure_redis.azure.core.failures import (
     Denied,
     Failure,
@@ -86,7 +86,7 @@ class Credentials:
         self._request_token = request_token
         self._operator = operator_credential
         self._clock = clock
-        self._held: Shelf[tuple[Identity, str, bool], _Held] = Shelf(time.monotonic)
+        self._held: ExpiringCache[tuple[Identity, str, bool], _Held] = ExpiringCache(time.monotonic)
 
     def for_resource_manager(self, identity: Identity) -> "IdentityCredential":
         """The credential that an identity uses at Resource Manager: tokens for its scope only."""

@@ -7,7 +7,7 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
-class Shelf(Generic[K, V]):
+class ExpiringCache(Generic[K, V]):
     """Values by key, each dropped `keep_seconds` after its last use. `clock`: monotonic seconds."""
 
     def __init__(self, clock: Callable[[], float], keep_seconds: float = 3600.0) -> None:

@@ -15,7 +15,7 @@ from azure.core.rest import AsyncHttpResponse, HttpRequest
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.azure.core.clouds import host_of
 from secure_redis.azure.core.failures import Denied, Guard, Refused
-from secure_redis.azure.core.rate_limits import Budgets, Rate, retry_after
+from secure_redis.azure.core.rate_limits import Rate, RateLimits, retry_after
 
 Request = PipelineRequest[HttpRequest]
 Response = PipelineResponse[HttpRequest, AsyncHttpResponse]
@@ -104,7 +104,7 @@ class Gate(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
         service: str,
         budget: str,
         rate: Rate,
-        budgets: Budgets,
+        budgets: RateLimits,
         fence: Callable[[], None],
         on_request: OnRequest,
         total_seconds: float,

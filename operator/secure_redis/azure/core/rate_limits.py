@@ -52,7 +52,7 @@ class _TooMany(Exception):
     pass
 
 
-class Budgets:
+class RateLimits:
     """One bucket per name (a subscription, a vault, an Entra tenant). Not shared between processes: one leads."""
 
     def __init__(self, clock: Callable[[], float], *, keep_seconds: float = 3600.0) -> None:

@@ -16,9 +16,9 @@ from azure.core.rest import AsyncHttpResponse, HttpRequest
 from azure.mgmt.core.policies import AsyncARMChallengeAuthenticationPolicy
 
 from secure_redis.azure.core.answers import Malformed
-from secure_redis.azure.core.calls import Attempts
+from secure_redis.azure.core.calls import Calls
 from secure_redis.azure.core.credentials import Credentials
-from secure_redis.azure.core.expiring_cache import Shelf
+from secure_redis.azure.core.expiring_cache import ExpiringCache
 from secure_redis.azure.core.failures import (
     Denied,
     Failure,
@@ -37,14 +37,14 @@ _PLAIN: Final = "/()"  # what ARM ids hold beside letters, digits and -._~
 MOST_PAGES: Final = 50  # more is no list of ours; a nextLink that never ends must not hold a pass
 
 
-class Reader:
+class ResourceManager:
     """GETs of JSON, under the transport's budgets and host checks."""
 
     def __init__(self, transport: Transport, credentials: Credentials) -> None:
         self._transport = transport
         self._credentials = credentials
-        self._attempt = Attempts(credentials, Source.RESOURCE_MANAGER)
-        self._pipelines: Shelf[tuple[Identity, str], Pipeline] = Shelf(time.monotonic)
+        self._calls = Calls(credentials, Source.RESOURCE_MANAGER)
+        self._pipelines: ExpiringCache[tuple[Identity, str], Pipeline] = ExpiringCache(time.monotonic)
 
     async def get(self, identity: Identity, path: str, version: str, **query: str) -> Mapping[str, Any] | Failure:
         """One object. `path` is an ARM id, with what lies below it; `query` without the `$` of OData's names."""
@@ -52,7 +52,7 @@ class Reader:
         async def call() -> Mapping[str, Any] | Failure:
             return await self._object(identity, path, self._url(path, version, query))
 
-        return await self._attempt(identity, call)
+        return await self._calls(identity, call)
 
     async def walk(
         self, identity: Identity, path: str, version: str, **query: str
@@ -61,12 +61,12 @@ class Reader:
 
         async def call() -> tuple[Mapping[str, Any], ...] | Failure:
             items: list[Mapping[str, Any]] = []
-            seen: set[str] = set()
+            observed: set[str] = set()
             url: str | None = self._url(path, version, query)
-            while url is not None and url not in seen:
-                if len(seen) == MOST_PAGES:
+            while url is not None and url not in observed:
+                if len(observed) == MOST_PAGES:
                     raise Malformed("the list does not end")
-                seen.add(url)
+                observed.add(url)
                 page = await self._object(identity, path, url)
                 if not isinstance(page, Mapping):
                     return page
@@ -78,12 +78,12 @@ class Reader:
                 url = following if isinstance(following, str) and following else None
             return tuple(items)
 
-        return await self._attempt(identity, call)
+        return await self._calls(identity, call)
 
     async def _object(self, identity: Identity, path: str, url: str) -> Mapping[str, Any] | Failure:
         response = await self._pipeline(identity, path).send_request(HttpRequest("GET", url))
         if response.status_code != 200:
-            return self._attempt.refusal(identity, response)
+            return self._calls.refusal(identity, response)
         body = json.loads(response.content)
         if not isinstance(body, Mapping):
             raise Malformed("the answer is not an object")

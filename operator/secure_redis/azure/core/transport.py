@@ -33,8 +33,8 @@ from secure_redis.azure.core.rate_limits import (
     ENTRA_RATE,
     SUBSCRIPTION_RATE,
     VAULT_RATE,
-    Budgets,
     Rate,
+    RateLimits,
 )
 
 _USER_AGENT = "secure-redis-operator"
@@ -109,7 +109,7 @@ class Transport:
     def __init__(
         self,
         cloud: Cloud,
-        budgets: Budgets,
+        budgets: RateLimits,
         *,
         tls: ssl.SSLContext | None = None,
         fence: Callable[[], None] = lambda: None,

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from secure_redis.api.azure_ids import CacheID
 from secure_redis.azure.core.failures import Failure
-from secure_redis.azure.core.resource_manager import Reader, unread
+from secure_redis.azure.core.resource_manager import ResourceManager, unread
 from secure_redis.domain.observe.identity import Identity, NamespaceIdentity
 from secure_redis.domain.observe.redis import Write
 from secure_redis.domain.observe.unknown import Unknown
@@ -28,15 +28,17 @@ _CHANGES: Final = ("microsoft.cache/redis/write", "microsoft.cache/redis/delete"
 class Activity:
     """Reads of the Activity Log. `own`: the client id of the operator's own identity, whose writes are left out."""
 
-    def __init__(self, reader: Reader, own: str | None) -> None:
-        self._reader = reader
+    def __init__(self, resource_manager: ResourceManager, own: str | None) -> None:
+        self._resource_manager = resource_manager
         self._own = (own or "").lower()
 
     async def writes(
         self, identity: Identity, cache: CacheID, since: datetime, until: datetime
     ) -> tuple[Write, ...] | Unknown:
         """Writes of the cache's own settings within the time, newest first; one page, no more is asked for."""
-        page = await self._reader.get(identity, _path(cache), API_VERSION, filter=_filter(cache, since, until))
+        page = await self._resource_manager.get(
+            identity, _path(cache), API_VERSION, filter=_filter(cache, since, until)
+        )
         if isinstance(page, Failure):
             return unread(page, READ_EVENTS)
         value = page.get("value")
@@ -51,7 +53,7 @@ class Activity:
         All pages are read: the newest events are mostly reads of keys, which the log holds too.
         """
         wanted = _filter(cache, until - CHANGES_WITHIN, until)
-        found = await self._reader.walk(identity, _path(cache), API_VERSION, filter=wanted)
+        found = await self._resource_manager.walk(identity, _path(cache), API_VERSION, filter=wanted)
         if isinstance(found, Failure):
             return unread(found, READ_EVENTS)
         serving = identity.client_id.lower() if isinstance(identity, NamespaceIdentity) else self._own

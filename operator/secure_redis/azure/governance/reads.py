@@ -16,7 +16,7 @@ from typing import Any, Final, TypeVar
 from secure_redis.api.azure_ids import CacheID, StorageAccountID, within
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.azure.core.answers import Malformed, mapping, number, text
-from secure_redis.azure.core.expiring_cache import Shelf
+from secure_redis.azure.core.expiring_cache import ExpiringCache
 from secure_redis.azure.core.failures import (
     Denied,
     Failure,
@@ -24,7 +24,7 @@ from secure_redis.azure.core.failures import (
     NotFound,
     Transient,
 )
-from secure_redis.azure.core.resource_manager import Reader, unread
+from secure_redis.azure.core.resource_manager import ResourceManager, unread
 from secure_redis.azure.redis.client import API_VERSION
 from secure_redis.domain.observe.governance import (
     AccessAssignmentFacts,
@@ -57,16 +57,18 @@ _LOCK = re.compile(r"/providers/microsoft\.authorization/locks/[^/]+$", re.IGNOR
 _PRINCIPAL = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 
 
-class Surroundings:
+class Governance:
     """Role definitions are kept for an hour under the identity that read them; nothing else is kept."""
 
-    def __init__(self, reader: Reader) -> None:
-        self._reader = reader
-        self._roles: Shelf[tuple[Identity, str, str], tuple[RolePermissions, ...]] = Shelf(time.monotonic)
+    def __init__(self, resource_manager: ResourceManager) -> None:
+        self._resource_manager = resource_manager
+        self._roles: ExpiringCache[tuple[Identity, str, str], tuple[RolePermissions, ...]] = ExpiringCache(
+            time.monotonic
+        )
 
     async def patch_schedule(self, identity: Identity, cache: CacheID) -> tuple[PatchWindow, ...] | Unknown:
         """The maintenance windows; empty where none were chosen. The cache itself is known to be there."""
-        answer = await self._reader.get(identity, f"{cache.text}/patchSchedules/default", API_VERSION)
+        answer = await self._resource_manager.get(identity, f"{cache.text}/patchSchedules/default", API_VERSION)
         if isinstance(answer, NotFound) and answer.what is Missing.RESOURCE:
             return ()  # "There are no patch schedules found for redis cache …"
         if isinstance(answer, Failure):
@@ -76,20 +78,20 @@ class Surroundings:
 
     async def access_policies(self, identity: Identity, cache: CacheID) -> tuple[AccessPolicyFacts, ...] | Unknown:
         """All access policies, the built-in ones too."""
-        found = await self._reader.walk(identity, f"{cache.text}/accessPolicies", API_VERSION)
+        found = await self._resource_manager.walk(identity, f"{cache.text}/accessPolicies", API_VERSION)
         return unread(found, READ_POLICIES) if isinstance(found, Failure) else _convert(found, _policy)
 
     async def access_assignments(
         self, identity: Identity, cache: CacheID
     ) -> tuple[AccessAssignmentFacts, ...] | Unknown:
         """Who has which access policy."""
-        found = await self._reader.walk(identity, f"{cache.text}/accessPolicyAssignments", API_VERSION)
+        found = await self._resource_manager.walk(identity, f"{cache.text}/accessPolicyAssignments", API_VERSION)
         return unread(found, READ_ASSIGNMENTS) if isinstance(found, Failure) else _convert(found, _assignment)
 
     async def locks(self, identity: Identity, cache: CacheID) -> tuple[LockFacts, ...] | Unknown:
         """The locks that hold for the cache: its own, its group's and its subscription's."""
         path = f"{cache.text}/providers/Microsoft.Authorization/locks"
-        found = await self._reader.walk(identity, path, LOCKS_API_VERSION)
+        found = await self._resource_manager.walk(identity, path, LOCKS_API_VERSION)
         if isinstance(found, Failure):
             return unread(found, READ_LOCKS)
         locks = _convert(found, _lock)
@@ -101,7 +103,7 @@ class Surroundings:
     async def diagnostics(self, identity: Identity, cache: CacheID) -> tuple[DiagnosticSettingFacts, ...] | Unknown:
         """The diagnostic settings; empty where the cache's logs go nowhere."""
         path = f"{cache.text}/providers/Microsoft.Insights/diagnosticSettings"
-        found = await self._reader.walk(identity, path, DIAGNOSTICS_API_VERSION)
+        found = await self._resource_manager.walk(identity, path, DIAGNOSTICS_API_VERSION)
         return unread(found, READ_DIAGNOSTICS) if isinstance(found, Failure) else _convert(found, _diagnostic)
 
     async def role_assignments(
@@ -123,7 +125,7 @@ class Surroundings:
                 raise ValueError("the principal is not an object id")
             wanted += f" and assignedTo('{principal}')"
         path = f"{target.text}/providers/Microsoft.Authorization/roleAssignments"
-        found = await self._reader.walk(identity, path, ROLES_API_VERSION, filter=wanted)
+        found = await self._resource_manager.walk(identity, path, ROLES_API_VERSION, filter=wanted)
         if isinstance(found, NotFound) and isinstance(target, StorageAccountID):
             return Unknown(Reason.AZURE_ERROR, found.message)
         if isinstance(found, Failure):
@@ -150,7 +152,7 @@ class Surroundings:
         if known is not None:
             return known
         path = f"{target.text}/providers/Microsoft.Authorization/roleDefinitions/{role}"
-        answer = await self._reader.get(identity, path, ROLES_API_VERSION)
+        answer = await self._resource_manager.get(identity, path, ROLES_API_VERSION)
         if isinstance(answer, Failure):
             return answer
         listed = mapping(answer.get("properties")).get("permissions")

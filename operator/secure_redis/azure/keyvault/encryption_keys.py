@@ -12,9 +12,9 @@ from secure_redis.api.reasons.reason import Reason
 from secure_redis.azure.core import answers
 from secure_redis.azure.core.answers import Malformed
 from secure_redis.azure.core.clouds import Cloud, host_of
-from secure_redis.azure.core.expiring_cache import Shelf
+from secure_redis.azure.core.expiring_cache import ExpiringCache
 from secure_redis.azure.core.failures import Failure, NotFound
-from secure_redis.azure.core.resource_manager import RESOURCES_API_VERSION, Reader, unread
+from secure_redis.azure.core.resource_manager import RESOURCES_API_VERSION, ResourceManager, unread
 from secure_redis.azure.keyvault import convert
 from secure_redis.domain.observe.identity import Identity
 from secure_redis.domain.observe.storage import (
@@ -35,10 +35,10 @@ READ_KEY_VERSION: Final = "Microsoft.KeyVault/vaults/keys/versions/read"
 class KeyVaults:
     """Vaults by their URI, and keys in them. Where a vault lies is remembered under the identity that found it."""
 
-    def __init__(self, reader: Reader, cloud: Cloud) -> None:
-        self._reader = reader
+    def __init__(self, resource_manager: ResourceManager, cloud: Cloud) -> None:
+        self._resource_manager = resource_manager
         self._cloud = cloud
-        self._places: Shelf[tuple[Identity, str, str], str] = Shelf(time.monotonic)
+        self._places: ExpiringCache[tuple[Identity, str, str], str] = ExpiringCache(time.monotonic)
 
     async def encryption_key(self, identity: Identity, storage: StorageFacts) -> EncryptionKeyFacts:
         """The vault and the key of an account whose key is the customer's own.
@@ -97,7 +97,7 @@ class KeyVaults:
         place = known if known is not None else await self._find(identity, subscription, name)
         if isinstance(place, Unknown):
             return place
-        answer = await self._reader.get(identity, place, VAULT_API_VERSION)
+        answer = await self._resource_manager.get(identity, place, VAULT_API_VERSION)
         if isinstance(answer, NotFound) and known is not None:  # moved, or gone
             self._places.drop(where)
             return await self.vault(identity, subscription, uri)
@@ -124,7 +124,7 @@ class KeyVaults:
             return Unknown(Reason.AZURE_ERROR, "the key is named in a way that no key is named")
         below, permission = (f"/versions/{version}", READ_KEY_VERSION) if version else ("", READ_KEY)
         path = f"{vault.resource_id}/keys/{name}{below}"
-        answer = await self._reader.get(identity, path, VAULT_API_VERSION)
+        answer = await self._resource_manager.get(identity, path, VAULT_API_VERSION)
         if isinstance(answer, NotFound):
             what = f"version {version} of the key {name}" if version else f"key {name}"
             return KeyAbsent(f"the vault {vault.name} holds no {what}")
@@ -136,7 +136,7 @@ class KeyVaults:
             return Unknown(Reason.AZURE_ERROR, str(error))
 
     async def _find(self, identity: Identity, subscription: str, name: str) -> str | Unknown:
-        found = await self._reader.walk(
+        found = await self._resource_manager.walk(
             identity,
             f"/subscriptions/{subscription}/resources",
             RESOURCES_API_VERSION,

@@ -15,10 +15,10 @@ from azure.keyvault.secrets.aio import SecretClient
 from pydantic import SecretStr
 
 from secure_redis.api.reasons.reason import Reason
-from secure_redis.azure.core.calls import Attempts
+from secure_redis.azure.core.calls import Calls
 from secure_redis.azure.core.clouds import host_of
 from secure_redis.azure.core.credentials import Credentials
-from secure_redis.azure.core.expiring_cache import Shelf
+from secure_redis.azure.core.expiring_cache import ExpiringCache
 from secure_redis.azure.core.failures import (
     Denied,
     Failure,
@@ -83,13 +83,15 @@ class Vaults:
         """
         self._transport = transport
         self._credentials = credentials
-        self._attempt = Attempts(credentials, Source.VAULT)
+        self._calls = Calls(credentials, Source.VAULT)
         self._clock = clock
         self._now = now
         self._probe = probe_seconds
         self._remember = remember_failure_seconds
-        self._vaults: Shelf[tuple[Identity, str], _Vault] = Shelf(clock, keep_seconds)
-        self._secrets: Shelf[tuple[Identity, str, str, str | None], _Secret] = Shelf(clock, keep_seconds)
+        self._vaults: ExpiringCache[tuple[Identity, str], _Vault] = ExpiringCache(clock, keep_seconds)
+        self._secrets: ExpiringCache[tuple[Identity, str, str, str | None], _Secret] = ExpiringCache(
+            clock, keep_seconds
+        )
 
     async def current(
         self, identity: Identity, uri: str, name: str, version: str | None = None, *, max_age: float
@@ -147,7 +149,7 @@ class Vaults:
             )
             return stored.properties.version or ""
 
-        outcome = await self._attempt(identity, call)
+        outcome = await self._calls(identity, call)
         self._look_again(uri, name)
         return outcome if isinstance(outcome, str) else unknown(outcome, write=True)
 
@@ -175,7 +177,7 @@ class Vaults:
         async def call() -> None:
             await vault.client.update_secret_properties(name, version, tags=dict(tags))
 
-        outcome = await self._attempt(identity, call)
+        outcome = await self._calls(identity, call)
         self._look_again(uri, name)
         return None if outcome is None else unknown(outcome, write=True)
 
@@ -229,18 +231,18 @@ class Vaults:
 
         async def call() -> list[Version] | Failure:
             found: list[Version] = []
-            seen: set[str] = set()
+            observed: set[str] = set()
             url: str | None = f"/secrets/{quote(name, safe='')}/versions"
-            while url is not None and url not in seen:
-                seen.add(url)
+            while url is not None and url not in observed:
+                observed.add(url)
                 response = await vault.client.send_request(HttpRequest("GET", url))
                 if response.status_code != 200:
-                    return self._attempt.refusal(identity, response)
+                    return self._calls.refusal(identity, response)
                 items, url = page(json.loads(response.text()))
                 found.extend(items)
             return found
 
-        items = await self._attempt(identity, call)
+        items = await self._calls(identity, call)
         if not isinstance(items, list):
             return items
         if not items or any(item.created is None or not item.id for item in items):
@@ -260,7 +262,7 @@ class Vaults:
         async def call() -> KeyVaultSecret:
             return await vault.client.get_secret(name, pinned)
 
-        bundle = await self._attempt(identity, call)
+        bundle = await self._calls(identity, call)
         if isinstance(bundle, Denied) and bundle.reason is Reason.VAULT_SECRET_DISABLED:
             # The vault does not say which version it refuses; that it is the current one is what matters.
             return Version(pinned or "", enabled=False, not_before=None, expires=None, tags={})
@@ -294,7 +296,7 @@ class Vaults:
             async def call() -> KeyVaultSecret:
                 return await vault.client.get_secret(name, version.id)
 
-            bundle = await self._attempt(identity, call)
+            bundle = await self._calls(identity, call)
             if not isinstance(bundle, KeyVaultSecret):
                 return self._failed(secret, bundle)
             secret.value, secret.value_of = SecretStr(bundle.value or ""), version.id

@@ -16,7 +16,7 @@ from secure_redis.azure.core.failures import (
     Source,
     unknown,
 )
-from secure_redis.azure.core.resource_manager import Reader, unread
+from secure_redis.azure.core.resource_manager import ResourceManager, unread
 from secure_redis.azure.managed_redis import convert
 from secure_redis.domain.observe.identity import Identity
 from secure_redis.domain.observe.managed_redis import ManagedDatabase, ManagedFacts
@@ -32,12 +32,12 @@ _TYPE: Final = "providers/Microsoft.Cache/redisEnterprise"
 class ManagedCaches:
     """The source of an `Inventory` of clusters, and their databases."""
 
-    def __init__(self, reader: Reader) -> None:
-        self._reader = reader
+    def __init__(self, resource_manager: ResourceManager) -> None:
+        self._resource_manager = resource_manager
 
     async def read(self, identity: Identity, cache: CacheID) -> ManagedFacts | NotFound | Unknown:
         """One direct read of a cluster, without its database. Needs `Microsoft.Cache/redisEnterprise/read`."""
-        answer = await self._reader.get(identity, _path(cache), API_VERSION)
+        answer = await self._resource_manager.get(identity, _path(cache), API_VERSION)
         if isinstance(answer, NotFound):
             return answer
         if isinstance(answer, Failure):
@@ -55,7 +55,9 @@ class ManagedCaches:
         Needs `Microsoft.Cache/redisEnterprise/read` at that scope.
         """
         within = "" if group is None else f"/resourceGroups/{group}"
-        found = await self._reader.walk(identity, f"/subscriptions/{subscription}{within}/{_TYPE}", API_VERSION)
+        found = await self._resource_manager.walk(
+            identity, f"/subscriptions/{subscription}{within}/{_TYPE}", API_VERSION
+        )
         if isinstance(found, Failure):
             return found
         try:
@@ -68,7 +70,7 @@ class ManagedCaches:
 
         Needs `Microsoft.Cache/redisEnterprise/databases/read`.
         """
-        answer = await self._reader.get(identity, f"{_path(cache)}/databases/default", API_VERSION)
+        answer = await self._resource_manager.get(identity, f"{_path(cache)}/databases/default", API_VERSION)
         if isinstance(answer, NotFound) and answer.what is Missing.RESOURCE:
             return None
         if isinstance(answer, Failure):

@@ -17,10 +17,10 @@ from azure.mgmt.redis.models import CheckNameAvailabilityParameters
 
 from secure_redis.api.azure_ids import CacheID, Service
 from secure_redis.api.reasons.reason import Reason
-from secure_redis.azure.core.calls import Attempts
+from secure_redis.azure.core.calls import Calls
 from secure_redis.azure.core.credentials import Credentials
 from secure_redis.azure.core.error_text import clean
-from secure_redis.azure.core.expiring_cache import Shelf
+from secure_redis.azure.core.expiring_cache import ExpiringCache
 from secure_redis.azure.core.failures import (
     Denied,
     Failure,
@@ -69,10 +69,12 @@ class Caches:
     def __init__(self, transport: Transport, credentials: Credentials) -> None:
         self._transport = transport
         self._credentials = credentials
-        self._attempt = Attempts(credentials, Source.RESOURCE_MANAGER)
-        self._clients: Shelf[tuple[Identity, str], _Client] = Shelf(time.monotonic)
-        self._pages: Shelf[tuple[Identity, str], _Page] = Shelf(time.monotonic)
-        self._operations: Shelf[tuple[Identity, str], _Operation] = Shelf(time.monotonic, keep_seconds=6 * 3600)
+        self._calls = Calls(credentials, Source.RESOURCE_MANAGER)
+        self._clients: ExpiringCache[tuple[Identity, str], _Client] = ExpiringCache(time.monotonic)
+        self._pages: ExpiringCache[tuple[Identity, str], _Page] = ExpiringCache(time.monotonic)
+        self._operations: ExpiringCache[tuple[Identity, str], _Operation] = ExpiringCache(
+            time.monotonic, keep_seconds=6 * 3600
+        )
 
     # --- reads ------------------------------------------------------------------------------------------------------
 
@@ -86,7 +88,7 @@ class Caches:
             )
             return convert.cache_facts(json.loads(text))
 
-        outcome = await self._attempt(identity, call)
+        outcome = await self._calls(identity, call)
         if isinstance(outcome, NotFound):
             return outcome
         return outcome if isinstance(outcome, CacheFacts) else unknown(outcome)
@@ -101,19 +103,19 @@ class Caches:
 
         async def call() -> tuple[CacheFacts, ...] | Failure:
             found: list[CacheFacts] = []
-            seen: set[str] = set()
+            observed: set[str] = set()
             url: str | None = first
-            while url is not None and url not in seen:
-                seen.add(url)
+            while url is not None and url not in observed:
+                observed.add(url)
                 response = await client.raw.send_request(HttpRequest("GET", url))
                 if response.status_code != 200:
-                    return self._attempt.refusal(identity, response)
+                    return self._calls.refusal(identity, response)
                 page = self._page(identity, url, response.content)
                 found.extend(page.caches)
                 url = page.next
             return tuple(found)
 
-        return await self._attempt(identity, call)
+        return await self._calls(identity, call)
 
     async def list_keys(self, identity: Identity, cache: CacheID) -> ListedKeys | Unknown:
         """Both keys. Needs `Microsoft.Cache/redis/listKeys/action`."""
@@ -123,7 +125,7 @@ class Caches:
             keys = await client.management.redis.list_keys(cache.group, cache.name)
             return convert.listed_keys(keys.primary_key, keys.secondary_key)
 
-        return _or_unknown(await self._attempt(identity, call))
+        return _or_unknown(await self._calls(identity, call))
 
     async def firewall_rules(self, identity: Identity, cache: CacheID) -> tuple[FirewallRuleFacts, ...] | Unknown:
         """All rules (all pages), by name. None at all means open to everyone while public access is on."""
@@ -134,7 +136,7 @@ class Caches:
             rules = [convert.firewall_rule_facts(rule, cache.name) async for rule in pages]
             return tuple(sorted(rules, key=lambda rule: rule.name.lower()))
 
-        return _or_unknown(await self._attempt(identity, call))
+        return _or_unknown(await self._calls(identity, call))
 
     async def name_available(self, identity: Identity, cache: CacheID) -> bool | Unknown:
         """Whether the cache's name is free in all of Azure. The service answers 200 for free, an error for taken."""
@@ -146,7 +148,7 @@ class Caches:
             )
             return True
 
-        outcome = await self._attempt(identity, call)
+        outcome = await self._calls(identity, call)
         if isinstance(outcome, bool):
             return outcome
         if outcome.reason is Reason.NAME_TAKEN:
@@ -195,7 +197,7 @@ class Caches:
         async def call() -> None:
             await rules.create_or_update(cache.group, cache.name, rule.name, body)
 
-        return _or_unknown(await self._attempt(identity, call), write=True)
+        return _or_unknown(await self._calls(identity, call), write=True)
 
     async def delete_firewall_rule(self, identity: Identity, cache: CacheID, name: str) -> None | Unknown:
         """DELETE of one rule; accepted too where it is gone."""
@@ -204,7 +206,7 @@ class Caches:
         async def call() -> None:
             await rules.delete(cache.group, cache.name, name)
 
-        outcome = await self._attempt(identity, call)
+        outcome = await self._calls(identity, call)
         return None if isinstance(outcome, NotFound) else _or_unknown(outcome, write=True)
 
     async def regenerate_key(self, identity: Identity, cache: CacheID, slot: Slot) -> None | Unknown:
@@ -227,13 +229,13 @@ class Caches:
             response = await client.raw.send_request(HttpRequest("POST", url, json={"keyType": slot.value}))
             done = response.status_code == 200 and "json" in response.headers.get("Content-Type", "").lower()
             if not done and response.status_code != 202:
-                return self._attempt.refusal(identity, response)  # 200 with a page: a proxy's answer, not Azure's
+                return self._calls.refusal(identity, response)  # 200 with a page: a proxy's answer, not Azure's
             self._operations.drop((identity, cache.key))
             if not done:
                 self._keep((identity, cache.key), response.headers)
             return None
 
-        return _or_unknown(await self._attempt(identity, call), write=True)
+        return _or_unknown(await self._calls(identity, call), write=True)
 
     # --- the operation that a write started -------------------------------------------------------------------------
 
@@ -254,12 +256,12 @@ class Caches:
             if response.status_code == 404:
                 return NotFound(Reason.CACHE_NOT_FOUND, "Azure has forgotten the operation")
             if response.status_code not in (200, 202, 204):
-                return self._attempt.refusal(identity, response)
+                return self._calls.refusal(identity, response)
             body = json.loads(response.text()) if response.text().strip() else None
             self._keep(key, response.headers)  # a running one repeats its URL, freshly signed
             return convert.operation_facts(response.status_code, body)
 
-        outcome = await self._attempt(identity, call)
+        outcome = await self._calls(identity, call)
         if isinstance(outcome, OperationFacts):
             if outcome.status != "InProgress":
                 self._operations.drop(key)
@@ -319,7 +321,7 @@ class Caches:
         async def call() -> None:
             await begin(keep)  # the poller holds the answer and with it the keys: not kept
 
-        outcome = await self._attempt(identity, call)
+        outcome = await self._calls(identity, call)
         return None if missing_is_done and isinstance(outcome, NotFound) else _or_unknown(outcome, write=True)
 
     def _keep(self, key: tuple[Identity, str], headers: Mapping[str, str]) -> None:

@@ -13,9 +13,9 @@ from azure.mgmt.storage.aio import StorageManagementClient
 
 from secure_redis.api.azure_ids import StorageAccountID
 from secure_redis.azure.core.answers import Malformed
-from secure_redis.azure.core.calls import Attempts
+from secure_redis.azure.core.calls import Calls
 from secure_redis.azure.core.credentials import Credentials
-from secure_redis.azure.core.expiring_cache import Shelf
+from secure_redis.azure.core.expiring_cache import ExpiringCache
 from secure_redis.azure.core.failures import (
     Failure,
     Missing,
@@ -49,8 +49,8 @@ class StorageAccounts:
     def __init__(self, transport: Transport, credentials: Credentials) -> None:
         self._transport = transport
         self._credentials = credentials
-        self._attempt = Attempts(credentials, Source.RESOURCE_MANAGER)
-        self._clients: Shelf[tuple[Identity, str], StorageManagementClient] = Shelf(time.monotonic)
+        self._calls = Calls(credentials, Source.RESOURCE_MANAGER)
+        self._clients: ExpiringCache[tuple[Identity, str], StorageManagementClient] = ExpiringCache(time.monotonic)
 
     async def read(self, identity: Identity, account: StorageAccountID) -> StorageFacts | StorageAbsent | Unknown:
         """One direct read of the account's properties. Needs `Microsoft.Storage/storageAccounts/read`."""
@@ -80,7 +80,7 @@ class StorageAccounts:
     async def _ask(
         self, identity: Identity, call: Callable[[], Awaitable[T | Failure]], permission: str
     ) -> T | StorageAbsent | Unknown:
-        outcome = await self._attempt(identity, call)
+        outcome = await self._calls(identity, call)
         if isinstance(outcome, NotFound):
             return StorageAbsent(outcome.message, group_missing=outcome.what is Missing.GROUP)
         return unread(outcome, permission) if isinstance(outcome, Failure) else outcome

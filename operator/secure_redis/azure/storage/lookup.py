@@ -8,7 +8,7 @@ from secure_redis.api.azure_ids import InvalidStorageAccountID, StorageAccountID
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.azure.core.answers import text
 from secure_redis.azure.core.failures import Failure
-from secure_redis.azure.core.resource_manager import RESOURCES_API_VERSION, Reader, unread
+from secure_redis.azure.core.resource_manager import RESOURCES_API_VERSION, ResourceManager, unread
 from secure_redis.azure.storage.accounts import READ_ACCOUNT
 from secure_redis.domain.observe.identity import Identity
 from secure_redis.domain.observe.unknown import Unknown
@@ -18,7 +18,11 @@ _SUBSCRIPTION: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", 
 
 
 async def find_account(
-    reader: Reader, identity: Identity, subscription: str, name: str, scopes: Sequence[str] | None = None
+    resource_manager: ResourceManager,
+    identity: Identity,
+    subscription: str,
+    name: str,
+    scopes: Sequence[str] | None = None,
 ) -> StorageAccountID | Unknown:
     """The account of that name in `subscription`. Needs `Microsoft.Storage/storageAccounts/read` on it.
 
@@ -32,7 +36,7 @@ async def find_account(
         return Unknown(Reason.AZURE_ERROR, "the cache names its storage account in a way that no account is named")
     denied: Unknown | None = None
     for scope in (f"/subscriptions/{subscription}",) if scopes is None else scopes:
-        found = _named(scope, scope, name) or await _listed(reader, identity, scope, name)
+        found = _named(scope, scope, name) or await _listed(resource_manager, identity, scope, name)
         if isinstance(found, StorageAccountID):
             return found
         denied = denied or found
@@ -44,9 +48,11 @@ async def find_account(
     )
 
 
-async def _listed(reader: Reader, identity: Identity, scope: str, name: str) -> StorageAccountID | Unknown | None:
+async def _listed(
+    resource_manager: ResourceManager, identity: Identity, scope: str, name: str
+) -> StorageAccountID | Unknown | None:
     """By the list of a subscription or a group. None: it is not in it."""
-    found = await reader.walk(
+    found = await resource_manager.walk(
         identity,
         f"{scope}/resources",
         RESOURCES_API_VERSION,

@@ -22,9 +22,9 @@ from secure_redis.domain.assess.ownership import (
     ownership,
 )
 from secure_redis.domain.assess.rules import Compliance
-from secure_redis.domain.assess.rules import assess as judge
-from secure_redis.domain.assess.waivers import Floor
-from secure_redis.domain.explanation import Refusal
+from secure_redis.domain.assess.rules import evaluate as judge
+from secure_redis.domain.assess.waivers import WaiverPolicy
+from secure_redis.domain.explanation import Explanation
 from secure_redis.domain.observe import normalise
 from secure_redis.domain.observe.keys import (
     ListedKeys,
@@ -52,7 +52,7 @@ class CredentialVerdict:
 
     proven: Proven | None = None
     data: ConnectionData | None = None
-    refused: Refusal | Unknown | None = None
+    refused: Explanation | Unknown | None = None
     store: ToStore | None = None
 
 
@@ -66,44 +66,51 @@ class Assessment:
     credential: CredentialVerdict = field(default_factory=CredentialVerdict)
 
 
-_NO_FLOOR = Floor()
+_NO_FLOOR = WaiverPolicy()
 
 
 def assess(
-    resource: SecureRedisCache, seen: Observation, *, cluster_uid: str, ca: str | None, floor: Floor = _NO_FLOOR
+    resource: SecureRedisCache,
+    observed: Observation,
+    *,
+    cluster_uid: str,
+    ca: str | None,
+    waiver_policy: WaiverPolicy = _NO_FLOOR,
 ) -> Assessment:
     """Judge one observation. `ca`: PEM that clients need to verify the endpoint, where a public one does not do.
 
     `floor`: what the operator's configuration permits resources to ask of the rules.
     """
-    found = of_either(seen)
+    found = of_either(observed)
     if isinstance(found, ManagedFacts):
         left, notes = ignoring(managed_differences(resource, found), resource.spec.drift.ignore)
-        return Assessment(compliance=judge(resource, seen, floor=floor, notes=notes), drift=bounded(left))
+        return Assessment(
+            compliance=judge(resource, observed, waiver_policy=waiver_policy, notes=notes), drift=bounded(left)
+        )
     if isinstance(found, CacheAbsent):
         return Assessment(drift=gone(resource, found))
-    if not isinstance(seen.cache, CacheFacts):
+    if not isinstance(observed.cache, CacheFacts):
         return Assessment()
-    owned = ownership(seen.cache, cluster_uid, resource.uid)
-    left, notes = ignoring(differences(resource, seen.cache, seen.firewall_rules), resource.spec.drift.ignore)
+    owned = ownership(observed.cache, cluster_uid, resource.uid)
+    left, notes = ignoring(differences(resource, observed.cache, observed.firewall_rules), resource.spec.drift.ignore)
     return Assessment(
-        compliance=judge(resource, seen, floor=floor, notes=notes),
+        compliance=judge(resource, observed, waiver_policy=waiver_policy, notes=notes),
         drift=bounded(left),
         ownership=owned,
-        credential=_credential(resource, seen, seen.cache, cluster_uid, ca),
+        credential=_credential(resource, observed, observed.cache, cluster_uid, ca),
     )
 
 
 def _credential(
-    resource: SecureRedisCache, seen: Observation, cache: CacheFacts, cluster_uid: str, ca: str | None
+    resource: SecureRedisCache, observed: Observation, cache: CacheFacts, cluster_uid: str, ca: str | None
 ) -> CredentialVerdict:
     settings = resource.spec.authentication
-    if settings is None or isinstance(seen.vault, NotRead):
+    if settings is None or isinstance(observed.vault, NotRead):
         return CredentialVerdict()
-    if isinstance(seen.identity, Unknown | NotRead):
+    if isinstance(observed.identity, Unknown | NotRead):
         return CredentialVerdict()
-    if isinstance(seen.vault, Unknown):
-        return CredentialVerdict(refused=seen.vault)
+    if isinstance(observed.vault, Unknown):
+        return CredentialVerdict(refused=observed.vault)
     barred = key_validity.barred(cache)
     if barred is not None:
         return CredentialVerdict(refused=barred)
@@ -111,21 +118,25 @@ def _credential(
     if writes and not leads(cache, cluster_uid, resource):
         return CredentialVerdict(refused=not_leading(cluster_uid, resource))
     if writes:
-        stored = _to_store(resource, seen.vault, seen.keys)
+        stored = _to_store(resource, observed.vault, observed.keys)
         if stored is not None:
             return stored
-    if isinstance(seen.vault, VaultSecretAbsent):
-        return CredentialVerdict(refused=key_validity.absent(seen.vault))
-    unusable = key_validity.usable(seen.vault, seen.now)
+    if isinstance(observed.vault, VaultSecretAbsent):
+        return CredentialVerdict(refused=key_validity.absent(observed.vault))
+    unusable = key_validity.usable(observed.vault, observed.now)
     if unusable is not None:
         return CredentialVerdict(refused=unusable)
-    verdict = seen.proven or prove(resource, seen.identity, seen.vault, seen.keys, seen.authentication)
+    verdict = observed.proven or prove(
+        resource, observed.identity, observed.vault, observed.keys, observed.authentication
+    )
     if not isinstance(verdict, Proven):
         return CredentialVerdict(refused=verdict)
-    if seen.vault.value is None:
-        return CredentialVerdict(refused=key_validity.usable(seen.vault, seen.now))
-    data = connection_secret.build(resource, cache, seen.vault.value, vault=seen.vault, slot=verdict.slot, ca=ca)
-    if isinstance(data, Refusal):
+    if observed.vault.value is None:
+        return CredentialVerdict(refused=key_validity.usable(observed.vault, observed.now))
+    data = connection_secret.build(
+        resource, cache, observed.vault.value, vault=observed.vault, slot=verdict.slot, ca=ca
+    )
+    if isinstance(data, Explanation):
         return CredentialVerdict(proven=verdict, refused=data)
     return CredentialVerdict(proven=verdict, data=data)
 

@@ -18,7 +18,7 @@ from secure_redis.api import names
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.domain.assess.key_validity import malformed
-from secure_redis.domain.explanation import Refusal
+from secure_redis.domain.explanation import Explanation
 from secure_redis.domain.observe.keys import Slot, VaultSecretFacts
 from secure_redis.domain.observe.normalise import is_busy
 from secure_redis.domain.observe.redis import CacheFacts
@@ -68,19 +68,21 @@ def build(
     vault: VaultSecretFacts,
     slot: Slot | None,
     ca: str | None = None,
-) -> ConnectionData | Refusal:
+) -> ConnectionData | Explanation:
     """Build the Secret of a resource. Host and port come from the observation; nothing is derived.
 
     `vault` and `slot` are told in annotations only. `ca`: PEM that clients need, None where public roots do.
     Refuses (without showing the value) where the facts allow no TLS connection or a client form cannot carry the key.
     """
     endpoint = _endpoint(cache)
-    if isinstance(endpoint, Refusal):
+    if isinstance(endpoint, Explanation):
         return endpoint
     host, port = endpoint
     fault = malformed(password)
     if fault is not None:
-        return Refusal(Reason.KEY_MALFORMED, f"the access key {fault}; store the key exactly as listKeys answers it")
+        return Explanation(
+            Reason.KEY_MALFORMED, f"the access key {fault}; store the key exactly as listKeys answers it"
+        )
     forms = _forms(host, port, password.get_secret_value(), resource.spec.connection.database)
     if ca is not None:
         forms[CA_KEY] = ca
@@ -120,17 +122,21 @@ def unreserved(given: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in given.items() if not _RESERVED.fullmatch(name.strip())}
 
 
-def _endpoint(cache: CacheFacts) -> tuple[str, int] | Refusal:
+def _endpoint(cache: CacheFacts) -> tuple[str, int] | Explanation:
     host, port = cache.host_name, cache.tls_port
     if host is None or port is None:
         what = "host name" if host is None else "TLS port"
         if is_busy(cache.provisioning_state):
-            return Refusal(Reason.PROGRESSING, f"Azure reports no {what} yet ({cache.provisioning_state})")
-        return Refusal(Reason.AZURE_ERROR, f"Azure reports no {what} for the cache, so no connection can be published")
+            return Explanation(Reason.PROGRESSING, f"Azure reports no {what} yet ({cache.provisioning_state})")
+        return Explanation(
+            Reason.AZURE_ERROR, f"Azure reports no {what} for the cache, so no connection can be published"
+        )
     if not _HOST.fullmatch(host):
-        return Refusal(Reason.AZURE_ERROR, "Azure reports a host name that is none, so no connection is published")
+        return Explanation(Reason.AZURE_ERROR, "Azure reports a host name that is none, so no connection is published")
     if not 0 < port < 65536 or port in {cache.plaintext_port, PLAINTEXT_PORT}:
-        return Refusal(Reason.AZURE_ERROR, f"Azure reports {port} as TLS port, which is not one: nothing is published")
+        return Explanation(
+            Reason.AZURE_ERROR, f"Azure reports {port} as TLS port, which is not one: nothing is published"
+        )
     return host.lower(), port
 
 

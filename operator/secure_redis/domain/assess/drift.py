@@ -126,9 +126,9 @@ def bounded(found: tuple[Drift, ...]) -> tuple[Drift, ...]:
 
 def _transport(resource: SecureRedisCache, cache: CacheFacts) -> Iterable[Drift]:
     if cache.non_tls_port_enabled is not False:
-        seen = "Enabled" if cache.non_tls_port_enabled else NOT_SET
+        observed = "Enabled" if cache.non_tls_port_enabled else NOT_SET
         yield Drift(
-            "transport.nonTLSPort", "Disabled", seen, DriftClass.SECURITY, True, "keys and data can travel in clear"
+            "transport.nonTLSPort", "Disabled", observed, DriftClass.SECURITY, True, "keys and data can travel in clear"
         )
     yield from minimum_tls(resource, cache.minimum_tls_version)
 

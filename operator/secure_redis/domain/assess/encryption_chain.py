@@ -8,7 +8,7 @@ from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.spec.persistence import Encryption, KeySource, PersistenceType
 from secure_redis.domain.assess import persistence
-from secure_redis.domain.explanation import Refusal
+from secure_redis.domain.explanation import Explanation
 from secure_redis.domain.observe import normalise
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.redis import CacheFacts, PersistenceFacts
@@ -34,13 +34,13 @@ class Link:
     message: str
 
 
-def follow(resource: SecureRedisCache, seen: Observation, held_back: Refusal | None = None) -> Link | None:
+def follow(resource: SecureRedisCache, observed: Observation, held_back: Explanation | None = None) -> Link | None:
     """The first broken link, else the first that could not be seen, else that all are as wanted.
 
     None: nothing is persisted and nothing was asked for, or the cache itself was not read. `held_back`: why the
     operator does not set what was asked for, where it would.
     """
-    cache = seen.cache
+    cache = observed.cache
     if not isinstance(cache, CacheFacts):
         return None
     facts = cache.persistence
@@ -55,7 +55,7 @@ def follow(resource: SecureRedisCache, seen: Observation, held_back: Refusal | N
         )
     if facts.account is None:
         return _unseen(Reason.STORAGE_UNREAD, "Azure does not say into which storage account the cache persists")
-    storage = seen.storage
+    storage = observed.storage
     if isinstance(storage, Unknown):
         return _unread(f"storage account {facts.account!r}", storage)
     if isinstance(storage, NotRead):
@@ -66,15 +66,15 @@ def follow(resource: SecureRedisCache, seen: Observation, held_back: Refusal | N
             f"storage account {facts.account!r}, into which the cache persists, is not there: nothing is written any "
             "more; restore it, or persist into another one",
         )
-    links = [*_place_links(facts, storage), *_links(resource, seen, facts, storage)]
+    links = [*_place_links(facts, storage), *_links(resource, observed, facts, storage)]
     for wrong in (False, None):
         first = next((link for link in links if link.encrypted is wrong), None)
         if first is not None:
             return first
-    return Link(True, Reason.PERSISTENCE_ENCRYPTED, _well(seen, facts, storage))
+    return Link(True, Reason.PERSISTENCE_ENCRYPTED, _well(observed, facts, storage))
 
 
-def _nothing(resource: SecureRedisCache, cache: CacheFacts, held_back: Refusal | None) -> Link | None:
+def _nothing(resource: SecureRedisCache, cache: CacheFacts, held_back: Explanation | None) -> Link | None:
     declared = persistence.wanted(resource)
     if declared is None:
         return None
@@ -111,7 +111,7 @@ def _place_links(facts: PersistenceFacts, storage: StorageFacts) -> Iterator[Lin
 
 
 def _links(
-    resource: SecureRedisCache, seen: Observation, facts: PersistenceFacts, storage: StorageFacts
+    resource: SecureRedisCache, observed: Observation, facts: PersistenceFacts, storage: StorageFacts
 ) -> Iterator[Link]:
     declared = resource.spec.persistence
     expected = declared.encryption if declared is not None else Encryption()
@@ -120,14 +120,16 @@ def _links(
     if encryption is None or encryption.customer_managed is None:
         yield _unseen(Reason.STORAGE_UNREAD, f"Azure does not say with whose key account {name!r} is encrypted")
     else:
-        yield from _key_links(seen, expected, encryption, name)
+        yield from _key_links(observed, expected, encryption, name)
     yield from _transport_links(storage, name)
     yield from _door_links(facts, storage, name)
-    if not isinstance(seen.blob_service, BlobServiceFacts):  # what it keeps of overwritten data is a remark, if known
-        yield _unread(f"the blob service of account {name!r}", seen.blob_service)
+    if not isinstance(
+        observed.blob_service, BlobServiceFacts
+    ):  # what it keeps of overwritten data is a remark, if known
+        yield _unread(f"the blob service of account {name!r}", observed.blob_service)
 
 
-def _key_links(seen: Observation, expected: Encryption, found: StorageEncryption, name: str) -> Iterator[Link]:
+def _key_links(observed: Observation, expected: Encryption, found: StorageEncryption, name: str) -> Iterator[Link]:
     if found.blob_encrypted is False:
         yield _broken(Reason.STORAGE_NOT_ENCRYPTED, f"account {name!r} does not encrypt its blobs: persist elsewhere")
     elif found.blob_encrypted is None:
@@ -153,12 +155,12 @@ def _key_links(seen: Observation, expected: Encryption, found: StorageEncryption
             "persist into a new one",
         )
     if own:
-        yield from _usable(seen, found)
+        yield from _usable(observed, found)
 
 
-def _usable(seen: Observation, found: StorageEncryption) -> Iterator[Link]:
-    known = seen.encryption_key
-    if found.current_key_expires is not None and found.current_key_expires <= seen.now:
+def _usable(observed: Observation, found: StorageEncryption) -> Iterator[Link]:
+    known = observed.encryption_key
+    if found.current_key_expires is not None and found.current_key_expires <= observed.now:
         yield _unusable(
             f"the key {found.key_name!r} that encrypts the account expired on {found.current_key_expires:%Y-%m-%d}"
         )
@@ -171,17 +173,17 @@ def _usable(seen: Observation, found: StorageEncryption) -> Iterator[Link]:
     elif isinstance(key, Unknown):
         yield _unread(f"the key {found.key_name!r}", key)
     else:
-        yield from _state(seen, key)
+        yield from _state(observed, key)
     if isinstance(known.vault, Unknown):
         yield _unread(f"the vault of the key {found.key_name!r}", known.vault)
 
 
-def _state(seen: Observation, key: KeyFacts) -> Iterator[Link]:
+def _state(observed: Observation, key: KeyFacts) -> Iterator[Link]:
     if key.enabled is False:
         yield _unusable(f"the key {key.name!r} that encrypts the account is disabled")
-    if key.expires is not None and key.expires <= seen.now:
+    if key.expires is not None and key.expires <= observed.now:
         yield _unusable(f"the key {key.name!r} that encrypts the account expired on {key.expires:%Y-%m-%d}")
-    if key.not_before is not None and key.not_before > seen.now:
+    if key.not_before is not None and key.not_before > observed.now:
         yield _unusable(f"the key {key.name!r} that encrypts the account is not valid before {key.not_before:%Y-%m-%d}")
     if key.enabled is None:
         yield _unseen(Reason.STORAGE_UNREAD, f"Key Vault does not say whether the key {key.name!r} is enabled")
@@ -238,28 +240,28 @@ def _door_links(facts: PersistenceFacts, storage: StorageFacts, name: str) -> It
 # --- words ----------------------------------------------------------------------------------------------------------
 
 
-def _well(seen: Observation, facts: PersistenceFacts, storage: StorageFacts) -> str:
+def _well(observed: Observation, facts: PersistenceFacts, storage: StorageFacts) -> str:
     found = storage.encryption
     whose = "a customer-managed key" if found is not None and found.customer_managed else "a Microsoft-managed key"
     twice = ", with infrastructure encryption" if found is not None and found.infrastructure else ""
     how = "managed identity" if persistence.by_identity(facts) else "a connection string"
     kind = persistence.kind(facts)
     kind_said = "RDB" if kind is PersistenceType.RDB else "AOF"
-    remarks = "".join(f"; {remark}" for remark in _remarks(seen, facts, storage))
+    remarks = "".join(f"; {remark}" for remark in _remarks(observed, facts, storage))
     return (
         f"{kind_said} by {how} into account {storage.account_id.name!r}, encrypted with {whose}{twice}, over TLS 1.2 "
         f"or newer{remarks}"
     )
 
 
-def _remarks(seen: Observation, facts: PersistenceFacts, storage: StorageFacts) -> Iterator[str]:
+def _remarks(observed: Observation, facts: PersistenceFacts, storage: StorageFacts) -> Iterator[str]:
     """What does not break the chain and is worth a look; each has a rule of its own."""
     if persistence.by_identity(facts) and storage.shared_key_allowed is not False:
         yield "account keys still work"
-    blobs = seen.blob_service
+    blobs = observed.blob_service
     if isinstance(blobs, BlobServiceFacts) and (blobs.soft_delete or blobs.versioning):
         yield "soft delete or versions keep, and bill, every overwritten copy"
-    cache = seen.cache
+    cache = observed.cache
     where = storage.primary_location or storage.location
     if isinstance(cache, CacheFacts) and where and normalise.location(where) != normalise.location(cache.location):
         yield f"the account lies in {where}, another region than the cache"

@@ -9,7 +9,7 @@ from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.spec.spec import Access
 from secure_redis.domain.assess.key_validity import slot_of, usable
-from secure_redis.domain.explanation import Refusal
+from secure_redis.domain.explanation import Explanation
 from secure_redis.domain.observe.identity import Identity, OperatorIdentity
 from secure_redis.domain.observe.keys import (
     AuthenticationResult,
@@ -33,7 +33,7 @@ def prove(
     vault: VaultSecretFacts,
     keys: ListedKeys | Unknown | NotRead,
     authentication: AuthenticationResult | Unknown | NotRead,
-) -> Proven | Refusal:
+) -> Proven | Explanation:
     """Judge a usable vault value (see `credential.usable`).
 
     In this order: the vault's owner must have said yes where the operator's own identity reads; the listed keys decide
@@ -45,13 +45,13 @@ def prove(
         # Before any comparison, so that a stranger's resource learns nothing about the value.
         return _untagged(resource, vault, address)
     if vault.value is None:
-        return Refusal(Reason.KEY_UNPROVEN, f"{_called(vault)} was not read, so it is not proven")
+        return Explanation(Reason.KEY_UNPROVEN, f"{_called(vault)} was not read, so it is not proven")
     claimed = claimed_slot(vault)
     if isinstance(keys, ListedKeys):
         slot = slot_of(vault.value, keys)
         if slot is not None:
             return Proven(ProvenBy.LISTED, slot)
-        return Refusal(
+        return Explanation(
             Reason.KEY_MISMATCH,
             f"{_called(vault)} equals neither of the cache's keys: the key was regenerated outside Key Vault, or the "
             "secret is another cache's; store the live key as a new version",
@@ -59,7 +59,7 @@ def prove(
     if authentication is AuthenticationResult.ACCEPTED:
         return Proven(ProvenBy.AUTHENTICATED, claimed)
     if authentication is AuthenticationResult.REFUSED:
-        return Refusal(
+        return Explanation(
             Reason.KEY_MISMATCH,
             f"the cache refused {_called(vault)}: the key was regenerated outside Key Vault, or the secret is another "
             "cache's; store the live key as a new version (Azure may accept a new key minutes late)",
@@ -119,15 +119,15 @@ def _open(
     return tagged or not isinstance(identity, OperatorIdentity)
 
 
-def _untagged(resource: SecureRedisCache, vault: VaultSecretFacts, address: str | None) -> Refusal:
+def _untagged(resource: SecureRedisCache, vault: VaultSecretFacts, address: str | None) -> Explanation:
     wanted = f"{PROVIDER_ADDRESS}={resource.cache.text}"
     if address is None:
-        return Refusal(
+        return Explanation(
             Reason.KEY_UNPROVEN,
             f"{_called(vault)} lacks the tag {PROVIDER_ADDRESS}: under the operator's identity the vault's owner must "
             f"say whose key it is; set the tag {wanted} on the secret",
         )
-    return Refusal(
+    return Explanation(
         Reason.VAULT_SECRET_FOREIGN,
         f"the tag {PROVIDER_ADDRESS} of {_called(vault)} names another resource; if it is this cache's key, set the "
         f"tag {wanted}",
@@ -140,11 +140,11 @@ def _unproven(
     address: str | None,
     keys: Unknown | NotRead,
     authentication: Unknown | NotRead,
-) -> Refusal:
+) -> Explanation:
     listed = keys.message if isinstance(keys, Unknown) else "not tried"
     tried = authentication.message if isinstance(authentication, Unknown) else "not tried"
     other = f"its tag {PROVIDER_ADDRESS} names another resource" if address else f"it has no tag {PROVIDER_ADDRESS}"
-    return Refusal(
+    return Explanation(
         Reason.KEY_UNPROVEN,
         # What to do comes first: the rest may be long, and a condition holds 1024 characters.
         f"{_called(vault)} is not proven to be a live key of this cache: allow the identity "

@@ -7,7 +7,7 @@ from pydantic import SecretStr
 
 from secure_redis.api.azure_ids import CacheID
 from secure_redis.api.reasons.reason import Reason
-from secure_redis.domain.explanation import Refusal
+from secure_redis.domain.explanation import Explanation
 from secure_redis.domain.observe.keys import (
     ListedKeys,
     Slot,
@@ -21,7 +21,7 @@ from secure_redis.domain.observe.unknown import NotRead, Unknown
 LONGEST_KEY = 512
 
 
-def usable(vault: VaultSecretFacts, now: datetime) -> Refusal | None:
+def usable(vault: VaultSecretFacts, now: datetime) -> Explanation | None:
     """Why this version must not be used at `now` (aware); None if it may.
 
     Key Vault's own dates are informational: it hands out expired secrets, so they are judged here
@@ -29,22 +29,22 @@ def usable(vault: VaultSecretFacts, now: datetime) -> Refusal | None:
     """
     what = _called(vault)
     if not vault.enabled:
-        return Refusal(
+        return Explanation(
             Reason.VAULT_SECRET_DISABLED, f"{what} is disabled; enable it or store a new version (no older one is used)"
         )
     if vault.not_before is not None and now < vault.not_before:
-        return Refusal(
+        return Explanation(
             Reason.VAULT_SECRET_NOT_YET_VALID,
             f"{what} is not valid before {_stamp(vault.not_before)}; it is looked at again then",
         )
     if vault.expires is not None and now >= vault.expires:
-        return Refusal(
+        return Explanation(
             Reason.VAULT_SECRET_EXPIRED,
             f"{what} expired at {_stamp(vault.expires)}; store a new version, or move its expiry if the key is to stay",
         )
     wrong = "holds no value" if vault.value is None else malformed(vault.value)
     if wrong is not None:
-        return Refusal(
+        return Explanation(
             Reason.KEY_MALFORMED,
             f"{what} {wrong}, so it is no access key; store the key exactly as listKeys answers it",
         )
@@ -88,16 +88,16 @@ def slot_of(value: SecretStr, keys: ListedKeys) -> Slot | None:
     return Slot.SECONDARY if secondary else None
 
 
-def barred(cache: CacheFacts) -> Refusal | None:
+def barred(cache: CacheFacts) -> Explanation | None:
     """Why no access key can serve this cache, whatever the vault holds."""
     if cache.access_keys_disabled:
-        return Refusal(
+        return Explanation(
             Reason.ACCESS_KEYS_DISABLED,
             "access keys are disabled on the cache (disableAccessKeyAuthentication), so no key works; enable them or "
             "remove spec.authentication",
         )
     if cache.authentication_disabled:
-        return Refusal(
+        return Explanation(
             Reason.AUTHENTICATION_DISABLED,
             "the cache asks for no authentication (authnotrequired), so no key protects it and none is published; "
             "set redisConfiguration.authnotrequired to false",
@@ -105,34 +105,36 @@ def barred(cache: CacheFacts) -> Refusal | None:
     return None
 
 
-def absent(vault: VaultSecretAbsent) -> Refusal:
+def absent(vault: VaultSecretAbsent) -> Explanation:
     """The refusal for a secret that the vault does not hold."""
     if vault.deleted:
-        return Refusal(
+        return Explanation(
             Reason.VAULT_SECRET_DELETED,
             f"{vault.message}; a deleted name is never recovered or purged by the operator: recover it, purge it, or "
             "name another secret",
         )
-    return Refusal(
+    return Explanation(
         Reason.VAULT_SECRET_NOT_FOUND,
         f"{vault.message}; store the cache's access key there or correct spec.authentication.keyVault",
     )
 
 
-def foreign(vault: VaultSecretFacts, cache: CacheID) -> Refusal:
+def foreign(vault: VaultSecretFacts, cache: CacheID) -> Explanation:
     """The refusal to write a vault secret that does not say it is this cache's."""
-    return Refusal(
+    return Explanation(
         Reason.VAULT_SECRET_FOREIGN,
         f"{_called(vault)} exists and its tag ProviderAddress does not name this cache, so it is not written; name "
         f"another secret, or tag it ProviderAddress={cache.text} if it is this cache's",
     )
 
 
-def keys_needed(keys: Unknown | NotRead) -> Refusal:
+def keys_needed(keys: Unknown | NotRead) -> Explanation:
     """The refusal to store a key that could not be listed."""
     if isinstance(keys, Unknown):
-        return Refusal(keys.reason, f"the cache's key is to be stored, but its keys cannot be listed: {keys.message}")
-    return Refusal(Reason.STORING_KEY, "the cache's key is to be stored as soon as its keys are listed")
+        return Explanation(
+            keys.reason, f"the cache's key is to be stored, but its keys cannot be listed: {keys.message}"
+        )
+    return Explanation(Reason.STORING_KEY, "the cache's key is to be stored as soon as its keys are listed")
 
 
 def _called(vault: VaultSecretFacts) -> str:

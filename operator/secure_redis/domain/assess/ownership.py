@@ -5,7 +5,7 @@ from enum import StrEnum
 from secure_redis.api.names import LEADER_TAG, OWNER_TAG
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
-from secure_redis.domain.explanation import Refusal
+from secure_redis.domain.explanation import Explanation
 from secure_redis.domain.observe.normalise import tag
 from secure_redis.domain.observe.redis import CacheFacts
 
@@ -44,9 +44,9 @@ def leads(cache: CacheFacts, cluster_uid: str, resource: SecureRedisCache) -> bo
     return ownership(cache, cluster_uid, resource.uid) is Ownership.OWNED
 
 
-def not_leading(cluster_uid: str, resource: SecureRedisCache) -> Refusal:
+def not_leading(cluster_uid: str, resource: SecureRedisCache) -> Explanation:
     """The refusal to store or rotate keys of a cache that this resource does not lead."""
-    return Refusal(
+    return Explanation(
         Reason.NOT_LEADING,
         "access ReadWrite is for the one resource that leads the cache; this one does not: use mode Provision (and "
         "adopt the cache if it exists), or have the cache's owner set its tag "

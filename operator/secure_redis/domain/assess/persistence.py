@@ -136,18 +136,18 @@ def differences(resource: SecureRedisCache, cache: CacheFacts) -> Iterable[Diffe
     declared, facts = resource.spec.persistence, cache.persistence
     if declared is None:
         return
-    seen = kind(facts)
+    observed = kind(facts)
     premium = normalise.same_word(cache.sku_name, "Premium")
-    if declared.type is not seen:
+    if declared.type is not observed:
         if declared.type is PersistenceType.NONE:
             note = "the data is written to a storage account that nobody declared"
-            yield Difference(TYPE, declared.type, seen, DriftClass.SECURITY, note=note)
+            yield Difference(TYPE, declared.type, observed, DriftClass.SECURITY, note=note)
         else:
             note = "" if premium else f"tier {cache.sku_name} cannot persist"
-            yield Difference(TYPE, declared.type, seen, DriftClass.AVAILABILITY, premium, note)
-    if declared.type is PersistenceType.NONE or seen is PersistenceType.NONE:
+            yield Difference(TYPE, declared.type, observed, DriftClass.AVAILABILITY, premium, note)
+    if declared.type is PersistenceType.NONE or observed is PersistenceType.NONE:
         return
-    if declared.type is seen is PersistenceType.RDB and facts.rdb_frequency_minutes != declared.frequency_minutes:
+    if declared.type is observed is PersistenceType.RDB and facts.rdb_frequency_minutes != declared.frequency_minutes:
         shown = NOT_SAID if facts.rdb_frequency_minutes is None else str(facts.rdb_frequency_minutes)
         yield Difference(FREQUENCY, str(declared.frequency_minutes), shown, DriftClass.AVAILABILITY)
     if declared.storage is None:

@@ -21,7 +21,7 @@ class Waivable:
 
 
 @dataclass(frozen=True, slots=True)
-class Floor:
+class WaiverPolicy:
     """The operator's configuration `compliance`. The default: Baseline, and nothing may be waived.
 
     `foreign_secrets`: whether Secrets that are not ours are searched for the key (rule W2).
@@ -41,21 +41,23 @@ class Waiving:
     refused: str | None = None
 
 
-def profile(resource: SecureRedisCache, floor: Floor) -> Profile:
+def profile(resource: SecureRedisCache, waiver_policy: WaiverPolicy) -> Profile:
     """The profile that applies: the stricter of the resource's and the operator's."""
-    return Profile.STRICT if Profile.STRICT in {resource.spec.profile, floor.minimum_profile} else Profile.BASELINE
+    return (
+        Profile.STRICT if Profile.STRICT in {resource.spec.profile, waiver_policy.minimum_profile} else Profile.BASELINE
+    )
 
 
-def waivings(resource: SecureRedisCache, floor: Floor, now: datetime) -> dict[str, Waiving]:
+def waivings(resource: SecureRedisCache, waiver_policy: WaiverPolicy, now: datetime) -> dict[str, Waiving]:
     """The resource's waivers by rule, each judged at `now` (aware). The schema holds one at most per rule."""
-    return {waiver.rule: _judged(waiver, resource, floor, now) for waiver in resource.spec.waivers}
+    return {waiver.rule: _judged(waiver, resource, waiver_policy, now) for waiver in resource.spec.waivers}
 
 
-def _judged(waiver: Waiver, resource: SecureRedisCache, floor: Floor, now: datetime) -> Waiving:
+def _judged(waiver: Waiver, resource: SecureRedisCache, waiver_policy: WaiverPolicy, now: datetime) -> Waiving:
     until = datetime.combine(waiver.expires, time(), UTC)
     if now >= until:
         return Waiving(waiver, until, f"its waiver lapsed on {waiver.expires}")
-    allowed = _allowed_days(floor.waivable, waiver.rule, resource.key.namespace)
+    allowed = _allowed_days(waiver_policy.waivable, waiver.rule, resource.key.namespace)
     if allowed is None:
         where = f"namespace {resource.key.namespace!r}"
         return Waiving(

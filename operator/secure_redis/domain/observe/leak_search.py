@@ -14,18 +14,20 @@ from secure_redis.domain.observe.redis import CacheFacts
 from secure_redis.domain.observe.unknown import Unknown
 
 
-def needles(seen: Observation) -> tuple[SecretStr, ...] | Unknown:
+def needles(observed: Observation) -> tuple[SecretStr, ...] | Unknown:
     """Keys of the cache that nobody could have chosen.
 
     What a vault holds is one only if Azure listed it or the cache itself accepted it. By the vault's word alone (its
     tag), whoever writes to the vault could ask, value by value, what lies in other people's Secrets.
     """
-    if isinstance(seen.keys, ListedKeys):
-        return (seen.keys.primary, seen.keys.secondary)
-    vault = seen.vault
-    tried = seen.authentication is AuthenticationResult.ACCEPTED
-    earlier = seen.proven is not None and seen.proven.by in (ProvenBy.LISTED, ProvenBy.AUTHENTICATED)
-    picky = isinstance(seen.cache, CacheFacts) and not seen.cache.authentication_disabled  # else it takes any key
+    if isinstance(observed.keys, ListedKeys):
+        return (observed.keys.primary, observed.keys.secondary)
+    vault = observed.vault
+    tried = observed.authentication is AuthenticationResult.ACCEPTED
+    earlier = observed.proven is not None and observed.proven.by in (ProvenBy.LISTED, ProvenBy.AUTHENTICATED)
+    picky = (
+        isinstance(observed.cache, CacheFacts) and not observed.cache.authentication_disabled
+    )  # else it takes any key
     if isinstance(vault, VaultSecretFacts) and vault.value is not None and picky and (tried or earlier):
         return (vault.value,)
     return Unknown(

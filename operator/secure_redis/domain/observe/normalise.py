@@ -104,12 +104,12 @@ def version(text: str | None) -> tuple[int, ...] | None:
 
 def same_version(declared: str, observed: str | None) -> bool:
     """Whether the observed version is what was asked for: "6" is answered as "6.0" and runs as "6.0.14"."""
-    wanted, seen = version(declared), version(observed)
-    if wanted is None or seen is None:
+    wanted, answered = version(declared), version(observed)
+    if wanted is None or answered is None:
         return same_word(declared, observed)
-    common = min(len(wanted), len(seen))
+    common = min(len(wanted), len(answered))
     # What the answer leaves off must be zero in what was asked: "6.2" is not met by "6", "6.0" is.
-    return wanted[:common] == seen[:common] and not any(wanted[common:])
+    return wanted[:common] == answered[:common] and not any(wanted[common:])
 
 
 def zones(values: Iterable[str]) -> tuple[str, ...]:

@@ -102,11 +102,11 @@ _NAMES: Final = tuple(one.name for one in fields(Observation))
 _VALUES: Final = attrgetter(*_NAMES)
 
 
-def changed(seen: Observation, **changes: Any) -> Observation:
+def changed(observed: Observation, **changes: Any) -> Observation:
     """`dataclasses.replace` in a third of its time (measured): a look makes half a dozen of them."""
-    return Observation(**{**dict(zip(_NAMES, _VALUES(seen), strict=True)), **changes})
+    return Observation(**{**dict(zip(_NAMES, _VALUES(observed), strict=True)), **changes})
 
 
-def of_either(seen: Observation) -> CacheFacts | ManagedFacts | CacheAbsent | Unknown | NotRead:
+def of_either(observed: Observation) -> CacheFacts | ManagedFacts | CacheAbsent | Unknown | NotRead:
     """What was read of the cache, whichever of the two services it is of."""
-    return seen.cache if isinstance(seen.managed_cache, NotRead) else seen.managed_cache
+    return observed.cache if isinstance(observed.managed_cache, NotRead) else observed.managed_cache

@@ -13,37 +13,37 @@ from typing import Final
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.status import UNDER_WAY, RotationPhase, RotationStatus
-from secure_redis.domain.explanation import Refusal
+from secure_redis.domain.explanation import Explanation
 from secure_redis.domain.plan.actions import AzureAction
-from secure_redis.domain.plan.rotation.request import Wish
+from secure_redis.domain.plan.rotation.request import RotationRequest
 from secure_redis.domain.plan.types import Plan, Rotating
 
 HOUR: Final = 3600.0
 FIRST_LOOK_SECONDS: Final = 60.0  # from a first look that only reported to the next one
 
-READ_ONLY: Final = Refusal(
+READ_ONLY: Final = Explanation(
     Reason.READ_ONLY,
     "the operator's configuration has brakes.readOnly: nothing is written to Azure or Key Vault",
 )
-FIRST_LOOK: Final = Refusal(
+FIRST_LOOK: Final = Explanation(
     Reason.FIRST_LOOK, "the operator was upgraded: its first look only reports what it would write"
 )
-MASS_DRIFT: Final = Refusal(
+MASS_DRIFT: Final = Explanation(
     Reason.MASS_DRIFT,
     "too many resources want a correction at once, so none is made: find out what changed, then set brakes.release in "
     "the operator's configuration to a new value",
 )
-CORRECTIONS_CAPPED: Final = Refusal(
+CORRECTIONS_CAPPED: Final = Explanation(
     Reason.CAPPED, "this hour's corrections (brakes.correctionsPerHour) are used up; it is taken up later"
 )
-ROTATIONS_CAPPED: Final = Refusal(
+ROTATIONS_CAPPED: Final = Explanation(
     Reason.CAPPED, "this hour's rotations (brakes.rotationsPerHour) are used up; it is taken up later"
 )
 REASONS: Final = frozenset({Reason.READ_ONLY, Reason.FIRST_LOOK, Reason.MASS_DRIFT, Reason.CAPPED})
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class BrakeLimits:
     """As configured. `share` of at least `at_least` resources; `release`: a new value lets corrections go on."""
 
     read_only: bool = False
@@ -58,16 +58,16 @@ class Limits:
 class Brake:
     """What holds one pass back. `look`: seconds until what is held is looked at again; None: the interval."""
 
-    everything: Refusal | None = None
-    corrections: Refusal | None = None
-    rotations: Refusal | None = None
+    everything: Explanation | None = None
+    corrections: Explanation | None = None
+    rotations: Explanation | None = None
     look: float | None = None
 
 
 FREE: Final = Brake()
 
 
-def is_mass_drift(wanting: int, total: int, limits: Limits) -> bool:
+def is_mass_drift(wanting: int, total: int, limits: BrakeLimits) -> bool:
     """Whether more than the share of enough resources want a correction."""
     return total >= limits.at_least and wanting > limits.share * total
 
@@ -121,7 +121,9 @@ def restrain_rotation(resource: SecureRedisCache, rotating: Rotating, brake: Bra
     """
     before, status = resource.status.rotation, rotating.status
     begins = begins_rotation(before, rotating)
-    capped = brake.rotations if begins and status is not None and not Wish(status.request).emergency else None
+    capped = (
+        brake.rotations if begins and status is not None and not RotationRequest(status.request).emergency else None
+    )
     held = brake.everything or capped
     if held is None or status is None or not (begins or rotating.action is not None):
         return rotating

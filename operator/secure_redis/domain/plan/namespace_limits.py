@@ -7,7 +7,7 @@ from secure_redis.api import names
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class NamespaceLimits:
     """Most per namespace; 0: no limit. `identities`: different ServiceAccounts, whose tokens are exchanged."""
 
     resources: int = 100
@@ -33,7 +33,7 @@ class Member:
         return self.service_account or names.DEFAULT_SERVICE_ACCOUNT
 
 
-def beyond(members: Iterable[Member], limits: Limits) -> dict[str, str]:
+def beyond(members: Iterable[Member], limits: NamespaceLimits) -> dict[str, str]:
     """The resources of one namespace that are not served, with what to do. The oldest are, by name where equally old.
 
     What is beyond a limit uses up nothing of the other one.

@@ -10,7 +10,7 @@ from secure_redis.api import names
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.domain.assess.assessment import Assessment
-from secure_redis.domain.explanation import Refusal
+from secure_redis.domain.explanation import Explanation
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.plan.actions import (
     Action,
@@ -43,21 +43,21 @@ from secure_redis.domain.plan.types import Plan, Settings, sooner
 
 
 def plan(
-    resource: SecureRedisCache, seen: Observation, means: Assessment, settings: Settings, brake: Brake = FREE
+    resource: SecureRedisCache, observed: Observation, assessed: Assessment, settings: Settings, brake: Brake = FREE
 ) -> Plan:
     """Decide one pass. `brake`: what holds the whole fleet back."""
     if resource.deleting:
-        return _on_fresh_sight(restrain(leave(resource, seen, means, settings), brake), seen)
+        return _on_fresh_sight(restrain(leave(resource, observed, assessed, settings), brake), observed)
     if resource.paused:
         said = f"paused by the annotation {names.PAUSED}: nothing is written"
-        still = _rollout(resource, seen, means, publishing=False, writes=False)
-        return Plan(pending=resource.status.pending, waiting=Refusal(Reason.PAUSED, said), rollout=still)
+        still = _rollout(resource, observed, assessed, publishing=False, writes=False)
+        return Plan(pending=resource.status.pending, waiting=Explanation(Reason.PAUSED, said), rollout=still)
     first: tuple[Action, ...] = () if resource.has_finalizer else (AddFinalizer(),)
-    azure = _on_fresh_sight(restrain(provision(resource, seen, means, settings), brake), seen)
-    secret = publish(resource, seen, means)
+    azure = _on_fresh_sight(restrain(provision(resource, observed, assessed, settings), brake), observed)
+    secret = publish(resource, observed, assessed)
     publishing = any(isinstance(action, CreateSecret | ApplySecret) for action in secret.actions)
-    rollout = _rollout(resource, seen, means, publishing=publishing, writes=not seen.namespace_terminating)
-    rotating = restrain_rotation(resource, rotate(resource, seen, means, settings, rollout), brake)
+    rollout = _rollout(resource, observed, assessed, publishing=publishing, writes=not observed.namespace_terminating)
+    rotating = restrain_rotation(resource, rotate(resource, observed, assessed, settings, rollout), brake)
     if rotating.action is not None:
         if any(isinstance(action, AzureAction) and not isinstance(action, StoreKey) for action in azure.actions):
             # One write to Azure at a time; the rotation is where it was.
@@ -70,8 +70,8 @@ def plan(
         # Consumers of a Secret under an earlier name move first.
         published = tuple(action for action in published if not isinstance(action, ReleaseSecret | DeleteSecret))
     rolling = rollout.rolling if rollout is not None else None
-    moving = Refusal(Reason.ROLLING_OUT, told(rolling)) if rolling is not None else None
-    looks = [azure.next_look, secret.next_look, rotating.next_look, _lapse(resource, seen, means)]
+    moving = Explanation(Reason.ROLLING_OUT, told(rolling)) if rolling is not None else None
+    looks = [azure.next_look, secret.next_look, rotating.next_look, _lapse(resource, observed, assessed)]
     last = (rotating.action,) if rotating.action is not None else ()
     if rollout is not None:
         looks.append(0.0 if publishing else rollout.next_look)
@@ -88,26 +88,26 @@ def plan(
     )
 
 
-def _lapse(resource: SecureRedisCache, seen: Observation, means: Assessment) -> float | None:
+def _lapse(resource: SecureRedisCache, observed: Observation, assessed: Assessment) -> float | None:
     """When the first waiver lapses, if that is before the next look."""
-    lapses = means.compliance.lapses if means.compliance is not None else None
-    seconds = (lapses - seen.now).total_seconds() if lapses is not None else None
+    lapses = assessed.compliance.lapses if assessed.compliance is not None else None
+    seconds = (lapses - observed.now).total_seconds() if lapses is not None else None
     return seconds if seconds is not None and seconds < resource.spec.drift.interval_seconds else None
 
 
 def _rollout(
-    resource: SecureRedisCache, seen: Observation, means: Assessment, *, publishing: bool, writes: bool
+    resource: SecureRedisCache, observed: Observation, assessed: Assessment, *, publishing: bool, writes: bool
 ) -> Rollout | None:
     """What becomes of the workloads: only on what is published is anything moved."""
     if not wants_workloads(resource):
         return None
-    known = means.credential.data
-    version = published_version(resource, seen, means)
+    known = assessed.credential.data
+    version = published_version(resource, observed, assessed)
     keys = known.data.keys() if known is not None else None
     # Without a proven key (an outage, a contradiction) a rollout is followed, and none begins. A release needs no key.
     return roll(
         resource,
-        seen,
+        observed,
         version,
         keys=keys,
         writes=writes,
@@ -117,13 +117,13 @@ def _rollout(
     )
 
 
-def _on_fresh_sight(wanted: Plan, seen: Observation) -> Plan:
+def _on_fresh_sight(wanted: Plan, observed: Observation) -> Plan:
     """A cache is changed only on what was read directly in this very pass.
 
     A page of the inventory may be minutes old: a rule or an endpoint that it shows can be gone by now.
     """
     writes = any(isinstance(action, AzureAction) and not isinstance(action, StoreKey) for action in wanted.actions)
-    if not writes or seen.cache_fresh:
+    if not writes or observed.cache_fresh:
         return wanted
     kept = tuple(action for action in wanted.actions if not isinstance(action, AzureAction))
     return replace(wanted, actions=kept, next_look=0.0, look_closer=True)

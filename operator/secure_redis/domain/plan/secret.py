@@ -6,7 +6,7 @@ from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.spec.spec import DeletionPolicy
 from secure_redis.domain.assess.assessment import Assessment
 from secure_redis.domain.assess.connection_secret import differs
-from secure_redis.domain.explanation import Refusal
+from secure_redis.domain.explanation import Explanation
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.secret import SecretFacts
 from secure_redis.domain.observe.unknown import Unknown
@@ -20,33 +20,35 @@ from secure_redis.domain.plan.actions import (
 from secure_redis.domain.plan.types import Plan
 
 
-def publish(resource: SecureRedisCache, seen: Observation, means: Assessment) -> Plan:
+def publish(resource: SecureRedisCache, observed: Observation, assessed: Assessment) -> Plan:
     """Publish what was proven, if it is not there already."""
-    wanted = means.credential.data
-    if wanted is None or seen.namespace_terminating:
+    wanted = assessed.credential.data
+    if wanted is None or observed.namespace_terminating:
         return Plan()
-    name, there = resource.secret_name, seen.secret
+    name, there = resource.secret_name, observed.secret
     if isinstance(there, Unknown):
-        return Plan(refused=(Refusal(there.reason, there.message),))
+        return Plan(refused=(Explanation(there.reason, there.message),))
     if there is None:
         create = CreateSecret(name, wanted.data, wanted.labels, wanted.annotations)
-        return Plan(actions=(create, *_former(resource, seen)))
+        return Plan(actions=(create, *_former(resource, observed)))
     if not isinstance(there, SecretFacts):
         return Plan()
     mine = there.owner_uid == resource.uid
     if there.deleting:
         return Plan(
-            waiting=Refusal(Reason.SECRET_DELETING, f"Secret {name!r} is being deleted; it is published anew after"),
+            waiting=Explanation(
+                Reason.SECRET_DELETING, f"Secret {name!r} is being deleted; it is published anew after"
+            ),
             next_look=5.0,
         )
     if not mine and not adoptable(resource, there):
-        return Plan(refused=(Refusal(Reason.SECRET_FOREIGN, foreign_secret(resource, there)),))
+        return Plan(refused=(Explanation(Reason.SECRET_FOREIGN, foreign_secret(resource, there)),))
     if mine and not differs(there, wanted):
-        return Plan(actions=_former(resource, seen))
+        return Plan(actions=_former(resource, observed))
     if there.immutable:
         return Plan(
             refused=(
-                Refusal(
+                Explanation(
                     Reason.SECRET_IMMUTABLE,
                     f"Secret {name!r} was made immutable and differs from what is to be published; delete it, "
                     "it is then published anew",
@@ -54,7 +56,7 @@ def publish(resource: SecureRedisCache, seen: Observation, means: Assessment) ->
             )
         )
     apply = ApplySecret(name, there.uid, wanted.data, wanted.labels, wanted.annotations, adopt=not mine)
-    return Plan(actions=(apply, *_former(resource, seen)))
+    return Plan(actions=(apply, *_former(resource, observed)))
 
 
 def adoptable(resource: SecureRedisCache, secret: SecretFacts) -> bool:
@@ -77,12 +79,12 @@ def foreign_secret(resource: SecureRedisCache, secret: SecretFacts) -> str:
     )
 
 
-def published_version(resource: SecureRedisCache, seen: Observation, means: Assessment) -> str | None:
+def published_version(resource: SecureRedisCache, observed: Observation, assessed: Assessment) -> str | None:
     """The Key Vault version that the Secret holds; None where it is not what it must be.
 
     While it is not known what it must hold, it is what the Secret itself says: enough to follow, not to begin.
     """
-    secret, wanted = seen.secret, means.credential.data
+    secret, wanted = observed.secret, assessed.credential.data
     if not isinstance(secret, SecretFacts) or secret.deleting or secret.owner_uid != resource.uid:
         return None
     if wanted is None:
@@ -90,11 +92,11 @@ def published_version(resource: SecureRedisCache, seen: Observation, means: Asse
     return None if differs(secret, wanted) else wanted.annotations.get(names.SECRET_VERSION)
 
 
-def _former(resource: SecureRedisCache, seen: Observation) -> tuple[Action, ...]:
+def _former(resource: SecureRedisCache, observed: Observation) -> tuple[Action, ...]:
     """What becomes of Secrets under an earlier name, once the new one is in place."""
     return tuple(
         part_with(resource, secret)
-        for secret in (seen.former_secrets if isinstance(seen.former_secrets, tuple) else ())
+        for secret in (observed.former_secrets if isinstance(observed.former_secrets, tuple) else ())
         if secret.owner_uid == resource.uid and secret.name != resource.secret_name and not secret.deleting
     )
 

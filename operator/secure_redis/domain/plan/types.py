@@ -6,8 +6,8 @@ from datetime import datetime
 
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.status import UNDER_WAY, PendingStatus, RotationStatus
-from secure_redis.domain.assess.waivers import Floor
-from secure_redis.domain.explanation import Refusal
+from secure_redis.domain.assess.waivers import WaiverPolicy
+from secure_redis.domain.explanation import Explanation
 from secure_redis.domain.grants import GrantPolicy
 from secure_redis.domain.plan.actions import Action, AzureAction
 from secure_redis.domain.plan.rollout.waves import Rollout
@@ -33,7 +33,9 @@ class Settings:
     # Before a regeneration whose answer was lost is asked for again: longer than Azure takes to do one.
     regeneration_settle: float = 60.0
     ca: str | None = None  # PEM that clients need, published as ca.crt
-    floor: Floor = field(default_factory=Floor)  # what resources may ask of the rules; `assess` takes it
+    waiver_policy: WaiverPolicy = field(
+        default_factory=WaiverPolicy
+    )  # what resources may ask of the rules; `evaluate` takes it
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +52,12 @@ class Rotating:
     look_closer: bool = False
 
     @property
-    def progress(self) -> Refusal | None:
+    def progress(self) -> Explanation | None:
         """What is told while it is under way."""
         status = self.status
         if status is None or status.phase not in UNDER_WAY:
             return None
-        return Refusal(Reason.ROTATING, f"rotating to the {status.target} key ({status.phase}): {status.message}")
+        return Explanation(Reason.ROTATING, f"rotating to the {status.target} key ({status.phase}): {status.message}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +65,10 @@ class Plan:
     """What is to be done. `refused`: what was wanted and may not be. `pending`: intent for the status."""
 
     actions: tuple[Action, ...] = ()
-    refused: tuple[Refusal, ...] = ()
+    refused: tuple[Explanation, ...] = ()
     pending: PendingStatus | None = None
     # Why the resource is not at its goal although nothing went wrong.
-    waiting: Refusal | None = None
+    waiting: Explanation | None = None
     next_look: float | None = None  # None: at the resource's own interval
     released: Reason | None = None  # the finalizer goes: what is told about the cache
     rollout: Rollout | None = None  # what is told of workloads; None: nothing was decided about them
@@ -75,7 +77,7 @@ class Plan:
     correcting: tuple[str, ...] = ()  # the paths that the one write to Azure puts right
     owed: tuple[str, ...] = ()  # the same of a creation's write: its refusal is remembered, and nothing is counted
     wanted: tuple[str, ...] = ()  # paths whose correction the spec allows, made in this pass or not
-    held: Mapping[str, Refusal] = field(default_factory=dict)  # of those, by path: why it is not made
+    held: Mapping[str, Explanation] = field(default_factory=dict)  # of those, by path: why it is not made
 
 
 def rfc3339(time: datetime) -> str:

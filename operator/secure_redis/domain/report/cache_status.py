@@ -10,9 +10,9 @@ from secure_redis.domain.observe.observation import Observation, of_either
 from secure_redis.domain.observe.redis import CacheFacts
 
 
-def cache_status(seen: Observation, ownership: Ownership | None, before: CacheStatus | None) -> CacheStatus | None:
+def cache_status(observed: Observation, ownership: Ownership | None, before: CacheStatus | None) -> CacheStatus | None:
     """What was read; what was told `before` stays while nothing could be."""
-    facts = of_either(seen)
+    facts = of_either(observed)
     if isinstance(facts, CacheFacts):
         return _cache(facts, ownership)
     return _cluster(facts) if isinstance(facts, ManagedFacts) else before

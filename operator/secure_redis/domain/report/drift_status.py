@@ -20,12 +20,12 @@ from secure_redis.domain.plan.types import Plan
 YOUNG: Final = timedelta(minutes=30)
 
 
-def entries(before: Status, seen: Observation, means: Assessment, plan: Plan, at: str) -> Iterable[DriftStatus]:
+def entries(before: Status, observed: Observation, assessed: Assessment, plan: Plan, at: str) -> Iterable[DriftStatus]:
     """`status.drift`; `at`: the time for what was not known to differ."""
     since = {entry.path: entry.since for entry in before.drift}
     known = {(entry.path, entry.observed): entry.by for entry in before.drift}
-    writer = _writer(seen)
-    for entry in means.drift or ():
+    writer = _writer(observed)
+    for entry in assessed.drift or ():
         record, why = correction_history.count(before.corrections, entry.path), plan.held.get(entry.path)
         yield DriftStatus(
             path=entry.path,
@@ -40,7 +40,7 @@ def entries(before: Status, seen: Observation, means: Assessment, plan: Plan, at
         )
 
 
-def untold(before: Status, means: Assessment, now: datetime) -> frozenset[tuple[str, str]]:
+def untold(before: Status, assessed: Assessment, now: datetime) -> frozenset[tuple[str, str]]:
     """Young differences, as path and observed value, of which it is not known who made them.
 
     None while a creation is completed: those are of our own making.
@@ -49,7 +49,7 @@ def untold(before: Status, means: Assessment, now: datetime) -> frozenset[tuple[
         return frozenset()
     known = {(entry.path, entry.observed): entry for entry in before.drift}
     found = set()
-    for difference in means.drift or ():
+    for difference in assessed.drift or ():
         entry = known.get((difference.path, difference.observed))
         since = datetime.fromisoformat(entry.since) if entry is not None and entry.since else now
         if _by_write(difference.path) and (entry is None or entry.by is None) and now - since <= YOUNG:
@@ -62,21 +62,21 @@ def _by_write(path: str) -> bool:
     return not path.startswith(("network.firewallRules", "("))
 
 
-def _writer(seen: Observation) -> str | None:
+def _writer(observed: Observation) -> str | None:
     """The last one who wrote and is not ourselves."""
-    own = seen.identity.client_id.lower() if isinstance(seen.identity, NamespaceIdentity) else None
-    writes = seen.writes if isinstance(seen.writes, tuple) else ()
+    own = observed.identity.client_id.lower() if isinstance(observed.identity, NamespaceIdentity) else None
+    writes = observed.writes if isinstance(observed.writes, tuple) else ()
     return next((one.caller for one in writes if own is None or (one.application or "").lower() != own), None)
 
 
 def corrections(
-    resource: SecureRedisCache, seen: Observation, means: Assessment, plan: Plan, outcomes: tuple[Outcome, ...]
+    resource: SecureRedisCache, observed: Observation, assessed: Assessment, plan: Plan, outcomes: tuple[Outcome, ...]
 ) -> tuple[CorrectionStatus, ...]:
     """`status.corrections`, with what came of this pass's one."""
-    differing = frozenset(d.path for d in means.drift) if means.drift is not None else None
+    differing = frozenset(d.path for d in assessed.drift) if assessed.drift is not None else None
     writes = [o for o in outcomes if isinstance(o.action, AzureAction) and o.action in plan.actions]
     made = writes[0] if (plan.correcting or plan.owed) and writes else None
-    return correction_history.after(resource, differing, seen.now, plan.correcting, made, plan.owed)
+    return correction_history.after(resource, differing, observed.now, plan.correcting, made, plan.owed)
 
 
 def kept(plan: Plan, refused: set[Reason]) -> bool:
@@ -84,10 +84,10 @@ def kept(plan: Plan, refused: set[Reason]) -> bool:
     return bool(plan.correcting) or (bool(plan.owed) and refused <= NOT_REPEATED)
 
 
-def announced(resource: SecureRedisCache, means: Assessment, plan: Plan) -> Iterable[str]:
+def announced(resource: SecureRedisCache, assessed: Assessment, plan: Plan) -> Iterable[str]:
     """What the next pass corrects and what that causes, told once, in the pass before it is made."""
     known = {entry.path for entry in resource.status.drift}
-    for entry in means.drift or ():
+    for entry in assessed.drift or ():
         if entry.path in plan.wanted and entry.path not in known and entry.path not in plan.held:
             change = f"from {entry.observed} to {entry.declared}"
             yield f"{entry.path} is corrected next, {change}: {SENTENCES[entry.effect]}"[:MESSAGE_LIMIT]

@@ -130,12 +130,12 @@ def _facts(before: EndpointStatus, endpoint: Endpoint) -> EndpointFacts:
     )
 
 
-def status_of(seen: Observation, before: EndpointStatus | None) -> EndpointStatus | None:
+def status_of(observed: Observation, before: EndpointStatus | None) -> EndpointStatus | None:
     """`status.endpoint`: what is there stays until the cache and its endpoint can be judged again."""
-    if isinstance(seen.endpoint, EndpointFacts):
-        return told(seen.endpoint)
-    waits = isinstance(seen.endpoint, Unknown) and seen.endpoint.reason is Reason.PENDING
-    judged = isinstance(of_either(seen), CacheFacts | ManagedFacts | CacheAbsent)
+    if isinstance(observed.endpoint, EndpointFacts):
+        return told(observed.endpoint)
+    waits = isinstance(observed.endpoint, Unknown) and observed.endpoint.reason is Reason.PENDING
+    judged = isinstance(of_either(observed), CacheFacts | ManagedFacts | CacheAbsent)
     return None if judged and not waits else before
 
 
@@ -175,9 +175,9 @@ def wrong(facts: EndpointFacts, now: datetime) -> Iterator[tuple[Reason, str]]:
         yield Reason.CERTIFICATE_NOT_TRUSTED, f"the certificate of {where} is not trusted: {facts.chain.why}"
 
 
-def only_recalled(status: Status, seen: Observation) -> bool:
+def only_recalled(status: Status, observed: Observation) -> bool:
     """Whether only the status tells that nothing is wrong, and it did not tell so before: nobody is believed twice."""
-    return isinstance(seen.endpoint, EndpointFacts) and seen.endpoint.at is None and awaited(status)
+    return isinstance(observed.endpoint, EndpointFacts) and observed.endpoint.at is None and awaited(status)
 
 
 def awaited(status: Status) -> bool:
@@ -186,9 +186,9 @@ def awaited(status: Status) -> bool:
     return before is None or before.status != "True"
 
 
-def aside(seen: Observation) -> str:
+def aside(observed: Observation) -> str:
     """What of the endpoint is not known, as the end of a sentence; empty where all is, or none was asked for."""
-    endpoint = seen.endpoint
+    endpoint = observed.endpoint
     if isinstance(endpoint, Unknown):
         return f"; the endpoint was not probed: {endpoint.message}"
     if isinstance(endpoint, EndpointFacts):

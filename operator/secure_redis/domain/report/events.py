@@ -12,7 +12,7 @@ from secure_redis.api.status import (
     RotationStatus,
     Status,
 )
-from secure_redis.domain.report.conditions.verdict import (
+from secure_redis.domain.report.conditions.condition_state import (
     FALSE,
     UNKNOWN,
 )

@@ -6,7 +6,7 @@ from secure_redis.api.reasons.reason import ConditionType, Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.status import Condition, Status, merge_conditions
 from secure_redis.domain.plan.types import rfc3339
-from secure_redis.domain.report.conditions.verdict import FALSE
+from secure_redis.domain.report.conditions.condition_state import FALSE
 
 
 def status(resource: SecureRedisCache, message: str, now: datetime) -> Status:

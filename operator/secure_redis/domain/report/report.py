@@ -23,10 +23,8 @@ from secure_redis.domain.plan.actions import (
 )
 from secure_redis.domain.plan.types import PERMANENT_RETRY_SECONDS, Plan
 from secure_redis.domain.report import drift_status
-from secure_redis.domain.report.conditions.conditions import verdicts
-from secure_redis.domain.report.conditions.verdict import (
-    Verdict,
-)
+from secure_redis.domain.report.conditions.condition_state import ConditionState
+from secure_redis.domain.report.conditions.conditions import compose_conditions
 from secure_redis.domain.report.events import Event, events_of
 from secure_redis.domain.report.status import compose_status, stale_pods_of, workload_statuses
 
@@ -42,7 +40,7 @@ class Report:
     retry_after: float | None = None
 
 
-def afterwards(resource: SecureRedisCache, seen: Observation, outcomes: Iterable[Outcome]) -> Observation:
+def afterwards(resource: SecureRedisCache, observed: Observation, outcomes: Iterable[Outcome]) -> Observation:
     """The observation with what this pass itself published, so that the next pass has nothing to add to the report."""
     for outcome in outcomes:
         action = outcome.action
@@ -59,23 +57,27 @@ def afterwards(resource: SecureRedisCache, seen: Observation, outcomes: Iterable
                 owner_name=resource.key.name,
                 owner_kind=names.KIND,
             )
-            return replace(seen, secret=secret)
-    return seen
+            return replace(observed, secret=secret)
+    return observed
 
 
 def report(
-    resource: SecureRedisCache, seen: Observation, means: Assessment, plan: Plan, outcomes: Iterable[Outcome]
+    resource: SecureRedisCache, observed: Observation, assessed: Assessment, plan: Plan, outcomes: Iterable[Outcome]
 ) -> Report:
     """Compose what the world is told after one pass."""
     outcomes = tuple(outcomes)
     workloads = workload_statuses(resource, plan, outcomes)
-    said = verdicts(resource, seen, means, plan, tuple(o for o in outcomes if not _aside(o, plan)), workloads)
+    said = compose_conditions(
+        resource, observed, assessed, plan, tuple(o for o in outcomes if not _aside(o, plan)), workloads
+    )
     failures = [o for o in outcomes if isinstance(o, Failed) and not _aside(o, plan)]
     rotating = [o for o in outcomes if isinstance(o, Failed) and plan.rotation and o.action is plan.rotation.action]
-    status = compose_status(resource, seen, means, plan, said, outcomes)
+    status = compose_status(resource, observed, assessed, plan, said, outcomes)
     status = status.model_copy(update={"workloads": workloads})
     status = status.model_copy(update={"stale_pods": stale_pods_of(status)})
-    unknowns = [u for u in (seen.identity, of_either(seen), seen.vault, seen.secret) if isinstance(u, Unknown)]
+    unknowns = [
+        u for u in (observed.identity, of_either(observed), observed.vault, observed.secret) if isinstance(u, Unknown)
+    ]
     troubles: list[Failed | Unknown] = [*failures, *rotating, *unknowns]
     waits = [trouble.retry_after for trouble in troubles if trouble.retry_after is not None]
     # A plan that wants to go on is not held up by a part that could not be read.
@@ -85,7 +87,7 @@ def report(
         status=status,
         events=(
             *events_of(resource, status),
-            *(Event("Normal", Reason.CORRECTING, note) for note in drift_status.announced(resource, means, plan)),
+            *(Event("Normal", Reason.CORRECTING, note) for note in drift_status.announced(resource, assessed, plan)),
         ),
         next_look=_next_look(resource, replace(plan, next_look=None) if rotating else plan, failures, said),
         failed=backs_off,
@@ -114,7 +116,7 @@ _HUMAN_SECONDS = 15.0
 
 
 def _next_look(
-    resource: SecureRedisCache, plan: Plan, failures: list[Failed], said: dict[ConditionType, Verdict]
+    resource: SecureRedisCache, plan: Plan, failures: list[Failed], said: dict[ConditionType, ConditionState]
 ) -> float:
     refused = {failure.reason for failure in failures if failure.permanent}
     if refused:

@@ -36,11 +36,7 @@ from secure_redis.domain.plan.rotation import outcome
 from secure_redis.domain.plan.types import Plan, rfc3339
 from secure_redis.domain.report import drift_status
 from secure_redis.domain.report.cache_status import cache_status
-from secure_redis.domain.report.conditions.verdict import (
-    FALSE,
-    TRUE,
-    Verdict,
-)
+from secure_redis.domain.report.conditions.condition_state import FALSE, TRUE, ConditionState
 from secure_redis.domain.report.endpoint_status import status_of
 
 
@@ -76,14 +72,14 @@ def unreadable(resource: Unreadable, now: datetime) -> Status:
 
 def compose_status(
     resource: SecureRedisCache,
-    seen: Observation,
-    means: Assessment,
+    observed: Observation,
+    assessed: Assessment,
     plan: Plan,
-    said: dict[ConditionType, Verdict],
+    said: dict[ConditionType, ConditionState],
     outcomes: tuple[Outcome, ...],
 ) -> Status:
     """Compose the status from everything that the pass found, planned and did."""
-    before, at = resource.status, rfc3339(seen.now)
+    before, at = resource.status, rfc3339(observed.now)
     conditions = [
         Condition(
             type=kind,
@@ -96,17 +92,19 @@ def compose_status(
     ]
     credentials = said.get(ConditionType.CREDENTIALS_SYNCED)
     published = credentials is not None and credentials.status == TRUE
-    facts = seen.cache if isinstance(seen.cache, CacheFacts) else None
+    facts = observed.cache if isinstance(observed.cache, CacheFacts) else None
     return Status(
         observed_generation=resource.generation,
         conditions=merge_conditions(before.conditions, conditions, at),
         binding=_binding(resource, plan, outcomes) if published else before.binding,
-        cache=cache_status(seen, means.ownership, before.cache),
-        endpoint=status_of(seen, before.endpoint),
-        compliance=_compliance(means) if means.compliance is not None else before.compliance,
-        drift=tuple(drift_status.entries(before, seen, means, plan, at)) if means.drift is not None else before.drift,
-        corrections=drift_status.corrections(resource, seen, means, plan, outcomes),
-        credential=_credential(resource, seen, means, at) if published else before.credential,
+        cache=cache_status(observed, assessed.ownership, before.cache),
+        endpoint=status_of(observed, before.endpoint),
+        compliance=_compliance(assessed) if assessed.compliance is not None else before.compliance,
+        drift=tuple(drift_status.entries(before, observed, assessed, plan, at))
+        if assessed.drift is not None
+        else before.drift,
+        corrections=drift_status.corrections(resource, observed, assessed, plan, outcomes),
+        credential=_credential(resource, observed, assessed, at) if published else before.credential,
         pending=_pending(resource, facts, plan, outcomes, at),
         rotation=_rotation(resource, plan, outcomes),
         last_handled=LastHandled(
@@ -171,8 +169,8 @@ def _pending(
     return plan.pending or (None if facts is not None else resource.status.pending)
 
 
-def _compliance(means: Assessment) -> ComplianceStatus:
-    found = means.compliance
+def _compliance(assessed: Assessment) -> ComplianceStatus:
+    found = assessed.compliance
     if found is None:
         return ComplianceStatus()
     return ComplianceStatus(
@@ -188,8 +186,8 @@ def _compliance(means: Assessment) -> ComplianceStatus:
     )
 
 
-def _credential(resource: SecureRedisCache, seen: Observation, means: Assessment, at: str) -> CredentialStatus:
-    vault, proven, before = seen.vault, means.credential.proven, resource.status.credential
+def _credential(resource: SecureRedisCache, observed: Observation, assessed: Assessment, at: str) -> CredentialStatus:
+    vault, proven, before = observed.vault, assessed.credential.proven, resource.status.credential
     if not isinstance(vault, VaultSecretFacts):
         return before or CredentialStatus()
     same = before is not None and before.key_vault_version == vault.version

@@ -52,14 +52,14 @@ def budget(body: Body, workloads: Iterable[WorkloadFacts]) -> BudgetFacts:
     What its controller has not looked at since it was written allows nothing: its numbers are those of before.
     """
     meta, spec, status = body["metadata"], body.get("spec") or {}, body.get("status") or {}
-    seen = int(status.get("observedGeneration") or 0) >= int(meta.get("generation") or 0)
+    observed = int(status.get("observedGeneration") or 0) >= int(meta.get("generation") or 0)
     allowed, expected = int(status.get("disruptionsAllowed") or 0), int(status.get("expectedPods") or 0)
     chosen = spec.get("selector")
     covers: frozenset[tuple[str, str]] = frozenset()
     if chosen is not None:
         selector = LabelSelector.model_validate(chosen)
         covers = frozenset((one.kind, one.name) for one in workloads if selected(selector, one.template_labels))
-    return BudgetFacts(meta["name"], allowed if seen else 0, expected if seen else max(expected, 1), covers)
+    return BudgetFacts(meta["name"], allowed if observed else 0, expected if observed else max(expected, 1), covers)
 
 
 def _by_containers(spec: Body) -> Iterator[str]:

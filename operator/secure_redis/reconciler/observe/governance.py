@@ -16,9 +16,9 @@ from secure_redis.api.azure_ids import CacheID, Service
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.spec.spec import Mode
-from secure_redis.azure.core.expiring_cache import Shelf
+from secure_redis.azure.core.expiring_cache import ExpiringCache
 from secure_redis.azure.governance.activity_log import Activity
-from secure_redis.azure.governance.reads import Surroundings
+from secure_redis.azure.governance.reads import Governance
 from secure_redis.domain.grants import GrantPolicy, Power, VaultTarget, refuse
 from secure_redis.domain.observe.identity import Identity
 from secure_redis.domain.observe.managed_redis import ManagedFacts
@@ -26,7 +26,7 @@ from secure_redis.domain.observe.observation import Observation, changed, of_eit
 from secure_redis.domain.observe.redis import CacheFacts
 from secure_redis.domain.observe.storage import KeyVaultFacts
 from secure_redis.domain.observe.unknown import NOT_READ_YET, Unknown
-from secure_redis.reconciler.memory import Memory
+from secure_redis.reconciler.pass_state import PassState
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ class FindVault(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class SurroundingsAges:
+class GovernanceAges:
     """Seconds. `max_age`: of what was read. `spread`: over which the first reads of a process are spread."""
 
     max_age: float = 3600.0
@@ -93,42 +93,42 @@ class _Allowance:
     at: float
 
 
-class Around:
+class GovernanceObserver:
     """Keeps what stands around caches, each kind with an age of its own. Asked before every read whether it may."""
 
     def __init__(
         self,
         *,
-        surroundings: Surroundings,
+        governance: Governance,
         find_vault: FindVault,
         activity: Activity | None,
         policy: GrantPolicy,
-        ages: SurroundingsAges,
+        ages: GovernanceAges,
         monotonic: Callable[[], float],
     ) -> None:
-        self._surroundings = surroundings
+        self._surroundings = governance
         self._find_vault = find_vault
         self._activity = activity
         self._policy = policy
         self._ages = ages
         self._monotonic = monotonic
-        self._places: Shelf[tuple[Identity, str], _Place] = Shelf(monotonic, 2 * ages.max_age)
-        self._allowances: Shelf[tuple[Identity, str], _Allowance] = Shelf(monotonic)
+        self._places: ExpiringCache[tuple[Identity, str], _Place] = ExpiringCache(monotonic, 2 * ages.max_age)
+        self._allowances: ExpiringCache[tuple[Identity, str], _Allowance] = ExpiringCache(monotonic)
 
     async def look(
-        self, resource: SecureRedisCache, seen: Observation, identity: Identity, memory: Memory
+        self, resource: SecureRedisCache, observed: Observation, identity: Identity, pass_state: PassState
     ) -> Observation:
         """The observation with what is known; a few reads at most are made, all of them where a refresh is asked for.
 
         Never raises. `memory.look_within` says when the rest can be read.
         """
-        if not isinstance(of_either(seen), CacheFacts | ManagedFacts) or resource.deleting:
-            return seen
+        if not isinstance(of_either(observed), CacheFacts | ManagedFacts) or resource.deleting:
+            return observed
         now, cache = self._monotonic(), resource.cache
         place = self._places.get((identity, cache.key), lambda: _Place(now))
-        reads = self._reads(resource, identity, seen.now)
-        fresh = memory.refresh and memory.refreshed != resource.refresh
-        memory.refreshed = resource.refresh
+        reads = self._reads(resource, identity, observed.now)
+        fresh = pass_state.refresh and pass_state.refreshed != resource.refresh
+        pass_state.refreshed = resource.refresh
         due = [kind for kind in reads if kind not in place.reading and _is_due(place, kind, now, fresh)]
         wait = 0.0 if fresh else place.since + self._delay(cache) - now
         if due and wait <= 0:
@@ -136,12 +136,12 @@ class Around:
             await asyncio.gather(*(self._read(place, cache, kind, reads[kind]) for kind in chosen))
             due = [kind for kind in due if kind not in chosen]
         if due:
-            memory.look_within = max(wait, _SOON * (0.5 + _share(cache, "soon")))
+            pass_state.look_within = max(wait, _SOON * (0.5 + _share(cache, "soon")))
         known: dict[str, Any] = {}
         for kind in reads:
             held = place.held.get(kind)
             known[_kind(kind)] = NOT_READ_YET if held is None else held.value
-        return changed(seen, **known)
+        return changed(observed, **known)
 
     def ages(self) -> Mapping[str, tuple[int, float]]:
         """By kind: how many are held, and the age in seconds of the oldest."""
@@ -154,19 +154,19 @@ class Around:
 
     def _reads(self, resource: SecureRedisCache, identity: Identity, now: datetime) -> dict[str, Read]:
         """What this resource may ask for, and how."""
-        cache, namespace, around = resource.cache, resource.key.namespace, self._surroundings
+        cache, namespace, governance = resource.cache, resource.key.namespace, self._surroundings
         if refuse(self._policy, identity, namespace, Power.OBSERVE, cache=cache) is not None:
             return {}
         reads: dict[str, Read] = {
-            "locks": lambda: around.locks(identity, cache),
-            "diagnostics": lambda: around.diagnostics(identity, cache),
-            "role_assignments": lambda: around.role_assignments(identity, cache),
+            "locks": lambda: governance.locks(identity, cache),
+            "diagnostics": lambda: governance.diagnostics(identity, cache),
+            "role_assignments": lambda: governance.role_assignments(identity, cache),
         }
         if cache.service is Service.REDIS:  # a cluster has neither a schedule nor such policies
             reads |= {
-                "patch_schedule": lambda: around.patch_schedule(identity, cache),
-                "access_assignments": lambda: around.access_assignments(identity, cache),
-                "access_policies": lambda: around.access_policies(identity, cache),
+                "patch_schedule": lambda: governance.patch_schedule(identity, cache),
+                "access_assignments": lambda: governance.access_assignments(identity, cache),
+                "access_policies": lambda: governance.access_policies(identity, cache),
             }
         settings = resource.spec.authentication
         if settings is not None:

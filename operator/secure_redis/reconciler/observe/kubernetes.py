@@ -12,8 +12,8 @@ from secure_redis.domain.plan.rollout import disruption_budgets, waves
 from secure_redis.domain.plan.rotation import required_reads
 from secure_redis.kube.secrets import Secrets
 from secure_redis.kube.workloads.client import Workloads
-from secure_redis.reconciler.memory import Memory
 from secure_redis.reconciler.observe.usage import Usage
+from secure_redis.reconciler.pass_state import PassState
 
 
 class KubernetesObserver:
@@ -24,47 +24,49 @@ class KubernetesObserver:
         self._workloads = workloads
         self._usage = usage
 
-    async def observe(self, resource: SecureRedisCache, seen: Observation, memory: Memory) -> Observation:
+    async def observe(self, resource: SecureRedisCache, observed: Observation, pass_state: PassState) -> Observation:
         """The observation with what is there in Kubernetes."""
-        seen = await self._with_workloads(resource, await self._with_secrets(resource, seen), memory)
-        seen = await self._usage.copies(resource, seen, memory)
-        return await self._with_holders(resource, seen)
+        observed = await self._with_workloads(resource, await self._with_secrets(resource, observed), pass_state)
+        observed = await self._usage.copies(resource, observed, pass_state)
+        return await self._with_holders(resource, observed)
 
-    async def _with_workloads(self, resource: SecureRedisCache, seen: Observation, memory: Memory) -> Observation:
+    async def _with_workloads(
+        self, resource: SecureRedisCache, observed: Observation, pass_state: PassState
+    ) -> Observation:
         """Workloads only where some are listed or were injected; pods only while something is not current."""
         kept = resource.deleting and resource.spec.connection.deletion_policy is DeletionPolicy.RETAIN
         if kept or not waves.wants_workloads(resource):
-            return seen
+            return observed
         entries = () if resource.deleting else resource.spec.workloads
         found = await self._workloads.find(
             resource,
             entries,
             waves.named(resource),
-            thorough=resource.deleting or memory.searched != resource.generation,
+            thorough=resource.deleting or pass_state.searched != resource.generation,
         )
         if isinstance(found, Unknown):
-            return replace(seen, workloads=found)
-        memory.searched = resource.generation
+            return replace(observed, workloads=found)
+        pass_state.searched = resource.generation
         at = {(facts.kind, facts.name): facts for facts in found}
-        wanted = waves.pods_wanted(resource, found, _published_version(resource, seen))
+        wanted = waves.pods_wanted(resource, found, _published_version(resource, observed))
         pods = {place: await self._workloads.pods(resource, at[place]) for place in wanted}
-        if disruption_budgets.budgets_wanted(resource, found, _published_version(resource, seen)):
-            seen = replace(seen, budgets=await self._workloads.budgets(resource, found))
-        seen = await self._usage.connections(resource, seen, found, fresh=memory.refresh)
-        return replace(seen, workloads=found, pods=pods)
+        if disruption_budgets.budgets_wanted(resource, found, _published_version(resource, observed)):
+            observed = replace(observed, budgets=await self._workloads.budgets(resource, found))
+        observed = await self._usage.connections(resource, observed, found, fresh=pass_state.refresh)
+        return replace(observed, workloads=found, pods=pods)
 
-    async def _with_holders(self, resource: SecureRedisCache, seen: Observation) -> Observation:
-        if resource.deleting or not required_reads.needs_holders(resource, seen):
-            return seen
-        carrying = seen.workloads if isinstance(seen.workloads, tuple) else ()
-        return replace(seen, holders=await self._workloads.holders(resource, resource.secret_name, carrying))
+    async def _with_holders(self, resource: SecureRedisCache, observed: Observation) -> Observation:
+        if resource.deleting or not required_reads.needs_consumers(resource, observed):
+            return observed
+        carrying = observed.workloads if isinstance(observed.workloads, tuple) else ()
+        return replace(observed, holders=await self._workloads.holders(resource, resource.secret_name, carrying))
 
-    async def _with_secrets(self, resource: SecureRedisCache, seen: Observation) -> Observation:
+    async def _with_secrets(self, resource: SecureRedisCache, observed: Observation) -> Observation:
         if resource.spec.authentication is None and resource.status.binding is None:
-            return seen
+            return observed
         namespace = resource.key.namespace
         secret = await self._secrets.read(namespace, resource.secret_name)
-        return replace(seen, secret=secret, former_secrets=await self._former(resource))
+        return replace(observed, secret=secret, former_secrets=await self._former(resource))
 
     async def _former(self, resource: SecureRedisCache) -> tuple[SecretFacts, ...] | Unknown:
         """Secrets of ours under other names: what the watch shows, and what the status still binds."""
@@ -82,7 +84,11 @@ class KubernetesObserver:
         return () if earlier is None else (earlier,)
 
 
-def _published_version(resource: SecureRedisCache, seen: Observation) -> str | None:
+def _published_version(resource: SecureRedisCache, observed: Observation) -> str | None:
     """The Key Vault version that our Secret holds."""
-    ours = isinstance(seen.secret, SecretFacts) and seen.secret.owner_uid == resource.uid
-    return seen.secret.annotations.get(names.SECRET_VERSION) if ours and isinstance(seen.secret, SecretFacts) else None
+    ours = isinstance(observed.secret, SecretFacts) and observed.secret.owner_uid == resource.uid
+    return (
+        observed.secret.annotations.get(names.SECRET_VERSION)
+        if ours and isinstance(observed.secret, SecretFacts)
+        else None
+    )

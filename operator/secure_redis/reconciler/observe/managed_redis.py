@@ -18,7 +18,7 @@ from secure_redis.domain.observe.normalise import is_busy
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.storage import EncryptionKeyFacts
 from secure_redis.domain.observe.unknown import NOT_READ, NotRead, Unknown
-from secure_redis.reconciler.memory import Ages, Memory
+from secure_redis.reconciler.pass_state import Ages, PassState
 
 _AGAIN = 60.0  # seconds until what could not be read is asked for again
 
@@ -61,45 +61,45 @@ class ManagedObserver:
         self._ages = ages
         self._monotonic = monotonic
 
-    def barred(self, resource: SecureRedisCache, seen: Observation) -> Observation | None:
+    def barred(self, resource: SecureRedisCache, observed: Observation) -> Observation | None:
         """The observation of a resource that asks for what is not offered here: Azure is not asked at all."""
         why = unsupported(resource)
-        return None if why is None else replace(seen, managed_cache=why)
+        return None if why is None else replace(observed, managed_cache=why)
 
     async def observe(
-        self, resource: SecureRedisCache, seen: Observation, identity: Identity, memory: Memory
+        self, resource: SecureRedisCache, observed: Observation, identity: Identity, pass_state: PassState
     ) -> Observation:
         """Look once."""
         cache = resource.cache
         refusal = refuse(self._policy, identity, resource.key.namespace, Power.OBSERVE, cache=cache)
         if refusal is not None:
-            return replace(seen, managed_cache=Unknown(refusal.reason, refusal.message, permanent=True))
+            return replace(observed, managed_cache=Unknown(refusal.reason, refusal.message, permanent=True))
         state = resource.status.cache.provisioning_state if resource.status.cache else None
-        direct = memory.direct or (state is not None and is_busy(state))
+        direct = pass_state.direct or (state is not None and is_busy(state))
         if direct:
             found = await self._inventory.fresh(identity, cache)
         else:
             interval = resource.spec.drift.interval_seconds * self._ages.of_interval
-            found = await self._inventory.cache(identity, cache, max_age=0.0 if memory.refresh else interval)
+            found = await self._inventory.cache(identity, cache, max_age=0.0 if pass_state.refresh else interval)
         if not isinstance(found, ManagedFacts):
-            memory.managed = None
-            return replace(seen, managed_cache=found, cache_fresh=direct)
-        memory.direct = is_busy(found.provisioning_state)
-        held = await self._besides(resource, found, identity, memory)
+            pass_state.managed = None
+            return replace(observed, managed_cache=found, cache_fresh=direct)
+        pass_state.direct = is_busy(found.provisioning_state)
+        held = await self._besides(resource, found, identity, pass_state)
         return replace(
-            seen,
+            observed,
             managed_cache=replace(found, database=held.database),
             encryption_key=held.encryption_key,
             cache_fresh=direct,
         )
 
     async def _besides(
-        self, resource: SecureRedisCache, cluster: ManagedFacts, identity: Identity, memory: Memory
+        self, resource: SecureRedisCache, cluster: ManagedFacts, identity: Identity, pass_state: PassState
     ) -> _Held:
         cache = resource.cache
         key = (identity, cache.key, cluster.key_url)
-        held = memory.managed
-        if isinstance(held, _Held) and held.key == key and not memory.refresh and not memory.direct:
+        held = pass_state.managed
+        if isinstance(held, _Held) and held.key == key and not pass_state.refresh and not pass_state.direct:
             age = self._ages.children if held.settled else min(_AGAIN, self._ages.children)
             if self._monotonic() - held.at < age:
                 return held
@@ -109,5 +109,5 @@ class ManagedObserver:
         if cluster.key_url is not None:
             encryption = await self._vaults.of_url(identity, cache.subscription, cluster.key_url)
         fresh = _Held(key, at, database, encryption)
-        memory.managed = fresh
+        pass_state.managed = fresh
         return fresh

@@ -18,7 +18,7 @@ from secure_redis.azure.keyvault.secrets import Vaults
 from secure_redis.azure.redis.client import Caches
 from secure_redis.domain.assess import key_proof
 from secure_redis.domain.assess.assessment import Assessment
-from secure_redis.domain.explanation import Refusal
+from secure_redis.domain.explanation import Explanation
 from secure_redis.domain.grants import (
     Power,
     VaultTarget,
@@ -53,13 +53,13 @@ from secure_redis.kube.namespaces import Namespaces
 from secure_redis.kube.secrets import Secrets
 from secure_redis.kube.service_accounts import ServiceAccounts
 from secure_redis.kube.workloads.client import Workloads
-from secure_redis.reconciler.memory import Ages, Memory
-from secure_redis.reconciler.observe.governance import Around
+from secure_redis.reconciler.observe.governance import GovernanceObserver
 from secure_redis.reconciler.observe.kubernetes import KubernetesObserver
 from secure_redis.reconciler.observe.managed_redis import ManagedObserver
 from secure_redis.reconciler.observe.probes import Probes
 from secure_redis.reconciler.observe.storage import StorageObserver
 from secure_redis.reconciler.observe.usage import Usage
+from secure_redis.reconciler.pass_state import Ages, PassState
 
 FRESH_AUTHENTICATIONS = 3
 ASK_SECONDS = 240.0
@@ -94,7 +94,7 @@ class Observer:
         workloads: Workloads,
         storage: StorageObserver,
         managed: ManagedObserver,
-        around: Around,
+        governance: GovernanceObserver,
         usage: Usage,
         now: Callable[[], datetime],
         monotonic: Callable[[], float],
@@ -113,45 +113,49 @@ class Observer:
         self._kubernetes = KubernetesObserver(secrets, workloads, usage)
         self._storage = storage
         self._managed = managed
-        self._around = around
+        self._around = governance
         self._now = now
         self._monotonic = monotonic
 
-    async def observe(self, resource: SecureRedisCache, memory: Memory) -> Observation:
+    async def observe(self, resource: SecureRedisCache, pass_state: PassState) -> Observation:
         """Look once."""
-        seen = await self._observe(resource, memory)
-        if isinstance(seen.endpoint, NotRead):  # not wanted, not allowed, or the resource leaves
+        observed = await self._observe(resource, pass_state)
+        if isinstance(observed.endpoint, NotRead):  # not wanted, not allowed, or the resource leaves
             self._probes.leave(resource.key)
-        return seen
+        return observed
 
-    async def _observe(self, resource: SecureRedisCache, memory: Memory) -> Observation:
+    async def _observe(self, resource: SecureRedisCache, pass_state: PassState) -> Observation:
         going = await self._namespaces.terminating(resource.key.namespace, fresh=resource.deleting)
-        seen = Observation(now=self._now(), namespace_terminating=going)
-        memory.refresh = memory.refresh or resource.refresh_asked
-        memory.look_within = None
+        observed = Observation(now=self._now(), namespace_terminating=going)
+        pass_state.refresh = pass_state.refresh or resource.refresh_asked
+        pass_state.look_within = None
         leaving = resource.deleting
-        if leaving and (seen.namespace_terminating or not _azure_matters(resource)):
-            return seen if seen.namespace_terminating else await self._kubernetes.observe(resource, seen, memory)
-        barred = self._managed.barred(resource, seen)
+        if leaving and (observed.namespace_terminating or not _azure_matters(resource)):
+            return (
+                observed
+                if observed.namespace_terminating
+                else await self._kubernetes.observe(resource, observed, pass_state)
+            )
+        barred = self._managed.barred(resource, observed)
         if barred is not None:
             return barred
         identity = await self._identity(resource)
-        seen = replace(seen, identity=identity)
+        observed = replace(observed, identity=identity)
         if isinstance(identity, Unknown):
-            return await self._kubernetes.observe(resource, seen, memory)
+            return await self._kubernetes.observe(resource, observed, pass_state)
         if resource.cache.service is Service.MANAGED_REDIS:
-            seen = await self._managed.observe(resource, seen, identity, memory)
-            seen = self._with_endpoint(resource, seen, memory)
-            seen = await self._around.look(resource, seen, identity, memory)
-            return await self._kubernetes.observe(resource, seen, memory)
-        seen = await self._with_cache(resource, seen, identity, memory)
+            observed = await self._managed.observe(resource, observed, identity, pass_state)
+            observed = self._with_endpoint(resource, observed, pass_state)
+            observed = await self._around.look(resource, observed, identity, pass_state)
+            return await self._kubernetes.observe(resource, observed, pass_state)
+        observed = await self._with_cache(resource, observed, identity, pass_state)
         if not leaving:
-            seen = await self._storage.observe(resource, seen, identity, memory)
-            seen = self._with_endpoint(resource, seen, memory)
-            seen = await self._with_credential(resource, seen, identity, memory)
-            seen = await self._with_rotation(resource, seen, identity, memory)
-            seen = await self._around.look(resource, seen, identity, memory)
-        return await self._kubernetes.observe(resource, seen, memory)
+            observed = await self._storage.observe(resource, observed, identity, pass_state)
+            observed = self._with_endpoint(resource, observed, pass_state)
+            observed = await self._with_credential(resource, observed, identity, pass_state)
+            observed = await self._with_rotation(resource, observed, identity, pass_state)
+            observed = await self._around.look(resource, observed, identity, pass_state)
+        return await self._kubernetes.observe(resource, observed, pass_state)
 
     # --- identity ---------------------------------------------------------------------------------------------------
 
@@ -159,7 +163,7 @@ class Observer:
         name = resource.spec.identity.service_account_name or names.DEFAULT_SERVICE_ACCOUNT
         account = await self._accounts.read(resource.key.namespace, name)
         identity = resolve_identity(resource, account, self._policy)
-        if isinstance(identity, Refusal):
+        if isinstance(identity, Explanation):
             return Unknown(identity.reason, identity.message)
         return identity
 
@@ -172,188 +176,196 @@ class Observer:
     # --- the cache --------------------------------------------------------------------------------------------------
 
     async def _with_cache(
-        self, resource: SecureRedisCache, seen: Observation, identity: Identity, memory: Memory
+        self, resource: SecureRedisCache, observed: Observation, identity: Identity, pass_state: PassState
     ) -> Observation:
         denied = self._refused(resource, identity, Power.OBSERVE)
         if denied is not None:
-            return replace(seen, cache=denied)
-        operation = await self._operation(resource, identity, memory)
-        running = operation is not None and memory.failed is None
-        direct = memory.direct or running or _wants_direct(resource)
+            return replace(observed, cache=denied)
+        operation = await self._operation(resource, identity, pass_state)
+        running = operation is not None and pass_state.failed is None
+        direct = pass_state.direct or running or _wants_direct(resource)
         if direct:
             cache = await self._inventory.fresh(identity, resource.cache)
         else:
-            cache = await self._inventory.cache(identity, resource.cache, max_age=self._max_age(resource, memory))
+            cache = await self._inventory.cache(identity, resource.cache, max_age=self._max_age(resource, pass_state))
         if isinstance(cache, CacheFacts):
-            memory.direct = is_busy(cache.provisioning_state)
-        seen = replace(seen, cache=cache, cache_fresh=direct, operation=operation)
+            pass_state.direct = is_busy(cache.provisioning_state)
+        observed = replace(observed, cache=cache, cache_fresh=direct, operation=operation)
         if isinstance(cache, CacheFacts):
-            return replace(seen, firewall_rules=await self._firewall(resource, cache, identity, memory, direct))
+            return replace(observed, firewall_rules=await self._firewall(resource, cache, identity, pass_state, direct))
         if isinstance(cache, CacheAbsent) and cache.confirmed and _about_to_create(resource):
-            return replace(seen, name_available=await self._caches.name_available(identity, resource.cache))
-        return seen
+            return replace(observed, name_available=await self._caches.name_available(identity, resource.cache))
+        return observed
 
-    async def _operation(self, resource: SecureRedisCache, identity: Identity, memory: Memory) -> OperationFacts | None:
+    async def _operation(
+        self, resource: SecureRedisCache, identity: Identity, pass_state: PassState
+    ) -> OperationFacts | None:
         """The operation we started, or the one that failed: that is remembered until somebody acts."""
         operation = await self._caches.operation(identity, resource.cache)
         if operation is not None and operation.status in {"Failed", "Canceled"}:
-            memory.failed = (resource.generation, operation)
+            pass_state.failed = (resource.generation, operation)
         elif (
             operation is not None
-            or memory.refresh
-            or (memory.failed is not None and memory.failed[0] != resource.generation)
+            or pass_state.refresh
+            or (pass_state.failed is not None and pass_state.failed[0] != resource.generation)
         ):
-            memory.failed = None
-        return operation or (memory.failed[1] if memory.failed is not None else None)
+            pass_state.failed = None
+        return operation or (pass_state.failed[1] if pass_state.failed is not None else None)
 
     async def _firewall(
-        self, resource: SecureRedisCache, cache: CacheFacts, identity: Identity, memory: Memory, direct: bool
+        self, resource: SecureRedisCache, cache: CacheFacts, identity: Identity, pass_state: PassState, direct: bool
     ) -> tuple[FirewallRuleFacts, ...] | Unknown | NotRead:
         closed = (cache.public_network_access or "").lower() == "disabled"
         if closed and resource.spec.network.firewall_rules is None:
             return NOT_READ
-        held = memory.firewall
+        held = pass_state.firewall
         if held is not None and held[0] == identity and not direct:
-            max_age = 0.0 if memory.refresh else self._ages.children
+            max_age = 0.0 if pass_state.refresh else self._ages.children
             if self._monotonic() - held[2] < max_age:
                 return held[1]
         rules = await self._caches.firewall_rules(identity, resource.cache)
         if not isinstance(rules, Unknown):
-            memory.firewall = (identity, rules, self._monotonic())
+            pass_state.firewall = (identity, rules, self._monotonic())
         return rules
 
-    def _max_age(self, resource: SecureRedisCache, memory: Memory) -> float:
-        if memory.refresh:
+    def _max_age(self, resource: SecureRedisCache, pass_state: PassState) -> float:
+        if pass_state.refresh:
             return 0.0
         return resource.spec.drift.interval_seconds * self._ages.of_interval
 
-    def _with_endpoint(self, resource: SecureRedisCache, seen: Observation, memory: Memory) -> Observation:
+    def _with_endpoint(self, resource: SecureRedisCache, observed: Observation, pass_state: PassState) -> Observation:
         """What the probe last saw; nothing is waited for. Only what ARM reported to this identity is connected to."""
-        cache = of_either(seen)
+        cache = of_either(observed)
         if not isinstance(cache, CacheFacts | ManagedFacts) or resource.spec.transport.probe is Probe.DISABLED:
-            return seen
+            return observed
         endpoint = probe_target.target(cache)
         if isinstance(endpoint, Unknown):
             self._probes.leave(resource.key)
-            return replace(seen, endpoint=endpoint)
+            return replace(observed, endpoint=endpoint)
         found = self._probes.latest(
             resource.key,
             endpoint,
             settings=probe_target.settings_of(cache),
-            refresh=resource.refresh if memory.refresh else None,
+            refresh=resource.refresh if pass_state.refresh else None,
             recalled=recalled(resource.status, endpoint),
             awaited=awaited(resource.status),
         )
-        return replace(seen, endpoint=found)
+        return replace(observed, endpoint=found)
 
     async def who(
-        self, resource: SecureRedisCache, seen: Observation, means: Assessment, memory: Memory
+        self, resource: SecureRedisCache, observed: Observation, assessed: Assessment, pass_state: PassState
     ) -> Observation:
         """Who made a difference that is new: one question, seldom, short, and never a reason to fail."""
-        identity, now = seen.identity, self._monotonic()
+        identity, now = observed.identity, self._monotonic()
         if self._activity is None or not isinstance(identity, NamespaceIdentity | OperatorIdentity):
-            return seen
-        about = drift_status.untold(resource.status, means, seen.now)
-        again = about <= memory.asked_about
-        if not about or now < memory.asked_again or (again and now < memory.asked_again + ASK_SECONDS):
-            return seen
-        memory.asked_about, memory.asked_again = about, now
+            return observed
+        about = drift_status.untold(resource.status, assessed, observed.now)
+        again = about <= pass_state.asked_about
+        if not about or now < pass_state.asked_again or (again and now < pass_state.asked_again + ASK_SECONDS):
+            return observed
+        pass_state.asked_about, pass_state.asked_again = about, now
         try:
             async with asyncio.timeout(ASK_AT_MOST_SECONDS):
-                writes = await self._activity.writes(identity, resource.cache, seen.now - ASK_SINCE, seen.now)
+                writes = await self._activity.writes(identity, resource.cache, observed.now - ASK_SINCE, observed.now)
         except TimeoutError:
-            return seen
+            return observed
         if isinstance(writes, Unknown) and (writes.permanent or writes.reason is Reason.AZURE_DENIED):
-            memory.asked_again = now + types.PERMANENT_RETRY_SECONDS
-        return replace(seen, writes=writes)
+            pass_state.asked_again = now + types.PERMANENT_RETRY_SECONDS
+        return replace(observed, writes=writes)
 
     # --- the credential ---------------------------------------------------------------------------------------------
 
     async def _with_credential(
-        self, resource: SecureRedisCache, seen: Observation, identity: Identity, memory: Memory
+        self, resource: SecureRedisCache, observed: Observation, identity: Identity, pass_state: PassState
     ) -> Observation:
-        settings, cache = resource.spec.authentication, seen.cache
+        settings, cache = resource.spec.authentication, observed.cache
         if settings is None or not isinstance(cache, CacheFacts):
-            return seen
+            return observed
         vault = VaultTarget(settings.key_vault.uri, settings.key_vault.secret_name)
         denied = self._refused(resource, identity, Power.PUBLISH_KEY, vault)
         if denied is not None:
-            return replace(seen, vault=denied)
-        age = 0.0 if seen.cache_fresh else self._max_age(resource, memory)
+            return replace(observed, vault=denied)
+        age = 0.0 if observed.cache_fresh else self._max_age(resource, pass_state)
         found = await self._vaults.current(
             identity, vault.uri, vault.secret_name, settings.key_vault.version, max_age=age
         )
-        seen = replace(seen, vault=found)
+        observed = replace(observed, vault=found)
         if isinstance(found, VaultSecretFacts):
-            held = memory.proofs.get(_proof_key(identity, resource.cache, vault, found))
+            held = pass_state.proofs.get(_proof_key(identity, resource.cache, vault, found))
             rotating = required_reads.under_way(resource) is not None
             age = self._ages.proof_in_rotation if rotating else self._ages.proof
-            if held is not None and self._monotonic() - held[1] < age and not memory.refresh:
-                return replace(seen, proven=held[0])
-        return await self._with_proof(resource, seen, identity, cache)
+            if held is not None and self._monotonic() - held[1] < age and not pass_state.refresh:
+                return replace(observed, proven=held[0])
+        return await self._with_proof(resource, observed, identity, cache)
 
     async def _with_proof(
-        self, resource: SecureRedisCache, seen: Observation, identity: Identity, cache: CacheFacts
+        self, resource: SecureRedisCache, observed: Observation, identity: Identity, cache: CacheFacts
     ) -> Observation:
-        if key_proof.needs_keys(resource, identity, seen.vault, seen.proven, seen.now):
-            seen = replace(seen, keys=await self._caches.list_keys(identity, resource.cache))
-        vault, host, port = seen.vault, cache.host_name, cache.tls_port
-        wanted = key_proof.needs_authentication(resource, identity, vault, seen.keys, seen.proven, seen.now)
+        if key_proof.needs_keys(resource, identity, observed.vault, observed.proven, observed.now):
+            observed = replace(observed, keys=await self._caches.list_keys(identity, resource.cache))
+        vault, host, port = observed.vault, cache.host_name, cache.tls_port
+        wanted = key_proof.needs_authentication(resource, identity, vault, observed.keys, observed.proven, observed.now)
         if wanted and isinstance(vault, VaultSecretFacts) and vault.value is not None and host and port:
-            seen = replace(seen, authentication=await self._authenticate(host, port, vault.value))
-        return seen
+            observed = replace(observed, authentication=await self._authenticate(host, port, vault.value))
+        return observed
 
     async def _with_rotation(
-        self, resource: SecureRedisCache, seen: Observation, identity: Identity, memory: Memory
+        self, resource: SecureRedisCache, observed: Observation, identity: Identity, pass_state: PassState
     ) -> Observation:
         """The listed keys where a regeneration is at hand, and whether the cache accepts one that was made."""
-        cache, of = seen.cache, required_reads.occasion_of(resource)
+        cache, of = observed.cache, required_reads.attempt_of(resource)
         if of is not None:
-            seen = replace(seen, attempted=_attempted(seen, of, memory))
-        if not isinstance(cache, CacheFacts) or not required_reads.needs_keys(resource, seen, self._settings):
-            return seen
-        if isinstance(seen.keys, NotRead):
+            observed = replace(observed, attempted=_attempted(observed, of, pass_state))
+        if not isinstance(cache, CacheFacts) or not required_reads.needs_keys(resource, observed, self._settings):
+            return observed
+        if isinstance(observed.keys, NotRead):
             # An earlier proof says nothing about the keys that are listed now.
             keys = await self._caches.list_keys(identity, resource.cache)
-            seen = replace(seen, keys=keys, proven=None if isinstance(keys, ListedKeys) else seen.proven)
-        new, host, port = required_reads.candidate(resource, seen), cache.host_name, cache.tls_port
+            observed = replace(observed, keys=keys, proven=None if isinstance(keys, ListedKeys) else observed.proven)
+        new, host, port = required_reads.candidate(resource, observed), cache.host_name, cache.tls_port
         if new is None or not host or not port:
-            return seen
+            return observed
         tried = await self._authenticate(host, port, new)
         for _ in range(FRESH_AUTHENTICATIONS - 1):  # behind one name there are several nodes
             if tried is AuthenticationResult.ACCEPTED:
                 tried = await self._authenticate(host, port, new)
-        return replace(seen, regenerated=tried)
+        return replace(observed, regenerated=tried)
 
-    def remember(self, resource: SecureRedisCache, seen: Observation, proven: Proven | None, memory: Memory) -> None:
+    def remember(
+        self, resource: SecureRedisCache, observed: Observation, proven: Proven | None, pass_state: PassState
+    ) -> None:
         """Keep a fresh proof, so that listKeys is not asked at every look; one proof of one version is kept."""
-        if not any(isinstance(u, Unknown) and not u.permanent for u in (seen.identity, of_either(seen), seen.vault)):
-            memory.refresh = False
-        settings, identity = resource.spec.authentication, seen.identity
+        if not any(
+            isinstance(u, Unknown) and not u.permanent for u in (observed.identity, of_either(observed), observed.vault)
+        ):
+            pass_state.refresh = False
+        settings, identity = resource.spec.authentication, observed.identity
         if settings is None or not isinstance(identity, NamespaceIdentity | OperatorIdentity):
             return
-        if isinstance(seen.vault, Unknown):
+        if isinstance(observed.vault, Unknown):
             return
-        if not isinstance(seen.vault, VaultSecretFacts) or proven is None:
-            memory.proofs.clear()
+        if not isinstance(observed.vault, VaultSecretFacts) or proven is None:
+            pass_state.proofs.clear()
             return
-        if seen.proven is None:
+        if observed.proven is None:
             vault = VaultTarget(settings.key_vault.uri, settings.key_vault.secret_name)
-            memory.proofs = {_proof_key(identity, resource.cache, vault, seen.vault): (proven, self._monotonic())}
+            pass_state.proofs = {
+                _proof_key(identity, resource.cache, vault, observed.vault): (proven, self._monotonic())
+            }
 
     def forget(self, key: Key) -> None:
         """The resource is gone: its endpoint is not looked at for it any more."""
         self._probes.leave(key)
 
 
-def _attempted(seen: Observation, of: str, memory: Memory) -> datetime | None:
+def _attempted(observed: Observation, of: str, pass_state: PassState) -> datetime | None:
     """When a recorded regeneration may last have been asked of Azure.
 
     By an earlier process: any time until this one first saw that it is recorded.
     """
-    if memory.regeneration is None or memory.regeneration[0] != of:
-        memory.regeneration = (of, seen.now)
-    return memory.regeneration[1]
+    if pass_state.regeneration is None or pass_state.regeneration[0] != of:
+        pass_state.regeneration = (of, observed.now)
+    return pass_state.regeneration[1]
 
 
 def _azure_matters(resource: SecureRedisCache) -> bool:

@@ -21,7 +21,7 @@ _log = logging.getLogger(__name__)
 NOT_YET = Unknown(Reason.PENDING, "the first look at it is still to come")
 
 
-class Look(Protocol):
+class ProbeEndpoint(Protocol):
     """One look (see `probe.endpoint`); it ends by itself and raises nothing that network or server do."""
 
     def __call__(self, endpoint: Endpoint) -> Awaitable[EndpointFacts]:
@@ -63,7 +63,7 @@ class Probes:
 
     def __init__(
         self,
-        look: Look,
+        look: ProbeEndpoint,
         rhythm: Rhythm,
         *,
         now: Callable[[], datetime],

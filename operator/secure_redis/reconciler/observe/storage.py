@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 
 from secure_redis.api.azure_ids import StorageAccountID
 from secure_redis.api.resource import SecureRedisCache
-from secure_redis.azure.core.resource_manager import Reader
-from secure_redis.azure.governance.reads import Surroundings
+from secure_redis.azure.core.resource_manager import ResourceManager
+from secure_redis.azure.governance.reads import Governance
 from secure_redis.azure.keyvault.encryption_keys import KeyVaults
 from secure_redis.azure.storage.accounts import StorageAccounts
 from secure_redis.azure.storage.lookup import find_account
 from secure_redis.domain.assess import persistence
-from secure_redis.domain.explanation import Refusal
+from secure_redis.domain.explanation import Explanation
 from secure_redis.domain.grants import (
     GrantPolicy,
     Power,
@@ -30,7 +30,7 @@ from secure_redis.domain.observe.storage import (
 )
 from secure_redis.domain.observe.unknown import NOT_READ, NotRead, Unknown
 from secure_redis.kube.secrets import Secrets
-from secure_redis.reconciler.memory import Memory
+from secure_redis.reconciler.pass_state import PassState
 
 _AGAIN = 60.0  # seconds until what could not be read is asked for again
 
@@ -63,8 +63,8 @@ class StorageObserver:
         policy: GrantPolicy,
         accounts: StorageAccounts,
         vaults: KeyVaults,
-        surroundings: Surroundings,
-        reader: Reader,
+        governance: Governance,
+        resource_manager: ResourceManager,
         secrets: Secrets,
         monotonic: Callable[[], float],
         max_age: float,
@@ -72,46 +72,46 @@ class StorageObserver:
         self._policy = policy
         self._accounts = accounts
         self._vaults = vaults
-        self._surroundings = surroundings
-        self._reader = reader
+        self._surroundings = governance
+        self._resource_manager = resource_manager
         self._secrets = secrets
         self._monotonic = monotonic
         self._max_age = max_age
 
     async def observe(
-        self, resource: SecureRedisCache, seen: Observation, identity: Identity, memory: Memory
+        self, resource: SecureRedisCache, observed: Observation, identity: Identity, pass_state: PassState
     ) -> Observation:
         """Add what is known of the account, or why it could not be read. Nothing persisted or asked for: nothing."""
-        cache = seen.cache
+        cache = observed.cache
         if not isinstance(cache, CacheFacts):
-            return seen
-        chain = await self._chain(resource, cache, identity, memory)
+            return observed
+        chain = await self._chain(resource, cache, identity, pass_state)
         if chain is None:
-            return seen
-        seen = replace(
-            seen,
+            return observed
+        observed = replace(
+            observed,
             storage=chain.storage,
             blob_service=chain.blob_service,
             encryption_key=chain.encryption_key,
         )
         if persistence.wants_roles(resource, cache):
-            seen = replace(seen, storage_roles=await self._roles(resource, cache, identity))
+            observed = replace(observed, storage_roles=await self._roles(resource, cache, identity))
         if persistence.wants_secret(resource, cache):
             name = persistence.secret_name(resource)
             if name is not None:
-                seen = replace(seen, storage_secret=await self._secrets.read(resource.key.namespace, name))
-        return seen
+                observed = replace(observed, storage_secret=await self._secrets.read(resource.key.namespace, name))
+        return observed
 
     async def _chain(
-        self, resource: SecureRedisCache, cache: CacheFacts, identity: Identity, memory: Memory
+        self, resource: SecureRedisCache, cache: CacheFacts, identity: Identity, pass_state: PassState
     ) -> _Chain | None:
         place = persistence.place(resource, cache)
         if place is None:
-            memory.storage = None
+            pass_state.storage = None
             return None
         key = (identity, str(place))
-        held = memory.storage
-        if isinstance(held, _Chain) and held.key == key and not memory.refresh:
+        held = pass_state.storage
+        if isinstance(held, _Chain) and held.key == key and not pass_state.refresh:
             age = self._max_age if held.whole else min(_AGAIN, self._max_age)
             if self._monotonic() - held.at < age:
                 return held
@@ -122,17 +122,17 @@ class StorageObserver:
         else:
             account = place
         if isinstance(account, Unknown):
-            return self._keep(_Chain(key, at, account), memory)
-        return self._keep(await self._read(resource, identity, account, key, at), memory)
+            return self._keep(_Chain(key, at, account), pass_state)
+        return self._keep(await self._read(resource, identity, account, key, at), pass_state)
 
     async def _find(
         self, resource: SecureRedisCache, identity: Identity, named: persistence.Named
     ) -> StorageAccountID | Unknown:
         namespace = resource.key.namespace
         scopes = storage_scopes(self._policy, identity, namespace, resource.cache, named.subscription, named.name)
-        if isinstance(scopes, Refusal):
+        if isinstance(scopes, Explanation):
             return Unknown(scopes.reason, scopes.message, permanent=True)
-        return await find_account(self._reader, identity, named.subscription, named.name, scopes)
+        return await find_account(self._resource_manager, identity, named.subscription, named.name, scopes)
 
     async def _read(
         self,
@@ -172,6 +172,6 @@ class StorageObserver:
             return denied
         return await self._surroundings.role_assignments(identity, account, principal)
 
-    def _keep(self, chain: _Chain, memory: Memory) -> _Chain:
-        memory.storage = chain
+    def _keep(self, chain: _Chain, pass_state: PassState) -> _Chain:
+        pass_state.storage = chain
         return chain

@@ -14,7 +14,7 @@ from secure_redis.domain.observe.unknown import NOT_READ_YET, NotRead, Unknown
 from secure_redis.domain.observe.workloads import WorkloadFacts
 from secure_redis.kube.foreign_secrets import ForeignSecrets
 from secure_redis.kube.workloads.config_maps import ConfigMaps
-from secure_redis.reconciler.memory import Memory
+from secure_redis.reconciler.pass_state import PassState
 
 _WAIT_SECONDS: Final = 5.0
 _SOON_SECONDS: Final = 10.0
@@ -28,39 +28,39 @@ class Usage:
         self._foreign_secrets = foreign_secrets
 
     async def connections(
-        self, resource: SecureRedisCache, seen: Observation, found: Iterable[WorkloadFacts], *, fresh: bool
+        self, resource: SecureRedisCache, observed: Observation, found: Iterable[WorkloadFacts], *, fresh: bool
     ) -> Observation:
         """Add which settings of the listed workloads (among `found`) name the cache without TLS."""
-        host = seen.cache.host_name if isinstance(seen.cache, CacheFacts) else None
+        host = observed.cache.host_name if isinstance(observed.cache, CacheFacts) else None
         if host is None or resource.deleting or not resource.spec.workloads:
-            return seen
+            return observed
         workloads = tuple(found)
         wanted = plaintext.config_maps(resource, workloads)
         config = await self._config_maps.read(resource.key.namespace, wanted, fresh=fresh)
         return replace(
-            seen,
+            observed,
             plaintext_uses=plaintext.plaintext_uses(resource, workloads, host, config),
             plaintext_unseen=plaintext.unseen(resource, workloads, config),
         )
 
-    async def copies(self, resource: SecureRedisCache, seen: Observation, memory: Memory) -> Observation:
+    async def copies(self, resource: SecureRedisCache, observed: Observation, pass_state: PassState) -> Observation:
         """Add which other Secrets of the namespace hold a key of the cache, or a connection to it without TLS.
 
         No pass waits long for it: what takes longer goes on and is there for one that comes soon.
         """
-        host = seen.cache.host_name if isinstance(seen.cache, CacheFacts) else None
+        host = observed.cache.host_name if isinstance(observed.cache, CacheFacts) else None
         idle = host is None or resource.deleting or resource.spec.authentication is None
         if idle or host is None or not self._foreign_secrets.enabled:
-            return seen
-        keys = needles(seen)
+            return observed
+        keys = needles(observed)
         looked_for = () if isinstance(keys, Unknown) else keys
         space, names = resource.key.namespace, plaintext.names_of(host)
         try:
             async with asyncio.timeout(_WAIT_SECONDS):
-                found = await self._foreign_secrets.search(space, looked_for, names, fresh=memory.refresh)
+                found = await self._foreign_secrets.search(space, looked_for, names, fresh=pass_state.refresh)
         except TimeoutError:
-            memory.look_within = min(memory.look_within or _SOON_SECONDS, _SOON_SECONDS)
-            return replace(seen, secret_copies=NOT_READ_YET)
+            pass_state.look_within = min(pass_state.look_within or _SOON_SECONDS, _SOON_SECONDS)
+            return replace(observed, secret_copies=NOT_READ_YET)
         if isinstance(keys, Unknown) and not isinstance(found, Unknown | NotRead) and not found:
             found = keys  # nothing was found, and the key was not looked for
-        return replace(seen, secret_copies=found)
+        return replace(observed, secret_copies=found)

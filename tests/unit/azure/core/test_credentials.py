@@ -270,4 +270,4 @@ async def test_a_tenant_id_that_is_none_is_not_put_into_a_url(world: World, tena
     assert isinstance(outcome, Unknown)
     assert (outcome.reason, outcome.permanent) == (Reason.TOKEN_REFUSED, True)
     assert "tenant-id" in outcome.message
-    assert world.script.seen == []
+    assert world.script.observed == []

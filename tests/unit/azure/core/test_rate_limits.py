@@ -4,7 +4,7 @@ import pytest
 
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.azure.core.failures import Refused, Transient
-from secure_redis.azure.core.rate_limits import Budgets, Rate, retry_after
+from secure_redis.azure.core.rate_limits import Rate, RateLimits, retry_after
 
 
 class Clock:
@@ -20,7 +20,7 @@ RATE = Rate(burst=3, per_second=1000, patience=0.002)
 
 async def test_a_burst_goes_through_and_the_rest_is_refused_with_a_time() -> None:
     clock = Clock()
-    budgets = Budgets(clock)
+    budgets = RateLimits(clock)
     for _ in range(5):  # three at once, two within the patience
         await budgets.turn("vault", RATE)
     with pytest.raises(Refused) as refused:
@@ -33,7 +33,7 @@ async def test_a_burst_goes_through_and_the_rest_is_refused_with_a_time() -> Non
 
 
 async def test_another_name_has_its_own_budget() -> None:
-    budgets = Budgets(Clock())
+    budgets = RateLimits(Clock())
     for _ in range(5):
         await budgets.turn("a", RATE)
     await budgets.turn("b", RATE)
@@ -41,7 +41,7 @@ async def test_another_name_has_its_own_budget() -> None:
 
 async def test_a_pause_fails_fast_with_the_seconds_left_and_one_text() -> None:
     clock = Clock()
-    budgets = Budgets(clock)
+    budgets = RateLimits(clock)
     await budgets.turn("a", RATE)
     budgets.pause("a", 30)
     failures = []
@@ -60,7 +60,7 @@ async def test_a_pause_fails_fast_with_the_seconds_left_and_one_text() -> None:
 
 async def test_a_shorter_pause_does_not_end_a_longer_one() -> None:
     clock = Clock()
-    budgets = Budgets(clock)
+    budgets = RateLimits(clock)
     await budgets.turn("a", RATE)
     budgets.pause("a", 30)
     budgets.pause("a", 5)
@@ -69,7 +69,7 @@ async def test_a_shorter_pause_does_not_end_a_longer_one() -> None:
 
 async def test_unused_buckets_are_dropped() -> None:
     clock = Clock()
-    budgets = Budgets(clock, keep_seconds=100)
+    budgets = RateLimits(clock, keep_seconds=100)
     await budgets.turn("a", RATE)
     budgets.pause("a", 3600)
     await budgets.turn("b", RATE)

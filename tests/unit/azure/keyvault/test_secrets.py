@@ -62,7 +62,7 @@ async def look(
 
 
 def reads(world: World) -> list[str]:
-    return [seen.path for seen in world.script.calls("GET", SECRET) if seen.authorized]
+    return [observed.path for observed in world.script.calls("GET", SECRET) if observed.authorized]
 
 
 async def test_the_newest_version_of_all_pages_in_whatever_order(world: World) -> None:
@@ -221,7 +221,7 @@ async def test_a_foreign_vault_is_never_asked(world: World, uri: str) -> None:
     ):
         assert isinstance(outcome, Unknown)
         assert (outcome.reason, outcome.permanent) == (Reason.VAULT_NOT_ALLOWED, True)
-    assert world.script.seen == []
+    assert world.script.observed == []
 
 
 @pytest.mark.parametrize(
@@ -263,7 +263,7 @@ async def test_store(world: World) -> None:
         IDENTITY, world.script.vault, NAME, SecretStr(CANARY), {"CredentialId": "Primary"}, expires
     )
     assert version == NEW
-    sent = [seen for seen in world.script.calls("PUT") if seen.authorized]
+    sent = [observed for observed in world.script.calls("PUT") if observed.authorized]
     assert len(sent) == 1
     body = as_json(sent[0].body)
     assert body["value"] == CANARY
@@ -284,7 +284,7 @@ async def test_a_deleted_name_is_neither_recovered_nor_purged(world: World) -> N
     outcome = await world.vaults.store(IDENTITY, world.script.vault, NAME, SecretStr("x"), {})
     assert isinstance(outcome, Unknown)
     assert (outcome.reason, outcome.permanent) == (Reason.VAULT_SECRET_DELETED, True)
-    assert {seen.method for seen in world.script.seen} == {"PUT", "POST"}
+    assert {observed.method for observed in world.script.observed} == {"PUT", "POST"}
 
 
 async def test_who_does_not_lead_stores_nothing(world: World) -> None:
@@ -338,8 +338,8 @@ async def test_a_mark_sends_the_tags_and_nothing_else(world: World) -> None:
     world.script.on("PATCH", f"{SECRET}/{OLD}", challenged(world.script, changed))
     tags = {"CredentialId": "Primary"}
     assert await world.vaults.mark(IDENTITY, world.script.vault, NAME, OLD, tags) is None
-    sent = [seen for seen in world.script.calls("PATCH") if seen.authorized]
-    assert [(seen.path, as_json(seen.body)) for seen in sent] == [(f"{SECRET}/{OLD}", {"tags": tags})]
+    sent = [observed for observed in world.script.calls("PATCH") if observed.authorized]
+    assert [(observed.path, as_json(observed.body)) for observed in sent] == [(f"{SECRET}/{OLD}", {"tags": tags})]
     assert await world.vaults.mark(IDENTITY, world.script.vault, NAME, OLD, {}) is None
     assert as_json(world.script.calls("PATCH")[-1].body) == {"tags": {}}
 

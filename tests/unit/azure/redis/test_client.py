@@ -278,7 +278,7 @@ async def test_a_missing_registration_registers_nothing(world: World) -> None:
     outcome = await world.caches.list_keys(IDENTITY, CACHE)
     assert isinstance(outcome, Unknown)
     assert outcome.reason is Reason.SUBSCRIPTION_UNAVAILABLE
-    assert [seen.path.rsplit("/", 1)[1] for seen in world.script.calls("POST")] == ["token", "listKeys"]
+    assert [observed.path.rsplit("/", 1)[1] for observed in world.script.calls("POST")] == ["token", "listKeys"]
 
 
 async def test_who_does_not_lead_writes_nothing(world: World) -> None:
@@ -292,7 +292,7 @@ async def test_who_does_not_lead_writes_nothing(world: World) -> None:
     ):
         with pytest.raises(NotLeading):
             await write
-    assert {seen.method for seen in world.script.seen} <= {"POST"}  # the token
+    assert {observed.method for observed in world.script.observed} <= {"POST"}  # the token
 
 
 async def test_firewall_writes(world: World) -> None:

@@ -13,7 +13,7 @@ from secure_redis.api.reasons.reason import Reason
 from secure_redis.domain.assess import connection_secret
 from secure_redis.domain.assess.connection_secret import STANDARD_KEYS, differs, unreserved
 from secure_redis.domain.assess.key_validity import LONGEST_KEY
-from secure_redis.domain.explanation import Refusal
+from secure_redis.domain.explanation import Explanation
 from tests.unit.domain.builders import PRIMARY, built, cache, published, resource, text, vault
 
 PRINTABLE = "".join(chr(code) for code in range(33, 127) if chr(code) != ",")
@@ -93,7 +93,7 @@ def test_nothing_that_is_built_is_plaintext(password: str, database: int, extra:
 @given(value=st.text(max_size=600))
 def test_any_value_is_published_whole_or_refused_without_being_shown(value: str) -> None:
     data = connection_secret.build(resource(), cache(), SecretStr(value), vault=vault(), slot=None)
-    if isinstance(data, Refusal):
+    if isinstance(data, Explanation):
         assert data.reason is Reason.KEY_MALFORMED
         assert len(value) < 12 or value not in data.message
     else:
@@ -120,14 +120,14 @@ def test_any_value_is_published_whole_or_refused_without_being_shown(value: str)
 )
 def test_without_a_tls_endpoint_nothing_is_built(changes: dict[str, Any], reason: Reason) -> None:
     data = connection_secret.build(resource(), cache(**changes), SecretStr(PRIMARY), vault=vault(), slot=None)
-    assert isinstance(data, Refusal)
+    assert isinstance(data, Explanation)
     assert data.reason is reason
 
 
 @pytest.mark.parametrize(("changes", "what"), [({"host_name": None}, "host name"), ({"tls_port": None}, "TLS port")])
 def test_the_refusal_names_what_is_missing(changes: dict[str, Any], what: str) -> None:
     data = connection_secret.build(resource(), cache(**changes), SecretStr(PRIMARY), vault=vault(), slot=None)
-    assert isinstance(data, Refusal)
+    assert isinstance(data, Explanation)
     assert what in data.message
 
 

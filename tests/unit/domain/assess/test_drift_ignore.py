@@ -11,7 +11,7 @@ from secure_redis.api.spec.spec import DriftClass
 from secure_redis.domain.assess.assessment import Assessment, assess
 from secure_redis.domain.assess.drift import COMPARED, MOST_ENTRIES, below, differences, ignoring
 from secure_redis.domain.observe.redis import CacheFacts, FirewallRuleFacts
-from tests.unit.domain.builders import NOW, PROVISION, cache, provisioning, seen
+from tests.unit.domain.builders import NOW, PROVISION, cache, observation, provisioning
 from tests.unit.domain.storages import persisting, spec
 
 RULES = [{"name": "office", "startIP": "203.0.113.1", "endIP": "203.0.113.9"}]
@@ -34,7 +34,7 @@ OTHER_IDENTITY = {"identity": {"type": "UserAssigned", "userAssignedIDs": ["/sub
 
 def judged(ignore: list[str], facts: CacheFacts | None = None, firewall: Any = ()) -> Assessment:
     of = provisioning(network={"firewallRules": RULES}, drift={"ignore": ignore})
-    there = seen(cache=facts or cache(**DRIFTED), firewall_rules=firewall, now=NOW)
+    there = observation(cache=facts or cache(**DRIFTED), firewall_rules=firewall, now=NOW)
     return assess(of, there, cluster_uid="cluster", ca=None)
 
 

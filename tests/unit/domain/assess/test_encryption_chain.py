@@ -14,7 +14,7 @@ from secure_redis.domain.observe.storage import (
     StorageAbsent,
 )
 from secure_redis.domain.observe.unknown import NOT_READ, Unknown
-from tests.unit.domain.builders import NOW, cache, resource, seen
+from tests.unit.domain.builders import NOW, cache, observation, resource
 from tests.unit.domain.storages import VERSION, key, own_key, persisting, spec, storage
 
 DENIED = Unknown(Reason.AZURE_DENIED, "refused", permission="Microsoft.X/y/read")
@@ -24,7 +24,7 @@ OWN = {"keySource": "CustomerManaged"}
 
 def told(persistence: dict[str, Any] | None = None, **world: Any) -> Link:
     world = {"cache": persisting(), "storage": storage(), "blob_service": BlobServiceFacts(soft_delete=False), **world}
-    link = follow(resource({"persistence": persistence} if persistence else {}), seen(**world))
+    link = follow(resource({"persistence": persistence} if persistence else {}), observation(**world))
     assert link is not None
     return link
 
@@ -40,9 +40,9 @@ def test_whole() -> None:
 
 
 def test_nothing_to_say() -> None:
-    assert follow(resource(), seen()) is None
-    assert follow(resource({"persistence": {"type": "None"}}), seen()) is None
-    assert follow(resource({"persistence": spec()}), seen(cache=DENIED)) is None
+    assert follow(resource(), observation()) is None
+    assert follow(resource({"persistence": {"type": "None"}}), observation()) is None
+    assert follow(resource({"persistence": spec()}), observation(cache=DENIED)) is None
 
 
 @pytest.mark.parametrize(

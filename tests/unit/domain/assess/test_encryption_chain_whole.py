@@ -23,7 +23,7 @@ from secure_redis.domain.observe.storage import (
     StorageFacts,
 )
 from secure_redis.domain.observe.unknown import NOT_READ, Unknown
-from tests.unit.domain.builders import NOW, resource, seen
+from tests.unit.domain.builders import NOW, observation, resource
 from tests.unit.domain.storages import key, own_key, persisting, spec, storage
 
 HIDDEN = Unknown(Reason.AZURE_DENIED, "refused", permission="Microsoft.X/y/read")
@@ -68,7 +68,7 @@ def whole() -> Observation:
         encryption=own_key(infrastructure=True, current_key_expires=NOW + timedelta(days=30)),
         primary_location="westeurope",
     )
-    return seen(
+    return observation(
         cache=persisting(endpoint="shopdata.blob.core.windows.net"),
         storage=kept,
         blob_service=BlobServiceFacts(soft_delete=False, versioning=False),

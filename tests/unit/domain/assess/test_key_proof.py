@@ -10,7 +10,7 @@ from secure_redis.domain.assess.key_proof import (
     needs_keys,
     prove,
 )
-from secure_redis.domain.explanation import Refusal
+from secure_redis.domain.explanation import Explanation
 from secure_redis.domain.observe.identity import Identity, OperatorIdentity
 from secure_redis.domain.observe.keys import (
     AuthenticationResult,
@@ -53,7 +53,7 @@ def test_under_the_operators_identity_the_tag_is_required_in_every_case(
     listed: Keys, auth: Auth, tags: dict[str, str]
 ) -> None:
     refusal = prove(resource(), OPERATOR, vault(tags=tags), listed, auth)
-    assert isinstance(refusal, Refusal)
+    assert isinstance(refusal, Explanation)
     assert refusal.reason is (Reason.VAULT_SECRET_FOREIGN if tags else Reason.KEY_UNPROVEN)
     assert f"ProviderAddress={CACHE_ID}" in refusal.message
     # The answer is the same whether the value is a live key or not: nothing is learned about it.
@@ -67,7 +67,7 @@ def test_listed_keys_decide_whatever_auth_said(identity: Identity, auth: Auth) -
     second = vault(tags=OURS, value=SecretStr(SECONDARY))
     assert prove(resource(), identity, second, keys(), auth) == Proven(ProvenBy.LISTED, Slot.SECONDARY)
     stale = prove(resource(), identity, vault(tags=OURS, value=SecretStr("old")), keys(), auth)
-    assert isinstance(stale, Refusal)
+    assert isinstance(stale, Explanation)
     assert stale.reason is Reason.KEY_MISMATCH
 
 
@@ -77,7 +77,7 @@ def test_else_auth_decides(tags: dict[str, str], listed: Keys) -> None:
     there = vault(tags={**tags, "credentialid": "secondary"})
     assert prove(resource(), IDENTITY, there, listed, ACCEPTED) == Proven(ProvenBy.AUTHENTICATED, Slot.SECONDARY)
     refused = prove(resource(), IDENTITY, there, listed, REFUSED)
-    assert isinstance(refused, Refusal)
+    assert isinstance(refused, Explanation)
     assert refused.reason is Reason.KEY_MISMATCH
 
 
@@ -104,7 +104,7 @@ def test_else_the_vaults_owner_says_so(identity: Identity, address: str) -> None
 )
 def test_a_tag_of_another_resource_proves_nothing(address: str) -> None:
     refusal = prove(resource(), IDENTITY, vault(tags={"ProviderAddress": address}), DENIED, UNREACHABLE)
-    assert isinstance(refusal, Refusal)
+    assert isinstance(refusal, Explanation)
     assert refusal.reason is Reason.KEY_UNPROVEN
     assert DENIED.message in refusal.message
     assert UNREACHABLE.message in refusal.message
@@ -113,10 +113,10 @@ def test_a_tag_of_another_resource_proves_nothing(address: str) -> None:
 def test_nothing_shows_the_key_and_an_unread_value_proves_nothing() -> None:
     for listed, auth in ((DENIED, REFUSED), (DENIED, NOT_READ), (ListedKeys(SecretStr("a"), SecretStr("b")), NOT_READ)):
         verdict = prove(resource(), IDENTITY, vault(), listed, auth)
-        assert isinstance(verdict, Refusal)
+        assert isinstance(verdict, Explanation)
         assert PRIMARY not in verdict.message
     unread = prove(resource(), IDENTITY, vault(tags=OURS, value=None), keys(), ACCEPTED)
-    assert isinstance(unread, Refusal)
+    assert isinstance(unread, Explanation)
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ def cluster(**changes: Any) -> ManagedFacts:
     return managed(**{"host_name": HOST, "key_url": None, "database": of, **changes})
 
 
-def seen(**changes: Any) -> Observation:
+def observation(**changes: Any) -> Observation:
     well = Observation(now=worlds.NOW, identity=worlds.IDENTITY, managed_cache=cluster(), cache_fresh=True)
     return replace(well, **changes)
 
@@ -68,7 +68,7 @@ AVAILABLE: list[tuple[dict[str, Any], str, Reason]] = [
 def test_available(changes: dict[str, Any], status: str, reason: Reason) -> None:
     found = managed_redis.available(cluster(**changes))
     assert (found.status, found.reason) == (status, reason)
-    assert told(seen(managed_cache=cluster(**changes)))["CacheAvailable"] == (status, reason)
+    assert told(observation(managed_cache=cluster(**changes)))["CacheAvailable"] == (status, reason)
 
 
 TRANSPORT: list[tuple[dict[str, Any], str, Reason]] = [
@@ -85,7 +85,7 @@ TRANSPORT: list[tuple[dict[str, Any], str, Reason]] = [
 
 @pytest.mark.parametrize(("changes", "status", "reason"), TRANSPORT)
 def test_transport(changes: dict[str, Any], status: str, reason: Reason) -> None:
-    assert told(seen(managed_cache=cluster(**changes)))["TransportSecured"] == (status, reason)
+    assert told(observation(managed_cache=cluster(**changes)))["TransportSecured"] == (status, reason)
 
 
 RDB = database(port=10000, rdb_enabled=True, rdb_frequency="12h")
@@ -111,13 +111,13 @@ PERSISTENCE: list[tuple[dict[str, Any], Any, tuple[str, Reason] | None]] = [
 
 @pytest.mark.parametrize(("changes", "held", "wanted"), PERSISTENCE)
 def test_persistence(changes: dict[str, Any], held: Any, wanted: tuple[str, Reason] | None) -> None:
-    found = told(seen(managed_cache=cluster(**changes), encryption_key=held))
+    found = told(observation(managed_cache=cluster(**changes), encryption_key=held))
     assert found.get("PersistenceEncrypted") == wanted
 
 
 def test_the_status_of_a_cluster() -> None:
     report = worlds.reported(
-        worlds.resource({"resourceID": MANAGED_ID}), seen(managed_cache=cluster(sku_name="Enterprise_E10"))
+        worlds.resource({"resourceID": MANAGED_ID}), observation(managed_cache=cluster(sku_name="Enterprise_E10"))
     )
     shown = report.status.cache
     assert shown is not None
@@ -177,26 +177,26 @@ def test_an_auditor_is_not_refused() -> None:
 
 
 def test_drift_of_a_cluster_is_never_correctable() -> None:
-    obs = seen(managed_cache=cluster(minimum_tls_version="1.0", public_network_access=None))
-    means = worlds.judged(worlds.resource({"resourceID": MANAGED_ID}), obs)
-    assert means.drift is not None
-    assert {one.path: one.observed for one in means.drift} == {
+    obs = observation(managed_cache=cluster(minimum_tls_version="1.0", public_network_access=None))
+    assessed = worlds.judged(worlds.resource({"resourceID": MANAGED_ID}), obs)
+    assert assessed.drift is not None
+    assert {one.path: one.observed for one in assessed.drift} == {
         "transport.minimumTLSVersion": "1.0",
         "network.publicAccess": "not set (a cluster made with an old interface has no such setting)",
     }
-    assert not any(one.correctable for one in means.drift)
+    assert not any(one.correctable for one in assessed.drift)
 
 
 def test_a_cluster_that_is_gone() -> None:
     absent = CacheAbsent(confirmed=True, message="it is not there")
-    found = told(seen(managed_cache=absent))
+    found = told(observation(managed_cache=absent))
     assert found["CacheAvailable"] == ("False", Reason.CACHE_NOT_FOUND)
 
 
 def test_a_cluster_that_could_not_be_read_is_looked_at_again() -> None:
     report = worlds.reported(
         worlds.resource({"resourceID": MANAGED_ID}),
-        seen(managed_cache=Unknown(Reason.AZURE_THROTTLED, "slow down", retry_after=7.0)),
+        observation(managed_cache=Unknown(Reason.AZURE_THROTTLED, "slow down", retry_after=7.0)),
     )
     assert report.failed
     assert report.retry_after == 7.0
@@ -209,13 +209,13 @@ CLASSIC = (
 
 
 def test_every_rule_of_the_other_service_says_that_it_does_not_apply() -> None:
-    means = worlds.judged(worlds.resource({"resourceID": MANAGED_ID}), seen())
-    assert means.compliance is not None
+    assessed = worlds.judged(worlds.resource({"resourceID": MANAGED_ID}), observation())
+    assert assessed.compliance is not None
     for rule in CLASSIC:
-        found = means.compliance.results[rule]
+        found = assessed.compliance.results[rule]
         assert found.result is Result.NOT_APPLICABLE, rule
         assert found.message, rule
-    classic = worlds.judged(worlds.resource(), worlds.seen())
+    classic = worlds.judged(worlds.resource(), worlds.observation())
     assert classic.compliance is not None
     for rule in ("T3", "A4", "P8"):
         assert classic.compliance.results[rule].result is Result.NOT_APPLICABLE
@@ -255,9 +255,9 @@ def test_who_may_list_the_keys_of_a_cluster() -> None:
 
     def result(action: str) -> Result:
         holders = tuple(holder(str(number), action) for number in range(6))
-        means = worlds.judged(resource, seen(role_assignments=holders))
-        assert means.compliance is not None
-        return means.compliance.results["A9"].result
+        assessed = worlds.judged(resource, observation(role_assignments=holders))
+        assert assessed.compliance is not None
+        return assessed.compliance.results["A9"].result
 
     assert result("Microsoft.Cache/redisEnterprise/*") is Result.FAIL
     assert result("Microsoft.Cache/redis/*") is Result.PASS

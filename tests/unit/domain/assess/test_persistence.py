@@ -13,7 +13,7 @@ from secure_redis.api.status import DriftStatus, PendingStatus, Status
 from secure_redis.domain.assess import persistence
 from secure_redis.domain.assess.assessment import assess
 from secure_redis.domain.assess.drift import drift
-from secure_redis.domain.explanation import Refusal
+from secure_redis.domain.explanation import Explanation
 from secure_redis.domain.grants import Grant, GrantPolicy, Power
 from secure_redis.domain.observe.governance import WRITE_BLOBS, RoleAssignmentFacts, RolePermissions
 from secure_redis.domain.observe.redis import CacheFacts
@@ -37,7 +37,7 @@ from secure_redis.domain.plan.types import (
     rfc3339,
 )
 from tests.unit.domain.assess.test_storage_connection import GOOD, KEY
-from tests.unit.domain.builders import CACHE_ID, NOW, PROVISION, cache, provisioning, resource, seen
+from tests.unit.domain.builders import CACHE_ID, NOW, PROVISION, cache, observation, provisioning, resource
 from tests.unit.domain.storages import ACCOUNT, PRINCIPAL, persisting, spec, storage
 
 OWN = {**PROVISION, "identity": {"type": "SystemAssigned"}}
@@ -60,14 +60,16 @@ def declared(persist: dict[str, Any], **meta: Any) -> SecureRedisCache:
 
 def step(
     persist: dict[str, Any], facts: CacheFacts, due: set[str] | None = None, **world: Any
-) -> AzureAction | Refusal | None:
+) -> AzureAction | Explanation | None:
     annotations = world.pop("annotations", {})
     world = {"storage": storage(), "cache": facts, **world}
-    return next_step(declared(persist, annotations=annotations), seen(**world), facts, ALL if due is None else due)
+    return next_step(
+        declared(persist, annotations=annotations), observation(**world), facts, ALL if due is None else due
+    )
 
 
 def refused(found: object) -> tuple[Reason, str]:
-    assert isinstance(found, Refusal)
+    assert isinstance(found, Explanation)
     return found.reason, found.message
 
 
@@ -154,7 +156,7 @@ def test_no_role_that_is_not_surely_there(roles: Any) -> None:
     assert reason is Reason.STORAGE_ROLE_MISSING
     assert PRINCIPAL in message
     confirm = {names.CONFIRM_STORAGE_ROLE: "another"}
-    assert isinstance(step(spec(), IDENTIFIED, storage_roles=roles, annotations=confirm), Refusal)
+    assert isinstance(step(spec(), IDENTIFIED, storage_roles=roles, annotations=confirm), Explanation)
 
 
 def test_the_role_seen_or_confirmed() -> None:
@@ -208,7 +210,7 @@ def test_while_a_creation_waits_for_the_role_the_network_is_nobodys_to_reopen() 
     open_door = {"publicAccess": "Enabled", "firewallRules": [{"name": "a", "startIP": "1.1.1.1", "endIP": "1.1.1.1"}]}
     made = provisioning(persistence=spec(), network=open_door, provision=OWN)
     found = drift(made, IDENTIFIED, ())
-    world = seen(cache=IDENTIFIED, storage=storage(), storage_roles=())
+    world = observation(cache=IDENTIFIED, storage=storage(), storage_roles=())
     assert isinstance(next_correction(made, world, IDENTIFIED, found, Owed.ALL).action, PutFirewallRule)
     waiting = next_correction(made, world, IDENTIFIED, found, Owed.PERSISTENCE)
     assert (waiting.action, waiting.persisting) == (None, True)
@@ -221,7 +223,7 @@ def test_a_creation_stays_recorded_until_persistence_is_set() -> None:
     def planned(action: str, facts: CacheFacts, **world: Any) -> Plan:
         made = provisioning(persistence=spec(), provision=OWN, authentication=None)
         made = replace(made, status=Status(pending=PendingStatus(action=action, recorded_at=rfc3339(NOW))))
-        looked = seen(cache=facts, cache_fresh=True, storage=storage(), firewall_rules=NOT_READ, **world)
+        looked = observation(cache=facts, cache_fresh=True, storage=storage(), firewall_rules=NOT_READ, **world)
         return plan(made, looked, assess(made, looked, cluster_uid="cluster", ca=None), settings)
 
     for recorded in (COMPLETE, PERSIST):
@@ -245,7 +247,7 @@ def test_setting_it_needs_a_grant_that_names_the_account() -> None:
             path=persistence.TYPE, declared="RDB", observed="None", drift_class="Availability", since=rfc3339(NOW)
         )
         made = replace(made, status=Status(drift=(shown,)))
-        looked = seen(cache=IDENTIFIED, cache_fresh=True, storage=storage(), storage_roles=(ROLE,))
+        looked = observation(cache=IDENTIFIED, cache_fresh=True, storage=storage(), storage_roles=(ROLE,))
         found = plan(made, looked, assess(made, looked, cluster_uid="cluster", ca=None), settings)
         assert [type(a) for a in found.actions if isinstance(a, AzureAction)] == ([PersistCache] if allowed else [])
         assert [one.reason for one in found.refused] == ([] if allowed else [Reason.NOT_GRANTED])
@@ -255,7 +257,7 @@ def test_an_account_at_a_time_and_only_what_the_spec_allows() -> None:
     """Class Security does not let persistence be switched on, which is Availability."""
     made = provisioning(persistence=spec(), drift={"correct": ["Security"]})
     found = drift(made, cache(), ())
-    assert next_correction(made, seen(), cache(), found).action is None
+    assert next_correction(made, observation(), cache(), found).action is None
 
 
 def test_the_account_to_follow() -> None:

@@ -27,7 +27,7 @@ from secure_redis.domain.observe.usage import NOTHING, ClearText, ConfigFacts
 from secure_redis.domain.observe.workloads import WorkloadFacts
 from secure_redis.kube.workloads.config_maps import facts
 from secure_redis.kube.workloads.convert import workload
-from tests.unit.domain.builders import PRIMARY, SECONDARY, cache, resource, seen, vault
+from tests.unit.domain.builders import PRIMARY, SECONDARY, cache, observation, resource, vault
 
 HOST = "orders.redis.cache.windows.net"
 IN_CLEAR = f"redis://:{PRIMARY}@{HOST}/0"
@@ -148,7 +148,7 @@ def test_no_value_crosses_the_wall() -> None:
 
 
 def test_keys_that_azure_listed_are_looked_for() -> None:
-    listed = seen(keys=ListedKeys(SecretStr(PRIMARY), SecretStr(SECONDARY)))
+    listed = observation(keys=ListedKeys(SecretStr(PRIMARY), SecretStr(SECONDARY)))
     assert [key.get_secret_value() for key in plain(needles(listed))] == [PRIMARY, SECONDARY]
 
 
@@ -170,7 +170,7 @@ def test_keys_that_azure_listed_are_looked_for() -> None:
 def test_a_vaults_value_is_looked_for_only_if_nobody_could_have_chosen_it(
     changes: dict[str, Any], looked_for: bool
 ) -> None:
-    found = needles(seen(**{"keys": NOT_READ, "vault": vault(), **changes}))
+    found = needles(observation(**{"keys": NOT_READ, "vault": vault(), **changes}))
     assert isinstance(found, tuple) is looked_for
     if not looked_for:
         assert isinstance(found, Unknown)

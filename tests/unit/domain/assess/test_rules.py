@@ -10,7 +10,7 @@ from pydantic import SecretBytes, SecretStr
 
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.spec.spec import Profile
-from secure_redis.domain.assess.rules import RULES, assess
+from secure_redis.domain.assess.rules import RULES, evaluate
 from secure_redis.domain.assess.rules.rule import (
     Result,
     Rule,
@@ -34,9 +34,9 @@ from tests.unit.domain.builders import (
     built,
     cache,
     keys,
+    observation,
     published,
     resource,
-    seen,
     vault,
 )
 from tests.unit.domain.surroundings import PERSISTS, whole
@@ -48,7 +48,7 @@ ZERO = "0.0.0.0"
 
 
 def verdict(rule: str, of: Any = None, **changes: Any) -> Verdict:
-    return assess(of or resource(), seen(**changes)).results[rule]
+    return evaluate(of or resource(), observation(**changes)).results[rule]
 
 
 CACHE_RULES: list[tuple[str, dict[str, Any], Result]] = [
@@ -199,8 +199,8 @@ def test_a7_follows_the_proof() -> None:
 @pytest.mark.parametrize("claimed", ["Primary", "Secondary"])
 def test_an_earlier_proof_gives_the_same_results_as_the_pass_that_proved(claimed: str) -> None:
     there = vault(tags={"CredentialId": claimed})
-    proving = assess(resource(), seen(vault=there))
-    later = assess(resource(), seen(vault=there, keys=NOT_READ, proven=Proven(ProvenBy.LISTED, Slot.PRIMARY)))
+    proving = evaluate(resource(), observation(vault=there))
+    later = evaluate(resource(), observation(vault=there, keys=NOT_READ, proven=Proven(ProvenBy.LISTED, Slot.PRIMARY)))
     assert proving == later
 
 
@@ -250,7 +250,7 @@ def test_t6_without_a_secret_of_ours() -> None:
 
 
 def test_a_safe_cache_has_only_informational_findings() -> None:
-    found = assess(resource(), whole(secret=published(built())))
+    found = evaluate(resource(), whole(secret=published(built())))
     assert {(f.rule, f.result) for f in found.findings} == {("A1", FAIL), ("L1", FAIL)}
     assert (found.failed, found.unknown, found.waived, found.compliant) == (0, 0, 0, True)
     assert found.passed > 30
@@ -258,13 +258,13 @@ def test_a_safe_cache_has_only_informational_findings() -> None:
 
 
 def test_publishing_changes_no_result() -> None:
-    assert assess(resource(), whole(secret=None)) == assess(resource(), whole(secret=published(built())))
+    assert evaluate(resource(), whole(secret=None)) == evaluate(resource(), whole(secret=published(built())))
 
 
 def test_findings_are_worst_first_and_say_what_to_do() -> None:
     unsafe: dict[str, Any] = {"non_tls_port_enabled": True, "minimum_tls_version": None, "entra_enabled": None}
     there = cache(public_network_access="Enabled", identity_type="SystemAssigned", persistence=PERSISTS, **unsafe)
-    found = assess(resource(), whole(cache=there, vault=vault(expires=None)))
+    found = evaluate(resource(), whole(cache=there, vault=vault(expires=None)))
     assert [f.rule for f in found.findings] == ["T1", "N1", "N4", "T2", "K1", "A1", "L1", "A2"]
     assert found.compliant is False
     # A2 is informational: listed, not counted.
@@ -276,7 +276,7 @@ def test_findings_are_worst_first_and_say_what_to_do() -> None:
 
 
 def test_unknown_is_not_compliant() -> None:
-    found = assess(resource(), whole(cache=cache(minimum_tls_version=None)))
+    found = evaluate(resource(), whole(cache=cache(minimum_tls_version=None)))
     assert [f.rule for f in found.findings if f.severity is not Severity.INFO] == ["T2"]
     assert found.compliant is None
 
@@ -297,11 +297,11 @@ def test_rules_are_well_formed() -> None:
 
 def test_messages_fit_the_schema() -> None:
     noisy = Rule("X1", "Noise", Severity.LOW, lambda _, __: Verdict(FAIL, "x" * 5000), "remedy")
-    assert len(assess(resource(), seen(), (noisy,)).findings[0].message) == 1024
+    assert len(evaluate(resource(), observation(), (noisy,)).findings[0].message) == 1024
 
 
 def test_nothing_shows_the_key() -> None:
     for authentication in (AuthenticationResult.REFUSED, BLIND):
-        found = assess(resource(), seen(keys=BLIND, authentication=authentication))
+        found = evaluate(resource(), observation(keys=BLIND, authentication=authentication))
         assert PRIMARY not in repr(found)
-    assert SECONDARY not in repr(assess(resource(), seen(vault=vault(value=SecretStr("x")), keys=keys())))
+    assert SECONDARY not in repr(evaluate(resource(), observation(vault=vault(value=SecretStr("x")), keys=keys())))

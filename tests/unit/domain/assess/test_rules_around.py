@@ -9,7 +9,7 @@ import pytest
 
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
-from secure_redis.domain.assess.rules import RULES, assess
+from secure_redis.domain.assess.rules import RULES, evaluate
 from secure_redis.domain.assess.rules.rule import Result, Verdict
 from secure_redis.domain.observe.redis import CacheAbsent, FirewallRuleFacts
 from secure_redis.domain.observe.unknown import Unknown
@@ -28,7 +28,7 @@ def named() -> list[Any]:
 
 
 def verdict(rule: str, of: SecureRedisCache, changes: dict[str, Any]) -> Verdict:
-    return assess(of, around.whole(**changes)).results[rule]
+    return evaluate(of, around.whole(**changes)).results[rule]
 
 
 @pytest.mark.parametrize(("rule", "of", "changes", "result"), named())
@@ -99,22 +99,22 @@ def test_messages_do_not_change_with_the_clock() -> None:
         "encryption_key": around.key(expires=NOW + 20 * DAY),
         **certificate(10),
     }
-    assert assess(REDIS, around.whole(**bad)) == assess(REDIS, around.whole(**bad, now=later))
+    assert evaluate(REDIS, around.whole(**bad)) == evaluate(REDIS, around.whole(**bad, now=later))
 
 
 def test_thousands_of_firewall_rules_are_judged_quickly_and_told_shortly() -> None:
     many = tuple(FirewallRuleFacts(f"r{n}", f"10.{n // 250}.{n % 250}.1", "255.255.255.255") for n in range(5000))
-    found = assess(REDIS, around.whole(cache=cache(public_network_access="Enabled"), firewall_rules=many))
+    found = evaluate(REDIS, around.whole(cache=cache(public_network_access="Enabled"), firewall_rules=many))
     assert len(next(one.message for one in found.findings if one.rule == "N4")) < 300
 
 
 def test_how_long_all_rules_take(capsys: pytest.CaptureFixture[str]) -> None:
     """Prints the figure (target: 1 ms); a loaded machine must not fail a test."""
-    seen = around.whole(secret=PUBLISHED)
+    observed = around.whole(secret=PUBLISHED)
     laps = []
     for _ in range(300):
         start = perf_counter()
-        assess(REDIS, seen)
+        evaluate(REDIS, observed)
         laps.append(perf_counter() - start)
     median, best = sorted(laps)[len(laps) // 2] * 1000, min(laps) * 1000
     with capsys.disabled():

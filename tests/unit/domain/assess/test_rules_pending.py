@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from secure_redis.api.resource import SecureRedisCache
-from secure_redis.domain.assess.rules import assess
+from secure_redis.domain.assess.rules import evaluate
 from secure_redis.domain.assess.rules.rule import Result
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.unknown import NOT_READ, NOT_READ_YET
@@ -20,46 +20,46 @@ def earlier(*findings: dict[str, Any], generation: int = 1, passes: tuple[str, .
     return resource(status={"observedGeneration": generation, "compliance": compliance})
 
 
-def seen(locks: Any = NOT_READ_YET) -> Observation:
+def observation(locks: Any = NOT_READ_YET) -> Observation:
     return Observation(now=NOW, cache=cache(), locks=locks)
 
 
 def test_a_finding_stays_as_it_was_told() -> None:
-    found = assess(earlier(FOUND), seen())
+    found = evaluate(earlier(FOUND), observation())
     told = next(one for one in found.findings if one.rule == "O8")
     assert (told.result, told.message) == (Result.FAIL, "no lock; set one")
 
 
 def test_what_passed_stays_so() -> None:
-    assert assess(earlier(passes=("O8",)), seen()).results["O8"].result is Result.PASS
+    assert evaluate(earlier(passes=("O8",)), observation()).results["O8"].result is Result.PASS
 
 
 def test_a_rule_that_an_earlier_version_did_not_know_is_unknown() -> None:
     """After an upgrade: that it was no finding does not say that it passed."""
-    assert assess(earlier(passes=("T1",)), seen()).results["O8"].result is Result.UNKNOWN
+    assert evaluate(earlier(passes=("T1",)), observation()).results["O8"].result is Result.UNKNOWN
 
 
 def test_a_waiver_that_holds_no_more_is_not_kept() -> None:
     waived = {**FOUND, "result": "Waived"}
-    assert assess(earlier(waived), seen()).results["O8"].result is Result.UNKNOWN
+    assert evaluate(earlier(waived), observation()).results["O8"].result is Result.UNKNOWN
 
 
 def test_without_an_earlier_status_it_is_unknown() -> None:
-    found = assess(resource(), seen()).results["O8"]
+    found = evaluate(resource(), observation()).results["O8"]
     assert found.result is Result.UNKNOWN
     assert found.message == "not read yet: the locks"
 
 
 def test_an_edited_spec_makes_it_unknown() -> None:
-    assert assess(earlier(generation=0), seen()).results["O8"].result is Result.UNKNOWN
+    assert evaluate(earlier(generation=0), observation()).results["O8"].result is Result.UNKNOWN
 
 
 def test_what_nothing_will_read_is_unknown_whatever_was_told() -> None:
-    assert assess(earlier(), seen(NOT_READ)).results["O8"].result is Result.UNKNOWN
+    assert evaluate(earlier(), observation(NOT_READ)).results["O8"].result is Result.UNKNOWN
 
 
 def test_what_is_read_now_counts() -> None:
-    told = next(one for one in assess(earlier(FOUND), seen(())).findings if one.rule == "O8")
+    told = next(one for one in evaluate(earlier(FOUND), observation(())).findings if one.rule == "O8")
     assert told.message != FOUND["message"]
 
 
@@ -68,13 +68,13 @@ def test_what_a_status_tells_of_the_endpoint_turns_no_finding_into_a_pass(result
     """Whoever may write the status could colour it; only a look of this process counts."""
     told = {**FOUND, "rule": "T5", "result": result}
     recalled = Observation(now=NOW, cache=cache(), endpoint=around.endpoint(at=None))
-    assert assess(earlier(told), recalled).results["T5"].result is Result(result)
+    assert evaluate(earlier(told), recalled).results["T5"].result is Result(result)
     looked = Observation(now=NOW, cache=cache(), endpoint=around.endpoint())
-    assert assess(earlier(told), looked).results["T5"].result is Result.PASS
+    assert evaluate(earlier(told), looked).results["T5"].result is Result.PASS
 
 
 def test_what_passed_before_a_restart_still_does_until_the_first_look() -> None:
     recalled = Observation(now=NOW, cache=cache(), endpoint=around.endpoint(at=None))
-    assert assess(earlier(passes=("T5",)), recalled).results["T5"].result is Result.PASS
-    assert assess(earlier(), recalled).results["T5"].result is Result.UNKNOWN
-    assert assess(resource(), recalled).results["T5"].result is Result.UNKNOWN
+    assert evaluate(earlier(passes=("T5",)), recalled).results["T5"].result is Result.PASS
+    assert evaluate(earlier(), recalled).results["T5"].result is Result.UNKNOWN
+    assert evaluate(resource(), recalled).results["T5"].result is Result.UNKNOWN

@@ -8,7 +8,7 @@ from pydantic import SecretBytes, SecretStr
 from secure_redis.api import names
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.domain.assess.storage_connection import connection_string
-from secure_redis.domain.explanation import Refusal
+from secure_redis.domain.explanation import Explanation
 from secure_redis.domain.observe.secret import SecretFacts
 from tests.unit.domain.storages import storage
 
@@ -63,7 +63,7 @@ def test_a_good_one_is_sent_in_one_form(text: str) -> None:
 )
 def test_whatever_else_is_refused_and_not_repeated(text: str | bytes, says: str) -> None:
     found = connection_string(secret(text), storage())
-    assert isinstance(found, Refusal)
+    assert isinstance(found, Explanation)
     assert found.reason is Reason.STORAGE_SECRET_REFUSED
     assert says in found.message
     assert KEY[:10] not in found.message
@@ -73,10 +73,10 @@ def test_whatever_else_is_refused_and_not_repeated(text: str | bytes, says: str)
 def test_the_type_the_key_and_the_account_must_be_there() -> None:
     for wrong in (secret(GOOD, kind="Opaque"), secret(GOOD, key="other")):
         found = connection_string(wrong, storage())
-        assert isinstance(found, Refusal)
+        assert isinstance(found, Explanation)
         assert found.reason is Reason.STORAGE_SECRET_REFUSED
     blind = connection_string(secret(GOOD), storage(blob_endpoint=None))
-    assert isinstance(blind, Refusal)
+    assert isinstance(blind, Explanation)
     assert blind.reason is Reason.STORAGE_UNREAD
     foreign = connection_string(secret(GOOD), storage(blob_endpoint="https://other.blob.core.windows.net/"))
-    assert isinstance(foreign, Refusal)
+    assert isinstance(foreign, Explanation)

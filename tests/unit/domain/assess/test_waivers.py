@@ -11,16 +11,16 @@ from hypothesis import strategies as st
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.spec.spec import Profile
 from secure_redis.domain.assess.assessment import assess as whole_assessment
-from secure_redis.domain.assess.rules import RULES, Compliance, assess
+from secure_redis.domain.assess.rules import RULES, Compliance, evaluate
 from secure_redis.domain.assess.rules.rule import Result, Severity
-from secure_redis.domain.assess.waivers import Floor, Waivable
+from secure_redis.domain.assess.waivers import Waivable, WaiverPolicy
 from secure_redis.domain.plan.plan import plan
 from secure_redis.domain.plan.types import Settings
 from secure_redis.domain.report.report import report
 from tests.unit.domain.builders import NOW, cache, resource
 from tests.unit.domain.surroundings import PERSISTS, account, encryption, managed, whole
 
-LEAVE = Floor(waivable=(Waivable(("*",), ("shop",), 90),))
+LEAVE = WaiverPolicy(waivable=(Waivable(("*",), ("shop",), 90),))
 SHARED = cache(sku_name="Basic", persistence=PERSISTS, identity_type="SystemAssigned")
 
 
@@ -33,8 +33,8 @@ def waiving(*waivers: dict[str, str], **spec: Any) -> SecureRedisCache:
     return resource({"waivers": list(waivers), **spec})
 
 
-def judged(of: SecureRedisCache, floor: Floor = LEAVE, **changes: Any) -> Compliance:
-    return assess(of, whole(**{"cache": SHARED, **changes}), floor=floor)
+def judged(of: SecureRedisCache, waiver_policy: WaiverPolicy = LEAVE, **changes: Any) -> Compliance:
+    return evaluate(of, whole(**{"cache": SHARED, **changes}), waiver_policy=waiver_policy)
 
 
 def finding(found: Compliance, rule: str = "R1") -> str:
@@ -69,16 +69,16 @@ def test_a_waiver_of_what_passes_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("floor", "said"),
+    ("waiver_policy", "said"),
     [
-        (Floor(), "lets namespace 'shop' not waive it"),
-        (Floor(waivable=(Waivable(("R1",), ("dev-*",), 90),)), "lets namespace 'shop' not waive it"),
-        (Floor(waivable=(Waivable(("T*",), ("shop",), 90),)), "lets namespace 'shop' not waive it"),
-        (Floor(waivable=(Waivable(("R1",), ("shop",), 10),)), "10 days ahead at most"),
+        (WaiverPolicy(), "lets namespace 'shop' not waive it"),
+        (WaiverPolicy(waivable=(Waivable(("R1",), ("dev-*",), 90),)), "lets namespace 'shop' not waive it"),
+        (WaiverPolicy(waivable=(Waivable(("T*",), ("shop",), 90),)), "lets namespace 'shop' not waive it"),
+        (WaiverPolicy(waivable=(Waivable(("R1",), ("shop",), 10),)), "10 days ahead at most"),
     ],
 )
-def test_a_waiver_that_is_not_permitted_is_told_and_changes_nothing(floor: Floor, said: str) -> None:
-    found, without = judged(waiving(waiver()), floor), judged(resource(), floor)
+def test_a_waiver_that_is_not_permitted_is_told_and_changes_nothing(waiver_policy: WaiverPolicy, said: str) -> None:
+    found, without = judged(waiving(waiver()), waiver_policy), judged(resource(), waiver_policy)
     assert found.results["R1"].result is Result.FAIL
     assert said in finding(found)
     assert "shares a machine" in finding(found)
@@ -86,11 +86,11 @@ def test_a_waiver_that_is_not_permitted_is_told_and_changes_nothing(floor: Floor
 
 
 def test_the_longest_of_several_leaves_counts() -> None:
-    floor = Floor(
+    waiver_policy = WaiverPolicy(
         waivable=(Waivable(("R1",), ("*",), 1), Waivable(("R?",), ("sh*",), 60), Waivable(("*",), ("x",), 999))
     )
-    assert judged(waiving(waiver(days=60)), floor).waived == 1
-    assert judged(waiving(waiver(days=61)), floor).waived == 0
+    assert judged(waiving(waiver(days=60)), waiver_policy).waived == 1
+    assert judged(waiving(waiver(days=61)), waiver_policy).waived == 0
 
 
 def test_a_waiver_lapses_by_itself_as_its_day_begins() -> None:
@@ -109,8 +109,8 @@ def test_a_waiver_lapses_by_itself_as_its_day_begins() -> None:
     days=st.integers(1, 3650),
 )
 def test_a_waiver_holds_exactly_before_its_day_and_within_the_leave(expires: date, now: datetime, days: int) -> None:
-    floor = Floor(waivable=(Waivable(("R1",), ("shop",), days),))
-    found = judged(waiving(waiver(expires=expires.isoformat())), floor, now=now)
+    waiver_policy = WaiverPolicy(waivable=(Waivable(("R1",), ("shop",), days),))
+    found = judged(waiving(waiver(expires=expires.isoformat())), waiver_policy, now=now)
     left = datetime(expires.year, expires.month, expires.day, tzinfo=UTC) - now
     holds = timedelta(0) < left <= timedelta(days=days)
     assert found.results["R1"].result is (Result.WAIVED if holds else Result.FAIL)
@@ -119,10 +119,10 @@ def test_a_waiver_holds_exactly_before_its_day_and_within_the_leave(expires: dat
 
 @given(waived=st.sets(st.sampled_from([rule.id for rule in RULES])), permitted=st.booleans())
 def test_no_waiver_makes_a_pass_or_touches_another_rule(waived: set[str], permitted: bool) -> None:
-    floor = LEAVE if permitted else Floor()
+    waiver_policy = LEAVE if permitted else WaiverPolicy()
     bad = cache(sku_name="Basic", non_tls_port_enabled=True, minimum_tls_version=None, public_network_access="Enabled")
-    before = assess(resource(), whole(cache=bad), floor=floor).results
-    after = assess(waiving(*(waiver(rule) for rule in waived)), whole(cache=bad), floor=floor).results
+    before = evaluate(resource(), whole(cache=bad), waiver_policy=waiver_policy).results
+    after = evaluate(waiving(*(waiver(rule) for rule in waived)), whole(cache=bad), waiver_policy=waiver_policy).results
     for rule, verdict in after.items():
         was = before[rule].result
         accepted = permitted and rule in waived and was in {Result.FAIL, Result.UNKNOWN}
@@ -137,7 +137,7 @@ def test_a_waiver_of_no_rule_is_told() -> None:
 
 def test_strict_weighs_more_and_the_operator_can_demand_it() -> None:
     strict = waiving(profile="Strict")
-    asked, demanded = judged(strict), judged(resource(), Floor(minimum_profile=Profile.STRICT))
+    asked, demanded = judged(strict), judged(resource(), WaiverPolicy(minimum_profile=Profile.STRICT))
     weights = {one.rule: one.severity for one in asked.findings}
     assert weights["R1"] is Severity.HIGH
     assert weights["A1"] is Severity.LOW
@@ -145,15 +145,15 @@ def test_strict_weighs_more_and_the_operator_can_demand_it() -> None:
     assert asked.findings == demanded.findings
     assert asked.notes == ()
     assert "Strict applies instead of Baseline" in demanded.notes[0]
-    assert judged(strict, Floor(minimum_profile=Profile.BASELINE)) == asked, "a floor is no ceiling"
+    assert judged(strict, WaiverPolicy(minimum_profile=Profile.BASELINE)) == asked, "a floor is no ceiling"
 
 
 def test_a_demanded_profile_is_the_one_that_rules_judge_by() -> None:
     of_microsoft = whole(storage=account(encryption=encryption(key_source="Microsoft.Storage")))
-    demanding = Floor(minimum_profile=Profile.STRICT)
-    assert assess(resource(), of_microsoft).results["P4"].result is Result.PASS
-    assert assess(resource(), of_microsoft, floor=demanding).results["P4"].result is Result.FAIL
-    assert assess(resource(), whole(), floor=demanding).results["P4"].result is Result.PASS
+    demanding = WaiverPolicy(minimum_profile=Profile.STRICT)
+    assert evaluate(resource(), of_microsoft).results["P4"].result is Result.PASS
+    assert evaluate(resource(), of_microsoft, waiver_policy=demanding).results["P4"].result is Result.FAIL
+    assert evaluate(resource(), whole(), waiver_policy=demanding).results["P4"].result is Result.PASS
 
 
 def test_the_next_look_comes_when_the_waiver_lapses() -> None:
@@ -161,8 +161,8 @@ def test_the_next_look_comes_when_the_waiver_lapses() -> None:
 
     def next_look(before: int) -> float | None:
         obs = whole(cache=SHARED, now=datetime(2026, 12, 1, tzinfo=UTC) - timedelta(seconds=before))
-        means = whole_assessment(of, obs, cluster_uid="cluster", ca=None, floor=LEAVE)
-        return plan(of, obs, means, Settings(cluster_uid="cluster", floor=LEAVE)).next_look
+        assessed = whole_assessment(of, obs, cluster_uid="cluster", ca=None, waiver_policy=LEAVE)
+        return plan(of, obs, assessed, Settings(cluster_uid="cluster", waiver_policy=LEAVE)).next_look
 
     assert next_look(100) == 100
     assert next_look(86400) != 86400
@@ -170,9 +170,9 @@ def test_the_next_look_comes_when_the_waiver_lapses() -> None:
 
 def test_the_status_tells_it_all() -> None:
     of, obs = waiving(waiver(), waiver("X9")), whole(cache=SHARED)
-    means = whole_assessment(of, obs, cluster_uid="cluster", ca=None, floor=LEAVE)
-    settings = Settings(cluster_uid="cluster", floor=LEAVE)
-    told = report(of, obs, means, plan(of, obs, means, settings), ()).status
+    assessed = whole_assessment(of, obs, cluster_uid="cluster", ca=None, waiver_policy=LEAVE)
+    settings = Settings(cluster_uid="cluster", waiver_policy=LEAVE)
+    told = report(of, obs, assessed, plan(of, obs, assessed, settings), ()).status
     assert told.compliance is not None
     assert told.compliance.waived == 1
     assert [one.result for one in told.compliance.findings if one.rule == "R1"] == ["Waived"]
@@ -184,7 +184,7 @@ def test_the_status_tells_it_all() -> None:
 
 def test_a_managed_cluster_is_judged_too() -> None:
     of = resource({"resourceID": managed().resource_id.text})
-    means = whole_assessment(of, whole(managed_cache=managed()), cluster_uid="cluster", ca=None)
-    assert means.compliance is not None
-    assert means.compliance.results["T3"].result is Result.PASS
-    assert means.drift == ()
+    assessed = whole_assessment(of, whole(managed_cache=managed()), cluster_uid="cluster", ca=None)
+    assert assessed.compliance is not None
+    assert assessed.compliance.results["T3"].result is Result.PASS
+    assert assessed.drift == ()

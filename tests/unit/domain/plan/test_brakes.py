@@ -25,7 +25,7 @@ from secure_redis.domain.plan.brakes import (
     MASS_DRIFT,
     READ_ONLY,
     Brake,
-    Limits,
+    BrakeLimits,
     is_mass_drift,
 )
 from secure_redis.domain.plan.plan import plan
@@ -39,8 +39,8 @@ from tests.unit.reconcile_pass.worlds import (
     SETTINGS,
     cache,
     judged,
+    observation,
     resource,
-    seen,
 )
 
 CORRECTING: dict[str, Any] = {
@@ -76,18 +76,18 @@ def writes(todo: Plan) -> list[type]:
 STORING = {**CORRECTING, "authentication": {"keyVault": {**AUTHENTICATION["keyVault"], "access": "ReadWrite"}}}
 PENDING = {"pending": {"action": "CreateCache", "recordedAt": "2026-11-24T11:59:00Z", "detail": "orders"}}
 WORLDS: list[tuple[str, SecureRedisCache, Observation, type]] = [
-    ("correct", drifted(), seen(cache=OPEN), UpdateCache),
+    ("correct", drifted(), observation(cache=OPEN), UpdateCache),
     (
         "create",
         resource(CORRECTING, status=PENDING),
-        seen(cache=CacheAbsent(True, "404"), name_available=True),
+        observation(cache=CacheAbsent(True, "404"), name_available=True),
         CreateCache,
     ),
-    ("adopt", resource(CORRECTING, annotations={names.ADOPT: "orders"}), seen(), AdoptCache),
+    ("adopt", resource(CORRECTING, annotations={names.ADOPT: "orders"}), observation(), AdoptCache),
     (
         "store",
         resource(STORING),
-        seen(cache=cache(tags=OWNER), vault=VaultSecretAbsent("none")),
+        observation(cache=cache(tags=OWNER), vault=VaultSecretAbsent("none")),
         StoreKey,
     ),
 ]
@@ -108,12 +108,12 @@ def test_every_write_to_azure_is_held_and_said(
 
 def test_secrets_of_proven_keys_go_on_while_read_only() -> None:
     res = resource({**CORRECTING, "authentication": AUTHENTICATION})
-    todo = braked(res, seen(cache=cache(tags=OWNER)), Brake(everything=READ_ONLY))
+    todo = braked(res, observation(cache=cache(tags=OWNER)), Brake(everything=READ_ONLY))
     assert any(isinstance(action, CreateSecret | ApplySecret) for action in todo.actions)
 
 
 def test_nothing_to_write_is_not_held() -> None:
-    res, obs = resource(CORRECTING), seen(cache=cache(tags=OWNER))
+    res, obs = resource(CORRECTING), observation(cache=cache(tags=OWNER))
     assert braked(res, obs, Brake(everything=READ_ONLY, corrections=MASS_DRIFT)) == braked(res, obs, Brake())
 
 
@@ -121,8 +121,8 @@ def test_mass_drift_holds_corrections_and_no_creation() -> None:
     brake = Brake(corrections=MASS_DRIFT)
     for name, res, obs, write in WORLDS:
         assert writes(braked(res, obs, brake)) == ([] if name == "correct" else [write])
-    todo = braked(drifted(), seen(cache=OPEN), brake)
-    told = report(drifted(), seen(cache=OPEN), judged(drifted(), seen(cache=OPEN)), todo, ())
+    todo = braked(drifted(), observation(cache=OPEN), brake)
+    told = report(drifted(), observation(cache=OPEN), judged(drifted(), observation(cache=OPEN)), todo, ())
     condition = told.status.condition(ConditionType.DRIFT_DETECTED)
     assert condition is not None
     assert (condition.status, condition.reason) == ("True", "MassDrift")
@@ -131,7 +131,7 @@ def test_mass_drift_holds_corrections_and_no_creation() -> None:
 
 
 def test_a_held_plan_does_not_loop() -> None:
-    stale = seen(cache=OPEN, cache_fresh=False)
+    stale = observation(cache=OPEN, cache_fresh=False)
     todo = braked(drifted(), stale, Brake(corrections=MASS_DRIFT))
     assert (todo.next_look, todo.look_closer) == (None, False)
     assert braked(drifted(), stale, Brake()).look_closer
@@ -141,7 +141,7 @@ def test_a_held_plan_does_not_loop() -> None:
     ("wanting", "total", "engaged"), [(2, 20, True), (1, 20, False), (19, 19, False), (5, 100, False), (6, 100, True)]
 )
 def test_mass_drift_is_more_than_the_share_of_enough(wanting: int, total: int, engaged: bool) -> None:
-    assert is_mass_drift(wanting, total, Limits()) is engaged
+    assert is_mass_drift(wanting, total, BrakeLimits()) is engaged
 
 
 # --- the state ------------------------------------------------------------------------------------------------------
@@ -162,23 +162,23 @@ class Told:
 class Fleet:
     """Resources that are passed over under one set of brakes."""
 
-    def __init__(self, limits: Limits, recorded: dict[str, str] | None = None, version: str = "2") -> None:
+    def __init__(self, limits: BrakeLimits, recorded: dict[str, str] | None = None, version: str = "2") -> None:
         self.clock, self.told = 0.0, Told()
         self.brakes = Brakes(limits, version=version, recorded=recorded, monotonic=lambda: self.clock, told=self.told)
 
     def look(self, name: str, *, drifts: bool) -> Plan:
         res = drifted(name)
-        obs = seen(cache=OPEN if drifts else cache(tags=OWNER))
-        means = judged(res, obs)
-        todo = plan(res, obs, means, SETTINGS, self.brakes.brake(res.key))
+        obs = observation(cache=OPEN if drifts else cache(tags=OWNER))
+        assessed = judged(res, obs)
+        todo = plan(res, obs, assessed, SETTINGS, self.brakes.brake(res.key))
         if self.brakes.note(res, todo):
-            todo = plan(res, obs, means, SETTINGS, self.brakes.brake(res.key))
+            todo = plan(res, obs, assessed, SETTINGS, self.brakes.brake(res.key))
         self.brakes.settle(res, todo)
         return todo
 
 
 def test_corrections_are_capped_by_the_hour_and_taken_up_later() -> None:
-    fleet = Fleet(Limits(corrections_per_hour=2))
+    fleet = Fleet(BrakeLimits(corrections_per_hour=2))
     assert [len(writes(fleet.look(f"r{i}", drifts=True))) for i in range(3)] == [1, 1, 0]
     assert fleet.told.reasons == ["Capped"]
     fleet.clock = HOUR
@@ -186,7 +186,7 @@ def test_corrections_are_capped_by_the_hour_and_taken_up_later() -> None:
 
 
 def test_mass_drift_stops_all_until_released_and_outlives_the_process() -> None:
-    fleet = Fleet(Limits())
+    fleet = Fleet(BrakeLimits())
     for i in range(40):
         fleet.look(f"r{i}", drifts=False)
     assert len(writes(fleet.look("r0", drifts=True))) == 1
@@ -196,15 +196,15 @@ def test_mass_drift_stops_all_until_released_and_outlives_the_process() -> None:
     fleet.clock = 10 * HOUR
     assert writes(fleet.look("r3", drifts=True)) == []
     kept = dict(fleet.brakes.annotations())
-    again = Fleet(Limits(), recorded=kept)
+    again = Fleet(BrakeLimits(), recorded=kept)
     assert writes(again.look("r3", drifts=True)) == []
-    released = Fleet(Limits(release="2026-11-24"), recorded=kept)
+    released = Fleet(BrakeLimits(release="2026-11-24"), recorded=kept)
     assert len(writes(released.look("r3", drifts=True))) == 1
     assert released.brakes.annotations()[names.LEASE_MASS_DRIFT] == ""
 
 
 def test_the_same_few_over_and_over_are_no_mass_drift() -> None:
-    fleet = Fleet(Limits())
+    fleet = Fleet(BrakeLimits())
     for i in range(40):
         fleet.look(f"r{i}", drifts=False)
     for turn in range(20):
@@ -214,7 +214,7 @@ def test_the_same_few_over_and_over_are_no_mass_drift() -> None:
 
 
 def test_forgotten_resources_do_not_count() -> None:
-    fleet = Fleet(Limits())
+    fleet = Fleet(BrakeLimits())
     for i in range(40):
         fleet.look(f"r{i}", drifts=False)
         fleet.brakes.forget(Key("shop", f"r{i}"))
@@ -233,7 +233,7 @@ def test_forgotten_resources_do_not_count() -> None:
     ],
 )
 def test_after_an_upgrade_the_first_look_only_reports(recorded: dict[str, str] | None, reports: bool) -> None:
-    fleet = Fleet(Limits(), recorded=recorded)
+    fleet = Fleet(BrakeLimits(), recorded=recorded)
     first = fleet.look("r0", drifts=True)
     assert (writes(first) == []) is reports
     if reports:
@@ -246,7 +246,7 @@ def test_after_an_upgrade_the_first_look_only_reports(recorded: dict[str, str] |
 
 
 def test_what_the_first_look_finds_can_be_mass_drift() -> None:
-    fleet = Fleet(Limits(), recorded={names.LEASE_VERSION: "1"})
+    fleet = Fleet(BrakeLimits(), recorded={names.LEASE_VERSION: "1"})
     for i in range(40):
         fleet.look(f"r{i}", drifts=i % 4 == 0)
     assert fleet.brakes.mass_drift

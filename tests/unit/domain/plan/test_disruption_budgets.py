@@ -27,8 +27,8 @@ from tests.unit.domain.plan.test_rollout import (
     acts,
     current_status,
     everything,
+    observation,
     published,
-    seen,
     told,
     with_status,
 )
@@ -51,7 +51,7 @@ def test_a_budget_with_nothing_left_holds_back_the_move_and_nobody_waits_for_it(
     facts = everything(consumer(ALL), A, B)
     res = consumer(ALL, status={**current_status(*facts), **published(5)})
     assert budgets_wanted(res, facts, V2)
-    found = roll(res, seen(*facts, budgets=(budget("a"),)), V2)
+    found = roll(res, observation(*facts, budgets=(budget("a"),)), V2)
     assert acts(found) == ["+b"]
     assert told(found)["a"] == (True, "TargetBudget")
     assert "'keep'" in message(found, "a")
@@ -60,14 +60,14 @@ def test_a_budget_with_nothing_left_holds_back_the_move_and_nobody_waits_for_it(
     # The budget widens: it goes on by itself.
     res = with_status(res, found)
     b = replace(done(B, found.actions[0]), rolled=True)
-    found = roll(res, seen(facts[0], b, held={"b": pods(V2)}, budgets=(budget("a", allowed=1),)), V2)
+    found = roll(res, observation(facts[0], b, held={"b": pods(V2)}, budgets=(budget("a", allowed=1),)), V2)
     assert acts(found) == ["+a"]
 
 
 def test_a_held_back_workload_alone_is_looked_at_as_for_a_human() -> None:
     facts = everything(consumer(ALL), A)
     res = consumer(ALL, status={**current_status(*facts), **published(5)})
-    found = roll(res, seen(*facts, budgets=(budget("a"),)), V2)
+    found = roll(res, observation(*facts, budgets=(budget("a"),)), V2)
     assert (found.actions, found.next_look, found.moved) == ((), HUMAN_SECONDS, False)
 
 
@@ -75,16 +75,16 @@ def test_a_held_back_workload_alone_is_looked_at_as_for_a_human() -> None:
 def test_past_the_deadline_the_message_says_so_and_the_reason_stays(minutes: int, late: bool) -> None:
     facts = everything(consumer(ALL), A)
     res = consumer(ALL, status={**current_status(*facts), **published(minutes)})
-    found = roll(res, seen(*facts, budgets=(budget("a"),)), V2)
+    found = roll(res, observation(*facts, budgets=(budget("a"),)), V2)
     assert told(found)["a"] == (True, "TargetBudget")
     assert ("30 minutes ago" in message(found, "a")) is late
 
 
 def test_a_first_injection_and_a_release_replace_pods_too() -> None:
-    found = roll(consumer(ALL), seen(A, budgets=(budget("a"),)), V1)
+    found = roll(consumer(ALL), observation(A, budgets=(budget("a"),)), V1)
     assert (acts(found), told(found)["a"]) == ([], (False, "TargetBudget"))
     (a,) = everything(consumer(ALL), A)
-    found = roll(consumer(status=current_status(a)), seen(a, budgets=(budget("a"),)), V1)
+    found = roll(consumer(status=current_status(a)), observation(a, budgets=(budget("a"),)), V1)
     assert (acts(found), told(found)["a"], found.moved) == ([], (True, "TargetBudget"), False)
 
 
@@ -93,56 +93,56 @@ def test_a_first_injection_and_a_release_replace_pods_too() -> None:
 )
 def test_what_replaces_no_pods_needs_no_budget(facts: WorkloadFacts) -> None:
     assert not budgets_wanted(consumer(ALL), (facts,), V1)
-    assert acts(roll(consumer(ALL), seen(facts, budgets=NOT_READ), V1)) == ["+a"]
+    assert acts(roll(consumer(ALL), observation(facts, budgets=NOT_READ), V1)) == ["+a"]
 
 
 def test_a_workload_without_a_pod_that_serves_gets_the_key_that_its_pods_may_wait_for() -> None:
     down = replace(A, available=0, rolled=False)
     held_back = (budget("a", "b"),)
-    found = roll(consumer(ALL), seen(down, B, budgets=held_back), V1)
+    found = roll(consumer(ALL), observation(down, B, budgets=held_back), V1)
     assert (acts(found), told(found)["b"]) == (["+a"], (False, "TargetBudget"))
     (a,) = everything(consumer(ALL), down)
     res = consumer(ALL, status=current_status(a))
-    assert acts(roll(res, seen(a, budgets=held_back), V2)) == ["+a"], "whose key is dead needs the new one"
-    assert acts(roll(res, seen(replace(a, available=1), budgets=held_back), V2)) == []
-    assert acts(roll(consumer(status=current_status(a)), seen(a, budgets=held_back), V1)) == ["-a"]
+    assert acts(roll(res, observation(a, budgets=held_back), V2)) == ["+a"], "whose key is dead needs the new one"
+    assert acts(roll(res, observation(replace(a, available=1), budgets=held_back), V2)) == []
+    assert acts(roll(consumer(status=current_status(a)), observation(a, budgets=held_back), V1)) == ["-a"]
 
 
 def test_a_budget_that_counts_no_pods_yet_holds_nothing_back() -> None:
-    assert acts(roll(consumer(ALL), seen(A, budgets=(budget("a", expected=0),)), V1)) == ["+a"]
+    assert acts(roll(consumer(ALL), observation(A, budgets=(budget("a", expected=0),)), V1)) == ["+a"]
 
 
 def test_a_wave_takes_no_more_than_a_budget_allows() -> None:
-    found = roll(consumer(ALL), seen(A, B, C, budgets=(budget("a", "b", allowed=1),)), V1, limit=10)
+    found = roll(consumer(ALL), observation(A, B, C, budgets=(budget("a", "b", allowed=1),)), V1, limit=10)
     assert acts(found) == ["+a", "+c"]
     assert told(found)["b"] == (False, "RollingOut")
 
 
 def test_several_budgets_over_one_workload_all_count() -> None:
     both = (budget("a", allowed=2), budget("a", name="tight"))
-    found = roll(consumer(ALL), seen(A, budgets=both), V1)
+    found = roll(consumer(ALL), observation(A, budgets=both), V1)
     assert acts(found) == []
     assert "'tight'" in message(found, "a")
 
 
 def test_unknown_budgets_are_not_safe() -> None:
     why = Unknown(Reason.NO_WORKLOAD_RIGHTS, "may not list them: upgrade the chart")
-    found = roll(consumer(ALL), seen(A, budgets=why), V1)
+    found = roll(consumer(ALL), observation(A, budgets=why), V1)
     assert (acts(found), told(found)["a"]) == ([], (False, "TargetBudget"))
     assert "upgrade the chart" in message(found, "a")
-    found = roll(consumer(ALL), seen(A, budgets=NOT_READ), V1)
+    found = roll(consumer(ALL), observation(A, budgets=NOT_READ), V1)
     assert (acts(found), told(found)["a"]) == ([], (False, "RollingOut"))
     # As soon as they are known it begins, as if nothing had been.
-    assert acts(roll(with_status(consumer(ALL), found), seen(A), V1)) == ["+a"]
+    assert acts(roll(with_status(consumer(ALL), found), observation(A), V1)) == ["+a"]
 
 
 def test_in_mid_wave_what_was_told_of_a_budget_stands() -> None:
     facts = everything(consumer(ALL), A, B)
     res = consumer(ALL, status={**current_status(*facts), **published(5)})
-    found = roll(res, seen(*facts, budgets=(budget("a"),)), V2)
+    found = roll(res, observation(*facts, budgets=(budget("a"),)), V2)
     res, b = with_status(res, found), done(B, found.actions[0])
     assert not budgets_wanted(res, (facts[0], b), V2)
-    again = roll(res, seen(facts[0], b, held={"b": pods(V1)}, budgets=NOT_READ), V2)
+    again = roll(res, observation(facts[0], b, held={"b": pods(V1)}, budgets=NOT_READ), V2)
     assert (acts(again), message(again, "a")) == ([], message(found, "a"))
 
 
@@ -158,7 +158,7 @@ def test_budgets_are_read_only_when_a_wave_could_begin() -> None:
     paused = replace(steady, requests={"secureredis.io/paused": "true"})
     assert paused.paused
     assert not budgets_wanted(paused, facts, V2)
-    found = roll(steady, seen(*facts), V2)
+    found = roll(steady, observation(*facts), V2)
     res, a = with_status(steady, found), done(facts[0], found.actions[0])
     assert pods_wanted(res, (a, facts[1]), V2)
     assert not budgets_wanted(res, (a, facts[1]), V2), "the wave is under way"
@@ -171,18 +171,18 @@ def test_budgets_are_read_only_when_a_wave_could_begin() -> None:
 
 def test_what_was_given_up_reads_no_budgets() -> None:
     res = consumer(ALL, status=current_status(A, reason="TargetReplaced", injected=False, dropped=3))
-    assert told(roll(res, seen(A), V1)) == {"a": (False, "TargetReplaced")}
+    assert told(roll(res, observation(A), V1)) == {"a": (False, "TargetReplaced")}
     assert not budgets_wanted(res, (A,), V1)
 
 
 def test_after_the_deadline_the_budgets_are_read_one_look_later() -> None:
     facts = everything(consumer(ALL), A)
     res = consumer(ALL, status=current_status(*facts))
-    found = roll(res, seen(*facts, B), V2)
+    found = roll(res, observation(*facts, B), V2)
     res, a = with_status(res, found), done(facts[0], found.actions[0], NOW - timedelta(minutes=31))
     for _ in range(2):
         wanted = budgets_wanted(res, (a, B), V2)
-        found = roll(res, seen(a, B, held={"a": pods(V1)}, budgets=() if wanted else NOT_READ), V2)
+        found = roll(res, observation(a, B, held={"a": pods(V1)}, budgets=() if wanted else NOT_READ), V2)
         res = with_status(res, found)
     assert acts(found) == ["+b"]
 
@@ -229,5 +229,5 @@ def test_only_what_a_rollout_answers_for_is_followed() -> None:
     assert not follows(asked, A), "listed and not injected yet: what it uses, it uses by itself"
     assert not follows(asked, replace(A, labels={})), "refused"
     assert not follows(asked, replace(a, deleting=True))
-    (action,) = roll(consumer(status=current_status(a)), seen(a), V1).actions
+    (action,) = roll(consumer(status=current_status(a)), observation(a), V1).actions
     assert not follows(consumer(), released(a, action))

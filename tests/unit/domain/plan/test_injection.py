@@ -8,7 +8,7 @@ import pytest
 from secure_redis.api import names
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.spec.spec import LabelSelector
-from secure_redis.domain.explanation import Refusal
+from secure_redis.domain.explanation import Explanation
 from secure_redis.domain.observe.workload_match import (
     consents,
     current,
@@ -42,7 +42,7 @@ def action(facts: WorkloadFacts, version: str = V1, secret: str = "orders", **ch
 
 def refused(facts: WorkloadFacts, **changes: Any) -> Reason:
     found = planned(facts, **changes)
-    assert isinstance(found, Refusal), found
+    assert isinstance(found, Explanation), found
     assert "checkout" in found.message or "spec.workloads" in found.message
     return found.reason
 
@@ -221,7 +221,7 @@ def test_a_key_that_the_secret_does_not_hold() -> None:
     env = [{"name": "CA", "key": "ca.crt"}]
     assert isinstance(planned(workload(), env=env), InjectWorkload)
     found = inject(ORDERS, entry(env=env), workload(), "orders", V1, keys={"uri", "host"})
-    assert isinstance(found, Refusal)
+    assert isinstance(found, Explanation)
     assert found.reason is Reason.KEY_NOT_PUBLISHED
     assert refused(workload(), env=[{"name": "X", "key": "nope"}]) is Reason.KEY_NOT_PUBLISHED
 
@@ -420,7 +420,7 @@ def test_two_resources_in_one_workload_do_not_disturb_each_other() -> None:
 def test_two_resources_with_the_same_env_name_conflict() -> None:
     first = done(workload(), action(workload(), env=URL))
     found = inject(_of("sessions"), entry(env=URL), replace(first, owned=Owned()), "sessions", V2)
-    assert isinstance(found, Refusal)
+    assert isinstance(found, Explanation)
     assert found.reason is Reason.TARGET_CONFLICT
 
 

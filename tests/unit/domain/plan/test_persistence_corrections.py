@@ -11,7 +11,7 @@ from secure_redis.api.status import CorrectionStatus, DriftStatus, LastHandled, 
 from secure_redis.domain.assess import persistence
 from secure_redis.domain.assess.assessment import Assessment
 from secure_redis.domain.assess.drift import differences
-from secure_redis.domain.explanation import Refusal
+from secure_redis.domain.explanation import Explanation
 from secure_redis.domain.observe.redis import CacheFacts
 from secure_redis.domain.plan.actions import (
     Done,
@@ -25,7 +25,7 @@ from secure_redis.domain.plan.cache.persistence import LOOK_AGAIN, held_back
 from secure_redis.domain.plan.types import Plan, rfc3339
 from secure_redis.domain.report.drift_status import corrections as recorded
 from tests.unit.domain.assess.test_persistence import IDENTIFIED, ROLE
-from tests.unit.domain.builders import NOW, PROVISION, cache, provisioning, seen
+from tests.unit.domain.builders import NOW, PROVISION, cache, observation, provisioning
 from tests.unit.domain.storages import PRINCIPAL, persisting, spec, storage
 
 OWN = {**PROVISION, "identity": {"type": "SystemAssigned"}}
@@ -47,7 +47,7 @@ def declared(persist: dict[str, Any], *told: CorrectionStatus, annotations: Any 
 
 
 def correction(made: SecureRedisCache, facts: CacheFacts, owes: Owed = Owed.NOTHING, **world: Any) -> Correction:
-    looked = seen(cache=facts, **{"storage": storage(), "storage_roles": (ROLE,), **world})
+    looked = observation(cache=facts, **{"storage": storage(), "storage_roles": (ROLE,), **world})
     return next_correction(made, looked, facts, differences(made, facts, ()), owes)
 
 
@@ -60,7 +60,7 @@ def test_one_request_is_counted_for_every_path_that_it_mends() -> None:
     found = correction(made, AWAY)
     assert isinstance(found.action, PersistCache)
     assert set(found.paths) == {persistence.FREQUENCY, persistence.ACCOUNT}
-    looked, wants = seen(cache=AWAY), Plan(actions=(found.action,), correcting=found.paths)
+    looked, wants = observation(cache=AWAY), Plan(actions=(found.action,), correcting=found.paths)
     kept = recorded(made, looked, Assessment(drift=differences(made, AWAY, ())), wants, (Done(found.action),))
     assert {(one.path, one.count) for one in kept} == {(persistence.FREQUENCY, 1), (persistence.ACCOUNT, 1)}
 
@@ -163,21 +163,21 @@ def test_a_rule_that_azure_refused_of_a_creation_is_owed_on_and_holds_persistenc
 def test_of_a_creation_only_refusals_are_remembered() -> None:
     made = declared(spec())
     action = PersistCache({"rdb-backup-enabled": "true"})
-    plan, looked, means = (
+    plan, looked, assessed = (
         Plan(actions=(action,), owed=(persistence.TYPE,)),
-        seen(cache=IDENTIFIED),
+        observation(cache=IDENTIFIED),
         Assessment(drift=()),
     )
     for reason, kept in ((Reason.REQUEST_REFUSED, 1), (Reason.LOCKED, 1), (Reason.AZURE_DENIED, 0)):
         outcome = Failed(action, reason, "no", permanent=True)
-        assert len(recorded(made, looked, means, plan, (outcome,))) == kept
-    assert recorded(made, looked, means, plan, (Done(action),)) == ()
+        assert len(recorded(made, looked, assessed, plan, (outcome,))) == kept
+    assert recorded(made, looked, assessed, plan, (Done(action),)) == ()
     again = replace(
         made, status=made.status.model_copy(update={"corrections": (_refused(persistence.TYPE, made, 61),)})
     )
-    assert recorded(again, looked, means, plan, (Done(action),)) == ()
+    assert recorded(again, looked, assessed, plan, (Done(action),)) == ()
     counted = replace(made, status=made.status.model_copy(update={"corrections": (corrected(persistence.TYPE, made),)}))
-    assert [one.count for one in recorded(counted, looked, means, plan, (Done(action),))] == [2]
+    assert [one.count for one in recorded(counted, looked, assessed, plan, (Done(action),))] == [2]
 
 
 def test_why_persistence_is_not_set_is_what_azure_said() -> None:
@@ -186,8 +186,8 @@ def test_why_persistence_is_not_set_is_what_azure_said() -> None:
         failed = Failed(action, Reason.REQUEST_REFUSED, "no", permanent=permanent)
         found = held_back(Plan(actions=(action,)), [failed])
         assert (found.reason if found else None) == told
-    held = Refusal(Reason.REQUEST_REFUSED, "no")
+    held = Explanation(Reason.REQUEST_REFUSED, "no")
     assert held_back(Plan(held={persistence.ACCOUNT: held}), []) == held
     assert held_back(Plan(held={"transport.nonTLSPort": held}), []) is None
-    waits = Refusal(Reason.STORAGE_ROLE_MISSING, "assign it")
+    waits = Explanation(Reason.STORAGE_ROLE_MISSING, "assign it")
     assert held_back(Plan(refused=(waits,), held={persistence.TYPE: held}), []) == waits

@@ -36,7 +36,7 @@ ALL: dict[str, Any] = {"id": "all", "kind": "Deployment", "selector": {}, "env":
 A, B, C = (workload(name) for name in "abc")
 
 
-def seen(*facts: WorkloadFacts, held: dict[str, Any] | None = None, **changes: Any) -> Observation:
+def observation(*facts: WorkloadFacts, held: dict[str, Any] | None = None, **changes: Any) -> Observation:
     """What a look sees; `held`: pods by name of the Deployment."""
     listed = {("Deployment", name): found for name, found in (held or {}).items()}
     return Observation(now=NOW, workloads=facts, pods=listed, **{"budgets": (), **changes})
@@ -102,7 +102,7 @@ def test_what_is_current_is_not_written_and_its_pods_are_not_read() -> None:
     facts = everything(res, A, B)
     res = consumer(ALL, status=current_status(*facts))
     assert pods_wanted(res, facts, V1) == ()
-    found = roll(res, seen(*facts), V1)
+    found = roll(res, observation(*facts), V1)
     assert (found.actions, found.moved, found.next_look) == ((), True, None)
     assert found.statuses == res.status.workloads
 
@@ -112,13 +112,13 @@ def test_a_rollout_of_the_users_own_changes_nothing() -> None:
     res = consumer(ALL, status=current_status(a))
     rolling = replace(a, rolled=False, failed="ProgressDeadlineExceeded")
     assert pods_wanted(res, (rolling,), V1) == ()
-    assert told(roll(res, seen(rolling), V1)) == {"a": (True, None)}
+    assert told(roll(res, observation(rolling), V1)) == {"a": (True, None)}
 
 
 def test_lost_status_is_looked_up_and_nothing_is_written() -> None:
     (a,) = everything(consumer(ALL), A)
     assert pods_wanted(consumer(ALL), (a,), V1) == (("Deployment", "a"),)
-    found = roll(consumer(ALL), seen(a, held={"a": pods(V1)}), V1)
+    found = roll(consumer(ALL), observation(a, held={"a": pods(V1)}), V1)
     assert (found.actions, told(found), found.moved) == ((), {"a": (True, None)}, True)
 
 
@@ -127,7 +127,7 @@ def test_lost_status_is_looked_up_and_nothing_is_written() -> None:
 
 def test_first_injections_go_one_after_the_other() -> None:
     res = consumer(ALL)
-    found = roll(res, seen(A, B, C), V1)
+    found = roll(res, observation(A, B, C), V1)
     assert acts(found) == ["+a"]
     assert told(found) == {name: (name == "a", "RollingOut") for name in "abc"}
     assert found.next_look == ROLLING_SECONDS
@@ -135,16 +135,16 @@ def test_first_injections_go_one_after_the_other() -> None:
     a = done(A, found.actions[0])
     assert pods_wanted(res, (a, B, C), V1) == (("Deployment", "a"),)
     # Rolling: the next one waits.
-    found = roll(res, seen(a, B, C, held={"a": pods(None, 2) + pods(V1, 1)}), V1)
+    found = roll(res, observation(a, B, C, held={"a": pods(None, 2) + pods(V1, 1)}), V1)
     assert acts(found) == []
     (status,) = [one for one in found.statuses if one.name == "a"]
     assert status.stale_pods is not None
     assert status.stale_pods.count == 2
     # Counted as rolled, but a pod that ends still runs.
     res, a = with_status(res, found), replace(a, rolled=True)
-    assert acts(roll(res, seen(a, B, C, held={"a": pods(None, 1) + pods(V1)}), V1)) == []
+    assert acts(roll(res, observation(a, B, C, held={"a": pods(None, 1) + pods(V1)}), V1)) == []
     # All have moved.
-    found = roll(res, seen(a, B, C, held={"a": pods(V1)}), V1)
+    found = roll(res, observation(a, B, C, held={"a": pods(V1)}), V1)
     assert acts(found) == ["+b"]
     assert told(found)["a"] == (True, None)
 
@@ -155,10 +155,10 @@ def ending(*found: PodFacts) -> tuple[PodFacts, ...]:
 
 def test_pods_that_only_end_hold_their_key_and_hold_up_no_wave() -> None:
     res = consumer(ALL)
-    found = roll(res, seen(A, B), V1)
+    found = roll(res, observation(A, B), V1)
     res, a = with_status(res, found), replace(done(A, found.actions[0]), rolled=True)
     both = pods(V1) + ending(*pods(None, 2))
-    found = roll(res, seen(a, B, held={"a": both}), V1)
+    found = roll(res, observation(a, B, held={"a": both}), V1)
     assert acts(found) == ["+b"]
     (status,) = [one for one in found.statuses if one.name == "a"]
     assert (status.reason, status.stale_pods) == (
@@ -168,28 +168,30 @@ def test_pods_that_only_end_hold_their_key_and_hold_up_no_wave() -> None:
     assert not found.moved
     res = with_status(res, found)
     assert pods_wanted(res, (a,), V1) == (("Deployment", "a"),), "they are looked for until they are gone"
-    assert roll(res, seen(a, held={"a": both}), V1).moved is False
-    assert acts(roll(res, seen(replace(a, rolled=False), B, held={"a": both}), V1)) == [], "its new pods are not there"
-    late = replace(seen(a, B, held={"a": both}), now=NOW + timedelta(minutes=31))
+    assert roll(res, observation(a, held={"a": both}), V1).moved is False
+    assert acts(roll(res, observation(replace(a, rolled=False), B, held={"a": both}), V1)) == [], (
+        "its new pods are not there"
+    )
+    late = replace(observation(a, B, held={"a": both}), now=NOW + timedelta(minutes=31))
     found = roll(res, late, V1)
     assert (acts(found), told(found)["a"], found.moved) == (["+b"], (True, "RolloutDeadline"), False)
 
 
 def test_the_limit_of_a_wave_can_be_another_than_the_specs() -> None:
-    assert acts(roll(consumer(ALL), seen(A, B, C), V1, limit=1000)) == ["+a", "+b", "+c"]
-    assert acts(roll(consumer(ALL, maxConcurrentWorkloads=2), seen(A, B, C), V1, limit=1)) == ["+a"]
+    assert acts(roll(consumer(ALL), observation(A, B, C), V1, limit=1000)) == ["+a", "+b", "+c"]
+    assert acts(roll(consumer(ALL, maxConcurrentWorkloads=2), observation(A, B, C), V1, limit=1)) == ["+a"]
 
 
 def test_a_wave_is_as_wide_as_asked() -> None:
     res = consumer(ALL, maxConcurrentWorkloads=2)
-    found = roll(res, seen(A, B, C), V1)
+    found = roll(res, observation(A, B, C), V1)
     assert acts(found) == ["+a", "+b"]
     a, b = done(A, found.actions[0]), replace(done(B, found.actions[1]), rolled=True)
     res = with_status(res, found)
-    half = roll(res, seen(a, b, C, held={"a": pods(None), "b": pods(V1)}), V1)
+    half = roll(res, observation(a, b, C, held={"a": pods(None), "b": pods(V1)}), V1)
     assert acts(half) == [], "the next wave begins when the whole of the last has rolled"
     a = replace(a, rolled=True)
-    assert acts(roll(res, seen(a, b, C, held={"a": pods(V1), "b": pods(V1)}), V1)) == ["+c"]
+    assert acts(roll(res, observation(a, b, C, held={"a": pods(V1), "b": pods(V1)}), V1)) == ["+c"]
 
 
 def test_a_new_key_reaches_every_workload_in_order() -> None:
@@ -199,7 +201,7 @@ def test_a_new_key_reaches_every_workload_in_order() -> None:
     held = {name: pods(V1) for name in facts}
     for _ in range(20):
         wanted = {name for _, name in pods_wanted(res, facts.values(), V2)}
-        found = roll(res, seen(*facts.values(), held={n: held[n] for n in wanted}), V2)
+        found = roll(res, observation(*facts.values(), held={n: held[n] for n in wanted}), V2)
         assert len(found.actions) <= 1
         order += acts(found)
         res = with_status(res, found)
@@ -210,14 +212,14 @@ def test_a_new_key_reaches_every_workload_in_order() -> None:
             facts[action.name] = done(facts[action.name], action)
     assert order == ["+a", "+b", "+c"]
     assert all(one.reason is None for one in res.status.workloads)
-    assert roll(res, seen(*facts.values()), V2).moved
+    assert roll(res, observation(*facts.values()), V2).moved
 
 
 def test_workloads_that_wait_for_their_turn_are_told_as_behind_without_a_list_of_pods() -> None:
     facts = everything(consumer(ALL), A, B)
     res = consumer(ALL, status=current_status(*facts))
     assert pods_wanted(res, facts, V2) == ()
-    found = roll(res, seen(*facts), V2)
+    found = roll(res, observation(*facts), V2)
     (b,) = [one for one in found.statuses if one.name == "b"]
     assert b.stale_pods is not None
     assert (b.stale_pods.count, b.stale_pods.names) == (3, ())
@@ -227,7 +229,7 @@ def test_workloads_that_wait_for_their_turn_are_told_as_behind_without_a_list_of
 def test_many_stale_pods_are_named_up_to_ten() -> None:
     (a,) = everything(consumer(ALL), A)
     res = consumer(ALL, status=current_status(a, reason="RollingOut"))
-    (status,) = roll(res, seen(replace(a, rolled=False), held={"a": pods(V2, 25)}), V1).statuses
+    (status,) = roll(res, observation(replace(a, rolled=False), held={"a": pods(V2, 25)}), V1).statuses
     assert status.stale_pods is not None
     assert (status.stale_pods.count, len(status.stale_pods.names)) == (25, 10)
 
@@ -235,9 +237,9 @@ def test_many_stale_pods_are_named_up_to_ten() -> None:
 def test_pods_that_cannot_be_read_are_not_taken_as_current() -> None:
     (a,) = everything(consumer(ALL), A)
     res = consumer(ALL, status=current_status(a, reason="RollingOut"))
-    found = roll(res, seen(a, B, held={"a": Unknown(Reason.NO_WORKLOAD_RIGHTS, "forbidden")}), V1)
+    found = roll(res, observation(a, B, held={"a": Unknown(Reason.NO_WORKLOAD_RIGHTS, "forbidden")}), V1)
     assert (acts(found), told(found)["a"], found.moved) == ([], (True, "NoWorkloadRights"), False)
-    assert told(roll(res, seen(a), V1))["a"] == (True, "RollingOut")
+    assert told(roll(res, observation(a), V1))["a"] == (True, "RollingOut")
 
 
 # --- failure --------------------------------------------------------------------------------------------------------
@@ -247,14 +249,14 @@ def moving(*, at: timedelta = timedelta(minutes=1), **changes: Any) -> tuple[Sec
     """`a` was moved to V2 and is rolling; `b` still waits at V1."""
     a, b = everything(consumer(ALL), A, B)
     res = consumer(ALL, status=current_status(a, b, reason="RollingOut"))
-    found = roll(res, seen(a, b), V2)
+    found = roll(res, observation(a, b), V2)
     (action,) = found.actions
     return with_status(res, found), replace(done(a, action, NOW - at), **changes), b
 
 
 def test_a_failed_rollout_stops_the_moves_and_nothing_else() -> None:
     res, a, b = moving(failed="ProgressDeadlineExceeded")
-    found = roll(res, seen(a, b, C, held={"a": pods(V1), "b": pods(V1)}), V2)
+    found = roll(res, observation(a, b, C, held={"a": pods(V1), "b": pods(V1)}), V2)
     assert acts(found) == ["+c"], "a first injection endangers no other"
     assert told(found) == {"a": (True, "RolloutFailed"), "b": (True, "RollingOut"), "c": (True, "RollingOut")}
     (waits,) = [one for one in found.statuses if one.name == "b"]
@@ -262,47 +264,49 @@ def test_a_failed_rollout_stops_the_moves_and_nothing_else() -> None:
     assert "Deployment 'a'" in waits.message
     # Repaired: it goes on.
     healed = replace(a, failed=None, rolled=True)
-    assert acts(roll(with_status(res, found), seen(healed, b, held={"a": pods(V2)}), V2)) == ["+b"]
+    assert acts(roll(with_status(res, found), observation(healed, b, held={"a": pods(V2)}), V2)) == ["+b"]
 
 
 def test_a_rollout_that_never_ends_stops_the_moves() -> None:
     res, a, b = moving(at=timedelta(minutes=31))
-    found = roll(res, seen(a, b, held={"a": pods(V1)}), V2)
+    found = roll(res, observation(a, b, held={"a": pods(V1)}), V2)
     assert (acts(found), told(found)["a"]) == ([], (True, "RolloutDeadline"))
     res, a, b = moving(at=timedelta(minutes=29))
-    assert told(roll(res, seen(a, b, held={"a": pods(V1)}), V2))["a"] == (True, "RollingOut")
+    assert told(roll(res, observation(a, b, held={"a": pods(V1)}), V2))["a"] == (True, "RollingOut")
 
 
 def test_old_pods_gone_and_new_ones_not_there_is_no_success() -> None:
     res, a, b = moving()
-    found = roll(res, seen(a, b, held={"a": pods(V2)}), V2)
+    found = roll(res, observation(a, b, held={"a": pods(V2)}), V2)
     assert (acts(found), told(found)["a"]) == ([], (True, "RollingOut"))
 
 
 def test_a_workload_that_the_server_refuses_holds_up_no_other() -> None:
     res = consumer(ALL)
-    found = roll(res, seen(A, B), V1)
+    found = roll(res, observation(A, B), V1)
     (action,) = found.actions
     res = with_status(res, found, (Failed(action, Reason.TARGET_REFUSED, "denied by policy"),))
     (a,) = [one for one in res.status.workloads if one.name == "a"]
     assert (a.injected, a.reason, a.message) == (False, "TargetRefused", "denied by policy")
-    found = roll(res, seen(A, B), V1)
+    found = roll(res, observation(A, B), V1)
     assert acts(found) == ["+b"]
     assert told(found)["a"] == (False, "TargetRefused")
     res, (b,) = with_status(res, found), everything(consumer(ALL), B)
-    found = roll(res, seen(A, b, held={"b": pods(V1)}), V1)
+    found = roll(res, observation(A, b, held={"b": pods(V1)}), V1)
     assert acts(found) == ["+a"], "tried again when nobody else waits"
 
 
 def test_refused_workloads_are_tried_in_turn() -> None:
     res = consumer(ALL, status=current_status(A, B, C, reason="TargetRefused", injected=False))
-    tried = {acts(roll(res, replace(seen(A, B, C), now=NOW + timedelta(seconds=15 * i)), V1))[0] for i in range(3)}
+    tried = {
+        acts(roll(res, replace(observation(A, B, C), now=NOW + timedelta(seconds=15 * i)), V1))[0] for i in range(3)
+    }
     assert tried == {"+a", "+b", "+c"}
 
 
 def test_what_was_not_done_is_not_told_as_done() -> None:
     res = consumer(ALL)
-    found = roll(res, seen(A), V1)
+    found = roll(res, observation(A), V1)
     assert [one.injected for one in after(res, found, ())] == [False]
     assert [one.injected for one in after(res, found, (Done(found.actions[0]),))] == [True]
 
@@ -324,36 +328,36 @@ def test_what_does_not_roll_by_itself_is_changed_told_and_waited_for_by_none(
     a, b = everything(consumer(ALL), A, B)
     res = consumer(ALL, status=current_status(a, b))
     a = replace(a, **changes)
-    found = roll(res, seen(a, b), V2)
+    found = roll(res, observation(a, b), V2)
     assert acts(found) == ["+a", "+b"], "it takes no place in the wave"
     res, a = with_status(res, found), done(a, found.actions[0], NOW - timedelta(days=1))
     b = replace(done(b, found.actions[1]), rolled=True)
-    found = roll(res, seen(a, b, C, held={"a": pods(V1, 2), "b": pods(V2)}), V2)
+    found = roll(res, observation(a, b, C, held={"a": pods(V1, 2), "b": pods(V2)}), V2)
     assert acts(found) == ["+c"]
     assert told(found)["a"] == (True, reason)
     assert found.moved is False
     (status,) = [one for one in found.statuses if one.name == "a"]
     assert status.stale_pods is not None
     assert status.stale_pods.count == 2
-    assert told(roll(res, seen(a, b, held={"a": pods(V2), "b": pods(V2)}), V2))["a"] == (True, None)
+    assert told(roll(res, observation(a, b, held={"a": pods(V2), "b": pods(V2)}), V2))["a"] == (True, None)
 
 
 def test_zero_replicas_are_current_at_once_and_take_no_place() -> None:
     empty = replace(A, replicas=0)
-    found = roll(consumer(ALL), seen(empty, B), V1)
+    found = roll(consumer(ALL), observation(empty, B), V1)
     assert acts(found) == ["+a", "+b"]
     a = replace(done(empty, found.actions[0]), rolled=True)
-    found = roll(with_status(consumer(ALL), found), seen(a, held={"a": ()}), V1)
+    found = roll(with_status(consumer(ALL), found), observation(a, held={"a": ()}), V1)
     assert told(found) == {"a": (True, None)}
 
 
 def test_a_running_job_keeps_its_key_and_holds_up_none() -> None:
     res = consumer({**ENV, "kind": "CronJob"}, ALL)
     job = workload(kind="CronJob")
-    found = roll(res, seen(job, A), V1)
+    found = roll(res, observation(job, A), V1)
     assert acts(found) == ["+checkout", "+a"]
     job = replace(done(job, found.actions[0], NOW - timedelta(days=1)), rolled=True)
-    observed = replace(seen(job), pods={("CronJob", "checkout"): pods(V2, 1)})
+    observed = replace(observation(job), pods={("CronJob", "checkout"): pods(V2, 1)})
     found = roll(with_status(res, found), observed, V1)
     assert told(found)["checkout"] == (True, "RollingOut")
     assert not any(one.reason == "RolloutDeadline" for one in found.statuses)
@@ -373,14 +377,14 @@ def test_without_restart_a_pod_is_behind_until_it_started_after_the_publication(
     res = consumer(quiet, status={**current_status(a), **published(5)} | current_status(a, reason="RollingOut"))
     assert pods_wanted(res, (a,), V2) == (("Deployment", "a"),)
     old, new = pods(V1, 2), pods(V1, 1, started=NOW - timedelta(minutes=4))
-    found = roll(res, seen(a, B, held={"a": old + new}), V2)
+    found = roll(res, observation(a, B, held={"a": old + new}), V2)
     assert acts(found) == ["+b"], "it takes no place in the wave"
     (status,) = [one for one in found.statuses if one.name == "a"]
     assert (status.reason, status.stale_pods) == (
         "TargetOnDelete",
         StalePods(count=2, names=("pod-aaaa-0", "pod-aaaa-1")),
     )
-    found = roll(res, seen(a, held={"a": new}), V2)
+    found = roll(res, observation(a, held={"a": new}), V2)
     assert told(found) == {"a": (True, None)}
 
 
@@ -390,7 +394,7 @@ def test_a_publication_unsettles_what_is_not_restarted() -> None:
     res = consumer(quiet, status={**current_status(a), "credential": {"keyVaultVersion": V1}})
     assert pods_wanted(res, (a,), V1) == ()
     assert pods_wanted(res, (a,), V2) == (("Deployment", "a"),)
-    assert told(roll(res, seen(a), None, publishing=True)) == {"a": (True, "RollingOut")}
+    assert told(roll(res, observation(a), None, publishing=True)) == {"a": (True, "RollingOut")}
 
 
 def test_who_reloads_files_is_current_once_the_kubelet_has_renewed_them() -> None:
@@ -398,7 +402,7 @@ def test_who_reloads_files_is_current_once_the_kubelet_has_renewed_them() -> Non
     (a,) = everything(consumer(rereads), A)
     for minutes, expected in ((1.9, "RollingOut"), (2.1, None)):
         res = consumer(rereads, status={**current_status(a, reason="RollingOut"), **published(minutes)})
-        found = roll(res, seen(a, held={"a": pods(V1)}), V2)
+        found = roll(res, observation(a, held={"a": pods(V1)}), V2)
         assert told(found) == {"a": (True, expected)}
         assert found.actions == ()
 
@@ -409,22 +413,22 @@ def test_who_reloads_files_is_current_once_the_kubelet_has_renewed_them() -> Non
 def test_a_target_that_is_missing_or_goes_is_told() -> None:
     res = consumer(ENV, {**ALL, "kind": "StatefulSet"})
     for there in ((), (workload(deleting=True),)):
-        found = roll(res, seen(*there), V1)
+        found = roll(res, observation(*there), V1)
         assert {one.id: one.reason for one in found.statuses} == {"checkout": "TargetNotFound", "all": "TargetNotFound"}
         assert (found.actions, found.moved, found.next_look) == ((), True, HUMAN_SECONDS)
 
 
 def test_a_selector_that_matches_nothing_waits_quietly() -> None:
-    assert roll(consumer(ALL), seen(), V1).next_look is None
+    assert roll(consumer(ALL), observation(), V1).next_look is None
 
 
 def test_two_entries_for_one_workload_the_first_has_it() -> None:
     res = consumer(ENV, ALL)
-    found = roll(res, seen(workload()), V1)
+    found = roll(res, observation(workload()), V1)
     assert acts(found) == ["+checkout"]
     assert {one.id: one.reason for one in found.statuses} == {"checkout": "RollingOut", "all": "TargetConflict"}
     res, facts = with_status(res, found), replace(done(workload(), found.actions[0]), rolled=True)
-    observed = replace(seen(facts), pods={("Deployment", "checkout"): pods(V1)})
+    observed = replace(observation(facts), pods={("Deployment", "checkout"): pods(V1)})
     found = roll(res, observed, V1)
     assert [(one.id, one.reason) for one in found.statuses] == [("all", "TargetConflict"), ("checkout", None)]
     assert pods_wanted(with_status(res, found), (facts,), V1) == (), "what is told of the second is not of the first"
@@ -433,7 +437,7 @@ def test_two_entries_for_one_workload_the_first_has_it() -> None:
 def test_a_conflict_leaves_the_others_to_go_on() -> None:
     taken = replace(A, containers=(replace(A.containers[0], name="x"),))
     res = consumer({**ALL, "containers": ["app"]})
-    found = roll(res, seen(taken, B), V1)
+    found = roll(res, observation(taken, B), V1)
     assert (acts(found), told(found)["a"]) == (["+b"], (False, "ContainerNotFound"))
 
 
@@ -441,15 +445,15 @@ def test_a_workload_replaced_again_and_again_is_given_up_until_somebody_asks() -
     res = consumer(ALL)
     found = Rollout()
     for _ in range(3):
-        found = roll(res, seen(A), V1)
+        found = roll(res, observation(A), V1)
         assert acts(found) == ["+a"]
         res = with_status(res, found)
     for _ in range(3):
-        found = roll(res, seen(A), V1)
+        found = roll(res, observation(A), V1)
         assert (acts(found), told(found)) == ([], {"a": (False, "TargetReplaced")})
         res = with_status(res, found)
-    assert acts(roll(replace(res, generation=2), seen(A), V1)) == ["+a"]
-    assert acts(roll(res, seen(replace(A, uid="another")), V1)) == ["+a"]
+    assert acts(roll(replace(res, generation=2), observation(A), V1)) == ["+a"]
+    assert acts(roll(res, observation(replace(A, uid="another")), V1)) == ["+a"]
 
 
 # --- release --------------------------------------------------------------------------------------------------------
@@ -458,16 +462,18 @@ def test_a_workload_replaced_again_and_again_is_given_up_until_somebody_asks() -
 def test_a_removed_entry_is_released_and_followed_until_its_pods_have_let_go() -> None:
     (a,) = everything(consumer(ALL), A)
     res = consumer(status=current_status(a))
-    found = roll(res, seen(a), V1)
+    found = roll(res, observation(a), V1)
     assert acts(found) == ["-a"]
     assert (told(found), found.moved) == ({"a": (False, "RollingOut")}, False)
     res, a = with_status(res, found), released(a, found.actions[0])
     assert pods_wanted(res, (a,), V1) == (("Deployment", "a"),)
-    found = roll(res, seen(a, held={"a": pods(V1, 1)}), V1)
+    found = roll(res, observation(a, held={"a": pods(V1, 1)}), V1)
     assert (acts(found), told(found), found.moved) == ([], {"a": (False, "RollingOut")}, False)
     a = replace(a, rolled=True)
-    assert roll(res, seen(a, held={"a": pods(V1, 1)}), V1).moved is False, "a pod that ends still uses the Secret"
-    found = roll(res, seen(a, held={"a": pods(None)}), V1)
+    assert roll(res, observation(a, held={"a": pods(V1, 1)}), V1).moved is False, (
+        "a pod that ends still uses the Secret"
+    )
+    found = roll(res, observation(a, held={"a": pods(None)}), V1)
     assert (found.actions, found.statuses, found.moved) == ((), (), True)
 
 
@@ -476,19 +482,19 @@ def test_withdrawn_consent_releases(withdrawn: dict[str, Any]) -> None:
     (a,) = everything(consumer({**ENV, "name": "a"}), A)
     res = consumer({**ENV, "name": "a"}, status=current_status(a))
     a = replace(a, **withdrawn)
-    found = roll(res, seen(a), V1)
+    found = roll(res, observation(a), V1)
     assert acts(found) == ["-a"]
     res, a = with_status(res, found), replace(released(a, found.actions[0]), rolled=True)
     assert pods_wanted(res, (a,), V1) == (("Deployment", "a"),)
-    assert told(roll(res, seen(a, held={"a": pods(V1)}), V1)) == {"a": (False, "RollingOut")}
-    found = roll(res, seen(a, held={"a": pods(None)}), V1)
+    assert told(roll(res, observation(a, held={"a": pods(V1)}), V1)) == {"a": (False, "RollingOut")}
+    found = roll(res, observation(a, held={"a": pods(None)}), V1)
     assert (told(found), found.moved) == ({"a": (False, "TargetNotConsenting")}, True)
-    again = roll(with_status(res, found), seen(a), V1)
+    again = roll(with_status(res, found), observation(a), V1)
     assert (again.actions, told(again)) == ((), told(found))
 
 
 def test_what_others_injected_is_not_ours_to_release() -> None:
-    found = roll(consumer(status={}), seen(A), V1)
+    found = roll(consumer(status={}), observation(A), V1)
     assert (found.actions, found.statuses) == ((), ())
 
 
@@ -496,29 +502,29 @@ def test_a_failed_release_holds_up_no_move() -> None:
     a, b = everything(consumer(ALL), A, B)
     asked = {**ENV, "name": "b"}
     res = consumer(asked, status=current_status(a, b))
-    (action,) = [one for one in roll(res, seen(a, b), V1).actions if isinstance(one, ReleaseWorkload)]
+    (action,) = [one for one in roll(res, observation(a, b), V1).actions if isinstance(one, ReleaseWorkload)]
     a = replace(released(a, action), failed="ProgressDeadlineExceeded")
-    found = roll(res, seen(a, b, held={"a": pods(V1)}), V2)
+    found = roll(res, observation(a, b, held={"a": pods(V1)}), V2)
     assert (acts(found), told(found)["a"]) == (["+b"], (False, "RolloutFailed"))
 
 
 def test_a_release_that_never_ends_is_told_after_the_deadline() -> None:
     (a,) = everything(consumer(ALL), A)
-    (action,) = roll(consumer(status=current_status(a)), seen(a), V1).actions
+    (action,) = roll(consumer(status=current_status(a)), observation(a), V1).actions
     a = released(a, action)
     a = replace(a, owned=replace(a.owned, applied=None))  # with the last of ours goes our entry in managedFields
     for minutes, reason in ((29, "RollingOut"), (31, "RolloutDeadline")):
         since = (NOW - timedelta(minutes=minutes)).strftime("%Y-%m-%dT%H:%M:%SZ")
         condition = {"type": "WorkloadsCurrent", "status": "False", "reason": "RollingOut", "lastTransitionTime": since}
         res = consumer(status={**current_status(a, reason="RollingOut"), "conditions": [condition]})
-        assert told(roll(res, seen(a, held={"a": pods(V1)}), V1)) == {"a": (False, reason)}
+        assert told(roll(res, observation(a, held={"a": pods(V1)}), V1)) == {"a": (False, reason)}
 
 
 def test_an_annotation_that_somebody_took_over_is_not_waited_for() -> None:
     (a,) = everything(consumer(ALL), A)
     res = consumer(status=current_status(a))
     theirs = replace(a, owned=Owned())
-    assert roll(res, seen(theirs, held={"a": pods(V1)}), V1).moved
+    assert roll(res, observation(theirs, held={"a": pods(V1)}), V1).moved
 
 
 def test_an_object_of_the_same_name_is_looked_at_anew() -> None:
@@ -526,24 +532,24 @@ def test_an_object_of_the_same_name_is_looked_at_anew() -> None:
     res = consumer(ALL, status=current_status(a))
     again = replace(a, uid="another")
     assert pods_wanted(res, (again,), V1) == (("Deployment", "a"),)
-    assert told(roll(res, seen(again, held={"a": pods(None)}), V1)) == {"a": (True, "RollingOut")}
+    assert told(roll(res, observation(again, held={"a": pods(None)}), V1)) == {"a": (True, "RollingOut")}
 
 
 def test_a_workload_that_is_gone_is_forgotten() -> None:
-    assert roll(consumer(status=current_status(A)), seen(), V1).statuses == ()
+    assert roll(consumer(status=current_status(A)), observation(), V1).statuses == ()
 
 
 def test_a_deletion_releases_all_in_waves() -> None:
     a, b = everything(consumer(ALL), A, B)
     res = replace(consumer(ALL, status=current_status(a, b)), deleting=True)
-    found = roll(res, seen(a, b), None)
+    found = roll(res, observation(a, b), None)
     assert (acts(found), found.moved) == (["-a"], False)
     res, a = with_status(res, found), replace(released(a, found.actions[0]), rolled=True)
-    found = roll(res, seen(a, b, held={"a": pods(None)}), None)
+    found = roll(res, observation(a, b, held={"a": pods(None)}), None)
     assert acts(found) == ["-b"]
     res, b = with_status(res, found), replace(released(b, found.actions[0]), rolled=True)
     assert pods_wanted(res, (a, b), None) == (("Deployment", "b"),)
-    assert roll(res, seen(a, b, held={"b": pods(None)}), None).moved
+    assert roll(res, observation(a, b, held={"b": pods(None)}), None).moved
 
 
 # --- when not to write ----------------------------------------------------------------------------------------------
@@ -552,25 +558,25 @@ def test_a_deletion_releases_all_in_waves() -> None:
 def test_without_a_published_key_nothing_is_injected_and_what_was_told_stays() -> None:
     (a,) = everything(consumer(ALL), A)
     res = consumer(ALL, status=current_status(a))
-    found = roll(res, seen(a, B), None)
+    found = roll(res, observation(a, B), None)
     assert (found.actions, told(found)) == ((), {"a": (True, None), "b": (False, "RollingOut")})
 
 
 def test_an_outage_or_a_pause_shows_how_far_it_is_and_begins_nothing() -> None:
     res, a, b = moving(rolled=True)
-    found = roll(res, seen(a, b, C, held={"a": pods(V2)}), V2, writes=False)
+    found = roll(res, observation(a, b, C, held={"a": pods(V2)}), V2, writes=False)
     assert found.actions == ()
     assert told(found) == {"a": (True, None), "b": (True, "RollingOut"), "c": (False, "RollingOut")}
     gone = consumer(status=current_status(a))
-    assert roll(gone, seen(a), V2, writes=False).actions == ()
+    assert roll(gone, observation(a), V2, writes=False).actions == ()
 
 
 def test_every_status_fits_the_schema() -> None:
     many = tuple(workload(f"w{i:03}") for i in range(300))
-    found = roll(consumer(ALL), seen(*many), V1)
+    found = roll(consumer(ALL), observation(*many), V1)
     assert len(found.statuses) == 250
     assert all(len(one.message or "") <= 512 for one in found.statuses)
     (a,) = everything(consumer(ALL), A)
     res = consumer(ALL, status=current_status(a, reason="RollingOut"))
-    endless = roll(res, seen(replace(a, rolled=False, failed="x" * 2000), held={"a": (PodFacts("p"),)}), V1)
+    endless = roll(res, observation(replace(a, rolled=False, failed="x" * 2000), held={"a": (PodFacts("p"),)}), V1)
     assert len(endless.statuses[0].message or "") == 512

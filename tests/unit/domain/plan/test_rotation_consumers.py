@@ -148,15 +148,15 @@ def test_a_budget_that_allows_nothing_is_waited_for() -> None:
 
 def test_a_key_that_the_secret_holds_is_never_regenerated() -> None:
     made = world()
-    seen = made.observe()
+    observed = made.observe()
     keys = made.listed()
     assert not isinstance(keys, Unknown)
-    assert publishes(seen, keys.primary)
-    assert not publishes(seen, keys.secondary)
+    assert publishes(observed, keys.primary)
+    assert not publishes(observed, keys.secondary)
     for secret in (None, Unknown(Reason.NO_WORKLOAD_RIGHTS, "")):
-        assert publishes(replace(seen, secret=secret), keys.secondary)
+        assert publishes(replace(observed, secret=secret), keys.secondary)
     assert made.secret is not None
-    assert publishes(replace(seen, secret=replace(made.secret, data={})), keys.secondary)
+    assert publishes(replace(observed, secret=replace(made.secret, data={})), keys.secondary)
 
 
 # --- emergencies ----------------------------------------------------------------------------------------------------

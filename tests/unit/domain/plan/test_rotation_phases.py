@@ -15,7 +15,7 @@ from secure_redis.domain.plan.actions import (
     RegenerateKey,
     StoreKey,
 )
-from secure_redis.domain.plan.rotation.regeneration_mark import Mark
+from secure_redis.domain.plan.rotation.regeneration_mark import RegenerationMark
 from tests.unit.domain.rotations import (
     LATE,
     LOST,
@@ -244,7 +244,7 @@ def test_a_process_that_died_before_it_marked_has_nothing_to_wait_for() -> None:
 
 def test_a_mark_of_another_occasion_is_none() -> None:
     made = asked(until="Intended")
-    foreign = Mark("2020-01-01T00:00:00Z/Secondary/new", "00" * 32).tag
+    foreign = RegenerationMark("2020-01-01T00:00:00Z/Secondary/new", "00" * 32).tag
     made.versions[-1] = replace(made.vault, tags={**made.vault.tags, **foreign})
     assert [type(one) for one in done_by(made, StoreKey, *CRITICAL, looks=3)] == [MarkKey, RegenerateKey]
     assert made.vault.tags["secureredis-rotation"] != foreign["secureredis-rotation"]

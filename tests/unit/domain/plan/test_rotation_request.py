@@ -11,7 +11,7 @@ from secure_redis.api import names
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.domain.assess.ownership import leader_value, leads
-from secure_redis.domain.explanation import Refusal
+from secure_redis.domain.explanation import Explanation
 from secure_redis.domain.grants import (
     Grant,
     GrantPolicy,
@@ -26,19 +26,19 @@ from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.redis import CacheAbsent
 from secure_redis.domain.observe.unknown import NOT_READ, Unknown
 from secure_redis.domain.plan.rotation.regeneration_mark import (
-    Mark,
+    RegenerationMark,
+    attempt_id,
     key_of,
     marked,
-    occasion,
     other,
 )
 from secure_redis.domain.plan.rotation.request import (
-    Wish,
-    barred,
+    RotationRequest,
+    blocked_by,
     due,
     overlap_over,
+    requested,
     retires,
-    wish,
     without_right,
 )
 from secure_redis.domain.plan.rotation.windows import jitter
@@ -48,8 +48,8 @@ from tests.unit.reconcile_pass import worlds
 
 KEY_VAULT = {**worlds.AUTHENTICATION["keyVault"], "access": "ReadWrite"}
 CREATED = worlds.NOW - timedelta(days=10)
-SOMEBODY = Wish("please")
-SCHEDULE = Wish(None)
+SOMEBODY = RotationRequest("please")
+SCHEDULE = RotationRequest(None)
 TAGGED = {"ProviderAddress": worlds.ID, "CredentialId": "Primary"}
 DONE_BEFORE = {"phase": "Completed", "completedAt": "2026-11-01T00:00:00Z", "slot": "Primary"}
 
@@ -68,14 +68,16 @@ def resource(
     return worlds.resource(spec, annotations=annotations, status={"lastHandled": {}, **(status or {})})
 
 
-def seen(**changes: Any) -> Observation:
+def observation(**changes: Any) -> Observation:
     """All is read, and the cache is led."""
     held = worlds.vault(tags=TAGGED, created=CREATED)
-    return worlds.seen(**{"cache": worlds.cache(tags=worlds.OWNER), "vault": held, **changes})
+    return worlds.observation(**{"cache": worlds.cache(tags=worlds.OWNER), "vault": held, **changes})
 
 
-def reason(res: SecureRedisCache, obs: Observation, wanted: Wish = SOMEBODY, settings: Settings = SETTINGS) -> Any:
-    refusal = barred(res, obs, settings, wanted)
+def reason(
+    res: SecureRedisCache, obs: Observation, wanted: RotationRequest = SOMEBODY, settings: Settings = SETTINGS
+) -> Any:
+    refusal = blocked_by(res, obs, settings, wanted)
     return None if refusal is None else refusal.reason
 
 
@@ -83,17 +85,17 @@ def reason(res: SecureRedisCache, obs: Observation, wanted: Wish = SOMEBODY, set
 
 
 def test_a_new_value_of_the_annotation_is_a_wish() -> None:
-    assert wish(resource(rotate="please"), seen()) == Wish("please")
+    assert requested(resource(rotate="please"), observation()) == RotationRequest("please")
 
 
 @pytest.mark.parametrize("status", [{"lastHandled": None}, {"lastHandled": {"rotate": "please"}}])
 def test_a_value_of_the_first_look_or_an_answered_one_is_none(status: dict[str, Any]) -> None:
-    assert wish(resource(status, rotate="please"), seen()) is None
+    assert requested(resource(status, rotate="please"), observation()) is None
 
 
 def test_nothing_asked_and_nothing_scheduled() -> None:
-    assert wish(resource(), seen()) is None
-    assert due(resource(), seen()) is None
+    assert requested(resource(), observation()) is None
+    assert due(resource(), observation()) is None
 
 
 @pytest.mark.parametrize(
@@ -107,40 +109,40 @@ def test_nothing_asked_and_nothing_scheduled() -> None:
     ],
 )
 def test_what_a_request_asks_for(value: str | None, emergency: bool, forced: bool) -> None:
-    assert (Wish(value).emergency, Wish(value).forced) == (emergency, forced)
+    assert (RotationRequest(value).emergency, RotationRequest(value).forced) == (emergency, forced)
 
 
 def test_the_interval_counts_from_the_current_version_and_comes_early_by_the_jitter() -> None:
     res, interval = resource(intervalDays=30), timedelta(days=30)
     early = jitter(worlds.UID, interval)
-    when = due(res, seen())
+    when = due(res, observation())
     assert when == CREATED + interval - early
     assert timedelta() <= early <= timedelta(days=1)
-    assert wish(res, seen(now=when - timedelta(seconds=1))) is None
-    assert wish(res, seen(now=when)) == Wish(None)
+    assert requested(res, observation(now=when - timedelta(seconds=1))) is None
+    assert requested(res, observation(now=when)) == RotationRequest(None)
 
 
 def test_the_tag_gives_a_schedule_when_key_vault_tells_of_the_near_expiry() -> None:
     held = worlds.vault(created=CREATED, tags={**TAGGED, "ValidityPeriodDays": "90"})
     interval = timedelta(days=60)
-    assert due(resource(), seen(vault=held)) == CREATED + interval - jitter(worlds.UID, interval)
+    assert due(resource(), observation(vault=held)) == CREATED + interval - jitter(worlds.UID, interval)
 
 
 def test_a_short_validity_is_halved() -> None:
     held = worlds.vault(created=CREATED, tags={**TAGGED, "ValidityPeriodDays": "40"})
     interval = timedelta(days=20)
-    assert due(resource(), seen(vault=held)) == CREATED + interval - jitter(worlds.UID, interval)
+    assert due(resource(), observation(vault=held)) == CREATED + interval - jitter(worlds.UID, interval)
 
 
 def test_the_interval_comes_before_the_tag() -> None:
     held = worlds.vault(created=CREATED, tags={**TAGGED, "ValidityPeriodDays": "90"})
     interval = timedelta(days=7)
-    assert due(resource(intervalDays=7), seen(vault=held)) == CREATED + interval - jitter(worlds.UID, interval)
+    assert due(resource(intervalDays=7), observation(vault=held)) == CREATED + interval - jitter(worlds.UID, interval)
 
 
 def test_an_asked_rotation_comes_before_a_scheduled_one() -> None:
-    assert wish(resource(rotate="please", intervalDays=1), seen()) == Wish("please")
-    assert wish(resource(intervalDays=1), seen()) == Wish(None)
+    assert requested(resource(rotate="please", intervalDays=1), observation()) == RotationRequest("please")
+    assert requested(resource(intervalDays=1), observation()) == RotationRequest(None)
 
 
 @pytest.mark.parametrize(
@@ -153,20 +155,20 @@ def test_an_asked_rotation_comes_before_a_scheduled_one() -> None:
     ],
 )
 def test_without_these_nothing_is_due(res: SecureRedisCache, changes: dict[str, Any]) -> None:
-    assert due(res, seen(**changes)) is None
+    assert due(res, observation(**changes)) is None
 
 
 # --- what bars it ---------------------------------------------------------------------------------------------------
 
 
 def test_nothing_bars_what_is_right() -> None:
-    assert reason(resource(otherConsumers="None"), seen()) is None
-    assert reason(resource(otherConsumers="None"), seen(), SCHEDULE) is None
+    assert reason(resource(otherConsumers="None"), observation()) is None
+    assert reason(resource(otherConsumers="None"), observation(), SCHEDULE) is None
 
 
 def test_no_authentication_and_no_write_access() -> None:
-    assert reason(worlds.resource(), seen()) is Reason.ROTATION_READ_ONLY
-    assert reason(resource(key_vault={"access": "Read"}), seen()) is Reason.ROTATION_READ_ONLY
+    assert reason(worlds.resource(), observation()) is Reason.ROTATION_READ_ONLY
+    assert reason(resource(key_vault={"access": "Read"}), observation()) is Reason.ROTATION_READ_ONLY
 
 
 @pytest.mark.parametrize(
@@ -182,8 +184,8 @@ def test_no_authentication_and_no_write_access() -> None:
     ],
 )
 def test_without_a_right(changes: dict[str, Any], expected: Reason) -> None:
-    assert reason(resource(otherConsumers="None"), seen(**changes)) is expected
-    refusal = without_right(resource(otherConsumers="None"), seen(**changes), SETTINGS)
+    assert reason(resource(otherConsumers="None"), observation(**changes)) is expected
+    refusal = without_right(resource(otherConsumers="None"), observation(**changes), SETTINGS)
     assert refusal is not None
     assert refusal.reason is expected
 
@@ -191,15 +193,15 @@ def test_without_a_right(changes: dict[str, Any], expected: Reason) -> None:
 @pytest.mark.parametrize("missing", [Power.ROTATE, Power.STORE_KEY])
 def test_both_powers_are_needed(missing: Power) -> None:
     cap = replace(POLICY.caps[0], powers=frozenset(Power) - {missing})
-    refusal = barred(
-        resource(otherConsumers="None"), seen(), Settings(worlds.CLUSTER, GrantPolicy(caps=(cap,))), SOMEBODY
+    refusal = blocked_by(
+        resource(otherConsumers="None"), observation(), Settings(worlds.CLUSTER, GrantPolicy(caps=(cap,))), SOMEBODY
     )
     assert refusal is not None
     assert refusal.reason is Reason.NOT_GRANTED
     assert missing in refusal.message
 
 
-FORCE = Wish("emergency-force-x")
+FORCE = RotationRequest("emergency-force-x")
 
 
 @pytest.mark.parametrize(
@@ -211,7 +213,7 @@ FORCE = Wish("emergency-force-x")
     ],
 )
 def test_force_needs_both_yeses(others: str, policy: GrantPolicy, expected: Reason | None) -> None:
-    assert reason(resource(otherConsumers=others), seen(), FORCE, Settings(worlds.CLUSTER, policy)) is expected
+    assert reason(resource(otherConsumers=others), observation(), FORCE, Settings(worlds.CLUSTER, policy)) is expected
 
 
 def test_granted_is_what_the_configuration_names() -> None:
@@ -231,17 +233,17 @@ NIGHTS = [{"schedule": "0 2 * * *", "durationMinutes": 60}]
 
 def test_windows_bind_the_schedule_and_nobody_else() -> None:
     res = resource(otherConsumers="None", windows=NIGHTS)
-    refusal = barred(res, seen(), SETTINGS, SCHEDULE)
+    refusal = blocked_by(res, observation(), SETTINGS, SCHEDULE)
     assert refusal is not None
     assert refusal.reason is Reason.OUTSIDE_WINDOW
     assert "2026-11-25T02:00:00Z" in refusal.message
-    assert reason(res, seen()) is None
-    assert reason(res, seen(now=datetime.fromisoformat("2026-11-25T02:30:00Z")), SCHEDULE) is None
+    assert reason(res, observation()) is None
+    assert reason(res, observation(now=datetime.fromisoformat("2026-11-25T02:30:00Z")), SCHEDULE) is None
 
 
 def test_a_window_that_cannot_be_read_is_told() -> None:
     res = resource(otherConsumers="None", windows=[{"schedule": "whenever", "durationMinutes": 60}])
-    assert reason(res, seen(), SCHEDULE) is Reason.INVALID_SPEC
+    assert reason(res, observation(), SCHEDULE) is Reason.INVALID_SPEC
 
 
 # --- consumers outside ----------------------------------------------------------------------------------------------
@@ -273,18 +275,18 @@ PUBLISHED = {"slot": "Primary", "keyVaultVersion": "a" * 32, "publishedAt": "202
 )
 def test_overlap_and_approval(status: dict[str, Any], approve: str | None, hours: int, expected: Reason | None) -> None:
     res = resource(status, approve=approve, minimumOverlapHours=hours)
-    assert reason(res, seen()) is expected
-    assert reason(res, seen(), Wish("emergency-x")) is None, "an emergency waits for nobody outside"
+    assert reason(res, observation()) is expected
+    assert reason(res, observation(), RotationRequest("emergency-x")) is None, "an emergency waits for nobody outside"
 
 
 def test_the_refusals_say_what_to_do() -> None:
-    first = barred(resource({"credential": PUBLISHED}), seen(), SETTINGS, SOMEBODY)
-    assert first == Refusal(
+    first = blocked_by(resource({"credential": PUBLISHED}), observation(), SETTINGS, SOMEBODY)
+    assert first == Explanation(
         Reason.APPROVAL_REQUIRED,
         "the first rotation regenerates the Secondary key; make sure that nobody uses it, then annotate "
         f"secureredis.io/approve-rotation: {'a' * 32}",
     )
-    later = barred(resource({"credential": PUBLISHED, "rotation": DONE_BEFORE}), seen(), SETTINGS, SOMEBODY)
+    later = blocked_by(resource({"credential": PUBLISHED, "rotation": DONE_BEFORE}), observation(), SETTINGS, SOMEBODY)
     assert later is not None
     assert "2026-11-25T00:00:00Z" in later.message
 
@@ -300,7 +302,7 @@ def test_an_overlap_that_is_not_known_is_none() -> None:
     [("None", None, True), ("Possible", None, False), ("Possible", "emergency-x", True), ("None", "please", True)],
 )
 def test_when_the_old_key_is_retired(others: str, value: str | None, expected: bool) -> None:
-    assert retires(resource(otherConsumers=others), Wish(value)) is expected
+    assert retires(resource(otherConsumers=others), RotationRequest(value)) is expected
 
 
 # --- who leads ------------------------------------------------------------------------------------------------------
@@ -317,18 +319,18 @@ def test_the_tag_names_the_leader_and_comes_before_the_owner() -> None:
 
 # --- the mark -------------------------------------------------------------------------------------------------------
 
-OF = occasion("2026-11-24T12:00:00Z", Slot.SECONDARY)
+OF = attempt_id("2026-11-24T12:00:00Z", Slot.SECONDARY)
 KEY = SecretStr(worlds.SECONDARY)
 
 
 def test_a_mark_fits_its_key_on_its_occasion_only() -> None:
     tags = marked(TAGGED, OF, KEY)
-    mark = Mark.on(tags, OF)
+    mark = RegenerationMark.on(tags, OF)
     assert mark is not None
     assert mark.fits(KEY)
     assert not mark.fits(SecretStr(worlds.PRIMARY))
-    assert Mark.on(tags, occasion("2026-11-24T12:00:01Z", Slot.SECONDARY)) is None
-    assert Mark.on(tags, occasion("2026-11-24T12:00:00Z", Slot.PRIMARY)) is None
+    assert RegenerationMark.on(tags, attempt_id("2026-11-24T12:00:01Z", Slot.SECONDARY)) is None
+    assert RegenerationMark.on(tags, attempt_id("2026-11-24T12:00:00Z", Slot.PRIMARY)) is None
 
 
 def test_a_mark_keeps_other_tags_replaces_an_earlier_one_and_shows_no_key() -> None:
@@ -342,8 +344,8 @@ def test_a_mark_keeps_other_tags_replaces_an_earlier_one_and_shows_no_key() -> N
 
 @pytest.mark.parametrize("said", ["", "abc", f"{OF}/", OF])
 def test_what_is_no_mark_is_none(said: str) -> None:
-    assert Mark.on({names.ROTATION_TAG: said}, OF) is None
-    assert Mark.on({}, OF) is None
+    assert RegenerationMark.on({names.ROTATION_TAG: said}, OF) is None
+    assert RegenerationMark.on({}, OF) is None
 
 
 def test_slots() -> None:
@@ -353,5 +355,5 @@ def test_slots() -> None:
 
 
 def test_a_vault_that_was_not_read_bars_a_rotation_beside_others() -> None:
-    assert isinstance(seen().vault, VaultSecretFacts)
-    assert reason(resource({"credential": PUBLISHED}), seen(vault=NOT_READ)) is Reason.PENDING
+    assert isinstance(observation().vault, VaultSecretFacts)
+    assert reason(resource({"credential": PUBLISHED}), observation(vault=NOT_READ)) is Reason.PENDING

@@ -15,8 +15,8 @@ from tests.unit.reconcile_pass.worlds import (
     OWNER,
     cache,
     judged,
+    observation,
     resource,
-    seen,
 )
 
 OPEN = cache(tags=OWNER, non_tls_port_enabled=True)
@@ -26,7 +26,7 @@ OLDER = Write("another@shop.test", NOW - timedelta(minutes=9))
 
 
 def told(before: Status, writes: Any) -> Status:
-    obs = replace(seen(cache=OPEN), writes=writes)
+    obs = replace(observation(cache=OPEN), writes=writes)
     found = entries(before, obs, judged(resource(), obs), Plan(), "2026-11-24T12:00:00Z")
     return before.model_copy(update={"drift": tuple(found)})
 
@@ -44,8 +44,8 @@ def test_who_is_known_stays_whoever_writes_later() -> None:
 
 @pytest.mark.parametrize(("age", "asks"), [(timedelta(0), True), (YOUNG, True), (YOUNG * 2, False)])
 def test_the_log_is_asked_while_a_difference_is_young(age: timedelta, asks: bool) -> None:
-    means = judged(resource(), seen(cache=OPEN))
-    assert untold(Status(), means, NOW)
-    assert bool(untold(told(Status(), ()), means, NOW + age)) is asks
-    assert not untold(told(Status(), (THEIRS,)), means, NOW + age)
-    assert not untold(Status(), judged(resource(), seen(cache=cache(tags=OWNER))), NOW)
+    assessed = judged(resource(), observation(cache=OPEN))
+    assert untold(Status(), assessed, NOW)
+    assert bool(untold(told(Status(), ()), assessed, NOW + age)) is asks
+    assert not untold(told(Status(), (THEIRS,)), assessed, NOW + age)
+    assert not untold(Status(), judged(resource(), observation(cache=cache(tags=OWNER))), NOW)

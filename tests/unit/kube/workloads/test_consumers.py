@@ -123,12 +123,12 @@ WEB = WorkloadFacts("Deployment", "web", "u", "1", template_labels={"app": "web"
 JOB = WorkloadFacts("CronJob", "nightly", "u", "1")
 
 
-def document(selector: Document | None, *, generation: int = 1, seen: int = 1, **status: int) -> Document:
+def document(selector: Document | None, *, generation: int = 1, observed: int = 1, **status: int) -> Document:
     spec: Document = {"maxUnavailable": 0, **({} if selector is None else {"selector": selector})}
     return {
         "metadata": {"name": "keep", "generation": generation},
         "spec": spec,
-        "status": {"observedGeneration": seen, **status},
+        "status": {"observedGeneration": observed, **status},
     }
 
 

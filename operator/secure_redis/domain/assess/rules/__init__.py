@@ -25,7 +25,7 @@ from secure_redis.domain.assess.rules.rule import (
     Severity,
     Verdict,
 )
-from secure_redis.domain.assess.waivers import Floor, Waiving
+from secure_redis.domain.assess.waivers import WaiverPolicy, Waiving
 from secure_redis.domain.observe.observation import Observation
 
 RULES: tuple[Rule, ...] = (
@@ -45,7 +45,7 @@ _ORDER = {Result.FAIL: 0, Result.UNKNOWN: 1, Result.WAIVED: 2}
 _LONGEST = 1024  # of a message, by the schema
 _LONGEST_NOTE = 512  # and of a note
 MOST_NOTES = 50
-_NO_FLOOR = Floor()
+_NO_FLOOR = WaiverPolicy()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,27 +85,27 @@ class Compliance:
         return None if self.unknown else True
 
 
-def assess(
+def evaluate(
     resource: SecureRedisCache,
-    seen: Observation,
+    observed: Observation,
     rules: tuple[Rule, ...] = RULES,
     *,
-    floor: Floor = _NO_FLOOR,
+    waiver_policy: WaiverPolicy = _NO_FLOOR,
     notes: tuple[str, ...] = (),
 ) -> Compliance:
     """Apply the rules, and the resource's waivers as far as `floor` permits them, to one observation.
 
     `notes`: told beside those that come up here.
     """
-    profile = floors.profile(resource, floor)
+    profile = floors.profile(resource, waiver_policy)
     raised = tuple(_raised(resource, profile))
     if raised:
         resource = replace(resource, spec=resource.spec.model_copy(update={"profile": profile}))
-    waivings = floors.waivings(resource, floor, seen.now)
+    waivings = floors.waivings(resource, waiver_policy, observed.now)
     weights = {rule.id: rule.weight(profile) for rule in rules}
     verdicts: dict[str, Verdict] = {}
     for rule in rules:
-        verdict = rule.check(resource, seen)
+        verdict = rule.check(resource, observed)
         earlier = _earlier(resource, rule.id, waivings.get(rule.id)) if verdict.pending else None
         verdicts[rule.id] = _waived(verdict, waivings.get(rule.id)) if earlier is None else earlier
     counted = [verdict.result for rule, verdict in verdicts.items() if weights[rule] is not Severity.INFO]

@@ -70,31 +70,31 @@ def _authentication_on(cache: CacheFacts) -> Verdict:
     return PASS
 
 
-def _live_key(resource: SecureRedisCache, seen: Observation) -> Verdict:
+def _live_key(resource: SecureRedisCache, observed: Observation) -> Verdict:
     if resource.spec.authentication is None:
         return NOT_APPLICABLE
-    vault = seen.vault
+    vault = observed.vault
     if not isinstance(vault, VaultSecretFacts):
         return unread("the Key Vault secret", vault)
-    if usable(vault, seen.now) is not None:
+    if usable(vault, observed.now) is not None:
         return unknown("the Key Vault secret cannot be used, so its value was not compared")
-    if isinstance(seen.identity, Unknown | NotRead):
-        return unread("the identity", seen.identity)
-    verdict = seen.proven or prove(resource, seen.identity, vault, seen.keys, seen.authentication)
+    if isinstance(observed.identity, Unknown | NotRead):
+        return unread("the identity", observed.identity)
+    verdict = observed.proven or prove(resource, observed.identity, vault, observed.keys, observed.authentication)
     if isinstance(verdict, Proven):
         return PASS
     mismatch = verdict.reason in {Reason.KEY_MISMATCH, Reason.VAULT_SECRET_FOREIGN}
     return fail(verdict.message) if mismatch else unknown(verdict.message)
 
 
-def _access_policies(resource: SecureRedisCache, seen: Observation) -> Verdict:
+def _access_policies(resource: SecureRedisCache, observed: Observation) -> Verdict:
     if resource.cache.service is not Service.REDIS:
         return ONLY_REDIS  # a database's assignments are of another type, and all of one policy
-    if not isinstance(seen.cache, CacheFacts):
-        return unread("the cache", seen.cache)
-    if seen.cache.entra_enabled is False:
+    if not isinstance(observed.cache, CacheFacts):
+        return unread("the cache", observed.cache)
+    if observed.cache.entra_enabled is False:
         return NOT_APPLICABLE
-    assignments, policies = seen.access_assignments, seen.access_policies
+    assignments, policies = observed.access_assignments, observed.access_policies
     if isinstance(assignments, Unknown | NotRead):
         return unread(
             "the access policy assignments", assignments, "Microsoft.Cache/redis/accessPolicyAssignments/read"
@@ -126,22 +126,22 @@ def _managed_keys(database: ManagedDatabase) -> Verdict:
     return PASS if same_word(database.access_keys, "Disabled") else fail("the database accepts access keys")
 
 
-def _key_age(resource: SecureRedisCache, seen: Observation) -> Verdict:
+def _key_age(resource: SecureRedisCache, observed: Observation) -> Verdict:
     settings = resource.spec.authentication
     if settings is None:
         return NOT_APPLICABLE
-    if not isinstance(seen.vault, VaultSecretFacts):
-        return unread("the Key Vault secret", seen.vault, READ_SECRET)
-    if seen.vault.created is None:
+    if not isinstance(observed.vault, VaultSecretFacts):
+        return unread("the Key Vault secret", observed.vault, READ_SECRET)
+    if observed.vault.created is None:
         return unknown("Key Vault did not say when the version was stored")
     days = settings.rotation.interval_days or OLDEST[resource.spec.profile]
-    if seen.now - seen.vault.created <= timedelta(days=days):
+    if observed.now - observed.vault.created <= timedelta(days=days):
         return PASS
-    return fail(f"the key was stored on {date(seen.vault.created)}, and should be no older than {days} days")
+    return fail(f"the key was stored on {date(observed.vault.created)}, and should be no older than {days} days")
 
 
-def _one_key_each(resource: SecureRedisCache, seen: Observation) -> Verdict:
-    secret = seen.secret
+def _one_key_each(resource: SecureRedisCache, observed: Observation) -> Verdict:
+    secret = observed.secret
     if resource.spec.authentication is None:
         return NOT_APPLICABLE
     if isinstance(secret, Unknown | NotRead):
@@ -163,9 +163,9 @@ def _other_keys(secret: SecretFacts, name: str) -> bool:
     return any(found != password for form in (text, unquote_to_bytes(text)) for found in _KEY.findall(form))
 
 
-def _key_holders(resource: SecureRedisCache, seen: Observation) -> Verdict:
+def _key_holders(resource: SecureRedisCache, observed: Observation) -> Verdict:
     action = LIST_KEYS if resource.cache.service is Service.REDIS else LIST_MANAGED_KEYS
-    found = seen.role_assignments
+    found = observed.role_assignments
     if isinstance(found, Unknown | NotRead):
         return unread("the role assignments", found, "Microsoft.Authorization/roleAssignments/read")
     answers = [(one, one.permits(action)) for one in found]

@@ -72,8 +72,8 @@ def _approved(status: str) -> bool:
     return same_word(status, "Approved")
 
 
-def _firewall(resource: SecureRedisCache, seen: Observation) -> Verdict:
-    cache, rules = seen.cache, seen.firewall_rules
+def _firewall(resource: SecureRedisCache, observed: Observation) -> Verdict:
+    cache, rules = observed.cache, observed.firewall_rules
     if resource.cache.service is not Service.REDIS:
         return ONLY_REDIS  # Managed Redis has no firewall
     if not isinstance(cache, CacheFacts):
@@ -110,14 +110,14 @@ def _virtual_network(cache: CacheFacts) -> Verdict:
     return PASS if cache.subnet_id is None else fail("the cache is injected into a virtual network (deprecated)")
 
 
-def _private_name(resource: SecureRedisCache, seen: Observation) -> Verdict:
-    cache = seen.managed_cache if isinstance(seen.managed_cache, ManagedFacts) else seen.cache
+def _private_name(resource: SecureRedisCache, observed: Observation) -> Verdict:
+    cache = observed.managed_cache if isinstance(observed.managed_cache, ManagedFacts) else observed.cache
     if not isinstance(cache, CacheFacts | ManagedFacts):
         return unread("the cache", cache, READ_CACHE)
     private = _injected(cache) or same_word(cache.public_network_access, "Disabled")
     if not private and not any(_approved(one.status) for one in cache.private_endpoints):
         return NOT_APPLICABLE  # the public address is the only one there is
-    return _resolved(resource, seen)
+    return _resolved(resource, observed)
 
 
 @on_endpoint

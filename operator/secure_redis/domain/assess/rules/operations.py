@@ -40,17 +40,17 @@ READ_LOCKS = "Microsoft.Authorization/locks/read"
 READ_ACTIVITY = "Microsoft.Insights/eventtypes/values/read"
 
 
-def _schedule(resource: SecureRedisCache, seen: Observation) -> Verdict:
+def _schedule(resource: SecureRedisCache, observed: Observation) -> Verdict:
     if resource.cache.service is not Service.REDIS:
         return ONLY_REDIS
-    found = seen.patch_schedule
+    found = observed.patch_schedule
     if isinstance(found, Unknown | NotRead):
         return unread("the patch schedule", found, READ_SCHEDULE)
     return PASS if found else fail("no maintenance window is chosen: patches and their failovers come at any time")
 
 
-def _diagnostics(_: SecureRedisCache, seen: Observation) -> Verdict:
-    found = seen.diagnostics
+def _diagnostics(_: SecureRedisCache, observed: Observation) -> Verdict:
+    found = observed.diagnostics
     if isinstance(found, Unknown | NotRead):
         return unread("the diagnostic settings", found, READ_DIAGNOSTICS)
     return PASS if any(setting.logs for setting in found) else fail("no log of the cache is kept anywhere")
@@ -88,12 +88,12 @@ def _state(cache: CacheFacts | ManagedFacts) -> Verdict:
     return NOT_APPLICABLE if is_busy(cache.provisioning_state) else PASS
 
 
-def _locked(resource: SecureRedisCache, seen: Observation) -> Verdict:
+def _locked(resource: SecureRedisCache, observed: Observation) -> Verdict:
     if resource.spec.deletion_policy is DeletionPolicy.DELETE:
         return NOT_APPLICABLE  # a lock would keep the operator from what it was asked to do
-    if isinstance(seen.locks, Unknown | NotRead):
-        return unread("the locks", seen.locks, READ_LOCKS)
-    kept = any(same_word(lock.level, "CanNotDelete") or same_word(lock.level, "ReadOnly") for lock in seen.locks)
+    if isinstance(observed.locks, Unknown | NotRead):
+        return unread("the locks", observed.locks, READ_LOCKS)
+    kept = any(same_word(lock.level, "CanNotDelete") or same_word(lock.level, "ReadOnly") for lock in observed.locks)
     return PASS if kept else fail("no lock keeps the cache from being deleted")
 
 
@@ -110,8 +110,8 @@ def _retirement(cache: CacheFacts | ManagedFacts) -> Verdict:
     )
 
 
-def _changed_by(resource: SecureRedisCache, seen: Observation) -> Verdict:
-    found = seen.changes
+def _changed_by(resource: SecureRedisCache, observed: Observation) -> Verdict:
+    found = observed.changes
     if resource.spec.mode is not Mode.PROVISION or found == NOT_READ:
         return NOT_APPLICABLE  # others are expected to, or the activity log is not read
     if isinstance(found, Unknown | NotRead):

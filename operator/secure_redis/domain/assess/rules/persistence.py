@@ -38,15 +38,15 @@ def _persistence_on(cache: CacheFacts) -> Verdict:
     return PASS if cache.persistence.on else fail("nothing is persisted: what the nodes lose together is gone")
 
 
-def _tier(resource: SecureRedisCache, seen: Observation) -> Verdict:
+def _tier(resource: SecureRedisCache, observed: Observation) -> Verdict:
     declared = persistence.wanted(resource)
     if declared is None or resource.cache.service is not Service.REDIS:
         return NOT_APPLICABLE  # Managed Redis persists in every tier, to disks of its own
-    if not isinstance(seen.cache, CacheFacts):
-        return unread("the cache", seen.cache, READ_CACHE)
-    if same_word(seen.cache.sku_name, "Premium"):
+    if not isinstance(observed.cache, CacheFacts):
+        return unread("the cache", observed.cache, READ_CACHE)
+    if same_word(observed.cache.sku_name, "Premium"):
         return PASS
-    return fail(f"{declared.type} is asked for, and a cache of tier {seen.cache.sku_name} cannot persist")
+    return fail(f"{declared.type} is asked for, and a cache of tier {observed.cache.sku_name} cannot persist")
 
 
 def _managed_identity(cache: CacheFacts) -> Verdict:
@@ -62,10 +62,10 @@ def _customer_key(cluster: ManagedFacts) -> Verdict:
     return PASS if cluster.key_url else fail("the cluster's disks are encrypted with a key of Microsoft's")
 
 
-def _key_health(resource: SecureRedisCache, seen: Observation) -> Verdict:
+def _key_health(resource: SecureRedisCache, observed: Observation) -> Verdict:
     wrong: list[str] = []
     if resource.cache.service is Service.MANAGED_REDIS:
-        cluster = seen.managed_cache
+        cluster = observed.managed_cache
         if not isinstance(cluster, ManagedFacts):
             return unread("the cluster", cluster, READ_MANAGED)
         if not cluster.key_url:
@@ -73,24 +73,24 @@ def _key_health(resource: SecureRedisCache, seen: Observation) -> Verdict:
         if cluster.key_identity is None:
             wrong.append("no user-assigned identity reads the key")
     else:
-        if isinstance(seen.storage, NotRead):
+        if isinstance(observed.storage, NotRead):
             return NOT_APPLICABLE
-        if not isinstance(seen.storage, StorageFacts):
-            return unread("the storage account", seen.storage, "Microsoft.Storage/storageAccounts/read")
-        encryption = seen.storage.encryption
+        if not isinstance(observed.storage, StorageFacts):
+            return unread("the storage account", observed.storage, "Microsoft.Storage/storageAccounts/read")
+        encryption = observed.storage.encryption
         if encryption is None or encryption.customer_managed is None:
             return unknown("Azure did not say whose key encrypts the storage account")
         if not encryption.customer_managed:
             return NOT_APPLICABLE
         if encryption.identity_id is None:
             wrong.append("no user-assigned identity reads the key")
-    found = seen.encryption_key
+    found = observed.encryption_key
     if isinstance(found, Unknown | NotRead):
         return fail(some(wrong)) if wrong else unread("the encryption key", found, READ_KEYS[1])
-    return _judged(found, seen, wrong)
+    return _judged(found, observed, wrong)
 
 
-def _judged(found: EncryptionKeyFacts, seen: Observation, wrong: list[str]) -> Verdict:
+def _judged(found: EncryptionKeyFacts, observed: Observation, wrong: list[str]) -> Verdict:
     """What is wrong weighs more than what could not be seen."""
     key, vault = found.key, found.vault
     blind: Verdict | None = None
@@ -103,8 +103,8 @@ def _judged(found: EncryptionKeyFacts, seen: Observation, wrong: list[str]) -> V
             wrong.append(f"key {key.name!r} is disabled")
         elif key.enabled is None:
             blind = unknown("Key Vault did not say whether the key is enabled")
-        if key.expires is not None and seen.now >= key.expires - NEAR:
-            word = "expired" if seen.now >= key.expires else "expires"
+        if key.expires is not None and observed.now >= key.expires - NEAR:
+            word = "expired" if observed.now >= key.expires else "expires"
             wrong.append(f"key {key.name!r} {word} on {date(key.expires)}")
     if isinstance(vault, Unknown):
         blind = blind or unread("the key's vault", vault, READ_KEYS[0])

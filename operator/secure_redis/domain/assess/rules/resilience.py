@@ -88,11 +88,11 @@ def _eviction(cache: CacheFacts) -> Verdict:
     return PASS
 
 
-def _replacement(resource: SecureRedisCache, seen: Observation) -> Verdict:
+def _replacement(resource: SecureRedisCache, observed: Observation) -> Verdict:
     wanted = resource.spec.provision
     if resource.spec.mode is not Mode.PROVISION or wanted is None or wanted.redis is None:
         return NOT_APPLICABLE
-    cache = seen.cache
+    cache = observed.cache
     if not isinstance(cache, CacheFacts):
         return unread("the cache", cache, READ_CACHE)
     asked: list[str] = []

@@ -102,10 +102,14 @@ class Rule:
 def on_cache(judge: Callable[[CacheFacts], Verdict]) -> Check:
     """Make a check of a judgement on the cache alone; unread is Unknown. Not applicable to Managed Redis."""
 
-    def check(resource: SecureRedisCache, seen: Observation) -> Verdict:
+    def check(resource: SecureRedisCache, observed: Observation) -> Verdict:
         if resource.cache.service is not Service.REDIS:
             return ONLY_REDIS
-        return judge(seen.cache) if isinstance(seen.cache, CacheFacts) else unread("the cache", seen.cache, READ_CACHE)
+        return (
+            judge(observed.cache)
+            if isinstance(observed.cache, CacheFacts)
+            else unread("the cache", observed.cache, READ_CACHE)
+        )
 
     return check
 
@@ -113,10 +117,10 @@ def on_cache(judge: Callable[[CacheFacts], Verdict]) -> Check:
 def on_managed(judge: Callable[[ManagedFacts], Verdict]) -> Check:
     """Make a check of a judgement on a Managed Redis cluster; not applicable to Microsoft.Cache/redis."""
 
-    def check(resource: SecureRedisCache, seen: Observation) -> Verdict:
+    def check(resource: SecureRedisCache, observed: Observation) -> Verdict:
         if resource.cache.service is not Service.MANAGED_REDIS:
             return ONLY_MANAGED
-        facts = seen.managed_cache
+        facts = observed.managed_cache
         return judge(facts) if isinstance(facts, ManagedFacts) else unread("the cluster", facts, READ_MANAGED)
 
     return check
@@ -138,8 +142,8 @@ def on_either(judge: Callable[[CacheFacts | ManagedFacts], Verdict]) -> Check:
     """Make a check of a judgement on what both services have alike."""
     redis, managed = on_cache(judge), on_managed(judge)
 
-    def check(resource: SecureRedisCache, seen: Observation) -> Verdict:
-        return (redis if resource.cache.service is Service.REDIS else managed)(resource, seen)
+    def check(resource: SecureRedisCache, observed: Observation) -> Verdict:
+        return (redis if resource.cache.service is Service.REDIS else managed)(resource, observed)
 
     return check
 
@@ -147,12 +151,12 @@ def on_either(judge: Callable[[CacheFacts | ManagedFacts], Verdict]) -> Check:
 def on_vault(judge: Callable[[VaultSecretFacts, Observation], Verdict]) -> Check:
     """Make a check of a judgement on the vault secret; without `spec.authentication` there is none to judge."""
 
-    def check(resource: SecureRedisCache, seen: Observation) -> Verdict:
+    def check(resource: SecureRedisCache, observed: Observation) -> Verdict:
         if resource.spec.authentication is None:
             return NOT_APPLICABLE
-        if isinstance(seen.vault, VaultSecretFacts):
-            return judge(seen.vault, seen)
-        return unread("the Key Vault secret", seen.vault, READ_SECRET)
+        if isinstance(observed.vault, VaultSecretFacts):
+            return judge(observed.vault, observed)
+        return unread("the Key Vault secret", observed.vault, READ_SECRET)
 
     return check
 
@@ -164,15 +168,15 @@ def on_endpoint(judge: Callable[[EndpointFacts, Observation], Verdict]) -> Check
     rule and never pass it. Until this process has looked, what passes by it stays as it was told.
     """
 
-    def check(resource: SecureRedisCache, seen: Observation) -> Verdict:
+    def check(resource: SecureRedisCache, observed: Observation) -> Verdict:
         if resource.spec.transport.probe is Probe.DISABLED:
             return unknown("the endpoint is not probed (spec.transport.probe); set it to Enabled")
-        endpoint = seen.endpoint
+        endpoint = observed.endpoint
         if isinstance(endpoint, NotRead):
             return NOT_APPLICABLE  # no endpoint that could be probed
         if isinstance(endpoint, Unknown):
             return unread("the endpoint", endpoint)
-        verdict = judge(endpoint, seen)
+        verdict = judge(endpoint, observed)
         if endpoint.at is None and verdict.result is Result.PASS:
             return unread("the endpoint", NotRead(soon=True))
         return verdict

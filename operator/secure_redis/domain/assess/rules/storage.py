@@ -35,8 +35,8 @@ Judge = Callable[[SecureRedisCache, CacheFacts, StorageFacts], Verdict]
 def _on_account(judge: Judge) -> Check:
     """Judge the account; not applicable while nothing is persisted into one."""
 
-    def check(resource: SecureRedisCache, seen: Observation) -> Verdict:
-        cache, account = seen.cache, seen.storage
+    def check(resource: SecureRedisCache, observed: Observation) -> Verdict:
+        cache, account = observed.cache, observed.storage
         if resource.cache.service is not Service.REDIS:
             return Verdict(Result.NOT_APPLICABLE, "Managed Redis persists to disks of its own")
         if not isinstance(cache, CacheFacts):
@@ -117,12 +117,12 @@ def _reachable(_: SecureRedisCache, cache: CacheFacts, account: StorageFacts) ->
     return _verdict(wrong, unclear, account)
 
 
-def _soft_delete(resource: SecureRedisCache, seen: Observation) -> Verdict:
-    if not isinstance(seen.cache, CacheFacts):
-        return _on_account(lambda *_: PASS)(resource, seen)
-    if not seen.cache.persistence.on:
+def _soft_delete(resource: SecureRedisCache, observed: Observation) -> Verdict:
+    if not isinstance(observed.cache, CacheFacts):
+        return _on_account(lambda *_: PASS)(resource, observed)
+    if not observed.cache.persistence.on:
         return NOT_APPLICABLE
-    found = seen.blob_service
+    found = observed.blob_service
     if isinstance(found, Unknown | NotRead):
         return unread("the account's blob service", found, READ_BLOBS)
     return _kept(found)

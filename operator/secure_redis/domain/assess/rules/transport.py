@@ -58,8 +58,8 @@ def _minimum_tls(cache: CacheFacts | ManagedFacts) -> Verdict:
     return PASS if version >= LOWEST_TLS else fail(f"the cache accepts TLS {version[0]}.{version[1]}")
 
 
-def _published(resource: SecureRedisCache, seen: Observation) -> Verdict:
-    secret = seen.secret
+def _published(resource: SecureRedisCache, observed: Observation) -> Verdict:
+    secret = observed.secret
     if resource.spec.authentication is None and not isinstance(secret, SecretFacts):
         return NOT_APPLICABLE
     if isinstance(secret, Unknown | NotRead):
@@ -109,7 +109,7 @@ def _plaintext_port(endpoint: EndpointFacts, _: Observation) -> Verdict:
     return PASS
 
 
-def _spoken(endpoint: EndpointFacts, seen: Observation) -> Verdict:
+def _spoken(endpoint: EndpointFacts, observed: Observation) -> Verdict:
     """What is wrong weighs more than what could not be seen."""
     offers = (("TLS 1.0", endpoint.tls_1_0), ("TLS 1.1", endpoint.tls_1_1))
     wrong = [f"{name} is accepted" for name, offer in offers if offer is Offer.ACCEPTED]
@@ -117,8 +117,8 @@ def _spoken(endpoint: EndpointFacts, seen: Observation) -> Verdict:
         if not isinstance(found, Unknown) and not found.verified:
             wrong.append(f"{what} is not valid: {found.why}")
     certificate = endpoint.certificate
-    if not isinstance(certificate, Unknown) and seen.now >= certificate.not_after - NEAR:
-        word = "expired" if seen.now >= certificate.not_after else "expires"
+    if not isinstance(certificate, Unknown) and observed.now >= certificate.not_after - NEAR:
+        word = "expired" if observed.now >= certificate.not_after else "expires"
         wrong.append(f"the certificate {word} on {date(certificate.not_after)}")
     if wrong:
         return fail(f"{endpoint.host}:{endpoint.port}: {some(wrong)}")
@@ -127,8 +127,8 @@ def _spoken(endpoint: EndpointFacts, seen: Observation) -> Verdict:
     return PASS if blind is None else unread("what the endpoint speaks", blind)
 
 
-def _plaintext_uses(resource: SecureRedisCache, seen: Observation) -> Verdict:
-    uses = seen.plaintext_uses
+def _plaintext_uses(resource: SecureRedisCache, observed: Observation) -> Verdict:
+    uses = observed.plaintext_uses
     if isinstance(uses, NotRead) and not resource.spec.workloads:
         return NOT_APPLICABLE
     if isinstance(uses, Unknown | NotRead):
@@ -136,7 +136,7 @@ def _plaintext_uses(resource: SecureRedisCache, seen: Observation) -> Verdict:
     found = [f"{use.kind} {use.name!r} ({use.container}: {use.variable}, from {use.source})" for use in uses]
     if found:
         return fail(f"connects without TLS: {some(found)}")
-    return PASS if seen.plaintext_unseen is None else unread("the workloads' ConfigMaps", seen.plaintext_unseen)
+    return PASS if observed.plaintext_unseen is None else unread("the workloads' ConfigMaps", observed.plaintext_unseen)
 
 
 RULES = (

@@ -35,13 +35,13 @@ def _expiry_set(vault: VaultSecretFacts, _: Observation) -> Verdict:
     return PASS if vault.expires is not None else fail("the secret's version has no expiry date")
 
 
-def _not_expired(vault: VaultSecretFacts, seen: Observation) -> Verdict:
+def _not_expired(vault: VaultSecretFacts, observed: Observation) -> Verdict:
     if vault.expires is None:
         return NOT_APPLICABLE
     day = date(vault.expires)
-    if seen.now >= vault.expires:
+    if observed.now >= vault.expires:
         return fail(f"the secret's version expired on {day}")
-    return fail(f"the secret's version expires on {day}") if seen.now >= vault.expires - NEAR else PASS
+    return fail(f"the secret's version expires on {day}") if observed.now >= vault.expires - NEAR else PASS
 
 
 def _enabled(vault: VaultSecretFacts, _: Observation) -> Verdict:
@@ -52,10 +52,10 @@ def _not_pinned(vault: VaultSecretFacts, _: Observation) -> Verdict:
     return PASS if vault.latest else fail("a version is pinned and it is not the newest")
 
 
-def _vault_protected(resource: SecureRedisCache, seen: Observation) -> Verdict:
+def _vault_protected(resource: SecureRedisCache, observed: Observation) -> Verdict:
     if resource.spec.authentication is None:
         return NOT_APPLICABLE
-    found = seen.vault_properties
+    found = observed.vault_properties
     if isinstance(found, Unknown | NotRead):
         return unread("the vault's properties", found, "Microsoft.KeyVault/vaults/read")
     wrong = ["no soft delete"] if found.soft_delete is False else []
@@ -64,8 +64,8 @@ def _vault_protected(resource: SecureRedisCache, seen: Observation) -> Verdict:
     return fail(f"vault {found.name!r} has {some(wrong)}") if wrong else PASS
 
 
-def _tags_consistent(vault: VaultSecretFacts, seen: Observation) -> Verdict:
-    claimed, slot = claimed_slot(vault), _listed_slot(vault, seen)
+def _tags_consistent(vault: VaultSecretFacts, observed: Observation) -> Verdict:
+    claimed, slot = claimed_slot(vault), _listed_slot(vault, observed)
     if claimed is None or slot is None:
         return NOT_APPLICABLE  # a value that is no live key at all is A7's to tell
     if slot is claimed:
@@ -73,11 +73,11 @@ def _tags_consistent(vault: VaultSecretFacts, seen: Observation) -> Verdict:
     return fail(f"the tag CredentialId says {claimed}, but the value is the {slot} key; a rotation would cut clients")
 
 
-def _listed_slot(vault: VaultSecretFacts, seen: Observation) -> Slot | None:
+def _listed_slot(vault: VaultSecretFacts, observed: Observation) -> Slot | None:
     """Which key it is by listKeys, of this pass or of the one that proved this version: the result must not flicker."""
-    if isinstance(seen.keys, ListedKeys):
-        return None if vault.value is None else slot_of(vault.value, seen.keys)
-    return seen.proven.slot if seen.proven is not None and seen.proven.by is ProvenBy.LISTED else None
+    if isinstance(observed.keys, ListedKeys):
+        return None if vault.value is None else slot_of(vault.value, observed.keys)
+    return observed.proven.slot if observed.proven is not None and observed.proven.by is ProvenBy.LISTED else None
 
 
 RULES = (

@@ -32,12 +32,12 @@ Judge = Callable[[SecureRedisCache, Observation, tuple[WorkloadFacts, ...]], Ver
 def _on_workloads(judge: Judge) -> Check:
     """Judge the workloads that were read; not applicable where the resource lists none."""
 
-    def check(resource: SecureRedisCache, seen: Observation) -> Verdict:
+    def check(resource: SecureRedisCache, observed: Observation) -> Verdict:
         if not resource.spec.workloads:
             return NOT_APPLICABLE
-        if isinstance(seen.workloads, Unknown | NotRead):
-            return unread("the workloads", seen.workloads)
-        return judge(resource, seen, tuple(one for one in seen.workloads if not one.deleting))
+        if isinstance(observed.workloads, Unknown | NotRead):
+            return unread("the workloads", observed.workloads)
+        return judge(resource, observed, tuple(one for one in observed.workloads if not one.deleting))
 
     return check
 
@@ -46,8 +46,8 @@ def _called(facts: WorkloadFacts) -> str:
     return f"{facts.kind} {facts.name!r}"
 
 
-def _rolled(resource: SecureRedisCache, seen: Observation, there: tuple[WorkloadFacts, ...]) -> Verdict:
-    secret = seen.secret
+def _rolled(resource: SecureRedisCache, observed: Observation, there: tuple[WorkloadFacts, ...]) -> Verdict:
+    secret = observed.secret
     if isinstance(secret, Unknown | NotRead):
         return unread("the published Secret", secret)
     if secret is None:
@@ -70,8 +70,8 @@ def _rolled(resource: SecureRedisCache, seen: Observation, there: tuple[Workload
     return NOT_APPLICABLE if moving else PASS
 
 
-def _copies(resource: SecureRedisCache, seen: Observation) -> Verdict:
-    found = seen.secret_copies
+def _copies(resource: SecureRedisCache, observed: Observation) -> Verdict:
+    found = observed.secret_copies
     if resource.spec.authentication is None or found == NOT_READ:
         return NOT_APPLICABLE  # reading other Secrets is off unless the operator's configuration says otherwise
     if isinstance(found, Unknown | NotRead):

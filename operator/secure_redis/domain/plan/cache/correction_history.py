@@ -11,7 +11,7 @@ from secure_redis.api import names
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.status import MESSAGE_LIMIT, CorrectionStatus
-from secure_redis.domain.explanation import Refusal
+from secure_redis.domain.explanation import Explanation
 from secure_redis.domain.plan.actions import Done, Failed, Outcome
 from secure_redis.domain.plan.cache.creation import NOT_REPEATED
 from secure_redis.domain.plan.types import PERMANENT_RETRY_SECONDS, rfc3339
@@ -22,21 +22,21 @@ WINDOW: Final = timedelta(hours=24)
 MOST_RECORDS: Final = 50
 
 
-def held(resource: SecureRedisCache, path: str, now: datetime) -> Refusal | None:
+def held(resource: SecureRedisCache, path: str, now: datetime) -> Explanation | None:
     """Why this path is not corrected: it is contested, or Azure refused the write within the hour."""
     record = next((one for one in records(resource) if one.path == path), None)
     if record is None:
         return None
     age = now - datetime.fromisoformat(record.at)
     if record.count >= TWICE:
-        return Refusal(
+        return Explanation(
             Reason.CONTESTED,
             f"{path} was corrected twice, last at {record.at}, and came back: somebody or something else sets it, so "
             f"it is left alone until the spec changes or the annotation {names.REFRESH} has a new value",
         )
     reason = next((reason for reason in NOT_REPEATED if reason == record.reason), None)
     if reason is not None and age.total_seconds() < PERMANENT_RETRY_SECONDS:
-        return Refusal(reason, record.message or f"Azure refused to change {path}")
+        return Explanation(reason, record.message or f"Azure refused to change {path}")
     return None
 
 

@@ -10,7 +10,7 @@ from secure_redis.api.resource import SecureRedisCache
 from secure_redis.domain.assess.disruption import SENTENCES, allowed
 from secure_redis.domain.assess.drift import Drift
 from secure_redis.domain.assess.persistence import PATHS as PERSISTENCE
-from secure_redis.domain.explanation import Refusal
+from secure_redis.domain.explanation import Explanation
 from secure_redis.domain.observe.normalise import rule_name, same_range, same_word
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.redis import CacheFacts, FirewallRuleFacts
@@ -40,13 +40,13 @@ class Correction:
     """
 
     action: AzureAction | None = None
-    refused: tuple[Refusal, ...] = ()
+    refused: tuple[Explanation, ...] = ()
     next_look: float | None = None
     persisting: bool = False  # all that is left is persistence
     owing: bool = False  # Azure refused something that a creation has still to bring
     paths: tuple[str, ...] = ()  # what the action puts right
     wanted: tuple[str, ...] = ()
-    held: Mapping[str, Refusal] = field(default_factory=dict)
+    held: Mapping[str, Explanation] = field(default_factory=dict)
 
 
 class Owed(Enum):
@@ -59,7 +59,7 @@ class Owed(Enum):
 
 def next_correction(
     resource: SecureRedisCache,
-    seen: Observation,
+    observed: Observation,
     cache: CacheFacts,
     found: tuple[Drift, ...],
     owes: Owed = Owed.NOTHING,
@@ -70,21 +70,21 @@ def next_correction(
     """
     correct = resource.spec.drift.correct
     wanted = [d for d in found if d.correctable and d.drift_class in correct]
-    held = {d.path: why for d in wanted if (why := _held(resource, seen, d)) is not None}
+    held = {d.path: why for d in wanted if (why := _held(resource, observed, d)) is not None}
     reported = {entry.path for entry in resource.status.drift}
     due = {d.path for d in wanted if d.path in reported}
-    missing = _missing(resource, seen)
-    owed = _to_complete(resource, seen, found, missing) if owes is Owed.ALL else set()
+    missing = _missing(resource, observed)
+    owed = _to_complete(resource, observed, found, missing) if owes is Owed.ALL else set()
     if owes is not Owed.NOTHING:
         owed |= {d.path for d in found if d.correctable and d.path in PERSISTENCE}
     # It asks for no leave, but what Azure refused is not asked of it again at every look.
-    barred = {path: why for path in owed if (why := correction_history.held(resource, path, seen.now)) is not None}
+    barred = {path: why for path in owed if (why := correction_history.held(resource, path, observed.now)) is not None}
     held |= barred
     due |= owed
     due -= held.keys()
     # A difference is shown before it is corrected: the first look never writes.
     next_look = 0.0 if any(d.path not in due and d.path not in held for d in wanted) else None
-    choice = _choose(resource, seen, cache, found, due, missing)
+    choice = _choose(resource, observed, cache, found, due, missing)
     held |= choice.barred
     refused = {path for path, why in barred.items() if why.reason is not Reason.CONTESTED}
     if choice.action is not None:
@@ -109,13 +109,13 @@ class _Choice:
 
     action: AzureAction | None = None
     paths: tuple[str, ...] = ()
-    barred: Mapping[str, Refusal] = field(default_factory=dict)
+    barred: Mapping[str, Explanation] = field(default_factory=dict)
     persisting: bool = False
 
 
 def _choose(
     resource: SecureRedisCache,
-    seen: Observation,
+    observed: Observation,
     cache: CacheFacts,
     found: tuple[Drift, ...],
     due: set[str],
@@ -128,78 +128,78 @@ def _choose(
     rule = next((rule for rule in missing if _path(rule.name) in due), None)
     if rule is not None:
         return _Choice(PutFirewallRule(rule), (_path(rule.name),))
-    barred: dict[str, Refusal] = {}
+    barred: dict[str, Explanation] = {}
     if PUBLIC_ACCESS in due:
         wanted = resource.spec.network.public_access
         if not same_word(wanted, "Disabled") and missing:
             why = _rules_first("public access is not switched on", missing)
-            barred[PUBLIC_ACCESS] = Refusal(Reason.WOULD_DISCONNECT, why)
+            barred[PUBLIC_ACCESS] = Explanation(Reason.WOULD_DISCONNECT, why)
         else:
             change = UpdateCache({"properties": {"publicNetworkAccess": wanted}}, ("publicNetworkAccess",))
             return _Choice(change, (PUBLIC_ACCESS,))
-    surplus = next((name for name in _surplus(resource, seen) if _path(name) in due), None)
+    surplus = next((name for name in _surplus(resource, observed) if _path(name) in due), None)
     if surplus is not None and missing:
-        barred[_path(surplus)] = Refusal(
+        barred[_path(surplus)] = Explanation(
             Reason.WOULD_DISCONNECT, _rules_first(f"rule {surplus!r} is not removed", missing)
         )
-    elif surplus is not None and _last(seen, cache):
-        barred[_path(surplus)] = Refusal(
+    elif surplus is not None and _last(observed, cache):
+        barred[_path(surplus)] = Explanation(
             Reason.WOULD_DISCONNECT,
             f"the last firewall rule {surplus!r} is not removed while public access is on: no rule at all means open "
             "to everyone",
         )
     elif surplus is not None:
         return _Choice(DeleteFirewallRule(surplus), (_path(surplus),), barred)
-    return _persist(resource, seen, cache, found, due, barred)
+    return _persist(resource, observed, cache, found, due, barred)
 
 
 def _persist(
     resource: SecureRedisCache,
-    seen: Observation,
+    observed: Observation,
     cache: CacheFacts,
     found: tuple[Drift, ...],
     due: set[str],
-    barred: dict[str, Refusal],
+    barred: dict[str, Explanation],
 ) -> _Choice:
     """The next step of persistence. One request puts all its paths right; the cache's identity is one of its own."""
-    step = next_step(resource, seen, cache, due)
+    step = next_step(resource, observed, cache, due)
     if step is None:
         return _Choice(barred=barred)
     paths = tuple(path for path in PERSISTENCE if path in due)
     if isinstance(step, UpdateCache):
         # Counted apart: that persistence needs two requests must not look as if it had come back once.
         path = next((d.path for d in found if d.path.startswith(f"{IDENTITY}.")), IDENTITY)
-        contested = correction_history.held(resource, path, seen.now)
+        contested = correction_history.held(resource, path, observed.now)
         if contested is None:
             return _Choice(step, (path,), barred, persisting=True)
         step = contested
-    if isinstance(step, Refusal):
+    if isinstance(step, Explanation):
         return _Choice(barred={**barred, **dict.fromkeys(paths, step)}, persisting=True)
     return _Choice(step, paths, barred, persisting=True)
 
 
-def _held(resource: SecureRedisCache, seen: Observation, entry: Drift) -> Refusal | None:
+def _held(resource: SecureRedisCache, observed: Observation, entry: Drift) -> Explanation | None:
     """Why a difference that may be corrected is left: it is contested, was refused, or was not asked for by name."""
-    contested = correction_history.held(resource, entry.path, seen.now)
+    contested = correction_history.held(resource, entry.path, observed.now)
     if contested is not None:
         return contested
     if not entry.effect.asks or allowed(resource, entry.path):
         return None
     ask = f"to have it done all the same annotate {names.ALLOW_DISRUPTION}: {entry.path}"
     if entry.path == PUBLIC_ACCESS:
-        return Refusal(Reason.WOULD_DISCONNECT, f"{_NO_ENDPOINT}; {ask}")
-    return Refusal(Reason.DISRUPTION_NOT_ALLOWED, f"{entry.path}: {SENTENCES[entry.effect]}; {ask}")
+        return Explanation(Reason.WOULD_DISCONNECT, f"{_NO_ENDPOINT}; {ask}")
+    return Explanation(Reason.DISRUPTION_NOT_ALLOWED, f"{entry.path}: {SENTENCES[entry.effect]}; {ask}")
 
 
-def _distinct(refusals: Iterable[Refusal]) -> Iterable[Refusal]:
+def _distinct(refusals: Iterable[Explanation]) -> Iterable[Explanation]:
     return dict.fromkeys(refusals)
 
 
 def _to_complete(
-    resource: SecureRedisCache, seen: Observation, found: tuple[Drift, ...], missing: list[FirewallRuleFacts]
+    resource: SecureRedisCache, observed: Observation, found: tuple[Drift, ...], missing: list[FirewallRuleFacts]
 ) -> set[str]:
     """What a creation still owes the network: declared rules that are not there, and an open door. Nothing else."""
-    rules = seen.firewall_rules if isinstance(seen.firewall_rules, tuple) else ()
+    rules = observed.firewall_rules if isinstance(observed.firewall_rules, tuple) else ()
     there = {rule_name(rule.name).lower() for rule in rules}
     opening = not same_word(resource.spec.network.public_access, "Disabled")
     owed = {_path(rule.name) for rule in missing if rule.name.lower() not in there} | (
@@ -232,24 +232,24 @@ def _rules_first(what: str, missing: list[FirewallRuleFacts]) -> str:
     )
 
 
-def _last(seen: Observation, cache: CacheFacts) -> bool:
-    count = len(seen.firewall_rules) if isinstance(seen.firewall_rules, tuple) else 0
+def _last(observed: Observation, cache: CacheFacts) -> bool:
+    count = len(observed.firewall_rules) if isinstance(observed.firewall_rules, tuple) else 0
     return count <= 1 and not same_word(cache.public_network_access, "Disabled")
 
 
-def _missing(resource: SecureRedisCache, seen: Observation) -> list[FirewallRuleFacts]:
+def _missing(resource: SecureRedisCache, observed: Observation) -> list[FirewallRuleFacts]:
     """Declared rules that are not there, or there with another range."""
-    if not isinstance(seen.firewall_rules, tuple):
+    if not isinstance(observed.firewall_rules, tuple):
         return []
-    there = {rule_name(rule.name).lower(): rule for rule in seen.firewall_rules}
+    there = {rule_name(rule.name).lower(): rule for rule in observed.firewall_rules}
     wanted = [FirewallRuleFacts(r.name, r.start_ip, r.end_ip) for r in resource.spec.network.firewall_rules or ()]
     return [rule for rule in wanted if rule.name.lower() not in there or not same_range(there[rule.name.lower()], rule)]
 
 
-def _surplus(resource: SecureRedisCache, seen: Observation) -> list[str]:
+def _surplus(resource: SecureRedisCache, observed: Observation) -> list[str]:
     """Names of rules that are there and not declared; none where rules are not compared."""
-    if not isinstance(seen.firewall_rules, tuple) or resource.spec.network.firewall_rules is None:
+    if not isinstance(observed.firewall_rules, tuple) or resource.spec.network.firewall_rules is None:
         return []
     declared = {rule.name.lower() for rule in resource.spec.network.firewall_rules}
-    names = [rule_name(rule.name) for rule in seen.firewall_rules]
+    names = [rule_name(rule.name) for rule in observed.firewall_rules]
     return [name for name in names if name.lower() not in declared]

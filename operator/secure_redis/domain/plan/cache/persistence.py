@@ -13,7 +13,7 @@ from secure_redis.api.spec.persistence import Persistence, PersistenceType, Stor
 from secure_redis.api.spec.spec import CacheIdentity
 from secure_redis.domain.assess import persistence
 from secure_redis.domain.assess.storage_connection import connection_string
-from secure_redis.domain.explanation import Refusal
+from secure_redis.domain.explanation import Explanation
 from secure_redis.domain.observe import normalise
 from secure_redis.domain.observe.governance import WRITE_BLOBS, any_permits
 from secure_redis.domain.observe.observation import Observation
@@ -46,8 +46,8 @@ LOOK_AGAIN = 60.0  # seconds, while somebody is to assign a role or write a Secr
 
 
 def next_step(
-    resource: SecureRedisCache, seen: Observation, cache: CacheFacts, due: set[str]
-) -> AzureAction | Refusal | None:
+    resource: SecureRedisCache, observed: Observation, cache: CacheFacts, due: set[str]
+) -> AzureAction | Explanation | None:
     """The one write that comes next, or what it waits for. None: nothing of persistence is due."""
     wrong, declared = due & set(persistence.PATHS), resource.spec.persistence
     if not wrong or declared is None:
@@ -59,27 +59,27 @@ def next_step(
     if {one.path for one in persistence.differences(resource, cache)} - wrong:
         return None  # one request sets them all: each has to be allowed
     if declared.storage is None:  # no schema lets it through
-        return Refusal(Reason.INVALID_SPEC, "spec.persistence.storage is needed to persist")
+        return Explanation(Reason.INVALID_SPEC, "spec.persistence.storage is needed to persist")
     account = declared.storage.account
-    storage = _of(seen, account)
-    if isinstance(storage, Refusal):
+    storage = _of(observed, account)
+    if isinstance(storage, Explanation):
         return storage
     if declared.storage.authentication is StorageAuthentication.CONNECTION_STRING:
         if account.subscription.lower() != resource.cache.subscription.lower():
-            return Refusal(
+            return Explanation(
                 Reason.STORAGE_SECRET_REFUSED,
                 f"account {account.name!r} lies in another subscription than the cache, which Azure takes with a "
                 "managed identity only; the connection string was not sent to Azure",
             )
-        return _by_connection_string(resource, seen, declared, account, storage)
-    return _by_identity(resource, seen, cache, declared, account, storage)
+        return _by_connection_string(resource, observed, declared, account, storage)
+    return _by_identity(resource, observed, cache, declared, account, storage)
 
 
-def held_back(plan: Plan, failures: Iterable[Failed]) -> Refusal | None:
+def held_back(plan: Plan, failures: Iterable[Failed]) -> Explanation | None:
     """Why what was asked for is not set: Azure refused it, now or within the hour, or somebody has to do something."""
     failed = next((one for one in failures if one.permanent and isinstance(one.action, PersistCache)), None)
     if failed is not None:
-        return Refusal(failed.reason, failed.message)
+        return Explanation(failed.reason, failed.message)
     waits = next((one for one in plan.refused if one.reason in ABOUT_PERSISTING), None)
     held = (plan.held[path] for path in persistence.PATHS if path in plan.held)
     return waits or next((one for one in held if one.reason in NOT_REPEATED), None)
@@ -87,22 +87,24 @@ def held_back(plan: Plan, failures: Iterable[Failed]) -> Refusal | None:
 
 def _by_identity(
     resource: SecureRedisCache,
-    seen: Observation,
+    observed: Observation,
     cache: CacheFacts,
     declared: Persistence,
     account: StorageAccountID,
     storage: StorageFacts,
-) -> AzureAction | Refusal:
+) -> AzureAction | Explanation:
     own = resource.spec.provision.identity if resource.spec.provision is not None else CacheIdentity()
     if not _has(cache, own):
         return UpdateCache({"identity": _identity(cache, own)}, ("identity",))
     principal = persistence.principal(cache)
     if principal is None:
-        return Refusal(Reason.STORAGE_ROLE_MISSING, "Azure does not show the object id of the cache's identity yet")
-    if not _may_write(resource, seen, account):
-        return Refusal(Reason.STORAGE_ROLE_MISSING, _assign(seen, account, principal))
+        return Explanation(Reason.STORAGE_ROLE_MISSING, "Azure does not show the object id of the cache's identity yet")
+    if not _may_write(resource, observed, account):
+        return Explanation(Reason.STORAGE_ROLE_MISSING, _assign(observed, account, principal))
     if not storage.blob_endpoint:
-        return Refusal(Reason.STORAGE_UNREAD, f"Azure does not report the blob endpoint of account {account.name!r}")
+        return Explanation(
+            Reason.STORAGE_UNREAD, f"Azure does not report the blob endpoint of account {account.name!r}"
+        )
     settings = {
         **_switches(declared),
         "preferred-data-persistence-auth-method": "ManagedIdentity",
@@ -114,54 +116,57 @@ def _by_identity(
 
 def _by_connection_string(
     resource: SecureRedisCache,
-    seen: Observation,
+    observed: Observation,
     declared: Persistence,
     account: StorageAccountID,
     storage: StorageFacts,
-) -> AzureAction | Refusal:
-    name, secret = persistence.secret_name(resource), seen.storage_secret
+) -> AzureAction | Explanation:
+    name, secret = persistence.secret_name(resource), observed.storage_secret
     if isinstance(secret, Unknown):
         return _unseen(secret)
     if isinstance(secret, NotRead) or secret is None:
-        return Refusal(
+        return Explanation(
             Reason.STORAGE_SECRET_MISSING,
             f"Secret {name!r} does not exist in this namespace; create it with type {names.STORAGE_SECRET_TYPE} and "
             f"the key {names.STORAGE_SECRET_KEY}",
         )
-    value: SecretStr | Refusal = connection_string(secret, storage)
-    if isinstance(value, Refusal):
+    value: SecretStr | Explanation = connection_string(secret, storage)
+    if isinstance(value, Explanation):
         return value
     settings = {**_switches(declared), "preferred-data-persistence-auth-method": "SAS"}
     return PersistCache(settings, account=account, secret_setting=_place(declared), secret=value)
 
 
-def _of(seen: Observation, account: StorageAccountID) -> StorageFacts | Refusal:
+def _of(observed: Observation, account: StorageAccountID) -> StorageFacts | Explanation:
     """The account that is to be persisted into, as it was seen: what was not seen is not written to."""
-    found = seen.storage
+    found = observed.storage
     if isinstance(found, Unknown):
         return _unseen(found)
     if isinstance(found, StorageAbsent):
-        return Refusal(Reason.STORAGE_NOT_FOUND, f"storage account {account.name!r} is not there: {found.message}")
+        return Explanation(Reason.STORAGE_NOT_FOUND, f"storage account {account.name!r} is not there: {found.message}")
     if isinstance(found, NotRead) or not normalise.same_id(found.account_id.text, account.text):
-        return Refusal(Reason.STORAGE_UNREAD, f"storage account {account.name!r} was not read yet")
+        return Explanation(Reason.STORAGE_UNREAD, f"storage account {account.name!r} was not read yet")
     return found
 
 
-def _unseen(why: Unknown) -> Refusal:
+def _unseen(why: Unknown) -> Explanation:
     """An outage or a lack of rights around the account stalls nothing else of the resource."""
-    return Refusal(why.reason if why.reason in ABOUT_PERSISTING else Reason.STORAGE_UNREAD, why.message)
+    return Explanation(why.reason if why.reason in ABOUT_PERSISTING else Reason.STORAGE_UNREAD, why.message)
 
 
-def _may_write(resource: SecureRedisCache, seen: Observation, account: StorageAccountID) -> bool:
+def _may_write(resource: SecureRedisCache, observed: Observation, account: StorageAccountID) -> bool:
     if resource.requests.get(names.CONFIRM_STORAGE_ROLE, "").lower() == account.name.lower():
         return True
-    return isinstance(seen.storage_roles, tuple) and any_permits(seen.storage_roles, WRITE_BLOBS, data=True) is True
+    return (
+        isinstance(observed.storage_roles, tuple)
+        and any_permits(observed.storage_roles, WRITE_BLOBS, data=True) is True
+    )
 
 
-def _assign(seen: Observation, account: StorageAccountID, principal: str) -> str:
+def _assign(observed: Observation, account: StorageAccountID, principal: str) -> str:
     why = ""
-    if isinstance(seen.storage_roles, Unknown):
-        needed = seen.storage_roles.permission
+    if isinstance(observed.storage_roles, Unknown):
+        needed = observed.storage_roles.permission
         why = f" (its roles cannot be seen: {needed} is needed)" if needed else " (its roles cannot be seen)"
     return (
         f"the cache's identity {principal} needs the role {ROLE} on {account.text}{why}: assign it, and if the "

@@ -12,7 +12,7 @@ from secure_redis.api.spec.spec import Mode
 from secure_redis.api.status import PendingStatus
 from secure_redis.domain.assess.assessment import Assessment
 from secure_redis.domain.assess.ownership import Ownership, owner_value
-from secure_redis.domain.explanation import Refusal
+from secure_redis.domain.explanation import Explanation
 from secure_redis.domain.grants import Power, VaultTarget, refuse
 from secure_redis.domain.observe.identity import Identity, NamespaceIdentity, OperatorIdentity
 from secure_redis.domain.observe.keys import ListedKeys, Slot, VaultSecretFacts
@@ -35,21 +35,21 @@ from secure_redis.domain.plan.types import (
 )
 
 
-def provision(resource: SecureRedisCache, seen: Observation, means: Assessment, settings: Settings) -> Plan:
+def provision(resource: SecureRedisCache, observed: Observation, assessed: Assessment, settings: Settings) -> Plan:
     """Decide the one write to Azure of this pass, if any."""
-    if not isinstance(seen.identity, NamespaceIdentity | OperatorIdentity):
+    if not isinstance(observed.identity, NamespaceIdentity | OperatorIdentity):
         return Plan()
-    if isinstance(seen.cache, CacheAbsent):
-        return _absent(resource, seen, seen.cache, seen.identity, settings)
-    if not isinstance(seen.cache, CacheFacts):
+    if isinstance(observed.cache, CacheAbsent):
+        return _absent(resource, observed, observed.cache, observed.identity, settings)
+    if not isinstance(observed.cache, CacheFacts):
         return Plan(pending=resource.status.pending)
     if resource.spec.mode is not Mode.PROVISION:
-        return _store(resource, seen, means, settings, seen.identity)
-    return _present(resource, seen, seen.cache, means, settings, seen.identity)
+        return _store(resource, observed, assessed, settings, observed.identity)
+    return _present(resource, observed, observed.cache, assessed, settings, observed.identity)
 
 
 def _absent(
-    resource: SecureRedisCache, seen: Observation, absent: CacheAbsent, identity: Identity, settings: Settings
+    resource: SecureRedisCache, observed: Observation, absent: CacheAbsent, identity: Identity, settings: Settings
 ) -> Plan:
     soon = settings.absence_confirmation
     known = creation.was_seen(resource)
@@ -57,15 +57,15 @@ def _absent(
     believed = absent.confirmed or (before is not None and before.reason == Reason.CACHE_GONE)
     if known and not believed:
         return Plan(
-            waiting=Refusal(Reason.CONFIRMING_ABSENCE, "Azure answered 404; reading once more before believing it"),
+            waiting=Explanation(Reason.CONFIRMING_ABSENCE, "Azure answered 404; reading once more before believing it"),
             next_look=soon,
         )
     if resource.spec.mode is not Mode.PROVISION:
-        return Plan(refused=(Refusal(Reason.CACHE_NOT_FOUND, absent.message),))
+        return Plan(refused=(Explanation(Reason.CACHE_NOT_FOUND, absent.message),))
     if known:
-        return Plan(refused=(Refusal(Reason.CACHE_GONE, creation.gone(resource)),))
-    if _failed(seen):
-        return Plan(refused=(creation.failed(seen.operation),))
+        return Plan(refused=(Explanation(Reason.CACHE_GONE, creation.gone(resource)),))
+    if _failed(observed):
+        return Plan(refused=(creation.failed(observed.operation),))
     wanted = creation.target(resource)
     refused = refuse(
         settings.policy, identity, resource.key.namespace, Power.PROVISION, cache=resource.cache, creation=wanted
@@ -73,66 +73,70 @@ def _absent(
     if refused is not None:
         return Plan(refused=(refused,))
     if absent.group_missing:
-        return Plan(refused=(Refusal(Reason.CACHE_NOT_FOUND, absent.message),))
+        return Plan(refused=(Explanation(Reason.CACHE_NOT_FOUND, absent.message),))
     pending = resource.status.pending
-    held = _held(resource, seen)
+    held = _held(resource, observed)
     if held is not None:
         return Plan(pending=pending, refused=(held,))
     if pending is None or pending.action != CREATE:
-        intent = PendingStatus(action=CREATE, recorded_at=rfc3339(seen.now), detail=resource.cache.name)
+        intent = PendingStatus(action=CREATE, recorded_at=rfc3339(observed.now), detail=resource.cache.name)
         return Plan(
             pending=intent,
-            waiting=Refusal(Reason.CREATE_INTENDED, "no such cache; its creation is recorded and comes next"),
+            waiting=Explanation(Reason.CREATE_INTENDED, "no such cache; its creation is recorded and comes next"),
             next_look=0.0 if absent.confirmed else soon,
         )
     if not absent.confirmed:
         return Plan(
             pending=pending,
-            waiting=Refusal(Reason.CREATE_INTENDED, "no such cache; reading once more before it is created"),
+            waiting=Explanation(Reason.CREATE_INTENDED, "no such cache; reading once more before it is created"),
             next_look=soon,
         )
-    if seen.name_available is False:
-        return Plan(pending=pending, refused=(Refusal(Reason.NAME_TAKEN, creation.name_taken(resource)),))
-    unknown = seen.name_available
+    if observed.name_available is False:
+        return Plan(pending=pending, refused=(Explanation(Reason.NAME_TAKEN, creation.name_taken(resource)),))
+    unknown = observed.name_available
     # The check needs a right at the subscription, which many identities lack: then the creation itself has to tell.
     if isinstance(unknown, Unknown) and unknown.reason is not Reason.AZURE_DENIED:
-        return Plan(pending=pending, refused=(Refusal(unknown.reason, unknown.message),))
+        return Plan(pending=pending, refused=(Explanation(unknown.reason, unknown.message),))
     body = creation.body(resource, owner_value(settings.cluster_uid, resource.uid))
     return Plan(
         actions=(CreateCache(body),),
         pending=pending,
-        waiting=Refusal(Reason.CREATING, creation.CREATING),
+        waiting=Explanation(Reason.CREATING, creation.CREATING),
         next_look=settings.operation_poll,
     )
 
 
 def _present(
     resource: SecureRedisCache,
-    seen: Observation,
+    observed: Observation,
     cache: CacheFacts,
-    means: Assessment,
+    assessed: Assessment,
     settings: Settings,
     identity: Identity,
 ) -> Plan:
-    if means.ownership is Ownership.FOREIGN:
+    if assessed.ownership is Ownership.FOREIGN:
         busy = is_busy(cache.provisioning_state)
-        owned = Refusal(Reason.OWNED_BY_ANOTHER, creation.FOREIGN)
+        owned = Explanation(Reason.OWNED_BY_ANOTHER, creation.FOREIGN)
         return Plan(refused=(owned,), next_look=settings.operation_poll if busy else None)
-    completing = _completing(resource, means)
-    if is_busy(cache.provisioning_state) or (seen.operation is not None and seen.operation.status == "InProgress"):
+    completing = _completing(resource, assessed)
+    if is_busy(cache.provisioning_state) or (
+        observed.operation is not None and observed.operation.status == "InProgress"
+    ):
         return Plan(
             pending=completing,
-            waiting=Refusal(creation.busy_reason(cache.provisioning_state), creation.busy(cache.provisioning_state)),
+            waiting=Explanation(
+                creation.busy_reason(cache.provisioning_state), creation.busy(cache.provisioning_state)
+            ),
             next_look=settings.operation_poll,
         )
-    if _failed(seen):
-        return Plan(pending=completing, refused=(creation.failed(seen.operation),))
-    if means.ownership is Ownership.UNCLAIMED:
+    if _failed(observed):
+        return Plan(pending=completing, refused=(creation.failed(observed.operation),))
+    if assessed.ownership is Ownership.UNCLAIMED:
         return _adopt(resource, cache, settings, identity)
     owes = corrections.Owed.NOTHING
     if completing is not None:
         owes = corrections.Owed.PERSISTENCE if completing.action == PERSIST else corrections.Owed.ALL
-    correction = corrections.next_correction(resource, seen, cache, means.drift or (), owes)
+    correction = corrections.next_correction(resource, observed, cache, assessed.drift or (), owes)
     if completing is not None and correction.persisting:  # what changes in the network from now on is drift
         completing = completing.model_copy(update={"action": PERSIST})
     if correction.action is not None:
@@ -152,7 +156,7 @@ def _present(
             actions=(correction.action,),
             pending=completing,
             refused=correction.refused,
-            waiting=Refusal(Reason.UPDATING, "changing the cache to what is declared, one setting at a time"),
+            waiting=Explanation(Reason.UPDATING, "changing the cache to what is declared, one setting at a time"),
             next_look=settings.operation_poll,
             # What a creation still owes is no correction: it is neither counted nor held back.
             correcting=correction.paths if completing is None else (),
@@ -160,7 +164,7 @@ def _present(
             wanted=correction.wanted if completing is None else (),
             held=correction.held,
         )
-    stored = _store(resource, seen, means, settings, identity)
+    stored = _store(resource, observed, assessed, settings, identity)
     return replace(
         stored,
         pending=completing if correction.persisting or correction.owing else stored.pending,
@@ -174,7 +178,7 @@ def _present(
 
 def _adopt(resource: SecureRedisCache, cache: CacheFacts, settings: Settings, identity: Identity) -> Plan:
     if resource.requests.get(names.ADOPT) != cache.resource_id.name:
-        return Plan(refused=(Refusal(Reason.ADOPTION_REQUIRED, creation.adoption(resource)),))
+        return Plan(refused=(Explanation(Reason.ADOPTION_REQUIRED, creation.adoption(resource)),))
     refused = refuse(settings.policy, identity, resource.key.namespace, Power.PROVISION, cache=resource.cache)
     if refused is not None:
         return Plan(refused=(refused,))
@@ -182,15 +186,19 @@ def _adopt(resource: SecureRedisCache, cache: CacheFacts, settings: Settings, id
     return Plan(actions=(AdoptCache(tags),), next_look=settings.operation_poll)
 
 
-def _completing(resource: SecureRedisCache, means: Assessment) -> PendingStatus | None:
+def _completing(resource: SecureRedisCache, assessed: Assessment) -> PendingStatus | None:
     """What stays recorded from the creation until network and persistence are as declared: that needs no leave."""
     pending = resource.status.pending
-    if means.ownership is not Ownership.OWNED or pending is None or pending.action not in {CREATE, COMPLETE, PERSIST}:
+    if (
+        assessed.ownership is not Ownership.OWNED
+        or pending is None
+        or pending.action not in {CREATE, COMPLETE, PERSIST}
+    ):
         return None
     return pending if pending.action == PERSIST else pending.model_copy(update={"action": COMPLETE})
 
 
-def _held(resource: SecureRedisCache, seen: Observation) -> Refusal | None:
+def _held(resource: SecureRedisCache, observed: Observation) -> Explanation | None:
     """A creation that Azure refused for good is not repeated for an hour, whatever restarts in between."""
     pending, stalled = resource.status.pending, resource.status.condition(ConditionType.STALLED)
     if pending is None or pending.action != CREATE or stalled is None or stalled.status != "True":
@@ -199,16 +207,16 @@ def _held(resource: SecureRedisCache, seen: Observation) -> Refusal | None:
         return None
     reason = next((reason for reason in creation.NOT_REPEATED if reason == stalled.reason), None)
     tried = datetime.fromisoformat(pending.recorded_at)
-    if reason is None or (seen.now - tried).total_seconds() >= PERMANENT_RETRY_SECONDS:
+    if reason is None or (observed.now - tried).total_seconds() >= PERMANENT_RETRY_SECONDS:
         return None
-    return Refusal(reason, stalled.message)
+    return Explanation(reason, stalled.message)
 
 
 def _store(
-    resource: SecureRedisCache, seen: Observation, means: Assessment, settings: Settings, identity: Identity
+    resource: SecureRedisCache, observed: Observation, assessed: Assessment, settings: Settings, identity: Identity
 ) -> Plan:
-    authentication, store = resource.spec.authentication, means.credential.store
-    if authentication is None or store is None or not isinstance(seen.keys, ListedKeys):
+    authentication, store = resource.spec.authentication, assessed.credential.store
+    if authentication is None or store is None or not isinstance(observed.keys, ListedKeys):
         return Plan()
     vault = VaultTarget(authentication.key_vault.uri, authentication.key_vault.secret_name)
     refused = refuse(
@@ -216,15 +224,15 @@ def _store(
     )
     if refused is not None:
         return Plan(refused=(refused,))
-    value: SecretStr = seen.keys.primary if store.slot is Slot.PRIMARY else seen.keys.secondary
-    before = seen.vault if isinstance(seen.vault, VaultSecretFacts) else None
+    value: SecretStr = observed.keys.primary if store.slot is Slot.PRIMARY else observed.keys.secondary
+    before = observed.vault if isinstance(observed.vault, VaultSecretFacts) else None
     return Plan(
-        actions=(key_storage.store(resource, vault, store.slot, value, before, seen.now),),
-        waiting=Refusal(Reason.STORING_KEY, f"storing the cache's {store.slot} key in {vault.uri}"),
+        actions=(key_storage.store(resource, vault, store.slot, value, before, observed.now),),
+        waiting=Explanation(Reason.STORING_KEY, f"storing the cache's {store.slot} key in {vault.uri}"),
         next_look=0.0,
     )
 
 
-def _failed(seen: Observation) -> bool:
+def _failed(observed: Observation) -> bool:
     """Whether our last write was accepted and then failed: it is not tried again until the spec changes."""
-    return seen.operation is not None and seen.operation.status in {"Failed", "Canceled"}
+    return observed.operation is not None and observed.operation.status in {"Failed", "Canceled"}

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
-from secure_redis.domain.explanation import Refusal
+from secure_redis.domain.explanation import Explanation
 from secure_redis.domain.observe.unknown import NotRead, Unknown
 from secure_redis.domain.observe.workload_match import carries, consents, current
 from secure_redis.domain.observe.workloads import BudgetFacts, WorkloadFacts
@@ -43,20 +43,20 @@ def budgets_wanted(resource: SecureRedisCache, workloads: Iterable[WorkloadFacts
     return any(replaces(facts) and _could_begin(resource, facts, version) for facts in there)
 
 
-def refusal(budgets: Budgets, place: tuple[str, str], minutes_late: int | None) -> Refusal | None:
+def refusal(budgets: Budgets, place: tuple[str, str], minutes_late: int | None) -> Explanation | None:
     """Why the pods of the workload (kind and name) may not be replaced now. What is not known allows nothing.
 
     `minutes_late`: the deadline that the key's publication is past; None: it is not.
     """
     if isinstance(budgets, NotRead):
-        return Refusal(Reason.ROLLING_OUT, "waits until its PodDisruptionBudgets are read")
+        return Explanation(Reason.ROLLING_OUT, "waits until its PodDisruptionBudgets are read")
     late = f"; the key was published more than {minutes_late} minutes ago" if minutes_late is not None else ""
     if isinstance(budgets, Unknown):
-        return Refusal(Reason.TARGET_BUDGET, f"its pods are not replaced: {budgets.message}{late}")
+        return Explanation(Reason.TARGET_BUDGET, f"its pods are not replaced: {budgets.message}{late}")
     none_left = next((one for one in budgets if place in one.covers and one.expected > 0 and one.allowed <= 0), None)
     if none_left is None:
         return None
-    return Refusal(
+    return Explanation(
         Reason.TARGET_BUDGET,
         f"PodDisruptionBudget {none_left.name!r} allows no disruption of its {none_left.expected} pods now, so none is "
         "replaced: repair those that are not ready, or widen the budget (with maxUnavailable 0, or minAvailable as "

@@ -13,7 +13,7 @@ from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import Key, SecureRedisCache
 from secure_redis.api.spec.spec import Restart, Workload
 from secure_redis.domain.assess.connection_secret import STANDARD_KEYS
-from secure_redis.domain.explanation import Refusal
+from secure_redis.domain.explanation import Explanation
 from secure_redis.domain.observe.workload_match import consents
 from secure_redis.domain.observe.workloads import ContainerFacts, EnvFacts, WorkloadFacts
 from secure_redis.domain.plan.actions import InjectWorkload, ReleaseWorkload
@@ -36,7 +36,7 @@ def inject(
     secret_name: str,
     version: str,
     keys: Collection[str] | None = None,
-) -> InjectWorkload | Refusal | None:
+) -> InjectWorkload | Explanation | None:
     """What brings a workload to what `entry` asks for, at `version`; None if it is there already.
 
     `keys`: those that the published Secret holds; None: those that it can hold by the spec.
@@ -53,8 +53,8 @@ def inject(
     changes: dict[ContainerFacts, _Changes] = {}
     for container in facts.containers:
         wanted = _wanted(resource, entry, container, secret_name)
-        found = wanted if isinstance(wanted, Refusal) else _changes(facts, container, *wanted, volume)
-        if isinstance(found, Refusal):
+        found = wanted if isinstance(wanted, Explanation) else _changes(facts, container, *wanted, volume)
+        if isinstance(found, Explanation):
             return found
         changes[container] = found
     annotation = _annotation(resource, entry, facts, version)
@@ -109,7 +109,7 @@ def release(resource: SecureRedisCache, facts: WorkloadFacts) -> ReleaseWorkload
 
 def _fault(
     resource: SecureRedisCache, entry: Workload, facts: WorkloadFacts, keys: Collection[str] | None
-) -> Refusal | None:
+) -> Explanation | None:
     if not consents(resource, facts):
         return no_consent(resource, facts)
     plain = {container.name for container in facts.containers if not container.init}
@@ -120,7 +120,7 @@ def _fault(
     ):
         missing = [name for name in listed if name not in there]
         if missing:
-            return Refusal(
+            return Explanation(
                 Reason.CONTAINER_NOT_FOUND,
                 f"{_named(facts)} has no container {missing[0]!r} (it has {', '.join(sorted(there)) or 'none'}): "
                 f"correct spec.workloads[{entry.id}].{field}",
@@ -128,7 +128,7 @@ def _fault(
     held = {*STANDARD_KEYS, *resource.spec.connection.keys} if keys is None else keys
     absent = [one.key for one in entry.env if one.key not in held]
     if absent:
-        return Refusal(
+        return Explanation(
             Reason.KEY_NOT_PUBLISHED,
             f"the Secret holds no key {absent[0]!r}, which spec.workloads[{entry.id}].env asks for: "
             "use another, or add it to spec.connection.keys",
@@ -136,17 +136,17 @@ def _fault(
     return None
 
 
-def no_consent(resource: SecureRedisCache, facts: WorkloadFacts) -> Refusal:
+def no_consent(resource: SecureRedisCache, facts: WorkloadFacts) -> Explanation:
     """What a workload's owner has to do to consent."""
-    return Refusal(
+    return Explanation(
         Reason.TARGET_NOT_CONSENTING,
         f'{_named(facts)} does not consent: label it {names.INJECT}: "true" and list {resource.key.name!r} in its '
         f"annotation {names.RESOURCES}",
     )
 
 
-def _conflict(facts: WorkloadFacts, what: str) -> Refusal:
-    return Refusal(
+def _conflict(facts: WorkloadFacts, what: str) -> Explanation:
+    return Explanation(
         Reason.TARGET_CONFLICT,
         f"{_named(facts)} has {what} that is not ours, and it is left alone: choose another in spec.workloads, or take "
         "it out of the workload",
@@ -168,7 +168,7 @@ def _chosen(entry: Workload, container: ContainerFacts) -> bool:
 
 def _wanted(
     resource: SecureRedisCache, entry: Workload, container: ContainerFacts, secret_name: str
-) -> tuple[dict[str, dict[str, Any]], str | None] | Refusal:
+) -> tuple[dict[str, dict[str, Any]], str | None] | Explanation:
     """Env entries by name and the mount path that a container is to have from us."""
     if not _chosen(entry, container):
         return {}, None
@@ -182,7 +182,7 @@ def _wanted(
         return env, entry.mount_path
     root = next((one for one in container.env if one.name == names.SERVICE_BINDING_ROOT), None)
     if root is not None and not root.value:
-        return Refusal(
+        return Explanation(
             Reason.TARGET_CONFLICT,
             f"container {container.name!r} takes {names.SERVICE_BINDING_ROOT} from elsewhere, so it is not known where "
             f"to mount: set spec.workloads[{entry.id}].mountPath",
@@ -199,7 +199,7 @@ def _changes(
     env: Mapping[str, dict[str, Any]],
     path: str | None,
     volume: str,
-) -> _Changes | Refusal:
+) -> _Changes | Explanation:
     """What a strategic merge patch must say of one container, or what of it is not ours to change."""
     there = {one.name: one for one in container.env}
     owned = facts.owned.env.get(container.name, frozenset())

@@ -14,7 +14,7 @@ from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.spec.spec import Restart
 from secure_redis.api.status import StalePods, WorkloadStatus
-from secure_redis.domain.explanation import Refusal
+from secure_redis.domain.explanation import Explanation
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.unknown import NotRead, Unknown
 from secure_redis.domain.observe.workload_match import carries, consents, current
@@ -32,11 +32,11 @@ from secure_redis.domain.plan.rollout.disruption_budgets import (
     refusal,
 )
 from secure_redis.domain.plan.rollout.workload_state import (
-    MESSAGE_LIMIT,
     START_MARGIN,
-    Look,
+    WORKLOAD_MESSAGE_LIMIT,
     Target,
-    Told,
+    WorkloadState,
+    WorkloadView,
     before_of,
     entry_of,
     leaving,
@@ -62,7 +62,7 @@ class Rollout:
 
     actions: tuple[WorkloadAction, ...] = ()
     statuses: tuple[WorkloadStatus, ...] = ()
-    unread: Refusal | None = None
+    unread: Explanation | None = None
     moved: bool = True
     next_look: float | None = None
 
@@ -121,7 +121,7 @@ def pods_wanted(
 
 def roll(
     resource: SecureRedisCache,
-    seen: Observation,
+    observed: Observation,
     version: str | None,
     *,
     keys: Collection[str] | None = None,
@@ -137,16 +137,18 @@ def roll(
     or moved, because that key is not known to be live. `publishing`: this pass writes the Secret, so everything must be
     looked at again. `limit`: how many workloads a wave has; None: as the spec says.
     """
-    if isinstance(seen.workloads, NotRead):
-        waiting = Refusal(Reason.PENDING, "the workloads were not read yet") if wants_workloads(resource) else None
+    if isinstance(observed.workloads, NotRead):
+        waiting = Explanation(Reason.PENDING, "the workloads were not read yet") if wants_workloads(resource) else None
         return Rollout(statuses=resource.status.workloads, unread=waiting, moved=waiting is None)
-    if isinstance(seen.workloads, Unknown):
-        why = Refusal(seen.workloads.reason, seen.workloads.message)
+    if isinstance(observed.workloads, Unknown):
+        why = Explanation(observed.workloads.reason, observed.workloads.message)
         return Rollout(statuses=resource.status.workloads, unread=why, moved=False, next_look=HUMAN_SECONDS)
-    looked = Look(resource, seen, version, keys, publishing).all(seen.workloads)
+    looked = WorkloadView(resource, observed, version, keys, publishing).all(observed.workloads)
     wide = rotation(resource).max_concurrent_workloads if limit is None else limit
-    wave = _Wave(seen.now, wide, writes, proven, Allowance(seen.budgets), minutes_late(resource, version, seen.now))
-    return wave.roll([_budgeted(resource, seen, wave, one, looked) for one in looked])
+    wave = _Wave(
+        observed.now, wide, writes, proven, Allowance(observed.budgets), minutes_late(resource, version, observed.now)
+    )
+    return wave.roll([_budgeted(resource, observed, wave, one, looked) for one in looked])
 
 
 def behind(
@@ -192,7 +194,7 @@ def after(resource: SecureRedisCache, rollout: Rollout, outcomes: Iterable[Outco
         earlier = next((o for o in resource.status.workloads if (o.kind, o.name) == (status.kind, status.name)), None)
         changes: dict[str, object] = {"injected": earlier is not None and earlier.injected}
         if isinstance(outcome, Failed):
-            changes |= {"reason": str(outcome.reason), "message": outcome.message[:MESSAGE_LIMIT]}
+            changes |= {"reason": str(outcome.reason), "message": outcome.message[:WORKLOAD_MESSAGE_LIMIT]}
         statuses.append(status.model_copy(update=changes))
     return tuple(statuses)
 
@@ -211,11 +213,11 @@ class _Wave:
     allowance: Allowance
     late: int | None
 
-    def may(self, one: Told) -> bool:
+    def may(self, one: WorkloadState) -> bool:
         """Whether anything is written to this workload now. A release needs no key."""
         return self.writes and (self.proven or isinstance(one.action, ReleaseWorkload))
 
-    def roll(self, looked: list[Told]) -> Rollout:
+    def roll(self, looked: list[WorkloadState]) -> Rollout:
         """Choose, and tell what is done and what waits for what."""
         running = any(one.running for one in looked)
         stopped = next((one.status for one in looked if one.failed), None)
@@ -234,13 +236,13 @@ class _Wave:
             next_look=_next_look(statuses),
         )
 
-    def _turn(self, able: list[Told]) -> list[Told]:
+    def _turn(self, able: list[WorkloadState]) -> list[WorkloadState]:
         """The next wave. What the API server refused comes last and in turn, so that it holds up no other."""
         # First injections and releases behind moves: a key that changed is the more urgent matter.
         fresh = sorted((one for one in able if not one.last), key=lambda one: one.first)
         refused = [one for one in able if one.last]
         turn = int(self.now.timestamp() / HUMAN_SECONDS) % len(refused) if refused else 0
-        chosen: list[Told] = []
+        chosen: list[WorkloadState] = []
         for one in [*fresh, *refused[turn:], *refused[:turn]]:
             if len(chosen) == self.limit:
                 break
@@ -249,7 +251,9 @@ class _Wave:
         return chosen
 
 
-def _budgeted(resource: SecureRedisCache, seen: Observation, wave: _Wave, one: Told, looked: list[Told]) -> Told:
+def _budgeted(
+    resource: SecureRedisCache, observed: Observation, wave: _Wave, one: WorkloadState, looked: list[WorkloadState]
+) -> WorkloadState:
     """What would replace pods that a budget protects now is not begun; the reason is told until it may be.
 
     Where no pod serves there is nobody to protect, and the key may be what its pods wait for; and a rollout that ends
@@ -258,7 +262,7 @@ def _budgeted(resource: SecureRedisCache, seen: Observation, wave: _Wave, one: T
     if one.action is None or not one.restarts or not one.guarded or not wave.may(one):
         return one
     place = (one.status.kind, one.status.name)
-    if isinstance(seen.budgets, NotRead):
+    if isinstance(observed.budgets, NotRead):
         # In mid-wave budgets are not read: what was told of them stands.
         before = next((was for was in resource.status.workloads if (was.kind, was.name) == place and was.uid), None)
         if before is not None and before.reason == Reason.TARGET_BUDGET:
@@ -266,13 +270,13 @@ def _budgeted(resource: SecureRedisCache, seen: Observation, wave: _Wave, one: T
             return replace(one, action=None, status=kept)
         if any(other.running for other in looked):
             return one
-    why = refusal(seen.budgets, place, wave.late if not isinstance(one.action, ReleaseWorkload) else None)
+    why = refusal(observed.budgets, place, wave.late if not isinstance(one.action, ReleaseWorkload) else None)
     if why is None:
         return one
     return replace(one, action=None, status=said(one.status, why.reason, why.message, one.status.stale_pods))
 
 
-def _acting(one: Told) -> WorkloadStatus:
+def _acting(one: WorkloadState) -> WorkloadStatus:
     """What is told if the action succeeds (`after` corrects it if not)."""
     release = isinstance(one.action, ReleaseWorkload)
     what = "released" if release else "injected" if one.first else "moved to what is published now"
@@ -280,7 +284,7 @@ def _acting(one: Told) -> WorkloadStatus:
     return status.model_copy(update={"injected": not release})
 
 
-def _waiting(one: Told, stopped: WorkloadStatus | None, running: bool, writes: bool) -> WorkloadStatus:
+def _waiting(one: WorkloadState, stopped: WorkloadStatus | None, running: bool, writes: bool) -> WorkloadStatus:
     status = one.status
     if one.action is None or status.reason != Reason.ROLLING_OUT:
         return status  # nothing to do, or refused before: then that is told until it succeeds

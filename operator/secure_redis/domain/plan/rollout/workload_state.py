@@ -9,7 +9,7 @@ from secure_redis.api.reasons.reason import ConditionType, Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.spec.spec import Restart, Rotation, Workload
 from secure_redis.api.status import StalePods, WorkloadStatus
-from secure_redis.domain.explanation import Refusal
+from secure_redis.domain.explanation import Explanation
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.observe.workload_match import (
@@ -23,7 +23,7 @@ from secure_redis.domain.plan.actions import WorkloadAction
 from secure_redis.domain.plan.rollout.injection import inject, no_consent, release
 
 LISTED_PODS: Final = 10
-MESSAGE_LIMIT: Final = 512  # characters, as the schema bounds status.workloads[].message
+WORKLOAD_MESSAGE_LIMIT: Final = 512  # characters, as the schema bounds status.workloads[].message
 REPLACED_LIMIT: Final = 3  # how often an injection may vanish as a whole before we stop putting it back
 # The kubelet renews mounted Secrets at each sync (a minute, with jitter) from a cache that it keeps by watch.
 RELOAD_BOUND: Final = timedelta(seconds=120)
@@ -35,7 +35,7 @@ Target = tuple[str, str]  # kind and name
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class WorkloadState:
     """One workload: what is told, what could be done (`action`), and how it bears on the others."""
 
     status: WorkloadStatus
@@ -50,28 +50,28 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class WorkloadView:
     """One look at all workloads of a resource; the members are as `rollout.roll` has them."""
 
     resource: SecureRedisCache
-    seen: Observation
+    observed: Observation
     version: str | None
     keys: Collection[str] | None
     publishing: bool
 
-    def all(self, workloads: tuple[WorkloadFacts, ...]) -> list[Told]:
+    def all(self, workloads: tuple[WorkloadFacts, ...]) -> list[WorkloadState]:
         """Every workload that an entry means or that has something of ours, and every entry that means none."""
-        told: list[Told] = []
+        told: list[WorkloadState] = []
         entries = () if self.resource.deleting else self.resource.spec.workloads
         there = [facts for facts in workloads if not facts.deleting]
         taken: dict[Target, str] = {}
         for entry in entries:
             meant = [facts for facts in there if matches(entry, facts)]
             if not meant:
-                told.append(Told(_missing(entry)))
+                told.append(WorkloadState(_missing(entry)))
             for facts in sorted(meant, key=lambda one: one.name):
                 by = taken.setdefault((facts.kind, facts.name), entry.id)
-                told.append(self._claimed(entry, facts) if by == entry.id else Told(_twice(entry, facts, by)))
+                told.append(self._claimed(entry, facts) if by == entry.id else WorkloadState(_twice(entry, facts, by)))
         for facts in there:
             if (facts.kind, facts.name) not in taken:
                 left = self._unclaimed(facts)
@@ -79,7 +79,7 @@ class Look:
                     told.append(left)
         return told
 
-    def _claimed(self, entry: Workload, facts: WorkloadFacts) -> Told:
+    def _claimed(self, entry: Workload, facts: WorkloadFacts) -> WorkloadState:
         before = before_of(self.resource, facts)
         status = WorkloadStatus(
             id=entry.id, kind=facts.kind, name=facts.name, injected=facts.owned.anything, uid=facts.uid
@@ -90,7 +90,7 @@ class Look:
             if left is not None:
                 return replace(left, status=left.status.model_copy(update={"id": entry.id}))
             why = no_consent(self.resource, facts)
-            return Told(said(status, why.reason, why.message))
+            return WorkloadState(said(status, why.reason, why.message))
         if self.version is None:
             return self._unpublished(status, before, carries(self.resource, facts))
         if given_up(facts, status.dropped):
@@ -98,10 +98,10 @@ class Look:
                 f"the injection was dropped {status.dropped} times by something that replaces the workload as a whole; "
                 "it is not put back: sync without Replace=true, then set secureredis.io/refresh"
             )
-            return Told(said(status, Reason.TARGET_REPLACED, text))
+            return WorkloadState(said(status, Reason.TARGET_REPLACED, text))
         wanted = inject(self.resource, entry, facts, self.resource.secret_name, self.version, self.keys)
-        if isinstance(wanted, Refusal):
-            return Told(said(status, wanted.reason, wanted.message), holds=facts.owned.anything)
+        if isinstance(wanted, Explanation):
+            return WorkloadState(said(status, wanted.reason, wanted.message), holds=facts.owned.anything)
         if wanted is None:
             return self._in_place(entry, facts, status.model_copy(update={"injected": True}), before)
         first = not facts.owned.anything
@@ -112,7 +112,7 @@ class Look:
             status = status.model_copy(update={"reason": before.reason, "message": before.message, "stale_pods": stale})
         else:
             status = said(status, Reason.ROLLING_OUT, text, stale)
-        return Told(
+        return WorkloadState(
             status,
             wanted,
             restarts=replaces(facts),
@@ -122,33 +122,35 @@ class Look:
             holds=carries(self.resource, facts),
         )
 
-    def _unpublished(self, status: WorkloadStatus, before: WorkloadStatus | None, carrying: bool) -> Told:
+    def _unpublished(self, status: WorkloadStatus, before: WorkloadStatus | None, carrying: bool) -> WorkloadState:
         if before is not None and not self.publishing:
-            return Told(before, holds=carrying and before.reason is not None)
+            return WorkloadState(before, holds=carrying and before.reason is not None)
         text = "waits for the Secret" if not self.publishing else "is looked at once the Secret is written"
-        return Told(said(status, Reason.ROLLING_OUT, text), holds=carrying)
+        return WorkloadState(said(status, Reason.ROLLING_OUT, text), holds=carrying)
 
     def _in_place(
         self, entry: Workload, facts: WorkloadFacts, status: WorkloadStatus, before: WorkloadStatus | None
-    ) -> Told:
+    ) -> WorkloadState:
         """The template is as it must be; are the pods?"""
         if settled(self.resource, entry, facts, before, self.version):
-            return Told(status)
-        pods = self.seen.pods.get((facts.kind, facts.name))
+            return WorkloadState(status)
+        pods = self.observed.pods.get((facts.kind, facts.name))
         if pods is None:
-            return Told(said(status, Reason.ROLLING_OUT, "its pods were not read yet"), running=True, holds=True)
+            return WorkloadState(
+                said(status, Reason.ROLLING_OUT, "its pods were not read yet"), running=True, holds=True
+            )
         if isinstance(pods, Unknown):
-            return Told(said(status, pods.reason, pods.message), running=True, holds=True)
+            return WorkloadState(said(status, pods.reason, pods.message), running=True, holds=True)
         stale = [pod for pod in pods if self._stale(entry, pod)]
         behind = listed(stale)
         if not stale and (facts.rolled or held(facts) is not None):
-            return Told(status)
+            return WorkloadState(status)
         why = held(facts) or self._waits(entry, stale)
         if why is not None:
-            return Told(said(status, why.reason, why.message, behind), holds=True)
+            return WorkloadState(said(status, why.reason, why.message, behind), holds=True)
         return self._progress(facts, status, stale, "do not hold the current key")
 
-    def _progress(self, facts: WorkloadFacts, status: WorkloadStatus, pods: list[PodFacts], what: str) -> Told:
+    def _progress(self, facts: WorkloadFacts, status: WorkloadStatus, pods: list[PodFacts], what: str) -> WorkloadState:
         """How far its rollout is. `pods`: those behind.
 
         Those that only end are replaced already: nobody waits for them but what would take the former key away.
@@ -157,29 +159,29 @@ class Look:
         ending = facts.rolled and bool(pods) and all(pod.deleting for pod in pods)
         if facts.failed is not None:
             text = f"its rollout failed: {facts.failed}; nothing further is moved until it is repaired"
-            return Told(said(status, Reason.ROLLOUT_FAILED, text, stale), failed=True, holds=True)
+            return WorkloadState(said(status, Reason.ROLLOUT_FAILED, text, stale), failed=True, holds=True)
         minutes = rotation(self.resource).deadline_minutes
         since = facts.owned.applied or self._unwell_since()
-        if since is not None and self.seen.now - since > timedelta(minutes=minutes):
+        if since is not None and self.observed.now - since > timedelta(minutes=minutes):
             text = f"its rollout is not done after {minutes} minutes; nothing further is moved until it is"
             if ending:
                 text = (
                     f"{len(pods)} of its pods are still being deleted after {minutes} minutes: "
                     "see whether their nodes are there, or delete them by force"
                 )
-            return Told(said(status, Reason.ROLLOUT_DEADLINE, text, stale), failed=not ending, holds=True)
+            return WorkloadState(said(status, Reason.ROLLOUT_DEADLINE, text, stale), failed=not ending, holds=True)
         text = f"{len(pods)} of its pods {what}" if pods else "its new pods are not available yet"
         if ending:
             text = f"{text} and are being deleted"
-        return Told(said(status, Reason.ROLLING_OUT, text, stale), running=not ending, holds=True)
+        return WorkloadState(said(status, Reason.ROLLING_OUT, text, stale), running=not ending, holds=True)
 
-    def _waits(self, entry: Workload, stale: list[PodFacts]) -> Refusal | None:
+    def _waits(self, entry: Workload, stale: list[PodFacts]) -> Explanation | None:
         """Why nobody but the user replaces these pods."""
         if entry.restart is Restart.ROLLING or not stale or any(pod.version is None for pod in stale):
             return None
         if entry.reloads_files:
-            return Refusal(Reason.ROLLING_OUT, "its files are being renewed by the kubelet")
-        return Refusal(
+            return Explanation(Reason.ROLLING_OUT, "its files are being renewed by the kubelet")
+        return Explanation(
             Reason.TARGET_ON_DELETE, f"restart is {entry.restart}: its pods take the new key when they are deleted"
         )
 
@@ -192,7 +194,7 @@ class Look:
         if published is None:
             return True
         if entry.reloads_files and entry.restart is Restart.NONE:
-            return self.seen.now - published < RELOAD_BOUND
+            return self.observed.now - published < RELOAD_BOUND
         return pod.started is None or pod.started <= published + START_MARGIN
 
     def _published(self) -> datetime | None:
@@ -201,7 +203,7 @@ class Look:
             return None
         return when(known.published_at)
 
-    def _unclaimed(self, facts: WorkloadFacts) -> Told | None:
+    def _unclaimed(self, facts: WorkloadFacts) -> WorkloadState | None:
         """What no entry means any more: released, and awaited until its pods have let go."""
         before = before_of(self.resource, facts)
         status = WorkloadStatus(
@@ -212,7 +214,7 @@ class Look:
             status = said(status, Reason.ROLLING_OUT, "is to be released")
             status = status.model_copy(update={"injected": True})
             refused = before is not None and before.reason in _REFUSED
-            return Told(
+            return WorkloadState(
                 status,
                 wanted,
                 restarts=replaces(facts),
@@ -223,16 +225,16 @@ class Look:
             )
         if not leaving(before):
             return None
-        pods = self.seen.pods.get((facts.kind, facts.name))
+        pods = self.observed.pods.get((facts.kind, facts.name))
         if isinstance(pods, Unknown):
-            return Told(said(status, pods.reason, pods.message), holds=True)
+            return WorkloadState(said(status, pods.reason, pods.message), holds=True)
         # An annotation that is still in the template and not ours any more will not go, and proves nothing.
         holding = [] if carries(self.resource, facts) else [pod for pod in pods or () if pod.version is not None]
         why = held(facts)
         if pods is not None and not holding and (facts.rolled or why is not None):
             return None
         if why is not None:
-            return Told(said(status, why.reason, why.message, listed(holding)), holds=True)
+            return WorkloadState(said(status, why.reason, why.message, listed(holding)), holds=True)
         # A release that fails endangers no key: it holds up the Secret's removal, and nothing else.
         return replace(self._progress(facts, status, holding, "still use the Secret"), failed=False)
 
@@ -343,24 +345,28 @@ def settled(
     return version is None or (known is not None and known.key_vault_version == version)
 
 
-def held(facts: WorkloadFacts) -> Refusal | None:
+def held(facts: WorkloadFacts) -> Explanation | None:
     """Why a changed template replaces no pods by itself, as far as the workload says."""
     if facts.paused:
-        return Refusal(Reason.TARGET_PAUSED, "it is paused: its pods are replaced when it is resumed")
+        return Explanation(Reason.TARGET_PAUSED, "it is paused: its pods are replaced when it is resumed")
     if facts.kind == "CronJob":
-        return Refusal(Reason.ROLLING_OUT, "jobs that run keep what they started with; later ones hold the current key")
+        return Explanation(
+            Reason.ROLLING_OUT, "jobs that run keep what they started with; later ones hold the current key"
+        )
     if facts.update_strategy == "OnDelete":
-        return Refusal(
+        return Explanation(
             Reason.TARGET_ON_DELETE, "its updateStrategy is OnDelete: its pods are replaced when they are deleted"
         )
     if facts.partition > 0:
-        return Refusal(Reason.TARGET_PAUSED, f"its partition {facts.partition} holds back the pods below that number")
+        return Explanation(
+            Reason.TARGET_PAUSED, f"its partition {facts.partition} holds back the pods below that number"
+        )
     return None
 
 
 def said(status: WorkloadStatus, reason: Reason, message: str, stale: StalePods | None = None) -> WorkloadStatus:
     """The status with a reason, a bounded message and the pods that are behind."""
-    changes = {"reason": str(reason), "message": message[:MESSAGE_LIMIT], "stale_pods": stale}
+    changes = {"reason": str(reason), "message": message[:WORKLOAD_MESSAGE_LIMIT], "stale_pods": stale}
     return status.model_copy(update=changes)
 
 

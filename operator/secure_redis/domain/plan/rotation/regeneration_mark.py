@@ -18,29 +18,29 @@ from secure_redis.domain.observe.normalise import same_word, tag
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
-    """`occasion`: which regeneration it is for. `digest`: of the key before it, in hex."""
+class RegenerationMark:
+    """`attempt_id`: which regeneration it is for. `digest`: of the key before it, in hex."""
 
-    occasion: str
+    attempt_id: str
     digest: str
 
     @classmethod
-    def on(cls, tags: Mapping[str, str], occasion: str) -> "Mark | None":
+    def on(cls, tags: Mapping[str, str], attempt_id: str) -> "RegenerationMark | None":
         """The mark of this occasion among a version's tags, if there is one."""
         said, _, digest = (tag(tags, ROTATION_TAG) or "").rpartition("/")
-        return cls(occasion, digest) if said == occasion and digest else None
+        return cls(attempt_id, digest) if said == attempt_id and digest else None
 
     @property
     def tag(self) -> dict[str, str]:
         """As it stands on a version."""
-        return {ROTATION_TAG: f"{self.occasion}/{self.digest}"}
+        return {ROTATION_TAG: f"{self.attempt_id}/{self.digest}"}
 
     def fits(self, key: SecretStr) -> bool:
         """Whether this is still the key that was marked."""
-        return hmac.compare_digest(self.digest, _digest(self.occasion, key))
+        return hmac.compare_digest(self.digest, _digest(self.attempt_id, key))
 
 
-def occasion(recorded_at: str, slot: Slot, *, retiring: bool = False) -> str:
+def attempt_id(recorded_at: str, slot: Slot, *, retiring: bool = False) -> str:
     """One regeneration: the moment its intent was recorded, the slot, and which of a rotation's two it is.
 
     Within one second a slot can be retired by one rotation and be the target of the next.
@@ -51,7 +51,7 @@ def occasion(recorded_at: str, slot: Slot, *, retiring: bool = False) -> str:
 def marked(tags: Mapping[str, str], of: str, key: SecretStr) -> dict[str, str]:
     """A version's tags with the mark of `key` on the occasion `of`; an earlier mark is replaced."""
     kept = {name: value for name, value in tags.items() if not same_word(name, ROTATION_TAG)}
-    return {**kept, **Mark(of, _digest(of, key)).tag}
+    return {**kept, **RegenerationMark(of, _digest(of, key)).tag}
 
 
 def key_of(keys: ListedKeys, slot: Slot) -> SecretStr:

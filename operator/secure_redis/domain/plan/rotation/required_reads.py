@@ -11,12 +11,12 @@ from secure_redis.domain.observe.keys import ListedKeys, Slot, VaultSecretFacts
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.redis import CacheFacts
 from secure_redis.domain.plan.rotation.regeneration_mark import (
-    Mark,
+    RegenerationMark,
+    attempt_id,
     key_of,
-    occasion,
     other,
 )
-from secure_redis.domain.plan.rotation.request import Wish, barred, wish
+from secure_redis.domain.plan.rotation.request import RotationRequest, blocked_by, requested
 from secure_redis.domain.plan.types import Settings
 
 EVERYTHING_AT_ONCE: Final = 1000  # workloads: more than a resource can have
@@ -34,48 +34,48 @@ def under_way(resource: SecureRedisCache) -> RotationStatus | None:
     return state
 
 
-def occasion_of(resource: SecureRedisCache) -> str | None:
+def attempt_of(resource: SecureRedisCache) -> str | None:
     """Which regeneration the status records as intended; None: none."""
-    return occasion_in(under_way(resource))
+    return attempt_in(under_way(resource))
 
 
-def occasion_in(state: RotationStatus | None) -> str | None:
+def attempt_in(state: RotationStatus | None) -> str | None:
     """The same of a status that is to be written."""
     if state is None or state.recorded_at is None or state.phase not in _REGENERATING:
         return None
     target = Slot(state.target or "")
     retiring = state.phase == RotationPhase.RETIRING
-    return occasion(state.recorded_at, other(target) if retiring else target, retiring=retiring)
+    return attempt_id(state.recorded_at, other(target) if retiring else target, retiring=retiring)
 
 
-def needs_keys(resource: SecureRedisCache, seen: Observation, settings: Settings) -> bool:
+def needs_keys(resource: SecureRedisCache, observed: Observation, settings: Settings) -> bool:
     """Whether the listed keys decide the next step."""
-    if not isinstance(seen.vault, VaultSecretFacts) or not isinstance(seen.cache, CacheFacts):
+    if not isinstance(observed.vault, VaultSecretFacts) or not isinstance(observed.cache, CacheFacts):
         return False
     state = under_way(resource)
     if state is not None:
         return state.phase in _REGENERATING
-    wanted = wish(resource, seen)
-    return wanted is not None and seen.cache_fresh and barred(resource, seen, settings, wanted) is None
+    wanted = requested(resource, observed)
+    return wanted is not None and observed.cache_fresh and blocked_by(resource, observed, settings, wanted) is None
 
 
-def needs_holders(resource: SecureRedisCache, seen: Observation) -> bool:
+def needs_consumers(resource: SecureRedisCache, observed: Observation) -> bool:
     """Whether unlisted pods decide the next step: always where the keys do, and while a rollout ends."""
     state = under_way(resource)
     if state is not None and state.phase == RotationPhase.ROLLING_OUT:
-        return not seen.pods  # pods of listed workloads are still awaited: theirs comes first
-    return isinstance(seen.keys, ListedKeys) and (state is not None or wish(resource, seen) is not None)
+        return not observed.pods  # pods of listed workloads are still awaited: theirs comes first
+    return isinstance(observed.keys, ListedKeys) and (state is not None or requested(resource, observed) is not None)
 
 
-def candidate(resource: SecureRedisCache, seen: Observation) -> SecretStr | None:
+def candidate(resource: SecureRedisCache, observed: Observation) -> SecretStr | None:
     """The key that was regenerated and is not stored yet, to be tried by AUTH."""
-    state, of = under_way(resource), occasion_of(resource)
-    keys, vault = seen.keys, seen.vault
+    state, of = under_way(resource), attempt_of(resource)
+    keys, vault = observed.keys, observed.vault
     if state is None or of is None or state.phase == RotationPhase.RETIRING:
         return None
     if not isinstance(keys, ListedKeys) or not isinstance(vault, VaultSecretFacts):
         return None
-    new, mark = key_of(keys, Slot(state.target or "")), Mark.on(vault.tags, of)
+    new, mark = key_of(keys, Slot(state.target or "")), RegenerationMark.on(vault.tags, of)
     return new if mark is not None and not mark.fits(new) else None
 
 
@@ -83,4 +83,4 @@ def wave_limit(resource: SecureRedisCache) -> int | None:
     """How many workloads roll at a time in an emergency; None: as the spec says."""
     state = under_way(resource)
     requests = (resource.rotation_asked, state.request if state is not None else None)
-    return EVERYTHING_AT_ONCE if any(Wish(request).emergency for request in requests) else None
+    return EVERYTHING_AT_ONCE if any(RotationRequest(request).emergency for request in requests) else None

@@ -5,7 +5,7 @@ from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.status import WorkloadStatus
 from secure_redis.domain.assess.assessment import Assessment
 from secure_redis.domain.assess.rules.rule import Severity
-from secure_redis.domain.explanation import Refusal
+from secure_redis.domain.explanation import Explanation
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.plan.actions import (
     AzureAction,
@@ -17,27 +17,27 @@ from secure_redis.domain.plan.actions import (
 from secure_redis.domain.plan.cache.persistence import ABOUT_PERSISTING
 from secure_redis.domain.plan.types import Plan
 from secure_redis.domain.report.conditions import workloads as workload_verdict
-from secure_redis.domain.report.conditions.credentials import credentials_synced
-from secure_redis.domain.report.conditions.readiness import ready_condition, reconciling, stalled_condition
-from secure_redis.domain.report.conditions.redis import cache_available, persistence_encrypted, transport_secured
-from secure_redis.domain.report.conditions.verdict import (
+from secure_redis.domain.report.conditions.condition_state import (
     FALSE,
     TRUE,
     UNKNOWN,
-    Verdict,
+    ConditionState,
 )
+from secure_redis.domain.report.conditions.credentials import credentials_synced
+from secure_redis.domain.report.conditions.readiness import ready_condition, reconciling, stalled_condition
+from secure_redis.domain.report.conditions.redis import cache_available, persistence_encrypted, transport_secured
 
 LISTED_PATHS = 3
 
 
-def verdicts(
+def compose_conditions(
     resource: SecureRedisCache,
-    seen: Observation,
-    means: Assessment,
+    observed: Observation,
+    assessed: Assessment,
     plan: Plan,
     outcomes: tuple[Outcome, ...],
     told_workloads: tuple[WorkloadStatus, ...] = (),
-) -> dict[ConditionType, Verdict]:
+) -> dict[ConditionType, ConditionState]:
     """All conditions; what is absent when normal (Reconciling, Stalled) or was not asked for is left out.
 
     `told_workloads`: `status.workloads` as it is to be written.
@@ -45,18 +45,18 @@ def verdicts(
     # A workload that refuses says nothing about the cache, the key or the Secret.
     outcomes = tuple(outcome for outcome in outcomes if not isinstance(outcome.action, WorkloadAction))
     failures = [outcome for outcome in outcomes if isinstance(outcome, Failed)]
-    available = cache_available(resource, seen, plan, failures)
-    credentials = credentials_synced(resource, seen, means, plan, outcomes, available)
-    said: dict[ConditionType, Verdict] = {
-        ConditionType.READY: ready_condition(resource, seen, means, plan, failures, available, credentials),
+    available = cache_available(resource, observed, plan, failures)
+    credentials = credentials_synced(resource, observed, assessed, plan, outcomes, available)
+    said: dict[ConditionType, ConditionState] = {
+        ConditionType.READY: ready_condition(resource, observed, assessed, plan, failures, available, credentials),
         ConditionType.CACHE_AVAILABLE: available,
-        ConditionType.TRANSPORT_SECURED: transport_secured(resource, seen, available),
-        ConditionType.COMPLIANT: _compliant(means, available),
-        ConditionType.DRIFT_DETECTED: _drift(means, plan, failures, available),
+        ConditionType.TRANSPORT_SECURED: transport_secured(resource, observed, available),
+        ConditionType.COMPLIANT: _compliant(assessed, available),
+        ConditionType.DRIFT_DETECTED: _drift(assessed, plan, failures, available),
     }
     if credentials is not None:
         said[ConditionType.CREDENTIALS_SYNCED] = credentials
-    persistence = persistence_encrypted(resource, seen, plan, failures, available)
+    persistence = persistence_encrypted(resource, observed, plan, failures, available)
     if persistence is not None:
         said[ConditionType.PERSISTENCE_ENCRYPTED] = persistence
     workloads = workload_verdict.current(plan.rollout, told_workloads)
@@ -71,10 +71,10 @@ def verdicts(
     return said
 
 
-def _compliant(means: Assessment, available: Verdict) -> Verdict:
-    found = means.compliance
+def _compliant(assessed: Assessment, available: ConditionState) -> ConditionState:
+    found = assessed.compliance
     if found is None:
-        return Verdict(UNKNOWN, available.reason, available.message)
+        return ConditionState(UNKNOWN, available.reason, available.message)
     weighty = [f for f in found.findings if f.severity not in {Severity.INFO, Severity.LOW}]
     failed = [f for f in weighty if f.result == "Fail"]
     unknown = [f for f in weighty if f.result == "Unknown"]
@@ -83,22 +83,30 @@ def _compliant(means: Assessment, available: Verdict) -> Verdict:
             listed = ", ".join(f.rule for f in worst)
             word = "failed" if status == FALSE else "could not be judged"
             rules = "1 rule" if len(worst) == 1 else f"{len(worst)} rules"
-            return Verdict(status, Reason.FINDINGS, f"{rules} {word}: {listed}")
-    return Verdict(TRUE, Reason.COMPLIANT, "no rule that counts failed")
+            return ConditionState(status, Reason.FINDINGS, f"{rules} {word}: {listed}")
+    return ConditionState(TRUE, Reason.COMPLIANT, "no rule that counts failed")
 
 
-def _drift(means: Assessment, plan: Plan, failures: list[Failed], available: Verdict) -> Verdict:
-    if means.drift is None:
-        return Verdict(UNKNOWN, available.reason, available.message)
-    if available.reason in {Reason.CACHE_GONE, Reason.CACHE_NOT_FOUND} and means.drift:
-        return Verdict(TRUE, available.reason, available.message)
+def _drift(assessed: Assessment, plan: Plan, failures: list[Failed], available: ConditionState) -> ConditionState:
+    if assessed.drift is None:
+        return ConditionState(UNKNOWN, available.reason, available.message)
+    if available.reason in {Reason.CACHE_GONE, Reason.CACHE_NOT_FOUND} and assessed.drift:
+        return ConditionState(TRUE, available.reason, available.message)
     back = _held_back(plan, failures)
-    if not means.drift:
-        return Verdict(FALSE, back.reason, back.message) if back else Verdict(FALSE, Reason.NO_DRIFT, "as declared")
-    paths = [d.path for d in means.drift]
+    if not assessed.drift:
+        return (
+            ConditionState(FALSE, back.reason, back.message)
+            if back
+            else ConditionState(FALSE, Reason.NO_DRIFT, "as declared")
+        )
+    paths = [d.path for d in assessed.drift]
     more = f" and {len(paths) - LISTED_PATHS} more" if len(paths) > LISTED_PATHS else ""
     listed = f"{', '.join(paths[:LISTED_PATHS])}{more}"
-    return Verdict(TRUE, back.reason, f"{listed}: {back.message}") if back else Verdict(TRUE, Reason.DRIFTED, listed)
+    return (
+        ConditionState(TRUE, back.reason, f"{listed}: {back.message}")
+        if back
+        else ConditionState(TRUE, Reason.DRIFTED, listed)
+    )
 
 
 _ABOUT_CORRECTING = frozenset(
@@ -121,9 +129,9 @@ _ABOUT_CORRECTING = frozenset(
 )
 
 
-def _held_back(plan: Plan, failures: list[Failed]) -> Refusal | None:
+def _held_back(plan: Plan, failures: list[Failed]) -> Explanation | None:
     """Why a correction that was wanted was not made."""
     for failure in failures:
         if isinstance(failure.action, AzureAction) and not isinstance(failure.action, StoreKey):
-            return Refusal(failure.reason, failure.message)
+            return Explanation(failure.reason, failure.message)
     return next((r for r in plan.refused if r.reason in _ABOUT_CORRECTING), None)

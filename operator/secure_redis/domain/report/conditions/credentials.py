@@ -14,60 +14,60 @@ from secure_redis.domain.plan.actions import (
     Outcome,
 )
 from secure_redis.domain.plan.types import Plan
-from secure_redis.domain.report.conditions.readiness import is_paused
-from secure_redis.domain.report.conditions.verdict import (
+from secure_redis.domain.report.conditions.condition_state import (
     FALSE,
     TRUE,
     UNKNOWN,
-    Verdict,
+    ConditionState,
 )
+from secure_redis.domain.report.conditions.readiness import is_paused
 
 
 def credentials_synced(
     resource: SecureRedisCache,
-    seen: Observation,
-    means: Assessment,
+    observed: Observation,
+    assessed: Assessment,
     plan: Plan,
     outcomes: tuple[Outcome, ...],
-    available: Verdict,
-) -> Verdict | None:
+    available: ConditionState,
+) -> ConditionState | None:
     """The condition CredentialsSynced; None where the resource has no `authentication`."""
     if resource.spec.authentication is None:
         return None
     wrote = [o for o in outcomes if isinstance(o.action, CreateSecret | ApplySecret)]
     for outcome in wrote:
         if isinstance(outcome, Failed):
-            return Verdict(FALSE, outcome.reason, outcome.message)
-    verdict = means.credential
+            return ConditionState(FALSE, outcome.reason, outcome.message)
+    verdict = assessed.credential
     if verdict.data is not None:
         blocked = next((r for r in plan.refused if r.reason in _ABOUT_THE_SECRET), None)
         if blocked is not None:
-            return Verdict(FALSE, blocked.reason, blocked.message)
+            return ConditionState(FALSE, blocked.reason, blocked.message)
         if plan.waiting is not None and plan.waiting.reason is Reason.SECRET_DELETING:
-            return Verdict(FALSE, plan.waiting.reason, plan.waiting.message)
-        if isinstance(seen.secret, Unknown):
-            return Verdict(UNKNOWN, seen.secret.reason, seen.secret.message)
-        if seen.namespace_terminating:
-            return Verdict(FALSE, Reason.NAMESPACE_TERMINATING, "the namespace is being deleted")
-        secret = seen.secret
+            return ConditionState(FALSE, plan.waiting.reason, plan.waiting.message)
+        if isinstance(observed.secret, Unknown):
+            return ConditionState(UNKNOWN, observed.secret.reason, observed.secret.message)
+        if observed.namespace_terminating:
+            return ConditionState(FALSE, Reason.NAMESPACE_TERMINATING, "the namespace is being deleted")
+        secret = observed.secret
         mine = secret if isinstance(secret, SecretFacts) and secret.owner_uid == resource.uid else None
         if is_paused(plan) and (mine is None or differs(mine, verdict.data)):
-            return Verdict(FALSE, Reason.PAUSED, "the Secret is not as it should be, and writes are paused")
-        return Verdict(TRUE, Reason.PUBLISHED, f"Secret {resource.secret_name!r} holds a live key")
+            return ConditionState(FALSE, Reason.PAUSED, "the Secret is not as it should be, and writes are paused")
+        return ConditionState(TRUE, Reason.PUBLISHED, f"Secret {resource.secret_name!r} holds a live key")
     refused = verdict.refused
     if isinstance(refused, Unknown) and not refused.permanent:
-        return Verdict(UNKNOWN, refused.reason, refused.message)
+        return ConditionState(UNKNOWN, refused.reason, refused.message)
     if refused is not None:
-        return Verdict(FALSE, refused.reason, refused.message)
+        return ConditionState(FALSE, refused.reason, refused.message)
     stored = next((r for r in plan.refused if r.reason is Reason.NOT_GRANTED), None) if verdict.store else None
     failed = next((o for o in outcomes if isinstance(o, Failed)), None) if verdict.store else None
     if failed is not None:
-        return Verdict(FALSE, failed.reason, failed.message)
+        return ConditionState(FALSE, failed.reason, failed.message)
     said = stored or (plan.waiting if verdict.store else None)
     if said is not None:
-        return Verdict(FALSE, said.reason, said.message)
+        return ConditionState(FALSE, said.reason, said.message)
     if available.status == TRUE:
-        return Verdict(UNKNOWN, Reason.PENDING, "the credential was not read yet")
+        return ConditionState(UNKNOWN, Reason.PENDING, "the credential was not read yet")
     return available
 
 

@@ -14,11 +14,11 @@ from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.storage import EncryptionKeyFacts, KeyAbsent
 from secure_redis.domain.observe.unknown import NotRead, Unknown
 from secure_redis.domain.plan.cache.creation import busy, busy_reason
-from secure_redis.domain.report.conditions.verdict import (
+from secure_redis.domain.report.conditions.condition_state import (
     FALSE,
     TRUE,
     UNKNOWN,
-    Verdict,
+    ConditionState,
 )
 from secure_redis.domain.report.endpoint_status import aside, only_recalled, wrong
 
@@ -26,7 +26,7 @@ LOWEST_TLS = (1, 2)
 _COMING_OR_GOING = frozenset({"creating", "deleting"})
 
 
-def available(cluster: ManagedFacts) -> Verdict:
+def available(cluster: ManagedFacts) -> ConditionState:
     """Whether the cluster's database serves, and under which host and port."""
     database = cluster.database
     parts = [("the cluster", cluster.provisioning_state, cluster.resource_state)]
@@ -34,60 +34,68 @@ def available(cluster: ManagedFacts) -> Verdict:
         parts.append(("its database", database.provisioning_state, database.resource_state))
     for what, state, serving in parts:
         if same_word(serving, "Disabled") or same_word(state, "Disabled"):
-            return Verdict(FALSE, Reason.CACHE_DISABLED, f"Azure reports that {what} is disabled")
+            return ConditionState(FALSE, Reason.CACHE_DISABLED, f"Azure reports that {what} is disabled")
         if is_dead(state) or same_word(state, "Canceled"):
             said = f"Azure reports provisioningState {state} of {what}: look at it in Azure and repair it"
-            return Verdict(FALSE, Reason.CACHE_FAILED, said)
+            return ConditionState(FALSE, Reason.CACHE_FAILED, said)
         if is_busy(state) and (cluster.host_name is None or state.strip().lower() in _COMING_OR_GOING):
-            return Verdict(FALSE, busy_reason(state), busy(state))
+            return ConditionState(FALSE, busy_reason(state), busy(state))
     if database is None:
-        return Verdict(
+        return ConditionState(
             FALSE, Reason.DATABASE_MISSING, "the cluster has no database named default, so nothing can be connected to"
         )
     if not isinstance(database, ManagedDatabase):
         return _unread("the database", database)
     if cluster.host_name is None or database.port is None:
-        return Verdict(FALSE, Reason.CACHE_FAILED, "Azure reports no host name or no port")
+        return ConditionState(FALSE, Reason.CACHE_FAILED, "Azure reports no host name or no port")
     if same_word(cluster.public_network_access, "Disabled") and not cluster.has_approved_private_endpoint:
-        return Verdict(
+        return ConditionState(
             FALSE,
             Reason.NO_ROUTE,
             "public access is off and there is no approved private endpoint: nothing can reach the cache; create a "
             "private endpoint for it and approve it",
         )
-    return Verdict(TRUE, Reason.AVAILABLE, f"{cluster.host_name}:{database.port}")
+    return ConditionState(TRUE, Reason.AVAILABLE, f"{cluster.host_name}:{database.port}")
 
 
-def transport(cluster: ManagedFacts, status: Status, seen: Observation, available: Verdict) -> Verdict:
+def transport(
+    cluster: ManagedFacts, status: Status, observed: Observation, available: ConditionState
+) -> ConditionState:
     """Whether clients can connect by TLS 1.2 or newer only. What is wrong weighs more than what is not known."""
     database = cluster.database
     known = isinstance(database, ManagedDatabase)
     protocol = database.client_protocol if isinstance(database, ManagedDatabase) else None
     if protocol is not None and not same_word(protocol, "Encrypted"):
         said = f"the database speaks without TLS (clientProtocol {protocol}): keys and data travel in clear"
-        return Verdict(FALSE, Reason.PLAINTEXT_PROTOCOL, said)
+        return ConditionState(FALSE, Reason.PLAINTEXT_PROTOCOL, said)
     version, floor = cluster.minimum_tls_version, tls_version(cluster.minimum_tls_version)
     if floor is not None and floor < LOWEST_TLS:
-        return Verdict(FALSE, Reason.MINIMUM_TLS_TOO_LOW, f"the cluster accepts TLS {version}")
-    found = next(wrong(seen.endpoint, seen.now), None) if isinstance(seen.endpoint, EndpointFacts) else None
+        return ConditionState(FALSE, Reason.MINIMUM_TLS_TOO_LOW, f"the cluster accepts TLS {version}")
+    found = next(wrong(observed.endpoint, observed.now), None) if isinstance(observed.endpoint, EndpointFacts) else None
     if found is not None:
-        return Verdict(FALSE, *found)
+        return ConditionState(FALSE, *found)
     if not known:
         if isinstance(database, Unknown | NotRead):
             return _unread("the database", database)
-        return Verdict(UNKNOWN, available.reason, available.message)
+        return ConditionState(UNKNOWN, available.reason, available.message)
     if protocol is None:
-        return Verdict(UNKNOWN, Reason.UNKNOWN, "Azure did not say whether the database takes encrypted connections")
+        return ConditionState(
+            UNKNOWN, Reason.UNKNOWN, "Azure did not say whether the database takes encrypted connections"
+        )
     if floor is None:
-        return Verdict(
+        return ConditionState(
             UNKNOWN, Reason.MINIMUM_TLS_UNSET, "no minimum TLS version is set on the cluster: set it to 1.2 explicitly"
         )
-    if only_recalled(status, seen):
-        return Verdict(UNKNOWN, Reason.PENDING, "the first look of this process at the endpoint is still to come")
-    return Verdict(TRUE, Reason.SECURED, f"TLS {version} at least; the database speaks nothing else{aside(seen)}")
+    if only_recalled(status, observed):
+        return ConditionState(
+            UNKNOWN, Reason.PENDING, "the first look of this process at the endpoint is still to come"
+        )
+    return ConditionState(
+        TRUE, Reason.SECURED, f"TLS {version} at least; the database speaks nothing else{aside(observed)}"
+    )
 
 
-def persistence(cluster: ManagedFacts, seen: Observation) -> Verdict | None:
+def persistence(cluster: ManagedFacts, observed: Observation) -> ConditionState | None:
     """Whether what is persisted is encrypted up to a usable key. None: nothing is persisted.
 
     The cluster writes to disks of its own, which Azure always encrypts: with a key of Microsoft's unless a
@@ -101,7 +109,7 @@ def persistence(cluster: ManagedFacts, seen: Observation) -> Verdict | None:
     if cluster.key_url is None:
         return _encrypted(database, "a Microsoft-managed key")
     said = f"the key {cluster.key_url} that encrypts the cluster's disks"
-    found = seen.encryption_key
+    found = observed.encryption_key
     if not isinstance(found, EncryptionKeyFacts):
         return _unread(said, found)
     key = found.key
@@ -111,29 +119,33 @@ def persistence(cluster: ManagedFacts, seen: Observation) -> Verdict | None:
         return _unread(said, key)
     if key.enabled is False:
         return _unusable(f"{said} is disabled")
-    if key.expires is not None and key.expires <= seen.now:
+    if key.expires is not None and key.expires <= observed.now:
         return _unusable(f"{said} expired on {key.expires:%Y-%m-%d}")
-    if key.not_before is not None and key.not_before > seen.now:
+    if key.not_before is not None and key.not_before > observed.now:
         return _unusable(f"{said} is not valid before {key.not_before:%Y-%m-%d}")
     if key.enabled is None:
-        return Verdict(UNKNOWN, Reason.UNKNOWN, f"Key Vault does not say whether {said} is enabled")
+        return ConditionState(UNKNOWN, Reason.UNKNOWN, f"Key Vault does not say whether {said} is enabled")
     if isinstance(found.vault, Unknown):
         return _unread(f"the vault of {said}", found.vault)
     return _encrypted(database, f"the customer-managed key {key.name!r} of vault {found.vault.name!r}")
 
 
-def _encrypted(database: ManagedDatabase, whose: str) -> Verdict:
+def _encrypted(database: ManagedDatabase, whose: str) -> ConditionState:
     often = f" every {database.rdb_frequency}" if database.rdb_frequency else ""
     kind = f"RDB{often}" if database.rdb_enabled else "AOF"
-    return Verdict(TRUE, Reason.PERSISTENCE_ENCRYPTED, f"{kind} onto the cluster's own disks, encrypted with {whose}")
+    return ConditionState(
+        TRUE, Reason.PERSISTENCE_ENCRYPTED, f"{kind} onto the cluster's own disks, encrypted with {whose}"
+    )
 
 
-def _unusable(what: str) -> Verdict:
-    return Verdict(FALSE, Reason.ENCRYPTION_KEY_UNUSABLE, f"{what}: renew or enable it, or have another one used")
+def _unusable(what: str) -> ConditionState:
+    return ConditionState(
+        FALSE, Reason.ENCRYPTION_KEY_UNUSABLE, f"{what}: renew or enable it, or have another one used"
+    )
 
 
-def _unread(what: str, why: Unknown | NotRead) -> Verdict:
+def _unread(what: str, why: Unknown | NotRead) -> ConditionState:
     if isinstance(why, NotRead):
-        return Verdict(UNKNOWN, Reason.PENDING, f"{what} was not read yet")
+        return ConditionState(UNKNOWN, Reason.PENDING, f"{what} was not read yet")
     needed = f" (permission {why.permission})" if why.permission and why.permission not in why.message else ""
-    return Verdict(UNKNOWN, why.reason, f"{what} could not be read: {why.message}{needed}")
+    return ConditionState(UNKNOWN, why.reason, f"{what} could not be read: {why.message}{needed}")

@@ -4,31 +4,31 @@ from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.status import WorkloadStatus
 from secure_redis.domain.plan.rollout.waves import Rollout, reason_of
 from secure_redis.domain.plan.rollout.waves import told as sentence
-from secure_redis.domain.report.conditions.verdict import (
+from secure_redis.domain.report.conditions.condition_state import (
     FALSE,
     TRUE,
     UNKNOWN,
-    Verdict,
+    ConditionState,
 )
 
 
-def current(rollout: Rollout | None, told: tuple[WorkloadStatus, ...]) -> Verdict | None:
+def current(rollout: Rollout | None, told: tuple[WorkloadStatus, ...]) -> ConditionState | None:
     """WorkloadsCurrent. None: nothing was asked for, and nothing is left of it."""
     if rollout is None or (rollout.unread is None and not told):
         return None
     if rollout.unread is not None:
-        return Verdict(UNKNOWN, rollout.unread.reason, rollout.unread.message)
+        return ConditionState(UNKNOWN, rollout.unread.reason, rollout.unread.message)
     # A selector that matches nothing (yet) leaves nothing behind.
     behind = [one for one in told if one.reason is not None and (one.name or one.reason != Reason.TARGET_NOT_FOUND)]
     behind.sort(key=lambda one: _GRAVITY.get(one.reason or "", 1))
     well = sum(one.reason is None for one in told)
     if not behind:
-        return Verdict(
+        return ConditionState(
             TRUE, Reason.WORKLOADS_CURRENT, f"{well} workloads, and each of their pods holds the current key"
         )
     more = f"; and {len(behind) - 1} more" if len(behind) > 1 else ""
     text = f"{well} of {len(told)} are current; {sentence(behind[0])}{more}"
-    return Verdict(FALSE, reason_of(behind[0]), text)
+    return ConditionState(FALSE, reason_of(behind[0]), text)
 
 
 _GRAVITY: dict[str, int] = {Reason.ROLLOUT_FAILED: 0, Reason.ROLLOUT_DEADLINE: 0, Reason.ROLLING_OUT: 2}

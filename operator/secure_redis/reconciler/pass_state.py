@@ -22,7 +22,7 @@ class Ages:
 
 
 @dataclass(slots=True)
-class Memory:
+class PassState:
     """What one resource's passes remember in this process. Lost at a restart, which is always safe."""
 
     proofs: dict[tuple[Identity, str, str, str], tuple[Proven, float]] = field(default_factory=dict)

@@ -11,7 +11,7 @@ UNKNOWN: Final = "Unknown"
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ConditionState:
     """A condition's status, reason and message."""
 
     status: str

@@ -6,7 +6,8 @@ from enum import StrEnum
 from typing import Any, Final
 
 from secure_redis.api.azure_ids import Service
-from secure_redis.api.reasons.reason import Reason
+from secure_redis.api.reasons.catalogue import has
+from secure_redis.api.reasons.row import Trait
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.spec.spec import Probe, Profile
 from secure_redis.domain.observe.endpoint import EndpointFacts
@@ -184,9 +185,6 @@ def on_endpoint(judge: Callable[[EndpointFacts, Observation], Verdict]) -> Check
     return check
 
 
-_DENIED: Final = frozenset({Reason.AZURE_DENIED, Reason.VAULT_FORBIDDEN})
-
-
 def unread(what: str, thing: Any, permission: str = "") -> Verdict:
     """Build the verdict on a thing that is not there or could not be read.
 
@@ -198,7 +196,7 @@ def unread(what: str, thing: Any, permission: str = "") -> Verdict:
     said = f"could not read {what}: {thing.message}"
     if not isinstance(thing, Unknown):
         return unknown(said)
-    lacking = thing.permission or (permission if thing.reason in _DENIED else "")
+    lacking = thing.permission or (permission if has(thing.reason, Trait.MISSING_RIGHT) else "")
     return unknown(f"{said}; the right that allows it is {lacking}" if lacking and lacking not in said else said)
 
 

@@ -13,9 +13,10 @@ from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.reasons.row import Trait
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.status import MESSAGE_LIMIT, CorrectionStatus
+from secure_redis.api.times import rfc3339
 from secure_redis.domain.explanation import Explanation
 from secure_redis.domain.plan.actions import Done, Failed, Outcome
-from secure_redis.domain.plan.types import PERMANENT_RETRY_SECONDS, rfc3339
+from secure_redis.domain.plan.types import PERMANENT_RETRY_SECONDS
 
 TWICE: Final = 2
 # A value that comes back later than this was changed anew, not set back.

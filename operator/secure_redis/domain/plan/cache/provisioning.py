@@ -12,6 +12,7 @@ from secure_redis.api.reasons.row import Trait
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.spec.spec import Mode
 from secure_redis.api.status import PendingStatus
+from secure_redis.api.times import rfc3339
 from secure_redis.domain.assess.assessment import Assessment
 from secure_redis.domain.assess.ownership import Ownership, owner_value
 from secure_redis.domain.explanation import Explanation
@@ -32,7 +33,6 @@ from secure_redis.domain.plan.types import (
     PERSIST,
     Plan,
     Settings,
-    rfc3339,
     sooner,
 )
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from typing import Any, Final
 
@@ -81,7 +82,9 @@ class Rule:
     """One rule. `severity` is that of profile Baseline; `strict` that of Strict where it is another.
 
     `references`: ids of the same check in other tools (docs/internals/azure-facts.md#rule-ids-of-other-tools), for
-    auditors. For the documentation: `why` a failure matters, what the rule `reads`, and which rights that `needs`.
+    auditors. `horizons`: how long before (negative) or after a date of the observation the answer can change by the
+    clock alone; at the date itself it always may (`steady_state` ends a rest there). A rotation's interval is known.
+    For the documentation: `why` a failure matters, what the rule `reads`, and which rights that `needs`.
     """
 
     id: str
@@ -94,6 +97,7 @@ class Rule:
     why: str = ""
     reads: str = ""
     needs: tuple[str, ...] = ()
+    horizons: tuple[timedelta, ...] = ()
 
     def weight(self, profile: Profile) -> Severity:
         """How much a failure matters in a profile."""

@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 
 from secure_redis.api.azure_ids import CacheID, StorageAccountID, within
 from secure_redis.api.reasons.reason import Reason
-from secure_redis.azure.core.answers import Malformed, mapping, number, text
+from secure_redis.azure.core.answers import Malformed, elements, mapping, number, text
 from secure_redis.azure.core.expiring_cache import ExpiringCache
 from secure_redis.azure.core.failures import (
     Denied,
@@ -73,8 +73,7 @@ class Governance:
             return ()  # "There are no patch schedules found for redis cache …"
         if isinstance(answer, Failure):
             return unread(answer, READ_SCHEDULE)
-        entries = mapping(answer.get("properties")).get("scheduleEntries")
-        return _convert(entries if isinstance(entries, list) else [], _window)
+        return _convert(elements(mapping(answer.get("properties")).get("scheduleEntries")), _window)
 
     async def access_policies(self, identity: Identity, cache: CacheID) -> tuple[AccessPolicyFacts, ...] | Unknown:
         """All access policies, the built-in ones too."""
@@ -216,8 +215,7 @@ def _diagnostic(item: Item) -> DiagnosticSettingFacts:
     properties = mapping(item.get("properties"))
 
     def enabled(kind: str) -> tuple[str, ...]:
-        listed = properties.get(kind)
-        switches = [mapping(one) for one in listed] if isinstance(listed, list) else []
+        switches = [mapping(one) for one in elements(properties.get(kind))]
         named = [text(one.get("category")) or text(one.get("categoryGroup")) for one in switches if one.get("enabled")]
         return tuple(name for name in named if name is not None)
 
@@ -248,7 +246,6 @@ def _above_subscriptions(scope: str) -> bool:
 
 def _permission(one: Item) -> RolePermissions:
     def words(name: str) -> tuple[str, ...]:
-        given = one.get(name)
-        return tuple(str(word) for word in given) if isinstance(given, list) else ()
+        return tuple(str(word) for word in elements(one.get(name)))
 
     return RolePermissions(words("actions"), words("notActions"), words("dataActions"), words("notDataActions"))

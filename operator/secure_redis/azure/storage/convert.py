@@ -1,16 +1,14 @@
 """From the answers about storage accounts, vaults and keys to our facts. What an answer does not say stays None."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from secure_redis.api.azure_ids import InvalidStorageAccountID, StorageAccountID
 from secure_redis.azure.core.answers import (
     Malformed,
-    bypass,
     date,
     elements,
     flag,
-    ip_rules,
     mapping,
     number,
     private_endpoints,
@@ -37,8 +35,7 @@ def storage_facts(body: object) -> StorageFacts:
     except InvalidStorageAccountID as error:
         raise Malformed(f"the answer's resource id is not that of a storage account: {error}") from None
     encryption = properties.get("encryption")
-    network = properties.get("networkAcls")
-    network = network if isinstance(network, Mapping) else {}
+    network = mapping(properties.get("networkAcls"))
     return StorageFacts(
         account_id=account_id,
         location=text(answer.get("location")) or "",
@@ -52,8 +49,8 @@ def storage_facts(body: object) -> StorageFacts:
         shared_key_allowed=flag(properties.get("allowSharedKeyAccess")),
         public_network_access=text(properties.get("publicNetworkAccess")),
         network_default_action=text(network.get("defaultAction")),
-        network_bypass=bypass(network.get("bypass")),
-        ip_rules=tuple(ip_rules(network.get("ipRules"))),
+        network_bypass=_bypass(network.get("bypass")),
+        ip_rules=tuple(_ip_rules(network.get("ipRules"))),
         subnet_rules=len(elements(network.get("virtualNetworkRules"))),
         private_endpoints=tuple(private_endpoints(properties)),
         hierarchical_namespace=flag(properties.get("isHnsEnabled")),
@@ -104,3 +101,19 @@ def _encryption(given: Mapping[str, Any]) -> StorageEncryption:
         identity_id=text(identity.get("userAssignedIdentity")),
         federated_client_id=text(identity.get("federatedIdentityClientId")),
     )
+
+
+def _bypass(value: object) -> tuple[str, ...] | None:
+    """Read the services that pass the firewall: "Logging, AzureServices" or "None"."""
+    if not isinstance(value, str):
+        return None
+    words = [word.strip() for word in value.split(",")]
+    return tuple(word for word in words if word and word.lower() != "none")
+
+
+def _ip_rules(value: object) -> Iterable[str]:
+    """Yield the addresses of a firewall's IP rules."""
+    for rule in elements(value):
+        address = text(mapping(rule).get("value"))
+        if address is not None:
+            yield address

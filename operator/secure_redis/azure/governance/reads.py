@@ -10,7 +10,6 @@ import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any, Final, TypeVar
 
 from secure_redis.api.azure_ids import CacheID, StorageAccountID, within
@@ -51,8 +50,6 @@ READ_DIAGNOSTICS: Final = "Microsoft.Insights/diagnosticSettings/read"
 READ_LOCKS: Final = "Microsoft.Authorization/locks/read"
 READ_ROLES: Final = "Microsoft.Authorization/roleAssignments/read"
 
-_HOURS = re.compile(r"PT(\d+)H", re.IGNORECASE)
-_DEFAULT_WINDOW = timedelta(hours=5)  # the service's shortest, and what it takes where none is given
 _LOCK = re.compile(r"/providers/microsoft\.authorization/locks/[^/]+$", re.IGNORECASE)
 _PRINCIPAL = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 
@@ -174,8 +171,7 @@ def _window(entry: Item) -> PatchWindow:
     day, hour = text(entry.get("dayOfWeek")), number(entry.get("startHourUtc"))
     if day is None or hour is None:
         raise Malformed("a maintenance window without a day or an hour")
-    length = _HOURS.fullmatch(text(entry.get("maintenanceWindow")) or "")
-    return PatchWindow(day, hour, timedelta(hours=int(length.group(1))) if length else _DEFAULT_WINDOW)
+    return PatchWindow(day, hour)
 
 
 def _named(item: Item) -> str:
@@ -188,8 +184,7 @@ def _named(item: Item) -> str:
 
 def _policy(item: Item) -> AccessPolicyFacts:
     properties = mapping(item.get("properties"))
-    kind = {"builtin": True, "custom": False}.get((text(properties.get("type")) or "").lower())
-    return AccessPolicyFacts(_named(item), text(properties.get("permissions")), kind)
+    return AccessPolicyFacts(_named(item), text(properties.get("permissions")))
 
 
 def _assignment(item: Item) -> AccessAssignmentFacts:
@@ -208,20 +203,10 @@ def _lock(item: Item) -> LockFacts:
     return LockFacts(_named(item), level, scope)
 
 
-_DESTINATIONS: Final = ("workspaceId", "storageAccountId", "eventHubAuthorizationRuleId", "marketplacePartnerId")
-
-
 def _diagnostic(item: Item) -> DiagnosticSettingFacts:
-    properties = mapping(item.get("properties"))
-
-    def enabled(kind: str) -> tuple[str, ...]:
-        switches = [mapping(one) for one in elements(properties.get(kind))]
-        named = [text(one.get("category")) or text(one.get("categoryGroup")) for one in switches if one.get("enabled")]
-        return tuple(name for name in named if name is not None)
-
-    named = [text(properties.get(destination)) for destination in _DESTINATIONS]
-    destinations = tuple(one for one in named if one is not None)
-    return DiagnosticSettingFacts(_named(item), enabled("logs"), enabled("metrics"), destinations)
+    switches = [mapping(one) for one in elements(mapping(item.get("properties")).get("logs"))]
+    named = [text(one.get("category")) or text(one.get("categoryGroup")) for one in switches if one.get("enabled")]
+    return DiagnosticSettingFacts(_named(item), tuple(name for name in named if name is not None))
 
 
 def _role_assignment(item: Item) -> RoleAssignmentFacts:
@@ -234,7 +219,6 @@ def _role_assignment(item: Item) -> RoleAssignmentFacts:
         scope,
         role,
         principal,
-        text(properties.get("principalType")),
         conditional=text(properties.get("condition")) is not None,
     )
 

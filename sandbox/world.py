@@ -82,7 +82,6 @@ class World:
         self.api = Api(self.cluster)
         self.azure = AzureSimulator(self.directory / "azure", redis=self.redis, hosts=self.hosts, domain=self.domain)
         self.operator: Child | None = None
-        self._starts = 0
 
     @property
     def control(self) -> Control:
@@ -140,7 +139,6 @@ class World:
 
     def start_operator(self, kubeconfig: Path | None = None, **settings: Any) -> Child:
         """Start the operator with the rights that the chart gives it, and no others."""
-        self._starts += 1
         config = self.directory / "operator.yaml"
         config.write_text(yaml.safe_dump({**self.configuration(), **settings}))
         kubeconfig = kubeconfig or self.cluster.service_account_kubeconfig(RELEASE_NAMESPACE, OPERATOR)

@@ -240,10 +240,6 @@ class Control(StorageControl, ManagedControl):
         """The platform team requests, approves (Approved) or rejects (Rejected) a private endpoint."""
         self.command("private-endpoint", {"cache": cache, "endpoint": {"name": name, "status": status}})
 
-    def remove_private_endpoint(self, cache: str, name: str) -> None:
-        """The private endpoint is taken away."""
-        self.command("private-endpoint-remove", {"cache": cache, "name": name})
-
     def take_name(self, name: str) -> None:
         """Another tenant has a cache of this name."""
         self.command("foreign-name", {"name": name})

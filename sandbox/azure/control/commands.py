@@ -5,7 +5,7 @@ from typing import Any
 from sandbox.azure.control import commands_managed_redis, commands_storage
 from sandbox.azure.seeds import seeds
 from sandbox.azure.state.keyvault import VaultState
-from sandbox.azure.state.redis import CacheState, new_key
+from sandbox.azure.state.redis import CacheState
 from sandbox.azure.state.world import World
 
 Json = dict[str, Any]
@@ -37,7 +37,7 @@ async def run(world: World, command: str, body: Json) -> Any:
             return dict(_cache(world, body["cache"]).keys)
         case "cache-regenerate":
             cache = _cache(world, body["cache"])
-            await regenerate(world, cache, body["slot"])
+            await world.regenerate_key(cache, body["slot"])
             return cache.keys[body["slot"]]
         case "redis-fault":
             await world.listeners.set_fault(_cache(world, body["cache"]), body["fault"])
@@ -53,11 +53,6 @@ async def run(world: World, command: str, body: Json) -> Any:
                 generated = f"{scope}/providers/Microsoft.Network/privateEndpoints/{endpoint.name}"
                 endpoint = endpoint.model_copy(update={"endpoint_id": generated})
             cache.private_endpoints[endpoint.name] = endpoint
-            await world.changed(cache)
-            return None
-        case "private-endpoint-remove":
-            cache = _cache(world, body["cache"])
-            cache.private_endpoints.pop(body["name"], None)
             await world.changed(cache)
             return None
         case "foreign-name":
@@ -158,34 +153,3 @@ async def _update(world: World, cache: CacheState, body: Json) -> None:
     if body.get("busy") is not None:
         cache.busy = bool(body["busy"])
     await world.changed(cache)
-
-
-async def regenerate(world: World, cache: CacheState, slot: str) -> None:
-    """A new key in one slot; the other stays. When the listener learns of it is a switch."""
-    if slot not in cache.keys:
-        raise ValueError(f"there is no key {slot!r}")
-    settings = world.settings
-    old, new = cache.keys[slot], new_key()
-    now = world.timeline.now()
-    listed = cache.listed_keys(now)[slot]
-    cache.keys[slot] = new
-    if settings.new_key_listed_after_seconds > 0:
-        cache.listed_late[slot] = (listed, now + settings.new_key_listed_after_seconds)
-
-    async def accept() -> None:
-        if new in cache.keys.values() and new not in cache.live_keys:
-            cache.live_keys = (*cache.live_keys, new)
-            await world.changed(cache)
-
-    async def refuse() -> None:
-        cache.live_keys = tuple(key for key in cache.live_keys if key != old)
-        await world.changed(cache, cut=settings.regenerate_cuts_connections)
-
-    for seconds, effect in (
-        (settings.new_key_accepted_after_seconds, accept),
-        (settings.old_key_refused_after_seconds, refuse),
-    ):
-        if seconds > 0:
-            world.timeline.after(seconds, effect)
-        else:
-            await effect()

@@ -3,7 +3,7 @@
 import hmac
 import json
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 from aiohttp import web
@@ -18,7 +18,6 @@ from sandbox.azure.state.keyvault import VaultState
 from sandbox.azure.state.world import World
 
 Json = dict[str, Any]
-Command = Callable[[World, Json], Awaitable[Any]]
 _SEEDS: dict[str, type[BaseModel]] = {
     "tenant": seeds.Tenant,
     "app": seeds.App,

@@ -243,8 +243,8 @@ class World:
 
     def store_key(self, team: Team, cache: str, secret: str | None = None, slot: str = "Primary") -> str:
         """The team stores one of the cache's keys in its vault. Returns the version."""
-        key = self.control.cache_keys(cache)[slot]
-        return self.control.set_secret(team.name, secret or cache, seeds.SecretVersion(value=key))
+        key = self.control.redis.keys(cache)[slot]
+        return self.control.keyvault.set_secret(team.name, secret or cache, seeds.SecretVersion(value=key))
 
     # --- resources --------------------------------------------------------------------------------------------------
 

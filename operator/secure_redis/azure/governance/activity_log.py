@@ -11,8 +11,8 @@ from typing import Any, Final
 from secure_redis.api.azure_ids import CacheID
 from secure_redis.azure.core.failures import Failure
 from secure_redis.azure.core.resource_manager import ResourceManager, unread
+from secure_redis.domain.observe.cache import Write
 from secure_redis.domain.observe.identity import Identity, NamespaceIdentity
-from secure_redis.domain.observe.redis import Write
 from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.observe.usage import Change
 

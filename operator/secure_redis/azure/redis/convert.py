@@ -9,17 +9,13 @@ from pydantic import SecretStr
 
 from secure_redis.api.azure_ids import CacheID, InvalidResourceID
 from secure_redis.azure.core.answers import Malformed
+from secure_redis.domain.observe.cache import OperationFacts, PrivateEndpoint
+from secure_redis.domain.observe.firewall import FirewallRuleFacts
 from secure_redis.domain.observe.keys import ListedKeys
-from secure_redis.domain.observe.redis import (
-    CacheFacts,
-    FirewallRuleFacts,
-    OperationFacts,
-    PersistenceFacts,
-    PrivateEndpoint,
-)
+from secure_redis.domain.observe.redis import PersistenceFacts, Redis
 
 
-def cache_facts(body: object) -> CacheFacts:
+def cache_facts(body: object) -> Redis:
     """A cache from the JSON of a GET or of a list's item; what the answer does not say stays None.
 
     From the wire and not from the SDK's model: a list of 1,000 costs 0.02 s instead of 0.2 s of processor time
@@ -44,7 +40,8 @@ def cache_facts(body: object) -> CacheFacts:
     settings = _mapping(properties.get("redisConfiguration"))
     identity = _mapping(answer.get("identity"))
     replicas = _number(properties.get("replicasPerPrimary"))
-    return CacheFacts(
+    keys_off = _flag(properties.get("disableAccessKeyAuthentication"))
+    return Redis(
         resource_id=resource_id,
         location=_text(answer.get("location")) or "",
         sku_name=name,
@@ -55,10 +52,10 @@ def cache_facts(body: object) -> CacheFacts:
         tls_port=_port(properties.get("sslPort")),
         plaintext_port=_port(properties.get("port")),
         redis_version=_text(properties.get("redisVersion")),
-        non_tls_port_enabled=_flag(properties.get("enableNonSslPort")),
+        plaintext_open=_flag(properties.get("enableNonSslPort")),
         minimum_tls_version=_text(properties.get("minimumTlsVersion")),
         public_network_access=_text(properties.get("publicNetworkAccess")),
-        access_keys_disabled=_flag(properties.get("disableAccessKeyAuthentication")),
+        access_keys_enabled=None if keys_off is None else not keys_off,
         authentication_disabled=_flag(settings.get("authnotrequired")),
         entra_enabled=_flag(settings.get("aad-enabled")),
         tags={str(tag): str(value) for tag, value in _mapping(answer.get("tags")).items()},
@@ -71,7 +68,7 @@ def cache_facts(body: object) -> CacheFacts:
         principal_id=_text(identity.get("principalId")),
         user_assigned_principals=dict(_principals(identity)),
         private_endpoints=tuple(_private_endpoints(properties)),
-        linked_servers=tuple(
+        geo_linked=tuple(
             _text(_mapping(link).get("id")) or "(not named)" for link in _list(properties.get("linkedServers"))
         ),
         persistence=_persistence(settings),
@@ -81,7 +78,7 @@ def cache_facts(body: object) -> CacheFacts:
     )
 
 
-def page(body: object) -> tuple[list[CacheFacts], str | None]:
+def page(body: object) -> tuple[list[Redis], str | None]:
     """One page of a list and the URL of the next.
 
     Raises:

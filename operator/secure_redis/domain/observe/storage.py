@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from secure_redis.api.azure_ids import StorageAccountID
-from secure_redis.domain.observe.redis import PrivateEndpoint
+from secure_redis.domain.observe.cache import PrivateEndpoint
 from secure_redis.domain.observe.unknown import Unknown
 
 

@@ -10,8 +10,8 @@ from pydantic import SecretBytes, SecretStr
 from secure_redis.api.azure_ids import StorageAccountID
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.domain.grants import Power
+from secure_redis.domain.observe.firewall import FirewallRuleFacts
 from secure_redis.domain.observe.keys import Slot
-from secure_redis.domain.observe.redis import FirewallRuleFacts
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,20 +64,15 @@ ASK_AT_MOST_SECONDS = 5.0
 ASK_SINCE = timedelta(hours=24)
 
 
+# Adds a cache of one service, and what only caches of that service have, to what was observed.
+ObserveCache = Callable[[SecureRedisCache, Observation, Identity, PassState], Awaitable[Observation]]
+
+
 class Authenticate(Protocol):
     """AUTH over verified TLS (see `probe.authentication`)."""
 
     def __call__(self, host: str, port: int, password: SecretStr) -> Awaitable[AuthenticationResult | Unknown]:
         """Try one AUTH."""
-
-
-class ObserveCache(Protocol):
-    """Reads a cache of one service, and what only caches of that service have."""
-
-    def __call__(
-        self, resource: SecureRedisCache, observed: Observation, identity: Identity, pass_state: PassState
-    ) -> Awaitable[Observation]:
-        """Add the cache to what was observed."""
 
 
 class Observer:

@@ -12,7 +12,7 @@ from secure_redis.api.status import (
     Status,
 )
 from secure_redis.domain.assess.assessment import Assessment
-from secure_redis.domain.observe.observation import Observation, of_either
+from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.secret import SecretFacts
 from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.plan.actions import (
@@ -78,7 +78,7 @@ def report(
     status = status.model_copy(update={"workloads": workloads})
     status = status.model_copy(update={"stale_pods": stale_pods_of(status)})
     unknowns = [
-        u for u in (observed.identity, of_either(observed), observed.vault, observed.secret) if isinstance(u, Unknown)
+        u for u in (observed.identity, observed.cache, observed.vault, observed.secret) if isinstance(u, Unknown)
     ]
     troubles: list[Failed | Unknown] = [*failures, *rotating, *unknowns]
     waits = [trouble.retry_after for trouble in troubles if trouble.retry_after is not None]

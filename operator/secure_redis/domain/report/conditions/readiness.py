@@ -7,9 +7,8 @@ from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.spec.spec import Mode
 from secure_redis.domain.assess.assessment import Assessment
 from secure_redis.domain.explanation import Explanation
-from secure_redis.domain.observe.managed_redis import ManagedFacts
-from secure_redis.domain.observe.observation import Observation, of_either
-from secure_redis.domain.observe.redis import CacheFacts
+from secure_redis.domain.observe.cache import Cache
+from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.secret import SecretFacts
 from secure_redis.domain.plan.actions import (
     Failed,
@@ -58,7 +57,7 @@ def _goal(
         said = failed or next(iter(plan.refused), None) or plan.waiting or Explanation(Reason.DELETING, "being deleted")
         return ConditionState(FALSE, said.reason, said.message)
     goal = credentials or available
-    if credentials is None and isinstance(of_either(observed), CacheFacts | ManagedFacts):
+    if credentials is None and isinstance(observed.cache, Cache):
         if assessed.compliance is not None and available.reason is not Reason.NO_ROUTE:
             goal = ConditionState(TRUE, Reason.ASSESSED, "the cache was assessed")
         if resource.spec.mode is Mode.PROVISION:

@@ -24,8 +24,8 @@ from secure_redis.domain.report.conditions.condition_state import (
     UNKNOWN,
     ConditionState,
 )
-from secure_redis.domain.report.conditions.credentials import credentials_synced
-from secure_redis.domain.report.conditions.readiness import ready_condition, reconciling, stalled_condition
+from secure_redis.domain.report.conditions.credentials import CredentialsInput, credentials_synced
+from secure_redis.domain.report.conditions.readiness import ReadyInput, ready_condition, reconciling, stalled_condition
 from secure_redis.domain.report.conditions.redis import cache_available, persistence_encrypted, transport_secured
 
 LISTED_PATHS = 3
@@ -47,9 +47,10 @@ def compose_conditions(
     outcomes = tuple(outcome for outcome in outcomes if not isinstance(outcome.action, WorkloadAction))
     failures = [outcome for outcome in outcomes if isinstance(outcome, Failed)]
     available = cache_available(resource, observed, plan, failures)
-    credentials = credentials_synced(resource, observed, assessed, plan, outcomes, available)
+    credentials = credentials_synced(CredentialsInput(resource, observed, assessed, plan, outcomes, available))
+    ready = ReadyInput(resource, observed, assessed, plan, failures, available, credentials)
     said: dict[ConditionType, ConditionState] = {
-        ConditionType.READY: ready_condition(resource, observed, assessed, plan, failures, available, credentials),
+        ConditionType.READY: ready_condition(ready),
         ConditionType.CACHE_AVAILABLE: available,
         ConditionType.TRANSPORT_SECURED: transport_secured(resource, observed, available),
         ConditionType.COMPLIANT: _compliant(assessed, available),
@@ -63,7 +64,7 @@ def compose_conditions(
     workloads = workload_verdict.current(plan.rollout, told_workloads)
     if workloads is not None:
         said[ConditionType.WORKLOADS_CURRENT] = workloads
-    stalled = stalled_condition(plan, failures, available, credentials)
+    stalled = stalled_condition(ready)
     progress = reconciling(plan)
     if stalled is not None:
         said[ConditionType.STALLED] = stalled

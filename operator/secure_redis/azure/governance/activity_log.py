@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from secure_redis.api.azure_ids import CacheID
 from secure_redis.api.times import rfc3339
+from secure_redis.azure.core.answers import elements
 from secure_redis.azure.core.failures import Failure
 from secure_redis.azure.core.resource_manager import ResourceManager, unread
 from secure_redis.domain.observe.identity import Identity, NamespaceIdentity
@@ -42,9 +43,7 @@ class Activity:
         )
         if isinstance(page, Failure):
             return unread(page, READ_EVENTS)
-        value = page.get("value")
-        listed = value if isinstance(value, list) else []
-        others = (one for one, _ in _writes(listed) if not self._is_own(one))
+        others = (one for one, _ in _writes(elements(page.get("value"))) if not self._is_own(one))
         found = sorted(others, key=lambda one: one.at, reverse=True)
         return tuple(found[:MOST_WRITES])
 

@@ -39,7 +39,7 @@ from secure_redis.domain.plan.rollout import waves
 from secure_redis.domain.plan.rotation import required_reads
 from secure_redis.domain.plan.types import Plan
 from secure_redis.domain.plan.write_failure import WriteFailure
-from secure_redis.domain.report.report import Report, afterwards, report
+from secure_redis.domain.report.report import Report, report, with_own_writes
 from tests.unit.domain import targets
 from tests.unit.domain.rotation_stage import (
     LATE,
@@ -138,7 +138,7 @@ class World(Stage):
                 break
         memory.direct = memory.direct or todo.look_closer or any(_azure(o.action) for o in outcomes)
         self._remember(res, todo, outcomes)
-        observed = afterwards(res, observed, outcomes) if outcomes else observed
+        observed = with_own_writes(res, observed, outcomes) if outcomes else observed
         assessed = assess(res, observed, cluster_uid=worlds.CLUSTER, ca=None)
         told = report(res, observed, assessed, todo, outcomes)
         if dies(len(todo.actions)):

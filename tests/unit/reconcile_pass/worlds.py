@@ -18,7 +18,7 @@ from secure_redis.domain.observe.redis import Redis
 from secure_redis.domain.observe.secret import SecretFacts
 from secure_redis.domain.plan.plan import plan
 from secure_redis.domain.plan.types import Plan, Settings
-from secure_redis.domain.report.report import Report, afterwards, report
+from secure_redis.domain.report.report import Report, report, with_own_writes
 
 CLUSTER = "0a0a0a0a-0000-0000-0000-000000000000"
 UID = "11111111-0000-0000-0000-000000000001"
@@ -116,7 +116,7 @@ def reported(res: SecureRedisCache, obs: Observation, outcomes: Any = None) -> R
 
     todo = planned(res, obs)
     done = tuple(Done(action) for action in todo.actions) if outcomes is None else outcomes
-    obs = afterwards(res, obs, done)
+    obs = with_own_writes(res, obs, done)
     return report(res, obs, judged(res, obs), todo, done)
 
 

@@ -25,7 +25,7 @@ from secure_redis.domain.plan.rollout.waves import (
     wants_workloads,
 )
 from secure_redis.domain.plan.rollout.waves import told as sentence
-from secure_redis.domain.plan.secret import part_with
+from secure_redis.domain.plan.secret import release_or_delete
 from secure_redis.domain.plan.types import (
     DELETE,
     Plan,
@@ -64,7 +64,7 @@ def leave(resource: SecureRedisCache, observed: Observation, assessed: Assessmen
         if not rollout.moved and not abandoned:
             return _letting_go(rollout)
     parting: list[Action] = [
-        part_with(resource, secret)
+        release_or_delete(resource, secret)
         for secret in secrets
         if isinstance(secret, SecretFacts) and secret.owner_uid == resource.uid and not secret.deleting
     ]

@@ -9,7 +9,8 @@ import pytest
 from secure_redis.api.azure_ids import Service
 from secure_redis.api.reasons.catalogue import reasons_on
 from secure_redis.api.reasons.reason import ConditionType, Reason
-from secure_redis.domain.assess.rules.rule import Result
+from secure_redis.domain.assess.rules import RULES
+from secure_redis.domain.assess.rules.rule import Result, Rule
 from secure_redis.domain.observe import probe_target
 from secure_redis.domain.observe.cache import CacheAbsent
 from secure_redis.domain.observe.managed_redis import ManagedRedis
@@ -203,6 +204,7 @@ def test_a_cluster_that_could_not_be_read_is_looked_at_again() -> None:
     assert report.retry_after == 7.0
 
 
+# Of these the message says so; a new rule need not be named here.
 CLASSIC = (
     *("T1", "A1", "A2", "A3", "A5", "N4", "N6", "P1", "P2", "P3", "P4", "P5", "P6", "P7"),
     *("R1", "R3", "R4", "R5", "O1", "O3", "O5", "O6"),
@@ -221,6 +223,15 @@ def test_every_rule_of_the_other_service_says_that_it_does_not_apply() -> None:
     for rule in ("T3", "A4", "P8"):
         assert classic.compliance.results[rule].result is Result.NOT_APPLICABLE
         assert classic.compliance.results[rule].message
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
+def test_a_rule_applies_to_the_services_that_its_rights_name(rule: Rule) -> None:
+    names = {service for service in ("redis", "redisEnterprise") for need in rule.needs if f".Cache/{service}/" in need}
+    if names == {"redis"}:
+        assert rule.check(worlds.resource({"resourceID": MANAGED_ID}), observation()).result is Result.NOT_APPLICABLE
+    if names == {"redisEnterprise"}:
+        assert rule.check(worlds.resource(), worlds.observation()).result is Result.NOT_APPLICABLE
 
 
 def test_where_a_cluster_is_probed() -> None:

@@ -1,4 +1,4 @@
-"""What a rule is. A rule judges one thing, from one observation, and says what to do about it."""
+"""A rule judges one thing from one observation, and says what to do about it."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -49,9 +49,9 @@ class Result(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A rule's result and what it rests on. No number that changes by itself, nothing secret.
+    """A rule's result and why. The message holds no number that changes by itself, and nothing secret.
 
-    `pending`: unknown only because what it rests on will be read within minutes.
+    `pending`: unknown only because what it needs will be read within minutes.
     """
 
     result: Result
@@ -150,8 +150,8 @@ def on_vault(judge: Callable[[VaultSecretFacts, Observation], Verdict]) -> Check
 def on_endpoint(judge: Callable[[EndpointFacts, Observation], Verdict]) -> Check:
     """Make a check of a judgement on the live endpoint. Without a probe it is unknown what the endpoint does.
 
-    What an earlier process saw is read back from the status, which others may have written to: such a look can fail a
-    rule and never pass it. Until this process has looked, what passes by it stays as it was told.
+    What an earlier process found is read back from the status, which others may have written to: it can fail a rule and
+    never pass it. Until this process has probed, a pass by it stays as it was reported.
     """
 
     def check(resource: SecureRedisCache, observed: Observation) -> Verdict:
@@ -174,15 +174,17 @@ def unread(what: str, thing: Any, permission: str = "") -> Verdict:
     """Build the verdict on a thing that is not there or could not be read.
 
     `thing`: Unknown, NotRead or a kind of "absent" that has a `message`. `permission`: the action that allows the
-    read, told where a right is what is lacking.
+    read, named where that right is missing.
     """
     if isinstance(thing, NotRead):
         return Verdict(Result.UNKNOWN, f"not read{' yet' if thing.soon else ''}: {what}", pending=thing.soon)
-    said = f"could not read {what}: {thing.message}"
+    message = f"could not read {what}: {thing.message}"
     if not isinstance(thing, Unknown):
-        return unknown(said)
+        return unknown(message)
     lacking = thing.permission or (permission if has(thing.reason, Trait.MISSING_RIGHT) else "")
-    return unknown(f"{said}; the right that allows it is {lacking}" if lacking and lacking not in said else said)
+    return unknown(
+        f"{message}; the right that allows it is {lacking}" if lacking and lacking not in message else message
+    )
 
 
 def some(items: Iterable[str]) -> str:

@@ -30,7 +30,7 @@ from secure_redis.domain.plan.actions import (
     Outcome,
     ReleaseSecret,
 )
-from secure_redis.domain.plan.rollout.waves import after
+from secure_redis.domain.plan.rollout.waves import statuses_after
 from secure_redis.domain.plan.rollout.workload_state import LISTED_PODS
 from secure_redis.domain.plan.rotation import outcome
 from secure_redis.domain.plan.types import Plan, rfc3339
@@ -120,7 +120,7 @@ def workload_statuses(
     """The entries of `status.workloads` after the pass; as before where no rollout was planned."""
     if plan.rollout is None:
         return resource.status.workloads
-    return after(resource, plan.rollout, outcomes)
+    return statuses_after(resource, plan.rollout, outcomes)
 
 
 def _rotation(resource: SecureRedisCache, plan: Plan, outcomes: tuple[Outcome, ...]) -> RotationStatus | None:

@@ -19,7 +19,7 @@ from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.observe.workloads import BudgetFacts, PodFacts, WorkloadFacts
 from secure_redis.domain.plan.actions import WorkloadAction
 from secure_redis.domain.plan.rollout.injection import API_VERSIONS
-from secure_redis.domain.plan.rollout.workload_state import follows
+from secure_redis.domain.plan.rollout.workload_checks import follows
 from secure_redis.kube import errors, paths
 from secure_redis.kube.client import PAGE, ApiFailure, Body, KubeClient, PatchKind, Query
 from secure_redis.kube.workloads import consumers, convert

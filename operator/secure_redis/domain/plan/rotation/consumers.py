@@ -69,7 +69,7 @@ def _first_behind(rollout: rollouts.Rollout) -> Explanation:
     first = next((one for one in rollout.statuses if one.reason is not None and (one.injected or one.stale_pods)), None)
     if first is None:
         return Explanation(Reason.HOLDERS_BEHIND, "workloads are still to be moved to the current key")
-    reason, text = rollouts.reason_of(first), rollouts.told(first)
+    reason, text = rollouts.reason_of(first), rollouts.sentence(first)
     if reason in {Reason.ROLLOUT_FAILED, Reason.ROLLOUT_DEADLINE}:
         text = f"{text}; both keys work: repair or roll back the workload, the rotation then goes on"
     return Explanation(reason, text)

@@ -370,7 +370,7 @@ class _Pass:
         return replace(self._same(done, Reason.ROTATED, text, 0.0), handled=self._answering(state))
 
     def _blocked(self, state: RotationStatus, waits: ConsumersBehind) -> Rotating:
-        state = state.model_copy(update={"holders": rollouts.holders_listed(waits.pods)})
+        state = state.model_copy(update={"holders": rollouts.consumers_listed(waits.pods)})
         look = self.rollout.next_look if self.rollout is not None else None
         if isinstance(self.observed.holders, NotRead) and (self.rollout is None or self.rollout.moved):
             look = 0.0  # the listed ones have moved: now the others are read

@@ -127,7 +127,7 @@ def _rotation(resource: SecureRedisCache, plan: Plan, outcomes: tuple[Outcome, .
     before = resource.status.rotation
     if plan.rotation is None:
         return before
-    status = outcome.after(before, plan.rotation, outcomes)
+    status = outcome.status_after(before, plan.rotation, outcomes)
     if status is None or status.message is None:
         return status
     return status.model_copy(update={"message": status.message[:MESSAGE_LIMIT]})

@@ -94,7 +94,7 @@ class Workloads:
             return errors.workloads_unreadable(failure, namespace, f"the pods of {found.kind} {found.name!r}")
         return tuple(sorted(pods, key=lambda pod: pod.name))
 
-    async def holders(
+    async def consumers(
         self, owner: SecureRedisCache, secret_name: str, found: Iterable[WorkloadFacts]
     ) -> tuple[PodFacts, ...] | Unknown:
         """The namespace's pods that have not ended, use the Secret and are not followed with a workload of `found`.

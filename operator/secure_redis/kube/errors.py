@@ -1,4 +1,4 @@
-"""The API server's refusals in the words of our reasons. One module judges them."""
+"""Turn the API server's refusals into reasons. No other module interprets them."""
 
 import re
 from typing import Final
@@ -23,7 +23,7 @@ def by_rbac(failure: ApiFailure) -> bool:
 
 
 def not_bound(failure: ApiFailure, namespace: str) -> Unknown:
-    """What a missing right in a namespace means: its owner has not consented, or not yet, or to an older role."""
+    """Explain a missing right in a namespace: its owner has not consented, or has consented to an older role."""
     return Unknown(
         Reason.NAMESPACE_NOT_BOUND,
         f"{_lacks(failure, namespace)}; to consent, apply: {_binding(failure, namespace)} (where it is bound already, "
@@ -32,7 +32,7 @@ def not_bound(failure: ApiFailure, namespace: str) -> Unknown:
 
 
 def _lacks(failure: ApiFailure, namespace: str) -> str:
-    """Who may not do what, as far as the server says it."""
+    """Describe who may not do what, as far as the server says it."""
     found, account = _RBAC.search(failure.message), _account(failure)
     who = f"ServiceAccount {account['namespace']}/{account['name']}" if account else "the operator"
     if found is None or not found["resource"]:
@@ -56,7 +56,7 @@ def _account(failure: ApiFailure) -> re.Match[str] | None:
 
 
 def unreadable(failure: ApiFailure, namespace: str, what: str) -> Unknown:
-    """Why a read told nothing."""
+    """Explain why a read failed."""
     if failure.status == 403:
         return not_bound(failure, namespace)
     return Unknown(Reason.UNKNOWN, f"{what} could not be read: {failure.message}", failure.retry_after)
@@ -78,24 +78,24 @@ def write_refused(failure: ApiFailure, namespace: str, what: str) -> Unknown:
     if failure.status == 422 and "immutable" in failure.message:
         return Unknown(
             Reason.SECRET_IMMUTABLE,
-            f"{what} is immutable and cannot be kept current: delete it, it is then published anew",
+            f"{what} is immutable and cannot be kept current: delete it, it is then published again",
         )
     if replaced(failure):
-        return Unknown(Reason.SECRET_REFUSED, f"{what} was replaced while it was written; looked at again", 1.0)
+        return Unknown(Reason.SECRET_REFUSED, f"{what} was replaced while it was written; it is checked again", 1.0)
     if failure.status == 409:
-        return Unknown(Reason.SECRET_REFUSED, f"{what} changed while it was written; looked at again", 1.0)
+        return Unknown(Reason.SECRET_REFUSED, f"{what} changed while it was written; it is checked again", 1.0)
     if failure.transient:
         return Unknown(Reason.UNKNOWN, f"{what} could not be written: {failure.message}", failure.retry_after)
     return Unknown(Reason.SECRET_REFUSED, f"{what} was refused: {failure.message}")
 
 
 def workloads_unreadable(failure: ApiFailure, namespace: str, what: str) -> Unknown:
-    """Why a read of workloads or pods told nothing."""
+    """Explain why a read of workloads or pods failed."""
     return _no_workload_rights(failure, namespace) if by_rbac(failure) else unreadable(failure, namespace, what)
 
 
 def budgets_unreadable(failure: ApiFailure, namespace: str) -> Unknown:
-    """Why a read of PodDisruptionBudgets told nothing. A chart before them gave no right to list them."""
+    """Explain why a read of PodDisruptionBudgets failed. Older charts gave no right to list them."""
     what = f"the PodDisruptionBudgets in namespace {namespace!r}"
     if not by_rbac(failure):
         return unreadable(failure, namespace, what)
@@ -107,7 +107,7 @@ def budgets_unreadable(failure: ApiFailure, namespace: str) -> Unknown:
 
 
 def config_map_unreadable(failure: ApiFailure, namespace: str, name: str) -> Unknown:
-    """Why a ConfigMap told nothing. A chart before them gave no right to read them."""
+    """Explain why a read of a ConfigMap failed. Older charts gave no right to read them."""
     what = f"ConfigMap {name!r}"
     if not by_rbac(failure):
         return unreadable(failure, namespace, what)
@@ -129,12 +129,14 @@ def workload_refused(failure: ApiFailure, namespace: str, what: str) -> Unknown:
     if field_conflict(failure):
         return Unknown(
             Reason.TARGET_CONFLICT,
-            f"another field manager set what is ours in {what}; nothing was forced: {failure.message}",
+            f"another field manager set fields of this resource in {what}; nothing was forced: {failure.message}",
         )
     if replaced(failure):
-        return Unknown(Reason.TARGET_NOT_FOUND, f"{what} was replaced while it was changed; looked at again", 1.0)
+        return Unknown(Reason.TARGET_NOT_FOUND, f"{what} was replaced while it was changed; it is checked again", 1.0)
     if failure.status == 409:
-        return Unknown(Reason.TARGET_REFUSED, f"{what} was changed by others at the same time; looked at again", 1.0)
+        return Unknown(
+            Reason.TARGET_REFUSED, f"{what} was changed by others at the same time; it is checked again", 1.0
+        )
     if failure.transient:
         return Unknown(Reason.UNKNOWN, f"{what} could not be changed: {failure.message}", failure.retry_after)
     return Unknown(Reason.TARGET_REFUSED, f"{what}: the API server refused the change: {failure.message}")

@@ -114,7 +114,7 @@ def _regenerate(
     if observed.attempted is not None:
         left = run.settings.regeneration_settle - (observed.now - observed.attempted).total_seconds()
         if left > 0:
-            text = f"the {slot} key may have been asked to be regenerated; it is looked at again before it is repeated"
+            text = f"the {slot} key may have been asked to be regenerated; it is checked again before it is repeated"
             return run.without_action(state, Reason.REGENERATING, text, left)
     if state.phase == RotationPhase.INTENDED:
         state = state.model_copy(update={"phase": RotationPhase.REGENERATING})

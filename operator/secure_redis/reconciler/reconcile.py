@@ -96,7 +96,7 @@ class Reconciler:
         correlation.set(str(uuid4()))  # of this task: on every request to Azure and every audit record of the pass
         try:
             envelope = resource.envelope if isinstance(resource, Unreadable) else resource
-            if self._resources.anothers(envelope):
+            if self._resources.served_elsewhere(envelope):
                 return await self._leave(envelope)
             if self._resources.unclaimed(envelope):
                 claimed = await self._resources.claim(envelope)

@@ -28,7 +28,7 @@ class KubernetesObserver:
         """The observation with what is there in Kubernetes."""
         observed = await self._with_workloads(resource, await self._with_secrets(resource, observed), pass_state)
         observed = await self._usage.copies(resource, observed, pass_state)
-        return await self._with_holders(resource, observed)
+        return await self._with_consumers(resource, observed)
 
     async def _with_workloads(
         self, resource: SecureRedisCache, observed: Observation, pass_state: PassState
@@ -55,11 +55,11 @@ class KubernetesObserver:
         observed = await self._usage.connections(resource, observed, found, fresh=pass_state.refresh)
         return replace(observed, workloads=found, pods=pods)
 
-    async def _with_holders(self, resource: SecureRedisCache, observed: Observation) -> Observation:
+    async def _with_consumers(self, resource: SecureRedisCache, observed: Observation) -> Observation:
         if resource.deleting or not required_reads.needs_consumers(resource, observed):
             return observed
         carrying = observed.workloads if isinstance(observed.workloads, tuple) else ()
-        return replace(observed, holders=await self._workloads.holders(resource, resource.secret_name, carrying))
+        return replace(observed, consumers=await self._workloads.consumers(resource, resource.secret_name, carrying))
 
     async def _with_secrets(self, resource: SecureRedisCache, observed: Observation) -> Observation:
         if resource.spec.authentication is None and resource.status.binding is None:

@@ -259,7 +259,7 @@ class _Life:
 
             schedule = Schedule(
                 reconciler.run_pass,
-                look=reconciler.look,
+                look=reconciler.check_steady,
                 backoff=config.backoff(),
                 relist=lambda: self._relist(client),
                 fatal=(LeadershipLost,),
@@ -303,7 +303,7 @@ class _Life:
 
         def told(kind: str | None, body: Body) -> None:
             if kind != "DELETED":
-                self._members.see(body)
+                self._members.put(body)
                 self._measure(key_of(body), body)
             schedule.event(kind, body)
 

@@ -81,24 +81,39 @@ def assess(
 
     `floor`: what the operator's configuration permits resources to ask of the rules.
     """
-    found = of_either(observed)
-    if isinstance(found, ManagedFacts):
-        left, notes = ignoring(managed_differences(resource, found), resource.spec.drift.ignore)
-        return Assessment(
-            compliance=judge(resource, observed, waiver_policy=waiver_policy, notes=notes), drift=bounded(left)
-        )
-    if isinstance(found, CacheAbsent):
-        return Assessment(drift=gone(resource, found))
+    drift, notes = _compare(resource, observed)
+    if not isinstance(of_either(observed), CacheFacts | ManagedFacts):
+        return Assessment(drift=drift)
+    compliance = judge(resource, observed, waiver_policy=waiver_policy, notes=notes)
     if not isinstance(observed.cache, CacheFacts):
-        return Assessment()
-    owned = ownership(observed.cache, cluster_uid, resource.uid)
-    left, notes = ignoring(differences(resource, observed.cache, observed.firewall_rules), resource.spec.drift.ignore)
+        return Assessment(compliance=compliance, drift=drift)
     return Assessment(
-        compliance=judge(resource, observed, waiver_policy=waiver_policy, notes=notes),
-        drift=bounded(left),
-        ownership=owned,
+        compliance=compliance,
+        drift=drift,
+        ownership=ownership(observed.cache, cluster_uid, resource.uid),
         credential=_credential(resource, observed, observed.cache, cluster_uid, ca),
     )
+
+
+def drift_of(resource: SecureRedisCache, observed: Observation) -> tuple[Drift, ...] | None:
+    """What differs from the spec. None: the cache was not read, or its absence is not certain."""
+    drift, _ = _compare(resource, observed)
+    return drift
+
+
+def _compare(resource: SecureRedisCache, observed: Observation) -> tuple[tuple[Drift, ...] | None, tuple[str, ...]]:
+    """What differs from the spec, and the notes on the paths that it ignores."""
+    found = of_either(observed)
+    if isinstance(found, CacheAbsent):
+        return gone(resource, found), ()
+    if isinstance(found, ManagedFacts):
+        differing = managed_differences(resource, found)
+    elif isinstance(found, CacheFacts):
+        differing = differences(resource, found, observed.firewall_rules)
+    else:
+        return None, ()
+    left, notes = ignoring(differing, resource.spec.drift.ignore)
+    return bounded(left), notes
 
 
 def _credential(

@@ -141,7 +141,7 @@ class Site:
         self.control.seed(seeds.Cache(subscription=self.subscription, group=self.group, name=name or self.name, **more))
 
     def requests(self, path: str = "", service: str = "arm") -> int:
-        return len(self.control.requests(self.mark, service=service, path=path))
+        return len(self.control.log.requests(self.mark, service=service, path=path))
 
 
 @pytest.fixture
@@ -177,7 +177,7 @@ async def site(simulator: Control, cloud: Cloud, key: rsa.RSAPrivateKey) -> Asyn
             clock,
             identity,
             object_id,
-            simulator.mark(),
+            simulator.log.position(),
         )
         made.append(one)
         simulator.seed(
@@ -191,10 +191,10 @@ async def site(simulator: Control, cloud: Cloud, key: rsa.RSAPrivateKey) -> Asyn
             seeds.Group(subscription=one.subscription, name=one.group),
             seeds.Vault(name=one.name, tenant=TENANT, subscription=one.subscription, group=one.group),
         )
-        before = simulator.settings().model_dump()
+        before = simulator.settings.get().model_dump()
         yield one
-        simulator.clear_faults()
-        simulator.configure(**before)
+        simulator.faults.clear()
+        simulator.settings.change(**before)
 
 
 @pytest.fixture

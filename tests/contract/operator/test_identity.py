@@ -59,7 +59,7 @@ async def test_a_missing_role_is_named_and_works_once_it_has_spread(site: Site) 
     assert site.cache.key in outcome.message
     site.allow(READ, delay=300)
     assert isinstance(await site.caches.read(site.identity, site.cache), Unknown)
-    site.control.advance(301)
+    site.control.clock.advance(301)
     assert isinstance(await site.caches.read(site.identity, site.cache), CacheFacts)
 
 
@@ -67,13 +67,13 @@ async def test_revoked_tokens_are_exchanged_for_new_ones(site: Site) -> None:
     site.add_cache()
     site.allow(READ)
     assert isinstance(await site.caches.read(site.identity, site.cache), CacheFacts)
-    site.control.revoke_tokens(site.object_id)
+    site.control.access.revoke_tokens(site.object_id)
     assert isinstance(await site.caches.read(site.identity, site.cache), CacheFacts)
     assert site.requests(service="entra") == 2
     site.allow_vault("getSecret", "readMetadata")
-    site.control.set_secret(site.name, "key", "value")
+    site.control.keyvault.set_secret(site.name, "key", "value")
     assert not isinstance(await site.vaults.current(site.identity, site.vault, "key", max_age=0), Unknown)
-    site.control.revoke_tokens(site.object_id)
+    site.control.access.revoke_tokens(site.object_id)
     assert not isinstance(await site.vaults.current(site.identity, site.vault, "key", max_age=0), Unknown)
 
 
@@ -93,7 +93,7 @@ async def test_entra_in_trouble_is_an_unknown(site: Site, kind: Any) -> None:
 
     site.add_cache()
     site.allow(READ)
-    with site.control.fault(Fault(service="entra", kind=kind, times=None, status=503)):
+    with site.control.faults.during(Fault(service="entra", kind=kind, times=None, status=503)):
         outcome = await site.caches.read(site.identity, site.cache)
     assert isinstance(outcome, Unknown)
     assert outcome.reason in (Reason.AZURE_ERROR, Reason.AZURE_UNREACHABLE, Reason.TOKEN_REFUSED)

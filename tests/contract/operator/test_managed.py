@@ -81,9 +81,9 @@ async def test_a_cluster_and_its_database(site: Site, clusters: ManagedCaches) -
         eviction_policy="VolatileLRU",
         aof_enabled=True,
     )
-    versions = {tuple(r.query.values()) for r in site.control.requests(site.mark, path="redisEnterprise")}
+    versions = {tuple(r.query.values()) for r in site.control.log.requests(site.mark, path="redisEnterprise")}
     assert versions == {(API_VERSION,)}
-    assert site.control.writes(site.mark) == []
+    assert site.control.log.writes(site.mark) == []
 
 
 async def test_microsofts_models_read_the_same(site: Site, clusters: ManagedCaches) -> None:
@@ -132,7 +132,7 @@ async def test_microsofts_models_read_the_same(site: Site, clusters: ManagedCach
 
 @pytest.mark.parametrize("code", ["ResourceNotFound", "NotFound"])
 async def test_a_cluster_without_a_database(site: Site, clusters: ManagedCaches, code: str) -> None:
-    site.control.configure(managed_missing_database_code=code)
+    site.control.settings.change(managed_missing_database_code=code)
     site.allow(*EVERYTHING)
     where = add(site, database=None)
     assert await clusters.database(site.identity, where) is None
@@ -176,10 +176,10 @@ async def test_absence_throttling_and_nonsense(site: Site, clusters: ManagedCach
     assert isinstance(gone, NotFound)
     assert gone.what is Missing.GROUP
     where = add(site)
-    with site.control.fault(Fault(path="redisEnterprise", body={"value": "?"}, status=200, times=2)):
+    with site.control.faults.during(Fault(path="redisEnterprise", body={"value": "?"}, status=200, times=2)):
         assert isinstance(await clusters.read(site.identity, where), Unknown)
         assert isinstance(await clusters.database(site.identity, where), Unknown)
-    with site.control.fault(Fault(path="redisEnterprise", status=429, headers={"Retry-After": "7"})):
+    with site.control.faults.during(Fault(path="redisEnterprise", status=429, headers={"Retry-After": "7"})):
         throttled = await clusters.read(site.identity, where)
         assert isinstance(throttled, Unknown)
         assert (throttled.reason, throttled.retry_after) == (Reason.AZURE_THROTTLED, 7.0)
@@ -187,7 +187,7 @@ async def test_absence_throttling_and_nonsense(site: Site, clusters: ManagedCach
 
 async def test_one_list_serves_every_cluster_of_a_subscription(site: Site, clusters: ManagedCaches) -> None:
     site.allow(*EVERYTHING)
-    site.control.configure(page_size=2)
+    site.control.settings.change(page_size=2)
     wanted = [add(site, f"{site.name}{number}") for number in range(5)]
     inventory = ClusterInventory(clusters, site.clock)
     for where in wanted:
@@ -200,7 +200,7 @@ async def test_one_list_serves_every_cluster_of_a_subscription(site: Site, clust
 async def test_a_list_that_shows_less_is_not_believed(site: Site, clusters: ManagedCaches) -> None:
     """An item without its private endpoint connections is not a cluster without any: it is read directly."""
     site.allow(*EVERYTHING)
-    site.control.configure(managed_list_is_whole=False)
+    site.control.settings.change(managed_list_is_whole=False)
     where = add(site, private_endpoints=(PrivateEndpoint(name="pe"),))
     found = await ClusterInventory(clusters, site.clock).cache(site.identity, where, max_age=60)
     assert isinstance(found, ManagedFacts)
@@ -213,7 +213,7 @@ async def test_an_identity_of_one_group_and_one_of_one_cluster(site: Site, clust
     inventory = ClusterInventory(clusters, site.clock)
     site.allow(*EVERYTHING, scope=where.text)
     assert isinstance(await inventory.cache(site.identity, where, max_age=60), ManagedFacts)
-    site.control.unassign(site.object_id)
+    site.control.access.unassign(site.object_id)
     site.control.seed(
         RoleAssignment(
             object_id=site.object_id, scope=group_scope(site.subscription, site.group), actions=(READ_CLUSTER,)
@@ -221,7 +221,7 @@ async def test_an_identity_of_one_group_and_one_of_one_cluster(site: Site, clust
     )
     again = ClusterInventory(clusters, site.clock)
     assert isinstance(await again.cache(site.identity, where, max_age=60), ManagedFacts)
-    site.control.managed_remove(site.name)
+    site.control.managed_redis.delete(site.name)
     site.clock.now += 61
     gone = await again.cache(site.identity, where, max_age=60)
     assert isinstance(gone, CacheAbsent)
@@ -251,7 +251,7 @@ async def test_the_key_that_a_cluster_names(site: Site) -> None:
 async def test_what_stands_around_a_cluster(site: Site) -> None:
     around = Governance(ResourceManager(site.transport, site.credentials))
     where = add(site)
-    site.control.managed_update(site.name, diagnostics={"kept": {"workspaceId": "/w", "logs": []}})
+    site.control.managed_redis.update(site.name, diagnostics={"kept": {"workspaceId": "/w", "logs": []}})
     site.allow("*/read")
     diagnostics = await around.diagnostics(site.identity, where)
     assert isinstance(diagnostics, tuple)

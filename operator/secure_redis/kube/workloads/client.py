@@ -6,7 +6,7 @@ containers' env and mounts: applied, those would fail the sync of a manifest tha
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -22,10 +22,9 @@ from secure_redis.domain.plan.rollout.injection import API_VERSIONS
 from secure_redis.domain.plan.rollout.workload_state import follows
 from secure_redis.domain.plan.write_failure import WriteFailure
 from secure_redis.kube import errors, paths
-from secure_redis.kube.client import PAGE, ApiFailure, KubeClient, PatchKind, Query
+from secure_redis.kube.client import PAGE, ApiFailure, Body, KubeClient, PatchKind, Query
 from secure_redis.kube.workloads import consumers, convert
 
-Body = Mapping[str, Any]
 Place = tuple[str, str]  # kind and name
 
 CONSENTING: Final = f"{names.INJECT}=true"

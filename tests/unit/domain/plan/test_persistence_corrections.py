@@ -8,6 +8,7 @@ from secure_redis.api import names
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.status import CorrectionStatus, DriftStatus, LastHandled, Status
+from secure_redis.api.times import rfc3339
 from secure_redis.domain.assess import persistence
 from secure_redis.domain.assess.assessment import Assessment
 from secure_redis.domain.assess.drift import differences
@@ -22,7 +23,7 @@ from secure_redis.domain.plan.actions import (
 )
 from secure_redis.domain.plan.cache.corrections import Correction, Owed, next_correction
 from secure_redis.domain.plan.cache.persistence import LOOK_AGAIN, held_back
-from secure_redis.domain.plan.types import Plan, rfc3339
+from secure_redis.domain.plan.types import Plan
 from secure_redis.domain.plan.write_failure import WriteFailure
 from secure_redis.domain.report.drift_status import corrections as recorded
 from tests.unit.domain.assess.test_persistence import IDENTIFIED, ROLE

@@ -143,6 +143,18 @@ class AzureClients:
     resource_manager: ResourceManager
 
 
+def build_transport(config: Config, metrics: Metrics, fence: Callable[[], None]) -> Transport:
+    """Build the transport of all requests to Azure. `fence`: raises once leadership is lost."""
+    return Transport(
+        config.endpoints(),
+        RateLimits(time.monotonic),
+        tls=config.tls(),
+        fence=fence,
+        on_request=metrics.azure_request,
+        connections=config.concurrency.azure_connections,
+    )
+
+
 def build_azure(config: Config, transport: Transport, accounts: ServiceAccounts) -> AzureClients:
     """Build the clients of Azure. Tokens are those of ServiceAccounts, or of the operator's own identity."""
     cloud, absence = transport.cloud, config.intervals.absence_confirmation_seconds
@@ -266,14 +278,7 @@ async def build_reconciler(
         ApiFailure: this cluster's uid could not be read.
 
     """
-    transport = Transport(
-        config.endpoints(),
-        RateLimits(time.monotonic),
-        tls=config.tls(),
-        fence=fence,
-        on_request=metrics.azure_request,
-        connections=config.concurrency.azure_connections,
-    )
+    transport = build_transport(config, metrics, fence)
     settings = config.settings(await clients.namespaces.cluster_uid())
     probes = Probes(
         probe_at(transport.cloud, config),

@@ -14,8 +14,8 @@ from secure_redis.api.spec.spec import Profile
 from secure_redis.azure.core.clouds import CLOUDS, Cloud
 from secure_redis.azure.core.credentials import ManagedIdentity, OperatorCredential, WorkloadIdentity
 from secure_redis.azure.core.transport import trust
+from secure_redis.cli.config_base import Part, Seconds, Text, Texts
 from secure_redis.cli.config_grants import Grant
-from secure_redis.cli.config_parts import Part, Seconds, Text, Texts
 from secure_redis.domain import grants as domain
 from secure_redis.domain.assess.rules import RULES
 from secure_redis.domain.assess.waivers import Waivable, WaiverPolicy

@@ -57,7 +57,7 @@ class Resources:
         """All resources, of one namespace or of the cluster."""
         return (await self._client.list(paths.resources(namespace))).items
 
-    def anothers(self, resource: Envelope) -> bool:
+    def served_elsewhere(self, resource: Envelope) -> bool:
         """Whether another install of the operator claimed it."""
         return self._install is not None and resource.operator not in (None, self._install)
 

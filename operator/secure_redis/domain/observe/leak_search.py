@@ -1,4 +1,4 @@
-"""Which keys may be looked for in Secrets that are not ours (rule W2). Pure."""
+"""Which keys may be searched for in Secrets of others (rule W2). Pure."""
 
 from pydantic import SecretStr
 
@@ -15,7 +15,7 @@ from secure_redis.domain.observe.unknown import Unknown
 
 
 def needles(observed: Observation) -> tuple[SecretStr, ...] | Unknown:
-    """Keys of the cache that nobody could have chosen.
+    """List the keys of the cache that no other party could have chosen.
 
     What a vault holds is one only if Azure listed it or the cache itself accepted it. By the vault's word alone (its
     tag), whoever writes to the vault could ask, value by value, what lies in other people's Secrets.

@@ -19,7 +19,7 @@ from secure_redis.reconciler.observe.governance import KINDS
 
 _PATIENCE = 1800.0  # seconds
 _READS = len(KINDS) - 1  # of what stands around a cache: there is no vault to look for
-_OF_INTERVAL = 0.9  # how old a list may be, as a part of the interval (reconciler.observe.Ages)
+_OF_INTERVAL = 0.9  # how old a list may be, as a part of the interval (reconciler.observe.ages.Ages)
 
 
 def measure(hosts: Path, options: Options, figures: Figures) -> None:

@@ -1,8 +1,8 @@
 """What part of the documented read budget the slow reads of caches take at rest, reckoned from the shipped ages."""
 
 from benchmarks.figures import Figures
+from secure_redis.reconciler.observe.ages import Ages
 from secure_redis.reconciler.observe.governance import KINDS, GovernanceAges
-from secure_redis.reconciler.pass_state import Ages
 
 # Of a principal in a subscription (Microsoft, "Understand how Azure Resource Manager throttles requests": a bucket of
 # 250 reads that is refilled with 25 a second).

@@ -26,7 +26,7 @@ from secure_redis.kube import paths
 from secure_redis.reconciler.observe.governance import KINDS
 
 _PATIENCE = 900.0  # seconds
-_OF_INTERVAL = 0.9  # how old a list may be, as a part of the interval (reconciler.observe.Ages)
+_OF_INTERVAL = 0.9  # how old a list may be, as a part of the interval (reconciler.observe.ages.Ages)
 
 
 def measure(hosts: Path, options: Options, figures: Figures) -> None:

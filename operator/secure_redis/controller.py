@@ -1,4 +1,4 @@
-"""kopf's wiring: it watches our resources and hands every event on. No decision is made here."""
+"""Wires kopf: it watches the resources and delivers every event. No decision is made here."""
 
 import asyncio
 import threading
@@ -12,9 +12,9 @@ from kubernetes.aio.client.configuration import Configuration
 from secure_redis.api import names
 from secure_redis.kube.client import session
 
-Tell = Callable[[str | None, Mapping[str, Any]], None]
+Deliver = Callable[[str | None, Mapping[str, Any]], None]
 
-# kopf's own finalizer is never used; under this name it can be mistaken for nobody's.
+# kopf's own finalizer is never used; under this name it cannot be taken for another one.
 UNUSED_FINALIZER: Final = f"{names.GROUP}/unused-by-kopf"
 
 
@@ -28,16 +28,16 @@ def build_settings() -> kopf.OperatorSettings:
     settings.watching.connect_timeout = 30
     settings.watching.chunk_size = 500
     settings.networking.request_timeout = 30
-    settings.networking.error_backoffs = (1, 2)  # then kopf ends, and `cli.run` looks what is wrong
+    settings.networking.error_backoffs = (1, 2)  # then kopf ends, and `cli.run` finds out what is wrong
     settings.queueing.exit_timeout = 1
     settings.queueing.idle_timeout = 0.1  # kopf's worker of an object holds its last body: 5 s of a thousand are 8 MiB
     return settings
 
 
-def build_registry(tell: Tell, configuration: Configuration) -> kopf.OperatorRegistry:
+def build_registry(deliver: Deliver, configuration: Configuration) -> kopf.OperatorRegistry:
     """One handler, raw events only: nothing is stored on the object, nothing is retried, nothing is indexed.
 
-    `tell(type, body)` is called in kopf's thread and must not block.
+    `deliver(type, body)` is called in kopf's thread and must not block.
     """
     registry = kopf.OperatorRegistry()
 
@@ -48,7 +48,7 @@ def build_registry(tell: Tell, configuration: Configuration) -> kopf.OperatorReg
 
     @kopf.on.event(names.GROUP, names.VERSION, names.PLURAL, registry=registry)
     async def changed(event: Mapping[str, Any], **_: Any) -> None:
-        tell(event["type"], event["object"])
+        deliver(event["type"], event["object"])
 
     return registry
 
@@ -82,7 +82,7 @@ class StopFlag:
         return event
 
 
-def watch(tell: Tell, configuration: Configuration, namespaces: Sequence[str], stop: StopFlag) -> None:
+def watch(deliver: Deliver, configuration: Configuration, namespaces: Sequence[str], stop: StopFlag) -> None:
     """Run kopf until `stop` is set; for a thread of its own.
 
     In the main thread kopf would take the signals from us, and at its end it cancels every task of its loop that it
@@ -95,7 +95,7 @@ def watch(tell: Tell, configuration: Configuration, namespaces: Sequence[str], s
 
     async def run() -> None:
         await kopf.operator(
-            registry=build_registry(tell, configuration),
+            registry=build_registry(deliver, configuration),
             settings=build_settings(),
             clusterwide=not namespaces,
             namespaces=list(namespaces),

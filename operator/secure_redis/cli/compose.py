@@ -1,4 +1,4 @@
-"""The corridor, put together from its rooms: the one place that knows every constructor."""
+"""Builds the reconciler from its parts. Only this module knows every constructor."""
 
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from secure_redis.api.azure_ids import Service
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import Key
 from secure_redis.azure.core.clouds import Cloud
@@ -29,9 +30,11 @@ from secure_redis.cli.config import Config
 from secure_redis.domain.observe.endpoint import EndpointFacts
 from secure_redis.domain.observe.identity import NamespaceIdentity
 from secure_redis.domain.observe.keys import AuthenticationResult
+from secure_redis.domain.observe.managed_redis import ManagedRedis
 from secure_redis.domain.observe.probe_target import Endpoint
+from secure_redis.domain.observe.redis import Redis
 from secure_redis.domain.observe.unknown import Unknown
-from secure_redis.domain.plan import types
+from secure_redis.domain.plan.types import Settings
 from secure_redis.domain.report.endpoint_status import unseen
 from secure_redis.kube.events import EventRecorder
 from secure_redis.kube.foreign_secrets import ForeignSecrets
@@ -46,13 +49,20 @@ from secure_redis.probe.endpoint import probe
 from secure_redis.reconciler.act import Executor
 from secure_redis.reconciler.brakes import Brakes
 from secure_redis.reconciler.namespace_limits import NamespaceMembers
-from secure_redis.reconciler.observe.governance import GovernanceAges, GovernanceObserver
-from secure_redis.reconciler.observe.managed_redis import ManagedObserver
-from secure_redis.reconciler.observe.observer import Authenticate, Observer
+from secure_redis.reconciler.observe.cache import CacheReader
+from secure_redis.reconciler.observe.credential import Authenticate, CredentialReader
+from secure_redis.reconciler.observe.endpoint import EndpointReader
+from secure_redis.reconciler.observe.governance import GovernanceAges, GovernanceReader
+from secure_redis.reconciler.observe.identity import IdentityReader
+from secure_redis.reconciler.observe.kubernetes import KubernetesReader
+from secure_redis.reconciler.observe.managed_redis import ManagedReader
+from secure_redis.reconciler.observe.observer import Observer
 from secure_redis.reconciler.observe.probes import ProbeEndpoint, Probes, Rhythm
-from secure_redis.reconciler.observe.storage import StorageObserver
+from secure_redis.reconciler.observe.redis import RedisReader
+from secure_redis.reconciler.observe.rotation import RotationReader
+from secure_redis.reconciler.observe.storage import StorageReader
 from secure_redis.reconciler.observe.usage import Usage
-from secure_redis.reconciler.pass_state import Ages
+from secure_redis.reconciler.observe.writers import WriterReader
 from secure_redis.reconciler.reconcile import Reconciler
 from secure_redis.telemetry.audit import Auditor
 from secure_redis.telemetry.metrics import Metrics
@@ -60,7 +70,7 @@ from secure_redis.telemetry.metrics import Metrics
 
 @dataclass(frozen=True, slots=True)
 class KubeClients:
-    """The rooms of `kube/` that passes use."""
+    """The clients of Kubernetes that passes use."""
 
     resources: Resources
     secrets: Secrets
@@ -73,7 +83,7 @@ class KubeClients:
 
 
 def request_token(accounts: ServiceAccounts) -> RequestToken:
-    """Tokens of ServiceAccounts, with the refusal in Azure's room's words."""
+    """Request tokens of ServiceAccounts, and turn a refusal into the error that `azure` knows."""
 
     async def request(identity: NamespaceIdentity) -> SecretStr:
         try:
@@ -97,7 +107,7 @@ def prove_at(cloud: Cloud, ca_file: str | None) -> Authenticate:
     return attempt
 
 
-def look_at(cloud: Cloud, config: Config) -> ProbeEndpoint:
+def probe_at(cloud: Cloud, config: Config) -> ProbeEndpoint:
     """A probe of the host that ARM reported, and only if that is a Redis endpoint of the configured cloud."""
 
     async def attempt(endpoint: Endpoint) -> EndpointFacts:
@@ -106,17 +116,151 @@ def look_at(cloud: Cloud, config: Config) -> ProbeEndpoint:
                 Reason.AZURE_ERROR,
                 f"{endpoint.host} is no Redis host of the cloud {cloud.name}; it is not probed",
             )
-            return unseen(endpoint, why, datetime.now(UTC))
+            return unseen(endpoint, why, _now())
         return await probe(
             endpoint.host,
             endpoint.port,
             plaintext_port=endpoint.plaintext_port,
             ca_file=config.ca_bundle,
             deadline=config.intervals.probe_timeout_seconds,
-            now=lambda: datetime.now(UTC),
+            now=_now,
         )
 
     return attempt
+
+
+@dataclass(frozen=True, slots=True)
+class AzureClients:
+    """The clients of Azure that passes use, all on one transport."""
+
+    cloud: Cloud
+    caches: Caches
+    inventory: Inventory[Redis]
+    clusters: ManagedCaches
+    cluster_inventory: Inventory[ManagedRedis]
+    vaults: Vaults
+    key_vaults: KeyVaults
+    accounts: StorageAccounts
+    governance: Governance
+    activity: Activity | None  # None: the configuration disables the Activity Log
+    resource_manager: ResourceManager
+
+
+def build_transport(config: Config, metrics: Metrics, fence: Callable[[], None]) -> Transport:
+    """Build the transport of all requests to Azure. `fence`: raises once leadership is lost."""
+    return Transport(
+        config.endpoints(),
+        RateLimits(time.monotonic),
+        tls=config.tls(),
+        fence=fence,
+        on_request=metrics.azure_request,
+        connections=config.concurrency.azure_connections,
+    )
+
+
+def build_azure(config: Config, transport: Transport, accounts: ServiceAccounts) -> AzureClients:
+    """Build the clients of Azure. Tokens are those of ServiceAccounts, or of the operator's own identity."""
+    cloud, absence = transport.cloud, config.intervals.absence_confirmation_seconds
+    credentials = Credentials(cloud, transport, request_token(accounts), config.credential())
+    caches = Caches(transport, credentials)
+    resource_manager = ResourceManager(transport, credentials)
+    clusters = ManagedCaches(resource_manager)
+    own = config.operator_identity
+    activity = Activity(resource_manager, own.client_id if own is not None else None)
+    return AzureClients(
+        cloud=cloud,
+        caches=caches,
+        inventory=Inventory(caches, time.monotonic, absence),
+        clusters=clusters,
+        cluster_inventory=Inventory(clusters, time.monotonic, absence),
+        vaults=Vaults(transport, credentials),
+        key_vaults=KeyVaults(resource_manager, cloud),
+        accounts=StorageAccounts(transport, credentials),
+        governance=Governance(resource_manager),
+        activity=activity if config.activity_log.enabled else None,
+        resource_manager=resource_manager,
+    )
+
+
+def build_redis_reader(config: Config, settings: Settings, azure: AzureClients, secrets: Secrets) -> RedisReader:
+    """Build the reader of Microsoft.Cache/redis caches."""
+    policy, ages, authenticate = settings.policy, config.ages(), prove_at(azure.cloud, config.ca_bundle)
+    storage = StorageReader(
+        policy=policy,
+        accounts=azure.accounts,
+        vaults=azure.key_vaults,
+        governance=azure.governance,
+        resource_manager=azure.resource_manager,
+        secrets=secrets,
+        monotonic=time.monotonic,
+        max_age=ages.children,
+    )
+    credential = CredentialReader(
+        policy=policy,
+        caches=azure.caches,
+        vaults=azure.vaults,
+        authenticate=authenticate,
+        ages=ages,
+        monotonic=time.monotonic,
+    )
+    return RedisReader(
+        cache=CacheReader(
+            policy=policy, caches=azure.caches, inventory=azure.inventory, ages=ages, monotonic=time.monotonic
+        ),
+        storage=storage,
+        credential=credential,
+        rotation=RotationReader(settings=settings, caches=azure.caches, authenticate=authenticate),
+    )
+
+
+def build_observer(
+    config: Config, settings: Settings, clients: KubeClients, azure: AzureClients, probes: Probes, metrics: Metrics
+) -> Observer:
+    """Build the observer with one reader per subject."""
+    intervals = config.intervals
+    governance = GovernanceReader(
+        governance=azure.governance,
+        find_vault=azure.key_vaults.vault,
+        activity=azure.activity,
+        policy=settings.policy,
+        ages=GovernanceAges(intervals.surroundings_max_age_seconds, intervals.surroundings_spread_seconds),
+        monotonic=time.monotonic,
+    )
+    metrics.watch_observations(governance.ages)
+    managed = ManagedReader(
+        policy=settings.policy,
+        clusters=azure.clusters,
+        inventory=azure.cluster_inventory,
+        vaults=azure.key_vaults,
+        ages=config.ages(),
+        monotonic=time.monotonic,
+    )
+    usage = Usage(clients.config_maps, clients.foreign_secrets)
+    return Observer(
+        namespaces=clients.namespaces,
+        identity=IdentityReader(clients.accounts, settings.policy),
+        services={
+            Service.REDIS: build_redis_reader(config, settings, azure, clients.secrets),
+            Service.MANAGED_REDIS: managed,
+        },
+        endpoint=EndpointReader(probes),
+        governance=governance,
+        kubernetes=KubernetesReader(clients.secrets, clients.workloads, usage),
+        writers=WriterReader(azure.activity, time.monotonic),
+    )
+
+
+def build_executor(clients: KubeClients, azure: AzureClients, metrics: Metrics) -> Executor:
+    """Build the executor, which writes an audit record per write and counts them."""
+    return Executor(
+        resources=clients.resources,
+        secrets=clients.secrets,
+        workloads=clients.workloads,
+        caches=azure.caches,
+        inventory=azure.inventory,
+        vaults=azure.vaults,
+        audit=Auditor(metrics.wrote),
+    )
 
 
 @asynccontextmanager
@@ -131,117 +275,40 @@ async def build_reconciler(
     written: Callable[[Key, Mapping[str, Any]], None],
     probed: Callable[[Key], None],
 ) -> AsyncIterator[Reconciler]:
-    """The corridor, with its session to Azure open and its probes at work.
+    """Build the reconciler, with its session to Azure open and its probes running.
 
-    `probed(key)`: a probe saw something else of a resource's endpoint than before.
+    `probed(key)`: a probe of a resource's endpoint found something else than the one before.
 
     Raises:
         ApiFailure: this cluster's uid could not be read.
 
     """
-    intervals = config.intervals
-    transport = Transport(
-        config.endpoints(),
-        RateLimits(time.monotonic),
-        tls=config.tls(),
-        fence=fence,
-        on_request=metrics.azure_request,
-        connections=config.concurrency.azure_connections,
-    )
-    settings = types.Settings(
-        cluster_uid=await clients.namespaces.cluster_uid(),
-        policy=config.policy(),
-        operation_poll=intervals.operation_poll_seconds,
-        absence_confirmation=intervals.absence_confirmation_seconds,
-        regeneration_settle=intervals.regeneration_settle_seconds,
-        ca=config.published_ca(),
-        waiver_policy=config.waiver_policy(),
-    )
+    transport = build_transport(config, metrics, fence)
+    settings = config.settings(await clients.namespaces.cluster_uid())
     probes = Probes(
-        look_at(transport.cloud, config),
-        Rhythm(intervals.probe_seconds, config.concurrency.probes),
-        now=lambda: datetime.now(UTC),
+        probe_at(transport.cloud, config),
+        Rhythm(config.intervals.probe_seconds, config.concurrency.probes),
+        now=_now,
         monotonic=time.monotonic,
         woken=probed,
         on_look=metrics.probed,
     )
     async with transport, probes:
-        credentials = Credentials(transport.cloud, transport, request_token(clients.accounts), config.credential())
-        caches = Caches(transport, credentials)
-        inventory = Inventory(caches, time.monotonic, intervals.absence_confirmation_seconds)
-        vaults = Vaults(transport, credentials)
-        resource_manager = ResourceManager(transport, credentials)
-        governance, key_vaults = Governance(resource_manager), KeyVaults(resource_manager, transport.cloud)
-        storage = StorageObserver(
-            policy=settings.policy,
-            accounts=StorageAccounts(transport, credentials),
-            vaults=key_vaults,
-            governance=governance,
-            resource_manager=resource_manager,
-            secrets=clients.secrets,
-            monotonic=time.monotonic,
-            max_age=intervals.children_max_age_seconds,
-        )
-        ages = Ages(children=intervals.children_max_age_seconds, proof=intervals.proof_seconds)
-        clusters = ManagedCaches(resource_manager)
-        managed = ManagedObserver(
-            policy=settings.policy,
-            clusters=clusters,
-            inventory=Inventory(clusters, time.monotonic, intervals.absence_confirmation_seconds),
-            vaults=key_vaults,
-            ages=ages,
-            monotonic=time.monotonic,
-        )
-        own = config.operator_identity
-        activity = Activity(resource_manager, own.client_id if own is not None else None)
-        governance_observer = GovernanceObserver(
-            governance=governance,
-            find_vault=key_vaults.vault,
-            activity=activity if config.activity_log.enabled else None,
-            policy=settings.policy,
-            ages=GovernanceAges(intervals.surroundings_max_age_seconds, intervals.surroundings_spread_seconds),
-            monotonic=time.monotonic,
-        )
-        metrics.watch_observations(governance_observer.ages)
-        observer = Observer(
-            settings=settings,
-            ages=ages,
-            caches=caches,
-            activity=activity if config.activity_log.enabled else None,
-            inventory=inventory,
-            vaults=vaults,
-            authenticate=prove_at(transport.cloud, config.ca_bundle),
-            probes=probes,
-            accounts=clients.accounts,
-            namespaces=clients.namespaces,
-            secrets=clients.secrets,
-            workloads=clients.workloads,
-            storage=storage,
-            managed=managed,
-            governance=governance_observer,
-            usage=Usage(clients.config_maps, clients.foreign_secrets),
-            now=lambda: datetime.now(UTC),
-            monotonic=time.monotonic,
-        )
-
-        executor = Executor(
-            resources=clients.resources,
-            secrets=clients.secrets,
-            workloads=clients.workloads,
-            caches=caches,
-            inventory=inventory,
-            vaults=vaults,
-            audit=Auditor(metrics.wrote),
-        )
+        azure = build_azure(config, transport, clients.accounts)
         yield Reconciler(
             settings=settings,
-            observer=observer,
-            executor=executor,
+            observer=build_observer(config, settings, clients, azure, probes, metrics),
+            executor=build_executor(clients, azure, metrics),
             brakes=brakes,
             members=members,
             resources=clients.resources,
             secrets=clients.secrets,
             events=clients.events,
-            now=lambda: datetime.now(UTC),
+            now=_now,
+            monotonic=time.monotonic,
             written=written,
         )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -14,15 +14,17 @@ from secure_redis.api.spec.spec import Profile
 from secure_redis.azure.core.clouds import CLOUDS, Cloud
 from secure_redis.azure.core.credentials import ManagedIdentity, OperatorCredential, WorkloadIdentity
 from secure_redis.azure.core.transport import trust
+from secure_redis.cli.config_base import Part, Seconds, Text, Texts
 from secure_redis.cli.config_grants import Grant
-from secure_redis.cli.config_parts import Part, Seconds, Text, Texts
 from secure_redis.domain import grants as domain
 from secure_redis.domain.assess.rules import RULES
 from secure_redis.domain.assess.waivers import Waivable, WaiverPolicy
 from secure_redis.domain.plan import namespace_limits as domain_limits
 from secure_redis.domain.plan.brakes import BrakeLimits
+from secure_redis.domain.plan.types import Settings
 from secure_redis.kube.lease import LeaseSettings
 from secure_redis.kube.watches import WatchMode
+from secure_redis.reconciler.observe.ages import Ages
 from secure_redis.schedule.backoff import Backoff
 
 
@@ -327,6 +329,27 @@ class Config(Part):
             )
         except ValueError as error:
             raise InvalidConfig(f"leaderElection: {error}") from None
+
+    def settings(self, cluster_uid: str) -> Settings:
+        """What a plan has to know of the operator.
+
+        Raises:
+            InvalidConfig: the bundle cannot be read.
+
+        """
+        return Settings(
+            cluster_uid=cluster_uid,
+            policy=self.policy(),
+            operation_poll=self.intervals.operation_poll_seconds,
+            absence_confirmation=self.intervals.absence_confirmation_seconds,
+            regeneration_settle=self.intervals.regeneration_settle_seconds,
+            ca=self.published_ca(),
+            waiver_policy=self.waiver_policy(),
+        )
+
+    def ages(self) -> Ages:
+        """How old the answers that a pass uses may be."""
+        return Ages(children=self.intervals.children_max_age_seconds, proof=self.intervals.proof_seconds)
 
     def backoff(self) -> Backoff:
         """How passes are scheduled."""

@@ -1,10 +1,10 @@
-"""Grants and caps, as the configuration says them."""
+"""Grants and caps in the configuration."""
 
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from secure_redis.cli.config_parts import Part, Text, Texts
+from secure_redis.cli.config_base import Part, Text, Texts
 from secure_redis.domain import grants as domain
 
 
@@ -38,7 +38,7 @@ class Grant(Part):
     largest_sku: SkuLimit | None = None
 
     def granted(self) -> domain.Grant:
-        """As the grants room speaks of it."""
+        """The grant as `domain.grants` decides by it."""
         limit = self.largest_sku
         return domain.Grant(
             namespaces=self.namespaces,

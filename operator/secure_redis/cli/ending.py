@@ -1,7 +1,8 @@
-"""The last resort of a process that is to end: it ends in time, whatever holds it.
+"""Ends the process in time, even if a thread does not end.
 
-A thread that asks a resolver, or kopf's, cannot be cancelled, and both asyncio and the interpreter wait for it at their
-end. A former leader must not linger: only a fresh process is in a known state, and its pod is restarted when it ends.
+A thread that waits for a resolver, or kopf's thread, cannot be cancelled, and both asyncio and the interpreter wait for
+it at their end. A former leader must not stay: only a new process is in a known state, and the pod is restarted when
+the process ends.
 """
 
 import asyncio
@@ -12,11 +13,11 @@ import time
 
 _log = logging.getLogger(__name__)
 
-_TELLING = 1.0  # seconds; a log that nobody reads must not hold us either
+_LOGGING_SECONDS = 1.0  # a log that is not read must not delay the end either
 
 
 class LastResort:
-    """Made within the event loop. Until `within` is called it does nothing."""
+    """A timer that ends the process. Create it within the event loop; it does nothing until `within` is called."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -24,9 +25,9 @@ class LastResort:
         self._deadline = float("inf")
 
     def within(self, seconds: float, code: int) -> None:
-        """The process has ended in so many seconds, if need be at once and with this code.
+        """End the process within so many seconds, with this code.
 
-        Called again: the code is the new one, the deadline never a later one.
+        A second call sets the new code, and never a later deadline.
         """
         self._deadline = min(self._deadline, time.monotonic() + seconds)
         if self._timer is not None:
@@ -36,12 +37,12 @@ class LastResort:
         self._timer.start()
 
     def _end(self, code: int) -> None:
-        teller = threading.Thread(target=self._tell, name="last words", daemon=True)
-        teller.start()
-        teller.join(_TELLING)
+        logger = threading.Thread(target=self._log_remaining, name="log what remains", daemon=True)
+        logger.start()
+        logger.join(_LOGGING_SECONDS)
         os._exit(code)
 
-    def _tell(self) -> None:
+    def _log_remaining(self) -> None:
         threads = sorted(thread.name for thread in threading.enumerate() if not thread.daemon)
         tasks = sorted(task.get_name() for task in asyncio.all_tasks(self._loop))
         _log.warning("the process did not end by itself in time", extra={"threads": threads, "tasks": tasks[:20]})

@@ -48,10 +48,10 @@ def run(config_file: Path, kubeconfig: Path | None, context: str | None, check: 
 def verify(config_file: Path, kubeconfig: Path | None, context: str | None, no_resources: bool) -> None:
     """Look whether an installation works: the CRD is served, and a pod leads (`helm test` runs this)."""
     from secure_redis.cli.verify import NotWell
-    from secure_redis.cli.verify import verify as look
+    from secure_redis.cli.verify import verify as check
 
     try:
-        asyncio.run(look(load(config_file), kubeconfig, context, no_resources=no_resources, say=click.echo))
+        asyncio.run(check(load(config_file), kubeconfig, context, no_resources=no_resources, say=click.echo))
     except (InvalidConfig, NotWell) as error:
         raise click.ClickException(str(error)) from None
 

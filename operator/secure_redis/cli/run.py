@@ -1,4 +1,4 @@
-"""The operator's life: stand by, lead, wait for the CRD, pass after pass, and an orderly end."""
+"""Runs the operator: it stands by, leads, waits for the CRD, makes passes, and ends in order."""
 
 import asyncio
 import asyncio.sslproto
@@ -17,15 +17,13 @@ from typing import Any
 
 from kubernetes.aio.client.api_client import ApiClient
 from kubernetes.aio.config import ConfigException
-from pydantic import ValidationError
 
 from secure_redis import controller
 from secure_redis.api import names
-from secure_redis.api.resource import Key, key_of
-from secure_redis.api.status import Status
 from secure_redis.cli.compose import KubeClients, build_reconciler
 from secure_redis.cli.config import Config
 from secure_redis.cli.ending import LastResort
+from secure_redis.cli.pass_events import PassEvents
 from secure_redis.cli.served import Served
 from secure_redis.cli.tasks import close, end, forever
 from secure_redis.kube import paths
@@ -42,7 +40,7 @@ from secure_redis.kube.workloads.client import Workloads
 from secure_redis.kube.workloads.config_maps import ConfigMaps
 from secure_redis.reconciler.brakes import Brakes
 from secure_redis.reconciler.namespace_limits import NamespaceMembers, count
-from secure_redis.schedule.schedule import Schedule, Snapshot, Trigger
+from secure_redis.schedule.schedule import Schedule, Snapshot
 from secure_redis.telemetry import logs
 from secure_redis.telemetry.build import version
 from secure_redis.telemetry.health import Health, HealthServer
@@ -52,10 +50,10 @@ Body = Mapping[str, Any]
 
 _log = logging.getLogger(__name__)
 
-_SILENCE = 30.0  # seconds; with a Lease something is asked every few seconds
-LOST = 1  # exit code: leadership is lost, only a fresh process is in a known state
+_SILENCE = 30.0  # seconds; with a Lease a request is made every few seconds
+LOST = 1  # exit code: leadership is lost; only a new process is in a known state
 UNUSABLE = 2  # exit code: no API server to talk to, or no port to listen on
-# Seconds until the process is ended though something still holds it.
+# Seconds until the process is ended even if a thread still runs.
 _AFTER_LOSS = 5.0
 _AFTER_DRAIN = 10.0  # after a signal and the drain: the lease is given back meanwhile
 _AFTER_ALL = 3.0  # when nothing is left that must be done in order
@@ -64,7 +62,7 @@ _KOPF = 2.0  # seconds for kopf's end, on which nothing depends
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A configuration all of whose files were read once: what is wrong with it is said before anything starts."""
+    """A configuration all of whose files were read once, so that an error in it is reported before anything starts."""
 
     config: Config
     lease: LeaseSettings | None
@@ -92,12 +90,12 @@ async def operate(prepared: Prepared, kubeconfig: Path | None = None, context: s
     stop, last = asyncio.Event(), LastResort()
     loop = asyncio.get_running_loop()
 
-    def told_to_end() -> None:
+    def on_signal() -> None:
         stop.set()
         last.within(config.intervals.drain_seconds + _AFTER_DRAIN, LOST)
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, told_to_end)
+        loop.add_signal_handler(number, on_signal)
     metrics, health = Metrics(), Health()
     try:
         apis = [await connect(kubeconfig, context) for _ in range(3)]
@@ -113,7 +111,7 @@ async def operate(prepared: Prepared, kubeconfig: Path | None = None, context: s
         return UNUSABLE
     code = LOST
     try:
-        code = await _Life(prepared, apis, metrics, health, stop, last).live()
+        code = await _Process(prepared, apis, metrics, health, stop, last).live()
         return code
     finally:
         last.within(_AFTER_ALL, code)
@@ -121,8 +119,8 @@ async def operate(prepared: Prepared, kubeconfig: Path | None = None, context: s
         await close(apis)
 
 
-class _Life:
-    """One process's life, from standby to its end. Three sessions: ours, the elector's, and kopf's own."""
+class _Process:
+    """One process, from standby to its end. It has three sessions: for passes, for the elector, and for kopf."""
 
     def __init__(
         self,
@@ -149,11 +147,11 @@ class _Life:
 
     async def live(self) -> int:
         """Stand by, lead, end."""
-        looking = asyncio.create_task(self._served.watch(self._client(self._api, lambda: None)), name="look at the CRD")
+        checking = asyncio.create_task(self._served.watch(self._client(self._api, lambda: None)), name="check the CRD")
         try:
             return await self._stand_and_lead()
         finally:
-            await end(looking)
+            await end(checking)
 
     async def _stand_and_lead(self) -> int:
         if self._lease is None:
@@ -196,15 +194,53 @@ class _Life:
             await end(holding, working)
 
     def _lost(self) -> int:
-        """Whatever a pass or a thread waits for then, a former leader does not linger."""
+        """End the process soon, whatever a pass or a thread waits for: a former leader must not stay."""
         self._last.within(_AFTER_LOSS, LOST)
         return LOST
 
     async def _work(self, client: KubeClient, brakes: Brakes) -> int:
-        """Passes, until the signal. Then: no new ones, the last ones drained, the streams ended."""
+        """Run passes until the signal; then start no new ones, wait for the last ones, and end the streams."""
+        clients = self._kube_clients(client)
+        self._served.healed = clients.resources.forget_dropped
+        if not await self._reachable(clients.namespaces):
+            return 0
+        events = PassEvents(self._metrics, self._members, clients.events)
+        async with build_reconciler(
+            self._config,
+            clients,
+            self._metrics,
+            brakes=brakes,
+            members=self._members,
+            fence=client.check,
+            written=events.written,
+            probed=events.probed,
+        ) as reconciler:
+            schedule = Schedule(
+                reconciler.run_pass,
+                check_steady=reconciler.check_steady,
+                backoff=self._config.backoff(),
+                relist=lambda: self._relist(client),
+                fatal=(LeadershipLost,),
+                on_gone=events.gone,
+                on_pass=events.passed,
+                on_namespaces=events.namespaces,
+            )
+            watches = self._watches(client, clients.secrets, events)
+            events.connect(schedule, reconciler, watches)
+            for one in watches:
+                await one.start()
+            try:
+                await self._run_passes(client, schedule, events)
+            finally:
+                for one in watches:
+                    await one.stop()
+        return 0
+
+    def _kube_clients(self, client: KubeClient) -> KubeClients:
         config, intervals = self._config, self._config.intervals
-        clients = KubeClients(
-            resources=Resources(client, self._served.dropped, self._lease.install if self._lease is not None else None),
+        install = self._lease.install if self._lease is not None else None
+        return KubeClients(
+            resources=Resources(client, self._served.dropped, install),
             secrets=Secrets(client),
             workloads=Workloads(client, enabled=config.workloads.enabled),
             accounts=ServiceAccounts(client, time.monotonic, intervals.service_account_seconds),
@@ -218,97 +254,40 @@ class _Life:
                 ttl=intervals.children_max_age_seconds,
             ),
         )
-        self._served.healed = clients.resources.forget_dropped
-        if not await self._reachable(clients.namespaces):
-            return 0
 
-        def written(key: Key, body: Body) -> None:
-            self._measure(key, body)
-            schedule.written(key, body)
+    def _watches(
+        self, client: KubeClient, secrets: Secrets, events: PassEvents
+    ) -> tuple[SecretWatches, WorkloadWatches]:
+        config = self._config
+        cluster_wide = not config.namespaces
+        return (
+            SecretWatches(
+                client, secrets.store, events.secret_changed, mode=config.secrets.watch, cluster_wide=cluster_wide
+            ),
+            WorkloadWatches(
+                client, events.workload_changed, enabled=config.workloads.enabled, cluster_wide=cluster_wide
+            ),
+        )
 
-        def probed(key: Key) -> None:
-            schedule.wake(key, None, Trigger.PROBE)
+    async def _run_passes(self, client: KubeClient, schedule: Schedule, events: PassEvents) -> None:
+        drain = self._config.intervals.drain_seconds
+        passes = asyncio.create_task(schedule.run(drain=drain), name="passes")
+        watching = asyncio.create_task(self._watch(client, events), name="watch resources")
+        stopping = asyncio.create_task(self._stop.wait(), name="wait for a signal")
+        try:
+            await asyncio.wait({passes, watching, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            schedule.stop()
+            await passes
+            if watching.done():
+                watching.result()
+        finally:
+            await end(passes, watching, stopping)
 
-        async with build_reconciler(
-            config,
-            clients,
-            self._metrics,
-            brakes=brakes,
-            members=self._members,
-            fence=client.check,
-            written=written,
-            probed=probed,
-        ) as reconciler:
-
-            def gone(key: Key) -> None:
-                reconciler.forget(key)
-                self._members.forget(key)
-                clients.events.forget(key)
-                self._metrics.forget(key)
-
-            def passed(key: Key, trigger: Trigger, result: str, seconds: float) -> None:
-                self._metrics.passed(key, trigger, result, seconds, at=time.time())
-                self._metrics.queue(schedule.resources, schedule.depth)
-                level = logging.DEBUG if trigger is Trigger.CLOCK and result == "success" else logging.INFO
-                told = {"resource": str(key), "trigger": trigger, "result": result, "seconds": round(seconds, 3)}
-                _log.log(level, "pass ended", extra=told)
-
-            def spread(namespaces: set[str]) -> None:
-                watches.set_namespaces(namespaces)
-                workloads.set_namespaces(namespaces)
-
-            schedule = Schedule(
-                reconciler.run_pass,
-                look=reconciler.look,
-                backoff=config.backoff(),
-                relist=lambda: self._relist(client),
-                fatal=(LeadershipLost,),
-                on_gone=gone,
-                on_pass=passed,
-                on_namespaces=spread,
-            )
-            watches = SecretWatches(
-                client,
-                clients.secrets.store,
-                lambda key: schedule.wake(key, None, Trigger.SECRET),
-                mode=config.secrets.watch,
-                cluster_wide=not config.namespaces,
-            )
-            workloads = WorkloadWatches(
-                client,
-                lambda key: schedule.wake(key, None, Trigger.WORKLOAD),
-                enabled=config.workloads.enabled,
-                cluster_wide=not config.namespaces,
-            )
-            await watches.start()
-            await workloads.start()
-            passes = asyncio.create_task(schedule.run(drain=intervals.drain_seconds), name="passes")
-            watching = asyncio.create_task(self._watch(client, schedule), name="watch resources")
-            stopping = asyncio.create_task(self._stop.wait(), name="wait for a signal")
-            try:
-                await asyncio.wait({passes, watching, stopping}, return_when=asyncio.FIRST_COMPLETED)
-                schedule.stop()
-                await passes
-                if watching.done():
-                    watching.result()
-                return 0
-            finally:
-                await end(passes, watching, stopping)
-                await watches.stop()
-                await workloads.stop()
-
-    async def _watch(self, client: KubeClient, schedule: Schedule) -> None:
-        """Kopf in a thread of its own, as often as it takes: without CRD or rights waiting is right, not crashing."""
+    async def _watch(self, client: KubeClient, events: PassEvents) -> None:
+        """Run kopf in a thread and start it again when it ends. Without CRD or rights it waits and does not crash."""
         loop = asyncio.get_running_loop()
-
-        def told(kind: str | None, body: Body) -> None:
-            if kind != "DELETED":
-                self._members.see(body)
-                self._measure(key_of(body), body)
-            schedule.event(kind, body)
-
         while True:
-            if not await self._served.look(client):
+            if not await self._served.check(client):
                 await asyncio.sleep(random.uniform(3.0, 5.0))  # noqa: S311 - jitter
                 continue
             await count(self._members, client, self._config.namespaces)
@@ -316,7 +295,7 @@ class _Life:
             thread = asyncio.create_task(
                 asyncio.to_thread(
                     controller.watch,
-                    lambda kind, body: _post(loop, told, kind, body),
+                    lambda kind, body: _post(loop, events.delivered, kind, body),
                     self._kopf_api.configuration,
                     self._config.namespaces,
                     flag,
@@ -338,13 +317,13 @@ class _Life:
 
     async def _relist(self, client: KubeClient) -> Snapshot:
         listed = [await client.list(paths.resources(namespace)) for namespace in self._config.namespaces or (None,)]
-        # The first list is the oldest: what is newer than it is not judged by its absence.
+        # The first list is the oldest: a resource that is newer than it may be missing from it.
         items = [item for page in listed for item in page.items]
         self._members.keep(items)
         return Snapshot(items, listed[0].resource_version)
 
     async def _reachable(self, namespaces: Namespaces) -> bool:
-        """Wait until this cluster's uid is known; False if we are to stop before."""
+        """Wait until this cluster's uid is known; False if the process is to stop before."""
         while not self._stop.is_set():
             try:
                 await namespaces.cluster_uid()
@@ -375,20 +354,16 @@ class _Life:
         return KubeClient(api, fence=fence, on_request=note, limit=self._config.concurrency.kubernetes_requests)
 
     def _unreachable(self) -> str | None:
-        """Why this process is not ready: a standby is, as long as it can reach the API server (it renews or waits)."""
+        """Why this process is not ready. A standby is ready while it reaches the API server."""
         if self._answered is None:
             return "the API server has not answered yet"
         if self._lease is not None and time.monotonic() - self._answered > _SILENCE:
             return "the API server does not answer"
         return None
 
-    def _measure(self, key: Key, body: Body) -> None:
-        with suppress(ValidationError):  # written by another version: the next status is ours
-            self._metrics.report(key, Status.model_validate(body.get("status") or {}))
-
 
 def _post(
-    loop: asyncio.AbstractEventLoop, told: Callable[[str | None, Body], None], kind: str | None, body: Body
+    loop: asyncio.AbstractEventLoop, deliver: Callable[[str | None, Body], None], kind: str | None, body: Body
 ) -> None:
     with suppress(RuntimeError):  # the loop has ended before kopf did
-        loop.call_soon_threadsafe(told, kind, body)
+        loop.call_soon_threadsafe(deliver, kind, body)

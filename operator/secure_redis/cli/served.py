@@ -1,4 +1,4 @@
-"""What stands between this process and its resources: no CRD, an older one, no right. Said once, and waited out."""
+"""Checks whether resources can be served: the CRD may be missing or older, or a right may be missing."""
 
 import asyncio
 import logging
@@ -11,7 +11,7 @@ from secure_redis.kube.crd_schema import missing_fields
 
 _log = logging.getLogger(__name__)
 
-_LOOK = 300.0  # seconds between two looks at a CRD that was well; nothing tells when it is replaced
+_CHECK = 300.0  # seconds between two checks of a CRD that was well; no event says when it is replaced
 _NAMED = 5  # missing fields that a message names
 
 NOT_INSTALLED = "the CRD is not installed: kubectl apply -f crds/ (or the chart with crds.enabled)"
@@ -22,41 +22,41 @@ OLDER = (
 
 
 class Served:
-    """Looks whether resources can be served here. `obstacle`: the sentence for /readyz, None where there is none."""
+    """Checks whether resources can be served. It logs an obstacle once and waits until it is gone."""
 
     def __init__(self, namespaces: Sequence[str]) -> None:
         self.healed: Callable[[], None] = lambda: None  # called when the CRD is no longer too old
         self._namespaces = namespaces
         self._crd = ""
         self._rights = ""
-        self._look_again = asyncio.Event()
+        self._check_again = asyncio.Event()
 
     def obstacle(self) -> str | None:
-        """What is in the way, as last seen."""
+        """The obstacle that the last check found, as the sentence for /readyz; None: there is none."""
         return self._crd or self._rights or None
 
     def dropped(self, fields: Sequence[str]) -> None:
         """The API server dropped fields of a status that was written: the CRD was replaced by an older one."""
         if not self._crd:
-            self._say(_older(fields), self._rights)
-            self._look_again.set()
+            self._update(_older(fields), self._rights)
+            self._check_again.set()
 
-    async def look(self, client: KubeClient, *, rights: bool = True) -> bool:
+    async def check(self, client: KubeClient, *, rights: bool = True) -> bool:
         """Whether resources can be served: the CRD is there, not older, and (`rights`) they may be listed."""
         crd = await self._schema(client)
         listed = await self._listed(client) if rights and not crd else self._rights
-        self._say(crd, listed)
+        self._update(crd, listed)
         return not (crd or (rights and listed))
 
     async def watch(self, client: KubeClient) -> None:
-        """Look again now and then, for ever. A standby does only this: an older CRD keeps it from being ready."""
+        """Check again and again. A standby does only this: with an older CRD it is not ready."""
         while True:
-            well = await self.look(client, rights=False)
-            pause = _LOOK if well else 4.0
-            self._look_again.clear()
+            well = await self.check(client, rights=False)
+            pause = _CHECK if well else 4.0
+            self._check_again.clear()
             try:
                 async with asyncio.timeout(pause * random.uniform(0.8, 1.2)):  # noqa: S311 - jitter
-                    await self._look_again.wait()
+                    await self._check_again.wait()
             except TimeoutError:
                 pass
             else:
@@ -68,7 +68,7 @@ class Served:
         except ApiFailure as failure:
             if failure.status == 404:
                 return NOT_INSTALLED
-            # Not readable is no proof of anything: what is dropped is noticed at the first write.
+            # Not readable proves nothing: a dropped field is noticed at the first write.
             _log.info("the CRD's schema cannot be read", extra={"why": failure.message})
             return ""
         return _older(missing) if missing else ""
@@ -81,7 +81,7 @@ class Served:
             return NOT_INSTALLED if failure.status == 404 else failure.message
         return ""
 
-    def _say(self, crd: str, rights: str) -> None:
+    def _update(self, crd: str, rights: str) -> None:
         before, was_older = self.obstacle(), bool(self._crd)
         self._crd, self._rights = crd, rights
         now = self.obstacle()

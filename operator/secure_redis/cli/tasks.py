@@ -1,4 +1,4 @@
-"""Small things that running tasks and clients takes."""
+"""Starts and ends tasks and clients."""
 
 import asyncio
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ async def close(apis: Sequence[ApiClient]) -> None:
 
 
 async def forever() -> None:
-    """Wait for nothing."""
+    """Wait without end."""
     await asyncio.Event().wait()
 
 

@@ -1,4 +1,4 @@
-"""`secure-redis verify`: does an installation work? Looks only, under the rights that the operator has anyway."""
+"""`secure-redis verify` checks whether an installation works. It only reads, with the rights of the operator."""
 
 import asyncio
 import time
@@ -14,7 +14,7 @@ from secure_redis.kube import paths
 from secure_redis.kube.client import ApiFailure, KubeClient, connect
 from secure_redis.kube.lease import LeaseSettings
 
-_LOOK_SECONDS: Final = 0.5
+_READ_SECONDS: Final = 0.5
 _MARGIN_SECONDS: Final = 5.0  # an API server under load; a hand-over takes a moment
 _NAMED: Final = 10  # resources that a refusal names
 
@@ -31,9 +31,9 @@ async def verify(
     no_resources: bool = False,
     say: Callable[[str], None] = print,
 ) -> None:
-    """Look, and say what is well.
+    """Check the installation, and print what works.
 
-    `no_resources`: instead, whether there is no resource whose finalizer still needs the operator.
+    `no_resources`: check instead that no resource is left whose finalizer needs the operator.
 
     Raises:
         NotWell: it is not.
@@ -81,7 +81,7 @@ async def _none_left(client: KubeClient, config: Config) -> None:
 
 
 async def _leader(client: KubeClient, lease: LeaseSettings) -> str:
-    """Who leads: the Lease is held, and is seen to be renewed. Clocks of machines are not compared."""
+    """Who leads: the Lease has a holder that renews it. The clocks of machines are not compared."""
     observed: tuple[str, str] | None = None
     until = time.monotonic() + lease.duration + _MARGIN_SECONDS
     while True:
@@ -100,7 +100,7 @@ async def _leader(client: KubeClient, lease: LeaseSettings) -> str:
             told = f"{holder} holds the Lease and does not renew it" if holder else "nobody holds the Lease"
             where = f"kubectl -n {lease.namespace} logs -l app.kubernetes.io/name={names.MANAGER}"
             raise NotWell(f"no pod leads: {told} ({lease.name}); see what the pods say: {where}")
-        await asyncio.sleep(_LOOK_SECONDS)
+        await asyncio.sleep(_READ_SECONDS)
 
 
 async def _asked(answer: Awaitable[object], what: str) -> None:

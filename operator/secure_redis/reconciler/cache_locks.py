@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager
 
 
 class Turn(AbstractAsyncContextManager[None]):
-    """A lock per cache that exists only while somebody wants it."""
+    """A lock per cache that exists only while a pass uses or awaits it."""
 
     def __init__(self, locks: dict[str, tuple[asyncio.Lock, int]], key: str) -> None:
         self._locks = locks

@@ -13,20 +13,20 @@ _log = logging.getLogger(__name__)
 
 
 class NamespaceMembers:
-    """Fed with every body that is seen, before its pass; forgets what is gone."""
+    """Gets every body of the watch before its pass, and forgets resources that are gone."""
 
     def __init__(self, limits: NamespaceLimits) -> None:
         self._limits = limits
         self._members: dict[str, dict[str, Member]] = {}
-        self._beyond: dict[str, dict[str, str]] = {}  # judged, until something changes
+        self._beyond: dict[str, dict[str, str]] = {}  # by namespace and name: why it is not served
 
     @property
     def counts(self) -> bool:
         """Whether there is any limit."""
         return self._limits.any
 
-    def see(self, body: Mapping[str, Any]) -> None:
-        """A resource as it is now."""
+    def put(self, body: Mapping[str, Any]) -> None:
+        """Take a resource as it is now."""
         if not self._limits.any:
             return
         key, meta = key_of(body), body["metadata"]
@@ -38,7 +38,7 @@ class NamespaceMembers:
             self._beyond.pop(key.namespace, None)
 
     def forget(self, key: Key) -> None:
-        """The resource is gone: another one may be served now, at its next look."""
+        """The resource is gone: another one may be served now, from its next pass on."""
         members = self._members.get(key.namespace)
         if members is None or members.pop(key.name, None) is None:
             return
@@ -47,13 +47,13 @@ class NamespaceMembers:
             del self._members[key.namespace]
 
     def keep(self, bodies: Iterable[Mapping[str, Any]]) -> None:
-        """A list of all resources: what is not in it is gone, whatever the watch told."""
+        """Keep only these resources, which are all there are, whatever the watch delivered."""
         present = {key_of(body) for body in bodies}
         for namespace, members in list(self._members.items()):
             for name in [name for name in members if (namespace, name) not in present]:
                 self.forget(Key(namespace, name))
 
-    def why_not(self, key: Key) -> str | None:
+    def beyond_limits(self, key: Key) -> str | None:
         """Why this resource is not served, and what to do; None: it is."""
         if key.namespace not in self._members:
             return None
@@ -65,13 +65,13 @@ class NamespaceMembers:
 
 
 async def count(members: NamespaceMembers, client: KubeClient, namespaces: Sequence[str]) -> None:
-    """Count every resource before the first pass, so that who is served does not depend on who is seen first."""
+    """Count every resource before the first pass, so that the order of passes does not decide which are served."""
     if not members.counts:
         return
     try:
         for namespace in namespaces or (None,):
             async for page in client.pages(paths.resources(namespace)):
                 for item in page.items:
-                    members.see(item)
+                    members.put(item)
     except ApiFailure as failure:
         _log.info("resources were not counted before the first passes", extra={"why": failure.message})

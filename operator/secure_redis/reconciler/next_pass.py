@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class NextPass:
-    """When to look again: after `after` seconds, or later by back-off if the pass `failed`."""
+    """The next pass comes after `after` seconds, or later by back-off if this one `failed`."""
 
     after: float
     failed: bool = False

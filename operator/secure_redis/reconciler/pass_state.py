@@ -1,49 +1,90 @@
-"""What passes remember in this process, and how old what they read may be."""
+"""What one pass over a resource leaves for the next one in this process. Losing it at a restart is always safe."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from weakref import WeakValueDictionary
 
+from secure_redis.api.azure_ids import CacheID
+from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.spec.spec import Spec
-from secure_redis.domain.observe.cache import OperationFacts
-from secure_redis.domain.observe.firewall import FirewallRuleFacts
-from secure_redis.domain.observe.identity import Identity
-from secure_redis.domain.observe.keys import Proven
+from secure_redis.domain.grants import VaultTarget
+from secure_redis.domain.observe.identity import Identity, NamespaceIdentity, OperatorIdentity
+from secure_redis.domain.observe.keys import Proven, VaultSecretFacts
+from secure_redis.domain.observe.observation import Observation
+from secure_redis.domain.observe.unknown import Unknown
+from secure_redis.domain.plan.actions import Done, Failed, MarkKey, Outcome, RegenerateKey
+from secure_redis.domain.plan.rotation import required_reads
+from secure_redis.domain.plan.types import Plan
 from secure_redis.domain.steady_state import Rest
+
+ProofSubject = tuple[Identity, str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Ages:
-    """How old an answer may be, in seconds. The cache's and the vault's follow the resource's own interval."""
+class KeptProof:
+    """A proof of one version of one vault secret, made at the monotonic time `at`."""
 
-    of_interval: float = 0.9
-    children: float = 900.0
-    proof: float = 3600.0
-    proof_in_rotation: float = 30.0  # somebody may regenerate a key in the portal meanwhile
+    subject: ProofSubject
+    proven: Proven
+    at: float
 
 
 @dataclass(slots=True)
 class PassState:
-    """What one resource's passes remember in this process. Lost at a restart, which is always safe."""
+    """The state of one resource. Each reader keeps what it alone uses."""
 
-    proofs: dict[tuple[Identity, str, str, str], tuple[Proven, float]] = field(default_factory=dict)
-    firewall: tuple[Identity, tuple[FirewallRuleFacts, ...], float] | None = None
-    failed: tuple[int, OperationFacts] | None = None  # generation whose write Azure accepted and then failed
     refresh: bool = False  # a refresh was asked for, and not everything could be read since
     direct: bool = False  # something was written: read past the inventory until Azure is at rest
-    # The generation for which every consenting workload was looked through for injections that nobody remembers.
-    searched: int | None = None
-    # The regeneration this process recorded the intent of, and when it was last asked of Azure with no clear answer.
+    proof: KeptProof | None = None
+    # The regeneration whose intent this process recorded, and when Azure was last asked for it without a clear answer.
     regeneration: tuple[str, datetime | None] | None = None
-    # What the Activity Log was last asked about, and when; in the future while it may not be read.
-    asked_about: frozenset[tuple[str, str]] = frozenset()
-    asked_again: float = float("-inf")
-    told_at: datetime | None = None  # when the status was last written
-    storage: object = None  # what was last read of the storage account; `observe_storage` knows it
-    managed: object = None  # what was last read of a cluster's database and key; `observe_managed` knows it
-    refreshed: str | None = None  # the refresh request that was last seen where surroundings could be read
-    rest: tuple[str, Rest] | None = None  # resourceVersion, and the last pass over it, if nothing came of it
-    look_within: float | None = None  # seconds until more of the surroundings can be read; None: nothing is missing
+    reported_at: datetime | None = None  # when the status was last written
+    rest: tuple[str, Rest] | None = None  # resourceVersion, and the last pass over it, if that changed nothing
+    look_within: float | None = None  # seconds until more can be read; None: nothing is missing
+
+
+def proof_subject(identity: Identity, cache: CacheID, vault: VaultTarget, secret: VaultSecretFacts) -> ProofSubject:
+    """What a proof is about."""
+    return (identity, cache.key, f"{vault.uri}/{vault.secret_name}".lower(), secret.version)
+
+
+def keep_proof(
+    resource: SecureRedisCache, observed: Observation, proven: Proven | None, pass_state: PassState, now: float
+) -> None:
+    """Keep a fresh proof, so that the keys are not listed in every pass. `now`: monotonic."""
+    settings, identity, secret = resource.spec.authentication, observed.identity, observed.vault
+    if settings is None or not isinstance(identity, NamespaceIdentity | OperatorIdentity):
+        return
+    if isinstance(secret, Unknown):
+        return
+    if not isinstance(secret, VaultSecretFacts) or proven is None:
+        pass_state.proof = None
+    elif observed.proven is None:
+        vault = VaultTarget(settings.key_vault.uri, settings.key_vault.secret_name)
+        pass_state.proof = KeptProof(proof_subject(identity, resource.cache, vault, secret), proven, now)
+
+
+def end_refresh(observed: Observation, pass_state: PassState) -> None:
+    """End a refresh once everything was read, or could not be read for a reason that lasts."""
+    parts = (observed.identity, observed.cache, observed.vault)
+    if not any(isinstance(part, Unknown) and not part.permanent for part in parts):
+        pass_state.refresh = False
+
+
+def keep_regeneration(
+    resource: SecureRedisCache, todo: Plan, outcomes: tuple[Outcome, ...], now: datetime, pass_state: PassState
+) -> None:
+    """Keep when Azure was asked for the recorded regeneration, which a crash would make unknown."""
+    asked = next((outcome for outcome in outcomes if isinstance(outcome.action, RegenerateKey)), None)
+    attempt = required_reads.attempt_of(resource)
+    if asked is not None and attempt is not None:
+        clear = isinstance(asked, Failed) and not asked.failure.maybe_done
+        pass_state.regeneration = (attempt, None if clear else now)
+    if attempt is not None and any(isinstance(o, Done) and isinstance(o.action, MarkKey) for o in outcomes):
+        pass_state.regeneration = (attempt, None)  # Azure is asked only after the mark is read back
+    following = required_reads.attempt_in(todo.rotation.status) if todo.rotation is not None else None
+    if following is not None and following != attempt:
+        pass_state.regeneration = (following, None)
 
 
 class SharedSpecs:

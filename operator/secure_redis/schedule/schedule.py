@@ -1,4 +1,4 @@
-"""When each resource is looked at next: one task, one heap, never two passes of one resource at a time."""
+"""Decides when each resource has its next pass: one task, one heap, never two passes of one resource at a time."""
 
 import asyncio
 import heapq
@@ -23,11 +23,13 @@ _log = logging.getLogger(__name__)
 _CUT_SECONDS = 2.0  # for passes to notice that they were cut off
 
 Body = Mapping[str, Any]
-_TICK = 0.02  # seconds: what the clock alone makes due sooner starts together; each wake of the loop costs like a look
+# Seconds: what the clock alone makes due within it starts together. Each wake of the loop costs as much as a check of
+# a steady resource.
+_TICK = 0.02
 
 
 class Trigger(StrEnum):
-    """What woke a pass. It is logged and audited and never changes what a pass does."""
+    """What caused a pass. It is logged and audited and never changes what a pass does."""
 
     EDIT = "Edit"
     CLOCK = "Clock"
@@ -57,24 +59,25 @@ class _Entry:
     running: bool = False
     again: Trigger | None = None
     gone: bool = False
-    heir: Body | None = None  # of the same name, created while the last pass of this one runs
-    looked: bool = False
+    successor: Body | None = None  # of the same name, created while the last pass of this one runs
+    passed: bool = False
     started: float = float("-inf")
     failures: int = 0
-    marks: tuple[Any, ...] = field(default=())
+    fingerprint: tuple[Any, ...] = field(default=())
 
 
 RunPass = Callable[[Key, Body, Trigger], Awaitable[NextPass]]
-Look = Callable[[Key, str], Awaitable[NextPass | None]]
+CheckSteady = Callable[[Key, str], Awaitable[NextPass | None]]
 
 
 class Schedule:
     """Runs passes.
 
-    `look(key, version)` comes first, with the newest body's resourceVersion: where it says when to look next, that was
-    the pass. Else `run_pass(key, body, trigger)` gets the newest body that is known. An exception out of either is a
-    failed pass (logged, backed off); one of `fatal` ends `run()`. `on_gone(key)` is called once no pass of a vanished
-    resource runs any more; `on_pass(key, trigger, result, seconds)` after each, with result `success` or `error`;
+    `check_steady(key, version)` comes first, with the newest body's resourceVersion: if it answers with the next pass,
+    that was the pass. Otherwise `run_pass(key, body, trigger)` gets the newest body that is known. An exception out of
+    either is a failed pass (logged, backed off); one of `fatal` ends `run()`. `on_gone(key)` is called once no pass of
+    a vanished resource runs any more; `on_pass(key, trigger, result, seconds)` after each, with result `success` or
+    `error`;
     `on_namespaces(set)` when the set of namespaces with resources changes.
     """
 
@@ -82,7 +85,7 @@ class Schedule:
         self,
         run_pass: RunPass,
         *,
-        look: Look | None = None,
+        check_steady: CheckSteady | None = None,
         backoff: Backoff | None = None,
         relist: Callable[[], Awaitable[Snapshot]] | None = None,
         clock: Callable[[], float] | None = None,
@@ -93,7 +96,7 @@ class Schedule:
         on_namespaces: Callable[[set[str]], None] = lambda namespaces: None,
     ) -> None:
         self._run_pass = run_pass
-        self._look = look
+        self._check_steady = check_steady
         self._backoff = backoff or Backoff()
         self._relist = relist
         self._clock = clock or (lambda: asyncio.get_running_loop().time())
@@ -112,10 +115,10 @@ class Schedule:
         self._failure: BaseException | None = None
         self._namespaces: set[str] = set()
 
-    # --- what others tell ---------------------------------------------------------------------------------------
+    # --- what happens outside ------------------------------------------------------------------------------------
 
     def event(self, kind: str | None, body: Body) -> None:
-        """A watch's event as it comes: kind None (listed), ADDED, MODIFIED or DELETED."""
+        """Take an event of the watch: kind None (listed), ADDED, MODIFIED or DELETED."""
         key = key_of(body)
         if kind == "DELETED":
             self.forget(key, body["metadata"]["uid"])
@@ -123,10 +126,10 @@ class Schedule:
             self.wake(key, body, Trigger.EDIT)
 
     def wake(self, key: Key, body: Body | None, trigger: Trigger) -> None:
-        """Something changed. Without a body the newest known one serves; an unknown resource is left alone.
+        """Something changed: a pass is due. Without a body the newest known one is used. Ignores an unknown resource.
 
-        A body that is not newer than what is known, or differs only in what we write ourselves (status, finalizers),
-        wakes nobody. A wake during a pass causes exactly one more.
+        A body that is not newer than the known one, or differs only in what the operator writes itself (status,
+        finalizers), causes no pass. A wake during a pass causes exactly one more.
         """
         if body is not None:
             if not self._take(key, body):
@@ -136,9 +139,9 @@ class Schedule:
         self._wake(self._entries[key], key, trigger)
 
     def written(self, key: Key, body: Body) -> None:
-        """The answer to our own write: no later pass starts from an older body.
+        """A pass wrote this body: no later pass starts from an older one.
 
-        If somebody else's edit came back with it, that is one more pass: the watch will not tell it again.
+        If another party's edit came back with it, one more pass is due: the watch will not deliver it again.
         """
         entry = self._entries.get(key)
         if entry is not None and self._take(key, body):
@@ -151,7 +154,7 @@ class Schedule:
             return
         entry.gone = True
         if not entry.running:
-            self._bury(key)
+            self._remove(key)
 
     def stop(self) -> None:
         """Start no more passes; `run()` ends when those that run have ended."""
@@ -244,60 +247,60 @@ class Schedule:
         trigger = entry.trigger
         result = "error"
         try:
-            looked = await self._look(key, entry.version) if self._look is not None else None
-            planned = looked or await self._run_pass(key, json.loads(entry.packed), trigger)
+            steady = await self._check_steady(key, entry.version) if self._check_steady is not None else None
+            planned = steady or await self._run_pass(key, json.loads(entry.packed), trigger)
             result = "error" if planned.failed else "success"
         except self._fatal as error:
             self._failure = self._failure or error
             planned = NextPass(0.0, failed=True)
         except Exception as error:
-            # The class only: an exception's text may quote what it stumbled over.
+            # The class only: an exception's text may quote a value.
             _log.error("a pass failed unexpectedly", extra={"resource": str(key), "error": type(error).__name__})
             planned = NextPass(0.0, failed=True)
         finally:
             entry.running = False
             self._on_pass(key, trigger, result, self._clock() - entry.started)
             if entry.gone:
-                self._bury(key)
+                self._remove(key)
         if self._entries.get(key) is entry:
             self._plan(key, entry, planned)
 
     def _plan(self, key: Key, entry: _Entry, planned: NextPass) -> None:
         entry.failures = entry.failures + 1 if planned.failed else 0
-        delay = self._backoff.delay(planned, failures=entry.failures, first=not entry.looked, rng=self._rng)
-        entry.looked = True
+        delay = self._backoff.delay(planned, failures=entry.failures, first=not entry.passed, rng=self._rng)
+        entry.passed = True
         due, trigger = self._clock() + delay, Trigger.RETRY if planned.failed else Trigger.CLOCK
         if entry.again is not None:
             due, trigger = min(due, self._earliest(entry, entry.again)), entry.again
             entry.again = None
         self._push(key, entry, due, trigger)
 
-    # --- the books ----------------------------------------------------------------------------------------------
+    # --- the entries ---------------------------------------------------------------------------------------------
 
     def _take(self, key: Key, body: Body) -> bool:
-        """Keep the body if it is newer. Whether it says something new to a pass."""
+        """Keep the body if it is newer. Returns whether a pass is due because of it."""
         meta = body["metadata"]
         entry = self._entries.get(key)
         if entry is None or entry.gone:
             if entry is not None and entry.uid == meta["uid"]:
-                return False  # an old event of what is gone
+                return False  # an old event of the resource that is gone
             if entry is not None:
-                entry.heir = body  # the earlier life's pass ends first
+                entry.successor = body  # the pass of the earlier resource ends first
                 return False
             self._entries[key] = _Entry(
-                _packed(body), meta["uid"], meta["resourceVersion"], 0.0, Trigger.EDIT, marks=_marks(body)
+                _packed(body), meta["uid"], meta["resourceVersion"], 0.0, Trigger.EDIT, fingerprint=_fingerprint(body)
             )
             self._announce()
             return True
         if not newer(meta["resourceVersion"], entry.version):
             return False
         entry.packed, entry.uid, entry.version = _packed(body), meta["uid"], meta["resourceVersion"]
-        marks, entry.marks = entry.marks, _marks(body)
-        return marks != entry.marks
+        before, entry.fingerprint = entry.fingerprint, _fingerprint(body)
+        return before != entry.fingerprint
 
     def _wake(self, entry: _Entry, key: Key, trigger: Trigger) -> None:
         if entry.running:
-            # An edit outranks the rest: it does not wait for the gap.
+            # An edit comes before the other triggers: it does not wait for the gap.
             entry.again = trigger if entry.again != Trigger.EDIT else entry.again
         elif not entry.queued:
             due = self._earliest(entry, trigger)
@@ -313,18 +316,18 @@ class Schedule:
 
     def _push(self, key: Key, entry: _Entry, due: float, trigger: Trigger) -> None:
         self._tickets += 1
-        if isinf(due):  # looked at again only when something changes
+        if isinf(due):  # the next pass comes only when something changes
             entry.due, entry.trigger, entry.ticket = due, trigger, self._tickets
             return
         entry.due, entry.trigger, entry.ticket = due, trigger, self._tickets
         heapq.heappush(self._heap, (due, self._tickets, key))
         self._changed.set()
 
-    def _bury(self, key: Key) -> None:
+    def _remove(self, key: Key) -> None:
         entry = self._entries.pop(key, None)
         self._on_gone(key)
-        if entry is not None and entry.heir is not None:
-            self.wake(key, entry.heir, Trigger.EDIT)
+        if entry is not None and entry.successor is not None:
+            self.wake(key, entry.successor, Trigger.EDIT)
         self._announce()
 
     def _announce(self) -> None:
@@ -346,7 +349,7 @@ class Schedule:
             self.resync(snapshot)
 
     def resync(self, snapshot: Snapshot) -> None:
-        """A list of all resources: finds what the watch lost, deletions too. Wakes only what changed."""
+        """Take a list of all resources: it shows what the watch lost, deletions too. Wakes only what changed."""
         present: set[Key] = set()
         for body in snapshot.bodies:
             key = key_of(body)
@@ -358,21 +361,21 @@ class Schedule:
                 self.forget(key)
 
 
-def _marks(body: Body) -> tuple[Any, ...]:
-    """What wakes: the object's identity, its spec (by generation), its deletion, and annotations and labels of ours."""
+def _fingerprint(body: Body) -> tuple[Any, ...]:
+    """What causes a pass: the object, its spec (by generation), its deletion, its own annotations and labels."""
     meta = body["metadata"]
-    ours = tuple(
+    own = tuple(
         sorted(
             (kind, name, value)
             for kind in ("annotations", "labels")
             for name, value in (meta.get(kind) or {}).items()
-            if name.startswith(f"{names.GROUP}/") and name != names.OPERATOR  # which we write ourselves
+            if name.startswith(f"{names.GROUP}/") and name != names.OPERATOR  # which the operator writes itself
         )
     )
-    return meta["uid"], meta.get("generation"), "deletionTimestamp" in meta, ours
+    return meta["uid"], meta.get("generation"), "deletionTimestamp" in meta, own
 
 
 def _packed(body: Body) -> bytes:
-    """Without what no pass reads and what is most of an object's size."""
+    """The body without managedFields, which no pass reads and which are most of an object's size."""
     meta = {name: value for name, value in body["metadata"].items() if name != "managedFields"}
     return json.dumps({**body, "metadata": meta}, separators=(",", ":")).encode()

@@ -18,7 +18,7 @@ from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.redis import Redis
 from secure_redis.domain.observe.storage import BlobServiceFacts, StorageFacts
 from secure_redis.domain.observe.unknown import NOT_READ, Unknown
-from secure_redis.reconciler.observe.storage import StorageObserver
+from secure_redis.reconciler.observe.storage import StorageReader
 from secure_redis.reconciler.pass_state import PassState
 
 from .conftest import READ, Site
@@ -32,7 +32,7 @@ class Room:
     def __init__(self, site: Site, policy: GrantPolicy | None = None) -> None:
         self.site, self.memory = site, PassState()
         resource_manager = ResourceManager(site.transport, site.credentials)
-        self.observer = StorageObserver(
+        self.observer = StorageReader(
             policy=policy or GrantPolicy(),
             accounts=StorageAccounts(site.transport, site.credentials),
             vaults=KeyVaults(resource_manager, site.transport.cloud),
@@ -61,7 +61,7 @@ class Room:
         cache = await self.site.caches.read(self.site.identity, self.site.cache)
         assert isinstance(cache, Redis)
         observed = Observation(now=datetime(2026, 11, 24, tzinfo=UTC), identity=self.site.identity, cache=cache)
-        return await self.observer.observe(self.resource(), observed, cache, self.site.identity, self.memory)
+        return await self.observer.read(self.resource(), observed, cache, self.site.identity, self.memory)
 
     def asked(self) -> int:
         return self.site.requests("storageAccounts")

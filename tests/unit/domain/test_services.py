@@ -22,7 +22,7 @@ MAPPINGS = {
     "domain/assess/services.py",
     "domain/plan/cache/services.py",
     "domain/report/conditions/cache.py",
-    "reconciler/observe/observer.py",
+    "cli/compose.py",
 }
 
 

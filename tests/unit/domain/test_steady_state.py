@@ -110,11 +110,16 @@ def worlds(draw: st.DrawFn) -> tuple[SecureRedisCache, Observation]:
     if draw(st.booleans()):
         key = around.key(expires=draw(dates), not_before=draw(st.none() | dates))
         changes |= {"storage": around.account(), "encryption_key": key, "cache": facts(persistence=around.PERSISTS)}
+    if draw(st.integers(0, 3)) == 0:
+        spec["resourceID"] = around.MANAGED_ID
+        key = around.key(expires=draw(dates), not_before=draw(st.none() | dates))
+        persists = around.database(port=10000, rdb_enabled=draw(st.booleans()))
+        changes |= {"storage": NOT_READ, "encryption_key": key, "cache": around.managed(database=persists)}
     res = auditor(**spec)
     observed = observation(
         now=NOW + timedelta(hours=draw(st.sampled_from([0, 7]))), **changes
     )  # 7: past midnight in a rest
-    if draw(st.booleans()):
+    if "resourceID" not in spec and draw(st.booleans()):
         rotation = {"intervalDays": draw(st.integers(1, 400))} if draw(st.booleans()) else {}
         access = draw(st.sampled_from(["Read", "ReadWrite"])) if rotation else "Read"
         key_vault = {**AUTHENTICATION["keyVault"], "access": access}
@@ -162,6 +167,13 @@ def test_a_settled_auditor_rests_and_a_new_one_does_not() -> None:
     assert found is not None
     assert found.holds(changed(observed, now=NOW + timedelta(minutes=5)), FREE)
     assert not found.holds(changed(observed, now=NOW - MICROSECOND), FREE)  # the clock was set back
+
+
+def test_a_settled_auditor_of_a_cluster_rests() -> None:
+    res, observed = auditor(resourceID=around.MANAGED_ID), observation(cache=around.managed())
+    found = passed(settled(res, observed), observed)[2]
+    assert found is not None
+    assert not found.holds(changed(observed, cache=around.managed(database=None)), FREE)
 
 
 def test_a_published_secret_rests() -> None:

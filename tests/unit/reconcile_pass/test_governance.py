@@ -19,7 +19,7 @@ from secure_redis.reconciler.observe.governance import (
     KINDS,
     READS_PER_PASS,
     GovernanceAges,
-    GovernanceObserver,
+    GovernanceReader,
 )
 from secure_redis.reconciler.pass_state import PassState
 from tests.unit.reconcile_pass.worlds import (
@@ -71,7 +71,7 @@ class World:
     def __init__(self, policy: GrantPolicy | None = None, *, activity: bool = True) -> None:
         self.azure = Azure()
         self.now = 1000.0
-        self.around = GovernanceObserver(
+        self.around = GovernanceReader(
             governance=self.azure,  # type: ignore[arg-type]
             find_vault=self.azure.vault_properties,
             activity=self.azure if activity else None,  # type: ignore[arg-type]
@@ -87,7 +87,7 @@ class World:
         observed = Observation(now=NOW, cache=changes.pop("cache", cache()))
         self.azure.asked.clear()
         memory.look_within = None
-        return asyncio.run(self.around.look(of or resource(), observed, identity, memory))
+        return asyncio.run(self.around.read(of or resource(), observed, identity, memory))
 
     def complete(self, of: SecureRedisCache | None = None) -> Observation:
         """Look until nothing is missing; as often as the passes that are asked for."""

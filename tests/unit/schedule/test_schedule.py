@@ -16,7 +16,7 @@ from tests.unit.schedule.support import ORDERS, STEADY, Passes, body, running
 pytestmark = pytest.mark.looptime
 
 
-async def test_an_edit_is_looked_at_once_and_again_after_its_interval() -> None:
+async def test_an_edit_is_checked_at_once_and_again_after_its_interval() -> None:
     passes = Passes()
     schedule = Schedule(passes, backoff=STEADY)
     async with running(schedule):
@@ -26,14 +26,14 @@ async def test_an_edit_is_looked_at_once_and_again_after_its_interval() -> None:
     assert [trigger for *_, trigger in passes.observed] == [Trigger.EDIT, Trigger.CLOCK, Trigger.CLOCK]
 
 
-async def test_a_look_that_is_enough_is_the_pass() -> None:
-    passes, looked, ended = Passes(), [], []
+async def test_a_steady_resource_is_only_checked() -> None:
+    passes, checked, ended = Passes(), [], []
 
-    async def look(key: Key, version: str) -> NextPass | None:
-        looked.append((key, version))
-        return NextPass(100.0) if version == "2" else None  # at rest since its last pass
+    async def check(key: Key, version: str) -> NextPass | None:
+        checked.append((key, version))
+        return NextPass(100.0) if version == "2" else None  # steady since its last pass
 
-    schedule = Schedule(passes, look=look, backoff=STEADY, on_pass=lambda *told: ended.append(told[:3]))
+    schedule = Schedule(passes, check_steady=check, backoff=STEADY, on_pass=lambda *told: ended.append(told[:3]))
     async with running(schedule):
         schedule.wake(ORDERS, body(), Trigger.EDIT)
         await asyncio.sleep(1)
@@ -43,7 +43,7 @@ async def test_a_look_that_is_enough_is_the_pass() -> None:
         schedule.wake(ORDERS, body(version=3, generation=2), Trigger.EDIT)
         await asyncio.sleep(1)
     assert passes.versions == ["1", "3"]
-    assert looked == [(ORDERS, "1"), (ORDERS, "2"), (ORDERS, "2"), (ORDERS, "3")]
+    assert checked == [(ORDERS, "1"), (ORDERS, "2"), (ORDERS, "2"), (ORDERS, "3")]
     assert [trigger for _, trigger, _ in ended] == [Trigger.EDIT, Trigger.CLOCK, Trigger.CLOCK, Trigger.EDIT]
 
 
@@ -268,7 +268,7 @@ async def test_a_secret_of_an_unknown_resource_wakes_nobody() -> None:
     assert passes.observed == []
 
 
-async def test_forgotten_is_never_looked_at_and_told_after_its_last_pass() -> None:
+async def test_forgotten_is_never_checked_at_and_told_after_its_last_pass() -> None:
     async def slow(key: Key) -> NextPass:
         await asyncio.sleep(5)
         assert gone == []

@@ -73,19 +73,34 @@ def assess(
 
     `waiver_policy`: which waivers and profiles the operator's configuration permits.
     """
+    drift, notes = _compare(resource, observed)
     cache = observed.cache
-    if isinstance(cache, CacheAbsent):
-        return Assessment(drift=gone(resource, cache))
     if not isinstance(cache, Cache):
-        return Assessment()
-    service = SERVICES[cache.service]
-    left, notes = ignoring(service.differences(cache, resource, observed), resource.spec.drift.ignore, COMPARED)
+        return Assessment(drift=drift)
     return Assessment(
         compliance=judge(resource, observed, waiver_policy=waiver_policy, notes=notes),
-        drift=bounded(left),
-        ownership=service.owner(cache, cluster_uid, resource.uid),
+        drift=drift,
+        ownership=SERVICES[cache.service].owner(cache, cluster_uid, resource.uid),
         credential=_credential(resource, observed, cache, cluster_uid, ca),
     )
+
+
+def drift_of(resource: SecureRedisCache, observed: Observation) -> tuple[Drift, ...] | None:
+    """List what differs from the spec. None: the cache was not read, or its absence is not certain."""
+    drift, _ = _compare(resource, observed)
+    return drift
+
+
+def _compare(resource: SecureRedisCache, observed: Observation) -> tuple[tuple[Drift, ...] | None, tuple[str, ...]]:
+    """List what differs from the spec, and note which ignored paths have no effect."""
+    cache = observed.cache
+    if isinstance(cache, CacheAbsent):
+        return gone(resource, cache), ()
+    if not isinstance(cache, Cache):
+        return None, ()
+    found = SERVICES[cache.service].differences(cache, resource, observed)
+    left, notes = ignoring(found, resource.spec.drift.ignore, COMPARED)
+    return bounded(left), notes
 
 
 def _credential(

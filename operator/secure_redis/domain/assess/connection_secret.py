@@ -72,7 +72,7 @@ def build(
 ) -> ConnectionData | Explanation:
     """Build the Secret of a resource. Host and port come from the observation; nothing is derived.
 
-    `vault` and `slot` are told in annotations only. `ca`: PEM that clients need, None where public roots do.
+    `vault` and `slot` appear in annotations only. `ca`: PEM that clients need, None where public roots do.
     Refuses (without showing the value) where the facts allow no TLS connection or a client form cannot carry the key.
     """
     endpoint = _endpoint(cache)

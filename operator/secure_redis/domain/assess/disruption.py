@@ -1,7 +1,7 @@
-"""What putting a difference right would cause, said before it is done. Pure; one entry per path of the spec.
+"""What a correction would cause, known before it is made. Pure; one entry per path of the spec.
 
 Sources: docs/internals/azure-facts.md#updates-that-azure-refuses and
-docs/internals/azure-facts.md#updates-that-disturb-clients. Where a source says nothing, the worse is said.
+docs/internals/azure-facts.md#updates-that-disturb-clients. Where a source says nothing, the worse effect is assumed.
 """
 
 from collections.abc import Callable, Mapping
@@ -121,7 +121,7 @@ _EFFECTS: Final[Mapping[str, Callable[[str, str, Cache], Effect]]] = {
     "provision.identity.type": _always(Effect.NONE),
     "provision.identity.userAssignedIDs": _always(Effect.NONE),
     "provision.tags": _always(Effect.NONE),
-    # Without persistence the next failure of the cache loses what it held; switching it on or elsewhere loses nothing.
+    # Without persistence the next failure of the cache loses its data; switching it on or elsewhere loses nothing.
     "persistence.type": lambda declared, _o, _c: Effect.LOSES_DATA if declared == "None" else Effect.NONE,
     "persistence.frequencyMinutes": _always(Effect.NONE),
     "persistence.storage.accountID": _always(Effect.NONE),

@@ -104,7 +104,7 @@ def location(wanted: Provision, cache: Cache) -> Iterable[Drift]:
 
 
 def tags(wanted: Provision, cache: Cache) -> Iterable[Drift]:
-    """Compare the declared tags; others are not looked at."""
+    """Compare the declared tags; others are ignored."""
     for name, value in wanted.tags.items():
         observed = normalise.tag(cache.tags, name)
         if observed != value:

@@ -1,4 +1,4 @@
-"""Is what the cache persists encrypted, all the way to the key? One link after another; unknown is not safe."""
+"""Follow what the cache persists, link by link, to the key that encrypts it. An unknown link is not safe."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ LOWEST_TLS = (1, 2)
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """What one link of the chain is like: `encrypted` None means that it could not be seen."""
+    """One link of the chain. `encrypted`: None where it could not be read."""
 
     encrypted: bool | None
     reason: Reason
@@ -38,7 +38,7 @@ class Link:
 def follow(
     resource: SecureRedisCache, observed: Observation, cache: Redis, held_back: Explanation | None = None
 ) -> Link | None:
-    """The first broken link, else the first that could not be seen, else that all are as wanted.
+    """Find the first broken link, else the first that could not be read, else report that all are as wanted.
 
     None: nothing is persisted and nothing was asked for. `held_back`: why the
     operator does not set what was asked for, where it would.
@@ -93,7 +93,7 @@ def _nothing(resource: SecureRedisCache, cache: Redis, held_back: Explanation | 
 
 
 def _place_links(facts: PersistenceFacts, storage: StorageFacts) -> Iterator[Link]:
-    """What was looked at has to be where the data goes: by the account's name, and by its host where that is said."""
+    """Check that the account that was read is the one that the data goes to, by name and by host where reported."""
     name = storage.account_id.name
     if name.lower() != (facts.account or "").lower():
         yield _unseen(Reason.STORAGE_UNREAD, f"storage account {facts.account!r} was not read yet")

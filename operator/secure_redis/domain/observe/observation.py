@@ -69,7 +69,7 @@ class Observation:
     writes: tuple[Write, ...] | Unknown | NotRead = NOT_READ
     # When a regeneration may last have been sent without its outcome being known; None: certainly none was.
     attempted: datetime | None = None
-    # What stands around the cache. NOT_READ: nothing asked for it (no probe, no persistence, not switched on).
+    # What surrounds the cache. NOT_READ: nothing asked for it (no probe, no persistence, not switched on).
     # Roles: assigned at the cache or above.
     endpoint: EndpointFacts | Unknown | NotRead = NOT_READ
     storage: StorageFacts | StorageAbsent | Unknown | NotRead = NOT_READ
@@ -84,7 +84,7 @@ class Observation:
     diagnostics: tuple[DiagnosticSettingFacts, ...] | Unknown | NotRead = NOT_READ
     changes: tuple[Change, ...] | Unknown | NotRead = NOT_READ  # of the cache's settings, from the activity log
     plaintext_uses: tuple[PlaintextUse, ...] | Unknown | NotRead = NOT_READ  # in the listed workloads
-    plaintext_unseen: Unknown | None = None  # why not all of their settings could be seen
+    plaintext_unseen: Unknown | None = None  # why not all of their settings could be read
     secret_copies: tuple[SecretCopy, ...] | Unknown | NotRead = NOT_READ  # only with compliance.foreignSecrets
     # Before persistence is set: what the cache's identity may do in the declared account; the connection string.
     storage_roles: tuple[RoleAssignmentFacts, ...] | Unknown | NotRead = NOT_READ

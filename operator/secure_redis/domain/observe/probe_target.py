@@ -9,8 +9,8 @@ from secure_redis.domain.observe.cache import Cache
 from secure_redis.domain.observe.normalise import is_dead
 from secure_redis.domain.observe.unknown import Unknown
 
-SPREAD_SECONDS: Final = 300.0  # over which the looks are spread that a new process takes at known endpoints
-TROUBLED_SECONDS: Final = 300.0  # until the next look where one found something wrong or could not see all; doubled
+SPREAD_SECONDS: Final = 300.0  # over which a new process spreads its probes of known endpoints
+TROUBLED_SECONDS: Final = 300.0  # until the next probe after one that found a fault or not all; doubled each time
 _WAITING: Final = frozenset({"creating", "deleting"})
 
 
@@ -58,12 +58,12 @@ def settings_of(cache: Cache) -> tuple[object, ...]:
 
 
 def first_delay(endpoint: Endpoint, interval: float, *, known: bool) -> float:
-    """Seconds until the first look of a process: at once, unless an earlier process looked already (`known`)."""
+    """Seconds until the first probe of a process: none, unless an earlier process probed already (`known`)."""
     return min(interval, SPREAD_SECONDS) * _fraction(str(endpoint)) if known else 0.0
 
 
 def next_delay(endpoint: Endpoint, interval: float, looks: int, troubled: int) -> float:
-    """Seconds until the next look, after `looks` of them of which the last `troubled` were not all well.
+    """Seconds until the next probe, after `looks` probes of which the last `troubled` found a fault or not all.
 
     A fifth shorter or longer, always the same for one endpoint and number: what begins together drifts apart.
     """

@@ -1,4 +1,4 @@
-"""How a resource goes. `Retain` never touches Azure; `Delete` follows to the end or says why it cannot."""
+"""Plan the deletion of a resource. `Retain` never touches Azure; `Delete` deletes the cache or says why not."""
 
 from secure_redis.api import names
 from secure_redis.api.reasons.reason import Reason
@@ -34,25 +34,25 @@ from secure_redis.domain.plan.types import (
 
 
 def leave(resource: SecureRedisCache, observed: Observation, assessed: Assessment, settings: Settings) -> Plan:
-    """One pass over a resource that was deleted."""
+    """Plan one pass over a resource that is being deleted."""
     if not resource.has_finalizer:
         return Plan()
     abandoned = resource.requests.get(names.ABANDON, "").lower() == "true"
     deletes = resource.spec.deletion_policy is DeletionPolicy.DELETE and resource.spec.mode is Mode.PROVISION
-    told = Reason.RETAINED
+    released = Reason.RETAINED
     if observed.namespace_terminating or abandoned:
-        told = Reason.ABANDONED if deletes else Reason.RETAINED
+        released = Reason.ABANDONED if deletes else Reason.RETAINED
     elif deletes:
         if resource.paused:
             return Plan(waiting=Explanation(Reason.PAUSED, f"paused by {names.PAUSED}: the cache is not deleted"))
         cache = _delete_cache(resource, observed, assessed, settings)
         if cache is not None:
             return cache
-        told = Reason.DELETING
+        released = Reason.DELETING
     elif resource.paused and resource.spec.connection.deletion_policy is DeletionPolicy.DELETE:
         return Plan(waiting=Explanation(Reason.PAUSED, f"paused by {names.PAUSED}: the Secret is not deleted"))
     if observed.namespace_terminating:
-        return Plan(actions=(RemoveFinalizer(),), released=told)
+        return Plan(actions=(RemoveFinalizer(),), released=released)
     former = observed.former_secrets
     secrets = [observed.secret, *(former if isinstance(former, tuple) else (former,))]
     unknown = next((secret for secret in secrets if isinstance(secret, Unknown)), None)
@@ -62,24 +62,26 @@ def leave(resource: SecureRedisCache, observed: Observation, assessed: Assessmen
     if resource.spec.connection.deletion_policy is DeletionPolicy.DELETE and wants_workloads(resource):
         rollout = roll(resource, observed, None)
         if not rollout.moved and not abandoned:
-            return _letting_go(rollout)
+            return _release(rollout)
     parting: list[Action] = [
         release_or_delete(resource, secret)
         for secret in secrets
         if isinstance(secret, SecretFacts) and secret.owner_uid == resource.uid and not secret.deleting
     ]
-    # Given up: consumers are told to let go, and nobody waits for them.
-    letting_go = rollout.actions if rollout is not None else ()
-    return Plan(actions=(*letting_go, *parting, RemoveFinalizer()), released=told)
+    # Abandoned: the consumers are released, and the deletion does not wait for them.
+    releases = rollout.actions if rollout is not None else ()
+    return Plan(actions=(*releases, *parting, RemoveFinalizer()), released=released)
 
 
-def _letting_go(rollout: Rollout) -> Plan:
+def _release(rollout: Rollout) -> Plan:
     """Consumers are released and have rolled before the Secret goes."""
     if rollout.unread is not None:
         return Plan(refused=(rollout.unread,), rollout=rollout, next_look=rollout.next_look)
-    held = next((one for one in rollout.statuses if one.reason not in {None, Reason.ROLLING_OUT}), None)
+    blocked = next((one for one in rollout.statuses if one.reason not in {None, Reason.ROLLING_OUT}), None)
     rolling = rollout.rolling
-    refused = (Explanation(reason_of(held), f"the Secret stays: {sentence(held)}"),) if held is not None else ()
+    refused = (
+        (Explanation(reason_of(blocked), f"the Secret stays: {sentence(blocked)}"),) if blocked is not None else ()
+    )
     waiting = Explanation(Reason.ROLLING_OUT, f"the Secret stays: {sentence(rolling)}") if rolling else None
     return Plan(actions=rollout.actions, refused=refused, waiting=waiting, rollout=rollout, next_look=rollout.next_look)
 
@@ -87,7 +89,7 @@ def _letting_go(rollout: Rollout) -> Plan:
 def _delete_cache(
     resource: SecureRedisCache, observed: Observation, assessed: Assessment, settings: Settings
 ) -> Plan | None:
-    """None: the cache is gone, or never was."""
+    """Plan the deletion of the cache. None: the cache is gone, or never existed."""
     keep = resource.status.pending
     if isinstance(observed.cache, CacheAbsent):
         if observed.cache.confirmed:

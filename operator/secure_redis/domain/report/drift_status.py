@@ -1,4 +1,4 @@
-"""What is told of drift: entries and corrections in the status, and what a correction will cause. Pure."""
+"""Report drift: its entries and corrections in the status, and what the next correction will cause. Pure."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -27,7 +27,7 @@ def entries(before: Status, observed: Observation, assessed: Assessment, plan: P
     known = {(entry.path, entry.observed): entry.by for entry in before.drift}
     writer = _writer(observed)
     for entry in assessed.drift or ():
-        record, why = correction_history.count(before.corrections, entry.path), plan.held.get(entry.path)
+        record, why = correction_history.count(before.corrections, entry.path), plan.blocked.get(entry.path)
         yield DriftStatus(
             path=entry.path,
             declared=entry.declared,
@@ -81,14 +81,14 @@ def corrections(
 
 
 def kept(plan: Plan, refused: set[Reason]) -> bool:
-    """Whether the refusals are remembered in the status: then looking goes on, and only the write is not repeated."""
+    """Whether the status keeps the refusals: then reading goes on, and only the write is not repeated."""
     return bool(plan.correcting) or (bool(plan.owed) and all(has(one, Trait.NOT_REPEATED) for one in refused))
 
 
 def announced(resource: SecureRedisCache, assessed: Assessment, plan: Plan) -> Iterable[str]:
-    """What the next pass corrects and what that causes, told once, in the pass before it is made."""
+    """Announce once, in the pass before, what the next pass corrects and what that causes."""
     known = {entry.path for entry in resource.status.drift}
     for entry in assessed.drift or ():
-        if entry.path in plan.wanted and entry.path not in known and entry.path not in plan.held:
+        if entry.path in plan.wanted and entry.path not in known and entry.path not in plan.blocked:
             change = f"from {entry.observed} to {entry.declared}"
             yield f"{entry.path} is corrected next, {change}: {SENTENCES[entry.effect]}"[:MESSAGE_LIMIT]

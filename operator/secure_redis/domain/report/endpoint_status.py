@@ -1,4 +1,4 @@
-"""What of a look at an endpoint is told in status, read back by the next process, and said of the transport. Pure."""
+"""Report what a probe found at an endpoint, and read it back from the status after a restart. Pure."""
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
@@ -31,7 +31,7 @@ from secure_redis.domain.observe.unknown import Unknown
 MOST_ADDRESSES: Final = 16  # as the schema bounds them
 _TEXT: Final = 256
 _VERSIONS: Final = (("1.0", "tls_1_0"), ("1.1", "tls_1_1"), ("1.2", "tls_1_2"), ("1.3", "tls_1_3"))
-# Every part of EndpointFacts that is told, and its word in status.endpoint.unknown.
+# Every part of EndpointFacts that is reported, and its word in status.endpoint.unknown.
 _PARTS: Final = {
     "addresses": "addresses",
     "connection": "reached",
@@ -45,7 +45,7 @@ _NOT_KEPT: Final = Unknown(Reason.UNKNOWN, "not kept from an earlier look")
 
 
 def told(facts: EndpointFacts) -> EndpointStatus:
-    """What was seen, without when: it changes only when the endpoint does."""
+    """Report what was found, without the time: the status changes only when the endpoint does."""
     chain, name, certificate = facts.chain, facts.name, facts.certificate
     verified = isinstance(chain, Verification) and chain.verified
     offers = {version: getattr(facts, field) for version, field in _VERSIONS}
@@ -91,7 +91,7 @@ def recalled(status: Status, endpoint: Endpoint) -> EndpointFacts | None:
         return None
     try:
         return _facts(before, endpoint)
-    except (ValueError, KeyError):  # edited by hand, or by another version: looked at anew
+    except (ValueError, KeyError):  # edited by hand, or by another version: probed again
         return None
 
 
@@ -140,7 +140,7 @@ def status_of(observed: Observation, before: EndpointStatus | None) -> EndpointS
 
 
 def outcome(facts: EndpointFacts) -> str:
-    """How much a look told, for the metrics: complete, partial or unreachable."""
+    """Say for the metrics how much a probe found: complete, partial or unreachable."""
     if not facts.reachable:
         return "unreachable"
     return "partial" if any(True for _ in _unseen(facts)) else "complete"
@@ -153,7 +153,7 @@ def unseen(endpoint: Endpoint, why: Unknown, at: datetime) -> EndpointFacts:
 
 
 def all_well(facts: EndpointFacts, now: datetime) -> bool:
-    """Whether everything was seen and nothing is wrong."""
+    """Whether every part was found and nothing is wrong."""
     return not any(True for _ in _unseen(facts)) and next(wrong(facts, now), None) is None
 
 
@@ -176,7 +176,7 @@ def wrong(facts: EndpointFacts, now: datetime) -> Iterator[tuple[Reason, str]]:
 
 
 def only_recalled(status: Status, observed: Observation) -> bool:
-    """Whether only the status tells that nothing is wrong, and it did not tell so before: nobody is believed twice."""
+    """Whether only the status says that nothing is wrong, and TransportSecured was not True before."""
     return isinstance(observed.endpoint, EndpointFacts) and observed.endpoint.at is None and awaited(status)
 
 

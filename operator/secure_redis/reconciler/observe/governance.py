@@ -1,7 +1,7 @@
-"""Reads what stands around caches, seldom and spread: no resource waits for it to become Ready.
+"""Reads what governs a cache (locks, diagnostics, roles, …), seldom and spread: no resource waits for it to be Ready.
 
-What one identity read of one cache serves every resource of the two, a refusal too: a missing right costs one request
-an age and not one a pass.
+What one identity read of one cache serves every resource of the two. That includes a refusal: a missing right costs one
+request per age and not one per pass.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from zlib import crc32
 
 from secure_redis.api.azure_ids import CacheID
 from secure_redis.api.reasons.reason import Reason
-from secure_redis.api.resource import SecureRedisCache
+from secure_redis.api.resource import Key, SecureRedisCache
 from secure_redis.api.spec.spec import Mode
 from secure_redis.azure.core.expiring_cache import ExpiringCache
 from secure_redis.azure.governance.activity_log import Activity
@@ -93,8 +93,8 @@ class _Allowance:
     at: float
 
 
-class GovernanceObserver:
-    """Keeps what stands around caches, each kind with an age of its own. Asked before every read whether it may."""
+class GovernanceReader:
+    """Keeps what governs caches, each kind with an age of its own. Checks the grants before every read."""
 
     def __init__(
         self,
@@ -106,34 +106,38 @@ class GovernanceObserver:
         ages: GovernanceAges,
         monotonic: Callable[[], float],
     ) -> None:
-        self._surroundings = governance
+        self._governance = governance
         self._find_vault = find_vault
         self._activity = activity
         self._policy = policy
         self._ages = ages
         self._monotonic = monotonic
         self._places: ExpiringCache[tuple[Identity, str], _Place] = ExpiringCache(monotonic, 2 * ages.max_age)
+        self._refreshed: dict[Key, str] = {}  # the refresh request that the last pass came with
         self._allowances: ExpiringCache[tuple[Identity, str], _Allowance] = ExpiringCache(monotonic)
 
-    async def look(
+    async def read(
         self, resource: SecureRedisCache, observed: Observation, identity: Identity, pass_state: PassState
     ) -> Observation:
-        """The observation with what is known; a few reads at most are made, all of them where a refresh is asked for.
+        """Add what is known. A few reads at most are made, all of them where a refresh is asked for.
 
-        Never raises. `memory.look_within` says when the rest can be read.
+        Never raises. `pass_state.look_within` says when the rest can be read.
         """
         if not isinstance(observed.cache, Cache) or resource.deleting:
             return observed
         now, cache = self._monotonic(), resource.cache
         place = self._places.get((identity, cache.key), lambda: _Place(now))
         reads = self._reads(resource, identity, observed.now)
-        fresh = pass_state.refresh and pass_state.refreshed != resource.refresh
-        pass_state.refreshed = resource.refresh
+        fresh = pass_state.refresh and self._refreshed.get(resource.key) != resource.refresh
+        if resource.refresh is None:
+            self.forget(resource.key)
+        else:
+            self._refreshed[resource.key] = resource.refresh
         due = [kind for kind in reads if kind not in place.reading and _is_due(place, kind, now, fresh)]
         wait = 0.0 if fresh else place.since + self._delay(cache) - now
         if due and wait <= 0:
             chosen = due if fresh else due[: self._allowed(identity, cache, min(len(due), READS_PER_PASS))]
-            await asyncio.gather(*(self._read(place, cache, kind, reads[kind]) for kind in chosen))
+            await asyncio.gather(*(self._read_one(place, cache, kind, reads[kind]) for kind in chosen))
             due = [kind for kind in due if kind not in chosen]
         if due:
             pass_state.look_within = max(wait, _SOON * (0.5 + _share(cache, "soon")))
@@ -143,10 +147,14 @@ class GovernanceObserver:
             known[_kind(kind)] = NOT_READ_YET if held is None else held.value
         return changed(observed, **known)
 
+    def forget(self, key: Key) -> None:
+        """The resource is gone. What was read of its cache may serve others and expires by itself."""
+        self._refreshed.pop(key, None)
+
     def ages(self) -> Mapping[str, tuple[int, float]]:
         """By kind: how many are held, and the age in seconds of the oldest."""
         now, found = self._monotonic(), dict.fromkeys(KINDS, (0, 0.0))
-        for _, place in self._places.items():  # noqa: PERF102 - a Shelf has no values()
+        for _, place in self._places.items():  # noqa: PERF102 - an ExpiringCache has no values()
             for kind, held in place.held.items():
                 count, oldest = found[_kind(kind)]
                 found[_kind(kind)] = (count + 1, max(oldest, now - held.at))
@@ -154,7 +162,7 @@ class GovernanceObserver:
 
     def _reads(self, resource: SecureRedisCache, identity: Identity, now: datetime) -> dict[str, Read]:
         """What this resource may ask for, and how."""
-        cache, namespace, governance = resource.cache, resource.key.namespace, self._surroundings
+        cache, namespace, governance = resource.cache, resource.key.namespace, self._governance
         if refuse(self._policy, identity, namespace, Power.OBSERVE, cache=cache) is not None:
             return {}
         reads: dict[str, Read] = {
@@ -180,7 +188,7 @@ class GovernanceObserver:
             reads[_LOG] = lambda: activity.changes(identity, cache, now)
         return reads
 
-    async def _read(self, place: _Place, cache: CacheID, kind: str, read: Read) -> None:
+    async def _read_one(self, place: _Place, cache: CacheID, kind: str, read: Read) -> None:
         place.reading.add(kind)
         try:
             async with asyncio.timeout(LONGEST_READ):
@@ -188,7 +196,7 @@ class GovernanceObserver:
         except TimeoutError:
             value = Unknown(Reason.AZURE_ERROR, f"Azure did not answer within {LONGEST_READ:g} s")
         except Exception:
-            log.exception("what stands around a cache could not be read", extra={"kind": kind, "cache": cache.text})
+            log.exception("what governs a cache could not be read", extra={"kind": kind, "cache": cache.text})
             value = Unknown(Reason.AZURE_ERROR, "the answer could not be understood")
         finally:
             place.reading.discard(kind)

@@ -1,9 +1,9 @@
-"""What of a resource is in Kubernetes: its Secrets, its workloads, and who holds a Secret's values."""
+"""Reads what a resource has in Kubernetes: its Secrets, its workloads, and the pods that use a Secret."""
 
 from dataclasses import replace
 
 from secure_redis.api import names
-from secure_redis.api.resource import SecureRedisCache
+from secure_redis.api.resource import Key, SecureRedisCache
 from secure_redis.api.spec.spec import DeletionPolicy
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.secret import SecretFacts
@@ -16,37 +16,43 @@ from secure_redis.reconciler.observe.usage import Usage
 from secure_redis.reconciler.pass_state import PassState
 
 
-class KubernetesObserver:
-    """The observer's eye on Kubernetes."""
+class KubernetesReader:
+    """Reads Secrets, workloads and pods, as far as the next steps need them."""
 
     def __init__(self, secrets: Secrets, workloads: Workloads, usage: Usage) -> None:
         self._secrets = secrets
         self._workloads = workloads
         self._usage = usage
+        # The generation for which every consenting workload was searched for injections that no status records.
+        self._searched: dict[Key, int] = {}
 
-    async def observe(self, resource: SecureRedisCache, observed: Observation, pass_state: PassState) -> Observation:
-        """The observation with what is there in Kubernetes."""
+    async def read(self, resource: SecureRedisCache, observed: Observation, pass_state: PassState) -> Observation:
+        """Add what exists in Kubernetes."""
         observed = await self._with_workloads(resource, await self._with_secrets(resource, observed), pass_state)
         observed = await self._usage.copies(resource, observed, pass_state)
         return await self._with_consumers(resource, observed)
 
+    def forget(self, key: Key) -> None:
+        """The resource is gone."""
+        self._searched.pop(key, None)
+
     async def _with_workloads(
         self, resource: SecureRedisCache, observed: Observation, pass_state: PassState
     ) -> Observation:
-        """Workloads only where some are listed or were injected; pods only while something is not current."""
-        kept = resource.deleting and resource.spec.connection.deletion_policy is DeletionPolicy.RETAIN
-        if kept or not waves.wants_workloads(resource):
+        """Read workloads only where some are listed or were injected; pods only while something is not current."""
+        retained = resource.deleting and resource.spec.connection.deletion_policy is DeletionPolicy.RETAIN
+        if retained or not waves.wants_workloads(resource):
             return observed
         entries = () if resource.deleting else resource.spec.workloads
         found = await self._workloads.find(
             resource,
             entries,
             waves.named(resource),
-            thorough=resource.deleting or pass_state.searched != resource.generation,
+            thorough=resource.deleting or self._searched.get(resource.key) != resource.generation,
         )
         if isinstance(found, Unknown):
             return replace(observed, workloads=found)
-        pass_state.searched = resource.generation
+        self._searched[resource.key] = resource.generation
         at = {(facts.kind, facts.name): facts for facts in found}
         wanted = waves.pods_wanted(resource, found, _published_version(resource, observed))
         pods = {place: await self._workloads.pods(resource, at[place]) for place in wanted}
@@ -58,8 +64,8 @@ class KubernetesObserver:
     async def _with_consumers(self, resource: SecureRedisCache, observed: Observation) -> Observation:
         if resource.deleting or not required_reads.needs_consumers(resource, observed):
             return observed
-        carrying = observed.workloads if isinstance(observed.workloads, tuple) else ()
-        return replace(observed, consumers=await self._workloads.consumers(resource, resource.secret_name, carrying))
+        injected = observed.workloads if isinstance(observed.workloads, tuple) else ()
+        return replace(observed, consumers=await self._workloads.consumers(resource, resource.secret_name, injected))
 
     async def _with_secrets(self, resource: SecureRedisCache, observed: Observation) -> Observation:
         if resource.spec.authentication is None and resource.status.binding is None:
@@ -69,7 +75,7 @@ class KubernetesObserver:
         return replace(observed, secret=secret, former_secrets=await self._former(resource))
 
     async def _former(self, resource: SecureRedisCache) -> tuple[SecretFacts, ...] | Unknown:
-        """Secrets of ours under other names: what the watch shows, and what the status still binds."""
+        """Read this resource's Secrets under other names: those that the watch shows or the status still binds."""
         namespace, binding = resource.key.namespace, resource.status.binding
         if self._secrets.store.synced(namespace):
             published = await self._secrets.published_by(resource)
@@ -85,10 +91,10 @@ class KubernetesObserver:
 
 
 def _published_version(resource: SecureRedisCache, observed: Observation) -> str | None:
-    """The Key Vault version that our Secret holds."""
-    ours = isinstance(observed.secret, SecretFacts) and observed.secret.owner_uid == resource.uid
+    """The Key Vault version that this resource's Secret holds."""
+    own = isinstance(observed.secret, SecretFacts) and observed.secret.owner_uid == resource.uid
     return (
         observed.secret.annotations.get(names.SECRET_VERSION)
-        if ours and isinstance(observed.secret, SecretFacts)
+        if own and isinstance(observed.secret, SecretFacts)
         else None
     )

@@ -1,10 +1,10 @@
-"""Follows persistence to the account that holds the data, at the slow cadence of what stands around a cache."""
+"""Reads the storage account that a cache persists into, its blob service and its encryption key."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from secure_redis.api.azure_ids import StorageAccountID
-from secure_redis.api.resource import SecureRedisCache
+from secure_redis.api.resource import Key, SecureRedisCache
 from secure_redis.azure.core.resource_manager import ResourceManager
 from secure_redis.azure.governance.reads import Governance
 from secure_redis.azure.keyvault.encryption_keys import KeyVaults
@@ -15,7 +15,6 @@ from secure_redis.domain.explanation import Explanation
 from secure_redis.domain.grants import (
     GrantPolicy,
     Power,
-    refuse,
     storage_scopes,
 )
 from secure_redis.domain.observe.governance import RoleAssignmentFacts
@@ -30,6 +29,7 @@ from secure_redis.domain.observe.storage import (
 )
 from secure_redis.domain.observe.unknown import NOT_READ, NotRead, Unknown
 from secure_redis.kube.secrets import Secrets
+from secure_redis.reconciler.observe.permission import refused
 from secure_redis.reconciler.pass_state import PassState
 
 _AGAIN = 60.0  # seconds until what could not be read is asked for again
@@ -37,7 +37,7 @@ _AGAIN = 60.0  # seconds until what could not be read is asked for again
 
 @dataclass(frozen=True, slots=True)
 class _Chain:
-    """What was read of one account. `key`: by whom, and for which place it was looked."""
+    """What was read of one account. `key`: which identity read it, and at which place it looked for the account."""
 
     key: tuple[Identity, str]
     at: float
@@ -47,14 +47,14 @@ class _Chain:
 
     @property
     def whole(self) -> bool:
-        """Whether everything answered, or something that a quick look again will not change."""
+        """Whether everything answered, or failed in a way that a quick second read does not change."""
         key = self.encryption_key
         parts = (self.storage, self.blob_service, key)
         inner = (key.vault, key.key) if isinstance(key, EncryptionKeyFacts) else ()
         return not any(isinstance(part, Unknown | StorageAbsent) for part in (*parts, *inner))
 
 
-class StorageObserver:
+class StorageReader:
     """Reads the account, its blob service and its key; before persistence is set also who may write into it."""
 
     def __init__(
@@ -72,13 +72,14 @@ class StorageObserver:
         self._policy = policy
         self._accounts = accounts
         self._vaults = vaults
-        self._surroundings = governance
+        self._governance = governance
         self._resource_manager = resource_manager
         self._secrets = secrets
         self._monotonic = monotonic
         self._max_age = max_age
+        self._chains: dict[Key, _Chain] = {}
 
-    async def observe(
+    async def read(
         self,
         resource: SecureRedisCache,
         observed: Observation,
@@ -86,7 +87,7 @@ class StorageObserver:
         identity: Identity,
         pass_state: PassState,
     ) -> Observation:
-        """Add what is known of the account, or why it could not be read. Nothing persisted or asked for: nothing."""
+        """Add the account, or why it could not be read; nothing where neither cache nor spec persists."""
         chain = await self._chain(resource, cache, identity, pass_state)
         if chain is None:
             return observed
@@ -104,19 +105,23 @@ class StorageObserver:
                 observed = replace(observed, storage_secret=await self._secrets.read(resource.key.namespace, name))
         return observed
 
+    def forget(self, key: Key) -> None:
+        """The resource is gone, or persists nothing."""
+        self._chains.pop(key, None)
+
     async def _chain(
         self, resource: SecureRedisCache, cache: Redis, identity: Identity, pass_state: PassState
     ) -> _Chain | None:
         place = persistence.place(resource, cache)
         if place is None:
-            pass_state.storage = None
+            self.forget(resource.key)
             return None
         key = (identity, str(place))
-        held = pass_state.storage
-        if isinstance(held, _Chain) and held.key == key and not pass_state.refresh:
-            age = self._max_age if held.whole else min(_AGAIN, self._max_age)
-            if self._monotonic() - held.at < age:
-                return held
+        kept = self._chains.get(resource.key)
+        if kept is not None and kept.key == key and not pass_state.refresh:
+            age = self._max_age if kept.whole else min(_AGAIN, self._max_age)
+            if self._monotonic() - kept.at < age:
+                return kept
         at = self._monotonic()
         account: StorageAccountID | Unknown
         if isinstance(place, persistence.Named):
@@ -124,8 +129,11 @@ class StorageObserver:
         else:
             account = place
         if isinstance(account, Unknown):
-            return self._keep(_Chain(key, at, account), pass_state)
-        return self._keep(await self._read(resource, identity, account, key, at), pass_state)
+            chain = _Chain(key, at, account)
+        else:
+            chain = await self._follow(resource, identity, account, key, at)
+        self._chains[resource.key] = chain
+        return chain
 
     async def _find(
         self, resource: SecureRedisCache, identity: Identity, named: persistence.Named
@@ -136,7 +144,7 @@ class StorageObserver:
             return Unknown(scopes.reason, scopes.message, permanent=True)
         return await find_account(self._resource_manager, identity, named.subscription, named.name, scopes)
 
-    async def _read(
+    async def _follow(
         self,
         resource: SecureRedisCache,
         identity: Identity,
@@ -157,23 +165,16 @@ class StorageObserver:
         return chain
 
     def _refused(self, resource: SecureRedisCache, identity: Identity, account: StorageAccountID) -> Unknown | None:
-        refusal = refuse(
-            self._policy, identity, resource.key.namespace, Power.OBSERVE, cache=resource.cache, storage=account
-        )
-        return None if refusal is None else Unknown(refusal.reason, refusal.message, permanent=True)
+        return refused(self._policy, identity, resource, Power.OBSERVE, storage=account)
 
     async def _roles(
         self, resource: SecureRedisCache, cache: Redis, identity: Identity
     ) -> tuple[RoleAssignmentFacts, ...] | Unknown | NotRead:
-        """Read at every look: somebody is waiting for the role."""
+        """Read in every pass: an administrator is about to assign the role, and the pass waits for it."""
         account, principal = persistence.wanted_account(resource), persistence.principal(cache)
         if not isinstance(account, StorageAccountID) or principal is None:
             return NOT_READ
         denied = self._refused(resource, identity, account)
         if denied is not None:
             return denied
-        return await self._surroundings.role_assignments(identity, account, principal)
-
-    def _keep(self, chain: _Chain, pass_state: PassState) -> _Chain:
-        pass_state.storage = chain
-        return chain
+        return await self._governance.role_assignments(identity, account, principal)

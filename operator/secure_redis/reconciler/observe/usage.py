@@ -1,4 +1,4 @@
-"""How the cache is used in the resource's namespace: connections without TLS, and where the key lies besides."""
+"""Reads how the namespace uses the cache: connections without TLS, and other Secrets that contain its key."""
 
 import asyncio
 from collections.abc import Iterable
@@ -21,7 +21,7 @@ _SOON_SECONDS: Final = 10.0
 
 
 class Usage:
-    """Reads what the rules T7 and W2 look at."""
+    """Reads what the rules T7 and W2 assess."""
 
     def __init__(self, config_maps: ConfigMaps, foreign_secrets: ForeignSecrets) -> None:
         self._config_maps = config_maps

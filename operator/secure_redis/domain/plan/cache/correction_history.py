@@ -1,6 +1,6 @@
 """What earlier corrections came to: a value that comes back is left alone, a refused write is not repeated. Pure.
 
-The records are in the status, so that a restart forgets nothing. A changed spec or a refresh begins anew.
+The records are in the status, so that a restart forgets nothing. A changed spec or a refresh resets them.
 """
 
 from collections.abc import Iterable
@@ -19,12 +19,12 @@ from secure_redis.domain.plan.actions import Done, Failed, Outcome
 from secure_redis.domain.plan.types import PERMANENT_RETRY_SECONDS
 
 TWICE: Final = 2
-# A value that comes back later than this was changed anew, not set back.
+# A value that comes back later than this was changed again by hand, not reverted.
 WINDOW: Final = timedelta(hours=24)
 MOST_RECORDS: Final = 50
 
 
-def held(resource: SecureRedisCache, path: str, now: datetime) -> Explanation | None:
+def blocked(resource: SecureRedisCache, path: str, now: datetime) -> Explanation | None:
     """Why this path is not corrected: it is contested, or Azure refused the write within the hour."""
     record = next((one for one in records(resource) if one.path == path), None)
     if record is None:

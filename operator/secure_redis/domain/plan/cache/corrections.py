@@ -1,4 +1,4 @@
-"""Which one difference is corrected next. One update at a time, only what differs, never a way into an outage."""
+"""Choose the one difference that is corrected next. It never opens the cache or cuts clients off without a request."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -36,8 +36,8 @@ FIREWALL = "network.firewallRules"
 class Correction:
     """The next correction, if any; what is refused; when to look again for a correction that was first recorded.
 
-    `path`: the drift that the action puts right. `wanted`: every path that the spec allows to correct, and `held`: why
-    some of them are not.
+    `paths`: the drift that the action corrects. `wanted`: every path that the spec allows to correct. `blocked`: why
+    some of them are not corrected.
     """
 
     action: AzureAction | None = None
@@ -47,11 +47,11 @@ class Correction:
     owing: bool = False  # Azure refused something that a creation has still to bring
     paths: tuple[str, ...] = ()  # what the action puts right
     wanted: tuple[str, ...] = ()
-    held: Mapping[str, Explanation] = field(default_factory=dict)
+    blocked: Mapping[str, Explanation] = field(default_factory=dict)
 
 
 class Owed(Enum):
-    """What a creation of ours has still to bring: it needs no leave to correct."""
+    """What a creation by the operator still owes the cache. The spec need not allow its correction."""
 
     NOTHING = 0
     PERSISTENCE = 1
@@ -67,11 +67,11 @@ def next_correction(
 ) -> Correction:
     """Choose from the drift that the spec allows to correct and that an earlier pass has already reported.
 
-    `owes`: the cache was created by us; then that is brought to what is declared without being told.
+    `owes`: what a creation by the operator still owes; that is set as declared, whatever the spec allows to correct.
     """
     correct = resource.spec.drift.correct
     wanted = [d for d in found if d.correctable and d.drift_class in correct]
-    held = {d.path: why for d in wanted if (why := _held(resource, observed, d)) is not None}
+    blocked = {d.path: why for d in wanted if (why := _blocked(resource, observed, d)) is not None}
     reported = {entry.path for entry in resource.status.drift}
     due = {d.path for d in wanted if d.path in reported}
     missing = _missing(resource, observed)
@@ -79,28 +79,30 @@ def next_correction(
     if owes is not Owed.NOTHING:
         owed |= {d.path for d in found if d.correctable and d.path in PERSISTENCE}
     # It asks for no leave, but what Azure refused is not asked of it again at every look.
-    barred = {path: why for path in owed if (why := correction_history.held(resource, path, observed.now)) is not None}
-    held |= barred
+    refused_before = {
+        path: why for path in owed if (why := correction_history.blocked(resource, path, observed.now)) is not None
+    }
+    blocked |= refused_before
     due |= owed
-    due -= held.keys()
+    due -= blocked.keys()
     # A difference is shown before it is corrected: the first look never writes.
-    next_look = 0.0 if any(d.path not in due and d.path not in held for d in wanted) else None
+    next_look = 0.0 if any(d.path not in due and d.path not in blocked for d in wanted) else None
     choice = _choose(resource, observed, cache, found, due, missing)
-    held |= choice.barred
-    refused = {path for path, why in barred.items() if why.reason is not Reason.CONTESTED}
+    blocked |= choice.blocked
+    refused = {path for path, why in refused_before.items() if why.reason is not Reason.CONTESTED}
     if choice.action is not None:
         next_look = None
     elif choice.persisting:
         next_look = sooner(next_look, LOOK_AGAIN)
     return Correction(
         action=choice.action,
-        refused=tuple(_distinct(held.values())),
+        refused=tuple(_distinct(blocked.values())),
         next_look=next_look,
         persisting=choice.persisting or (choice.action is None and bool(refused) and refused <= set(PERSISTENCE)),
         owing=bool(refused),
         paths=choice.paths,
         wanted=tuple(d.path for d in wanted),
-        held=held,
+        blocked=blocked,
     )
 
 
@@ -110,7 +112,7 @@ class _Choice:
 
     action: AzureAction | None = None
     paths: tuple[str, ...] = ()
-    barred: Mapping[str, Explanation] = field(default_factory=dict)
+    blocked: Mapping[str, Explanation] = field(default_factory=dict)
     persisting: bool = False
 
 
@@ -129,29 +131,29 @@ def _choose(
     rule = next((rule for rule in missing if _path(rule.name) in due), None)
     if rule is not None:
         return _Choice(PutFirewallRule(rule), (_path(rule.name),))
-    barred: dict[str, Explanation] = {}
+    blocked: dict[str, Explanation] = {}
     if PUBLIC_ACCESS in due:
         wanted = resource.spec.network.public_access
         if not same_word(wanted, "Disabled") and missing:
             why = _rules_first("public access is not switched on", missing)
-            barred[PUBLIC_ACCESS] = Explanation(Reason.WOULD_DISCONNECT, why)
+            blocked[PUBLIC_ACCESS] = Explanation(Reason.WOULD_DISCONNECT, why)
         else:
             change = UpdateCache({"properties": {"publicNetworkAccess": wanted}}, ("publicNetworkAccess",))
             return _Choice(change, (PUBLIC_ACCESS,))
     surplus = next((name for name in _surplus(resource, observed) if _path(name) in due), None)
     if surplus is not None and missing:
-        barred[_path(surplus)] = Explanation(
+        blocked[_path(surplus)] = Explanation(
             Reason.WOULD_DISCONNECT, _rules_first(f"rule {surplus!r} is not removed", missing)
         )
     elif surplus is not None and _last(observed, cache):
-        barred[_path(surplus)] = Explanation(
+        blocked[_path(surplus)] = Explanation(
             Reason.WOULD_DISCONNECT,
             f"the last firewall rule {surplus!r} is not removed while public access is on: no rule at all means open "
             "to everyone",
         )
     elif surplus is not None:
-        return _Choice(DeleteFirewallRule(surplus), (_path(surplus),), barred)
-    return _persist(resource, observed, cache, found, due, barred)
+        return _Choice(DeleteFirewallRule(surplus), (_path(surplus),), blocked)
+    return _persist(resource, observed, cache, found, due, blocked)
 
 
 def _persist(
@@ -160,28 +162,28 @@ def _persist(
     cache: Redis,
     found: tuple[Drift, ...],
     due: set[str],
-    barred: dict[str, Explanation],
+    blocked: dict[str, Explanation],
 ) -> _Choice:
     """The next step of persistence. One request puts all its paths right; the cache's identity is one of its own."""
     step = next_step(resource, observed, cache, due)
     if step is None:
-        return _Choice(barred=barred)
+        return _Choice(blocked=blocked)
     paths = tuple(path for path in PERSISTENCE if path in due)
     if isinstance(step, UpdateCache):
         # Counted apart: that persistence needs two requests must not look as if it had come back once.
         path = next((d.path for d in found if d.path.startswith(f"{IDENTITY}.")), IDENTITY)
-        contested = correction_history.held(resource, path, observed.now)
+        contested = correction_history.blocked(resource, path, observed.now)
         if contested is None:
-            return _Choice(step, (path,), barred, persisting=True)
+            return _Choice(step, (path,), blocked, persisting=True)
         step = contested
     if isinstance(step, Explanation):
-        return _Choice(barred={**barred, **dict.fromkeys(paths, step)}, persisting=True)
-    return _Choice(step, paths, barred, persisting=True)
+        return _Choice(blocked={**blocked, **dict.fromkeys(paths, step)}, persisting=True)
+    return _Choice(step, paths, blocked, persisting=True)
 
 
-def _held(resource: SecureRedisCache, observed: Observation, entry: Drift) -> Explanation | None:
+def _blocked(resource: SecureRedisCache, observed: Observation, entry: Drift) -> Explanation | None:
     """Why a difference that may be corrected is left: it is contested, was refused, or was not asked for by name."""
-    contested = correction_history.held(resource, entry.path, observed.now)
+    contested = correction_history.blocked(resource, entry.path, observed.now)
     if contested is not None:
         return contested
     if not entry.effect.asks or allowed(resource, entry.path):

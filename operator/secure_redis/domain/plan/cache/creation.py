@@ -18,7 +18,7 @@ FOREIGN = (
 
 
 def was_seen(resource: SecureRedisCache) -> bool:
-    """Whether an earlier pass saw the cache. Nothing that was once seen is created again unasked."""
+    """Whether an earlier pass read the cache. A cache that once existed is not created again without a request."""
     cache = resource.status.cache
     return cache is not None and cache.provisioning_state is not None
 
@@ -32,7 +32,7 @@ def gone(resource: SecureRedisCache) -> str:
 
 
 def name_taken(resource: SecureRedisCache) -> str:
-    """The sentence for a name that somebody else holds."""
+    """Say that another cache has the name."""
     return (
         f"the name {resource.cache.name!r} is taken (cache names are unique over all of Azure): choose another in a "
         "new resource"

@@ -31,7 +31,7 @@ from secure_redis.domain.plan.actions import (
 from secure_redis.domain.plan.types import Plan
 
 ROLE = "Storage Blob Data Contributor"
-LOOK_AGAIN = 60.0  # seconds, while somebody is to assign a role or write a Secret
+LOOK_AGAIN = 60.0  # seconds, while a person has to assign a role or write a Secret
 
 
 def next_step(
@@ -64,14 +64,14 @@ def next_step(
     return _by_identity(resource, observed, cache, declared, account, storage)
 
 
-def held_back(plan: Plan, failures: Iterable[Failed]) -> Explanation | None:
-    """Why what was asked for is not set: Azure refused it, now or within the hour, or somebody has to do something."""
+def blocked_by(plan: Plan, failures: Iterable[Failed]) -> Explanation | None:
+    """Say why declared persistence is not set: Azure refused it, now or within the hour, or a person must act."""
     failed = next((one for one in failures if one.permanent and isinstance(one.action, PersistCache)), None)
     if failed is not None:
         return Explanation(failed.reason, failed.message)
     waits = next((one for one in plan.refused if has(one.reason, Trait.ABOUT_PERSISTENCE)), None)
-    held = (plan.held[path] for path in persistence.PATHS if path in plan.held)
-    return waits or next((one for one in held if has(one.reason, Trait.NOT_REPEATED)), None)
+    blocked = (plan.blocked[path] for path in persistence.PATHS if path in plan.blocked)
+    return waits or next((one for one in blocked if has(one.reason, Trait.NOT_REPEATED)), None)
 
 
 def _by_identity(
@@ -127,7 +127,7 @@ def _by_connection_string(
 
 
 def _of(observed: Observation, account: StorageAccountID) -> StorageFacts | Explanation:
-    """The account that is to be persisted into, as it was seen: what was not seen is not written to."""
+    """Find the declared account as it was read. The cache is not set to persist into an unread account."""
     found = observed.storage
     if isinstance(found, Unknown):
         return _unseen(found)
@@ -189,16 +189,16 @@ def _place(declared: Persistence) -> str:
 
 
 def _has(cache: Redis, own: CacheIdentity) -> bool:
-    held = {word.strip().lower() for word in (cache.identity_type or "None").split(",")}
-    if own.type.lower() not in held:
+    present = {word.strip().lower() for word in (cache.identity_type or "None").split(",")}
+    if own.type.lower() not in present:
         return False
     return normalise.id_set(own.user_assigned_ids) <= normalise.id_set(cache.user_assigned_ids)
 
 
 def _identity(cache: Redis, own: CacheIdentity) -> Mapping[str, Any]:
-    """What is declared together with what is there: an identity that somebody uses is never taken off."""
-    held = {word.strip().lower() for word in (cache.identity_type or "None").split(",")}
-    kinds = [kind for kind in ("SystemAssigned", "UserAssigned") if kind.lower() in held | {own.type.lower()}]
+    """Join the declared identities with the present ones: an identity in use is never removed."""
+    present = {word.strip().lower() for word in (cache.identity_type or "None").split(",")}
+    kinds = [kind for kind in ("SystemAssigned", "UserAssigned") if kind.lower() in present | {own.type.lower()}]
     body: dict[str, Any] = {"type": ", ".join(kinds)}
     if "UserAssigned" in kinds:
         there = normalise.id_set(cache.user_assigned_ids)

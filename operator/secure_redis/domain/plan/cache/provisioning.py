@@ -91,9 +91,9 @@ def create(
     if absent.group_missing:
         return Plan(refused=(Explanation(Reason.CACHE_NOT_FOUND, absent.message),))
     pending = resource.status.pending
-    held = _held(resource, observed)
-    if held is not None:
-        return Plan(pending=pending, refused=(held,))
+    repeated = _refused_before(resource, observed)
+    if repeated is not None:
+        return Plan(pending=pending, refused=(repeated,))
     if pending is None or pending.action != CREATE:
         intent = PendingStatus(action=CREATE, recorded_at=rfc3339(observed.now), detail=resource.cache.name)
         return Plan(
@@ -174,7 +174,7 @@ def _correct(
         storage=_account(correction.action),
     )
     if refused is not None:
-        return Plan(refused=(*correction.refused, refused), held=correction.held)
+        return Plan(refused=(*correction.refused, refused), blocked=correction.blocked)
     return replace(
         _write(correction, correction.action, settings), correcting=correction.paths, wanted=correction.wanted
     )
@@ -189,7 +189,7 @@ def _complete(
     identity: Identity,
     target: CreationTarget,
 ) -> Plan:
-    """Bring what a creation still owes. That is no correction: it is neither counted nor held back."""
+    """Bring what a creation still owes. That is no correction: it is neither counted nor blocked."""
     if correction.persisting:  # what changes in the network from now on is drift
         completing = completing.model_copy(update={"action": PERSIST})
     if correction.action is None:
@@ -205,7 +205,7 @@ def _complete(
         storage=_account(correction.action),
     )
     if refused is not None:
-        return Plan(pending=completing, refused=(*correction.refused, refused), held=correction.held)
+        return Plan(pending=completing, refused=(*correction.refused, refused), blocked=correction.blocked)
     return replace(_write(correction, correction.action, settings), pending=completing, owed=correction.paths)
 
 
@@ -219,7 +219,7 @@ def _write(correction: corrections.Correction, action: AzureAction, settings: Se
         refused=correction.refused,
         waiting=Explanation(Reason.UPDATING, "changing the cache to what is declared, one setting at a time"),
         next_look=settings.operation_poll,
-        held=correction.held,
+        blocked=correction.blocked,
     )
 
 
@@ -231,7 +231,7 @@ def _uncorrected(correction: corrections.Correction, key: Plan) -> Plan:
         next_look=sooner(correction.next_look, key.next_look),
         look_closer=correction.next_look is not None,
         wanted=correction.wanted,
-        held=correction.held,
+        blocked=correction.blocked,
     )
 
 
@@ -246,7 +246,7 @@ def _adopt(resource: SecureRedisCache, cache: Cache, settings: Settings, identit
 
 
 def _completing(resource: SecureRedisCache, assessed: Assessment) -> PendingStatus | None:
-    """What stays recorded from the creation until network and persistence are as declared: that needs no leave."""
+    """Find the creation that is recorded until network and persistence are as declared."""
     pending = resource.status.pending
     if (
         assessed.ownership is not Ownership.OWNED
@@ -257,8 +257,8 @@ def _completing(resource: SecureRedisCache, assessed: Assessment) -> PendingStat
     return pending if pending.action == PERSIST else pending.model_copy(update={"action": COMPLETE})
 
 
-def _held(resource: SecureRedisCache, observed: Observation) -> Explanation | None:
-    """A creation that Azure refused for good is not repeated for an hour, whatever restarts in between."""
+def _refused_before(resource: SecureRedisCache, observed: Observation) -> Explanation | None:
+    """Say why a creation is not repeated: Azure refused it for good within the hour, also before a restart."""
     pending, stalled = resource.status.pending, resource.status.condition(ConditionType.STALLED)
     if pending is None or pending.action != CREATE or stalled is None or stalled.status != "True":
         return None
@@ -293,5 +293,5 @@ def store_key(
 
 
 def _failed(observed: Observation) -> bool:
-    """Whether our last write was accepted and then failed: it is not tried again until the spec changes."""
+    """Whether the operator's last write was accepted and then failed: it is not repeated until the spec changes."""
     return observed.operation is not None and observed.operation.status in {"Failed", "Canceled"}

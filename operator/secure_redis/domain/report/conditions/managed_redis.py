@@ -39,8 +39,8 @@ def available(cluster: ManagedRedis, _: Plan) -> ConditionState:
         if same_word(serving, "Disabled") or same_word(state, "Disabled"):
             return ConditionState(FALSE, Reason.CACHE_DISABLED, f"Azure reports that {what} is disabled")
         if is_dead(state) or same_word(state, "Canceled"):
-            said = f"Azure reports provisioningState {state} of {what}: look at it in Azure and repair it"
-            return ConditionState(FALSE, Reason.CACHE_FAILED, said)
+            message = f"Azure reports provisioningState {state} of {what}: look at it in Azure and repair it"
+            return ConditionState(FALSE, Reason.CACHE_FAILED, message)
         if is_busy(state) and (cluster.host_name is None or state.strip().lower() in _COMING_OR_GOING):
             return ConditionState(FALSE, busy_reason(state), busy(state))
     if database is None:
@@ -62,8 +62,8 @@ def transport(
     known = isinstance(database, ManagedDatabase)
     protocol = database.client_protocol if isinstance(database, ManagedDatabase) else None
     if protocol is not None and not same_word(protocol, "Encrypted"):
-        said = f"the database speaks without TLS (clientProtocol {protocol}): keys and data travel in clear"
-        return ConditionState(FALSE, Reason.PLAINTEXT_PROTOCOL, said)
+        message = f"the database speaks without TLS (clientProtocol {protocol}): keys and data travel in clear"
+        return ConditionState(FALSE, Reason.PLAINTEXT_PROTOCOL, message)
     version, floor = cluster.minimum_tls_version, tls_version(cluster.minimum_tls_version)
     if floor is not None and floor < LOWEST_TLS:
         return ConditionState(FALSE, Reason.MINIMUM_TLS_TOO_LOW, f"the cluster accepts TLS {version}")
@@ -106,25 +106,25 @@ def persistence(
         return None
     if cluster.key_url is None:
         return _encrypted(database, "a Microsoft-managed key")
-    said = f"the key {cluster.key_url} that encrypts the cluster's disks"
+    key_name = f"the key {cluster.key_url} that encrypts the cluster's disks"
     found = observed.encryption_key
     if not isinstance(found, EncryptionKeyFacts):
-        return _unread(said, found)
+        return _unread(key_name, found)
     key = found.key
     if isinstance(key, KeyAbsent):
-        return _unusable(f"{said} is not there: {key.message}")
+        return _unusable(f"{key_name} is not there: {key.message}")
     if isinstance(key, Unknown):
-        return _unread(said, key)
+        return _unread(key_name, key)
     if key.enabled is False:
-        return _unusable(f"{said} is disabled")
+        return _unusable(f"{key_name} is disabled")
     if key.expires is not None and key.expires <= observed.now:
-        return _unusable(f"{said} expired on {key.expires:%Y-%m-%d}")
+        return _unusable(f"{key_name} expired on {key.expires:%Y-%m-%d}")
     if key.not_before is not None and key.not_before > observed.now:
-        return _unusable(f"{said} is not valid before {key.not_before:%Y-%m-%d}")
+        return _unusable(f"{key_name} is not valid before {key.not_before:%Y-%m-%d}")
     if key.enabled is None:
-        return ConditionState(UNKNOWN, Reason.UNKNOWN, f"Key Vault does not say whether {said} is enabled")
+        return ConditionState(UNKNOWN, Reason.UNKNOWN, f"Key Vault does not say whether {key_name} is enabled")
     if isinstance(found.vault, Unknown):
-        return _unread(f"the vault of {said}", found.vault)
+        return _unread(f"the vault of {key_name}", found.vault)
     return _encrypted(database, f"the customer-managed key {key.name!r} of vault {found.vault.name!r}")
 
 

@@ -10,7 +10,7 @@ from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.redis import Redis
 from secure_redis.domain.plan.actions import Failed
 from secure_redis.domain.plan.cache.creation import busy, busy_reason
-from secure_redis.domain.plan.cache.persistence import held_back
+from secure_redis.domain.plan.cache.persistence import blocked_by
 from secure_redis.domain.plan.types import Plan
 from secure_redis.domain.report.conditions.condition_state import FALSE, TRUE, UNKNOWN, ConditionState
 from secure_redis.domain.report.conditions.route import no_route
@@ -65,7 +65,7 @@ def persistence(
     cache: Redis, resource: SecureRedisCache, observed: Observation, plan: Plan, failures: list[Failed]
 ) -> ConditionState | None:
     """Say whether what is persisted is encrypted all the way to the key. None: nothing is persisted or asked for."""
-    link = follow(resource, observed, cache, held_back(plan, failures))
+    link = follow(resource, observed, cache, blocked_by(plan, failures))
     if link is None:
         return None
     status = UNKNOWN if link.encrypted is None else TRUE if link.encrypted else FALSE

@@ -1,4 +1,4 @@
-"""What the parts of the configuration have alike: camelCase names, strictness, and the smallest types."""
+"""The base of every part of the configuration: camelCase names, strictness, and the smallest types."""
 
 from typing import Annotated
 

@@ -1,0 +1,90 @@
+"""Connects the parts of a running operator: what one of them reports, the others are given here."""
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+from pydantic import ValidationError
+
+from secure_redis.api.resource import Key, key_of
+from secure_redis.api.status import Status
+from secure_redis.kube.events import EventRecorder
+from secure_redis.kube.watches import SecretWatches, WorkloadWatches
+from secure_redis.reconciler.namespace_limits import NamespaceMembers
+from secure_redis.reconciler.reconcile import Reconciler
+from secure_redis.schedule.schedule import Schedule, Trigger
+from secure_redis.telemetry.metrics import Metrics
+
+Body = Mapping[str, Any]
+Watches = Sequence[SecretWatches | WorkloadWatches]
+
+_log = logging.getLogger(__name__)
+
+
+class PassEvents:
+    """Has one method per event. Call `connect` before the first one."""
+
+    _schedule: Schedule
+    _reconciler: Reconciler
+    _watches: Watches
+
+    def __init__(self, metrics: Metrics, members: NamespaceMembers, events: EventRecorder) -> None:
+        self._metrics = metrics
+        self._members = members
+        self._events = events
+
+    def connect(self, schedule: Schedule, reconciler: Reconciler, watches: Watches) -> None:
+        """Set who is given the events."""
+        self._schedule = schedule
+        self._reconciler = reconciler
+        self._watches = watches
+
+    def delivered(self, kind: str | None, body: Body) -> None:
+        """The watch of resources delivered an event."""
+        if kind != "DELETED":
+            self._members.put(body)
+            self._measure(key_of(body), body)
+        self._schedule.event(kind, body)
+
+    def written(self, key: Key, body: Body) -> None:
+        """A pass wrote the resource."""
+        self._measure(key, body)
+        self._schedule.written(key, body)
+
+    def probed(self, key: Key) -> None:
+        """A probe of the resource's endpoint found something else than the one before."""
+        self._schedule.wake(key, None, Trigger.PROBE)
+
+    def secret_changed(self, key: Key) -> None:
+        """The resource's Secret changed."""
+        self._schedule.wake(key, None, Trigger.SECRET)
+
+    def workload_changed(self, key: Key) -> None:
+        """One of the resource's workloads changed."""
+        self._schedule.wake(key, None, Trigger.WORKLOAD)
+
+    def passed(self, key: Key, trigger: Trigger, result: str, seconds: float) -> None:
+        """A pass ended."""
+        self._metrics.passed(key, trigger, result, seconds, at=time.time())
+        self._metrics.queue(self._schedule.resources, self._schedule.depth)
+        level = logging.DEBUG if trigger is Trigger.CLOCK and result == "success" else logging.INFO
+        fields = {"resource": str(key), "trigger": trigger, "result": result, "seconds": round(seconds, 3)}
+        _log.log(level, "pass ended", extra=fields)
+
+    def gone(self, key: Key) -> None:
+        """The resource is gone, and no pass over it runs any more."""
+        self._reconciler.forget(key)
+        self._members.forget(key)
+        self._events.forget(key)
+        self._metrics.forget(key)
+
+    def namespaces(self, namespaces: set[str]) -> None:
+        """The set of namespaces with resources changed."""
+        for watches in self._watches:
+            watches.set_namespaces(namespaces)
+
+    def _measure(self, key: Key, body: Body) -> None:
+        with suppress(ValidationError):  # written by another version: the next status is this operator's
+            self._metrics.report(key, Status.model_validate(body.get("status") or {}))

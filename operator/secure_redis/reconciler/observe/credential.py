@@ -1,0 +1,86 @@
+"""Reads the credential: the key in the vault, and as much as proves that it is a live key of the cache."""
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from pydantic import SecretStr
+
+from secure_redis.api.resource import SecureRedisCache
+from secure_redis.azure.keyvault.secrets import Vaults
+from secure_redis.azure.redis.client import Caches
+from secure_redis.domain.assess import key_proof
+from secure_redis.domain.grants import GrantPolicy, Power, VaultTarget
+from secure_redis.domain.observe.cache import Cache
+from secure_redis.domain.observe.identity import Identity
+from secure_redis.domain.observe.keys import AuthenticationResult, VaultSecretFacts
+from secure_redis.domain.observe.observation import Observation
+from secure_redis.domain.observe.observation import changed as replace
+from secure_redis.domain.observe.unknown import Unknown
+from secure_redis.domain.plan.rotation import required_reads
+from secure_redis.reconciler.observe.ages import Ages
+from secure_redis.reconciler.observe.permission import refused
+from secure_redis.reconciler.pass_state import PassState, proof_subject
+
+
+class Authenticate(Protocol):
+    """AUTH over verified TLS (see `probe.authentication`)."""
+
+    def __call__(self, host: str, port: int, password: SecretStr) -> Awaitable[AuthenticationResult | Unknown]:
+        """Try one AUTH."""
+
+
+class CredentialReader:
+    """Reads the vault's secret; lists keys and tries AUTH only where no earlier proof of this version counts."""
+
+    def __init__(
+        self,
+        *,
+        policy: GrantPolicy,
+        caches: Caches,
+        vaults: Vaults,
+        authenticate: Authenticate,
+        ages: Ages,
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._policy = policy
+        self._caches = caches
+        self._vaults = vaults
+        self._authenticate = authenticate
+        self._ages = ages
+        self._monotonic = monotonic
+
+    async def read(
+        self, resource: SecureRedisCache, observed: Observation, identity: Identity, pass_state: PassState
+    ) -> Observation:
+        """Add the vault's secret and its proof, or why it could not be read."""
+        settings, cache = resource.spec.authentication, observed.cache
+        if settings is None or not isinstance(cache, Cache):
+            return observed
+        vault = VaultTarget(settings.key_vault.uri, settings.key_vault.secret_name)
+        denied = refused(self._policy, identity, resource, Power.PUBLISH_KEY, vault=vault)
+        if denied is not None:
+            return replace(observed, vault=denied)
+        age = 0.0 if observed.cache_fresh or pass_state.refresh else self._ages.of(resource)
+        found = await self._vaults.current(
+            identity, vault.uri, vault.secret_name, settings.key_vault.version, max_age=age
+        )
+        observed = replace(observed, vault=found)
+        kept = pass_state.proof
+        if isinstance(found, VaultSecretFacts) and kept is not None and not pass_state.refresh:
+            rotating = required_reads.under_way(resource) is not None
+            age = self._ages.proof_in_rotation if rotating else self._ages.proof
+            same = kept.subject == proof_subject(identity, resource.cache, vault, found)
+            if same and self._monotonic() - kept.at < age:
+                return replace(observed, proven=kept.proven)
+        return await self._with_proof(resource, observed, identity, cache)
+
+    async def _with_proof(
+        self, resource: SecureRedisCache, observed: Observation, identity: Identity, cache: Cache
+    ) -> Observation:
+        if key_proof.needs_keys(resource, identity, observed.vault, observed.proven, observed.now):
+            observed = replace(observed, keys=await self._caches.list_keys(identity, resource.cache))
+        vault, host, port = observed.vault, cache.host_name, cache.tls_port
+        needed = key_proof.needs_authentication(resource, identity, vault, observed.keys, observed.proven, observed.now)
+        if needed and isinstance(vault, VaultSecretFacts) and vault.value is not None and host and port:
+            observed = replace(observed, authentication=await self._authenticate(host, port, vault.value))
+        return observed

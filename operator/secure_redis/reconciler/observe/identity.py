@@ -1,0 +1,26 @@
+"""Reads the identity that a resource uses in Azure."""
+
+from secure_redis.api import names
+from secure_redis.api.resource import SecureRedisCache
+from secure_redis.domain.explanation import Explanation
+from secure_redis.domain.grants import GrantPolicy, resolve_identity
+from secure_redis.domain.observe.identity import Identity
+from secure_redis.domain.observe.unknown import Unknown
+from secure_redis.kube.service_accounts import ServiceAccounts
+
+
+class IdentityReader:
+    """Reads the ServiceAccount and decides by the grants whose identity is used."""
+
+    def __init__(self, accounts: ServiceAccounts, policy: GrantPolicy) -> None:
+        self._accounts = accounts
+        self._policy = policy
+
+    async def read(self, resource: SecureRedisCache) -> Identity | Unknown:
+        """The identity, or why there is none."""
+        name = resource.spec.identity.service_account_name or names.DEFAULT_SERVICE_ACCOUNT
+        account = await self._accounts.read(resource.key.namespace, name)
+        identity = resolve_identity(resource, account, self._policy)
+        if isinstance(identity, Explanation):
+            return Unknown(identity.reason, identity.message)
+        return identity

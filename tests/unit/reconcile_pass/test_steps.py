@@ -1,0 +1,188 @@
+"""A pass enters each step once and in order; what it writes is reported to the schedule at once."""
+
+from typing import Any
+
+import pytest
+
+from secure_redis.api import names
+from secure_redis.api.reasons.reason import Reason
+from secure_redis.api.resource import Key
+from secure_redis.domain import steady_state
+from secure_redis.domain.assess import assessment
+from secure_redis.domain.observe.cache import Write
+from secure_redis.domain.observe.observation import Observation
+from secure_redis.domain.observe.unknown import Unknown
+from secure_redis.domain.plan import plan
+from secure_redis.domain.plan.actions import Action, Done
+from secure_redis.domain.plan.brakes import BrakeLimits
+from secure_redis.domain.plan.namespace_limits import NamespaceLimits
+from secure_redis.domain.report import report
+from secure_redis.reconciler.act import Performed
+from secure_redis.reconciler.brakes import Brakes
+from secure_redis.reconciler.namespace_limits import NamespaceMembers
+from secure_redis.reconciler.next_pass import NextPass
+from secure_redis.reconciler.observe.writers import ASK_SECONDS, WriterReader
+from secure_redis.reconciler.reconcile import Reconciler
+from tests.unit.reconcile_pass.worlds import AUTHENTICATION, ID, NOW, SETTINGS, UID, cache, observation, resource
+
+KEY = Key("shop", "orders")
+
+
+def body(spec: dict[str, Any] | None = None, *, finalizer: bool = True, version: str = "7") -> dict[str, Any]:
+    meta = {"namespace": "shop", "name": "orders", "uid": UID, "generation": 1, "resourceVersion": version}
+    finalizers = [names.FINALIZER] if finalizer else []
+    return {"metadata": {**meta, "finalizers": finalizers}, "spec": {"resourceID": ID, **(spec or {})}, "status": {}}
+
+
+class World:
+    """A reconciler whose collaborators record in `steps` what is asked of them."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.steps: list[str] = []
+        self.written: list[str] = []  # resourceVersions, as reported to the schedule
+        self.answer = body(version="8")  # of a write to the finalizers
+        self.observation = observation()
+        self.attributed: list[bool] = []
+        self.seconds = 0.0
+        world: Any = self
+        self.reconciler = Reconciler(
+            settings=SETTINGS,
+            observer=world,
+            executor=world,
+            brakes=Brakes(BrakeLimits(), version="1", recorded=None, monotonic=lambda: 0.0, told=world),
+            members=NamespaceMembers(NamespaceLimits()),
+            resources=world,
+            secrets=world,
+            events=world,
+            now=lambda: NOW,
+            monotonic=lambda: 0.0,
+            written=lambda key, body: self.written.append(body["metadata"]["resourceVersion"]),
+        )
+        for module, step in ((assessment, "assess"), (plan, "plan"), (report, "report")):
+            self._record(monkeypatch, module, step)
+
+    def _record(self, monkeypatch: pytest.MonkeyPatch, module: Any, step: str) -> None:
+        made = getattr(module, step)
+
+        def recorded(*given: Any, **more: Any) -> Any:
+            self.steps.append(step)
+            return made(*given, **more)
+
+        monkeypatch.setattr(module, step, recorded)
+
+    async def observe(self, *_: Any, attribute_drift: bool = True) -> Observation:
+        self.steps.append("observe")
+        self.attributed.append(attribute_drift)
+        return self.observation
+
+    async def perform(self, _resource: Any, _observed: Any, action: Action, _trigger: str) -> Performed:
+        name = type(action).__name__
+        self.steps.append(f"act: {name}")
+        return Performed(Done(action), self.answer if name.endswith("Finalizer") else None)
+
+    async def write_status(self, of: Any, _status: Any) -> dict[str, Any] | None:
+        self.steps.append(f"write status on {of.resource_version}")
+        return body(version="9")
+
+    async def emit(self, *_: Any) -> None: ...
+
+    def served_elsewhere(self, _: Any) -> bool:
+        return False
+
+    unclaimed = served_elsewhere
+
+    def brake(self, name: str, engaged: bool) -> None: ...
+
+    def held(self, reason: str) -> None: ...
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    return World(monkeypatch)
+
+
+async def test_each_step_is_entered_once_and_in_order(world: World) -> None:
+    await world.reconciler.run_pass(KEY, body(finalizer=False), "Edit")
+    assert world.steps == ["observe", "assess", "plan", "act: AddFinalizer", "report", "write status on 8"]
+    assert world.written == ["8", "9"]
+
+
+async def test_without_an_action_the_order_is_the_same(world: World) -> None:
+    await world.reconciler.run_pass(KEY, body(), "Edit")
+    assert world.steps == ["observe", "assess", "plan", "report", "write status on 7"]
+
+
+async def test_a_published_secret_is_assessed_before_it_is_reported(world: World) -> None:
+    await world.reconciler.run_pass(KEY, body({"authentication": AUTHENTICATION}), "Edit")
+    steps = ["observe", "assess", "plan", "act: CreateSecret", "assess", "report", "write status on 7"]
+    assert world.steps == steps
+
+
+async def test_a_resource_that_an_edit_made_unreadable_ends_the_pass(world: World) -> None:
+    world.answer = body({"mode": "Never"}, version="8")
+    found = await world.reconciler.run_pass(KEY, body({"authentication": AUTHENTICATION}, finalizer=False), "Edit")
+    assert found == NextPass(5.0)
+    assert world.steps == ["observe", "assess", "plan", "act: AddFinalizer"]
+    assert world.written == ["8"]  # the next pass starts from it and reports the edit
+
+
+async def test_a_steady_resource_is_only_observed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = body()
+    await world.reconciler.run_pass(KEY, before, "Edit")
+    monkeypatch.setattr(steady_state, "rest", lambda *_: Steady())
+    monkeypatch.setattr(world.reconciler, "_write_status", unchanged)
+    monkeypatch.setattr(world.reconciler._specs, "lean", lambda rest: rest)
+    await world.reconciler.run_pass(KEY, before, "Clock")
+    world.steps.clear()
+    assert await world.reconciler.check_steady(KEY, "7") == NextPass(300.0)
+    assert world.steps == ["observe"]
+    assert world.attributed == [True, True, False]  # the Activity Log is asked by whole passes only
+
+
+class Steady:
+    resource, next_look = None, 300.0
+
+    def holds(self, *_: Any) -> bool:
+        return True
+
+
+async def unchanged(*_: Any) -> bool:
+    return False
+
+
+class Log:
+    """An Activity Log that counts the questions."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.answer: tuple[Write, ...] | Unknown = ()
+
+    async def writes(self, *_: Any) -> tuple[Write, ...] | Unknown:
+        self.asked += 1
+        return self.answer
+
+
+async def test_the_writer_of_a_new_difference_is_asked_once_and_again_minutes_later() -> None:
+    log, clock = Log(), [0.0]
+    reader = WriterReader(log, lambda: clock[0])  # type: ignore[arg-type]
+    differing = observation(cache=cache(minimum_tls_version="1.0"))
+    assert (await reader.read(resource(), differing)).writes == ()
+    assert not isinstance((await reader.read(resource(), differing)).writes, tuple)
+    await reader.read(resource(), observation())
+    assert log.asked == 1
+    clock[0] += ASK_SECONDS
+    await reader.read(resource(), differing)
+    assert log.asked == 2
+    reader.forget(KEY)
+    await reader.read(resource(), differing)
+    assert log.asked == 3
+
+
+async def test_a_log_that_may_not_be_read_is_not_asked_for_an_hour() -> None:
+    log, clock = Log(), [0.0]
+    log.answer = Unknown(Reason.AZURE_DENIED, "no right")
+    reader = WriterReader(log, lambda: clock[0])  # type: ignore[arg-type]
+    for now, asked in ((0.0, 1), (3599.0, 1), (3601.0 + ASK_SECONDS, 2)):
+        clock[0] = now
+        await reader.read(resource(), observation(cache=cache(minimum_tls_version="1.0")))
+        assert log.asked == asked, now

@@ -80,7 +80,9 @@ def within_the_hour(times: Iterable[float], now: float) -> list[float]:
 
 def wants_correction(plan: Plan) -> bool:
     """Whether a correction would be made now or next, if there were no brake. What is contested is none."""
-    return any(path not in plan.blocked or has(plan.blocked[path].reason, Trait.BRAKE) for path in plan.wanted)
+    return any(
+        path not in plan.not_corrected or has(plan.not_corrected[path].reason, Trait.BRAKE) for path in plan.wanted
+    )
 
 
 def begins_rotation(before: RotationStatus | None, rotating: Rotating) -> bool:
@@ -98,7 +100,7 @@ def restrain(plan: Plan, brake: Brake) -> Plan:
         return plan
     others = brake.everything is None and not plan.correcting
     kept = tuple(a for a in plan.actions if others or not isinstance(a, AzureAction))
-    paths = {path: held for path in plan.wanted if path not in plan.blocked}
+    paths = {path: held for path in plan.wanted if path not in plan.not_corrected}
     if not (paths or (writes and not others)):
         return plan
     # A blocked write that is no correction keeps the resource from its goal: it waits, and is no drift.
@@ -108,7 +110,7 @@ def restrain(plan: Plan, brake: Brake) -> Plan:
         actions=kept,
         refused=(held, *plan.refused),
         waiting=plan.waiting if others else waits,
-        blocked={**plan.blocked, **paths},
+        not_corrected={**plan.not_corrected, **paths},
         correcting=(),
         next_look=plan.next_look if kept else brake.look,
         look_closer=False,

@@ -74,7 +74,7 @@ class Plan:
     correcting: tuple[str, ...] = ()  # the paths that the one write to Azure corrects
     owed: tuple[str, ...] = ()  # the same of a creation's write: its refusal is remembered, and nothing is counted
     wanted: tuple[str, ...] = ()  # paths whose correction the spec allows, made in this pass or not
-    blocked: Mapping[str, Explanation] = field(default_factory=dict)  # of those, by path: why it is not made
+    not_corrected: Mapping[str, Explanation] = field(default_factory=dict)  # of those, by path: why it is not made
 
 
 def sooner(a: float | None, b: float | None) -> float | None:

@@ -72,7 +72,7 @@ def test_what_came_back_twice_keeps_the_whole_request_from_being_sent() -> None:
     other = replace(AWAY, persistence=replace(AWAY.persistence, rdb=False, aof=True))
     found = correction(made, other)
     assert found.action is None
-    assert found.blocked[persistence.ACCOUNT].reason is Reason.CONTESTED
+    assert found.not_corrected[persistence.ACCOUNT].reason is Reason.CONTESTED
     # The schedule alone touches no account.
     alone = correction(made, AWAY)
     assert alone.paths == (persistence.FREQUENCY,)
@@ -88,7 +88,7 @@ def test_the_identity_that_persistence_needs_is_counted_apart() -> None:
     fought = replace(made, status=made.status.model_copy(update={"corrections": (corrected(IDENTITY, made),)}))
     left = correction(fought, cache())
     assert (left.action, left.persisting) == (None, True)
-    assert left.blocked[persistence.TYPE].reason is Reason.CONTESTED
+    assert left.not_corrected[persistence.TYPE].reason is Reason.CONTESTED
     # Of persistence itself nothing was counted yet.
     assert isinstance(correction(fought, IDENTIFIED).action, PersistCache)
 
@@ -96,7 +96,7 @@ def test_the_identity_that_persistence_needs_is_counted_apart() -> None:
 def test_what_it_waits_for_is_said_at_each_path_and_looked_at_soon() -> None:
     found = correction(declared(spec()), AWAY, storage_roles=())
     assert (found.action, found.persisting, found.next_look) == (None, True, LOOK_AGAIN)
-    assert {path: why.reason for path, why in found.blocked.items()} == {
+    assert {path: why.reason for path, why in found.not_corrected.items()} == {
         persistence.FREQUENCY: Reason.STORAGE_ROLE_MISSING,
         persistence.ACCOUNT: Reason.STORAGE_ROLE_MISSING,
     }
@@ -107,7 +107,7 @@ def test_switching_it_off_is_asked_for_by_name() -> None:
     off = declared({"type": "None"})
     found = correction(off, persisting())
     assert found.action is None
-    assert found.blocked[persistence.TYPE].reason is Reason.DISRUPTION_NOT_ALLOWED
+    assert found.not_corrected[persistence.TYPE].reason is Reason.DISRUPTION_NOT_ALLOWED
     asked = declared({"type": "None"}, annotations={names.ALLOW_DISRUPTION: persistence.TYPE})
     assert isinstance(correction(asked, persisting()).action, PersistCache)
 
@@ -188,7 +188,7 @@ def test_why_persistence_is_not_set_is_what_azure_said() -> None:
         found = blocked_by(Plan(actions=(action,)), [failed])
         assert (found.reason if found else None) == told
     held = Explanation(Reason.REQUEST_REFUSED, "no")
-    assert blocked_by(Plan(blocked={persistence.ACCOUNT: held}), []) == held
-    assert blocked_by(Plan(blocked={"transport.nonTLSPort": held}), []) is None
+    assert blocked_by(Plan(not_corrected={persistence.ACCOUNT: held}), []) == held
+    assert blocked_by(Plan(not_corrected={"transport.nonTLSPort": held}), []) is None
     waits = Explanation(Reason.STORAGE_ROLE_MISSING, "assign it")
-    assert blocked_by(Plan(refused=(waits,), blocked={persistence.TYPE: held}), []) == waits
+    assert blocked_by(Plan(refused=(waits,), not_corrected={persistence.TYPE: held}), []) == waits

@@ -36,7 +36,7 @@ FIREWALL = "network.firewallRules"
 class Correction:
     """The next correction, if any; what is refused; when to look again for a correction that was first recorded.
 
-    `paths`: the drift that the action corrects. `wanted`: every path that the spec allows to correct. `blocked`: why
+    `paths`: the drift that the action corrects. `wanted`: every path that the spec allows to correct. `not_corrected`: why
     some of them are not corrected.
     """
 
@@ -47,7 +47,7 @@ class Correction:
     owing: bool = False  # Azure refused something that a creation has still to bring
     paths: tuple[str, ...] = ()  # what the action puts right
     wanted: tuple[str, ...] = ()
-    blocked: Mapping[str, Explanation] = field(default_factory=dict)
+    not_corrected: Mapping[str, Explanation] = field(default_factory=dict)
 
 
 class Owed(Enum):
@@ -71,7 +71,7 @@ def next_correction(
     """
     correct = resource.spec.drift.correct
     wanted = [d for d in found if d.correctable and d.drift_class in correct]
-    blocked = {d.path: why for d in wanted if (why := _blocked(resource, observed, d)) is not None}
+    not_corrected = {d.path: why for d in wanted if (why := _blocked(resource, observed, d)) is not None}
     reported = {entry.path for entry in resource.status.drift}
     due = {d.path for d in wanted if d.path in reported}
     missing = _missing(resource, observed)
@@ -82,13 +82,13 @@ def next_correction(
     refused_before = {
         path: why for path in owed if (why := correction_history.blocked(resource, path, observed.now)) is not None
     }
-    blocked |= refused_before
+    not_corrected |= refused_before
     due |= owed
-    due -= blocked.keys()
+    due -= not_corrected.keys()
     # A difference is shown before it is corrected: the first look never writes.
-    next_look = 0.0 if any(d.path not in due and d.path not in blocked for d in wanted) else None
+    next_look = 0.0 if any(d.path not in due and d.path not in not_corrected for d in wanted) else None
     choice = _choose(resource, observed, cache, found, due, missing)
-    blocked |= choice.blocked
+    not_corrected |= choice.not_corrected
     refused = {path for path, why in refused_before.items() if why.reason is not Reason.CONTESTED}
     if choice.action is not None:
         next_look = None
@@ -96,13 +96,13 @@ def next_correction(
         next_look = sooner(next_look, LOOK_AGAIN)
     return Correction(
         action=choice.action,
-        refused=tuple(_distinct(blocked.values())),
+        refused=tuple(_distinct(not_corrected.values())),
         next_look=next_look,
         persisting=choice.persisting or (choice.action is None and bool(refused) and refused <= set(PERSISTENCE)),
         owing=bool(refused),
         paths=choice.paths,
         wanted=tuple(d.path for d in wanted),
-        blocked=blocked,
+        not_corrected=not_corrected,
     )
 
 
@@ -112,7 +112,7 @@ class _Choice:
 
     action: AzureAction | None = None
     paths: tuple[str, ...] = ()
-    blocked: Mapping[str, Explanation] = field(default_factory=dict)
+    not_corrected: Mapping[str, Explanation] = field(default_factory=dict)
     persisting: bool = False
 
 
@@ -131,29 +131,29 @@ def _choose(
     rule = next((rule for rule in missing if _path(rule.name) in due), None)
     if rule is not None:
         return _Choice(PutFirewallRule(rule), (_path(rule.name),))
-    blocked: dict[str, Explanation] = {}
+    not_corrected: dict[str, Explanation] = {}
     if PUBLIC_ACCESS in due:
         wanted = resource.spec.network.public_access
         if not same_word(wanted, "Disabled") and missing:
             why = _rules_first("public access is not switched on", missing)
-            blocked[PUBLIC_ACCESS] = Explanation(Reason.WOULD_DISCONNECT, why)
+            not_corrected[PUBLIC_ACCESS] = Explanation(Reason.WOULD_DISCONNECT, why)
         else:
             change = UpdateCache({"properties": {"publicNetworkAccess": wanted}}, ("publicNetworkAccess",))
             return _Choice(change, (PUBLIC_ACCESS,))
     surplus = next((name for name in _surplus(resource, observed) if _path(name) in due), None)
     if surplus is not None and missing:
-        blocked[_path(surplus)] = Explanation(
+        not_corrected[_path(surplus)] = Explanation(
             Reason.WOULD_DISCONNECT, _rules_first(f"rule {surplus!r} is not removed", missing)
         )
     elif surplus is not None and _last(observed, cache):
-        blocked[_path(surplus)] = Explanation(
+        not_corrected[_path(surplus)] = Explanation(
             Reason.WOULD_DISCONNECT,
             f"the last firewall rule {surplus!r} is not removed while public access is on: no rule at all means open "
             "to everyone",
         )
     elif surplus is not None:
-        return _Choice(DeleteFirewallRule(surplus), (_path(surplus),), blocked)
-    return _persist(resource, observed, cache, found, due, blocked)
+        return _Choice(DeleteFirewallRule(surplus), (_path(surplus),), not_corrected)
+    return _persist(resource, observed, cache, found, due, not_corrected)
 
 
 def _persist(
@@ -162,23 +162,23 @@ def _persist(
     cache: Redis,
     found: tuple[Drift, ...],
     due: set[str],
-    blocked: dict[str, Explanation],
+    not_corrected: dict[str, Explanation],
 ) -> _Choice:
     """The next step of persistence. One request puts all its paths right; the cache's identity is one of its own."""
     step = next_step(resource, observed, cache, due)
     if step is None:
-        return _Choice(blocked=blocked)
+        return _Choice(not_corrected=not_corrected)
     paths = tuple(path for path in PERSISTENCE if path in due)
     if isinstance(step, UpdateCache):
         # Counted apart: that persistence needs two requests must not look as if it had come back once.
         path = next((d.path for d in found if d.path.startswith(f"{IDENTITY}.")), IDENTITY)
         contested = correction_history.blocked(resource, path, observed.now)
         if contested is None:
-            return _Choice(step, (path,), blocked, persisting=True)
+            return _Choice(step, (path,), not_corrected, persisting=True)
         step = contested
     if isinstance(step, Explanation):
-        return _Choice(blocked={**blocked, **dict.fromkeys(paths, step)}, persisting=True)
-    return _Choice(step, paths, blocked, persisting=True)
+        return _Choice(not_corrected={**not_corrected, **dict.fromkeys(paths, step)}, persisting=True)
+    return _Choice(step, paths, not_corrected, persisting=True)
 
 
 def _blocked(resource: SecureRedisCache, observed: Observation, entry: Drift) -> Explanation | None:

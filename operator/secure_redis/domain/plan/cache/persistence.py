@@ -70,7 +70,7 @@ def blocked_by(plan: Plan, failures: Iterable[Failed]) -> Explanation | None:
     if failed is not None:
         return Explanation(failed.reason, failed.message)
     waits = next((one for one in plan.refused if has(one.reason, Trait.ABOUT_PERSISTENCE)), None)
-    blocked = (plan.blocked[path] for path in persistence.PATHS if path in plan.blocked)
+    blocked = (plan.not_corrected[path] for path in persistence.PATHS if path in plan.not_corrected)
     return waits or next((one for one in blocked if has(one.reason, Trait.NOT_REPEATED)), None)
 
 

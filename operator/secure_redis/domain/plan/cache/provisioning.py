@@ -174,7 +174,7 @@ def _correct(
         storage=_account(correction.action),
     )
     if refused is not None:
-        return Plan(refused=(*correction.refused, refused), blocked=correction.blocked)
+        return Plan(refused=(*correction.refused, refused), not_corrected=correction.not_corrected)
     return replace(
         _write(correction, correction.action, settings), correcting=correction.paths, wanted=correction.wanted
     )
@@ -205,7 +205,7 @@ def _complete(
         storage=_account(correction.action),
     )
     if refused is not None:
-        return Plan(pending=completing, refused=(*correction.refused, refused), blocked=correction.blocked)
+        return Plan(pending=completing, refused=(*correction.refused, refused), not_corrected=correction.not_corrected)
     return replace(_write(correction, correction.action, settings), pending=completing, owed=correction.paths)
 
 
@@ -219,7 +219,7 @@ def _write(correction: corrections.Correction, action: AzureAction, settings: Se
         refused=correction.refused,
         waiting=Explanation(Reason.UPDATING, "changing the cache to what is declared, one setting at a time"),
         next_look=settings.operation_poll,
-        blocked=correction.blocked,
+        not_corrected=correction.not_corrected,
     )
 
 
@@ -231,7 +231,7 @@ def _uncorrected(correction: corrections.Correction, key: Plan) -> Plan:
         next_look=sooner(correction.next_look, key.next_look),
         look_closer=correction.next_look is not None,
         wanted=correction.wanted,
-        blocked=correction.blocked,
+        not_corrected=correction.not_corrected,
     )
 
 

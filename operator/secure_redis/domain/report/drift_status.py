@@ -27,7 +27,7 @@ def entries(before: Status, observed: Observation, assessed: Assessment, plan: P
     known = {(entry.path, entry.observed): entry.by for entry in before.drift}
     writer = _writer(observed)
     for entry in assessed.drift or ():
-        record, why = correction_history.count(before.corrections, entry.path), plan.held.get(entry.path)
+        record, why = correction_history.count(before.corrections, entry.path), plan.not_corrected.get(entry.path)
         yield DriftStatus(
             path=entry.path,
             declared=entry.declared,
@@ -89,6 +89,6 @@ def announced(resource: SecureRedisCache, assessed: Assessment, plan: Plan) -> I
     """What the next pass corrects and what that causes, told once, in the pass before it is made."""
     known = {entry.path for entry in resource.status.drift}
     for entry in assessed.drift or ():
-        if entry.path in plan.wanted and entry.path not in known and entry.path not in plan.held:
+        if entry.path in plan.wanted and entry.path not in known and entry.path not in plan.not_corrected:
             change = f"from {entry.observed} to {entry.declared}"
             yield f"{entry.path} is corrected next, {change}: {SENTENCES[entry.effect]}"[:MESSAGE_LIMIT]

@@ -237,7 +237,7 @@ def test_after_an_upgrade_the_first_look_only_reports(recorded: dict[str, str] |
     first = fleet.look("r0", drifts=True)
     assert (writes(first) == []) is reports
     if reports:
-        assert first.held["transport.nonTLSPort"].reason is Reason.FIRST_LOOK
+        assert first.not_corrected["transport.nonTLSPort"].reason is Reason.FIRST_LOOK
         assert first.next_look == 60.0
         assert fleet.brakes.annotations()[names.LEASE_VERSION] == (recorded or {}).get(names.LEASE_VERSION, "")
         fleet.clock = SETTLED_SECONDS

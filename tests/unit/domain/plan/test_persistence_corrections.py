@@ -12,7 +12,7 @@ from secure_redis.api.times import rfc3339
 from secure_redis.domain.assess import persistence
 from secure_redis.domain.assess.assessment import Assessment
 from secure_redis.domain.assess.drift import differences
-from secure_redis.domain.explanation import Explanation
+from secure_redis.domain.explanation import Blocked
 from secure_redis.domain.observe.redis import CacheFacts
 from secure_redis.domain.plan.actions import (
     Done,
@@ -73,7 +73,7 @@ def test_what_came_back_twice_keeps_the_whole_request_from_being_sent() -> None:
     other = replace(AWAY, persistence=replace(AWAY.persistence, rdb=False, aof=True))
     found = correction(made, other)
     assert found.action is None
-    assert found.held[persistence.ACCOUNT].reason is Reason.CONTESTED
+    assert found.not_corrected[persistence.ACCOUNT].reason is Reason.CONTESTED
     # The schedule alone touches no account.
     alone = correction(made, AWAY)
     assert alone.paths == (persistence.FREQUENCY,)
@@ -89,7 +89,7 @@ def test_the_identity_that_persistence_needs_is_counted_apart() -> None:
     fought = replace(made, status=made.status.model_copy(update={"corrections": (corrected(IDENTITY, made),)}))
     left = correction(fought, cache())
     assert (left.action, left.persisting) == (None, True)
-    assert left.held[persistence.TYPE].reason is Reason.CONTESTED
+    assert left.not_corrected[persistence.TYPE].reason is Reason.CONTESTED
     # Of persistence itself nothing was counted yet.
     assert isinstance(correction(fought, IDENTIFIED).action, PersistCache)
 
@@ -97,18 +97,18 @@ def test_the_identity_that_persistence_needs_is_counted_apart() -> None:
 def test_what_it_waits_for_is_said_at_each_path_and_looked_at_soon() -> None:
     found = correction(declared(spec()), AWAY, storage_roles=())
     assert (found.action, found.persisting, found.next_look) == (None, True, LOOK_AGAIN)
-    assert {path: why.reason for path, why in found.held.items()} == {
+    assert {path: why.reason for path, why in found.not_corrected.items()} == {
         persistence.FREQUENCY: Reason.STORAGE_ROLE_MISSING,
         persistence.ACCOUNT: Reason.STORAGE_ROLE_MISSING,
     }
-    assert [one.reason for one in found.refused] == [Reason.STORAGE_ROLE_MISSING]
+    assert [one.reason for one in found.blocked] == [Reason.STORAGE_ROLE_MISSING]
 
 
 def test_switching_it_off_is_asked_for_by_name() -> None:
     off = declared({"type": "None"})
     found = correction(off, persisting())
     assert found.action is None
-    assert found.held[persistence.TYPE].reason is Reason.DISRUPTION_NOT_ALLOWED
+    assert found.not_corrected[persistence.TYPE].reason is Reason.DISRUPTION_NOT_ALLOWED
     asked = declared({"type": "None"}, annotations={names.ALLOW_DISRUPTION: persistence.TYPE})
     assert isinstance(correction(asked, persisting()).action, PersistCache)
 
@@ -138,7 +138,7 @@ def test_what_azure_refused_of_a_creation_is_owed_on_and_not_sent_for_an_hour() 
     for owes in (Owed.PERSISTENCE, Owed.ALL):
         held = correction(replace(made, status=refused), IDENTIFIED, owes)
         assert (held.action, held.persisting, held.owing) == (None, True, True)
-        assert [why.reason for why in held.refused] == [Reason.REQUEST_REFUSED]
+        assert [why.reason for why in held.blocked] == [Reason.REQUEST_REFUSED]
     looked = refused.model_copy(update={"last_handled": LastHandled(refresh="before")})
     asked = replace(made, status=looked, requests={names.REFRESH: "now"})
     assert isinstance(correction(asked, IDENTIFIED, Owed.PERSISTENCE).action, PersistCache)
@@ -188,8 +188,8 @@ def test_why_persistence_is_not_set_is_what_azure_said() -> None:
         failed = Failed(action, WriteFailure(Reason.REQUEST_REFUSED, "no", permanent=permanent))
         found = held_back(Plan(actions=(action,)), [failed])
         assert (found.reason if found else None) == told
-    held = Explanation(Reason.REQUEST_REFUSED, "no")
-    assert held_back(Plan(held={persistence.ACCOUNT: held}), []) == held
-    assert held_back(Plan(held={"transport.nonTLSPort": held}), []) is None
-    waits = Explanation(Reason.STORAGE_ROLE_MISSING, "assign it")
-    assert held_back(Plan(refused=(waits,), held={persistence.TYPE: held}), []) == waits
+    held = Blocked(Reason.REQUEST_REFUSED, "no")
+    assert held_back(Plan(not_corrected={persistence.ACCOUNT: held}), []) == held
+    assert held_back(Plan(not_corrected={"transport.nonTLSPort": held}), []) is None
+    waits = Blocked(Reason.STORAGE_ROLE_MISSING, "assign it")
+    assert held_back(Plan(blocked=(waits,), not_corrected={persistence.TYPE: held}), []) == waits

@@ -42,7 +42,7 @@ def cache_available(
     if isinstance(cache, Unknown):
         return ConditionState(UNKNOWN, cache.reason, cache.message)
     if isinstance(cache, CacheAbsent):
-        said = next(iter(plan.refused), None) or plan.waiting
+        said = next(iter(plan.blocked), None) or plan.waiting
         if failures:
             return ConditionState(FALSE, failures[0].reason, failures[0].message)
         if said is not None:
@@ -54,7 +54,7 @@ def cache_available(
         if resource.paused and plan.waiting is not None:
             return ConditionState(UNKNOWN, Reason.PAUSED, plan.waiting.message)
         return ConditionState(UNKNOWN, Reason.PENDING, "the cache was not read yet")
-    failed = next((r for r in plan.refused if r.reason is Reason.PROVISIONING_FAILED), None)
+    failed = next((r for r in plan.blocked if r.reason is Reason.PROVISIONING_FAILED), None)
     if failed is not None and is_dead(cache.provisioning_state):
         return ConditionState(FALSE, failed.reason, failed.message)
     state = cache.provisioning_state

@@ -16,8 +16,8 @@ from secure_redis.api.status import RotationPhase
 from secure_redis.domain.assess.assessment import Assessment
 from secure_redis.domain.assess.rules import RULES
 from secure_redis.domain.assess.waivers import WaiverPolicy
+from secure_redis.domain.observe.cache import Cache
 from secure_redis.domain.observe.observation import Observation
-from secure_redis.domain.observe.redis import CacheFacts
 from secure_redis.domain.plan.brakes import Brake
 from secure_redis.domain.plan.types import Plan
 from secure_redis.domain.report.drift_status import untold
@@ -66,7 +66,7 @@ def rest(
     """Remember a pass in which nothing was done; None: the next one is a whole pass."""
     if not (_settled(resource) and _nothing(plan) and _silent(resource, reported)):
         return None
-    if not isinstance(observed.cache, CacheFacts) or untold(resource.status, assessed, observed.now):
+    if not isinstance(observed.cache, Cache) or untold(resource.status, assessed, observed.now):
         return None
     # A moment that is just now may count as before or after: the next pass is a whole one then.
     coming = (moment for moment in _moments(resource, observed, waiver_policy) if moment >= observed.now)

@@ -18,7 +18,7 @@ from secure_redis.domain.assess import key_proof
 from secure_redis.domain.assess.assessment import assess
 from secure_redis.domain.observe.keys import ListedKeys, VaultSecretAbsent, VaultSecretFacts
 from secure_redis.domain.observe.observation import Observation
-from secure_redis.domain.observe.redis import CacheFacts
+from secure_redis.domain.observe.redis import Redis
 from secure_redis.domain.observe.secret import SecretFacts
 from secure_redis.domain.observe.unknown import NOT_READ, Unknown
 from secure_redis.domain.plan.actions import (
@@ -78,7 +78,7 @@ class World(Stage):
             firewall_rules=NOT_READ,
             secret=self.secret,
         )
-        if isinstance(self.cache, CacheFacts):
+        if isinstance(self.cache, Redis):
             memory.direct = self.cache.provisioning_state != "Succeeded"
             observed = replace(observed, vault=vault)
             observed = self._with_keys(res, observed)

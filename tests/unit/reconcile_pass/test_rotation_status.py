@@ -135,7 +135,7 @@ def test_stale_pods_sum_listed_and_unlisted_ones() -> None:
 def test_a_message_is_bounded() -> None:
     made = world(unlisted=0)
     names = "x" * (MESSAGE_LIMIT * 2)
-    made.change_cache(linked_servers=(names,))
+    made.change_cache(geo_linked=(names,))
     made.ask("please")
     made.look()
     state = made.rotation

@@ -28,7 +28,7 @@ from secure_redis.domain.plan.brakes import (
     restrain,
     restrain_rotation,
 )
-from secure_redis.domain.plan.cache.provisioning import provision
+from secure_redis.domain.plan.cache.services import SERVICES
 from secure_redis.domain.plan.deletion import leave
 from secure_redis.domain.plan.rollout.waves import (
     Rollout,
@@ -53,6 +53,7 @@ def plan(
         still = _rollout(resource, observed, assessed, publishing=False, writes=False)
         return Plan(pending=resource.status.pending, waiting=Waiting(Reason.PAUSED, said), rollout=still)
     first: tuple[Action, ...] = () if resource.has_finalizer else (AddFinalizer(),)
+    provision = SERVICES[resource.cache.service].provision
     azure = _only_on_a_fresh_cache(restrain(provision(resource, observed, assessed, settings), brake), observed)
     secret = publish(resource, observed, assessed)
     publishing = any(isinstance(action, CreateSecret | ApplySecret) for action in secret.actions)

@@ -10,7 +10,7 @@ from secure_redis.api.reasons.row import Trait
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.status import Status
 from secure_redis.domain.assess.assessment import Assessment
-from secure_redis.domain.observe.observation import Observation, of_either
+from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.secret import SecretFacts
 from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.plan.actions import (
@@ -76,7 +76,7 @@ def report(
     status = status.model_copy(update={"workloads": workloads})
     status = status.model_copy(update={"stale_pods": stale_pods_of(status)})
     unknowns = [
-        u for u in (observed.identity, of_either(observed), observed.vault, observed.secret) if isinstance(u, Unknown)
+        u for u in (observed.identity, observed.cache, observed.vault, observed.secret) if isinstance(u, Unknown)
     ]
     failed_parts: list[Failed | Unknown] = [*failures, *rotating, *unknowns]
     waits = [part.retry_after for part in failed_parts if part.retry_after is not None]

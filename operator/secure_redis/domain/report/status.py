@@ -21,9 +21,9 @@ from secure_redis.api.status import (
 )
 from secure_redis.api.times import rfc3339
 from secure_redis.domain.assess.assessment import Assessment
+from secure_redis.domain.observe.cache import Cache
 from secure_redis.domain.observe.keys import VaultSecretFacts
 from secure_redis.domain.observe.observation import Observation
-from secure_redis.domain.observe.redis import CacheFacts
 from secure_redis.domain.plan.actions import (
     CreateCache,
     DeleteSecret,
@@ -93,7 +93,7 @@ def compose_status(
     ]
     credentials = states.get(ConditionType.CREDENTIALS_SYNCED)
     published = credentials is not None and credentials.status == TRUE
-    facts = observed.cache if isinstance(observed.cache, CacheFacts) else None
+    facts = observed.cache if isinstance(observed.cache, Cache) else None
     return Status(
         observed_generation=resource.generation,
         conditions=merge_conditions(before.conditions, conditions, at),
@@ -162,7 +162,7 @@ def _binding(resource: SecureRedisCache, plan: Plan, outcomes: tuple[Outcome, ..
 
 
 def _pending(
-    resource: SecureRedisCache, facts: CacheFacts | None, plan: Plan, outcomes: tuple[Outcome, ...], at: str
+    resource: SecureRedisCache, facts: Cache | None, plan: Plan, outcomes: tuple[Outcome, ...], at: str
 ) -> PendingStatus | None:
     refused = any(isinstance(o, Failed) and o.permanent and isinstance(o.action, CreateCache) for o in outcomes)
     if refused and plan.pending is not None:

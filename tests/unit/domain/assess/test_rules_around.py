@@ -12,8 +12,9 @@ from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.domain.assess.rules import RULES, evaluate
 from secure_redis.domain.assess.rules.rule import READ_CACHE, Result, Rule, Verdict
+from secure_redis.domain.observe.cache import CacheAbsent
+from secure_redis.domain.observe.firewall import FirewallRuleFacts
 from secure_redis.domain.observe.observation import Observation, changed
-from secure_redis.domain.observe.redis import CacheAbsent, FirewallRuleFacts
 from secure_redis.domain.observe.unknown import Unknown
 from tests.unit.domain import surroundings as around
 from tests.unit.domain.builders import NOW, cache, vault

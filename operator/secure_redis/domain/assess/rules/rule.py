@@ -4,22 +4,23 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
-from secure_redis.api.azure_ids import Service
 from secure_redis.api.reasons.catalogue import has
 from secure_redis.api.reasons.row import Trait
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.spec.spec import Probe, Profile
+from secure_redis.domain.observe.cache import Cache
 from secure_redis.domain.observe.endpoint import EndpointFacts
 from secure_redis.domain.observe.keys import VaultSecretFacts
-from secure_redis.domain.observe.managed_redis import ManagedDatabase, ManagedFacts
+from secure_redis.domain.observe.managed_redis import ManagedRedis
 from secure_redis.domain.observe.observation import Observation
-from secure_redis.domain.observe.redis import CacheFacts
+from secure_redis.domain.observe.redis import Redis
+from secure_redis.domain.observe.services import CACHES
 from secure_redis.domain.observe.unknown import NotRead, Unknown
 
-READ_CACHE: Final = "Microsoft.Cache/redis/read"
-READ_MANAGED: Final = "Microsoft.Cache/redisEnterprise/read"
+READ_CACHE: Final = Redis.READ
+READ_MANAGED: Final = ManagedRedis.READ
 READ_DATABASE: Final = "Microsoft.Cache/redisEnterprise/databases/read"
 READ_FIREWALL: Final = "Microsoft.Cache/redis/firewallRules/read"
 READ_SECRET: Final = "Microsoft.KeyVault/vaults/secrets/getSecret/action"  # noqa: S105 - an action
@@ -60,8 +61,6 @@ class Verdict:
 
 PASS = Verdict(Result.PASS)
 NOT_APPLICABLE = Verdict(Result.NOT_APPLICABLE)
-ONLY_REDIS = Verdict(Result.NOT_APPLICABLE, "only a Microsoft.Cache/redis has it")
-ONLY_MANAGED = Verdict(Result.NOT_APPLICABLE, "only a Microsoft.Cache/redisEnterprise has it")
 
 
 def fail(message: str) -> Verdict:
@@ -74,6 +73,7 @@ def unknown(message: str) -> Verdict:
     return Verdict(Result.UNKNOWN, message)
 
 
+C = TypeVar("C", bound=Cache)
 Check = Callable[[SecureRedisCache, Observation], Verdict]
 
 
@@ -104,53 +104,34 @@ class Rule:
         return self.strict if profile is Profile.STRICT and self.strict is not None else self.severity
 
 
-def on_cache(judge: Callable[[CacheFacts], Verdict]) -> Check:
-    """Make a check of a judgement on the cache alone; unread is Unknown. Not applicable to Managed Redis."""
+def on_cache(judge: Callable[[Cache], Verdict]) -> Check:
+    """Make a check of a judgement on what the caches of all services have in common; unread is Unknown."""
 
     def check(resource: SecureRedisCache, observed: Observation) -> Verdict:
-        if resource.cache.service is not Service.REDIS:
-            return ONLY_REDIS
-        return (
-            judge(observed.cache)
-            if isinstance(observed.cache, CacheFacts)
-            else unread("the cache", observed.cache, READ_CACHE)
-        )
+        cache = observed.cache
+        return judge(cache) if isinstance(cache, Cache) else unread_cache(resource, cache)
 
     return check
 
 
-def on_managed(judge: Callable[[ManagedFacts], Verdict]) -> Check:
-    """Make a check of a judgement on a Managed Redis cluster; not applicable to Microsoft.Cache/redis."""
+def on_service(
+    service: type[C], others: Verdict, judge: Callable[[SecureRedisCache, Observation, C], Verdict]
+) -> Check:
+    """Make a check of a judgement on the caches of one service; `others`: the verdict on those of other services."""
 
     def check(resource: SecureRedisCache, observed: Observation) -> Verdict:
-        if resource.cache.service is not Service.MANAGED_REDIS:
-            return ONLY_MANAGED
-        facts = observed.managed_cache
-        return judge(facts) if isinstance(facts, ManagedFacts) else unread("the cluster", facts, READ_MANAGED)
+        if CACHES[resource.cache.service] is not service:
+            return others
+        cache = observed.cache
+        return judge(resource, observed, cache) if isinstance(cache, service) else unread_cache(resource, cache)
 
     return check
 
 
-def on_database(judge: Callable[[ManagedDatabase], Verdict]) -> Check:
-    """Make a check of a judgement on a cluster's database; not applicable while it has none."""
-
-    def judged(cluster: ManagedFacts) -> Verdict:
-        found = cluster.database
-        if found is None:
-            return Verdict(Result.NOT_APPLICABLE, "the cluster has no database yet")
-        return judge(found) if isinstance(found, ManagedDatabase) else unread("the database", found, READ_DATABASE)
-
-    return on_managed(judged)
-
-
-def on_either(judge: Callable[[CacheFacts | ManagedFacts], Verdict]) -> Check:
-    """Make a check of a judgement on what both services have alike."""
-    redis, managed = on_cache(judge), on_managed(judge)
-
-    def check(resource: SecureRedisCache, observed: Observation) -> Verdict:
-        return (redis if resource.cache.service is Service.REDIS else managed)(resource, observed)
-
-    return check
+def unread_cache(resource: SecureRedisCache, thing: Any) -> Verdict:
+    """Build the verdict on a cache that could not be read, with the right that its service needs."""
+    service = CACHES[resource.cache.service]
+    return unread(service.NOUN, thing, service.READ)
 
 
 def on_vault(judge: Callable[[VaultSecretFacts, Observation], Verdict]) -> Check:

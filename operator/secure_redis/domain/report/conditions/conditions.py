@@ -18,6 +18,7 @@ from secure_redis.domain.plan.actions import (
 )
 from secure_redis.domain.plan.types import Plan
 from secure_redis.domain.report.conditions import workloads as workload_verdict
+from secure_redis.domain.report.conditions.cache import cache_available, persistence_encrypted, transport_secured
 from secure_redis.domain.report.conditions.condition_state import (
     FALSE,
     TRUE,
@@ -26,7 +27,6 @@ from secure_redis.domain.report.conditions.condition_state import (
 )
 from secure_redis.domain.report.conditions.credentials import CredentialsInput, credentials_synced
 from secure_redis.domain.report.conditions.readiness import ReadyInput, ready_condition, reconciling, stalled_condition
-from secure_redis.domain.report.conditions.redis import cache_available, persistence_encrypted, transport_secured
 
 LISTED_PATHS = 3
 

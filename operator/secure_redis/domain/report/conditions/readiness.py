@@ -10,9 +10,8 @@ from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.spec.spec import Mode
 from secure_redis.domain.assess.assessment import Assessment
 from secure_redis.domain.explanation import Explanation
-from secure_redis.domain.observe.managed_redis import ManagedFacts
-from secure_redis.domain.observe.observation import Observation, of_either
-from secure_redis.domain.observe.redis import CacheFacts
+from secure_redis.domain.observe.cache import Cache
+from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.secret import SecretFacts
 from secure_redis.domain.plan.actions import Failed
 from secure_redis.domain.plan.types import Plan
@@ -78,7 +77,7 @@ def cache_was_asked_for(given: ReadyInput) -> ConditionState | None:
 
 def assessment_was_asked_for(given: ReadyInput) -> ConditionState | None:
     """Otherwise the assessment is the goal, of a cache that something can reach."""
-    if not isinstance(of_either(given.observed), CacheFacts | ManagedFacts):
+    if not isinstance(given.observed.cache, Cache):
         return None
     if given.assessed.compliance is None or given.available.reason is Reason.NO_ROUTE:
         return None

@@ -1,4 +1,4 @@
-"""A reason with its message: why something is refused, blocked or waiting."""
+"""A reason with its message: why something is not as it was asked for."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,17 @@ from secure_redis.api.reasons.reason import Reason
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Why not. Goes to the status as it is."""
+    """Why not. The status shows it as it is."""
 
     reason: Reason
     message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked(Explanation):
+    """Why an action may not be taken. Something else has to change first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting(Explanation):
+    """What is under way, or what an action waits for. It ends by itself."""

@@ -10,7 +10,7 @@ from secure_redis.api.azure_ids import CacheID, StorageAccountID, segments, with
 from secure_redis.api.names import ALLOW, CLIENT_ID, DEFAULT_SERVICE_ACCOUNT, TENANT_ID
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
-from secure_redis.domain.explanation import Explanation
+from secure_redis.domain.explanation import Blocked
 from secure_redis.domain.observe import normalise
 from secure_redis.domain.observe.identity import (
     Identity,
@@ -93,7 +93,7 @@ class CreationTarget:
 
 def resolve_identity(
     resource: SecureRedisCache, account: ServiceAccountFacts | None | Unknown, policy: GrantPolicy
-) -> Identity | Explanation | Unknown:
+) -> Identity | Blocked | Unknown:
     """Whose Azure identity the resource uses.
 
     `account` is the ServiceAccount that the spec names, or the default one of the namespace; None where there is none.
@@ -104,26 +104,26 @@ def resolve_identity(
     name = wanted or DEFAULT_SERVICE_ACCOUNT
     if account is None:
         if wanted:
-            return Explanation(
+            return Blocked(
                 Reason.SERVICE_ACCOUNT_NOT_FOUND,
                 f"ServiceAccount {name!r} does not exist in this namespace; create it with the annotations "
                 f"{CLIENT_ID}, {TENANT_ID} and {ALLOW}",
             )
         if policy.operator_identity:
             return OperatorIdentity()
-        return Explanation(
+        return Blocked(
             Reason.NO_IDENTITY,
             f"no Azure identity: name a ServiceAccount in spec.identity.serviceAccountName or create {name!r} "
             "in this namespace",
         )
     missing = [a for a, v in ((CLIENT_ID, account.client_id), (TENANT_ID, account.tenant_id)) if not v]
     if missing:
-        return Explanation(
+        return Blocked(
             Reason.SERVICE_ACCOUNT_NOT_ANNOTATED,
             f"ServiceAccount {name!r} lacks the annotation {' and '.join(missing)}",
         )
     if "*" not in account.allow and resource.key.name not in account.allow:
-        return Explanation(
+        return Blocked(
             Reason.CONSENT_MISSING,
             f"ServiceAccount {name!r} does not consent: annotate it with {ALLOW}: {resource.key.name} (or *)",
         )
@@ -142,11 +142,11 @@ def refuse(
     vault: VaultTarget | None = None,
     creation: CreationTarget | None = None,
     storage: StorageAccountID | None = None,
-) -> Explanation | None:
+) -> Blocked | None:
     """Why `identity` may not be used for `power` here; None if it may."""
     if isinstance(identity, NamespaceIdentity):
         if identity.namespace != namespace:  # no spelling leads here; the last line of defence
-            return Explanation(Reason.NOT_GRANTED, "the identity belongs to another namespace")
+            return Blocked(Reason.NOT_GRANTED, "the identity belongs to another namespace")
         candidates: Iterable[Grant] = policy.caps
         if not policy.caps:
             return None
@@ -166,7 +166,7 @@ def refuse(
         what.append(f"with the storage account {storage.text}")
     if creation is not None:
         what.append(f"for {creation.sku_name} {creation.sku_capacity} in {creation.location}")
-    return Explanation(
+    return Blocked(
         Reason.NOT_GRANTED,
         f"the operator's configuration does not grant {who} {' '.join(what)} for namespace {namespace!r}",
     )
@@ -174,7 +174,7 @@ def refuse(
 
 def storage_scopes(
     policy: GrantPolicy, identity: Identity, namespace: str, cache: CacheID, subscription: str, name: str
-) -> tuple[str, ...] | Explanation:
+) -> tuple[str, ...] | Blocked:
     """Where an account of which only name and subscription are known may be looked for: the narrowest scopes.
 
     Each is the account's own id, or a group or the subscription that it could lie in. Whoever can point a cache at an
@@ -193,7 +193,7 @@ def storage_scopes(
     }
     if found:
         return tuple(sorted(found, key=lambda scope: (-scope.count("/"), scope)))
-    return Explanation(
+    return Blocked(
         Reason.NOT_GRANTED,
         f"the operator's configuration grants no storage account {name!r} in subscription {subscription} for "
         f"namespace {namespace!r}",

@@ -120,7 +120,7 @@ class Brakes:
         if todo.rotation is not None and brakes.begins_rotation(resource.status.rotation, todo.rotation):
             self._rotations.append(now)
         rotation = todo.rotation.status.reason if todo.rotation is not None and todo.rotation.status else None
-        reasons = {str(blocked.reason) for blocked in todo.refused} | {rotation or ""}
+        reasons = {str(blocked.reason) for blocked in todo.blocked} | {rotation or ""}
         for reason in sorted(reason for reason in reasons if has(reason, Trait.BRAKE)):
             self._told.held(reason)
 

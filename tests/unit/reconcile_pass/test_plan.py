@@ -66,7 +66,7 @@ def kinds(res: Any, obs: Any, settings: Settings | None = None) -> list[type]:
 
 def reasons(res: Any, obs: Any, settings: Settings | None = None) -> list[Reason]:
     plan = planned(res, obs) if settings is None else planned(res, obs, settings)
-    return [refusal.reason for refusal in plan.refused]
+    return [refusal.reason for refusal in plan.blocked]
 
 
 # --- validate -------------------------------------------------------------------------------------------------------
@@ -81,7 +81,7 @@ def test_unchanged_world_plans_nothing() -> None:
     obs = observation(secret=published(res, observation()))
     plan = planned(res, obs)
     assert plan.actions == ()
-    assert plan.refused == ()
+    assert plan.blocked == ()
     assert plan.waiting is None
 
 

@@ -7,7 +7,7 @@ from pydantic import SecretStr
 
 from secure_redis.api import names
 from secure_redis.api.reasons.reason import Reason
-from secure_redis.domain.explanation import Explanation
+from secure_redis.domain.explanation import Blocked
 from secure_redis.domain.observe.secret import SecretFacts
 from secure_redis.domain.observe.storage import StorageFacts
 
@@ -19,7 +19,7 @@ _KEY_LENGTH: Final = 88  # 64 bytes in base64
 _BASE64: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=")
 
 
-def connection_string(secret: SecretFacts, storage: StorageFacts) -> SecretStr | Explanation:
+def connection_string(secret: SecretFacts, storage: StorageFacts) -> SecretStr | Blocked:
     """The connection string of this account from the user's Secret, in the one form that is sent.
 
     `storage`: the account as Azure reported it; its blob endpoint tells which suffix is the cloud's. No text here ever
@@ -27,7 +27,7 @@ def connection_string(secret: SecretFacts, storage: StorageFacts) -> SecretStr |
     """
     where = f"Secret {secret.name!r}"
     if secret.deleting:
-        return Explanation(Reason.STORAGE_SECRET_MISSING, f"{where} is being deleted")
+        return Blocked(Reason.STORAGE_SECRET_MISSING, f"{where} is being deleted")
     if secret.type != names.STORAGE_SECRET_TYPE:
         return _refused(where, f"must be of type {names.STORAGE_SECRET_TYPE}")
     held = secret.data.get(names.STORAGE_SECRET_KEY)
@@ -40,7 +40,7 @@ def connection_string(secret: SecretFacts, storage: StorageFacts) -> SecretStr |
     return _checked(where, text, storage)
 
 
-def _checked(where: str, text: str, storage: StorageFacts) -> SecretStr | Explanation:
+def _checked(where: str, text: str, storage: StorageFacts) -> SecretStr | Blocked:
     parts = _parts(text)
     if parts is None:
         return _refused(where, "does not hold a connection string of the form Name=value;Name=value")
@@ -57,7 +57,7 @@ def _checked(where: str, text: str, storage: StorageFacts) -> SecretStr | Explan
     host = urlsplit(storage.blob_endpoint or "").hostname or ""
     suffix = host.removeprefix(f"{account}.blob.")
     if not suffix or suffix == host:
-        return Explanation(Reason.STORAGE_UNREAD, f"Azure does not report the blob endpoint of account {account!r}")
+        return Blocked(Reason.STORAGE_UNREAD, f"Azure does not report the blob endpoint of account {account!r}")
     if parts.get("endpointsuffix", suffix).lower() != suffix:
         return _refused(where, f"names another endpoint suffix than {suffix}, which is the cloud's")
     endpoint = parts.get(_BLOB_ENDPOINT)
@@ -82,5 +82,5 @@ def _parts(text: str) -> dict[str, str] | None:
     return found
 
 
-def _refused(where: str, why: str) -> Explanation:
-    return Explanation(Reason.STORAGE_SECRET_REFUSED, f"{where} {why}; it was not sent to Azure")
+def _refused(where: str, why: str) -> Blocked:
+    return Blocked(Reason.STORAGE_SECRET_REFUSED, f"{where} {why}; it was not sent to Azure")

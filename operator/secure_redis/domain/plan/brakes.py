@@ -15,7 +15,7 @@ from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.reasons.row import Trait
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.status import UNDER_WAY, RotationPhase, RotationStatus
-from secure_redis.domain.explanation import Explanation
+from secure_redis.domain.explanation import Blocked, Waiting
 from secure_redis.domain.plan.actions import AzureAction
 from secure_redis.domain.plan.rotation.request import RotationRequest
 from secure_redis.domain.plan.types import Plan, Rotating
@@ -23,22 +23,22 @@ from secure_redis.domain.plan.types import Plan, Rotating
 HOUR: Final = 3600.0
 FIRST_LOOK_SECONDS: Final = 60.0  # from a first pass that only reported to the next one
 
-READ_ONLY: Final = Explanation(
+READ_ONLY: Final = Blocked(
     Reason.READ_ONLY,
     "the operator's configuration has brakes.readOnly: nothing is written to Azure or Key Vault",
 )
-FIRST_LOOK: Final = Explanation(
+FIRST_LOOK: Final = Blocked(
     Reason.FIRST_LOOK, "the operator was upgraded: its first look only reports what it would write"
 )
-MASS_DRIFT: Final = Explanation(
+MASS_DRIFT: Final = Blocked(
     Reason.MASS_DRIFT,
     "too many resources want a correction at once, so none is made: find out what changed, then set brakes.release in "
     "the operator's configuration to a new value",
 )
-CORRECTIONS_CAPPED: Final = Explanation(
+CORRECTIONS_CAPPED: Final = Blocked(
     Reason.CAPPED, "this hour's corrections (brakes.correctionsPerHour) are used up; it is taken up later"
 )
-ROTATIONS_CAPPED: Final = Explanation(
+ROTATIONS_CAPPED: Final = Blocked(
     Reason.CAPPED, "this hour's rotations (brakes.rotationsPerHour) are used up; it is taken up later"
 )
 
@@ -59,9 +59,9 @@ class BrakeLimits:
 class Brake:
     """What blocks one pass. `look`: seconds until the next pass over what is blocked; None: the interval."""
 
-    everything: Explanation | None = None
-    corrections: Explanation | None = None
-    rotations: Explanation | None = None
+    everything: Blocked | None = None
+    corrections: Blocked | None = None
+    rotations: Blocked | None = None
     look: float | None = None
 
 
@@ -104,11 +104,11 @@ def restrain(plan: Plan, brake: Brake) -> Plan:
     if not (paths or (writes and not others)):
         return plan
     # A blocked write that is no correction keeps the resource from its goal: it waits, and is no drift.
-    waits = held if writes and not plan.correcting and not others else None
+    waits = Waiting(held.reason, held.message) if writes and not plan.correcting and not others else None
     return replace(
         plan,
         actions=kept,
-        refused=(held, *plan.refused),
+        blocked=(held, *plan.blocked),
         waiting=plan.waiting if others else waits,
         not_corrected={**plan.not_corrected, **paths},
         correcting=(),

@@ -8,7 +8,7 @@ from secure_redis.api.status import PendingStatus
 from secure_redis.api.times import rfc3339
 from secure_redis.domain.assess.assessment import Assessment
 from secure_redis.domain.assess.ownership import Ownership
-from secure_redis.domain.explanation import Explanation
+from secure_redis.domain.explanation import Blocked, Waiting
 from secure_redis.domain.grants import Power, refuse
 from secure_redis.domain.observe.cache import Cache, CacheAbsent
 from secure_redis.domain.observe.identity import NamespaceIdentity, OperatorIdentity
@@ -44,20 +44,20 @@ def leave(resource: SecureRedisCache, observed: Observation, assessed: Assessmen
         released = Reason.ABANDONED if deletes else Reason.RETAINED
     elif deletes:
         if resource.paused:
-            return Plan(waiting=Explanation(Reason.PAUSED, f"paused by {names.PAUSED}: the cache is not deleted"))
+            return Plan(waiting=Waiting(Reason.PAUSED, f"paused by {names.PAUSED}: the cache is not deleted"))
         cache = _delete_cache(resource, observed, assessed, settings)
         if cache is not None:
             return cache
         released = Reason.DELETING
     elif resource.paused and resource.spec.connection.deletion_policy is DeletionPolicy.DELETE:
-        return Plan(waiting=Explanation(Reason.PAUSED, f"paused by {names.PAUSED}: the Secret is not deleted"))
+        return Plan(waiting=Waiting(Reason.PAUSED, f"paused by {names.PAUSED}: the Secret is not deleted"))
     if observed.namespace_terminating:
         return Plan(actions=(RemoveFinalizer(),), released=released)
     former = observed.former_secrets
     secrets = [observed.secret, *(former if isinstance(former, tuple) else (former,))]
     unknown = next((secret for secret in secrets if isinstance(secret, Unknown)), None)
     if unknown is not None and not abandoned:
-        return Plan(refused=(Explanation(unknown.reason, unknown.message),))
+        return Plan(blocked=(Blocked(unknown.reason, unknown.message),))
     rollout = None
     if resource.spec.connection.deletion_policy is DeletionPolicy.DELETE and wants_workloads(resource):
         rollout = roll(resource, observed, None)
@@ -76,14 +76,13 @@ def leave(resource: SecureRedisCache, observed: Observation, assessed: Assessmen
 def _release(rollout: Rollout) -> Plan:
     """Consumers are released and have rolled before the Secret goes."""
     if rollout.unread is not None:
-        return Plan(refused=(rollout.unread,), rollout=rollout, next_look=rollout.next_look)
-    blocked = next((one for one in rollout.statuses if one.reason not in {None, Reason.ROLLING_OUT}), None)
+        unread = Blocked(rollout.unread.reason, rollout.unread.message)
+        return Plan(blocked=(unread,), rollout=rollout, next_look=rollout.next_look)
+    stopped = next((one for one in rollout.statuses if one.reason not in {None, Reason.ROLLING_OUT}), None)
     rolling = rollout.rolling
-    refused = (
-        (Explanation(reason_of(blocked), f"the Secret stays: {sentence(blocked)}"),) if blocked is not None else ()
-    )
-    waiting = Explanation(Reason.ROLLING_OUT, f"the Secret stays: {sentence(rolling)}") if rolling else None
-    return Plan(actions=rollout.actions, refused=refused, waiting=waiting, rollout=rollout, next_look=rollout.next_look)
+    blocked = (Blocked(reason_of(stopped), f"the Secret stays: {sentence(stopped)}"),) if stopped is not None else ()
+    waiting = Waiting(Reason.ROLLING_OUT, f"the Secret stays: {sentence(rolling)}") if rolling else None
+    return Plan(actions=rollout.actions, blocked=blocked, waiting=waiting, rollout=rollout, next_look=rollout.next_look)
 
 
 def _delete_cache(
@@ -96,23 +95,23 @@ def _delete_cache(
             return None
         return Plan(
             pending=keep,
-            waiting=Explanation(Reason.CONFIRMING_ABSENCE, "Azure answered 404; reading once more before believing it"),
+            waiting=Waiting(Reason.CONFIRMING_ABSENCE, "Azure answered 404; reading once more before believing it"),
             next_look=settings.absence_confirmation,
         )
     if not isinstance(observed.cache, Cache):
         why = observed.cache.message if isinstance(observed.cache, Unknown) else "the cache was not read"
         if isinstance(observed.identity, Unknown):
             why = observed.identity.message
-        refusal = Explanation(
+        refusal = Blocked(
             Reason.DELETION_UNKNOWN,
             f'the cache cannot be deleted while it cannot be read: {why}; {names.ABANDON}: "true" gives it up and '
             "keeps the cache",
         )
-        return Plan(pending=keep, refused=(refusal,))
+        return Plan(pending=keep, blocked=(refusal,))
     if assessed.ownership is not Ownership.OWNED:
         return Plan(
-            refused=(
-                Explanation(
+            blocked=(
+                Blocked(
                     Reason.NOT_OWNED,
                     f"the cache does not carry this resource's tag {names.OWNER_TAG}, so it is not deleted; set "
                     f'spec.deletionPolicy: Retain or annotate {names.ABANDON}: "true"',
@@ -122,7 +121,7 @@ def _delete_cache(
     if is_busy(observed.cache.provisioning_state):
         return Plan(
             pending=keep,
-            waiting=Explanation(
+            waiting=Waiting(
                 creation.busy_reason(observed.cache.provisioning_state),
                 creation.busy(observed.cache.provisioning_state),
             ),
@@ -130,8 +129,8 @@ def _delete_cache(
         )
     if resource.requests.get(names.CONFIRM_DELETE) != observed.cache.resource_id.name:
         return Plan(
-            refused=(
-                Explanation(
+            blocked=(
+                Blocked(
                     Reason.CONFIRMATION_REQUIRED,
                     "deleting the cache loses its data: annotate "
                     f"{names.CONFIRM_DELETE}: {observed.cache.resource_id.name}"
@@ -140,16 +139,16 @@ def _delete_cache(
             )
         )
     if not isinstance(observed.identity, NamespaceIdentity | OperatorIdentity):
-        return Plan(refused=(Explanation(Reason.DELETION_UNKNOWN, "no identity to delete the cache with"),))
+        return Plan(blocked=(Blocked(Reason.DELETION_UNKNOWN, "no identity to delete the cache with"),))
     refused = refuse(settings.policy, observed.identity, resource.key.namespace, Power.DELETE, cache=resource.cache)
     if refused is not None:
-        return Plan(refused=(refused,))
+        return Plan(blocked=(refused,))
     if keep is None or keep.action != DELETE:
         intent = PendingStatus(action=DELETE, recorded_at=rfc3339(observed.now), detail=resource.cache.name)
-        return Plan(pending=intent, waiting=Explanation(Reason.DELETING, "the deletion is recorded"), next_look=0.0)
+        return Plan(pending=intent, waiting=Waiting(Reason.DELETING, "the deletion is recorded"), next_look=0.0)
     return Plan(
         actions=(DeleteCache(),),
         pending=keep,
-        waiting=Explanation(Reason.DELETING, "Azure is deleting the cache; this takes minutes"),
+        waiting=Waiting(Reason.DELETING, "Azure is deleting the cache; this takes minutes"),
         next_look=settings.operation_poll,
     )

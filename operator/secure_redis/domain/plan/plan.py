@@ -10,7 +10,7 @@ from secure_redis.api import names
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.domain.assess.assessment import Assessment
-from secure_redis.domain.explanation import Explanation
+from secure_redis.domain.explanation import Waiting
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.plan.actions import (
     Action,
@@ -51,7 +51,7 @@ def plan(
     if resource.paused:
         said = f"paused by the annotation {names.PAUSED}: nothing is written"
         still = _rollout(resource, observed, assessed, publishing=False, writes=False)
-        return Plan(pending=resource.status.pending, waiting=Explanation(Reason.PAUSED, said), rollout=still)
+        return Plan(pending=resource.status.pending, waiting=Waiting(Reason.PAUSED, said), rollout=still)
     first: tuple[Action, ...] = () if resource.has_finalizer else (AddFinalizer(),)
     provision = SERVICES[resource.cache.service].provision
     azure = _only_on_a_fresh_cache(restrain(provision(resource, observed, assessed, settings), brake), observed)
@@ -71,7 +71,7 @@ def plan(
         # Consumers of a Secret under an earlier name move first.
         published = tuple(action for action in published if not isinstance(action, ReleaseSecret | DeleteSecret))
     rolling = rollout.rolling if rollout is not None else None
-    moving = Explanation(Reason.ROLLING_OUT, sentence(rolling)) if rolling is not None else None
+    moving = Waiting(Reason.ROLLING_OUT, sentence(rolling)) if rolling is not None else None
     looks = [azure.next_look, secret.next_look, rotating.next_look, _lapse(resource, observed, assessed)]
     last = (rotating.action,) if rotating.action is not None else ()
     if rollout is not None:
@@ -80,7 +80,7 @@ def plan(
         azure,
         # Workloads come last: a failure there blocks nothing else.
         actions=first + published + azure.actions + (rollout.actions if rollout is not None else ()) + last,
-        refused=azure.refused + secret.refused,
+        blocked=azure.blocked + secret.blocked,
         waiting=azure.waiting or secret.waiting or rotating.progress or moving,
         next_look=reduce(sooner, looks),
         rollout=rollout,

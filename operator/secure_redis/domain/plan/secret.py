@@ -6,7 +6,7 @@ from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.spec.spec import DeletionPolicy
 from secure_redis.domain.assess.assessment import Assessment
 from secure_redis.domain.assess.connection_secret import differs
-from secure_redis.domain.explanation import Explanation
+from secure_redis.domain.explanation import Blocked, Waiting
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.secret import SecretFacts
 from secure_redis.domain.observe.unknown import Unknown
@@ -27,7 +27,7 @@ def publish(resource: SecureRedisCache, observed: Observation, assessed: Assessm
         return Plan()
     name, there = resource.secret_name, observed.secret
     if isinstance(there, Unknown):
-        return Plan(refused=(Explanation(there.reason, there.message),))
+        return Plan(blocked=(Blocked(there.reason, there.message),))
     if there is None:
         create = CreateSecret(name, wanted.data, wanted.labels, wanted.annotations)
         return Plan(actions=(create, *_former(resource, observed)))
@@ -36,19 +36,17 @@ def publish(resource: SecureRedisCache, observed: Observation, assessed: Assessm
     mine = there.owner_uid == resource.uid
     if there.deleting:
         return Plan(
-            waiting=Explanation(
-                Reason.SECRET_DELETING, f"Secret {name!r} is being deleted; it is published anew after"
-            ),
+            waiting=Waiting(Reason.SECRET_DELETING, f"Secret {name!r} is being deleted; it is published anew after"),
             next_look=5.0,
         )
     if not mine and not adoptable(resource, there):
-        return Plan(refused=(Explanation(Reason.SECRET_FOREIGN, foreign_secret(resource, there)),))
+        return Plan(blocked=(Blocked(Reason.SECRET_FOREIGN, foreign_secret(resource, there)),))
     if mine and not differs(there, wanted):
         return Plan(actions=_former(resource, observed))
     if there.immutable:
         return Plan(
-            refused=(
-                Explanation(
+            blocked=(
+                Blocked(
                     Reason.SECRET_IMMUTABLE,
                     f"Secret {name!r} was made immutable and differs from what is to be published; delete it, "
                     "it is then published anew",

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.status import UNDER_WAY, PendingStatus, RotationStatus
 from secure_redis.domain.assess.waivers import WaiverPolicy
-from secure_redis.domain.explanation import Explanation
+from secure_redis.domain.explanation import Blocked, Waiting
 from secure_redis.domain.grants import GrantPolicy
 from secure_redis.domain.plan.actions import Action, AzureAction
 from secure_redis.domain.plan.rollout.waves import Rollout
@@ -49,23 +49,23 @@ class Rotating:
     look_closer: bool = False
 
     @property
-    def progress(self) -> Explanation | None:
+    def progress(self) -> Waiting | None:
         """Explain what the resource waits for while a rotation is under way."""
         status = self.status
         if status is None or status.phase not in UNDER_WAY:
             return None
-        return Explanation(Reason.ROTATING, f"rotating to the {status.target} key ({status.phase}): {status.message}")
+        return Waiting(Reason.ROTATING, f"rotating to the {status.target} key ({status.phase}): {status.message}")
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is to be done. `refused`: what was wanted and may not be. `pending`: intent for the status."""
+    """What is to be done. `pending`: the intent for the status."""
 
     actions: tuple[Action, ...] = ()
-    refused: tuple[Explanation, ...] = ()
+    blocked: tuple[Blocked, ...] = ()  # why actions that are asked for may not be taken
     pending: PendingStatus | None = None
     # Why the resource is not at its goal although nothing went wrong.
-    waiting: Explanation | None = None
+    waiting: Waiting | None = None
     next_look: float | None = None  # None: at the resource's own interval
     released: Reason | None = None  # the finalizer is removed: what the last event says of the cache
     rollout: Rollout | None = None  # for the status of workloads; None: nothing was decided about them
@@ -74,7 +74,7 @@ class Plan:
     correcting: tuple[str, ...] = ()  # the paths that the one write to Azure corrects
     owed: tuple[str, ...] = ()  # the same of a creation's write: its refusal is remembered, and nothing is counted
     wanted: tuple[str, ...] = ()  # paths whose correction the spec allows, made in this pass or not
-    not_corrected: Mapping[str, Explanation] = field(default_factory=dict)  # of those, by path: why it is not made
+    not_corrected: Mapping[str, Blocked] = field(default_factory=dict)  # of those, by path: why it is not made
 
 
 def sooner(a: float | None, b: float | None) -> float | None:

@@ -213,7 +213,7 @@ def test_while_a_creation_waits_for_the_role_the_network_is_nobodys_to_reopen() 
     assert isinstance(next_correction(made, world, IDENTIFIED, found, Owed.ALL).action, PutFirewallRule)
     waiting = next_correction(made, world, IDENTIFIED, found, Owed.PERSISTENCE)
     assert (waiting.action, waiting.persisting) == (None, True)
-    assert [one.reason for one in waiting.refused] == [Reason.STORAGE_ROLE_MISSING]
+    assert [one.reason for one in waiting.blocked] == [Reason.STORAGE_ROLE_MISSING]
 
 
 def test_a_creation_stays_recorded_until_persistence_is_set() -> None:
@@ -249,7 +249,7 @@ def test_setting_it_needs_a_grant_that_names_the_account() -> None:
         looked = observation(cache=IDENTIFIED, cache_fresh=True, storage=storage(), storage_roles=(ROLE,))
         found = plan(made, looked, assess(made, looked, cluster_uid="cluster", ca=None), settings)
         assert [type(a) for a in found.actions if isinstance(a, AzureAction)] == ([PersistCache] if allowed else [])
-        assert [one.reason for one in found.refused] == ([] if allowed else [Reason.NOT_GRANTED])
+        assert [one.reason for one in found.blocked] == ([] if allowed else [Reason.NOT_GRANTED])
 
 
 def test_an_account_at_a_time_and_only_what_the_spec_allows() -> None:

@@ -11,7 +11,7 @@ from secure_redis.api.status import CorrectionStatus, DriftStatus, LastHandled, 
 from secure_redis.api.times import rfc3339
 from secure_redis.domain.assess import persistence
 from secure_redis.domain.assess.assessment import Assessment
-from secure_redis.domain.explanation import Explanation
+from secure_redis.domain.explanation import Blocked
 from secure_redis.domain.observe.redis import Redis
 from secure_redis.domain.plan.actions import (
     Done,
@@ -100,7 +100,7 @@ def test_what_it_waits_for_is_said_at_each_path_and_looked_at_soon() -> None:
         persistence.FREQUENCY: Reason.STORAGE_ROLE_MISSING,
         persistence.ACCOUNT: Reason.STORAGE_ROLE_MISSING,
     }
-    assert [one.reason for one in found.refused] == [Reason.STORAGE_ROLE_MISSING]
+    assert [one.reason for one in found.blocked] == [Reason.STORAGE_ROLE_MISSING]
 
 
 def test_switching_it_off_is_asked_for_by_name() -> None:
@@ -137,7 +137,7 @@ def test_what_azure_refused_of_a_creation_is_owed_on_and_not_sent_for_an_hour() 
     for owes in (Owed.PERSISTENCE, Owed.ALL):
         held = correction(replace(made, status=refused), IDENTIFIED, owes)
         assert (held.action, held.persisting, held.owing) == (None, True, True)
-        assert [why.reason for why in held.refused] == [Reason.REQUEST_REFUSED]
+        assert [why.reason for why in held.blocked] == [Reason.REQUEST_REFUSED]
     looked = refused.model_copy(update={"last_handled": LastHandled(refresh="before")})
     asked = replace(made, status=looked, requests={names.REFRESH: "now"})
     assert isinstance(correction(asked, IDENTIFIED, Owed.PERSISTENCE).action, PersistCache)
@@ -187,8 +187,8 @@ def test_why_persistence_is_not_set_is_what_azure_said() -> None:
         failed = Failed(action, WriteFailure(Reason.REQUEST_REFUSED, "no", permanent=permanent))
         found = blocked_by(Plan(actions=(action,)), [failed])
         assert (found.reason if found else None) == told
-    held = Explanation(Reason.REQUEST_REFUSED, "no")
+    held = Blocked(Reason.REQUEST_REFUSED, "no")
     assert blocked_by(Plan(not_corrected={persistence.ACCOUNT: held}), []) == held
     assert blocked_by(Plan(not_corrected={"transport.nonTLSPort": held}), []) is None
-    waits = Explanation(Reason.STORAGE_ROLE_MISSING, "assign it")
-    assert blocked_by(Plan(refused=(waits,), not_corrected={persistence.TYPE: held}), []) == waits
+    waits = Blocked(Reason.STORAGE_ROLE_MISSING, "assign it")
+    assert blocked_by(Plan(blocked=(waits,), not_corrected={persistence.TYPE: held}), []) == waits

@@ -14,7 +14,7 @@ from secure_redis.api.reasons.row import Trait
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.status import MESSAGE_LIMIT, CorrectionStatus
 from secure_redis.api.times import rfc3339
-from secure_redis.domain.explanation import Explanation
+from secure_redis.domain.explanation import Blocked
 from secure_redis.domain.plan.actions import Done, Failed, Outcome
 from secure_redis.domain.plan.types import PERMANENT_RETRY_SECONDS
 
@@ -24,14 +24,14 @@ WINDOW: Final = timedelta(hours=24)
 MOST_RECORDS: Final = 50
 
 
-def blocked(resource: SecureRedisCache, path: str, now: datetime) -> Explanation | None:
+def blocked(resource: SecureRedisCache, path: str, now: datetime) -> Blocked | None:
     """Why this path is not corrected: it is contested, or Azure refused the write within the hour."""
     record = next((one for one in records(resource) if one.path == path), None)
     if record is None:
         return None
     age = now - datetime.fromisoformat(record.at)
     if record.count >= TWICE:
-        return Explanation(
+        return Blocked(
             Reason.CONTESTED,
             f"{path} was corrected twice, last at {record.at}, and came back: somebody or something else sets it, so "
             f"it is left alone until the spec changes or the annotation {names.REFRESH} has a new value",
@@ -41,7 +41,7 @@ def blocked(resource: SecureRedisCache, path: str, now: datetime) -> Explanation
         and has(record.reason, Trait.NOT_REPEATED)
         and age.total_seconds() < PERMANENT_RETRY_SECONDS
     ):
-        return Explanation(Reason(record.reason), record.message or f"Azure refused to change {path}")
+        return Blocked(Reason(record.reason), record.message or f"Azure refused to change {path}")
     return None
 
 

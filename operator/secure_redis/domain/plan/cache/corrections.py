@@ -10,7 +10,7 @@ from secure_redis.api.resource import SecureRedisCache
 from secure_redis.domain.assess.disruption import SENTENCES, allowed
 from secure_redis.domain.assess.drift import Drift
 from secure_redis.domain.assess.persistence import PATHS as PERSISTENCE
-from secure_redis.domain.explanation import Explanation
+from secure_redis.domain.explanation import Blocked
 from secure_redis.domain.observe.firewall import FirewallRuleFacts
 from secure_redis.domain.observe.normalise import rule_name, same_range, same_word
 from secure_redis.domain.observe.observation import Observation
@@ -34,20 +34,20 @@ FIREWALL = "network.firewallRules"
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """The next correction, if any; what is refused; when to look again for a correction that was first recorded.
+    """The next correction, if any, what is blocked, and the time of the next pass for one that was first recorded.
 
-    `paths`: the drift that the action corrects. `wanted`: every path that the spec allows to correct. `not_corrected`: why
-    some of them are not corrected.
+    `paths`: the drift that the action corrects. `wanted`: every path that the spec allows to correct.
+    `not_corrected`: why some of them are not corrected.
     """
 
     action: AzureAction | None = None
-    refused: tuple[Explanation, ...] = ()
+    blocked: tuple[Blocked, ...] = ()
     next_look: float | None = None
     persisting: bool = False  # all that is left is persistence
     owing: bool = False  # Azure refused something that a creation has still to bring
     paths: tuple[str, ...] = ()  # what the action puts right
     wanted: tuple[str, ...] = ()
-    not_corrected: Mapping[str, Explanation] = field(default_factory=dict)
+    not_corrected: Mapping[str, Blocked] = field(default_factory=dict)
 
 
 class Owed(Enum):
@@ -96,7 +96,7 @@ def next_correction(
         next_look = sooner(next_look, LOOK_AGAIN)
     return Correction(
         action=choice.action,
-        refused=tuple(_distinct(not_corrected.values())),
+        blocked=tuple(_distinct(not_corrected.values())),
         next_look=next_look,
         persisting=choice.persisting or (choice.action is None and bool(refused) and refused <= set(PERSISTENCE)),
         owing=bool(refused),
@@ -112,7 +112,7 @@ class _Choice:
 
     action: AzureAction | None = None
     paths: tuple[str, ...] = ()
-    not_corrected: Mapping[str, Explanation] = field(default_factory=dict)
+    not_corrected: Mapping[str, Blocked] = field(default_factory=dict)
     persisting: bool = False
 
 
@@ -131,22 +131,22 @@ def _choose(
     rule = next((rule for rule in missing if _path(rule.name) in due), None)
     if rule is not None:
         return _Choice(PutFirewallRule(rule), (_path(rule.name),))
-    not_corrected: dict[str, Explanation] = {}
+    not_corrected: dict[str, Blocked] = {}
     if PUBLIC_ACCESS in due:
         wanted = resource.spec.network.public_access
         if not same_word(wanted, "Disabled") and missing:
             why = _rules_first("public access is not switched on", missing)
-            not_corrected[PUBLIC_ACCESS] = Explanation(Reason.WOULD_DISCONNECT, why)
+            not_corrected[PUBLIC_ACCESS] = Blocked(Reason.WOULD_DISCONNECT, why)
         else:
             change = UpdateCache({"properties": {"publicNetworkAccess": wanted}}, ("publicNetworkAccess",))
             return _Choice(change, (PUBLIC_ACCESS,))
     surplus = next((name for name in _surplus(resource, observed) if _path(name) in due), None)
     if surplus is not None and missing:
-        not_corrected[_path(surplus)] = Explanation(
+        not_corrected[_path(surplus)] = Blocked(
             Reason.WOULD_DISCONNECT, _rules_first(f"rule {surplus!r} is not removed", missing)
         )
     elif surplus is not None and _last(observed, cache):
-        not_corrected[_path(surplus)] = Explanation(
+        not_corrected[_path(surplus)] = Blocked(
             Reason.WOULD_DISCONNECT,
             f"the last firewall rule {surplus!r} is not removed while public access is on: no rule at all means open "
             "to everyone",
@@ -162,7 +162,7 @@ def _persist(
     cache: Redis,
     found: tuple[Drift, ...],
     due: set[str],
-    not_corrected: dict[str, Explanation],
+    not_corrected: dict[str, Blocked],
 ) -> _Choice:
     """The next step of persistence. One request puts all its paths right; the cache's identity is one of its own."""
     step = next_step(resource, observed, cache, due)
@@ -176,12 +176,12 @@ def _persist(
         if contested is None:
             return _Choice(step, (path,), not_corrected, persisting=True)
         step = contested
-    if isinstance(step, Explanation):
+    if isinstance(step, Blocked):
         return _Choice(not_corrected={**not_corrected, **dict.fromkeys(paths, step)}, persisting=True)
     return _Choice(step, paths, not_corrected, persisting=True)
 
 
-def _blocked(resource: SecureRedisCache, observed: Observation, entry: Drift) -> Explanation | None:
+def _blocked(resource: SecureRedisCache, observed: Observation, entry: Drift) -> Blocked | None:
     """Why a difference that may be corrected is left: it is contested, was refused, or was not asked for by name."""
     contested = correction_history.blocked(resource, entry.path, observed.now)
     if contested is not None:
@@ -190,11 +190,11 @@ def _blocked(resource: SecureRedisCache, observed: Observation, entry: Drift) ->
         return None
     ask = f"to have it done all the same annotate {names.ALLOW_DISRUPTION}: {entry.path}"
     if entry.path == PUBLIC_ACCESS:
-        return Explanation(Reason.WOULD_DISCONNECT, f"{_NO_ENDPOINT}; {ask}")
-    return Explanation(Reason.DISRUPTION_NOT_ALLOWED, f"{entry.path}: {SENTENCES[entry.effect]}; {ask}")
+        return Blocked(Reason.WOULD_DISCONNECT, f"{_NO_ENDPOINT}; {ask}")
+    return Blocked(Reason.DISRUPTION_NOT_ALLOWED, f"{entry.path}: {SENTENCES[entry.effect]}; {ask}")
 
 
-def _distinct(refusals: Iterable[Explanation]) -> Iterable[Explanation]:
+def _distinct(refusals: Iterable[Blocked]) -> Iterable[Blocked]:
     return dict.fromkeys(refusals)
 
 

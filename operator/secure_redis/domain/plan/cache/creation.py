@@ -6,7 +6,7 @@ from typing import Any
 from secure_redis.api import names
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
-from secure_redis.domain.explanation import Explanation
+from secure_redis.domain.explanation import Blocked
 from secure_redis.domain.grants import CreationTarget
 from secure_redis.domain.observe.cache import OperationFacts
 
@@ -57,11 +57,11 @@ def busy(state: str) -> str:
     return CREATING if state.lower() == "creating" else f"Azure is working on the cache ({state})"
 
 
-def failed(operation: OperationFacts | None) -> Explanation:
+def failed(operation: OperationFacts | None) -> Blocked:
     """How an accepted operation ended; it is tried again when the spec changes or a refresh is asked for."""
     parts = (operation.status, operation.code, operation.message) if operation else ()
     detail = ": ".join(part for part in parts if part)
-    return Explanation(
+    return Blocked(
         Reason.PROVISIONING_FAILED,
         f"Azure accepted the last change and then ended it as {detail}; mend the cause, then change the spec or set "
         f"the annotation {names.REFRESH} to a new value",

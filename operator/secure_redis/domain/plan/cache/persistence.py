@@ -15,7 +15,7 @@ from secure_redis.api.spec.persistence import Persistence, PersistenceType, Stor
 from secure_redis.api.spec.spec import CacheIdentity
 from secure_redis.domain.assess import persistence
 from secure_redis.domain.assess.storage_connection import connection_string
-from secure_redis.domain.explanation import Explanation
+from secure_redis.domain.explanation import Blocked
 from secure_redis.domain.observe import normalise
 from secure_redis.domain.observe.governance import WRITE_BLOBS, any_permits
 from secure_redis.domain.observe.observation import Observation
@@ -36,7 +36,7 @@ LOOK_AGAIN = 60.0  # seconds, while a person has to assign a role or write a Sec
 
 def next_step(
     resource: SecureRedisCache, observed: Observation, cache: Redis, due: set[str]
-) -> AzureAction | Explanation | None:
+) -> AzureAction | Blocked | None:
     """The one write that comes next, or what it waits for. None: nothing of persistence is due."""
     wrong, declared = due & set(persistence.PATHS), resource.spec.persistence
     if not wrong or declared is None:
@@ -48,14 +48,14 @@ def next_step(
     if {one.path for one in persistence.differences(resource, cache)} - wrong:
         return None  # one request sets them all: each has to be allowed
     if declared.storage is None:  # no schema lets it through
-        return Explanation(Reason.INVALID_SPEC, "spec.persistence.storage is needed to persist")
+        return Blocked(Reason.INVALID_SPEC, "spec.persistence.storage is needed to persist")
     account = declared.storage.account
     storage = _of(observed, account)
-    if isinstance(storage, Explanation):
+    if isinstance(storage, Blocked):
         return storage
     if declared.storage.authentication is StorageAuthentication.CONNECTION_STRING:
         if account.subscription.lower() != resource.cache.subscription.lower():
-            return Explanation(
+            return Blocked(
                 Reason.STORAGE_SECRET_REFUSED,
                 f"account {account.name!r} lies in another subscription than the cache, which Azure takes with a "
                 "managed identity only; the connection string was not sent to Azure",
@@ -64,12 +64,12 @@ def next_step(
     return _by_identity(resource, observed, cache, declared, account, storage)
 
 
-def blocked_by(plan: Plan, failures: Iterable[Failed]) -> Explanation | None:
+def blocked_by(plan: Plan, failures: Iterable[Failed]) -> Blocked | None:
     """Say why declared persistence is not set: Azure refused it, now or within the hour, or a person must act."""
     failed = next((one for one in failures if one.permanent and isinstance(one.action, PersistCache)), None)
     if failed is not None:
-        return Explanation(failed.reason, failed.message)
-    waits = next((one for one in plan.refused if has(one.reason, Trait.ABOUT_PERSISTENCE)), None)
+        return Blocked(failed.reason, failed.message)
+    waits = next((one for one in plan.blocked if has(one.reason, Trait.ABOUT_PERSISTENCE)), None)
     blocked = (plan.not_corrected[path] for path in persistence.PATHS if path in plan.not_corrected)
     return waits or next((one for one in blocked if has(one.reason, Trait.NOT_REPEATED)), None)
 
@@ -81,19 +81,17 @@ def _by_identity(
     declared: Persistence,
     account: StorageAccountID,
     storage: StorageFacts,
-) -> AzureAction | Explanation:
+) -> AzureAction | Blocked:
     own = resource.spec.provision.identity if resource.spec.provision is not None else CacheIdentity()
     if not _has(cache, own):
         return UpdateCache({"identity": _identity(cache, own)}, ("identity",))
     principal = persistence.principal(cache)
     if principal is None:
-        return Explanation(Reason.STORAGE_ROLE_MISSING, "Azure does not show the object id of the cache's identity yet")
+        return Blocked(Reason.STORAGE_ROLE_MISSING, "Azure does not show the object id of the cache's identity yet")
     if not _may_write(resource, observed, account):
-        return Explanation(Reason.STORAGE_ROLE_MISSING, _assign(observed, account, principal))
+        return Blocked(Reason.STORAGE_ROLE_MISSING, _assign(observed, account, principal))
     if not storage.blob_endpoint:
-        return Explanation(
-            Reason.STORAGE_UNREAD, f"Azure does not report the blob endpoint of account {account.name!r}"
-        )
+        return Blocked(Reason.STORAGE_UNREAD, f"Azure does not report the blob endpoint of account {account.name!r}")
     settings = {
         **_switches(declared),
         "preferred-data-persistence-auth-method": "ManagedIdentity",
@@ -109,39 +107,39 @@ def _by_connection_string(
     declared: Persistence,
     account: StorageAccountID,
     storage: StorageFacts,
-) -> AzureAction | Explanation:
+) -> AzureAction | Blocked:
     name, secret = persistence.secret_name(resource), observed.storage_secret
     if isinstance(secret, Unknown):
         return _unseen(secret)
     if isinstance(secret, NotRead) or secret is None:
-        return Explanation(
+        return Blocked(
             Reason.STORAGE_SECRET_MISSING,
             f"Secret {name!r} does not exist in this namespace; create it with type {names.STORAGE_SECRET_TYPE} and "
             f"the key {names.STORAGE_SECRET_KEY}",
         )
-    value: SecretStr | Explanation = connection_string(secret, storage)
-    if isinstance(value, Explanation):
+    value: SecretStr | Blocked = connection_string(secret, storage)
+    if isinstance(value, Blocked):
         return value
     settings = {**_switches(declared), "preferred-data-persistence-auth-method": "SAS"}
     return PersistCache(settings, account=account, secret_setting=_place(declared), secret=value)
 
 
-def _of(observed: Observation, account: StorageAccountID) -> StorageFacts | Explanation:
+def _of(observed: Observation, account: StorageAccountID) -> StorageFacts | Blocked:
     """Find the declared account as it was read. The cache is not set to persist into an unread account."""
     found = observed.storage
     if isinstance(found, Unknown):
         return _unseen(found)
     if isinstance(found, StorageAbsent):
-        return Explanation(Reason.STORAGE_NOT_FOUND, f"storage account {account.name!r} is not there: {found.message}")
+        return Blocked(Reason.STORAGE_NOT_FOUND, f"storage account {account.name!r} is not there: {found.message}")
     if isinstance(found, NotRead) or not normalise.same_id(found.account_id.text, account.text):
-        return Explanation(Reason.STORAGE_UNREAD, f"storage account {account.name!r} was not read yet")
+        return Blocked(Reason.STORAGE_UNREAD, f"storage account {account.name!r} was not read yet")
     return found
 
 
-def _unseen(why: Unknown) -> Explanation:
+def _unseen(why: Unknown) -> Blocked:
     """An outage or a lack of rights around the account stalls nothing else of the resource."""
     reason = why.reason if has(why.reason, Trait.ABOUT_PERSISTENCE) else Reason.STORAGE_UNREAD
-    return Explanation(reason, why.message)
+    return Blocked(reason, why.message)
 
 
 def _may_write(resource: SecureRedisCache, observed: Observation, account: StorageAccountID) -> bool:

@@ -21,7 +21,7 @@ from secure_redis.api.status import PendingStatus
 from secure_redis.api.times import rfc3339
 from secure_redis.domain.assess.assessment import Assessment
 from secure_redis.domain.assess.ownership import Ownership, owner_value
-from secure_redis.domain.explanation import Explanation
+from secure_redis.domain.explanation import Blocked, Waiting
 from secure_redis.domain.grants import CreationTarget, Power, VaultTarget, refuse
 from secure_redis.domain.observe.cache import Cache, CacheAbsent
 from secure_redis.domain.observe.identity import Identity
@@ -69,15 +69,15 @@ def create(
     believed = absent.confirmed or (before is not None and before.reason == Reason.CACHE_GONE)
     if known and not believed:
         return Plan(
-            waiting=Explanation(Reason.CONFIRMING_ABSENCE, "Azure answered 404; reading once more before believing it"),
+            waiting=Waiting(Reason.CONFIRMING_ABSENCE, "Azure answered 404; reading once more before believing it"),
             next_look=soon,
         )
     if resource.spec.mode is not Mode.PROVISION:
-        return Plan(refused=(Explanation(Reason.CACHE_NOT_FOUND, absent.message),))
+        return Plan(blocked=(Blocked(Reason.CACHE_NOT_FOUND, absent.message),))
     if known:
-        return Plan(refused=(Explanation(Reason.CACHE_GONE, creation.gone(resource)),))
+        return Plan(blocked=(Blocked(Reason.CACHE_GONE, creation.gone(resource)),))
     if _failed(observed):
-        return Plan(refused=(creation.failed(observed.operation),))
+        return Plan(blocked=(creation.failed(observed.operation),))
     refused = refuse(
         settings.policy,
         identity,
@@ -87,37 +87,37 @@ def create(
         creation=creation_of.target,
     )
     if refused is not None:
-        return Plan(refused=(refused,))
+        return Plan(blocked=(refused,))
     if absent.group_missing:
-        return Plan(refused=(Explanation(Reason.CACHE_NOT_FOUND, absent.message),))
+        return Plan(blocked=(Blocked(Reason.CACHE_NOT_FOUND, absent.message),))
     pending = resource.status.pending
     repeated = _refused_before(resource, observed)
     if repeated is not None:
-        return Plan(pending=pending, refused=(repeated,))
+        return Plan(pending=pending, blocked=(repeated,))
     if pending is None or pending.action != CREATE:
         intent = PendingStatus(action=CREATE, recorded_at=rfc3339(observed.now), detail=resource.cache.name)
         return Plan(
             pending=intent,
-            waiting=Explanation(Reason.CREATE_INTENDED, "no such cache; its creation is recorded and comes next"),
+            waiting=Waiting(Reason.CREATE_INTENDED, "no such cache; its creation is recorded and comes next"),
             next_look=0.0 if absent.confirmed else soon,
         )
     if not absent.confirmed:
         return Plan(
             pending=pending,
-            waiting=Explanation(Reason.CREATE_INTENDED, "no such cache; reading once more before it is created"),
+            waiting=Waiting(Reason.CREATE_INTENDED, "no such cache; reading once more before it is created"),
             next_look=soon,
         )
     if observed.name_available is False:
-        return Plan(pending=pending, refused=(Explanation(Reason.NAME_TAKEN, creation.name_taken(resource)),))
+        return Plan(pending=pending, blocked=(Blocked(Reason.NAME_TAKEN, creation.name_taken(resource)),))
     unknown = observed.name_available
     # The check needs a right at the subscription, which many identities lack: then the creation itself has to tell.
     if isinstance(unknown, Unknown) and unknown.reason is not Reason.AZURE_DENIED:
-        return Plan(pending=pending, refused=(Explanation(unknown.reason, unknown.message),))
+        return Plan(pending=pending, blocked=(Blocked(unknown.reason, unknown.message),))
     owner = owner_value(settings.cluster_uid, resource.uid)
     return Plan(
         actions=(CreateCache(creation_of.body(resource, owner)),),
         pending=pending,
-        waiting=Explanation(Reason.CREATING, creation.CREATING),
+        waiting=Waiting(Reason.CREATING, creation.CREATING),
         next_look=settings.operation_poll,
     )
 
@@ -135,21 +135,19 @@ def change(
     """Plan the next write to a cache that is there: adopt it, complete its creation, or correct what differs."""
     if assessed.ownership is Ownership.FOREIGN:
         busy = is_busy(cache.provisioning_state)
-        owned = Explanation(Reason.OWNED_BY_ANOTHER, creation.FOREIGN)
-        return Plan(refused=(owned,), next_look=settings.operation_poll if busy else None)
+        owned = Blocked(Reason.OWNED_BY_ANOTHER, creation.FOREIGN)
+        return Plan(blocked=(owned,), next_look=settings.operation_poll if busy else None)
     completing = _completing(resource, assessed)
     if is_busy(cache.provisioning_state) or (
         observed.operation is not None and observed.operation.status == "InProgress"
     ):
         return Plan(
             pending=completing,
-            waiting=Explanation(
-                creation.busy_reason(cache.provisioning_state), creation.busy(cache.provisioning_state)
-            ),
+            waiting=Waiting(creation.busy_reason(cache.provisioning_state), creation.busy(cache.provisioning_state)),
             next_look=settings.operation_poll,
         )
     if _failed(observed):
-        return Plan(pending=completing, refused=(creation.failed(observed.operation),))
+        return Plan(pending=completing, blocked=(creation.failed(observed.operation),))
     if assessed.ownership is Ownership.UNCLAIMED:
         return _adopt(resource, cache, settings, identity)
     key = store_key(resource, observed, assessed, settings, identity)
@@ -174,7 +172,7 @@ def _correct(
         storage=_account(correction.action),
     )
     if refused is not None:
-        return Plan(refused=(*correction.refused, refused), not_corrected=correction.not_corrected)
+        return Plan(blocked=(*correction.blocked, refused), not_corrected=correction.not_corrected)
     return replace(
         _write(correction, correction.action, settings), correcting=correction.paths, wanted=correction.wanted
     )
@@ -205,7 +203,7 @@ def _complete(
         storage=_account(correction.action),
     )
     if refused is not None:
-        return Plan(pending=completing, refused=(*correction.refused, refused), not_corrected=correction.not_corrected)
+        return Plan(pending=completing, blocked=(*correction.blocked, refused), not_corrected=correction.not_corrected)
     return replace(_write(correction, correction.action, settings), pending=completing, owed=correction.paths)
 
 
@@ -216,8 +214,8 @@ def _account(action: AzureAction) -> StorageAccountID | None:
 def _write(correction: corrections.Correction, action: AzureAction, settings: Settings) -> Plan:
     return Plan(
         actions=(action,),
-        refused=correction.refused,
-        waiting=Explanation(Reason.UPDATING, "changing the cache to what is declared, one setting at a time"),
+        blocked=correction.blocked,
+        waiting=Waiting(Reason.UPDATING, "changing the cache to what is declared, one setting at a time"),
         next_look=settings.operation_poll,
         not_corrected=correction.not_corrected,
     )
@@ -227,7 +225,7 @@ def _uncorrected(correction: corrections.Correction, key: Plan) -> Plan:
     """Store the key, if it is to be stored, and report what is not corrected and why."""
     return replace(
         key,
-        refused=correction.refused + key.refused,
+        blocked=correction.blocked + key.blocked,
         next_look=sooner(correction.next_look, key.next_look),
         look_closer=correction.next_look is not None,
         wanted=correction.wanted,
@@ -237,10 +235,10 @@ def _uncorrected(correction: corrections.Correction, key: Plan) -> Plan:
 
 def _adopt(resource: SecureRedisCache, cache: Cache, settings: Settings, identity: Identity) -> Plan:
     if resource.requests.get(names.ADOPT) != cache.resource_id.name:
-        return Plan(refused=(Explanation(Reason.ADOPTION_REQUIRED, creation.adoption(resource)),))
+        return Plan(blocked=(Blocked(Reason.ADOPTION_REQUIRED, creation.adoption(resource)),))
     refused = refuse(settings.policy, identity, resource.key.namespace, Power.PROVISION, cache=resource.cache)
     if refused is not None:
-        return Plan(refused=(refused,))
+        return Plan(blocked=(refused,))
     tags = creation.tags(resource, owner_value(settings.cluster_uid, resource.uid), cache.tags)
     return Plan(actions=(AdoptCache(tags),), next_look=settings.operation_poll)
 
@@ -257,7 +255,7 @@ def _completing(resource: SecureRedisCache, assessed: Assessment) -> PendingStat
     return pending if pending.action == PERSIST else pending.model_copy(update={"action": COMPLETE})
 
 
-def _refused_before(resource: SecureRedisCache, observed: Observation) -> Explanation | None:
+def _refused_before(resource: SecureRedisCache, observed: Observation) -> Blocked | None:
     """Say why a creation is not repeated: Azure refused it for good within the hour, also before a restart."""
     pending, stalled = resource.status.pending, resource.status.condition(ConditionType.STALLED)
     if pending is None or pending.action != CREATE or stalled is None or stalled.status != "True":
@@ -267,7 +265,7 @@ def _refused_before(resource: SecureRedisCache, observed: Observation) -> Explan
     tried = datetime.fromisoformat(pending.recorded_at)
     if not has(stalled.reason, Trait.NOT_REPEATED) or (observed.now - tried).total_seconds() >= PERMANENT_RETRY_SECONDS:
         return None
-    return Explanation(Reason(stalled.reason), stalled.message)
+    return Blocked(Reason(stalled.reason), stalled.message)
 
 
 def store_key(
@@ -282,12 +280,12 @@ def store_key(
         settings.policy, identity, resource.key.namespace, Power.STORE_KEY, cache=resource.cache, vault=vault
     )
     if refused is not None:
-        return Plan(refused=(refused,))
+        return Plan(blocked=(refused,))
     value: SecretStr = observed.keys.primary if store.slot is Slot.PRIMARY else observed.keys.secondary
     before = observed.vault if isinstance(observed.vault, VaultSecretFacts) else None
     return Plan(
         actions=(key_storage.store(resource, vault, store.slot, value, before, observed.now),),
-        waiting=Explanation(Reason.STORING_KEY, f"storing the cache's {store.slot} key in {vault.uri}"),
+        waiting=Waiting(Reason.STORING_KEY, f"storing the cache's {store.slot} key in {vault.uri}"),
         next_look=0.0,
     )
 

@@ -52,7 +52,7 @@ def cache_available(
     if isinstance(cache, Unknown):
         return ConditionState(UNKNOWN, cache.reason, cache.message)
     if isinstance(cache, CacheAbsent):
-        explained = next(iter(plan.refused), None) or plan.waiting
+        explained = next(iter(plan.blocked), None) or plan.waiting
         if failures:
             return ConditionState(FALSE, failures[0].reason, failures[0].message)
         if explained is not None:

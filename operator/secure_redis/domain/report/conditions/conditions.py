@@ -116,4 +116,4 @@ def _held_back(plan: Plan, failures: list[Failed]) -> Explanation | None:
     for failure in failures:
         if isinstance(failure.action, AzureAction) and not isinstance(failure.action, StoreKey):
             return Explanation(failure.reason, failure.message)
-    return next((r for r in plan.refused if has(r.reason, Trait.ABOUT_CORRECTION)), None)
+    return next((r for r in plan.blocked if has(r.reason, Trait.ABOUT_CORRECTION)), None)

@@ -57,7 +57,7 @@ def writing_the_secret_failed(given: CredentialsInput) -> ConditionState | None:
 
 def publishing_is_blocked(given: CredentialsInput) -> ConditionState | None:
     """The Secret of that name may not be written."""
-    blocked = next((one for one in given.plan.refused if has(one.reason, Trait.ABOUT_SECRET)), None)
+    blocked = next((one for one in given.plan.blocked if has(one.reason, Trait.ABOUT_SECRET)), None)
     return None if blocked is None else ConditionState(FALSE, blocked.reason, blocked.message)
 
 
@@ -123,7 +123,7 @@ def storing_the_key_failed(given: CredentialsInput) -> ConditionState | None:
 
 def storing_the_key_is_not_granted(given: CredentialsInput) -> ConditionState | None:
     """The configuration does not allow the key to be stored in Key Vault."""
-    blocked = next((one for one in given.plan.refused if one.reason is Reason.NOT_GRANTED), None)
+    blocked = next((one for one in given.plan.blocked if one.reason is Reason.NOT_GRANTED), None)
     if given.assessed.credential.store is None or blocked is None:
         return None
     return ConditionState(FALSE, blocked.reason, blocked.message)

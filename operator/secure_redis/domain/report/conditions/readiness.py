@@ -100,14 +100,14 @@ def resource_is_being_deleted(given: ReadyInput) -> ConditionState | None:
     if not given.resource.deleting:
         return None
     failed = next((Explanation(one.reason, one.message) for one in given.failures), None)
-    blocked, waiting = next(iter(given.plan.refused), None), given.plan.waiting
+    blocked, waiting = next(iter(given.plan.blocked), None), given.plan.waiting
     why = failed or blocked or waiting or Explanation(Reason.DELETING, "being deleted")
     return ConditionState(FALSE, why.reason, why.message)
 
 
 def write_is_blocked(given: ReadyInput) -> ConditionState | None:
     """A write is blocked for a reason that outweighs a goal in place."""
-    blocked = next((one for one in given.plan.refused if has(one.reason, Trait.BLOCKS_READY)), None)
+    blocked = next((one for one in given.plan.blocked if has(one.reason, Trait.BLOCKS_READY)), None)
     if given.goal.status != TRUE or blocked is None:
         return None
     return ConditionState(FALSE, blocked.reason, blocked.message)
@@ -163,7 +163,7 @@ def reconciling(plan: Plan) -> ConditionState | None:
 def stalled_condition(given: ReadyInput) -> ConditionState | None:
     """Find the condition Stalled; None where a retry can still succeed."""
     candidates = [ConditionState(FALSE, one.reason, one.message) for one in given.failures]
-    candidates += [ConditionState(FALSE, one.reason, one.message) for one in given.plan.refused]
+    candidates += [ConditionState(FALSE, one.reason, one.message) for one in given.plan.blocked]
     candidates += [one for one in (given.available, given.credentials) if one is not None and one.status != TRUE]
     worst = next((one for one in candidates if has(one.reason, Trait.TERMINAL)), None)
     return None if worst is None else ConditionState(TRUE, worst.reason, worst.message)

@@ -19,7 +19,7 @@ from secure_redis.domain.report.endpoint_status import aside, only_recalled, wro
 
 def available(cache: Redis, plan: Plan) -> ConditionState:
     """Say whether the cache serves, and under which host and port."""
-    failed = next((r for r in plan.refused if r.reason is Reason.PROVISIONING_FAILED), None)
+    failed = next((r for r in plan.blocked if r.reason is Reason.PROVISIONING_FAILED), None)
     if failed is not None and is_dead(cache.provisioning_state):
         return ConditionState(FALSE, failed.reason, failed.message)
     state = cache.provisioning_state

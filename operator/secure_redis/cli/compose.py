@@ -286,7 +286,7 @@ async def build_reconciler(
         now=_now,
         monotonic=time.monotonic,
         woken=probed,
-        on_look=metrics.probed,
+        on_probe=metrics.probed,
     )
     async with transport, probes:
         azure = build_azure(config, transport, clients.accounts)

@@ -49,7 +49,7 @@ class World:
             settings=SETTINGS,
             observer=world,
             executor=world,
-            brakes=Brakes(BrakeLimits(), version="1", recorded=None, monotonic=lambda: 0.0, told=world),
+            brakes=Brakes(BrakeLimits(), version="1", recorded=None, monotonic=lambda: 0.0, metrics=world),
             members=NamespaceMembers(NamespaceLimits()),
             resources=world,
             secrets=world,

@@ -164,7 +164,9 @@ class Fleet:
 
     def __init__(self, limits: BrakeLimits, recorded: dict[str, str] | None = None, version: str = "2") -> None:
         self.clock, self.told = 0.0, Told()
-        self.brakes = Brakes(limits, version=version, recorded=recorded, monotonic=lambda: self.clock, told=self.told)
+        self.brakes = Brakes(
+            limits, version=version, recorded=recorded, monotonic=lambda: self.clock, metrics=self.told
+        )
 
     def look(self, name: str, *, drifts: bool) -> Plan:
         res = drifted(name)

@@ -53,8 +53,7 @@ from secure_redis.reconciler.observe.observer import Observer
 from secure_redis.reconciler.pass_state import (
     PassState,
     SharedSpecs,
-    end_refresh,
-    keep_proof,
+    keep_reads,
     keep_regeneration,
 )
 
@@ -195,7 +194,8 @@ class Reconciler:
         async with self._one_writer(resource):
             observed = await self._observer.observe(resource, pass_state, self._now())
             assessed = self._assess(resource, observed)
-            judged = self._plan(resource, observed, assessed, pass_state)
+            keep_reads(resource, observed, assessed.credential.proven, pass_state, self._monotonic())
+            judged = self._plan(resource, observed, assessed)
             acted = await self._act(judged, trigger, pass_state)
         if acted.released:
             return await self._report_release(judged)
@@ -211,12 +211,8 @@ class Reconciler:
             waiver_policy=settings.waiver_policy,
         )
 
-    def _plan(
-        self, resource: SecureRedisCache, observed: Observation, assessed: Assessment, pass_state: PassState
-    ) -> _Judged:
+    def _plan(self, resource: SecureRedisCache, observed: Observation, assessed: Assessment) -> _Judged:
         """Plan under the fleet's brakes. Nothing here awaits, so that two passes cannot spend the same allowance."""
-        end_refresh(observed, pass_state)
-        keep_proof(resource, observed, assessed.credential.proven, pass_state, self._monotonic())
         brake = self._brakes.brake(resource.key)
         todo = plan.plan(resource, observed, assessed, self._settings, brake)
         if self._brakes.note(resource, todo):  # this plan engaged the brake, which counts for it too

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from secure_redis.api.azure_ids import Service
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import Key
 from secure_redis.azure.core.clouds import Cloud
@@ -19,7 +20,7 @@ from secure_redis.azure.core.resource_manager import ResourceManager
 from secure_redis.azure.core.transport import Transport
 from secure_redis.azure.governance.activity_log import Activity
 from secure_redis.azure.governance.reads import Governance
-from secure_redis.azure.inventory import ClusterInventory, Inventory
+from secure_redis.azure.inventory import Inventory
 from secure_redis.azure.keyvault.encryption_keys import KeyVaults
 from secure_redis.azure.keyvault.secrets import Vaults
 from secure_redis.azure.managed_redis.client import ManagedCaches
@@ -29,7 +30,9 @@ from secure_redis.cli.config import Config
 from secure_redis.domain.observe.endpoint import EndpointFacts
 from secure_redis.domain.observe.identity import NamespaceIdentity
 from secure_redis.domain.observe.keys import AuthenticationResult
+from secure_redis.domain.observe.managed_redis import ManagedRedis
 from secure_redis.domain.observe.probe_target import Endpoint
+from secure_redis.domain.observe.redis import Redis
 from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.plan.types import Settings
 from secure_redis.domain.report.endpoint_status import unseen
@@ -46,14 +49,14 @@ from secure_redis.probe.endpoint import probe
 from secure_redis.reconciler.act import Executor
 from secure_redis.reconciler.brakes import Brakes
 from secure_redis.reconciler.namespace_limits import NamespaceMembers
-from secure_redis.reconciler.observe.cache import CacheReader
 from secure_redis.reconciler.observe.credential import Authenticate, CredentialReader
 from secure_redis.reconciler.observe.endpoint import EndpointReader
 from secure_redis.reconciler.observe.governance import GovernanceAges, GovernanceReader
 from secure_redis.reconciler.observe.identity import IdentityReader
+from secure_redis.reconciler.observe.keys import KeyReader
 from secure_redis.reconciler.observe.kubernetes import KubernetesReader
 from secure_redis.reconciler.observe.managed_redis import ManagedReader
-from secure_redis.reconciler.observe.observer import Observer
+from secure_redis.reconciler.observe.observer import Observer, ServiceReader
 from secure_redis.reconciler.observe.probes import ProbeEndpoint, Probes, Rhythm
 from secure_redis.reconciler.observe.redis import RedisReader
 from secure_redis.reconciler.observe.rotation import RotationReader
@@ -132,9 +135,9 @@ class AzureClients:
 
     cloud: Cloud
     caches: Caches
-    inventory: Inventory
+    inventory: Inventory[Redis]
     clusters: ManagedCaches
-    cluster_inventory: ClusterInventory
+    cluster_inventory: Inventory[ManagedRedis]
     vaults: Vaults
     key_vaults: KeyVaults
     accounts: StorageAccounts
@@ -169,7 +172,7 @@ def build_azure(config: Config, transport: Transport, accounts: ServiceAccounts)
         caches=caches,
         inventory=Inventory(caches, time.monotonic, absence),
         clusters=clusters,
-        cluster_inventory=ClusterInventory(clusters, time.monotonic, absence),
+        cluster_inventory=Inventory(clusters, time.monotonic, absence),
         vaults=Vaults(transport, credentials),
         key_vaults=KeyVaults(resource_manager, cloud),
         accounts=StorageAccounts(transport, credentials),
@@ -179,9 +182,11 @@ def build_azure(config: Config, transport: Transport, accounts: ServiceAccounts)
     )
 
 
-def build_redis_reader(config: Config, settings: Settings, azure: AzureClients, secrets: Secrets) -> RedisReader:
-    """Build the reader of Microsoft.Cache/redis caches."""
-    policy, ages, authenticate = settings.policy, config.ages(), prove_at(azure.cloud, config.ca_bundle)
+def build_services(
+    config: Config, settings: Settings, azure: AzureClients, secrets: Secrets
+) -> Mapping[Service, ServiceReader]:
+    """Build one reader per service."""
+    policy, ages = settings.policy, config.ages()
     storage = StorageReader(
         policy=policy,
         accounts=azure.accounts,
@@ -192,22 +197,37 @@ def build_redis_reader(config: Config, settings: Settings, azure: AzureClients, 
         monotonic=time.monotonic,
         max_age=ages.children,
     )
-    credential = CredentialReader(
+    redis = RedisReader(
         policy=policy,
         caches=azure.caches,
-        vaults=azure.vaults,
-        authenticate=authenticate,
+        inventory=azure.inventory,
+        storage=storage,
         ages=ages,
         monotonic=time.monotonic,
     )
-    return RedisReader(
-        cache=CacheReader(
-            policy=policy, caches=azure.caches, inventory=azure.inventory, ages=ages, monotonic=time.monotonic
-        ),
-        storage=storage,
-        credential=credential,
-        rotation=RotationReader(settings=settings, caches=azure.caches, authenticate=authenticate),
+    managed = ManagedReader(
+        policy=policy,
+        clusters=azure.clusters,
+        inventory=azure.cluster_inventory,
+        vaults=azure.key_vaults,
+        ages=ages,
+        monotonic=time.monotonic,
     )
+    return {Service.REDIS: redis, Service.MANAGED_REDIS: managed}
+
+
+def build_key_reader(config: Config, settings: Settings, azure: AzureClients) -> KeyReader:
+    """Build the reader of the credential and of the rotation."""
+    authenticate = prove_at(azure.cloud, config.ca_bundle)
+    credential = CredentialReader(
+        policy=settings.policy,
+        caches=azure.caches,
+        vaults=azure.vaults,
+        authenticate=authenticate,
+        ages=config.ages(),
+        monotonic=time.monotonic,
+    )
+    return KeyReader(credential, RotationReader(settings=settings, caches=azure.caches, authenticate=authenticate))
 
 
 def build_observer(
@@ -224,21 +244,13 @@ def build_observer(
         monotonic=time.monotonic,
     )
     metrics.watch_observations(governance.ages)
-    managed = ManagedReader(
-        policy=settings.policy,
-        clusters=azure.clusters,
-        inventory=azure.cluster_inventory,
-        vaults=azure.key_vaults,
-        ages=config.ages(),
-        monotonic=time.monotonic,
-    )
     usage = Usage(clients.config_maps, clients.foreign_secrets)
     return Observer(
         namespaces=clients.namespaces,
         identity=IdentityReader(clients.accounts, settings.policy),
-        redis=build_redis_reader(config, settings, azure, clients.secrets),
-        managed=managed,
+        services=build_services(config, settings, azure, clients.secrets),
         endpoint=EndpointReader(probes),
+        keys=build_key_reader(config, settings, azure),
         governance=governance,
         kubernetes=KubernetesReader(clients.secrets, clients.workloads, usage),
         writers=WriterReader(azure.activity, time.monotonic),

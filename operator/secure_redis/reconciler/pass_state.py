@@ -10,7 +10,7 @@ from secure_redis.api.spec.spec import Spec
 from secure_redis.domain.grants import VaultTarget
 from secure_redis.domain.observe.identity import Identity, NamespaceIdentity, OperatorIdentity
 from secure_redis.domain.observe.keys import Proven, VaultSecretFacts
-from secure_redis.domain.observe.observation import Observation, of_either
+from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.plan.actions import Done, Failed, MarkKey, Outcome, RegenerateKey
 from secure_redis.domain.plan.rotation import required_reads
@@ -55,7 +55,7 @@ def keep_reads(
 
     A refresh ends once everything was read, or could not be read for a reason that lasts.
     """
-    parts = (observed.identity, of_either(observed), observed.vault)
+    parts = (observed.identity, observed.cache, observed.vault)
     if not any(isinstance(part, Unknown) and not part.permanent for part in parts):
         pass_state.refresh = False
     settings, identity, secret = resource.spec.authentication, observed.identity, observed.vault

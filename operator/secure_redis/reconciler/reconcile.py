@@ -247,11 +247,13 @@ class Reconciler:
     async def _report(self, judged: _Judged, acted: _Acted, pass_state: PassState) -> NextPass:
         """Write the status if it differs, then emit the events of the transitions."""
         resource, todo, outcomes = judged.resource, judged.todo, acted.outcomes
-        observed = report.afterwards(resource, judged.observed, outcomes)
+        observed = report.with_own_writes(resource, judged.observed, outcomes)
         published = observed is not judged.observed  # the Secret that this pass wrote is judged with the rest
         assessed = self._assess(resource, observed) if published else judged.assessed
         told = report.report(resource, observed, assessed, todo, outcomes)
-        if status.minor(acted.resource.status, told.status) and _recently(pass_state.reported_at, observed.now):
+        if status.differs_in_pods_only(acted.resource.status, told.status) and _recently(
+            pass_state.reported_at, observed.now
+        ):
             return _next(told, pass_state)
         if await self._write_status(acted.resource, told.status):
             pass_state.reported_at = observed.now

@@ -9,8 +9,8 @@ from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import Key
 from secure_redis.domain import steady_state
 from secure_redis.domain.assess import assessment
+from secure_redis.domain.observe.cache import Write
 from secure_redis.domain.observe.observation import Observation
-from secure_redis.domain.observe.redis import Write
 from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.plan import plan
 from secure_redis.domain.plan.actions import Action, Done

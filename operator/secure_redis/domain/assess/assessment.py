@@ -1,4 +1,4 @@
-"""The pure middle of the corridor: from an observation to findings, drift and a verdict on the credential."""
+"""Assess an observation: the findings, the drift, the owner and the credential. Pure."""
 
 from dataclasses import dataclass, field
 
@@ -6,26 +6,20 @@ from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.spec.spec import Access
 from secure_redis.domain.assess import connection_secret, key_validity
 from secure_redis.domain.assess.connection_secret import ConnectionData
-from secure_redis.domain.assess.drift import (
-    Drift,
-    bounded,
-    differences,
-    gone,
-    ignoring,
-)
-from secure_redis.domain.assess.drift_managed_redis import managed_differences
+from secure_redis.domain.assess.drift import Drift, bounded, gone, ignoring
 from secure_redis.domain.assess.key_proof import PROVIDER_ADDRESS, claimed_slot, prove
 from secure_redis.domain.assess.ownership import (
     Ownership,
     leads,
     not_leading,
-    ownership,
 )
 from secure_redis.domain.assess.rules import Compliance
 from secure_redis.domain.assess.rules import evaluate as judge
+from secure_redis.domain.assess.services import COMPARED, SERVICES
 from secure_redis.domain.assess.waivers import WaiverPolicy
 from secure_redis.domain.explanation import Explanation
 from secure_redis.domain.observe import normalise
+from secure_redis.domain.observe.cache import Cache, CacheAbsent
 from secure_redis.domain.observe.keys import (
     ListedKeys,
     Proven,
@@ -33,9 +27,7 @@ from secure_redis.domain.observe.keys import (
     VaultSecretAbsent,
     VaultSecretFacts,
 )
-from secure_redis.domain.observe.managed_redis import ManagedFacts
-from secure_redis.domain.observe.observation import Observation, of_either
-from secure_redis.domain.observe.redis import CacheAbsent, CacheFacts
+from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.unknown import NotRead, Unknown
 
 
@@ -58,7 +50,7 @@ class CredentialVerdict:
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """What the observation means. None: could not be judged because the cache was not read."""
+    """What one observation was judged to be. None: not judged, because the cache was not read."""
 
     compliance: Compliance | None = None
     drift: tuple[Drift, ...] | None = None
@@ -79,19 +71,17 @@ def assess(
 ) -> Assessment:
     """Judge one observation. `ca`: PEM that clients need to verify the endpoint, where a public one does not do.
 
-    `floor`: what the operator's configuration permits resources to ask of the rules.
+    `waiver_policy`: which waivers and profiles the operator's configuration permits.
     """
+    cache = observed.cache
     drift, notes = _compare(resource, observed)
-    if not isinstance(of_either(observed), CacheFacts | ManagedFacts):
+    if not isinstance(cache, Cache):
         return Assessment(drift=drift)
-    compliance = judge(resource, observed, waiver_policy=waiver_policy, notes=notes)
-    if not isinstance(observed.cache, CacheFacts):
-        return Assessment(compliance=compliance, drift=drift)
     return Assessment(
-        compliance=compliance,
+        compliance=judge(resource, observed, waiver_policy=waiver_policy, notes=notes),
         drift=drift,
-        ownership=ownership(observed.cache, cluster_uid, resource.uid),
-        credential=_credential(resource, observed, observed.cache, cluster_uid, ca),
+        ownership=SERVICES[cache.service].owner(cache, cluster_uid, resource.uid),
+        credential=_credential(resource, observed, cache, cluster_uid, ca),
     )
 
 
@@ -103,21 +93,18 @@ def drift_of(resource: SecureRedisCache, observed: Observation) -> tuple[Drift, 
 
 def _compare(resource: SecureRedisCache, observed: Observation) -> tuple[tuple[Drift, ...] | None, tuple[str, ...]]:
     """What differs from the spec, and the notes on the paths that it ignores."""
-    found = of_either(observed)
-    if isinstance(found, CacheAbsent):
-        return gone(resource, found), ()
-    if isinstance(found, ManagedFacts):
-        differing = managed_differences(resource, found)
-    elif isinstance(found, CacheFacts):
-        differing = differences(resource, found, observed.firewall_rules)
-    else:
+    cache = observed.cache
+    if isinstance(cache, CacheAbsent):
+        return gone(resource, cache), ()
+    if not isinstance(cache, Cache):
         return None, ()
-    left, notes = ignoring(differing, resource.spec.drift.ignore)
+    differences = SERVICES[cache.service].differences(cache, resource, observed)
+    left, notes = ignoring(differences, resource.spec.drift.ignore, COMPARED)
     return bounded(left), notes
 
 
 def _credential(
-    resource: SecureRedisCache, observed: Observation, cache: CacheFacts, cluster_uid: str, ca: str | None
+    resource: SecureRedisCache, observed: Observation, cache: Cache, cluster_uid: str, ca: str | None
 ) -> CredentialVerdict:
     settings = resource.spec.authentication
     if settings is None or isinstance(observed.vault, NotRead):

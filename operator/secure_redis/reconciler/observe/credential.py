@@ -10,11 +10,11 @@ from secure_redis.azure.keyvault.secrets import Vaults
 from secure_redis.azure.redis.client import Caches
 from secure_redis.domain.assess import key_proof
 from secure_redis.domain.grants import GrantPolicy, Power, VaultTarget
+from secure_redis.domain.observe.cache import Cache
 from secure_redis.domain.observe.identity import Identity
 from secure_redis.domain.observe.keys import AuthenticationResult, VaultSecretFacts
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.observation import changed as replace
-from secure_redis.domain.observe.redis import CacheFacts
 from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.plan.rotation import required_reads
 from secure_redis.reconciler.observe.ages import Ages
@@ -54,7 +54,7 @@ class CredentialReader:
     ) -> Observation:
         """Add the vault's secret and its proof, or why it could not be read."""
         settings, cache = resource.spec.authentication, observed.cache
-        if settings is None or not isinstance(cache, CacheFacts):
+        if settings is None or not isinstance(cache, Cache):
             return observed
         vault = VaultTarget(settings.key_vault.uri, settings.key_vault.secret_name)
         denied = refused(self._policy, identity, resource, Power.PUBLISH_KEY, vault=vault)
@@ -75,7 +75,7 @@ class CredentialReader:
         return await self._with_proof(resource, observed, identity, cache)
 
     async def _with_proof(
-        self, resource: SecureRedisCache, observed: Observation, identity: Identity, cache: CacheFacts
+        self, resource: SecureRedisCache, observed: Observation, identity: Identity, cache: Cache
     ) -> Observation:
         if key_proof.needs_keys(resource, identity, observed.vault, observed.proven, observed.now):
             observed = replace(observed, keys=await self._caches.list_keys(identity, resource.cache))

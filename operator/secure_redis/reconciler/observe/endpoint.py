@@ -3,10 +3,9 @@
 from secure_redis.api.resource import Key, SecureRedisCache
 from secure_redis.api.spec.spec import Probe
 from secure_redis.domain.observe import probe_target
-from secure_redis.domain.observe.managed_redis import ManagedFacts
-from secure_redis.domain.observe.observation import Observation, of_either
+from secure_redis.domain.observe.cache import Cache
+from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.observation import changed as replace
-from secure_redis.domain.observe.redis import CacheFacts
 from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.report.endpoint_status import awaited, recalled
 from secure_redis.reconciler.observe.probes import Probes
@@ -21,8 +20,8 @@ class EndpointReader:
 
     def read(self, resource: SecureRedisCache, observed: Observation, pass_state: PassState) -> Observation:
         """Add the last result, unless the cache was not read or the spec disables the probe."""
-        cache = of_either(observed)
-        if not isinstance(cache, CacheFacts | ManagedFacts) or resource.spec.transport.probe is Probe.DISABLED:
+        cache = observed.cache
+        if not isinstance(cache, Cache) or resource.spec.transport.probe is Probe.DISABLED:
             return observed
         endpoint = probe_target.target(cache)
         if isinstance(endpoint, Unknown):

@@ -7,13 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from secure_redis.api.resource import Key, SecureRedisCache
-from secure_redis.azure.inventory import ClusterInventory
+from secure_redis.azure.inventory import Inventory
 from secure_redis.azure.keyvault.encryption_keys import KeyVaults
 from secure_redis.azure.managed_redis.client import ManagedCaches
-from secure_redis.domain.assess.unsupported import unsupported
 from secure_redis.domain.grants import GrantPolicy, Power
 from secure_redis.domain.observe.identity import Identity
-from secure_redis.domain.observe.managed_redis import ManagedDatabase, ManagedFacts
+from secure_redis.domain.observe.managed_redis import ManagedDatabase, ManagedRedis
 from secure_redis.domain.observe.normalise import is_busy
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.storage import EncryptionKeyFacts
@@ -51,7 +50,7 @@ class ManagedReader:
         *,
         policy: GrantPolicy,
         clusters: ManagedCaches,
-        inventory: ClusterInventory,
+        inventory: Inventory[ManagedRedis],
         vaults: KeyVaults,
         ages: Ages,
         monotonic: Callable[[], float],
@@ -64,11 +63,6 @@ class ManagedReader:
         self._monotonic = monotonic
         self._kept: dict[Key, _Kept] = {}
 
-    def unsupported(self, resource: SecureRedisCache, observed: Observation) -> Observation | None:
-        """The observation of a resource that asks for what is not supported here: Azure is not asked at all."""
-        why = unsupported(resource)
-        return None if why is None else replace(observed, managed_cache=why)
-
     async def read(
         self, resource: SecureRedisCache, observed: Observation, identity: Identity, pass_state: PassState
     ) -> Observation:
@@ -76,7 +70,7 @@ class ManagedReader:
         cache = resource.cache
         denied = refused(self._policy, identity, resource, Power.OBSERVE)
         if denied is not None:
-            return replace(observed, managed_cache=denied)
+            return replace(observed, cache=denied)
         state = resource.status.cache.provisioning_state if resource.status.cache else None
         direct = pass_state.direct or (state is not None and is_busy(state))
         if direct:
@@ -84,14 +78,14 @@ class ManagedReader:
         else:
             age = 0.0 if pass_state.refresh else self._ages.of(resource)
             found = await self._inventory.cache(identity, cache, max_age=age)
-        if not isinstance(found, ManagedFacts):
+        if not isinstance(found, ManagedRedis):
             self.forget(resource.key)
-            return replace(observed, managed_cache=found, cache_fresh=direct)
+            return replace(observed, cache=found, cache_fresh=direct)
         pass_state.direct = is_busy(found.provisioning_state)
         kept = await self._besides(resource, found, identity, pass_state)
         return replace(
             observed,
-            managed_cache=replace(found, database=kept.database),
+            cache=replace(found, database=kept.database),
             encryption_key=kept.encryption_key,
             cache_fresh=direct,
         )
@@ -101,7 +95,7 @@ class ManagedReader:
         self._kept.pop(key, None)
 
     async def _besides(
-        self, resource: SecureRedisCache, cluster: ManagedFacts, identity: Identity, pass_state: PassState
+        self, resource: SecureRedisCache, cluster: ManagedRedis, identity: Identity, pass_state: PassState
     ) -> _Kept:
         cache = resource.cache
         key = (identity, cache.key, cluster.key_url)

@@ -1,23 +1,38 @@
 """Reads the world into one immutable `Observation`. Asks only for what the next steps can use."""
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Protocol
 
 from secure_redis.api import names
 from secure_redis.api.azure_ids import Service
 from secure_redis.api.resource import Key, SecureRedisCache
 from secure_redis.api.spec.spec import DeletionPolicy, Mode
+from secure_redis.domain.observe.identity import Identity
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.observation import changed as replace
 from secure_redis.domain.observe.unknown import NotRead, Unknown
+from secure_redis.domain.plan.cache.services import SERVICES as PLANS
 from secure_redis.kube.namespaces import Namespaces
 from secure_redis.reconciler.observe.endpoint import EndpointReader
 from secure_redis.reconciler.observe.governance import GovernanceReader
 from secure_redis.reconciler.observe.identity import IdentityReader
+from secure_redis.reconciler.observe.keys import KeyReader
 from secure_redis.reconciler.observe.kubernetes import KubernetesReader
-from secure_redis.reconciler.observe.managed_redis import ManagedReader
-from secure_redis.reconciler.observe.redis import RedisReader
 from secure_redis.reconciler.observe.writers import WriterReader
 from secure_redis.reconciler.pass_state import PassState
+
+
+class ServiceReader(Protocol):
+    """Reads a cache of one service, and what only caches of that service have."""
+
+    async def read(
+        self, resource: SecureRedisCache, observed: Observation, identity: Identity, pass_state: PassState
+    ) -> Observation:
+        """Add the cache, or why it could not be read."""
+
+    def forget(self, key: Key) -> None:
+        """The resource is gone."""
 
 
 class Observer:
@@ -28,18 +43,18 @@ class Observer:
         *,
         namespaces: Namespaces,
         identity: IdentityReader,
-        redis: RedisReader,
-        managed: ManagedReader,
+        services: Mapping[Service, ServiceReader],
         endpoint: EndpointReader,
+        keys: KeyReader,
         governance: GovernanceReader,
         kubernetes: KubernetesReader,
         writers: WriterReader,
     ) -> None:
         self._namespaces = namespaces
         self._identity = identity
-        self._redis = redis
-        self._managed = managed
+        self._services = services
         self._endpoint = endpoint
+        self._keys = keys
         self._governance = governance
         self._kubernetes = kubernetes
         self._writers = writers
@@ -57,8 +72,8 @@ class Observer:
 
     def forget(self, key: Key) -> None:
         """The resource is gone: nothing of it is kept."""
-        self._redis.forget(key)
-        self._managed.forget(key)
+        for service in self._services.values():
+            service.forget(key)
         self._endpoint.forget(key)
         self._governance.forget(key)
         self._kubernetes.forget(key)
@@ -71,16 +86,17 @@ class Observer:
             return observed
         if resource.deleting and not _changes_azure(resource):
             return await self._kubernetes.read(resource, observed, pass_state)
-        unsupported = self._managed.unsupported(resource, observed)
-        if unsupported is not None:
-            return unsupported
+        unsupported = PLANS[resource.cache.service].unsupported(resource)
+        if unsupported is not None:  # Azure is not asked at all
+            return replace(observed, cache=unsupported)
         identity = await self._identity.read(resource)
         observed = replace(observed, identity=identity)
         if not isinstance(identity, Unknown):
-            service = self._managed if resource.cache.service is Service.MANAGED_REDIS else self._redis
+            service = self._services[resource.cache.service]
             observed = await service.read(resource, observed, identity, pass_state)
             if not resource.deleting:
                 observed = self._endpoint.read(resource, observed, pass_state)
+                observed = await self._keys.read(resource, observed, identity, pass_state)
                 observed = await self._governance.read(resource, observed, identity, pass_state)
         return await self._kubernetes.read(resource, observed, pass_state)
 

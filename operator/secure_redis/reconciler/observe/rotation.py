@@ -4,11 +4,11 @@ from datetime import datetime
 
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.azure.redis.client import Caches
+from secure_redis.domain.observe.cache import Cache
 from secure_redis.domain.observe.identity import Identity
 from secure_redis.domain.observe.keys import AuthenticationResult, ListedKeys
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.observation import changed as replace
-from secure_redis.domain.observe.redis import CacheFacts
 from secure_redis.domain.observe.unknown import NotRead
 from secure_redis.domain.plan import types
 from secure_redis.domain.plan.rotation import required_reads
@@ -33,7 +33,7 @@ class RotationReader:
         cache, attempt = observed.cache, required_reads.attempt_of(resource)
         if attempt is not None:
             observed = replace(observed, attempted=_attempted(observed, attempt, pass_state))
-        if not isinstance(cache, CacheFacts) or not required_reads.needs_keys(resource, observed, self._settings):
+        if not isinstance(cache, Cache) or not required_reads.needs_keys(resource, observed, self._settings):
             return observed
         if isinstance(observed.keys, NotRead):
             # An earlier proof says nothing about the keys that are listed now.

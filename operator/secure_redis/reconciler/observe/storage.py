@@ -20,7 +20,7 @@ from secure_redis.domain.grants import (
 from secure_redis.domain.observe.governance import RoleAssignmentFacts
 from secure_redis.domain.observe.identity import Identity
 from secure_redis.domain.observe.observation import Observation
-from secure_redis.domain.observe.redis import CacheFacts
+from secure_redis.domain.observe.redis import Redis
 from secure_redis.domain.observe.storage import (
     BlobServiceFacts,
     EncryptionKeyFacts,
@@ -80,12 +80,14 @@ class StorageReader:
         self._chains: dict[Key, _Chain] = {}
 
     async def read(
-        self, resource: SecureRedisCache, observed: Observation, identity: Identity, pass_state: PassState
+        self,
+        resource: SecureRedisCache,
+        observed: Observation,
+        cache: Redis,
+        identity: Identity,
+        pass_state: PassState,
     ) -> Observation:
         """Add the account, or why it could not be read; nothing where neither cache nor spec persists."""
-        cache = observed.cache
-        if not isinstance(cache, CacheFacts):
-            return observed
         chain = await self._chain(resource, cache, identity, pass_state)
         if chain is None:
             return observed
@@ -108,7 +110,7 @@ class StorageReader:
         self._chains.pop(key, None)
 
     async def _chain(
-        self, resource: SecureRedisCache, cache: CacheFacts, identity: Identity, pass_state: PassState
+        self, resource: SecureRedisCache, cache: Redis, identity: Identity, pass_state: PassState
     ) -> _Chain | None:
         place = persistence.place(resource, cache)
         if place is None:
@@ -166,7 +168,7 @@ class StorageReader:
         return refused(self._policy, identity, resource, Power.OBSERVE, storage=account)
 
     async def _roles(
-        self, resource: SecureRedisCache, cache: CacheFacts, identity: Identity
+        self, resource: SecureRedisCache, cache: Redis, identity: Identity
     ) -> tuple[RoleAssignmentFacts, ...] | Unknown | NotRead:
         """Read in every pass: an administrator is about to assign the role, and the pass waits for it."""
         account, principal = persistence.wanted_account(resource), persistence.principal(cache)

@@ -1,4 +1,7 @@
-"""One walk over a scope serves every resource in it. What a list omits proves nothing; a 404 is believed slowly."""
+"""An inventory of caches: one list of a scope serves every resource in it.
+
+A list that omits a cache proves nothing. A cache counts as absent after two direct reads that answer 404.
+"""
 
 import asyncio
 import math
@@ -30,10 +33,10 @@ class Source(Protocol[F_co]):
     """Reads one service's caches: one of them, or all of a subscription or a group."""
 
     async def read(self, identity: Identity, cache: CacheID) -> F_co | NotFound | Unknown:
-        """One direct read."""
+        """Read one cache directly."""
 
     async def walk(self, identity: Identity, subscription: str, group: str | None = None) -> tuple[F_co, ...] | Failure:
-        """One walk over all pages of a list."""
+        """Read all pages of a list."""
 
 
 @dataclass(slots=True)
@@ -48,7 +51,7 @@ class _Listing(Generic[F]):
 
 @dataclass(slots=True)
 class _Entry(Generic[F]):
-    """What direct reads of one cache by one identity found."""
+    """The results of direct reads of one cache by one identity."""
 
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     at: float | None = None  # when the last direct read that answered began
@@ -58,7 +61,7 @@ class _Entry(Generic[F]):
 
 
 class Inventory(Generic[F]):
-    """The caches of one service. Each is kept under the identity that read it, in memory only."""
+    """Keeps the caches of one service in memory, each under the identity that read it."""
 
     def __init__(
         self,
@@ -71,8 +74,8 @@ class Inventory(Generic[F]):
         remember_failure_seconds: float = 10.0,
     ) -> None:
         """`clock`: monotonic seconds. `confirm_seconds`: how far apart two 404s must be. `probe_seconds`: how long a
-        denied list is not asked for again. `settle_seconds`: how long after a write of ours a cache is read directly,
-        since Azure's lists may lag behind it.
+        denied list is not asked for again. `settle_seconds`: how long after a write of the operator a cache is
+        read directly, since Azure's lists may lag behind.
         """
         self._caches: Source[F] = caches
         self._clock = clock
@@ -85,20 +88,20 @@ class Inventory(Generic[F]):
         self._written: dict[str, float] = {}  # cache -> our last write: what was read before is out of date
 
     async def cache(self, identity: Identity, cache: CacheID, *, max_age: float) -> F | CacheAbsent | Unknown:
-        """The cache as read at most `max_age` seconds ago, from a list where one can be had."""
+        """Return the cache as read at most `max_age` seconds ago, from a list if possible."""
         entry = self._entry(identity, cache)
-        held = self._held(entry, cache, max_age)
-        if held is not None:
-            return held
+        kept = self._kept(entry, cache, max_age)
+        if kept is not None:
+            return kept
         written = self._written.get(cache.key, -math.inf)
         if self._clock() - written < self._settle:
             return await self._direct(identity, cache, entry, max_age)
-        # A list that began before our write, or before a direct read, says nothing new.
+        # A list that began before the operator's write, or before a direct read, has no news.
         direct = entry.at
         after = max(written, -math.inf if direct is None else direct)
         listed = await self._listed(identity, cache, max_age, after)
         if listed is not None and not isinstance(listed, Unknown):
-            entry.absent = entry.absent_since = None  # seen again
+            entry.absent = entry.absent_since = None  # it is there again
             if entry.at == direct:  # else another direct read came in between
                 entry.at = entry.facts = None  # the list is newer: the earlier direct read must not come back
         if listed is not None:
@@ -106,11 +109,11 @@ class Inventory(Generic[F]):
         return await self._direct(identity, cache, entry, max_age)
 
     async def fresh(self, identity: Identity, cache: CacheID) -> F | CacheAbsent | Unknown:
-        """A direct read now; updates the inventory."""
+        """Read the cache directly now, and update the inventory."""
         return await self._direct(identity, cache, self._entry(identity, cache), None)
 
     def invalidate(self, cache: CacheID) -> None:
-        """After a write of ours: nothing that was read before serves anyone, and counting 404s begins anew."""
+        """Drop what was read before a write of the operator, and count 404s from zero again."""
         now = self._clock()
         self._written[cache.key] = now
         for (_, key), entry in self._entries.items():
@@ -124,7 +127,7 @@ class Inventory(Generic[F]):
     def _entry(self, identity: Identity, cache: CacheID) -> _Entry[F]:
         return self._entries.get((identity, cache.key), _Entry)
 
-    def _held(self, entry: _Entry[F], cache: CacheID, max_age: float) -> F | CacheAbsent | None:
+    def _kept(self, entry: _Entry[F], cache: CacheID, max_age: float) -> F | CacheAbsent | None:
         now = self._clock()
         if (
             entry.at is None
@@ -144,16 +147,16 @@ class Inventory(Generic[F]):
         asked = self._clock()
         async with entry.lock:
             if max_age is not None or (entry.at is not None and entry.at > asked):
-                # Somebody else's read, begun after we asked, is as good as our own.
-                held = self._held(entry, cache, math.inf if max_age is None else max_age)
-                if held is not None:
-                    return held
+                # Another caller's read, begun after this request, serves as well.
+                kept = self._kept(entry, cache, math.inf if max_age is None else max_age)
+                if kept is not None:
+                    return kept
             began = self._clock()
             answer = await self._caches.read(identity, cache)
             if isinstance(answer, Unknown):
                 return answer
             if began < self._written.get(cache.key, began):
-                # Our own write overtook this read: it proves nothing about the time after it.
+                # The operator wrote during this read: it proves nothing about the time after the write.
                 return Unknown(Reason.UPDATING, "the cache was changed while it was being read", retry_after=1.0)
             entry.at = began
             if not isinstance(answer, NotFound):
@@ -172,7 +175,7 @@ class Inventory(Generic[F]):
     # --- lists --------------------------------------------------------------------------------------------------------
 
     async def _listed(self, identity: Identity, cache: CacheID, max_age: float, after: float) -> F | Unknown | None:
-        """The cache from the widest list that the identity can read; None where there is none, or it omits it."""
+        """Find the cache in the widest list that the identity can read; None if no list contains it."""
         for group in (None, cache.group):
             listing = self._listings.get(
                 (identity, cache.subscription.lower(), None if group is None else group.lower()), _Listing
@@ -191,7 +194,7 @@ class Inventory(Generic[F]):
     async def _walk(
         self, identity: Identity, subscription: str, group: str | None, listing: _Listing[F], max_age: float
     ) -> Unknown | None:
-        """Bring `listing` up to date; what the walk failed by, if it matters to whoever asked."""
+        """Bring `listing` up to date; return the walk's failure if it matters to the caller."""
         now = self._clock()
         if listing.denied_at is not None:
             if now - listing.denied_at < self._probe:

@@ -1,4 +1,7 @@
-"""The API server over `kubernetes.aio`, in plain dicts: bounded, time-boxed, fenced. Typed models cost 22 MiB more."""
+"""A client of the API server over `kubernetes.aio`: plain dicts, bounded, with timeouts and a fence.
+
+Typed models cost 22 MiB more.
+"""
 
 import asyncio
 import json
@@ -40,7 +43,7 @@ _QUOTES_VALUE: Final = re.compile(r"(?is)\b(?:invalid|unsupported|duplicate) val
 class ApiFailure(Exception):
     """The API server refused or could not be reached (`status` 0). The text never holds an object's data.
 
-    `reason` is the machine's word (`AlreadyExists`, `Forbidden`, …; `Unreachable` and `Timeout` are ours),
+    `reason` is the server's word (`AlreadyExists`, `Forbidden`, …), or `Unreachable` or `Timeout`,
     `causes` the reasons and fields of `details.causes`, `retry_after` seconds where the server named a time.
     """
 
@@ -61,7 +64,7 @@ class ApiFailure(Exception):
 
     @property
     def transient(self) -> bool:
-        """Whether a later try can succeed though nobody changes anything."""
+        """Whether a later try can succeed without a change."""
         return self.status in (0, 408, 429) or self.status >= 500
 
 
@@ -73,7 +76,7 @@ class Listed(NamedTuple):
 
 
 class KubeClient:
-    """Requests with plain dicts.
+    """Sends requests with plain dicts.
 
     `fence` is called before every write and raises when leadership may be lost; `on_request(method, status, seconds)`
     is called after every request (status 0: no answer). `limit` bounds requests in flight; watches are not counted.
@@ -101,7 +104,7 @@ class KubeClient:
         return str(self._api.configuration.host)
 
     def check(self) -> None:
-        """The fence, for writes elsewhere that this process may make only while it leads."""
+        """Check the fence, before writes elsewhere that this process may make only while it leads."""
         if self._fence is not None:
             self._fence()
 
@@ -123,7 +126,7 @@ class KubeClient:
         return Listed(items, version)
 
     async def pages(self, path: str, query: Query | None = None) -> AsyncIterator[Listed]:
-        """The pages of a list, one at a time: for who need not hold all of it."""
+        """Yield the pages of a list, for callers that do not need all of it at once."""
         pages: dict[str, str | int | bool] = {"limit": PAGE, **(query or {})}
         while True:
             page = await self._request("GET", path, pages)
@@ -156,7 +159,8 @@ class KubeClient:
     ) -> dict[str, Any]:
         """PATCH. `metadata.uid` and `metadata.resourceVersion` in the body (no list) are preconditions.
 
-        `dry_run`: the server says what would become of it, admission included. `strict`: unknown fields are an error.
+        `dry_run`: the server answers with the result, after admission, and stores nothing. `strict`: unknown fields are
+        an error.
         """
         query: dict[str, str | int | bool] = {"fieldManager": field_manager}
         if dry_run:
@@ -316,10 +320,10 @@ def _status(status: int, document: Body, retry_after: float | None) -> ApiFailur
 
 
 async def connect(kubeconfig: Path | None = None, context: str | None = None) -> ApiClient:
-    """A session of its own with the API server: in-cluster (the projected token is re-read every minute), or a file's.
+    """Open a session with the API server: in-cluster (the projected token is re-read every minute), or a file's.
 
     Raises:
-        kubernetes.aio.config.ConfigException: neither a cluster around us nor a usable file.
+        kubernetes.aio.config.ConfigException: this is not a pod of a cluster, and there is no usable file.
 
     """
     configuration = Configuration()
@@ -329,14 +333,14 @@ async def connect(kubeconfig: Path | None = None, context: str | None = None) ->
         await kubernetes_config.load_kube_config(  # type: ignore[no-untyped-call]
             config_file=str(kubeconfig), context=context, client_configuration=configuration, persist_config=False
         )
-    configuration.connection_pool_maxsize = 0  # KubeClient's own bound counts; watches must not use it up
-    # Unless the environment names a proxy, aiohttp is not to look there: it takes two threads for every request.
+    configuration.connection_pool_maxsize = 0  # KubeClient has its own bound; watches must not use it up
+    # aiohttp reads the environment only if it names a proxy: this takes two threads for every request.
     configuration.client_session_kwargs = {"trust_env": any(scheme != "no" for scheme in getproxies())}
     return ApiClient(configuration=configuration)
 
 
 def session(configuration: Configuration, *, limit: int = 20) -> aiohttp.ClientSession:
-    """An `aiohttp` session with the same trust and a token that is always the current one, for kopf."""
+    """Make an `aiohttp` session with the same trust and an always current token, for kopf."""
 
     async def authorize(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
         token = await configuration.get_api_key_with_prefix("BearerToken", alias="authorization")

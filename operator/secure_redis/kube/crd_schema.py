@@ -1,4 +1,4 @@
-"""Whether the CRD in the cluster knows every status field that this operator writes.
+"""Check that the CRD in the cluster knows every status field that this operator writes.
 
 The API server drops what its schema does not know and answers 200: an older CRD would lose an intent that was recorded
 before a key is regenerated, and every pass would write again what was dropped. The schema is read from the OpenAPI
@@ -17,7 +17,7 @@ Schema = Mapping[str, Any]
 
 
 async def missing_fields(client: KubeClient) -> tuple[str, ...]:
-    """The status fields that the served CRD does not know, sorted; a part that is missing stands for all in it.
+    """Return the status fields that the served CRD does not know, sorted; a missing part represents all in it.
 
     Raises:
         ApiFailure: the document cannot be read: 404 for a moment after the CRD was installed, 403 where
@@ -26,18 +26,18 @@ async def missing_fields(client: KubeClient) -> tuple[str, ...]:
     """
     document = await client.get(_PATH)
     schemas = (document.get("components") or {}).get("schemas") or {}
-    ours = next((schema for schema in schemas.values() if _is_ours(schema)), None)
-    known = ((ours or {}).get("properties") or {}).get("status")
+    resource = next((schema for schema in schemas.values() if _is_resource(schema)), None)
+    known = ((resource or {}).get("properties") or {}).get("status")
     return tuple(sorted(_missing(_written(), known))) if known is not None else ("status",)
 
 
-def _is_ours(schema: Schema) -> bool:
+def _is_resource(schema: Schema) -> bool:
     kinds = schema.get("x-kubernetes-group-version-kind") or ()
     return any(one.get("kind") == names.KIND and one.get("version") == names.VERSION for one in kinds)
 
 
 def _written() -> dict[str, Any]:
-    """Every field of the status as nested names; a leaf is empty."""
+    """Return every field of the status as nested names; a leaf is empty."""
     document = Status.model_json_schema(by_alias=True, mode="serialization")
     return _fields(document, document.get("$defs") or {})
 

@@ -1,4 +1,4 @@
-"""The API server's refusals in the words of our reasons. One module judges them."""
+"""Turn the API server's refusals into reasons. No other module interprets them."""
 
 import re
 from typing import Final
@@ -25,7 +25,7 @@ def by_rbac(failure: ApiFailure) -> bool:
 
 
 def not_bound(failure: ApiFailure, namespace: str) -> Unknown:
-    """What a missing right in a namespace means: its owner has not consented, or not yet, or to an older role."""
+    """Explain a missing right in a namespace: its owner has not consented, or has consented to an older role."""
     return _unknown(_not_bound(failure, namespace))
 
 
@@ -46,7 +46,7 @@ def _write_failure(why: Explanation) -> WriteFailure:
 
 
 def _lacks(failure: ApiFailure, namespace: str) -> str:
-    """Who may not do what, as far as the server says it."""
+    """Describe who may not do what, as far as the server says it."""
     found, account = _RBAC.search(failure.message), _account(failure)
     who = f"ServiceAccount {account['namespace']}/{account['name']}" if account else "the operator"
     if found is None or not found["resource"]:
@@ -70,7 +70,7 @@ def _account(failure: ApiFailure) -> re.Match[str] | None:
 
 
 def unreadable(failure: ApiFailure, namespace: str, what: str) -> Unknown:
-    """Why a read failed."""
+    """Explain why a read failed."""
     if failure.status == 403:
         return not_bound(failure, namespace)
     return Unknown(Reason.UNKNOWN, f"{what} could not be read: {failure.message}", failure.retry_after)
@@ -92,26 +92,28 @@ def write_refused(failure: ApiFailure, namespace: str, what: str) -> WriteFailur
     if failure.status == 422 and "immutable" in failure.message:
         return WriteFailure(
             Reason.SECRET_IMMUTABLE,
-            f"{what} is immutable and cannot be kept current: delete it, it is then published anew",
+            f"{what} is immutable and cannot be kept current: delete it, it is then published again",
         )
     if replaced(failure):
-        return WriteFailure(Reason.SECRET_REFUSED, f"{what} was replaced while it was written; looked at again", 1.0)
+        return WriteFailure(
+            Reason.SECRET_REFUSED, f"{what} was replaced while it was written; it is checked again", 1.0
+        )
     if failure.status == 409:
-        return WriteFailure(Reason.SECRET_REFUSED, f"{what} changed while it was written; looked at again", 1.0)
+        return WriteFailure(Reason.SECRET_REFUSED, f"{what} changed while it was written; it is checked again", 1.0)
     if failure.transient:
         return WriteFailure(Reason.UNKNOWN, f"{what} could not be written: {failure.message}", failure.retry_after)
     return WriteFailure(Reason.SECRET_REFUSED, f"{what} was refused: {failure.message}")
 
 
 def workloads_unreadable(failure: ApiFailure, namespace: str, what: str) -> Unknown:
-    """Why a read of workloads or pods failed."""
+    """Explain why a read of workloads or pods failed."""
     if by_rbac(failure):
         return _unknown(_no_workload_rights(failure, namespace))
     return unreadable(failure, namespace, what)
 
 
 def budgets_unreadable(failure: ApiFailure, namespace: str) -> Unknown:
-    """Why a read of PodDisruptionBudgets failed. A chart before them gave no right to list them."""
+    """Explain why a read of PodDisruptionBudgets failed. Older charts gave no right to list them."""
     what = f"the PodDisruptionBudgets in namespace {namespace!r}"
     if not by_rbac(failure):
         return unreadable(failure, namespace, what)
@@ -123,7 +125,7 @@ def budgets_unreadable(failure: ApiFailure, namespace: str) -> Unknown:
 
 
 def config_map_unreadable(failure: ApiFailure, namespace: str, name: str) -> Unknown:
-    """Why a ConfigMap could not be read. A chart before them gave no right to read them."""
+    """Explain why a read of a ConfigMap failed. Older charts gave no right to read them."""
     what = f"ConfigMap {name!r}"
     if not by_rbac(failure):
         return unreadable(failure, namespace, what)
@@ -145,13 +147,15 @@ def workload_refused(failure: ApiFailure, namespace: str, what: str) -> WriteFai
     if field_conflict(failure):
         return WriteFailure(
             Reason.TARGET_CONFLICT,
-            f"another field manager set what is ours in {what}; nothing was forced: {failure.message}",
+            f"another field manager set fields of this resource in {what}; nothing was forced: {failure.message}",
         )
     if replaced(failure):
-        return WriteFailure(Reason.TARGET_NOT_FOUND, f"{what} was replaced while it was changed; looked at again", 1.0)
+        return WriteFailure(
+            Reason.TARGET_NOT_FOUND, f"{what} was replaced while it was changed; it is checked again", 1.0
+        )
     if failure.status == 409:
         return WriteFailure(
-            Reason.TARGET_REFUSED, f"{what} was changed by others at the same time; looked at again", 1.0
+            Reason.TARGET_REFUSED, f"{what} was changed by others at the same time; it is checked again", 1.0
         )
     if failure.transient:
         return WriteFailure(Reason.UNKNOWN, f"{what} could not be changed: {failure.message}", failure.retry_after)

@@ -1,4 +1,4 @@
-"""Events on our resources (events.k8s.io/v1): on transitions only, never a flood, never in the way of a pass."""
+"""Write events (events.k8s.io/v1) on resources: on transitions only, bounded, and without delaying a pass."""
 
 import logging
 import uuid
@@ -34,13 +34,13 @@ class EventRecorder:
         self._instance = instance[:128] or "unknown"
         self._clock = clock
         self._wall = wall
-        self._said: dict[Key, dict[tuple[str, str, str], float]] = {}
+        self._written: dict[Key, dict[tuple[str, str, str], float]] = {}
         self._budget: dict[Key, tuple[float, float]] = {}
 
     async def emit(
         self, resource: Envelope, kind: Literal["Normal", "Warning"], reason: str, note: str, action: str
     ) -> None:
-        """Write one event. A failure is logged and forgotten: status tells the same."""
+        """Write one event. A failure is only logged: the status reports the same."""
         note = _cut(redact(note))
         if not self._may(resource.key, (kind, reason, note)):
             return
@@ -71,21 +71,21 @@ class EventRecorder:
             _log.info("an event was not written", extra={"resource": str(resource.key), "why": failure.message})
 
     def forget(self, key: Key) -> None:
-        """The resource is gone."""
-        self._said.pop(key, None)
+        """Drop the records of a resource that is gone."""
+        self._written.pop(key, None)
         self._budget.pop(key, None)
 
     def _may(self, key: Key, what: tuple[str, str, str]) -> bool:
         now = self._clock()
-        said = self._said.setdefault(key, {})
-        for old in [event for event, at in said.items() if now - at >= REPEAT_SECONDS]:
-            del said[old]
+        written = self._written.setdefault(key, {})
+        for old in [event for event, at in written.items() if now - at >= REPEAT_SECONDS]:
+            del written[old]
         tokens, at = self._budget.get(key, (float(BURST), now))
         tokens = min(float(BURST), tokens + (now - at) / REFILL_SECONDS)
-        allowed = what not in said and tokens >= 1.0
+        allowed = what not in written and tokens >= 1.0
         self._budget[key] = (tokens - 1.0 if allowed else tokens, now)
         if allowed:
-            said[what] = now
+            written[what] = now
         return allowed
 
 

@@ -1,9 +1,9 @@
-"""Where, in Secrets that are not ours, a cache's key or a connection to it without TLS lies.
+"""Search foreign Secrets for a cache's key, or for a connection to it without TLS.
 
-Off unless the operator's configuration says otherwise. The right that is used is the operator's own, of the namespace's
-RoleBinding. Values are searched as they arrive and dropped: what is kept between searches are hosts that are named
-without TLS, and digests under a key of this process that is stored nowhere, by which a given key can be found again.
-What leaves is names of Secrets and of their keys.
+A foreign Secret is one that the operator did not write. The search is off unless the operator's configuration enables
+it, and it uses the operator's own right from the namespace's RoleBinding. Values are searched as they arrive and then
+dropped. Between searches only hosts that are named without TLS are kept, and digests, by which a given key can be found
+again; their key belongs to this process and is stored nowhere. Results are names of Secrets and of their keys.
 """
 
 import asyncio
@@ -27,14 +27,14 @@ from secure_redis.kube import errors, paths
 from secure_redis.kube.client import ApiFailure, Body, KubeClient
 from secure_redis.kube.workloads.plaintext_settings import LONGEST_TEXT, hosts_in_clear
 
-Place = tuple[str, str]  # names of a Secret and of a key in it
+SecretKey = tuple[str, str]  # names of a Secret and of a key in it
 
 PAGE: Final = 50  # Secrets at a time: each may have a MiB
 MOST: Final = 5000  # Secrets of a namespace
 MOST_DIGESTS: Final = 200_000
-_FRESH_SECONDS: Final = 1.0  # "now" for one that asks beside others
+_FRESH_SECONDS: Final = 1.0  # how old "now" may be, so that callers at the same time share a search
 _FAILED_SECONDS: Final = 5.0
-# What holds no key of Redis, and what is packed so that none could be found in it.
+# Types that contain no key of Redis, or only in a packed form.
 _NOT_READ: Final = (
     "helm.sh/release.v1",
     "kubernetes.io/service-account-token",
@@ -43,19 +43,19 @@ _NOT_READ: Final = (
     "kubernetes.io/dockerconfigjson",
     "kubernetes.io/dockercfg",
 )
-# Access keys of Azure are 44 characters of base64 and more. Shorter ones are not looked for: they could be guessed.
+# Access keys of Azure are 44 characters of base64 and more. Shorter ones are not searched for: they could be guessed.
 _KEY = re.compile(r"[A-Za-z0-9+/]{40,}={0,2}")
 
 
 @dataclass(slots=True)
 class _Index:
-    """What was found in one namespace, to be asked for keys and hosts."""
+    """The findings of one namespace, by key digest and by host."""
 
     at: float
     until: float
     failure: Unknown | None = None
-    keys: dict[bytes, set[Place]] = field(default_factory=dict)
-    hosts: dict[str, set[Place]] = field(default_factory=dict)
+    keys: dict[bytes, set[SecretKey]] = field(default_factory=dict)
+    hosts: dict[str, set[SecretKey]] = field(default_factory=dict)
 
 
 class ForeignSecrets:
@@ -81,21 +81,21 @@ class ForeignSecrets:
 
     @property
     def enabled(self) -> bool:
-        """Whether they are read at all."""
+        """Whether foreign Secrets are read at all."""
         return self._enabled
 
     async def search(
         self, namespace: str, keys: Iterable[SecretStr], hosts: Iterable[str], *, fresh: bool = False
     ) -> tuple[SecretCopy, ...] | Unknown | NotRead:
-        """Where one of `keys`, or one of `hosts` without TLS, lies; sorted. `fresh`: asked now, whatever is known.
+        """Find one of `keys`, or one of `hosts` without TLS; sorted. `fresh`: read now, whatever is known.
 
-        NotRead where it is switched off. A key of another shape than Azure's is not looked for: Unknown says so.
+        NotRead if the search is off. Unknown if a key has another form than Azure's: it is not searched for.
         """
         if not self._enabled:
             return NOT_READ
         wanted = [key.get_secret_value() for key in keys]
         if not all(_KEY.fullmatch(key) for key in wanted):
-            return Unknown(Reason.UNKNOWN, "the key has not the form of Azure's, so that it is not looked for")
+            return Unknown(Reason.UNKNOWN, "the key does not have the form of Azure's, so it is not searched for")
         index = await self._index(namespace, fresh=fresh)
         if index.failure is not None:
             return index.failure
@@ -108,20 +108,20 @@ class ForeignSecrets:
 
     async def _index(self, namespace: str, *, fresh: bool) -> _Index:
         now = self._clock()
-        held = self._known.get(namespace)
-        if held is not None and now < (held.at + _FRESH_SECONDS if fresh else held.until):
-            return held
+        known = self._known.get(namespace)
+        if known is not None and now < (known.at + _FRESH_SECONDS if fresh else known.until):
+            return known
         task = self._asking.get(namespace)
         if task is None:
             task = self._asking[namespace] = asyncio.create_task(self._read(namespace))
             task.add_done_callback(lambda _: self._asking.pop(namespace, None))
-        # One caller's cancellation is not the others'.
+        # The cancellation of one caller must not cancel the others.
         return await asyncio.shield(task)
 
     async def _read(self, namespace: str) -> _Index:
         at = self._clock()
         for name in [one for one, index in self._known.items() if at - index.at > 2 * self._ttl]:
-            del self._known[name]  # nobody asks any more
+            del self._known[name]  # not searched any more
         index = _Index(at, at + self._ttl)
         try:
             index.failure = await self._fill(index, namespace)
@@ -144,7 +144,7 @@ class ForeignSecrets:
             items = page.get("items") or ()
             read += len(items)
             for body in items:
-                if not _ours(body):
+                if not _published(body):
                     self._take(index, body)
                     await asyncio.sleep(0)  # a large Secret takes milliseconds
             more = (page.get("metadata") or {}).get("continue")
@@ -177,7 +177,7 @@ def _text(value: str) -> str:
 
 
 def _tokens(value: str) -> Iterator[str]:
-    """Everything in a value that has the form of a key; also as it is written in a URI, or in JSON by PHP."""
+    """Yield all parts of a value that have the form of a key; also as written in a URI, or in JSON by PHP."""
     forms = {value, unquote(value), value.replace("\\/", "/")}
     for form in forms:
         for token in _KEY.findall(form):
@@ -186,8 +186,8 @@ def _tokens(value: str) -> Iterator[str]:
                 yield token[2:]
 
 
-def _ours(body: Body) -> bool:
-    """Whether a resource of ours publishes it: its controller is a SecureRedisCache."""
+def _published(body: Body) -> bool:
+    """Whether the operator publishes the Secret: its controller is a SecureRedisCache."""
     return any(
         owner.get("controller")
         and owner.get("kind") == names.KIND

@@ -1,4 +1,4 @@
-"""Which replica acts: a Lease of our own, judged by a clock that also runs while we are frozen.
+"""Elect the replica that acts, by a Lease and a clock that also runs while the process is frozen.
 
 Why neither kopf's peering nor the client's elector: both let a frozen or cut-off leader act
 (docs/internals/kubernetes-facts.md#leader-election).
@@ -20,18 +20,20 @@ _log = logging.getLogger(__name__)
 
 
 class LeadershipLost(Exception):
-    """No more writes by this process. It must end: only a fresh one is in a known state."""
+    """The process may not write any more. It must end: only a new process is in a known state."""
 
 
 def boot_time() -> float:
-    """Seconds of a clock that counts suspension too: a frozen virtual machine wakes up past its deadline."""
+    """Return seconds of a clock that counts suspension too: a frozen virtual machine wakes up past its deadline."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 @dataclass(frozen=True, slots=True)
 class LeaseSettings:
-    """Seconds. A leader stops acting `renew_deadline` after the start of its last successful renewal, which is before
-    `duration`, when others may take over.
+    """The times of a Lease in seconds.
+
+    A leader stops acting `renew_deadline` after the start of its last successful renewal, which is before `duration`,
+    when others may take over.
     """
 
     namespace: str
@@ -42,7 +44,7 @@ class LeaseSettings:
 
     @property
     def install(self) -> str:
-        """What tells one install of the operator from another in a cluster."""
+        """The name that distinguishes the installs of the operator in a cluster."""
         return f"{self.namespace}/{self.name}"
 
     def __post_init__(self) -> None:
@@ -70,8 +72,11 @@ class Elector:
         self._deadline = float("-inf")
         self._lost = False
         self._record: Mapping[str, Any] | None = None
-        self._observed: tuple[str, float] = ("", float("-inf"))  # the rival's version and when we saw it change
-        # What the Lease carried when it was taken (None: there was none), and what it is to carry from then on.
+        self._observed: tuple[str, float] = (
+            "",
+            float("-inf"),
+        )  # the rival's version and when this process saw it change
+        # The annotations when the Lease was taken (None: there was none), and those from then on.
         self.recorded: Mapping[str, str] | None = None
         self.annotations: Callable[[], Mapping[str, str]] = dict
 
@@ -91,7 +96,7 @@ class Elector:
             raise LeadershipLost("the lease's deadline has passed")
 
     async def acquire(self) -> None:
-        """Wait until the Lease is ours. Never raises for the API server's sake: it tries again."""
+        """Wait until this process holds the Lease. API failures do not raise: it tries again."""
         while True:
             started = self._clock()
             try:
@@ -123,13 +128,13 @@ class Elector:
 
     async def release(self) -> None:
         """Give the Lease back at once, so that the next replica need not wait. Failures are logged: it expires."""
-        held, self._record = self._record, None
+        record, self._record = self._record, None
         was_leading = self.leading
         self._deadline = float("-inf")
-        if held is None or not was_leading:
+        if record is None or not was_leading:
             return
         self._on_change(False)
-        body = _with(self._annotated(held), holderIdentity="", leaseDurationSeconds=1)
+        body = _with(self._annotated(record), holderIdentity="", leaseDurationSeconds=1)
         try:
             async with asyncio.timeout(self._settings.retry * 2):
                 await self._client.replace(self._path, body)
@@ -141,7 +146,7 @@ class Elector:
         return paths.lease(self._settings.namespace, self._settings.name)
 
     async def _renew_once(self) -> bool:
-        """One attempt, cut off at the deadline. False: a rival holds it."""
+        """Try once, until the deadline at most. False: a rival holds the Lease."""
         started = self._clock()
         if started >= self._deadline:
             return False
@@ -193,16 +198,16 @@ class Elector:
         return True
 
     async def _lost_race(self) -> bool:
-        """A conflict: if a rival's name is in the record the Lease is lost, else it is tried again."""
+        """Handle a conflict: if a rival's name is in the record, the Lease is lost; else it is tried again."""
         current = await self._client.get(self._path)
         if not self._free(current):
             return False
         raise ApiFailure(409, "Conflict", "the lease changed while it was written")
 
     def _free(self, current: Mapping[str, Any]) -> bool:
-        """Ours, released, or a rival's that we have not seen change for its whole duration.
+        """Whether the Lease is free: this process's, released, or a rival's that did not change for its whole duration.
 
-        The rival's wall clock is never believed: only the time between two looks of ours.
+        The rival's wall clock does not count: only the time between two reads of this process.
         """
         spec = current.get("spec") or {}
         holder = spec.get("holderIdentity") or ""

@@ -1,4 +1,4 @@
-"""What a pass must know of namespaces: whether one is going, and which cluster this is."""
+"""Read what a pass needs of namespaces: whether one is being deleted, and the cluster's identity."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,7 @@ from secure_redis.kube.client import ApiFailure, KubeClient
 
 
 class Namespaces:
-    """Answers are kept for `ttl` seconds: a pass that is late by that finds the API server refusing anyway."""
+    """Keeps answers for `ttl` seconds: the API server refuses a pass with an older answer anyway."""
 
     def __init__(self, client: KubeClient, clock: Callable[[], float], ttl: float = 10.0) -> None:
         self._client = client
@@ -19,10 +19,10 @@ class Namespaces:
     async def terminating(self, namespace: str, *, fresh: bool = False) -> bool:
         """Whether the namespace is being deleted (or gone). Without the right to read namespaces: False.
 
-        `fresh`: asked now, for what cannot be taken back.
+        `fresh`: read now, before an action that cannot be undone.
 
         Raises:
-            ApiFailure: the API server could not be asked.
+            ApiFailure: the namespace could not be read.
 
         """
         until, answer = self._known.get(namespace, (float("-inf"), False))
@@ -34,16 +34,16 @@ class Namespaces:
         except ApiFailure as failure:
             if failure.status not in (403, 404):
                 raise
-            # Writes into a namespace that goes are refused with a cause of their own, so not knowing is safe.
+            # Writes into a namespace that is being deleted are refused with their own cause, so not knowing is safe.
             answer = failure.status == 404
         self._known[namespace] = (self._clock() + self._ttl, answer)
         return answer
 
     async def cluster_uid(self) -> str:
-        """The uid of kube-system, which names this cluster in ownership tags in Azure. Read once.
+        """Read the uid of kube-system (once), which names this cluster in ownership tags in Azure.
 
         Raises:
-            ApiFailure: it could not be read; without it nothing is created and nothing is taken for our own.
+            ApiFailure: it could not be read; without it nothing is created, and nothing counts as owned.
 
         """
         if not self._cluster_uid:

@@ -1,4 +1,4 @@
-"""Where things live in the API. Every variable part is quoted: a name can never leave its place."""
+"""The paths of the API. Every variable part is quoted, so that a name cannot change the path."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -19,13 +19,13 @@ def _join(*parts: str) -> str:
 
 
 def resources(namespace: str | None = None) -> str:
-    """The collection of our resources, of one namespace or of all."""
+    """The collection of SecureRedisCaches, of one namespace or of all."""
     scope = ("namespaces", namespace) if namespace else ()
     return _join("apis", names.GROUP, names.VERSION, *scope, names.PLURAL)
 
 
 def resource(namespace: str, name: str, subresource: str | None = None) -> str:
-    """One of our resources, or its status."""
+    """One SecureRedisCache, or its status."""
     rest = (subresource,) if subresource else ()
     return _join("apis", names.GROUP, names.VERSION, "namespaces", namespace, names.PLURAL, name, *rest)
 
@@ -98,5 +98,5 @@ def budgets(namespace: str) -> str:
 
 
 def access_reviews() -> str:
-    """Where one asks what one may do."""
+    """The collection of access reviews, which answer what the caller may do."""
     return _join("apis", "authorization.k8s.io", "v1", "selfsubjectaccessreviews")

@@ -1,4 +1,4 @@
-"""Writes to our own resources: the finalizer and the status, never the spec. Preconditions on both."""
+"""Write the finalizer and the status of SecureRedisCaches, with preconditions, and never the spec."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -13,21 +13,21 @@ _TRIES = 4
 
 
 class ResourceGone(Exception):
-    """The resource was deleted (or re-created under its name): nothing is left to write to."""
+    """The resource was deleted (or re-created under its name), so there is nothing to write to."""
 
     def __init__(self, key: Key) -> None:
         super().__init__(f"{key} is gone")
 
 
 class ResourceChanged(Exception):
-    """The resource is newer than the body the pass started from: the pass is void, the next one knows more."""
+    """The resource is newer than the body of the pass. The pass is void, and the next one has the new body."""
 
     def __init__(self, key: Key) -> None:
         super().__init__(f"{key} changed during the pass")
 
 
 class Resources:
-    """Our resources in the API server. Other failures than the two above pass as `ApiFailure`."""
+    """Reads and writes SecureRedisCaches. Other failures than the two above are raised as `ApiFailure`."""
 
     def __init__(
         self,
@@ -37,15 +37,15 @@ class Resources:
     ) -> None:
         """`dropped(fields)`: the API server dropped these of a status, because its CRD does not know them.
 
-        `install`: by what name resources are claimed; None: none is, and nobody's claim counts.
+        `install`: the name by which resources are claimed; None: none is claimed, and no claim counts.
         """
         self._client = client
         self._install = install
         self._dropped = dropped
-        self._left: dict[str, dict[str, Any]] = {}  # by uid: what of the last status was dropped
+        self._left: dict[str, dict[str, Any]] = {}  # by uid: the dropped part of the last status
 
     async def get(self, key: Key) -> Mapping[str, Any] | None:
-        """The newest body, or None."""
+        """Read the newest body, or None."""
         try:
             return await self._client.get(paths.resource(*key))
         except ApiFailure as failure:
@@ -53,16 +53,12 @@ class Resources:
                 return None
             raise
 
-    async def list_all(self, namespace: str | None = None) -> list[dict[str, Any]]:
-        """All resources, of one namespace or of the cluster."""
-        return (await self._client.list(paths.resources(namespace))).items
-
     def served_elsewhere(self, resource: Envelope) -> bool:
-        """Whether another install of the operator claimed it."""
+        """Whether another install of the operator has claimed the resource."""
         return self._install is not None and resource.operator not in (None, self._install)
 
     def unclaimed(self, resource: Envelope) -> bool:
-        """Whether it was looked after before claims were made, or its claim was taken off."""
+        """Whether the resource was served before claims existed, or its claim was removed."""
         free = self._install is not None and resource.operator is None and resource.has_finalizer
         return free and not (resource.deleting or resource.paused)
 
@@ -130,7 +126,7 @@ class Resources:
         return body
 
     def forget_dropped(self) -> None:
-        """The CRD may know now what it dropped: the next pass of each resource writes it."""
+        """Forget what the CRD dropped: it may know the fields now, so the next pass of each resource writes them."""
         self._left.clear()
 
     def _claim(self) -> dict[str, Any]:
@@ -193,6 +189,6 @@ def _typed(failure: ApiFailure, key: Key) -> Exception:
     if failure.status == 404:
         return ResourceGone(key)
     if failure.status == 409:
-        # A uid that does not hold is a conflict too; whichever it is, the next read tells.
+        # A wrong uid is a conflict too; the next read shows which it is.
         return ResourceChanged(key)
     return failure

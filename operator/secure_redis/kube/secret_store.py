@@ -1,4 +1,4 @@
-"""What the watches of Secrets have seen: newest version of each, only where a watch is in step."""
+"""The newest version of each watched Secret, for namespaces whose watch is in step."""
 
 from collections.abc import Iterable
 
@@ -19,7 +19,7 @@ def newer(left: str, right: str) -> bool:
 
 
 class SecretStore:
-    """Secrets with our label, by namespace and name. Answers only for namespaces whose watch is in step."""
+    """Keeps labelled Secrets by namespace and name. Answers only for namespaces whose watch is in step."""
 
     def __init__(self) -> None:
         self._secrets: dict[tuple[str, str], SecretFacts] = {}
@@ -27,26 +27,26 @@ class SecretStore:
         self._everywhere = False
         self._gone: dict[tuple[str, str], str] = {}
         self._own: dict[tuple[str, str], str] = {}
-        self._of: dict[Key, set[str]] = {}  # resource -> names of its Secrets: asked for in every pass
+        self._of: dict[Key, set[str]] = {}  # resource -> names of its Secrets: used in every pass
 
     def synced(self, namespace: str) -> bool:
         """Whether a watch that covers this namespace is in step."""
         return self._everywhere or namespace in self._synced
 
     def get(self, namespace: str, name: str) -> SecretFacts | None:
-        """The Secret as last seen; None if not seen or no watch is in step: then one has to ask."""
+        """Return the newest version; None if there is none or no watch is in step: then it has to be read."""
         return self._secrets.get((namespace, name)) if self.synced(namespace) else None
 
     def of_resource(self, key: Key) -> tuple[SecretFacts, ...]:
-        """All that carry this resource's label."""
+        """Return all Secrets with this resource's label."""
         return tuple(self._secrets[key.namespace, name] for name in sorted(self._of.get(key, ())))
 
     def wrote(self, namespace: str, name: str, resource_version: str) -> bool:
-        """Whether this very version is our own write."""
+        """Whether this very version is the operator's own write."""
         return self._own.get((namespace, name)) == resource_version
 
     def put(self, namespace: str, secret: SecretFacts, *, own: bool = False) -> bool:
-        """Take a version in. False: it is not newer than what is known."""
+        """Store a version. False: it is not newer than the known one."""
         place = (namespace, secret.name)
         if own:
             self._own[place] = secret.resource_version
@@ -65,7 +65,7 @@ class SecretStore:
         return True
 
     def drop(self, namespace: str, name: str, resource_version: str) -> SecretFacts | None:
-        """A watch says it is gone (or lost our label). Returns what was known, None if that is newer or nothing."""
+        """Drop a Secret that a watch reports as gone (or unlabelled). Return it; None if unknown or newer."""
         place = (namespace, name)
         known = self._secrets.get(place)
         if known is None or newer(known.resource_version, resource_version):
@@ -75,7 +75,7 @@ class SecretStore:
         return self._remove(place)
 
     def forget(self, namespace: str, name: str, uid: str) -> None:
-        """We deleted it: do not show it until a watch does."""
+        """Drop a Secret that the operator deleted, until a watch delivers one again."""
         known = self._secrets.get((namespace, name))
         if known is not None and known.uid == uid:
             self._remove((namespace, name))
@@ -84,7 +84,7 @@ class SecretStore:
     def begin(
         self, namespace: str | None, listed: Iterable[tuple[str, SecretFacts]], resource_version: str
     ) -> set[Key]:
-        """A list of this version starts (or restarts) a watch of `namespace` (None: all).
+        """Start (or restart) a watch of `namespace` (None: all) with a list of this version.
 
         Returns the resources, by label, whose Secrets are not as they were known.
         """
@@ -95,7 +95,7 @@ class SecretStore:
             if self.put(where, secret):
                 touched |= _named(where, secret)
         for place, secret in list(self._secrets.items()):
-            # What we wrote after the list was made is not in it, and is there all the same.
+            # A Secret that the operator wrote after the list was made is not in it, and exists all the same.
             missing = place not in present and not newer(secret.resource_version, resource_version)
             if namespace in (None, place[0]) and missing:
                 self._remove(place)
@@ -108,7 +108,7 @@ class SecretStore:
         return touched
 
     def end(self, namespace: str | None) -> None:
-        """The watch is out of step: answers come from the API server until the next `begin`."""
+        """Note that the watch is out of step: reads go to the API server until the next `begin`."""
         if namespace is None:
             self._everywhere = False
         else:
@@ -118,9 +118,9 @@ class SecretStore:
         secret = self._secrets.pop(place, None)
         if secret is not None:
             for key in _named(place[0], secret):
-                held = self._of[key]
-                held.discard(secret.name)
-                if not held:
+                secret_names = self._of[key]
+                secret_names.discard(secret.name)
+                if not secret_names:
                     del self._of[key]
         return secret
 

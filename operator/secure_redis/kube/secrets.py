@@ -1,4 +1,4 @@
-"""The published Secret: read, created once, then applied. Values leave this module only wrapped."""
+"""Read, create and apply the published Secret. Values leave this module only wrapped."""
 
 import base64
 import binascii
@@ -36,14 +36,14 @@ class Secrets:
 
     @property
     def store(self) -> SecretStore:
-        """What watches have seen; filled by `kube.watches`."""
+        """The Secrets that watches deliver; filled by `kube.watches`."""
         return self._store
 
     async def read(self, namespace: str, name: str) -> SecretFacts | None | Unknown:
-        """The Secret of that name, whoever made it; None if there is none.
+        """Read the Secret of that name, whoever made it; None if it does not exist.
 
-        Where the namespace's watch is in step and has seen it, no request is made. A Secret the watch does not show
-        may be one without our label, so absence is always asked.
+        If the namespace's watch is in step and has the Secret, no request is made. A Secret that the watch does not
+        have may lack the label, so absence is always checked by a read.
         """
         if (observed := self._store.get(namespace, name)) is not None:
             return observed
@@ -55,7 +55,7 @@ class Secrets:
             return errors.unreadable(failure, namespace, f"Secret {name!r}")
 
     async def published_by(self, resource: Envelope) -> tuple[SecretFacts, ...] | Unknown:
-        """All Secrets that carry this resource's label and its uid as controller, by any name."""
+        """Read all Secrets that have this resource's label and its uid as controller, whatever their name."""
         namespace, name = resource.key
         if self._store.synced(namespace):
             found = self._store.of_resource(resource.key)
@@ -162,7 +162,7 @@ class Secrets:
         return None
 
     async def _drop_dead_owner(self, owner: Envelope, action: ApplySecret) -> None:
-        """An object has one controller at most: an earlier life of this resource makes way."""
+        """Remove an earlier resource of this name as owner: an object has one controller at most."""
         path = paths.secret(owner.key.namespace, action.name)
         meta = (await self._client.get(path))["metadata"]
         references = meta.get("ownerReferences") or []
@@ -178,7 +178,7 @@ class Secrets:
 
 
 def facts(body: Mapping[str, Any]) -> SecretFacts:
-    """A Secret as the API server delivers it, with its values wrapped."""
+    """Convert a Secret of the API, with its values wrapped."""
     meta = body["metadata"]
     owner: Mapping[str, Any] = next((ref for ref in meta.get("ownerReferences") or () if ref.get("controller")), {})
     owned = _owned(meta, "Update", "Apply")
@@ -187,7 +187,7 @@ def facts(body: Mapping[str, Any]) -> SecretFacts:
         uid=meta["uid"],
         resource_version=meta["resourceVersion"],
         type=body.get("type") or "Opaque",
-        # A thousand Secrets have the same few names: kept once.
+        # 1,000 Secrets have the same few names, which are kept once.
         data={intern(name): SecretBytes(_decode(value)) for name, value in (body.get("data") or {}).items()},
         labels={intern(name): value for name, value in (meta.get("labels") or {}).items()},
         annotations={intern(name): value for name, value in (meta.get("annotations") or {}).items()},
@@ -202,12 +202,12 @@ def facts(body: Mapping[str, Any]) -> SecretFacts:
 
 
 @lru_cache(maxsize=64)
-def _same(names_of_ours: frozenset[str]) -> frozenset[str]:
-    return names_of_ours
+def _same(own_names: frozenset[str]) -> frozenset[str]:
+    return own_names
 
 
 def owner_reference(owner: Envelope) -> dict[str, Any]:
-    """The controller ownerReference: GitOps tools show the Secret below the resource, garbage collection finds it."""
+    """Return the controller ownerReference, by which GitOps tools and garbage collection find the Secret."""
     return {
         "apiVersion": names.API_VERSION,
         "kind": names.KIND,
@@ -219,17 +219,17 @@ def owner_reference(owner: Envelope) -> dict[str, Any]:
 
 
 def encode(data: Mapping[str, SecretBytes]) -> dict[str, str]:
-    """Values as the API takes them: base64."""
+    """Encode values as the API takes them: base64."""
     return {name: base64.b64encode(value.get_secret_value()).decode() for name, value in data.items()}
 
 
 def label_value(name: str) -> str:
-    """A resource's name as the value of our label: whole (the CRD bounds names to 63 characters)."""
+    """Return a resource's name as the value of the label: whole (the CRD bounds names to 63 characters)."""
     return name
 
 
 def is_earlier_life(reference: Mapping[str, Any], owner: Envelope) -> bool:
-    """Whether an ownerReference names a resource of this very name that is no more."""
+    """Whether an ownerReference names a deleted resource of this very name."""
     return (
         reference.get("kind") == names.KIND
         and str(reference.get("apiVersion", "")).startswith(f"{names.GROUP}/")
@@ -246,7 +246,7 @@ def _decode(value: str) -> bytes:
 
 
 def _left_behind(written: Mapping[str, Any], action: ApplySecret) -> dict[str, Any]:
-    """The merge patch that removes what apply leaves behind; empty if nothing is."""
+    """Return the merge patch that removes what apply leaves behind; empty if there is nothing."""
     patch: dict[str, Any] = {}
     if foreign := [name for name in written.get("data") or {} if name not in action.data]:
         patch["data"] = dict.fromkeys(foreign)
@@ -265,7 +265,7 @@ def _left_behind(written: Mapping[str, Any], action: ApplySecret) -> dict[str, A
 
 
 def _owned(metadata: Mapping[str, Any], *operations: str) -> dict[str, set[str]]:
-    """Names of the labels and annotations that our field manager holds by one of `operations` (Update, Apply)."""
+    """Return the labels and annotations that the operator's field manager owns by `operations` (Update, Apply)."""
     owned: dict[str, set[str]] = {kind: set() for kind in _OWNED_MAPS}
     for entry in metadata.get("managedFields") or ():
         if entry.get("manager") != names.FIELD_MANAGER or entry.get("operation") not in operations:

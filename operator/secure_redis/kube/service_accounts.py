@@ -13,13 +13,13 @@ from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.kube import errors, paths
 from secure_redis.kube.client import ApiFailure, KubeClient
 
-TOKEN_SECONDS: Final = 3600  # the longest our admission policy allows; Kubernetes allows no less than 600
+TOKEN_SECONDS: Final = 3600  # the longest that the chart's admission policy allows; Kubernetes allows no less than 600
 
 Answer = ServiceAccountFacts | None | Unknown
 
 
 class TokenRefused(Exception):
-    """No token for this ServiceAccount; `why` goes to the status."""
+    """There is no token for this ServiceAccount; `why` goes to the status."""
 
     def __init__(self, why: Unknown) -> None:
         super().__init__(why.message)
@@ -27,7 +27,7 @@ class TokenRefused(Exception):
 
 
 class ServiceAccounts:
-    """Reads are kept for `ttl` seconds and shared by all resources of a namespace; failures are kept for 1 s."""
+    """Keeps reads for `ttl` seconds, for all resources of a namespace, and failures for 1 second."""
 
     def __init__(self, client: KubeClient, clock: Callable[[], float], ttl: float = 30.0) -> None:
         self._client = client
@@ -37,7 +37,7 @@ class ServiceAccounts:
         self._asking: dict[tuple[str, str], asyncio.Task[Answer]] = {}
 
     async def read(self, namespace: str, name: str) -> Answer:
-        """The ServiceAccount's annotations that concern us; None if there is none."""
+        """Read the ServiceAccount's consent and identity; None if it does not exist."""
         place = (namespace, name)
         until, answer = self._known.get(place, (float("-inf"), None))
         if self._clock() < until:
@@ -46,20 +46,20 @@ class ServiceAccounts:
         if task is None:
             task = self._asking[place] = asyncio.create_task(self._ask(place))
             task.add_done_callback(lambda _: self._asking.pop(place, None))
-        # One caller's cancellation is not the others'.
+        # The cancellation of one caller must not cancel the others.
         return await asyncio.shield(task)
 
     def forget(self, namespace: str, name: str) -> None:
-        """Look again at the next read: a token was refused."""
+        """Drop the answer, so that the next read is a new one: a token was refused."""
         self._known.pop((namespace, name), None)
 
     async def token(self, identity: NamespaceIdentity) -> SecretStr:
-        """A token of the ServiceAccount for exactly the audience of Entra's federation, for an hour.
+        """Request a token of the ServiceAccount for exactly the audience of Entra's federation, for an hour.
 
         Not cached here: it is exchanged at once and the result is cached under the identity.
 
         Raises:
-            TokenRefused: the namespace has not consented, or the ServiceAccount is gone or another one by now.
+            TokenRefused: the namespace has not consented, or the ServiceAccount was deleted or re-created.
 
         """
         body = {
@@ -90,13 +90,13 @@ class ServiceAccounts:
                 None if failure.status == 404 else errors.unreadable(failure, namespace, f"ServiceAccount {name!r}")
             )
         if answer is None or isinstance(answer, Unknown):
-            ttl = min(ttl, 1.0)  # what is mended is seen at once; a pass's siblings still share the answer
+            ttl = min(ttl, 1.0)  # a repair works at once; passes at the same time still share the answer
         self._known[place] = (self._clock() + ttl, answer)
         return answer
 
 
 def facts(body: dict[str, Any]) -> ServiceAccountFacts:
-    """A ServiceAccount as the API server delivers it."""
+    """Convert a ServiceAccount of the API."""
     meta = body["metadata"]
     annotations = meta.get("annotations") or {}
     allow = tuple(part.strip() for part in annotations.get(names.ALLOW, "").split(",") if part.strip())
@@ -119,7 +119,7 @@ def _why(failure: ApiFailure, identity: NamespaceIdentity) -> Unknown:
         )
     if failure.status == 409:
         return Unknown(
-            Reason.SERVICE_ACCOUNT_NOT_FOUND, f"ServiceAccount {name!r} was re-created; looked at again", 1.0
+            Reason.SERVICE_ACCOUNT_NOT_FOUND, f"ServiceAccount {name!r} was re-created; it is checked again", 1.0
         )
     if failure.transient:
         return Unknown(Reason.UNKNOWN, f"no token for ServiceAccount {name!r}: {failure.message}", failure.retry_after)

@@ -1,4 +1,4 @@
-"""Streams of what carries our labels, Secrets and workloads: changes are seen in seconds where one may watch."""
+"""Watch the labelled Secrets and workloads, so that changes are noticed in seconds where watching is allowed."""
 
 import asyncio
 import logging
@@ -22,17 +22,17 @@ SELECTOR = f"{names.MANAGED_BY}={names.MANAGER}"
 
 
 class WatchMode(StrEnum):
-    """Configuration `secrets.watch`. `NONE`: Secrets are looked at in each pass only."""
+    """The configuration `secrets.watch`. `NONE`: Secrets are only read in each pass."""
 
     NAMESPACE = "Namespace"
     NONE = "None"
 
 
 class SecretWatches:
-    """One stream for the cluster where that is allowed, else one per namespace with resources that allows it.
+    """Runs one stream for the cluster where that is allowed, else one per namespace with resources that allows it.
 
-    `wake(key)` is called for the resource a changed Secret's label names; not for our own writes. Where watching is
-    not allowed, the store stays silent for that namespace and each pass reads; the right is asked for again every
+    `wake(key)` is called for the resource that a changed Secret's label names; not for the operator's own writes. Where
+    watching is not allowed, the store has no answers for that namespace and each pass reads; it is tried again every
     `denied_retry` seconds.
     """
 
@@ -60,7 +60,7 @@ class SecretWatches:
         self._cluster: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Find out whether one stream serves the cluster, and start what is wanted."""
+        """Find out whether one stream serves the cluster, and start the streams."""
         if self._mode is WatchMode.NONE:
             return
         if self._try_cluster and await _allowed(self._client, "", "secrets", None):
@@ -71,7 +71,7 @@ class SecretWatches:
         self._reconcile()
 
     def set_namespaces(self, namespaces: set[str]) -> None:
-        """The namespaces that have resources: streams start and stop with them."""
+        """Set the namespaces that have resources: streams start and stop with them."""
         self._wanted = set(namespaces)
         if self._mode is not WatchMode.NONE and not self._try_cluster:
             self._reconcile()
@@ -94,7 +94,7 @@ class SecretWatches:
             self._store.end(namespace)
 
     async def _follow(self, namespace: str | None) -> None:
-        """List, then watch from there, for ever. Out of step (or not allowed), passes read for themselves."""
+        """List, then watch from there, for ever. While out of step (or not allowed), each pass reads."""
         pause = 1.0
         version = ""
         while True:
@@ -126,7 +126,7 @@ class SecretWatches:
         listed = await self._client.list(paths.secrets(namespace), {"labelSelector": SELECTOR})
         found = [(item["metadata"]["namespace"], secrets.facts(item)) for item in listed.items]
         touched = self._store.begin(namespace, found, listed.resource_version)
-        if namespace in self._listed:  # at the first list every resource has a pass of its own coming
+        if namespace in self._listed:  # after the first list every resource has a pass anyway
             for key in touched:
                 self._wake(key)
         self._listed.add(namespace)
@@ -150,10 +150,10 @@ class SecretWatches:
 
 
 class WorkloadWatches:
-    """Streams of the workloads that consent, one per kind; for the cluster where allowed, else per namespace.
+    """Runs a stream of consenting workloads per kind; for the cluster where allowed, else per namespace.
 
-    `wake(key)` is called for the resources that a changed workload names, or named before. What is no business of
-    ours (replicas that come and go) wakes nobody. Where watching is not allowed, each pass looks for itself.
+    `wake(key)` is called for the resources that a changed workload names, or named before. A change that
+    does not matter (replicas that come and go) wakes no resource. Where watching is not allowed, each pass reads.
     """
 
     def __init__(
@@ -178,7 +178,7 @@ class WorkloadWatches:
         self._seen: dict[tuple[str, str, str], tuple[object, frozenset[str]]] = {}
 
     async def start(self) -> None:
-        """Find out whether one stream of each kind serves the cluster, and start what is wanted."""
+        """Find out whether one stream of each kind serves the cluster, and start the streams."""
         if not self._enabled:
             return
         self._cluster = self._cluster and await self._everywhere()
@@ -186,7 +186,7 @@ class WorkloadWatches:
         self._reconcile()
 
     def set_namespaces(self, namespaces: set[str]) -> None:
-        """The namespaces that have resources: streams start and stop with them."""
+        """Set the namespaces that have resources: streams start and stop with them."""
         self._wanted = set(namespaces)
         if self._started:
             self._reconcile()
@@ -239,8 +239,8 @@ class WorkloadWatches:
             except ApiFailure as failure:
                 version = ""
                 if failure.status in (403, 404):
-                    told = {"kind": str(kind), "where": namespace, "why": failure.message}
-                    _log.debug("workloads cannot be watched", extra=told)
+                    why = {"kind": str(kind), "where": namespace, "why": failure.message}
+                    _log.debug("workloads cannot be watched", extra=why)
                     if namespace is None:  # the right was taken away: from now on one stream per namespace
                         self._cluster = False
                         asyncio.get_running_loop().call_soon(self._reconcile)  # which ends this very task
@@ -263,24 +263,24 @@ class WorkloadWatches:
         place = (facts.kind, meta["namespace"], facts.name)
         listed = facts.annotations.get(names.RESOURCES, "").split(",")
         named = frozenset(name.strip() for name in listed) - {""}
-        # The spec (generation), the consent, and how the rollout stands.
+        # The spec (generation), the consent, and the state of the rollout.
         digest = (facts.uid, facts.generation, facts.labels, named, facts.rolled, facts.failed, facts.deleting)
         before, earlier = self._seen.get(place, (None, frozenset[str]()))
         self._seen[place] = (digest, named)
         if digest != before:
-            self._tell(place[1], named | earlier)
+            self._wake_all(place[1], named | earlier)
 
     def _drop(self, place: tuple[str, str, str]) -> None:
         _, named = self._seen.pop(place, (None, frozenset[str]()))
-        self._tell(place[1], named)
+        self._wake_all(place[1], named)
 
-    def _tell(self, namespace: str, resources: frozenset[str]) -> None:
+    def _wake_all(self, namespace: str, resources: frozenset[str]) -> None:
         for name in sorted(resources):
             self._wake(Key(namespace, name))
 
 
 async def _allowed(client: KubeClient, group: str, resource: str, namespace: str | None) -> bool:
-    """Whether these may be listed and watched there (None: everywhere)."""
+    """Whether this kind may be listed and watched in the namespace (None: everywhere)."""
     for verb in ("list", "watch"):
         attributes = {"group": group, "resource": resource, "verb": verb, "namespace": namespace or ""}
         body = {

@@ -1,4 +1,4 @@
-"""Does a key work? AUTH over TLS whose chain and name were verified, at the host that Azure reports."""
+"""Try a key: AUTH over TLS whose chain and name were verified, at the host that Azure reports."""
 
 import asyncio
 import socket
@@ -33,7 +33,7 @@ async def authenticate(
     ca_file: str | None = None,
     timeout: float = TIMEOUT_SECONDS,  # noqa: ASYNC109 - of the whole exchange, and not raised
 ) -> AuthenticationResult | Unknown:
-    """Connect once and say AUTH. The password is sent only after the certificate's chain and name were verified.
+    """Connect once and send AUTH. The password is sent only after the certificate's chain and name were verified.
 
     `ca_file`: PEM roots besides the system's. At least TLS 1.2. `timeout` in seconds, for the whole exchange.
     A key that is refused gives REFUSED; no route, no TLS, a busy or foreign server give Unknown. Without `username`
@@ -92,7 +92,7 @@ def _unreachable(error: BaseException, host: str, port: int) -> Unknown:
         return Unknown(Reason.UNKNOWN, f"the certificate of {where} could not be verified; the key was not sent to it")
     if any(isinstance(cause, socket.gaierror) for cause in causes):
         return Unknown(Reason.NO_ROUTE, f"the name {host} does not resolve")
-    # How Azure's front end and firewalls turn somebody away: accepted, then closed.
+    # How Azure's front end and firewalls refuse a client: accepted, then closed.
     if any(isinstance(cause, ConnectionResetError | ConnectionAbortedError | ssl.SSLEOFError) for cause in causes):
         return Unknown(
             Reason.NO_ROUTE,

@@ -1,4 +1,4 @@
-"""A server's certificate, as the server chose to send it: read, cleaned for a text, and matched with a host."""
+"""Read a server's certificate, clean it for a text, and match it with a host."""
 
 import ipaddress
 import re
@@ -20,7 +20,7 @@ _LONGEST_NAME: Final = 253
 
 
 def read(der: bytes) -> tuple[CertificateFacts, tuple[str, ...]] | Unknown:
-    """Read a certificate: what is told of it, and all names it is for (subjectAltName only, as RFC 9525 wants)."""
+    """Read a certificate: its facts, and all names that it is for (subjectAltName only, as RFC 9525 demands)."""
     try:
         certificate = x509.load_der_x509_certificate(der)
         names = _names(certificate)
@@ -45,7 +45,7 @@ def is_for(names: tuple[str, ...], host: str) -> bool:
         return any(_address(name) == address for name in names)
     wanted = host.lower()
     _, _, parent = wanted.partition(".")
-    # As OpenSSL does, a wildcard needs two labels below it: *.net is nobody's.
+    # As OpenSSL does, a wildcard needs two labels below it: *.net matches nothing.
     wildcard = f"*.{parent}" if "." in parent else None
     return any(name.lower() in (wanted, wildcard) for name in names)
 

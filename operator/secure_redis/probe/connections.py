@@ -1,4 +1,4 @@
-"""One connection at a time to an endpoint: opened, asked one thing, closed. Whatever the server sends is bounded."""
+"""Single connections to an endpoint: open it, ask one thing, close it. All that the server sends is bounded."""
 
 import asyncio
 import contextlib
@@ -30,7 +30,7 @@ _PING: Final = b"*1\r\n$4\r\nPING\r\n"
 _RESP: Final = re.compile(rb"\+PONG\r\n|-[A-Z]{2,20} ")
 _RESP_BYTES: Final = 64
 
-# Taken and then cut so fast that it shows while we still connect; a port that takes none refuses instead.
+# The server accepted and closed before the connection was complete here. A closed port refuses instead.
 _CUT_AT_ONCE: Final = (ConnectionResetError, ConnectionAbortedError, BrokenPipeError)
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -47,13 +47,13 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Untrusted:
-    """A handshake that we ended because the chain could not be verified; `why` in OpenSSL's fixed words."""
+    """A handshake that this side ended because the chain could not be verified; `why` in OpenSSL's fixed words."""
 
     why: str
 
 
-class Words(Enum):
-    """What a port answered to a Redis PING in clear."""
+class PlainAnswer(Enum):
+    """The kind of answer that a port gave to a Redis PING without TLS."""
 
     REDIS = "Redis"
     CUT = "nothing, and closed"
@@ -64,7 +64,7 @@ class Words(Enum):
 async def handshake(
     address: str, port: int, context: ssl.SSLContext, name: str, seconds: float
 ) -> Session | Untrusted | Answer:
-    """Connect and shake hands under `name`. Anything but a session or a broken trust is told by the first answer.
+    """Connect and shake hands under `name`. Without a session, the start of the server's answer is returned.
 
     Raises OSError if no connection comes about (TimeoutError too).
     """
@@ -74,7 +74,7 @@ async def handshake(
         async with _connected(address, port, seconds) as streams:
             try:
                 async with asyncio.timeout_at(end):
-                    return await _shake(streams, context, name, head)
+                    return await _shake_hands(streams, context, name, head)
             except ssl.SSLCertVerificationError as error:
                 return Untrusted(error.verify_message)
             except ssl.SSLError:
@@ -114,8 +114,8 @@ async def offer(address: str, port: int, version: Version, name: str | None, sec
         return CUT
 
 
-async def ping(address: str, port: int, seconds: float) -> Words:
-    """Connect, say PING in clear and read the start of the answer.
+async def ping(address: str, port: int, seconds: float) -> PlainAnswer:
+    """Connect, send PING without TLS and read the start of the answer.
 
     Raises OSError if no connection comes about (TimeoutError too).
     """
@@ -130,14 +130,14 @@ async def ping(address: str, port: int, seconds: float) -> Words:
                     while len(data) < _RESP_BYTES and (more := await reader.read(_RESP_BYTES - len(data))):
                         data += more
                         if _RESP.match(data):
-                            return Words.REDIS
+                            return PlainAnswer.REDIS
             except TimeoutError:
-                return Words.OTHER if data else Words.SILENT
+                return PlainAnswer.OTHER if data else PlainAnswer.SILENT
             except OSError:
                 pass
     except _CUT_AT_ONCE:
         pass
-    return Words.OTHER if data else Words.CUT
+    return PlainAnswer.OTHER if data else PlainAnswer.CUT
 
 
 @contextlib.asynccontextmanager
@@ -152,7 +152,7 @@ async def _connected(address: str, port: int, seconds: float) -> AsyncIterator[S
             await writer.wait_closed()
 
 
-async def _shake(streams: Streams, context: ssl.SSLContext, name: str, head: bytearray) -> Session:
+async def _shake_hands(streams: Streams, context: ssl.SSLContext, name: str, head: bytearray) -> Session:
     """Shake hands. `head` receives the server's first bytes. Raises ssl.SSLError, OSError, EOFError."""
     reader, writer = streams
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -178,7 +178,7 @@ async def _shake(streams: Streams, context: ssl.SSLContext, name: str, head: byt
         incoming.write(data)
     version, cipher, certificate = tls.version(), tls.cipher(), tls.getpeercert(binary_form=True)
     with contextlib.suppress(ssl.SSLError):
-        tls.unwrap()  # writes the farewell; the server's is not waited for
+        tls.unwrap()  # sends close_notify, and does not wait for the server's
     with contextlib.suppress(OSError):
         await _flush(outgoing, writer)
     return Session(version or "", cipher[0] if cipher else "", certificate or b"")

@@ -1,7 +1,7 @@
-"""What does an endpoint really speak? Asked from where the operator runs, with nothing secret, in few connections.
+"""Probe what an endpoint really speaks, from where the operator runs, in few connections and with nothing secret.
 
-That an old version is refused, or that the non-TLS port is closed, is often told by a cut or by silence, which a
-firewall gives as well. So those count only beside a proof that the server lets this client in: a ServerHello.
+Servers often refuse an old version, or close the non-TLS port, by a cut connection or by silence. A firewall does the
+same. So these count only together with a proof that the server accepts this client: a ServerHello.
 """
 
 import asyncio
@@ -23,8 +23,8 @@ from secure_redis.domain.observe.endpoint import (
 )
 from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.probe import certificates, trust
-from secure_redis.probe.connections import Session, Untrusted, Words, handshake, offer, ping
-from secure_redis.probe.hello import SILENT, TLS_1_0, TLS_1_1, TLS_1_2, Answer, Said, Version
+from secure_redis.probe.connections import PlainAnswer, Session, Untrusted, handshake, offer, ping
+from secure_redis.probe.hello import SILENT, TLS_1_0, TLS_1_1, TLS_1_2, Answer, AnswerKind, Version
 from secure_redis.probe.resolution import resolve
 
 MOST_CONNECTIONS: Final = 6
@@ -43,23 +43,23 @@ async def probe(
     deadline: float,
     now: Callable[[], datetime],
 ) -> EndpointFacts:
-    """Look at `host` once: at most six connections, one after the other, all over within `deadline` seconds.
+    """Probe `host` once: at most six connections, one after the other, within `deadline` seconds.
 
-    `ca_file`: PEM roots besides the system's. Nothing that the network or the server does raises: what could not be
-    told is Unknown, with fixed words that hold none of the server's bytes.
+    `ca_file`: PEM roots besides the system's. Nothing that the network or the server does raises: a check without a
+    result is Unknown, with a fixed text that holds none of the server's bytes.
     """
-    look = _Look(host, port, plaintext_port, ca_file, deadline)
+    current = _Probe(host, port, plaintext_port, ca_file, deadline)
     at = now()
     try:
         async with asyncio.timeout(deadline):
-            await look.take()
+            await current.run()
     except TimeoutError:
-        pass  # what was seen until then stands, the rest is Unknown
-    return look.facts(at)
+        pass  # the results until then count, the rest is Unknown
+    return current.facts(at)
 
 
-class _Look:
-    """One look, as far as it got."""
+class _Probe:
+    """One probe, with its results so far."""
 
     def __init__(self, host: str, port: int, plaintext_port: int, ca_file: str | None, deadline: float) -> None:
         self._host = host
@@ -67,9 +67,9 @@ class _Look:
         self._clear = plaintext_port  # the non-TLS port
         self._ca_file = ca_file
         self._deadline = deadline
-        self._seconds = deadline / MOST_CONNECTIONS  # so that one that hangs leaves the others their time
+        self._seconds = deadline / MOST_CONNECTIONS  # so that one that hangs leaves time for the others
         self._where = f"{host}:{port}"
-        self._let_in = False  # a ServerHello came back: the network and the server take this client
+        self._accepted = False  # a ServerHello came back: the network and the server accept this client
         self._address = ""  # where the connections go
         late = Unknown(Reason.NO_ROUTE, f"the probe of {host} was not over in time; is there a route to it?")
         self._addresses: tuple[ResolvedAddress, ...] | Unknown = late
@@ -88,7 +88,7 @@ class _Look:
             port=self._port,
             plaintext_port=self._clear,
             at=at,
-            addresses=self._addresses if isinstance(self._addresses, Unknown) else _in_order(self._addresses),
+            addresses=self._addresses if isinstance(self._addresses, Unknown) else _sorted(self._addresses),
             reached=self._reached,
             chain=self._chain,
             name=self._name,
@@ -101,7 +101,7 @@ class _Look:
             plaintext=self._plaintext,
         )
 
-    async def take(self) -> None:
+    async def run(self) -> None:
         if not certificates.is_host(self._host) or not all(0 < port < 65536 for port in (self._port, self._clear)):
             self._addresses = self._plaintext = Unknown(
                 Reason.UNKNOWN, "the host name or a port that Azure reports cannot be one"
@@ -114,17 +114,17 @@ class _Look:
             self._unreached(self._addresses)
             return
         addresses = [one.address for one in self._addresses[:_ADDRESSES_TRIED]]
-        if await self._shake(addresses):
+        if await self._shake_hands(addresses):
             await self._offer_each()
-        await self._ask_in_clear([self._reached] if isinstance(self._reached, str) else addresses)
+        await self._ping_without_tls([self._reached] if isinstance(self._reached, str) else addresses)
 
-    # --- the handshake of today's clients ---------------------------------------------------------------------------
+    # --- the handshake of current clients ---------------------------------------------------------------------------
 
-    async def _shake(self, addresses: list[str]) -> bool:
-        """Shake hands. Returns whether it is worth offering single versions."""
+    async def _shake_hands(self, addresses: list[str]) -> bool:
+        """Shake hands. Return whether single versions are worth offering."""
         trusted: Verification | Unknown = Verification(True)
         try:
-            context = trust.verifying(self._ca_file, name=False)  # the name is judged apart from the chain
+            context = trust.verifying(self._ca_file, name=False)  # the name is checked apart from the chain
         except OSError as error:  # ssl.SSLError is one too
             context = trust.observing()
             problem = f"the CA file {self._ca_file} cannot be used ({type(error).__name__})"
@@ -135,24 +135,24 @@ class _Look:
                 self._unreached(outcome)
                 return False
             case Session():
-                self._let_in = True
+                self._accepted = True
                 self._chain = trusted
                 self._learn(outcome)
                 return True
             case Untrusted():
-                self._let_in = True
+                self._accepted = True
                 self._chain = Verification(False, outcome.why)
-                await self._look_again()
+                await self._read_certificate()
                 return True
             case Answer():
-                self._let_in = outcome.said is Said.HELLO
-                self._chain = self._why(outcome)
-                self._no_session(self._why(outcome))
+                self._accepted = outcome.kind is AnswerKind.HELLO
+                self._chain = self._explain(outcome)
+                self._no_session(self._explain(outcome))
                 if _too_new(outcome):
                     self._tls_1_3 = Offer.REFUSED
-                if outcome.said not in (Said.SILENT, Said.OTHER):
+                if outcome.kind not in (AnswerKind.SILENT, AnswerKind.OTHER):
                     return True
-                self._offers = dict.fromkeys(self._offers, self._why(outcome))
+                self._offers = dict.fromkeys(self._offers, self._explain(outcome))
                 return False
 
     async def _first(self, addresses: list[str], context: ssl.SSLContext) -> Session | Untrusted | Answer | Unknown:
@@ -171,8 +171,8 @@ class _Look:
                 return outcome
         return problem
 
-    async def _look_again(self) -> None:
-        """Look at the certificate that could not be trusted."""
+    async def _read_certificate(self) -> None:
+        """Read the certificate that could not be trusted."""
         self._no_session(
             Unknown(Reason.UNKNOWN, f"the certificate of {self._where} could not be looked at a second time")
         )
@@ -205,21 +205,21 @@ class _Look:
         else:
             self._name = Verification(False, f"the certificate is not for {self._host}")
 
-    def _why(self, answer: Answer) -> Unknown:
+    def _explain(self, answer: Answer) -> Unknown:
         if _too_new(answer):
             return Unknown(Reason.UNKNOWN, f"{self._where} does not speak TLS 1.2 or newer")
-        match answer.said:
-            case Said.HELLO:
+        match answer.kind:
+            case AnswerKind.HELLO:
                 return Unknown(Reason.UNKNOWN, f"{self._where} began a TLS handshake and did not complete it")
-            case Said.ALERT:
+            case AnswerKind.ALERT:
                 return Unknown(Reason.UNKNOWN, f"{self._where} refused the TLS handshake")
-            case Said.OTHER:
+            case AnswerKind.OTHER:
                 return Unknown(Reason.UNKNOWN, f"{self._where} does not speak TLS")
-            case Said.SILENT:
+            case AnswerKind.SILENT:
                 return Unknown(
                     Reason.NO_ROUTE, f"{self._where} took the connection and did not answer; is there a route to it?"
                 )
-            case Said.CUT:  # how Azure's front end and firewalls turn somebody away: accepted, then closed
+            case AnswerKind.CUT:  # how Azure's front end and firewalls refuse a client: accepted, then closed
                 return Unknown(
                     Reason.NO_ROUTE,
                     f"the connection to {self._where} was cut: by a firewall, or by a server without TLS 1.2 or newer",
@@ -240,77 +240,77 @@ class _Look:
         cut: dict[Version, Answer] = {}
         for version in (TLS_1_0, TLS_1_1):
             answer = await self._offer(version)
-            if answer.said is Said.CUT:
-                cut[version] = answer  # judged below
+            if answer.kind is AnswerKind.CUT:
+                cut[version] = answer  # interpreted below
             else:
-                self._offers[version] = self._judged(version, answer)
+                self._offers[version] = self._interpret(version, answer)
         if self._offers[TLS_1_2] is Offer.ACCEPTED and not cut:
             return
-        # Last, because it shows too whether the server still lets us in: if it does not, a cut means nothing.
+        # Last, because it also shows whether the server still accepts this client: if not, a cut means nothing.
         last = await self._offer(TLS_1_2)
-        self._let_in &= last.said in (Said.HELLO, Said.ALERT)
+        self._accepted &= last.kind in (AnswerKind.HELLO, AnswerKind.ALERT)
         for version, answer in cut.items():
-            self._offers[version] = self._judged(version, answer)
+            self._offers[version] = self._interpret(version, answer)
         if self._offers[TLS_1_2] is not Offer.ACCEPTED:
-            self._offers[TLS_1_2] = self._judged(TLS_1_2, last)
+            self._offers[TLS_1_2] = self._interpret(TLS_1_2, last)
 
     async def _offer(self, version: Version) -> Answer:
         try:
             answer = await offer(self._address, self._port, version, _server_name(self._host), self._seconds)
         except OSError:
             answer = SILENT
-        self._let_in |= answer.said is Said.HELLO
+        self._accepted |= answer.kind is AnswerKind.HELLO
         return answer
 
-    def _judged(self, version: Version, answer: Answer) -> Offer | Unknown:
+    def _interpret(self, version: Version, answer: Answer) -> Offer | Unknown:
         if answer.version is not None:
             if answer.version > version:
                 return Unknown(
-                    Reason.UNKNOWN, f"{self._where} answered an offer of {_words(version)} with a newer version"
+                    Reason.UNKNOWN, f"{self._where} answered an offer of {_version_name(version)} with a newer version"
                 )
             return Offer.ACCEPTED if answer.version == version else Offer.REFUSED
-        if answer.alert == _PROTOCOL_VERSION or (answer.alert in _REFUSALS and self._let_in):
+        if answer.alert == _PROTOCOL_VERSION or (answer.alert in _REFUSALS and self._accepted):
             return Offer.REFUSED
-        if answer.said is Said.CUT and self._let_in:
+        if answer.kind is AnswerKind.CUT and self._accepted:
             return Offer.REFUSED
         return Unknown(
-            Reason.NO_ROUTE if answer.said in (Said.CUT, Said.SILENT) else Reason.UNKNOWN,
-            f"whether {self._where} refuses {_words(version)} could not be told: it said {answer.said.value}",
+            Reason.NO_ROUTE if answer.kind in (AnswerKind.CUT, AnswerKind.SILENT) else Reason.UNKNOWN,
+            f"whether {self._where} refuses {_version_name(version)} could not be told: it said {answer.kind.value}",
         )
 
     # --- the non-TLS port -------------------------------------------------------------------------------------------
 
-    async def _ask_in_clear(self, addresses: list[str]) -> None:
+    async def _ping_without_tls(self, addresses: list[str]) -> None:
         alone = self._clear == self._port
         where = f"{self._where}, asked in clear," if alone else f"the non-TLS port {self._clear} of {self._host}"
         state = self._plaintext
         for address in addresses:
             try:
-                state = self._heard(await ping(address, self._clear, self._seconds), where)
+                state = self._plain_state(await ping(address, self._clear, self._seconds), where)
                 break
             except ConnectionRefusedError:
-                state = self._if_let_in(PlaintextPort.CLOSED, where)
+                state = self._if_accepted(PlaintextPort.CLOSED, where)
             except TimeoutError:
-                state = self._if_let_in(PlaintextPort.NOT_ANSWERING, where)
+                state = self._if_accepted(PlaintextPort.NOT_ANSWERING, where)
             except OSError:
                 state = Unknown(Reason.NO_ROUTE, f"no connection to {where}; is there a route to it?")
         self._plaintext = state
 
-    def _heard(self, words: Words, where: str) -> PlaintextPort | Unknown:
-        match words:
-            case Words.REDIS:
+    def _plain_state(self, answer: PlainAnswer, where: str) -> PlaintextPort | Unknown:
+        match answer:
+            case PlainAnswer.REDIS:
                 return PlaintextPort.OPEN
-            case Words.CUT:
-                return self._if_let_in(PlaintextPort.NOT_ANSWERING, where)
-            case Words.SILENT:
+            case PlainAnswer.CUT:
+                return self._if_accepted(PlaintextPort.NOT_ANSWERING, where)
+            case PlainAnswer.SILENT:
                 return Unknown(Reason.UNKNOWN, f"{where} takes connections and says nothing")
             case _ if self._clear == self._port and isinstance(self._negotiated, Negotiated):
-                return PlaintextPort.NOT_ANSWERING  # the one port there is speaks TLS, as was seen, and no clear Redis
-            case Words.OTHER:
+                return PlaintextPort.NOT_ANSWERING  # the only port speaks TLS, as the handshake showed
+            case PlainAnswer.OTHER:
                 return Unknown(Reason.UNKNOWN, f"{where} takes connections and does not speak Redis")
 
-    def _if_let_in(self, state: PlaintextPort, where: str) -> PlaintextPort | Unknown:
-        if self._let_in:
+    def _if_accepted(self, state: PlaintextPort, where: str) -> PlaintextPort | Unknown:
+        if self._accepted:
             return state
         return Unknown(
             Reason.NO_ROUTE,
@@ -318,8 +318,8 @@ class _Look:
         )
 
 
-def _in_order(addresses: tuple[ResolvedAddress, ...]) -> tuple[ResolvedAddress, ...]:
-    """Sort: a resolver that takes turns must not look like a change."""
+def _sorted(addresses: tuple[ResolvedAddress, ...]) -> tuple[ResolvedAddress, ...]:
+    """Sort, so that a resolver that rotates its answers does not look like a change."""
     return tuple(sorted(addresses, key=lambda one: (":" in one.address, ipaddress.ip_address(one.address).packed)))
 
 
@@ -336,5 +336,5 @@ def _server_name(host: str) -> str | None:
     return None
 
 
-def _words(version: Version) -> str:
+def _version_name(version: Version) -> str:
     return f"TLS 1.{version[1] - 1}"

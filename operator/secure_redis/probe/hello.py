@@ -1,4 +1,4 @@
-"""A ClientHello of one TLS version, and the first thing a server says to it: bytes only, no connection.
+"""A ClientHello of one TLS version, and the start of the server's answer: bytes only, no connection.
 
 Written by hand because a current OpenSSL will not speak the versions that must be refused. Layouts: RFC 2246 (TLS 1.0),
 RFC 4346 (1.1), RFC 5246 (1.2), each §6.2.1 records, §7.2 alerts, §7.4.1 hellos; RFC 6066 §3 server_name; RFC 8422
@@ -17,7 +17,7 @@ TLS_1_1: Final[Version] = (3, 2)
 TLS_1_2: Final[Version] = (3, 3)
 
 RANDOM_BYTES: Final = 32
-# A server's first words that matter: three warnings (7 bytes each) and the start of a ServerHello (11 bytes).
+# The start of an answer that matters: three warnings (7 bytes each) and the start of a ServerHello (11 bytes).
 ANSWER_BYTES: Final = 32
 
 _ALERT: Final = 21
@@ -27,7 +27,7 @@ _SERVER_HELLO: Final = 2
 _WARNING: Final = 1
 _LARGEST_RECORD: Final = 1 << 14
 
-# All that a server of TLS 1.0 or 1.1 may still know, so that none refuses for want of a common suite. Without
+# All that a server of TLS 1.0 or 1.1 may still know, so that none refuses because no suite is common. Without
 # TLS_FALLBACK_SCSV (RFC 7507): a server that accepts the version would refuse because it could do better.
 _CBC: Final = (
     0xC00A, 0xC014, 0xC009, 0xC013, 0xC008, 0xC012, 0xC007, 0xC011,  # ECDHE: AES-256, AES-128, 3DES, RC4
@@ -45,8 +45,8 @@ _SIGNATURES: Final = (
 )  # fmt: skip
 
 
-class Said(Enum):
-    """What kind of first word a server had."""
+class AnswerKind(Enum):
+    """The kind of answer that a server gave."""
 
     HELLO = "a ServerHello"
     ALERT = "a fatal alert"
@@ -57,16 +57,16 @@ class Said(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A server's first word. `version`: of a ServerHello. `alert`: the description of a fatal alert (RFC 5246 §7.2)."""
+    """The start of a server's answer. `version`: of a ServerHello. `alert`: of a fatal alert (RFC 5246 §7.2)."""
 
-    said: Said
+    kind: AnswerKind
     version: Version | None = None
     alert: int | None = None
 
 
-CUT: Final = Answer(Said.CUT)
-SILENT: Final = Answer(Said.SILENT)
-OTHER: Final = Answer(Said.OTHER)
+CUT: Final = Answer(AnswerKind.CUT)
+SILENT: Final = Answer(AnswerKind.SILENT)
+OTHER: Final = Answer(AnswerKind.OTHER)
 
 
 def client_hello(version: Version, server_name: str | None, random: bytes) -> bytes:
@@ -93,17 +93,17 @@ def client_hello(version: Version, server_name: str | None, random: bytes) -> by
 
 
 def read_answer(data: bytes) -> Answer | None:
-    """Read a server's first words; None: more bytes are needed. `ANSWER_BYTES` always suffice.
+    """Read the start of a server's answer; None: more bytes are needed. `ANSWER_BYTES` always suffice.
 
-    Warnings before the ServerHello are passed over (RFC 6066 §3 allows one about the name).
+    Warnings before the ServerHello are skipped (RFC 6066 §3 allows one about the name).
     """
     position = 0
     while len(data) >= position + 5:
-        kind, major, minor, length = struct.unpack_from(">BBBH", data, position)
-        if kind not in (_ALERT, _HANDSHAKE) or major != 3 or minor > 4 or not 0 < length <= _LARGEST_RECORD:
+        content_type, major, minor, length = struct.unpack_from(">BBBH", data, position)
+        if content_type not in (_ALERT, _HANDSHAKE) or major != 3 or minor > 4 or not 0 < length <= _LARGEST_RECORD:
             return OTHER
         position += 5
-        if kind == _HANDSHAKE:
+        if content_type == _HANDSHAKE:
             return _hello(data[position : position + 6], length)
         if length != 2:
             return OTHER
@@ -113,7 +113,7 @@ def read_answer(data: bytes) -> Answer | None:
         if description == 0:  # close_notify, whatever its level
             return CUT
         if level != _WARNING:
-            return Answer(Said.ALERT, alert=description)
+            return Answer(AnswerKind.ALERT, alert=description)
         position += 2
     if data and data[0] not in (_ALERT, _HANDSHAKE):
         return OTHER
@@ -121,12 +121,12 @@ def read_answer(data: bytes) -> Answer | None:
 
 
 def _hello(start: bytes, length: int) -> Answer | None:
-    # Type, three bytes of length, version. A ServerHello in smaller pieces is allowed, and nobody sends one.
+    # Type, three bytes of length, version. A ServerHello in smaller pieces is allowed, and no server sends one.
     if length < 6 or start[:1] not in (b"", bytes((_SERVER_HELLO,))):
         return OTHER
     if len(start) < 6:
         return None
-    return Answer(Said.HELLO, version=(start[4], start[5])) if start[4] == 3 else OTHER
+    return Answer(AnswerKind.HELLO, version=(start[4], start[5])) if start[4] == 3 else OTHER
 
 
 def _extension(number: int, body: bytes) -> bytes:

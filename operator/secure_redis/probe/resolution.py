@@ -1,4 +1,4 @@
-"""What the cluster's DNS (the operator's own resolver) gives for a host."""
+"""Resolve a host with the cluster's DNS (the operator's own resolver)."""
 
 import asyncio
 import socket
@@ -13,7 +13,7 @@ _NO_SUCH_NAME: Final = (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.
 
 
 async def resolve(host: str, seconds: float) -> tuple[ResolvedAddress, ...] | Unknown:
-    """All addresses of `host`, in the resolver's order; an address is its own."""
+    """Return all addresses of `host`, in the resolver's order; an address is its own."""
     try:
         async with asyncio.timeout(seconds):
             found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)

@@ -1,4 +1,4 @@
-"""Whom the probes trust: the system's roots and, where one is configured, a CA file of the operator's own."""
+"""The trust of the probes: the system's roots and, where one is configured, the operator's own CA file."""
 
 import ssl
 from functools import lru_cache
@@ -17,7 +17,7 @@ def verifying(ca_file: str | None, *, name: bool = True) -> ssl.SSLContext:
 
 @lru_cache(maxsize=1)
 def observing() -> ssl.SSLContext:
-    """Give a client context of at least TLS 1.2 that verifies nothing: only to look at what a server presents.
+    """Give a client context of at least TLS 1.2 that verifies nothing: only to read what a server presents.
 
     Nothing may be sent over a connection made with it.
     """

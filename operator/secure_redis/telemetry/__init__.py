@@ -1,1 +1,1 @@
-"""What the operator tells about itself: logs, metrics, audit records, health. Never anything secret."""
+"""Logs, metrics, audit records and health of the operator. They contain no secrets."""

@@ -1,4 +1,4 @@
-"""One record per write to Azure, a vault, a Secret or a workload: who caused what, by names, never by values."""
+"""Audit records: one per write to Azure, a vault, a Secret or a workload, with names and never with values."""
 
 import logging
 from collections.abc import Callable, Iterable
@@ -30,7 +30,7 @@ class Auditor:
         correlation_id: str,
         result: str,
     ) -> None:
-        """One write that was tried. `fields`: names only. `result`: `done`, or the reason why not."""
+        """Record one write that was tried. `fields`: names only. `result`: `done`, or the reason why not."""
         self._count(action, result)
         _log.info(
             "%s %s: %s",

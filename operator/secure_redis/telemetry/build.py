@@ -1,4 +1,4 @@
-"""Which build this is."""
+"""The version of this build."""
 
 from functools import cache
 from importlib import metadata

@@ -1,4 +1,4 @@
-"""/healthz, /readyz and /metrics, on a server of its own: a standby is ready and idle, whatever kopf does."""
+"""The server of /healthz, /readyz and /metrics. It does not depend on kopf: a standby is ready and idle."""
 
 import json
 import logging
@@ -15,9 +15,9 @@ Check = Callable[[], str | None]
 
 @dataclass(slots=True)
 class Health:
-    """What the probes ask. A check returns None, or a sentence that says what is wrong (and nothing secret).
+    """The checks behind the probes. A check returns None, or a sentence about what is wrong (and nothing secret).
 
-    `alive`: a failing one has the pod restarted, so only for what a restart mends. `ready`: shown, and routed by.
+    `alive`: if one fails, the pod is restarted, so only for what a restart repairs. `ready`: decides about traffic.
     """
 
     alive: dict[str, Check] = field(default_factory=dict)
@@ -25,7 +25,7 @@ class Health:
 
 
 class HealthServer:
-    """Serves on `address`:`port` from `start` to `stop`. Port 0 takes a free one; `port` then tells which."""
+    """Serves on `address`:`port` from `start` to `stop`. Port 0 takes a free one, which `port` then names."""
 
     def __init__(
         self, health: Health, render: Callable[[Iterable[str]], bytes], address: str = "127.0.0.1", port: int = 8080
@@ -37,10 +37,10 @@ class HealthServer:
         self._runner: web.AppRunner | None = None
 
     async def start(self) -> None:
-        """Listen.
+        """Start to listen.
 
         Raises:
-            OSError: the address is taken or not ours.
+            OSError: the address is in use, or is not one of this machine.
 
         """
         app = web.Application()

@@ -1,4 +1,4 @@
-"""Structured logs: one JSON object a line, with everything that has the form of a secret taken out."""
+"""Structured logs: one JSON object a line. Everything that has the form of a secret is masked."""
 
 import logging
 import sys
@@ -11,11 +11,11 @@ from pythonjsonlogger.json import JsonFormatter
 
 from secure_redis.telemetry.redaction import redact
 
-OUR_LOGGER: Final = "secure_redis"
+OPERATOR_LOGGER: Final = "secure_redis"
 
-# Others' loggers and how much of them is bearable. kopf logs whole bodies at DEBUG, azure-core whole requests at INFO,
+# The lowest levels of other loggers. kopf logs whole bodies at DEBUG, azure-core whole requests at INFO,
 # asyncio the repr of what a task held.
-_TAMED: Final[Mapping[str, int]] = {
+_LIBRARY_LEVELS: Final[Mapping[str, int]] = {
     "kopf": logging.WARNING,
     "azure": logging.WARNING,
     "msal": logging.WARNING,
@@ -51,20 +51,20 @@ class RedactionFilter(logging.Filter):
 
 
 class RepeatFilter(logging.Filter):
-    """Lets a logger say the same thing once in `seconds`: kopf repeats itself while an API server is away."""
+    """Passes the same message of a logger once in `seconds`: kopf repeats itself while an API server is away."""
 
     def __init__(self, seconds: float = 60.0) -> None:
         super().__init__()
         self._seconds = seconds
-        self._said: dict[tuple[str, int, str], float] = {}
+        self._passed: dict[tuple[str, int, str], float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether it was not said a short while ago. The unformatted message tells what is the same."""
-        what, now = (record.name, record.levelno, str(record.msg)[:200]), record.created
-        self._said = {said: at for said, at in self._said.items() if now - at < self._seconds}
-        if what in self._said:
+        """Whether the message did not pass a short while ago. Messages are compared unformatted."""
+        message, now = (record.name, record.levelno, str(record.msg)[:200]), record.created
+        self._passed = {passed: at for passed, at in self._passed.items() if now - at < self._seconds}
+        if message in self._passed:
             return False
-        self._said[what] = now
+        self._passed[message] = now
         return True
 
 
@@ -75,7 +75,7 @@ class _Formatter(JsonFormatter):
 
 
 def clean(value: Any) -> Any:
-    """A value for a log: texts redacted, containers too; what is neither is shown by its redacted `str`."""
+    """Redact a value for a log: texts, containers of texts, and everything else by its `str`."""
     if value is None or isinstance(value, bool | int | float):
         return value
     if isinstance(value, Mapping):
@@ -86,12 +86,12 @@ def clean(value: Any) -> Any:
 
 
 def describe(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> str:
-    """A traceback with redacted text and without the source lines' values."""
+    """Format a traceback with redacted text and without the source lines' values."""
     return redact("".join(traceback.format_exception(kind, error, trace)))
 
 
 def setup(level: str = "INFO", stream: TextIO | None = None) -> None:
-    """Send all logs, redacted, to `stream` (standard error). `level` is ours; others' loggers stay tame at any level.
+    """Send all logs, redacted, to `stream` (standard error). `level` applies to the operator's own loggers only.
 
     Raises:
         ValueError: the level's name is unknown.
@@ -115,10 +115,10 @@ def setup(level: str = "INFO", stream: TextIO | None = None) -> None:
         root.removeHandler(old)
     root.addHandler(handler)
     root.setLevel(logging.WARNING)
-    logging.getLogger(OUR_LOGGER).setLevel(level.upper())
-    for name, tamed in _TAMED.items():
+    logging.getLogger(OPERATOR_LOGGER).setLevel(level.upper())
+    for name, lowest in _LIBRARY_LEVELS.items():
         logger = logging.getLogger(name)
-        logger.setLevel(tamed)
+        logger.setLevel(lowest)
         logger.handlers.clear()
         logger.propagate = True
 

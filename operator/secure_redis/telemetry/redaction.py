@@ -1,4 +1,4 @@
-"""What must never be read in a log, a status or an error: one list of shapes, taken out by their form."""
+"""Mask what must never appear in a log, a status or an error: one list of the shapes of secrets."""
 
 import re
 from typing import Final
@@ -35,9 +35,9 @@ _SHAPES: Final = (
 
 
 def redact(text: str) -> str:
-    """`text` without anything that has the form of a secret.
+    """Return `text` without anything that has the form of a secret.
 
-    By form only: it is the last line of defence. Values that are known to be secret never get as far as a text.
+    This is the last line of defence. Values that are known to be secret never reach a text.
     """
     for shape, replacement in _SHAPES:
         text = shape.sub(replacement, text)

@@ -41,7 +41,7 @@ def pod(namespace: str, name: str, *, labels: dict[str, str] | None = None, **sp
 
 
 async def names_of(workloads: Workloads, owner: SecureRedisCache, *found: WorkloadFacts) -> list[str]:
-    answer = await workloads.holders(owner, "orders", found)
+    answer = await workloads.consumers(owner, "orders", found)
     assert not isinstance(answer, Unknown), answer
     assert all(one.started is not None for one in answer)
     return [one.name for one in answer]
@@ -151,12 +151,12 @@ async def test_a_missing_right_is_unknown_and_says_what_to_do(
     assert isinstance(budgets, Unknown)
     assert budgets.reason == Reason.NO_WORKLOAD_RIGHTS
     assert "upgrade the chart" in budgets.message
-    pods = await Workloads(client).holders(owner, "orders", ())
+    pods = await Workloads(client).consumers(owner, "orders", ())
     assert isinstance(pods, Unknown)
     assert pods.reason == Reason.NO_WORKLOAD_RIGHTS
     for answer in (
         await Workloads(client, enabled=False).budgets(owner, ()),
-        await Workloads(client, enabled=False).holders(owner, "orders", ()),
+        await Workloads(client, enabled=False).consumers(owner, "orders", ()),
     ):
         assert isinstance(answer, Unknown)
         assert "workloads.enabled=true" in answer.message

@@ -109,11 +109,3 @@ async def test_status_is_written_only_on_what_was_read(
     with pytest.raises(ResourceChanged):
         await resources.write_status(resource, Status(conditions=(ready("True"),)))
     assert isinstance(resource, Envelope)
-
-
-async def test_list_all_delivers_whole_objects(resources: Resources, make: Callable[..., SecureRedisCache]) -> None:
-    resource = make()
-    listed = await resources.list_all(resource.key.namespace)
-    assert [reread(body).key for body in listed] == [resource.key]
-    assert listed[0]["kind"] == names.KIND
-    assert resource.key in {reread(body).key for body in await resources.list_all()}

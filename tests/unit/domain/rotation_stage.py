@@ -77,12 +77,12 @@ class Remembered:
 
 @dataclass
 class Regeneration:
-    """One that we asked for and that took effect. `holders`: pods that held only what it killed."""
+    """One that we asked for and that took effect. `consumers`: pods that held only what it killed."""
 
     slot: Slot
-    occasion: str
+    attempt: str
     request: str | None
-    holders: tuple[str, ...]
+    consumers: tuple[str, ...]
     sent: datetime
     done: datetime
     undisturbed: bool
@@ -108,7 +108,7 @@ class Stage:
     operation: OperationFacts | None = None
     accepts: AuthenticationResult | Unknown = AuthenticationResult.ACCEPTED
     unlistable: Unknown | None = None  # instead of the listed keys
-    holders_unread: Unknown | None = None
+    consumers_unread: Unknown | None = None
     workloads_unread: Unknown | None = None
     budgets: tuple[BudgetFacts, ...] = ()
     # By kind of action: what becomes of the next one.
@@ -252,15 +252,15 @@ class Stage:
         approved = self.annotations.get(names.APPROVE_ROTATION) == self.vault.version
         return approved or (state.slot == published.slot and since >= timedelta(hours=48))
 
-    def _regenerate(self, slot: Slot, occasion: str, sent: datetime, allowed: bool) -> None:
+    def _regenerate(self, slot: Slot, attempt: str, sent: datetime, allowed: bool) -> None:
         old, self.keys[slot] = self.keys[slot], self._new_key()
-        holders = tuple(pod.name for pod in self.pods if pod.key == old)
+        consumers = tuple(pod.name for pod in self.pods if pod.key == old)
         state = self.rotation
         request = state.request if state is not None else None
         undisturbed = self.disturbed < sent
-        self.regenerated.append(Regeneration(slot, occasion, request, holders, sent, self.now, undisturbed, allowed))
+        self.regenerated.append(Regeneration(slot, attempt, request, consumers, sent, self.now, undisturbed, allowed))
 
-    def _occasion(self) -> str:
+    def _attempt(self) -> str:
         return required_reads.attempt_of(self.resource()) or ""
 
     def _annotate(self, name: str, value: str | None) -> None:

@@ -89,8 +89,8 @@ class World(Stage):
             pods = {place: tuple(map(facts, (p for p in self.pods if p.of == place[1]))) for place in wanted}
             observed = replace(observed, workloads=self.workloads_unread or workloads, pods=pods, budgets=self.budgets)
         if required_reads.needs_consumers(res, observed):
-            holders = tuple(facts(pod) for pod in self.pods if pod.of is None)
-            observed = replace(observed, holders=self.holders_unread or holders)
+            consumers = tuple(facts(pod) for pod in self.pods if pod.of is None)
+            observed = replace(observed, consumers=self.consumers_unread or consumers)
         return observed
 
     def _with_keys(self, res: SecureRedisCache, observed: Observation) -> Observation:
@@ -168,7 +168,7 @@ class World(Stage):
             return Failed(action, WriteFailure(Reason.AZURE_DENIED, "refused", permanent=False))
         if fate == LATE and isinstance(action, RegenerateKey):
             then = self.now + timedelta(seconds=SETTLE / 2)
-            self.late.append((then, action.slot, self._occasion(), self.now, self._allowed(action.slot)))
+            self.late.append((then, action.slot, self._attempt(), self.now, self._allowed(action.slot)))
         elif fate != LOST:
             self._do(action)
         if fate != OK:
@@ -200,7 +200,7 @@ class World(Stage):
                 at = next(i for i, one in enumerate(self.versions) if one.version == action.version)
                 self.versions[at] = replace(self.versions[at], tags=dict(action.tags))
             case RegenerateKey():
-                self._regenerate(action.slot, self._occasion(), self.now, self._allowed(action.slot))
+                self._regenerate(action.slot, self._attempt(), self.now, self._allowed(action.slot))
             case _:
                 raise AssertionError(f"nothing else is planned in this world: {type(action).__name__}")
 

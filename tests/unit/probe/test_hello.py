@@ -16,7 +16,7 @@ from secure_redis.probe.hello import (
     TLS_1_1,
     TLS_1_2,
     Answer,
-    Said,
+    AnswerKind,
     Version,
     client_hello,
     read_answer,
@@ -64,20 +64,22 @@ def test_a_server_takes_the_newest_that_both_know(offered: Version, newest: ssl.
     server = Server(ssl.TLSVersion.TLSv1, newest)
     answer = read_answer(server.says(client_hello(offered, "orders.example", bytes(32))))
     known = divmod(int(newest), 256)
-    assert answer == Answer(Said.HELLO, version=min(offered, known))
+    assert answer == Answer(AnswerKind.HELLO, version=min(offered, known))
     assert server.name == "orders.example"
 
 
 @pytest.mark.parametrize("offered", [TLS_1_0, TLS_1_1])
 def test_a_server_that_wants_newer_says_protocol_version(offered: Version) -> None:
     server = Server(ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)
-    assert read_answer(server.says(client_hello(offered, "orders.example", bytes(32)))) == Answer(Said.ALERT, alert=70)
+    assert read_answer(server.says(client_hello(offered, "orders.example", bytes(32)))) == Answer(
+        AnswerKind.ALERT, alert=70
+    )
 
 
 def test_a_server_of_1_3_alone_refuses_1_2() -> None:
     server = Server(ssl.TLSVersion.TLSv1_3, ssl.TLSVersion.TLSv1_3)
     answer = read_answer(server.says(client_hello(TLS_1_2, "orders.example", bytes(32))))
-    assert answer == Answer(Said.ALERT, alert=70)
+    assert answer == Answer(AnswerKind.ALERT, alert=70)
 
 
 @pytest.mark.parametrize("suites", ["ECDHE-RSA-AES128-SHA", "AES256-SHA", "AES128-SHA"])
@@ -91,13 +93,13 @@ def test_no_old_server_refuses_for_want_of_a_suite(suites: str) -> None:
     server.context.maximum_version = ssl.TLSVersion.TLSv1
     server.context.set_ciphers(f"{suites}:@SECLEVEL=0")
     assert read_answer(server.says(client_hello(TLS_1_0, "orders.example", bytes(32)))) == Answer(
-        Said.HELLO, version=TLS_1_0
+        AnswerKind.HELLO, version=TLS_1_0
     )
 
 
 def test_an_address_has_no_server_name() -> None:
     server = Server(ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_2)
-    assert read_answer(server.says(client_hello(TLS_1_2, None, bytes(32)))) == Answer(Said.HELLO, version=TLS_1_2)
+    assert read_answer(server.says(client_hello(TLS_1_2, None, bytes(32)))) == Answer(AnswerKind.HELLO, version=TLS_1_2)
     assert server.name is None
 
 
@@ -109,10 +111,10 @@ def test_a_random_of_another_length_is_refused() -> None:
 @pytest.mark.parametrize(
     ("data", "answer"),
     [
-        (ALERT_70, Answer(Said.ALERT, alert=70)),
-        (SERVER_HELLO, Answer(Said.HELLO, version=TLS_1_0)),
-        (WARNING_112 + SERVER_HELLO, Answer(Said.HELLO, version=TLS_1_0)),
-        (WARNING_112 * 3 + SERVER_HELLO, Answer(Said.HELLO, version=TLS_1_0)),
+        (ALERT_70, Answer(AnswerKind.ALERT, alert=70)),
+        (SERVER_HELLO, Answer(AnswerKind.HELLO, version=TLS_1_0)),
+        (WARNING_112 + SERVER_HELLO, Answer(AnswerKind.HELLO, version=TLS_1_0)),
+        (WARNING_112 * 3 + SERVER_HELLO, Answer(AnswerKind.HELLO, version=TLS_1_0)),
         (WARNING_112 * 5, OTHER),
         (bytes.fromhex("15030100020100"), CUT),  # close_notify
         (bytes.fromhex("15030100020200"), CUT),

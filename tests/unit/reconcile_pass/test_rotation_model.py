@@ -151,17 +151,17 @@ class Rotations(RuleBasedStateMachine):
             forced = (one.request or "").startswith("emergency-force-")
             assert one.allowed, f"the {one.slot} key was regenerated although a consumer outside may hold it"
             # A request that was in flight while somebody else changed a key cannot be called back.
-            assert forced or late or not one.undisturbed or not one.holders, (
-                f"the {one.slot} key of {one.holders} was regenerated under them ({one.occasion})"
+            assert forced or late or not one.undisturbed or not one.consumers, (
+                f"the {one.slot} key of {one.consumers} was regenerated under them ({one.attempt})"
             )
         for one in self.world.regenerated:
-            began = one.occasion.partition("/")[0]
+            began = one.attempt.partition("/")[0]
             disturbed = self.world.disturbed.strftime("%Y-%m-%dT%H:%M:%SZ") >= began
             if not disturbed:
-                assert (one.occasion, one.slot) not in observed, (
-                    f"the {one.slot} key was regenerated twice ({one.occasion})"
+                assert (one.attempt, one.slot) not in observed, (
+                    f"the {one.slot} key was regenerated twice ({one.attempt})"
                 )
-            observed.add((one.occasion, one.slot))
+            observed.add((one.attempt, one.slot))
         text = f"{self.world.status} {self.world.events}"
         assert not any(key in text for key in self.world.every_key), "a key is in the status or in an event"
 

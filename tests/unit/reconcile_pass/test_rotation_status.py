@@ -16,7 +16,7 @@ from secure_redis.domain.plan.actions import (
     StoreKey,
 )
 from secure_redis.domain.plan.plan import plan
-from secure_redis.domain.plan.rotation.outcome import after
+from secure_redis.domain.plan.rotation.outcome import status_after
 from secure_redis.domain.plan.types import Rotating
 from secure_redis.domain.report.status import differs_in_pods_only
 from tests.unit.domain.rotations import REFUSED, World, asked, done_by, world
@@ -147,9 +147,9 @@ def test_a_message_is_bounded() -> None:
 def test_a_step_without_an_outcome_was_not_tried() -> None:
     before = RotationStatus(phase=RotationPhase.INTENDED, reason="Rotating")
     status = RotationStatus(phase=RotationPhase.REGENERATING, reason="Regenerating")
-    assert after(before, Rotating(status, None, action=RegenerateKey(Slot.SECONDARY)), ()) == before
-    assert after(before, Rotating(status, None), ()) == status
-    assert after(before, Rotating(None, None), ()) is None
+    assert status_after(before, Rotating(status, None, action=RegenerateKey(Slot.SECONDARY)), ()) == before
+    assert status_after(before, Rotating(status, None), ()) == status
+    assert status_after(before, Rotating(None, None), ()) is None
 
 
 # --- the plan -------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""One call to Azure, with whatever goes wrong told apart; a refused token is not used again."""
+"""Make one call to Azure, and classify its failures. A refused token is not used again."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -28,7 +28,7 @@ class Calls:
         self._source = source
 
     async def __call__(self, identity: Identity, call: Callable[[], Awaitable[T | Failure]]) -> T | Failure:
-        """Make the call. Raises only what is not Azure's doing: a fence, or a defect of ours."""
+        """Make the call. Raise only what Azure did not cause: a fence, or a defect of the operator."""
         try:
             return await call()
         except Exception as error:
@@ -39,7 +39,7 @@ class Calls:
             return failure
 
     def refusal(self, identity: Identity, response: AsyncHttpResponse) -> Failure:
-        """What an answer without the SDK's own judgement means."""
+        """Classify an answer that the SDK has not classified."""
         answered = classify_answer(response.status_code, response.headers, response.text(), self._source)
         failure = _named(answered, identity)
         self._judge(identity, response.status_code, failure)
@@ -53,7 +53,7 @@ class Calls:
 
 
 def _named(failure: Failure, identity: Identity) -> Failure:
-    """A missing role is told with whose it is: the ServiceAccount, and the client id that Azure knows."""
+    """Name the identity that lacks a role: the ServiceAccount, and the client id that Azure knows."""
     if not isinstance(failure, Denied) or failure.by is not Guard.ROLE:
         return failure
     return replace(failure, message=failure.message.replace("the identity", str(identity), 1))

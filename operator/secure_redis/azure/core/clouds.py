@@ -1,4 +1,4 @@
-"""Which hosts belong to a cloud. A token goes nowhere else, whatever an answer, a redirect or a spec says."""
+"""The hosts of each cloud. A token is sent nowhere else, whatever an answer, a redirect or a spec says."""
 
 import re
 from dataclasses import dataclass
@@ -160,7 +160,7 @@ def _https_host(url: str) -> tuple[str, int] | None:
     return host, _HTTPS_PORT if port is None else port
 
 
-# What is configured is parsed once; what answers name is not remembered (it can hold signatures).
+# Configured hosts are parsed once. URLs in answers are not remembered: they can contain signatures.
 _configured = lru_cache(maxsize=64)(_https_host)
 
 

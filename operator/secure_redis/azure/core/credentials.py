@@ -1,4 +1,4 @@
-"""Tokens: one per identity and scope, fetched once for all who wait, through azure-identity."""
+"""Tokens through azure-identity: one per identity and scope, fetched once for all callers that wait."""
 
 import asyncio
 import logging
@@ -34,7 +34,7 @@ _LOG = logging.getLogger(__name__)
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _TENANT = re.compile(r"[0-9A-Za-z][0-9A-Za-z.-]{0,252}")
 _REFRESH_BEFORE = 600.0  # seconds before expiry; the SDKs' policies come back at 300
-_REMEMBER_FAILURE = 5.0  # so that a hundred resources with one wrong identity do not ask a hundred times
+_REMEMBER_FAILURE = 5.0  # so that 100 resources with one wrong identity do not ask 100 times
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +58,10 @@ RequestToken = Callable[[NamespaceIdentity], Awaitable[SecretStr]]
 
 
 @dataclass(slots=True)
-class _Held:
+class _TokenState:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     token: AccessToken | None = field(default=None, repr=False)
-    claims: str | None = None  # those that the token answers
+    claims: str | None = None  # the challenge that the token answers
     failure: Failure | None = None
     failed_at: float = 0.0
 
@@ -86,24 +86,24 @@ class Credentials:
         self._request_token = request_token
         self._operator = operator_credential
         self._clock = clock
-        self._held: ExpiringCache[tuple[Identity, str, bool], _Held] = ExpiringCache(time.monotonic)
+        self._states: ExpiringCache[tuple[Identity, str, bool], _TokenState] = ExpiringCache(time.monotonic)
 
     def for_resource_manager(self, identity: Identity) -> "IdentityCredential":
-        """The credential that an identity uses at Resource Manager: tokens for its scope only."""
+        """Return the credential that an identity uses at Resource Manager: tokens for its scope only."""
         return IdentityCredential(self, identity, self._cloud.resource_manager_scope)
 
     def for_vault(self, identity: Identity, scope: str) -> "IdentityCredential":
-        """The credential that an identity uses at a vault: tokens for `scope` only, whatever the challenge asks."""
+        """Return the credential that an identity uses at a vault: tokens for `scope` only, whatever it asks for."""
         return IdentityCredential(self, identity, scope)
 
     def forget(self, identity: Identity) -> None:
         """Drop the identity's tokens: one of them was answered by 401."""
-        for key, held in self._held.items():
+        for key, state in self._states.items():
             if key[0] == identity:
-                held.token = held.claims = None
+                state.token = state.claims = None
 
     def tenant_of(self, identity: Identity) -> str | None:
-        """The identity's tenant id, None where it is not known as a GUID."""
+        """Return the identity's tenant id; None where it is not known as a GUID."""
         tenant = None
         if isinstance(identity, NamespaceIdentity):
             tenant = identity.tenant_id
@@ -112,37 +112,37 @@ class Credentials:
         return tenant if tenant is not None and _GUID.fullmatch(tenant) else None
 
     async def token(self, identity: Identity, scope: str, *, claims: str | None, cae: bool) -> AccessToken:
-        """A token with at least some minutes left; with `claims` (a challenge) one that answers them.
+        """Return a token with at least some minutes left; with `claims` (a challenge), one that answers them.
 
         Raises:
             Refused: no token could be had; the failure says why.
 
         """
-        held = self._held.get((identity, scope, cae), _Held)
-        async with held.lock:
+        state = self._states.get((identity, scope, cae), _TokenState)
+        async with state.lock:
             now = self._clock()
             if claims is None:
-                if held.token is not None and held.token.expires_on - now > _REFRESH_BEFORE:
-                    return held.token
-                if held.failure is not None and 0 <= now - held.failed_at < _REMEMBER_FAILURE:
-                    return self._still_good(held, now, held.failure)
-            elif held.token is not None and held.claims == claims:
-                return held.token  # another request met the same challenge first
+                if state.token is not None and state.token.expires_on - now > _REFRESH_BEFORE:
+                    return state.token
+                if state.failure is not None and 0 <= now - state.failed_at < _REMEMBER_FAILURE:
+                    return self._earlier_token(state, now, state.failure)
+            elif state.token is not None and state.claims == claims:
+                return state.token  # another request met the same challenge first
             else:
-                held.token = None
+                state.token = None
             try:
-                held.token = await self._exchange(identity, scope, claims=claims, cae=cae)
+                state.token = await self._exchange(identity, scope, claims=claims, cae=cae)
             except AzureError as error:
-                held.failure, held.failed_at = classify(error, Source.ENTRA), self._clock()
-                return self._still_good(held, now, held.failure)
-            held.failure, held.claims = None, claims
-            return held.token
+                state.failure, state.failed_at = classify(error, Source.ENTRA), self._clock()
+                return self._earlier_token(state, now, state.failure)
+            state.failure, state.claims = None, claims
+            return state.token
 
     @staticmethod
-    def _still_good(held: _Held, now: float, failure: Failure) -> AccessToken:
-        if held.token is not None and held.token.expires_on - now > 60:
-            _LOG.info("a token could not be renewed early; the one at hand is still valid")
-            return held.token
+    def _earlier_token(state: _TokenState, now: float, failure: Failure) -> AccessToken:
+        if state.token is not None and state.token.expires_on - now > 60:
+            _LOG.info("a token could not be renewed early; the earlier one is still valid")
+            return state.token
         raise Refused(failure)
 
     async def _exchange(self, identity: Identity, scope: str, *, claims: str | None, cae: bool) -> AccessToken:
@@ -178,7 +178,7 @@ class Credentials:
     async def _federate(
         self, tenant: str, client: str, assertion: SecretStr, scope: str, options: dict[str, Any]
     ) -> AccessToken:
-        # A credential per exchange: it holds no cache worth keeping (ours knows the identity) and no old assertion.
+        # A credential per exchange: it keeps no token cache (this class has one by identity) and no old assertion.
         credential = ClientAssertionCredential(
             tenant,
             client,
@@ -219,7 +219,7 @@ def _read(path: str) -> str:
 
 
 class IdentityCredential:
-    """What the SDK clients see (AsyncTokenCredential): tokens of one identity for one scope."""
+    """The AsyncTokenCredential that the SDK clients use: tokens of one identity for one scope."""
 
     def __init__(self, credentials: Credentials, identity: Identity, scope: str) -> None:
         self._credentials = credentials
@@ -237,7 +237,7 @@ class IdentityCredential:
         enable_cae: bool = False,
         **_: Any,
     ) -> AccessToken:
-        """A token for the one scope. `tenant_id` comes from a vault's challenge.
+        """Return a token for the one scope. `tenant_id` comes from a vault's challenge.
 
         Raises:
             Refused: another scope or tenant was asked for; no token leaves.

@@ -1,4 +1,4 @@
-"""What Microsoft Entra ID's refusals mean and what to do about them (AADSTS numbers: Microsoft, "Microsoft Entra
+"""Explain Microsoft Entra ID's refusals, and what to do about them (AADSTS numbers: Microsoft, "Microsoft Entra
 authentication and authorization error codes"). Entra's own text holds trace ids and times, so it is not quoted.
 """
 
@@ -44,7 +44,7 @@ _ELSEWHERE: Final = {"90033", "50089", "90012", "90010"}
 
 
 def classify_entra(message: str, retry_after: float | None, status: int = 0) -> Failure:
-    """What a refused token request means. All refusals are worth a slow retry: they are mended in Entra, unseen."""
+    """Classify a refused token request. Every refusal is retried slowly: it is repaired in Entra, without a signal."""
     found = _NUMBER.search(message)
     number = found.group(1) if found else ""
     if status == 429 or number in _THROTTLED:

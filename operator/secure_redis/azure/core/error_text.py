@@ -1,4 +1,4 @@
-"""Turns what a service said into a text that may stand in a status: stable on every retry, and without secrets."""
+"""Clean the texts of services for a status: the same on every retry, and without secrets."""
 
 import json
 import re
@@ -30,7 +30,7 @@ _SPACE = re.compile(r"\s+")
 
 
 def clean(text: str) -> str:
-    """One line, at most 500 characters, without request ids, time stamps, query strings, tokens and keys."""
+    """Return one line of at most 500 characters, without request ids, time stamps, query strings, tokens and keys."""
     text = _SPACE.sub(" ", text).strip()
     text = _JWT.sub(MASK, text)
     text = _QUERY.sub(r"\1", text)
@@ -43,7 +43,7 @@ def clean(text: str) -> str:
 
 
 def error_body(text: str | None) -> tuple[str, str, Mapping[str, Any]]:
-    """Code, message and the whole error object of an answer's body; empty where it is none.
+    """Return code, message and the whole error object of an answer's body; empty if there is none.
 
     Takes the OData form of Resource Manager and Key Vault (`{"error": {"code", "message"}}`), the flat form that some
     providers use, and Entra's (`{"error": "invalid_client", "error_description": …}`).
@@ -63,7 +63,7 @@ def error_body(text: str | None) -> tuple[str, str, Mapping[str, Any]]:
 
 
 def inner_code(error: Mapping[str, Any]) -> str:
-    """The code of the (deepest) innererror, as Key Vault uses it: `ForbiddenByRbac`."""
+    """Return the code of the (deepest) innererror, as Key Vault uses it: `ForbiddenByRbac`."""
     code = ""
     inner = error.get("innererror")
     while isinstance(inner, dict):

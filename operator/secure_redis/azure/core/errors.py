@@ -1,4 +1,4 @@
-"""The one classifier of everything that can go wrong between us and Azure.
+"""The one classifier of everything that can go wrong between the operator and Azure.
 
 Branches on the service's own code, not on the SDK's class: azure-core maps every 409 to ResourceExistsError. Texts
 that a user reads are the same on every retry.
@@ -54,7 +54,7 @@ _READ_ACTIONS: Final = ("getsecret/action", "readmetadata/action")
 _POLICY_RIGHT = re.compile(r"does not have (secrets [a-z]+) permission", re.IGNORECASE)
 _POLICY_NAME = re.compile(r'"policyAssignment"\s*:\s*\{\s*"name"\s*:\s*"([^"]+)"')
 
-# Resource Manager's codes, in lower case: what they mean for us.
+# The reasons for Resource Manager's codes (in lower case).
 _PERMANENT_CODES: Final[Mapping[str, Reason]] = {
     "missingsubscriptionregistration": Reason.SUBSCRIPTION_UNAVAILABLE,
     "subscriptionnotfound": Reason.SUBSCRIPTION_UNAVAILABLE,
@@ -81,12 +81,12 @@ _NEVER_SENT: Final = (
     aiohttp.ClientHttpProxyError,
     socket.gaierror,
 )
-# Answers of 400 to 499 that do not say that the request was turned away: it timed out, or its client was given up.
+# Answers of 400 to 499 that do not say that the request was refused: it timed out, or its client gave up.
 _UNCLEAR_STATUS: Final = frozenset({408, 499})
 
 
 def classify(error: BaseException, source: Source = Source.RESOURCE_MANAGER) -> Failure:
-    """What an exception from an SDK call means. Never raises; never quotes a secret, a request id or a time."""
+    """Classify an exception of an SDK call. Never raises; never quotes a secret, a request id or a time."""
     if isinstance(error, Refused):
         return error.failure
     return replace(_classify(error, source), maybe_done=_maybe_done(error, source))
@@ -95,7 +95,7 @@ def classify(error: BaseException, source: Source = Source.RESOURCE_MANAGER) -> 
 def _maybe_done(error: BaseException, source: Source) -> bool:
     """Whether the request may have been executed although no success was answered. Where in doubt, it may."""
     if source is Source.ENTRA or isinstance(error, IdentityUnavailable | ClientAuthenticationError):
-        return False  # there was no token, or it was refused: the request itself was never looked at
+        return False  # there was no token, or it was refused: the request itself was never read
     if isinstance(error, HttpResponseError) and error.response is not None:
         return _unclear(error.status_code or 0)
     if _foreign_challenge(error, source):
@@ -151,7 +151,7 @@ def _http(error: HttpResponseError, source: Source) -> Failure:
 
 
 def classify_answer(status: int, headers: Mapping[str, str], text: str, source: Source) -> Failure:
-    """What an HTTP answer that is not a success means."""
+    """Classify an HTTP answer that is not a success."""
     failure = _answer(status, headers, text, source)
     return replace(failure, maybe_done=source is not Source.ENTRA and _unclear(status))
 
@@ -169,10 +169,10 @@ def _answer(status: int, headers: Mapping[str, str], text: str, source: Source) 
 
 
 def _resource_manager(status: int, code: str, message: str, body: Mapping[str, Any], after: float | None) -> Failure:
-    word, said = code.lower(), clean(message) or f"HTTP {status} without a reason"
+    word, text = code.lower(), clean(message) or f"HTTP {status} without a reason"
     permanent = _PERMANENT_CODES.get(word)
     if _RETIRING.search(message):
-        return Permanent(Reason.RETIRED, said)
+        return Permanent(Reason.RETIRED, text)
     if _KEYS_DISABLED.search(message):
         return Permanent(Reason.ACCESS_KEYS_DISABLED, "access keys are disabled for this cache")
     if word == "missingsubscriptionregistration":
@@ -182,17 +182,17 @@ def _resource_manager(status: int, code: str, message: str, body: Mapping[str, A
         )
     if word == "namenotavailable":
         # "This may be a temporary issue if a cache instance of this name was recently deleted": slow, not final.
-        return Transient(Reason.NAME_TAKEN, said, after)
+        return Transient(Reason.NAME_TAKEN, text, after)
     if word in ("requestdisallowedbypolicy", "requestdisallowedbyazure"):
         return Denied(Reason.DENIED_BY_POLICY, _policy(message, body), Guard.POLICY, code)
     if word in ("scopelocked", "lockedresource"):
-        return Denied(Reason.LOCKED, said, Guard.LOCK, code)
+        return Denied(Reason.LOCKED, text, Guard.LOCK, code)
     if word == "linkedauthorizationfailed" or status == 403 or word == "authorizationfailed":
-        return _denied(word, code, message, said)
+        return _denied(word, code, message, text)
     if permanent is not None:
-        return Permanent(permanent, said)
+        return Permanent(permanent, text)
     if _QUOTA.search(word) or (status in (400, 409) and _QUOTA.search(message)):
-        return Permanent(Reason.QUOTA_EXCEEDED, said)
+        return Permanent(Reason.QUOTA_EXCEEDED, text)
     if word == "invalidauthenticationtokentenant":
         return Denied(
             Reason.TOKEN_REFUSED,
@@ -203,23 +203,23 @@ def _resource_manager(status: int, code: str, message: str, body: Mapping[str, A
     if status == 401:
         return Transient(Reason.TOKEN_REFUSED, "Azure Resource Manager refused the identity's token", after)
     if status == 404:
-        return NotFound(Reason.CACHE_NOT_FOUND, said, _MISSING_CODES.get(word, Missing.RESOURCE))
+        return NotFound(Reason.CACHE_NOT_FOUND, text, _MISSING_CODES.get(word, Missing.RESOURCE))
     if status == 409 or _BUSY.search(message):
         # Busy, a child write during an operation, or maintenance: one management operation at a time.
-        return Transient(Reason.BUSY, said, after)
+        return Transient(Reason.BUSY, text, after)
     if status in _TRANSIENT_STATUS or status >= 500:
         return Transient(Reason.AZURE_ERROR, f"Azure Resource Manager answered {status}", after)
     if 400 <= status < 500:
-        return Permanent(Reason.REQUEST_REFUSED, said) if code else _unusable(Source.RESOURCE_MANAGER)
+        return Permanent(Reason.REQUEST_REFUSED, text) if code else _unusable(Source.RESOURCE_MANAGER)
     return _unusable(Source.RESOURCE_MANAGER)
 
 
-def _denied(word: str, code: str, message: str, said: str) -> Failure:
+def _denied(word: str, code: str, message: str, text: str) -> Failure:
     if word in ("readonlydisabledsubscription", "disabledsubscription"):
-        return Permanent(Reason.SUBSCRIPTION_UNAVAILABLE, said)
+        return Permanent(Reason.SUBSCRIPTION_UNAVAILABLE, text)
     found = _LINKED.search(message) or _ACTION.search(message)
     if found is None:
-        return Denied(Reason.AZURE_DENIED, said, Guard.ROLE, code)
+        return Denied(Reason.AZURE_DENIED, text, Guard.ROLE, code)
     action, scope = found.group(1), found.group(2)
     where = f" on {scope.lower()}" if scope else ""
     also = " (a resource that the request links to)" if word == "linkedauthorizationfailed" else ""
@@ -248,7 +248,7 @@ def _policy(message: str, body: Mapping[str, Any]) -> str:
 
 def _vault(status: int, code: str, message: str, body: Mapping[str, Any], after: float | None) -> Failure:
     inner = inner_code(body).lower()
-    said = clean(message) or f"HTTP {status} without a reason"
+    text = clean(message) or f"HTTP {status} without a reason"
     if inner == "secretdisabled":
         return Denied(Reason.VAULT_SECRET_DISABLED, "the secret's current version is disabled", Guard.POLICY, inner)
     if inner == "forbiddenbyfirewall" or (status == 403 and "firewall" in message.lower()):
@@ -268,23 +268,23 @@ def _vault(status: int, code: str, message: str, body: Mapping[str, Any], after:
         )
     if status == 404:
         if code.lower() == "vaultnotfound":
-            return NotFound(Reason.VAULT_NOT_FOUND, said, Missing.RESOURCE)
+            return NotFound(Reason.VAULT_NOT_FOUND, text, Missing.RESOURCE)
         return NotFound(Reason.VAULT_SECRET_NOT_FOUND, "the vault holds no such secret", Missing.SECRET)
     if status == 401:
         if "AKV10032" in message:  # invalid issuer: the vault is of another tenant
             return Denied(Reason.VAULT_OTHER_TENANT, "the vault belongs to another tenant", Guard.TENANT, "AKV10032")
         return Transient(Reason.TOKEN_REFUSED, "the Key Vault refused the identity's token", after)
     if status == 409:
-        return Transient(Reason.BUSY, said, after)
+        return Transient(Reason.BUSY, text, after)
     if status in _TRANSIENT_STATUS or status >= 500:
         return Transient(Reason.AZURE_ERROR, f"the Key Vault answered {status}", after)
     if 400 <= status < 500 and code:
-        return Permanent(Reason.REQUEST_REFUSED, said)
+        return Permanent(Reason.REQUEST_REFUSED, text)
     return _unusable(Source.VAULT)
 
 
 def _vault_right(message: str, inner: str) -> str:
-    """Which right is missing, as far as the vault says it, and what to do."""
+    """Describe which right is missing, as far as the vault says it, and what to do."""
     policy, action = _POLICY_RIGHT.search(message), _DATA_ACTION.search(message)
     right = policy.group(1).lower() if policy is not None else action.group(1) if action is not None else ""
     reads = right.lower().rpartition("secrets")[2].strip(" /") in ("", "get", "list", *_READ_ACTIONS)

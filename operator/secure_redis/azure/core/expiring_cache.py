@@ -1,4 +1,4 @@
-"""A mapping that forgets what nobody has used for a while."""
+"""A mapping that forgets values that were not used for a while."""
 
 from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
@@ -17,25 +17,25 @@ class ExpiringCache(Generic[K, V]):
         self._swept_at = clock()
 
     def get(self, key: K, make: Callable[[], V]) -> V:
-        """The value at `key`, made where there is none; counts as a use."""
+        """Return the value at `key`, made if there is none; counts as a use."""
         now = self._clock()
         self._sweep(now)
-        held = self._items.get(key)
-        value = make() if held is None else held[0]
+        item = self._items.get(key)
+        value = make() if item is None else item[0]
         self._items[key] = (value, now)
         return value
 
     def peek(self, key: K) -> V | None:
-        """The value at `key` or None; not a use."""
-        held = self._items.get(key)
-        return None if held is None else held[0]
+        """Return the value at `key`, or None; does not count as a use."""
+        item = self._items.get(key)
+        return None if item is None else item[0]
 
     def drop(self, key: K) -> None:
         """Forget `key`, if it is there."""
         self._items.pop(key, None)
 
     def items(self) -> Iterator[tuple[K, V]]:
-        """All that is held now (a copy: may be changed while walked)."""
+        """Iterate over a copy of the current items, so that the cache may change meanwhile."""
         return iter([(key, value) for key, (value, _) in self._items.items()])
 
     def __len__(self) -> int:

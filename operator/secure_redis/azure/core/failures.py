@@ -1,7 +1,7 @@
-"""What went wrong, in the four kinds that the rest of the code tells apart.
+"""The four kinds of failures that the rest of the code distinguishes.
 
-`maybe_done` on each: what was asked for may have been done all the same, because no answer of the service says that it
-was not. It matters for writes only.
+`maybe_done` on each: the request may have taken effect all the same, because no answer of the service says that it did
+not. It matters for writes only.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from secure_redis.domain.plan.write_failure import WriteFailure
 
 
 class Source(StrEnum):
-    """Who was asked."""
+    """The service that was called."""
 
     RESOURCE_MANAGER = "Azure Resource Manager"
     VAULT = "the Key Vault"
@@ -23,7 +23,7 @@ class Source(StrEnum):
 
 
 class Guard(StrEnum):
-    """What denied a request."""
+    """The kind of control that denied a request."""
 
     ROLE = "Role"
     POLICY = "Policy"
@@ -31,11 +31,11 @@ class Guard(StrEnum):
     FIREWALL = "Firewall"
     TENANT = "Tenant"
     ENTRA = "Entra"
-    CLOUD = "Cloud"  # ourselves: the host is not one of the configured cloud
+    CLOUD = "Cloud"  # the operator itself: the host is not one of the configured cloud
 
 
 class Missing(StrEnum):
-    """What a 404 is about."""
+    """The kind of object that a 404 is about."""
 
     RESOURCE = "Resource"
     GROUP = "Group"
@@ -44,7 +44,7 @@ class Missing(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Transient:
-    """Mends itself. `retry_after` in seconds where the other side named a time."""
+    """A failure that ends by itself. `retry_after` in seconds where the service named a time."""
 
     reason: Reason
     message: str
@@ -54,7 +54,7 @@ class Transient:
 
 @dataclass(frozen=True, slots=True)
 class Permanent:
-    """No retry mends it: the request, the spec or the subscription has to change."""
+    """A failure that no retry repairs: the request, the spec or the subscription has to change."""
 
     reason: Reason
     message: str
@@ -63,7 +63,7 @@ class Permanent:
 
 @dataclass(frozen=True, slots=True)
 class NotFound:
-    """The other side said that there is no such thing."""
+    """The service answered that the object does not exist."""
 
     reason: Reason
     message: str
@@ -73,7 +73,7 @@ class NotFound:
 
 @dataclass(frozen=True, slots=True)
 class Denied:
-    """Somebody has to allow it; a later try may succeed. `by` says who refused, `code` is the service's own word."""
+    """A request that a person has to allow. `by`: what refused it. `code`: the service's own code."""
 
     reason: Reason
     message: str

@@ -1,4 +1,4 @@
-"""What every request of ours passes: the host check before a token is attached, then the gate to the wire."""
+"""The policies of every request: the host check before a token is attached, then the gate before the wire."""
 
 import asyncio
 import time
@@ -27,12 +27,12 @@ _READING_POSTS = ("/listkeys", "/checknameavailability", "/oauth2/v2.0/token")
 class OnRequest(Protocol):
     """Called after each request: `status` is the HTTP status or 0 where there was no answer; wall-clock seconds."""
 
-    def __call__(self, service: str, operation: str, status: int, seconds: float) -> None:  # noqa: D102 - told above
+    def __call__(self, service: str, operation: str, status: int, seconds: float) -> None:  # noqa: D102 - documented above
         ...
 
 
 def is_write(method: str, url: str) -> bool:
-    """Whether a request changes something: PUT, PATCH, DELETE and any POST but those that only read."""
+    """Whether a request changes something: PUT, PATCH, DELETE, and every POST except those that only read."""
     if method.upper() in ("GET", "HEAD"):
         return False
     return method.upper() != "POST" or not urlsplit(url).path.lower().rstrip("/").endswith(_READING_POSTS)
@@ -55,18 +55,18 @@ def operation_name(method: str, url: str) -> str:
     return f"{method} {'/'.join(kinds) or 'other'}"
 
 
-# Set by whoever starts a pass: goes out as `x-ms-client-request-id`, which Azure's own logs and ours then share.
+# Set at the start of a pass: sent as `x-ms-client-request-id`, which Azure's logs and the operator's then share.
 correlation: ContextVar[str | None] = ContextVar("correlation", default=None)
 
 
-class Correlate(SansIOHTTPPolicy[HttpRequest, AsyncHttpResponse]):
+class CorrelationPolicy(SansIOHTTPPolicy[HttpRequest, AsyncHttpResponse]):
     """Puts the pass's correlation id on the request."""
 
     def on_request(self, request: Request) -> None:
-        """Replaces the random id of the SDK, where there is one of ours."""
-        ours = correlation.get()
-        if ours is not None:
-            request.http_request.headers["x-ms-client-request-id"] = ours
+        """Replace the random id of the SDK if the pass has an id."""
+        correlation_id = correlation.get()
+        if correlation_id is not None:
+            request.http_request.headers["x-ms-client-request-id"] = correlation_id
 
 
 class HostGuard(SansIOHTTPPolicy[HttpRequest, AsyncHttpResponse]):
@@ -78,7 +78,7 @@ class HostGuard(SansIOHTTPPolicy[HttpRequest, AsyncHttpResponse]):
         self._what = what
 
     def on_request(self, request: Request) -> None:
-        """Raises Refused for a foreign host."""
+        """Raise Refused for a foreign host."""
         url = request.http_request.url
         if not self._allowed(url):
             host = host_of(url) or "a URL that is not a plain https URL"
@@ -93,9 +93,9 @@ class HostGuard(SansIOHTTPPolicy[HttpRequest, AsyncHttpResponse]):
 
 
 class Gate(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
-    """Last before the wire: leadership fence, budget, a limit on the whole exchange, metrics, Retry-After.
+    """The last policy before the wire: leadership fence, budget, a limit on the whole exchange, metrics, Retry-After.
 
-    Stands behind authentication, so that each real request is counted, the unauthenticated first one to a vault too.
+    It comes after authentication, so that it counts each real request, also the unauthenticated first one to a vault.
     """
 
     def __init__(
@@ -124,7 +124,7 @@ class Gate(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
         Raises:
             Refused: over budget.
             AzureError: as the transport raised it.
-            Exception: whatever the fence raises where this process may no longer write.
+            Exception: as the fence raised it, because this process may no longer write.
 
         """
         http = request.http_request

@@ -1,4 +1,4 @@
-"""How much may be asked of a vault or a subscription, and for how long it wants to be left alone."""
+"""Rate limits per vault and subscription, and the pauses that they ask for."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -24,7 +24,7 @@ class Rate:
 # Key Vault: 4,000 transactions per vault and 10 s (Microsoft, "Azure Key Vault service limits"); we take half.
 VAULT_RATE = Rate(burst=1000, per_second=200)
 # Resource Manager refills a bucket per principal and subscription; recorded answers show `remaining` counts of 16,499
-# reads and 11,999 writes. Ours only smooths a cold start: Retry-After is what decides.
+# reads and 11,999 writes. This bucket only smooths a cold start: Retry-After decides.
 SUBSCRIPTION_RATE = Rate(burst=1000, per_second=100)
 # Entra's limits are not published as numbers.
 ENTRA_RATE = Rate(burst=200, per_second=50)
@@ -39,7 +39,7 @@ class _Bucket:
         self.used_at = now
 
     def reserve(self, now: float) -> float:
-        """Take one turn; the seconds until it comes. Negative levels are turns that were promised."""
+        """Take one turn, and return the seconds until it comes. A negative level counts promised turns."""
         self.level = min(self.rate.burst, self.level + (now - self.at) * self.rate.per_second)
         self.at = now
         if self.level - 1 < -self.rate.patience * self.rate.per_second:
@@ -66,7 +66,7 @@ class RateLimits:
         """Wait for a turn, at most `rate.patience` seconds.
 
         Raises:
-            Refused: with a Transient that names the seconds left, while the other side asked to be left alone, or
+            Refused: with a Transient that names the seconds left, while the service asked for a pause, or
                 where the wait would be too long. Never sleeps through a pause.
 
         """
@@ -88,14 +88,14 @@ class RateLimits:
             self._refuse_paused(bucket, name, self._clock())
 
     def pause(self, name: str, seconds: float) -> None:
-        """The other side asked to be left alone for `seconds` (capped to an hour)."""
+        """Pause for the `seconds` that the service asked for (at most an hour)."""
         now = self._clock()
         bucket = self._buckets.get(name)
         if bucket is not None:
             bucket.paused_until = max(bucket.paused_until, now + min(seconds, _LONGEST_PAUSE))
 
     def remaining(self, name: str) -> float:
-        """Seconds for which `name` wants to be left alone; 0 if not."""
+        """Return the seconds for which `name` is still paused; 0 if it is not."""
         bucket = self._buckets.get(name)
         return max(0.0, bucket.paused_until - self._clock()) if bucket else 0.0
 
@@ -117,8 +117,8 @@ class RateLimits:
 
 
 def retry_after(headers: Mapping[str, str], now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> float | None:
-    """Seconds that an answer asks us to wait: `Retry-After` in seconds or as a date (RFC 9110 section 10.2.3), or
-    Azure's `retry-after-ms` and `x-ms-retry-after-ms`. None where it says nothing sensible.
+    """Read the seconds that an answer asks to wait: `Retry-After` in seconds or as a date (RFC 9110 section 10.2.3), or
+    Azure's `retry-after-ms` and `x-ms-retry-after-ms`. None where there is no usable value.
     """
     lower = {name.lower(): value for name, value in headers.items()}
     for name in ("retry-after-ms", "x-ms-retry-after-ms"):

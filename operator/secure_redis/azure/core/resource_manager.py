@@ -1,4 +1,4 @@
-"""Reads of the resource manager without an SDK of their own: one pipeline per identity and subscription.
+"""Read Resource Manager without an SDK for each provider: one pipeline per identity and subscription.
 
 Microsoft.Authorization, Microsoft.KeyVault and the small children of a cache are a handful of GETs; each of their SDKs
 would be one more package, and one more client (33 KiB, measured) for every identity.
@@ -33,8 +33,8 @@ from secure_redis.domain.observe.unknown import Unknown
 T = TypeVar("T")
 Pipeline = AsyncPipelineClient[HttpRequest, AsyncHttpResponse]
 
-_PLAIN: Final = "/()"  # what ARM ids hold beside letters, digits and -._~
-MOST_PAGES: Final = 50  # more is no list of ours; a nextLink that never ends must not hold a pass
+_PLAIN: Final = "/()"  # what ARM ids contain besides letters, digits and -._~
+MOST_PAGES: Final = 50  # no list has more; a nextLink that never ends must not block a pass
 
 
 class ResourceManager:
@@ -47,7 +47,7 @@ class ResourceManager:
         self._pipelines: ExpiringCache[tuple[Identity, str], Pipeline] = ExpiringCache(time.monotonic)
 
     async def get(self, identity: Identity, path: str, version: str, **query: str) -> Mapping[str, Any] | Failure:
-        """One object. `path` is an ARM id, with what lies below it; `query` without the `$` of OData's names."""
+        """Read one object. `path` is an ARM id, possibly with more behind it; `query` without the `$` of OData."""
 
         async def call() -> Mapping[str, Any] | Failure:
             return await self._object(identity, path, self._url(path, version, query))
@@ -57,16 +57,16 @@ class ResourceManager:
     async def walk(
         self, identity: Identity, path: str, version: str, **query: str
     ) -> tuple[Mapping[str, Any], ...] | Failure:
-        """All items of a list, over all pages. A broken page fails the walk."""
+        """Read all items of a list, over all pages. A broken page fails the walk."""
 
         async def call() -> tuple[Mapping[str, Any], ...] | Failure:
             items: list[Mapping[str, Any]] = []
-            observed: set[str] = set()
+            visited: set[str] = set()
             url: str | None = self._url(path, version, query)
-            while url is not None and url not in observed:
-                if len(observed) == MOST_PAGES:
+            while url is not None and url not in visited:
+                if len(visited) == MOST_PAGES:
                     raise Malformed("the list does not end")
-                observed.add(url)
+                visited.add(url)
                 page = await self._object(identity, path, url)
                 if not isinstance(page, Mapping):
                     return page
@@ -112,10 +112,10 @@ class ResourceManager:
 
 
 def unread(failure: Failure, permission: str) -> Unknown:
-    """The failure as what a pass could not see; with the `permission` that would allow it, where a role is lacking."""
-    told = unknown(failure)
+    """Turn the failure of a read into Unknown, with the `permission` that would allow it if a role is missing."""
+    result = unknown(failure)
     lacking = isinstance(failure, Denied) and failure.by is Guard.ROLE
-    return replace(told, permission=permission) if lacking else told
+    return replace(result, permission=permission) if lacking else result
 
 
 RESOURCES_API_VERSION: Final = "2021-04-01"

@@ -1,4 +1,4 @@
-"""Which of our custom roles hold an action, so that a refusal can say what to assign.
+"""Find the custom role of this project that has an action, so that a refusal can say what to assign.
 
 The roles are those of `examples/azure/roles` (docs/azure-roles.md); a test holds the two together.
 """
@@ -56,12 +56,12 @@ ROLES: Final[Mapping[str, tuple[str, ...]]] = {
 _OBJECT_ID: Final = re.compile(
     r"(?:with object id '|\boid=)([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})", re.IGNORECASE
 )
-# What ARM ids are made of. The text is Azure's, or of whoever answers for it: nothing else goes into a command.
+# The characters of ARM ids. The text comes from outside: nothing else may go into a command.
 _SCOPE: Final = re.compile(r"/[\w/.()-]+", re.ASCII)
 
 
 def such_as(action: str, scope: str | None, said: str) -> str:
-    """Which of our roles holds the action, with the command that assigns it to who was refused; empty for no role.
+    """Name the role that has the action, with the command that assigns it to the refused identity; else empty.
 
     `said`: the refusal in the service's words, which names the object id.
     """

@@ -1,4 +1,4 @@
-"""The one HTTP session that everything of Azure goes through, and the pipelines built on it."""
+"""The one HTTP session for all requests to Azure, and the pipelines that use it."""
 
 import logging
 import ssl
@@ -22,7 +22,7 @@ from azure.core.pipeline.transport import AioHttpTransport
 from secure_redis.azure.core.clouds import Cloud, host_of
 from secure_redis.azure.core.failures import Source
 from secure_redis.azure.core.policies import (
-    Correlate,
+    CorrelationPolicy,
     Gate,
     HostGuard,
     OnRequest,
@@ -42,7 +42,7 @@ _USER_AGENT = "secure-redis-operator"
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds: to connect, between two pieces of an answer, and for a whole exchange."""
+    """Timeouts in seconds: to connect, between two pieces of an answer, and for a whole exchange."""
 
     connect: float = 10.0
     read: float = 30.0
@@ -50,7 +50,7 @@ class Timeouts:
 
 
 class AnswerLost(aiohttp.ClientConnectionError):
-    """The connection broke after a write was sent: whether it took effect is not known."""
+    """The connection broke after a write was sent. It is not known whether the write took effect."""
 
 
 async def _write_once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
@@ -76,14 +76,14 @@ def _nothing(service: str, operation: str, status: int, seconds: float) -> None:
 def through_proxy() -> bool:
     """Whether the environment names a proxy (HTTPS_PROXY and the like).
 
-    Only then is aiohttp to look at the environment: it does so for every request in two threads, and reads .netrc as
-    well, whose passwords no request of ours may carry.
+    Only then does aiohttp read the environment. It does so in two threads for every request, and reads .netrc as well,
+    whose passwords no request may contain.
     """
     return any(scheme != "no" for scheme in getproxies())
 
 
 def trust(ca_file: str | None = None, *, only: bool = False) -> ssl.SSLContext:
-    """TLS settings: TLS 1.2 or newer, the system's roots plus those in `ca_file` (PEM), or with `only` just those.
+    """Make TLS settings: at least TLS 1.2, the system's roots plus those in `ca_file` (PEM), or with `only` just those.
 
     Raises:
         OSError: `ca_file` cannot be read.
@@ -137,7 +137,7 @@ class Transport:
         self._http: AioHttpTransport | None = None
 
     async def __aenter__(self) -> "Transport":
-        # The SDKs log whole error texts at WARNING; ours go into conditions, cleaned.
+        # The SDKs log whole error texts at WARNING. The operator reports cleaned texts in conditions instead.
         for library in ("azure", "msal"):
             logging.getLogger(library).setLevel(logging.CRITICAL)
         self._session = aiohttp.ClientSession(
@@ -163,7 +163,7 @@ class Transport:
 
     @property
     def http(self) -> AioHttpTransport:
-        """What the SDK clients take as `transport=`.
+        """The object that the SDK clients take as `transport=`.
 
         Raises:
             RuntimeError: the transport is not open.
@@ -176,8 +176,10 @@ class Transport:
     def resource_manager_policies(
         self, subscription: str, identity: str, authentication: object, *, decode: bool = True
     ) -> Policies:
-        """The whole pipeline of a Resource Manager client: no redirects, no retries, no automatic registration of
-        resource providers (a write), no logging. Without `decode` the caller reads the JSON itself, once.
+        """Return the whole pipeline of a Resource Manager client.
+
+        It has no redirects, no retries, no automatic registration of resource providers (a write) and no logging.
+        Without `decode` the caller reads the JSON itself, once.
         """
         return self._policies(
             HostGuard(self.cloud.is_resource_manager, str(Source.RESOURCE_MANAGER)),
@@ -188,7 +190,7 @@ class Transport:
         )
 
     def token_policies(self, tenant: str) -> Policies:
-        """The whole pipeline of a token request."""
+        """Return the whole pipeline of a token request."""
         return self._policies(
             HostGuard(self.cloud.is_authority, str(Source.ENTRA)),
             None,
@@ -196,12 +198,12 @@ class Transport:
         )
 
     def vault_guard(self, vault: str) -> HostGuard:
-        """Lets through only the vault's own host."""
+        """Return a guard that allows only the vault's own host."""
         own = host_of(vault)
         return HostGuard(lambda url: self.cloud.is_vault(url) and host_of(url) == own, str(Source.VAULT))
 
     def vault_gate(self, vault: str) -> Gate:
-        """The gate of one vault; its budget is shared by all identities."""
+        """Return the gate of one vault; all identities share its budget."""
         return self._gate("keyvault", f"the vault {host_of(vault)}", self._vault_rate)
 
     def _gate(self, service: str, budget: str, rate: Rate) -> Gate:
@@ -223,7 +225,7 @@ class Transport:
             UserAgentPolicy(base_user_agent=_USER_AGENT),
             *([ContentDecodePolicy()] if decode else []),
             guard,
-            Correlate(),
+            CorrelationPolicy(),
             AsyncRetryPolicy(retry_total=0),  # takes the SDKs' retry options out of the request; repeats nothing
             *([authentication] if authentication is not None else []),
             CustomHookPolicy(),

@@ -1,7 +1,7 @@
-"""Who changed a cache, from the subscription's Activity Log, where it may be read.
+"""Read from the subscription's Activity Log who changed a cache.
 
 Source: learn.microsoft.com/rest/api/monitor/activitylogs/list (api-version 2015-04-01, `$filter` in exactly this form).
-Needs `Microsoft.Insights/eventtypes/values/read`. Events appear minutes after what they tell (Microsoft: 3 to 20).
+Needs `Microsoft.Insights/eventtypes/values/read`. Events appear 3 to 20 minutes after the change (Microsoft).
 """
 
 from collections.abc import Iterable, Mapping
@@ -28,7 +28,7 @@ _CHANGES: Final = ("microsoft.cache/redis/write", "microsoft.cache/redis/delete"
 
 
 class Activity:
-    """Reads of the Activity Log. `own`: the client id of the operator's own identity, whose writes are left out."""
+    """Reads the Activity Log. `own`: the client id of the operator's own identity, whose writes are left out."""
 
     def __init__(self, resource_manager: ResourceManager, own: str | None) -> None:
         self._resource_manager = resource_manager
@@ -37,7 +37,7 @@ class Activity:
     async def writes(
         self, identity: Identity, cache: CacheID, since: datetime, until: datetime
     ) -> tuple[Write, ...] | Unknown:
-        """Writes of the cache's own settings within the time, newest first; one page, no more is asked for."""
+        """Read the writes of the cache's own settings in this time, newest first, from one page only."""
         page = await self._resource_manager.get(
             identity, _path(cache), API_VERSION, filter=_filter(cache, since, until)
         )
@@ -48,9 +48,9 @@ class Activity:
         return tuple(found[:MOST_WRITES])
 
     async def changes(self, identity: Identity, cache: CacheID, until: datetime) -> tuple[Change, ...] | Unknown:
-        """Writes of the cache's own settings within `CHANGES_WITHIN` before: those of others first, the newest first.
+        """Read the writes of the last `CHANGES_WITHIN`: those of others first, and the newest first.
 
-        All pages are read: the newest events are mostly reads of keys, which the log holds too.
+        All pages are read: the newest events are mostly reads of keys, which the log contains too.
         """
         wanted = _filter(cache, until - CHANGES_WITHIN, until)
         found = await self._resource_manager.walk(identity, _path(cache), API_VERSION, filter=wanted)
@@ -58,7 +58,7 @@ class Activity:
             return unread(found, READ_EVENTS)
         serving = identity.client_id.lower() if isinstance(identity, NamespaceIdentity) else self._own
         changes = sorted((_change(*one, serving) for one in _writes(found)), key=lambda one: one.at, reverse=True)
-        # Ours may be many; what somebody else did must not get lost behind them.
+        # The operator's own writes may be many; those of others must not get lost behind them.
         return tuple(sorted(changes, key=lambda one: one.ours)[:MOST_CHANGES])
 
     def _is_own(self, write: Write) -> bool:
@@ -80,7 +80,7 @@ def _filter(cache: CacheID, since: datetime, until: datetime) -> str:
 
 
 def _writes(events: Iterable[Any]) -> Iterable[tuple[Write, str]]:
-    """Writes and their operations."""
+    """Yield writes and their operations."""
     for event in events:
         if not isinstance(event, Mapping):
             continue
@@ -105,6 +105,6 @@ def _writes(events: Iterable[Any]) -> Iterable[tuple[Write, str]]:
 
 
 def _word(value: object) -> str:
-    """`{"value": …, "localizedValue": …}`, as all words of an event are."""
+    """Read a word of an event, which can have the form `{"value": …, "localizedValue": …}`."""
     inner = value.get("value") if isinstance(value, Mapping) else value
     return inner if isinstance(inner, str) else ""

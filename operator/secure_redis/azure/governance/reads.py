@@ -1,4 +1,4 @@
-"""What stands around a cache, read in the management plane: each a small list with a right of its own.
+"""Read the governance of a cache in the management plane: small lists, each with a permission of its own.
 
 Reads count against Resource Manager's limit of a service principal in a subscription: since 2024 a bucket of 250, which
 25 a second refill, per region (and 15 times that for all principals together; free and trial subscriptions may get
@@ -55,7 +55,7 @@ _PRINCIPAL = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNOREC
 
 
 class Governance:
-    """Role definitions are kept for an hour under the identity that read them; nothing else is kept."""
+    """Reads the governance of caches. It keeps role definitions for an hour, under the identity that read them."""
 
     def __init__(self, resource_manager: ResourceManager) -> None:
         self._resource_manager = resource_manager
@@ -64,7 +64,7 @@ class Governance:
         )
 
     async def patch_schedule(self, identity: Identity, cache: CacheID) -> tuple[PatchWindow, ...] | Unknown:
-        """The maintenance windows; empty where none were chosen. The cache itself is known to be there."""
+        """Read the maintenance windows; empty if none were chosen. The cache itself is known to exist."""
         answer = await self._resource_manager.get(identity, f"{cache.text}/patchSchedules/default", API_VERSION)
         if isinstance(answer, NotFound) and answer.what is Missing.RESOURCE:
             return ()  # "There are no patch schedules found for redis cache …"
@@ -73,19 +73,19 @@ class Governance:
         return _convert(elements(mapping(answer.get("properties")).get("scheduleEntries")), _window)
 
     async def access_policies(self, identity: Identity, cache: CacheID) -> tuple[AccessPolicyFacts, ...] | Unknown:
-        """All access policies, the built-in ones too."""
+        """Read all access policies, the built-in ones too."""
         found = await self._resource_manager.walk(identity, f"{cache.text}/accessPolicies", API_VERSION)
         return unread(found, READ_POLICIES) if isinstance(found, Failure) else _convert(found, _policy)
 
     async def access_assignments(
         self, identity: Identity, cache: CacheID
     ) -> tuple[AccessAssignmentFacts, ...] | Unknown:
-        """Who has which access policy."""
+        """Read which object ids have which access policy."""
         found = await self._resource_manager.walk(identity, f"{cache.text}/accessPolicyAssignments", API_VERSION)
         return unread(found, READ_ASSIGNMENTS) if isinstance(found, Failure) else _convert(found, _assignment)
 
     async def locks(self, identity: Identity, cache: CacheID) -> tuple[LockFacts, ...] | Unknown:
-        """The locks that hold for the cache: its own, its group's and its subscription's."""
+        """Read the locks that apply to the cache: its own, its group's and its subscription's."""
         path = f"{cache.text}/providers/Microsoft.Authorization/locks"
         found = await self._resource_manager.walk(identity, path, LOCKS_API_VERSION)
         if isinstance(found, Failure):
@@ -93,11 +93,11 @@ class Governance:
         locks = _convert(found, _lock)
         if isinstance(locks, Unknown):
             return locks
-        # The list also shows what lies below, such as the lock of a private endpoint connection.
+        # The list also contains locks below the cache, such as one of a private endpoint connection.
         return tuple(lock for lock in locks if within(lock.scope, cache.text))
 
     async def diagnostics(self, identity: Identity, cache: CacheID) -> tuple[DiagnosticSettingFacts, ...] | Unknown:
-        """The diagnostic settings; empty where the cache's logs go nowhere."""
+        """Read the diagnostic settings; empty if the cache's logs go nowhere."""
         path = f"{cache.text}/providers/Microsoft.Insights/diagnosticSettings"
         found = await self._resource_manager.walk(identity, path, DIAGNOSTICS_API_VERSION)
         return unread(found, READ_DIAGNOSTICS) if isinstance(found, Failure) else _convert(found, _diagnostic)
@@ -105,10 +105,10 @@ class Governance:
     async def role_assignments(
         self, identity: Identity, target: CacheID | StorageAccountID, principal: str | None = None
     ) -> tuple[RoleAssignmentFacts, ...] | Unknown:
-        """The role assignments that work at the cache or the account, of everybody or of one object id.
+        """Read the role assignments that apply to the cache or the account, of all principals or of one object id.
 
         Those of the groups that `principal` is in are among them. Needs
-        `Microsoft.Authorization/roleAssignments/read` there and, to tell what a role holds,
+        `Microsoft.Authorization/roleAssignments/read` there and, to read what a role permits,
         `Microsoft.Authorization/roleDefinitions/read`; without the latter `permissions` is None.
 
         Raises:
@@ -130,19 +130,19 @@ class Governance:
         if isinstance(listed, Unknown):
             return listed
         here = [one for one in listed if within(one.scope, target.text) or _above_subscriptions(one.scope)]
-        held: dict[str, tuple[RolePermissions, ...]] = {}
+        known_roles: dict[str, tuple[RolePermissions, ...]] = {}
         for role in sorted({one.role_id for one in here}):
             permissions = await self._permissions(identity, target, role)
             if isinstance(permissions, Denied | Transient):
                 break  # the others would be refused too
             if isinstance(permissions, tuple):
-                held[role] = permissions
-        return tuple(replace(one, permissions=held.get(one.role_id)) for one in here)
+                known_roles[role] = permissions
+        return tuple(replace(one, permissions=known_roles.get(one.role_id)) for one in here)
 
     async def _permissions(
         self, identity: Identity, target: CacheID | StorageAccountID, role: str
     ) -> tuple[RolePermissions, ...] | Failure | None:
-        # Asked for at the target: whoever may read the assignments there needs no right on the whole subscription.
+        # Read at the target: a reader of the assignments there needs no permission on the whole subscription.
         key = (identity, target.subscription.lower(), role)
         known = self._roles.peek(key)
         if known is not None:
@@ -160,7 +160,7 @@ class Governance:
 
 
 def _convert(items: Iterable[object], convert: Callable[[Item], T]) -> tuple[T, ...] | Unknown:
-    """All items; one that cannot be understood makes the whole unknown, since what it says may matter most."""
+    """Convert all items. One that cannot be understood makes the whole Unknown: it may be the one that matters."""
     try:
         return tuple(convert(mapping(item)) for item in items)
     except Malformed as error:
@@ -175,7 +175,7 @@ def _window(entry: Item) -> PatchWindow:
 
 
 def _named(item: Item) -> str:
-    # Children of a cache may carry its name before their own: `cache/name`.
+    # The name of a cache's child can start with the cache's name: `cache/name`.
     name = (text(item.get("name")) or "").rpartition("/")[2]
     if not name:
         raise Malformed("an item without a name")
@@ -224,7 +224,7 @@ def _role_assignment(item: Item) -> RoleAssignmentFacts:
 
 
 def _above_subscriptions(scope: str) -> bool:
-    """Whether it is the root or a management group, whose place above the subscription the list vouches for."""
+    """Whether the scope is the root or a management group. The list contains only those above the subscription."""
     return scope == "/" or scope.lower().startswith("/providers/microsoft.management/managementgroups/")
 
 

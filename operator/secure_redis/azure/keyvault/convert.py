@@ -1,4 +1,4 @@
-"""From the answers about vaults and keys to the project's facts."""
+"""Convert the answers about vaults and keys to facts."""
 
 from collections.abc import Mapping
 
@@ -11,7 +11,7 @@ from secure_redis.domain.observe.storage import (
 
 
 def key_vault_facts(body: object) -> KeyVaultFacts:
-    """A vault from the JSON of a GET.
+    """Convert the JSON of a GET to a vault.
 
     Raises:
         Malformed: no id, name or properties.
@@ -35,7 +35,7 @@ def key_vault_facts(body: object) -> KeyVaultFacts:
 
 
 def key_facts(body: object, name: str) -> KeyFacts:
-    """A key from the JSON of a GET of the management plane.
+    """Convert the JSON of a GET of the management plane to a key.
 
     Raises:
         Malformed: no properties, or no version.
@@ -58,6 +58,6 @@ def key_facts(body: object, name: str) -> KeyFacts:
 
 
 def key_version(key_id: str) -> str | None:
-    """The version in a key's URL `https://<vault>/keys/<name>/<version>`; None where it has none."""
+    """Return the version in a key's URL `https://<vault>/keys/<name>/<version>`; None where it has none."""
     parts = key_id.rstrip("/").split("/")
     return parts[-1] if len(parts) == 6 and parts[3].lower() == "keys" and parts[-1] else None

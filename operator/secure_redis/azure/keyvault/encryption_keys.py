@@ -1,6 +1,6 @@
-"""The vault and the key that a storage account or a cluster is encrypted with, read in the management plane.
+"""Read the vault and the key that encrypt a storage account or a cluster, in the management plane.
 
-The vault itself is never contacted: its firewall need not know us, and no token for it is needed.
+The vault itself is never contacted: its firewall does not matter, and no token for it is needed.
 """
 
 import time
@@ -33,15 +33,15 @@ READ_KEY_VERSION: Final = "Microsoft.KeyVault/vaults/keys/versions/read"
 
 
 class KeyVaults:
-    """Vaults by their URI, and keys in them. Where a vault lies is remembered under the identity that found it."""
+    """Reads vaults by their URI, and keys in them. It keeps a vault's resource id under the identity that found it."""
 
     def __init__(self, resource_manager: ResourceManager, cloud: Cloud) -> None:
         self._resource_manager = resource_manager
         self._cloud = cloud
-        self._places: ExpiringCache[tuple[Identity, str, str], str] = ExpiringCache(time.monotonic)
+        self._resource_ids: ExpiringCache[tuple[Identity, str, str], str] = ExpiringCache(time.monotonic)
 
     async def encryption_key(self, identity: Identity, storage: StorageFacts) -> EncryptionKeyFacts:
-        """The vault and the key of an account whose key is the customer's own.
+        """Read the vault and the key of an account whose key is the customer's own.
 
         Raises:
             ValueError: the account's key is not known to be the customer's own.
@@ -51,15 +51,15 @@ class KeyVaults:
         if encryption is None or encryption.customer_managed is not True:
             raise ValueError("the account is not known to be encrypted with a key of the customer's own")
         if encryption.vault_uri is None or encryption.key_name is None:
-            told = Unknown(Reason.AZURE_ERROR, "the account does not say which key of which vault encrypts it")
-            return EncryptionKeyFacts(told, told)
+            why = Unknown(Reason.AZURE_ERROR, "the account does not say which key of which vault encrypts it")
+            return EncryptionKeyFacts(why, why)
         if encryption.federated_client_id is not None:
-            told = Unknown(
+            why = Unknown(
                 Reason.VAULT_OTHER_TENANT,
                 "the key lies in a vault of another tenant, which this identity cannot read",
                 permanent=True,
             )
-            return EncryptionKeyFacts(told, told)
+            return EncryptionKeyFacts(why, why)
         vault = await self.vault(identity, storage.account_id.subscription, encryption.vault_uri)
         if isinstance(vault, Unknown):
             return EncryptionKeyFacts(vault, vault)
@@ -67,22 +67,22 @@ class KeyVaults:
         return EncryptionKeyFacts(vault, await self.key(identity, vault, encryption.key_name, version))
 
     async def of_url(self, identity: Identity, subscription: str, url: str) -> EncryptionKeyFacts:
-        """The vault and the key of `https://<vault>/keys/<name>[/<version>]`, as a Managed Redis cluster names it."""
+        """Read the vault and the key of `https://<vault>/keys/<name>[/<version>]`, which a cluster names."""
         parts = urlsplit(url)
         path = [part for part in parts.path.split("/") if part]
         if parts.scheme.lower() != "https" or len(path) not in (2, 3) or path[0].lower() != "keys":
-            told = Unknown(Reason.AZURE_ERROR, "the cluster names its key in a way that no key is named")
-            return EncryptionKeyFacts(told, told)
+            why = Unknown(Reason.AZURE_ERROR, "the cluster names its key in a form that no key has")
+            return EncryptionKeyFacts(why, why)
         vault = await self.vault(identity, subscription, f"https://{parts.netloc}")
         if isinstance(vault, Unknown):
             return EncryptionKeyFacts(vault, vault)
         return EncryptionKeyFacts(vault, await self.key(identity, vault, path[1], path[2] if len(path) == 3 else None))
 
     async def vault(self, identity: Identity, subscription: str, uri: str) -> KeyVaultFacts | Unknown:
-        """The vault with this URI, looked for in `subscription`. Needs `Microsoft.KeyVault/vaults/read` on it.
+        """Find and read the vault with this URI in `subscription`. Needs `Microsoft.KeyVault/vaults/read` on it.
 
-        Names of vaults are unique in a cloud, but a URI does not tell where the vault lies. The list by which it is
-        found shows what the identity may read, so that a vault elsewhere and one that may not be read look the same.
+        Names of vaults are unique in a cloud, but a URI does not contain the resource group. The list in which the
+        vault is found contains only what the identity may read. So a vault elsewhere looks like one without permission.
         """
         if not self._cloud.allows_vault(uri):
             host = host_of(uri) or "what Azure names"
@@ -93,13 +93,13 @@ class KeyVaults:
             )
         name = str(urlsplit(uri).hostname).partition(".")[0]
         where = (identity, subscription.lower(), name)
-        known = self._places.peek(where)
-        place = known if known is not None else await self._find(identity, subscription, name)
-        if isinstance(place, Unknown):
-            return place
-        answer = await self._resource_manager.get(identity, place, VAULT_API_VERSION)
+        known = self._resource_ids.peek(where)
+        resource_id = known if known is not None else await self._find(identity, subscription, name)
+        if isinstance(resource_id, Unknown):
+            return resource_id
+        answer = await self._resource_manager.get(identity, resource_id, VAULT_API_VERSION)
         if isinstance(answer, NotFound) and known is not None:  # moved, or gone
-            self._places.drop(where)
+            self._resource_ids.drop(where)
             return await self.vault(identity, subscription, uri)
         if isinstance(answer, NotFound):
             return Unknown(Reason.VAULT_NOT_FOUND, answer.message)
@@ -111,17 +111,18 @@ class KeyVaults:
             return Unknown(Reason.AZURE_ERROR, str(error))
         if facts.uri is None or host_of(facts.uri) != host_of(uri):
             return Unknown(Reason.AZURE_ERROR, f"Azure answered with another vault than {host_of(uri)}")
-        self._places.get(where, lambda: place)
+        self._resource_ids.get(where, lambda: resource_id)
         return facts
 
     async def key(
         self, identity: Identity, vault: KeyVaultFacts, name: str, version: str | None = None
     ) -> KeyFacts | KeyAbsent | Unknown:
-        """A key of the vault, its newest version where none is named. Needs `Microsoft.KeyVault/vaults/keys/read`, for
-        a version `Microsoft.KeyVault/vaults/keys/versions/read`.
+        """Read a key of the vault, its newest version where none is named.
+
+        Needs `Microsoft.KeyVault/vaults/keys/read`, for a version `Microsoft.KeyVault/vaults/keys/versions/read`.
         """
         if not (_is_name(name) and (version is None or _is_name(version))):
-            return Unknown(Reason.AZURE_ERROR, "the key is named in a way that no key is named")
+            return Unknown(Reason.AZURE_ERROR, "the key is named in a form that no key has")
         below, permission = (f"/versions/{version}", READ_KEY_VERSION) if version else ("", READ_KEY)
         path = f"{vault.resource_id}/keys/{name}{below}"
         answer = await self._resource_manager.get(identity, path, VAULT_API_VERSION)

@@ -1,4 +1,4 @@
-"""Key Vault secrets: one version check per identity and secret serves everyone; a value is read when it moved."""
+"""Read and store Key Vault secrets. One version check per identity and secret serves all resources."""
 
 import asyncio
 import json
@@ -28,7 +28,7 @@ from secure_redis.azure.core.failures import (
     unknown,
     write_failure,
 )
-from secure_redis.azure.core.policies import Correlate
+from secure_redis.azure.core.policies import CorrelationPolicy
 from secure_redis.azure.core.transport import Transport
 from secure_redis.azure.keyvault.versions import (
     Version,
@@ -55,10 +55,10 @@ class _Secret:
     version: Version | None = None
     absent: VaultSecretAbsent | None = None
     value: SecretStr | None = None
-    value_of: str | None = None  # the version whose value is held
+    value_of: str | None = None  # the version whose value is kept
     failure: Unknown | None = None
     failed_at: float = 0.0
-    writes: int = 0  # of ours: a check that one of them overtook does not count
+    writes: int = 0  # of the operator: a check during which one happened does not count
 
 
 @dataclass(slots=True)
@@ -68,7 +68,7 @@ class _Vault:
 
 
 class Vaults:
-    """Values are held in memory under the identity that fetched them, and dropped an hour after their last use."""
+    """Keeps values in memory under the identity that fetched them, and drops them an hour after their last use."""
 
     def __init__(
         self,
@@ -101,8 +101,8 @@ class Vaults:
     ) -> VaultSecretFacts | VaultSecretAbsent | Unknown:
         """The newest version (or the pinned `version`), checked at most `max_age` seconds ago (0: now).
 
-        A disabled, expired or not yet valid version is answered as it is, with `value=None`: there is no falling back
-        to an older one.
+        A disabled, expired or not yet valid version is returned as it is, with `value=None`; no older one is used
+        instead.
         """
         outside = self._outside_the_cloud(uri)
         if outside is not None:
@@ -185,7 +185,7 @@ class Vaults:
         return None if outcome is None else write_failure(outcome)
 
     def _look_again(self, uri: str, name: str) -> None:
-        """Whatever came of a write: what was checked before it, by whomever, is not believed any longer."""
+        """Expire all earlier checks of the secret, whatever the write's result was."""
         authority = host_of(uri) or ""
         for key, secret in self._secrets.items():
             if key[1:3] == (authority, name.lower()):
@@ -230,14 +230,14 @@ class Vaults:
     async def _by_list(
         self, identity: Identity, vault: _Vault, name: str, pinned: str | None
     ) -> Version | None | Failure:
-        """By the list of versions: all pages, in no order. None where it does not settle which one is current."""
+        """Find the version in the list of versions (all pages, unordered). None if it does not show the current one."""
 
         async def call() -> list[Version] | Failure:
             found: list[Version] = []
-            observed: set[str] = set()
+            visited: set[str] = set()
             url: str | None = f"/secrets/{quote(name, safe='')}/versions"
-            while url is not None and url not in observed:
-                observed.add(url)
+            while url is not None and url not in visited:
+                visited.add(url)
                 response = await vault.client.send_request(HttpRequest("GET", url))
                 if response.status_code != 200:
                     return self._calls.refusal(identity, response)
@@ -260,7 +260,7 @@ class Vaults:
     async def _by_get(
         self, identity: Identity, vault: _Vault, name: str, pinned: str | None, secret: _Secret
     ) -> Version | Failure:
-        """By a plain read. Its value is kept only if its version is not the one already held."""
+        """Find the version by a plain read. Its value is kept only if that version's value is not kept yet."""
 
         async def call() -> KeyVaultSecret:
             return await vault.client.get_secret(name, pinned)
@@ -337,6 +337,6 @@ class Vaults:
             verify_challenge_resource=True,
             retry_total=0,
             permit_redirects=False,
-            per_call_policies=[self._transport.vault_guard(url), Correlate()],
+            per_call_policies=[self._transport.vault_guard(url), CorrelationPolicy()],
             custom_hook_policy=self._transport.vault_gate(url),  # the place behind authentication
         )

@@ -1,4 +1,4 @@
-"""Versions of a Key Vault secret without their values: from a list, or from the SDK's model."""
+"""Read the versions of a Key Vault secret without their values: from a list, or from the SDK's model."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from secure_redis.azure.core.answers import Malformed
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """A version. `latest`: no newer one was seen. `created`: to the second, as the vault tells it."""
+    """A version of a secret. `latest`: no newer one was found. `created`: in whole seconds."""
 
     id: str
     enabled: bool
@@ -24,10 +24,10 @@ class Version:
 
 
 def page(body: object) -> tuple[list[Version], str | None]:
-    """A page of a secret's versions, and the URL of the next one.
+    """Read a page of a secret's versions, and the URL of the next one.
 
-    From the wire and not from the SDK's models, which cost as much again as the request: this is the one thing that
-    is asked for every secret at every interval.
+    It reads the JSON and not the SDK's models, which cost as much again as the request: this is the one request that
+    is made for every secret at every interval.
 
     Raises:
         Malformed: it is no such page.
@@ -69,7 +69,7 @@ def _moment(seconds: object) -> datetime | None:
 
 
 def from_sdk(properties: SecretProperties) -> Version:
-    """The version that a plain read answered."""
+    """Convert the version that a plain read answered."""
     return Version(
         id=properties.version or "",
         enabled=properties.enabled is not False,

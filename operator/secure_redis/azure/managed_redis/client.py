@@ -1,7 +1,8 @@
-"""Reads of `Microsoft.Cache/redisEnterprise`: clusters and their database `default`. Nothing is written, no key read.
+"""Read `Microsoft.Cache/redisEnterprise`: clusters and their database `default`. Nothing is written, no key read.
 
-By the pipeline that reads locks and schedules: two kinds of small objects need no SDK client of their own, which costs
-33 KiB for every identity and subscription (measured). Microsoft's SDK reads the same answers in the contract tests.
+It uses the pipeline that reads locks and schedules: two kinds of small objects need no SDK client of their own, which
+costs 33 KiB for every identity and subscription (measured). Microsoft's SDK reads the same answers in the contract
+tests.
 """
 
 from typing import Final
@@ -30,13 +31,13 @@ _TYPE: Final = "providers/Microsoft.Cache/redisEnterprise"
 
 
 class ManagedCaches:
-    """The source of an `Inventory` of clusters, and their databases."""
+    """Reads clusters, for an inventory, and their databases."""
 
     def __init__(self, resource_manager: ResourceManager) -> None:
         self._resource_manager = resource_manager
 
     async def read(self, identity: Identity, cache: CacheID) -> ManagedRedis | NotFound | Unknown:
-        """One direct read of a cluster, without its database. Needs `Microsoft.Cache/redisEnterprise/read`."""
+        """Read a cluster directly, without its database. Needs `Microsoft.Cache/redisEnterprise/read`."""
         answer = await self._resource_manager.get(identity, _path(cache), API_VERSION)
         if isinstance(answer, NotFound):
             return answer
@@ -50,7 +51,7 @@ class ManagedCaches:
     async def walk(
         self, identity: Identity, subscription: str, group: str | None = None
     ) -> tuple[ManagedRedis, ...] | Failure:
-        """The clusters of a subscription or a group, as far as the list tells of each what a direct read does.
+        """Read the clusters of a subscription or a group, as far as the list contains each as a whole.
 
         Needs `Microsoft.Cache/redisEnterprise/read` at that scope.
         """
@@ -66,7 +67,7 @@ class ManagedCaches:
             return classify(error, Source.RESOURCE_MANAGER)
 
     async def database(self, identity: Identity, cache: CacheID) -> ManagedDatabase | Unknown | None:
-        """The database `default`; None where the cluster has none. The cluster itself is known to be there.
+        """Read the database `default`; None if the cluster has none. The cluster itself is known to exist.
 
         Needs `Microsoft.Cache/redisEnterprise/databases/read`.
         """

@@ -1,4 +1,4 @@
-"""From Azure's answers about Microsoft.Cache/redisEnterprise to our facts. What an answer does not say stays None."""
+"""Convert the answers about Microsoft.Cache/redisEnterprise to facts. What an answer does not contain stays None."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -17,7 +17,7 @@ from secure_redis.domain.observe.managed_redis import ManagedDatabase, ManagedRe
 
 
 def cluster_facts(body: object) -> ManagedRedis:
-    """A cluster from the JSON of a GET or of a list's item; its database is another object.
+    """Convert the JSON of a GET or of a list's item to a cluster; its database is another object.
 
     Raises:
         Malformed: no id of a cluster, SKU or provisioning state.
@@ -61,7 +61,7 @@ def cluster_facts(body: object) -> ManagedRedis:
 
 
 def is_whole(item: Mapping[str, Any]) -> bool:
-    """Whether a list's item tells as much of a cluster as a GET does.
+    """Whether a list's item contains as much of a cluster as a GET.
 
     A GET always has the private endpoint connections, an empty list where there are none (recorded traffic); the API's
     example of a list has no such field, and an item without it must not be taken for a cluster without endpoints.
@@ -70,7 +70,7 @@ def is_whole(item: Mapping[str, Any]) -> bool:
 
 
 def database_facts(body: object) -> ManagedDatabase:
-    """The database `default` from the JSON of a GET.
+    """Convert the JSON of a GET to the database `default`.
 
     Raises:
         Malformed: no provisioning state.

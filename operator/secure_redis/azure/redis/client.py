@@ -83,7 +83,7 @@ class Caches:
     # --- reads ------------------------------------------------------------------------------------------------------
 
     async def read(self, identity: Identity, cache: CacheID) -> Redis | NotFound | Unknown:
-        """One direct read. `NotFound.what` tells a missing group from a missing cache."""
+        """Read the cache directly. `NotFound.what` distinguishes a missing group from a missing cache."""
         client = self._client(identity, cache)
 
         async def call() -> Redis:
@@ -100,17 +100,17 @@ class Caches:
     async def walk(
         self, identity: Identity, subscription: str, group: str | None = None
     ) -> tuple[Redis, ...] | Failure:
-        """All caches of a subscription or a group: one walk over all pages. A broken page fails the walk."""
+        """Read all caches of a subscription or a group, over all pages. A broken page fails the walk."""
         client = self._client_for(identity, subscription)
         within = "" if group is None else f"/resourceGroups/{quote(group, safe='')}"
         first = f"{self._transport.cloud.resource_manager}/subscriptions/{subscription}{within}{_LIST}"
 
         async def call() -> tuple[Redis, ...] | Failure:
             found: list[Redis] = []
-            observed: set[str] = set()
+            visited: set[str] = set()
             url: str | None = first
-            while url is not None and url not in observed:
-                observed.add(url)
+            while url is not None and url not in visited:
+                visited.add(url)
                 response = await client.raw.send_request(HttpRequest("GET", url))
                 if response.status_code != 200:
                     return self._calls.refusal(identity, response)
@@ -122,7 +122,7 @@ class Caches:
         return await self._calls(identity, call)
 
     async def list_keys(self, identity: Identity, cache: CacheID) -> ListedKeys | Unknown:
-        """Both keys. Needs `Microsoft.Cache/redis/listKeys/action`."""
+        """Read both keys. Needs `Microsoft.Cache/redis/listKeys/action`."""
         client = self._client(identity, cache)
 
         async def call() -> ListedKeys:
@@ -132,7 +132,7 @@ class Caches:
         return _or_unknown(await self._calls(identity, call))
 
     async def firewall_rules(self, identity: Identity, cache: CacheID) -> tuple[FirewallRuleFacts, ...] | Unknown:
-        """All rules (all pages), by name. None at all means open to everyone while public access is on."""
+        """Read all rules (all pages), sorted by name. No rule means open to everyone while public access is on."""
         client = self._client(identity, cache)
 
         async def call() -> tuple[FirewallRuleFacts, ...]:
@@ -249,7 +249,7 @@ class Caches:
         """Poll the last operation that this process started as `identity` on the cache, once.
 
         None: there is none, Azure has forgotten it, or it cannot be read now (then `provisioningState` decides).
-        It is forgotten once its end was told.
+        It is dropped once its end was returned.
         """
         key = (identity, cache.key)
         operation = self._operations.peek(key)
@@ -342,15 +342,15 @@ class Caches:
             _LOG.warning("Azure named an operation URL outside the configured cloud; it is not followed")
 
     def _page(self, identity: Identity, url: str, content: bytes) -> _Page:
-        """A page's caches. One that has not changed since the same identity last read it is not parsed again."""
+        """Return a page's caches. A page that has not changed since the same identity read it is not parsed again."""
         digest = hashlib.blake2b(content, digest_size=16).digest()
         key = (identity, url)
-        held = self._pages.peek(key)
-        if held is None or held.digest != digest:
+        kept = self._pages.peek(key)
+        if kept is None or kept.digest != digest:
             caches, following = convert.page(json.loads(content))
-            held = _Page(digest, tuple(caches), following)
+            kept = _Page(digest, tuple(caches), following)
             self._pages.drop(key)
-        return self._pages.get(key, lambda: held)
+        return self._pages.get(key, lambda: kept)
 
 
 def _or_unknown(outcome: T | Failure) -> T | Unknown:

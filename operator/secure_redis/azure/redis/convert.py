@@ -1,4 +1,4 @@
-"""From Azure's answers to our facts. Keys, connection strings and the SDK's models stop here."""
+"""Convert Azure's answers to facts. Keys, connection strings and the SDK's models do not leave this module."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -26,9 +26,9 @@ from secure_redis.domain.observe.redis import PersistenceFacts, Redis
 
 
 def cache_facts(body: object) -> Redis:
-    """A cache from the JSON of a GET or of a list's item; what the answer does not say stays None.
+    """Convert the JSON of a GET or of a list's item to a cache; what it does not contain stays None.
 
-    From the wire and not from the SDK's model: a list of 1,000 costs 0.02 s instead of 0.2 s of processor time
+    It reads the JSON and not the SDK's model: a list of 1,000 costs 0.02 s instead of 0.2 s of processor time
     (measured), and every namespace's identity reads its own.
 
     Raises:
@@ -89,7 +89,7 @@ def cache_facts(body: object) -> Redis:
 
 
 def page(body: object) -> tuple[list[Redis], str | None]:
-    """One page of a list and the URL of the next.
+    """Read one page of a list and the URL of the next.
 
     Raises:
         Malformed: not a page, or one of its items is not a cache.
@@ -102,7 +102,7 @@ def page(body: object) -> tuple[list[Redis], str | None]:
 
 
 def listed_keys(primary: str | None, secondary: str | None) -> ListedKeys:
-    """Both keys.
+    """Wrap both keys.
 
     Raises:
         Malformed: one is missing.
@@ -114,7 +114,7 @@ def listed_keys(primary: str | None, secondary: str | None) -> ListedKeys:
 
 
 def firewall_rule_facts(rule: RedisFirewallRule, cache_name: str) -> FirewallRuleFacts:
-    """A rule without the `<cache>/` prefix that Azure puts before its name.
+    """Convert a rule, without the `<cache>/` prefix that Azure puts before its name.
 
     Raises:
         Malformed: a part is missing.
@@ -130,7 +130,7 @@ def firewall_rule_facts(rule: RedisFirewallRule, cache_name: str) -> FirewallRul
 
 
 def operation_facts(status_code: int, body: object) -> OperationFacts:
-    """What a poll of an operation URL says, in both forms: an operation's status, or 202 until it is over.
+    """Read the answer of an operation URL, in both forms: an operation's status, or 202 until it is over.
 
     `body` is the decoded JSON, None where there was none.
     """
@@ -158,19 +158,19 @@ _RDB, _AOF = ("rdb-storage-connection-string",), ("aof-storage-connection-string
 
 
 def _persistence(settings: Mapping[str, Any]) -> PersistenceFacts:
-    """Of a connection string (the service masks it) or, with managed identity, a blob URL, only the account stays.
+    """Read the persistence settings. Of a connection string or a blob URL, only the account is kept.
 
-    Where persistence is on, the account is the one that this kind of persistence names: what the other kind once named
-    may still be there.
+    Where persistence is on, the setting of this kind of persistence names the account: the other kind's setting may
+    be left over.
     """
     rdb, aof = text_flag(settings.get("rdb-backup-enabled")), text_flag(settings.get("aof-backup-enabled"))
     used = ((*_RDB,) if rdb else ()) + ((*_AOF,) if aof else ())
     texts = [one for name in used or (*_RDB, *_AOF) if isinstance(one := settings.get(name), str) and one]
-    places = [_storage_place(one) for one in texts]
-    named = [place for place in places if place[0] is not None]
-    # Two accounts at once, or one that is not understood beside another, is no account that could be followed.
-    sure = named[:1] if not used or (len(named) == len(places) and len(set(places)) == 1) else []
-    account, endpoint = sure[0] if sure else (None, None)
+    accounts = [_storage_account(one) for one in texts]
+    named = [account for account in accounts if account[0] is not None]
+    # Two accounts, or one beside a text that is not understood: no account can be followed.
+    certain = named[:1] if not used or (len(named) == len(accounts) and len(set(accounts)) == 1) else []
+    account, endpoint = certain[0] if certain else (None, None)
     return PersistenceFacts(
         rdb=rdb,
         aof=aof,
@@ -182,15 +182,15 @@ def _persistence(settings: Mapping[str, Any]) -> PersistenceFacts:
     )
 
 
-def _storage_place(said: str) -> tuple[str | None, str | None]:
-    """Account and host of the blobs, where said: an endpoint of its own can send the data anywhere."""
-    url = _BLOB_URL.fullmatch(said.strip())
+def _storage_account(setting: str) -> tuple[str | None, str | None]:
+    """Read account and host of the blobs: an explicit endpoint can send the data anywhere."""
+    url = _BLOB_URL.fullmatch(setting.strip())
     if url is not None:
         return url[2].lower(), url[1].lower()
-    named = _ACCOUNT.search(said)
+    named = _ACCOUNT.search(setting)
     if named is None:
         return None, None
-    account, endpoint, suffix = named[1].lower(), _ENDPOINT.search(said), _SUFFIX.search(said)
+    account, endpoint, suffix = named[1].lower(), _ENDPOINT.search(setting), _SUFFIX.search(setting)
     if endpoint is not None:
         return account, endpoint[1].strip().removeprefix("https://").rstrip("/").lower()
     return account, f"{account}.blob.{suffix[1].lower()}" if suffix is not None else None

@@ -1,4 +1,4 @@
-"""Reads of `Microsoft.Storage/storageAccounts`: the account behind a cache's persistence. Nothing is written.
+"""Read `Microsoft.Storage/storageAccounts`: the account behind a cache's persistence. Nothing is written.
 
 Only the management plane is asked: neither keys nor blobs are ever read here.
 """
@@ -38,13 +38,13 @@ READ_BLOB_SERVICE: Final = "Microsoft.Storage/storageAccounts/blobServices/read"
 
 
 def _body(answer: Any, _model: object, _headers: object) -> str:
-    """The JSON as it came: the SDK's model would turn what is absent and what is null into the same None."""
+    """Return the JSON itself: the SDK's model turns absent and null into the same None."""
     text: str = answer.http_response.text()
     return text
 
 
 class StorageAccounts:
-    """One SDK client per identity and subscription (34 KiB each, measured), all on one transport."""
+    """Reads accounts with one SDK client per identity and subscription (34 KiB each, measured), on one transport."""
 
     def __init__(self, transport: Transport, credentials: Credentials) -> None:
         self._transport = transport
@@ -53,7 +53,7 @@ class StorageAccounts:
         self._clients: ExpiringCache[tuple[Identity, str], StorageManagementClient] = ExpiringCache(time.monotonic)
 
     async def read(self, identity: Identity, account: StorageAccountID) -> StorageFacts | StorageAbsent | Unknown:
-        """One direct read of the account's properties. Needs `Microsoft.Storage/storageAccounts/read`."""
+        """Read the account's properties directly. Needs `Microsoft.Storage/storageAccounts/read`."""
         accounts = self._client(identity, account).storage_accounts
 
         async def call() -> StorageFacts:
@@ -68,7 +68,7 @@ class StorageAccounts:
     async def blob_service(
         self, identity: Identity, account: StorageAccountID
     ) -> BlobServiceFacts | StorageAbsent | Unknown:
-        """Soft delete and versions. Needs `Microsoft.Storage/storageAccounts/blobServices/read`."""
+        """Read soft delete and versions. Needs `Microsoft.Storage/storageAccounts/blobServices/read`."""
         services = self._client(identity, account).blob_services
 
         async def call() -> BlobServiceFacts:

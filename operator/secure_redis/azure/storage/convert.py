@@ -1,4 +1,4 @@
-"""From the answers about storage accounts, vaults and keys to our facts. What an answer does not say stays None."""
+"""Convert the answers about storage accounts to facts. What an answer does not contain stays None."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,7 +13,7 @@ from secure_redis.domain.observe.storage import (
 
 
 def storage_facts(body: object) -> StorageFacts:
-    """An account from the JSON of a GET.
+    """Convert the JSON of a GET to an account.
 
     Raises:
         Malformed: no id of a storage account.
@@ -46,7 +46,7 @@ def storage_facts(body: object) -> StorageFacts:
 
 
 def blob_service_facts(body: object) -> BlobServiceFacts:
-    """A blob service from the JSON of a GET.
+    """Convert the JSON of a GET to a blob service.
 
     Raises:
         Malformed: no properties at all.

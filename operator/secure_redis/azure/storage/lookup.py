@@ -1,4 +1,4 @@
-"""Where a storage account lies: a cache's settings name it, but not its resource group."""
+"""Find a storage account: a cache's settings contain its name, but not its resource group."""
 
 import re
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ async def find_account(
     name: str,
     scopes: Sequence[str] | None = None,
 ) -> StorageAccountID | Unknown:
-    """The account of that name in `subscription`. Needs `Microsoft.Storage/storageAccounts/read` on it.
+    """Find the account of that name in `subscription`. Needs `Microsoft.Storage/storageAccounts/read` on it.
 
     `scopes`: where it may be looked for, ids of groups, of the subscription or of the account itself, which then needs
     no look; None: in the whole subscription. Names of accounts are unique in a cloud. The list by which it is found
@@ -51,7 +51,7 @@ async def find_account(
 async def _listed(
     resource_manager: ResourceManager, identity: Identity, scope: str, name: str
 ) -> StorageAccountID | Unknown | None:
-    """By the list of a subscription or a group. None: it is not in it."""
+    """Find the account in the list of a subscription or a group; None if it is not in it."""
     found = await resource_manager.walk(
         identity,
         f"{scope}/resources",
@@ -65,7 +65,7 @@ async def _listed(
 
 
 def _named(scope: str, resource_id: str, name: str) -> StorageAccountID | None:
-    """The account with this id if it has that name and lies within `scope`."""
+    """Return the account with this id if it has that name and is within `scope`."""
     if not within(scope, resource_id):
         return None
     try:

@@ -1,4 +1,4 @@
-"""What a probe saw of a live endpoint: per check a value, or Unknown with the reason."""
+"""The result of a probe of a live endpoint: per check a value, or Unknown with the reason."""
 
 import ipaddress
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052: an IPv4 addre
 
 
 class AddressScope(StrEnum):
-    """Where an address lies. SHARED is RFC 6598 (100.64.0.0/10); OTHER is link-local, reserved and the like."""
+    """The kind of an address. SHARED is RFC 6598 (100.64.0.0/10); OTHER is link-local, reserved and the like."""
 
     PRIVATE = "Private"
     PUBLIC = "Public"
@@ -34,18 +34,18 @@ class ResolvedAddress:
 
 
 class Offer(StrEnum):
-    """What the server did with a TLS version that was offered to it alone (1.3: together with 1.2)."""
+    """The server's answer to an offer of one TLS version alone (1.3: together with 1.2)."""
 
     ACCEPTED = "Accepted"
     REFUSED = "Refused"
 
 
 class PlaintextPort(StrEnum):
-    """The non-TLS port, seen from where the operator runs.
+    """The state of the non-TLS port, as the operator reaches it.
 
-    CLOSED: the connection was refused. NOT_ANSWERING: no connection came about, or it was cut without a word; of a port
-    that speaks TLS itself (Managed Redis has no other): it was asked in clear and did not speak Redis.
-    OPEN: it speaks Redis in clear, with or without a password.
+    CLOSED: the connection was refused. NOT_ANSWERING: there was no connection, or it was closed without an answer. Of a
+    port that speaks TLS itself (Managed Redis has no other): it did not answer Redis without TLS.
+    OPEN: it speaks Redis without TLS, with or without a password.
     """
 
     CLOSED = "Closed"
@@ -55,7 +55,7 @@ class PlaintextPort(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """Whether something could be verified; `why` says why not."""
+    """The result of a verification; `why` explains a failure."""
 
     verified: bool
     why: str = ""
@@ -63,7 +63,7 @@ class Verification:
 
 @dataclass(frozen=True, slots=True)
 class Negotiated:
-    """What a client that offers TLS 1.2 and 1.3 gets: `version` is "1.2" or "1.3", `cipher` OpenSSL's name."""
+    """The result of a handshake that offers TLS 1.2 and 1.3: `version` is "1.2" or "1.3", `cipher` OpenSSL's name."""
 
     version: str
     cipher: str
@@ -71,7 +71,7 @@ class Negotiated:
 
 @dataclass(frozen=True, slots=True)
 class CertificateFacts:
-    """The server's certificate, all of it public. What its maker wrote: true only where `chain` is verified.
+    """The server's certificate, all of it public. Its content is proven only if `chain` is verified.
 
     `names`: DNS names and addresses, the first of them if there are many. `issuer`: the common name, else the
     organisation; may be empty.
@@ -85,12 +85,12 @@ class CertificateFacts:
 
 @dataclass(frozen=True, slots=True)
 class EndpointFacts:
-    """One look at an endpoint, taken at `at`; None: by an earlier process, as its status tells.
+    """One probe of an endpoint at the time `at`; None: by an earlier process, as the status reports it.
 
-    `addresses`: all that DNS gave, sorted, so that a resolver that takes turns does not look like a change.
-    `reached`: the address that took the connection on the TLS port; all further connections went there.
-    `name`: whether the certificate is for the host, whoever issued it. Only `chain` and `name` together make it so
-    that the server is who it says.
+    `addresses`: all that DNS returned, sorted, so that a resolver that rotates them does not look like a change.
+    `reached`: the address that accepted the connection on the TLS port; all further connections went there.
+    `name`: whether the certificate is for the host, whoever issued it. Only `chain` and `name` together prove the
+    server's identity.
     """
 
     host: str
@@ -111,7 +111,7 @@ class EndpointFacts:
 
     @property
     def reachable(self) -> bool:
-        """Whether the TLS port took a connection."""
+        """Whether the TLS port accepted a connection."""
         return not isinstance(self.reached, Unknown)
 
     @property
@@ -121,7 +121,7 @@ class EndpointFacts:
 
 
 def scope_of(address: str) -> AddressScope:
-    """Where an address lies; IPv4 inside IPv6 (mapped, NAT64) counts as IPv4. Raises ValueError if it is none."""
+    """Return the kind of an address; IPv4 inside IPv6 (mapped, NAT64) counts as IPv4. Raises ValueError for others."""
     ip: ipaddress.IPv4Address | ipaddress.IPv6Address = ipaddress.ip_address(address)
     if isinstance(ip, ipaddress.IPv6Address):
         if ip.ipv4_mapped is not None:

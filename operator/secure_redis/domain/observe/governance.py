@@ -1,4 +1,4 @@
-"""What stands around a cache: maintenance windows, who may use it, what protects it, who has which role."""
+"""The governance of a cache: maintenance windows, access policies, locks, diagnostics and roles."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class PatchWindow:
 
 @dataclass(frozen=True, slots=True)
 class AccessPolicyFacts:
-    """An access policy of a cache: what its holders may do, in the words of Redis ACLs."""
+    """An access policy of a cache: the permissions of its assignees, in the words of Redis ACLs."""
 
     name: str
     permissions: str | None
@@ -28,7 +28,7 @@ class AccessPolicyFacts:
 
 @dataclass(frozen=True, slots=True)
 class AccessAssignmentFacts:
-    """Who has an access policy. `object_id` is the Redis user name."""
+    """The assignment of an access policy. `object_id` is the Redis user name."""
 
     name: str
     policy: str
@@ -55,7 +55,7 @@ class DiagnosticSettingFacts:
 
 @dataclass(frozen=True, slots=True)
 class RolePermissions:
-    """What one permission of a role definition holds, with wildcards."""
+    """One permission of a role definition, with wildcards."""
 
     actions: tuple[str, ...] = ()
     not_actions: tuple[str, ...] = ()
@@ -65,7 +65,7 @@ class RolePermissions:
 
 @dataclass(frozen=True, slots=True)
 class RoleAssignmentFacts:
-    """A role assignment that works at the scope it was asked for. `scope`: where it was made, there or above.
+    """A role assignment that applies to the scope of the read. `scope`: where it was made, there or above.
 
     `permissions` is None where the role's definition could not be read. `conditional`: it holds only under a condition
     that is not evaluated here.
@@ -78,20 +78,20 @@ class RoleAssignmentFacts:
     conditional: bool = False
 
     def permits(self, action: str, *, data: bool = False) -> bool | None:
-        """Whether the role holds the action (a data action with `data`); None if that cannot be told.
+        """Whether the role permits the action (a data action with `data`); None if that is not known.
 
-        Within one permission, a negated action takes away; between permissions, what one holds is held (Microsoft,
+        Within one permission, negated actions are subtracted; permissions are added to each other (Microsoft,
         "Understand Azure role definitions").
         """
         if self.permissions is None:
             return None
-        held = any(
+        permitted = any(
             _matches(one.data_actions, action) and not _matches(one.not_data_actions, action)
             if data
             else _matches(one.actions, action) and not _matches(one.not_actions, action)
             for one in self.permissions
         )
-        return None if held and self.conditional else held
+        return None if permitted and self.conditional else permitted
 
 
 def _matches(patterns: Iterable[str], action: str) -> bool:
@@ -100,7 +100,7 @@ def _matches(patterns: Iterable[str], action: str) -> bool:
 
 
 def any_permits(assignments: Iterable[RoleAssignmentFacts], action: str, *, data: bool = False) -> bool | None:
-    """Whether one of the assignments surely holds the action; None where none surely does and one may."""
+    """Whether one of the assignments certainly permits the action; None if one only may."""
     answers = [one.permits(action, data=data) for one in assignments]
     if any(answers):
         return True

@@ -61,7 +61,7 @@ class Observation:
     pods: Mapping[tuple[str, str], tuple[PodFacts, ...] | Unknown] = field(default_factory=dict)
     # Read while a rotation wants them: pods that use the Secret and belong to no workload that carries our injection;
     # and, before a wave, the budgets over the workloads that are read.
-    holders: tuple[PodFacts, ...] | Unknown | NotRead = NOT_READ
+    consumers: tuple[PodFacts, ...] | Unknown | NotRead = NOT_READ
     budgets: tuple[BudgetFacts, ...] | Unknown | NotRead = NOT_READ
     # AUTH with the key that was regenerated and is not stored yet.
     regenerated: AuthenticationResult | Unknown | NotRead = NOT_READ

@@ -1,7 +1,7 @@
-"""What is known of the storage account behind a cache's persistence, and of the key that encrypts it.
+"""The facts about the storage account behind a cache's persistence, and about the key that encrypts it.
 
-`None` always means that Azure's answer did not say; that is never the same as safe. What Azure takes an absent value
-for is told beside each field (docstrings of azure-mgmt-storage 25.3.0).
+`None` always means that Azure's answer did not contain the value; that is never the same as safe. The meaning of an
+absent value is documented beside each field (docstrings of azure-mgmt-storage 25.3.0).
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from secure_redis.domain.observe.unknown import Unknown
 
 @dataclass(frozen=True, slots=True)
 class StorageEncryption:
-    """How an account encrypts what lies in it. Always AES-256; what differs is whose key it is.
+    """The encryption of an account. It is always AES-256; the owner of the key differs.
 
     `key_source`: `Microsoft.Storage` or `Microsoft.Keyvault` as answered. `vault_uri` and the like: of a
     customer-managed key. `key_version`: None or empty where the account follows the newest version by itself.
@@ -33,7 +33,7 @@ class StorageEncryption:
 
     @property
     def customer_managed(self) -> bool | None:
-        """Whether the key is the customer's own; None where the answer did not say or says something new."""
+        """Whether the key is the customer's own; None if the answer has no value or an unknown one."""
         source = (self.key_source or "").strip().lower()
         return {"microsoft.keyvault": True, "microsoft.storage": False}.get(source)
 
@@ -59,7 +59,7 @@ class StorageFacts:
 
     @property
     def redundancy(self) -> str | None:
-        """LRS, ZRS, GRS, RAGRS, GZRS or RAGZRS: the part of the SKU's name behind the underscore."""
+        """The redundancy (LRS, ZRS, GRS, RAGRS, GZRS or RAGZRS): the SKU's name behind the underscore."""
         _, found, word = (self.sku_name or "").partition("_")
         return word.upper() if found and word else None
 
@@ -86,7 +86,7 @@ class StorageAbsent:
 
 @dataclass(frozen=True, slots=True)
 class BlobServiceFacts:
-    """What an account's blob service keeps of overwritten and deleted data.
+    """The settings by which a blob service keeps overwritten and deleted data.
 
     Persistence overwrites all the time, so that soft delete and versions keep, and bill, every earlier copy (Microsoft,
     "Configure data persistence for an Azure Cache for Redis instance").
@@ -121,14 +121,14 @@ class KeyFacts:
 
 @dataclass(frozen=True, slots=True)
 class KeyAbsent:
-    """The vault holds no such key, or not this version of it."""
+    """The vault does not contain the key, or not this version of it."""
 
     message: str
 
 
 @dataclass(frozen=True, slots=True)
 class EncryptionKeyFacts:
-    """The vault and the key that an account is encrypted with. Each may be unread for a reason of its own."""
+    """The vault and the key that encrypt an account. Each can be Unknown for its own reason."""
 
     vault: KeyVaultFacts | Unknown
     key: KeyFacts | KeyAbsent | Unknown

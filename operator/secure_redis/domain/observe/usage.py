@@ -1,4 +1,4 @@
-"""What else rules look at: how workloads connect, where the key lies besides, and who changed the cache."""
+"""Further facts for rules: how workloads connect, copies of the key, and changes of the cache."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,9 +8,9 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class ClearText:
-    """What the value of a setting says of connections without TLS. The value itself is not kept: it may hold a key.
+    """What the value of a setting says about connections without TLS. The value is not kept: it may contain a key.
 
-    `hosts`: that it says to reach without TLS by itself. `host`: it is nothing but the name of this host; `plain_port`:
+    `hosts`: those that it reaches without TLS by itself. `host`: it is nothing but the name of this host; `plain_port`:
     it is the non-TLS port; `off`: it is a word for "no". Hosts are in lower case.
     """
 
@@ -40,7 +40,7 @@ class ConfigUse:
 
 @dataclass(frozen=True, slots=True)
 class ConfigFacts:
-    """What a ConfigMap's values say, by key: all of its keys are there."""
+    """What a ConfigMap's values say, by key. All of its keys are included."""
 
     values: Mapping[str, ClearText]
 
@@ -61,7 +61,7 @@ class PlaintextUse:
 
 @dataclass(frozen=True, slots=True)
 class SecretCopy:
-    """A Secret that we did not write and that holds what only ours should. Names only.
+    """A foreign Secret with content that belongs in the operator's Secret only. Names only.
 
     `plaintext`: not the cache's key, but a connection to the cache without TLS.
     """
@@ -73,7 +73,7 @@ class SecretCopy:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A write to the cache's settings, from the activity log. `ours`: by the identity that serves this resource."""
+    """A write to the cache's settings, from the activity log. `ours`: by the identity of this resource."""
 
     at: datetime
     caller: str

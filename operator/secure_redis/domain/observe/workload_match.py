@@ -9,7 +9,7 @@ from secure_redis.domain.observe.workloads import WorkloadFacts
 
 
 def current(resource: SecureRedisCache, facts: WorkloadFacts, version: str) -> bool:
-    """Whether the pod template says that its pods are started for `version`."""
+    """Whether the pod template starts its pods with `version`."""
     return facts.template_annotations.get(names.version_annotation(resource.key.name)) == version
 
 
@@ -25,7 +25,7 @@ def consents(resource: SecureRedisCache, facts: WorkloadFacts) -> bool:
 
 
 def matches(entry: Workload, facts: WorkloadFacts) -> bool:
-    """Whether an entry means this workload. A selector means only those that carry the consenting label."""
+    """Whether an entry selects this workload. A selector selects only workloads with the consenting label."""
     if entry.kind != facts.kind:
         return False
     if entry.selector is None:
@@ -34,12 +34,12 @@ def matches(entry: Workload, facts: WorkloadFacts) -> bool:
 
 
 def selected(selector: LabelSelector, labels: Mapping[str, str]) -> bool:
-    """As Kubernetes selects: every label and every expression must hold. NotIn holds for an absent label."""
+    """Whether the selector matches as in Kubernetes: every label and expression. NotIn matches an absent label."""
     equal = all(labels.get(name) == value for name, value in selector.match_labels.items())
-    return equal and all(_holds(one, labels) for one in selector.match_expressions)
+    return equal and all(_matches(one, labels) for one in selector.match_expressions)
 
 
-def _holds(one: Requirement, labels: Mapping[str, str]) -> bool:
+def _matches(one: Requirement, labels: Mapping[str, str]) -> bool:
     match one.operator:
         case "In":
             return labels.get(one.key) in one.values

@@ -1,4 +1,4 @@
-"""What is seen of workloads, of their pods and of what holds their disruption back."""
+"""The facts about workloads, their pods and their disruption budgets."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from secure_redis.domain.observe.usage import ClearText, ConfigUse
 class EnvFacts:
     """One env entry. `secret`, `key`: of a secretKeyRef, else None. `value`: of SERVICE_BINDING_ROOT only.
 
-    `clear`: what a literal value says of connections without TLS.
+    `clear`: what a literal value says about connections without TLS.
     """
 
     name: str
@@ -34,12 +34,12 @@ class ContainerFacts:
 
 @dataclass(frozen=True, slots=True)
 class Owned:
-    """What is ours: the union of all managedFields entries (Apply and Update) of this resource's field manager.
+    """The fields that a resource owns: all managedFields entries (Apply and Update) of its field manager.
 
-    `annotations`: of the pod template. `env`: names by container whose `f:secretKeyRef` is ours. `mounts`: paths by
-    container whose `f:name` is ours. `volumes`: whose `f:secret` is ours. `roots`: containers whose
-    SERVICE_BINDING_ROOT was set (`f:value`) by a field manager of *any* resource of ours: they share it.
-    `applied`: the latest time of our own entries, which Kubernetes renews when a value in one changes.
+    `annotations`: of the pod template. `env`: names by container whose `f:secretKeyRef` it owns. `mounts`: paths by
+    container whose `f:name` it owns. `volumes`: whose `f:secret` it owns. `roots`: containers whose
+    SERVICE_BINDING_ROOT was set (`f:value`) by the field manager of *any* SecureRedisCache: they share it.
+    `applied`: the latest time of its entries, which Kubernetes renews when a value in one changes.
     Init containers are under the same maps: names are unique among all containers of a pod.
     """
 
@@ -52,7 +52,7 @@ class Owned:
 
     @property
     def anything(self) -> bool:
-        """Whether this resource has anything in the workload."""
+        """Whether the resource owns anything in the workload."""
         return bool(self.annotations or self.volumes or any(self.env.values()) or any(self.mounts.values()))
 
 
@@ -93,7 +93,7 @@ class WorkloadFacts:
 
 @dataclass(frozen=True, slots=True)
 class PodFacts:
-    """A pod that has not ended (neither Succeeded nor Failed). `version`: our version annotation on the pod."""
+    """A pod that has not ended (neither Succeeded nor Failed). `version`: its version annotation."""
 
     name: str
     version: str | None = None

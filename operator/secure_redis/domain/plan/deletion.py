@@ -22,9 +22,9 @@ from secure_redis.domain.plan.rollout.waves import (
     Rollout,
     reason_of,
     roll,
+    sentence,
     wants_workloads,
 )
-from secure_redis.domain.plan.rollout.waves import told as sentence
 from secure_redis.domain.plan.secret import release_or_delete
 from secure_redis.domain.plan.types import (
     DELETE,

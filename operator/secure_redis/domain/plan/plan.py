@@ -33,7 +33,7 @@ from secure_redis.domain.plan.deletion import leave
 from secure_redis.domain.plan.rollout.waves import (
     Rollout,
     roll,
-    told,
+    sentence,
     wants_workloads,
 )
 from secure_redis.domain.plan.rotation.phases import rotate
@@ -71,7 +71,7 @@ def plan(
         # Consumers of a Secret under an earlier name move first.
         published = tuple(action for action in published if not isinstance(action, ReleaseSecret | DeleteSecret))
     rolling = rollout.rolling if rollout is not None else None
-    moving = Explanation(Reason.ROLLING_OUT, told(rolling)) if rolling is not None else None
+    moving = Explanation(Reason.ROLLING_OUT, sentence(rolling)) if rolling is not None else None
     looks = [azure.next_look, secret.next_look, rotating.next_look, _lapse(resource, observed, assessed)]
     last = (rotating.action,) if rotating.action is not None else ()
     if rollout is not None:

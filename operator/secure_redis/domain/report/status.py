@@ -31,7 +31,7 @@ from secure_redis.domain.plan.actions import (
     Outcome,
     ReleaseSecret,
 )
-from secure_redis.domain.plan.rollout.waves import after
+from secure_redis.domain.plan.rollout.waves import statuses_after
 from secure_redis.domain.plan.rollout.workload_state import LISTED_PODS
 from secure_redis.domain.plan.rotation import outcome
 from secure_redis.domain.plan.types import Plan
@@ -121,14 +121,14 @@ def workload_statuses(
     """Compose `status.workloads` after the pass; it stays as it was where no rollout was planned."""
     if plan.rollout is None:
         return resource.status.workloads
-    return after(resource, plan.rollout, outcomes)
+    return statuses_after(resource, plan.rollout, outcomes)
 
 
 def _rotation(resource: SecureRedisCache, plan: Plan, outcomes: tuple[Outcome, ...]) -> RotationStatus | None:
     before = resource.status.rotation
     if plan.rotation is None:
         return before
-    status = outcome.after(before, plan.rotation, outcomes)
+    status = outcome.status_after(before, plan.rotation, outcomes)
     if status is None or status.message is None:
         return status
     return status.model_copy(update={"message": status.message[:MESSAGE_LIMIT]})

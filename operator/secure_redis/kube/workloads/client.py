@@ -1,4 +1,4 @@
-"""Workloads: found, injected and released, GitOps-safe. Only what is ours is ever sent.
+"""Find, inject and release workloads, safely with GitOps: only fields that the resource owns are sent.
 
 Measurements: docs/internals/kubernetes-facts.md#injection-under-gitops.
 Server-side apply without force carries the template's annotation and the volume, a strategic merge patch the
@@ -19,13 +19,13 @@ from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.observe.workloads import BudgetFacts, PodFacts, WorkloadFacts
 from secure_redis.domain.plan.actions import WorkloadAction
 from secure_redis.domain.plan.rollout.injection import API_VERSIONS
-from secure_redis.domain.plan.rollout.workload_state import follows
+from secure_redis.domain.plan.rollout.workload_checks import follows
 from secure_redis.domain.plan.write_failure import WriteFailure
 from secure_redis.kube import errors, paths
 from secure_redis.kube.client import PAGE, ApiFailure, Body, KubeClient, PatchKind, Query
 from secure_redis.kube.workloads import consumers, convert
 
-Place = tuple[str, str]  # kind and name
+Target = tuple[str, str]  # kind and name
 
 CONSENTING: Final = f"{names.INJECT}=true"
 _TRIES: Final = 5
@@ -34,9 +34,9 @@ _MANY: Final = 20  # of one kind by name: one list is cheaper
 
 
 class Workloads:
-    """Workloads of consenting namespaces. A failure comes back as `Unknown` or `WriteFailure`.
+    """Reads and changes workloads of consenting namespaces. Failures are returned with a reason for the status.
 
-    `enabled` False: the chart gave no rights on workloads, so nothing is asked.
+    `enabled` False: the chart gave no rights on workloads, so nothing is requested.
     """
 
     def __init__(self, client: KubeClient, *, enabled: bool = True) -> None:
@@ -44,17 +44,17 @@ class Workloads:
         self._enabled = enabled
 
     async def find(
-        self, owner: Envelope, entries: Iterable[Workload], named: Iterable[Place] = (), *, thorough: bool = False
+        self, owner: Envelope, entries: Iterable[Workload], named: Iterable[Target] = (), *, thorough: bool = False
     ) -> tuple[WorkloadFacts, ...] | Unknown:
-        """The workloads that are `named`, those that `entries` select, each once, sorted by kind and name.
+        """Find the workloads that are `named` or that `entries` select, each once, sorted by kind and name.
 
-        `thorough`: also every consenting workload that holds an injection of this resource, whoever remembers it.
-        One that is not there is left out.
+        `thorough`: also every consenting workload with an injection of this resource, recorded or not. A workload that
+        does not exist is left out.
         """
         if not self._enabled:
             return no_rights(owner.key.namespace)
         selected = {(entry.kind, selector_of(entry.selector)) for entry in entries if entry.selector is not None}
-        found: dict[Place, WorkloadFacts] = {}
+        found: dict[Target, WorkloadFacts] = {}
         try:
             for kind, selector in sorted(selected):
                 found |= {(facts.kind, facts.name): facts for facts in await self._list(owner, kind, selector)}
@@ -79,7 +79,7 @@ class Workloads:
         return await self._change(owner, action, release=True)
 
     async def pods(self, owner: Envelope, found: WorkloadFacts) -> tuple[PodFacts, ...] | Unknown:
-        """The pods of one workload that have not ended, read in pages. Sorted by name."""
+        """Read the pods of one workload that have not ended, in pages. Sorted by name."""
         namespace, resource = owner.key
         query: dict[str, str | int | bool] = {}
         if found.pod_selector:
@@ -95,10 +95,10 @@ class Workloads:
             return errors.workloads_unreadable(failure, namespace, f"the pods of {found.kind} {found.name!r}")
         return tuple(sorted(pods, key=lambda pod: pod.name))
 
-    async def holders(
+    async def consumers(
         self, owner: SecureRedisCache, secret_name: str, found: Iterable[WorkloadFacts]
     ) -> tuple[PodFacts, ...] | Unknown:
-        """The namespace's pods that have not ended, use the Secret and are not followed with a workload of `found`.
+        """Read the unlisted consumers: pods that have not ended, use the Secret and belong to no workload of `found`.
 
         One list, read in pages. Sorted by name.
         """
@@ -115,7 +115,7 @@ class Workloads:
         return tuple(sorted(pods, key=lambda pod: pod.name))
 
     async def budgets(self, owner: Envelope, found: Iterable[WorkloadFacts]) -> tuple[BudgetFacts, ...] | Unknown:
-        """The namespace's PodDisruptionBudgets, and which of the workloads each covers. Read in pages, by name."""
+        """Read the namespace's PodDisruptionBudgets, and which of the workloads each covers. Sorted by name."""
         namespace = owner.key.namespace
         if not self._enabled:
             return no_rights(namespace)
@@ -137,9 +137,9 @@ class Workloads:
             raise
         return convert.workload(body, owner.key.name)
 
-    async def _named(self, owner: Envelope, places: set[Place]) -> dict[Place, WorkloadFacts]:
-        """Workloads by name, side by side; many of a kind by one list, which those that consent are in."""
-        found: dict[Place, WorkloadFacts] = {}
+    async def _named(self, owner: Envelope, places: set[Target]) -> dict[Target, WorkloadFacts]:
+        """Read workloads by name, some at a time; many of a kind by one list, which contains the consenting ones."""
+        found: dict[Target, WorkloadFacts] = {}
         for kind in WorkloadKind:
             if sum(place[0] == kind for place in places) > _MANY:
                 listed = await self._list(owner, kind, CONSENTING)
@@ -148,7 +148,7 @@ class Workloads:
         rest = sorted(places - found.keys())
         for start in range(0, len(rest), _SIDE_BY_SIDE):
             some = rest[start : start + _SIDE_BY_SIDE]
-            # All are awaited before a failure is told: none is left running behind it.
+            # All are awaited before a failure is raised, so that none is left running.
             answers = await asyncio.gather(*(self._get(owner, *place) for place in some), return_exceptions=True)
             for place, answer in zip(some, answers, strict=True):
                 if isinstance(answer, BaseException):
@@ -162,7 +162,7 @@ class Workloads:
         return [convert.workload(body, owner.key.name) for body in listed.items]
 
     async def _pages(self, path: str, query: Query | None = None) -> AsyncIterator[list[dict[str, Any]]]:
-        """A list page by page: of thousands of pods never more than one page is held."""
+        """Yield a list page by page: of thousands of pods, only one page at a time is in memory."""
         asked: dict[str, str | int | bool] = {"limit": PAGE, **(query or {})}
         while True:
             page = await self._client.get(path, asked)
@@ -190,7 +190,7 @@ class Workloads:
         path = paths.workload(action.kind, owner.key.namespace, action.name)
         head = {"apiVersion": API_VERSIONS[action.kind], "kind": action.kind}
 
-        at = _At(action.resource_version, action.generation)
+        at = _WriteVersion(action.resource_version, action.generation)
 
         async def send(kind: PatchKind, body: Body, version: str, dry_run: bool) -> dict[str, Any]:
             metadata = {"name": action.name, "uid": action.uid, "resourceVersion": version}
@@ -212,21 +212,21 @@ class Workloads:
         if action.strategic_first:
             writes.reverse()
         writes = [(kind, body) for kind, body in writes if body]
-        if len(writes) > 1:  # a single write is its own rehearsal: done or refused as a whole
+        if len(writes) > 1:  # a single write needs no rehearsal: it is done or refused as a whole
             if action.rehearsal:
                 await patch("strategic", action.rehearsal, dry_run=True)
             if not action.strategic_first:
-                # Whom it conflicts with is told before anything is written.
+                # A conflict is reported before anything is written.
                 await patch("apply", action.apply, dry_run=True)
         for kind, body in writes:
             await patch(kind, body)
 
     async def _at_generation(
-        self, path: str, at: "_At", send: Callable[[str], Awaitable[dict[str, Any]]]
+        self, path: str, at: "_WriteVersion", send: Callable[[str], Awaitable[dict[str, Any]]]
     ) -> dict[str, Any]:
-        """Send with the resourceVersion as precondition; where only the status moved on since, once more with the new.
+        """Send with the resourceVersion as precondition. If only the status changed since, send again with the new one.
 
-        Controllers write the status at any time. A changed spec is another thing: what was planned may be wrong now.
+        Controllers write the status at any time. After a change of the spec, the plan may be wrong.
         """
         for _ in range(_TRIES):
             try:
@@ -242,15 +242,15 @@ class Workloads:
 
 
 @dataclass(slots=True)
-class _At:
-    """The version of a workload that the next write is for."""
+class _WriteVersion:
+    """The version of a workload that the next write requires."""
 
     version: str
     generation: int
 
 
 def no_rights(namespace: str) -> Unknown:
-    """Why workloads are left alone where the chart gave no rights on them."""
+    """Explain that the chart gave no rights on workloads."""
     return Unknown(
         Reason.NO_WORKLOAD_RIGHTS,
         f"the operator has no rights on workloads in namespace {namespace!r}: install the chart with "
@@ -260,7 +260,7 @@ def no_rights(namespace: str) -> Unknown:
 
 
 def selector_of(selector: LabelSelector) -> str:
-    """A resource's selector, and the consenting label with it: the server returns no workload that does not consent."""
+    """Write a resource's selector and the consenting label: the server returns only workloads that consent."""
     parts = [f"{key}={value}" for key, value in sorted(selector.match_labels.items())]
     parts += [convert.requirement(one.key, one.operator, one.values) for one in selector.match_expressions]
     return ",".join([CONSENTING, *parts])

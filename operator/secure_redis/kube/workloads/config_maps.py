@@ -1,4 +1,4 @@
-"""ConfigMaps that workloads take settings from: what they say of connections without TLS, and nothing else of them."""
+"""Read from ConfigMaps of workloads what they say about connections without TLS, and nothing else."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
@@ -9,7 +9,7 @@ from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.observe.usage import ConfigFacts, ConfigUse
 from secure_redis.kube import errors, paths
 from secure_redis.kube.client import ApiFailure, Body, KubeClient
-from secure_redis.kube.workloads.plaintext_settings import said
+from secure_redis.kube.workloads.plaintext_settings import plaintext_in
 
 Answer = ConfigFacts | None | Unknown
 
@@ -20,9 +20,9 @@ _FAILED_SECONDS: Final = 1.0
 
 
 class ConfigMaps:
-    """Reads by name, which need no right to list. One answer serves all resources of a namespace.
+    """Reads ConfigMaps by name, which needs no right to list. One answer serves all resources of a namespace.
 
-    It is asked again after `ttl` seconds, and its values are searched only if its resourceVersion moved.
+    It is read again after `ttl` seconds, and its values are searched only if its resourceVersion changed.
     """
 
     def __init__(self, client: KubeClient, clock: Callable[[], float], ttl: float = 900.0) -> None:
@@ -34,7 +34,7 @@ class ConfigMaps:
         self._swept = clock()
 
     async def read(self, namespace: str, names: Iterable[str], *, fresh: bool = False) -> dict[str, Answer]:
-        """By name what each says; None: there is none. `fresh`: asked now, whatever is known.
+        """Read ConfigMaps by name; None: it does not exist. `fresh`: read now, whatever is known.
 
         More than `MOST` are not read: Unknown says so.
         """
@@ -52,25 +52,25 @@ class ConfigMaps:
         return found
 
     async def _one(self, place: tuple[str, str], *, fresh: bool) -> Answer:
-        held = self._known.get(place)
-        if held is not None and not fresh and self._clock() < held[1]:
-            return held[3]
+        known = self._known.get(place)
+        if known is not None and not fresh and self._clock() < known[1]:
+            return known[3]
         task = self._asking.get(place)
         if task is None:
             task = self._asking[place] = asyncio.create_task(self._ask(place))
             task.add_done_callback(lambda _: self._asking.pop(place, None))
-        # One caller's cancellation is not the others'.
+        # The cancellation of one caller must not cancel the others.
         return await asyncio.shield(task)
 
     async def _ask(self, place: tuple[str, str]) -> Answer:
         namespace, name = place
         answer: Answer
         ttl, version = self._ttl, ""
-        held = self._known.get(place)
+        known = self._known.get(place)
         try:
             body = await self._client.get(paths.config_map(namespace, name))
             version = str(body["metadata"]["resourceVersion"])
-            answer = held[3] if held is not None and held[2] == version else facts(body)
+            answer = known[3] if known is not None and known[2] == version else facts(body)
         except ApiFailure as failure:
             answer = None
             if failure.status != 404:
@@ -81,23 +81,23 @@ class ConfigMaps:
         return answer
 
     def _sweep(self) -> None:
-        """Forget what nobody asked for through two lifetimes."""
+        """Drop what was not read for two lifetimes."""
         now = self._clock()
         if now - self._swept < self._ttl:
             return
         self._swept = now
-        self._known = {place: held for place, held in self._known.items() if now - held[0] < 2 * self._ttl}
+        self._known = {place: known for place, known in self._known.items() if now - known[0] < 2 * self._ttl}
 
 
 def facts(body: Body) -> ConfigFacts:
-    """A ConfigMap as the API server delivers it. `binaryData` holds no settings."""
-    return ConfigFacts({key: said(key, value, public=True) for key, value in (body.get("data") or {}).items()})
+    """Convert a ConfigMap of the API. `binaryData` contains no settings."""
+    return ConfigFacts({key: plaintext_in(key, value, public=True) for key, value in (body.get("data") or {}).items()})
 
 
 def uses(container: Body, pod: Body) -> Iterator[ConfigUse]:
-    """Where a container of a pod (both as the API has them) takes settings from ConfigMaps.
+    """Yield where a container of a pod (both as the API has them) takes settings from ConfigMaps.
 
-    What goes before comes later: env before envFrom, of envFrom the last.
+    Later ones override earlier ones: env overrides envFrom, and its last entry overrides the others.
     """
     for one in container.get("envFrom") or ():
         if name := (one.get("configMapRef") or {}).get("name"):

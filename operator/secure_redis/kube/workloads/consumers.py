@@ -1,4 +1,4 @@
-"""Who uses a Secret, and which budgets protect whom, from the API's documents. No I/O."""
+"""Find the pods that use a Secret, and the workloads that a budget covers, in the API's documents. No I/O."""
 
 from collections.abc import Iterable, Iterator
 
@@ -10,16 +10,16 @@ from secure_redis.kube.workloads import convert
 
 
 def uses(pod: Body, secret: str) -> bool:
-    """Whether a pod takes anything from the Secret of that name into a container: env, envFrom or a volume.
+    """Whether a container of the pod takes anything from the Secret of that name: by env, envFrom or a volume.
 
-    Not counted: imagePullSecrets, which no container sees, and what a process reads from the API by itself.
+    Not counted: imagePullSecrets, which no container gets, and what a process reads from the API by itself.
     """
     spec = pod.get("spec") or {}
     return secret in _by_containers(spec) or secret in _by_volumes(spec)
 
 
 def unlisted(pods: Iterable[Body], secret: str, carrying: Iterable[WorkloadFacts], resource: str) -> list[PodFacts]:
-    """The pods that have not ended, use the Secret and belong to none of the workloads."""
+    """Return the pods that have not ended, use the Secret and belong to none of the workloads."""
     followed = {(one.kind, one.name): one for one in carrying}
     found: list[PodFacts] = []
     for body in pods:
@@ -36,18 +36,18 @@ def unlisted(pods: Iterable[Body], secret: str, carrying: Iterable[WorkloadFacts
 
 
 def _found_with(workload: WorkloadFacts, pod: Body) -> bool:
-    """Whether a look at the workload's pods finds this one.
+    """Whether the list of the workload's pods contains this one.
 
-    What an earlier object of that name left behind (deleted with its pods orphaned) is named alike, and is not.
+    An earlier object of that name (deleted with orphaned pods) can have left pods with such a name behind.
     """
     labels = pod["metadata"].get("labels") or {}
     return convert.is_pod_of(pod, workload) and convert.selects(workload.pod_selector, labels)
 
 
 def budget(body: Body, workloads: Iterable[WorkloadFacts]) -> BudgetFacts:
-    """A policy/v1 PodDisruptionBudget. Its empty selector selects every pod of the namespace, an absent one none.
+    """Read a policy/v1 PodDisruptionBudget. An empty selector selects every pod of the namespace, an absent one none.
 
-    What its controller has not looked at since it was written allows nothing: its numbers are those of before.
+    If its controller has not processed the newest generation, it allows nothing: its numbers are old.
     """
     meta, spec, status = body["metadata"], body.get("spec") or {}, body.get("status") or {}
     observed = int(status.get("observedGeneration") or 0) >= int(meta.get("generation") or 0)

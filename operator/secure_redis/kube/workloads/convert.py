@@ -16,7 +16,7 @@ from secure_redis.domain.observe.workloads import (
 from secure_redis.kube.client import Body
 from secure_redis.kube.workloads.config_maps import uses
 from secure_redis.kube.workloads.managed_fields import owned
-from secure_redis.kube.workloads.plaintext_settings import said
+from secure_redis.kube.workloads.plaintext_settings import plaintext_in
 
 
 def template(body: Body) -> Body:
@@ -167,7 +167,7 @@ def _env(body: Body) -> EnvFacts:
     # No other entry's value is kept: it can be a secret of the user's.
     value = body.get("value") if body["name"] == names.SERVICE_BINDING_ROOT else None
     literal = body.get("value")
-    clear = said(body["name"], literal) if isinstance(literal, str) else None
+    clear = plaintext_in(body["name"], literal) if isinstance(literal, str) else None
     return EnvFacts(body["name"], reference.get("name"), reference.get("key"), value, clear)
 
 

@@ -1,4 +1,4 @@
-"""Which hosts a setting says to reach without TLS. Values stay here: they may hold a key."""
+"""Find the hosts that a setting reaches without TLS. Values do not leave this module: they may contain a key."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -30,11 +30,11 @@ _SECTION = re.compile(r"\[(?P<name>[^\]]+)\]\s*$")
 _COMMENTS: Final = ("#", ";", "//")
 
 
-def said(name: str, value: str, *, public: bool = False) -> ClearText:
-    """What a setting says of connections without TLS.
+def plaintext_in(name: str, value: str, *, public: bool = False) -> ClearText:
+    """Find what a setting says about connections without TLS.
 
-    `public`: it is no secret by its kind, so that it may be told which host it names, whatever `name` is; else that is
-    told only where the name says that it is a host.
+    `public`: it is not secret by its kind, so the host that it names may be reported, whatever `name` is. Otherwise the
+    host is reported only if `name` shows that the value is a host.
     """
     text = value.strip()
     if "\n" in text or "\r" in text:
@@ -52,8 +52,8 @@ def said(name: str, value: str, *, public: bool = False) -> ClearText:
 
 
 def hosts_in_clear(settings: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
-    """By the name of the setting: hosts, in lower case, that it says to reach without TLS (see `by_variable`)."""
-    return by_variable({name: said(name, value, public=True) for name, value in settings.items()})
+    """Return, by setting, the hosts (in lower case) that it reaches without TLS (see `by_variable`)."""
+    return by_variable({name: plaintext_in(name, value, public=True) for name, value in settings.items()})
 
 
 def _alone(text: str) -> set[str]:
@@ -64,18 +64,18 @@ def _alone(text: str) -> set[str]:
 
 
 def _in_lines(text: str) -> set[str]:
-    """The hosts of a file: named by one line, or by settings of one section or level."""
+    """Find the hosts of a file: named by one line, or by settings of one section or level."""
     found: set[str] = set()
     settings: dict[str, ClearText] = {}
     for path, value in _settings(text, found):
-        settings[path] = said(path, value, public=True)
+        settings[path] = plaintext_in(path, value, public=True)
     for hosts in by_variable(settings).values():
         found.update(hosts)
     return found
 
 
 def _settings(text: str, found: set[str]) -> Iterator[tuple[str, str]]:
-    """Settings with their path, by sections and by how far they are indented; `found` gets what lines alone say."""
+    """Yield settings with their path of sections and indents; `found` gets the hosts of single lines."""
     above: list[tuple[int, str]] = []
     for number, whole in enumerate(text.splitlines()):
         line = whole.rstrip()[:_LONGEST]

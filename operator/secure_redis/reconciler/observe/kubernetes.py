@@ -65,7 +65,7 @@ class KubernetesReader:
         if resource.deleting or not required_reads.needs_consumers(resource, observed):
             return observed
         injected = observed.workloads if isinstance(observed.workloads, tuple) else ()
-        return replace(observed, holders=await self._workloads.holders(resource, resource.secret_name, injected))
+        return replace(observed, consumers=await self._workloads.consumers(resource, resource.secret_name, injected))
 
     async def _with_secrets(self, resource: SecureRedisCache, observed: Observation) -> Observation:
         if resource.spec.authentication is None and resource.status.binding is None:

@@ -8,7 +8,7 @@ from typing import Final
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.domain.assess import plaintext
 from secure_redis.domain.observe.cache import Cache
-from secure_redis.domain.observe.leak_search import needles
+from secure_redis.domain.observe.leak_search import keys_to_search
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.unknown import NOT_READ_YET, NotRead, Unknown
 from secure_redis.domain.observe.workloads import WorkloadFacts
@@ -52,7 +52,7 @@ class Usage:
         idle = host is None or resource.deleting or resource.spec.authentication is None
         if idle or host is None or not self._foreign_secrets.enabled:
             return observed
-        keys = needles(observed)
+        keys = keys_to_search(observed)
         searched = () if isinstance(keys, Unknown) else keys
         space, names = resource.key.namespace, plaintext.names_of(host)
         try:

@@ -21,7 +21,7 @@ from secure_redis.domain.observe.keys import (
     ProvenBy,
     Slot,
 )
-from secure_redis.domain.observe.leak_search import needles
+from secure_redis.domain.observe.leak_search import keys_to_search
 from secure_redis.domain.observe.unknown import NOT_READ, Unknown
 from secure_redis.domain.observe.usage import NOTHING, ClearText, ConfigFacts
 from secure_redis.domain.observe.workloads import WorkloadFacts
@@ -149,7 +149,7 @@ def test_no_value_crosses_the_wall() -> None:
 
 def test_keys_that_azure_listed_are_looked_for() -> None:
     listed = observation(keys=ListedKeys(SecretStr(PRIMARY), SecretStr(SECONDARY)))
-    assert [key.get_secret_value() for key in plain(needles(listed))] == [PRIMARY, SECONDARY]
+    assert [key.get_secret_value() for key in plain(keys_to_search(listed))] == [PRIMARY, SECONDARY]
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ def test_keys_that_azure_listed_are_looked_for() -> None:
 def test_a_vaults_value_is_looked_for_only_if_nobody_could_have_chosen_it(
     changes: dict[str, Any], looked_for: bool
 ) -> None:
-    found = needles(observation(**{"keys": NOT_READ, "vault": vault(), **changes}))
+    found = keys_to_search(observation(**{"keys": NOT_READ, "vault": vault(), **changes}))
     assert isinstance(found, tuple) is looked_for
     if not looked_for:
         assert isinstance(found, Unknown)

@@ -14,11 +14,12 @@ from secure_redis.domain.plan.rollout.disruption_budgets import budgets_wanted
 from secure_redis.domain.plan.rollout.waves import (
     HUMAN_SECONDS,
     behind,
-    holders_listed,
+    consumers_listed,
     pods_wanted,
     roll,
 )
-from secure_redis.domain.plan.rollout.workload_state import START_MARGIN, follows
+from secure_redis.domain.plan.rollout.workload_checks import follows
+from secure_redis.domain.plan.rollout.workload_state import START_MARGIN
 from tests.unit.domain.plan.test_rollout import (
     ALL,
     A,
@@ -216,8 +217,8 @@ def test_what_is_not_known_of_a_start_or_a_publication_counts_as_behind() -> Non
 
 
 def test_holders_are_named_up_to_ten() -> None:
-    assert holders_listed(()) is None
-    found = holders_listed([pod(NOW, f"p{number:02}") for number in reversed(range(12))])
+    assert consumers_listed(()) is None
+    found = consumers_listed([pod(NOW, f"p{number:02}") for number in reversed(range(12))])
     assert found == StalePods(count=12, names=tuple(f"p{number:02}" for number in range(10)))
 
 

@@ -23,10 +23,10 @@ from secure_redis.domain.plan.rollout.waves import (
     HUMAN_SECONDS,
     ROLLING_SECONDS,
     Rollout,
-    after,
     named,
     pods_wanted,
     roll,
+    statuses_after,
     wants_workloads,
 )
 from secure_redis.domain.plan.write_failure import WriteFailure
@@ -64,7 +64,7 @@ def current_status(*facts: WorkloadFacts, reason: str | None = None, **changes: 
 def with_status(res: SecureRedisCache, found: Rollout, outcomes: Any = None) -> SecureRedisCache:
     """The resource after a pass whose actions came to `outcomes` (default: all done)."""
     results = tuple(Done(action) for action in found.actions) if outcomes is None else outcomes
-    return replace(res, status=res.status.model_copy(update={"workloads": after(res, found, results)}))
+    return replace(res, status=res.status.model_copy(update={"workloads": statuses_after(res, found, results)}))
 
 
 def everything(res: SecureRedisCache, *facts: WorkloadFacts) -> tuple[WorkloadFacts, ...]:
@@ -308,8 +308,8 @@ def test_refused_workloads_are_tried_in_turn() -> None:
 def test_what_was_not_done_is_not_told_as_done() -> None:
     res = consumer(ALL)
     found = roll(res, observation(A), V1)
-    assert [one.injected for one in after(res, found, ())] == [False]
-    assert [one.injected for one in after(res, found, (Done(found.actions[0]),))] == [True]
+    assert [one.injected for one in statuses_after(res, found, ())] == [False]
+    assert [one.injected for one in statuses_after(res, found, (Done(found.actions[0]),))] == [True]
 
 
 # --- what replaces no pods ------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from secure_redis.domain.observe.keys import Slot
 from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.observe.workloads import BudgetFacts
 from secure_redis.domain.plan.actions import InjectWorkload, MarkKey, RegenerateKey
-from secure_redis.domain.plan.rotation.consumers import publishes
+from secure_redis.domain.plan.rotation.consumers import secret_may_hold
 from secure_redis.domain.plan.rotation.required_reads import wave_limit
 from tests.unit.domain.rotations import SETTINGS, World, asked, done_by, step, world
 
@@ -53,7 +53,7 @@ def test_an_unlisted_pod_is_waited_for_and_named_until_it_restarts() -> None:
         made.restart(pod)
     made.looks(until=lambda one: one.phase == "Completed")
     assert made.rotation.holders is None
-    assert not any(one.holders for one in made.regenerated)
+    assert not any(one.consumers for one in made.regenerated)
 
 
 def test_the_deadline_for_unlisted_pods_is_told_and_ends_nothing() -> None:
@@ -91,10 +91,10 @@ def test_a_listed_pod_is_waited_for() -> None:
 @pytest.mark.parametrize("phase", ["RollingOut", "Retiring"])
 def test_who_cannot_be_listed_is_waited_for(phase: str) -> None:
     made = asked(until=phase)
-    made.holders_unread = Unknown(Reason.NO_WORKLOAD_RIGHTS, "pods cannot be listed")
+    made.consumers_unread = Unknown(Reason.NO_WORKLOAD_RIGHTS, "pods cannot be listed")
     stuck(made, "NoWorkloadRights", "it is not known who holds which key: pods cannot be listed")
     assert made.phase == phase
-    made.holders_unread = None
+    made.consumers_unread = None
     made.looks(until=lambda one: one.phase == "Completed")
 
 
@@ -151,12 +151,12 @@ def test_a_key_that_the_secret_holds_is_never_regenerated() -> None:
     observed = made.observe()
     keys = made.listed()
     assert not isinstance(keys, Unknown)
-    assert publishes(observed, keys.primary)
-    assert not publishes(observed, keys.secondary)
+    assert secret_may_hold(observed, keys.primary)
+    assert not secret_may_hold(observed, keys.secondary)
     for secret in (None, Unknown(Reason.NO_WORKLOAD_RIGHTS, "")):
-        assert publishes(replace(observed, secret=secret), keys.secondary)
+        assert secret_may_hold(replace(observed, secret=secret), keys.secondary)
     assert made.secret is not None
-    assert publishes(replace(observed, secret=replace(made.secret, data={})), keys.secondary)
+    assert secret_may_hold(replace(observed, secret=replace(made.secret, data={})), keys.secondary)
 
 
 # --- emergencies ----------------------------------------------------------------------------------------------------
@@ -188,7 +188,7 @@ def test_an_emergency_regenerates_both_and_rolls_all_at_once(request_: str, at_o
     spared = request_ == "please" and others == "Possible"
     assert made.handled == request_
     assert len(set(before.values()) & set(made.keys.values())) == (1 if spared else 0)
-    assert request_ == FORCE or not any(one.holders for one in made.regenerated)
+    assert request_ == FORCE or not any(one.consumers for one in made.regenerated)
 
 
 def test_an_emergency_asked_while_an_ordinary_one_rolls_hurries_that_one_and_follows_it() -> None:
@@ -201,7 +201,7 @@ def test_an_emergency_asked_while_an_ordinary_one_rolls_hurries_that_one_and_fol
     made.looks(60, until=lambda one: one.handled == "emergency-leak")
     assert [one.request for one in made.regenerated] == ["please", "please", "emergency-leak", "emergency-leak"]
     assert not set(leaked.values()) & set(made.keys.values())
-    assert not any(one.holders for one in made.regenerated)
+    assert not any(one.consumers for one in made.regenerated)
 
 
 def at_retiring(made: World) -> World:
@@ -265,11 +265,11 @@ def test_a_leave_that_is_gone_makes_pods_waited_for() -> None:
     stuck(made, "HoldersBehind")
     made.other_consumers = "None"
     made.looks(until=lambda one: one.phase == "Completed")
-    assert any(one.holders for one in made.regenerated)  # that is what was asked for
+    assert any(one.consumers for one in made.regenerated)  # that is what was asked for
 
 
 def test_force_waits_for_no_pod() -> None:
     made = asked(FORCE, unlisted=1)
     made.looks(30, until=lambda one: one.handled == FORCE, roll=False)
     assert [one.slot for one in made.regenerated] == ["Secondary", "Primary"]
-    assert any(one.holders for one in made.regenerated)
+    assert any(one.consumers for one in made.regenerated)

@@ -53,7 +53,7 @@ def test_keys_regenerated_in_the_portal_are_survived(phase: str, slots: tuple[st
     assert password(made.secret) == held.get_secret_value()  # type: ignore[arg-type]
     made.looks(6)
     assert {pod.key for pod in made.pods} == {held.get_secret_value()}
-    assert not any(one.holders for one in made.regenerated)
+    assert not any(one.consumers for one in made.regenerated)
 
 
 @pytest.mark.parametrize("phase", ["RollingOut", "Retiring"])
@@ -80,7 +80,7 @@ def test_the_target_stored_by_somebody_is_rolled_out(phase: str) -> None:
     made.looks(3, until=lambda one: one.phase == "RollingOut", roll=False)
     assert len(made.regenerated) == count
     made.looks(until=lambda one: one.phase == "Completed")
-    assert not any(one.holders for one in made.regenerated)
+    assert not any(one.consumers for one in made.regenerated)
 
 
 @pytest.mark.parametrize("phase", ["RollingOut", "Retiring"])
@@ -95,7 +95,7 @@ def test_an_emergency_is_not_answered_by_what_somebody_else_stored(phase: str) -
     assert "both keys" in (made.rotation.message or "")
     made.looks(60, until=lambda one: one.handled == "emergency-leak")
     assert not set(before.values()) & set(made.keys.values())
-    assert not any(one.holders for one in made.regenerated)
+    assert not any(one.consumers for one in made.regenerated)
 
 
 def test_an_emergency_turns_round_when_the_target_is_stored_as_it_was() -> None:
@@ -108,7 +108,7 @@ def test_an_emergency_turns_round_when_the_target_is_stored_as_it_was() -> None:
     made.looks(60, until=lambda one: one.phase == "Completed")
     assert [one.slot for one in made.regenerated] == ["Primary", "Secondary"]
     assert not set(leaked.values()) & set(made.keys.values())
-    assert not any(one.holders for one in made.regenerated)
+    assert not any(one.consumers for one in made.regenerated)
 
 
 # --- rights lost midway ---------------------------------------------------------------------------------------------

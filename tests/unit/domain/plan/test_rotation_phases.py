@@ -110,7 +110,7 @@ def test_the_next_rotation_goes_back_to_the_first_slot() -> None:
     assert made.rotation is not None
     assert made.rotation.slot == "Primary"
     assert [one.slot for one in made.regenerated] == ["Secondary", "Primary", "Primary", "Secondary"]
-    assert not any(one.holders for one in made.regenerated)
+    assert not any(one.consumers for one in made.regenerated)
 
 
 def test_two_requests_in_a_row_are_two_rotations() -> None:
@@ -242,7 +242,7 @@ def test_a_process_that_died_before_it_marked_has_nothing_to_wait_for() -> None:
     assert [type(one) for one in done_by(made, *CRITICAL, looks=4)] == [MarkKey, RegenerateKey]
 
 
-def test_a_mark_of_another_occasion_is_none() -> None:
+def test_a_mark_of_another_attempt_is_none() -> None:
     made = asked(until="Intended")
     foreign = RegenerationMark("2020-01-01T00:00:00Z/Secondary/new", "00" * 32).tag
     made.versions[-1] = replace(made.vault, tags={**made.vault.tags, **foreign})

@@ -36,10 +36,10 @@ from secure_redis.domain.plan.rotation.request import (
     RotationRequest,
     blocked_by,
     due,
+    not_permitted,
     overlap_over,
     requested,
     retires,
-    without_right,
 )
 from secure_redis.domain.plan.rotation.windows import jitter
 from secure_redis.domain.plan.types import Settings
@@ -185,7 +185,7 @@ def test_no_authentication_and_no_write_access() -> None:
 )
 def test_without_a_right(changes: dict[str, Any], expected: Reason) -> None:
     assert reason(resource(otherConsumers="None"), observation(**changes)) is expected
-    refusal = without_right(resource(otherConsumers="None"), observation(**changes), SETTINGS)
+    refusal = not_permitted(resource(otherConsumers="None"), observation(**changes), SETTINGS)
     assert refusal is not None
     assert refusal.reason is expected
 
@@ -323,7 +323,7 @@ OF = attempt_id("2026-11-24T12:00:00Z", Slot.SECONDARY)
 KEY = SecretStr(worlds.SECONDARY)
 
 
-def test_a_mark_fits_its_key_on_its_occasion_only() -> None:
+def test_a_mark_fits_its_key_for_its_attempt_only() -> None:
     tags = marked(TAGGED, OF, KEY)
     mark = RegenerationMark.on(tags, OF)
     assert mark is not None

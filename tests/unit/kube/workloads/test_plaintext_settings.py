@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from secure_redis.kube.workloads.plaintext_settings import hosts_in_clear, said
+from secure_redis.kube.workloads.plaintext_settings import hosts_in_clear, plaintext_in
 
 HOST = "orders.redis.cache.windows.net"
 DATABASE = "orders.postgres.example.com"
@@ -108,9 +108,9 @@ def test_settings_of_another_section_say_nothing_of_the_cache() -> None:
 
 
 def test_of_a_secret_value_no_host_is_told_unless_its_name_says_that_it_is_one() -> None:
-    assert said("REDIS_PASSWORD", "hunter.two").host is None
-    assert said("REDIS_HOST", HOST).host == HOST
-    assert said("anything", HOST, public=True).host == HOST
+    assert plaintext_in("REDIS_PASSWORD", "hunter.two").host is None
+    assert plaintext_in("REDIS_HOST", HOST).host == HOST
+    assert plaintext_in("anything", HOST, public=True).host == HOST
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
-"""PodDisruptionBudgets before a wave: whose pods may be replaced now. Pure.
+"""Decide by the PodDisruptionBudgets whose pods may be replaced in a wave. Pure.
 
-A rollout is bounded by the workload's own strategy and not by a budget, which guards evictions only. So it is not begun
-while a budget over its pods has nothing left, and a wave takes no more workloads than a budget allows disruptions.
+Kubernetes applies a budget to evictions only: a rollout is bounded by the workload's own strategy. So the operator
+does not begin a rollout while a budget over its pods allows no disruption, and a wave has no more workloads than a
+budget allows disruptions.
 """
 
 from collections.abc import Iterable
@@ -15,12 +16,12 @@ from secure_redis.domain.observe.workload_match import carries, consents, curren
 from secure_redis.domain.observe.workloads import BudgetFacts, WorkloadFacts
 from secure_redis.domain.plan.actions import InjectWorkload, ReleaseWorkload
 from secure_redis.domain.plan.rollout.injection import inject, release
-from secure_redis.domain.plan.rollout.workload_state import (
+from secure_redis.domain.plan.rollout.workload_checks import (
     before_of,
     dropped,
     entry_of,
     given_up,
-    held,
+    no_replacement,
     replaces,
     rotation,
     settled,
@@ -31,7 +32,7 @@ Budgets = tuple[BudgetFacts, ...] | Unknown | NotRead
 
 
 def budgets_wanted(resource: SecureRedisCache, workloads: Iterable[WorkloadFacts], version: str | None) -> bool:
-    """Whether a wave could begin now, so that budgets have to be read. Never in a steady state or in mid-wave.
+    """Whether a wave could begin now, so that budgets have to be read. Never in a steady state or during a wave.
 
     `version`: of the key that the Secret holds, None if it is not known.
     """
@@ -44,7 +45,7 @@ def budgets_wanted(resource: SecureRedisCache, workloads: Iterable[WorkloadFacts
 
 
 def refusal(budgets: Budgets, place: tuple[str, str], minutes_late: int | None) -> Explanation | None:
-    """Why the pods of the workload (kind and name) may not be replaced now. What is not known allows nothing.
+    """Explain why the pods of the workload (kind and name) may not be replaced now. Unknown budgets allow nothing.
 
     `minutes_late`: the deadline that the key's publication is past; None: it is not.
     """
@@ -65,7 +66,7 @@ def refusal(budgets: Budgets, place: tuple[str, str], minutes_late: int | None) 
 
 
 def minutes_late(resource: SecureRedisCache, version: str | None, now: datetime) -> int | None:
-    """The deadline in minutes if the published key is past it."""
+    """Return the deadline in minutes if the published key is past it."""
     minutes, known = rotation(resource).deadline_minutes, resource.status.credential
     if known is None or version is None or known.key_vault_version != version or known.published_at is None:
         return None
@@ -74,14 +75,14 @@ def minutes_late(resource: SecureRedisCache, version: str | None, now: datetime)
 
 
 class Allowance:
-    """What the budgets have left while a wave is put together."""
+    """Counts what the budgets allow while a wave is composed."""
 
     def __init__(self, budgets: Budgets) -> None:
         self._budgets = budgets if isinstance(budgets, tuple) else ()
         self._left = {one.name: one.allowed for one in self._budgets if one.expected > 0}
 
     def take(self, place: tuple[str, str]) -> bool:
-        """Whether one more workload may begin; its share is taken."""
+        """Whether one more workload may begin; if so, its share is subtracted."""
         over = [one.name for one in self._budgets if place in one.covers and one.name in self._left]
         if any(self._left[name] <= 0 for name in over):
             return False
@@ -91,7 +92,7 @@ class Allowance:
 
 
 def _could_begin(resource: SecureRedisCache, facts: WorkloadFacts, version: str | None) -> bool:
-    """Whether an action on this workload is conceivable; what the Secret holds is not known here."""
+    """Whether an action on this workload is possible, whatever the Secret holds."""
     entry = entry_of(resource, facts)
     if entry is None or not consents(resource, facts):
         return isinstance(release(resource, facts), ReleaseWorkload)
@@ -102,9 +103,9 @@ def _could_begin(resource: SecureRedisCache, facts: WorkloadFacts, version: str 
 
 
 def _under_way(resource: SecureRedisCache, facts: WorkloadFacts, version: str | None) -> bool:
-    """Whether its rollout certainly keeps the next wave from beginning, without a look at its pods."""
+    """Whether its rollout certainly delays the next wave, without reading its pods."""
     entry, before = entry_of(resource, facts), before_of(resource, facts)
-    if facts.rolled or facts.failed is not None or held(facts) is not None:
+    if facts.rolled or facts.failed is not None or no_replacement(facts) is not None:
         return False
     if before is None or before.reason != Reason.ROLLING_OUT or entry is None or version is None:
         return False

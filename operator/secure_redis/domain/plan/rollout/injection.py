@@ -1,8 +1,8 @@
-"""What one workload's pod template must hold, and the patches that bring it there or take it out again. Pure.
+"""Make the patches that inject one workload's pod template, or release it. Pure.
 
 The hybrid form of docs/internals/kubernetes-facts.md#injection-under-gitops: server-side apply for the template's
-annotation and the volume, strategic merge for env and mounts. What is ours is what the object's managedFields say,
-never what we remember.
+annotation and the volume, strategic merge for env and mounts. The object's managedFields decide
+what the resource owns, never a memory of earlier writes.
 """
 
 from collections.abc import Collection, Mapping
@@ -37,10 +37,10 @@ def inject(
     version: str,
     keys: Collection[str] | None = None,
 ) -> InjectWorkload | Explanation | None:
-    """What brings a workload to what `entry` asks for, at `version`; None if it is there already.
+    """Make the patches that give a workload what `entry` asks for, at `version`; None if it has it already.
 
     `keys`: those that the published Secret holds; None: those that it can hold by the spec.
-    Refuses a workload that does not consent, and to touch an env entry, volume or mount path that is not ours.
+    Refuses a workload that does not consent, and an env entry, volume or mount path that the resource does not own.
     """
     fault = _fault(resource, entry, facts, keys)
     if fault is not None:
@@ -79,19 +79,19 @@ def inject(
 
 
 def release(resource: SecureRedisCache, facts: WorkloadFacts) -> ReleaseWorkload | None:
-    """What takes all of ours out of a workload; None if nothing in it is ours. Everything else stays as it is."""
+    """Make the patches that remove all owned fields from a workload; None if it has none. The rest stays."""
     if not facts.owned.anything:
         return None
     volume = names.volume_name(resource.key.name)
     changes = {container: _removal(facts, container, {}, {}, volume) for container in facts.containers}
-    held_by_apply = facts.owned.annotations or facts.owned.volumes
+    owned_by_apply = facts.owned.annotations or facts.owned.volumes
     return ReleaseWorkload(
         kind=facts.kind,
         name=facts.name,
         uid=facts.uid,
         resource_version=facts.resource_version,
         generation=facts.generation,
-        apply=_apply(resource.key, facts, {}, {}) if held_by_apply else {},
+        apply=_apply(resource.key, facts, {}, {}) if owned_by_apply else {},
         strategic=_strategic(facts, changes),
         rehearsal=_rehearsal(
             facts,
@@ -125,8 +125,8 @@ def _fault(
                 f"{_named(facts)} has no container {missing[0]!r} (it has {', '.join(sorted(there)) or 'none'}): "
                 f"correct spec.workloads[{entry.id}].{field}",
             )
-    held = {*STANDARD_KEYS, *resource.spec.connection.keys} if keys is None else keys
-    absent = [one.key for one in entry.env if one.key not in held]
+    published = {*STANDARD_KEYS, *resource.spec.connection.keys} if keys is None else keys
+    absent = [one.key for one in entry.env if one.key not in published]
     if absent:
         return Explanation(
             Reason.KEY_NOT_PUBLISHED,
@@ -137,7 +137,7 @@ def _fault(
 
 
 def no_consent(resource: SecureRedisCache, facts: WorkloadFacts) -> Explanation:
-    """What a workload's owner has to do to consent."""
+    """Explain what a workload's owner has to do to consent."""
     return Explanation(
         Reason.TARGET_NOT_CONSENTING,
         f'{_named(facts)} does not consent: label it {names.INJECT}: "true" and list {resource.key.name!r} in its '
@@ -148,8 +148,8 @@ def no_consent(resource: SecureRedisCache, facts: WorkloadFacts) -> Explanation:
 def _conflict(facts: WorkloadFacts, what: str) -> Explanation:
     return Explanation(
         Reason.TARGET_CONFLICT,
-        f"{_named(facts)} has {what} that is not ours, and it is left alone: choose another in spec.workloads, or take "
-        "it out of the workload",
+        f"{_named(facts)} has {what} that this resource does not own, and it is left alone: choose another in "
+        "spec.workloads, or take it out of the workload",
     )
 
 
@@ -169,7 +169,7 @@ def _chosen(entry: Workload, container: ContainerFacts) -> bool:
 def _wanted(
     resource: SecureRedisCache, entry: Workload, container: ContainerFacts, secret_name: str
 ) -> tuple[dict[str, dict[str, Any]], str | None] | Explanation:
-    """Env entries by name and the mount path that a container is to have from us."""
+    """Return the env entries by name, and the mount path, that a container is to have."""
     if not _chosen(entry, container):
         return {}, None
     env: dict[str, dict[str, Any]] = {
@@ -200,7 +200,7 @@ def _changes(
     path: str | None,
     volume: str,
 ) -> _Changes | Explanation:
-    """What a strategic merge patch must say of one container, or what of it is not ours to change."""
+    """Return the strategic merge patch of one container, or why it must not be changed."""
     there = {one.name: one for one in container.env}
     owned = facts.owned.env.get(container.name, frozenset())
     added: list[dict[str, Any]] = []
@@ -237,20 +237,20 @@ def _removal(
     mounts: Mapping[str, str],
     volume: str,
 ) -> _Changes:
-    """What of ours in one container is not among `env` and `mounts` (by plain path), and goes."""
+    """Return the removal of one container's owned fields that are not in `env` and `mounts` (by plain path)."""
     owned = facts.owned
     there = {one.name: one for one in container.env}
     gone = [
         {"$patch": "delete", "name": name}
         for name in sorted(owned.env.get(container.name, frozenset()))
-        # Where somebody has put a value of their own in place of the reference, it is theirs.
+        # If another party replaced the reference by its own value, the entry is theirs.
         if name not in env and name in there and there[name].secret is not None
     ]
-    ours = owned.mounts.get(container.name, frozenset())
+    own_paths = owned.mounts.get(container.name, frozenset())
     leaving = [
         {"$patch": "delete", "mountPath": path}
         for of, path in container.mounts
-        if of == volume and path in ours and _path(path) not in mounts
+        if of == volume and path in own_paths and _path(path) not in mounts
     ]
     if (
         container.name in owned.roots
@@ -262,7 +262,7 @@ def _removal(
 
 
 def _root_used(root: str, container: ContainerFacts, mounts: Mapping[str, str], volume: str) -> bool:
-    """Whether a mount (ours as wanted, those of others as they are) lies below SERVICE_BINDING_ROOT."""
+    """Whether a mount (own ones as wanted, others as they are) is below SERVICE_BINDING_ROOT."""
     below = f"{_path(root)}/"
     others = (path for of, path in container.mounts if of != volume)
     return any(_path(path).startswith(below) for path in (*mounts, *others))
@@ -276,7 +276,7 @@ def _path(path: str) -> str:
 
 
 def _annotation(resource: SecureRedisCache, entry: Workload, facts: WorkloadFacts, version: str) -> dict[str, str]:
-    """The version annotation. Changing it restarts the pods, so without a wanted restart it stays as it is."""
+    """Return the version annotation. Changing it restarts the pods, so without a wanted restart it stays."""
     name = names.version_annotation(resource.key.name)
     before = facts.template_annotations.get(name)
     return {name: version if entry.restart is Restart.ROLLING or not before else before}
@@ -286,15 +286,15 @@ def _apply_needed(
     resource: SecureRedisCache, facts: WorkloadFacts, annotation: Mapping[str, str], volume: str, secret: str | None
 ) -> bool:
     owned = facts.owned
-    said = all(facts.template_annotations.get(name) == value for name, value in annotation.items())
+    annotated = all(facts.template_annotations.get(name) == value for name, value in annotation.items())
     mounted = volume not in owned.volumes if secret is None else dict(facts.volumes).get(volume) == secret
-    return not (said and mounted)
+    return not (annotated and mounted)
 
 
 def _apply(
     key: Key, facts: WorkloadFacts, annotations: Mapping[str, str], volumes: Mapping[str, str]
 ) -> dict[str, Any]:
-    """The whole of what we own by apply: what is left out is removed by the server."""
+    """Return all that the resource owns by apply: the server removes what is left out."""
     template: dict[str, Any] = {}
     if annotations:
         template["metadata"] = {"annotations": dict(annotations)}
@@ -347,6 +347,6 @@ def _containers(changes: Mapping[ContainerFacts, _Changes]) -> dict[str, Any]:
 
 
 def _around(kind: str, template: Mapping[str, Any]) -> dict[str, Any]:
-    """A workload's spec around its pod template; a CronJob's lies in that of its jobs."""
+    """Put a workload's spec around its pod template; a CronJob's is inside the spec of its jobs."""
     inner = {"template": template}
     return {"jobTemplate": {"spec": inner}} if kind == "CronJob" else inner

@@ -1,8 +1,9 @@
-"""Which workloads are injected, moved to a new key or released now, and what is told of each. Pure.
+"""Decide which workloads are injected, moved to a new key or released now, and the status of each. Pure.
 
-In waves: the next one begins when the workloads of the last have rolled and no pod of theirs is behind but those that
-end. A rollout that failed, or takes too long, stops the moves to a new key; a first injection goes on, because it
-endangers no other. What a PodDisruptionBudget protects waits for it, and nobody waits for that.
+This happens in waves. The next wave begins when the workloads of the last one have rolled and only pods that are being
+deleted are behind. A rollout that failed, or takes too long, stops the moves to a new key. First injections go on,
+because they endanger no other workload. A workload whose PodDisruptionBudget allows nothing waits, and the others do
+not wait for it.
 """
 
 from collections.abc import Collection, Iterable
@@ -31,33 +32,37 @@ from secure_redis.domain.plan.rollout.disruption_budgets import (
     minutes_late,
     refusal,
 )
-from secure_redis.domain.plan.rollout.workload_state import (
-    START_MARGIN,
-    WORKLOAD_MESSAGE_LIMIT,
+from secure_redis.domain.plan.rollout.workload_checks import (
     Target,
-    WorkloadState,
-    WorkloadView,
     before_of,
     entry_of,
     leaving,
-    listed,
     rotation,
-    said,
     settled,
     when,
 )
+from secure_redis.domain.plan.rollout.workload_state import (
+    START_MARGIN,
+    WORKLOAD_MESSAGE_LIMIT,
+    Disruption,
+    Effect,
+    WorkloadState,
+    listed,
+    with_reason,
+    workload_states,
+)
 
-ROLLING_SECONDS: Final = 3.0  # between looks while pods are awaited: they are not watched
+ROLLING_SECONDS: Final = 3.0  # between reads of pods that are being replaced: they are not watched
 HUMAN_SECONDS: Final = 15.0
 MOST_STATUSES: Final = 250  # as the schema bounds status.workloads
 
 
 @dataclass(frozen=True, slots=True)
 class Rollout:
-    """What is to be done to workloads, and what is told. `unread`: why they are not known.
+    """The actions on workloads, and their statuses. `unread`: why the workloads are not known.
 
-    `moved`: no workload holds, or is to be relieved of, anything but what is published now; what consumers no longer
-    need may go. `next_look` in seconds.
+    `moved`: every workload has exactly what is published now, so what consumers no longer need may be taken away.
+    `next_look` in seconds.
     """
 
     actions: tuple[WorkloadAction, ...] = ()
@@ -68,18 +73,18 @@ class Rollout:
 
     @property
     def rolling(self) -> WorkloadStatus | None:
-        """A workload that is under way, if there is one."""
+        """A workload whose rollout is under way, if there is one."""
         return next((one for one in self.statuses if one.reason == Reason.ROLLING_OUT), None)
 
 
-def told(status: WorkloadStatus) -> str:
-    """One workload's state in a sentence."""
+def sentence(status: WorkloadStatus) -> str:
+    """Describe one workload's status in a sentence."""
     where = f"{status.kind} {status.name!r}" if status.name else f"entry {status.id!r}"
     return f"{where}: {status.message}"
 
 
 def reason_of(status: WorkloadStatus) -> Reason:
-    """Why a workload is not current; a word of another version of the operator is not known."""
+    """The reason why a workload is not current; UNKNOWN for a reason of another version of the operator."""
     try:
         return Reason(status.reason or "")
     except ValueError:
@@ -92,7 +97,7 @@ def wants_workloads(resource: SecureRedisCache) -> bool:
 
 
 def named(resource: SecureRedisCache) -> frozenset[Target]:
-    """The workloads to read by name: those of the spec, and those of the status (an entry may have been removed)."""
+    """Return the workloads to read by name: those of the spec and of the status (an entry may have been removed)."""
     asked = {(str(entry.kind), entry.name) for entry in resource.spec.workloads if entry.name is not None}
     return frozenset(asked | {(one.kind, one.name) for one in resource.status.workloads if one.name})
 
@@ -100,9 +105,9 @@ def named(resource: SecureRedisCache) -> frozenset[Target]:
 def pods_wanted(
     resource: SecureRedisCache, workloads: Iterable[WorkloadFacts], version: str | None
 ) -> tuple[Target, ...]:
-    """Whose pods have to be listed. `version`: the published one, None if it is not known.
+    """Return the workloads whose pods have to be listed. `version`: the published one, None if it is not known.
 
-    None in a steady state, and none of workloads that wait for their turn.
+    These are none in a steady state, and none of the workloads that wait for their turn.
     """
     wanted: list[Target] = []
     for facts in workloads:
@@ -134,8 +139,8 @@ def roll(
 
     `version`: of the key that the Secret holds; None: no good Secret is known, so nothing is injected. `keys`: those
     that the Secret holds. `writes` False: nothing is injected, moved or released. `proven` False: nothing is injected
-    or moved, because that key is not known to be live. `publishing`: this pass writes the Secret, so everything must be
-    looked at again. `limit`: how many workloads a wave has; None: as the spec says.
+    or moved, because that key is not known to be live. `publishing`: this pass writes the Secret, so that everything
+    is checked again. `limit`: how many workloads a wave has; None: as the spec says.
     """
     if isinstance(observed.workloads, NotRead):
         waiting = Explanation(Reason.PENDING, "the workloads were not read yet") if wants_workloads(resource) else None
@@ -143,18 +148,18 @@ def roll(
     if isinstance(observed.workloads, Unknown):
         why = Explanation(observed.workloads.reason, observed.workloads.message)
         return Rollout(statuses=resource.status.workloads, unread=why, moved=False, next_look=HUMAN_SECONDS)
-    looked = WorkloadView(resource, observed, version, keys, publishing).all(observed.workloads)
-    wide = rotation(resource).max_concurrent_workloads if limit is None else limit
+    states = workload_states(resource, observed, observed.workloads, version, keys, publishing)
+    size = rotation(resource).max_concurrent_workloads if limit is None else limit
     wave = _Wave(
-        observed.now, wide, writes, proven, Allowance(observed.budgets), minutes_late(resource, version, observed.now)
+        observed.now, size, writes, proven, Allowance(observed.budgets), minutes_late(resource, version, observed.now)
     )
-    return wave.roll([_budgeted(resource, observed, wave, one, looked) for one in looked])
+    return wave.roll([_budgeted(resource, observed, wave, one, states) for one in states])
 
 
 def behind(
-    resource: SecureRedisCache, holders: Iterable[PodFacts], version: str | None, now: datetime
+    resource: SecureRedisCache, consumers: Iterable[PodFacts], version: str | None, now: datetime
 ) -> tuple[PodFacts, ...]:
-    """Those of the unlisted pods that are not known to hold `version`, the published one.
+    """Return the unlisted pods that are not known to hold `version`, the published one.
 
     A pod holds what was current when it started. A start that is not known, or lies ahead (a node's clock is wrong),
     proves nothing, nor does any start while it is not known when `version` was published.
@@ -163,11 +168,11 @@ def behind(
     published = None
     if known is not None and version is not None and known.key_vault_version == version and known.published_at:
         published = when(known.published_at)
-    return tuple(pod for pod in holders if not _started_after(pod, published, now))
+    return tuple(pod for pod in consumers if not _started_after(pod, published, now))
 
 
-def holders_listed(pods: Iterable[PodFacts]) -> StalePods | None:
-    """Unlisted pods as the status tells them: how many, and the first ten names. None: there are none."""
+def consumers_listed(pods: Iterable[PodFacts]) -> StalePods | None:
+    """Summarise unlisted pods as the status does: how many, and the first ten names. None: there are none."""
     return listed(pods)
 
 
@@ -177,8 +182,10 @@ def _started_after(pod: PodFacts, published: datetime | None, now: datetime) -> 
     return published + START_MARGIN < pod.started <= now + START_MARGIN
 
 
-def after(resource: SecureRedisCache, rollout: Rollout, outcomes: Iterable[Outcome]) -> tuple[WorkloadStatus, ...]:
-    """The statuses once it is known what came of the actions. What was not done is not told as done."""
+def statuses_after(
+    resource: SecureRedisCache, rollout: Rollout, outcomes: Iterable[Outcome]
+) -> tuple[WorkloadStatus, ...]:
+    """Return the statuses after the actions. What was not done is not reported as done."""
     results = {
         (outcome.action.kind, outcome.action.name): outcome
         for outcome in outcomes
@@ -204,7 +211,7 @@ def after(resource: SecureRedisCache, rollout: Rollout, outcomes: Iterable[Outco
 
 @dataclass(frozen=True, slots=True)
 class _Wave:
-    """Which of the possible actions are done in this pass. `late`: as `budgets.minutes_late`."""
+    """Chooses the actions of this pass among the possible ones. `late`: as `disruption_budgets.minutes_late`."""
 
     now: datetime
     limit: int
@@ -214,91 +221,92 @@ class _Wave:
     late: int | None
 
     def may(self, one: WorkloadState) -> bool:
-        """Whether anything is written to this workload now. A release needs no key."""
+        """Whether this workload may be written to now. A release needs no key."""
         return self.writes and (self.proven or isinstance(one.action, ReleaseWorkload))
 
-    def roll(self, looked: list[WorkloadState]) -> Rollout:
-        """Choose, and tell what is done and what waits for what."""
-        running = any(one.running for one in looked)
-        stopped = next((one.status for one in looked if one.failed), None)
-        able = [one for one in looked if one.action is not None and self.may(one)]
-        todo = [one for one in able if not one.restarts]
+    def roll(self, states: list[WorkloadState]) -> Rollout:
+        """Choose the actions, and report what is done and what waits for what."""
+        running = any(one.effect is Effect.ROLLING for one in states)
+        stopped = next((one.status for one in states if one.effect is Effect.FAILED), None)
+        able = [one for one in states if one.action is not None and self.may(one)]
+        todo = [one for one in able if one.disruption is Disruption.NONE]
         if not running:
-            todo += self._turn([one for one in able if one.restarts and (one.first or stopped is None)])
+            disruptive = (one for one in able if one.disruption is not Disruption.NONE)
+            todo += self._turn([one for one in disruptive if stopped is None or not one.moves])
         chosen = {id(one) for one in todo}
         statuses = [
-            _acting(one) if id(one) in chosen else _waiting(one, stopped, running, self.may(one)) for one in looked
+            _acting(one) if id(one) in chosen else _waiting(one, stopped, running, self.may(one)) for one in states
         ]
         return Rollout(
             actions=tuple(one.action for one in todo if one.action is not None),
             statuses=tuple(sorted(statuses, key=lambda one: one.reason is None)[:MOST_STATUSES]),
-            moved=not any(one.holds for one in looked),
+            moved=all(one.effect is Effect.NONE for one in states),
             next_look=_next_look(statuses),
         )
 
     def _turn(self, able: list[WorkloadState]) -> list[WorkloadState]:
-        """The next wave. What the API server refused comes last and in turn, so that it holds up no other."""
-        # First injections and releases behind moves: a key that changed is the more urgent matter.
-        fresh = sorted((one for one in able if not one.last), key=lambda one: one.first)
-        refused = [one for one in able if one.last]
+        """Choose the next wave. What the API server refused comes last and in turn, so that it delays no other."""
+        # Moves come first: a changed key is more urgent than a first injection or a release.
+        fresh = sorted((one for one in able if not one.refused_before), key=lambda one: not one.moves)
+        refused = [one for one in able if one.refused_before]
         turn = int(self.now.timestamp() / HUMAN_SECONDS) % len(refused) if refused else 0
         chosen: list[WorkloadState] = []
         for one in [*fresh, *refused[turn:], *refused[:turn]]:
             if len(chosen) == self.limit:
                 break
-            if not one.guarded or self.allowance.take((one.status.kind, one.status.name)):
+            if one.disruption is not Disruption.GUARDED or self.allowance.take((one.status.kind, one.status.name)):
                 chosen.append(one)
         return chosen
 
 
 def _budgeted(
-    resource: SecureRedisCache, observed: Observation, wave: _Wave, one: WorkloadState, looked: list[WorkloadState]
+    resource: SecureRedisCache, observed: Observation, wave: _Wave, one: WorkloadState, states: list[WorkloadState]
 ) -> WorkloadState:
-    """What would replace pods that a budget protects now is not begun; the reason is told until it may be.
+    """Take the action away while a budget protects the pods that it would replace, and report the reason.
 
-    Where no pod serves there is nobody to protect, and the key may be what its pods wait for; and a rollout that ends
-    no pod before a new one serves takes nothing from a budget.
+    Where no pod serves, there is nothing to protect, and its pods may wait for this very key. A rollout that ends no
+    pod before a new one serves takes nothing from a budget.
     """
-    if one.action is None or not one.restarts or not one.guarded or not wave.may(one):
+    if one.action is None or one.disruption is not Disruption.GUARDED or not wave.may(one):
         return one
     place = (one.status.kind, one.status.name)
     if isinstance(observed.budgets, NotRead):
-        # In mid-wave budgets are not read: what was told of them stands.
+        # Budgets are not read in the middle of a wave: the earlier answer holds.
         before = next((was for was in resource.status.workloads if (was.kind, was.name) == place and was.uid), None)
         if before is not None and before.reason == Reason.TARGET_BUDGET:
-            kept = said(one.status, Reason.TARGET_BUDGET, before.message or "", one.status.stale_pods)
+            kept = with_reason(one.status, Reason.TARGET_BUDGET, before.message or "", one.status.stale_pods)
             return replace(one, action=None, status=kept)
-        if any(other.running for other in looked):
+        if any(other.effect is Effect.ROLLING for other in states):
             return one
     why = refusal(observed.budgets, place, wave.late if not isinstance(one.action, ReleaseWorkload) else None)
     if why is None:
         return one
-    return replace(one, action=None, status=said(one.status, why.reason, why.message, one.status.stale_pods))
+    return replace(one, action=None, status=with_reason(one.status, why.reason, why.message, one.status.stale_pods))
 
 
 def _acting(one: WorkloadState) -> WorkloadStatus:
-    """What is told if the action succeeds (`after` corrects it if not)."""
+    """Return the status if the action succeeds (`statuses_after` corrects it if not)."""
     release = isinstance(one.action, ReleaseWorkload)
-    what = "released" if release else "injected" if one.first else "moved to what is published now"
-    status = said(one.status, Reason.ROLLING_OUT, f"is being {what}", one.status.stale_pods)
+    what = "released" if release else "moved to what is published now" if one.moves else "injected"
+    status = with_reason(one.status, Reason.ROLLING_OUT, f"is being {what}", one.status.stale_pods)
     return status.model_copy(update={"injected": not release})
 
 
 def _waiting(one: WorkloadState, stopped: WorkloadStatus | None, running: bool, writes: bool) -> WorkloadStatus:
     status = one.status
     if one.action is None or status.reason != Reason.ROLLING_OUT:
-        return status  # nothing to do, or refused before: then that is told until it succeeds
+        return status  # nothing to do, or refused before: that is reported until it succeeds
     if not writes:
         why = "once its key is known to be live and writes are not paused"
-    elif stopped is not None and not one.first:
+    elif stopped is not None and one.moves:
         why = f"once the rollout of {stopped.kind} {stopped.name!r} is repaired"
     else:
         why = "when the workloads before it have rolled" if running else "in its turn"
-    return said(status, Reason.ROLLING_OUT, f"{status.message} {why}", status.stale_pods)
+    return with_reason(status, Reason.ROLLING_OUT, f"{status.message} {why}", status.stale_pods)
 
 
 def _next_look(statuses: Iterable[WorkloadStatus]) -> float | None:
-    # A selector that matches nothing waits for a workload to come, not for somebody to mend it.
+    # A selector that matches nothing waits for a workload to appear, not for a repair.
     reasons = {one.reason for one in statuses if one.name} - {None}
     if Reason.ROLLING_OUT in reasons:
         return ROLLING_SECONDS

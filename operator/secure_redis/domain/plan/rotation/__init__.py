@@ -1,1 +1,1 @@
-"""Led rotation: when a key is regenerated, and how the new one reaches every consumer before the old one dies."""
+"""Led rotation: when a key is regenerated, and how every consumer gets the new one before the old one dies."""

@@ -1,4 +1,4 @@
-"""Who may still hold a key. Unknown counts as holding it. Pure."""
+"""Find the consumers that may still hold a key. An unknown consumer counts as holding it. Pure."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -25,41 +25,41 @@ _LISTED: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class ConsumersBehind:
-    """Why some known consumer may hold another key than the current one. `pods`: those that are not listed."""
+    """The reason why a known consumer may hold another key than the current one. `pods`: the unlisted ones."""
 
     why: Explanation
     pods: tuple[PodFacts, ...] = ()
 
 
-def held(
+def consumers_behind(
     resource: SecureRedisCache, observed: Observation, assessed: Assessment, rollout: rollouts.Rollout | None
 ) -> ConsumersBehind | None:
-    """None: every pod that uses the Secret is known, and known to have started with the current key."""
-    vault, told = observed.vault, resource.status.credential
+    """Find what the rotation waits for; None: every pod that uses the Secret is known to have the current key."""
+    vault, reported = observed.vault, resource.status.credential
     version = published_version(resource, observed, assessed)
     refused = assessed.credential.refused
     if assessed.credential.data is None and refused is not None:
         return ConsumersBehind(Explanation(refused.reason, refused.message))
     if assessed.credential.data is None or not isinstance(vault, VaultSecretFacts) or version != vault.version:
         return ConsumersBehind(Explanation(Reason.ROLLING_OUT, "the Secret does not hold yet what Key Vault holds"))
-    if told is None or told.key_vault_version != version:
+    if reported is None or reported.key_vault_version != version:
         return ConsumersBehind(Explanation(Reason.ROLLING_OUT, "the Secret was written just now"))
     if rollout is not None and rollout.unread is not None:
         return ConsumersBehind(rollout.unread)
     if rollout is not None and not rollout.moved:
         return ConsumersBehind(_first_behind(rollout))
-    if isinstance(observed.holders, NotRead):
+    if isinstance(observed.consumers, NotRead):
         return ConsumersBehind(Explanation(Reason.ROLLING_OUT, "the pods that use the Secret are read next"))
-    if isinstance(observed.holders, Unknown):
-        text = f"it is not known who holds which key: {observed.holders.message}"
-        return ConsumersBehind(Explanation(observed.holders.reason, text))
-    behind = rollouts.behind(resource, observed.holders, version, observed.now)
+    if isinstance(observed.consumers, Unknown):
+        text = f"it is not known who holds which key: {observed.consumers.message}"
+        return ConsumersBehind(Explanation(observed.consumers.reason, text))
+    behind = rollouts.behind(resource, observed.consumers, version, observed.now)
     late = minutes_late(resource, version, observed.now) is not None
     return ConsumersBehind(_unlisted(behind, late), behind) if behind else None
 
 
-def publishes(observed: Observation, key: SecretStr) -> bool:
-    """Whether the Secret holds this very key, or may: the last line of defence, whatever else was concluded."""
+def secret_may_hold(observed: Observation, key: SecretStr) -> bool:
+    """Whether the Secret holds this very key, or may hold it: the last check before a key is regenerated."""
     if not isinstance(observed.secret, SecretFacts):
         return True
     password = observed.secret.data.get("password")
@@ -67,11 +67,11 @@ def publishes(observed: Observation, key: SecretStr) -> bool:
 
 
 def _first_behind(rollout: rollouts.Rollout) -> Explanation:
-    # A target that is not there, or does not consent, is told of too, and holds nothing.
+    # A workload that is not there, or does not consent, has a status too, and holds nothing.
     first = next((one for one in rollout.statuses if one.reason is not None and (one.injected or one.stale_pods)), None)
     if first is None:
         return Explanation(Reason.HOLDERS_BEHIND, "workloads are still to be moved to the current key")
-    reason, text = rollouts.reason_of(first), rollouts.told(first)
+    reason, text = rollouts.reason_of(first), rollouts.sentence(first)
     if has(reason, Trait.ROLLOUT_STUCK):
         text = f"{text}; both keys work: repair or roll back the workload, the rotation then goes on"
     return Explanation(reason, text)

@@ -1,4 +1,4 @@
-"""What is told of a rotation once its step was tried. Pure."""
+"""The status of a rotation after its step was tried. Pure."""
 
 from collections.abc import Iterable
 
@@ -7,8 +7,10 @@ from secure_redis.domain.plan.actions import Failed, Outcome
 from secure_redis.domain.plan.types import Rotating
 
 
-def after(before: RotationStatus | None, rotating: Rotating, outcomes: Iterable[Outcome]) -> RotationStatus | None:
-    """The status once it is known what came of the step: what failed is told, and the phase stays where it was."""
+def status_after(
+    before: RotationStatus | None, rotating: Rotating, outcomes: Iterable[Outcome]
+) -> RotationStatus | None:
+    """Return the status after the step: a failure is reported, and the phase stays where it was."""
     status = rotating.status
     if status is None or rotating.action is None:
         return status

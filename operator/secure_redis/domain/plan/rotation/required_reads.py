@@ -1,4 +1,4 @@
-"""What has to be seen for the next step of a rotation, and where it is. Pure."""
+"""Decide what has to be read for the next step of a rotation. Pure."""
 
 from typing import Final
 
@@ -25,7 +25,7 @@ _REGENERATING: Final = frozenset({RotationPhase.INTENDED, RotationPhase.REGENERA
 
 
 def under_way(resource: SecureRedisCache) -> RotationStatus | None:
-    """The rotation whose intent is recorded and that is not done; None if there is none, or the spec ended it."""
+    """Find the rotation whose intent is recorded and that is not done; None too if the spec has ended it."""
     state, settings = resource.status.rotation, resource.spec.authentication
     if state is None or state.phase not in UNDER_WAY or state.target not in set(Slot) or state.recorded_at is None:
         return None
@@ -35,12 +35,12 @@ def under_way(resource: SecureRedisCache) -> RotationStatus | None:
 
 
 def attempt_of(resource: SecureRedisCache) -> str | None:
-    """Which regeneration the status records as intended; None: none."""
+    """Return the attempt id of the regeneration that the status records as intended."""
     return attempt_in(under_way(resource))
 
 
 def attempt_in(state: RotationStatus | None) -> str | None:
-    """The same of a status that is to be written."""
+    """Return the same for a status that is to be written."""
     if state is None or state.recorded_at is None or state.phase not in _REGENERATING:
         return None
     target = Slot(state.target or "")
@@ -63,24 +63,24 @@ def needs_consumers(resource: SecureRedisCache, observed: Observation) -> bool:
     """Whether unlisted pods decide the next step: always where the keys do, and while a rollout ends."""
     state = under_way(resource)
     if state is not None and state.phase == RotationPhase.ROLLING_OUT:
-        return not observed.pods  # pods of listed workloads are still awaited: theirs comes first
+        return not observed.pods  # the pods of listed workloads come first
     return isinstance(observed.keys, ListedKeys) and (state is not None or requested(resource, observed) is not None)
 
 
 def candidate(resource: SecureRedisCache, observed: Observation) -> SecretStr | None:
-    """The key that was regenerated and is not stored yet, to be tried by AUTH."""
-    state, of = under_way(resource), attempt_of(resource)
+    """Return the key that was regenerated and is not stored yet, to be tried by AUTH."""
+    state, attempt = under_way(resource), attempt_of(resource)
     keys, vault = observed.keys, observed.vault
-    if state is None or of is None or state.phase == RotationPhase.RETIRING:
+    if state is None or attempt is None or state.phase == RotationPhase.RETIRING:
         return None
     if not isinstance(keys, ListedKeys) or not isinstance(vault, VaultSecretFacts):
         return None
-    new, mark = key_of(keys, Slot(state.target or "")), RegenerationMark.on(vault.tags, of)
+    new, mark = key_of(keys, Slot(state.target or "")), RegenerationMark.on(vault.tags, attempt)
     return new if mark is not None and not mark.fits(new) else None
 
 
 def wave_limit(resource: SecureRedisCache) -> int | None:
-    """How many workloads roll at a time in an emergency; None: as the spec says."""
+    """Return how many workloads roll at a time in an emergency; None: as the spec says."""
     state = under_way(resource)
     requests = (resource.rotation_asked, state.request if state is not None else None)
     return EVERYTHING_AT_ONCE if any(RotationRequest(request).emergency for request in requests) else None

@@ -4,8 +4,7 @@ from secure_redis.api.reasons.catalogue import has
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.reasons.row import Trait
 from secure_redis.api.status import WorkloadStatus
-from secure_redis.domain.plan.rollout.waves import Rollout, reason_of
-from secure_redis.domain.plan.rollout.waves import told as sentence
+from secure_redis.domain.plan.rollout.waves import Rollout, reason_of, sentence
 from secure_redis.domain.report.conditions.condition_state import (
     FALSE,
     TRUE,

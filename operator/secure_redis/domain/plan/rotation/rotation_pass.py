@@ -1,0 +1,81 @@
+"""The input of one pass over a rotation, and the results that each phase can have. Pure."""
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from secure_redis.api.reasons.reason import Reason
+from secure_redis.api.resource import SecureRedisCache
+from secure_redis.api.status import RotationStatus
+from secure_redis.domain.assess.assessment import Assessment
+from secure_redis.domain.grants import VaultTarget
+from secure_redis.domain.observe.observation import Observation
+from secure_redis.domain.observe.unknown import NotRead
+from secure_redis.domain.plan.actions import AzureAction
+from secure_redis.domain.plan.rollout import waves as rollouts
+from secure_redis.domain.plan.rotation.consumers import ConsumersBehind, consumers_behind
+from secure_redis.domain.plan.rotation.request import RotationRequest, may_force
+from secure_redis.domain.plan.types import Rotating, Settings, sooner
+
+CONSUMERS_SECONDS: Final = 15.0  # between reads of pods that the user has to restart
+
+
+@dataclass(frozen=True, slots=True)
+class RotationPass:
+    """The input of one pass; the members are as `phases.rotate` has them."""
+
+    resource: SecureRedisCache
+    observed: Observation
+    assessed: Assessment
+    settings: Settings
+    rollout: rollouts.Rollout | None
+
+    @property
+    def vault(self) -> VaultTarget:
+        """The vault secret of the resource."""
+        settings = self.resource.spec.authentication
+        if settings is None:  # `under_way` and `blocked_by` exclude it
+            raise ValueError("a rotation without spec.authentication")
+        return VaultTarget(settings.key_vault.uri, settings.key_vault.secret_name)
+
+    def consumers_behind(self, wanted: RotationRequest) -> ConsumersBehind | None:
+        """Find the consumers to wait for. If the permission to force is gone, the emergency is an ordinary one."""
+        if wanted.forced and may_force(self.resource, self.observed, self.settings):
+            return None
+        return consumers_behind(self.resource, self.observed, self.assessed, self.rollout)
+
+    def without_action(
+        self, state: RotationStatus, reason: Reason | None, message: str | None, next_look: float | None = None
+    ) -> Rotating:
+        """Report this state, and do nothing. `reason` None: the reported one stays."""
+        if reason is not None:
+            state = state.model_copy(update={"reason": str(reason), "message": message})
+        return Rotating(state, self.handled(), next_look=next_look)
+
+    def with_action(self, state: RotationStatus, action: AzureAction, reason: Reason, text: str) -> Rotating:
+        """Report this state, and do the action."""
+        return replace(
+            self.without_action(state.model_copy(update={"holders": None}), reason, text, 0.0), action=action
+        )
+
+    def waiting_for(self, state: RotationStatus, behind: ConsumersBehind) -> Rotating:
+        """Report which consumers the rotation waits for."""
+        state = state.model_copy(update={"holders": rollouts.consumers_listed(behind.pods)})
+        next_look = self.rollout.next_look if self.rollout is not None else None
+        if isinstance(self.observed.consumers, NotRead) and (self.rollout is None or self.rollout.moved):
+            next_look = 0.0  # the listed ones have moved: now the others are read
+        return self.without_action(state, behind.why.reason, behind.why.message, sooner(next_look, CONSUMERS_SECONDS))
+
+    def handled(self) -> str | None:
+        """The request that counts as handled. One that is there in the first pass does."""
+        before = self.resource.status.last_handled
+        return self.resource.rotate if before is None else before.rotate
+
+    def handled_with(self, state: RotationStatus) -> str | None:
+        """The request that counts as handled once this rotation has ended."""
+        return state.request if state.request is not None else self.handled()
+
+    def within(self, seconds: float | None) -> float | None:
+        """Return the seconds if they end before the next ordinary pass, else None."""
+        if seconds is None or seconds >= self.resource.spec.drift.interval_seconds:
+            return None
+        return max(seconds, 0.0)

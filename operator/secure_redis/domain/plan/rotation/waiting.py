@@ -1,0 +1,110 @@
+"""The pass over a rotation while none is under way: scheduled, waiting, or about to begin. Pure."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from secure_redis.api.reasons.reason import Reason
+from secure_redis.api.status import RotationPhase, RotationStatus
+from secure_redis.api.times import rfc3339
+from secure_redis.domain.assess.key_validity import slot_of
+from secure_redis.domain.explanation import Explanation
+from secure_redis.domain.observe.cache import Cache
+from secure_redis.domain.observe.keys import ListedKeys, VaultSecretFacts
+from secure_redis.domain.observe.unknown import Unknown
+from secure_redis.domain.plan.rotation import windows
+from secure_redis.domain.plan.rotation.regeneration_mark import other
+from secure_redis.domain.plan.rotation.request import blocked_by, due, requested
+from secure_redis.domain.plan.rotation.rotation_pass import RotationPass
+from secure_redis.domain.plan.types import Rotating
+
+
+def idle(run: RotationPass) -> Rotating:
+    """Decide while no rotation is under way: whether one begins, and why not."""
+    resource, observed = run.resource, run.observed
+    before = resource.status.rotation
+    wanted, when = requested(resource, observed), due(resource, observed)
+    if not isinstance(observed.cache, Cache) or not isinstance(observed.vault, VaultSecretFacts):
+        if resource.spec.authentication is not None:
+            return Rotating(before, run.handled())
+        when = None
+    if wanted is None:
+        return _at_rest(run, before, when)
+    state = (before or RotationStatus(phase=RotationPhase.WAITING)).model_copy(
+        update={
+            "phase": RotationPhase.WAITING,
+            "request": wanted.request,
+            "target": None,
+            "started_at": None,
+            "recorded_at": None,
+            "holders": None,
+            "due_at": rfc3339(when) if when is not None else None,
+        }
+    )
+    why = blocked_by(resource, observed, run.settings, wanted)
+    if why is not None:
+        return run.without_action(state, why.reason, why.message, _until(run, why))
+    keys, vault = observed.keys, observed.vault
+    if isinstance(keys, Unknown):
+        return run.without_action(state, keys.reason, f"the cache's keys cannot be listed: {keys.message}")
+    if not observed.cache_fresh or not isinstance(keys, ListedKeys) or not isinstance(vault, VaultSecretFacts):
+        if before is not None and before.phase == RotationPhase.WAITING and before.request == wanted.request:
+            state = state.model_copy(update={"holders": before.holders})  # the reported consumers stay
+            return replace(run.without_action(state, None, None, 0.0), look_closer=True)
+        return replace(run.without_action(state, Reason.ROTATING, "about to begin", 0.0), look_closer=True)
+    current = slot_of(vault.value, keys) if vault.value is not None else None
+    if current is None:
+        refused = run.assessed.credential.refused
+        if refused is not None:
+            return run.without_action(state, refused.reason, refused.message)
+        return run.without_action(state, Reason.KEY_MISMATCH, "what Key Vault holds is no key of the cache")
+    behind = run.consumers_behind(wanted)
+    if behind is not None:
+        return run.waiting_for(state, behind)
+    at = rfc3339(observed.now)
+    state = state.model_copy(
+        update={
+            "phase": RotationPhase.INTENDED,
+            "target": str(other(current)),
+            "started_at": at,
+            "recorded_at": at,
+        }
+    )
+    return run.without_action(state, Reason.ROTATING, f"the {other(current)} key is regenerated next", 0.0)
+
+
+def _at_rest(run: RotationPass, before: RotationStatus | None, when: datetime | None) -> Rotating:
+    seconds = (when - run.observed.now).total_seconds() if when is not None else None
+    has_ended = before is not None and before.phase in {RotationPhase.COMPLETED, RotationPhase.SUPERSEDED}
+    if before is not None and (has_ended or before.completed_at is not None):
+        phase = before.phase if has_ended else RotationPhase.COMPLETED
+        reason = Reason.ROTATION_SUPERSEDED if phase == RotationPhase.SUPERSEDED else Reason.ROTATED
+        state = RotationStatus(
+            phase=phase,
+            target=before.target if has_ended else before.slot,
+            request=before.request if has_ended else None,
+            started_at=before.started_at,
+            completed_at=before.completed_at,
+            slot=before.slot,
+            reason=reason,
+            message=before.message if has_ended else None,
+        )
+    elif when is not None:
+        state = RotationStatus(phase=RotationPhase.SCHEDULED, reason=Reason.ROTATION_SCHEDULED)
+    else:
+        return Rotating(None, run.handled())
+    state = state.model_copy(update={"due_at": rfc3339(when) if when is not None else None})
+    settings = run.resource.spec.authentication
+    wrong = windows.problem(settings.rotation.windows) if settings is not None else None
+    if wrong is not None:  # reported before the schedule needs them
+        text = f"spec.authentication.rotation.{wrong}; nothing is rotated by schedule"
+        state = state.model_copy(update={"reason": str(Reason.INVALID_SPEC), "message": text})
+    return Rotating(state, run.handled(), next_look=run.within(seconds))
+
+
+def _until(run: RotationPass, why: Explanation) -> float | None:
+    """Return the seconds until the next window opens: nothing wakes the resource then."""
+    settings = run.resource.spec.authentication
+    if why.reason is not Reason.OUTSIDE_WINDOW or settings is None:
+        return None
+    opening = windows.next_opening(settings.rotation.windows, run.observed.now)
+    return run.within((opening - run.observed.now).total_seconds()) if opening is not None else None

@@ -40,7 +40,7 @@ class PassState:
     regeneration: tuple[str, datetime | None] | None = None
     reported_at: datetime | None = None  # when the status was last written
     rest: tuple[str, Rest] | None = None  # resourceVersion, and the last pass over it, if that changed nothing
-    look_within: float | None = None  # seconds until more can be read; None: nothing is missing
+    next_pass_within: float | None = None  # seconds until more can be read; None: nothing is missing
 
 
 def proof_subject(identity: Identity, cache: CacheID, vault: VaultTarget, secret: VaultSecretFacts) -> ProofSubject:

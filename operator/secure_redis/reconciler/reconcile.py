@@ -177,8 +177,8 @@ class Reconciler:
         if pass_state.direct or pass_state.refresh or not rest.holds(observed, self._brakes.brake(key)):
             return None
         pass_state.rest = (version, rest)
-        within = pass_state.look_within
-        return NextPass(rest.next_look if within is None else min(rest.next_look, within))
+        within = pass_state.next_pass_within
+        return NextPass(rest.next_pass_in if within is None else min(rest.next_pass_in, within))
 
     def forget(self, key: Key) -> None:
         """The resource is gone."""
@@ -239,7 +239,7 @@ class Reconciler:
                 current = parsed
             if isinstance(performed.outcome, Failed) and not isinstance(action, WorkloadAction):
                 break
-        if todo.look_closer or any(isinstance(outcome.action, AzureAction) for outcome in outcomes):
+        if todo.needs_fresh_read or any(isinstance(outcome.action, AzureAction) for outcome in outcomes):
             pass_state.direct = True
         keep_regeneration(judged.resource, todo, tuple(outcomes), judged.observed.now, pass_state)
         return _Acted(current, tuple(outcomes))
@@ -315,7 +315,9 @@ class Reconciler:
 def _next(told: report.Report, pass_state: PassState) -> NextPass:
     """The next pass as reported; earlier where something can be read before then."""
     after = (
-        told.next_look if told.failed or pass_state.look_within is None else min(told.next_look, pass_state.look_within)
+        told.next_pass_in
+        if told.failed or pass_state.next_pass_within is None
+        else min(told.next_pass_in, pass_state.next_pass_within)
     )
     return NextPass(after, told.failed, told.retry_after)
 

@@ -140,7 +140,7 @@ async def test_a_steady_resource_is_only_observed(world: World, monkeypatch: pyt
 
 
 class Steady:
-    resource, next_look = None, 300.0
+    resource, next_pass_in = None, 300.0
 
     def holds(self, *_: Any) -> bool:
         return True

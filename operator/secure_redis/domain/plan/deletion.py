@@ -76,12 +76,14 @@ def leave(resource: SecureRedisCache, observed: Observation, assessed: Assessmen
 def _letting_go(rollout: Rollout) -> Plan:
     """Consumers are released and have rolled before the Secret goes."""
     if rollout.unread is not None:
-        return Plan(refused=(rollout.unread,), rollout=rollout, next_look=rollout.next_look)
+        return Plan(refused=(rollout.unread,), rollout=rollout, next_pass_in=rollout.next_pass_in)
     held = next((one for one in rollout.statuses if one.reason not in {None, Reason.ROLLING_OUT}), None)
     rolling = rollout.rolling
     refused = (Explanation(reason_of(held), f"the Secret stays: {sentence(held)}"),) if held is not None else ()
     waiting = Explanation(Reason.ROLLING_OUT, f"the Secret stays: {sentence(rolling)}") if rolling else None
-    return Plan(actions=rollout.actions, refused=refused, waiting=waiting, rollout=rollout, next_look=rollout.next_look)
+    return Plan(
+        actions=rollout.actions, refused=refused, waiting=waiting, rollout=rollout, next_pass_in=rollout.next_pass_in
+    )
 
 
 def _delete_cache(
@@ -95,7 +97,7 @@ def _delete_cache(
         return Plan(
             pending=keep,
             waiting=Explanation(Reason.CONFIRMING_ABSENCE, "Azure answered 404; reading once more before believing it"),
-            next_look=settings.absence_confirmation,
+            next_pass_in=settings.absence_confirmation,
         )
     if not isinstance(observed.cache, Cache):
         why = observed.cache.message if isinstance(observed.cache, Unknown) else "the cache was not read"
@@ -124,7 +126,7 @@ def _delete_cache(
                 creation.busy_reason(observed.cache.provisioning_state),
                 creation.busy(observed.cache.provisioning_state),
             ),
-            next_look=settings.operation_poll,
+            next_pass_in=settings.operation_poll,
         )
     if resource.requests.get(names.CONFIRM_DELETE) != observed.cache.resource_id.name:
         return Plan(
@@ -144,10 +146,10 @@ def _delete_cache(
         return Plan(refused=(refused,))
     if keep is None or keep.action != DELETE:
         intent = PendingStatus(action=DELETE, recorded_at=rfc3339(observed.now), detail=resource.cache.name)
-        return Plan(pending=intent, waiting=Explanation(Reason.DELETING, "the deletion is recorded"), next_look=0.0)
+        return Plan(pending=intent, waiting=Explanation(Reason.DELETING, "the deletion is recorded"), next_pass_in=0.0)
     return Plan(
         actions=(DeleteCache(),),
         pending=keep,
         waiting=Explanation(Reason.DELETING, "Azure is deleting the cache; this takes minutes"),
-        next_look=settings.operation_poll,
+        next_pass_in=settings.operation_poll,
     )

@@ -121,7 +121,7 @@ class GovernanceReader:
     ) -> Observation:
         """Add what is known. A few reads at most are made, all of them where a refresh is asked for.
 
-        Never raises. `pass_state.look_within` says when the rest can be read.
+        Never raises. `pass_state.next_pass_within` says when the rest can be read.
         """
         if not isinstance(observed.cache, Cache) or resource.deleting:
             return observed
@@ -140,7 +140,7 @@ class GovernanceReader:
             await asyncio.gather(*(self._read_one(place, cache, kind, reads[kind]) for kind in chosen))
             due = [kind for kind in due if kind not in chosen]
         if due:
-            pass_state.look_within = max(wait, _SOON * (0.5 + _share(cache, "soon")))
+            pass_state.next_pass_within = max(wait, _SOON * (0.5 + _share(cache, "soon")))
         known: dict[str, Any] = {}
         for kind in reads:
             answer = place.answers.get(kind)

@@ -64,7 +64,7 @@ class Observer:
     ) -> Observation:
         """Read once. `attribute_drift`: also ask who made a difference that is new."""
         pass_state.refresh = pass_state.refresh or resource.refresh_asked
-        pass_state.look_within = None
+        pass_state.next_pass_within = None
         observed = await self._observe(resource, pass_state, now)
         if isinstance(observed.endpoint, NotRead):  # not wanted, not allowed, or the resource is deleted
             self._endpoint.forget(resource.key)

@@ -59,7 +59,7 @@ class Usage:
             async with asyncio.timeout(_WAIT_SECONDS):
                 found = await self._foreign_secrets.search(space, searched, names, fresh=pass_state.refresh)
         except TimeoutError:
-            pass_state.look_within = min(pass_state.look_within or _SOON_SECONDS, _SOON_SECONDS)
+            pass_state.next_pass_within = min(pass_state.next_pass_within or _SOON_SECONDS, _SOON_SECONDS)
             return replace(observed, secret_copies=NOT_READ_YET)
         if isinstance(keys, Unknown) and not isinstance(found, Unknown | NotRead) and not found:
             found = keys  # nothing was found, and the key was not searched for

@@ -70,7 +70,7 @@ def create(
     if known and not believed:
         return Plan(
             waiting=Explanation(Reason.CONFIRMING_ABSENCE, "Azure answered 404; reading once more before believing it"),
-            next_look=soon,
+            next_pass_in=soon,
         )
     if resource.spec.mode is not Mode.PROVISION:
         return Plan(refused=(Explanation(Reason.CACHE_NOT_FOUND, absent.message),))
@@ -99,13 +99,13 @@ def create(
         return Plan(
             pending=intent,
             waiting=Explanation(Reason.CREATE_INTENDED, "no such cache; its creation is recorded and comes next"),
-            next_look=0.0 if absent.confirmed else soon,
+            next_pass_in=0.0 if absent.confirmed else soon,
         )
     if not absent.confirmed:
         return Plan(
             pending=pending,
             waiting=Explanation(Reason.CREATE_INTENDED, "no such cache; reading once more before it is created"),
-            next_look=soon,
+            next_pass_in=soon,
         )
     if observed.name_available is False:
         return Plan(pending=pending, refused=(Explanation(Reason.NAME_TAKEN, creation.name_taken(resource)),))
@@ -118,7 +118,7 @@ def create(
         actions=(CreateCache(creation_of.body(resource, owner)),),
         pending=pending,
         waiting=Explanation(Reason.CREATING, creation.CREATING),
-        next_look=settings.operation_poll,
+        next_pass_in=settings.operation_poll,
     )
 
 
@@ -136,7 +136,7 @@ def change(
     if assessed.ownership is Ownership.FOREIGN:
         busy = is_busy(cache.provisioning_state)
         owned = Explanation(Reason.OWNED_BY_ANOTHER, creation.FOREIGN)
-        return Plan(refused=(owned,), next_look=settings.operation_poll if busy else None)
+        return Plan(refused=(owned,), next_pass_in=settings.operation_poll if busy else None)
     completing = _completing(resource, assessed)
     if is_busy(cache.provisioning_state) or (
         observed.operation is not None and observed.operation.status == "InProgress"
@@ -146,7 +146,7 @@ def change(
             waiting=Explanation(
                 creation.busy_reason(cache.provisioning_state), creation.busy(cache.provisioning_state)
             ),
-            next_look=settings.operation_poll,
+            next_pass_in=settings.operation_poll,
         )
     if _failed(observed):
         return Plan(pending=completing, refused=(creation.failed(observed.operation),))
@@ -218,7 +218,7 @@ def _write(correction: corrections.Correction, action: AzureAction, settings: Se
         actions=(action,),
         refused=correction.refused,
         waiting=Explanation(Reason.UPDATING, "changing the cache to what is declared, one setting at a time"),
-        next_look=settings.operation_poll,
+        next_pass_in=settings.operation_poll,
         held=correction.held,
     )
 
@@ -228,8 +228,8 @@ def _uncorrected(correction: corrections.Correction, key: Plan) -> Plan:
     return replace(
         key,
         refused=correction.refused + key.refused,
-        next_look=sooner(correction.next_look, key.next_look),
-        look_closer=correction.next_look is not None,
+        next_pass_in=sooner(correction.next_pass_in, key.next_pass_in),
+        needs_fresh_read=correction.next_pass_in is not None,
         wanted=correction.wanted,
         held=correction.held,
     )
@@ -242,7 +242,7 @@ def _adopt(resource: SecureRedisCache, cache: Cache, settings: Settings, identit
     if refused is not None:
         return Plan(refused=(refused,))
     tags = creation.tags(resource, owner_value(settings.cluster_uid, resource.uid), cache.tags)
-    return Plan(actions=(AdoptCache(tags),), next_look=settings.operation_poll)
+    return Plan(actions=(AdoptCache(tags),), next_pass_in=settings.operation_poll)
 
 
 def _completing(resource: SecureRedisCache, assessed: Assessment) -> PendingStatus | None:
@@ -288,7 +288,7 @@ def store_key(
     return Plan(
         actions=(key_storage.store(resource, vault, store.slot, value, before, observed.now),),
         waiting=Explanation(Reason.STORING_KEY, f"storing the cache's {store.slot} key in {vault.uri}"),
-        next_look=0.0,
+        next_pass_in=0.0,
     )
 
 

@@ -49,14 +49,14 @@ from secure_redis.probe.endpoint import probe
 from secure_redis.reconciler.act import Executor
 from secure_redis.reconciler.brakes import Brakes
 from secure_redis.reconciler.namespace_limits import NamespaceMembers
-from secure_redis.reconciler.observe.cache import CacheReader
 from secure_redis.reconciler.observe.credential import Authenticate, CredentialReader
 from secure_redis.reconciler.observe.endpoint import EndpointReader
 from secure_redis.reconciler.observe.governance import GovernanceAges, GovernanceReader
 from secure_redis.reconciler.observe.identity import IdentityReader
+from secure_redis.reconciler.observe.keys import KeyReader
 from secure_redis.reconciler.observe.kubernetes import KubernetesReader
 from secure_redis.reconciler.observe.managed_redis import ManagedReader
-from secure_redis.reconciler.observe.observer import Observer
+from secure_redis.reconciler.observe.observer import Observer, ServiceReader
 from secure_redis.reconciler.observe.probes import ProbeEndpoint, Probes, Rhythm
 from secure_redis.reconciler.observe.redis import RedisReader
 from secure_redis.reconciler.observe.rotation import RotationReader
@@ -182,9 +182,11 @@ def build_azure(config: Config, transport: Transport, accounts: ServiceAccounts)
     )
 
 
-def build_redis_reader(config: Config, settings: Settings, azure: AzureClients, secrets: Secrets) -> RedisReader:
-    """Build the reader of Microsoft.Cache/redis caches."""
-    policy, ages, authenticate = settings.policy, config.ages(), prove_at(azure.cloud, config.ca_bundle)
+def build_services(
+    config: Config, settings: Settings, azure: AzureClients, secrets: Secrets
+) -> Mapping[Service, ServiceReader]:
+    """Build one reader per service."""
+    policy, ages = settings.policy, config.ages()
     storage = StorageReader(
         policy=policy,
         accounts=azure.accounts,
@@ -195,22 +197,37 @@ def build_redis_reader(config: Config, settings: Settings, azure: AzureClients, 
         monotonic=time.monotonic,
         max_age=ages.children,
     )
-    credential = CredentialReader(
+    redis = RedisReader(
         policy=policy,
         caches=azure.caches,
-        vaults=azure.vaults,
-        authenticate=authenticate,
+        inventory=azure.inventory,
+        storage=storage,
         ages=ages,
         monotonic=time.monotonic,
     )
-    return RedisReader(
-        cache=CacheReader(
-            policy=policy, caches=azure.caches, inventory=azure.inventory, ages=ages, monotonic=time.monotonic
-        ),
-        storage=storage,
-        credential=credential,
-        rotation=RotationReader(settings=settings, caches=azure.caches, authenticate=authenticate),
+    managed = ManagedReader(
+        policy=policy,
+        clusters=azure.clusters,
+        inventory=azure.cluster_inventory,
+        vaults=azure.key_vaults,
+        ages=ages,
+        monotonic=time.monotonic,
     )
+    return {Service.REDIS: redis, Service.MANAGED_REDIS: managed}
+
+
+def build_key_reader(config: Config, settings: Settings, azure: AzureClients) -> KeyReader:
+    """Build the reader of the credential and of the rotation."""
+    authenticate = prove_at(azure.cloud, config.ca_bundle)
+    credential = CredentialReader(
+        policy=settings.policy,
+        caches=azure.caches,
+        vaults=azure.vaults,
+        authenticate=authenticate,
+        ages=config.ages(),
+        monotonic=time.monotonic,
+    )
+    return KeyReader(credential, RotationReader(settings=settings, caches=azure.caches, authenticate=authenticate))
 
 
 def build_observer(
@@ -227,23 +244,13 @@ def build_observer(
         monotonic=time.monotonic,
     )
     metrics.watch_observations(governance.ages)
-    managed = ManagedReader(
-        policy=settings.policy,
-        clusters=azure.clusters,
-        inventory=azure.cluster_inventory,
-        vaults=azure.key_vaults,
-        ages=config.ages(),
-        monotonic=time.monotonic,
-    )
     usage = Usage(clients.config_maps, clients.foreign_secrets)
     return Observer(
         namespaces=clients.namespaces,
         identity=IdentityReader(clients.accounts, settings.policy),
-        services={
-            Service.REDIS: build_redis_reader(config, settings, azure, clients.secrets),
-            Service.MANAGED_REDIS: managed,
-        },
+        services=build_services(config, settings, azure, clients.secrets),
         endpoint=EndpointReader(probes),
+        keys=build_key_reader(config, settings, azure),
         governance=governance,
         kubernetes=KubernetesReader(clients.secrets, clients.workloads, usage),
         writers=WriterReader(azure.activity, time.monotonic),
@@ -291,7 +298,7 @@ async def build_reconciler(
         now=_now,
         monotonic=time.monotonic,
         woken=probed,
-        on_look=metrics.probed,
+        on_probe=metrics.probed,
     )
     async with transport, probes:
         azure = build_azure(config, transport, clients.accounts)

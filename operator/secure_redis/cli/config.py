@@ -66,7 +66,7 @@ class OperatorIdentity(Part):
 
 
 class SecretSettings(Part):
-    """How Secrets are looked after between passes."""
+    """How changes of Secrets are noticed between passes."""
 
     watch: Annotated[WatchMode, Field(strict=False)] = WatchMode.NAMESPACE
 
@@ -143,7 +143,7 @@ class MassDrift(Part):
 
 
 class BrakeSettings(Part):
-    """What holds back writes to Azure over all resources. `release`: a new value ends a stop by mass drift."""
+    """What limits writes to Azure over all resources. `release`: a new value ends a stop by mass drift."""
 
     read_only: bool = False
     corrections_per_hour: Annotated[int, Field(ge=0, le=100_000)] = 100

@@ -179,7 +179,7 @@ class _Process:
             version=version(),
             recorded=elector.recorded if elector is not None else None,
             monotonic=time.monotonic,
-            told=self._metrics,
+            metrics=self._metrics,
         )
         if elector is not None:
             elector.annotations = brakes.annotations

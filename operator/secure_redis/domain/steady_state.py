@@ -36,13 +36,13 @@ _OBSERVED: Final = attrgetter(*(field.name for field in fields(Observation) if f
 class Rest:
     """A pass that changed nothing. `resource`: as much of it as observing needs. `until`: when time ends the rest.
 
-    `next_look`: seconds, as that pass reported it.
+    `next_pass_in`: seconds, as that pass reported it.
     """
 
     resource: SecureRedisCache
     observed: Observation
     brake: Brake
-    next_look: float
+    next_pass_in: float
     until: datetime
 
     def holds(self, observed: Observation, brake: Brake) -> bool:
@@ -71,7 +71,7 @@ def rest(
     # A moment that is just now may count as before or after: the next pass is a whole one then.
     coming = (moment for moment in _moments(resource, observed, waiver_policy) if moment >= observed.now)
     until = min(coming, default=observed.now + LONGEST)
-    return Rest(_for_observing(resource), observed, brake, reported.next_look, min(until, observed.now + LONGEST))
+    return Rest(_for_observing(resource), observed, brake, reported.next_pass_in, min(until, observed.now + LONGEST))
 
 
 def _settled(resource: SecureRedisCache) -> bool:
@@ -87,13 +87,13 @@ def _settled(resource: SecureRedisCache) -> bool:
 def _nothing(plan: Plan) -> bool:
     """Whether the plan has no action, nothing blocked or waiting, and no earlier next pass than the interval's."""
     rotation = plan.rotation
-    turns = rotation is not None and (rotation.action or rotation.look_closer or rotation.next_look is not None)
+    turns = rotation is not None and (rotation.action or rotation.needs_fresh_read or rotation.next_pass_in is not None)
     bare = replace(plan, rotation=None) == Plan()
     return bare and not turns
 
 
 def _silent(resource: SecureRedisCache, reported: Report) -> bool:
-    regular = reported.next_look == resource.spec.drift.interval_seconds
+    regular = reported.next_pass_in == resource.spec.drift.interval_seconds
     return regular and not reported.failed and not reported.events and reported.status == resource.status
 
 

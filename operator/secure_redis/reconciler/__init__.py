@@ -1,1 +1,1 @@
-"""The corridor: observe, assess, plan, act, report. The only room that knows all others."""
+"""Makes one pass over one resource: observe, assess, plan, act, report. The only package that knows all others."""

@@ -1,4 +1,4 @@
-"""Performs one action of a plan. Each is safe to repeat after a crash at any point."""
+"""Performs the actions of a plan, one per call. Each is safe to repeat after a crash at any point."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Which resources there are in each namespace, and which of them are beyond its limits."""
+"""Keeps which resources each namespace has, and which of them are beyond its limits."""
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""When the next pass of a resource is due."""
+"""Says when the next pass over a resource is due."""
 
 from dataclasses import dataclass
 

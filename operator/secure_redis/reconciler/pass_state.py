@@ -40,7 +40,7 @@ class PassState:
     regeneration: tuple[str, datetime | None] | None = None
     reported_at: datetime | None = None  # when the status was last written
     rest: tuple[str, Rest] | None = None  # resourceVersion, and the last pass over it, if that changed nothing
-    look_within: float | None = None  # seconds until more can be read; None: nothing is missing
+    next_pass_within: float | None = None  # seconds until more can be read; None: nothing is missing
 
 
 def proof_subject(identity: Identity, cache: CacheID, vault: VaultTarget, secret: VaultSecretFacts) -> ProofSubject:
@@ -48,10 +48,16 @@ def proof_subject(identity: Identity, cache: CacheID, vault: VaultTarget, secret
     return (identity, cache.key, f"{vault.uri}/{vault.secret_name}".lower(), secret.version)
 
 
-def keep_proof(
+def keep_reads(
     resource: SecureRedisCache, observed: Observation, proven: Proven | None, pass_state: PassState, now: float
 ) -> None:
-    """Keep a fresh proof, so that the keys are not listed in every pass. `now`: monotonic."""
+    """Keep a fresh proof, so that the keys are not listed in every pass, and end a refresh. `now`: monotonic.
+
+    A refresh ends once everything was read, or could not be read for a reason that lasts.
+    """
+    parts = (observed.identity, observed.cache, observed.vault)
+    if not any(isinstance(part, Unknown) and not part.permanent for part in parts):
+        pass_state.refresh = False
     settings, identity, secret = resource.spec.authentication, observed.identity, observed.vault
     if settings is None or not isinstance(identity, NamespaceIdentity | OperatorIdentity):
         return
@@ -62,13 +68,6 @@ def keep_proof(
     elif observed.proven is None:
         vault = VaultTarget(settings.key_vault.uri, settings.key_vault.secret_name)
         pass_state.proof = KeptProof(proof_subject(identity, resource.cache, vault, secret), proven, now)
-
-
-def end_refresh(observed: Observation, pass_state: PassState) -> None:
-    """End a refresh once everything was read, or could not be read for a reason that lasts."""
-    parts = (observed.identity, observed.cache, observed.vault)
-    if not any(isinstance(part, Unknown) and not part.permanent for part in parts):
-        pass_state.refresh = False
 
 
 def keep_regeneration(

@@ -53,8 +53,7 @@ from secure_redis.reconciler.observe.observer import Observer
 from secure_redis.reconciler.pass_state import (
     PassState,
     SharedSpecs,
-    end_refresh,
-    keep_proof,
+    keep_reads,
     keep_regeneration,
 )
 
@@ -178,8 +177,8 @@ class Reconciler:
         if pass_state.direct or pass_state.refresh or not rest.holds(observed, self._brakes.brake(key)):
             return None
         pass_state.rest = (version, rest)
-        within = pass_state.look_within
-        return NextPass(rest.next_look if within is None else min(rest.next_look, within))
+        within = pass_state.next_pass_within
+        return NextPass(rest.next_pass_in if within is None else min(rest.next_pass_in, within))
 
     def forget(self, key: Key) -> None:
         """The resource is gone."""
@@ -195,7 +194,8 @@ class Reconciler:
         async with self._one_writer(resource):
             observed = await self._observer.observe(resource, pass_state, self._now())
             assessed = self._assess(resource, observed)
-            judged = self._plan(resource, observed, assessed, pass_state)
+            keep_reads(resource, observed, assessed.credential.proven, pass_state, self._monotonic())
+            judged = self._plan(resource, observed, assessed)
             acted = await self._act(judged, trigger, pass_state)
         if acted.released:
             return await self._report_release(judged)
@@ -211,12 +211,8 @@ class Reconciler:
             waiver_policy=settings.waiver_policy,
         )
 
-    def _plan(
-        self, resource: SecureRedisCache, observed: Observation, assessed: Assessment, pass_state: PassState
-    ) -> _Judged:
+    def _plan(self, resource: SecureRedisCache, observed: Observation, assessed: Assessment) -> _Judged:
         """Plan under the fleet's brakes. Nothing here awaits, so that two passes cannot spend the same allowance."""
-        end_refresh(observed, pass_state)
-        keep_proof(resource, observed, assessed.credential.proven, pass_state, self._monotonic())
         brake = self._brakes.brake(resource.key)
         todo = plan.plan(resource, observed, assessed, self._settings, brake)
         if self._brakes.note(resource, todo):  # this plan engaged the brake, which counts for it too
@@ -243,7 +239,7 @@ class Reconciler:
                 current = parsed
             if isinstance(performed.outcome, Failed) and not isinstance(action, WorkloadAction):
                 break
-        if todo.look_closer or any(isinstance(outcome.action, AzureAction) for outcome in outcomes):
+        if todo.needs_fresh_read or any(isinstance(outcome.action, AzureAction) for outcome in outcomes):
             pass_state.direct = True
         keep_regeneration(judged.resource, todo, tuple(outcomes), judged.observed.now, pass_state)
         return _Acted(current, tuple(outcomes))
@@ -319,7 +315,9 @@ class Reconciler:
 def _next(told: report.Report, pass_state: PassState) -> NextPass:
     """The next pass as reported; earlier where something can be read before then."""
     after = (
-        told.next_look if told.failed or pass_state.look_within is None else min(told.next_look, pass_state.look_within)
+        told.next_pass_in
+        if told.failed or pass_state.next_pass_within is None
+        else min(told.next_pass_in, pass_state.next_pass_within)
     )
     return NextPass(after, told.failed, told.retry_after)
 

@@ -1,1 +1,1 @@
-"""When each resource is reconciled next: one task, one heap, a lock per resource."""
+"""Decides when each resource is reconciled next: one task, one heap, one pass per resource at a time."""

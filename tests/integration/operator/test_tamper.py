@@ -236,7 +236,7 @@ def unwatched(world: World, control_plane: Cluster, tmp_path_factory: pytest.Tem
 
 
 @pytest.mark.parametrize("tampering", ["password", "key added", "our labels removed", "deleted"])
-def test_without_a_watch_it_is_repaired_at_the_next_look(unwatched: World, case: Case, tampering: str) -> None:
+def test_without_a_watch_it_is_repaired_in_the_next_pass(unwatched: World, case: Case, tampering: str) -> None:
     case.published()
     good = _essence(case.must_secret())
     if tampering == "deleted":

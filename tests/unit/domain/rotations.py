@@ -136,7 +136,7 @@ class World(Stage):
             outcomes.append(self.perform(action))
             if isinstance(outcomes[-1], Failed) and not isinstance(action, WorkloadAction):
                 break
-        memory.direct = memory.direct or todo.look_closer or any(_azure(o.action) for o in outcomes)
+        memory.direct = memory.direct or todo.needs_fresh_read or any(_azure(o.action) for o in outcomes)
         self._remember(res, todo, outcomes)
         observed = with_own_writes(res, observed, outcomes) if outcomes else observed
         assessed = assess(res, observed, cluster_uid=worlds.CLUSTER, ca=None)

@@ -60,7 +60,7 @@ def same(res: SecureRedisCache, observed: Observation, found: Rest) -> bool:
     """Whether a whole pass comes to nothing now, and looks again when the rest says."""
     todo, told, _ = passed(res, observed)
     silent = told.status == res.status and not told.events and not told.failed
-    return not todo.actions and silent and told.next_look == found.next_look
+    return not todo.actions and silent and told.next_pass_in == found.next_pass_in
 
 
 def auditor(**spec: Any) -> SecureRedisCache:

@@ -163,7 +163,7 @@ def test_what_a_policy_denies_is_shown_and_not_tried_within_the_hour_whatever_re
     story.look(OPEN)
     assert len(story.look(OPEN, Reason.DENIED_BY_POLICY)) == 1
     assert story.says() == Reason.DENIED_BY_POLICY
-    assert story.told.next_look == 300  # looking goes on
+    assert story.told.next_pass_in == 300  # looking goes on
     ready = story.told.status.condition(ConditionType.READY)
     for _ in range(11):
         assert story.look(OPEN, Reason.DENIED_BY_POLICY) == ()

@@ -86,14 +86,14 @@ class World:
         identity = changes.pop("identity", IDENTITY)
         observed = Observation(now=NOW, cache=changes.pop("cache", cache()))
         self.azure.asked.clear()
-        memory.look_within = None
+        memory.next_pass_within = None
         return asyncio.run(self.around.read(of or resource(), observed, identity, memory))
 
     def complete(self, of: SecureRedisCache | None = None) -> Observation:
         """Look until nothing is missing; as often as the passes that are asked for."""
         observed = self.look(of)
-        while self.memory.look_within is not None:
-            self.now += self.memory.look_within
+        while self.memory.next_pass_within is not None:
+            self.now += self.memory.next_pass_within
             observed = self.look(of)
         return observed
 
@@ -104,8 +104,8 @@ def test_the_first_look_reads_nothing_and_asks_for_another() -> None:
     assert world.azure.asked == []
     assert observed.locks == NOT_READ_YET
     assert observed.vault_properties == NOT_READ  # nothing names a vault
-    assert world.memory.look_within is not None
-    assert 60 <= world.memory.look_within <= 120
+    assert world.memory.next_pass_within is not None
+    assert 60 <= world.memory.next_pass_within <= 120
 
 
 def test_all_is_known_within_minutes_and_then_nothing_is_asked_for_long() -> None:
@@ -231,7 +231,7 @@ def test_a_thousand_caches_of_one_identity_begin_without_a_burst() -> None:
         world.look(of, memory=memory)
         total += len(world.azure.asked)
     assert total == BURST
-    assert all(memory.look_within is not None for memory in memories)
+    assert all(memory.next_pass_within is not None for memory in memories)
 
 
 def test_ages_are_told() -> None:

@@ -379,8 +379,8 @@ def test_nothing_in_azure_is_written_on_an_old_sight() -> None:
     drifted = cache(tags=OWNER, plaintext_open=True)
     plan = planned(resource(CORRECTING, status={"drift": DRIFT}), observation(cache=drifted, cache_fresh=False))
     assert plan.actions == ()
-    assert plan.look_closer
-    assert plan.next_look == 0
+    assert plan.needs_fresh_read
+    assert plan.next_pass_in == 0
 
 
 def test_created_cache_is_opened_last_without_being_told_to_correct() -> None:

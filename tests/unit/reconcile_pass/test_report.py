@@ -69,7 +69,7 @@ def test_all_well() -> None:
     assert told.status.credential is not None
     assert told.status.credential.slot == "Primary"
     assert not told.failed
-    assert told.next_look == 300
+    assert told.next_pass_in == 300
 
 
 def test_first_look_that_finds_all_well_tells_no_event() -> None:
@@ -178,7 +178,7 @@ def test_creating_is_progress() -> None:
     told = reported(resource(PROVISIONED), observation(cache=creating))
     assert said(told, ConditionType.READY) == ("False", "Creating")
     assert said(told, ConditionType.RECONCILING) == ("True", "Creating")
-    assert told.next_look == 30
+    assert told.next_pass_in == 30
 
 
 @pytest.mark.parametrize("reason", [Reason.RETIRED, Reason.DENIED_BY_POLICY, Reason.QUOTA_EXCEEDED])
@@ -192,7 +192,7 @@ def test_refused_creation_is_stalled_and_not_tried_in_a_loop(reason: Reason) -> 
     assert said(told, ConditionType.STALLED) == ("True", reason)
     assert said(told, ConditionType.READY) == ("False", reason)
     assert said(told, ConditionType.RECONCILING) is None
-    assert told.next_look >= 3600
+    assert told.next_pass_in >= 3600
 
 
 def test_refused_creation_is_held_for_an_hour_whatever_restarts() -> None:
@@ -269,7 +269,7 @@ def test_what_somebody_must_mend_does_not_hide_behind_an_outage(reason: Reason) 
 def test_missing_consent_is_looked_at_soon_and_does_not_back_off() -> None:
     told = reported(resource(VALIDATE), observation(identity=Unknown(Reason.CONSENT_MISSING, "no consent")))
     assert not told.failed
-    assert told.next_look <= 15
+    assert told.next_pass_in <= 15
 
 
 def test_old_secret_stays_named_until_it_was_parted_with() -> None:

@@ -49,7 +49,7 @@ class World:
             settings=SETTINGS,
             observer=world,
             executor=world,
-            brakes=Brakes(BrakeLimits(), version="1", recorded=None, monotonic=lambda: 0.0, told=world),
+            brakes=Brakes(BrakeLimits(), version="1", recorded=None, monotonic=lambda: 0.0, metrics=world),
             members=NamespaceMembers(NamespaceLimits()),
             resources=world,
             secrets=world,
@@ -140,7 +140,7 @@ async def test_a_steady_resource_is_only_observed(world: World, monkeypatch: pyt
 
 
 class Steady:
-    resource, next_look = None, 300.0
+    resource, next_pass_in = None, 300.0
 
     def holds(self, *_: Any) -> bool:
         return True

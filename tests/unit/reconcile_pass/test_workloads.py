@@ -84,7 +84,7 @@ def test_the_secret_comes_first_and_the_workloads_in_the_next_pass() -> None:
     obs = observation(workloads=(OLD,))
     todo = planned(RES, obs)
     assert kinds(todo.actions) == [CreateSecret]
-    assert todo.next_look == 0.0
+    assert todo.next_pass_in == 0.0
     told = reported(RES, obs)
     assert said(told) == ("False", "RollingOut")
     assert kinds(planned(after(RES, told), world(OLD)).actions) == [InjectWorkload]
@@ -114,7 +114,7 @@ def test_a_steady_state_writes_nothing() -> None:
     assert planned(res, obs).actions == ()
     told = reported(res, obs)
     assert told.status == res.status
-    assert told.next_look == 300.0
+    assert told.next_pass_in == 300.0
 
 
 def test_a_new_key_is_published_then_rolled_out() -> None:
@@ -122,7 +122,7 @@ def test_a_new_key_is_published_then_rolled_out() -> None:
     rotated = world(facts, res=res, vault=vault(SECONDARY, version=V2))
     todo = planned(res, rotated)
     assert kinds(todo.actions) == [ApplySecret]
-    assert todo.next_look == 0.0
+    assert todo.next_pass_in == 0.0
     told = reported(res, rotated)
     assert said(told) == ("False", "RollingOut")
     res = after(res, told)
@@ -191,7 +191,7 @@ def test_a_refused_workload_holds_up_nothing_else() -> None:
         assert condition.status == "True"
     assert told.status.condition(ConditionType.STALLED) is None
     assert not told.failed
-    assert told.next_look <= 15.0
+    assert told.next_pass_in <= 15.0
 
 
 def test_no_right_to_workloads_is_unknown_and_the_secret_is_kept_up() -> None:
@@ -239,7 +239,7 @@ def test_a_selector_that_matches_nothing_yet_leaves_nothing_behind() -> None:
     told = reported(res, world(res=res))
     assert said(told) == ("True", "WorkloadsCurrent")
     assert [one.reason for one in told.status.workloads] == ["TargetNotFound"]
-    assert told.next_look == 300.0
+    assert told.next_pass_in == 300.0
 
 
 # --- another Secret name --------------------------------------------------------------------------------------------

@@ -112,8 +112,8 @@ def restrain(plan: Plan, brake: Brake) -> Plan:
         waiting=plan.waiting if others else waits,
         not_corrected={**plan.not_corrected, **paths},
         correcting=(),
-        next_look=plan.next_look if kept else brake.look,
-        look_closer=False,
+        next_pass_in=plan.next_pass_in if kept else brake.look,
+        needs_fresh_read=False,
     )
 
 
@@ -137,4 +137,4 @@ def restrain_rotation(resource: SecureRedisCache, rotating: Rotating, brake: Bra
         kept: RotationStatus | None = status.model_copy(update={**nothing, **why})
     else:
         kept = before.model_copy(update=why) if before is not None else None
-    return replace(rotating, status=kept, action=None, next_look=brake.look, look_closer=False)
+    return replace(rotating, status=kept, action=None, next_pass_in=brake.look, needs_fresh_read=False)

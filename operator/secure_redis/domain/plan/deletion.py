@@ -77,12 +77,14 @@ def _release(rollout: Rollout) -> Plan:
     """Consumers are released and have rolled before the Secret goes."""
     if rollout.unread is not None:
         unread = Blocked(rollout.unread.reason, rollout.unread.message)
-        return Plan(blocked=(unread,), rollout=rollout, next_look=rollout.next_look)
+        return Plan(blocked=(unread,), rollout=rollout, next_pass_in=rollout.next_pass_in)
     stopped = next((one for one in rollout.statuses if one.reason not in {None, Reason.ROLLING_OUT}), None)
     rolling = rollout.rolling
     blocked = (Blocked(reason_of(stopped), f"the Secret stays: {sentence(stopped)}"),) if stopped is not None else ()
     waiting = Waiting(Reason.ROLLING_OUT, f"the Secret stays: {sentence(rolling)}") if rolling else None
-    return Plan(actions=rollout.actions, blocked=blocked, waiting=waiting, rollout=rollout, next_look=rollout.next_look)
+    return Plan(
+        actions=rollout.actions, blocked=blocked, waiting=waiting, rollout=rollout, next_pass_in=rollout.next_pass_in
+    )
 
 
 def _delete_cache(
@@ -96,7 +98,7 @@ def _delete_cache(
         return Plan(
             pending=keep,
             waiting=Waiting(Reason.CONFIRMING_ABSENCE, "Azure answered 404; reading once more before believing it"),
-            next_look=settings.absence_confirmation,
+            next_pass_in=settings.absence_confirmation,
         )
     if not isinstance(observed.cache, Cache):
         why = observed.cache.message if isinstance(observed.cache, Unknown) else "the cache was not read"
@@ -125,7 +127,7 @@ def _delete_cache(
                 creation.busy_reason(observed.cache.provisioning_state),
                 creation.busy(observed.cache.provisioning_state),
             ),
-            next_look=settings.operation_poll,
+            next_pass_in=settings.operation_poll,
         )
     if resource.requests.get(names.CONFIRM_DELETE) != observed.cache.resource_id.name:
         return Plan(
@@ -145,10 +147,10 @@ def _delete_cache(
         return Plan(blocked=(refused,))
     if keep is None or keep.action != DELETE:
         intent = PendingStatus(action=DELETE, recorded_at=rfc3339(observed.now), detail=resource.cache.name)
-        return Plan(pending=intent, waiting=Waiting(Reason.DELETING, "the deletion is recorded"), next_look=0.0)
+        return Plan(pending=intent, waiting=Waiting(Reason.DELETING, "the deletion is recorded"), next_pass_in=0.0)
     return Plan(
         actions=(DeleteCache(),),
         pending=keep,
         waiting=Waiting(Reason.DELETING, "Azure is deleting the cache; this takes minutes"),
-        next_look=settings.operation_poll,
+        next_pass_in=settings.operation_poll,
     )

@@ -62,7 +62,7 @@ def plan(
     if rotating.action is not None:
         if any(isinstance(action, AzureAction) and not isinstance(action, StoreKey) for action in azure.actions):
             # One write to Azure at a time; the rotation is where it was.
-            rotating = replace(rotating, status=resource.status.rotation, action=None, next_look=0.0)
+            rotating = replace(rotating, status=resource.status.rotation, action=None, next_pass_in=0.0)
         else:
             # It knows which key belongs into the vault.
             azure = replace(azure, actions=tuple(a for a in azure.actions if not isinstance(a, StoreKey)))
@@ -72,20 +72,20 @@ def plan(
         published = tuple(action for action in published if not isinstance(action, ReleaseSecret | DeleteSecret))
     rolling = rollout.rolling if rollout is not None else None
     moving = Waiting(Reason.ROLLING_OUT, sentence(rolling)) if rolling is not None else None
-    looks = [azure.next_look, secret.next_look, rotating.next_look, _lapse(resource, observed, assessed)]
+    looks = [azure.next_pass_in, secret.next_pass_in, rotating.next_pass_in, _lapse(resource, observed, assessed)]
     last = (rotating.action,) if rotating.action is not None else ()
     if rollout is not None:
-        looks.append(0.0 if publishing else rollout.next_look)
+        looks.append(0.0 if publishing else rollout.next_pass_in)
     return replace(
         azure,
         # Workloads come last: a failure there blocks nothing else.
         actions=first + published + azure.actions + (rollout.actions if rollout is not None else ()) + last,
         blocked=azure.blocked + secret.blocked,
         waiting=azure.waiting or secret.waiting or rotating.progress or moving,
-        next_look=reduce(sooner, looks),
+        next_pass_in=reduce(sooner, looks),
         rollout=rollout,
         rotation=rotating,
-        look_closer=azure.look_closer or rotating.look_closer,
+        needs_fresh_read=azure.needs_fresh_read or rotating.needs_fresh_read,
     )
 
 
@@ -127,4 +127,4 @@ def _only_on_a_fresh_cache(wanted: Plan, observed: Observation) -> Plan:
     if not writes or observed.cache_fresh:
         return wanted
     kept = tuple(action for action in wanted.actions if not isinstance(action, AzureAction))
-    return replace(wanted, actions=kept, next_look=0.0, look_closer=True)
+    return replace(wanted, actions=kept, next_pass_in=0.0, needs_fresh_read=True)

@@ -37,7 +37,7 @@ def publish(resource: SecureRedisCache, observed: Observation, assessed: Assessm
     if there.deleting:
         return Plan(
             waiting=Waiting(Reason.SECRET_DELETING, f"Secret {name!r} is being deleted; it is published anew after"),
-            next_look=5.0,
+            next_pass_in=5.0,
         )
     if not mine and not adoptable(resource, there):
         return Plan(blocked=(Blocked(Reason.SECRET_FOREIGN, foreign_secret(resource, there)),))

@@ -37,16 +37,16 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Rotating:
-    """The part of a rotation in one pass. `handled`: the request that counts as answered. `next_look` in seconds.
+    """The part of a rotation in one pass. `handled`: the request that counts as answered. `next_pass_in` in seconds.
 
-    `look_closer`: the observation is not fresh enough for the next step.
+    `needs_fresh_read`: the observation is not fresh enough for the next step.
     """
 
     status: RotationStatus | None
     handled: str | None
     action: AzureAction | None = None
-    next_look: float | None = None
-    look_closer: bool = False
+    next_pass_in: float | None = None
+    needs_fresh_read: bool = False
 
     @property
     def progress(self) -> Waiting | None:
@@ -66,11 +66,11 @@ class Plan:
     pending: PendingStatus | None = None
     # Why the resource is not at its goal although nothing went wrong.
     waiting: Waiting | None = None
-    next_look: float | None = None  # None: at the resource's own interval
+    next_pass_in: float | None = None  # None: at the resource's own interval
     released: Reason | None = None  # the finalizer is removed: what the last event says of the cache
     rollout: Rollout | None = None  # for the status of workloads; None: nothing was decided about them
     rotation: Rotating | None = None  # for the status of the rotation; None: nothing was decided about it
-    look_closer: bool = False  # a write to Azure is due, and the observation is not fresh enough for it
+    needs_fresh_read: bool = False  # a write to Azure is due, and the observation is not fresh enough for it
     correcting: tuple[str, ...] = ()  # the paths that the one write to Azure corrects
     owed: tuple[str, ...] = ()  # the same of a creation's write: its refusal is remembered, and nothing is counted
     wanted: tuple[str, ...] = ()  # paths whose correction the spec allows, made in this pass or not

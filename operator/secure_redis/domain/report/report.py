@@ -35,7 +35,7 @@ class Report:
 
     status: Status
     events: tuple[Event, ...]
-    next_look: float
+    next_pass_in: float
     failed: bool  # a transient failure: the scheduler backs off
     retry_after: float | None = None
 
@@ -81,7 +81,7 @@ def report(
     failed_parts: list[Failed | Unknown] = [*failures, *rotating, *unknowns]
     waits = [part.retry_after for part in failed_parts if part.retry_after is not None]
     # A plan that goes on by itself does not wait for a part that could not be read.
-    counted: list[Failed | Unknown] = [*failures, *rotating, *(unknowns if plan.next_look is None else ())]
+    counted: list[Failed | Unknown] = [*failures, *rotating, *(unknowns if plan.next_pass_in is None else ())]
     backs_off = any(not part.permanent and not has(part.reason, Trait.NEEDS_HUMAN) for part in counted)
     return Report(
         status=status,
@@ -89,7 +89,9 @@ def report(
             *events_of(resource, status),
             *(Event("Normal", Reason.CORRECTING, note) for note in drift_status.announced(resource, assessed, plan)),
         ),
-        next_look=_next_look(resource, replace(plan, next_look=None) if rotating else plan, failures, conditions),
+        next_pass_in=_next_pass_in(
+            resource, replace(plan, next_pass_in=None) if rotating else plan, failures, conditions
+        ),
         failed=backs_off,
         retry_after=max(waits, default=None) if backs_off else None,
     )
@@ -104,7 +106,7 @@ def _reported_apart(outcome: Outcome, plan: Plan) -> bool:
 _HUMAN_SECONDS = 15.0
 
 
-def _next_look(
+def _next_pass_in(
     resource: SecureRedisCache, plan: Plan, failures: list[Failed], conditions: dict[ConditionType, ConditionState]
 ) -> float:
     refused = {failure.reason for failure in failures if failure.permanent}
@@ -112,8 +114,8 @@ def _next_look(
         return (
             float(resource.spec.drift.interval_seconds) if drift_status.kept(plan, refused) else PERMANENT_RETRY_SECONDS
         )
-    if plan.next_look is not None:
-        return plan.next_look
+    if plan.next_pass_in is not None:
+        return plan.next_pass_in
     interval = float(resource.spec.drift.interval_seconds)
     needs_human = any(has(state.reason, Trait.NEEDS_HUMAN) for state in conditions.values())
     return min(interval, _HUMAN_SECONDS) if needs_human else interval

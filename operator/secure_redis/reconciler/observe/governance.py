@@ -48,10 +48,10 @@ BURST: Final = 60.0
 PER_SECOND: Final = 8.0
 LONGEST_READ: Final = 10.0  # seconds; a pass waits no longer for what it does not need
 _RETRY: Final = 300.0  # seconds after a failure that may pass by itself
-_SOON: Final = 30.0  # seconds until a resource that is not complete is looked at again
+_SOON: Final = 30.0  # seconds until the next pass over a resource that is not complete
 
 _LOG: Final = "changes"
-_VAULT: Final = "vault_properties"  # held by the vault's URI too: resources of one cache may name several
+_VAULT: Final = "vault_properties"  # kept by the vault's URI too: resources of one cache may name several
 
 Read = Callable[[], Awaitable[Any]]
 
@@ -72,7 +72,7 @@ class GovernanceAges:
 
 
 @dataclass(slots=True)
-class _Held:
+class _Answer:
     value: Any
     at: float
     until: float
@@ -83,7 +83,7 @@ class _Place:
     """What one identity knows of one cache. `since`: when it was first asked for."""
 
     since: float
-    held: dict[str, _Held] = field(default_factory=dict)
+    answers: dict[str, _Answer] = field(default_factory=dict)
     reading: set[str] = field(default_factory=set)
 
 
@@ -121,7 +121,7 @@ class GovernanceReader:
     ) -> Observation:
         """Add what is known. A few reads at most are made, all of them where a refresh is asked for.
 
-        Never raises. `pass_state.look_within` says when the rest can be read.
+        Never raises. `pass_state.next_pass_within` says when the rest can be read.
         """
         if not isinstance(observed.cache, Cache) or resource.deleting:
             return observed
@@ -140,11 +140,11 @@ class GovernanceReader:
             await asyncio.gather(*(self._read_one(place, cache, kind, reads[kind]) for kind in chosen))
             due = [kind for kind in due if kind not in chosen]
         if due:
-            pass_state.look_within = max(wait, _SOON * (0.5 + _share(cache, "soon")))
+            pass_state.next_pass_within = max(wait, _SOON * (0.5 + _share(cache, "soon")))
         known: dict[str, Any] = {}
         for kind in reads:
-            held = place.held.get(kind)
-            known[_kind(kind)] = NOT_READ_YET if held is None else held.value
+            answer = place.answers.get(kind)
+            known[_kind(kind)] = NOT_READ_YET if answer is None else answer.value
         return changed(observed, **known)
 
     def forget(self, key: Key) -> None:
@@ -152,12 +152,12 @@ class GovernanceReader:
         self._refreshed.pop(key, None)
 
     def ages(self) -> Mapping[str, tuple[int, float]]:
-        """By kind: how many are held, and the age in seconds of the oldest."""
+        """By kind: how many answers are kept, and the age in seconds of the oldest."""
         now, found = self._monotonic(), dict.fromkeys(KINDS, (0, 0.0))
         for _, place in self._places.items():  # noqa: PERF102 - an ExpiringCache has no values()
-            for kind, held in place.held.items():
+            for kind, answer in place.answers.items():
                 count, oldest = found[_kind(kind)]
-                found[_kind(kind)] = (count + 1, max(oldest, now - held.at))
+                found[_kind(kind)] = (count + 1, max(oldest, now - answer.at))
         return found
 
     def _reads(self, resource: SecureRedisCache, identity: Identity, now: datetime) -> dict[str, Read]:
@@ -201,7 +201,7 @@ class GovernanceReader:
         finally:
             place.reading.discard(kind)
         at = self._monotonic()
-        place.held[kind] = _Held(value, at, at + self._keep(value, cache, kind))
+        place.answers[kind] = _Answer(value, at, at + self._keep(value, cache, kind))
 
     def _keep(self, value: Any, cache: CacheID, kind: str) -> float:
         """Seconds until it is read again. What a missing right hides is as lasting as an answer."""
@@ -211,7 +211,7 @@ class GovernanceReader:
         return min(age, max(value.retry_after or 0.0, _RETRY))
 
     def _delay(self, cache: CacheID) -> float:
-        """Seconds from the first look at a cache until the first read: a start has more urgent things to read."""
+        """Seconds from the first pass over a cache until the first read: a start has more urgent things to read."""
         return self._ages.spread * (0.5 + 0.5 * _share(cache, "first"))
 
     def _allowed(self, identity: Identity, cache: CacheID, wanted: int) -> int:
@@ -225,11 +225,11 @@ class GovernanceReader:
 
 
 def _is_due(place: _Place, kind: str, now: float, fresh: bool) -> bool:
-    held = place.held.get(kind)
-    if held is None or now >= held.until:
+    answer = place.answers.get(kind)
+    if answer is None or now >= answer.until:
         return True
     # What happened stays in the log, and what is new appears minutes late: a refresh asks only for a right given since.
-    return fresh and (kind != _LOG or isinstance(held.value, Unknown))
+    return fresh and (kind != _LOG or isinstance(answer.value, Unknown))
 
 
 def _kind(name: str) -> str:

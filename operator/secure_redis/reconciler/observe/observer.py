@@ -17,13 +17,14 @@ from secure_redis.kube.namespaces import Namespaces
 from secure_redis.reconciler.observe.endpoint import EndpointReader
 from secure_redis.reconciler.observe.governance import GovernanceReader
 from secure_redis.reconciler.observe.identity import IdentityReader
+from secure_redis.reconciler.observe.keys import KeyReader
 from secure_redis.reconciler.observe.kubernetes import KubernetesReader
 from secure_redis.reconciler.observe.writers import WriterReader
 from secure_redis.reconciler.pass_state import PassState
 
 
 class ServiceReader(Protocol):
-    """Reads the caches of one service, and what only caches of that service have."""
+    """Reads a cache of one service, and what only caches of that service have."""
 
     async def read(
         self, resource: SecureRedisCache, observed: Observation, identity: Identity, pass_state: PassState
@@ -31,7 +32,7 @@ class ServiceReader(Protocol):
         """Add the cache, or why it could not be read."""
 
     def forget(self, key: Key) -> None:
-        """The resource is gone: nothing of it is kept."""
+        """The resource is gone."""
 
 
 class Observer:
@@ -44,6 +45,7 @@ class Observer:
         identity: IdentityReader,
         services: Mapping[Service, ServiceReader],
         endpoint: EndpointReader,
+        keys: KeyReader,
         governance: GovernanceReader,
         kubernetes: KubernetesReader,
         writers: WriterReader,
@@ -52,6 +54,7 @@ class Observer:
         self._identity = identity
         self._services = services
         self._endpoint = endpoint
+        self._keys = keys
         self._governance = governance
         self._kubernetes = kubernetes
         self._writers = writers
@@ -61,7 +64,7 @@ class Observer:
     ) -> Observation:
         """Read once. `attribute_drift`: also ask who made a difference that is new."""
         pass_state.refresh = pass_state.refresh or resource.refresh_asked
-        pass_state.look_within = None
+        pass_state.next_pass_within = None
         observed = await self._observe(resource, pass_state, now)
         if isinstance(observed.endpoint, NotRead):  # not wanted, not allowed, or the resource is deleted
             self._endpoint.forget(resource.key)
@@ -89,9 +92,11 @@ class Observer:
         identity = await self._identity.read(resource)
         observed = replace(observed, identity=identity)
         if not isinstance(identity, Unknown):
-            observed = await self._services[resource.cache.service].read(resource, observed, identity, pass_state)
+            service = self._services[resource.cache.service]
+            observed = await service.read(resource, observed, identity, pass_state)
             if not resource.deleting:
                 observed = self._endpoint.read(resource, observed, pass_state)
+                observed = await self._keys.read(resource, observed, identity, pass_state)
                 observed = await self._governance.read(resource, observed, identity, pass_state)
         return await self._kubernetes.read(resource, observed, pass_state)
 

@@ -1,4 +1,4 @@
-"""Looks at endpoints beside the passes: a pass takes what was seen last and waits for nothing."""
+"""Probes endpoints beside the passes: a pass takes the last result and waits for nothing."""
 
 import asyncio
 import heapq
@@ -22,15 +22,15 @@ NOT_YET = Unknown(Reason.PENDING, "the first look at it is still to come")
 
 
 class ProbeEndpoint(Protocol):
-    """One look (see `probe.endpoint`); it ends by itself and raises nothing that network or server do."""
+    """One probe (see `probe.endpoint`). It ends by itself and raises nothing that network or server cause."""
 
     def __call__(self, endpoint: Endpoint) -> Awaitable[EndpointFacts]:
-        """Look once."""
+        """Probe once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rhythm:
-    """`interval` in seconds between looks at one endpoint; `at_once`: looks under way, and begun within a second."""
+    """`interval`: seconds between probes of one endpoint. `at_once`: probes that run, and begin within a second."""
 
     interval: float = 3600.0
     at_once: int = 8
@@ -40,43 +40,43 @@ class Rhythm:
 class _Entry:
     """One endpoint.
 
-    `asked`: per resource what its last pass came with: the settings, the refresh request and what its own status tells
-    of an earlier look. That status says nothing to other resources: it is only as good as who may write it.
+    `asked`: per resource what its last pass came with: the settings, the refresh request and what its own status
+    reports of an earlier probe. That status counts for this resource only, because its author may be able to write it.
     """
 
     facts: EndpointFacts | None = None
     asked: dict[Key, tuple[tuple[object, ...], str | None, EndpointFacts | None, bool]] = field(default_factory=dict)
     ticket: int = 0  # of the one heap item that counts
     due: float = float("inf")
-    looks: int = 0
-    troubled: int = 0  # looks in a row that were not all well
+    probes: int = 0
+    troubled: int = 0  # probes in a row that were not all well
     running: bool = False
     again: bool = False
 
 
 class Probes:
-    """All endpoints that passes ask about: one look serves every resource of a cache.
+    """Probes all endpoints that passes ask about: one probe serves every resource of a cache.
 
-    `woken(key)` is called for each of its resources when a look saw something else than the one before;
-    `on_look(keys, outcome, at)` after each look. Use it as an async context manager: outside, nothing is looked at.
+    `woken(key)` is called for each of its resources when a probe found something else than the one before;
+    `on_probe(keys, outcome, at)` after each probe. Use it as an async context manager: outside, nothing is probed.
     """
 
     def __init__(
         self,
-        look: ProbeEndpoint,
+        probe: ProbeEndpoint,
         rhythm: Rhythm,
         *,
         now: Callable[[], datetime],
         monotonic: Callable[[], float],
         woken: Callable[[Key], None],
-        on_look: Callable[[Iterable[Key], str, datetime], None] = lambda keys, outcome, at: None,
+        on_probe: Callable[[Iterable[Key], str, datetime], None] = lambda keys, outcome, at: None,
     ) -> None:
-        self._look = look
+        self._probe = probe
         self._rhythm = rhythm
         self._now = now
         self._monotonic = monotonic
         self._woken = woken
-        self._on_look = on_look
+        self._on_probe = on_probe
         self._entries: dict[Endpoint, _Entry] = {}
         self._of: dict[Key, Endpoint] = {}
         self._heap: list[tuple[float, int, Endpoint]] = []
@@ -107,11 +107,11 @@ class Probes:
         recalled: EndpointFacts | None = None,
         awaited: bool = False,
     ) -> EndpointFacts | Unknown:
-        """Give what was seen last, and see to it that it is looked at in time.
+        """Return the last result, and schedule the next probe.
 
-        Looked at anew at once: if `settings` differ from those of this resource's last pass, or `refresh` is a request
-        that did not come before. `recalled`: what an earlier process saw. `awaited`: that alone does not
-        settle what is told of the resource, so the first look comes soon and wakes it whatever it sees.
+        The next probe comes at once if `settings` differ from those of this resource's last pass, or if `refresh` is a
+        request that did not come before. `recalled`: what an earlier process found. `awaited`: that alone does not
+        settle the resource's status, so the first probe comes soon and wakes the resource whatever it finds.
         """
         if self._of.get(key) != endpoint:
             self.leave(key)
@@ -132,7 +132,7 @@ class Probes:
         return entry.facts or recalled or NOT_YET
 
     def leave(self, key: Key) -> None:
-        """A resource asks no more. An endpoint that nobody asks about is forgotten."""
+        """A resource asks no more. An endpoint that no resource asks about is forgotten."""
         endpoint = self._of.pop(key, None)
         entry = self._entries.get(endpoint) if endpoint is not None else None
         if endpoint is None or entry is None:
@@ -176,26 +176,26 @@ class Probes:
     async def _take(self, endpoint: Endpoint, entry: _Entry) -> None:
         facts: EndpointFacts | None = None
         try:
-            facts = await self._look(endpoint)
-        except Exception as error:  # a fault of our own: said, and no reason to stop looking at the others
+            facts = await self._probe(endpoint)
+        except Exception as error:  # a defect: it is logged, and the other endpoints are probed
             _log.error("a probe failed unexpectedly", extra={"host": endpoint.host, "error": type(error).__name__})
         entry.running = False
         if self._entries.get(endpoint) is not entry:
             return
-        entry.looks += 1
+        entry.probes += 1
         well = facts is not None and all_well(facts, self._now())
         entry.troubled = 0 if well else entry.troubled + 1
         if facts is not None:
             before, entry.facts = entry.facts, facts
             _log.debug("an endpoint was probed", extra={"host": endpoint.host, "result": outcome(facts)})
-            self._on_look(tuple(entry.asked), outcome(facts), self._now())
+            self._on_probe(tuple(entry.asked), outcome(facts), self._now())
             for key, (_, _, recalled, awaited) in tuple(entry.asked.items()):
-                held = before or recalled
-                if held is None or told(held) != told(facts) or (before is None and awaited):
+                known = before or recalled
+                if known is None or told(known) != told(facts) or (before is None and awaited):
                     self._woken(key)
         delay = 0.0
         if not entry.again:
-            delay = probe_target.next_delay(endpoint, self._rhythm.interval, entry.looks, entry.troubled)
+            delay = probe_target.next_delay(endpoint, self._rhythm.interval, entry.probes, entry.troubled)
         entry.again = False
         self._push(endpoint, entry, self._monotonic() + delay)
 

@@ -1,40 +1,135 @@
-"""Reads everything in Azure that belongs to a Microsoft.Cache/redis cache."""
+"""Reads a Microsoft.Cache/redis cache: its settings, its operation, its firewall rules, and where it persists to."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from secure_redis.api.resource import Key, SecureRedisCache
+from secure_redis.api.spec.spec import Mode
+from secure_redis.azure.inventory import Inventory
+from secure_redis.azure.redis.client import Caches
+from secure_redis.domain.grants import GrantPolicy, Power
+from secure_redis.domain.observe.cache import CacheAbsent, OperationFacts
+from secure_redis.domain.observe.firewall import FirewallRuleFacts
 from secure_redis.domain.observe.identity import Identity
+from secure_redis.domain.observe.normalise import is_busy
 from secure_redis.domain.observe.observation import Observation
+from secure_redis.domain.observe.observation import changed as replace
 from secure_redis.domain.observe.redis import Redis
-from secure_redis.reconciler.observe.cache import CacheReader
-from secure_redis.reconciler.observe.credential import CredentialReader
-from secure_redis.reconciler.observe.rotation import RotationReader
+from secure_redis.domain.observe.unknown import NOT_READ, NotRead, Unknown
+from secure_redis.domain.plan import types
+from secure_redis.domain.plan.cache.creation import was_seen
+from secure_redis.reconciler.observe.ages import Ages
+from secure_redis.reconciler.observe.permission import refused
 from secure_redis.reconciler.observe.storage import StorageReader
 from secure_redis.reconciler.pass_state import PassState
 
 
+@dataclass(frozen=True, slots=True)
+class _Rules:
+    """The firewall rules as `identity` read them at the monotonic time `at`."""
+
+    identity: Identity
+    rules: tuple[FirewallRuleFacts, ...]
+    at: float
+
+
 class RedisReader:
-    """Reads the cache first, because it decides what else is read."""
+    """Keeps, per resource, the firewall rules and the operation that failed."""
 
     def __init__(
-        self, *, cache: CacheReader, storage: StorageReader, credential: CredentialReader, rotation: RotationReader
+        self,
+        *,
+        policy: GrantPolicy,
+        caches: Caches,
+        inventory: Inventory[Redis],
+        storage: StorageReader,
+        ages: Ages,
+        monotonic: Callable[[], float],
     ) -> None:
-        self._cache = cache
+        self._policy = policy
+        self._caches = caches
+        self._inventory = inventory
         self._storage = storage
-        self._credential = credential
-        self._rotation = rotation
+        self._ages = ages
+        self._monotonic = monotonic
+        self._rules: dict[Key, _Rules] = {}
+        self._failed: dict[Key, tuple[int, OperationFacts]] = {}  # with the generation whose write failed
 
     async def read(
         self, resource: SecureRedisCache, observed: Observation, identity: Identity, pass_state: PassState
     ) -> Observation:
-        """Add the cache; where the resource stays, also its storage, its credential and its rotation."""
-        observed = await self._cache.read(resource, observed, identity, pass_state)
+        """Add the cache, or why it could not be read."""
+        denied = refused(self._policy, identity, resource, Power.OBSERVE)
+        if denied is not None:
+            return replace(observed, cache=denied)
+        operation = await self._operation(resource, identity, pass_state)
+        running = operation is not None and resource.key not in self._failed
+        direct = pass_state.direct or running or _needs_direct_read(resource)
+        if direct:
+            cache = await self._inventory.fresh(identity, resource.cache)
+        else:
+            age = 0.0 if pass_state.refresh else self._ages.of(resource)
+            cache = await self._inventory.cache(identity, resource.cache, max_age=age)
+        observed = replace(observed, cache=cache, cache_fresh=direct, operation=operation)
+        if isinstance(cache, Unknown):
+            return observed
+        if isinstance(cache, CacheAbsent):
+            if cache.confirmed and _about_to_create(resource):
+                return replace(observed, name_available=await self._caches.name_available(identity, resource.cache))
+            return observed
+        pass_state.direct = is_busy(cache.provisioning_state)
+        rules = await self._firewall(resource, cache, identity, pass_state, direct)
+        observed = replace(observed, firewall_rules=rules)
         if resource.deleting:
             return observed
-        if isinstance(observed.cache, Redis):
-            observed = await self._storage.read(resource, observed, observed.cache, identity, pass_state)
-        observed = await self._credential.read(resource, observed, identity, pass_state)
-        return await self._rotation.read(resource, observed, identity, pass_state)
+        return await self._storage.read(resource, observed, cache, identity, pass_state)
 
     def forget(self, key: Key) -> None:
         """The resource is gone."""
-        self._cache.forget(key)
+        self._rules.pop(key, None)
+        self._failed.pop(key, None)
         self._storage.forget(key)
+
+    async def _operation(
+        self, resource: SecureRedisCache, identity: Identity, pass_state: PassState
+    ) -> OperationFacts | None:
+        """The operation that runs, or the one that failed: that one counts until the spec or a refresh changes it."""
+        key, operation = resource.key, await self._caches.operation(identity, resource.cache)
+        failed = self._failed.get(key)
+        if operation is not None and operation.status in {"Failed", "Canceled"}:
+            self._failed[key] = (resource.generation, operation)
+        elif operation is not None or pass_state.refresh or (failed is not None and failed[0] != resource.generation):
+            self._failed.pop(key, None)
+        failed = self._failed.get(key)
+        return operation or (failed[1] if failed is not None else None)
+
+    async def _firewall(
+        self, resource: SecureRedisCache, cache: Redis, identity: Identity, pass_state: PassState, direct: bool
+    ) -> tuple[FirewallRuleFacts, ...] | Unknown | NotRead:
+        if cache.public_access_off and resource.spec.network.firewall_rules is None:
+            return NOT_READ
+        kept = self._rules.get(resource.key)
+        if kept is not None and kept.identity == identity and not direct:
+            max_age = 0.0 if pass_state.refresh else self._ages.children
+            if self._monotonic() - kept.at < max_age:
+                return kept.rules
+        rules = await self._caches.firewall_rules(identity, resource.cache)
+        if not isinstance(rules, Unknown):
+            self._rules[resource.key] = _Rules(identity, rules, self._monotonic())
+        return rules
+
+
+def _needs_direct_read(resource: SecureRedisCache) -> bool:
+    """Whether the inventory is not fresh enough, because something irreversible is due or an operation runs."""
+    if resource.deleting or resource.status.pending is not None:
+        return True
+    if resource.spec.mode is Mode.PROVISION and not was_seen(resource):
+        return True
+    state = resource.status.cache.provisioning_state if resource.status.cache else None
+    return state is not None and is_busy(state)
+
+
+def _about_to_create(resource: SecureRedisCache) -> bool:
+    pending = resource.status.pending
+    provision = resource.spec.mode is Mode.PROVISION and not resource.deleting
+    return provision and pending is not None and pending.action == types.CREATE

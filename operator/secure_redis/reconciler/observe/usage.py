@@ -44,23 +44,23 @@ class Usage:
         )
 
     async def copies(self, resource: SecureRedisCache, observed: Observation, pass_state: PassState) -> Observation:
-        """Add which other Secrets of the namespace hold a key of the cache, or a connection to it without TLS.
+        """Add which other Secrets of the namespace contain a key of the cache, or a connection to it without TLS.
 
-        No pass waits long for it: what takes longer goes on and is there for one that comes soon.
+        A pass does not wait long: a search that takes longer goes on and serves the next pass, which comes soon.
         """
         host = observed.cache.host_name if isinstance(observed.cache, Cache) else None
         idle = host is None or resource.deleting or resource.spec.authentication is None
         if idle or host is None or not self._foreign_secrets.enabled:
             return observed
         keys = keys_to_search(observed)
-        looked_for = () if isinstance(keys, Unknown) else keys
+        searched = () if isinstance(keys, Unknown) else keys
         space, names = resource.key.namespace, plaintext.names_of(host)
         try:
             async with asyncio.timeout(_WAIT_SECONDS):
-                found = await self._foreign_secrets.search(space, looked_for, names, fresh=pass_state.refresh)
+                found = await self._foreign_secrets.search(space, searched, names, fresh=pass_state.refresh)
         except TimeoutError:
-            pass_state.look_within = min(pass_state.look_within or _SOON_SECONDS, _SOON_SECONDS)
+            pass_state.next_pass_within = min(pass_state.next_pass_within or _SOON_SECONDS, _SOON_SECONDS)
             return replace(observed, secret_copies=NOT_READ_YET)
         if isinstance(keys, Unknown) and not isinstance(found, Unknown | NotRead) and not found:
-            found = keys  # nothing was found, and the key was not looked for
+            found = keys  # nothing was found, and the key was not searched for
         return replace(observed, secret_copies=found)

@@ -156,16 +156,16 @@ def test_a_demanded_profile_is_the_one_that_rules_judge_by() -> None:
     assert evaluate(resource(), whole(), waiver_policy=demanding).results["P4"].result is Result.PASS
 
 
-def test_the_next_look_comes_when_the_waiver_lapses() -> None:
+def test_the_next_pass_comes_when_the_waiver_lapses() -> None:
     of = waiving(waiver(expires="2026-12-01"), drift={"intervalSeconds": 300})
 
-    def next_look(before: int) -> float | None:
+    def next_pass_in(before: int) -> float | None:
         obs = whole(cache=SHARED, now=datetime(2026, 12, 1, tzinfo=UTC) - timedelta(seconds=before))
         assessed = whole_assessment(of, obs, cluster_uid="cluster", ca=None, waiver_policy=LEAVE)
-        return plan(of, obs, assessed, Settings(cluster_uid="cluster", waiver_policy=LEAVE)).next_look
+        return plan(of, obs, assessed, Settings(cluster_uid="cluster", waiver_policy=LEAVE)).next_pass_in
 
-    assert next_look(100) == 100
-    assert next_look(86400) != 86400
+    assert next_pass_in(100) == 100
+    assert next_pass_in(86400) != 86400
 
 
 def test_the_status_tells_it_all() -> None:

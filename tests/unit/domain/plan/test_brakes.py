@@ -133,8 +133,8 @@ def test_mass_drift_holds_corrections_and_no_creation() -> None:
 def test_a_held_plan_does_not_loop() -> None:
     stale = observation(cache=OPEN, cache_fresh=False)
     todo = braked(drifted(), stale, Brake(corrections=MASS_DRIFT))
-    assert (todo.next_look, todo.look_closer) == (None, False)
-    assert braked(drifted(), stale, Brake()).look_closer
+    assert (todo.next_pass_in, todo.needs_fresh_read) == (None, False)
+    assert braked(drifted(), stale, Brake()).needs_fresh_read
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,9 @@ class Fleet:
 
     def __init__(self, limits: BrakeLimits, recorded: dict[str, str] | None = None, version: str = "2") -> None:
         self.clock, self.told = 0.0, Told()
-        self.brakes = Brakes(limits, version=version, recorded=recorded, monotonic=lambda: self.clock, told=self.told)
+        self.brakes = Brakes(
+            limits, version=version, recorded=recorded, monotonic=lambda: self.clock, metrics=self.told
+        )
 
     def look(self, name: str, *, drifts: bool) -> Plan:
         res = drifted(name)
@@ -238,7 +240,7 @@ def test_after_an_upgrade_the_first_look_only_reports(recorded: dict[str, str] |
     assert (writes(first) == []) is reports
     if reports:
         assert first.not_corrected["transport.nonTLSPort"].reason is Reason.FIRST_LOOK
-        assert first.next_look == 60.0
+        assert first.next_pass_in == 60.0
         assert fleet.brakes.annotations()[names.LEASE_VERSION] == (recorded or {}).get(names.LEASE_VERSION, "")
         fleet.clock = SETTLED_SECONDS
         assert len(writes(fleet.look("r0", drifts=True))) == 1

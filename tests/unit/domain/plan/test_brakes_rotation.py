@@ -26,7 +26,7 @@ def intended(request: str | None = None) -> Rotating:
     status = RotationStatus(
         phase=RotationPhase.INTENDED, target="Secondary", request=request, started_at=AT, recorded_at=AT
     )
-    return Rotating(status, None, next_look=0.0)
+    return Rotating(status, None, next_pass_in=0.0)
 
 
 def under_way() -> tuple[dict[str, Any], Rotating]:
@@ -45,7 +45,7 @@ def test_a_beginning_waits_and_says_why(brake: Brake) -> None:
     assert (held.status.phase, held.status.request) == (RotationPhase.WAITING, "now")
     assert (held.status.target, held.status.recorded_at) == (None, None)
     assert held.status.reason in {Reason.CAPPED, Reason.READ_ONLY}
-    assert held.next_look is None
+    assert held.next_pass_in is None
     assert not begins_rotation(res.status.rotation, held)
 
 

@@ -69,7 +69,7 @@ def test_a_held_back_workload_alone_is_looked_at_as_for_a_human() -> None:
     facts = everything(consumer(ALL), A)
     res = consumer(ALL, status={**current_status(*facts), **published(5)})
     found = roll(res, observation(*facts, budgets=(budget("a"),)), V2)
-    assert (found.actions, found.next_look, found.moved) == ((), HUMAN_SECONDS, False)
+    assert (found.actions, found.next_pass_in, found.moved) == ((), HUMAN_SECONDS, False)
 
 
 @pytest.mark.parametrize(("minutes", "late"), [(29, False), (31, True)])

@@ -95,7 +95,7 @@ def test_the_identity_that_persistence_needs_is_counted_apart() -> None:
 
 def test_what_it_waits_for_is_said_at_each_path_and_looked_at_soon() -> None:
     found = correction(declared(spec()), AWAY, storage_roles=())
-    assert (found.action, found.persisting, found.next_look) == (None, True, LOOK_AGAIN)
+    assert (found.action, found.persisting, found.next_pass_in) == (None, True, LOOK_AGAIN)
     assert {path: why.reason for path, why in found.not_corrected.items()} == {
         persistence.FREQUENCY: Reason.STORAGE_ROLE_MISSING,
         persistence.ACCOUNT: Reason.STORAGE_ROLE_MISSING,

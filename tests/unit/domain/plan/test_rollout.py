@@ -104,7 +104,7 @@ def test_what_is_current_is_not_written_and_its_pods_are_not_read() -> None:
     res = consumer(ALL, status=current_status(*facts))
     assert pods_wanted(res, facts, V1) == ()
     found = roll(res, observation(*facts), V1)
-    assert (found.actions, found.moved, found.next_look) == ((), True, None)
+    assert (found.actions, found.moved, found.next_pass_in) == ((), True, None)
     assert found.statuses == res.status.workloads
 
 
@@ -131,7 +131,7 @@ def test_first_injections_go_one_after_the_other() -> None:
     found = roll(res, observation(A, B, C), V1)
     assert acts(found) == ["+a"]
     assert told(found) == {name: (name == "a", "RollingOut") for name in "abc"}
-    assert found.next_look == ROLLING_SECONDS
+    assert found.next_pass_in == ROLLING_SECONDS
     res = with_status(res, found)
     a = done(A, found.actions[0])
     assert pods_wanted(res, (a, B, C), V1) == (("Deployment", "a"),)
@@ -416,11 +416,11 @@ def test_a_target_that_is_missing_or_goes_is_told() -> None:
     for there in ((), (workload(deleting=True),)):
         found = roll(res, observation(*there), V1)
         assert {one.id: one.reason for one in found.statuses} == {"checkout": "TargetNotFound", "all": "TargetNotFound"}
-        assert (found.actions, found.moved, found.next_look) == ((), True, HUMAN_SECONDS)
+        assert (found.actions, found.moved, found.next_pass_in) == ((), True, HUMAN_SECONDS)
 
 
 def test_a_selector_that_matches_nothing_waits_quietly() -> None:
-    assert roll(consumer(ALL), observation(), V1).next_look is None
+    assert roll(consumer(ALL), observation(), V1).next_pass_in is None
 
 
 def test_two_entries_for_one_workload_the_first_has_it() -> None:

@@ -72,7 +72,7 @@ def test_each_look_does_one_thing_and_says_which() -> None:
         state = made.rotation
         assert state is not None
         assert (state.phase, state.reason, state.target) == (phase, reason, target), number
-        assert told.next_look <= 3.0, number  # nothing is waited for but a workload that rolls
+        assert told.next_pass_in <= 3.0, number  # nothing is waited for but a workload that rolls
         assert made.handled == ("please" if phase == "Completed" else None), number
         made.roll("checkout", most=9)
         made.pass_time(1)
@@ -81,7 +81,7 @@ def test_each_look_does_one_thing_and_says_which() -> None:
     assert password(made.secret) == made.keys[Slot.SECONDARY]  # type: ignore[arg-type]
     assert {pod.key for pod in made.pods} == {made.keys[Slot.SECONDARY]}
     assert done_by(made, Action, looks=5) == []
-    assert made.look()[1].next_look == 300.0
+    assert made.look()[1].next_pass_in == 300.0
 
 
 def test_what_is_recorded_with_the_intent_and_what_is_left_at_the_end() -> None:
@@ -154,7 +154,7 @@ def test_a_key_that_is_not_accepted_yet_is_not_stored() -> None:
     made.accepts = AuthenticationResult.REFUSED
     todo, told = made.look()
     assert todo.actions == ()
-    assert told.next_look == 5.0
+    assert told.next_pass_in == 5.0
     assert (made.phase, made.reason) == ("Regenerating", "KeyNotAccepted")
     assert done_by(made, StoreKey, *CRITICAL) == []
     made.accepts = AuthenticationResult.ACCEPTED
@@ -184,7 +184,7 @@ def test_a_busy_cache_is_waited_for() -> None:
     made.change_cache(provisioning_state="Scaling")
     todo, _ = made.look()
     assert todo.rotation is not None
-    assert todo.rotation.next_look == SETTINGS.operation_poll
+    assert todo.rotation.next_pass_in == SETTINGS.operation_poll
     assert done_by(made, *CRITICAL) == []
     assert (made.phase, made.reason) == ("Intended", "Regenerating")
     assert made.rotation is not None
@@ -206,7 +206,7 @@ def test_an_unclear_regeneration_is_repeated_only_after_the_settle_time(fate: st
         if fate == LOST:
             left = SETTLE - (made.now - sent).total_seconds()
             assert todo.rotation is not None
-            assert todo.rotation.look_closer or todo.rotation.next_look == left
+            assert todo.rotation.needs_fresh_read or todo.rotation.next_pass_in == left
         made.pass_time(1)
     made.looks(until=lambda one: one.phase == "RollingOut")
     assert [one.slot for one in made.regenerated] == ["Secondary"]
@@ -231,7 +231,7 @@ def test_a_new_process_waits_from_its_first_sight_because_another_may_have_asked
     todo, _ = made.look()
     assert todo.actions == ()
     assert todo.rotation is not None
-    assert todo.rotation.next_look == SETTLE - (made.now - born).total_seconds()
+    assert todo.rotation.next_pass_in == SETTLE - (made.now - born).total_seconds()
     made.pass_time(SETTLE)
     assert len(done_by(made, RegenerateKey, looks=2)) == 1
 

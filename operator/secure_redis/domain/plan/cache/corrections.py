@@ -42,7 +42,7 @@ class Correction:
 
     action: AzureAction | None = None
     blocked: tuple[Blocked, ...] = ()
-    next_look: float | None = None
+    next_pass_in: float | None = None
     persisting: bool = False  # all that is left is persistence
     owing: bool = False  # Azure refused something that a creation has still to bring
     paths: tuple[str, ...] = ()  # what the action puts right
@@ -86,18 +86,18 @@ def next_correction(
     due |= owed
     due -= not_corrected.keys()
     # A difference is shown before it is corrected: the first look never writes.
-    next_look = 0.0 if any(d.path not in due and d.path not in not_corrected for d in wanted) else None
+    next_pass_in = 0.0 if any(d.path not in due and d.path not in not_corrected for d in wanted) else None
     choice = _choose(resource, observed, cache, found, due, missing)
     not_corrected |= choice.not_corrected
     refused = {path for path, why in refused_before.items() if why.reason is not Reason.CONTESTED}
     if choice.action is not None:
-        next_look = None
+        next_pass_in = None
     elif choice.persisting:
-        next_look = sooner(next_look, LOOK_AGAIN)
+        next_pass_in = sooner(next_pass_in, LOOK_AGAIN)
     return Correction(
         action=choice.action,
         blocked=tuple(_distinct(not_corrected.values())),
-        next_look=next_look,
+        next_pass_in=next_pass_in,
         persisting=choice.persisting or (choice.action is None and bool(refused) and refused <= set(PERSISTENCE)),
         owing=bool(refused),
         paths=choice.paths,

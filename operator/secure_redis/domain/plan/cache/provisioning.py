@@ -70,7 +70,7 @@ def create(
     if known and not believed:
         return Plan(
             waiting=Waiting(Reason.CONFIRMING_ABSENCE, "Azure answered 404; reading once more before believing it"),
-            next_look=soon,
+            next_pass_in=soon,
         )
     if resource.spec.mode is not Mode.PROVISION:
         return Plan(blocked=(Blocked(Reason.CACHE_NOT_FOUND, absent.message),))
@@ -99,13 +99,13 @@ def create(
         return Plan(
             pending=intent,
             waiting=Waiting(Reason.CREATE_INTENDED, "no such cache; its creation is recorded and comes next"),
-            next_look=0.0 if absent.confirmed else soon,
+            next_pass_in=0.0 if absent.confirmed else soon,
         )
     if not absent.confirmed:
         return Plan(
             pending=pending,
             waiting=Waiting(Reason.CREATE_INTENDED, "no such cache; reading once more before it is created"),
-            next_look=soon,
+            next_pass_in=soon,
         )
     if observed.name_available is False:
         return Plan(pending=pending, blocked=(Blocked(Reason.NAME_TAKEN, creation.name_taken(resource)),))
@@ -118,7 +118,7 @@ def create(
         actions=(CreateCache(creation_of.body(resource, owner)),),
         pending=pending,
         waiting=Waiting(Reason.CREATING, creation.CREATING),
-        next_look=settings.operation_poll,
+        next_pass_in=settings.operation_poll,
     )
 
 
@@ -136,7 +136,7 @@ def change(
     if assessed.ownership is Ownership.FOREIGN:
         busy = is_busy(cache.provisioning_state)
         owned = Blocked(Reason.OWNED_BY_ANOTHER, creation.FOREIGN)
-        return Plan(blocked=(owned,), next_look=settings.operation_poll if busy else None)
+        return Plan(blocked=(owned,), next_pass_in=settings.operation_poll if busy else None)
     completing = _completing(resource, assessed)
     if is_busy(cache.provisioning_state) or (
         observed.operation is not None and observed.operation.status == "InProgress"
@@ -144,7 +144,7 @@ def change(
         return Plan(
             pending=completing,
             waiting=Waiting(creation.busy_reason(cache.provisioning_state), creation.busy(cache.provisioning_state)),
-            next_look=settings.operation_poll,
+            next_pass_in=settings.operation_poll,
         )
     if _failed(observed):
         return Plan(pending=completing, blocked=(creation.failed(observed.operation),))
@@ -216,7 +216,7 @@ def _write(correction: corrections.Correction, action: AzureAction, settings: Se
         actions=(action,),
         blocked=correction.blocked,
         waiting=Waiting(Reason.UPDATING, "changing the cache to what is declared, one setting at a time"),
-        next_look=settings.operation_poll,
+        next_pass_in=settings.operation_poll,
         not_corrected=correction.not_corrected,
     )
 
@@ -226,8 +226,8 @@ def _uncorrected(correction: corrections.Correction, key: Plan) -> Plan:
     return replace(
         key,
         blocked=correction.blocked + key.blocked,
-        next_look=sooner(correction.next_look, key.next_look),
-        look_closer=correction.next_look is not None,
+        next_pass_in=sooner(correction.next_pass_in, key.next_pass_in),
+        needs_fresh_read=correction.next_pass_in is not None,
         wanted=correction.wanted,
         not_corrected=correction.not_corrected,
     )
@@ -240,7 +240,7 @@ def _adopt(resource: SecureRedisCache, cache: Cache, settings: Settings, identit
     if refused is not None:
         return Plan(blocked=(refused,))
     tags = creation.tags(resource, owner_value(settings.cluster_uid, resource.uid), cache.tags)
-    return Plan(actions=(AdoptCache(tags),), next_look=settings.operation_poll)
+    return Plan(actions=(AdoptCache(tags),), next_pass_in=settings.operation_poll)
 
 
 def _completing(resource: SecureRedisCache, assessed: Assessment) -> PendingStatus | None:
@@ -286,7 +286,7 @@ def store_key(
     return Plan(
         actions=(key_storage.store(resource, vault, store.slot, value, before, observed.now),),
         waiting=Waiting(Reason.STORING_KEY, f"storing the cache's {store.slot} key in {vault.uri}"),
-        next_look=0.0,
+        next_pass_in=0.0,
     )
 
 

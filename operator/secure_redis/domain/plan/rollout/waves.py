@@ -62,14 +62,14 @@ class Rollout:
     """The actions on workloads, and their statuses. `unread`: why the workloads are not known.
 
     `moved`: every workload has exactly what is published now, so what consumers no longer need may be taken away.
-    `next_look` in seconds.
+    `next_pass_in` in seconds.
     """
 
     actions: tuple[WorkloadAction, ...] = ()
     statuses: tuple[WorkloadStatus, ...] = ()
     unread: Explanation | None = None
     moved: bool = True
-    next_look: float | None = None
+    next_pass_in: float | None = None
 
     @property
     def rolling(self) -> WorkloadStatus | None:
@@ -147,7 +147,7 @@ def roll(
         return Rollout(statuses=resource.status.workloads, unread=waiting, moved=waiting is None)
     if isinstance(observed.workloads, Unknown):
         why = Explanation(observed.workloads.reason, observed.workloads.message)
-        return Rollout(statuses=resource.status.workloads, unread=why, moved=False, next_look=HUMAN_SECONDS)
+        return Rollout(statuses=resource.status.workloads, unread=why, moved=False, next_pass_in=HUMAN_SECONDS)
     states = workload_states(resource, observed, observed.workloads, version, keys, publishing)
     size = rotation(resource).max_concurrent_workloads if limit is None else limit
     wave = _Wave(
@@ -241,7 +241,7 @@ class _Wave:
             actions=tuple(one.action for one in todo if one.action is not None),
             statuses=tuple(sorted(statuses, key=lambda one: one.reason is None)[:MOST_STATUSES]),
             moved=all(one.effect is Effect.NONE for one in states),
-            next_look=_next_look(statuses),
+            next_pass_in=_next_pass_in(statuses),
         )
 
     def _turn(self, able: list[WorkloadState]) -> list[WorkloadState]:
@@ -305,7 +305,7 @@ def _waiting(one: WorkloadState, stopped: WorkloadStatus | None, running: bool, 
     return with_reason(status, Reason.ROLLING_OUT, f"{status.message} {why}", status.stale_pods)
 
 
-def _next_look(statuses: Iterable[WorkloadStatus]) -> float | None:
+def _next_pass_in(statuses: Iterable[WorkloadStatus]) -> float | None:
     # A selector that matches nothing waits for a workload to appear, not for a repair.
     reasons = {one.reason for one in statuses if one.name} - {None}
     if Reason.ROLLING_OUT in reasons:

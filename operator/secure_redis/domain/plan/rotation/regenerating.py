@@ -29,7 +29,7 @@ def regenerating(run: RotationPass, state: RotationStatus, cache: Cache, vault: 
     if isinstance(keys, Unknown):
         return run.without_action(state, keys.reason, f"the cache's keys cannot be listed: {keys.message}")
     if not isinstance(keys, ListedKeys) or not run.observed.cache_fresh:
-        return replace(run.without_action(state, None, None, 0.0), look_closer=True)
+        return replace(run.without_action(state, None, None, 0.0), needs_fresh_read=True)
     target = Slot(state.target or "")
     current = slot_of(vault.value, keys) if vault.value is not None else None
     if state.phase == RotationPhase.RETIRING:
@@ -57,7 +57,9 @@ def _target(
         return _regenerate(run, state, cache, vault, keys, target, mark)
     tried = run.observed.regenerated
     if isinstance(tried, NotRead):
-        return replace(run.without_action(state, Reason.REGENERATING, "the new key is tried", 0.0), look_closer=True)
+        return replace(
+            run.without_action(state, Reason.REGENERATING, "the new key is tried", 0.0), needs_fresh_read=True
+        )
     if tried is AuthenticationResult.REFUSED:
         text = f"the {target} key was regenerated, and the cache does not accept it yet"
         return run.without_action(state, Reason.KEY_NOT_ACCEPTED, text, ACCEPTANCE_SECONDS)

@@ -44,12 +44,12 @@ class RotationPass:
         return consumers_behind(self.resource, self.observed, self.assessed, self.rollout)
 
     def without_action(
-        self, state: RotationStatus, reason: Reason | None, message: str | None, next_look: float | None = None
+        self, state: RotationStatus, reason: Reason | None, message: str | None, next_pass_in: float | None = None
     ) -> Rotating:
         """Report this state, and do nothing. `reason` None: the reported one stays."""
         if reason is not None:
             state = state.model_copy(update={"reason": str(reason), "message": message})
-        return Rotating(state, self.handled(), next_look=next_look)
+        return Rotating(state, self.handled(), next_pass_in=next_pass_in)
 
     def with_action(self, state: RotationStatus, action: AzureAction, reason: Reason, text: str) -> Rotating:
         """Report this state, and do the action."""
@@ -60,10 +60,12 @@ class RotationPass:
     def waiting_for(self, state: RotationStatus, behind: ConsumersBehind) -> Rotating:
         """Report which consumers the rotation waits for."""
         state = state.model_copy(update={"holders": rollouts.consumers_listed(behind.pods)})
-        next_look = self.rollout.next_look if self.rollout is not None else None
+        next_pass_in = self.rollout.next_pass_in if self.rollout is not None else None
         if isinstance(self.observed.consumers, NotRead) and (self.rollout is None or self.rollout.moved):
-            next_look = 0.0  # the listed ones have moved: now the others are read
-        return self.without_action(state, behind.why.reason, behind.why.message, sooner(next_look, CONSUMERS_SECONDS))
+            next_pass_in = 0.0  # the listed ones have moved: now the others are read
+        return self.without_action(
+            state, behind.why.reason, behind.why.message, sooner(next_pass_in, CONSUMERS_SECONDS)
+        )
 
     def handled(self) -> str | None:
         """The request that counts as handled. One that is there in the first pass does."""

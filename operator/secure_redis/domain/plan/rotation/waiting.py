@@ -49,8 +49,8 @@ def idle(run: RotationPass) -> Rotating:
     if not observed.cache_fresh or not isinstance(keys, ListedKeys) or not isinstance(vault, VaultSecretFacts):
         if before is not None and before.phase == RotationPhase.WAITING and before.request == wanted.request:
             state = state.model_copy(update={"holders": before.holders})  # the reported consumers stay
-            return replace(run.without_action(state, None, None, 0.0), look_closer=True)
-        return replace(run.without_action(state, Reason.ROTATING, "about to begin", 0.0), look_closer=True)
+            return replace(run.without_action(state, None, None, 0.0), needs_fresh_read=True)
+        return replace(run.without_action(state, Reason.ROTATING, "about to begin", 0.0), needs_fresh_read=True)
     current = slot_of(vault.value, keys) if vault.value is not None else None
     if current is None:
         refused = run.assessed.credential.refused
@@ -98,7 +98,7 @@ def _at_rest(run: RotationPass, before: RotationStatus | None, when: datetime | 
     if wrong is not None:  # reported before the schedule needs them
         text = f"spec.authentication.rotation.{wrong}; nothing is rotated by schedule"
         state = state.model_copy(update={"reason": str(Reason.INVALID_SPEC), "message": text})
-    return Rotating(state, run.handled(), next_look=run.within(seconds))
+    return Rotating(state, run.handled(), next_pass_in=run.within(seconds))
 
 
 def _until(run: RotationPass, why: Explanation) -> float | None:

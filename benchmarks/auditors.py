@@ -64,14 +64,14 @@ async def _watch(
     length = options.interval
     intervals = max(2, options.intervals // 2)
     audit = world.cluster.audit_mark()
-    world.control.clear_logs()
+    world.control.log.clear()
     passes, cpu, began = operator.passes(), operator.cpu_seconds(), time.monotonic()
     profile = spy(operator, options.spy, "auditors", intervals * length)
     say(f"watching {intervals} intervals of {length} s")
     await asyncio.sleep(intervals * length)
     cpu, lasted, passes = operator.cpu_seconds() - cpu, time.monotonic() - began, operator.passes() - passes
     load = os.getloadavg()[0]
-    calls = requests.azure_calls(world.control.requests())
+    calls = requests.azure_calls(world.control.log.requests())
     events = requests.operators(world.cluster, audit)
     if profile is not None:
         profile.wait()

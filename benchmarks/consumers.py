@@ -74,15 +74,15 @@ def seed(world: World, team: Team, cache: str) -> None:
     """The cache, and its primary key in the team's vault."""
     made = new_cache(team, cache)
     world.control.seed(made)
-    world.control.set_secret(team.name, cache, seeds.SecretVersion(value=made.primary_key or ""))
+    world.control.keyvault.set_secret(team.name, cache, seeds.SecretVersion(value=made.primary_key or ""))
 
 
 def store_other_key(world: World, team: Team, cache: str) -> str:
     """Somebody moves the vault's secret to the cache's other key. Returns the new version."""
-    held = world.control.secret_versions(team.name, cache)[-1].value
-    keys = world.control.cache_keys(cache)
+    held = world.control.keyvault.secret_versions(team.name, cache)[-1].value
+    keys = world.control.redis.keys(cache)
     other = next(keys[slot] for slot in _SLOTS if keys[slot] != held)
-    return world.control.set_secret(team.name, cache, seeds.SecretVersion(value=other))
+    return world.control.keyvault.set_secret(team.name, cache, seeds.SecretVersion(value=other))
 
 
 async def create(kube: KubeClient, documents: Sequence[Mapping[str, Any]]) -> None:

@@ -33,7 +33,7 @@ def measure(hosts: Path, options: Options, figures: Figures) -> None:
         team = world.team("failover")
         cache = new_cache(team, "failover")
         world.control.seed(cache)
-        world.control.set_secret(team.name, "failover", seeds.SecretVersion(value=cache.primary_key or ""))
+        world.control.keyvault.set_secret(team.name, "failover", seeds.SecretVersion(value=cache.primary_key or ""))
         document = world.resource(team, "failover", key="failover")
         accounts = [OPERATOR, second_account(world)]
         leader = Replica(world, accounts[0], **_SETTINGS)
@@ -81,10 +81,10 @@ def _thaw(world: World, leader: Replica, team: Team) -> int:
     document = {"apiVersion": "secureredis.io/v1alpha1", "kind": "SecureRedisCache"}
     document |= {"metadata": {"name": "failover", "namespace": team.namespace}}  # type: ignore[dict-item]
     world.api.merge(document, {"metadata": {"annotations": {"secureredis.io/refresh": value}}}).must()
-    audit, azure = world.cluster.audit_mark(), world.control.mark()
+    audit, azure = world.cluster.audit_mark(), world.control.log.position()
     os.kill(leader.child.pid, signal.SIGCONT)
     leader.child.wait(60)
-    return len(writes_of(world, leader, audit)) + len(world.control.writes(azure))
+    return len(writes_of(world, leader, audit)) + len(world.control.log.writes(azure))
 
 
 def _report(figures: Figures, graceful: _Taken, crash: _Taken, freeze: _Taken, acts: int) -> None:

@@ -69,7 +69,7 @@ def build(world: World, options: Options, count: int | None = None, *, keys: boo
         control.seed(*caches[start : start + _BATCH])
 
     def store(member: Member) -> None:
-        control.set_secret(member.vault, member.name, seeds.SecretVersion(value=member.key))
+        control.keyvault.set_secret(member.vault, member.name, seeds.SecretVersion(value=member.key))
 
     if keys:
         with ThreadPoolExecutor(8) as pool:

@@ -53,7 +53,7 @@ async def _measure(world: World, places: list[tuple[Team, str]], options: Option
         say(f"all injected after {time.monotonic() - began:.1f} s")
         passes = operator.passes()
         wait_for(lambda: operator.passes() - passes >= 2 * len(places), 10 * length, "two looks at everything", 0.5)
-        audit, azure, passes = world.cluster.audit_mark(), world.control.mark(), operator.passes()
+        audit, azure, passes = world.cluster.audit_mark(), world.control.log.position(), operator.passes()
         cpu, began = operator.cpu_seconds(), time.monotonic()
         seconds = options.intervals * length
         profile = spy(operator, options.spy, "injected", seconds)
@@ -63,7 +63,7 @@ async def _measure(world: World, places: list[tuple[Team, str]], options: Option
     if profile is not None:
         profile.wait()
     events = requests.operators(world.cluster, audit)
-    calls = requests.azure_calls(world.control.requests(azure))
+    calls = requests.azure_calls(world.control.log.requests(azure))
     looks = (operator.passes() - passes) / len(places)
     name = f"{total} injected workloads at rest"
     what = (

@@ -58,7 +58,7 @@ async def _cold(
 ) -> tuple[OperatorProcess, float]:
     async with client(world.cluster.kubeconfig) as kube:
         await fleet.create(kube, documents)
-        audit, azure = world.cluster.audit_mark(), world.control.mark()
+        audit, azure = world.cluster.audit_mark(), world.control.log.position()
         say("starting the operator")
         began = time.monotonic()
         operator = start_operator(world)
@@ -71,7 +71,7 @@ async def _cold(
     if profile is not None:
         profile.wait()
     if "cold" in options.groups:
-        calls = requests.azure_calls(world.control.requests(azure))
+        calls = requests.azure_calls(world.control.log.requests(azure))
         _report_cold(world, options, figures, operator, ready_after, cpu, calls, audit)
     return operator, ready_after
 
@@ -160,14 +160,14 @@ async def _steady(
     wait_for(lambda: operator.passes() - observed >= count, 10 * length, "one look at every resource", 0.5)
     passes = operator.passes()
     audit = world.cluster.audit_mark()
-    world.control.clear_logs()  # thousands of requests by now: a mark would take a second
+    world.control.log.clear()  # thousands of requests by now: a mark would take a second
     cpu, began = operator.cpu_seconds(), time.monotonic()
     seconds = options.intervals * length
     profile = spy(operator, options.spy, "steady", seconds)
     say(f"watching {options.intervals} intervals of {length} s")
     await asyncio.sleep(seconds)
     cpu, lasted = operator.cpu_seconds() - cpu, time.monotonic() - began
-    calls = requests.azure_calls(world.control.requests())
+    calls = requests.azure_calls(world.control.log.requests())
     events = requests.operators(world.cluster, audit)
     if profile is not None:
         profile.wait()

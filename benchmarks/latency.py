@@ -67,7 +67,7 @@ def measure(hosts: Path, options: Options, figures: Figures) -> None:
         for name in names:
             cache = new_cache(team, name)
             world.control.seed(cache)
-            world.control.set_secret(team.name, name, seeds.SecretVersion(value=cache.primary_key or ""))
+            world.control.keyvault.set_secret(team.name, name, seeds.SecretVersion(value=cache.primary_key or ""))
         start_operator(world)
         asyncio.run(_measure(world, team, names, figures))
 
@@ -90,7 +90,7 @@ async def _measure(world: World, team: Team, names: list[str], figures: Figures)
 async def _sample(world: World, team: Team, name: str, kube: KubeClient, watch: _Watch) -> _Sample:
     document = world.resource(team, name, key=name)
     path = paths.resource(team.namespace, name)
-    audit, azure = world.cluster.audit_mark(), world.control.mark()
+    audit, azure = world.cluster.audit_mark(), world.control.log.position()
     appeared = watch.of(name)
     began = time.monotonic()
     await kube.patch(path, document, "apply", field_manager="author")
@@ -108,7 +108,7 @@ async def _sample(world: World, team: Team, name: str, kube: KubeClient, watch: 
     published = next(e for e in events if requests.named(e) == "create secrets" and e.name == name and e.code == 201)
     moment = datetime.fromisoformat(published.at)
     until = [event for event in events if datetime.fromisoformat(event.at) <= moment]
-    asked = [one for one in world.control.requests(azure) if one.time <= moment.timestamp()]
+    asked = [one for one in world.control.log.requests(azure) if one.time <= moment.timestamp()]
     return _Sample(
         usable=(usable - began) * 1000,
         applied=(applied - began) * 1000,

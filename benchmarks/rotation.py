@@ -43,7 +43,7 @@ async def _measure(world: World, team: Team, options: Options, figures: Figures)
             injected = operator.peak_memory()
             await asyncio.sleep(2)  # what followed the last status
             say("the rotation")
-            audit, azure, cpu = world.cluster.audit_mark(), world.control.mark(), operator.cpu_seconds()
+            audit, azure, cpu = world.cluster.audit_mark(), world.control.log.position(), operator.cpu_seconds()
             began = time.monotonic()
             version = consumers.store_other_key(world, team, _CACHE)
             await consumers.look_now(kube, team, _CACHE)
@@ -53,7 +53,7 @@ async def _measure(world: World, team: Team, options: Options, figures: Figures)
             cpu = operator.cpu_seconds() - cpu
             await asyncio.sleep(1)  # the audit log of the last requests
         events = requests.operators(world.cluster, audit)
-        calls = requests.azure_calls(world.control.requests(azure))
+        calls = requests.azure_calls(world.control.log.requests(azure))
     name = f"rotation of a key of {count} Deployments"
     figures.report(
         f"{name}: time",

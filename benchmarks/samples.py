@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from secure_redis.api.azure_ids import CacheID, StorageAccountID
 from secure_redis.api.resource import SecureRedisCache, parse
+from secure_redis.domain.observe.cache import PrivateEndpoint
 from secure_redis.domain.observe.endpoint import (
     AddressScope,
     CertificateFacts,
@@ -14,6 +15,7 @@ from secure_redis.domain.observe.endpoint import (
     ResolvedAddress,
     Verification,
 )
+from secure_redis.domain.observe.firewall import FirewallRuleFacts
 from secure_redis.domain.observe.governance import (
     AccessAssignmentFacts,
     AccessPolicyFacts,
@@ -26,7 +28,7 @@ from secure_redis.domain.observe.governance import (
 from secure_redis.domain.observe.identity import NamespaceIdentity
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.probe_target import Endpoint
-from secure_redis.domain.observe.redis import CacheFacts, FirewallRuleFacts, PersistenceFacts, PrivateEndpoint
+from secure_redis.domain.observe.redis import PersistenceFacts, Redis
 from secure_redis.domain.observe.storage import (
     BlobServiceFacts,
     EncryptionKeyFacts,
@@ -82,7 +84,7 @@ def endpoint(at: Endpoint, now: datetime = NOW) -> EndpointFacts:
 
 def observation() -> Observation:
     """Everything read: the cache, the account that it persists into with a key of its own, and what stands around."""
-    cache = CacheFacts(
+    cache = Redis(
         resource_id=CacheID.parse(_CACHE),
         location="West Europe",
         sku_name="Premium",
@@ -93,10 +95,10 @@ def observation() -> Observation:
         tls_port=6380,
         plaintext_port=6379,
         redis_version="6.0.14",
-        non_tls_port_enabled=False,
+        plaintext_open=False,
         minimum_tls_version="1.2",
         public_network_access="Disabled",
-        access_keys_disabled=False,
+        access_keys_enabled=True,
         entra_enabled=True,
         tags={"team": "orders"},
         zones=("1", "2"),

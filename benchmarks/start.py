@@ -24,7 +24,7 @@ def measure(hosts: Path, options: Options, figures: Figures) -> None:
         team = world.team("start")
         cache = new_cache(team, "start")
         world.control.seed(cache)
-        world.control.set_secret(team.name, "start", seeds.SecretVersion(value=cache.primary_key or ""))
+        world.control.keyvault.set_secret(team.name, "start", seeds.SecretVersion(value=cache.primary_key or ""))
         world.apply(world.resource(team, "start", key="start"))
         former = os.environ.get(_PREFIX)
         taken: dict[str, list[tuple[float, float]]] = {"warm": [], "cold": []}

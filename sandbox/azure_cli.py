@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox import names
-from sandbox.azure.control.client import Endpoints
+from sandbox.azure.control.endpoints import Endpoints
 from sandbox.environments import EnvironmentFailedError, environment
 
 _CLOUD = "Sandbox"

@@ -82,7 +82,6 @@ class World:
         self.api = Api(self.cluster)
         self.azure = AzureSimulator(self.directory / "azure", redis=self.redis, hosts=self.hosts, domain=self.domain)
         self.operator: Child | None = None
-        self._starts = 0
 
     @property
     def control(self) -> Control:
@@ -140,7 +139,6 @@ class World:
 
     def start_operator(self, kubeconfig: Path | None = None, **settings: Any) -> Child:
         """Start the operator with the rights that the chart gives it, and no others."""
-        self._starts += 1
         config = self.directory / "operator.yaml"
         config.write_text(yaml.safe_dump({**self.configuration(), **settings}))
         kubeconfig = kubeconfig or self.cluster.service_account_kubeconfig(RELEASE_NAMESPACE, OPERATOR)
@@ -245,8 +243,8 @@ class World:
 
     def store_key(self, team: Team, cache: str, secret: str | None = None, slot: str = "Primary") -> str:
         """The team stores one of the cache's keys in its vault. Returns the version."""
-        key = self.control.cache_keys(cache)[slot]
-        return self.control.set_secret(team.name, secret or cache, seeds.SecretVersion(value=key))
+        key = self.control.redis.keys(cache)[slot]
+        return self.control.keyvault.set_secret(team.name, secret or cache, seeds.SecretVersion(value=key))
 
     # --- resources --------------------------------------------------------------------------------------------------
 

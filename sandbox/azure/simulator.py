@@ -6,7 +6,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from sandbox.azure.control.client import Control, Endpoints
+from sandbox.azure.control.client import Control
+from sandbox.azure.control.endpoints import Endpoints
 from sandbox.processes import Child
 from sandbox.waiting import wait_for
 

@@ -40,18 +40,18 @@ def run(control: Control, given: argparse.Namespace) -> None:
     """Do what the command line says. Raises SandboxError, ControlError."""
     match given.fault:
         case "add":
-            print(control.add_fault(_fault(given)))
+            print(control.faults.add(_fault(given)))
         case "list":
-            for identifier, hits in control.fault_hits().items():
+            for identifier, hits in control.faults.hits().items():
                 print(f"{identifier}\t{hits} hits")
         case "remove":
-            control.remove_fault(given.id)
+            control.faults.remove(given.id)
         case "clear":
-            control.clear_faults()
+            control.faults.clear()
         case "change":
-            control.portal_update(given.cache, {name: _value(value) for name, value in _pairs(given.properties)})
+            control.redis.update(given.cache, {name: _value(value) for name, value in _pairs(given.properties)})
         case "regenerate":
-            control.portal_regenerate(given.cache, given.slot)  # the key itself is nothing for a terminal
+            control.redis.regenerate(given.cache, given.slot)  # the key itself is nothing for a terminal
 
 
 def _fault(given: argparse.Namespace) -> Fault:

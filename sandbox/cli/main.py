@@ -9,7 +9,8 @@ from pathlib import Path
 
 from sandbox import names
 from sandbox.api import Api
-from sandbox.azure.control.client import Control, ControlError
+from sandbox.azure.control.client import Control
+from sandbox.azure.control.port import ControlError
 from sandbox.cache import progress
 from sandbox.chart.render import ROOT
 from sandbox.cli import faults

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-from sandbox.azure.control.client import ControlError
+from sandbox.azure.control.port import ControlError
 from sandbox.cli.state import Sandbox, SandboxError
 from sandbox.cluster import ClusterError
 from sandbox.demo import closing, shop

@@ -35,7 +35,7 @@ def unsafe(stage: Stage, shop: Shop) -> None:
         """The cache `legacy` was made years ago by hand. We declare what we expect of it and let the operator look. Its
         identity may write to Azure; mode Validate (the default) is what keeps it from doing so."""
     )
-    mark, before = control.mark(), control.cache("legacy")
+    mark, before = control.log.position(), control.redis.get("legacy")
     shops.apply(stage, "validate-audit-only.yaml")
     stage.until("legacy", "DriftDetected", "True")
     stage.until("legacy", "TransportSecured", "False")
@@ -54,9 +54,9 @@ def unsafe(stage: Stage, shop: Shop) -> None:
     story.claim("the same three are reported as drift, field by field", drifted == wanted)
     answer = _plaintext(stage, "legacy")
     story.claim(f"it is really so: {_PLAIN_PORT} talks without TLS ({answer})", answer.startswith("answered"))
-    seen = control.requests(mark, service="arm")
-    story.claim(f"Azure was read {len(seen)} times and written 0 times", bool(seen) and not control.writes(mark))
-    story.claim("the cache is as it was", control.cache("legacy") == before)
+    seen = control.log.requests(mark, service="arm")
+    story.claim(f"Azure was read {len(seen)} times and written 0 times", bool(seen) and not control.log.writes(mark))
+    story.claim("the cache is as it was", control.redis.get("legacy") == before)
     story.claim("no Secret was published: none was asked for", not _secret_exists(stage, "legacy"))
 
 
@@ -67,7 +67,7 @@ def provision(stage: Stage, shop: Shop) -> None:
         f"""The team asks for a new cache `sessions`: Premium, no public access. Azure takes 10 to 20 minutes for that;
         the simulated one takes {shops.CREATE_SECONDS:g} seconds. The operator asks, comes back, and never waits."""
     )
-    mark = control.mark()
+    mark = control.log.position()
     shops.apply(stage, "provision-premium.yaml")
     stage.await_(lambda: stage.status("sessions").get("cache"), "Azure to begin the cache `sessions`")
     stage.show("get", "srcache", "sessions", "-o", "wide")
@@ -80,11 +80,11 @@ def provision(stage: Stage, shop: Shop) -> None:
         "a cache without a route is not called ready (NoRoute)", stage.condition("sessions", "Ready")[0] == "False"
     )
     story.happens("platform team", "makes a private endpoint for `sessions` and approves it")
-    control.private_endpoint("sessions", "shop-vnet", "Approved")
+    control.redis.set_private_endpoint("sessions", "shop-vnet", "Approved")
     stage.look_now("sessions")
     stage.until("sessions", "Ready", "True")
     stage.show("get", "srcache", "sessions", "-o", "wide")
-    versions = control.secret_versions(shop.vault, "sessions-redis-key")
+    versions = control.keyvault.secret_versions(shop.vault, "sessions-redis-key")
     tags = (versions[-1].tags or {}) if versions else {}
     story.say(
         "The key went from Azure to Key Vault, and from there to the Secret (`describe` shows names and sizes only):"
@@ -92,9 +92,9 @@ def provision(stage: Stage, shop: Shop) -> None:
     for name, value in sorted(tags.items()):
         story.note(f"vault secret sessions-redis-key, tag {name}: {value}")
     stage.show("describe", "secret", "sessions")
-    keys = control.cache_keys("sessions")
-    created = [one for one in control.effects(mark) if one.kind == "cache.create"]
-    asked = [one.method for one in control.writes(mark) if one.service == "arm"]
+    keys = control.redis.keys("sessions")
+    created = [one for one in control.log.effects(mark) if one.kind == "cache.create"]
+    asked = [one.method for one in control.log.writes(mark) if one.service == "arm"]
     story.claim("one cache was created, by one request", len(created) == 1 and asked == ["PUT"])
     held = len(versions) == 1 and versions[0].value in keys.values()
     story.claim("Key Vault holds exactly one version, and it is a live key of the cache", held)
@@ -112,7 +112,7 @@ def client(stage: Stage, shop: Shop) -> None:
         """The cache `orders` exists already and its owner keeps the key in Key Vault. The smallest object there is
         publishes the Secret, and an ordinary Deployment uses it."""
     )
-    mark = control.mark()
+    mark = control.log.position()
     shops.apply(stage, "validate-minimal.yaml")
     stage.until("orders", "Ready", "True")
     stage.show("get", "srcache", "orders", "-o", "wide")
@@ -135,7 +135,7 @@ def client(stage: Stage, shop: Shop) -> None:
     story.claim(
         "its Secret has the further names (REDIS_HOST, REDIS_PASSWORD)", {"REDIS_HOST", "REDIS_PASSWORD"} <= names
     )
-    effects = [one.kind for one in control.effects(mark) if "/redis/catalog" in one.target.lower()]
+    effects = [one.kind for one in control.log.effects(mark) if "/redis/catalog" in one.target.lower()]
     story.claim("its two firewall rules were there before public access was", _rules_first(effects))
 
 
@@ -143,9 +143,9 @@ def drift(stage: Stage, shop: Shop) -> None:
     """Somebody opens the non-TLS port behind our back: once only reported, once corrected."""
     story, control = stage.story, stage.control
     story.happens("somebody in the portal", f"opens the non-TLS port {_PLAIN_PORT} of `orders` and of `sessions`")
-    mark = control.mark()
+    mark = control.log.position()
     for cache in ("orders", "sessions"):
-        control.portal_update(cache, {"enableNonSslPort": True})
+        control.redis.update(cache, {"enableNonSslPort": True})
     open_now = _plaintext(stage, "orders")
     story.claim(f"the port is really open: without TLS `orders` says ({open_now})", open_now.startswith("answered"))
     story.say(
@@ -185,7 +185,7 @@ def drift(stage: Stage, shop: Shop) -> None:
     story.claim(f"`sessions`: {_PLAIN_PORT} is closed again ({answer})", answer.startswith("refused"))
 
     story.happens("the owner of `orders`", "closes the port there")
-    control.portal_update("orders", {"enableNonSslPort": False})
+    control.redis.update("orders", {"enableNonSslPort": False})
     stage.look_now("orders")
     stage.until("orders", "DriftDetected", "False")
     stage.until("orders", "TransportSecured", "True")  # the endpoint itself is looked at again, beside the passes
@@ -233,7 +233,7 @@ def _plaintext(stage: Stage, cache: str) -> str:
 
 def _writes(stage: Stage, mark: int, cache: str) -> list[LoggedRequest]:
     """The writes to Azure that name the cache (its vault secret is named after it)."""
-    return [one for one in stage.control.writes(mark) if f"/{cache}" in one.path.lower()]
+    return [one for one in stage.control.log.writes(mark) if f"/{cache}" in one.path.lower()]
 
 
 def _leaves(request: LoggedRequest) -> tuple[str, ...]:
@@ -242,7 +242,7 @@ def _leaves(request: LoggedRequest) -> tuple[str, ...]:
 
 
 def _open(stage: Stage, cache: str) -> bool:
-    found = stage.control.cache(cache)
+    found = stage.control.redis.get(cache)
     if found is None:
         raise DemoError(f"the cache {cache} is gone from Azure")
     return bool(found["properties"]["enableNonSslPort"])

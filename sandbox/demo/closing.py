@@ -21,9 +21,9 @@ def no_key_leaked(stage: Stage, shop: Shop) -> None:
     story, control = stage.story, stage.control
     hidden = {stage.cluster.admin_token}
     for cache in _CACHES:
-        hidden.update(control.cache_keys(cache).values())
+        hidden.update(control.redis.keys(cache).values())
     for name in _VAULT_SECRETS:
-        hidden.update(one.value for one in control.secret_versions(shop.vault, name))
+        hidden.update(one.value for one in control.keyvault.secret_versions(shop.vault, name))
     hidden.update(stage.retired)
     places = {
         "this output": story.printed,

@@ -18,12 +18,12 @@ def persistence(stage: Stage, shop: Shop) -> None:
         as safe as that account is. The operator follows the chain: whose key encrypts it, and who gets in."""
     )
     _there(stage, shop)
-    mark = control.mark()
+    mark = control.log.position()
     shops.apply(stage, "validate-persistence.yaml")
     stage.until(_RESOURCE, _CHAIN, "True")
     story.output(f"{_CHAIN}: {stage.message(_RESOURCE, _CHAIN)}")
     story.happens("a colleague", "makes the account public, and lets old clients in with TLS 1.0")
-    control.storage_update(_ACCOUNT, {"allowBlobPublicAccess": True, "minimumTlsVersion": "TLS1_0"})
+    control.storage.update(_ACCOUNT, {"allowBlobPublicAccess": True, "minimumTlsVersion": "TLS1_0"})
     stage.look_now(_RESOURCE)
     stage.until(_RESOURCE, _CHAIN, "False")
     told = stage.message(_RESOURCE, _CHAIN)
@@ -31,17 +31,17 @@ def persistence(stage: Stage, shop: Shop) -> None:
     story.claim("the broken link is found, with the command that mends it", "--min-tls-version TLS1_2" in told)
     ready = stage.condition(_RESOURCE, "Ready")[0]
     story.claim("an unsafe disk does not take the cache from its users (Ready stays True)", ready == "True")
-    control.storage_update(_ACCOUNT, {"minimumTlsVersion": "TLS1_2"})
+    control.storage.update(_ACCOUNT, {"minimumTlsVersion": "TLS1_2"})
     stage.look_now(_RESOURCE)
     stage.until(_RESOURCE, _CHAIN, "False", "StorageOpen")
     story.claim("one link is mended, and the next one is named", "public" in stage.message(_RESOURCE, _CHAIN))
     story.happens("the colleague", "closes the account again")
-    control.storage_update(_ACCOUNT, {"allowBlobPublicAccess": False})
+    control.storage.update(_ACCOUNT, {"allowBlobPublicAccess": False})
     stage.look_now(_RESOURCE)
     stage.until(_RESOURCE, _CHAIN, "True")
     story.output(f"{_CHAIN}: {stage.message(_RESOURCE, _CHAIN)}")
     story.claim("once all is mended the condition is True again", stage.condition(_RESOURCE, _CHAIN)[0] == "True")
-    story.claim("nothing was written to Azure", not control.writes(mark))
+    story.claim("nothing was written to Azure", not control.log.writes(mark))
 
 
 def _there(stage: Stage, shop: Shop) -> None:
@@ -49,7 +49,7 @@ def _there(stage: Stage, shop: Shop) -> None:
     control = stage.control
     account = StorageAccount(subscription=shop.subscription, group=shop.group, name=_ACCOUNT, properties=_CLOSED)
     control.seed(account)
-    shown = control.storage_account(_ACCOUNT) or {}
+    shown = control.storage.get(_ACCOUNT) or {}
     control.seed(
         seeds.Cache(
             name=_RESOURCE,

@@ -47,7 +47,7 @@ def rotation(stage: Stage, shop: Shop) -> None:
     stage.show("get", "pods", "-l", "app in (checkout, worker)")
     stage.show("get", "srcache", _RESOURCE, "-o", "wide")
 
-    before, held, mark = control.cache_keys(_RESOURCE), _password(stage), control.mark()
+    before, held, mark = control.redis.keys(_RESOURCE), _password(stage), control.log.position()
     stage.retired.update(before.values())
     begun, counted = time.monotonic(), _counted(stage)
     asked = ("annotate", "srcache", _RESOURCE, f"secureredis.io/rotate={_REQUEST}")
@@ -57,14 +57,14 @@ def rotation(stage: Stage, shop: Shop) -> None:
     stage.show("get", "srcache", _RESOURCE, "-o", "wide")
     stage.excerpt(_RESOURCE, "Rotation")
 
-    after, published = control.cache_keys(_RESOURCE), _password(stage)
-    asked_of_azure = [one.kind for one in control.effects(mark) if one.kind == "cache.regenerateKey"]
+    after, published = control.redis.keys(_RESOURCE), _password(stage)
+    asked_of_azure = [one.kind for one in control.log.effects(mark) if one.kind == "cache.regenerateKey"]
     story.claim("its phases were told while it went on", "RollingOut" in phases and phases[-1] == "Completed")
     story.claim(
         "both keys of the cache were replaced, each by one request to Azure",
         all(after[slot] != before[slot] for slot in before) and len(asked_of_azure) == len(before),
     )
-    newest = control.secret_versions(shop.vault, "sessions-redis-key")[-1].value
+    newest = control.keyvault.secret_versions(shop.vault, "sessions-redis-key")[-1].value
     story.claim(
         "Key Vault and the Secret hold the new key",
         published == newest and published in after.values() and newest != held,

@@ -110,7 +110,7 @@ def open_for_business(stage: Stage) -> Shop:
             group=shop.group,
         ),
     )
-    control.configure(create_seconds=CREATE_SECONDS, update_seconds=UPDATE_SECONDS)
-    key = seeds.SecretVersion(value=control.cache_keys("orders")["Primary"])
-    control.set_secret(shop.vault, "orders-redis-key", key)
+    control.settings.change(create_seconds=CREATE_SECONDS, update_seconds=UPDATE_SECONDS)
+    key = seeds.SecretVersion(value=control.redis.keys("orders")["Primary"])
+    control.keyvault.set_secret(shop.vault, "orders-redis-key", key)
     return shop

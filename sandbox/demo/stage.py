@@ -130,7 +130,7 @@ class Stage:
 
     def look_now(self, *resources: str) -> None:
         """Ask the operator to look now, as `kubectl annotate` does, and wait until it has."""
-        asked = f"demo-{self.control.mark()}"
+        asked = f"demo-{self.control.log.position()}"
         for resource in resources:
             self.kubectl(
                 "-n", self.namespace, "annotate", "--overwrite", "srcache", resource, f"secureredis.io/refresh={asked}"

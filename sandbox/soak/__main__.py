@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from sandbox.azure.control.client import ControlError
+from sandbox.azure.control.port import ControlError
 from sandbox.cluster import ClusterError
 from sandbox.names import allowed
 from sandbox.prepare import NotToBeHad, prepare
@@ -113,7 +113,7 @@ def sabotage(made: Scene) -> None:
     _say("sabotage: the key that every pod holds is regenerated")
     held = next(slot for slot, key in made.keys.items() if key == made.published)
     made.world.stop_operator()
-    made.world.control.portal_regenerate(NAME, held)
+    made.world.control.redis.regenerate(NAME, held)
     made.until(lambda: made.tally().failed_auth >= len(made.live_pods()), "the canaries to be refused", 30)
 
 

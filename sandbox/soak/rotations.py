@@ -39,7 +39,7 @@ def followed(scene: Scene) -> None:
     """Somebody else regenerates the key that nobody holds and stores it; the operator follows."""
     before, held = scene.keys, scene.published
     slot = next(slot for slot, key in before.items() if key != held)
-    key = scene.world.control.portal_regenerate(NAME, slot)
+    key = scene.world.control.redis.regenerate(NAME, slot)
     version = scene.store(key, slot)
     scene.look()
     scene.until(lambda: scene.current(version), f"the new {slot} key to reach every pod")
@@ -52,15 +52,15 @@ def led(scene: Scene, request: str, *, slots: int = 2, begun: Callable[[], None]
     `slots`: how many keys must change. Both, where there are no other consumers: the new one and, once every pod holds
     it, the old one.
     """
-    before, held, mark = scene.keys, scene.published, scene.world.control.mark()
+    before, held, mark = scene.keys, scene.published, scene.world.control.log.position()
     scene.annotate(rotate=request)
     begun()
     scene.until(lambda: _completed(scene, request), f"the rotation {request!r} to be completed")
     _prove(scene, before, held, slots=slots)
-    sent = [one for one in scene.world.control.effects(mark) if one.kind == "cache.regenerateKey"]
+    sent = [one for one in scene.world.control.log.effects(mark) if one.kind == "cache.regenerateKey"]
     if len(sent) != slots:
         raise SoakError(f"the rotation {request!r} regenerated {len(sent)} keys, not {slots}: {sent}")
-    newest = scene.world.control.secret_versions(scene.team.name, NAME)[-1]
+    newest = scene.world.control.keyvault.secret_versions(scene.team.name, NAME)[-1]
     if newest.value != scene.published:
         raise SoakError(f"after the rotation {request!r} Key Vault does not hold the key that is published")
 

@@ -78,7 +78,7 @@ class Scene:
     @property
     def keys(self) -> dict[str, str]:
         """The cache's keys by slot."""
-        return self.world.control.cache_keys(NAME)
+        return self.world.control.redis.keys(NAME)
 
     @property
     def published(self) -> str:
@@ -187,7 +187,7 @@ class Scene:
         self.resource["spec"]["authentication"]["rotation"] = {"maxConcurrentWorkloads": 2, "deadlineMinutes": 2}
         self.resource["metadata"]["annotations"] = {"secureredis.io/refresh": "first", "secureredis.io/rotate": "first"}
         self.world.apply(self.resource)
-        version = self.world.control.secret_versions(self.team.name, NAME)[-1].version
+        version = self.world.control.keyvault.secret_versions(self.team.name, NAME)[-1].version
         self.until(lambda: self.current(version), "the consumers to be injected")
         # Not before: a StatefulSet does not replace a pod that has never been ready (kubernetes/kubernetes#67250).
         for name, (kind, count) in _REPLICAS.items():
@@ -216,12 +216,12 @@ class Scene:
             "ProviderAddress": self.team.cache_id(NAME),
             "ValidityPeriodDays": "90",
         }
-        return self.world.control.set_secret(self.team.name, NAME, seeds.SecretVersion(value=key, tags=tags))
+        return self.world.control.keyvault.set_secret(self.team.name, NAME, seeds.SecretVersion(value=key, tags=tags))
 
     def lead(self) -> None:
         """From here on the operator rotates: the cache's tag names the resource, and its author says so."""
         system = self.world.api.get("/api/v1/namespaces/kube-system").must()["metadata"]["uid"]
-        self.world.control.portal_update(NAME, tags={"secureredis-leader": f"{system}/{self.team.namespace}/{NAME}"})
+        self.world.control.redis.update(NAME, tags={"secureredis-leader": f"{system}/{self.team.namespace}/{NAME}"})
         self.change(authentication={"keyVault": {"access": "ReadWrite"}, "rotation": {"otherConsumers": "None"}})
         self.look()
 

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.timeout(900)  # its installation (730 MB, once) takes a
 
 def test_redis_and_keyvault_commands(control: Control, tmp_path: Path) -> None:
     # az polls at once and then every 30 s: done by the first poll.
-    control.configure(create_seconds=0)
+    control.settings.change(create_seconds=0)
     az = AzureCli(tmp_path / "az", control.endpoints)
     az.login(TENANT, CLIENT, SECRET)
     place = ("--resource-group", GROUP, "--name", "orders")
@@ -24,7 +24,7 @@ def test_redis_and_keyvault_commands(control: Control, tmp_path: Path) -> None:
     assert (shown["provisioningState"], shown["minimumTlsVersion"]) == ("Succeeded", "1.2")
     assert (shown["sku"], shown["accessKeys"]) == ({"name": "Standard", "family": "C", "capacity": 1}, None)
     keys = az.run("redis", "list-keys", *place)
-    assert keys["primaryKey"] == control.cache_keys("orders")["Primary"]
+    assert keys["primaryKey"] == control.redis.keys("orders")["Primary"]
     regenerated = az.run("redis", "regenerate-keys", *place, "--key-type", "Primary")
     assert regenerated["primaryKey"] != keys["primaryKey"]
     assert regenerated["secondaryKey"] == keys["secondaryKey"]

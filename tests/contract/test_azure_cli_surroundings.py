@@ -32,8 +32,12 @@ def test_what_stands_around_a_cache(control: Control, tmp_path: Path) -> None:
         VaultKey(vault=VAULT, name="disk"),
         seeds.Lock(scope=seeds.group_scope(SUBSCRIPTION, GROUP), name="keep", level="CanNotDelete"),
     )
-    control.patch_schedule("orders", [{"dayOfWeek": "Sunday", "startHourUtc": 2, "maintenanceWindow": "PT5H"}])
-    control.access_assignments("orders", AccessPolicyAssignment(name="app", policy="Data Reader", object_id=PRINCIPAL))
+    control.redis.set_patch_schedule(
+        "orders", [{"dayOfWeek": "Sunday", "startHourUtc": 2, "maintenanceWindow": "PT5H"}]
+    )
+    control.redis.set_access_assignments(
+        "orders", AccessPolicyAssignment(name="app", policy="Data Reader", object_id=PRINCIPAL)
+    )
     az = AzureCli(tmp_path / "az", control.endpoints)
     az.login(TENANT, CLIENT, SECRET)
     in_group = ("--resource-group", GROUP)
@@ -59,6 +63,6 @@ def test_what_stands_around_a_cache(control: Control, tmp_path: Path) -> None:
     assert len(az.run("redis", "access-policy", "list", *in_group, "--name", "orders")) == 3
     (held,) = az.run("redis", "access-policy-assignment", "list", *in_group, "--name", "orders")
     assert (held["accessPolicyName"], held["objectId"]) == ("Data Reader", PRINCIPAL)
-    control.patch_schedule("orders", None)
+    control.redis.set_patch_schedule("orders", None)
     with pytest.raises(AzureCliError, match="There are no patch schedules found"):
         az.run("redis", "patch-schedule", "show", *in_group, "--name", "orders")

@@ -13,7 +13,8 @@ from azure.core.exceptions import (
     ServiceResponseError,
 )
 
-from sandbox.azure.control.client import Control, ControlError
+from sandbox.azure.control.client import Control
+from sandbox.azure.control.port import ControlError
 from sandbox.azure.simulator import AzureSimulator
 from sandbox.azure.state.faults import Fault
 from sandbox.waiting import wait_for_async
@@ -22,7 +23,7 @@ from tests.contract.conftest import CLIENT, GROUP, OBJECT, VAULT, Sdk, cache_see
 
 async def test_a_fault_hits_what_it_matches_as_often_as_it_says(sdk: Sdk, control: Control) -> None:
     control.seed(cache_seed("one"), cache_seed("two"))
-    control.add_fault(Fault(service="arm", method="GET", path="/redis/ONE$", skip=1, times=2, status=500))
+    control.faults.add(Fault(service="arm", method="GET", path="/redis/ONE$", skip=1, times=2, status=500))
     outcome: list[int] = []
     async with sdk.redis() as client:
         for name in ("two", "one", "one", "one", "one", "two"):
@@ -32,35 +33,35 @@ async def test_a_fault_hits_what_it_matches_as_often_as_it_says(sdk: Sdk, contro
             except HttpResponseError as error:
                 outcome.append(error.status_code or 0)
     assert outcome == [200, 200, 500, 500, 200, 200]
-    assert list(control.fault_hits().values()) == [2]
+    assert list(control.faults.hits().values()) == [2]
 
 
 async def test_a_lost_answer_still_has_its_effect(sdk: Sdk, control: Control) -> None:
     control.seed(cache_seed(primary_key="old"))
-    control.add_fault(Fault(service="arm", path="regenerateKey", when="after", kind="reset"))
+    control.faults.add(Fault(service="arm", path="regenerateKey", when="after", kind="reset"))
     async with sdk.redis() as client:
         with pytest.raises((ServiceResponseError, ServiceRequestError)):
             await client.redis.regenerate_key(GROUP, "orders", {"keyType": "Primary"})
-    assert control.cache_keys("orders")["Primary"] != "old"
-    [request] = control.requests(path="regenerateKey")
+    assert control.redis.keys("orders")["Primary"] != "old"
+    [request] = control.log.requests(path="regenerateKey")
     assert (request.status, request.is_write, request.principal) == (0, True, OBJECT)
-    assert [effect.kind for effect in control.effects()] == ["cache.regenerateKey"]
+    assert [effect.kind for effect in control.log.effects()] == ["cache.regenerateKey"]
 
 
 async def test_a_fault_before_the_effect_has_none(sdk: Sdk, control: Control) -> None:
     control.seed(cache_seed(primary_key="old"))
-    control.add_fault(Fault(path="regenerateKey", kind="reset"))
+    control.faults.add(Fault(path="regenerateKey", kind="reset"))
     async with sdk.redis() as client:
         with pytest.raises((ServiceResponseError, ServiceRequestError)):
             await client.redis.regenerate_key(GROUP, "orders", {"keyType": "Primary"})
-    assert control.cache_keys("orders")["Primary"] == "old"
-    assert control.effects() == []
+    assert control.redis.keys("orders")["Primary"] == "old"
+    assert control.log.effects() == []
 
 
 async def test_html_and_truncated_json(sdk: Sdk, control: Control) -> None:
     control.seed(cache_seed())
-    control.add_fault(Fault(service="arm", kind="html", status=503, headers={"Retry-After": "9"}))
-    control.add_fault(Fault(service="arm", kind="truncated"))
+    control.faults.add(Fault(service="arm", kind="html", status=503, headers={"Retry-After": "9"}))
+    control.faults.add(Fault(service="arm", kind="truncated"))
     async with sdk.redis() as client:
         with pytest.raises(HttpResponseError) as page:
             await client.redis.get(GROUP, "orders")
@@ -73,29 +74,29 @@ async def test_html_and_truncated_json(sdk: Sdk, control: Control) -> None:
 
 async def test_hanging_until_lifted(sdk: Sdk, control: Control) -> None:
     control.seed(cache_seed())
-    fault = control.add_fault(Fault(service="arm", kind="hang"))
+    fault = control.faults.add(Fault(service="arm", kind="hang"))
     async with sdk.redis() as client:
         waiting = asyncio.create_task(client.redis.get(GROUP, "orders"))
-        await wait_for_async(lambda: asyncio.to_thread(lambda: control.fault_hits().get(fault)), 10, "the hang")
+        await wait_for_async(lambda: asyncio.to_thread(lambda: control.faults.hits().get(fault)), 10, "the hang")
         assert not waiting.done()
-        control.remove_fault(fault)
+        control.faults.remove(fault)
         with pytest.raises(HttpResponseError):
             await waiting
 
 
 async def test_a_client_that_leaves_a_hanging_request_is_noted(sdk: Sdk, control: Control) -> None:
-    control.add_fault(Fault(service="arm", kind="hang"))
+    control.faults.add(Fault(service="arm", kind="hang"))
     with pytest.raises(asyncio.TimeoutError):
         async with sdk.session.get(control.endpoints.management, timeout=aiohttp.ClientTimeout(total=0.2)):
             pass
-    [request] = await wait_for_async(lambda: asyncio.to_thread(control.requests), 10, "the abandoned request")
+    [request] = await wait_for_async(lambda: asyncio.to_thread(control.log.requests), 10, "the abandoned request")
     assert request.status == 0
 
 
 async def test_faults_of_entra_and_of_one_principal(sdk: Sdk, control: Control) -> None:
     control.seed(cache_seed())
-    control.add_fault(Fault(service="arm", principal="somebody else", status=500, times=None))
-    control.add_fault(Fault(service="entra", status=503, headers={"Retry-After": "1"}))
+    control.faults.add(Fault(service="arm", principal="somebody else", status=500, times=None))
+    control.faults.add(Fault(service="entra", status=503, headers={"Retry-After": "1"}))
     async with sdk.redis() as client:
         with pytest.raises(HttpResponseError):
             await client.redis.get(GROUP, "orders")
@@ -104,17 +105,17 @@ async def test_faults_of_entra_and_of_one_principal(sdk: Sdk, control: Control) 
 
 async def test_what_counts_as_a_write(sdk: Sdk, control: Control) -> None:
     control.seed(cache_seed())
-    control.set_secret(VAULT, "key", "x")
+    control.keyvault.set_secret(VAULT, "key", "x")
     async with sdk.redis() as client, sdk.vault() as vault:
         await client.redis.list_keys(GROUP, "orders")
         await client.redis.check_name_availability({"name": "free", "type": "Microsoft.Cache/Redis"})
         await vault.get_secret("key")
-        assert control.writes() == []
-        mark = control.mark()
+        assert control.log.writes() == []
+        mark = control.log.position()
         await vault.set_secret("key", "y")
         await client.redis.begin_update(GROUP, "orders", {"tags": {}}, polling=False)
-    assert [(r.service, r.method) for r in control.writes(mark)] == [("vault", "PUT"), ("arm", "PATCH")]
-    assert [effect.kind for effect in control.effects(mark)] == ["secret.set", "cache.update"]
+    assert [(r.service, r.method) for r in control.log.writes(mark)] == [("vault", "PUT"), ("arm", "PATCH")]
+    assert [effect.kind for effect in control.log.effects(mark)] == ["secret.set", "cache.update"]
 
 
 async def test_the_log_holds_names_and_no_values(sdk: Sdk, control: Control, simulator: AzureSimulator) -> None:
@@ -124,13 +125,15 @@ async def test_the_log_holds_names_and_no_values(sdk: Sdk, control: Control, sim
         await client.redis.list_keys(GROUP, "orders")
         poller = await client.redis.begin_update(GROUP, "orders", {"tags": {"t": "canary-tag"}})
         await poller.result()
-    shown = json.dumps([r.model_dump() for r in control.requests()] + [e.model_dump() for e in control.effects()])
+    shown = json.dumps(
+        [r.model_dump() for r in control.log.requests()] + [e.model_dump() for e in control.log.effects()]
+    )
     assert "canary" not in shown
     assert "canary" not in simulator.log.read_text()
-    polls = control.requests(path="asyncOperations")
+    polls = control.log.requests(path="asyncOperations")
     assert polls
     assert set(polls[0].query.values()) == {"2024-11-01", "…"}
-    update = next(r for r in control.requests() if r.method == "PATCH")
+    update = next(r for r in control.log.requests() if r.method == "PATCH")
     assert update.body_keys == ("tags", "tags.t")
     assert (update.action, update.principal) == ("Microsoft.Cache/redis/write", OBJECT)
 
@@ -144,18 +147,18 @@ async def test_requests_carry_ids_and_what_is_left_of_the_budget(sdk: Sdk, contr
         )
     [headers] = observed
     assert headers["x-ms-ratelimit-remaining-subscription-global-reads"] == "16499"
-    assert headers["x-ms-correlation-request-id"] == control.requests(service="arm")[0].correlation_id
+    assert headers["x-ms-correlation-request-id"] == control.log.requests(service="arm")[0].correlation_id
     assert headers["x-ms-request-id"]
 
 
 def test_the_control_port_wants_its_token_and_says_what_is_wrong(control: Control) -> None:
-    stranger = Control(control.endpoints, control._url, "wrong")
+    stranger = Control(control.endpoints, control.port.url, "wrong")
     with pytest.raises(ControlError, match="token"):
-        stranger.now()
+        stranger.clock.now()
     with pytest.raises(ControlError, match="there is no cache 'none'"):
-        control.portal_update("none", {})
+        control.redis.update("none", {})
     with pytest.raises(ControlError, match="no such kind of seed"):
-        control.command("seed", {"kind": "nonsense", "seeds": []})
+        control.port.command("seed", {"kind": "nonsense", "seeds": []})
     with pytest.raises(ControlError, match="extra_forbidden"):
-        control.configure(nonsense=1)
+        control.settings.change(nonsense=1)
     assert CLIENT

@@ -40,7 +40,7 @@ async def token(sdk: Sdk, **options: Any) -> str:
 
 async def test_an_assertion_of_the_federated_subject_is_exchanged(sdk: Sdk, control: Control) -> None:
     assert await token(sdk)
-    [request] = control.requests(service="entra")
+    [request] = control.log.requests(service="entra")
     assert (request.status, request.principal, request.is_write) == (200, OBJECT, False)
     assert request.path == f"/{TENANT}/oauth2/v2.0/token"
     assert request.body_keys == ()
@@ -111,7 +111,7 @@ async def _ask(sdk: Sdk, url: str, bearer: str | None) -> tuple[int, str, Any]:
 
 async def test_tokens_of_one_service_are_refused_by_the_other(sdk: Sdk, control: Control) -> None:
     control.seed(cache_seed())
-    control.set_secret(VAULT, "key", "value")
+    control.keyvault.set_secret(VAULT, "key", "value")
     credential = sdk.credential()
     arm = (await credential.get_token(control.endpoints.management_scope)).token
     vault = (await credential.get_token(f"https://{control.endpoints.vault_suffix}/.default")).token
@@ -150,8 +150,8 @@ async def test_tokens_live_longer_for_clients_that_handle_claims(sdk: Sdk, contr
     credential = sdk.credential()
     plain = await credential.get_token(control.endpoints.management_scope)
     cae = await credential.get_token(control.endpoints.management_scope, enable_cae=True)
-    assert 3500 < plain.expires_on - control.now() <= 3600
-    assert cae.expires_on - control.now() > 80_000
+    assert 3500 < plain.expires_on - control.clock.now() <= 3600
+    assert cae.expires_on - control.clock.now() > 80_000
 
 
 async def test_msal_finds_the_authority(sdk: Sdk, control: Control) -> None:

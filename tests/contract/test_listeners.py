@@ -72,19 +72,19 @@ def plaintext_open(control: Control) -> bool:
 def test_exactly_the_live_keys_work(redis: Control) -> None:
     assert auth(redis, "first") == auth(redis, "second") == "+OK\r\n"
     assert auth(redis, "third").startswith("-WRONGPASS")
-    new = redis.portal_regenerate("orders", "Primary")
+    new = redis.redis.regenerate("orders", "Primary")
     assert auth(redis, "first").startswith("-WRONGPASS")
     assert auth(redis, "second") == auth(redis, new) == "+OK\r\n"
-    redis.portal_update("orders", {"disableAccessKeyAuthentication": True})
+    redis.redis.update("orders", {"disableAccessKeyAuthentication": True})
     assert auth(redis, new) != "+OK\r\n"
 
 
 @pytest.mark.parametrize("cuts", [False, True])
 def test_regenerating_cuts_old_connections_or_not(redis: Control, cuts: bool) -> None:
-    redis.configure(regenerate_cuts_connections=cuts)
+    redis.settings.change(regenerate_cuts_connections=cuts)
     with Connection(redis) as old:
         assert old.send("AUTH", "first") == "+OK\r\n"
-        redis.portal_regenerate("orders", "Primary")
+        redis.redis.regenerate("orders", "Primary")
         if cuts:
             with pytest.raises((OSError, AssertionError)):
                 assert old.send("PING")
@@ -93,53 +93,53 @@ def test_regenerating_cuts_old_connections_or_not(redis: Control, cuts: bool) ->
 
 
 def test_new_keys_can_be_accepted_late_and_old_ones_refused_late(redis: Control) -> None:
-    redis.configure(new_key_accepted_after_seconds=600, old_key_refused_after_seconds=1200)
-    new = redis.portal_regenerate("orders", "Primary")
-    assert redis.cache_keys("orders")["Primary"] == new
+    redis.settings.change(new_key_accepted_after_seconds=600, old_key_refused_after_seconds=1200)
+    new = redis.redis.regenerate("orders", "Primary")
+    assert redis.redis.keys("orders")["Primary"] == new
     assert auth(redis, new).startswith("-WRONGPASS")
     assert auth(redis, "first") == "+OK\r\n"
-    redis.advance(601)
+    redis.clock.advance(601)
     assert auth(redis, new) == auth(redis, "first") == "+OK\r\n"
-    redis.advance(600)
+    redis.clock.advance(600)
     assert auth(redis, "first").startswith("-WRONGPASS")
 
 
 def test_the_plaintext_port_and_public_access(redis: Control) -> None:
     assert not plaintext_open(redis)
-    redis.portal_update("orders", {"enableNonSslPort": True})
+    redis.redis.update("orders", {"enableNonSslPort": True})
     assert plaintext_open(redis)
-    redis.portal_update("orders", {"enableNonSslPort": False, "publicNetworkAccess": "Disabled"})
+    redis.redis.update("orders", {"enableNonSslPort": False, "publicNetworkAccess": "Disabled"})
     assert not plaintext_open(redis)
     with pytest.raises((OSError, ssl.SSLError)):
         auth(redis, "first")
-    redis.private_endpoint("orders", "pe", "Pending")
+    redis.redis.set_private_endpoint("orders", "pe", "Pending")
     with pytest.raises((OSError, ssl.SSLError)):
         auth(redis, "first")
-    redis.private_endpoint("orders", "pe", "Approved")
+    redis.redis.set_private_endpoint("orders", "pe", "Approved")
     assert auth(redis, "first") == "+OK\r\n"
 
 
 def test_firewall_rules(redis: Control) -> None:
     elsewhere = seeds.FirewallRule(name="elsewhere", start="192.0.2.1", end="192.0.2.9")
-    redis.portal_update("orders", {}, firewall_rules=[elsewhere])
+    redis.redis.update("orders", {}, firewall_rules=[elsewhere])
     with pytest.raises((OSError, ssl.SSLError)):
         auth(redis, "first")
     here = seeds.FirewallRule(name="here", start="203.0.113.0", end="203.0.113.255")
-    redis.portal_update("orders", {}, firewall_rules=[elsewhere, here])
+    redis.redis.update("orders", {}, firewall_rules=[elsewhere, here])
     assert auth(redis, "first") == "+OK\r\n"
 
 
 def test_a_cache_listens_from_the_end_of_its_creation_to_its_deletion(redis: Control) -> None:
     hosts = HostsFile(redis.endpoints.hosts_file)
     assert GROUP
-    redis.portal_update("orders", {"provisioningState": "Creating"})
+    redis.redis.update("orders", {"provisioningState": "Creating"})
     assert HOST not in hosts.addresses()
-    redis.portal_update("orders", {"provisioningState": "Succeeded"})
+    redis.redis.update("orders", {"provisioningState": "Succeeded"})
     assert auth(redis, "first") == "+OK\r\n"
-    redis.redis_fault("orders", "wrong-certificate")
+    redis.redis.listener_fault("orders", "wrong-certificate")
     with pytest.raises(ssl.SSLCertVerificationError):
         auth(redis, "first")
-    redis.redis_fault("orders", None)
+    redis.redis.listener_fault("orders", None)
     assert auth(redis, "first") == "+OK\r\n"
-    redis.portal_delete("orders")
+    redis.redis.delete("orders")
     assert HOST not in hosts.addresses()

@@ -44,7 +44,7 @@ async def test_a_cluster_as_its_models_understand_it(sdk: Sdk, control: Control)
     assert (found.tags, found.identity.type, found.encryption) == ({"team": "shop"}, "None", None)
     (endpoint,) = found.private_endpoint_connections
     assert endpoint.private_link_service_connection_state.status == "Approved"
-    assert control.writes() == []
+    assert control.log.writes() == []
 
 
 async def test_its_database(sdk: Sdk, control: Control) -> None:
@@ -63,7 +63,7 @@ async def test_its_database(sdk: Sdk, control: Control) -> None:
 
 async def test_every_property_can_be_changed_and_taken_away(sdk: Sdk, control: Control) -> None:
     control.seed(seed(sku={"name": "Enterprise_E10", "capacity": 2}, zones=("1", "2")))
-    control.managed_update(
+    control.managed_redis.update(
         NAME,
         {"encryption": customer_key(KEY, "/id"), "minimumTlsVersion": "1.0", "provisioningState": "Updating"},
         database={"clientProtocol": "Plaintext"},
@@ -80,23 +80,23 @@ async def test_every_property_can_be_changed_and_taken_away(sdk: Sdk, control: C
     assert (found.minimum_tls_version, found.public_network_access) == ("1.0", None)
     assert found.provisioning_state == "Updating"
     assert (database.client_protocol, database.access_keys_authentication) == ("Plaintext", None)
-    control.managed_database_remove(NAME)
+    control.managed_redis.delete_database(NAME)
     async with managed(sdk) as client:
         with pytest.raises(ResourceNotFoundError, match="databases/default"):
             await client.databases.get(GROUP, NAME, "default")
-    control.managed_remove(NAME)
-    assert control.managed(NAME) is None
+    control.managed_redis.delete(NAME)
+    assert control.managed_redis.get(NAME) is None
 
 
 async def test_lists_are_paged_and_show_what_may_be_read(sdk: Sdk, control: Control) -> None:
-    control.configure(page_size=2)
+    control.settings.change(page_size=2)
     control.seed(*(seed(f"c{number}") for number in range(5)))
     async with managed(sdk) as client:
         every = [one.name async for one in client.redis_enterprise.list()]
         here = [one async for one in client.redis_enterprise.list_by_resource_group(GROUP)]
     assert every == [one.name for one in here] == ["c0", "c1", "c2", "c3", "c4"]
     assert here[0].private_endpoint_connections == []
-    control.configure(managed_list_is_whole=False)
+    control.settings.change(managed_list_is_whole=False)
     async with managed(sdk) as client:
         here = [one async for one in client.redis_enterprise.list_by_resource_group(GROUP)]
     assert here[0].private_endpoint_connections is None
@@ -122,10 +122,10 @@ async def test_refusals(sdk: Sdk, control: Control) -> None:
         with pytest.raises(ResourceNotFoundError, match="databases/other"):
             await client.databases.get(GROUP, NAME, "other")
         throttling = Fault(path="redisEnterprise", status=429, headers={"Retry-After": "7"})
-        with control.fault(throttling), pytest.raises(HttpResponseError) as throttled:
+        with control.faults.during(throttling), pytest.raises(HttpResponseError) as throttled:
             await client.redis_enterprise.get(GROUP, NAME)
         assert (throttled.value.status_code, sdk.headers(throttled.value)["Retry-After"]) == (429, "7")
-        control.unassign(OBJECT)
+        control.access.unassign(OBJECT)
         control.seed(
             seeds.RoleAssignment(object_id=OBJECT, scope=SCOPE, actions=("Microsoft.Cache/redisEnterprise/read",))
         )
@@ -146,10 +146,10 @@ async def test_refusals(sdk: Sdk, control: Control) -> None:
 
 async def test_nothing_is_written_and_no_key_is_told(sdk: Sdk, control: Control) -> None:
     control.seed(seed())
-    before = control.managed(NAME)
+    before = control.managed_redis.get(NAME)
     async with managed(sdk) as client:
         with pytest.raises(HttpResponseError, match="HttpMethodNotSupported"):
             await client.databases.list_keys(GROUP, NAME, "default")
         with pytest.raises(HttpResponseError, match="HttpMethodNotSupported"):
             await client.redis_enterprise.begin_update(GROUP, NAME, {"tags": {"a": "b"}})
-    assert control.managed(NAME) == before
+    assert control.managed_redis.get(NAME) == before

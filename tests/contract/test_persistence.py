@@ -42,24 +42,24 @@ async def patch(sdk: Sdk, settings: dict[str, Any]) -> dict[str, str]:
     async with sdk.redis() as client:
         poller = await client.redis.begin_update(GROUP, "orders", {"properties": {"redisConfiguration": settings}})
         await poller.result()
-    shown = sdk.control.cache("orders")
+    shown = sdk.control.redis.get("orders")
     assert shown is not None
     return dict(shown["properties"]["redisConfiguration"])
 
 
 async def refused(sdk: Sdk, settings: dict[str, Any]) -> str:
     """The message of a refusal for good; nothing has changed."""
-    before = sdk.control.cache("orders")
+    before = sdk.control.redis.get("orders")
     with pytest.raises(HttpResponseError) as refusal:
         await patch(sdk, settings)
     assert refusal.value.status_code == 400
-    assert sdk.control.cache("orders") == before
+    assert sdk.control.redis.get("orders") == before
     return str(refusal.value.message)
 
 
 @pytest.mark.parametrize("replaces", [False, True])
 async def test_settings_that_a_change_does_not_name(sdk: Sdk, premium: Control, *, replaces: bool) -> None:
-    premium.configure(configuration_patch_replaces=replaces)
+    premium.settings.change(configuration_patch_replaces=replaces)
     set_ = await patch(sdk, by_identity(premium))
     assert set_[RDB] == by_identity(premium)[RDB]
     after = await patch(sdk, {"rdb-backup-frequency": "15"})
@@ -73,7 +73,7 @@ async def test_settings_that_a_change_does_not_name(sdk: Sdk, premium: Control, 
 
 @pytest.mark.parametrize("takes", [True, False])
 async def test_the_blob_url_for_an_identity(sdk: Sdk, premium: Control, *, takes: bool) -> None:
-    premium.configure(identity_takes_blob_url=takes)
+    premium.settings.change(identity_takes_blob_url=takes)
     if not takes:
         assert f"'{RDB}' is invalid" in await refused(sdk, by_identity(premium))
         string = {**by_identity(premium), RDB: f"DefaultEndpointsProtocol=https;AccountName={ACCOUNT}"}
@@ -84,7 +84,7 @@ async def test_the_blob_url_for_an_identity(sdk: Sdk, premium: Control, *, takes
 
 @pytest.mark.parametrize("checks", [False, True])
 async def test_an_identity_without_the_role(sdk: Sdk, premium: Control, *, checks: bool) -> None:
-    premium.configure(persistence_checks_role=checks)
+    premium.settings.change(persistence_checks_role=checks)
     if checks:
         assert "does not have access" in await refused(sdk, by_identity(premium))
         # Whoever is not the cache, and elsewhere, does not count.
@@ -93,13 +93,13 @@ async def test_an_identity_without_the_role(sdk: Sdk, premium: Control, *, check
         assert "does not have access" in await refused(sdk, by_identity(premium))
         premium.seed(blob_data_contributor(PRINCIPAL, SCOPE))
     assert (await patch(sdk, by_identity(premium)))["rdb-backup-enabled"] == "true"
-    premium.unassign(PRINCIPAL)
+    premium.access.unassign(PRINCIPAL)
     assert (await patch(sdk, {"rdb-backup-enabled": "false"}))["rdb-backup-enabled"] == "false"
 
 
 @pytest.mark.parametrize("every", [True, False])
 async def test_an_account_for_files_only(sdk: Sdk, control: Control, *, every: bool) -> None:
-    control.configure(blob_service_of_every_kind=every)
+    control.settings.change(blob_service_of_every_kind=every)
     for name, kind in (("files", "FileStorage"), ("blobs", "BlockBlobStorage")):
         control.seed(StorageAccount(subscription=SUBSCRIPTION, group=GROUP, name=name, kind=kind))
     async with storage(sdk) as client:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.azure.control.client import Control, ControlError
+from sandbox.azure.control.client import Control
+from sandbox.azure.control.port import ControlError
 from sandbox.azure.seeds import seeds
 from sandbox.azure.simulator import AzureSimulator
 from sandbox.processes import ProcessError
@@ -24,7 +25,7 @@ def test_it_ends_with_its_block_and_takes_its_address_with_it(tmp_path: Path) ->
         pid = simulator.endpoints.pid
         ready = tmp_path / "azure.json"
         assert stat.S_IMODE(ready.stat().st_mode) == 0o600
-        assert Control.of(tmp_path).now() > 0
+        assert Control.of(tmp_path).clock.now() > 0
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
     with pytest.raises(ControlError, match="no Azure simulator runs"):
@@ -34,14 +35,14 @@ def test_it_ends_with_its_block_and_takes_its_address_with_it(tmp_path: Path) ->
 
 def test_a_world_can_be_emptied(control: Control) -> None:
     control.seed(cache_seed())
-    control.set_secret(VAULT, "key", "value")
-    control.advance(3600)
+    control.keyvault.set_secret(VAULT, "key", "value")
+    control.clock.advance(3600)
     control.reset()
-    assert control.cache("orders") is None
-    assert control.requests() == []
+    assert control.redis.get("orders") is None
+    assert control.log.requests() == []
     with pytest.raises(ControlError, match="there is no vault"):
-        control.secret_versions(VAULT, "key")
+        control.keyvault.secret_versions(VAULT, "key")
     with pytest.raises(ControlError, match="seed the subscription"):
         control.seed(cache_seed())
     control.seed(seeds.Tenant(id=TENANT), seeds.Subscription(id=SUBSCRIPTION, tenant=TENANT), cache_seed())
-    assert control.cache("orders") is not None
+    assert control.redis.get("orders") is not None

@@ -22,24 +22,24 @@ async def test_get_shows_a_cache_as_recorded_traffic_does_and_never_its_keys(sdk
 
 
 async def test_list_follows_next_links_over_all_pages(sdk: Sdk, control: Control) -> None:
-    control.configure(page_size=2)
+    control.settings.change(page_size=2)
     control.seed(*[cache_seed(f"cache{number}") for number in range(5)])
     async with sdk.redis() as client:
         by_subscription = [cache.name async for cache in client.redis.list_by_subscription()]
         by_group = [cache.name async for cache in client.redis.list_by_resource_group(GROUP)]
     assert by_subscription == by_group == [f"cache{number}" for number in range(5)]
-    assert len(control.requests(path="/providers/Microsoft.Cache/redis")) == 6
+    assert len(control.log.requests(path="/providers/Microsoft.Cache/redis")) == 6
 
 
 async def test_a_list_without_the_right_at_its_scope(sdk: Sdk, control: Control) -> None:
     control.seed(cache_seed("mine"), cache_seed("theirs"))
-    control.unassign(OBJECT)
+    control.access.unassign(OBJECT)
     scope = seeds.cache_scope(SUBSCRIPTION, GROUP, "mine")
     control.seed(seeds.RoleAssignment(object_id=OBJECT, scope=scope, actions=("Microsoft.Cache/redis/read",)))
     async with sdk.redis() as client:
         with pytest.raises(HttpResponseError, match="AuthorizationFailed"):
             [cache.name async for cache in client.redis.list_by_subscription()]
-        control.configure(list_needs_scope_right=False)
+        control.settings.change(list_needs_scope_right=False)
         assert [cache.name async for cache in client.redis.list_by_subscription()] == ["mine"]
 
 
@@ -48,7 +48,7 @@ async def test_list_keys_gives_both(sdk: Sdk, control: Control) -> None:
     async with sdk.redis() as client:
         keys = await client.redis.list_keys(GROUP, "orders")
     assert (keys.primary_key, keys.secondary_key) == ("one", "two")
-    assert control.writes() == []
+    assert control.log.writes() == []
 
 
 async def test_missing_things_are_404_each_in_its_own_words(sdk: Sdk, control: Control) -> None:
@@ -67,7 +67,7 @@ async def test_missing_things_are_404_each_in_its_own_words(sdk: Sdk, control: C
 
 async def test_without_the_right_403_names_action_and_scope(sdk: Sdk, control: Control) -> None:
     control.seed(cache_seed())
-    control.unassign(OBJECT)
+    control.access.unassign(OBJECT)
     scope = seeds.cache_scope(SUBSCRIPTION, GROUP, "orders")
     control.seed(seeds.RoleAssignment(object_id=OBJECT, scope=scope, actions=("Microsoft.Cache/redis/read",)))
     async with sdk.redis() as client:
@@ -85,32 +85,32 @@ async def test_without_the_right_403_names_action_and_scope(sdk: Sdk, control: C
 
 async def test_a_role_assignment_works_only_after_its_delay(sdk: Sdk, control: Control) -> None:
     control.seed(cache_seed())
-    control.unassign(OBJECT)
+    control.access.unassign(OBJECT)
     scope = seeds.subscription_scope(SUBSCRIPTION)
     control.seed(seeds.RoleAssignment(object_id=OBJECT, scope=scope, actions=("Microsoft.Cache/*/read",), delay=300))
     async with sdk.redis() as client:
         with pytest.raises(HttpResponseError, match="AuthorizationFailed"):
             await client.redis.get(GROUP, "orders")
-        control.advance(301)
+        control.clock.advance(301)
         assert (await client.redis.get(GROUP, "orders")).name == "orders"
 
 
 async def test_stale_reads_show_the_past_for_as_long_as_the_switch_says(sdk: Sdk, control: Control) -> None:
     control.seed(cache_seed())
-    control.configure(stale_get_seconds=60, stale_list_seconds=120)
+    control.settings.change(stale_get_seconds=60, stale_list_seconds=120)
     async with sdk.redis() as client:
         with pytest.raises(ResourceNotFoundError):
             await client.redis.get(GROUP, "orders")
-        control.advance(61)
+        control.clock.advance(61)
         assert (await client.redis.get(GROUP, "orders")).name == "orders"
         assert [cache async for cache in client.redis.list_by_subscription()] == []
-        control.portal_update("orders", {"enableNonSslPort": True})
+        control.redis.update("orders", {"enableNonSslPort": True})
         assert (await client.redis.get(GROUP, "orders")).enable_non_ssl_port is False
-        control.advance(61)
+        control.clock.advance(61)
         assert (await client.redis.get(GROUP, "orders")).enable_non_ssl_port is True
-        control.portal_delete("orders")
+        control.redis.delete("orders")
         assert (await client.redis.get(GROUP, "orders")).name == "orders"
-        control.advance(121)
+        control.clock.advance(121)
         with pytest.raises(ResourceNotFoundError):
             await client.redis.get(GROUP, "orders")
 
@@ -137,7 +137,7 @@ async def test_odd_states_are_shown_as_seeded(sdk: Sdk, control: Control) -> Non
 async def test_throttling_carries_retry_after(sdk: Sdk, control: Control) -> None:
     control.seed(cache_seed())
     body = {"error": {"code": "TooManyRequests", "message": "The request is being throttled."}}
-    control.add_fault(Fault(service="arm", method="GET", status=429, headers={"Retry-After": "17"}, body=body))
+    control.faults.add(Fault(service="arm", method="GET", status=429, headers={"Retry-After": "17"}, body=body))
     async with sdk.redis() as client:
         with pytest.raises(HttpResponseError) as refused:
             await client.redis.get(GROUP, "orders")
@@ -151,16 +151,16 @@ async def test_a_claims_challenge_is_met_with_a_new_token(sdk: Sdk, control: Con
     control.seed(cache_seed())
     async with sdk.redis() as client:
         await client.redis.get(GROUP, "orders")
-        control.revoke_tokens(OBJECT)
+        control.access.revoke_tokens(OBJECT)
         await client.redis.get(GROUP, "orders")
-    assert [r.status for r in control.requests(service="arm")] == [200, 401, 200]
-    assert len(control.requests(service="entra")) == 2
+    assert [r.status for r in control.log.requests(service="arm")] == [200, 401, 200]
+    assert len(control.log.requests(service="entra")) == 2
 
 
 async def test_an_expired_token_is_refused(sdk: Sdk, control: Control) -> None:
     control.seed(cache_seed())
     async with sdk.redis() as client:
         await client.redis.get(GROUP, "orders")
-        control.configure(clock_skew_seconds=2 * 86400)
+        control.settings.change(clock_skew_seconds=2 * 86400)
         with pytest.raises(ClientAuthenticationError, match="ExpiredAuthenticationToken"):
             await client.redis.get(GROUP, "orders")

@@ -26,13 +26,13 @@ async def test_retirement(sdk: Sdk, control: Control) -> None:
         status, code, text = await refused(client.redis.begin_create(GROUP, "orders", creation()))
         assert (status, code) == (400, "BadRequest")
         assert "Azure Cache for Redis is retiring, create Azure Managed Redis instance instead." in text
-        assert control.cache("orders") is None
-        control.configure(retired_for_new_tenants=False)
+        assert control.redis.get("orders") is None
+        control.settings.change(retired_for_new_tenants=False)
         await client.redis.begin_create(GROUP, "orders", creation(), polling=False)
 
 
 async def test_names(sdk: Sdk, control: Control) -> None:
-    control.take_name("taken")
+    control.redis.take_name("taken")
     parameters = {"name": "taken", "type": "Microsoft.Cache/Redis"}
     async with sdk.redis() as client:
         status, code, _ = await refused(client.redis.begin_create(GROUP, "taken", creation()))
@@ -41,12 +41,12 @@ async def test_names(sdk: Sdk, control: Control) -> None:
         await client.redis.check_name_availability({**parameters, "name": "free"})
         assert (await refused(client.redis.begin_create(GROUP, "two--hyphens", creation())))[0] == 400
         control.seed(cache_seed("recent"))
-        control.configure(name_reserved_after_delete_seconds=600)
-        control.portal_delete("recent")
+        control.settings.change(name_reserved_after_delete_seconds=600)
+        control.redis.delete("recent")
         assert (await refused(client.redis.begin_create(GROUP, "recent", creation())))[1] == "NameNotAvailable"
-        control.advance(601)
+        control.clock.advance(601)
         await client.redis.begin_create(GROUP, "recent", creation(), polling=False)
-    assert [r.is_write for r in control.requests(path="checkNameAvailability")] == [False, False]
+    assert [r.is_write for r in control.log.requests(path="checkNameAvailability")] == [False, False]
 
 
 async def test_a_pair_that_may_not_share_a_patch(sdk: Sdk, control: Control) -> None:
@@ -56,7 +56,7 @@ async def test_a_pair_that_may_not_share_a_patch(sdk: Sdk, control: Control) -> 
         status, _, text = await refused(client.redis.begin_update(GROUP, "orders", body))
         assert status == 400
         assert "please send seperate request to update them: 'properties.publicNetworkAccess,identity'." in text
-        control.configure(split_network_and_identity=False)
+        control.settings.change(split_network_and_identity=False)
         await client.redis.begin_update(GROUP, "orders", body, polling=False)
 
 
@@ -116,9 +116,9 @@ async def test_places_and_quota(sdk: Sdk, control: Control) -> None:
         )
         premium = {**creation(PREMIUM), "location": "West US"}
         assert (await refused(client.redis.begin_create(GROUP, "orders", premium)))[1] == "SkuNotAvailable"
-        control.configure(cache_quota_per_subscription=0)
+        control.settings.change(cache_quota_per_subscription=0)
         assert (await refused(client.redis.begin_create(GROUP, "orders", creation())))[1] == "QuotaExceeded"
-        control.configure(cache_quota_per_subscription=10)
+        control.settings.change(cache_quota_per_subscription=10)
         control.seed(cache_seed(location="West US"))
         assert (await refused(client.redis.begin_create(GROUP, "orders", creation())))[1] == "InvalidResourceLocation"
         with pytest.raises(ResourceNotFoundError, match="ResourceGroupNotFound"):
@@ -146,7 +146,7 @@ async def test_locks(sdk: Sdk, control: Control, level: Any) -> None:
             assert (await refused(client.redis.begin_update(GROUP, "orders", {"tags": {}})))[1] == "ScopeLocked"
         else:
             await client.redis.list_keys(GROUP, "orders")
-        control.unlock("keep")
+        control.access.delete_lock("keep")
         await client.redis.begin_delete(GROUP, "orders", polling=False)
 
 
@@ -191,7 +191,7 @@ async def test_tags_that_are_refused(sdk: Sdk, control: Control, tags: dict[str,
 
 async def test_write_rights_are_checked_each_for_itself(sdk: Sdk, control: Control) -> None:
     control.seed(cache_seed())
-    control.unassign(OBJECT)
+    control.access.unassign(OBJECT)
     control.seed(seeds.RoleAssignment(object_id=OBJECT, scope=SCOPE, actions=("Microsoft.Cache/redis/read",)))
     async with sdk.redis() as client:
         for call, action in (
@@ -209,4 +209,4 @@ async def test_write_rights_are_checked_each_for_itself(sdk: Sdk, control: Contr
             status, code, text = await refused(call)
             assert (status, code) == (403, "AuthorizationFailed")
             assert f"perform action '{action}'" in text
-    assert control.effects() == []
+    assert control.log.effects() == []

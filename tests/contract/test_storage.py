@@ -59,11 +59,11 @@ async def test_an_account_as_its_models_understand_it(sdk: Sdk, account: Control
     assert found.encryption.require_infrastructure_encryption is None
     assert found.primary_endpoints.blob == f"https://{ACCOUNT}.blob.{sdk.control.endpoints.domain}/"
     assert blobs.delete_retention_policy.enabled is False
-    assert account.writes() == []
+    assert account.log.writes() == []
 
 
 async def test_every_property_of_the_chain_can_be_changed_and_taken_away(sdk: Sdk, account: Control) -> None:
-    account.storage_update(
+    account.storage.update(
         ACCOUNT,
         {"allowSharedKeyAccess": False, "publicNetworkAccess": "SecuredByPerimeter", "minimumTlsVersion": "TLS1_0"},
         encryption={
@@ -101,10 +101,10 @@ async def test_refusals(sdk: Sdk, account: Control) -> None:
         with pytest.raises(ResourceNotFoundError, match="ResourceGroupNotFound"):
             await client.storage_accounts.get_properties("none", ACCOUNT)
         throttling = Fault(path="storageAccounts", status=429, headers={"Retry-After": "7"})
-        with account.fault(throttling), pytest.raises(HttpResponseError) as throttled:
+        with account.faults.during(throttling), pytest.raises(HttpResponseError) as throttled:
             await client.storage_accounts.get_properties(GROUP, ACCOUNT)
         assert (throttled.value.status_code, sdk.headers(throttled.value)["Retry-After"]) == (429, "7")
-        account.unassign(OBJECT)
+        account.access.unassign(OBJECT)
         account.seed(
             seeds.RoleAssignment(object_id=OBJECT, scope=SCOPE, actions=("Microsoft.Storage/storageAccounts/read",))
         )
@@ -122,9 +122,9 @@ async def test_refusals(sdk: Sdk, account: Control) -> None:
 
 
 async def test_a_removed_account_is_gone(sdk: Sdk, account: Control) -> None:
-    assert account.storage_account(ACCOUNT) is not None
-    account.storage_remove(ACCOUNT)
-    assert account.storage_account(ACCOUNT) is None
+    assert account.storage.get(ACCOUNT) is not None
+    account.storage.delete(ACCOUNT)
+    assert account.storage.get(ACCOUNT) is None
     async with storage(sdk) as client:
         with pytest.raises(ResourceNotFoundError):
             await client.blob_services.get_service_properties(GROUP, ACCOUNT)
@@ -136,14 +136,18 @@ async def test_the_children_of_a_cache(sdk: Sdk, control: Control) -> None:
         with pytest.raises(ResourceNotFoundError, match="There are no patch schedules found for redis cache 'orders'"):
             await client.patch_schedules.get(GROUP, "orders", "default")
         assert [one async for one in client.patch_schedules.list_by_redis_resource(GROUP, "orders")] == []
-        control.patch_schedule("orders", [{"dayOfWeek": "Sunday", "startHourUtc": 2, "maintenanceWindow": "PT6H"}])
+        control.redis.set_patch_schedule(
+            "orders", [{"dayOfWeek": "Sunday", "startHourUtc": 2, "maintenanceWindow": "PT6H"}]
+        )
         schedule = await client.patch_schedules.get(GROUP, "orders", "default")
         assert [(e.day_of_week, e.start_hour_utc, e.maintenance_window.seconds) for e in schedule.schedule_entries] == [
             ("Sunday", 2, 6 * 3600)
         ]
         assert [one async for one in client.access_policy_assignment.list(GROUP, "orders")] == []
-        control.access_policies("orders", AccessPolicy(name="Readers", permissions="+get ~orders:*"))
-        control.access_assignments("orders", AccessPolicyAssignment(name="app", policy="Readers", object_id=OBJECT))
+        control.redis.set_access_policies("orders", AccessPolicy(name="Readers", permissions="+get ~orders:*"))
+        control.redis.set_access_assignments(
+            "orders", AccessPolicyAssignment(name="app", policy="Readers", object_id=OBJECT)
+        )
         policies = {p.name: p.type_properties_type async for p in client.access_policy.list(GROUP, "orders")}
         assert policies == {
             "Data Owner": "BuiltIn",
@@ -157,6 +161,6 @@ async def test_the_children_of_a_cache(sdk: Sdk, control: Control) -> None:
         assert (held.access_policy_name, held.object_id) == ("Readers", OBJECT)
         with pytest.raises(ResourceNotFoundError):
             await client.access_policy.get(GROUP, "orders", "none")
-        control.unassign(OBJECT)
+        control.access.unassign(OBJECT)
         with pytest.raises(HttpResponseError, match="redis/accessPolicyAssignments/read"):
             [each async for each in client.access_policy_assignment.list(GROUP, "orders")]

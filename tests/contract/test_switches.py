@@ -20,20 +20,20 @@ def test_every_switch_is_on_the_page_of_assumptions() -> None:
 
 async def test_keys_that_are_listed_although_access_keys_are_off(sdk: Sdk, control: Control) -> None:
     control.seed(cache_seed(properties={"disableAccessKeyAuthentication": True}, primary_key="still"))
-    control.configure(list_keys_refused_when_disabled=False)
+    control.settings.change(list_keys_refused_when_disabled=False)
     async with sdk.redis() as client:
         assert (await client.redis.list_keys(GROUP, "orders")).primary_key == "still"
 
 
 async def test_a_creation_that_does_not_show_keys(sdk: Sdk, control: Control) -> None:
-    control.configure(put_returns_keys=False)
+    control.settings.change(put_returns_keys=False)
     async with sdk.redis() as client:
         shown = await client.redis.begin_create(GROUP, "orders", creation(), polling=False)
         assert (await shown.result()).access_keys is None
 
 
 async def test_access_keys_can_be_switched_off_without_entra(sdk: Sdk, control: Control) -> None:
-    control.configure(disabling_keys_needs_entra=False)
+    control.settings.change(disabling_keys_needs_entra=False)
     async with sdk.redis() as client:
         made = await client.redis.begin_create(GROUP, "orders", creation(disableAccessKeyAuthentication=True))
         assert (await made.result()).disable_access_key_authentication is True
@@ -41,7 +41,7 @@ async def test_access_keys_can_be_switched_off_without_entra(sdk: Sdk, control: 
 
 async def test_names_of_firewall_rules_alone(sdk: Sdk, control: Control) -> None:
     control.seed(cache_seed())
-    control.configure(qualified_rule_names=False)
+    control.settings.change(qualified_rule_names=False)
     rule = {"properties": {"startIP": "10.0.0.1", "endIP": "10.0.0.9"}}
     async with sdk.redis() as client:
         made = await client.firewall_rules.create_or_update(GROUP, "orders", "office", rule)
@@ -50,20 +50,20 @@ async def test_names_of_firewall_rules_alone(sdk: Sdk, control: Control) -> None
 
 async def test_a_service_that_takes_a_second_operation(sdk: Sdk, control: Control) -> None:
     control.seed(cache_seed())
-    control.configure(busy_during_operation=False, update_seconds=600)
+    control.settings.change(busy_during_operation=False, update_seconds=600)
     async with sdk.redis() as client:
         for value in ("1", "2"):
             await client.redis.begin_update(GROUP, "orders", {"tags": {"a": value}}, polling=False)
-        control.advance(601)
+        control.clock.advance(601)
         assert (await client.redis.get(GROUP, "orders")).tags == {"a": "2"}
 
 
 async def test_properties_that_nobody_knows_change_nothing(sdk: Sdk, control: Control) -> None:
     control.seed(cache_seed())
-    before = control.cache("orders")
-    control.configure(update_seconds=600)
+    before = control.redis.get("orders")
+    control.settings.change(update_seconds=600)
     # Raw: the SDK's own models leave out what they do not know.
     body = {"properties": {"enableNonTLSPort": True, "port": 1}}
     await send(sdk, "PATCH", "/providers/Microsoft.Cache/redis/orders", body, expect=202)
-    control.advance(601)
-    assert control.cache("orders") == before
+    control.clock.advance(601)
+    assert control.redis.get("orders") == before

@@ -52,7 +52,7 @@ async def test_the_challenge_comes_first_and_without_a_body(sdk: Sdk, control: C
     assert found.properties.version == made.properties.version
     assert len(made.properties.version or "") == 32
     assert found.id == f"{control.endpoints.vault_url(fresh)}/secrets/key/{made.properties.version}"
-    log = control.requests(service="vault")
+    log = control.log.requests(service="vault")
     assert [(r.method, r.status) for r in log] == [("PUT", 401), ("PUT", 200), ("GET", 200)]
     assert log[0].body_keys == ()
     assert "value" in log[1].body_keys
@@ -61,7 +61,7 @@ async def test_the_challenge_comes_first_and_without_a_body(sdk: Sdk, control: C
 
 @pytest.mark.parametrize("version", [v for v in ApiVersion if v >= "7.4"])
 async def test_versions_of_the_interface(sdk: Sdk, control: Control, version: ApiVersion) -> None:
-    control.set_secret(VAULT, "key", "value")
+    control.keyvault.set_secret(VAULT, "key", "value")
     async with sdk.vault(api_version=version) as client:
         assert (await client.get_secret("key")).value == "value"
 
@@ -74,7 +74,7 @@ async def test_an_unknown_version_of_the_interface_is_refused(sdk: Sdk) -> None:
 
 async def test_versions_come_in_pages_of_25_unordered_without_values(sdk: Sdk, control: Control) -> None:
     ids = [
-        control.set_secret(VAULT, "key", seeds.SecretVersion(value=f"canary{n}", created=1_700_000_000 + n))
+        control.keyvault.set_secret(VAULT, "key", seeds.SecretVersion(value=f"canary{n}", created=1_700_000_000 + n))
         for n in range(60)
     ]
     async with sdk.vault() as client:
@@ -115,9 +115,9 @@ async def test_an_update_changes_the_tags_of_one_version_and_nothing_else(sdk: S
         )
         newer = await client.set_secret("key", "newer", tags={"c": "3"})
         version = made.properties.version
-        mark = control.mark()
+        mark = control.log.position()
         shown = await client.update_secret_properties("key", version, tags={"a": "9"})
-        [request] = control.requests(mark)
+        [request] = control.log.requests(mark)
         found = await client.get_secret("key", version)
         other = await client.get_secret("key")
         with pytest.raises(ResourceNotFoundError, match="SecretNotFound"):
@@ -134,8 +134,8 @@ async def test_an_update_changes_the_tags_of_one_version_and_nothing_else(sdk: S
 
 
 async def test_an_update_that_merges_tags(sdk: Sdk, control: Control) -> None:
-    control.set_secret(VAULT, "key", seeds.SecretVersion(value="x", tags={"a": "1", "b": "2"}))
-    control.configure(update_merges_tags=True)
+    control.keyvault.set_secret(VAULT, "key", seeds.SecretVersion(value="x", tags={"a": "1", "b": "2"}))
+    control.settings.change(update_merges_tags=True)
     async with sdk.vault() as client:
         assert (await client.update_secret_properties("key", tags={"a": "9"})).tags == {"a": "9", "b": "2"}
 
@@ -144,8 +144,8 @@ async def test_an_update_that_merges_tags(sdk: Sdk, control: Control) -> None:
 async def test_a_vault_that_may_be_read_and_not_or_half_written(
     sdk: Sdk, control: Control, given: tuple[str, ...]
 ) -> None:
-    control.set_secret(VAULT, "key", "value")
-    control.unassign(OBJECT)
+    control.keyvault.set_secret(VAULT, "key", "value")
+    control.access.unassign(OBJECT)
     control.seed(seeds.RoleAssignment(object_id=OBJECT, scope=SCOPE, data_actions=(GET, METADATA, *given)))
     async with sdk.vault() as client:
         assert (await client.get_secret("key")).value == "value"
@@ -159,17 +159,17 @@ async def test_a_vault_that_may_be_read_and_not_or_half_written(
             with pytest.raises(HttpResponseError, match=action) as refused:
                 await call
             assert (refused.value.status_code, inner(refused.value)) == (403, "ForbiddenByRbac")
-    assert control.secret_versions(VAULT, "key")[-1].value == ("new" if SET in given else "value")
+    assert control.keyvault.secret_versions(VAULT, "key")[-1].value == ("new" if SET in given else "value")
 
 
 async def test_dates_are_informational_unless_switched(sdk: Sdk, control: Control) -> None:
-    now = int(control.now())
-    control.set_secret(VAULT, "expired", seeds.SecretVersion(value="a", expires=now - 60))
-    control.set_secret(VAULT, "future", seeds.SecretVersion(value="b", not_before=now + 3600))
+    now = int(control.clock.now())
+    control.keyvault.set_secret(VAULT, "expired", seeds.SecretVersion(value="a", expires=now - 60))
+    control.keyvault.set_secret(VAULT, "future", seeds.SecretVersion(value="b", not_before=now + 3600))
     async with sdk.vault() as client:
         assert (await client.get_secret("expired")).value == "a"
         assert (await client.get_secret("future")).value == "b"
-        control.configure(enforce_secret_dates=True)
+        control.settings.change(enforce_secret_dates=True)
         for name in ("expired", "future"):
             with pytest.raises(HttpResponseError) as refused:
                 await client.get_secret(name)
@@ -177,8 +177,8 @@ async def test_dates_are_informational_unless_switched(sdk: Sdk, control: Contro
 
 
 async def test_soft_deletion_keeps_the_name(sdk: Sdk, control: Control) -> None:
-    control.set_secret(VAULT, "key", "value")
-    control.delete_secret(VAULT, "key")
+    control.keyvault.set_secret(VAULT, "key", "value")
+    control.keyvault.delete_secret(VAULT, "key")
     async with sdk.vault() as client:
         with pytest.raises(ResourceNotFoundError, match="SecretNotFound"):
             await client.get_secret("key")
@@ -187,7 +187,7 @@ async def test_soft_deletion_keeps_the_name(sdk: Sdk, control: Control) -> None:
         assert inner(taken.value) == "ObjectIsDeletedButRecoverable"
         await client.recover_deleted_secret("key")
         assert (await client.get_secret("key")).value == "value"
-        control.delete_secret(VAULT, "key", being_deleted=True)
+        control.keyvault.delete_secret(VAULT, "key", being_deleted=True)
         with pytest.raises(ResourceExistsError) as busy:
             await client.set_secret("key", "again")
         assert inner(busy.value) == "ObjectIsBeingDeleted"
@@ -196,9 +196,9 @@ async def test_soft_deletion_keeps_the_name(sdk: Sdk, control: Control) -> None:
 
 
 async def test_rights_per_vault_and_per_secret(sdk: Sdk, control: Control) -> None:
-    control.set_secret(VAULT, "key", "value")
-    control.set_secret(VAULT, "other", "value")
-    control.unassign(OBJECT)
+    control.keyvault.set_secret(VAULT, "key", "value")
+    control.keyvault.set_secret(VAULT, "other", "value")
+    control.access.unassign(OBJECT)
     control.seed(
         seeds.RoleAssignment(object_id=OBJECT, scope=f"{SCOPE}/secrets/key", data_actions=(GET,)),
         seeds.RoleAssignment(object_id=OBJECT, scope=SCOPE, data_actions=(METADATA,), delay=300),
@@ -211,13 +211,13 @@ async def test_rights_per_vault_and_per_secret(sdk: Sdk, control: Control) -> No
             assert (refused.value.status_code, inner(refused.value)) == (403, "ForbiddenByRbac")
         with pytest.raises(HttpResponseError, match=METADATA):
             [item async for item in client.list_properties_of_secret_versions("other")]
-        control.advance(301)
+        control.clock.advance(301)
         assert len([item async for item in client.list_properties_of_secret_versions("other")]) == 1
 
 
 async def test_management_rights_do_not_read_secrets(sdk: Sdk, control: Control) -> None:
-    control.set_secret(VAULT, "key", "value")
-    control.unassign(OBJECT)
+    control.keyvault.set_secret(VAULT, "key", "value")
+    control.access.unassign(OBJECT)
     scope = seeds.subscription_scope(SUBSCRIPTION)
     control.seed(seeds.RoleAssignment(object_id=OBJECT, scope=scope, actions=("*",)))
     async with sdk.vault() as client:
@@ -237,7 +237,7 @@ async def test_a_firewall_and_a_vault_of_another_tenant(sdk: Sdk, control: Contr
     async with sdk.vault("foreign") as client:
         with pytest.raises(ClientAuthenticationError):
             await client.get_secret("key")
-    assert control.requests(service="entra")[-1].path == f"/{OTHER_TENANT}/oauth2/v2.0/token"
+    assert control.log.requests(service="entra")[-1].path == f"/{OTHER_TENANT}/oauth2/v2.0/token"
 
 
 @pytest.mark.parametrize(("size", "status"), [(25 * 1024, 200), (25 * 1024 + 1, 400)])
@@ -248,22 +248,22 @@ async def test_the_size_of_a_value(sdk: Sdk, control: Control, size: int, status
         else:
             with pytest.raises(HttpResponseError, match="BadParameter"):
                 await client.set_secret("key", "x" * size)
-    assert control.requests(service="vault")[-1].status == status
+    assert control.log.requests(service="vault")[-1].status == status
 
 
 async def test_odd_values_are_given_back_as_they_are(sdk: Sdk, control: Control) -> None:
     for value in ("", "with\nnewline", "\x00\ufffd"):
-        control.set_secret(VAULT, "odd", value)
+        control.keyvault.set_secret(VAULT, "odd", value)
         async with sdk.vault() as client:
             assert (await client.get_secret("odd")).value == value
 
 
 async def test_throttling_and_a_claims_challenge(sdk: Sdk, control: Control) -> None:
     fresh = fresh_vault(control, "throttled")
-    control.set_secret(fresh, "key", "value")
+    control.keyvault.set_secret(fresh, "key", "value")
     async with sdk.vault(fresh) as client:
         await client.get_secret("key")
-        control.revoke_tokens(OBJECT)
+        control.access.revoke_tokens(OBJECT)
         assert (await client.get_secret("key")).value == "value"
         body = {
             "error": {
@@ -271,11 +271,11 @@ async def test_throttling_and_a_claims_challenge(sdk: Sdk, control: Control) -> 
                 "message": "Request was not processed because too many requests were received.",
             }
         }
-        control.add_fault(Fault(service="vault", status=429, headers={"Retry-After": "3"}, body=body))
+        control.faults.add(Fault(service="vault", status=429, headers={"Retry-After": "3"}, body=body))
         with pytest.raises(HttpResponseError) as refused:
             await client.get_secret("key")
         assert refused.value.status_code == 429
-    assert [r.status for r in control.requests(service="vault")] == [401, 200, 401, 200, 429]
+    assert [r.status for r in control.log.requests(service="vault")] == [401, 200, 401, 200, 429]
 
 
 async def test_a_missing_vault_and_secret(sdk: Sdk, control: Control) -> None:
@@ -284,8 +284,8 @@ async def test_a_missing_vault_and_secret(sdk: Sdk, control: Control) -> None:
             await client.get_secret("none")
         with pytest.raises(ResourceNotFoundError):
             [item async for item in client.list_properties_of_secret_versions("none")]
-        with control.configured(versions_of_missing_secret_status=200):
+        with control.settings.during(versions_of_missing_secret_status=200):
             assert [item async for item in client.list_properties_of_secret_versions("none")] == []
-        control.remove_vault(VAULT)
+        control.keyvault.delete(VAULT)
         with pytest.raises(ResourceNotFoundError):
             await client.get_secret("none")

@@ -22,7 +22,7 @@ def creation(sku: dict[str, Any] | None = None, **properties: Any) -> dict[str, 
 
 
 async def test_a_creation_is_normalised(sdk: Sdk, control: Control) -> None:
-    control.configure(create_seconds=NEVER)
+    control.settings.change(create_seconds=NEVER)
     body = creation(PREMIUM, redisVersion="6", redisConfiguration={"maxmemory-delta": "10"})
     body["tags"] = {"team": "Shop"}
     async with sdk.redis() as client:
@@ -30,7 +30,7 @@ async def test_a_creation_is_normalised(sdk: Sdk, control: Control) -> None:
         found = await client.redis.get(GROUP, "orders")
         assert found.provisioning_state == "Creating"
         assert found.access_keys is None
-        control.advance(NEVER + 1)
+        control.clock.advance(NEVER + 1)
         found = await client.redis.get(GROUP, "orders")
     assert found.provisioning_state == "Succeeded"
     assert (found.location, found.redis_version, found.sku.family) == ("West US 2", "6.0", "P")
@@ -64,7 +64,7 @@ async def send(
 
 
 async def test_the_wire_of_a_creation(sdk: Sdk, control: Control) -> None:
-    control.configure(create_seconds=NEVER)
+    control.settings.change(create_seconds=NEVER)
     _, headers, shown = await _put(sdk, "orders", creation(), expect=201)
     assert shown["properties"]["provisioningState"] == "Creating"
     jsonschema.validate(shown, shapes.CACHE)
@@ -82,7 +82,7 @@ async def test_the_wire_of_a_creation(sdk: Sdk, control: Control) -> None:
         "id", "name", "status", "startTime", "endTime", "percentComplete", "properties", "error",
     }  # fmt: skip
     assert polled["Azure-AsyncOperation"] == operation
-    control.advance(NEVER + 1)
+    control.clock.advance(NEVER + 1)
     assert (await send(sdk, "GET", operation))[2]["status"] == "Succeeded"
     _, again_headers, again = await _put(sdk, "orders", creation(), expect=200)
     assert "Azure-AsyncOperation" not in again_headers
@@ -99,8 +99,8 @@ async def test_a_premium_cache_with_everything_has_the_described_shape(sdk: Sdk,
     body |= {"zones": ["1", "2"], "tags": {"team": "shop"}}
     body["identity"] = {"type": "SystemAssigned, UserAssigned", "userAssignedIdentities": {identity: {}}}
     _, _, made = await send(sdk, "PUT", "/providers/Microsoft.Cache/redis/orders", body, expect=201)
-    control.advance(60)
-    control.private_endpoint("orders", "pe1")
+    control.clock.advance(60)
+    control.redis.set_private_endpoint("orders", "pe1")
     _, _, shown = await send(sdk, "GET", "/providers/Microsoft.Cache/redis/orders", expect=200)
     for one in (made, shown):
         jsonschema.validate(one, shapes.CACHE)
@@ -134,7 +134,7 @@ async def test_begin_create_polls_to_the_end(sdk: Sdk) -> None:
 
 async def test_patch_answers_202_with_old_values_and_replaces_tags(sdk: Sdk, control: Control) -> None:
     control.seed(cache_seed(tags={"a": "1", "b": "2"}, properties={"enableNonSslPort": True}))
-    control.configure(update_seconds=NEVER)
+    control.settings.change(update_seconds=NEVER)
     body = {"properties": {"enableNonSslPort": False}, "tags": {"c": "3"}}
     path = "/providers/Microsoft.Cache/redis/orders"
     _, headers, shown = await send(sdk, "PATCH", path, body, expect=202)
@@ -143,11 +143,11 @@ async def test_patch_answers_202_with_old_values_and_replaces_tags(sdk: Sdk, con
     assert shown["properties"]["accessKeys"] is None
     assert shown["tags"] == {"a": "1", "b": "2"}
     assert headers["Location"] == headers["Azure-AsyncOperation"]
-    control.advance(NEVER + 1)
+    control.clock.advance(NEVER + 1)
     _, _, after = await send(sdk, "GET", path, expect=200)
     assert after["properties"]["enableNonSslPort"] is False
     assert after["tags"] == {"c": "3"}
-    [effect] = control.effects()
+    [effect] = control.log.effects()
     assert (effect.kind, effect.fields) == ("cache.update", ("properties.enableNonSslPort", "tags"))
 
 
@@ -159,7 +159,7 @@ async def test_the_typed_update_model_injects_defaults_that_nobody_asked_for(sdk
     async with sdk.redis() as client:
         await (await client.redis.begin_update(GROUP, "orders", RedisUpdateParameters(tags={"a": "1"}))).result()
         opened = await client.redis.get(GROUP, "orders")
-        control.portal_update("orders", {"publicNetworkAccess": "Disabled"})
+        control.redis.update("orders", {"publicNetworkAccess": "Disabled"})
         await (await client.redis.begin_update(GROUP, "orders", {"tags": {"a": "2"}})).result()
         kept = await client.redis.get(GROUP, "orders")
     assert (opened.public_network_access, kept.public_network_access) == ("Enabled", "Disabled")
@@ -167,7 +167,7 @@ async def test_the_typed_update_model_injects_defaults_that_nobody_asked_for(sdk
 
 async def test_delete_is_polled_at_its_results_url(sdk: Sdk, control: Control) -> None:
     control.seed(cache_seed())
-    control.configure(delete_seconds=NEVER)
+    control.settings.change(delete_seconds=NEVER)
     path = "/providers/Microsoft.Cache/redis/orders"
     _, headers, body = await send(sdk, "DELETE", path, expect=202)
     assert body is None
@@ -176,7 +176,7 @@ async def test_delete_is_polled_at_its_results_url(sdk: Sdk, control: Control) -
     _, _, polled = await send(sdk, "GET", headers["Location"], expect=202)
     assert polled["status"] == "InProgress"
     assert (await send(sdk, "GET", path))[2]["properties"]["provisioningState"] == "Deleting"
-    control.advance(NEVER + 1)
+    control.clock.advance(NEVER + 1)
     _, _, ended = await send(sdk, "GET", headers["Location"], expect=200)
     assert ended["status"] == "Succeeded"
     await send(sdk, "GET", path, expect=404)
@@ -189,13 +189,13 @@ async def test_begin_delete_and_deleting_what_is_not_there(sdk: Sdk, control: Co
         with pytest.raises(ResourceNotFoundError):
             await client.redis.get(GROUP, "orders")
         await (await client.redis.begin_delete(GROUP, "orders")).result()
-        with control.configured(delete_missing_status=404), pytest.raises(ResourceNotFoundError):
+        with control.settings.during(delete_missing_status=404), pytest.raises(ResourceNotFoundError):
             await client.redis.begin_delete(GROUP, "orders")
 
 
 async def test_one_operation_at_a_time_for_the_cache_and_its_children(sdk: Sdk, control: Control) -> None:
     control.seed(cache_seed(firewall_rules=(seeds.FirewallRule(name="one", start="10.0.0.1", end="10.0.0.9"),)))
-    control.configure(update_seconds=NEVER)
+    control.settings.change(update_seconds=NEVER)
     text = "is busy processing a previous update request or is undergoing system maintenance."
     rule = {"properties": {"startIP": "10.0.0.1", "endIP": "10.0.0.1"}}
     async with sdk.redis() as client:
@@ -213,7 +213,7 @@ async def test_one_operation_at_a_time_for_the_cache_and_its_children(sdk: Sdk, 
                 await write()
             refused.append(error.value)
         assert (await client.redis.list_keys(GROUP, "orders")).primary_key
-        control.advance(NEVER + 1)
+        control.clock.advance(NEVER + 1)
         await client.firewall_rules.create_or_update(GROUP, "orders", "two", rule)
     assert all(text in error.message for error in refused)
     assert {error.error.code for error in refused if error.error} == {"Conflict"}
@@ -224,18 +224,18 @@ async def test_a_cache_stuck_in_provisioning_takes_no_update(sdk: Sdk, control: 
     async with sdk.redis() as client:
         with pytest.raises(ResourceExistsError, match="is busy processing"):
             await client.redis.begin_update(GROUP, "orders", {"tags": {}})
-        control.portal_update("orders", {"provisioningState": "Failed"})
+        control.redis.update("orders", {"provisioningState": "Failed"})
         await (await client.redis.begin_update(GROUP, "orders", {"tags": {"a": "1"}})).result()
         assert (await client.redis.get(GROUP, "orders")).provisioning_state == "Succeeded"
 
 
 async def test_an_operation_leaves_alone_what_it_was_not_asked_to_change(sdk: Sdk, control: Control) -> None:
     control.seed(cache_seed())
-    control.configure(update_seconds=NEVER)
+    control.settings.change(update_seconds=NEVER)
     async with sdk.redis() as client:
         await client.redis.begin_update(GROUP, "orders", {"tags": {"a": "1"}}, polling=False)
-        control.portal_update("orders", {"enableNonSslPort": True})
-        control.advance(NEVER + 1)
+        control.redis.update("orders", {"enableNonSslPort": True})
+        control.clock.advance(NEVER + 1)
         found = await client.redis.get(GROUP, "orders")
     assert (found.tags, found.enable_non_ssl_port) == ({"a": "1"}, True)
 
@@ -245,7 +245,7 @@ async def test_an_operation_leaves_alone_what_it_was_not_asked_to_change(sdk: Sd
     [("Failed", "InternalServerError"), ("FailedWithoutError", None), ("SucceededButResourceFailed", "")],
 )
 async def test_operations_that_fail(sdk: Sdk, control: Control, outcome: str, code: str | None) -> None:
-    control.configure(operation_outcome=outcome)
+    control.settings.change(operation_outcome=outcome)
     async with sdk.redis() as client:
         poller = await client.redis.begin_create(GROUP, "orders", creation())
         if outcome == "SucceededButResourceFailed":
@@ -270,7 +270,7 @@ async def test_regenerate_changes_exactly_one_key_at_once(sdk: Sdk, control: Con
     assert answer.primary_key == listed.primary_key == "p"
     assert answer.secondary_key == listed.secondary_key != "s"
     assert len(answer.secondary_key) == 44
-    assert [r.is_write for r in control.requests(path="regenerateKey")] == [True, True]
+    assert [r.is_write for r in control.log.requests(path="regenerateKey")] == [True, True]
 
 
 async def test_firewall_rules(sdk: Sdk, control: Control) -> None:
@@ -290,16 +290,16 @@ async def test_firewall_rules(sdk: Sdk, control: Control) -> None:
             await client.firewall_rules.get(GROUP, "orders", "office")
     assert made.name == again.name == "orders/office"
     assert listed == [("10.0.0.1", "10.0.0.9")]
-    statuses = [r.status for r in control.requests(path="firewallRules/office")]
+    statuses = [r.status for r in control.log.requests(path="firewallRules/office")]
     assert statuses == [201, 200, 200, 204, 404]
 
 
 async def test_private_endpoints_and_patch_schedules_are_read(sdk: Sdk, control: Control) -> None:
     control.seed(cache_seed())
-    control.private_endpoint("orders", "pe1")
+    control.redis.set_private_endpoint("orders", "pe1")
     async with sdk.redis() as client:
         [pending] = [one async for one in client.private_endpoint_connections.list(GROUP, "orders")]
-        control.private_endpoint("orders", "pe1", "Approved")
+        control.redis.set_private_endpoint("orders", "pe1", "Approved")
         approved = await client.private_endpoint_connections.get(GROUP, "orders", "pe1")
         schedules = [one async for one in client.patch_schedules.list_by_redis_resource(GROUP, "orders")]
         cache = await client.redis.get(GROUP, "orders")

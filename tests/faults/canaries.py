@@ -86,7 +86,7 @@ class Planted:
 
     def keys_of(self, stage: Stage, published: str = "Primary") -> None:
         """A cache's keys: one of them is published, the other nowhere."""
-        for slot, value in self.world.control.cache_keys(stage.name).items():
+        for slot, value in self.world.control.redis.keys(stage.name).items():
             place = self.published if slot == published else self.hidden
             place[f"{slot} key of {stage.name}"] = value
 

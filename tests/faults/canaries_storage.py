@@ -47,11 +47,13 @@ def persist(held: Planted) -> None:
         status=400,
         body=held.hostile("arm persistence", f"{value} {string}"),
     )
-    world.control.add_fault(refused)
+    world.control.faults.add(refused)
     world.apply(stage.document)
 
     def was_refused() -> bool:
-        return any(r.method == "PATCH" and r.status == 400 and stage.name in r.path for r in world.control.requests())
+        return any(
+            r.method == "PATCH" and r.status == 400 and stage.name in r.path for r in world.control.log.requests()
+        )
 
     wait_for(was_refused, 90, "the refusal of the connection string")
     held.keys_of(stage)
@@ -71,7 +73,7 @@ def _compare(held: Planted, stage: Stage) -> None:
     value = base64.b64encode(secrets.token_bytes(64)).decode()
     string = f"DefaultEndpointsProtocol=https;AccountName=elsewhere;AccountKey={value}"
     held.hidden |= {"another account's key": value, "another account's connection string": string}
-    held.world.control.portal_update(
+    held.world.control.redis.update(
         stage.name, {"redisConfiguration": {"rdb-storage-connection-string": string, "rdb-backup-frequency": "15"}}
     )
     held.refresh(stage)

@@ -59,7 +59,7 @@ class Consumed(Stage):
 
     def dangers(self) -> list[str]:
         """With the pods: none may run with a key that is dead."""
-        keys = set(self.world.control.cache_keys(self.name).values())
+        keys = set(self.world.control.redis.keys(self.name).values())
         live = {one.version for one in self._versions() if one.value in keys}
         held = {pod["metadata"]["name"]: self._held(pod) for pod in self.pods()}
         dead = sorted(name for name, version in held.items() if version is not None and version not in live)
@@ -93,7 +93,7 @@ class Consumed(Stage):
 
     def regenerated(self) -> list[str]:
         """The slots whose keys were regenerated, in order."""
-        effects = self.world.control.effects()
+        effects = self.world.control.log.effects()
         mine = [one for one in effects if one.kind == "cache.regenerateKey" and one.target.endswith(f"/{self.name}")]
         return [slot for one in mine for slot in one.fields]
 
@@ -109,7 +109,7 @@ class Consumed(Stage):
         return all(self._held(pod) == version for pod in self.pods())
 
     def _versions(self) -> list[Any]:
-        return list(self.world.control.secret_versions(self.team.name, self.name))
+        return list(self.world.control.keyvault.secret_versions(self.team.name, self.name))
 
     def _version(self, template: Document) -> str | None:
         found: str | None = template["metadata"].get("annotations", {}).get(names.version_annotation(self.name))
@@ -175,8 +175,8 @@ def _led(stage: Stage) -> None:
     cluster = world.api.get("/api/v1/namespaces/kube-system").must()["metadata"]["uid"]
     world.cache(stage.team, stage.name, tags={names.LEADER_TAG: f"{cluster}/{stage.team.namespace}/{stage.name}"})
     said = {"CredentialId": "Primary", "ProviderAddress": stage.team.cache_id(stage.name)}
-    key = world.control.cache_keys(stage.name)["Primary"]
-    world.control.set_secret(stage.team.name, stage.name, seeds.SecretVersion(value=key, tags=said))
+    key = world.control.redis.keys(stage.name)["Primary"]
+    world.control.keyvault.set_secret(stage.team.name, stage.name, seeds.SecretVersion(value=key, tags=said))
     _of(stage).create()
 
 

@@ -92,7 +92,7 @@ class Killing:
         with self._running(stage) as operator:
             if scenario.begin:
                 scenario.begin(stage)
-            marks = self.gate.mark, self.world.control.mark()
+            marks = self.gate.mark, self.world.control.log.position()
             scenario.trigger(stage)
             wait_for(lambda: _done(scenario, stage), SECONDS, f"{scenario.name} to be done")
             assert operator.child.terminate(30) == 0
@@ -172,7 +172,7 @@ class Killing:
         yield from stage.dangers()
 
     def _versions(self, stage: Stage) -> int:
-        return len(self.world.control.secret_versions(stage.team.name, stage.name))
+        return len(self.world.control.keyvault.secret_versions(stage.team.name, stage.name))
 
 
 def _done(scenario: Scenario, stage: Stage) -> bool:

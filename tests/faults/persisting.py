@@ -36,7 +36,7 @@ class Persisted(Stage):
 
     def others(self) -> None:
         """Assign the role to whom the status names, once."""
-        cache = self.world.control.cache(self.name) or {}
+        cache = self.world.control.redis.get(self.name) or {}
         principal = str((cache.get("identity") or {}).get("principalId") or "")
         if not principal or principal in self.assigned or not self._asks_for(principal):
             return
@@ -46,7 +46,7 @@ class Persisted(Stage):
 
     def end(self) -> Json:
         """With how the cache persists, and as whom."""
-        cache = self.world.control.cache(self.name) or {"properties": {}}
+        cache = self.world.control.redis.get(self.name) or {"properties": {}}
         settings: Json = cache["properties"].get("redisConfiguration") or {}
         told = {name: value for name, value in settings.items() if name.startswith(("rdb", "aof", "pref", "storage"))}
         return {
@@ -58,7 +58,7 @@ class Persisted(Stage):
 
     def dangers(self) -> list[str]:
         """With persistence by an identity that nobody gave the role yet: it would fail, and data be lost."""
-        cache = self.world.control.cache(self.name) or {"properties": {}}
+        cache = self.world.control.redis.get(self.name) or {"properties": {}}
         settings: Json = cache["properties"].get("redisConfiguration") or {}
         on = "true" in (settings.get("rdb-backup-enabled"), settings.get("aof-backup-enabled"))
         by_identity = settings.get("preferred-data-persistence-auth-method") == "ManagedIdentity"
@@ -181,7 +181,7 @@ def _persists(stage: Stage) -> bool:
 
 
 def _is_off(stage: Stage) -> bool:
-    cache = stage.world.control.cache(stage.name) or {"properties": {}}
+    cache = stage.world.control.redis.get(stage.name) or {"properties": {}}
     settings: Json = cache["properties"].get("redisConfiguration") or {}
     return settings.get("rdb-backup-enabled") == "false" and ready(stage)
 

@@ -51,8 +51,8 @@ class Stage:
         """Everything that must be the same in the end, whatever happened on the way."""
         found = self.world.get(self.document)
         status: Json = (found or {}).get("status", {})
-        versions = self.world.control.secret_versions(self.team.name, self.name)
-        keys = self.world.control.cache_keys(self.name) if self.world.control.cache(self.name) else {}
+        versions = self.world.control.keyvault.secret_versions(self.team.name, self.name)
+        keys = self.world.control.redis.keys(self.name) if self.world.control.redis.get(self.name) else {}
         return {
             "resource": found is not None,
             "finalizers": (found or {}).get("metadata", {}).get("finalizers"),
@@ -70,8 +70,8 @@ class Stage:
 
     def dangers(self) -> list[str]:
         """What must never be the case, not for a moment: a key that is published or in use and not accepted."""
-        keys = self.world.control.cache_keys(self.name) if self.world.control.cache(self.name) else {}
-        versions = self.world.control.secret_versions(self.team.name, self.name)
+        keys = self.world.control.redis.keys(self.name) if self.world.control.redis.get(self.name) else {}
+        versions = self.world.control.keyvault.secret_versions(self.team.name, self.name)
         secret = self.world.secret(self.team.namespace, self.name)
         found: list[str] = []
         if versions and keys and versions[-1].value not in keys.values():
@@ -88,10 +88,10 @@ class Stage:
 
     def effects(self, since: int = 0) -> list[str]:
         """What changed in Azure and Key Vault, in order."""
-        return [e.kind for e in self.world.control.effects(since) if f"/{self.name}" in e.target.lower()]
+        return [e.kind for e in self.world.control.log.effects(since) if f"/{self.name}" in e.target.lower()]
 
     def _azure(self) -> Json | None:
-        cache = self.world.control.cache(self.name)
+        cache = self.world.control.redis.get(self.name)
         if cache is None:
             return None
         properties = cache["properties"]
@@ -187,7 +187,7 @@ def ready(stage: Stage) -> bool:
 
 
 def _corrected(stage: Stage) -> bool:
-    cache = stage.world.control.cache(stage.name) or {"properties": {}}
+    cache = stage.world.control.redis.get(stage.name) or {"properties": {}}
     told = cache["properties"]
     safe = (told.get("enableNonSslPort"), told.get("minimumTlsVersion")) == (False, "1.2")
     # What the endpoint really speaks is seen a moment after what Azure reports.
@@ -205,8 +205,8 @@ def owned(stage: Stage, **more: Any) -> None:
     more = {"properties": open_to_rules, "private_endpoints": (), **more}
     world.cache(stage.team, stage.name, tags=tags, firewall_rules=rules, **more)
     said = {"CredentialId": "Primary", "ProviderAddress": stage.team.cache_id(stage.name)}
-    key = seeds.SecretVersion(value=world.control.cache_keys(stage.name)["Primary"], tags=said)
-    world.control.set_secret(stage.team.name, stage.name, key)
+    key = seeds.SecretVersion(value=world.control.redis.keys(stage.name)["Primary"], tags=said)
+    world.control.keyvault.set_secret(stage.team.name, stage.name, key)
 
 
 def converged(stage: Stage) -> None:
@@ -225,7 +225,7 @@ def _behind_our_back(stage: Stage) -> None:
     rules = [seeds.FirewallRule(name="all", start="127.0.0.1", end="127.255.255.255")]
     rules.append(seeds.FirewallRule(name="stranger", start="10.0.0.1", end="10.0.0.9"))
     properties = {"enableNonSslPort": True, "minimumTlsVersion": "1.0"}
-    stage.world.control.portal_update(stage.name, properties, firewall_rules=rules)
+    stage.world.control.redis.update(stage.name, properties, firewall_rules=rules)
     annotate(stage, refresh=uuid.uuid4().hex)
 
 

@@ -41,7 +41,7 @@ def recorded(stage: Stage, gate: Gate, gate_mark: int, azure_mark: int) -> list[
     ]
     found += [
         (request.time, request.method, _target(request.path))
-        for request in stage.world.control.writes(azure_mark)
+        for request in stage.world.control.log.writes(azure_mark)
         if (request.method, _target(request.path)) in _CHANGES and f"/{stage.name}" in request.path.lower()
     ]
     observed: Counter[tuple[str, str]] = Counter()
@@ -62,9 +62,9 @@ class Held:
         self._moment = moment
         self._hold: Hold | None = None
         self._fault = ""
-        self._mark = stage.world.control.mark()
+        self._mark = stage.world.control.log.position()
         if effect.target:
-            self._fault = stage.world.control.add_fault(self._hanging())
+            self._fault = stage.world.control.faults.add(self._hanging())
         else:
             self._hold = gate.hold(self._counting(), moment)
 
@@ -73,7 +73,7 @@ class Held:
         """Whether the operator now waits for the answer, and the effect is there (`after`) or not (`before`)."""
         if self._hold is not None:
             return self._hold.reached.is_set()
-        if not self._stage.world.control.fault_hits().get(self._fault):
+        if not self._stage.world.control.faults.hits().get(self._fault):
             return False
         return self._moment == "before" or self._changes() > self._effect.nth
 
@@ -99,7 +99,7 @@ class Held:
         if self._hold is not None:
             self._gate.drop(self._hold)
         else:
-            self._stage.world.control.remove_fault(self._fault)
+            self._stage.world.control.faults.remove(self._fault)
 
     def _changes(self) -> int:
         kind = _CHANGES[self._effect.what, self._effect.target]

@@ -72,7 +72,7 @@ def _publish_and_fail(held: Planted) -> None:
         for kind in ("truncated", "html", "reset")
     ]
     for fault in faults:
-        with world.control.fault(fault):
+        with world.control.faults.during(fault):
             held.refresh(stage)
     # Tokens are asked for again when the old ones are revoked.
     for fault in (
@@ -81,8 +81,8 @@ def _publish_and_fail(held: Planted) -> None:
         Fault(service="entra", kind="truncated"),
         Fault(service="entra", kind="reset"),
     ):
-        world.control.revoke_tokens(stage.team.object_id)
-        with world.control.fault(fault):
+        world.control.access.revoke_tokens(stage.team.object_id)
+        with world.control.faults.during(fault):
             held.refresh(stage)
 
     def known() -> bool:
@@ -96,12 +96,12 @@ def _publish_and_fail(held: Planted) -> None:
         "a huge value": held.word("a huge value") + "x" * 20_000,
         "another cache's key": held.hidden.setdefault("another cache's key", key()),
     }.items():
-        world.control.set_secret(stage.team.name, stage.name, seeds.SecretVersion(value=value))
+        world.control.keyvault.set_secret(stage.team.name, stage.name, seeds.SecretVersion(value=value))
         held.refresh(stage)
         world.await_condition(stage.document, "CredentialsSynced", "False")
         assert name
     disabled = seeds.SecretVersion(value=held.word("a disabled value"), enabled=False)
-    world.control.set_secret(stage.team.name, stage.name, disabled)
+    world.control.keyvault.set_secret(stage.team.name, stage.name, disabled)
     held.refresh(stage)
     world.store_key(stage.team, stage.name)
     held.refresh(stage)
@@ -126,25 +126,25 @@ def _provision_and_correct(held: Planted) -> None:
             status=500,
             body=held.hostile(f"{service} {path}", shown),
         )
-        world.control.add_fault(refused)
+        world.control.faults.add(refused)
     world.apply(made.document)
     wait_for(lambda: PROVISION.done(made), 90, "the cache to be provisioned")
     held.keys_of(made)
     held.keys_of(corrected)
     assert CORRECT.begin is not None
     CORRECT.begin(corrected)
-    world.control.add_fault(
+    world.control.faults.add(
         Fault(service="arm", method="PATCH", kind="status", status=400, body=held.hostile("arm PATCH", shown))
     )
     CORRECT.trigger(corrected)
     # A refusal for good is tried again in an hour, or when somebody asks.
 
     def was_refused() -> bool:
-        return any(r.method == "PATCH" and r.status == 400 for r in world.control.requests())
+        return any(r.method == "PATCH" and r.status == 400 for r in world.control.log.requests())
 
     wait_for(was_refused, 60, "the refusal")
     held.refresh(corrected)
-    wait_for(lambda: world.control.effects() and "firewallRule.delete" in corrected.effects(), 60, "a correction")
+    wait_for(lambda: world.control.log.effects() and "firewallRule.delete" in corrected.effects(), 60, "a correction")
 
 
 def _refuse_at_admission(held: Planted) -> None:
@@ -212,7 +212,7 @@ def test_a_hostile_error_body_is_not_quoted(planted: Planted) -> None:
 
 
 def test_no_operation_url_is_anywhere(planted: Planted) -> None:
-    asked = [r.path.rsplit("/", 1)[-1] for r in planted.world.control.requests() if "operation" in r.path.lower()]
+    asked = [r.path.rsplit("/", 1)[-1] for r in planted.world.control.log.requests() if "operation" in r.path.lower()]
     assert asked, "no operation was ever polled"
     shown = [place for place in planted.places() if not place[0].startswith("the API server")]
     assert leaks({f"operation {n}": name for n, name in enumerate(sorted(set(asked)))}, shown) == []

@@ -53,24 +53,24 @@ def test_a_frozen_leader_writes_nothing(
     hanging = None
     if moment != "at rest":
         fault = Fault(service="arm", method="POST", path="listKeys", kind="hang", when="after")
-        hanging = world.control.add_fault(fault)
+        hanging = world.control.faults.add(fault)
     version = world.store_key(stage.team, stage.name, slot="Secondary")
     if hanging is not None:
         _refresh(stage)
-        wait_for(lambda: world.control.fault_hits().get(hanging), 20, "the leader to wait for Azure")
+        wait_for(lambda: world.control.faults.hits().get(hanging), 20, "the leader to wait for Azure")
     os.kill(leader.child.pid, signal.SIGSTOP)
     if hanging is not None and moment == "Azure has just answered":
-        world.control.remove_fault(hanging)  # the answer waits in its socket when it wakes
-    mark, azure = world.cluster.audit_mark(), world.control.mark()
+        world.control.faults.remove(hanging)  # the answer waits in its socket when it wakes
+    mark, azure = world.cluster.audit_mark(), world.control.log.position()
     standby.await_said("leading", 30)
     if hanging is not None and moment == "in a pass":
-        world.control.remove_fault(hanging)
+        world.control.faults.remove(hanging)
     _refresh(stage)
     wait_for(lambda: _published(stage) == version, 30, "the standby to publish")
     os.kill(leader.child.pid, signal.SIGCONT)
     assert leader.child.wait(20) == 1, "a former leader ends, and says by its code that it did not end as asked"
     assert writes_of(world, leader, mark) == []
-    assert world.control.writes(azure) == []
+    assert world.control.log.writes(azure) == []
     # The same look would have shown them: the leader that is now has written.
     assert writes_of(world, standby, mark)
 

@@ -99,19 +99,19 @@ def test_a_regeneration_that_azure_does_late_is_not_asked_for_twice(world: World
     try:
         assert LED.begin is not None
         LED.begin(stage)
-        control.add_fault(marking)
-        late = control.regeneration_fault(stage.name, "late", seconds=5)
+        control.faults.add(marking)
+        late = control.faults.add_regeneration(stage.name, "late", seconds=5)
         LED.trigger(stage)
-        wait_for(lambda: control.fault_hits().get(late), SECONDS, "the key to be asked for")
-        comes = control.now() + 5
+        wait_for(lambda: control.faults.hits().get(late), SECONDS, "the key to be asked for")
+        comes = control.clock.now() + 5
     finally:
         first.child.kill()
-        control.remove_fault(late)
+        control.faults.remove(late)
     assert stage.regenerated() == []
     second = operators.start(world, kubeconfig, space, **settle)
     try:
         wait_for(lambda: LED.done(stage), SECONDS, "the rotation to be done")
-        wait_for(lambda: control.now() > comes + 1, SECONDS, "the late regeneration")
+        wait_for(lambda: control.clock.now() > comes + 1, SECONDS, "the late regeneration")
         assert stage.regenerated() == ["Secondary", "Primary"]
         assert stage.dangers() == []
         assert second.child.terminate(30) == 0

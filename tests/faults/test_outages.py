@@ -84,14 +84,14 @@ def published(stage: Stage) -> str | None:
 def a_pass_waits_for_azure(operator: Operator, stage: Stage) -> Iterator[Callable[[], None]]:
     """A pass that has a new version to publish waits for the cache's keys, until the end or until it is lifted."""
     control = stage.world.control
-    waiting = control.add_fault(Fault(service="arm", method="POST", path="listKeys", kind="hang", when="after"))
+    waiting = control.faults.add(Fault(service="arm", method="POST", path="listKeys", kind="hang", when="after"))
     try:
         store_second(stage)
         refresh(stage)
-        wait_for(lambda: control.fault_hits().get(waiting), 20, "the operator to wait for Azure")
-        yield lambda: control.remove_fault(waiting)
+        wait_for(lambda: control.faults.hits().get(waiting), 20, "the operator to wait for Azure")
+        yield lambda: control.faults.remove(waiting)
     finally:
-        control.remove_fault(waiting)
+        control.faults.remove(waiting)
 
 
 def election(world: World) -> dict[str, Any]:
@@ -165,15 +165,16 @@ def test_azure_is_away_for_a_while(world: World, kubeconfig: Path, stage: Stage,
     with running(world, kubeconfig, stage) as operator:
         world.apply(stage.document)
         ready(stage)
-        uid, mark = stage.secret_uid(), world.control.mark()
+        uid, mark = stage.secret_uid(), world.control.log.position()
         away = [
-            world.control.add_fault(Fault(service=name, kind="reset", times=None)) for name in ("arm", "vault", "entra")
+            world.control.faults.add(Fault(service=name, kind="reset", times=None))
+            for name in ("arm", "vault", "entra")
         ]
         refresh(stage)
         world.await_condition(stage.document, "CacheAvailable", "Unknown", "AzureUnreachable", timeout=60)
         assert (world.condition(stage.document, "Ready") or ("",))[0] == "True", "a good Secret is not made bad by it"
         for fault in away:
-            world.control.remove_fault(fault)
+            world.control.faults.remove(fault)
         version = store_second(stage)
         started = time.monotonic()
         world.await_condition(stage.document, "CacheAvailable", "True", timeout=60)
@@ -181,7 +182,7 @@ def test_azure_is_away_for_a_while(world: World, kubeconfig: Path, stage: Stage,
         wait_for(lambda: published(stage) == version, 60, "the new version to be published")
         spoken(f"Azure back: recovered after {time.monotonic() - started:.1f} s")
         assert stage.secret_uid() == uid
-        assert world.control.writes(mark) == []
+        assert world.control.log.writes(mark) == []
         operator.child.check()
 
 
@@ -193,7 +194,7 @@ def test_a_throttled_vault_is_left_alone_and_others_go_on(
         for one in (stage, other):
             world.apply(one.document)
             ready(one)
-        uid, mark = stage.secret_uid(), world.control.mark()
+        uid, mark = stage.secret_uid(), world.control.log.position()
         throttled = Fault(
             service="vault",
             principal=stage.team.object_id,
@@ -203,19 +204,19 @@ def test_a_throttled_vault_is_left_alone_and_others_go_on(
             body={"error": {"code": "Throttled", "message": "Request was not processed because too many requests"}},
             times=None,
         )
-        fault = world.control.add_fault(throttled)
+        fault = world.control.faults.add(throttled)
         versions = store_second(stage), store_second(other)
         refresh(stage)
         refresh(other)
         wait_for(lambda: published(other) == versions[1], 20, "the other vault's resource to go on")
-        wait_for(lambda: world.control.fault_hits()[fault] >= 3, 90, "the vault to be asked three times")
-        refused = [r for r in world.control.requests(mark, service="vault") if r.status == 429]
+        wait_for(lambda: world.control.faults.hits()[fault] >= 3, 90, "the vault to be asked three times")
+        refused = [r for r in world.control.log.requests(mark, service="vault") if r.status == 429]
         gaps = [later.time - earlier.time for earlier, later in itertools.pairwise(refused)]
         spoken(f"429: {len(refused)} calls, gaps {[round(gap, 1) for gap in gaps]} s with Retry-After {RETRY_AFTER}")
         assert min(gaps) >= RETRY_AFTER * 0.95
         assert published(stage) != versions[0]
         assert stage.secret_uid() == uid
-        world.control.remove_fault(fault)
+        world.control.faults.remove(fault)
         started = time.monotonic()
         wait_for(lambda: published(stage) == versions[0], 90, "the throttled vault's resource to recover")
         spoken(f"429 over: recovered after {time.monotonic() - started:.1f} s")
@@ -282,26 +283,26 @@ def test_a_frozen_leader_writes_nothing_when_it_wakes(
         world.apply(stage.document)
         ready(stage)
         # In the middle of a pass that has something to publish.
-        waiting = world.control.add_fault(
+        waiting = world.control.faults.add(
             Fault(service="arm", method="POST", path="listKeys", kind="hang", when="after")
         )
         version = store_second(stage)
         refresh(stage)
-        wait_for(lambda: world.control.fault_hits().get(waiting), 20, "the leader to wait for Azure")
+        wait_for(lambda: world.control.faults.hits().get(waiting), 20, "the leader to wait for Azure")
         os.kill(leader.child.pid, signal.SIGSTOP)
         try:
             with running(world, kubeconfig, stage, **settings) as standby:
                 wait_for(lambda: standby.said("leading"), 30, "the standby to lead")
                 wait_for(lambda: published(stage) == version, 30, "the standby to publish")
-                world.control.remove_fault(waiting)
-                writes, mark = gate.mark, world.control.mark()
+                world.control.faults.remove(waiting)
+                writes, mark = gate.mark, world.control.log.position()
                 os.kill(leader.child.pid, signal.SIGCONT)
                 started = time.monotonic()
                 assert leader.child.wait(20) == 1
                 spoken(f"SIGCONT: the former leader ended after {time.monotonic() - started:.1f} s")
                 # Only the former leader goes through the gate; the other one may still be writing its status.
                 assert gate.writes(writes) == []
-                assert world.control.writes(mark) == []
+                assert world.control.log.writes(mark) == []
                 standby.child.check()
         finally:
             if leader.child.alive:

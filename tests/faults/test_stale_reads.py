@@ -43,7 +43,7 @@ def passes(operator: Operator) -> int:
 
 
 def test_drift_once_seen_is_not_unseen_by_an_older_read(world: World, stage: Stage, operator: Operator) -> None:
-    world.control.portal_update(stage.name, {"enableNonSslPort": True})
+    world.control.redis.update(stage.name, {"enableNonSslPort": True})
     annotate(stage, "refresh")
     world.await_condition(stage.document, "DriftDetected", "True")
     for _ in range(3):
@@ -61,14 +61,14 @@ def test_a_refresh_that_failed_is_done_when_azure_is_back(world: World) -> None:
         world.apply(stage.document)
         world.await_condition(stage.document, "Ready", "True")
         away = [
-            world.control.add_fault(Fault(service="arm", kind="reset", times=None)),
-            world.control.add_fault(Fault(service="vault", kind="reset", times=None)),
+            world.control.faults.add(Fault(service="arm", kind="reset", times=None)),
+            world.control.faults.add(Fault(service="vault", kind="reset", times=None)),
         ]
         version = world.store_key(stage.team, stage.name, slot="Secondary")
         annotate(stage, "refresh")
         world.await_condition(stage.document, "CacheAvailable", "Unknown")
         for fault in away:
-            world.control.remove_fault(fault)
+            world.control.faults.remove(fault)
 
         def published() -> bool:
             status = (world.get(stage.document) or {}).get("status", {})

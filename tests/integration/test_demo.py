@@ -71,8 +71,8 @@ def test_the_story_is_true_and_shows_no_key(sandbox: Sandbox) -> None:
     facts = sandbox.must()  # it was kept
     control = Control.of(Path(facts.azure))
     cluster = Cluster.load(Path(facts.kubeconfig).parent)
-    secrets = {key for cache in CACHES for key in control.cache_keys(cache).values()}
-    secrets |= {one.value for one in control.secret_versions("shop", "sessions-redis-key")}
+    secrets = {key for cache in CACHES for key in control.redis.keys(cache).values()}
+    secrets |= {one.value for one in control.keyvault.secret_versions("shop", "sessions-redis-key")}
     secrets |= {cluster.admin_token, (sandbox.directory / "azure-cli-password").read_text()}
     assert len(secrets) == (13 if names.allowed() else 12)  # with a key that was rotated away
     shown = done.stdout + done.stderr

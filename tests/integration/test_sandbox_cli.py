@@ -126,7 +126,7 @@ def test_the_shell_knows_cluster_and_names(facts: Facts) -> None:
 
 def test_a_pod_uses_a_cache_over_verified_tls_with_what_the_secret_holds(control: Control, api: Api) -> None:
     host = control.endpoints.redis_host("orders")
-    key = control.cache_keys("orders")["Primary"]
+    key = control.redis.keys("orders")["Primary"]
     api.apply(secret("orders", key.replace("=", "%3D").replace("+", "%2B").replace("/", "%2F"), host)).must()
     api.apply(client("orders-client", "orders")).must()
     text = until_log(api, "orders-client", lambda text: "OK 3 " in text)
@@ -155,10 +155,10 @@ def test_a_change_behind_the_operators_back_reaches_the_real_listener(control: C
 def test_faults_are_added_counted_and_lifted(control: Control) -> None:
     added = sandbox("fault", "add", "status", "--service", "arm", "--status", "429", "--header", "Retry-After=7")
     identifier = added.stdout.strip()
-    assert identifier in control.fault_hits()
+    assert identifier in control.faults.hits()
     assert sandbox("fault", "list").stdout.split("\t")[0] == identifier
     assert sandbox("fault", "remove", identifier).returncode == 0
-    assert identifier not in control.fault_hits()
+    assert identifier not in control.faults.hits()
     assert "no" in sandbox("fault", "change", "nothing", "a=b").stderr
 
 

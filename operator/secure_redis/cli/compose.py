@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from secure_redis.api.reasons.reason import Reason
-from secure_redis.api.resource import Key, SecureRedisCache
+from secure_redis.api.resource import Key
 from secure_redis.azure.core.clouds import Cloud
 from secure_redis.azure.core.credentials import Credentials, RequestToken
 from secure_redis.azure.core.failures import IdentityUnavailable
@@ -19,7 +19,7 @@ from secure_redis.azure.core.resource_manager import ResourceManager
 from secure_redis.azure.core.transport import Transport
 from secure_redis.azure.governance.activity_log import Activity
 from secure_redis.azure.governance.reads import Governance
-from secure_redis.azure.inventory import ClusterInventory, Inventory
+from secure_redis.azure.inventory import Inventory
 from secure_redis.azure.keyvault.encryption_keys import KeyVaults
 from secure_redis.azure.keyvault.secrets import Vaults
 from secure_redis.azure.managed_redis.client import ManagedCaches
@@ -187,7 +187,7 @@ async def build_reconciler(
         managed = ManagedObserver(
             policy=settings.policy,
             clusters=clusters,
-            inventory=ClusterInventory(clusters, time.monotonic, intervals.absence_confirmation_seconds),
+            inventory=Inventory(clusters, time.monotonic, intervals.absence_confirmation_seconds),
             vaults=key_vaults,
             ages=ages,
             monotonic=time.monotonic,
@@ -224,22 +224,19 @@ async def build_reconciler(
             monotonic=time.monotonic,
         )
 
-        def actor(parse: Callable[[Mapping[str, Any]], SecureRedisCache]) -> Executor:
-            return Executor(
-                resources=clients.resources,
-                secrets=clients.secrets,
-                workloads=clients.workloads,
-                caches=caches,
-                inventory=inventory,
-                vaults=vaults,
-                audit=Auditor(metrics.wrote),
-                written=parse,
-            )
-
+        executor = Executor(
+            resources=clients.resources,
+            secrets=clients.secrets,
+            workloads=clients.workloads,
+            caches=caches,
+            inventory=inventory,
+            vaults=vaults,
+            audit=Auditor(metrics.wrote),
+        )
         yield Reconciler(
             settings=settings,
             observer=observer,
-            actor=actor,
+            executor=executor,
             brakes=brakes,
             members=members,
             resources=clients.resources,

@@ -14,7 +14,6 @@ from sandbox.azure.arm.preconditions import (
     check_persistence,
     check_policy,
 )
-from sandbox.azure.control import commands
 from sandbox.azure.responses import (
     Answer,
     Json,
@@ -341,11 +340,11 @@ async def regenerate(call: Call, found: seeds.Subscription, cache: CacheState, v
 
         async def finish(succeeded: bool) -> None:
             if succeeded:
-                await commands.regenerate(call.world, cache, slot)
+                await call.world.regenerate_key(cache, slot)
                 call.effect("cache.regenerateKey", cache.scope, (slot,))
 
         operation = operations.start(call, cache, "regenerateKey", seconds, finish, version)
         return Answer(202, None, {"Azure-AsyncOperation": operation.url, "Location": operation.url})
-    await commands.regenerate(call.world, cache, slot)
+    await call.world.regenerate_key(cache, slot)
     call.effect("cache.regenerateKey", cache.scope, (slot,))
     return Answer(200, {"primaryKey": cache.keys["Primary"], "secondaryKey": cache.keys["Secondary"]})

@@ -3,14 +3,15 @@
 import hmac
 import json
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
-from sandbox.azure.control import commands
-from sandbox.azure.seeds import managed_redis, seeds
+from sandbox.azure.control.commands import access, keyvault, managed_redis, redis, storage
+from sandbox.azure.seeds import managed_redis as managed_redis_seeds
+from sandbox.azure.seeds import seeds
 from sandbox.azure.seeds import storage as storage_seeds
 from sandbox.azure.state import storage as storage_state
 from sandbox.azure.state.faults import Fault
@@ -18,7 +19,6 @@ from sandbox.azure.state.keyvault import VaultState
 from sandbox.azure.state.world import World
 
 Json = dict[str, Any]
-Command = Callable[[World, Json], Awaitable[Any]]
 _SEEDS: dict[str, type[BaseModel]] = {
     "tenant": seeds.Tenant,
     "app": seeds.App,
@@ -33,7 +33,7 @@ _SEEDS: dict[str, type[BaseModel]] = {
     "region": seeds.Region,
     "storage": storage_seeds.StorageAccount,
     "vault-key": storage_seeds.VaultKey,
-    "managed": managed_redis.ManagedCluster,
+    "managed": managed_redis_seeds.ManagedCluster,
 }
 
 
@@ -106,12 +106,15 @@ class ControlApi:
             case "reset":
                 await world.reset()
                 return None
-            case "mark":
+            case "log-position":
                 return world.log.number()
             case "log-clear":
                 world.log.clear()
                 return None
-        return await commands.run(world, command, body)
+        for subject in (redis, managed_redis, storage, keyvault, access):
+            if command in subject.COMMANDS:
+                return await subject.run(world, command, body)
+        raise ValueError(f"there is no command {command!r}")
 
     async def _seed(self, kind: str, given: list[Json]) -> int:
         if kind not in _SEEDS:
@@ -143,14 +146,14 @@ class ControlApi:
                 else:
                     world.vaults[seed.name.lower()] = VaultState(seed)
                 self._enter_host(world.names.vault_host(seed.name))
-            case managed_redis.ManagedCluster():
+            case managed_redis_seeds.ManagedCluster():
                 await world.add_cluster(seed)
             case storage_seeds.StorageAccount():
                 world.storage[seed.name.lower()] = storage_state.from_seed(seed)
             case storage_seeds.VaultKey():
                 version = seed.version or uuid.uuid4().hex
-                held = seed.model_copy(update={"version": version})
-                world.vault_keys[seed.vault.lower(), seed.name.lower()] = held
+                key = seed.model_copy(update={"version": version})
+                world.vault_keys[seed.vault.lower(), seed.name.lower()] = key
             case seeds.RoleAssignment():
                 world.assign(seed)
             case seeds.Lock():

@@ -6,7 +6,6 @@ import heapq
 import itertools
 import time
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 
 Effect = Callable[[], Awaitable[None]]
 
@@ -24,10 +23,6 @@ class Timeline:
     def now(self) -> float:
         """Unix seconds."""
         return time.time() + self._offset
-
-    def iso(self) -> str:
-        """Now as ISO 8601 with Z."""
-        return datetime.fromtimestamp(self.now(), UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
     def at(self, due: float, effect: Effect) -> None:
         """Run `effect` once `now()` has reached `due`."""

@@ -16,7 +16,7 @@ from sandbox.azure.state.listeners import Listeners, NoListeners
 from sandbox.azure.state.managed_redis import ManagedState
 from sandbox.azure.state.managed_redis import from_seed as cluster_from_seed
 from sandbox.azure.state.operation import Operation
-from sandbox.azure.state.redis import CacheState, from_seed
+from sandbox.azure.state.redis import CacheState, from_seed, new_key
 from sandbox.azure.state.request_log import RequestLog
 from sandbox.azure.state.settings import Settings
 from sandbox.azure.state.storage import StorageState
@@ -170,6 +170,36 @@ class World:
         self.caches.pop(cache.name.lower(), None)
         self.ghosts.append(cache)
         await self.listeners.apply(cache, cut=True)
+
+    async def regenerate_key(self, cache: CacheState, slot: str) -> None:
+        """Put a new key into one slot of a cache. The settings say when its listener learns of it."""
+        if slot not in cache.keys:
+            raise ValueError(f"there is no key {slot!r}")
+        settings = self.settings
+        old, new = cache.keys[slot], new_key()
+        now = self.timeline.now()
+        listed = cache.listed_keys(now)[slot]
+        cache.keys[slot] = new
+        if settings.new_key_listed_after_seconds > 0:
+            cache.listed_late[slot] = (listed, now + settings.new_key_listed_after_seconds)
+
+        async def accept() -> None:
+            if new in cache.keys.values() and new not in cache.live_keys:
+                cache.live_keys = (*cache.live_keys, new)
+                await self.changed(cache)
+
+        async def refuse() -> None:
+            cache.live_keys = tuple(key for key in cache.live_keys if key != old)
+            await self.changed(cache, cut=settings.regenerate_cuts_connections)
+
+        for seconds, effect in (
+            (settings.new_key_accepted_after_seconds, accept),
+            (settings.old_key_refused_after_seconds, refuse),
+        ):
+            if seconds > 0:
+                self.timeline.after(seconds, effect)
+            else:
+                await effect()
 
     async def add_cluster(self, seed: ManagedCluster) -> None:
         """A seeded cluster, with its listener. Raises ValueError if its subscription is not seeded."""

@@ -27,6 +27,7 @@ from secure_redis.azure.inventory import Inventory
 from secure_redis.azure.keyvault.secrets import Vaults
 from secure_redis.azure.redis.client import Caches
 from secure_redis.domain.observe.identity import NamespaceIdentity
+from secure_redis.domain.observe.redis import Redis
 
 TENANT = "99999999-8888-7777-6666-555555555555"
 OTHER_TENANT = "99999999-8888-7777-6666-000000000000"
@@ -97,7 +98,7 @@ class Site:
     transport: Transport
     credentials: Credentials
     caches: Caches
-    inventory: Inventory
+    inventory: Inventory[Redis]
     vaults: Vaults
     clock: Clock
     identity: NamespaceIdentity
@@ -141,7 +142,7 @@ class Site:
         self.control.seed(seeds.Cache(subscription=self.subscription, group=self.group, name=name or self.name, **more))
 
     def requests(self, path: str = "", service: str = "arm") -> int:
-        return len(self.control.requests(self.mark, service=service, path=path))
+        return len(self.control.log.requests(self.mark, service=service, path=path))
 
 
 @pytest.fixture
@@ -177,7 +178,7 @@ async def site(simulator: Control, cloud: Cloud, key: rsa.RSAPrivateKey) -> Asyn
             clock,
             identity,
             object_id,
-            simulator.mark(),
+            simulator.log.position(),
         )
         made.append(one)
         simulator.seed(
@@ -191,10 +192,10 @@ async def site(simulator: Control, cloud: Cloud, key: rsa.RSAPrivateKey) -> Asyn
             seeds.Group(subscription=one.subscription, name=one.group),
             seeds.Vault(name=one.name, tenant=TENANT, subscription=one.subscription, group=one.group),
         )
-        before = simulator.settings().model_dump()
+        before = simulator.settings.get().model_dump()
         yield one
-        simulator.clear_faults()
-        simulator.configure(**before)
+        simulator.faults.clear()
+        simulator.settings.change(**before)
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ async def test_what_others_did_to_this_cache_within_the_time(site: Site) -> None
     site.allow(READ_EVENTS, scope=seeds.subscription_scope(site.subscription))
     activity = _activity(site)
     assert await activity.changes(site.identity, site.cache, _soon()) == ()
-    site.control.portal_update(site.name, {"minimumTlsVersion": "1.0"})
+    site.control.redis.update(site.name, {"minimumTlsVersion": "1.0"})
     found = await activity.changes(site.identity, site.cache, _soon())
     assert not isinstance(found, Unknown)
     assert [(one.caller, one.operation, one.ours) for one in found] == [

@@ -10,14 +10,12 @@ from sandbox.azure.state.faults import Fault
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.azure.core.failures import Missing, NotFound
 from secure_redis.azure.core.policies import correlation
+from secure_redis.domain.observe.cache import CacheAbsent, OperationFacts
+from secure_redis.domain.observe.firewall import FirewallRuleFacts
 from secure_redis.domain.observe.keys import ListedKeys
-from secure_redis.domain.observe.redis import (
-    CacheAbsent,
-    CacheFacts,
-    FirewallRuleFacts,
-    OperationFacts,
-)
+from secure_redis.domain.observe.redis import Redis
 from secure_redis.domain.observe.unknown import Unknown
+from secure_redis.domain.plan.write_failure import WriteFailure
 
 from .conftest import OTHER_TENANT, READ, Site
 
@@ -47,7 +45,7 @@ async def finish(site: Site) -> OperationFacts:
         assert facts is not None
         if facts.status != "InProgress":
             return facts
-        site.control.advance(10)
+        site.control.clock.advance(10)
     raise AssertionError("the operation does not end")
 
 
@@ -57,18 +55,18 @@ async def test_the_life_of_a_cache(owner: Site) -> None:
     assert isinstance(missing, NotFound)
     assert missing.what is Missing.RESOURCE
     assert await site.caches.name_available(site.identity, site.cache) is True
-    site.control.configure(create_seconds=100, update_seconds=100, delete_seconds=100)
+    site.control.settings.change(create_seconds=100, update_seconds=100, delete_seconds=100)
 
     assert await site.caches.create(site.identity, site.cache, BODY) is None
     first = await site.caches.operation(site.identity, site.cache)
     assert first == OperationFacts("InProgress")
     creating = await site.caches.read(site.identity, site.cache)
-    assert isinstance(creating, CacheFacts)
+    assert isinstance(creating, Redis)
     assert creating.provisioning_state == "Creating"
     assert (await finish(site)).status == "Succeeded"
     created = await site.caches.read(site.identity, site.cache)
-    assert isinstance(created, CacheFacts)
-    assert (created.provisioning_state, created.non_tls_port_enabled) == ("Succeeded", False)
+    assert isinstance(created, Redis)
+    assert (created.provisioning_state, created.plaintext_open) == ("Succeeded", False)
     assert created.tags == {"secureredis-owner": "a.b"}
     assert created.host_name is not None
     assert site.transport.cloud.allows_redis_host(created.host_name)
@@ -76,24 +74,24 @@ async def test_the_life_of_a_cache(owner: Site) -> None:
 
     assert await site.caches.update(site.identity, site.cache, {"properties": {"enableNonSslPort": True}}) is None
     busy = await site.caches.update(site.identity, site.cache, {"properties": {"enableNonSslPort": False}})
-    assert isinstance(busy, Unknown)
+    assert isinstance(busy, WriteFailure)
     assert busy.reason is Reason.BUSY
-    site.control.advance(200)
+    site.control.clock.advance(200)
     updated = await site.caches.read(site.identity, site.cache)
-    assert isinstance(updated, CacheFacts)
-    assert updated.non_tls_port_enabled is True
+    assert isinstance(updated, Redis)
+    assert updated.plaintext_open is True
     assert updated.public_network_access == "Enabled"  # nothing that was not asked for
 
     assert await site.caches.delete(site.identity, site.cache) is None
     assert (await finish(site)).status == "Succeeded"
     assert isinstance(await site.caches.read(site.identity, site.cache), NotFound)
     assert await site.caches.delete(site.identity, site.cache) is None
-    writes = [(request.method, request.status) for request in site.control.writes(site.mark)]
+    writes = [(request.method, request.status) for request in site.control.log.writes(site.mark)]
     assert writes == [("PUT", 201), ("PATCH", 202), ("PATCH", 409), ("DELETE", 202), ("DELETE", 204)]
 
 
 async def test_a_failed_operation_tells_why(owner: Site) -> None:
-    owner.control.configure(
+    owner.control.settings.change(
         operation_outcome="Failed",
         operation_error_code="InsufficientCapacity",
         operation_error_message="No capacity. RequestID=0f8fad5b-d9cb-469f-a165-70867728950e",
@@ -108,18 +106,18 @@ async def test_keys(owner: Site) -> None:
     keys = await owner.caches.list_keys(owner.identity, owner.cache)
     assert isinstance(keys, ListedKeys)
     assert (keys.primary.get_secret_value(), keys.secondary.get_secret_value()) == ("canary-one", "canary-two")
-    owner.control.portal_update(owner.name, {"disableAccessKeyAuthentication": True})
+    owner.control.redis.update(owner.name, {"disableAccessKeyAuthentication": True})
     disabled = await owner.caches.list_keys(owner.identity, owner.cache)
     assert isinstance(disabled, Unknown)
     assert disabled.reason is Reason.ACCESS_KEYS_DISABLED
-    assert owner.control.writes(owner.mark) == []
+    assert owner.control.log.writes(owner.mark) == []
 
 
 async def test_firewall_rules(owner: Site) -> None:
     site = owner
     rules = tuple(seeds.FirewallRule(name=f"rule{n:03}", start="10.0.0.1", end="10.0.0.9") for n in range(7))
     site.add_cache(firewall_rules=rules)
-    site.control.configure(page_size=3)
+    site.control.settings.change(page_size=3)
     found = await site.caches.firewall_rules(site.identity, site.cache)
     assert isinstance(found, tuple)
     assert [rule.name for rule in found] == [rule.name for rule in rules]
@@ -138,7 +136,7 @@ async def test_a_thousand_caches_are_one_walk(site: Site) -> None:
     names = [f"{site.name}-{number}" for number in range(1000)]
     site.control.seed(*(seeds.Cache(subscription=site.subscription, group=site.group, name=name) for name in names))
     facts = await asyncio.gather(*(site.inventory.cache(site.identity, site.id_of(name), max_age=60) for name in names))
-    assert {fact.resource_id.name for fact in facts if isinstance(fact, CacheFacts)} == set(names)
+    assert {fact.resource_id.name for fact in facts if isinstance(fact, Redis)} == set(names)
     assert site.requests() == 10  # pages of 100
 
 
@@ -146,7 +144,7 @@ async def test_an_identity_of_one_cache_reads_just_that(site: Site) -> None:
     site.add_cache()
     site.add_cache(f"{site.name}-x")
     site.allow(READ, scope=site.cache.text)
-    assert isinstance(await site.inventory.cache(site.identity, site.cache, max_age=60), CacheFacts)
+    assert isinstance(await site.inventory.cache(site.identity, site.cache, max_age=60), Redis)
     other = await site.inventory.cache(site.identity, site.id_of(f"{site.name}-x"), max_age=60)
     assert isinstance(other, Unknown)
     assert other.reason is Reason.AZURE_DENIED
@@ -154,10 +152,10 @@ async def test_an_identity_of_one_cache_reads_just_that(site: Site) -> None:
 
 
 async def test_a_list_that_shows_only_what_one_may_read_proves_nothing(site: Site) -> None:
-    site.control.configure(list_needs_scope_right=False)
+    site.control.settings.change(list_needs_scope_right=False)
     site.add_cache()
     site.allow(READ, scope=site.cache.text)
-    assert isinstance(await site.inventory.cache(site.identity, site.cache, max_age=60), CacheFacts)
+    assert isinstance(await site.inventory.cache(site.identity, site.cache, max_age=60), Redis)
     gone = await site.inventory.cache(site.identity, site.id_of(f"{site.name}-x"), max_age=60)
     assert isinstance(gone, CacheAbsent | Unknown)
 
@@ -166,7 +164,7 @@ async def test_gone_behind_our_back(site: Site) -> None:
     site.add_cache()
     site.allow(READ)
     await site.inventory.cache(site.identity, site.cache, max_age=60)
-    site.control.portal_delete(site.name)
+    site.control.redis.delete(site.name)
     confirmed = []
     for _ in range(2):
         site.clock.now += 61
@@ -191,9 +189,9 @@ async def test_refusals_of_a_create(owner: Site) -> None:
     site = owner
     scope = seeds.group_scope(site.subscription, site.group)
 
-    async def refused(body: dict[str, Any] = BODY) -> Unknown:
+    async def refused(body: dict[str, Any] = BODY) -> WriteFailure:
         outcome = await site.caches.create(site.identity, site.cache, body)
-        assert isinstance(outcome, Unknown)
+        assert isinstance(outcome, WriteFailure)
         return outcome
 
     policy, lock = f"p-{site.name}", f"l-{site.name}"
@@ -201,13 +199,13 @@ async def test_refusals_of_a_create(owner: Site) -> None:
     denied = await refused()
     assert denied.reason is Reason.DENIED_BY_POLICY
     assert policy in denied.message
-    site.control.remove_policy(policy)
+    site.control.access.delete_policy(policy)
 
     site.control.seed(seeds.Lock(scope=scope, name=lock, level="ReadOnly"))
     assert (await refused()).reason is Reason.LOCKED
-    site.control.unlock(lock)
+    site.control.access.delete_lock(lock)
 
-    site.control.take_name(site.name)
+    site.control.redis.take_name(site.name)
     assert (await refused()).reason is Reason.NAME_TAKEN
     assert await site.caches.name_available(site.identity, site.cache) is False
 
@@ -219,7 +217,7 @@ async def test_refusals_of_a_create(owner: Site) -> None:
         seeds.Subscription(id=site.subscription, tenant="99999999-8888-7777-6666-555555555555", registered=False)
     )
     assert (await refused()).reason is Reason.SUBSCRIPTION_UNAVAILABLE
-    assert not any("register" in request.path for request in site.control.requests(site.mark))
+    assert not any("register" in request.path for request in site.control.log.requests(site.mark))
 
 
 async def test_a_linked_resource_that_may_not_be_used(site: Site) -> None:
@@ -229,7 +227,7 @@ async def test_a_linked_resource_that_may_not_be_used(site: Site) -> None:
     )
     body = {**BODY, "identity": {"type": "UserAssigned", "userAssignedIdentities": {identity: {}}}}
     outcome = await site.caches.create(site.identity, site.cache, body)
-    assert isinstance(outcome, Unknown)
+    assert isinstance(outcome, WriteFailure)
     assert outcome.reason is Reason.AZURE_DENIED
 
 
@@ -250,7 +248,7 @@ async def test_a_linked_resource_that_may_not_be_used(site: Site) -> None:
 async def test_arm_in_trouble_is_an_unknown_and_asked_once(site: Site, fault: Fault, reason: Reason) -> None:
     site.add_cache()
     site.allow(READ)
-    with site.control.fault(fault.model_copy(update={"service": "arm", "times": None})):
+    with site.control.faults.during(fault.model_copy(update={"service": "arm", "times": None})):
         outcome = await site.caches.read(site.identity, site.cache)
     assert isinstance(outcome, Unknown)
     assert outcome.reason is reason
@@ -259,16 +257,16 @@ async def test_arm_in_trouble_is_an_unknown_and_asked_once(site: Site, fault: Fa
         assert outcome.retry_after == 11
         assert isinstance(await site.caches.read(site.identity, site.cache), Unknown)  # left alone
         site.clock.now += 12
-    assert isinstance(await site.caches.read(site.identity, site.cache), CacheFacts)
+    assert isinstance(await site.caches.read(site.identity, site.cache), Redis)
     assert site.requests(site.name) == (3 if fault.kind == "reset" else 2)  # aiohttp repeats a GET once
 
 
 async def test_a_write_whose_answer_is_lost_is_not_repeated(owner: Site) -> None:
-    with owner.control.fault(Fault(service="arm", method="PUT", kind="reset", when="after")):
+    with owner.control.faults.during(Fault(service="arm", method="PUT", kind="reset", when="after")):
         outcome = await owner.caches.create(owner.identity, owner.cache, BODY)
-    assert isinstance(outcome, Unknown)
-    assert isinstance(await owner.caches.read(owner.identity, owner.cache), CacheFacts)
-    assert [request.method for request in owner.control.writes(owner.mark)] == ["PUT"]
+    assert isinstance(outcome, WriteFailure)
+    assert isinstance(await owner.caches.read(owner.identity, owner.cache), Redis)
+    assert [request.method for request in owner.control.log.writes(owner.mark)] == ["PUT"]
 
 
 async def test_a_passes_correlation_id_is_in_azures_log(owner: Site) -> None:
@@ -278,21 +276,21 @@ async def test_a_passes_correlation_id_is_in_azures_log(owner: Site) -> None:
         await owner.vaults.current(owner.identity, owner.vault, "key", max_age=0)
     finally:
         correlation.reset(token)
-    observed = owner.control.requests(owner.mark)
+    observed = owner.control.log.requests(owner.mark)
     assert {request.client_request_id for request in observed if request.service in ("arm", "vault")} == {"pass-17"}
 
 
 async def test_lists_that_lag_behind_our_write_are_not_believed(owner: Site) -> None:
     owner.add_cache()
-    owner.control.configure(stale_list_seconds=30, update_seconds=0.1)
-    owner.control.advance(60)  # so that the readers who are behind see it too
+    owner.control.settings.change(stale_list_seconds=30, update_seconds=0.1)
+    owner.control.clock.advance(60)  # so that the readers who are behind see it too
     before = await owner.inventory.cache(owner.identity, owner.cache, max_age=60)
-    assert isinstance(before, CacheFacts)
+    assert isinstance(before, Redis)
     owner.clock.now += 61
     assert await owner.caches.update(owner.identity, owner.cache, {"properties": {"enableNonSslPort": True}}) is None
     owner.inventory.invalidate(owner.cache)
-    owner.control.advance(1)
+    owner.control.clock.advance(1)
     owner.clock.now += 1
     facts = await owner.inventory.cache(owner.identity, owner.cache, max_age=60)
-    assert isinstance(facts, CacheFacts)
-    assert facts.non_tls_port_enabled is True
+    assert isinstance(facts, Redis)
+    assert facts.plaintext_open is True

@@ -13,9 +13,10 @@ from secure_redis.api.reasons.reason import Reason
 from secure_redis.azure.core.rate_limits import RateLimits
 from secure_redis.azure.core.transport import Transport, trust
 from secure_redis.azure.redis.client import Caches
+from secure_redis.domain.observe.cache import OperationFacts
 from secure_redis.domain.observe.keys import ListedKeys, Slot, VaultSecretFacts
-from secure_redis.domain.observe.redis import CacheFacts, OperationFacts
-from secure_redis.domain.observe.unknown import Unknown
+from secure_redis.domain.observe.redis import Redis
+from secure_redis.domain.plan.write_failure import WriteFailure
 
 from .conftest import READ, Site
 
@@ -32,13 +33,13 @@ def owner(site: Site) -> Site:
 
 
 def keys(site: Site) -> tuple[str, str]:
-    held = site.control.cache_keys(site.name)
+    held = site.control.redis.keys(site.name)
     return held["Primary"], held["Secondary"]
 
 
-async def regenerate(site: Site, slot: Slot = Slot.PRIMARY) -> Unknown:
+async def regenerate(site: Site, slot: Slot = Slot.PRIMARY) -> WriteFailure:
     outcome = await site.caches.regenerate_key(site.identity, site.cache, slot)
-    assert isinstance(outcome, Unknown), outcome
+    assert isinstance(outcome, WriteFailure), outcome
     assert "canary" not in repr(outcome)
     return outcome
 
@@ -59,7 +60,7 @@ async def test_one_key_is_regenerated_and_the_other_stays(owner: Site, slot: Slo
     assert isinstance(listed, ListedKeys)
     assert (listed.primary.get_secret_value(), listed.secondary.get_secret_value()) == (primary, secondary)
     assert await owner.caches.operation(owner.identity, owner.cache) is None
-    assert [(request.action, request.status) for request in owner.control.writes(owner.mark)] == [(REGENERATE, 200)]
+    assert [(request.action, request.status) for request in owner.control.log.writes(owner.mark)] == [(REGENERATE, 200)]
 
 
 @pytest.mark.parametrize(
@@ -89,7 +90,7 @@ async def test_whatever_comes_back_it_was_sent_once(
 ) -> None:
     await owner.caches.read(owner.identity, owner.cache)  # a connection and a token, as there are in the middle of it
     path = f"{owner.name}/regenerateKey"
-    with owner.control.fault(fault.model_copy(update={"service": "arm", "path": path, "times": None})):
+    with owner.control.faults.during(fault.model_copy(update={"service": "arm", "path": path, "times": None})):
         outcome = await regenerate(owner)
     assert (outcome.reason, outcome.maybe_done) == (reason, maybe_done)
     assert owner.requests(path) == 1
@@ -113,14 +114,14 @@ async def test_whatever_comes_back_it_was_sent_once(
 async def test_every_trouble_of_the_simulator(
     owner: Site, trouble: Trouble, reason: Reason, says: str, maybe_done: bool
 ) -> None:
-    owner.control.regeneration_fault(owner.name, trouble, seconds=600)
+    owner.control.faults.add_regeneration(owner.name, trouble, seconds=600)
     outcome = await regenerate(owner)
     assert (outcome.reason, outcome.maybe_done, outcome.permanent) == (reason, maybe_done, False)
     assert says in outcome.message
     assert outcome.retry_after == (600 if trouble == "throttled" else None)
     assert owner.requests(f"{owner.name}/regenerateKey") == 1
     assert (keys(owner)[0] == "canary-primary") is (trouble != "lost")
-    owner.control.advance(601)
+    owner.control.clock.advance(601)
     assert (keys(owner)[0] == "canary-primary") is (trouble not in ("lost", "late", "gateway"))
 
 
@@ -135,33 +136,33 @@ async def test_a_missing_role_and_a_real_lock(site: Site) -> None:
     site.control.seed(seeds.Lock(scope=site.cache.text, name=lock, level="ReadOnly"))
     locked = await regenerate(site)
     assert (locked.reason, locked.maybe_done) == (Reason.LOCKED, False)
-    site.control.unlock(lock)
+    site.control.access.delete_lock(lock)
     site.control.seed(seeds.Lock(scope=site.cache.text, name=lock, level="CanNotDelete"))
     assert await site.caches.regenerate_key(site.identity, site.cache, Slot.PRIMARY) is None
-    site.control.unlock(lock)
+    site.control.access.delete_lock(lock)
 
 
 async def test_no_cache_and_keys_that_are_off(owner: Site) -> None:
-    owner.control.portal_update(owner.name, {"disableAccessKeyAuthentication": True})
+    owner.control.redis.update(owner.name, {"disableAccessKeyAuthentication": True})
     off = await regenerate(owner)
     assert (off.reason, off.permanent, off.maybe_done) == (Reason.ACCESS_KEYS_DISABLED, True, False)
-    owner.control.portal_delete(owner.name)
+    owner.control.redis.delete(owner.name)
     gone = await regenerate(owner)
     assert (gone.reason, gone.maybe_done) == (Reason.CACHE_NOT_FOUND, False)
 
 
 async def test_a_revoked_token_is_replaced_and_the_key_regenerated_once(owner: Site) -> None:
     await owner.caches.read(owner.identity, owner.cache)
-    owner.control.revoke_tokens(owner.object_id)
+    owner.control.access.revoke_tokens(owner.object_id)
     assert await owner.caches.regenerate_key(owner.identity, owner.cache, Slot.PRIMARY) is None
-    writes = owner.control.writes(owner.mark)
+    writes = owner.control.log.writes(owner.mark)
     assert [request.status for request in writes] == [401, 200]  # the first one was turned away at the door
-    assert [effect.kind for effect in owner.control.effects(owner.mark)] == ["cache.regenerateKey"]
+    assert [effect.kind for effect in owner.control.log.effects(owner.mark)] == ["cache.regenerateKey"]
 
 
 @pytest.mark.parametrize("entra", [Fault(status=503), Fault(kind="hang"), Fault(kind="reset")], ids=lambda f: f.kind)
 async def test_without_a_token_nothing_was_done(owner: Site, entra: Fault) -> None:
-    with owner.control.fault(entra.model_copy(update={"service": "entra", "times": None})):
+    with owner.control.faults.during(entra.model_copy(update={"service": "entra", "times": None})):
         outcome = await regenerate(owner)
     assert not outcome.maybe_done
     assert owner.requests("regenerateKey") == 0
@@ -190,32 +191,32 @@ async def test_without_a_connection_nothing_was_done(owner: Site, address: str |
     async with Transport(cloud, RateLimits(owner.clock), tls=tls, resolver=_Nowhere(address)) as elsewhere:
         caches = Caches(elsewhere, owner.credentials)
         outcome = await caches.regenerate_key(owner.identity, owner.cache, Slot.PRIMARY)
-    assert isinstance(outcome, Unknown)
+    assert isinstance(outcome, WriteFailure)
     assert (outcome.reason, outcome.maybe_done) == (Reason.AZURE_UNREACHABLE, False)
     assert owner.requests("regenerateKey") == 0
 
 
 async def test_a_service_that_regenerates_by_an_operation(owner: Site) -> None:
-    owner.control.configure(regenerate_seconds=600)
+    owner.control.settings.change(regenerate_seconds=600)
     assert await owner.caches.regenerate_key(owner.identity, owner.cache, Slot.SECONDARY) is None
     assert await owner.caches.operation(owner.identity, owner.cache) == OperationFacts("InProgress")
     busy = await regenerate(owner, Slot.SECONDARY)
     assert (busy.reason, busy.maybe_done) == (Reason.BUSY, False)
     assert await owner.caches.operation(owner.identity, owner.cache) == OperationFacts("InProgress")  # not forgotten
     assert keys(owner)[1] == "canary-secondary"
-    owner.control.advance(601)
+    owner.control.clock.advance(601)
     assert await owner.caches.operation(owner.identity, owner.cache) == OperationFacts("Succeeded")
     assert keys(owner)[1] != "canary-secondary"
 
 
 async def test_a_list_of_keys_that_lags_behind(owner: Site) -> None:
-    owner.control.configure(new_key_listed_after_seconds=600)
+    owner.control.settings.change(new_key_listed_after_seconds=600)
     assert await owner.caches.regenerate_key(owner.identity, owner.cache, Slot.PRIMARY) is None
     for expected in ("canary-primary", keys(owner)[0]):
         listed = await owner.caches.list_keys(owner.identity, owner.cache)
         assert isinstance(listed, ListedKeys)
         assert listed.primary.get_secret_value() == expected
-        owner.control.advance(601)
+        owner.control.clock.advance(601)
 
 
 async def test_links_are_seen_in_a_read_and_in_a_list(owner: Site) -> None:
@@ -223,12 +224,12 @@ async def test_links_are_seen_in_a_read_and_in_a_list(owner: Site) -> None:
     linked = f"{owner.name}-l"
     owner.add_cache(linked, sku=premium, linked_servers=("other",))
     facts = await owner.caches.read(owner.identity, owner.id_of(linked))
-    assert isinstance(facts, CacheFacts)
-    [link] = facts.linked_servers
+    assert isinstance(facts, Redis)
+    [link] = facts.geo_linked
     assert link.endswith(f"/redis/{linked}/linkedServers/other".replace("redis", "Redis"))
     walked = await owner.caches.walk(owner.identity, owner.subscription)
     assert isinstance(walked, tuple)
-    assert {one.resource_id.name: one.linked_servers for one in walked} == {owner.name: (), linked: (link,)}
+    assert {one.resource_id.name: one.geo_linked for one in walked} == {owner.name: (), linked: (link,)}
 
 
 # --- marks ----------------------------------------------------------------------------------------------------------
@@ -242,15 +243,15 @@ async def test_a_mark_is_seen_at_once_and_changes_nothing_else(site: Site, power
     given = seeds.SecretVersion(
         value="new", created=now - 5, not_before=now - 60, expires=now + 600, content_type="text/plain", tags={"a": "1"}
     )
-    first = site.control.set_secret(site.name, NAME, old)
-    version = site.control.set_secret(site.name, NAME, given)
+    first = site.control.keyvault.set_secret(site.name, NAME, old)
+    version = site.control.keyvault.set_secret(site.name, NAME, given)
     before = await read(site)
     assert (before.version, before.tags) == (version, {"a": "1"})
     assert before.created == datetime.fromtimestamp(now - 5, UTC)
-    mark = site.control.mark()
+    mark = site.control.log.position()
     tags = {"CredentialId": "Primary", "secureredis-rotation": "x"}
     assert await site.vaults.mark(site.identity, site.vault, NAME, version, tags) is None
-    [request] = site.control.writes(mark)
+    [request] = site.control.log.writes(mark)
     assert (request.method, request.path) == ("PATCH", f"/secrets/{NAME}/{version}")
     assert {key for key in request.body_keys if "." not in key} == {"tags"}
     after = await read(site)
@@ -263,16 +264,16 @@ async def test_a_mark_is_seen_at_once_and_changes_nothing_else(site: Site, power
         True,
         before.value,
     )
-    states = {state.version: state for state in site.control.secret_versions(site.name, NAME)}
+    states = {state.version: state for state in site.control.keyvault.secret_versions(site.name, NAME)}
     assert states[first].tags == {"keep": "me"}
     assert (states[version].content_type, states[version].value) == ("text/plain", "new")
 
 
 async def test_a_mark_without_the_right_says_which_one_is_missing(site: Site) -> None:
     site.allow_vault("getSecret", "readMetadata", "setSecret")
-    version = site.control.set_secret(site.name, NAME, "one")
+    version = site.control.keyvault.set_secret(site.name, NAME, "one")
     outcome = await site.vaults.mark(site.identity, site.vault, NAME, version, {})
-    assert isinstance(outcome, Unknown)
+    assert isinstance(outcome, WriteFailure)
     assert (outcome.reason, outcome.maybe_done) == (Reason.VAULT_FORBIDDEN, False)
     assert "Microsoft.KeyVault/vaults/secrets/update/action" in outcome.message
     assert "Key Vault Secrets Officer" in outcome.message
@@ -280,9 +281,9 @@ async def test_a_mark_without_the_right_says_which_one_is_missing(site: Site) ->
 
 async def test_a_vault_that_may_only_be_read(site: Site) -> None:
     site.allow_vault("getSecret", "readMetadata")
-    site.control.set_secret(site.name, NAME, "one")
+    site.control.keyvault.set_secret(site.name, NAME, "one")
     outcome = await site.vaults.store(site.identity, site.vault, NAME, SecretStr("canary"), {})
-    assert isinstance(outcome, Unknown)
+    assert isinstance(outcome, WriteFailure)
     assert (outcome.reason, outcome.maybe_done) == (Reason.VAULT_FORBIDDEN, False)
     assert "Microsoft.KeyVault/vaults/secrets/setSecret/action" in outcome.message
     assert "Key Vault Secrets Officer" in outcome.message
@@ -291,11 +292,11 @@ async def test_a_vault_that_may_only_be_read(site: Site) -> None:
 
 async def test_a_version_that_is_not_there_is_not_marked(site: Site) -> None:
     site.allow_vault("getSecret", "update")
-    site.control.set_secret(site.name, NAME, seeds.SecretVersion(value="one", tags={"a": "1"}))
+    site.control.keyvault.set_secret(site.name, NAME, seeds.SecretVersion(value="one", tags={"a": "1"}))
     outcome = await site.vaults.mark(site.identity, site.vault, NAME, "0" * 32, {})
-    assert isinstance(outcome, Unknown)
+    assert isinstance(outcome, WriteFailure)
     assert (outcome.reason, outcome.maybe_done) == (Reason.VAULT_SECRET_NOT_FOUND, False)
-    assert [state.tags for state in site.control.secret_versions(site.name, NAME)] == [{"a": "1"}]
+    assert [state.tags for state in site.control.keyvault.secret_versions(site.name, NAME)] == [{"a": "1"}]
 
 
 @pytest.mark.parametrize("write", ["mark", "store"])
@@ -314,21 +315,21 @@ async def test_a_vault_is_written_once_and_doubt_is_told(
     site: Site, write: str, fault: Fault, maybe_done: bool
 ) -> None:
     site.allow_vault("getSecret", "readMetadata", "setSecret", "update")
-    version = site.control.set_secret(site.name, NAME, seeds.SecretVersion(value="one", tags={}))
+    version = site.control.keyvault.set_secret(site.name, NAME, seeds.SecretVersion(value="one", tags={}))
     await read(site)  # the challenge is over
     method = "PATCH" if write == "mark" else "PUT"
     expires = datetime.now(UTC) + timedelta(days=60)
-    mark = site.control.mark()
-    with site.control.fault(fault.model_copy(update={"service": "vault", "method": method, "times": None})):
+    mark = site.control.log.position()
+    with site.control.faults.during(fault.model_copy(update={"service": "vault", "method": method, "times": None})):
         outcome = (
             await site.vaults.mark(site.identity, site.vault, NAME, version, {"a": "1"})
             if write == "mark"
             else await site.vaults.store(site.identity, site.vault, NAME, SecretStr("two"), {"a": "1"}, expires)
         )
-    assert isinstance(outcome, Unknown)
+    assert isinstance(outcome, WriteFailure)
     assert outcome.maybe_done is maybe_done
-    assert [request.method for request in site.control.writes(mark)] == [method]
-    done = site.control.secret_versions(site.name, NAME)[-1].tags == {"a": "1"}
+    assert [request.method for request in site.control.log.writes(mark)] == [method]
+    done = site.control.keyvault.secret_versions(site.name, NAME)[-1].tags == {"a": "1"}
     assert done is (fault.when == "after" or fault.kind == "truncated")
     site.clock.now += 2
     assert ((await read(site)).tags == {"a": "1"}) is done  # looked at again, whatever came of it

@@ -57,7 +57,7 @@ class Room:
     def encrypt(self, **more: object) -> None:
         """The account is encrypted with the key `disk` of the site's vault."""
         key = {"keyvaulturi": self.site.vault, "keyname": "disk", "keyversion": "", **more}
-        self.control.storage_update(
+        self.control.storage.update(
             self.site.name, encryption={"keySource": "Microsoft.Keyvault", "keyvaultproperties": key}
         )
         self.control.seed(VaultKey(vault=self.site.name, name="disk", version=VERSION))
@@ -84,11 +84,11 @@ async def test_an_ordinary_account(room: Room) -> None:
     assert facts.blob_endpoint.startswith(f"https://{room.site.name}.blob.")
     with pytest.raises(ValueError, match="not known to be encrypted with a key of the customer's own"):
         await room.vaults.encryption_key(room.site.identity, facts)
-    assert room.control.writes(room.site.mark) == []
+    assert room.control.log.writes(room.site.mark) == []
 
 
 async def test_an_unsafe_account_and_one_that_says_nothing(room: Room) -> None:
-    room.control.storage_update(
+    room.control.storage.update(
         room.site.name,
         {
             "supportsHttpsTrafficOnly": False,
@@ -116,7 +116,7 @@ async def test_an_unsafe_account_and_one_that_says_nothing(room: Room) -> None:
     assert (facts.redundancy, facts.geo_redundant, facts.secondary_location) == ("RAGRS", True, "northeurope")
     assert facts.encryption is not None
     assert facts.encryption.infrastructure is True
-    room.control.storage_update(
+    room.control.storage.update(
         room.site.name,
         absent=("supportsHttpsTrafficOnly", "minimumTlsVersion", "allowBlobPublicAccess", "encryption", "networkAcls"),
     )
@@ -128,7 +128,7 @@ async def test_an_unsafe_account_and_one_that_says_nothing(room: Room) -> None:
 async def test_the_blob_service(room: Room) -> None:
     plain = await room.accounts.blob_service(room.site.identity, room.id)
     assert plain == BlobServiceFacts(soft_delete=False)
-    room.control.storage_update(
+    room.control.storage.update(
         room.site.name,
         blob_service={
             "deleteRetentionPolicy": {"enabled": True, "days": 14},
@@ -143,7 +143,7 @@ async def test_the_blob_service(room: Room) -> None:
 
 
 async def test_what_may_not_be_read_names_the_right_that_is_lacking(room: Room) -> None:
-    room.control.unassign(room.site.object_id)
+    room.control.access.unassign(room.site.object_id)
     refused = await room.unread()
     assert (refused.reason, refused.permission) == (Reason.AZURE_DENIED, READ_ACCOUNT)
     assert READ_ACCOUNT in refused.message
@@ -156,7 +156,7 @@ async def test_what_may_not_be_read_names_the_right_that_is_lacking(room: Room) 
 
 
 async def test_what_is_not_there(room: Room) -> None:
-    room.control.storage_remove(room.site.name)
+    room.control.storage.delete(room.site.name)
     gone = await room.accounts.read(room.site.identity, room.id)
     assert isinstance(gone, StorageAbsent)
     assert not gone.group_missing
@@ -184,7 +184,7 @@ async def test_another_tenants_subscription_costs_no_new_token(room: Room) -> No
 
 
 async def test_throttling_is_honoured_for_every_reader_of_the_subscription(room: Room) -> None:
-    with room.control.fault(
+    with room.control.faults.during(
         Fault(service="arm", path="storageAccounts", status=429, headers={"Retry-After": "30"}, times=1)
     ):
         first = await room.unread()
@@ -203,7 +203,7 @@ async def test_throttling_is_honoured_for_every_reader_of_the_subscription(room:
 
 @pytest.mark.parametrize("kind", ["html", "truncated", "reset", "hang"])
 async def test_odd_answers_are_unknown_and_pass(room: Room, kind: str) -> None:
-    with room.control.fault(Fault(service="arm", path="storageAccounts", kind=kind, times=None)):  # type: ignore[arg-type]
+    with room.control.faults.during(Fault(service="arm", path="storageAccounts", kind=kind, times=None)):  # type: ignore[arg-type]
         odd = await room.unread()
     assert odd.reason in (Reason.AZURE_ERROR, Reason.AZURE_UNREACHABLE)
     assert not odd.permanent
@@ -212,10 +212,10 @@ async def test_odd_answers_are_unknown_and_pass(room: Room, kind: str) -> None:
 
 async def test_an_answer_about_something_else_is_not_believed(room: Room) -> None:
     foreign = {"id": "/subscriptions/x", "properties": {"supportsHttpsTrafficOnly": True}}
-    with room.control.fault(Fault(service="arm", path="storageAccounts", status=200, body=foreign)):
+    with room.control.faults.during(Fault(service="arm", path="storageAccounts", status=200, body=foreign)):
         assert (await room.unread()).reason is Reason.AZURE_ERROR
     whole = {"id": f"{room.id.text}2", "properties": {"supportsHttpsTrafficOnly": True}}
-    with room.control.fault(Fault(service="arm", path="storageAccounts", status=200, body=whole)):
+    with room.control.faults.during(Fault(service="arm", path="storageAccounts", status=200, body=whole)):
         assert (await room.unread()).reason is Reason.AZURE_ERROR
 
 
@@ -226,8 +226,8 @@ async def test_a_key_of_the_customers_own_is_followed_to_its_vault(room: Room) -
         currentVersionedKeyExpirationTimestamp="2030-01-02T03:04:05.1234567Z",
         lastKeyRotationTimestamp="2026-01-02T03:04:05.1234567Z",
     )
-    room.control.change_key(room.site.name, "disk", expires=int(EXPIRES.timestamp()))
-    room.control.vault_update(room.site.name, {"enablePurgeProtection": True, "publicNetworkAccess": "Disabled"})
+    room.control.keyvault.change_key(room.site.name, "disk", expires=int(EXPIRES.timestamp()))
+    room.control.keyvault.update(room.site.name, {"enablePurgeProtection": True, "publicNetworkAccess": "Disabled"})
     facts = await room.read()
     assert facts.encryption is not None
     assert facts.encryption.customer_managed is True
@@ -241,7 +241,7 @@ async def test_a_key_of_the_customers_own_is_followed_to_its_vault(room: Room) -
     assert (found.key.version, found.key.enabled, found.key.expires) == (VERSION, True, EXPIRES)
     # The vault is looked for once, and never contacted itself.
     before = room.site.requests("/resources")
-    room.control.change_key(room.site.name, "disk", enabled=False)
+    room.control.keyvault.change_key(room.site.name, "disk", enabled=False)
     again = await room.vaults.encryption_key(room.site.identity, facts)
     assert isinstance(again.key, KeyFacts)
     assert again.key.enabled is False
@@ -278,12 +278,12 @@ async def test_keys_and_vaults_that_are_gone(room: Room) -> None:
     other_version = await room.vaults.encryption_key(room.site.identity, facts)
     assert isinstance(other_version.key, KeyAbsent)
     assert "holds no version" in other_version.key.message
-    room.control.remove_key(room.site.name, "disk")
+    room.control.keyvault.delete_key(room.site.name, "disk")
     room.encrypt()
-    room.control.remove_key(room.site.name, "disk")
+    room.control.keyvault.delete_key(room.site.name, "disk")
     no_key = await room.vaults.encryption_key(room.site.identity, await room.read())
     assert isinstance(no_key.key, KeyAbsent)
-    room.control.remove_vault(room.site.name)
+    room.control.keyvault.delete(room.site.name)
     no_vault = await room.vaults.encryption_key(room.site.identity, facts)
     assert isinstance(no_vault.vault, Unknown)
     assert no_vault.vault.permission == READ_VAULT  # a vault that is gone and one that may not be seen look the same
@@ -312,7 +312,7 @@ async def test_a_key_elsewhere_is_not_followed(room: Room, uri: str) -> None:
 
 async def test_a_key_of_another_tenant_and_one_that_is_not_named(room: Room) -> None:
     room.encrypt()
-    room.control.storage_update(
+    room.control.storage.update(
         room.site.name, encryption={"identity": {"federatedIdentityClientId": "x", "userAssignedIdentity": "/y"}}
     )
     facts = await room.read()
@@ -321,7 +321,7 @@ async def test_a_key_of_another_tenant_and_one_that_is_not_named(room: Room) -> 
     found = await room.vaults.encryption_key(room.site.identity, facts)
     assert isinstance(found.vault, Unknown)
     assert found.vault.reason is Reason.VAULT_OTHER_TENANT
-    room.control.storage_update(room.site.name, encryption={"identity": None, "keyvaultproperties": None})
+    room.control.storage.update(room.site.name, encryption={"identity": None, "keyvaultproperties": None})
     unnamed = await room.vaults.encryption_key(room.site.identity, await room.read())
     assert isinstance(unnamed.vault, Unknown)
     assert unnamed.vault.reason is Reason.AZURE_ERROR

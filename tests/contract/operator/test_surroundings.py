@@ -37,7 +37,7 @@ from secure_redis.domain.observe.governance import (
     RoleAssignmentFacts,
     any_permits,
 )
-from secure_redis.domain.observe.redis import CacheFacts
+from secure_redis.domain.observe.redis import Redis
 from secure_redis.domain.observe.unknown import Unknown
 
 from .conftest import READ, Site
@@ -87,7 +87,7 @@ async def test_where_the_logs_go(room: Room) -> None:
     room.site.allow(READ_DIAGNOSTICS)
     assert await room.around.diagnostics(room.site.identity, room.site.cache) == ()
     workspace = "/subscriptions/x/resourceGroups/y/providers/Microsoft.OperationalInsights/workspaces/z"
-    room.control.diagnostics(
+    room.control.redis.set_diagnostics(
         room.site.name,
         {
             "all": {
@@ -111,7 +111,7 @@ async def test_where_the_logs_go(room: Room) -> None:
 async def test_the_patch_schedule(room: Room) -> None:
     room.site.allow(READ_SCHEDULE)
     assert await room.around.patch_schedule(room.site.identity, room.site.cache) == ()
-    room.control.patch_schedule(
+    room.control.redis.set_patch_schedule(
         room.site.name,
         [
             {"dayOfWeek": "Sunday", "startHourUtc": 2, "maintenanceWindow": "PT6H"},
@@ -122,7 +122,7 @@ async def test_the_patch_schedule(room: Room) -> None:
         PatchWindow("Sunday", 2),
         PatchWindow("Everyday", 23),
     )
-    room.control.patch_schedule(room.site.name, [{"dayOfWeek": "Sunday"}])
+    room.control.redis.set_patch_schedule(room.site.name, [{"dayOfWeek": "Sunday"}])
     odd = await room.around.patch_schedule(room.site.identity, room.site.cache)
     assert isinstance(odd, Unknown)
     assert "maintenance window" in odd.message
@@ -130,8 +130,8 @@ async def test_the_patch_schedule(room: Room) -> None:
 
 async def test_access_policies_and_who_has_them(room: Room) -> None:
     room.site.allow(READ_POLICIES, READ_ASSIGNMENTS)
-    room.control.access_policies(room.site.name, AccessPolicy(name="Everything", permissions="+@all allkeys"))
-    room.control.access_assignments(
+    room.control.redis.set_access_policies(room.site.name, AccessPolicy(name="Everything", permissions="+@all allkeys"))
+    room.control.redis.set_access_assignments(
         room.site.name,
         AccessPolicyAssignment(name="app", policy="Everything", object_id=room.principal, alias="checkout"),
     )
@@ -145,8 +145,8 @@ async def test_access_policies_and_who_has_them(room: Room) -> None:
 
 async def test_a_list_of_many_pages(room: Room) -> None:
     room.site.allow(READ_POLICIES)
-    room.control.configure(page_size=4)
-    room.control.access_policies(
+    room.control.settings.change(page_size=4)
+    room.control.redis.set_access_policies(
         room.site.name, *[AccessPolicy(name=f"policy{number}", permissions="+get") for number in range(9)]
     )
     policies = await room.around.access_policies(room.site.identity, room.site.cache)
@@ -158,7 +158,7 @@ async def test_a_list_of_many_pages(room: Room) -> None:
 async def test_a_next_link_to_elsewhere_is_not_followed(room: Room) -> None:
     room.site.allow(READ_POLICIES)
     elsewhere = {"value": [], "nextLink": "https://management.evil.example/next"}
-    with room.control.fault(Fault(service="arm", path="accessPolicies", status=200, body=elsewhere)):
+    with room.control.faults.during(Fault(service="arm", path="accessPolicies", status=200, body=elsewhere)):
         found = await room.around.access_policies(room.site.identity, room.site.cache)
     assert isinstance(found, Unknown)
     assert "management.evil.example" in found.message
@@ -183,7 +183,7 @@ async def test_locks_of_the_cache_and_above_it(room: Room) -> None:
         )
     finally:
         for name in (own, groups, "below", "beside"):
-            room.control.unlock(name)
+            room.control.access.delete_lock(name)
 
 
 async def test_whether_the_caches_identity_may_write_blobs(room: Room) -> None:
@@ -222,7 +222,7 @@ async def test_a_role_that_cannot_be_looked_into_and_one_with_a_condition(room: 
     assert room.site.requests("roleDefinitions") == before + 1  # refused once is refused for all
     room.site.allow(ROLE_DEFINITIONS, scope=room.account.text)
     assert any_permits(await room.roles(), WRITE_BLOBS, data=True) is True
-    room.control.unassign(room.principal)
+    room.control.access.unassign(room.principal)
     room.control.seed(blob_data_contributor(room.principal, room.account.text, condition="@Resource[...] Equals 'x'"))
     (bound,) = await room.roles()
     assert bound.conditional
@@ -262,5 +262,5 @@ async def test_the_caches_own_identities_are_told(room: Room) -> None:
         }
     )
     facts = await room.site.caches.read(room.site.identity, room.site.cache)
-    assert isinstance(facts, CacheFacts)
+    assert isinstance(facts, Redis)
     assert (facts.principal_id, facts.user_assigned_principals) == (room.principal, {one: "p"})

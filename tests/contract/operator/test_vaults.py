@@ -12,6 +12,7 @@ from sandbox.azure.state.faults import Fault
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.domain.observe.keys import VaultSecretAbsent, VaultSecretFacts
 from secure_redis.domain.observe.unknown import Unknown
+from secure_redis.domain.plan.write_failure import WriteFailure
 
 from .conftest import Site
 
@@ -38,7 +39,7 @@ async def test_the_newest_of_many_pages(reader: Site) -> None:
     now = int(time.time())
     for number in range(60):
         version = seeds.SecretVersion(value=f"v{number}", created=now - 100 + number, tags={"n": str(number)})
-        reader.control.set_secret(reader.name, NAME, version)
+        reader.control.keyvault.set_secret(reader.name, NAME, version)
     found = await facts(reader)
     assert found.value is not None
     assert found.value.get_secret_value() == "v59"
@@ -52,16 +53,16 @@ async def test_the_newest_of_many_pages(reader: Site) -> None:
 async def test_versions_of_one_second_are_told_apart(reader: Site) -> None:
     now = int(time.time())
     for value in ("one", "two", "three"):
-        newest = reader.control.set_secret(reader.name, NAME, seeds.SecretVersion(value=value, created=now))
+        newest = reader.control.keyvault.set_secret(reader.name, NAME, seeds.SecretVersion(value=value, created=now))
     found = await facts(reader)
     assert (found.version, found.value and found.value.get_secret_value()) == (newest, "three")
 
 
 async def test_get_right_only(site: Site) -> None:
     site.allow_vault("getSecret")
-    site.control.set_secret(site.name, NAME, "one")
+    site.control.keyvault.set_secret(site.name, NAME, "one")
     assert (await facts(site)).value is not None
-    site.control.set_secret(site.name, NAME, "two")
+    site.control.keyvault.set_secret(site.name, NAME, "two")
     found = await facts(site)
     assert found.value is not None
     assert found.value.get_secret_value() == "two"
@@ -75,9 +76,9 @@ async def test_an_unusable_version_gives_no_value_and_no_older_one(
 ) -> None:
     site.allow_vault(*powers)
     now = int(time.time())
-    site.control.set_secret(site.name, NAME, seeds.SecretVersion(value="old", created=now - 9))
-    newest = site.control.set_secret(site.name, NAME, seeds.SecretVersion(value="new", created=now))
-    site.control.change_secret(site.name, NAME, **change)
+    site.control.keyvault.set_secret(site.name, NAME, seeds.SecretVersion(value="old", created=now - 9))
+    newest = site.control.keyvault.set_secret(site.name, NAME, seeds.SecretVersion(value="new", created=now))
+    site.control.keyvault.change_secret(site.name, NAME, **change)
     found = await look(site)
     assert isinstance(found, VaultSecretFacts)
     # A plain read of a disabled secret does not say which version it refuses.
@@ -88,8 +89,8 @@ async def test_an_unusable_version_gives_no_value_and_no_older_one(
 
 async def test_a_pinned_version(reader: Site) -> None:
     now = int(time.time())
-    old = reader.control.set_secret(reader.name, NAME, seeds.SecretVersion(value="old", created=now - 9))
-    reader.control.set_secret(reader.name, NAME, seeds.SecretVersion(value="new", created=now))
+    old = reader.control.keyvault.set_secret(reader.name, NAME, seeds.SecretVersion(value="old", created=now - 9))
+    reader.control.keyvault.set_secret(reader.name, NAME, seeds.SecretVersion(value="new", created=now))
     found = await facts(reader, old)
     assert (found.version, found.latest) == (old, False)
     assert found.value is not None
@@ -100,18 +101,18 @@ async def test_a_pinned_version(reader: Site) -> None:
 
 async def test_what_is_not_there(reader: Site) -> None:
     assert isinstance(await look(reader), VaultSecretAbsent)
-    reader.control.set_secret(reader.name, NAME, "one")
+    reader.control.keyvault.set_secret(reader.name, NAME, "one")
     await facts(reader)
-    reader.control.delete_secret(reader.name, NAME)
+    reader.control.keyvault.delete_secret(reader.name, NAME)
     assert isinstance(await look(reader), VaultSecretAbsent)
-    reader.control.remove_vault(reader.name)
+    reader.control.keyvault.delete(reader.name)
     gone = await look(reader)
     assert isinstance(gone, Unknown)
     assert gone.reason is Reason.VAULT_NOT_FOUND
 
 
 async def test_no_right_and_no_way(site: Site) -> None:
-    site.control.set_secret(site.name, NAME, "one")
+    site.control.keyvault.set_secret(site.name, NAME, "one")
     denied = await look(site)
     assert isinstance(denied, Unknown)
     assert denied.reason is Reason.VAULT_FORBIDDEN
@@ -144,10 +145,10 @@ async def test_store_and_read_back(site: Site) -> None:
 
 async def test_a_deleted_name_stays_deleted(site: Site) -> None:
     site.allow_vault("getSecret", "readMetadata", "setSecret")
-    site.control.set_secret(site.name, NAME, "one")
-    site.control.delete_secret(site.name, NAME)
+    site.control.keyvault.set_secret(site.name, NAME, "one")
+    site.control.keyvault.delete_secret(site.name, NAME)
     outcome = await site.vaults.store(site.identity, site.vault, NAME, SecretStr("x"), {})
-    assert isinstance(outcome, Unknown)
+    assert isinstance(outcome, WriteFailure)
     assert (outcome.reason, outcome.permanent) == (Reason.VAULT_SECRET_DELETED, True)
 
 
@@ -164,8 +165,8 @@ async def test_a_deleted_name_stays_deleted(site: Site) -> None:
     ids=lambda value: value.kind + str(value.status) if isinstance(value, Fault) else str(value),
 )
 async def test_a_vault_in_trouble_is_an_unknown(reader: Site, fault: Fault, reason: Reason) -> None:
-    reader.control.set_secret(reader.name, NAME, "one")
-    with reader.control.fault(fault.model_copy(update={"service": "vault", "times": None})):
+    reader.control.keyvault.set_secret(reader.name, NAME, "one")
+    with reader.control.faults.during(fault.model_copy(update={"service": "vault", "times": None})):
         outcome = await look(reader)
     assert isinstance(outcome, Unknown)
     assert outcome.reason is reason

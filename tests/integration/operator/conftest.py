@@ -59,7 +59,7 @@ def _world(running: World) -> Iterator[World]:
     running.start()
     try:
         if os.environ.get("SECURE_REDIS_OTHER_WAY"):
-            running.control.configure(**OTHER_WAY)
+            running.control.settings.change(**OTHER_WAY)
         running.start_operator()
         wait_for(lambda: leads(running), 60, "the operator to lead")  # else every test would wait for it in vain
         yield running

@@ -34,7 +34,7 @@ class Persisting(Case):
 
     @property
     def blob(self) -> str:
-        shown = self.control.storage_account(self.account)
+        shown = self.control.storage.get(self.account)
         assert shown is not None
         return str(shown["properties"]["primaryEndpoints"]["blob"]).rstrip("/")
 
@@ -60,7 +60,7 @@ class Persisting(Case):
         return {"accountID": self.account_id, **more}
 
     def settings(self) -> dict[str, str]:
-        found = self.control.cache(self.cache)
+        found = self.control.redis.get(self.cache)
         assert found is not None
         return dict(found["properties"]["redisConfiguration"])
 
@@ -74,7 +74,7 @@ class Persisting(Case):
         vault = self.control.endpoints.vault_url(self.team.name)
         key = {"keyvaulturi": vault, "keyname": "disk", "keyversion": ""}
         self.control.seed(VaultKey(vault=self.team.name, name="disk", version=VERSION))
-        self.control.storage_update(
+        self.control.storage.update(
             self.account, encryption={"keySource": "Microsoft.Keyvault", "keyvaultproperties": key}
         )
 

@@ -160,11 +160,11 @@ class _Scenario:
     @contextmanager
     def _using(self, team: Team, *names: str) -> Iterator[None]:
         """What the team's identity is authorised to within is a use of these roles."""
-        mark = self.world.control.mark()
+        mark = self.world.control.log.position()
         yield
         observed = {
             action
-            for request in self.world.control.requests(mark)
+            for request in self.world.control.log.requests(mark)
             if request.principal == team.object_id
             for action in request.authorized
         }
@@ -186,7 +186,7 @@ class _Scenario:
             case.until("PersistenceEncrypted", "True")
             vault = case.control.endpoints.vault_url(team.name)
             key = {"keyvaulturi": vault, "keyname": "disk", "keyversion": VERSION}
-            case.control.storage_update(
+            case.control.storage.update(
                 case.account, encryption={"keySource": "Microsoft.Keyvault", "keyvaultproperties": key}
             )
             case.poke()
@@ -245,7 +245,7 @@ class _Scenario:
         scope = seeds.subscription_scope(SUBSCRIPTION)
         self.world.control.seed(seeds.RoleAssignment(object_id=team.object_id, scope=scope, actions=AT_SUBSCRIPTION))
         case = Persisting(self.world, team)
-        case.control.storage_update(case.account, {"allowSharedKeyAccess": True})
+        case.control.storage.update(case.account, {"allowSharedKeyAccess": True})
         self.world.apply(
             {
                 "apiVersion": "v1",
@@ -288,7 +288,7 @@ class _Scenario:
                 persistence={"storage": {"authentication": "ManagedIdentity", "connectionStringSecretRef": None}},
             )
             case.until("DriftDetected", "True", "StorageRoleMissing")
-            found = case.control.cache(case.cache)
+            found = case.control.redis.get(case.cache)
             assert found is not None
             for one in found["identity"]["userAssignedIdentities"].values():
                 case.control.seed(blob_data_contributor(one["principalId"], case.account_id))

@@ -26,15 +26,15 @@ Arrange = Callable[[World], Case]
 def _beside(case: Case) -> None:
     """What stands around a cache that is looked after."""
     entry = {"dayOfWeek": "Sunday", "startHourUtc": 2, "maintenanceWindow": "PT5H"}
-    case.control.patch_schedule(case.cache, [entry])
+    case.control.redis.set_patch_schedule(case.cache, [entry])
     workspace = f"{case.team.group_scope}/providers/Microsoft.OperationalInsights/workspaces/logs"
     logs = {"workspaceId": workspace, "logs": [{"categoryGroup": "allLogs", "enabled": True}]}
-    case.control.diagnostics(case.cache, {"kept": logs})
-    case.control.access_assignments(
+    case.control.redis.set_diagnostics(case.cache, {"kept": logs})
+    case.control.redis.set_access_assignments(
         case.cache, AccessPolicyAssignment(name="reader", policy="Data Reader", object_id=case.team.object_id)
     )
     case.control.seed(seeds.Lock(scope=case.team.cache_id(case.cache), name=case.cache, level="CanNotDelete"))
-    case.control.vault_update(case.team.name, {"enableSoftDelete": True, "enablePurgeProtection": True})
+    case.control.keyvault.update(case.team.name, {"enableSoftDelete": True, "enablePurgeProtection": True})
 
 
 def safe(world: World) -> Case:
@@ -79,7 +79,7 @@ def open_handed(world: World) -> Case:
     """Too many may do too much, and the workload connects in clear."""
     case = Case(world, world.team(cache_actions=READS), "open")
     case.exists(redis_configuration={"aad-enabled": "True"})
-    case.control.access_assignments(
+    case.control.redis.set_access_assignments(
         case.cache, AccessPolicyAssignment(name="all", policy="Data Owner", object_id=case.team.object_id)
     )
     for number in range(6):
@@ -90,7 +90,7 @@ def open_handed(world: World) -> Case:
                 actions=CACHE_KEYS,
             )
         )
-    case.control.vault_update(case.team.name, {"enablePurgeProtection": None})
+    case.control.keyvault.update(case.team.name, {"enablePurgeProtection": None})
     case.store(tags={"CredentialId": "Secondary"}, created=int(time.time()) - 500 * DAY)
     host = case.control.endpoints.redis_host(case.cache)
     target = Target(case, replicas=1, progressDeadlineSeconds=1)
@@ -265,7 +265,7 @@ def interfered(world: World) -> Case:
     """Something between the operator and the cache."""
     case = Case(world, world.team(cache_actions=READS), "between")
     case.exists()
-    case.control.redis_fault(case.cache, "self-signed-certificate")
+    case.control.redis.listener_fault(case.cache, "self-signed-certificate")
     return case.apply(key=False)
 
 
@@ -284,7 +284,7 @@ def stored_safely(world: World) -> Case:
     case = Persisting(world, world.team(cache_actions=READS))
     case.persists()
     _encrypt(case)
-    case.control.vault_update(case.team.name, {"enableSoftDelete": True, "enablePurgeProtection": True})
+    case.control.keyvault.update(case.team.name, {"enableSoftDelete": True, "enablePurgeProtection": True})
     return case.apply(key=False)
 
 
@@ -293,8 +293,8 @@ def stored_openly(world: World) -> Case:
     case = Persisting(world, world.team(cache_actions=READS))
     case.persists()
     _encrypt(case, services={"blob": {"enabled": False}})
-    case.control.change_key(case.team.name, "disk", expires=1_700_000_000)
-    case.control.storage_update(
+    case.control.keyvault.change_key(case.team.name, "disk", expires=1_700_000_000)
+    case.control.storage.update(
         case.account,
         {
             "supportsHttpsTrafficOnly": False,
@@ -318,4 +318,4 @@ def stored_out_of_sight(world: World) -> Case:
 def _encrypt(case: Persisting, **more: Any) -> None:
     case.encrypt()
     reader = f"{case.team.group_scope}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/disk"
-    case.control.storage_update(case.account, encryption={"identity": {"userAssignedIdentity": reader}, **more})
+    case.control.storage.update(case.account, encryption={"identity": {"userAssignedIdentity": reader}, **more})

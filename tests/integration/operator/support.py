@@ -35,7 +35,7 @@ class Case:
         self.world, self.team, self.control = world, team, world.control
         self.cache = f"{name}-{team.name.removeprefix('team-')}"
         self.document: Document = {}
-        self.mark = world.control.mark()
+        self.mark = world.control.log.position()
         self.faults: list[str] = []
 
     # --- the world around it ----------------------------------------------------------------------------------------
@@ -47,20 +47,20 @@ class Case:
     def store(self, value: str | None = None, **version: Any) -> str:
         """The team stores the primary key (or `value`) in its vault. Returns the version."""
         key = self.keys["Primary"] if value is None else value
-        return self.control.set_secret(self.team.name, self.cache, seeds.SecretVersion(value=key, **version))
+        return self.control.keyvault.set_secret(self.team.name, self.cache, seeds.SecretVersion(value=key, **version))
 
     @property
     def keys(self) -> dict[str, str]:
         """The cache's keys by slot."""
-        return self.control.cache_keys(self.cache)
+        return self.control.redis.keys(self.cache)
 
     def change_secret(self, **change: Any) -> None:
         """The vault's owner changes the newest version's attributes."""
-        self.control.change_secret(self.team.name, self.cache, **change)
+        self.control.keyvault.change_secret(self.team.name, self.cache, **change)
 
     def update(self, properties: dict[str, Any] | None = None, **change: Any) -> None:
         """Somebody changes the cache in the portal."""
-        self.control.portal_update(self.cache, properties, **change)
+        self.control.redis.update(self.cache, properties, **change)
 
     def allow(self, *actions: str, scope: str | None = None, data: tuple[str, ...] = ()) -> None:
         """One more role for the team's identity."""
@@ -72,12 +72,12 @@ class Case:
     def fault(self, **fault: Any) -> None:
         """A fault that hits this team's identity only, until `mend_faults`."""
         fault = {"times": None, "principal": self.team.object_id, **fault}
-        self.faults.append(self.control.add_fault(Fault(**fault)))
+        self.faults.append(self.control.faults.add(Fault(**fault)))
 
     def mend_faults(self) -> None:
         """Lift this case's faults."""
         while self.faults:
-            self.control.remove_fault(self.faults.pop())
+            self.control.faults.remove(self.faults.pop())
 
     # --- the resource -----------------------------------------------------------------------------------------------
 
@@ -208,16 +208,16 @@ class Case:
 
     def calls(self, since: int) -> int:
         """How many requests the team's identity has sent since the mark."""
-        return len([r for r in self.control.requests(since) if r.principal == self.team.object_id])
+        return len([r for r in self.control.log.requests(since) if r.principal == self.team.object_id])
 
     def writes(self) -> list[str]:
         """Every write to Azure by the team's identity since this case began: method and path."""
-        mine = [w for w in self.control.writes(self.mark) if w.principal in (None, self.team.object_id)]
+        mine = [w for w in self.control.log.writes(self.mark) if w.principal in (None, self.team.object_id)]
         return [f"{w.method} {w.path.rsplit('/', 2)[-2]}/{w.path.rsplit('/', 1)[-1]}" for w in mine]
 
     def effects(self) -> list[tuple[str, tuple[str, ...]]]:
         """What those writes changed: kind and field names."""
-        return [(e.kind, e.fields) for e in self.control.effects(self.mark) if e.principal == self.team.object_id]
+        return [(e.kind, e.fields) for e in self.control.log.effects(self.mark) if e.principal == self.team.object_id]
 
 
 class Bystander(Case):

@@ -9,8 +9,8 @@ import pytest
 from sandbox.azure.seeds import seeds
 from sandbox.waiting import wait_for
 from sandbox.world import CACHE_KEYS, CACHE_READ, SUBSCRIPTION, TENANT, Team, World
-from secure_redis.api.reasons.catalogue import REASONS
-from secure_redis.api.reasons.reason import Reason
+from secure_redis.api.reasons.catalogue import has
+from secure_redis.api.reasons.row import Trait
 from tests.integration.operator.support import Bystander, Case
 
 BUSY = 12  # calls to Azure for one look at one resource; more would be a loop
@@ -38,7 +38,7 @@ def _state(state: str) -> Callable[[Case], None]:
 
 
 def _deny(case: Case) -> None:
-    case.control.unassign(case.team.object_id, case.team.group_scope)
+    case.control.access.unassign(case.team.object_id, case.team.group_scope)
 
 
 ROWS = (
@@ -53,11 +53,11 @@ ROWS = (
     Row("an unheard-of state", _state("Pondering"), "True", "Available", "6380", _state("Succeeded"), ready="True"),
     Row(
         "no route",
-        lambda c: c.control.private_endpoint(c.cache, "shop", "Rejected"),
+        lambda c: c.control.redis.set_private_endpoint(c.cache, "shop", "Rejected"),
         "False",
         "NoRoute",
         "create a private endpoint",
-        lambda c: c.control.private_endpoint(c.cache, "shop", "Approved"),
+        lambda c: c.control.redis.set_private_endpoint(c.cache, "shop", "Approved"),
     ),
     Row(
         "role taken away",
@@ -157,12 +157,12 @@ def test_a_good_secret_survives(case: Case, bystander: Bystander, row: Row) -> N
     case.published()
     with case.untouched():
         row.breaks(case)
-        mark = case.control.mark()
+        mark = case.control.log.position()
         case.poke()
         status, reason, message = case.condition("CacheAvailable")
         assert (status, reason, row.says in message) == (row.available, row.reason, True), f"{reason}: {message}"
         assert case.condition("Ready")[0] == row.ready, case.condition("Ready")
-        assert case.has("Stalled") == REASONS[Reason(reason)].terminal
+        assert case.has("Stalled") == has(reason, Trait.TERMINAL)
         bystander.goes_on()
         assert case.calls(mark) <= BUSY
     row.mends(case)
@@ -185,7 +185,7 @@ def test_azure_that_does_not_answer_holds_nobody_else_up(case: Case, bystander: 
     with case.untouched():
         case.fault(service="arm", kind="hang")
         case.annotate(refresh="hanging")
-        wait_for(lambda: case.control.fault_hits()[case.faults[0]], 20, "a request to hang")
+        wait_for(lambda: case.control.faults.hits()[case.faults[0]], 20, "a request to hang")
         bystander.goes_on()
         case.mend_faults()
         case.heal("CacheAvailable", "True")
@@ -210,7 +210,7 @@ def test_clocks_that_differ(case: Case) -> None:
     """Entra's clock is two hours ahead: the ServiceAccount's token is over before it is used."""
     case.exists()
     case.store()
-    with case.control.configured(clock_skew_seconds=7200):
+    with case.control.settings.during(clock_skew_seconds=7200):
         case.apply()
         message = case.until("CacheAvailable", "Unknown", "TokenRefused")
         assert "check the clocks" in message
@@ -219,7 +219,7 @@ def test_clocks_that_differ(case: Case) -> None:
 
 
 def test_a_little_skew_does_not_matter(case: Case) -> None:
-    with case.control.configured(clock_skew_seconds=-200):
+    with case.control.settings.during(clock_skew_seconds=-200):
         case.published()
 
 

@@ -128,7 +128,7 @@ def test_no_identity_no_call(case: Case, bystander: Bystander, row: Row) -> None
     status, reason, message = (case.until("CacheAvailable", "Unknown", row.reason), *case.condition("Ready"))[1:]
     assert (status == "True", reason, row.says in message) == (False, row.reason, True), message
     assert case.secret() is None
-    mine = [r for r in case.control.requests(case.mark) if r.principal == case.team.object_id]
+    mine = [r for r in case.control.log.requests(case.mark) if r.principal == case.team.object_id]
     assert mine == [] if row.silent else all(r.service == "entra" for r in mine)
     bystander.goes_on()
     assert case.writes() == []
@@ -145,11 +145,11 @@ def test_consent_that_is_withdrawn(case: Case) -> None:
     case.published()
     case.world.service_account(case.team, "secure-redis", allow="others")
     case.heal("CacheAvailable", "Unknown", "ConsentMissing")
-    mark = case.control.mark()
+    mark = case.control.log.position()
     with case.untouched():
         case.poke()
     assert case.condition("Ready")[:2] == ("Unknown", "ConsentMissing")
-    assert [r for r in case.control.requests(mark) if r.principal == case.team.object_id] == []
+    assert [r for r in case.control.log.requests(mark) if r.principal == case.team.object_id] == []
 
 
 def test_a_namespace_that_has_not_consented(world: World, teams: Callable[..., Team], bystander: Bystander) -> None:
@@ -162,7 +162,7 @@ def test_a_namespace_that_has_not_consented(world: World, teams: Callable[..., T
     assert "--serviceaccount=secure-redis-system:secure-redis-operator" in message or "--serviceaccount=" in message
     assert case.condition("Ready")[0] != "True"
     assert case.secret() is None
-    assert [r for r in case.control.requests(case.mark) if r.principal == case.team.object_id] == []
+    assert [r for r in case.control.log.requests(case.mark) if r.principal == case.team.object_id] == []
     bystander.goes_on()
     world.bind(case.team.namespace)
     case.heal()

@@ -43,7 +43,7 @@ def _lock(case: Case) -> None:
 
 
 def _read_only(case: Case) -> None:
-    case.control.unassign(case.team.object_id, case.team.group_scope)
+    case.control.access.unassign(case.team.object_id, case.team.group_scope)
     case.allow(*CACHE_READ)
 
 
@@ -56,7 +56,7 @@ def _rich_region(case: Case) -> None:
 
 
 def _quota(limit: int) -> Callable[[Case], object]:
-    return lambda case: case.control.configure(cache_quota_per_subscription=limit)
+    return lambda case: case.control.settings.change(cache_quota_per_subscription=limit)
 
 
 def _nothing(case: Case) -> None:
@@ -69,11 +69,11 @@ ROWS = (
         _policy,
         "DeniedByPolicy",
         "no-redis-",
-        lambda c: c.control.remove_policy(f"no-redis-{c.team.name}"),
+        lambda c: c.control.access.delete_policy(f"no-redis-{c.team.name}"),
     ),
-    Row("lock", _lock, "Locked", "remove the lock", lambda c: c.control.unlock(f"frozen-{c.team.name}")),
+    Row("lock", _lock, "Locked", "remove the lock", lambda c: c.control.access.delete_lock(f"frozen-{c.team.name}")),
     Row("quota", _quota(0), "QuotaExceeded", "limit of 0", _quota(1000)),
-    Row("name taken", lambda c: c.control.take_name(c.cache), "NameTaken", "choose another", None),
+    Row("name taken", lambda c: c.control.redis.take_name(c.cache), "NameTaken", "choose another", None),
     Row(
         "location",
         _nothing,
@@ -111,7 +111,7 @@ def test_a_cache_that_cannot_be_made(build: Case, bystander: Bystander, row: Row
         build.until("CacheAvailable", "False", row.reason)
         assert build.has("Stalled") == row.stalled
         assert build.effects() == []
-        assert build.control.cache(build.cache) is None
+        assert build.control.redis.get(build.cache) is None
         bystander.goes_on()
         tries = len(build.writes())
         assert tries <= 1
@@ -251,7 +251,7 @@ def test_two_at_once_make_one_cache(world: World, build: Case, builders: Team) -
 
 def test_a_cache_that_fails_to_come_up(build: Case) -> None:
     """Azure accepts the creation and then fails: said with how it ended, and not tried again by itself."""
-    with build.control.configured(
+    with build.control.settings.during(
         operation_outcome="Failed", operation_error_code="InternalServerError", operation_error_message="No capacity."
     ):
         build.apply(**provision(build))

@@ -8,8 +8,8 @@ import pytest
 
 from sandbox.azure.seeds import seeds
 from sandbox.world import OTHER_TENANT, SUBSCRIPTION, TENANT, Team, World
-from secure_redis.api.reasons.catalogue import REASONS
-from secure_redis.api.reasons.reason import Reason
+from secure_redis.api.reasons.catalogue import has
+from secure_redis.api.reasons.row import Trait
 from tests.integration.operator.support import Bystander, Case
 
 HOUR = 3600
@@ -36,7 +36,7 @@ def _vault(case: Case, **change: object) -> None:
 
 
 def _forbid(case: Case) -> None:
-    case.control.unassign(case.team.object_id, case.team.vault_scope)
+    case.control.access.unassign(case.team.object_id, case.team.vault_scope)
 
 
 def _permit(case: Case) -> None:
@@ -45,13 +45,13 @@ def _permit(case: Case) -> None:
 
 
 def _own_vault(case: Case) -> None:
-    case.control.remove_vault(case.team.name)
+    case.control.keyvault.delete(case.team.name)
     _vault(case)
     case.store()
 
 
 def _soft_deleted(case: Case) -> None:
-    case.control.delete_secret(case.team.name, case.cache)
+    case.control.keyvault.delete_secret(case.team.name, case.cache)
 
 
 def _answer(status: int, code: str, message: str) -> dict[str, object]:
@@ -89,7 +89,7 @@ ROWS = (
     ),
     Row("forbidden", _forbid, "VaultForbidden", "Key Vault Secrets User", _permit),
     Row("behind a firewall", lambda c: _vault(c, firewall=True), "VaultFirewall", "private endpoint", _own_vault),
-    Row("vault gone", lambda c: c.control.remove_vault(c.team.name), "VaultNotFound", "does not exist", _own_vault),
+    Row("vault gone", lambda c: c.control.keyvault.delete(c.team.name), "VaultNotFound", "does not exist", _own_vault),
     Row("empty", lambda c: c.store(""), "KeyMalformed", "store the key exactly as listKeys answers it", Case.store),
     Row("newline", lambda c: c.store(c.keys["Primary"] + "\n"), "KeyMalformed", "line break", Case.store),
     Row("not ASCII", lambda c: c.store("schlüssel" * 5), "KeyMalformed", "not ASCII", Case.store),
@@ -99,7 +99,7 @@ ROWS = (
     Row("an option", lambda c: c.store("key,ssl=False"), "KeyMalformed", "comma", Case.store),
     Row(
         "regenerated in the portal",
-        lambda c: c.control.portal_regenerate(c.cache, "Primary"),
+        lambda c: c.control.redis.regenerate(c.cache, "Primary"),
         "KeyMismatch",
         "store the live key as a new version",
         Case.store,
@@ -189,13 +189,13 @@ def test_a_good_secret_survives(case: Case, bystander: Bystander, row: Row) -> N
     case.published()
     with case.untouched():
         row.breaks(case)
-        mark = case.control.mark()
+        mark = case.control.log.position()
         case.poke()
         status, reason, message = case.condition("CredentialsSynced")
         assert (reason, row.says in message) == (row.reason, True), f"{reason}: {message}"
         assert status == ("Unknown" if row.passing else status) != "True"
         assert (case.condition("Ready")[0] == "True") == row.passing
-        assert case.has("Stalled") == REASONS[Reason(reason)].terminal
+        assert case.has("Stalled") == has(reason, Trait.TERMINAL)
         bystander.goes_on()
         assert case.calls(mark) <= BUSY
     row.mends(case)
@@ -297,7 +297,7 @@ def test_no_token_goes_to_a_vault_outside_the_cloud(case: Case, uri: str) -> Non
     assert case.control.endpoints.vault_suffix in message
     case.until("Stalled", "True", "VaultNotAllowed")
     assert case.secret() is None
-    mine = case.control.requests(case.mark)
+    mine = case.control.log.requests(case.mark)
     assert [r for r in mine if r.service == "vault" and r.principal == case.team.object_id] == []
     # One token was asked for, for the resource manager; none for a vault.
     tokens = [r for r in mine if r.service == "entra" and r.action == "token" and r.principal == case.team.object_id]

@@ -76,7 +76,7 @@ def _may_write_their_caches(pair: Pair) -> None:
 
 
 def _another_caches_key(pair: Pair) -> None:
-    pair.mine.control.set_secret(pair.mine.team.name, "other", pair.theirs.keys["Primary"])
+    pair.mine.control.keyvault.set_secret(pair.mine.team.name, "other", pair.theirs.keys["Primary"])
 
 
 def _their_id(pair: Pair) -> str:
@@ -235,7 +235,7 @@ def test_a_vault_cannot_send_a_token_elsewhere(case: Case) -> None:
     case.until("CacheAvailable", "True")
     _, reason, _ = case.condition("CredentialsSynced")
     assert reason in ("VaultNotAllowed", "TokenRefused")
-    tokens = [r for r in case.control.requests(case.mark, service="entra") if r.principal == case.team.object_id]
+    tokens = [r for r in case.control.log.requests(case.mark, service="entra") if r.principal == case.team.object_id]
     assert len([r for r in tokens if r.action == "token"]) == 1  # for the resource manager
     assert case.secret() is None
     case.mend_faults()
@@ -251,7 +251,7 @@ def test_a_redirect_is_not_followed(case: Case, service: str) -> None:
     case.apply()
     kind = "CacheAvailable" if service == "arm" else "CredentialsSynced"
     case.until(kind, "Unknown")
-    assert [r for r in case.control.requests(case.mark) if "elsewhere" in r.host] == []
+    assert [r for r in case.control.log.requests(case.mark) if "elsewhere" in r.host] == []
     assert case.secret() is None
     case.mend_faults()
     case.heal()
@@ -266,14 +266,14 @@ def test_a_list_cannot_send_a_token_elsewhere(case: Case, link: str) -> None:
     case.fault(service="arm", path="/providers/Microsoft.Cache/redis$", status=200, body=body)
     case.apply()
     case.poke()
-    assert [r for r in case.control.requests(case.mark) if "elsewhere" in r.host] == []
+    assert [r for r in case.control.log.requests(case.mark) if "elsewhere" in r.host] == []
 
 
 def test_an_owner_tag_cannot_be_borrowed(world: World, build: Case, builders: Team) -> None:
     """The tag names a resource by uid: a resource of the same name in another namespace is not it."""
     build.apply(**provision(build))
     build.until("Ready", "True")
-    tagged = dict((build.control.cache(build.cache) or {})["tags"])
+    tagged = dict((build.control.redis.get(build.cache) or {})["tags"])
     other = Case(world, builders)
     other.spec(**provision(other, deletionPolicy="Delete"))["metadata"]["name"] = f"{build.cache}-other"
     other.document["metadata"]["annotations"] |= {
@@ -284,5 +284,5 @@ def test_an_owner_tag_cannot_be_borrowed(world: World, build: Case, builders: Te
     other.until("Ready", "False", "OwnedByAnother")
     other.delete()
     other.until("Ready", "False", "NotOwned")
-    assert (build.control.cache(build.cache) or {})["tags"] == tagged
+    assert (build.control.redis.get(build.cache) or {})["tags"] == tagged
     assert [kind for kind, _ in build.effects()].count("cache.delete") == 0

@@ -25,7 +25,7 @@ def made(case: Case, **spec: Any) -> Case:
 
 def in_azure(case: Case) -> bool:
     """Whether the cache is there."""
-    return case.control.cache(case.cache) is not None
+    return case.control.redis.get(case.cache) is not None
 
 
 def deletions(case: Case) -> int:
@@ -53,10 +53,10 @@ def unreachable(case: Case) -> None:
 def test_retain_needs_no_azure(world: World, case: Case) -> None:
     case.published()
     unreachable(case)
-    mark = case.control.mark()
+    mark = case.control.log.position()
     case.delete()
     world.await_gone(case.document, 10)
-    assert [r for r in case.control.requests(mark) if r.principal == case.team.object_id] == []
+    assert [r for r in case.control.log.requests(mark) if r.principal == case.team.object_id] == []
     assert in_azure(case)
     kept = case.must_secret()  # connection.deletionPolicy Retain: the Secret stays, and is nobody's
     assert not kept["metadata"].get("ownerReferences")
@@ -73,7 +73,7 @@ def test_retain_keeps_a_cache_that_we_made(world: World, build: Case) -> None:
 
 def test_retain_while_azure_creates(world: World, build: Case) -> None:
     """Deleted during provisioning: it goes at once, and Azure finishes what it was told."""
-    with build.control.configured(create_seconds=2.0):
+    with build.control.settings.during(create_seconds=2.0):
         build.apply(**provision(build))
         build.until("CacheAvailable", "False", "Creating")
     build.delete()
@@ -109,7 +109,7 @@ def test_delete_waits_for_its_confirmation_and_follows_to_the_end(world: World, 
     build.poke()
     assert build.condition("Ready")[1] == "ConfirmationRequired"
     assert deletions(build) == 0
-    with build.control.configured(delete_seconds=1.5):
+    with build.control.settings.during(delete_seconds=1.5):
         build.annotate(confirm_delete=build.cache)
         build.until("Ready", "False", "Deleting")
         wait_for(lambda: deletions(build) == 1, PATIENCE, "the deletion")
@@ -130,7 +130,7 @@ def test_confirmed_beforehand(world: World, build: Case) -> None:
 def test_the_operator_dies_while_azure_deletes(world: World, build: Case) -> None:
     made(build)
     build.annotate(confirm_delete=build.cache)
-    with build.control.configured(delete_seconds=4.0):
+    with build.control.settings.during(delete_seconds=4.0):
         build.delete()
         wait_for(lambda: deletions(build) == 1, PATIENCE, "the deletion")
     world.stop_operator(kill=True)
@@ -197,7 +197,7 @@ def test_a_lock_holds_the_deletion(world: World, build: Case) -> None:
     build.delete()
     assert "remove the lock" in build.until("Stalled", "True", "Locked")
     assert deletions(build) == 0
-    build.control.unlock(name)
+    build.control.access.delete_lock(name)
     build.annotate(refresh="unlocked")
     world.await_gone(build.document)
     assert not in_azure(build)
@@ -215,7 +215,7 @@ def test_ready_says_why_the_deletion_does_not_go_on(build: Case) -> None:
 
 def test_a_cache_that_is_gone_already(world: World, build: Case) -> None:
     made(build)
-    build.control.portal_delete(build.cache)
+    build.control.redis.delete(build.cache)
     build.delete()
     world.await_gone(build.document)
     assert deletions(build) == 0
@@ -240,7 +240,7 @@ def test_the_key_in_key_vault_is_kept(world: World, build: Case) -> None:
     build.annotate(confirm_delete=build.cache)
     build.delete()
     world.await_gone(build.document)
-    assert len(build.control.secret_versions(build.team.name, build.cache)) == 1
+    assert len(build.control.keyvault.secret_versions(build.team.name, build.cache)) == 1
 
 
 # --- the Secret -----------------------------------------------------------------------------------------------------

@@ -167,7 +167,7 @@ def test_after_an_upgrade_the_first_look_only_reports(world: World, build: Case,
 
 def test_a_cache_that_is_gone_is_drift(build: Case) -> None:
     created(build)
-    build.control.portal_delete(build.cache)
+    build.control.redis.delete(build.cache)
     build.heal("CacheAvailable", "False", "CacheGone")
     build.until("DriftDetected", "True", "CacheGone")
     assert [one["path"] for one in build.status["drift"]] == ["resourceID"]
@@ -179,16 +179,16 @@ def test_who_set_it_is_told_where_the_activity_log_may_be_read(build: Case) -> N
     build.poke()
     build.until("DriftDetected", "True", "Drifted")
     wait_for(lambda: entry(build).get("by") == SOMEBODY, 10, "who set it")
-    since = build.control.mark()
+    since = build.control.log.position()
     for _ in range(3):
         build.poke()
-    assert not [r for r in build.control.requests(since) if "eventtypes" in r.path.lower()]
+    assert not [r for r in build.control.log.requests(since) if "eventtypes" in r.path.lower()]
 
 
 def test_without_the_right_drift_is_told_all_the_same_and_the_log_is_asked_once(build: Case) -> None:
-    build.control.unassign(build.team.object_id, seeds.subscription_scope(SUBSCRIPTION))
+    build.control.access.unassign(build.team.object_id, seeds.subscription_scope(SUBSCRIPTION))
     created(build)
-    mark = build.control.mark()
+    mark = build.control.log.position()
     build.update({"enableNonSslPort": True})
     build.poke()
     build.until("DriftDetected", "True", "Drifted")
@@ -197,7 +197,7 @@ def test_without_the_right_drift_is_told_all_the_same_and_the_log_is_asked_once(
     build.poke()
     wait_for(lambda: len(build.status["drift"]) == 2, 10, "the second difference")
     assert "by" not in entry(build)
-    asked = [r for r in build.control.requests(mark) if "eventtypes" in r.path.lower()]
+    asked = [r for r in build.control.log.requests(mark) if "eventtypes" in r.path.lower()]
     # Once for who made a difference; and by each look that was asked for: a right may have been given since.
     looks = 3
     assert [r.status for r in asked] == [403] * (1 + looks)

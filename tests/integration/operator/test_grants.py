@@ -100,7 +100,7 @@ class Own(Case):
 
     def own_calls(self) -> list[str]:
         """Calls about this cache or its vault secret since the case began, in Azure, as the operator."""
-        found = self.control.requests(self.mark, path=self.cache)
+        found = self.control.log.requests(self.mark, path=self.cache)
         return [f"{r.method} {r.path}" for r in found if r.principal == self.operator]
 
     def tagged(self) -> None:
@@ -177,7 +177,7 @@ def test_a_vault_or_secret_that_is_not_granted(granted: Granted, which: str) -> 
     owner = granted.team if which == "secret" else granted.stranger
     secret = f"x-{case.cache}" if which == "secret" else case.cache
     tags = {"ProviderAddress": granted.team.cache_id(case.cache)}
-    case.control.set_secret(owner.name, secret, seeds.SecretVersion(value=case.keys["Primary"], tags=tags))
+    case.control.keyvault.set_secret(owner.name, secret, seeds.SecretVersion(value=case.keys["Primary"], tags=tags))
     uri = case.control.endpoints.vault_url(owner.name)
     case.apply(authentication={"keyVault": {"uri": uri, "secretName": secret}})
     case.until("CredentialsSynced", "False", "NotGranted")
@@ -213,13 +213,13 @@ def test_a_power_that_was_not_granted(granted: Granted) -> None:
     case.until("Ready", "True")
 
     def tag() -> str:
-        return str((case.control.cache(case.cache) or {})["tags"].get("secureredis-owner", ""))
+        return str((case.control.redis.get(case.cache) or {})["tags"].get("secureredis-owner", ""))
 
     wait_for(lambda: tag() == f"{cluster}.{case.uid}", PATIENCE, "the adoption")
     case.delete()
     message = case.until("Ready", "False", "NotGranted")
     assert "the power Delete" in message
-    assert case.control.cache(case.cache) is not None
+    assert case.control.redis.get(case.cache) is not None
 
 
 def test_no_consent_does_not_fall_through_to_the_operators_identity(granted: Granted) -> None:

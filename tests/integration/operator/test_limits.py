@@ -34,7 +34,7 @@ def test_beyond_the_limit_nothing_is_read_and_the_secret_stays(world: World, cro
         finally:
             unlimited.child.kill()
         secrets = [world.secret(crowd.namespace, name) for name in names]
-        mark = world.control.mark()
+        mark = world.control.log.position()
         limited = operators.start(world, kubeconfig, crowd.namespace, limits={"resourcesPerNamespace": 2})
         try:
             ordered = sorted(documents, key=_age(world))
@@ -45,7 +45,7 @@ def test_beyond_the_limit_nothing_is_read_and_the_secret_stays(world: World, cro
                 wait_for(lambda d=document: _refreshed(world, d), 30, "the served ones to be looked at")  # type: ignore[misc]
                 assert (world.condition(document, "Ready") or ("",))[0] == "True"
             beyond = ordered[2]["metadata"]["name"]
-            assert not [r for r in world.control.requests(mark) if beyond in r.path.lower()]
+            assert not [r for r in world.control.log.requests(mark) if beyond in r.path.lower()]
             assert [world.secret(crowd.namespace, name) for name in names] == secrets
             world.api.delete(ordered[0]).must()
             world.await_condition(ordered[2], "Ready", "True", timeout=90)

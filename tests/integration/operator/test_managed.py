@@ -108,11 +108,11 @@ def test_a_cluster_is_read_and_judged(make: Make) -> None:
     assert case.writes() == []
     told = set(case.results())
     assert not told & set(f"{CLASSIC} {LATER}".split()), "of Microsoft.Cache/redis only, or of what is not done yet"
-    named = [r.path for r in case.control.requests(case.mark) if r.principal == case.team.object_id]
+    named = [r.path for r in case.control.log.requests(case.mark) if r.principal == case.team.object_id]
     assert not [path for path in named if "/redis/" in path.lower() or "listkeys" in path.lower()]
     case.delete()
     case.world.await_gone(case.document)
-    assert case.control.managed(case.cache) is not None
+    assert case.control.managed_redis.get(case.cache) is not None
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_the_enterprise_tiers_retire_and_managed_redis_does_not(
 
 def _safe(case: Cluster) -> Cluster:
     own = case.own_key(expires=int(time.time()) + 400 * DAY)
-    case.control.vault_update(case.team.name, {"enablePurgeProtection": True})
+    case.control.keyvault.update(case.team.name, {"enablePurgeProtection": True})
     return case.there(tags={"owner": "shop"}, properties=own).judged()
 
 
@@ -236,7 +236,7 @@ def test_a_database_that_speaks_in_clear(make: Make) -> None:
     # What listens there is seen to do as Azure says.
     case.settles(lambda: case.status.get("endpoint", {}).get("nonTLSPort") == "Open", "the probe")
     case.settles(lambda: case.results().get("T4") == FAIL, "the rule on it")
-    case.control.managed_update(case.cache, database={"clientProtocol": "Encrypted"})
+    case.control.managed_redis.update(case.cache, database={"clientProtocol": "Encrypted"})
     case.heal("TransportSecured", "True")
     case.settles(lambda: "T4" not in case.results(), "the rule on it")
 
@@ -258,9 +258,9 @@ def test_the_endpoint_is_probed_at_the_port_that_azure_reports(make: Make) -> No
 def test_what_the_probe_sees_outweighs_what_azure_says(make: Make) -> None:
     case = make().there().judged()
     case.until("TransportSecured", "True")
-    case.control.managed_fault(case.cache, "wrong-certificate")
+    case.control.managed_redis.listener_fault(case.cache, "wrong-certificate")
     case.heal("TransportSecured", "False", "CertificateNameMismatch")
-    case.control.managed_fault(case.cache, None)
+    case.control.managed_redis.listener_fault(case.cache, None)
     case.heal("TransportSecured", "True")
 
 
@@ -269,14 +269,14 @@ def test_persistence_is_followed_to_the_key(make: Make) -> None:
     message = case.until("PersistenceEncrypted", "True", "PersistenceEncrypted")
     assert "RDB every 6h" in message
     assert "Microsoft-managed" in message
-    case.control.managed_update(case.cache, case.own_key())
+    case.control.managed_redis.update(case.cache, case.own_key())
     case.heal("PersistenceEncrypted", "True")
     case.settles(lambda: "customer-managed key 'disk'" in case.condition("PersistenceEncrypted")[2], "the key")
-    case.control.change_key(case.team.name, "disk", expires=int(time.time()) - DAY)
+    case.control.keyvault.change_key(case.team.name, "disk", expires=int(time.time()) - DAY)
     case.heal("PersistenceEncrypted", "False", "EncryptionKeyUnusable")
-    case.control.remove_key(case.team.name, "disk")
+    case.control.keyvault.delete_key(case.team.name, "disk")
     case.heal("PersistenceEncrypted", "False", "EncryptionKeyUnusable")
-    case.control.managed_update(case.cache, database={"persistence": {"rdbEnabled": False}})
+    case.control.managed_redis.update(case.cache, database={"persistence": {"rdbEnabled": False}})
     case.settles(lambda: not case.has("PersistenceEncrypted"), "the condition to go")
 
 
@@ -285,9 +285,9 @@ def test_a_cluster_without_a_database_and_without_a_route(make: Make) -> None:
     case.until("CacheAvailable", "False", "DatabaseMissing")
     case.until("TransportSecured", "Unknown", "DatabaseMissing")
     assert not {"T3", "A4"} & set(case.results())
-    case.control.managed_update(case.cache, database={"accessKeysAuthentication": "Disabled"})
+    case.control.managed_redis.update(case.cache, database={"accessKeysAuthentication": "Disabled"})
     case.heal("CacheAvailable", "False", "NoRoute")
-    case.control.managed_update(case.cache, private_endpoints=[OPEN])
+    case.control.managed_redis.update(case.cache, private_endpoints=[OPEN])
     case.heal("CacheAvailable", "True", "Available")
 
 
@@ -296,13 +296,13 @@ def test_states_and_absence(make: Make) -> None:
     case.heal("CacheAvailable", "False", "CacheNotFound")
     case.there(properties={"provisioningState": "Creating"})
     case.heal("CacheAvailable", "False", "Creating")
-    case.control.managed_update(case.cache, {"provisioningState": "Failed"})
+    case.control.managed_redis.update(case.cache, {"provisioningState": "Failed"})
     case.heal("CacheAvailable", "False", "CacheFailed")
-    case.control.managed_update(case.cache, {"provisioningState": "Succeeded", "resourceState": "Disabled"})
+    case.control.managed_redis.update(case.cache, {"provisioningState": "Succeeded", "resourceState": "Disabled"})
     case.heal("CacheAvailable", "False", "CacheDisabled")
-    case.control.managed_update(case.cache, {"resourceState": "Running"})
+    case.control.managed_redis.update(case.cache, {"resourceState": "Running"})
     case.heal("CacheAvailable", "True", "Available")
-    case.control.managed_remove(case.cache)
+    case.control.managed_redis.delete(case.cache)
     case.heal("DriftDetected", "True", "CacheNotFound")
     assert case.status["drift"][0]["path"] == "resourceID"
 
@@ -321,7 +321,7 @@ def test_drift_is_told_and_left_alone(make: Make) -> None:
 @pytest.mark.parametrize("whole", [True, False])
 def test_an_outage_takes_nothing_back(make: Make, whole: bool) -> None:
     case = make()
-    with case.control.configured(managed_list_is_whole=whole):
+    with case.control.settings.during(managed_list_is_whole=whole):
         case.there().judged()
         case.until("Ready", "True")
         case.until("CacheAvailable", "True")

@@ -43,7 +43,7 @@ def test_deleted_while_a_pass_runs(world: World, case: Case) -> None:
 @pytest.mark.parametrize("confirmed", [True, False], ids=["confirmed", "unconfirmed"])
 def test_deleted_during_provisioning(world: World, build: Case, confirmed: bool) -> None:
     """Delete was asked for while Azure still creates: it waits for the end, then deletes, once."""
-    with build.control.configured(create_seconds=1.5):
+    with build.control.settings.during(create_seconds=1.5):
         build.apply(**provision(build, deletionPolicy="Delete"))
         build.until("CacheAvailable", "False", "Creating")
     if confirmed:
@@ -55,11 +55,11 @@ def test_deleted_during_provisioning(world: World, build: Case, confirmed: bool)
         build.annotate(confirm_delete=build.cache)
     world.await_gone(build.document)
     assert [kind for kind, _ in build.effects() if kind.startswith("cache.")][-1] == "cache.delete"
-    assert build.control.cache(build.cache) is None
+    assert build.control.redis.get(build.cache) is None
 
 
 def test_abandoned_during_provisioning(world: World, build: Case) -> None:
-    with build.control.configured(create_seconds=1.5):
+    with build.control.settings.during(create_seconds=1.5):
         build.apply(**provision(build, deletionPolicy="Delete"))
         build.until("CacheAvailable", "False", "Creating")
     build.annotate(abandon="true")
@@ -112,7 +112,7 @@ WRONG = (
 def test_a_creation_that_is_answered_badly(build: Case, bystander: Bystander, wrong: Wrong) -> None:
     build.fault(service="arm", method="PUT", path=f"/redis/{build.cache}$", **{"times": 1, **wrong.fault})
     build.apply(**provision(build))
-    wait_for(lambda: build.control.fault_hits()[build.faults[0]], PATIENCE, "the creation")
+    wait_for(lambda: build.control.faults.hits()[build.faults[0]], PATIENCE, "the creation")
     bystander.goes_on()
     build.heal()
     assert [kind for kind, _ in build.effects()].count("cache.create") == 1
@@ -136,7 +136,7 @@ def test_a_correction_that_azure_accepts_and_then_fails(build: Case, outcome: st
     build.apply(**provision(build, **CORRECT))
     build.until("DriftDetected", "False", "NoDrift")
     before = len(build.writes())
-    with build.control.configured(operation_outcome=outcome):
+    with build.control.settings.during(operation_outcome=outcome):
         build.update({"enableNonSslPort": True})
         build.poke()
         message = build.until("DriftDetected", "True", "ProvisioningFailed")

@@ -26,7 +26,7 @@ class Ledger:
         self._spaces = {case.team.namespace for case in cases}
         # A write is logged after it can be seen (measured: 4 of 60 were): what was sent earlier may yet be logged.
         self._since = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
-        self._audit, self._azure = world.cluster.audit_mark(), world.control.mark()
+        self._audit, self._azure = world.cluster.audit_mark(), world.control.log.position()
         self._secrets = self._versions()
 
     def _versions(self) -> dict[str, str]:
@@ -42,7 +42,7 @@ class Ledger:
     def azure(self) -> list[str]:
         """Its writes in Azure as these teams."""
         mine = {case.team.object_id for case in self._cases}
-        return [f"{w.method} {w.path}" for w in self._world.control.writes(self._azure) if w.principal in mine]
+        return [f"{w.method} {w.path}" for w in self._world.control.log.writes(self._azure) if w.principal in mine]
 
     def settle(self, pokes: int = 1, timeout: float = PATIENCE) -> None:
         """Ask each for a look; every pass that was due before is over then. Each answer is one write of its status."""
@@ -93,7 +93,7 @@ def _missing(case: Case) -> None:
 
 def _mismatched(case: Case) -> None:
     case.published()
-    case.control.portal_regenerate(case.cache, "Primary")
+    case.control.redis.regenerate(case.cache, "Primary")
     case.heal("CredentialsSynced", "False", "KeyMismatch")
 
 
@@ -187,7 +187,7 @@ def _unadopted(case: Case) -> None:
 
 def _gone(case: Case) -> None:
     _provisioned(case)
-    case.control.portal_delete(case.cache)
+    case.control.redis.delete(case.cache)
     case.heal("CacheAvailable", "False", "CacheGone")
 
 

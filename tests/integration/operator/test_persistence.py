@@ -48,11 +48,11 @@ def test_safe_unsafe_and_safe_again(auditor: Persisting) -> None:
     auditor.persists()
     auditor.apply(key=False)
     assert "managed identity" in auditor.until(CHAIN, "True", CHAIN)
-    auditor.control.storage_update(auditor.account, {"minimumTlsVersion": "TLS1_0"})
+    auditor.control.storage.update(auditor.account, {"minimumTlsVersion": "TLS1_0"})
     assert "--min-tls-version TLS1_2" in auditor.look("False", "StorageTransportWeak")
-    auditor.control.storage_update(auditor.account, {"minimumTlsVersion": "TLS1_2", "allowBlobPublicAccess": True})
+    auditor.control.storage.update(auditor.account, {"minimumTlsVersion": "TLS1_2", "allowBlobPublicAccess": True})
     assert "public blobs" in auditor.look("False", "StorageOpen")
-    auditor.control.storage_update(auditor.account, {"allowBlobPublicAccess": False})
+    auditor.control.storage.update(auditor.account, {"allowBlobPublicAccess": False})
     auditor.look("True", CHAIN)
     assert auditor.condition("Ready")[0] == "True"
     assert auditor.writes() == []
@@ -63,7 +63,7 @@ def test_nothing_persisted_and_nothing_asked_for_says_nothing(auditor: Persistin
     auditor.apply(key=False)
     auditor.until("Ready", "True")
     assert not auditor.has(CHAIN)
-    assert not [r for r in auditor.control.requests(auditor.mark) if "storageaccounts" in r.path.lower()]
+    assert not [r for r in auditor.control.log.requests(auditor.mark) if "storageaccounts" in r.path.lower()]
 
 
 def test_an_account_that_may_not_be_read_names_the_permission(world: World) -> None:
@@ -103,7 +103,7 @@ def test_a_deleted_account(auditor: Persisting) -> None:
     auditor.persists()
     auditor.apply(key=False, persistence={"type": "RDB", "storage": auditor.storage()})
     auditor.until(CHAIN, "True")
-    auditor.control.storage_remove(auditor.account)
+    auditor.control.storage.delete(auditor.account)
     assert "is not there" in auditor.look("False", "StorageNotFound")
     assert auditor.condition("Ready")[0] == "True"
 
@@ -114,11 +114,11 @@ def test_a_key_that_expires_is_disabled_or_gone(auditor: Persisting) -> None:
     expected = {"keySource": "CustomerManaged", "keyURL": f"{vault(auditor)}/keys/disk"}
     auditor.apply(key=False, persistence={"type": "RDB", "storage": auditor.storage(), "encryption": expected})
     assert "customer-managed" in auditor.until(CHAIN, "True")
-    auditor.control.change_key(auditor.team.name, "disk", expires=1_700_000_000)
+    auditor.control.keyvault.change_key(auditor.team.name, "disk", expires=1_700_000_000)
     assert "expired on 2023-11-14" in auditor.look("False", "EncryptionKeyUnusable")
-    auditor.control.change_key(auditor.team.name, "disk", expires=None, enabled=False)
+    auditor.control.keyvault.change_key(auditor.team.name, "disk", expires=None, enabled=False)
     assert "disabled" in auditor.look("False", "EncryptionKeyUnusable")
-    auditor.control.remove_key(auditor.team.name, "disk")
+    auditor.control.keyvault.delete_key(auditor.team.name, "disk")
     auditor.look("False", "EncryptionKeyUnusable")
 
 
@@ -148,20 +148,20 @@ def test_managed_identity_comes_in_order(maker: Persisting) -> None:
     """The identity by a PATCH of its own, then somebody assigns the role, then persistence: never the role by us."""
     maker.apply(**premium(maker, identity=None))
     maker.until("Ready", "True")
-    mark = maker.control.mark()
+    mark = maker.control.log.position()
     maker.change(
         provision={"identity": {"type": "SystemAssigned"}},
         persistence={"type": "RDB", "frequencyMinutes": 15, "storage": maker.storage()},
         **CORRECT,
     )
     told = maker.until(CHAIN, "False", "StorageRoleMissing")
-    cache = maker.control.cache(maker.cache)
+    cache = maker.control.redis.get(maker.cache)
     assert cache is not None
     principal = cache["identity"]["principalId"]
     assert principal in told
     assert "Storage Blob Data Contributor" in told
     assert "rdb-backup-enabled" not in maker.settings()
-    assert [w.body_keys for w in maker.control.writes(mark)] == [("identity", "identity.type")]
+    assert [w.body_keys for w in maker.control.log.writes(mark)] == [("identity", "identity.type")]
     maker.control.seed(blob_data_contributor(principal, maker.account_id))
     maker.poke()
     maker.until(CHAIN, "True")
@@ -171,12 +171,12 @@ def test_managed_identity_comes_in_order(maker: Persisting) -> None:
     assert settings["preferred-data-persistence-auth-method"] == "ManagedIdentity"
     assert settings["rdb-storage-connection-string"] == maker.blob
     maker.until("DriftDetected", "False", "NoDrift")
-    assert not any("roleassignments" in w.path.lower() for w in maker.control.writes(mark))
+    assert not any("roleassignments" in w.path.lower() for w in maker.control.log.writes(mark))
 
 
 def test_a_creation_is_complete_once_persistence_is_set(maker: Persisting) -> None:
     """Without `drift.correct`; where roles cannot be seen, somebody says by annotation that it is assigned."""
-    maker.control.unassign(maker.team.object_id, maker.team.group_scope)
+    maker.control.access.unassign(maker.team.object_id, maker.team.group_scope)
     readable = (action for action in CACHE_READ if not action.startswith("Microsoft.Authorization/"))
     maker.allow(*readable, *CACHE_KEYS, *CACHE_WRITE)
     maker.apply(**premium(maker, persistence={"type": "AOF", "storage": maker.storage()}))
@@ -214,7 +214,7 @@ def test_switching_it_off_asks_first(maker: Persisting) -> None:
 
 def test_a_connection_string_goes_to_azure_and_nowhere_else(maker: Persisting, world: World) -> None:
     key = base64.b64encode(uuid.uuid4().bytes * 4).decode()
-    maker.control.storage_update(maker.account, {"allowSharedKeyAccess": True})
+    maker.control.storage.update(maker.account, {"allowSharedKeyAccess": True})
     spec = by_secret(maker)
     maker.apply(**premium(maker, identity=None, persistence=spec))
     maker.until(CHAIN, "False", "StorageSecretMissing")
@@ -225,9 +225,9 @@ def test_a_connection_string_goes_to_azure_and_nowhere_else(maker: Persisting, w
     assert f"AccountName={maker.account}" in shown
     assert key not in shown
     maker.until("DriftDetected", "False", "NoDrift")
-    mark = maker.control.mark()
+    mark = maker.control.log.position()
     maker.poke()
-    assert not maker.control.writes(mark), "the masked string was taken for a difference"
+    assert not maker.control.log.writes(mark), "the masked string was taken for a difference"
     events = world.api.get(f"/api/v1/namespaces/{maker.team.namespace}/events").must()
     places = [("status", str(maker.object)), ("events", str(events))]
     places.append(("log", world.operator_log.read_text(errors="replace")))
@@ -252,5 +252,5 @@ def test_a_string_that_is_not_the_accounts_is_never_sent(maker: Persisting, chan
     maker.apply(**premium(maker, identity=None, persistence=by_secret(maker), **CORRECT))
     maker.annotate(adopt=maker.cache)
     assert why in maker.until(CHAIN, "False", "StorageSecretRefused")
-    assert not any("redisConfiguration" in str(w.body_keys) for w in maker.control.writes(maker.mark))
+    assert not any("redisConfiguration" in str(w.body_keys) for w in maker.control.log.writes(maker.mark))
     assert "rdb-storage-connection-string" not in maker.settings()

@@ -52,7 +52,7 @@ def _elsewhere(case: Persisting, tenant: str) -> str:
 
 
 def _nothing_was_set(case: Persisting) -> None:
-    assert not any("redisConfiguration" in str(w.body_keys) for w in case.control.writes(case.mark))
+    assert not any("redisConfiguration" in str(w.body_keys) for w in case.control.log.writes(case.mark))
     assert case.condition("CacheAvailable")[0] == "True"
 
 
@@ -68,7 +68,7 @@ def test_an_account_of_another_tenant(auditor: Persisting) -> None:
 
 
 def test_an_account_that_does_not_exist_is_not_persisted_into(maker: Persisting) -> None:
-    maker.control.storage_remove(maker.account)
+    maker.control.storage.delete(maker.account)
     persistence = {"type": "RDB", "storage": maker.storage()}
     maker.exists(sku=PREMIUM, properties={"publicNetworkAccess": "Enabled"})
     maker.apply(
@@ -166,5 +166,5 @@ def test_a_tier_that_cannot_persist(maker: Persisting, mode: str, tier: str) -> 
     assert found["persistence.type"] == "None"
     _nothing_was_set(maker)
     assert "storageaccounts" not in str(
-        [r.path.lower() for r in maker.control.requests(maker.mark) if r.method != "GET"]
+        [r.path.lower() for r in maker.control.log.requests(maker.mark) if r.method != "GET"]
     )

@@ -102,7 +102,7 @@ class Own(Persisting):
         super().__init__(granted.world, team)
         self.cache = f"c-{uuid.uuid4().hex[:8]}"
         blob = self.blob.replace(self.account, account)
-        self.control.storage_remove(self.account)
+        self.control.storage.delete(self.account)
         properties = {
             "networkAcls": {"bypass": "AzureServices", "defaultAction": "Deny"},
             "allowSharedKeyAccess": False,
@@ -118,7 +118,7 @@ class Own(Persisting):
 
     def asked(self) -> list[str]:
         """Every request to Azure that could tell of an account, by anybody."""
-        found = self.control.requests(self.mark)
+        found = self.control.log.requests(self.mark)
         return [f"{r.method} {r.path}" for r in found if "storageaccounts" in r.path.lower() or "/resources" in r.path]
 
 
@@ -169,7 +169,7 @@ def test_within_a_granted_group_an_account_is_found_and_elsewhere_not_even_where
     assert granted.team.group_scope not in message
     assert set(outside.asked()) == {f"GET {granted.wide.group_scope.lower()}/resources"}
     missing = message.replace(outside.account, "gone")
-    outside.control.storage_remove(outside.account)
+    outside.control.storage.delete(outside.account)
     assert outside.look("Unknown", "AzureDenied").replace(outside.account, "gone") == missing
 
 
@@ -207,8 +207,8 @@ def test_a_connection_string_is_sent_for_the_granted_account_only(granted: Grant
     case.control.seed(StorageAccount(subscription=SUBSCRIPTION, group=team.name, name=right))
     case.change(persistence=by_secret(case))
     assert "another account" in case.until(CHAIN, "False", "StorageSecretRefused")
-    assert not any("redisConfiguration" in str(w.body_keys) for w in case.control.writes(case.mark))
-    case.control.storage_update(right, {"allowSharedKeyAccess": True})
+    assert not any("redisConfiguration" in str(w.body_keys) for w in case.control.log.writes(case.mark))
+    case.control.storage.update(right, {"allowSharedKeyAccess": True})
     secret(case, case.connection_string(key))
     case.poke()
     case.until(CHAIN, "True")

@@ -38,7 +38,7 @@ def _refuse(case: Persisting, skip: int = 0) -> None:
 
 
 def _patches(case: Persisting) -> int:
-    requests = case.control.requests(case.mark, path=f"/redis/{case.cache}")
+    requests = case.control.log.requests(case.mark, path=f"/redis/{case.cache}")
     return len([one for one in requests if one.method == "PATCH" and one.status == 400])
 
 
@@ -81,7 +81,7 @@ def _is_left_alone(case: Persisting) -> None:
 def test_what_a_creation_owes_is_not_asked_for_at_every_look(maker: Persisting) -> None:
     """A refusal does not end the debt: it is paid once Azure takes it, without leave to correct."""
     key = base64.b64encode(uuid.uuid4().bytes * 4).decode()
-    maker.control.storage_update(maker.account, {"allowSharedKeyAccess": True})
+    maker.control.storage.update(maker.account, {"allowSharedKeyAccess": True})
     secret(maker, maker.connection_string(key))
     _refuse(maker, skip=1)  # the door is opened first
     maker.apply(**premium(maker, identity=None, persistence=by_secret(maker)))
@@ -107,10 +107,10 @@ def test_a_correction_is_not_asked_for_at_every_look(maker: Persisting) -> None:
         annotations={"secureredis.io/adopt": maker.cache},
     )
     maker.until(CHAIN, "False", "StorageRoleMissing")
-    cache = maker.control.cache(maker.cache)
+    cache = maker.control.redis.get(maker.cache)
     assert cache is not None
     maker.control.seed(blob_data_contributor(cache["identity"]["principalId"], maker.account_id))
-    maker.mark = maker.control.mark()
+    maker.mark = maker.control.log.position()
     _refuse(maker)
     _looked_again(maker)
     maker.until(CHAIN, "False", "RequestRefused")

@@ -38,7 +38,7 @@ def findings(case: Case) -> dict[str, str]:
 
 def misbehave(case: Case, fault: str | None) -> None:
     """The listener misbehaves from now on, or behaves again, and a look is asked for."""
-    case.control.redis_fault(case.cache, fault)
+    case.control.redis.listener_fault(case.cache, fault)
     case.poke()
 
 
@@ -117,7 +117,7 @@ def test_an_endpoint_that_tells_nothing_is_unknown(case: Case, fault: str) -> No
 def test_no_route_is_unknown_and_ready_does_not_wait(case: Case) -> None:
     """From the first look on: an auditor of a cache that it cannot reach."""
     case.exists()
-    case.control.redis_fault(case.cache, "hang")
+    case.control.redis.listener_fault(case.cache, "hang")
     case.apply(key=False)
     case.until("Ready", "True")
     wait_for(lambda: "chain" in parts(case), PATIENCE, "the probe's end")
@@ -138,7 +138,7 @@ def test_what_azure_says_nobody_can_reach_is_not_connected_to(case: Case) -> Non
 def test_a_probe_that_is_switched_off_is_not_made(case: Case) -> None:
     """The endpoint could not be told from a good one: nobody asked it."""
     case.exists()
-    case.control.redis_fault(case.cache, "self-signed-certificate")
+    case.control.redis.listener_fault(case.cache, "self-signed-certificate")
     case.apply(key=False, transport={"probe": "Disabled"})
     case.until("Ready", "True")
     case.poke()

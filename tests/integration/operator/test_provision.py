@@ -24,20 +24,20 @@ def owner(case: Case) -> str:
 
 def properties(case: Case) -> dict[str, Any]:
     """The cache's properties in Azure."""
-    found = case.control.cache(case.cache)
+    found = case.control.redis.get(case.cache)
     assert found is not None
     return dict(found["properties"])
 
 
 def tags(case: Case) -> dict[str, str]:
     """The cache's tags in Azure."""
-    return dict((case.control.cache(case.cache) or {})["tags"])
+    return dict((case.control.redis.get(case.cache) or {})["tags"])
 
 
 def rules(case: Case) -> set[str]:
     """The names of the cache's firewall rules, as the effects of writes leave them."""
     there: set[str] = set()
-    for effect in case.control.effects():
+    for effect in case.control.log.effects():
         if f"/redis/{case.cache}/firewallRules/" in effect.target:
             name = effect.target.rsplit("/", 1)[-1]
             (there.add if effect.kind == "firewallRule.set" else there.discard)(name)
@@ -58,7 +58,7 @@ def created(case: Case, **spec: Any) -> Case:
 def test_created_once_with_every_security_setting_explicit(build: Case) -> None:
     build.apply(**provision(build, provision={**provision(build)["provision"], "tags": {"cost": "shop"}}))
     build.until("Ready", "True", "Ready")
-    creations = [w for w in build.control.writes(build.mark) if w.method == "PUT" and w.path.endswith(build.cache)]
+    creations = [w for w in build.control.log.writes(build.mark) if w.method == "PUT" and w.path.endswith(build.cache)]
     assert len(creations) == 1
     assert {
         "location",
@@ -85,14 +85,14 @@ def test_a_created_cache_without_a_route_says_so(build: Case) -> None:
     assert "create a private endpoint" in message
     assert build.condition("Ready")[0] == "False"
     assert properties(build)["publicNetworkAccess"] == "Disabled"
-    build.control.private_endpoint(build.cache, "shop", "Approved")
+    build.control.redis.set_private_endpoint(build.cache, "shop", "Approved")
     build.heal()
     assert [kind for kind, _ in build.effects()] == ["cache.create"]
 
 
 def test_a_name_is_asked_for_before_it_is_used(build: Case) -> None:
     created(build)
-    mine = [r for r in build.control.requests(build.mark) if r.principal == build.team.object_id]
+    mine = [r for r in build.control.log.requests(build.mark) if r.principal == build.team.object_id]
     asked = next(i for i, r in enumerate(mine) if "checknameavailability" in r.path.lower())
     put = next(i for i, r in enumerate(mine) if r.method == "PUT")
     reads = [r for r in mine[:put] if r.method == "GET" and r.path.endswith(build.cache)]
@@ -102,7 +102,7 @@ def test_a_name_is_asked_for_before_it_is_used(build: Case) -> None:
 
 
 def test_the_operator_dies_while_azure_creates(world: World, build: Case) -> None:
-    with build.control.configured(create_seconds=4.0):
+    with build.control.settings.during(create_seconds=4.0):
         build.apply(**provision(build))
         build.until("CacheAvailable", "False", "Creating")
     world.stop_operator(kill=True)
@@ -228,11 +228,11 @@ def test_without_leave_each_is_only_reported(build: Case, drifting: Drifting) ->
 def test_one_update_at_a_time(build: Case) -> None:
     """Four differences at once: four writes, each after the end of the one before (Azure would refuse a second)."""
     created(build, **CORRECT)
-    mark = build.control.mark()
+    mark = build.control.log.position()
     build.update({"enableNonSslPort": True, "minimumTlsVersion": "1.0"}, firewall_rules=())
     build.poke()
     build.until("DriftDetected", "False", "NoDrift")
-    writes = [w for w in build.control.writes(mark) if w.principal == build.team.object_id]
+    writes = [w for w in build.control.log.writes(mark) if w.principal == build.team.object_id]
     assert [w.status for w in writes if w.status >= 400] == []
     patches = [w for w in writes if w.method == "PATCH"]
     assert [len([key for key in w.body_keys if key.startswith("properties.")]) for w in patches] == [1, 1]
@@ -242,7 +242,7 @@ def test_only_the_named_classes_are_corrected(build: Case) -> None:
     created(build, drift={"correct": ["Security"]})
     before = len(build.effects())
     build.update({"enableNonSslPort": True, "publicNetworkAccess": "Disabled"})  # the second is Availability
-    build.control.private_endpoint(build.cache, "shop", "Approved")
+    build.control.redis.set_private_endpoint(build.cache, "shop", "Approved")
     build.poke()
     build.until("TransportSecured", "True")
     build.until("DriftDetected", "True")
@@ -267,11 +267,11 @@ def test_public_access_stays_until_an_endpoint_is_approved(build: Case) -> None:
     build.change(network={"publicAccess": "Disabled", "firewallRules": None})
     message = build.until("DriftDetected", "True", "WouldDisconnect")
     assert "create and approve one first" in message
-    build.control.private_endpoint(build.cache, "shop", "Pending")
+    build.control.redis.set_private_endpoint(build.cache, "shop", "Pending")
     build.poke()
     build.until("DriftDetected", "True", "WouldDisconnect")
     assert len(build.effects()) == before
-    build.control.private_endpoint(build.cache, "shop", "Approved")
+    build.control.redis.set_private_endpoint(build.cache, "shop", "Approved")
     build.poke()
     build.until("DriftDetected", "False", "NoDrift")
     assert build.effects()[before:] == [("cache.update", ("properties.publicNetworkAccess",))]
@@ -328,7 +328,7 @@ def test_a_vault_that_cannot_be_read_holds_no_correction_up(build: Case) -> None
 
 def test_what_was_once_seen_is_not_made_again(world: World, build: Case) -> None:
     created(build)
-    build.control.portal_delete(build.cache)
+    build.control.redis.delete(build.cache)
     build.heal("CacheAvailable", "False", "CacheGone")
     message = build.until("Stalled", "True", "CacheGone")
     assert "re-create this resource" in message
@@ -358,7 +358,7 @@ def test_one_404_is_not_believed(build: Case) -> None:
     )
     build.fault(service="arm", path="/providers/Microsoft.Cache/redis$", status=200, body={"value": []}, times=None)
     build.poke()
-    wait_for(lambda: build.control.fault_hits()[build.faults[0]], 10, "the 404")
+    wait_for(lambda: build.control.faults.hits()[build.faults[0]], 10, "the 404")
     build.until("CacheAvailable", "True")
     assert not build.has("Stalled")
     assert [kind for kind, _ in build.effects()].count("cache.create") == 1
@@ -366,7 +366,7 @@ def test_one_404_is_not_believed(build: Case) -> None:
 
 def test_edited_while_it_is_created(build: Case) -> None:
     """The later generation is what counts in the end."""
-    with build.control.configured(create_seconds=1.5):
+    with build.control.settings.during(create_seconds=1.5):
         build.apply(**provision(build, **CORRECT))
         build.until("CacheAvailable", "False", "Creating")
         build.change(network={"firewallRules": [RULE, OTHER]})

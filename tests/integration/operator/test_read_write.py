@@ -16,7 +16,7 @@ def read_write(case: Case) -> dict[str, Any]:
 
 def stored(case: Case) -> list[Any]:
     """The versions in the vault, oldest first."""
-    return case.control.secret_versions(case.team.name, case.cache)
+    return case.control.keyvault.secret_versions(case.team.name, case.cache)
 
 
 def vault_writes(case: Case) -> list[str]:
@@ -60,7 +60,7 @@ def test_read_write_needs_ownership(build: Case) -> None:
 
 
 def test_a_foreign_vault_secret_is_not_written(build: Case) -> None:
-    build.control.set_secret(build.team.name, build.cache, "somebody's")
+    build.control.keyvault.set_secret(build.team.name, build.cache, "somebody's")
     build.apply(**provision(build, authentication=read_write(build)))
     message = build.until("CredentialsSynced", "False", "VaultSecretForeign")
     assert f"ProviderAddress={build.team.cache_id(build.cache)}" in message
@@ -75,7 +75,7 @@ def test_a_foreign_vault_secret_is_not_written(build: Case) -> None:
 
 def test_another_caches_vault_secret_is_not_written(build: Case) -> None:
     tags = {"ProviderAddress": build.team.cache_id("another"), "CredentialId": "Primary"}
-    build.control.set_secret(build.team.name, build.cache, seeds.SecretVersion(value="its key", tags=tags))
+    build.control.keyvault.set_secret(build.team.name, build.cache, seeds.SecretVersion(value="its key", tags=tags))
     build.apply(**provision(build, authentication=read_write(build)))
     build.until("CredentialsSynced", "False", "VaultSecretForeign")
     build.poke()
@@ -85,13 +85,13 @@ def test_another_caches_vault_secret_is_not_written(build: Case) -> None:
 def test_a_regenerated_key_is_stored_anew_in_its_slot(build: Case) -> None:
     build.apply(**provision(build, authentication=read_write(build)))
     build.until("Ready", "True")
-    new = build.control.portal_regenerate(build.cache, "Primary")
+    new = build.control.redis.regenerate(build.cache, "Primary")
     build.poke()
     wait_for(lambda: stored(build)[-1].value == new, PATIENCE, "the new key in the vault")
     wait_for(lambda: build.values()["password"] == new, PATIENCE, "the new key in the Secret")
     build.until("Ready", "True")
     assert [version.tags["CredentialId"] for version in stored(build)] == ["Primary", "Primary"]
-    build.control.portal_regenerate(build.cache, "Secondary")  # nobody holds that one
+    build.control.redis.regenerate(build.cache, "Secondary")  # nobody holds that one
     build.poke()
     assert len(stored(build)) == 2
 
@@ -101,7 +101,7 @@ def test_somebody_stores_a_wrong_value(build: Case) -> None:
     build.apply(**provision(build, authentication=read_write(build)))
     build.until("Ready", "True")
     with build.untouched():
-        build.control.set_secret(build.team.name, build.cache, "wrong")
+        build.control.keyvault.set_secret(build.team.name, build.cache, "wrong")
         build.poke()
         build.until("CredentialsSynced", "False", "VaultSecretForeign")
         build.poke()
@@ -109,21 +109,21 @@ def test_somebody_stores_a_wrong_value(build: Case) -> None:
 
 
 def test_a_deleted_name_is_neither_recovered_nor_purged(build: Case) -> None:
-    build.control.set_secret(build.team.name, build.cache, "old")
-    build.control.delete_secret(build.team.name, build.cache)
+    build.control.keyvault.set_secret(build.team.name, build.cache, "old")
+    build.control.keyvault.delete_secret(build.team.name, build.cache)
     build.apply(**provision(build, authentication=read_write(build)))
     message = build.until("CredentialsSynced", "False", "VaultSecretDeleted")
     assert "recover" in message
     build.poke()
     assert vault_writes(build) == []
     assert build.secret() is None
-    build.control.remove_vault(build.team.name)
+    build.control.keyvault.delete(build.team.name)
     build.control.seed(_vault(build))
     build.heal()
 
 
 def test_no_right_to_store(build: Case) -> None:
-    build.control.unassign(build.team.object_id, build.team.vault_scope)
+    build.control.access.unassign(build.team.object_id, build.team.vault_scope)
     build.apply(**provision(build, authentication=read_write(build)))
     build.heal("CacheAvailable", "True")
     build.until("Ready", "Unknown", "VaultForbidden")
@@ -134,7 +134,7 @@ def test_no_right_to_store(build: Case) -> None:
 
 def test_only_reading_is_allowed(build: Case) -> None:
     """The identity may read the vault and not store: said, and stored once it may."""
-    build.control.unassign(build.team.object_id, build.team.vault_scope)
+    build.control.access.unassign(build.team.object_id, build.team.vault_scope)
     reading = tuple(f"Microsoft.KeyVault/vaults/secrets/{name}/action" for name in ("getSecret", "readMetadata"))
     build.allow(scope=build.team.vault_scope, data=reading)
     build.apply(**provision(build, authentication=read_write(build)))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.azure.control.client import SecretState
+from sandbox.azure.control.clients.keyvault import SecretState
 from sandbox.azure.seeds import seeds
 from sandbox.waiting import wait_for
 from sandbox.world import CACHE_KEYS, CACHE_READ, CACHE_ROTATE, VAULT_READ, VAULT_WRITE, Team, World
@@ -44,7 +44,7 @@ def case(world: World, team: Team) -> Iterator[Case]:
     made = Case(world, team)
     yield made
     made.mend_faults()
-    world.control.clear_faults()
+    world.control.faults.clear()
 
 
 # --- the words of these tests ---------------------------------------------------------------------------------------
@@ -117,7 +117,7 @@ def regenerated(case: Case) -> list[str]:
 
 def newest_of(case: Case) -> SecretState:
     """The current version in the vault."""
-    return case.control.secret_versions(case.team.name, case.cache)[-1]
+    return case.control.keyvault.secret_versions(case.team.name, case.cache)[-1]
 
 
 def poked(case: Case) -> Json:
@@ -208,8 +208,8 @@ def test_the_schedule_rotates_by_itself(case: Case) -> None:
         "team": "shop",
     }
     month = 31 * 86400
-    old = seeds.SecretVersion(value=case.keys["Primary"], tags=tags, created=int(case.control.now()) - month)
-    case.control.set_secret(case.team.name, case.cache, old)
+    old = seeds.SecretVersion(value=case.keys["Primary"], tags=tags, created=int(case.control.clock.now()) - month)
+    case.control.keyvault.set_secret(case.team.name, case.cache, old)
     ready(case, **arguments)
     wait_for(lambda: regenerated(case) == ["Secondary", "Primary"], SECONDS, "the scheduled rotation")
     until(case, "Completed")
@@ -225,8 +225,8 @@ def test_a_window_that_is_closed_is_waited_for_and_a_request_is_not(case: Case) 
     arguments = led(case, windows=[{"schedule": "0 3 1 1 *", "durationMinutes": 15, "timeZone": "Europe/Berlin"}])
     arguments["authentication"]["rotation"]["intervalDays"] = 1
     tags = {"ProviderAddress": case.team.cache_id(case.cache), "CredentialId": "Primary"}
-    old = seeds.SecretVersion(value=case.keys["Primary"], tags=tags, created=int(case.control.now()) - 3 * 86400)
-    case.control.set_secret(case.team.name, case.cache, old)
+    old = seeds.SecretVersion(value=case.keys["Primary"], tags=tags, created=int(case.control.clock.now()) - 3 * 86400)
+    case.control.keyvault.set_secret(case.team.name, case.cache, old)
     ready(case, **arguments)
     message = until(case, "Waiting", "OutsideWindow")
     assert "opens at" in message
@@ -287,7 +287,7 @@ def test_a_forced_emergency_needs_the_operators_leave(case: Case) -> None:
 
 def test_without_the_right_to_regenerate_nothing_changes(case: Case) -> None:
     arguments = led(case)
-    case.control.unassign(case.team.object_id, case.team.group_scope)
+    case.control.access.unassign(case.team.object_id, case.team.group_scope)
     case.allow(*CACHE_READ, *CACHE_KEYS)
     ready(case, **arguments)
     before = dict(case.keys)
@@ -301,7 +301,7 @@ def test_without_the_right_to_regenerate_nothing_changes(case: Case) -> None:
 
 def test_a_vault_that_cannot_be_written_is_noticed_before_a_key_is_touched(case: Case) -> None:
     ready(case, **led(case))
-    case.control.unassign(case.team.object_id, case.team.vault_scope)
+    case.control.access.unassign(case.team.object_id, case.team.vault_scope)
     case.allow(scope=case.team.vault_scope, data=VAULT_READ)
     before = dict(case.keys)
     asked = ask(case)
@@ -316,7 +316,7 @@ def test_a_vault_that_cannot_be_written_is_noticed_before_a_key_is_touched(case:
 
 def test_a_new_key_that_cannot_be_stored_is_not_lost(case: Case) -> None:
     ready(case, **led(case))
-    case.control.unassign(case.team.object_id, case.team.vault_scope)
+    case.control.access.unassign(case.team.object_id, case.team.vault_scope)
     case.allow(scope=case.team.vault_scope, data=(*VAULT_READ, UPDATE))
     held = case.values()["password"]
     asked = ask(case)
@@ -336,7 +336,7 @@ def test_a_new_key_that_cannot_be_stored_is_not_lost(case: Case) -> None:
 @pytest.mark.parametrize("trouble", ["throttled", "failed", "lost", "gateway", "locked"])
 def test_each_slot_is_regenerated_once_whatever_azure_answers(case: Case, trouble: str) -> None:
     ready(case, **led(case))
-    case.control.regeneration_fault(case.cache, trouble, seconds=1.0)  # type: ignore[arg-type]
+    case.control.faults.add_regeneration(case.cache, trouble, seconds=1.0)  # type: ignore[arg-type]
     asked = ask(case)
     wait_for(lambda: bool(poked(case)) and regenerated(case)[:1] == ["Secondary"], SECONDS, "the first regeneration")
     answered(case, asked)
@@ -345,11 +345,11 @@ def test_each_slot_is_regenerated_once_whatever_azure_answers(case: Case, troubl
 
 
 def test_a_key_that_the_cache_does_not_accept_yet_is_not_stored(case: Case) -> None:
-    with case.control.configured(new_key_accepted_after_seconds=4.0):
+    with case.control.settings.during(new_key_accepted_after_seconds=4.0):
         ready(case, **led(case))
         asked = ask(case)
         until(case, "Regenerating", "KeyNotAccepted")
-        assert len(case.control.secret_versions(case.team.name, case.cache)) == 1
+        assert len(case.control.keyvault.secret_versions(case.team.name, case.cache)) == 1
         answered(case, asked)
     holds(case, "Secondary")
 
@@ -362,7 +362,7 @@ def test_somebody_regenerates_in_the_portal_during_the_rollout(case: Case, slot:
     web.patch({"spec": {"paused": True}})
     asked = ask(case)
     until(case, "RollingOut", "TargetPaused")
-    case.control.portal_regenerate(case.cache, slot)
+    case.control.redis.regenerate(case.cache, slot)
     case.poke()
     web.patch({"spec": {"paused": False}})
     answered(case, asked)
@@ -467,5 +467,5 @@ def test_no_secret_is_in_status_or_events(case: Case) -> None:
     events = case.world.api.get(f"/apis/events.k8s.io/v1/namespaces/{case.team.namespace}/events").must()
     text = f"{case.object}{events}{case.world.operator_log.read_text()}"
     assert not [key for key in (*before.values(), *case.keys.values()) if key in text]
-    first = case.control.secret_versions(case.team.name, case.cache)[0]
+    first = case.control.keyvault.secret_versions(case.team.name, case.cache)[0]
     assert "secureredis-rotation" in (first.tags or {})

@@ -139,7 +139,7 @@ def _only_tagged(world: World) -> Case:
     """The key is known by its vault's word alone, so that it is not looked for: whoever writes there chose it."""
     case = Case(world, world.team(cache_actions=CACHE_READ), "tagged")
     case.exists()
-    case.control.redis_fault(case.cache, "self-signed-certificate")
+    case.control.redis.listener_fault(case.cache, "self-signed-certificate")
     case.store(tags={"ProviderAddress": case.team.cache_id(case.cache)})
     _object(case, "Secret", "legacy", stringData={"password": case.keys["Primary"]})
     return case.apply()

@@ -133,7 +133,7 @@ def test_a_foreign_secret_is_never_touched(case: Case, foreign: str) -> None:
 def test_a_secret_replaced_by_a_foreign_one(case: Case) -> None:
     """Ours is deleted and another of its name made at once: that one is not ours."""
     case.published()
-    with case.control.configured():
+    with case.control.settings.during():
         case.annotate(paused="true")
         case.poke()
         case.world.api.delete(case.must_secret()).must()

@@ -13,24 +13,24 @@ def values(secret: dict[str, dict[str, str]]) -> dict[str, str]:
 def test_a_safe_cache_gets_its_secret(world: World, team: Team) -> None:
     world.cache(team, "orders")
     version = world.store_key(team, "orders")
-    mark = world.control.mark()
+    mark = world.control.log.position()
     resource = world.apply(world.resource(team, "orders", key="orders"))
     world.await_condition(resource, "Ready", "True")
     secret = world.secret(team.namespace, "orders")
     assert secret is not None
     held = values(secret)
-    assert held["password"] == world.control.cache_keys("orders")["Primary"]
+    assert held["password"] == world.control.redis.keys("orders")["Primary"]
     assert held["host"] == world.control.endpoints.redis_host("orders")
     assert held["uri"].startswith("rediss://")
     status = (world.get(resource) or {})["status"]
     assert status["credential"]["keyVaultVersion"] == version
     assert status["binding"]["name"] == "orders"
-    assert world.control.writes(mark) == []
+    assert world.control.log.writes(mark) == []
 
 
 def test_an_unsafe_cache_is_reported_and_not_changed(world: World, team: Team) -> None:
     world.cache(team, "legacy", properties={"enableNonSslPort": True, "publicNetworkAccess": "Enabled"})
-    mark = world.control.mark()
+    mark = world.control.log.position()
     resource = world.apply(world.resource(team, "legacy"))
     world.await_condition(resource, "Ready", "True", "Ready")
     world.await_condition(resource, "TransportSecured", "False", "NonTLSPortOpen")
@@ -38,7 +38,7 @@ def test_an_unsafe_cache_is_reported_and_not_changed(world: World, team: Team) -
     status = (world.get(resource) or {})["status"]
     assert {entry["path"] for entry in status["drift"]} == {"transport.nonTLSPort", "network.publicAccess"}
     assert world.secret(team.namespace, "legacy") is None
-    assert world.control.writes(mark) == []
+    assert world.control.log.writes(mark) == []
 
 
 def test_a_new_version_in_the_vault_reaches_the_secret(world: World, team: Team) -> None:
@@ -55,7 +55,7 @@ def test_a_new_version_in_the_vault_reaches_the_secret(world: World, team: Team)
     )
     secret = world.secret(team.namespace, "orders")
     assert secret is not None
-    assert values(secret)["password"] == world.control.cache_keys("orders")["Secondary"]
+    assert values(secret)["password"] == world.control.redis.keys("orders")["Secondary"]
 
 
 def test_no_pass_ended_in_an_exception(world: World) -> None:

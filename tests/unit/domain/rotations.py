@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from types import UnionType
 from typing import Any
 
 from secure_redis.api import names
@@ -17,7 +18,7 @@ from secure_redis.domain.assess import key_proof
 from secure_redis.domain.assess.assessment import assess
 from secure_redis.domain.observe.keys import ListedKeys, VaultSecretAbsent, VaultSecretFacts
 from secure_redis.domain.observe.observation import Observation
-from secure_redis.domain.observe.redis import CacheFacts
+from secure_redis.domain.observe.redis import Redis
 from secure_redis.domain.observe.secret import SecretFacts
 from secure_redis.domain.observe.unknown import NOT_READ, Unknown
 from secure_redis.domain.plan.actions import (
@@ -37,7 +38,8 @@ from secure_redis.domain.plan.plan import plan
 from secure_redis.domain.plan.rollout import waves
 from secure_redis.domain.plan.rotation import required_reads
 from secure_redis.domain.plan.types import Plan
-from secure_redis.domain.report.report import Report, afterwards, report
+from secure_redis.domain.plan.write_failure import WriteFailure
+from secure_redis.domain.report.report import Report, report, with_own_writes
 from tests.unit.domain import targets
 from tests.unit.domain.rotation_stage import (
     LATE,
@@ -76,7 +78,7 @@ class World(Stage):
             firewall_rules=NOT_READ,
             secret=self.secret,
         )
-        if isinstance(self.cache, CacheFacts):
+        if isinstance(self.cache, Redis):
             memory.direct = self.cache.provisioning_state != "Succeeded"
             observed = replace(observed, vault=vault)
             observed = self._with_keys(res, observed)
@@ -136,7 +138,7 @@ class World(Stage):
                 break
         memory.direct = memory.direct or todo.look_closer or any(_azure(o.action) for o in outcomes)
         self._remember(res, todo, outcomes)
-        observed = afterwards(res, observed, outcomes) if outcomes else observed
+        observed = with_own_writes(res, observed, outcomes) if outcomes else observed
         assessed = assess(res, observed, cluster_uid=worlds.CLUSTER, ca=None)
         told = report(res, observed, assessed, todo, outcomes)
         if dies(len(todo.actions)):
@@ -163,14 +165,14 @@ class World(Stage):
         """Do one write, or what its fate is."""
         fate = self.fate.pop(type(action), OK)
         if fate == REFUSED:
-            return Failed(action, Reason.AZURE_DENIED, "refused", permanent=False)
+            return Failed(action, WriteFailure(Reason.AZURE_DENIED, "refused", permanent=False))
         if fate == LATE and isinstance(action, RegenerateKey):
             then = self.now + timedelta(seconds=SETTLE / 2)
             self.late.append((then, action.slot, self._attempt(), self.now, self._allowed(action.slot)))
         elif fate != LOST:
             self._do(action)
         if fate != OK:
-            return Failed(action, Reason.AZURE_UNREACHABLE, "the answer was lost", maybe_done=True)
+            return Failed(action, WriteFailure(Reason.AZURE_UNREACHABLE, "the answer was lost", maybe_done=True))
         return Done(action)
 
     def _do(self, action: Action) -> None:
@@ -247,7 +249,7 @@ def step(made: World, *, roll: bool = True) -> list[str]:
     return [type(action).__name__ for action in todo.actions]
 
 
-def done_by(made: World, *kinds: type[Action], looks: int = 12) -> list[Action]:
+def done_by(made: World, *kinds: type[Action] | UnionType, looks: int = 12) -> list[Action]:
     """What is done of these kinds in some looks."""
     found: list[Action] = []
     for _ in range(looks):

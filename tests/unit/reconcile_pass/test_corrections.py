@@ -9,7 +9,7 @@ import pytest
 from secure_redis.api import names
 from secure_redis.api.reasons.reason import ConditionType, Reason
 from secure_redis.api.resource import SecureRedisCache, parse
-from secure_redis.domain.observe.redis import CacheFacts
+from secure_redis.domain.observe.redis import Redis
 from secure_redis.domain.plan.actions import (
     Action,
     Done,
@@ -18,6 +18,7 @@ from secure_redis.domain.plan.actions import (
     UpdateCache,
 )
 from secure_redis.domain.plan.plan import plan
+from secure_redis.domain.plan.write_failure import WriteFailure
 from secure_redis.domain.report.report import Report, report
 from tests.unit.reconcile_pass.worlds import (
     ID,
@@ -32,7 +33,7 @@ from tests.unit.reconcile_pass.worlds import (
 )
 
 CORRECTING = {"mode": "Provision", "provision": PROVISION, "drift": {"correct": ["Security", "Availability"]}}
-OPEN = cache(tags=OWNER, non_tls_port_enabled=True)
+OPEN = cache(tags=OWNER, plaintext_open=True)
 SAFE = cache(tags=OWNER)
 PORT = "transport.nonTLSPort"
 
@@ -62,14 +63,16 @@ class Story:
         assert isinstance(parsed, SecureRedisCache)
         return parsed
 
-    def look(self, facts: CacheFacts, refusal: Reason | None = None) -> tuple[Action, ...]:
+    def look(self, facts: Redis, refusal: Reason | None = None) -> tuple[Action, ...]:
         """One pass; its actions are done, or refused for good by Azure."""
         resource = self.resource()
         obs = replace(observation(cache=facts), now=NOW + timedelta(minutes=self.minutes))
         assessed = judged(resource, obs)
         todo = plan(resource, obs, assessed, SETTINGS)
         outcomes: tuple[Outcome, ...] = tuple(
-            Done(one) if refusal is None else Failed(one, refusal, "policy 'tls' forbids it", permanent=True)
+            Done(one)
+            if refusal is None
+            else Failed(one, WriteFailure(refusal, "policy 'tls' forbids it", permanent=True))
             for one in todo.actions
         )
         self.told: Report = report(resource, obs, assessed, todo, outcomes)

@@ -9,11 +9,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from secure_redis.api.azure_ids import CacheID
+from secure_redis.api.times import rfc3339
 from secure_redis.azure.core.answers import elements
 from secure_redis.azure.core.failures import Failure
 from secure_redis.azure.core.resource_manager import ResourceManager, unread
+from secure_redis.domain.observe.cache import Write
 from secure_redis.domain.observe.identity import Identity, NamespaceIdentity
-from secure_redis.domain.observe.redis import Write
 from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.observe.usage import Change
 
@@ -74,7 +75,7 @@ def _path(cache: CacheID) -> str:
 
 
 def _filter(cache: CacheID, since: datetime, until: datetime) -> str:
-    within = f"eventTimestamp ge '{_time(since)}' and eventTimestamp le '{_time(until)}'"
+    within = f"eventTimestamp ge '{rfc3339(since)}' and eventTimestamp le '{rfc3339(until)}'"
     return f"{within} and resourceUri eq '{cache.text}'"
 
 
@@ -107,7 +108,3 @@ def _word(value: object) -> str:
     """Read a word of an event, which can have the form `{"value": …, "localizedValue": …}`."""
     inner = value.get("value") if isinstance(value, Mapping) else value
     return inner if isinstance(inner, str) else ""
-
-
-def _time(time: datetime) -> str:
-    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -20,7 +20,7 @@ from secure_redis.azure.core.failures import (
 from secure_redis.azure.core.resource_manager import ResourceManager, unread
 from secure_redis.azure.managed_redis import convert
 from secure_redis.domain.observe.identity import Identity
-from secure_redis.domain.observe.managed_redis import ManagedDatabase, ManagedFacts
+from secure_redis.domain.observe.managed_redis import ManagedDatabase, ManagedRedis
 from secure_redis.domain.observe.unknown import Unknown
 
 # The first that shows publicNetworkAccess and accessKeysAuthentication of every cluster that has them.
@@ -36,7 +36,7 @@ class ManagedCaches:
     def __init__(self, resource_manager: ResourceManager) -> None:
         self._resource_manager = resource_manager
 
-    async def read(self, identity: Identity, cache: CacheID) -> ManagedFacts | NotFound | Unknown:
+    async def read(self, identity: Identity, cache: CacheID) -> ManagedRedis | NotFound | Unknown:
         """Read a cluster directly, without its database. Needs `Microsoft.Cache/redisEnterprise/read`."""
         answer = await self._resource_manager.get(identity, _path(cache), API_VERSION)
         if isinstance(answer, NotFound):
@@ -50,7 +50,7 @@ class ManagedCaches:
 
     async def walk(
         self, identity: Identity, subscription: str, group: str | None = None
-    ) -> tuple[ManagedFacts, ...] | Failure:
+    ) -> tuple[ManagedRedis, ...] | Failure:
         """Read the clusters of a subscription or a group, as far as the list contains each as a whole.
 
         Needs `Microsoft.Cache/redisEnterprise/read` at that scope.

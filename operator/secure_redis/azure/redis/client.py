@@ -29,14 +29,18 @@ from secure_redis.azure.core.failures import (
     Permanent,
     Source,
     unknown,
+    write_failure,
 )
 from secure_redis.azure.core.policies import Policies
 from secure_redis.azure.core.transport import Transport
 from secure_redis.azure.redis import convert
+from secure_redis.domain.observe.cache import OperationFacts
+from secure_redis.domain.observe.firewall import FirewallRuleFacts
 from secure_redis.domain.observe.identity import Identity
 from secure_redis.domain.observe.keys import ListedKeys, Slot
-from secure_redis.domain.observe.redis import CacheFacts, FirewallRuleFacts, OperationFacts
+from secure_redis.domain.observe.redis import Redis
 from secure_redis.domain.observe.unknown import Unknown
+from secure_redis.domain.plan.write_failure import WriteFailure
 
 _LOG = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -54,7 +58,7 @@ class _Client:
 @dataclass(frozen=True, slots=True)
 class _Page:
     digest: bytes = field(repr=False)
-    caches: tuple[CacheFacts, ...]
+    caches: tuple[Redis, ...]
     next: str | None = field(repr=False)
 
 
@@ -78,11 +82,11 @@ class Caches:
 
     # --- reads ------------------------------------------------------------------------------------------------------
 
-    async def read(self, identity: Identity, cache: CacheID) -> CacheFacts | NotFound | Unknown:
+    async def read(self, identity: Identity, cache: CacheID) -> Redis | NotFound | Unknown:
         """Read the cache directly. `NotFound.what` distinguishes a missing group from a missing cache."""
         client = self._client(identity, cache)
 
-        async def call() -> CacheFacts:
+        async def call() -> Redis:
             text: Any = await client.management.redis.get(
                 cache.group, cache.name, cls=lambda answer, _model, _headers: answer.http_response.text()
             )
@@ -91,18 +95,18 @@ class Caches:
         outcome = await self._calls(identity, call)
         if isinstance(outcome, NotFound):
             return outcome
-        return outcome if isinstance(outcome, CacheFacts) else unknown(outcome)
+        return outcome if isinstance(outcome, Redis) else unknown(outcome)
 
     async def walk(
         self, identity: Identity, subscription: str, group: str | None = None
-    ) -> tuple[CacheFacts, ...] | Failure:
+    ) -> tuple[Redis, ...] | Failure:
         """Read all caches of a subscription or a group, over all pages. A broken page fails the walk."""
         client = self._client_for(identity, subscription)
         within = "" if group is None else f"/resourceGroups/{quote(group, safe='')}"
         first = f"{self._transport.cloud.resource_manager}/subscriptions/{subscription}{within}{_LIST}"
 
-        async def call() -> tuple[CacheFacts, ...] | Failure:
-            found: list[CacheFacts] = []
+        async def call() -> tuple[Redis, ...] | Failure:
+            found: list[Redis] = []
             visited: set[str] = set()
             url: str | None = first
             while url is not None and url not in visited:
@@ -157,7 +161,7 @@ class Caches:
 
     # --- writes: None means accepted --------------------------------------------------------------------------------
 
-    async def create(self, identity: Identity, cache: CacheID, body: Mapping[str, Any]) -> None | Unknown:
+    async def create(self, identity: Identity, cache: CacheID, body: Mapping[str, Any]) -> None | WriteFailure:
         """PUT of exactly `body`. The answer's keys are dropped unread."""
         redis = self._client(identity, cache).management.redis
         return await self._long(
@@ -168,7 +172,7 @@ class Caches:
             ),
         )
 
-    async def update(self, identity: Identity, cache: CacheID, body: Mapping[str, Any]) -> None | Unknown:
+    async def update(self, identity: Identity, cache: CacheID, body: Mapping[str, Any]) -> None | WriteFailure:
         """PATCH of exactly `body`: as bytes, since the SDK's model adds properties that were never asked for."""
         redis = self._client(identity, cache).management.redis
         return await self._long(
@@ -179,7 +183,7 @@ class Caches:
             ),
         )
 
-    async def delete(self, identity: Identity, cache: CacheID) -> None | Unknown:
+    async def delete(self, identity: Identity, cache: CacheID) -> None | WriteFailure:
         """DELETE; accepted too where there is nothing left to delete (204 or 404)."""
         redis = self._client(identity, cache).management.redis
         return await self._long(
@@ -189,7 +193,9 @@ class Caches:
             missing_is_done=True,
         )
 
-    async def put_firewall_rule(self, identity: Identity, cache: CacheID, rule: FirewallRuleFacts) -> None | Unknown:
+    async def put_firewall_rule(
+        self, identity: Identity, cache: CacheID, rule: FirewallRuleFacts
+    ) -> None | WriteFailure:
         """PUT of one rule."""
         rules = self._client(identity, cache).management.firewall_rules
         body = _bytes({"properties": {"startIP": rule.start_ip, "endIP": rule.end_ip}})
@@ -197,9 +203,9 @@ class Caches:
         async def call() -> None:
             await rules.create_or_update(cache.group, cache.name, rule.name, body)
 
-        return _or_unknown(await self._calls(identity, call), write=True)
+        return _or_write_failure(await self._calls(identity, call))
 
-    async def delete_firewall_rule(self, identity: Identity, cache: CacheID, name: str) -> None | Unknown:
+    async def delete_firewall_rule(self, identity: Identity, cache: CacheID, name: str) -> None | WriteFailure:
         """DELETE of one rule; accepted too where it is gone."""
         rules = self._client(identity, cache).management.firewall_rules
 
@@ -207,9 +213,9 @@ class Caches:
             await rules.delete(cache.group, cache.name, name)
 
         outcome = await self._calls(identity, call)
-        return None if isinstance(outcome, NotFound) else _or_unknown(outcome, write=True)
+        return None if isinstance(outcome, NotFound) else _or_write_failure(outcome)
 
-    async def regenerate_key(self, identity: Identity, cache: CacheID, slot: Slot) -> None | Unknown:
+    async def regenerate_key(self, identity: Identity, cache: CacheID, slot: Slot) -> None | WriteFailure:
         """POST regenerateKey for one key, sent once: nothing that comes back has it executed a second time.
 
         None: Azure says that it is done (200), or that it goes on (202, then `operation` follows it). The answer holds
@@ -235,7 +241,7 @@ class Caches:
                 self._keep((identity, cache.key), response.headers)
             return None
 
-        return _or_unknown(await self._calls(identity, call), write=True)
+        return _or_write_failure(await self._calls(identity, call))
 
     # --- the operation that a write started -------------------------------------------------------------------------
 
@@ -310,7 +316,7 @@ class Caches:
         begin: Callable[[Callable[[Any], None]], Awaitable[Any]],
         *,
         missing_is_done: bool = False,
-    ) -> None | Unknown:
+    ) -> None | WriteFailure:
         key = (identity, cache.key)
         self._operations.drop(key)
 
@@ -322,7 +328,7 @@ class Caches:
             await begin(keep)  # the poller holds the answer and with it the keys: not kept
 
         outcome = await self._calls(identity, call)
-        return None if missing_is_done and isinstance(outcome, NotFound) else _or_unknown(outcome, write=True)
+        return None if missing_is_done and isinstance(outcome, NotFound) else _or_write_failure(outcome)
 
     def _keep(self, key: tuple[Identity, str], headers: Mapping[str, str]) -> None:
         url = headers.get("Azure-AsyncOperation") or headers.get("Location")
@@ -347,10 +353,12 @@ class Caches:
         return self._pages.get(key, lambda: kept)
 
 
-def _or_unknown(outcome: T | Failure, *, write: bool = False) -> T | Unknown:
-    if isinstance(outcome, Failure):
-        return unknown(outcome, write=write)
-    return outcome
+def _or_unknown(outcome: T | Failure) -> T | Unknown:
+    return unknown(outcome) if isinstance(outcome, Failure) else outcome
+
+
+def _or_write_failure(outcome: None | Failure) -> None | WriteFailure:
+    return None if outcome is None else write_failure(outcome)
 
 
 def _bytes(body: Mapping[str, Any]) -> Any:

@@ -17,11 +17,12 @@ from pydantic import SecretBytes, SecretStr
 from secure_redis.api import names
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
+from secure_redis.api.times import rfc3339
 from secure_redis.domain.assess.key_validity import malformed
 from secure_redis.domain.explanation import Explanation
+from secure_redis.domain.observe.cache import Cache
 from secure_redis.domain.observe.keys import Slot, VaultSecretFacts
 from secure_redis.domain.observe.normalise import is_busy
-from secure_redis.domain.observe.redis import CacheFacts
 from secure_redis.domain.observe.secret import SecretFacts
 
 CA_KEY: Final = "ca.crt"
@@ -62,7 +63,7 @@ class ConnectionData:
 
 def build(
     resource: SecureRedisCache,
-    cache: CacheFacts,
+    cache: Cache,
     password: SecretStr,
     *,
     vault: VaultSecretFacts,
@@ -122,7 +123,7 @@ def unreserved(given: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in given.items() if not _RESERVED.fullmatch(name.strip())}
 
 
-def _endpoint(cache: CacheFacts) -> tuple[str, int] | Explanation:
+def _endpoint(cache: Cache) -> tuple[str, int] | Explanation:
     host, port = cache.host_name, cache.tls_port
     if host is None or port is None:
         what = "host name" if host is None else "TLS port"
@@ -172,7 +173,7 @@ def _own_annotations(resource: SecureRedisCache, vault: VaultSecretFacts, slot: 
     if slot is not None:
         own[names.SECRET_SLOT] = str(slot)
     if vault.expires is not None:
-        own[names.SECRET_NOT_AFTER] = vault.expires.strftime("%Y-%m-%dT%H:%M:%SZ")
+        own[names.SECRET_NOT_AFTER] = rfc3339(vault.expires)
     return own
 
 

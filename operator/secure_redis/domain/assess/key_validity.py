@@ -7,14 +7,15 @@ from pydantic import SecretStr
 
 from secure_redis.api.azure_ids import CacheID
 from secure_redis.api.reasons.reason import Reason
+from secure_redis.api.times import rfc3339
 from secure_redis.domain.explanation import Explanation
+from secure_redis.domain.observe.cache import Cache
 from secure_redis.domain.observe.keys import (
     ListedKeys,
     Slot,
     VaultSecretAbsent,
     VaultSecretFacts,
 )
-from secure_redis.domain.observe.redis import CacheFacts
 from secure_redis.domain.observe.unknown import NotRead, Unknown
 
 # Azure's access keys have 44 to 64 characters; far beyond that, something else was stored.
@@ -35,12 +36,13 @@ def usable(vault: VaultSecretFacts, now: datetime) -> Explanation | None:
     if vault.not_before is not None and now < vault.not_before:
         return Explanation(
             Reason.VAULT_SECRET_NOT_YET_VALID,
-            f"{what} is not valid before {_stamp(vault.not_before)}; it is looked at again then",
+            f"{what} is not valid before {rfc3339(vault.not_before)}; it is looked at again then",
         )
     if vault.expires is not None and now >= vault.expires:
         return Explanation(
             Reason.VAULT_SECRET_EXPIRED,
-            f"{what} expired at {_stamp(vault.expires)}; store a new version, or move its expiry if the key is to stay",
+            f"{what} expired at {rfc3339(vault.expires)}; store a new version, or move its expiry if "
+            "the key is to stay",
         )
     wrong = "holds no value" if vault.value is None else malformed(vault.value)
     if wrong is not None:
@@ -88,9 +90,9 @@ def slot_of(value: SecretStr, keys: ListedKeys) -> Slot | None:
     return Slot.SECONDARY if secondary else None
 
 
-def barred(cache: CacheFacts) -> Explanation | None:
+def barred(cache: Cache) -> Explanation | None:
     """Why no access key can serve this cache, whatever the vault holds."""
-    if cache.access_keys_disabled:
+    if cache.access_keys_enabled is False:
         return Explanation(
             Reason.ACCESS_KEYS_DISABLED,
             "access keys are disabled on the cache (disableAccessKeyAuthentication), so no key works; enable them or "
@@ -141,7 +143,3 @@ def _called(vault: VaultSecretFacts) -> str:
     pin = "" if vault.latest else " (pinned)"
     which = f"version {vault.version}" if vault.version else "the current version"
     return f"{which}{pin} of secret {vault.name!r} in {vault.vault}"
-
-
-def _stamp(time: datetime) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -3,6 +3,7 @@
 from pydantic import SecretStr
 
 from secure_redis.api.reasons.reason import Reason
+from secure_redis.domain.observe.cache import Cache
 from secure_redis.domain.observe.keys import (
     AuthenticationResult,
     ListedKeys,
@@ -10,7 +11,6 @@ from secure_redis.domain.observe.keys import (
     VaultSecretFacts,
 )
 from secure_redis.domain.observe.observation import Observation
-from secure_redis.domain.observe.redis import CacheFacts
 from secure_redis.domain.observe.unknown import Unknown
 
 
@@ -26,7 +26,7 @@ def keys_to_search(observed: Observation) -> tuple[SecretStr, ...] | Unknown:
     tried = observed.authentication is AuthenticationResult.ACCEPTED
     earlier = observed.proven is not None and observed.proven.by in (ProvenBy.LISTED, ProvenBy.AUTHENTICATED)
     # Without authentication, the cache accepts any key.
-    authenticates = isinstance(observed.cache, CacheFacts) and not observed.cache.authentication_disabled
+    authenticates = isinstance(observed.cache, Cache) and not observed.cache.authentication_disabled
     if isinstance(vault, VaultSecretFacts) and vault.value is not None and authenticates and (tried or earlier):
         return (vault.value,)
     return Unknown(

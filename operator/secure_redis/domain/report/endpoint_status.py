@@ -13,6 +13,8 @@ from secure_redis.api.status import (
     UnseenStatus,
     VerificationStatus,
 )
+from secure_redis.api.times import rfc3339
+from secure_redis.domain.observe.cache import Cache, CacheAbsent
 from secure_redis.domain.observe.endpoint import (
     AddressScope,
     CertificateFacts,
@@ -22,10 +24,8 @@ from secure_redis.domain.observe.endpoint import (
     ResolvedAddress,
     Verification,
 )
-from secure_redis.domain.observe.managed_redis import ManagedFacts
-from secure_redis.domain.observe.observation import Observation, of_either
+from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.probe_target import Endpoint
-from secure_redis.domain.observe.redis import CacheAbsent, CacheFacts
 from secure_redis.domain.observe.unknown import Unknown
 
 MOST_ADDRESSES: Final = 16  # as the schema bounds them
@@ -61,7 +61,7 @@ def told(facts: EndpointFacts) -> EndpointStatus:
         else CertificateStatus(
             # Nobody's word but the server's while the chain is not verified.
             issuer=(certificate.issuer[:_TEXT] or None) if verified else None,
-            not_after=_time(certificate.not_after),
+            not_after=rfc3339(certificate.not_after),
         ),
         non_tls_port=None if isinstance(facts.plaintext, Unknown) else facts.plaintext,
         unknown=tuple(_unseen(facts)),
@@ -135,7 +135,7 @@ def status_of(observed: Observation, before: EndpointStatus | None) -> EndpointS
     if isinstance(observed.endpoint, EndpointFacts):
         return told(observed.endpoint)
     waits = isinstance(observed.endpoint, Unknown) and observed.endpoint.reason is Reason.PENDING
-    judged = isinstance(of_either(observed), CacheFacts | ManagedFacts | CacheAbsent)
+    judged = isinstance(observed.cache, Cache | CacheAbsent)
     return None if judged and not waits else before
 
 
@@ -199,7 +199,3 @@ def aside(observed: Observation) -> str:
 
 def _first_unknown(parts: Iterable[Any]) -> Unknown | None:
     return next((part for part in parts if isinstance(part, Unknown)), None)
-
-
-def _time(at: datetime) -> str:
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

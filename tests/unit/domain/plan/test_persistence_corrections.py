@@ -8,11 +8,11 @@ from secure_redis.api import names
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.status import CorrectionStatus, DriftStatus, LastHandled, Status
+from secure_redis.api.times import rfc3339
 from secure_redis.domain.assess import persistence
 from secure_redis.domain.assess.assessment import Assessment
-from secure_redis.domain.assess.drift import differences
 from secure_redis.domain.explanation import Explanation
-from secure_redis.domain.observe.redis import CacheFacts
+from secure_redis.domain.observe.redis import Redis
 from secure_redis.domain.plan.actions import (
     Done,
     Failed,
@@ -22,10 +22,11 @@ from secure_redis.domain.plan.actions import (
 )
 from secure_redis.domain.plan.cache.corrections import Correction, Owed, next_correction
 from secure_redis.domain.plan.cache.persistence import LOOK_AGAIN, held_back
-from secure_redis.domain.plan.types import Plan, rfc3339
+from secure_redis.domain.plan.types import Plan
+from secure_redis.domain.plan.write_failure import WriteFailure
 from secure_redis.domain.report.drift_status import corrections as recorded
 from tests.unit.domain.assess.test_persistence import IDENTIFIED, ROLE
-from tests.unit.domain.builders import NOW, PROVISION, cache, observation, provisioning
+from tests.unit.domain.builders import NOW, PROVISION, cache, differences, observation, provisioning
 from tests.unit.domain.storages import PRINCIPAL, persisting, spec, storage
 
 OWN = {**PROVISION, "identity": {"type": "SystemAssigned"}}
@@ -46,7 +47,7 @@ def declared(persist: dict[str, Any], *told: CorrectionStatus, annotations: Any 
     return replace(made, requests=requests, status=Status(drift=shown, corrections=told))
 
 
-def correction(made: SecureRedisCache, facts: CacheFacts, owes: Owed = Owed.NOTHING, **world: Any) -> Correction:
+def correction(made: SecureRedisCache, facts: Redis, owes: Owed = Owed.NOTHING, **world: Any) -> Correction:
     looked = observation(cache=facts, **{"storage": storage(), "storage_roles": (ROLE,), **world})
     return next_correction(made, looked, facts, differences(made, facts, ()), owes)
 
@@ -169,7 +170,7 @@ def test_of_a_creation_only_refusals_are_remembered() -> None:
         Assessment(drift=()),
     )
     for reason, kept in ((Reason.REQUEST_REFUSED, 1), (Reason.LOCKED, 1), (Reason.AZURE_DENIED, 0)):
-        outcome = Failed(action, reason, "no", permanent=True)
+        outcome = Failed(action, WriteFailure(reason, "no", permanent=True))
         assert len(recorded(made, looked, assessed, plan, (outcome,))) == kept
     assert recorded(made, looked, assessed, plan, (Done(action),)) == ()
     again = replace(
@@ -183,7 +184,7 @@ def test_of_a_creation_only_refusals_are_remembered() -> None:
 def test_why_persistence_is_not_set_is_what_azure_said() -> None:
     action = PersistCache({})
     for permanent, told in ((True, Reason.REQUEST_REFUSED), (False, None)):
-        failed = Failed(action, Reason.REQUEST_REFUSED, "no", permanent=permanent)
+        failed = Failed(action, WriteFailure(Reason.REQUEST_REFUSED, "no", permanent=permanent))
         found = held_back(Plan(actions=(action,)), [failed])
         assert (found.reason if found else None) == told
     held = Explanation(Reason.REQUEST_REFUSED, "no")

@@ -8,26 +8,12 @@ from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.domain.explanation import Explanation
 from secure_redis.domain.grants import CreationTarget
-from secure_redis.domain.observe.redis import OperationFacts
+from secure_redis.domain.observe.cache import OperationFacts
 
 CREATING = "Azure is creating the cache; this takes 10 to 20 minutes"
 FOREIGN = (
     f"the cache carries the tag {names.OWNER_TAG} of another SecureRedisCache: one resource provisions a cache, any "
     "number may validate it (mode: Validate)"
-)
-
-
-NOT_REPEATED = frozenset(
-    {
-        Reason.RETIRED,
-        Reason.NAME_TAKEN,
-        Reason.QUOTA_EXCEEDED,
-        Reason.DENIED_BY_POLICY,
-        Reason.LOCKED,
-        Reason.REQUEST_REFUSED,
-        Reason.SUBSCRIPTION_UNAVAILABLE,
-        Reason.PROVISIONING_FAILED,
-    }
 )
 
 

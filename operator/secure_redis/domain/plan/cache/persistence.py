@@ -7,7 +7,9 @@ from pydantic import SecretStr
 
 from secure_redis.api import names
 from secure_redis.api.azure_ids import StorageAccountID
+from secure_redis.api.reasons.catalogue import has
 from secure_redis.api.reasons.reason import Reason
+from secure_redis.api.reasons.row import Trait
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.spec.persistence import Persistence, PersistenceType, StorageAuthentication
 from secure_redis.api.spec.spec import CacheIdentity
@@ -17,7 +19,7 @@ from secure_redis.domain.explanation import Explanation
 from secure_redis.domain.observe import normalise
 from secure_redis.domain.observe.governance import WRITE_BLOBS, any_permits
 from secure_redis.domain.observe.observation import Observation
-from secure_redis.domain.observe.redis import CacheFacts
+from secure_redis.domain.observe.redis import Redis
 from secure_redis.domain.observe.storage import StorageAbsent, StorageFacts
 from secure_redis.domain.observe.unknown import NotRead, Unknown
 from secure_redis.domain.plan.actions import (
@@ -26,27 +28,14 @@ from secure_redis.domain.plan.actions import (
     PersistCache,
     UpdateCache,
 )
-from secure_redis.domain.plan.cache.creation import NOT_REPEATED
 from secure_redis.domain.plan.types import Plan
 
 ROLE = "Storage Blob Data Contributor"
-# What keeps the operator from setting persistence, whoever has to mend it.
-ABOUT_PERSISTING = frozenset(
-    {
-        Reason.STORAGE_ROLE_MISSING,
-        Reason.STORAGE_SECRET_MISSING,
-        Reason.STORAGE_SECRET_REFUSED,
-        Reason.STORAGE_NOT_FOUND,
-        Reason.STORAGE_UNREAD,
-        Reason.NOT_GRANTED,
-        Reason.AZURE_DENIED,
-    }
-)
 LOOK_AGAIN = 60.0  # seconds, while somebody is to assign a role or write a Secret
 
 
 def next_step(
-    resource: SecureRedisCache, observed: Observation, cache: CacheFacts, due: set[str]
+    resource: SecureRedisCache, observed: Observation, cache: Redis, due: set[str]
 ) -> AzureAction | Explanation | None:
     """The one write that comes next, or what it waits for. None: nothing of persistence is due."""
     wrong, declared = due & set(persistence.PATHS), resource.spec.persistence
@@ -80,15 +69,15 @@ def held_back(plan: Plan, failures: Iterable[Failed]) -> Explanation | None:
     failed = next((one for one in failures if one.permanent and isinstance(one.action, PersistCache)), None)
     if failed is not None:
         return Explanation(failed.reason, failed.message)
-    waits = next((one for one in plan.refused if one.reason in ABOUT_PERSISTING), None)
+    waits = next((one for one in plan.refused if has(one.reason, Trait.ABOUT_PERSISTENCE)), None)
     held = (plan.held[path] for path in persistence.PATHS if path in plan.held)
-    return waits or next((one for one in held if one.reason in NOT_REPEATED), None)
+    return waits or next((one for one in held if has(one.reason, Trait.NOT_REPEATED)), None)
 
 
 def _by_identity(
     resource: SecureRedisCache,
     observed: Observation,
-    cache: CacheFacts,
+    cache: Redis,
     declared: Persistence,
     account: StorageAccountID,
     storage: StorageFacts,
@@ -151,7 +140,8 @@ def _of(observed: Observation, account: StorageAccountID) -> StorageFacts | Expl
 
 def _unseen(why: Unknown) -> Explanation:
     """An outage or a lack of rights around the account stalls nothing else of the resource."""
-    return Explanation(why.reason if why.reason in ABOUT_PERSISTING else Reason.STORAGE_UNREAD, why.message)
+    reason = why.reason if has(why.reason, Trait.ABOUT_PERSISTENCE) else Reason.STORAGE_UNREAD
+    return Explanation(reason, why.message)
 
 
 def _may_write(resource: SecureRedisCache, observed: Observation, account: StorageAccountID) -> bool:
@@ -177,7 +167,7 @@ def _assign(observed: Observation, account: StorageAccountID, principal: str) ->
 # --- settings -------------------------------------------------------------------------------------------------------
 
 
-def _on(cache: CacheFacts) -> tuple[str, ...]:
+def _on(cache: Redis) -> tuple[str, ...]:
     facts = cache.persistence
     pairs = (("rdb-backup-enabled", facts.rdb), ("aof-backup-enabled", facts.aof))
     return tuple(name for name, on in pairs if on)
@@ -198,14 +188,14 @@ def _place(declared: Persistence) -> str:
     return "rdb-storage-connection-string" if is_rdb else "aof-storage-connection-string-0"
 
 
-def _has(cache: CacheFacts, own: CacheIdentity) -> bool:
+def _has(cache: Redis, own: CacheIdentity) -> bool:
     held = {word.strip().lower() for word in (cache.identity_type or "None").split(",")}
     if own.type.lower() not in held:
         return False
     return normalise.id_set(own.user_assigned_ids) <= normalise.id_set(cache.user_assigned_ids)
 
 
-def _identity(cache: CacheFacts, own: CacheIdentity) -> Mapping[str, Any]:
+def _identity(cache: Redis, own: CacheIdentity) -> Mapping[str, Any]:
     """What is declared together with what is there: an identity that somebody uses is never taken off."""
     held = {word.strip().lower() for word in (cache.identity_type or "None").split(",")}
     kinds = [kind for kind in ("SystemAssigned", "UserAssigned") if kind.lower() in held | {own.type.lower()}]

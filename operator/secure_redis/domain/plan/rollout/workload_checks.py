@@ -3,7 +3,9 @@
 from datetime import datetime
 from typing import Final
 
+from secure_redis.api.reasons.catalogue import has
 from secure_redis.api.reasons.reason import Reason
+from secure_redis.api.reasons.row import Trait
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.spec.spec import Restart, Rotation, Workload
 from secure_redis.api.status import WorkloadStatus
@@ -13,17 +15,6 @@ from secure_redis.domain.observe.workloads import WorkloadFacts
 
 REPLACED_LIMIT: Final = 3  # how often an injection may vanish as a whole before the operator stops restoring it
 Target = tuple[str, str]  # kind and name
-
-_UNFINISHED: Final = frozenset(
-    {
-        Reason.ROLLING_OUT,
-        Reason.ROLLOUT_FAILED,
-        Reason.ROLLOUT_DEADLINE,
-        Reason.TARGET_PAUSED,
-        Reason.TARGET_ON_DELETE,
-        Reason.NO_WORKLOAD_RIGHTS,
-    }
-)
 
 
 def rotation(resource: SecureRedisCache) -> Rotation:
@@ -84,7 +75,7 @@ def leaving(before: WorkloadStatus | None) -> bool:
     """Whether pods may still use the Secret after the injection has left the template."""
     if before is None:
         return False
-    return before.injected or before.reason in _UNFINISHED
+    return before.injected or has(before.reason, Trait.ROLLOUT_UNFINISHED)
 
 
 def settled(

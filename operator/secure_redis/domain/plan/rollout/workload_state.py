@@ -6,7 +6,9 @@ from datetime import datetime, timedelta
 from enum import Enum, auto
 from typing import Final
 
+from secure_redis.api.reasons.catalogue import has
 from secure_redis.api.reasons.reason import ConditionType, Reason
+from secure_redis.api.reasons.row import Trait
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.spec.spec import Restart, Workload
 from secure_redis.api.status import StalePods, WorkloadStatus
@@ -92,18 +94,6 @@ def workload_states(
     return _View(resource, observed, version, keys, publishing).all(workloads)
 
 
-# Reasons with which the API server can refuse an action. The operator's own refusals have no action.
-_REFUSED: Final = frozenset(
-    {
-        Reason.TARGET_REFUSED,
-        Reason.TARGET_CONFLICT,
-        Reason.NO_WORKLOAD_RIGHTS,
-        Reason.UNKNOWN,
-        Reason.INTERNAL_ERROR,
-    }
-)
-
-
 @dataclass(frozen=True, slots=True)
 class _View:
     """The workloads of a resource in one pass; the members are as `waves.roll` has them."""
@@ -166,7 +156,7 @@ class _View:
         first = not facts.owned.anything
         text = "is to be injected" if first else "is to be moved to what is published now"
         stale = StalePods(count=facts.replicas) if facts.replicas else None
-        refused = before is not None and before.reason in _REFUSED
+        refused = before is not None and has(before.reason, Trait.WORKLOAD_REFUSED)
         if refused and before is not None:
             status = status.model_copy(update={"reason": before.reason, "message": before.message, "stale_pods": stale})
         else:
@@ -273,7 +263,7 @@ class _View:
         if wanted is not None:
             status = with_reason(status, Reason.ROLLING_OUT, "is to be released")
             status = status.model_copy(update={"injected": True})
-            refused = before is not None and before.reason in _REFUSED
+            refused = before is not None and has(before.reason, Trait.WORKLOAD_REFUSED)
             return WorkloadState(
                 status,
                 wanted,

@@ -12,9 +12,9 @@ from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.status import RotationPhase, RotationStatus
 from secure_redis.domain.assess.assessment import Assessment
+from secure_redis.domain.observe.cache import Cache
 from secure_redis.domain.observe.keys import VaultSecretFacts
 from secure_redis.domain.observe.observation import Observation
-from secure_redis.domain.observe.redis import CacheFacts
 from secure_redis.domain.plan.rollout.waves import Rollout
 from secure_redis.domain.plan.rotation.regenerating import regenerating
 from secure_redis.domain.plan.rotation.request import RotationRequest, may_force
@@ -37,7 +37,7 @@ def rotate(
     state = under_way(resource)
     if state is None or _overridden(run, state):
         return idle(run)
-    if not isinstance(observed.cache, CacheFacts) or not isinstance(observed.vault, VaultSecretFacts):
+    if not isinstance(observed.cache, Cache) or not isinstance(observed.vault, VaultSecretFacts):
         return run.without_action(state, Reason.PENDING, "waits until the cache and the vault can be read")
     if state.phase == RotationPhase.ROLLING_OUT:
         return rolling_out(run, state)

@@ -5,10 +5,11 @@ from typing import Final
 
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.status import RotationPhase, RotationStatus
+from secure_redis.api.times import rfc3339
 from secure_redis.domain.assess.key_validity import slot_of
+from secure_redis.domain.observe.cache import Cache
 from secure_redis.domain.observe.keys import AuthenticationResult, ListedKeys, Slot, VaultSecretFacts
 from secure_redis.domain.observe.normalise import is_busy
-from secure_redis.domain.observe.redis import CacheFacts
 from secure_redis.domain.observe.unknown import NotRead, Unknown
 from secure_redis.domain.plan.actions import MarkKey, RegenerateKey
 from secure_redis.domain.plan.key_storage import store
@@ -17,12 +18,12 @@ from secure_redis.domain.plan.rotation.ending import completed, completed_with_o
 from secure_redis.domain.plan.rotation.regeneration_mark import RegenerationMark, attempt_id, key_of, marked, other
 from secure_redis.domain.plan.rotation.request import RotationRequest, not_permitted, outside_consumers, retires
 from secure_redis.domain.plan.rotation.rotation_pass import RotationPass
-from secure_redis.domain.plan.types import Rotating, rfc3339
+from secure_redis.domain.plan.types import Rotating
 
 ACCEPTANCE_SECONDS: Final = 5.0  # between attempts to use the new key at the cache
 
 
-def regenerating(run: RotationPass, state: RotationStatus, cache: CacheFacts, vault: VaultSecretFacts) -> Rotating:
+def regenerating(run: RotationPass, state: RotationStatus, cache: Cache, vault: VaultSecretFacts) -> Rotating:
     """Decide while a key is regenerated: the target, or the old key that is retired."""
     keys = run.observed.keys
     if isinstance(keys, Unknown):
@@ -49,7 +50,7 @@ def regenerating(run: RotationPass, state: RotationStatus, cache: CacheFacts, va
 
 
 def _target(
-    run: RotationPass, state: RotationStatus, cache: CacheFacts, vault: VaultSecretFacts, keys: ListedKeys, target: Slot
+    run: RotationPass, state: RotationStatus, cache: Cache, vault: VaultSecretFacts, keys: ListedKeys, target: Slot
 ) -> Rotating:
     new, mark = key_of(keys, target), RegenerationMark.on(vault.tags, attempt_id(state.recorded_at or "", target))
     if mark is None or mark.fits(new):
@@ -67,7 +68,7 @@ def _target(
 
 
 def _retiring(
-    run: RotationPass, state: RotationStatus, cache: CacheFacts, vault: VaultSecretFacts, keys: ListedKeys, old: Slot
+    run: RotationPass, state: RotationStatus, cache: Cache, vault: VaultSecretFacts, keys: ListedKeys, old: Slot
 ) -> Rotating:
     mark = RegenerationMark.on(vault.tags, attempt_id(state.recorded_at or "", old, retiring=True))
     if mark is None or mark.fits(key_of(keys, old)):
@@ -80,7 +81,7 @@ def _retiring(
 def _regenerate(
     run: RotationPass,
     state: RotationStatus,
-    cache: CacheFacts,
+    cache: Cache,
     vault: VaultSecretFacts,
     keys: ListedKeys,
     slot: Slot,

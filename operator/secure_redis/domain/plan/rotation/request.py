@@ -7,6 +7,7 @@ from secure_redis.api import names
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.spec.spec import Access, Authentication, OtherConsumers
+from secure_redis.api.times import rfc3339
 from secure_redis.domain.assess import key_validity
 from secure_redis.domain.assess.ownership import leads, not_leading
 from secure_redis.domain.explanation import Explanation
@@ -16,14 +17,14 @@ from secure_redis.domain.grants import (
     granted,
     refuse,
 )
+from secure_redis.domain.observe.cache import Cache
 from secure_redis.domain.observe.identity import NamespaceIdentity, OperatorIdentity
 from secure_redis.domain.observe.keys import Slot, VaultSecretFacts
 from secure_redis.domain.observe.observation import Observation
-from secure_redis.domain.observe.redis import CacheFacts
 from secure_redis.domain.plan.key_storage import NEAR_EXPIRY_DAYS, validity_days
 from secure_redis.domain.plan.rotation import windows
 from secure_redis.domain.plan.rotation.regeneration_mark import other
-from secure_redis.domain.plan.types import Settings, rfc3339
+from secure_redis.domain.plan.types import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,16 +99,16 @@ def blocked_by(
 def not_permitted(resource: SecureRedisCache, observed: Observation, settings: Settings) -> Explanation | None:
     """Explain why this resource may not regenerate a key of the cache. Checked before each regeneration."""
     cache, identity, authentication = observed.cache, observed.identity, resource.spec.authentication
-    if authentication is None or not isinstance(cache, CacheFacts):
+    if authentication is None or not isinstance(cache, Cache):
         return Explanation(Reason.PENDING, "the cache was not read")
     if not isinstance(identity, NamespaceIdentity | OperatorIdentity):
         return Explanation(Reason.NO_IDENTITY, "there is no identity to rotate with")
     if not leads(cache, settings.cluster_uid, resource):
         return not_leading(settings.cluster_uid, resource)
-    if cache.linked_servers:
+    if cache.geo_linked:
         return Explanation(
             Reason.GEO_REPLICATED,
-            f"the cache is linked for geo-replication with {', '.join(cache.linked_servers)}: its keys are not rotated",
+            f"the cache is linked for geo-replication with {', '.join(cache.geo_linked)}: its keys are not rotated",
         )
     unusable = key_validity.barred(cache)
     if unusable is not None:

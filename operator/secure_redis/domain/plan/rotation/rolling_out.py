@@ -2,13 +2,14 @@
 
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.status import RotationPhase, RotationStatus
+from secure_redis.api.times import rfc3339
 from secure_redis.domain.observe.keys import Slot
 from secure_redis.domain.plan.rotation.ending import completed_with_old_key, superseded
 from secure_redis.domain.plan.rotation.regeneration_mark import other
 from secure_redis.domain.plan.rotation.request import RotationRequest, retires
 from secure_redis.domain.plan.rotation.rotation_pass import RotationPass
 from secure_redis.domain.plan.secret import published_version
-from secure_redis.domain.plan.types import Rotating, rfc3339
+from secure_redis.domain.plan.types import Rotating
 
 
 def rolling_out(run: RotationPass, state: RotationStatus) -> Rotating:

@@ -5,16 +5,17 @@ from datetime import datetime
 
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.status import RotationPhase, RotationStatus
+from secure_redis.api.times import rfc3339
 from secure_redis.domain.assess.key_validity import slot_of
 from secure_redis.domain.explanation import Explanation
+from secure_redis.domain.observe.cache import Cache
 from secure_redis.domain.observe.keys import ListedKeys, VaultSecretFacts
-from secure_redis.domain.observe.redis import CacheFacts
 from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.plan.rotation import windows
 from secure_redis.domain.plan.rotation.regeneration_mark import other
 from secure_redis.domain.plan.rotation.request import blocked_by, due, requested
 from secure_redis.domain.plan.rotation.rotation_pass import RotationPass
-from secure_redis.domain.plan.types import Rotating, rfc3339
+from secure_redis.domain.plan.types import Rotating
 
 
 def idle(run: RotationPass) -> Rotating:
@@ -22,7 +23,7 @@ def idle(run: RotationPass) -> Rotating:
     resource, observed = run.resource, run.observed
     before = resource.status.rotation
     wanted, when = requested(resource, observed), due(resource, observed)
-    if not isinstance(observed.cache, CacheFacts) or not isinstance(observed.vault, VaultSecretFacts):
+    if not isinstance(observed.cache, Cache) or not isinstance(observed.vault, VaultSecretFacts):
         if resource.spec.authentication is not None:
             return Rotating(before, run.handled())
         when = None

@@ -1,4 +1,4 @@
-"""Commands of the control port for Managed Redis clusters."""
+"""Commands that change Managed Redis clusters."""
 
 from typing import Any
 

@@ -76,7 +76,7 @@ def whole() -> Observation:
         secret=PUBLISHED,
         workloads=(app(owned=Owned()),),
         pods={("Deployment", "app"): (PodFacts("app-1"),)},
-        holders=(PodFacts("other-1"),),
+        consumers=(PodFacts("other-1"),),
         writes=(Write("someone", NOW),),
         changes=(Change(NOW, "someone", "write", ours=False),),
     )

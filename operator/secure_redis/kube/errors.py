@@ -77,7 +77,7 @@ def unreadable(failure: ApiFailure, namespace: str, what: str) -> Unknown:
 
 
 def write_refused(failure: ApiFailure, namespace: str, what: str) -> WriteFailure:
-    """Why a Secret was not written. The text is the server's, without values."""
+    """Explain why a Secret was not written. The text is the server's, without values."""
     if "NamespaceTerminating" in failure.causes:
         return WriteFailure(Reason.NAMESPACE_TERMINATING, f"namespace {namespace!r} is being deleted", permanent=True)
     if by_rbac(failure):
@@ -137,7 +137,7 @@ def config_map_unreadable(failure: ApiFailure, namespace: str, name: str) -> Unk
 
 
 def workload_refused(failure: ApiFailure, namespace: str, what: str) -> WriteFailure:
-    """Why a workload was not changed. The text is the server's, without values."""
+    """Explain why a workload was not changed. The text is the server's, without values."""
     if "NamespaceTerminating" in failure.causes:
         return WriteFailure(Reason.NAMESPACE_TERMINATING, f"namespace {namespace!r} is being deleted", permanent=True)
     if by_rbac(failure):

@@ -173,9 +173,7 @@ class _Probe:
 
     async def _read_certificate(self) -> None:
         """Read the certificate that could not be trusted."""
-        self._no_session(
-            Unknown(Reason.UNKNOWN, f"the certificate of {self._where} could not be looked at a second time")
-        )
+        self._no_session(Unknown(Reason.UNKNOWN, f"the certificate of {self._where} could not be read a second time"))
         try:
             outcome = await handshake(self._address, self._port, trust.observing(), self._host, self._seconds)
         except OSError:
@@ -275,7 +273,7 @@ class _Probe:
             return Offer.REFUSED
         return Unknown(
             Reason.NO_ROUTE if answer.kind in (AnswerKind.CUT, AnswerKind.SILENT) else Reason.UNKNOWN,
-            f"whether {self._where} refuses {_version_name(version)} could not be told: it said {answer.kind.value}",
+            f"whether {self._where} refuses {_version_name(version)} is not known: it answered {answer.kind.value}",
         )
 
     # --- the non-TLS port -------------------------------------------------------------------------------------------
@@ -314,7 +312,7 @@ class _Probe:
             return state
         return Unknown(
             Reason.NO_ROUTE,
-            f"{where} does not answer, nor was the TLS port seen to work from here; is there a route to it?",
+            f"{where} does not answer, and the TLS port does not work from here either; is there a route to it?",
         )
 
 

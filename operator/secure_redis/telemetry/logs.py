@@ -14,7 +14,7 @@ from secure_redis.telemetry.redaction import redact
 OPERATOR_LOGGER: Final = "secure_redis"
 
 # The lowest levels of other loggers. kopf logs whole bodies at DEBUG, azure-core whole requests at INFO,
-# asyncio the repr of what a task held.
+# asyncio the repr of a task's objects.
 _LIBRARY_LEVELS: Final[Mapping[str, int]] = {
     "kopf": logging.WARNING,
     "azure": logging.WARNING,

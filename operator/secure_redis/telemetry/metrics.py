@@ -18,7 +18,7 @@ _REQUEST_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5
 
 
 class _ControllerMetrics:
-    """The names of controller-runtime, which dashboards for operators look for."""
+    """The names of controller-runtime, which dashboards for operators use."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.passes = Counter(
@@ -131,7 +131,7 @@ class _EffectMetrics:
 
 
 class _QueueMetrics:
-    """How much there is to do."""
+    """The number of resources, and of passes that wait."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.known = Gauge("secureredis_resources", "Resources that are known.", registry=registry)

@@ -1,1 +1,1 @@
-"""What every Azure client shares: clouds, credentials, transport, rate limits and errors."""
+"""The common parts of all Azure clients: clouds, credentials, transport, rate limits and errors."""

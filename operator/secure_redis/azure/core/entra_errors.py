@@ -52,9 +52,9 @@ def classify_entra(message: str, retry_after: float | None, status: int = 0) -> 
     if not found:
         if status >= 500:
             return Transient(Reason.AZURE_ERROR, f"Microsoft Entra ID answered {status}", retry_after)
-        said = clean(message)
+        text = clean(message)
         return Transient(
-            Reason.TOKEN_REFUSED, f"no token could be had: {said}" if said else "no token could be had", retry_after
+            Reason.TOKEN_REFUSED, f"no token could be had: {text}" if text else "no token could be had", retry_after
         )
     if number in _ELSEWHERE or (status >= 500 and number not in _WHAT_TO_DO):
         return Transient(Reason.AZURE_ERROR, f"Microsoft Entra ID has a passing error (AADSTS{number})", retry_after)

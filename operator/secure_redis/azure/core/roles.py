@@ -60,16 +60,16 @@ _OBJECT_ID: Final = re.compile(
 _SCOPE: Final = re.compile(r"/[\w/.()-]+", re.ASCII)
 
 
-def such_as(action: str, scope: str | None, said: str) -> str:
+def such_as(action: str, scope: str | None, refusal: str) -> str:
     """Name the role that has the action, with the command that assigns it to the refused identity; else empty.
 
-    `said`: the refusal in the service's words, which names the object id.
+    `refusal`: the refusal in the service's words, which names the object id.
     """
     holding = ROLES.get(action.lower())
     if holding is None:
         return ""
     names = " or ".join(holding)
-    principal = _OBJECT_ID.search(said)
+    principal = _OBJECT_ID.search(refusal)
     if principal is None or scope is None or _SCOPE.fullmatch(scope) is None:
         return f", such as {names}"
     role, where = shlex.quote(holding[0]), shlex.quote(scope.lower())

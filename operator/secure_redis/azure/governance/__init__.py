@@ -1,1 +1,1 @@
-"""What surrounds a cache in Azure: locks, roles, access policies, diagnostics and the activity log."""
+"""The governance of a cache in Azure: locks, roles, access policies, diagnostics and the activity log."""

@@ -8,7 +8,7 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class ClearText:
-    """What the value of a setting says about connections without TLS. The value is not kept: it may contain a key.
+    """The hosts that the value of a setting reaches without TLS. The value is not kept: it may contain a key.
 
     `hosts`: those that it reaches without TLS by itself. `host`: it is nothing but the name of this host; `plain_port`:
     it is the non-TLS port; `off`: it is a word for "no". Hosts are in lower case.
@@ -40,7 +40,7 @@ class ConfigUse:
 
 @dataclass(frozen=True, slots=True)
 class ConfigFacts:
-    """What a ConfigMap's values say, by key. All of its keys are included."""
+    """The connections without TLS in a ConfigMap's values, by key. All of its keys are included."""
 
     values: Mapping[str, ClearText]
 

@@ -34,7 +34,7 @@ _MANY: Final = 20  # of one kind by name: one list is cheaper
 
 
 class Workloads:
-    """Reads and changes workloads of consenting namespaces. Failures are returned with a reason for the status.
+    """Reads and changes workloads of consenting namespaces. A failure comes back as `Unknown` or `WriteFailure`.
 
     `enabled` False: the chart gave no rights on workloads, so nothing is requested.
     """
@@ -89,8 +89,8 @@ class Workloads:
         pods: list[PodFacts] = []
         try:
             async for page in self._pages(paths.pods(namespace), query):
-                ours = (convert.pod(body, resource) for body in page if convert.is_pod_of(body, found))
-                pods += [pod for pod in ours if pod is not None]
+                found_pods = (convert.pod(body, resource) for body in page if convert.is_pod_of(body, found))
+                pods += [pod for pod in found_pods if pod is not None]
         except ApiFailure as failure:
             return errors.workloads_unreadable(failure, namespace, f"the pods of {found.kind} {found.name!r}")
         return tuple(sorted(pods, key=lambda pod: pod.name))

@@ -1,4 +1,4 @@
-"""Which parts of a workload a field manager owns, read from the object's managedFields and never remembered."""
+"""Read from an object's managedFields which parts of a workload a field manager owns."""
 
 import json
 from collections.abc import Iterable, Iterator

@@ -55,7 +55,7 @@ class Effect(Enum):
 
 
 class Disruption(Enum):
-    """What the action does to running pods.
+    """The disruption that the action causes to running pods.
 
     NONE: it replaces no pods by itself. SAFE: no serving pod ends before another serves. GUARDED: serving pods may
     end, which a PodDisruptionBudget may protect.

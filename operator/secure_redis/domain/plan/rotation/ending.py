@@ -1,4 +1,4 @@
-"""How a rotation ends: completed, or superseded by another party's key. Pure."""
+"""End a rotation: completed, or superseded by another party's key. Pure."""
 
 from dataclasses import replace
 

@@ -156,7 +156,7 @@ def _not_forced(
 def _not_now(
     resource: SecureRedisCache, observed: Observation, authentication: Authentication, wanted: RotationRequest
 ) -> Explanation | None:
-    """Windows bind what the schedule wants, not what somebody asks for."""
+    """Explain why the rotation waits for a window. Windows apply to scheduled rotations, not to requested ones."""
     if wanted.request is not None:
         return None
     open_at = authentication.rotation.windows

@@ -30,7 +30,7 @@ _SOME_DAY: Final = datetime(2026, 1, 1)  # noqa: DTZ001  # wall-clock: where the
 
 
 def problem(windows: Sequence[Window]) -> str | None:
-    """What is wrong with the first wrong window, beginning with its field; None if all can be used.
+    """Describe the problem of the first unusable window, beginning with its field; None if all can be used.
 
     Wrong are a schedule that cron does not know, one that never comes within 50 years, and an unknown time zone.
     """
@@ -65,7 +65,7 @@ def next_opening(windows: Sequence[Window], after: datetime) -> datetime | None:
 
 
 def jitter(uid: str, interval: timedelta) -> timedelta:
-    """How much earlier than `interval` this resource's rotation is due: always the same for one uid.
+    """Return how much earlier than `interval` the resource's rotation is due: always the same for one uid.
 
     Evenly spread over 0 to a tenth of the interval, at most a day; whole seconds.
     """
@@ -134,11 +134,11 @@ def _moments(window: Window, wall: datetime, zone: ZoneInfo) -> tuple[datetime, 
 def _offsets(zone: ZoneInfo, start: datetime, end: datetime) -> tuple[timedelta, timedelta]:
     """The least and the greatest offset from UTC between a day before `start` and a day after `end`.
 
-    Looked at once a day: no zone changes its clock twice within one.
+    Computed once a day: no zone changes its clock twice within one.
     """
     days = -((start - end) // _DAY)  # rounded up
-    looks = [start + day * _DAY for day in range(-1, days + 1)] + [end, end + _DAY]
-    offsets = [offset for look in looks if (offset := look.astimezone(zone).utcoffset()) is not None]
+    moments = [start + day * _DAY for day in range(-1, days + 1)] + [end, end + _DAY]
+    offsets = [offset for moment in moments if (offset := moment.astimezone(zone).utcoffset()) is not None]
     return min(offsets), max(offsets)
 
 

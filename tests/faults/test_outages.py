@@ -239,7 +239,7 @@ def test_sigterm_gives_the_lease_back_at_once(world: World, kubeconfig: Path, st
         assert seconds < 5
 
 
-def test_sigterm_waits_for_a_pass_no_longer_than_told(
+def test_sigterm_waits_for_a_pass_no_longer_than_configured(
     world: World, kubeconfig: Path, stage: Stage, spoken: Any
 ) -> None:
     settings = {**election(world), "intervals": {**world.configuration().get("intervals", {}), "drainSeconds": 2}}

@@ -222,7 +222,7 @@ def _runs(pid: int) -> bool:
     return state != "Z"
 
 
-def test_the_description_holds_no_secret_that_others_may_read(control_plane: Cluster) -> None:
+def test_the_description_contains_no_secret_that_others_may_read(control_plane: Cluster) -> None:
     description = control_plane.directory / "cluster.json"
     assert json.loads(description.read_text())["admin_token"] not in repr(control_plane)
     for name in ("cluster.json", "admin.kubeconfig", "tokens.csv", "sa.key", "tls.key"):

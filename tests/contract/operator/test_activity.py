@@ -27,7 +27,7 @@ async def test_without_the_right_it_is_unknown_and_the_right_is_named(site: Site
     assert (found.reason, found.permission) == (Reason.AZURE_DENIED, READ_EVENTS)
 
 
-async def test_what_others_did_to_this_cache_within_the_time(site: Site) -> None:
+async def test_changes_by_others_to_this_cache_within_the_time(site: Site) -> None:
     site.add_cache()
     site.allow(READ_EVENTS, scope=seeds.subscription_scope(site.subscription))
     activity = _activity(site)

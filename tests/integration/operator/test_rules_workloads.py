@@ -243,7 +243,7 @@ def test_the_secrets_of_other_namespaces_are_not_read(rooms: World) -> None:
     assert not searched & {other.namespace, ""}
 
 
-def test_without_the_right_it_is_unknown_and_said(rooms: World) -> None:
+def test_without_the_right_it_is_unknown_and_reported(rooms: World) -> None:
     """Somebody takes the rights away that the chart gave: list on Secrets, and get on ConfigMaps."""
     case = _by_key(rooms)
     _until({"with": (case, {"T7": (FAIL, ""), "W2": (PASS, "")})})

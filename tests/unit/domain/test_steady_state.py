@@ -128,7 +128,7 @@ def worlds(draw: st.DrawFn) -> tuple[SecureRedisCache, Observation]:
 
 @given(worlds(), later)
 @settings(max_examples=300, deadline=None)
-def test_what_is_left_out_would_have_come_to_nothing(
+def test_skipped_passes_would_have_changed_nothing(
     world: tuple[SecureRedisCache, Observation], after: timedelta
 ) -> None:
     res, observed = world
@@ -148,14 +148,14 @@ def test_what_is_left_out_would_have_come_to_nothing(
 
 @given(worlds(), st.integers(0, 800 * 24))
 @settings(max_examples=100, deadline=None)
-def test_no_rest_lasts_longer_than_the_longest(world: tuple[SecureRedisCache, Observation], hours: int) -> None:
+def test_no_steady_state_lasts_longer_than_the_longest(world: tuple[SecureRedisCache, Observation], hours: int) -> None:
     res, observed = world
     found = passed(res, observed)[2]
     if found is not None and found.holds(changed(observed, now=observed.now + timedelta(hours=hours)), FREE):
         assert timedelta(hours=hours) < steady_state.LONGEST
 
 
-def test_a_settled_auditor_rests_and_a_new_one_does_not() -> None:
+def test_a_settled_auditor_is_steady_and_a_new_one_is_not() -> None:
     res, observed = auditor(), observation()
     assert passed(res, observed)[2] is None  # its status is still to be written
     found = passed(settled(res, observed), observed)[2]
@@ -164,7 +164,7 @@ def test_a_settled_auditor_rests_and_a_new_one_does_not() -> None:
     assert not found.holds(changed(observed, now=NOW - MICROSECOND), FREE)  # the clock was set back
 
 
-def test_a_published_secret_rests() -> None:
+def test_a_published_secret_is_steady() -> None:
     res, observed = published_world()
     todo, told, _ = passed(res, observed)
     assert not todo.actions
@@ -176,7 +176,7 @@ def test_a_published_secret_rests() -> None:
     [NOW + 10 * DAY, NOW + 9 * DAY + timedelta(hours=23)],
     ids=["30 days before it expires", "an hour before that"],
 )
-def test_a_date_that_comes_near_ends_the_rest(moment: datetime) -> None:
+def test_an_approaching_date_ends_the_steady_state(moment: datetime) -> None:
     res, observed = published_world()
     observed = changed(observed, now=moment - timedelta(hours=1))
     found = passed(settled(res, observed), observed)[2]
@@ -184,7 +184,7 @@ def test_a_date_that_comes_near_ends_the_rest(moment: datetime) -> None:
     assert found.holds(changed(observed, now=moment), FREE) == (moment < NOW + 10 * DAY)
 
 
-def test_a_waiver_ends_the_rest_when_it_lapses() -> None:
+def test_a_waiver_ends_the_steady_state_when_it_lapses() -> None:
     ends = date(2026, 11, 25)
     res = auditor(waivers=[{"rule": "N1", "reason": "r", "owner": "o", "expires": ends.isoformat()}])
     observed = observation(now=NOW + timedelta(hours=9))
@@ -206,14 +206,14 @@ def test_a_waiver_ends_the_rest_when_it_lapses() -> None:
     ],
     ids=lambda one: next(iter(one)),
 )
-def test_anything_that_is_seen_ends_the_rest(other: dict[str, Any]) -> None:
+def test_any_changed_fact_ends_the_steady_state(other: dict[str, Any]) -> None:
     res, observed = auditor(), observation()
     found = passed(settled(res, observed), observed)[2]
     assert found is not None
     assert not found.holds(changed(observed, **other), FREE)
 
 
-def test_a_brake_ends_the_rest() -> None:
+def test_a_brake_ends_the_steady_state() -> None:
     res, observed = auditor(), observation()
     found = passed(settled(res, observed), observed)[2]
     assert found is not None
@@ -223,14 +223,14 @@ def test_a_brake_ends_the_rest() -> None:
 @pytest.mark.parametrize(
     "annotations", [{names.PAUSED: "true"}, {names.REFRESH: "now"}, {names.ROTATE: "now"}], ids=lambda one: str(one)
 )
-def test_what_is_asked_for_is_no_rest(annotations: dict[str, str]) -> None:
+def test_a_request_is_no_steady_state(annotations: dict[str, str]) -> None:
     observed = observation()
     plain = settled(auditor(), observed)
     asked = replace(plain, requests=annotations)
     assert passed(asked, observed)[2] is None
 
 
-def test_young_drift_is_no_rest_while_it_may_be_asked_who_made_it() -> None:
+def test_recent_drift_is_no_steady_state_while_its_author_may_be_read() -> None:
     observed = observation(cache=facts(non_tls_port_enabled=True))
     res = settled(auditor(), observed)
     assert passed(res, observed)[2] is None

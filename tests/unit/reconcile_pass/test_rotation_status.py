@@ -48,12 +48,12 @@ def test_counts_that_change_while_workloads_roll_are_minor() -> None:
     assert minor(rolling(3, "3 pods are left"), rolling(2, "2 pods are left"))
 
 
-def test_the_first_count_and_the_last_one_are_told_at_once() -> None:
+def test_the_first_count_and_the_last_one_are_reported_at_once() -> None:
     assert not minor(rolling(None), rolling(3))
     assert not minor(rolling(1), rolling(None))
 
 
-def test_what_is_more_than_a_count_is_not_minor() -> None:
+def test_more_than_a_count_is_not_minor() -> None:
     now = rolling(2)
     assert now.rotation is not None
     retiring = now.rotation.model_copy(update={"phase": RotationPhase.RETIRING})
@@ -68,7 +68,7 @@ def test_what_is_more_than_a_count_is_not_minor() -> None:
 # --- events ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_rotation_tells_its_beginning_its_key_and_its_end_once_each_and_no_step() -> None:
+def test_a_rotation_reports_its_start_its_key_and_its_end_once_each_and_no_step() -> None:
     made = asked()
     made.looks(20)
     assert made.phase == "Completed"
@@ -81,7 +81,7 @@ def test_a_rotation_tells_its_beginning_its_key_and_its_end_once_each_and_no_ste
     assert {kind for kind, reason, _ in made.events if reason in {"Rotating", "Rotated"}} == {"Normal"}
 
 
-def test_what_a_rotation_waits_for_is_told_once_with_its_kind() -> None:
+def test_what_a_rotation_waits_for_is_reported_once_with_its_kind() -> None:
     made = asked(unlisted=1, until="RollingOut")
     made.looks(20)
     assert [kind for kind, reason, _ in made.events if reason == "HoldersBehind"] == ["Warning"]
@@ -101,7 +101,7 @@ def test_a_superseded_rotation_warns_once() -> None:
 
 
 @pytest.mark.parametrize("kind", [MarkKey, RegenerateKey, StoreKey])
-def test_a_refused_write_warns_once_and_the_rotation_is_told_complete_once(kind: type[AzureAction]) -> None:
+def test_a_refused_write_warns_once_and_the_rotation_is_reported_complete_once(kind: type[AzureAction]) -> None:
     made = asked()
     made.fate[kind] = REFUSED
     made.looks(30)

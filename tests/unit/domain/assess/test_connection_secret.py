@@ -46,7 +46,7 @@ def test_the_standard_forms() -> None:
 
 
 @given(password=passwords, database=databases)
-def test_clients_read_back_what_was_meant(password: str, database: int) -> None:
+def test_clients_read_the_intended_values(password: str, database: int) -> None:
     data = built(resource({"connection": {"database": database}}), password)
     uri = urlsplit(text(data, "uri"))
     assert (uri.scheme, uri.hostname, uri.port) == ("rediss", "orders.redis.cache.windows.net", 6380)
@@ -191,7 +191,7 @@ def test_other_names_pass(name: str) -> None:
     assert unreserved({name: "x"}) == {name: "x"}
 
 
-def test_what_is_as_wanted_does_not_differ() -> None:
+def test_equal_values_do_not_differ() -> None:
     data = built()
     assert differs(published(data), data) == ()
     other = {**data.labels, "someone-else": "x"}
@@ -207,7 +207,7 @@ def test_each_tampered_key_is_named(name: str) -> None:
     assert differs(published(data, data=without), data) == (f"data.{name}",)
 
 
-def test_what_is_extra_or_stale_is_named() -> None:
+def test_extra_and_stale_data_are_named() -> None:
     data = built()
     there = published(data)
     assert differs(published(data, data={**there.data, "REDIS_URL": SecretBytes(b"redis://x")}), data) == (

@@ -38,7 +38,7 @@ TOLD: list[tuple[dict[str, Any], Effect]] = [
 
 
 @pytest.mark.parametrize(("changes", "told"), TOLD)
-def test_each_difference_says_what_correcting_it_causes(changes: dict[str, Any], told: Effect) -> None:
+def test_each_difference_states_the_effect_of_its_correction(changes: dict[str, Any], told: Effect) -> None:
     found = drift(provisioning(), cache(**changes), NOT_READ)
     assert [entry.effect for entry in found] == [told]
 

@@ -165,7 +165,7 @@ def test_firewall_rules_that_are_as_declared_or_not_declared_or_not_read() -> No
 @given(count=st.integers(0, 120), bad=st.booleans())
 @example(count=MOST_ENTRIES, bad=False)
 @example(count=MOST_ENTRIES, bad=True)
-def test_the_list_is_bounded_and_its_last_entry_counts_the_rest(count: int, bad: bool) -> None:
+def test_the_list_is_bounded_and_its_last_entry_counts_the_omitted_ones(count: int, bad: bool) -> None:
     tags = {f"tag{number}": "wanted" for number in range(count)}
     declared = provisioning(provision={**PROVISION, "tags": tags})
     found = drift(declared, cache(non_tls_port_enabled=bad), NOT_READ)

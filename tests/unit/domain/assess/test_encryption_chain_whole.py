@@ -156,7 +156,7 @@ def test_every_single_mutation(kind: type, name: str) -> None:
 
 
 @pytest.mark.parametrize(("kind", "name"), FIELDS, ids=lambda one: one if isinstance(one, str) else one.__name__)
-def test_every_single_field_that_is_not_said(kind: type, name: str) -> None:
+def test_every_single_missing_field(kind: type, name: str) -> None:
     if (kind, name) in {(StorageFacts, "account_id"), (StorageFacts, "location"), (KeyFacts, "name")}:
         return  # never missing
     part = parts(whole())[kind]
@@ -188,7 +188,7 @@ def test_every_single_part_that_could_not_be_read(part: str, value: Any) -> None
         assert "Microsoft.X/y/read" in link.message
 
 
-def test_a_cache_that_could_not_be_read_says_nothing_of_it() -> None:
+def test_an_unreadable_cache_reports_no_value() -> None:
     assert follow(resource({"persistence": DECLARED}), replace(whole(), cache=HIDDEN)) is None
 
 

@@ -62,7 +62,7 @@ def test_under_the_operators_identity_the_tag_is_required_in_every_case(
 
 @pytest.mark.parametrize("identity", [IDENTITY, OPERATOR])
 @pytest.mark.parametrize("auth", [ACCEPTED, REFUSED, UNREACHABLE, NOT_READ])
-def test_listed_keys_decide_whatever_auth_said(identity: Identity, auth: Auth) -> None:
+def test_listed_keys_decide_regardless_of_auth(identity: Identity, auth: Auth) -> None:
     assert prove(resource(), identity, vault(tags=OURS), keys(), auth) == Proven(ProvenBy.LISTED, Slot.PRIMARY)
     second = vault(tags=OURS, value=SecretStr(SECONDARY))
     assert prove(resource(), identity, second, keys(), auth) == Proven(ProvenBy.LISTED, Slot.SECONDARY)
@@ -83,7 +83,7 @@ def test_else_auth_decides(tags: dict[str, str], listed: Keys) -> None:
 
 @pytest.mark.parametrize("identity", [IDENTITY, OPERATOR])
 @pytest.mark.parametrize("address", [CACHE_ID, CACHE_ID.upper(), CACHE_ID + "/", f" {CACHE_ID} "])
-def test_else_the_vaults_owner_says_so(identity: Identity, address: str) -> None:
+def test_otherwise_the_vaults_owner_declares_it(identity: Identity, address: str) -> None:
     there = vault(tags={"PROVIDERADDRESS": address})
     assert prove(resource(), identity, there, DENIED, UNREACHABLE) == Proven(ProvenBy.TAGGED, None)
 

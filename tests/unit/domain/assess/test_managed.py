@@ -155,7 +155,7 @@ def test_which_tiers_retire(sku: str, day: date | None) -> None:
         ({"deletionPolicy": "Delete"}, "spec.deletionPolicy"),
     ],
 )
-def test_what_is_not_offered_is_refused_and_named(spec: dict[str, Any], word: str) -> None:
+def test_an_unsupported_field_is_refused_and_named(spec: dict[str, Any], word: str) -> None:
     """Of an object that was stored before the schema refused it."""
     resource = worlds.resource({"resourceID": MANAGED_ID, **spec})
     why = unsupported(resource)
@@ -208,7 +208,7 @@ CLASSIC = (
 )
 
 
-def test_every_rule_of_the_other_service_says_that_it_does_not_apply() -> None:
+def test_every_rule_of_the_other_service_does_not_apply() -> None:
     assessed = worlds.judged(worlds.resource({"resourceID": MANAGED_ID}), observation())
     assert assessed.compliance is not None
     for rule in CLASSIC:
@@ -222,7 +222,7 @@ def test_every_rule_of_the_other_service_says_that_it_does_not_apply() -> None:
         assert classic.compliance.results[rule].message
 
 
-def test_where_a_cluster_is_probed() -> None:
+def test_the_probe_target_of_a_cluster() -> None:
     assert probe_target.target(cluster()) == probe_target.Endpoint(HOST, 10000, 10000)
     for changes in (
         {"database": None},
@@ -237,7 +237,7 @@ def test_where_a_cluster_is_probed() -> None:
         assert isinstance(probe_target.target(cluster(**changes)), Unknown), changes
 
 
-def test_a_changed_database_is_probed_anew() -> None:
+def test_a_changed_database_is_probed_again() -> None:
     before = probe_target.settings_of(cluster())
     assert probe_target.settings_of(cluster()) == before
     for changed in (

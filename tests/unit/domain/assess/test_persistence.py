@@ -109,7 +109,7 @@ def test_each_single_difference_is_one_entry(facts: CacheFacts, path: str, worst
     assert paths(spec(), facts) == {path: worst}
 
 
-def test_data_that_nobody_declared() -> None:
+def test_undeclared_data() -> None:
     assert paths({"type": "None"}, persisting()) == {persistence.TYPE: "Security"}
 
 
@@ -159,7 +159,7 @@ def test_no_role_that_is_not_surely_there(roles: Any) -> None:
     assert isinstance(step(spec(), IDENTIFIED, storage_roles=roles, annotations=confirm), Explanation)
 
 
-def test_the_role_seen_or_confirmed() -> None:
+def test_the_role_observed_or_confirmed() -> None:
     wanted = {
         "rdb-backup-enabled": "true",
         "rdb-backup-frequency": "60",
@@ -177,7 +177,7 @@ def test_the_role_seen_or_confirmed() -> None:
 
 
 @pytest.mark.parametrize("facts", [Unknown(Reason.AZURE_DENIED, "no"), StorageAbsent("gone")])
-def test_an_account_that_was_not_seen_is_not_persisted_into(facts: Any) -> None:
+def test_an_unobserved_account_is_not_used_for_persistence(facts: Any) -> None:
     refused(step(spec(), IDENTIFIED, storage=facts, storage_roles=(ROLE,)))
     refused(step(BY_STRING, IDENTIFIED, storage=facts, storage_secret=_secret()))
 

@@ -222,7 +222,7 @@ def test_an_earlier_proof_gives_the_same_results_as_the_pass_that_proved(claimed
         ("OPTIONS", b"useSsl: no", FAIL),
     ],
 )
-def test_t6_the_published_secret_holds_tls_only(name: str, value: bytes, result: Result) -> None:
+def test_t6_the_published_secret_contains_tls_only(name: str, value: bytes, result: Result) -> None:
     there = published(built())
     tampered = replace(there, data={**there.data, name: SecretBytes(value)})
     found = verdict("T6", secret=tampered)
@@ -238,7 +238,7 @@ def test_t6_takes_no_offence_at_a_key(password: str) -> None:
     assert verdict("T6", secret=published(data)).result is PASS
 
 
-def test_t6_without_a_secret_of_ours() -> None:
+def test_t6_without_a_published_secret() -> None:
     assert verdict("T6", secret=None).result is PASS
     assert verdict("T6", BARE, secret=None).result is NA
     assert verdict("T6", secret=published(built(), owner_uid="other")).result is NA
@@ -261,7 +261,7 @@ def test_publishing_changes_no_result() -> None:
     assert evaluate(resource(), whole(secret=None)) == evaluate(resource(), whole(secret=published(built())))
 
 
-def test_findings_are_worst_first_and_say_what_to_do() -> None:
+def test_findings_are_worst_first_and_state_the_remedy() -> None:
     unsafe: dict[str, Any] = {"non_tls_port_enabled": True, "minimum_tls_version": None, "entra_enabled": None}
     there = cache(public_network_access="Enabled", identity_type="SystemAssigned", persistence=PERSISTS, **unsafe)
     found = evaluate(resource(), whole(cache=there, vault=vault(expires=None)))

@@ -61,7 +61,7 @@ def test_every_rule_passes_fails_and_is_unknown_somewhere() -> None:
 
 
 @pytest.mark.parametrize("rule", [rule.id for rule in RULES])
-def test_an_unread_cache_never_passes_for_what_is_said_of_it(rule: str) -> None:
+def test_an_unread_cache_never_passes_from_a_reported_value(rule: str) -> None:
     blind = {"cache": CacheAbsent(confirmed=True, message="404"), "storage": BLIND, "blob_service": BLIND}
     if rule[0] in "PR" or rule in {"T1", "T2", "A1", "A2", "A3", "A5", "N1", "N2", "N3", "N4", "N5", "O3", "O4", "O7"}:
         assert verdict(rule, REDIS, blind).result in {UNKNOWN, NA}
@@ -81,7 +81,7 @@ def test_an_unread_cache_never_passes_for_what_is_said_of_it(rule: str) -> None:
         ("K5", "vault_properties"),
     ],
 )
-def test_an_unknown_says_which_right_would_allow_it(rule: str, field: str) -> None:
+def test_an_unknown_names_the_missing_right(rule: str, field: str) -> None:
     assert "the right that allows it is Microsoft.Some/thing/read" in verdict(rule, REDIS, {field: BLIND}).message
     bare = verdict(rule, REDIS, {field: Unknown(Reason.AZURE_DENIED, "refused")}).message
     (known,) = [one for one in RULES if one.id == rule]
@@ -102,7 +102,7 @@ def test_messages_do_not_change_with_the_clock() -> None:
     assert evaluate(REDIS, around.whole(**bad)) == evaluate(REDIS, around.whole(**bad, now=later))
 
 
-def test_thousands_of_firewall_rules_are_judged_quickly_and_told_shortly() -> None:
+def test_thousands_of_firewall_rules_are_assessed_quickly_and_reported_briefly() -> None:
     many = tuple(FirewallRuleFacts(f"r{n}", f"10.{n // 250}.{n % 250}.1", "255.255.255.255") for n in range(5000))
     found = evaluate(REDIS, around.whole(cache=cache(public_network_access="Enabled"), firewall_rules=many))
     assert len(next(one.message for one in found.findings if one.rule == "N4")) < 300

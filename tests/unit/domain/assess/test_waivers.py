@@ -54,7 +54,7 @@ def test_a_permitted_waiver_is_shown_as_that() -> None:
     assert found.findings[-1].severity is Severity.MEDIUM
 
 
-def test_what_cannot_be_known_can_be_waived_and_stays_told() -> None:
+def test_an_unknown_finding_can_be_waived_and_stays_reported() -> None:
     blind = cache(minimum_tls_version=None)
     assert judged(resource(), cache=blind).compliant is None
     found = judged(waiving(waiver("T2")), cache=blind)
@@ -77,7 +77,7 @@ def test_a_waiver_of_what_passes_changes_nothing() -> None:
         (WaiverPolicy(waivable=(Waivable(("R1",), ("shop",), 10),)), "10 days ahead at most"),
     ],
 )
-def test_a_waiver_that_is_not_permitted_is_told_and_changes_nothing(waiver_policy: WaiverPolicy, said: str) -> None:
+def test_a_forbidden_waiver_is_reported_and_changes_nothing(waiver_policy: WaiverPolicy, said: str) -> None:
     found, without = judged(waiving(waiver()), waiver_policy), judged(resource(), waiver_policy)
     assert found.results["R1"].result is Result.FAIL
     assert said in finding(found)
@@ -108,7 +108,7 @@ def test_a_waiver_lapses_by_itself_as_its_day_begins() -> None:
     now=st.timedeltas(timedelta(0), timedelta(days=1460)).map(lambda since: datetime(2026, 1, 1, tzinfo=UTC) + since),
     days=st.integers(1, 3650),
 )
-def test_a_waiver_holds_exactly_before_its_day_and_within_the_leave(expires: date, now: datetime, days: int) -> None:
+def test_a_waiver_applies_exactly_before_its_day_and_within_the_policy(expires: date, now: datetime, days: int) -> None:
     waiver_policy = WaiverPolicy(waivable=(Waivable(("R1",), ("shop",), days),))
     found = judged(waiving(waiver(expires=expires.isoformat())), waiver_policy, now=now)
     left = datetime(expires.year, expires.month, expires.day, tzinfo=UTC) - now
@@ -129,7 +129,7 @@ def test_no_waiver_makes_a_pass_or_touches_another_rule(waived: set[str], permit
         assert verdict.result is (Result.WAIVED if accepted else was)
 
 
-def test_a_waiver_of_no_rule_is_told() -> None:
+def test_a_waiver_without_a_rule_is_reported() -> None:
     found = judged(waiving(waiver("X9"), waiver("R1")))
     assert [note for note in found.notes if "'X9'" in note] == list(found.notes) != []
     assert found.waived == 1
@@ -156,7 +156,7 @@ def test_a_demanded_profile_is_the_one_that_rules_judge_by() -> None:
     assert evaluate(resource(), whole(), waiver_policy=demanding).results["P4"].result is Result.PASS
 
 
-def test_the_next_look_comes_when_the_waiver_lapses() -> None:
+def test_the_next_pass_starts_when_the_waiver_lapses() -> None:
     of = waiving(waiver(expires="2026-12-01"), drift={"intervalSeconds": 300})
 
     def next_look(before: int) -> float | None:
@@ -168,7 +168,7 @@ def test_the_next_look_comes_when_the_waiver_lapses() -> None:
     assert next_look(86400) != 86400
 
 
-def test_the_status_tells_it_all() -> None:
+def test_the_status_reports_everything() -> None:
     of, obs = waiving(waiver(), waiver("X9")), whole(cache=SHARED)
     assessed = whole_assessment(of, obs, cluster_uid="cluster", ca=None, waiver_policy=LEAVE)
     settings = Settings(cluster_uid="cluster", waiver_policy=LEAVE)

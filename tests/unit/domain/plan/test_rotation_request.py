@@ -84,12 +84,12 @@ def reason(
 # --- wish -----------------------------------------------------------------------------------------------------------
 
 
-def test_a_new_value_of_the_annotation_is_a_wish() -> None:
+def test_a_new_value_of_the_annotation_is_a_request() -> None:
     assert requested(resource(rotate="please"), observation()) == RotationRequest("please")
 
 
 @pytest.mark.parametrize("status", [{"lastHandled": None}, {"lastHandled": {"rotate": "please"}}])
-def test_a_value_of_the_first_look_or_an_answered_one_is_none(status: dict[str, Any]) -> None:
+def test_a_value_of_the_first_pass_or_an_answered_one_is_no_request(status: dict[str, Any]) -> None:
     assert requested(resource(status, rotate="please"), observation()) is None
 
 
@@ -122,7 +122,7 @@ def test_the_interval_counts_from_the_current_version_and_comes_early_by_the_jit
     assert requested(res, observation(now=when)) == RotationRequest(None)
 
 
-def test_the_tag_gives_a_schedule_when_key_vault_tells_of_the_near_expiry() -> None:
+def test_the_tag_gives_a_schedule_when_key_vault_reports_the_near_expiry() -> None:
     held = worlds.vault(created=CREATED, tags={**TAGGED, "ValidityPeriodDays": "90"})
     interval = timedelta(days=60)
     assert due(resource(), observation(vault=held)) == CREATED + interval - jitter(worlds.UID, interval)
@@ -231,7 +231,7 @@ def test_granted_is_what_the_configuration_names() -> None:
 NIGHTS = [{"schedule": "0 2 * * *", "durationMinutes": 60}]
 
 
-def test_windows_bind_the_schedule_and_nobody_else() -> None:
+def test_windows_restrict_only_the_schedule() -> None:
     res = resource(otherConsumers="None", windows=NIGHTS)
     refusal = blocked_by(res, observation(), SETTINGS, SCHEDULE)
     assert refusal is not None
@@ -241,7 +241,7 @@ def test_windows_bind_the_schedule_and_nobody_else() -> None:
     assert reason(res, observation(now=datetime.fromisoformat("2026-11-25T02:30:00Z")), SCHEDULE) is None
 
 
-def test_a_window_that_cannot_be_read_is_told() -> None:
+def test_an_unreadable_window_is_reported() -> None:
     res = resource(otherConsumers="None", windows=[{"schedule": "whenever", "durationMinutes": 60}])
     assert reason(res, observation(), SCHEDULE) is Reason.INVALID_SPEC
 
@@ -279,7 +279,7 @@ def test_overlap_and_approval(status: dict[str, Any], approve: str | None, hours
     assert reason(res, observation(), RotationRequest("emergency-x")) is None, "an emergency waits for nobody outside"
 
 
-def test_the_refusals_say_what_to_do() -> None:
+def test_the_refusals_state_the_remedy() -> None:
     first = blocked_by(resource({"credential": PUBLISHED}), observation(), SETTINGS, SOMEBODY)
     assert first == Explanation(
         Reason.APPROVAL_REQUIRED,
@@ -323,7 +323,7 @@ OF = attempt_id("2026-11-24T12:00:00Z", Slot.SECONDARY)
 KEY = SecretStr(worlds.SECONDARY)
 
 
-def test_a_mark_fits_its_key_on_its_occasion_only() -> None:
+def test_a_regeneration_mark_matches_its_key_and_attempt_only() -> None:
     tags = marked(TAGGED, OF, KEY)
     mark = RegenerationMark.on(tags, OF)
     assert mark is not None
@@ -333,7 +333,7 @@ def test_a_mark_fits_its_key_on_its_occasion_only() -> None:
     assert RegenerationMark.on(tags, attempt_id("2026-11-24T12:00:00Z", Slot.PRIMARY)) is None
 
 
-def test_a_mark_keeps_other_tags_replaces_an_earlier_one_and_shows_no_key() -> None:
+def test_a_regeneration_mark_keeps_other_tags_replaces_an_earlier_one_and_shows_no_key() -> None:
     earlier = {**TAGGED, names.ROTATION_TAG.upper(): "old/abc"}
     tags = marked(earlier, OF, KEY)
     assert {name: tags[name] for name in TAGGED} == TAGGED
@@ -343,7 +343,7 @@ def test_a_mark_keeps_other_tags_replaces_an_earlier_one_and_shows_no_key() -> N
 
 
 @pytest.mark.parametrize("said", ["", "abc", f"{OF}/", OF])
-def test_what_is_no_mark_is_none(said: str) -> None:
+def test_an_invalid_regeneration_mark_is_none(said: str) -> None:
     assert RegenerationMark.on({names.ROTATION_TAG: said}, OF) is None
     assert RegenerationMark.on({}, OF) is None
 

@@ -37,7 +37,7 @@ def test_the_last_writer_who_is_not_ourselves() -> None:
     assert told(Status(), ()).drift[0].by is None
 
 
-def test_who_is_known_stays_whoever_writes_later() -> None:
+def test_a_known_author_stays_after_later_writes() -> None:
     first = told(Status(), (THEIRS,))
     assert told(first, (OLDER,)).drift[0].by == "somebody@shop.test"
 

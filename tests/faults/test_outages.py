@@ -295,7 +295,7 @@ def test_a_frozen_leader_writes_nothing_when_it_wakes(
                 wait_for(lambda: standby.said("leading"), 30, "the standby to lead")
                 wait_for(lambda: published(stage) == version, 30, "the standby to publish")
                 world.control.faults.remove(waiting)
-                writes, mark = gate.mark, world.control.log.position()
+                writes, mark = gate.position, world.control.log.position()
                 os.kill(leader.child.pid, signal.SIGCONT)
                 started = time.monotonic()
                 assert leader.child.wait(20) == 1

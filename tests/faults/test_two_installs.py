@@ -59,7 +59,7 @@ def test_only_one_acts_and_the_other_reports_it(world: World, stage: Stage, othe
         world.apply(stage.document)
         world.await_condition(stage.document, "Ready", "True")
         assert claim(world, stage) == f"{RELEASE_NAMESPACE}/secure-redis-operator"
-        mark = world.cluster.audit_mark()
+        mark = world.cluster.audit_position()
         with running(world, stage, other, OTHER_NAMESPACE) as second:
             second.await_said("left to another install")
             version = world.store_key(stage.team, stage.name, slot="Secondary")
@@ -90,7 +90,7 @@ def test_a_workload_served_before_claims_existed_is_claimed_once(world: World, s
         world.apply(stage.document)
         world.await_condition(stage.document, "Ready", "True")
     world.api.merge(stage.document, {"metadata": {"annotations": {CLAIM: None}}}).must()
-    mark = world.cluster.audit_mark()
+    mark = world.cluster.audit_position()
     with running(world, stage, OPERATOR, RELEASE_NAMESPACE) as again:
         again.await_said("pass ended")
         assert claim(world, stage) == f"{RELEASE_NAMESPACE}/secure-redis-operator"

@@ -114,7 +114,7 @@ def test_projected_tokens_verify_against_the_published_key(control_plane: Cluste
 
 
 def test_the_audit_log_names_user_verb_and_object(control_plane: Cluster, kube: Kube, namespace: str) -> None:
-    mark = control_plane.audit_mark()
+    mark = control_plane.audit_position()
     kube.apply(config_map(namespace, k="v"))
     kube.create(config_map(namespace, "dry"), dry_run=True)
     events = wait_for(

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from sandbox.azure.arm.activity_log import SOMEBODY
+from sandbox.azure.arm.activity_log import PORTAL_USER
 from sandbox.azure.seeds import seeds
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.azure.core.resource_manager import ResourceManager
@@ -36,7 +36,7 @@ async def test_changes_by_others_to_this_cache_within_the_time(site: Site) -> No
     found = await activity.changes(site.identity, site.cache, _soon())
     assert not isinstance(found, Unknown)
     assert [(one.caller, one.operation, one.ours) for one in found] == [
-        (SOMEBODY, "Microsoft.Cache/redis/write", False)
+        (PORTAL_USER, "Microsoft.Cache/redis/write", False)
     ]
     later = found[0].at + CHANGES_WITHIN + timedelta(seconds=1)  # the simulator's clock may be ahead of ours
     assert await activity.changes(site.identity, site.cache, later) == ()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.azure.arm.activity_log import SOMEBODY
+from sandbox.azure.arm.activity_log import PORTAL_USER
 from sandbox.azure.seeds import seeds
 from sandbox.chart.render import RELEASE_NAMESPACE
 from sandbox.waiting import wait_for
@@ -178,7 +178,7 @@ def test_the_author_is_reported_where_the_activity_log_may_be_read(build: Case) 
     build.update({"enableNonSslPort": True})
     build.poke()
     build.until("DriftDetected", "True", "Drifted")
-    wait_for(lambda: entry(build).get("by") == SOMEBODY, 10, "who set it")
+    wait_for(lambda: entry(build).get("by") == PORTAL_USER, 10, "who set it")
     since = build.control.log.position()
     for _ in range(3):
         build.poke()

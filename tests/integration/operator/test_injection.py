@@ -256,7 +256,7 @@ def test_in_steady_state_nothing_is_written(case: Case) -> None:
     for target in targets[:2]:
         target.until_rolled()
     case.poke()
-    mark = case.world.cluster.audit_mark()
+    mark = case.world.cluster.audit_position()
     before = [target.now()["metadata"]["generation"] for target in targets]
     for _ in range(3):
         case.poke()

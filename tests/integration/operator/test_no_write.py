@@ -26,7 +26,7 @@ class Ledger:
         self._spaces = {case.team.namespace for case in cases}
         # A write is logged after it can be seen (measured: 4 of 60 were): what was sent earlier may yet be logged.
         self._since = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
-        self._audit, self._azure = world.cluster.audit_mark(), world.control.log.position()
+        self._audit, self._azure = world.cluster.audit_position(), world.control.log.position()
         self._secrets = self._versions()
 
     def _versions(self) -> dict[str, str]:

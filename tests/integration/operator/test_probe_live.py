@@ -172,7 +172,7 @@ def test_a_probe_with_the_same_result_writes_nothing(case: Case) -> None:
     probed(case)
     case.poke()
     before = probes(case)
-    mark = case.world.cluster.audit_mark()
+    mark = case.world.cluster.audit_position()
     case.poke()
     wait_for(lambda: probes(case) > before, PATIENCE, "another look")
     case.poke()

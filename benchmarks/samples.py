@@ -1,4 +1,4 @@
-"""A safe Premium cache with all that can be read around it, as observed: what the rules take longest to judge."""
+"""An observation of a safe Premium cache in which everything was read: the longest assessment."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -42,7 +42,7 @@ _CACHE = f"{_GROUP}/Microsoft.Cache/redis/orders"
 
 
 def resource() -> SecureRedisCache:
-    """A pure auditor with a waiver and something that it declares of its firewall."""
+    """Return a pure auditor with a waiver and a declared firewall rule."""
     rule = {"name": "office", "startIP": "203.0.113.0", "endIP": "203.0.113.255"}
     parsed = parse(
         {
@@ -60,7 +60,7 @@ def resource() -> SecureRedisCache:
 
 
 def endpoint(at: Endpoint, now: datetime = NOW) -> EndpointFacts:
-    """What a look sees where all is well."""
+    """Return the facts of a probe that found no problem."""
     return EndpointFacts(
         host=at.host,
         port=at.port,
@@ -81,7 +81,7 @@ def endpoint(at: Endpoint, now: datetime = NOW) -> EndpointFacts:
 
 
 def observation() -> Observation:
-    """Everything read: the cache, the account that it persists into with a key of its own, and what stands around."""
+    """Return an observation with everything read: the cache, its account with a customer key, and governance."""
     cache = CacheFacts(
         resource_id=CacheID.parse(_CACHE),
         location="West Europe",

@@ -110,9 +110,7 @@ def observation() -> Observation:
     account = StorageFacts(
         account_id=StorageAccountID.parse(f"{_GROUP}/Microsoft.Storage/storageAccounts/shopdata"),
         location="westeurope",
-        kind="StorageV2",
         sku_name="Premium_LRS",
-        provisioning_state="Succeeded",
         encryption=StorageEncryption("Microsoft.Keyvault", blob_encrypted=True, infrastructure=True),
         https_only=True,
         minimum_tls_version="TLS1_2",
@@ -120,7 +118,7 @@ def observation() -> Observation:
         shared_key_allowed=False,
         network_default_action="Deny",
     )
-    vault = KeyVaultFacts("/vault", "shop", "westeurope", soft_delete=True, purge_protection=True)
+    vault = KeyVaultFacts("/vault", "shop", soft_delete=True, purge_protection=True)
     return Observation(
         now=NOW,
         identity=NamespaceIdentity("shop", "secure-redis", "uid", "client", "tenant"),
@@ -130,8 +128,8 @@ def observation() -> Observation:
         storage=account,
         blob_service=BlobServiceFacts(soft_delete=False),
         encryption_key=EncryptionKeyFacts(vault, KeyFacts("key", "v", enabled=True, expires=NOW + timedelta(days=300))),
-        patch_schedule=(PatchWindow("Sunday", 2, timedelta(hours=5)),),
-        access_policies=(AccessPolicyFacts("mine", "+@read ~*", built_in=False),),
+        patch_schedule=(PatchWindow("Sunday", 2),),
+        access_policies=(AccessPolicyFacts("mine", "+@read ~*"),),
         access_assignments=(
             AccessAssignmentFacts("one", "Data Reader", "00000000-0000-0000-0000-00000000000a", "app"),
         ),
@@ -141,6 +139,6 @@ def observation() -> Observation:
             for n in range(20)
         ),
         vault_properties=vault,
-        diagnostics=(DiagnosticSettingFacts("all", ("allLogs",), destinations=("/workspace",)),),
+        diagnostics=(DiagnosticSettingFacts("all", ("allLogs",)),),
         plaintext_uses=(),
     )

@@ -13,9 +13,10 @@ from typing import Any
 import yaml
 
 from secure_redis.api import names
-from secure_redis.api.reasons.catalogue import REASONS
-from secure_redis.api.reasons.conditions import CONDITIONS, EVENT_ONLY, ROTATION
+from secure_redis.api.reasons.catalogue import REASONS, has, reasons_on
+from secure_redis.api.reasons.conditions import CONDITIONS
 from secure_redis.api.reasons.reason import ConditionType, Reason
+from secure_redis.api.reasons.row import Trait
 from secure_redis.api.spec.spec import Profile
 from secure_redis.domain.assess.rules import RULES
 from secure_redis.domain.assess.rules.rule import Rule
@@ -77,15 +78,16 @@ def condition_page(kind: ConditionType) -> str:
     ]
     if text.absent:
         lines.append(f"| absent | {text.absent} |")
+    reasons = reasons_on(kind)
     lines += ["", "## Reasons", "", "| reason | meaning |", "| --- | --- |"]
-    lines += [f"| [`{r}`](../reasons/{r}.md) | {_cell(REASONS[r].meaning)} |" for r in Reason if r in text.reasons]
+    lines += [f"| [`{r}`](../reasons/{r}.md) | {_cell(REASONS[r].meaning)} |" for r in Reason if r in reasons]
     return _joined(lines)
 
 
 def reason_page(reason: Reason) -> str:
     """Return the page of one reason: its meaning, its remedy, and where it appears."""
     text = REASONS[reason]
-    on = [kind for kind in ConditionType if reason in CONDITIONS[kind].reasons]
+    on = [kind for kind in ConditionType if kind in text.conditions]
     lines = [
         *_head(f"Reason `{reason}`", "operator/secure_redis/api/reasons/catalogue.py"),
         _text(text.meaning),
@@ -99,11 +101,11 @@ def reason_page(reason: Reason) -> str:
     ]
     if on:
         lines.append("On " + ", ".join(f"[`{kind}`](../conditions/{kind}.md)" for kind in on) + ".")
-    elif reason in EVENT_ONLY:
+    elif has(reason, Trait.EVENT_ONLY):
         lines.append("In an event only, when the resource goes.")
-    if reason in ROTATION:
+    if has(reason, Trait.ROTATION_STATUS):
         lines.append("In `status.rotation.reason` and in events ([rotation](../rotation.md)).")
-    if text.terminal:
+    if has(reason, Trait.TERMINAL):
         lines += ["", "No retry mends it: the resource is also shown as [`Stalled`](../conditions/Stalled.md)."]
     return _joined(lines)
 
@@ -130,7 +132,9 @@ def reasons_index() -> str:
     ]
     for reason in sorted(Reason):
         text = REASONS[reason]
-        lines.append(f"| [`{reason}`]({reason}.md) | {'yes' if text.terminal else ''} | {_cell(text.meaning)} |")
+        lines.append(
+            f"| [`{reason}`]({reason}.md) | {'yes' if has(reason, Trait.TERMINAL) else ''} | {_cell(text.meaning)} |"
+        )
     return _joined(lines)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from secure_redis.api.reasons.reason import Reason
-from secure_redis.api.resource import Key, SecureRedisCache
+from secure_redis.api.resource import Key
 from secure_redis.azure.core.clouds import Cloud
 from secure_redis.azure.core.credentials import Credentials, RequestToken
 from secure_redis.azure.core.failures import IdentityUnavailable
@@ -224,22 +224,19 @@ async def build_reconciler(
             monotonic=time.monotonic,
         )
 
-        def actor(parse: Callable[[Mapping[str, Any]], SecureRedisCache]) -> Executor:
-            return Executor(
-                resources=clients.resources,
-                secrets=clients.secrets,
-                workloads=clients.workloads,
-                caches=caches,
-                inventory=inventory,
-                vaults=vaults,
-                audit=Auditor(metrics.wrote),
-                written=parse,
-            )
-
+        executor = Executor(
+            resources=clients.resources,
+            secrets=clients.secrets,
+            workloads=clients.workloads,
+            caches=caches,
+            inventory=inventory,
+            vaults=vaults,
+            audit=Auditor(metrics.wrote),
+        )
         yield Reconciler(
             settings=settings,
             observer=observer,
-            actor=actor,
+            executor=executor,
             brakes=brakes,
             members=members,
             resources=clients.resources,

@@ -14,12 +14,7 @@ from typing import Any, Final
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.status import RotationPhase
 from secure_redis.domain.assess.assessment import Assessment
-from secure_redis.domain.assess.rules import (
-    authentication,
-    persistence,
-    transport,
-    vault,
-)
+from secure_redis.domain.assess.rules import RULES
 from secure_redis.domain.assess.waivers import WaiverPolicy
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.redis import CacheFacts
@@ -30,9 +25,8 @@ from secure_redis.domain.report.report import Report
 
 # However little changes, a whole pass is made this often: a slip in what is listed here must not last.
 LONGEST: Final = timedelta(hours=6)
-# How long before or after a date that was observed a rule changes its mind.
-_BEFORE: Final = frozenset({transport.NEAR, persistence.NEAR, vault.NEAR})
-_AFTER: Final = frozenset(timedelta(days=days) for days in authentication.OLDEST.values())
+# How long before or after an observed date the answer of a rule can change.
+_HORIZONS: Final = frozenset(horizon for rule in RULES for horizon in rule.horizons)
 _IDLE: Final = frozenset({RotationPhase.SCHEDULED, RotationPhase.COMPLETED, RotationPhase.SUPERSEDED})
 _SECOND: Final = timedelta(seconds=1)  # what a status leaves off a time
 _SEEN: Final = attrgetter(*(field.name for field in fields(Observation) if field.name != "now"))
@@ -105,14 +99,13 @@ def _silent(resource: SecureRedisCache, told: Report) -> bool:
 
 def _moments(resource: SecureRedisCache, observed: Observation, waiver_policy: WaiverPolicy) -> Iterator[datetime]:
     """Every time at which a comparison with the clock may turn, in any order, past ones too."""
-    after, interval = _AFTER, timedelta(seconds=resource.spec.drift.interval_seconds)
+    horizons, interval = _HORIZONS, timedelta(seconds=resource.spec.drift.interval_seconds)
     settings = resource.spec.authentication
     if settings is not None and settings.rotation.interval_days is not None:
-        after = after | {timedelta(days=settings.rotation.interval_days)}
+        horizons = horizons | {timedelta(days=settings.rotation.interval_days)}
     for date in _dates(_SEEN(observed)):
         yield date
-        yield from (_shifted(date, -before) for before in _BEFORE)
-        yield from (_shifted(date, days) for days in after)
+        yield from (_shifted(date, horizon) for horizon in horizons)
     for waiver in resource.spec.waivers:
         ends = datetime.combine(waiver.expires, time(), UTC)
         yield from (ends, ends - interval)  # the last look before it is at it, not an interval later

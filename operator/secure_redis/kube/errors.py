@@ -4,7 +4,9 @@ import re
 from typing import Final
 
 from secure_redis.api.reasons.reason import Reason
+from secure_redis.domain.explanation import Explanation
 from secure_redis.domain.observe.unknown import Unknown
+from secure_redis.domain.plan.write_failure import WriteFailure
 from secure_redis.kube.client import ApiFailure
 
 NAMESPACE_ROLE: Final = "secure-redis-namespace"
@@ -24,11 +26,23 @@ def by_rbac(failure: ApiFailure) -> bool:
 
 def not_bound(failure: ApiFailure, namespace: str) -> Unknown:
     """What a missing right in a namespace means: its owner has not consented, or not yet, or to an older role."""
-    return Unknown(
+    return _unknown(_not_bound(failure, namespace))
+
+
+def _not_bound(failure: ApiFailure, namespace: str) -> Explanation:
+    return Explanation(
         Reason.NAMESPACE_NOT_BOUND,
         f"{_lacks(failure, namespace)}; to consent, apply: {_binding(failure, namespace)} (where it is bound already, "
         "that ClusterRole lacks the right: upgrade the chart)",
     )
+
+
+def _unknown(why: Explanation) -> Unknown:
+    return Unknown(why.reason, why.message)
+
+
+def _write_failure(why: Explanation) -> WriteFailure:
+    return WriteFailure(why.reason, why.message)
 
 
 def _lacks(failure: ApiFailure, namespace: str) -> str:
@@ -56,46 +70,48 @@ def _account(failure: ApiFailure) -> re.Match[str] | None:
 
 
 def unreadable(failure: ApiFailure, namespace: str, what: str) -> Unknown:
-    """Why a read told nothing."""
+    """Why a read failed."""
     if failure.status == 403:
         return not_bound(failure, namespace)
     return Unknown(Reason.UNKNOWN, f"{what} could not be read: {failure.message}", failure.retry_after)
 
 
-def write_refused(failure: ApiFailure, namespace: str, what: str) -> Unknown:
+def write_refused(failure: ApiFailure, namespace: str, what: str) -> WriteFailure:
     """Why a Secret was not written. The text is the server's, without values."""
     if "NamespaceTerminating" in failure.causes:
-        return Unknown(Reason.NAMESPACE_TERMINATING, f"namespace {namespace!r} is being deleted", permanent=True)
+        return WriteFailure(Reason.NAMESPACE_TERMINATING, f"namespace {namespace!r} is being deleted", permanent=True)
     if by_rbac(failure):
-        return not_bound(failure, namespace)
+        return _write_failure(_not_bound(failure, namespace))
     if failure.status == 409 and failure.reason == "AlreadyExists":
-        return Unknown(
+        return WriteFailure(
             Reason.SECRET_FOREIGN,
             f"{what} exists and is not this resource's: rename it, delete it or set spec.connection.secretName",
         )
     if failure.status == 404:
-        return Unknown(Reason.NAMESPACE_TERMINATING, f"namespace {namespace!r} is gone", permanent=True)
+        return WriteFailure(Reason.NAMESPACE_TERMINATING, f"namespace {namespace!r} is gone", permanent=True)
     if failure.status == 422 and "immutable" in failure.message:
-        return Unknown(
+        return WriteFailure(
             Reason.SECRET_IMMUTABLE,
             f"{what} is immutable and cannot be kept current: delete it, it is then published anew",
         )
     if replaced(failure):
-        return Unknown(Reason.SECRET_REFUSED, f"{what} was replaced while it was written; looked at again", 1.0)
+        return WriteFailure(Reason.SECRET_REFUSED, f"{what} was replaced while it was written; looked at again", 1.0)
     if failure.status == 409:
-        return Unknown(Reason.SECRET_REFUSED, f"{what} changed while it was written; looked at again", 1.0)
+        return WriteFailure(Reason.SECRET_REFUSED, f"{what} changed while it was written; looked at again", 1.0)
     if failure.transient:
-        return Unknown(Reason.UNKNOWN, f"{what} could not be written: {failure.message}", failure.retry_after)
-    return Unknown(Reason.SECRET_REFUSED, f"{what} was refused: {failure.message}")
+        return WriteFailure(Reason.UNKNOWN, f"{what} could not be written: {failure.message}", failure.retry_after)
+    return WriteFailure(Reason.SECRET_REFUSED, f"{what} was refused: {failure.message}")
 
 
 def workloads_unreadable(failure: ApiFailure, namespace: str, what: str) -> Unknown:
-    """Why a read of workloads or pods told nothing."""
-    return _no_workload_rights(failure, namespace) if by_rbac(failure) else unreadable(failure, namespace, what)
+    """Why a read of workloads or pods failed."""
+    if by_rbac(failure):
+        return _unknown(_no_workload_rights(failure, namespace))
+    return unreadable(failure, namespace, what)
 
 
 def budgets_unreadable(failure: ApiFailure, namespace: str) -> Unknown:
-    """Why a read of PodDisruptionBudgets told nothing. A chart before them gave no right to list them."""
+    """Why a read of PodDisruptionBudgets failed. A chart before them gave no right to list them."""
     what = f"the PodDisruptionBudgets in namespace {namespace!r}"
     if not by_rbac(failure):
         return unreadable(failure, namespace, what)
@@ -107,7 +123,7 @@ def budgets_unreadable(failure: ApiFailure, namespace: str) -> Unknown:
 
 
 def config_map_unreadable(failure: ApiFailure, namespace: str, name: str) -> Unknown:
-    """Why a ConfigMap told nothing. A chart before them gave no right to read them."""
+    """Why a ConfigMap could not be read. A chart before them gave no right to read them."""
     what = f"ConfigMap {name!r}"
     if not by_rbac(failure):
         return unreadable(failure, namespace, what)
@@ -118,26 +134,28 @@ def config_map_unreadable(failure: ApiFailure, namespace: str, name: str) -> Unk
     )
 
 
-def workload_refused(failure: ApiFailure, namespace: str, what: str) -> Unknown:
+def workload_refused(failure: ApiFailure, namespace: str, what: str) -> WriteFailure:
     """Why a workload was not changed. The text is the server's, without values."""
     if "NamespaceTerminating" in failure.causes:
-        return Unknown(Reason.NAMESPACE_TERMINATING, f"namespace {namespace!r} is being deleted", permanent=True)
+        return WriteFailure(Reason.NAMESPACE_TERMINATING, f"namespace {namespace!r} is being deleted", permanent=True)
     if by_rbac(failure):
-        return _no_workload_rights(failure, namespace)
+        return _write_failure(_no_workload_rights(failure, namespace))
     if failure.status == 404:
-        return Unknown(Reason.TARGET_NOT_FOUND, f"{what} is gone")
+        return WriteFailure(Reason.TARGET_NOT_FOUND, f"{what} is gone")
     if field_conflict(failure):
-        return Unknown(
+        return WriteFailure(
             Reason.TARGET_CONFLICT,
             f"another field manager set what is ours in {what}; nothing was forced: {failure.message}",
         )
     if replaced(failure):
-        return Unknown(Reason.TARGET_NOT_FOUND, f"{what} was replaced while it was changed; looked at again", 1.0)
+        return WriteFailure(Reason.TARGET_NOT_FOUND, f"{what} was replaced while it was changed; looked at again", 1.0)
     if failure.status == 409:
-        return Unknown(Reason.TARGET_REFUSED, f"{what} was changed by others at the same time; looked at again", 1.0)
+        return WriteFailure(
+            Reason.TARGET_REFUSED, f"{what} was changed by others at the same time; looked at again", 1.0
+        )
     if failure.transient:
-        return Unknown(Reason.UNKNOWN, f"{what} could not be changed: {failure.message}", failure.retry_after)
-    return Unknown(Reason.TARGET_REFUSED, f"{what}: the API server refused the change: {failure.message}")
+        return WriteFailure(Reason.UNKNOWN, f"{what} could not be changed: {failure.message}", failure.retry_after)
+    return WriteFailure(Reason.TARGET_REFUSED, f"{what}: the API server refused the change: {failure.message}")
 
 
 def field_conflict(failure: ApiFailure) -> bool:
@@ -145,8 +163,8 @@ def field_conflict(failure: ApiFailure) -> bool:
     return failure.status == 409 and "FieldManagerConflict" in failure.causes
 
 
-def _no_workload_rights(failure: ApiFailure, namespace: str) -> Unknown:
-    return Unknown(
+def _no_workload_rights(failure: ApiFailure, namespace: str) -> Explanation:
+    return Explanation(
         Reason.NO_WORKLOAD_RIGHTS,
         f"{_lacks(failure, namespace)}: install the chart with workloads.enabled=true and, where its ClusterRole is "
         f"not bound, apply: {_binding(failure, namespace)}",

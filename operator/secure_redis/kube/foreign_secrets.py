@@ -11,10 +11,10 @@ import base64
 import binascii
 import re
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import Any, Final
+from typing import Final
 from urllib.parse import unquote
 
 from pydantic import SecretStr
@@ -24,10 +24,9 @@ from secure_redis.api.reasons.reason import Reason
 from secure_redis.domain.observe.unknown import NOT_READ, NotRead, Unknown
 from secure_redis.domain.observe.usage import SecretCopy
 from secure_redis.kube import errors, paths
-from secure_redis.kube.client import ApiFailure, KubeClient
+from secure_redis.kube.client import ApiFailure, Body, KubeClient
 from secure_redis.kube.workloads.plaintext_settings import LONGEST_TEXT, hosts_in_clear
 
-Body = Mapping[str, Any]
 Place = tuple[str, str]  # names of a Secret and of a key in it
 
 PAGE: Final = 50  # Secrets at a time: each may have a MiB

@@ -100,8 +100,3 @@ def budgets(namespace: str) -> str:
 def access_reviews() -> str:
     """Where one asks what one may do."""
     return _join("apis", "authorization.k8s.io", "v1", "selfsubjectaccessreviews")
-
-
-def custom_resource_definition() -> str:
-    """The definition of our resource."""
-    return _join("apis", "apiextensions.k8s.io", "v1", "customresourcedefinitions", f"{names.PLURAL}.{names.GROUP}")

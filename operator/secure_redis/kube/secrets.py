@@ -19,6 +19,7 @@ from secure_redis.domain.plan.actions import (
     DeleteSecret,
     ReleaseSecret,
 )
+from secure_redis.domain.plan.write_failure import WriteFailure
 from secure_redis.kube import errors, paths
 from secure_redis.kube.client import ApiFailure, KubeClient
 from secure_redis.kube.secret_store import SecretStore
@@ -27,7 +28,7 @@ _OWNED_MAPS = ("labels", "annotations")
 
 
 class Secrets:
-    """Secrets of consenting namespaces. Every failure comes back as `Unknown` with a reason for the status."""
+    """Secrets of consenting namespaces. A failure comes back as `Unknown` or `WriteFailure`."""
 
     def __init__(self, client: KubeClient, store: SecretStore | None = None) -> None:
         self._client = client
@@ -67,7 +68,7 @@ class Secrets:
             found = tuple(facts(item) for item in listed.items)
         return tuple(secret for secret in found if secret.owner_uid == resource.uid)
 
-    async def create(self, owner: Envelope, action: CreateSecret) -> SecretFacts | Unknown:
+    async def create(self, owner: Envelope, action: CreateSecret) -> SecretFacts | WriteFailure:
         """First write. AlreadyExists is `SECRET_FOREIGN`: what is there was never ours."""
         namespace = owner.key.namespace
         body = {
@@ -91,7 +92,7 @@ class Secrets:
             return errors.write_refused(failure, namespace, f"Secret {action.name!r}")
         return self._remember(namespace, made)
 
-    async def apply(self, owner: Envelope, action: ApplySecret) -> SecretFacts | Unknown:
+    async def apply(self, owner: Envelope, action: ApplySecret) -> SecretFacts | WriteFailure:
         """Later writes, by force and on exactly this object.
 
         Server-side apply alone leaves two things behind, which a second write removes where they are found: data keys
@@ -130,7 +131,7 @@ class Secrets:
             return errors.write_refused(failure, namespace, f"Secret {action.name!r}")
         return self._remember(namespace, written)
 
-    async def release(self, owner: Envelope, action: ReleaseSecret) -> None | Unknown:
+    async def release(self, owner: Envelope, action: ReleaseSecret) -> None | WriteFailure:
         """Take our ownerReference off, and nothing else, so that the Secret outlives the resource."""
         namespace = owner.key.namespace
         path = paths.secret(namespace, action.name)
@@ -150,7 +151,7 @@ class Secrets:
         self._remember(namespace, written)
         return None
 
-    async def delete(self, namespace: str, action: DeleteSecret) -> None | Unknown:
+    async def delete(self, namespace: str, action: DeleteSecret) -> None | WriteFailure:
         """Delete exactly this object; that it is gone already, or another has its name, is success."""
         try:
             await self._client.delete(paths.secret(namespace, action.name), uid=action.uid)

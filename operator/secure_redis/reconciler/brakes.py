@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
 from secure_redis.api import names
+from secure_redis.api.reasons.catalogue import has
+from secure_redis.api.reasons.row import Trait
 from secure_redis.api.resource import Key, SecureRedisCache
 from secure_redis.domain.plan import brakes
 from secure_redis.domain.plan.actions import AzureAction
@@ -118,9 +120,8 @@ class Brakes:
         if todo.rotation is not None and brakes.begins_rotation(resource.status.rotation, todo.rotation):
             self._rotations.append(now)
         rotation = todo.rotation.status.reason if todo.rotation is not None and todo.rotation.status else None
-        said = {refusal.reason for refusal in todo.refused if refusal.reason in brakes.REASONS}
-        said |= {reason for reason in brakes.REASONS if reason == rotation}
-        for reason in sorted(said):
+        reasons = {str(blocked.reason) for blocked in todo.refused} | {rotation or ""}
+        for reason in sorted(reason for reason in reasons if has(reason, Trait.BRAKE)):
             self._told.held(reason)
 
     def forget(self, key: Key) -> None:

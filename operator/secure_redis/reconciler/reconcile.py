@@ -35,6 +35,7 @@ from secure_redis.domain.plan.actions import (
     RegenerateKey,
     ReleaseSecret,
     RemoveFinalizer,
+    WorkloadAction,
 )
 from secure_redis.domain.plan.rotation import required_reads
 from secure_redis.domain.report import limits_status, report, status
@@ -66,7 +67,7 @@ class Reconciler:
         *,
         settings: types.Settings,
         observer: Observer,
-        actor: Callable[[Callable[[Body], SecureRedisCache]], Executor],
+        executor: Executor,
         brakes: Brakes,
         members: NamespaceMembers,
         resources: Resources,
@@ -84,7 +85,7 @@ class Reconciler:
         self._events = events
         self._now = now
         self._tell = written
-        self._actor = actor(self._take)
+        self._executor = executor
         self._pass_states: dict[Key, PassState] = {}
         self._specs = SharedSpecs()
         self._caches: dict[str, tuple[asyncio.Lock, int]] = {}
@@ -167,7 +168,7 @@ class Reconciler:
             self._observer.remember(resource, observed, assessed.credential.proven, pass_state)
             brake = self._brakes.brake(resource.key)
             todo = self._plan(resource, observed, assessed)
-            current, outcomes = await self._actor.act(resource, observed, todo.actions, trigger)
+            current, outcomes = await self._act(resource, observed, todo, trigger)
         if todo.look_closer or any(isinstance(outcome.action, AzureAction) for outcome in outcomes):
             pass_state.direct = True
         _remember_regeneration(resource, todo, outcomes, observed.now, pass_state)
@@ -188,9 +189,6 @@ class Reconciler:
                 )
             self.forget(resource.key)
             return NextPass(float("inf"))
-        if current is None:
-            self.forget(resource.key)
-            return NextPass(float("inf"))
         if status.minor(current.status, told.status) and _recently(pass_state.told_at, observed.now):
             return _next(told, pass_state)
         if await self._write(current, told.status):
@@ -209,6 +207,23 @@ class Reconciler:
             todo = plan.plan(resource, observed, assessed, self._settings, self._brakes.brake(resource.key))
         self._brakes.settle(resource, todo)
         return todo
+
+    async def _act(
+        self, resource: SecureRedisCache, observed: Observation, todo: types.Plan, trigger: str
+    ) -> tuple[SecureRedisCache, tuple[Outcome, ...]]:
+        """Perform the actions in order. The first that fails ends it, except for workloads: they do not depend on it.
+
+        Returns the resource as it was last written, and what came of each action.
+        """
+        outcomes: list[Outcome] = []
+        for action in todo.actions:
+            performed = await self._executor.perform(resource, observed, action, trigger)
+            outcomes.append(performed.outcome)
+            if performed.body is not None:
+                resource = self._report_written(performed.body)
+            if isinstance(performed.outcome, Failed) and not isinstance(action, WorkloadAction):
+                break
+        return resource, tuple(outcomes)
 
     def _one_writer(self, resource: SecureRedisCache) -> AbstractAsyncContextManager[Any]:
         """Two resources that provision one cache take turns, so that the second sees the first's tag."""
@@ -246,7 +261,8 @@ class Reconciler:
             self._tell(resource.key, written)
         return written is not None
 
-    def _take(self, body: Body) -> SecureRedisCache:
+    def _report_written(self, body: Body) -> SecureRedisCache:
+        """Report a body that this pass wrote to the schedule: no later pass starts from an older one."""
         self._tell(key_of(body), body)
         resource = parse(body)
         if isinstance(resource, Unreadable):  # edited in the middle of the pass: the next one says so

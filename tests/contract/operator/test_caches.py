@@ -18,6 +18,7 @@ from secure_redis.domain.observe.redis import (
     OperationFacts,
 )
 from secure_redis.domain.observe.unknown import Unknown
+from secure_redis.domain.plan.write_failure import WriteFailure
 
 from .conftest import OTHER_TENANT, READ, Site
 
@@ -76,7 +77,7 @@ async def test_the_life_of_a_cache(owner: Site) -> None:
 
     assert await site.caches.update(site.identity, site.cache, {"properties": {"enableNonSslPort": True}}) is None
     busy = await site.caches.update(site.identity, site.cache, {"properties": {"enableNonSslPort": False}})
-    assert isinstance(busy, Unknown)
+    assert isinstance(busy, WriteFailure)
     assert busy.reason is Reason.BUSY
     site.control.clock.advance(200)
     updated = await site.caches.read(site.identity, site.cache)
@@ -191,9 +192,9 @@ async def test_refusals_of_a_create(owner: Site) -> None:
     site = owner
     scope = seeds.group_scope(site.subscription, site.group)
 
-    async def refused(body: dict[str, Any] = BODY) -> Unknown:
+    async def refused(body: dict[str, Any] = BODY) -> WriteFailure:
         outcome = await site.caches.create(site.identity, site.cache, body)
-        assert isinstance(outcome, Unknown)
+        assert isinstance(outcome, WriteFailure)
         return outcome
 
     policy, lock = f"p-{site.name}", f"l-{site.name}"
@@ -229,7 +230,7 @@ async def test_a_linked_resource_that_may_not_be_used(site: Site) -> None:
     )
     body = {**BODY, "identity": {"type": "UserAssigned", "userAssignedIdentities": {identity: {}}}}
     outcome = await site.caches.create(site.identity, site.cache, body)
-    assert isinstance(outcome, Unknown)
+    assert isinstance(outcome, WriteFailure)
     assert outcome.reason is Reason.AZURE_DENIED
 
 
@@ -266,7 +267,7 @@ async def test_arm_in_trouble_is_an_unknown_and_asked_once(site: Site, fault: Fa
 async def test_a_write_whose_answer_is_lost_is_not_repeated(owner: Site) -> None:
     with owner.control.faults.during(Fault(service="arm", method="PUT", kind="reset", when="after")):
         outcome = await owner.caches.create(owner.identity, owner.cache, BODY)
-    assert isinstance(outcome, Unknown)
+    assert isinstance(outcome, WriteFailure)
     assert isinstance(await owner.caches.read(owner.identity, owner.cache), CacheFacts)
     assert [request.method for request in owner.control.log.writes(owner.mark)] == ["PUT"]
 

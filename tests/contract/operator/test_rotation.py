@@ -15,7 +15,7 @@ from secure_redis.azure.core.transport import Transport, trust
 from secure_redis.azure.redis.client import Caches
 from secure_redis.domain.observe.keys import ListedKeys, Slot, VaultSecretFacts
 from secure_redis.domain.observe.redis import CacheFacts, OperationFacts
-from secure_redis.domain.observe.unknown import Unknown
+from secure_redis.domain.plan.write_failure import WriteFailure
 
 from .conftest import READ, Site
 
@@ -36,9 +36,9 @@ def keys(site: Site) -> tuple[str, str]:
     return held["Primary"], held["Secondary"]
 
 
-async def regenerate(site: Site, slot: Slot = Slot.PRIMARY) -> Unknown:
+async def regenerate(site: Site, slot: Slot = Slot.PRIMARY) -> WriteFailure:
     outcome = await site.caches.regenerate_key(site.identity, site.cache, slot)
-    assert isinstance(outcome, Unknown), outcome
+    assert isinstance(outcome, WriteFailure), outcome
     assert "canary" not in repr(outcome)
     return outcome
 
@@ -190,7 +190,7 @@ async def test_without_a_connection_nothing_was_done(owner: Site, address: str |
     async with Transport(cloud, RateLimits(owner.clock), tls=tls, resolver=_Nowhere(address)) as elsewhere:
         caches = Caches(elsewhere, owner.credentials)
         outcome = await caches.regenerate_key(owner.identity, owner.cache, Slot.PRIMARY)
-    assert isinstance(outcome, Unknown)
+    assert isinstance(outcome, WriteFailure)
     assert (outcome.reason, outcome.maybe_done) == (Reason.AZURE_UNREACHABLE, False)
     assert owner.requests("regenerateKey") == 0
 
@@ -272,7 +272,7 @@ async def test_tagging_without_the_right_names_the_missing_right(site: Site) -> 
     site.allow_vault("getSecret", "readMetadata", "setSecret")
     version = site.control.keyvault.set_secret(site.name, NAME, "one")
     outcome = await site.vaults.mark(site.identity, site.vault, NAME, version, {})
-    assert isinstance(outcome, Unknown)
+    assert isinstance(outcome, WriteFailure)
     assert (outcome.reason, outcome.maybe_done) == (Reason.VAULT_FORBIDDEN, False)
     assert "Microsoft.KeyVault/vaults/secrets/update/action" in outcome.message
     assert "Key Vault Secrets Officer" in outcome.message
@@ -282,7 +282,7 @@ async def test_a_vault_that_may_only_be_read(site: Site) -> None:
     site.allow_vault("getSecret", "readMetadata")
     site.control.keyvault.set_secret(site.name, NAME, "one")
     outcome = await site.vaults.store(site.identity, site.vault, NAME, SecretStr("canary"), {})
-    assert isinstance(outcome, Unknown)
+    assert isinstance(outcome, WriteFailure)
     assert (outcome.reason, outcome.maybe_done) == (Reason.VAULT_FORBIDDEN, False)
     assert "Microsoft.KeyVault/vaults/secrets/setSecret/action" in outcome.message
     assert "Key Vault Secrets Officer" in outcome.message
@@ -293,7 +293,7 @@ async def test_a_version_that_is_not_there_is_not_marked(site: Site) -> None:
     site.allow_vault("getSecret", "update")
     site.control.keyvault.set_secret(site.name, NAME, seeds.SecretVersion(value="one", tags={"a": "1"}))
     outcome = await site.vaults.mark(site.identity, site.vault, NAME, "0" * 32, {})
-    assert isinstance(outcome, Unknown)
+    assert isinstance(outcome, WriteFailure)
     assert (outcome.reason, outcome.maybe_done) == (Reason.VAULT_SECRET_NOT_FOUND, False)
     assert [state.tags for state in site.control.keyvault.secret_versions(site.name, NAME)] == [{"a": "1"}]
 
@@ -325,7 +325,7 @@ async def test_a_vault_is_written_once_and_doubt_is_reported(
             if write == "mark"
             else await site.vaults.store(site.identity, site.vault, NAME, SecretStr("two"), {"a": "1"}, expires)
         )
-    assert isinstance(outcome, Unknown)
+    assert isinstance(outcome, WriteFailure)
     assert outcome.maybe_done is maybe_done
     assert [request.method for request in site.control.log.writes(mark)] == [method]
     done = site.control.keyvault.secret_versions(site.name, NAME)[-1].tags == {"a": "1"}

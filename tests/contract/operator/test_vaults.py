@@ -12,6 +12,7 @@ from sandbox.azure.state.faults import Fault
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.domain.observe.keys import VaultSecretAbsent, VaultSecretFacts
 from secure_redis.domain.observe.unknown import Unknown
+from secure_redis.domain.plan.write_failure import WriteFailure
 
 from .conftest import Site
 
@@ -147,7 +148,7 @@ async def test_a_deleted_name_stays_deleted(site: Site) -> None:
     site.control.keyvault.set_secret(site.name, NAME, "one")
     site.control.keyvault.delete_secret(site.name, NAME)
     outcome = await site.vaults.store(site.identity, site.vault, NAME, SecretStr("x"), {})
-    assert isinstance(outcome, Unknown)
+    assert isinstance(outcome, WriteFailure)
     assert (outcome.reason, outcome.permanent) == (Reason.VAULT_SECRET_DELETED, True)
 
 

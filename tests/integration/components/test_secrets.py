@@ -18,6 +18,7 @@ from secure_redis.domain.plan.actions import (
     DeleteSecret,
     ReleaseSecret,
 )
+from secure_redis.domain.plan.write_failure import WriteFailure
 from secure_redis.kube.client import ApiFailure, KubeClient
 from secure_redis.kube.secrets import Secrets, is_earlier_life
 from tests.kube import Kube
@@ -39,7 +40,7 @@ def later(owner: SecureRedisCache, secret: SecretFacts, adopt: bool = False, **d
     return ApplySecret(secret.name, secret.uid, values, labels(owner), {names.SECRET_VERSION: "2"}, adopt)
 
 
-def plain(secret: SecretFacts | None | Unknown) -> dict[str, str]:
+def plain(secret: SecretFacts | None | Unknown | WriteFailure) -> dict[str, str]:
     assert isinstance(secret, SecretFacts)
     return {key: value.get_secret_value().decode() for key, value in secret.data.items()}
 
@@ -81,7 +82,7 @@ async def test_an_existing_secret_is_foreign_and_untouched(
         }
     )
     refused = await secrets.create(owner, first(owner))
-    assert isinstance(refused, Unknown)
+    assert isinstance(refused, WriteFailure)
     assert refused.reason is Reason.SECRET_FOREIGN
     after = kube.get("Secret", "orders", namespace)
     assert after is not None
@@ -139,11 +140,11 @@ async def test_apply_never_creates_and_never_hits_another_object(
     made = await created(secrets, owner, password="p1")
     kube.delete("Secret", "orders", namespace)
     missing = await secrets.apply(owner, later(owner, made, password="p2"))
-    assert isinstance(missing, Unknown)
+    assert isinstance(missing, WriteFailure)
     assert kube.get("Secret", "orders", namespace) is None
     kube.create({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "orders", "namespace": namespace}})
     other = await secrets.apply(owner, later(owner, made, password="p2"))
-    assert isinstance(other, Unknown)
+    assert isinstance(other, WriteFailure)
     assert "replaced" in other.message
     assert CANARY not in other.message
     stored = kube.get("Secret", "orders", namespace)
@@ -158,7 +159,7 @@ async def test_an_immutable_secret_is_reported(
     made = await created(secrets, owner, password="p1")
     kube.patch("Secret", "orders", {"immutable": True}, owner.key.namespace)
     refused = await secrets.apply(owner, later(owner, made, password=CANARY))
-    assert isinstance(refused, Unknown)
+    assert isinstance(refused, WriteFailure)
     assert refused.reason is Reason.SECRET_IMMUTABLE
     assert CANARY not in refused.message
     observed = await secrets.read(owner.key.namespace, "orders")
@@ -217,7 +218,7 @@ async def test_without_consent_the_binding_to_apply_is_printed(
 ) -> None:
     owner = make(namespace=new_namespace())
     for answer in (await secrets.read(owner.key.namespace, "orders"), await secrets.create(owner, first(owner))):
-        assert isinstance(answer, Unknown)
+        assert isinstance(answer, Unknown | WriteFailure)
         assert answer.reason is Reason.NAMESPACE_NOT_BOUND
         assert "--clusterrole=secure-redis-namespace" in answer.message
         assert "--serviceaccount=" in answer.message
@@ -237,7 +238,7 @@ async def test_a_terminating_namespace_is_reported(
     )
     kube.delete("Namespace", owner.key.namespace)
     refused = await secrets.create(owner, first(owner))
-    assert isinstance(refused, Unknown)
+    assert isinstance(refused, WriteFailure)
     assert refused.reason is Reason.NAMESPACE_TERMINATING
 
 
@@ -247,7 +248,7 @@ async def test_an_admission_refusal_is_reported_without_data(
     owner = make()
     unlabelled = CreateSecret("orders", {"password": SecretBytes(CANARY.encode())}, {}, {})
     refused = await secrets.create(owner, unlabelled)
-    assert isinstance(refused, Unknown)
+    assert isinstance(refused, WriteFailure)
     assert refused.reason is Reason.SECRET_REFUSED, refused
     assert "ValidatingAdmissionPolicy" in refused.message
     assert CANARY not in refused.message

@@ -14,6 +14,7 @@ from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.observe.workloads import WorkloadFacts
 from secure_redis.domain.plan.actions import InjectWorkload, ReleaseWorkload
 from secure_redis.domain.plan.rollout import injection
+from secure_redis.domain.plan.write_failure import WriteFailure
 from secure_redis.kube.client import KubeClient
 from secure_redis.kube.workloads import convert as workload_facts
 from secure_redis.kube.workloads.client import Workloads
@@ -250,7 +251,7 @@ async def test_an_env_entry_that_appeared_since_is_not_overwritten(
     )
     before = now(kube, made)
     refused = await workloads.inject(owner, action)
-    assert isinstance(refused, Unknown)
+    assert isinstance(refused, WriteFailure)
     assert (refused.reason, refused.retry_after) == (Reason.TARGET_REFUSED, 1.0)
     assert spec_of(now(kube, made)) == spec_of(before)
 
@@ -272,7 +273,7 @@ async def test_an_annotation_of_another_manager_is_not_forced_and_it_is_named(
     )
     before = now(kube, made)
     refused = await workloads.inject(owner, await act(workloads, owner, made))
-    assert isinstance(refused, Unknown)
+    assert isinstance(refused, WriteFailure)
     assert refused.reason is Reason.TARGET_CONFLICT
     assert "gitops-of-somebody" in refused.message
     assert spec_of(now(kube, made)) == spec_of(before), "not even a part of it was written"
@@ -292,14 +293,14 @@ async def test_a_recreated_workload_is_another_one(
     )
     kube.delete("Deployment", action.name, owner.key.namespace, "apps/v1")
     gone = await workloads.inject(owner, action)
-    assert isinstance(gone, Unknown)
+    assert isinstance(gone, WriteFailure)
     assert gone.reason is Reason.TARGET_NOT_FOUND
     assert kube.get("Deployment", action.name, owner.key.namespace, "apps/v1") is None, "never created"
     assert await workloads.release(owner, release) is None
     again = kube.create(body)
     for version in (action.resource_version, again["metadata"]["resourceVersion"]):
         refused = await workloads.inject(owner, replace(action, resource_version=version))
-        assert isinstance(refused, Unknown)
+        assert isinstance(refused, WriteFailure)
         assert refused.reason in {Reason.TARGET_NOT_FOUND, Reason.TARGET_REFUSED}
     assert now(kube, again)["spec"] == again["spec"]
 
@@ -318,7 +319,7 @@ async def test_a_container_that_vanished_is_not_made_a_ghost(
     # The generation too: its controller may write the status meanwhile, which is no change.
     action = replace(action, resource_version=meta["resourceVersion"], generation=meta["generation"])
     refused = await workloads.inject(owner, action)
-    assert isinstance(refused, Unknown)
+    assert isinstance(refused, WriteFailure)
     assert refused.reason is Reason.TARGET_REFUSED
     assert "image" in refused.message, "the rehearsal is refused in the server's words"
     assert spec_of(now(kube, made)) == spec_of(before)
@@ -334,7 +335,7 @@ async def test_a_refusal_by_policy_is_reported_before_anything_is_written(
     before = now(kube, made)
     for changed in (replace(action, rehearsal=evil), replace(action, apply={}, rehearsal={}, strategic=evil)):
         refused = await workloads.inject(owner, changed)
-        assert isinstance(refused, Unknown)
+        assert isinstance(refused, WriteFailure)
         assert refused.reason is Reason.TARGET_REFUSED
         assert "must not change images" in refused.message
     assert spec_of(now(kube, made)) == spec_of(before)

@@ -9,8 +9,8 @@ import pytest
 from sandbox.azure.seeds import seeds
 from sandbox.waiting import wait_for
 from sandbox.world import CACHE_KEYS, CACHE_READ, SUBSCRIPTION, TENANT, Team, World
-from secure_redis.api.reasons.catalogue import REASONS
-from secure_redis.api.reasons.reason import Reason
+from secure_redis.api.reasons.catalogue import has
+from secure_redis.api.reasons.row import Trait
 from tests.integration.operator.support import Bystander, Case
 
 BUSY = 12  # calls to Azure for one look at one resource; more would be a loop
@@ -162,7 +162,7 @@ def test_a_good_secret_survives(case: Case, bystander: Bystander, row: Row) -> N
         status, reason, message = case.condition("CacheAvailable")
         assert (status, reason, row.says in message) == (row.available, row.reason, True), f"{reason}: {message}"
         assert case.condition("Ready")[0] == row.ready, case.condition("Ready")
-        assert case.has("Stalled") == REASONS[Reason(reason)].terminal
+        assert case.has("Stalled") == has(reason, Trait.TERMINAL)
         bystander.goes_on()
         assert case.calls(mark) <= BUSY
     row.mends(case)

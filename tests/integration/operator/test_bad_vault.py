@@ -8,8 +8,8 @@ import pytest
 
 from sandbox.azure.seeds import seeds
 from sandbox.world import OTHER_TENANT, SUBSCRIPTION, TENANT, Team, World
-from secure_redis.api.reasons.catalogue import REASONS
-from secure_redis.api.reasons.reason import Reason
+from secure_redis.api.reasons.catalogue import has
+from secure_redis.api.reasons.row import Trait
 from tests.integration.operator.support import Bystander, Case
 
 HOUR = 3600
@@ -195,7 +195,7 @@ def test_a_good_secret_survives(case: Case, bystander: Bystander, row: Row) -> N
         assert (reason, row.says in message) == (row.reason, True), f"{reason}: {message}"
         assert status == ("Unknown" if row.passing else status) != "True"
         assert (case.condition("Ready")[0] == "True") == row.passing
-        assert case.has("Stalled") == REASONS[Reason(reason)].terminal
+        assert case.has("Stalled") == has(reason, Trait.TERMINAL)
         bystander.goes_on()
         assert case.calls(mark) <= BUSY
     row.mends(case)

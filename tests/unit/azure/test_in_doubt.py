@@ -22,7 +22,7 @@ from secure_redis.azure.core.failures import (
     IdentityUnavailable,
     Refused,
     Transient,
-    unknown,
+    write_failure,
 )
 from secure_redis.azure.core.transport import AnswerLost
 from secure_redis.domain.observe.unknown import Unknown
@@ -92,8 +92,7 @@ def test_writes_that_may_have_been_done(error: Exception, maybe_done: bool) -> N
     for source in (ARM, VAULT):
         failure = classify(error, source)
         assert failure.maybe_done is maybe_done
-        assert unknown(failure, write=True).maybe_done is maybe_done
-        assert not unknown(failure).maybe_done  # a read does nothing
+        assert write_failure(failure).maybe_done is maybe_done
     assert not classify(error, ENTRA).maybe_done  # a token that could not be had: the request was never sent
 
 

@@ -5,14 +5,13 @@ from pathlib import Path
 import pytest
 
 from scripts import docs
-from secure_redis.api.reasons.catalogue import REASONS
-from secure_redis.api.reasons.conditions import CONDITIONS, EVENT_ONLY, ROTATION
+from secure_redis.api.reasons.catalogue import REASONS, has, reasons_on
+from secure_redis.api.reasons.conditions import CONDITIONS
 from secure_redis.api.reasons.reason import ConditionType, Reason
-from secure_redis.api.reasons.text import WANTED
+from secure_redis.api.reasons.row import WANTED, Trait
 
 DOCS = docs.ROOT / "docs"
 CODE = docs.ROOT / "operator" / "secure_redis"
-WORDS = {"reasons.py", "conditions.py"}
 
 
 def test_pages_are_up_to_date() -> None:
@@ -35,13 +34,12 @@ def test_a_reason_has_words_and_a_place(reason: Reason) -> None:
     text = REASONS[reason]
     assert text.meaning.endswith("."), reason
     assert text.remedy.endswith((".", "Retirement")), reason
-    places = [kind for kind in ConditionType if reason in CONDITIONS[kind].reasons]
-    alone = [group for group in (EVENT_ONLY, ROTATION) if reason in group]
-    assert places or alone, f"{reason} is on no condition: say in api/reasons/conditions.py where it appears"
+    alone = [trait for trait in (Trait.EVENT_ONLY, Trait.ROTATION_STATUS) if has(reason, trait)]
+    assert text.conditions or alone, f"{reason} is on no condition: say in its row where it appears"
     assert len(alone) <= 1, reason
 
 
-@pytest.mark.parametrize("reason", [reason for reason in Reason if REASONS[reason].terminal])
+@pytest.mark.parametrize("reason", [reason for reason in Reason if has(reason, Trait.TERMINAL)])
 def test_a_reason_without_retry_states_the_remedy(reason: Reason) -> None:
     assert REASONS[reason].remedy != WANTED
 
@@ -52,10 +50,11 @@ def test_a_condition_has_words_for_each_status(kind: ConditionType) -> None:
     assert text.question.endswith("?")
     for said in (text.when_true, text.when_false, text.when_unknown):
         assert said.endswith(".")
-    assert text.reasons
+    assert reasons_on(kind)
 
 
 def test_unused_reasons_are_documented_as_unused() -> None:
-    code = "\n".join(path.read_text() for path in sorted(CODE.rglob("*.py")) if path.name not in WORDS)
+    rows = CODE / "api" / "reasons"
+    code = "\n".join(path.read_text() for path in sorted(CODE.rglob("*.py")) if rows not in path.parents)
     unused = {reason for reason in Reason if f"Reason.{reason.name}" not in code}
     assert unused == set()

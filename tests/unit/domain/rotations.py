@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from types import UnionType
 from typing import Any
 
 from secure_redis.api import names
@@ -37,6 +38,7 @@ from secure_redis.domain.plan.plan import plan
 from secure_redis.domain.plan.rollout import waves
 from secure_redis.domain.plan.rotation import required_reads
 from secure_redis.domain.plan.types import Plan
+from secure_redis.domain.plan.write_failure import WriteFailure
 from secure_redis.domain.report.report import Report, afterwards, report
 from tests.unit.domain import targets
 from tests.unit.domain.rotation_stage import (
@@ -163,14 +165,14 @@ class World(Stage):
         """Do one write, or what its fate is."""
         fate = self.fate.pop(type(action), OK)
         if fate == REFUSED:
-            return Failed(action, Reason.AZURE_DENIED, "refused", permanent=False)
+            return Failed(action, WriteFailure(Reason.AZURE_DENIED, "refused", permanent=False))
         if fate == LATE and isinstance(action, RegenerateKey):
             then = self.now + timedelta(seconds=SETTLE / 2)
             self.late.append((then, action.slot, self._occasion(), self.now, self._allowed(action.slot)))
         elif fate != LOST:
             self._do(action)
         if fate != OK:
-            return Failed(action, Reason.AZURE_UNREACHABLE, "the answer was lost", maybe_done=True)
+            return Failed(action, WriteFailure(Reason.AZURE_UNREACHABLE, "the answer was lost", maybe_done=True))
         return Done(action)
 
     def _do(self, action: Action) -> None:
@@ -247,7 +249,7 @@ def step(made: World, *, roll: bool = True) -> list[str]:
     return [type(action).__name__ for action in todo.actions]
 
 
-def done_by(made: World, *kinds: type[Action], looks: int = 12) -> list[Action]:
+def done_by(made: World, *kinds: type[Action] | UnionType, looks: int = 12) -> list[Action]:
     """What is done of these kinds in some looks."""
     found: list[Action] = []
     for _ in range(looks):

@@ -331,7 +331,7 @@ CASES: list[tuple[str, SecureRedisCache, dict[str, Any], Result]] = [
     ("O1", MANAGED, cluster(), NA),
     ("O2", REDIS, {}, PASS),
     ("O2", REDIS, {"diagnostics": ()}, FAIL),
-    ("O2", REDIS, {"diagnostics": (DiagnosticSettingFacts("metrics only", metrics=("AllMetrics",)),)}, FAIL),
+    ("O2", REDIS, {"diagnostics": (DiagnosticSettingFacts("metrics only"),)}, FAIL),
     ("O2", REDIS, {"diagnostics": BLIND}, UNKNOWN),
     ("O4", REDIS, {}, PASS),
     ("O4", REDIS, {"cache": cache(tags={names.OWNER_TAG: "x"})}, FAIL),

@@ -25,9 +25,7 @@ def storage(**changes: Any) -> StorageFacts:
     facts = StorageFacts(
         account_id=StorageAccountID.parse(ACCOUNT),
         location="westeurope",
-        kind="StorageV2",
         sku_name="Standard_LRS",
-        provisioning_state="Succeeded",
         encryption=StorageEncryption("Microsoft.Storage", blob_encrypted=True),
         https_only=True,
         minimum_tls_version="TLS1_2",
@@ -55,7 +53,7 @@ def own_key(**changes: Any) -> StorageEncryption:
 
 def key(expires: datetime | None = None, **changes: Any) -> EncryptionKeyFacts:
     made = KeyFacts("disk", VERSION, enabled=True, expires=expires)
-    return EncryptionKeyFacts(KeyVaultFacts("/x", "shop", "westeurope"), replace(made, **changes))
+    return EncryptionKeyFacts(KeyVaultFacts("/x", "shop"), replace(made, **changes))
 
 
 def persisting(**changes: Any) -> CacheFacts:

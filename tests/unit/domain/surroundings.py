@@ -74,9 +74,7 @@ def account(**changes: Any) -> StorageFacts:
     well = StorageFacts(
         account_id=StorageAccountID.parse(ACCOUNT_ID),
         location="westeurope",
-        kind="StorageV2",
         sku_name="Premium_LRS",
-        provisioning_state="Succeeded",
         encryption=encryption(),
         https_only=True,
         minimum_tls_version="TLS1_2",
@@ -90,7 +88,7 @@ def account(**changes: Any) -> StorageFacts:
 
 
 def key_vault(**changes: Any) -> KeyVaultFacts:
-    well = KeyVaultFacts("/vault", "shop", "westeurope", soft_delete=True, purge_protection=True)
+    well = KeyVaultFacts("/vault", "shop", soft_delete=True, purge_protection=True)
     return replace(well, **changes)
 
 
@@ -108,7 +106,7 @@ def assigned(policy: str) -> tuple[AccessAssignmentFacts, ...]:
 
 
 def custom(permissions: str) -> tuple[AccessPolicyFacts, ...]:
-    return (AccessPolicyFacts("mine", permissions, built_in=False),)
+    return (AccessPolicyFacts("mine", permissions),)
 
 
 def database(**changes: Any) -> ManagedDatabase:
@@ -143,13 +141,13 @@ def whole(**changes: Any) -> Observation:
         storage=account(),
         blob_service=BlobServiceFacts(soft_delete=False),
         encryption_key=key(),
-        patch_schedule=(PatchWindow("Sunday", 2, timedelta(hours=5)),),
+        patch_schedule=(PatchWindow("Sunday", 2),),
         access_policies=custom("+@read ~*"),
         access_assignments=assigned("Data Reader"),
         locks=(LockFacts("keep", "CanNotDelete", CACHE_ID),),
         role_assignments=(holder("a", "Microsoft.Cache/redis/*"),),
         vault_properties=key_vault(),
-        diagnostics=(DiagnosticSettingFacts("all", ("allLogs",), destinations=("/workspace",)),),
+        diagnostics=(DiagnosticSettingFacts("all", ("allLogs",)),),
         plaintext_uses=(),
     )
     return replace(well, **changes)

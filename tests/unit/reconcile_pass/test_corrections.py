@@ -18,6 +18,7 @@ from secure_redis.domain.plan.actions import (
     UpdateCache,
 )
 from secure_redis.domain.plan.plan import plan
+from secure_redis.domain.plan.write_failure import WriteFailure
 from secure_redis.domain.report.report import Report, report
 from tests.unit.reconcile_pass.worlds import (
     ID,
@@ -69,7 +70,9 @@ class Story:
         assessed = judged(resource, obs)
         todo = plan(resource, obs, assessed, SETTINGS)
         outcomes: tuple[Outcome, ...] = tuple(
-            Done(one) if refusal is None else Failed(one, refusal, "policy 'tls' forbids it", permanent=True)
+            Done(one)
+            if refusal is None
+            else Failed(one, WriteFailure(refusal, "policy 'tls' forbids it", permanent=True))
             for one in todo.actions
         )
         self.told: Report = report(resource, obs, assessed, todo, outcomes)

@@ -18,6 +18,7 @@ from secure_redis.domain.plan.actions import (
     Done,
     Failed,
 )
+from secure_redis.domain.plan.write_failure import WriteFailure
 from secure_redis.domain.report.report import Report
 from secure_redis.domain.report.status import unreadable
 from tests.unit.reconcile_pass.worlds import (
@@ -158,7 +159,7 @@ def test_refused_secret_write_is_the_reason() -> None:
     res = resource(VALIDATE)
     (action,) = planned(res, observation()).actions
     assert isinstance(action, CreateSecret)
-    told = reported(res, observation(), (Failed(action, Reason.SECRET_REFUSED, "exceeded quota"),))
+    told = reported(res, observation(), (Failed(action, WriteFailure(Reason.SECRET_REFUSED, "exceeded quota")),))
     assert said(told, ConditionType.READY) == ("False", "SecretRefused")
     assert told.status.binding is None
     assert told.failed
@@ -187,7 +188,7 @@ def test_refused_creation_is_stalled_and_not_tried_in_a_loop(reason: Reason) -> 
     obs = observation(cache=absent, name_available=True)
     (action,) = planned(res, obs).actions
     assert isinstance(action, CreateCache)
-    told = reported(res, obs, (Failed(action, reason, "refused", permanent=True),))
+    told = reported(res, obs, (Failed(action, WriteFailure(reason, "refused", permanent=True)),))
     assert said(told, ConditionType.STALLED) == ("True", reason)
     assert said(told, ConditionType.READY) == ("False", reason)
     assert said(told, ConditionType.RECONCILING) is None
@@ -199,7 +200,7 @@ def test_a_refused_creation_waits_an_hour_across_restarts() -> None:
     res = resource(PROVISIONED, status=INTENT)
     obs = observation(cache=absent, name_available=True)
     (action,) = planned(res, obs).actions
-    told = reported(res, obs, (Failed(action, Reason.QUOTA_EXCEEDED, "no quota", permanent=True),))
+    told = reported(res, obs, (Failed(action, WriteFailure(Reason.QUOTA_EXCEEDED, "no quota", permanent=True)),))
     after = resource(PROVISIONED, status=told.status.document())
     assert planned(after, obs).actions == ()
     assert reported(after, obs).status.document() == told.status.document()
@@ -253,7 +254,7 @@ def test_a_correction_that_azure_refused_is_reported() -> None:
     res = resource({**PROVISIONED, "drift": {"correct": ["Security"]}}, status={"drift": drift})
     obs = observation(cache=cache(tags=OWNER, non_tls_port_enabled=True))
     (action,) = planned(res, obs).actions
-    told = reported(res, obs, (Failed(action, Reason.AZURE_DENIED, "no right to write"),))
+    told = reported(res, obs, (Failed(action, WriteFailure(Reason.AZURE_DENIED, "no right to write")),))
     assert said(told, ConditionType.DRIFT_DETECTED) == ("True", "AzureDenied")
     assert told.failed
 
@@ -276,7 +277,7 @@ def test_old_secret_stays_named_until_it_was_parted_with() -> None:
     res = resource({**VALIDATE, "connection": {"secretName": "other"}}, status=before)
     obs = observation(former_secrets=(published(resource(VALIDATE), observation()),))
     create, release = planned(res, obs).actions
-    told = reported(res, obs, (Done(create), Failed(release, Reason.UNKNOWN, "no answer")))
+    told = reported(res, obs, (Done(create), Failed(release, WriteFailure(Reason.UNKNOWN, "no answer"))))
     assert told.status.binding is not None
     assert told.status.binding.name == "orders"
     told = reported(res, obs)

@@ -23,6 +23,7 @@ from secure_redis.domain.plan.actions import (
     ReleaseWorkload,
     RemoveFinalizer,
 )
+from secure_redis.domain.plan.write_failure import WriteFailure
 from secure_redis.domain.report.report import Report
 from tests.unit.domain.targets import ENV, V1, V2, done, injected, pods, workload
 from tests.unit.reconcile_pass.worlds import (
@@ -182,7 +183,7 @@ def test_paused_injects_and_releases_nothing_and_is_reported() -> None:
 def test_a_refused_workload_blocks_nothing_else() -> None:
     obs = world(OLD)
     (action,) = planned(RES, obs).actions
-    told = reported(RES, obs, (Failed(action, Reason.TARGET_REFUSED, "denied", permanent=True),))
+    told = reported(RES, obs, (Failed(action, WriteFailure(Reason.TARGET_REFUSED, "denied", permanent=True)),))
     assert said(told) == ("False", "TargetRefused")
     for kind in (ConditionType.READY, ConditionType.CREDENTIALS_SYNCED, ConditionType.CACHE_AVAILABLE):
         condition = told.status.condition(kind)

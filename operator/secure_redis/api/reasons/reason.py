@@ -1,4 +1,4 @@
-"""Condition types and reasons, each one word. What they mean is in `reason_texts`."""
+"""Condition types and reasons, each one word. What follows from a reason is in its row (`catalogue.REASONS`)."""
 
 from enum import StrEnum
 

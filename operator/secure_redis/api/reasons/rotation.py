@@ -1,61 +1,80 @@
-"""What the reasons around a rotation of keys mean: part of `reason_texts`."""
+"""A rotation of keys: its reasons, one row each."""
 
 from collections.abc import Mapping
 from typing import Final
 
-from secure_redis.api.reasons.reason import Reason
-from secure_redis.api.reasons.text import ReasonText, text
+from secure_redis.api.reasons.reason import ConditionType, Reason
+from secure_redis.api.reasons.row import ON_CREDENTIALS, ReasonRow, Trait, row
 
-ROTATION_REASONS: Final[Mapping[Reason, ReasonText]] = {
-    Reason.ROTATING: text("A key is being rotated; status.rotation tells how far it is.", "Wait."),
-    Reason.ROTATED: text("The last rotation was completed: every known pod holds the new key."),
-    Reason.ROTATION_SCHEDULED: text("The next rotation is due at status.rotation.dueAt."),
-    Reason.ROTATION_READ_ONLY: text(
+ROTATION_REASONS: Final[Mapping[Reason, ReasonRow]] = {
+    Reason.ROTATING: row(
+        "A key is being rotated; status.rotation tells how far it is.",
+        "Wait.",
+        on={ConditionType.RECONCILING},
+        traits=Trait.ROTATION_STEP | Trait.ROTATION_STATUS,
+    ),
+    Reason.ROTATED: row(
+        "The last rotation was completed: every known pod holds the new key.", traits=Trait.ROTATION_STATUS
+    ),
+    Reason.ROTATION_SCHEDULED: row("The next rotation is due at status.rotation.dueAt.", traits=Trait.ROTATION_STATUS),
+    Reason.ROTATION_READ_ONLY: row(
         "A rotation was asked for, but the resource only reads the key from Key Vault.",
         "Set authentication.keyVault.access: ReadWrite, or let whoever stores the key rotate it.",
+        traits=Trait.ROTATION_STATUS,
     ),
-    Reason.NOT_LEADING: text(
+    Reason.NOT_LEADING: row(
         "The resource does not lead the cache, so it may neither store nor rotate the cache's keys.",
         "Set the cache's tag `secureredis-leader` to the value that the message names, or remove that tag where the "
         "resource owns the cache. Exactly one resource leads.",
+        on=ON_CREDENTIALS,
+        traits=Trait.ROTATION_STATUS,
     ),
-    Reason.GEO_REPLICATED: text(
+    Reason.GEO_REPLICATED: row(
         "The cache is linked for geo-replication; its keys are not rotated.",
         "Unlink the caches, rotate, and link them again; or rotate by hand, one cache after the other.",
+        traits=Trait.ROTATION_STATUS,
     ),
-    Reason.APPROVAL_REQUIRED: text(
+    Reason.APPROVAL_REQUIRED: row(
         "The first rotation would regenerate a key that something outside the cluster may use.",
         "Make sure that nobody uses the key that the message names, then set the annotation it names; or state "
         "`authentication.rotation.otherConsumers: None`.",
+        traits=Trait.ROTATION_WAIT | Trait.ROTATION_STATUS,
     ),
-    Reason.OVERLAP_NOT_OVER: text(
+    Reason.OVERLAP_NOT_OVER: row(
         "The key that would be regenerated was current until not long ago; consumers outside the cluster may hold it.",
         "Wait until the time that the message names, or lower `authentication.rotation.minimumOverlapHours`.",
+        traits=Trait.ROTATION_WAIT | Trait.ROTATION_STATUS,
     ),
-    Reason.OUTSIDE_WINDOW: text(
+    Reason.OUTSIDE_WINDOW: row(
         "A scheduled rotation waits for its maintenance window.",
         "Wait, or ask for it now by the annotation `secureredis.io/rotate`.",
+        traits=Trait.ROTATION_WAIT | Trait.ROTATION_STATUS,
     ),
-    Reason.HOLDERS_BEHIND: text(
+    Reason.HOLDERS_BEHIND: row(
         "Pods may still hold the key that would be regenerated, so it is not.",
         "Restart the pods that status.rotation.holders and status.workloads name, or list their workloads in "
         "spec.workloads.",
+        traits=Trait.ROTATION_STATUS,
     ),
-    Reason.FORCE_NOT_ALLOWED: text(
+    Reason.FORCE_NOT_ALLOWED: row(
         "An emergency rotation that does not wait for pods was asked for without the right to it.",
         "It needs `authentication.rotation.otherConsumers: None` and the power Rotate in the operator's configuration "
         "(grants or caps); `emergency-<anything>` needs neither and waits for the pods.",
+        traits=Trait.ROTATION_STATUS,
     ),
-    Reason.REGENERATING: text(
+    Reason.REGENERATING: row(
         "A key is being regenerated in Azure, or it is not known yet whether it was.",
         "Wait; it is looked at again before it is asked for once more.",
+        traits=Trait.ROTATION_STEP | Trait.ROTATION_STATUS,
     ),
-    Reason.KEY_NOT_ACCEPTED: text(
+    Reason.KEY_NOT_ACCEPTED: row(
         "The cache does not accept the regenerated key yet, so it is not stored.",
         "Wait; Azure may take minutes. Consumers keep the other key, which is untouched.",
+        traits=Trait.ROTATION_STATUS,
     ),
-    Reason.ROTATION_SUPERSEDED: text(
+    Reason.ROTATION_SUPERSEDED: row(
         "Somebody else stored another key during the rotation; theirs is followed and the rotation ended.",
         "Let exactly one tool rotate the key.",
+        traits=Trait.ROTATION_STATUS,
     ),
 }

@@ -4,29 +4,11 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from secure_redis.domain.observe.redis import (
-    PrivateEndpoint,
-)
+from secure_redis.domain.observe.redis import PrivateEndpoint
 
 
 class Malformed(ValueError):
-    """An answer of status 200 that is not what was asked for (a proxy's page, a truncated or foreign body)."""
-
-
-def bypass(value: object) -> tuple[str, ...] | None:
-    """The services that pass the firewall: "Logging, AzureServices" or "None"."""
-    if not isinstance(value, str):
-        return None
-    words = [word.strip() for word in value.split(",")]
-    return tuple(word for word in words if word and word.lower() != "none")
-
-
-def ip_rules(value: object) -> Iterable[str]:
-    """Yield the addresses of a firewall's IP rules."""
-    for rule in elements(value):
-        address = text(mapping(rule).get("value"))
-        if address is not None:
-            yield address
+    """An answer of status 200 has another content than the request asks for (a proxy's page, a truncated body)."""
 
 
 def private_endpoints(properties: Mapping[str, Any]) -> Iterable[PrivateEndpoint]:
@@ -37,7 +19,7 @@ def private_endpoints(properties: Mapping[str, Any]) -> Iterable[PrivateEndpoint
 
 
 def date(value: object) -> datetime | None:
-    """A time such as 2026-01-31T08:15:00.1234567Z; nonsense says nothing, and neither does the year 1."""
+    """Read a time such as 2026-01-31T08:15:00.1234567Z; None for anything else, and for the year 1."""
     if not isinstance(value, str):
         return None
     try:
@@ -61,25 +43,45 @@ def unix(value: object) -> datetime | None:
 
 
 def mapping(value: object) -> Mapping[str, Any]:
-    """The value if it is an object, else an empty one."""
+    """Return the value if it is an object, else an empty one."""
     return value if isinstance(value, Mapping) else {}
-
-
-def text(value: object) -> str | None:
-    """The value if it is a text that says something."""
-    return value if isinstance(value, str) and value else None
-
-
-def number(value: object) -> int | None:
-    """The value if it is a whole number."""
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def flag(value: object) -> bool | None:
-    """The value if it is true or false."""
-    return value if isinstance(value, bool) else None
 
 
 def elements(value: object) -> list[Any]:
     """Return the value if it is a list, else an empty one."""
     return value if isinstance(value, list) else []
+
+
+def text(value: object) -> str | None:
+    """Return the value if it is a text that is not empty."""
+    return value if isinstance(value, str) and value else None
+
+
+def number(value: object) -> int | None:
+    """Return the value if it is a whole number."""
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def text_number(value: object) -> int | None:
+    """Read a whole number that may be written as a text, as in redisConfiguration."""
+    if isinstance(value, str) and value.strip().isascii() and value.strip().isdigit():
+        return int(value)
+    return number(value)
+
+
+def port(value: object) -> int | None:
+    """Return the value if it is the number of a TCP port."""
+    found = number(value)
+    return found if found is not None and 0 < found < 65536 else None
+
+
+def flag(value: object) -> bool | None:
+    """Return the value if it is true or false."""
+    return value if isinstance(value, bool) else None
+
+
+def text_flag(value: object) -> bool | None:
+    """Read true or false that may be written as a text, as in redisConfiguration."""
+    if isinstance(value, str):
+        return {"true": True, "false": False}.get(value.strip().lower())
+    return flag(value)

@@ -11,6 +11,7 @@ from azure.core.exceptions import AzureError
 
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.domain.observe.unknown import Unknown
+from secure_redis.domain.plan.write_failure import WriteFailure
 
 
 class Source(StrEnum):
@@ -84,14 +85,24 @@ class Denied:
 Failure = Transient | Permanent | NotFound | Denied
 
 
-def unknown(failure: Failure, *, write: bool = False) -> Unknown:
-    """The failure as what a pass could not see, or as what came of a `write`."""
+def unknown(failure: Failure) -> Unknown:
+    """Why a read failed."""
     return Unknown(
         reason=failure.reason,
         message=failure.message,
         retry_after=failure.retry_after if isinstance(failure, Transient) else None,
         permanent=isinstance(failure, Permanent),
-        maybe_done=write and failure.maybe_done,
+    )
+
+
+def write_failure(failure: Failure) -> WriteFailure:
+    """Why a write failed."""
+    return WriteFailure(
+        reason=failure.reason,
+        message=failure.message,
+        retry_after=failure.retry_after if isinstance(failure, Transient) else None,
+        permanent=isinstance(failure, Permanent),
+        maybe_done=failure.maybe_done,
     )
 
 

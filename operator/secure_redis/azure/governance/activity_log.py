@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from secure_redis.api.azure_ids import CacheID
+from secure_redis.api.times import rfc3339
+from secure_redis.azure.core.answers import elements
 from secure_redis.azure.core.failures import Failure
 from secure_redis.azure.core.resource_manager import ResourceManager, unread
 from secure_redis.domain.observe.identity import Identity, NamespaceIdentity
@@ -41,9 +43,7 @@ class Activity:
         )
         if isinstance(page, Failure):
             return unread(page, READ_EVENTS)
-        value = page.get("value")
-        listed = value if isinstance(value, list) else []
-        others = (one for one, _ in _writes(listed) if not self._is_own(one))
+        others = (one for one, _ in _writes(elements(page.get("value"))) if not self._is_own(one))
         found = sorted(others, key=lambda one: one.at, reverse=True)
         return tuple(found[:MOST_WRITES])
 
@@ -75,7 +75,7 @@ def _path(cache: CacheID) -> str:
 
 
 def _filter(cache: CacheID, since: datetime, until: datetime) -> str:
-    within = f"eventTimestamp ge '{_time(since)}' and eventTimestamp le '{_time(until)}'"
+    within = f"eventTimestamp ge '{rfc3339(since)}' and eventTimestamp le '{rfc3339(until)}'"
     return f"{within} and resourceUri eq '{cache.text}'"
 
 
@@ -108,7 +108,3 @@ def _word(value: object) -> str:
     """`{"value": …, "localizedValue": …}`, as all words of an event are."""
     inner = value.get("value") if isinstance(value, Mapping) else value
     return inner if isinstance(inner, str) else ""
-
-
-def _time(time: datetime) -> str:
-    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -10,12 +10,11 @@ import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any, Final, TypeVar
 
 from secure_redis.api.azure_ids import CacheID, StorageAccountID, within
 from secure_redis.api.reasons.reason import Reason
-from secure_redis.azure.core.answers import Malformed, mapping, number, text
+from secure_redis.azure.core.answers import Malformed, elements, mapping, number, text
 from secure_redis.azure.core.expiring_cache import ExpiringCache
 from secure_redis.azure.core.failures import (
     Denied,
@@ -51,8 +50,6 @@ READ_DIAGNOSTICS: Final = "Microsoft.Insights/diagnosticSettings/read"
 READ_LOCKS: Final = "Microsoft.Authorization/locks/read"
 READ_ROLES: Final = "Microsoft.Authorization/roleAssignments/read"
 
-_HOURS = re.compile(r"PT(\d+)H", re.IGNORECASE)
-_DEFAULT_WINDOW = timedelta(hours=5)  # the service's shortest, and what it takes where none is given
 _LOCK = re.compile(r"/providers/microsoft\.authorization/locks/[^/]+$", re.IGNORECASE)
 _PRINCIPAL = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 
@@ -73,8 +70,7 @@ class Governance:
             return ()  # "There are no patch schedules found for redis cache …"
         if isinstance(answer, Failure):
             return unread(answer, READ_SCHEDULE)
-        entries = mapping(answer.get("properties")).get("scheduleEntries")
-        return _convert(entries if isinstance(entries, list) else [], _window)
+        return _convert(elements(mapping(answer.get("properties")).get("scheduleEntries")), _window)
 
     async def access_policies(self, identity: Identity, cache: CacheID) -> tuple[AccessPolicyFacts, ...] | Unknown:
         """All access policies, the built-in ones too."""
@@ -175,8 +171,7 @@ def _window(entry: Item) -> PatchWindow:
     day, hour = text(entry.get("dayOfWeek")), number(entry.get("startHourUtc"))
     if day is None or hour is None:
         raise Malformed("a maintenance window without a day or an hour")
-    length = _HOURS.fullmatch(text(entry.get("maintenanceWindow")) or "")
-    return PatchWindow(day, hour, timedelta(hours=int(length.group(1))) if length else _DEFAULT_WINDOW)
+    return PatchWindow(day, hour)
 
 
 def _named(item: Item) -> str:
@@ -189,8 +184,7 @@ def _named(item: Item) -> str:
 
 def _policy(item: Item) -> AccessPolicyFacts:
     properties = mapping(item.get("properties"))
-    kind = {"builtin": True, "custom": False}.get((text(properties.get("type")) or "").lower())
-    return AccessPolicyFacts(_named(item), text(properties.get("permissions")), kind)
+    return AccessPolicyFacts(_named(item), text(properties.get("permissions")))
 
 
 def _assignment(item: Item) -> AccessAssignmentFacts:
@@ -209,21 +203,10 @@ def _lock(item: Item) -> LockFacts:
     return LockFacts(_named(item), level, scope)
 
 
-_DESTINATIONS: Final = ("workspaceId", "storageAccountId", "eventHubAuthorizationRuleId", "marketplacePartnerId")
-
-
 def _diagnostic(item: Item) -> DiagnosticSettingFacts:
-    properties = mapping(item.get("properties"))
-
-    def enabled(kind: str) -> tuple[str, ...]:
-        listed = properties.get(kind)
-        switches = [mapping(one) for one in listed] if isinstance(listed, list) else []
-        named = [text(one.get("category")) or text(one.get("categoryGroup")) for one in switches if one.get("enabled")]
-        return tuple(name for name in named if name is not None)
-
-    named = [text(properties.get(destination)) for destination in _DESTINATIONS]
-    destinations = tuple(one for one in named if one is not None)
-    return DiagnosticSettingFacts(_named(item), enabled("logs"), enabled("metrics"), destinations)
+    switches = [mapping(one) for one in elements(mapping(item.get("properties")).get("logs"))]
+    named = [text(one.get("category")) or text(one.get("categoryGroup")) for one in switches if one.get("enabled")]
+    return DiagnosticSettingFacts(_named(item), tuple(name for name in named if name is not None))
 
 
 def _role_assignment(item: Item) -> RoleAssignmentFacts:
@@ -236,7 +219,6 @@ def _role_assignment(item: Item) -> RoleAssignmentFacts:
         scope,
         role,
         principal,
-        text(properties.get("principalType")),
         conditional=text(properties.get("condition")) is not None,
     )
 
@@ -248,7 +230,6 @@ def _above_subscriptions(scope: str) -> bool:
 
 def _permission(one: Item) -> RolePermissions:
     def words(name: str) -> tuple[str, ...]:
-        given = one.get(name)
-        return tuple(str(word) for word in given) if isinstance(given, list) else ()
+        return tuple(str(word) for word in elements(one.get(name)))
 
     return RolePermissions(words("actions"), words("notActions"), words("dataActions"), words("notDataActions"))

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from secure_redis.api.azure_ids import segments
-from secure_redis.azure.core.answers import Malformed, flag, mapping, number, text, unix
+from secure_redis.azure.core.answers import Malformed, flag, mapping, text, unix
 from secure_redis.domain.observe.storage import (
     KeyFacts,
     KeyVaultFacts,
@@ -25,20 +25,12 @@ def key_vault_facts(body: object) -> KeyVaultFacts:
         raise Malformed("the answer is not a key vault")
     if len(parts) != 8 or parts[0] != "subscriptions" or parts[5:7] != ("microsoft.keyvault", "vaults"):
         raise Malformed("the answer's resource id is not that of a key vault")
-    network = mapping(properties.get("networkAcls"))
     return KeyVaultFacts(
         resource_id=resource_id,
         name=name,
-        location=text(answer.get("location")) or "",
         uri=text(properties.get("vaultUri")),
-        tenant_id=text(properties.get("tenantId")),
         soft_delete=flag(properties.get("enableSoftDelete")),
-        soft_delete_days=number(properties.get("softDeleteRetentionInDays")),
         purge_protection=flag(properties.get("enablePurgeProtection")),
-        role_based=flag(properties.get("enableRbacAuthorization")),
-        public_network_access=text(properties.get("publicNetworkAccess")),
-        network_default_action=text(network.get("defaultAction")),
-        network_bypass=text(network.get("bypass")),
     )
 
 
@@ -62,8 +54,6 @@ def key_facts(body: object, name: str) -> KeyFacts:
         enabled=flag(attributes.get("enabled")),
         expires=unix(attributes.get("exp")),
         not_before=unix(attributes.get("nbf")),
-        key_type=text(properties.get("kty")),
-        size=number(properties.get("keySize")),
     )
 
 

@@ -26,6 +26,7 @@ from secure_redis.azure.core.failures import (
     NotFound,
     Source,
     unknown,
+    write_failure,
 )
 from secure_redis.azure.core.policies import Correlate
 from secure_redis.azure.core.transport import Transport
@@ -35,9 +36,11 @@ from secure_redis.azure.keyvault.versions import (
     page,
     usable,
 )
+from secure_redis.domain.explanation import Explanation
 from secure_redis.domain.observe.identity import Identity
 from secure_redis.domain.observe.keys import VaultSecretAbsent, VaultSecretFacts
 from secure_redis.domain.observe.unknown import Unknown
+from secure_redis.domain.plan.write_failure import WriteFailure
 
 T = TypeVar("T")
 
@@ -101,9 +104,9 @@ class Vaults:
         A disabled, expired or not yet valid version is answered as it is, with `value=None`: there is no falling back
         to an older one.
         """
-        refusal = self._refuse(uri)
-        if refusal is not None:
-            return refusal
+        outside = self._outside_the_cloud(uri)
+        if outside is not None:
+            return Unknown(outside.reason, outside.message, permanent=True)
         authority = host_of(uri) or ""
         secret = self._secrets.get((identity, authority, name.lower(), version), _Secret)
         async with secret.lock:
@@ -129,14 +132,14 @@ class Vaults:
         value: SecretStr,
         tags: Mapping[str, str],
         expires: datetime | None = None,
-    ) -> str | Unknown:
+    ) -> str | WriteFailure:
         """A new version of the secret; its id. Never recovers or purges a deleted one.
 
         Needs the data action `Microsoft.KeyVault/vaults/secrets/setSecret/action`.
         """
-        refusal = self._refuse(uri)
-        if refusal is not None:
-            return refusal
+        outside = self._outside_the_cloud(uri)
+        if outside is not None:
+            return WriteFailure(outside.reason, outside.message, permanent=True)
         vault = self._vault(identity, uri)
 
         async def call() -> str:
@@ -151,11 +154,11 @@ class Vaults:
 
         outcome = await self._calls(identity, call)
         self._look_again(uri, name)
-        return outcome if isinstance(outcome, str) else unknown(outcome, write=True)
+        return outcome if isinstance(outcome, str) else write_failure(outcome)
 
     async def mark(
         self, identity: Identity, uri: str, name: str, version: str, tags: Mapping[str, str]
-    ) -> None | Unknown:
+    ) -> None | WriteFailure:
         """Put exactly `tags` (all of them) on one version; everything else about it stays as it is.
 
         Needs the data action `Microsoft.KeyVault/vaults/secrets/update/action` ("Updates the specified attributes
@@ -169,9 +172,9 @@ class Vaults:
         """
         if not version:
             raise ValueError("a version must be named")
-        refusal = self._refuse(uri)
-        if refusal is not None:
-            return refusal
+        outside = self._outside_the_cloud(uri)
+        if outside is not None:
+            return WriteFailure(outside.reason, outside.message, permanent=True)
         vault = self._vault(identity, uri)
 
         async def call() -> None:
@@ -179,7 +182,7 @@ class Vaults:
 
         outcome = await self._calls(identity, call)
         self._look_again(uri, name)
-        return None if outcome is None else unknown(outcome, write=True)
+        return None if outcome is None else write_failure(outcome)
 
     def _look_again(self, uri: str, name: str) -> None:
         """Whatever came of a write: what was checked before it, by whomever, is not believed any longer."""
@@ -309,15 +312,14 @@ class Vaults:
         secret.failure, secret.failed_at = unknown(failure), self._clock()
         return secret.failure
 
-    def _refuse(self, uri: str) -> Unknown | None:
+    def _outside_the_cloud(self, uri: str) -> Explanation | None:
         if self._transport.cloud.allows_vault(uri):
             return None
         suffixes = " or ".join(f".{suffix}" for suffix in self._transport.cloud.vault_suffixes)
-        return Unknown(
+        return Explanation(
             Reason.VAULT_NOT_ALLOWED,
             f"the vault URI must be https://<name>{suffixes} in the cloud {self._transport.cloud.name}; "
             "no request was sent",
-            permanent=True,
         )
 
     def _vault(self, identity: Identity, uri: str) -> _Vault:
@@ -326,7 +328,7 @@ class Vaults:
     def _make(self, identity: Identity, uri: str) -> SecretClient:
         url = f"https://{host_of(uri)}"
         scope = self._transport.cloud.vault_scope(url)
-        assert scope is not None  # noqa: S101 - `_refuse` has let it through
+        assert scope is not None  # noqa: S101 - `_outside_the_cloud` was asked before
         return SecretClient(
             url,
             self._credentials.for_vault(identity, scope),

@@ -6,13 +6,14 @@ from typing import Any
 from secure_redis.api.azure_ids import CacheID, InvalidResourceID, Service
 from secure_redis.azure.core.answers import (
     Malformed,
+    elements,
     flag,
     mapping,
-    number,
+    port,
+    private_endpoints,
     text,
 )
 from secure_redis.domain.observe.managed_redis import ManagedDatabase, ManagedFacts
-from secure_redis.domain.observe.redis import PrivateEndpoint
 
 
 def cluster_facts(body: object) -> ManagedFacts:
@@ -36,7 +37,6 @@ def cluster_facts(body: object) -> ManagedFacts:
         raise Malformed("the answer has no provisioning state")
     key = mapping(mapping(properties.get("encryption")).get("customerManagedKeyEncryption"))
     reader = mapping(key.get("keyEncryptionKeyIdentity"))
-    zones = answer.get("zones")
     return ManagedFacts(
         resource_id=resource_id,
         location=text(answer.get("location")) or "",
@@ -54,9 +54,9 @@ def cluster_facts(body: object) -> ManagedFacts:
         key_identity=text(reader.get("userAssignedIdentityResourceId")),
         key_identity_type=text(reader.get("identityType")),
         identity_type=text(mapping(answer.get("identity")).get("type")),
-        zones=tuple(str(zone) for zone in zones) if isinstance(zones, list) else (),
+        zones=tuple(str(zone) for zone in elements(answer.get("zones"))),
         tags={str(tag): str(value) for tag, value in mapping(answer.get("tags")).items()},
-        private_endpoints=tuple(_private_endpoints(properties)),
+        private_endpoints=tuple(private_endpoints(properties)),
     )
 
 
@@ -81,12 +81,11 @@ def database_facts(body: object) -> ManagedDatabase:
     if state is None:
         raise Malformed("the answer has no provisioning state")
     persistence = mapping(properties.get("persistence"))
-    port = number(properties.get("port"))
     return ManagedDatabase(
         provisioning_state=state,
         resource_state=text(properties.get("resourceState")),
         client_protocol=text(properties.get("clientProtocol")),
-        port=port if port is not None and 0 < port < 65536 else None,
+        port=port(properties.get("port")),
         access_keys=text(properties.get("accessKeysAuthentication")),
         redis_version=text(properties.get("redisVersion")),
         clustering_policy=text(properties.get("clusteringPolicy")),
@@ -99,16 +98,7 @@ def database_facts(body: object) -> ManagedDatabase:
 
 
 def _linked(properties: Mapping[str, Any]) -> Iterable[str]:
-    listed = mapping(properties.get("geoReplication")).get("linkedDatabases")
-    for one in listed if isinstance(listed, list) else []:
+    for one in elements(mapping(properties.get("geoReplication")).get("linkedDatabases")):
         identifier = text(mapping(one).get("id"))
         if identifier is not None:
             yield identifier
-
-
-def _private_endpoints(properties: Mapping[str, Any]) -> Iterable[PrivateEndpoint]:
-    listed = properties.get("privateEndpointConnections")
-    for connection in listed if isinstance(listed, list) else []:
-        one = mapping(connection)
-        state = mapping(mapping(one.get("properties")).get("privateLinkServiceConnectionState"))
-        yield PrivateEndpoint(text(one.get("name")) or "", text(state.get("status")) or "Unknown")

@@ -29,6 +29,7 @@ from secure_redis.azure.core.failures import (
     Permanent,
     Source,
     unknown,
+    write_failure,
 )
 from secure_redis.azure.core.policies import Policies
 from secure_redis.azure.core.transport import Transport
@@ -37,6 +38,7 @@ from secure_redis.domain.observe.identity import Identity
 from secure_redis.domain.observe.keys import ListedKeys, Slot
 from secure_redis.domain.observe.redis import CacheFacts, FirewallRuleFacts, OperationFacts
 from secure_redis.domain.observe.unknown import Unknown
+from secure_redis.domain.plan.write_failure import WriteFailure
 
 _LOG = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -157,7 +159,7 @@ class Caches:
 
     # --- writes: None means accepted --------------------------------------------------------------------------------
 
-    async def create(self, identity: Identity, cache: CacheID, body: Mapping[str, Any]) -> None | Unknown:
+    async def create(self, identity: Identity, cache: CacheID, body: Mapping[str, Any]) -> None | WriteFailure:
         """PUT of exactly `body`. The answer's keys are dropped unread."""
         redis = self._client(identity, cache).management.redis
         return await self._long(
@@ -168,7 +170,7 @@ class Caches:
             ),
         )
 
-    async def update(self, identity: Identity, cache: CacheID, body: Mapping[str, Any]) -> None | Unknown:
+    async def update(self, identity: Identity, cache: CacheID, body: Mapping[str, Any]) -> None | WriteFailure:
         """PATCH of exactly `body`: as bytes, since the SDK's model adds properties that were never asked for."""
         redis = self._client(identity, cache).management.redis
         return await self._long(
@@ -179,7 +181,7 @@ class Caches:
             ),
         )
 
-    async def delete(self, identity: Identity, cache: CacheID) -> None | Unknown:
+    async def delete(self, identity: Identity, cache: CacheID) -> None | WriteFailure:
         """DELETE; accepted too where there is nothing left to delete (204 or 404)."""
         redis = self._client(identity, cache).management.redis
         return await self._long(
@@ -189,7 +191,9 @@ class Caches:
             missing_is_done=True,
         )
 
-    async def put_firewall_rule(self, identity: Identity, cache: CacheID, rule: FirewallRuleFacts) -> None | Unknown:
+    async def put_firewall_rule(
+        self, identity: Identity, cache: CacheID, rule: FirewallRuleFacts
+    ) -> None | WriteFailure:
         """PUT of one rule."""
         rules = self._client(identity, cache).management.firewall_rules
         body = _bytes({"properties": {"startIP": rule.start_ip, "endIP": rule.end_ip}})
@@ -197,9 +201,9 @@ class Caches:
         async def call() -> None:
             await rules.create_or_update(cache.group, cache.name, rule.name, body)
 
-        return _or_unknown(await self._calls(identity, call), write=True)
+        return _or_write_failure(await self._calls(identity, call))
 
-    async def delete_firewall_rule(self, identity: Identity, cache: CacheID, name: str) -> None | Unknown:
+    async def delete_firewall_rule(self, identity: Identity, cache: CacheID, name: str) -> None | WriteFailure:
         """DELETE of one rule; accepted too where it is gone."""
         rules = self._client(identity, cache).management.firewall_rules
 
@@ -207,9 +211,9 @@ class Caches:
             await rules.delete(cache.group, cache.name, name)
 
         outcome = await self._calls(identity, call)
-        return None if isinstance(outcome, NotFound) else _or_unknown(outcome, write=True)
+        return None if isinstance(outcome, NotFound) else _or_write_failure(outcome)
 
-    async def regenerate_key(self, identity: Identity, cache: CacheID, slot: Slot) -> None | Unknown:
+    async def regenerate_key(self, identity: Identity, cache: CacheID, slot: Slot) -> None | WriteFailure:
         """POST regenerateKey for one key, sent once: nothing that comes back has it executed a second time.
 
         None: Azure says that it is done (200), or that it goes on (202, then `operation` follows it). The answer holds
@@ -235,7 +239,7 @@ class Caches:
                 self._keep((identity, cache.key), response.headers)
             return None
 
-        return _or_unknown(await self._calls(identity, call), write=True)
+        return _or_write_failure(await self._calls(identity, call))
 
     # --- the operation that a write started -------------------------------------------------------------------------
 
@@ -310,7 +314,7 @@ class Caches:
         begin: Callable[[Callable[[Any], None]], Awaitable[Any]],
         *,
         missing_is_done: bool = False,
-    ) -> None | Unknown:
+    ) -> None | WriteFailure:
         key = (identity, cache.key)
         self._operations.drop(key)
 
@@ -322,7 +326,7 @@ class Caches:
             await begin(keep)  # the poller holds the answer and with it the keys: not kept
 
         outcome = await self._calls(identity, call)
-        return None if missing_is_done and isinstance(outcome, NotFound) else _or_unknown(outcome, write=True)
+        return None if missing_is_done and isinstance(outcome, NotFound) else _or_write_failure(outcome)
 
     def _keep(self, key: tuple[Identity, str], headers: Mapping[str, str]) -> None:
         url = headers.get("Azure-AsyncOperation") or headers.get("Location")
@@ -347,10 +351,12 @@ class Caches:
         return self._pages.get(key, lambda: held)
 
 
-def _or_unknown(outcome: T | Failure, *, write: bool = False) -> T | Unknown:
-    if isinstance(outcome, Failure):
-        return unknown(outcome, write=write)
-    return outcome
+def _or_unknown(outcome: T | Failure) -> T | Unknown:
+    return unknown(outcome) if isinstance(outcome, Failure) else outcome
+
+
+def _or_write_failure(outcome: None | Failure) -> None | WriteFailure:
+    return None if outcome is None else write_failure(outcome)
 
 
 def _bytes(body: Mapping[str, Any]) -> Any:

@@ -8,14 +8,23 @@ from azure.mgmt.redis.models import RedisFirewallRule
 from pydantic import SecretStr
 
 from secure_redis.api.azure_ids import CacheID, InvalidResourceID
-from secure_redis.azure.core.answers import Malformed
+from secure_redis.azure.core.answers import (
+    Malformed,
+    elements,
+    mapping,
+    number,
+    port,
+    private_endpoints,
+    text,
+    text_flag,
+    text_number,
+)
 from secure_redis.domain.observe.keys import ListedKeys
 from secure_redis.domain.observe.redis import (
     CacheFacts,
     FirewallRuleFacts,
     OperationFacts,
     PersistenceFacts,
-    PrivateEndpoint,
 )
 
 
@@ -29,55 +38,55 @@ def cache_facts(body: object) -> CacheFacts:
         Malformed: no resource id, SKU or provisioning state.
 
     """
-    answer, properties = _mapping(body), _mapping(_mapping(body).get("properties"))
+    answer, properties = mapping(body), mapping(mapping(body).get("properties"))
     try:
-        resource_id = CacheID.parse(_text(answer.get("id")) or "")
+        resource_id = CacheID.parse(text(answer.get("id")) or "")
     except InvalidResourceID as error:
         raise Malformed(f"the answer's resource id is not that of a cache: {error}") from None
-    sku = _mapping(properties.get("sku"))
-    name, family, capacity = _text(sku.get("name")), _text(sku.get("family")), _number(sku.get("capacity"))
+    sku = mapping(properties.get("sku"))
+    name, family, capacity = text(sku.get("name")), text(sku.get("family")), number(sku.get("capacity"))
     if name is None or family is None or capacity is None:
         raise Malformed("the answer has no SKU")
-    state = _text(properties.get("provisioningState"))
+    state = text(properties.get("provisioningState"))
     if state is None:
         raise Malformed("the answer has no provisioning state")
-    settings = _mapping(properties.get("redisConfiguration"))
-    identity = _mapping(answer.get("identity"))
-    replicas = _number(properties.get("replicasPerPrimary"))
+    settings = mapping(properties.get("redisConfiguration"))
+    identity = mapping(answer.get("identity"))
+    replicas = number(properties.get("replicasPerPrimary"))
     return CacheFacts(
         resource_id=resource_id,
-        location=_text(answer.get("location")) or "",
+        location=text(answer.get("location")) or "",
         sku_name=name,
         sku_family=family,
         sku_capacity=capacity,
         provisioning_state=state,
-        host_name=_text(properties.get("hostName")),
-        tls_port=_port(properties.get("sslPort")),
-        plaintext_port=_port(properties.get("port")),
-        redis_version=_text(properties.get("redisVersion")),
-        non_tls_port_enabled=_flag(properties.get("enableNonSslPort")),
-        minimum_tls_version=_text(properties.get("minimumTlsVersion")),
-        public_network_access=_text(properties.get("publicNetworkAccess")),
-        access_keys_disabled=_flag(properties.get("disableAccessKeyAuthentication")),
-        authentication_disabled=_flag(settings.get("authnotrequired")),
-        entra_enabled=_flag(settings.get("aad-enabled")),
-        tags={str(tag): str(value) for tag, value in _mapping(answer.get("tags")).items()},
-        zones=tuple(str(zone) for zone in _list(answer.get("zones"))),
-        replicas=replicas if replicas is not None else _number(properties.get("replicasPerMaster")),
-        shards=_number(properties.get("shardCount")),
-        subnet_id=_text(properties.get("subnetId")),
-        identity_type=_text(identity.get("type")),
-        user_assigned_ids=tuple(sorted(str(each) for each in _mapping(identity.get("userAssignedIdentities")))),
-        principal_id=_text(identity.get("principalId")),
+        host_name=text(properties.get("hostName")),
+        tls_port=port(properties.get("sslPort")),
+        plaintext_port=port(properties.get("port")),
+        redis_version=text(properties.get("redisVersion")),
+        non_tls_port_enabled=text_flag(properties.get("enableNonSslPort")),
+        minimum_tls_version=text(properties.get("minimumTlsVersion")),
+        public_network_access=text(properties.get("publicNetworkAccess")),
+        access_keys_disabled=text_flag(properties.get("disableAccessKeyAuthentication")),
+        authentication_disabled=text_flag(settings.get("authnotrequired")),
+        entra_enabled=text_flag(settings.get("aad-enabled")),
+        tags={str(tag): str(value) for tag, value in mapping(answer.get("tags")).items()},
+        zones=tuple(str(zone) for zone in elements(answer.get("zones"))),
+        replicas=replicas if replicas is not None else number(properties.get("replicasPerMaster")),
+        shards=number(properties.get("shardCount")),
+        subnet_id=text(properties.get("subnetId")),
+        identity_type=text(identity.get("type")),
+        user_assigned_ids=tuple(sorted(str(each) for each in mapping(identity.get("userAssignedIdentities")))),
+        principal_id=text(identity.get("principalId")),
         user_assigned_principals=dict(_principals(identity)),
-        private_endpoints=tuple(_private_endpoints(properties)),
+        private_endpoints=tuple(private_endpoints(properties)),
         linked_servers=tuple(
-            _text(_mapping(link).get("id")) or "(not named)" for link in _list(properties.get("linkedServers"))
+            text(mapping(link).get("id")) or "(not named)" for link in elements(properties.get("linkedServers"))
         ),
         persistence=_persistence(settings),
-        memory_reserved_mb=_counted(settings.get("maxmemory-reserved")),
-        eviction_policy=_text(settings.get("maxmemory-policy")),
-        update_channel=_text(properties.get("updateChannel")),
+        memory_reserved_mb=text_number(settings.get("maxmemory-reserved")),
+        eviction_policy=text(settings.get("maxmemory-policy")),
+        update_channel=text(properties.get("updateChannel")),
     )
 
 
@@ -88,10 +97,10 @@ def page(body: object) -> tuple[list[CacheFacts], str | None]:
         Malformed: not a page, or one of its items is not a cache.
 
     """
-    value = _mapping(body).get("value")
+    value = mapping(body).get("value")
     if not isinstance(value, list):
         raise Malformed("the answer is not a list")
-    return [cache_facts(item) for item in value], _text(_mapping(body).get("nextLink"))
+    return [cache_facts(item) for item in value], text(mapping(body).get("nextLink"))
 
 
 def listed_keys(primary: str | None, secondary: str | None) -> ListedKeys:
@@ -113,7 +122,7 @@ def firewall_rule_facts(rule: RedisFirewallRule, cache_name: str) -> FirewallRul
         Malformed: a part is missing.
 
     """
-    name = _text(rule.name) or ""
+    name = text(rule.name) or ""
     prefix, slash, rest = name.partition("/")
     if slash and prefix.lower() == cache_name.lower():
         name = rest
@@ -133,21 +142,14 @@ def operation_facts(status_code: int, body: object) -> OperationFacts:
         if status is None and isinstance(properties, Mapping):  # the resource itself: the operation is over
             status = properties.get("provisioningState")
         if isinstance(status, str):
-            error = body.get("error")
-            error = error if isinstance(error, Mapping) else {}
-            return OperationFacts(_status(status), _text(error.get("code")), _text(error.get("message")))
+            error = mapping(body.get("error"))
+            return OperationFacts(_status(status), text(error.get("code")), text(error.get("message")))
     return OperationFacts("InProgress" if status_code == 202 else "Succeeded")
 
 
-def _status(text: str) -> str:
+def _status(answered: str) -> str:
     known = {"succeeded": "Succeeded", "failed": "Failed", "canceled": "Canceled", "cancelled": "Canceled"}
-    return known.get(text.lower(), "InProgress")
-
-
-def _private_endpoints(properties: Mapping[str, Any]) -> Iterable[PrivateEndpoint]:
-    for connection in _list(properties.get("privateEndpointConnections")):
-        state = _mapping(_mapping(_mapping(connection).get("properties")).get("privateLinkServiceConnectionState"))
-        yield PrivateEndpoint(_text(_mapping(connection).get("name")) or "", _text(state.get("status")) or "Unknown")
+    return known.get(answered.lower(), "InProgress")
 
 
 _ACCOUNT = re.compile(r"(?:^|;)\s*AccountName=([a-z0-9]{3,24})\s*(?:;|$)", re.IGNORECASE | re.ASCII)
@@ -163,7 +165,7 @@ def _persistence(settings: Mapping[str, Any]) -> PersistenceFacts:
     Where persistence is on, the account is the one that this kind of persistence names: what the other kind once named
     may still be there.
     """
-    rdb, aof = _flag(settings.get("rdb-backup-enabled")), _flag(settings.get("aof-backup-enabled"))
+    rdb, aof = text_flag(settings.get("rdb-backup-enabled")), text_flag(settings.get("aof-backup-enabled"))
     used = ((*_RDB,) if rdb else ()) + ((*_AOF,) if aof else ())
     texts = [one for name in used or (*_RDB, *_AOF) if isinstance(one := settings.get(name), str) and one]
     places = [_storage_place(one) for one in texts]
@@ -174,10 +176,10 @@ def _persistence(settings: Mapping[str, Any]) -> PersistenceFacts:
     return PersistenceFacts(
         rdb=rdb,
         aof=aof,
-        rdb_frequency_minutes=_counted(settings.get("rdb-backup-frequency")),
-        authentication=_text(settings.get("preferred-data-persistence-auth-method")),
+        rdb_frequency_minutes=text_number(settings.get("rdb-backup-frequency")),
+        authentication=text(settings.get("preferred-data-persistence-auth-method")),
         account=account,
-        subscription=_text(settings.get("storage-subscription-id")),
+        subscription=text(settings.get("storage-subscription-id")),
         endpoint=endpoint,
     )
 
@@ -197,42 +199,7 @@ def _storage_place(said: str) -> tuple[str | None, str | None]:
 
 
 def _principals(identity: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
-    for one, named in sorted(_mapping(identity.get("userAssignedIdentities")).items()):
-        principal = _text(_mapping(named).get("principalId"))
+    for one, named in sorted(mapping(identity.get("userAssignedIdentities")).items()):
+        principal = text(mapping(named).get("principalId"))
         if principal is not None:
             yield str(one), principal
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _list(value: object) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None
-
-
-def _number(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def _counted(value: object) -> int | None:
-    """A number as redisConfiguration writes it, as text; anything else says nothing."""
-    if isinstance(value, str) and value.strip().isascii() and value.strip().isdigit():
-        return int(value)
-    return _number(value)
-
-
-def _flag(value: object) -> bool | None:
-    """True and False as JSON or, in redisConfiguration, as text; anything else says nothing."""
-    if isinstance(value, bool):
-        return value
-    return {"true": True, "false": False}.get(value.strip().lower()) if isinstance(value, str) else None
-
-
-def _port(value: object) -> int | None:
-    number = _number(value)
-    return number if number is not None and 0 < number < 65536 else None

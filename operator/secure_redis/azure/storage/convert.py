@@ -4,18 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from secure_redis.api.azure_ids import InvalidStorageAccountID, StorageAccountID
-from secure_redis.azure.core.answers import (
-    Malformed,
-    bypass,
-    date,
-    elements,
-    flag,
-    ip_rules,
-    mapping,
-    number,
-    private_endpoints,
-    text,
-)
+from secure_redis.azure.core.answers import Malformed, date, flag, mapping, text
 from secure_redis.domain.observe.storage import (
     BlobServiceFacts,
     StorageEncryption,
@@ -37,14 +26,11 @@ def storage_facts(body: object) -> StorageFacts:
     except InvalidStorageAccountID as error:
         raise Malformed(f"the answer's resource id is not that of a storage account: {error}") from None
     encryption = properties.get("encryption")
-    network = properties.get("networkAcls")
-    network = network if isinstance(network, Mapping) else {}
+    network = mapping(properties.get("networkAcls"))
     return StorageFacts(
         account_id=account_id,
         location=text(answer.get("location")) or "",
-        kind=text(answer.get("kind")),
         sku_name=text(mapping(answer.get("sku")).get("name")),
-        provisioning_state=text(properties.get("provisioningState")),
         encryption=_encryption(encryption) if isinstance(encryption, Mapping) else None,
         https_only=flag(properties.get("supportsHttpsTrafficOnly")),
         minimum_tls_version=text(properties.get("minimumTlsVersion")),
@@ -52,15 +38,10 @@ def storage_facts(body: object) -> StorageFacts:
         shared_key_allowed=flag(properties.get("allowSharedKeyAccess")),
         public_network_access=text(properties.get("publicNetworkAccess")),
         network_default_action=text(network.get("defaultAction")),
-        network_bypass=bypass(network.get("bypass")),
-        ip_rules=tuple(ip_rules(network.get("ipRules"))),
-        subnet_rules=len(elements(network.get("virtualNetworkRules"))),
-        private_endpoints=tuple(private_endpoints(properties)),
-        hierarchical_namespace=flag(properties.get("isHnsEnabled")),
+        network_bypass=_bypass(network.get("bypass")),
         primary_location=text(properties.get("primaryLocation")),
         secondary_location=text(properties.get("secondaryLocation")),
         blob_endpoint=text(mapping(properties.get("primaryEndpoints")).get("blob")),
-        key_expiry_days=number(mapping(properties.get("keyPolicy")).get("keyExpirationPeriodInDays")),
     )
 
 
@@ -74,14 +55,8 @@ def blob_service_facts(body: object) -> BlobServiceFacts:
     properties = mapping(body).get("properties")
     if not isinstance(properties, Mapping):
         raise Malformed("the answer is not a blob service")
-    blobs = mapping(properties.get("deleteRetentionPolicy"))
-    containers = mapping(properties.get("containerDeleteRetentionPolicy"))
     return BlobServiceFacts(
-        soft_delete=flag(blobs.get("enabled")),
-        soft_delete_days=number(blobs.get("days")),
-        permanent_delete_allowed=flag(blobs.get("allowPermanentDelete")),
-        container_soft_delete=flag(containers.get("enabled")),
-        container_soft_delete_days=number(containers.get("days")),
+        soft_delete=flag(mapping(properties.get("deleteRetentionPolicy")).get("enabled")),
         versioning=flag(properties.get("isVersioningEnabled")),
         point_in_time_restore=flag(mapping(properties.get("restorePolicy")).get("enabled")),
     )
@@ -100,7 +75,14 @@ def _encryption(given: Mapping[str, Any]) -> StorageEncryption:
         key_version=text(key.get("keyversion")),
         current_key_id=text(key.get("currentVersionedKeyIdentifier")),
         current_key_expires=date(key.get("currentVersionedKeyExpirationTimestamp")),
-        key_rotated=date(key.get("lastKeyRotationTimestamp")),
         identity_id=text(identity.get("userAssignedIdentity")),
         federated_client_id=text(identity.get("federatedIdentityClientId")),
     )
+
+
+def _bypass(value: object) -> tuple[str, ...] | None:
+    """Read the services that pass the firewall: "Logging, AzureServices" or "None"."""
+    if not isinstance(value, str):
+        return None
+    words = [word.strip() for word in value.split(",")]
+    return tuple(word for word in words if word and word.lower() != "none")

@@ -17,6 +17,7 @@ from pydantic import SecretBytes, SecretStr
 from secure_redis.api import names
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
+from secure_redis.api.times import rfc3339
 from secure_redis.domain.assess.key_validity import malformed
 from secure_redis.domain.explanation import Explanation
 from secure_redis.domain.observe.keys import Slot, VaultSecretFacts
@@ -172,7 +173,7 @@ def _own_annotations(resource: SecureRedisCache, vault: VaultSecretFacts, slot: 
     if slot is not None:
         own[names.SECRET_SLOT] = str(slot)
     if vault.expires is not None:
-        own[names.SECRET_NOT_AFTER] = vault.expires.strftime("%Y-%m-%dT%H:%M:%SZ")
+        own[names.SECRET_NOT_AFTER] = rfc3339(vault.expires)
     return own
 
 

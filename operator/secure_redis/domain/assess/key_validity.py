@@ -7,6 +7,7 @@ from pydantic import SecretStr
 
 from secure_redis.api.azure_ids import CacheID
 from secure_redis.api.reasons.reason import Reason
+from secure_redis.api.times import rfc3339
 from secure_redis.domain.explanation import Explanation
 from secure_redis.domain.observe.keys import (
     ListedKeys,
@@ -35,12 +36,13 @@ def usable(vault: VaultSecretFacts, now: datetime) -> Explanation | None:
     if vault.not_before is not None and now < vault.not_before:
         return Explanation(
             Reason.VAULT_SECRET_NOT_YET_VALID,
-            f"{what} is not valid before {_stamp(vault.not_before)}; it is looked at again then",
+            f"{what} is not valid before {rfc3339(vault.not_before)}; it is looked at again then",
         )
     if vault.expires is not None and now >= vault.expires:
         return Explanation(
             Reason.VAULT_SECRET_EXPIRED,
-            f"{what} expired at {_stamp(vault.expires)}; store a new version, or move its expiry if the key is to stay",
+            f"{what} expired at {rfc3339(vault.expires)}; store a new version, or move its expiry if "
+            "the key is to stay",
         )
     wrong = "holds no value" if vault.value is None else malformed(vault.value)
     if wrong is not None:
@@ -141,7 +143,3 @@ def _called(vault: VaultSecretFacts) -> str:
     pin = "" if vault.latest else " (pinned)"
     which = f"version {vault.version}" if vault.version else "the current version"
     return f"{which}{pin} of secret {vault.name!r} in {vault.vault}"
-
-
-def _stamp(time: datetime) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ")

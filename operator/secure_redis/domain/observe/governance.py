@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import timedelta
 from fnmatch import fnmatchcase
 
 # What an identity needs in order to persist into an account: Microsoft asks for Storage Blob Data Contributor.
@@ -17,7 +16,6 @@ class PatchWindow:
 
     day: str
     start_hour: int
-    length: timedelta  # 5 hours where the answer leaves it out
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +24,6 @@ class AccessPolicyFacts:
 
     name: str
     permissions: str | None
-    built_in: bool | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +47,10 @@ class LockFacts:
 
 @dataclass(frozen=True, slots=True)
 class DiagnosticSettingFacts:
-    """Where a cache's logs and metrics go. `logs`: enabled categories or groups of them (`allLogs`, `audit`).
-
-    `destinations`: ARM ids of the workspace, account or event hub rule, and the partner solution.
-    """
+    """A diagnostic setting of a cache. `logs`: enabled categories or groups of them (`allLogs`, `audit`)."""
 
     name: str
     logs: tuple[str, ...] = ()
-    metrics: tuple[str, ...] = ()
-    destinations: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +74,6 @@ class RoleAssignmentFacts:
     scope: str
     role_id: str  # the GUID of the role definition
     principal_id: str
-    principal_type: str | None = None
     permissions: tuple[RolePermissions, ...] | None = None
     conditional: bool = False
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from secure_redis.api.azure_ids import StorageAccountID
-from secure_redis.domain.observe.redis import PrivateEndpoint
 from secure_redis.domain.observe.unknown import Unknown
 
 
@@ -29,7 +28,6 @@ class StorageEncryption:
     key_version: str | None = None
     current_key_id: str | None = None  # URL of the version in use
     current_key_expires: datetime | None = None
-    key_rotated: datetime | None = None
     identity_id: str | None = None  # ARM id of the user-assigned identity that reads the key
     federated_client_id: str | None = None
 
@@ -46,9 +44,7 @@ class StorageFacts:
 
     account_id: StorageAccountID
     location: str
-    kind: str | None
     sku_name: str | None  # Standard_LRS, Standard_GRS, Premium_ZRS, …
-    provisioning_state: str | None
     encryption: StorageEncryption | None
     https_only: bool | None = None  # absent: on for accounts made by an API since 2019-04-01
     minimum_tls_version: str | None = None  # TLS1_0 … TLS1_3; absent: TLS 1.0
@@ -57,14 +53,9 @@ class StorageFacts:
     public_network_access: str | None = None  # Enabled, Disabled, SecuredByPerimeter; absent: Enabled
     network_default_action: str | None = None  # Allow, Deny
     network_bypass: tuple[str, ...] | None = None  # AzureServices, Logging, Metrics; empty: None
-    ip_rules: tuple[str, ...] = ()
-    subnet_rules: int = 0
-    private_endpoints: tuple[PrivateEndpoint, ...] = ()
-    hierarchical_namespace: bool | None = None
     primary_location: str | None = None
     secondary_location: str | None = None
     blob_endpoint: str | None = None  # https://<account>.blob.<suffix>/
-    key_expiry_days: int | None = None  # the account's own policy for its access keys
 
     @property
     def redundancy(self) -> str | None:
@@ -102,10 +93,6 @@ class BlobServiceFacts:
     """
 
     soft_delete: bool | None = None
-    soft_delete_days: int | None = None
-    permanent_delete_allowed: bool | None = None
-    container_soft_delete: bool | None = None
-    container_soft_delete_days: int | None = None
     versioning: bool | None = None
     point_in_time_restore: bool | None = None
 
@@ -116,16 +103,9 @@ class KeyVaultFacts:
 
     resource_id: str
     name: str
-    location: str
     uri: str | None = None
-    tenant_id: str | None = None
     soft_delete: bool | None = None  # absent: on (new vaults cannot be without since 2020-12-15)
-    soft_delete_days: int | None = None
     purge_protection: bool | None = None  # absent: off
-    role_based: bool | None = None  # absent: access policies
-    public_network_access: str | None = None
-    network_default_action: str | None = None  # absent: Allow
-    network_bypass: str | None = None  # AzureServices, None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +117,6 @@ class KeyFacts:
     enabled: bool | None = None
     expires: datetime | None = None
     not_before: datetime | None = None
-    key_type: str | None = None  # RSA, RSA-HSM, EC, EC-HSM
-    size: int | None = None  # bits
 
 
 @dataclass(frozen=True, slots=True)

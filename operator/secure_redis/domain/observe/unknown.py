@@ -13,7 +13,6 @@ class Unknown:
     message: str
     retry_after: float | None = None
     permanent: bool = False  # no retry will mend it
-    maybe_done: bool = False  # a write that the other side may have done all the same: the answer was lost
     permission: str | None = None  # the Azure action that the identity lacks and that would allow it
 
 

@@ -1,82 +1,132 @@
-"""What a plan can hold. Each action states when it may run and how one sees that it is done; `act` has its effect."""
+"""What a plan can contain: one class per action, in closed unions, and what came of an action.
+
+Every action is idempotent and safe to repeat after a crash at any point. Its docstring says its effect and, after
+"Done:", what proves that it is complete. `reconciler.act` has one branch for each; a missing branch is a type error.
+`target` and `audited_fields` go into the audit record: names only, never values.
+"""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from pydantic import SecretBytes, SecretStr
 
 from secure_redis.api.azure_ids import StorageAccountID
+from secure_redis.api.names import ROTATION_TAG
 from secure_redis.api.reasons.reason import Reason
-from secure_redis.domain.grants import Power
+from secure_redis.api.resource import SecureRedisCache
 from secure_redis.domain.observe.keys import Slot
 from secure_redis.domain.observe.redis import FirewallRuleFacts
+from secure_redis.domain.plan.write_failure import WriteFailure
+
+# --- the resource itself --------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
-class Action:
-    """Base of all actions. Every action is idempotent and safe to repeat after a crash at any point."""
+class _OnResource:
+    """An action on the resource's own object."""
 
+    def target(self, resource: SecureRedisCache) -> str:
+        """The object."""
+        return f"SecureRedisCache {resource.key.namespace}/{resource.key.name}"
 
-# --- Kubernetes -----------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class AddFinalizer(Action):
-    """First action of a resource. Done: the finalizer is on the object."""
-
-
-@dataclass(frozen=True, slots=True)
-class RemoveFinalizer(Action):
-    """Last action of a resource that goes. Done: the finalizer is off, or the object is gone."""
+    @property
+    def audited_fields(self) -> tuple[str, ...]:
+        """The list of finalizers."""
+        return ("finalizers",)
 
 
 @dataclass(frozen=True, slots=True)
-class CreateSecret(Action):
-    """First write of the published Secret: a create, so that a foreign one is never taken. Done: it is there."""
+class AddFinalizer(_OnResource):
+    """Put the operator's finalizer on the object, as the first action of a resource. Done: it is on the object."""
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveFinalizer(_OnResource):
+    """Take the finalizer off, as the last action of a deleted resource. Done: it is off, or the object is gone."""
+
+
+ResourceAction = AddFinalizer | RemoveFinalizer
+
+# --- the published Secret -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _OnSecret:
+    """An action on one Secret of the resource's namespace."""
 
     name: str
+
+    def target(self, resource: SecureRedisCache) -> str:
+        """The Secret."""
+        return f"Secret {resource.key.namespace}/{self.name}"
+
+    @property
+    def audited_fields(self) -> tuple[str, ...]:
+        """No field of the data is written."""
+        return ()
+
+
+@dataclass(frozen=True, slots=True)
+class CreateSecret(_OnSecret):
+    """Create the published Secret. A create never takes over a Secret of someone else. Done: it exists."""
+
     data: Mapping[str, SecretBytes]
     labels: Mapping[str, str]
     annotations: Mapping[str, str]
 
+    @property
+    def audited_fields(self) -> tuple[str, ...]:
+        """The names of the data."""
+        return tuple(sorted(self.data))
+
 
 @dataclass(frozen=True, slots=True)
-class ApplySecret(Action):
-    """Later writes: apply by force on exactly this object (`uid`). `adopt`: set our ownerReference too."""
+class ApplySecret(_OnSecret):
+    """Apply the Secret by force, on exactly this object (`uid`). Done: a read shows this content.
 
-    name: str
+    `adopt`: the ownerReference of this resource is set too.
+    """
+
     uid: str
     data: Mapping[str, SecretBytes]
     labels: Mapping[str, str]
     annotations: Mapping[str, str]
     adopt: bool = False
 
+    @property
+    def audited_fields(self) -> tuple[str, ...]:
+        """The names of the data."""
+        return tuple(sorted(self.data))
+
 
 @dataclass(frozen=True, slots=True)
-class ReleaseSecret(Action):
-    """Takes our ownerReference off, so that the Secret outlives the resource. Done: no controller owner of ours."""
+class ReleaseSecret(_OnSecret):
+    """Remove this resource's ownerReference, so that the Secret outlives it. Done: the resource does not own it."""
 
-    name: str
     uid: str
 
 
 @dataclass(frozen=True, slots=True)
-class DeleteSecret(Action):
-    """Deletes exactly this object. Done: it is gone."""
+class DeleteSecret(_OnSecret):
+    """Delete exactly this Secret. Done: it is gone."""
 
-    name: str
     uid: str
 
 
+SecretAction = CreateSecret | ApplySecret | ReleaseSecret | DeleteSecret
+
+# --- workloads ------------------------------------------------------------------------------------------------------
+
+
 @dataclass(frozen=True, slots=True)
-class WorkloadAction(Action):
+class _OnWorkload:
     """A change of one workload's pod template: exactly this object (`uid`), as it was read (`resource_version`).
 
     `apply`: body of a server-side apply without force: the template's annotation and the volume. `strategic`: body of
     a strategic merge patch: env and mounts of containers by name. An empty body: that write is not needed.
-    `rehearsal`: strategic merge body of what both come to (a mount is invalid without its volume, so neither can be
+    `rehearsal`: strategic merge body of the result of both (a mount is invalid without its volume, so neither can be
     tried alone): send it as a server dry-run before the first write. `strategic_first`: mounts go before the volume.
     The two patches carry no resourceVersion: after the first write it is the one which that write answered.
     Each write is idempotent; after a crash between them the next pass plans the other one.
@@ -92,125 +142,204 @@ class WorkloadAction(Action):
     strategic_first: bool = False
     generation: int = 0  # as it was read: while it is this one, a newer resourceVersion is only a newer status
 
+    def target(self, resource: SecureRedisCache) -> str:
+        """The workload."""
+        return f"{self.kind} {resource.key.namespace}/{self.name}"
+
+    @property
+    def audited_fields(self) -> tuple[str, ...]:
+        """The parts of the pod template that are written."""
+        applied = ("annotations", "volumes") if self.apply else ()
+        patched = ("env", "volumeMounts") if self.strategic else ()
+        return (*applied, *patched)
+
 
 @dataclass(frozen=True, slots=True)
-class InjectWorkload(WorkloadAction):
-    """Puts the Secret into a workload, or brings it up to a version. Done: `injection.current` says so."""
+class InjectWorkload(_OnWorkload):
+    """Put the Secret into a workload, or bring it up to a version. Done: `injection.current` is true."""
 
     version: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class ReleaseWorkload(WorkloadAction):
-    """Takes all of ours out of a workload. Done: nothing in it is owned by us."""
+class ReleaseWorkload(_OnWorkload):
+    """Remove everything that the operator owns from a workload. Done: it owns nothing in it."""
 
+
+WorkloadAction = InjectWorkload | ReleaseWorkload
+KubernetesAction = SecretAction | WorkloadAction
 
 # --- Azure ----------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
-class AzureAction(Action):
-    """A write to Azure: needs a power, is audited, and ends the pass (one update at a time)."""
+class _OnCache:
+    """A write to the cache."""
 
-    power: Power = field(init=False, default=Power.CORRECT)
+    def target(self, resource: SecureRedisCache) -> str:
+        """The cache."""
+        return resource.cache.text
+
+    @property
+    def audited_fields(self) -> tuple[str, ...]:
+        """No single field is written."""
+        return ()
 
 
 @dataclass(frozen=True, slots=True)
-class CreateCache(AzureAction):
-    """PUT of a cache that was never seen, by a raw body with the ownership tag. Done: a direct read finds it."""
+class CreateCache(_OnCache):
+    """PUT a cache that was never seen, by a raw body with the ownership tag. Done: a direct read finds it."""
 
     body: Mapping[str, Any]
-    power: Power = field(init=False, default=Power.PROVISION)
+
+    @property
+    def audited_fields(self) -> tuple[str, ...]:
+        """The names in the body."""
+        return tuple(sorted([*self.body, *(f"properties.{name}" for name in self.body.get("properties", {}))]))
 
 
 @dataclass(frozen=True, slots=True)
-class UpdateCache(AzureAction):
-    """PATCH with only what differs. `fields`: the names for the audit record. Done: a read shows no difference."""
+class UpdateCache(_OnCache):
+    """PATCH only what differs. `fields`: the names of what differs. Done: a read shows no difference."""
 
     body: Mapping[str, Any]
     fields: tuple[str, ...]
-    power: Power = field(init=False, default=Power.CORRECT)
+
+    @property
+    def audited_fields(self) -> tuple[str, ...]:
+        """What differs."""
+        return self.fields
 
 
 @dataclass(frozen=True, slots=True)
-class PersistCache(AzureAction):
-    """PATCH of redisConfiguration's persistence settings. Done: a read shows them.
+class PersistCache(_OnCache):
+    """PATCH redisConfiguration's persistence settings. Done: a read shows them.
 
     `account`: what is persisted into, for the grants. `secret`: the connection string, which goes under the name
-    `secret_setting`; no other part of an action or outcome ever holds it.
+    `secret_setting`; no other part of an action or outcome ever contains it.
     """
 
     settings: Mapping[str, str]
     account: StorageAccountID | None = None
     secret_setting: str | None = None
     secret: SecretStr | None = None
-    power: Power = field(init=False, default=Power.CORRECT)
+
+    @property
+    def audited_fields(self) -> tuple[str, ...]:
+        """The names of the settings."""
+        names = (*self.settings, *((self.secret_setting,) if self.secret_setting else ()))
+        return tuple(sorted(f"redisConfiguration.{name}" for name in names))
 
 
 @dataclass(frozen=True, slots=True)
-class AdoptCache(AzureAction):
-    """PATCH of the tags (observed, declared and the ownership tag together). Done: the tag is ours."""
+class AdoptCache(_OnCache):
+    """PATCH the tags (observed, declared and the ownership tag together). Done: the tag names this resource."""
 
     tags: Mapping[str, str]
-    power: Power = field(init=False, default=Power.PROVISION)
+
+    @property
+    def audited_fields(self) -> tuple[str, ...]:
+        """The tags as a whole."""
+        return ("tags",)
 
 
 @dataclass(frozen=True, slots=True)
-class PutFirewallRule(AzureAction):
-    """Adds or corrects one rule. Done: it is listed so."""
+class PutFirewallRule(_OnCache):
+    """Add or correct one firewall rule. Done: the list of rules contains it."""
 
     rule: FirewallRuleFacts
-    power: Power = field(init=False, default=Power.CORRECT)
+
+    @property
+    def audited_fields(self) -> tuple[str, ...]:
+        """The rule."""
+        return (f"firewallRules/{self.rule.name}",)
 
 
 @dataclass(frozen=True, slots=True)
-class DeleteFirewallRule(AzureAction):
-    """Removes one undeclared rule. Done: it is not listed."""
+class DeleteFirewallRule(_OnCache):
+    """Remove one undeclared firewall rule. Done: the list of rules does not contain it."""
 
     name: str
-    power: Power = field(init=False, default=Power.CORRECT)
+
+    @property
+    def audited_fields(self) -> tuple[str, ...]:
+        """The rule."""
+        return (f"firewallRules/{self.name}",)
 
 
 @dataclass(frozen=True, slots=True)
-class DeleteCache(AzureAction):
-    """DELETE of a cache that carries our tag and was confirmed by name. Done: a direct read answers 404."""
-
-    power: Power = field(init=False, default=Power.DELETE)
+class DeleteCache(_OnCache):
+    """DELETE a cache that carries the ownership tag and was confirmed by name. Done: a direct read answers 404."""
 
 
 @dataclass(frozen=True, slots=True)
-class StoreKey(AzureAction):
-    """A new version of the Key Vault secret. Done: the current version's value is this key."""
-
-    vault: str
-    secret_name: str
-    value: SecretStr
-    tags: Mapping[str, str]
-    expires: datetime | None = None
-    power: Power = field(init=False, default=Power.STORE_KEY)
-
-
-@dataclass(frozen=True, slots=True)
-class MarkKey(AzureAction):
-    """Tags (all of them) on a version of the Key Vault secret: what tells later whether a key was regenerated.
-
-    Also shows, before anything irreversible, that the vault can be written. Done: the version carries the tags.
-    """
-
-    vault: str
-    secret_name: str
-    version: str
-    tags: Mapping[str, str]
-    power: Power = field(init=False, default=Power.STORE_KEY)
-
-
-@dataclass(frozen=True, slots=True)
-class RegenerateKey(AzureAction):
+class RegenerateKey(_OnCache):
     """POST regenerateKey, once and never repeated by the transport. Done: the listed key is not the marked one."""
 
     slot: Slot
-    power: Power = field(init=False, default=Power.ROTATE)
 
+    @property
+    def audited_fields(self) -> tuple[str, ...]:
+        """Which of the two keys."""
+        return (f"keys.{self.slot}",)
+
+
+@dataclass(frozen=True, slots=True)
+class _OnVault:
+    """A write to one secret of a key vault."""
+
+    vault: str
+    secret_name: str
+
+    def target(self, resource: SecureRedisCache) -> str:
+        """The vault's secret."""
+        return f"{self.vault}/secrets/{self.secret_name}"
+
+
+@dataclass(frozen=True, slots=True)
+class StoreKey(_OnVault):
+    """Store a new version of the Key Vault secret. Done: the current version's value is this key."""
+
+    value: SecretStr
+    tags: Mapping[str, str]
+    expires: datetime | None = None
+
+    @property
+    def audited_fields(self) -> tuple[str, ...]:
+        """The value and the names of the tags."""
+        return ("value", *(f"tags.{name}" for name in sorted(self.tags)))
+
+
+@dataclass(frozen=True, slots=True)
+class MarkKey(_OnVault):
+    """Put tags (all of them) on a version of the Key Vault secret. Done: the version carries the tags.
+
+    The tags tell later whether a key was regenerated. The write also shows, before anything irreversible, that the
+    vault can be written.
+    """
+
+    version: str
+    tags: Mapping[str, str]
+
+    @property
+    def audited_fields(self) -> tuple[str, ...]:
+        """The tag that identifies the attempt."""
+        return (f"tags.{ROTATION_TAG}",)
+
+
+CacheAction = (
+    CreateCache
+    | UpdateCache
+    | PersistCache
+    | AdoptCache
+    | PutFirewallRule
+    | DeleteFirewallRule
+    | DeleteCache
+    | RegenerateKey
+)
+VaultAction = StoreKey | MarkKey
+AzureAction = CacheAction | VaultAction  # at most one of them changes a cache in a pass
+Action = ResourceAction | KubernetesAction | AzureAction
 
 # --- the outcome ----------------------------------------------------------------------------------------------------
 
@@ -224,14 +353,35 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The action did not take effect; `reason` and `message` go to the status as they are."""
+    """The action did not take effect."""
 
     action: Action
-    reason: Reason
-    message: str
-    permanent: bool = False
-    retry_after: float | None = None
-    maybe_done: bool = False  # the answer was lost: it may have been done all the same
+    failure: WriteFailure
+
+    @property
+    def reason(self) -> Reason:
+        """Why, for the status."""
+        return self.failure.reason
+
+    @property
+    def message(self) -> str:
+        """Why, in words for the status."""
+        return self.failure.message
+
+    @property
+    def permanent(self) -> bool:
+        """Whether no retry will mend it."""
+        return self.failure.permanent
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds, where the other side named a time."""
+        return self.failure.retry_after
+
+    @property
+    def maybe_done(self) -> bool:
+        """Whether it may have been done all the same."""
+        return self.failure.maybe_done
 
 
 Outcome = Done | Failed

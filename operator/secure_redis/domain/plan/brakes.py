@@ -10,7 +10,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
+from secure_redis.api.reasons.catalogue import has
 from secure_redis.api.reasons.reason import Reason
+from secure_redis.api.reasons.row import Trait
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.status import UNDER_WAY, RotationPhase, RotationStatus
 from secure_redis.domain.explanation import Explanation
@@ -39,7 +41,6 @@ CORRECTIONS_CAPPED: Final = Explanation(
 ROTATIONS_CAPPED: Final = Explanation(
     Reason.CAPPED, "this hour's rotations (brakes.rotationsPerHour) are used up; it is taken up later"
 )
-REASONS: Final = frozenset({Reason.READ_ONLY, Reason.FIRST_LOOK, Reason.MASS_DRIFT, Reason.CAPPED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ def within_the_hour(times: Iterable[float], now: float) -> list[float]:
 
 def wants_correction(plan: Plan) -> bool:
     """Whether a correction would be made now or next, if there were no brake. What is contested is none."""
-    return any(path not in plan.held or plan.held[path].reason in REASONS for path in plan.wanted)
+    return any(path not in plan.held or has(plan.held[path].reason, Trait.BRAKE) for path in plan.wanted)
 
 
 def begins_rotation(before: RotationStatus | None, rotating: Rotating) -> bool:

@@ -5,6 +5,7 @@ from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.spec.spec import DeletionPolicy, Mode
 from secure_redis.api.status import PendingStatus
+from secure_redis.api.times import rfc3339
 from secure_redis.domain.assess.assessment import Assessment
 from secure_redis.domain.assess.ownership import Ownership
 from secure_redis.domain.explanation import Explanation
@@ -29,7 +30,6 @@ from secure_redis.domain.plan.types import (
     DELETE,
     Plan,
     Settings,
-    rfc3339,
 )
 
 

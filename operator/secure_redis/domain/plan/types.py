@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.status import UNDER_WAY, PendingStatus, RotationStatus
@@ -78,11 +77,6 @@ class Plan:
     owed: tuple[str, ...] = ()  # the same of a creation's write: its refusal is remembered, and nothing is counted
     wanted: tuple[str, ...] = ()  # paths whose correction the spec allows, made in this pass or not
     held: Mapping[str, Explanation] = field(default_factory=dict)  # of those, by path: why it is not made
-
-
-def rfc3339(time: datetime) -> str:
-    """A time in UTC, in whole seconds, as Kubernetes writes it."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def sooner(a: float | None, b: float | None) -> float | None:

@@ -4,7 +4,9 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Final
 
+from secure_redis.api.reasons.catalogue import has
 from secure_redis.api.reasons.reason import Reason
+from secure_redis.api.reasons.row import Trait
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.status import MESSAGE_LIMIT, CorrectionStatus, DriftStatus, Status
 from secure_redis.domain.assess.assessment import Assessment
@@ -13,7 +15,6 @@ from secure_redis.domain.observe.identity import NamespaceIdentity
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.plan.actions import AzureAction, Outcome
 from secure_redis.domain.plan.cache import correction_history
-from secure_redis.domain.plan.cache.creation import NOT_REPEATED
 from secure_redis.domain.plan.types import Plan
 
 # Events of the Activity Log appear up to 20 minutes late.
@@ -81,7 +82,7 @@ def corrections(
 
 def kept(plan: Plan, refused: set[Reason]) -> bool:
     """Whether the refusals are remembered in the status: then looking goes on, and only the write is not repeated."""
-    return bool(plan.correcting) or (bool(plan.owed) and refused <= NOT_REPEATED)
+    return bool(plan.correcting) or (bool(plan.owed) and all(has(one, Trait.NOT_REPEATED) for one in refused))
 
 
 def announced(resource: SecureRedisCache, assessed: Assessment, plan: Plan) -> Iterable[str]:

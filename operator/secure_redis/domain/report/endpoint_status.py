@@ -13,6 +13,7 @@ from secure_redis.api.status import (
     UnseenStatus,
     VerificationStatus,
 )
+from secure_redis.api.times import rfc3339
 from secure_redis.domain.observe.endpoint import (
     AddressScope,
     CertificateFacts,
@@ -61,7 +62,7 @@ def told(facts: EndpointFacts) -> EndpointStatus:
         else CertificateStatus(
             # Nobody's word but the server's while the chain is not verified.
             issuer=(certificate.issuer[:_TEXT] or None) if verified else None,
-            not_after=_time(certificate.not_after),
+            not_after=rfc3339(certificate.not_after),
         ),
         non_tls_port=None if isinstance(facts.plaintext, Unknown) else facts.plaintext,
         unknown=tuple(_unseen(facts)),
@@ -199,7 +200,3 @@ def aside(observed: Observation) -> str:
 
 def _first_unknown(parts: Iterable[Any]) -> Unknown | None:
     return next((part for part in parts if isinstance(part, Unknown)), None)
-
-
-def _time(at: datetime) -> str:
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -4,7 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from secure_redis.api.reasons.catalogue import has
 from secure_redis.api.reasons.reason import ConditionType, Reason
+from secure_redis.api.reasons.row import Trait
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.status import (
     UNDER_WAY,
@@ -33,21 +35,6 @@ _GOOD_WHEN_FALSE = frozenset({ConditionType.DRIFT_DETECTED, ConditionType.STALLE
 _SILENT = frozenset({ConditionType.RECONCILING})
 
 
-# On the way to the goal: told once, by Ready, and no reason to warn.
-_PROGRESS = frozenset(
-    {
-        Reason.PENDING,
-        Reason.PAUSED,
-        Reason.CONFIRMING_ABSENCE,
-        Reason.CREATE_INTENDED,
-        Reason.CREATING,
-        Reason.UPDATING,
-        Reason.DELETING,
-        Reason.STORING_KEY,
-    }
-)
-
-
 def events_of(resource: SecureRedisCache, now: Status) -> Iterable[Event]:
     """Transitions only. A first look that finds all well tells nothing: the conditions say it."""
     for condition in now.conditions:
@@ -60,7 +47,7 @@ def events_of(resource: SecureRedisCache, now: Status) -> Iterable[Event]:
         changed = before is None or before.status != condition.status
         if not changed and not (kind is ConditionType.READY and not good and before.reason != condition.reason):  # type: ignore[union-attr]
             continue
-        if condition.reason in _PROGRESS:
+        if has(condition.reason, Trait.PROGRESS):
             if kind is ConditionType.READY:
                 yield Event("Normal", condition.reason, condition.message)
             continue
@@ -72,13 +59,6 @@ def events_of(resource: SecureRedisCache, now: Status) -> Iterable[Event]:
     old, new = resource.status.credential, now.credential
     if old is not None and new is not None and old.key_vault_version != new.key_vault_version:
         yield Event("Normal", Reason.PUBLISHED, f"Secret {resource.secret_name!r} now holds the {new.slot} key")
-
-
-# What a rotation passes through by itself; whatever else it waits for is told once, when it begins to.
-_STEPS = frozenset({Reason.ROTATING, Reason.ROLLING_OUT, Reason.REGENERATING, Reason.STORING_KEY, Reason.PENDING})
-
-
-_PATIENT = frozenset({Reason.OVERLAP_NOT_OVER, Reason.OUTSIDE_WINDOW, Reason.APPROVAL_REQUIRED})
 
 
 def _rotation_events(before: RotationStatus | None, now: RotationStatus | None) -> Iterable[Event]:
@@ -93,5 +73,7 @@ def _rotation_events(before: RotationStatus | None, now: RotationStatus | None) 
     if ended and before is not None and before.phase in UNDER_WAY:
         kind: Literal["Normal", "Warning"] = "Normal" if now.phase == RotationPhase.COMPLETED else "Warning"
         yield Event(kind, now.reason, now.message or "")
-    elif not ended and now.phase != RotationPhase.SCHEDULED and now.reason not in _STEPS:
-        yield Event("Normal" if now.reason in _PATIENT else "Warning", now.reason, f"rotation: {now.message}")
+    elif not ended and now.phase != RotationPhase.SCHEDULED and not has(now.reason, Trait.ROTATION_STEP):
+        yield Event(
+            "Normal" if has(now.reason, Trait.ROTATION_WAIT) else "Warning", now.reason, f"rotation: {now.message}"
+        )

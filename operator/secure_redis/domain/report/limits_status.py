@@ -5,7 +5,7 @@ from datetime import datetime
 from secure_redis.api.reasons.reason import ConditionType, Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.status import Condition, Status, merge_conditions
-from secure_redis.domain.plan.types import rfc3339
+from secure_redis.api.times import rfc3339
 from secure_redis.domain.report.conditions.condition_state import FALSE
 
 

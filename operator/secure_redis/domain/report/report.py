@@ -4,7 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from secure_redis.api import names
+from secure_redis.api.reasons.catalogue import has
 from secure_redis.api.reasons.reason import ConditionType, Reason
+from secure_redis.api.reasons.row import Trait
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.status import (
     Status,
@@ -82,7 +84,7 @@ def report(
     waits = [trouble.retry_after for trouble in troubles if trouble.retry_after is not None]
     # A plan that wants to go on is not held up by a part that could not be read.
     grave: list[Failed | Unknown] = [*failures, *rotating, *(unknowns if plan.next_look is None else ())]
-    backs_off = any(not trouble.permanent and trouble.reason not in _HUMAN for trouble in grave)
+    backs_off = any(not trouble.permanent and not has(trouble.reason, Trait.NEEDS_HUMAN) for trouble in grave)
     return Report(
         status=status,
         events=(
@@ -101,17 +103,6 @@ def _aside(outcome: Outcome, plan: Plan) -> bool:
     return isinstance(outcome.action, WorkloadAction) or (step is not None and outcome.action is step)
 
 
-# What somebody has to mend, mostly in Kubernetes: looked at again soon, however often it was not mended.
-_HUMAN = frozenset(
-    {
-        Reason.SERVICE_ACCOUNT_NOT_FOUND,
-        Reason.SERVICE_ACCOUNT_NOT_ANNOTATED,
-        Reason.CONSENT_MISSING,
-        Reason.NO_IDENTITY,
-        Reason.NAMESPACE_NOT_BOUND,
-        Reason.SECRET_FOREIGN,
-    }
-)
 _HUMAN_SECONDS = 15.0
 
 
@@ -126,7 +117,7 @@ def _next_look(
     if plan.next_look is not None:
         return plan.next_look
     interval = float(resource.spec.drift.interval_seconds)
-    return min(interval, _HUMAN_SECONDS) if any(v.reason in _HUMAN for v in said.values()) else interval
+    return min(interval, _HUMAN_SECONDS) if any(has(v.reason, Trait.NEEDS_HUMAN) for v in said.values()) else interval
 
 
 def released(resource: SecureRedisCache, reason: Reason) -> str:
@@ -139,9 +130,3 @@ def released(resource: SecureRedisCache, reason: Reason) -> str:
             return f"{cache} was kept although spec.deletionPolicy is Delete"
         case _:
             return f"{cache} was kept"
-
-
-# --- the status -----------------------------------------------------------------------------------------------------
-
-
-# --- events ---------------------------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from secure_redis.api.status import (
     WorkloadStatus,
     merge_conditions,
 )
+from secure_redis.api.times import rfc3339
 from secure_redis.domain.assess.assessment import Assessment
 from secure_redis.domain.observe.keys import VaultSecretFacts
 from secure_redis.domain.observe.observation import Observation
@@ -33,7 +34,7 @@ from secure_redis.domain.plan.actions import (
 from secure_redis.domain.plan.rollout.waves import after
 from secure_redis.domain.plan.rollout.workload_state import LISTED_PODS
 from secure_redis.domain.plan.rotation import outcome
-from secure_redis.domain.plan.types import Plan, rfc3339
+from secure_redis.domain.plan.types import Plan
 from secure_redis.domain.report import drift_status
 from secure_redis.domain.report.cache_status import cache_status
 from secure_redis.domain.report.conditions.condition_state import FALSE, TRUE, ConditionState

@@ -6,7 +6,7 @@ containers' env and mounts: applied, those would fail the sync of a manifest tha
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -20,11 +20,11 @@ from secure_redis.domain.observe.workloads import BudgetFacts, PodFacts, Workloa
 from secure_redis.domain.plan.actions import WorkloadAction
 from secure_redis.domain.plan.rollout.injection import API_VERSIONS
 from secure_redis.domain.plan.rollout.workload_state import follows
+from secure_redis.domain.plan.write_failure import WriteFailure
 from secure_redis.kube import errors, paths
-from secure_redis.kube.client import PAGE, ApiFailure, KubeClient, PatchKind, Query
+from secure_redis.kube.client import PAGE, ApiFailure, Body, KubeClient, PatchKind, Query
 from secure_redis.kube.workloads import consumers, convert
 
-Body = Mapping[str, Any]
 Place = tuple[str, str]  # kind and name
 
 CONSENTING: Final = f"{names.INJECT}=true"
@@ -34,7 +34,7 @@ _MANY: Final = 20  # of one kind by name: one list is cheaper
 
 
 class Workloads:
-    """Workloads of consenting namespaces. Every failure comes back as `Unknown` with a reason for the status.
+    """Workloads of consenting namespaces. A failure comes back as `Unknown` or `WriteFailure`.
 
     `enabled` False: the chart gave no rights on workloads, so nothing is asked.
     """
@@ -67,14 +67,14 @@ class Workloads:
             return errors.workloads_unreadable(failure, owner.key.namespace, "the workloads")
         return tuple(found[place] for place in sorted(found))
 
-    async def inject(self, owner: Envelope, action: WorkloadAction) -> None | Unknown:
+    async def inject(self, owner: Envelope, action: WorkloadAction) -> None | WriteFailure:
         """Write the template's annotation and volume, then env and mounts; rehearsed on the server where it takes both.
 
         Each write holds for exactly this object and for the spec that the one before it answered.
         """
         return await self._change(owner, action, release=False)
 
-    async def release(self, owner: Envelope, action: WorkloadAction) -> None | Unknown:
+    async def release(self, owner: Envelope, action: WorkloadAction) -> None | WriteFailure:
         """Take what is ours out, and nothing else. That the object is gone is success."""
         return await self._change(owner, action, release=True)
 
@@ -174,7 +174,7 @@ class Workloads:
 
     # --- writing ----------------------------------------------------------------------------------------------------
 
-    async def _change(self, owner: Envelope, action: WorkloadAction, *, release: bool) -> None | Unknown:
+    async def _change(self, owner: Envelope, action: WorkloadAction, *, release: bool) -> None | WriteFailure:
         namespace = owner.key.namespace
         what = f"{action.kind} {action.name!r}"
         try:

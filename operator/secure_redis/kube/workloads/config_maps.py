@@ -1,17 +1,16 @@
 """ConfigMaps that workloads take settings from: what they say of connections without TLS, and nothing else of them."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final
 
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.observe.usage import ConfigFacts, ConfigUse
 from secure_redis.kube import errors, paths
-from secure_redis.kube.client import ApiFailure, KubeClient
+from secure_redis.kube.client import ApiFailure, Body, KubeClient
 from secure_redis.kube.workloads.plaintext_settings import said
 
-Body = Mapping[str, Any]
 Answer = ConfigFacts | None | Unknown
 
 MOST: Final = 100  # ConfigMaps that are read for one resource

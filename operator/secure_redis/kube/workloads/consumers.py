@@ -1,14 +1,12 @@
 """Who uses a Secret, and which budgets protect whom, from the API's documents. No I/O."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator
 
 from secure_redis.api.spec.spec import LabelSelector
 from secure_redis.domain.observe.workload_match import selected
 from secure_redis.domain.observe.workloads import BudgetFacts, PodFacts, WorkloadFacts
+from secure_redis.kube.client import Body
 from secure_redis.kube.workloads import convert
-
-Body = Mapping[str, Any]
 
 
 def uses(pod: Body, secret: str) -> bool:

@@ -1,8 +1,7 @@
-"""Workloads and their pods in the domain's words. Whose what is, is read from managedFields, never remembered."""
+"""Turn the API's workloads and pods into the domain's facts. Which fields are owned: see `managed_fields`."""
 
-import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -11,23 +10,25 @@ from secure_redis.api.spec.spec import WorkloadKind
 from secure_redis.domain.observe.workloads import (
     ContainerFacts,
     EnvFacts,
-    Owned,
     PodFacts,
     WorkloadFacts,
 )
+from secure_redis.kube.client import Body
 from secure_redis.kube.workloads.config_maps import uses
+from secure_redis.kube.workloads.managed_fields import owned
 from secure_redis.kube.workloads.plaintext_settings import said
-
-Body = Mapping[str, Any]
 
 
 def template(body: Body) -> Body:
     """The pod template of a Deployment, StatefulSet or DaemonSet, or of a CronJob's jobs."""
-    return _template(body.get("spec") or {}, body["kind"])
+    found: Body = body.get("spec") or {}
+    for step in ("jobTemplate", "spec", "template") if body["kind"] == WorkloadKind.CRON_JOB else ("template",):
+        found = found.get(step) or {}
+    return found
 
 
 def workload(body: Body, resource: str) -> WorkloadFacts:
-    """One workload; `owned` is what `resource` (a name) has in it."""
+    """Read one workload; `resource` (a name) decides which fields count as owned."""
     meta, spec, status = body["metadata"], body.get("spec") or {}, body.get("status") or {}
     pods = template(body)
     inner = pods.get("spec") or {}
@@ -64,7 +65,7 @@ def workload(body: Body, resource: str) -> WorkloadFacts:
 
 
 def pod(body: Body, resource: str) -> PodFacts | None:
-    """One pod; None if it has ended, which holds nothing any more."""
+    """Read one pod; None if it has ended: it uses no key any more."""
     meta, status = body["metadata"], body.get("status") or {}
     if status.get("phase") in ("Succeeded", "Failed"):
         return None
@@ -79,7 +80,7 @@ def pod(body: Body, resource: str) -> PodFacts | None:
 
 
 def workload_of(body: Body) -> tuple[str, str] | None:
-    """Kind and name of the workload whose pod this is, as its controller's name tells; None: of none of ours.
+    """Kind and name of the workload that a pod belongs to, by its controller's name; None for another controller.
 
     A Deployment's ReplicaSets are named for it and the template's hash, a CronJob's Jobs for it and the minute.
     """
@@ -97,7 +98,7 @@ def workload_of(body: Body) -> tuple[str, str] | None:
 
 
 def is_pod_of(body: Body, found: WorkloadFacts) -> bool:
-    """Whether the pod's controller is this workload, or what it made between itself and its pods."""
+    """Whether the pod's controller is this workload, or a ReplicaSet or Job of it."""
     if workload_of(body) != (found.kind, found.name):
         return False
     return found.kind in (WorkloadKind.DEPLOYMENT, WorkloadKind.CRON_JOB) or _controller(body).get("uid") == found.uid
@@ -109,7 +110,7 @@ def _controller(body: Body) -> Body:
 
 
 def selector_text(selector: Body) -> str:
-    """A LabelSelector of the API (matchLabels, matchExpressions) as the parameter `labelSelector`."""
+    """Write a LabelSelector of the API (matchLabels, matchExpressions) as the parameter `labelSelector`."""
     parts = [f"{key}={value}" for key, value in sorted((selector.get("matchLabels") or {}).items())]
     parts += [
         requirement(one["key"], one["operator"], one.get("values") or ())
@@ -119,7 +120,7 @@ def selector_text(selector: Body) -> str:
 
 
 def requirement(key: str, operator: str, values: Any) -> str:
-    """One expression of a selector."""
+    """Write one expression of a selector."""
     match operator:
         case "Exists":
             return key
@@ -148,71 +149,7 @@ def selects(text: str, labels: Mapping[str, str]) -> bool:
     return True
 
 
-def owned(body: Body, manager: str) -> Owned:
-    """What the managedFields say is ours, of both entries: the server-side apply's and the merge patch's."""
-    annotations: set[str] = set()
-    volumes: set[str] = set()
-    env: dict[str, set[str]] = {}
-    mounts: dict[str, set[str]] = {}
-    roots: set[str] = set()
-    applied: datetime | None = None
-    for entry in body["metadata"].get("managedFields") or ():
-        name = str(entry.get("manager") or "")
-        if not name.startswith(names.MANAGER_PREFIX) or entry.get("subresource"):
-            continue
-        fields = _template((entry.get("fieldsV1") or {}).get("f:spec") or {}, body["kind"], "f:")
-        inner = fields.get("f:spec") or {}
-        for container, parts in _containers(inner):
-            if "f:value" in ((parts.get("f:env") or {}).get(_ROOT) or {}):
-                roots.add(container)
-        if name != manager:
-            continue
-        written = _time(entry.get("time"))
-        if written is not None and (applied is None or written > applied):
-            applied = written  # the later of both entries: a change of env alone is a rollout too
-        marks = (fields.get("f:metadata") or {}).get("f:annotations") or {}
-        annotations |= {key.removeprefix("f:") for key in marks if key != "."}
-        volumes |= {key for key, parts in _keyed(inner.get("f:volumes"), "name") if "f:secret" in parts}
-        for container, parts in _containers(inner):
-            for key, field in _keyed(parts.get("f:env"), "name"):
-                if "f:secretKeyRef" in (field.get("f:valueFrom") or {}):
-                    env.setdefault(container, set()).add(key)
-            for key, field in _keyed(parts.get("f:volumeMounts"), "mountPath"):
-                if "f:name" in field:
-                    mounts.setdefault(container, set()).add(key)
-    return Owned(
-        annotations=frozenset(annotations),
-        volumes=frozenset(volumes),
-        env={container: frozenset(found) for container, found in env.items()},
-        mounts={container: frozenset(found) for container, found in mounts.items()},
-        roots=frozenset(roots),
-        applied=applied,
-    )
-
-
 _REQUIREMENT = re.compile(r"[^,(]+(?:\([^)]*\))?")
-_ROOT = f'k:{{"name":"{names.SERVICE_BINDING_ROOT}"}}'
-
-
-def _template(spec: Body, kind: str, prefix: str = "") -> Body:
-    path = ("jobTemplate", "spec", "template") if kind == WorkloadKind.CRON_JOB else ("template",)
-    for step in path:
-        spec = spec.get(f"{prefix}{step}") or {}
-    return spec
-
-
-def _containers(fields: Body) -> Iterator[tuple[str, Body]]:
-    yield from _keyed(fields.get("f:initContainers"), "name")
-    yield from _keyed(fields.get("f:containers"), "name")
-
-
-def _keyed(fields: Body | None, key: str) -> Iterator[tuple[str, Body]]:
-    """The members of an associative list in fieldsV1: their key's value and what is owned below it."""
-    for text, below in (fields or {}).items():
-        if text.startswith("k:"):
-            value = json.loads(text[2:]).get(key)
-            if isinstance(value, str):
-                yield value, below
 
 
 def _container(body: Body, pod: Body, *, init: bool) -> ContainerFacts:
@@ -227,7 +164,7 @@ def _container(body: Body, pod: Body, *, init: bool) -> ContainerFacts:
 
 def _env(body: Body) -> EnvFacts:
     reference: Body = (body.get("valueFrom") or {}).get("secretKeyRef") or {}
-    # Of no other entry is the value kept: it can be a secret of the user's.
+    # No other entry's value is kept: it can be a secret of the user's.
     value = body.get("value") if body["name"] == names.SERVICE_BINDING_ROOT else None
     literal = body.get("value")
     clear = said(body["name"], literal) if isinstance(literal, str) else None
@@ -239,8 +176,8 @@ def _replicas(kind: str, spec: Body, status: Body) -> int:
         return int(status.get("desiredNumberScheduled") or 0)
     if kind == WorkloadKind.CRON_JOB:
         return len(status.get("active") or ())
-    wanted = spec.get("replicas")
-    return 1 if wanted is None else int(wanted)
+    desired = spec.get("replicas")
+    return 1 if desired is None else int(desired)
 
 
 def _available(kind: str, status: Body) -> int:
@@ -260,9 +197,9 @@ def _rolled(kind: str, meta: Body, spec: Body, status: Body) -> bool:
 
 
 def _surges(kind: str, spec: Body, replicas: int) -> bool:
-    """Whether no pod is ended before a new one is available: by default so for less than four replicas.
+    """Whether no pod ends before a new one is available. By default this holds for fewer than four replicas.
 
-    A share is rounded down; where both come to nothing, Kubernetes lets one be unavailable.
+    A percentage is rounded down; where both numbers come to 0, Kubernetes lets one pod be unavailable.
     """
     if kind == WorkloadKind.DEPLOYMENT:
         strategy, unavailable, surge = spec.get("strategy") or {}, "25%", "25%"

@@ -10,6 +10,7 @@ from secure_redis.api.reasons.reason import Reason
 from secure_redis.domain.observe.identity import Identity
 from secure_redis.domain.observe.keys import VaultSecretAbsent, VaultSecretFacts
 from secure_redis.domain.observe.unknown import Unknown
+from secure_redis.domain.plan.write_failure import WriteFailure
 from tests.unit.azure.conftest import (
     IDENTITY,
     OTHER,
@@ -219,7 +220,7 @@ async def test_a_foreign_vault_is_never_asked(world: World, uri: str) -> None:
         await world.vaults.current(IDENTITY, uri, NAME, max_age=60),
         await world.vaults.store(IDENTITY, uri, NAME, SecretStr("x"), {}),
     ):
-        assert isinstance(outcome, Unknown)
+        assert isinstance(outcome, Unknown | WriteFailure)
         assert (outcome.reason, outcome.permanent) == (Reason.VAULT_NOT_ALLOWED, True)
     assert world.script.observed == []
 
@@ -282,7 +283,7 @@ async def test_a_deleted_name_is_neither_recovered_nor_purged(world: World) -> N
     }
     world.script.on("PUT", SECRET, challenged(world.script, says(error, 409)))
     outcome = await world.vaults.store(IDENTITY, world.script.vault, NAME, SecretStr("x"), {})
-    assert isinstance(outcome, Unknown)
+    assert isinstance(outcome, WriteFailure)
     assert (outcome.reason, outcome.permanent) == (Reason.VAULT_SECRET_DELETED, True)
     assert {observed.method for observed in world.script.observed} == {"PUT", "POST"}
 
@@ -315,7 +316,7 @@ async def test_a_write_is_not_repeated_when_the_connection_breaks(world: World) 
 
     world.script.on("PUT", SECRET, broken)
     outcome = await world.vaults.store(IDENTITY, world.script.vault, NAME, SecretStr("x"), {})
-    assert isinstance(outcome, Unknown)
+    assert isinstance(outcome, WriteFailure)
     assert outcome.reason is Reason.AZURE_UNREACHABLE
     assert len(world.script.calls("PUT")) == 1
 
@@ -348,7 +349,7 @@ async def test_tagging_requires_a_version_a_host_and_the_lead(world: World) -> N
     with pytest.raises(ValueError, match="version"):
         await world.vaults.mark(IDENTITY, world.script.vault, NAME, "", {})
     foreign = await world.vaults.mark(IDENTITY, "https://shop.vault.evil.example", NAME, OLD, {})
-    assert isinstance(foreign, Unknown)
+    assert isinstance(foreign, WriteFailure)
     assert foreign.reason is Reason.VAULT_NOT_ALLOWED
     world.writes_allowed = False
     with pytest.raises(NotLeading):

@@ -9,6 +9,7 @@ from secure_redis.azure.core.failures import Missing, NotFound
 from secure_redis.domain.observe.keys import ListedKeys, Slot
 from secure_redis.domain.observe.redis import CacheFacts, FirewallRuleFacts, OperationFacts
 from secure_redis.domain.observe.unknown import Unknown
+from secure_redis.domain.plan.write_failure import WriteFailure
 from tests.unit.azure.conftest import (
     IDENTITY,
     NotLeading,
@@ -268,7 +269,7 @@ async def test_an_operation_elsewhere_is_not_followed(world: World) -> None:
 @pytest.mark.parametrize("status", [500, 503, 429, 409])
 async def test_a_failing_write_is_sent_once(world: World, status: int) -> None:
     world.script.on("PATCH", PATH, says({"error": {"code": "x", "message": "y"}}, status, {"Retry-After": "0"}))
-    assert isinstance(await world.caches.update(IDENTITY, CACHE, {}), Unknown)
+    assert isinstance(await world.caches.update(IDENTITY, CACHE, {}), WriteFailure)
     assert len(world.script.calls("PATCH")) == 1
 
 

@@ -35,7 +35,7 @@ ACCOUNT_NAMES = (
 @given(st.dictionaries(st.sampled_from(ACCOUNT_NAMES), json), json)
 def test_an_account_of_any_shape_is_facts(properties: dict[str, Any], sku: Any) -> None:
     facts = storage_convert.storage_facts({"id": ACCOUNT, "properties": properties, "sku": sku})
-    for name in ("https_only", "public_blobs_allowed", "shared_key_allowed", "hierarchical_namespace"):
+    for name in ("https_only", "public_blobs_allowed", "shared_key_allowed"):
         assert getattr(facts, name) in (None, True, False)
     if "minimumTlsVersion" not in properties:
         assert facts.minimum_tls_version is None

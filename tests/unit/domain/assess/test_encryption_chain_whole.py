@@ -35,12 +35,10 @@ STRING = {**spec(), "storage": {**spec()["storage"], "authentication": "Connecti
 CHANGES: dict[type, set[str]] = {
     PersistenceFacts: {"aof", "rdb_frequency_minutes", "authentication", "subscription"},
     StorageFacts: {
-        "location", "kind", "sku_name", "provisioning_state", "shared_key_allowed", "network_bypass", "ip_rules",
-        "subnet_rules", "private_endpoints", "hierarchical_namespace", "primary_location", "secondary_location",
-        "key_expiry_days",
+        "location", "sku_name", "shared_key_allowed", "network_bypass", "primary_location", "secondary_location",
     },
-    StorageEncryption: {"key_version", "current_key_id", "key_rotated", "identity_id", "federated_client_id"},
-    KeyFacts: {"name", "version", "key_type", "size"},
+    StorageEncryption: {"key_version", "current_key_id", "identity_id", "federated_client_id"},
+    KeyFacts: {"name", "version"},
     BlobServiceFacts: {one.name for one in fields(BlobServiceFacts)},
 }  # fmt: skip
 MISSING: dict[type, set[str]] = {

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from secure_redis.api.reasons.conditions import CONDITIONS
+from secure_redis.api.reasons.catalogue import reasons_on
 from secure_redis.api.reasons.reason import ConditionType, Reason
 from secure_redis.domain.assess.retirement import retires_on
 from secure_redis.domain.assess.rules.rule import Result
@@ -39,7 +39,7 @@ def observation(**changes: Any) -> Observation:
 def told(obs: Observation, **spec: Any) -> dict[str, tuple[str, str]]:
     report = worlds.reported(worlds.resource({"resourceID": MANAGED_ID, **spec}), obs)
     for condition in report.status.conditions:
-        assert condition.reason in CONDITIONS[ConditionType(condition.type)].reasons, condition
+        assert condition.reason in reasons_on(ConditionType(condition.type)), condition
     return {c.type: (c.status, c.reason) for c in report.status.conditions}
 
 

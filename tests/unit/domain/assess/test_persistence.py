@@ -10,6 +10,7 @@ from secure_redis.api import names
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.status import DriftStatus, PendingStatus, Status
+from secure_redis.api.times import rfc3339
 from secure_redis.domain.assess import persistence
 from secure_redis.domain.assess.assessment import assess
 from secure_redis.domain.assess.drift import drift
@@ -34,7 +35,6 @@ from secure_redis.domain.plan.types import (
     PERSIST,
     Plan,
     Settings,
-    rfc3339,
 )
 from tests.unit.domain.assess.test_storage_connection import GOOD, KEY
 from tests.unit.domain.builders import CACHE_ID, NOW, PROVISION, cache, observation, provisioning, resource

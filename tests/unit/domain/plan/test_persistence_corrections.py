@@ -8,6 +8,7 @@ from secure_redis.api import names
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.status import CorrectionStatus, DriftStatus, LastHandled, Status
+from secure_redis.api.times import rfc3339
 from secure_redis.domain.assess import persistence
 from secure_redis.domain.assess.assessment import Assessment
 from secure_redis.domain.assess.drift import differences
@@ -22,7 +23,8 @@ from secure_redis.domain.plan.actions import (
 )
 from secure_redis.domain.plan.cache.corrections import Correction, Owed, next_correction
 from secure_redis.domain.plan.cache.persistence import LOOK_AGAIN, held_back
-from secure_redis.domain.plan.types import Plan, rfc3339
+from secure_redis.domain.plan.types import Plan
+from secure_redis.domain.plan.write_failure import WriteFailure
 from secure_redis.domain.report.drift_status import corrections as recorded
 from tests.unit.domain.assess.test_persistence import IDENTIFIED, ROLE
 from tests.unit.domain.builders import NOW, PROVISION, cache, observation, provisioning
@@ -169,7 +171,7 @@ def test_only_refusals_of_a_creation_are_remembered() -> None:
         Assessment(drift=()),
     )
     for reason, kept in ((Reason.REQUEST_REFUSED, 1), (Reason.LOCKED, 1), (Reason.AZURE_DENIED, 0)):
-        outcome = Failed(action, reason, "no", permanent=True)
+        outcome = Failed(action, WriteFailure(reason, "no", permanent=True))
         assert len(recorded(made, looked, assessed, plan, (outcome,))) == kept
     assert recorded(made, looked, assessed, plan, (Done(action),)) == ()
     again = replace(
@@ -183,7 +185,7 @@ def test_only_refusals_of_a_creation_are_remembered() -> None:
 def test_the_message_from_azure_explains_why_persistence_is_not_set() -> None:
     action = PersistCache({})
     for permanent, told in ((True, Reason.REQUEST_REFUSED), (False, None)):
-        failed = Failed(action, Reason.REQUEST_REFUSED, "no", permanent=permanent)
+        failed = Failed(action, WriteFailure(Reason.REQUEST_REFUSED, "no", permanent=permanent))
         found = held_back(Plan(actions=(action,)), [failed])
         assert (found.reason if found else None) == told
     held = Explanation(Reason.REQUEST_REFUSED, "no")

@@ -29,6 +29,7 @@ from secure_redis.domain.plan.rollout.waves import (
     roll,
     wants_workloads,
 )
+from secure_redis.domain.plan.write_failure import WriteFailure
 from tests.unit.domain.targets import ENTRY, ENV, NOW, V1, V2, consumer, done, injected, pods, released, workload
 from tests.unit.reconcile_pass.worlds import resource
 
@@ -285,7 +286,7 @@ def test_a_workload_that_the_server_refuses_blocks_no_other() -> None:
     res = consumer(ALL)
     found = roll(res, observation(A, B), V1)
     (action,) = found.actions
-    res = with_status(res, found, (Failed(action, Reason.TARGET_REFUSED, "denied by policy"),))
+    res = with_status(res, found, (Failed(action, WriteFailure(Reason.TARGET_REFUSED, "denied by policy")),))
     (a,) = [one for one in res.status.workloads if one.name == "a"]
     assert (a.injected, a.reason, a.message) == (False, "TargetRefused", "denied by policy")
     found = roll(res, observation(A, B), V1)

@@ -259,6 +259,7 @@ RULES = (
             f"{OLDEST[Profile.BASELINE]} days ({OLDEST[Profile.STRICT]} where spec.profile is Strict)"
         ),
         needs=(READ_SECRET,),
+        horizons=tuple(timedelta(days=days) for days in OLDEST.values()),
     ),
     Rule(
         "A7",

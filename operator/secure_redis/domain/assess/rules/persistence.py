@@ -178,6 +178,7 @@ RULES = (
             "nothing is persisted"
         ),
         needs=(*READ_KEYS, "Microsoft.KeyVault/vaults/keys/versions/read"),
+        horizons=(-NEAR,),
     ),
     Rule(
         "P10",

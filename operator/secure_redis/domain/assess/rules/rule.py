@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from typing import Any, Final
 
 from secure_redis.api.azure_ids import Service
-from secure_redis.api.reasons.reason import Reason
+from secure_redis.api.reasons.catalogue import has
+from secure_redis.api.reasons.row import Trait
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.spec.spec import Probe, Profile
 from secure_redis.domain.observe.endpoint import EndpointFacts
@@ -80,7 +82,9 @@ class Rule:
     """One rule. `severity` is that of profile Baseline; `strict` that of Strict where it is another.
 
     `references`: ids of the same check in other tools (docs/internals/azure-facts.md#rule-ids-of-other-tools), for
-    auditors. For the documentation: `why` a failure matters, what the rule `reads`, and which rights that `needs`.
+    auditors. `horizons`: how long before (negative) or after a date of the observation the answer can change by the
+    clock alone; at the date itself it always may (`steady_state` ends a rest there). A rotation's interval is known.
+    For the documentation: `why` a failure matters, what the rule `reads`, and which rights that `needs`.
     """
 
     id: str
@@ -93,6 +97,7 @@ class Rule:
     why: str = ""
     reads: str = ""
     needs: tuple[str, ...] = ()
+    horizons: tuple[timedelta, ...] = ()
 
     def weight(self, profile: Profile) -> Severity:
         """How much a failure matters in a profile."""
@@ -184,9 +189,6 @@ def on_endpoint(judge: Callable[[EndpointFacts, Observation], Verdict]) -> Check
     return check
 
 
-_DENIED: Final = frozenset({Reason.AZURE_DENIED, Reason.VAULT_FORBIDDEN})
-
-
 def unread(what: str, thing: Any, permission: str = "") -> Verdict:
     """Build the verdict on a thing that is not there or could not be read.
 
@@ -198,7 +200,7 @@ def unread(what: str, thing: Any, permission: str = "") -> Verdict:
     said = f"could not read {what}: {thing.message}"
     if not isinstance(thing, Unknown):
         return unknown(said)
-    lacking = thing.permission or (permission if thing.reason in _DENIED else "")
+    lacking = thing.permission or (permission if has(thing.reason, Trait.MISSING_RIGHT) else "")
     return unknown(f"{said}; the right that allows it is {lacking}" if lacking and lacking not in said else said)
 
 

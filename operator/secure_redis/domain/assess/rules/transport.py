@@ -220,6 +220,7 @@ RULES = (
             "where there is no endpoint to probe"
         ),
         needs=("a network route from the operator to the cache",),
+        horizons=(-NEAR,),
     ),
     Rule(
         "T6",

@@ -104,6 +104,7 @@ RULES = (
         ),
         reads="the version in Key Vault; not applicable without an expiry date (K1)",
         needs=(READ_SECRET,),
+        horizons=(-NEAR,),
     ),
     Rule(
         "K3",

@@ -8,13 +8,15 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from secure_redis.api import names
+from secure_redis.api.reasons.catalogue import has
 from secure_redis.api.reasons.reason import Reason
+from secure_redis.api.reasons.row import Trait
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.status import MESSAGE_LIMIT, CorrectionStatus
+from secure_redis.api.times import rfc3339
 from secure_redis.domain.explanation import Explanation
 from secure_redis.domain.plan.actions import Done, Failed, Outcome
-from secure_redis.domain.plan.cache.creation import NOT_REPEATED
-from secure_redis.domain.plan.types import PERMANENT_RETRY_SECONDS, rfc3339
+from secure_redis.domain.plan.types import PERMANENT_RETRY_SECONDS
 
 TWICE: Final = 2
 # A value that comes back later than this was changed anew, not set back.
@@ -34,9 +36,12 @@ def held(resource: SecureRedisCache, path: str, now: datetime) -> Explanation | 
             f"{path} was corrected twice, last at {record.at}, and came back: somebody or something else sets it, so "
             f"it is left alone until the spec changes or the annotation {names.REFRESH} has a new value",
         )
-    reason = next((reason for reason in NOT_REPEATED if reason == record.reason), None)
-    if reason is not None and age.total_seconds() < PERMANENT_RETRY_SECONDS:
-        return Explanation(reason, record.message or f"Azure refused to change {path}")
+    if (
+        record.reason is not None
+        and has(record.reason, Trait.NOT_REPEATED)
+        and age.total_seconds() < PERMANENT_RETRY_SECONDS
+    ):
+        return Explanation(Reason(record.reason), record.message or f"Azure refused to change {path}")
     return None
 
 
@@ -95,7 +100,7 @@ def _entry(
     made = before.count if before is not None else 0
     if isinstance(outcome, Done):
         return CorrectionStatus(path=path, count=made + 1, at=rfc3339(now), generation=resource.generation)
-    if outcome.permanent and outcome.reason in NOT_REPEATED:
+    if outcome.permanent and has(outcome.reason, Trait.NOT_REPEATED):
         return CorrectionStatus(
             path=path,
             count=made,

@@ -17,20 +17,6 @@ FOREIGN = (
 )
 
 
-NOT_REPEATED = frozenset(
-    {
-        Reason.RETIRED,
-        Reason.NAME_TAKEN,
-        Reason.QUOTA_EXCEEDED,
-        Reason.DENIED_BY_POLICY,
-        Reason.LOCKED,
-        Reason.REQUEST_REFUSED,
-        Reason.SUBSCRIPTION_UNAVAILABLE,
-        Reason.PROVISIONING_FAILED,
-    }
-)
-
-
 def was_seen(resource: SecureRedisCache) -> bool:
     """Whether an earlier pass saw the cache. Nothing that was once seen is created again unasked."""
     cache = resource.status.cache

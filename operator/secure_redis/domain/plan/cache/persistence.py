@@ -7,7 +7,9 @@ from pydantic import SecretStr
 
 from secure_redis.api import names
 from secure_redis.api.azure_ids import StorageAccountID
+from secure_redis.api.reasons.catalogue import has
 from secure_redis.api.reasons.reason import Reason
+from secure_redis.api.reasons.row import Trait
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.spec.persistence import Persistence, PersistenceType, StorageAuthentication
 from secure_redis.api.spec.spec import CacheIdentity
@@ -26,22 +28,9 @@ from secure_redis.domain.plan.actions import (
     PersistCache,
     UpdateCache,
 )
-from secure_redis.domain.plan.cache.creation import NOT_REPEATED
 from secure_redis.domain.plan.types import Plan
 
 ROLE = "Storage Blob Data Contributor"
-# What keeps the operator from setting persistence, whoever has to mend it.
-ABOUT_PERSISTING = frozenset(
-    {
-        Reason.STORAGE_ROLE_MISSING,
-        Reason.STORAGE_SECRET_MISSING,
-        Reason.STORAGE_SECRET_REFUSED,
-        Reason.STORAGE_NOT_FOUND,
-        Reason.STORAGE_UNREAD,
-        Reason.NOT_GRANTED,
-        Reason.AZURE_DENIED,
-    }
-)
 LOOK_AGAIN = 60.0  # seconds, while somebody is to assign a role or write a Secret
 
 
@@ -80,9 +69,9 @@ def held_back(plan: Plan, failures: Iterable[Failed]) -> Explanation | None:
     failed = next((one for one in failures if one.permanent and isinstance(one.action, PersistCache)), None)
     if failed is not None:
         return Explanation(failed.reason, failed.message)
-    waits = next((one for one in plan.refused if one.reason in ABOUT_PERSISTING), None)
+    waits = next((one for one in plan.refused if has(one.reason, Trait.ABOUT_PERSISTENCE)), None)
     held = (plan.held[path] for path in persistence.PATHS if path in plan.held)
-    return waits or next((one for one in held if one.reason in NOT_REPEATED), None)
+    return waits or next((one for one in held if has(one.reason, Trait.NOT_REPEATED)), None)
 
 
 def _by_identity(
@@ -151,7 +140,8 @@ def _of(observed: Observation, account: StorageAccountID) -> StorageFacts | Expl
 
 def _unseen(why: Unknown) -> Explanation:
     """An outage or a lack of rights around the account stalls nothing else of the resource."""
-    return Explanation(why.reason if why.reason in ABOUT_PERSISTING else Reason.STORAGE_UNREAD, why.message)
+    reason = why.reason if has(why.reason, Trait.ABOUT_PERSISTENCE) else Reason.STORAGE_UNREAD
+    return Explanation(reason, why.message)
 
 
 def _may_write(resource: SecureRedisCache, observed: Observation, account: StorageAccountID) -> bool:

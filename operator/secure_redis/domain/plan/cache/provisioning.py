@@ -6,10 +6,13 @@ from datetime import datetime
 from pydantic import SecretStr
 
 from secure_redis.api import names
+from secure_redis.api.reasons.catalogue import has
 from secure_redis.api.reasons.reason import ConditionType, Reason
+from secure_redis.api.reasons.row import Trait
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.spec.spec import Mode
 from secure_redis.api.status import PendingStatus
+from secure_redis.api.times import rfc3339
 from secure_redis.domain.assess.assessment import Assessment
 from secure_redis.domain.assess.ownership import Ownership, owner_value
 from secure_redis.domain.explanation import Explanation
@@ -30,7 +33,6 @@ from secure_redis.domain.plan.types import (
     PERSIST,
     Plan,
     Settings,
-    rfc3339,
     sooner,
 )
 
@@ -205,11 +207,10 @@ def _held(resource: SecureRedisCache, observed: Observation) -> Explanation | No
         return None
     if stalled.observed_generation != resource.generation or resource.refresh_asked:
         return None
-    reason = next((reason for reason in creation.NOT_REPEATED if reason == stalled.reason), None)
     tried = datetime.fromisoformat(pending.recorded_at)
-    if reason is None or (observed.now - tried).total_seconds() >= PERMANENT_RETRY_SECONDS:
+    if not has(stalled.reason, Trait.NOT_REPEATED) or (observed.now - tried).total_seconds() >= PERMANENT_RETRY_SECONDS:
         return None
-    return Explanation(reason, stalled.message)
+    return Explanation(Reason(stalled.reason), stalled.message)
 
 
 def _store(

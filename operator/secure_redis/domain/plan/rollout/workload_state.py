@@ -5,7 +5,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from secure_redis.api.reasons.catalogue import has
 from secure_redis.api.reasons.reason import ConditionType, Reason
+from secure_redis.api.reasons.row import Trait
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.spec.spec import Restart, Rotation, Workload
 from secure_redis.api.status import StalePods, WorkloadStatus
@@ -107,7 +109,7 @@ class WorkloadView:
         first = not facts.owned.anything
         text = "is to be injected" if first else "is to be moved to what is published now"
         stale = StalePods(count=facts.replicas) if facts.replicas else None
-        refused = before is not None and before.reason in _REFUSED
+        refused = before is not None and has(before.reason, Trait.WORKLOAD_REFUSED)
         if refused and before is not None:
             status = status.model_copy(update={"reason": before.reason, "message": before.message, "stale_pods": stale})
         else:
@@ -213,7 +215,7 @@ class WorkloadView:
         if wanted is not None:
             status = said(status, Reason.ROLLING_OUT, "is to be released")
             status = status.model_copy(update={"injected": True})
-            refused = before is not None and before.reason in _REFUSED
+            refused = before is not None and has(before.reason, Trait.WORKLOAD_REFUSED)
             return WorkloadState(
                 status,
                 wanted,
@@ -304,29 +306,7 @@ def leaving(before: WorkloadStatus | None) -> bool:
     """Whether pods may still hold the Secret after all of ours is out of the template."""
     if before is None:
         return False
-    return before.injected or before.reason in _UNFINISHED
-
-
-# What the API server can have said to an action; what we refuse ourselves carries the same reason and no action.
-_REFUSED: Final = frozenset(
-    {
-        Reason.TARGET_REFUSED,
-        Reason.TARGET_CONFLICT,
-        Reason.NO_WORKLOAD_RIGHTS,
-        Reason.UNKNOWN,
-        Reason.INTERNAL_ERROR,
-    }
-)
-_UNFINISHED: Final = frozenset(
-    {
-        Reason.ROLLING_OUT,
-        Reason.ROLLOUT_FAILED,
-        Reason.ROLLOUT_DEADLINE,
-        Reason.TARGET_PAUSED,
-        Reason.TARGET_ON_DELETE,
-        Reason.NO_WORKLOAD_RIGHTS,
-    }
-)
+    return before.injected or has(before.reason, Trait.ROLLOUT_UNFINISHED)
 
 
 def settled(

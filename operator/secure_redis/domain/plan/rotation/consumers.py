@@ -5,7 +5,9 @@ from typing import Final
 
 from pydantic import SecretStr
 
+from secure_redis.api.reasons.catalogue import has
 from secure_redis.api.reasons.reason import Reason
+from secure_redis.api.reasons.row import Trait
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.domain.assess.assessment import Assessment
 from secure_redis.domain.explanation import Explanation
@@ -70,7 +72,7 @@ def _first_behind(rollout: rollouts.Rollout) -> Explanation:
     if first is None:
         return Explanation(Reason.HOLDERS_BEHIND, "workloads are still to be moved to the current key")
     reason, text = rollouts.reason_of(first), rollouts.told(first)
-    if reason in {Reason.ROLLOUT_FAILED, Reason.ROLLOUT_DEADLINE}:
+    if has(reason, Trait.ROLLOUT_STUCK):
         text = f"{text}; both keys work: repair or roll back the workload, the rotation then goes on"
     return Explanation(reason, text)
 

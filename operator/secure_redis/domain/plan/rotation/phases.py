@@ -14,6 +14,7 @@ from typing import Final
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.status import RotationPhase, RotationStatus
+from secure_redis.api.times import rfc3339
 from secure_redis.domain.assess.assessment import Assessment
 from secure_redis.domain.assess.key_validity import slot_of
 from secure_redis.domain.explanation import Explanation
@@ -55,7 +56,6 @@ from secure_redis.domain.plan.secret import published_version
 from secure_redis.domain.plan.types import (
     Rotating,
     Settings,
-    rfc3339,
     sooner,
 )
 

@@ -7,6 +7,7 @@ from secure_redis.api import names
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.spec.spec import Access, Authentication, OtherConsumers
+from secure_redis.api.times import rfc3339
 from secure_redis.domain.assess import key_validity
 from secure_redis.domain.assess.ownership import leads, not_leading
 from secure_redis.domain.explanation import Explanation
@@ -23,7 +24,7 @@ from secure_redis.domain.observe.redis import CacheFacts
 from secure_redis.domain.plan.key_storage import NEAR_EXPIRY_DAYS, validity_days
 from secure_redis.domain.plan.rotation import windows
 from secure_redis.domain.plan.rotation.regeneration_mark import other
-from secure_redis.domain.plan.types import Settings, rfc3339
+from secure_redis.domain.plan.types import Settings
 
 
 @dataclass(frozen=True, slots=True)

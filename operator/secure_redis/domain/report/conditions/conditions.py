@@ -1,6 +1,8 @@
 """Each condition of the status from what was seen, meant, planned and done."""
 
+from secure_redis.api.reasons.catalogue import has
 from secure_redis.api.reasons.reason import ConditionType, Reason
+from secure_redis.api.reasons.row import Trait
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.status import WorkloadStatus
 from secure_redis.domain.assess.assessment import Assessment
@@ -14,7 +16,6 @@ from secure_redis.domain.plan.actions import (
     StoreKey,
     WorkloadAction,
 )
-from secure_redis.domain.plan.cache.persistence import ABOUT_PERSISTING
 from secure_redis.domain.plan.types import Plan
 from secure_redis.domain.report.conditions import workloads as workload_verdict
 from secure_redis.domain.report.conditions.condition_state import (
@@ -109,29 +110,9 @@ def _drift(assessed: Assessment, plan: Plan, failures: list[Failed], available: 
     )
 
 
-_ABOUT_CORRECTING = frozenset(
-    {
-        Reason.ADOPTION_REQUIRED,
-        Reason.WOULD_DISCONNECT,
-        Reason.DISRUPTION_NOT_ALLOWED,
-        Reason.CONTESTED,
-        Reason.READ_ONLY,
-        Reason.CAPPED,
-        Reason.MASS_DRIFT,
-        Reason.FIRST_LOOK,
-        Reason.NOT_GRANTED,
-        Reason.PROVISIONING_FAILED,
-        Reason.DENIED_BY_POLICY,
-        Reason.LOCKED,
-        Reason.REQUEST_REFUSED,
-    }
-    | ABOUT_PERSISTING
-)
-
-
 def _held_back(plan: Plan, failures: list[Failed]) -> Explanation | None:
     """Why a correction that was wanted was not made."""
     for failure in failures:
         if isinstance(failure.action, AzureAction) and not isinstance(failure.action, StoreKey):
             return Explanation(failure.reason, failure.message)
-    return next((r for r in plan.refused if r.reason in _ABOUT_CORRECTING), None)
+    return next((r for r in plan.refused if has(r.reason, Trait.ABOUT_CORRECTION)), None)

@@ -1,6 +1,8 @@
 """The condition CredentialsSynced."""
 
+from secure_redis.api.reasons.catalogue import has
 from secure_redis.api.reasons.reason import Reason
+from secure_redis.api.reasons.row import Trait
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.domain.assess.assessment import Assessment
 from secure_redis.domain.assess.connection_secret import differs
@@ -40,7 +42,7 @@ def credentials_synced(
             return ConditionState(FALSE, outcome.reason, outcome.message)
     verdict = assessed.credential
     if verdict.data is not None:
-        blocked = next((r for r in plan.refused if r.reason in _ABOUT_THE_SECRET), None)
+        blocked = next((r for r in plan.refused if has(r.reason, Trait.ABOUT_SECRET)), None)
         if blocked is not None:
             return ConditionState(FALSE, blocked.reason, blocked.message)
         if plan.waiting is not None and plan.waiting.reason is Reason.SECRET_DELETING:
@@ -69,14 +71,3 @@ def credentials_synced(
     if available.status == TRUE:
         return ConditionState(UNKNOWN, Reason.PENDING, "the credential was not read yet")
     return available
-
-
-_ABOUT_THE_SECRET = frozenset(
-    {
-        Reason.SECRET_FOREIGN,
-        Reason.SECRET_IMMUTABLE,
-        Reason.SECRET_DELETING,
-        Reason.NAMESPACE_NOT_BOUND,
-        Reason.SECRET_REFUSED,
-    }
-)

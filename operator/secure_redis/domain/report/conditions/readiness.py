@@ -1,7 +1,8 @@
 """The conditions Ready, Stalled and Reconciling."""
 
-from secure_redis.api.reasons.catalogue import REASONS
+from secure_redis.api.reasons.catalogue import has
 from secure_redis.api.reasons.reason import ConditionType, Reason
+from secure_redis.api.reasons.row import Trait
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.spec.spec import Mode
 from secure_redis.domain.assess.assessment import Assessment
@@ -65,7 +66,7 @@ def _goal(
     if credentials is not None and credentials.status == TRUE and available.status == FALSE:
         goal = available
     if goal.status == TRUE:
-        blocked = next((r for r in plan.refused if r.reason in _BARS_READY), None)
+        blocked = next((r for r in plan.refused if has(r.reason, Trait.BLOCKS_READY)), None)
         if blocked is not None:
             return ConditionState(FALSE, blocked.reason, blocked.message)
         azure = next((f for f in failures if f.permanent), None)
@@ -77,38 +78,10 @@ def _goal(
     intact = credentials is None or (
         isinstance(observed.secret, SecretFacts) and observed.secret.owner_uid == resource.uid
     )
-    if goal.status == UNKNOWN and goal.reason in _PASSING and was and intact and before is not None:
+    if goal.status == UNKNOWN and has(goal.reason, Trait.PASSING) and was and intact and before is not None:
         # An outage of Azure does not make a good Secret bad; the other conditions say what is not known.
         return ConditionState(TRUE, Reason.READY, f"as last seen; it cannot be seen now: {goal.message}")
     return ConditionState(goal.status if goal.status != TRUE else FALSE, goal.reason, goal.message)
-
-
-# An outage or a pause; whatever else is not known has to be mended by somebody.
-_PASSING = frozenset(
-    {
-        Reason.AZURE_UNREACHABLE,
-        Reason.AZURE_THROTTLED,
-        Reason.AZURE_ERROR,
-        Reason.BUSY,
-        Reason.CONFIRMING_ABSENCE,
-        Reason.PAUSED,
-        Reason.PENDING,
-        Reason.UNKNOWN,
-    }
-)
-
-
-# A write that Azure refused bars it in the pass that tried and in those that know better than to try again.
-_BARS_READY = frozenset(
-    {
-        Reason.OWNED_BY_ANOTHER,
-        Reason.NOT_GRANTED,
-        Reason.CACHE_GONE,
-        Reason.DENIED_BY_POLICY,
-        Reason.LOCKED,
-        Reason.REQUEST_REFUSED,
-    }
-)
 
 
 def reconciling(plan: Plan) -> ConditionState | None:
@@ -129,5 +102,5 @@ def stalled_condition(
     candidates = [ConditionState(FALSE, f.reason, f.message) for f in failures]
     candidates += [ConditionState(FALSE, r.reason, r.message) for r in plan.refused]
     candidates += [v for v in (available, credentials) if v is not None and v.status != TRUE]
-    worst = next((c for c in candidates if REASONS[c.reason].terminal), None)
+    worst = next((c for c in candidates if has(c.reason, Trait.TERMINAL)), None)
     return None if worst is None else ConditionState(TRUE, worst.reason, worst.message)

@@ -1,6 +1,8 @@
 """The condition WorkloadsCurrent, from what a rollout came to."""
 
+from secure_redis.api.reasons.catalogue import has
 from secure_redis.api.reasons.reason import Reason
+from secure_redis.api.reasons.row import Trait
 from secure_redis.api.status import WorkloadStatus
 from secure_redis.domain.plan.rollout.waves import Rollout, reason_of
 from secure_redis.domain.plan.rollout.waves import told as sentence
@@ -20,7 +22,7 @@ def current(rollout: Rollout | None, told: tuple[WorkloadStatus, ...]) -> Condit
         return ConditionState(UNKNOWN, rollout.unread.reason, rollout.unread.message)
     # A selector that matches nothing (yet) leaves nothing behind.
     behind = [one for one in told if one.reason is not None and (one.name or one.reason != Reason.TARGET_NOT_FOUND)]
-    behind.sort(key=lambda one: _GRAVITY.get(one.reason or "", 1))
+    behind.sort(key=lambda one: _urgency(one.reason))
     well = sum(one.reason is None for one in told)
     if not behind:
         return ConditionState(
@@ -31,4 +33,8 @@ def current(rollout: Rollout | None, told: tuple[WorkloadStatus, ...]) -> Condit
     return ConditionState(FALSE, reason_of(behind[0]), text)
 
 
-_GRAVITY: dict[str, int] = {Reason.ROLLOUT_FAILED: 0, Reason.ROLLOUT_DEADLINE: 0, Reason.ROLLING_OUT: 2}
+def _urgency(reason: str | None) -> int:
+    """Sort what somebody must repair first, and what goes on by itself last."""
+    if has(reason, Trait.ROLLOUT_STUCK):
+        return 0
+    return 2 if reason == Reason.ROLLING_OUT else 1

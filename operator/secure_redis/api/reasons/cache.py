@@ -1,0 +1,167 @@
+"""A cache and the corrections of it: its reasons, one row each."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from secure_redis.api.reasons.reason import ConditionType, Reason
+from secure_redis.api.reasons.row import ON_CACHE, ON_CREDENTIALS, ReasonRow, Trait, row
+
+CACHE_REASONS: Final[Mapping[Reason, ReasonRow]] = {
+    Reason.AVAILABLE: row("The cache serves under the host and port shown.", on={ConditionType.CACHE_AVAILABLE}),
+    Reason.NO_DRIFT: row("Azure is as declared.", on={ConditionType.DRIFT_DETECTED}),
+    Reason.DRIFTED: row(
+        "Fields in Azure differ from what is declared; status.drift lists them.",
+        "Change it in Azure, change the spec, or let the operator correct it: mode Provision and spec.drift.correct.",
+        on={ConditionType.DRIFT_DETECTED},
+    ),
+    Reason.CACHE_NOT_FOUND: row(
+        "There is no such cache, or its resource group is missing.",
+        "Create it, correct spec.resourceID, or use mode: Provision.",
+        on=ON_CACHE | ON_CREDENTIALS,
+    ),
+    Reason.CACHE_GONE: row(
+        "The cache existed and was deleted in Azure. Its data is lost, so it is not created again by itself.",
+        "Delete and re-create this resource to have it made anew.",
+        on=ON_CACHE,
+        traits=Trait.TERMINAL | Trait.BLOCKS_READY,
+    ),
+    Reason.CONFIRMING_ABSENCE: row(
+        "Azure answered 404 once; it is read again before it is believed.",
+        "Wait.",
+        on=ON_CACHE | {ConditionType.RECONCILING},
+        traits=Trait.PROGRESS | Trait.PASSING,
+    ),
+    Reason.CREATE_INTENDED: row(
+        "The cache will be created in the next pass.",
+        "Wait.",
+        on=ON_CACHE | {ConditionType.RECONCILING},
+        traits=Trait.PROGRESS,
+    ),
+    Reason.CREATING: row(
+        "Azure is creating the cache.",
+        "Wait 10 to 20 minutes.",
+        on=ON_CACHE | {ConditionType.RECONCILING},
+        traits=Trait.PROGRESS,
+    ),
+    Reason.UPDATING: row(
+        "Azure is changing the cache.",
+        "Wait.",
+        on=ON_CACHE | ON_CREDENTIALS | {ConditionType.RECONCILING},
+        traits=Trait.PROGRESS,
+    ),
+    Reason.DELETING: row(
+        "The cache or the resource is being deleted.",
+        "Wait.",
+        on={ConditionType.READY, ConditionType.RECONCILING, ConditionType.CACHE_AVAILABLE},
+        traits=Trait.PROGRESS,
+    ),
+    Reason.CACHE_FAILED: row(
+        "Azure reports the cache as failed or unusable.",
+        "Look at the cache in Azure; open a support request there.",
+        on={ConditionType.READY, ConditionType.CACHE_AVAILABLE},
+    ),
+    Reason.CACHE_DISABLED: row(
+        "Azure has disabled the cache.",
+        "Look at the subscription and the cache in Azure.",
+        on={ConditionType.READY, ConditionType.CACHE_AVAILABLE},
+        traits=Trait.TERMINAL,
+    ),
+    Reason.PROVISIONING_FAILED: row(
+        "Azure accepted the change and failed to carry it out; the message says how it ended.",
+        "Correct what the message names; delete the failed cache in Azure if it remains.",
+        on={ConditionType.READY, ConditionType.CACHE_AVAILABLE, ConditionType.DRIFT_DETECTED},
+        traits=Trait.TERMINAL | Trait.NOT_REPEATED | Trait.ABOUT_CORRECTION,
+    ),
+    Reason.RETIRED: row(
+        "Azure no longer creates caches of this service for this tenant.",
+        "Use Azure Managed Redis, or validate an existing cache. https://aka.ms/AzureCacheForRedisRetirement",
+        on=ON_CACHE,
+        traits=Trait.TERMINAL | Trait.NOT_REPEATED,
+    ),
+    Reason.NAME_TAKEN: row(
+        "The cache's name is in use somewhere in Azure, or was a short while ago.",
+        "Choose another name in a new resource, or wait if the cache was only just deleted.",
+        on=ON_CACHE,
+        traits=Trait.TERMINAL | Trait.NOT_REPEATED,
+    ),
+    Reason.QUOTA_EXCEEDED: row(
+        "The subscription's quota or the region's capacity is used up.",
+        "Ask Azure for more quota, or use another location or SKU.",
+        on=ON_CACHE,
+        traits=Trait.TERMINAL | Trait.NOT_REPEATED,
+    ),
+    Reason.REQUEST_REFUSED: row(
+        "Azure refused the request as wrong; the message says what about it.",
+        "Correct the spec.",
+        on=ON_CACHE | ON_CREDENTIALS,
+        traits=Trait.TERMINAL | Trait.BLOCKS_READY | Trait.NOT_REPEATED | Trait.ABOUT_CORRECTION,
+    ),
+    Reason.BUSY: row(
+        "Another operation on the cache is under way in Azure.",
+        "Wait.",
+        on=ON_CACHE | ON_CREDENTIALS,
+        traits=Trait.PASSING,
+    ),
+    Reason.ADOPTION_REQUIRED: row(
+        "The cache exists and was not made by this resource, so nothing is changed.",
+        "Look at status.drift, then annotate `secureredis.io/adopt: <cache name>`.",
+        on={ConditionType.DRIFT_DETECTED},
+        traits=Trait.ABOUT_CORRECTION,
+    ),
+    Reason.OWNED_BY_ANOTHER: row(
+        "Another SecureRedisCache provisions this cache.",
+        "Use mode: Validate here; any number of resources may validate one cache.",
+        on={ConditionType.READY},
+        traits=Trait.TERMINAL | Trait.BLOCKS_READY,
+    ),
+    Reason.NO_ROUTE: row(
+        "Public access is off and no private endpoint is approved.",
+        "Create a private endpoint and approve it.",
+        on={ConditionType.READY, ConditionType.CACHE_AVAILABLE},
+    ),
+    Reason.WOULD_DISCONNECT: row(
+        "The correction would cut clients off, so it is not made.",
+        "Do first what the message names.",
+        on={ConditionType.DRIFT_DETECTED},
+        traits=Trait.ABOUT_CORRECTION,
+    ),
+    Reason.DISRUPTION_NOT_ALLOWED: row(
+        "The correction would lose data or needs another cache, so it is not made unasked.",
+        "Look at `status.drift[].effect`, then annotate `secureredis.io/allow-disruption: <path>`, or change the spec.",
+        on={ConditionType.DRIFT_DETECTED},
+        traits=Trait.ABOUT_CORRECTION,
+    ),
+    Reason.CONTESTED: row(
+        "A value was corrected twice and came back: somebody else sets it, so it is left alone.",
+        "Find out who (Activity Log), settle on one value, then change the spec or annotate `secureredis.io/refresh`.",
+        on={ConditionType.DRIFT_DETECTED},
+        traits=Trait.ABOUT_CORRECTION,
+    ),
+    Reason.CORRECTING: row(
+        "A difference is corrected next; the event says what that causes.", "Nothing.", traits=Trait.EVENT_ONLY
+    ),
+    Reason.READ_ONLY: row(
+        "The operator's configuration has `brakes.readOnly`: nothing is written to Azure or Key Vault.",
+        "Set `brakes.readOnly` to false when the operator may write again.",
+        on=ON_CACHE | ON_CREDENTIALS,
+        traits=Trait.BRAKE | Trait.ABOUT_CORRECTION | Trait.ROTATION_STATUS,
+    ),
+    Reason.CAPPED: row(
+        "This hour's corrections or rotations are used up (`brakes` in the operator's configuration).",
+        "Wait: it is taken up by itself. Or raise `brakes.correctionsPerHour` or `brakes.rotationsPerHour`.",
+        on={ConditionType.DRIFT_DETECTED},
+        traits=Trait.BRAKE | Trait.ABOUT_CORRECTION | Trait.ROTATION_STATUS,
+    ),
+    Reason.MASS_DRIFT: row(
+        "So many resources want a correction at once that something else must be wrong: all corrections stopped.",
+        "Find out what changed (docs/operations.md), then set `brakes.release` to a new value.",
+        on={ConditionType.DRIFT_DETECTED},
+        traits=Trait.BRAKE | Trait.ABOUT_CORRECTION,
+    ),
+    Reason.FIRST_LOOK: row(
+        "The operator was upgraded: its first look only reports.",
+        "Wait a minute.",
+        on=ON_CACHE | ON_CREDENTIALS,
+        traits=Trait.BRAKE | Trait.ABOUT_CORRECTION | Trait.ROTATION_STATUS,
+    ),
+}

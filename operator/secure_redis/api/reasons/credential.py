@@ -1,0 +1,134 @@
+"""The credential in Key Vault and the published Secret: its reasons, one row each."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from secure_redis.api.reasons.reason import ConditionType, Reason
+from secure_redis.api.reasons.row import ON_CREDENTIALS, ReasonRow, Trait, row
+
+CREDENTIAL_REASONS: Final[Mapping[Reason, ReasonRow]] = {
+    Reason.PUBLISHED: row("The Secret holds a key that was proven to be live.", on={ConditionType.CREDENTIALS_SYNCED}),
+    Reason.ACCESS_KEYS_DISABLED: row(
+        "The cache does not accept access keys.",
+        "Enable them, or take spec.authentication out until Entra authentication is supported.",
+        on=ON_CREDENTIALS,
+        traits=Trait.TERMINAL,
+    ),
+    Reason.AUTHENTICATION_DISABLED: row(
+        "The cache asks for no password at all (authnotrequired).",
+        "Enable authentication on the cache; no Secret is published for an open one.",
+        on=ON_CREDENTIALS,
+        traits=Trait.TERMINAL,
+    ),
+    Reason.VAULT_NOT_ALLOWED: row(
+        "The vault's host does not belong to the configured cloud; no token is sent to it.",
+        "Correct spec.authentication.keyVault.uri.",
+        on=ON_CREDENTIALS | {ConditionType.PERSISTENCE_ENCRYPTED},
+        traits=Trait.TERMINAL,
+    ),
+    Reason.VAULT_NOT_FOUND: row(
+        "The vault's name does not resolve or it does not answer.",
+        "Check the URI.",
+        on=ON_CREDENTIALS | {ConditionType.PERSISTENCE_ENCRYPTED},
+    ),
+    Reason.VAULT_FORBIDDEN: row(
+        "The identity may not read (or write) the secret.",
+        "Assign the role that the message names on the vault or the secret: PublishKey or Key Vault Secrets User to "
+        "read, StoreKey to write, Rotate to rotate (docs/azure-roles.md).",
+        on=ON_CREDENTIALS,
+        traits=Trait.MISSING_RIGHT,
+    ),
+    Reason.VAULT_FIREWALL: row(
+        "The vault's firewall refuses the operator.",
+        "Allow the cluster's egress, or use a private endpoint.",
+        on=ON_CREDENTIALS,
+    ),
+    Reason.VAULT_OTHER_TENANT: row(
+        "The vault belongs to another Entra tenant than the identity.",
+        "Use an identity of its tenant.",
+        on=ON_CREDENTIALS | {ConditionType.PERSISTENCE_ENCRYPTED},
+        traits=Trait.TERMINAL,
+    ),
+    Reason.VAULT_SECRET_NOT_FOUND: row(
+        "The vault holds no secret (or version) of that name.",
+        "Store the access key there, or correct the name.",
+        on=ON_CREDENTIALS,
+    ),
+    Reason.VAULT_SECRET_DISABLED: row(
+        "The secret's current version is disabled. An older one is never used instead.",
+        "Enable it or set a new one.",
+        on=ON_CREDENTIALS,
+    ),
+    Reason.VAULT_SECRET_EXPIRED: row(
+        "The secret's current version has expired. An older one is never used instead.",
+        "Set a new version.",
+        on=ON_CREDENTIALS,
+    ),
+    Reason.VAULT_SECRET_NOT_YET_VALID: row(
+        "The secret's current version is not valid yet (nbf). An older one is never used instead.",
+        "Wait or correct it.",
+        on=ON_CREDENTIALS,
+    ),
+    Reason.VAULT_SECRET_FOREIGN: row(
+        "The vault secret is not marked as this cache's, so it is not overwritten.",
+        "Tag its current version `ProviderAddress: <resourceID>`, or choose another secretName.",
+        on=ON_CREDENTIALS,
+    ),
+    Reason.VAULT_SECRET_DELETED: row(
+        "The secret is soft-deleted; its name cannot be reused until it is recovered or purged.",
+        "Recover or purge it in Key Vault, or choose another secretName; the operator does neither.",
+        on=ON_CREDENTIALS,
+    ),
+    Reason.KEY_MALFORMED: row(
+        "The vault value cannot be an access key (empty, with white space, not text, or too long).",
+        "Store the key itself, without a newline.",
+        on=ON_CREDENTIALS,
+        traits=Trait.TERMINAL,
+    ),
+    Reason.KEY_MISMATCH: row(
+        "The vault value is no live key of this cache: somebody regenerated it, or it is another cache's.",
+        "Store a current key of this cache in Key Vault. The published Secret stays as it is.",
+        on=ON_CREDENTIALS,
+    ),
+    Reason.KEY_UNPROVEN: row(
+        "Nothing shows that the vault value is a key of this cache, so it is not published.",
+        "Grant listKeys, open a route for AUTH, or have the secret tagged `ProviderAddress: <resourceID>`.",
+        on=ON_CREDENTIALS,
+    ),
+    Reason.STORING_KEY: row(
+        "The cache's key is being stored in Key Vault.",
+        "Wait.",
+        on=ON_CREDENTIALS | {ConditionType.RECONCILING},
+        traits=Trait.PROGRESS | Trait.ROTATION_STEP,
+    ),
+    Reason.NOT_OWNED: row(
+        "The cache does not carry this resource's ownership tag.",
+        "Adopt it first, or use access: Read.",
+        on=ON_CREDENTIALS,
+    ),
+    Reason.SECRET_FOREIGN: row(
+        "A Secret of that name exists and is not ours; it is left alone.",
+        "Delete it or choose another spec.connection.secretName.",
+        on=ON_CREDENTIALS,
+        traits=Trait.TERMINAL | Trait.NEEDS_HUMAN | Trait.ABOUT_SECRET,
+    ),
+    Reason.SECRET_IMMUTABLE: row(
+        "The Secret was made immutable and holds something else.",
+        "Delete it; it is then published anew.",
+        on=ON_CREDENTIALS,
+        traits=Trait.TERMINAL | Trait.ABOUT_SECRET,
+    ),
+    Reason.SECRET_DELETING: row(
+        "The Secret is being deleted.",
+        "Wait, or remove the finalizer that holds it.",
+        on=ON_CREDENTIALS | {ConditionType.RECONCILING},
+        traits=Trait.ABOUT_SECRET,
+    ),
+    Reason.SECRET_REFUSED: row(
+        "The API server refused the Secret.",
+        "See the message: a quota or an admission rule.",
+        on=ON_CREDENTIALS,
+        traits=Trait.ABOUT_SECRET,
+    ),
+    Reason.NAMESPACE_TERMINATING: row("The namespace is being deleted.", "Nothing.", on=ON_CREDENTIALS),
+}

@@ -1,0 +1,80 @@
+"""A resource as a whole: its spec, its goal, its deletion, and the operator itself: its reasons, one row each."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from secure_redis.api.reasons.reason import ConditionType, Reason
+from secure_redis.api.reasons.row import ON_CACHE, ON_CREDENTIALS, ReasonRow, Trait, row
+
+LIFECYCLE_REASONS: Final[Mapping[Reason, ReasonRow]] = {
+    Reason.PENDING: row(
+        "The operator has not looked yet.",
+        "Wait; if it lasts, look whether the operator runs.",
+        on=ON_CACHE | ON_CREDENTIALS | {ConditionType.WORKLOADS_CURRENT},
+        traits=Trait.PROGRESS | Trait.PASSING | Trait.ROTATION_STEP,
+    ),
+    Reason.READY: row("What was asked for is in place for this generation.", on={ConditionType.READY}),
+    Reason.ASSESSED: row("The cache was read and judged; no Secret was asked for.", on={ConditionType.READY}),
+    Reason.COMPLIANT: row("No rule of weight failed.", on={ConditionType.COMPLIANT}),
+    Reason.PROGRESSING: row("Work is under way.", "Wait.", on=ON_CREDENTIALS),
+    Reason.PAUSED: row(
+        "All writes are stopped by the annotation secureredis.io/paused.",
+        "Remove the annotation to go on.",
+        on=ON_CACHE | ON_CREDENTIALS | {ConditionType.WORKLOADS_CURRENT},
+        traits=Trait.PROGRESS | Trait.PASSING,
+    ),
+    Reason.INVALID_SPEC: row(
+        "The spec holds something the schema should have refused.",
+        "Correct the field the message names.",
+        on={ConditionType.READY},
+        traits=Trait.TERMINAL,
+    ),
+    Reason.INVALID_RESOURCE_ID: row(
+        "spec.resourceID is not the id of a Redis cache.",
+        "Copy it from `az redis show --query id`; it is immutable, so re-create the resource.",
+        on={ConditionType.READY},
+        traits=Trait.TERMINAL,
+    ),
+    Reason.LIMIT_REACHED: row(
+        "The namespace has more resources, or uses more ServiceAccounts, than the operator's limits allow; the oldest "
+        "are served.",
+        "Delete some, use fewer ServiceAccounts or another namespace, or have `limits` raised in the operator's "
+        "configuration. A Secret that was published stays, but is not kept current.",
+        on={ConditionType.READY},
+    ),
+    Reason.UNKNOWN: row(
+        "It could not be seen.",
+        "Read the message.",
+        on=ON_CACHE | ON_CREDENTIALS | {ConditionType.WORKLOADS_CURRENT},
+        traits=Trait.PASSING | Trait.WORKLOAD_REFUSED,
+    ),
+    Reason.FINDINGS: row(
+        "Rules failed or could not be judged.", "See status.compliance.findings.", on={ConditionType.COMPLIANT}
+    ),
+    Reason.CONFIRMATION_REQUIRED: row(
+        "The cache would be deleted with its data; that must be confirmed by name.",
+        'Annotate `secureredis.io/confirm-delete: <cache name>`, or `secureredis.io/abandon: "true"` to keep it.',
+        on={ConditionType.READY},
+    ),
+    Reason.DELETION_UNKNOWN: row(
+        "The cache cannot be read, so it is not known what would be deleted.",
+        'Mend what the message names, or annotate `secureredis.io/abandon: "true"` to keep the cache.',
+        on=ON_CACHE,
+    ),
+    Reason.ABANDONED: row(
+        "The resource was let go; the cache was kept although deletionPolicy is Delete.", traits=Trait.EVENT_ONLY
+    ),
+    Reason.RETAINED: row("The resource was let go; the cache was kept.", traits=Trait.EVENT_ONLY),
+    Reason.OPERATED_BY_ANOTHER: row(
+        "Another install of the operator serves this resource; this one leaves it alone.",
+        "Uninstall one of the two. If the other one is gone for good, take its mark off: "
+        "`kubectl annotate srcache --all -A secureredis.io/operator-`.",
+        traits=Trait.EVENT_ONLY,
+    ),
+    Reason.INTERNAL_ERROR: row(
+        "The operator met a fault of its own.",
+        "Report it with the operator's log.",
+        on=ON_CACHE | ON_CREDENTIALS | {ConditionType.WORKLOADS_CURRENT},
+        traits=Trait.WORKLOAD_REFUSED,
+    ),
+}

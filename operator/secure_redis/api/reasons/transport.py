@@ -1,0 +1,51 @@
+"""The transport to a cache: its reasons, one row each."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from secure_redis.api.reasons.reason import ConditionType, Reason
+from secure_redis.api.reasons.row import ReasonRow, row
+
+TRANSPORT_REASONS: Final[Mapping[Reason, ReasonRow]] = {
+    Reason.SECURED: row(
+        "Only TLS 1.2 or newer is accepted and the non-TLS port is off.", on={ConditionType.TRANSPORT_SECURED}
+    ),
+    Reason.NON_TLS_PORT_OPEN: row(
+        "The non-TLS port is open, by what Azure reports or by what the probe saw.",
+        "`az redis update --set enableNonSslPort=false`, or let the operator correct it.",
+        on={ConditionType.TRANSPORT_SECURED},
+    ),
+    Reason.MINIMUM_TLS_TOO_LOW: row(
+        "The cache accepts TLS versions that are broken.",
+        "`az redis update --set minimumTlsVersion=1.2`, or let the operator correct it.",
+        on={ConditionType.TRANSPORT_SECURED},
+    ),
+    Reason.MINIMUM_TLS_UNSET: row(
+        "No minimum TLS version is set; what Azure then enforces is not shown by Azure.",
+        "`az redis update --set minimumTlsVersion=1.2`, or let the operator correct it.",
+        on={ConditionType.TRANSPORT_SECURED},
+    ),
+    Reason.TLS_TOO_OLD_ACCEPTED: row(
+        "The probe saw the endpoint accept TLS 1.0 or 1.1, whatever Azure reports.",
+        "`az redis update --set minimumTlsVersion=1.2`; if that is what it says already, find out what answers there: "
+        "a proxy, or another server under this name.",
+        on={ConditionType.TRANSPORT_SECURED},
+    ),
+    Reason.CERTIFICATE_NOT_TRUSTED: row(
+        "The probe saw a certificate whose chain leads to no authority that the operator trusts. Something may stand "
+        "between the cluster and the cache.",
+        "Find out what answers there. If it is a cloud with an authority of its own, set caBundle in the operator's "
+        "configuration.",
+        on={ConditionType.TRANSPORT_SECURED},
+    ),
+    Reason.CERTIFICATE_NAME_MISMATCH: row(
+        "The probe saw a certificate that is not for the cache's host name. Something else may answer under it.",
+        "Find out what answers there: `status.endpoint.addresses` says where the name leads in the cluster.",
+        on={ConditionType.TRANSPORT_SECURED},
+    ),
+    Reason.CERTIFICATE_EXPIRED: row(
+        "The probe saw a certificate that is no longer valid.",
+        "Azure renews its certificates by itself: find out what answers there, or raise it with Azure's support.",
+        on={ConditionType.TRANSPORT_SECURED},
+    ),
+}

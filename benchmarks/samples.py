@@ -1,9 +1,10 @@
-"""An observation of a safe Premium cache in which everything was read: the longest assessment."""
+"""A safe Premium cache with all that can be read around it, as observed: what the rules take longest to judge."""
 
 from datetime import UTC, datetime, timedelta
 
 from secure_redis.api.azure_ids import CacheID, StorageAccountID
 from secure_redis.api.resource import SecureRedisCache, parse
+from secure_redis.domain.observe.cache import PrivateEndpoint
 from secure_redis.domain.observe.endpoint import (
     AddressScope,
     CertificateFacts,
@@ -14,6 +15,7 @@ from secure_redis.domain.observe.endpoint import (
     ResolvedAddress,
     Verification,
 )
+from secure_redis.domain.observe.firewall import FirewallRuleFacts
 from secure_redis.domain.observe.governance import (
     AccessAssignmentFacts,
     AccessPolicyFacts,
@@ -26,7 +28,7 @@ from secure_redis.domain.observe.governance import (
 from secure_redis.domain.observe.identity import NamespaceIdentity
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.probe_target import Endpoint
-from secure_redis.domain.observe.redis import CacheFacts, FirewallRuleFacts, PersistenceFacts, PrivateEndpoint
+from secure_redis.domain.observe.redis import PersistenceFacts, Redis
 from secure_redis.domain.observe.storage import (
     BlobServiceFacts,
     EncryptionKeyFacts,
@@ -42,7 +44,7 @@ _CACHE = f"{_GROUP}/Microsoft.Cache/redis/orders"
 
 
 def resource() -> SecureRedisCache:
-    """Return a pure auditor with a waiver and a declared firewall rule."""
+    """A pure auditor with a waiver and something that it declares of its firewall."""
     rule = {"name": "office", "startIP": "203.0.113.0", "endIP": "203.0.113.255"}
     parsed = parse(
         {
@@ -60,7 +62,7 @@ def resource() -> SecureRedisCache:
 
 
 def endpoint(at: Endpoint, now: datetime = NOW) -> EndpointFacts:
-    """Return the facts of a probe that found no problem."""
+    """What a look sees where all is well."""
     return EndpointFacts(
         host=at.host,
         port=at.port,
@@ -81,8 +83,8 @@ def endpoint(at: Endpoint, now: datetime = NOW) -> EndpointFacts:
 
 
 def observation() -> Observation:
-    """Return an observation with everything read: the cache, its account with a customer key, and governance."""
-    cache = CacheFacts(
+    """Everything read: the cache, the account that it persists into with a key of its own, and what stands around."""
+    cache = Redis(
         resource_id=CacheID.parse(_CACHE),
         location="West Europe",
         sku_name="Premium",
@@ -93,10 +95,10 @@ def observation() -> Observation:
         tls_port=6380,
         plaintext_port=6379,
         redis_version="6.0.14",
-        non_tls_port_enabled=False,
+        plaintext_open=False,
         minimum_tls_version="1.2",
         public_network_access="Disabled",
-        access_keys_disabled=False,
+        access_keys_enabled=True,
         entra_enabled=True,
         tags={"team": "orders"},
         zones=("1", "2"),

@@ -1,4 +1,4 @@
-"""`SecureRedisCache` as the rest of the code sees it: frozen, typed, parsed once. Its spec's types come with it."""
+"""`SecureRedisCache` as the rest of the code uses it: frozen, typed, parsed once."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -27,7 +27,7 @@ class Key(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
-    """What every object of our kind has, whether or not its spec can be read."""
+    """What every `SecureRedisCache` has, whether or not its spec can be read."""
 
     key: Key
     uid: str
@@ -35,7 +35,7 @@ class Envelope:
     resource_version: str
     deleting: bool
     finalizers: tuple[str, ...]
-    requests: Mapping[str, str]  # our own annotations only
+    requests: Mapping[str, str]  # the operator's own annotations only
     status: Status
     operator: str | None = None  # the install that serves it, by its own annotation
 
@@ -52,7 +52,10 @@ class Envelope:
 
     @property
     def refresh_asked(self) -> bool:
-        """Whether a look past all caches is asked for. A value present at the first look counts as handled."""
+        """Whether a pass that reads everything directly is requested.
+
+        A value present in the first pass counts as handled.
+        """
         handled = self.status.last_handled
         return self.refresh is not None and handled is not None and self.refresh != handled.refresh
 
@@ -64,13 +67,13 @@ class Envelope:
 
     @property
     def rotation_asked(self) -> str | None:
-        """The rotation that is asked for and not answered. A value present at the first look counts as answered."""
+        """The rotation request that is not answered yet. A value present in the first pass counts as answered."""
         handled = self.status.last_handled
         return self.rotate if self.rotate and handled is not None and self.rotate != handled.rotate else None
 
     @property
     def has_finalizer(self) -> bool:
-        """Whether our finalizer is on the object."""
+        """Whether the operator's finalizer is on the object."""
         return names.FINALIZER in self.finalizers
 
 
@@ -89,7 +92,7 @@ class SecureRedisCache(Envelope):
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A resource whose spec says something the operator must not act on; reason and text go to the status."""
+    """A resource whose spec the operator must not act on. Reason and message go to the status."""
 
     envelope: Envelope
     reason: Reason
@@ -125,7 +128,7 @@ def status_of(body: Mapping[str, Any]) -> Status:
     """The status of an object; an empty one where another version wrote it, or an older CRD kept only parts."""
     try:
         return Status.model_validate(body.get("status") or {})
-    except ValidationError:  # it is written anew as a whole
+    except ValidationError:  # the next pass writes it as a whole
         return Status()
 
 

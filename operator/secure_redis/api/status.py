@@ -1,4 +1,4 @@
-"""The status as it is written: small, without anything secret, without anything that changes by itself."""
+"""The status as it is written: small, nothing secret, and no number that changes by itself."""
 
 from collections.abc import Iterable
 from enum import StrEnum
@@ -34,7 +34,7 @@ class Binding(_Part):
 
 
 class CacheStatus(_Part):
-    """What the cache is, as Azure last answered."""
+    """The cache as Azure last answered."""
 
     host_name: str | None = None
     port: int | None = None
@@ -47,14 +47,14 @@ class CacheStatus(_Part):
 
 
 class EndpointAddress(_Part):
-    """An address that the cluster's DNS gave for the host, and where it lies."""
+    """An address that the cluster's DNS gives for the host, and its scope."""
 
     address: str
     scope: str
 
 
 class VerificationStatus(_Part):
-    """Whether it could be verified; `message` says why not."""
+    """Whether a check of the certificate succeeded; `message` says why not."""
 
     verified: bool
     message: str | None = None
@@ -68,7 +68,7 @@ class CertificateStatus(_Part):
 
 
 class UnseenStatus(_Part):
-    """What the probe could not tell, and why."""
+    """What the probe could not find out, and why."""
 
     parts: tuple[str, ...]
     reason: str
@@ -76,7 +76,7 @@ class UnseenStatus(_Part):
 
 
 class EndpointStatus(_Part):
-    """What the probe saw; not when. What is absent is listed in `unknown`. `tls_versions`: those accepted."""
+    """What the probe found, without the time. `unknown` lists what it did not find. `tls_versions`: those accepted."""
 
     addresses: tuple[EndpointAddress, ...] = ()
     tls_versions: tuple[str, ...] = ()
@@ -97,7 +97,7 @@ class FindingStatus(_Part):
 
 
 class ComplianceStatus(_Part):
-    """Counts of results and what is not Pass. `notes`: what of profile, waivers and drift.ignore has no effect.
+    """Counts of results and what is not Pass. `notes`: which parts of profile, waivers and drift.ignore have no effect.
 
     `passes`: the ids of the rules that passed; what is in neither list was not judged or does not apply.
     """
@@ -112,9 +112,9 @@ class ComplianceStatus(_Part):
 
 
 class CorrectionStatus(_Part):
-    """What corrections of one path came to while the spec had this generation.
+    """How often one path was corrected while the spec had this generation.
 
-    `count`: how many Azure took. `at`: RFC 3339, of the last one. `reason`, `message`: how Azure refused it.
+    `count`: corrections that Azure accepted. `at`: RFC 3339, of the last one. `reason`, `message`: of its refusal.
     """
 
     path: str
@@ -126,10 +126,10 @@ class CorrectionStatus(_Part):
 
 
 class DriftStatus(_Part):
-    """One field that differs. `since`: RFC 3339, when it was first seen to.
+    """One field that differs. `since`: RFC 3339, when the difference was first observed.
 
-    `effect`: what putting it right would cause. `reason`: why a correction that the spec allows is held back.
-    `corrections`: how often it was corrected and came back. `by`: who wrote to the cache last before it was seen.
+    `effect`: what a correction would cause. `reason`: why a correction that the spec allows is blocked.
+    `corrections`: how often it was corrected and came back. `by`: who wrote to the cache last before that.
     """
 
     path: str
@@ -153,7 +153,7 @@ class CredentialStatus(_Part):
 
 
 class PendingStatus(_Part):
-    """An irreversible action that was recorded and has not been seen to be done."""
+    """An irreversible action that is recorded before it is taken, until its effect is observed."""
 
     action: str
     recorded_at: str
@@ -161,7 +161,7 @@ class PendingStatus(_Part):
 
 
 class StalePods(_Part):
-    """Pods that do not hold what is current: how many, and the first ten names."""
+    """Pods that hold an older key: their number, and the first ten names."""
 
     count: int
     names: tuple[str, ...] = ()
@@ -171,8 +171,8 @@ class RotationPhase(StrEnum):
     """Where a rotation is. From INTENDED to RETIRING it is under way, and goes on after any crash."""
 
     SCHEDULED = "Scheduled"
-    WAITING = "Waiting"  # wanted, and something holds it up; nothing was changed
-    INTENDED = "Intended"  # recorded, and nothing was asked of Azure
+    WAITING = "Waiting"  # due, and something blocks it; nothing was changed
+    INTENDED = "Intended"  # recorded; Azure was not asked yet
     REGENERATING = "Regenerating"  # Azure was asked, or may have been
     ROLLING_OUT = "RollingOut"  # the new key is in Key Vault
     RETIRING = "Retiring"  # every known pod has moved; the old key is regenerated
@@ -207,9 +207,9 @@ class RotationStatus(_Part):
 
 
 class WorkloadStatus(_Part):
-    """What became of one entry in one workload. `name` is empty where a selector matches nothing.
+    """The state of one entry of `spec.workloads` in one workload. `name` is empty where a selector matches nothing.
 
-    `uid` and `dropped`: which object it was, and how often our injection vanished from it as a whole.
+    `uid` and `dropped`: which object it was, and how often the whole injection vanished from it.
     """
 
     id: str
@@ -253,7 +253,7 @@ class Status(_Part):
         return next((condition for condition in self.conditions if condition.type == kind), None)
 
     def document(self) -> dict[str, Any]:
-        """As it goes to the API server; absent members are left out."""
+        """Return the JSON for the API server, without absent members."""
         return self.model_dump(by_alias=True, exclude_none=True, mode="json")
 
 

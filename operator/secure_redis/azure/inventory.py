@@ -18,13 +18,12 @@ from secure_redis.azure.core.failures import (
     NotFound,
     unknown,
 )
+from secure_redis.domain.observe.cache import Cache, CacheAbsent
 from secure_redis.domain.observe.identity import Identity
-from secure_redis.domain.observe.managed_redis import ManagedFacts
-from secure_redis.domain.observe.redis import CacheAbsent, CacheFacts
 from secure_redis.domain.observe.unknown import Unknown
 
-F = TypeVar("F", CacheFacts, ManagedFacts)
-F_co = TypeVar("F_co", CacheFacts, ManagedFacts, covariant=True)
+F = TypeVar("F", bound=Cache)
+F_co = TypeVar("F_co", bound=Cache, covariant=True)
 
 
 class Source(Protocol[F_co]):
@@ -58,8 +57,8 @@ class _Entry(Generic[F]):
     absent: CacheAbsent | None = None
 
 
-class InventoryOf(Generic[F]):
-    """Everything is kept under the identity that fetched it. Memory only: a restart begins anew."""
+class Inventory(Generic[F]):
+    """The caches of one service. Each is kept under the identity that read it, in memory only."""
 
     def __init__(
         self,
@@ -211,7 +210,3 @@ class InventoryOf(Generic[F]):
         elif not isinstance(answer, NotFound):  # a missing group: a direct read says so in better words
             listing.failure, listing.failed_at = unknown(answer), self._clock()
         return listing.failure
-
-
-Inventory = InventoryOf[CacheFacts]
-ClusterInventory = InventoryOf[ManagedFacts]

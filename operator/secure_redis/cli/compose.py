@@ -19,7 +19,7 @@ from secure_redis.azure.core.resource_manager import ResourceManager
 from secure_redis.azure.core.transport import Transport
 from secure_redis.azure.governance.activity_log import Activity
 from secure_redis.azure.governance.reads import Governance
-from secure_redis.azure.inventory import ClusterInventory, Inventory
+from secure_redis.azure.inventory import Inventory
 from secure_redis.azure.keyvault.encryption_keys import KeyVaults
 from secure_redis.azure.keyvault.secrets import Vaults
 from secure_redis.azure.managed_redis.client import ManagedCaches
@@ -187,7 +187,7 @@ async def build_reconciler(
         managed = ManagedObserver(
             policy=settings.policy,
             clusters=clusters,
-            inventory=ClusterInventory(clusters, time.monotonic, intervals.absence_confirmation_seconds),
+            inventory=Inventory(clusters, time.monotonic, intervals.absence_confirmation_seconds),
             vaults=key_vaults,
             ages=ages,
             monotonic=time.monotonic,

@@ -1,8 +1,8 @@
-"""Whether a pass would come to what the one before came to, so that looking is enough. Pure.
+"""Decide whether another pass would change nothing, so that observing is enough. Pure.
 
-What is planned and reported follows from the resource, the observation, the brake and the time alone. A resource is at
-rest when a pass planned nothing and told nothing new. As long as it, what is seen and the brake stay equal, and no
-moment has come from which on time alone may change what is made of them, another pass would plan and tell nothing too.
+Plan and report follow from the resource, the observation, the brake and the time alone. A resource is at rest when a
+pass planned nothing and reported nothing new. As long as resource, observation and brake stay equal, and no moment has
+come at which time alone may change the result, another pass would plan and report nothing too.
 """
 
 from collections.abc import Iterator, Mapping
@@ -16,25 +16,25 @@ from secure_redis.api.status import RotationPhase
 from secure_redis.domain.assess.assessment import Assessment
 from secure_redis.domain.assess.rules import RULES
 from secure_redis.domain.assess.waivers import WaiverPolicy
+from secure_redis.domain.observe.cache import Cache
 from secure_redis.domain.observe.observation import Observation
-from secure_redis.domain.observe.redis import CacheFacts
 from secure_redis.domain.plan.brakes import Brake
 from secure_redis.domain.plan.types import Plan
 from secure_redis.domain.report.drift_status import untold
 from secure_redis.domain.report.report import Report
 
-# However little changes, a whole pass is made this often: a slip in what is listed here must not last.
+# A whole pass is made this often even if nothing changes: a mistake in this module must not last.
 LONGEST: Final = timedelta(hours=6)
 # How long before or after an observed date the answer of a rule can change.
 _HORIZONS: Final = frozenset(horizon for rule in RULES for horizon in rule.horizons)
 _IDLE: Final = frozenset({RotationPhase.SCHEDULED, RotationPhase.COMPLETED, RotationPhase.SUPERSEDED})
 _SECOND: Final = timedelta(seconds=1)  # what a status leaves off a time
-_SEEN: Final = attrgetter(*(field.name for field in fields(Observation) if field.name != "now"))
+_OBSERVED: Final = attrgetter(*(field.name for field in fields(Observation) if field.name != "now"))
 
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """A pass that came to nothing. `resource`: as much of it as looking takes. `until`: when time ends the rest.
+    """A pass that changed nothing. `resource`: as much of it as observing needs. `until`: when time ends the rest.
 
     `next_look`: seconds, as that pass reported it.
     """
@@ -46,11 +46,11 @@ class Rest:
     until: datetime
 
     def holds(self, observed: Observation, brake: Brake) -> bool:
-        """Whether a pass on this would come to nothing again, for the resource as it was then."""
+        """Whether a pass on this observation would change nothing again, for the resource as it was then."""
         return (
             self.observed.now <= observed.now < self.until
             and self.brake == brake
-            and bool(_SEEN(self.observed) == _SEEN(observed))
+            and bool(_OBSERVED(self.observed) == _OBSERVED(observed))
         )
 
 
@@ -58,24 +58,24 @@ def rest(
     resource: SecureRedisCache,
     observed: Observation,
     assessed: Assessment,
-    todo: Plan,
-    told: Report,
+    plan: Plan,
+    reported: Report,
     brake: Brake,
     waiver_policy: WaiverPolicy,
 ) -> Rest | None:
-    """What to remember of a pass in which nothing was done; None: the next one is a whole one."""
-    if not (_settled(resource) and _nothing(todo) and _silent(resource, told)):
+    """Remember a pass in which nothing was done; None: the next one is a whole pass."""
+    if not (_settled(resource) and _nothing(plan) and _silent(resource, reported)):
         return None
-    if not isinstance(observed.cache, CacheFacts) or untold(resource.status, assessed, observed.now):
+    if not isinstance(observed.cache, Cache) or untold(resource.status, assessed, observed.now):
         return None
     # A moment that is just now may count as before or after: the next pass is a whole one then.
     coming = (moment for moment in _moments(resource, observed, waiver_policy) if moment >= observed.now)
     until = min(coming, default=observed.now + LONGEST)
-    return Rest(_for_looking(resource), observed, brake, told.next_look, min(until, observed.now + LONGEST))
+    return Rest(_for_observing(resource), observed, brake, reported.next_look, min(until, observed.now + LONGEST))
 
 
 def _settled(resource: SecureRedisCache) -> bool:
-    """Nothing is asked for, under way or remembered that time alone would end."""
+    """Whether nothing is requested, under way or remembered that time alone would end."""
     status = resource.status
     asked = resource.refresh_asked or resource.rotation_asked is not None
     rotating = status.rotation is not None and status.rotation.phase not in _IDLE
@@ -84,31 +84,31 @@ def _settled(resource: SecureRedisCache) -> bool:
     ) and not (resource.spec.workloads or status.workloads)
 
 
-def _nothing(todo: Plan) -> bool:
-    """No action, no refusal, no step that waits, and no look earlier than the interval's."""
-    rotation = todo.rotation
+def _nothing(plan: Plan) -> bool:
+    """Whether the plan has no action, nothing blocked or waiting, and no earlier next pass than the interval's."""
+    rotation = plan.rotation
     turns = rotation is not None and (rotation.action or rotation.look_closer or rotation.next_look is not None)
-    bare = replace(todo, rotation=None) == Plan()
+    bare = replace(plan, rotation=None) == Plan()
     return bare and not turns
 
 
-def _silent(resource: SecureRedisCache, told: Report) -> bool:
-    regular = told.next_look == resource.spec.drift.interval_seconds
-    return regular and not told.failed and not told.events and told.status == resource.status
+def _silent(resource: SecureRedisCache, reported: Report) -> bool:
+    regular = reported.next_look == resource.spec.drift.interval_seconds
+    return regular and not reported.failed and not reported.events and reported.status == resource.status
 
 
 def _moments(resource: SecureRedisCache, observed: Observation, waiver_policy: WaiverPolicy) -> Iterator[datetime]:
-    """Every time at which a comparison with the clock may turn, in any order, past ones too."""
+    """Find every time at which a comparison with the clock may change, in any order, past ones too."""
     horizons, interval = _HORIZONS, timedelta(seconds=resource.spec.drift.interval_seconds)
     settings = resource.spec.authentication
     if settings is not None and settings.rotation.interval_days is not None:
         horizons = horizons | {timedelta(days=settings.rotation.interval_days)}
-    for date in _dates(_SEEN(observed)):
+    for date in _dates(_OBSERVED(observed)):
         yield date
         yield from (_shifted(date, horizon) for horizon in horizons)
     for waiver in resource.spec.waivers:
         ends = datetime.combine(waiver.expires, time(), UTC)
-        yield from (ends, ends - interval)  # the last look before it is at it, not an interval later
+        yield from (ends, ends - interval)  # the last pass before it comes at that time, not an interval later
         yield from (_shifted(ends, -timedelta(days=one.max_days)) for one in waiver_policy.waivable)
     rotation = resource.status.rotation
     if rotation is not None and rotation.due_at is not None:
@@ -116,7 +116,7 @@ def _moments(resource: SecureRedisCache, observed: Observation, waiver_policy: W
 
 
 def _dates(value: Any) -> Iterator[datetime]:
-    """Every date in what was observed, whoever put it there."""
+    """Find every date in an observation."""
     if isinstance(value, datetime):
         yield value if value.tzinfo is not None else value.replace(tzinfo=UTC)
     elif isinstance(value, tuple | list | frozenset):
@@ -130,14 +130,14 @@ def _dates(value: Any) -> Iterator[datetime]:
 
 
 def _shifted(date: datetime, by: timedelta) -> datetime:
-    """`date + by`, or the date itself where that is no date."""
+    """Return `date + by`, or the date itself where that is out of range."""
     try:
         return date + by
     except OverflowError:
         return date
 
 
-def _for_looking(resource: SecureRedisCache) -> SecureRedisCache:
-    """Without what is most of a resource's size and bears on no look: a thousand are kept."""
-    told = {"conditions": (), "compliance": None, "drift": (), "endpoint": None}
-    return replace(resource, status=resource.status.model_copy(update=told))
+def _for_observing(resource: SecureRedisCache) -> SecureRedisCache:
+    """Leave out the parts that are most of a resource's size and not needed to observe: a thousand are kept."""
+    emptied = {"conditions": (), "compliance": None, "drift": (), "endpoint": None}
+    return replace(resource, status=resource.status.model_copy(update=emptied))

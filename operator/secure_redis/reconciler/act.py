@@ -12,6 +12,7 @@ from secure_redis.azure.keyvault.secrets import Vaults
 from secure_redis.azure.redis.client import Caches
 from secure_redis.domain.observe.identity import Identity, NamespaceIdentity, OperatorIdentity
 from secure_redis.domain.observe.observation import Observation
+from secure_redis.domain.observe.redis import Redis
 from secure_redis.domain.plan.actions import (
     Action,
     AddFinalizer,
@@ -66,7 +67,7 @@ class Executor:
         secrets: Secrets,
         workloads: Workloads,
         caches: Caches,
-        inventory: Inventory,
+        inventory: Inventory[Redis],
         vaults: Vaults,
         audit: Auditor,
     ) -> None:

@@ -5,9 +5,10 @@ from datetime import datetime
 from weakref import WeakValueDictionary
 
 from secure_redis.api.spec.spec import Spec
+from secure_redis.domain.observe.cache import OperationFacts
+from secure_redis.domain.observe.firewall import FirewallRuleFacts
 from secure_redis.domain.observe.identity import Identity
 from secure_redis.domain.observe.keys import Proven
-from secure_redis.domain.observe.redis import FirewallRuleFacts, OperationFacts
 from secure_redis.domain.steady_state import Rest
 
 

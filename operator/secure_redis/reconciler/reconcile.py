@@ -173,7 +173,7 @@ class Reconciler:
             pass_state.direct = True
         _remember_regeneration(resource, todo, outcomes, observed.now, pass_state)
         if outcomes:  # else nothing is known that was not judged already
-            observed = report.afterwards(resource, observed, outcomes)
+            observed = report.with_own_writes(resource, observed, outcomes)
             assessed = assessment.assess(
                 resource,
                 observed,
@@ -189,7 +189,7 @@ class Reconciler:
                 )
             self.forget(resource.key)
             return NextPass(float("inf"))
-        if status.minor(current.status, told.status) and _recently(pass_state.told_at, observed.now):
+        if status.differs_in_pods_only(current.status, told.status) and _recently(pass_state.told_at, observed.now):
             return _next(told, pass_state)
         if await self._write(current, told.status):
             pass_state.told_at = observed.now

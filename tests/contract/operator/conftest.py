@@ -27,6 +27,7 @@ from secure_redis.azure.inventory import Inventory
 from secure_redis.azure.keyvault.secrets import Vaults
 from secure_redis.azure.redis.client import Caches
 from secure_redis.domain.observe.identity import NamespaceIdentity
+from secure_redis.domain.observe.redis import Redis
 
 TENANT = "99999999-8888-7777-6666-555555555555"
 OTHER_TENANT = "99999999-8888-7777-6666-000000000000"
@@ -97,7 +98,7 @@ class Site:
     transport: Transport
     credentials: Credentials
     caches: Caches
-    inventory: Inventory
+    inventory: Inventory[Redis]
     vaults: Vaults
     clock: Clock
     identity: NamespaceIdentity

@@ -10,13 +10,10 @@ from sandbox.azure.state.faults import Fault
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.azure.core.failures import Missing, NotFound
 from secure_redis.azure.core.policies import correlation
+from secure_redis.domain.observe.cache import CacheAbsent, OperationFacts
+from secure_redis.domain.observe.firewall import FirewallRuleFacts
 from secure_redis.domain.observe.keys import ListedKeys
-from secure_redis.domain.observe.redis import (
-    CacheAbsent,
-    CacheFacts,
-    FirewallRuleFacts,
-    OperationFacts,
-)
+from secure_redis.domain.observe.redis import Redis
 from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.plan.write_failure import WriteFailure
 
@@ -64,12 +61,12 @@ async def test_the_life_of_a_cache(owner: Site) -> None:
     first = await site.caches.operation(site.identity, site.cache)
     assert first == OperationFacts("InProgress")
     creating = await site.caches.read(site.identity, site.cache)
-    assert isinstance(creating, CacheFacts)
+    assert isinstance(creating, Redis)
     assert creating.provisioning_state == "Creating"
     assert (await finish(site)).status == "Succeeded"
     created = await site.caches.read(site.identity, site.cache)
-    assert isinstance(created, CacheFacts)
-    assert (created.provisioning_state, created.non_tls_port_enabled) == ("Succeeded", False)
+    assert isinstance(created, Redis)
+    assert (created.provisioning_state, created.plaintext_open) == ("Succeeded", False)
     assert created.tags == {"secureredis-owner": "a.b"}
     assert created.host_name is not None
     assert site.transport.cloud.allows_redis_host(created.host_name)
@@ -81,8 +78,8 @@ async def test_the_life_of_a_cache(owner: Site) -> None:
     assert busy.reason is Reason.BUSY
     site.control.clock.advance(200)
     updated = await site.caches.read(site.identity, site.cache)
-    assert isinstance(updated, CacheFacts)
-    assert updated.non_tls_port_enabled is True
+    assert isinstance(updated, Redis)
+    assert updated.plaintext_open is True
     assert updated.public_network_access == "Enabled"  # nothing that was not asked for
 
     assert await site.caches.delete(site.identity, site.cache) is None
@@ -139,7 +136,7 @@ async def test_a_thousand_caches_are_one_walk(site: Site) -> None:
     names = [f"{site.name}-{number}" for number in range(1000)]
     site.control.seed(*(seeds.Cache(subscription=site.subscription, group=site.group, name=name) for name in names))
     facts = await asyncio.gather(*(site.inventory.cache(site.identity, site.id_of(name), max_age=60) for name in names))
-    assert {fact.resource_id.name for fact in facts if isinstance(fact, CacheFacts)} == set(names)
+    assert {fact.resource_id.name for fact in facts if isinstance(fact, Redis)} == set(names)
     assert site.requests() == 10  # pages of 100
 
 
@@ -147,7 +144,7 @@ async def test_an_identity_of_one_cache_reads_just_that(site: Site) -> None:
     site.add_cache()
     site.add_cache(f"{site.name}-x")
     site.allow(READ, scope=site.cache.text)
-    assert isinstance(await site.inventory.cache(site.identity, site.cache, max_age=60), CacheFacts)
+    assert isinstance(await site.inventory.cache(site.identity, site.cache, max_age=60), Redis)
     other = await site.inventory.cache(site.identity, site.id_of(f"{site.name}-x"), max_age=60)
     assert isinstance(other, Unknown)
     assert other.reason is Reason.AZURE_DENIED
@@ -158,7 +155,7 @@ async def test_a_list_that_shows_only_what_one_may_read_proves_nothing(site: Sit
     site.control.settings.change(list_needs_scope_right=False)
     site.add_cache()
     site.allow(READ, scope=site.cache.text)
-    assert isinstance(await site.inventory.cache(site.identity, site.cache, max_age=60), CacheFacts)
+    assert isinstance(await site.inventory.cache(site.identity, site.cache, max_age=60), Redis)
     gone = await site.inventory.cache(site.identity, site.id_of(f"{site.name}-x"), max_age=60)
     assert isinstance(gone, CacheAbsent | Unknown)
 
@@ -260,7 +257,7 @@ async def test_arm_in_trouble_is_an_unknown_and_asked_once(site: Site, fault: Fa
         assert outcome.retry_after == 11
         assert isinstance(await site.caches.read(site.identity, site.cache), Unknown)  # left alone
         site.clock.now += 12
-    assert isinstance(await site.caches.read(site.identity, site.cache), CacheFacts)
+    assert isinstance(await site.caches.read(site.identity, site.cache), Redis)
     assert site.requests(site.name) == (3 if fault.kind == "reset" else 2)  # aiohttp repeats a GET once
 
 
@@ -268,7 +265,7 @@ async def test_a_write_whose_answer_is_lost_is_not_repeated(owner: Site) -> None
     with owner.control.faults.during(Fault(service="arm", method="PUT", kind="reset", when="after")):
         outcome = await owner.caches.create(owner.identity, owner.cache, BODY)
     assert isinstance(outcome, WriteFailure)
-    assert isinstance(await owner.caches.read(owner.identity, owner.cache), CacheFacts)
+    assert isinstance(await owner.caches.read(owner.identity, owner.cache), Redis)
     assert [request.method for request in owner.control.log.writes(owner.mark)] == ["PUT"]
 
 
@@ -288,12 +285,12 @@ async def test_lists_that_lag_behind_our_write_are_not_believed(owner: Site) -> 
     owner.control.settings.change(stale_list_seconds=30, update_seconds=0.1)
     owner.control.clock.advance(60)  # so that the readers who are behind see it too
     before = await owner.inventory.cache(owner.identity, owner.cache, max_age=60)
-    assert isinstance(before, CacheFacts)
+    assert isinstance(before, Redis)
     owner.clock.now += 61
     assert await owner.caches.update(owner.identity, owner.cache, {"properties": {"enableNonSslPort": True}}) is None
     owner.inventory.invalidate(owner.cache)
     owner.control.clock.advance(1)
     owner.clock.now += 1
     facts = await owner.inventory.cache(owner.identity, owner.cache, max_age=60)
-    assert isinstance(facts, CacheFacts)
-    assert facts.non_tls_port_enabled is True
+    assert isinstance(facts, Redis)
+    assert facts.plaintext_open is True

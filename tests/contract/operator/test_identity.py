@@ -8,7 +8,7 @@ import pytest
 
 from sandbox.azure.seeds import seeds
 from secure_redis.api.reasons.reason import Reason
-from secure_redis.domain.observe.redis import CacheFacts
+from secure_redis.domain.observe.redis import Redis
 from secure_redis.domain.observe.unknown import Unknown
 
 from .conftest import AUDIENCE, OTHER_TENANT, READ, Site
@@ -18,7 +18,7 @@ async def test_a_service_accounts_token_is_enough(site: Site) -> None:
     site.add_cache()
     site.allow(READ)
     outcomes = await asyncio.gather(*(site.caches.read(site.identity, site.cache) for _ in range(5)))
-    assert all(isinstance(outcome, CacheFacts) for outcome in outcomes)
+    assert all(isinstance(outcome, Redis) for outcome in outcomes)
     assert site.requests(service="entra") == 1
 
 
@@ -62,15 +62,15 @@ async def test_a_missing_role_is_named_and_works_once_it_has_spread(site: Site) 
     site.allow(READ, delay=300)
     assert isinstance(await site.caches.read(site.identity, site.cache), Unknown)
     site.control.clock.advance(301)
-    assert isinstance(await site.caches.read(site.identity, site.cache), CacheFacts)
+    assert isinstance(await site.caches.read(site.identity, site.cache), Redis)
 
 
 async def test_revoked_tokens_are_exchanged_for_new_ones(site: Site) -> None:
     site.add_cache()
     site.allow(READ)
-    assert isinstance(await site.caches.read(site.identity, site.cache), CacheFacts)
+    assert isinstance(await site.caches.read(site.identity, site.cache), Redis)
     site.control.access.revoke_tokens(site.object_id)
-    assert isinstance(await site.caches.read(site.identity, site.cache), CacheFacts)
+    assert isinstance(await site.caches.read(site.identity, site.cache), Redis)
     assert site.requests(service="entra") == 2
     site.allow_vault("getSecret", "readMetadata")
     site.control.keyvault.set_secret(site.name, "key", "value")

@@ -14,7 +14,7 @@ from secure_redis.api.reasons.reason import Reason
 from secure_redis.azure.core.failures import Denied, Missing, NotFound
 from secure_redis.azure.core.resource_manager import ResourceManager
 from secure_redis.azure.governance.reads import Governance
-from secure_redis.azure.inventory import ClusterInventory
+from secure_redis.azure.inventory import Inventory
 from secure_redis.azure.keyvault.encryption_keys import KeyVaults
 from secure_redis.azure.managed_redis.client import (
     API_VERSION,
@@ -22,9 +22,9 @@ from secure_redis.azure.managed_redis.client import (
     READ_DATABASE,
     ManagedCaches,
 )
-from secure_redis.domain.observe import redis, unknown
-from secure_redis.domain.observe.managed_redis import ManagedDatabase, ManagedFacts
-from secure_redis.domain.observe.redis import CacheAbsent
+from secure_redis.domain.observe import cache, unknown
+from secure_redis.domain.observe.cache import CacheAbsent
+from secure_redis.domain.observe.managed_redis import ManagedDatabase, ManagedRedis
 from secure_redis.domain.observe.storage import KeyAbsent, KeyFacts, KeyVaultFacts
 from secure_redis.domain.observe.unknown import Unknown
 
@@ -59,7 +59,7 @@ async def test_a_cluster_and_its_database(site: Site, clusters: ManagedCaches) -
         database={"persistence": {"aofEnabled": True, "aofFrequency": "1s"}},
     )
     found = await clusters.read(site.identity, where)
-    assert isinstance(found, ManagedFacts)
+    assert isinstance(found, ManagedRedis)
     assert found.resource_id == where
     assert (found.sku_name, found.kind, found.location) == ("Balanced_B5", "v2", "West Europe")
     assert (found.minimum_tls_version, found.public_network_access) == ("1.2", "Disabled")
@@ -67,7 +67,7 @@ async def test_a_cluster_and_its_database(site: Site, clusters: ManagedCaches) -
     assert (found.key_url, found.key_identity) == ("https://v.test/keys/k/1", "/id")
     assert (found.key_identity_type, found.identity_type) == ("userAssignedIdentity", "UserAssigned")
     assert (found.zones, found.tags) == (("1", "2"), {"team": "shop"})
-    assert found.private_endpoints == (redis.PrivateEndpoint("pe", "Pending"),)
+    assert found.private_endpoints == (cache.PrivateEndpoint("pe", "Pending"),)
     assert found.database is unknown.NOT_READ
     database = await clusters.database(site.identity, where)
     assert database == ManagedDatabase(
@@ -103,7 +103,7 @@ async def test_microsofts_models_read_the_same(site: Site, clusters: ManagedCach
         dict(await resource_manager.get(site.identity, f"{where.text}/databases/default", API_VERSION))  # type: ignore[arg-type]
     )
     ours, of_it = await clusters.read(site.identity, where), await clusters.database(site.identity, where)
-    assert isinstance(ours, ManagedFacts)
+    assert isinstance(ours, ManagedRedis)
     assert isinstance(of_it, ManagedDatabase)
     key: Any = cluster.encryption and cluster.encryption.customer_managed_key_encryption
     assert (ours.key_url, ours.key_identity) == (
@@ -146,7 +146,7 @@ async def test_fields_missing_from_an_answer_are_not_invented(site: Site, cluste
         database_absent=("clientProtocol", "accessKeysAuthentication", "port"),
     )
     found, database = await clusters.read(site.identity, where), await clusters.database(site.identity, where)
-    assert isinstance(found, ManagedFacts)
+    assert isinstance(found, ManagedRedis)
     assert (found.minimum_tls_version, found.public_network_access, found.redundancy) == (None, None, None)
     assert (found.key_url, found.host_name) == (None, None)
     assert isinstance(database, ManagedDatabase)
@@ -189,10 +189,10 @@ async def test_one_list_serves_every_cluster_of_a_subscription(site: Site, clust
     site.allow(*EVERYTHING)
     site.control.settings.change(page_size=2)
     wanted = [add(site, f"{site.name}{number}") for number in range(5)]
-    inventory = ClusterInventory(clusters, site.clock)
+    inventory = Inventory(clusters, site.clock)
     for where in wanted:
         found = await inventory.cache(site.identity, where, max_age=60)
-        assert isinstance(found, ManagedFacts)
+        assert isinstance(found, ManagedRedis)
         assert found.resource_id.name == where.name
     assert site.requests("redisEnterprise") == 3  # pages
 
@@ -202,25 +202,25 @@ async def test_a_list_that_shows_less_is_not_believed(site: Site, clusters: Mana
     site.allow(*EVERYTHING)
     site.control.settings.change(managed_list_is_whole=False)
     where = add(site, private_endpoints=(PrivateEndpoint(name="pe"),))
-    found = await ClusterInventory(clusters, site.clock).cache(site.identity, where, max_age=60)
-    assert isinstance(found, ManagedFacts)
+    found = await Inventory(clusters, site.clock).cache(site.identity, where, max_age=60)
+    assert isinstance(found, ManagedRedis)
     assert found.has_approved_private_endpoint
     assert site.requests("redisEnterprise") == 2
 
 
 async def test_an_identity_of_one_group_and_one_of_one_cluster(site: Site, clusters: ManagedCaches) -> None:
     where = add(site)
-    inventory = ClusterInventory(clusters, site.clock)
+    inventory = Inventory(clusters, site.clock)
     site.allow(*EVERYTHING, scope=where.text)
-    assert isinstance(await inventory.cache(site.identity, where, max_age=60), ManagedFacts)
+    assert isinstance(await inventory.cache(site.identity, where, max_age=60), ManagedRedis)
     site.control.access.unassign(site.object_id)
     site.control.seed(
         RoleAssignment(
             object_id=site.object_id, scope=group_scope(site.subscription, site.group), actions=(READ_CLUSTER,)
         )
     )
-    again = ClusterInventory(clusters, site.clock)
-    assert isinstance(await again.cache(site.identity, where, max_age=60), ManagedFacts)
+    again = Inventory(clusters, site.clock)
+    assert isinstance(await again.cache(site.identity, where, max_age=60), ManagedRedis)
     site.control.managed_redis.delete(site.name)
     site.clock.now += 61
     gone = await again.cache(site.identity, where, max_age=60)

@@ -15,7 +15,7 @@ from secure_redis.azure.storage.accounts import StorageAccounts
 from secure_redis.azure.storage.lookup import find_account
 from secure_redis.domain.grants import Grant, GrantPolicy, Power
 from secure_redis.domain.observe.observation import Observation
-from secure_redis.domain.observe.redis import CacheFacts
+from secure_redis.domain.observe.redis import Redis
 from secure_redis.domain.observe.storage import BlobServiceFacts, StorageFacts
 from secure_redis.domain.observe.unknown import NOT_READ, Unknown
 from secure_redis.reconciler.observe.storage import StorageObserver
@@ -59,9 +59,9 @@ class Room:
 
     async def look(self) -> Observation:
         cache = await self.site.caches.read(self.site.identity, self.site.cache)
-        assert isinstance(cache, CacheFacts)
+        assert isinstance(cache, Redis)
         observed = Observation(now=datetime(2026, 11, 24, tzinfo=UTC), identity=self.site.identity, cache=cache)
-        return await self.observer.observe(self.resource(), observed, self.site.identity, self.memory)
+        return await self.observer.observe(self.resource(), observed, cache, self.site.identity, self.memory)
 
     def asked(self) -> int:
         return self.site.requests("storageAccounts")

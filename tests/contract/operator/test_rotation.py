@@ -13,8 +13,9 @@ from secure_redis.api.reasons.reason import Reason
 from secure_redis.azure.core.rate_limits import RateLimits
 from secure_redis.azure.core.transport import Transport, trust
 from secure_redis.azure.redis.client import Caches
+from secure_redis.domain.observe.cache import OperationFacts
 from secure_redis.domain.observe.keys import ListedKeys, Slot, VaultSecretFacts
-from secure_redis.domain.observe.redis import CacheFacts, OperationFacts
+from secure_redis.domain.observe.redis import Redis
 from secure_redis.domain.plan.write_failure import WriteFailure
 
 from .conftest import READ, Site
@@ -223,12 +224,12 @@ async def test_links_appear_in_a_read_and_in_a_list(owner: Site) -> None:
     linked = f"{owner.name}-l"
     owner.add_cache(linked, sku=premium, linked_servers=("other",))
     facts = await owner.caches.read(owner.identity, owner.id_of(linked))
-    assert isinstance(facts, CacheFacts)
-    [link] = facts.linked_servers
+    assert isinstance(facts, Redis)
+    [link] = facts.geo_linked
     assert link.endswith(f"/redis/{linked}/linkedServers/other".replace("redis", "Redis"))
     walked = await owner.caches.walk(owner.identity, owner.subscription)
     assert isinstance(walked, tuple)
-    assert {one.resource_id.name: one.linked_servers for one in walked} == {owner.name: (), linked: (link,)}
+    assert {one.resource_id.name: one.geo_linked for one in walked} == {owner.name: (), linked: (link,)}
 
 
 # --- marks ----------------------------------------------------------------------------------------------------------

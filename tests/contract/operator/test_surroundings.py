@@ -37,7 +37,7 @@ from secure_redis.domain.observe.governance import (
     RoleAssignmentFacts,
     any_permits,
 )
-from secure_redis.domain.observe.redis import CacheFacts
+from secure_redis.domain.observe.redis import Redis
 from secure_redis.domain.observe.unknown import Unknown
 
 from .conftest import READ, Site
@@ -262,5 +262,5 @@ async def test_the_caches_own_identities_are_reported(room: Room) -> None:
         }
     )
     facts = await room.site.caches.read(room.site.identity, room.site.cache)
-    assert isinstance(facts, CacheFacts)
+    assert isinstance(facts, Redis)
     assert (facts.principal_id, facts.user_assigned_principals) == (room.principal, {one: "p"})

@@ -28,10 +28,11 @@ from secure_redis.api.spec.spec import (
 )
 from secure_redis.api.status import MESSAGE_LIMIT, RotationPhase, RotationStatus
 from secure_redis.domain.assess.connection_secret import STANDARD_KEYS
-from secure_redis.domain.assess.drift import COMPARED, MOST_ENTRIES
+from secure_redis.domain.assess.drift import MOST_ENTRIES
 from secure_redis.domain.assess.ownership import Ownership
 from secure_redis.domain.assess.rules import MOST_NOTES, RULES
 from secure_redis.domain.assess.rules.rule import Result, Severity
+from secure_redis.domain.assess.services import COMPARED
 from secure_redis.domain.observe.endpoint import AddressScope, PlaintextPort
 from secure_redis.domain.observe.keys import Slot
 from secure_redis.domain.plan.rollout.waves import MOST_STATUSES

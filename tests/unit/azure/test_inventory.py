@@ -6,7 +6,8 @@ from aiohttp import web
 
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.azure.inventory import Inventory
-from secure_redis.domain.observe.redis import CacheAbsent, CacheFacts
+from secure_redis.domain.observe.cache import CacheAbsent
+from secure_redis.domain.observe.redis import Redis
 from secure_redis.domain.observe.unknown import Unknown
 
 from .conftest import IDENTITY, OTHER, SUBSCRIPTION, World, cache_body, cache_id, path_of, says
@@ -26,22 +27,22 @@ MISSING = says({"error": {"code": "ResourceNotFound", "message": "not found"}}, 
 
 
 @pytest.fixture
-def inventory(world: World) -> Inventory:
+def inventory(world: World) -> Inventory[Redis]:
     return Inventory(world.caches, world.clock)
 
 
-async def test_one_walk_serves_a_thousand(world: World, inventory: Inventory) -> None:
+async def test_one_walk_serves_a_thousand(world: World, inventory: Inventory[Redis]) -> None:
     names = [f"c{number}" for number in range(1000)]
     link = f"https://arm.azure.test:{world.script.port}{ALL}/2"
     world.script.on("GET", ALL, says({"value": [cache_body(n) for n in names[:500]], "nextLink": link}))
     world.script.on("GET", f"{ALL}/2", says({"value": [cache_body(n) for n in names[500:]]}))
     found = await asyncio.gather(*(inventory.cache(IDENTITY, cache_id(n), max_age=60) for n in names))
-    assert [f.resource_id.name for f in found if isinstance(f, CacheFacts)] == names
+    assert [f.resource_id.name for f in found if isinstance(f, Redis)] == names
     assert len(world.script.calls("GET")) == 2
     assert len(world.script.calls("POST", "token")) == 1
 
 
-async def test_a_list_is_read_again_when_it_is_too_old(world: World, inventory: Inventory) -> None:
+async def test_a_list_is_read_again_when_it_is_too_old(world: World, inventory: Inventory[Redis]) -> None:
     world.script.on("GET", ALL, says({"value": [cache_body()]}), says({"value": [cache_body(redisVersion="7")]}))
     await inventory.cache(IDENTITY, cache_id(), max_age=60)
     world.clock.now += 60
@@ -49,28 +50,30 @@ async def test_a_list_is_read_again_when_it_is_too_old(world: World, inventory: 
     assert len(world.script.calls("GET")) == 1
     world.clock.now += 1
     facts = await inventory.cache(IDENTITY, cache_id(), max_age=60)
-    assert isinstance(facts, CacheFacts)
+    assert isinstance(facts, Redis)
     assert facts.redis_version == "7"
 
 
-async def test_one_identitys_list_never_serves_another(world: World, inventory: Inventory) -> None:
+async def test_one_identitys_list_never_serves_another(world: World, inventory: Inventory[Redis]) -> None:
     world.script.on("GET", ALL, says({"value": [cache_body()]}), DENIED)
     world.script.on("GET", SHOP, DENIED)
     single = says({"error": {"code": "AuthorizationFailed", "message": "no"}}, 403)
     world.script.on("GET", path_of(cache_id()), single)
-    assert isinstance(await inventory.cache(IDENTITY, cache_id(), max_age=60), CacheFacts)
+    assert isinstance(await inventory.cache(IDENTITY, cache_id(), max_age=60), Redis)
     other = await inventory.cache(OTHER, cache_id(), max_age=60)
     assert isinstance(other, Unknown)
     assert other.reason is Reason.AZURE_DENIED
 
 
-async def test_a_narrow_identity_is_asked_at_its_width_and_probed_slowly(world: World, inventory: Inventory) -> None:
+async def test_a_narrow_identity_is_asked_at_its_width_and_probed_slowly(
+    world: World, inventory: Inventory[Redis]
+) -> None:
     world.script.on("GET", ALL, DENIED)
     world.script.on("GET", SHOP, says({"value": [cache_body(), cache_body("sessions")]}))
     for found in await asyncio.gather(
         *(inventory.cache(IDENTITY, cache_id(name), max_age=60) for name in ("orders", "sessions") * 5)
     ):
-        assert isinstance(found, CacheFacts)
+        assert isinstance(found, Redis)
     assert (len(world.script.calls("GET", ALL)), len(world.script.calls("GET", SHOP))) == (1, 1)
     world.clock.now += 61
     await inventory.cache(IDENTITY, cache_id(), max_age=60)
@@ -80,27 +83,27 @@ async def test_a_narrow_identity_is_asked_at_its_width_and_probed_slowly(world: 
     assert (len(world.script.calls("GET", ALL)), len(world.script.calls("GET", SHOP))) == (2, 3)
 
 
-async def test_the_narrowest_identity_reads_single_caches(world: World, inventory: Inventory) -> None:
+async def test_the_narrowest_identity_reads_single_caches(world: World, inventory: Inventory[Redis]) -> None:
     world.script.on("GET", ALL, DENIED)
     world.script.on("GET", SHOP, DENIED)
     world.script.on("GET", path_of(cache_id()), says(cache_body()))
     for _ in range(3):
-        assert isinstance(await inventory.cache(IDENTITY, cache_id(), max_age=60), CacheFacts)
+        assert isinstance(await inventory.cache(IDENTITY, cache_id(), max_age=60), Redis)
     assert [len(world.script.calls("GET", path)) for path in (ALL, SHOP)] == [1, 2]  # SHOP is a part of the single's
     world.clock.now += 61
     await inventory.cache(IDENTITY, cache_id(), max_age=60)
     assert len(world.script.calls("GET")) == 4
 
 
-async def test_a_cache_missing_from_a_list_is_read_directly(world: World, inventory: Inventory) -> None:
+async def test_a_cache_missing_from_a_list_is_read_directly(world: World, inventory: Inventory[Redis]) -> None:
     world.script.on("GET", ALL, says({"value": []}))
     world.script.on("GET", path_of(cache_id()), says(cache_body()))
-    assert isinstance(await inventory.cache(IDENTITY, cache_id(), max_age=60), CacheFacts)
-    assert isinstance(await inventory.cache(IDENTITY, cache_id(), max_age=60), CacheFacts)
+    assert isinstance(await inventory.cache(IDENTITY, cache_id(), max_age=60), Redis)
+    assert isinstance(await inventory.cache(IDENTITY, cache_id(), max_age=60), Redis)
     assert len(world.script.calls("GET")) == 2
 
 
-async def test_a_404_is_believed_after_two_reads_a_minute_apart(world: World, inventory: Inventory) -> None:
+async def test_a_404_is_believed_after_two_reads_a_minute_apart(world: World, inventory: Inventory[Redis]) -> None:
     world.script.on("GET", ALL, says({"value": []}))
     world.script.on("GET", path_of(cache_id()), MISSING)
     confirmed = []
@@ -113,7 +116,7 @@ async def test_a_404_is_believed_after_two_reads_a_minute_apart(world: World, in
     assert len(world.script.calls("GET", path_of(cache_id()))) == 2  # not more often than it can matter
 
 
-async def test_fresh_404s_in_a_row_prove_nothing_before_their_time(world: World, inventory: Inventory) -> None:
+async def test_fresh_404s_in_a_row_prove_nothing_before_their_time(world: World, inventory: Inventory[Redis]) -> None:
     world.script.on("GET", path_of(cache_id()), MISSING)
     for wait, confirmed in ((0, False), (10, False), (49.9, False), (0.1, True)):
         world.clock.now += wait
@@ -122,18 +125,18 @@ async def test_fresh_404s_in_a_row_prove_nothing_before_their_time(world: World,
         assert outcome.confirmed is confirmed
 
 
-async def test_a_cache_found_again_resets_the_count(world: World, inventory: Inventory) -> None:
+async def test_a_cache_found_again_resets_the_count(world: World, inventory: Inventory[Redis]) -> None:
     world.script.on("GET", path_of(cache_id()), MISSING, says(cache_body()), MISSING)
     await inventory.fresh(IDENTITY, cache_id())
     world.clock.now += 61
-    assert isinstance(await inventory.fresh(IDENTITY, cache_id()), CacheFacts)
+    assert isinstance(await inventory.fresh(IDENTITY, cache_id()), Redis)
     world.clock.now += 61
     outcome = await inventory.fresh(IDENTITY, cache_id())
     assert isinstance(outcome, CacheAbsent)
     assert not outcome.confirmed
 
 
-async def test_an_unknown_between_two_404s_proves_nothing_either_way(world: World, inventory: Inventory) -> None:
+async def test_an_unknown_between_two_404s_proves_nothing_either_way(world: World, inventory: Inventory[Redis]) -> None:
     world.script.on("GET", path_of(cache_id()), MISSING, says({"error": {"code": "x"}}, 500), MISSING)
     await inventory.fresh(IDENTITY, cache_id())
     world.clock.now += 61
@@ -143,7 +146,7 @@ async def test_an_unknown_between_two_404s_proves_nothing_either_way(world: Worl
     assert outcome.confirmed
 
 
-async def test_a_missing_group_is_reported(world: World, inventory: Inventory) -> None:
+async def test_a_missing_group_is_reported(world: World, inventory: Inventory[Redis]) -> None:
     world.script.on("GET", ALL, DENIED)
     gone = says({"error": {"code": "ResourceGroupNotFound", "message": "no group"}}, 404)
     world.script.on("GET", SHOP, gone)
@@ -153,13 +156,13 @@ async def test_a_missing_group_is_reported(world: World, inventory: Inventory) -
     assert outcome.group_missing
 
 
-async def test_after_our_write_nothing_older_is_served(world: World, inventory: Inventory) -> None:
+async def test_after_our_write_nothing_older_is_served(world: World, inventory: Inventory[Redis]) -> None:
     world.script.on("GET", ALL, says({"value": [cache_body(), cache_body("sessions")]}))
     world.script.on("GET", path_of(cache_id()), says(cache_body(redisVersion="7")))
     await inventory.cache(IDENTITY, cache_id(), max_age=60)
     inventory.invalidate(cache_id())
     facts = await inventory.cache(IDENTITY, cache_id(), max_age=60)
-    assert isinstance(facts, CacheFacts)
+    assert isinstance(facts, Redis)
     assert facts.redis_version == "7"
     await inventory.cache(IDENTITY, cache_id("sessions"), max_age=60)
     assert len(world.script.calls("GET")) == 2  # the list still serves the others
@@ -168,7 +171,7 @@ async def test_after_our_write_nothing_older_is_served(world: World, inventory: 
     assert len(world.script.calls("GET", path_of(cache_id()))) == 1  # and a newer list this one too
 
 
-async def test_a_read_that_our_write_overtook_is_not_believed(world: World, inventory: Inventory) -> None:
+async def test_a_read_that_our_write_overtook_is_not_believed(world: World, inventory: Inventory[Redis]) -> None:
     async def slow(request: web.Request) -> web.StreamResponse:
         world.clock.now += 1
         inventory.invalidate(cache_id())
@@ -178,19 +181,19 @@ async def test_a_read_that_our_write_overtook_is_not_believed(world: World, inve
     assert isinstance(await inventory.fresh(IDENTITY, cache_id()), Unknown)
 
 
-async def test_fresh_reads_at_once_are_one_request_each_time(world: World, inventory: Inventory) -> None:
+async def test_fresh_reads_at_once_are_one_request_each_time(world: World, inventory: Inventory[Redis]) -> None:
     world.script.on("GET", path_of(cache_id()), says(cache_body()))
     first = await inventory.fresh(IDENTITY, cache_id())
     world.clock.now += 1
     second = await inventory.fresh(IDENTITY, cache_id())
-    assert isinstance(first, CacheFacts)
-    assert isinstance(second, CacheFacts)
+    assert isinstance(first, Redis)
+    assert isinstance(second, Redis)
     assert len(world.script.calls("GET")) == 2
 
 
 @pytest.mark.parametrize("body", [{"value": [cache_body(), {"id": "x"}]}, "<html>", {"error": {"code": "x"}}])
 async def test_a_broken_list_is_unknown_for_all_and_asked_for_once(
-    world: World, inventory: Inventory, body: Any
+    world: World, inventory: Inventory[Redis], body: Any
 ) -> None:
     world.script.on("GET", ALL, says(body, 500 if isinstance(body, dict) and "error" in body else 200))
     outcomes = await asyncio.gather(*(inventory.cache(IDENTITY, cache_id(f"c{n}"), max_age=60) for n in range(5)))
@@ -198,7 +201,7 @@ async def test_a_broken_list_is_unknown_for_all_and_asked_for_once(
     assert len(world.script.calls("GET")) == 1
 
 
-async def test_an_older_list_does_not_outvote_a_404(world: World, inventory: Inventory) -> None:
+async def test_an_older_list_does_not_outvote_a_404(world: World, inventory: Inventory[Redis]) -> None:
     world.script.on("GET", ALL, says({"value": [cache_body()]}))
     world.script.on("GET", path_of(cache_id()), MISSING)
     await inventory.cache(IDENTITY, cache_id(), max_age=300)
@@ -210,12 +213,12 @@ async def test_an_older_list_does_not_outvote_a_404(world: World, inventory: Inv
     assert outcome.confirmed
 
 
-async def test_a_newer_list_that_contains_it_ends_the_count(world: World, inventory: Inventory) -> None:
+async def test_a_newer_list_that_contains_it_ends_the_count(world: World, inventory: Inventory[Redis]) -> None:
     world.script.on("GET", ALL, says({"value": [cache_body()]}))
     world.script.on("GET", path_of(cache_id()), MISSING)
     await inventory.fresh(IDENTITY, cache_id())
     world.clock.now += 61
-    assert isinstance(await inventory.cache(IDENTITY, cache_id(), max_age=60), CacheFacts)
+    assert isinstance(await inventory.cache(IDENTITY, cache_id(), max_age=60), Redis)
     outcome = await inventory.fresh(IDENTITY, cache_id())
     assert isinstance(outcome, CacheAbsent)
     assert not outcome.confirmed

@@ -10,13 +10,17 @@ from pydantic import SecretBytes, SecretStr
 from secure_redis.api import names
 from secure_redis.api.azure_ids import CacheID
 from secure_redis.api.resource import SecureRedisCache, parse
-from secure_redis.domain.assess import connection_secret
+from secure_redis.domain.assess import connection_secret, redis
 from secure_redis.domain.assess.connection_secret import ConnectionData
+from secure_redis.domain.assess.drift import Drift, bounded
+from secure_redis.domain.observe.cache import PrivateEndpoint
+from secure_redis.domain.observe.firewall import FirewallRuleFacts
 from secure_redis.domain.observe.identity import NamespaceIdentity
 from secure_redis.domain.observe.keys import ListedKeys, Slot, VaultSecretFacts
 from secure_redis.domain.observe.observation import Observation
-from secure_redis.domain.observe.redis import CacheFacts, PrivateEndpoint
+from secure_redis.domain.observe.redis import Redis
 from secure_redis.domain.observe.secret import SecretFacts
+from secure_redis.domain.observe.unknown import NotRead, Unknown
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 SUBSCRIPTION = "11111111-2222-3333-4444-555555555555"
@@ -56,8 +60,8 @@ def provisioning(**spec: Any) -> SecureRedisCache:
     return resource({"mode": "Provision", "provision": PROVISION, **spec})
 
 
-def cache(**changes: Any) -> CacheFacts:
-    facts = CacheFacts(
+def cache(**changes: Any) -> Redis:
+    facts = Redis(
         resource_id=CacheID.parse(CACHE_ID),
         location="West Europe",
         sku_name="premium",
@@ -68,10 +72,10 @@ def cache(**changes: Any) -> CacheFacts:
         tls_port=6380,
         plaintext_port=6379,
         redis_version="6.0.14",
-        non_tls_port_enabled=False,
+        plaintext_open=False,
         minimum_tls_version="1.2",
         public_network_access="Disabled",
-        access_keys_disabled=False,
+        access_keys_enabled=True,
         authentication_disabled=None,
         entra_enabled=True,
         tags={"Team": "orders", names.OWNER_TAG: "cluster.uid-1"},
@@ -108,8 +112,20 @@ def observation(**changes: Any) -> Observation:
     )
 
 
+def differences(
+    of: SecureRedisCache, facts: Redis, rules: tuple[FirewallRuleFacts, ...] | Unknown | NotRead
+) -> tuple[Drift, ...]:
+    return redis.differences(facts, of, observation(cache=facts, firewall_rules=rules))
+
+
+def drift(
+    of: SecureRedisCache, facts: Redis, rules: tuple[FirewallRuleFacts, ...] | Unknown | NotRead
+) -> tuple[Drift, ...]:
+    return bounded(differences(of, facts, rules))
+
+
 def built(
-    of: SecureRedisCache | None = None, password: str = PRIMARY, facts: CacheFacts | None = None, **more: Any
+    of: SecureRedisCache | None = None, password: str = PRIMARY, facts: Redis | None = None, **more: Any
 ) -> ConnectionData:
     data = connection_secret.build(
         of or resource(), facts or cache(), SecretStr(password), **{"vault": vault(), "slot": Slot.PRIMARY, **more}

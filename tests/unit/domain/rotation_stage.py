@@ -12,6 +12,7 @@ from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.status import RotationStatus
 from secure_redis.domain.assess import key_proof
 from secure_redis.domain.grants import Grant, GrantPolicy, Power, VaultScope
+from secure_redis.domain.observe.cache import OperationFacts
 from secure_redis.domain.observe.keys import (
     AuthenticationResult,
     ListedKeys,
@@ -19,7 +20,7 @@ from secure_redis.domain.observe.keys import (
     Slot,
     VaultSecretFacts,
 )
-from secure_redis.domain.observe.redis import CacheFacts, OperationFacts
+from secure_redis.domain.observe.redis import Redis
 from secure_redis.domain.observe.secret import SecretFacts
 from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.observe.workloads import BudgetFacts, PodFacts, WorkloadFacts
@@ -98,7 +99,7 @@ class Stage:
     key_vault: dict[str, Any] = field(default_factory=lambda: dict(READ_WRITE))
     annotations: dict[str, str] = field(default_factory=dict)
     status: dict[str, Any] = field(default_factory=dict)
-    cache: CacheFacts | Unknown = field(default_factory=lambda: worlds.cache(tags=worlds.OWNER))
+    cache: Redis | Unknown = field(default_factory=lambda: worlds.cache(tags=worlds.OWNER))
     settings: Settings = SETTINGS
     now: datetime = NOW
     memory: Remembered = field(default_factory=Remembered)
@@ -178,7 +179,7 @@ class Stage:
 
     def change_cache(self, **changes: Any) -> None:
         """Something about the cache is otherwise."""
-        assert isinstance(self.cache, CacheFacts)
+        assert isinstance(self.cache, Redis)
         self.cache = replace(self.cache, **changes)
 
     def pass_time(self, seconds: float) -> None:

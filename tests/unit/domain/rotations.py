@@ -18,7 +18,7 @@ from secure_redis.domain.assess import key_proof
 from secure_redis.domain.assess.assessment import assess
 from secure_redis.domain.observe.keys import ListedKeys, VaultSecretAbsent, VaultSecretFacts
 from secure_redis.domain.observe.observation import Observation
-from secure_redis.domain.observe.redis import CacheFacts
+from secure_redis.domain.observe.redis import Redis
 from secure_redis.domain.observe.secret import SecretFacts
 from secure_redis.domain.observe.unknown import NOT_READ, Unknown
 from secure_redis.domain.plan.actions import (
@@ -39,7 +39,7 @@ from secure_redis.domain.plan.rollout import waves
 from secure_redis.domain.plan.rotation import required_reads
 from secure_redis.domain.plan.types import Plan
 from secure_redis.domain.plan.write_failure import WriteFailure
-from secure_redis.domain.report.report import Report, afterwards, report
+from secure_redis.domain.report.report import Report, report, with_own_writes
 from tests.unit.domain import targets
 from tests.unit.domain.rotation_stage import (
     LATE,
@@ -78,7 +78,7 @@ class World(Stage):
             firewall_rules=NOT_READ,
             secret=self.secret,
         )
-        if isinstance(self.cache, CacheFacts):
+        if isinstance(self.cache, Redis):
             memory.direct = self.cache.provisioning_state != "Succeeded"
             observed = replace(observed, vault=vault)
             observed = self._with_keys(res, observed)
@@ -138,7 +138,7 @@ class World(Stage):
                 break
         memory.direct = memory.direct or todo.look_closer or any(_azure(o.action) for o in outcomes)
         self._remember(res, todo, outcomes)
-        observed = afterwards(res, observed, outcomes) if outcomes else observed
+        observed = with_own_writes(res, observed, outcomes) if outcomes else observed
         assessed = assess(res, observed, cluster_uid=worlds.CLUSTER, ca=None)
         told = report(res, observed, assessed, todo, outcomes)
         if dies(len(todo.actions)):

@@ -9,6 +9,7 @@ from secure_redis.api import names
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.domain.assess.rules.rule import Result
+from secure_redis.domain.observe.cache import PrivateEndpoint
 from secure_redis.domain.observe.endpoint import (
     AddressScope,
     CertificateFacts,
@@ -18,7 +19,7 @@ from secure_redis.domain.observe.endpoint import (
     Verification,
 )
 from secure_redis.domain.observe.governance import LIST_KEYS, DiagnosticSettingFacts, LockFacts
-from secure_redis.domain.observe.redis import PersistenceFacts, PrivateEndpoint
+from secure_redis.domain.observe.redis import PersistenceFacts
 from secure_redis.domain.observe.storage import (
     BlobServiceFacts,
     EncryptionKeyFacts,
@@ -94,7 +95,7 @@ def with_key(name: str, text: str) -> dict[str, Any]:
 
 
 def cluster(**changes: Any) -> dict[str, Any]:
-    return {"cache": NOT_READ, "managed_cache": around.managed(**changes)}
+    return {"cache": around.managed(**changes)}
 
 
 def database(**changes: Any) -> dict[str, Any]:
@@ -121,7 +122,7 @@ CASES: list[tuple[str, SecureRedisCache, dict[str, Any], Result]] = [
     ("T3", MANAGED, cluster(), PASS),
     ("T3", MANAGED, database(client_protocol="Plaintext"), FAIL),
     ("T3", MANAGED, database(client_protocol=None), UNKNOWN),
-    ("T3", MANAGED, {"cache": NOT_READ, "managed_cache": BLIND}, UNKNOWN),
+    ("T3", MANAGED, {"cache": BLIND}, UNKNOWN),
     ("T3", MANAGED, cluster(database=None), NA),
     ("T3", REDIS, {}, NA),
     ("T4", REDIS, {}, PASS),
@@ -268,7 +269,7 @@ CASES: list[tuple[str, SecureRedisCache, dict[str, Any], Result]] = [
     ("P7", REDIS, {"blob_service": BLIND}, UNKNOWN),
     ("P8", MANAGED, cluster(), PASS),
     ("P8", MANAGED, cluster(key_url=None), FAIL),
-    ("P8", MANAGED, {"cache": NOT_READ, "managed_cache": BLIND}, UNKNOWN),
+    ("P8", MANAGED, {"cache": BLIND}, UNKNOWN),
     ("P8", REDIS, {}, NA),
     ("P9", REDIS, {}, PASS),
     ("P9", REDIS, {"encryption_key": around.key(enabled=False)}, FAIL),
@@ -304,7 +305,7 @@ CASES: list[tuple[str, SecureRedisCache, dict[str, Any], Result]] = [
     ("R2", MANAGED, cluster(), PASS),
     ("R2", MANAGED, cluster(redundancy="LR"), FAIL),
     ("R2", MANAGED, cluster(redundancy=None), UNKNOWN),
-    ("R3", REDIS, persisting(OFF, linked_servers=("/other",)), PASS),
+    ("R3", REDIS, persisting(OFF, geo_linked=("/other",)), PASS),
     ("R3", REDIS, persisting(OFF), FAIL),
     ("R3", REDIS, {}, NA),
     ("R3", REDIS, {"cache": BLIND}, UNKNOWN),

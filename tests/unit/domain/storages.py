@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from secure_redis.api.azure_ids import StorageAccountID
-from secure_redis.domain.observe.redis import CacheFacts, PersistenceFacts
+from secure_redis.domain.observe.redis import PersistenceFacts, Redis
 from secure_redis.domain.observe.storage import (
     EncryptionKeyFacts,
     KeyFacts,
@@ -56,7 +56,7 @@ def key(expires: datetime | None = None, **changes: Any) -> EncryptionKeyFacts:
     return EncryptionKeyFacts(KeyVaultFacts("/x", "shop"), replace(made, **changes))
 
 
-def persisting(**changes: Any) -> CacheFacts:
+def persisting(**changes: Any) -> Redis:
     """A cache that takes snapshots into the account by its own identity; `changes` are of its persistence."""
     facts = PersistenceFacts(rdb=True, rdb_frequency_minutes=60, authentication="ManagedIdentity", account="shopdata")
     return cache(persistence=replace(facts, **changes), identity_type="SystemAssigned", principal_id=PRINCIPAL)

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from secure_redis.api.azure_ids import CacheID, StorageAccountID
+from secure_redis.domain.observe.cache import PrivateEndpoint
 from secure_redis.domain.observe.endpoint import (
     AddressScope,
     CertificateFacts,
@@ -24,9 +25,9 @@ from secure_redis.domain.observe.governance import (
     RoleAssignmentFacts,
     RolePermissions,
 )
-from secure_redis.domain.observe.managed_redis import ManagedDatabase, ManagedFacts
+from secure_redis.domain.observe.managed_redis import ManagedDatabase, ManagedRedis
 from secure_redis.domain.observe.observation import Observation
-from secure_redis.domain.observe.redis import PersistenceFacts, PrivateEndpoint
+from secure_redis.domain.observe.redis import PersistenceFacts
 from secure_redis.domain.observe.storage import (
     BlobServiceFacts,
     EncryptionKeyFacts,
@@ -113,8 +114,8 @@ def database(**changes: Any) -> ManagedDatabase:
     return replace(ManagedDatabase("Succeeded", client_protocol="Encrypted", access_keys="Disabled"), **changes)
 
 
-def managed(**changes: Any) -> ManagedFacts:
-    well = ManagedFacts(
+def managed(**changes: Any) -> ManagedRedis:
+    well = ManagedRedis(
         resource_id=CacheID.parse(MANAGED_ID),
         location="westeurope",
         sku_name="Balanced_B5",

@@ -101,7 +101,7 @@ def worlds(draw: st.DrawFn) -> tuple[SecureRedisCache, Observation]:
     changes: dict[str, Any] = {}
     if draw(st.booleans()):
         changes["cache"] = facts(
-            non_tls_port_enabled=draw(st.booleans()),
+            plaintext_open=draw(st.booleans()),
             public_network_access=draw(st.sampled_from(["Enabled", "Disabled", None])),
         )
     if draw(st.booleans()):
@@ -196,7 +196,7 @@ def test_a_waiver_ends_the_steady_state_when_it_lapses() -> None:
 @pytest.mark.parametrize(
     "other",
     [
-        {"cache": facts(non_tls_port_enabled=True)},
+        {"cache": facts(plaintext_open=True)},
         {"cache": Unknown(Reason.AZURE_ERROR, "no answer")},
         {"identity": Unknown(Reason.NO_IDENTITY, "none")},
         {"cache_fresh": True},
@@ -231,7 +231,7 @@ def test_a_request_is_no_steady_state(annotations: dict[str, str]) -> None:
 
 
 def test_recent_drift_is_no_steady_state_while_its_author_may_be_read() -> None:
-    observed = observation(cache=facts(non_tls_port_enabled=True))
+    observed = observation(cache=facts(plaintext_open=True))
     res = settled(auditor(), observed)
     assert passed(res, observed)[2] is None
     older = changed(observed, now=NOW + timedelta(hours=1))

@@ -22,7 +22,7 @@ from secure_redis.domain.observe.endpoint import (
 )
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.probe_target import Endpoint, settings_of, target
-from secure_redis.domain.observe.redis import CacheFacts
+from secure_redis.domain.observe.redis import Redis
 from secure_redis.domain.observe.unknown import NOT_READ, Unknown
 from secure_redis.domain.report.endpoint_status import (
     MOST_ADDRESSES,
@@ -281,7 +281,7 @@ def test_an_unreachable_or_inactive_cache_is_not_probed(changes: dict[str, Any])
     [
         {"provisioning_state": "Updating"},
         {"minimum_tls_version": "1.0"},
-        {"non_tls_port_enabled": True},
+        {"plaintext_open": True},
         {"public_network_access": "Enabled"},
         {"private_endpoints": ()},
         {"subnet_id": "/subnet"},
@@ -293,7 +293,7 @@ def test_a_change_that_affects_the_endpoint_requests_a_new_probe(changes: dict[s
     assert settings_of(replace(whole(), redis_version="7.2", tags={"a": "b"})) == settings_of(whole())
 
 
-def whole() -> CacheFacts:
+def whole() -> Redis:
     return cache(host_name=HOST, tls_port=6380, plaintext_port=6379)
 
 

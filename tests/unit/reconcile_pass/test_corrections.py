@@ -9,7 +9,7 @@ import pytest
 from secure_redis.api import names
 from secure_redis.api.reasons.reason import ConditionType, Reason
 from secure_redis.api.resource import SecureRedisCache, parse
-from secure_redis.domain.observe.redis import CacheFacts
+from secure_redis.domain.observe.redis import Redis
 from secure_redis.domain.plan.actions import (
     Action,
     Done,
@@ -33,7 +33,7 @@ from tests.unit.reconcile_pass.worlds import (
 )
 
 CORRECTING = {"mode": "Provision", "provision": PROVISION, "drift": {"correct": ["Security", "Availability"]}}
-OPEN = cache(tags=OWNER, non_tls_port_enabled=True)
+OPEN = cache(tags=OWNER, plaintext_open=True)
 SAFE = cache(tags=OWNER)
 PORT = "transport.nonTLSPort"
 
@@ -63,7 +63,7 @@ class Story:
         assert isinstance(parsed, SecureRedisCache)
         return parsed
 
-    def look(self, facts: CacheFacts, refusal: Reason | None = None) -> tuple[Action, ...]:
+    def look(self, facts: Redis, refusal: Reason | None = None) -> tuple[Action, ...]:
         """One pass; its actions are done, or refused for good by Azure."""
         resource = self.resource()
         obs = replace(observation(cache=facts), now=NOW + timedelta(minutes=self.minutes))

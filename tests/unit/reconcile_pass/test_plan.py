@@ -8,9 +8,10 @@ import pytest
 from secure_redis.api import names
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.domain.grants import Grant, GrantPolicy, Power, SkuLimit
+from secure_redis.domain.observe.cache import CacheAbsent, OperationFacts
+from secure_redis.domain.observe.firewall import FirewallRuleFacts
 from secure_redis.domain.observe.identity import OperatorIdentity
 from secure_redis.domain.observe.keys import VaultSecretAbsent
-from secure_redis.domain.observe.redis import CacheAbsent, FirewallRuleFacts, OperationFacts
 from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.plan.actions import (
     AddFinalizer,
@@ -138,7 +139,7 @@ def test_immutable_secret_that_is_right_is_fine() -> None:
         {"vault": VaultSecretAbsent("none")},
         {"cache": DOWN, "vault": vault()},
         {"identity": Unknown(Reason.CONSENT_MISSING, "no consent")},
-        {"cache": cache(access_keys_disabled=True)},
+        {"cache": cache(access_keys_enabled=False)},
         {"cache": cache(authentication_disabled=True)},
     ],
 )
@@ -148,7 +149,7 @@ def test_whatever_fails_a_good_secret_stays(changes: dict[str, Any]) -> None:
 
 
 def test_validate_never_writes_azure() -> None:
-    unsafe = cache(non_tls_port_enabled=True, minimum_tls_version="1.0", public_network_access="Enabled")
+    unsafe = cache(plaintext_open=True, minimum_tls_version="1.0", public_network_access="Enabled")
     res = resource(VALIDATE, status={"drift": DRIFT})
     assert not [a for a in planned(res, observation(cache=unsafe)).actions if isinstance(a, AzureAction)]
 
@@ -279,40 +280,40 @@ def test_existing_cache_is_adopted_only_when_asked() -> None:
 
 
 def test_cache_of_another_resource_is_not_touched() -> None:
-    other = cache(tags={names.OWNER_TAG: f"{CLUSTER}.someone-else"}, non_tls_port_enabled=True)
+    other = cache(tags={names.OWNER_TAG: f"{CLUSTER}.someone-else"}, plaintext_open=True)
     asked = resource(CORRECTING, annotations={names.ADOPT: "orders"}, status={"drift": DRIFT})
     assert kinds(asked, observation(cache=other)) == []
     assert reasons(asked, observation(cache=other)) == [Reason.OWNED_BY_ANOTHER]
 
 
 def test_the_first_pass_reports_and_the_second_corrects() -> None:
-    drifted = cache(tags=OWNER, non_tls_port_enabled=True)
+    drifted = cache(tags=OWNER, plaintext_open=True)
     assert kinds(resource(CORRECTING), observation(cache=drifted)) == []
     (action,) = planned(resource(CORRECTING, status={"drift": DRIFT}), observation(cache=drifted)).actions
     assert action == UpdateCache({"properties": {"enableNonSslPort": False}}, ("enableNonSslPort",))
 
 
 def test_nothing_is_corrected_unless_its_class_is_named() -> None:
-    drifted = cache(tags=OWNER, non_tls_port_enabled=True, minimum_tls_version="1.0")
+    drifted = cache(tags=OWNER, plaintext_open=True, minimum_tls_version="1.0")
     assert kinds(resource(PROVISIONED, status={"drift": DRIFT}), observation(cache=drifted)) == []
     cosmetic = {**PROVISIONED, "drift": {"correct": ["Cosmetic"]}}
     assert kinds(resource(cosmetic, status={"drift": DRIFT}), observation(cache=drifted)) == []
 
 
 def test_one_update_at_a_time() -> None:
-    drifted = cache(tags=OWNER, non_tls_port_enabled=True, minimum_tls_version="1.0")
+    drifted = cache(tags=OWNER, plaintext_open=True, minimum_tls_version="1.0")
     plan = planned(resource(CORRECTING, status={"drift": DRIFT}), observation(cache=drifted))
     assert len(plan.actions) == 1
 
 
 @pytest.mark.parametrize("state", ["Updating", "Scaling", "Creating", "Linking", "SomethingNew"])
 def test_busy_cache_is_not_written(state: str) -> None:
-    drifted = cache(tags=OWNER, non_tls_port_enabled=True, provisioning_state=state)
+    drifted = cache(tags=OWNER, plaintext_open=True, provisioning_state=state)
     assert kinds(resource(CORRECTING, status={"drift": DRIFT}), observation(cache=drifted)) == []
 
 
 def test_running_operation_is_not_written_over() -> None:
-    drifted = cache(tags=OWNER, non_tls_port_enabled=True)
+    drifted = cache(tags=OWNER, plaintext_open=True)
     obs = observation(cache=drifted, operation=OperationFacts("InProgress"))
     assert kinds(resource(CORRECTING, status={"drift": DRIFT}), obs) == []
 
@@ -375,7 +376,7 @@ def test_surplus_rule_stays_while_a_declared_one_is_missing() -> None:
 
 
 def test_no_azure_write_follows_from_an_old_observation() -> None:
-    drifted = cache(tags=OWNER, non_tls_port_enabled=True)
+    drifted = cache(tags=OWNER, plaintext_open=True)
     plan = planned(resource(CORRECTING, status={"drift": DRIFT}), observation(cache=drifted, cache_fresh=False))
     assert plan.actions == ()
     assert plan.look_closer

@@ -10,7 +10,7 @@ from secure_redis.api import names
 from secure_redis.api.reasons.reason import ConditionType, Reason
 from secure_redis.api.resource import Unreadable, parse
 from secure_redis.api.status import Status
-from secure_redis.domain.observe.redis import CacheAbsent, OperationFacts
+from secure_redis.domain.observe.cache import CacheAbsent, OperationFacts
 from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.plan.actions import (
     CreateCache,
@@ -90,7 +90,7 @@ def test_no_key_is_anywhere_in_status_or_events() -> None:
 
 
 def test_without_authentication_an_assessment_is_ready_however_unsafe() -> None:
-    unsafe = cache(non_tls_port_enabled=True, minimum_tls_version="1.0", public_network_access="Enabled")
+    unsafe = cache(plaintext_open=True, minimum_tls_version="1.0", public_network_access="Enabled")
     told = reported(resource(), observation(cache=unsafe))
     assert said(told, ConditionType.READY) == ("True", "Ready")
     assert said(told, ConditionType.TRANSPORT_SECURED) == ("False", "NonTLSPortOpen")
@@ -103,10 +103,10 @@ def test_without_authentication_an_assessment_is_ready_however_unsafe() -> None:
 @pytest.mark.parametrize(
     ("changes", "status", "reason"),
     [
-        ({"non_tls_port_enabled": True}, "False", "NonTLSPortOpen"),
+        ({"plaintext_open": True}, "False", "NonTLSPortOpen"),
         ({"minimum_tls_version": "1.1"}, "False", "MinimumTLSTooLow"),
         ({"minimum_tls_version": None}, "Unknown", "MinimumTLSUnset"),
-        ({"non_tls_port_enabled": None}, "Unknown", "Unknown"),
+        ({"plaintext_open": None}, "Unknown", "Unknown"),
     ],
 )
 def test_an_absent_value_is_never_safe(changes: dict[str, Any], status: str, reason: str) -> None:
@@ -237,7 +237,7 @@ def test_cache_of_another_resource_is_stalled() -> None:
 
 
 def test_existing_cache_on_first_contact_is_ready_drifted_and_not_stalled() -> None:
-    drifted = cache(non_tls_port_enabled=True)
+    drifted = cache(plaintext_open=True)
     told = reported(resource(PROVISIONED), observation(cache=drifted))
     assert said(told, ConditionType.READY) == ("True", "Ready")
     assert said(told, ConditionType.DRIFT_DETECTED) == ("True", "AdoptionRequired")
@@ -252,7 +252,7 @@ def test_adoption_is_asked_for_even_without_drift() -> None:
 def test_a_correction_that_azure_refused_is_reported() -> None:
     drift = [{"path": "transport.nonTLSPort", "declared": "x", "observed": "y", "class": "Security"}]
     res = resource({**PROVISIONED, "drift": {"correct": ["Security"]}}, status={"drift": drift})
-    obs = observation(cache=cache(tags=OWNER, non_tls_port_enabled=True))
+    obs = observation(cache=cache(tags=OWNER, plaintext_open=True))
     (action,) = planned(res, obs).actions
     told = reported(res, obs, (Failed(action, WriteFailure(Reason.AZURE_DENIED, "no right to write")),))
     assert said(told, ConditionType.DRIFT_DETECTED) == ("True", "AzureDenied")
@@ -286,10 +286,10 @@ def test_old_secret_stays_named_until_it_was_parted_with() -> None:
 
 
 def test_since_is_kept_while_a_field_differs() -> None:
-    first = reported(resource(), observation(cache=cache(non_tls_port_enabled=True))).status
+    first = reported(resource(), observation(cache=cache(plaintext_open=True))).status
     status = first.document()
     status["drift"][0]["since"] = "2026-01-01T00:00:00Z"
-    again = reported(resource(status=status), observation(cache=cache(non_tls_port_enabled=True))).status
+    again = reported(resource(status=status), observation(cache=cache(plaintext_open=True))).status
     assert again.drift[0].since == "2026-01-01T00:00:00Z"
 
 
@@ -297,7 +297,7 @@ def test_transition_time_moves_only_when_the_status_flips() -> None:
     status = settled(VALIDATE)
     for condition in status["conditions"]:
         condition["lastTransitionTime"] = "2026-01-01T00:00:00Z"
-    told = reported(resource(VALIDATE, status=status), observation(cache=cache(non_tls_port_enabled=True)))
+    told = reported(resource(VALIDATE, status=status), observation(cache=cache(plaintext_open=True)))
     times = {c.type: c.last_transition_time for c in told.status.conditions}
     assert times["Ready"] == "2026-01-01T00:00:00Z"
     assert times["TransportSecured"] == "2026-11-24T12:00:00Z"

@@ -18,7 +18,7 @@ from secure_redis.domain.plan.actions import (
 from secure_redis.domain.plan.plan import plan
 from secure_redis.domain.plan.rotation.outcome import after
 from secure_redis.domain.plan.types import Rotating
-from secure_redis.domain.report.status import minor
+from secure_redis.domain.report.status import differs_in_pods_only
 from tests.unit.domain.rotations import REFUSED, World, asked, done_by, world
 from tests.unit.reconcile_pass import worlds
 
@@ -44,13 +44,13 @@ def rolling(count: int | None, message: str = "rolls", **changes: object) -> Sta
 
 
 def test_counts_that_change_while_workloads_roll_are_minor() -> None:
-    assert minor(rolling(3), rolling(2))
-    assert minor(rolling(3, "3 pods are left"), rolling(2, "2 pods are left"))
+    assert differs_in_pods_only(rolling(3), rolling(2))
+    assert differs_in_pods_only(rolling(3, "3 pods are left"), rolling(2, "2 pods are left"))
 
 
 def test_the_first_count_and_the_last_one_are_reported_at_once() -> None:
-    assert not minor(rolling(None), rolling(3))
-    assert not minor(rolling(1), rolling(None))
+    assert not differs_in_pods_only(rolling(None), rolling(3))
+    assert not differs_in_pods_only(rolling(1), rolling(None))
 
 
 def test_more_than_a_count_is_not_minor() -> None:
@@ -59,10 +59,10 @@ def test_more_than_a_count_is_not_minor() -> None:
     retiring = now.rotation.model_copy(update={"phase": RotationPhase.RETIRING})
     behind = now.rotation.model_copy(update={"reason": "HoldersBehind"})
     failed = now.workloads[0].model_copy(update={"reason": "RolloutFailed"})
-    assert not minor(rolling(3), rolling(2, rotation=retiring))
-    assert not minor(rolling(3), rolling(2, rotation=behind))
-    assert not minor(rolling(3), rolling(2, workloads=(failed,)))
-    assert not minor(rolling(3), rolling(3))  # nothing changed: nothing is written anyway
+    assert not differs_in_pods_only(rolling(3), rolling(2, rotation=retiring))
+    assert not differs_in_pods_only(rolling(3), rolling(2, rotation=behind))
+    assert not differs_in_pods_only(rolling(3), rolling(2, workloads=(failed,)))
+    assert not differs_in_pods_only(rolling(3), rolling(3))  # nothing changed: nothing is written anyway
 
 
 # --- events ---------------------------------------------------------------------------------------------------------
@@ -135,7 +135,7 @@ def test_stale_pods_sum_listed_and_unlisted_ones() -> None:
 def test_a_message_is_bounded() -> None:
     made = world(unlisted=0)
     names = "x" * (MESSAGE_LIMIT * 2)
-    made.change_cache(linked_servers=(names,))
+    made.change_cache(geo_linked=(names,))
     made.ask("please")
     made.look()
     state = made.rotation

@@ -10,14 +10,15 @@ from secure_redis.api import names
 from secure_redis.api.azure_ids import CacheID
 from secure_redis.api.resource import SecureRedisCache, parse
 from secure_redis.domain.assess.assessment import Assessment, assess
+from secure_redis.domain.observe.cache import PrivateEndpoint
 from secure_redis.domain.observe.identity import NamespaceIdentity
 from secure_redis.domain.observe.keys import ListedKeys, VaultSecretFacts
 from secure_redis.domain.observe.observation import Observation
-from secure_redis.domain.observe.redis import CacheFacts, PrivateEndpoint
+from secure_redis.domain.observe.redis import Redis
 from secure_redis.domain.observe.secret import SecretFacts
 from secure_redis.domain.plan.plan import plan
 from secure_redis.domain.plan.types import Plan, Settings
-from secure_redis.domain.report.report import Report, afterwards, report
+from secure_redis.domain.report.report import Report, report, with_own_writes
 
 CLUSTER = "0a0a0a0a-0000-0000-0000-000000000000"
 UID = "11111111-0000-0000-0000-000000000001"
@@ -60,9 +61,9 @@ def resource(
     return parsed
 
 
-def cache(**changes: Any) -> CacheFacts:
+def cache(**changes: Any) -> Redis:
     """A safe cache with a private endpoint."""
-    safe = CacheFacts(
+    safe = Redis(
         resource_id=CacheID.parse(ID),
         location="West Europe",
         sku_name="Premium",
@@ -73,10 +74,10 @@ def cache(**changes: Any) -> CacheFacts:
         tls_port=6380,
         plaintext_port=6379,
         redis_version="6.0",
-        non_tls_port_enabled=False,
+        plaintext_open=False,
         minimum_tls_version="1.2",
         public_network_access="Disabled",
-        access_keys_disabled=False,
+        access_keys_enabled=True,
         private_endpoints=(PrivateEndpoint("pe", "Approved"),),
     )
     return replace(safe, **changes)
@@ -115,7 +116,7 @@ def reported(res: SecureRedisCache, obs: Observation, outcomes: Any = None) -> R
 
     todo = planned(res, obs)
     done = tuple(Done(action) for action in todo.actions) if outcomes is None else outcomes
-    obs = afterwards(res, obs, done)
+    obs = with_own_writes(res, obs, done)
     return report(res, obs, judged(res, obs), todo, done)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from secure_redis.domain.observe.redis import PrivateEndpoint
+from secure_redis.domain.observe.cache import PrivateEndpoint
 
 
 class Malformed(ValueError):

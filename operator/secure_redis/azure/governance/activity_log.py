@@ -13,8 +13,8 @@ from secure_redis.api.times import rfc3339
 from secure_redis.azure.core.answers import elements
 from secure_redis.azure.core.failures import Failure
 from secure_redis.azure.core.resource_manager import ResourceManager, unread
+from secure_redis.domain.observe.cache import Write
 from secure_redis.domain.observe.identity import Identity, NamespaceIdentity
-from secure_redis.domain.observe.redis import Write
 from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.observe.usage import Change
 

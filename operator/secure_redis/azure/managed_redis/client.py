@@ -19,7 +19,7 @@ from secure_redis.azure.core.failures import (
 from secure_redis.azure.core.resource_manager import ResourceManager, unread
 from secure_redis.azure.managed_redis import convert
 from secure_redis.domain.observe.identity import Identity
-from secure_redis.domain.observe.managed_redis import ManagedDatabase, ManagedFacts
+from secure_redis.domain.observe.managed_redis import ManagedDatabase, ManagedRedis
 from secure_redis.domain.observe.unknown import Unknown
 
 # The first that shows publicNetworkAccess and accessKeysAuthentication of every cluster that has them.
@@ -35,7 +35,7 @@ class ManagedCaches:
     def __init__(self, resource_manager: ResourceManager) -> None:
         self._resource_manager = resource_manager
 
-    async def read(self, identity: Identity, cache: CacheID) -> ManagedFacts | NotFound | Unknown:
+    async def read(self, identity: Identity, cache: CacheID) -> ManagedRedis | NotFound | Unknown:
         """One direct read of a cluster, without its database. Needs `Microsoft.Cache/redisEnterprise/read`."""
         answer = await self._resource_manager.get(identity, _path(cache), API_VERSION)
         if isinstance(answer, NotFound):
@@ -49,7 +49,7 @@ class ManagedCaches:
 
     async def walk(
         self, identity: Identity, subscription: str, group: str | None = None
-    ) -> tuple[ManagedFacts, ...] | Failure:
+    ) -> tuple[ManagedRedis, ...] | Failure:
         """The clusters of a subscription or a group, as far as the list tells of each what a direct read does.
 
         Needs `Microsoft.Cache/redisEnterprise/read` at that scope.

@@ -13,10 +13,10 @@ from secure_redis.azure.core.answers import (
     private_endpoints,
     text,
 )
-from secure_redis.domain.observe.managed_redis import ManagedDatabase, ManagedFacts
+from secure_redis.domain.observe.managed_redis import ManagedDatabase, ManagedRedis
 
 
-def cluster_facts(body: object) -> ManagedFacts:
+def cluster_facts(body: object) -> ManagedRedis:
     """A cluster from the JSON of a GET or of a list's item; its database is another object.
 
     Raises:
@@ -37,7 +37,7 @@ def cluster_facts(body: object) -> ManagedFacts:
         raise Malformed("the answer has no provisioning state")
     key = mapping(mapping(properties.get("encryption")).get("customerManagedKeyEncryption"))
     reader = mapping(key.get("keyEncryptionKeyIdentity"))
-    return ManagedFacts(
+    return ManagedRedis(
         resource_id=resource_id,
         location=text(answer.get("location")) or "",
         sku_name=sku,
@@ -49,7 +49,7 @@ def cluster_facts(body: object) -> ManagedFacts:
         public_network_access=text(properties.get("publicNetworkAccess")),
         high_availability=text(properties.get("highAvailability")),
         redundancy=text(properties.get("redundancyMode")),
-        redis_version=text(properties.get("redisVersion")),
+        cluster_redis_version=text(properties.get("redisVersion")),
         key_url=text(key.get("keyEncryptionKeyUrl")),
         key_identity=text(reader.get("userAssignedIdentityResourceId")),
         key_identity_type=text(reader.get("identityType")),

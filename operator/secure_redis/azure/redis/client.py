@@ -34,9 +34,11 @@ from secure_redis.azure.core.failures import (
 from secure_redis.azure.core.policies import Policies
 from secure_redis.azure.core.transport import Transport
 from secure_redis.azure.redis import convert
+from secure_redis.domain.observe.cache import OperationFacts
+from secure_redis.domain.observe.firewall import FirewallRuleFacts
 from secure_redis.domain.observe.identity import Identity
 from secure_redis.domain.observe.keys import ListedKeys, Slot
-from secure_redis.domain.observe.redis import CacheFacts, FirewallRuleFacts, OperationFacts
+from secure_redis.domain.observe.redis import Redis
 from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.plan.write_failure import WriteFailure
 
@@ -56,7 +58,7 @@ class _Client:
 @dataclass(frozen=True, slots=True)
 class _Page:
     digest: bytes = field(repr=False)
-    caches: tuple[CacheFacts, ...]
+    caches: tuple[Redis, ...]
     next: str | None = field(repr=False)
 
 
@@ -80,11 +82,11 @@ class Caches:
 
     # --- reads ------------------------------------------------------------------------------------------------------
 
-    async def read(self, identity: Identity, cache: CacheID) -> CacheFacts | NotFound | Unknown:
+    async def read(self, identity: Identity, cache: CacheID) -> Redis | NotFound | Unknown:
         """One direct read. `NotFound.what` tells a missing group from a missing cache."""
         client = self._client(identity, cache)
 
-        async def call() -> CacheFacts:
+        async def call() -> Redis:
             text: Any = await client.management.redis.get(
                 cache.group, cache.name, cls=lambda answer, _model, _headers: answer.http_response.text()
             )
@@ -93,18 +95,18 @@ class Caches:
         outcome = await self._calls(identity, call)
         if isinstance(outcome, NotFound):
             return outcome
-        return outcome if isinstance(outcome, CacheFacts) else unknown(outcome)
+        return outcome if isinstance(outcome, Redis) else unknown(outcome)
 
     async def walk(
         self, identity: Identity, subscription: str, group: str | None = None
-    ) -> tuple[CacheFacts, ...] | Failure:
+    ) -> tuple[Redis, ...] | Failure:
         """All caches of a subscription or a group: one walk over all pages. A broken page fails the walk."""
         client = self._client_for(identity, subscription)
         within = "" if group is None else f"/resourceGroups/{quote(group, safe='')}"
         first = f"{self._transport.cloud.resource_manager}/subscriptions/{subscription}{within}{_LIST}"
 
-        async def call() -> tuple[CacheFacts, ...] | Failure:
-            found: list[CacheFacts] = []
+        async def call() -> tuple[Redis, ...] | Failure:
+            found: list[Redis] = []
             observed: set[str] = set()
             url: str | None = first
             while url is not None and url not in observed:

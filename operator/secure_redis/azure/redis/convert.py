@@ -19,16 +19,13 @@ from secure_redis.azure.core.answers import (
     text_flag,
     text_number,
 )
+from secure_redis.domain.observe.cache import OperationFacts
+from secure_redis.domain.observe.firewall import FirewallRuleFacts
 from secure_redis.domain.observe.keys import ListedKeys
-from secure_redis.domain.observe.redis import (
-    CacheFacts,
-    FirewallRuleFacts,
-    OperationFacts,
-    PersistenceFacts,
-)
+from secure_redis.domain.observe.redis import PersistenceFacts, Redis
 
 
-def cache_facts(body: object) -> CacheFacts:
+def cache_facts(body: object) -> Redis:
     """A cache from the JSON of a GET or of a list's item; what the answer does not say stays None.
 
     From the wire and not from the SDK's model: a list of 1,000 costs 0.02 s instead of 0.2 s of processor time
@@ -53,7 +50,8 @@ def cache_facts(body: object) -> CacheFacts:
     settings = mapping(properties.get("redisConfiguration"))
     identity = mapping(answer.get("identity"))
     replicas = number(properties.get("replicasPerPrimary"))
-    return CacheFacts(
+    keys_off = text_flag(properties.get("disableAccessKeyAuthentication"))
+    return Redis(
         resource_id=resource_id,
         location=text(answer.get("location")) or "",
         sku_name=name,
@@ -64,10 +62,10 @@ def cache_facts(body: object) -> CacheFacts:
         tls_port=port(properties.get("sslPort")),
         plaintext_port=port(properties.get("port")),
         redis_version=text(properties.get("redisVersion")),
-        non_tls_port_enabled=text_flag(properties.get("enableNonSslPort")),
+        plaintext_open=text_flag(properties.get("enableNonSslPort")),
         minimum_tls_version=text(properties.get("minimumTlsVersion")),
         public_network_access=text(properties.get("publicNetworkAccess")),
-        access_keys_disabled=text_flag(properties.get("disableAccessKeyAuthentication")),
+        access_keys_enabled=None if keys_off is None else not keys_off,
         authentication_disabled=text_flag(settings.get("authnotrequired")),
         entra_enabled=text_flag(settings.get("aad-enabled")),
         tags={str(tag): str(value) for tag, value in mapping(answer.get("tags")).items()},
@@ -80,7 +78,7 @@ def cache_facts(body: object) -> CacheFacts:
         principal_id=text(identity.get("principalId")),
         user_assigned_principals=dict(_principals(identity)),
         private_endpoints=tuple(private_endpoints(properties)),
-        linked_servers=tuple(
+        geo_linked=tuple(
             text(mapping(link).get("id")) or "(not named)" for link in elements(properties.get("linkedServers"))
         ),
         persistence=_persistence(settings),
@@ -90,7 +88,7 @@ def cache_facts(body: object) -> CacheFacts:
     )
 
 
-def page(body: object) -> tuple[list[CacheFacts], str | None]:
+def page(body: object) -> tuple[list[Redis], str | None]:
     """One page of a list and the URL of the next.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The pure middle of the corridor: from an observation to findings, drift and a verdict on the credential."""
+"""Assess an observation: the findings, the drift, the owner and the credential. Pure."""
 
 from dataclasses import dataclass, field
 
@@ -6,26 +6,20 @@ from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.spec.spec import Access
 from secure_redis.domain.assess import connection_secret, key_validity
 from secure_redis.domain.assess.connection_secret import ConnectionData
-from secure_redis.domain.assess.drift import (
-    Drift,
-    bounded,
-    differences,
-    gone,
-    ignoring,
-)
-from secure_redis.domain.assess.drift_managed_redis import managed_differences
+from secure_redis.domain.assess.drift import Drift, bounded, gone, ignoring
 from secure_redis.domain.assess.key_proof import PROVIDER_ADDRESS, claimed_slot, prove
 from secure_redis.domain.assess.ownership import (
     Ownership,
     leads,
     not_leading,
-    ownership,
 )
 from secure_redis.domain.assess.rules import Compliance
 from secure_redis.domain.assess.rules import evaluate as judge
+from secure_redis.domain.assess.services import COMPARED, SERVICES
 from secure_redis.domain.assess.waivers import WaiverPolicy
 from secure_redis.domain.explanation import Explanation
 from secure_redis.domain.observe import normalise
+from secure_redis.domain.observe.cache import Cache, CacheAbsent
 from secure_redis.domain.observe.keys import (
     ListedKeys,
     Proven,
@@ -33,9 +27,7 @@ from secure_redis.domain.observe.keys import (
     VaultSecretAbsent,
     VaultSecretFacts,
 )
-from secure_redis.domain.observe.managed_redis import ManagedFacts
-from secure_redis.domain.observe.observation import Observation, of_either
-from secure_redis.domain.observe.redis import CacheAbsent, CacheFacts
+from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.unknown import NotRead, Unknown
 
 
@@ -58,7 +50,7 @@ class CredentialVerdict:
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """What the observation means. None: could not be judged because the cache was not read."""
+    """What one observation was judged to be. None: not judged, because the cache was not read."""
 
     compliance: Compliance | None = None
     drift: tuple[Drift, ...] | None = None
@@ -79,30 +71,25 @@ def assess(
 ) -> Assessment:
     """Judge one observation. `ca`: PEM that clients need to verify the endpoint, where a public one does not do.
 
-    `floor`: what the operator's configuration permits resources to ask of the rules.
+    `waiver_policy`: which waivers and profiles the operator's configuration permits.
     """
-    found = of_either(observed)
-    if isinstance(found, ManagedFacts):
-        left, notes = ignoring(managed_differences(resource, found), resource.spec.drift.ignore)
-        return Assessment(
-            compliance=judge(resource, observed, waiver_policy=waiver_policy, notes=notes), drift=bounded(left)
-        )
-    if isinstance(found, CacheAbsent):
-        return Assessment(drift=gone(resource, found))
-    if not isinstance(observed.cache, CacheFacts):
+    cache = observed.cache
+    if isinstance(cache, CacheAbsent):
+        return Assessment(drift=gone(resource, cache))
+    if not isinstance(cache, Cache):
         return Assessment()
-    owned = ownership(observed.cache, cluster_uid, resource.uid)
-    left, notes = ignoring(differences(resource, observed.cache, observed.firewall_rules), resource.spec.drift.ignore)
+    service = SERVICES[cache.service]
+    left, notes = ignoring(service.differences(cache, resource, observed), resource.spec.drift.ignore, COMPARED)
     return Assessment(
         compliance=judge(resource, observed, waiver_policy=waiver_policy, notes=notes),
         drift=bounded(left),
-        ownership=owned,
-        credential=_credential(resource, observed, observed.cache, cluster_uid, ca),
+        ownership=service.owner(cache, cluster_uid, resource.uid),
+        credential=_credential(resource, observed, cache, cluster_uid, ca),
     )
 
 
 def _credential(
-    resource: SecureRedisCache, observed: Observation, cache: CacheFacts, cluster_uid: str, ca: str | None
+    resource: SecureRedisCache, observed: Observation, cache: Cache, cluster_uid: str, ca: str | None
 ) -> CredentialVerdict:
     settings = resource.spec.authentication
     if settings is None or isinstance(observed.vault, NotRead):

@@ -20,9 +20,9 @@ from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.times import rfc3339
 from secure_redis.domain.assess.key_validity import malformed
 from secure_redis.domain.explanation import Explanation
+from secure_redis.domain.observe.cache import Cache
 from secure_redis.domain.observe.keys import Slot, VaultSecretFacts
 from secure_redis.domain.observe.normalise import is_busy
-from secure_redis.domain.observe.redis import CacheFacts
 from secure_redis.domain.observe.secret import SecretFacts
 
 CA_KEY: Final = "ca.crt"
@@ -63,7 +63,7 @@ class ConnectionData:
 
 def build(
     resource: SecureRedisCache,
-    cache: CacheFacts,
+    cache: Cache,
     password: SecretStr,
     *,
     vault: VaultSecretFacts,
@@ -123,7 +123,7 @@ def unreserved(given: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in given.items() if not _RESERVED.fullmatch(name.strip())}
 
 
-def _endpoint(cache: CacheFacts) -> tuple[str, int] | Explanation:
+def _endpoint(cache: Cache) -> tuple[str, int] | Explanation:
     host, port = cache.host_name, cache.tls_port
     if host is None or port is None:
         what = "host name" if host is None else "TLS port"

@@ -10,8 +10,8 @@ from typing import Final
 
 from secure_redis.api import names
 from secure_redis.api.resource import SecureRedisCache
+from secure_redis.domain.observe.cache import Cache
 from secure_redis.domain.observe.normalise import same_word
-from secure_redis.domain.observe.redis import CacheFacts
 
 
 class Effect(StrEnum):
@@ -40,7 +40,7 @@ SENTENCES: Final[Mapping[Effect, str]] = {
 }
 
 
-def effect(path: str, declared: str, observed: str, cache: CacheFacts) -> Effect:
+def effect(path: str, declared: str, observed: str, cache: Cache) -> Effect:
     """What bringing `path` from `observed` to `declared` would cause on this cache."""
     known = _EFFECTS.get(path.partition("[")[0])
     return Effect.NONE if known is None else known(declared, observed, cache)
@@ -57,22 +57,22 @@ def allowed(resource: SecureRedisCache, path: str) -> bool:
 _TIERS: Final = ("basic", "standard", "premium")
 
 
-def _always(what: Effect) -> Callable[[str, str, CacheFacts], Effect]:
+def _always(what: Effect) -> Callable[[str, str, Cache], Effect]:
     return lambda _declared, _observed, _cache: what
 
 
-def _public_access(declared: str, _observed: str, cache: CacheFacts) -> Effect:
+def _public_access(declared: str, _observed: str, cache: Cache) -> Effect:
     if not same_word(declared, "Disabled"):
         return Effect.NONE
     return Effect.DROPS_CONNECTIONS if cache.has_approved_private_endpoint else Effect.DISCONNECTS
 
 
-def _firewall(_declared: str, observed: str, _cache: CacheFacts) -> Effect:
+def _firewall(_declared: str, observed: str, _cache: Cache) -> Effect:
     # "Missing" is only added. Azure does not say whether open connections end with a rule: taken as if they did.
     return Effect.NONE if observed == "missing" else Effect.DROPS_CONNECTIONS
 
 
-def _tier(declared: str, observed: str, _cache: CacheFacts) -> Effect:
+def _tier(declared: str, observed: str, _cache: Cache) -> Effect:
     order = [tier.strip().lower() for tier in (observed, declared)]
     if not all(tier in _TIERS for tier in order):
         return Effect.NEEDS_REPLACEMENT
@@ -83,7 +83,7 @@ def _tier(declared: str, observed: str, _cache: CacheFacts) -> Effect:
     return Effect.LOSES_DATA if order[0] == "basic" else Effect.RESTARTS
 
 
-def _capacity(declared: str, observed: str, cache: CacheFacts) -> Effect:
+def _capacity(declared: str, observed: str, cache: Cache) -> Effect:
     if not (declared.isdigit() and observed.isdigit()):
         return Effect.LOSES_DATA
     if int(declared) == 0 and int(observed) > 0:
@@ -92,21 +92,21 @@ def _capacity(declared: str, observed: str, cache: CacheFacts) -> Effect:
     return Effect.LOSES_DATA if smaller or same_word(cache.sku_name, "Basic") else Effect.RESTARTS
 
 
-def _shards(declared: str, observed: str, _cache: CacheFacts) -> Effect:
+def _shards(declared: str, observed: str, _cache: Cache) -> Effect:
     fewer = declared.isdigit() and observed.isdigit() and int(declared) < int(observed)
     return Effect.LOSES_DATA if fewer else Effect.RESTARTS
 
 
-def _version(declared: str, observed: str, _cache: CacheFacts) -> Effect:
-    # Redis goes up only.
+def _version(declared: str, observed: str, _cache: Cache) -> Effect:
+    # Cache goes up only.
     return Effect.RESTARTS if declared > observed else Effect.NEEDS_REPLACEMENT
 
 
-def _minimum_tls(declared: str, observed: str, _cache: CacheFacts) -> Effect:
+def _minimum_tls(declared: str, observed: str, _cache: Cache) -> Effect:
     return Effect.NONE if observed > declared and observed[:1].isdigit() else Effect.DROPS_CONNECTIONS
 
 
-_EFFECTS: Final[Mapping[str, Callable[[str, str, CacheFacts], Effect]]] = {
+_EFFECTS: Final[Mapping[str, Callable[[str, str, Cache], Effect]]] = {
     "transport.nonTLSPort": _always(Effect.DROPS_CONNECTIONS),
     "transport.minimumTLSVersion": _minimum_tls,
     "network.publicAccess": _public_access,

@@ -10,8 +10,9 @@ from secure_redis.api.spec.persistence import Encryption, KeySource, Persistence
 from secure_redis.domain.assess import persistence
 from secure_redis.domain.explanation import Explanation
 from secure_redis.domain.observe import normalise
+from secure_redis.domain.observe.cache import Cache
 from secure_redis.domain.observe.observation import Observation
-from secure_redis.domain.observe.redis import CacheFacts, PersistenceFacts
+from secure_redis.domain.observe.redis import PersistenceFacts, Redis
 from secure_redis.domain.observe.storage import (
     BlobServiceFacts,
     KeyAbsent,
@@ -34,15 +35,14 @@ class Link:
     message: str
 
 
-def follow(resource: SecureRedisCache, observed: Observation, held_back: Explanation | None = None) -> Link | None:
+def follow(
+    resource: SecureRedisCache, observed: Observation, cache: Redis, held_back: Explanation | None = None
+) -> Link | None:
     """The first broken link, else the first that could not be seen, else that all are as wanted.
 
-    None: nothing is persisted and nothing was asked for, or the cache itself was not read. `held_back`: why the
+    None: nothing is persisted and nothing was asked for. `held_back`: why the
     operator does not set what was asked for, where it would.
     """
-    cache = observed.cache
-    if not isinstance(cache, CacheFacts):
-        return None
     facts = cache.persistence
     if not facts.on:
         return _nothing(resource, cache, held_back)
@@ -74,7 +74,7 @@ def follow(resource: SecureRedisCache, observed: Observation, held_back: Explana
     return Link(True, Reason.PERSISTENCE_ENCRYPTED, _well(observed, facts, storage))
 
 
-def _nothing(resource: SecureRedisCache, cache: CacheFacts, held_back: Explanation | None) -> Link | None:
+def _nothing(resource: SecureRedisCache, cache: Redis, held_back: Explanation | None) -> Link | None:
     declared = persistence.wanted(resource)
     if declared is None:
         return None
@@ -263,7 +263,7 @@ def _remarks(observed: Observation, facts: PersistenceFacts, storage: StorageFac
         yield "soft delete or versions keep, and bill, every overwritten copy"
     cache = observed.cache
     where = storage.primary_location or storage.location
-    if isinstance(cache, CacheFacts) and where and normalise.location(where) != normalise.location(cache.location):
+    if isinstance(cache, Cache) and where and normalise.location(where) != normalise.location(cache.location):
         yield f"the account lies in {where}, another region than the cache"
     if storage.geo_redundant:
         yield f"copies lie in {storage.secondary_location or 'another region'}"

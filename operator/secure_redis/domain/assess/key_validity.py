@@ -9,13 +9,13 @@ from secure_redis.api.azure_ids import CacheID
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.times import rfc3339
 from secure_redis.domain.explanation import Explanation
+from secure_redis.domain.observe.cache import Cache
 from secure_redis.domain.observe.keys import (
     ListedKeys,
     Slot,
     VaultSecretAbsent,
     VaultSecretFacts,
 )
-from secure_redis.domain.observe.redis import CacheFacts
 from secure_redis.domain.observe.unknown import NotRead, Unknown
 
 # Azure's access keys have 44 to 64 characters; far beyond that, something else was stored.
@@ -90,9 +90,9 @@ def slot_of(value: SecretStr, keys: ListedKeys) -> Slot | None:
     return Slot.SECONDARY if secondary else None
 
 
-def barred(cache: CacheFacts) -> Explanation | None:
+def barred(cache: Cache) -> Explanation | None:
     """Why no access key can serve this cache, whatever the vault holds."""
-    if cache.access_keys_disabled:
+    if cache.access_keys_enabled is False:
         return Explanation(
             Reason.ACCESS_KEYS_DISABLED,
             "access keys are disabled on the cache (disableAccessKeyAuthentication), so no key works; enable them or "

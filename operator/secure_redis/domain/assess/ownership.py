@@ -6,8 +6,8 @@ from secure_redis.api.names import LEADER_TAG, OWNER_TAG
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.domain.explanation import Explanation
+from secure_redis.domain.observe.cache import Cache
 from secure_redis.domain.observe.normalise import tag
-from secure_redis.domain.observe.redis import CacheFacts
 
 
 class Ownership(StrEnum):
@@ -23,7 +23,7 @@ def owner_value(cluster_uid: str, resource_uid: str) -> str:
     return f"{cluster_uid}.{resource_uid}"
 
 
-def ownership(cache: CacheFacts, cluster_uid: str, resource_uid: str) -> Ownership:
+def ownership(cache: Cache, cluster_uid: str, resource_uid: str) -> Ownership:
     """Read the ownership tag (tag names have no case in Azure)."""
     value = tag(cache.tags, OWNER_TAG)
     if value is None:
@@ -36,7 +36,7 @@ def leader_value(cluster_uid: str, resource: SecureRedisCache) -> str:
     return f"{cluster_uid}/{resource.key.namespace}/{resource.key.name}"
 
 
-def leads(cache: CacheFacts, cluster_uid: str, resource: SecureRedisCache) -> bool:
+def leads(cache: Cache, cluster_uid: str, resource: SecureRedisCache) -> bool:
     """Whether this resource may store and rotate the cache's keys: the one that the tag names, else the owner."""
     named = tag(cache.tags, LEADER_TAG)
     if named is not None:

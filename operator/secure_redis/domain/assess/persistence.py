@@ -8,7 +8,7 @@ from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.spec.persistence import Persistence, PersistenceType, StorageAuthentication
 from secure_redis.api.spec.spec import DriftClass, Mode
 from secure_redis.domain.observe import normalise
-from secure_redis.domain.observe.redis import CacheFacts, PersistenceFacts
+from secure_redis.domain.observe.redis import PersistenceFacts, Redis
 
 TYPE = "persistence.type"
 FREQUENCY = "persistence.frequencyMinutes"
@@ -82,7 +82,7 @@ def elsewhere(resource: SecureRedisCache, facts: PersistenceFacts) -> bool:
     return facts.on and account is not None and facts.account is not None and not same_account(account, facts)
 
 
-def place(resource: SecureRedisCache, cache: CacheFacts) -> StorageAccountID | Named | None:
+def place(resource: SecureRedisCache, cache: Redis) -> StorageAccountID | Named | None:
     """The account to follow: where the data lies, and before there is any, where it is to lie. None: nowhere."""
     facts, account = cache.persistence, wanted_account(resource)
     moving = resource.spec.mode is Mode.PROVISION and DriftClass.SECURITY in resource.spec.drift.correct
@@ -94,7 +94,7 @@ def place(resource: SecureRedisCache, cache: CacheFacts) -> StorageAccountID | N
     return Named(facts.subscription or cache.resource_id.subscription, facts.account)
 
 
-def principal(cache: CacheFacts) -> str | None:
+def principal(cache: Redis) -> str | None:
     """The object id by which the cache persists: the system-assigned identity, else the first user-assigned one."""
     if cache.principal_id is not None:
         return cache.principal_id
@@ -108,17 +108,17 @@ def secret_name(resource: SecureRedisCache) -> str | None:
     return None if reference is None else reference.name
 
 
-def wants_roles(resource: SecureRedisCache, cache: CacheFacts) -> bool:
+def wants_roles(resource: SecureRedisCache, cache: Redis) -> bool:
     """Whether it matters what the cache's identity may do: persistence by it is to be set and is not."""
     return _to_be_set(resource, cache) is StorageAuthentication.MANAGED_IDENTITY
 
 
-def wants_secret(resource: SecureRedisCache, cache: CacheFacts) -> bool:
+def wants_secret(resource: SecureRedisCache, cache: Redis) -> bool:
     """Whether the connection string is needed: persistence by it is to be set and is not."""
     return _to_be_set(resource, cache) is StorageAuthentication.CONNECTION_STRING
 
 
-def _to_be_set(resource: SecureRedisCache, cache: CacheFacts) -> StorageAuthentication | None:
+def _to_be_set(resource: SecureRedisCache, cache: Redis) -> StorageAuthentication | None:
     declared = wanted(resource)
     if resource.spec.mode is not Mode.PROVISION or declared is None or declared.storage is None:
         return None
@@ -128,7 +128,7 @@ def _to_be_set(resource: SecureRedisCache, cache: CacheFacts) -> StorageAuthenti
     return declared.storage.authentication
 
 
-def differences(resource: SecureRedisCache, cache: CacheFacts) -> Iterable[Difference]:
+def differences(resource: SecureRedisCache, cache: Redis) -> Iterable[Difference]:
     """Where the cache's persistence is not as declared; nothing where none is declared (`spec.persistence` absent).
 
     A connection string is never compared: Azure masks it. What it says of the account is.

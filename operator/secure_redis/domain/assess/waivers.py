@@ -1,6 +1,4 @@
-"""The operator's floor under what a resource may ask of the rules: the least profile, and which waivers are "
-"permitted.
-"""
+"""The operator's waiver policy: the least profile that applies, and which waivers it permits."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -24,7 +22,7 @@ class Waivable:
 class WaiverPolicy:
     """The operator's configuration `compliance`. The default: Baseline, and nothing may be waived.
 
-    `foreign_secrets`: whether Secrets that are not ours are searched for the key (rule W2).
+    `foreign_secrets`: whether Secrets of others are searched for the key (rule W2).
     """
 
     minimum_profile: Profile = Profile.BASELINE
@@ -34,7 +32,7 @@ class WaiverPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Waiving:
-    """What a waiver comes to now. `refused`: why it has no effect; None: it holds until `until`."""
+    """A waiver with its effect now. `refused`: why it has none; None: it applies until `until`."""
 
     waiver: Waiver
     until: datetime
@@ -49,7 +47,7 @@ def profile(resource: SecureRedisCache, waiver_policy: WaiverPolicy) -> Profile:
 
 
 def waivings(resource: SecureRedisCache, waiver_policy: WaiverPolicy, now: datetime) -> dict[str, Waiving]:
-    """The resource's waivers by rule, each judged at `now` (aware). The schema holds one at most per rule."""
+    """The resource's waivers by rule, each judged at `now` (aware). The schema allows one per rule."""
     return {waiver.rule: _judged(waiver, resource, waiver_policy, now) for waiver in resource.spec.waivers}
 
 

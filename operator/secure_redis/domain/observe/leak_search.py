@@ -3,6 +3,7 @@
 from pydantic import SecretStr
 
 from secure_redis.api.reasons.reason import Reason
+from secure_redis.domain.observe.cache import Cache
 from secure_redis.domain.observe.keys import (
     AuthenticationResult,
     ListedKeys,
@@ -10,7 +11,6 @@ from secure_redis.domain.observe.keys import (
     VaultSecretFacts,
 )
 from secure_redis.domain.observe.observation import Observation
-from secure_redis.domain.observe.redis import CacheFacts
 from secure_redis.domain.observe.unknown import Unknown
 
 
@@ -25,9 +25,7 @@ def needles(observed: Observation) -> tuple[SecretStr, ...] | Unknown:
     vault = observed.vault
     tried = observed.authentication is AuthenticationResult.ACCEPTED
     earlier = observed.proven is not None and observed.proven.by in (ProvenBy.LISTED, ProvenBy.AUTHENTICATED)
-    picky = (
-        isinstance(observed.cache, CacheFacts) and not observed.cache.authentication_disabled
-    )  # else it takes any key
+    picky = isinstance(observed.cache, Cache) and not observed.cache.authentication_disabled  # else it takes any key
     if isinstance(vault, VaultSecretFacts) and vault.value is not None and picky and (tried or earlier):
         return (vault.value,)
     return Unknown(

@@ -2,15 +2,19 @@
 
 Source: docs/internals/azure-facts.md#cluster-and-database.
 Azure Managed Redis (kind v2) and the retiring Enterprise and Enterprise Flash tiers (kind v1) are one resource type.
-`None` always means that the answer did not say; that is never the same as safe.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from datetime import date
+from typing import ClassVar, Final
 
-from secure_redis.api.azure_ids import CacheID
-from secure_redis.domain.observe.redis import PrivateEndpoint
+from secure_redis.domain.observe import governance
+from secure_redis.domain.observe.cache import Cache, Retirement
+from secure_redis.domain.observe.normalise import same_word
 from secure_redis.domain.observe.unknown import NOT_READ, NotRead, Unknown
+
+# Enterprise and Enterprise Flash (docs/internals/azure-facts.md#retirement-dates).
+RETIREMENT: Final = Retirement("Azure Cache for Redis Enterprise", date(2027, 3, 31), "nobody")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,49 +38,75 @@ class ManagedDatabase:
     geo_linked: tuple[str, ...] = ()  # ARM ids of the other databases of an active geo-replication group
 
 
-@dataclass(frozen=True, slots=True)
-class ManagedFacts:
-    """A cluster. `database`: None where it has none yet; a list of clusters tells nothing of it (NotRead).
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManagedRedis(Cache):
+    """A cluster. `database`: None where it has none yet, NotRead where only a list of clusters was read.
 
-    `key_url`: of a customer-managed key; None: Microsoft-managed. `key_identity`: the ARM id of the user-assigned
-    identity that reads the key, `key_identity_type` the answer's word for its kind. `kind`: v1 or v2.
+    `key_identity_type`: Azure's word for the kind of identity that reads the key. `kind`: v1 or v2.
     """
 
-    resource_id: CacheID
-    location: str
-    sku_name: str
-    provisioning_state: str
+    NOUN: ClassVar[str] = "the cluster"
+    READ: ClassVar[str] = "Microsoft.Cache/redisEnterprise/read"
+    LIST_KEYS: ClassVar[str] = governance.LIST_MANAGED_KEYS
+    OWN_DISKS: ClassVar[bool] = True
+    GOVERNANCE: ClassVar[frozenset[str]] = frozenset()  # neither a schedule nor access policies
+    # Docstring of Microsoft's SDK: null is returned for clusters of an old interface version, which do not have it.
+    PUBLIC_ACCESS_UNSET: ClassVar[str] = "a cluster made with an old interface has no such setting"
+
     database: ManagedDatabase | Unknown | NotRead | None = NOT_READ
     resource_state: str | None = None
     kind: str | None = None
-    host_name: str | None = None
-    minimum_tls_version: str | None = None
-    public_network_access: str | None = None
     high_availability: str | None = None
-    redundancy: str | None = None  # None, LR (local), ZR (zones)
-    redis_version: str | None = None
-    key_url: str | None = None
-    key_identity: str | None = None
+    cluster_redis_version: str | None = None
     key_identity_type: str | None = None
-    identity_type: str | None = None
-    zones: tuple[str, ...] = ()
-    tags: Mapping[str, str] = field(default_factory=dict)
-    private_endpoints: tuple[PrivateEndpoint, ...] = ()
 
     @property
-    def retiring(self) -> bool:
-        """Whether it is of a tier that Microsoft retires (Enterprise_E…, EnterpriseFlash_F…)."""
-        return self.sku_name.lower().startswith("enterprise")
+    def sku(self) -> str:
+        """The SKU's name, which contains the size."""
+        return self.sku_name
 
     @property
-    def has_approved_private_endpoint(self) -> bool:
-        """Whether at least one private endpoint connection is approved."""
-        return any(endpoint.status.lower() == "approved" for endpoint in self.private_endpoints)
+    def states(self) -> tuple[str, ...]:
+        """The provisioning states of the cluster and of its database."""
+        found = self._known
+        return (self.provisioning_state,) if found is None else (self.provisioning_state, found.provisioning_state)
 
     @property
-    def port(self) -> int | None:
-        """The one port that the database is reached at; None where it is not known."""
-        return self.database.port if isinstance(self.database, ManagedDatabase) else None
+    def port_unknown(self) -> str | None:
+        """Why the database, which has the port, is not known."""
+        if isinstance(self.database, Unknown):
+            return f"the database, and with it the port, could not be read: {self.database.message}"
+        return None if isinstance(self.database, ManagedDatabase) else "the cluster has no database"
+
+    @property
+    def tls_port(self) -> int | None:
+        """The database's one port; None where it is not known."""
+        return None if self._known is None else self._known.port
+
+    @property
+    def plaintext_port(self) -> int | None:
+        """The same port: it speaks TLS or not."""
+        return self.tls_port
+
+    @property
+    def plaintext_open(self) -> bool | None:
+        """Whether the database speaks without TLS."""
+        return _opposite(None if self._known is None else self._known.client_protocol, "Encrypted")
+
+    @property
+    def access_keys_enabled(self) -> bool | None:
+        """Whether the database accepts access keys."""
+        return _opposite(None if self._known is None else self._known.access_keys, "Disabled")
+
+    @property
+    def can_persist(self) -> bool:
+        """Every tier persists, to disks of its own."""
+        return True
+
+    @property
+    def can_span_zones(self) -> bool:
+        """Every tier can span availability zones."""
+        return True
 
     @property
     def persists(self) -> bool | None:
@@ -87,3 +117,26 @@ class ManagedFacts:
         if isinstance(self.database, Unknown | NotRead):
             return None
         return self.database is not None and bool(self.database.rdb_enabled or self.database.aof_enabled)
+
+    @property
+    def geo_linked(self) -> tuple[str, ...]:
+        """The other databases of an active geo-replication group."""
+        return () if self._known is None else self._known.geo_linked
+
+    @property
+    def redis_version(self) -> str | None:
+        """The database's version: recorded answers have it there, the API's examples in both places."""
+        return (None if self._known is None else self._known.redis_version) or self.cluster_redis_version
+
+    @property
+    def retirement(self) -> Retirement | None:
+        """When Microsoft retires the tier (Enterprise_E…, EnterpriseFlash_F…); the newer tiers have no date."""
+        return RETIREMENT if self.sku_name.lower().startswith("enterprise") else None
+
+    @property
+    def _known(self) -> ManagedDatabase | None:
+        return self.database if isinstance(self.database, ManagedDatabase) else None
+
+
+def _opposite(word: str | None, safe: str) -> bool | None:
+    return None if word is None else not same_word(word, safe)

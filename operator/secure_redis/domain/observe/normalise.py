@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from ipaddress import AddressValueError, IPv4Address
 
 from secure_redis.api.azure_ids import segments
-from secure_redis.domain.observe.redis import FirewallRuleFacts
+from secure_redis.domain.observe.firewall import FirewallRuleFacts
 
 # What the service runs where it says "latest": 6.0 is the newest that Azure Cache for Redis has.
 LATEST_VERSION = "6.0"

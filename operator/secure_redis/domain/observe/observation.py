@@ -6,7 +6,9 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Any, Final
 
+from secure_redis.domain.observe.cache import Cache, CacheAbsent, OperationFacts, Write
 from secure_redis.domain.observe.endpoint import EndpointFacts
+from secure_redis.domain.observe.firewall import FirewallRuleFacts
 from secure_redis.domain.observe.governance import (
     AccessAssignmentFacts,
     AccessPolicyFacts,
@@ -22,14 +24,6 @@ from secure_redis.domain.observe.keys import (
     Proven,
     VaultSecretAbsent,
     VaultSecretFacts,
-)
-from secure_redis.domain.observe.managed_redis import ManagedFacts
-from secure_redis.domain.observe.redis import (
-    CacheAbsent,
-    CacheFacts,
-    FirewallRuleFacts,
-    OperationFacts,
-    Write,
 )
 from secure_redis.domain.observe.secret import SecretFacts
 from secure_redis.domain.observe.storage import (
@@ -51,7 +45,7 @@ class Observation:
     now: datetime
     namespace_terminating: bool = False
     identity: Identity | Unknown | NotRead = NOT_READ
-    cache: CacheFacts | CacheAbsent | Unknown | NotRead = NOT_READ
+    cache: Cache | CacheAbsent | Unknown | NotRead = NOT_READ
     cache_fresh: bool = False  # read directly in this pass, not from the inventory
     operation: OperationFacts | None = None
     firewall_rules: tuple[FirewallRuleFacts, ...] | Unknown | NotRead = NOT_READ
@@ -77,7 +71,6 @@ class Observation:
     attempted: datetime | None = None
     # What stands around the cache. NOT_READ: nothing asked for it (no probe, no persistence, not switched on).
     # Roles: assigned at the cache or above.
-    managed_cache: ManagedFacts | CacheAbsent | Unknown | NotRead = NOT_READ
     endpoint: EndpointFacts | Unknown | NotRead = NOT_READ
     storage: StorageFacts | StorageAbsent | Unknown | NotRead = NOT_READ
     blob_service: BlobServiceFacts | Unknown | NotRead = NOT_READ
@@ -105,8 +98,3 @@ _VALUES: Final = attrgetter(*_NAMES)
 def changed(observed: Observation, **changes: Any) -> Observation:
     """`dataclasses.replace` in a third of its time (measured): a look makes half a dozen of them."""
     return Observation(**{**dict(zip(_NAMES, _VALUES(observed), strict=True)), **changes})
-
-
-def of_either(observed: Observation) -> CacheFacts | ManagedFacts | CacheAbsent | Unknown | NotRead:
-    """What was read of the cache, whichever of the two services it is of."""
-    return observed.cache if isinstance(observed.managed_cache, NotRead) else observed.managed_cache

@@ -2,9 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date
+from typing import ClassVar, Final
 
-from secure_redis.api.azure_ids import CacheID
+from secure_redis.domain.observe import governance
+from secure_redis.domain.observe.cache import Cache, Retirement
+from secure_redis.domain.observe.normalise import same_word
+
+# Basic, Standard and Premium (docs/internals/azure-facts.md#retirement-dates).
+RETIREMENT: Final = Retirement("Azure Cache for Redis", date(2028, 9, 30), "no tenant without one")
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +23,7 @@ class PersistenceFacts:
     `rdb`, `aof`: None where the key is absent, which is off. `authentication`: `SAS` (also where absent) or
     `ManagedIdentity`.
     `account`: the storage account's name from the masked connection string or the blob URL, never the string itself.
-    `subscription`: of the account, where it is not the cache's own. `endpoint`: the host of its blobs, where said.
+    `subscription`: of the account, where it is not the cache's own. `endpoint`: the host of its blobs, where reported.
     """
 
     rdb: bool | None = None
@@ -34,87 +40,71 @@ class PersistenceFacts:
         return bool(self.rdb or self.aof)
 
 
-@dataclass(frozen=True, slots=True)
-class PrivateEndpoint:
-    """A private endpoint connection: `status` is Approved, Pending, Rejected or Disconnected."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redis(Cache):
+    """A cache with its redisConfiguration. None means that Azure did not say, which is never the same as safe."""
 
-    name: str
-    status: str
+    NOUN: ClassVar[str] = "the cache"
+    READ: ClassVar[str] = "Microsoft.Cache/redis/read"
+    LIST_KEYS: ClassVar[str] = governance.LIST_KEYS
+    OWN_DISKS: ClassVar[bool] = False
+    GOVERNANCE: ClassVar[frozenset[str]] = frozenset({"patch_schedule", "access_assignments", "access_policies"})
+    PUBLIC_ACCESS_UNSET: ClassVar[str] = "Azure's default is Enabled"
 
-
-@dataclass(frozen=True, slots=True)
-class FirewallRuleFacts:
-    """A firewall rule as Azure holds it (`name` without the cache's prefix)."""
-
-    name: str
-    start_ip: str
-    end_ip: str
-
-
-@dataclass(frozen=True, slots=True)
-class CacheFacts:
-    """A cache as Azure answered. `None`: the answer did not say; that is not the same as safe."""
-
-    resource_id: CacheID
-    location: str
-    sku_name: str
     sku_family: str
     sku_capacity: int
-    provisioning_state: str
-    host_name: str | None = None
     tls_port: int | None = None
     plaintext_port: int | None = None
+    plaintext_open: bool | None = None  # enableNonSslPort
+    access_keys_enabled: bool | None = None
     redis_version: str | None = None
-    non_tls_port_enabled: bool | None = None
-    minimum_tls_version: str | None = None
-    public_network_access: str | None = None
-    access_keys_disabled: bool | None = None
-    authentication_disabled: bool | None = None  # redisConfiguration.authnotrequired
-    entra_enabled: bool | None = None
-    tags: Mapping[str, str] = field(default_factory=dict)
-    zones: tuple[str, ...] = ()
     replicas: int | None = None
     shards: int | None = None
-    subnet_id: str | None = None
-    identity_type: str | None = None
     user_assigned_ids: tuple[str, ...] = ()
     principal_id: str | None = None  # object id of the system-assigned identity
     user_assigned_principals: Mapping[str, str] = field(default_factory=dict)  # object ids by ARM id, as answered
-    private_endpoints: tuple[PrivateEndpoint, ...] = ()
-    linked_servers: tuple[str, ...] = ()  # ARM ids of the geo-replication links
+    geo_linked: tuple[str, ...] = ()
     persistence: PersistenceFacts = field(default_factory=PersistenceFacts)
     memory_reserved_mb: int | None = None  # redisConfiguration.maxmemory-reserved
     eviction_policy: str | None = None  # redisConfiguration.maxmemory-policy
     update_channel: str | None = None  # Stable, Preview
 
     @property
-    def has_approved_private_endpoint(self) -> bool:
-        """Whether at least one private endpoint connection is approved."""
-        return any(endpoint.status.lower() == "approved" for endpoint in self.private_endpoints)
+    def sku(self) -> str:
+        """Tier and size, such as `Premium P1`."""
+        return f"{self.sku_name} {self.sku_family}{self.sku_capacity}"
 
+    @property
+    def premium(self) -> bool:
+        """Whether the tier is Premium, which alone persists, spans zones and replicates to another region."""
+        return same_word(self.sku_name, "Premium")
 
-@dataclass(frozen=True, slots=True)
-class CacheAbsent:
-    """Azure answered 404 to a direct read. `confirmed`: twice, the wanted time apart."""
+    @property
+    def states(self) -> tuple[str, ...]:
+        """The provisioning state: a cache has no other part."""
+        return (self.provisioning_state,)
 
-    confirmed: bool
-    message: str
-    group_missing: bool = False
+    @property
+    def port_unknown(self) -> str | None:
+        """None: the ports are part of the answer."""
+        return None
 
+    @property
+    def can_persist(self) -> bool:
+        """Whether the tier can persist data."""
+        return self.premium
 
-@dataclass(frozen=True, slots=True)
-class Write:
-    """Somebody's write to the cache, as the Activity Log tells it. `application`: the client id, of an application."""
+    @property
+    def can_span_zones(self) -> bool:
+        """Whether the tier can span availability zones."""
+        return self.premium
 
-    caller: str
-    at: datetime
-    application: str | None = None
+    @property
+    def persists(self) -> bool:
+        """Whether the cache writes its data to a storage account."""
+        return self.persistence.on
 
-
-@dataclass(frozen=True, slots=True)
-class OperationFacts:
-    """The last long-running operation this process started on the cache; none survives a restart."""
-
-    status: str  # InProgress | Succeeded | Failed | Canceled
-    code: str | None = None
-    message: str | None = None
+    @property
+    def retirement(self) -> Retirement:
+        """When Microsoft retires the service, whatever the tier."""
+        return RETIREMENT

@@ -16,8 +16,8 @@ from secure_redis.api.azure_ids import StorageAccountID
 from secure_redis.api.names import ROTATION_TAG
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
+from secure_redis.domain.observe.firewall import FirewallRuleFacts
 from secure_redis.domain.observe.keys import Slot
-from secure_redis.domain.observe.redis import FirewallRuleFacts
 from secure_redis.domain.plan.write_failure import WriteFailure
 
 # --- the resource itself --------------------------------------------------------------------------------------------

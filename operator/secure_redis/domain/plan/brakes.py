@@ -1,7 +1,7 @@
-"""What holds back writes over a whole fleet, whatever one resource wants. Pure: the state is `reconciler.brakes`.
+"""Brakes block writes over the whole fleet, whatever one resource asks for. Pure: `reconciler.brakes` has the state.
 
 readOnly      nothing is written to Azure or Key Vault; Secrets of proven keys and statuses go on
-FirstLook     after an upgrade, the first look at each resource only reports
+FirstLook     after an upgrade, the first pass over each resource only reports
 MassDrift     too many resources want a correction within one interval: all corrections stop until released
 Capped        this hour's corrections, or beginnings of rotations, are used up
 """
@@ -21,7 +21,7 @@ from secure_redis.domain.plan.rotation.request import RotationRequest
 from secure_redis.domain.plan.types import Plan, Rotating
 
 HOUR: Final = 3600.0
-FIRST_LOOK_SECONDS: Final = 60.0  # from a first look that only reported to the next one
+FIRST_LOOK_SECONDS: Final = 60.0  # from a first pass that only reported to the next one
 
 READ_ONLY: Final = Explanation(
     Reason.READ_ONLY,
@@ -57,7 +57,7 @@ class BrakeLimits:
 
 @dataclass(frozen=True, slots=True)
 class Brake:
-    """What holds one pass back. `look`: seconds until what is held is looked at again; None: the interval."""
+    """What blocks one pass. `look`: seconds until the next pass over what is blocked; None: the interval."""
 
     everything: Explanation | None = None
     corrections: Explanation | None = None
@@ -91,7 +91,7 @@ def begins_rotation(before: RotationStatus | None, rotating: Rotating) -> bool:
 
 
 def restrain(plan: Plan, brake: Brake) -> Plan:
-    """The part of a plan that is about the cache and the vault, with what is held taken out and said."""
+    """Take out of the plan for cache and vault what the brake blocks, and say so."""
     writes = any(isinstance(action, AzureAction) for action in plan.actions)
     held = brake.everything or (brake.corrections if plan.correcting or plan.wanted else None)
     if held is None or not (writes or plan.wanted):
@@ -101,7 +101,7 @@ def restrain(plan: Plan, brake: Brake) -> Plan:
     paths = {path: held for path in plan.wanted if path not in plan.held}
     if not (paths or (writes and not others)):
         return plan
-    # What is neither a correction nor contested by one keeps the resource from its goal: progress, not drift.
+    # A blocked write that is no correction keeps the resource from its goal: it waits, and is no drift.
     waits = held if writes and not plan.correcting and not others else None
     return replace(
         plan,
@@ -116,9 +116,9 @@ def restrain(plan: Plan, brake: Brake) -> Plan:
 
 
 def restrain_rotation(resource: SecureRedisCache, rotating: Rotating, brake: Brake) -> Rotating:
-    """A rotation that must not begin, or whose next write must not be made, waits where it is.
+    """Keep a rotation from beginning, or from its next write, while the brake blocks it.
 
-    The hourly cap holds beginnings only, and never an emergency: a rotation in mid-way is safer finished.
+    The hourly cap blocks beginnings only, and never an emergency: a rotation that began is safer when finished.
     """
     before, status = resource.status.rotation, rotating.status
     begins = begins_rotation(before, rotating)
@@ -128,11 +128,11 @@ def restrain_rotation(resource: SecureRedisCache, rotating: Rotating, brake: Bra
     held = brake.everything or capped
     if held is None or status is None or not (begins or rotating.action is not None):
         return rotating
-    said = {"reason": str(held.reason), "message": held.message}
+    why = {"reason": str(held.reason), "message": held.message}
     if begins:
-        said |= {"phase": RotationPhase.WAITING}
+        why |= {"phase": RotationPhase.WAITING}
         nothing = {"target": None, "started_at": None, "recorded_at": None}
-        kept: RotationStatus | None = status.model_copy(update={**nothing, **said})
+        kept: RotationStatus | None = status.model_copy(update={**nothing, **why})
     else:
-        kept = before.model_copy(update=said) if before is not None else None
+        kept = before.model_copy(update=why) if before is not None else None
     return replace(rotating, status=kept, action=None, next_look=brake.look, look_closer=False)

@@ -10,10 +10,10 @@ from secure_redis.domain.assess.assessment import Assessment
 from secure_redis.domain.assess.ownership import Ownership
 from secure_redis.domain.explanation import Explanation
 from secure_redis.domain.grants import Power, refuse
+from secure_redis.domain.observe.cache import Cache, CacheAbsent
 from secure_redis.domain.observe.identity import NamespaceIdentity, OperatorIdentity
 from secure_redis.domain.observe.normalise import is_busy
 from secure_redis.domain.observe.observation import Observation
-from secure_redis.domain.observe.redis import CacheAbsent, CacheFacts
 from secure_redis.domain.observe.secret import SecretFacts
 from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.plan.actions import Action, DeleteCache, RemoveFinalizer
@@ -25,7 +25,7 @@ from secure_redis.domain.plan.rollout.waves import (
     wants_workloads,
 )
 from secure_redis.domain.plan.rollout.waves import told as sentence
-from secure_redis.domain.plan.secret import part_with
+from secure_redis.domain.plan.secret import release_or_delete
 from secure_redis.domain.plan.types import (
     DELETE,
     Plan,
@@ -64,7 +64,7 @@ def leave(resource: SecureRedisCache, observed: Observation, assessed: Assessmen
         if not rollout.moved and not abandoned:
             return _letting_go(rollout)
     parting: list[Action] = [
-        part_with(resource, secret)
+        release_or_delete(resource, secret)
         for secret in secrets
         if isinstance(secret, SecretFacts) and secret.owner_uid == resource.uid and not secret.deleting
     ]
@@ -97,7 +97,7 @@ def _delete_cache(
             waiting=Explanation(Reason.CONFIRMING_ABSENCE, "Azure answered 404; reading once more before believing it"),
             next_look=settings.absence_confirmation,
         )
-    if not isinstance(observed.cache, CacheFacts):
+    if not isinstance(observed.cache, Cache):
         why = observed.cache.message if isinstance(observed.cache, Unknown) else "the cache was not read"
         if isinstance(observed.identity, Unknown):
             why = observed.identity.message

@@ -1,4 +1,4 @@
-"""How many resources and identities one namespace may have served: who came first stays."""
+"""Limit how many resources and identities of a namespace are served, the oldest first."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from secure_redis.api import names
 
 @dataclass(frozen=True, slots=True)
 class NamespaceLimits:
-    """Most per namespace; 0: no limit. `identities`: different ServiceAccounts, whose tokens are exchanged."""
+    """The most per namespace; 0: no limit. `identities`: different ServiceAccounts, whose tokens are exchanged."""
 
     resources: int = 100
     identities: int = 10
@@ -21,7 +21,7 @@ class NamespaceLimits:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A resource as it is counted. `created`: RFC 3339 as the API server set it, which compares as text."""
+    """A resource that is counted. `created`: RFC 3339 as the API server set it, which compares as text."""
 
     name: str
     created: str
@@ -34,21 +34,21 @@ class Member:
 
 
 def beyond(members: Iterable[Member], limits: NamespaceLimits) -> dict[str, str]:
-    """The resources of one namespace that are not served, with what to do. The oldest are, by name where equally old.
+    """Find the resources of one namespace that are not served, each with a message. The oldest are served.
 
-    What is beyond a limit uses up nothing of the other one.
+    Of equally old ones the name decides. What is beyond one limit does not count towards the other.
     """
-    told: dict[str, str] = {}
+    messages: dict[str, str] = {}
     served, identities = 0, set[str]()
     for member in sorted(members, key=lambda one: (one.created, one.name)):
         if limits.resources and served >= limits.resources:
-            told[member.name] = (
+            messages[member.name] = (
                 f"the operator serves at most {limits.resources} SecureRedisCaches of a namespace, the oldest first: "
                 "delete some, use another namespace, or have limits.resourcesPerNamespace raised. Nothing is read from "
                 "Azure for this one; a Secret that it published stays."
             )
         elif limits.identities and member.identity not in identities and len(identities) >= limits.identities:
-            told[member.name] = (
+            messages[member.name] = (
                 f"the SecureRedisCaches of a namespace may use at most {limits.identities} ServiceAccounts, those of "
                 "the oldest first: use one of those in spec.identity, or have limits.identitiesPerNamespace raised. "
                 "Nothing is read from Azure for this one; a Secret that it published stays."
@@ -56,4 +56,4 @@ def beyond(members: Iterable[Member], limits: NamespaceLimits) -> dict[str, str]
         else:
             served += 1
             identities.add(member.identity)
-    return told
+    return messages

@@ -1,4 +1,4 @@
-"""From an observation and what it means to a list of actions and the time of the next look. Pure.
+"""Plan one pass: from observation and assessment to actions and the time of the next pass. Pure.
 
 An empty plan means that nothing is written anywhere, except a status that changed.
 """
@@ -28,7 +28,7 @@ from secure_redis.domain.plan.brakes import (
     restrain,
     restrain_rotation,
 )
-from secure_redis.domain.plan.cache.provisioning import provision
+from secure_redis.domain.plan.cache.services import SERVICES
 from secure_redis.domain.plan.deletion import leave
 from secure_redis.domain.plan.rollout.waves import (
     Rollout,
@@ -45,15 +45,16 @@ from secure_redis.domain.plan.types import Plan, Settings, sooner
 def plan(
     resource: SecureRedisCache, observed: Observation, assessed: Assessment, settings: Settings, brake: Brake = FREE
 ) -> Plan:
-    """Decide one pass. `brake`: what holds the whole fleet back."""
+    """Plan one pass. `brake`: what blocks writes over the whole fleet."""
     if resource.deleting:
-        return _on_fresh_sight(restrain(leave(resource, observed, assessed, settings), brake), observed)
+        return _only_on_a_fresh_cache(restrain(leave(resource, observed, assessed, settings), brake), observed)
     if resource.paused:
         said = f"paused by the annotation {names.PAUSED}: nothing is written"
         still = _rollout(resource, observed, assessed, publishing=False, writes=False)
         return Plan(pending=resource.status.pending, waiting=Explanation(Reason.PAUSED, said), rollout=still)
     first: tuple[Action, ...] = () if resource.has_finalizer else (AddFinalizer(),)
-    azure = _on_fresh_sight(restrain(provision(resource, observed, assessed, settings), brake), observed)
+    provision = SERVICES[resource.cache.service].provision
+    azure = _only_on_a_fresh_cache(restrain(provision(resource, observed, assessed, settings), brake), observed)
     secret = publish(resource, observed, assessed)
     publishing = any(isinstance(action, CreateSecret | ApplySecret) for action in secret.actions)
     rollout = _rollout(resource, observed, assessed, publishing=publishing, writes=not observed.namespace_terminating)
@@ -77,7 +78,7 @@ def plan(
         looks.append(0.0 if publishing else rollout.next_look)
     return replace(
         azure,
-        # Workloads come last: what one of them refuses holds up nothing else.
+        # Workloads come last: a failure there blocks nothing else.
         actions=first + published + azure.actions + (rollout.actions if rollout is not None else ()) + last,
         refused=azure.refused + secret.refused,
         waiting=azure.waiting or secret.waiting or rotating.progress or moving,
@@ -89,7 +90,7 @@ def plan(
 
 
 def _lapse(resource: SecureRedisCache, observed: Observation, assessed: Assessment) -> float | None:
-    """When the first waiver lapses, if that is before the next look."""
+    """Return when the first waiver lapses, if that is before the next pass."""
     lapses = assessed.compliance.lapses if assessed.compliance is not None else None
     seconds = (lapses - observed.now).total_seconds() if lapses is not None else None
     return seconds if seconds is not None and seconds < resource.spec.drift.interval_seconds else None
@@ -98,13 +99,13 @@ def _lapse(resource: SecureRedisCache, observed: Observation, assessed: Assessme
 def _rollout(
     resource: SecureRedisCache, observed: Observation, assessed: Assessment, *, publishing: bool, writes: bool
 ) -> Rollout | None:
-    """What becomes of the workloads: only on what is published is anything moved."""
+    """Plan the rollout. Workloads move only to what is published."""
     if not wants_workloads(resource):
         return None
     known = assessed.credential.data
     version = published_version(resource, observed, assessed)
     keys = known.data.keys() if known is not None else None
-    # Without a proven key (an outage, a contradiction) a rollout is followed, and none begins. A release needs no key.
+    # Without a proven key a rollout goes on, and none begins. A release needs no key.
     return roll(
         resource,
         observed,
@@ -117,10 +118,10 @@ def _rollout(
     )
 
 
-def _on_fresh_sight(wanted: Plan, observed: Observation) -> Plan:
+def _only_on_a_fresh_cache(wanted: Plan, observed: Observation) -> Plan:
     """A cache is changed only on what was read directly in this very pass.
 
-    A page of the inventory may be minutes old: a rule or an endpoint that it shows can be gone by now.
+    A page of the inventory may be minutes old: a firewall rule or an endpoint that it shows can be gone by now.
     """
     writes = any(isinstance(action, AzureAction) and not isinstance(action, StoreKey) for action in wanted.actions)
     if not writes or observed.cache_fresh:

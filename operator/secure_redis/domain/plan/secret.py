@@ -1,4 +1,4 @@
-"""What becomes of the published Secret. A foreign one is never touched, a good one never lost."""
+"""Plan the published Secret. A Secret of others is never touched, and a good one is never lost."""
 
 from secure_redis.api import names
 from secure_redis.api.reasons.reason import Reason
@@ -21,7 +21,7 @@ from secure_redis.domain.plan.types import Plan
 
 
 def publish(resource: SecureRedisCache, observed: Observation, assessed: Assessment) -> Plan:
-    """Publish what was proven, if it is not there already."""
+    """Plan to publish the proven credential, if it is not there already."""
     wanted = assessed.credential.data
     if wanted is None or observed.namespace_terminating:
         return Plan()
@@ -63,7 +63,7 @@ def adoptable(resource: SecureRedisCache, secret: SecretFacts) -> bool:
     """Whether a Secret was published by a resource of this very name that is gone (kept under Retain)."""
     marked = secret.annotations.get(names.SECRET_RESOURCE) == resource.key.name
     ours = secret.labels.get(names.MANAGED_BY) == names.MANAGER and secret.type == names.SECRET_TYPE
-    # One name can be held by one object only: another uid under our name and kind is a dead one.
+    # Only one object can have a name: another uid under our name and kind belongs to a deleted one.
     orphaned = secret.owner_uid is None or (
         secret.owner_kind == names.KIND and secret.owner_name == resource.key.name and secret.owner_uid != resource.uid
     )
@@ -71,7 +71,7 @@ def adoptable(resource: SecureRedisCache, secret: SecretFacts) -> bool:
 
 
 def foreign_secret(resource: SecureRedisCache, secret: SecretFacts) -> str:
-    """Why a Secret is not touched, and what to do."""
+    """Explain why a Secret is not touched, and what to do."""
     whose = f"belongs to {secret.owner_kind} {secret.owner_name!r}" if secret.owner_uid else "was not made by us"
     return (
         f"Secret {secret.name!r} exists and {whose}; it is left alone: delete it or choose another "
@@ -80,9 +80,9 @@ def foreign_secret(resource: SecureRedisCache, secret: SecretFacts) -> str:
 
 
 def published_version(resource: SecureRedisCache, observed: Observation, assessed: Assessment) -> str | None:
-    """The Key Vault version that the Secret holds; None where it is not what it must be.
+    """Return the Key Vault version that the Secret holds; None where the Secret is not as it must be.
 
-    While it is not known what it must hold, it is what the Secret itself says: enough to follow, not to begin.
+    While no key is proven, the Secret's own annotation counts: enough to go on with a rollout, not to begin one.
     """
     secret, wanted = observed.secret, assessed.credential.data
     if not isinstance(secret, SecretFacts) or secret.deleting or secret.owner_uid != resource.uid:
@@ -93,16 +93,16 @@ def published_version(resource: SecureRedisCache, observed: Observation, assesse
 
 
 def _former(resource: SecureRedisCache, observed: Observation) -> tuple[Action, ...]:
-    """What becomes of Secrets under an earlier name, once the new one is in place."""
+    """Plan to remove or release the Secrets under an earlier name, once the new one is in place."""
     return tuple(
-        part_with(resource, secret)
+        release_or_delete(resource, secret)
         for secret in (observed.former_secrets if isinstance(observed.former_secrets, tuple) else ())
         if secret.owner_uid == resource.uid and secret.name != resource.secret_name and not secret.deleting
     )
 
 
-def part_with(resource: SecureRedisCache, secret: SecretFacts) -> Action:
-    """What becomes of a Secret of ours that is no longer wanted: `connection.deletionPolicy` says."""
+def release_or_delete(resource: SecureRedisCache, secret: SecretFacts) -> Action:
+    """Plan to delete or release a Secret that is no longer needed, by `connection.deletionPolicy`."""
     if resource.spec.connection.deletion_policy is DeletionPolicy.DELETE:
         return DeleteSecret(secret.name, secret.uid)
     return ReleaseSecret(secret.name, secret.uid)

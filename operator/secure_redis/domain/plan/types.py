@@ -1,4 +1,4 @@
-"""What a plan is made of, shared by the parts that make one."""
+"""The types of a plan, shared by the modules that make one."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,19 +11,19 @@ from secure_redis.domain.grants import GrantPolicy
 from secure_redis.domain.plan.actions import Action, AzureAction
 from secure_redis.domain.plan.rollout.waves import Rollout
 
-# What `status.pending.action` can hold.
+# The values of `status.pending.action`.
 CREATE = "CreateCache"
 COMPLETE = "CompleteCache"  # created; its network is not yet as declared
 PERSIST = "PersistCache"  # created, its network was as declared; persistence is not set yet
 DELETE = "DeleteCache"
 
-# A refusal that no retry mends is tried again this late, in case somebody outside mended it.
+# What no retry mends is tried again this late, in case it was mended from outside.
 PERMANENT_RETRY_SECONDS = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the plan must know of the operator. Seconds throughout."""
+    """Settings of the operator that the plan needs. All times are in seconds."""
 
     cluster_uid: str
     policy: GrantPolicy = field(default_factory=GrantPolicy)
@@ -32,16 +32,14 @@ class Settings:
     # Before a regeneration whose answer was lost is asked for again: longer than Azure takes to do one.
     regeneration_settle: float = 60.0
     ca: str | None = None  # PEM that clients need, published as ca.crt
-    waiver_policy: WaiverPolicy = field(
-        default_factory=WaiverPolicy
-    )  # what resources may ask of the rules; `evaluate` takes it
+    waiver_policy: WaiverPolicy = field(default_factory=WaiverPolicy)
 
 
 @dataclass(frozen=True, slots=True)
 class Rotating:
-    """One pass's part of a rotation. `handled`: the request that counts as answered. `next_look` in seconds.
+    """The part of a rotation in one pass. `handled`: the request that counts as answered. `next_look` in seconds.
 
-    `look_closer`: what was seen is not fresh enough for the next step.
+    `look_closer`: the observation is not fresh enough for the next step.
     """
 
     status: RotationStatus | None
@@ -52,7 +50,7 @@ class Rotating:
 
     @property
     def progress(self) -> Explanation | None:
-        """What is told while it is under way."""
+        """Explain what the resource waits for while a rotation is under way."""
         status = self.status
         if status is None or status.phase not in UNDER_WAY:
             return None
@@ -69,16 +67,16 @@ class Plan:
     # Why the resource is not at its goal although nothing went wrong.
     waiting: Explanation | None = None
     next_look: float | None = None  # None: at the resource's own interval
-    released: Reason | None = None  # the finalizer goes: what is told about the cache
-    rollout: Rollout | None = None  # what is told of workloads; None: nothing was decided about them
-    rotation: Rotating | None = None  # what is told of the rotation; None: nothing was decided about it
-    look_closer: bool = False  # a write to Azure is due, and what was seen is not fresh enough for one
-    correcting: tuple[str, ...] = ()  # the paths that the one write to Azure puts right
+    released: Reason | None = None  # the finalizer is removed: what the last event says of the cache
+    rollout: Rollout | None = None  # for the status of workloads; None: nothing was decided about them
+    rotation: Rotating | None = None  # for the status of the rotation; None: nothing was decided about it
+    look_closer: bool = False  # a write to Azure is due, and the observation is not fresh enough for it
+    correcting: tuple[str, ...] = ()  # the paths that the one write to Azure corrects
     owed: tuple[str, ...] = ()  # the same of a creation's write: its refusal is remembered, and nothing is counted
     wanted: tuple[str, ...] = ()  # paths whose correction the spec allows, made in this pass or not
     held: Mapping[str, Explanation] = field(default_factory=dict)  # of those, by path: why it is not made
 
 
 def sooner(a: float | None, b: float | None) -> float | None:
-    """The earlier of two looks, where there are any."""
+    """Return the earlier of two times, where there are any."""
     return min((x for x in (a, b) if x is not None), default=None)

@@ -14,6 +14,7 @@ from secure_redis.api.status import (
     VerificationStatus,
 )
 from secure_redis.api.times import rfc3339
+from secure_redis.domain.observe.cache import Cache, CacheAbsent
 from secure_redis.domain.observe.endpoint import (
     AddressScope,
     CertificateFacts,
@@ -23,10 +24,8 @@ from secure_redis.domain.observe.endpoint import (
     ResolvedAddress,
     Verification,
 )
-from secure_redis.domain.observe.managed_redis import ManagedFacts
-from secure_redis.domain.observe.observation import Observation, of_either
+from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.probe_target import Endpoint
-from secure_redis.domain.observe.redis import CacheAbsent, CacheFacts
 from secure_redis.domain.observe.unknown import Unknown
 
 MOST_ADDRESSES: Final = 16  # as the schema bounds them
@@ -136,7 +135,7 @@ def status_of(observed: Observation, before: EndpointStatus | None) -> EndpointS
     if isinstance(observed.endpoint, EndpointFacts):
         return told(observed.endpoint)
     waits = isinstance(observed.endpoint, Unknown) and observed.endpoint.reason is Reason.PENDING
-    judged = isinstance(of_either(observed), CacheFacts | ManagedFacts | CacheAbsent)
+    judged = isinstance(observed.cache, Cache | CacheAbsent)
     return None if judged and not waits else before
 
 

@@ -1,4 +1,4 @@
-"""The events of a pass: transitions only."""
+"""The events of a pass, which report transitions only."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from secure_redis.domain.report.conditions.condition_state import (
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What is told about a transition. `kind`: Normal or Warning."""
+    """One event about a transition. `kind`: Normal or Warning."""
 
     kind: Literal["Normal", "Warning"]
     reason: str
@@ -36,7 +36,7 @@ _SILENT = frozenset({ConditionType.RECONCILING})
 
 
 def events_of(resource: SecureRedisCache, now: Status) -> Iterable[Event]:
-    """Transitions only. A first look that finds all well tells nothing: the conditions say it."""
+    """Find the transitions. A first pass that finds everything good has none: the conditions show it."""
     for condition in now.conditions:
         kind = ConditionType(condition.type)
         if kind in _SILENT or condition.status == UNKNOWN:

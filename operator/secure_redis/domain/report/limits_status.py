@@ -10,10 +10,10 @@ from secure_redis.domain.report.conditions.condition_state import FALSE
 
 
 def status(resource: SecureRedisCache, message: str, now: datetime) -> Status:
-    """The status of a resource beyond its namespace's limits: not Ready; what was known before stays."""
+    """Compose the status of a resource beyond its namespace's limits: not Ready; what was known before stays."""
     before = resource.status
     kept = [c for c in before.conditions if c.type not in {ConditionType.READY, ConditionType.RECONCILING}]
-    said = Condition(type=ConditionType.READY, status=FALSE, reason=Reason.LIMIT_REACHED, message=message)
-    stamped = [c.model_copy(update={"observed_generation": resource.generation}) for c in (said, *kept)]
+    limited = Condition(type=ConditionType.READY, status=FALSE, reason=Reason.LIMIT_REACHED, message=message)
+    stamped = [c.model_copy(update={"observed_generation": resource.generation}) for c in (limited, *kept)]
     conditions = merge_conditions(before.conditions, stamped, rfc3339(now))
     return before.model_copy(update={"observed_generation": resource.generation, "conditions": conditions})

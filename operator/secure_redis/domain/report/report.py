@@ -1,4 +1,4 @@
-"""From what was seen, meant, planned and done to the status, the events and when to look again. Pure."""
+"""Compose the status, the events and the time of the next pass from everything that one pass did. Pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -8,11 +8,9 @@ from secure_redis.api.reasons.catalogue import has
 from secure_redis.api.reasons.reason import ConditionType, Reason
 from secure_redis.api.reasons.row import Trait
 from secure_redis.api.resource import SecureRedisCache
-from secure_redis.api.status import (
-    Status,
-)
+from secure_redis.api.status import Status
 from secure_redis.domain.assess.assessment import Assessment
-from secure_redis.domain.observe.observation import Observation, of_either
+from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.secret import SecretFacts
 from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.plan.actions import (
@@ -33,7 +31,7 @@ from secure_redis.domain.report.status import compose_status, stale_pods_of, wor
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The status to write (if it differs), the events, and the time of the next look in seconds."""
+    """The status to write (if it differs), the events, and the seconds until the next pass."""
 
     status: Status
     events: tuple[Event, ...]
@@ -42,8 +40,8 @@ class Report:
     retry_after: float | None = None
 
 
-def afterwards(resource: SecureRedisCache, observed: Observation, outcomes: Iterable[Outcome]) -> Observation:
-    """The observation with what this pass itself published, so that the next pass has nothing to add to the report."""
+def with_own_writes(resource: SecureRedisCache, observed: Observation, outcomes: Iterable[Outcome]) -> Observation:
+    """Add to the observation what this pass itself published, so that the next pass has nothing new to report."""
     for outcome in outcomes:
         action = outcome.action
         if isinstance(outcome, Done) and isinstance(action, CreateSecret | ApplySecret):
@@ -66,39 +64,39 @@ def afterwards(resource: SecureRedisCache, observed: Observation, outcomes: Iter
 def report(
     resource: SecureRedisCache, observed: Observation, assessed: Assessment, plan: Plan, outcomes: Iterable[Outcome]
 ) -> Report:
-    """Compose what the world is told after one pass."""
+    """Compose the report of one pass."""
     outcomes = tuple(outcomes)
     workloads = workload_statuses(resource, plan, outcomes)
-    said = compose_conditions(
-        resource, observed, assessed, plan, tuple(o for o in outcomes if not _aside(o, plan)), workloads
+    conditions = compose_conditions(
+        resource, observed, assessed, plan, tuple(o for o in outcomes if not _reported_apart(o, plan)), workloads
     )
-    failures = [o for o in outcomes if isinstance(o, Failed) and not _aside(o, plan)]
+    failures = [o for o in outcomes if isinstance(o, Failed) and not _reported_apart(o, plan)]
     rotating = [o for o in outcomes if isinstance(o, Failed) and plan.rotation and o.action is plan.rotation.action]
-    status = compose_status(resource, observed, assessed, plan, said, outcomes)
+    status = compose_status(resource, observed, assessed, plan, conditions, outcomes)
     status = status.model_copy(update={"workloads": workloads})
     status = status.model_copy(update={"stale_pods": stale_pods_of(status)})
     unknowns = [
-        u for u in (observed.identity, of_either(observed), observed.vault, observed.secret) if isinstance(u, Unknown)
+        u for u in (observed.identity, observed.cache, observed.vault, observed.secret) if isinstance(u, Unknown)
     ]
-    troubles: list[Failed | Unknown] = [*failures, *rotating, *unknowns]
-    waits = [trouble.retry_after for trouble in troubles if trouble.retry_after is not None]
-    # A plan that wants to go on is not held up by a part that could not be read.
-    grave: list[Failed | Unknown] = [*failures, *rotating, *(unknowns if plan.next_look is None else ())]
-    backs_off = any(not trouble.permanent and not has(trouble.reason, Trait.NEEDS_HUMAN) for trouble in grave)
+    failed_parts: list[Failed | Unknown] = [*failures, *rotating, *unknowns]
+    waits = [part.retry_after for part in failed_parts if part.retry_after is not None]
+    # A plan that goes on by itself does not wait for a part that could not be read.
+    counted: list[Failed | Unknown] = [*failures, *rotating, *(unknowns if plan.next_look is None else ())]
+    backs_off = any(not part.permanent and not has(part.reason, Trait.NEEDS_HUMAN) for part in counted)
     return Report(
         status=status,
         events=(
             *events_of(resource, status),
             *(Event("Normal", Reason.CORRECTING, note) for note in drift_status.announced(resource, assessed, plan)),
         ),
-        next_look=_next_look(resource, replace(plan, next_look=None) if rotating else plan, failures, said),
+        next_look=_next_look(resource, replace(plan, next_look=None) if rotating else plan, failures, conditions),
         failed=backs_off,
         retry_after=max(waits, default=None) if backs_off else None,
     )
 
 
-def _aside(outcome: Outcome, plan: Plan) -> bool:
-    """What a workload refuses, or a rotation is refused, is told there and holds up nothing else."""
+def _reported_apart(outcome: Outcome, plan: Plan) -> bool:
+    """Whether an outcome is reported with the workloads or the rotation alone, and affects nothing else."""
     step = plan.rotation.action if plan.rotation is not None else None
     return isinstance(outcome.action, WorkloadAction) or (step is not None and outcome.action is step)
 
@@ -107,7 +105,7 @@ _HUMAN_SECONDS = 15.0
 
 
 def _next_look(
-    resource: SecureRedisCache, plan: Plan, failures: list[Failed], said: dict[ConditionType, ConditionState]
+    resource: SecureRedisCache, plan: Plan, failures: list[Failed], conditions: dict[ConditionType, ConditionState]
 ) -> float:
     refused = {failure.reason for failure in failures if failure.permanent}
     if refused:
@@ -117,11 +115,12 @@ def _next_look(
     if plan.next_look is not None:
         return plan.next_look
     interval = float(resource.spec.drift.interval_seconds)
-    return min(interval, _HUMAN_SECONDS) if any(has(v.reason, Trait.NEEDS_HUMAN) for v in said.values()) else interval
+    needs_human = any(has(state.reason, Trait.NEEDS_HUMAN) for state in conditions.values())
+    return min(interval, _HUMAN_SECONDS) if needs_human else interval
 
 
 def released(resource: SecureRedisCache, reason: Reason) -> str:
-    """What the last event of a resource says about its cache."""
+    """Say in the last event of a resource what became of its cache."""
     cache = resource.cache.text
     match reason:
         case Reason.DELETING:

@@ -21,9 +21,9 @@ from secure_redis.api.status import (
 )
 from secure_redis.api.times import rfc3339
 from secure_redis.domain.assess.assessment import Assessment
+from secure_redis.domain.observe.cache import Cache
 from secure_redis.domain.observe.keys import VaultSecretFacts
 from secure_redis.domain.observe.observation import Observation
-from secure_redis.domain.observe.redis import CacheFacts
 from secure_redis.domain.plan.actions import (
     CreateCache,
     DeleteSecret,
@@ -41,12 +41,12 @@ from secure_redis.domain.report.conditions.condition_state import FALSE, TRUE, C
 from secure_redis.domain.report.endpoint_status import status_of
 
 
-def minor(before: Status, now: Status) -> bool:
-    """Whether only counts and names of pods, and sentences about them, differ: what changes while workloads roll."""
+def differs_in_pods_only(before: Status, now: Status) -> bool:
+    """Whether only counts and names of pods, and messages about them, differ, as they do during a rollout."""
     if before == now or not any(one.reason == Reason.ROLLING_OUT for one in now.workloads):
         return False
     if (before.stale_pods is None) != (now.stale_pods is None):
-        return False  # that there are any is told at once
+        return False  # whether there are any is reported at once
     return _without_counts(before) == _without_counts(now)
 
 
@@ -59,14 +59,14 @@ def _without_counts(status: Status) -> Status:
 
 
 def unreadable(resource: Unreadable, now: datetime) -> Status:
-    """The status of a resource whose spec could not be read: what is known stays, nothing is acted on."""
+    """Compose the status of a resource whose spec could not be read. What is known stays."""
     before, generation = resource.envelope.status, resource.envelope.generation
     kept = [c for c in before.conditions if c.type not in {ConditionType.READY, ConditionType.STALLED}]
-    said = [
+    new = [
         Condition(type=ConditionType.READY, status=FALSE, reason=resource.reason, message=resource.message),
         Condition(type=ConditionType.STALLED, status=TRUE, reason=resource.reason, message=resource.message),
     ]
-    stamped = [c.model_copy(update={"observed_generation": generation}) for c in (*said, *kept)]
+    stamped = [c.model_copy(update={"observed_generation": generation}) for c in (*new, *kept)]
     conditions = merge_conditions(before.conditions, stamped, rfc3339(now))
     return before.model_copy(update={"observed_generation": generation, "conditions": conditions})
 
@@ -76,7 +76,7 @@ def compose_status(
     observed: Observation,
     assessed: Assessment,
     plan: Plan,
-    said: dict[ConditionType, ConditionState],
+    states: dict[ConditionType, ConditionState],
     outcomes: tuple[Outcome, ...],
 ) -> Status:
     """Compose the status from everything that the pass found, planned and did."""
@@ -84,16 +84,16 @@ def compose_status(
     conditions = [
         Condition(
             type=kind,
-            status=verdict.status,
-            reason=verdict.reason,
-            message=verdict.message,
+            status=state.status,
+            reason=state.reason,
+            message=state.message,
             observed_generation=resource.generation,
         )
-        for kind, verdict in said.items()
+        for kind, state in states.items()
     ]
-    credentials = said.get(ConditionType.CREDENTIALS_SYNCED)
+    credentials = states.get(ConditionType.CREDENTIALS_SYNCED)
     published = credentials is not None and credentials.status == TRUE
-    facts = observed.cache if isinstance(observed.cache, CacheFacts) else None
+    facts = observed.cache if isinstance(observed.cache, Cache) else None
     return Status(
         observed_generation=resource.generation,
         conditions=merge_conditions(before.conditions, conditions, at),
@@ -118,7 +118,7 @@ def compose_status(
 def workload_statuses(
     resource: SecureRedisCache, plan: Plan, outcomes: tuple[Outcome, ...]
 ) -> tuple[WorkloadStatus, ...]:
-    """The entries of `status.workloads` after the pass; as before where no rollout was planned."""
+    """Compose `status.workloads` after the pass; it stays as it was where no rollout was planned."""
     if plan.rollout is None:
         return resource.status.workloads
     return after(resource, plan.rollout, outcomes)
@@ -135,7 +135,7 @@ def _rotation(resource: SecureRedisCache, plan: Plan, outcomes: tuple[Outcome, .
 
 
 def _handled(resource: SecureRedisCache, plan: Plan) -> str | None:
-    """The rotation request that counts as answered: one that is there at the first look does."""
+    """The rotation request that counts as answered. One that is there in the first pass does."""
     if plan.rotation is not None:
         return plan.rotation.handled
     before = resource.status.last_handled
@@ -143,7 +143,7 @@ def _handled(resource: SecureRedisCache, plan: Plan) -> str | None:
 
 
 def stale_pods_of(status: Status) -> StalePods | None:
-    """All pods that hold an older key, whoever owns them."""
+    """Count all pods that hold an older key, whoever owns them."""
     parts = [one.stale_pods for one in status.workloads]
     parts.append(status.rotation.holders if status.rotation is not None else None)
     found = [part for part in parts if part is not None]
@@ -152,21 +152,21 @@ def stale_pods_of(status: Status) -> StalePods | None:
 
 
 def _binding(resource: SecureRedisCache, plan: Plan, outcomes: tuple[Outcome, ...]) -> Binding | None:
-    """The published Secret; an earlier one stays named until it was parted with, so that it is not forgotten."""
+    """Name the published Secret. An earlier one stays named until it is released or deleted: so none is forgotten."""
     if resource.status.binding is not None and plan.rollout is not None and not plan.rollout.moved:
         return resource.status.binding
-    parted = [o for o in outcomes if isinstance(o.action, ReleaseSecret | DeleteSecret)]
-    if any(isinstance(outcome, Failed) for outcome in parted):
+    removals = [o for o in outcomes if isinstance(o.action, ReleaseSecret | DeleteSecret)]
+    if any(isinstance(outcome, Failed) for outcome in removals):
         return resource.status.binding
     return Binding(name=resource.secret_name)
 
 
 def _pending(
-    resource: SecureRedisCache, facts: CacheFacts | None, plan: Plan, outcomes: tuple[Outcome, ...], at: str
+    resource: SecureRedisCache, facts: Cache | None, plan: Plan, outcomes: tuple[Outcome, ...], at: str
 ) -> PendingStatus | None:
     refused = any(isinstance(o, Failed) and o.permanent and isinstance(o.action, CreateCache) for o in outcomes)
     if refused and plan.pending is not None:
-        return plan.pending.model_copy(update={"recorded_at": at})  # from here on it is held for an hour
+        return plan.pending.model_copy(update={"recorded_at": at})  # from here on it is not repeated for an hour
     return plan.pending or (None if facts is not None else resource.status.pending)
 
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, Final, Protocol
 from zlib import crc32
 
-from secure_redis.api.azure_ids import CacheID, Service
+from secure_redis.api.azure_ids import CacheID
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.spec.spec import Mode
@@ -20,10 +20,10 @@ from secure_redis.azure.core.expiring_cache import ExpiringCache
 from secure_redis.azure.governance.activity_log import Activity
 from secure_redis.azure.governance.reads import Governance
 from secure_redis.domain.grants import GrantPolicy, Power, VaultTarget, refuse
+from secure_redis.domain.observe.cache import Cache
 from secure_redis.domain.observe.identity import Identity
-from secure_redis.domain.observe.managed_redis import ManagedFacts
-from secure_redis.domain.observe.observation import Observation, changed, of_either
-from secure_redis.domain.observe.redis import CacheFacts
+from secure_redis.domain.observe.observation import Observation, changed
+from secure_redis.domain.observe.services import CACHES
 from secure_redis.domain.observe.storage import KeyVaultFacts
 from secure_redis.domain.observe.unknown import NOT_READ_YET, Unknown
 from secure_redis.reconciler.pass_state import PassState
@@ -122,7 +122,7 @@ class GovernanceObserver:
 
         Never raises. `memory.look_within` says when the rest can be read.
         """
-        if not isinstance(of_either(observed), CacheFacts | ManagedFacts) or resource.deleting:
+        if not isinstance(observed.cache, Cache) or resource.deleting:
             return observed
         now, cache = self._monotonic(), resource.cache
         place = self._places.get((identity, cache.key), lambda: _Place(now))
@@ -162,12 +162,12 @@ class GovernanceObserver:
             "diagnostics": lambda: governance.diagnostics(identity, cache),
             "role_assignments": lambda: governance.role_assignments(identity, cache),
         }
-        if cache.service is Service.REDIS:  # a cluster has neither a schedule nor such policies
-            reads |= {
-                "patch_schedule": lambda: governance.patch_schedule(identity, cache),
-                "access_assignments": lambda: governance.access_assignments(identity, cache),
-                "access_policies": lambda: governance.access_policies(identity, cache),
-            }
+        of_some: dict[str, Read] = {
+            "patch_schedule": lambda: governance.patch_schedule(identity, cache),
+            "access_assignments": lambda: governance.access_assignments(identity, cache),
+            "access_policies": lambda: governance.access_policies(identity, cache),
+        }
+        reads |= {kind: read for kind, read in of_some.items() if kind in CACHES[cache.service].GOVERNANCE}
         settings = resource.spec.authentication
         if settings is not None:
             uri = settings.key_vault.uri

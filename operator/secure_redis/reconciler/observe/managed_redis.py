@@ -7,13 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from secure_redis.api.resource import SecureRedisCache
-from secure_redis.azure.inventory import ClusterInventory
+from secure_redis.azure.inventory import Inventory
 from secure_redis.azure.keyvault.encryption_keys import KeyVaults
 from secure_redis.azure.managed_redis.client import ManagedCaches
-from secure_redis.domain.assess.unsupported import unsupported
 from secure_redis.domain.grants import GrantPolicy, Power, refuse
 from secure_redis.domain.observe.identity import Identity
-from secure_redis.domain.observe.managed_redis import ManagedDatabase, ManagedFacts
+from secure_redis.domain.observe.managed_redis import ManagedDatabase, ManagedRedis
 from secure_redis.domain.observe.normalise import is_busy
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.storage import EncryptionKeyFacts
@@ -49,7 +48,7 @@ class ManagedObserver:
         *,
         policy: GrantPolicy,
         clusters: ManagedCaches,
-        inventory: ClusterInventory,
+        inventory: Inventory[ManagedRedis],
         vaults: KeyVaults,
         ages: Ages,
         monotonic: Callable[[], float],
@@ -61,11 +60,6 @@ class ManagedObserver:
         self._ages = ages
         self._monotonic = monotonic
 
-    def barred(self, resource: SecureRedisCache, observed: Observation) -> Observation | None:
-        """The observation of a resource that asks for what is not offered here: Azure is not asked at all."""
-        why = unsupported(resource)
-        return None if why is None else replace(observed, managed_cache=why)
-
     async def observe(
         self, resource: SecureRedisCache, observed: Observation, identity: Identity, pass_state: PassState
     ) -> Observation:
@@ -73,7 +67,7 @@ class ManagedObserver:
         cache = resource.cache
         refusal = refuse(self._policy, identity, resource.key.namespace, Power.OBSERVE, cache=cache)
         if refusal is not None:
-            return replace(observed, managed_cache=Unknown(refusal.reason, refusal.message, permanent=True))
+            return replace(observed, cache=Unknown(refusal.reason, refusal.message, permanent=True))
         state = resource.status.cache.provisioning_state if resource.status.cache else None
         direct = pass_state.direct or (state is not None and is_busy(state))
         if direct:
@@ -81,20 +75,20 @@ class ManagedObserver:
         else:
             interval = resource.spec.drift.interval_seconds * self._ages.of_interval
             found = await self._inventory.cache(identity, cache, max_age=0.0 if pass_state.refresh else interval)
-        if not isinstance(found, ManagedFacts):
+        if not isinstance(found, ManagedRedis):
             pass_state.managed = None
-            return replace(observed, managed_cache=found, cache_fresh=direct)
+            return replace(observed, cache=found, cache_fresh=direct)
         pass_state.direct = is_busy(found.provisioning_state)
         held = await self._besides(resource, found, identity, pass_state)
         return replace(
             observed,
-            managed_cache=replace(found, database=held.database),
+            cache=replace(found, database=held.database),
             encryption_key=held.encryption_key,
             cache_fresh=direct,
         )
 
     async def _besides(
-        self, resource: SecureRedisCache, cluster: ManagedFacts, identity: Identity, pass_state: PassState
+        self, resource: SecureRedisCache, cluster: ManagedRedis, identity: Identity, pass_state: PassState
     ) -> _Held:
         cache = resource.cache
         key = (identity, cache.key, cluster.key_url)

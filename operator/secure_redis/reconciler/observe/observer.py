@@ -1,7 +1,7 @@
 """Reads the world into one immutable `Observation`. Asks only for what the next steps can use."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -26,6 +26,8 @@ from secure_redis.domain.grants import (
     resolve_identity,
 )
 from secure_redis.domain.observe import probe_target
+from secure_redis.domain.observe.cache import Cache, CacheAbsent, OperationFacts
+from secure_redis.domain.observe.firewall import FirewallRuleFacts
 from secure_redis.domain.observe.identity import Identity, NamespaceIdentity, OperatorIdentity
 from secure_redis.domain.observe.keys import (
     AuthenticationResult,
@@ -33,19 +35,14 @@ from secure_redis.domain.observe.keys import (
     Proven,
     VaultSecretFacts,
 )
-from secure_redis.domain.observe.managed_redis import ManagedFacts
 from secure_redis.domain.observe.normalise import is_busy
-from secure_redis.domain.observe.observation import Observation, of_either
+from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.observation import changed as replace
-from secure_redis.domain.observe.redis import (
-    CacheAbsent,
-    CacheFacts,
-    FirewallRuleFacts,
-    OperationFacts,
-)
+from secure_redis.domain.observe.redis import Redis
 from secure_redis.domain.observe.unknown import NOT_READ, NotRead, Unknown
 from secure_redis.domain.plan import types
 from secure_redis.domain.plan.cache.creation import was_seen
+from secure_redis.domain.plan.cache.services import SERVICES as PLANS
 from secure_redis.domain.plan.rotation import required_reads
 from secure_redis.domain.report import drift_status
 from secure_redis.domain.report.endpoint_status import awaited, recalled
@@ -67,6 +64,10 @@ ASK_AT_MOST_SECONDS = 5.0
 ASK_SINCE = timedelta(hours=24)
 
 
+# Adds a cache of one service, and what only caches of that service have, to what was observed.
+ObserveCache = Callable[[SecureRedisCache, Observation, Identity, PassState], Awaitable[Observation]]
+
+
 class Authenticate(Protocol):
     """AUTH over verified TLS (see `probe.authentication`)."""
 
@@ -84,7 +85,7 @@ class Observer:
         ages: Ages,
         caches: Caches,
         activity: Activity | None,
-        inventory: Inventory,
+        inventory: Inventory[Redis],
         vaults: Vaults,
         authenticate: Authenticate,
         probes: Probes,
@@ -112,7 +113,10 @@ class Observer:
         self._namespaces = namespaces
         self._kubernetes = KubernetesObserver(secrets, workloads, usage)
         self._storage = storage
-        self._managed = managed
+        self._of_service: Mapping[Service, ObserveCache] = {
+            Service.REDIS: self._with_redis,
+            Service.MANAGED_REDIS: managed.observe,
+        }
         self._around = governance
         self._now = now
         self._monotonic = monotonic
@@ -136,21 +140,15 @@ class Observer:
                 if observed.namespace_terminating
                 else await self._kubernetes.observe(resource, observed, pass_state)
             )
-        barred = self._managed.barred(resource, observed)
-        if barred is not None:
-            return barred
+        unsupported = PLANS[resource.cache.service].unsupported(resource)
+        if unsupported is not None:  # Azure is not asked at all
+            return replace(observed, cache=unsupported)
         identity = await self._identity(resource)
         observed = replace(observed, identity=identity)
         if isinstance(identity, Unknown):
             return await self._kubernetes.observe(resource, observed, pass_state)
-        if resource.cache.service is Service.MANAGED_REDIS:
-            observed = await self._managed.observe(resource, observed, identity, pass_state)
-            observed = self._with_endpoint(resource, observed, pass_state)
-            observed = await self._around.look(resource, observed, identity, pass_state)
-            return await self._kubernetes.observe(resource, observed, pass_state)
-        observed = await self._with_cache(resource, observed, identity, pass_state)
+        observed = await self._of_service[resource.cache.service](resource, observed, identity, pass_state)
         if not leaving:
-            observed = await self._storage.observe(resource, observed, identity, pass_state)
             observed = self._with_endpoint(resource, observed, pass_state)
             observed = await self._with_credential(resource, observed, identity, pass_state)
             observed = await self._with_rotation(resource, observed, identity, pass_state)
@@ -175,7 +173,7 @@ class Observer:
 
     # --- the cache --------------------------------------------------------------------------------------------------
 
-    async def _with_cache(
+    async def _with_redis(
         self, resource: SecureRedisCache, observed: Observation, identity: Identity, pass_state: PassState
     ) -> Observation:
         denied = self._refused(resource, identity, Power.OBSERVE)
@@ -188,14 +186,19 @@ class Observer:
             cache = await self._inventory.fresh(identity, resource.cache)
         else:
             cache = await self._inventory.cache(identity, resource.cache, max_age=self._max_age(resource, pass_state))
-        if isinstance(cache, CacheFacts):
-            pass_state.direct = is_busy(cache.provisioning_state)
         observed = replace(observed, cache=cache, cache_fresh=direct, operation=operation)
-        if isinstance(cache, CacheFacts):
-            return replace(observed, firewall_rules=await self._firewall(resource, cache, identity, pass_state, direct))
-        if isinstance(cache, CacheAbsent) and cache.confirmed and _about_to_create(resource):
-            return replace(observed, name_available=await self._caches.name_available(identity, resource.cache))
-        return observed
+        if isinstance(cache, Unknown):
+            return observed
+        if isinstance(cache, CacheAbsent):
+            if cache.confirmed and _about_to_create(resource):
+                return replace(observed, name_available=await self._caches.name_available(identity, resource.cache))
+            return observed
+        pass_state.direct = is_busy(cache.provisioning_state)
+        rules = await self._firewall(resource, cache, identity, pass_state, direct)
+        observed = replace(observed, firewall_rules=rules)
+        if resource.deleting:
+            return observed
+        return await self._storage.observe(resource, observed, cache, identity, pass_state)
 
     async def _operation(
         self, resource: SecureRedisCache, identity: Identity, pass_state: PassState
@@ -213,10 +216,9 @@ class Observer:
         return operation or (pass_state.failed[1] if pass_state.failed is not None else None)
 
     async def _firewall(
-        self, resource: SecureRedisCache, cache: CacheFacts, identity: Identity, pass_state: PassState, direct: bool
+        self, resource: SecureRedisCache, cache: Redis, identity: Identity, pass_state: PassState, direct: bool
     ) -> tuple[FirewallRuleFacts, ...] | Unknown | NotRead:
-        closed = (cache.public_network_access or "").lower() == "disabled"
-        if closed and resource.spec.network.firewall_rules is None:
+        if cache.public_access_off and resource.spec.network.firewall_rules is None:
             return NOT_READ
         held = pass_state.firewall
         if held is not None and held[0] == identity and not direct:
@@ -235,8 +237,8 @@ class Observer:
 
     def _with_endpoint(self, resource: SecureRedisCache, observed: Observation, pass_state: PassState) -> Observation:
         """What the probe last saw; nothing is waited for. Only what ARM reported to this identity is connected to."""
-        cache = of_either(observed)
-        if not isinstance(cache, CacheFacts | ManagedFacts) or resource.spec.transport.probe is Probe.DISABLED:
+        cache = observed.cache
+        if not isinstance(cache, Cache) or resource.spec.transport.probe is Probe.DISABLED:
             return observed
         endpoint = probe_target.target(cache)
         if isinstance(endpoint, Unknown):
@@ -279,7 +281,7 @@ class Observer:
         self, resource: SecureRedisCache, observed: Observation, identity: Identity, pass_state: PassState
     ) -> Observation:
         settings, cache = resource.spec.authentication, observed.cache
-        if settings is None or not isinstance(cache, CacheFacts):
+        if settings is None or not isinstance(cache, Cache):
             return observed
         vault = VaultTarget(settings.key_vault.uri, settings.key_vault.secret_name)
         denied = self._refused(resource, identity, Power.PUBLISH_KEY, vault)
@@ -299,7 +301,7 @@ class Observer:
         return await self._with_proof(resource, observed, identity, cache)
 
     async def _with_proof(
-        self, resource: SecureRedisCache, observed: Observation, identity: Identity, cache: CacheFacts
+        self, resource: SecureRedisCache, observed: Observation, identity: Identity, cache: Cache
     ) -> Observation:
         if key_proof.needs_keys(resource, identity, observed.vault, observed.proven, observed.now):
             observed = replace(observed, keys=await self._caches.list_keys(identity, resource.cache))
@@ -316,7 +318,7 @@ class Observer:
         cache, of = observed.cache, required_reads.attempt_of(resource)
         if of is not None:
             observed = replace(observed, attempted=_attempted(observed, of, pass_state))
-        if not isinstance(cache, CacheFacts) or not required_reads.needs_keys(resource, observed, self._settings):
+        if not isinstance(cache, Cache) or not required_reads.needs_keys(resource, observed, self._settings):
             return observed
         if isinstance(observed.keys, NotRead):
             # An earlier proof says nothing about the keys that are listed now.
@@ -336,7 +338,7 @@ class Observer:
     ) -> None:
         """Keep a fresh proof, so that listKeys is not asked at every look; one proof of one version is kept."""
         if not any(
-            isinstance(u, Unknown) and not u.permanent for u in (observed.identity, of_either(observed), observed.vault)
+            isinstance(u, Unknown) and not u.permanent for u in (observed.identity, observed.cache, observed.vault)
         ):
             pass_state.refresh = False
         settings, identity = resource.spec.authentication, observed.identity

@@ -21,7 +21,7 @@ from secure_redis.domain.grants import (
 from secure_redis.domain.observe.governance import RoleAssignmentFacts
 from secure_redis.domain.observe.identity import Identity
 from secure_redis.domain.observe.observation import Observation
-from secure_redis.domain.observe.redis import CacheFacts
+from secure_redis.domain.observe.redis import Redis
 from secure_redis.domain.observe.storage import (
     BlobServiceFacts,
     EncryptionKeyFacts,
@@ -79,12 +79,14 @@ class StorageObserver:
         self._max_age = max_age
 
     async def observe(
-        self, resource: SecureRedisCache, observed: Observation, identity: Identity, pass_state: PassState
+        self,
+        resource: SecureRedisCache,
+        observed: Observation,
+        cache: Redis,
+        identity: Identity,
+        pass_state: PassState,
     ) -> Observation:
         """Add what is known of the account, or why it could not be read. Nothing persisted or asked for: nothing."""
-        cache = observed.cache
-        if not isinstance(cache, CacheFacts):
-            return observed
         chain = await self._chain(resource, cache, identity, pass_state)
         if chain is None:
             return observed
@@ -103,7 +105,7 @@ class StorageObserver:
         return observed
 
     async def _chain(
-        self, resource: SecureRedisCache, cache: CacheFacts, identity: Identity, pass_state: PassState
+        self, resource: SecureRedisCache, cache: Redis, identity: Identity, pass_state: PassState
     ) -> _Chain | None:
         place = persistence.place(resource, cache)
         if place is None:
@@ -161,7 +163,7 @@ class StorageObserver:
         return None if refusal is None else Unknown(refusal.reason, refusal.message, permanent=True)
 
     async def _roles(
-        self, resource: SecureRedisCache, cache: CacheFacts, identity: Identity
+        self, resource: SecureRedisCache, cache: Redis, identity: Identity
     ) -> tuple[RoleAssignmentFacts, ...] | Unknown | NotRead:
         """Read at every look: somebody is waiting for the role."""
         account, principal = persistence.wanted_account(resource), persistence.principal(cache)

@@ -7,9 +7,9 @@ from typing import Final
 
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.domain.assess import plaintext
+from secure_redis.domain.observe.cache import Cache
 from secure_redis.domain.observe.leak_search import needles
 from secure_redis.domain.observe.observation import Observation
-from secure_redis.domain.observe.redis import CacheFacts
 from secure_redis.domain.observe.unknown import NOT_READ_YET, NotRead, Unknown
 from secure_redis.domain.observe.workloads import WorkloadFacts
 from secure_redis.kube.foreign_secrets import ForeignSecrets
@@ -31,7 +31,7 @@ class Usage:
         self, resource: SecureRedisCache, observed: Observation, found: Iterable[WorkloadFacts], *, fresh: bool
     ) -> Observation:
         """Add which settings of the listed workloads (among `found`) name the cache without TLS."""
-        host = observed.cache.host_name if isinstance(observed.cache, CacheFacts) else None
+        host = observed.cache.host_name if isinstance(observed.cache, Cache) else None
         if host is None or resource.deleting or not resource.spec.workloads:
             return observed
         workloads = tuple(found)
@@ -48,7 +48,7 @@ class Usage:
 
         No pass waits long for it: what takes longer goes on and is there for one that comes soon.
         """
-        host = observed.cache.host_name if isinstance(observed.cache, CacheFacts) else None
+        host = observed.cache.host_name if isinstance(observed.cache, Cache) else None
         idle = host is None or resource.deleting or resource.spec.authentication is None
         if idle or host is None or not self._foreign_secrets.enabled:
             return observed

@@ -14,7 +14,7 @@ from secure_redis.azure.core.credentials import Credentials, ManagedIdentity, Wo
 from secure_redis.azure.core.failures import IdentityUnavailable
 from secure_redis.azure.redis.client import Caches
 from secure_redis.domain.observe.identity import NamespaceIdentity, OperatorIdentity
-from secure_redis.domain.observe.redis import CacheFacts
+from secure_redis.domain.observe.redis import Redis
 from secure_redis.domain.observe.unknown import Unknown
 from tests.unit.azure.conftest import (
     IDENTITY,
@@ -41,9 +41,9 @@ def granted(token: str, seconds: int = 3600) -> Answer:
     return says({"token_type": "Bearer", "expires_in": seconds, "access_token": token})
 
 
-async def read(world: World, identity: Any = IDENTITY) -> CacheFacts | Unknown:
+async def read(world: World, identity: Any = IDENTITY) -> Redis | Unknown:
     outcome = await world.caches.read(identity, CACHE)
-    assert isinstance(outcome, CacheFacts | Unknown)
+    assert isinstance(outcome, Redis | Unknown)
     return outcome
 
 
@@ -89,7 +89,7 @@ async def test_a_token_is_renewed_before_its_end(world: World, tokens: list[str]
 async def test_a_failed_renewal_uses_what_is_still_good(world: World, tokens: list[str]) -> None:
     world.script.on("POST", TOKEN, granted("one", 200), refused(700213))
     await read(world)
-    assert isinstance(await read(world), CacheFacts)
+    assert isinstance(await read(world), Redis)
     assert tokens == ["one", "one"]
 
 
@@ -148,7 +148,7 @@ async def test_a_claims_challenge_gets_a_new_token(world: World) -> None:
 
     world.script.on("GET", path_of(CACHE), answer)
     world.script.on("POST", TOKEN, granted("one"), granted("two"))
-    assert isinstance(await read(world), CacheFacts)
+    assert isinstance(await read(world), Redis)
     assert shown == ["one", "two"]
     assert b"claims=" in world.script.calls("POST", TOKEN)[1].body
     await read(world)
@@ -178,7 +178,7 @@ async def test_the_operators_identity_reads_its_token_file_each_time(world: Worl
     assert missing.reason is Reason.TOKEN_REFUSED
     file.write_text("file-assertion\n")
     world.wall.now += 16
-    assert isinstance(await caches.read(OperatorIdentity(), CACHE), CacheFacts)
+    assert isinstance(await caches.read(OperatorIdentity(), CACHE), Redis)
     assert b"client_assertion=file-assertion&" in world.script.calls("POST", TOKEN)[0].body + b"&"
 
 
@@ -209,7 +209,7 @@ async def test_a_managed_identity_is_asked_for_by_its_client_id(world: World, mo
         outcome = await Caches(world.transport, credentials).read(OperatorIdentity(), CACHE)
     finally:
         await runner.cleanup()
-    assert isinstance(outcome, CacheFacts)
+    assert isinstance(outcome, Redis)
     assert [(each["client_id"], each["header"]) for each in asked] == [(credential.client_id, "a-header")]
     assert world.script.calls("POST") == []
 
@@ -240,7 +240,7 @@ async def test_many_that_meet_one_claims_challenge_share_the_new_token(world: Wo
     world.script.on("GET", path_of(CACHE), answer)
     world.script.on("POST", TOKEN, granted("one"), granted("two"), granted("three"))
     outcomes = await asyncio.gather(*(read(world) for _ in range(10)))
-    assert all(isinstance(outcome, CacheFacts) for outcome in outcomes)
+    assert all(isinstance(outcome, Redis) for outcome in outcomes)
     assert len(world.script.calls("POST", TOKEN)) == 2
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from secure_redis.azure.core.answers import Malformed
 from secure_redis.azure.managed_redis.convert import cluster_facts, database_facts, is_whole
-from secure_redis.domain.observe.redis import PrivateEndpoint
+from secure_redis.domain.observe.cache import PrivateEndpoint
 from secure_redis.domain.observe.unknown import NOT_READ
 
 GROUP = "/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/shop"
@@ -61,7 +61,7 @@ def test_a_recorded_cluster() -> None:
     found = cluster_facts(CLUSTER)
     assert (found.kind, found.sku_name, found.host_name) == ("v2", "Balanced_B0", "x.westus2.redis.azure.net")
     assert (found.private_endpoints, found.zones, found.redis_version) == ((), (), None)
-    assert (found.key_url, found.key_identity, found.retiring) == (None, None, False)
+    assert (found.key_url, found.key_identity, found.retirement) == (None, None, None)
     assert found.database is NOT_READ
     assert is_whole(CLUSTER)
 

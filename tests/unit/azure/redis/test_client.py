@@ -6,8 +6,10 @@ from aiohttp import web
 
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.azure.core.failures import Missing, NotFound
+from secure_redis.domain.observe.cache import OperationFacts
+from secure_redis.domain.observe.firewall import FirewallRuleFacts
 from secure_redis.domain.observe.keys import ListedKeys, Slot
-from secure_redis.domain.observe.redis import CacheFacts, FirewallRuleFacts, OperationFacts
+from secure_redis.domain.observe.redis import Redis
 from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.plan.write_failure import WriteFailure
 from tests.unit.azure.conftest import (
@@ -30,13 +32,13 @@ KEY_ONE, KEY_TWO = "canary-key-one", "canary-key-two"
 async def test_a_read_gives_facts_and_leaves_absent_things_absent(world: World) -> None:
     world.script.on("GET", PATH, says(cache_body()))
     facts = await world.caches.read(IDENTITY, CACHE)
-    assert isinstance(facts, CacheFacts)
+    assert isinstance(facts, Redis)
     assert facts.resource_id.key == CACHE.key
     assert (facts.sku_name, facts.sku_family, facts.sku_capacity) == ("Premium", "P", 1)
-    assert facts.non_tls_port_enabled is False
+    assert facts.plaintext_open is False
     assert facts.minimum_tls_version is None
     assert facts.public_network_access is None
-    assert facts.access_keys_disabled is None
+    assert facts.access_keys_enabled is None
     assert (facts.tls_port, facts.plaintext_port) == (6380, 6379)
     assert ("arm", "GET redis", 200) in world.requests
 
@@ -72,11 +74,11 @@ async def test_every_field_of_the_answer_is_read(world: World) -> None:
         ),
     )
     facts = await world.caches.read(IDENTITY, CACHE)
-    assert isinstance(facts, CacheFacts)
-    assert facts.non_tls_port_enabled is True
+    assert isinstance(facts, Redis)
+    assert facts.plaintext_open is True
     assert facts.minimum_tls_version == "1.0"
     assert facts.public_network_access == "Disabled"
-    assert facts.access_keys_disabled is True
+    assert facts.access_keys_enabled is False
     assert facts.authentication_disabled is True
     assert facts.entra_enabled is False
     assert (facts.replicas, facts.shards, facts.subnet_id) == (2, 3, "/subnets/a")
@@ -315,7 +317,7 @@ async def test_one_token_for_many_calls_and_a_new_one_after_401(world: World) ->
     refused = await world.caches.read(IDENTITY, CACHE)
     assert isinstance(refused, Unknown)
     assert refused.reason is Reason.TOKEN_REFUSED
-    assert isinstance(await world.caches.read(IDENTITY, CACHE), CacheFacts)
+    assert isinstance(await world.caches.read(IDENTITY, CACHE), Redis)
     assert len(world.script.calls("POST", "token")) == 2
     assert world.assertions == 2
 
@@ -331,7 +333,7 @@ async def test_compressed_answers_are_read_and_an_unchanged_page_is_not_parsed_t
 
     world.script.on("GET", listing, compressed)
     world.script.on("GET", PATH, compressed)
-    assert isinstance(await world.caches.read(IDENTITY, CACHE), CacheFacts)
+    assert isinstance(await world.caches.read(IDENTITY, CACHE), Redis)
     first = await world.caches.walk(IDENTITY, CACHE.subscription)
     second = await world.caches.walk(IDENTITY, CACHE.subscription)
     third = await world.caches.walk(IDENTITY, CACHE.subscription)
@@ -399,5 +401,5 @@ async def test_a_resource_that_does_not_lead_regenerates_nothing(world: World) -
 async def test_geo_replication_links(world: World, links: Any, expected: tuple[str, ...]) -> None:
     world.script.on("GET", PATH, says(cache_body(linkedServers=links)))
     facts = await world.caches.read(IDENTITY, CACHE)
-    assert isinstance(facts, CacheFacts)
-    assert facts.linked_servers == expected
+    assert isinstance(facts, Redis)
+    assert facts.geo_linked == expected

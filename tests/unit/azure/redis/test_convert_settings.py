@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from secure_redis.azure.redis.convert import cache_facts
-from secure_redis.domain.observe.redis import CacheFacts, PersistenceFacts
+from secure_redis.domain.observe.redis import PersistenceFacts, Redis
 
 CACHE_ID = "/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/g/providers/Microsoft.Cache/Redis/c"
 MASKED = (
@@ -14,7 +14,7 @@ MASKED = (
 )
 
 
-def facts(settings: dict[str, Any], **properties: Any) -> CacheFacts:
+def facts(settings: dict[str, Any], **properties: Any) -> Redis:
     sku = {"name": "Premium", "family": "P", "capacity": 1}
     said = {"sku": sku, "provisioningState": "Succeeded", "redisConfiguration": settings, **properties}
     return cache_facts({"id": CACHE_ID, "location": "West Europe", "properties": said})

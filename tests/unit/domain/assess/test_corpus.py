@@ -21,9 +21,10 @@ from hypothesis import strategies as st
 from secure_redis.api.resource import SecureRedisCache, parse
 from secure_redis.azure.redis.convert import cache_facts, firewall_rule_facts
 from secure_redis.domain.assess.disruption import _EFFECTS
-from secure_redis.domain.assess.drift import MOST_ENTRIES, Drift, drift
-from secure_redis.domain.observe.redis import FirewallRuleFacts
+from secure_redis.domain.assess.drift import MOST_ENTRIES, Drift
+from secure_redis.domain.observe.firewall import FirewallRuleFacts
 from secure_redis.domain.observe.unknown import NOT_READ
+from tests.unit.domain.builders import drift
 
 CORPUS = sorted((Path(__file__).parent / "corpus").glob("*.json"))
 Json = dict[str, Any]

@@ -11,13 +11,12 @@ from secure_redis.domain.assess.disruption import (
     allowed,
     effect,
 )
-from secure_redis.domain.assess.drift import drift
-from secure_redis.domain.observe.redis import FirewallRuleFacts
+from secure_redis.domain.observe.firewall import FirewallRuleFacts
 from secure_redis.domain.observe.unknown import NOT_READ
-from tests.unit.domain.builders import PROVISION, cache, provisioning, resource
+from tests.unit.domain.builders import PROVISION, cache, drift, provisioning, resource
 
 TOLD: list[tuple[dict[str, Any], Effect]] = [
-    ({"non_tls_port_enabled": True}, Effect.DROPS_CONNECTIONS),
+    ({"plaintext_open": True}, Effect.DROPS_CONNECTIONS),
     ({"minimum_tls_version": "1.0"}, Effect.DROPS_CONNECTIONS),
     ({"minimum_tls_version": None}, Effect.DROPS_CONNECTIONS),
     ({"minimum_tls_version": "1.3"}, Effect.NONE),

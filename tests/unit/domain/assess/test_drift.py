@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from secure_redis.api.names import OWNER_TAG
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.spec.spec import DriftClass
-from secure_redis.domain.assess.drift import MOST_ENTRIES, Drift, drift
-from secure_redis.domain.observe.redis import FirewallRuleFacts
+from secure_redis.domain.assess.drift import MOST_ENTRIES, Drift
+from secure_redis.domain.observe.firewall import FirewallRuleFacts
 from secure_redis.domain.observe.unknown import NOT_READ, Unknown
-from tests.unit.domain.builders import PROVISION, cache, provisioning, resource
+from tests.unit.domain.builders import PROVISION, cache, drift, provisioning, resource
 
 SECURITY, AVAILABILITY, COSMETIC = DriftClass.SECURITY, DriftClass.AVAILABILITY, DriftClass.COSMETIC
 OFFICE = {"name": "office", "startIP": "203.0.113.1", "endIP": "203.0.113.9"}
@@ -44,7 +44,7 @@ EQUAL: list[dict[str, Any]] = [
     {"identity_type": None},
     {"identity_type": "none"},
     {"provisioning_state": "Updating"},
-    {"access_keys_disabled": True},
+    {"access_keys_enabled": False},
 ]
 
 
@@ -56,8 +56,8 @@ def test_equal_answers_are_no_drift(changes: dict[str, Any]) -> None:
 
 # One field changed behind our back: exactly one difference, by its path.
 MUTATIONS: list[tuple[dict[str, Any], str, str, DriftClass, bool]] = [
-    ({"non_tls_port_enabled": True}, "transport.nonTLSPort", "Enabled", SECURITY, True),
-    ({"non_tls_port_enabled": None}, "transport.nonTLSPort", "not set", SECURITY, True),
+    ({"plaintext_open": True}, "transport.nonTLSPort", "Enabled", SECURITY, True),
+    ({"plaintext_open": None}, "transport.nonTLSPort", "not set", SECURITY, True),
     ({"minimum_tls_version": "1.0"}, "transport.minimumTLSVersion", "1.0", SECURITY, True),
     ({"minimum_tls_version": "1.1"}, "transport.minimumTLSVersion", "1.1", SECURITY, True),
     ({"minimum_tls_version": None}, "transport.minimumTLSVersion", "not set", SECURITY, True),
@@ -168,7 +168,7 @@ def test_firewall_rules_that_are_as_declared_or_not_declared_or_not_read() -> No
 def test_the_list_is_bounded_and_its_last_entry_counts_the_omitted_ones(count: int, bad: bool) -> None:
     tags = {f"tag{number}": "wanted" for number in range(count)}
     declared = provisioning(provision={**PROVISION, "tags": tags})
-    found = drift(declared, cache(non_tls_port_enabled=bad), NOT_READ)
+    found = drift(declared, cache(plaintext_open=bad), NOT_READ)
     total = count + bad
     assert len(found) == min(total, MOST_ENTRIES)
     # What endangers most is first, so that it is never among those that are only counted.

@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 
 from secure_redis.api.spec.spec import DriftClass
 from secure_redis.domain.assess.assessment import Assessment, assess
-from secure_redis.domain.assess.drift import COMPARED, MOST_ENTRIES, below, differences, ignoring
-from secure_redis.domain.observe.redis import CacheFacts, FirewallRuleFacts
-from tests.unit.domain.builders import NOW, PROVISION, cache, observation, provisioning
+from secure_redis.domain.assess.drift import MOST_ENTRIES, below, ignoring
+from secure_redis.domain.assess.services import COMPARED
+from secure_redis.domain.observe.firewall import FirewallRuleFacts
+from secure_redis.domain.observe.redis import Redis
+from tests.unit.domain.builders import NOW, PROVISION, cache, differences, observation, provisioning
 from tests.unit.domain.storages import persisting, spec
 
 RULES = [{"name": "office", "startIP": "203.0.113.1", "endIP": "203.0.113.9"}]
@@ -25,14 +27,14 @@ DRIFTED: dict[str, Any] = {
     "shards": 4,
     "identity_type": "SystemAssigned",
     "tags": {"team": "others"},
-    "non_tls_port_enabled": True,
+    "plaintext_open": True,
     "minimum_tls_version": "1.0",
     "public_network_access": "Enabled",
 }
 OTHER_IDENTITY = {"identity": {"type": "UserAssigned", "userAssignedIDs": ["/subscriptions/s/a"]}}
 
 
-def judged(ignore: list[str], facts: CacheFacts | None = None, firewall: Any = ()) -> Assessment:
+def judged(ignore: list[str], facts: Redis | None = None, firewall: Any = ()) -> Assessment:
     of = provisioning(network={"firewallRules": RULES}, drift={"ignore": ignore})
     there = observation(cache=facts or cache(**DRIFTED), firewall_rules=firewall, now=NOW)
     return assess(of, there, cluster_uid="cluster", ca=None)
@@ -105,4 +107,4 @@ def test_ignored_entries_do_not_count_in_a_long_list() -> None:
     assert len(kept.drift or ()) == MOST_ENTRIES
     assert not any(entry.path.startswith("provision") for entry in kept.drift or ())
     found = differences(provisioning(), replace(cache(), tags={}), ())
-    assert ignoring(found, ()) == (found, ())
+    assert ignoring(found, (), COMPARED) == (found, ())

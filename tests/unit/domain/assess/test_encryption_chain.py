@@ -24,7 +24,8 @@ OWN = {"keySource": "CustomerManaged"}
 
 def told(persistence: dict[str, Any] | None = None, **world: Any) -> Link:
     world = {"cache": persisting(), "storage": storage(), "blob_service": BlobServiceFacts(soft_delete=False), **world}
-    link = follow(resource({"persistence": persistence} if persistence else {}), observation(**world))
+    made = resource({"persistence": persistence} if persistence else {})
+    link = follow(made, observation(**world), world["cache"])
     assert link is not None
     return link
 
@@ -40,9 +41,8 @@ def test_whole() -> None:
 
 
 def test_nothing_to_report() -> None:
-    assert follow(resource(), observation()) is None
-    assert follow(resource({"persistence": {"type": "None"}}), observation()) is None
-    assert follow(resource({"persistence": spec()}), observation(cache=DENIED)) is None
+    assert follow(resource(), observation(), cache()) is None
+    assert follow(resource({"persistence": {"type": "None"}}), observation(), cache()) is None
 
 
 @pytest.mark.parametrize(

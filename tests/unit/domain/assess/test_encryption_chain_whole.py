@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.domain.assess.encryption_chain import Link, follow
 from secure_redis.domain.observe.observation import Observation
-from secure_redis.domain.observe.redis import CacheFacts, PersistenceFacts
+from secure_redis.domain.observe.redis import PersistenceFacts, Redis
 from secure_redis.domain.observe.storage import (
     BlobServiceFacts,
     EncryptionKeyFacts,
@@ -23,6 +23,9 @@ from secure_redis.domain.observe.storage import (
     StorageFacts,
 )
 from secure_redis.domain.observe.unknown import NOT_READ, Unknown
+from secure_redis.domain.plan.types import Plan
+from secure_redis.domain.report.conditions.cache import persistence_encrypted
+from secure_redis.domain.report.conditions.condition_state import UNKNOWN, ConditionState
 from tests.unit.domain.builders import NOW, observation, resource
 from tests.unit.domain.storages import key, own_key, persisting, spec, storage
 
@@ -75,14 +78,15 @@ def whole() -> Observation:
 
 
 def told(looked: Observation, declared: dict[str, Any] | None = None) -> Link:
-    link = follow(resource({"persistence": DECLARED if declared is None else declared}), looked)
+    assert isinstance(looked.cache, Redis)
+    link = follow(resource({"persistence": DECLARED if declared is None else declared}), looked, looked.cache)
     assert link is not None
     return link
 
 
 def parts(looked: Observation) -> dict[type, Any]:
     """Every part of the chain."""
-    assert isinstance(looked.cache, CacheFacts)
+    assert isinstance(looked.cache, Redis)
     assert isinstance(looked.storage, StorageFacts)
     assert isinstance(looked.encryption_key, EncryptionKeyFacts)
     return {
@@ -97,7 +101,7 @@ def parts(looked: Observation) -> dict[type, Any]:
 def put(looked: Observation, part: Any) -> Observation:
     """The same world with one part in the place of its own kind."""
     cache, kept, known = looked.cache, looked.storage, looked.encryption_key
-    assert isinstance(cache, CacheFacts)
+    assert isinstance(cache, Redis)
     assert isinstance(kept, StorageFacts)
     match part:
         case PersistenceFacts():
@@ -187,7 +191,11 @@ def test_every_single_part_that_could_not_be_read(part: str, value: Any) -> None
 
 
 def test_an_unreadable_cache_reports_no_value() -> None:
-    assert follow(resource({"persistence": DECLARED}), replace(whole(), cache=HIDDEN)) is None
+    unread = ConditionState(UNKNOWN, HIDDEN.reason, HIDDEN.message)
+    found = persistence_encrypted(
+        resource({"persistence": DECLARED}), replace(whole(), cache=HIDDEN), Plan(), [], unread
+    )
+    assert found == unread
 
 
 @given(st.data())

@@ -82,9 +82,9 @@ def test_the_slot_is_that_of_the_equal_key() -> None:
 
 def test_a_cache_can_bar_every_key() -> None:
     assert key_validity.barred(cache()) is None
-    assert key_validity.barred(cache(access_keys_disabled=None, authentication_disabled=None)) is None
+    assert key_validity.barred(cache(access_keys_enabled=None, authentication_disabled=None)) is None
     for change, reason in (
-        ({"access_keys_disabled": True}, Reason.ACCESS_KEYS_DISABLED),
+        ({"access_keys_enabled": False}, Reason.ACCESS_KEYS_DISABLED),
         ({"authentication_disabled": True}, Reason.AUTHENTICATION_DISABLED),
     ):
         refusal = key_validity.barred(cache(**change))

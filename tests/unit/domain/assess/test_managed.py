@@ -6,17 +6,20 @@ from typing import Any
 
 import pytest
 
+from secure_redis.api.azure_ids import Service
 from secure_redis.api.reasons.catalogue import reasons_on
 from secure_redis.api.reasons.reason import ConditionType, Reason
-from secure_redis.domain.assess.retirement import retires_on
-from secure_redis.domain.assess.rules.rule import Result
-from secure_redis.domain.assess.unsupported import unsupported
+from secure_redis.domain.assess.rules import RULES
+from secure_redis.domain.assess.rules.rule import Result, Rule
 from secure_redis.domain.observe import probe_target
-from secure_redis.domain.observe.managed_redis import ManagedFacts
+from secure_redis.domain.observe.cache import CacheAbsent
+from secure_redis.domain.observe.managed_redis import ManagedRedis
 from secure_redis.domain.observe.observation import Observation
-from secure_redis.domain.observe.redis import CacheAbsent
 from secure_redis.domain.observe.storage import EncryptionKeyFacts, KeyAbsent
 from secure_redis.domain.observe.unknown import NOT_READ, Unknown
+from secure_redis.domain.plan.cache.managed_redis import unsupported
+from secure_redis.domain.plan.cache.services import SERVICES
+from secure_redis.domain.plan.types import Plan
 from secure_redis.domain.report.conditions import managed_redis
 from tests.unit.domain.surroundings import MANAGED_ID, database, holder, key, key_vault, managed
 from tests.unit.reconcile_pass import worlds
@@ -26,13 +29,13 @@ HOST = "orders.westeurope.redis.azure.net"
 DAY = timedelta(days=1)
 
 
-def cluster(**changes: Any) -> ManagedFacts:
+def cluster(**changes: Any) -> ManagedRedis:
     of = changes.pop("database", database(port=10000, redis_version="7.4"))
     return managed(**{"host_name": HOST, "key_url": None, "database": of, **changes})
 
 
 def observation(**changes: Any) -> Observation:
-    well = Observation(now=worlds.NOW, identity=worlds.IDENTITY, managed_cache=cluster(), cache_fresh=True)
+    well = Observation(now=worlds.NOW, identity=worlds.IDENTITY, cache=cluster(), cache_fresh=True)
     return replace(well, **changes)
 
 
@@ -66,9 +69,9 @@ AVAILABLE: list[tuple[dict[str, Any], str, Reason]] = [
 
 @pytest.mark.parametrize(("changes", "status", "reason"), AVAILABLE)
 def test_available(changes: dict[str, Any], status: str, reason: Reason) -> None:
-    found = managed_redis.available(cluster(**changes))
+    found = managed_redis.available(cluster(**changes), Plan())
     assert (found.status, found.reason) == (status, reason)
-    assert told(observation(managed_cache=cluster(**changes)))["CacheAvailable"] == (status, reason)
+    assert told(observation(cache=cluster(**changes)))["CacheAvailable"] == (status, reason)
 
 
 TRANSPORT: list[tuple[dict[str, Any], str, Reason]] = [
@@ -85,7 +88,7 @@ TRANSPORT: list[tuple[dict[str, Any], str, Reason]] = [
 
 @pytest.mark.parametrize(("changes", "status", "reason"), TRANSPORT)
 def test_transport(changes: dict[str, Any], status: str, reason: Reason) -> None:
-    assert told(observation(managed_cache=cluster(**changes)))["TransportSecured"] == (status, reason)
+    assert told(observation(cache=cluster(**changes)))["TransportSecured"] == (status, reason)
 
 
 RDB = database(port=10000, rdb_enabled=True, rdb_frequency="12h")
@@ -111,13 +114,13 @@ PERSISTENCE: list[tuple[dict[str, Any], Any, tuple[str, Reason] | None]] = [
 
 @pytest.mark.parametrize(("changes", "held", "wanted"), PERSISTENCE)
 def test_persistence(changes: dict[str, Any], held: Any, wanted: tuple[str, Reason] | None) -> None:
-    found = told(observation(managed_cache=cluster(**changes), encryption_key=held))
+    found = told(observation(cache=cluster(**changes), encryption_key=held))
     assert found.get("PersistenceEncrypted") == wanted
 
 
 def test_the_status_of_a_cluster() -> None:
     report = worlds.reported(
-        worlds.resource({"resourceID": MANAGED_ID}), observation(managed_cache=cluster(sku_name="Enterprise_E10"))
+        worlds.resource({"resourceID": MANAGED_ID}), observation(cache=cluster(sku_name="Enterprise_E10"))
     )
     shown = report.status.cache
     assert shown is not None
@@ -137,9 +140,8 @@ def test_the_status_of_a_cluster() -> None:
     ],
 )
 def test_which_tiers_retire(sku: str, day: date | None) -> None:
-    found = cluster(sku_name=sku)
-    assert found.retiring is (day is not None)
-    assert retires_on(found.resource_id.service, sku) == day
+    found = cluster(sku_name=sku).retirement
+    assert (None if found is None else found.on) == day
 
 
 @pytest.mark.parametrize(
@@ -161,14 +163,14 @@ def test_an_unsupported_field_is_refused_and_named(spec: dict[str, Any], word: s
     why = unsupported(resource)
     assert why is not None
     assert word in why.message
-    report = worlds.reported(resource, Observation(now=worlds.NOW, managed_cache=why))
+    report = worlds.reported(resource, Observation(now=worlds.NOW, cache=why))
     found = {c.type: (c.status, c.reason) for c in report.status.conditions}
     refused = Reason.SERVICE_NOT_SUPPORTED_YET
     assert found["CacheAvailable"] == ("Unknown", refused)
     assert found["Stalled"] == ("True", refused)
     assert found["Ready"][0] != "True"
     assert report.status.cache is None
-    assert unsupported(worlds.resource(spec)) is None
+    assert SERVICES[Service.REDIS].unsupported(worlds.resource(spec)) is None
 
 
 def test_an_auditor_is_not_refused() -> None:
@@ -177,7 +179,7 @@ def test_an_auditor_is_not_refused() -> None:
 
 
 def test_drift_of_a_cluster_is_never_correctable() -> None:
-    obs = observation(managed_cache=cluster(minimum_tls_version="1.0", public_network_access=None))
+    obs = observation(cache=cluster(minimum_tls_version="1.0", public_network_access=None))
     assessed = worlds.judged(worlds.resource({"resourceID": MANAGED_ID}), obs)
     assert assessed.drift is not None
     assert {one.path: one.observed for one in assessed.drift} == {
@@ -189,19 +191,20 @@ def test_drift_of_a_cluster_is_never_correctable() -> None:
 
 def test_a_cluster_that_is_gone() -> None:
     absent = CacheAbsent(confirmed=True, message="it is not there")
-    found = told(observation(managed_cache=absent))
+    found = told(observation(cache=absent))
     assert found["CacheAvailable"] == ("False", Reason.CACHE_NOT_FOUND)
 
 
 def test_a_cluster_that_could_not_be_read_is_looked_at_again() -> None:
     report = worlds.reported(
         worlds.resource({"resourceID": MANAGED_ID}),
-        observation(managed_cache=Unknown(Reason.AZURE_THROTTLED, "slow down", retry_after=7.0)),
+        observation(cache=Unknown(Reason.AZURE_THROTTLED, "slow down", retry_after=7.0)),
     )
     assert report.failed
     assert report.retry_after == 7.0
 
 
+# Of these the message says so; a new rule need not be named here.
 CLASSIC = (
     *("T1", "A1", "A2", "A3", "A5", "N4", "N6", "P1", "P2", "P3", "P4", "P5", "P6", "P7"),
     *("R1", "R3", "R4", "R5", "O1", "O3", "O5", "O6"),
@@ -220,6 +223,15 @@ def test_every_rule_of_the_other_service_does_not_apply() -> None:
     for rule in ("T3", "A4", "P8"):
         assert classic.compliance.results[rule].result is Result.NOT_APPLICABLE
         assert classic.compliance.results[rule].message
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
+def test_a_rule_applies_to_the_services_that_its_rights_name(rule: Rule) -> None:
+    names = {service for service in ("redis", "redisEnterprise") for need in rule.needs if f".Cache/{service}/" in need}
+    if names == {"redis"}:
+        assert rule.check(worlds.resource({"resourceID": MANAGED_ID}), observation()).result is Result.NOT_APPLICABLE
+    if names == {"redisEnterprise"}:
+        assert rule.check(worlds.resource(), worlds.observation()).result is Result.NOT_APPLICABLE
 
 
 def test_the_probe_target_of_a_cluster() -> None:

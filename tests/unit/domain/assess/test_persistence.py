@@ -13,11 +13,10 @@ from secure_redis.api.status import DriftStatus, PendingStatus, Status
 from secure_redis.api.times import rfc3339
 from secure_redis.domain.assess import persistence
 from secure_redis.domain.assess.assessment import assess
-from secure_redis.domain.assess.drift import drift
 from secure_redis.domain.explanation import Explanation
 from secure_redis.domain.grants import Grant, GrantPolicy, Power
 from secure_redis.domain.observe.governance import WRITE_BLOBS, RoleAssignmentFacts, RolePermissions
-from secure_redis.domain.observe.redis import CacheFacts
+from secure_redis.domain.observe.redis import Redis
 from secure_redis.domain.observe.secret import SecretFacts
 from secure_redis.domain.observe.storage import StorageAbsent
 from secure_redis.domain.observe.unknown import NOT_READ, Unknown
@@ -37,7 +36,7 @@ from secure_redis.domain.plan.types import (
     Settings,
 )
 from tests.unit.domain.assess.test_storage_connection import GOOD, KEY
-from tests.unit.domain.builders import CACHE_ID, NOW, PROVISION, cache, observation, provisioning, resource
+from tests.unit.domain.builders import CACHE_ID, NOW, PROVISION, cache, drift, observation, provisioning, resource
 from tests.unit.domain.storages import ACCOUNT, PRINCIPAL, persisting, spec, storage
 
 OWN = {**PROVISION, "identity": {"type": "SystemAssigned"}}
@@ -59,7 +58,7 @@ def declared(persist: dict[str, Any], **meta: Any) -> SecureRedisCache:
 
 
 def step(
-    persist: dict[str, Any], facts: CacheFacts, due: set[str] | None = None, **world: Any
+    persist: dict[str, Any], facts: Redis, due: set[str] | None = None, **world: Any
 ) -> AzureAction | Explanation | None:
     annotations = world.pop("annotations", {})
     world = {"storage": storage(), "cache": facts, **world}
@@ -76,7 +75,7 @@ def refused(found: object) -> tuple[Reason, str]:
 # --- differences ----------------------------------------------------------------------------------------------------
 
 
-def paths(persist: dict[str, Any], facts: CacheFacts) -> dict[str, str]:
+def paths(persist: dict[str, Any], facts: Redis) -> dict[str, str]:
     found = drift(resource({"persistence": persist}), facts, ())
     return {one.path: one.drift_class for one in found if one.path.startswith("persistence")}
 
@@ -105,7 +104,7 @@ def test_undeclared_is_not_compared() -> None:
         (persisting(authentication="SAS"), persistence.AUTHENTICATION, "Security"),
     ],
 )
-def test_each_single_difference_is_one_entry(facts: CacheFacts, path: str, worst: str) -> None:
+def test_each_single_difference_is_one_entry(facts: Redis, path: str, worst: str) -> None:
     assert paths(spec(), facts) == {path: worst}
 
 
@@ -220,7 +219,7 @@ def test_while_a_creation_waits_for_the_role_the_network_is_nobodys_to_reopen() 
 def test_a_creation_stays_recorded_until_persistence_is_set() -> None:
     settings = Settings(cluster_uid="cluster", policy=GrantPolicy())
 
-    def planned(action: str, facts: CacheFacts, **world: Any) -> Plan:
+    def planned(action: str, facts: Redis, **world: Any) -> Plan:
         made = provisioning(persistence=spec(), provision=OWN, authentication=None)
         made = replace(made, status=Status(pending=PendingStatus(action=action, recorded_at=rfc3339(NOW))))
         looked = observation(cache=facts, cache_fresh=True, storage=storage(), firewall_rules=NOT_READ, **world)

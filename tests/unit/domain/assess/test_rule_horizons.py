@@ -14,9 +14,8 @@ from secure_redis.api.resource import SecureRedisCache
 from secure_redis.domain import observe
 from secure_redis.domain.assess.rules import RULES
 from secure_redis.domain.assess.rules.rule import PASS, Rule, Severity, Verdict, fail
+from secure_redis.domain.observe.cache import Write
 from secure_redis.domain.observe.observation import Observation, changed
-from secure_redis.domain.observe.redis import Write
-from secure_redis.domain.observe.unknown import NOT_READ
 from secure_redis.domain.observe.usage import Change
 from secure_redis.domain.observe.workloads import Owned, PodFacts
 from tests.unit.domain import surroundings as around
@@ -85,7 +84,7 @@ def whole() -> Observation:
 
 WORLDS: list[tuple[SecureRedisCache, Observation]] = [
     *((of, dated(whole())) for of in (REDIS, STRICT, PERSISTENT, INJECTED, ROTATED)),
-    (MANAGED, dated(replace(whole(), cache=NOT_READ, managed_cache=around.managed()))),
+    (MANAGED, dated(replace(whole(), cache=around.managed()))),
 ]
 
 

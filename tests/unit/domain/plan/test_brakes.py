@@ -7,9 +7,9 @@ import pytest
 from secure_redis.api import names
 from secure_redis.api.reasons.reason import ConditionType, Reason
 from secure_redis.api.resource import Key, SecureRedisCache
+from secure_redis.domain.observe.cache import CacheAbsent
 from secure_redis.domain.observe.keys import VaultSecretAbsent
 from secure_redis.domain.observe.observation import Observation
-from secure_redis.domain.observe.redis import CacheAbsent
 from secure_redis.domain.plan.actions import (
     AdoptCache,
     ApplySecret,
@@ -49,7 +49,7 @@ CORRECTING: dict[str, Any] = {
     "drift": {"correct": ["Security", "Availability"]},
 }
 PORT = {"path": "transport.nonTLSPort", "declared": "x", "observed": "y", "class": "Security"}
-OPEN = cache(tags=OWNER, non_tls_port_enabled=True)
+OPEN = cache(tags=OWNER, plaintext_open=True)
 
 
 def drifted(name: str = "orders") -> SecureRedisCache:

@@ -11,9 +11,8 @@ from secure_redis.api.status import CorrectionStatus, DriftStatus, LastHandled, 
 from secure_redis.api.times import rfc3339
 from secure_redis.domain.assess import persistence
 from secure_redis.domain.assess.assessment import Assessment
-from secure_redis.domain.assess.drift import differences
 from secure_redis.domain.explanation import Explanation
-from secure_redis.domain.observe.redis import CacheFacts
+from secure_redis.domain.observe.redis import Redis
 from secure_redis.domain.plan.actions import (
     Done,
     Failed,
@@ -27,7 +26,7 @@ from secure_redis.domain.plan.types import Plan
 from secure_redis.domain.plan.write_failure import WriteFailure
 from secure_redis.domain.report.drift_status import corrections as recorded
 from tests.unit.domain.assess.test_persistence import IDENTIFIED, ROLE
-from tests.unit.domain.builders import NOW, PROVISION, cache, observation, provisioning
+from tests.unit.domain.builders import NOW, PROVISION, cache, differences, observation, provisioning
 from tests.unit.domain.storages import PRINCIPAL, persisting, spec, storage
 
 OWN = {**PROVISION, "identity": {"type": "SystemAssigned"}}
@@ -48,7 +47,7 @@ def declared(persist: dict[str, Any], *told: CorrectionStatus, annotations: Any 
     return replace(made, requests=requests, status=Status(drift=shown, corrections=told))
 
 
-def correction(made: SecureRedisCache, facts: CacheFacts, owes: Owed = Owed.NOTHING, **world: Any) -> Correction:
+def correction(made: SecureRedisCache, facts: Redis, owes: Owed = Owed.NOTHING, **world: Any) -> Correction:
     looked = observation(cache=facts, **{"storage": storage(), "storage_roles": (ROLE,), **world})
     return next_correction(made, looked, facts, differences(made, facts, ()), owes)
 

@@ -128,7 +128,7 @@ def test_a_right_lost_midway_blocks_the_next_regeneration(phase: str, lost: str,
         case "grant":
             made.settings = NO_GRANT
         case "geo":
-            made.change_cache(linked_servers=("other",))
+            made.change_cache(geo_linked=("other",))
         case _:
             made.key_vault = {**key_vault, "access": "Read"}
     assert done_by(made, StoreKey, *CRITICAL) == []

@@ -20,10 +20,10 @@ from secure_redis.domain.grants import (
     VaultTarget,
     granted,
 )
+from secure_redis.domain.observe.cache import CacheAbsent
 from secure_redis.domain.observe.identity import OperatorIdentity
 from secure_redis.domain.observe.keys import ListedKeys, Slot, VaultSecretFacts
 from secure_redis.domain.observe.observation import Observation
-from secure_redis.domain.observe.redis import CacheAbsent
 from secure_redis.domain.observe.unknown import NOT_READ, Unknown
 from secure_redis.domain.plan.rotation.regeneration_mark import (
     RegenerationMark,
@@ -177,8 +177,8 @@ def test_no_authentication_and_no_write_access() -> None:
         ({"cache": CacheAbsent(confirmed=True, message="gone")}, Reason.PENDING),
         ({"identity": Unknown(Reason.NO_IDENTITY, "none")}, Reason.NO_IDENTITY),
         ({"cache": worlds.cache(tags={})}, Reason.NOT_LEADING),
-        ({"cache": worlds.cache(tags=worlds.OWNER, linked_servers=("other",))}, Reason.GEO_REPLICATED),
-        ({"cache": worlds.cache(tags=worlds.OWNER, access_keys_disabled=True)}, Reason.ACCESS_KEYS_DISABLED),
+        ({"cache": worlds.cache(tags=worlds.OWNER, geo_linked=("other",))}, Reason.GEO_REPLICATED),
+        ({"cache": worlds.cache(tags=worlds.OWNER, access_keys_enabled=False)}, Reason.ACCESS_KEYS_DISABLED),
         ({"cache": worlds.cache(tags=worlds.OWNER, authentication_disabled=True)}, Reason.AUTHENTICATION_DISABLED),
         ({"identity": OperatorIdentity()}, Reason.NOT_GRANTED),
     ],

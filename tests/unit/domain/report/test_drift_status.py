@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from secure_redis.api.status import Status
-from secure_redis.domain.observe.redis import Write
+from secure_redis.domain.observe.cache import Write
 from secure_redis.domain.plan.types import Plan
 from secure_redis.domain.report.drift_status import YOUNG, entries, untold
 from tests.unit.reconcile_pass.worlds import (
@@ -19,7 +19,7 @@ from tests.unit.reconcile_pass.worlds import (
     resource,
 )
 
-OPEN = cache(tags=OWNER, non_tls_port_enabled=True)
+OPEN = cache(tags=OWNER, plaintext_open=True)
 OURS = Write("object-id", NOW, "CLIENT")  # the client id of worlds.IDENTITY
 THEIRS = Write("somebody@shop.test", NOW - timedelta(minutes=1))
 OLDER = Write("another@shop.test", NOW - timedelta(minutes=9))

@@ -5,15 +5,15 @@ from collections.abc import Mapping
 from datetime import timedelta
 from urllib.parse import unquote_to_bytes
 
-from secure_redis.api.azure_ids import Service
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.spec.spec import Profile
 from secure_redis.domain.assess.key_proof import prove
 from secure_redis.domain.assess.key_validity import usable
+from secure_redis.domain.assess.rules.managed_redis import on_database
+from secure_redis.domain.assess.rules.redis import on_observed_redis, on_redis
 from secure_redis.domain.assess.rules.rule import (
     NOT_APPLICABLE,
-    ONLY_REDIS,
     PASS,
     READ_CACHE,
     READ_DATABASE,
@@ -23,19 +23,18 @@ from secure_redis.domain.assess.rules.rule import (
     Verdict,
     date,
     fail,
-    on_cache,
-    on_database,
     some,
     unknown,
     unread,
 )
-from secure_redis.domain.observe.governance import LIST_KEYS, LIST_MANAGED_KEYS, AccessPolicyFacts
+from secure_redis.domain.observe.governance import LIST_KEYS, AccessPolicyFacts
 from secure_redis.domain.observe.keys import Proven, VaultSecretFacts
 from secure_redis.domain.observe.managed_redis import ManagedDatabase
 from secure_redis.domain.observe.normalise import same_word
 from secure_redis.domain.observe.observation import Observation
-from secure_redis.domain.observe.redis import CacheFacts
+from secure_redis.domain.observe.redis import Redis
 from secure_redis.domain.observe.secret import SecretFacts
+from secure_redis.domain.observe.services import CACHES
 from secure_redis.domain.observe.unknown import NotRead, Unknown
 
 # Days a key may be in use where no rotation says otherwise.
@@ -48,19 +47,19 @@ _ALL_COMMANDS = re.compile(r"(?:^|\s)(\+@all|allcommands)(?:\s|$)", re.IGNORECAS
 _ALL_KEYS = re.compile(r"(?:^|\s)(~\*|allkeys)(?:\s|$)", re.IGNORECASE)
 
 
-def _access_keys(cache: CacheFacts) -> Verdict:
-    if cache.access_keys_disabled is None:
+def _access_keys(cache: Redis) -> Verdict:
+    if cache.access_keys_enabled is None:
         return unknown("Azure did not say whether access keys are accepted")
-    return PASS if cache.access_keys_disabled else fail("the cache accepts access keys")
+    return fail("the cache accepts access keys") if cache.access_keys_enabled else PASS
 
 
-def _entra(cache: CacheFacts) -> Verdict:
+def _entra(cache: Redis) -> Verdict:
     if cache.entra_enabled is None:
         return unknown("Azure did not say whether Entra authentication is on")
     return PASS if cache.entra_enabled else fail("Entra authentication is off")
 
 
-def _authentication_on(cache: CacheFacts) -> Verdict:
+def _authentication_on(cache: Redis) -> Verdict:
     if cache.authentication_disabled:
         return fail("the cache asks for no password at all (authnotrequired)")
     # Azure allows authnotrequired only inside a virtual network, and omits it where never set
@@ -87,12 +86,9 @@ def _live_key(resource: SecureRedisCache, observed: Observation) -> Verdict:
     return fail(verdict.message) if mismatch else unknown(verdict.message)
 
 
-def _access_policies(resource: SecureRedisCache, observed: Observation) -> Verdict:
-    if resource.cache.service is not Service.REDIS:
-        return ONLY_REDIS  # a database's assignments are of another type, and all of one policy
-    if not isinstance(observed.cache, CacheFacts):
-        return unread("the cache", observed.cache)
-    if observed.cache.entra_enabled is False:
+def _access_policies(_: SecureRedisCache, observed: Observation, cache: Redis) -> Verdict:
+    # A database's assignments are of another type, and all of one policy.
+    if cache.entra_enabled is False:
         return NOT_APPLICABLE
     assignments, policies = observed.access_assignments, observed.access_policies
     if isinstance(assignments, Unknown | NotRead):
@@ -164,7 +160,7 @@ def _other_keys(secret: SecretFacts, name: str) -> bool:
 
 
 def _key_holders(resource: SecureRedisCache, observed: Observation) -> Verdict:
-    action = LIST_KEYS if resource.cache.service is Service.REDIS else LIST_MANAGED_KEYS
+    action = CACHES[resource.cache.service].LIST_KEYS
     found = observed.role_assignments
     if isinstance(found, Unknown | NotRead):
         return unread("the role assignments", found, "Microsoft.Authorization/roleAssignments/read")
@@ -185,7 +181,7 @@ RULES = (
         "A1",
         "Access keys are off",
         Severity.INFO,
-        on_cache(_access_keys),
+        on_redis(_access_keys),
         "move clients to Entra authentication, then set disableAccessKeyAuthentication (this drops all connections)",
         (
             "Azure Policy 3827af20-8f80-4b15-8300-6db0873ec901",
@@ -204,7 +200,7 @@ RULES = (
         "A2",
         "Entra authentication is on",
         Severity.INFO,
-        on_cache(_entra),
+        on_redis(_entra),
         "set redisConfiguration.aad-enabled to true (this can take half an hour and restarts nodes)",
         ("PSRule AZR-000427", "monkey365 azure-cache-redis-entra-auth-disabled"),
         strict=Severity.LOW,
@@ -216,7 +212,7 @@ RULES = (
         "A3",
         "Nobody is assigned every command on every key",
         Severity.LOW,
-        _access_policies,
+        on_observed_redis(_access_policies),
         "assign Data Contributor, Data Reader or a custom policy with the commands and keys that are used",
         ("monkey365 azure-cache-redis-access-policies-not-implemented",),
         strict=Severity.MEDIUM,
@@ -240,7 +236,7 @@ RULES = (
         "A5",
         "The cache asks for authentication",
         Severity.CRITICAL,
-        on_cache(_authentication_on),
+        on_redis(_authentication_on),
         "set redisConfiguration.authnotrequired to false",
         why="Whoever reaches the cache reads and writes everything.",
         reads="the cache's redisConfiguration.authnotrequired, which only a cache in a virtual network can have",

@@ -2,11 +2,10 @@
 
 from ipaddress import IPv4Address, summarize_address_range
 
-from secure_redis.api.azure_ids import Service
 from secure_redis.api.resource import SecureRedisCache
+from secure_redis.domain.assess.rules.redis import on_observed_redis, on_redis
 from secure_redis.domain.assess.rules.rule import (
     NOT_APPLICABLE,
-    ONLY_REDIS,
     PASS,
     READ_CACHE,
     READ_FIREWALL,
@@ -16,17 +15,18 @@ from secure_redis.domain.assess.rules.rule import (
     Verdict,
     fail,
     on_cache,
-    on_either,
     on_endpoint,
     some,
     unknown,
     unread,
+    unread_cache,
 )
+from secure_redis.domain.observe.cache import Cache
 from secure_redis.domain.observe.endpoint import AddressScope, EndpointFacts
-from secure_redis.domain.observe.managed_redis import ManagedFacts
+from secure_redis.domain.observe.firewall import FirewallRuleFacts
 from secure_redis.domain.observe.normalise import address, bounds, same_word
 from secure_redis.domain.observe.observation import Observation
-from secure_redis.domain.observe.redis import CacheFacts, FirewallRuleFacts
+from secure_redis.domain.observe.redis import Redis
 from secure_redis.domain.observe.unknown import NotRead, Unknown
 
 # The figures of the checks that N4 refers to (AZR-000299, AZR-000300).
@@ -34,34 +34,23 @@ MOST_RULES = 10
 MOST_PUBLIC_ADDRESSES = 10
 
 
-def _injected(cache: CacheFacts | ManagedFacts) -> bool:
-    return isinstance(cache, CacheFacts) and cache.subnet_id is not None
-
-
-def _public_access(cache: CacheFacts | ManagedFacts) -> Verdict:
-    if _injected(cache):
+def _public_access(cache: Cache) -> Verdict:
+    if cache.subnet_id is not None:
         return NOT_APPLICABLE  # inside a virtual network, whose own rules decide (N6)
-    if cache.public_network_access is None and isinstance(cache, ManagedFacts):
-        # Docstring of Microsoft's SDK for redisEnterprise.
-        return unknown(
-            "Azure did not say whether public network access is on; clusters made with an old interface do "
-            "not have the setting"
-        )
     if cache.public_network_access is None:
-        return unknown("Azure did not say whether public network access is on (its default is on)")
-    if same_word(cache.public_network_access, "Disabled"):
+        return unknown(f"Azure did not say whether public network access is on ({cache.PUBLIC_ACCESS_UNSET})")
+    if cache.public_access_off:
         return PASS
     return fail("the cache answers on its public address")
 
 
-def _approved_endpoint(cache: CacheFacts | ManagedFacts) -> Verdict:
-    if _injected(cache):
+def _approved_endpoint(cache: Cache) -> Verdict:
+    if cache.subnet_id is not None:
         return NOT_APPLICABLE  # private endpoints and virtual network injection exclude each other
-    found = any(_approved(one.status) for one in cache.private_endpoints)
-    return PASS if found else fail("no approved private endpoint leads to the cache")
+    return PASS if cache.has_approved_private_endpoint else fail("no approved private endpoint leads to the cache")
 
 
-def _stuck_endpoints(cache: CacheFacts | ManagedFacts) -> Verdict:
+def _stuck_endpoints(cache: Cache) -> Verdict:
     if not cache.private_endpoints:
         return NOT_APPLICABLE
     odd = [f"{e.name} is {e.status or 'in no state'}" for e in cache.private_endpoints if not _approved(e.status)]
@@ -72,13 +61,9 @@ def _approved(status: str) -> bool:
     return same_word(status, "Approved")
 
 
-def _firewall(resource: SecureRedisCache, observed: Observation) -> Verdict:
-    cache, rules = observed.cache, observed.firewall_rules
-    if resource.cache.service is not Service.REDIS:
-        return ONLY_REDIS  # Managed Redis has no firewall
-    if not isinstance(cache, CacheFacts):
-        return unread("the cache", cache, READ_CACHE)
-    if cache.subnet_id is not None or same_word(cache.public_network_access, "Disabled"):
+def _firewall(_: SecureRedisCache, observed: Observation, cache: Redis) -> Verdict:
+    rules = observed.firewall_rules
+    if cache.subnet_id is not None or cache.public_access_off:
         return NOT_APPLICABLE
     if isinstance(rules, Unknown | NotRead):
         return unread("the list of firewall rules", rules, READ_FIREWALL)
@@ -106,16 +91,16 @@ def _public_addresses(rule: FirewallRuleFacts) -> int:
     return sum(network.num_addresses for network in networks if not network.is_private)
 
 
-def _virtual_network(cache: CacheFacts) -> Verdict:
+def _virtual_network(cache: Redis) -> Verdict:
     return PASS if cache.subnet_id is None else fail("the cache is injected into a virtual network (deprecated)")
 
 
 def _private_name(resource: SecureRedisCache, observed: Observation) -> Verdict:
-    cache = observed.managed_cache if isinstance(observed.managed_cache, ManagedFacts) else observed.cache
-    if not isinstance(cache, CacheFacts | ManagedFacts):
-        return unread("the cache", cache, READ_CACHE)
-    private = _injected(cache) or same_word(cache.public_network_access, "Disabled")
-    if not private and not any(_approved(one.status) for one in cache.private_endpoints):
+    cache = observed.cache
+    if not isinstance(cache, Cache):
+        return unread_cache(resource, cache)
+    private = cache.subnet_id is not None or cache.public_access_off
+    if not private and not cache.has_approved_private_endpoint:
         return NOT_APPLICABLE  # the public address is the only one there is
     return _resolved(resource, observed)
 
@@ -137,7 +122,7 @@ RULES = (
         "N1",
         "Public network access is off",
         Severity.HIGH,
-        on_either(_public_access),
+        on_cache(_public_access),
         "create and approve a private endpoint, then set publicNetworkAccess to Disabled",
         (
             "Azure Policy 470baccb-7e51-4549-8b1a-3e5be069f663",
@@ -154,7 +139,7 @@ RULES = (
         "N2",
         "An approved private endpoint leads to the cache",
         Severity.MEDIUM,
-        on_either(_approved_endpoint),
+        on_cache(_approved_endpoint),
         "create a private endpoint (group redisCache, or redisEnterprise) and approve its connection",
         (
             "Azure Policy 7803067c-7d34-46e3-8c79-0ca68fc4036d",
@@ -170,7 +155,7 @@ RULES = (
         "N3",
         "No private endpoint connection is pending, rejected or disconnected",
         Severity.LOW,
-        on_either(_stuck_endpoints),
+        on_cache(_stuck_endpoints),
         "approve the connection or remove it",
         why="Somebody waits for it, or it points to an endpoint that is gone.",
         reads="the private endpoint connections; not applicable where there are none",
@@ -180,7 +165,7 @@ RULES = (
         "N4",
         "Firewall rules are few and narrow while public access is on",
         Severity.HIGH,
-        _firewall,
+        on_observed_redis(_firewall),
         "add rules for exactly the addresses that connect, or switch public access off",
         (
             "PSRule AZR-000299",
@@ -218,7 +203,7 @@ RULES = (
         "N6",
         "The cache is not injected into a virtual network",
         Severity.INFO,
-        on_cache(_virtual_network),
+        on_redis(_virtual_network),
         "plan the move to a private endpoint",
         (
             "Azure Policy 7d092e0a-7acd-40d2-a975-dca21cae48c4 (deprecated, asks for the opposite)",

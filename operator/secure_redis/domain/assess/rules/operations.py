@@ -1,13 +1,11 @@
 """Rules on how the cache is run: version, state, maintenance, logs, protection, future, and who changes it."""
 
 from secure_redis.api import names
-from secure_redis.api.azure_ids import Service
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.spec.spec import DeletionPolicy, Mode
-from secure_redis.domain.assess.retirement import CLOSED_TO_NEW_TENANTS, retires_on
+from secure_redis.domain.assess.rules.redis import on_observed_redis, on_redis
 from secure_redis.domain.assess.rules.rule import (
     NOT_APPLICABLE,
-    ONLY_REDIS,
     PASS,
     READ_CACHE,
     READ_MANAGED,
@@ -17,11 +15,10 @@ from secure_redis.domain.assess.rules.rule import (
     date,
     fail,
     on_cache,
-    on_either,
     unknown,
     unread,
 )
-from secure_redis.domain.observe.managed_redis import ManagedFacts
+from secure_redis.domain.observe.cache import CLOSED_TO_NEW_TENANTS, Cache
 from secure_redis.domain.observe.normalise import (
     is_busy,
     is_dead,
@@ -29,7 +26,7 @@ from secure_redis.domain.observe.normalise import (
     version,
 )
 from secure_redis.domain.observe.observation import Observation
-from secure_redis.domain.observe.redis import CacheFacts
+from secure_redis.domain.observe.redis import Redis
 from secure_redis.domain.observe.unknown import NOT_READ, NotRead, Unknown
 
 LOWEST_MAJOR = 6
@@ -40,9 +37,7 @@ READ_LOCKS = "Microsoft.Authorization/locks/read"
 READ_ACTIVITY = "Microsoft.Insights/eventtypes/values/read"
 
 
-def _schedule(resource: SecureRedisCache, observed: Observation) -> Verdict:
-    if resource.cache.service is not Service.REDIS:
-        return ONLY_REDIS
+def _schedule(_: SecureRedisCache, observed: Observation, __: Redis) -> Verdict:
     found = observed.patch_schedule
     if isinstance(found, Unknown | NotRead):
         return unread("the patch schedule", found, READ_SCHEDULE)
@@ -56,33 +51,33 @@ def _diagnostics(_: SecureRedisCache, observed: Observation) -> Verdict:
     return PASS if any(setting.logs for setting in found) else fail("no log of the cache is kept anywhere")
 
 
-def _version(cache: CacheFacts) -> Verdict:
+def _version(cache: Redis) -> Verdict:
     found = version(cache.redis_version)
     if found is None:
         return unknown("Azure did not say which version of Redis runs")
     return PASS if found[0] >= LOWEST_MAJOR else fail(f"Redis {cache.redis_version} gets no security updates any more")
 
 
-def _tags(cache: CacheFacts | ManagedFacts) -> Verdict:
+def _tags(cache: Cache) -> Verdict:
     others = [name for name in cache.tags if name.lower() not in _OUR_TAGS]
     return PASS if others else fail("no tag says whose cache it is")
 
 
-def _identity(cache: CacheFacts) -> Verdict:
-    if not same_word(cache.sku_name, "Premium"):
+def _identity(cache: Redis) -> Verdict:
+    if not cache.premium:
         return NOT_APPLICABLE  # it is of use for persistence and export only
     if cache.identity_type is None or same_word(cache.identity_type, "None"):
         return fail("the cache has no managed identity, so persistence and export need account keys")
     return PASS
 
 
-def _channel(cache: CacheFacts) -> Verdict:
+def _channel(cache: Redis) -> Verdict:
     if cache.update_channel is None:
         return unknown("Azure did not say which update channel the cache follows (its default is Stable)")
     return PASS if same_word(cache.update_channel, "Stable") else fail("the cache gets updates weeks before others do")
 
 
-def _state(cache: CacheFacts | ManagedFacts) -> Verdict:
+def _state(cache: Cache) -> Verdict:
     if is_dead(cache.provisioning_state) or same_word(cache.provisioning_state, "Canceled"):
         return fail(f"Azure reports provisioningState {cache.provisioning_state}")
     return NOT_APPLICABLE if is_busy(cache.provisioning_state) else PASS
@@ -97,16 +92,13 @@ def _locked(resource: SecureRedisCache, observed: Observation) -> Verdict:
     return PASS if kept else fail("no lock keeps the cache from being deleted")
 
 
-def _retirement(cache: CacheFacts | ManagedFacts) -> Verdict:
-    day = retires_on(cache.resource_id.service, cache.sku_name)
-    if day is None:
+def _retirement(cache: Cache) -> Verdict:
+    found = cache.retirement
+    if found is None:
         return NOT_APPLICABLE
-    managed = isinstance(cache, ManagedFacts)
-    what = "Azure Cache for Redis" + (" Enterprise" if managed else "")
-    whom = "nobody" if managed else "no tenant without one"
     return fail(
-        f"Microsoft retires {what} on {day} and disables what is left; since {CLOSED_TO_NEW_TENANTS}, "
-        f"{whom} can create any"
+        f"Microsoft retires {found.product} on {found.on} and disables what is left; since {CLOSED_TO_NEW_TENANTS}, "
+        f"{found.creators} can create any"
     )
 
 
@@ -128,7 +120,7 @@ RULES = (
         "O1",
         "A maintenance window is chosen",
         Severity.LOW,
-        _schedule,
+        on_observed_redis(_schedule),
         "set a patch schedule for hours of low load",
         (
             "KICS b947809d-dd2f-4de9-b724-04d101c515aa",
@@ -162,7 +154,7 @@ RULES = (
         "O3",
         "Redis is version 6 or newer",
         Severity.MEDIUM,
-        on_cache(_version),
+        on_redis(_version),
         "upgrade the cache to Redis 6",
         ("PSRule AZR-000347", "CloudSploit redisVersion", "Datadog redis_not_updated_regularly"),
         strict=Severity.HIGH,
@@ -174,7 +166,7 @@ RULES = (
         "O4",
         "A tag says whose cache it is",
         Severity.INFO,
-        on_either(_tags),
+        on_cache(_tags),
         "tag the cache with its owner",
         ("CloudSploit redisCacheHasTags",),
         strict=Severity.LOW,
@@ -186,7 +178,7 @@ RULES = (
         "O5",
         "A Premium cache has a managed identity",
         Severity.INFO,
-        on_cache(_identity),
+        on_redis(_identity),
         "give it one (spec.provision.identity)",
         ("CloudSploit redisCacheManagedIdentity", "monkey365 azure-cache-redis-lack-of-system-managed-identity"),
         why="Without one, persistence and export need the account keys of a storage account.",
@@ -197,7 +189,7 @@ RULES = (
         "O6",
         "The cache follows the stable update channel",
         Severity.INFO,
-        on_cache(_channel),
+        on_redis(_channel),
         "set updateChannel to Stable",
         strict=Severity.LOW,
         why="On the preview channel updates come at least four weeks before they reach others.",
@@ -208,7 +200,7 @@ RULES = (
         "O7",
         "The cache is not in a failed state",
         Severity.HIGH,
-        on_either(_state),
+        on_cache(_state),
         "look at the cache's activity log in Azure and repair it",
         why="It may still serve, and cannot be changed or patched.",
         reads="the cache's provisioningState; not applicable while Azure works on it",
@@ -229,7 +221,7 @@ RULES = (
         "L1",
         "The service has a future",
         Severity.INFO,
-        on_either(_retirement),
+        on_cache(_retirement),
         "plan the move to Azure Managed Redis (port 10000, one database)",
         ("PSRule AZR-000533", "PSRule AZR-000534"),
         strict=Severity.LOW,

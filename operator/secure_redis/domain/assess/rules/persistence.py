@@ -2,9 +2,10 @@
 
 from datetime import timedelta
 
-from secure_redis.api.azure_ids import Service
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.domain.assess import persistence
+from secure_redis.domain.assess.rules.managed_redis import on_cluster
+from secure_redis.domain.assess.rules.redis import on_redis
 from secure_redis.domain.assess.rules.rule import (
     NOT_APPLICABLE,
     PASS,
@@ -15,16 +16,17 @@ from secure_redis.domain.assess.rules.rule import (
     Verdict,
     date,
     fail,
-    on_cache,
-    on_managed,
     some,
     unknown,
     unread,
+    unread_cache,
 )
-from secure_redis.domain.observe.managed_redis import ManagedFacts
+from secure_redis.domain.observe.cache import Cache
+from secure_redis.domain.observe.managed_redis import ManagedRedis
 from secure_redis.domain.observe.normalise import same_word
 from secure_redis.domain.observe.observation import Observation
-from secure_redis.domain.observe.redis import CacheFacts
+from secure_redis.domain.observe.redis import Redis
+from secure_redis.domain.observe.services import CACHES
 from secure_redis.domain.observe.storage import EncryptionKeyFacts, KeyAbsent, StorageFacts
 from secure_redis.domain.observe.unknown import NotRead, Unknown
 
@@ -32,24 +34,25 @@ NEAR = timedelta(days=30)  # as K2
 READ_KEYS = ("Microsoft.KeyVault/vaults/read", "Microsoft.KeyVault/vaults/keys/read")
 
 
-def _persistence_on(cache: CacheFacts) -> Verdict:
-    if not same_word(cache.sku_name, "Premium"):
+def _persistence_on(cache: Redis) -> Verdict:
+    if not cache.premium:
         return NOT_APPLICABLE  # only Premium can
-    return PASS if cache.persistence.on else fail("nothing is persisted: what the nodes lose together is gone")
+    return PASS if cache.persists else fail("nothing is persisted: what the nodes lose together is gone")
 
 
 def _tier(resource: SecureRedisCache, observed: Observation) -> Verdict:
     declared = persistence.wanted(resource)
-    if declared is None or resource.cache.service is not Service.REDIS:
-        return NOT_APPLICABLE  # Managed Redis persists in every tier, to disks of its own
-    if not isinstance(observed.cache, CacheFacts):
-        return unread("the cache", observed.cache, READ_CACHE)
-    if same_word(observed.cache.sku_name, "Premium"):
+    if declared is None or CACHES[resource.cache.service].OWN_DISKS:
+        return NOT_APPLICABLE  # with disks of its own, every tier persists
+    cache = observed.cache
+    if not isinstance(cache, Cache):
+        return unread_cache(resource, cache)
+    if cache.can_persist:
         return PASS
-    return fail(f"{declared.type} is asked for, and a cache of tier {observed.cache.sku_name} cannot persist")
+    return fail(f"{declared.type} is asked for, and a cache of tier {cache.sku_name} cannot persist")
 
 
-def _managed_identity(cache: CacheFacts) -> Verdict:
+def _managed_identity(cache: Redis) -> Verdict:
     facts = cache.persistence
     if not facts.on:
         return NOT_APPLICABLE
@@ -58,19 +61,19 @@ def _managed_identity(cache: CacheFacts) -> Verdict:
     return fail("the cache writes to its storage account with an account key (a connection string)")
 
 
-def _customer_key(cluster: ManagedFacts) -> Verdict:
+def _customer_key(cluster: ManagedRedis) -> Verdict:
     return PASS if cluster.key_url else fail("the cluster's disks are encrypted with a key of Microsoft's")
 
 
 def _key_health(resource: SecureRedisCache, observed: Observation) -> Verdict:
     wrong: list[str] = []
-    if resource.cache.service is Service.MANAGED_REDIS:
-        cluster = observed.managed_cache
-        if not isinstance(cluster, ManagedFacts):
-            return unread("the cluster", cluster, READ_MANAGED)
-        if not cluster.key_url:
+    if CACHES[resource.cache.service].OWN_DISKS:
+        cache = observed.cache
+        if not isinstance(cache, Cache):
+            return unread_cache(resource, cache)
+        if not cache.key_url:
             return NOT_APPLICABLE
-        if cluster.key_identity is None:
+        if cache.key_identity is None:
             wrong.append("no user-assigned identity reads the key")
     else:
         if isinstance(observed.storage, NotRead):
@@ -121,7 +124,7 @@ RULES = (
         "P1",
         "A Premium cache persists its data",
         Severity.INFO,
-        on_cache(_persistence_on),
+        on_redis(_persistence_on),
         "set rdb-backup-enabled or aof-backup-enabled, if the data is more than a cache",
         ("AzTS Azure_RedisCache_BCDR_Use_RDB_Backup",),
         strict=Severity.LOW,
@@ -133,7 +136,7 @@ RULES = (
         "P2",
         "Persistence authenticates with a managed identity",
         Severity.MEDIUM,
-        on_cache(_managed_identity),
+        on_redis(_managed_identity),
         (
             "give the cache an identity with the role Storage Blob Data Contributor on the account, then set "
             "preferred-data-persistence-auth-method to ManagedIdentity"
@@ -150,7 +153,7 @@ RULES = (
         "P8",
         "Managed Redis is encrypted with a key of your own",
         Severity.INFO,
-        on_managed(_customer_key),
+        on_cluster(_customer_key),
         "set encryption.customerManagedKeyEncryption with a user-assigned identity (the switch disrupts connections)",
         ("Azure Policy 09aa11bb-87ec-409f-bf0b-49b7c1561a87",),
         strict=Severity.MEDIUM,

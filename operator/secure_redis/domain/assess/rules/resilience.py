@@ -2,6 +2,7 @@
 
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.spec.spec import Mode
+from secure_redis.domain.assess.rules.redis import on_observed_redis, on_redis
 from secure_redis.domain.assess.rules.rule import (
     NOT_APPLICABLE,
     PASS,
@@ -12,15 +13,13 @@ from secure_redis.domain.assess.rules.rule import (
     Verdict,
     fail,
     on_cache,
-    on_either,
     some,
     unknown,
-    unread,
 )
-from secure_redis.domain.observe.managed_redis import ManagedFacts
+from secure_redis.domain.observe.cache import Cache
 from secure_redis.domain.observe.normalise import replicas, same_word, zones
 from secure_redis.domain.observe.observation import Observation
-from secure_redis.domain.observe.redis import CacheFacts
+from secure_redis.domain.observe.redis import Redis
 
 FEWEST_ZONES = 2
 RESERVED_SHARE = 0.1  # of a node's memory (AZR-000160)
@@ -32,8 +31,8 @@ MEMORY_MB = {
 _TIERS = {"basic": 0, "standard": 1, "premium": 2}
 
 
-def _own_machine(cache: CacheFacts) -> Verdict:
-    if same_word(cache.sku_name, "Premium"):
+def _own_machine(cache: Redis) -> Verdict:
+    if cache.premium:
         return PASS
     if same_word(cache.sku_name, "Standard"):
         if cache.sku_capacity >= 1:
@@ -44,27 +43,27 @@ def _own_machine(cache: CacheFacts) -> Verdict:
     return unknown("Azure reports a tier that is not known here")
 
 
-def _zones(cache: CacheFacts | ManagedFacts) -> Verdict:
-    if isinstance(cache, ManagedFacts) and same_word(cache.redundancy, "ZR"):
+def _zones(cache: Cache) -> Verdict:
+    if same_word(cache.redundancy, "ZR"):
         return PASS
-    if isinstance(cache, CacheFacts) and not same_word(cache.sku_name, "Premium"):
+    if not cache.can_span_zones:
         return NOT_APPLICABLE
     found = zones(cache.zones)
     if not found:
-        if isinstance(cache, ManagedFacts) and cache.redundancy is not None:
+        if cache.redundancy is not None:
             return fail(f"the cluster spans no availability zones (redundancy {cache.redundancy})")
         return unknown("Azure lists no availability zones; the service may have chosen them")
     return PASS if len(found) >= FEWEST_ZONES else fail(f"the cache is in zone {found[0]} only")
 
 
-def _replica_elsewhere(cache: CacheFacts) -> Verdict:
-    if not same_word(cache.sku_name, "Premium") or cache.persistence.on:
+def _replica_elsewhere(cache: Redis) -> Verdict:
+    if not cache.premium or cache.persists:
         # Premium alone can, and not together with persistence (docs/internals/azure-facts.md#tiers).
         return NOT_APPLICABLE
-    return PASS if cache.linked_servers else fail("no other region holds a copy")
+    return PASS if cache.geo_linked else fail("no other region holds a copy")
 
 
-def _reserved(cache: CacheFacts) -> Verdict:
+def _reserved(cache: Redis) -> Verdict:
     if same_word(cache.sku_name, "Basic"):
         return NOT_APPLICABLE  # the setting is not allowed there
     memory = MEMORY_MB.get((cache.sku_family.strip().upper(), cache.sku_capacity))
@@ -78,8 +77,8 @@ def _reserved(cache: CacheFacts) -> Verdict:
     return fail(f"{cache.memory_reserved_mb} MB of {memory} MB are reserved, less than {wanted} MB")
 
 
-def _eviction(cache: CacheFacts) -> Verdict:
-    if not cache.persistence.on:
+def _eviction(cache: Redis) -> Verdict:
+    if not cache.persists:
         return NOT_APPLICABLE  # a cache may evict what it likes
     if cache.eviction_policy is None:
         return unknown("Azure did not say which keys are evicted when memory is full (maxmemory-policy)")
@@ -89,12 +88,16 @@ def _eviction(cache: CacheFacts) -> Verdict:
 
 
 def _replacement(resource: SecureRedisCache, observed: Observation) -> Verdict:
-    wanted = resource.spec.provision
-    if resource.spec.mode is not Mode.PROVISION or wanted is None or wanted.redis is None:
+    if resource.spec.mode is not Mode.PROVISION:
         return NOT_APPLICABLE
-    cache = observed.cache
-    if not isinstance(cache, CacheFacts):
-        return unread("the cache", cache, READ_CACHE)
+    return _needs_new_cache(resource, observed)
+
+
+@on_observed_redis
+def _needs_new_cache(resource: SecureRedisCache, _: Observation, cache: Redis) -> Verdict:
+    wanted = resource.spec.provision
+    if wanted is None or wanted.redis is None:
+        return NOT_APPLICABLE
     asked: list[str] = []
     now, then = _TIERS.get(cache.sku_name.strip().lower()), _TIERS.get(wanted.redis.sku.name.lower())
     if now is None:
@@ -119,7 +122,7 @@ RULES = (
         "R1",
         "The tier runs on machines of its own",
         Severity.MEDIUM,
-        on_cache(_own_machine),
+        on_redis(_own_machine),
         "scale to Standard C1 or above, or Premium",
         ("PSRule AZR-000159", "Checkov CKV_AZURE_230"),
         strict=Severity.HIGH,
@@ -131,7 +134,7 @@ RULES = (
         "R2",
         "A Premium cache or Managed Redis spans availability zones",
         Severity.INFO,
-        on_either(_zones),
+        on_cache(_zones),
         "zones can only be chosen when a cache is created",
         (
             "Azure Policy 1bf67da8-b100-45bf-b89d-e4669fc54411",
@@ -148,7 +151,7 @@ RULES = (
         "R3",
         "Another region holds a copy",
         Severity.INFO,
-        on_cache(_replica_elsewhere),
+        on_redis(_replica_elsewhere),
         "link the cache to one in another region, if a region's failure must be survived (keys are then not rotated)",
         ("AzTS Azure_RedisCache_BCDR_Configure_Allowed_Redundancy", "CloudGuard D9.AZU.DR.01"),
         why="A failure of the region takes the cache and its data.",
@@ -159,7 +162,7 @@ RULES = (
         "R4",
         "A tenth of the memory is reserved",
         Severity.LOW,
-        on_cache(_reserved),
+        on_redis(_reserved),
         "raise maxmemory-reserved",
         ("PSRule AZR-000160",),
         why="Without it, failover and persistence run out of memory under load.",
@@ -170,7 +173,7 @@ RULES = (
         "R5",
         "What is persisted is not evicted",
         Severity.LOW,
-        on_cache(_eviction),
+        on_redis(_eviction),
         "set maxmemory-policy to noeviction or to one of volatile-*",
         strict=Severity.MEDIUM,
         why="Persistence says that the data matters; an allkeys policy drops any of it when memory is full.",

@@ -1,25 +1,26 @@
-"""What a rule is. A rule judges one thing, from one observation, and says what to do about it."""
+"""A rule judges one thing from one observation, and says what to do about it."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
-from secure_redis.api.azure_ids import Service
 from secure_redis.api.reasons.catalogue import has
 from secure_redis.api.reasons.row import Trait
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.spec.spec import Probe, Profile
+from secure_redis.domain.observe.cache import Cache
 from secure_redis.domain.observe.endpoint import EndpointFacts
 from secure_redis.domain.observe.keys import VaultSecretFacts
-from secure_redis.domain.observe.managed_redis import ManagedDatabase, ManagedFacts
+from secure_redis.domain.observe.managed_redis import ManagedRedis
 from secure_redis.domain.observe.observation import Observation
-from secure_redis.domain.observe.redis import CacheFacts
+from secure_redis.domain.observe.redis import Redis
+from secure_redis.domain.observe.services import CACHES
 from secure_redis.domain.observe.unknown import NotRead, Unknown
 
-READ_CACHE: Final = "Microsoft.Cache/redis/read"
-READ_MANAGED: Final = "Microsoft.Cache/redisEnterprise/read"
+READ_CACHE: Final = Redis.READ
+READ_MANAGED: Final = ManagedRedis.READ
 READ_DATABASE: Final = "Microsoft.Cache/redisEnterprise/databases/read"
 READ_FIREWALL: Final = "Microsoft.Cache/redis/firewallRules/read"
 READ_SECRET: Final = "Microsoft.KeyVault/vaults/secrets/getSecret/action"  # noqa: S105 - an action
@@ -48,9 +49,9 @@ class Result(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A rule's result and what it rests on. No number that changes by itself, nothing secret.
+    """A rule's result and why. The message holds no number that changes by itself, and nothing secret.
 
-    `pending`: unknown only because what it rests on will be read within minutes.
+    `pending`: unknown only because what it needs will be read within minutes.
     """
 
     result: Result
@@ -60,8 +61,6 @@ class Verdict:
 
 PASS = Verdict(Result.PASS)
 NOT_APPLICABLE = Verdict(Result.NOT_APPLICABLE)
-ONLY_REDIS = Verdict(Result.NOT_APPLICABLE, "only a Microsoft.Cache/redis has it")
-ONLY_MANAGED = Verdict(Result.NOT_APPLICABLE, "only a Microsoft.Cache/redisEnterprise has it")
 
 
 def fail(message: str) -> Verdict:
@@ -74,6 +73,7 @@ def unknown(message: str) -> Verdict:
     return Verdict(Result.UNKNOWN, message)
 
 
+C = TypeVar("C", bound=Cache)
 Check = Callable[[SecureRedisCache, Observation], Verdict]
 
 
@@ -104,53 +104,34 @@ class Rule:
         return self.strict if profile is Profile.STRICT and self.strict is not None else self.severity
 
 
-def on_cache(judge: Callable[[CacheFacts], Verdict]) -> Check:
-    """Make a check of a judgement on the cache alone; unread is Unknown. Not applicable to Managed Redis."""
+def on_cache(judge: Callable[[Cache], Verdict]) -> Check:
+    """Make a check of a judgement on what the caches of all services have in common; unread is Unknown."""
 
     def check(resource: SecureRedisCache, observed: Observation) -> Verdict:
-        if resource.cache.service is not Service.REDIS:
-            return ONLY_REDIS
-        return (
-            judge(observed.cache)
-            if isinstance(observed.cache, CacheFacts)
-            else unread("the cache", observed.cache, READ_CACHE)
-        )
+        cache = observed.cache
+        return judge(cache) if isinstance(cache, Cache) else unread_cache(resource, cache)
 
     return check
 
 
-def on_managed(judge: Callable[[ManagedFacts], Verdict]) -> Check:
-    """Make a check of a judgement on a Managed Redis cluster; not applicable to Microsoft.Cache/redis."""
+def on_service(
+    service: type[C], others: Verdict, judge: Callable[[SecureRedisCache, Observation, C], Verdict]
+) -> Check:
+    """Make a check of a judgement on the caches of one service; `others`: the verdict on those of other services."""
 
     def check(resource: SecureRedisCache, observed: Observation) -> Verdict:
-        if resource.cache.service is not Service.MANAGED_REDIS:
-            return ONLY_MANAGED
-        facts = observed.managed_cache
-        return judge(facts) if isinstance(facts, ManagedFacts) else unread("the cluster", facts, READ_MANAGED)
+        if CACHES[resource.cache.service] is not service:
+            return others
+        cache = observed.cache
+        return judge(resource, observed, cache) if isinstance(cache, service) else unread_cache(resource, cache)
 
     return check
 
 
-def on_database(judge: Callable[[ManagedDatabase], Verdict]) -> Check:
-    """Make a check of a judgement on a cluster's database; not applicable while it has none."""
-
-    def judged(cluster: ManagedFacts) -> Verdict:
-        found = cluster.database
-        if found is None:
-            return Verdict(Result.NOT_APPLICABLE, "the cluster has no database yet")
-        return judge(found) if isinstance(found, ManagedDatabase) else unread("the database", found, READ_DATABASE)
-
-    return on_managed(judged)
-
-
-def on_either(judge: Callable[[CacheFacts | ManagedFacts], Verdict]) -> Check:
-    """Make a check of a judgement on what both services have alike."""
-    redis, managed = on_cache(judge), on_managed(judge)
-
-    def check(resource: SecureRedisCache, observed: Observation) -> Verdict:
-        return (redis if resource.cache.service is Service.REDIS else managed)(resource, observed)
-
-    return check
+def unread_cache(resource: SecureRedisCache, thing: Any) -> Verdict:
+    """Build the verdict on a cache that could not be read, with the right that its service needs."""
+    service = CACHES[resource.cache.service]
+    return unread(service.NOUN, thing, service.READ)
 
 
 def on_vault(judge: Callable[[VaultSecretFacts, Observation], Verdict]) -> Check:
@@ -169,8 +150,8 @@ def on_vault(judge: Callable[[VaultSecretFacts, Observation], Verdict]) -> Check
 def on_endpoint(judge: Callable[[EndpointFacts, Observation], Verdict]) -> Check:
     """Make a check of a judgement on the live endpoint. Without a probe it is unknown what the endpoint does.
 
-    What an earlier process saw is read back from the status, which others may have written to: such a look can fail a
-    rule and never pass it. Until this process has looked, what passes by it stays as it was told.
+    What an earlier process found is read back from the status, which others may have written to: it can fail a rule and
+    never pass it. Until this process has probed, a pass by it stays as it was reported.
     """
 
     def check(resource: SecureRedisCache, observed: Observation) -> Verdict:
@@ -193,15 +174,17 @@ def unread(what: str, thing: Any, permission: str = "") -> Verdict:
     """Build the verdict on a thing that is not there or could not be read.
 
     `thing`: Unknown, NotRead or a kind of "absent" that has a `message`. `permission`: the action that allows the
-    read, told where a right is what is lacking.
+    read, named where that right is missing.
     """
     if isinstance(thing, NotRead):
         return Verdict(Result.UNKNOWN, f"not read{' yet' if thing.soon else ''}: {what}", pending=thing.soon)
-    said = f"could not read {what}: {thing.message}"
+    message = f"could not read {what}: {thing.message}"
     if not isinstance(thing, Unknown):
-        return unknown(said)
+        return unknown(message)
     lacking = thing.permission or (permission if has(thing.reason, Trait.MISSING_RIGHT) else "")
-    return unknown(f"{said}; the right that allows it is {lacking}" if lacking and lacking not in said else said)
+    return unknown(
+        f"{message}; the right that allows it is {lacking}" if lacking and lacking not in message else message
+    )
 
 
 def some(items: Iterable[str]) -> str:

@@ -2,26 +2,25 @@
 
 from collections.abc import Callable, Iterable
 
-from secure_redis.api.azure_ids import Service
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.spec.spec import Profile
 from secure_redis.domain.assess.rules.rule import (
     NOT_APPLICABLE,
     PASS,
-    READ_CACHE,
     Check,
     Result,
     Rule,
     Severity,
     Verdict,
     fail,
+    on_service,
     some,
     unknown,
     unread,
 )
 from secure_redis.domain.observe.normalise import same_word, tls_version
 from secure_redis.domain.observe.observation import Observation
-from secure_redis.domain.observe.redis import CacheFacts
+from secure_redis.domain.observe.redis import Redis
 from secure_redis.domain.observe.storage import BlobServiceFacts, StorageFacts
 from secure_redis.domain.observe.unknown import NotRead, Unknown
 
@@ -29,29 +28,27 @@ READ_ACCOUNT = "Microsoft.Storage/storageAccounts/read"
 READ_BLOBS = "Microsoft.Storage/storageAccounts/blobServices/read"
 LOWEST_TLS = (1, 2)
 
-Judge = Callable[[SecureRedisCache, CacheFacts, StorageFacts], Verdict]
+_OWN_DISKS = Verdict(Result.NOT_APPLICABLE, "Managed Redis persists to disks of its own")
+
+Judge = Callable[[SecureRedisCache, Redis, StorageFacts], Verdict]
 
 
 def _on_account(judge: Judge) -> Check:
     """Judge the account; not applicable while nothing is persisted into one."""
 
-    def check(resource: SecureRedisCache, observed: Observation) -> Verdict:
-        cache, account = observed.cache, observed.storage
-        if resource.cache.service is not Service.REDIS:
-            return Verdict(Result.NOT_APPLICABLE, "Managed Redis persists to disks of its own")
-        if not isinstance(cache, CacheFacts):
-            return unread("the cache", cache, READ_CACHE)
-        if not cache.persistence.on:
+    def judged(resource: SecureRedisCache, observed: Observation, cache: Redis) -> Verdict:
+        account = observed.storage
+        if not cache.persists:
             return NOT_APPLICABLE
         if not isinstance(account, StorageFacts):
             named = f"the storage account {cache.persistence.account!r}" if cache.persistence.account else "the account"
             return unread(named, account, READ_ACCOUNT)
         return judge(resource, cache, account)
 
-    return check
+    return on_service(Redis, _OWN_DISKS, judged)
 
 
-def _by_identity(cache: CacheFacts) -> bool:
+def _by_identity(cache: Redis) -> bool:
     return same_word(cache.persistence.authentication, "ManagedIdentity")
 
 
@@ -63,7 +60,7 @@ def _verdict(wrong: Iterable[str], unclear: Iterable[str], account: StorageFacts
     return unknown(f"Azure did not say whether storage account {name!r} {some(gaps)}") if gaps else PASS
 
 
-def _transport(_: SecureRedisCache, __: CacheFacts, account: StorageFacts) -> Verdict:
+def _transport(_: SecureRedisCache, __: Redis, account: StorageFacts) -> Verdict:
     wrong, unclear = [], []
     if account.https_only is False:
         wrong.append("takes HTTP without TLS")
@@ -79,7 +76,7 @@ def _transport(_: SecureRedisCache, __: CacheFacts, account: StorageFacts) -> Ve
     return _verdict(wrong, unclear, account)
 
 
-def _encryption(resource: SecureRedisCache, _: CacheFacts, account: StorageFacts) -> Verdict:
+def _encryption(resource: SecureRedisCache, _: Redis, account: StorageFacts) -> Verdict:
     found = account.encryption
     if found is None or found.customer_managed is None:
         return _verdict((), ("is encrypted, and with whose key",), account)
@@ -92,14 +89,14 @@ def _encryption(resource: SecureRedisCache, _: CacheFacts, account: StorageFacts
     return _verdict(wrong, (), account)
 
 
-def _shared_key(_: SecureRedisCache, cache: CacheFacts, account: StorageFacts) -> Verdict:
+def _shared_key(_: SecureRedisCache, cache: Redis, account: StorageFacts) -> Verdict:
     if not _by_identity(cache):
         return NOT_APPLICABLE  # persistence itself needs it (P2)
     # Absent is allowed (docstring of azure-mgmt-storage).
     return PASS if account.shared_key_allowed is False else _verdict(["accepts account keys"], (), account)
 
 
-def _reachable(_: SecureRedisCache, cache: CacheFacts, account: StorageFacts) -> Verdict:
+def _reachable(_: SecureRedisCache, cache: Redis, account: StorageFacts) -> Verdict:
     wrong, unclear = [], []
     if account.public_blobs_allowed:
         wrong.append("allows public blobs")
@@ -117,10 +114,8 @@ def _reachable(_: SecureRedisCache, cache: CacheFacts, account: StorageFacts) ->
     return _verdict(wrong, unclear, account)
 
 
-def _soft_delete(resource: SecureRedisCache, observed: Observation) -> Verdict:
-    if not isinstance(observed.cache, CacheFacts):
-        return _on_account(lambda *_: PASS)(resource, observed)
-    if not observed.cache.persistence.on:
+def _soft_delete(_: SecureRedisCache, observed: Observation, cache: Redis) -> Verdict:
+    if not cache.persists:
         return NOT_APPLICABLE
     found = observed.blob_service
     if isinstance(found, Unknown | NotRead):
@@ -197,7 +192,7 @@ RULES = (
         "P7",
         "The persistence account keeps no overwritten copies",
         Severity.LOW,
-        _soft_delete,
+        on_service(Redis, _OWN_DISKS, _soft_delete),
         "use an account for persistence alone and switch soft delete, versions and point-in-time restore off there",
         why=(
             "Persistence overwrites all the time: costs grow without bound, and data that Redis deleted stays readable."

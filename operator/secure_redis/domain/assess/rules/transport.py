@@ -6,6 +6,8 @@ from datetime import timedelta
 from secure_redis.api import names
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.domain.assess.connection_secret import PLAINTEXT_PORT
+from secure_redis.domain.assess.rules.managed_redis import on_database
+from secure_redis.domain.assess.rules.redis import on_redis
 from secure_redis.domain.assess.rules.rule import (
     NOT_APPLICABLE,
     PASS,
@@ -18,18 +20,17 @@ from secure_redis.domain.assess.rules.rule import (
     date,
     fail,
     on_cache,
-    on_database,
-    on_either,
     on_endpoint,
     some,
     unknown,
     unread,
 )
+from secure_redis.domain.observe.cache import Cache
 from secure_redis.domain.observe.endpoint import EndpointFacts, Offer, PlaintextPort
-from secure_redis.domain.observe.managed_redis import ManagedDatabase, ManagedFacts
+from secure_redis.domain.observe.managed_redis import ManagedDatabase
 from secure_redis.domain.observe.normalise import same_word, tls_version
 from secure_redis.domain.observe.observation import Observation
-from secure_redis.domain.observe.redis import CacheFacts
+from secure_redis.domain.observe.redis import Redis
 from secure_redis.domain.observe.secret import SecretFacts
 from secure_redis.domain.observe.unknown import NotRead, Unknown
 
@@ -43,13 +44,13 @@ _NO_SSL = re.compile(rb"\b(use_?ssl|ssl|tls)\s*[=:]\s*(false|0|no|off)\b", re.IG
 _PORT = re.compile(rb"(:|^)%d(\D|$)" % PLAINTEXT_PORT)
 
 
-def _non_tls_port(cache: CacheFacts) -> Verdict:
-    if cache.non_tls_port_enabled is None:
+def _non_tls_port(cache: Redis) -> Verdict:
+    if cache.plaintext_open is None:
         return unknown("Azure did not say whether the non-TLS port is open")
-    return fail("the non-TLS port is open: keys and data can travel in clear") if cache.non_tls_port_enabled else PASS
+    return fail("the non-TLS port is open: keys and data can travel in clear") if cache.plaintext_open else PASS
 
 
-def _minimum_tls(cache: CacheFacts | ManagedFacts) -> Verdict:
+def _minimum_tls(cache: Cache) -> Verdict:
     if cache.minimum_tls_version is None:
         return unknown("no minimum TLS version is set on the cache; set minimumTlsVersion to 1.2 explicitly")
     version = tls_version(cache.minimum_tls_version)
@@ -144,7 +145,7 @@ RULES = (
         "T1",
         "The non-TLS port is off",
         Severity.CRITICAL,
-        on_cache(_non_tls_port),
+        on_redis(_non_tls_port),
         "set enableNonSslPort to false (clients on port 6379 must move to the TLS port first)",
         (
             "Azure Policy 22bee202-a82f-4305-9a2a-6d7f44d4dedb",
@@ -164,7 +165,7 @@ RULES = (
         "T2",
         "The minimum TLS version is set, to 1.2 or newer",
         Severity.HIGH,
-        on_either(_minimum_tls),
+        on_cache(_minimum_tls),
         "set minimumTlsVersion to 1.2",
         (
             "PSRule AZR-000164",

@@ -11,9 +11,10 @@ from secure_redis.domain.assess.disruption import SENTENCES, allowed
 from secure_redis.domain.assess.drift import Drift
 from secure_redis.domain.assess.persistence import PATHS as PERSISTENCE
 from secure_redis.domain.explanation import Explanation
+from secure_redis.domain.observe.firewall import FirewallRuleFacts
 from secure_redis.domain.observe.normalise import rule_name, same_range, same_word
 from secure_redis.domain.observe.observation import Observation
-from secure_redis.domain.observe.redis import CacheFacts, FirewallRuleFacts
+from secure_redis.domain.observe.redis import Redis
 from secure_redis.domain.plan.actions import (
     AzureAction,
     DeleteFirewallRule,
@@ -60,7 +61,7 @@ class Owed(Enum):
 def next_correction(
     resource: SecureRedisCache,
     observed: Observation,
-    cache: CacheFacts,
+    cache: Redis,
     found: tuple[Drift, ...],
     owes: Owed = Owed.NOTHING,
 ) -> Correction:
@@ -116,7 +117,7 @@ class _Choice:
 def _choose(
     resource: SecureRedisCache,
     observed: Observation,
-    cache: CacheFacts,
+    cache: Redis,
     found: tuple[Drift, ...],
     due: set[str],
     missing: list[FirewallRuleFacts],
@@ -156,7 +157,7 @@ def _choose(
 def _persist(
     resource: SecureRedisCache,
     observed: Observation,
-    cache: CacheFacts,
+    cache: Redis,
     found: tuple[Drift, ...],
     due: set[str],
     barred: dict[str, Explanation],
@@ -232,7 +233,7 @@ def _rules_first(what: str, missing: list[FirewallRuleFacts]) -> str:
     )
 
 
-def _last(observed: Observation, cache: CacheFacts) -> bool:
+def _last(observed: Observation, cache: Redis) -> bool:
     count = len(observed.firewall_rules) if isinstance(observed.firewall_rules, tuple) else 0
     return count <= 1 and not same_word(cache.public_network_access, "Disabled")
 

@@ -8,7 +8,7 @@ from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.domain.explanation import Explanation
 from secure_redis.domain.grants import CreationTarget
-from secure_redis.domain.observe.redis import OperationFacts
+from secure_redis.domain.observe.cache import OperationFacts
 
 CREATING = "Azure is creating the cache; this takes 10 to 20 minutes"
 FOREIGN = (

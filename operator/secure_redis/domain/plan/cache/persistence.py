@@ -19,7 +19,7 @@ from secure_redis.domain.explanation import Explanation
 from secure_redis.domain.observe import normalise
 from secure_redis.domain.observe.governance import WRITE_BLOBS, any_permits
 from secure_redis.domain.observe.observation import Observation
-from secure_redis.domain.observe.redis import CacheFacts
+from secure_redis.domain.observe.redis import Redis
 from secure_redis.domain.observe.storage import StorageAbsent, StorageFacts
 from secure_redis.domain.observe.unknown import NotRead, Unknown
 from secure_redis.domain.plan.actions import (
@@ -35,7 +35,7 @@ LOOK_AGAIN = 60.0  # seconds, while somebody is to assign a role or write a Secr
 
 
 def next_step(
-    resource: SecureRedisCache, observed: Observation, cache: CacheFacts, due: set[str]
+    resource: SecureRedisCache, observed: Observation, cache: Redis, due: set[str]
 ) -> AzureAction | Explanation | None:
     """The one write that comes next, or what it waits for. None: nothing of persistence is due."""
     wrong, declared = due & set(persistence.PATHS), resource.spec.persistence
@@ -77,7 +77,7 @@ def held_back(plan: Plan, failures: Iterable[Failed]) -> Explanation | None:
 def _by_identity(
     resource: SecureRedisCache,
     observed: Observation,
-    cache: CacheFacts,
+    cache: Redis,
     declared: Persistence,
     account: StorageAccountID,
     storage: StorageFacts,
@@ -167,7 +167,7 @@ def _assign(observed: Observation, account: StorageAccountID, principal: str) ->
 # --- settings -------------------------------------------------------------------------------------------------------
 
 
-def _on(cache: CacheFacts) -> tuple[str, ...]:
+def _on(cache: Redis) -> tuple[str, ...]:
     facts = cache.persistence
     pairs = (("rdb-backup-enabled", facts.rdb), ("aof-backup-enabled", facts.aof))
     return tuple(name for name, on in pairs if on)
@@ -188,14 +188,14 @@ def _place(declared: Persistence) -> str:
     return "rdb-storage-connection-string" if is_rdb else "aof-storage-connection-string-0"
 
 
-def _has(cache: CacheFacts, own: CacheIdentity) -> bool:
+def _has(cache: Redis, own: CacheIdentity) -> bool:
     held = {word.strip().lower() for word in (cache.identity_type or "None").split(",")}
     if own.type.lower() not in held:
         return False
     return normalise.id_set(own.user_assigned_ids) <= normalise.id_set(cache.user_assigned_ids)
 
 
-def _identity(cache: CacheFacts, own: CacheIdentity) -> Mapping[str, Any]:
+def _identity(cache: Redis, own: CacheIdentity) -> Mapping[str, Any]:
     """What is declared together with what is there: an identity that somebody uses is never taken off."""
     held = {word.strip().lower() for word in (cache.identity_type or "None").split(",")}
     kinds = [kind for kind in ("SystemAssigned", "UserAssigned") if kind.lower() in held | {own.type.lower()}]

@@ -1,11 +1,17 @@
-"""What is done in Azure: create once, adopt when asked, correct what is allowed, store a key. One write a pass."""
+"""The one write to Azure of a pass, for a cache of any service that the operator provisions. Pure.
 
-from dataclasses import replace
+It creates a cache once, adopts it on request, corrects what the spec allows, or stores a key.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from pydantic import SecretStr
 
 from secure_redis.api import names
+from secure_redis.api.azure_ids import StorageAccountID
 from secure_redis.api.reasons.catalogue import has
 from secure_redis.api.reasons.reason import ConditionType, Reason
 from secure_redis.api.reasons.row import Trait
@@ -16,15 +22,15 @@ from secure_redis.api.times import rfc3339
 from secure_redis.domain.assess.assessment import Assessment
 from secure_redis.domain.assess.ownership import Ownership, owner_value
 from secure_redis.domain.explanation import Explanation
-from secure_redis.domain.grants import Power, VaultTarget, refuse
-from secure_redis.domain.observe.identity import Identity, NamespaceIdentity, OperatorIdentity
+from secure_redis.domain.grants import CreationTarget, Power, VaultTarget, refuse
+from secure_redis.domain.observe.cache import Cache, CacheAbsent
+from secure_redis.domain.observe.identity import Identity
 from secure_redis.domain.observe.keys import ListedKeys, Slot, VaultSecretFacts
 from secure_redis.domain.observe.normalise import is_busy
 from secure_redis.domain.observe.observation import Observation
-from secure_redis.domain.observe.redis import CacheAbsent, CacheFacts
 from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.plan import key_storage
-from secure_redis.domain.plan.actions import AdoptCache, CreateCache, PersistCache
+from secure_redis.domain.plan.actions import AdoptCache, AzureAction, CreateCache, PersistCache
 from secure_redis.domain.plan.cache import corrections, creation
 from secure_redis.domain.plan.types import (
     COMPLETE,
@@ -36,23 +42,27 @@ from secure_redis.domain.plan.types import (
     sooner,
 )
 
-
-def provision(resource: SecureRedisCache, observed: Observation, assessed: Assessment, settings: Settings) -> Plan:
-    """Decide the one write to Azure of this pass, if any."""
-    if not isinstance(observed.identity, NamespaceIdentity | OperatorIdentity):
-        return Plan()
-    if isinstance(observed.cache, CacheAbsent):
-        return _absent(resource, observed, observed.cache, observed.identity, settings)
-    if not isinstance(observed.cache, CacheFacts):
-        return Plan(pending=resource.status.pending)
-    if resource.spec.mode is not Mode.PROVISION:
-        return _store(resource, observed, assessed, settings, observed.identity)
-    return _present(resource, observed, observed.cache, assessed, settings, observed.identity)
+# Chooses the next correction, by what a creation still owes.
+Correct = Callable[[corrections.Owed], corrections.Correction]
 
 
-def _absent(
-    resource: SecureRedisCache, observed: Observation, absent: CacheAbsent, identity: Identity, settings: Settings
+@dataclass(frozen=True, slots=True)
+class Creation:
+    """What a cache of one service is created from. `body`: the request, by the resource and the owner's tag."""
+
+    target: CreationTarget
+    body: Callable[[SecureRedisCache, str], Mapping[str, Any]]
+
+
+def create(
+    resource: SecureRedisCache,
+    observed: Observation,
+    absent: CacheAbsent,
+    settings: Settings,
+    identity: Identity,
+    creation_of: Creation,
 ) -> Plan:
+    """Plan the creation of a cache that is not there, or say why it is not created."""
     soon = settings.absence_confirmation
     known = creation.was_seen(resource)
     before = resource.status.condition(ConditionType.CACHE_AVAILABLE)
@@ -68,9 +78,13 @@ def _absent(
         return Plan(refused=(Explanation(Reason.CACHE_GONE, creation.gone(resource)),))
     if _failed(observed):
         return Plan(refused=(creation.failed(observed.operation),))
-    wanted = creation.target(resource)
     refused = refuse(
-        settings.policy, identity, resource.key.namespace, Power.PROVISION, cache=resource.cache, creation=wanted
+        settings.policy,
+        identity,
+        resource.key.namespace,
+        Power.PROVISION,
+        cache=resource.cache,
+        creation=creation_of.target,
     )
     if refused is not None:
         return Plan(refused=(refused,))
@@ -99,23 +113,26 @@ def _absent(
     # The check needs a right at the subscription, which many identities lack: then the creation itself has to tell.
     if isinstance(unknown, Unknown) and unknown.reason is not Reason.AZURE_DENIED:
         return Plan(pending=pending, refused=(Explanation(unknown.reason, unknown.message),))
-    body = creation.body(resource, owner_value(settings.cluster_uid, resource.uid))
+    owner = owner_value(settings.cluster_uid, resource.uid)
     return Plan(
-        actions=(CreateCache(body),),
+        actions=(CreateCache(creation_of.body(resource, owner)),),
         pending=pending,
         waiting=Explanation(Reason.CREATING, creation.CREATING),
         next_look=settings.operation_poll,
     )
 
 
-def _present(
+def change(
     resource: SecureRedisCache,
     observed: Observation,
-    cache: CacheFacts,
+    cache: Cache,
     assessed: Assessment,
     settings: Settings,
     identity: Identity,
+    target: CreationTarget,
+    correct: Correct,
 ) -> Plan:
+    """Plan the next write to a cache that is there: adopt it, complete its creation, or correct what differs."""
     if assessed.ownership is Ownership.FOREIGN:
         busy = is_busy(cache.provisioning_state)
         owned = Explanation(Reason.OWNED_BY_ANOTHER, creation.FOREIGN)
@@ -135,50 +152,90 @@ def _present(
         return Plan(pending=completing, refused=(creation.failed(observed.operation),))
     if assessed.ownership is Ownership.UNCLAIMED:
         return _adopt(resource, cache, settings, identity)
-    owes = corrections.Owed.NOTHING
-    if completing is not None:
-        owes = corrections.Owed.PERSISTENCE if completing.action == PERSIST else corrections.Owed.ALL
-    correction = corrections.next_correction(resource, observed, cache, assessed.drift or (), owes)
-    if completing is not None and correction.persisting:  # what changes in the network from now on is drift
-        completing = completing.model_copy(update={"action": PERSIST})
-    if correction.action is not None:
-        power = Power.CORRECT if completing is None else Power.PROVISION
-        refused = refuse(
-            settings.policy,
-            identity,
-            resource.key.namespace,
-            power,
-            cache=resource.cache,
-            creation=None if completing is None else creation.target(resource),
-            storage=correction.action.account if isinstance(correction.action, PersistCache) else None,
-        )
-        if refused is not None:
-            return Plan(pending=completing, refused=(*correction.refused, refused), held=correction.held)
-        return Plan(
-            actions=(correction.action,),
-            pending=completing,
-            refused=correction.refused,
-            waiting=Explanation(Reason.UPDATING, "changing the cache to what is declared, one setting at a time"),
-            next_look=settings.operation_poll,
-            # What a creation still owes is no correction: it is neither counted nor held back.
-            correcting=correction.paths if completing is None else (),
-            owed=correction.paths if completing is not None else (),
-            wanted=correction.wanted if completing is None else (),
-            held=correction.held,
-        )
-    stored = _store(resource, observed, assessed, settings, identity)
+    key = store_key(resource, observed, assessed, settings, identity)
+    if completing is None:
+        return _correct(resource, correct(corrections.Owed.NOTHING), key, settings, identity)
+    owed = corrections.Owed.PERSISTENCE if completing.action == PERSIST else corrections.Owed.ALL
+    return _complete(resource, correct(owed), completing, key, settings, identity, target)
+
+
+def _correct(
+    resource: SecureRedisCache, correction: corrections.Correction, key: Plan, settings: Settings, identity: Identity
+) -> Plan:
+    """Correct one difference. `key`: what is planned instead where nothing is to be corrected."""
+    if correction.action is None:
+        return _uncorrected(correction, key)
+    refused = refuse(
+        settings.policy,
+        identity,
+        resource.key.namespace,
+        Power.CORRECT,
+        cache=resource.cache,
+        storage=_account(correction.action),
+    )
+    if refused is not None:
+        return Plan(refused=(*correction.refused, refused), held=correction.held)
     return replace(
-        stored,
-        pending=completing if correction.persisting or correction.owing else stored.pending,
-        refused=correction.refused + stored.refused,
-        next_look=sooner(correction.next_look, stored.next_look),
+        _write(correction, correction.action, settings), correcting=correction.paths, wanted=correction.wanted
+    )
+
+
+def _complete(
+    resource: SecureRedisCache,
+    correction: corrections.Correction,
+    completing: PendingStatus,
+    key: Plan,
+    settings: Settings,
+    identity: Identity,
+    target: CreationTarget,
+) -> Plan:
+    """Bring what a creation still owes. That is no correction: it is neither counted nor held back."""
+    if correction.persisting:  # what changes in the network from now on is drift
+        completing = completing.model_copy(update={"action": PERSIST})
+    if correction.action is None:
+        plan = _uncorrected(correction, key)
+        return replace(plan, pending=completing) if correction.persisting or correction.owing else plan
+    refused = refuse(
+        settings.policy,
+        identity,
+        resource.key.namespace,
+        Power.PROVISION,
+        cache=resource.cache,
+        creation=target,
+        storage=_account(correction.action),
+    )
+    if refused is not None:
+        return Plan(pending=completing, refused=(*correction.refused, refused), held=correction.held)
+    return replace(_write(correction, correction.action, settings), pending=completing, owed=correction.paths)
+
+
+def _account(action: AzureAction) -> StorageAccountID | None:
+    return action.account if isinstance(action, PersistCache) else None
+
+
+def _write(correction: corrections.Correction, action: AzureAction, settings: Settings) -> Plan:
+    return Plan(
+        actions=(action,),
+        refused=correction.refused,
+        waiting=Explanation(Reason.UPDATING, "changing the cache to what is declared, one setting at a time"),
+        next_look=settings.operation_poll,
+        held=correction.held,
+    )
+
+
+def _uncorrected(correction: corrections.Correction, key: Plan) -> Plan:
+    """Store the key, if it is to be stored, and report what is not corrected and why."""
+    return replace(
+        key,
+        refused=correction.refused + key.refused,
+        next_look=sooner(correction.next_look, key.next_look),
         look_closer=correction.next_look is not None,
         wanted=correction.wanted,
         held=correction.held,
     )
 
 
-def _adopt(resource: SecureRedisCache, cache: CacheFacts, settings: Settings, identity: Identity) -> Plan:
+def _adopt(resource: SecureRedisCache, cache: Cache, settings: Settings, identity: Identity) -> Plan:
     if resource.requests.get(names.ADOPT) != cache.resource_id.name:
         return Plan(refused=(Explanation(Reason.ADOPTION_REQUIRED, creation.adoption(resource)),))
     refused = refuse(settings.policy, identity, resource.key.namespace, Power.PROVISION, cache=resource.cache)
@@ -213,9 +270,10 @@ def _held(resource: SecureRedisCache, observed: Observation) -> Explanation | No
     return Explanation(Reason(stalled.reason), stalled.message)
 
 
-def _store(
+def store_key(
     resource: SecureRedisCache, observed: Observation, assessed: Assessment, settings: Settings, identity: Identity
 ) -> Plan:
+    """Plan to store the cache's key in Key Vault, where it is missing."""
     authentication, store = resource.spec.authentication, assessed.credential.store
     if authentication is None or store is None or not isinstance(observed.keys, ListedKeys):
         return Plan()

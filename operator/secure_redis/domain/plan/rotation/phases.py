@@ -19,6 +19,7 @@ from secure_redis.domain.assess.assessment import Assessment
 from secure_redis.domain.assess.key_validity import slot_of
 from secure_redis.domain.explanation import Explanation
 from secure_redis.domain.grants import VaultTarget
+from secure_redis.domain.observe.cache import Cache
 from secure_redis.domain.observe.keys import (
     AuthenticationResult,
     ListedKeys,
@@ -27,7 +28,6 @@ from secure_redis.domain.observe.keys import (
 )
 from secure_redis.domain.observe.normalise import is_busy
 from secure_redis.domain.observe.observation import Observation
-from secure_redis.domain.observe.redis import CacheFacts
 from secure_redis.domain.observe.unknown import NotRead, Unknown
 from secure_redis.domain.plan.actions import AzureAction, MarkKey, RegenerateKey
 from secure_redis.domain.plan.key_storage import store
@@ -86,7 +86,7 @@ class _Pass:
         state = under_way(self.resource)
         if state is None or self._overridden(state):
             return self._idle()
-        if not isinstance(self.observed.cache, CacheFacts) or not isinstance(self.observed.vault, VaultSecretFacts):
+        if not isinstance(self.observed.cache, Cache) or not isinstance(self.observed.vault, VaultSecretFacts):
             return self._same(state, Reason.PENDING, "waits until the cache and the vault can be read")
         if state.phase == RotationPhase.ROLLING_OUT:
             return self._rolling_out(state)
@@ -104,7 +104,7 @@ class _Pass:
         resource, observed = self.resource, self.observed
         before = resource.status.rotation
         wanted, when = requested(resource, observed), due(resource, observed)
-        if not isinstance(observed.cache, CacheFacts) or not isinstance(observed.vault, VaultSecretFacts):
+        if not isinstance(observed.cache, Cache) or not isinstance(observed.vault, VaultSecretFacts):
             if resource.spec.authentication is not None:
                 return Rotating(before, self._answered())
             when = None
@@ -182,7 +182,7 @@ class _Pass:
 
     # --- a regeneration ---------------------------------------------------------------------------------------------
 
-    def _with_keys(self, state: RotationStatus, cache: CacheFacts, vault: VaultSecretFacts) -> Rotating:
+    def _with_keys(self, state: RotationStatus, cache: Cache, vault: VaultSecretFacts) -> Rotating:
         keys = self.observed.keys
         if isinstance(keys, Unknown):
             return self._same(state, keys.reason, f"the cache's keys cannot be listed: {keys.message}")
@@ -207,7 +207,7 @@ class _Pass:
         return self._regenerating(state, cache, vault, keys, target)
 
     def _regenerating(
-        self, state: RotationStatus, cache: CacheFacts, vault: VaultSecretFacts, keys: ListedKeys, target: Slot
+        self, state: RotationStatus, cache: Cache, vault: VaultSecretFacts, keys: ListedKeys, target: Slot
     ) -> Rotating:
         new, mark = key_of(keys, target), RegenerationMark.on(vault.tags, attempt_id(state.recorded_at or "", target))
         if mark is None or mark.fits(new):
@@ -224,7 +224,7 @@ class _Pass:
         return self._doing(state, action, Reason.STORING_KEY, f"the new {target} key is being stored in Key Vault")
 
     def _retiring(
-        self, state: RotationStatus, cache: CacheFacts, vault: VaultSecretFacts, keys: ListedKeys, old: Slot
+        self, state: RotationStatus, cache: Cache, vault: VaultSecretFacts, keys: ListedKeys, old: Slot
     ) -> Rotating:
         mark = RegenerationMark.on(vault.tags, attempt_id(state.recorded_at or "", old, retiring=True))
         if mark is None or mark.fits(key_of(keys, old)):
@@ -236,7 +236,7 @@ class _Pass:
     def _regenerate(
         self,
         state: RotationStatus,
-        cache: CacheFacts,
+        cache: Cache,
         vault: VaultSecretFacts,
         keys: ListedKeys,
         slot: Slot,

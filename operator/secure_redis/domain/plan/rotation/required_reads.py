@@ -7,9 +7,9 @@ from pydantic import SecretStr
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.spec.spec import Access
 from secure_redis.api.status import UNDER_WAY, RotationPhase, RotationStatus
+from secure_redis.domain.observe.cache import Cache
 from secure_redis.domain.observe.keys import ListedKeys, Slot, VaultSecretFacts
 from secure_redis.domain.observe.observation import Observation
-from secure_redis.domain.observe.redis import CacheFacts
 from secure_redis.domain.plan.rotation.regeneration_mark import (
     RegenerationMark,
     attempt_id,
@@ -50,7 +50,7 @@ def attempt_in(state: RotationStatus | None) -> str | None:
 
 def needs_keys(resource: SecureRedisCache, observed: Observation, settings: Settings) -> bool:
     """Whether the listed keys decide the next step."""
-    if not isinstance(observed.vault, VaultSecretFacts) or not isinstance(observed.cache, CacheFacts):
+    if not isinstance(observed.vault, VaultSecretFacts) or not isinstance(observed.cache, Cache):
         return False
     state = under_way(resource)
     if state is not None:

@@ -1,13 +1,16 @@
-"""What is said of one condition."""
+"""The state of one condition, and the chains of checks that find it."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 from secure_redis.api.reasons.reason import Reason
 
 TRUE: Final = "True"
 FALSE: Final = "False"
 UNKNOWN: Final = "Unknown"
+
+Input = TypeVar("Input")
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,3 +20,8 @@ class ConditionState:
     status: str
     reason: Reason
     message: str
+
+
+def first_state(checks: Iterable[Callable[[Input], ConditionState | None]], given: Input) -> ConditionState | None:
+    """Ask the checks in their order, and return what the first one says that says something."""
+    return next((state for check in checks if (state := check(given)) is not None), None)

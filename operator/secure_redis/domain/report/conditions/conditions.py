@@ -1,4 +1,4 @@
-"""Each condition of the status from what was seen, meant, planned and done."""
+"""Compose every condition of the status from the observation, the assessment, the plan and its outcomes."""
 
 from secure_redis.api.reasons.catalogue import has
 from secure_redis.api.reasons.reason import ConditionType, Reason
@@ -18,15 +18,15 @@ from secure_redis.domain.plan.actions import (
 )
 from secure_redis.domain.plan.types import Plan
 from secure_redis.domain.report.conditions import workloads as workload_verdict
+from secure_redis.domain.report.conditions.cache import cache_available, persistence_encrypted, transport_secured
 from secure_redis.domain.report.conditions.condition_state import (
     FALSE,
     TRUE,
     UNKNOWN,
     ConditionState,
 )
-from secure_redis.domain.report.conditions.credentials import credentials_synced
-from secure_redis.domain.report.conditions.readiness import ready_condition, reconciling, stalled_condition
-from secure_redis.domain.report.conditions.redis import cache_available, persistence_encrypted, transport_secured
+from secure_redis.domain.report.conditions.credentials import CredentialsInput, credentials_synced
+from secure_redis.domain.report.conditions.readiness import ReadyInput, ready_condition, reconciling, stalled_condition
 
 LISTED_PATHS = 3
 
@@ -37,48 +37,49 @@ def compose_conditions(
     assessed: Assessment,
     plan: Plan,
     outcomes: tuple[Outcome, ...],
-    told_workloads: tuple[WorkloadStatus, ...] = (),
+    statuses: tuple[WorkloadStatus, ...] = (),
 ) -> dict[ConditionType, ConditionState]:
-    """All conditions; what is absent when normal (Reconciling, Stalled) or was not asked for is left out.
+    """Compose all conditions. Those that are absent when normal, or were not asked for, are left out.
 
-    `told_workloads`: `status.workloads` as it is to be written.
+    `statuses`: `status.workloads` as it is to be written.
     """
-    # A workload that refuses says nothing about the cache, the key or the Secret.
+    # A failed action on a workload says nothing about the cache, the key or the Secret.
     outcomes = tuple(outcome for outcome in outcomes if not isinstance(outcome.action, WorkloadAction))
     failures = [outcome for outcome in outcomes if isinstance(outcome, Failed)]
     available = cache_available(resource, observed, plan, failures)
-    credentials = credentials_synced(resource, observed, assessed, plan, outcomes, available)
-    said: dict[ConditionType, ConditionState] = {
-        ConditionType.READY: ready_condition(resource, observed, assessed, plan, failures, available, credentials),
+    credentials = credentials_synced(CredentialsInput(resource, observed, assessed, plan, outcomes, available))
+    ready = ReadyInput(resource, observed, assessed, plan, failures, available, credentials)
+    found: dict[ConditionType, ConditionState] = {
+        ConditionType.READY: ready_condition(ready),
         ConditionType.CACHE_AVAILABLE: available,
         ConditionType.TRANSPORT_SECURED: transport_secured(resource, observed, available),
         ConditionType.COMPLIANT: _compliant(assessed, available),
         ConditionType.DRIFT_DETECTED: _drift(assessed, plan, failures, available),
     }
     if credentials is not None:
-        said[ConditionType.CREDENTIALS_SYNCED] = credentials
+        found[ConditionType.CREDENTIALS_SYNCED] = credentials
     persistence = persistence_encrypted(resource, observed, plan, failures, available)
     if persistence is not None:
-        said[ConditionType.PERSISTENCE_ENCRYPTED] = persistence
-    workloads = workload_verdict.current(plan.rollout, told_workloads)
+        found[ConditionType.PERSISTENCE_ENCRYPTED] = persistence
+    workloads = workload_verdict.current(plan.rollout, statuses)
     if workloads is not None:
-        said[ConditionType.WORKLOADS_CURRENT] = workloads
-    stalled = stalled_condition(plan, failures, available, credentials)
+        found[ConditionType.WORKLOADS_CURRENT] = workloads
+    stalled = stalled_condition(ready)
     progress = reconciling(plan)
     if stalled is not None:
-        said[ConditionType.STALLED] = stalled
+        found[ConditionType.STALLED] = stalled
     elif progress is not None:
-        said[ConditionType.RECONCILING] = progress
-    return said
+        found[ConditionType.RECONCILING] = progress
+    return found
 
 
 def _compliant(assessed: Assessment, available: ConditionState) -> ConditionState:
     found = assessed.compliance
     if found is None:
         return ConditionState(UNKNOWN, available.reason, available.message)
-    weighty = [f for f in found.findings if f.severity not in {Severity.INFO, Severity.LOW}]
-    failed = [f for f in weighty if f.result == "Fail"]
-    unknown = [f for f in weighty if f.result == "Unknown"]
+    counted = [f for f in found.findings if f.severity not in {Severity.INFO, Severity.LOW}]
+    failed = [f for f in counted if f.result == "Fail"]
+    unknown = [f for f in counted if f.result == "Unknown"]
     for worst, status in ((failed, FALSE), (unknown, UNKNOWN)):
         if worst:
             listed = ", ".join(f.rule for f in worst)
@@ -111,7 +112,7 @@ def _drift(assessed: Assessment, plan: Plan, failures: list[Failed], available: 
 
 
 def _held_back(plan: Plan, failures: list[Failed]) -> Explanation | None:
-    """Why a correction that was wanted was not made."""
+    """Why a correction that the spec allows was not made."""
     for failure in failures:
         if isinstance(failure.action, AzureAction) and not isinstance(failure.action, StoreKey):
             return Explanation(failure.reason, failure.message)

@@ -1,9 +1,9 @@
-"""The conditions of a Managed Redis cluster, from what was seen of it. The others are those of every cache."""
+"""The conditions of a Microsoft.Cache/redisEnterprise cluster that was read."""
 
 from secure_redis.api.reasons.reason import Reason
-from secure_redis.api.status import Status
+from secure_redis.api.resource import SecureRedisCache
 from secure_redis.domain.observe.endpoint import EndpointFacts
-from secure_redis.domain.observe.managed_redis import ManagedDatabase, ManagedFacts
+from secure_redis.domain.observe.managed_redis import ManagedDatabase, ManagedRedis
 from secure_redis.domain.observe.normalise import (
     is_busy,
     is_dead,
@@ -13,21 +13,24 @@ from secure_redis.domain.observe.normalise import (
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.storage import EncryptionKeyFacts, KeyAbsent
 from secure_redis.domain.observe.unknown import NotRead, Unknown
+from secure_redis.domain.plan.actions import Failed
 from secure_redis.domain.plan.cache.creation import busy, busy_reason
+from secure_redis.domain.plan.types import Plan
 from secure_redis.domain.report.conditions.condition_state import (
     FALSE,
     TRUE,
     UNKNOWN,
     ConditionState,
 )
+from secure_redis.domain.report.conditions.route import no_route
 from secure_redis.domain.report.endpoint_status import aside, only_recalled, wrong
 
 LOWEST_TLS = (1, 2)
 _COMING_OR_GOING = frozenset({"creating", "deleting"})
 
 
-def available(cluster: ManagedFacts) -> ConditionState:
-    """Whether the cluster's database serves, and under which host and port."""
+def available(cluster: ManagedRedis, _: Plan) -> ConditionState:
+    """Say whether the cluster's database serves, and under which host and port."""
     database = cluster.database
     parts = [("the cluster", cluster.provisioning_state, cluster.resource_state)]
     if isinstance(database, ManagedDatabase):
@@ -48,20 +51,13 @@ def available(cluster: ManagedFacts) -> ConditionState:
         return _unread("the database", database)
     if cluster.host_name is None or database.port is None:
         return ConditionState(FALSE, Reason.CACHE_FAILED, "Azure reports no host name or no port")
-    if same_word(cluster.public_network_access, "Disabled") and not cluster.has_approved_private_endpoint:
-        return ConditionState(
-            FALSE,
-            Reason.NO_ROUTE,
-            "public access is off and there is no approved private endpoint: nothing can reach the cache; create a "
-            "private endpoint for it and approve it",
-        )
-    return ConditionState(TRUE, Reason.AVAILABLE, f"{cluster.host_name}:{database.port}")
+    return no_route(cluster) or ConditionState(TRUE, Reason.AVAILABLE, f"{cluster.host_name}:{database.port}")
 
 
 def transport(
-    cluster: ManagedFacts, status: Status, observed: Observation, available: ConditionState
+    cluster: ManagedRedis, resource: SecureRedisCache, observed: Observation, available: ConditionState
 ) -> ConditionState:
-    """Whether clients can connect by TLS 1.2 or newer only. What is wrong weighs more than what is not known."""
+    """Say whether clients can connect by TLS 1.2 or newer only. A known fault comes before what is not known."""
     database = cluster.database
     known = isinstance(database, ManagedDatabase)
     protocol = database.client_protocol if isinstance(database, ManagedDatabase) else None
@@ -86,7 +82,7 @@ def transport(
         return ConditionState(
             UNKNOWN, Reason.MINIMUM_TLS_UNSET, "no minimum TLS version is set on the cluster: set it to 1.2 explicitly"
         )
-    if only_recalled(status, observed):
+    if only_recalled(resource.status, observed):
         return ConditionState(
             UNKNOWN, Reason.PENDING, "the first look of this process at the endpoint is still to come"
         )
@@ -95,8 +91,10 @@ def transport(
     )
 
 
-def persistence(cluster: ManagedFacts, observed: Observation) -> ConditionState | None:
-    """Whether what is persisted is encrypted up to a usable key. None: nothing is persisted.
+def persistence(
+    cluster: ManagedRedis, _resource: SecureRedisCache, observed: Observation, _plan: Plan, _failures: list[Failed]
+) -> ConditionState | None:
+    """Say whether what is persisted is encrypted all the way to a usable key. None: nothing is persisted.
 
     The cluster writes to disks of its own, which Azure always encrypts: with a key of Microsoft's unless a
     customer-managed one is set (docs/internals/azure-facts.md#disk-encryption).

@@ -1,5 +1,8 @@
 """The conditions Ready, Stalled and Reconciling."""
 
+from dataclasses import dataclass
+from typing import Final
+
 from secure_redis.api.reasons.catalogue import has
 from secure_redis.api.reasons.reason import ConditionType, Reason
 from secure_redis.api.reasons.row import Trait
@@ -7,100 +10,160 @@ from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.spec.spec import Mode
 from secure_redis.domain.assess.assessment import Assessment
 from secure_redis.domain.explanation import Explanation
-from secure_redis.domain.observe.managed_redis import ManagedFacts
-from secure_redis.domain.observe.observation import Observation, of_either
-from secure_redis.domain.observe.redis import CacheFacts
+from secure_redis.domain.observe.cache import Cache
+from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.secret import SecretFacts
-from secure_redis.domain.plan.actions import (
-    Failed,
-)
+from secure_redis.domain.plan.actions import Failed
 from secure_redis.domain.plan.types import Plan
 from secure_redis.domain.report.conditions.condition_state import (
     FALSE,
     TRUE,
     UNKNOWN,
     ConditionState,
+    first_state,
 )
 
 
+@dataclass(frozen=True, slots=True)
+class ReadyInput:
+    """What the checks of Ready need. `credentials`: None where the resource has no `authentication`."""
+
+    resource: SecureRedisCache
+    observed: Observation
+    assessed: Assessment
+    plan: Plan
+    failures: list[Failed]
+    available: ConditionState
+    credentials: ConditionState | None
+
+    @property
+    def goal(self) -> ConditionState:
+        """The state of what was asked for: the credential, the cache, or its assessment."""
+        return first_state(GOAL, self) or self.available
+
+
+def ready_condition(given: ReadyInput) -> ConditionState:
+    """True: what was asked for is in place for this generation. The reason names a pause, whatever the status."""
+    found = first_state(READY, given) or given.goal
+    waiting = given.plan.waiting
+    if waiting is not None and is_paused(given.plan) and not given.resource.deleting:
+        return ConditionState(found.status, Reason.PAUSED, f"{waiting.message}; {found.message}")
+    return found
+
+
 def is_paused(plan: Plan) -> bool:
-    """Whether a pause holds back every write of the pass."""
+    """Whether a pause blocks every write of the pass."""
     return plan.waiting is not None and plan.waiting.reason is Reason.PAUSED
 
 
-def ready_condition(
-    resource: SecureRedisCache,
-    observed: Observation,
-    assessed: Assessment,
-    plan: Plan,
-    failures: list[Failed],
-    available: ConditionState,
-    credentials: ConditionState | None,
-) -> ConditionState:
-    """True: what was asked for is in place for this generation. A pause is said in the reason, whatever the status."""
-    told = _goal(resource, observed, assessed, plan, failures, available, credentials)
-    if plan.waiting is not None and is_paused(plan) and not resource.deleting:
-        return ConditionState(told.status, Reason.PAUSED, f"{plan.waiting.message}; {told.message}")
-    return told
+# --- what was asked for -----------------------------------------------------------------------------------------------
 
 
-def _goal(
-    resource: SecureRedisCache,
-    observed: Observation,
-    assessed: Assessment,
-    plan: Plan,
-    failures: list[Failed],
-    available: ConditionState,
-    credentials: ConditionState | None,
-) -> ConditionState:
-    if resource.deleting:
-        failed = next((Explanation(f.reason, f.message) for f in failures), None)
-        said = failed or next(iter(plan.refused), None) or plan.waiting or Explanation(Reason.DELETING, "being deleted")
-        return ConditionState(FALSE, said.reason, said.message)
-    goal = credentials or available
-    if credentials is None and isinstance(of_either(observed), CacheFacts | ManagedFacts):
-        if assessed.compliance is not None and available.reason is not Reason.NO_ROUTE:
-            goal = ConditionState(TRUE, Reason.ASSESSED, "the cache was assessed")
-        if resource.spec.mode is Mode.PROVISION:
-            goal = available
-    if credentials is not None and credentials.status == TRUE and available.status == FALSE:
-        goal = available
-    if goal.status == TRUE:
-        blocked = next((r for r in plan.refused if has(r.reason, Trait.BLOCKS_READY)), None)
-        if blocked is not None:
-            return ConditionState(FALSE, blocked.reason, blocked.message)
-        azure = next((f for f in failures if f.permanent), None)
-        if azure is not None:
-            return ConditionState(FALSE, azure.reason, azure.message)
-        return ConditionState(TRUE, Reason.READY, goal.message)
-    before = resource.status.condition(ConditionType.READY)
-    was = before is not None and before.status == TRUE and before.observed_generation == resource.generation
-    intact = credentials is None or (
-        isinstance(observed.secret, SecretFacts) and observed.secret.owner_uid == resource.uid
-    )
-    if goal.status == UNKNOWN and has(goal.reason, Trait.PASSING) and was and intact and before is not None:
-        # An outage of Azure does not make a good Secret bad; the other conditions say what is not known.
-        return ConditionState(TRUE, Reason.READY, f"as last seen; it cannot be seen now: {goal.message}")
-    return ConditionState(goal.status if goal.status != TRUE else FALSE, goal.reason, goal.message)
+def published_key_has_no_cache(given: ReadyInput) -> ConditionState | None:
+    """A published key is of no use while the cache does not serve."""
+    published = given.credentials is not None and given.credentials.status == TRUE
+    return given.available if published and given.available.status == FALSE else None
+
+
+def credential_was_asked_for(given: ReadyInput) -> ConditionState | None:
+    """With `authentication`, the published Secret is the goal."""
+    return given.credentials
+
+
+def cache_was_asked_for(given: ReadyInput) -> ConditionState | None:
+    """In mode Provision, the cache is the goal."""
+    return given.available if given.resource.spec.mode is Mode.PROVISION else None
+
+
+def assessment_was_asked_for(given: ReadyInput) -> ConditionState | None:
+    """Otherwise the assessment is the goal, of a cache that something can reach."""
+    if not isinstance(given.observed.cache, Cache):
+        return None
+    if given.assessed.compliance is None or given.available.reason is Reason.NO_ROUTE:
+        return None
+    return ConditionState(TRUE, Reason.ASSESSED, "the cache was assessed")
+
+
+GOAL: Final = (
+    published_key_has_no_cache,
+    credential_was_asked_for,
+    cache_was_asked_for,
+    assessment_was_asked_for,
+)
+
+
+# --- whether it is in place -------------------------------------------------------------------------------------------
+
+
+def resource_is_being_deleted(given: ReadyInput) -> ConditionState | None:
+    """A resource that is being deleted is never Ready; the reason says what its deletion waits for."""
+    if not given.resource.deleting:
+        return None
+    failed = next((Explanation(one.reason, one.message) for one in given.failures), None)
+    blocked, waiting = next(iter(given.plan.refused), None), given.plan.waiting
+    why = failed or blocked or waiting or Explanation(Reason.DELETING, "being deleted")
+    return ConditionState(FALSE, why.reason, why.message)
+
+
+def write_is_blocked(given: ReadyInput) -> ConditionState | None:
+    """A write is blocked for a reason that outweighs a goal in place."""
+    blocked = next((one for one in given.plan.refused if has(one.reason, Trait.BLOCKS_READY)), None)
+    if given.goal.status != TRUE or blocked is None:
+        return None
+    return ConditionState(FALSE, blocked.reason, blocked.message)
+
+
+def write_failed_for_good(given: ReadyInput) -> ConditionState | None:
+    """A write failed in a way that no retry mends, which outweighs a goal in place."""
+    failed = next((one for one in given.failures if one.permanent), None)
+    if given.goal.status != TRUE or failed is None:
+        return None
+    return ConditionState(FALSE, failed.reason, failed.message)
+
+
+def goal_is_in_place(given: ReadyInput) -> ConditionState | None:
+    """What was asked for is in place."""
+    return ConditionState(TRUE, Reason.READY, given.goal.message) if given.goal.status == TRUE else None
+
+
+def outage_hides_what_was_ready(given: ReadyInput) -> ConditionState | None:
+    """An outage of Azure does not make a good Secret bad; the other conditions say what is not known."""
+    goal, secret = given.goal, given.observed.secret
+    if goal.status != UNKNOWN or not has(goal.reason, Trait.PASSING):
+        return None
+    before = given.resource.status.condition(ConditionType.READY)
+    if before is None or before.status != TRUE or before.observed_generation != given.resource.generation:
+        return None
+    intact = isinstance(secret, SecretFacts) and secret.owner_uid == given.resource.uid
+    if given.credentials is not None and not intact:
+        return None
+    return ConditionState(TRUE, Reason.READY, f"as last seen; it cannot be seen now: {goal.message}")
+
+
+READY: Final = (
+    resource_is_being_deleted,
+    write_is_blocked,
+    write_failed_for_good,
+    goal_is_in_place,
+    outage_hides_what_was_ready,
+)
+
+
+# --- Reconciling and Stalled ------------------------------------------------------------------------------------------
 
 
 def reconciling(plan: Plan) -> ConditionState | None:
-    """The condition Reconciling; None where the pass waits for nothing."""
+    """Find the condition Reconciling; None where the pass waits for nothing."""
     waiting = plan.waiting
     if waiting is None or waiting.reason is Reason.PAUSED:
         return None
     return ConditionState(TRUE, waiting.reason, waiting.message)
 
 
-def stalled_condition(
-    plan: Plan,
-    failures: list[Failed],
-    available: ConditionState,
-    credentials: ConditionState | None,
-) -> ConditionState | None:
-    """The condition Stalled; None where a retry can still succeed."""
-    candidates = [ConditionState(FALSE, f.reason, f.message) for f in failures]
-    candidates += [ConditionState(FALSE, r.reason, r.message) for r in plan.refused]
-    candidates += [v for v in (available, credentials) if v is not None and v.status != TRUE]
-    worst = next((c for c in candidates if has(c.reason, Trait.TERMINAL)), None)
+def stalled_condition(given: ReadyInput) -> ConditionState | None:
+    """Find the condition Stalled; None where a retry can still succeed."""
+    candidates = [ConditionState(FALSE, one.reason, one.message) for one in given.failures]
+    candidates += [ConditionState(FALSE, one.reason, one.message) for one in given.plan.refused]
+    candidates += [one for one in (given.available, given.credentials) if one is not None and one.status != TRUE]
+    worst = next((one for one in candidates if has(one.reason, Trait.TERMINAL)), None)
     return None if worst is None else ConditionState(TRUE, worst.reason, worst.message)

@@ -1,59 +1,24 @@
-"""The conditions of a Microsoft.Cache/redis cache."""
+"""The conditions of a Microsoft.Cache/redis cache that was read."""
 
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.domain.assess.encryption_chain import follow
-from secure_redis.domain.assess.persistence import wanted as wanted_persistence
 from secure_redis.domain.explanation import Explanation
 from secure_redis.domain.observe.endpoint import EndpointFacts
-from secure_redis.domain.observe.managed_redis import ManagedFacts
-from secure_redis.domain.observe.normalise import (
-    is_busy,
-    is_dead,
-    same_word,
-    tls_version,
-)
-from secure_redis.domain.observe.observation import Observation, of_either
-from secure_redis.domain.observe.redis import CacheAbsent, CacheFacts
-from secure_redis.domain.observe.unknown import Unknown
-from secure_redis.domain.plan.actions import (
-    Failed,
-)
+from secure_redis.domain.observe.normalise import is_busy, is_dead, tls_version
+from secure_redis.domain.observe.observation import Observation
+from secure_redis.domain.observe.redis import Redis
+from secure_redis.domain.plan.actions import Failed
 from secure_redis.domain.plan.cache.creation import busy, busy_reason
 from secure_redis.domain.plan.cache.persistence import held_back
 from secure_redis.domain.plan.types import Plan
-from secure_redis.domain.report.conditions import managed_redis
-from secure_redis.domain.report.conditions.condition_state import (
-    FALSE,
-    TRUE,
-    UNKNOWN,
-    ConditionState,
-)
+from secure_redis.domain.report.conditions.condition_state import FALSE, TRUE, UNKNOWN, ConditionState
+from secure_redis.domain.report.conditions.route import no_route
 from secure_redis.domain.report.endpoint_status import aside, only_recalled, wrong
 
 
-def cache_available(
-    resource: SecureRedisCache, observed: Observation, plan: Plan, failures: list[Failed]
-) -> ConditionState:
-    """The condition CacheAvailable."""
-    cache = of_either(observed)
-    if isinstance(observed.identity, Unknown):
-        return ConditionState(UNKNOWN, observed.identity.reason, observed.identity.message)
-    if isinstance(cache, Unknown):
-        return ConditionState(UNKNOWN, cache.reason, cache.message)
-    if isinstance(cache, CacheAbsent):
-        said = next(iter(plan.refused), None) or plan.waiting
-        if failures:
-            return ConditionState(FALSE, failures[0].reason, failures[0].message)
-        if said is not None:
-            return ConditionState(FALSE, said.reason, said.message)
-        return ConditionState(FALSE, Reason.CACHE_NOT_FOUND, cache.message)
-    if isinstance(cache, ManagedFacts):
-        return managed_redis.available(cache)
-    if not isinstance(cache, CacheFacts):
-        if resource.paused and plan.waiting is not None:
-            return ConditionState(UNKNOWN, Reason.PAUSED, plan.waiting.message)
-        return ConditionState(UNKNOWN, Reason.PENDING, "the cache was not read yet")
+def available(cache: Redis, plan: Plan) -> ConditionState:
+    """Say whether the cache serves, and under which host and port."""
     failed = next((r for r in plan.refused if r.reason is Reason.PROVISIONING_FAILED), None)
     if failed is not None and is_dead(cache.provisioning_state):
         return ConditionState(FALSE, failed.reason, failed.message)
@@ -68,25 +33,12 @@ def cache_available(
         return ConditionState(FALSE, waiting.reason, waiting.message)
     if cache.host_name is None or cache.tls_port is None:
         return ConditionState(FALSE, Reason.CACHE_FAILED, "Azure reports no host name or no TLS port")
-    closed = same_word(cache.public_network_access, "Disabled")
-    if closed and not cache.has_approved_private_endpoint and cache.subnet_id is None:
-        return ConditionState(
-            FALSE,
-            Reason.NO_ROUTE,
-            "public access is off and there is no approved private endpoint: nothing can reach the cache; create a "
-            "private endpoint for it and approve it",
-        )
-    return ConditionState(TRUE, Reason.AVAILABLE, f"{cache.host_name}:{cache.tls_port}")
+    return no_route(cache) or ConditionState(TRUE, Reason.AVAILABLE, f"{cache.host_name}:{cache.tls_port}")
 
 
-def transport_secured(resource: SecureRedisCache, observed: Observation, available: ConditionState) -> ConditionState:
-    """The condition TransportSecured."""
-    cache = of_either(observed)
-    if isinstance(cache, ManagedFacts):
-        return managed_redis.transport(cache, resource.status, observed, available)
-    if not isinstance(cache, CacheFacts):
-        return ConditionState(UNKNOWN, available.reason, available.message)
-    if cache.non_tls_port_enabled:
+def transport(cache: Redis, resource: SecureRedisCache, observed: Observation, _: ConditionState) -> ConditionState:
+    """Say whether clients can connect by TLS 1.2 or newer only. A known fault comes before what is not known."""
+    if cache.plaintext_open:
         return ConditionState(
             FALSE, Reason.NON_TLS_PORT_OPEN, "the non-TLS port is open: keys and data can travel in clear"
         )
@@ -96,7 +48,7 @@ def transport_secured(resource: SecureRedisCache, observed: Observation, availab
     found = next(wrong(observed.endpoint, observed.now), None) if isinstance(observed.endpoint, EndpointFacts) else None
     if found is not None:
         return ConditionState(FALSE, *found)
-    if cache.non_tls_port_enabled is None:
+    if cache.plaintext_open is None:
         return ConditionState(UNKNOWN, Reason.UNKNOWN, "Azure did not say whether the non-TLS port is open")
     if floor is None:
         return ConditionState(
@@ -109,16 +61,11 @@ def transport_secured(resource: SecureRedisCache, observed: Observation, availab
     return ConditionState(TRUE, Reason.SECURED, f"TLS {version} at least; the non-TLS port is off{aside(observed)}")
 
 
-def persistence_encrypted(
-    resource: SecureRedisCache, observed: Observation, plan: Plan, failures: list[Failed], available: ConditionState
+def persistence(
+    cache: Redis, resource: SecureRedisCache, observed: Observation, plan: Plan, failures: list[Failed]
 ) -> ConditionState | None:
-    """None: nothing is persisted, and nothing was asked for."""
-    if isinstance(observed.managed_cache, ManagedFacts):
-        return managed_redis.persistence(observed.managed_cache, observed)
-    if not isinstance(observed.cache, CacheFacts):
-        asked = wanted_persistence(resource) is not None
-        return ConditionState(UNKNOWN, available.reason, available.message) if asked else None
-    link = follow(resource, observed, held_back(plan, failures))
+    """Say whether what is persisted is encrypted all the way to the key. None: nothing is persisted or asked for."""
+    link = follow(resource, observed, cache, held_back(plan, failures))
     if link is None:
         return None
     status = UNKNOWN if link.encrypted is None else TRUE if link.encrypted else FALSE

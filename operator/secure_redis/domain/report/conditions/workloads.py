@@ -1,4 +1,4 @@
-"""The condition WorkloadsCurrent, from what a rollout came to."""
+"""The condition WorkloadsCurrent."""
 
 from secure_redis.api.reasons.catalogue import has
 from secure_redis.api.reasons.reason import Reason
@@ -14,22 +14,22 @@ from secure_redis.domain.report.conditions.condition_state import (
 )
 
 
-def current(rollout: Rollout | None, told: tuple[WorkloadStatus, ...]) -> ConditionState | None:
-    """WorkloadsCurrent. None: nothing was asked for, and nothing is left of it."""
-    if rollout is None or (rollout.unread is None and not told):
+def current(rollout: Rollout | None, statuses: tuple[WorkloadStatus, ...]) -> ConditionState | None:
+    """Find the condition WorkloadsCurrent; None where nothing was asked for and nothing is left of it."""
+    if rollout is None or (rollout.unread is None and not statuses):
         return None
     if rollout.unread is not None:
         return ConditionState(UNKNOWN, rollout.unread.reason, rollout.unread.message)
     # A selector that matches nothing (yet) leaves nothing behind.
-    behind = [one for one in told if one.reason is not None and (one.name or one.reason != Reason.TARGET_NOT_FOUND)]
+    behind = [one for one in statuses if one.reason is not None and (one.name or one.reason != Reason.TARGET_NOT_FOUND)]
     behind.sort(key=lambda one: _urgency(one.reason))
-    well = sum(one.reason is None for one in told)
+    well = sum(one.reason is None for one in statuses)
     if not behind:
         return ConditionState(
             TRUE, Reason.WORKLOADS_CURRENT, f"{well} workloads, and each of their pods holds the current key"
         )
     more = f"; and {len(behind) - 1} more" if len(behind) > 1 else ""
-    text = f"{well} of {len(told)} are current; {sentence(behind[0])}{more}"
+    text = f"{well} of {len(statuses)} are current; {sentence(behind[0])}{more}"
     return ConditionState(FALSE, reason_of(behind[0]), text)
 
 

@@ -1,21 +1,22 @@
-"""What can be asked of a Microsoft.Cache/redisEnterprise cluster yet: to be read and judged, nothing more."""
+"""What a pass plans for a Microsoft.Cache/redisEnterprise cluster: nothing, because it is only assessed."""
 
 from collections.abc import Iterator
 
-from secure_redis.api.azure_ids import Service
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.spec.spec import DeletionPolicy, Mode
+from secure_redis.domain.assess.assessment import Assessment
+from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.unknown import Unknown
+from secure_redis.domain.plan.types import Plan, Settings
 
 
 def unsupported(resource: SecureRedisCache) -> Unknown | None:
-    """Why a resource on a cluster cannot be served; None: it can, or is on a Microsoft.Cache/redis.
+    """Say what a resource asks for beyond an assessment; None: nothing.
 
-    The schema refuses each of these when an object is written. One that was stored under an earlier schema comes here.
+    The schema refuses each of these when an object is written. An object that was stored under an earlier schema can
+    still have one.
     """
-    if resource.cache.service is not Service.MANAGED_REDIS:
-        return None
     asked = list(_asked(resource))
     if not asked:
         return None
@@ -26,6 +27,11 @@ def unsupported(resource: SecureRedisCache) -> Unknown | None:
         f"and judged, so remove {it} to have it assessed",
         permanent=True,
     )
+
+
+def provision(resource: SecureRedisCache, _observed: Observation, _assessed: Assessment, _settings: Settings) -> Plan:
+    """Plan no write."""
+    return Plan(pending=resource.status.pending)
 
 
 def _asked(resource: SecureRedisCache) -> Iterator[str]:

@@ -1,0 +1,14 @@
+"""What is known of every cache of a service, before one of them is read."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from secure_redis.api.azure_ids import Service
+from secure_redis.domain.observe.cache import Cache
+from secure_redis.domain.observe.managed_redis import ManagedRedis
+from secure_redis.domain.observe.redis import Redis
+
+CACHES: Final[Mapping[Service, type[Cache]]] = {
+    Service.REDIS: Redis,
+    Service.MANAGED_REDIS: ManagedRedis,
+}

@@ -19,6 +19,7 @@ from secure_redis.api.resource import Key
 from secure_redis.domain.observe.endpoint import EndpointFacts
 from secure_redis.domain.observe.probe_target import SPREAD_SECONDS, Endpoint
 from secure_redis.reconciler.observe.probes import Probes, Rhythm
+from tests.builders.world import NOW
 
 _PROBE_SECONDS = 0.05  # quicker than any real one, so that only the spreading delays probes
 _HOURS = 6
@@ -87,12 +88,12 @@ async def _simulate(count: int, rhythm: Rhythm, *, known: bool) -> list[float]:
     async def probe(endpoint: Endpoint) -> EndpointFacts:
         begun.append(loop.time())
         await asyncio.sleep(_PROBE_SECONDS)
-        return samples.endpoint(endpoint, samples.NOW + timedelta(seconds=loop.time()))
+        return samples.endpoint(endpoint, NOW + timedelta(seconds=loop.time()))
 
     def ignore(key: Key) -> None:
         pass
 
-    probes = Probes(probe, rhythm, now=lambda: samples.NOW, monotonic=loop.time, woken=ignore)
+    probes = Probes(probe, rhythm, now=lambda: NOW, monotonic=loop.time, woken=ignore)
     async with probes:
         for number in range(count):
             endpoint = Endpoint(f"cache-{number:04}.redis.cache.windows.net", 6380, 6379)

@@ -24,7 +24,7 @@ from secure_redis.domain.grants import (
 )
 from secure_redis.domain.observe.identity import NamespaceIdentity, OperatorIdentity, ServiceAccountFacts
 from secure_redis.domain.observe.unknown import Unknown
-from tests.unit.domain.builders import CACHE_ID, IDENTITY, SUBSCRIPTION, resource
+from tests.builders.world import CACHE_ID, IDENTITY, SUBSCRIPTION, resource
 
 CACHE = CacheID.parse(CACHE_ID)
 VAULT = VaultTarget("https://shop.vault.azure.net", "orders-key")

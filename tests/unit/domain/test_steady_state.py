@@ -25,17 +25,11 @@ from secure_redis.domain.plan.plan import plan
 from secure_redis.domain.plan.types import Plan, Settings
 from secure_redis.domain.report.report import Report, report
 from secure_redis.domain.steady_state import Rest
-from tests.unit.domain import surroundings as around
-from tests.unit.reconcile_pass.worlds import (
-    AUTHENTICATION,
-    CLUSTER,
-    NOW,
-    published,
-    resource,
-    vault,
-)
-from tests.unit.reconcile_pass.worlds import cache as facts
-from tests.unit.reconcile_pass.worlds import observation as well
+from tests.builders.endpoint import HOST, endpoint
+from tests.builders.passes import AUTHENTICATION, CLUSTER, NOW, published, resource, vault
+from tests.builders.passes import cache as facts
+from tests.builders.passes import observation as well
+from tests.builders.storage import BY_IDENTITY, account, protected_key
 
 FLOOR = WaiverPolicy(waivable=(Waivable(("*",), ("*",), 30),))
 SETTINGS = Settings(cluster_uid=CLUSTER, waiver_policy=FLOOR)
@@ -105,11 +99,11 @@ def worlds(draw: st.DrawFn) -> tuple[SecureRedisCache, Observation]:
             public_network_access=draw(st.sampled_from(["Enabled", "Disabled", None])),
         )
     if draw(st.booleans()):
-        certificate = CertificateFacts(NOW - 30 * DAY, draw(dates), "issuer", (around.HOST,))
-        changes["endpoint"] = around.endpoint(certificate=certificate)
+        certificate = CertificateFacts(NOW - 30 * DAY, draw(dates), "issuer", (HOST,))
+        changes["endpoint"] = endpoint(certificate=certificate)
     if draw(st.booleans()):
-        key = around.key(expires=draw(dates), not_before=draw(st.none() | dates))
-        changes |= {"storage": around.account(), "encryption_key": key, "cache": facts(persistence=around.PERSISTS)}
+        key = protected_key(expires=draw(dates), not_before=draw(st.none() | dates))
+        changes |= {"storage": account(), "encryption_key": key, "cache": facts(persistence=BY_IDENTITY)}
     res = auditor(**spec)
     observed = observation(
         now=NOW + timedelta(hours=draw(st.sampled_from([0, 7]))), **changes
@@ -278,5 +272,5 @@ def test_changed_is_replace() -> None:
 
 def test_dates_are_found_wherever_they_are() -> None:
     held = vault(expires=NOW + DAY, created=NOW - DAY)
-    key = around.key(expires=NOW + 2 * DAY)
+    key = protected_key(expires=NOW + 2 * DAY)
     assert {NOW + DAY, NOW - DAY, NOW + 2 * DAY, NOW} <= set(steady_state._dates((held, [key], {"at": NOW})))

@@ -32,14 +32,8 @@ from secure_redis.domain.report.endpoint_status import (
     told,
     wrong,
 )
-from tests.unit.domain.surroundings import HOST, endpoint
-from tests.unit.reconcile_pass.worlds import (
-    NOW,
-    cache,
-    observation,
-    reported,
-    resource,
-)
+from tests.builders.endpoint import HOST, endpoint
+from tests.builders.passes import NOW, cache, observation, reported, resource
 
 BLIND = Unknown(Reason.NO_ROUTE, "it did not answer in time; is there a route to it?")
 ODD = Unknown(Reason.UNKNOWN, "it does not speak TLS")

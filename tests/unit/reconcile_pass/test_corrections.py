@@ -20,17 +20,7 @@ from secure_redis.domain.plan.actions import (
 from secure_redis.domain.plan.plan import plan
 from secure_redis.domain.plan.write_failure import WriteFailure
 from secure_redis.domain.report.report import Report, report
-from tests.unit.reconcile_pass.worlds import (
-    ID,
-    NOW,
-    OWNER,
-    PROVISION,
-    SETTINGS,
-    UID,
-    cache,
-    judged,
-    observation,
-)
+from tests.builders.passes import ID, NOW, OWNER, PROVISION, SETTINGS, UID, cache, judged, observation
 
 CORRECTING = {"mode": "Provision", "provision": PROVISION, "drift": {"correct": ["Security", "Availability"]}}
 OPEN = cache(tags=OWNER, plaintext_open=True)

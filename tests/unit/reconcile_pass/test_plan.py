@@ -30,7 +30,7 @@ from secure_redis.domain.plan.actions import (
     UpdateCache,
 )
 from secure_redis.domain.plan.types import CREATE, DELETE, Settings
-from tests.unit.reconcile_pass.worlds import (
+from tests.builders.passes import (
     AUTHENTICATION,
     CLUSTER,
     ID,

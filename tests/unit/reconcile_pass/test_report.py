@@ -21,7 +21,7 @@ from secure_redis.domain.plan.actions import (
 from secure_redis.domain.plan.write_failure import WriteFailure
 from secure_redis.domain.report.report import Report
 from secure_redis.domain.report.status import unreadable
-from tests.unit.reconcile_pass.worlds import (
+from tests.builders.passes import (
     AUTHENTICATION,
     CLUSTER,
     NOW,

@@ -19,8 +19,9 @@ from secure_redis.domain.plan.plan import plan
 from secure_redis.domain.plan.rotation.outcome import after
 from secure_redis.domain.plan.types import Rotating
 from secure_redis.domain.report.status import differs_in_pods_only
-from tests.unit.domain.rotations import REFUSED, World, asked, done_by, world
-from tests.unit.reconcile_pass import worlds
+from tests.builders.passes import CLUSTER
+from tests.builders.rotation_stage import REFUSED
+from tests.builders.rotations import World, asked, done_by, world
 
 CRITICAL = (MarkKey, RegenerateKey)
 
@@ -174,7 +175,7 @@ def test_the_rotation_knows_which_key_belongs_into_the_vault() -> None:
     made = asked(until="Regenerating")
     made.portal(Slot.PRIMARY)  # provisioning would store that one; the rotation stores the new secondary
     res, observed = made.resource(), made.observe()
-    assessed = assess(res, observed, cluster_uid=worlds.CLUSTER, ca=None)
+    assessed = assess(res, observed, cluster_uid=CLUSTER, ca=None)
     assert assessed.credential.store is not None
     assert assessed.credential.store.slot is Slot.PRIMARY
     todo = plan(res, observed, assessed, made.settings)
@@ -200,7 +201,7 @@ def test_paused_stops_everything_and_it_goes_on_after(phase: str) -> None:
 def test_deleting_rotates_nothing() -> None:
     made = asked(until="Intended")
     res, observed = replace(made.resource(), deleting=True), made.observe()
-    assessed = assess(res, observed, cluster_uid=worlds.CLUSTER, ca=None)
+    assessed = assess(res, observed, cluster_uid=CLUSTER, ca=None)
     todo = plan(res, observed, assessed, made.settings)
     assert todo.rotation is None
     assert not any(isinstance(action, AzureAction) for action in todo.actions)

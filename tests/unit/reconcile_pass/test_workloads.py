@@ -25,8 +25,7 @@ from secure_redis.domain.plan.actions import (
 )
 from secure_redis.domain.plan.write_failure import WriteFailure
 from secure_redis.domain.report.report import Report
-from tests.unit.domain.targets import ENV, V1, V2, done, injected, pods, workload
-from tests.unit.reconcile_pass.worlds import (
+from tests.builders.passes import (
     AUTHENTICATION,
     NOW,
     PRIMARY,
@@ -39,6 +38,7 @@ from tests.unit.reconcile_pass.worlds import (
     tampered,
     vault,
 )
+from tests.builders.workloads import ENV, V1, V2, done, injected, pods, workload
 
 SPEC: dict[str, Any] = {"authentication": AUTHENTICATION, "workloads": [ENV]}
 RES = resource(SPEC)

@@ -14,7 +14,7 @@ from secure_redis.domain.assess import connection_secret
 from secure_redis.domain.assess.connection_secret import STANDARD_KEYS, differs, unreserved
 from secure_redis.domain.assess.key_validity import LONGEST_KEY
 from secure_redis.domain.explanation import Explanation
-from tests.unit.domain.builders import PRIMARY, built, cache, published, resource, text, vault
+from tests.builders.world import PRIMARY, built, cache, published, resource, text, vault
 
 PRINTABLE = "".join(chr(code) for code in range(33, 127) if chr(code) != ",")
 passwords = st.text(PRINTABLE, min_size=1, max_size=LONGEST_KEY)

@@ -24,7 +24,7 @@ from secure_redis.domain.assess.disruption import _EFFECTS
 from secure_redis.domain.assess.drift import MOST_ENTRIES, Drift
 from secure_redis.domain.observe.firewall import FirewallRuleFacts
 from secure_redis.domain.observe.unknown import NOT_READ
-from tests.unit.domain.builders import drift
+from tests.builders.world import drift
 
 CORPUS = sorted((Path(__file__).parent / "corpus").glob("*.json"))
 Json = dict[str, Any]

@@ -13,7 +13,7 @@ from secure_redis.domain.assess.disruption import (
 )
 from secure_redis.domain.observe.firewall import FirewallRuleFacts
 from secure_redis.domain.observe.unknown import NOT_READ
-from tests.unit.domain.builders import PROVISION, cache, drift, provisioning, resource
+from tests.builders.world import PROVISION, cache, drift, provisioning, resource
 
 TOLD: list[tuple[dict[str, Any], Effect]] = [
     ({"plaintext_open": True}, Effect.DROPS_CONNECTIONS),

@@ -11,7 +11,7 @@ from secure_redis.api.spec.spec import DriftClass
 from secure_redis.domain.assess.drift import MOST_ENTRIES, Drift
 from secure_redis.domain.observe.firewall import FirewallRuleFacts
 from secure_redis.domain.observe.unknown import NOT_READ, Unknown
-from tests.unit.domain.builders import PROVISION, cache, drift, provisioning, resource
+from tests.builders.world import PROVISION, cache, drift, provisioning, resource
 
 SECURITY, AVAILABILITY, COSMETIC = DriftClass.SECURITY, DriftClass.AVAILABILITY, DriftClass.COSMETIC
 OFFICE = {"name": "office", "startIP": "203.0.113.1", "endIP": "203.0.113.9"}

@@ -13,8 +13,8 @@ from secure_redis.domain.assess.drift import MOST_ENTRIES, below, ignoring
 from secure_redis.domain.assess.services import COMPARED
 from secure_redis.domain.observe.firewall import FirewallRuleFacts
 from secure_redis.domain.observe.redis import Redis
-from tests.unit.domain.builders import NOW, PROVISION, cache, differences, observation, provisioning
-from tests.unit.domain.storages import persisting, spec
+from tests.builders.storage import persisting, spec
+from tests.builders.world import NOW, PROVISION, cache, differences, observation, provisioning
 
 RULES = [{"name": "office", "startIP": "203.0.113.1", "endIP": "203.0.113.9"}]
 DRIFTED: dict[str, Any] = {

@@ -14,8 +14,8 @@ from secure_redis.domain.observe.storage import (
     StorageAbsent,
 )
 from secure_redis.domain.observe.unknown import NOT_READ, Unknown
-from tests.unit.domain.builders import NOW, cache, observation, resource
-from tests.unit.domain.storages import VERSION, key, own_key, persisting, spec, storage
+from tests.builders.storage import VERSION, key, own_key, persisting, spec, storage
+from tests.builders.world import NOW, cache, observation, resource
 
 DENIED = Unknown(Reason.AZURE_DENIED, "refused", permission="Microsoft.X/y/read")
 KEY_URL = "https://shop.vault.azure.net/keys/disk"

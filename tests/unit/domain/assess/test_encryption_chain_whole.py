@@ -26,8 +26,8 @@ from secure_redis.domain.observe.unknown import NOT_READ, Unknown
 from secure_redis.domain.plan.types import Plan
 from secure_redis.domain.report.conditions.cache import persistence_encrypted
 from secure_redis.domain.report.conditions.condition_state import UNKNOWN, ConditionState
-from tests.unit.domain.builders import NOW, observation, resource
-from tests.unit.domain.storages import key, own_key, persisting, spec, storage
+from tests.builders.storage import key, own_key, persisting, spec, storage
+from tests.builders.world import NOW, observation, resource
 
 HIDDEN = Unknown(Reason.AZURE_DENIED, "refused", permission="Microsoft.X/y/read")
 URL = "https://shop.vault.azure.net/keys/disk"

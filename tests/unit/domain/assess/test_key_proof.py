@@ -22,7 +22,7 @@ from secure_redis.domain.observe.keys import (
     VaultSecretFacts,
 )
 from secure_redis.domain.observe.unknown import NOT_READ, NotRead, Unknown
-from tests.unit.domain.builders import (
+from tests.builders.world import (
     AUTHENTICATION,
     CACHE_ID,
     IDENTITY,

@@ -9,7 +9,7 @@ from secure_redis.api.reasons.reason import Reason
 from secure_redis.domain.assess import key_validity
 from secure_redis.domain.observe.keys import ListedKeys, Slot, VaultSecretAbsent
 from secure_redis.domain.observe.unknown import NOT_READ, Unknown
-from tests.unit.domain.builders import CACHE_ID, NOW, PRIMARY, SECONDARY, cache, keys, vault
+from tests.builders.world import CACHE_ID, NOW, PRIMARY, SECONDARY, cache, keys, vault
 
 SECOND = timedelta(seconds=1)
 

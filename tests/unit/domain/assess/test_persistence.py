@@ -35,9 +35,9 @@ from secure_redis.domain.plan.types import (
     Plan,
     Settings,
 )
+from tests.builders.storage import ACCOUNT, PRINCIPAL, persisting, spec, storage
+from tests.builders.world import CACHE_ID, NOW, PROVISION, cache, drift, observation, provisioning, resource
 from tests.unit.domain.assess.test_storage_connection import GOOD, KEY
-from tests.unit.domain.builders import CACHE_ID, NOW, PROVISION, cache, drift, observation, provisioning, resource
-from tests.unit.domain.storages import ACCOUNT, PRINCIPAL, persisting, spec, storage
 
 OWN = {**PROVISION, "identity": {"type": "SystemAssigned"}}
 IDENTIFIED = cache(identity_type="SystemAssigned", principal_id=PRINCIPAL)

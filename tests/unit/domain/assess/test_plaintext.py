@@ -27,7 +27,7 @@ from secure_redis.domain.observe.usage import NOTHING, ClearText, ConfigFacts
 from secure_redis.domain.observe.workloads import WorkloadFacts
 from secure_redis.kube.workloads.config_maps import facts
 from secure_redis.kube.workloads.convert import workload
-from tests.unit.domain.builders import PRIMARY, SECONDARY, cache, observation, resource, vault
+from tests.builders.world import PRIMARY, SECONDARY, cache, observation, resource, vault
 
 HOST = "orders.redis.cache.windows.net"
 IN_CLEAR = f"redis://:{PRIMARY}@{HOST}/0"

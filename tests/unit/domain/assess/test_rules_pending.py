@@ -9,8 +9,8 @@ from secure_redis.domain.assess.rules import evaluate
 from secure_redis.domain.assess.rules.rule import Result
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.unknown import NOT_READ, NOT_READ_YET
-from tests.unit.domain import surroundings as around
-from tests.unit.reconcile_pass.worlds import NOW, cache, resource
+from tests.builders.endpoint import endpoint
+from tests.builders.passes import NOW, cache, resource
 
 FOUND = {"rule": "O8", "result": "Fail", "severity": "Low", "message": "no lock; set one"}
 
@@ -67,14 +67,14 @@ def test_a_current_read_counts() -> None:
 def test_an_endpoint_in_the_status_turns_no_finding_into_a_pass(result: str) -> None:
     """Whoever may write the status could colour it; only a look of this process counts."""
     told = {**FOUND, "rule": "T5", "result": result}
-    recalled = Observation(now=NOW, cache=cache(), endpoint=around.endpoint(at=None))
+    recalled = Observation(now=NOW, cache=cache(), endpoint=endpoint(at=None))
     assert evaluate(earlier(told), recalled).results["T5"].result is Result(result)
-    looked = Observation(now=NOW, cache=cache(), endpoint=around.endpoint())
+    looked = Observation(now=NOW, cache=cache(), endpoint=endpoint())
     assert evaluate(earlier(told), looked).results["T5"].result is Result.PASS
 
 
 def test_a_pass_before_a_restart_is_kept_until_the_first_probe() -> None:
-    recalled = Observation(now=NOW, cache=cache(), endpoint=around.endpoint(at=None))
+    recalled = Observation(now=NOW, cache=cache(), endpoint=endpoint(at=None))
     assert evaluate(earlier(passes=("T5",)), recalled).results["T5"].result is Result.PASS
     assert evaluate(earlier(), recalled).results["T5"].result is Result.UNKNOWN
     assert evaluate(resource(), recalled).results["T5"].result is Result.UNKNOWN

@@ -17,11 +17,13 @@ from secure_redis.domain.assess.waivers import Waivable, WaiverPolicy
 from secure_redis.domain.plan.plan import plan
 from secure_redis.domain.plan.types import Settings
 from secure_redis.domain.report.report import report
-from tests.unit.domain.builders import NOW, cache, resource
-from tests.unit.domain.surroundings import PERSISTS, account, encryption, managed, whole
+from tests.builders.complete import complete
+from tests.builders.managed_redis import managed
+from tests.builders.storage import BY_IDENTITY, account, encryption
+from tests.builders.world import NOW, cache, resource
 
 LEAVE = WaiverPolicy(waivable=(Waivable(("*",), ("shop",), 90),))
-SHARED = cache(sku_name="Basic", persistence=PERSISTS, identity_type="SystemAssigned")
+SHARED = cache(sku_name="Basic", persistence=BY_IDENTITY, identity_type="SystemAssigned")
 
 
 def waiver(rule: str = "R1", days: int = 30, **changes: str) -> dict[str, str]:
@@ -34,7 +36,7 @@ def waiving(*waivers: dict[str, str], **spec: Any) -> SecureRedisCache:
 
 
 def judged(of: SecureRedisCache, waiver_policy: WaiverPolicy = LEAVE, **changes: Any) -> Compliance:
-    return evaluate(of, whole(**{"cache": SHARED, **changes}), waiver_policy=waiver_policy)
+    return evaluate(of, complete(**{"cache": SHARED, **changes}), waiver_policy=waiver_policy)
 
 
 def finding(found: Compliance, rule: str = "R1") -> str:
@@ -121,8 +123,10 @@ def test_a_waiver_applies_exactly_before_its_day_and_within_the_policy(expires: 
 def test_no_waiver_makes_a_pass_or_touches_another_rule(waived: set[str], permitted: bool) -> None:
     waiver_policy = LEAVE if permitted else WaiverPolicy()
     bad = cache(sku_name="Basic", plaintext_open=True, minimum_tls_version=None, public_network_access="Enabled")
-    before = evaluate(resource(), whole(cache=bad), waiver_policy=waiver_policy).results
-    after = evaluate(waiving(*(waiver(rule) for rule in waived)), whole(cache=bad), waiver_policy=waiver_policy).results
+    before = evaluate(resource(), complete(cache=bad), waiver_policy=waiver_policy).results
+    after = evaluate(
+        waiving(*(waiver(rule) for rule in waived)), complete(cache=bad), waiver_policy=waiver_policy
+    ).results
     for rule, verdict in after.items():
         was = before[rule].result
         accepted = permitted and rule in waived and was in {Result.FAIL, Result.UNKNOWN}
@@ -149,18 +153,18 @@ def test_strict_weighs_more_and_the_operator_can_demand_it() -> None:
 
 
 def test_a_demanded_profile_is_the_one_that_rules_judge_by() -> None:
-    of_microsoft = whole(storage=account(encryption=encryption(key_source="Microsoft.Storage")))
+    of_microsoft = complete(storage=account(encryption=encryption(key_source="Microsoft.Storage")))
     demanding = WaiverPolicy(minimum_profile=Profile.STRICT)
     assert evaluate(resource(), of_microsoft).results["P4"].result is Result.PASS
     assert evaluate(resource(), of_microsoft, waiver_policy=demanding).results["P4"].result is Result.FAIL
-    assert evaluate(resource(), whole(), waiver_policy=demanding).results["P4"].result is Result.PASS
+    assert evaluate(resource(), complete(), waiver_policy=demanding).results["P4"].result is Result.PASS
 
 
 def test_the_next_pass_starts_when_the_waiver_lapses() -> None:
     of = waiving(waiver(expires="2026-12-01"), drift={"intervalSeconds": 300})
 
     def next_look(before: int) -> float | None:
-        obs = whole(cache=SHARED, now=datetime(2026, 12, 1, tzinfo=UTC) - timedelta(seconds=before))
+        obs = complete(cache=SHARED, now=datetime(2026, 12, 1, tzinfo=UTC) - timedelta(seconds=before))
         assessed = whole_assessment(of, obs, cluster_uid="cluster", ca=None, waiver_policy=LEAVE)
         return plan(of, obs, assessed, Settings(cluster_uid="cluster", waiver_policy=LEAVE)).next_look
 
@@ -169,7 +173,7 @@ def test_the_next_pass_starts_when_the_waiver_lapses() -> None:
 
 
 def test_the_status_reports_everything() -> None:
-    of, obs = waiving(waiver(), waiver("X9")), whole(cache=SHARED)
+    of, obs = waiving(waiver(), waiver("X9")), complete(cache=SHARED)
     assessed = whole_assessment(of, obs, cluster_uid="cluster", ca=None, waiver_policy=LEAVE)
     settings = Settings(cluster_uid="cluster", waiver_policy=LEAVE)
     told = report(of, obs, assessed, plan(of, obs, assessed, settings), ()).status
@@ -184,7 +188,7 @@ def test_the_status_reports_everything() -> None:
 
 def test_a_managed_cluster_is_judged_too() -> None:
     of = resource({"resourceID": managed().resource_id.text})
-    assessed = whole_assessment(of, whole(cache=managed()), cluster_uid="cluster", ca=None)
+    assessed = whole_assessment(of, complete(cache=managed()), cluster_uid="cluster", ca=None)
     assert assessed.compliance is not None
     assert assessed.compliance.results["T3"].result is Result.PASS
     assert assessed.drift == ()

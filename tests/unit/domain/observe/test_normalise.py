@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from secure_redis.domain.observe import normalise
 from secure_redis.domain.observe.firewall import FirewallRuleFacts
-from tests.unit.domain.builders import CACHE_ID, OTHER_ID
+from tests.builders.world import CACHE_ID, OTHER_ID
 
 # ProvisioningState of the SDK (docs/internals/azure-facts.md#provisioning-states).
 BUSY = [

@@ -32,16 +32,7 @@ from secure_redis.domain.plan.plan import plan
 from secure_redis.domain.plan.types import Plan
 from secure_redis.domain.report.report import report
 from secure_redis.reconciler.brakes import SETTLED_SECONDS, Brakes
-from tests.unit.reconcile_pass.worlds import (
-    AUTHENTICATION,
-    OWNER,
-    PROVISION,
-    SETTINGS,
-    cache,
-    judged,
-    observation,
-    resource,
-)
+from tests.builders.passes import AUTHENTICATION, OWNER, PROVISION, SETTINGS, cache, judged, observation, resource
 
 CORRECTING: dict[str, Any] = {
     "mode": "Provision",

@@ -15,7 +15,7 @@ from secure_redis.domain.plan.brakes import (
     restrain_rotation,
 )
 from secure_redis.domain.plan.types import Rotating
-from tests.unit.reconcile_pass.worlds import resource
+from tests.builders.passes import resource
 
 AT = "2026-11-24T12:00:00Z"
 CAPPED = Brake(rotations=ROTATIONS_CAPPED)

@@ -19,6 +19,7 @@ from secure_redis.domain.plan.rollout.waves import (
     roll,
 )
 from secure_redis.domain.plan.rollout.workload_state import START_MARGIN, follows
+from tests.builders.workloads import ENV, NOW, V1, V2, consumer, done, pods, released
 from tests.unit.domain.plan.test_rollout import (
     ALL,
     A,
@@ -32,7 +33,6 @@ from tests.unit.domain.plan.test_rollout import (
     told,
     with_status,
 )
-from tests.unit.domain.targets import ENV, NOW, V1, V2, consumer, done, pods, released
 
 
 def budget(*names: str, allowed: int = 0, expected: int = 3, name: str = "keep") -> BudgetFacts:

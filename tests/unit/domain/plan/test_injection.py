@@ -23,8 +23,8 @@ from secure_redis.domain.observe.workloads import (
 )
 from secure_redis.domain.plan.actions import InjectWorkload, ReleaseWorkload
 from secure_redis.domain.plan.rollout.injection import inject, release
-from tests.unit.domain.targets import ENTRY, MANAGED, V1, V2, consumer, done, entry, released, workload
-from tests.unit.reconcile_pass.worlds import resource
+from tests.builders.passes import resource
+from tests.builders.workloads import ENTRY, MANAGED, V1, V2, consumer, done, entry, released, workload
 
 VERSION = "orders.secureredis.io/version"
 ORDERS = consumer(ENTRY)

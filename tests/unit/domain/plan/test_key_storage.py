@@ -10,7 +10,7 @@ from secure_redis.domain.grants import VaultTarget
 from secure_redis.domain.observe.keys import Slot, VaultSecretFacts
 from secure_redis.domain.plan.actions import StoreKey
 from secure_redis.domain.plan.key_storage import store, validity_days
-from tests.unit.domain.builders import AUTHENTICATION, CACHE_ID, NOW, VAULT, resource, vault
+from tests.builders.world import AUTHENTICATION, CACHE_ID, NOW, VAULT, resource, vault
 
 KEY = SecretStr("bmV3LWtleS1vZi10aGUtdGVzdA==")
 

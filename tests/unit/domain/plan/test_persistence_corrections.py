@@ -25,9 +25,9 @@ from secure_redis.domain.plan.cache.persistence import LOOK_AGAIN, held_back
 from secure_redis.domain.plan.types import Plan
 from secure_redis.domain.plan.write_failure import WriteFailure
 from secure_redis.domain.report.drift_status import corrections as recorded
+from tests.builders.storage import PRINCIPAL, persisting, spec, storage
+from tests.builders.world import NOW, PROVISION, cache, differences, observation, provisioning
 from tests.unit.domain.assess.test_persistence import IDENTIFIED, ROLE
-from tests.unit.domain.builders import NOW, PROVISION, cache, differences, observation, provisioning
-from tests.unit.domain.storages import PRINCIPAL, persisting, spec, storage
 
 OWN = {**PROVISION, "identity": {"type": "SystemAssigned"}}
 AWAY = replace(persisting(account="elsewhere", rdb_frequency_minutes=15), identity_type="SystemAssigned")

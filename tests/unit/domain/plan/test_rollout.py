@@ -30,8 +30,8 @@ from secure_redis.domain.plan.rollout.waves import (
     wants_workloads,
 )
 from secure_redis.domain.plan.write_failure import WriteFailure
-from tests.unit.domain.targets import ENTRY, ENV, NOW, V1, V2, consumer, done, injected, pods, released, workload
-from tests.unit.reconcile_pass.worlds import resource
+from tests.builders.passes import resource
+from tests.builders.workloads import ENTRY, ENV, NOW, V1, V2, consumer, done, injected, pods, released, workload
 
 ALL: dict[str, Any] = {"id": "all", "kind": "Deployment", "selector": {}, "env": ENV["env"]}
 A, B, C = (workload(name) for name in "abc")

@@ -14,7 +14,8 @@ from secure_redis.domain.observe.workloads import BudgetFacts
 from secure_redis.domain.plan.actions import InjectWorkload, MarkKey, RegenerateKey
 from secure_redis.domain.plan.rotation.consumers import publishes
 from secure_redis.domain.plan.rotation.required_reads import wave_limit
-from tests.unit.domain.rotations import SETTINGS, World, asked, done_by, step, world
+from tests.builders.rotation_stage import SETTINGS
+from tests.builders.rotations import World, asked, done_by, step, world
 
 CRITICAL = (MarkKey, RegenerateKey)
 FORCE = "emergency-force-leak"

@@ -18,14 +18,8 @@ from secure_redis.domain.plan.actions import (
     StoreKey,
     WorkloadAction,
 )
-from tests.unit.domain.rotations import (
-    SETTINGS,
-    asked,
-    done_by,
-    password,
-    step,
-    world,
-)
+from tests.builders.rotation_stage import SETTINGS, password
+from tests.builders.rotations import asked, done_by, step, world
 
 CRITICAL = (MarkKey, RegenerateKey)
 NO_GRANT = replace(

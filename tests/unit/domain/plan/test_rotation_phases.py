@@ -16,19 +16,8 @@ from secure_redis.domain.plan.actions import (
     StoreKey,
 )
 from secure_redis.domain.plan.rotation.regeneration_mark import RegenerationMark
-from tests.unit.domain.rotations import (
-    LATE,
-    LOST,
-    LOST_DONE,
-    REFUSED,
-    SETTINGS,
-    SETTLE,
-    World,
-    asked,
-    done_by,
-    password,
-    step,
-)
+from tests.builders.rotation_stage import LATE, LOST, LOST_DONE, REFUSED, SETTINGS, SETTLE, password
+from tests.builders.rotations import World, asked, done_by, step
 
 CRITICAL = (MarkKey, RegenerateKey)
 

@@ -43,14 +43,27 @@ from secure_redis.domain.plan.rotation.request import (
 )
 from secure_redis.domain.plan.rotation.windows import jitter
 from secure_redis.domain.plan.types import Settings
-from tests.unit.domain.rotation_stage import POLICY, SETTINGS
-from tests.unit.reconcile_pass import worlds
+from tests.builders import passes
+from tests.builders.passes import (
+    AUTHENTICATION,
+    CLUSTER,
+    ID,
+    IDENTITY,
+    NOW,
+    OWNER,
+    PRIMARY,
+    SECONDARY,
+    UID,
+    VAULT,
+    vault,
+)
+from tests.builders.rotation_stage import POLICY, SETTINGS
 
-KEY_VAULT = {**worlds.AUTHENTICATION["keyVault"], "access": "ReadWrite"}
-CREATED = worlds.NOW - timedelta(days=10)
+KEY_VAULT = {**AUTHENTICATION["keyVault"], "access": "ReadWrite"}
+CREATED = NOW - timedelta(days=10)
 SOMEBODY = RotationRequest("please")
 SCHEDULE = RotationRequest(None)
-TAGGED = {"ProviderAddress": worlds.ID, "CredentialId": "Primary"}
+TAGGED = {"ProviderAddress": ID, "CredentialId": "Primary"}
 DONE_BEFORE = {"phase": "Completed", "completedAt": "2026-11-01T00:00:00Z", "slot": "Primary"}
 
 
@@ -65,13 +78,13 @@ def resource(
     spec = {"authentication": {"keyVault": {**KEY_VAULT, **(key_vault or {})}, "rotation": rotation}}
     asked = {names.ROTATE: rotate, names.APPROVE_ROTATION: approve}
     annotations = {name: value for name, value in asked.items() if value is not None}
-    return worlds.resource(spec, annotations=annotations, status={"lastHandled": {}, **(status or {})})
+    return passes.resource(spec, annotations=annotations, status={"lastHandled": {}, **(status or {})})
 
 
 def observation(**changes: Any) -> Observation:
     """All is read, and the cache is led."""
-    held = worlds.vault(tags=TAGGED, created=CREATED)
-    return worlds.observation(**{"cache": worlds.cache(tags=worlds.OWNER), "vault": held, **changes})
+    held = vault(tags=TAGGED, created=CREATED)
+    return passes.observation(**{"cache": passes.cache(tags=OWNER), "vault": held, **changes})
 
 
 def reason(
@@ -114,7 +127,7 @@ def test_what_a_request_asks_for(value: str | None, emergency: bool, forced: boo
 
 def test_the_interval_counts_from_the_current_version_and_comes_early_by_the_jitter() -> None:
     res, interval = resource(intervalDays=30), timedelta(days=30)
-    early = jitter(worlds.UID, interval)
+    early = jitter(UID, interval)
     when = due(res, observation())
     assert when == CREATED + interval - early
     assert timedelta() <= early <= timedelta(days=1)
@@ -123,21 +136,21 @@ def test_the_interval_counts_from_the_current_version_and_comes_early_by_the_jit
 
 
 def test_the_tag_gives_a_schedule_when_key_vault_reports_the_near_expiry() -> None:
-    held = worlds.vault(created=CREATED, tags={**TAGGED, "ValidityPeriodDays": "90"})
+    held = vault(created=CREATED, tags={**TAGGED, "ValidityPeriodDays": "90"})
     interval = timedelta(days=60)
-    assert due(resource(), observation(vault=held)) == CREATED + interval - jitter(worlds.UID, interval)
+    assert due(resource(), observation(vault=held)) == CREATED + interval - jitter(UID, interval)
 
 
 def test_a_short_validity_is_halved() -> None:
-    held = worlds.vault(created=CREATED, tags={**TAGGED, "ValidityPeriodDays": "40"})
+    held = vault(created=CREATED, tags={**TAGGED, "ValidityPeriodDays": "40"})
     interval = timedelta(days=20)
-    assert due(resource(), observation(vault=held)) == CREATED + interval - jitter(worlds.UID, interval)
+    assert due(resource(), observation(vault=held)) == CREATED + interval - jitter(UID, interval)
 
 
 def test_the_interval_comes_before_the_tag() -> None:
-    held = worlds.vault(created=CREATED, tags={**TAGGED, "ValidityPeriodDays": "90"})
+    held = vault(created=CREATED, tags={**TAGGED, "ValidityPeriodDays": "90"})
     interval = timedelta(days=7)
-    assert due(resource(intervalDays=7), observation(vault=held)) == CREATED + interval - jitter(worlds.UID, interval)
+    assert due(resource(intervalDays=7), observation(vault=held)) == CREATED + interval - jitter(UID, interval)
 
 
 def test_an_asked_rotation_comes_before_a_scheduled_one() -> None:
@@ -150,8 +163,8 @@ def test_an_asked_rotation_comes_before_a_scheduled_one() -> None:
     [
         (resource(intervalDays=1, key_vault={"access": "Read"}), {}),
         (resource(intervalDays=1), {"vault": NOT_READ}),
-        (resource(intervalDays=1), {"vault": worlds.vault(created=None)}),
-        (worlds.resource(), {}),
+        (resource(intervalDays=1), {"vault": vault(created=None)}),
+        (passes.resource(), {}),
     ],
 )
 def test_without_these_nothing_is_due(res: SecureRedisCache, changes: dict[str, Any]) -> None:
@@ -167,7 +180,7 @@ def test_nothing_bars_what_is_right() -> None:
 
 
 def test_no_authentication_and_no_write_access() -> None:
-    assert reason(worlds.resource(), observation()) is Reason.ROTATION_READ_ONLY
+    assert reason(passes.resource(), observation()) is Reason.ROTATION_READ_ONLY
     assert reason(resource(key_vault={"access": "Read"}), observation()) is Reason.ROTATION_READ_ONLY
 
 
@@ -176,10 +189,10 @@ def test_no_authentication_and_no_write_access() -> None:
     [
         ({"cache": CacheAbsent(confirmed=True, message="gone")}, Reason.PENDING),
         ({"identity": Unknown(Reason.NO_IDENTITY, "none")}, Reason.NO_IDENTITY),
-        ({"cache": worlds.cache(tags={})}, Reason.NOT_LEADING),
-        ({"cache": worlds.cache(tags=worlds.OWNER, geo_linked=("other",))}, Reason.GEO_REPLICATED),
-        ({"cache": worlds.cache(tags=worlds.OWNER, access_keys_enabled=False)}, Reason.ACCESS_KEYS_DISABLED),
-        ({"cache": worlds.cache(tags=worlds.OWNER, authentication_disabled=True)}, Reason.AUTHENTICATION_DISABLED),
+        ({"cache": passes.cache(tags={})}, Reason.NOT_LEADING),
+        ({"cache": passes.cache(tags=OWNER, geo_linked=("other",))}, Reason.GEO_REPLICATED),
+        ({"cache": passes.cache(tags=OWNER, access_keys_enabled=False)}, Reason.ACCESS_KEYS_DISABLED),
+        ({"cache": passes.cache(tags=OWNER, authentication_disabled=True)}, Reason.AUTHENTICATION_DISABLED),
         ({"identity": OperatorIdentity()}, Reason.NOT_GRANTED),
     ],
 )
@@ -194,7 +207,7 @@ def test_without_a_right(changes: dict[str, Any], expected: Reason) -> None:
 def test_both_powers_are_needed(missing: Power) -> None:
     cap = replace(POLICY.caps[0], powers=frozenset(Power) - {missing})
     refusal = blocked_by(
-        resource(otherConsumers="None"), observation(), Settings(worlds.CLUSTER, GrantPolicy(caps=(cap,))), SOMEBODY
+        resource(otherConsumers="None"), observation(), Settings(CLUSTER, GrantPolicy(caps=(cap,))), SOMEBODY
     )
     assert refusal is not None
     assert refusal.reason is Reason.NOT_GRANTED
@@ -213,16 +226,16 @@ FORCE = RotationRequest("emergency-force-x")
     ],
 )
 def test_force_needs_both_yeses(others: str, policy: GrantPolicy, expected: Reason | None) -> None:
-    assert reason(resource(otherConsumers=others), observation(), FORCE, Settings(worlds.CLUSTER, policy)) is expected
+    assert reason(resource(otherConsumers=others), observation(), FORCE, Settings(CLUSTER, policy)) is expected
 
 
 def test_granted_is_what_the_configuration_names() -> None:
-    at = VaultTarget(worlds.VAULT, "orders-redis-key")
+    at = VaultTarget(VAULT, "orders-redis-key")
     cache = resource().cache
-    assert not granted(GrantPolicy(), worlds.IDENTITY, "shop", Power.ROTATE, cache=cache, vault=at)
-    assert granted(POLICY, worlds.IDENTITY, "shop", Power.ROTATE, cache=cache, vault=at)
+    assert not granted(GrantPolicy(), IDENTITY, "shop", Power.ROTATE, cache=cache, vault=at)
+    assert granted(POLICY, IDENTITY, "shop", Power.ROTATE, cache=cache, vault=at)
     assert not granted(POLICY, OperatorIdentity(), "shop", Power.ROTATE, cache=cache, vault=at)
-    grant = Grant(("shop",), frozenset({Power.ROTATE}), (worlds.ID,), (VaultScope(worlds.VAULT),))
+    grant = Grant(("shop",), frozenset({Power.ROTATE}), (ID,), (VaultScope(VAULT),))
     own = GrantPolicy(grants=(grant,))
     assert granted(own, OperatorIdentity(), "shop", Power.ROTATE, cache=cache, vault=at)
     assert not granted(own, OperatorIdentity(), "bank", Power.ROTATE, cache=cache, vault=at)
@@ -310,17 +323,17 @@ def test_when_the_old_key_is_retired(others: str, value: str | None, expected: b
 
 def test_the_tag_names_the_leader_and_comes_before_the_owner() -> None:
     res = resource()
-    assert leads(worlds.cache(tags=worlds.OWNER), worlds.CLUSTER, res)
-    assert not leads(worlds.cache(tags={}), worlds.CLUSTER, res)
-    tags = {names.LEADER_TAG.upper(): leader_value(worlds.CLUSTER, res)}
-    assert leads(worlds.cache(tags=tags), worlds.CLUSTER, res)
-    assert not leads(worlds.cache(tags={**worlds.OWNER, names.LEADER_TAG: "somebody"}), worlds.CLUSTER, res)
+    assert leads(passes.cache(tags=OWNER), CLUSTER, res)
+    assert not leads(passes.cache(tags={}), CLUSTER, res)
+    tags = {names.LEADER_TAG.upper(): leader_value(CLUSTER, res)}
+    assert leads(passes.cache(tags=tags), CLUSTER, res)
+    assert not leads(passes.cache(tags={**OWNER, names.LEADER_TAG: "somebody"}), CLUSTER, res)
 
 
 # --- the mark -------------------------------------------------------------------------------------------------------
 
 OF = attempt_id("2026-11-24T12:00:00Z", Slot.SECONDARY)
-KEY = SecretStr(worlds.SECONDARY)
+KEY = SecretStr(SECONDARY)
 
 
 def test_a_regeneration_mark_matches_its_key_and_attempt_only() -> None:
@@ -328,7 +341,7 @@ def test_a_regeneration_mark_matches_its_key_and_attempt_only() -> None:
     mark = RegenerationMark.on(tags, OF)
     assert mark is not None
     assert mark.fits(KEY)
-    assert not mark.fits(SecretStr(worlds.PRIMARY))
+    assert not mark.fits(SecretStr(PRIMARY))
     assert RegenerationMark.on(tags, attempt_id("2026-11-24T12:00:01Z", Slot.SECONDARY)) is None
     assert RegenerationMark.on(tags, attempt_id("2026-11-24T12:00:00Z", Slot.PRIMARY)) is None
 
@@ -339,7 +352,7 @@ def test_a_regeneration_mark_keeps_other_tags_replaces_an_earlier_one_and_shows_
     assert {name: tags[name] for name in TAGGED} == TAGGED
     assert set(tags) == {*TAGGED, names.ROTATION_TAG}
     assert len(tags[names.ROTATION_TAG]) <= 256, "Key Vault's limit of a tag's value"
-    assert worlds.SECONDARY not in str(tags)
+    assert SECONDARY not in str(tags)
 
 
 @pytest.mark.parametrize("said", ["", "abc", f"{OF}/", OF])

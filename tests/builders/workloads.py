@@ -17,7 +17,7 @@ from secure_redis.domain.observe.workloads import (
 )
 from secure_redis.domain.plan.actions import InjectWorkload, ReleaseWorkload, WorkloadAction
 from secure_redis.domain.plan.rollout.injection import inject
-from tests.unit.reconcile_pass.worlds import AUTHENTICATION, resource
+from tests.builders.passes import AUTHENTICATION, resource
 
 V1, V2 = "a" * 32, "b" * 32
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)

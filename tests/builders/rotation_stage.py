@@ -28,23 +28,23 @@ from secure_redis.domain.plan.actions import Action
 from secure_redis.domain.plan.rotation import required_reads
 from secure_redis.domain.plan.types import Settings
 from tests.builders import passes
-from tests.builders.passes import AUTHENTICATION, CLUSTER, ID, OWNER, VAULT
+from tests.builders.passes import OWNER
 from tests.builders.workloads import ENTRY
+from tests.builders.world import AUTHENTICATION, CACHE_ID, CLUSTER, NOW, SUBSCRIPTION, VAULT
 
-NOW: Final = passes.NOW
 SETTLE: Final = 60.0
 POLICY: Final = GrantPolicy(
     caps=(
         Grant(
             namespaces=("*",),
             powers=frozenset(Power),
-            caches=("/subscriptions/00000000-0000-0000-0000-000000000001",),
+            caches=(f"/subscriptions/{SUBSCRIPTION}",),
             vaults=(VaultScope(VAULT),),
         ),
     )
 )
 SETTINGS: Final = Settings(cluster_uid=CLUSTER, policy=POLICY, regeneration_settle=SETTLE)
-TAGS: Final = {key_proof.PROVIDER_ADDRESS: ID}
+TAGS: Final = {key_proof.PROVIDER_ADDRESS: CACHE_ID}
 READ_WRITE: Final = {**AUTHENTICATION["keyVault"], "access": "ReadWrite"}
 LISTED: Final = ("checkout", "basket")
 

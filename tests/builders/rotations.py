@@ -40,13 +40,11 @@ from secure_redis.domain.plan.rotation import required_reads
 from secure_redis.domain.plan.types import Plan
 from secure_redis.domain.plan.write_failure import WriteFailure
 from secure_redis.domain.report.report import Report, report, with_own_writes
-from tests.builders.passes import CLUSTER, IDENTITY, UID
 from tests.builders.rotation_stage import (
     LATE,
     LISTED,
     LOST,
     LOST_DONE,
-    NOW,
     OK,
     REFUSED,
     SETTINGS,
@@ -59,6 +57,7 @@ from tests.builders.rotation_stage import (
     password,
 )
 from tests.builders.workloads import done, workload
+from tests.builders.world import CLUSTER, IDENTITY, NOW, UID
 
 
 @dataclass

@@ -26,10 +26,11 @@ from secure_redis.domain.plan.types import Plan, Settings
 from secure_redis.domain.report.report import Report, report
 from secure_redis.domain.steady_state import Rest
 from tests.builders.endpoint import HOST, endpoint
-from tests.builders.passes import AUTHENTICATION, CLUSTER, NOW, published, resource, vault
 from tests.builders.passes import cache as facts
 from tests.builders.passes import observation as well
+from tests.builders.passes import published, resource, vault
 from tests.builders.storage import BY_IDENTITY, account, protected_key
+from tests.builders.world import AUTHENTICATION, CLUSTER, NOW
 
 FLOOR = WaiverPolicy(waivable=(Waivable(("*",), ("*",), 30),))
 SETTINGS = Settings(cluster_uid=CLUSTER, waiver_policy=FLOOR)

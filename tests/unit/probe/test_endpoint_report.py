@@ -33,7 +33,8 @@ from secure_redis.domain.report.endpoint_status import (
     wrong,
 )
 from tests.builders.endpoint import HOST, endpoint
-from tests.builders.passes import NOW, cache, observation, reported, resource
+from tests.builders.passes import cache, observation, reported, resource
+from tests.builders.world import NOW
 
 BLIND = Unknown(Reason.NO_ROUTE, "it did not answer in time; is there a route to it?")
 ODD = Unknown(Reason.UNKNOWN, "it does not speak TLS")

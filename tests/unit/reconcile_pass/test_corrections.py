@@ -20,7 +20,8 @@ from secure_redis.domain.plan.actions import (
 from secure_redis.domain.plan.plan import plan
 from secure_redis.domain.plan.write_failure import WriteFailure
 from secure_redis.domain.report.report import Report, report
-from tests.builders.passes import ID, NOW, OWNER, PROVISION, SETTINGS, UID, cache, judged, observation
+from tests.builders.passes import OWNER, PROVISION, SETTINGS, cache, judged, observation
+from tests.builders.world import CACHE_ID, NOW, UID
 
 CORRECTING = {"mode": "Provision", "provision": PROVISION, "drift": {"correct": ["Security", "Availability"]}}
 OPEN = cache(tags=OWNER, plaintext_open=True)
@@ -49,7 +50,7 @@ class Story:
             "annotations": self.annotations,
             "finalizers": [names.FINALIZER],
         }
-        parsed = parse({"metadata": meta, "spec": {"resourceID": ID, **self.spec}, "status": self.status})
+        parsed = parse({"metadata": meta, "spec": {"resourceID": CACHE_ID, **self.spec}, "status": self.status})
         assert isinstance(parsed, SecureRedisCache)
         return parsed
 

@@ -22,7 +22,8 @@ from secure_redis.reconciler.observe.governance import (
     GovernanceObserver,
 )
 from secure_redis.reconciler.pass_state import PassState
-from tests.builders.passes import AUTHENTICATION, IDENTITY, NOW, PROVISION, cache, resource
+from tests.builders.passes import PROVISION, cache, resource
+from tests.builders.world import AUTHENTICATION, IDENTITY, NOW
 
 DENIED = Unknown(Reason.AZURE_DENIED, "no right", permission="Microsoft.Authorization/locks/read")
 BUSY = Unknown(Reason.AZURE_ERROR, "busy")

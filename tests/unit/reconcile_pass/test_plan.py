@@ -30,21 +30,8 @@ from secure_redis.domain.plan.actions import (
     UpdateCache,
 )
 from secure_redis.domain.plan.types import CREATE, DELETE, Settings
-from tests.builders.passes import (
-    AUTHENTICATION,
-    CLUSTER,
-    ID,
-    OWNER,
-    PROVISION,
-    SECONDARY,
-    cache,
-    observation,
-    planned,
-    published,
-    resource,
-    tampered,
-    vault,
-)
+from tests.builders.passes import OWNER, PROVISION, cache, observation, planned, published, resource, tampered, vault
+from tests.builders.world import AUTHENTICATION, CACHE_ID, CLUSTER, SECONDARY
 
 SUBSCRIPTION = "/subscriptions/00000000-0000-0000-0000-000000000001"
 VALIDATE = {"authentication": AUTHENTICATION}
@@ -424,7 +411,7 @@ def test_key_is_stored_in_an_absent_secret_with_its_tags() -> None:
     obs = observation(cache=cache(tags=OWNER), vault=VaultSecretAbsent("none"))
     (action,) = planned(resource(STORING), obs).actions
     assert isinstance(action, StoreKey)
-    assert action.tags == {"CredentialId": "Primary", "ProviderAddress": ID}
+    assert action.tags == {"CredentialId": "Primary", "ProviderAddress": CACHE_ID}
 
 
 def test_foreign_vault_secret_is_not_overwritten() -> None:
@@ -438,7 +425,7 @@ def test_soft_deleted_name_is_neither_recovered_nor_reused() -> None:
 
 
 def test_a_regenerated_key_is_stored_again_in_its_slot() -> None:
-    stale = vault("dead-key", tags={"ProviderAddress": ID.upper(), "CredentialId": "Secondary"})
+    stale = vault("dead-key", tags={"ProviderAddress": CACHE_ID.upper(), "CredentialId": "Secondary"})
     (action,) = planned(resource(STORING), observation(cache=cache(tags=OWNER), vault=stale)).actions
     assert isinstance(action, StoreKey)
     assert action.value.get_secret_value() == SECONDARY

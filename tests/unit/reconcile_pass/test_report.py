@@ -21,22 +21,8 @@ from secure_redis.domain.plan.actions import (
 from secure_redis.domain.plan.write_failure import WriteFailure
 from secure_redis.domain.report.report import Report
 from secure_redis.domain.report.status import unreadable
-from tests.builders.passes import (
-    AUTHENTICATION,
-    CLUSTER,
-    NOW,
-    OWNER,
-    PRIMARY,
-    PROVISION,
-    SECONDARY,
-    cache,
-    observation,
-    planned,
-    published,
-    reported,
-    resource,
-    vault,
-)
+from tests.builders.passes import OWNER, PROVISION, cache, observation, planned, published, reported, resource, vault
+from tests.builders.world import AUTHENTICATION, CLUSTER, NOW, PRIMARY, SECONDARY
 
 VALIDATE = {"authentication": AUTHENTICATION}
 PROVISIONED = {"mode": "Provision", "provision": PROVISION}

@@ -19,9 +19,9 @@ from secure_redis.domain.plan.plan import plan
 from secure_redis.domain.plan.rotation.outcome import after
 from secure_redis.domain.plan.types import Rotating
 from secure_redis.domain.report.status import differs_in_pods_only
-from tests.builders.passes import CLUSTER
 from tests.builders.rotation_stage import REFUSED
 from tests.builders.rotations import World, asked, done_by, world
+from tests.builders.world import CLUSTER
 
 CRITICAL = (MarkKey, RegenerateKey)
 

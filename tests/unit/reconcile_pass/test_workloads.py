@@ -25,20 +25,9 @@ from secure_redis.domain.plan.actions import (
 )
 from secure_redis.domain.plan.write_failure import WriteFailure
 from secure_redis.domain.report.report import Report
-from tests.builders.passes import (
-    AUTHENTICATION,
-    NOW,
-    PRIMARY,
-    SECONDARY,
-    observation,
-    planned,
-    published,
-    reported,
-    resource,
-    tampered,
-    vault,
-)
+from tests.builders.passes import observation, planned, published, reported, resource, tampered, vault
 from tests.builders.workloads import ENV, V1, V2, done, injected, pods, workload
+from tests.builders.world import AUTHENTICATION, NOW, PRIMARY, SECONDARY
 
 SPEC: dict[str, Any] = {"authentication": AUTHENTICATION, "workloads": [ENV]}
 RES = resource(SPEC)

@@ -14,7 +14,7 @@ from secure_redis.domain.assess import connection_secret
 from secure_redis.domain.assess.connection_secret import STANDARD_KEYS, differs, unreserved
 from secure_redis.domain.assess.key_validity import LONGEST_KEY
 from secure_redis.domain.explanation import Explanation
-from tests.builders.world import PRIMARY, built, cache, published, resource, text, vault
+from tests.builders.world import PRIMARY, VERSION, built, cache, published, resource, text, vault
 
 PRINTABLE = "".join(chr(code) for code in range(33, 127) if chr(code) != ",")
 passwords = st.text(PRINTABLE, min_size=1, max_size=LONGEST_KEY)
@@ -39,7 +39,7 @@ def test_the_standard_forms() -> None:
     assert data.annotations == {
         names.SECRET_RESOURCE: "orders",
         names.SECRET_SOURCE: "https://shop.vault.azure.net/secrets/orders-key",
-        names.SECRET_VERSION: "0123456789abcdef0123456789abcdef",
+        names.SECRET_VERSION: VERSION,
         names.SECRET_SLOT: "Primary",
         names.SECRET_NOT_AFTER: "2027-11-24T00:00:00Z",
     }

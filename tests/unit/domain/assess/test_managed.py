@@ -24,8 +24,9 @@ from secure_redis.domain.report.conditions import managed_redis
 from tests.builders import passes
 from tests.builders.governance import role_assignment
 from tests.builders.managed_redis import MANAGED_ID, database, managed
-from tests.builders.passes import AUTHENTICATION, IDENTITY, NOW, PROVISION, judged, reported
+from tests.builders.passes import PROVISION, judged, reported
 from tests.builders.storage import key_vault, protected_key
+from tests.builders.world import AUTHENTICATION, IDENTITY, NOW
 
 DENIED = Unknown(Reason.AZURE_DENIED, "no right", permission="Microsoft.Cache/redisEnterprise/databases/read")
 HOST = "orders.westeurope.redis.azure.net"

@@ -36,7 +36,17 @@ from secure_redis.domain.plan.types import (
     Settings,
 )
 from tests.builders.storage import ACCOUNT, PRINCIPAL, persisting, spec, storage
-from tests.builders.world import CACHE_ID, NOW, PROVISION, cache, drift, observation, provisioning, resource
+from tests.builders.world import (
+    CACHE_ID,
+    NOW,
+    PROVISION,
+    SUBSCRIPTION,
+    cache,
+    drift,
+    observation,
+    provisioning,
+    resource,
+)
 from tests.unit.domain.assess.test_storage_connection import GOOD, KEY
 
 OWN = {**PROVISION, "identity": {"type": "SystemAssigned"}}
@@ -164,7 +174,7 @@ def test_the_role_observed_or_confirmed() -> None:
         "rdb-backup-frequency": "60",
         "aof-backup-enabled": "false",
         "preferred-data-persistence-auth-method": "ManagedIdentity",
-        "storage-subscription-id": "11111111-2222-3333-4444-555555555555",
+        "storage-subscription-id": SUBSCRIPTION,
         "rdb-storage-connection-string": "https://shopdata.blob.core.windows.net",
     }
     for world in ({"storage_roles": (ROLE,)}, {"annotations": {names.CONFIRM_STORAGE_ROLE: "ShopData"}}):
@@ -266,7 +276,7 @@ def test_the_account_to_follow() -> None:
     found = persistence.place(resource(), persisting(subscription="s"))
     assert found == persistence.Named("s", "shopdata")
     moved = persistence.place(resource({"persistence": spec()}), persisting(account="elsewhere"))
-    assert moved == persistence.Named("11111111-2222-3333-4444-555555555555", "elsewhere")
+    assert moved == persistence.Named(SUBSCRIPTION, "elsewhere")
 
 
 def _secret() -> SecretFacts:

@@ -30,7 +30,7 @@ from secure_redis.domain.observe.keys import (
 from secure_redis.domain.observe.unknown import NOT_READ, Unknown
 from tests.builders.complete import complete
 from tests.builders.storage import BY_IDENTITY
-from tests.builders.world import NOW, PRIMARY, SECONDARY, built, cache, keys, observation, published, resource, vault
+from tests.builders.world import KEYS, NOW, PRIMARY, SECONDARY, built, cache, observation, published, resource, vault
 
 PASS, FAIL, UNKNOWN, NA = Result.PASS, Result.FAIL, Result.UNKNOWN, Result.NOT_APPLICABLE
 BLIND = Unknown(Reason.AZURE_DENIED, "no right to read it")
@@ -299,4 +299,4 @@ def test_nothing_shows_the_key() -> None:
     for authentication in (AuthenticationResult.REFUSED, BLIND):
         found = evaluate(resource(), observation(keys=BLIND, authentication=authentication))
         assert PRIMARY not in repr(found)
-    assert SECONDARY not in repr(evaluate(resource(), observation(vault=vault(value=SecretStr("x")), keys=keys())))
+    assert SECONDARY not in repr(evaluate(resource(), observation(vault=vault(value=SecretStr("x")), keys=KEYS)))

@@ -10,7 +10,8 @@ from secure_redis.domain.assess.rules.rule import Result
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.unknown import NOT_READ, NOT_READ_YET
 from tests.builders.endpoint import endpoint
-from tests.builders.passes import NOW, cache, resource
+from tests.builders.passes import cache, resource
+from tests.builders.world import NOW
 
 FOUND = {"rule": "O8", "result": "Fail", "severity": "Low", "message": "no lock; set one"}
 

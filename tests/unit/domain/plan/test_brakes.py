@@ -32,7 +32,8 @@ from secure_redis.domain.plan.plan import plan
 from secure_redis.domain.plan.types import Plan
 from secure_redis.domain.report.report import report
 from secure_redis.reconciler.brakes import SETTLED_SECONDS, Brakes
-from tests.builders.passes import AUTHENTICATION, OWNER, PROVISION, SETTINGS, cache, judged, observation, resource
+from tests.builders.passes import OWNER, PROVISION, SETTINGS, cache, judged, observation, resource
+from tests.builders.world import AUTHENTICATION
 
 CORRECTING: dict[str, Any] = {
     "mode": "Provision",

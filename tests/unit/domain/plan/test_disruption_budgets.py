@@ -19,7 +19,8 @@ from secure_redis.domain.plan.rollout.waves import (
     roll,
 )
 from secure_redis.domain.plan.rollout.workload_state import START_MARGIN, follows
-from tests.builders.workloads import ENV, NOW, V1, V2, consumer, done, pods, released
+from tests.builders.workloads import ENV, V1, V2, consumer, done, pods, released
+from tests.builders.world import NOW
 from tests.unit.domain.plan.test_rollout import (
     ALL,
     A,

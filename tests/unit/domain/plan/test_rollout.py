@@ -31,7 +31,8 @@ from secure_redis.domain.plan.rollout.waves import (
 )
 from secure_redis.domain.plan.write_failure import WriteFailure
 from tests.builders.passes import resource
-from tests.builders.workloads import ENTRY, ENV, NOW, V1, V2, consumer, done, injected, pods, released, workload
+from tests.builders.workloads import ENTRY, ENV, V1, V2, consumer, done, injected, pods, released, workload
+from tests.builders.world import NOW
 
 ALL: dict[str, Any] = {"id": "all", "kind": "Deployment", "selector": {}, "env": ENV["env"]}
 A, B, C = (workload(name) for name in "abc")

@@ -44,26 +44,15 @@ from secure_redis.domain.plan.rotation.request import (
 from secure_redis.domain.plan.rotation.windows import jitter
 from secure_redis.domain.plan.types import Settings
 from tests.builders import passes
-from tests.builders.passes import (
-    AUTHENTICATION,
-    CLUSTER,
-    ID,
-    IDENTITY,
-    NOW,
-    OWNER,
-    PRIMARY,
-    SECONDARY,
-    UID,
-    VAULT,
-    vault,
-)
+from tests.builders.passes import OWNER, vault
 from tests.builders.rotation_stage import POLICY, SETTINGS
+from tests.builders.world import AUTHENTICATION, CACHE_ID, CLUSTER, IDENTITY, NOW, PRIMARY, SECONDARY, UID, VAULT
 
 KEY_VAULT = {**AUTHENTICATION["keyVault"], "access": "ReadWrite"}
 CREATED = NOW - timedelta(days=10)
 SOMEBODY = RotationRequest("please")
 SCHEDULE = RotationRequest(None)
-TAGGED = {"ProviderAddress": ID, "CredentialId": "Primary"}
+TAGGED = {"ProviderAddress": CACHE_ID, "CredentialId": "Primary"}
 DONE_BEFORE = {"phase": "Completed", "completedAt": "2026-11-01T00:00:00Z", "slot": "Primary"}
 
 
@@ -230,12 +219,12 @@ def test_force_needs_both_yeses(others: str, policy: GrantPolicy, expected: Reas
 
 
 def test_granted_is_what_the_configuration_names() -> None:
-    at = VaultTarget(VAULT, "orders-redis-key")
+    at = VaultTarget(VAULT, "orders-key")
     cache = resource().cache
     assert not granted(GrantPolicy(), IDENTITY, "shop", Power.ROTATE, cache=cache, vault=at)
     assert granted(POLICY, IDENTITY, "shop", Power.ROTATE, cache=cache, vault=at)
     assert not granted(POLICY, OperatorIdentity(), "shop", Power.ROTATE, cache=cache, vault=at)
-    grant = Grant(("shop",), frozenset({Power.ROTATE}), (ID,), (VaultScope(VAULT),))
+    grant = Grant(("shop",), frozenset({Power.ROTATE}), (CACHE_ID,), (VaultScope(VAULT),))
     own = GrantPolicy(grants=(grant,))
     assert granted(own, OperatorIdentity(), "shop", Power.ROTATE, cache=cache, vault=at)
     assert not granted(own, OperatorIdentity(), "bank", Power.ROTATE, cache=cache, vault=at)

@@ -10,7 +10,8 @@ from secure_redis.api.status import Status
 from secure_redis.domain.observe.cache import Write
 from secure_redis.domain.plan.types import Plan
 from secure_redis.domain.report.drift_status import YOUNG, entries, untold
-from tests.builders.passes import NOW, OWNER, cache, judged, observation, resource
+from tests.builders.passes import OWNER, cache, judged, observation, resource
+from tests.builders.world import NOW
 
 OPEN = cache(tags=OWNER, plaintext_open=True)
 OURS = Write("object-id", NOW, "CLIENT")  # the client id of worlds.IDENTITY

@@ -106,7 +106,7 @@ ATTEMPTS: list[tuple[str, dict[str, Any]]] = [
     ("a power that is not granted", {"power": Power.DELETE}),
     ("storing where publishing is granted", {"power": Power.STORE_KEY}),
     ("another cache", {"cache": CacheID.parse(CACHE_ID.replace("/shop/", "/shop2/"))}),
-    ("another subscription", {"cache": CacheID.parse(CACHE_ID.replace("11111111", "11111112"))}),
+    ("another subscription", {"cache": CacheID.parse(CACHE_ID.replace("000000000001", "000000000002"))}),
     ("another vault", {"vault": VaultTarget("https://shop2.vault.azure.net", "orders-key")}),
     ("a vault whose host begins alike", {"vault": VaultTarget("https://shop.vault.azure.net.evil.test", "orders-key")}),
     ("a user in the vault's address", {"vault": VaultTarget("https://shop.vault.azure.net@evil.test", "orders-key")}),

@@ -13,7 +13,7 @@ _HOSTS = "SECURE_REDIS_BENCH_HOSTS"  # environment: `enter` may start this proce
 
 
 def main() -> int:
-    """Run the groups in order. Exit code 1 only if a run broke; a figure that does not hold is a figure."""
+    """Run the groups in order. The exit code is 1 only if a run broke; a missed target is a result."""
     options = from_environment()
     if _HOSTS not in os.environ:
         os.environ[_HOSTS] = str(Path(tempfile.mkdtemp(prefix="secure-redis-bench-")) / "hosts")

@@ -1,4 +1,4 @@
-"""How long one observation is judged: all rules, drift and the credential, in this process."""
+"""How long the assessment of one observation takes: all rules, drift and the credential, in this process."""
 
 import os
 import time
@@ -14,7 +14,7 @@ _BATCH = 20
 
 
 def measure(hosts: Path, options: Options, figures: Figures) -> None:
-    """Processor time: what others do on the machine does not count. `hosts` is not used."""
+    """Measure processor time, so that other processes on the machine do not count. `hosts` is not used."""
     resource, observed = samples.resource(), samples.observation()
     times = []
     for _ in range(options.samples * 4):

@@ -1,4 +1,4 @@
-"""Five thousand pure auditors at rest: no authentication, so no vault call and no Secret, and nothing that changes."""
+"""Five thousand pure auditors in steady state: without authentication, so no vault call, no Secret and no change."""
 
 import asyncio
 import os
@@ -18,12 +18,12 @@ from sandbox.world import World
 from secure_redis.reconciler.observe.governance import KINDS
 
 _PATIENCE = 1800.0  # seconds
-_READS = len(KINDS) - 1  # of what stands around a cache: there is no vault to look for
+_READS = len(KINDS) - 1  # of a cache's governance: there is no vault to search for
 _OF_INTERVAL = 0.9  # how old a list may be, as a part of the interval (reconciler.observe.ages.Ages)
 
 
 def measure(hosts: Path, options: Options, figures: Figures) -> None:
-    """The cache-level pass alone: the probe is disabled in every resource, and what stands around is read before."""
+    """Measure the cache-level pass alone: every resource disables the probe, and the governance is read before."""
     with stage(hosts, redis=False) as world:
         members = fleet.build(world, options, options.auditors, keys=False)
         spec: dict[str, Any] = {"transport": {"probe": "Disabled"}, "drift": {"intervalSeconds": options.interval}}
@@ -37,7 +37,7 @@ async def _measure(world: World, options: Options, documents: list[dict[str, Any
         await fleet.create(kube, documents)
         say("starting the operator")
         began = time.monotonic()
-        # So that they are read after the run: what is then held of a cache costs about 4 KiB, and no processor time.
+        # So that they are read after the run: the state stored per cache costs about 4 KiB, and no processor time.
         operator = start_operator(world, **({} if options.surroundings else {"surroundingsSpreadSeconds": 86400}))
         await fleet.await_all_ready(kube, count, seconds=_PATIENCE)
         say(f"all Ready after {time.monotonic() - began:.1f} s")
@@ -45,11 +45,11 @@ async def _measure(world: World, options: Options, documents: list[dict[str, Any
     if options.surroundings:
         wanted = _READS * count
         wait_for(lambda: operator.metric("secureredis_observations") >= wanted, _PATIENCE, "the surroundings", 5)
-        say(f"what stands around the caches is read after {time.monotonic() - began:.0f} s")
+        say(f"the governance of the caches is read after {time.monotonic() - began:.0f} s")
     warm = operator.cpu_seconds()
-    # The status tells at each one's next look what was read last; the one after that finds it at rest.
+    # The next pass of each resource reports what was read last; the pass after that is in steady state.
     observed = operator.passes()
-    wait_for(lambda: operator.passes() - observed >= 2.5 * count, 40 * length, "the looks at rest to begin", 2)
+    wait_for(lambda: operator.passes() - observed >= 2.5 * count, 40 * length, "the steady passes to begin", 2)
     await _watch(world, options, count, operator, figures, (cold, warm - cold))
 
 
@@ -63,7 +63,7 @@ async def _watch(
 ) -> None:
     length = options.interval
     intervals = max(2, options.intervals // 2)
-    audit = world.cluster.audit_mark()
+    audit = world.cluster.audit_position()
     world.control.log.clear()
     passes, cpu, began = operator.passes(), operator.cpu_seconds(), time.monotonic()
     profile = spy(operator, options.spy, "auditors", intervals * length)

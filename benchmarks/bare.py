@@ -1,7 +1,7 @@
-"""The least that anybody could do for the same outcome: `python -m benchmarks.bare PLAN`.
+"""A minimal client with the same outcome: `python -m benchmarks.bare PLAN`.
 
 A process that creates the Secrets and writes finalizers and statuses of equal objects, with the operator's own client,
-rights, concurrency and log configuration, and knows beforehand what to write: no watch, no Azure, no decision.
+rights, concurrency and log configuration. It is given what to write: no watch, no Azure, no decision.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""What part of the documented read budget the slow reads of caches take at rest, reckoned from the shipped ages."""
+"""The share of the documented read budget that the slow reads take in steady state, computed from the shipped ages."""
 
 from benchmarks.figures import Figures
 from secure_redis.reconciler.observe.ages import Ages
@@ -13,7 +13,7 @@ _MANY = 1000
 
 
 def report(figures: Figures, group: str, caches: int, *, vault: bool = True) -> None:
-    """`caches`: of the largest identity in this run; `vault`: whether they name one, which is looked for too."""
+    """Report the shares. `caches`: of the largest identity in this run; `vault`: whether they name one, read too."""
     around = len(KINDS) - (not vault)
     share, many = caches * around / _AROUND_EVERY, _MANY * len(KINDS) / _AROUND_EVERY
     documented = f"documented are {READS_PER_SECOND:g} reads a second of an identity in a subscription"

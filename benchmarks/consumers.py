@@ -1,4 +1,4 @@
-"""Deployments that consume a cache's key, and how far their pods have come, as a watch tells it."""
+"""Deployments that consume a cache's key, and the progress of their pods, read by a watch."""
 
 import asyncio
 import time
@@ -24,7 +24,7 @@ _SLOTS = ("Primary", "Secondary")
 
 
 def deployment(team: Team, name: str, cache: str, replicas: int, *, ready_after: int = 0) -> dict[str, Any]:
-    """A Deployment that consents to the resource of that name. `ready_after`: seconds that a new pod takes."""
+    """Return a Deployment that consents to the resource of that name. `ready_after`: seconds that a new pod takes."""
     labels = {"app": name}
     pod = {
         "containers": [{"name": "main", "image": IMAGE}],
@@ -50,7 +50,7 @@ def deployment(team: Team, name: str, cache: str, replicas: int, *, ready_after:
 
 
 def resource(world: World, team: Team, cache: str, *, at_once: int = 1) -> dict[str, Any]:
-    """A resource that injects every such Deployment of its team, so many in one wave."""
+    """Return a resource that injects every such Deployment of its team, so many in one wave."""
     uri = world.control.endpoints.vault_url(team.name)
     return world.resource(
         team,
@@ -71,17 +71,17 @@ def resource(world: World, team: Team, cache: str, *, at_once: int = 1) -> dict[
 
 
 def seed(world: World, team: Team, cache: str) -> None:
-    """The cache, and its primary key in the team's vault."""
+    """Create the cache, and store its primary key in the team's vault."""
     made = new_cache(team, cache)
     world.control.seed(made)
     world.control.keyvault.set_secret(team.name, cache, seeds.SecretVersion(value=made.primary_key or ""))
 
 
 def store_other_key(world: World, team: Team, cache: str) -> str:
-    """Somebody moves the vault's secret to the cache's other key. Returns the new version."""
-    held = world.control.keyvault.secret_versions(team.name, cache)[-1].value
+    """Store the cache's other key in the vault's secret. Returns the new version."""
+    stored = world.control.keyvault.secret_versions(team.name, cache)[-1].value
     keys = world.control.redis.keys(cache)
-    other = next(keys[slot] for slot in _SLOTS if keys[slot] != held)
+    other = next(keys[slot] for slot in _SLOTS if keys[slot] != stored)
     return world.control.keyvault.set_secret(team.name, cache, seeds.SecretVersion(value=other))
 
 
@@ -92,8 +92,8 @@ async def create(kube: KubeClient, documents: Sequence[Mapping[str, Any]]) -> No
     )
 
 
-async def look_now(kube: KubeClient, team: Team, name: str) -> None:
-    """Ask the operator to look past its caches, as what tells it of a Key Vault event would."""
+async def refresh(kube: KubeClient, team: Team, name: str) -> None:
+    """Request a pass without cached reads, as a Key Vault event does."""
     annotations = {names.REFRESH: uuid.uuid4().hex}
     await kube.patch(
         paths.resource(team.namespace, name),
@@ -104,7 +104,7 @@ async def look_now(kube: KubeClient, team: Team, name: str) -> None:
 
 
 def is_current(body: Mapping[str, Any], version: str | None = None) -> bool:
-    """Whether the status says, for this generation, that all workloads hold the key (of `version`)."""
+    """Return whether the status reports, for this generation, that all workloads use the key (of `version`)."""
     status = body.get("status") or {}
     if version is not None and (status.get("credential") or {}).get("keyVaultVersion") != version:
         return False
@@ -119,7 +119,7 @@ def is_current(body: Mapping[str, Any], version: str | None = None) -> bool:
 async def await_current(
     kube: KubeClient, team: Team, name: str, seconds: float, *, version: str | None = None, interval: float = 0.05
 ) -> None:
-    """Until the resource says so. Raises TimeoutError."""
+    """Wait until the resource is current. Raises TimeoutError."""
 
     async def current() -> bool:
         return is_current(await kube.get(paths.resource(team.namespace, name)), version)
@@ -129,7 +129,7 @@ async def await_current(
 
 @dataclass(slots=True)
 class Move:
-    """When a Deployment's template changed and when its rollout was complete. Unit: seconds (monotonic)."""
+    """The times of a Deployment's template change and of its complete rollout, in seconds (monotonic)."""
 
     begun: float | None = None
     ended: float | None = None
@@ -137,28 +137,28 @@ class Move:
 
 @dataclass(slots=True)
 class Deployments:
-    """The Deployments of one namespace as they are now; made by `watching`."""
+    """The current Deployments of one namespace; created by `watching`."""
 
     bodies: dict[str, dict[str, Any]] = field(default_factory=dict)
     _news: asyncio.Event = field(default_factory=asyncio.Event)
 
     def take(self, body: dict[str, Any]) -> None:
-        """News of one."""
+        """Accept a watch event."""
         self.bodies[body["metadata"]["name"]] = {"kind": "Deployment", **body}
         self._news.set()
 
     def rolled(self, name: str) -> bool:
-        """What `kubectl rollout status` calls a success."""
+        """Return whether `kubectl rollout status` would succeed."""
         return convert.workload(self.bodies[name], "").rolled
 
     def annotation(self, name: str, key: str) -> str | None:
-        """An annotation of the pod template."""
+        """Return an annotation of the pod template."""
         found = convert.template(self.bodies[name]).get("metadata", {}).get("annotations") or {}
         value: str | None = found.get(key)
         return value
 
     async def until(self, met: Callable[[], bool], seconds: float, what: str) -> None:
-        """Wait; looked at with every piece of news. Raises TimeoutError."""
+        """Wait until a condition is met, checked at every watch event. Raises TimeoutError."""
         try:
             async with asyncio.timeout(seconds):
                 while not met():
@@ -168,7 +168,7 @@ class Deployments:
             raise TimeoutError(f"after {seconds:g} s still waiting for {what}") from None
 
     async def until_all_hold(self, key: str, value: str, seconds: float) -> dict[str, Move]:
-        """Wait until every template has the annotation and is rolled out; when each began and ended."""
+        """Wait until every template has the annotation and is rolled out. Returns when each began and ended."""
         moves = {name: Move() for name in self.bodies}
 
         def met() -> bool:

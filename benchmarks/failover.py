@@ -1,4 +1,4 @@
-"""Two replicas and one Lease at its shipped times: how long nobody leads, and whether a frozen leader acts."""
+"""Two replicas and one Lease with its shipped times: the time without a leader, and whether a frozen leader acts."""
 
 import os
 import signal
@@ -28,7 +28,7 @@ class _Taken:
 
 
 def measure(hosts: Path, options: Options, figures: Figures) -> None:
-    """All figures of this group."""
+    """Measure all figures of this group."""
     with stage(hosts, redis=True) as world:
         team = world.team("failover")
         cache = new_cache(team, "failover")
@@ -61,27 +61,27 @@ def measure(hosts: Path, options: Options, figures: Figures) -> None:
 
 
 def _standby(world: World, account: str) -> Replica:
-    """Another replica that has seen the Lease's last renewal, as one that has stood by for long."""
+    """Start another replica and wait until it has read the Lease's last renewal, like a long-running standby."""
     standby = Replica(world, account, **_SETTINGS)
-    mark = world.cluster.audit_mark()
+    before = world.cluster.audit_position()
     standby.await_said("health and metrics are served")
     wait_for(
         lambda: (
-            len(world.cluster.audit_events(since=mark, user=standby.user, where=lambda e: e.resource == "leases")) > 1
+            len(world.cluster.audit_events(since=before, user=standby.user, where=lambda e: e.resource == "leases")) > 1
         ),
         30,
-        "the standby to look at the Lease twice",
+        "the standby to read the Lease twice",
     )
     return standby
 
 
 def _thaw(world: World, leader: Replica, team: Team) -> int:
-    """Let the frozen one go on with something to do: what it writes until it has ended."""
+    """Continue the frozen replica with work to do. Returns what it writes until it has ended."""
     value = uuid.uuid4().hex
     document = {"apiVersion": "secureredis.io/v1alpha1", "kind": "SecureRedisCache"}
     document |= {"metadata": {"name": "failover", "namespace": team.namespace}}  # type: ignore[dict-item]
     world.api.merge(document, {"metadata": {"annotations": {"secureredis.io/refresh": value}}}).must()
-    audit, azure = world.cluster.audit_mark(), world.control.log.position()
+    audit, azure = world.cluster.audit_position(), world.control.log.position()
     os.kill(leader.child.pid, signal.SIGCONT)
     leader.child.wait(60)
     return len(writes_of(world, leader, audit)) + len(world.control.log.writes(azure))

@@ -1,4 +1,4 @@
-"""Figures: one JSON line each on stdout. Everything else that this process or a child prints goes to stderr."""
+"""Figures: one JSON line each on stdout. All other output of this process or a child goes to stderr."""
 
 import json
 import os
@@ -12,14 +12,14 @@ _BEGUN = time.monotonic()
 
 
 def claim_stdout() -> TextIO:
-    """Take stdout for the figures alone: what others print lands on stderr from here on."""
+    """Reserve stdout for the figures. All other output goes to stderr from here on."""
     figures = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     return figures
 
 
 class Figures:
-    """Prints figures as they come."""
+    """Prints each figure at once."""
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
@@ -27,7 +27,7 @@ class Figures:
     def report(
         self, figure: str, value: float, unit: str, *, target: float | None = None, compared_to: str | None = None
     ) -> None:
-        """One figure. `target` is a most; without one nothing holds or fails."""
+        """Print one figure. `target` is a maximum; without it, `holds` is null."""
         line = {
             "figure": figure,
             "value": round(value, 3),
@@ -40,16 +40,16 @@ class Figures:
 
 
 def say(text: str) -> None:
-    """Progress, on stderr."""
+    """Print progress on stderr."""
     print(f"bench {time.monotonic() - _BEGUN:6.1f} s  {text}", file=sys.stderr, flush=True)
 
 
 def percentile(samples: Sequence[float], part: float) -> float:
-    """The nearest-rank percentile: of 50 samples the 99th is the slowest."""
+    """Return the nearest-rank percentile: of 50 samples the 99th is the slowest."""
     ordered = sorted(samples)
     return ordered[max(0, -(-len(ordered) * int(part * 1000) // 1000) - 1)]
 
 
 def middle(samples: Sequence[float]) -> float:
-    """The median."""
+    """Return the median."""
     return float(median(samples))

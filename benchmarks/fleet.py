@@ -20,7 +20,7 @@ _BATCH = 200
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One resource and what it is about."""
+    """One resource with its cache, its vault and its namespace."""
 
     team: Team
     name: str
@@ -29,7 +29,7 @@ class Member:
 
 
 def build(world: World, options: Options, count: int | None = None, *, keys: bool = True) -> list[Member]:
-    """Everything but the resources: namespaces that consent, identities, vaults, caches and their keys in the vaults.
+    """Create all but the resources: consenting namespaces, identities, vaults, caches and their keys in the vaults.
 
     `count` caches, `options.resources` if it is not given. Without `keys` the vaults stay empty.
 
@@ -78,14 +78,14 @@ def build(world: World, options: Options, count: int | None = None, *, keys: boo
 
 
 def list_pages(options: Options, count: int) -> int:
-    """How many pages of a hundred one walk for every identity has, and the list that each may not have first."""
+    """Return how many pages of a hundred one walk for every identity has, plus the list that each is denied first."""
     if options.wide:
         return options.namespaces * -(-count // 100)
     return options.namespaces * (1 + -(-count // options.namespaces // 100))
 
 
 def document(world: World, member: Member) -> dict[str, Any]:
-    """A member's resource."""
+    """Return a member's resource."""
     uri = world.control.endpoints.vault_url(member.vault)
     authentication = {"keyVault": {"uri": uri, "secretName": member.name}}
     return world.resource(member.team, member.name, authentication=authentication)
@@ -98,7 +98,7 @@ async def create(kube: KubeClient, documents: Sequence[Mapping[str, Any]]) -> No
 
 
 async def set_interval(kube: KubeClient, documents: Sequence[Mapping[str, Any]], seconds: int) -> None:
-    """Change the interval of all resources, which is one edit each."""
+    """Change the interval of all resources, with one edit each."""
 
     async def one(metadata: Mapping[str, Any]) -> None:
         path = paths.resource(metadata["namespace"], metadata["name"])
@@ -108,7 +108,7 @@ async def set_interval(kube: KubeClient, documents: Sequence[Mapping[str, Any]],
 
 
 async def await_all_ready(kube: KubeClient, count: int, *, seconds: float) -> None:
-    """Until so many resources are Ready for their generation, as a watch tells it.
+    """Wait until a watch reports so many resources Ready for their generation.
 
     Raises:
         TimeoutError: naming how many are.
@@ -116,18 +116,18 @@ async def await_all_ready(kube: KubeClient, count: int, *, seconds: float) -> No
     """
     listed = await kube.list(RESOURCES)
     done = {body["metadata"]["uid"] for body in listed.items if ready(body)}
-    said = 0
+    printed = 0
 
     async def follow() -> None:
-        nonlocal said
+        nonlocal printed
         version = listed.resource_version
         while len(done) < count:
             async for kind, body in kube.watch(RESOURCES, resource_version=version):
                 version = body["metadata"]["resourceVersion"]
                 if kind == "MODIFIED" and ready(body):
                     done.add(body["metadata"]["uid"])
-                    if len(done) // 250 > said:
-                        said = len(done) // 250
+                    if len(done) // 250 > printed:
+                        printed = len(done) // 250
                         say(f"{len(done)} of {count} are Ready")
                     if len(done) >= count:
                         return

@@ -1,4 +1,4 @@
-"""What an idle operator and its CRD take."""
+"""The memory of an idle operator, and the cost of its CRD."""
 
 import json
 import tempfile
@@ -17,12 +17,12 @@ from sandbox.chart.install import OPERATOR
 from sandbox.chart.render import RELEASE_NAMESPACE, ROOT
 from sandbox.controlplane import ControlPlane
 
-_SETTLED = 20.0  # seconds for an idle operator, and for an API server's start and its schemas, to come to rest
+_SETTLED = 20.0  # seconds until an idle operator, or an API server after its start, is steady
 _SETTINGS = {"leaderElection": {"namespace": RELEASE_NAMESPACE}, "intervals": {}, "logging": {"level": "INFO"}}
 
 
 def measure(hosts: Path, options: Options, figures: Figures) -> None:
-    """All figures of this group."""
+    """Measure all figures of this group."""
     with stage(hosts, redis=False) as world:
         leader, standby = None, None
         try:
@@ -30,7 +30,7 @@ def measure(hosts: Path, options: Options, figures: Figures) -> None:
             leader.await_said("leading")
             standby = Replica(world, OPERATOR, **_SETTINGS)
             standby.await_said("health and metrics are served")
-            say(f"letting two idle operators rest for {_SETTLED:g} s")
+            say(f"waiting for two idle operators for {_SETTLED:g} s")
             time.sleep(_SETTLED)
             idle = {"leads": resident(leader.child.pid), "stands by": resident(standby.child.pid)}
         finally:

@@ -1,4 +1,4 @@
-"""The image as it is built here: on a local base, so that what is ours is told apart from what is the base's."""
+"""The size of the image built here on a local base, with the operator's share and the base's share apart."""
 
 import tempfile
 from pathlib import Path
@@ -9,7 +9,7 @@ from sandbox.images import Builder, ImageError
 
 
 def measure(hosts: Path, options: Options, figures: Figures) -> None:
-    """All figures of this group; none, and why is said, where no image can be built."""
+    """Measure all figures of this group; none, with a message, where no image can be built."""
     with tempfile.TemporaryDirectory(prefix="secure-redis-bench-") as scratch:
         try:
             builder = Builder(Path(scratch) / "buildah")

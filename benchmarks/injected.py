@@ -1,4 +1,4 @@
-"""A thousand injected workloads at rest: nothing is written."""
+"""A thousand injected workloads in steady state: nothing is written."""
 
 import asyncio
 import os
@@ -15,12 +15,12 @@ from benchmarks.stage import stage, start_operator
 from sandbox.waiting import wait_for
 from sandbox.world import Team, World
 
-_EACH = 100  # workloads of one resource; a status has room for 250
+_EACH = 100  # workloads of one resource; a status lists up to 250
 _PATIENCE = 1800.0  # seconds
 
 
 def measure(hosts: Path, options: Options, figures: Figures) -> None:
-    """All figures of this group."""
+    """Measure all figures of this group."""
     with stage(hosts, redis=False, workloads=True) as world:
         count = -(-options.resources // _EACH)
         places = [(world.team(f"injected-{number:02}"), f"cache-{number:02}") for number in range(count)]
@@ -52,8 +52,8 @@ async def _measure(world: World, places: list[tuple[Team, str]], options: Option
         )
         say(f"all injected after {time.monotonic() - began:.1f} s")
         passes = operator.passes()
-        wait_for(lambda: operator.passes() - passes >= 2 * len(places), 10 * length, "two looks at everything", 0.5)
-        audit, azure, passes = world.cluster.audit_mark(), world.control.log.position(), operator.passes()
+        wait_for(lambda: operator.passes() - passes >= 2 * len(places), 10 * length, "two passes of everything", 0.5)
+        audit, azure, passes = world.cluster.audit_position(), world.control.log.position(), operator.passes()
         cpu, began = operator.cpu_seconds(), time.monotonic()
         seconds = options.intervals * length
         profile = spy(operator, options.spy, "injected", seconds)

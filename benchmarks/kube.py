@@ -1,4 +1,4 @@
-"""The API server as the benchmarks speak to it: the operator's own client, as another user."""
+"""The benchmarks' client of the API server: the operator's own client, as another user."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Iterable
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 @asynccontextmanager
 async def client(kubeconfig: Path, *, requests: int = 32) -> AsyncIterator[KubeClient]:
-    """A client with the rights of a kubeconfig; `requests` at once."""
+    """Open a client with the rights of a kubeconfig and `requests` at once."""
     kube = KubeClient(await connect(kubeconfig), limit=requests)
     try:
         yield kube
@@ -33,7 +33,7 @@ async def all_of(work: Iterable[Awaitable[T]], *, parallel: int = 16) -> list[T]
 
 
 def ready(body: dict[str, Any]) -> bool:
-    """Whether a resource is Ready for its current generation."""
+    """Return whether a resource is Ready for its current generation."""
     return any(
         condition["type"] == "Ready"
         and condition["status"] == "True"

@@ -1,4 +1,4 @@
-"""A thousand resources: a cold start, the same work done by a bare client, and then nothing to do."""
+"""A thousand resources: a cold start, the same work done by a bare client, and then the steady state."""
 
 import asyncio
 import json
@@ -30,7 +30,7 @@ _OF_INTERVAL = 0.9  # how old a list may be, as a part of the interval (reconcil
 
 
 def measure(hosts: Path, options: Options, figures: Figures) -> None:
-    """All figures of both groups: the second continues where the first ended."""
+    """Measure all figures of both groups. The second continues where the first ended."""
     with stage(hosts, redis=False) as world:
         members = fleet.build(world, options)
         documents = [fleet.document(world, member) for member in members]
@@ -58,7 +58,7 @@ async def _cold(
 ) -> tuple[OperatorProcess, float]:
     async with client(world.cluster.kubeconfig) as kube:
         await fleet.create(kube, documents)
-        audit, azure = world.cluster.audit_mark(), world.control.log.position()
+        audit, azure = world.cluster.audit_position(), world.control.log.position()
         say("starting the operator")
         began = time.monotonic()
         operator = start_operator(world)
@@ -148,19 +148,19 @@ async def _steady(
 ) -> None:
     count, length = len(documents), options.interval
     began = time.monotonic()
-    say("waiting until what stands around the caches is read")
+    say("waiting until the governance of the caches is read")
     wait_for(lambda: operator.metric("secureredis_observations") >= len(KINDS) * count, _PATIENCE, "all of it", 1)
     say(f"read after {time.monotonic() - began:.0f} s more")
     async with client(world.cluster.kubeconfig) as kube:
         say(f"shortening the interval to {length} s")
         await fleet.set_interval(kube, documents, length)
         await fleet.await_all_ready(kube, count, seconds=_PATIENCE)
-    # The first looks after an edit come all at once; their jitter spreads them over the next ones.
+    # The first passes after an edit start all at once; their jitter spreads the next ones.
     observed = operator.passes()
-    wait_for(lambda: operator.passes() - observed >= count, 10 * length, "one look at every resource", 0.5)
+    wait_for(lambda: operator.passes() - observed >= count, 10 * length, "one pass of every resource", 0.5)
     passes = operator.passes()
-    audit = world.cluster.audit_mark()
-    world.control.log.clear()  # thousands of requests by now: a mark would take a second
+    audit = world.cluster.audit_position()
+    world.control.log.clear()  # thousands of requests by now: reading them would take a second
     cpu, began = operator.cpu_seconds(), time.monotonic()
     seconds = options.intervals * length
     profile = spy(operator, options.spy, "steady", seconds)
@@ -174,7 +174,7 @@ async def _steady(
     await asyncio.sleep(1)  # passes that were under way when the calls were counted have ended
     passes = operator.passes() - passes
     writes = Counter(requests.named(event) for event in events if event.is_write)
-    looks = passes / count  # how often each resource was looked at: the intervals that really were
+    looks = passes / count  # how often each resource was reconciled: the real intervals
     what = f"{looks:.2f} looks at each of {count} resources in {lasted:.0f} s"
     figures.report(
         "steady state: writes",
@@ -228,7 +228,7 @@ async def _steady(
 
 
 async def _bare(world: World, members: list[Member], documents: list[dict[str, Any]]) -> float:
-    """Seconds that the bare client takes, from its process's start to its end."""
+    """Return the seconds that the bare client takes, from its process's start to its end."""
     prefix = "bare-"
     teams: dict[str, Team] = {}
     for member in members:

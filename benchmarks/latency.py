@@ -1,4 +1,4 @@
-"""From apply to a Secret that works: one resource at a time, on an idle operator that has done this before."""
+"""The time from apply to a working Secret: one resource at a time, on an idle, warmed-up operator."""
 
 import asyncio
 import base64
@@ -38,7 +38,7 @@ class _Sample:
 
 
 class _Watch:
-    """Secrets of a namespace as they appear."""
+    """Watches the Secrets of a namespace."""
 
     def __init__(self, kube: KubeClient, namespace: str) -> None:
         self._kube = kube
@@ -59,7 +59,7 @@ class _Watch:
 
 
 def measure(hosts: Path, options: Options, figures: Figures) -> None:
-    """All figures of this group."""
+    """Measure all figures of this group."""
     with stage(hosts, redis=True) as world:
         team = world.team("latency")
         names = [f"cache-{number:03}" for number in range(_WARM + options.samples)]
@@ -90,7 +90,7 @@ async def _measure(world: World, team: Team, names: list[str], figures: Figures)
 async def _sample(world: World, team: Team, name: str, kube: KubeClient, watch: _Watch) -> _Sample:
     document = world.resource(team, name, key=name)
     path = paths.resource(team.namespace, name)
-    audit, azure = world.cluster.audit_mark(), world.control.log.position()
+    audit, azure = world.cluster.audit_position(), world.control.log.position()
     appeared = watch.of(name)
     began = time.monotonic()
     await kube.patch(path, document, "apply", field_manager="author")
@@ -119,7 +119,7 @@ async def _sample(world: World, team: Team, name: str, kube: KubeClient, watch: 
 
 
 async def _floor(world: World, team: Team, name: str, kube: KubeClient, watch: _Watch) -> float:
-    """The same Secret under another name, created by us: what watch and AUTH take without an operator. Unit: ms."""
+    """Create the same Secret under another name. Returns the time of watch and AUTH without an operator, in ms."""
     other = f"floor-{name}"
     source = await kube.get(paths.secret(team.namespace, name))
     body = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": other}}
@@ -131,15 +131,15 @@ async def _floor(world: World, team: Team, name: str, kube: KubeClient, watch: _
 
 
 async def _authenticate(secret: Mapping[str, Any]) -> None:
-    """Connect over verified TLS with nothing but what the Secret holds. Raises redis.RedisError if it does not work."""
-    held = {name: base64.b64decode(value).decode() for name, value in secret["data"].items()}
+    """Connect over verified TLS with only the Secret's data. Raises redis.RedisError if it fails."""
+    data = {name: base64.b64decode(value).decode() for name, value in secret["data"].items()}
     connection = redis.asyncio.Redis(
-        host=held["host"],
-        port=int(held["port"]),
-        password=held["password"],
-        username=held.get("username") or None,
+        host=data["host"],
+        port=int(data["port"]),
+        password=data["password"],
+        username=data.get("username") or None,
         ssl=True,
-        ssl_ca_data=held["ca.crt"],
+        ssl_ca_data=data["ca.crt"],
         ssl_cert_reqs="required",
         ssl_check_hostname=True,
         ssl_min_version=ssl.TLSVersion.TLSv1_2,
@@ -149,13 +149,13 @@ async def _authenticate(secret: Mapping[str, Any]) -> None:
 
 
 async def _idle(world: World) -> None:
-    """Until the operator has asked the API server for nothing for a while."""
-    mark, since = world.cluster.audit_mark(), time.monotonic()
+    """Wait until the operator has sent the API server no request for a while."""
+    position, since = world.cluster.audit_position(), time.monotonic()
 
     async def quiet() -> bool:
-        nonlocal mark, since
-        if requests.operators(world.cluster, mark):
-            mark, since = world.cluster.audit_mark(), time.monotonic()
+        nonlocal position, since
+        if requests.operators(world.cluster, position):
+            position, since = world.cluster.audit_position(), time.monotonic()
         return time.monotonic() - since > _QUIET
 
     await wait_for_async(quiet, 60, "the operator to be idle")

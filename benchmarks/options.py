@@ -1,4 +1,4 @@
-"""What the environment may change about a run."""
+"""The options of a run, set by the environment."""
 
 import os
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ class Options:
 
 
 def from_environment() -> Options:
-    """The options of this run.
+    """Return the options of this run.
 
     `BENCH_SCALE`: resources (1000). `BENCH_QUICK=1`: two intervals, ten samples, one rotation. `BENCH_ONLY`:
     groups, with commas. `BENCH_WIDE=1`: every identity is Reader of the subscription. `BENCH_SPY`: see `Options.spy`.

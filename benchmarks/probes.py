@@ -1,4 +1,4 @@
-"""How looks at endpoints are spread: the real `Probes` on a clock that leaps, and a real operator at a small scale."""
+"""How probes of endpoints are spread: the real `Probes` on a simulated clock, and a real operator at small scale."""
 
 import asyncio
 import selectors
@@ -19,21 +19,22 @@ from secure_redis.api.resource import Key
 from secure_redis.domain.observe.endpoint import EndpointFacts
 from secure_redis.domain.observe.probe_target import SPREAD_SECONDS, Endpoint
 from secure_redis.reconciler.observe.probes import Probes, Rhythm
+from tests.builders.world import NOW
 
-_LOOK_SECONDS = 0.05  # quicker than any real one, so that only the spreading holds looks back
+_PROBE_SECONDS = 0.05  # quicker than any real one, so that only the spreading delays probes
 _HOURS = 6
 _REAL = 100  # endpoints at most, of the real operator
 
 
 class _Leap(selectors.SelectSelector):
-    """Waits for nothing: the time that would be waited for has passed."""
+    """A selector that never waits: it moves the clock by the waiting time."""
 
     def __init__(self) -> None:
         super().__init__()
         self.now = 0.0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        """What is ready; a wait moves the clock."""
+        """Return what is ready. A wait moves the clock."""
         self.now += max(timeout or 0.0, 0.0)
         return super().select(0)
 
@@ -48,7 +49,7 @@ class _Loop(asyncio.SelectorEventLoop):
 
 
 def measure(hosts: Path, options: Options, figures: Figures) -> None:
-    """Looks begun in any one second, when all endpoints are new, after a restart, and for hours after that."""
+    """Count the probes begun in any one second: for new endpoints, after a restart, and for hours after that."""
     count, rhythm = options.resources, Rhythm()
     for known, name in ((False, "new at once"), (True, "known to an earlier process")):
         loop = _Loop()
@@ -66,7 +67,7 @@ def measure(hosts: Path, options: Options, figures: Figures) -> None:
             _most(first),
             "probes",
             target=rhythm.at_once,
-            compared_to=f"reconciler.probes and domain.probing on a simulated clock, looks of {_LOOK_SECONDS}"
+            compared_to=f"reconciler.probes and domain.probing on a simulated clock, looks of {_PROBE_SECONDS}"
             f" s; {over}",
         )
         figures.report(
@@ -84,15 +85,15 @@ def measure(hosts: Path, options: Options, figures: Figures) -> None:
 async def _simulate(count: int, rhythm: Rhythm, *, known: bool) -> list[float]:
     loop, begun = asyncio.get_running_loop(), []
 
-    async def look(endpoint: Endpoint) -> EndpointFacts:
+    async def probe(endpoint: Endpoint) -> EndpointFacts:
         begun.append(loop.time())
-        await asyncio.sleep(_LOOK_SECONDS)
-        return samples.endpoint(endpoint, samples.NOW + timedelta(seconds=loop.time()))
+        await asyncio.sleep(_PROBE_SECONDS)
+        return samples.endpoint(endpoint, NOW + timedelta(seconds=loop.time()))
 
-    def nobody(key: Key) -> None:
+    def ignore(key: Key) -> None:
         pass
 
-    probes = Probes(look, rhythm, now=lambda: samples.NOW, monotonic=loop.time, woken=nobody)
+    probes = Probes(probe, rhythm, now=lambda: NOW, monotonic=loop.time, woken=ignore)
     async with probes:
         for number in range(count):
             endpoint = Endpoint(f"cache-{number:04}.redis.cache.windows.net", 6380, 6379)
@@ -107,13 +108,13 @@ def _most(times: Iterable[float]) -> int:
 
 
 def _windows(times: Iterable[float]) -> Iterator[int]:
-    """For each time, how many there were in the second that ends with it."""
-    held: deque[float] = deque()
+    """Yield for each time how many there were in the second that ends with it."""
+    recent: deque[float] = deque()
     for at in sorted(times):
-        held.append(at)
-        while at - held[0] > 1.0 - 1e-6:
-            held.popleft()
-        yield len(held)
+        recent.append(at)
+        while at - recent[0] > 1.0 - 1e-6:
+            recent.popleft()
+        yield len(recent)
 
 
 def _real(world: World, options: Options, count: int, rhythm: Rhythm, figures: Figures) -> None:

@@ -17,7 +17,7 @@ _SERIES = re.compile(r"^(?P<name>\w+)(?:\{(?P<labels>[^}]*)\})? (?P<value>\S+)$"
 
 
 def free_port() -> int:
-    """A loopback port that nobody has right now."""
+    """Return a free loopback port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -34,28 +34,28 @@ class OperatorProcess:
 
     @property
     def pid(self) -> int:
-        """Its process id."""
+        """Return its process id."""
         return self.child.pid
 
     def peak_memory(self) -> float:
-        """The most resident memory so far, in MiB (`VmHWM`)."""
+        """Return the most resident memory so far, in MiB (`VmHWM`)."""
         return self._status("VmHWM")
 
     def memory(self) -> float:
-        """Resident memory now, in MiB."""
+        """Return the current resident memory, in MiB."""
         return self._status("VmRSS")
 
     def cpu_seconds(self) -> float:
-        """Processor time so far, user and system, of all threads."""
+        """Return the processor time so far, user and system, of all threads."""
         fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / _TICKS
 
     def passes(self) -> float:
-        """How many passes have ended so far."""
+        """Return how many passes have ended so far."""
         return self.metric("secureredis_passes_total")
 
     def metric(self, name: str, contains: str = "") -> float:
-        """The sum of a metric's series whose labels contain a text. Raises OSError while it is not served."""
+        """Return the sum of a metric's series whose labels contain a text. Raises OSError while it is not served."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/metrics?name[]={name}", timeout=30) as answer:
             text = answer.read().decode()
         found = (match for match in _SERIES.finditer(text) if match["name"] == name)
@@ -70,16 +70,16 @@ class OperatorProcess:
 
 
 def resident(pid: int, name: str = "VmRSS") -> float:
-    """Resident memory of a process, in MiB. Raises OSError if it is gone."""
+    """Return the resident memory of a process, in MiB. Raises OSError if it has ended."""
     text = Path(f"/proc/{pid}/status").read_text()
     found = re.search(rf"^{name}:\s+(\d+) kB$", text, re.MULTILINE)
     if found is None:
-        raise RuntimeError(f"/proc/{pid}/status holds no {name}")
+        raise RuntimeError(f"/proc/{pid}/status contains no {name}")
     return int(found[1]) / 1024
 
 
 def spy(operator: OperatorProcess, directory: str, name: str, seconds: int) -> "subprocess.Popen[bytes] | None":
-    """Profile the operator with py-spy for so long; None where no directory is given or py-spy is not installed."""
+    """Profile the operator with py-spy for so long. None without a directory or without py-spy."""
     program = shutil.which("py-spy")
     if not directory or program is None:
         return None

@@ -1,4 +1,4 @@
-"""Two operators with an identity each, so that the audit log tells whose a request was."""
+"""Two operators with different identities, so that the audit log shows whose a request was."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from sandbox.waiting import wait_for
 from sandbox.world import World
 
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
-_PACE = 0.02  # seconds between two looks at a log
+_INTERVAL = 0.02  # seconds between two reads of a log
 
 
 class Replica:
@@ -39,23 +39,23 @@ class Replica:
         )
 
     def count(self, message: str) -> int:
-        """How often it logged this message."""
+        """Return how often it logged this message."""
         lines = (line for line in self.log.read_text(errors="replace").splitlines() if line.startswith("{"))
         return sum(_message(line) == message for line in lines)
 
     def await_said(self, message: str, timeout: float = 60) -> float:
-        """The moment (monotonic, to 20 ms) at which it had logged this message. Raises TimeoutError, ProcessError."""
+        """Return when (monotonic, to 20 ms) it had logged this message. Raises TimeoutError, ProcessError."""
 
-        def said() -> bool:
+        def logged() -> bool:
             self.child.check()
             return self.count(message) > 0
 
-        wait_for(said, timeout, f"{self.child.name} to say {message!r}", interval=_PACE)
+        wait_for(logged, timeout, f"{self.child.name} to say {message!r}", interval=_INTERVAL)
         return time.monotonic()
 
 
 def second_account(world: World) -> str:
-    """A second ServiceAccount with every right of the operator's. Returns its name."""
+    """Return a second ServiceAccount with every right of the operator's. Returns its name."""
     name = f"{OPERATOR}-other"
     metadata = {"name": name, "namespace": RELEASE_NAMESPACE}
     world.api.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata}).must()
@@ -69,16 +69,16 @@ def second_account(world: World) -> str:
     return name
 
 
-def writes_of(world: World, replica: Replica, mark: int) -> list[str]:
-    """What a replica wrote to the API server after an audit mark, its Lease included; all of it is in the log."""
+def writes_of(world: World, replica: Replica, position: int) -> list[str]:
+    """Return all writes of a replica to the API server after an audit position, its Lease included."""
     marker = f"/api/v1/namespaces/{RELEASE_NAMESPACE}/configmaps/marker-{time.monotonic_ns()}"
     world.api.get(marker)
     wait_for(
-        lambda: world.cluster.audit_events(since=mark, where=lambda event: event.uri.startswith(marker)),
+        lambda: world.cluster.audit_events(since=position, where=lambda event: event.uri.startswith(marker)),
         20,
         "the audit log to have caught up",
     )
-    events = world.cluster.audit_events(since=mark, user=replica.user, where=lambda event: event.is_write)
+    events = world.cluster.audit_events(since=position, user=replica.user, where=lambda event: event.is_write)
     return [f"{event.verb} {event.uri}: {event.code}" for event in events]
 
 

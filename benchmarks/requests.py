@@ -19,7 +19,7 @@ _SECRET = re.compile(r"^/secrets/[^/]+(?P<rest>/.*)?$")
 
 
 def operators(cluster: Cluster, since: int) -> list[AuditEvent]:
-    """The operator's requests after an audit mark, without its Lease and its watches."""
+    """Return the operator's requests after an audit position, without its Lease and its watches."""
     return cluster.audit_events(
         since=since,
         user=OPERATOR_USER,
@@ -28,7 +28,7 @@ def operators(cluster: Cluster, since: int) -> list[AuditEvent]:
 
 
 def named(event: AuditEvent) -> str:
-    """What a request to the API server was: `patch securerediscaches/status`."""
+    """Return the name of a request to the API server: `patch securerediscaches/status`."""
     return f"{event.verb} {event.resource}" + (f"/{event.subresource}" if event.subresource else "")
 
 
@@ -37,19 +37,19 @@ class AzureCalls:
     """Requests to Azure by kind."""
 
     tokens: int
-    list_pages: int  # of caches; those refused are counted here too: somebody waited for them
+    list_pages: int  # of caches; refused ones are counted too: a resource waited for them
     list_keys: int
     versions: int
     values: int
     children: int  # firewall rules
     surroundings: int  # locks, roles, patch schedules, …: read seldom, and by no resource that waits for it
-    challenges: int  # the request without a token that tells a client which one a vault takes
+    challenges: int  # the request without a token that gives the client the token's scope
     writes: int
     other: int
 
     @property
     def total(self) -> int:
-        """All but the challenges and what stands around caches."""
+        """Return all but the challenges and the reads of governance."""
         return (
             self.tokens
             + self.list_pages
@@ -63,7 +63,7 @@ class AzureCalls:
 
 
 def azure_calls(requests: Iterable[LoggedRequest]) -> AzureCalls:
-    """Sort requests of the simulator's log by kind."""
+    """Count the requests of the simulator's log by kind."""
     kinds: Counter[str] = Counter()
     for request in requests:
         kinds[_kind(request)] += 1

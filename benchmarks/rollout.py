@@ -1,4 +1,4 @@
-"""How long a new key takes to reach every pod, against the same waves done by a plain client with the same pods."""
+"""How long a new key takes to reach every pod, compared with the same waves by a plain client."""
 
 import asyncio
 import time
@@ -24,11 +24,11 @@ _PLAIN = "bench.test/restartedAt"
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """What pods are used: how many seconds a new one takes to count as available (`minReadySeconds`)."""
+    """A kind of pods: the seconds after which a new one counts as available (`minReadySeconds`)."""
 
     name: str
     ready_after: int
-    said: str
+    description: str
     target: float | None
 
 
@@ -41,7 +41,7 @@ _KINDS = (
 
 @dataclass(frozen=True, slots=True)
 class _Sample:
-    """Seconds, all from the moment in which the key was stored, but `plain`: the sum of the plain client's waves."""
+    """Seconds since the key was stored, except `plain`: the sum of the plain client's waves."""
 
     moved: float
     current: float
@@ -53,7 +53,7 @@ class _Sample:
 
 
 def measure(hosts: Path, options: Options, figures: Figures) -> None:
-    """All figures of this group."""
+    """Measure all figures of this group."""
     with stage(hosts, redis=False, pods=True) as world:
         for number, kind in enumerate(_KINDS):
             team, cache = world.team(f"rollout-{number}"), f"orders-{number}"
@@ -104,7 +104,7 @@ async def _sample(on: _Stage, value: str) -> _Sample:
     await consumers.await_current(on.kube, on.team, on.cache, _PATIENCE)
     began = time.monotonic()
     version = consumers.store_other_key(on.world, on.team, on.cache)
-    await consumers.look_now(on.kube, on.team, on.cache)
+    await consumers.refresh(on.kube, on.team, on.cache)
     moves = await on.found.until_all_hold(names.version_annotation(on.cache), version, _PATIENCE)
     moved = time.monotonic() - began
     await consumers.await_current(on.kube, on.team, on.cache, _PATIENCE, version=version)
@@ -127,7 +127,7 @@ async def _sample(on: _Stage, value: str) -> _Sample:
 
 
 async def _plain(on: _Stage, value: str) -> list[float]:
-    """What `kubectl patch` and `kubectl rollout status` do, one Deployment after the other. Seconds of each."""
+    """Do as `kubectl patch` and `kubectl rollout status`, one Deployment after the other. Returns seconds of each."""
     waves: list[float] = []
     for name in sorted(on.found.bodies):
         began = time.monotonic()
@@ -146,8 +146,8 @@ def _report(figures: Figures, samples: list[_Sample], count: int, kind: _Kind) -
         f"{name}: median of {len(samples)}",
         middle([one.moved for one in samples]),
         "s",
-        compared_to=f"{kind.said}; pods of `sleep`, each a process; one Deployment after the other; the operator was "
-        "told to look (by itself it looks at Key Vault once an interval); medians: a wave "
+        compared_to=f"{kind.description}; pods of `sleep`, each a process; one Deployment after the other; a pass "
+        "was requested (by itself the operator reads Key Vault once an interval); medians: a wave "
         f"{middle([o.wave for o in samples]):.2f} s, from one's end to the next one's beginning "
         f"{middle([o.between for o in samples]):.2f} s; until the first {middle([o.first for o in samples]):.2f} s",
     )
@@ -164,5 +164,5 @@ def _report(figures: Figures, samples: list[_Sample], count: int, kind: _Kind) -
         f"{name}: until the status says so",
         middle([one.current for one in samples]),
         "s",
-        compared_to="WorkloadsCurrent: every pod seen to have been started with the new key, and the old ones gone",
+        compared_to="WorkloadsCurrent: every pod started with the new key, and the old ones gone",
     )

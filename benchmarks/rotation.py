@@ -1,4 +1,4 @@
-"""One rotation of a key that many Deployments use, noticed and followed: calls, writes and memory."""
+"""One rotation of a key that many Deployments use: the operator's calls, writes and memory."""
 
 import asyncio
 import time
@@ -19,7 +19,7 @@ _PATIENCE = 1800.0  # seconds
 
 
 def measure(hosts: Path, options: Options, figures: Figures) -> None:
-    """All figures of this group."""
+    """Measure all figures of this group."""
     with stage(hosts, redis=False, pods=True) as world:
         team = world.team("rotation")
         consumers.seed(world, team, _CACHE)
@@ -38,15 +38,15 @@ async def _measure(world: World, team: Team, options: Options, figures: Figures)
             say("injecting them")
             world.apply(consumers.resource(world, team, _CACHE, at_once=_AT_ONCE))
             operator = start_operator(world)
-            # Looked at seldom: every look at this machine's API server is one at the operator's cost.
+            # Read seldom: every request to this machine's API server costs the operator time.
             await consumers.await_current(kube, team, _CACHE, _PATIENCE, interval=1)
             injected = operator.peak_memory()
             await asyncio.sleep(2)  # what followed the last status
             say("the rotation")
-            audit, azure, cpu = world.cluster.audit_mark(), world.control.log.position(), operator.cpu_seconds()
+            audit, azure, cpu = world.cluster.audit_position(), world.control.log.position(), operator.cpu_seconds()
             began = time.monotonic()
             version = consumers.store_other_key(world, team, _CACHE)
-            await consumers.look_now(kube, team, _CACHE)
+            await consumers.refresh(kube, team, _CACHE)
             await found.until_all_hold(names.version_annotation(_CACHE), version, _PATIENCE)
             await consumers.await_current(kube, team, _CACHE, _PATIENCE, version=version, interval=1)
             lasted = time.monotonic() - began

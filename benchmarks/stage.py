@@ -1,4 +1,4 @@
-"""A stage for one group of figures: a control plane with the CRD, a world, and the operator as it is shipped."""
+"""The setting of one group of figures: a control plane with the CRD, a world, and the operator as shipped."""
 
 import base64
 import secrets
@@ -28,7 +28,7 @@ RESOURCES = "/apis/secureredis.io/v1alpha1/securerediscaches"
 
 @contextmanager
 def stage(hosts: Path, *, redis: bool, workloads: bool = False, pods: bool = False) -> Iterator[World]:
-    """A world on a control plane of its own, without an operator; all of it ends with the block.
+    """Run a world on its own control plane, without an operator, until the end of the block.
 
     `workloads`: the chart gives the rights on them. `pods`: a node runs their pods as processes.
     """
@@ -65,7 +65,7 @@ def install_crds(api: Api) -> None:
 
 
 def start_operator(world: World, **intervals: float) -> OperatorProcess:
-    """Start the operator as shipped, but for these `intervals`; the log at INFO; lease and port are told."""
+    """Start the operator as shipped except for `intervals`, lease and port, with log level INFO."""
     port = free_port()
     settings: dict[str, Any] = {
         "leaderElection": {"namespace": RELEASE_NAMESPACE},
@@ -77,7 +77,7 @@ def start_operator(world: World, **intervals: float) -> OperatorProcess:
 
 
 def new_cache(team: Team, name: str) -> seeds.Cache:
-    """A safe cache with a private endpoint, whose primary key is known to us."""
+    """Return a safe cache with a private endpoint and a known primary key."""
     return seeds.Cache(
         subscription=SUBSCRIPTION,
         group=team.name,

@@ -1,4 +1,4 @@
-"""From the process's start to the end of its first pass."""
+"""The time from the process's start to the end of its first pass."""
 
 import os
 import tempfile

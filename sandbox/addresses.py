@@ -16,7 +16,7 @@ class AddressError(RuntimeError):
 
 
 class AddressBlock:
-    """A /24 of loopback addresses that is ours while this object lives: a bound socket on its first address says so."""
+    """A /24 of loopback addresses, reserved while this object lives by a socket bound to its first address."""
 
     def __init__(self) -> None:
         """Claim a free block. Raises AddressError."""
@@ -37,11 +37,11 @@ class AddressBlock:
         )
 
     def take(self) -> str | None:
-        """An address of the block; None if all are taken."""
+        """Return an address of the block; None if all are taken."""
         return self._free.pop() if self._free else None
 
     def give_back(self, address: str) -> None:
-        """The address is free again; it is used last, so that a late client does not meet a stranger."""
+        """Free the address. It is reused last, so that a late client does not reach another server."""
         self._free.insert(0, address)
 
     def close(self) -> None:
@@ -50,13 +50,13 @@ class AddressBlock:
 
 
 class Addresses:
-    """As many addresses as are asked for, from blocks that are claimed when needed."""
+    """Gives out addresses from blocks that it claims when needed."""
 
     def __init__(self) -> None:
         self._blocks: list[AddressBlock] = []
 
     def take(self) -> str:
-        """An address that is nobody else's. Raises AddressError."""
+        """Return an address that no one else uses. Raises AddressError."""
         for block in self._blocks:
             address = block.take()
             if address is not None:
@@ -65,7 +65,7 @@ class Addresses:
         return self.take()
 
     def give_back(self, address: str) -> None:
-        """The address is free again."""
+        """Free the address."""
         for block in self._blocks:
             if ipaddress.IPv4Address(address) in block.network:
                 block.give_back(address)

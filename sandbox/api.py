@@ -1,4 +1,4 @@
-"""The Kubernetes API as sandbox and tests speak it: raw requests and raw answers, as any user."""
+"""A client of the Kubernetes API for sandbox and tests: raw requests and answers, as any user."""
 
 import json
 import ssl
@@ -23,30 +23,30 @@ _PLURALS = {
 
 @dataclass(frozen=True)
 class Answer:
-    """What the API server said."""
+    """An answer of the API server."""
 
     status: int
     body: Document
 
     @property
     def ok(self) -> bool:
-        """Whether it did what was asked."""
+        """Return whether the request succeeded."""
         return self.status < 300
 
     @property
     def message(self) -> str:
-        """Its words, for a refusal."""
+        """Return the message of a refusal."""
         return str(self.body.get("message", ""))
 
     def must(self) -> Document:
-        """The body of an answer that must be a success."""
+        """Return the body. Raises AssertionError if the request failed."""
         if not self.ok:
             raise AssertionError(f"{self.status}: {self.message}")
         return self.body
 
 
 class Api:
-    """Requests to one API server as its administrator, or as a user whom that one impersonates."""
+    """Sends requests to one API server as its administrator or as an impersonated user."""
 
     def __init__(self, cluster: Cluster, user: str | None = None, groups: Iterable[str] = ()) -> None:
         self._cluster = cluster
@@ -61,16 +61,16 @@ class Api:
         self._pool = urllib3.PoolManager(ssl_context=tls, retries=False, timeout=30)
 
     def named(self, user: str, *groups: str) -> "Api":
-        """The same server as another user."""
+        """Return a client of the same server as another user."""
         return Api(self._cluster, user, (*groups, "system:authenticated"))
 
     def service_account(self, namespace: str, name: str) -> "Api":
-        """The same server as a ServiceAccount, with the groups that its token gives."""
+        """Return a client of the same server as a ServiceAccount, with the groups of its token."""
         groups = ("system:serviceaccounts", f"system:serviceaccounts:{namespace}")
         return self.named(f"system:serviceaccount:{namespace}:{name}", *groups)
 
     def bearer(self, token: str) -> "Api":
-        """The same server as whoever `token` is of."""
+        """Return a client of the same server that presents `token`."""
         other = Api(self._cluster)
         other._headers["Authorization"] = f"Bearer {token}"
         return other
@@ -85,7 +85,7 @@ class Api:
         query: Mapping[str, Any] | None = None,
         accept: str | None = None,
     ) -> Answer:
-        """One request; an error status is an answer like any other."""
+        """Send one request. An error status is an answer like any other."""
         url = f"{self._cluster.server}{path}" + (f"?{urlencode(query)}" if query else "")
         headers = self._headers.copy()
         if accept:
@@ -104,7 +104,7 @@ class Api:
         return self.call("GET", path)
 
     def find(self, document: Document) -> Document | None:
-        """The object that `document` names; None if there is none. Raises AssertionError on any other refusal."""
+        """Return the object that `document` names, or None if it does not exist. Raises AssertionError otherwise."""
         answer = self.get(path_of(document))
         return None if answer.status == 404 else answer.must()
 
@@ -130,7 +130,7 @@ class Api:
 
 
 def collection(document: Document) -> str:
-    """Path of the collection an object belongs to."""
+    """Return the path of the collection an object belongs to."""
     version, kind = document["apiVersion"], document["kind"]
     plural = _PLURALS.get(kind, kind.lower() + "s")
     root = f"/apis/{version}" if "/" in version else f"/api/{version}"
@@ -139,5 +139,5 @@ def collection(document: Document) -> str:
 
 
 def path_of(document: Document) -> str:
-    """Path of an object."""
+    """Return the path of an object."""
     return f"{collection(document)}/{document['metadata']['name']}"

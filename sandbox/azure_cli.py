@@ -1,4 +1,4 @@
-"""The real azure-cli against a simulator: installed once into the cache, logged in as a service principal."""
+"""Runs the real azure-cli against a simulator: installed once into the cache, logged in as a service principal."""
 
 import json
 import os
@@ -14,11 +14,11 @@ _CLOUD = "Sandbox"
 
 
 class AzureCliError(RuntimeError):
-    """azure-cli cannot be installed, or a command of it failed; the text is what it said."""
+    """azure-cli cannot be installed, or a command of it failed. The text is its output."""
 
 
 def azure_cli() -> Path:
-    """The `az` program of the pinned version, in a virtual environment of its own (about 730 MB, once).
+    """Return the `az` program of the pinned version, in a virtual environment of its own (about 730 MB, once).
 
     Raises AzureCliError if it cannot be installed.
     """
@@ -51,7 +51,7 @@ class AzureCli:
         self.run("login", "--service-principal", "--username", client_id, "--password", secret, "--tenant", tenant)
 
     def run(self, *arguments: str) -> Any:
-        """Run one command; its JSON, None for no output. Raises AzureCliError with what az said."""
+        """Run one command. Returns its JSON, or None for no output. Raises AzureCliError with az's message."""
         command = names.wrap([self._program, *arguments, "--output", "json"], self._endpoints.hosts_file)
         done = subprocess.run(command, env=self._environment, capture_output=True, text=True, check=False)
         if done.returncode != 0:

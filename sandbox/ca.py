@@ -1,4 +1,4 @@
-"""The sandbox's own certificate authority: what Azure's public one is for the real thing."""
+"""The sandbox's own certificate authority. It replaces Azure's public one."""
 
 import dataclasses
 import datetime
@@ -35,7 +35,7 @@ class CertificateAuthority:
 
     @classmethod
     def create_or_load(cls, directory: Path) -> Self:
-        """The authority kept in `directory`, made there if it is not yet. The directory becomes private."""
+        """Load the authority in `directory`, or create it there. The directory becomes private."""
         directory = directory.absolute()
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         certificate, key = directory / _CERTIFICATE, directory / _KEY
@@ -49,11 +49,11 @@ class CertificateAuthority:
 
     @property
     def ca_file(self) -> Path:
-        """The authority's certificate (PEM): what a client must trust."""
+        """Return the authority's certificate (PEM): what a client must trust."""
         return self._directory / _CERTIFICATE
 
     def issue(self, *names: str, expired: bool = False) -> IssuedCertificate:
-        """A server certificate for these names: DNS names (`*.x.test` too) or IP addresses; the same one each time.
+        """Issue a server certificate for these DNS names (`*.x.test` too) or IP addresses; the same one each time.
 
         `expired` gives one that ended yesterday, for the case where a server's owner forgot it.
         """
@@ -74,7 +74,7 @@ class CertificateAuthority:
         return issued
 
     def self_signed(self, name: str) -> IssuedCertificate:
-        """A certificate for this DNS name that vouches for itself, as a server gets where nobody issues any."""
+        """Create a self-signed certificate for this DNS name."""
         tag = hashlib.sha256(f"{name}\nself-signed".encode()).hexdigest()[:24]
         issued = IssuedCertificate(self._directory / f"{tag}.crt", self._directory / f"{tag}.key")
         with locked(self._directory / ".lock"):

@@ -1,4 +1,4 @@
-"""Where built and fetched things live: outside the repository, kept between runs, shared by processes."""
+"""The cache of built and fetched programs: outside the repository, kept between runs, shared by processes."""
 
 import contextlib
 import fcntl
@@ -12,7 +12,7 @@ NAME = "secure-redis-operator"
 
 
 def cache_dir() -> Path:
-    """The cache directory, created if missing; the same rule as in `scripts/bootstrap`.
+    """Return the cache directory, created if missing; the same rule as in `scripts/bootstrap`.
 
     `SECURE_REDIS_CACHE`, else `XDG_CACHE_HOME`/secure-redis-operator, else ~/.cache/secure-redis-operator.
     """
@@ -27,13 +27,13 @@ def cache_dir() -> Path:
 
 
 def progress(message: str) -> None:
-    """One line to stderr about something that takes long."""
+    """Print one line to stderr about a long step."""
     print(f"sandbox: {message}", file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager
 def locked(path: Path, waiting: str | None = None) -> Iterator[None]:
-    """Hold an exclusive lock on the file `path`; the kernel drops it when this process ends, however it ends.
+    """Lock the file `path` exclusively. The kernel releases the lock when this process ends.
 
     `waiting` is printed as progress when another process holds the lock.
     """
@@ -50,7 +50,7 @@ def locked(path: Path, waiting: str | None = None) -> Iterator[None]:
 
 @contextlib.contextmanager
 def step(message: str) -> Iterator[None]:
-    """Tell that something long begins, and how long it took once it is done."""
+    """Report that a long step begins, and how long it took once it is done."""
     progress(f"{message}…")
     begun = time.monotonic()
     yield

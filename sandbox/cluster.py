@@ -1,4 +1,4 @@
-"""What a running control plane tells those who use it: address, credentials, kubeconfigs, audit log."""
+"""Access to a running control plane: address, credentials, kubeconfigs, audit log."""
 
 import base64
 import dataclasses
@@ -21,7 +21,7 @@ class ClusterError(RuntimeError):
 
 @dataclasses.dataclass(frozen=True)
 class AuditEvent:
-    """One request as the API server's audit log tells it (level Metadata: no bodies).
+    """One request in the API server's audit log (level Metadata: no bodies).
 
     An apply that creates is `patch` with code 201.
     """
@@ -42,7 +42,7 @@ class AuditEvent:
 
     @property
     def is_write(self) -> bool:
-        """Whether it could change something that is stored."""
+        """Return whether the request can change a stored object."""
         asked_only = self.subresource == "token" or self.group in ("authorization.k8s.io", "authentication.k8s.io")
         return (
             not asked_only
@@ -53,7 +53,7 @@ class AuditEvent:
 
 @dataclasses.dataclass(frozen=True)
 class Cluster:
-    """A control plane's files and addresses. Holds no process: any process on this machine may `load` it."""
+    """A control plane's files and addresses. It owns no process: any process on this machine may `load` it."""
 
     directory: Path
     version: str
@@ -63,7 +63,7 @@ class Cluster:
 
     @classmethod
     def load(cls, directory: Path) -> "Cluster":
-        """The cluster that a `ControlPlane` has started in `directory`. Raises FileNotFoundError if none was."""
+        """Load the cluster that a `ControlPlane` has started in `directory`. Raises FileNotFoundError if none was."""
         facts = json.loads((directory / DESCRIPTION).read_text())
         return cls(directory=directory, **facts)
 
@@ -74,27 +74,27 @@ class Cluster:
 
     @property
     def server(self) -> str:
-        """The API server's URL."""
+        """Return the API server's URL."""
         return f"https://127.0.0.1:{self.port}"
 
     @property
     def ca_pem(self) -> str:
-        """The certificate authority of the API server."""
+        """Return the certificate authority of the API server."""
         return (self.directory / "ca.pem").read_text()
 
     @property
     def service_account_public_key_pem(self) -> str:
-        """The RSA public key that verifies projected ServiceAccount tokens (RS256) of `service_account_issuer`."""
+        """Return the RSA public key that verifies ServiceAccount tokens (RS256) of `service_account_issuer`."""
         return (self.directory / "sa.pub").read_text()
 
     @property
     def kubeconfig(self) -> Path:
-        """The administrator's kubeconfig."""
+        """Return the administrator's kubeconfig."""
         return self.directory / "admin.kubeconfig"
 
     @property
     def audit_log(self) -> Path:
-        """The audit log: one JSON event a line."""
+        """Return the audit log: one JSON event a line."""
         return self.directory / "audit.log"
 
     def kubeconfig_for(self, token: str, name: str, namespace: str = "default") -> Path:
@@ -122,20 +122,20 @@ class Cluster:
     def service_account_token(
         self, namespace: str, name: str, audiences: Sequence[str] = (), expiration_seconds: int = 3600
     ) -> str:
-        """A token of the ServiceAccount by TokenRequest. No audience: the API server's own. Raises ClusterError."""
+        """Request a token of the ServiceAccount. Without an audience: the API server's own. Raises ClusterError."""
         spec = {"audiences": list(audiences), "expirationSeconds": expiration_seconds}
         body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec}
         answer = self.request("POST", f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token", body)
         return str(answer["status"]["token"])
 
     def service_account_kubeconfig(self, namespace: str, name: str) -> Path:
-        """A kubeconfig with the rights of this ServiceAccount, and no others. Raises ClusterError."""
-        # A day: a kept sandbox has nobody who renews it.
+        """Write a kubeconfig with the rights of this ServiceAccount, and no others. Raises ClusterError."""
+        # A day: a sandbox that keeps running has no one to renew it.
         token = self.service_account_token(namespace, name, expiration_seconds=86400)
         return self.kubeconfig_for(token, f"sa.{namespace}.{name}", namespace)
 
     def request(self, method: str, path: str, body: object = None, timeout: float = 30) -> dict[str, Any]:
-        """One JSON request as administrator. Raises ClusterError with the server's words, OSError if unreachable."""
+        """Send one JSON request as administrator. Raises ClusterError, or OSError if the server is unreachable."""
         status, text = self.raw_request(method, path, body, timeout)
         if status >= 400:
             raise ClusterError(f"{method} {path}: {status} {text[:500]}")
@@ -143,7 +143,7 @@ class Cluster:
         return answer
 
     def raw_request(self, method: str, path: str, body: object = None, timeout: float = 30) -> tuple[int, str]:
-        """Status and text of one request as administrator. Raises OSError if the server cannot be reached."""
+        """Send one request as administrator. Returns status and text. Raises OSError if the server is unreachable."""
         context = ssl.create_default_context(cadata=self.ca_pem)
         connection = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=timeout, context=context)
         headers = {"Authorization": f"Bearer {self.admin_token}", "Content-Type": "application/json"}
@@ -156,14 +156,14 @@ class Cluster:
         finally:
             connection.close()
 
-    def audit_mark(self) -> int:
-        """A position in the audit log, for `audit_events(since=…)`. Unit: bytes."""
+    def audit_position(self) -> int:
+        """Return a position in the audit log for `audit_events(since=…)`, in bytes."""
         return self.audit_log.stat().st_size if self.audit_log.exists() else 0
 
     def audit_events(
         self, *, since: int = 0, user: str | None = None, where: Callable[[AuditEvent], bool] | None = None
     ) -> list[AuditEvent]:
-        """The requests logged after the position `since`, of `user` only if given, oldest first, each once.
+        """Return the requests logged after the position `since`, of `user` only if given, oldest first, each once.
 
         The server logs a request when it has answered it, so the last one may appear a moment after the client has its
         answer: await it with `wait_for`. A watch is listed when it begins.

@@ -16,7 +16,7 @@ from sandbox.processes import Child, kill_all
 from sandbox.toolchain import DEFAULT_VERSION, control_plane_binaries
 from sandbox.waiting import wait_for
 
-# A name that is neither kubernetes.default.svc nor resolvable: whoever trusts it must have been told to.
+# A name that is neither kubernetes.default.svc nor resolvable: a client that trusts it must be configured to.
 ISSUER = "https://issuer.sandbox.test/cluster"
 READY_TIMEOUT = 60.0
 _AUDIT_POLICY = """\
@@ -30,9 +30,9 @@ _SCHEDULER = "kube-scheduler"
 
 
 class _Port:
-    """A loopback port that stays ours until a server has taken it and after.
+    """A loopback port that stays reserved before and after a server has bound it.
 
-    Bound with SO_REUSEPORT and never listening: the kernel gives it to nobody else, while a server of ours that sets
+    Bound with SO_REUSEPORT and never listening: the kernel assigns it to no other socket, while our server that sets
     SO_REUSEPORT too may bind and listen. So there is no moment in which another process could grab it.
     """
 
@@ -47,7 +47,7 @@ class _Port:
 
 
 class ControlPlane:
-    """One control plane in `directory`, which keeps its data, logs, keys and kubeconfigs.
+    """Runs one control plane in `directory`, which contains its data, logs, keys and kubeconfigs.
 
     Without `controllers` nothing acts on objects (no default ServiceAccounts, no rollouts, namespaces never finish
     terminating); that is enough for schema and admission tests. A directory serves one start: state does not survive.
@@ -73,14 +73,14 @@ class ControlPlane:
 
     @property
     def cluster(self) -> Cluster:
-        """What the running control plane offers. Raises RuntimeError before `start`."""
+        """Return the running cluster. Raises RuntimeError before `start`."""
         if self._cluster is None:
             raise RuntimeError("the control plane is not started")
         return self._cluster
 
     @property
     def pids(self) -> dict[str, int]:
-        """The process ids by program name."""
+        """Return the process ids by program name."""
         return {child.name: child.pid for child in self._children}
 
     def __enter__(self) -> Self:
@@ -196,7 +196,7 @@ class ControlPlane:
             f"--initial-advertise-peer-urls=http://127.0.0.1:{peer}",
             f"--initial-cluster=sandbox=http://127.0.0.1:{peer}",
             "--socket-reuse-port=true",
-            "--unsafe-no-fsync",  # a crash may lose data that nobody wants
+            "--unsafe-no-fsync",  # data loss in a crash does not matter here
             "--log-level=warn",
         ]
 

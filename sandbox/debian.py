@@ -15,11 +15,11 @@ _CHOSEN = re.compile(r"^Inst (?P<name>\S+)(?: \[[^]]*\])? \((?P<version>\S+)", r
 
 
 class PackageError(RuntimeError):
-    """The package cannot be had here; the text says why."""
+    """The package is not available here. The text says why."""
 
 
 def unpacked(package: str) -> Path:
-    """The directory into which `package`, and what it needs and this machine lacks, is unpacked; done once, cached.
+    """Unpack `package` and its missing dependencies into a directory, once. Returns the cached directory.
 
     Raises PackageError where there is no apt, the package is unknown, or nothing can be fetched.
     """
@@ -39,7 +39,7 @@ def unpacked(package: str) -> Path:
 
 
 def root(name: str, packages: Sequence[str]) -> Path:
-    """A root directory that holds `packages` and all they need, unpacked and not configured; done once, cached.
+    """Unpack `packages` and all they need into a root directory, once, without configuring them. Returns it.
 
     Raises PackageError as `unpacked` does.
     """
@@ -54,7 +54,7 @@ def root(name: str, packages: Sequence[str]) -> Path:
 
 
 def libraries(home: Path) -> str:
-    """The LD_LIBRARY_PATH value with which programs unpacked into `home` find the libraries unpacked with them."""
+    """Return the LD_LIBRARY_PATH value with which programs unpacked into `home` find their libraries."""
     found = {str(file.parent) for pattern in ("lib/**/*.so*", "usr/lib/**/*.so*") for file in home.glob(pattern)}
     return ":".join(sorted(found))
 
@@ -78,7 +78,7 @@ def _fetch(packages: Sequence[str], home: Path, *, nothing_installed: bool = Fal
 
 
 def _private_apt(scratch: Path, installed: Path) -> list[str]:
-    """An apt-get with state and cache of its own: needs no root and leaves the machine's alone."""
+    """Return an apt-get command with its own state and cache. It needs no root."""
     for part in ("state/lists/partial", "cache/archives/partial"):
         (scratch / part).mkdir(parents=True)
     config = scratch / "apt.conf"
@@ -97,6 +97,6 @@ def _private_apt(scratch: Path, installed: Path) -> list[str]:
 def _run(argv: list[str], cwd: str) -> str:
     done = subprocess.run(argv, cwd=cwd, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     if done.returncode != 0:
-        said = done.stderr.strip().splitlines()
-        raise PackageError(f"`{argv[0]}` failed with code {done.returncode}: {said[-1] if said else 'no message'}")
+        output = done.stderr.strip().splitlines()
+        raise PackageError(f"`{argv[0]}` failed with code {done.returncode}: {output[-1] if output else 'no message'}")
     return done.stdout

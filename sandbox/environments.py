@@ -1,4 +1,4 @@
-"""Python programs whose needs do not go with the project's own, each installed once into the cache."""
+"""Python programs whose requirements conflict with the project's, each installed once into the cache."""
 
 import hashlib
 import subprocess
@@ -13,11 +13,11 @@ _COMPLETE = ".complete"
 
 
 class EnvironmentFailedError(RuntimeError):
-    """The program cannot be installed; the text is what pip said."""
+    """The program cannot be installed. The text is pip's output."""
 
 
 def environment(name: str) -> Path:
-    """The virtual environment of what `requirements/<name>.txt` pins, made first if need be.
+    """Return the virtual environment of `requirements/<name>.txt`, created first if needed.
 
     Raises EnvironmentFailedError.
     """

@@ -1,8 +1,8 @@
-"""A gate between one operator and the API server, for tests: it counts writes and can hold any one of them.
+"""A proxy between one operator and the API server, for tests: it counts writes and can block any one of them.
 
 Everything passes unchanged, watches as streams. A write is a request that stores something: leases, token requests,
-access reviews and dry runs are not counted. A held write is one of which its sender does not know what became of it:
-the very moment in which a crash is worth testing.
+access reviews and dry runs are not counted. The sender of a blocked write does not know its outcome:
+this is the moment in which a crash is worth testing.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ _STOP_SECONDS = 10
 
 @dataclass(slots=True)
 class Write:
-    """One write. `what`: method and resource, as `PATCH securerediscaches/status`. `status` 0: no answer."""
+    """One write. `what`: method and resource, such as `PATCH securerediscaches/status`. `status` 0: no answer."""
 
     number: int
     method: str
@@ -48,10 +48,10 @@ class Write:
 
 @dataclass(slots=True)
 class Hold:
-    """One write that is to be held: the first that `wanted` says yes to. `reached` is set while it is held.
+    """Blocks one write: the first for which `wanted` returns true. `reached` is set while it is blocked.
 
-    `before`: the API server has not seen it. `after`: the API server has done it, and its answer is kept back; one that
-    it refused passes, and the next is asked about.
+    `before`: the API server has not received it. `after`: the API server has done it, and its answer is not forwarded;
+    a write that it refused passes, and the next one is considered.
     """
 
     wanted: Callable[[Write], bool]
@@ -97,17 +97,17 @@ class Gate:
         self._started.result(_STOP_SECONDS)
 
     def stop(self) -> None:
-        """End every connection. What is held is dropped."""
+        """End every connection. A blocked write is dropped."""
         self._loop.call_soon_threadsafe(self._ending.set)
         self._thread.join(_STOP_SECONDS)
 
     @property
     def server(self) -> str:
-        """The gate's URL: what a client takes for the API server's."""
+        """Return the gate's URL, which clients use as the API server's."""
         return f"https://127.0.0.1:{self._started.result(0)}"
 
     def kubeconfig(self, original: Path) -> Path:
-        """The same kubeconfig, through the gate. Readable by us alone."""
+        """Write the same kubeconfig with the gate's address, readable by this user alone."""
         document = yaml.safe_load(original.read_text())
         ca = base64.b64encode(self._authority.ca_file.read_bytes()).decode()
         for cluster in document["clusters"]:
@@ -117,43 +117,43 @@ class Gate:
         return path
 
     def writes(self, since: int = 0) -> list[Write]:
-        """The writes after number `since`, in the order in which they came."""
+        """Return the writes after number `since`, in order of arrival."""
         with self._lock:
             return [write for write in self._writes if write.number > since]
 
     @property
-    def mark(self) -> int:
-        """A number to give as `since`."""
+    def position(self) -> int:
+        """Return the number of the last write, for `since`."""
         with self._lock:
             return len(self._writes)
 
     @property
     def tokens(self) -> list[str]:
-        """The ServiceAccount tokens that were issued through the gate: what must be found nowhere."""
+        """Return the ServiceAccount tokens that were issued through the gate. Tests search for leaks of them."""
         with self._lock:
             return list(self._tokens)
 
     def hold(self, wanted: Callable[[Write], bool], moment: Moment) -> Hold:
-        """Hold the first write from now on that `wanted` says yes to."""
+        """Block the first write from now on for which `wanted` returns true."""
         hold = Hold(wanted, moment)
         with self._lock:
             self._holds.append(hold)
         return hold
 
     def drop(self, hold: Hold) -> None:
-        """End the hold as a crash does: the sender gets no answer, and what had not happened never will."""
+        """Drop the blocked write as a crash does: the sender gets no answer, and a write not sent yet is never sent."""
         with self._lock:
             if hold in self._holds:
                 self._holds.remove(hold)
         self._loop.call_soon_threadsafe(hold.lifted.set)
 
     def close(self) -> None:
-        """The way to the API server is cut: open watches break, and every request's connection is reset."""
+        """Cut the connection to the API server: open watches break, and every request's connection is reset."""
         self._down = True
         self._loop.call_soon_threadsafe(self._cut_streams)
 
     def open(self) -> None:
-        """The way is free again."""
+        """Forward requests again."""
         self._down = False
 
     # --- on the gate's own thread -----------------------------------------------------------------------------------
@@ -273,14 +273,14 @@ def _passed(headers: Mapping[str, str]) -> Headers:
 
 
 def _cut(request: web.Request) -> web.Response:
-    """No answer: the connection ends."""
+    """Return the connection ends without an answer."""
     if request.transport is not None:
         request.transport.abort()
     return web.Response(status=502)  # never arrives
 
 
 def _what(method: str, path: str) -> str:
-    """Method, plural and subresource: the same write in every run, whatever the objects are called."""
+    """Return method, plural and subresource: equal in every run, independent of the objects' names."""
     parts = path.strip("/").split("/")
     parts = parts[2:] if parts[0] == "api" else parts[3:]
     if parts and parts[0] == "namespaces" and len(parts) > 2:

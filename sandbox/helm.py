@@ -1,4 +1,4 @@
-"""Helm, for whoever renders the chart: the tests install exactly the roles and policies that a user gets.
+"""The pinned Helm. With it, the tests install exactly the roles and policies that a user gets.
 
 `python -m sandbox.helm` prepares it and prints its path.
 """
@@ -13,7 +13,7 @@ HELM = Tool("helm", "helm", "helm.sh/helm/v4/cmd/helm", "helm.sh/helm/v4", "~2.5
 
 
 def helm() -> Path:
-    """The path of the pinned Helm 4, built into the cache first if need be.
+    """Return the path of the pinned Helm 4, built into the cache first if needed.
 
     One on PATH is not taken: its version decides what a chart renders. Raises ToolchainError.
     """

@@ -1,4 +1,4 @@
-"""The operator's image, really built from the Dockerfile: Debian's buildah with a local base, no registry, no daemon.
+"""Builds the operator's image from the Dockerfile: Debian's buildah, a local base, no registry, no daemon.
 
 Needs root (buildah's chroot isolation) and a Debian or Ubuntu; otherwise ImageError says which is missing.
 """
@@ -23,7 +23,7 @@ _RUN_PACKAGES = ("python3",)
 
 
 class ImageError(RuntimeError):
-    """The image cannot be built here, or its build failed; the text says why."""
+    """The image cannot be built here, or its build failed. The text says why."""
 
 
 @dataclass(frozen=True)
@@ -37,16 +37,16 @@ class BuiltImage:
     root: Path
 
     def command(self, arguments: Sequence[str]) -> tuple[list[str], dict[str, str]]:
-        """What a runtime would start with these container arguments, and with which environment."""
+        """Return the command and the environment with which a runtime would start these container arguments."""
         environment = dict(entry.split("=", 1) for entry in self.config["Env"])
         return [*self.config["Entrypoint"], *arguments], environment
 
 
 class Builder:
-    """buildah with storage of its own in `directory`, which `remove` takes away again."""
+    """Runs buildah with its own storage in `directory`, which `remove` deletes."""
 
     def __init__(self, directory: Path) -> None:
-        """Raises ImageError where buildah cannot be had."""
+        """Raise ImageError where buildah is not available."""
         if os.geteuid() != 0:
             raise ImageError("building an image here needs root")
         try:
@@ -66,7 +66,7 @@ class Builder:
         self._cache = self._linker_cache()
 
     def build(self, **arguments: str) -> BuiltImage:
-        """Build the Dockerfile with these build arguments. Raises ImageError with what buildah said."""
+        """Build the Dockerfile with these build arguments. Raises ImageError with buildah's message."""
         for name, base in self._bases.items():
             container = self._buildah("from", "scratch")
             self._buildah("add", "--quiet", container, str(base), "/")
@@ -74,7 +74,7 @@ class Builder:
             self._buildah("rm", container)
         chosen = {"BUILD_IMAGE": "localhost/base-build", "RUN_IMAGE": "localhost/base-run", **arguments}
         options = [part for name, value in chosen.items() for part in ("--build-arg", f"{name}={value}")]
-        certificates = "/etc/ssl/certs:/etc/ssl/certs:ro"  # the base is not configured, so it trusts nobody
+        certificates = "/etc/ssl/certs:/etc/ssl/certs:ro"  # the base is not configured, so it trusts no authority
         with step("building the image"):
             self._buildah(
                 *("build", "--pull-never", "--network", "host", "--volume", certificates, *self._trust()),
@@ -88,7 +88,7 @@ class Builder:
         return BuiltImage(found["OCIv1"]["config"], layers, _size(mounted), own, mounted)
 
     def remove(self) -> None:
-        """Take all storage away."""
+        """Delete all storage."""
         shutil.rmtree(self._directory, ignore_errors=True)
 
     def _trust(self) -> list[str]:
@@ -100,7 +100,7 @@ class Builder:
         return path
 
     def _linker_cache(self) -> Path:
-        """What the dynamic linker knows, with buildah's libraries: it starts itself anew without environment."""
+        """Return a linker cache with buildah's libraries, because buildah restarts itself without environment."""
         found = sorted({str(path.parent) for path in self._home.rglob("*.so*")})
         listing = self._write("ld.conf", "\n".join([*found, "include /etc/ld.so.conf", ""]))
         cache = self._directory / "ld.cache"
@@ -129,7 +129,7 @@ class Builder:
 def contained(
     image: BuiltImage, arguments: Sequence[str], mounts: Mapping[Path, str]
 ) -> tuple[list[str], dict[str, str]]:
-    """A command that runs the image as the chart's pod does: its entry point, user and environment, a read-only root.
+    """Return a command that runs the image as the chart's pod does, with a read-only root.
 
     `mounts`: files and directories of this machine and where they appear, read-only. It shares the machine's network,
     as everything of the sandbox does.
@@ -152,5 +152,5 @@ def contained(
 
 
 def _size(path: Path) -> int:
-    """Bytes of all files below `path`."""
+    """Return the bytes of all files below `path`."""
     return sum(file.lstat().st_size for file in path.rglob("*") if not file.is_symlink() and file.is_file())

@@ -1,4 +1,4 @@
-"""Made-up host names that resolve for chosen processes only; the machine's /etc/hosts is never touched.
+"""Made-up host names that resolve for chosen processes only. The machine's /etc/hosts is never changed.
 
 A hosts file of our own is mounted over /etc/hosts in the process's own mount namespace. Where a system refuses
 namespaces to ordinary users, Debian's libnss-wrapper does it with LD_PRELOAD instead.
@@ -32,14 +32,14 @@ _WRAPPED = "NSS_WRAPPER_HOSTS"
 
 
 class NamesError(RuntimeError):
-    """Names cannot be made to resolve on this system; the text says what to install."""
+    """Made-up names cannot be resolved on this system. The text says what to install."""
 
 
 class HostsFile:
     """A hosts(5) file that several processes may change. Names are kept in lower case; one address each."""
 
     def __init__(self, path: Path) -> None:
-        """Use the file `path`; make it if missing: localhost, this machine's name, and what /etc/hosts has."""
+        """Use the file `path`. If missing, create it with localhost, this machine's name and /etc/hosts' entries."""
         self.path = path.absolute()
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self._locked():
@@ -47,7 +47,7 @@ class HostsFile:
                 self._write(f"{_HEADER}127.0.0.1 {socket.gethostname()}\n{_system_lines()}")
 
     def set(self, name: str, address: str) -> None:
-        """Let `name` mean `address`. Raises ValueError if either is malformed."""
+        """Resolve `name` to `address`. Raises ValueError if either is malformed."""
         name = name.lower().rstrip(".")
         if not _NAME.fullmatch(name):
             raise ValueError(f"not a host name: {name!r}")
@@ -59,7 +59,7 @@ class HostsFile:
             self._write(_without(text, name) + line)
 
     def remove(self, name: str) -> None:
-        """Forget `name`; nothing happens if it is not there."""
+        """Remove `name`, if it is there."""
         with self._locked():
             text = self.path.read_text()
             kept = _without(text, name.lower().rstrip("."))
@@ -67,7 +67,7 @@ class HostsFile:
                 self._write(kept)
 
     def addresses(self) -> dict[str, str]:
-        """Every name of the file with its address."""
+        """Return every name of the file with its address."""
         fields = [line.split("#")[0].split() for line in self.path.read_text().splitlines()]
         return {name: parts[0] for parts in reversed(fields) for name in parts[1:]}
 
@@ -86,7 +86,7 @@ class HostsFile:
 
 
 def enter(path: Path) -> None:
-    """From here on this process, and every child of it, resolves the names of the hosts file `path`.
+    """Make this process and its children resolve the names of the hosts file `path`.
 
     Call it while the process has one thread. Where namespaces are refused the process starts itself again under
     libnss-wrapper with the same arguments: so call it first, before output is captured. Raises NamesError.
@@ -101,7 +101,7 @@ def enter(path: Path) -> None:
 
 
 def wrap(argv: Sequence[str | os.PathLike[str]], path: Path) -> list[str]:
-    """The command that runs `argv` so that it resolves the names of the hosts file `path`. Raises NamesError."""
+    """Return a command that runs `argv` with the names of the hosts file `path`. Raises NamesError."""
     command = [os.fspath(part) for part in argv]
     if allowed():
         return [*launcher(_binds(path)), *command]
@@ -109,20 +109,20 @@ def wrap(argv: Sequence[str | os.PathLike[str]], path: Path) -> list[str]:
 
 
 def ready() -> None:
-    """Have ready what `enter` and `wrap` need here, fetched if need be. Raises NamesError."""
+    """Prepare what `enter` and `wrap` need here. Raises NamesError."""
     if not allowed():
         _wrapper_library()
 
 
 def launcher(binds: Sequence[namespace.Bind], chdir: str | None = None, root: Path | None = None) -> list[str]:
-    """The command prefix that runs a program in a mount namespace of its own; see `sandbox.namespace`."""
+    """Return the command prefix that runs a program in its own mount namespace; see `sandbox.namespace`."""
     plan = json.dumps({"binds": binds, "chdir": chdir, "root": None if root is None else str(root)})
     return [sys.executable, "-I", "-S", str(Path(namespace.__file__).absolute()), plan]
 
 
 @functools.cache
 def allowed() -> bool:
-    """Whether this system lets this user have mount namespaces; tried once, in a child process."""
+    """Return whether this user may create mount namespaces. A child process tries it once."""
     probe = [*launcher([(str(_SYSTEM_HOSTS), str(_SYSTEM_HOSTS), False)]), "true"]
     return subprocess.run(probe, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False).returncode == 0
 

@@ -5,7 +5,7 @@ Uses the standard library only, so that `python -I -S namespace.py` starts fast 
     namespace.py '{"binds": [[source, target, read_only]], "chdir": null, "root": null}' program argument…
 
 With `root` (an empty directory) targets need not exist: the process gets a root directory that looks like the
-machine's, with room made for them.
+machine's, with mount points for them.
 """
 
 # ruff: noqa: PTH102, PTH103, PTH112, PTH115, PTH120, PTH211 (pathlib costs start time)
@@ -30,11 +30,11 @@ Bind = tuple[str, str, bool]
 
 
 class NamespaceRefusedError(OSError):
-    """The system does not let this user have a mount namespace of its own."""
+    """The system does not allow this user a mount namespace."""
 
 
 def enter(binds: Iterable[Bind], root: str | None = None) -> None:
-    """Put this process (with one thread) into its own mount namespace with `binds`: (source, target, read only).
+    """Move this process (with one thread) into its own mount namespace with `binds`: (source, target, read only).
 
     `root`: see above; the process sees only copies of the machine's mounts then, still writable where they were.
 
@@ -55,8 +55,8 @@ def enter(binds: Iterable[Bind], root: str | None = None) -> None:
     if root is not None:
         _mount(libc, "tmpfs", root, 0, "tmpfs")
         _mount(libc, None, root, _MS_UNBINDABLE)  # else a copy of the machine's root would hold itself
-        rooms = {target: os.path.isdir(source) for source, target, _ in binds}
-        _imitate(libc, "/", root, rooms)
+        points = {target: os.path.isdir(source) for source, target, _ in binds}
+        _copy_root(libc, "/", root, points)
     for source, target, read_only in binds:
         target = (root or "") + target
         _mount(libc, source, target, _MS_BIND | _MS_REC)
@@ -69,11 +69,11 @@ def enter(binds: Iterable[Bind], root: str | None = None) -> None:
         os.chdir("/")
 
 
-def _imitate(libc: ctypes.CDLL, host: str, copy: str, rooms: dict[str, bool]) -> None:
-    """Fill the directory `copy` with the entries of `host`, and with the missing `rooms` (target: is a directory)."""
+def _copy_root(libc: ctypes.CDLL, host: str, copy: str, points: dict[str, bool]) -> None:
+    """Fill the directory `copy` with the entries of `host` and the missing mount `points` (target: is a directory)."""
     for entry in os.scandir(host):
         here = f"{copy}/{entry.name}"
-        inner = {target: kind for target, kind in rooms.items() if target.startswith(entry.path + "/")}
+        inner = {target: kind for target, kind in points.items() if target.startswith(entry.path + "/")}
         if entry.is_symlink():
             os.symlink(os.readlink(entry.path), here)
         elif not entry.is_dir():
@@ -84,8 +84,8 @@ def _imitate(libc: ctypes.CDLL, host: str, copy: str, rooms: dict[str, bool]) ->
             if all(os.path.lexists(target) for target in inner):
                 _mount(libc, entry.path, here, _MS_BIND | _MS_REC)
             else:
-                _imitate(libc, entry.path, here, inner)
-    for target, is_directory in rooms.items():
+                _copy_root(libc, entry.path, here, inner)
+    for target, is_directory in points.items():
         here = f"{copy}/{os.path.relpath(target, host)}"
         if not os.path.lexists(here):
             os.makedirs(here if is_directory else os.path.dirname(here), exist_ok=True)

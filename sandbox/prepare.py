@@ -1,4 +1,4 @@
-"""`python -m sandbox.prepare [--tests] [--floor]`: have ready what the sandbox and the tests run, and show progress.
+"""`python -m sandbox.prepare [--tests] [--floor]`: prepare the programs of sandbox and tests, and show progress.
 
 Done before the tests start, since a test's output is captured and its time is limited. No work if it was done before.
 """

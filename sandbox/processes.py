@@ -1,4 +1,4 @@
-"""Child processes: started with a log file, ended by process id, and never left behind by a killed parent."""
+"""Child processes with a log file. They are ended by process id and end when the parent is killed."""
 
 import os
 import shutil
@@ -14,11 +14,11 @@ _forker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="forker")
 
 
 class ProcessError(RuntimeError):
-    """A child process could not start, or ended before its time."""
+    """A child process could not start, or ended too early."""
 
 
 class Child:
-    """A running child process in a session of its own, so that Ctrl-C reaches only us and we end it in order."""
+    """A running child process in its own session, so that Ctrl-C reaches only the parent, which ends it in order."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class Child:
         program = shutil.which(argv[0])
         if program is None:
             raise ProcessError(f"{self.name}: no program {os.fspath(argv[0])}")
-        # If we die before setpriv has asked for the signal, nobody would send it: hence the look at the parent after.
+        # If we die before setpriv has asked for the signal, it is never sent: hence the check of the parent after it.
         guard = ["sh", "-c", '[ "$PPID" = "$0" ] && exec "$@"', str(os.getpid())]
         command = [setpriv, "--pdeathsig", "KILL", "--", *guard, program, *(os.fspath(part) for part in argv[1:])]
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -64,17 +64,17 @@ class Child:
 
     @property
     def pid(self) -> int:
-        """The process id; also that of its process group."""
+        """Return the process id; also that of its process group."""
         return self._process.pid
 
     @property
     def returncode(self) -> int | None:
-        """None while it runs; negative: the signal that ended it."""
+        """Return the exit code: None while it runs, negative for the signal that ended it."""
         return self._process.poll()
 
     @property
     def alive(self) -> bool:
-        """Whether it still runs."""
+        """Return whether it still runs."""
         return self._process.poll() is None
 
     def check(self) -> None:
@@ -83,7 +83,7 @@ class Child:
             raise ProcessError(f"{self.name} ended with code {self.returncode}; end of {self.log}:\n{self.tail()}")
 
     def tail(self, lines: int = 20) -> str:
-        """The last lines of its log."""
+        """Return the last lines of its log."""
         try:
             return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
         except FileNotFoundError:
@@ -95,7 +95,7 @@ class Child:
         self._process.wait()
 
     def terminate(self, timeout: float = 10) -> int:
-        """Ask it to end; kill it after `timeout` seconds. Returns its exit code."""
+        """Send SIGTERM, and kill it after `timeout` seconds. Returns its exit code."""
         if self.alive:
             self._process.terminate()
             try:
@@ -105,7 +105,7 @@ class Child:
         return self._process.wait()
 
     def wait(self, timeout: float) -> int:
-        """Its exit code. Raises TimeoutError if it still runs after `timeout` seconds."""
+        """Return its exit code. Raises TimeoutError if it still runs after `timeout` seconds."""
         try:
             return self._process.wait(timeout)
         except subprocess.TimeoutExpired:

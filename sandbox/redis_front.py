@@ -1,4 +1,4 @@
-"""The TCP front of a cache: the real ports on its own address, open to whom the simulated network lets in.
+"""The TCP front of a cache: the real ports on its own address, open to clients that the simulated network admits.
 
 It never decrypts: bytes go to and from the redis-server as they are.
 """
@@ -24,7 +24,7 @@ Backend = Callable[[], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWrite
 
 
 class FrontError(RuntimeError):
-    """The front cannot listen; the text says what is in the way."""
+    """The front cannot listen. The text says why."""
 
 
 @dataclasses.dataclass(eq=False)
@@ -64,7 +64,7 @@ class Front:
         await self._drop(list(self._connections))
 
     async def enforce(self) -> None:
-        """Drop the connections of clients that are no longer let in."""
+        """Drop the connections of clients that are no longer admitted."""
         await self._drop([one for one in self._connections if not self._admits(one.client)])
 
     async def _drop(self, connections: list[_Connection]) -> None:
@@ -140,7 +140,7 @@ async def _trickle(writer: asyncio.StreamWriter) -> None:
 
 
 def _is_old_hello(start: bytes) -> bool:
-    """Whether a client offers at most TLS 1.1: the version in its ClientHello (RFC 4346 §7.4.1.2)."""
+    """Return whether a client offers at most TLS 1.1: the version in its ClientHello (RFC 4346 §7.4.1.2)."""
     return len(start) > 10 and start[0] == 22 and start[5] == 1 and start[9:11] < b"\x03\x03"
 
 

@@ -1,4 +1,4 @@
-"""One redis-server with TLS: started, told its keys and TLS settings over its private socket, ended."""
+"""One redis-server with TLS, configured with keys and TLS settings over its private socket."""
 
 import hashlib
 import os
@@ -15,7 +15,7 @@ from sandbox.redis_settings import MinimumTls
 from sandbox.redis_tool import RedisTool
 from sandbox.waiting import wait_for_async
 
-BACKEND_PORT = 16380  # on the cache's own address, which nobody else uses
+BACKEND_PORT = 16380  # on the cache's own address, which no one else uses
 _START_SECONDS = 15
 _ADMIN = "sandbox-admin"
 _SOCKET = "redis.sock"
@@ -45,17 +45,17 @@ class RedisProcess:
 
     @property
     def pid(self) -> int | None:
-        """Its process id while it runs."""
+        """Return its process id while it runs."""
         return self._child.pid if self._child is not None else None
 
     @property
     def alive(self) -> bool:
-        """Whether it runs."""
+        """Return whether it runs."""
         return self._child is not None and self._child.alive
 
     @property
     def socket_path(self) -> str:
-        """Its UNIX socket, which speaks plaintext: a short name, whatever the directory's length."""
+        """Return its UNIX socket, which speaks plaintext: a short name, whatever the directory's length."""
         return f"/proc/self/fd/{self._folder}/{_SOCKET}"
 
     async def start(self, certificate: IssuedCertificate, minimum_tls: MinimumTls, *, old_only: bool = False) -> None:
@@ -133,7 +133,7 @@ class RedisProcess:
             return False
 
     def _copy(self, certificate: IssuedCertificate) -> None:
-        """Put the certificate where the server reads it; the files are replaced, so the key is never half-written."""
+        """Copy the certificate to the server by replacing the files, so that the key is never half-written."""
         for name, source in (("tls.crt", certificate.cert_file), ("tls.key", certificate.key_file)):
             scratch = self._directory / f".{name}"
             scratch.unlink(missing_ok=True)

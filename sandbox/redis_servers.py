@@ -1,4 +1,4 @@
-"""The Redis endpoints of the sandbox: for every simulated cache a real redis-server with TLS behind its own address."""
+"""The Redis endpoints of the sandbox: a real redis-server with TLS at its own address for every simulated cache."""
 
 import asyncio
 import contextlib
@@ -22,7 +22,7 @@ _ADDRESS_ATTEMPTS = 20
 
 
 class RedisFleet:
-    """All endpoints. A server process starts when the first client is let in; until then an endpoint costs one socket.
+    """Runs all endpoints. A server process starts when the first client is admitted; until then it costs one socket.
 
     Use it within one event loop. Its processes end with this one, however it ends.
     """
@@ -38,7 +38,7 @@ class RedisFleet:
         self._endpoints: dict[str, _Endpoint] = {}
 
     async def start(self, host: str, settings: RedisSettings) -> RedisAddress:
-        """Let `host` resolve and listen. Raises RedisToolError, FrontError or AddressError, ValueError if it runs."""
+        """Make `host` resolve and listen. Raises RedisToolError, FrontError or AddressError, ValueError if it runs."""
         if host in self._endpoints:
             raise ValueError(f"{host} runs already")
         await asyncio.to_thread(redis_tool)
@@ -49,7 +49,7 @@ class RedisFleet:
                 await endpoint.open()
                 break
             except FrontError:
-                # Somebody's own server on this very address, or on all: another address tells which.
+                # Another server uses this address, or all addresses: a second address shows which.
                 if attempt == _ADDRESS_ATTEMPTS - 1:
                     raise
         self._endpoints[host] = endpoint
@@ -64,7 +64,7 @@ class RedisFleet:
         await self._endpoints[host].update(settings, cut_connections=cut_connections)
 
     async def set_fault(self, host: str, fault: RedisFault | None) -> None:
-        """Let `host` misbehave from the next connection on; None: behave again. Raises KeyError."""
+        """Make `host` misbehave from the next connection on; None ends the fault. Raises KeyError."""
         await self._endpoints[host].set_fault(fault)
 
     async def stop(self, host: str) -> None:
@@ -81,7 +81,7 @@ class RedisFleet:
         self._addresses.close()
 
     def pid(self, host: str) -> int | None:
-        """The server's process id; None while no client has come. Raises KeyError."""
+        """Return the server's process id; None while no client has come. Raises KeyError."""
         return self._endpoints[host].process.pid
 
 

@@ -1,4 +1,4 @@
-"""What a simulated cache enforces at its endpoint: keys, TLS floor, ports, and who may reach it."""
+"""Settings of a simulated cache's endpoint: keys, minimum TLS, ports and reachability."""
 
 import dataclasses
 import enum
@@ -13,7 +13,7 @@ PLAINTEXT_PORT = 6379
 
 @dataclasses.dataclass(frozen=True)
 class Reachability:
-    """Who may connect, as Azure's network settings say it.
+    """The clients that may connect, as in Azure's network settings.
 
     `public`: over the public endpoint, then only from `ranges` (first and last IPv4 address; empty: from anywhere).
     `private_endpoint`: an approved one exists, so the virtual network gets in whatever `public` says.
@@ -26,8 +26,9 @@ class Reachability:
 
 @dataclasses.dataclass(frozen=True)
 class Network:
-    """What stands for the world around: which clients on this machine are inside the virtual network, and as which
-    public address the others (and all, where there is no private endpoint) are seen.
+    """The simulated network: the clients inside the virtual network, and the public address of all others.
+
+    Without a private endpoint, clients of the virtual network have the public address too.
 
     The default puts every client into the virtual network and lets it leave by an address reserved for documentation,
     which is in the examples' firewall rule.
@@ -39,7 +40,7 @@ class Network:
     elsewhere: tuple[tuple[str, str], ...] = ()
 
     def admits(self, client: str, reachable: Reachability) -> bool:
-        """Whether a client with this loopback source address gets in."""
+        """Return whether a client with this loopback source address is admitted."""
         address = ipaddress.IPv4Address(client)
         outside = [public for cidr, public in self.elsewhere if address in ipaddress.IPv4Network(cidr)]
         inside = not outside and any(address in ipaddress.IPv4Network(cidr) for cidr in self.virtual_network)
@@ -47,9 +48,9 @@ class Network:
             return True
         if not reachable.public:
             return False
-        seen = ipaddress.IPv4Address(outside[0] if outside else self.public_address)
+        source = ipaddress.IPv4Address(outside[0] if outside else self.public_address)
         return not reachable.ranges or any(
-            ipaddress.IPv4Address(first) <= seen <= ipaddress.IPv4Address(last) for first, last in reachable.ranges
+            ipaddress.IPv4Address(first) <= source <= ipaddress.IPv4Address(last) for first, last in reachable.ranges
         )
 
 
@@ -70,14 +71,14 @@ class RedisSettings:
 
 
 class RedisFault(enum.Enum):
-    """What an endpoint does instead of its work."""
+    """A misbehaviour of an endpoint."""
 
     HANG = "hang"  # accepts, and never says a word
     RESET = "reset"  # accepts, and resets
     HTTP = "http"  # answers like a web server, as a proxy in between would
     WRONG_CERTIFICATE = "wrong-certificate"  # real Redis with the certificate of another host
     EXPIRED_CERTIFICATE = "expired-certificate"  # real Redis whose certificate ended yesterday
-    SELF_SIGNED_CERTIFICATE = "self-signed-certificate"  # real Redis whose certificate nobody vouches for
+    SELF_SIGNED_CERTIFICATE = "self-signed-certificate"  # real Redis with a certificate that no authority issued
     OLD_TLS = "old-tls"  # real Redis that speaks TLS 1.0 and 1.1, and nothing newer
     CUT_OLD_TLS = "cut-old-tls"  # an offer of a TLS version before 1.2 is answered with a reset, not with an alert
     GARBAGE = "garbage"  # answers with bytes that are no protocol's
@@ -86,7 +87,7 @@ class RedisFault(enum.Enum):
 
 @dataclasses.dataclass(frozen=True)
 class RedisAddress:
-    """Where a cache listens. The plaintext port is open only if the settings say so."""
+    """The address of a cache. The plaintext port is open only if the settings say so."""
 
     address: str
     tls_port: int = TLS_PORT

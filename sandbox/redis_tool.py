@@ -16,7 +16,7 @@ _TRIAL_SECONDS = 10
 
 
 class RedisToolError(RuntimeError):
-    """No redis-server with TLS can be had here; the text says what to install."""
+    """No redis-server with TLS is available here. The text says what to install."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,7 +29,7 @@ class RedisTool:
 
 @functools.cache
 def redis_tool() -> RedisTool:
-    """The redis-server to use, tried out. Raises RedisToolError."""
+    """Return a tested redis-server. Raises RedisToolError."""
     on_path = shutil.which("redis-server")
     if on_path is not None:
         tool = RedisTool(Path(on_path), {})

@@ -1,4 +1,4 @@
-"""The custom Azure roles of `examples/azure/roles`: what the sandbox's identities hold is what users are given."""
+"""The custom Azure roles of `examples/azure/roles`. The sandbox's identities have exactly the users' roles."""
 
 import json
 from dataclasses import dataclass
@@ -34,21 +34,21 @@ class Role:
 
 @cache
 def role(name: str) -> Role:
-    """The role of that file. Raises FileNotFoundError, KeyError if it is not of the form."""
+    """Return the role of that file. Raises FileNotFoundError, KeyError if it is not of the form."""
     found = json.loads((DIRECTORY / f"{name}.json").read_text())
     return Role(found["Name"], found["Description"], tuple(found["Actions"]), tuple(found["DataActions"]))
 
 
 def file_of(power: Power) -> str:
-    """The name of the power's file, without its ending."""
+    """Return the name of the power's file, without its ending."""
     return _FILES[power]
 
 
 def actions(*powers: Power) -> tuple[str, ...]:
-    """The actions of these powers' roles, each once."""
+    """Return the actions of these powers' roles, each once."""
     return tuple(dict.fromkeys(action for power in powers for action in role(_FILES[power]).actions))
 
 
 def data_actions(*powers: Power) -> tuple[str, ...]:
-    """The data actions of these powers' roles, each once."""
+    """Return the data actions of these powers' roles, each once."""
     return tuple(dict.fromkeys(action for power in powers for action in role(_FILES[power]).data_actions))

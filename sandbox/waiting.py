@@ -11,7 +11,7 @@ INTERVAL = 0.05
 
 
 def wait_for(predicate: Callable[[], T | None], timeout: float, what: str, interval: float = INTERVAL) -> T:
-    """The first truthy value of `predicate`, asked every `interval` seconds.
+    """Return the first truthy value of `predicate`, called every `interval` seconds.
 
     Raises TimeoutError after `timeout` seconds, naming `what` was awaited and the last value. Exceptions of the
     predicate are not swallowed: a condition that may not be readable yet says so by returning None.
@@ -32,7 +32,7 @@ async def wait_for_async(
     what: str,
     interval: float = INTERVAL,
 ) -> T:
-    """As `wait_for`, for a predicate that is awaited."""
+    """Wait as `wait_for` does, for an async predicate."""
     deadline = time.monotonic() + timeout
     while True:
         value = await predicate()

@@ -1,6 +1,6 @@
-"""A whole small world: a control plane, a simulated Azure, and the operator between them under the chart's rights.
+"""A complete test world: a control plane, a simulated Azure, and the operator with the chart's rights.
 
-Tests, demo and benchmarks stand on it, so that all of them see the same things.
+Tests, demo and benchmarks use it, so that all of them see the same things.
 """
 
 import os
@@ -51,16 +51,16 @@ class Team:
 
     @property
     def group_scope(self) -> str:
-        """The ARM id of the team's resource group."""
+        """Return the ARM id of the team's resource group."""
         return seeds.group_scope(SUBSCRIPTION, self.name)
 
     @property
     def vault_scope(self) -> str:
-        """The ARM id of the team's vault."""
+        """Return the ARM id of the team's vault."""
         return seeds.vault_scope(SUBSCRIPTION, self.name, self.name)
 
     def cache_id(self, cache: str) -> str:
-        """The ARM id of a cache in the team's group, as a user writes it."""
+        """Return the ARM id of a cache in the team's group, as a user writes it."""
         return seeds.cache_scope(SUBSCRIPTION, self.name, cache)
 
 
@@ -77,7 +77,7 @@ class World:
     values: Document = field(default_factory=dict)  # of the chart
 
     def __post_init__(self) -> None:
-        """Nothing runs yet."""
+        """Create the clients. Nothing runs yet."""
         self.directory.mkdir(parents=True, exist_ok=True)
         self.api = Api(self.cluster)
         self.azure = AzureSimulator(self.directory / "azure", redis=self.redis, hosts=self.hosts, domain=self.domain)
@@ -85,7 +85,7 @@ class World:
 
     @property
     def control(self) -> Control:
-        """The simulated Azure's control port."""
+        """Return the simulated Azure's control port."""
         return self.azure.control
 
     def start(self) -> None:
@@ -102,14 +102,14 @@ class World:
         install(self.api, self.values)
 
     def stop(self) -> None:
-        """End the operator and Azure; the cluster is its owner's."""
+        """End the operator and Azure. The cluster keeps running."""
         self.stop_operator()
         self.azure.stop()
 
     # --- the operator -----------------------------------------------------------------------------------------------
 
     def configuration(self) -> Document:
-        """The operator's configuration for this world; short intervals, everything else as shipped."""
+        """Return the operator's configuration for this world: short intervals, everything else as shipped."""
         where = self.control.endpoints
         base: Document = {
             "cloud": {
@@ -154,11 +154,11 @@ class World:
 
     @property
     def operator_log(self) -> Path:
-        """Everything that every operator of this world printed."""
+        """Return the path of the output of all operators of this world."""
         return self.directory / "operator.log"
 
     def stop_operator(self, *, kill: bool = False) -> None:
-        """End it as Kubernetes does, or as a crash does."""
+        """End the operator as Kubernetes does, or (`kill`) as a crash does."""
         if self.operator is None:
             return
         if kill:
@@ -179,7 +179,7 @@ class World:
         cache_actions: tuple[str, ...] = CACHE_READ + CACHE_KEYS,
         vault_actions: tuple[str, ...] = VAULT_READ,
     ) -> Team:
-        """A namespace that consents, an identity federated with its ServiceAccount, a resource group and a vault."""
+        """Create a consenting namespace, an identity federated with its ServiceAccount, a group and a vault."""
         name = name or f"team-{uuid.uuid4().hex[:8]}"
         team = Team(name, name, str(uuid.uuid4()), str(uuid.uuid4()), service_account)
         federation = seeds.Federation(
@@ -200,7 +200,7 @@ class World:
         return team
 
     def service_account(self, team: Team, name: str, *, allow: str | None = "*", annotated: bool = True) -> None:
-        """A ServiceAccount of the team, annotated for its Azure identity and (with `allow`) consenting."""
+        """Create a ServiceAccount of the team, annotated for its Azure identity and (with `allow`) consenting."""
         annotations: dict[str, str] = {}
         if annotated:
             annotations["azure.workload.identity/client-id"] = team.client_id
@@ -211,7 +211,7 @@ class World:
         self.api.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata}).must()
 
     def bind(self, namespace: str) -> None:
-        """The owner of a namespace consents that the operator works in it."""
+        """Consent, as the owner of a namespace, that the operator works in it."""
         self.api.apply(
             {
                 "apiVersion": "rbac.authorization.k8s.io/v1",
@@ -227,7 +227,7 @@ class World:
         ).must()
 
     def cache(self, team: Team, name: str, **changes: Any) -> seeds.Cache:
-        """A safe existing cache of the team: TLS 1.2, no plaintext port, closed but for a private endpoint."""
+        """Create a safe cache of the team: TLS 1.2, no plaintext port, reachable by a private endpoint only."""
         properties = {"minimumTlsVersion": "1.2", "publicNetworkAccess": "Disabled", **changes.pop("properties", {})}
         endpoints = changes.pop("private_endpoints", (seeds.PrivateEndpoint(name="shop"),))
         cache = seeds.Cache(
@@ -242,14 +242,14 @@ class World:
         return cache
 
     def store_key(self, team: Team, cache: str, secret: str | None = None, slot: str = "Primary") -> str:
-        """The team stores one of the cache's keys in its vault. Returns the version."""
+        """Store one of the cache's keys in the team's vault. Returns the version."""
         key = self.control.redis.keys(cache)[slot]
         return self.control.keyvault.set_secret(team.name, secret or cache, seeds.SecretVersion(value=key))
 
     # --- resources --------------------------------------------------------------------------------------------------
 
     def resource(self, team: Team, name: str, *, key: str | None = None, **spec: Any) -> Document:
-        """A SecureRedisCache of the team for its cache of that name; with `key`, the vault secret it reads."""
+        """Return a SecureRedisCache of the team for its cache of that name; `key` is the vault secret that it reads."""
         spec.setdefault("resourceID", team.cache_id(name))
         if key is not None:
             uri = self.control.endpoints.vault_url(team.name)
@@ -258,19 +258,19 @@ class World:
         return {"apiVersion": API_VERSION, "kind": "SecureRedisCache", "metadata": metadata, "spec": spec}
 
     def apply(self, document: Document) -> Document:
-        """Apply as its author; the answer of the API server."""
+        """Apply a document as its author. Returns the answer of the API server."""
         return self.api.apply(document).must()
 
     def get(self, document: Document) -> Document | None:
-        """The object as it is now; None if it is gone."""
+        """Return the current object, or None if it is deleted."""
         return self.api.find(document)
 
     def secret(self, namespace: str, name: str) -> Document | None:
-        """A Secret; None if there is none."""
+        """Return a Secret, or None if it does not exist."""
         return self.api.find({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": namespace}})
 
     def condition(self, document: Document, kind: str) -> tuple[str, str, str] | None:
-        """Status, reason and message of a condition; None where it is not there or of an older generation."""
+        """Return status, reason and message of a condition; None if it is missing or of an older generation."""
         found = self.get(document)
         if found is None:
             return None
@@ -301,5 +301,5 @@ class World:
             raise TimeoutError(f"{error}; it is {conditions}") from None
 
     def await_gone(self, document: Document, timeout: float = 30) -> None:
-        """Wait until the object is gone."""
+        """Wait until the object is deleted."""
         wait_for(lambda: self.get(document) is None, timeout, f"{document['metadata']['name']} to be gone")

@@ -1,4 +1,4 @@
-"""Writes examples/argocd/argocd-cm*.yaml from the Lua scripts beside them, so that they cannot disagree.
+"""Writes examples/argocd/argocd-cm*.yaml from the Lua scripts in the same folder, so that they cannot differ.
 
 python scripts/argocd.py    writes the patches of Argo CD's ConfigMap `argocd-cm`
 """
@@ -21,14 +21,14 @@ HEAD = """# Generated from {folder} by scripts/argocd.py (`make docs`). Merge it
 #
 {note}"""
 NOTES = {
-    "argocd-cm.yaml": "# Findings and drift are told in the health's message and leave it Healthy.\n",
+    "argocd-cm.yaml": "# Findings and drift are reported in the health's message and leave it Healthy.\n",
     "argocd-cm-strict.yaml": "# The variant: findings, drift and unsafe persistence make the resource Degraded, so\n"
     "# the Application too. A sync of an unsafe cache then fails; consumers in later waves are not touched.\n",
 }
 
 
 class _Dumper(yaml.SafeDumper):
-    """Texts of several lines as blocks, as people write them."""
+    """Writes texts of several lines as blocks."""
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
@@ -39,7 +39,7 @@ _Dumper.add_representer(str, _text)
 
 
 def health(*, strict: bool) -> str:
-    """The health script; `strict`: what is unsafe makes the resource Degraded.
+    """Return the health script. `strict`: an unsafe cache makes the resource Degraded.
 
     Raises:
         ValueError: the script no longer has the line that the variant changes.
@@ -52,7 +52,7 @@ def health(*, strict: bool) -> str:
 
 
 def actions() -> dict[str, Any]:
-    """The actions as `resource.customizations.actions.<group>_<kind>` takes them."""
+    """Return the actions in the form of `resource.customizations.actions.<group>_<kind>`."""
     folder = SCRIPTS / "actions"
     return {
         "discovery.lua": (folder / "discovery.lua").read_text(encoding="utf-8"),
@@ -63,7 +63,7 @@ def actions() -> dict[str, Any]:
 
 
 def patches() -> Mapping[str, str]:
-    """File names in examples/argocd and their texts."""
+    """Return the file names in examples/argocd with their texts."""
     found: dict[str, str] = {}
     for name, note in NOTES.items():
         data = {

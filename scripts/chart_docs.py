@@ -1,4 +1,4 @@
-"""Generates what the chart's sources say a second time: its README, part of its schema, the manifest for kubectl.
+"""Generates files from the chart's sources: its README, part of its schema, the manifest for kubectl.
 
 PYTHONPATH=operator:. python scripts/chart_docs.py            writes them
 PYTHONPATH=operator:. python scripts/chart_docs.py --check    writes nothing; exits 1 and names what is stale
@@ -6,7 +6,7 @@ PYTHONPATH=operator:. python scripts/chart_docs.py --check    writes nothing; ex
 - charts/…/README.md: every value with its default and the comment above it in values.yaml;
 - charts/…/values.schema.json: `definitions.config.*`, from the operator's own model of its configuration;
 - examples/install/install.yaml: the chart with its defaults, for those who install with kubectl. It is there because it
-  is a manifest that works as it is; crds/ holds definitions only, and a chart must not hold what it renders.
+  is a manifest that works as it is; crds/ holds definitions only, and a chart must not contain what it renders.
 """
 
 import argparse
@@ -29,7 +29,7 @@ INSTALL = ROOT / "examples/install/install.yaml"
 _PREFIX = "config."
 _MARK = "# -- "
 _SECTION = "# @section "
-# What a reader is told instead of a regular expression of the operator's model.
+# Shown to a reader instead of a regular expression of the operator's model.
 _SENTENCES = {
     r"^https://[^/?#@]+$": "a URL such as https://management.cloud.example, with nothing behind the host",
     r"^https://[^/?#@]+/?$": "the URL of a vault, such as https://shop.vault.azure.net",
@@ -50,7 +50,7 @@ _HEADER = """\
 
 
 def texts() -> Iterator[tuple[Path, str]]:
-    """Every generated file and its text, the schema before what is rendered under it.
+    """Return every generated file with its text, the schema before the files rendered with it.
 
     Raises ToolchainError without Helm, Refused if the chart does not render.
     """
@@ -61,12 +61,12 @@ def texts() -> Iterator[tuple[Path, str]]:
 
 
 def stale() -> list[Path]:
-    """The files that are missing or out of date."""
+    """Return the files that are missing or out of date."""
     return [path for path, text in texts() if _read(path) != text]
 
 
 def write() -> list[Path]:
-    """Bring them up to date; what was changed."""
+    """Update the files. Returns the changed ones."""
     changed = []
     for path, text in texts():
         if _read(path) != text:
@@ -85,7 +85,7 @@ def _read(path: Path) -> str | None:
 
 @dataclass(frozen=True)
 class Value:
-    """One value: its path, what is said of it (empty: nothing), its default as one reads it, and its section."""
+    """One value: its path, its comment (or empty), its default as text, and its section."""
 
     path: str
     text: str
@@ -94,11 +94,11 @@ class Value:
 
 
 def documented(text: str) -> Iterator[Value]:
-    """The values of a values.yaml in order: every leaf, and every mapping that has a comment of its own."""
+    """Return the values of a values.yaml in order: every leaf, and every mapping with its own comment."""
     lines = text.splitlines()
     root = yaml.compose(text)
     if not isinstance(root, yaml.MappingNode):
-        raise TypeError("values.yaml holds no mapping")
+        raise TypeError("values.yaml contains no mapping")
     yield from _walk(root, "", lines)
 
 
@@ -132,7 +132,7 @@ def _section(lines: list[str], line: int) -> str:
 
 
 def readme(chart: Mapping[str, Any], values: str) -> str:
-    """The chart's README."""
+    """Return the chart's README."""
     found = list(documented(values))
     lines = [
         "<!-- Generated from values.yaml and Chart.yaml by `make chart-docs`: change these. -->",
@@ -168,7 +168,7 @@ def _cell(text: str) -> str:
 
 
 def schema(current: dict[str, Any]) -> str:
-    """The schema with its generated definitions made anew."""
+    """Return the schema with its definitions generated again."""
     model = Config.model_json_schema(by_alias=True)
     parts = {**model.pop("$defs"), "Config": model}
     kept = {name: part for name, part in current["definitions"].items() if not name.startswith(_PREFIX)}
@@ -177,7 +177,7 @@ def schema(current: dict[str, Any]) -> str:
 
 
 def _plain(part: Any) -> Any:
-    """A part of the model's schema without what a reader of an error cannot use."""
+    """Return a part of the model's schema without details that are useless in an error."""
     if isinstance(part, list):
         return [_plain(one) for one in part]
     if not isinstance(part, dict):
@@ -202,7 +202,7 @@ def _plain(part: Any) -> Any:
 
 
 def manifest(documents: list[dict[str, Any]]) -> str:
-    """The rendered chart without what only Helm understands, in a namespace that restricts its pods."""
+    """Return the rendered chart without Helm's own fields, in a namespace that restricts its pods."""
     restricted = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn", "audit")}
     space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": RELEASE_NAMESPACE, "labels": restricted}}
     parts = [space, *(_without_helm(document) for document in documents)]
@@ -221,7 +221,7 @@ def _without_helm(part: Any) -> Any:
 
 
 def main() -> int:
-    """Write, or check."""
+    """Write the files, or check them."""
     parser = argparse.ArgumentParser(description="Generate the chart's README, schema and manifest.")
     parser.add_argument("--check", action="store_true", help="write nothing; fail if a file is stale")
     given = parser.parse_args()

@@ -1,4 +1,4 @@
-"""Generates the reference pages below docs/ from the code and the CRD, so that they cannot disagree.
+"""Generates the reference pages below docs/ from the code and the CRD, so that they cannot differ.
 
 PYTHONPATH=operator:. python scripts/docs.py            writes the pages and removes those that no longer belong
 PYTHONPATH=operator:. python scripts/docs.py --check    writes nothing; exits 1 and names the pages that are stale
@@ -28,7 +28,7 @@ FOLDERS = ("conditions", "reasons", "rules")  # hold generated pages only
 
 
 def pages() -> Mapping[str, str]:
-    """All generated pages: path below docs/ to text."""
+    """Return all generated pages: path below docs/ to text."""
     found = {f"conditions/{kind}.md": condition_page(kind) for kind in ConditionType}
     found |= {f"reasons/{reason}.md": reason_page(reason) for reason in Reason}
     found["conditions/README.md"] = conditions_index()
@@ -40,7 +40,7 @@ def pages() -> Mapping[str, str]:
 
 
 def stale(docs: Path) -> list[str]:
-    """Paths below `docs` that are missing, out of date, or no longer generated."""
+    """Return the paths below `docs` that are missing, out of date, or no longer generated."""
     wanted = pages()
     wrong = [path for path, text in wanted.items() if _read(docs / path) != text]
     wrong += [path for path in _present(docs) if path not in wanted]
@@ -48,7 +48,7 @@ def stale(docs: Path) -> list[str]:
 
 
 def write(docs: Path) -> list[str]:
-    """Bring the pages below `docs` up to date; what was changed or removed."""
+    """Update the pages below `docs`. Returns what was changed or removed."""
     wanted, changed = pages(), stale(docs)
     for path in changed:
         target = docs / path
@@ -64,7 +64,7 @@ def write(docs: Path) -> list[str]:
 
 
 def condition_page(kind: ConditionType) -> str:
-    """One condition: what its values mean and which reasons it carries."""
+    """Return the page of one condition: the meaning of its values, and its reasons."""
     text = CONDITIONS[kind]
     lines = [
         *_head(f"Condition `{kind}`", "operator/secure_redis/api/reasons/conditions.py"),
@@ -85,7 +85,7 @@ def condition_page(kind: ConditionType) -> str:
 
 
 def reason_page(reason: Reason) -> str:
-    """One reason: what it means, what to do, where it appears."""
+    """Return the page of one reason: its meaning, its remedy, and where it appears."""
     text = REASONS[reason]
     on = [kind for kind in ConditionType if kind in text.conditions]
     lines = [
@@ -111,7 +111,7 @@ def reason_page(reason: Reason) -> str:
 
 
 def conditions_index() -> str:
-    """All conditions on one page."""
+    """Return the page of all conditions."""
     lines = [
         *_head("Conditions", "operator/secure_redis/api/reasons/conditions.py"),
         "| condition | question |",
@@ -122,10 +122,10 @@ def conditions_index() -> str:
 
 
 def reasons_index() -> str:
-    """All reasons on one page, in the alphabet's order."""
+    """Return the page of all reasons, in alphabetical order."""
     lines = [
         *_head("Reasons", "operator/secure_redis/api/reasons/catalogue.py"),
-        "Stalled: no retry mends it, somebody has to act.",
+        "Stalled: no retry corrects it, a person must act.",
         "",
         "| reason | Stalled | meaning |",
         "| --- | --- | --- |",
@@ -145,7 +145,7 @@ _RULES = "operator/secure_redis/domain/rules/"
 
 
 def rule_page(rule: Rule) -> str:
-    """One rule: what its results mean, how much a failure weighs, what to do, and what others call it."""
+    """Return the page of one rule: its results, its severity, its remedy and its references."""
     reads, _, absent = rule.reads.partition("; not applicable ")
     lines = [
         *_head(f"Rule {rule.id}: {rule.title}", _RULES),
@@ -156,19 +156,19 @@ def rule_page(rule: Rule) -> str:
         "| result | meaning |",
         "| --- | --- |",
         f"| Pass | {_cell(rule.title)}. |",
-        f"| Fail | It is not so. {_cell(rule.why)} |",
-        "| Unknown | What is looked at could not be read, or Azure did not say. Never taken for safe. |",
-        "| Waived | Fail or Unknown, accepted in `spec.waivers` with the operator's leave. |",
+        f"| Fail | The check failed. {_cell(rule.why)} |",
+        "| Unknown | A required value could not be read, or Azure did not return it. It never counts as safe. |",
+        "| Waived | Fail or Unknown, accepted in `spec.waivers` as the operator's configuration permits. |",
     ]
     if absent:
-        lines.append(f"| NotApplicable | Where there is nothing to judge: {_cell(absent)}. |")
+        lines.append(f"| NotApplicable | There is nothing to assess: {_cell(absent)}. |")
     lines += [
         "",
-        "## What is looked at",
+        "## What is read",
         "",
         f"{_text(_sentence(reads))}.",
         "",
-        "What it takes: " + ", ".join(f"`{one}`" if one.startswith("Microsoft.") else one for one in rule.needs) + ".",
+        "Requires: " + ", ".join(f"`{one}`" if one.startswith("Microsoft.") else one for one in rule.needs) + ".",
         "",
         "## What to do",
         "",
@@ -198,11 +198,11 @@ spec:
 
 
 def rules_index() -> str:
-    """All rules on one page, and what profiles and waivers do."""
+    """Return the page of all rules, with profiles and waivers."""
     lines = [
         *_head("Security rules", _RULES),
-        "Every rule is judged at every look. What could not be seen is Unknown, never Pass: the message says what",
-        "could not be read and which right would allow it. `status.compliance` counts the results and lists what did",
+        "Every rule is assessed at every pass. A value that could not be read is Unknown, never Pass: the message",
+        "names it and the right that would allow it. `status.compliance` counts the results and lists what did",
         "not pass; rules of severity Info are listed and not counted, and the condition",
         "[`Compliant`](../conditions/Compliant.md) leaves out Low too.",
         "",
@@ -211,13 +211,13 @@ def rules_index() -> str:
         "",
         "`spec.waivers` accepts a finding until a day, with a reason and an owner, where `compliance.waivable` permits",
         "it for the rule and the namespace and the day is no further than its `maxDays` from now. A waiver that is not",
-        "permitted is told in the finding, which stays; from the beginning of its day (UTC) a waiver has no effect.",
+        "permitted is reported in the finding, which stays; from the beginning of its day (UTC) it has no effect.",
         "",
         "```yaml",
         *_EXAMPLE.splitlines(),
         "```",
         "",
-        "What of this has no effect is told in `status.compliance.notes`: a profile that the operator's configuration",
+        "`status.compliance.notes` reports what has no effect: a profile that the operator's configuration",
         "raises, a waiver of no rule, and in `spec.drift.ignore` a path that is not compared or a difference of class",
         "Security.",
         "",
@@ -237,11 +237,11 @@ def rules_index() -> str:
 # Of the list that the rules come from, what cannot be known.
 NOT_CHECKED = (
     (
-        "P11, the age of the newest snapshot. Azure Resource Manager does not tell it: neither the cache nor the "
+        "P11, the age of the newest snapshot. Azure Resource Manager does not report it: neither the cache nor the "
         "account or its containers carry the time of a blob's last write. Blobs are listed by the data plane, by the "
         "data action that also reads them (`blobs/read`), and an account that is closed as P6 asks need let in nothing "
         "but the cache; in which blob a cache keeps its snapshot is not documented. The cache's metric `errors` counts "
-        "failures of persistence, the account's metric `Transactions` writes by whomever: the one has no age, the "
+        "failures of persistence, the account's metric `Transactions` writes by any client: the one has no age, the "
         "other no author, so neither could pass the rule. Redis' own `rdb_last_save_time` is of the node that answers "
         "and of a file of its own, not of the account. Set an alert on `errors` (ErrorType RDB, AOF) instead."
     ),
@@ -252,7 +252,7 @@ NOT_CHECKED = (
 
 
 def api_page(crd: Mapping[str, Any]) -> str:
-    """The API reference: one section per object, one row per field, and what the API server refuses."""
+    """Return the API reference: one section per object, one row per field, and the server's checks."""
     spec = crd["spec"]
     version = spec["versions"][0]
     schema = version["schema"]["openAPIV3Schema"]
@@ -367,7 +367,7 @@ def _present(docs: Path) -> list[str]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Write or check; the exit code."""
+    """Write or check the pages. Returns the exit code."""
     parser = argparse.ArgumentParser(description="Generate the reference pages below docs/.")
     parser.add_argument("--check", action="store_true", help="write nothing; fail if a page is stale")
     options = parser.parse_args(arguments)

@@ -1,4 +1,4 @@
-"""A hook of mkdocs: pages are written as repositories show them (CommonMark), and mkdocs reads another Markdown."""
+"""A hook of mkdocs that translates the pages from CommonMark to the Markdown of mkdocs."""
 
 import posixpath
 import re
@@ -9,12 +9,12 @@ _FENCE = re.compile(r"(```+|~~~+)")
 
 
 def prepared(markdown: str, page: str) -> str:
-    """`markdown` of the page at `page` (below docs/) as mkdocs shall read it."""
+    """Return `markdown` of the page at `page` (below docs/) in the form that mkdocs reads."""
     return indented(plain(markdown, page))
 
 
 def plain(markdown: str, page: str) -> str:
-    """With each link that leaves docs/ put as text and path.
+    """Replace each link that leaves docs/ by its text and path.
 
     In the repository such a link leads to the file; the site knows no place for it.
     """
@@ -31,17 +31,17 @@ def plain(markdown: str, page: str) -> str:
 
 
 def indented(markdown: str) -> str:
-    """With what belongs to a numbered item four spaces in, where CommonMark asks for three."""
+    """Indent the contents of a numbered item by four spaces, where CommonMark requires three."""
     lines = []
     fence = ""  # the open one at the left edge
     for line in markdown.split("\n"):
-        mark = _FENCE.match(line)
-        if mark is not None and (not fence or line.startswith(fence)):
-            fence = "" if fence else mark[1]
+        match = _FENCE.match(line)
+        if match is not None and (not fence or line.startswith(fence)):
+            fence = "" if fence else match[1]
         lines.append(f" {line}" if not fence and re.match(r" {3,}\S", line) else line)
     return "\n".join(lines)
 
 
 def on_page_markdown(markdown: str, *, page: Any, **_: Any) -> str:
-    """Called by mkdocs for each page."""
+    """Translate one page. mkdocs calls it for each."""
     return prepared(markdown, page.file.src_uri)

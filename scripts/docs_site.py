@@ -1,4 +1,4 @@
-"""Builds the documentation site into site/ with mkdocs, in an environment of its own, made once in the cache.
+"""Builds the documentation site into site/ with mkdocs, in its own environment in the cache.
 
 PYTHONPATH=operator:. python -m scripts.docs_site [--output DIRECTORY]
 
@@ -17,11 +17,11 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 class SiteError(RuntimeError):
-    """The site cannot be built; the text is what pip or mkdocs said."""
+    """The site cannot be built. The text is the output of pip or mkdocs."""
 
 
 def build(output: Path, config: Path = ROOT / "mkdocs.yml") -> str:
-    """Build the site into `output`; what mkdocs said.
+    """Build the site into `output`. Returns mkdocs' output.
 
     Raises:
         SiteError: mkdocs cannot be installed, or there was a warning or an error.
@@ -39,14 +39,14 @@ def build(output: Path, config: Path = ROOT / "mkdocs.yml") -> str:
     done = subprocess.run(  # noqa: S603 - ours
         command, env=variables, cwd=ROOT, capture_output=True, text=True, check=False
     )
-    said = (done.stdout + done.stderr).strip()
+    messages = (done.stdout + done.stderr).strip()
     if done.returncode != 0:
-        raise SiteError(said)
-    return said
+        raise SiteError(messages)
+    return messages
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Build; the exit code."""
+    """Build the site. Returns the exit code."""
     parser = argparse.ArgumentParser(description="Build the documentation site.")
     parser.add_argument("--output", type=Path, default=ROOT / "site", help="where to (default: site/)")
     options = parser.parse_args(arguments)

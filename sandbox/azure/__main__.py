@@ -114,7 +114,7 @@ async def _serve(given: argparse.Namespace) -> None:
     try:
         await asyncio.wait({timeline, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if timeline.done():
-            timeline.result()  # an effect failed: end with its error rather than serve a world that stands still
+            timeline.result()  # an effect failed: end with its error rather than serve a world without effects
     finally:
         (directory / READY).unlink(missing_ok=True)
         for task in (timeline, stopping):

@@ -1,4 +1,4 @@
-"""What a handler gives back, and the refusals of ARM and Key Vault in their envelopes."""
+"""Answers of the handlers, and the refusals of ARM and Key Vault in their formats."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -43,6 +43,6 @@ class Refusal(Exception):
 
 
 def cache_refusal(status: int, code: str, message: str, request_id: str | None = None) -> Refusal:
-    """A refusal by the cache service itself; most of its messages end with the request id."""
+    """Return a refusal by the cache service itself; most of its messages end with the request id."""
     text = f"{message}\nRequestID={request_id}" if request_id else message
     return Refusal(status, code, text, target=True)

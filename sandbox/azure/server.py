@@ -1,4 +1,4 @@
-"""The simulator's process: TLS on one port for every host of the made-up cloud, and the control port beside it."""
+"""The simulator's process: one TLS port for every host of the made-up cloud, and the control port."""
 
 import asyncio
 import contextlib
@@ -38,7 +38,7 @@ class _NoAnswer(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Frontend:
-    """Takes requests, lets faults hit them, has them answered, and notes them."""
+    """Receives requests, applies faults, dispatches and records them."""
 
     world: World
 
@@ -75,7 +75,7 @@ class Frontend:
         return "unknown", ""
 
     def _caller(self, request: web.Request) -> str | None:
-        """Who a token in the request was issued to, whatever it is worth: for faults that hit one caller only."""
+        """Return the object id of the request's token, valid or not. Faults of one caller use it."""
         for audience in (self.world.names.management, self.world.names.vault_resource):
             with contextlib.suppress(tokens.TokenError):
                 return tokens.check(self.world, request.headers.get("Authorization"), audience).object_id
@@ -157,7 +157,7 @@ def _response(answer: Answer) -> web.Response:
 
 
 async def _truncated(call: Call, answer: Answer) -> web.StreamResponse:
-    """Half of the JSON as a complete HTTP message: what a broken proxy hands on."""
+    """Return half of the JSON as a complete HTTP message, as a broken proxy does."""
     body = json.dumps(answer.body).encode()
     half = body[: len(body) // 2]
     return web.Response(status=answer.status, body=half, content_type="application/json", headers=answer.headers)
@@ -170,14 +170,14 @@ def _reset(request: web.Request) -> None:
 
 
 def application(world: World) -> web.Application:
-    """The application behind the TLS port."""
+    """Return the application behind the TLS port."""
     app = web.Application(client_max_size=_LARGEST_BODY)
     app.router.add_route("*", "/{path:.*}", Frontend(world).handle)
     return app
 
 
 def tls_context(certificate: Path, key: Path) -> ssl.SSLContext:
-    """The server's TLS: 1.2 and up."""
+    """Return the server's TLS: 1.2 and up."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_cert_chain(certificate, key)
@@ -185,5 +185,5 @@ def tls_context(certificate: Path, key: Path) -> ssl.SSLContext:
 
 
 def valid_domain(domain: str) -> bool:
-    """Whether the made-up domain is a plain host name."""
+    """Return whether the made-up domain is a plain host name."""
     return re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)+", domain) is not None

@@ -39,7 +39,7 @@ class AzureSimulator:
         self._control: Control | None = None
 
     def start(self) -> Control:
-        """Start it and wait until it listens. Raises ProcessError if it ends instead, TimeoutError after 30 s."""
+        """Start the simulator and wait until it listens. Raises ProcessError if it ends, TimeoutError after 30 s."""
         ready = self.directory / "azure.json"
         ready.unlink(missing_ok=True)
         # The child imports `sandbox` from where we did.
@@ -63,7 +63,7 @@ class AzureSimulator:
         return self._control
 
     def stop(self) -> None:
-        """End it, and with it its Redis servers. What it held is lost."""
+        """End the simulator and its Redis servers. Its state is lost."""
         if self._child is not None:
             self._child.terminate()
             self._child = None
@@ -71,19 +71,19 @@ class AzureSimulator:
 
     @property
     def control(self) -> Control:
-        """The control client. Raises RuntimeError while it does not run."""
+        """Return the control client. Raises RuntimeError while it does not run."""
         if self._control is None:
             raise RuntimeError("the Azure simulator does not run")
         return self._control
 
     @property
     def endpoints(self) -> Endpoints:
-        """Where it is."""
+        """Return the simulator's addresses."""
         return self.control.endpoints
 
     @property
     def log(self) -> Path:
-        """Its output: errors of its own only, never a secret."""
+        """Return the path of its output: its own errors only, never a secret."""
         return self.directory / "azure.log"
 
     def __enter__(self) -> Self:

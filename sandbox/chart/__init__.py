@@ -1,1 +1,1 @@
-"""The project's own chart, rendered by the real Helm and installed as far as the sandbox runs it."""
+"""The project's chart, rendered by the real Helm and installed as far as the sandbox runs it."""

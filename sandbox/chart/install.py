@@ -10,7 +10,7 @@ _PROBE = "policy-probe"
 
 
 def install(api: Api, values: Document | None = None) -> None:
-    """Apply what the chart renders for `values`, but for CRD and Deployment, and wait until the policies are in force.
+    """Apply the chart rendered with `values`, without CRD and Deployment, and wait until the policies are in force.
 
     `api` is an administrator's. Namespaces that `values` list are created. May be called again with other values.
     """
@@ -26,12 +26,12 @@ def install(api: Api, values: Document | None = None) -> None:
 
 
 def operator_of(api: Api) -> Api:
-    """The operator's identity at the API server of `api`, with the rights that the chart gives it."""
+    """Return a client with the operator's identity and the rights that the chart gives it."""
     return api.service_account(RELEASE_NAMESPACE, OPERATOR)
 
 
 def _await_policies(api: Api) -> None:
-    """Wait until the last policy refuses what it must."""
+    """Wait until the last policy refuses a forbidden request."""
     role = {"apiVersion": "rbac.authorization.k8s.io/v1", "metadata": {"name": _PROBE, "namespace": RELEASE_NAMESPACE}}
     rules = [{"apiGroups": [""], "resources": ["serviceaccounts/token"], "verbs": ["create"]}]
     subject = {"kind": "ServiceAccount", "name": OPERATOR, "namespace": RELEASE_NAMESPACE}

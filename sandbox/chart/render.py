@@ -19,7 +19,7 @@ Document = dict[str, Any]
 
 
 class Refused(Exception):
-    """Helm did not render; the text is its error output."""
+    """Helm did not render the chart. The text is its error output."""
 
 
 def render(
@@ -52,6 +52,6 @@ def render(
 
 
 def pick(documents: list[Document], kind: str, name: str | None = None) -> Document:
-    """The one document of that kind (and name)."""
+    """Return the one document of that kind (and name)."""
     (found,) = [doc for doc in documents if doc["kind"] == kind and name in (None, doc["metadata"]["name"])]
     return found

@@ -1,4 +1,4 @@
-"""`python -m sandbox fault …`: let Azure misbehave, or somebody change a cache behind the operator's back."""
+"""`python -m sandbox fault …`: make Azure misbehave, or change a cache without the operator."""
 
 import argparse
 import json
@@ -28,16 +28,16 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     does.add_parser("list", help="the faults in force and how often each has hit")
     does.add_parser("remove", help="lift a fault").add_argument("id")
     does.add_parser("clear", help="lift all faults")
-    change = does.add_parser("change", help="change a cache's properties, as somebody in the portal would")
+    change = does.add_parser("change", help="change a cache's properties, as a user of the portal would")
     change.add_argument("cache", help="the cache's name")
     change.add_argument("properties", nargs="+", metavar="NAME=VALUE", help="for example enableNonSslPort=true")
-    regenerate = does.add_parser("regenerate", help="regenerate a key, as somebody in the portal would")
+    regenerate = does.add_parser("regenerate", help="regenerate a key, as a user of the portal would")
     regenerate.add_argument("cache", help="the cache's name")
     regenerate.add_argument("slot", choices=["Primary", "Secondary"])
 
 
 def run(control: Control, given: argparse.Namespace) -> None:
-    """Do what the command line says. Raises SandboxError, ControlError."""
+    """Run the command of the command line. Raises SandboxError, ControlError."""
     match given.fault:
         case "add":
             print(control.faults.add(_fault(given)))
@@ -79,7 +79,7 @@ def _pairs(texts: list[str]) -> list[tuple[str, str]]:
 
 
 def _value(text: str) -> Any:
-    """JSON where it is JSON (true, 3, null, "1.0"), else the text itself; versions like 1.0 stay texts."""
+    """Parse JSON (true, 3, null, "1.0"), else return the text itself. Versions like 1.0 stay texts."""
     try:
         value = json.loads(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""`python -m sandbox up | status | down | shell | fault …`: a local world to try the operator in."""
+"""`python -m sandbox up | status | down | shell | fault …`: a local world in which to try the operator."""
 
 import argparse
 import os
@@ -64,10 +64,10 @@ def _parser() -> argparse.ArgumentParser:
 def _up(sandbox: Sandbox, *, operator: bool) -> int:
     facts = sandbox.facts()
     if facts is None and sandbox.running() is not None:
-        progress(f"the sandbox {sandbox.name!r} is being started by somebody else…")
+        progress(f"the sandbox {sandbox.name!r} is being started by another process…")
         facts = wait_for(lambda: _facts_while_running(sandbox), _UP_SECONDS, "the sandbox to be up")
     if facts is None:
-        # What takes long happens here, where its progress is seen.
+        # Long steps run here, where their progress is visible.
         prepare()
         redis_tool()
         facts = _start(sandbox, operator=operator)

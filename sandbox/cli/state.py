@@ -1,4 +1,4 @@
-"""What is known of a sandbox between commands: its directory, whether it runs, where its parts are."""
+"""The state of a sandbox between commands: its directory, whether it runs, the addresses of its parts."""
 
 import dataclasses
 import fcntl
@@ -22,12 +22,12 @@ _FLOCK = "hhqqi"  # struct flock of 64-bit Linux: type, whence, start, length, p
 
 
 class SandboxError(RuntimeError):
-    """A command cannot be done; the text says why and what to do."""
+    """A command cannot run. The text says why and what to do."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Facts:
-    """Where the parts of a running sandbox are."""
+    """The addresses of the parts of a running sandbox."""
 
     pid: int
     kubeconfig: str
@@ -38,10 +38,10 @@ class Facts:
 
 
 class Sandbox:
-    """The sandbox of one name. Its supervisor holds a lock while it lives, so a stale file never looks like a run."""
+    """The sandbox of one name. Its supervisor locks a file while it runs, so a stale file is never taken for a run."""
 
     def __init__(self, name: str) -> None:
-        """Raises SandboxError if the name cannot be one."""
+        """Raise SandboxError if the name is invalid."""
         if not _NAME.fullmatch(name):
             raise SandboxError(f"{name!r} is no name for a sandbox: take lower-case letters, digits and hyphens")
         self.name = name
@@ -49,17 +49,17 @@ class Sandbox:
 
     @classmethod
     def all(cls) -> list["Sandbox"]:
-        """Every sandbox that has a directory, by name."""
+        """Return every sandbox that has a directory, by name."""
         found = (cache_dir() / "sandboxes").glob("*/")
         return [cls(path.name) for path in sorted(found) if _NAME.fullmatch(path.name)]
 
     @property
     def log(self) -> Path:
-        """The supervisor's output."""
+        """Return the supervisor's output."""
         return self.directory / "sandbox.log"
 
     def hold(self) -> int | None:
-        """Take the lock for as long as this process lives; None if another has it. Returns the descriptor to keep."""
+        """Take the lock for the life of this process. Returns its descriptor, or None if another process has it."""
         self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         descriptor = os.open(self.directory / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
@@ -70,7 +70,7 @@ class Sandbox:
         return descriptor
 
     def running(self) -> int | None:
-        """The supervisor's process id while it lives (it may still be starting)."""
+        """Return the supervisor's process id while it runs (it may still be starting)."""
         try:
             with (self.directory / _LOCK).open("rb") as lock:
                 # Asking for the holder takes no lock, so it never gets in the way of one that starts.
@@ -81,7 +81,7 @@ class Sandbox:
         return None if kind == fcntl.F_UNLCK else int(pid)
 
     def clear(self) -> None:
-        """Remove what a former run left; for the holder of the lock."""
+        """Remove the files of an earlier run. Only the owner of the lock may call it."""
         for path in self.directory.iterdir():
             if path.name in (_LOCK, self.log.name):
                 continue
@@ -91,7 +91,7 @@ class Sandbox:
                 path.unlink()
 
     def facts(self) -> Facts | None:
-        """Where its parts are, once it is up."""
+        """Return the addresses of its parts, once it is up."""
         if self.running() is None:
             return None
         try:
@@ -100,22 +100,22 @@ class Sandbox:
             return None
 
     def must(self) -> Facts:
-        """As `facts`. Raises SandboxError if it is not up."""
+        """Return `facts`. Raises SandboxError if it is not up."""
         facts = self.facts()
         if facts is None:
             raise SandboxError(f"the sandbox {self.name!r} does not run: start it with `python -m sandbox up`")
         return facts
 
     def save(self, facts: Facts) -> None:
-        """Say that it is up."""
+        """Record that it is up."""
         write_private(self.directory / _FACTS, json.dumps(dataclasses.asdict(facts)))
 
     def forget(self) -> None:
-        """Say that it is not up."""
+        """Record that it is not up."""
         (self.directory / _FACTS).unlink(missing_ok=True)
 
     def down(self) -> bool:
-        """End it and wait until everything has ended. Whether it ran. Raises TimeoutError."""
+        """End it and wait until everything has ended. Returns whether it ran. Raises TimeoutError."""
         pid = self.running()
         if pid is None:
             return False

@@ -1,4 +1,4 @@
-"""The one background process of a sandbox: starts its parts, watches them, ends them.
+"""The background process of a sandbox, which starts, watches and ends its parts.
 
 If it is killed, every part ends with it (PR_SET_PDEATHSIG).
 """
@@ -46,7 +46,7 @@ def _served(api: Api, collection: str) -> bool:
 
 
 def start_pods(directory: Path, cluster: Cluster, hosts_file: Path, ca_file: Path) -> Child:
-    """Start the kubelet stand-in as a process of its own and wait until it takes pods. Raises ProcessError."""
+    """Start the kubelet stand-in as its own process and wait until it accepts pods. Raises ProcessError."""
     home = directory / "pods"
     argv: list[str] = [
         *(sys.executable, "-m", "sandbox.pods", "--kubeconfig", str(cluster.kubeconfig), "--directory", str(home)),
@@ -65,7 +65,7 @@ def start_pods(directory: Path, cluster: Cluster, hosts_file: Path, ca_file: Pat
 
 
 def run(sandbox: Sandbox, *, operator: bool) -> None:
-    """Start everything, say so, and stay until told to end. Raises ProcessError if a part ends by itself."""
+    """Start everything, record it, and run until a signal. Raises ProcessError if a part ends by itself."""
     hosts = HostsFile(sandbox.directory / "hosts")
     with contextlib.ExitStack() as stack:
         plane = stack.enter_context(ControlPlane(sandbox.directory / "controlplane"))
@@ -116,7 +116,7 @@ def _until_told(check: Callable[[], None]) -> None:
 
 
 def main() -> int:
-    """The process that `up` starts."""
+    """Return the process that `up` starts."""
     parser = argparse.ArgumentParser(prog="python -m sandbox.cli.supervisor", description=__doc__)
     parser.add_argument("--name", required=True)
     parser.add_argument("--operator", action="store_true")

@@ -1,1 +1,1 @@
-"""`make demo`: the story of the operator, told while it happens on a real control plane with a simulated Azure."""
+"""`make demo`: shows the operator at work on a real control plane with a simulated Azure."""

@@ -1,4 +1,4 @@
-"""`make demo`, `make demo KEEP=1`: tell the story. Exit code 0 and the last line `demo: ok` only if it is true."""
+"""`make demo`, `make demo KEEP=1`: run the demo. It ends with code 0 and `demo: ok` only if all claims are true."""
 
 import argparse
 import signal
@@ -22,7 +22,7 @@ from sandbox.processes import ProcessError
 STORY = (
     *CHAPTERS,
     ("What is persisted is followed to the disk", persistence),
-    ("A key is rotated, and nobody is refused", rotation),
+    ("A key is rotated, and no client is refused", rotation),
     ("No key was shown on the way", closing.no_key_leaked),
 )
 _INTERRUPTED = 130
@@ -41,7 +41,7 @@ _FAILURES = (
 
 
 def main(arguments: Sequence[str] | None = None, chapters: Sequence[tuple[str, Chapter]] = STORY) -> int:
-    """Tell the chapters. Returns the exit code."""
+    """Run the chapters. Returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m sandbox.demo", description=__doc__)
     parser.add_argument("--keep", action="store_true", help="leave everything running and say what to try")
     parser.add_argument("--name", default="demo", help="of the sandbox, where several run at once (default: demo)")

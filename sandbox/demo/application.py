@@ -1,4 +1,4 @@
-"""The application of the story: the pod of examples/consumer-deployment.yaml.
+"""The application of the demo: the pod of examples/consumer-deployment.yaml.
 
 Where this system refuses mount namespaces there are no pods: then the same program runs as an ordinary child process,
 with the Secret's `uri` in its environment as the Deployment would put it there.
@@ -21,7 +21,7 @@ _DEPLOYMENT = "deployment/orders-client"
 
 
 def start(stage: Stage) -> None:
-    """Start it and show it, and wait until it has used Redis a few times. Raises DemoError."""
+    """Start the application, show it, and wait until it has used Redis a few times. Raises DemoError."""
     if stage.has_node():
         shops.apply(stage, _MANIFEST)
     else:
@@ -36,7 +36,7 @@ def start(stage: Stage) -> None:
 
 
 def show_log(stage: Stage, lines: int) -> list[str]:
-    """Its last lines, before the reader's eyes."""
+    """Show the last lines of its log."""
     if stage.local_client is None:
         return stage.show("logs", _DEPLOYMENT, f"--tail={lines}").splitlines()
     last = log(stage).splitlines()[-lines:]
@@ -46,14 +46,14 @@ def show_log(stage: Stage, lines: int) -> list[str]:
 
 
 def log(stage: Stage) -> str:
-    """All that it has printed."""
+    """Return its whole output."""
     if stage.local_client is not None:
         return stage.local_client.log.read_text(errors="replace")
     return stage.kubectl("-n", stage.namespace, "logs", _DEPLOYMENT)
 
 
 def turns(stage: Stage) -> int:
-    """How many turns went well; 0 while it is not there yet. Raises ProcessError if the local one has ended."""
+    """Return how many turns succeeded; 0 before it runs. Raises ProcessError if the local one has ended."""
     if stage.local_client is not None:
         stage.local_client.check()
     elif not any(pod.get("status", {}).get("phase") == "Running" for pod in _pods(stage)):

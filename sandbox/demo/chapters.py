@@ -1,4 +1,4 @@
-"""The five chapters. Each shows what `kubectl` prints and claims what it then finds to be so."""
+"""The five chapters. Each shows `kubectl` output and checks its claims."""
 
 import base64
 import json
@@ -20,7 +20,7 @@ Chapter = Callable[[Stage, Shop], None]
 
 
 def consent(stage: Stage, shop: Shop) -> None:
-    """The namespace's owner lets the operator in."""
+    """Show how the namespace's owner consents."""
     stage.story.say(
         """The owner of the namespace consents: a RoleBinding lets the operator work here, and an annotation on the
         ServiceAccount says which resources may use its Azure identity. Without them it may do nothing."""
@@ -29,13 +29,13 @@ def consent(stage: Stage, shop: Shop) -> None:
 
 
 def unsafe(stage: Stage, shop: Shop) -> None:
-    """An unsafe cache is validated."""
+    """Show how an unsafe cache is validated."""
     story, control = stage.story, stage.control
     story.say(
         """The cache `legacy` was made years ago by hand. We declare what we expect of it and let the operator look. Its
         identity may write to Azure; mode Validate (the default) is what keeps it from doing so."""
     )
-    mark, before = control.log.position(), control.redis.get("legacy")
+    since, before = control.log.position(), control.redis.get("legacy")
     shops.apply(stage, "validate-audit-only.yaml")
     stage.until("legacy", "DriftDetected", "True")
     stage.until("legacy", "TransportSecured", "False")
@@ -54,20 +54,20 @@ def unsafe(stage: Stage, shop: Shop) -> None:
     story.claim("the same three are reported as drift, field by field", drifted == wanted)
     answer = _plaintext(stage, "legacy")
     story.claim(f"it is really so: {_PLAIN_PORT} talks without TLS ({answer})", answer.startswith("answered"))
-    seen = control.log.requests(mark, service="arm")
-    story.claim(f"Azure was read {len(seen)} times and written 0 times", bool(seen) and not control.log.writes(mark))
+    reads = control.log.requests(since, service="arm")
+    story.claim(f"Azure was read {len(reads)} times and written 0 times", bool(reads) and not control.log.writes(since))
     story.claim("the cache is as it was", control.redis.get("legacy") == before)
     story.claim("no Secret was published: none was asked for", not _secret_exists(stage, "legacy"))
 
 
 def provision(stage: Stage, shop: Shop) -> None:
-    """A safe cache is created; its key goes to Key Vault and into a Secret."""
+    """Show how a safe cache is created and its key stored in Key Vault and in a Secret."""
     story, control = stage.story, stage.control
     story.say(
         f"""The team asks for a new cache `sessions`: Premium, no public access. Azure takes 10 to 20 minutes for that;
         the simulated one takes {shops.CREATE_SECONDS:g} seconds. The operator asks, comes back, and never waits."""
     )
-    mark = control.log.position()
+    since = control.log.position()
     shops.apply(stage, "provision-premium.yaml")
     stage.await_(lambda: stage.status("sessions").get("cache"), "Azure to begin the cache `sessions`")
     stage.show("get", "srcache", "sessions", "-o", "wide")
@@ -81,7 +81,7 @@ def provision(stage: Stage, shop: Shop) -> None:
     )
     story.happens("platform team", "makes a private endpoint for `sessions` and approves it")
     control.redis.set_private_endpoint("sessions", "shop-vnet", "Approved")
-    stage.look_now("sessions")
+    stage.refresh("sessions")
     stage.until("sessions", "Ready", "True")
     stage.show("get", "srcache", "sessions", "-o", "wide")
     versions = control.keyvault.secret_versions(shop.vault, "sessions-redis-key")
@@ -93,11 +93,11 @@ def provision(stage: Stage, shop: Shop) -> None:
         story.note(f"vault secret sessions-redis-key, tag {name}: {value}")
     stage.show("describe", "secret", "sessions")
     keys = control.redis.keys("sessions")
-    created = [one for one in control.log.effects(mark) if one.kind == "cache.create"]
-    asked = [one.method for one in control.log.writes(mark) if one.service == "arm"]
+    created = [one for one in control.log.effects(since) if one.kind == "cache.create"]
+    asked = [one.method for one in control.log.writes(since) if one.service == "arm"]
     story.claim("one cache was created, by one request", len(created) == 1 and asked == ["PUT"])
-    held = len(versions) == 1 and versions[0].value in keys.values()
-    story.claim("Key Vault holds exactly one version, and it is a live key of the cache", held)
+    stored = len(versions) == 1 and versions[0].value in keys.values()
+    story.claim("Key Vault holds exactly one version, and it is a live key of the cache", stored)
     owner = str(tags.get("ProviderAddress", "")).lower()
     story.claim("the version's tags say which cache it opens", owner.endswith("/redis/sessions"))
     secret = _values(stage, "sessions")
@@ -106,13 +106,13 @@ def provision(stage: Stage, shop: Shop) -> None:
 
 
 def client(stage: Stage, shop: Shop) -> None:
-    """A pod uses the Secret."""
+    """Show a pod that uses the Secret."""
     story, control = stage.story, stage.control
     story.say(
         """The cache `orders` exists already and its owner keeps the key in Key Vault. The smallest object there is
         publishes the Secret, and an ordinary Deployment uses it."""
     )
-    mark = control.log.position()
+    since = control.log.position()
     shops.apply(stage, "validate-minimal.yaml")
     stage.until("orders", "Ready", "True")
     stage.show("get", "srcache", "orders", "-o", "wide")
@@ -123,8 +123,8 @@ def client(stage: Stage, shop: Shop) -> None:
     good = bool(lines) and all(line.startswith("OK ") and host in line and "TLSv1." in line for line in lines)
     story.claim("the client talks to Redis over TLS with what the Secret holds", good)
     answer = _plaintext(stage, "orders")
-    story.claim(f"without TLS nobody is let in: {_PLAIN_PORT} {answer}", answer.startswith("refused"))
-    story.claim("nothing was written to Azure for it", not _writes(stage, mark, "orders"))
+    story.claim(f"without TLS no client is let in: {_PLAIN_PORT} {answer}", answer.startswith("refused"))
+    story.claim("nothing was written to Azure for it", not _writes(stage, since, "orders"))
     story.say(
         "A third way: a Standard cache with a public address, open to two ranges only, with names that a chart wants."
     )
@@ -135,15 +135,15 @@ def client(stage: Stage, shop: Shop) -> None:
     story.claim(
         "its Secret has the further names (REDIS_HOST, REDIS_PASSWORD)", {"REDIS_HOST", "REDIS_PASSWORD"} <= names
     )
-    effects = [one.kind for one in control.log.effects(mark) if "/redis/catalog" in one.target.lower()]
+    effects = [one.kind for one in control.log.effects(since) if "/redis/catalog" in one.target.lower()]
     story.claim("its two firewall rules were there before public access was", _rules_first(effects))
 
 
 def drift(stage: Stage, shop: Shop) -> None:
-    """Somebody opens the non-TLS port behind our back: once only reported, once corrected."""
+    """Show the non-TLS port opened in the portal: once only reported, once corrected."""
     story, control = stage.story, stage.control
-    story.happens("somebody in the portal", f"opens the non-TLS port {_PLAIN_PORT} of `orders` and of `sessions`")
-    mark = control.log.position()
+    story.happens("a user of the portal", f"opens the non-TLS port {_PLAIN_PORT} of `orders` and of `sessions`")
+    since = control.log.position()
     for cache in ("orders", "sessions"):
         control.redis.update(cache, {"enableNonSslPort": True})
     open_now = _plaintext(stage, "orders")
@@ -152,7 +152,7 @@ def drift(stage: Stage, shop: Shop) -> None:
         """The operator looks every `drift.intervalSeconds` (300 by default, 30 at least). The demo does not wait for
         that: it asks by annotation, as anyone with the right to edit the object can."""
     )
-    stage.look_now("orders", "sessions")
+    stage.refresh("orders", "sessions")
     stage.until("orders", "DriftDetected", "True")
     row = row_of(stage.show("get", "srcache"), "orders")
     story.say("`orders` is only validated, so it is reported and left alone:")
@@ -160,14 +160,14 @@ def drift(stage: Stage, shop: Shop) -> None:
     entry: Mapping[str, str] = next(
         (one for one in stage.status("orders").get("drift", []) if one["path"] == _NON_TLS), {}
     )
-    told = (entry.get("declared"), entry.get("observed"), entry.get("class"))
+    reported = (entry.get("declared"), entry.get("observed"), entry.get("class"))
     story.claim(
-        "`orders`: path, declared, observed, class and since are told",
-        told == ("Disabled", "Enabled", "Security") and bool(entry.get("since")),
+        "`orders`: path, declared, observed, class and since are reported",
+        reported == ("Disabled", "Enabled", "Security") and bool(entry.get("since")),
     )
     story.claim("`orders`: `kubectl get srcache` shows SECURE False and DRIFT True", _shown(row) == ("False", "True"))
     story.claim("`orders`: READY stays True, as its Secret still works", row.get("READY") == "True")
-    story.claim("`orders`: nothing was written to Azure", not _writes(stage, mark, "orders"))
+    story.claim("`orders`: nothing was written to Azure", not _writes(stage, since, "orders"))
 
     story.say("`sessions` is provisioned with `drift.correct: [Security]`, so it is reported and then corrected:")
     stage.await_(lambda: not _open(stage, "sessions"), "the operator to close the non-TLS port of `sessions`")
@@ -176,7 +176,7 @@ def drift(stage: Stage, shop: Shop) -> None:
     stage.show("events", "--for", "srcache/sessions")
     reasons = [one["reason"] for one in _events(stage, "sessions")]
     story.claim("`sessions`: the drift was reported", "Drifted" in reasons)
-    writes = _writes(stage, mark, "sessions")
+    writes = _writes(stage, since, "sessions")
     for one in writes:
         story.note(f"{one.method} …/redis/{one.path.rsplit('/', 1)[-1]}  fields: {', '.join(one.body_keys)}")
     only = [(one.method, _leaves(one)) for one in writes] == [("PATCH", ("properties.enableNonSslPort",))]
@@ -186,17 +186,17 @@ def drift(stage: Stage, shop: Shop) -> None:
 
     story.happens("the owner of `orders`", "closes the port there")
     control.redis.update("orders", {"enableNonSslPort": False})
-    stage.look_now("orders")
+    stage.refresh("orders")
     stage.until("orders", "DriftDetected", "False")
-    stage.until("orders", "TransportSecured", "True")  # the endpoint itself is looked at again, beside the passes
+    stage.until("orders", "TransportSecured", "True")  # the endpoint itself is probed again, apart from the passes
     row = row_of(stage.show("get", "srcache"), "orders")
     story.claim("`orders`: the drift is gone once it is mended", _shown(row) == ("True", "False"))
 
 
 def tamper(stage: Stage, shop: Shop) -> None:
-    """Somebody edits the Secret."""
+    """Show an edited Secret."""
     story = stage.story
-    story.say("Somebody points the applications at another host by editing the Secret. The operator watches it.")
+    story.say("A user points the applications at another host by editing the Secret. The operator watches it.")
     before = _values(stage, "orders")
     patch = json.dumps({"stringData": {"host": "redis.elsewhere.example"}})
     story.command(f"kubectl -n {stage.namespace} patch secret orders --type=merge -p '{patch}'")
@@ -217,13 +217,13 @@ CHAPTERS: tuple[tuple[str, Chapter], ...] = (
     ("An unsafe cache is validated", unsafe),
     ("A safe one is provisioned", provision),
     ("A client pod connects over TLS", client),
-    ("Somebody opens the non-TLS port behind our back", drift),
-    ("Somebody tampers with the Secret", tamper),
+    ("A user opens the non-TLS port in the portal", drift),
+    ("A user tampers with the Secret", tamper),
 )
 
 
 def _shown(row: Mapping[str, str]) -> tuple[str | None, str | None]:
-    """SECURE and DRIFT of a row."""
+    """Return SECURE and DRIFT of a row."""
     return row.get("SECURE"), row.get("DRIFT")
 
 
@@ -231,9 +231,9 @@ def _plaintext(stage: Stage, cache: str) -> str:
     return stage.in_names("sandbox.demo.plaintext", stage.control.endpoints.redis_host(cache), _PLAIN_PORT)
 
 
-def _writes(stage: Stage, mark: int, cache: str) -> list[LoggedRequest]:
-    """The writes to Azure that name the cache (its vault secret is named after it)."""
-    return [one for one in stage.control.log.writes(mark) if f"/{cache}" in one.path.lower()]
+def _writes(stage: Stage, since: int, cache: str) -> list[LoggedRequest]:
+    """Return the writes to Azure that name the cache (its vault secret is named after it)."""
+    return [one for one in stage.control.log.writes(since) if f"/{cache}" in one.path.lower()]
 
 
 def _leaves(request: LoggedRequest) -> tuple[str, ...]:
@@ -249,7 +249,7 @@ def _open(stage: Stage, cache: str) -> bool:
 
 
 def _rules_first(kinds: list[str]) -> bool:
-    """Whether both rules were set before the update that opens public access."""
+    """Return whether both rules were set before the update that opens public access."""
     if "cache.update" not in kinds:
         return False
     return kinds[: kinds.index("cache.update")].count("firewallRule.set") == 2

@@ -1,4 +1,4 @@
-"""The end of the story: no key has leaked, what was claimed, and what to try next."""
+"""The end of the demo: no key has leaked, the claims, and what to try next."""
 
 import secrets
 from pathlib import Path
@@ -17,7 +17,7 @@ _VAULT_SECRETS = ("orders-redis-key", "sessions-redis-key", "catalog-redis-key")
 
 
 def no_key_leaked(stage: Stage, shop: Shop) -> None:
-    """Search for every key and token of this world where none may be."""
+    """Search for every key and token of this world where none is allowed."""
     story, control = stage.story, stage.control
     hidden = {stage.cluster.admin_token}
     for cache in _CACHES:
@@ -46,7 +46,7 @@ def _canary_logs(stage: Stage) -> dict[str, str]:
 
 
 def hints(stage: Stage, shop: Shop, sandbox: Sandbox) -> None:
-    """What to try in the world that stays."""
+    """Print what to try in a world that keeps running."""
     where = stage.control.endpoints
     password = _visitor(stage, shop, sandbox.directory)
     story = stage.story
@@ -96,7 +96,7 @@ def _tenant(stage: Stage) -> str:
 
 
 def _visitor(stage: Stage, shop: Shop, directory: Path) -> Path:
-    """An administrator of the group, for azure-cli. Returns the file that holds the password."""
+    """Create an administrator of the group, for azure-cli. Returns the file with the password."""
     password = secrets.token_urlsafe(24)
     path = directory / "azure-cli-password"
     write_private(path, password)

@@ -1,4 +1,4 @@
-"""`python -m sandbox.demo.plaintext HOST PORT`: what somebody without TLS is told. One line; needs no key."""
+"""`python -m sandbox.demo.plaintext HOST PORT`: shows what a client without TLS gets. One line; needs no key."""
 
 import socket
 import sys
@@ -7,7 +7,7 @@ _SECONDS = 3.0
 
 
 def attempt(host: str, port: int) -> str:
-    """`refused: …` if no connection came about, else `answered: …` with what Redis said to a PING without a key."""
+    """Send a PING without TLS and key. Returns `refused: …` without a connection, else `answered: …`."""
     try:
         with socket.create_connection((host, port), timeout=_SECONDS) as connection:
             connection.sendall(b"PING\r\n")

@@ -1,4 +1,4 @@
-"""The chapter of the rotation: both keys are replaced under applications that connect without a pause."""
+"""The chapter on rotation: both keys are replaced while applications connect without a pause."""
 
 import base64
 import json
@@ -27,7 +27,7 @@ _SPEC = {
 
 
 def rotation(stage: Stage, shop: Shop) -> None:
-    """A user asks for a rotation by annotation, and nobody is refused."""
+    """Show a rotation requested by annotation, during which no client is refused."""
     story, control = stage.story, stage.control
     if not stage.has_node():
         story.say("A rotation is shown with pods, and there are none on this system: this chapter is left out.")
@@ -47,7 +47,7 @@ def rotation(stage: Stage, shop: Shop) -> None:
     stage.show("get", "pods", "-l", "app in (checkout, worker)")
     stage.show("get", "srcache", _RESOURCE, "-o", "wide")
 
-    before, held, mark = control.redis.keys(_RESOURCE), _password(stage), control.log.position()
+    before, published_before, since = control.redis.keys(_RESOURCE), _password(stage), control.log.position()
     stage.retired.update(before.values())
     begun, counted = time.monotonic(), _counted(stage)
     asked = ("annotate", "srcache", _RESOURCE, f"secureredis.io/rotate={_REQUEST}")
@@ -58,8 +58,8 @@ def rotation(stage: Stage, shop: Shop) -> None:
     stage.excerpt(_RESOURCE, "Rotation")
 
     after, published = control.redis.keys(_RESOURCE), _password(stage)
-    asked_of_azure = [one.kind for one in control.log.effects(mark) if one.kind == "cache.regenerateKey"]
-    story.claim("its phases were told while it went on", "RollingOut" in phases and phases[-1] == "Completed")
+    asked_of_azure = [one.kind for one in control.log.effects(since) if one.kind == "cache.regenerateKey"]
+    story.claim("its phases were reported while it ran", "RollingOut" in phases and phases[-1] == "Completed")
     story.claim(
         "both keys of the cache were replaced, each by one request to Azure",
         all(after[slot] != before[slot] for slot in before) and len(asked_of_azure) == len(before),
@@ -67,7 +67,7 @@ def rotation(stage: Stage, shop: Shop) -> None:
     newest = control.keyvault.secret_versions(shop.vault, "sessions-redis-key")[-1].value
     story.claim(
         "Key Vault and the Secret hold the new key",
-        published == newest and published in after.values() and newest != held,
+        published == newest and published in after.values() and newest != published_before,
     )
     pods = _ready(stage)
     good = len(pods) == 3 and all(proof.holds(pod["status"]["podIP"], published) for pod in pods)
@@ -84,16 +84,16 @@ def rotation(stage: Stage, shop: Shop) -> None:
 
 
 def _follow(stage: Stage, begun: float) -> list[str]:
-    """Tell each phase, and show the table while pods are being moved, until it is completed. Raises DemoError."""
+    """Print each phase, and the table while pods are replaced, until it is completed. Raises DemoError."""
     phases: list[str] = []
 
     def completed() -> bool:
         status = stage.status(_RESOURCE)
-        said = status.get("rotation") or {}
-        phase = str(said.get("phase", ""))
+        reported = status.get("rotation") or {}
+        phase = str(reported.get("phase", ""))
         if phase and phase not in phases:
             phases.append(phase)
-            stage.story.note(f"{time.monotonic() - begun:5.1f} s  {phase}: {said.get('message', '')}")
+            stage.story.note(f"{time.monotonic() - begun:5.1f} s  {phase}: {reported.get('message', '')}")
             if phase == "RollingOut":
                 stage.show("get", "srcache", _RESOURCE, "-o", "wide")
         return phase == "Completed" and status.get("lastHandled", {}).get("rotate") == _REQUEST
@@ -111,7 +111,7 @@ def _mostly_answered(total: Tally) -> bool:
 
 
 def _ready(stage: Stage) -> list[dict[str, Any]]:
-    """The applications' pods that are ready and not on their way out."""
+    """Return the applications' pods that are ready and not terminating."""
     path = f"/api/v1/namespaces/{stage.namespace}/pods"
     found = stage.api.get(path).must()["items"]
     return [

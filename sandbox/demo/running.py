@@ -1,4 +1,4 @@
-"""The demo's sandbox as a process: started with the demo, telling how far it is, and ended with it."""
+"""The demo's sandbox as a process: starts with the demo, reports its progress, and ends with it."""
 
 import contextlib
 import os
@@ -32,10 +32,10 @@ _MILESTONES = (
 class _Process(Protocol):
     @property
     def returncode(self) -> int | None:
-        """None while it runs."""
+        """Return the exit code, or None while it runs."""
 
     def terminate(self, timeout: float) -> int:
-        """Ask it to end and wait."""
+        """Send SIGTERM and wait."""
 
 
 class _Detached:
@@ -68,7 +68,7 @@ class _Detached:
 
 @contextlib.contextmanager
 def running(sandbox: Sandbox, story: Story, *, keep: bool) -> Iterator[Facts]:
-    """Start the sandbox with the operator, tell how far it is, and end it, however the block is left.
+    """Start the sandbox with the operator, report its progress, and end it with the block.
 
     `keep`: it stays if the block ends well. Raises DemoError if it does not start, or runs already.
     """
@@ -120,12 +120,12 @@ def _tell_start(sandbox: Sandbox, story: Story, process: _Process) -> None:
 
 
 def sandbox_command(sandbox: Sandbox, *arguments: str) -> str:
-    """A command of `python -m sandbox` for this sandbox, to be copied into a shell in the repository."""
+    """Return a command of `python -m sandbox` for this sandbox, to be copied into a shell in the repository."""
     return f'PYTHONPATH=operator:. "$(scripts/bootstrap)" -m sandbox --name {sandbox.name} {" ".join(arguments)}'
 
 
 def operator_log_tail(sandbox: Sandbox) -> str:
-    """The last lines of the operator's log, cut to a readable width. Empty if there is none."""
+    """Return the last lines of the operator's log, cut to a readable width. Empty if there is none."""
     try:
         lines = (sandbox.directory / "operator.log").read_text(errors="replace").splitlines()
     except FileNotFoundError:

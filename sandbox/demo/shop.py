@@ -1,4 +1,4 @@
-"""What is there before the story begins: a team's Azure, made to fit the ids in `examples/`."""
+"""The state before the demo begins: a team's Azure that matches the ids in `examples/`."""
 
 import re
 import shlex
@@ -18,7 +18,7 @@ _PUBLIC_VAULTS = "vault.azure.net"
 _OBJECT_ID = "00000000-0000-0000-0000-00000000b001"
 _RESOURCE_ID = re.compile(r"/subscriptions/([^/]+)/resourceGroups/([^/]+)/providers/Microsoft\.Cache/redis/([^/]+)")
 
-# Long enough to be seen; real ones take 10 to 20 minutes, and up to an hour.
+# Long enough to be visible; real ones take 10 to 20 minutes, and up to an hour.
 CREATE_SECONDS = 3.0
 UPDATE_SECONDS = 2.0
 
@@ -34,12 +34,12 @@ class Shop:
 
 
 def documents(name: str) -> list[dict[str, Any]]:
-    """The objects of a manifest in examples/."""
+    """Return the objects of a manifest in examples/."""
     return [one for one in yaml.safe_load_all((_EXAMPLES / name).read_text()) if one]
 
 
 def apply(stage: Stage, name: str) -> None:
-    """Apply a manifest of examples/ before the reader's eyes, as it is but for the host name of the vault."""
+    """Apply a manifest of examples/ and show it. Only the host name of the vault is replaced."""
     path = _EXAMPLES / name
     text = path.read_text()
     shown = path.relative_to(ROOT)
@@ -53,7 +53,7 @@ def apply(stage: Stage, name: str) -> None:
 
 
 def read() -> Shop:
-    """The names, from the manifests. Raises DemoError if they do not belong together."""
+    """Read the names from the manifests. Raises DemoError if they do not match."""
     resource = documents("validate-minimal.yaml")[0]
     found = _RESOURCE_ID.fullmatch(resource["spec"]["resourceID"])
     host = re.match(r"https://([a-z0-9-]+)\.", resource["spec"]["authentication"]["keyVault"]["uri"])

@@ -1,4 +1,4 @@
-"""The running sandbox that the story is told in, looked at by `kubectl` and from Azure's side."""
+"""The running sandbox of the demo, read by `kubectl` and from Azure's side."""
 
 import functools
 import json
@@ -30,7 +30,7 @@ _KUBECTL_SECONDS = 60
 
 @dataclass
 class Stage:
-    """A running sandbox with the operator, seen as an administrator of cluster and Azure sees it."""
+    """A running sandbox with the operator, as an administrator of cluster and Azure sees it."""
 
     story: Story
     facts: Facts
@@ -40,7 +40,7 @@ class Stage:
     retired: set[str] = field(default_factory=set)  # keys that were rotated away, to be found nowhere
 
     def __post_init__(self) -> None:
-        """The clients of both sides."""
+        """Create the clients of both sides."""
         self.control = Control.of(Path(self.facts.azure))
         self.cluster = Cluster.load(Path(self.facts.kubeconfig).parent)
         self.api = Api(self.cluster)
@@ -48,7 +48,7 @@ class Stage:
 
     @property
     def operator_log(self) -> Path:
-        """What the operator printed."""
+        """Return what the operator printed."""
         return self.directory / "operator.log"
 
     # --- kubectl ----------------------------------------------------------------------------------------------------
@@ -69,7 +69,7 @@ class Stage:
         return done.stdout
 
     def show(self, *arguments: str) -> str:
-        """Run kubectl in the story's namespace before the reader's eyes."""
+        """Run kubectl in the demo's namespace and show its output."""
         text = self.kubectl("-n", self.namespace, *arguments)
         self.story.command(f"kubectl -n {self.namespace} {shlex.join(arguments)}")
         self.story.output(text)
@@ -85,23 +85,23 @@ class Stage:
         return parts
 
     def get(self, kind: str, name: str) -> Json:
-        """An object of the story's namespace. Raises DemoError if there is none."""
+        """Return an object of the demo's namespace. Raises DemoError if there is none."""
         found: Json = json.loads(self.kubectl("-n", self.namespace, "get", kind, name, "-o", "json"))
         return found
 
     def has_node(self) -> bool:
-        """Whether there are pods here at all."""
+        """Return whether pods can run here."""
         return bool(self.api.get("/api/v1/nodes").must()["items"])
 
     # --- the resource -----------------------------------------------------------------------------------------------
 
     def status(self, resource: str) -> Json:
-        """The status of a SecureRedisCache."""
+        """Return the status of a SecureRedisCache."""
         found: Json = self._object(resource).get("status", {})
         return found
 
     def condition(self, resource: str, kind: str) -> tuple[str, str]:
-        """Status and reason of a condition; both empty if it is not there for the current generation."""
+        """Return status and reason of a condition; both empty if it is missing for the current generation."""
         found = self._object(resource)
         for condition in found.get("status", {}).get("conditions", []):
             if condition["type"] == kind and condition.get("observedGeneration") == found["metadata"]["generation"]:
@@ -109,12 +109,12 @@ class Stage:
         return "", ""
 
     def message(self, resource: str, kind: str) -> str:
-        """The text of a condition."""
+        """Return the text of a condition."""
         conditions = self.status(resource).get("conditions", [])
         return next((str(one.get("message", "")) for one in conditions if one["type"] == kind), "")
 
     def until(self, resource: str, kind: str, status: str, reason: str | None = None) -> None:
-        """Wait for a condition. Raises DemoError that says what it is instead."""
+        """Wait for a condition. Raises DemoError with the actual one."""
 
         def reached() -> bool:
             found = self.condition(resource, kind)
@@ -128,18 +128,20 @@ class Stage:
             wanted = f"{kind}={status}" + (f"/{reason}" if reason else "")
             raise DemoError(f"{resource} did not reach {wanted} within {PATIENCE:g} s. It says: {now}") from None
 
-    def look_now(self, *resources: str) -> None:
-        """Ask the operator to look now, as `kubectl annotate` does, and wait until it has."""
+    def refresh(self, *resources: str) -> None:
+        """Request a pass now, as `kubectl annotate` does, and wait until it is done."""
         asked = f"demo-{self.control.log.position()}"
         for resource in resources:
             self.kubectl(
                 "-n", self.namespace, "annotate", "--overwrite", "srcache", resource, f"secureredis.io/refresh={asked}"
             )
-        self.story.note(f"(asked to look now: kubectl annotate srcache {' '.join(resources)} secureredis.io/refresh=…)")
+        self.story.note(
+            f"(requested a pass now: kubectl annotate srcache {' '.join(resources)} secureredis.io/refresh=…)"
+        )
         for resource in resources:
             self.await_(
                 functools.partial(self._looked, resource, asked),
-                f"the operator to look at {resource} when asked by annotation",
+                f"the operator to reconcile {resource} after the annotation",
             )
 
     def await_(self, predicate: Callable[[], object], what: str, seconds: float = PATIENCE) -> None:
@@ -150,7 +152,7 @@ class Stage:
             raise DemoError(f"waited {seconds:g} s for {what}") from None
 
     def in_names(self, *arguments: str) -> str:
-        """Run a program of the demo where the made-up names resolve. Returns its output, whatever its exit code."""
+        """Run a program of the demo where the made-up names resolve. Returns its output for any exit code."""
         argv = [sys.executable, "-m", *arguments]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "operator"), str(ROOT)])}
         done = subprocess.run(
@@ -172,7 +174,7 @@ class Stage:
 
 
 def part_of(text: str, heading: str) -> str:
-    """The lines of a `kubectl describe` under the heading, which is included; of the status where it has one so named.
+    """Return the lines of a `kubectl describe` under the heading, included; of the status if it has that heading.
 
     Empty if there is none.
     """
@@ -194,7 +196,7 @@ def part_of(text: str, heading: str) -> str:
 
 
 def row_of(table: str, name: str) -> dict[str, str]:
-    """The row of a `kubectl get` whose NAME is `name`, by column. Empty if there is none."""
+    """Return the row of a `kubectl get` whose NAME is `name`, by column. Empty if there is none."""
     header, *rows = table.splitlines()
     starts = [found.start() for found in re.finditer(r"\S+( \S+)*", header)]
     spans = list(zip(starts, [*starts[1:], None], strict=True))

@@ -1,4 +1,4 @@
-"""`python -m sandbox.pods`: run the pods of a cluster until told to end."""
+"""`python -m sandbox.pods`: run the pods of a cluster until a signal."""
 
 import argparse
 import asyncio

@@ -1,4 +1,4 @@
-"""What the kubelet stand-in needs of the API server: requests, and mirrors kept current by watches."""
+"""The kubelet stand-in's client of the API server: requests, and mirrors updated by watches."""
 
 import asyncio
 import base64
@@ -25,7 +25,7 @@ class ApiError(RuntimeError):
 
 
 class Api:
-    """A session with the rights of a kubeconfig that holds a token and the server's CA. Open it in a running loop."""
+    """A session with the rights of a kubeconfig (a token and the server's CA). Open it in a running loop."""
 
     def __init__(self, kubeconfig: Path) -> None:
         config = yaml.safe_load(kubeconfig.read_text())
@@ -46,7 +46,7 @@ class Api:
     async def request(
         self, method: str, path: str, body: object = None, content_type: str = "application/json"
     ) -> Object:
-        """One JSON request. Raises ApiError, aiohttp.ClientError."""
+        """Send one JSON request. Raises ApiError, aiohttp.ClientError."""
         data = None if body is None else json.dumps(body)
         async with self._session.request(
             method, self.server + path, data=data, headers={"Content-Type": content_type}
@@ -62,20 +62,20 @@ class Api:
             return result
 
     async def watch(self, path: str, query: Mapping[str, str]) -> AsyncIterator[tuple[str, Object]]:
-        """The events of a watch until the server ends it: (ADDED | MODIFIED | DELETED | ERROR …, object)."""
+        """Yield the events of a watch until the server ends it: (ADDED | MODIFIED | DELETED | ERROR …, object)."""
         async with self._session.get(self.server + path, params={**query, "watch": "true"}) as answer:
             if answer.status != 200:
                 raise ApiError(answer.status, "the watch was refused")
-            rest = b""
+            remaining = b""
             async for chunk in answer.content.iter_any():
-                *lines, rest = (rest + chunk).split(b"\n")
+                *lines, remaining = (remaining + chunk).split(b"\n")
                 for line in lines:
                     event = json.loads(line)
                     yield event["type"], event["object"]
 
 
 class Mirror:
-    """All objects of one kind, as (namespace, name) → object, kept current while `run` runs."""
+    """Mirrors all objects of one kind, as (namespace, name) → object, while `run` runs."""
 
     def __init__(
         self, api: Api, path: str, changed: Callable[[Object, bool], None], query: Mapping[str, str] | None = None
@@ -89,11 +89,11 @@ class Mirror:
         self._changed = changed
 
     def get(self, namespace: str, name: str) -> Object | None:
-        """The object, if it is there."""
+        """Return the object, if it exists."""
         return self.objects.get((namespace, name))
 
     async def run(self) -> None:
-        """List and watch for ever; lists again whenever a watch cannot be continued."""
+        """List and watch forever. It lists again whenever a watch cannot be continued."""
         while True:
             try:
                 version: str | None = await self._list()

@@ -1,4 +1,4 @@
-"""One container: started, probed, restarted with back-off, ended; its state as the API tells it."""
+"""Runs one container: starts, probes, restarts with back-off and ends it, and reports its state."""
 
 import asyncio
 import contextlib
@@ -21,7 +21,7 @@ State = dict[str, Any]
 
 
 def now() -> str:
-    """The time as the API writes it."""
+    """Return the time as the API writes it."""
     return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -35,7 +35,7 @@ class Launch:
 
 
 class Container:
-    """Runs until it is done under its restart policy or told to end. `changed` is called at every change of state."""
+    """Runs a container until its restart policy or `end` ends it. `changed` is called at every change of state."""
 
     def __init__(
         self,
@@ -71,11 +71,11 @@ class Container:
 
     @property
     def container_id(self) -> str:
-        """An id that changes with every start."""
+        """Return an id that changes with every start."""
         return f"sandbox://{self.name}-{self.child.pid}" if self.child else ""
 
     def status(self) -> State:
-        """The containerStatus."""
+        """Return the containerStatus."""
         result: State = {
             "name": self.name,
             "image": self.image,
@@ -112,7 +112,7 @@ class Container:
             self.restart_count += 1
 
     async def end(self, grace_seconds: float) -> None:
-        """SIGTERM, then SIGKILL after the grace period. `run` returns then; cancel it if it waits to start."""
+        """Send SIGTERM, then SIGKILL after the grace period. `run` returns then; cancel it if it waits to start."""
         self._ending = True
         child = self.child
         if child is None or self.state.get("running") is None:
@@ -166,15 +166,15 @@ class Container:
         return code
 
     async def _launch(self) -> Launch:
-        told = ""
+        reported = ""
         while True:
             self.woken.clear()
             try:
                 return self._prepare()
             except MissingError as error:
                 self._wait("CreateContainerConfigError", str(error))
-                if str(error) != told:
-                    told = str(error)
+                if str(error) != reported:
+                    reported = str(error)
                     self._event("Warning", "Failed", f"Error: {error}")
             await self.woken.wait()
 
@@ -246,7 +246,7 @@ class Container:
 
 
 async def _ended(pid: int) -> None:
-    """Until the child process has ended; it stays to be reaped."""
+    """Wait until the child process has ended. It is not reaped."""
     loop = asyncio.get_running_loop()
     descriptor = os.pidfd_open(pid)
     ended: asyncio.Future[None] = loop.create_future()

@@ -1,4 +1,4 @@
-"""Reading what a pod's spec refers to: fields of the pod itself, Secrets, ConfigMaps, $(VAR) references."""
+"""Reads the references of a pod's spec: fields of the pod, Secrets, ConfigMaps, $(VAR)."""
 
 import base64
 import re
@@ -14,15 +14,15 @@ Lookup = Callable[[str, str, str], Object | None]
 
 
 class MissingError(Exception):
-    """Something the pod refers to is not there (yet)."""
+    """Something the pod refers to does not exist (yet)."""
 
 
 class UnsupportedError(Exception):
-    """The pod asks for something the stand-in cannot do."""
+    """The pod requires something that the stand-in cannot do."""
 
 
 def field_value(pod: Object, path: str, addresses: Mapping[str, str]) -> str:
-    """The downward API's value of a field path; `addresses` has podIP and hostIP. Raises UnsupportedError."""
+    """Return the downward API's value of a field path; `addresses` has podIP and hostIP. Raises UnsupportedError."""
     metadata, spec = pod["metadata"], pod["spec"]
     match = _SUBSCRIPT.fullmatch(path)
     if match:
@@ -47,7 +47,7 @@ def field_value(pod: Object, path: str, addresses: Mapping[str, str]) -> str:
 
 
 def data_of(lookup: Lookup, kind: str, namespace: str, name: str, optional: bool) -> dict[str, bytes]:
-    """The entries of a Secret or ConfigMap; none if it is missing and optional. Raises MissingError."""
+    """Return the entries of a Secret or ConfigMap; none if it is missing and optional. Raises MissingError."""
     found = lookup(kind, namespace, name)
     if found is None:
         if optional:
@@ -62,7 +62,7 @@ def data_of(lookup: Lookup, kind: str, namespace: str, name: str, optional: bool
 def environment_of(
     pod: Object, container: Mapping[str, Any], lookup: Lookup, addresses: Mapping[str, str]
 ) -> dict[str, str]:
-    """A container's own environment: envFrom, then env, later ones winning. Raises MissingError, UnsupportedError."""
+    """Return a container's environment: envFrom, then env; later ones win. Raises MissingError, UnsupportedError."""
     namespace = pod["metadata"]["namespace"]
     result: dict[str, str] = {}
     for source in container.get("envFrom") or []:
@@ -99,7 +99,7 @@ def _value_from(pod: Object, source: Mapping[str, Any], lookup: Lookup, addresse
 
 
 def expanded(text: str, values: Mapping[str, str]) -> str:
-    """`text` with $(NAME) replaced where NAME is known, and $$ by $."""
+    """Replace $(NAME) in `text` where NAME is known, and $$ by $."""
 
     def replaced(match: re.Match[str]) -> str:
         if match[0] == "$$":

@@ -1,4 +1,4 @@
-"""What all pods of the stand-in share."""
+"""The shared environment of all pods of the stand-in."""
 
 import dataclasses
 from collections.abc import Callable, Coroutine, Mapping
@@ -15,7 +15,7 @@ HOST_IP = "127.0.0.1"
 
 @dataclasses.dataclass(frozen=True)
 class Host:
-    """The node: API, images, hosts file, addresses, and a way to tell events (pod, type, reason, message)."""
+    """The node: API, images, hosts file, addresses, and a callback for events (pod, type, reason, message)."""
 
     api: Api
     node: str
@@ -29,6 +29,6 @@ class Host:
 
 
 def pod_path(pod: Object) -> str:
-    """The API path of a pod."""
+    """Return the API path of a pod."""
     metadata = pod["metadata"]
     return f"/api/v1/namespaces/{metadata['namespace']}/pods/{metadata['name']}"

@@ -1,4 +1,4 @@
-"""The images that pods may run, and what each stands for on this machine. There is no registry and no other image."""
+"""The images that pods may run, each a local program. There is no registry and no other image."""
 
 import dataclasses
 import os
@@ -37,7 +37,7 @@ class Image:
 
 
 def default_images(ca_file: Path | None = None) -> dict[str, Image]:
-    """The short list. `ca_file`: the sandbox's authority, which these images trust as others do the public ones."""
+    """Return the allowed images. `ca_file`: the sandbox's authority, which they trust like a public one."""
     trust = {} if ca_file is None else {"SSL_CERT_FILE": str(ca_file)}
     python = {"PYTHONPATH": os.pathsep.join([str(_HERE / "site"), str(_REPOSITORY / "operator"), str(_REPOSITORY)])}
     return {
@@ -61,7 +61,7 @@ def default_images(ca_file: Path | None = None) -> dict[str, Image]:
 
 
 def canaries(ca_file: Path) -> Path:
-    """Where the canaries of a sandbox count, beside its authority; read it by `sandbox.pods.programs.ledger`."""
+    """Return the directory of the canaries' counters; read it by `sandbox.pods.programs.ledger`."""
     return ca_file.absolute().parent / "canaries"
 
 
@@ -69,7 +69,7 @@ def canaries(ca_file: Path) -> Path:
 _MOUNT_ROOTS = ("/mnt/", "/run/", "/srv/", "/tmp/")  # noqa: S108
 # The operator's configuration, which nothing else reads; and the directory that pods with a read-only root want most.
 _MOUNT_POINTS = ("/etc/secure-redis", "/tmp")  # noqa: S108
-# Variables that make the dynamic loader, Python, OpenSSL or a Kubernetes client run code of somebody's choice, or write
+# Variables that make the dynamic loader, Python, OpenSSL or a Kubernetes client run arbitrary code, or write
 # files where they like.
 _ENV = re.compile(
     r"(LD_|PYTHON|NSS_|GLIBC_|MALLOC_|OPENSSL_).*|PATH|GCONV_PATH|LOCPATH|BASH_ENV|ENV|IFS|KUBECONFIG|CANARY_DIRECTORY|HOSTALIASES|RES_OPTIONS"
@@ -100,7 +100,7 @@ def check_mounts(container: Mapping[str, Any], image: Image) -> None:
 
 
 def kept(mount_path: str, image: Image) -> list[str]:
-    """What an image's program is made of and reads that a mount there would hide: to be mounted again within it."""
+    """Return the program files of an image that a mount would hide. They are mounted again within it."""
     wanted = [str(_REPOSITORY), sys.prefix, sys.base_prefix, *image.argv[:1]]
     wanted += [str(Path(image.env[name]).parent) for name in ("SSL_CERT_FILE",) if name in image.env]
     wanted += [image.env["CANARY_DIRECTORY"]] if "CANARY_DIRECTORY" in image.env else []
@@ -109,7 +109,7 @@ def kept(mount_path: str, image: Image) -> list[str]:
 
 
 def command_of(container: Mapping[str, Any], images: Mapping[str, Image]) -> tuple[Image, Sequence[str]]:
-    """The image of a container and the argv to run, before $(VAR) expansion. Raises ImageRefusedError."""
+    """Return the image of a container and the argv to run, before $(VAR) expansion. Raises ImageRefusedError."""
     name = str(container["image"]).split("@")[0]
     base, _, tag = name.rpartition(":")
     if base and "/" not in tag:

@@ -1,4 +1,4 @@
-"""`kubectl logs`: the API server asks the node over HTTPS; answered from the containers' log files."""
+"""Serves `kubectl logs`: the API server asks the node over HTTPS for the containers' log files."""
 
 import asyncio
 import ssl

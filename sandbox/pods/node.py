@@ -1,4 +1,4 @@
-"""The node: registers itself, watches the pods bound to it, and gives each a worker. Serves their logs."""
+"""The node: registers itself, watches the pods bound to it, runs a worker for each, and serves their logs."""
 
 import asyncio
 import contextlib
@@ -26,7 +26,7 @@ _COMPONENT = "sandbox-kubelet"
 
 
 class PodsError(RuntimeError):
-    """Pods cannot be run on this system; the text says what is missing."""
+    """Pods cannot run on this system. The text says what is missing."""
 
 
 class PodRunner:

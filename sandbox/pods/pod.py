@@ -29,7 +29,7 @@ _WAIT_SECONDS = 2.0
 
 
 class PodWorker:
-    """Runs one pod until it is deleted. `update` brings news of the pod, `refresh` of what it refers to."""
+    """Runs one pod until it is deleted. `update` delivers changes of the pod, `refresh` those of its references."""
 
     def __init__(self, host: Host, pod: Object) -> None:
         self.pod = pod
@@ -50,24 +50,24 @@ class PodWorker:
         self.update(pod)
 
     def update(self, pod: Object) -> None:
-        """The pod as the API server has it now."""
+        """Accept the pod's current object."""
         self.pod = pod
         if pod["metadata"].get("deletionTimestamp"):
             self._deleting.set()
         self._refresh.set()
 
     def refresh(self) -> None:
-        """A Secret or ConfigMap changed."""
+        """React to a changed Secret or ConfigMap."""
         self._refresh.set()
         for container in [*self._inits, *self._mains]:
             container.woken.set()
 
     def log_of(self, container: str) -> Path:
-        """Where a container's output goes."""
+        """Return the path of a container's output."""
         return self.directory / f"{container}.log"
 
     async def run(self) -> None:
-        """Until the pod is deleted and finalised. Cancel it when the pod is gone: it ends everything at once."""
+        """Run until the pod is deleted and finalised. Cancel it when the pod is gone: it ends everything at once."""
         helpers = [asyncio.create_task(self._write_status())]
         life = asyncio.create_task(self._live())
         deleting = asyncio.create_task(self._deleting.wait())
@@ -155,7 +155,7 @@ class PodWorker:
     # --- what is refused ---
 
     def _check(self) -> None:
-        """Raise for what the stand-in cannot or will not do, before anything runs."""
+        """Raise for anything that the stand-in cannot or will not do, before anything runs."""
         spec = self.pod["spec"]
         asked = [name for name in _UNABLE if spec.get(name)]
         if asked:
@@ -183,22 +183,22 @@ class PodWorker:
         return {"podIP": self._ip or "", "hostIP": HOST_IP}
 
     async def _make_volumes(self) -> None:
-        told = ""
+        reported = ""
         while True:
             self._refresh.clear()
             try:
                 await self._get_tokens()
                 self._write_volumes()
             except (MissingError, ApiError, aiohttp.ClientError) as error:
-                if str(error) != told:
-                    told = str(error)
-                    self._event("Warning", "FailedMount", f"MountVolume.SetUp failed: {told}")
+                if str(error) != reported:
+                    reported = str(error)
+                    self._event("Warning", "FailedMount", f"MountVolume.SetUp failed: {reported}")
             else:
                 return
             await self._news(_WAIT_SECONDS)
 
     async def _keep_volumes(self) -> None:
-        """Files follow their sources; a source that is gone leaves the files as they are."""
+        """Update the files from their sources. A deleted source leaves the files unchanged."""
         while True:
             due = min((at for _, at in self._tokens.values()), default=time.monotonic() + 3600)
             await self._news(max(1.0, due - time.monotonic()))
@@ -318,7 +318,7 @@ class PodWorker:
             await child.wait()
             raise
 
-    # --- what the API server is told ---
+    # --- the reported status ---
 
     def _event(self, kind: str, reason: str, message: str) -> None:
         task = asyncio.create_task(self._host.event(self.pod, kind, reason, message))

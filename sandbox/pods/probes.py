@@ -16,7 +16,7 @@ Run = Callable[[list[str]], Awaitable[int]]
 
 @dataclasses.dataclass(frozen=True)
 class Probe:
-    """One probe's timing (seconds, counts) and its check, which answers whether it went well."""
+    """One probe: its timing (seconds, counts) and its check, which returns whether it succeeded."""
 
     check: Callable[[], Awaitable[bool]]
     initial_delay: float
@@ -26,7 +26,7 @@ class Probe:
     failures: int
 
     async def once(self) -> bool:
-        """One try. A check that takes longer than the timeout has failed."""
+        """Run the check once. A check that takes longer than the timeout has failed."""
         try:
             async with asyncio.timeout(self.timeout):
                 return await self.check()
@@ -35,7 +35,7 @@ class Probe:
 
 
 def probe_of(container: Mapping[str, Any], kind: str, pod_ip: str, run: Run | None) -> Probe | None:
-    """The container's livenessProbe, readinessProbe or startupProbe; `run` runs a command inside the container.
+    """Return the container's livenessProbe, readinessProbe or startupProbe; `run` runs a command inside the container.
 
     Raises UnsupportedError for what cannot be done here.
     """

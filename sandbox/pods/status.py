@@ -1,4 +1,4 @@
-"""A pod's status, from what its containers are doing. Pure."""
+"""Computes a pod's status from the state of its containers. Pure."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,7 +8,7 @@ from sandbox.pods.host import HOST_IP
 
 
 def refused_status(pod: Object, reason: str, message: str) -> State:
-    """Nothing runs, and each container says why."""
+    """Return the status of a refused pod, with the reason at each container."""
     waiting = [
         {
             "name": spec["name"],
@@ -37,7 +37,7 @@ def status_of(
     inits: Sequence[Container],
     mains: Sequence[Container],
 ) -> State:
-    """The status of a pod that runs or ran. `failed`: an init container failed for good."""
+    """Return the status of a pod that runs or ran. `failed`: an init container failed for good."""
     ready = initialised and all(one.ready for one in mains)
     status: State = {
         "phase": _phase(initialised, failed, mains),

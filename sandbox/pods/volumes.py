@@ -25,7 +25,7 @@ class TokenRequest:
 
 @dataclasses.dataclass(frozen=True)
 class Content:
-    """Where the contents of volumes come from. `tokens` has what was requested of the API server."""
+    """The sources of the contents of volumes. `tokens` has those requested from the API server."""
 
     pod: Object
     lookup: Lookup
@@ -34,18 +34,18 @@ class Content:
 
     @property
     def namespace(self) -> str:
-        """The pod's."""
+        """Return the pod's namespace."""
         return str(self.pod["metadata"]["namespace"])
 
 
 def token_requests(pod: Object) -> set[TokenRequest]:
-    """The tokens that the pod's projected volumes want."""
+    """Return the tokens that the pod's projected volumes want."""
     sources = [s for v in pod["spec"].get("volumes") or [] for s in (v.get("projected") or {}).get("sources") or []]
     return {_token_request(s["serviceAccountToken"]) for s in sources if "serviceAccountToken" in s}
 
 
 def files_of(volume: Mapping[str, Any], content: Content) -> dict[str, tuple[bytes, int]] | None:
-    """Relative path → (bytes, mode) of a volume; None for one that the containers fill (emptyDir).
+    """Return relative path → (bytes, mode) of a volume; None for one that the containers fill (emptyDir).
 
     Raises MissingError for what is not there and not optional, UnsupportedError for other kinds of volumes.
     """
@@ -113,7 +113,7 @@ def _downward(source: Mapping[str, Any], content: Content, mode: int) -> dict[st
 
 
 def write(directory: Path, files: Mapping[str, tuple[bytes, int]]) -> bool:
-    """Make `directory` show exactly these files. Readers see the old ones or the new ones. Whether anything changed.
+    """Replace the files of `directory` atomically. Returns whether anything changed.
 
     As the kubelet: a new directory ..<time>, the link ..data swapped to it, links <first part> → ..data/<first part>.
     """

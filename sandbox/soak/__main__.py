@@ -1,6 +1,6 @@
 """`make rotation-soak`: rotate many times while canaries in every consumer open connections without a pause.
 
-20 rotations by somebody else, then, while the operator is killed at random moments, 20 by itself, one after a failed
+20 rotations by another party, then, while the operator is killed at random moments, 20 by itself, one after a failed
 rollout, and an emergency one. Ends with `failed AUTH: 0 of N`. Exit code 1 if any AUTH failed, or if any rotation was
 not really one.
 """
@@ -36,10 +36,10 @@ _FAILURES = (
     OSError,
     subprocess.TimeoutExpired,
 )
-_HOLD_SECONDS = 5.0  # how long both keys must be seen to live after a failed rollout
+_HOLD_SECONDS = 5.0  # how long both keys must stay alive after a failed rollout
 _LEAST_ANSWERED = 0.99
 _WORDS = 3000  # of an error; the API server may quote an object whole
-_SHOWN = 20  # failures told one by one
+_SHOWN = 20  # failures printed one by one
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -65,15 +65,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _soak(made: Scene, given: argparse.Namespace, chance: random.Random) -> int:
-    told = ""
+    problem = ""
     try:
         _say(f"{made.tally().canaries} canaries sing in 3 workloads")
         if given.sabotage:
             sabotage(made)
         else:
             run(made, given, chance)
-    except _FAILURES as error:  # what was counted is told in any case
-        told = f"soak: FAILED: {str(error)[:_WORDS]}"
+    except _FAILURES as error:  # the counts are printed in any case
+        problem = f"soak: FAILED: {str(error)[:_WORDS]}"
         log = made.world.operator_log
         _say(f"The last lines of the operator's log:\n{_tail(log)}")
     total = made.tally()
@@ -81,17 +81,17 @@ def _soak(made: Scene, given: argparse.Namespace, chance: random.Random) -> int:
         _say(f"  {failure.at} {failure.canary} {failure.kind}: {failure.text}")
     _say(total.others())
     _say(f"canaries: {total.canaries}")
-    if not told and total.answered + total.failed_auth < _LEAST_ANSWERED * total.attempts:
-        # A refused AUTH cannot be seen where no connection comes about.
-        told = f"soak: FAILED: only {total.answered} of {total.attempts} attempts were answered: this proves nothing"
-    if told:
-        _say(told)
+    if not problem and total.answered + total.failed_auth < _LEAST_ANSWERED * total.attempts:
+        # A refused AUTH cannot be detected without a connection.
+        problem = f"soak: FAILED: only {total.answered} of {total.attempts} attempts were answered: this proves nothing"
+    if problem:
+        _say(problem)
     _say(total.verdict())
-    return 1 if told or total.failed_auth or not total.attempts else 0
+    return 1 if problem or total.failed_auth or not total.attempts else 0
 
 
 def run(made: Scene, given: argparse.Namespace, chance: random.Random) -> None:
-    """All rotations, one after the other. Raises SoakError at the first that is not right."""
+    """Run all rotations, one after the other. Raises SoakError at the first that fails."""
     count = given.rotations
     for number in range(1, count + 1 if given.only != "led" else 1):
         _told(made, f"followed {number}/{count}", partial(followed, made))
@@ -109,11 +109,11 @@ def run(made: Scene, given: argparse.Namespace, chance: random.Random) -> None:
 
 
 def sabotage(made: Scene) -> None:
-    """Somebody regenerates the very key that the pods hold: it must be seen, or the soak proves nothing."""
+    """Regenerate the key that the pods use. The canaries must detect it, or the soak proves nothing."""
     _say("sabotage: the key that every pod holds is regenerated")
-    held = next(slot for slot, key in made.keys.items() if key == made.published)
+    slot = next(slot for slot, key in made.keys.items() if key == made.published)
     made.world.stop_operator()
-    made.world.control.redis.regenerate(NAME, held)
+    made.world.control.redis.regenerate(NAME, slot)
     made.until(lambda: made.tally().failed_auth >= len(made.live_pods()), "the canaries to be refused", 30)
 
 

@@ -10,7 +10,7 @@ _CRASH = {"name": "CANARY_CRASH", "value": "1"}
 
 
 class Killer:
-    """`kill -9` of the operator at random moments while it leads, and at once a new one."""
+    """Kills the operator (`kill -9`) at random moments while it leads, and starts a new one at once."""
 
     def __init__(self, scene: Scene, chance: random.Random, longest_seconds: float) -> None:
         """The next kill comes up to `longest_seconds` after an operator has begun to lead."""
@@ -36,28 +36,28 @@ class Killer:
 
 
 def followed(scene: Scene) -> None:
-    """Somebody else regenerates the key that nobody holds and stores it; the operator follows."""
-    before, held = scene.keys, scene.published
-    slot = next(slot for slot, key in before.items() if key != held)
+    """Regenerate the unused key as another party and store it. The operator follows."""
+    before, published_before = scene.keys, scene.published
+    slot = next(slot for slot, key in before.items() if key != published_before)
     key = scene.world.control.redis.regenerate(NAME, slot)
     version = scene.store(key, slot)
-    scene.look()
+    scene.refresh()
     scene.until(lambda: scene.current(version), f"the new {slot} key to reach every pod")
-    _prove(scene, before, held, slots=1)
+    _prove(scene, before, published_before, slots=1)
 
 
 def led(scene: Scene, request: str, *, slots: int = 2, begun: Callable[[], None] = lambda: None) -> None:
-    """The operator is asked to rotate. `begun` is called after asking.
+    """Request a rotation by the operator. `begun` is called after the request.
 
     `slots`: how many keys must change. Both, where there are no other consumers: the new one and, once every pod holds
     it, the old one.
     """
-    before, held, mark = scene.keys, scene.published, scene.world.control.log.position()
+    before, published_before, since = scene.keys, scene.published, scene.world.control.log.position()
     scene.annotate(rotate=request)
     begun()
     scene.until(lambda: _completed(scene, request), f"the rotation {request!r} to be completed")
-    _prove(scene, before, held, slots=slots)
-    sent = [one for one in scene.world.control.log.effects(mark) if one.kind == "cache.regenerateKey"]
+    _prove(scene, before, published_before, slots=slots)
+    sent = [one for one in scene.world.control.log.effects(since) if one.kind == "cache.regenerateKey"]
     if len(sent) != slots:
         raise SoakError(f"the rotation {request!r} regenerated {len(sent)} keys, not {slots}: {sent}")
     newest = scene.world.control.keyvault.secret_versions(scene.team.name, NAME)[-1]
@@ -66,15 +66,15 @@ def led(scene: Scene, request: str, *, slots: int = 2, begun: Callable[[], None]
 
 
 def failed_rollout(scene: Scene, request: str, hold_seconds: float) -> None:
-    """The owner of `web` breaks it, and then a rotation is asked for: it stops with both keys alive, and goes on."""
-    seen: dict[str, str] = {}
+    """Break `web`, then request a rotation: it stops with both keys alive, and continues once `web` works."""
+    after_failure: dict[str, str] = {}
 
     def break_and_mend() -> None:
-        scene.until(lambda: _stopped(scene), "the failed rollout to be told")
-        seen.update(scene.keys)
+        scene.until(lambda: _stopped(scene), "the failed rollout to be reported")
+        after_failure.update(scene.keys)
         mended_at = time.monotonic() + hold_seconds
         scene.until(lambda: time.monotonic() >= mended_at, "the pause", hold_seconds + 30)
-        if scene.keys != seen:
+        if scene.keys != after_failure:
             raise SoakError("a key was regenerated while a rollout had failed")
         _must_hold_live_keys(scene)
         scene.patch("web", _web({**_CRASH, "$patch": "delete"}))
@@ -93,7 +93,7 @@ def _stopped(scene: Scene) -> bool:
 
 
 def _must_hold_live_keys(scene: Scene) -> None:
-    """Every pod that runs proves one of the cache's two keys."""
+    """Require that every running pod proves one of the cache's two keys."""
     keys = list(scene.keys.values())
     ready = [
         pod
@@ -113,12 +113,12 @@ def _completed(scene: Scene, request: str) -> bool:
     return bool(phase == "Completed" and (status.get("lastHandled") or {}).get("rotate") == request)
 
 
-def _prove(scene: Scene, before: dict[str, str], held: str, *, slots: int) -> None:
-    """The number of keys that must have changed has, another one is published, it is alive, and every pod holds it."""
+def _prove(scene: Scene, before: dict[str, str], published_before: str, *, slots: int) -> None:
+    """Require that the expected keys changed, that another live one is published, and that every pod uses it."""
     after, published = scene.keys, scene.published
     changed = [slot for slot in after if after[slot] != before[slot]]
     if len(changed) != slots:
         raise SoakError(f"{len(changed)} keys were changed, not {slots}: {', '.join(changed)}. {scene.says()}")
-    if published == held or published not in after.values():
+    if published == published_before or published not in after.values():
         raise SoakError(f"the key that is published was not changed, or is not alive. {scene.says()}")
     scene.must_hold(published)

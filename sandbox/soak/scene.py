@@ -40,12 +40,12 @@ _SETTINGS: dict[str, Any] = {
 
 
 class SoakError(RuntimeError):
-    """The soak cannot go on, or something other than a failed AUTH was not as it must be; the text says what."""
+    """The soak cannot continue, or something other than an AUTH failed. The text says what."""
 
 
 @dataclass
 class Scene:
-    """The running world. `tick` is called between looks while something is awaited: there the operator is killed."""
+    """The running world. `tick` is called between checks while something is awaited; it may kill the operator."""
 
     world: World
     team: Team
@@ -54,15 +54,15 @@ class Scene:
     tick: Callable[[], None] = lambda: None
     resource: Document = field(default_factory=dict)
 
-    # --- what is seen -----------------------------------------------------------------------------------------------
+    # --- observations ----------------------------------------------------------------------------------------------
 
     @property
     def status(self) -> Document:
-        """The resource's status."""
+        """Return the resource's status."""
         return dict((self.world.get(self.resource) or {}).get("status", {}))
 
     def condition(self, kind: str, status: Document | None = None) -> tuple[str, str, str]:
-        """Status, reason and message of a condition; empty if it is not there for this generation."""
+        """Return status, reason and message of a condition; empty if it is missing for this generation."""
         found = self.world.get(self.resource) or {}
         for one in (found.get("status", {}) if status is None else status).get("conditions", []):
             if one["type"] == kind and one.get("observedGeneration") == found["metadata"]["generation"]:
@@ -71,31 +71,31 @@ class Scene:
 
     @property
     def leader(self) -> str:
-        """Which operator holds the Lease; empty if none does."""
+        """Return the operator that has the Lease; empty if none has it."""
         path = f"/apis/coordination.k8s.io/v1/namespaces/{RELEASE_NAMESPACE}/leases/{OPERATOR}"
         return str((self.world.api.get(path).body.get("spec") or {}).get("holderIdentity") or "")
 
     @property
     def keys(self) -> dict[str, str]:
-        """The cache's keys by slot."""
+        """Return the cache's keys by slot."""
         return self.world.control.redis.keys(NAME)
 
     @property
     def published(self) -> str:
-        """The key that the Secret holds."""
+        """Return the key in the Secret."""
         found = self.world.secret(self.team.namespace, NAME)
         return "" if found is None else base64.b64decode(found["data"]["password"]).decode()
 
     def tally(self) -> Tally:
-        """What all canaries have counted so far."""
+        """Return the counts of all canaries so far."""
         return tally(canaries(self.world.control.endpoints.ca_file))
 
     def workload(self, name: str) -> Document:
-        """A consumer as it is now."""
+        """Return a consumer's current object."""
         return self.world.api.get(self._path(name)).must()
 
     def live_pods(self) -> list[Document]:
-        """The consumers' pods that are not being deleted."""
+        """Return the consumers' pods that are not being deleted."""
         found = self.world.api.get(f"/api/v1/namespaces/{self.team.namespace}/pods").must()["items"]
         return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
 
@@ -108,7 +108,7 @@ class Scene:
     # --- what is done -----------------------------------------------------------------------------------------------
 
     def until(self, predicate: Callable[[], object], what: str, seconds: float = PATIENCE) -> None:
-        """Wait. Raises SoakError that says what the resource says instead."""
+        """Wait. Raises SoakError with the actual status of the resource."""
 
         def asked() -> bool:
             self.check()
@@ -121,7 +121,7 @@ class Scene:
             raise SoakError(f"waited {seconds:g} s for {what}. {self.says()}") from None
 
     def says(self) -> str:
-        """What the resource says of itself."""
+        """Return a summary of the resource's status."""
         status = self.status
         conditions = [
             f"{one['type']}={one['status']}/{one['reason']}: {one.get('message', '')}"
@@ -131,35 +131,35 @@ class Scene:
         return f"It says: {'; '.join(conditions)}; {parts}"
 
     def annotate(self, **values: str) -> None:
-        """Set annotations of ours on the resource, by their names without the prefix."""
+        """Set annotations of this project on the resource, by their names without the prefix."""
         named = {f"secureredis.io/{name}": value for name, value in values.items()}
         self.world.api.merge(self.resource, {"metadata": {"annotations": named}}).must()
 
-    def look(self) -> None:
-        """Have the resource looked at again, as a person does who does not wait for the interval."""
+    def refresh(self) -> None:
+        """Request a pass, as a person does who does not wait for the interval."""
         self.annotate(refresh=uuid.uuid4().hex[:12])
 
     def change(self, **spec: Any) -> None:
-        """The author edits the spec."""
+        """Edit the spec as its author."""
         self.world.api.merge(self.resource, {"spec": spec}).must()
 
     def patch(self, name: str, body: Document) -> None:
-        """A consumer's owner edits it (strategic merge)."""
+        """Edit a consumer as its owner (strategic merge)."""
         self.world.api.call("PATCH", self._path(name), body, kind=_STRATEGIC).must()
 
     def current(self, version: str) -> bool:
-        """Whether the operator says that this version is published and that every pod holds it."""
+        """Return whether the operator reports that this version is published and that every pod uses it."""
         status = self.status
         published = status.get("credential", {}).get("keyVaultVersion") == version
         behind = any(one.get("stalePods", {}).get("count") for one in status.get("workloads", []))
         return published and not behind and self.condition("WorkloadsCurrent", status)[0] == "True"
 
     def holds(self, pod: Document, key: str) -> bool:
-        """Whether the process in this pod proves that it holds the key."""
+        """Return whether the process in this pod proves that it uses the key."""
         return proof.holds(pod.get("status", {}).get("podIP", ""), key)
 
     def must_hold(self, key: str) -> int:
-        """Ask every pod for a proof that its process holds this key. Returns how many. Raises SoakError."""
+        """Require from every pod a proof that its process uses this key. Returns how many. Raises SoakError."""
         pods = self.live_pods()
         wrong = [pod["metadata"]["name"] for pod in pods if not self.holds(pod, key)]
         wanted = sum(count for _, count in _REPLICAS.values())
@@ -173,7 +173,7 @@ class Scene:
     # --- how it begins ----------------------------------------------------------------------------------------------
 
     def open(self) -> None:
-        """The cache, its key in the vault, the resource, and the consumers with all their pods ready."""
+        """Create the cache, its key in the vault, the resource, and the consumers with all their pods ready."""
         self.world.cache(self.team, NAME)
         self.store(self.keys["Primary"], "Primary")
         for name, (kind, _) in _REPLICAS.items():
@@ -194,11 +194,11 @@ class Scene:
             if kind != "DaemonSet":
                 self.patch(name, {"spec": {"replicas": count}})
         self.until(lambda: all(self.rolled(name) for name in _REPLICAS), "all canaries to sing")
-        self.until(lambda: self.current(version), "the resource to be at rest")
+        self.until(lambda: self.current(version), "the resource to be steady")
         self.must_hold(self.published)
 
     def rolled(self, name: str) -> bool:
-        """Whether a consumer has all its pods, new and ready."""
+        """Return whether a consumer has all its pods, new and ready."""
         body = self.workload(name)
         status, count = body.get("status", {}), _REPLICAS[name][1]
         if status.get("observedGeneration") != body["metadata"]["generation"]:
@@ -210,7 +210,7 @@ class Scene:
         return all(status.get(name, 0) == count for name in names)
 
     def store(self, key: str, slot: str) -> str:
-        """The vault's owner stores a key with the tags that say whose it is. Returns the version."""
+        """Store a key as the vault's owner, with the tags that name its cache. Returns the version."""
         tags = {
             "CredentialId": slot,
             "ProviderAddress": self.team.cache_id(NAME),
@@ -219,11 +219,11 @@ class Scene:
         return self.world.control.keyvault.set_secret(self.team.name, NAME, seeds.SecretVersion(value=key, tags=tags))
 
     def lead(self) -> None:
-        """From here on the operator rotates: the cache's tag names the resource, and its author says so."""
+        """Let the operator rotate from now on: set the cache's tag and edit the spec."""
         system = self.world.api.get("/api/v1/namespaces/kube-system").must()["metadata"]["uid"]
         self.world.control.redis.update(NAME, tags={"secureredis-leader": f"{system}/{self.team.namespace}/{NAME}"})
         self.change(authentication={"keyVault": {"access": "ReadWrite"}, "rotation": {"otherConsumers": "None"}})
-        self.look()
+        self.refresh()
 
     def _path(self, name: str) -> str:
         kind, _ = _REPLICAS[name]
@@ -258,7 +258,7 @@ class Scene:
 
 @contextlib.contextmanager
 def scene(directory: Path, pause_seconds: float) -> Iterator[Scene]:
-    """Start everything in `directory`, open the scene, and end everything. The operator runs as the chart has it."""
+    """Start everything in `directory`, open the scene, and end it. The operator has the chart's rights."""
     hosts = HostsFile(directory / "hosts")
     with contextlib.ExitStack() as stack:
         plane = stack.enter_context(ControlPlane(directory / "controlplane"))

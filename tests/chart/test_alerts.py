@@ -96,7 +96,7 @@ def test_the_dashboard_is_as_it_is_in_its_file() -> None:
     assert json.loads(text) == json.loads((CHART / "files/dashboard.json").read_text())
 
 
-def test_every_alert_says_how_bad_it_is_what_it_means_and_where_the_runbook_is() -> None:
+def test_every_alert_states_its_severity_its_meaning_and_its_runbook() -> None:
     found = alerts(rule(runbooks="https://docs.example/runbooks"))
     assert len(found) == 11
     for one in found:

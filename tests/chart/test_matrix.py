@@ -210,7 +210,7 @@ def test_a_network_can_be_narrowed(rendered: dict[str, list[Document]]) -> None:
 # --- what single switches do ---
 
 
-def test_workload_identity_is_what_the_webhook_looks_for(rendered: dict[str, list[Document]]) -> None:
+def test_workload_identity_has_the_label_that_the_webhook_selects(rendered: dict[str, list[Document]]) -> None:
     documents = rendered["workload-identity"]
     pod = pick(documents, "Deployment")["spec"]["template"]["metadata"]
     assert pod["labels"]["azure.workload.identity/use"] == "true"
@@ -263,7 +263,7 @@ def test_monitors_are_rendered_as_asked_where_the_kind_is_not_known() -> None:
         assert ("PodMonitor" in {one["kind"] for one in documents}) is there
 
 
-def test_a_proxy_does_not_stand_before_the_api_server(rendered: dict[str, list[Document]]) -> None:
+def test_no_proxy_is_used_for_the_api_server(rendered: dict[str, list[Document]]) -> None:
     env = {
         one["name"]: one.get("value")
         for one in pick(rendered["proxy"], "Deployment")["spec"]["template"]["spec"]["containers"][0]["env"]

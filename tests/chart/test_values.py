@@ -146,7 +146,7 @@ BY_TEMPLATES: list[tuple[Document, str]] = [
 
 
 @pytest.mark.parametrize(("values", "place", "sentence"), BY_SCHEMA)
-def test_the_schema_names_the_place_and_says_what_to_write(values: Document, place: str, sentence: str) -> None:
+def test_the_schema_names_the_field_and_the_allowed_values(values: Document, place: str, sentence: str) -> None:
     said = refusal(values)
     assert place in said
     assert sentence in said

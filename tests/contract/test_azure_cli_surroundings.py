@@ -24,7 +24,7 @@ ACCOUNT = "ordersdata"
 PRINCIPAL = "7d2c5f5e-0000-4000-8000-0000000000aa"
 
 
-def test_what_stands_around_a_cache(control: Control, tmp_path: Path) -> None:
+def test_the_governance_of_a_cache(control: Control, tmp_path: Path) -> None:
     account, cache = storage_scope(SUBSCRIPTION, GROUP, ACCOUNT), seeds.cache_scope(SUBSCRIPTION, GROUP, "orders")
     control.seed(
         cache_seed(),

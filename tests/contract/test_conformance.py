@@ -128,7 +128,7 @@ async def test_a_firewall_rule(target: Target) -> None:
     wire.check(shapes.ERROR)
 
 
-async def test_what_is_not_there(target: Target) -> None:
+async def test_missing_objects(target: Target) -> None:
     wire = Wire()
     for group, code in ((target.group, "ResourceNotFound"), (f"none-{uuid.uuid4().hex[:8]}", "ResourceGroupNotFound")):
         with pytest.raises(HttpResponseError):

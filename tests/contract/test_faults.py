@@ -21,7 +21,7 @@ from sandbox.waiting import wait_for_async
 from tests.contract.conftest import CLIENT, GROUP, OBJECT, VAULT, Sdk, cache_seed
 
 
-async def test_a_fault_hits_what_it_matches_as_often_as_it_says(sdk: Sdk, control: Control) -> None:
+async def test_a_fault_hits_its_matches_as_often_as_configured(sdk: Sdk, control: Control) -> None:
     control.seed(cache_seed("one"), cache_seed("two"))
     control.faults.add(Fault(service="arm", method="GET", path="/redis/ONE$", skip=1, times=2, status=500))
     outcome: list[int] = []
@@ -151,7 +151,7 @@ async def test_requests_carry_ids_and_what_is_left_of_the_budget(sdk: Sdk, contr
     assert headers["x-ms-request-id"]
 
 
-def test_the_control_port_wants_its_token_and_says_what_is_wrong(control: Control) -> None:
+def test_the_control_port_requires_its_token_and_reports_errors(control: Control) -> None:
     stranger = Control(control.endpoints, control.port.url, "wrong")
     with pytest.raises(ControlError, match="token"):
         stranger.clock.now()

@@ -144,7 +144,7 @@ async def test_refusals(sdk: Sdk, control: Control) -> None:
             await client.redis_enterprise.get(GROUP, NAME)
 
 
-async def test_nothing_is_written_and_no_key_is_told(sdk: Sdk, control: Control) -> None:
+async def test_nothing_is_written_and_no_key_is_returned(sdk: Sdk, control: Control) -> None:
     control.seed(seed())
     before = control.managed_redis.get(NAME)
     async with managed(sdk) as client:

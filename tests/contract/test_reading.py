@@ -95,7 +95,7 @@ async def test_a_role_assignment_works_only_after_its_delay(sdk: Sdk, control: C
         assert (await client.redis.get(GROUP, "orders")).name == "orders"
 
 
-async def test_stale_reads_show_the_past_for_as_long_as_the_switch_says(sdk: Sdk, control: Control) -> None:
+async def test_stale_reads_show_the_past_for_as_long_as_the_setting(sdk: Sdk, control: Control) -> None:
     control.seed(cache_seed())
     control.settings.change(stale_get_seconds=60, stale_list_seconds=120)
     async with sdk.redis() as client:

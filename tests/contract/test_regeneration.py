@@ -84,7 +84,7 @@ async def test_a_gateway_that_does_not_wait(sdk: Sdk, control: Control) -> None:
     assert control.redis.keys("orders")["Primary"] != "old"
 
 
-def test_what_cannot_be_asked_for(control: Control) -> None:
+def test_requests_that_are_not_allowed(control: Control) -> None:
     with pytest.raises(ControlError, match="there is no cache"):
         control.faults.add_regeneration("none", "lost")
     with pytest.raises(ValidationError, match="real answer"):

@@ -58,7 +58,7 @@ async def test_a_service_that_takes_a_second_operation(sdk: Sdk, control: Contro
         assert (await client.redis.get(GROUP, "orders")).tags == {"a": "2"}
 
 
-async def test_properties_that_nobody_knows_change_nothing(sdk: Sdk, control: Control) -> None:
+async def test_unknown_properties_change_nothing(sdk: Sdk, control: Control) -> None:
     control.seed(cache_seed())
     before = control.redis.get("orders")
     control.settings.change(update_seconds=600)

@@ -151,7 +151,7 @@ async def test_patch_answers_202_with_old_values_and_replaces_tags(sdk: Sdk, con
     assert (effect.kind, effect.fields) == ("cache.update", ("properties.enableNonSslPort", "tags"))
 
 
-async def test_the_typed_update_model_injects_defaults_that_nobody_asked_for(sdk: Sdk, control: Control) -> None:
+async def test_the_typed_update_model_injects_unrequested_defaults(sdk: Sdk, control: Control) -> None:
     """What the operator must avoid by sending a raw body."""
     from azure.mgmt.redis.models import RedisUpdateParameters
 

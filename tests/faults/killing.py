@@ -92,7 +92,7 @@ class Killing:
         with self._running(stage) as operator:
             if scenario.begin:
                 scenario.begin(stage)
-            marks = self.gate.mark, self.world.control.log.position()
+            marks = self.gate.position, self.world.control.log.position()
             scenario.trigger(stage)
             wait_for(lambda: _done(scenario, stage), SECONDS, f"{scenario.name} to be done")
             assert operator.child.terminate(30) == 0

@@ -123,7 +123,7 @@ def test_an_older_crd_at_run_time_is_not_fought(world: World, kube: Kube, stage:
             return len([entry for entry in operator.entries() if entry.get("message") == "pass ended"])
 
         version = (world.get(stage.document) or {})["metadata"]["resourceVersion"]
-        mark = world.cluster.audit_mark()
+        mark = world.cluster.audit_position()
         secret = {
             "apiVersion": "v1",
             "kind": "Secret",

@@ -27,7 +27,7 @@ def replicas(world: World, stage: Stage) -> Iterator[tuple[Replica, Replica]]:
     settings = {"namespaces": [stage.team.namespace]}
     leader = Replica(world, OPERATOR, **settings)
     leader.await_said("leading")
-    mark = world.cluster.audit_mark()
+    mark = world.cluster.audit_position()
     standby = Replica(world, other, **settings)
     try:
         wait_for(
@@ -61,7 +61,7 @@ def test_a_frozen_leader_writes_nothing(
     os.kill(leader.child.pid, signal.SIGSTOP)
     if hanging is not None and moment == "Azure has just answered":
         world.control.faults.remove(hanging)  # the answer waits in its socket when it wakes
-    mark, azure = world.cluster.audit_mark(), world.control.log.position()
+    mark, azure = world.cluster.audit_position(), world.control.log.position()
     standby.await_said("leading", 30)
     if hanging is not None and moment == "in a pass":
         world.control.faults.remove(hanging)

@@ -239,7 +239,7 @@ def test_sigterm_gives_the_lease_back_at_once(world: World, kubeconfig: Path, st
         assert seconds < 5
 
 
-def test_sigterm_waits_for_a_pass_no_longer_than_told(
+def test_sigterm_waits_for_a_pass_no_longer_than_configured(
     world: World, kubeconfig: Path, stage: Stage, spoken: Any
 ) -> None:
     settings = {**election(world), "intervals": {**world.configuration().get("intervals", {}), "drainSeconds": 2}}
@@ -295,7 +295,7 @@ def test_a_frozen_leader_writes_nothing_when_it_wakes(
                 wait_for(lambda: standby.said("leading"), 30, "the standby to lead")
                 wait_for(lambda: published(stage) == version, 30, "the standby to publish")
                 world.control.faults.remove(waiting)
-                writes, mark = gate.mark, world.control.log.position()
+                writes, mark = gate.position, world.control.log.position()
                 os.kill(leader.child.pid, signal.SIGCONT)
                 started = time.monotonic()
                 assert leader.child.wait(20) == 1

@@ -42,7 +42,7 @@ def passes(operator: Operator) -> int:
     return sum(entry.get("message") == "pass ended" for entry in operator.entries())
 
 
-def test_drift_once_seen_is_not_unseen_by_an_older_read(world: World, stage: Stage, operator: Operator) -> None:
+def test_observed_drift_is_not_removed_by_an_older_read(world: World, stage: Stage, operator: Operator) -> None:
     world.control.redis.update(stage.name, {"enableNonSslPort": True})
     annotate(stage, "refresh")
     world.await_condition(stage.document, "DriftDetected", "True")

@@ -54,12 +54,12 @@ def claim(world: World, stage: Stage) -> object:
     return found["metadata"].get("annotations", {}).get(CLAIM)
 
 
-def test_only_one_acts_and_the_other_says_so(world: World, stage: Stage, other: str) -> None:
+def test_only_one_acts_and_the_other_reports_it(world: World, stage: Stage, other: str) -> None:
     with running(world, stage, OPERATOR, RELEASE_NAMESPACE) as first:
         world.apply(stage.document)
         world.await_condition(stage.document, "Ready", "True")
         assert claim(world, stage) == f"{RELEASE_NAMESPACE}/secure-redis-operator"
-        mark = world.cluster.audit_mark()
+        mark = world.cluster.audit_position()
         with running(world, stage, other, OTHER_NAMESPACE) as second:
             second.await_said("left to another install")
             version = world.store_key(stage.team, stage.name, slot="Secondary")
@@ -85,12 +85,12 @@ def test_only_one_acts_and_the_other_says_so(world: World, stage: Stage, other: 
             wait_for(lambda: _published(world, stage) == latest, 30, "the second to publish")
 
 
-def test_what_was_served_before_there_were_claims_is_claimed_once(world: World, stage: Stage) -> None:
+def test_a_workload_served_before_claims_existed_is_claimed_once(world: World, stage: Stage) -> None:
     with running(world, stage, OPERATOR, RELEASE_NAMESPACE) as first:
         world.apply(stage.document)
         world.await_condition(stage.document, "Ready", "True")
     world.api.merge(stage.document, {"metadata": {"annotations": {CLAIM: None}}}).must()
-    mark = world.cluster.audit_mark()
+    mark = world.cluster.audit_position()
     with running(world, stage, OPERATOR, RELEASE_NAMESPACE) as again:
         again.await_said("pass ended")
         assert claim(world, stage) == f"{RELEASE_NAMESPACE}/secure-redis-operator"

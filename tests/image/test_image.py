@@ -37,7 +37,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BuiltImage]:
         builder.remove()
 
 
-def test_who_it_runs_as_and_what_it_says_of_itself(image: BuiltImage) -> None:
+def test_the_image_has_its_user_and_its_labels(image: BuiltImage) -> None:
     assert image.config["User"] == "65532:65532"
     assert image.config["Entrypoint"] == ["python3", "-m", "secure_redis"]
     labels = {name.removeprefix("org.opencontainers.image."): text for name, text in image.config["Labels"].items()}

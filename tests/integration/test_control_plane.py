@@ -114,7 +114,7 @@ def test_projected_tokens_verify_against_the_published_key(control_plane: Cluste
 
 
 def test_the_audit_log_names_user_verb_and_object(control_plane: Cluster, kube: Kube, namespace: str) -> None:
-    mark = control_plane.audit_mark()
+    mark = control_plane.audit_position()
     kube.apply(config_map(namespace, k="v"))
     kube.create(config_map(namespace, "dry"), dry_run=True)
     events = wait_for(
@@ -222,7 +222,7 @@ def _runs(pid: int) -> bool:
     return state != "Z"
 
 
-def test_the_description_holds_no_secret_that_others_may_read(control_plane: Cluster) -> None:
+def test_the_description_contains_no_secret_that_others_may_read(control_plane: Cluster) -> None:
     description = control_plane.directory / "cluster.json"
     assert json.loads(description.read_text())["admin_token"] not in repr(control_plane)
     for name in ("cluster.json", "admin.kubeconfig", "tokens.csv", "sa.key", "tls.key"):

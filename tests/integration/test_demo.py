@@ -126,7 +126,7 @@ def test_everything_ends_with_it(
         assert output.read_text().splitlines()[-1].startswith("demo: interrupted")
 
 
-def test_what_is_not_true_fails_the_demo(sandbox: Sandbox) -> None:
+def test_a_false_assertion_fails_the_demo(sandbox: Sandbox) -> None:
     done = run([sys.executable, "-c", UNTRUE], sandbox)
     assert done.returncode == 1
     last = done.stdout.rstrip().splitlines()[-1]
@@ -138,7 +138,7 @@ def test_what_is_not_true_fails_the_demo(sandbox: Sandbox) -> None:
 
 
 @pytest.mark.parametrize(("given", "keeps"), [((), False), (("KEEP=1",), True), (("KEEP=0",), False)])
-def test_make_hands_keep_on(given: tuple[str, ...], keeps: bool) -> None:
+def test_make_passes_keep_to_the_demo(given: tuple[str, ...], keeps: bool) -> None:
     # As from a shell, not as a part of the `make test` that may run this.
     environment = {name: value for name, value in os.environ.items() if name not in {"KEEP", "MAKEFLAGS", "MAKELEVEL"}}
     command = ["make", "-n", "demo", *given]

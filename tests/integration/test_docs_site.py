@@ -104,6 +104,6 @@ def test_links_out_of_the_site_become_paths(page: str, given: str, wanted: str) 
     assert plain(given, page) == wanted
 
 
-def test_what_belongs_to_an_item_is_where_each_kind_of_markdown_looks_for_it() -> None:
+def test_the_contents_of_an_item_are_where_each_kind_of_markdown_expects_them() -> None:
     given = "1. a\n\n   ```sh\n   x \\\n     y\n   ```\n\n```yaml\na:\n    b: 1\n```\n"
     assert indented(given) == "1. a\n\n    ```sh\n    x \\\n      y\n    ```\n\n```yaml\na:\n    b: 1\n```\n"

@@ -94,7 +94,7 @@ async def test_a_safe_cache(world: World) -> None:
     ("minimum", "old"),
     [("1.0", (Offer.ACCEPTED, Offer.ACCEPTED)), ("1.1", (Offer.REFUSED, Offer.ACCEPTED))],
 )
-async def test_old_versions_that_are_served_are_seen(world: World, minimum: str, old: tuple[Offer, Offer]) -> None:
+async def test_served_old_versions_are_detected(world: World, minimum: str, old: tuple[Offer, Offer]) -> None:
     await world.set(minimum_tls=minimum)
     assert offers(await world.probe()) == (*old, Offer.ACCEPTED, Offer.ACCEPTED)
     await world.set()
@@ -149,7 +149,7 @@ async def test_a_self_signed_certificate(world: World) -> None:
     assert (await world.probe()).verified
 
 
-async def test_redis_in_clear_is_seen(world: World) -> None:
+async def test_plaintext_redis_is_detected(world: World) -> None:
     await world.set(plaintext_port=True)
     facts = await world.probe()
     assert facts.plaintext is PlaintextPort.OPEN
@@ -180,7 +180,7 @@ async def test_a_server_that_is_none_proves_nothing(world: World, fault: RedisFa
     assert not facts.verified
 
 
-async def test_nobody_there(world: World) -> None:
+async def test_without_a_server(world: World) -> None:
     await world.fleet.stop(world.host)
     facts = await world.probe()
     assert isinstance(facts.addresses, Unknown)

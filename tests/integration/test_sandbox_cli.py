@@ -124,7 +124,7 @@ def test_the_shell_knows_cluster_and_names(facts: Facts) -> None:
     assert sandbox("shell", "--", "sh", "-c", "exit 7").returncode == 7
 
 
-def test_a_pod_uses_a_cache_over_verified_tls_with_what_the_secret_holds(control: Control, api: Api) -> None:
+def test_a_pod_uses_a_cache_over_verified_tls_with_the_secrets_data(control: Control, api: Api) -> None:
     host = control.endpoints.redis_host("orders")
     key = control.redis.keys("orders")["Primary"]
     api.apply(secret("orders", key.replace("=", "%3D").replace("+", "%2B").replace("/", "%2F"), host)).must()

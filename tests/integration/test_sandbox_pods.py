@@ -204,7 +204,7 @@ async def test_a_missing_secret_is_waited_for(kube: Kube) -> None:
     await kube.until_log("waits", lambda text: "here" in text)
 
 
-async def test_an_unknown_image_is_refused_and_says_so(kube: Kube) -> None:
+async def test_an_unknown_image_is_refused_with_a_message(kube: Kube) -> None:
     await kube.create("Pod", "foreign", spec=spec({"name": "main", "image": "docker.io/library/redis:7"}))
     pod = await kube.until("foreign", lambda p: "waiting" in state(p), "to be refused")
     assert pod["status"]["phase"] == "Pending"
@@ -234,7 +234,7 @@ BIND = {"name": "v", "mountPath": "/usr/bin"}
         (SLEEP, {"hostNetwork": True}, "NotSupportedBySandbox"),
     ],
 )
-async def test_what_could_run_or_read_something_else_is_refused(
+async def test_fields_that_could_run_or_read_something_else_are_refused(
     kube: Kube, container: Object, more: Object, reason: str
 ) -> None:
     await kube.create("Pod", "bad", spec=spec(container, **more))
@@ -330,7 +330,7 @@ async def test_the_operators_image_runs_this_repositorys_operator(kube: Kube) ->
     assert "Run the operator" in await kube.log("operator")
 
 
-async def test_what_never_started_is_deleted_at_once(kube: Kube) -> None:
+async def test_a_pod_that_never_started_is_deleted_at_once(kube: Kube) -> None:
     env = [{"name": "URI", "valueFrom": {"secretKeyRef": {"name": "never", "key": "uri"}}}]
     volumes = [{"name": "v", "secret": {"secretName": "never"}}]
     await kube.create("Pod", "no-env", spec=spec(shell("true", env=env)))

@@ -191,7 +191,7 @@ async def test_without_public_access_only_the_virtual_network_gets_in(world: Wor
 
 
 @pytest.mark.parametrize("cut", [False, True])
-async def test_a_changed_key_refuses_new_connections_and_cuts_old_ones_if_told(world: World, cut: bool) -> None:
+async def test_a_changed_key_refuses_new_connections_and_cuts_old_ones_if_configured(world: World, cut: bool) -> None:
     async with world.client("primary-key-1") as old, old.client() as connection:
         assert await connection.ping()
         changed = dataclasses.replace(BOTH, keys=("primary-key-2", "secondary-key-1"))
@@ -225,7 +225,7 @@ async def test_a_new_key_may_be_accepted_late(world: World) -> None:
     await wait_for_async(accepted, 10, "the new key to be accepted")
 
 
-async def test_without_keys_nobody_gets_in(world: World) -> None:
+async def test_without_keys_no_client_gets_in(world: World) -> None:
     await world.fleet.update(HOST, dataclasses.replace(BOTH, keys=()), cut_connections=True)
     for key in (*BOTH.keys, "x"):
         with pytest.raises(AuthenticationError):

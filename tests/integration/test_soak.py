@@ -34,7 +34,7 @@ def verdict(output: str) -> tuple[int, int]:
 
 
 @pytest.mark.slow
-def test_followed_rotations_refuse_nobody() -> None:
+def test_followed_rotations_refuse_no_client() -> None:
     done = run("--rotations", "2", "--only", "followed")
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
     failed, attempts = verdict(done.stdout)
@@ -44,7 +44,7 @@ def test_followed_rotations_refuse_nobody() -> None:
 
 
 @pytest.mark.slow
-def test_led_rotations_refuse_nobody_and_an_emergency_neither() -> None:
+def test_led_rotations_refuse_no_client_and_neither_does_an_emergency() -> None:
     done = run("--rotations", "2", "--short", "--longest", "0")
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
     failed, attempts = verdict(done.stdout)
@@ -55,7 +55,7 @@ def test_led_rotations_refuse_nobody_and_an_emergency_neither() -> None:
 
 
 @pytest.mark.slow
-def test_a_key_that_is_taken_from_the_pods_is_seen() -> None:
+def test_a_key_taken_from_the_pods_is_detected() -> None:
     done = run("--sabotage")
     assert done.returncode == 1
     failed, attempts = verdict(done.stdout)
@@ -63,7 +63,7 @@ def test_a_key_that_is_taken_from_the_pods_is_seen() -> None:
     assert "AUTH: AuthenticationError" in done.stdout
 
 
-def test_what_a_killed_canary_counted_is_not_lost(tmp_path: Path) -> None:
+def test_the_counts_of_a_killed_canary_are_not_lost(tmp_path: Path) -> None:
     program = (
         "import os, sys, signal; from pathlib import Path; from sandbox.pods.programs.ledger import Ledger\n"
         "ledger = Ledger(Path(sys.argv[1]), 'c')\n"
@@ -95,11 +95,11 @@ def test_what_a_killed_canary_counted_is_not_lost(tmp_path: Path) -> None:
         (ConnectionResetError(), "lost"),
     ],
 )
-def test_a_refused_key_is_told_from_other_failures(error: Exception, kind: str) -> None:
+def test_a_refused_key_is_distinguished_from_other_failures(error: Exception, kind: str) -> None:
     assert kind_of(error) == kind
 
 
-def test_the_cause_tells_what_became_of_a_connection() -> None:
+def test_the_cause_describes_the_end_of_a_connection() -> None:
     for cause, kind in ((ConnectionRefusedError(), "refused"), (ssl.SSLCertVerificationError(), "TLS")):
         error = redis.ConnectionError("Error connecting")
         error.__cause__ = cause

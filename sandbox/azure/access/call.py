@@ -14,7 +14,7 @@ from sandbox.azure.state.world import World
 
 @dataclass(slots=True)
 class Call:
-    """What a handler needs of a request, and what the log wants to know afterwards."""
+    """A request with what a handler and the log require."""
 
     world: World
     request: web.Request
@@ -27,7 +27,7 @@ class Call:
 
     @property
     def correlation_id(self) -> str:
-        """The caller's correlation id, else the request's own id."""
+        """Return the caller's correlation id, else the request's own id."""
         return self.request.headers.get("x-ms-correlation-request-id") or self.request_id
 
     @property
@@ -37,16 +37,16 @@ class Call:
 
     @property
     def path(self) -> str:
-        """The decoded path."""
+        """Return the decoded path."""
         return self.request.path
 
     @property
     def object_id(self) -> str | None:
-        """Who calls, once known."""
+        """Return the object id of the caller, once it is known."""
         return self.principal.object_id if self.principal else None
 
     def json(self) -> dict[str, Any]:
-        """The body as an object. Raises Refusal with ARM's words if it is none."""
+        """Return the body as an object. Raises Refusal with ARM's words if it is none."""
         try:
             parsed = json.loads(self.raw or b"{}")
         except ValueError:
@@ -58,5 +58,5 @@ class Call:
         return parsed
 
     def effect(self, kind: str, target: str, fields: tuple[str, ...] = ()) -> None:
-        """Note a change in the log of effects."""
+        """Record a change in the log of effects."""
         self.world.log.effect(self.world.timeline.now(), kind, target, self.object_id, fields)

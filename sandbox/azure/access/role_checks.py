@@ -1,4 +1,4 @@
-"""Who may do what where: role assignments by action and scope, with the delay that Azure has."""
+"""Checks role assignments by action and scope, with Azure's delay."""
 
 import fnmatch
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from sandbox.azure.state.world import World
 
 
 def covers(scope: str, target: str) -> bool:
-    """Whether `target` is `scope` or below it, by whole segments, ignoring case."""
+    """Return whether `target` is `scope` or below it, by whole segments, ignoring case."""
     upper, lower = scope.lower().rstrip("/"), target.lower().rstrip("/")
     return lower == upper or lower.startswith(upper + "/")
 
@@ -18,7 +18,7 @@ def _any(patterns: Sequence[str], action: str) -> bool:
 
 
 def allowed(world: World, object_id: str, action: str, scope: str, *, data: bool = False) -> bool:
-    """Whether an assignment that works by now permits the action (a data action with `data`) at the scope."""
+    """Return whether an assignment in force permits the action (with `data`, a data action) at the scope."""
     now = world.timeline.now()
     for since, assignment in world.assignments:
         if since > now or assignment.object_id != object_id or not covers(assignment.scope, scope):
@@ -32,7 +32,7 @@ def allowed(world: World, object_id: str, action: str, scope: str, *, data: bool
 
 
 def authorization_failed(client_id: str, object_id: str, action: str, scope: str) -> Refusal:
-    """ARM's refusal; the text is the one seen in public issue threads."""
+    """Return ARM's refusal. Its text is the one in public issue threads."""
     return Refusal(
         403,
         "AuthorizationFailed",

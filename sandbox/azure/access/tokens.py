@@ -17,7 +17,7 @@ KEY_ID = "sandbox"
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who a token was issued to."""
+    """The identity to which a token was issued."""
 
     tenant: str
     client_id: str
@@ -25,7 +25,7 @@ class Principal:
 
 
 class TokenError(Exception):
-    """A token that a service does not take. `problem`: missing | malformed | audience | expired | revoked."""
+    """A service refuses a token. `problem`: missing | malformed | audience | expired | revoked."""
 
     def __init__(self, problem: str, detail: str = "") -> None:
         super().__init__(problem)
@@ -34,7 +34,7 @@ class TokenError(Exception):
 
 
 def audience(world: World, resource: str) -> str | None:
-    """The audience for a resource URL or scope; None for one that this cloud does not have."""
+    """Return the audience for a resource URL or scope, or None for one that this cloud does not have."""
     wanted = urlsplit(resource).netloc.lower()
     for known in (world.names.management, world.names.vault_resource):
         if urlsplit(known).netloc == wanted:
@@ -43,7 +43,7 @@ def audience(world: World, resource: str) -> str | None:
 
 
 def issue(world: World, app: seeds.App, resource: str, *, cae: bool) -> tuple[str, int]:
-    """A token and its life in seconds. With `cae` the client handles claims challenges and the token lives longer."""
+    """Issue a token. Returns it with its life in seconds; `cae`: the client handles claims challenges."""
     now = int(world.token_time())
     life = int(world.settings.cae_token_seconds if cae else world.settings.token_seconds)
     token_id = uuid.uuid4().hex
@@ -69,7 +69,7 @@ def issue(world: World, app: seeds.App, resource: str, *, cae: bool) -> tuple[st
 
 
 def check(world: World, authorization: str | None, expected: str) -> Principal:
-    """The holder of the bearer token in an Authorization header. Raises TokenError."""
+    """Return the principal of the bearer token in an Authorization header. Raises TokenError."""
     scheme, _, token = (authorization or "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise TokenError("missing")
@@ -93,6 +93,6 @@ def check(world: World, authorization: str | None, expected: str) -> Principal:
 
 
 def claims_challenge(world: World) -> str:
-    """The `claims` of a continuous-access-evaluation challenge, base64."""
+    """Return the `claims` of a continuous-access-evaluation challenge, base64."""
     wanted = {"access_token": {"nbf": {"essential": True, "value": str(int(world.token_time()))}}}
     return base64.b64encode(json.dumps(wanted).encode()).decode()

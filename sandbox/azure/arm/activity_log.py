@@ -1,4 +1,4 @@
-"""Microsoft.Insights: the Activity Log, as far as it tells who changed a cache."""
+"""Microsoft.Insights: the part of the Activity Log that shows who changed a cache."""
 
 import re
 from datetime import UTC, datetime
@@ -9,7 +9,7 @@ from sandbox.azure.arm.common import api_version, authorize, subscription
 from sandbox.azure.responses import Answer, Refusal
 from sandbox.azure.seeds import seeds
 
-SOMEBODY = "somebody@shop.test"  # whoever uses the portal
+PORTAL_USER = "somebody@shop.test"  # the portal's user
 ACTION = "Microsoft.Insights/eventtypes/values/read"
 _TERM = re.compile(r"\s*(eventTimestamp|resourceUri)\s+(ge|le|eq)\s+'([^']*)'\s*", re.IGNORECASE)
 _OPERATIONS = {"cache.create": "write", "cache.update": "write", "cache.delete": "delete"}
@@ -42,8 +42,8 @@ def _event(call: Call, time: float, target: str, operation: str, principal: str 
     word = f"Microsoft.Cache/redis/{operation}"
     application = next((app.client_id for app in call.world.apps.values() if app.object_id == principal), None)
     return {
-        # An application is told by its object id, a person of the portal by a user principal name.
-        "caller": principal or SOMEBODY,
+        # An application appears by its object id, a user of the portal by a user principal name.
+        "caller": principal or PORTAL_USER,
         "claims": {"appid": application} if application else {},
         "eventTimestamp": datetime.fromtimestamp(time, UTC).isoformat().replace("+00:00", "Z"),
         "operationName": {"value": word, "localizedValue": word},

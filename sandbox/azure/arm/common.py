@@ -1,4 +1,4 @@
-"""The resource manager: who calls, where to, and the resources around caches."""
+"""What all routes of the resource manager share: the caller, its rights, scopes, pages and headers."""
 
 import secrets
 import uuid
@@ -56,7 +56,7 @@ def authenticate(call: Call) -> None:
 
 
 def authorize(call: Call, action: str, scope: str) -> None:
-    """Note the action and require the right to it."""
+    """Record the action and require the right to it."""
     call.action = action
     assert call.principal is not None  # noqa: S101 - authenticate() comes first in handle()
     if not may(call, action, scope):
@@ -64,7 +64,7 @@ def authorize(call: Call, action: str, scope: str) -> None:
 
 
 def may(call: Call, action: str, scope: str) -> bool:
-    """Whether the caller has the right. A right that was used is noted; that one was asked for is not."""
+    """Return whether the caller has the right. Only a right that the caller has is recorded."""
     if call.principal is None or not role_checks.allowed(call.world, call.principal.object_id, action, scope):
         return False
     call.authorized.add(action)
@@ -72,7 +72,7 @@ def may(call: Call, action: str, scope: str) -> bool:
 
 
 def subscription(call: Call, identifier: str) -> seeds.Subscription:
-    """The subscription, if it exists and is of the caller's tenant."""
+    """Return the subscription, if it exists and belongs to the caller's tenant."""
     found = call.world.subscription(identifier)
     if found is None or found.state == "Deleted":
         raise Refusal(404, "SubscriptionNotFound", f"The subscription '{identifier}' could not be found.")
@@ -94,7 +94,7 @@ def subscription(call: Call, identifier: str) -> seeds.Subscription:
 
 
 def writable(found: seeds.Subscription) -> None:
-    """Raises Refusal for a write in a disabled subscription; reads go on."""
+    """Raise Refusal for a write in a disabled subscription. Reads still work."""
     if found.state != "Enabled":
         raise Refusal(
             409,
@@ -105,7 +105,7 @@ def writable(found: seeds.Subscription) -> None:
 
 
 def group(call: Call, subscription_id: str, name: str) -> seeds.Group:
-    """The resource group. Raises Refusal 404."""
+    """Return the resource group. Raises Refusal 404."""
     found = call.world.group(subscription_id, name)
     if found is None:
         raise Refusal(404, "ResourceGroupNotFound", f"Resource group '{name}' could not be found.")
@@ -113,7 +113,7 @@ def group(call: Call, subscription_id: str, name: str) -> seeds.Group:
 
 
 def api_version(call: Call, accepted: tuple[str, ...] | None = None) -> str:
-    """The request's api-version. Raises Refusal 400 for none or an unknown one."""
+    """Return the request's api-version. Raises Refusal 400 for none or an unknown one."""
     given = next((v for k, v in call.request.query.items() if k.lower() == "api-version"), "")
     if not given:
         raise Refusal(
@@ -132,7 +132,7 @@ def api_version(call: Call, accepted: tuple[str, ...] | None = None) -> str:
 
 
 def page(call: Call, items: list[Any], size: int) -> Answer:
-    """One page of a list; `nextLink` is a whole URL of the resource manager."""
+    """Return one page of a list; `nextLink` is a whole URL of the resource manager."""
     token = call.request.query.get("$skiptoken", "0")
     start = int(token) if token.isdigit() else 0
     body: Json = {"value": items[start : start + size]}
@@ -143,7 +143,7 @@ def page(call: Call, items: list[Any], size: int) -> Answer:
 
 
 def provider_not_registered() -> Refusal:
-    """The refusal of a write to Microsoft.Cache where it is not registered."""
+    """Return the refusal of a write to Microsoft.Cache where it is not registered."""
     return Refusal(
         409,
         "MissingSubscriptionRegistration",
@@ -153,7 +153,7 @@ def provider_not_registered() -> Refusal:
 
 
 def headers(call: Call) -> dict[str, str]:
-    """The headers of every ARM answer; the remaining counts are those of recorded traffic."""
+    """Return the headers of every ARM answer; the remaining counts are those of recorded traffic."""
     counted = {
         "GET": ("x-ms-ratelimit-remaining-subscription-global-reads", "16499"),
         "DELETE": ("x-ms-ratelimit-remaining-subscription-global-deletes", "11999"),
@@ -169,7 +169,7 @@ def headers(call: Call) -> dict[str, str]:
 
 
 def operation_url(call: Call, location: str, kind: str, operation: str, version: str) -> str:
-    """The URL of an operation, signed by a long query like the real ones."""
+    """Return the URL of an operation, signed by a long query like the real ones."""
     names = call.world.names
     place = location.replace(" ", "%20")
     signature = urlencode(

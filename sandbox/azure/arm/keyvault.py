@@ -1,4 +1,4 @@
-"""Microsoft.KeyVault: the management plane of vaults and keys, and the list by which a vault is found."""
+"""Microsoft.KeyVault: the management plane of vaults and keys, and the list that finds a vault by name."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Microsoft.Cache/redisEnterprise: clusters and their database, read. Nothing is written here, and no key is told."""
+"""Microsoft.Cache/redisEnterprise: reads of clusters and their database. It writes nothing and returns no key."""
 
 from sandbox.azure.access.call import Call
 from sandbox.azure.access.role_checks import covers

@@ -1,4 +1,4 @@
-"""Long-running operations: their ladder on the simulator's clock, and what they do when they end."""
+"""Long-running operations: their states on the simulator's clock, and their effect when they end."""
 
 import uuid
 from collections.abc import Awaitable, Callable
@@ -14,7 +14,7 @@ Finish = Callable[[bool], Awaitable[None]]
 
 
 def start(call: Call, cache: CacheState, kind: str, seconds: float, finish: Finish, version: str) -> Operation:
-    """Begin an operation that ends `seconds` from now by `finish(succeeded)`; the cache is busy until then."""
+    """Start an operation that ends after `seconds` with `finish(succeeded)`. The cache is busy until then."""
     world = call.world
     identifier = str(uuid.uuid4())
     path = "operationresults" if kind == "delete" else "asyncOperations"
@@ -38,7 +38,7 @@ def start(call: Call, cache: CacheState, kind: str, seconds: float, finish: Fini
 
 
 def show(call: Call, identifier: str, *, results: bool) -> Answer:
-    """An operation's answer at its URL: `results` is the form that a deletion is polled in (202 while it runs)."""
+    """Return an operation's answer at its URL. A deletion is polled in the form `results` (202 while it runs)."""
     operation = call.world.operations.get(identifier)
     if operation is None:
         raise Refusal(404, "NotFound", f"The operation '{identifier}' could not be found.")
@@ -63,6 +63,6 @@ _RESTING = frozenset({"Succeeded", "Failed", "Disabled"})
 
 
 def busy(world: World, cache: CacheState) -> bool:
-    """Whether the cache takes no update now."""
+    """Return whether the cache accepts no update now."""
     at_work = cache.operation is not None or cache.state not in _RESTING
     return cache.busy or (at_work and world.settings.busy_during_operation)

@@ -1,4 +1,4 @@
-"""What stands before every write to a cache: locks, policies, linked rights, the cache being busy."""
+"""Checks before a write to a cache: locks, policies, linked rights, and a running operation."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ _JOIN = "Microsoft.Network/virtualNetworks/subnets/join/action"
 
 
 def check_lock(call: Call, scope: str, operation: str) -> None:
-    """Raises Refusal 409 ScopeLocked. `operation`: write | delete | listKeys | regenerateKey."""
+    """Raise Refusal 409 ScopeLocked. `operation`: write | delete | listKeys | regenerateKey."""
     stopping = [
         lock.scope
         for lock in call.world.locks
@@ -34,7 +34,7 @@ def check_lock(call: Call, scope: str, operation: str) -> None:
 
 
 def check_busy(call: Call, cache: CacheState) -> None:
-    """Raises Refusal 409 Conflict while an operation runs."""
+    """Raise Refusal 409 Conflict while an operation runs."""
     if busy(call.world, cache):
         raise cache_refusal(
             409,
@@ -46,7 +46,7 @@ def check_busy(call: Call, cache: CacheState) -> None:
 
 
 def check_policy(call: Call, scope: str, name: str, resulting: Json) -> None:
-    """Raises Refusal 403 if a policy denies the resource as it would become."""
+    """Raise Refusal 403 if a policy denies the resource as it would become."""
     for policy in call.world.policies:
         if not covers(policy.scope, scope):
             continue
@@ -72,7 +72,7 @@ def _at(resource: Json, path: str) -> Any:
 
 
 def check_linked(call: Call, scope: str, body: Json) -> None:
-    """Raises Refusal 403 if the body names an identity or a subnet that the caller may not use."""
+    """Raise Refusal 403 if the body names an identity or a subnet that the caller may not use."""
     identity = body.get("identity") or {}
     linked = [(_ASSIGN, str(one)) for one in (identity.get("userAssignedIdentities") or {})]
     subnet = (body.get("properties") or {}).get("subnetId")
@@ -93,7 +93,7 @@ def check_linked(call: Call, scope: str, body: Json) -> None:
 
 
 def check_persistence(call: Call, after: CacheState) -> None:
-    """Raises Refusal 400 for persistence by an identity that cannot write yet, or given as a URL (both switches)."""
+    """Raise Refusal 400 for persistence by an identity that cannot write yet, or given as a URL (two settings)."""
     settings, configuration = call.world.settings, after.configuration
     kinds = [kind for kind in ("rdb", "aof") if str(configuration.get(f"{kind}-backup-enabled")).lower() == "true"]
     if not kinds or configuration.get("preferred-data-persistence-auth-method") != "ManagedIdentity":
@@ -122,7 +122,7 @@ def check_persistence(call: Call, after: CacheState) -> None:
 
 
 def check_location(call: Call, given: Any) -> seeds.Region:
-    """The region of that name. Raises Refusal 400."""
+    """Return the region of that name. Raises Refusal 400."""
     region = call.world.region(given) if isinstance(given, str) else None
     if not given:
         raise Refusal(400, "LocationRequired", "The location property is required for this definition.")

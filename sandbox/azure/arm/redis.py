@@ -85,7 +85,7 @@ async def group_route(call: Call, subscription_id: str, group_name: str, parts: 
 
 
 def existing(call: Call, subscription_id: str, group_name: str, name: str) -> CacheState:
-    """The cache as it is now. Raises Refusal 404 for a missing group or cache."""
+    """Return the cache as it is now. Raises Refusal 404 for a missing group or cache."""
     group(call, subscription_id, group_name)
     found = call.world.cache(subscription_id, group_name, name)
     if found is None:
@@ -94,7 +94,7 @@ def existing(call: Call, subscription_id: str, group_name: str, name: str) -> Ca
 
 
 def not_found(group_name: str, name: str) -> Refusal:
-    """ARM's words for a cache that is not there."""
+    """Return ARM's refusal for a missing cache."""
     return Refusal(
         404,
         "ResourceNotFound",
@@ -116,7 +116,7 @@ def _get(call: Call, subscription_id: str, group_name: str, name: str) -> Json:
 
 
 def _seen(call: Call, behind: float) -> list[Json]:
-    """Every cache as a reader sees it that is `behind` by so many seconds: gone ones still, new ones not yet."""
+    """Return every cache as a reader sees it that is `behind` by so many seconds."""
     world = call.world
     moment = world.timeline.now() - behind
     gone = [c for c in world.ghosts if c.deleted_at is not None and c.deleted_at > moment]

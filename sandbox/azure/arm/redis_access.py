@@ -1,4 +1,4 @@
-"""Access policies of a cache, who has them, and its diagnostic settings.
+"""Access policies of a cache, their assignments, and its diagnostic settings.
 
 Read here; written by the platform team over the control port.
 """

@@ -1,4 +1,4 @@
-"""What lies below a cache: firewall rules, private endpoint connections, the patch schedule."""
+"""Children of a cache: firewall rules, private endpoint connections, the patch schedule."""
 
 import ipaddress
 import re

@@ -1,4 +1,4 @@
-"""What the cache service accepts, refuses and turns into something else."""
+"""Validates and normalises the values that the cache service accepts."""
 
 import re
 from typing import Any
@@ -34,13 +34,13 @@ _MAXIMUM_TAGS = 50
 
 
 def bad_value(name: str, request_id: str) -> Refusal:
-    """The refusal of a parameter; its message ends as the recorded one does."""
+    """Return the refusal of a parameter; its message ends as the recorded one does."""
     message = f"The value of the parameter '{name}' is invalid.\r\nRequestID={request_id}"
     return Refusal(400, "InvalidRequestBody", message, target=True)
 
 
 def not_modifiable(names: list[str], request_id: str) -> Refusal:
-    """The refusal of a change to what is set at creation."""
+    """Return the refusal of a change to what is set at creation."""
     listed = ",".join(f"properties.{name}" for name in names)
     return cache_refusal(
         400,
@@ -52,7 +52,7 @@ def not_modifiable(names: list[str], request_id: str) -> Refusal:
 
 
 def normalised_sku(given: Any, request_id: str) -> Json:
-    """A SKU in the service's spelling. Raises Refusal for one that does not exist."""
+    """Return a SKU in the service's spelling. Raises Refusal for one that does not exist."""
     if not isinstance(given, dict):
         raise bad_value("properties.sku", request_id)
     known = _SKUS.get(str(given.get("name", "")).lower())
@@ -71,7 +71,7 @@ def normalised_sku(given: Any, request_id: str) -> Json:
 
 
 def checked_properties(given: Json, sku: Json, request_id: str) -> Json:
-    """The given properties without sku and redisConfiguration, spelled as the service spells them."""
+    """Return the given properties without sku and redisConfiguration, spelled as the service spells them."""
     checked: Json = {}
     for name, value in given.items():
         if value is None or name not in _SETTABLE:
@@ -105,7 +105,7 @@ def _redis_version(given: str, request_id: str) -> str:
 
 
 def checked_configuration(given: Any, sku: Json, request_id: str) -> dict[str, str]:
-    """The given redisConfiguration in the service's form: clamped, masked. Values must be strings."""
+    """Return the given redisConfiguration in the service's form: clamped, masked. Values must be strings."""
     if given is None:
         return {}
     if not isinstance(given, dict):
@@ -148,7 +148,7 @@ def _masked(name: str, value: str, request_id: str) -> str:
 
 
 def check_scale(old: Json, new: Json, request_id: str) -> None:
-    """Raises Refusal for a change of SKU that the service does not make."""
+    """Raise Refusal for a change of SKU that the service does not make."""
     before, after = _ORDER.index(old["name"]), _ORDER.index(new["name"])
     if after < before:
         if old["family"] != new["family"]:
@@ -168,7 +168,7 @@ def check_scale(old: Json, new: Json, request_id: str) -> None:
 
 
 def check_update(cache: CacheState, body: Json, settings: Settings, request_id: str) -> None:
-    """Raises Refusal for what may not be changed, or not in one request."""
+    """Raise Refusal for fields that cannot be changed, or not in one request."""
     given: Json = body.get("properties") or {}
     if settings.split_network_and_identity and given.get("publicNetworkAccess") is not None and body.get("identity"):
         raise cache_refusal(
@@ -185,7 +185,7 @@ def check_update(cache: CacheState, body: Json, settings: Settings, request_id: 
 
 
 def check_keys_switch(after: Json, configuration: Json, settings: Settings, request_id: str) -> None:
-    """Raises Refusal for access keys switched off where nobody could log in by Entra (a switch: not verified)."""
+    """Raise Refusal if access keys are switched off where no one could log in by Entra (a setting: not verified)."""
     if (
         settings.disabling_keys_needs_entra
         and after.get("disableAccessKeyAuthentication") is True

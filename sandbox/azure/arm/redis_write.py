@@ -61,7 +61,7 @@ def _taken(call: Call, name: str) -> bool:
 
 
 async def put(call: Call, found: seeds.Subscription, group_name: str, name: str, version: str) -> Answer:
-    """PUT: creates, updates, or finds everything as asked for already."""
+    """PUT: creates, updates, or finds that nothing differs."""
     writable(found)
     home = group(call, found.id, group_name)
     if not found.registered:
@@ -204,7 +204,7 @@ async def _put_existing(call: Call, cache: CacheState, region: seeds.Region, bod
 
 
 async def patch(call: Call, found: seeds.Subscription, cache: CacheState, version: str) -> Answer:
-    """PATCH: 202 and the old values under "Updating"; what was asked for is there once the operation has ended."""
+    """PATCH: 202 and the old values under "Updating". The new values appear when the operation has ended."""
     writable(found)
     check_lock(call, cache.scope, "write")
     body = call.json()
@@ -217,7 +217,7 @@ async def patch(call: Call, found: seeds.Subscription, cache: CacheState, versio
 
 
 def _planned(call: Call, cache: CacheState, body: Json) -> CacheState:
-    """The cache as it will be. Raises Refusal for what it may not become."""
+    """Return the cache as it will be. Raises Refusal for a change that is not allowed."""
     given: Json = body.get("properties") or {}
     redis_validation.check_update(cache, body, call.world.settings, call.request_id)
     after = copy.deepcopy(cache)
@@ -277,7 +277,7 @@ def _begin_update(call: Call, cache: CacheState, after: CacheState, version: str
 
 
 def _apply(cache: CacheState, before: CacheState, after: CacheState) -> None:
-    """What the operation changes, and nothing else: somebody may have changed other things meanwhile."""
+    """Apply only the fields of the operation. Other fields may have changed in the meantime."""
     for name in ("tags", "sku", "identity"):
         if getattr(after, name) != getattr(before, name):
             setattr(cache, name, getattr(after, name))
@@ -291,7 +291,7 @@ def _apply(cache: CacheState, before: CacheState, after: CacheState) -> None:
 
 
 async def delete(call: Call, found: seeds.Subscription, group_name: str, name: str, version: str) -> Answer:
-    """DELETE: 202 and an operation polled at its results URL; 204 for what is not there."""
+    """DELETE: 202 and an operation polled at its results URL; 204 for a missing cache."""
     writable(found)
     group(call, found.id, group_name)
     world = call.world
@@ -318,7 +318,7 @@ async def delete(call: Call, found: seeds.Subscription, group_name: str, name: s
 
 
 async def regenerate(call: Call, found: seeds.Subscription, cache: CacheState, version: str) -> Answer:
-    """POST regenerateKey: one key. Synchronous, and the answer has both; by a switch an operation.
+    """POST regenerateKey: one key. The answer has both keys; a setting makes it a long-running operation instead.
 
     A geo-linked cache has keys of its own (documented) and regenerates like any other (not documented).
     """

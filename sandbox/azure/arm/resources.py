@@ -1,4 +1,4 @@
-"""Subscriptions, tenants, resource groups and provider registration: what stands around caches."""
+"""Subscriptions, tenants, resource groups and provider registration."""
 
 from sandbox.azure.access.call import Call
 from sandbox.azure.arm.common import (
@@ -45,12 +45,12 @@ def top(call: Call, kind: str) -> Answer:
         mine = [t for t in world.tenants.values() if t.id == call.principal.tenant]
         return page(call, [{"id": f"/tenants/{t.id}", "tenantId": t.id} for t in mine], 100)
     call.action = "Microsoft.Resources/subscriptions/read"
-    seen = [
+    visible = [
         _show_subscription(s)
         for s in world.subscriptions.values()
         if s.tenant == call.principal.tenant and s.state != "Deleted" and _sees(call, s)
     ]
-    return page(call, seen, 100)
+    return page(call, visible, 100)
 
 
 def _sees(call: Call, found: seeds.Subscription) -> bool:
@@ -97,7 +97,7 @@ def _show_provider(found: seeds.Subscription) -> Json:
 
 
 def route(call: Call, parts: list[str]) -> Answer:
-    """What lies below one subscription, apart from Microsoft.Cache's own resources."""
+    """Routes below one subscription, except Microsoft.Cache's own resources."""
     api_version(call)
     found = subscription(call, parts[1])
     scope = seeds.subscription_scope(found.id)

@@ -52,10 +52,10 @@ def _assignments(call: Call, scope: str) -> Answer:
 
 
 def _filter(given: str) -> tuple[bool, str | None]:
-    rest = given
-    principal = _PRINCIPAL.search(rest)
-    rest = _AT_SCOPE.sub("", _PRINCIPAL.sub("", rest))
-    if rest.replace("and", "").strip():
+    remaining = given
+    principal = _PRINCIPAL.search(remaining)
+    remaining = _AT_SCOPE.sub("", _PRINCIPAL.sub("", remaining))
+    if remaining.replace("and", "").strip():
         raise Refusal(400, "BadRequestFormat", f"The filter '{given}' is not supported.")
     wanted = (principal.group(1) or principal.group(2)).lower() if principal else None
     return _AT_SCOPE.search(given) is not None, wanted

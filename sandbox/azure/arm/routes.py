@@ -19,7 +19,7 @@ async def handle(call: Call) -> Answer:
     """Answer a request to the management host. Path keywords ignore case, as ARM's do."""
     try:
         if call.method == "GET" and call.path.lower() == "/metadata/endpoints":
-            return resources.metadata(call)  # the one thing ARM tells anybody
+            return resources.metadata(call)  # the one answer of ARM that needs no token
         authenticate(call)
         answer = await _route(call)
     except Refusal as refusal:

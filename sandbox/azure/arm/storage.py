@@ -1,4 +1,4 @@
-"""Microsoft.Storage/storageAccounts: reading an account and its blob service. Nothing is written here."""
+"""Microsoft.Storage/storageAccounts: reads of an account and its blob service. It writes nothing."""
 
 from sandbox.azure.access.call import Call
 from sandbox.azure.arm.common import (

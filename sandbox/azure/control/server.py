@@ -1,4 +1,4 @@
-"""The control port: plain HTTP on loopback, one bearer token per directory. Nothing of it exists in Azure."""
+"""The control port: plain HTTP on loopback, one bearer token per directory. Azure has no such port."""
 
 import hmac
 import json
@@ -38,7 +38,7 @@ _SEEDS: dict[str, type[BaseModel]] = {
 
 
 class ControlApi:
-    """Dispatches commands; an unknown or wrong one is answered 400 with what is wrong."""
+    """Dispatches commands. An unknown or wrong command is answered 400 with the error."""
 
     def __init__(self, world: World, token: str, enter_host: Callable[[str], None]) -> None:
         """`enter_host` makes a host name of the simulator resolvable."""
@@ -47,7 +47,7 @@ class ControlApi:
         self._enter_host = enter_host
 
     def application(self) -> web.Application:
-        """The application behind the control port."""
+        """Return the application behind the control port."""
         app = web.Application(client_max_size=64 * 1024 * 1024)
         app.router.add_post("/{command}", self._handle)
         return app

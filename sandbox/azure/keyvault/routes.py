@@ -1,4 +1,4 @@
-"""Key Vault secrets: the challenge, the network, the rights, and the routes."""
+"""Key Vault's routes, with the challenge and the checks of network and rights."""
 
 from sandbox.azure.access import role_checks, tokens
 from sandbox.azure.access.call import Call

@@ -1,4 +1,4 @@
-"""What a vault does with secrets: versions, attributes, soft deletion."""
+"""A vault's operations on secrets: versions, attributes, soft deletion."""
 
 import hashlib
 import re
@@ -30,7 +30,7 @@ def _attributes(version: Version) -> Json:
 
 
 def _item(call: Call, vault: VaultState, secret: Secret, version: Version, *, versioned: bool) -> Json:
-    """A list item: never with a value."""
+    """Return a list item. It never contains a value."""
     shown: Json = {
         "id": _id(call, vault, secret.name, version.id if versioned else ""),
         "attributes": _attributes(version),

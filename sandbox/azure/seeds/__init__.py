@@ -1,1 +1,1 @@
-"""What a simulated world starts with."""
+"""The objects with which a simulated world starts."""

@@ -1,4 +1,4 @@
-"""Managed Redis clusters with their database, as they travel over the control port."""
+"""Seeds of Managed Redis clusters with their database."""
 
 from pydantic import Field
 
@@ -11,7 +11,7 @@ from sandbox.azure.seeds.seeds import (
 
 
 class ManagedCluster(Seed):
-    """A Microsoft.Cache/redisEnterprise cluster as it stands, in any state, with its database `default`.
+    """A Microsoft.Cache/redisEnterprise cluster in any state, with its database `default`.
 
     `properties` and `database` are wire names put over the ordinary ones, raw and unchecked (`provisioningState` too);
     `absent` and `database_absent` are wire names then left out. `database` None: the cluster has none.
@@ -34,12 +34,12 @@ class ManagedCluster(Seed):
 
 
 def managed_scope(subscription: str, group: str, name: str) -> str:
-    """The ARM id of a cluster."""
+    """Return the ARM id of a cluster."""
     return f"{group_scope(subscription, group)}/providers/Microsoft.Cache/redisEnterprise/{name}"
 
 
 def customer_key(url: str, identity: str | None = None) -> Json:
-    """The cluster property `encryption` with a key of the customer's own, read by a user-assigned identity."""
+    """Return the cluster property `encryption` with a key of the customer's own, read by a user-assigned identity."""
     encryption: Json = {"keyEncryptionKeyUrl": url}
     if identity is not None:
         encryption["keyEncryptionKeyIdentity"] = {

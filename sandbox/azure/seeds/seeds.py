@@ -1,4 +1,4 @@
-"""The declared things of the simulated world, as they travel over the control port. Frozen; secrets hide in repr."""
+"""The seeds of the simulated world, as they are sent over the control port. Frozen; repr hides secrets."""
 
 import re
 from typing import Annotated, Any, Literal
@@ -10,13 +10,13 @@ _PREFIX = "/subscriptions/"
 
 
 class Seed(BaseModel):
-    """Base of all seeds: immutable, and no unknown field passes unnoticed."""
+    """Base of all seeds: immutable, and an unknown field is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Tenant(Seed):
-    """An Entra tenant. `redis_customer`: had a cache before 2026-04-01, so it may still create one."""
+    """An Entra tenant. `redis_customer`: it had a cache before 2026-04-01, so it may still create one."""
 
     id: str
     domain: str = ""
@@ -76,7 +76,7 @@ class FirewallRule(Seed):
 
 
 class PrivateEndpoint(Seed):
-    """A private endpoint connection, as the platform team's request or approval left it."""
+    """A private endpoint connection with its state."""
 
     name: str
     status: Literal["Pending", "Approved", "Rejected", "Disconnected"] = "Approved"
@@ -84,7 +84,7 @@ class PrivateEndpoint(Seed):
 
 
 class Cache(Seed):
-    """A cache as it stands, in any state.
+    """A cache in any state.
 
     `properties` are wire names put over the ordinary ones, raw and unchecked; `absent` are wire names then left out.
     `redis_configuration` likewise over the ordinary configuration. `linked_servers` are names of caches that it is
@@ -137,7 +137,7 @@ class SecretVersion(Seed):
 
 
 class RoleAssignment(Seed):
-    """What an object id may do at a scope and below. Wildcards as in role definitions.
+    """The actions of an object id at a scope and below. Wildcards as in role definitions.
 
     A secret's own scope is `<vault id>/secrets/<name>`. `delay` seconds until it works; None takes the setting.
     """
@@ -174,7 +174,7 @@ class Policy(Seed):
 
 
 class Region(Seed):
-    """A location of Microsoft.Cache; the SKU names that cannot be had there, and those short of capacity."""
+    """A location of Microsoft.Cache, with the SKU names that it does not offer and those short of capacity."""
 
     name: str
     display: str
@@ -199,20 +199,20 @@ REGIONS = tuple(
 
 
 def subscription_scope(subscription: str) -> str:
-    """The ARM id of a subscription."""
+    """Return the ARM id of a subscription."""
     return f"{_PREFIX}{subscription}"
 
 
 def group_scope(subscription: str, group: str) -> str:
-    """The ARM id of a resource group."""
+    """Return the ARM id of a resource group."""
     return f"{_PREFIX}{subscription}/resourceGroups/{group}"
 
 
 def cache_scope(subscription: str, group: str, name: str) -> str:
-    """The ARM id of a cache, in the spelling of requests."""
+    """Return the ARM id of a cache, in the spelling of requests."""
     return f"{group_scope(subscription, group)}/providers/Microsoft.Cache/redis/{name}"
 
 
 def vault_scope(subscription: str, group: str, name: str) -> str:
-    """The ARM id of a key vault."""
+    """Return the ARM id of a key vault."""
     return f"{group_scope(subscription, group)}/providers/Microsoft.KeyVault/vaults/{name}"

@@ -1,4 +1,4 @@
-"""Storage accounts, vault keys and what stands beside a cache, as they travel over the control port."""
+"""Seeds of storage accounts, vault keys and access policies."""
 
 import uuid
 from typing import Any, Literal
@@ -18,7 +18,7 @@ _BLOBS = "Microsoft.Storage/storageAccounts/blobServices"
 
 
 class StorageAccount(Seed):
-    """A storage account as it stands.
+    """A storage account in any state.
 
     `properties` and `encryption` are wire names put over the ordinary ones of a StorageV2 account, raw and unchecked;
     `absent` are wire names then left out of either. `blob_service` likewise over the properties of the blob service.
@@ -39,7 +39,7 @@ class StorageAccount(Seed):
 
 
 class VaultKey(Seed):
-    """A key of a vault, with its one version. Times in Unix seconds. The key itself is never needed."""
+    """A key of a vault, with its one version. Times in Unix seconds. It has no key material."""
 
     vault: str
     name: str
@@ -60,7 +60,7 @@ class AccessPolicy(Seed):
 
 
 class AccessPolicyAssignment(Seed):
-    """Who has an access policy of a cache."""
+    """An assignment of an access policy of a cache."""
 
     name: str
     policy: str
@@ -69,12 +69,12 @@ class AccessPolicyAssignment(Seed):
 
 
 def storage_scope(subscription: str, group: str, name: str) -> str:
-    """The ARM id of a storage account."""
+    """Return the ARM id of a storage account."""
     return f"{group_scope(subscription, group)}/providers/Microsoft.Storage/storageAccounts/{name}"
 
 
 def blob_data_contributor(object_id: str, scope: str, **more: Any) -> RoleAssignment:
-    """The built-in role Storage Blob Data Contributor, with what its definition holds."""
+    """Return the built-in role Storage Blob Data Contributor, with the actions of its definition."""
     return RoleAssignment(
         object_id=object_id,
         scope=scope,
@@ -92,14 +92,14 @@ def blob_data_contributor(object_id: str, scope: str, **more: Any) -> RoleAssign
 
 
 def role_of(assignment: RoleAssignment) -> str:
-    """The name of the role's definition: the given one, else one that follows from what the role holds."""
+    """Return the name of the role's definition: the given one, else one derived from its actions."""
     if assignment.role:
         return assignment.role.lower()
-    held = "|".join(",".join(part) for part in (assignment.actions, assignment.not_actions, assignment.data_actions))
-    return str(uuid.uuid5(uuid.NAMESPACE_URL, held))
+    actions = "|".join(",".join(part) for part in (assignment.actions, assignment.not_actions, assignment.data_actions))
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, actions))
 
 
 def assignment_name(assignment: RoleAssignment) -> str:
-    """The assignment's own name."""
+    """Return the assignment's own name."""
     where = f"{assignment.object_id}|{assignment.scope.lower()}|{role_of(assignment)}"
     return str(uuid.uuid5(uuid.NAMESPACE_URL, where))

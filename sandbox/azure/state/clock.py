@@ -1,4 +1,4 @@
-"""The simulator's clock, which can be put forward, and what is due on it."""
+"""The simulator's clock, which can be put forward, and the effects scheduled on it."""
 
 import asyncio
 import contextlib
@@ -21,7 +21,7 @@ class Timeline:
         self._lock = asyncio.Lock()
 
     def now(self) -> float:
-        """Unix seconds."""
+        """Return the Unix seconds."""
         return time.time() + self._offset
 
     def at(self, due: float, effect: Effect) -> None:
@@ -41,7 +41,7 @@ class Timeline:
         self._changed.set()
 
     def reset(self) -> None:
-        """Back to real time, with nothing due."""
+        """Return to real time, with nothing due."""
         self._offset = 0.0
         self._heap.clear()
         self._changed.set()

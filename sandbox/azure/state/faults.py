@@ -1,4 +1,4 @@
-"""Injected faults: which request they hit, and what then happens to its answer."""
+"""Injected faults: the requests that they hit, and what happens to the answers."""
 
 import asyncio
 import re
@@ -47,7 +47,7 @@ class Fault(BaseModel):
 @dataclass(slots=True)
 class _Active:
     fault: Fault
-    seen: int = 0
+    matches: int = 0
     hits: int = 0
     lifted: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -64,27 +64,27 @@ class Faults:
         self._active[fault.id] = _Active(fault)
 
     def remove(self, identifier: str) -> None:
-        """Lift a fault; unknown ids are no error."""
+        """End a fault. Unknown ids are no error."""
         active = self._active.pop(identifier, None)
         if active is not None:
             active.lifted.set()
 
     def clear(self) -> None:
-        """Lift all faults."""
+        """End all faults."""
         for identifier in list(self._active):
             self.remove(identifier)
 
     def hits(self) -> dict[str, int]:
-        """How often each fault in force has hit."""
+        """Return how often each fault in force has hit."""
         return {identifier: active.hits for identifier, active in self._active.items()}
 
     @property
     def by_principal(self) -> bool:
-        """Whether any fault in force asks who calls."""
+        """Return whether any fault in force depends on the caller."""
         return any(active.fault.principal is not None for active in self._active.values())
 
     def lifted(self, identifier: str) -> asyncio.Event:
-        """Set once the fault is lifted; at once for an unknown one."""
+        """Return an event that is set when the fault ends; for an unknown fault it is set already."""
         active = self._active.get(identifier)
         if active is not None:
             return active.lifted
@@ -93,15 +93,15 @@ class Faults:
         return gone
 
     def take(self, service: str, method: str, path: str, principal: str | None) -> Fault | None:
-        """The fault that hits this request, if any; counts it."""
+        """Return the fault that hits this request, if any, and count the hit."""
         for active in self._active.values():
             fault = active.fault
             if not _matches(fault, service, method, path, principal):
                 continue
             if fault.times is not None and active.hits >= fault.times:
                 continue
-            active.seen += 1
-            if active.seen <= fault.skip:
+            active.matches += 1
+            if active.matches <= fault.skip:
                 continue
             active.hits += 1
             return fault
@@ -139,7 +139,7 @@ _ANSWERS: dict[Trouble, tuple[int, str, str]] = {
 
 
 def regeneration(cache_id: str, trouble: Trouble, *, seconds: float = 30.0, times: int | None = 1) -> Fault:
-    """A fault of regenerateKey at one cache, given by its ARM id.
+    """Return a fault of regenerateKey at one cache, given by its ARM id.
 
     Nothing is regenerated: `throttled` is answered 429 with a Retry-After of `seconds`, `denied` 403 (no role),
     `locked` 409 (a ReadOnly lock), `failed` 500. It is: `lost` at once, and the connection is cut before the answer;

@@ -1,4 +1,4 @@
-"""Vaults and their secrets as they stand."""
+"""The state of vaults and their secrets."""
 
 import uuid
 from dataclasses import dataclass, field
@@ -34,7 +34,7 @@ class Secret:
     being_deleted: bool = False
 
     def find(self, version: str) -> Version | None:
-        """The version of that id; the newest for an empty one."""
+        """Return the version of that id, or the newest for an empty id."""
         if not version:
             return self.versions[-1] if self.versions else None
         return next((v for v in self.versions if v.id == version), None)
@@ -49,15 +49,15 @@ class VaultState:
 
     @property
     def scope(self) -> str:
-        """Its ARM id."""
+        """Return its ARM id."""
         return seeds.vault_scope(self.seed.subscription, self.seed.group, self.seed.name)
 
     def secret(self, name: str) -> Secret | None:
-        """The secret of that name, deleted or not."""
+        """Return the secret of that name, deleted or not."""
         return self.secrets.get(name.lower())
 
     def add(self, name: str, given: seeds.SecretVersion, now: int) -> Version:
-        """A new version, which becomes the newest."""
+        """Add a version, which becomes the newest."""
         secret = self.secrets.setdefault(name.lower(), Secret(name))
         created = given.created if given.created is not None else now
         version = Version(

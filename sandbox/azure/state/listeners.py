@@ -1,4 +1,4 @@
-"""What a cache's state means for its real Redis listener, where the simulator runs them."""
+"""The real Redis listeners of caches: their settings follow from the state of the cache."""
 
 import ipaddress
 from collections.abc import Callable
@@ -15,34 +15,34 @@ _REACHABLE_STATES = frozenset({"Creating", "Deleting", "Provisioning", "Unprovis
 
 
 class Listeners(Protocol):
-    """Keeps the listeners of caches as the caches stand."""
+    """Keeps the listeners of caches equal to the caches' state."""
 
     async def apply(self, cache: Cache, *, cut: bool = False) -> None:
-        """Bring a cache's listener to the cache's state; `cut` closes its connections."""
+        """Update a cache's listener to the cache's state. `cut` closes its connections."""
 
     async def set_fault(self, cache: Cache, fault: str | None) -> None:
-        """Let a cache's listener misbehave (a value of RedisFault), or behave again."""
+        """Make a cache's listener misbehave (a value of RedisFault); None ends the fault."""
 
     async def close(self) -> None:
         """Stop all."""
 
 
 class NoListeners:
-    """Caches exist in ARM only."""
+    """Starts no listener: caches exist in ARM only."""
 
     async def apply(self, cache: Cache, *, cut: bool = False) -> None:
-        """Nothing listens."""
+        """Do nothing, because nothing listens."""
 
     async def set_fault(self, cache: Cache, fault: str | None) -> None:
-        """Raises ValueError: nothing listens."""
+        """Raise ValueError, because nothing listens."""
         raise ValueError("start the simulator with --redis to have listeners")
 
     async def close(self) -> None:
-        """Nothing to stop."""
+        """Do nothing, because nothing runs."""
 
 
 class FleetListeners:
-    """One TLS `redis-server` per cache that is there to be connected to."""
+    """Runs one TLS `redis-server` per cache that accepts connections."""
 
     def __init__(self, fleet: RedisFleet, host_of: Callable[[Cache], str]) -> None:
         self._fleet = fleet
@@ -50,7 +50,7 @@ class FleetListeners:
         self._running: dict[str, RedisSettings] = {}
 
     async def apply(self, cache: Cache, *, cut: bool = False) -> None:
-        """Start, change or stop the server. A cache being created or deleted has none."""
+        """Start, change or stop the server. A cache that is being created or deleted has none."""
         host = self._host_of(cache)
         wanted = managed_settings(cache) if isinstance(cache, ManagedState) else redis_settings(cache)
         if wanted is None:
@@ -64,7 +64,7 @@ class FleetListeners:
         self._running[host] = wanted
 
     async def set_fault(self, cache: Cache, fault: str | None) -> None:
-        """Raises ValueError for an unknown fault or a cache without a listener."""
+        """Set a listener's fault. Raises ValueError for an unknown fault or a cache without a listener."""
         from sandbox.redis_settings import RedisFault
 
         host = self._host_of(cache)
@@ -78,7 +78,7 @@ class FleetListeners:
 
 
 def redis_settings(cache: CacheState) -> RedisSettings | None:
-    """What the listener enforces: keys, minimum TLS, the non-TLS port, and who may reach it. None: nothing listens."""
+    """Return the listener's keys, minimum TLS, non-TLS port and reachability. None: nothing listens."""
     from sandbox.redis_settings import Reachability, RedisSettings
 
     if cache.deleted_at is not None or cache.state in _REACHABLE_STATES:
@@ -98,7 +98,7 @@ def redis_settings(cache: CacheState) -> RedisSettings | None:
 
 
 def managed_settings(cluster: ManagedState) -> RedisSettings | None:
-    """The same of a cluster, which has one port: it speaks TLS or, with clientProtocol Plaintext, in clear."""
+    """Return the settings of a cluster, whose one port speaks TLS or, with clientProtocol Plaintext, plaintext."""
     from sandbox.redis_settings import Reachability, RedisSettings
 
     database = cluster.database
@@ -126,7 +126,7 @@ def _is_ipv4(text: str) -> bool:
 
 
 def fleet_listeners(directory: Path, ca_directory: Path, hosts: Path, host_of: Callable[[Cache], str]) -> Listeners:
-    """Listeners that run real servers below `directory`, entering their names into the hosts file `hosts`."""
+    """Return listeners that run real servers below `directory` and add their names to the hosts file `hosts`."""
     from sandbox.ca import CertificateAuthority
     from sandbox.names import HostsFile
     from sandbox.redis_servers import RedisFleet

@@ -1,4 +1,4 @@
-"""A Managed Redis cluster as it stands, and how ARM shows it and its database."""
+"""The state of a Managed Redis cluster, and its form in ARM."""
 
 import copy
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ _RETIRING = ("enterprise_", "enterpriseflash_")
 
 @dataclass(slots=True)
 class ManagedState:
-    """Everything the simulator knows of a cluster. `properties` and `database` hold wire names as a GET shows them."""
+    """The state of one cluster. `properties` and `database` use wire names as in a GET."""
 
     subscription: str
     group: str
@@ -35,17 +35,17 @@ class ManagedState:
 
     @property
     def scope(self) -> str:
-        """Its ARM id: what rights are checked against."""
+        """Return the ARM id against which rights are checked."""
         return managed_scope(self.subscription, self.group, self.name)
 
     @property
     def region(self) -> str:
-        """The short name of its location, which is part of its host."""
+        """Return the short name of its location, which is part of its host."""
         return "".join(self.location.split()).lower()
 
     @property
     def public(self) -> bool:
-        """Whether public network access is on; absent means Enabled."""
+        """Return whether public network access is on; absent means Enabled."""
         return str(self.properties.get("publicNetworkAccess", "Enabled")) != "Disabled"
 
     def change(
@@ -55,7 +55,7 @@ class ManagedState:
         absent: tuple[str, ...] = (),
         database_absent: tuple[str, ...] = (),
     ) -> None:
-        """Put wire names over those that are there, unchecked; absent ones are left out of answers."""
+        """Merge wire names into the existing ones, unchecked. Absent ones are left out of answers."""
         self.absent = (self.absent - set(properties or {})) | set(absent)
         self.database_absent = (self.database_absent - set(database or {})) | set(database_absent)
         self.properties.update(properties or {})
@@ -63,7 +63,7 @@ class ManagedState:
             self.database = {**(self.database or _database()), **database}
 
     def show(self, host: str, *, endpoints: bool = True, public: bool = True) -> Json:
-        """The cluster as a GET shows it. `public`: the interface version knows publicNetworkAccess."""
+        """Return the cluster as a GET shows it. `public`: the API version has publicNetworkAccess."""
         properties = copy.deepcopy(self.properties)
         properties.setdefault("hostName", host)
         if endpoints:
@@ -85,7 +85,7 @@ class ManagedState:
         return shown
 
     def show_database(self, *, access_keys: bool = True) -> Json:
-        """Its database. `access_keys`: the interface version knows accessKeysAuthentication.
+        """Return the database as a GET shows it. `access_keys`: the API version has accessKeysAuthentication.
 
         Raises KeyError: it has none.
         """
@@ -131,7 +131,7 @@ def _database() -> Json:
 
 
 def from_seed(seed: ManagedCluster) -> ManagedState:
-    """A cluster in the state that a seed declares, odd ones included."""
+    """Return a cluster in the state that a seed declares."""
     state = ManagedState(
         subscription=seed.subscription,
         group=seed.group,

@@ -1,4 +1,4 @@
-"""A long-running operation as the simulated world holds it."""
+"""The state of a long-running operation."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""A cache as it stands, and how ARM shows it."""
+"""The state of a cache, and its form in ARM."""
 
 import base64
 import copy
@@ -21,12 +21,12 @@ _RESERVED_PREMIUM = {1: 642, 2: 1283, 3: 2569, 4: 5138, 5: 10280}
 
 
 def new_key() -> str:
-    """An access key as the service makes them: 44 characters of base64."""
+    """Return an access key as the service makes them: 44 characters of base64."""
     return base64.b64encode(secrets.token_bytes(32)).decode()
 
 
 def default_configuration(sku: Json) -> Json:
-    """What the service adds to redisConfiguration. P1's figures are recorded; the other sizes' are proportional."""
+    """Return the service's additions to redisConfiguration. P1's figures are recorded; others are proportional."""
     family, capacity = str(sku["family"]), int(sku["capacity"])
     added: Json = {"maxclients": str(_MAX_CLIENTS.get((family, capacity), 1000))}
     if sku["name"] != "Basic":
@@ -39,7 +39,7 @@ def default_configuration(sku: Json) -> Json:
 
 @dataclass(slots=True)
 class CacheState:
-    """Everything the simulator knows of one cache. `properties` holds wire names and is what a GET shows."""
+    """The state of one cache. `properties` uses wire names as in a GET."""
 
     subscription: str
     group: str
@@ -69,31 +69,31 @@ class CacheState:
 
     @property
     def scope(self) -> str:
-        """Its ARM id in the spelling of requests: what rights are checked against."""
+        """Return the ARM id as requests spell it. Rights are checked against it."""
         return seeds.cache_scope(self.subscription, self.group, self.name)
 
     @property
     def id(self) -> str:
-        """Its ARM id as answers spell it."""
+        """Return the ARM id as answers spell it."""
         return f"{seeds.group_scope(self.subscription, self.group)}/providers/{TYPE}/{self.name}"
 
     @property
     def keys_disabled(self) -> bool:
-        """Whether access keys are off."""
+        """Return whether access keys are off."""
         return bool(self.properties.get("disableAccessKeyAuthentication"))
 
     def listed_keys(self, now: float) -> dict[str, str]:
-        """The keys by slot as listKeys shows them."""
+        """Return the keys by slot as listKeys shows them."""
         late = {slot: key for slot, (key, until) in self.listed_late.items() if now < until}
         return {**self.keys, **late}
 
     @property
     def public(self) -> bool:
-        """Whether public network access is on; absent means Enabled."""
+        """Return whether public network access is on; absent means Enabled."""
         return str(self.properties.get("publicNetworkAccess", "Enabled")) != "Disabled"
 
     def show(self, domain: str, *, keys: bool = False, state: str | None = None) -> Json:
-        """The resource as ARM shows it: keys only in a PUT's answer, else null (recorded traffic)."""
+        """Return the resource as ARM shows it: keys only in a PUT's answer, else null (recorded traffic)."""
         properties = copy.deepcopy(self.properties)
         properties["provisioningState"] = state or self.state
         properties["sku"] = dict(self.sku)
@@ -126,7 +126,7 @@ class CacheState:
         return shown
 
     def show_endpoint(self, endpoint: seeds.PrivateEndpoint) -> Json:
-        """A private endpoint connection as ARM shows it."""
+        """Return a private endpoint connection as ARM shows it."""
         return {
             "id": f"{self.id}/privateEndpointConnections/{endpoint.name}",
             "name": endpoint.name,
@@ -143,7 +143,7 @@ class CacheState:
         }
 
     def show_rule(self, name: str, *, qualified: bool) -> Json:
-        """A firewall rule as ARM shows it, its name with the cache's before it or alone (a switch)."""
+        """Return a firewall rule as ARM shows it. A setting decides whether its name contains the cache's."""
         start, end = self.firewall[name]
         return {
             "id": f"{self.id}/firewallRules/{name}",
@@ -153,12 +153,12 @@ class CacheState:
         }
 
     def remember(self, now: float, domain: str) -> None:
-        """Keep what a reader sees from now on, for readers that are behind."""
+        """Record the current state for readers that are behind."""
         self.history.append((now, self.show(domain)))
         del self.history[:-50]
 
     def seen_at(self, moment: float) -> Json | None:
-        """What a reader that is behind sees, None if it does not know the cache yet."""
+        """Return the state that a reader that is behind sees, or None if it does not know the cache yet."""
         shown = None
         for since, snapshot in self.history:
             if since <= moment:
@@ -167,7 +167,7 @@ class CacheState:
 
 
 def from_seed(seed: seeds.Cache, tenant: str) -> CacheState:
-    """A cache in the state that a seed declares, odd ones included."""
+    """Return a cache in the state that a seed declares."""
     sku = dict(seed.sku)
     state = str(seed.properties.get("provisioningState", "Succeeded"))
     properties: Json = {
@@ -208,7 +208,7 @@ def from_seed(seed: seeds.Cache, tenant: str) -> CacheState:
 
 
 def instances(sku: Json, zones: tuple[str, ...], shards: int, replicas: int) -> list[Json]:
-    """The nodes, as a GET lists them."""
+    """Return the nodes, as a GET lists them."""
     nodes = 1 if sku["name"] == "Basic" else 1 + replicas
     listed: list[Json] = []
     for shard in range(max(1, shards)):

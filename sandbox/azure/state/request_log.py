@@ -1,4 +1,4 @@
-"""What was asked of the simulator and what it changed. Bodies appear as key names only, never with a value."""
+"""The log of requests and of their effects. Bodies appear as key names only, never with a value."""
 
 import itertools
 import re
@@ -51,12 +51,12 @@ class Effect(BaseModel):
 
 
 def is_write(method: str, path: str) -> bool:
-    """Any PUT, PATCH or DELETE, and any POST but listKeys, checkNameAvailability and token requests."""
+    """Return whether it writes: a PUT, PATCH, DELETE, or a POST other than listKeys, checkNameAvailability or token."""
     return method in _WRITES or (method == "POST" and not _HARMLESS_POSTS.search(path))
 
 
 def body_keys(body: Any, prefix: str = "", depth: int = 4) -> tuple[str, ...]:
-    """The dotted key names of a JSON body, without any value."""
+    """Return the dotted key names of a JSON body, without any value."""
     if not isinstance(body, dict) or depth == 0:
         return ()
     names: list[str] = []
@@ -68,7 +68,7 @@ def body_keys(body: Any, prefix: str = "", depth: int = 4) -> tuple[str, ...]:
 
 
 def shown_query(query: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """A query without values that could be a signature or a token."""
+    """Return a query without values that could be a signature or a token."""
     return {name: value if name.lower() in _OPEN_QUERY else "…" for name, value in query}
 
 
@@ -79,20 +79,20 @@ class RequestLog:
         self._numbers = itertools.count(1)
         self.requests: list[LoggedRequest] = []
         self.effects: list[Effect] = []
-        self.by_others: list[tuple[float, str]] = []  # when somebody changed which cache in the portal
+        self.by_others: list[tuple[float, str]] = []  # time and cache of changes in the portal
 
     def number(self) -> int:
-        """The next number; requests and effects share the row, so their order can be told."""
+        """Return the next number. Requests and effects share the sequence, so their order is known."""
         return next(self._numbers)
 
     def effect(self, time: float, kind: str, target: str, principal: str | None, fields: Iterable[str] = ()) -> None:
-        """Note a change."""
+        """Record a change."""
         self.effects.append(
             Effect(number=self.number(), time=time, kind=kind, target=target, principal=principal, fields=tuple(fields))
         )
 
     def clear(self) -> None:
-        """Forget everything noted so far."""
+        """Delete the log."""
         self.requests.clear()
         self.effects.clear()
         self.by_others.clear()

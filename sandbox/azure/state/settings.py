@@ -1,4 +1,4 @@
-"""The simulator's switches. What is not verified about Azure has one, so that the suites can pass both ways."""
+"""The simulator's settings. Each unverified behaviour of Azure has one, so that the suites pass both ways."""
 
 from pydantic import BaseModel, ConfigDict
 

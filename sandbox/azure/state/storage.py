@@ -1,4 +1,4 @@
-"""A storage account as it stands, and how ARM shows it."""
+"""The state of a storage account, and its form in ARM."""
 
 import copy
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ _GEO = ("GRS", "GZRS")
 
 @dataclass(slots=True)
 class StorageState:
-    """Everything the simulator knows of an account. `properties`, `blob_service` hold wire names."""
+    """The state of one account. `properties` and `blob_service` use wire names."""
 
     subscription: str
     group: str
@@ -30,7 +30,7 @@ class StorageState:
 
     @property
     def scope(self) -> str:
-        """Its ARM id."""
+        """Return its ARM id."""
         return storage_scope(self.subscription, self.group, self.name)
 
     def change(
@@ -40,7 +40,7 @@ class StorageState:
         blob_service: Json | None = None,
         absent: tuple[str, ...] = (),
     ) -> None:
-        """Put wire names over those that are there, unchecked; `absent` are left out of answers."""
+        """Merge wire names into the existing ones, unchecked. `absent` are left out of answers."""
         for given in (properties, encryption, blob_service):
             self.absent -= set(given or {})
         self.properties.update(properties or {})
@@ -49,7 +49,7 @@ class StorageState:
         self.absent |= set(absent)
 
     def show(self, domain: str) -> Json:
-        """The account as a GET shows it: neither keys nor connection strings are ever in it."""
+        """Return the account as a GET shows it, without keys and connection strings."""
         properties = copy.deepcopy(self.properties)
         properties["primaryLocation"] = self.location
         properties["primaryEndpoints"] = {
@@ -77,7 +77,7 @@ class StorageState:
         return shown
 
     def show_blob_service(self) -> Json:
-        """Its blob service."""
+        """Return its blob service."""
         return {
             "id": f"{self.scope}/blobServices/default",
             "name": "default",
@@ -92,7 +92,7 @@ def _without(properties: Json, absent: set[str]) -> Json:
 
 
 def from_seed(seed: StorageAccount) -> StorageState:
-    """An account in the state that a seed declares, odd ones included."""
+    """Return an account in the state that a seed declares."""
     state = StorageState(
         subscription=seed.subscription,
         group=seed.group,

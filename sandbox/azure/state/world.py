@@ -1,4 +1,4 @@
-"""The simulated world: what exists. In memory only; changed by ARM, Key Vault and the control port."""
+"""The state of the simulated world. In memory only; ARM, Key Vault and the control port change it."""
 
 import re
 import time
@@ -36,32 +36,32 @@ class Names:
 
     @property
     def management(self) -> str:
-        """The resource manager's URL."""
+        """Return the resource manager's URL."""
         return f"https://management.{self.domain}:{self.port}"
 
     @property
     def vault_resource(self) -> str:
-        """The resource that vault tokens are for; an SDK accepts it because every vault's host is below it."""
+        """Return the resource that vault tokens are for; an SDK accepts it because every vault's host is below it."""
         return f"https://vault.{self.domain}:{self.port}"
 
     def vault_host(self, name: str) -> str:
-        """A vault's host name, without the port."""
+        """Return a vault's host name, without the port."""
         return f"{name.lower()}.vault.{self.domain}"
 
     def vault_url(self, name: str) -> str:
-        """A vault's URI."""
+        """Return a vault's URI."""
         return f"https://{self.vault_host(name)}:{self.port}"
 
     def redis_host(self, name: str) -> str:
-        """A cache's host name."""
+        """Return a cache's host name."""
         return f"{name.lower()}.redis.{self.domain}"
 
     def managed_host(self, name: str, region: str) -> str:
-        """A cluster's host name."""
+        """Return a cluster's host name."""
         return f"{name.lower()}.{region}.managedredis.{self.domain}"
 
     def host_of(self, cache: CacheState | ManagedState) -> str:
-        """Where a cache of either service listens."""
+        """Return the host name of a cache of either service."""
         if isinstance(cache, ManagedState):
             return self.managed_host(cache.name, cache.region)
         return self.redis_host(cache.name)
@@ -101,7 +101,7 @@ class World:
     revoked: set[str] = field(default_factory=set)  # token ids
 
     def token_time(self) -> float:
-        """Unix seconds by which tokens are made and checked.
+        """Return the Unix seconds by which tokens are made and checked.
 
         Not the timeline: what is put forward there (operations, propagation) must not end the tokens of a cluster
         and of clients that live in real time.
@@ -109,26 +109,26 @@ class World:
         return time.time() + self.settings.clock_skew_seconds
 
     def subscription(self, given: str) -> seeds.Subscription | None:
-        """The subscription of that id."""
+        """Return the subscription of that id."""
         return self.subscriptions.get(given.lower())
 
     def group(self, subscription: str, name: str) -> seeds.Group | None:
-        """The resource group of that name."""
+        """Return the resource group of that name."""
         return self.groups.get((subscription.lower(), name.lower()))
 
     def cache(self, subscription: str, group: str, name: str) -> CacheState | None:
-        """The cache with that id; names are unique across the whole world."""
+        """Return the cache with that id. Names are unique across the whole world."""
         found = self.caches.get(name.lower())
         if found is None or (found.subscription.lower(), found.group.lower()) != (subscription.lower(), group.lower()):
             return None
         return found
 
     def region(self, given: str) -> seeds.Region | None:
-        """A location, however it is spelled."""
+        """Return a location, in any spelling of its name."""
         return self.regions.get(re.sub(r"\s", "", given).lower())
 
     async def reset(self) -> None:
-        """Back to an empty world at real time with default switches; listeners end. Names and keys stay."""
+        """Empty the world, end its listeners, and return to real time and default settings. Names and keys stay."""
         for cache in list(self.caches.values()):
             await self.remove(cache)
         for cluster in list(self.clusters.values()):
@@ -146,7 +146,7 @@ class World:
             collection.clear()
 
     async def add_cache(self, seed: seeds.Cache) -> CacheState:
-        """A seeded cache, with its listener. Raises ValueError if its subscription is not seeded."""
+        """Add a seeded cache and its listener. Raises ValueError if its subscription is not seeded."""
         subscription = self.subscription(seed.subscription)
         if subscription is None:
             raise ValueError(f"seed the subscription {seed.subscription} before its caches")
@@ -160,12 +160,12 @@ class World:
         return cache
 
     async def changed(self, cache: CacheState, *, cut: bool = False) -> None:
-        """To be called after every change of a cache: readers that are behind, and its listener."""
+        """Record a change of a cache for late readers and update its listener. Call it after every change."""
         cache.remember(self.timeline.now(), self.names.domain)
         await self.listeners.apply(cache, cut=cut)
 
     async def remove(self, cache: CacheState) -> None:
-        """The cache is gone; readers that are behind still see it."""
+        """Remove a cache. Readers that are behind still see it."""
         cache.deleted_at = self.timeline.now()
         self.caches.pop(cache.name.lower(), None)
         self.ghosts.append(cache)
@@ -202,7 +202,7 @@ class World:
                 await effect()
 
     async def add_cluster(self, seed: ManagedCluster) -> None:
-        """A seeded cluster, with its listener. Raises ValueError if its subscription is not seeded."""
+        """Add a seeded cluster and its listener. Raises ValueError if its subscription is not seeded."""
         if self.subscription(seed.subscription) is None:
             raise ValueError(f"seed the subscription {seed.subscription} before its clusters")
         place = (seed.subscription.lower(), seed.group.lower())
@@ -212,16 +212,16 @@ class World:
         await self.changed_cluster(cluster)
 
     async def changed_cluster(self, cluster: ManagedState) -> None:
-        """To be called after every change of a cluster."""
+        """Update a cluster's listener. Call it after every change of the cluster."""
         await self.listeners.apply(cluster)
 
     async def remove_cluster(self, cluster: ManagedState) -> None:
-        """The cluster is gone."""
+        """Remove a cluster."""
         self.clusters.pop(cluster.scope.lower(), None)
         cluster.database = None
         await self.listeners.apply(cluster)
 
     def assign(self, assignment: seeds.RoleAssignment) -> None:
-        """A role assignment, which works after its delay."""
+        """Add a role assignment, which takes effect after its delay."""
         delay = self.settings.role_propagation_seconds if assignment.delay is None else assignment.delay
         self.assignments.append((self.timeline.now() + delay, assignment))

@@ -36,7 +36,7 @@ _NO_AUTH = ("NOAUTH", "WRONGPASS", "Authentication required")
 
 
 def address() -> str:
-    """The rediss:// address with the credential, from the environment or the binding's files. Raises ValueError."""
+    """Return the rediss:// address with the credential from environment or binding files. Raises ValueError."""
     url = os.environ.get("REDIS_URL")
     if url is None:
         root = Path(os.environ.get("SERVICE_BINDING_ROOT", "/bindings"))
@@ -53,7 +53,7 @@ def address() -> str:
 
 
 def attempt(pool: redis.ConnectionPool) -> None:
-    """One fresh connection: TLS with a verified name, AUTH, PING. Raises what went wrong."""
+    """Make one fresh connection: TLS with a verified name, AUTH, PING. Raises the error."""
     connection = pool.connection_class(**pool.connection_kwargs)  # of its own: the pool would count it
     try:
         connection.connect()
@@ -64,7 +64,7 @@ def attempt(pool: redis.ConnectionPool) -> None:
 
 
 def kind_of(error: BaseException) -> str:
-    """AUTH, timeout, TLS, refused, lost or other. Whatever says that the key was not accepted is AUTH."""
+    """Return the kind of failure: AUTH (the key was not accepted), timeout, TLS, refused, lost or other."""
     if isinstance(error, redis.AuthenticationError | redis.exceptions.AuthorizationError):
         return AUTH
     if isinstance(error, redis.ResponseError) and str(error).startswith(_NO_AUTH):
@@ -86,7 +86,7 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 class _Listener(threading.Thread):
-    """Ready since it listens; proves which key the process holds, without telling it."""
+    """Signals readiness by listening, and proves which key the process uses without revealing it."""
 
     def __init__(self, password: bytes) -> None:
         super().__init__(daemon=True)
@@ -104,7 +104,7 @@ class _Listener(threading.Thread):
 
 
 def main() -> int:
-    """Try until told to end. Returns the exit code."""
+    """Connect repeatedly until a signal. Returns the exit code."""
     until: list[float] = []
     signal.signal(signal.SIGTERM, lambda *_: until.append(time.monotonic() + _DRAIN))
     if os.environ.get("CANARY_CRASH"):
@@ -126,7 +126,7 @@ def main() -> int:
     )
     ledger = Ledger(directory, f"{os.environ.get('HOSTNAME', 'canary')}.{os.getpid()}.{time.monotonic_ns()}")
     listener: _Listener | None = None
-    told = time.monotonic()
+    printed = time.monotonic()
     while not until or time.monotonic() < until[0]:
         ledger.begin()
         try:
@@ -140,8 +140,8 @@ def main() -> int:
             if listener is None:
                 listener = _Listener(_password(url))
                 listener.start()
-        if time.monotonic() - told >= 1:
-            told = time.monotonic()
+        if time.monotonic() - printed >= 1:
+            printed = time.monotonic()
             _tell(ledger)
         time.sleep(_PAUSE)
     _tell(ledger)

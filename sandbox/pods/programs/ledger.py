@@ -1,4 +1,4 @@
-"""What canaries have counted, in files that outlive their pods and say everything however a canary ends.
+"""The counters of canaries, in files that outlive their pods and are complete however a canary ends.
 
 Two files a process: `<name>.count` is one line of fixed length, overwritten in place by one write at each attempt;
 `<name>.failures` has a line (JSON) for each failure, appended before it is counted. The kernel has both when the write
@@ -18,10 +18,10 @@ _LINE = "attempts {:020d} answered {:020d}\n"
 
 
 class Ledger:
-    """One process's counters, made new in `directory`."""
+    """The counters of one process, created in `directory`."""
 
     def __init__(self, directory: Path, name: str) -> None:
-        """Raises OSError if there is one of this name already."""
+        """Create the files. Raises OSError if they exist already."""
         directory.mkdir(parents=True, exist_ok=True)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
         self._count = os.open(directory / f"{name}{_COUNT}", flags, 0o644)
@@ -30,17 +30,17 @@ class Ledger:
         self._write()
 
     def begin(self) -> None:
-        """One more attempt."""
+        """Count one more attempt."""
         self.attempts += 1
         self._write()
 
     def succeed(self) -> None:
-        """The attempt was answered."""
+        """Record that the attempt was answered."""
         self.answered += 1
         self._write()
 
     def fail(self, kind: str, at: str, text: str) -> None:
-        """The attempt failed. `at`: RFC 3339; `text` holds nothing secret."""
+        """Record that the attempt failed. `at`: RFC 3339; `text` contains nothing secret."""
         line = json.dumps({"kind": kind, "at": at, "attempt": self.attempts, "text": text[:300]})
         os.write(self._failures, f"{line}\n".encode())
         self.failed += 1
@@ -61,7 +61,7 @@ class Failure:
 
 @dataclasses.dataclass(frozen=True)
 class Tally:
-    """The sum over canaries. `unfinished`: attempts whose process was killed in them, or that are under way."""
+    """The sum over canaries. `unfinished`: attempts that are under way or whose process was killed."""
 
     canaries: int = 0
     attempts: int = 0
@@ -70,32 +70,32 @@ class Tally:
 
     @property
     def kinds(self) -> Counter[str]:
-        """How often each kind of failure came."""
+        """Return how often each kind of failure came."""
         return Counter(failure.kind for failure in self.failures)
 
     @property
     def failed_auth(self) -> int:
-        """How many attempts were refused for their key."""
+        """Return how many attempts were refused for their key."""
         return self.kinds[AUTH]
 
     @property
     def unfinished(self) -> int:
-        """Attempts without an outcome."""
+        """Return the number of attempts without an outcome."""
         return self.attempts - self.answered - len(self.failures)
 
     def verdict(self) -> str:
-        """`failed AUTH: 0 of N`."""
+        """Return the verdict, `failed AUTH: 0 of N`."""
         return f"failed AUTH: {self.failed_auth} of {self.attempts}"
 
     def others(self) -> str:
-        """The other failures by kind, in words."""
+        """Return the other failures by kind, in words."""
         kinds = {kind: count for kind, count in sorted(self.kinds.items()) if kind != AUTH}
-        said = ", ".join(f"{kind} {count}" for kind, count in kinds.items()) or "none"
-        return f"other failures: {said}; under way when counted, or cut off by a pod's end: {self.unfinished}"
+        summary = ", ".join(f"{kind} {count}" for kind, count in kinds.items()) or "none"
+        return f"other failures: {summary}; under way when counted, or cut off by a pod's end: {self.unfinished}"
 
 
 def tally(directory: Path) -> Tally:
-    """The sum over all canaries that have ever counted in `directory`."""
+    """Return the sum over all canaries that have ever counted in `directory`."""
     found = Tally()
     for path in sorted(directory.glob(f"*{_COUNT}")):
         # The failures first: one that comes in between is then counted next time, with its attempt.

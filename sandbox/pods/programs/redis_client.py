@@ -1,4 +1,4 @@
-"""The application of the demo: uses Redis with what the Secret holds, over verified TLS, and says how it goes.
+"""The application of the demo: uses Redis with the Secret's data over verified TLS and prints the results.
 
 REDIS_URL (from the Secret's `uri`) is taken at start, as applications do; without it, the files `host`, `port`,
 `username` and `password` below SERVICE_BINDING_ROOT are read at every turn. Prints a line `OK …` or `FAIL …` per
@@ -48,7 +48,7 @@ def _turn(client: redis.Redis, number: int) -> str:
         raise ValueError("the value just written is not there")
     connection = client.connection_pool.get_connection()
     try:
-        wire: object = connection._sock  # noqa: SLF001 (redis-py does not tell otherwise)
+        wire: object = connection._sock  # noqa: SLF001 (redis-py has no public way)
         return str(wire.version()) if isinstance(wire, ssl.SSLSocket) else "no TLS"
     finally:
         client.connection_pool.release(connection)
@@ -60,7 +60,7 @@ def _end(number: int, _: FrameType | None) -> None:
 
 
 def main() -> None:
-    """Loop until told to end."""
+    """Loop until a signal."""
     signal.signal(signal.SIGTERM, _end)
     url = os.environ.get("REDIS_URL")
     client: redis.Redis | None = None

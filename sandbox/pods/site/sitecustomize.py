@@ -1,4 +1,4 @@
-"""Lets a container's Python connect from its pod's address, and listen there, as a network namespace would."""
+"""Makes a container's Python connect from and listen at its pod's address, as a network namespace would."""
 
 import os
 import socket

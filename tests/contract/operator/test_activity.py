@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from sandbox.azure.arm.activity_log import SOMEBODY
+from sandbox.azure.arm.activity_log import PORTAL_USER
 from sandbox.azure.seeds import seeds
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.azure.core.resource_manager import ResourceManager
@@ -27,7 +27,7 @@ async def test_without_the_right_it_is_unknown_and_the_right_is_named(site: Site
     assert (found.reason, found.permission) == (Reason.AZURE_DENIED, READ_EVENTS)
 
 
-async def test_what_others_did_to_this_cache_within_the_time(site: Site) -> None:
+async def test_changes_by_others_to_this_cache_within_the_time(site: Site) -> None:
     site.add_cache()
     site.allow(READ_EVENTS, scope=seeds.subscription_scope(site.subscription))
     activity = _activity(site)
@@ -36,7 +36,7 @@ async def test_what_others_did_to_this_cache_within_the_time(site: Site) -> None
     found = await activity.changes(site.identity, site.cache, _soon())
     assert not isinstance(found, Unknown)
     assert [(one.caller, one.operation, one.ours) for one in found] == [
-        (SOMEBODY, "Microsoft.Cache/redis/write", False)
+        (PORTAL_USER, "Microsoft.Cache/redis/write", False)
     ]
     later = found[0].at + CHANGES_WITHIN + timedelta(seconds=1)  # the simulator's clock may be ahead of ours
     assert await activity.changes(site.identity, site.cache, later) == ()

@@ -90,7 +90,7 @@ async def test_the_life_of_a_cache(owner: Site) -> None:
     assert writes == [("PUT", 201), ("PATCH", 202), ("PATCH", 409), ("DELETE", 202), ("DELETE", 204)]
 
 
-async def test_a_failed_operation_tells_why(owner: Site) -> None:
+async def test_a_failed_operation_explains_why(owner: Site) -> None:
     owner.control.settings.change(
         operation_outcome="Failed",
         operation_error_code="InsufficientCapacity",

@@ -31,7 +31,9 @@ async def test_a_service_accounts_token_is_enough(site: Site) -> None:
         ({"exp": 1}, "clock"),
     ],
 )
-async def test_a_token_that_does_not_match_says_what_to_correct(site: Site, claims: dict[str, Any], says: str) -> None:
+async def test_a_token_that_does_not_match_names_the_field_to_correct(
+    site: Site, claims: dict[str, Any], says: str
+) -> None:
     site.claims.update(claims)
     outcome = await site.caches.read(site.identity, site.cache)
     assert isinstance(outcome, Unknown)

@@ -138,7 +138,7 @@ async def test_a_cluster_without_a_database(site: Site, clusters: ManagedCaches,
     assert await clusters.database(site.identity, where) is None
 
 
-async def test_what_an_answer_leaves_out_is_not_made_up(site: Site, clusters: ManagedCaches) -> None:
+async def test_fields_missing_from_an_answer_are_not_invented(site: Site, clusters: ManagedCaches) -> None:
     site.allow(*EVERYTHING)
     where = add(
         site,
@@ -248,7 +248,7 @@ async def test_the_key_that_a_cluster_names(site: Site) -> None:
         assert isinstance(refused.key, Unknown), url
 
 
-async def test_what_stands_around_a_cluster(site: Site) -> None:
+async def test_the_governance_of_a_cluster(site: Site) -> None:
     around = Governance(ResourceManager(site.transport, site.credentials))
     where = add(site)
     site.control.managed_redis.update(site.name, diagnostics={"kept": {"workspaceId": "/w", "logs": []}})

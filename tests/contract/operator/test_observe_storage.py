@@ -87,7 +87,7 @@ async def test_the_account_is_read_once_in_its_time(site: Site) -> None:
     assert room.asked() == 3 * first
 
 
-async def test_what_could_not_be_read_is_asked_for_sooner(site: Site) -> None:
+async def test_an_unreadable_value_is_read_again_sooner(site: Site) -> None:
     site.allow(READ)
     room = Room(site)
     observed = await room.look()

@@ -219,7 +219,7 @@ async def test_a_list_of_keys_that_lags_behind(owner: Site) -> None:
         owner.control.clock.advance(601)
 
 
-async def test_links_are_seen_in_a_read_and_in_a_list(owner: Site) -> None:
+async def test_links_appear_in_a_read_and_in_a_list(owner: Site) -> None:
     premium = {"name": "Premium", "family": "P", "capacity": 1}
     linked = f"{owner.name}-l"
     owner.add_cache(linked, sku=premium, linked_servers=("other",))
@@ -236,7 +236,7 @@ async def test_links_are_seen_in_a_read_and_in_a_list(owner: Site) -> None:
 
 
 @pytest.mark.parametrize("powers", [("getSecret", "readMetadata", "update"), ("getSecret", "update")])
-async def test_a_mark_is_seen_at_once_and_changes_nothing_else(site: Site, powers: tuple[str, ...]) -> None:
+async def test_new_tags_are_visible_at_once_and_change_nothing_else(site: Site, powers: tuple[str, ...]) -> None:
     site.allow_vault(*powers)
     now = int(time.time())
     old = seeds.SecretVersion(value="old", created=now - 9, tags={"keep": "me"})
@@ -269,7 +269,7 @@ async def test_a_mark_is_seen_at_once_and_changes_nothing_else(site: Site, power
     assert (states[version].content_type, states[version].value) == ("text/plain", "new")
 
 
-async def test_a_mark_without_the_right_says_which_one_is_missing(site: Site) -> None:
+async def test_tagging_without_the_right_names_the_missing_right(site: Site) -> None:
     site.allow_vault("getSecret", "readMetadata", "setSecret")
     version = site.control.keyvault.set_secret(site.name, NAME, "one")
     outcome = await site.vaults.mark(site.identity, site.vault, NAME, version, {})
@@ -311,7 +311,7 @@ async def test_a_version_that_is_not_there_is_not_marked(site: Site) -> None:
     ],
     ids=lambda value: f"{value.kind}-{value.status}" if isinstance(value, Fault) else str(value),
 )
-async def test_a_vault_is_written_once_and_doubt_is_told(
+async def test_a_vault_is_written_once_and_doubt_is_reported(
     site: Site, write: str, fault: Fault, maybe_done: bool
 ) -> None:
     site.allow_vault("getSecret", "readMetadata", "setSecret", "update")

@@ -87,7 +87,7 @@ async def test_an_ordinary_account(room: Room) -> None:
     assert room.control.log.writes(room.site.mark) == []
 
 
-async def test_an_unsafe_account_and_one_that_says_nothing(room: Room) -> None:
+async def test_an_unsafe_account_and_one_without_values(room: Room) -> None:
     room.control.storage.update(
         room.site.name,
         {
@@ -142,7 +142,7 @@ async def test_the_blob_service(room: Room) -> None:
     )
 
 
-async def test_what_may_not_be_read_names_the_right_that_is_lacking(room: Room) -> None:
+async def test_a_denied_read_names_the_missing_right(room: Room) -> None:
     room.control.access.unassign(room.site.object_id)
     refused = await room.unread()
     assert (refused.reason, refused.permission) == (Reason.AZURE_DENIED, READ_ACCOUNT)
@@ -155,7 +155,7 @@ async def test_what_may_not_be_read_names_the_right_that_is_lacking(room: Room) 
     assert (blobs.reason, blobs.permission) == (Reason.AZURE_DENIED, READ_BLOB_SERVICE)
 
 
-async def test_what_is_not_there(room: Room) -> None:
+async def test_missing_objects(room: Room) -> None:
     room.control.storage.delete(room.site.name)
     gone = await room.accounts.read(room.site.identity, room.id)
     assert isinstance(gone, StorageAbsent)

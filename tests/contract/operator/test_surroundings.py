@@ -210,7 +210,7 @@ async def test_whether_the_caches_identity_may_write_blobs(room: Room) -> None:
     assert room.site.requests("roleDefinitions") == before
 
 
-async def test_a_role_that_cannot_be_looked_into_and_one_with_a_condition(room: Room) -> None:
+async def test_an_unreadable_role_and_one_with_a_condition(room: Room) -> None:
     room.site.allow(READ_ROLES)
     room.control.seed(blob_data_contributor(room.principal, room.account.text))
     (closed,) = await room.roles()
@@ -250,7 +250,7 @@ async def test_who_may_list_the_keys_of_a_cache(room: Room) -> None:
         await room.around.role_assignments(room.site.identity, room.site.cache, "x') or ('")
 
 
-async def test_the_caches_own_identities_are_told(room: Room) -> None:
+async def test_the_caches_own_identities_are_reported(room: Room) -> None:
     room.site.allow(READ)
     group = seeds.group_scope(room.site.subscription, "ids")
     one = f"{group}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/a"

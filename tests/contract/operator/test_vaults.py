@@ -50,7 +50,7 @@ async def test_the_newest_of_many_pages(reader: Site) -> None:
     assert reader.requests(found.version, "vault") == reads  # known: not read again
 
 
-async def test_versions_of_one_second_are_told_apart(reader: Site) -> None:
+async def test_versions_of_one_second_are_distinguished(reader: Site) -> None:
     now = int(time.time())
     for value in ("one", "two", "three"):
         newest = reader.control.keyvault.set_secret(reader.name, NAME, seeds.SecretVersion(value=value, created=now))
@@ -99,7 +99,7 @@ async def test_a_pinned_version(reader: Site) -> None:
     assert isinstance(missing, VaultSecretAbsent)
 
 
-async def test_what_is_not_there(reader: Site) -> None:
+async def test_missing_objects(reader: Site) -> None:
     assert isinstance(await look(reader), VaultSecretAbsent)
     reader.control.keyvault.set_secret(reader.name, NAME, "one")
     await facts(reader)

@@ -100,7 +100,7 @@ def test_labels_that_someone_removed_are_put_back(admin: Api, operator: Api) -> 
     admin.delete(made)
 
 
-def test_the_operator_cannot_let_go_of_its_labels(operator: Api) -> None:
+def test_the_operator_cannot_remove_its_labels(operator: Api) -> None:
     ours = secret()
     operator.create(ours).must()
     answer = operator.merge(ours, {"metadata": {"labels": {names.CACHE_LABEL: None}}})

@@ -143,7 +143,7 @@ async def test_many_workloads_by_name_are_found_by_one_list_and_those_that_do_no
     assert [(one.kind, one.name) for one in found] == sorted(places)
 
 
-async def test_a_missing_right_is_unknown_and_says_what_to_do(
+async def test_a_missing_right_is_unknown_and_states_the_remedy(
     client: KubeClient, make: Callable[..., SecureRedisCache], new_namespace: Callable[..., str]
 ) -> None:
     owner = make(namespace=new_namespace())

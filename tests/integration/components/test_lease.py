@@ -65,7 +65,7 @@ def leads(one: Contender) -> None:
     wait_for(lambda: bool(one.acts()), 30, f"{one.name} to lead")
 
 
-def test_a_stopped_leader_hands_over_at_once(contender: Callable[[str], Contender]) -> None:
+def test_a_stopped_leader_releases_the_lease_at_once(contender: Callable[[str], Contender]) -> None:
     first = contender("first")
     leads(first)
     second = contender("second")

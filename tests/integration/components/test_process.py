@@ -136,7 +136,7 @@ def condition(kube: Kube, resource: SecureRedisCache, kind: str = "Ready") -> st
     return str(found[0]["reason"]) if found else ""
 
 
-def test_a_resource_is_answered_and_an_orderly_end_hands_over(
+def test_a_resource_is_answered_and_an_orderly_end_releases_the_lease(
     operator: Callable[[str], Operator], make: Callable[..., SecureRedisCache], kube: Kube
 ) -> None:
     first = operator("first")

@@ -67,7 +67,7 @@ async def test_a_vanished_or_recreated_resource_is_gone(
     assert now["metadata"]["resourceVersion"] == successor.resource_version
 
 
-async def test_the_last_finalizer_of_a_deleted_resource_lets_it_go(
+async def test_a_deleted_resource_disappears_with_its_last_finalizer(
     resources: Resources, make: Callable[..., SecureRedisCache], kube: Kube
 ) -> None:
     resource = reread(await resources.add_finalizer(make()))

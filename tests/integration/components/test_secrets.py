@@ -56,7 +56,9 @@ async def created(secrets: Secrets, owner: SecureRedisCache, **data: str) -> Sec
     return made
 
 
-async def test_create_then_read_tells_owner_and_values(secrets: Secrets, make: Callable[..., SecureRedisCache]) -> None:
+async def test_create_then_read_returns_owner_and_values(
+    secrets: Secrets, make: Callable[..., SecureRedisCache]
+) -> None:
     owner = make()
     made = await created(secrets, owner, password="p1", host="h")
     read = await secrets.read(owner.key.namespace, "orders")
@@ -114,7 +116,7 @@ async def test_apply_of_what_is_there_writes_nothing(secrets: Secrets, make: Cal
     assert once.resource_version == twice.resource_version
 
 
-async def test_labels_of_an_earlier_wish_vanish(
+async def test_labels_of_an_earlier_request_vanish(
     secrets: Secrets, make: Callable[..., SecureRedisCache], kube: Kube
 ) -> None:
     owner = make()
@@ -150,7 +152,9 @@ async def test_apply_never_creates_and_never_hits_another_object(
     assert not stored.get("data")
 
 
-async def test_an_immutable_secret_is_told(secrets: Secrets, make: Callable[..., SecureRedisCache], kube: Kube) -> None:
+async def test_an_immutable_secret_is_reported(
+    secrets: Secrets, make: Callable[..., SecureRedisCache], kube: Kube
+) -> None:
     owner = make()
     made = await created(secrets, owner, password="p1")
     kube.patch("Secret", "orders", {"immutable": True}, owner.key.namespace)
@@ -221,7 +225,7 @@ async def test_without_consent_the_binding_to_apply_is_printed(
         assert f"--namespace={owner.key.namespace}" in answer.message
 
 
-async def test_a_terminating_namespace_is_told(
+async def test_a_terminating_namespace_is_reported(
     secrets: Secrets, make: Callable[..., SecureRedisCache], kube: Kube
 ) -> None:
     owner = make()
@@ -238,7 +242,7 @@ async def test_a_terminating_namespace_is_told(
     assert refused.reason is Reason.NAMESPACE_TERMINATING
 
 
-async def test_an_admission_refusal_is_told_without_data(
+async def test_an_admission_refusal_is_reported_without_data(
     secrets: Secrets, make: Callable[..., SecureRedisCache]
 ) -> None:
     owner = make()
@@ -261,7 +265,7 @@ async def test_all_that_a_resource_published(secrets: Secrets, make: Callable[..
     assert {secret.name for secret in published} == {"orders", "former"}
 
 
-async def test_a_validation_message_never_holds_a_value(client: KubeClient, bound: str) -> None:
+async def test_a_validation_message_never_contains_a_value(client: KubeClient, bound: str) -> None:
     body = {
         "apiVersion": "v1",
         "kind": "Secret",

@@ -108,7 +108,7 @@ async def test_a_config_map_is_asked_again_and_searched_when_it_changed(
     assert after.values["REDIS_URL"].hosts == ()
 
 
-async def test_without_the_right_a_config_map_is_unknown_and_the_remedy_is_told(
+async def test_without_the_right_a_config_map_is_unknown_and_the_remedy_is_reported(
     client: KubeClient, kube: Kube, bound: str, clock: Clock
 ) -> None:
     """The chart of these rooms has no rights on workloads."""
@@ -119,7 +119,7 @@ async def test_without_the_right_a_config_map_is_unknown_and_the_remedy_is_told(
     assert "workloads.enabled=true" in found.message
 
 
-async def test_of_very_many_config_maps_some_are_not_read(admin: KubeClient, bound: str, clock: Clock) -> None:
+async def test_some_of_very_many_config_maps_are_not_read(admin: KubeClient, bound: str, clock: Clock) -> None:
     found = await ConfigMaps(admin, clock).read(bound, [f"n-{number:03}" for number in range(MOST + 1)])
     assert found["n-000"] is None
     assert isinstance(found[f"n-{MOST:03}"], Unknown)
@@ -128,7 +128,7 @@ async def test_of_very_many_config_maps_some_are_not_read(admin: KubeClient, bou
 # --- Secrets --------------------------------------------------------------------------------------------------------
 
 
-async def test_a_copy_of_the_key_is_found_in_every_form_and_only_its_place_is_told(
+async def test_a_copy_of_the_key_is_found_in_every_form_and_only_its_location_is_reported(
     client: KubeClient, kube: Kube, bound: str, clock: Clock
 ) -> None:
     quoted = KEY.replace("+", "%2B").replace("/", "%2F").replace("=", "%3D")
@@ -159,7 +159,7 @@ async def test_a_connection_without_tls_is_found_and_other_hosts_are_not(
     assert found == (SecretCopy("plain", "REDIS_PORT", plaintext=True),)
 
 
-async def test_what_a_resource_of_ours_publishes_is_no_copy(
+async def test_a_published_secret_is_no_copy(
     client: KubeClient, kube: Kube, bound: str, clock: Clock, make: Callable[..., SecureRedisCache]
 ) -> None:
     owner = make()
@@ -190,7 +190,7 @@ async def test_one_list_serves_all_and_is_renewed(
     assert await foreign.search(bound, [SecretStr(KEY)], [], fresh=True) == ()
 
 
-async def test_where_there_is_no_right_or_too_much_it_is_unknown(
+async def test_without_the_right_or_with_too_much_it_is_unknown(
     client: KubeClient, admin: KubeClient, kube: Kube, bound: str, clock: Clock, new_namespace: Callable[..., str]
 ) -> None:
     unbound = new_namespace()
@@ -206,7 +206,7 @@ async def test_where_there_is_no_right_or_too_much_it_is_unknown(
     assert isinstance(enough, tuple)
 
 
-async def test_what_could_be_guessed_is_not_looked_for(admin: KubeClient, bound: str, clock: Clock) -> None:
+async def test_a_guessable_value_is_not_searched(admin: KubeClient, bound: str, clock: Clock) -> None:
     for short in ("", "hunter2", "A" * 39):
         found = await ForeignSecrets(admin, clock, enabled=True).search(bound, [SecretStr(short)], [])
         assert isinstance(found, Unknown)

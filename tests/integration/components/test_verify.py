@@ -29,7 +29,7 @@ def unled(kube: Kube, roles: None) -> None:
     kube.delete("Lease", "secure-redis-operator", RELEASE_NAMESPACE, "coordination.k8s.io/v1")
 
 
-async def test_a_leader_that_renews_is_seen(kubeconfig: Path, client: KubeClient, unled: None) -> None:
+async def test_a_leader_that_renews_is_found(kubeconfig: Path, client: KubeClient, unled: None) -> None:
     settings = CONFIG.lease()
     assert settings is not None
     elector = Elector(client, "pod-a", settings)
@@ -45,7 +45,7 @@ async def test_a_leader_that_renews_is_seen(kubeconfig: Path, client: KubeClient
     assert said == ["the API server serves securerediscaches.secureredis.io", "pod-a leads"]
 
 
-async def test_nobody_leads(kubeconfig: Path, unled: None) -> None:
+async def test_without_a_leader(kubeconfig: Path, unled: None) -> None:
     with pytest.raises(NotWell, match=r"no pod leads: nobody holds the Lease .*kubectl -n secure-redis-system logs"):
         await verify(CONFIG, kubeconfig, say=lambda _: None)
 

@@ -208,7 +208,7 @@ async def test_two_resources_serve_one_workload_and_leave_singly(
     ],
     ids=["env value", "env of another Secret", "mount path"],
 )
-async def test_what_is_not_ours_is_a_conflict_and_stays(
+async def test_a_foreign_field_is_a_conflict_and_stays(
     workloads: Workloads,
     make: Callable[..., SecureRedisCache],
     kube: Kube,
@@ -325,7 +325,7 @@ async def test_a_container_that_vanished_is_not_made_a_ghost(
     assert spec_of(now(kube, made)) == spec_of(before)
 
 
-async def test_a_refusal_by_policy_is_told_before_anything_is_written(
+async def test_a_refusal_by_policy_is_reported_before_anything_is_written(
     workloads: Workloads, make: Callable[..., SecureRedisCache], kube: Kube
 ) -> None:
     owner = make()
@@ -360,7 +360,7 @@ async def test_selectors_find_only_what_consents(
         assert bool(answer) is hit
 
 
-async def test_a_forgotten_injection_is_found_by_a_thorough_look(
+async def test_a_forgotten_injection_is_found_by_a_thorough_search(
     workloads: Workloads, make: Callable[..., SecureRedisCache], kube: Kube
 ) -> None:
     owner = make()
@@ -373,7 +373,7 @@ async def test_a_forgotten_injection_is_found_by_a_thorough_look(
     assert [(one.name, one.owned) for one in observed] == [(facts.name, facts.owned)]
 
 
-async def test_without_rights_it_says_what_to_do(
+async def test_without_rights_it_states_the_remedy(
     client: KubeClient, make: Callable[..., SecureRedisCache], kube: Kube, new_namespace: Callable[..., str]
 ) -> None:
     unbound = new_namespace()
@@ -388,7 +388,7 @@ async def test_without_rights_it_says_what_to_do(
     assert refused.reason is Reason.NO_WORKLOAD_RIGHTS
 
 
-def test_pods_are_told_by_their_controller() -> None:
+def test_pods_are_identified_by_their_controller() -> None:
     def pod(kind: str, name: str, uid: str = "u", **labels: str) -> Document:
         reference = {"kind": kind, "name": name, "uid": uid, "controller": True}
         return {"metadata": {"name": "p", "labels": labels, "ownerReferences": [reference]}}

@@ -76,7 +76,7 @@ def test_it_is_accepted(api: Api, document: Document) -> None:
         assert isinstance(parse(stored), SecureRedisCache), "the code refuses what the schema accepts"
 
 
-def test_what_is_applied_from_a_shell_is_found_too() -> None:
+def test_manifests_applied_from_a_shell_are_found_too() -> None:
     text = "```sh\nkubectl apply -f - <<END\napiVersion: v1\nkind: Secret\nmetadata: {name: $CACHE}\nEND\nls\n```\n"
     assert list(manifests(text)) == [{"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "tutorial-1"}}]
     assert len(FOUND) > 15

@@ -64,7 +64,7 @@ def test_defaults_are_the_safe_ones(api: Api) -> None:
     }
 
 
-def test_what_is_not_declared_stays_absent(api: Api) -> None:
+def test_undeclared_fields_stay_absent(api: Api) -> None:
     spec = api.create(cache("absent"), dry_run=True).must()["spec"]
     assert "authentication" not in spec
     assert "firewallRules" not in spec["network"]
@@ -236,7 +236,7 @@ def columns(api: Api, document: Document) -> dict[str, Any]:
     return dict(zip(names_of_columns, table["rows"][0]["cells"], strict=True))
 
 
-def test_columns_before_the_first_look(api: Api, made: Document) -> None:
+def test_columns_before_the_first_pass(api: Api, made: Document) -> None:
     shown = columns(api, made)
     assert list(shown)[:7] == ["Name", "Ready", "Secure", "Drift", "Host", "Key", "Age"]
     assert (shown["Ready"], shown["Reason"], shown["Mode"]) == ("Unknown", "Pending", "Validate")

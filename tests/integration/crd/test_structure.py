@@ -116,7 +116,7 @@ def test_words_are_those_of_the_code(path: str, words: type[StrEnum]) -> None:
         (".status.credential.slot", Slot),
     ],
 )
-def test_what_the_code_reports_fits(path: str, words: type[StrEnum]) -> None:
+def test_the_reported_status_fits_the_schema(path: str, words: type[StrEnum]) -> None:
     schema = node(path)
     pattern = re.compile(schema.get("pattern", ".*"))
     assert [str(word) for word in words if not pattern.search(word) or len(word) > schema["maxLength"]] == []
@@ -236,7 +236,7 @@ def test_it_fits_into_the_last_applied_annotation() -> None:
     assert len(yaml.safe_dump(CRD)) < 262_144 // 2
 
 
-def test_every_rejected_object_says_what_is_expected() -> None:
+def test_every_rejected_object_states_what_is_expected() -> None:
     first_lines = {path.stem: path.read_text().splitlines()[0] for path in (CORPUS / "rejected").glob("*.yaml")}
     assert len(first_lines) > 100
     assert [name for name, line in first_lines.items() if not line.startswith("# expected: ")] == []

@@ -73,7 +73,9 @@ def _live(
         world.settings = {"intervals": {**INTERVALS, "regenerationSettleSeconds": 1.0}, **settings}
         world.start()
         try:
-            mark = plane.cluster.audit_mark()  # before it, the installation tries the policies in the operator's name
+            mark = (
+                plane.cluster.audit_position()
+            )  # before it, the installation tries the policies in the operator's name
             world.start_operator()
             wait_for(lambda: leads(world), 60, "the operator to lead")
             scenario = _Scenario(world)
@@ -223,7 +225,7 @@ class _Scenario:
         case.world.api.delete(case.must_secret()).must()
         wait_for(lambda: case.secret() is not None, SECONDS, "the deleted Secret to be back")
         # Where pods would be replaced, budgets are read first. No node runs any, so what follows is not waited for.
-        pods, mark = Target(case, "pods", "StatefulSet"), self.world.cluster.audit_mark()
+        pods, mark = Target(case, "pods", "StatefulSet"), self.world.cluster.audit_position()
         case.change(workloads=[pods.entry()])
         budgets = Right("policy", "poddisruptionbudgets", "list")
 

@@ -180,7 +180,7 @@ def test_unknown_is_never_shown_as_safe(case: Case) -> None:
     assert case.condition("Ready")[0] == "True"
 
 
-def test_azure_that_does_not_answer_holds_nobody_else_up(case: Case, bystander: Bystander) -> None:
+def test_a_silent_azure_delays_no_other_resource(case: Case, bystander: Bystander) -> None:
     case.published()
     with case.untouched():
         case.fault(service="arm", kind="hang")
@@ -294,7 +294,7 @@ def test_a_cache_of_the_other_service(world: World, teams: Callable[..., Team]) 
     case.heal("CacheAvailable", "False", "CacheNotFound")
 
 
-def test_somebody_elses_cache(world: World, case: Case, teams: Callable[..., Team]) -> None:
+def test_a_cache_of_another_owner(world: World, case: Case, teams: Callable[..., Team]) -> None:
     """The id names a cache that exists, and that the identity may not read."""
     theirs = Case(world, teams(), "theirs")
     theirs.exists()

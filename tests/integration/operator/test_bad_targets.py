@@ -41,7 +41,7 @@ def other_goes_on(case: Case, other: Target) -> None:
 # --- who is there ---------------------------------------------------------------------------------------------------
 
 
-def test_a_missing_target_is_told_and_injected_when_it_comes(case: Case) -> None:
+def test_a_missing_target_is_reported_and_injected_when_it_appears(case: Case) -> None:
     other = Target(case, "other")
     missing = {"id": "web", "kind": "Deployment", "name": "web"}
     case.published(workloads=[missing, other.entry()])
@@ -122,7 +122,7 @@ def test_a_foreign_secret_keeps_every_target_as_it_is(case: Case) -> None:
     current(case)
 
 
-def test_an_immutable_secret_moves_nobody_and_the_former_key_stays_in_use(case: Case) -> None:
+def test_an_immutable_secret_moves_no_workload_and_the_former_key_stays_in_use(case: Case) -> None:
     web = Target(case)
     case.published(workloads=[web.entry()])
     current(case)
@@ -167,7 +167,7 @@ def budget(case: Case, target: Target, *, healthy: bool = True, **bounds: Any) -
     case.world.api.delete(made).must()
 
 
-def test_a_budget_that_never_allows_holds_back_its_workload_only(case: Case) -> None:
+def test_a_budget_that_never_allows_blocks_only_its_workload(case: Case) -> None:
     web, other = Target(case, replicas=2, strategy=ENDS_PODS_FIRST), Target(case, "other")
     web.until_rolled()
     spec = spec_of(web)
@@ -197,7 +197,7 @@ def test_a_budget_that_never_allows_holds_back_its_workload_only(case: Case) -> 
     assert web.version() == version
 
 
-def test_a_budget_with_something_left_holds_nobody_back(case: Case) -> None:
+def test_a_budget_with_disruptions_left_blocks_no_workload(case: Case) -> None:
     web = Target(case, replicas=2, strategy=ENDS_PODS_FIRST)
     web.until_rolled()
     with budget(case, web, minAvailable=1):
@@ -245,7 +245,7 @@ def test_a_paused_target_takes_the_key_and_rolls_when_it_is_resumed(case: Case) 
     current(case)
 
 
-def test_an_image_that_crashes_with_the_new_key_stops_there_and_the_old_pods_go_on(case: Case) -> None:
+def test_an_image_that_crashes_with_the_new_key_stops_there_and_the_old_pods_keep_running(case: Case) -> None:
     first, second = Target(case, "a-first", progressDeadlineSeconds=3), Target(case, "b-second")
     case.published(workloads=[first.entry(), second.entry()])
     current(case)
@@ -275,7 +275,7 @@ def test_an_image_that_crashes_with_the_new_key_stops_there_and_the_old_pods_go_
     current(case)
 
 
-def test_a_statefulset_with_a_partition_or_on_delete_is_told_and_waits_for_its_owner(case: Case) -> None:
+def test_a_statefulset_with_a_partition_or_on_delete_is_reported_and_waits_for_its_owner(case: Case) -> None:
     ordered = Target(case, "ordered", "StatefulSet", replicas=2)
     quiet = Target(case, "quiet", "StatefulSet", updateStrategy={"type": "OnDelete"})
     case.published(workloads=[{"id": one.name, "kind": one.kind, "name": one.name} for one in (ordered, quiet)])
@@ -296,7 +296,7 @@ def test_a_statefulset_with_a_partition_or_on_delete_is_told_and_waits_for_its_o
     current(case)
 
 
-def test_a_container_that_is_not_there_is_told_with_those_that_are(case: Case) -> None:
+def test_a_missing_container_is_reported_with_the_existing_ones(case: Case) -> None:
     web, other = Target(case), Target(case, "other")
     spec = spec_of(web)
     case.published(workloads=[{**web.entry(), "containers": ["app"]}, other.entry()])

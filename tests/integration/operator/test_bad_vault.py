@@ -267,7 +267,7 @@ def test_no_older_version_is_used_instead_of_a_disabled_one(case: Case) -> None:
     assert case.secret() is None
 
 
-def test_a_disabled_version_is_told_alike_where_the_list_does_not_settle_which_is_current(case: Case) -> None:
+def test_a_disabled_version_is_reported_the_same_where_the_list_is_undecided(case: Case) -> None:
     case.exists()
     case.store(created=1_800_000_000)
     case.store(case.keys["Secondary"], enabled=False, created=1_800_000_000)

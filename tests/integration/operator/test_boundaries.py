@@ -198,7 +198,7 @@ def test_an_attempt_gains_nothing(pair: Pair, attempt: Attempt) -> None:
     assert theirs.condition("Ready")[0] == "True"
 
 
-def test_labels_that_name_anothers_resource_wake_and_change_nothing(pair: Pair) -> None:
+def test_labels_that_name_another_namespaces_resource_wake_and_change_nothing(pair: Pair) -> None:
     """A Secret in A that claims to be of B's resource is nobody's."""
     mine, theirs = pair.mine, pair.theirs
     labels = {"app.kubernetes.io/managed-by": "secure-redis-operator", "secureredis.io/cache": theirs.cache}

@@ -178,7 +178,7 @@ def test_delete_with_azure_unreachable(world: World, build: Case) -> None:
     assert not in_azure(build)
 
 
-def test_abandon_gives_up_and_says_so(world: World, build: Case) -> None:
+def test_abandon_gives_up_and_is_reported(world: World, build: Case) -> None:
     made(build)
     unreachable(build)
     build.delete()
@@ -189,7 +189,7 @@ def test_abandon_gives_up_and_says_so(world: World, build: Case) -> None:
     wait_for(lambda: any(reason == "Abandoned" for reason, _ in notes(build)), PATIENCE, "the event")
 
 
-def test_a_lock_holds_the_deletion(world: World, build: Case) -> None:
+def test_a_lock_blocks_the_deletion(world: World, build: Case) -> None:
     made(build)
     name = f"keep-{build.team.name}"
     build.control.seed(seeds.Lock(scope=build.team.group_scope, name=name, level="CanNotDelete"))
@@ -203,7 +203,7 @@ def test_a_lock_holds_the_deletion(world: World, build: Case) -> None:
     assert not in_azure(build)
 
 
-def test_ready_says_why_the_deletion_does_not_go_on(build: Case) -> None:
+def test_ready_explains_why_the_deletion_does_not_continue(build: Case) -> None:
     made(build)
     name = f"keep-{build.team.name}"
     build.control.seed(seeds.Lock(scope=build.team.group_scope, name=name, level="CanNotDelete"))
@@ -268,7 +268,7 @@ def test_a_foreign_secret_stays(world: World, case: Case) -> None:
 
 
 @pytest.mark.parametrize("reachable", [True, False], ids=["reachable", "unreachable"])
-def test_a_namespace_that_goes_is_not_held_up(world: World, build: Case, reachable: bool) -> None:
+def test_a_terminating_namespace_is_not_blocked(world: World, build: Case, reachable: bool) -> None:
     """Delete was asked for, and confirmed; but who deletes a namespace did not ask for that."""
     made(build)
     build.annotate(confirm_delete=build.cache)

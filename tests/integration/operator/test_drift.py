@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.azure.arm.activity_log import SOMEBODY
+from sandbox.azure.arm.activity_log import PORTAL_USER
 from sandbox.azure.seeds import seeds
 from sandbox.chart.render import RELEASE_NAMESPACE
 from sandbox.waiting import wait_for
@@ -61,7 +61,7 @@ def events(case: Case, reason: str) -> list[str]:
     return [one["note"] for one in found if one["reason"] == reason and one["regarding"]["name"] == case.cache]
 
 
-def test_what_a_correction_causes_is_told_before_it_is_made(build: Case) -> None:
+def test_the_effect_of_a_correction_is_reported_before_it_is_made(build: Case) -> None:
     created(build, **CORRECT)
     build.update({"enableNonSslPort": True})
     build.poke()
@@ -86,7 +86,7 @@ def test_the_last_way_in_is_closed_only_when_asked(build: Case) -> None:
     wait_for(lambda: properties(build)["publicNetworkAccess"] == "Disabled", 30, "public access to go off")
 
 
-def test_nobody_is_fought_whatever_restarts(world: World, build: Case) -> None:
+def test_a_contested_value_is_left_across_restarts(world: World, build: Case) -> None:
     created(build, **CORRECT)
     build.update({"enableNonSslPort": True})
     build.poke()
@@ -112,7 +112,7 @@ def test_nobody_is_fought_whatever_restarts(world: World, build: Case) -> None:
     wait_for(lambda: not port_is_open(build), 30, "the correction that was asked for")
 
 
-def test_read_only_writes_nothing_and_says_so(world: World, build: Case) -> None:
+def test_read_only_writes_nothing_and_is_reported(world: World, build: Case) -> None:
     created(build, **CORRECT)
     with configured(world, brakes={"readOnly": True}):
         made = len(build.writes())
@@ -126,7 +126,7 @@ def test_read_only_writes_nothing_and_says_so(world: World, build: Case) -> None
     wait_for(lambda: not port_is_open(build), 60, "the correction")
 
 
-def test_the_hourly_cap_is_said_and_taken_up_later(world: World, build: Case) -> None:
+def test_the_hourly_cap_is_reported_and_the_work_continues_later(world: World, build: Case) -> None:
     created(build, **CORRECT)
     with configured(world, brakes={"correctionsPerHour": 0}):
         build.update({"enableNonSslPort": True})
@@ -153,7 +153,7 @@ def test_mass_drift_stops_until_released_and_outlives_a_crash(world: World, buil
 
 
 @pytest.mark.parametrize("before", ["0.0.1", None])
-def test_after_an_upgrade_the_first_look_only_reports(world: World, build: Case, before: str | None) -> None:
+def test_after_an_upgrade_the_first_pass_only_reports(world: World, build: Case, before: str | None) -> None:
     created(build, **CORRECT)
     world.stop_operator()
     world.api.merge(LEASE, {"metadata": {"annotations": {"secureredis.io/version": before}}}).must()
@@ -173,19 +173,19 @@ def test_a_cache_that_is_gone_is_drift(build: Case) -> None:
     assert [one["path"] for one in build.status["drift"]] == ["resourceID"]
 
 
-def test_who_set_it_is_told_where_the_activity_log_may_be_read(build: Case) -> None:
+def test_the_author_is_reported_where_the_activity_log_may_be_read(build: Case) -> None:
     created(build)
     build.update({"enableNonSslPort": True})
     build.poke()
     build.until("DriftDetected", "True", "Drifted")
-    wait_for(lambda: entry(build).get("by") == SOMEBODY, 10, "who set it")
+    wait_for(lambda: entry(build).get("by") == PORTAL_USER, 10, "who set it")
     since = build.control.log.position()
     for _ in range(3):
         build.poke()
     assert not [r for r in build.control.log.requests(since) if "eventtypes" in r.path.lower()]
 
 
-def test_without_the_right_drift_is_told_all_the_same_and_the_log_is_asked_once(build: Case) -> None:
+def test_without_the_right_drift_is_still_reported_and_the_log_is_read_once(build: Case) -> None:
     build.control.access.unassign(build.team.object_id, seeds.subscription_scope(SUBSCRIPTION))
     created(build)
     mark = build.control.log.position()

@@ -117,7 +117,7 @@ def test_a_grant_opens_what_it_names(granted: Granted) -> None:
     assert case.values()["password"] == case.keys["Primary"]
 
 
-def test_the_vaults_owner_has_to_say_whose_key_it_is(granted: Granted) -> None:
+def test_the_vaults_owner_must_declare_the_cache_of_the_key(granted: Granted) -> None:
     case = Own(granted, granted.team)
     case.exists()
     case.store()
@@ -161,7 +161,7 @@ def test_a_group_whose_name_begins_like_the_granted_one(granted: Granted) -> Non
     assert case.own_calls() == []
 
 
-def test_a_granted_namespace_and_anothers_cache(granted: Granted) -> None:
+def test_a_granted_namespace_and_the_cache_of_another(granted: Granted) -> None:
     theirs = Own(granted, granted.stranger)
     theirs.exists()
     case = Own(granted, granted.team)
@@ -245,7 +245,7 @@ def test_a_cap_bounds_a_namespaces_own_identity(granted: Granted) -> None:
     assert case.secret() is None
 
 
-def test_where_caps_are_set_all_else_is_closed(granted: Granted, teams: Callable[..., Team]) -> None:
+def test_with_caps_everything_else_is_closed(granted: Granted, teams: Callable[..., Team]) -> None:
     case = Case(granted.world, teams())
     case.exists()
     case.store()

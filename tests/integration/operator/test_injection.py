@@ -179,7 +179,7 @@ def test_a_new_workload_is_picked_up_by_its_labels(case: Case) -> None:
     assert other.now()["spec"] == other.made["spec"]
 
 
-def test_what_somebody_removes_is_put_back(case: Case) -> None:
+def test_a_removed_field_is_restored(case: Case) -> None:
     web = Target(case)
     case.published(workloads=[web.entry()])
     current(case)
@@ -193,7 +193,7 @@ def test_what_somebody_removes_is_put_back(case: Case) -> None:
     current(case)
 
 
-def test_what_replaces_the_workload_as_a_whole_wins_in_the_end(case: Case) -> None:
+def test_a_writer_that_replaces_the_whole_workload_wins_in_the_end(case: Case) -> None:
     web = Target(case)
     case.published(workloads=[web.entry()])
     current(case)
@@ -214,7 +214,7 @@ def test_what_replaces_the_workload_as_a_whole_wins_in_the_end(case: Case) -> No
     current(case)  # asked for again: it is put back
 
 
-def test_deleted_with_its_secret_only_when_nobody_uses_it(case: Case) -> None:
+def test_deleted_with_its_secret_only_when_it_is_unused(case: Case) -> None:
     web = Target(case, replicas=2)
     case.published(workloads=[web.entry()], connection={"deletionPolicy": "Delete"})
     current(case)
@@ -249,14 +249,14 @@ def test_deleted_with_retain_everything_stays_and_a_new_one_takes_over(case: Cas
     assert web.now()["metadata"]["generation"] == before["metadata"]["generation"], "nothing was restarted"
 
 
-def test_at_rest_nothing_is_written(case: Case) -> None:
+def test_in_steady_state_nothing_is_written(case: Case) -> None:
     targets = [Target(case, f"w{number}", kind) for number, kind in enumerate(("Deployment", "StatefulSet", "CronJob"))]
     case.published(workloads=[{"id": target.name, "kind": target.kind, "name": target.name} for target in targets])
     current(case)
     for target in targets[:2]:
         target.until_rolled()
     case.poke()
-    mark = case.world.cluster.audit_mark()
+    mark = case.world.cluster.audit_position()
     before = [target.now()["metadata"]["generation"] for target in targets]
     for _ in range(3):
         case.poke()

@@ -255,7 +255,7 @@ def test_the_endpoint_is_probed_at_the_port_that_azure_reports(make: Make) -> No
     assert not {"T4", "T5"} & set(case.results())
 
 
-def test_what_the_probe_sees_outweighs_what_azure_says(make: Make) -> None:
+def test_the_probe_outweighs_azure(make: Make) -> None:
     case = make().there().judged()
     case.until("TransportSecured", "True")
     case.control.managed_redis.listener_fault(case.cache, "wrong-certificate")
@@ -307,7 +307,7 @@ def test_states_and_absence(make: Make) -> None:
     assert case.status["drift"][0]["path"] == "resourceID"
 
 
-def test_drift_is_told_and_left_alone(make: Make) -> None:
+def test_drift_is_reported_and_not_corrected(make: Make) -> None:
     case = make().there(properties={"publicNetworkAccess": "Enabled", "minimumTlsVersion": "1.1"}).judged()
     case.until("DriftDetected", "True", "Drifted")
     told = {one["path"]: (one["declared"], one["observed"], one["class"]) for one in case.status["drift"]}
@@ -334,7 +334,7 @@ def test_an_outage_takes_nothing_back(make: Make, whole: bool) -> None:
         case.heal("CacheAvailable", "True")
 
 
-def test_what_is_not_offered_yet_is_refused_at_once(make: Make) -> None:
+def test_an_unsupported_feature_is_refused_at_once(make: Make) -> None:
     case = make().there()
     vault = {"keyVault": {"uri": case.control.endpoints.vault_url(case.team.name), "secretName": "orders"}}
     refused: dict[str, dict[str, Any]] = {

@@ -26,7 +26,7 @@ class Ledger:
         self._spaces = {case.team.namespace for case in cases}
         # A write is logged after it can be seen (measured: 4 of 60 were): what was sent earlier may yet be logged.
         self._since = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
-        self._audit, self._azure = world.cluster.audit_mark(), world.control.log.position()
+        self._audit, self._azure = world.cluster.audit_position(), world.control.log.position()
         self._secrets = self._versions()
 
     def _versions(self) -> dict[str, str]:
@@ -224,7 +224,7 @@ def all_kinds(world: World, teams: Callable[..., Team], builders: Team) -> list[
     return cases
 
 
-def test_nothing_changed_means_no_write(world: World, all_kinds: list[Case]) -> None:
+def test_without_a_change_nothing_is_written(world: World, all_kinds: list[Case]) -> None:
     """Ten looks at each, and two operators that begin anew: only the refreshes are answered, in status alone."""
     ledger = Ledger(world, all_kinds)
     ledger.settle(10)
@@ -237,7 +237,7 @@ def test_nothing_changed_means_no_write(world: World, all_kinds: list[Case]) -> 
         ledger.balance()
 
 
-def test_a_cache_that_is_gone_is_said_once(world: World, build: Case) -> None:
+def test_a_deleted_cache_is_reported_once(world: World, build: Case) -> None:
     _gone(build)
     quiet(build)
     ledger = Ledger(world, [build])

@@ -58,7 +58,7 @@ def test_safe_unsafe_and_safe_again(auditor: Persisting) -> None:
     assert auditor.writes() == []
 
 
-def test_nothing_persisted_and_nothing_asked_for_says_nothing(auditor: Persisting) -> None:
+def test_without_persistence_and_without_a_request_nothing_is_reported(auditor: Persisting) -> None:
     auditor.exists(sku=PREMIUM)
     auditor.apply(key=False)
     auditor.until("Ready", "True")

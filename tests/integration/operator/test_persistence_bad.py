@@ -106,7 +106,7 @@ _DENIED = {"error": {"code": "AuthorizationFailed", "message": "The client does 
     ],
     ids=["words", "long", "bytes", "key", "type"],
 )
-def test_a_secret_that_holds_no_connection_string(maker: Persisting, body: dict[str, Any], why: str) -> None:
+def test_a_secret_without_a_connection_string(maker: Persisting, body: dict[str, Any], why: str) -> None:
     maker.exists(sku=PREMIUM, properties={"publicNetworkAccess": "Enabled"})
     metadata = {"name": "storage", "namespace": maker.team.namespace}
     named = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": "secureredis.io/storage-connection"}

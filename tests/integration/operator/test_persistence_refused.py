@@ -78,7 +78,7 @@ def _is_left_alone(case: Persisting) -> None:
     case.until("Ready", "True")
 
 
-def test_what_a_creation_owes_is_not_asked_for_at_every_look(maker: Persisting) -> None:
+def test_the_rest_of_a_creation_is_not_requested_at_every_pass(maker: Persisting) -> None:
     """A refusal does not end the debt: it is paid once Azure takes it, without leave to correct."""
     key = base64.b64encode(uuid.uuid4().bytes * 4).decode()
     maker.control.storage.update(maker.account, {"allowSharedKeyAccess": True})
@@ -95,7 +95,7 @@ def test_what_a_creation_owes_is_not_asked_for_at_every_look(maker: Persisting) 
     assert not maker.status.get("corrections")
 
 
-def test_a_correction_is_not_asked_for_at_every_look(maker: Persisting) -> None:
+def test_a_correction_is_not_requested_at_every_pass(maker: Persisting) -> None:
     maker.exists(sku=PREMIUM, properties={"publicNetworkAccess": "Enabled"})
     maker.apply(
         **premium(

@@ -73,7 +73,7 @@ def test_a_safe_endpoint(case: Case) -> None:
         ("expired-certificate", "CertificateExpired", "T5"),
     ],
 )
-def test_a_bad_endpoint_is_told_and_heals(case: Case, fault: str, reason: str, rule: str) -> None:
+def test_a_bad_endpoint_is_reported_and_recovers(case: Case, fault: str, reason: str, rule: str) -> None:
     """Azure reports all well: only a connection shows it. The Secret, proven before, stays as it is."""
     case.published()
     probed(case)
@@ -101,7 +101,7 @@ def test_the_non_tls_port(case: Case) -> None:
 
 
 @pytest.mark.parametrize("fault", ["hang", "reset", "http", "garbage", "trickle"])
-def test_an_endpoint_that_tells_nothing_is_unknown(case: Case, fault: str) -> None:
+def test_an_endpoint_that_reveals_nothing_is_unknown(case: Case, fault: str) -> None:
     """Never Pass, and no reason to be not Ready or less secured than Azure says."""
     case.published()
     probed(case)
@@ -125,7 +125,7 @@ def test_no_route_is_unknown_and_ready_does_not_wait(case: Case) -> None:
     assert case.condition("Ready")[0] == "True"
 
 
-def test_what_azure_says_nobody_can_reach_is_not_connected_to(case: Case) -> None:
+def test_an_endpoint_unreachable_according_to_azure_is_not_connected_to(case: Case) -> None:
     case.exists(private_endpoints=())
     case.apply(key=False)
     case.until("CacheAvailable", "False", "NoRoute")
@@ -167,12 +167,12 @@ def test_two_resources_of_one_cache_are_probed_once(case: Case) -> None:
     assert {case.cache, other.cache} <= {name for line in asked for name in (case.cache, other.cache) if name in line}
 
 
-def test_a_look_that_sees_the_same_writes_nothing(case: Case) -> None:
+def test_a_probe_with_the_same_result_writes_nothing(case: Case) -> None:
     case.published()
     probed(case)
     case.poke()
     before = probes(case)
-    mark = case.world.cluster.audit_mark()
+    mark = case.world.cluster.audit_position()
     case.poke()
     wait_for(lambda: probes(case) > before, PATIENCE, "another look")
     case.poke()

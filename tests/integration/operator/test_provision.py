@@ -78,7 +78,7 @@ def test_created_once_with_every_security_setting_explicit(build: Case) -> None:
     assert rules(build) == {"here"}
 
 
-def test_a_created_cache_without_a_route_says_so(build: Case) -> None:
+def test_a_created_cache_without_a_route_is_reported(build: Case) -> None:
     """The operator never creates private endpoints; the platform team's heals it."""
     build.apply(**provision(build, network={"publicAccess": "Disabled"}))
     message = build.until("CacheAvailable", "False", "NoRoute")
@@ -310,7 +310,7 @@ def test_paused_corrects_nothing(build: Case) -> None:
     build.until("TransportSecured", "True")
 
 
-def test_a_vault_that_cannot_be_read_holds_no_correction_up(build: Case) -> None:
+def test_an_unreadable_vault_blocks_no_correction(build: Case) -> None:
     build.exists(properties={"publicNetworkAccess": "Enabled"}, firewall_rules=(HERE,))
     build.store()
     build.apply(annotations={"secureredis.io/adopt": build.cache}, **provision(build, key=True, **CORRECT))
@@ -326,7 +326,7 @@ def test_a_vault_that_cannot_be_read_holds_no_correction_up(build: Case) -> None
 # --- gone -----------------------------------------------------------------------------------------------------------
 
 
-def test_what_was_once_seen_is_not_made_again(world: World, build: Case) -> None:
+def test_a_once_observed_cache_is_not_created_again(world: World, build: Case) -> None:
     created(build)
     build.control.redis.delete(build.cache)
     build.heal("CacheAvailable", "False", "CacheGone")

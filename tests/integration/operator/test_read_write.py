@@ -82,7 +82,7 @@ def test_another_caches_vault_secret_is_not_written(build: Case) -> None:
     assert [version.value for version in stored(build)] == ["its key"]
 
 
-def test_a_regenerated_key_is_stored_anew_in_its_slot(build: Case) -> None:
+def test_a_regenerated_key_is_stored_again_in_its_slot(build: Case) -> None:
     build.apply(**provision(build, authentication=read_write(build)))
     build.until("Ready", "True")
     new = build.control.redis.regenerate(build.cache, "Primary")
@@ -96,7 +96,7 @@ def test_a_regenerated_key_is_stored_anew_in_its_slot(build: Case) -> None:
     assert len(stored(build)) == 2
 
 
-def test_somebody_stores_a_wrong_value(build: Case) -> None:
+def test_a_wrong_value_is_stored(build: Case) -> None:
     """A version by hand without tags is foreign by then: it is not overwritten, and the good Secret stays."""
     build.apply(**provision(build, authentication=read_write(build)))
     build.until("Ready", "True")

@@ -139,7 +139,7 @@ def holds(case: Case, slot: str) -> None:
 # --- what is wanted -------------------------------------------------------------------------------------------------
 
 
-def test_both_keys_are_new_and_every_pod_holds_the_current_one(case: Case) -> None:
+def test_both_keys_are_new_and_every_pod_uses_the_current_one(case: Case) -> None:
     web, jobs = Target(case, "web", replicas=2), Target(case, "jobs", "StatefulSet")
     ready(case, **led(case), workloads=[web.entry(), jobs.entry()])
     current(case)
@@ -355,7 +355,7 @@ def test_a_key_that_the_cache_does_not_accept_yet_is_not_stored(case: Case) -> N
 
 
 @pytest.mark.parametrize("slot", ["Primary", "Secondary"])
-def test_somebody_regenerates_in_the_portal_during_the_rollout(case: Case, slot: str) -> None:
+def test_a_key_is_regenerated_in_the_portal_during_the_rollout(case: Case, slot: str) -> None:
     web = Target(case, "web", replicas=2)
     ready(case, **led(case), workloads=[web.entry()])
     current(case)
@@ -372,7 +372,7 @@ def test_somebody_regenerates_in_the_portal_during_the_rollout(case: Case, slot:
     assert web.version() == newest.version
 
 
-def test_somebody_elses_key_ends_the_rotation(case: Case) -> None:
+def test_a_foreign_key_ends_the_rotation(case: Case) -> None:
     web = Target(case, "web")
     ready(case, **led(case), workloads=[web.entry()])
     current(case)

@@ -230,7 +230,7 @@ def test_a_file_that_is_mended_and_a_copy_that_is_deleted_are_noticed(rooms: Wor
 
 
 def test_the_secrets_of_other_namespaces_are_not_read(rooms: World) -> None:
-    mark, other = rooms.cluster.audit_mark(), rooms.team(cache_actions=READS)
+    mark, other = rooms.cluster.audit_position(), rooms.team(cache_actions=READS)
     case = _copied(rooms)
     beside = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "beside", "namespace": other.namespace}}
     rooms.api.create({**beside, "stringData": {"password": case.keys["Primary"]}}).must()
@@ -243,7 +243,7 @@ def test_the_secrets_of_other_namespaces_are_not_read(rooms: World) -> None:
     assert not searched & {other.namespace, ""}
 
 
-def test_without_the_right_it_is_unknown_and_said(rooms: World) -> None:
+def test_without_the_right_it_is_unknown_and_reported(rooms: World) -> None:
     """Somebody takes the rights away that the chart gave: list on Secrets, and get on ConfigMaps."""
     case = _by_key(rooms)
     _until({"with": (case, {"T7": (FAIL, ""), "W2": (PASS, "")})})

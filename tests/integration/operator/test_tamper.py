@@ -28,7 +28,7 @@ TAMPERINGS: dict[str, Document] = {
 
 
 @pytest.mark.parametrize("tampering", TAMPERINGS, ids=str)
-def test_what_is_changed_is_repaired_within_seconds(case: Case, tampering: str) -> None:
+def test_a_change_is_repaired_within_seconds(case: Case, tampering: str) -> None:
     case.published(connection={"labels": {"team": "shop"}, "annotations": {"example.com/note": "x"}})
     good = _essence(case.must_secret())
     case.edit_secret(TAMPERINGS[tampering])
@@ -37,7 +37,7 @@ def test_what_is_changed_is_repaired_within_seconds(case: Case, tampering: str) 
     assert case.writes() == []
 
 
-def test_a_deleted_secret_is_published_anew(case: Case) -> None:
+def test_a_deleted_secret_is_published_again(case: Case) -> None:
     case.published()
     before = case.must_secret()
     case.world.api.delete(before).must()
@@ -236,7 +236,7 @@ def unwatched(world: World, control_plane: Cluster, tmp_path_factory: pytest.Tem
 
 
 @pytest.mark.parametrize("tampering", ["password", "key added", "our labels removed", "deleted"])
-def test_without_a_watch_it_is_repaired_in_the_next_pass(unwatched: World, case: Case, tampering: str) -> None:
+def test_without_a_watch_it_is_repaired_at_the_next_pass(unwatched: World, case: Case, tampering: str) -> None:
     case.published()
     good = _essence(case.must_secret())
     if tampering == "deleted":

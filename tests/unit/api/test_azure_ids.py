@@ -71,7 +71,7 @@ def test_legal_names(name: str, group: str) -> None:
         (ID.replace("/redis/", "/redisFlash/"), "redis or redisEnterprise"),
     ],
 )
-def test_what_is_no_cache_is_refused_by_its_wrong_part(text: str, part: str) -> None:
+def test_an_id_of_no_cache_is_refused_by_its_wrong_part(text: str, part: str) -> None:
     with pytest.raises(InvalidResourceID, match=part):
         CacheID.parse(text)
 

@@ -115,7 +115,7 @@ def test_an_empty_list_of_rules_is_not_an_absent_one() -> None:
         ({"resourceID": "/x"}, Reason.INVALID_RESOURCE_ID, "spec.resourceID"),
     ],
 )
-def test_what_the_schema_would_refuse_is_unreadable_with_the_field_named(
+def test_an_object_that_the_schema_would_refuse_is_unreadable_with_the_field_named(
     spec: dict[str, Any], reason: Reason, where: str
 ) -> None:
     found = parse(body(spec))
@@ -147,7 +147,7 @@ def test_only_our_own_annotations_are_kept() -> None:
 
 
 @pytest.mark.parametrize("value", ["", "false", "yes", "1"])
-def test_paused_is_only_what_says_so(value: str) -> None:
+def test_only_the_exact_value_pauses(value: str) -> None:
     assert not parsed(annotations={names.PAUSED: value}).paused
 
 
@@ -155,6 +155,6 @@ def test_keys_read_as_kubectl_writes_them() -> None:
     assert str(key_of(body())) == "shop/orders"
 
 
-def test_what_is_parsed_cannot_be_changed() -> None:
+def test_parsed_objects_are_frozen() -> None:
     with pytest.raises(ValueError, match="frozen"):
         parsed().spec.mode = Mode.PROVISION  # type: ignore[misc]

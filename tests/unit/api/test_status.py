@@ -33,7 +33,7 @@ def test_an_unchanged_world_merges_to_the_same_conditions() -> None:
     assert once == again
 
 
-def test_what_is_not_told_any_more_is_gone_and_messages_fit_the_schema() -> None:
+def test_unreported_fields_are_removed_and_messages_fit_the_schema() -> None:
     gone = merge_conditions([condition(type="Stalled")], [condition(message="x" * 5000)], LATER)
     assert [c.type for c in gone] == ["Ready"]
     assert len(gone[0].message) == MESSAGE_LIMIT

@@ -34,6 +34,6 @@ def test_an_id_in_any_case() -> None:
         (GOOD + "\n", "account's name"),
     ],
 )
-def test_what_is_wrong_is_said(text: str, problem: str) -> None:
+def test_the_error_is_reported(text: str, problem: str) -> None:
     with pytest.raises(InvalidStorageAccountID, match=problem):
         StorageAccountID.parse(text)

@@ -88,7 +88,7 @@ IN_DOUBT = [
 
 
 @pytest.mark.parametrize(("error", "maybe_done"), IN_DOUBT, ids=lambda value: repr(value)[:60])
-def test_what_may_have_been_done(error: Exception, maybe_done: bool) -> None:
+def test_writes_that_may_have_been_done(error: Exception, maybe_done: bool) -> None:
     for source in (ARM, VAULT):
         failure = classify(error, source)
         assert failure.maybe_done is maybe_done

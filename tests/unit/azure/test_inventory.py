@@ -95,7 +95,7 @@ async def test_the_narrowest_identity_reads_single_caches(world: World, inventor
     assert len(world.script.calls("GET")) == 4
 
 
-async def test_what_a_list_omits_is_read_directly(world: World, inventory: Inventory[Redis]) -> None:
+async def test_a_cache_missing_from_a_list_is_read_directly(world: World, inventory: Inventory[Redis]) -> None:
     world.script.on("GET", ALL, says({"value": []}))
     world.script.on("GET", path_of(cache_id()), says(cache_body()))
     assert isinstance(await inventory.cache(IDENTITY, cache_id(), max_age=60), Redis)
@@ -125,7 +125,7 @@ async def test_fresh_404s_in_a_row_prove_nothing_before_their_time(world: World,
         assert outcome.confirmed is confirmed
 
 
-async def test_seen_once_more_and_the_count_begins_anew(world: World, inventory: Inventory[Redis]) -> None:
+async def test_a_cache_found_again_resets_the_count(world: World, inventory: Inventory[Redis]) -> None:
     world.script.on("GET", path_of(cache_id()), MISSING, says(cache_body()), MISSING)
     await inventory.fresh(IDENTITY, cache_id())
     world.clock.now += 61
@@ -146,7 +146,7 @@ async def test_an_unknown_between_two_404s_proves_nothing_either_way(world: Worl
     assert outcome.confirmed
 
 
-async def test_a_missing_group_is_told(world: World, inventory: Inventory[Redis]) -> None:
+async def test_a_missing_group_is_reported(world: World, inventory: Inventory[Redis]) -> None:
     world.script.on("GET", ALL, DENIED)
     gone = says({"error": {"code": "ResourceGroupNotFound", "message": "no group"}}, 404)
     world.script.on("GET", SHOP, gone)
@@ -213,7 +213,7 @@ async def test_an_older_list_does_not_outvote_a_404(world: World, inventory: Inv
     assert outcome.confirmed
 
 
-async def test_a_newer_list_that_holds_it_ends_the_count(world: World, inventory: Inventory[Redis]) -> None:
+async def test_a_newer_list_that_contains_it_ends_the_count(world: World, inventory: Inventory[Redis]) -> None:
     world.script.on("GET", ALL, says({"value": [cache_body()]}))
     world.script.on("GET", path_of(cache_id()), MISSING)
     await inventory.fresh(IDENTITY, cache_id())

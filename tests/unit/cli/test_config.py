@@ -75,7 +75,7 @@ def test_a_whole_file(file: Path) -> None:
     assert config.backoff().resync == 120
 
 
-def test_the_floor_under_what_resources_may_ask_of_the_rules(file: Path) -> None:
+def test_the_waiver_policy_is_parsed(file: Path) -> None:
     file.write_text("{}")
     assert load(file).waiver_policy() == WaiverPolicy()
     waivable = '[{rules: [R1, "O*"], namespaces: ["dev-*"], maxDays: 90}]'
@@ -112,7 +112,7 @@ def test_the_floor_under_what_resources_may_ask_of_the_rules(file: Path) -> None
         ("a: [", "not YAML at line"),
     ],
 )
-def test_what_is_wrong_is_named_by_its_place(file: Path, text: str, place: str) -> None:
+def test_an_error_names_its_field(file: Path, text: str, place: str) -> None:
     file.write_text(text)
     with pytest.raises(InvalidConfig) as caught:
         load(file)
@@ -149,7 +149,7 @@ def test_the_lease_needs_a_namespace_and_times_that_fit() -> None:
     assert Config.model_validate({"leaderElection": {"enabled": False}}).lease({}) is None
 
 
-def test_a_bundle_that_is_none_is_told(tmp_path: Path) -> None:
+def test_an_invalid_bundle_is_reported(tmp_path: Path) -> None:
     bundle = tmp_path / "ca.pem"
     config = Config.model_validate({"caBundle": str(bundle), "publishCABundle": True})
     with pytest.raises(InvalidConfig, match="caBundle"):

@@ -26,7 +26,7 @@ def ends(before: str) -> tuple[int, float]:
     return done.returncode, time.monotonic() - started
 
 
-def test_a_thread_that_never_ends_does_not_hold_the_process() -> None:
+def test_a_thread_that_never_ends_does_not_block_the_exit() -> None:
     assert ends("last.within(0.5, 7)")[0] == 7
 
 
@@ -36,7 +36,7 @@ def test_the_code_is_the_last_one_and_the_deadline_the_first() -> None:
     assert seconds < 20
 
 
-def test_an_event_loop_that_is_blocked_does_not_hold_it() -> None:
+def test_a_blocked_event_loop_does_not_block_the_exit() -> None:
     assert ends("last.within(0.5, 7); threading.Event().wait()")[0] == 7
 
 

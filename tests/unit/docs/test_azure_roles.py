@@ -54,7 +54,7 @@ def test_the_form_is_the_one_that_az_takes_and_nothing_is_wide(name: str) -> Non
 
 
 @pytest.mark.parametrize("name", roles.NAMES)
-def test_the_page_says_why_each_action_is_there(name: str) -> None:
+def test_the_page_explains_each_action(name: str) -> None:
     rows = ROW.findall(section(name))
     role = written(name)
     assert [action for action, data, *_ in rows if not data] == role["Actions"]
@@ -78,7 +78,7 @@ def test_the_tutorial_replaces_the_subscription_that_the_files_name() -> None:
         assert f'--role "{written(name)["Name"]}"' in tutorial
 
 
-def test_messages_name_the_roles_that_hold_an_action() -> None:
+def test_messages_name_the_roles_that_contain_an_action() -> None:
     held: dict[str, list[str]] = {}
     for name in roles.NAMES:
         for action in (*written(name)["Actions"], *written(name)["DataActions"]):

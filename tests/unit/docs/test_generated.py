@@ -40,7 +40,7 @@ def test_a_reason_has_words_and_a_place(reason: Reason) -> None:
 
 
 @pytest.mark.parametrize("reason", [reason for reason in Reason if has(reason, Trait.TERMINAL)])
-def test_what_no_retry_mends_tells_what_to_do(reason: Reason) -> None:
+def test_a_reason_without_retry_states_the_remedy(reason: Reason) -> None:
     assert REASONS[reason].remedy != WANTED
 
 
@@ -53,7 +53,7 @@ def test_a_condition_has_words_for_each_status(kind: ConditionType) -> None:
     assert reasons_on(kind)
 
 
-def test_unused_reasons_are_told_as_such() -> None:
+def test_unused_reasons_are_documented_as_unused() -> None:
     rows = CODE / "api" / "reasons"
     code = "\n".join(path.read_text() for path in sorted(CODE.rglob("*.py")) if rows not in path.parents)
     unused = {reason for reason in Reason if f"Reason.{reason.name}" not in code}

@@ -29,8 +29,12 @@ from secure_redis.domain.observe.storage import (
 from secure_redis.domain.observe.unknown import NOT_READ, NOT_READ_YET, Unknown
 from secure_redis.domain.observe.usage import Change, PlaintextUse, SecretCopy
 from secure_redis.domain.observe.workloads import ContainerFacts, EnvFacts, WorkloadFacts
-from tests.unit.domain import surroundings as around
-from tests.unit.domain.builders import (
+from tests.builders import managed_redis, storage
+from tests.builders.endpoint import endpoint
+from tests.builders.governance import assigned, custom, role_assignment
+from tests.builders.managed_redis import MANAGED_ID, managed
+from tests.builders.storage import ACCOUNT, BY_IDENTITY, account, encryption, key_vault, protected_key
+from tests.builders.world import (
     CACHE_ID,
     NOW,
     PRIMARY,
@@ -47,12 +51,12 @@ PASS, FAIL, UNKNOWN, NA = Result.PASS, Result.FAIL, Result.UNKNOWN, Result.NOT_A
 BLIND = Unknown(Reason.AZURE_DENIED, "no right to read it", permission="Microsoft.Some/thing/read")
 DAY = timedelta(days=1)
 REDIS = resource()
-MANAGED = resource({"resourceID": around.MANAGED_ID})
+MANAGED = resource({"resourceID": MANAGED_ID})
 STRICT = resource({"profile": "Strict"})
 INJECTED = resource({"workloads": [{"id": "app", "kind": "Deployment", "name": "app", "containers": ["main"]}]})
 ON_DELETE = resource({"workloads": [{"id": "app", "kind": "Deployment", "name": "app", "restart": "OnDelete"}]})
 UNPROBED = tuple(resource({"transport": {"probe": "Disabled"}, "profile": name}) for name in ("Baseline", "Strict"))
-STORAGE = {"accountID": around.ACCOUNT_ID, "authentication": "ManagedIdentity"}
+STORAGE = {"accountID": ACCOUNT, "authentication": "ManagedIdentity"}
 PERSISTENT = resource({"persistence": {"type": "RDB", "frequencyMinutes": 60, "storage": STORAGE}})
 IN_CLEAR = PlaintextUse("Deployment", "app", "main", "REDIS_URL")
 DELETING = provisioning(deletionPolicy="Delete")
@@ -79,11 +83,11 @@ def persisting(facts: PersistenceFacts, **changes: Any) -> dict[str, Any]:
 
 
 def probed(**changes: Any) -> dict[str, Any]:
-    return {"endpoint": around.endpoint(**changes)}
+    return {"endpoint": endpoint(**changes)}
 
 
 def stored(**changes: Any) -> dict[str, Any]:
-    return {"storage": around.account(**changes)}
+    return {"storage": account(**changes)}
 
 
 def address(text: str, scope: AddressScope) -> dict[str, Any]:
@@ -95,11 +99,11 @@ def with_key(name: str, text: str) -> dict[str, Any]:
 
 
 def cluster(**changes: Any) -> dict[str, Any]:
-    return {"cache": around.managed(**changes)}
+    return {"cache": managed(**changes)}
 
 
 def database(**changes: Any) -> dict[str, Any]:
-    return cluster(database=around.database(**changes))
+    return cluster(database=managed_redis.database(**changes))
 
 
 def certificate(days: int) -> dict[str, Any]:
@@ -111,9 +115,9 @@ NOT_VALID = Verification(verified=False, why="self-signed certificate")
 UNREACHED = probed(
     **dict.fromkeys(("reached", "chain", "name", "tls_1_0", "tls_1_1", "certificate", "plaintext"), BLIND)
 )
-BY_KEY = persisting(around.BY_KEY)["cache"]
-MICROSOFTS = around.encryption(key_source="Microsoft.Storage", identity_id=None)
-HOLDERS = tuple(around.holder(name, LIST_KEYS) for name in "abcdef")
+BY_KEY = persisting(storage.BY_KEY)["cache"]
+MICROSOFTS = encryption(key_source="Microsoft.Storage", identity_id=None)
+HOLDERS = tuple(role_assignment(name, LIST_KEYS) for name in "abcdef")
 
 CASES: list[tuple[str, SecureRedisCache, dict[str, Any], Result]] = [
     ("T2", MANAGED, cluster(), PASS),
@@ -156,14 +160,14 @@ CASES: list[tuple[str, SecureRedisCache, dict[str, Any], Result]] = [
     ("T7", REDIS, {"plaintext_uses": NOT_READ}, NA),
     ("A3", REDIS, {}, PASS),
     ("A3", REDIS, {"access_assignments": ()}, PASS),
-    ("A3", REDIS, {"access_assignments": around.assigned("data owner")}, FAIL),
-    ("A3", REDIS, {"access_assignments": around.assigned("data owner"), "access_policies": BLIND}, FAIL),
-    ("A3", REDIS, {"access_assignments": around.assigned("mine")}, PASS),
+    ("A3", REDIS, {"access_assignments": assigned("data owner")}, FAIL),
+    ("A3", REDIS, {"access_assignments": assigned("data owner"), "access_policies": BLIND}, FAIL),
+    ("A3", REDIS, {"access_assignments": assigned("mine")}, PASS),
     *(
-        ("A3", REDIS, {"access_assignments": around.assigned("mine"), "access_policies": around.custom(acl)}, result)
+        ("A3", REDIS, {"access_assignments": assigned("mine"), "access_policies": custom(acl)}, result)
         for acl, result in (("+@all ~*", FAIL), ("allkeys allcommands", FAIL), ("+@all -flushall ~*", PASS))
     ),
-    ("A3", REDIS, {"access_assignments": around.assigned("mine"), "access_policies": BLIND}, UNKNOWN),
+    ("A3", REDIS, {"access_assignments": assigned("mine"), "access_policies": BLIND}, UNKNOWN),
     ("A3", REDIS, {"access_assignments": BLIND}, UNKNOWN),
     ("A3", REDIS, {"cache": cache(entra_enabled=False), "access_assignments": NOT_READ}, NA),
     ("A4", MANAGED, cluster(), PASS),
@@ -205,7 +209,7 @@ CASES: list[tuple[str, SecureRedisCache, dict[str, Any], Result]] = [
     ("A9", REDIS, {"role_assignments": HOLDERS}, FAIL),
     ("A9", REDIS, {"role_assignments": HOLDERS[:5]}, PASS),
     ("A9", REDIS, {"role_assignments": (*HOLDERS[:5], *HOLDERS[:5])}, PASS),
-    ("A9", REDIS, {"role_assignments": (around.holder("a", permissions=None),)}, UNKNOWN),
+    ("A9", REDIS, {"role_assignments": (role_assignment("a", permissions=None),)}, UNKNOWN),
     ("A9", REDIS, {"role_assignments": BLIND}, UNKNOWN),
     ("N1", MANAGED, cluster(), PASS),
     ("N1", MANAGED, cluster(public_network_access="Enabled"), FAIL),
@@ -241,8 +245,8 @@ CASES: list[tuple[str, SecureRedisCache, dict[str, Any], Result]] = [
     ("P4", REDIS, stored(encryption=MICROSOFTS), PASS),
     ("P4", STRICT, {}, PASS),
     ("P4", STRICT, stored(encryption=MICROSOFTS), FAIL),
-    ("P4", STRICT, stored(encryption=around.encryption(infrastructure=None)), FAIL),
-    ("P4", REDIS, stored(encryption=around.encryption(blob_encrypted=False)), FAIL),
+    ("P4", STRICT, stored(encryption=encryption(infrastructure=None)), FAIL),
+    ("P4", REDIS, stored(encryption=encryption(blob_encrypted=False)), FAIL),
     ("P4", REDIS, stored(encryption=None), UNKNOWN),
     ("P5", REDIS, {}, PASS),
     ("P5", REDIS, stored(shared_key_allowed=True), FAIL),
@@ -272,26 +276,26 @@ CASES: list[tuple[str, SecureRedisCache, dict[str, Any], Result]] = [
     ("P8", MANAGED, {"cache": BLIND}, UNKNOWN),
     ("P8", REDIS, {}, NA),
     ("P9", REDIS, {}, PASS),
-    ("P9", REDIS, {"encryption_key": around.key(enabled=False)}, FAIL),
-    ("P9", REDIS, {"encryption_key": around.key(expires=NOW + 29 * DAY)}, FAIL),
-    ("P9", REDIS, {"encryption_key": around.key(expires=NOW + 30 * DAY)}, FAIL),
-    ("P9", REDIS, {"encryption_key": around.key(expires=NOW + 31 * DAY)}, PASS),
-    ("P9", REDIS, {"encryption_key": around.key(expires=None)}, PASS),
-    ("P9", REDIS, {"encryption_key": EncryptionKeyFacts(around.key_vault(), KeyAbsent("no such key"))}, FAIL),
+    ("P9", REDIS, {"encryption_key": protected_key(enabled=False)}, FAIL),
+    ("P9", REDIS, {"encryption_key": protected_key(expires=NOW + 29 * DAY)}, FAIL),
+    ("P9", REDIS, {"encryption_key": protected_key(expires=NOW + 30 * DAY)}, FAIL),
+    ("P9", REDIS, {"encryption_key": protected_key(expires=NOW + 31 * DAY)}, PASS),
+    ("P9", REDIS, {"encryption_key": protected_key(expires=None)}, PASS),
+    ("P9", REDIS, {"encryption_key": EncryptionKeyFacts(key_vault(), KeyAbsent("no such key"))}, FAIL),
     (
         "P9",
         REDIS,
-        {"encryption_key": EncryptionKeyFacts(around.key_vault(purge_protection=None), around.key().key)},
+        {"encryption_key": EncryptionKeyFacts(key_vault(purge_protection=None), protected_key().key)},
         FAIL,
     ),
-    ("P9", REDIS, {"encryption_key": EncryptionKeyFacts(BLIND, around.key(enabled=False).key)}, FAIL),
-    ("P9", REDIS, {"encryption_key": EncryptionKeyFacts(BLIND, around.key().key)}, UNKNOWN),
-    ("P9", REDIS, {"encryption_key": EncryptionKeyFacts(around.key_vault(), BLIND)}, UNKNOWN),
-    ("P9", REDIS, {"encryption_key": around.key(enabled=None)}, UNKNOWN),
+    ("P9", REDIS, {"encryption_key": EncryptionKeyFacts(BLIND, protected_key(enabled=False).key)}, FAIL),
+    ("P9", REDIS, {"encryption_key": EncryptionKeyFacts(BLIND, protected_key().key)}, UNKNOWN),
+    ("P9", REDIS, {"encryption_key": EncryptionKeyFacts(key_vault(), BLIND)}, UNKNOWN),
+    ("P9", REDIS, {"encryption_key": protected_key(enabled=None)}, UNKNOWN),
     ("P9", REDIS, {"encryption_key": BLIND}, UNKNOWN),
-    ("P9", REDIS, stored(encryption=around.encryption(identity_id=None)), FAIL),
+    ("P9", REDIS, stored(encryption=encryption(identity_id=None)), FAIL),
     ("P9", REDIS, stored(encryption=MICROSOFTS), NA),
-    ("P9", REDIS, stored(encryption=around.encryption(key_source="New")), UNKNOWN),
+    ("P9", REDIS, stored(encryption=encryption(key_source="New")), UNKNOWN),
     ("P9", MANAGED, cluster(), PASS),
     ("P9", MANAGED, cluster(key_identity=None), FAIL),
     ("P9", MANAGED, cluster(key_url=None), NA),
@@ -314,9 +318,9 @@ CASES: list[tuple[str, SecureRedisCache, dict[str, Any], Result]] = [
     ("R4", REDIS, {"cache": cache(memory_reserved_mb=None)}, UNKNOWN),
     ("R4", REDIS, {"cache": cache(sku_capacity=9)}, UNKNOWN),
     ("R4", REDIS, {"cache": cache(sku_name="Basic", memory_reserved_mb=None)}, NA),
-    ("R5", REDIS, persisting(around.PERSISTS), PASS),
-    ("R5", REDIS, persisting(around.PERSISTS, eviction_policy="allkeys-lru"), FAIL),
-    ("R5", REDIS, persisting(around.PERSISTS, eviction_policy=None), UNKNOWN),
+    ("R5", REDIS, persisting(BY_IDENTITY), PASS),
+    ("R5", REDIS, persisting(BY_IDENTITY, eviction_policy="allkeys-lru"), FAIL),
+    ("R5", REDIS, persisting(BY_IDENTITY, eviction_policy=None), UNKNOWN),
     ("R5", REDIS, persisting(OFF, eviction_policy="allkeys-lru"), NA),
     ("R6", provisioning(), {}, PASS),
     ("R6", provisioning(), {"cache": cache(zones=("1", "3"))}, FAIL),
@@ -364,8 +368,8 @@ CASES: list[tuple[str, SecureRedisCache, dict[str, Any], Result]] = [
     ("L2", provisioning(), {"changes": NOT_READ_YET}, UNKNOWN),
     ("L2", REDIS, {"changes": (Change(NOW, "terraform", "write", ours=False),)}, NA),
     ("K5", REDIS, {}, PASS),
-    ("K5", REDIS, {"vault_properties": around.key_vault(purge_protection=None)}, FAIL),
-    ("K5", REDIS, {"vault_properties": around.key_vault(soft_delete=False)}, FAIL),
+    ("K5", REDIS, {"vault_properties": key_vault(purge_protection=None)}, FAIL),
+    ("K5", REDIS, {"vault_properties": key_vault(soft_delete=False)}, FAIL),
     ("K5", REDIS, {"vault_properties": BLIND}, UNKNOWN),
     ("W1", INJECTED, {"secret": PUBLISHED, "workloads": (app(),)}, PASS),
     ("W1", INJECTED, {"secret": PUBLISHED, "workloads": (app("older"),)}, FAIL),

@@ -24,7 +24,7 @@ from secure_redis.domain.grants import (
 )
 from secure_redis.domain.observe.identity import NamespaceIdentity, OperatorIdentity, ServiceAccountFacts
 from secure_redis.domain.observe.unknown import Unknown
-from tests.unit.domain.builders import CACHE_ID, IDENTITY, SUBSCRIPTION, resource
+from tests.builders.world import CACHE_ID, IDENTITY, SUBSCRIPTION, resource
 
 CACHE = CacheID.parse(CACHE_ID)
 VAULT = VaultTarget("https://shop.vault.azure.net", "orders-key")
@@ -106,7 +106,7 @@ ATTEMPTS: list[tuple[str, dict[str, Any]]] = [
     ("a power that is not granted", {"power": Power.DELETE}),
     ("storing where publishing is granted", {"power": Power.STORE_KEY}),
     ("another cache", {"cache": CacheID.parse(CACHE_ID.replace("/shop/", "/shop2/"))}),
-    ("another subscription", {"cache": CacheID.parse(CACHE_ID.replace("11111111", "11111112"))}),
+    ("another subscription", {"cache": CacheID.parse(CACHE_ID.replace("000000000001", "000000000002"))}),
     ("another vault", {"vault": VaultTarget("https://shop2.vault.azure.net", "orders-key")}),
     ("a vault whose host begins alike", {"vault": VaultTarget("https://shop.vault.azure.net.evil.test", "orders-key")}),
     ("a user in the vault's address", {"vault": VaultTarget("https://shop.vault.azure.net@evil.test", "orders-key")}),
@@ -145,7 +145,7 @@ def test_attempts_are_refused(attempt: dict[str, Any]) -> None:
         {"creation": CreationTarget("northeurope", "Basic", 6)},
     ],
 )
-def test_what_is_granted_is_not_refused(asked: dict[str, Any]) -> None:
+def test_a_granted_action_is_not_refused(asked: dict[str, Any]) -> None:
     all_of_it = {**GRANTED, **asked}
     namespace, power = all_of_it.pop("namespace"), all_of_it.pop("power")
     assert refuse(POLICY, OPERATOR, namespace, power, **all_of_it) is None
@@ -212,7 +212,7 @@ GROUP_SCOPE = ACCOUNT_ID.text.rsplit("/providers", 1)[0].lower()
         ((f"/subscriptions/{SUBSCRIPTION}0",), None),
     ],
 )
-def test_where_an_account_of_that_name_may_be_looked_for(
+def test_the_scopes_in_which_an_account_of_that_name_may_be_searched(
     scopes: tuple[str, ...], places: tuple[str, ...] | None
 ) -> None:
     """Under grants and caps no wider than they name: what none covers is not looked for."""
@@ -309,7 +309,7 @@ def test_the_identity_that_is_used() -> None:
     assert resolve_identity(resource(), unread, GrantPolicy(operator_identity=True)) is unread
 
 
-def test_the_refusals_say_what_to_annotate() -> None:
+def test_the_refusals_name_the_annotation() -> None:
     missing = resolve_identity(resource(), account(client_id=None, tenant_id=None), GrantPolicy())
     assert isinstance(missing, Explanation)
     assert CLIENT_ID in missing.message

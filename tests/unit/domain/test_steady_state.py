@@ -25,17 +25,13 @@ from secure_redis.domain.plan.plan import plan
 from secure_redis.domain.plan.types import Plan, Settings
 from secure_redis.domain.report.report import Report, report
 from secure_redis.domain.steady_state import Rest
-from tests.unit.domain import surroundings as around
-from tests.unit.reconcile_pass.worlds import (
-    AUTHENTICATION,
-    CLUSTER,
-    NOW,
-    published,
-    resource,
-    vault,
-)
-from tests.unit.reconcile_pass.worlds import cache as facts
-from tests.unit.reconcile_pass.worlds import observation as well
+from tests.builders.endpoint import HOST, endpoint
+from tests.builders.managed_redis import MANAGED_ID, database, managed
+from tests.builders.passes import cache as facts
+from tests.builders.passes import observation as well
+from tests.builders.passes import published, resource, vault
+from tests.builders.storage import BY_IDENTITY, account, protected_key
+from tests.builders.world import AUTHENTICATION, CLUSTER, NOW
 
 FLOOR = WaiverPolicy(waivable=(Waivable(("*",), ("*",), 30),))
 SETTINGS = Settings(cluster_uid=CLUSTER, waiver_policy=FLOOR)
@@ -105,16 +101,16 @@ def worlds(draw: st.DrawFn) -> tuple[SecureRedisCache, Observation]:
             public_network_access=draw(st.sampled_from(["Enabled", "Disabled", None])),
         )
     if draw(st.booleans()):
-        certificate = CertificateFacts(NOW - 30 * DAY, draw(dates), "issuer", (around.HOST,))
-        changes["endpoint"] = around.endpoint(certificate=certificate)
+        certificate = CertificateFacts(NOW - 30 * DAY, draw(dates), "issuer", (HOST,))
+        changes["endpoint"] = endpoint(certificate=certificate)
     if draw(st.booleans()):
-        key = around.key(expires=draw(dates), not_before=draw(st.none() | dates))
-        changes |= {"storage": around.account(), "encryption_key": key, "cache": facts(persistence=around.PERSISTS)}
+        key = protected_key(expires=draw(dates), not_before=draw(st.none() | dates))
+        changes |= {"storage": account(), "encryption_key": key, "cache": facts(persistence=BY_IDENTITY)}
     if draw(st.integers(0, 3)) == 0:
-        spec["resourceID"] = around.MANAGED_ID
-        key = around.key(expires=draw(dates), not_before=draw(st.none() | dates))
-        persists = around.database(port=10000, rdb_enabled=draw(st.booleans()))
-        changes |= {"storage": NOT_READ, "encryption_key": key, "cache": around.managed(database=persists)}
+        spec["resourceID"] = MANAGED_ID
+        key = protected_key(expires=draw(dates), not_before=draw(st.none() | dates))
+        persists = database(port=10000, rdb_enabled=draw(st.booleans()))
+        changes |= {"storage": NOT_READ, "encryption_key": key, "cache": managed(database=persists)}
     res = auditor(**spec)
     observed = observation(
         now=NOW + timedelta(hours=draw(st.sampled_from([0, 7]))), **changes
@@ -133,7 +129,7 @@ def worlds(draw: st.DrawFn) -> tuple[SecureRedisCache, Observation]:
 
 @given(worlds(), later)
 @settings(max_examples=300, deadline=None)
-def test_what_is_left_out_would_have_come_to_nothing(
+def test_skipped_passes_would_have_changed_nothing(
     world: tuple[SecureRedisCache, Observation], after: timedelta
 ) -> None:
     res, observed = world
@@ -153,14 +149,14 @@ def test_what_is_left_out_would_have_come_to_nothing(
 
 @given(worlds(), st.integers(0, 800 * 24))
 @settings(max_examples=100, deadline=None)
-def test_no_rest_lasts_longer_than_the_longest(world: tuple[SecureRedisCache, Observation], hours: int) -> None:
+def test_no_steady_state_lasts_longer_than_the_longest(world: tuple[SecureRedisCache, Observation], hours: int) -> None:
     res, observed = world
     found = passed(res, observed)[2]
     if found is not None and found.holds(changed(observed, now=observed.now + timedelta(hours=hours)), FREE):
         assert timedelta(hours=hours) < steady_state.LONGEST
 
 
-def test_a_settled_auditor_rests_and_a_new_one_does_not() -> None:
+def test_a_settled_auditor_is_steady_and_a_new_one_is_not() -> None:
     res, observed = auditor(), observation()
     assert passed(res, observed)[2] is None  # its status is still to be written
     found = passed(settled(res, observed), observed)[2]
@@ -169,14 +165,14 @@ def test_a_settled_auditor_rests_and_a_new_one_does_not() -> None:
     assert not found.holds(changed(observed, now=NOW - MICROSECOND), FREE)  # the clock was set back
 
 
-def test_a_settled_auditor_of_a_cluster_rests() -> None:
-    res, observed = auditor(resourceID=around.MANAGED_ID), observation(cache=around.managed())
+def test_a_settled_auditor_of_a_cluster_is_steady() -> None:
+    res, observed = auditor(resourceID=MANAGED_ID), observation(cache=managed())
     found = passed(settled(res, observed), observed)[2]
     assert found is not None
-    assert not found.holds(changed(observed, cache=around.managed(database=None)), FREE)
+    assert not found.holds(changed(observed, cache=managed(database=None)), FREE)
 
 
-def test_a_published_secret_rests() -> None:
+def test_a_published_secret_is_steady() -> None:
     res, observed = published_world()
     todo, told, _ = passed(res, observed)
     assert not todo.actions
@@ -188,7 +184,7 @@ def test_a_published_secret_rests() -> None:
     [NOW + 10 * DAY, NOW + 9 * DAY + timedelta(hours=23)],
     ids=["30 days before it expires", "an hour before that"],
 )
-def test_a_date_that_comes_near_ends_the_rest(moment: datetime) -> None:
+def test_an_approaching_date_ends_the_steady_state(moment: datetime) -> None:
     res, observed = published_world()
     observed = changed(observed, now=moment - timedelta(hours=1))
     found = passed(settled(res, observed), observed)[2]
@@ -196,7 +192,7 @@ def test_a_date_that_comes_near_ends_the_rest(moment: datetime) -> None:
     assert found.holds(changed(observed, now=moment), FREE) == (moment < NOW + 10 * DAY)
 
 
-def test_a_waiver_ends_the_rest_when_it_lapses() -> None:
+def test_a_waiver_ends_the_steady_state_when_it_lapses() -> None:
     ends = date(2026, 11, 25)
     res = auditor(waivers=[{"rule": "N1", "reason": "r", "owner": "o", "expires": ends.isoformat()}])
     observed = observation(now=NOW + timedelta(hours=9))
@@ -218,14 +214,14 @@ def test_a_waiver_ends_the_rest_when_it_lapses() -> None:
     ],
     ids=lambda one: next(iter(one)),
 )
-def test_anything_that_is_seen_ends_the_rest(other: dict[str, Any]) -> None:
+def test_any_changed_fact_ends_the_steady_state(other: dict[str, Any]) -> None:
     res, observed = auditor(), observation()
     found = passed(settled(res, observed), observed)[2]
     assert found is not None
     assert not found.holds(changed(observed, **other), FREE)
 
 
-def test_a_brake_ends_the_rest() -> None:
+def test_a_brake_ends_the_steady_state() -> None:
     res, observed = auditor(), observation()
     found = passed(settled(res, observed), observed)[2]
     assert found is not None
@@ -235,14 +231,14 @@ def test_a_brake_ends_the_rest() -> None:
 @pytest.mark.parametrize(
     "annotations", [{names.PAUSED: "true"}, {names.REFRESH: "now"}, {names.ROTATE: "now"}], ids=lambda one: str(one)
 )
-def test_what_is_asked_for_is_no_rest(annotations: dict[str, str]) -> None:
+def test_a_request_is_no_steady_state(annotations: dict[str, str]) -> None:
     observed = observation()
     plain = settled(auditor(), observed)
     asked = replace(plain, requests=annotations)
     assert passed(asked, observed)[2] is None
 
 
-def test_young_drift_is_no_rest_while_it_may_be_asked_who_made_it() -> None:
+def test_recent_drift_is_no_steady_state_while_its_author_may_be_read() -> None:
     observed = observation(cache=facts(plaintext_open=True))
     res = settled(auditor(), observed)
     assert passed(res, observed)[2] is None
@@ -293,5 +289,5 @@ def test_changed_is_replace() -> None:
 
 def test_dates_are_found_wherever_they_are() -> None:
     held = vault(expires=NOW + DAY, created=NOW - DAY)
-    key = around.key(expires=NOW + 2 * DAY)
+    key = protected_key(expires=NOW + 2 * DAY)
     assert {NOW + DAY, NOW - DAY, NOW + 2 * DAY, NOW} <= set(steady_state._dates((held, [key], {"at": NOW})))

@@ -77,7 +77,7 @@ def test_the_strict_variant_differs_for_what_is_unsafe_only(case: dict[str, Any]
 
 @pytest.mark.parametrize("kind", ["TransportSecured", "PersistenceEncrypted", "Compliant"])
 @pytest.mark.parametrize("status", ["False", "Unknown"])
-def test_every_concern_is_told_and_never_degrades(kind: str, status: str) -> None:
+def test_every_concern_is_reported_and_never_degrades(kind: str, status: str) -> None:
     document = load(argocd.SCRIPTS / "testdata/healthy.yaml")
     kept = [one for one in document["status"]["conditions"] if one["type"] != kind]
     told = {"type": kind, "status": status, "reason": "Why", "message": "what"}
@@ -110,7 +110,7 @@ def test_every_action_is_tested() -> None:
 
 
 @pytest.mark.parametrize("path", TESTDATA, ids=lambda path: path.name)
-def test_the_test_data_are_objects_that_the_api_server_would_hold(path: Path) -> None:
+def test_the_test_data_are_objects_that_the_api_server_would_store(path: Path) -> None:
     jsonschema.Draft202012Validator(strict(SCHEMA)).validate(load(path))
 
 

@@ -61,7 +61,7 @@ async def failure_of(awaitable: Awaitable[object]) -> ApiFailure:
     return caught.value
 
 
-async def test_a_failure_is_typed_and_holds_no_value(serve: Serve) -> None:
+async def test_a_failure_is_typed_and_contains_no_value(serve: Serve) -> None:
     async def refuse(_: web.Request) -> web.Response:
         message = 'Secret "a" is invalid: data[password]: Invalid value: "canary-value": must be base64'
         return status(422, "Invalid", message, causes=[{"reason": "FieldValueInvalid", "field": "data[password]"}])
@@ -74,7 +74,7 @@ async def test_a_failure_is_typed_and_holds_no_value(serve: Serve) -> None:
     assert not failure.transient
 
 
-async def test_retry_after_is_told(serve: Serve) -> None:
+async def test_retry_after_is_reported(serve: Serve) -> None:
     async def later(_: web.Request) -> web.Response:
         answer = status(429, "TooManyRequests", "later")
         answer.headers["Retry-After"] = "7"
@@ -89,7 +89,7 @@ async def test_retry_after_is_told(serve: Serve) -> None:
     ("text", "code", "reason"),
     [("<html>gateway</html>", 502, "Unknown"), ('{"kind":', 200, "Malformed"), ("[]", 200, "Malformed")],
 )
-async def test_what_is_no_api_server(serve: Serve, text: str, code: int, reason: str) -> None:
+async def test_a_server_that_is_no_api_server(serve: Serve, text: str, code: int, reason: str) -> None:
     async def answer(_: web.Request) -> web.Response:
         return web.Response(text=text, status=code)
 
@@ -108,7 +108,7 @@ async def test_an_answer_that_does_not_come_is_given_up(serve: Serve) -> None:
     assert (failure.status, failure.reason) == (0, "Timeout")
 
 
-async def test_nobody_listens() -> None:
+async def test_without_a_listener() -> None:
     configuration = Configuration()
     configuration.host = "http://127.0.0.1:9"
     client = KubeClient(ApiClient(configuration=configuration))
@@ -142,7 +142,7 @@ async def test_the_fence_stops_writes_and_lets_reads_pass(serve: Serve) -> None:
     assert methods == ["GET", "POST"]
 
 
-async def test_a_write_says_who_and_how(serve: Serve) -> None:
+async def test_a_write_reports_who_and_how(serve: Serve) -> None:
     observed: list[tuple[str, str, dict[str, str], bytes]] = []
 
     async def note(request: web.Request) -> web.Response:
@@ -219,7 +219,7 @@ async def test_an_expired_watch_is_410_even_inside_the_stream(serve: Serve) -> N
     assert failure.status == 410
 
 
-async def test_a_watch_that_breaks_or_falls_silent_is_told(serve: Serve) -> None:
+async def test_a_watch_that_breaks_or_falls_silent_is_reported(serve: Serve) -> None:
     async def broken(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()
         await response.prepare(request)

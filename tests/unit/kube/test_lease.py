@@ -75,7 +75,7 @@ def now() -> float:
     return asyncio.get_running_loop().time()
 
 
-async def test_a_free_lease_is_taken_and_held(leases: Leases) -> None:
+async def test_a_free_lease_is_acquired_and_renewed(leases: Leases) -> None:
     changes: list[bool] = []
     me = elector(leases, changes=changes)
     with pytest.raises(LeadershipLost):

@@ -49,7 +49,7 @@ def test_our_own_write_is_known_by_its_version(store: SecretStore) -> None:
     assert not store.wrote("shop", "orders", "10")
 
 
-def test_what_we_deleted_is_not_shown(store: SecretStore) -> None:
+def test_a_deleted_cache_is_not_returned(store: SecretStore) -> None:
     store.forget("shop", "orders", "another uid")
     assert store.get("shop", "orders") is not None
     store.forget("shop", "orders", "u")

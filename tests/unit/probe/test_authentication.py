@@ -145,7 +145,7 @@ async def test_no_tls_or_too_old_a_one_gets_no_key(
     assert KEY.encode() not in heard.data
 
 
-async def test_nobody_listens(unused_tcp_port: int) -> None:
+async def test_a_port_without_a_listener(unused_tcp_port: int) -> None:
     outcome = await authenticate("localhost", unused_tcp_port, SecretStr(KEY))
     assert isinstance(outcome, Unknown)
     assert outcome.reason is Reason.NO_ROUTE

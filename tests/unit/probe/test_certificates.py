@@ -95,13 +95,13 @@ def test_facts() -> None:
     )
 
 
-def test_a_common_name_alone_is_for_nobody() -> None:
+def test_a_common_name_alone_never_matches() -> None:
     outcome = read(certificate(None, common_name("orders.example")))
     assert not isinstance(outcome, Unknown)
     assert not is_for(outcome[1], "orders.example")
 
 
-def test_what_is_no_name_is_not_told_and_does_not_match() -> None:
+def test_an_invalid_name_is_not_reported_and_does_not_match() -> None:
     hostile = ["orders.example\x00.evil.example", "a\r\nb", "<script>", "a*.example", "x" * 300, "*", "", "-"]
     names: list[x509.GeneralName] = [x509.DNSName(one) for one in hostile]
     outcome = read(certificate(names, common_name("evil\n\x1b[2J" + "long" * 10)))
@@ -111,7 +111,7 @@ def test_what_is_no_name_is_not_told_and_does_not_match() -> None:
     assert not is_for(outcome[1], "orders.example")
 
 
-def test_many_names_are_told_in_part_and_matched_in_full() -> None:
+def test_many_names_are_reported_in_part_and_matched_in_full() -> None:
     names: list[x509.GeneralName] = [x509.DNSName(f"n{number}.example") for number in range(500)]
     outcome = read(certificate(names, common_name("CA")))
     assert not isinstance(outcome, Unknown)
@@ -120,7 +120,7 @@ def test_many_names_are_told_in_part_and_matched_in_full() -> None:
 
 
 @pytest.mark.parametrize("der", [b"", b"garbage", certificate(None, common_name("x"))[:-9], b"\x30\x82\xff\xff"])
-def test_what_is_no_certificate_is_unknown_and_not_shown(der: bytes) -> None:
+def test_an_invalid_certificate_is_unknown_and_not_shown(der: bytes) -> None:
     outcome = read(der)
     assert isinstance(outcome, Unknown)
     assert outcome.message == "the server's certificate cannot be read"
@@ -134,7 +134,7 @@ def test_hosts(host: str) -> None:
 @pytest.mark.parametrize(
     "host", ["", ".", "a..b", "*.example", "a b", "a/b", "a\n", "b\u00fccher.example", "x" * 254, "x" * 64, "-a"]
 )
-def test_what_is_no_host(host: str) -> None:
+def test_an_invalid_host(host: str) -> None:
     assert not is_host(host)
 
 

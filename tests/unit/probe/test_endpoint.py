@@ -46,7 +46,9 @@ async def test_a_good_server(net: Net, unused_tcp_port: int) -> None:
         ("TLSv1_3", "TLSv1_3", "3"),
     ],
 )
-async def test_each_version_is_told(net: Net, unused_tcp_port: int, oldest: str, newest: str, accepted: str) -> None:
+async def test_each_version_is_reported(
+    net: Net, unused_tcp_port: int, oldest: str, newest: str, accepted: str
+) -> None:
     facts = await net.probe(await net.serve(net.tls(oldest=oldest, newest=newest)), unused_tcp_port)
     observed = {version: getattr(facts, f"tls_1_{version}") for version in "0123"}
     assert observed == {version: Offer.ACCEPTED if version in accepted else Offer.REFUSED for version in "0123"}
@@ -126,7 +128,7 @@ async def test_a_cut_refuses_an_old_version_where_newer_ones_get_in(net: Net, un
     assert (facts.tls_1_0, facts.tls_1_1, facts.tls_1_2) == (Offer.REFUSED, Offer.REFUSED, Offer.ACCEPTED)
 
 
-async def test_a_cut_says_nothing_where_everything_is_cut(net: Net) -> None:
+async def test_a_disconnect_proves_nothing_where_every_connection_is_cut(net: Net) -> None:
     port = await net.listen(cut)
     facts = await net.probe(port, port)
     messages = unknown(facts, *CHECKS)
@@ -134,7 +136,9 @@ async def test_a_cut_says_nothing_where_everything_is_cut(net: Net) -> None:
     assert facts.reachable
 
 
-async def test_a_cut_says_nothing_once_the_server_lets_nobody_in_any_more(net: Net, unused_tcp_port: int) -> None:
+async def test_a_disconnect_proves_nothing_once_the_server_accepts_no_connection(
+    net: Net, unused_tcp_port: int
+) -> None:
     """It takes the first connection and then sheds load: the old versions were not refused, we were."""
     inner = await net.serve(net.tls())
     observed: list[bytes] = []

@@ -111,7 +111,7 @@ async def test_a_server_that_never_reads_and_sends_without_end(net: Net) -> None
     unknown(await net.probe(port, port, deadline=3), *CHECKS)
 
 
-async def test_what_was_found_before_the_deadline_stands(net: Net) -> None:
+async def test_findings_before_the_deadline_are_kept(net: Net) -> None:
     """Chain and name are known, then every further connection hangs and the time is over."""
     inner = await net.serve(net.tls())
     silent = await net.listen(read)

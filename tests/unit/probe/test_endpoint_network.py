@@ -99,12 +99,12 @@ async def test_a_name_that_does_not_resolve(net: Net) -> None:
 
 
 @pytest.mark.parametrize("host", ["", "a..b", "b\u00fccher.example", "x" * 64 + ".example", "a\r\nb", "*.example"])
-async def test_what_is_no_name_is_unknown(net: Net, host: str) -> None:
+async def test_an_invalid_name_is_unknown(net: Net, host: str) -> None:
     unknown(await net.probe(6380, 6379, host=host), "addresses", "reached", *CHECKS)
 
 
 @pytest.mark.parametrize("ports", [(0, 6379), (70000, 6379), (6380, -1), (6380, 1 << 40)])
-async def test_what_is_no_port_is_unknown(net: Net, ports: tuple[int, int]) -> None:
+async def test_an_invalid_port_is_unknown(net: Net, ports: tuple[int, int]) -> None:
     unknown(await net.probe(*ports), "addresses", "reached", *CHECKS)
 
 
@@ -148,7 +148,7 @@ async def test_the_next_address_is_tried_and_kept(
     assert facts.tls_1_1 is Offer.REFUSED
 
 
-async def test_all_addresses_are_told_and_few_are_tried(net: Net, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_all_addresses_are_reported_and_few_are_tried(net: Net, monkeypatch: pytest.MonkeyPatch) -> None:
     port = await net.serve(net.tls("orders.example"))
     resolves(monkeypatch, *(f"127.255.255.{number}" for number in range(1, 5)), "10.1.2.3", "127.0.0.1")
     facts = await net.probe(port, port, host="orders.example")
@@ -192,7 +192,7 @@ async def test_a_resolver_that_fails(net: Net, monkeypatch: pytest.MonkeyPatch, 
     assert "canary" not in repr(facts)
 
 
-async def test_a_cut_at_once_is_always_told_alike(net: Net) -> None:
+async def test_an_immediate_disconnect_is_always_reported_the_same_way(net: Net) -> None:
     """The reset may arrive while we still connect: else each look at a firewall that cuts would be another change."""
     ports = []
     with contextlib.ExitStack() as stack:

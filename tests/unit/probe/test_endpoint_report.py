@@ -32,14 +32,9 @@ from secure_redis.domain.report.endpoint_status import (
     told,
     wrong,
 )
-from tests.unit.domain.surroundings import HOST, endpoint
-from tests.unit.reconcile_pass.worlds import (
-    NOW,
-    cache,
-    observation,
-    reported,
-    resource,
-)
+from tests.builders.endpoint import HOST, endpoint
+from tests.builders.passes import cache, observation, reported, resource
+from tests.builders.world import NOW
 
 BLIND = Unknown(Reason.NO_ROUTE, "it did not answer in time; is there a route to it?")
 ODD = Unknown(Reason.UNKNOWN, "it does not speak TLS")
@@ -110,19 +105,19 @@ def test_a_status_alone_never_makes_the_transport_secured(before: str, now: str)
         assert found.status == wanted
 
 
-def test_every_part_is_told() -> None:
+def test_every_part_is_reported() -> None:
     """Else a change of it would wake nobody, and a restart would lose it."""
     well = told(endpoint())
     for facts in SINGLES:
         assert told(facts) != well, facts
 
 
-def test_what_changes_by_itself_is_not_told() -> None:
+def test_values_that_change_by_themselves_are_not_reported() -> None:
     later = endpoint(at=NOW + timedelta(hours=1), reached="10.0.0.9")
     assert told(later) == told(endpoint())
 
 
-def test_an_issuer_that_nobody_vouches_for_is_not_repeated() -> None:
+def test_an_unverified_issuer_is_not_repeated() -> None:
     foreign = told(endpoint(chain=Verification(False, "self-signed certificate")))
     assert foreign.certificate is not None
     assert foreign.certificate.issuer is None
@@ -131,7 +126,7 @@ def test_an_issuer_that_nobody_vouches_for_is_not_repeated() -> None:
     assert certificate.issuer == "Microsoft"
 
 
-def test_what_is_not_known_is_grouped_by_why() -> None:
+def test_unknown_findings_are_grouped_by_reason() -> None:
     unreached = told(endpoint(**dict.fromkeys(VALUES, BLIND)))
     assert len(unreached.unknown) == 1
     assert len(unreached.unknown[0].parts) == len(VALUES)
@@ -160,11 +155,11 @@ def test_many_addresses_are_bounded() -> None:
     ],
     ids=["empty", "no-cache", "other-host", "other-port", "edited", "edited-time"],
 )
-def test_what_is_of_another_endpoint_or_unreadable_is_not_recalled(status: Status) -> None:
+def test_a_status_of_another_endpoint_or_an_unreadable_one_is_not_recalled(status: Status) -> None:
     assert recalled(status, ON_IT) is None
 
 
-def test_what_a_hand_left_out_is_unknown_not_safe() -> None:
+def test_fields_missing_from_a_handwritten_status_are_unknown_not_safe() -> None:
     """A status in which somebody left out parts makes no rule pass."""
     emptied = Status(cache=CacheStatus(host_name=HOST, port=6380), endpoint=EndpointStatus())
     facts = recalled(emptied, ON_IT)
@@ -198,7 +193,7 @@ def transport(facts: Any, status: dict[str, Any] | None = None, **of_cache: Any)
         ({"certificate": EXPIRED}, "CertificateExpired"),  # since the look
     ],
 )
-def test_what_the_probe_saw_outweighs_what_azure_reports(changes: dict[str, Any], reason: str) -> None:
+def test_the_probe_result_outweighs_azures_report(changes: dict[str, Any], reason: str) -> None:
     facts = endpoint(**changes)
     found = transport(facts)
     assert (found.status, found.reason) == ("False", reason)
@@ -221,7 +216,7 @@ def test_a_probe_that_saw_nothing_wrong() -> None:
     ],
     ids=["no-route", "partly", "not-yet"],
 )
-def test_an_unknown_probe_changes_nothing_and_is_told(facts: Any, said: str) -> None:
+def test_an_unknown_probe_changes_nothing_and_is_reported(facts: Any, said: str) -> None:
     found = transport(facts)
     assert (found.status, found.reason) == ("True", "Secured")
     assert said in found.message
@@ -231,7 +226,7 @@ def test_without_a_probe_none_is_mentioned() -> None:
     assert "probe" not in transport(NOT_READ).message
 
 
-def test_a_probe_does_not_make_up_for_what_azure_did_not_say() -> None:
+def test_a_probe_does_not_replace_a_value_missing_from_azure() -> None:
     assert transport(endpoint(), minimum_tls_version=None).status == "Unknown"
     assert transport(endpoint(tls_1_0=Offer.ACCEPTED), minimum_tls_version=None).status == "False"
 
@@ -244,7 +239,7 @@ def test_ready_does_not_ask_what_the_probe_saw() -> None:
         assert ready.status == reported(resource(), observation()).status.condition(ConditionType.READY).status  # type: ignore[union-attr]
 
 
-def test_what_was_seen_stays_while_azure_does_not_answer() -> None:
+def test_the_last_observation_stays_while_azure_does_not_answer() -> None:
     res = resource(status=stored(endpoint()).document())
     down = Unknown(Reason.AZURE_UNREACHABLE, "no answer")
     assert reported(res, observation(cache=down)).status.endpoint == told(endpoint())
@@ -270,7 +265,7 @@ def test_what_was_seen_stays_while_azure_does_not_answer() -> None:
     ],
     ids=lambda changes: "-".join(map(str, changes.values())),
 )
-def test_what_does_not_serve_or_cannot_be_reached_is_not_probed(changes: dict[str, Any]) -> None:
+def test_an_unreachable_or_inactive_cache_is_not_probed(changes: dict[str, Any]) -> None:
     facts = replace(whole(), **changes)
     assert isinstance(target(facts), Unknown)
     assert target(whole()) == Endpoint(HOST, 6380, 6379)
@@ -288,7 +283,7 @@ def test_what_does_not_serve_or_cannot_be_reached_is_not_probed(changes: dict[st
     ],
     ids=lambda changes: next(iter(changes)),
 )
-def test_what_bears_on_the_endpoint_asks_for_a_new_look(changes: dict[str, Any]) -> None:
+def test_a_change_that_affects_the_endpoint_requests_a_new_probe(changes: dict[str, Any]) -> None:
     assert settings_of(replace(whole(), **changes)) != settings_of(whole())
     assert settings_of(replace(whole(), redis_version="7.2", tags={"a": "b"})) == settings_of(whole())
 

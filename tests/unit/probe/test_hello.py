@@ -69,7 +69,7 @@ def test_a_server_takes_the_newest_that_both_know(offered: Version, newest: ssl.
 
 
 @pytest.mark.parametrize("offered", [TLS_1_0, TLS_1_1])
-def test_a_server_that_wants_newer_says_protocol_version(offered: Version) -> None:
+def test_a_server_that_requires_a_newer_version_answers_protocol_version(offered: Version) -> None:
     server = Server(ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)
     assert read_answer(server.says(client_hello(offered, "orders.example", bytes(32)))) == Answer(
         AnswerKind.ALERT, alert=70

@@ -15,7 +15,7 @@ from secure_redis.domain.observe.endpoint import EndpointFacts, Offer
 from secure_redis.domain.observe.probe_target import Endpoint
 from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.reconciler.observe.probes import Probes, Rhythm
-from tests.unit.domain import surroundings as around
+from tests.builders import endpoint as endpoint_builders
 
 START = datetime(2026, 11, 24, tzinfo=UTC)
 HOUR = 3600.0
@@ -86,7 +86,7 @@ class Site:
             self.under_way -= 1
         if self.broken:
             raise RuntimeError
-        return self.answers.get(endpoint.host, around.endpoint(host=endpoint.host))
+        return self.answers.get(endpoint.host, endpoint_builders.endpoint(host=endpoint.host))
 
     def ask(self, key: Key = KEY, host: str = "orders", **asked: Any) -> EndpointFacts | Unknown:
         return self.probes.latest(key, named(host), **{"settings": SET, **asked})
@@ -112,7 +112,7 @@ def test_a_thousand_endpoints_never_burst(restarted: bool) -> None:
         async with site.probes:
             for number in range(1000):
                 host = f"cache-{number}"
-                known = around.endpoint(host=host) if restarted else None
+                known = endpoint_builders.endpoint(host=host) if restarted else None
                 site.ask(Key("shop", host), host, recalled=known)
             await asyncio.sleep(6 * HOUR)
         times = [at for at, _ in site.looks]
@@ -133,7 +133,7 @@ def test_a_thousand_endpoints_never_burst(restarted: bool) -> None:
     travel(story)
 
 
-def test_hosts_that_hang_hold_up_no_more_than_their_places() -> None:
+def test_hosts_that_hang_block_only_their_own_slots() -> None:
     async def story() -> None:
         site = Site(Rhythm(at_once=2), seconds=10.0)
         async with site.probes:
@@ -164,10 +164,10 @@ def test_a_new_resource_is_looked_at_at_once_and_then_hourly() -> None:
     travel(story)
 
 
-def test_what_an_earlier_process_saw_stands_until_the_first_look() -> None:
+def test_an_earlier_process_result_stays_until_the_first_probe() -> None:
     async def story() -> None:
         site = Site()
-        known = around.endpoint(host="orders", at=None)
+        known = endpoint_builders.endpoint(host="orders", at=None)
         async with site.probes:
             assert site.ask(recalled=known) is known
             await asyncio.sleep(301)
@@ -180,12 +180,12 @@ def test_what_an_earlier_process_saw_stands_until_the_first_look() -> None:
     travel(story)
 
 
-def test_what_one_resource_recalls_is_no_news_to_another() -> None:
+def test_a_recalled_result_is_no_change_for_another_resource() -> None:
     """Whoever may write the status of one could colour the findings of all that look at its endpoint."""
 
     async def story() -> None:
         site = Site()
-        coloured = around.endpoint(host="orders", at=None, tls_1_0=Offer.ACCEPTED)
+        coloured = endpoint_builders.endpoint(host="orders", at=None, tls_1_0=Offer.ACCEPTED)
         other = Key("bank", "orders")
         async with site.probes:
             assert site.ask(recalled=coloured) is coloured
@@ -197,7 +197,7 @@ def test_what_one_resource_recalls_is_no_news_to_another() -> None:
     travel(story)
 
 
-def test_resources_of_one_cache_share_its_looks_and_are_all_woken() -> None:
+def test_resources_of_one_cache_share_its_probes_and_are_all_woken() -> None:
     async def story() -> None:
         site = Site()
         others = [Key(f"team-{number}", "orders") for number in range(3)]
@@ -219,10 +219,10 @@ def test_resources_of_one_cache_share_its_looks_and_are_all_woken() -> None:
     travel(story)
 
 
-def test_what_is_wrong_or_unseen_is_looked_at_sooner_and_then_more_rarely() -> None:
+def test_a_wrong_or_unread_endpoint_is_probed_sooner_and_then_more_rarely() -> None:
     async def story() -> None:
         site = Site()
-        site.answers["orders"] = around.endpoint(host="orders", tls_1_0=Offer.ACCEPTED)
+        site.answers["orders"] = endpoint_builders.endpoint(host="orders", tls_1_0=Offer.ACCEPTED)
         async with site.probes:
             site.ask()
             await asyncio.sleep(3 * HOUR)
@@ -238,7 +238,7 @@ def test_what_is_wrong_or_unseen_is_looked_at_sooner_and_then_more_rarely() -> N
     travel(story)
 
 
-def test_a_refresh_or_a_changed_setting_is_one_look_each() -> None:
+def test_a_refresh_or_a_changed_setting_causes_one_probe_each() -> None:
     async def story() -> None:
         site = Site()
         async with site.probes:
@@ -291,13 +291,13 @@ def test_a_fault_of_our_own_stops_nothing(caplog: pytest.LogCaptureFixture) -> N
     travel(story)
 
 
-def test_addresses_that_take_turns_at_being_reached_wake_nobody() -> None:
+def test_alternately_reached_addresses_wake_no_resource() -> None:
     async def story() -> None:
         site = Site()
         async with site.probes:
             site.ask()
             await asyncio.sleep(1)
-            site.answers["orders"] = replace(around.endpoint(host="orders"), reached="10.9.9.9")
+            site.answers["orders"] = replace(endpoint_builders.endpoint(host="orders"), reached="10.9.9.9")
             await asyncio.sleep(2 * HOUR)
         assert len(site.looks) >= 2
         assert site.woken == [KEY]

@@ -20,17 +20,8 @@ from secure_redis.domain.plan.actions import (
 from secure_redis.domain.plan.plan import plan
 from secure_redis.domain.plan.write_failure import WriteFailure
 from secure_redis.domain.report.report import Report, report
-from tests.unit.reconcile_pass.worlds import (
-    ID,
-    NOW,
-    OWNER,
-    PROVISION,
-    SETTINGS,
-    UID,
-    cache,
-    judged,
-    observation,
-)
+from tests.builders.passes import OWNER, PROVISION, SETTINGS, cache, judged, observation
+from tests.builders.world import CACHE_ID, NOW, UID
 
 CORRECTING = {"mode": "Provision", "provision": PROVISION, "drift": {"correct": ["Security", "Availability"]}}
 OPEN = cache(tags=OWNER, plaintext_open=True)
@@ -59,7 +50,7 @@ class Story:
             "annotations": self.annotations,
             "finalizers": [names.FINALIZER],
         }
-        parsed = parse({"metadata": meta, "spec": {"resourceID": ID, **self.spec}, "status": self.status})
+        parsed = parse({"metadata": meta, "spec": {"resourceID": CACHE_ID, **self.spec}, "status": self.status})
         assert isinstance(parsed, SecureRedisCache)
         return parsed
 
@@ -96,7 +87,7 @@ class Story:
         assert self.look(SAFE) == ()
 
 
-def test_what_a_correction_causes_is_told_before_it_is_made() -> None:
+def test_the_effect_of_a_correction_is_reported_before_it_is_made() -> None:
     story = Story()
     assert story.look(OPEN) == ()
     assert story.drift()["effect"] == "DropsConnections"
@@ -107,7 +98,7 @@ def test_what_a_correction_causes_is_told_before_it_is_made() -> None:
     assert len([1 for reason, _ in story.events if reason == Reason.CORRECTING]) == 1
 
 
-def test_a_value_that_comes_back_twice_is_left_alone_and_says_so_without_flapping() -> None:
+def test_a_value_that_comes_back_twice_is_left_and_reported_without_flapping() -> None:
     story = Story()
     story.corrected()
     assert story.status["corrections"][0]["count"] == 1
@@ -122,7 +113,7 @@ def test_a_value_that_comes_back_twice_is_left_alone_and_says_so_without_flappin
 
 
 @pytest.mark.parametrize("again", ["spec", "refresh"])
-def test_a_contest_ends_when_somebody_decides(again: str) -> None:
+def test_a_contested_correction_ends_with_a_decision(again: str) -> None:
     story = Story()
     story.corrected()
     story.corrected()
@@ -138,7 +129,7 @@ def test_a_contest_ends_when_somebody_decides(again: str) -> None:
     ]
 
 
-def test_two_changes_in_two_months_are_no_contest() -> None:
+def test_two_changes_in_two_months_are_not_contested() -> None:
     story = Story()
     for _ in range(4):
         story.corrected()
@@ -147,7 +138,7 @@ def test_two_changes_in_two_months_are_no_contest() -> None:
         assert "corrections" not in story.status or story.status["corrections"] == []
 
 
-def test_a_contested_path_holds_no_other_up() -> None:
+def test_a_contested_path_blocks_no_other() -> None:
     story = Story()
     story.corrected()
     story.corrected()
@@ -158,7 +149,7 @@ def test_a_contested_path_holds_no_other_up() -> None:
     assert action.fields == ("minimumTlsVersion",)
 
 
-def test_what_a_policy_denies_is_shown_and_not_tried_within_the_hour_whatever_restarts() -> None:
+def test_a_write_denied_by_policy_is_reported_and_not_tried_within_the_hour_across_restarts() -> None:
     story = Story()
     story.look(OPEN)
     assert len(story.look(OPEN, Reason.DENIED_BY_POLICY)) == 1

@@ -22,14 +22,8 @@ from secure_redis.reconciler.observe.governance import (
     GovernanceReader,
 )
 from secure_redis.reconciler.pass_state import PassState
-from tests.unit.reconcile_pass.worlds import (
-    AUTHENTICATION,
-    IDENTITY,
-    NOW,
-    PROVISION,
-    cache,
-    resource,
-)
+from tests.builders.passes import PROVISION, cache, resource
+from tests.builders.world import AUTHENTICATION, IDENTITY, NOW
 
 DENIED = Unknown(Reason.AZURE_DENIED, "no right", permission="Microsoft.Authorization/locks/read")
 BUSY = Unknown(Reason.AZURE_ERROR, "busy")
@@ -98,7 +92,7 @@ class World:
         return observed
 
 
-def test_the_first_look_reads_nothing_and_asks_for_another() -> None:
+def test_the_first_pass_reads_nothing_and_requests_another() -> None:
     world = World()
     observed = world.look()
     assert world.azure.asked == []
@@ -143,7 +137,7 @@ def test_a_refusal_costs_one_request_an_age() -> None:
     assert asked == 1
 
 
-def test_what_passes_by_itself_is_asked_for_again() -> None:
+def test_a_temporary_failure_is_read_again() -> None:
     world = World()
     world.azure.answers["locks"] = BUSY
     assert world.complete().locks == BUSY
@@ -189,7 +183,7 @@ def test_a_refresh_reads_all_at_once_and_only_once() -> None:
     assert world.azure.asked == []
 
 
-def test_the_log_is_read_where_nobody_else_should_change_the_cache_and_where_it_is_switched_on() -> None:
+def test_the_log_is_read_where_no_one_else_should_change_the_cache_and_where_it_is_enabled() -> None:
     world = World()
     assert world.complete().changes == NOT_READ
     assert world.complete(PROVISIONED).changes == ()
@@ -234,7 +228,7 @@ def test_a_thousand_caches_of_one_identity_begin_without_a_burst() -> None:
     assert all(memory.next_pass_within is not None for memory in memories)
 
 
-def test_ages_are_told() -> None:
+def test_ages_are_reported() -> None:
     world = World()
     world.complete()
     world.now += 10

@@ -30,21 +30,8 @@ from secure_redis.domain.plan.actions import (
     UpdateCache,
 )
 from secure_redis.domain.plan.types import CREATE, DELETE, Settings
-from tests.unit.reconcile_pass.worlds import (
-    AUTHENTICATION,
-    CLUSTER,
-    ID,
-    OWNER,
-    PROVISION,
-    SECONDARY,
-    cache,
-    observation,
-    planned,
-    published,
-    resource,
-    tampered,
-    vault,
-)
+from tests.builders.passes import OWNER, PROVISION, cache, observation, planned, published, resource, tampered, vault
+from tests.builders.world import AUTHENTICATION, CACHE_ID, CLUSTER, SECONDARY
 
 SUBSCRIPTION = "/subscriptions/00000000-0000-0000-0000-000000000001"
 VALIDATE = {"authentication": AUTHENTICATION}
@@ -118,7 +105,7 @@ def test_secret_kept_by_a_dead_resource_of_this_name_is_adopted(changes: dict[st
     assert action.adopt
 
 
-def test_immutable_secret_that_differs_is_said() -> None:
+def test_an_immutable_secret_that_differs_is_reported() -> None:
     res = resource(VALIDATE)
     obs = observation(secret=replace(tampered(published(res, observation())), immutable=True))
     assert kinds(res, obs) == []
@@ -171,7 +158,7 @@ def test_changed_secret_name_publishes_the_new_then_parts_with_the_old() -> None
     assert kinds(resource(deleting), observation(former_secrets=(old,))) == [CreateSecret, DeleteSecret]
 
 
-def test_missing_cache_in_validate_is_said_at_once_and_believed_late_once_it_was_seen() -> None:
+def test_a_missing_cache_in_validate_is_reported_at_once_and_confirmed_late() -> None:
     unconfirmed = CacheAbsent(confirmed=False, message="no such cache")
     assert reasons(resource(VALIDATE), observation(cache=unconfirmed)) == [Reason.CACHE_NOT_FOUND]
     plan = planned(resource(VALIDATE, status=SEEN_BEFORE), observation(cache=unconfirmed))
@@ -204,7 +191,7 @@ def test_recorded_and_confirmed_creates_with_every_security_setting_explicit() -
     assert action.body["tags"] == OWNER
 
 
-def test_what_was_seen_is_never_created_again() -> None:
+def test_an_observed_cache_is_never_created_again() -> None:
     res = resource(PROVISIONED, status={**SEEN_BEFORE, **INTENT})
     assert kinds(res, observation(cache=ABSENT, name_available=True)) == []
     assert reasons(res, observation(cache=ABSENT, name_available=True)) == [Reason.CACHE_GONE]
@@ -216,7 +203,7 @@ def test_name_taken_is_not_tried() -> None:
     assert reasons(res, observation(cache=ABSENT, name_available=False)) == [Reason.NAME_TAKEN]
 
 
-def test_name_check_without_the_right_lets_the_creation_tell() -> None:
+def test_without_the_right_to_check_the_name_the_creation_reports_it() -> None:
     denied = Unknown(Reason.AZURE_DENIED, "no right at the subscription")
     assert kinds(resource(PROVISIONED, status=INTENT), observation(cache=ABSENT, name_available=denied)) == [
         CreateCache
@@ -286,7 +273,7 @@ def test_cache_of_another_resource_is_not_touched() -> None:
     assert reasons(asked, observation(cache=other)) == [Reason.OWNED_BY_ANOTHER]
 
 
-def test_first_look_reports_and_the_second_corrects() -> None:
+def test_the_first_pass_reports_and_the_second_corrects() -> None:
     drifted = cache(tags=OWNER, plaintext_open=True)
     assert kinds(resource(CORRECTING), observation(cache=drifted)) == []
     (action,) = planned(resource(CORRECTING, status={"drift": DRIFT}), observation(cache=drifted)).actions
@@ -345,7 +332,7 @@ OFFICE = FirewallRuleFacts("office", "10.0.0.1", "10.0.0.9")
 OLD = FirewallRuleFacts("old", "1.0.0.0", "255.255.255.255")
 
 
-def test_missing_rules_are_added_before_undeclared_ones_go() -> None:
+def test_missing_rules_are_added_before_undeclared_ones_are_removed() -> None:
     public = cache(tags=OWNER, public_network_access="Enabled")
     res = resource(RULES, status=RULE_DRIFT)
     assert planned(res, observation(cache=public, firewall_rules=(OLD,))).actions == (PutFirewallRule(OFFICE),)
@@ -375,7 +362,7 @@ def test_surplus_rule_stays_while_a_declared_one_is_missing() -> None:
     assert reasons(res, observation(cache=public, firewall_rules=(OLD,))) == [Reason.WOULD_DISCONNECT]
 
 
-def test_nothing_in_azure_is_written_on_an_old_sight() -> None:
+def test_no_azure_write_follows_from_an_old_observation() -> None:
     drifted = cache(tags=OWNER, plaintext_open=True)
     plan = planned(resource(CORRECTING, status={"drift": DRIFT}), observation(cache=drifted, cache_fresh=False))
     assert plan.actions == ()
@@ -383,7 +370,7 @@ def test_nothing_in_azure_is_written_on_an_old_sight() -> None:
     assert plan.next_pass_in == 0
 
 
-def test_created_cache_is_opened_last_without_being_told_to_correct() -> None:
+def test_a_created_cache_is_opened_last_without_correction_being_configured() -> None:
     spec = {**PROVISIONED, "network": RULES["network"]}
     absent = observation(cache=ABSENT, name_available=True)
     (create,) = planned(resource(spec, status=INTENT), absent).actions
@@ -424,7 +411,7 @@ def test_key_is_stored_in_an_absent_secret_with_its_tags() -> None:
     obs = observation(cache=cache(tags=OWNER), vault=VaultSecretAbsent("none"))
     (action,) = planned(resource(STORING), obs).actions
     assert isinstance(action, StoreKey)
-    assert action.tags == {"CredentialId": "Primary", "ProviderAddress": ID}
+    assert action.tags == {"CredentialId": "Primary", "ProviderAddress": CACHE_ID}
 
 
 def test_foreign_vault_secret_is_not_overwritten() -> None:
@@ -437,14 +424,14 @@ def test_soft_deleted_name_is_neither_recovered_nor_reused() -> None:
     assert kinds(resource(STORING), obs) == []
 
 
-def test_regenerated_key_is_stored_anew_in_its_slot() -> None:
-    stale = vault("dead-key", tags={"ProviderAddress": ID.upper(), "CredentialId": "Secondary"})
+def test_a_regenerated_key_is_stored_again_in_its_slot() -> None:
+    stale = vault("dead-key", tags={"ProviderAddress": CACHE_ID.upper(), "CredentialId": "Secondary"})
     (action,) = planned(resource(STORING), observation(cache=cache(tags=OWNER), vault=stale)).actions
     assert isinstance(action, StoreKey)
     assert action.value.get_secret_value() == SECONDARY
 
 
-def test_key_of_a_cache_that_is_not_ours_is_not_stored() -> None:
+def test_the_key_of_a_cache_of_another_owner_is_not_stored() -> None:
     assert kinds(resource(STORING), observation(vault=VaultSecretAbsent("none"))) == []
 
 
@@ -505,7 +492,7 @@ def test_delete_takes_two_passes_and_follows_to_the_end() -> None:
 
 
 @pytest.mark.parametrize("way", [{"namespace_terminating": True}, {}])
-def test_abandon_and_terminating_namespace_let_go_and_keep_the_cache(way: dict[str, Any]) -> None:
+def test_abandon_and_a_terminating_namespace_release_the_resource_and_keep_the_cache(way: dict[str, Any]) -> None:
     annotations = {} if way else {names.ABANDON: "true"}
     res = resource(GOING, annotations=annotations, deleting=True)
     plan = planned(res, observation(cache=cache(tags=OWNER), **way))

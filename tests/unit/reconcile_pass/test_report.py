@@ -21,22 +21,8 @@ from secure_redis.domain.plan.actions import (
 from secure_redis.domain.plan.write_failure import WriteFailure
 from secure_redis.domain.report.report import Report
 from secure_redis.domain.report.status import unreadable
-from tests.unit.reconcile_pass.worlds import (
-    AUTHENTICATION,
-    CLUSTER,
-    NOW,
-    OWNER,
-    PRIMARY,
-    PROVISION,
-    SECONDARY,
-    cache,
-    observation,
-    planned,
-    published,
-    reported,
-    resource,
-    vault,
-)
+from tests.builders.passes import OWNER, PROVISION, cache, observation, planned, published, reported, resource, vault
+from tests.builders.world import AUTHENTICATION, CLUSTER, NOW, PRIMARY, SECONDARY
 
 VALIDATE = {"authentication": AUTHENTICATION}
 PROVISIONED = {"mode": "Provision", "provision": PROVISION}
@@ -72,11 +58,11 @@ def test_all_well() -> None:
     assert told.next_pass_in == 300
 
 
-def test_first_look_that_finds_all_well_tells_no_event() -> None:
+def test_a_first_pass_without_problems_emits_no_event() -> None:
     assert reported(resource(VALIDATE), observation()).events == ()
 
 
-def test_second_look_at_the_same_world_changes_nothing() -> None:
+def test_a_second_pass_over_the_same_world_changes_nothing() -> None:
     res = resource(VALIDATE, status=settled(VALIDATE))
     told = reported(res, observation(secret=published(res, observation())))
     assert told.status.document() == res.status.document()
@@ -109,12 +95,12 @@ def test_without_authentication_an_assessment_is_ready_however_unsafe() -> None:
         ({"plaintext_open": None}, "Unknown", "Unknown"),
     ],
 )
-def test_absent_never_means_safe(changes: dict[str, Any], status: str, reason: str) -> None:
+def test_an_absent_value_is_never_safe(changes: dict[str, Any], status: str, reason: str) -> None:
     told = reported(resource(), observation(cache=cache(**changes)))
     assert said(told, ConditionType.TRANSPORT_SECURED) == (status, reason)
 
 
-def test_outage_keeps_ready_and_what_was_known_and_says_unknown() -> None:
+def test_an_outage_keeps_ready_and_known_values_and_reports_unknown() -> None:
     before = settled(VALIDATE)
     res = resource(VALIDATE, status=before)
     told = reported(res, observation(cache=DOWN, vault=DOWN, secret=published(res, observation())))
@@ -135,7 +121,7 @@ def test_lost_secret_is_not_ready_even_in_an_outage() -> None:
     assert said(told, ConditionType.READY) == ("Unknown", "AzureUnreachable")
 
 
-def test_key_mismatch_is_not_ready_and_tells_once() -> None:
+def test_a_key_mismatch_is_not_ready_and_is_reported_once() -> None:
     res = resource(VALIDATE, status=settled(VALIDATE))
     told = reported(res, observation(vault=vault("regenerated"), secret=published(res, observation())))
     assert said(told, ConditionType.READY) == ("False", "KeyMismatch")
@@ -144,7 +130,7 @@ def test_key_mismatch_is_not_ready_and_tells_once() -> None:
     assert reported(again, observation(vault=vault("regenerated"), secret=published(res, observation()))).events == ()
 
 
-def test_recovery_is_told() -> None:
+def test_recovery_is_reported() -> None:
     res = resource(VALIDATE, status=settled(VALIDATE))
     worse = reported(res, observation(vault=vault("regenerated"), secret=published(res, observation())))
     better = reported(
@@ -165,7 +151,7 @@ def test_refused_secret_write_is_the_reason() -> None:
     assert told.failed
 
 
-def test_no_route_is_said_and_a_provisioned_cache_without_one_is_not_ready() -> None:
+def test_a_missing_route_is_reported_and_a_provisioned_cache_without_one_is_not_ready() -> None:
     closed = cache(tags=OWNER, private_endpoints=())
     told = reported(resource(PROVISIONED), observation(cache=closed))
     assert said(told, ConditionType.CACHE_AVAILABLE) == ("False", "NoRoute")
@@ -195,7 +181,7 @@ def test_refused_creation_is_stalled_and_not_tried_in_a_loop(reason: Reason) -> 
     assert told.next_pass_in >= 3600
 
 
-def test_refused_creation_is_held_for_an_hour_whatever_restarts() -> None:
+def test_a_refused_creation_waits_an_hour_across_restarts() -> None:
     absent = CacheAbsent(confirmed=True, message="no such cache")
     res = resource(PROVISIONED, status=INTENT)
     obs = observation(cache=absent, name_available=True)
@@ -210,7 +196,7 @@ def test_refused_creation_is_held_for_an_hour_whatever_restarts() -> None:
     assert [type(a) for a in planned(refreshed, obs).actions] == [CreateCache]
 
 
-def test_accepted_creation_keeps_the_intent_until_the_cache_is_seen() -> None:
+def test_an_accepted_creation_keeps_the_intent_until_the_cache_is_observed() -> None:
     absent = CacheAbsent(confirmed=True, message="no such cache")
     res = resource(PROVISIONED, status=INTENT)
     told = reported(res, observation(cache=absent, name_available=True))
@@ -219,7 +205,7 @@ def test_accepted_creation_keeps_the_intent_until_the_cache_is_seen() -> None:
     assert reported(after, observation(cache=cache(tags=OWNER))).status.pending is None
 
 
-def test_failed_operation_says_how_it_ended() -> None:
+def test_a_failed_operation_reports_how_it_ended() -> None:
     failed = cache(tags=OWNER, provisioning_state="Failed")
     obs = observation(cache=failed, operation=OperationFacts("Failed", "Capacity", "no room"))
     told = reported(resource(PROVISIONED), obs)
@@ -249,7 +235,7 @@ def test_adoption_is_asked_for_even_without_drift() -> None:
     assert said(told, ConditionType.DRIFT_DETECTED) == ("False", "AdoptionRequired")
 
 
-def test_a_correction_that_azure_refused_is_said() -> None:
+def test_a_correction_that_azure_refused_is_reported() -> None:
     drift = [{"path": "transport.nonTLSPort", "declared": "x", "observed": "y", "class": "Security"}]
     res = resource({**PROVISIONED, "drift": {"correct": ["Security"]}}, status={"drift": drift})
     obs = observation(cache=cache(tags=OWNER, plaintext_open=True))
@@ -260,7 +246,7 @@ def test_a_correction_that_azure_refused_is_said() -> None:
 
 
 @pytest.mark.parametrize("reason", [Reason.NOT_GRANTED, Reason.CONSENT_MISSING, Reason.AZURE_DENIED])
-def test_what_somebody_must_mend_does_not_hide_behind_an_outage(reason: Reason) -> None:
+def test_a_problem_for_a_human_is_not_hidden_by_an_outage(reason: Reason) -> None:
     res = resource(VALIDATE, status=settled(VALIDATE))
     told = reported(res, observation(identity=Unknown(reason, "no"), cache=DOWN, secret=published(res, observation())))
     assert said(told, ConditionType.READY) == ("Unknown", reason)
@@ -322,7 +308,7 @@ def test_refresh_is_marked_as_handled_and_asked_for_by_a_new_value() -> None:
     assert not resource(VALIDATE, annotations={names.REFRESH: "now-1"}, status=told.status.document()).refresh_asked
 
 
-def test_progress_is_told_once_and_does_not_warn() -> None:
+def test_progress_is_reported_once_and_does_not_warn() -> None:
     res = resource(PROVISIONED, status=INTENT)
     told = reported(res, observation(cache=CacheAbsent(confirmed=False, message="no such cache")))
     assert [(event.kind, event.reason) for event in told.events] == [("Normal", "CreateIntended")]
@@ -338,7 +324,7 @@ def test_huge_refresh_value_fits_the_status() -> None:
     assert len(told.status.last_handled.refresh or "") <= 1024
 
 
-def test_paused_says_so_and_keeps_what_was_known() -> None:
+def test_paused_is_reported_and_keeps_known_values() -> None:
     res = resource(VALIDATE, annotations={names.PAUSED: "true"}, status={**settled(VALIDATE), **INTENT})
     told = reported(res, observation(secret=published(res, observation())))
     assert told.status.pending is not None
@@ -353,7 +339,7 @@ def test_paused_does_not_hide_a_lost_secret() -> None:
     assert said(told, ConditionType.CREDENTIALS_SYNCED) == ("False", "Paused")
 
 
-def test_unreadable_spec_is_stalled_and_keeps_the_rest() -> None:
+def test_an_unreadable_spec_is_stalled_and_keeps_the_other_fields() -> None:
     body = {
         "metadata": {"namespace": "shop", "name": "orders", "uid": "u", "generation": 4, "resourceVersion": "1"},
         "spec": {"resourceID": "/nonsense"},
@@ -369,7 +355,7 @@ def test_unreadable_spec_is_stalled_and_keeps_the_rest() -> None:
     assert status.cache is not None
 
 
-def test_done_actions_do_not_hide_a_bad_look() -> None:
+def test_completed_actions_do_not_hide_a_bad_observation() -> None:
     res = resource(VALIDATE, finalizer=False)
     plan = planned(res, observation(vault=DOWN))
     told = reported(res, observation(vault=DOWN), tuple(Done(action) for action in plan.actions))

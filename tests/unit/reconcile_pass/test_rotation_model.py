@@ -22,18 +22,8 @@ from secure_redis.domain.plan.actions import (
     RegenerateKey,
     StoreKey,
 )
-from tests.unit.domain.rotations import (
-    LATE,
-    LISTED,
-    LOST,
-    LOST_DONE,
-    REFUSED,
-    SETTLE,
-    Died,
-    World,
-    password,
-    world,
-)
+from tests.builders.rotation_stage import LATE, LISTED, LOST, LOST_DONE, REFUSED, SETTLE, Died, password
+from tests.builders.rotations import World, world
 
 REQUESTS = ("please", "emergency-leak", "emergency-force-leak")
 CERTAIN = (REFUSED, LOST, LOST_DONE)

@@ -19,8 +19,9 @@ from secure_redis.domain.plan.plan import plan
 from secure_redis.domain.plan.rotation.outcome import status_after
 from secure_redis.domain.plan.types import Rotating
 from secure_redis.domain.report.status import differs_in_pods_only
-from tests.unit.domain.rotations import REFUSED, World, asked, done_by, world
-from tests.unit.reconcile_pass import worlds
+from tests.builders.rotation_stage import REFUSED
+from tests.builders.rotations import World, asked, done_by, world
+from tests.builders.world import CLUSTER
 
 CRITICAL = (MarkKey, RegenerateKey)
 
@@ -48,12 +49,12 @@ def test_counts_that_change_while_workloads_roll_are_minor() -> None:
     assert differs_in_pods_only(rolling(3, "3 pods are left"), rolling(2, "2 pods are left"))
 
 
-def test_the_first_count_and_the_last_one_are_told_at_once() -> None:
+def test_the_first_count_and_the_last_one_are_reported_at_once() -> None:
     assert not differs_in_pods_only(rolling(None), rolling(3))
     assert not differs_in_pods_only(rolling(1), rolling(None))
 
 
-def test_what_is_more_than_a_count_is_not_minor() -> None:
+def test_more_than_a_count_is_not_minor() -> None:
     now = rolling(2)
     assert now.rotation is not None
     retiring = now.rotation.model_copy(update={"phase": RotationPhase.RETIRING})
@@ -68,7 +69,7 @@ def test_what_is_more_than_a_count_is_not_minor() -> None:
 # --- events ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_rotation_tells_its_beginning_its_key_and_its_end_once_each_and_no_step() -> None:
+def test_a_rotation_reports_its_start_its_key_and_its_end_once_each_and_no_step() -> None:
     made = asked()
     made.looks(20)
     assert made.phase == "Completed"
@@ -81,7 +82,7 @@ def test_a_rotation_tells_its_beginning_its_key_and_its_end_once_each_and_no_ste
     assert {kind for kind, reason, _ in made.events if reason in {"Rotating", "Rotated"}} == {"Normal"}
 
 
-def test_what_a_rotation_waits_for_is_told_once_with_its_kind() -> None:
+def test_what_a_rotation_waits_for_is_reported_once_with_its_kind() -> None:
     made = asked(unlisted=1, until="RollingOut")
     made.looks(20)
     assert [kind for kind, reason, _ in made.events if reason == "HoldersBehind"] == ["Warning"]
@@ -101,7 +102,7 @@ def test_a_superseded_rotation_warns_once() -> None:
 
 
 @pytest.mark.parametrize("kind", [MarkKey, RegenerateKey, StoreKey])
-def test_a_refused_write_warns_once_and_the_rotation_is_told_complete_once(kind: type[AzureAction]) -> None:
+def test_a_refused_write_warns_once_and_the_rotation_is_reported_complete_once(kind: type[AzureAction]) -> None:
     made = asked()
     made.fate[kind] = REFUSED
     made.looks(30)
@@ -174,7 +175,7 @@ def test_the_rotation_knows_which_key_belongs_into_the_vault() -> None:
     made = asked(until="Regenerating")
     made.portal(Slot.PRIMARY)  # provisioning would store that one; the rotation stores the new secondary
     res, observed = made.resource(), made.observe()
-    assessed = assess(res, observed, cluster_uid=worlds.CLUSTER, ca=None)
+    assessed = assess(res, observed, cluster_uid=CLUSTER, ca=None)
     assert assessed.credential.store is not None
     assert assessed.credential.store.slot is Slot.PRIMARY
     todo = plan(res, observed, assessed, made.settings)
@@ -200,7 +201,7 @@ def test_paused_stops_everything_and_it_goes_on_after(phase: str) -> None:
 def test_deleting_rotates_nothing() -> None:
     made = asked(until="Intended")
     res, observed = replace(made.resource(), deleting=True), made.observe()
-    assessed = assess(res, observed, cluster_uid=worlds.CLUSTER, ca=None)
+    assessed = assess(res, observed, cluster_uid=CLUSTER, ca=None)
     todo = plan(res, observed, assessed, made.settings)
     assert todo.rotation is None
     assert not any(isinstance(action, AzureAction) for action in todo.actions)

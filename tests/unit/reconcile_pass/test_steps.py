@@ -23,7 +23,8 @@ from secure_redis.reconciler.namespace_limits import NamespaceMembers
 from secure_redis.reconciler.next_pass import NextPass
 from secure_redis.reconciler.observe.writers import ASK_SECONDS, WriterReader
 from secure_redis.reconciler.reconcile import Reconciler
-from tests.unit.reconcile_pass.worlds import AUTHENTICATION, ID, NOW, SETTINGS, UID, cache, observation, resource
+from tests.builders.passes import SETTINGS, cache, observation, resource
+from tests.builders.world import AUTHENTICATION, CACHE_ID, NOW, UID
 
 KEY = Key("shop", "orders")
 
@@ -31,7 +32,11 @@ KEY = Key("shop", "orders")
 def body(spec: dict[str, Any] | None = None, *, finalizer: bool = True, version: str = "7") -> dict[str, Any]:
     meta = {"namespace": "shop", "name": "orders", "uid": UID, "generation": 1, "resourceVersion": version}
     finalizers = [names.FINALIZER] if finalizer else []
-    return {"metadata": {**meta, "finalizers": finalizers}, "spec": {"resourceID": ID, **(spec or {})}, "status": {}}
+    return {
+        "metadata": {**meta, "finalizers": finalizers},
+        "spec": {"resourceID": CACHE_ID, **(spec or {})},
+        "status": {},
+    }
 
 
 class World:

@@ -25,20 +25,9 @@ from secure_redis.domain.plan.actions import (
 )
 from secure_redis.domain.plan.write_failure import WriteFailure
 from secure_redis.domain.report.report import Report
-from tests.unit.domain.targets import ENV, V1, V2, done, injected, pods, workload
-from tests.unit.reconcile_pass.worlds import (
-    AUTHENTICATION,
-    NOW,
-    PRIMARY,
-    SECONDARY,
-    observation,
-    planned,
-    published,
-    reported,
-    resource,
-    tampered,
-    vault,
-)
+from tests.builders.passes import observation, planned, published, reported, resource, tampered, vault
+from tests.builders.workloads import ENV, V1, V2, done, injected, pods, workload
+from tests.builders.world import AUTHENTICATION, NOW, PRIMARY, SECONDARY
 
 SPEC: dict[str, Any] = {"authentication": AUTHENTICATION, "workloads": [ENV]}
 RES = resource(SPEC)
@@ -74,7 +63,7 @@ def settled() -> tuple[SecureRedisCache, WorkloadFacts]:
     return after(RES, told), facts
 
 
-def test_who_lists_no_workloads_is_told_nothing_of_them() -> None:
+def test_a_resource_without_workloads_reports_nothing_about_them() -> None:
     told = reported(resource({"authentication": AUTHENTICATION}), observation(workloads=NOT_READ))
     assert said(told) is None
     assert "workloads" not in told.status.document() or told.status.workloads == ()
@@ -148,7 +137,7 @@ def test_a_new_key_is_published_then_rolled_out() -> None:
         {"namespace_terminating": True},
     ],
 )
-def test_what_is_not_known_to_be_good_is_rolled_out_to_nobody(changes: dict[str, Any]) -> None:
+def test_an_unproven_key_is_never_rolled_out(changes: dict[str, Any]) -> None:
     res, facts = settled()
     for obs in (world(OLD), world(facts, res=res)):
         assert not [a for a in planned(res, replace(obs, **changes)).actions if isinstance(a, InjectWorkload)]
@@ -164,13 +153,13 @@ def test_an_outage_in_mid_rollout_still_shows_how_far_it_is() -> None:
 
 
 @pytest.mark.parametrize("change", [tampered, lambda s: replace(s, owner_uid="someone"), lambda _: None])
-def test_no_injection_while_the_secret_is_not_ours_or_not_right(change: Any) -> None:
+def test_no_injection_while_the_secret_has_another_owner_or_wrong_data(change: Any) -> None:
     obs = world(OLD)
     obs = replace(obs, secret=change(obs.secret))
     assert InjectWorkload not in kinds(planned(RES, obs).actions)
 
 
-def test_paused_injects_and_releases_nothing_and_says_so() -> None:
+def test_paused_injects_and_releases_nothing_and_is_reported() -> None:
     held = resource(SPEC, annotations={names.PAUSED: "true"})
     assert planned(held, world(OLD)).actions == ()
     told = reported(held, world(OLD))
@@ -180,7 +169,7 @@ def test_paused_injects_and_releases_nothing_and_says_so() -> None:
     assert ready.reason == "Paused"
 
 
-def test_a_refused_workload_holds_up_nothing_else() -> None:
+def test_a_refused_workload_blocks_nothing_else() -> None:
     obs = world(OLD)
     (action,) = planned(RES, obs).actions
     told = reported(RES, obs, (Failed(action, WriteFailure(Reason.TARGET_REFUSED, "denied", permanent=True)),))
@@ -210,7 +199,7 @@ def test_no_right_to_workloads_is_unknown_and_the_secret_is_kept_up() -> None:
         ({"deleting": True}, "TargetNotFound"),
     ],
 )
-def test_what_is_wrong_with_a_target_is_the_conditions_reason(changes: dict[str, Any], reason: str | None) -> None:
+def test_the_problem_of_a_target_is_the_conditions_reason(changes: dict[str, Any], reason: str | None) -> None:
     told = reported(RES, world(replace(OLD, **changes)))
     assert said(told) == ("False", reason or "RollingOut")
 
@@ -285,7 +274,7 @@ def test_retain_leaves_the_injection_where_it_is() -> None:
     assert kinds(planned(res, world(facts)).actions) == [ReleaseSecret, RemoveFinalizer]
 
 
-def test_delete_releases_waits_and_then_lets_the_secret_go() -> None:
+def test_delete_releases_waits_and_then_deletes_the_secret() -> None:
     res, facts = leaving("Delete")
     obs = world(facts)
     (action,) = planned(res, obs).actions
@@ -305,7 +294,9 @@ def test_delete_releases_waits_and_then_lets_the_secret_go() -> None:
 @pytest.mark.parametrize(
     ("changes", "reason"), [({"paused": True}, "TargetPaused"), ({"failed": "no pod becomes ready"}, "RolloutFailed")]
 )
-def test_a_consumer_that_cannot_let_go_keeps_the_secret_and_says_so(changes: dict[str, Any], reason: str) -> None:
+def test_a_consumer_that_cannot_be_released_keeps_the_secret_and_is_reported(
+    changes: dict[str, Any], reason: str
+) -> None:
     res, facts = leaving("Delete")
     (action,) = planned(res, world(facts)).actions
     assert isinstance(action, ReleaseWorkload)
@@ -345,7 +336,7 @@ def test_a_new_resource_of_the_name_takes_the_injection_over() -> None:
     assert said(reported(again, obs)) == ("True", "WorkloadsCurrent")
 
 
-def test_events_tell_of_transitions_only() -> None:
+def test_events_report_transitions_only() -> None:
     res, facts = settled()
     rotated = world(facts, res=res, vault=vault(SECONDARY, version=V2))
     told = reported(res, rotated)

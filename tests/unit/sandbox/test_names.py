@@ -58,7 +58,7 @@ def test_a_name_has_one_address_and_can_be_forgotten(hosts: HostsFile) -> None:
 @pytest.mark.parametrize(
     ("name", "address"), [("a b", "127.0.0.1"), ("a\n1.2.3.4 bank.example", "127.0.0.1"), ("a", "x")]
 )
-def test_what_is_no_name_or_address_is_refused(hosts: HostsFile, name: str, address: str) -> None:
+def test_an_invalid_name_or_address_is_refused(hosts: HostsFile, name: str, address: str) -> None:
     with pytest.raises(ValueError, match=r"not a host name|does not appear"):
         hosts.set(name, address)
 
@@ -77,7 +77,7 @@ def test_writers_do_not_lose_each_others_names(hosts: HostsFile) -> None:
     assert {f"n{number}.test" for number in range(60)} <= set(hosts.addresses())
 
 
-def test_a_private_root_has_room_for_mounts_that_the_machine_lacks(tmp_path: Path) -> None:
+def test_a_private_root_can_mount_directories_that_the_machine_lacks(tmp_path: Path) -> None:
     if not names.allowed():
         pytest.skip("this system refuses mount namespaces")
     (tmp_path / "volume").mkdir()
@@ -95,7 +95,7 @@ def test_a_private_root_has_room_for_mounts_that_the_machine_lacks(tmp_path: Pat
     assert not list((tmp_path / "root").iterdir())
 
 
-def test_a_program_that_is_not_there_is_told(hosts: HostsFile) -> None:
+def test_a_missing_program_is_reported(hosts: HostsFile) -> None:
     done = subprocess.run(wrap(["no-such-program"], hosts.path), capture_output=True, text=True, check=False)
     assert done.returncode == 127
     assert "no-such-program" in done.stderr

@@ -114,7 +114,7 @@ def test_fields_of_the_pod() -> None:
         field_value(POD, "status.phase", ADDRESSES)
 
 
-def test_a_missing_key_is_told_unless_optional() -> None:
+def test_a_missing_key_is_reported_unless_optional() -> None:
     reference = {"name": "keys", "key": "nope"}
     env = [{"name": "X", "valueFrom": {"secretKeyRef": reference}}]
     with pytest.raises(MissingError, match="couldn't find key nope in Secret keys"):

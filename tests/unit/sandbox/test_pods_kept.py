@@ -8,7 +8,7 @@ from sandbox.pods.images import Image, kept
 PROGRAM = Image((sys.executable,), env={"SSL_CERT_FILE": "/tmp/world/azure/ca.pem"})  # noqa: S108
 
 
-def test_what_lies_within_a_mount_is_mounted_again(tmp_path: Path) -> None:
+def test_nested_mounts_are_mounted_again(tmp_path: Path) -> None:
     authority = tmp_path / "azure" / "ca.pem"
     (authority.parent / "canaries").mkdir(parents=True)
     env = {"SSL_CERT_FILE": str(authority), "CANARY_DIRECTORY": str(authority.parent / "canaries")}

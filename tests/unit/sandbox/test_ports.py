@@ -28,7 +28,7 @@ def test_a_reserved_port_is_for_our_server_only() -> None:
     listener(port.number, share=False).close()
 
 
-def test_the_kernel_gives_a_reserved_port_to_nobody_who_asks_for_any() -> None:
+def test_the_kernel_never_assigns_a_reserved_port() -> None:
     ports = [_Port() for _ in range(200)]
     assert len({port.number for port in ports}) == len(ports)
     for port in ports:

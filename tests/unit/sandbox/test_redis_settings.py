@@ -22,11 +22,11 @@ THEIRS = (("198.51.100.0", "198.51.100.255"),)
         (Reachability(ranges=OURS + THEIRS), {INSIDE, OUTSIDE, ELSEWHERE}),
     ],
 )
-def test_who_gets_in(reachable: Reachability, admitted: set[str]) -> None:
+def test_which_clients_get_in(reachable: Reachability, admitted: set[str]) -> None:
     assert {one for one in (INSIDE, OUTSIDE, ELSEWHERE) if NETWORK.admits(one, reachable)} == admitted
 
 
-def test_addresses_are_nobody_elses_and_come_back_last() -> None:
+def test_addresses_are_exclusive_and_reused_last() -> None:
     one, other = Addresses(), Addresses()
     try:
         taken = [one.take() for _ in range(300)] + [other.take() for _ in range(10)]

@@ -64,7 +64,7 @@ def test_two_processes_build_a_tool_once(tmp_path: Path) -> None:
     assert "-mod=readonly" in line
 
 
-def test_a_failed_build_is_told_in_the_compilers_words_and_leaves_nothing(tmp_path: Path) -> None:
+def test_a_failed_build_reports_the_compilers_message_and_leaves_no_file(tmp_path: Path) -> None:
     compiler(tmp_path, "echo 'undefined: everything' >&2; exit 2")
     process = builder(tmp_path)
     _, err = process.communicate(timeout=60)
@@ -75,7 +75,7 @@ def test_a_failed_build_is_told_in_the_compilers_words_and_leaves_nothing(tmp_pa
     assert list(homes[0].iterdir()) == []
 
 
-def test_what_a_killed_build_left_behind_is_removed_by_the_next(tmp_path: Path) -> None:
+def test_the_next_build_removes_the_files_of_a_killed_one(tmp_path: Path) -> None:
     compiler(tmp_path, ANY_BUILD)
     first = builder(tmp_path)
     out, _ = first.communicate(timeout=60)

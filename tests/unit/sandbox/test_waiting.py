@@ -8,7 +8,7 @@ def test_the_first_truthy_answer_is_returned() -> None:
     assert wait_for(lambda: next(answers), 10, "a pod", interval=0) == ["pod"]
 
 
-def test_a_condition_that_never_holds_is_named_with_the_last_answer() -> None:
+def test_a_condition_that_never_becomes_true_is_named_with_the_last_answer() -> None:
     with pytest.raises(TimeoutError, match=r"waited 0 s for two pods; last answer: \[\]"):
         wait_for(list[object], 0, "two pods")
 

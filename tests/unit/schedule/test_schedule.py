@@ -26,7 +26,7 @@ async def test_an_edit_is_checked_at_once_and_again_after_its_interval() -> None
     assert [trigger for *_, trigger in passes.observed] == [Trigger.EDIT, Trigger.CLOCK, Trigger.CLOCK]
 
 
-async def test_a_steady_resource_is_only_checked() -> None:
+async def test_a_sufficient_check_replaces_the_pass() -> None:
     passes, checked, ended = Passes(), [], []
 
     async def check(key: Key, version: str) -> NextPass | None:
@@ -47,7 +47,7 @@ async def test_a_steady_resource_is_only_checked() -> None:
     assert [trigger for _, trigger, _ in ended] == [Trigger.EDIT, Trigger.CLOCK, Trigger.CLOCK, Trigger.EDIT]
 
 
-async def test_what_we_write_ourselves_wakes_nobody() -> None:
+async def test_the_operators_own_writes_wake_no_resource() -> None:
     passes = Passes()
     schedule = Schedule(passes, backoff=STEADY)
     async with running(schedule):
@@ -71,7 +71,7 @@ async def test_what_we_write_ourselves_wakes_nobody() -> None:
         {"uid": "u2"},
     ],
 )
-async def test_what_others_change_wakes(change: dict[str, Any]) -> None:
+async def test_a_change_by_others_wakes(change: dict[str, Any]) -> None:
     passes = Passes()
     schedule = Schedule(passes, backoff=STEADY)
     async with running(schedule):
@@ -153,7 +153,7 @@ async def test_failures_back_off_and_success_resets() -> None:
     assert passes.times[-3:] == [248, 548, 556], "after a success back-off begins anew"
 
 
-async def test_a_failing_part_does_not_hold_the_rest_back() -> None:
+async def test_a_failing_resource_does_not_delay_the_others() -> None:
     passes = Passes(NextPass(30.0, failed=True))
     schedule = Schedule(passes, backoff=STEADY, rng=Highest())
     async with running(schedule):
@@ -171,7 +171,7 @@ async def test_retry_after_is_the_earliest_time() -> None:
     assert passes.times == [0, 100]
 
 
-async def test_an_exception_is_a_failed_pass_and_others_go_on(caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_exception_is_a_failed_pass_and_others_continue(caplog: pytest.LogCaptureFixture) -> None:
     async def answer(key: Key) -> NextPass:
         if key == ORDERS:
             raise RuntimeError("canary-of-an-exception")
@@ -230,7 +230,7 @@ async def test_namespaces_take_turns_and_passes_are_bounded() -> None:
     assert order.index(small) <= 2, "a namespace with one resource does not wait for one with twenty"
 
 
-async def test_first_looks_are_spread() -> None:
+async def test_first_passes_are_spread() -> None:
     passes = Passes(NextPass(600.0))
     schedule = Schedule(passes, backoff=Backoff(parallel=1000), rng=random.Random(7))  # noqa: S311
     keys = [Key("shop", f"c{number}") for number in range(200)]
@@ -259,7 +259,7 @@ async def test_secret_wakes_keep_a_distance() -> None:
     assert 5 <= len(passes.observed) <= 7, "somebody who fights over the Secret does not make a busy loop"
 
 
-async def test_a_secret_of_an_unknown_resource_wakes_nobody() -> None:
+async def test_a_secret_of_an_unknown_resource_wakes_no_resource() -> None:
     passes = Passes()
     schedule = Schedule(passes, backoff=STEADY)
     async with running(schedule):
@@ -268,7 +268,7 @@ async def test_a_secret_of_an_unknown_resource_wakes_nobody() -> None:
     assert passes.observed == []
 
 
-async def test_forgotten_is_never_checked_at_and_told_after_its_last_pass() -> None:
+async def test_a_forgotten_resource_is_not_reconciled_and_is_reported_after_its_last_pass() -> None:
     async def slow(key: Key) -> NextPass:
         await asyncio.sleep(5)
         assert gone == []
@@ -328,7 +328,7 @@ async def test_resync_finds_lost_deletions_and_lost_edits() -> None:
     assert [(key, version) for _, key, version, _ in passes.observed[3:]] == [(kept, "50")]
 
 
-async def test_namespaces_with_resources_are_told() -> None:
+async def test_namespaces_with_resources_are_reported() -> None:
     told: list[set[str]] = []
     schedule = Schedule(Passes(), backoff=STEADY, on_namespaces=told.append)
     schedule.event("ADDED", body(Key("a", "1")))

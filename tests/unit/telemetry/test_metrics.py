@@ -72,7 +72,7 @@ def test_a_rotation_under_way_has_its_beginning() -> None:
         assert value(metrics, series, **where) is None
 
 
-def test_series_go_with_their_resource() -> None:
+def test_series_are_removed_with_their_resource() -> None:
     metrics = Metrics()
     metrics.report(ORDERS, WHOLE)
     metrics.passed(ORDERS, "Edit", "success", 0.1, at=1000.0)
@@ -97,7 +97,7 @@ def test_passes_and_requests_are_counted() -> None:
     assert value(metrics, "secureredis_azure_throttled_total", service="arm") == 1
 
 
-async def test_health_tells_which_check_fails() -> None:
+async def test_health_names_the_failed_check() -> None:
     health = Health()
     server = HealthServer(health, Metrics().render, port=0)
     await server.start()

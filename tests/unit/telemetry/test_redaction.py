@@ -79,7 +79,7 @@ def stream() -> Iterator[io.StringIO]:
         logging.getLogger(name).setLevel(level)
 
 
-def test_no_part_of_a_record_tells_a_secret(stream: io.StringIO) -> None:
+def test_no_part_of_a_record_contains_a_secret(stream: io.StringIO) -> None:
     log = logging.getLogger("secure_redis.test")
     canary = "".join(random_secrets.choice(string.ascii_letters) for _ in range(12))
     try:

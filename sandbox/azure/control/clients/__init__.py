@@ -1,1 +1,1 @@
-"""What a test or the demo can do to the simulated world: one client per subject, composed in `Control`."""
+"""Changes that a test or the demo makes to the simulated world: one client per subject, composed in `Control`."""

@@ -68,7 +68,7 @@ async def _set_private_endpoint(world: World, cache: CacheState, endpoint: seeds
 
 
 async def _update(world: World, cache: CacheState, body: Json) -> None:
-    """A change that someone else made: at once, unchecked, in wire names."""
+    """Change a cache as another user does: at once, unchecked, in wire names."""
     world.log.by_others.append((world.timeline.now(), cache.scope))
     for name, value in body.get("properties", {}).items():
         if name == "provisioningState":

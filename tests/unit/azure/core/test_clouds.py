@@ -150,7 +150,7 @@ def test_host_of_leaves_out_the_usual_port_only() -> None:
     assert host_of("http://a.example") is None
 
 
-def test_no_cloud_owns_anothers_hosts() -> None:
+def test_no_cloud_owns_the_hosts_of_another() -> None:
     for cloud in CLOUDS.values():
         for other in CLOUDS.values():
             if cloud is not other:

@@ -155,7 +155,7 @@ async def test_a_claims_challenge_gets_a_new_token(world: World) -> None:
     assert shown == ["one", "two", "two"]
 
 
-async def test_what_kubernetes_refuses_reaches_the_status(world: World) -> None:
+async def test_a_refusal_by_kubernetes_reaches_the_status(world: World) -> None:
     async def refuse(identity: NamespaceIdentity) -> SecretStr:
         raise IdentityUnavailable(Unknown(Reason.NAMESPACE_NOT_BOUND, "apply the RoleBinding"))
 
@@ -220,7 +220,7 @@ async def test_no_identity_of_its_own(world: World) -> None:
     assert outcome.reason is Reason.NO_IDENTITY
 
 
-def test_what_is_held_shows_nothing(world: World) -> None:
+def test_stored_values_are_hidden_in_repr(world: World) -> None:
     credential = world.credentials.for_resource_manager(IDENTITY)
     assert "token" not in repr(credential).lower().replace("identitycredential", "")
     assert json.dumps(str(credential))

@@ -205,7 +205,7 @@ def test_a_denied_action_names_action_and_scope() -> None:
     assert f"Microsoft.Cache/redis/read on {CACHE.lower()}" in failure.message
 
 
-def test_a_linked_resource_that_is_denied_says_so() -> None:
+def test_a_denied_linked_resource_is_reported() -> None:
     failure = classify(
         arm(
             403,
@@ -250,7 +250,7 @@ def test_a_policy_is_named_from_the_text_too() -> None:
     assert "deny-public" in failure.message
 
 
-def test_a_missing_group_is_told_from_a_missing_cache() -> None:
+def test_a_missing_group_is_distinguished_from_a_missing_cache() -> None:
     failure = classify(arm(404, "ResourceGroupNotFound", "Resource group 'shop' could not be found."))
     assert isinstance(failure, NotFound)
     assert failure.what is Missing.GROUP
@@ -349,7 +349,7 @@ def test_an_identity_that_is_not_there() -> None:
     assert failure.reason is Reason.TOKEN_REFUSED
 
 
-def test_what_kubernetes_said_goes_through() -> None:
+def test_the_message_from_kubernetes_is_passed_on() -> None:
     failure = classify(IdentityUnavailable(Unknown(Reason.NAMESPACE_NOT_BOUND, "apply this", 5.0)))
     assert failure == Transient(Reason.NAMESPACE_NOT_BOUND, "apply this", 5.0)
 

@@ -53,7 +53,7 @@ def told(code: str, message: str, source: Source, **more: object) -> str:
         ("redis/write", "Secure Redis Provision or Secure Redis Correct", "Secure Redis Provision"),
     ],
 )
-def test_an_action_is_told_with_role_and_command(action: str, names: str, role: str) -> None:
+def test_an_action_is_reported_with_role_and_command(action: str, names: str, role: str) -> None:
     message = manager(f"Microsoft.Cache/{action}")
     assert f"lacks the permission Microsoft.Cache/{action} on {CACHE.lower()}; " in message
     command = f"{ASSIGN} --role '{role}' --scope {CACHE.lower()}"
@@ -106,10 +106,10 @@ def test_parentheses_of_a_group_are_quoted() -> None:
     assert shlex.split(command)[-1] == scope.lower()
 
 
-def test_a_refusal_that_names_nobody_still_names_the_role() -> None:
+def test_a_refusal_without_a_caller_still_names_the_role() -> None:
     message = manager("Microsoft.Cache/redis/read", client="The client")
     assert "such as Secure Redis Observe (a new assignment" in message
 
 
-def test_an_action_of_no_role_of_ours_names_none() -> None:
+def test_an_action_outside_the_documented_roles_names_none() -> None:
     assert "assign a role that holds it (a new assignment" in manager("Microsoft.Cache/redis/export/action")

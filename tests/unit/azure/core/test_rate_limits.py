@@ -18,7 +18,7 @@ class Clock:
 RATE = Rate(burst=3, per_second=1000, patience=0.002)
 
 
-async def test_a_burst_goes_through_and_the_rest_is_refused_with_a_time() -> None:
+async def test_a_burst_is_allowed_and_further_requests_are_refused_with_a_time() -> None:
     clock = Clock()
     budgets = RateLimits(clock)
     for _ in range(5):  # three at once, two within the patience

@@ -128,7 +128,7 @@ async def test_without_the_list_right_a_plain_read_does(world: World) -> None:
     ("more", "enabled"),
     [({"enabled": False}, False), ({"exp": NOW - 5}, True), ({"nbf": NOW + 500}, True)],
 )
-async def test_an_unusable_newest_version_is_told_without_value_and_no_older_one_taken(
+async def test_an_unusable_newest_version_is_reported_without_value_and_no_older_one_is_used(
     world: World, more: dict[str, Any], enabled: bool
 ) -> None:
     listed(world, item(world, OLD, NOW - 9), item(world, NEW, NOW, **more))
@@ -147,7 +147,7 @@ async def test_two_versions_of_one_second_are_settled_by_the_vault(world: World)
     assert facts.version == NEW
 
 
-async def test_a_pinned_version_says_whether_it_is_the_newest(world: World) -> None:
+async def test_a_pinned_version_reports_whether_it_is_the_newest(world: World) -> None:
     listed(world, item(world, OLD, NOW - 9), item(world, NEW, NOW))
     readable(world, OLD, "one")
     facts = await look(world, version=OLD)
@@ -288,14 +288,14 @@ async def test_a_deleted_name_is_neither_recovered_nor_purged(world: World) -> N
     assert {observed.method for observed in world.script.observed} == {"PUT", "POST"}
 
 
-async def test_who_does_not_lead_stores_nothing(world: World) -> None:
+async def test_a_resource_that_does_not_lead_stores_nothing(world: World) -> None:
     world.writes_allowed = False
     with pytest.raises(NotLeading):
         await world.vaults.store(IDENTITY, world.script.vault, NAME, SecretStr("x"), {})
     assert world.script.calls("PUT") == []
 
 
-async def test_values_are_dropped_when_nobody_asks(world: World) -> None:
+async def test_values_are_dropped_when_they_are_not_requested(world: World) -> None:
     listed(world, item(world, OLD, NOW))
     readable(world, OLD)
     await look(world)
@@ -321,7 +321,7 @@ async def test_a_write_is_not_repeated_when_the_connection_breaks(world: World) 
     assert len(world.script.calls("PUT")) == 1
 
 
-async def test_both_ways_of_checking_tell_when_a_version_was_made(world: World) -> None:
+async def test_both_kinds_of_check_report_when_a_version_was_created(world: World) -> None:
     made = NOW - 9
     listed(world, item(world, OLD, made))
     readable(world, OLD)
@@ -334,7 +334,7 @@ async def test_both_ways_of_checking_tell_when_a_version_was_made(world: World) 
         assert facts.created == datetime.fromtimestamp(made, UTC)
 
 
-async def test_a_mark_sends_the_tags_and_nothing_else(world: World) -> None:
+async def test_tagging_a_version_sends_only_the_tags(world: World) -> None:
     changed = says(item(world, OLD, NOW - 9))
     world.script.on("PATCH", f"{SECRET}/{OLD}", challenged(world.script, changed))
     tags = {"CredentialId": "Primary"}
@@ -345,7 +345,7 @@ async def test_a_mark_sends_the_tags_and_nothing_else(world: World) -> None:
     assert as_json(world.script.calls("PATCH")[-1].body) == {"tags": {}}
 
 
-async def test_a_mark_needs_a_version_a_host_and_the_lead(world: World) -> None:
+async def test_tagging_requires_a_version_a_host_and_the_lead(world: World) -> None:
     with pytest.raises(ValueError, match="version"):
         await world.vaults.mark(IDENTITY, world.script.vault, NAME, "", {})
     foreign = await world.vaults.mark(IDENTITY, "https://shop.vault.evil.example", NAME, OLD, {})

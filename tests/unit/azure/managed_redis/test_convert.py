@@ -120,12 +120,12 @@ def test_a_port_that_is_none(port: Any) -> None:
         changed(CLUSTER, provisioningState=None),
     ],
 )
-def test_what_is_no_cluster(body: Any) -> None:
+def test_an_answer_that_is_no_cluster(body: Any) -> None:
     with pytest.raises(Malformed):
         cluster_facts(body)
 
 
 @pytest.mark.parametrize("body", [None, {}, {"properties": []}, changed(DATABASE, provisioningState=7)])
-def test_what_is_no_database(body: Any) -> None:
+def test_an_answer_that_is_no_database(body: Any) -> None:
     with pytest.raises(Malformed):
         database_facts(body)

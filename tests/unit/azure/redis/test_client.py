@@ -43,7 +43,7 @@ async def test_a_read_gives_facts_and_leaves_absent_things_absent(world: World) 
     assert ("arm", "GET redis", 200) in world.requests
 
 
-async def test_everything_that_is_said_is_taken(world: World) -> None:
+async def test_every_field_of_the_answer_is_read(world: World) -> None:
     world.script.on(
         "GET",
         PATH,
@@ -121,7 +121,7 @@ async def test_a_truncated_answer_is_unknown(world: World) -> None:
     assert outcome.reason in (Reason.AZURE_ERROR, Reason.AZURE_UNREACHABLE)
 
 
-async def test_a_404_says_what_is_missing(world: World) -> None:
+async def test_a_404_names_the_missing_object(world: World) -> None:
     world.script.on("GET", PATH, says({"error": {"code": "ResourceGroupNotFound", "message": "x"}}, 404))
     outcome = await world.caches.read(IDENTITY, CACHE)
     assert isinstance(outcome, NotFound)
@@ -284,7 +284,7 @@ async def test_a_missing_registration_registers_nothing(world: World) -> None:
     assert [observed.path.rsplit("/", 1)[1] for observed in world.script.calls("POST")] == ["token", "listKeys"]
 
 
-async def test_who_does_not_lead_writes_nothing(world: World) -> None:
+async def test_a_replica_that_does_not_lead_writes_nothing(world: World) -> None:
     world.writes_allowed = False
     for write in (
         world.caches.create(IDENTITY, CACHE, {}),
@@ -382,7 +382,7 @@ async def test_an_accepted_regeneration_can_be_followed(world: World, header: st
     assert "canary" not in repr(facts)
 
 
-async def test_who_does_not_lead_regenerates_nothing(world: World) -> None:
+async def test_a_resource_that_does_not_lead_regenerates_nothing(world: World) -> None:
     world.writes_allowed = False
     with pytest.raises(NotLeading):
         await world.caches.regenerate_key(IDENTITY, CACHE, Slot.PRIMARY)

@@ -20,7 +20,7 @@ def facts(settings: dict[str, Any], **properties: Any) -> Redis:
     return cache_facts({"id": CACHE_ID, "location": "West Europe", "properties": said})
 
 
-def test_what_was_never_set_is_not_known() -> None:
+def test_a_value_that_was_never_set_is_unknown() -> None:
     bare = facts({})
     assert bare.persistence == PersistenceFacts()
     assert not bare.persistence.on

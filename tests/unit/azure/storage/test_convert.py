@@ -56,7 +56,7 @@ def test_anything_else_is_malformed_or_facts(body: Any) -> None:
             continue
 
 
-def test_an_account_that_says_only_its_name_says_nothing_else() -> None:
+def test_an_account_with_only_a_name_has_no_other_facts() -> None:
     facts = storage_convert.storage_facts({"id": ACCOUNT})
     said = {name: value for name, value in dataclasses.asdict(facts).items() if value not in (None, (), "", 0)}
     assert set(said) == {"account_id"}
@@ -107,7 +107,9 @@ def test_redundancy_is_read_from_the_skus_name(sku: str, redundancy: str | None,
         (None, None, None),
     ],
 )
-def test_who_passes_the_firewall(wire: str | None, bypass: tuple[str, ...] | None, trusted: bool | None) -> None:
+def test_which_addresses_pass_the_firewall(
+    wire: str | None, bypass: tuple[str, ...] | None, trusted: bool | None
+) -> None:
     facts = storage_convert.storage_facts({"id": ACCOUNT, "properties": {"networkAcls": {"bypass": wire}}})
     assert (facts.network_bypass, facts.trusted_services_pass) == (bypass, trusted)
 

@@ -14,7 +14,7 @@ from secure_redis.domain.assess import connection_secret
 from secure_redis.domain.assess.connection_secret import STANDARD_KEYS, differs, unreserved
 from secure_redis.domain.assess.key_validity import LONGEST_KEY
 from secure_redis.domain.explanation import Explanation
-from tests.unit.domain.builders import PRIMARY, built, cache, published, resource, text, vault
+from tests.builders.world import PRIMARY, VERSION, built, cache, published, resource, text, vault
 
 PRINTABLE = "".join(chr(code) for code in range(33, 127) if chr(code) != ",")
 passwords = st.text(PRINTABLE, min_size=1, max_size=LONGEST_KEY)
@@ -39,14 +39,14 @@ def test_the_standard_forms() -> None:
     assert data.annotations == {
         names.SECRET_RESOURCE: "orders",
         names.SECRET_SOURCE: "https://shop.vault.azure.net/secrets/orders-key",
-        names.SECRET_VERSION: "0123456789abcdef0123456789abcdef",
+        names.SECRET_VERSION: VERSION,
         names.SECRET_SLOT: "Primary",
         names.SECRET_NOT_AFTER: "2027-11-24T00:00:00Z",
     }
 
 
 @given(password=passwords, database=databases)
-def test_clients_read_back_what_was_meant(password: str, database: int) -> None:
+def test_clients_read_the_intended_values(password: str, database: int) -> None:
     data = built(resource({"connection": {"database": database}}), password)
     uri = urlsplit(text(data, "uri"))
     assert (uri.scheme, uri.hostname, uri.port) == ("rediss", "orders.redis.cache.windows.net", 6380)
@@ -191,7 +191,7 @@ def test_other_names_pass(name: str) -> None:
     assert unreserved({name: "x"}) == {name: "x"}
 
 
-def test_what_is_as_wanted_does_not_differ() -> None:
+def test_equal_values_do_not_differ() -> None:
     data = built()
     assert differs(published(data), data) == ()
     other = {**data.labels, "someone-else": "x"}
@@ -207,7 +207,7 @@ def test_each_tampered_key_is_named(name: str) -> None:
     assert differs(published(data, data=without), data) == (f"data.{name}",)
 
 
-def test_what_is_extra_or_stale_is_named() -> None:
+def test_extra_and_stale_data_are_named() -> None:
     data = built()
     there = published(data)
     assert differs(published(data, data={**there.data, "REDIS_URL": SecretBytes(b"redis://x")}), data) == (

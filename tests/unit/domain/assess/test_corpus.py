@@ -24,7 +24,7 @@ from secure_redis.domain.assess.disruption import _EFFECTS
 from secure_redis.domain.assess.drift import MOST_ENTRIES, Drift
 from secure_redis.domain.observe.firewall import FirewallRuleFacts
 from secure_redis.domain.observe.unknown import NOT_READ
-from tests.unit.domain.builders import drift
+from tests.builders.world import drift
 
 CORPUS = sorted((Path(__file__).parent / "corpus").glob("*.json"))
 Json = dict[str, Any]
@@ -201,7 +201,7 @@ def test_the_changes_reach_every_field_that_is_compared() -> None:
 
 
 @given(st.data())
-def test_changes_of_different_fields_are_told_each_by_its_own_path(data: st.DataObject) -> None:
+def test_changes_of_different_fields_are_reported_by_their_own_paths(data: st.DataObject) -> None:
     world = load(data.draw(st.sampled_from(CORPUS)))
     every: dict[str, list[Callable[[World], None]]] = {}
     for told, change in changes(world):
@@ -237,7 +237,7 @@ UNDECLARED: list[tuple[tuple[str, ...], Any]] = [
 
 @pytest.mark.parametrize("path", CORPUS, ids=ids)
 @pytest.mark.parametrize(("way", "value"), UNDECLARED)
-def test_what_nobody_declared_is_no_drift(path: Path, way: tuple[str, ...], value: Any) -> None:
+def test_an_undeclared_value_is_no_drift(path: Path, way: tuple[str, ...], value: Any) -> None:
     assert mutated(load(path), set_at(*way, value=value)).drift() == ()
 
 

@@ -13,7 +13,7 @@ from secure_redis.domain.assess.disruption import (
 )
 from secure_redis.domain.observe.firewall import FirewallRuleFacts
 from secure_redis.domain.observe.unknown import NOT_READ
-from tests.unit.domain.builders import PROVISION, cache, drift, provisioning, resource
+from tests.builders.world import PROVISION, cache, drift, provisioning, resource
 
 TOLD: list[tuple[dict[str, Any], Effect]] = [
     ({"plaintext_open": True}, Effect.DROPS_CONNECTIONS),
@@ -37,7 +37,7 @@ TOLD: list[tuple[dict[str, Any], Effect]] = [
 
 
 @pytest.mark.parametrize(("changes", "told"), TOLD)
-def test_each_difference_says_what_correcting_it_causes(changes: dict[str, Any], told: Effect) -> None:
+def test_each_difference_states_the_effect_of_its_correction(changes: dict[str, Any], told: Effect) -> None:
     found = drift(provisioning(), cache(**changes), NOT_READ)
     assert [entry.effect for entry in found] == [told]
 

@@ -11,7 +11,7 @@ from secure_redis.api.spec.spec import DriftClass
 from secure_redis.domain.assess.drift import MOST_ENTRIES, Drift
 from secure_redis.domain.observe.firewall import FirewallRuleFacts
 from secure_redis.domain.observe.unknown import NOT_READ, Unknown
-from tests.unit.domain.builders import PROVISION, cache, drift, provisioning, resource
+from tests.builders.world import PROVISION, cache, drift, provisioning, resource
 
 SECURITY, AVAILABILITY, COSMETIC = DriftClass.SECURITY, DriftClass.AVAILABILITY, DriftClass.COSMETIC
 OFFICE = {"name": "office", "startIP": "203.0.113.1", "endIP": "203.0.113.9"}
@@ -165,7 +165,7 @@ def test_firewall_rules_that_are_as_declared_or_not_declared_or_not_read() -> No
 @given(count=st.integers(0, 120), bad=st.booleans())
 @example(count=MOST_ENTRIES, bad=False)
 @example(count=MOST_ENTRIES, bad=True)
-def test_the_list_is_bounded_and_its_last_entry_counts_the_rest(count: int, bad: bool) -> None:
+def test_the_list_is_bounded_and_its_last_entry_counts_the_omitted_ones(count: int, bad: bool) -> None:
     tags = {f"tag{number}": "wanted" for number in range(count)}
     declared = provisioning(provision={**PROVISION, "tags": tags})
     found = drift(declared, cache(plaintext_open=bad), NOT_READ)

@@ -13,8 +13,8 @@ from secure_redis.domain.assess.drift import MOST_ENTRIES, below, ignoring
 from secure_redis.domain.assess.services import COMPARED
 from secure_redis.domain.observe.firewall import FirewallRuleFacts
 from secure_redis.domain.observe.redis import Redis
-from tests.unit.domain.builders import NOW, PROVISION, cache, differences, observation, provisioning
-from tests.unit.domain.storages import persisting, spec
+from tests.builders.storage import persisting, spec
+from tests.builders.world import NOW, PROVISION, cache, differences, observation, provisioning
 
 RULES = [{"name": "office", "startIP": "203.0.113.1", "endIP": "203.0.113.9"}]
 DRIFTED: dict[str, Any] = {
@@ -89,19 +89,19 @@ def test_nothing_of_class_security_is_ever_left_out_and_nothing_unasked(ignore: 
     assert set(left.drift or ()) <= set(all_of.drift or ())
 
 
-def test_what_is_of_class_security_says_why_it_stays() -> None:
+def test_an_ignored_security_path_is_reported_with_the_reason() -> None:
     found = judged(["transport.minimumTLSVersion"])
     assert "transport.minimumTLSVersion" in paths(found)
     assert any("transport.minimumTLSVersion is not ignored" in note for note in notes(found))
 
 
-def test_a_path_that_can_match_nothing_is_told_and_one_that_matches_nothing_now_is_not() -> None:
+def test_a_path_that_can_never_match_is_reported_and_one_without_a_match_now_is_not() -> None:
     found = judged(["provision.colour", "provision.tags[absent]", "provision.redis"], cache())
     assert len(notes(found)) == 1
     assert "'provision.colour' names no field" in notes(found)[0]
 
 
-def test_what_is_left_out_makes_room_in_a_long_list() -> None:
+def test_ignored_entries_do_not_count_in_a_long_list() -> None:
     many = tuple(FirewallRuleFacts(f"r{n}", "8.8.8.8", "8.8.8.8") for n in range(MOST_ENTRIES + 9))
     kept = judged(["provision"], firewall=many)
     assert len(kept.drift or ()) == MOST_ENTRIES

@@ -14,8 +14,8 @@ from secure_redis.domain.observe.storage import (
     StorageAbsent,
 )
 from secure_redis.domain.observe.unknown import NOT_READ, Unknown
-from tests.unit.domain.builders import NOW, cache, observation, resource
-from tests.unit.domain.storages import VERSION, key, own_key, persisting, spec, storage
+from tests.builders.storage import VERSION, key, own_key, persisting, spec, storage
+from tests.builders.world import NOW, cache, observation, resource
 
 DENIED = Unknown(Reason.AZURE_DENIED, "refused", permission="Microsoft.X/y/read")
 KEY_URL = "https://shop.vault.azure.net/keys/disk"
@@ -40,7 +40,7 @@ def test_whole() -> None:
     assert "customer-managed" in own.message
 
 
-def test_nothing_to_say() -> None:
+def test_nothing_to_report() -> None:
     assert follow(resource(), observation(), cache()) is None
     assert follow(resource({"persistence": {"type": "None"}}), observation(), cache()) is None
 
@@ -71,11 +71,11 @@ def test_a_broken_account(changes: dict[str, Any], reason: Reason) -> None:
         {"encryption": own_key(key_source="Microsoft.New")},
     ],
 )
-def test_what_azure_does_not_say_is_not_safe(changes: dict[str, Any]) -> None:
+def test_a_value_missing_from_azure_is_not_safe(changes: dict[str, Any]) -> None:
     assert told(spec(), storage=storage(**changes)).encrypted is None
 
 
-def test_a_broken_link_is_said_before_a_hidden_one() -> None:
+def test_a_broken_link_is_reported_before_a_hidden_one() -> None:
     link = told(spec(), storage=storage(encryption=None, public_blobs_allowed=True))
     assert (link.encrypted, link.reason) == (False, Reason.STORAGE_OPEN)
 
@@ -108,7 +108,7 @@ def test_an_unusable_key(known: EncryptionKeyFacts) -> None:
     assert (link.encrypted, link.reason) == (False, Reason.ENCRYPTION_KEY_UNUSABLE)
 
 
-def test_a_key_whose_state_is_not_said() -> None:
+def test_a_key_without_a_reported_state() -> None:
     link = told(spec(), storage=storage(encryption=own_key()), encryption_key=key(enabled=None))
     assert link.encrypted is None
 

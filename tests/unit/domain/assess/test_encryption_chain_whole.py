@@ -26,8 +26,8 @@ from secure_redis.domain.observe.unknown import NOT_READ, Unknown
 from secure_redis.domain.plan.types import Plan
 from secure_redis.domain.report.conditions.cache import persistence_encrypted
 from secure_redis.domain.report.conditions.condition_state import UNKNOWN, ConditionState
-from tests.unit.domain.builders import NOW, observation, resource
-from tests.unit.domain.storages import key, own_key, persisting, spec, storage
+from tests.builders.storage import key, own_key, persisting, spec, storage
+from tests.builders.world import NOW, observation, resource
 
 HIDDEN = Unknown(Reason.AZURE_DENIED, "refused", permission="Microsoft.X/y/read")
 URL = "https://shop.vault.azure.net/keys/disk"
@@ -158,7 +158,7 @@ def test_every_single_mutation(kind: type, name: str) -> None:
 
 
 @pytest.mark.parametrize(("kind", "name"), FIELDS, ids=lambda one: one if isinstance(one, str) else one.__name__)
-def test_every_single_field_that_is_not_said(kind: type, name: str) -> None:
+def test_every_single_missing_field(kind: type, name: str) -> None:
     if (kind, name) in {(StorageFacts, "account_id"), (StorageFacts, "location"), (KeyFacts, "name")}:
         return  # never missing
     part = parts(whole())[kind]
@@ -190,7 +190,7 @@ def test_every_single_part_that_could_not_be_read(part: str, value: Any) -> None
         assert "Microsoft.X/y/read" in link.message
 
 
-def test_a_cache_that_could_not_be_read_says_nothing_of_it() -> None:
+def test_an_unreadable_cache_reports_no_value() -> None:
     unread = ConditionState(UNKNOWN, HIDDEN.reason, HIDDEN.message)
     found = persistence_encrypted(
         resource({"persistence": DECLARED}), replace(whole(), cache=HIDDEN), Plan(), [], unread

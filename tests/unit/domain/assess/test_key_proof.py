@@ -22,15 +22,15 @@ from secure_redis.domain.observe.keys import (
     VaultSecretFacts,
 )
 from secure_redis.domain.observe.unknown import NOT_READ, NotRead, Unknown
-from tests.unit.domain.builders import (
+from tests.builders.world import (
     AUTHENTICATION,
     CACHE_ID,
     IDENTITY,
+    KEYS,
     NOW,
     OTHER_ID,
     PRIMARY,
     SECONDARY,
-    keys,
     resource,
     vault,
 )
@@ -46,7 +46,7 @@ Keys = ListedKeys | Unknown | NotRead
 Auth = AuthenticationResult | Unknown | NotRead
 
 
-@pytest.mark.parametrize("listed", [keys(), DENIED, NOT_READ])
+@pytest.mark.parametrize("listed", [KEYS, DENIED, NOT_READ])
 @pytest.mark.parametrize("auth", [ACCEPTED, REFUSED, UNREACHABLE, NOT_READ])
 @pytest.mark.parametrize("tags", [{}, OTHERS])
 def test_under_the_operators_identity_the_tag_is_required_in_every_case(
@@ -62,11 +62,11 @@ def test_under_the_operators_identity_the_tag_is_required_in_every_case(
 
 @pytest.mark.parametrize("identity", [IDENTITY, OPERATOR])
 @pytest.mark.parametrize("auth", [ACCEPTED, REFUSED, UNREACHABLE, NOT_READ])
-def test_listed_keys_decide_whatever_auth_said(identity: Identity, auth: Auth) -> None:
-    assert prove(resource(), identity, vault(tags=OURS), keys(), auth) == Proven(ProvenBy.LISTED, Slot.PRIMARY)
+def test_listed_keys_decide_regardless_of_auth(identity: Identity, auth: Auth) -> None:
+    assert prove(resource(), identity, vault(tags=OURS), KEYS, auth) == Proven(ProvenBy.LISTED, Slot.PRIMARY)
     second = vault(tags=OURS, value=SecretStr(SECONDARY))
-    assert prove(resource(), identity, second, keys(), auth) == Proven(ProvenBy.LISTED, Slot.SECONDARY)
-    stale = prove(resource(), identity, vault(tags=OURS, value=SecretStr("old")), keys(), auth)
+    assert prove(resource(), identity, second, KEYS, auth) == Proven(ProvenBy.LISTED, Slot.SECONDARY)
+    stale = prove(resource(), identity, vault(tags=OURS, value=SecretStr("old")), KEYS, auth)
     assert isinstance(stale, Explanation)
     assert stale.reason is Reason.KEY_MISMATCH
 
@@ -83,7 +83,7 @@ def test_else_auth_decides(tags: dict[str, str], listed: Keys) -> None:
 
 @pytest.mark.parametrize("identity", [IDENTITY, OPERATOR])
 @pytest.mark.parametrize("address", [CACHE_ID, CACHE_ID.upper(), CACHE_ID + "/", f" {CACHE_ID} "])
-def test_else_the_vaults_owner_says_so(identity: Identity, address: str) -> None:
+def test_otherwise_the_vaults_owner_declares_it(identity: Identity, address: str) -> None:
     there = vault(tags={"PROVIDERADDRESS": address})
     assert prove(resource(), identity, there, DENIED, UNREACHABLE) == Proven(ProvenBy.TAGGED, None)
 
@@ -115,7 +115,7 @@ def test_nothing_shows_the_key_and_an_unread_value_proves_nothing() -> None:
         verdict = prove(resource(), IDENTITY, vault(), listed, auth)
         assert isinstance(verdict, Explanation)
         assert PRIMARY not in verdict.message
-    unread = prove(resource(), IDENTITY, vault(tags=OURS, value=None), keys(), ACCEPTED)
+    unread = prove(resource(), IDENTITY, vault(tags=OURS, value=None), KEYS, ACCEPTED)
     assert isinstance(unread, Explanation)
 
 
@@ -149,7 +149,7 @@ def test_what_must_be_read_next(
 ) -> None:
     assert needs_keys(resource(), identity, there, proven, NOW) is needed
     assert needs_authentication(resource(), identity, there, DENIED, proven, NOW) is needed
-    assert not needs_authentication(resource(), identity, there, keys(), proven, NOW)
+    assert not needs_authentication(resource(), identity, there, KEYS, proven, NOW)
     bare = replace(resource(), spec=resource().spec.model_copy(update={"authentication": None}))
     assert not needs_keys(bare, identity, there, proven, NOW)
     assert not needs_authentication(bare, identity, there, DENIED, proven, NOW)

@@ -9,7 +9,7 @@ from secure_redis.api.reasons.reason import Reason
 from secure_redis.domain.assess import key_validity
 from secure_redis.domain.observe.keys import ListedKeys, Slot, VaultSecretAbsent
 from secure_redis.domain.observe.unknown import NOT_READ, Unknown
-from tests.unit.domain.builders import CACHE_ID, NOW, PRIMARY, SECONDARY, cache, keys, vault
+from tests.builders.world import CACHE_ID, KEYS, NOW, PRIMARY, SECONDARY, cache, vault
 
 SECOND = timedelta(seconds=1)
 
@@ -74,9 +74,9 @@ def test_values_that_may_be_keys(value: str) -> None:
 
 
 def test_the_slot_is_that_of_the_equal_key() -> None:
-    assert key_validity.slot_of(SecretStr(PRIMARY), keys()) is Slot.PRIMARY
-    assert key_validity.slot_of(SecretStr(SECONDARY), keys()) is Slot.SECONDARY
-    assert key_validity.slot_of(SecretStr(PRIMARY[:-1]), keys()) is None
+    assert key_validity.slot_of(SecretStr(PRIMARY), KEYS) is Slot.PRIMARY
+    assert key_validity.slot_of(SecretStr(SECONDARY), KEYS) is Slot.SECONDARY
+    assert key_validity.slot_of(SecretStr(PRIMARY[:-1]), KEYS) is None
     assert key_validity.slot_of(SecretStr("é\udcff"), ListedKeys(SecretStr("é"), SecretStr("x"))) is None
 
 

@@ -21,8 +21,12 @@ from secure_redis.domain.plan.cache.managed_redis import unsupported
 from secure_redis.domain.plan.cache.services import SERVICES
 from secure_redis.domain.plan.types import Plan
 from secure_redis.domain.report.conditions import managed_redis
-from tests.unit.domain.surroundings import MANAGED_ID, database, holder, key, key_vault, managed
-from tests.unit.reconcile_pass import worlds
+from tests.builders import passes
+from tests.builders.governance import role_assignment
+from tests.builders.managed_redis import MANAGED_ID, database, managed
+from tests.builders.passes import PROVISION, judged, reported
+from tests.builders.storage import key_vault, protected_key
+from tests.builders.world import AUTHENTICATION, IDENTITY, NOW
 
 DENIED = Unknown(Reason.AZURE_DENIED, "no right", permission="Microsoft.Cache/redisEnterprise/databases/read")
 HOST = "orders.westeurope.redis.azure.net"
@@ -35,12 +39,12 @@ def cluster(**changes: Any) -> ManagedRedis:
 
 
 def observation(**changes: Any) -> Observation:
-    well = Observation(now=worlds.NOW, identity=worlds.IDENTITY, cache=cluster(), cache_fresh=True)
+    well = Observation(now=NOW, identity=IDENTITY, cache=cluster(), cache_fresh=True)
     return replace(well, **changes)
 
 
 def told(obs: Observation, **spec: Any) -> dict[str, tuple[str, str]]:
-    report = worlds.reported(worlds.resource({"resourceID": MANAGED_ID, **spec}), obs)
+    report = reported(passes.resource({"resourceID": MANAGED_ID, **spec}), obs)
     for condition in report.status.conditions:
         assert condition.reason in reasons_on(ConditionType(condition.type)), condition
     return {c.type: (c.status, c.reason) for c in report.status.conditions}
@@ -100,15 +104,15 @@ PERSISTENCE: list[tuple[dict[str, Any], Any, tuple[str, Reason] | None]] = [
     ({"database": DENIED}, NOT_READ, ("Unknown", Reason.AZURE_DENIED)),
     ({"database": RDB}, NOT_READ, ("True", Reason.PERSISTENCE_ENCRYPTED)),
     ({"database": database(aof_enabled=True)}, NOT_READ, ("True", Reason.PERSISTENCE_ENCRYPTED)),
-    (OWN, key(), ("True", Reason.PERSISTENCE_ENCRYPTED)),
+    (OWN, protected_key(), ("True", Reason.PERSISTENCE_ENCRYPTED)),
     (OWN, NOT_READ, ("Unknown", Reason.PENDING)),
     (OWN, EncryptionKeyFacts(DENIED, DENIED), ("Unknown", Reason.AZURE_DENIED)),
-    (OWN, EncryptionKeyFacts(DENIED, key().key), ("Unknown", Reason.AZURE_DENIED)),
+    (OWN, EncryptionKeyFacts(DENIED, protected_key().key), ("Unknown", Reason.AZURE_DENIED)),
     (OWN, EncryptionKeyFacts(key_vault(), KeyAbsent("none")), ("False", Reason.ENCRYPTION_KEY_UNUSABLE)),
-    (OWN, key(enabled=False), ("False", Reason.ENCRYPTION_KEY_UNUSABLE)),
-    (OWN, key(enabled=None), ("Unknown", Reason.UNKNOWN)),
-    (OWN, key(expires=worlds.NOW), ("False", Reason.ENCRYPTION_KEY_UNUSABLE)),
-    (OWN, key(not_before=worlds.NOW + DAY), ("False", Reason.ENCRYPTION_KEY_UNUSABLE)),
+    (OWN, protected_key(enabled=False), ("False", Reason.ENCRYPTION_KEY_UNUSABLE)),
+    (OWN, protected_key(enabled=None), ("Unknown", Reason.UNKNOWN)),
+    (OWN, protected_key(expires=NOW), ("False", Reason.ENCRYPTION_KEY_UNUSABLE)),
+    (OWN, protected_key(not_before=NOW + DAY), ("False", Reason.ENCRYPTION_KEY_UNUSABLE)),
 ]
 
 
@@ -119,8 +123,8 @@ def test_persistence(changes: dict[str, Any], held: Any, wanted: tuple[str, Reas
 
 
 def test_the_status_of_a_cluster() -> None:
-    report = worlds.reported(
-        worlds.resource({"resourceID": MANAGED_ID}), observation(cache=cluster(sku_name="Enterprise_E10"))
+    report = reported(
+        passes.resource({"resourceID": MANAGED_ID}), observation(cache=cluster(sku_name="Enterprise_E10"))
     )
     shown = report.status.cache
     assert shown is not None
@@ -147,8 +151,8 @@ def test_which_tiers_retire(sku: str, day: date | None) -> None:
 @pytest.mark.parametrize(
     ("spec", "word"),
     [
-        ({"authentication": worlds.AUTHENTICATION}, "spec.authentication"),
-        ({"mode": "Provision", "provision": worlds.PROVISION}, "spec.mode Provision"),
+        ({"authentication": AUTHENTICATION}, "spec.authentication"),
+        ({"mode": "Provision", "provision": PROVISION}, "spec.mode Provision"),
         ({"persistence": {"type": "None"}}, "spec.persistence"),
         ({"connection": {"secretName": "x"}}, "spec.connection"),
         ({"connection": {"database": 1}}, "spec.connection"),
@@ -157,30 +161,30 @@ def test_which_tiers_retire(sku: str, day: date | None) -> None:
         ({"deletionPolicy": "Delete"}, "spec.deletionPolicy"),
     ],
 )
-def test_what_is_not_offered_is_refused_and_named(spec: dict[str, Any], word: str) -> None:
+def test_an_unsupported_field_is_refused_and_named(spec: dict[str, Any], word: str) -> None:
     """Of an object that was stored before the schema refused it."""
-    resource = worlds.resource({"resourceID": MANAGED_ID, **spec})
+    resource = passes.resource({"resourceID": MANAGED_ID, **spec})
     why = unsupported(resource)
     assert why is not None
     assert word in why.message
-    report = worlds.reported(resource, Observation(now=worlds.NOW, cache=why))
+    report = reported(resource, Observation(now=NOW, cache=why))
     found = {c.type: (c.status, c.reason) for c in report.status.conditions}
     refused = Reason.SERVICE_NOT_SUPPORTED_YET
     assert found["CacheAvailable"] == ("Unknown", refused)
     assert found["Stalled"] == ("True", refused)
     assert found["Ready"][0] != "True"
     assert report.status.cache is None
-    assert SERVICES[Service.REDIS].unsupported(worlds.resource(spec)) is None
+    assert SERVICES[Service.REDIS].unsupported(passes.resource(spec)) is None
 
 
 def test_an_auditor_is_not_refused() -> None:
     spec = {"profile": "Strict", "network": {"publicAccess": "Enabled"}, "drift": {"ignore": []}, "waivers": []}
-    assert unsupported(worlds.resource({"resourceID": MANAGED_ID, **spec})) is None
+    assert unsupported(passes.resource({"resourceID": MANAGED_ID, **spec})) is None
 
 
 def test_drift_of_a_cluster_is_never_correctable() -> None:
     obs = observation(cache=cluster(minimum_tls_version="1.0", public_network_access=None))
-    assessed = worlds.judged(worlds.resource({"resourceID": MANAGED_ID}), obs)
+    assessed = judged(passes.resource({"resourceID": MANAGED_ID}), obs)
     assert assessed.drift is not None
     assert {one.path: one.observed for one in assessed.drift} == {
         "transport.minimumTLSVersion": "1.0",
@@ -196,8 +200,8 @@ def test_a_cluster_that_is_gone() -> None:
 
 
 def test_a_cluster_that_could_not_be_read_is_looked_at_again() -> None:
-    report = worlds.reported(
-        worlds.resource({"resourceID": MANAGED_ID}),
+    report = reported(
+        passes.resource({"resourceID": MANAGED_ID}),
         observation(cache=Unknown(Reason.AZURE_THROTTLED, "slow down", retry_after=7.0)),
     )
     assert report.failed
@@ -211,14 +215,14 @@ CLASSIC = (
 )
 
 
-def test_every_rule_of_the_other_service_says_that_it_does_not_apply() -> None:
-    assessed = worlds.judged(worlds.resource({"resourceID": MANAGED_ID}), observation())
+def test_every_rule_of_the_other_service_does_not_apply() -> None:
+    assessed = judged(passes.resource({"resourceID": MANAGED_ID}), observation())
     assert assessed.compliance is not None
     for rule in CLASSIC:
         found = assessed.compliance.results[rule]
         assert found.result is Result.NOT_APPLICABLE, rule
         assert found.message, rule
-    classic = worlds.judged(worlds.resource(), worlds.observation())
+    classic = judged(passes.resource(), passes.observation())
     assert classic.compliance is not None
     for rule in ("T3", "A4", "P8"):
         assert classic.compliance.results[rule].result is Result.NOT_APPLICABLE
@@ -229,12 +233,12 @@ def test_every_rule_of_the_other_service_says_that_it_does_not_apply() -> None:
 def test_a_rule_applies_to_the_services_that_its_rights_name(rule: Rule) -> None:
     names = {service for service in ("redis", "redisEnterprise") for need in rule.needs if f".Cache/{service}/" in need}
     if names == {"redis"}:
-        assert rule.check(worlds.resource({"resourceID": MANAGED_ID}), observation()).result is Result.NOT_APPLICABLE
+        assert rule.check(passes.resource({"resourceID": MANAGED_ID}), observation()).result is Result.NOT_APPLICABLE
     if names == {"redisEnterprise"}:
-        assert rule.check(worlds.resource(), worlds.observation()).result is Result.NOT_APPLICABLE
+        assert rule.check(passes.resource(), passes.observation()).result is Result.NOT_APPLICABLE
 
 
-def test_where_a_cluster_is_probed() -> None:
+def test_the_probe_target_of_a_cluster() -> None:
     assert probe_target.target(cluster()) == probe_target.Endpoint(HOST, 10000, 10000)
     for changes in (
         {"database": None},
@@ -249,7 +253,7 @@ def test_where_a_cluster_is_probed() -> None:
         assert isinstance(probe_target.target(cluster(**changes)), Unknown), changes
 
 
-def test_a_changed_database_is_probed_anew() -> None:
+def test_a_changed_database_is_probed_again() -> None:
     before = probe_target.settings_of(cluster())
     assert probe_target.settings_of(cluster()) == before
     for changed in (
@@ -263,11 +267,11 @@ def test_a_changed_database_is_probed_anew() -> None:
 
 def test_who_may_list_the_keys_of_a_cluster() -> None:
     """By the action of this service: a role on Microsoft.Cache/redis gives nothing here."""
-    resource = worlds.resource({"resourceID": MANAGED_ID})
+    resource = passes.resource({"resourceID": MANAGED_ID})
 
     def result(action: str) -> Result:
-        holders = tuple(holder(str(number), action) for number in range(6))
-        assessed = worlds.judged(resource, observation(role_assignments=holders))
+        holders = tuple(role_assignment(str(number), action) for number in range(6))
+        assessed = judged(resource, observation(role_assignments=holders))
         assert assessed.compliance is not None
         return assessed.compliance.results["A9"].result
 

@@ -2,7 +2,7 @@ import pytest
 
 from secure_redis.api.names import OWNER_TAG
 from secure_redis.domain.assess.ownership import Ownership, owner_value, ownership
-from tests.unit.domain.builders import cache
+from tests.builders.world import cache
 
 
 @pytest.mark.parametrize(

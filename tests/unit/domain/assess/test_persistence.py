@@ -35,9 +35,19 @@ from secure_redis.domain.plan.types import (
     Plan,
     Settings,
 )
+from tests.builders.storage import ACCOUNT, PRINCIPAL, persisting, spec, storage
+from tests.builders.world import (
+    CACHE_ID,
+    NOW,
+    PROVISION,
+    SUBSCRIPTION,
+    cache,
+    drift,
+    observation,
+    provisioning,
+    resource,
+)
 from tests.unit.domain.assess.test_storage_connection import GOOD, KEY
-from tests.unit.domain.builders import CACHE_ID, NOW, PROVISION, cache, drift, observation, provisioning, resource
-from tests.unit.domain.storages import ACCOUNT, PRINCIPAL, persisting, spec, storage
 
 OWN = {**PROVISION, "identity": {"type": "SystemAssigned"}}
 IDENTIFIED = cache(identity_type="SystemAssigned", principal_id=PRINCIPAL)
@@ -108,7 +118,7 @@ def test_each_single_difference_is_one_entry(facts: Redis, path: str, worst: str
     assert paths(spec(), facts) == {path: worst}
 
 
-def test_data_that_nobody_declared() -> None:
+def test_undeclared_data() -> None:
     assert paths({"type": "None"}, persisting()) == {persistence.TYPE: "Security"}
 
 
@@ -158,13 +168,13 @@ def test_no_role_that_is_not_surely_there(roles: Any) -> None:
     assert isinstance(step(spec(), IDENTIFIED, storage_roles=roles, annotations=confirm), Explanation)
 
 
-def test_the_role_seen_or_confirmed() -> None:
+def test_the_role_observed_or_confirmed() -> None:
     wanted = {
         "rdb-backup-enabled": "true",
         "rdb-backup-frequency": "60",
         "aof-backup-enabled": "false",
         "preferred-data-persistence-auth-method": "ManagedIdentity",
-        "storage-subscription-id": "11111111-2222-3333-4444-555555555555",
+        "storage-subscription-id": SUBSCRIPTION,
         "rdb-storage-connection-string": "https://shopdata.blob.core.windows.net",
     }
     for world in ({"storage_roles": (ROLE,)}, {"annotations": {names.CONFIRM_STORAGE_ROLE: "ShopData"}}):
@@ -176,7 +186,7 @@ def test_the_role_seen_or_confirmed() -> None:
 
 
 @pytest.mark.parametrize("facts", [Unknown(Reason.AZURE_DENIED, "no"), StorageAbsent("gone")])
-def test_an_account_that_was_not_seen_is_not_persisted_into(facts: Any) -> None:
+def test_an_unobserved_account_is_not_used_for_persistence(facts: Any) -> None:
     refused(step(spec(), IDENTIFIED, storage=facts, storage_roles=(ROLE,)))
     refused(step(BY_STRING, IDENTIFIED, storage=facts, storage_secret=_secret()))
 
@@ -266,7 +276,7 @@ def test_the_account_to_follow() -> None:
     found = persistence.place(resource(), persisting(subscription="s"))
     assert found == persistence.Named("s", "shopdata")
     moved = persistence.place(resource({"persistence": spec()}), persisting(account="elsewhere"))
-    assert moved == persistence.Named("11111111-2222-3333-4444-555555555555", "elsewhere")
+    assert moved == persistence.Named(SUBSCRIPTION, "elsewhere")
 
 
 def _secret() -> SecretFacts:

@@ -27,7 +27,7 @@ from secure_redis.domain.observe.usage import NOTHING, ClearText, ConfigFacts
 from secure_redis.domain.observe.workloads import WorkloadFacts
 from secure_redis.kube.workloads.config_maps import facts
 from secure_redis.kube.workloads.convert import workload
-from tests.unit.domain.builders import PRIMARY, SECONDARY, cache, observation, resource, vault
+from tests.builders.world import PRIMARY, SECONDARY, cache, observation, resource, vault
 
 HOST = "orders.redis.cache.windows.net"
 IN_CLEAR = f"redis://:{PRIMARY}@{HOST}/0"
@@ -98,7 +98,7 @@ def test_variables(container: dict[str, Any], settings: dict[str, str], expected
     assert told(app(**container), maps(conf=settings)) == expected
 
 
-def test_of_two_config_maps_the_later_goes_before() -> None:
+def test_the_later_of_two_config_maps_wins() -> None:
     config = maps(one={"URL": IN_CLEAR}, two={"URL": SAFE})
     assert told(app(envFrom=[all_of("one"), all_of("two")]), config) == []
     assert told(app(envFrom=[all_of("two"), all_of("one")]), config) == [("URL", "ConfigMap 'one'")]
@@ -131,7 +131,7 @@ def test_only_what_listed_workloads_refer_to_is_read() -> None:
     assert config_maps(LISTED, (replace(found, name="another"), replace(found, deleting=True))) == ()
 
 
-def test_a_config_map_that_could_not_be_read_is_told_and_one_that_is_not_there_holds_nothing() -> None:
+def test_an_unreadable_config_map_is_reported_and_a_missing_one_contains_nothing() -> None:
     found = app(envFrom=[all_of("a"), all_of("b")])
     assert unseen(LISTED, (found,), {"a": None, "b": BLIND}) is BLIND
     assert unseen(LISTED, (found,), {"a": None, "b": ConfigFacts({"x": NOTHING})}) is None
@@ -167,7 +167,7 @@ def test_keys_that_azure_listed_are_looked_for() -> None:
         ({"proven": Proven(ProvenBy.LISTED, Slot.PRIMARY), "vault": BLIND}, False),
     ],
 )
-def test_a_vaults_value_is_looked_for_only_if_nobody_could_have_chosen_it(
+def test_a_vaults_value_is_searched_only_if_no_one_could_have_chosen_it(
     changes: dict[str, Any], looked_for: bool
 ) -> None:
     found = keys_to_search(observation(**{"keys": NOT_READ, "vault": vault(), **changes}))

@@ -18,8 +18,9 @@ from secure_redis.domain.observe.cache import Write
 from secure_redis.domain.observe.observation import Observation, changed
 from secure_redis.domain.observe.usage import Change
 from secure_redis.domain.observe.workloads import Owned, PodFacts
-from tests.unit.domain import surroundings as around
-from tests.unit.domain.builders import AUTHENTICATION, NOW, resource
+from tests.builders.complete import complete
+from tests.builders.managed_redis import managed
+from tests.builders.world import AUTHENTICATION, NOW, resource
 from tests.unit.domain.rule_cases import CASES, DAY, INJECTED, MANAGED, PERSISTENT, PUBLISHED, REDIS, STRICT, app
 
 ROTATED = resource({"authentication": {**AUTHENTICATION, "rotation": {"intervalDays": 45}}})
@@ -72,7 +73,7 @@ def dates(value: Any) -> Iterator[datetime]:
 
 def whole() -> Observation:
     """An observation in which everything that can hold a date is there."""
-    return around.whole(
+    return complete(
         secret=PUBLISHED,
         workloads=(app(owned=Owned()),),
         pods={("Deployment", "app"): (PodFacts("app-1"),)},
@@ -84,7 +85,7 @@ def whole() -> Observation:
 
 WORLDS: list[tuple[SecureRedisCache, Observation]] = [
     *((of, dated(whole())) for of in (REDIS, STRICT, PERSISTENT, INJECTED, ROTATED)),
-    (MANAGED, dated(replace(whole(), cache=around.managed()))),
+    (MANAGED, dated(replace(whole(), cache=managed()))),
 ]
 
 
@@ -97,7 +98,7 @@ def interval(of: SecureRedisCache) -> Iterator[timedelta]:
 
 def undeclared(rule: Rule) -> str | None:
     """Where the rule's answer changes between two declared moments; None: nowhere."""
-    own = [(of, dated(around.whole(**changes))) for name, of, changes, _ in CASES if name == rule.id]
+    own = [(of, dated(complete(**changes))) for name, of, changes, _ in CASES if name == rule.id]
     for of, observed in (*WORLDS, *own):
         horizons = {timedelta(), *interval(of), *rule.horizons}
         moments = sorted({date + horizon for date in dates(observed) for horizon in horizons})

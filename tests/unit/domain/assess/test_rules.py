@@ -28,19 +28,9 @@ from secure_redis.domain.observe.keys import (
     VaultSecretAbsent,
 )
 from secure_redis.domain.observe.unknown import NOT_READ, Unknown
-from tests.unit.domain.builders import (
-    NOW,
-    PRIMARY,
-    SECONDARY,
-    built,
-    cache,
-    keys,
-    observation,
-    published,
-    resource,
-    vault,
-)
-from tests.unit.domain.surroundings import PERSISTS, whole
+from tests.builders.complete import complete
+from tests.builders.storage import BY_IDENTITY
+from tests.builders.world import KEYS, NOW, PRIMARY, SECONDARY, built, cache, observation, published, resource, vault
 
 PASS, FAIL, UNKNOWN, NA = Result.PASS, Result.FAIL, Result.UNKNOWN, Result.NOT_APPLICABLE
 BLIND = Unknown(Reason.AZURE_DENIED, "no right to read it")
@@ -223,7 +213,7 @@ def test_an_earlier_proof_gives_the_same_results_as_the_pass_that_proved(claimed
         ("OPTIONS", b"useSsl: no", FAIL),
     ],
 )
-def test_t6_the_published_secret_holds_tls_only(name: str, value: bytes, result: Result) -> None:
+def test_t6_the_published_secret_contains_tls_only(name: str, value: bytes, result: Result) -> None:
     there = published(built())
     tampered = replace(there, data={**there.data, name: SecretBytes(value)})
     found = verdict("T6", secret=tampered)
@@ -239,7 +229,7 @@ def test_t6_takes_no_offence_at_a_key(password: str) -> None:
     assert verdict("T6", secret=published(data)).result is PASS
 
 
-def test_t6_without_a_secret_of_ours() -> None:
+def test_t6_without_a_published_secret() -> None:
     assert verdict("T6", secret=None).result is PASS
     assert verdict("T6", BARE, secret=None).result is NA
     assert verdict("T6", secret=published(built(), owner_uid="other")).result is NA
@@ -251,7 +241,7 @@ def test_t6_without_a_secret_of_ours() -> None:
 
 
 def test_a_safe_cache_has_only_informational_findings() -> None:
-    found = evaluate(resource(), whole(secret=published(built())))
+    found = evaluate(resource(), complete(secret=published(built())))
     assert {(f.rule, f.result) for f in found.findings} == {("A1", FAIL), ("L1", FAIL)}
     assert (found.failed, found.unknown, found.waived, found.compliant) == (0, 0, 0, True)
     assert found.passed > 30
@@ -259,13 +249,13 @@ def test_a_safe_cache_has_only_informational_findings() -> None:
 
 
 def test_publishing_changes_no_result() -> None:
-    assert evaluate(resource(), whole(secret=None)) == evaluate(resource(), whole(secret=published(built())))
+    assert evaluate(resource(), complete(secret=None)) == evaluate(resource(), complete(secret=published(built())))
 
 
-def test_findings_are_worst_first_and_say_what_to_do() -> None:
+def test_findings_are_worst_first_and_state_the_remedy() -> None:
     unsafe: dict[str, Any] = {"plaintext_open": True, "minimum_tls_version": None, "entra_enabled": None}
-    there = cache(public_network_access="Enabled", identity_type="SystemAssigned", persistence=PERSISTS, **unsafe)
-    found = evaluate(resource(), whole(cache=there, vault=vault(expires=None)))
+    there = cache(public_network_access="Enabled", identity_type="SystemAssigned", persistence=BY_IDENTITY, **unsafe)
+    found = evaluate(resource(), complete(cache=there, vault=vault(expires=None)))
     worst_first = ["T1", "N1", "N4", "T2", "K1", "A1", "L1", "A2"]
     assert [f.rule for f in found.findings if f.rule in worst_first] == worst_first
     order = list(Severity)
@@ -281,7 +271,7 @@ def test_findings_are_worst_first_and_say_what_to_do() -> None:
 
 
 def test_unknown_is_not_compliant() -> None:
-    found = evaluate(resource(), whole(cache=cache(minimum_tls_version=None)))
+    found = evaluate(resource(), complete(cache=cache(minimum_tls_version=None)))
     assert [f.rule for f in found.findings if f.severity is not Severity.INFO] == ["T2"]
     assert found.compliant is None
 
@@ -309,4 +299,4 @@ def test_nothing_shows_the_key() -> None:
     for authentication in (AuthenticationResult.REFUSED, BLIND):
         found = evaluate(resource(), observation(keys=BLIND, authentication=authentication))
         assert PRIMARY not in repr(found)
-    assert SECONDARY not in repr(evaluate(resource(), observation(vault=vault(value=SecretStr("x")), keys=keys())))
+    assert SECONDARY not in repr(evaluate(resource(), observation(vault=vault(value=SecretStr("x")), keys=KEYS)))

@@ -16,8 +16,9 @@ from secure_redis.domain.observe.cache import CacheAbsent
 from secure_redis.domain.observe.firewall import FirewallRuleFacts
 from secure_redis.domain.observe.observation import Observation, changed
 from secure_redis.domain.observe.unknown import Unknown
-from tests.unit.domain import surroundings as around
-from tests.unit.domain.builders import NOW, cache, vault
+from tests.builders.complete import complete
+from tests.builders.storage import protected_key
+from tests.builders.world import NOW, cache, vault
 from tests.unit.domain.rule_cases import (
     BLIND,
     CASES,
@@ -43,7 +44,7 @@ def named() -> list[Any]:
 
 
 def verdict(rule: str, of: SecureRedisCache, changes: dict[str, Any]) -> Verdict:
-    return evaluate(of, around.whole(**changes)).results[rule]
+    return evaluate(of, complete(**changes)).results[rule]
 
 
 @pytest.mark.parametrize(("rule", "of", "changes", "result"), named())
@@ -83,13 +84,13 @@ def test_what_was_not_read_is_unknown(rule: Rule, of: SecureRedisCache) -> None:
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
 def test_a_rule_tells_worlds_apart(rule: Rule) -> None:
-    found = {rule.check(of, around.whole(**changes)).result for _, of, changes, _ in CASES}
+    found = {rule.check(of, complete(**changes)).result for _, of, changes, _ in CASES}
     found |= {rule.check(of, Observation(now=NOW)).result for of in (REDIS, MANAGED)}
     assert len(found) > 1
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
-def test_an_unread_cache_never_passes_for_what_is_said_of_it(rule: Rule) -> None:
+def test_an_unread_cache_never_passes_from_a_reported_value(rule: Rule) -> None:
     blind = {"cache": CacheAbsent(confirmed=True, message="404"), "storage": BLIND, "blob_service": BLIND}
     if READ_CACHE in rule.needs or rule.id[0] in "PR" or rule.id in {"A3", "N5"}:
         assert verdict(rule.id, REDIS, blind).result in {UNKNOWN, NA}
@@ -109,7 +110,7 @@ def test_an_unread_cache_never_passes_for_what_is_said_of_it(rule: Rule) -> None
         ("K5", "vault_properties"),
     ],
 )
-def test_an_unknown_says_which_right_would_allow_it(rule: str, field: str) -> None:
+def test_an_unknown_names_the_missing_right(rule: str, field: str) -> None:
     assert "the right that allows it is Microsoft.Some/thing/read" in verdict(rule, REDIS, {field: BLIND}).message
     bare = verdict(rule, REDIS, {field: Unknown(Reason.AZURE_DENIED, "refused")}).message
     (known,) = [one for one in RULES if one.id == rule]
@@ -124,21 +125,21 @@ def test_messages_do_not_change_with_the_clock() -> None:
     later = NOW + timedelta(hours=7, minutes=3)
     bad: dict[str, Any] = {
         "vault": vault(created=NOW - 400 * DAY, expires=NOW + 20 * DAY),
-        "encryption_key": around.key(expires=NOW + 20 * DAY),
+        "encryption_key": protected_key(expires=NOW + 20 * DAY),
         **certificate(10),
     }
-    assert evaluate(REDIS, around.whole(**bad)) == evaluate(REDIS, around.whole(**bad, now=later))
+    assert evaluate(REDIS, complete(**bad)) == evaluate(REDIS, complete(**bad, now=later))
 
 
-def test_thousands_of_firewall_rules_are_judged_quickly_and_told_shortly() -> None:
+def test_thousands_of_firewall_rules_are_assessed_quickly_and_reported_briefly() -> None:
     many = tuple(FirewallRuleFacts(f"r{n}", f"10.{n // 250}.{n % 250}.1", "255.255.255.255") for n in range(5000))
-    found = evaluate(REDIS, around.whole(cache=cache(public_network_access="Enabled"), firewall_rules=many))
+    found = evaluate(REDIS, complete(cache=cache(public_network_access="Enabled"), firewall_rules=many))
     assert len(next(one.message for one in found.findings if one.rule == "N4")) < 300
 
 
 def test_how_long_all_rules_take(capsys: pytest.CaptureFixture[str]) -> None:
     """Prints the figure (target: 1 ms); a loaded machine must not fail a test."""
-    observed = around.whole(secret=PUBLISHED)
+    observed = complete(secret=PUBLISHED)
     laps = []
     for _ in range(300):
         start = perf_counter()

@@ -9,8 +9,9 @@ from secure_redis.domain.assess.rules import evaluate
 from secure_redis.domain.assess.rules.rule import Result
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.unknown import NOT_READ, NOT_READ_YET
-from tests.unit.domain import surroundings as around
-from tests.unit.reconcile_pass.worlds import NOW, cache, resource
+from tests.builders.endpoint import endpoint
+from tests.builders.passes import cache, resource
+from tests.builders.world import NOW
 
 FOUND = {"rule": "O8", "result": "Fail", "severity": "Low", "message": "no lock; set one"}
 
@@ -24,13 +25,13 @@ def observation(locks: Any = NOT_READ_YET) -> Observation:
     return Observation(now=NOW, cache=cache(), locks=locks)
 
 
-def test_a_finding_stays_as_it_was_told() -> None:
+def test_a_finding_stays_as_reported() -> None:
     found = evaluate(earlier(FOUND), observation())
     told = next(one for one in found.findings if one.rule == "O8")
     assert (told.result, told.message) == (Result.FAIL, "no lock; set one")
 
 
-def test_what_passed_stays_so() -> None:
+def test_a_passed_rule_stays_passed() -> None:
     assert evaluate(earlier(passes=("O8",)), observation()).results["O8"].result is Result.PASS
 
 
@@ -39,7 +40,7 @@ def test_a_rule_that_an_earlier_version_did_not_know_is_unknown() -> None:
     assert evaluate(earlier(passes=("T1",)), observation()).results["O8"].result is Result.UNKNOWN
 
 
-def test_a_waiver_that_holds_no_more_is_not_kept() -> None:
+def test_an_expired_waiver_is_not_kept() -> None:
     waived = {**FOUND, "result": "Waived"}
     assert evaluate(earlier(waived), observation()).results["O8"].result is Result.UNKNOWN
 
@@ -54,27 +55,27 @@ def test_an_edited_spec_makes_it_unknown() -> None:
     assert evaluate(earlier(generation=0), observation()).results["O8"].result is Result.UNKNOWN
 
 
-def test_what_nothing_will_read_is_unknown_whatever_was_told() -> None:
+def test_a_fact_that_is_never_read_is_unknown_whatever_was_reported() -> None:
     assert evaluate(earlier(), observation(NOT_READ)).results["O8"].result is Result.UNKNOWN
 
 
-def test_what_is_read_now_counts() -> None:
+def test_a_current_read_counts() -> None:
     told = next(one for one in evaluate(earlier(FOUND), observation(())).findings if one.rule == "O8")
     assert told.message != FOUND["message"]
 
 
 @pytest.mark.parametrize("result", ["Fail", "Unknown"])
-def test_what_a_status_tells_of_the_endpoint_turns_no_finding_into_a_pass(result: str) -> None:
+def test_an_endpoint_in_the_status_turns_no_finding_into_a_pass(result: str) -> None:
     """Whoever may write the status could colour it; only a look of this process counts."""
     told = {**FOUND, "rule": "T5", "result": result}
-    recalled = Observation(now=NOW, cache=cache(), endpoint=around.endpoint(at=None))
+    recalled = Observation(now=NOW, cache=cache(), endpoint=endpoint(at=None))
     assert evaluate(earlier(told), recalled).results["T5"].result is Result(result)
-    looked = Observation(now=NOW, cache=cache(), endpoint=around.endpoint())
+    looked = Observation(now=NOW, cache=cache(), endpoint=endpoint())
     assert evaluate(earlier(told), looked).results["T5"].result is Result.PASS
 
 
-def test_what_passed_before_a_restart_still_does_until_the_first_look() -> None:
-    recalled = Observation(now=NOW, cache=cache(), endpoint=around.endpoint(at=None))
+def test_a_pass_before_a_restart_is_kept_until_the_first_probe() -> None:
+    recalled = Observation(now=NOW, cache=cache(), endpoint=endpoint(at=None))
     assert evaluate(earlier(passes=("T5",)), recalled).results["T5"].result is Result.PASS
     assert evaluate(earlier(), recalled).results["T5"].result is Result.UNKNOWN
     assert evaluate(resource(), recalled).results["T5"].result is Result.UNKNOWN

@@ -10,7 +10,7 @@ from secure_redis.api.reasons.reason import Reason
 from secure_redis.domain.assess.storage_connection import connection_string
 from secure_redis.domain.explanation import Explanation
 from secure_redis.domain.observe.secret import SecretFacts
-from tests.unit.domain.storages import storage
+from tests.builders.storage import storage
 
 KEY = base64.b64encode(bytes(range(64))).decode()
 GOOD = f"DefaultEndpointsProtocol=https;AccountName=shopdata;AccountKey={KEY};EndpointSuffix=core.windows.net"

@@ -17,11 +17,13 @@ from secure_redis.domain.assess.waivers import Waivable, WaiverPolicy
 from secure_redis.domain.plan.plan import plan
 from secure_redis.domain.plan.types import Settings
 from secure_redis.domain.report.report import report
-from tests.unit.domain.builders import NOW, cache, resource
-from tests.unit.domain.surroundings import PERSISTS, account, encryption, managed, whole
+from tests.builders.complete import complete
+from tests.builders.managed_redis import managed
+from tests.builders.storage import BY_IDENTITY, account, encryption
+from tests.builders.world import NOW, cache, resource
 
 LEAVE = WaiverPolicy(waivable=(Waivable(("*",), ("shop",), 90),))
-SHARED = cache(sku_name="Basic", persistence=PERSISTS, identity_type="SystemAssigned")
+SHARED = cache(sku_name="Basic", persistence=BY_IDENTITY, identity_type="SystemAssigned")
 
 
 def waiver(rule: str = "R1", days: int = 30, **changes: str) -> dict[str, str]:
@@ -34,7 +36,7 @@ def waiving(*waivers: dict[str, str], **spec: Any) -> SecureRedisCache:
 
 
 def judged(of: SecureRedisCache, waiver_policy: WaiverPolicy = LEAVE, **changes: Any) -> Compliance:
-    return evaluate(of, whole(**{"cache": SHARED, **changes}), waiver_policy=waiver_policy)
+    return evaluate(of, complete(**{"cache": SHARED, **changes}), waiver_policy=waiver_policy)
 
 
 def finding(found: Compliance, rule: str = "R1") -> str:
@@ -54,7 +56,7 @@ def test_a_permitted_waiver_is_shown_as_that() -> None:
     assert found.findings[-1].severity is Severity.MEDIUM
 
 
-def test_what_cannot_be_known_can_be_waived_and_stays_told() -> None:
+def test_an_unknown_finding_can_be_waived_and_stays_reported() -> None:
     blind = cache(minimum_tls_version=None)
     assert judged(resource(), cache=blind).compliant is None
     found = judged(waiving(waiver("T2")), cache=blind)
@@ -77,7 +79,7 @@ def test_a_waiver_of_what_passes_changes_nothing() -> None:
         (WaiverPolicy(waivable=(Waivable(("R1",), ("shop",), 10),)), "10 days ahead at most"),
     ],
 )
-def test_a_waiver_that_is_not_permitted_is_told_and_changes_nothing(waiver_policy: WaiverPolicy, said: str) -> None:
+def test_a_forbidden_waiver_is_reported_and_changes_nothing(waiver_policy: WaiverPolicy, said: str) -> None:
     found, without = judged(waiving(waiver()), waiver_policy), judged(resource(), waiver_policy)
     assert found.results["R1"].result is Result.FAIL
     assert said in finding(found)
@@ -108,7 +110,7 @@ def test_a_waiver_lapses_by_itself_as_its_day_begins() -> None:
     now=st.timedeltas(timedelta(0), timedelta(days=1460)).map(lambda since: datetime(2026, 1, 1, tzinfo=UTC) + since),
     days=st.integers(1, 3650),
 )
-def test_a_waiver_holds_exactly_before_its_day_and_within_the_leave(expires: date, now: datetime, days: int) -> None:
+def test_a_waiver_applies_exactly_before_its_day_and_within_the_policy(expires: date, now: datetime, days: int) -> None:
     waiver_policy = WaiverPolicy(waivable=(Waivable(("R1",), ("shop",), days),))
     found = judged(waiving(waiver(expires=expires.isoformat())), waiver_policy, now=now)
     left = datetime(expires.year, expires.month, expires.day, tzinfo=UTC) - now
@@ -121,15 +123,17 @@ def test_a_waiver_holds_exactly_before_its_day_and_within_the_leave(expires: dat
 def test_no_waiver_makes_a_pass_or_touches_another_rule(waived: set[str], permitted: bool) -> None:
     waiver_policy = LEAVE if permitted else WaiverPolicy()
     bad = cache(sku_name="Basic", plaintext_open=True, minimum_tls_version=None, public_network_access="Enabled")
-    before = evaluate(resource(), whole(cache=bad), waiver_policy=waiver_policy).results
-    after = evaluate(waiving(*(waiver(rule) for rule in waived)), whole(cache=bad), waiver_policy=waiver_policy).results
+    before = evaluate(resource(), complete(cache=bad), waiver_policy=waiver_policy).results
+    after = evaluate(
+        waiving(*(waiver(rule) for rule in waived)), complete(cache=bad), waiver_policy=waiver_policy
+    ).results
     for rule, verdict in after.items():
         was = before[rule].result
         accepted = permitted and rule in waived and was in {Result.FAIL, Result.UNKNOWN}
         assert verdict.result is (Result.WAIVED if accepted else was)
 
 
-def test_a_waiver_of_no_rule_is_told() -> None:
+def test_a_waiver_without_a_rule_is_reported() -> None:
     found = judged(waiving(waiver("X9"), waiver("R1")))
     assert [note for note in found.notes if "'X9'" in note] == list(found.notes) != []
     assert found.waived == 1
@@ -149,18 +153,18 @@ def test_strict_weighs_more_and_the_operator_can_demand_it() -> None:
 
 
 def test_a_demanded_profile_is_the_one_that_rules_judge_by() -> None:
-    of_microsoft = whole(storage=account(encryption=encryption(key_source="Microsoft.Storage")))
+    of_microsoft = complete(storage=account(encryption=encryption(key_source="Microsoft.Storage")))
     demanding = WaiverPolicy(minimum_profile=Profile.STRICT)
     assert evaluate(resource(), of_microsoft).results["P4"].result is Result.PASS
     assert evaluate(resource(), of_microsoft, waiver_policy=demanding).results["P4"].result is Result.FAIL
-    assert evaluate(resource(), whole(), waiver_policy=demanding).results["P4"].result is Result.PASS
+    assert evaluate(resource(), complete(), waiver_policy=demanding).results["P4"].result is Result.PASS
 
 
-def test_the_next_pass_comes_when_the_waiver_lapses() -> None:
+def test_the_next_pass_starts_when_the_waiver_lapses() -> None:
     of = waiving(waiver(expires="2026-12-01"), drift={"intervalSeconds": 300})
 
     def next_pass_in(before: int) -> float | None:
-        obs = whole(cache=SHARED, now=datetime(2026, 12, 1, tzinfo=UTC) - timedelta(seconds=before))
+        obs = complete(cache=SHARED, now=datetime(2026, 12, 1, tzinfo=UTC) - timedelta(seconds=before))
         assessed = whole_assessment(of, obs, cluster_uid="cluster", ca=None, waiver_policy=LEAVE)
         return plan(of, obs, assessed, Settings(cluster_uid="cluster", waiver_policy=LEAVE)).next_pass_in
 
@@ -168,8 +172,8 @@ def test_the_next_pass_comes_when_the_waiver_lapses() -> None:
     assert next_pass_in(86400) != 86400
 
 
-def test_the_status_tells_it_all() -> None:
-    of, obs = waiving(waiver(), waiver("X9")), whole(cache=SHARED)
+def test_the_status_reports_everything() -> None:
+    of, obs = waiving(waiver(), waiver("X9")), complete(cache=SHARED)
     assessed = whole_assessment(of, obs, cluster_uid="cluster", ca=None, waiver_policy=LEAVE)
     settings = Settings(cluster_uid="cluster", waiver_policy=LEAVE)
     told = report(of, obs, assessed, plan(of, obs, assessed, settings), ()).status
@@ -184,7 +188,7 @@ def test_the_status_tells_it_all() -> None:
 
 def test_a_managed_cluster_is_judged_too() -> None:
     of = resource({"resourceID": managed().resource_id.text})
-    assessed = whole_assessment(of, whole(cache=managed()), cluster_uid="cluster", ca=None)
+    assessed = whole_assessment(of, complete(cache=managed()), cluster_uid="cluster", ca=None)
     assert assessed.compliance is not None
     assert assessed.compliance.results["T3"].result is Result.PASS
     assert assessed.drift == ()

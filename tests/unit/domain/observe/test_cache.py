@@ -8,8 +8,8 @@ import pytest
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.domain.observe.cache import Cache
 from secure_redis.domain.observe.unknown import NOT_READ, Unknown
-from tests.unit.domain.builders import cache
-from tests.unit.domain.surroundings import database, managed
+from tests.builders.managed_redis import database, managed
+from tests.builders.world import cache
 
 DENIED = Unknown(Reason.AZURE_DENIED, "no right")
 

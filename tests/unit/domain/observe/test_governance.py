@@ -30,7 +30,7 @@ def test_actions_are_no_data_actions() -> None:
     assert role(negated).permits(WRITE_BLOBS, data=True) is False
 
 
-def test_what_cannot_be_told_is_not_no() -> None:
+def test_an_undecidable_answer_is_not_no() -> None:
     unread = RoleAssignmentFacts("/", "r", "p")
     bound = role(RolePermissions(data_actions=("*",)), conditional=True)
     sure = role(RolePermissions(data_actions=("*",)))

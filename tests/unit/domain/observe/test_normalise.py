@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from secure_redis.domain.observe import normalise
 from secure_redis.domain.observe.firewall import FirewallRuleFacts
-from tests.unit.domain.builders import CACHE_ID, OTHER_ID
+from tests.builders.world import CACHE_ID, OTHER_ID
 
 # ProvisioningState of the SDK (docs/internals/azure-facts.md#provisioning-states).
 BUSY = [
@@ -170,7 +170,7 @@ def test_rules_are_one_by_name_and_range(start: IPv4Address, end: IPv4Address) -
         assert not normalise.same_rule(a, FirewallRuleFacts("office", str(end), str(start)))
 
 
-def test_what_is_no_address_equals_only_itself() -> None:
+def test_an_invalid_address_equals_only_itself() -> None:
     odd = FirewallRuleFacts("office", "Any", "10.0.0.256")
     assert normalise.same_rule(odd, FirewallRuleFacts("office", "any", "10.0.0.256"))
     assert not normalise.same_rule(odd, FirewallRuleFacts("office", "any", "10.0.0.255"))

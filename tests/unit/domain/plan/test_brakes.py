@@ -32,16 +32,8 @@ from secure_redis.domain.plan.plan import plan
 from secure_redis.domain.plan.types import Plan
 from secure_redis.domain.report.report import report
 from secure_redis.reconciler.brakes import SETTLED_SECONDS, Brakes
-from tests.unit.reconcile_pass.worlds import (
-    AUTHENTICATION,
-    OWNER,
-    PROVISION,
-    SETTINGS,
-    cache,
-    judged,
-    observation,
-    resource,
-)
+from tests.builders.passes import OWNER, PROVISION, SETTINGS, cache, judged, observation, resource
+from tests.builders.world import AUTHENTICATION
 
 CORRECTING: dict[str, Any] = {
     "mode": "Provision",
@@ -95,7 +87,7 @@ WORLDS: list[tuple[str, SecureRedisCache, Observation, type]] = [
 
 @pytest.mark.parametrize(("res", "obs", "write"), [w[1:] for w in WORLDS], ids=[w[0] for w in WORLDS])
 @pytest.mark.parametrize("refusal", [READ_ONLY, FIRST_LOOK])
-def test_every_write_to_azure_is_held_and_said(
+def test_every_write_to_azure_is_blocked_and_reported(
     res: SecureRedisCache, obs: Observation, write: type, refusal: Any
 ) -> None:
     assert writes(braked(res, obs, Brake())) == [write]
@@ -106,18 +98,18 @@ def test_every_write_to_azure_is_held_and_said(
     assert not told.failed
 
 
-def test_secrets_of_proven_keys_go_on_while_read_only() -> None:
+def test_secrets_of_proven_keys_are_published_while_read_only() -> None:
     res = resource({**CORRECTING, "authentication": AUTHENTICATION})
     todo = braked(res, observation(cache=cache(tags=OWNER)), Brake(everything=READ_ONLY))
     assert any(isinstance(action, CreateSecret | ApplySecret) for action in todo.actions)
 
 
-def test_nothing_to_write_is_not_held() -> None:
+def test_a_plan_without_writes_is_not_blocked() -> None:
     res, obs = resource(CORRECTING), observation(cache=cache(tags=OWNER))
     assert braked(res, obs, Brake(everything=READ_ONLY, corrections=MASS_DRIFT)) == braked(res, obs, Brake())
 
 
-def test_mass_drift_holds_corrections_and_no_creation() -> None:
+def test_mass_drift_blocks_corrections_and_no_creation() -> None:
     brake = Brake(corrections=MASS_DRIFT)
     for name, res, obs, write in WORLDS:
         assert writes(braked(res, obs, brake)) == ([] if name == "correct" else [write])
@@ -130,7 +122,7 @@ def test_mass_drift_holds_corrections_and_no_creation() -> None:
     assert told.status.condition(ConditionType.RECONCILING) is None
 
 
-def test_a_held_plan_does_not_loop() -> None:
+def test_a_blocked_plan_does_not_loop() -> None:
     stale = observation(cache=OPEN, cache_fresh=False)
     todo = braked(drifted(), stale, Brake(corrections=MASS_DRIFT))
     assert (todo.next_pass_in, todo.needs_fresh_read) == (None, False)
@@ -234,7 +226,7 @@ def test_forgotten_resources_do_not_count() -> None:
         ({}, True),  # a version that recorded none
     ],
 )
-def test_after_an_upgrade_the_first_look_only_reports(recorded: dict[str, str] | None, reports: bool) -> None:
+def test_after_an_upgrade_the_first_pass_only_reports(recorded: dict[str, str] | None, reports: bool) -> None:
     fleet = Fleet(BrakeLimits(), recorded=recorded)
     first = fleet.look("r0", drifts=True)
     assert (writes(first) == []) is reports
@@ -247,7 +239,7 @@ def test_after_an_upgrade_the_first_look_only_reports(recorded: dict[str, str] |
     assert fleet.brakes.annotations()[names.LEASE_VERSION] == "2"
 
 
-def test_what_the_first_look_finds_can_be_mass_drift() -> None:
+def test_drift_found_by_the_first_pass_can_be_mass_drift() -> None:
     fleet = Fleet(BrakeLimits(), recorded={names.LEASE_VERSION: "1"})
     for i in range(40):
         fleet.look(f"r{i}", drifts=i % 4 == 0)

@@ -15,7 +15,7 @@ from secure_redis.domain.plan.brakes import (
     restrain_rotation,
 )
 from secure_redis.domain.plan.types import Rotating
-from tests.unit.reconcile_pass.worlds import resource
+from tests.builders.passes import resource
 
 AT = "2026-11-24T12:00:00Z"
 CAPPED = Brake(rotations=ROTATIONS_CAPPED)
@@ -37,7 +37,7 @@ def under_way() -> tuple[dict[str, Any], Rotating]:
 
 
 @pytest.mark.parametrize("brake", [CAPPED, HELD])
-def test_a_beginning_waits_and_says_why(brake: Brake) -> None:
+def test_a_waiting_start_is_reported_with_its_reason(brake: Brake) -> None:
     res = resource()
     assert begins_rotation(res.status.rotation, intended("now"))
     held = restrain_rotation(res, intended("now"), brake)
@@ -49,7 +49,7 @@ def test_a_beginning_waits_and_says_why(brake: Brake) -> None:
     assert not begins_rotation(res.status.rotation, held)
 
 
-def test_an_emergency_is_not_capped_and_read_only_holds_even_that() -> None:
+def test_an_emergency_is_not_capped_but_read_only_blocks_it() -> None:
     leaked = intended("emergency-1")
     assert restrain_rotation(resource(), leaked, CAPPED) is leaked
     assert restrain_rotation(resource(), leaked, HELD) is not leaked
@@ -66,6 +66,6 @@ def test_a_cap_does_not_stop_what_is_under_way_and_read_only_does() -> None:
     assert held.status.reason == Reason.READ_ONLY
 
 
-def test_rest_is_left_alone() -> None:
+def test_other_phases_are_not_changed() -> None:
     rest = Rotating(RotationStatus(phase=RotationPhase.COMPLETED), None)
     assert restrain_rotation(resource(), rest, HELD) is rest

@@ -20,6 +20,8 @@ from secure_redis.domain.plan.rollout.waves import (
 )
 from secure_redis.domain.plan.rollout.workload_checks import follows
 from secure_redis.domain.plan.rollout.workload_state import START_MARGIN
+from tests.builders.workloads import ENV, V1, V2, consumer, done, pods, released
+from tests.builders.world import NOW
 from tests.unit.domain.plan.test_rollout import (
     ALL,
     A,
@@ -33,7 +35,6 @@ from tests.unit.domain.plan.test_rollout import (
     told,
     with_status,
 )
-from tests.unit.domain.targets import ENV, NOW, V1, V2, consumer, done, pods, released
 
 
 def budget(*names: str, allowed: int = 0, expected: int = 3, name: str = "keep") -> BudgetFacts:
@@ -48,7 +49,7 @@ def message(found: Any, name: str) -> str:
 # --- held back ------------------------------------------------------------------------------------------------------
 
 
-def test_a_budget_with_nothing_left_holds_back_the_move_and_nobody_waits_for_it() -> None:
+def test_an_exhausted_budget_blocks_the_move_without_a_deadline() -> None:
     facts = everything(consumer(ALL), A, B)
     res = consumer(ALL, status={**current_status(*facts), **published(5)})
     assert budgets_wanted(res, facts, V2)
@@ -65,7 +66,7 @@ def test_a_budget_with_nothing_left_holds_back_the_move_and_nobody_waits_for_it(
     assert acts(found) == ["+a"]
 
 
-def test_a_held_back_workload_alone_is_looked_at_as_for_a_human() -> None:
+def test_a_blocked_workload_alone_is_checked_at_the_interval_for_humans() -> None:
     facts = everything(consumer(ALL), A)
     res = consumer(ALL, status={**current_status(*facts), **published(5)})
     found = roll(res, observation(*facts, budgets=(budget("a"),)), V2)
@@ -73,7 +74,7 @@ def test_a_held_back_workload_alone_is_looked_at_as_for_a_human() -> None:
 
 
 @pytest.mark.parametrize(("minutes", "late"), [(29, False), (31, True)])
-def test_past_the_deadline_the_message_says_so_and_the_reason_stays(minutes: int, late: bool) -> None:
+def test_past_the_deadline_the_message_reports_it_and_the_reason_stays(minutes: int, late: bool) -> None:
     facts = everything(consumer(ALL), A)
     res = consumer(ALL, status={**current_status(*facts), **published(minutes)})
     found = roll(res, observation(*facts, budgets=(budget("a"),)), V2)
@@ -92,7 +93,7 @@ def test_a_first_injection_and_a_release_replace_pods_too() -> None:
 @pytest.mark.parametrize(
     "facts", [replace(A, paused=True), replace(A, update_strategy="OnDelete"), replace(A, replicas=0)]
 )
-def test_what_replaces_no_pods_needs_no_budget(facts: WorkloadFacts) -> None:
+def test_a_change_that_replaces_no_pods_needs_no_budget(facts: WorkloadFacts) -> None:
     assert not budgets_wanted(consumer(ALL), (facts,), V1)
     assert acts(roll(consumer(ALL), observation(facts, budgets=NOT_READ), V1)) == ["+a"]
 
@@ -109,7 +110,7 @@ def test_a_workload_without_a_pod_that_serves_gets_the_key_that_its_pods_may_wai
     assert acts(roll(consumer(status=current_status(a)), observation(a, budgets=held_back), V1)) == ["-a"]
 
 
-def test_a_budget_that_counts_no_pods_yet_holds_nothing_back() -> None:
+def test_a_budget_that_counts_no_pods_yet_blocks_nothing() -> None:
     assert acts(roll(consumer(ALL), observation(A, budgets=(budget("a", expected=0),)), V1)) == ["+a"]
 
 
@@ -137,7 +138,7 @@ def test_unknown_budgets_are_not_safe() -> None:
     assert acts(roll(with_status(consumer(ALL), found), observation(A), V1)) == ["+a"]
 
 
-def test_in_mid_wave_what_was_told_of_a_budget_stands() -> None:
+def test_during_a_wave_the_budget_report_stays() -> None:
     facts = everything(consumer(ALL), A, B)
     res = consumer(ALL, status={**current_status(*facts), **published(5)})
     found = roll(res, observation(*facts, budgets=(budget("a"),)), V2)
@@ -170,13 +171,13 @@ def test_budgets_are_read_only_when_a_wave_could_begin() -> None:
     assert not budgets_wanted(consumer(ALL), (replace(A, deleting=True),), V1)
 
 
-def test_what_was_given_up_reads_no_budgets() -> None:
+def test_an_abandoned_workload_reads_no_budgets() -> None:
     res = consumer(ALL, status=current_status(A, reason="TargetReplaced", injected=False, dropped=3))
     assert told(roll(res, observation(A), V1)) == {"a": (False, "TargetReplaced")}
     assert not budgets_wanted(res, (A,), V1)
 
 
-def test_after_the_deadline_the_budgets_are_read_one_look_later() -> None:
+def test_after_the_deadline_the_budgets_are_read_one_pass_later() -> None:
     facts = everything(consumer(ALL), A)
     res = consumer(ALL, status=current_status(*facts))
     found = roll(res, observation(*facts, B), V2)
@@ -195,7 +196,7 @@ def pod(started: datetime | None, name: str = "x") -> PodFacts:
     return PodFacts(name, None, started)
 
 
-def test_an_unlisted_pod_holds_what_was_current_when_it_started() -> None:
+def test_an_unlisted_pod_uses_the_key_that_was_current_when_it_started() -> None:
     at = NOW - timedelta(minutes=5)
     res = consumer(status=published(5))
     second = timedelta(seconds=1)
@@ -208,7 +209,7 @@ def test_an_unlisted_pod_holds_what_was_current_when_it_started() -> None:
     assert behind(res, (), V2, NOW) == ()
 
 
-def test_what_is_not_known_of_a_start_or_a_publication_counts_as_behind() -> None:
+def test_an_unknown_start_or_publication_counts_as_behind() -> None:
     at = NOW - timedelta(minutes=1)
     unknown, ahead, new = pod(None), pod(NOW + timedelta(hours=1), "ahead"), pod(at, "new")
     assert behind(consumer(status=published(5)), (unknown, ahead, new), V2, NOW) == (unknown, ahead)

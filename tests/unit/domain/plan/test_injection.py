@@ -23,8 +23,8 @@ from secure_redis.domain.observe.workloads import (
 )
 from secure_redis.domain.plan.actions import InjectWorkload, ReleaseWorkload
 from secure_redis.domain.plan.rollout.injection import inject, release
-from tests.unit.domain.targets import ENTRY, MANAGED, V1, V2, consumer, done, entry, released, workload
-from tests.unit.reconcile_pass.worlds import resource
+from tests.builders.passes import resource
+from tests.builders.workloads import ENTRY, MANAGED, V1, V2, consumer, done, entry, released, workload
 
 VERSION = "orders.secureredis.io/version"
 ORDERS = consumer(ENTRY)
@@ -59,7 +59,7 @@ OWN = {"LEVEL": None}
 # --- shapes ---------------------------------------------------------------------------------------------------------
 
 
-def test_the_apply_holds_the_annotation_and_the_volume_and_nothing_else() -> None:
+def test_the_apply_contains_only_the_annotation_and_the_volume() -> None:
     assert action(workload(), mountPath="/etc/redis").apply == {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -73,7 +73,7 @@ def test_the_apply_holds_the_annotation_and_the_volume_and_nothing_else() -> Non
     }
 
 
-def test_the_strategic_merge_holds_env_and_mounts_by_container_and_nothing_else() -> None:
+def test_the_strategic_merge_contains_only_env_and_mounts_by_container() -> None:
     assert action(workload(), mountPath="/etc/redis", env=URL).strategic == {
         "spec": {
             "template": {
@@ -217,7 +217,7 @@ def test_a_container_that_is_not_there(changes: dict[str, Any]) -> None:
     assert refused(workload(), env=URL, **changes) is Reason.CONTAINER_NOT_FOUND
 
 
-def test_a_key_that_the_secret_does_not_hold() -> None:
+def test_a_key_that_the_secret_does_not_contain() -> None:
     env = [{"name": "CA", "key": "ca.crt"}]
     assert isinstance(planned(workload(), env=env), InjectWorkload)
     found = inject(ORDERS, entry(env=env), workload(), "orders", V1, keys={"uri", "host"})
@@ -246,7 +246,7 @@ def test_an_env_entry_that_is_as_wanted_already_is_no_conflict_and_stays_theirs(
     assert has(released(after, release(ORDERS, after)))[0] == {"REDIS_URL": ("orders", "uri")}
 
 
-def test_a_value_that_somebody_put_over_ours_is_theirs() -> None:
+def test_an_overwritten_value_belongs_to_its_writer() -> None:
     after = done(workload(), action(workload(), env=URL))
     app = after.containers[0]
     theirs = replace(after, containers=(replace(app, env=(EnvFacts("REDIS_URL"),)),))
@@ -312,7 +312,7 @@ def test_a_container_that_is_not_chosen_any_more_is_cleared() -> None:
     ]
 
 
-def test_what_goes_is_unmounted_before_its_volume_and_what_comes_after() -> None:
+def test_removed_mounts_go_before_their_volume_and_new_ones_come_after() -> None:
     assert action(workload(), mountPath="/a").strategic_first is False
     first = done(workload(), action(workload(), mountPath="/a"))
     found = action(first, env=URL)
@@ -362,7 +362,7 @@ def test_a_crash_between_the_writes_is_made_good(half: str) -> None:
     assert planned(done(first, found), env=URL) is None
 
 
-def test_a_container_that_git_renamed_is_injected_anew() -> None:
+def test_a_container_that_git_renamed_is_injected_again() -> None:
     first = done(workload(), action(workload(), env=URL))
     renamed = replace(first, containers=(ContainerFacts("web"), first.containers[1]))
     assert [c["name"] for c in action(renamed, env=URL).strategic["spec"]["template"]["spec"]["containers"]] == ["web"]
@@ -371,7 +371,7 @@ def test_a_container_that_git_renamed_is_injected_anew() -> None:
     assert clean.strategic == {}, "a patch that names a container that is gone would make one"
 
 
-def test_a_mount_of_our_volume_that_somebody_else_made_is_theirs() -> None:
+def test_a_mount_that_another_manager_made_belongs_to_it() -> None:
     first = done(workload(), action(workload(), mountPath="/a"))
     (app, init) = first.containers
     theirs = replace(first, containers=(replace(app, mounts=(*app.mounts, (MANAGED, "/theirs"))), init))
@@ -461,7 +461,7 @@ def test_selectors_select_as_kubernetes_does(selector: dict[str, Any], labels: d
     assert selected(LabelSelector.model_validate(selector), labels) is holds
 
 
-def test_whom_an_entry_means() -> None:
+def test_which_workloads_an_entry_selects() -> None:
     assert matches(entry(), workload())
     assert not matches(entry(), workload("other"))
     assert not matches(entry(kind="StatefulSet"), workload())

@@ -10,7 +10,7 @@ from secure_redis.domain.grants import VaultTarget
 from secure_redis.domain.observe.keys import Slot, VaultSecretFacts
 from secure_redis.domain.plan.actions import StoreKey
 from secure_redis.domain.plan.key_storage import store, validity_days
-from tests.unit.domain.builders import AUTHENTICATION, CACHE_ID, NOW, VAULT, resource, vault
+from tests.builders.world import AUTHENTICATION, CACHE_ID, NOW, VAULT, resource, vault
 
 KEY = SecretStr("bmV3LWtleS1vZi10aGUtdGVzdA==")
 
@@ -20,7 +20,7 @@ def stored(before: VaultSecretFacts | None = None, **rotation: int) -> StoreKey:
     return store(res, VaultTarget(VAULT, "orders-key"), Slot.SECONDARY, KEY, before, NOW)
 
 
-def test_the_first_version_says_whose_and_which_key_it_is() -> None:
+def test_the_first_version_names_its_cache_and_slot() -> None:
     made = stored()
     assert made == StoreKey(VAULT, "orders-key", KEY, {"CredentialId": "Secondary", "ProviderAddress": CACHE_ID})
     assert made.expires is None
@@ -51,11 +51,11 @@ def test_the_bounds_of_the_tag_are_days(days: int) -> None:
     assert validity_days(resource(), vault(tags={"ValidityPeriodDays": str(days)})) == days
 
 
-def test_without_authentication_nothing_says_how_long() -> None:
+def test_without_authentication_no_validity_is_set() -> None:
     assert validity_days(resource({"authentication": None}), None) is None
 
 
-def test_tags_of_others_are_carried_over_and_ours_are_new() -> None:
+def test_foreign_tags_are_copied_and_own_tags_are_new() -> None:
     before = vault(
         tags={
             "Team": "orders",

@@ -26,7 +26,7 @@ def test_identities_are_counted_and_the_default_is_one_of_them() -> None:
     assert "spec.identity" in told["c"]
 
 
-def test_what_is_beyond_one_limit_uses_up_nothing_of_the_other() -> None:
+def test_exceeding_one_limit_uses_nothing_of_the_other() -> None:
     members = [member("a", 1, "one"), member("b", 2, "two"), member("c", 3, "one")]
     assert set(beyond(members, NamespaceLimits(resources=2, identities=1))) == {"b"}
 
@@ -42,7 +42,7 @@ def test_zero_is_no_limit() -> None:
     st.integers(0, 3),
     st.randoms(),
 )
-def test_order_of_sight_changes_nothing_and_a_new_one_displaces_nobody(
+def test_the_order_of_observation_changes_nothing_and_a_new_resource_displaces_none(
     ages: list[tuple[int, str]], resources: int, identities: int, rng: random.Random
 ) -> None:
     members = [member(f"m{number}", age, account) for number, (age, account) in enumerate(ages)]

@@ -25,9 +25,9 @@ from secure_redis.domain.plan.cache.persistence import LOOK_AGAIN, blocked_by
 from secure_redis.domain.plan.types import Plan
 from secure_redis.domain.plan.write_failure import WriteFailure
 from secure_redis.domain.report.drift_status import corrections as recorded
+from tests.builders.storage import PRINCIPAL, persisting, spec, storage
+from tests.builders.world import NOW, PROVISION, cache, differences, observation, provisioning
 from tests.unit.domain.assess.test_persistence import IDENTIFIED, ROLE
-from tests.unit.domain.builders import NOW, PROVISION, cache, differences, observation, provisioning
-from tests.unit.domain.storages import PRINCIPAL, persisting, spec, storage
 
 OWN = {**PROVISION, "identity": {"type": "SystemAssigned"}}
 AWAY = replace(persisting(account="elsewhere", rdb_frequency_minutes=15), identity_type="SystemAssigned")
@@ -66,7 +66,7 @@ def test_one_request_is_counted_for_every_path_that_it_mends() -> None:
     assert {(one.path, one.count) for one in kept} == {(persistence.FREQUENCY, 1), (persistence.ACCOUNT, 1)}
 
 
-def test_what_came_back_twice_keeps_the_whole_request_from_being_sent() -> None:
+def test_a_value_that_came_back_twice_blocks_the_whole_request() -> None:
     made = declared(spec())
     made = replace(made, status=made.status.model_copy(update={"corrections": (corrected(persistence.ACCOUNT, made),)}))
     other = replace(AWAY, persistence=replace(AWAY.persistence, rdb=False, aof=True))
@@ -93,7 +93,7 @@ def test_the_identity_that_persistence_needs_is_counted_apart() -> None:
     assert isinstance(correction(fought, IDENTIFIED).action, PersistCache)
 
 
-def test_what_it_waits_for_is_said_at_each_path_and_looked_at_soon() -> None:
+def test_the_awaited_condition_is_reported_at_each_path_and_checked_soon() -> None:
     found = correction(declared(spec()), AWAY, storage_roles=())
     assert (found.action, found.persisting, found.next_pass_in) == (None, True, LOOK_AGAIN)
     assert {path: why.reason for path, why in found.not_corrected.items()} == {
@@ -112,7 +112,7 @@ def test_switching_it_off_is_asked_for_by_name() -> None:
     assert isinstance(correction(asked, persisting()).action, PersistCache)
 
 
-def test_what_a_creation_owes_is_held_when_it_is_contested_too() -> None:
+def test_the_rest_of_a_creation_is_blocked_when_it_is_contested() -> None:
     made = declared(spec())
     facts = replace(cache(identity_type="SystemAssigned"), principal_id=PRINCIPAL)
     assert isinstance(correction(made, facts, Owed.PERSISTENCE).action, PersistCache)
@@ -131,7 +131,7 @@ def _refused(path: str, made: SecureRedisCache, minutes: float = 0) -> Correctio
     )
 
 
-def test_what_azure_refused_of_a_creation_is_owed_on_and_not_sent_for_an_hour() -> None:
+def test_a_refused_part_of_a_creation_stays_due_and_is_not_sent_for_an_hour() -> None:
     made = declared(spec())
     refused = made.status.model_copy(update={"corrections": (_refused(persistence.TYPE, made, 59),)})
     for owes in (Owed.PERSISTENCE, Owed.ALL):
@@ -145,7 +145,7 @@ def test_what_azure_refused_of_a_creation_is_owed_on_and_not_sent_for_an_hour() 
     assert isinstance(correction(replace(made, status=later), IDENTIFIED, Owed.PERSISTENCE).action, PersistCache)
 
 
-def test_a_rule_that_azure_refused_of_a_creation_is_owed_on_and_holds_persistence_up_no_more() -> None:
+def test_a_rule_refused_during_creation_stays_due_and_no_longer_blocks_persistence() -> None:
     rule = {"name": "a", "startIP": "1.1.1.1", "endIP": "1.1.1.1"}
     made = provisioning(
         persistence=spec(),
@@ -161,7 +161,7 @@ def test_a_rule_that_azure_refused_of_a_creation_is_owed_on_and_holds_persistenc
     assert not correction(replace(made, status=told), persisting(), Owed.ALL, firewall_rules=()).persisting
 
 
-def test_of_a_creation_only_refusals_are_remembered() -> None:
+def test_only_refusals_of_a_creation_are_remembered() -> None:
     made = declared(spec())
     action = PersistCache({"rdb-backup-enabled": "true"})
     plan, looked, assessed = (
@@ -181,7 +181,7 @@ def test_of_a_creation_only_refusals_are_remembered() -> None:
     assert [one.count for one in recorded(counted, looked, assessed, plan, (Done(action),))] == [2]
 
 
-def test_why_persistence_is_not_set_is_what_azure_said() -> None:
+def test_the_message_from_azure_explains_why_persistence_is_not_set() -> None:
     action = PersistCache({})
     for permanent, told in ((True, Reason.REQUEST_REFUSED), (False, None)):
         failed = Failed(action, WriteFailure(Reason.REQUEST_REFUSED, "no", permanent=permanent))

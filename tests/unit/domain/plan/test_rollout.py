@@ -30,8 +30,9 @@ from secure_redis.domain.plan.rollout.waves import (
     wants_workloads,
 )
 from secure_redis.domain.plan.write_failure import WriteFailure
-from tests.unit.domain.targets import ENTRY, ENV, NOW, V1, V2, consumer, done, injected, pods, released, workload
-from tests.unit.reconcile_pass.worlds import resource
+from tests.builders.passes import resource
+from tests.builders.workloads import ENTRY, ENV, V1, V2, consumer, done, injected, pods, released, workload
+from tests.builders.world import NOW
 
 ALL: dict[str, Any] = {"id": "all", "kind": "Deployment", "selector": {}, "env": ENV["env"]}
 A, B, C = (workload(name) for name in "abc")
@@ -98,7 +99,7 @@ def test_unread_is_unknown_and_writes_nothing() -> None:
 # --- a steady state -------------------------------------------------------------------------------------------------
 
 
-def test_what_is_current_is_not_written_and_its_pods_are_not_read() -> None:
+def test_a_current_workload_is_not_written_and_its_pods_are_not_read() -> None:
     res = consumer(ALL)
     facts = everything(res, A, B)
     res = consumer(ALL, status=current_status(*facts))
@@ -126,7 +127,7 @@ def test_lost_status_is_looked_up_and_nothing_is_written() -> None:
 # --- waves ----------------------------------------------------------------------------------------------------------
 
 
-def test_first_injections_go_one_after_the_other() -> None:
+def test_first_injections_run_one_after_the_other() -> None:
     res = consumer(ALL)
     found = roll(res, observation(A, B, C), V1)
     assert acts(found) == ["+a"]
@@ -154,7 +155,7 @@ def ending(*found: PodFacts) -> tuple[PodFacts, ...]:
     return tuple(replace(pod, deleting=True) for pod in found)
 
 
-def test_pods_that_only_end_hold_their_key_and_hold_up_no_wave() -> None:
+def test_terminating_pods_use_their_key_and_block_no_wave() -> None:
     res = consumer(ALL)
     found = roll(res, observation(A, B), V1)
     res, a = with_status(res, found), replace(done(A, found.actions[0]), rolled=True)
@@ -216,7 +217,7 @@ def test_a_new_key_reaches_every_workload_in_order() -> None:
     assert roll(res, observation(*facts.values()), V2).moved
 
 
-def test_workloads_that_wait_for_their_turn_are_told_as_behind_without_a_list_of_pods() -> None:
+def test_waiting_workloads_are_reported_as_behind_without_a_list_of_pods() -> None:
     facts = everything(consumer(ALL), A, B)
     res = consumer(ALL, status=current_status(*facts))
     assert pods_wanted(res, facts, V2) == ()
@@ -282,7 +283,7 @@ def test_old_pods_gone_and_new_ones_not_there_is_no_success() -> None:
     assert (acts(found), told(found)["a"]) == ([], (True, "RollingOut"))
 
 
-def test_a_workload_that_the_server_refuses_holds_up_no_other() -> None:
+def test_a_workload_that_the_server_refuses_blocks_no_other() -> None:
     res = consumer(ALL)
     found = roll(res, observation(A, B), V1)
     (action,) = found.actions
@@ -305,7 +306,7 @@ def test_refused_workloads_are_tried_in_turn() -> None:
     assert tried == {"+a", "+b", "+c"}
 
 
-def test_what_was_not_done_is_not_told_as_done() -> None:
+def test_an_action_that_was_not_done_is_not_reported_as_done() -> None:
     res = consumer(ALL)
     found = roll(res, observation(A), V1)
     assert [one.injected for one in statuses_after(res, found, ())] == [False]
@@ -323,7 +324,7 @@ def test_what_was_not_done_is_not_told_as_done() -> None:
         ({"partition": 2}, "TargetPaused"),
     ],
 )
-def test_what_does_not_roll_by_itself_is_changed_told_and_waited_for_by_none(
+def test_a_workload_without_automatic_rollout_is_changed_reported_and_not_awaited(
     changes: dict[str, Any], reason: str
 ) -> None:
     a, b = everything(consumer(ALL), A, B)
@@ -352,7 +353,7 @@ def test_zero_replicas_are_current_at_once_and_take_no_place() -> None:
     assert told(found) == {"a": (True, None)}
 
 
-def test_a_running_job_keeps_its_key_and_holds_up_none() -> None:
+def test_a_running_job_keeps_its_key_and_blocks_no_other() -> None:
     res = consumer({**ENV, "kind": "CronJob"}, ALL)
     job = workload(kind="CronJob")
     found = roll(res, observation(job, A), V1)
@@ -398,7 +399,7 @@ def test_a_publication_unsettles_what_is_not_restarted() -> None:
     assert told(roll(res, observation(a), None, publishing=True)) == {"a": (True, "RollingOut")}
 
 
-def test_who_reloads_files_is_current_once_the_kubelet_has_renewed_them() -> None:
+def test_a_workload_that_reloads_files_is_current_once_the_kubelet_has_renewed_them() -> None:
     rereads = {"id": "all", "kind": "Deployment", "selector": {}, "restart": "None", "reloadsFiles": True}
     (a,) = everything(consumer(rereads), A)
     for minutes, expected in ((1.9, "RollingOut"), (2.1, None)):
@@ -411,7 +412,7 @@ def test_who_reloads_files_is_current_once_the_kubelet_has_renewed_them() -> Non
 # --- targets that are not as they should be -------------------------------------------------------------------------
 
 
-def test_a_target_that_is_missing_or_goes_is_told() -> None:
+def test_a_missing_or_terminating_target_is_reported() -> None:
     res = consumer(ENV, {**ALL, "kind": "StatefulSet"})
     for there in ((), (workload(deleting=True),)):
         found = roll(res, observation(*there), V1)
@@ -435,14 +436,14 @@ def test_two_entries_for_one_workload_the_first_has_it() -> None:
     assert pods_wanted(with_status(res, found), (facts,), V1) == (), "what is told of the second is not of the first"
 
 
-def test_a_conflict_leaves_the_others_to_go_on() -> None:
+def test_a_conflict_does_not_stop_the_others() -> None:
     taken = replace(A, containers=(replace(A.containers[0], name="x"),))
     res = consumer({**ALL, "containers": ["app"]})
     found = roll(res, observation(taken, B), V1)
     assert (acts(found), told(found)["a"]) == (["+b"], (False, "ContainerNotFound"))
 
 
-def test_a_workload_replaced_again_and_again_is_given_up_until_somebody_asks() -> None:
+def test_a_repeatedly_replaced_workload_is_given_up_until_a_request() -> None:
     res = consumer(ALL)
     found = Rollout()
     for _ in range(3):
@@ -460,7 +461,7 @@ def test_a_workload_replaced_again_and_again_is_given_up_until_somebody_asks() -
 # --- release --------------------------------------------------------------------------------------------------------
 
 
-def test_a_removed_entry_is_released_and_followed_until_its_pods_have_let_go() -> None:
+def test_a_removed_entry_is_released_and_followed_until_its_pods_are_replaced() -> None:
     (a,) = everything(consumer(ALL), A)
     res = consumer(status=current_status(a))
     found = roll(res, observation(a), V1)
@@ -494,12 +495,12 @@ def test_withdrawn_consent_releases(withdrawn: dict[str, Any]) -> None:
     assert (again.actions, told(again)) == ((), told(found))
 
 
-def test_what_others_injected_is_not_ours_to_release() -> None:
+def test_fields_that_others_injected_are_not_released() -> None:
     found = roll(consumer(status={}), observation(A), V1)
     assert (found.actions, found.statuses) == ((), ())
 
 
-def test_a_failed_release_holds_up_no_move() -> None:
+def test_a_failed_release_blocks_no_move() -> None:
     a, b = everything(consumer(ALL), A, B)
     asked = {**ENV, "name": "b"}
     res = consumer(asked, status=current_status(a, b))
@@ -509,7 +510,7 @@ def test_a_failed_release_holds_up_no_move() -> None:
     assert (acts(found), told(found)["a"]) == (["+b"], (False, "RolloutFailed"))
 
 
-def test_a_release_that_never_ends_is_told_after_the_deadline() -> None:
+def test_a_release_that_never_ends_is_reported_after_the_deadline() -> None:
     (a,) = everything(consumer(ALL), A)
     (action,) = roll(consumer(status=current_status(a)), observation(a), V1).actions
     a = released(a, action)
@@ -521,14 +522,14 @@ def test_a_release_that_never_ends_is_told_after_the_deadline() -> None:
         assert told(roll(res, observation(a, held={"a": pods(V1)}), V1)) == {"a": (False, reason)}
 
 
-def test_an_annotation_that_somebody_took_over_is_not_waited_for() -> None:
+def test_an_annotation_taken_over_by_another_is_not_awaited() -> None:
     (a,) = everything(consumer(ALL), A)
     res = consumer(status=current_status(a))
     theirs = replace(a, owned=Owned())
     assert roll(res, observation(theirs, held={"a": pods(V1)}), V1).moved
 
 
-def test_an_object_of_the_same_name_is_looked_at_anew() -> None:
+def test_a_new_object_of_the_same_name_is_evaluated_again() -> None:
     (a,) = everything(consumer(ALL), A)
     res = consumer(ALL, status=current_status(a))
     again = replace(a, uid="another")
@@ -556,7 +557,7 @@ def test_a_deletion_releases_all_in_waves() -> None:
 # --- when not to write ----------------------------------------------------------------------------------------------
 
 
-def test_without_a_published_key_nothing_is_injected_and_what_was_told_stays() -> None:
+def test_without_a_published_key_nothing_is_injected_and_the_report_stays() -> None:
     (a,) = everything(consumer(ALL), A)
     res = consumer(ALL, status=current_status(a))
     found = roll(res, observation(a, B), None)

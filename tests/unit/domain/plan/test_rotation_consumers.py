@@ -14,7 +14,8 @@ from secure_redis.domain.observe.workloads import BudgetFacts
 from secure_redis.domain.plan.actions import InjectWorkload, MarkKey, RegenerateKey
 from secure_redis.domain.plan.rotation.consumers import secret_may_hold
 from secure_redis.domain.plan.rotation.required_reads import wave_limit
-from tests.unit.domain.rotations import SETTINGS, World, asked, done_by, step, world
+from tests.builders.rotation_stage import SETTINGS
+from tests.builders.rotations import World, asked, done_by, step, world
 
 CRITICAL = (MarkKey, RegenerateKey)
 FORCE = "emergency-force-leak"
@@ -56,7 +57,7 @@ def test_an_unlisted_pod_is_waited_for_and_named_until_it_restarts() -> None:
     assert not any(one.consumers for one in made.regenerated)
 
 
-def test_the_deadline_for_unlisted_pods_is_told_and_ends_nothing() -> None:
+def test_the_deadline_for_unlisted_pods_is_reported_and_ends_nothing() -> None:
     made = asked(unlisted=1)
     made.looks(until=lambda one: one.reason == "HoldersBehind")
     assert "deadline" not in ((made.rotation and made.rotation.message) or "")
@@ -89,7 +90,7 @@ def test_a_listed_pod_is_waited_for() -> None:
 
 
 @pytest.mark.parametrize("phase", ["RollingOut", "Retiring"])
-def test_who_cannot_be_listed_is_waited_for(phase: str) -> None:
+def test_consumers_that_cannot_be_listed_are_awaited(phase: str) -> None:
     made = asked(until=phase)
     made.consumers_unread = Unknown(Reason.NO_WORKLOAD_RIGHTS, "pods cannot be listed")
     stuck(made, "NoWorkloadRights", "it is not known who holds which key: pods cannot be listed")
@@ -107,7 +108,7 @@ def test_workloads_that_cannot_be_read_are_waited_for(phase: str) -> None:
     made.looks(until=lambda one: one.phase == "Completed")
 
 
-def test_a_failed_rollout_keeps_both_keys_alive_and_says_what_to_do() -> None:
+def test_a_failed_rollout_keeps_both_keys_alive_and_states_the_remedy() -> None:
     made = asked(until="RollingOut", workloads=2)
     made.looks(until=lambda one: any(not facts.rolled for facts in one.workloads.values()), roll=False)
     first = next(name for name, facts in made.workloads.items() if not facts.rolled)
@@ -146,7 +147,7 @@ def test_a_budget_that_allows_nothing_is_waited_for() -> None:
     made.looks(until=lambda one: one.phase == "Completed")
 
 
-def test_a_key_that_the_secret_holds_is_never_regenerated() -> None:
+def test_a_key_in_the_secret_is_never_regenerated() -> None:
     made = world()
     observed = made.observe()
     keys = made.listed()

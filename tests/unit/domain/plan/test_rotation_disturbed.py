@@ -18,14 +18,8 @@ from secure_redis.domain.plan.actions import (
     StoreKey,
     WorkloadAction,
 )
-from tests.unit.domain.rotations import (
-    SETTINGS,
-    asked,
-    done_by,
-    password,
-    step,
-    world,
-)
+from tests.builders.rotation_stage import SETTINGS, password
+from tests.builders.rotations import asked, done_by, step, world
 
 CRITICAL = (MarkKey, RegenerateKey)
 NO_GRANT = replace(
@@ -57,7 +51,7 @@ def test_keys_regenerated_in_the_portal_are_survived(phase: str, slots: tuple[st
 
 
 @pytest.mark.parametrize("phase", ["RollingOut", "Retiring"])
-def test_another_key_stored_by_somebody_ends_the_rotation(phase: str) -> None:
+def test_another_key_stored_by_a_person_ends_the_rotation(phase: str) -> None:
     made = asked(until=phase)
     made.store(Slot.PRIMARY)
     before = len(made.regenerated)
@@ -73,7 +67,7 @@ def test_another_key_stored_by_somebody_ends_the_rotation(phase: str) -> None:
 
 
 @pytest.mark.parametrize("phase", ["Intended", "Regenerating"])
-def test_the_target_stored_by_somebody_is_rolled_out(phase: str) -> None:
+def test_the_target_stored_by_a_person_is_rolled_out(phase: str) -> None:
     made = asked(until=phase)
     made.store(Slot.SECONDARY)
     count = len(made.regenerated)
@@ -84,7 +78,7 @@ def test_the_target_stored_by_somebody_is_rolled_out(phase: str) -> None:
 
 
 @pytest.mark.parametrize("phase", ["RollingOut", "Retiring"])
-def test_an_emergency_is_not_answered_by_what_somebody_else_stored(phase: str) -> None:
+def test_an_emergency_is_not_answered_by_a_key_that_a_person_stored(phase: str) -> None:
     made = asked("emergency-leak", until=phase)
     before = dict(made.keys)
     made.store(Slot.PRIMARY)
@@ -119,7 +113,7 @@ def test_an_emergency_turns_round_when_the_target_is_stored_as_it_was() -> None:
     ("lost", "reason"),
     [("leadership", "NotLeading"), ("grant", "NotGranted"), ("geo", "GeoReplicated"), ("access", None)],
 )
-def test_a_right_lost_midway_holds_up_the_next_regeneration(phase: str, lost: str, reason: str | None) -> None:
+def test_a_right_lost_midway_blocks_the_next_regeneration(phase: str, lost: str, reason: str | None) -> None:
     made = asked(until=phase)
     count, cache, key_vault = len(made.regenerated), made.cache, made.key_vault
     match lost:
@@ -177,7 +171,7 @@ def test_a_refused_intent_gives_way_to_a_later_request() -> None:
 
 
 @pytest.mark.parametrize("what", ["expired", "disabled"])
-def test_a_current_version_that_cannot_be_used_is_told_as_such(what: str) -> None:
+def test_an_unusable_current_version_is_reported_as_such(what: str) -> None:
     made = world()
     bad: dict[str, Any] = (
         {"expires": made.now - timedelta(days=1)} if what == "expired" else {"enabled": False, "value": None}

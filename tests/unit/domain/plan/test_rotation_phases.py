@@ -16,19 +16,8 @@ from secure_redis.domain.plan.actions import (
     StoreKey,
 )
 from secure_redis.domain.plan.rotation.regeneration_mark import RegenerationMark
-from tests.unit.domain.rotations import (
-    LATE,
-    LOST,
-    LOST_DONE,
-    REFUSED,
-    SETTINGS,
-    SETTLE,
-    World,
-    asked,
-    done_by,
-    password,
-    step,
-)
+from tests.builders.rotation_stage import LATE, LOST, LOST_DONE, REFUSED, SETTINGS, SETTLE, password
+from tests.builders.rotations import World, asked, done_by, step
 
 CRITICAL = (MarkKey, RegenerateKey)
 
@@ -63,7 +52,7 @@ FORWARD = [  # what one look does, and what is told after it
 ]
 
 
-def test_each_look_does_one_thing_and_says_which() -> None:
+def test_each_pass_does_one_step_and_reports_it() -> None:
     made = asked()
     old = dict(made.keys)
     for number, (actions, phase, reason, target) in enumerate(FORWARD):
@@ -84,7 +73,7 @@ def test_each_look_does_one_thing_and_says_which() -> None:
     assert made.look()[1].next_pass_in == 300.0
 
 
-def test_what_is_recorded_with_the_intent_and_what_is_left_at_the_end() -> None:
+def test_the_intent_is_recorded_and_removed_at_the_end() -> None:
     made = asked(until="Intended")
     state = made.rotation
     assert state is not None
@@ -137,7 +126,7 @@ def test_a_request_withdrawn_after_it_is_recorded_is_carried_out() -> None:
     assert len(made.regenerated) == 2
 
 
-def test_a_value_that_is_there_at_the_first_look_is_answered() -> None:
+def test_a_value_present_at_the_first_pass_is_answered() -> None:
     made = World(annotations={"secureredis.io/rotate": "old"})
     assert done_by(made, *CRITICAL) == []
     assert made.handled == "old"
@@ -169,7 +158,7 @@ def test_without_a_way_to_the_cache_the_listed_key_is_stored() -> None:
     assert made.vault.value.get_secret_value() == made.keys[Slot.SECONDARY]
 
 
-def test_the_stored_version_carries_the_mark_and_the_tags_of_the_one_before() -> None:
+def test_the_stored_version_has_the_regeneration_mark_and_the_previous_tags() -> None:
     made = marked(asked())
     mark = made.vault.tags["secureredis-rotation"]
     made.looks(until=lambda one: one.phase == "RollingOut")
@@ -222,7 +211,7 @@ def test_a_clearly_refused_regeneration_is_repeated_at_once() -> None:
     assert (made.phase, len(made.regenerated)) == ("Regenerating", 1)
 
 
-def test_a_new_process_waits_from_its_first_sight_because_another_may_have_asked() -> None:
+def test_a_new_process_waits_from_its_first_observation_because_another_may_have_asked() -> None:
     made = marked(asked())
     made.pass_time(3600)
     made.die()
@@ -242,7 +231,7 @@ def test_a_process_that_died_before_it_marked_has_nothing_to_wait_for() -> None:
     assert [type(one) for one in done_by(made, *CRITICAL, looks=4)] == [MarkKey, RegenerateKey]
 
 
-def test_a_mark_of_another_attempt_is_none() -> None:
+def test_a_regeneration_mark_of_another_attempt_is_none() -> None:
     made = asked(until="Intended")
     foreign = RegenerationMark("2020-01-01T00:00:00Z/Secondary/new", "00" * 32).tag
     made.versions[-1] = replace(made.vault, tags={**made.vault.tags, **foreign})
@@ -262,7 +251,7 @@ def test_a_mark_of_another_attempt_is_none() -> None:
     ],
 )
 @pytest.mark.parametrize("fate", [REFUSED, LOST, LOST_DONE])
-def test_a_write_that_fails_is_told_stays_where_it_was_and_leaves_ready_alone(
+def test_a_failed_write_is_reported_keeps_the_phase_and_does_not_change_ready(
     kind: type[Action], before: str, unclear: str, fate: str
 ) -> None:
     made = asked()
@@ -278,7 +267,7 @@ def test_a_write_that_fails_is_told_stays_where_it_was_and_leaves_ready_alone(
     assert [one.slot for one in made.regenerated] == ["Secondary", "Primary"]
 
 
-def test_a_step_that_was_not_tried_is_not_told() -> None:
+def test_a_step_that_was_not_tried_is_not_reported() -> None:
     made = asked(until="Retiring")
     made.portal(Slot.SECONDARY)  # the Secret is written again, and that fails: what comes after it is not tried
     made.fate[ApplySecret] = REFUSED

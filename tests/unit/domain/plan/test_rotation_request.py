@@ -43,14 +43,16 @@ from secure_redis.domain.plan.rotation.request import (
 )
 from secure_redis.domain.plan.rotation.windows import jitter
 from secure_redis.domain.plan.types import Settings
-from tests.unit.domain.rotation_stage import POLICY, SETTINGS
-from tests.unit.reconcile_pass import worlds
+from tests.builders import passes
+from tests.builders.passes import OWNER, vault
+from tests.builders.rotation_stage import POLICY, SETTINGS
+from tests.builders.world import AUTHENTICATION, CACHE_ID, CLUSTER, IDENTITY, NOW, PRIMARY, SECONDARY, UID, VAULT
 
-KEY_VAULT = {**worlds.AUTHENTICATION["keyVault"], "access": "ReadWrite"}
-CREATED = worlds.NOW - timedelta(days=10)
+KEY_VAULT = {**AUTHENTICATION["keyVault"], "access": "ReadWrite"}
+CREATED = NOW - timedelta(days=10)
 SOMEBODY = RotationRequest("please")
 SCHEDULE = RotationRequest(None)
-TAGGED = {"ProviderAddress": worlds.ID, "CredentialId": "Primary"}
+TAGGED = {"ProviderAddress": CACHE_ID, "CredentialId": "Primary"}
 DONE_BEFORE = {"phase": "Completed", "completedAt": "2026-11-01T00:00:00Z", "slot": "Primary"}
 
 
@@ -65,13 +67,13 @@ def resource(
     spec = {"authentication": {"keyVault": {**KEY_VAULT, **(key_vault or {})}, "rotation": rotation}}
     asked = {names.ROTATE: rotate, names.APPROVE_ROTATION: approve}
     annotations = {name: value for name, value in asked.items() if value is not None}
-    return worlds.resource(spec, annotations=annotations, status={"lastHandled": {}, **(status or {})})
+    return passes.resource(spec, annotations=annotations, status={"lastHandled": {}, **(status or {})})
 
 
 def observation(**changes: Any) -> Observation:
     """All is read, and the cache is led."""
-    held = worlds.vault(tags=TAGGED, created=CREATED)
-    return worlds.observation(**{"cache": worlds.cache(tags=worlds.OWNER), "vault": held, **changes})
+    held = vault(tags=TAGGED, created=CREATED)
+    return passes.observation(**{"cache": passes.cache(tags=OWNER), "vault": held, **changes})
 
 
 def reason(
@@ -84,12 +86,12 @@ def reason(
 # --- wish -----------------------------------------------------------------------------------------------------------
 
 
-def test_a_new_value_of_the_annotation_is_a_wish() -> None:
+def test_a_new_value_of_the_annotation_is_a_request() -> None:
     assert requested(resource(rotate="please"), observation()) == RotationRequest("please")
 
 
 @pytest.mark.parametrize("status", [{"lastHandled": None}, {"lastHandled": {"rotate": "please"}}])
-def test_a_value_of_the_first_look_or_an_answered_one_is_none(status: dict[str, Any]) -> None:
+def test_a_value_of_the_first_pass_or_an_answered_one_is_no_request(status: dict[str, Any]) -> None:
     assert requested(resource(status, rotate="please"), observation()) is None
 
 
@@ -114,7 +116,7 @@ def test_what_a_request_asks_for(value: str | None, emergency: bool, forced: boo
 
 def test_the_interval_counts_from_the_current_version_and_comes_early_by_the_jitter() -> None:
     res, interval = resource(intervalDays=30), timedelta(days=30)
-    early = jitter(worlds.UID, interval)
+    early = jitter(UID, interval)
     when = due(res, observation())
     assert when == CREATED + interval - early
     assert timedelta() <= early <= timedelta(days=1)
@@ -122,22 +124,22 @@ def test_the_interval_counts_from_the_current_version_and_comes_early_by_the_jit
     assert requested(res, observation(now=when)) == RotationRequest(None)
 
 
-def test_the_tag_gives_a_schedule_when_key_vault_tells_of_the_near_expiry() -> None:
-    held = worlds.vault(created=CREATED, tags={**TAGGED, "ValidityPeriodDays": "90"})
+def test_the_tag_gives_a_schedule_when_key_vault_reports_the_near_expiry() -> None:
+    held = vault(created=CREATED, tags={**TAGGED, "ValidityPeriodDays": "90"})
     interval = timedelta(days=60)
-    assert due(resource(), observation(vault=held)) == CREATED + interval - jitter(worlds.UID, interval)
+    assert due(resource(), observation(vault=held)) == CREATED + interval - jitter(UID, interval)
 
 
 def test_a_short_validity_is_halved() -> None:
-    held = worlds.vault(created=CREATED, tags={**TAGGED, "ValidityPeriodDays": "40"})
+    held = vault(created=CREATED, tags={**TAGGED, "ValidityPeriodDays": "40"})
     interval = timedelta(days=20)
-    assert due(resource(), observation(vault=held)) == CREATED + interval - jitter(worlds.UID, interval)
+    assert due(resource(), observation(vault=held)) == CREATED + interval - jitter(UID, interval)
 
 
 def test_the_interval_comes_before_the_tag() -> None:
-    held = worlds.vault(created=CREATED, tags={**TAGGED, "ValidityPeriodDays": "90"})
+    held = vault(created=CREATED, tags={**TAGGED, "ValidityPeriodDays": "90"})
     interval = timedelta(days=7)
-    assert due(resource(intervalDays=7), observation(vault=held)) == CREATED + interval - jitter(worlds.UID, interval)
+    assert due(resource(intervalDays=7), observation(vault=held)) == CREATED + interval - jitter(UID, interval)
 
 
 def test_an_asked_rotation_comes_before_a_scheduled_one() -> None:
@@ -150,8 +152,8 @@ def test_an_asked_rotation_comes_before_a_scheduled_one() -> None:
     [
         (resource(intervalDays=1, key_vault={"access": "Read"}), {}),
         (resource(intervalDays=1), {"vault": NOT_READ}),
-        (resource(intervalDays=1), {"vault": worlds.vault(created=None)}),
-        (worlds.resource(), {}),
+        (resource(intervalDays=1), {"vault": vault(created=None)}),
+        (passes.resource(), {}),
     ],
 )
 def test_without_these_nothing_is_due(res: SecureRedisCache, changes: dict[str, Any]) -> None:
@@ -167,7 +169,7 @@ def test_nothing_bars_what_is_right() -> None:
 
 
 def test_no_authentication_and_no_write_access() -> None:
-    assert reason(worlds.resource(), observation()) is Reason.ROTATION_READ_ONLY
+    assert reason(passes.resource(), observation()) is Reason.ROTATION_READ_ONLY
     assert reason(resource(key_vault={"access": "Read"}), observation()) is Reason.ROTATION_READ_ONLY
 
 
@@ -176,10 +178,10 @@ def test_no_authentication_and_no_write_access() -> None:
     [
         ({"cache": CacheAbsent(confirmed=True, message="gone")}, Reason.PENDING),
         ({"identity": Unknown(Reason.NO_IDENTITY, "none")}, Reason.NO_IDENTITY),
-        ({"cache": worlds.cache(tags={})}, Reason.NOT_LEADING),
-        ({"cache": worlds.cache(tags=worlds.OWNER, geo_linked=("other",))}, Reason.GEO_REPLICATED),
-        ({"cache": worlds.cache(tags=worlds.OWNER, access_keys_enabled=False)}, Reason.ACCESS_KEYS_DISABLED),
-        ({"cache": worlds.cache(tags=worlds.OWNER, authentication_disabled=True)}, Reason.AUTHENTICATION_DISABLED),
+        ({"cache": passes.cache(tags={})}, Reason.NOT_LEADING),
+        ({"cache": passes.cache(tags=OWNER, geo_linked=("other",))}, Reason.GEO_REPLICATED),
+        ({"cache": passes.cache(tags=OWNER, access_keys_enabled=False)}, Reason.ACCESS_KEYS_DISABLED),
+        ({"cache": passes.cache(tags=OWNER, authentication_disabled=True)}, Reason.AUTHENTICATION_DISABLED),
         ({"identity": OperatorIdentity()}, Reason.NOT_GRANTED),
     ],
 )
@@ -194,7 +196,7 @@ def test_without_a_right(changes: dict[str, Any], expected: Reason) -> None:
 def test_both_powers_are_needed(missing: Power) -> None:
     cap = replace(POLICY.caps[0], powers=frozenset(Power) - {missing})
     refusal = blocked_by(
-        resource(otherConsumers="None"), observation(), Settings(worlds.CLUSTER, GrantPolicy(caps=(cap,))), SOMEBODY
+        resource(otherConsumers="None"), observation(), Settings(CLUSTER, GrantPolicy(caps=(cap,))), SOMEBODY
     )
     assert refusal is not None
     assert refusal.reason is Reason.NOT_GRANTED
@@ -213,16 +215,16 @@ FORCE = RotationRequest("emergency-force-x")
     ],
 )
 def test_force_needs_both_yeses(others: str, policy: GrantPolicy, expected: Reason | None) -> None:
-    assert reason(resource(otherConsumers=others), observation(), FORCE, Settings(worlds.CLUSTER, policy)) is expected
+    assert reason(resource(otherConsumers=others), observation(), FORCE, Settings(CLUSTER, policy)) is expected
 
 
 def test_granted_is_what_the_configuration_names() -> None:
-    at = VaultTarget(worlds.VAULT, "orders-redis-key")
+    at = VaultTarget(VAULT, "orders-key")
     cache = resource().cache
-    assert not granted(GrantPolicy(), worlds.IDENTITY, "shop", Power.ROTATE, cache=cache, vault=at)
-    assert granted(POLICY, worlds.IDENTITY, "shop", Power.ROTATE, cache=cache, vault=at)
+    assert not granted(GrantPolicy(), IDENTITY, "shop", Power.ROTATE, cache=cache, vault=at)
+    assert granted(POLICY, IDENTITY, "shop", Power.ROTATE, cache=cache, vault=at)
     assert not granted(POLICY, OperatorIdentity(), "shop", Power.ROTATE, cache=cache, vault=at)
-    grant = Grant(("shop",), frozenset({Power.ROTATE}), (worlds.ID,), (VaultScope(worlds.VAULT),))
+    grant = Grant(("shop",), frozenset({Power.ROTATE}), (CACHE_ID,), (VaultScope(VAULT),))
     own = GrantPolicy(grants=(grant,))
     assert granted(own, OperatorIdentity(), "shop", Power.ROTATE, cache=cache, vault=at)
     assert not granted(own, OperatorIdentity(), "bank", Power.ROTATE, cache=cache, vault=at)
@@ -231,7 +233,7 @@ def test_granted_is_what_the_configuration_names() -> None:
 NIGHTS = [{"schedule": "0 2 * * *", "durationMinutes": 60}]
 
 
-def test_windows_bind_the_schedule_and_nobody_else() -> None:
+def test_windows_restrict_only_the_schedule() -> None:
     res = resource(otherConsumers="None", windows=NIGHTS)
     refusal = blocked_by(res, observation(), SETTINGS, SCHEDULE)
     assert refusal is not None
@@ -241,7 +243,7 @@ def test_windows_bind_the_schedule_and_nobody_else() -> None:
     assert reason(res, observation(now=datetime.fromisoformat("2026-11-25T02:30:00Z")), SCHEDULE) is None
 
 
-def test_a_window_that_cannot_be_read_is_told() -> None:
+def test_an_unreadable_window_is_reported() -> None:
     res = resource(otherConsumers="None", windows=[{"schedule": "whenever", "durationMinutes": 60}])
     assert reason(res, observation(), SCHEDULE) is Reason.INVALID_SPEC
 
@@ -279,7 +281,7 @@ def test_overlap_and_approval(status: dict[str, Any], approve: str | None, hours
     assert reason(res, observation(), RotationRequest("emergency-x")) is None, "an emergency waits for nobody outside"
 
 
-def test_the_refusals_say_what_to_do() -> None:
+def test_the_refusals_state_the_remedy() -> None:
     first = blocked_by(resource({"credential": PUBLISHED}), observation(), SETTINGS, SOMEBODY)
     assert first == Explanation(
         Reason.APPROVAL_REQUIRED,
@@ -310,40 +312,40 @@ def test_when_the_old_key_is_retired(others: str, value: str | None, expected: b
 
 def test_the_tag_names_the_leader_and_comes_before_the_owner() -> None:
     res = resource()
-    assert leads(worlds.cache(tags=worlds.OWNER), worlds.CLUSTER, res)
-    assert not leads(worlds.cache(tags={}), worlds.CLUSTER, res)
-    tags = {names.LEADER_TAG.upper(): leader_value(worlds.CLUSTER, res)}
-    assert leads(worlds.cache(tags=tags), worlds.CLUSTER, res)
-    assert not leads(worlds.cache(tags={**worlds.OWNER, names.LEADER_TAG: "somebody"}), worlds.CLUSTER, res)
+    assert leads(passes.cache(tags=OWNER), CLUSTER, res)
+    assert not leads(passes.cache(tags={}), CLUSTER, res)
+    tags = {names.LEADER_TAG.upper(): leader_value(CLUSTER, res)}
+    assert leads(passes.cache(tags=tags), CLUSTER, res)
+    assert not leads(passes.cache(tags={**OWNER, names.LEADER_TAG: "somebody"}), CLUSTER, res)
 
 
 # --- the mark -------------------------------------------------------------------------------------------------------
 
 OF = attempt_id("2026-11-24T12:00:00Z", Slot.SECONDARY)
-KEY = SecretStr(worlds.SECONDARY)
+KEY = SecretStr(SECONDARY)
 
 
-def test_a_mark_fits_its_key_for_its_attempt_only() -> None:
+def test_a_regeneration_mark_matches_its_key_and_attempt_only() -> None:
     tags = marked(TAGGED, OF, KEY)
     mark = RegenerationMark.on(tags, OF)
     assert mark is not None
     assert mark.fits(KEY)
-    assert not mark.fits(SecretStr(worlds.PRIMARY))
+    assert not mark.fits(SecretStr(PRIMARY))
     assert RegenerationMark.on(tags, attempt_id("2026-11-24T12:00:01Z", Slot.SECONDARY)) is None
     assert RegenerationMark.on(tags, attempt_id("2026-11-24T12:00:00Z", Slot.PRIMARY)) is None
 
 
-def test_a_mark_keeps_other_tags_replaces_an_earlier_one_and_shows_no_key() -> None:
+def test_a_regeneration_mark_keeps_other_tags_replaces_an_earlier_one_and_shows_no_key() -> None:
     earlier = {**TAGGED, names.ROTATION_TAG.upper(): "old/abc"}
     tags = marked(earlier, OF, KEY)
     assert {name: tags[name] for name in TAGGED} == TAGGED
     assert set(tags) == {*TAGGED, names.ROTATION_TAG}
     assert len(tags[names.ROTATION_TAG]) <= 256, "Key Vault's limit of a tag's value"
-    assert worlds.SECONDARY not in str(tags)
+    assert SECONDARY not in str(tags)
 
 
 @pytest.mark.parametrize("said", ["", "abc", f"{OF}/", OF])
-def test_what_is_no_mark_is_none(said: str) -> None:
+def test_an_invalid_regeneration_mark_is_none(said: str) -> None:
     assert RegenerationMark.on({names.ROTATION_TAG: said}, OF) is None
     assert RegenerationMark.on({}, OF) is None
 

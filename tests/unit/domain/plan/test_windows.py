@@ -111,7 +111,7 @@ def at(text: str) -> datetime:
 
 @settings(max_examples=150, deadline=None)
 @given(schedules(), moments(), st.integers(15, 3000))
-def test_open_is_what_the_clock_says(schedule: Schedule, moment: tuple[str, datetime], lasting: int) -> None:
+def test_a_window_is_open_at_its_clock_times(schedule: Schedule, moment: tuple[str, datetime], lasting: int) -> None:
     zone, now = moment
     assume(windows.problem([window(schedule.text, zone=zone)]) is None)
     told = windows.is_open([window(schedule.text, lasting, zone)], now)
@@ -121,7 +121,7 @@ def test_open_is_what_the_clock_says(schedule: Schedule, moment: tuple[str, date
 
 @settings(max_examples=150, deadline=None)
 @given(schedules(), moments())
-def test_the_next_opening_is_what_the_clock_says(schedule: Schedule, moment: tuple[str, datetime]) -> None:
+def test_the_next_opening_follows_the_clock(schedule: Schedule, moment: tuple[str, datetime]) -> None:
     zone, after = moment
     assume(windows.problem([window(schedule.text, zone=zone)]) is None)
     told = windows.next_opening([window(schedule.text, zone=zone)], after)
@@ -241,7 +241,7 @@ def test_half_an_hour_is_not_lost_where_clocks_change_by_half_an_hour() -> None:
     assert windows.next_opening(one, at("2027-04-03T13:00Z")) == at("2027-04-04T05:00+10:30")
 
 
-def test_what_comes_once_in_years_is_found() -> None:
+def test_a_rare_occurrence_is_found() -> None:
     assert windows.next_opening([window("0 0 29 2 *")], at("2026-11-24T14:00Z")) == at("2028-02-29T00:00Z")
     assert windows.next_opening([window("0 0 * 2 MON#5")], at("2026-11-24T14:00Z")) == at("2044-02-29T00:00Z")
 
@@ -273,7 +273,7 @@ def test_schedules_that_can_be_used(schedule: str) -> None:
         ("0 0 */31 * MON#5", "never comes"),
     ],
 )
-def test_a_schedule_that_cannot_be_used_is_told_with_its_field(schedule: str, said: str) -> None:
+def test_an_unusable_schedule_is_reported_with_its_field(schedule: str, said: str) -> None:
     told = windows.problem([window("0 2 * * *"), window(schedule)])
     assert told is not None
     assert told.startswith("windows[1].schedule: ")
@@ -283,13 +283,13 @@ def test_a_schedule_that_cannot_be_used_is_told_with_its_field(schedule: str, sa
 @pytest.mark.parametrize(
     "zone", ["Europe/Berln", "localtime", "right/UTC", "../../etc/localtime", "America", "", "europe/berlin"]
 )
-def test_a_zone_that_is_not_of_the_iana_database_is_told_with_its_field(zone: str) -> None:
+def test_a_zone_outside_the_iana_database_is_reported_with_its_field(zone: str) -> None:
     told = windows.problem([window("0 2 * * *", zone=zone)])
     assert told is not None
     assert told.startswith(f"windows[0].timeZone: {zone!r} is no time zone of the IANA database; ")
 
 
-def test_the_zone_that_was_meant_is_named() -> None:
+def test_the_intended_zone_is_suggested() -> None:
     assert "is 'Europe/Berlin' meant?" in str(windows.problem([window("0 2 * * *", zone="Europe/Berln")]))
 
 
@@ -311,7 +311,7 @@ def test_time_zones_are_there_without_those_of_the_machine(monkeypatch: pytest.M
         zoneinfo.reset_tzpath()
 
 
-def test_windows_with_a_problem_are_an_error_that_tells_it() -> None:
+def test_windows_with_a_problem_are_an_error_that_describes_it() -> None:
     for look in (windows.is_open, windows.next_opening):
         for wrong in (window("0 0 30 2 *"), window("0 2 * * *", zone="Mars/Olympus")):
             with pytest.raises(ValueError, match=r"windows.0.*(never comes|no time zone)"):

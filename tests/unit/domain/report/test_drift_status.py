@@ -10,14 +10,8 @@ from secure_redis.api.status import Status
 from secure_redis.domain.observe.cache import Write
 from secure_redis.domain.plan.types import Plan
 from secure_redis.domain.report.drift_status import YOUNG, entries, untold
-from tests.unit.reconcile_pass.worlds import (
-    NOW,
-    OWNER,
-    cache,
-    judged,
-    observation,
-    resource,
-)
+from tests.builders.passes import OWNER, cache, judged, observation, resource
+from tests.builders.world import NOW
 
 OPEN = cache(tags=OWNER, plaintext_open=True)
 OURS = Write("object-id", NOW, "CLIENT")  # the client id of worlds.IDENTITY
@@ -37,7 +31,7 @@ def test_the_last_writer_who_is_not_ourselves() -> None:
     assert told(Status(), ()).drift[0].by is None
 
 
-def test_who_is_known_stays_whoever_writes_later() -> None:
+def test_a_known_author_stays_after_later_writes() -> None:
     first = told(Status(), (THEIRS,))
     assert told(first, (OLDER,)).drift[0].by == "somebody@shop.test"
 

@@ -45,7 +45,7 @@ def test_a_pod_that_uses_the_secret_is_found(spec: Document) -> None:
         {"containers": [{"name": "a", "envFrom": [{"configMapRef": {"name": "orders"}}]}]},
     ],
 )
-def test_what_only_looks_like_it_is_not(spec: Document) -> None:
+def test_a_similar_value_is_not_one(spec: Document) -> None:
     assert not consumers.uses({"metadata": {"name": "p"}, "spec": spec}, "orders")
 
 
@@ -69,7 +69,7 @@ def pod(kind: str, owner: str, uid: str = "u", **labels: str) -> Document:
         ({"metadata": {"name": "bare"}}, None),
     ],
 )
-def test_whose_pod_it_is_tells_its_controller(body: Document, place: tuple[str, str] | None) -> None:
+def test_a_pods_owner_is_found_by_its_controller(body: Document, place: tuple[str, str] | None) -> None:
     assert workload_facts.workload_of(body) == place
     if place is not None:
         assert workload_facts.is_pod_of(body, WorkloadFacts(*place, uid="u", resource_version="1"))
@@ -106,11 +106,11 @@ def test_whose_pod_it_is_tells_its_controller(body: Document, place: tuple[str, 
         ({}, {"a": "b"}, True),
     ],
 )
-def test_a_selector_means_the_same_as_text(selector: Document, labels: dict[str, str], expected: bool) -> None:
+def test_a_selector_matches_the_same_as_its_text(selector: Document, labels: dict[str, str], expected: bool) -> None:
     assert workload_facts.selects(workload_facts.selector_text(selector), labels) is expected
 
 
-def test_what_an_earlier_object_of_that_name_left_behind_is_a_holder_of_its_own() -> None:
+def test_pods_of_an_earlier_object_of_that_name_are_consumers_of_their_own() -> None:
     body = pod("ReplicaSet", "web-7f9c", **{"pod-template-hash": "7f9c", "app": "web"})
     web = WorkloadFacts("Deployment", "web", "u", "1", pod_selector="app=web")
     assert consumers.unlisted([body], "orders", [web], "orders") == []

@@ -37,5 +37,5 @@ def surges(kind: str, replicas: int, strategy: dict[str, Any]) -> bool:
         ("StatefulSet", 3, {}, False),
     ],
 )
-def test_who_surges(kind: str, replicas: int, strategy: dict[str, Any], expected: bool) -> None:
+def test_which_workloads_surge(kind: str, replicas: int, strategy: dict[str, Any], expected: bool) -> None:
     assert surges(kind, replicas, strategy) is expected

@@ -43,7 +43,7 @@ def test_a_plaintext_connection_is_found(settings: dict[str, str], told: str) ->
         {"EMPTY": ""},
     ],
 )
-def test_what_is_not_a_plaintext_connection_is_left_alone(settings: dict[str, str]) -> None:
+def test_other_settings_than_plaintext_connections_are_not_reported(settings: dict[str, str]) -> None:
     assert hosts_in_clear(settings) == {}
 
 
@@ -100,14 +100,14 @@ def test_a_plaintext_connection_in_a_file_is_found_and_no_other(text: str) -> No
     assert set(without) == told - {HOST}
 
 
-def test_settings_of_another_section_say_nothing_of_the_cache() -> None:
+def test_settings_of_another_section_do_not_describe_the_cache() -> None:
     safe = YAML.replace("port: 6379", "port: 6380").replace("database:", "database:\n  port: 6379")
     assert HOST not in hosts_in_clear({"application.yaml": safe}).get("application.yaml", ())
     ini = INI.replace("port=6379", "port=6380")
     assert HOST not in hosts_in_clear({"app.ini": ini}).get("app.ini", ())
 
 
-def test_of_a_secret_value_no_host_is_told_unless_its_name_says_that_it_is_one() -> None:
+def test_a_secret_value_reports_no_host_unless_its_name_declares_one() -> None:
     assert plaintext_in("REDIS_PASSWORD", "hunter.two").host is None
     assert plaintext_in("REDIS_HOST", HOST).host == HOST
     assert plaintext_in("anything", HOST, public=True).host == HOST

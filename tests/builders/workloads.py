@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from secure_redis.api import names
@@ -17,10 +17,10 @@ from secure_redis.domain.observe.workloads import (
 )
 from secure_redis.domain.plan.actions import InjectWorkload, ReleaseWorkload, WorkloadAction
 from secure_redis.domain.plan.rollout.injection import inject
-from tests.unit.reconcile_pass.worlds import AUTHENTICATION, resource
+from tests.builders.passes import resource
+from tests.builders.world import AUTHENTICATION, NOW, VERSION
 
-V1, V2 = "a" * 32, "b" * 32
-NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+V1, V2 = VERSION, "b" * 32
 ENTRY: dict[str, Any] = {"id": "checkout", "kind": "Deployment", "name": "checkout"}
 ENV: dict[str, Any] = {**ENTRY, "env": [{"name": "REDIS_URL", "key": "uri"}]}
 MANAGED = "secureredis-orders"

@@ -23,12 +23,15 @@ from secure_redis.domain.observe.secret import SecretFacts
 from secure_redis.domain.observe.unknown import NotRead, Unknown
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
-SUBSCRIPTION = "11111111-2222-3333-4444-555555555555"
+SUBSCRIPTION = "00000000-0000-0000-0000-000000000001"
 CACHE_ID = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/shop/providers/Microsoft.Cache/redis/orders"
 OTHER_ID = CACHE_ID.replace("/orders", "/payments")
 PRIMARY = "pR1m+ary/Key0000000000000000000000000000000="
 SECONDARY = "s3C0nd+ary/Key00000000000000000000000000000="
 VAULT = "https://shop.vault.azure.net"
+VERSION = "a" * 32  # of the vault secret
+CLUSTER = "cluster"
+UID = "uid-1"
 IDENTITY = NamespaceIdentity("shop", "secure-redis", "sa-uid", "client", "tenant")
 
 AUTHENTICATION = {"keyVault": {"uri": VAULT, "secretName": "orders-key"}}
@@ -45,15 +48,19 @@ PROVISION: dict[str, Any] = {
 }
 
 
+def parsed(
+    spec: Mapping[str, Any] | None = None, status: Mapping[str, Any] | None = None, **meta: Any
+) -> SecureRedisCache:
+    """Parse a resource without authentication, as the API server delivers it."""
+    metadata = {"namespace": "shop", "name": "orders", "uid": UID, "resourceVersion": "1", **meta}
+    found = parse({"metadata": metadata, "spec": {"resourceID": CACHE_ID, **(spec or {})}, "status": status or {}})
+    assert isinstance(found, SecureRedisCache), found
+    return found
+
+
 def resource(spec: Mapping[str, Any] | None = None, **meta: Any) -> SecureRedisCache:
-    """Parse a resource; `spec` is merged over one that has a resourceID and authentication."""
-    body = {
-        "metadata": {"namespace": "shop", "name": "orders", "uid": "uid-1", "resourceVersion": "1", **meta},
-        "spec": {"resourceID": CACHE_ID, "authentication": AUTHENTICATION, **(spec or {})},
-    }
-    parsed = parse(body)
-    assert isinstance(parsed, SecureRedisCache), parsed
-    return parsed
+    """Parse a resource that follows the vault secret."""
+    return parsed({"authentication": AUTHENTICATION, **(spec or {})}, **meta)
 
 
 def provisioning(**spec: Any) -> SecureRedisCache:
@@ -78,7 +85,7 @@ def cache(**changes: Any) -> Redis:
         access_keys_enabled=True,
         authentication_disabled=None,
         entra_enabled=True,
-        tags={"Team": "orders", names.OWNER_TAG: "cluster.uid-1"},
+        tags={"Team": "orders", names.OWNER_TAG: f"{CLUSTER}.{UID}"},
         zones=("2", "1"),
         identity_type="None",
         private_endpoints=(PrivateEndpoint("pe", "Approved"),),
@@ -93,7 +100,7 @@ def vault(**changes: Any) -> VaultSecretFacts:
     facts = VaultSecretFacts(
         vault=VAULT,
         name="orders-key",
-        version="0123456789abcdef0123456789abcdef",
+        version=VERSION,
         enabled=True,
         value=SecretStr(PRIMARY),
         expires=datetime(2027, 11, 24, tzinfo=UTC),
@@ -102,13 +109,12 @@ def vault(**changes: Any) -> VaultSecretFacts:
     return replace(facts, **changes)
 
 
-def keys() -> ListedKeys:
-    return ListedKeys(SecretStr(PRIMARY), SecretStr(SECONDARY))
+KEYS = ListedKeys(SecretStr(PRIMARY), SecretStr(SECONDARY))
 
 
 def observation(**changes: Any) -> Observation:
     return replace(
-        Observation(now=NOW, identity=IDENTITY, cache=cache(), firewall_rules=(), keys=keys(), vault=vault()), **changes
+        Observation(now=NOW, identity=IDENTITY, cache=cache(), firewall_rules=(), keys=KEYS, vault=vault()), **changes
     )
 
 
@@ -144,7 +150,7 @@ def published(of: ConnectionData, **changes: Any) -> SecretFacts:
         data={name: SecretBytes(value.get_secret_value()) for name, value in of.data.items()},
         labels=dict(of.labels),
         annotations=dict(of.annotations),
-        owner_uid="uid-1",
+        owner_uid=UID,
         owner_name="orders",
         owner_kind=names.KIND,
     )

@@ -40,13 +40,11 @@ from secure_redis.domain.plan.rotation import required_reads
 from secure_redis.domain.plan.types import Plan
 from secure_redis.domain.plan.write_failure import WriteFailure
 from secure_redis.domain.report.report import Report, report, with_own_writes
-from tests.unit.domain import targets
-from tests.unit.domain.rotation_stage import (
+from tests.builders.rotation_stage import (
     LATE,
     LISTED,
     LOST,
     LOST_DONE,
-    NOW,
     OK,
     REFUSED,
     SETTINGS,
@@ -58,7 +56,8 @@ from tests.unit.domain.rotation_stage import (
     facts,
     password,
 )
-from tests.unit.reconcile_pass import worlds
+from tests.builders.workloads import done, workload
+from tests.builders.world import CLUSTER, IDENTITY, NOW, UID
 
 
 @dataclass
@@ -71,7 +70,7 @@ class World(Stage):
         vault: VaultSecretFacts | VaultSecretAbsent | Unknown = self.vault
         observed = Observation(
             now=self.now,
-            identity=worlds.IDENTITY,
+            identity=IDENTITY,
             cache=self.cache,
             cache_fresh=memory.direct,
             operation=self.operation,
@@ -99,7 +98,7 @@ class World(Stage):
         held = memory.proven
         if held is not None and held[0] == self.vault.version and (self.now - held[2]).total_seconds() < age:
             observed = replace(observed, proven=held[1])
-        elif key_proof.needs_keys(res, worlds.IDENTITY, observed.vault, None, self.now):
+        elif key_proof.needs_keys(res, IDENTITY, observed.vault, None, self.now):
             observed = replace(observed, keys=self.listed())
         if of is not None:
             # What another process may have asked for, it asked for before this one first saw it recorded.
@@ -123,7 +122,7 @@ class World(Stage):
         Raises Died then; what was written before stays.
         """
         res, observed, memory = self.resource(), self.observe(), self.memory
-        assessed = assess(res, observed, cluster_uid=worlds.CLUSTER, ca=None)
+        assessed = assess(res, observed, cluster_uid=CLUSTER, ca=None)
         proven = assessed.credential.proven
         if proven is not None and observed.proven is None:
             memory.proven = (self.vault.version, proven, self.now)
@@ -139,7 +138,7 @@ class World(Stage):
         memory.direct = memory.direct or todo.needs_fresh_read or any(_azure(o.action) for o in outcomes)
         self._remember(res, todo, outcomes)
         observed = with_own_writes(res, observed, outcomes) if outcomes else observed
-        assessed = assess(res, observed, cluster_uid=worlds.CLUSTER, ca=None)
+        assessed = assess(res, observed, cluster_uid=CLUSTER, ca=None)
         told = report(res, observed, assessed, todo, outcomes)
         if dies(len(todo.actions)):
             self.die()
@@ -186,14 +185,12 @@ class World(Stage):
                     data=dict(action.data),
                     labels=dict(action.labels),
                     annotations=dict(action.annotations),
-                    owner_uid=worlds.UID,
+                    owner_uid=UID,
                     owner_name="orders",
                     owner_kind=names.KIND,
                 )
             case InjectWorkload():
-                self.workloads[action.name] = replace(
-                    targets.done(self.workloads[action.name], action, self.now), rolled=False
-                )
+                self.workloads[action.name] = replace(done(self.workloads[action.name], action, self.now), rolled=False)
             case StoreKey():
                 self._new_version(action.value, action.tags, expires=action.expires)
             case MarkKey():
@@ -221,7 +218,7 @@ def world(workloads: int = 1, unlisted: int = 0, other_consumers: str = "None", 
     """A world at rest: the primary key is published, and `workloads` listed and `unlisted` pods hold it."""
     made = World(
         other_consumers=other_consumers,
-        workloads={name: targets.workload(name, replicas=2) for name in LISTED[:workloads]},
+        workloads={name: workload(name, replicas=2) for name in LISTED[:workloads]},
         **more,
     )
     made.look()

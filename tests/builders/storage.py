@@ -1,7 +1,7 @@
-"""A safe storage account, and a cache that persists into it, for the domain's tests."""
+"""Builds storage accounts, their encryption keys, and caches that persist into them."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from secure_redis.api.azure_ids import StorageAccountID
@@ -13,12 +13,14 @@ from secure_redis.domain.observe.storage import (
     StorageEncryption,
     StorageFacts,
 )
-from tests.unit.domain.builders import SUBSCRIPTION, cache
+from tests.builders.world import NOW, SUBSCRIPTION, cache
 
 ACCOUNT = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/shop/providers/Microsoft.Storage/storageAccounts/shopdata"
 PRINCIPAL = "99999999-2222-3333-4444-555555555555"
 VERSION = "0123456789abcdef0123456789abcdef"
 BLOB = "https://shopdata.blob.core.windows.net/"
+BY_IDENTITY = PersistenceFacts(rdb=True, authentication="ManagedIdentity", account="shopdata")
+BY_KEY = PersistenceFacts(aof=True, authentication="SAS", account="shopdata")
 
 
 def storage(**changes: Any) -> StorageFacts:
@@ -65,3 +67,26 @@ def persisting(**changes: Any) -> Redis:
 def spec(kind: str = "RDB", **more: Any) -> dict[str, Any]:
     """`spec.persistence` as the cache above has it."""
     return {"type": kind, "storage": {"accountID": ACCOUNT, "authentication": "ManagedIdentity"}, **more}
+
+
+def encryption(**changes: Any) -> StorageEncryption:
+    """Return the encryption of an account with a customer key and infrastructure encryption."""
+    made = StorageEncryption("Microsoft.Keyvault", blob_encrypted=True, infrastructure=True, identity_id="/id")
+    return replace(made, **changes)
+
+
+def account(**changes: Any) -> StorageFacts:
+    """Return an account that passes every rule: a premium one with a customer key."""
+    return storage(**{"sku_name": "Premium_LRS", "encryption": encryption(), **changes})
+
+
+def key_vault(**changes: Any) -> KeyVaultFacts:
+    """Return a vault with soft delete and purge protection."""
+    made = KeyVaultFacts("/vault", "shop", soft_delete=True, purge_protection=True)
+    return replace(made, **changes)
+
+
+def protected_key(**changes: Any) -> EncryptionKeyFacts:
+    """Return a key of that vault which expires in 300 days."""
+    made = key(**{"name": "cmk", "version": "v", "expires": NOW + timedelta(days=300), **changes})
+    return replace(made, vault=key_vault())

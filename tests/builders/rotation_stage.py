@@ -27,24 +27,25 @@ from secure_redis.domain.observe.workloads import BudgetFacts, PodFacts, Workloa
 from secure_redis.domain.plan.actions import Action
 from secure_redis.domain.plan.rotation import required_reads
 from secure_redis.domain.plan.types import Settings
-from tests.unit.domain import targets
-from tests.unit.reconcile_pass import worlds
+from tests.builders import passes
+from tests.builders.passes import OWNER
+from tests.builders.workloads import ENTRY
+from tests.builders.world import AUTHENTICATION, CACHE_ID, CLUSTER, NOW, SUBSCRIPTION, VAULT
 
-NOW: Final = worlds.NOW
 SETTLE: Final = 60.0
 POLICY: Final = GrantPolicy(
     caps=(
         Grant(
             namespaces=("*",),
             powers=frozenset(Power),
-            caches=("/subscriptions/00000000-0000-0000-0000-000000000001",),
-            vaults=(VaultScope(worlds.VAULT),),
+            caches=(f"/subscriptions/{SUBSCRIPTION}",),
+            vaults=(VaultScope(VAULT),),
         ),
     )
 )
-SETTINGS: Final = Settings(cluster_uid=worlds.CLUSTER, policy=POLICY, regeneration_settle=SETTLE)
-TAGS: Final = {key_proof.PROVIDER_ADDRESS: worlds.ID}
-READ_WRITE: Final = {**worlds.AUTHENTICATION["keyVault"], "access": "ReadWrite"}
+SETTINGS: Final = Settings(cluster_uid=CLUSTER, policy=POLICY, regeneration_settle=SETTLE)
+TAGS: Final = {key_proof.PROVIDER_ADDRESS: CACHE_ID}
+READ_WRITE: Final = {**AUTHENTICATION["keyVault"], "access": "ReadWrite"}
 LISTED: Final = ("checkout", "basket")
 
 # What becomes of the next write of a kind: done or not, and what is heard of it.
@@ -99,7 +100,7 @@ class Stage:
     key_vault: dict[str, Any] = field(default_factory=lambda: dict(READ_WRITE))
     annotations: dict[str, str] = field(default_factory=dict)
     status: dict[str, Any] = field(default_factory=dict)
-    cache: Redis | Unknown = field(default_factory=lambda: worlds.cache(tags=worlds.OWNER))
+    cache: Redis | Unknown = field(default_factory=lambda: passes.cache(tags=OWNER))
     settings: Settings = SETTINGS
     now: datetime = NOW
     memory: Remembered = field(default_factory=Remembered)
@@ -229,8 +230,8 @@ class Stage:
         settings = {"otherConsumers": self.other_consumers, **self.rotation_spec}
         spec: dict[str, Any] = {"authentication": {"keyVault": self.key_vault, "rotation": settings}}
         if self.workloads:
-            spec["workloads"] = [{**targets.ENTRY, "id": name, "name": name} for name in self.workloads]
-        return worlds.resource(spec, annotations=self.annotations, status=self.status)
+            spec["workloads"] = [{**ENTRY, "id": name, "name": name} for name in self.workloads]
+        return passes.resource(spec, annotations=self.annotations, status=self.status)
 
     def listed(self) -> ListedKeys | Unknown:
         """Both keys as Azure lists them."""
@@ -278,7 +279,7 @@ class Stage:
         self, value: SecretStr, tags: Mapping[str, str], at: datetime | None = None, expires: datetime | None = None
     ) -> None:
         self.versions.append(
-            worlds.vault(
+            passes.vault(
                 value.get_secret_value(),
                 version=f"{len(self.versions) + 1:032x}",
                 tags=dict(tags),

@@ -182,7 +182,7 @@ async def test_subscription_and_group_that_are_not_there(site: Site) -> None:
         assert outcome.what is Missing.GROUP
     site.control.seed(seeds.Subscription(id=site.subscription, tenant=OTHER_TENANT, state="Disabled"))
     refused = await site.caches.create(site.identity, site.cache, BODY)
-    assert isinstance(refused, Unknown)
+    assert isinstance(refused, WriteFailure)
 
 
 async def test_refusals_of_a_create(owner: Site) -> None:

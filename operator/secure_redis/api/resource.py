@@ -51,7 +51,7 @@ class Envelope:
         return None if value is None else value[:REFRESH_LIMIT]
 
     @property
-    def refresh_asked(self) -> bool:
+    def refresh_requested(self) -> bool:
         """Whether a pass that reads everything directly is requested.
 
         A value present in the first pass counts as handled.
@@ -66,7 +66,7 @@ class Envelope:
         return None if value is None else value[:REFRESH_LIMIT]
 
     @property
-    def rotation_asked(self) -> str | None:
+    def rotation_requested(self) -> str | None:
         """The rotation request that is not answered yet. A value present in the first pass counts as answered."""
         handled = self.status.last_handled
         return self.rotate if self.rotate and handled is not None and self.rotate != handled.rotate else None

@@ -90,9 +90,9 @@ class Inventory(Generic[F]):
     async def cache(self, identity: Identity, cache: CacheID, *, max_age: float) -> F | CacheAbsent | Unknown:
         """Return the cache as read at most `max_age` seconds ago, from a list if possible."""
         entry = self._entry(identity, cache)
-        kept = self._kept(entry, cache, max_age)
-        if kept is not None:
-            return kept
+        cached = self._cached(entry, cache, max_age)
+        if cached is not None:
+            return cached
         written = self._written.get(cache.key, -math.inf)
         if self._clock() - written < self._settle:
             return await self._direct(identity, cache, entry, max_age)
@@ -127,7 +127,7 @@ class Inventory(Generic[F]):
     def _entry(self, identity: Identity, cache: CacheID) -> _Entry[F]:
         return self._entries.get((identity, cache.key), _Entry)
 
-    def _kept(self, entry: _Entry[F], cache: CacheID, max_age: float) -> F | CacheAbsent | None:
+    def _cached(self, entry: _Entry[F], cache: CacheID, max_age: float) -> F | CacheAbsent | None:
         now = self._clock()
         if (
             entry.at is None
@@ -144,13 +144,13 @@ class Inventory(Generic[F]):
     async def _direct(
         self, identity: Identity, cache: CacheID, entry: _Entry[F], max_age: float | None
     ) -> F | CacheAbsent | Unknown:
-        asked = self._clock()
+        requested_at = self._clock()
         async with entry.lock:
-            if max_age is not None or (entry.at is not None and entry.at > asked):
+            if max_age is not None or (entry.at is not None and entry.at > requested_at):
                 # Another caller's read, begun after this request, serves as well.
-                kept = self._kept(entry, cache, math.inf if max_age is None else max_age)
-                if kept is not None:
-                    return kept
+                cached = self._cached(entry, cache, math.inf if max_age is None else max_age)
+                if cached is not None:
+                    return cached
             began = self._clock()
             answer = await self._caches.read(identity, cache)
             if isinstance(answer, Unknown):

@@ -50,7 +50,7 @@ async def verify(
             say("no SecureRedisCache is left")
             return
         for namespace in config.namespaces or (None,):
-            await _asked(client.get(paths.resources(namespace), {"limit": 1}), "SecureRedisCaches cannot be listed")
+            await _answered(client.get(paths.resources(namespace), {"limit": 1}), "SecureRedisCaches cannot be listed")
         say(f"the API server serves {names.PLURAL}.{names.GROUP}")
         lease = config.lease()
         if lease is None:
@@ -97,13 +97,13 @@ async def _leader(client: KubeClient, lease: LeaseSettings) -> str:
             return holder
         observed = (holder, renewed)
         if time.monotonic() > until:
-            told = f"{holder} holds the Lease and does not renew it" if holder else "nobody holds the Lease"
+            problem = f"{holder} holds the Lease and does not renew it" if holder else "nobody holds the Lease"
             where = f"kubectl -n {lease.namespace} logs -l app.kubernetes.io/name={names.MANAGER}"
-            raise NotWell(f"no pod leads: {told} ({lease.name}); see what the pods say: {where}")
+            raise NotWell(f"no pod leads: {problem} ({lease.name}); see what the pods say: {where}")
         await asyncio.sleep(_READ_SECONDS)
 
 
-async def _asked(answer: Awaitable[object], what: str) -> None:
+async def _answered(answer: Awaitable[object], what: str) -> None:
     try:
         await answer
     except ApiFailure as failure:

@@ -253,11 +253,11 @@ def _left_behind(written: Mapping[str, Any], action: ApplySecret) -> dict[str, A
     metadata = written["metadata"]
     ours = _owned(metadata, "Update")
     for kind in _OWNED_MAPS:
-        wanted: Mapping[str, str] = getattr(action, kind)
+        required: Mapping[str, str] = getattr(action, kind)
         stale = [
             name
             for name in metadata.get(kind) or {}
-            if name not in wanted and (name in ours[kind] or name.startswith(f"{names.GROUP}/"))
+            if name not in required and (name in ours[kind] or name.startswith(f"{names.GROUP}/"))
         ]
         if stale:
             patch.setdefault("metadata", {})[kind] = dict.fromkeys(stale)

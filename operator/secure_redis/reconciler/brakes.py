@@ -26,7 +26,7 @@ class BrakeMetrics(Protocol):
     def brake(self, name: str, engaged: bool) -> None:
         """A brake is on or off."""
 
-    def held(self, reason: str) -> None:
+    def brake_blocked(self, reason: str) -> None:
         """A brake blocked a pass."""
 
 
@@ -56,7 +56,7 @@ class Brakes:
         # Engaged under another token than the configured one: that is the release.
         self._mass_drift = engaged.startswith(_ENGAGED) and engaged == _ENGAGED + limits.release
         self._passed: set[Key] = set()
-        self._wanted: dict[Key, float] = {}  # until when each counts
+        self._to_correct: dict[Key, float] = {}  # until when each counts
         self._known: set[Key] = set()
         self._corrections: list[float] = []
         self._rotations: list[float] = []
@@ -86,7 +86,7 @@ class Brakes:
         if limits.read_only:
             return Brake(everything=brakes.READ_ONLY)
         if self._upgraded and key not in self._passed:
-            return Brake(everything=brakes.FIRST_LOOK, look=brakes.FIRST_LOOK_SECONDS)
+            return Brake(everything=brakes.FIRST_LOOK, next_pass_in=brakes.REPORT_ONLY_SECONDS)
         self._corrections = brakes.within_the_hour(self._corrections, now)
         self._rotations = brakes.within_the_hour(self._rotations, now)
         capped = len(self._corrections) >= limits.corrections_per_hour
@@ -99,15 +99,15 @@ class Brakes:
         """Count what a plan wants. True: that was too much, and the plan has to be made again."""
         now, key = self._monotonic(), resource.key
         self._known.add(key)
-        if brakes.wants_correction(todo):
-            self._wanted[key] = now + resource.spec.drift.interval_seconds
+        if brakes.requires_correction(todo):
+            self._to_correct[key] = now + resource.spec.drift.interval_seconds
         if self._mass_drift:
             return False
-        self._wanted = {one: until for one, until in self._wanted.items() if until > now}
-        self._mass_drift = brakes.is_mass_drift(len(self._wanted), len(self._known), self._limits)
+        self._to_correct = {one: until for one, until in self._to_correct.items() if until > now}
+        self._mass_drift = brakes.is_mass_drift(len(self._to_correct), len(self._known), self._limits)
         if self._mass_drift:
             self._metrics.brake("MassDrift", True)
-            counts = {"wanting": len(self._wanted), "resources": len(self._known)}
+            counts = {"wanting": len(self._to_correct), "resources": len(self._known)}
             _log.error("mass drift: no correction is made until brakes.release has a new value", extra=counts)
         return self._mass_drift
 
@@ -122,10 +122,10 @@ class Brakes:
         rotation = todo.rotation.status.reason if todo.rotation is not None and todo.rotation.status else None
         reasons = {str(blocked.reason) for blocked in todo.blocked} | {rotation or ""}
         for reason in sorted(reason for reason in reasons if has(reason, Trait.BRAKE)):
-            self._metrics.held(reason)
+            self._metrics.brake_blocked(reason)
 
     def forget(self, key: Key) -> None:
         """The resource is gone."""
         self._known.discard(key)
         self._passed.discard(key)
-        self._wanted.pop(key, None)
+        self._to_correct.pop(key, None)

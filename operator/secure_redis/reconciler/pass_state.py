@@ -15,7 +15,7 @@ from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.plan.actions import Done, Failed, MarkKey, Outcome, RegenerateKey
 from secure_redis.domain.plan.rotation import required_reads
 from secure_redis.domain.plan.types import Plan
-from secure_redis.domain.steady_state import Rest
+from secure_redis.domain.steady_state import SteadyState
 
 ProofSubject = tuple[Identity, str, str, str]
 
@@ -39,7 +39,7 @@ class PassState:
     # The regeneration whose intent this process recorded, and when Azure was last asked for it without a clear answer.
     regeneration: tuple[str, datetime | None] | None = None
     reported_at: datetime | None = None  # when the status was last written
-    rest: tuple[str, Rest] | None = None  # resourceVersion, and the last pass over it, if that changed nothing
+    steady: tuple[str, SteadyState] | None = None  # resourceVersion, and the last pass over it, if that changed nothing
     next_pass_within: float | None = None  # seconds until more can be read; None: nothing is missing
 
 
@@ -74,10 +74,10 @@ def keep_regeneration(
     resource: SecureRedisCache, todo: Plan, outcomes: tuple[Outcome, ...], now: datetime, pass_state: PassState
 ) -> None:
     """Keep when Azure was asked for the recorded regeneration, which a crash would make unknown."""
-    asked = next((outcome for outcome in outcomes if isinstance(outcome.action, RegenerateKey)), None)
+    sent = next((outcome for outcome in outcomes if isinstance(outcome.action, RegenerateKey)), None)
     attempt = required_reads.attempt_of(resource)
-    if asked is not None and attempt is not None:
-        clear = isinstance(asked, Failed) and not asked.failure.maybe_done
+    if sent is not None and attempt is not None:
+        clear = isinstance(sent, Failed) and not sent.failure.maybe_done
         pass_state.regeneration = (attempt, None if clear else now)
     if attempt is not None and any(isinstance(o, Done) and isinstance(o.action, MarkKey) for o in outcomes):
         pass_state.regeneration = (attempt, None)  # Azure is asked only after the mark is read back
@@ -92,13 +92,13 @@ class SharedSpecs:
     def __init__(self) -> None:
         self._known: WeakValueDictionary[str, Spec] = WeakValueDictionary()
 
-    def lean(self, rest: Rest) -> Rest:
+    def lean(self, steady: SteadyState) -> SteadyState:
         """The same, with an equal spec whose parts are shared."""
-        spec = rest.resource.spec
+        spec = steady.resource.spec
         text = spec.model_dump_json(exclude={"resource_id"})
         shared = self._known.get(text)
         if shared is None:
             self._known[text] = spec
-            return rest
+            return steady
         lean = shared.model_copy(update={"resource_id": spec.resource_id})
-        return replace(rest, resource=replace(rest.resource, spec=lean))
+        return replace(steady, resource=replace(steady.resource, spec=lean))

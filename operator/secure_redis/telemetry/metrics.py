@@ -236,7 +236,7 @@ class Metrics:
         """Show whether a brake is engaged."""
         self._effects.brakes.labels(name).set(float(engaged))
 
-    def held(self, reason: str) -> None:
+    def brake_blocked(self, reason: str) -> None:
         """Count a pass that a brake held back."""
         self._effects.braked.labels(str(reason)).inc()
 
@@ -251,5 +251,5 @@ class Metrics:
 
     def render(self, names: Iterable[str] = ()) -> bytes:
         """Render the text format of Prometheus; only the families or series of `names`, where some are given."""
-        wanted = tuple(names)
-        return generate_latest(self.registry.restricted_registry(wanted) if wanted else self.registry)
+        selected = tuple(names)
+        return generate_latest(self.registry.restricted_registry(selected) if selected else self.registry)

@@ -16,7 +16,7 @@ from secure_redis.domain.observe.endpoint import (
     ResolvedAddress,
 )
 from secure_redis.domain.observe.unknown import Unknown
-from secure_redis.domain.report.endpoint_status import told
+from secure_redis.domain.report.endpoint_status import to_status
 from secure_redis.probe.endpoint import probe
 from tests.unit.probe.net import CHECKS, NOW, TLS_CHECKS, Net, Talk, cut, dropping, read, resolves, says, unknown
 
@@ -201,7 +201,7 @@ async def test_an_immediate_disconnect_is_always_reported_the_same_way(net: Net)
             threading.Thread(target=_reset_all, args=(listener,), daemon=True).start()
             stack.callback(listener.shutdown, socket.SHUT_RDWR)
             ports.append(listener.getsockname()[1])
-        looks = [told(await net.probe(*ports)) for _ in range(40)]
+        looks = [to_status(await net.probe(*ports)) for _ in range(40)]
     assert looks == [looks[0]] * 40
     assert {part for group in looks[0].unknown for part in group.parts} >= {"chain", "TLS 1.0", "nonTLSPort"}
 

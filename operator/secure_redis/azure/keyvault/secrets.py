@@ -153,7 +153,7 @@ class Vaults:
             return stored.properties.version or ""
 
         outcome = await self._calls(identity, call)
-        self._look_again(uri, name)
+        self._expire_checks(uri, name)
         return outcome if isinstance(outcome, str) else write_failure(outcome)
 
     async def mark(
@@ -181,10 +181,10 @@ class Vaults:
             await vault.client.update_secret_properties(name, version, tags=dict(tags))
 
         outcome = await self._calls(identity, call)
-        self._look_again(uri, name)
+        self._expire_checks(uri, name)
         return None if outcome is None else write_failure(outcome)
 
-    def _look_again(self, uri: str, name: str) -> None:
+    def _expire_checks(self, uri: str, name: str) -> None:
         """Expire all earlier checks of the secret, whatever the write's result was."""
         authority = host_of(uri) or ""
         for key, secret in self._secrets.items():

@@ -345,12 +345,12 @@ class Caches:
         """Return a page's caches. A page that has not changed since the same identity read it is not parsed again."""
         digest = hashlib.blake2b(content, digest_size=16).digest()
         key = (identity, url)
-        kept = self._pages.peek(key)
-        if kept is None or kept.digest != digest:
+        page_before = self._pages.peek(key)
+        if page_before is None or page_before.digest != digest:
             caches, following = convert.page(json.loads(content))
-            kept = _Page(digest, tuple(caches), following)
+            page_before = _Page(digest, tuple(caches), following)
             self._pages.drop(key)
-        return self._pages.get(key, lambda: kept)
+        return self._pages.get(key, lambda: page_before)
 
 
 def _or_unknown(outcome: T | Failure) -> T | Unknown:

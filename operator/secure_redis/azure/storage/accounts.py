@@ -63,7 +63,7 @@ class StorageAccounts:
                 raise Malformed("Azure answered with another storage account than it was asked for")
             return facts
 
-        return await self._ask(identity, call, READ_ACCOUNT)
+        return await self._request(identity, call, READ_ACCOUNT)
 
     async def blob_service(
         self, identity: Identity, account: StorageAccountID
@@ -75,9 +75,9 @@ class StorageAccounts:
             answer: Any = await services.get_service_properties(account.group, account.name, cls=_body)
             return convert.blob_service_facts(json.loads(answer))
 
-        return await self._ask(identity, call, READ_BLOB_SERVICE)
+        return await self._request(identity, call, READ_BLOB_SERVICE)
 
-    async def _ask(
+    async def _request(
         self, identity: Identity, call: Callable[[], Awaitable[T | Failure]], permission: str
     ) -> T | StorageAbsent | Unknown:
         outcome = await self._calls(identity, call)

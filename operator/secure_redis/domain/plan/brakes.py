@@ -21,7 +21,7 @@ from secure_redis.domain.plan.rotation.request import RotationRequest
 from secure_redis.domain.plan.types import Plan, Rotating
 
 HOUR: Final = 3600.0
-FIRST_LOOK_SECONDS: Final = 60.0  # from a first pass that only reported to the next one
+REPORT_ONLY_SECONDS: Final = 60.0  # from a first pass that only reported to the next one
 
 READ_ONLY: Final = Blocked(
     Reason.READ_ONLY,
@@ -57,12 +57,12 @@ class BrakeLimits:
 
 @dataclass(frozen=True, slots=True)
 class Brake:
-    """What blocks one pass. `look`: seconds until the next pass over what is blocked; None: the interval."""
+    """What blocks one pass. `next_pass_in`: seconds until the next pass over what is blocked; None: the interval."""
 
     everything: Blocked | None = None
     corrections: Blocked | None = None
     rotations: Blocked | None = None
-    look: float | None = None
+    next_pass_in: float | None = None
 
 
 FREE: Final = Brake()
@@ -78,10 +78,10 @@ def within_the_hour(times: Iterable[float], now: float) -> list[float]:
     return [time for time in times if now - time < HOUR]
 
 
-def wants_correction(plan: Plan) -> bool:
+def requires_correction(plan: Plan) -> bool:
     """Whether a correction would be made now or next, if there were no brake. What is contested is none."""
     return any(
-        path not in plan.not_corrected or has(plan.not_corrected[path].reason, Trait.BRAKE) for path in plan.wanted
+        path not in plan.not_corrected or has(plan.not_corrected[path].reason, Trait.BRAKE) for path in plan.to_correct
     )
 
 
@@ -95,24 +95,24 @@ def begins_rotation(before: RotationStatus | None, rotating: Rotating) -> bool:
 def restrain(plan: Plan, brake: Brake) -> Plan:
     """Take out of the plan for cache and vault what the brake blocks, and say so."""
     writes = any(isinstance(action, AzureAction) for action in plan.actions)
-    held = brake.everything or (brake.corrections if plan.correcting or plan.wanted else None)
-    if held is None or not (writes or plan.wanted):
+    blocked = brake.everything or (brake.corrections if plan.correcting or plan.to_correct else None)
+    if blocked is None or not (writes or plan.to_correct):
         return plan
     others = brake.everything is None and not plan.correcting
-    kept = tuple(a for a in plan.actions if others or not isinstance(a, AzureAction))
-    paths = {path: held for path in plan.wanted if path not in plan.not_corrected}
+    remaining = tuple(a for a in plan.actions if others or not isinstance(a, AzureAction))
+    paths = {path: blocked for path in plan.to_correct if path not in plan.not_corrected}
     if not (paths or (writes and not others)):
         return plan
     # A blocked write that is no correction keeps the resource from its goal: it waits, and is no drift.
-    waits = Waiting(held.reason, held.message) if writes and not plan.correcting and not others else None
+    waits = Waiting(blocked.reason, blocked.message) if writes and not plan.correcting and not others else None
     return replace(
         plan,
-        actions=kept,
-        blocked=(held, *plan.blocked),
+        actions=remaining,
+        blocked=(blocked, *plan.blocked),
         waiting=plan.waiting if others else waits,
         not_corrected={**plan.not_corrected, **paths},
         correcting=(),
-        next_pass_in=plan.next_pass_in if kept else brake.look,
+        next_pass_in=plan.next_pass_in if remaining else brake.next_pass_in,
         needs_fresh_read=False,
     )
 
@@ -127,14 +127,14 @@ def restrain_rotation(resource: SecureRedisCache, rotating: Rotating, brake: Bra
     capped = (
         brake.rotations if begins and status is not None and not RotationRequest(status.request).emergency else None
     )
-    held = brake.everything or capped
-    if held is None or status is None or not (begins or rotating.action is not None):
+    blocked = brake.everything or capped
+    if blocked is None or status is None or not (begins or rotating.action is not None):
         return rotating
-    why = {"reason": str(held.reason), "message": held.message}
+    why = {"reason": str(blocked.reason), "message": blocked.message}
     if begins:
         why |= {"phase": RotationPhase.WAITING}
         nothing = {"target": None, "started_at": None, "recorded_at": None}
-        kept: RotationStatus | None = status.model_copy(update={**nothing, **why})
+        reported: RotationStatus | None = status.model_copy(update={**nothing, **why})
     else:
-        kept = before.model_copy(update=why) if before is not None else None
-    return replace(rotating, status=kept, action=None, next_pass_in=brake.look, needs_fresh_read=False)
+        reported = before.model_copy(update=why) if before is not None else None
+    return replace(rotating, status=reported, action=None, next_pass_in=brake.next_pass_in, needs_fresh_read=False)

@@ -73,7 +73,7 @@ class Plan:
     needs_fresh_read: bool = False  # a write to Azure is due, and the observation is not fresh enough for it
     correcting: tuple[str, ...] = ()  # the paths that the one write to Azure corrects
     owed: tuple[str, ...] = ()  # the same of a creation's write: its refusal is remembered, and nothing is counted
-    wanted: tuple[str, ...] = ()  # paths whose correction the spec allows, made in this pass or not
+    to_correct: tuple[str, ...] = ()  # paths whose correction the spec allows, made in this pass or not
     not_corrected: Mapping[str, Blocked] = field(default_factory=dict)  # of those, by path: why it is not made
 
 

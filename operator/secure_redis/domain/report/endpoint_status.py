@@ -44,7 +44,7 @@ _PARTS: Final = {
 _NOT_KEPT: Final = Unknown(Reason.UNKNOWN, "not kept from an earlier look")
 
 
-def told(facts: EndpointFacts) -> EndpointStatus:
+def to_status(facts: EndpointFacts) -> EndpointStatus:
     """Report what was found, without the time: the status changes only when the endpoint does."""
     chain, name, certificate = facts.chain, facts.name, facts.certificate
     verified = isinstance(chain, Verification) and chain.verified
@@ -64,7 +64,7 @@ def told(facts: EndpointFacts) -> EndpointStatus:
             not_after=rfc3339(certificate.not_after),
         ),
         non_tls_port=None if isinstance(facts.plaintext, Unknown) else facts.plaintext,
-        unknown=tuple(_unseen(facts)),
+        unknown=tuple(_unknown_parts(facts)),
     )
 
 
@@ -72,7 +72,7 @@ def _verification(found: Verification) -> VerificationStatus:
     return VerificationStatus(verified=found.verified, message=found.why[:_TEXT] or None)
 
 
-def _unseen(facts: EndpointFacts) -> Iterator[UnseenStatus]:
+def _unknown_parts(facts: EndpointFacts) -> Iterator[UnseenStatus]:
     groups: dict[tuple[str, str], list[str]] = {}
     for word, field in _PARTS.items():
         part = getattr(facts, field)
@@ -96,12 +96,12 @@ def recalled(status: Status, endpoint: Endpoint) -> EndpointFacts | None:
 
 
 def _facts(before: EndpointStatus, endpoint: Endpoint) -> EndpointFacts:
-    unseen: dict[str, Unknown] = {}
+    not_probed: dict[str, Unknown] = {}
     for group in before.unknown:
-        unseen |= {_PARTS[word]: Unknown(Reason(group.reason), group.message) for word in group.parts}
+        not_probed |= {_PARTS[word]: Unknown(Reason(group.reason), group.message) for word in group.parts}
 
     def part(field: str, value: Any) -> Any:
-        return unseen.get(field, _NOT_KEPT if value is None else value)
+        return not_probed.get(field, _NOT_KEPT if value is None else value)
 
     certificate = before.certificate and CertificateFacts(
         not_before=datetime.min.replace(tzinfo=UTC),
@@ -133,7 +133,7 @@ def _facts(before: EndpointStatus, endpoint: Endpoint) -> EndpointFacts:
 def status_of(observed: Observation, before: EndpointStatus | None) -> EndpointStatus | None:
     """`status.endpoint`: what is there stays until the cache and its endpoint can be judged again."""
     if isinstance(observed.endpoint, EndpointFacts):
-        return told(observed.endpoint)
+        return to_status(observed.endpoint)
     waits = isinstance(observed.endpoint, Unknown) and observed.endpoint.reason is Reason.PENDING
     judged = isinstance(observed.cache, Cache | CacheAbsent)
     return None if judged and not waits else before
@@ -143,10 +143,10 @@ def outcome(facts: EndpointFacts) -> str:
     """Say for the metrics how much a probe found: complete, partial or unreachable."""
     if not facts.reachable:
         return "unreachable"
-    return "partial" if any(True for _ in _unseen(facts)) else "complete"
+    return "partial" if any(True for _ in _unknown_parts(facts)) else "complete"
 
 
-def unseen(endpoint: Endpoint, why: Unknown, at: datetime) -> EndpointFacts:
+def not_probed(endpoint: Endpoint, why: Unknown, at: datetime) -> EndpointFacts:
     """A look that was not taken."""
     parts: dict[str, Any] = dict.fromkeys(_PARTS.values(), why)
     return EndpointFacts(endpoint.host, endpoint.port, endpoint.plaintext_port, at, negotiated=why, **parts)
@@ -154,7 +154,7 @@ def unseen(endpoint: Endpoint, why: Unknown, at: datetime) -> EndpointFacts:
 
 def all_well(facts: EndpointFacts, now: datetime) -> bool:
     """Whether every part was found and nothing is wrong."""
-    return not any(True for _ in _unseen(facts)) and next(wrong(facts, now), None) is None
+    return not any(True for _ in _unknown_parts(facts)) and next(wrong(facts, now), None) is None
 
 
 def wrong(facts: EndpointFacts, now: datetime) -> Iterator[tuple[Reason, str]]:

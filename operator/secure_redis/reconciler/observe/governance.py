@@ -214,12 +214,12 @@ class GovernanceReader:
         """Seconds from the first pass over a cache until the first read: a start has more urgent things to read."""
         return self._ages.spread * (0.5 + 0.5 * _share(cache, "first"))
 
-    def _allowed(self, identity: Identity, cache: CacheID, wanted: int) -> int:
+    def _allowed(self, identity: Identity, cache: CacheID, requested: int) -> int:
         """How many reads of a subscription the identity may make now."""
         now = self._monotonic()
         bucket = self._allowances.get((identity, cache.subscription.lower()), lambda: _Allowance(BURST, now))
         level = min(BURST, bucket.level + (now - bucket.at) * PER_SECOND)
-        taken = min(wanted, int(level))
+        taken = min(requested, int(level))
         bucket.level, bucket.at = level - taken, now
         return taken
 

@@ -41,7 +41,7 @@ class KubernetesReader:
     ) -> Observation:
         """Read workloads only where some are listed or were injected; pods only while something is not current."""
         retained = resource.deleting and resource.spec.connection.deletion_policy is DeletionPolicy.RETAIN
-        if retained or not waves.wants_workloads(resource):
+        if retained or not waves.needs_workloads(resource):
             return observed
         entries = () if resource.deleting else resource.spec.workloads
         found = await self._workloads.find(
@@ -54,9 +54,9 @@ class KubernetesReader:
             return replace(observed, workloads=found)
         self._searched[resource.key] = resource.generation
         at = {(facts.kind, facts.name): facts for facts in found}
-        wanted = waves.pods_wanted(resource, found, _published_version(resource, observed))
-        pods = {place: await self._workloads.pods(resource, at[place]) for place in wanted}
-        if disruption_budgets.budgets_wanted(resource, found, _published_version(resource, observed)):
+        required = waves.required_pods(resource, found, _published_version(resource, observed))
+        pods = {place: await self._workloads.pods(resource, at[place]) for place in required}
+        if disruption_budgets.needs_budgets(resource, found, _published_version(resource, observed)):
             observed = replace(observed, budgets=await self._workloads.budgets(resource, found))
         observed = await self._usage.connections(resource, observed, found, fresh=pass_state.refresh)
         return replace(observed, workloads=found, pods=pods)

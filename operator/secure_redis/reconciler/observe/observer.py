@@ -63,7 +63,7 @@ class Observer:
         self, resource: SecureRedisCache, pass_state: PassState, now: datetime, *, attribute_drift: bool = True
     ) -> Observation:
         """Read once. `attribute_drift`: also ask who made a difference that is new."""
-        pass_state.refresh = pass_state.refresh or resource.refresh_asked
+        pass_state.refresh = pass_state.refresh or resource.refresh_requested
         pass_state.next_pass_within = None
         observed = await self._observe(resource, pass_state, now)
         if isinstance(observed.endpoint, NotRead):  # not wanted, not allowed, or the resource is deleted

@@ -14,7 +14,7 @@ from secure_redis.domain.observe import probe_target
 from secure_redis.domain.observe.endpoint import EndpointFacts
 from secure_redis.domain.observe.probe_target import Endpoint
 from secure_redis.domain.observe.unknown import Unknown
-from secure_redis.domain.report.endpoint_status import all_well, outcome, told
+from secure_redis.domain.report.endpoint_status import all_well, outcome, to_status
 
 _log = logging.getLogger(__name__)
 
@@ -40,12 +40,12 @@ class Rhythm:
 class _Entry:
     """One endpoint.
 
-    `asked`: per resource what its last pass came with: the settings, the refresh request and what its own status
+    `requests`: per resource what its last pass came with: the settings, the refresh request and what its own status
     reports of an earlier probe. That status counts for this resource only, because its author may be able to write it.
     """
 
     facts: EndpointFacts | None = None
-    asked: dict[Key, tuple[tuple[object, ...], str | None, EndpointFacts | None, bool]] = field(default_factory=dict)
+    requests: dict[Key, tuple[tuple[object, ...], str | None, EndpointFacts | None, bool]] = field(default_factory=dict)
     ticket: int = 0  # of the one heap item that counts
     due: float = float("inf")
     probes: int = 0
@@ -123,8 +123,8 @@ class Probes:
                 endpoint, self._rhythm.interval, known=recalled is not None and not awaited
             )
             self._push(endpoint, entry, self._monotonic() + delay)
-        before = entry.asked.get(key)
-        entry.asked[key] = (settings, refresh or (before[1] if before else None), recalled, awaited)
+        before = entry.requests.get(key)
+        entry.requests[key] = (settings, refresh or (before[1] if before else None), recalled, awaited)
         requested = refresh is not None and (before is None or refresh != before[1])
         if requested or (before is not None and settings != before[0]):
             entry.again = entry.running
@@ -137,8 +137,8 @@ class Probes:
         entry = self._entries.get(endpoint) if endpoint is not None else None
         if endpoint is None or entry is None:
             return
-        entry.asked.pop(key, None)
-        if not entry.asked:
+        entry.requests.pop(key, None)
+        if not entry.requests:
             del self._entries[endpoint]
 
     # --- the one task -------------------------------------------------------------------------------------------
@@ -188,10 +188,10 @@ class Probes:
         if facts is not None:
             before, entry.facts = entry.facts, facts
             _log.debug("an endpoint was probed", extra={"host": endpoint.host, "result": outcome(facts)})
-            self._on_probe(tuple(entry.asked), outcome(facts), self._now())
-            for key, (_, _, recalled, awaited) in tuple(entry.asked.items()):
+            self._on_probe(tuple(entry.requests), outcome(facts), self._now())
+            for key, (_, _, recalled, awaited) in tuple(entry.requests.items()):
                 known = before or recalled
-                if known is None or told(known) != told(facts) or (before is None and awaited):
+                if known is None or to_status(known) != to_status(facts) or (before is None and awaited):
                     self._woken(key)
         delay = 0.0
         if not entry.again:

@@ -47,7 +47,7 @@ def blocked(resource: SecureRedisCache, path: str, now: datetime) -> Blocked | N
 
 def records(resource: SecureRedisCache) -> tuple[CorrectionStatus, ...]:
     """The records that still count."""
-    if resource.refresh_asked:
+    if resource.refresh_requested:
         return ()
     return tuple(one for one in resource.status.corrections if one.generation == resource.generation)
 

@@ -17,7 +17,7 @@ FOREIGN = (
 )
 
 
-def was_seen(resource: SecureRedisCache) -> bool:
+def was_observed(resource: SecureRedisCache) -> bool:
     """Whether an earlier pass read the cache. A cache that once existed is not created again without a request."""
     cache = resource.status.cache
     return cache is not None and cache.provisioning_state is not None
@@ -70,10 +70,10 @@ def failed(operation: OperationFacts | None) -> Blocked:
 
 def target(resource: SecureRedisCache) -> CreationTarget:
     """Where and how large the cache would be. The schema says that Provision has these."""
-    wanted = resource.spec.provision
-    if wanted is None or wanted.redis is None:
+    declared = resource.spec.provision
+    if declared is None or declared.redis is None:
         return CreationTarget("", "", 0)
-    return CreationTarget(wanted.location, wanted.redis.sku.name, wanted.redis.sku.capacity)
+    return CreationTarget(declared.location, declared.redis.sku.name, declared.redis.sku.capacity)
 
 
 def tags(resource: SecureRedisCache, owner: str, observed: Mapping[str, str] | None = None) -> Mapping[str, str]:
@@ -86,10 +86,10 @@ def tags(resource: SecureRedisCache, owner: str, observed: Mapping[str, str] | N
 
 def body(resource: SecureRedisCache, owner: str) -> Mapping[str, Any]:
     """The raw PUT body: every security setting explicit, nothing that was not asked for."""
-    wanted = resource.spec.provision
-    if wanted is None or wanted.redis is None:
+    declared = resource.spec.provision
+    if declared is None or declared.redis is None:
         raise ValueError("mode Provision without spec.provision.redis")
-    sku, network = wanted.redis.sku, resource.spec.network
+    sku, network = declared.redis.sku, resource.spec.network
     properties: dict[str, Any] = {
         "sku": {"name": sku.name, "family": sku.family, "capacity": sku.capacity},
         "enableNonSslPort": False,
@@ -97,21 +97,21 @@ def body(resource: SecureRedisCache, owner: str) -> Mapping[str, Any]:
         # No rules mean open to all: with declared rules the cache is opened last, once they are in place.
         "publicNetworkAccess": "Disabled" if network.firewall_rules else network.public_access,
     }
-    if wanted.redis.redis_version is not None:
-        properties["redisVersion"] = wanted.redis.redis_version
-    if wanted.redis.replicas is not None:
-        properties["replicasPerPrimary"] = wanted.redis.replicas
-    if wanted.redis.shards:
-        properties["shardCount"] = wanted.redis.shards
+    if declared.redis.redis_version is not None:
+        properties["redisVersion"] = declared.redis.redis_version
+    if declared.redis.replicas is not None:
+        properties["replicasPerPrimary"] = declared.redis.replicas
+    if declared.redis.shards:
+        properties["shardCount"] = declared.redis.shards
     document: dict[str, Any] = {
-        "location": wanted.location,
+        "location": declared.location,
         "tags": dict(tags(resource, owner)),
         "properties": properties,
     }
-    if wanted.redis.zones:
-        document["zones"] = list(wanted.redis.zones)
-    if wanted.identity.type != "None":
-        document["identity"] = {"type": wanted.identity.type}
-        if wanted.identity.user_assigned_ids:
-            document["identity"]["userAssignedIdentities"] = {item: {} for item in wanted.identity.user_assigned_ids}
+    if declared.redis.zones:
+        document["zones"] = list(declared.redis.zones)
+    if declared.identity.type != "None":
+        document["identity"] = {"type": declared.identity.type}
+        if declared.identity.user_assigned_ids:
+            document["identity"]["userAssignedIdentities"] = {item: {} for item in declared.identity.user_assigned_ids}
     return document

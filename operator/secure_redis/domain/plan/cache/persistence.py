@@ -31,7 +31,7 @@ from secure_redis.domain.plan.actions import (
 from secure_redis.domain.plan.types import Plan
 
 ROLE = "Storage Blob Data Contributor"
-LOOK_AGAIN = 60.0  # seconds, while a person has to assign a role or write a Secret
+RETRY_SECONDS = 60.0  # seconds, while a person has to assign a role or write a Secret
 
 
 def next_step(
@@ -110,7 +110,7 @@ def _by_connection_string(
 ) -> AzureAction | Blocked:
     name, secret = persistence.secret_name(resource), observed.storage_secret
     if isinstance(secret, Unknown):
-        return _unseen(secret)
+        return _not_readable(secret)
     if isinstance(secret, NotRead) or secret is None:
         return Blocked(
             Reason.STORAGE_SECRET_MISSING,
@@ -128,7 +128,7 @@ def _of(observed: Observation, account: StorageAccountID) -> StorageFacts | Bloc
     """Find the declared account as it was read. The cache is not set to persist into an unread account."""
     found = observed.storage
     if isinstance(found, Unknown):
-        return _unseen(found)
+        return _not_readable(found)
     if isinstance(found, StorageAbsent):
         return Blocked(Reason.STORAGE_NOT_FOUND, f"storage account {account.name!r} is not there: {found.message}")
     if isinstance(found, NotRead) or not normalise.same_id(found.account_id.text, account.text):
@@ -136,7 +136,7 @@ def _of(observed: Observation, account: StorageAccountID) -> StorageFacts | Bloc
     return found
 
 
-def _unseen(why: Unknown) -> Blocked:
+def _not_readable(why: Unknown) -> Blocked:
     """An outage or a lack of rights around the account stalls nothing else of the resource."""
     reason = why.reason if has(why.reason, Trait.ABOUT_PERSISTENCE) else Reason.STORAGE_UNREAD
     return Blocked(reason, why.message)

@@ -64,7 +64,7 @@ def create(
 ) -> Plan:
     """Plan the creation of a cache that is not there, or say why it is not created."""
     soon = settings.absence_confirmation
-    known = creation.was_seen(resource)
+    known = creation.was_observed(resource)
     before = resource.status.condition(ConditionType.CACHE_AVAILABLE)
     believed = absent.confirmed or (before is not None and before.reason == Reason.CACHE_GONE)
     if known and not believed:
@@ -174,7 +174,7 @@ def _correct(
     if refused is not None:
         return Plan(blocked=(*correction.blocked, refused), not_corrected=correction.not_corrected)
     return replace(
-        _write(correction, correction.action, settings), correcting=correction.paths, wanted=correction.wanted
+        _write(correction, correction.action, settings), correcting=correction.paths, to_correct=correction.to_correct
     )
 
 
@@ -228,7 +228,7 @@ def _uncorrected(correction: corrections.Correction, key: Plan) -> Plan:
         blocked=correction.blocked + key.blocked,
         next_pass_in=sooner(correction.next_pass_in, key.next_pass_in),
         needs_fresh_read=correction.next_pass_in is not None,
-        wanted=correction.wanted,
+        to_correct=correction.to_correct,
         not_corrected=correction.not_corrected,
     )
 
@@ -260,7 +260,7 @@ def _refused_before(resource: SecureRedisCache, observed: Observation) -> Blocke
     pending, stalled = resource.status.pending, resource.status.condition(ConditionType.STALLED)
     if pending is None or pending.action != CREATE or stalled is None or stalled.status != "True":
         return None
-    if stalled.observed_generation != resource.generation or resource.refresh_asked:
+    if stalled.observed_generation != resource.generation or resource.refresh_requested:
         return None
     tried = datetime.fromisoformat(pending.recorded_at)
     if not has(stalled.reason, Trait.NOT_REPEATED) or (observed.now - tried).total_seconds() >= PERMANENT_RETRY_SECONDS:

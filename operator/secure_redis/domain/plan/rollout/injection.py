@@ -52,8 +52,8 @@ def inject(
             return _conflict(facts, f"a volume {volume!r}")
     changes: dict[ContainerFacts, _Changes] = {}
     for container in facts.containers:
-        wanted = _wanted(resource, entry, container, secret_name)
-        found = wanted if isinstance(wanted, Explanation) else _changes(facts, container, *wanted, volume)
+        required = _required(resource, entry, container, secret_name)
+        found = required if isinstance(required, Explanation) else _changes(facts, container, *required, volume)
         if isinstance(found, Explanation):
             return found
         changes[container] = found
@@ -166,7 +166,7 @@ def _chosen(entry: Workload, container: ContainerFacts) -> bool:
     return not entry.containers or container.name in entry.containers
 
 
-def _wanted(
+def _required(
     resource: SecureRedisCache, entry: Workload, container: ContainerFacts, secret_name: str
 ) -> tuple[dict[str, dict[str, Any]], str | None] | Explanation:
     """Return the env entries by name, and the mount path, that a container is to have."""
@@ -204,13 +204,13 @@ def _changes(
     there = {one.name: one for one in container.env}
     owned = facts.owned.env.get(container.name, frozenset())
     added: list[dict[str, Any]] = []
-    for name, wanted in env.items():
+    for name, required in env.items():
         found = there.get(name)
-        if found is not None and _same(found, wanted):
+        if found is not None and _same(found, required):
             continue
         if found is not None and (name not in owned or found.secret is None):
             return _conflict(facts, f"an env entry {name!r} in container {container.name!r}")
-        added.append(wanted)
+        added.append(required)
     mounts: list[dict[str, Any]] = []
     if path is not None:
         at = {_path(mounted): of for of, mounted in container.mounts}
@@ -223,10 +223,10 @@ def _changes(
     return [*added, *gone_env], [*mounts, *gone_mounts]
 
 
-def _same(found: EnvFacts, wanted: Mapping[str, Any]) -> bool:
-    if "value" in wanted:
-        return found.value == str(wanted["value"])
-    reference = wanted["valueFrom"]["secretKeyRef"]
+def _same(found: EnvFacts, required: Mapping[str, Any]) -> bool:
+    if "value" in required:
+        return found.value == str(required["value"])
+    reference = required["valueFrom"]["secretKeyRef"]
     return found.secret == str(reference["name"]) and found.key == str(reference["key"])
 
 
@@ -306,13 +306,13 @@ def _apply(
         "metadata": {"name": facts.name, "namespace": key.namespace, "uid": facts.uid},
     }
     if template:
-        body["spec"] = _around(facts.kind, template)
+        body["spec"] = _in_workload_spec(facts.kind, template)
     return body
 
 
 def _strategic(facts: WorkloadFacts, changes: Mapping[ContainerFacts, _Changes]) -> dict[str, Any]:
     spec = _containers(changes)
-    return {"spec": _around(facts.kind, {"spec": spec})} if spec else {}
+    return {"spec": _in_workload_spec(facts.kind, {"spec": spec})} if spec else {}
 
 
 def _rehearsal(
@@ -330,7 +330,7 @@ def _rehearsal(
     template: dict[str, Any] = {"metadata": {"annotations": dict(annotations)}}
     if spec:
         template["spec"] = spec
-    return {"spec": _around(facts.kind, template)}
+    return {"spec": _in_workload_spec(facts.kind, template)}
 
 
 def _containers(changes: Mapping[ContainerFacts, _Changes]) -> dict[str, Any]:
@@ -346,7 +346,7 @@ def _containers(changes: Mapping[ContainerFacts, _Changes]) -> dict[str, Any]:
     return spec
 
 
-def _around(kind: str, template: Mapping[str, Any]) -> dict[str, Any]:
+def _in_workload_spec(kind: str, template: Mapping[str, Any]) -> dict[str, Any]:
     """Put a workload's spec around its pod template; a CronJob's is inside the spec of its jobs."""
     inner = {"template": template}
     return {"jobTemplate": {"spec": inner}} if kind == "CronJob" else inner

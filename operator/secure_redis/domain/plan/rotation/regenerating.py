@@ -90,13 +90,13 @@ def _regenerate(
     mark: RegenerationMark | None,
 ) -> Rotating:
     """Mark the key, then regenerate it; each only while no known consumer holds it."""
-    wanted, observed, key = RotationRequest(state.request), run.observed, key_of(keys, slot)
+    request, observed, key = RotationRequest(state.request), run.observed, key_of(keys, slot)
     why = not_permitted(run.resource, observed, run.settings)
     if why is None and state.phase != RotationPhase.RETIRING:
-        why = outside_consumers(run.resource, observed, wanted)
+        why = outside_consumers(run.resource, observed, request)
     if why is not None:
         return run.without_action(_withdrawn(run, state), why.reason, why.message)
-    behind = run.consumers_behind(wanted)
+    behind = run.consumers_behind(request)
     if behind is not None:
         return run.waiting_for(_withdrawn(run, state), behind)
     if secret_may_hold(run.observed, key):

@@ -37,9 +37,9 @@ class RotationPass:
             raise ValueError("a rotation without spec.authentication")
         return VaultTarget(settings.key_vault.uri, settings.key_vault.secret_name)
 
-    def consumers_behind(self, wanted: RotationRequest) -> ConsumersBehind | None:
+    def consumers_behind(self, request: RotationRequest) -> ConsumersBehind | None:
         """Find the consumers to wait for. If the permission to force is gone, the emergency is an ordinary one."""
-        if wanted.forced and may_force(self.resource, self.observed, self.settings):
+        if request.forced and may_force(self.resource, self.observed, self.settings):
             return None
         return consumers_behind(self.resource, self.observed, self.assessed, self.rollout)
 

@@ -65,17 +65,17 @@ def published_key_has_no_cache(given: ReadyInput) -> ConditionState | None:
     return given.available if published and given.available.status == FALSE else None
 
 
-def credential_was_asked_for(given: ReadyInput) -> ConditionState | None:
+def credential_was_requested(given: ReadyInput) -> ConditionState | None:
     """With `authentication`, the published Secret is the goal."""
     return given.credentials
 
 
-def cache_was_asked_for(given: ReadyInput) -> ConditionState | None:
+def cache_was_requested(given: ReadyInput) -> ConditionState | None:
     """In mode Provision, the cache is the goal."""
     return given.available if given.resource.spec.mode is Mode.PROVISION else None
 
 
-def assessment_was_asked_for(given: ReadyInput) -> ConditionState | None:
+def assessment_was_requested(given: ReadyInput) -> ConditionState | None:
     """Otherwise the assessment is the goal, of a cache that something can reach."""
     if not isinstance(given.observed.cache, Cache):
         return None
@@ -86,9 +86,9 @@ def assessment_was_asked_for(given: ReadyInput) -> ConditionState | None:
 
 GOAL: Final = (
     published_key_has_no_cache,
-    credential_was_asked_for,
-    cache_was_asked_for,
-    assessment_was_asked_for,
+    credential_was_requested,
+    cache_was_requested,
+    assessment_was_requested,
 )
 
 

@@ -1,4 +1,4 @@
-"""`SecureRedisCache` as the rest of the code uses it: frozen, typed, parsed once."""
+"""`SecureRedisCache` as all other code uses it: frozen, typed, parsed once."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields

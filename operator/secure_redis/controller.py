@@ -43,7 +43,7 @@ def build_registry(deliver: Deliver, configuration: Configuration) -> kopf.Opera
 
     @kopf.on.login(registry=registry)
     async def login(**_: Any) -> kopf.AiohttpSession:
-        # Made here, because kopf closes it and asks for another after a 401.
+        # Made here, because kopf closes it and requests another after a 401.
         return kopf.AiohttpSession(server=configuration.host, aiohttp_session=session(configuration))
 
     @kopf.on.event(names.GROUP, names.VERSION, names.PLURAL, registry=registry)
@@ -64,7 +64,7 @@ class StopFlag:
         self._set = False
 
     def set(self) -> None:
-        """Ask for the end. May be called at any time, more than once."""
+        """Request the end. May be called at any time, more than once."""
         with self._lock:
             self._set = True
             if self._target is not None:
@@ -89,7 +89,7 @@ def watch(deliver: Deliver, configuration: Configuration, namespaces: Sequence[s
     did not start: passes, streams and the health server would go with it.
 
     Raises:
-        Exception: kopf gave up: a right is missing, the CRD is gone, or the watch broke in a way it cannot mend.
+        Exception: kopf gave up: a right is missing, the CRD is gone, or the watch broke in a way it cannot repair.
 
     """
 
@@ -100,7 +100,7 @@ def watch(deliver: Deliver, configuration: Configuration, namespaces: Sequence[s
             clusterwide=not namespaces,
             namespaces=list(namespaces),
             standalone=True,
-            # Else kopf asks for the user's name, and a container's user often has none.
+            # Else kopf reads the user's name, and a container's user often has none.
             identity=cast("Any", names.MANAGER),
             stop_flag=stop.bind(),
         )

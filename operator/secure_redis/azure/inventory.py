@@ -46,7 +46,7 @@ class _Listing(Generic[F]):
     caches: dict[str, F] = field(default_factory=dict)
     failure: Unknown | None = None
     failed_at: float = 0.0
-    denied_at: float | None = None  # this identity may not list this scope: remembered, asked for again slowly
+    denied_at: float | None = None  # this identity may not list this scope: remembered, requested again slowly
 
 
 @dataclass(slots=True)
@@ -74,7 +74,7 @@ class Inventory(Generic[F]):
         remember_failure_seconds: float = 10.0,
     ) -> None:
         """`clock`: monotonic seconds. `confirm_seconds`: how far apart two 404s must be. `probe_seconds`: how long a
-        denied list is not asked for again. `settle_seconds`: how long after a write of the operator a cache is
+        denied list is not requested again. `settle_seconds`: how long after a write of the operator a cache is
         read directly, since Azure's lists may lag behind.
         """
         self._caches: Source[F] = caches
@@ -210,6 +210,6 @@ class Inventory(Generic[F]):
             listing.caches = {facts.resource_id.key: facts for facts in answer}
         elif isinstance(answer, Denied) and answer.by is Guard.ROLE:
             listing.denied_at = now
-        elif not isinstance(answer, NotFound):  # a missing group: a direct read says so in better words
+        elif not isinstance(answer, NotFound):  # a missing group: a direct read has a better message
             listing.failure, listing.failed_at = unknown(answer), self._clock()
         return listing.failure

@@ -49,7 +49,7 @@ class PassEvents:
         self._schedule.event(kind, body)
 
     def written(self, key: Key, body: Body) -> None:
-        """A pass wrote the resource."""
+        """Deliver a body that a pass wrote."""
         self._measure(key, body)
         self._schedule.written(key, body)
 

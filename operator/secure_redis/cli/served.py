@@ -11,7 +11,7 @@ from secure_redis.kube.crd_schema import missing_fields
 
 _log = logging.getLogger(__name__)
 
-_CHECK = 300.0  # seconds between two checks of a CRD that was well; no event says when it is replaced
+_CHECK = 300.0  # seconds between two checks of a served CRD; no event reports when it is replaced
 _NAMED = 5  # missing fields that a message names
 
 NOT_INSTALLED = "the CRD is not installed: kubectl apply -f crds/ (or the chart with crds.enabled)"

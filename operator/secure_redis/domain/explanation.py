@@ -1,4 +1,4 @@
-"""A reason with its message: why something is not as it was asked for."""
+"""Explain with a reason and a message why something is not as declared."""
 
 from dataclasses import dataclass
 

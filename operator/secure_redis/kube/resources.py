@@ -67,7 +67,7 @@ class Resources:
 
         Raises:
             ResourceGone: deleted meanwhile.
-            ResourceChanged: written meanwhile by anybody, perhaps by another install.
+            ResourceChanged: another party wrote it meanwhile, perhaps another install.
 
         """
         precondition = {"uid": resource.uid, "resourceVersion": resource.resource_version}
@@ -109,7 +109,7 @@ class Resources:
 
         Raises:
             ResourceGone: deleted meanwhile.
-            ResourceChanged: written meanwhile by anybody.
+            ResourceChanged: another party wrote it meanwhile.
 
         """
         changes = merge_patch(resource.status.document(), status.document())

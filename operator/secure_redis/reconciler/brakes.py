@@ -24,14 +24,14 @@ class BrakeMetrics(Protocol):
     """The metrics of the brakes."""
 
     def brake(self, name: str, engaged: bool) -> None:
-        """A brake is on or off."""
+        """Record that a brake is on or off."""
 
     def brake_blocked(self, reason: str) -> None:
-        """A brake blocked a pass."""
+        """Record that a brake blocked a pass."""
 
 
 class Brakes:
-    """Decides what a pass may do, and counts what was spent and wanted. Between decision and `settle` nothing awaits.
+    """Decides what a pass may do, and counts what is spent and due. Between decision and `settle` nothing awaits.
 
     `recorded`: annotations that the Lease had when it was taken; None: there was no Lease, so nothing was upgraded.
     """
@@ -63,7 +63,7 @@ class Brakes:
         metrics.brake("ReadOnly", limits.read_only)
         metrics.brake("MassDrift", self._mass_drift)
         if self._upgraded:
-            _log.warning("upgraded: the first look at each resource only reports", extra={"from": self._before})
+            _log.warning("upgraded: the first pass over each resource only reports", extra={"from": self._before})
         if self._mass_drift:
             _log.error("mass drift: no correction is made until brakes.release has a new value")
 
@@ -81,7 +81,7 @@ class Brakes:
         }
 
     def brake(self, key: Key) -> Brake:
-        """What the pass over this resource may not do."""
+        """Return what blocks the pass over this resource."""
         limits, now = self._limits, self._monotonic()
         if limits.read_only:
             return Brake(everything=brakes.READ_ONLY)
@@ -96,7 +96,7 @@ class Brakes:
         )
 
     def note(self, resource: SecureRedisCache, todo: Plan) -> bool:
-        """Count what a plan wants. True: that was too much, and the plan has to be made again."""
+        """Count the corrections that a plan needs. True: they are too many, and the plan has to be made again."""
         now, key = self._monotonic(), resource.key
         self._known.add(key)
         if brakes.requires_correction(todo):

@@ -68,7 +68,7 @@ NEVER = NextPass(float("inf"))
 
 @dataclass(frozen=True, slots=True)
 class _Judged:
-    """What observe and assess found, and what plan made of it under the `brake`."""
+    """The results of observe and assess, and the plan that follows under the `brake`."""
 
     resource: SecureRedisCache
     observed: Observation
@@ -181,7 +181,7 @@ class Reconciler:
         return NextPass(steady.next_pass_in if within is None else min(steady.next_pass_in, within))
 
     def forget(self, key: Key) -> None:
-        """The resource is gone."""
+        """Drop the state of a resource that is gone."""
         self._pass_states.pop(key, None)
         self._observer.forget(key)
         self._brakes.forget(key)
@@ -248,7 +248,7 @@ class Reconciler:
         """Write the status if it differs, then emit the events of the transitions."""
         resource, todo, outcomes = judged.resource, judged.todo, acted.outcomes
         observed = report.with_own_writes(resource, judged.observed, outcomes)
-        published = observed is not judged.observed  # the Secret that this pass wrote is judged with the rest
+        published = observed is not judged.observed  # the Secret that this pass wrote is judged with everything else
         assessed = self._assess(resource, observed) if published else judged.assessed
         reported = report.report(resource, observed, assessed, todo, outcomes)
         if status.differs_in_pods_only(acted.resource.status, reported.status) and _recently(
@@ -300,7 +300,7 @@ class Reconciler:
         return NextPass(3600.0)
 
     def _one_writer(self, resource: SecureRedisCache) -> AbstractAsyncContextManager[Any]:
-        """Two resources that provision one cache take turns, so that the second sees the first's tag."""
+        """Two resources that provision one cache take turns, so that the second reads the first's tag."""
         if resource.spec.mode is not Mode.PROVISION:
             return nullcontext()
         return Turn(self._caches, resource.cache.key)
@@ -313,7 +313,7 @@ class Reconciler:
 
 
 def _next(reported: report.Report, pass_state: PassState) -> NextPass:
-    """The next pass as reported; earlier where something can be read before then."""
+    """Return the next pass as reported; earlier where something can be read before then."""
     after = (
         reported.next_pass_in
         if reported.failed or pass_state.next_pass_within is None

@@ -103,7 +103,7 @@ class ObservationCollector(Collector):
     def collect(self) -> Iterable[Metric]:
         """Return both series by kind."""
         cached = GaugeMetricFamily(
-            "secureredis_observations", "Answers about what stands around caches that are kept.", labels=("kind",)
+            "secureredis_observations", "Answers about the resources around caches that are kept.", labels=("kind",)
         )
         oldest = GaugeMetricFamily(
             "secureredis_observation_age_seconds", "Age of the oldest of them.", labels=("kind",)

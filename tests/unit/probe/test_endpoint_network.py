@@ -48,7 +48,7 @@ async def test_redis_in_clear_is_open_even_if_the_tls_port_is_not_there(net: Net
 @pytest.mark.parametrize(
     ("talk", "word"),
     [
-        (read, "says nothing"),
+        (read, "sends nothing"),
         (says(b"HTTP/1.1 400 canary\r\n\r\n"), "does not speak Redis"),
         (says(b"+"), "does not speak Redis"),
         (says(b"-err canary\r\n"), "does not speak Redis"),

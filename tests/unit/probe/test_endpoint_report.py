@@ -203,15 +203,15 @@ def test_the_probe_result_outweighs_azures_report(changes: dict[str, Any], reaso
 def test_a_probe_that_saw_nothing_wrong() -> None:
     found = transport(endpoint())
     assert (found.status, found.reason) == ("True", "Secured")
-    assert "the probe saw the same" in found.message
+    assert "the probe found the same" in found.message
     assert all_well(endpoint(), NOW)
 
 
 @pytest.mark.parametrize(
     ("facts", "said"),
     [
-        (endpoint(**dict.fromkeys(VALUES, BLIND)), "the probe could not see all: it did not answer"),
-        (endpoint(tls_1_1=ODD), "the probe could not see all: it does not speak TLS"),
+        (endpoint(**dict.fromkeys(VALUES, BLIND)), "the probe could not check all: it did not answer"),
+        (endpoint(tls_1_1=ODD), "the probe could not check all: it does not speak TLS"),
         (Unknown(Reason.PENDING, "still to come"), "not probed: still to come"),
     ],
     ids=["no-route", "partly", "not-yet"],

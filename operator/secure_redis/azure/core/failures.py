@@ -1,7 +1,7 @@
 """The four kinds of failures that the rest of the code distinguishes.
 
-`maybe_done` on each: the request may have taken effect all the same, because no answer of the service says that it did
-not. It matters for writes only.
+`maybe_done` on each: the request may have taken effect all the same, because no answer of the service reports that it
+did not. It matters for writes only.
 """
 
 from dataclasses import dataclass
@@ -115,7 +115,7 @@ class Refused(AzureError):
 
 
 class IdentityUnavailable(Exception):
-    """For `request_token`: the Kubernetes side could not get the ServiceAccount's token; `unknown` says why."""
+    """For `request_token`: the Kubernetes side could not get the ServiceAccount's token; `unknown` names the cause."""
 
     def __init__(self, unknown: Unknown) -> None:
         super().__init__(unknown.message)

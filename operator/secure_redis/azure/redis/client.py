@@ -173,7 +173,7 @@ class Caches:
         )
 
     async def update(self, identity: Identity, cache: CacheID, body: Mapping[str, Any]) -> None | WriteFailure:
-        """PATCH of exactly `body`: as bytes, since the SDK's model adds properties that were never asked for."""
+        """PATCH of exactly `body`: as bytes, since the SDK's model adds properties that were never requested."""
         redis = self._client(identity, cache).management.redis
         return await self._long(
             identity,
@@ -218,8 +218,8 @@ class Caches:
     async def regenerate_key(self, identity: Identity, cache: CacheID, slot: Slot) -> None | WriteFailure:
         """POST regenerateKey for one key, sent once: nothing that comes back has it executed a second time.
 
-        None: Azure says that it is done (200), or that it goes on (202, then `operation` follows it). The answer holds
-        both keys and is dropped unread. Needs `Microsoft.Cache/redis/regenerateKey/action`.
+        None: Azure reports that it is done (200), or that it goes on (202, then `operation` follows it). The answer
+        holds both keys and is dropped unread. Needs `Microsoft.Cache/redis/regenerateKey/action`.
 
         By a request of our own and not by the SDK's method, which parses the keys and takes a 202 for an error. 401
         with a claims challenge is answered by the same request with a new token: the first one was turned away.

@@ -1,8 +1,8 @@
-"""Brakes block writes over the whole fleet, whatever one resource asks for. Pure: `reconciler.brakes` has the state.
+"""Brakes block writes over the whole fleet, whatever one resource declares. Pure: `reconciler.brakes` has the state.
 
 readOnly      nothing is written to Azure or Key Vault; Secrets of proven keys and statuses go on
 FirstLook     after an upgrade, the first pass over each resource only reports
-MassDrift     too many resources want a correction within one interval: all corrections stop until released
+MassDrift     too many resources need a correction within one interval: all corrections stop until released
 Capped        this hour's corrections, or beginnings of rotations, are used up
 """
 
@@ -28,11 +28,11 @@ READ_ONLY: Final = Blocked(
     "the operator's configuration has brakes.readOnly: nothing is written to Azure or Key Vault",
 )
 FIRST_LOOK: Final = Blocked(
-    Reason.FIRST_LOOK, "the operator was upgraded: its first look only reports what it would write"
+    Reason.FIRST_LOOK, "the operator was upgraded: its first pass over the resource only reports what it would write"
 )
 MASS_DRIFT: Final = Blocked(
     Reason.MASS_DRIFT,
-    "too many resources want a correction at once, so none is made: find out what changed, then set brakes.release in "
+    "too many resources need a correction at once, so none is made: find out what changed, then set brakes.release in "
     "the operator's configuration to a new value",
 )
 CORRECTIONS_CAPPED: Final = Blocked(
@@ -45,7 +45,7 @@ ROTATIONS_CAPPED: Final = Blocked(
 
 @dataclass(frozen=True, slots=True)
 class BrakeLimits:
-    """As configured. `share` of at least `at_least` resources; `release`: a new value lets corrections go on."""
+    """The configured limits. `share` of at least `at_least` resources; `release`: a new value resumes corrections."""
 
     read_only: bool = False
     corrections_per_hour: int = 100
@@ -69,17 +69,17 @@ FREE: Final = Brake()
 
 
 def is_mass_drift(wanting: int, total: int, limits: BrakeLimits) -> bool:
-    """Whether more than the share of enough resources want a correction."""
+    """Whether more than the share of enough resources need a correction."""
     return total >= limits.at_least and wanting > limits.share * total
 
 
 def within_the_hour(times: Iterable[float], now: float) -> list[float]:
-    """Those of the times that are less than an hour ago."""
+    """Return the times that are less than an hour ago."""
     return [time for time in times if now - time < HOUR]
 
 
 def requires_correction(plan: Plan) -> bool:
-    """Whether a correction would be made now or next, if there were no brake. What is contested is none."""
+    """Whether a correction would be made now or next, if there were no brake. A contested one does not count."""
     return any(
         path not in plan.not_corrected or has(plan.not_corrected[path].reason, Trait.BRAKE) for path in plan.to_correct
     )
@@ -93,7 +93,7 @@ def begins_rotation(before: RotationStatus | None, rotating: Rotating) -> bool:
 
 
 def restrain(plan: Plan, brake: Brake) -> Plan:
-    """Take out of the plan for cache and vault what the brake blocks, and say so."""
+    """Remove from the plan the writes to cache and vault that the brake blocks, and report them as blocked."""
     writes = any(isinstance(action, AzureAction) for action in plan.actions)
     blocked = brake.everything or (brake.corrections if plan.correcting or plan.to_correct else None)
     if blocked is None or not (writes or plan.to_correct):

@@ -1,4 +1,4 @@
-"""Plan the deletion of a resource. `Retain` never touches Azure; `Delete` deletes the cache or says why not."""
+"""Plan the deletion of a resource. `Retain` never touches Azure; `Delete` deletes the cache or reports why not."""
 
 from secure_redis.api import names
 from secure_redis.api.reasons.reason import Reason

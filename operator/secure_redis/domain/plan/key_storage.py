@@ -1,4 +1,4 @@
-"""A key on its way into Key Vault: the tags and the expiry of Microsoft's own rotation tooling.
+"""Store a key in Key Vault with the tags and the expiry of Microsoft's own rotation tooling.
 
 Source: docs/internals/azure-facts.md#rotation-tags.
 """
@@ -18,7 +18,7 @@ from secure_redis.domain.observe.normalise import same_word, tag
 from secure_redis.domain.plan.actions import StoreKey
 
 VALIDITY_DAYS: Final = "ValidityPeriodDays"
-# Key Vault tells of a secret's end this long before (SecretNearExpiry): that is when Microsoft's functions rotate.
+# Key Vault announces a secret's expiry this long before (SecretNearExpiry): that is when Microsoft's functions rotate.
 NEAR_EXPIRY_DAYS: Final = 30
 LONGEST_VALIDITY_DAYS: Final = 3650 + NEAR_EXPIRY_DAYS
 
@@ -41,7 +41,7 @@ def store(
 
 
 def validity_days(resource: SecureRedisCache, vault: VaultSecretFacts | None) -> int | None:
-    """For how many days a stored key is valid: as the vault's owner tagged it, else as the spec's interval says."""
+    """Return for how many days a stored key is valid: by the vault owner's tag, else by the spec's interval."""
     days = tag(vault.tags, VALIDITY_DAYS) if vault is not None else None
     if days is not None and days.isascii() and days.isdigit() and 0 < int(days) <= LONGEST_VALIDITY_DAYS:
         return int(days)

@@ -1,6 +1,6 @@
 """Plan one pass: from observation and assessment to actions and the time of the next pass. Pure.
 
-An empty plan means that nothing is written anywhere, except a status that changed.
+With an empty plan nothing is written anywhere, except a status that changed.
 """
 
 from dataclasses import replace
@@ -119,7 +119,7 @@ def _rollout(
 
 
 def _only_on_a_fresh_cache(planned: Plan, observed: Observation) -> Plan:
-    """A cache is changed only on what was read directly in this very pass.
+    """Remove writes to the cache that do not follow from a direct read in this pass.
 
     A page of the inventory may be minutes old: a firewall rule or an endpoint that it shows can be gone by now.
     """

@@ -36,7 +36,7 @@ def publish(resource: SecureRedisCache, observed: Observation, assessed: Assessm
     mine = there.owner_uid == resource.uid
     if there.deleting:
         return Plan(
-            waiting=Waiting(Reason.SECRET_DELETING, f"Secret {name!r} is being deleted; it is published anew after"),
+            waiting=Waiting(Reason.SECRET_DELETING, f"Secret {name!r} is being deleted; it is published again after"),
             next_pass_in=5.0,
         )
     if not mine and not adoptable(resource, there):
@@ -49,7 +49,7 @@ def publish(resource: SecureRedisCache, observed: Observation, assessed: Assessm
                 Blocked(
                     Reason.SECRET_IMMUTABLE,
                     f"Secret {name!r} was made immutable and differs from what is to be published; delete it, "
-                    "it is then published anew",
+                    "it is then published again",
                 ),
             )
         )
@@ -70,7 +70,11 @@ def adoptable(resource: SecureRedisCache, secret: SecretFacts) -> bool:
 
 def foreign_secret(resource: SecureRedisCache, secret: SecretFacts) -> str:
     """Explain why a Secret is not touched, and what to do."""
-    whose = f"belongs to {secret.owner_kind} {secret.owner_name!r}" if secret.owner_uid else "was not made by us"
+    whose = (
+        f"belongs to {secret.owner_kind} {secret.owner_name!r}"
+        if secret.owner_uid
+        else "was not created by the operator"
+    )
     return (
         f"Secret {secret.name!r} exists and {whose}; it is left alone: delete it or choose another "
         f"spec.connection.secretName for {resource.key.name!r}"

@@ -42,9 +42,9 @@ def entries(before: Status, observed: Observation, assessed: Assessment, plan: P
 
 
 def unattributed(before: Status, assessed: Assessment, now: datetime) -> frozenset[tuple[str, str]]:
-    """Young differences, as path and observed value, of which it is not known who made them.
+    """Find young differences, as path and observed value, of which it is not known who made them.
 
-    None while a creation is completed: those are of our own making.
+    There are none while a creation is completed: the operator makes those itself.
     """
     if before.pending is not None:
         return frozenset()
@@ -64,7 +64,7 @@ def _by_write(path: str) -> bool:
 
 
 def _writer(observed: Observation) -> str | None:
-    """The last one who wrote and is not ourselves."""
+    """Return the last party that wrote, apart from the operator."""
     own = observed.identity.client_id.lower() if isinstance(observed.identity, NamespaceIdentity) else None
     writes = observed.writes if isinstance(observed.writes, tuple) else ()
     return next((one.caller for one in writes if own is None or (one.application or "").lower() != own), None)

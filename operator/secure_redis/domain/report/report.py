@@ -124,7 +124,7 @@ def _next_pass_in(
 
 
 def released(resource: SecureRedisCache, reason: Reason) -> str:
-    """Say in the last event of a resource what became of its cache."""
+    """Compose the last event of a resource: what became of its cache."""
     cache = resource.cache.text
     match reason:
         case Reason.DELETING:

@@ -75,7 +75,7 @@ class Workloads:
         return await self._change(owner, action, release=False)
 
     async def release(self, owner: Envelope, action: WorkloadAction) -> None | WriteFailure:
-        """Take what is ours out, and nothing else. That the object is gone is success."""
+        """Remove the operator's fields, and nothing else. A missing object is success."""
         return await self._change(owner, action, release=True)
 
     async def pods(self, owner: Envelope, found: WorkloadFacts) -> tuple[PodFacts, ...] | Unknown:

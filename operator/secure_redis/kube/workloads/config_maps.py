@@ -1,4 +1,4 @@
-"""Read from ConfigMaps of workloads what they say about connections without TLS, and nothing else."""
+"""Read from ConfigMaps of workloads only the settings about connections without TLS."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
@@ -36,7 +36,7 @@ class ConfigMaps:
     async def read(self, namespace: str, names: Iterable[str], *, fresh: bool = False) -> dict[str, Answer]:
         """Read ConfigMaps by name; None: it does not exist. `fresh`: read now, whatever is known.
 
-        More than `MOST` are not read: Unknown says so.
+        More than `MOST` are not read: those are Unknown.
         """
         self._sweep()
         requested = sorted(set(names))

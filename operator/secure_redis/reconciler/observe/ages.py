@@ -1,4 +1,4 @@
-"""How old the answers that a pass uses may be."""
+"""Define how old the answers that a pass uses may be."""
 
 from dataclasses import dataclass
 

@@ -42,7 +42,7 @@ KINDS: Final = (
 )
 READS_PER_PASS: Final = 3
 # Resource Manager gives a principal 250 reads of a subscription at once and 25 a second (Microsoft, "Understand how
-# Azure Resource Manager throttles requests"). A start may take a third of that, for a while. At rest 8 reads of a
+# Azure Resource Manager throttles requests"). A start may take a third of that, for a while. Later, 8 reads of a
 # cache are made in about 52 minutes, so that a thousand caches of one identity take about a tenth.
 BURST: Final = 60.0
 PER_SECOND: Final = 8.0
@@ -60,7 +60,7 @@ class FindVault(Protocol):
     """The vault of a URI, in the management plane (see `azure.keyvault.encryption_keys`)."""
 
     def __call__(self, identity: Identity, subscription: str, uri: str) -> Awaitable[KeyVaultFacts | Unknown]:
-        """Look for it in the subscription."""
+        """Search for it in the subscription."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class _Answer:
 
 @dataclass(slots=True)
 class _Place:
-    """What one identity knows of one cache. `since`: when it was first asked for."""
+    """The answers that one identity has about one cache. `since`: when they were first requested."""
 
     since: float
     answers: dict[str, _Answer] = field(default_factory=dict)
@@ -119,9 +119,9 @@ class GovernanceReader:
     async def read(
         self, resource: SecureRedisCache, observed: Observation, identity: Identity, pass_state: PassState
     ) -> Observation:
-        """Add what is known. A few reads at most are made, all of them where a refresh is asked for.
+        """Add what is known. A few reads at most are made, all of them where a refresh is requested.
 
-        Never raises. `pass_state.next_pass_within` says when the rest can be read.
+        Never raises. `pass_state.next_pass_within` is when the others can be read.
         """
         if not isinstance(observed.cache, Cache) or resource.deleting:
             return observed
@@ -161,7 +161,7 @@ class GovernanceReader:
         return found
 
     def _reads(self, resource: SecureRedisCache, identity: Identity, now: datetime) -> dict[str, Read]:
-        """What this resource may ask for, and how."""
+        """Return what may be read for this resource, and how."""
         cache, namespace, governance = resource.cache, resource.key.namespace, self._governance
         if refuse(self._policy, identity, namespace, Power.OBSERVE, cache=cache) is not None:
             return {}
@@ -215,7 +215,7 @@ class GovernanceReader:
         return self._ages.spread * (0.5 + 0.5 * _share(cache, "first"))
 
     def _allowed(self, identity: Identity, cache: CacheID, requested: int) -> int:
-        """How many reads of a subscription the identity may make now."""
+        """Return how many reads of a subscription the identity may make now."""
         now = self._monotonic()
         bucket = self._allowances.get((identity, cache.subscription.lower()), lambda: _Allowance(BURST, now))
         level = min(BURST, bucket.level + (now - bucket.at) * PER_SECOND)
@@ -228,7 +228,7 @@ def _is_due(place: _Place, kind: str, now: float, fresh: bool) -> bool:
     answer = place.answers.get(kind)
     if answer is None or now >= answer.until:
         return True
-    # What happened stays in the log, and what is new appears minutes late: a refresh asks only for a right given since.
+    # What happened stays in the log, and what is new appears minutes late: a refresh only uses a new right.
     return fresh and (kind != _LOG or isinstance(answer.value, Unknown))
 
 

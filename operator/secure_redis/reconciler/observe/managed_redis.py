@@ -21,12 +21,12 @@ from secure_redis.reconciler.observe.ages import Ages
 from secure_redis.reconciler.observe.permission import refused
 from secure_redis.reconciler.pass_state import PassState
 
-_RETRY_SECONDS = 60.0  # seconds until what could not be read is asked for again
+_RETRY_SECONDS = 60.0  # seconds until what could not be read is read again
 
 
 @dataclass(frozen=True, slots=True)
 class _Cached:
-    """What was read besides the cluster. `key`: which identity read it, of which cluster and encryption key."""
+    """The answers read besides the cluster. `key`: which identity read it, of which cluster and encryption key."""
 
     key: tuple[Identity, str, str | None]
     at: float
@@ -35,7 +35,7 @@ class _Cached:
 
     @property
     def settled(self) -> bool:
-        """Whether everything answered and Azure is at rest, so that a quick second read shows the same."""
+        """Whether everything answered and Azure changes nothing, so that a quick second read shows the same."""
         if not isinstance(self.database, ManagedDatabase) or is_busy(self.database.provisioning_state):
             return False
         key = self.encryption_key

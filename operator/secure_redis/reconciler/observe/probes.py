@@ -18,7 +18,7 @@ from secure_redis.domain.report.endpoint_status import all_well, outcome, to_sta
 
 _log = logging.getLogger(__name__)
 
-NOT_YET = Unknown(Reason.PENDING, "the first look at it is still to come")
+NOT_YET = Unknown(Reason.PENDING, "this process has not probed it yet")
 
 
 class ProbeEndpoint(Protocol):
@@ -55,7 +55,7 @@ class _Entry:
 
 
 class Probes:
-    """Probes all endpoints that passes ask about: one probe serves every resource of a cache.
+    """Probes all endpoints that passes request: one probe serves every resource of a cache.
 
     `woken(key)` is called for each of its resources when a probe found something else than the one before;
     `on_probe(keys, outcome, at)` after each probe. Use it as an async context manager: outside, nothing is probed.
@@ -95,7 +95,7 @@ class Probes:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    # --- what passes ask ----------------------------------------------------------------------------------------
+    # --- requests of passes -------------------------------------------------------------------------------------
 
     def latest(
         self,
@@ -132,7 +132,7 @@ class Probes:
         return entry.facts or recalled or NOT_YET
 
     def leave(self, key: Key) -> None:
-        """A resource asks no more. An endpoint that no resource asks about is forgotten."""
+        """Remove a resource's request. An endpoint that no resource requests is forgotten."""
         endpoint = self._of.pop(key, None)
         entry = self._entries.get(endpoint) if endpoint is not None else None
         if endpoint is None or entry is None:

@@ -32,12 +32,12 @@ from secure_redis.kube.secrets import Secrets
 from secure_redis.reconciler.observe.permission import refused
 from secure_redis.reconciler.pass_state import PassState
 
-_RETRY_SECONDS = 60.0  # seconds until what could not be read is asked for again
+_RETRY_SECONDS = 60.0  # seconds until what could not be read is read again
 
 
 @dataclass(frozen=True, slots=True)
 class _Chain:
-    """What was read of one account. `key`: which identity read it, and at which place it looked for the account."""
+    """The facts of one account. `key`: which identity read it, and where it searched for the account."""
 
     key: tuple[Identity, str]
     at: float

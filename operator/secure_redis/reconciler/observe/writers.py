@@ -1,4 +1,4 @@
-"""Asks the Activity Log who made a difference that is new."""
+"""Reads from the Activity Log who made a difference that is new."""
 
 import asyncio
 from collections.abc import Callable
@@ -23,14 +23,14 @@ QUERY_SINCE = timedelta(hours=24)
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """Differences as path and observed value, and when they were asked about; later while the log is not readable."""
+    """Differences as path and observed value, and when they were queried; later while the log is not readable."""
 
     about: frozenset[tuple[str, str]]
     at: float
 
 
 class WriterReader:
-    """Asks one short question, seldom. That it is not answered never fails a pass."""
+    """Sends one short query, seldom. A query without an answer never fails a pass."""
 
     def __init__(self, activity: Activity | None, monotonic: Callable[[], float]) -> None:
         """`activity`: None where the configuration disables the Activity Log."""

@@ -1,4 +1,4 @@
-"""What earlier corrections came to: a value that comes back is left alone, a refused write is not repeated. Pure.
+"""Follow earlier corrections: a value that came back is not changed, a refused write is not repeated. Pure.
 
 The records are in the status, so that a restart forgets nothing. A changed spec or a refresh resets them.
 """
@@ -19,7 +19,7 @@ from secure_redis.domain.plan.actions import Done, Failed, Outcome
 from secure_redis.domain.plan.types import PERMANENT_RETRY_SECONDS
 
 TWICE: Final = 2
-# A value that comes back later than this was changed again by hand, not reverted.
+# A value that comes back later than this was changed again manually, not reverted.
 WINDOW: Final = timedelta(hours=24)
 MOST_RECORDS: Final = 50
 
@@ -33,8 +33,8 @@ def blocked(resource: SecureRedisCache, path: str, now: datetime) -> Blocked | N
     if record.count >= TWICE:
         return Blocked(
             Reason.CONTESTED,
-            f"{path} was corrected twice, last at {record.at}, and came back: somebody or something else sets it, so "
-            f"it is left alone until the spec changes or the annotation {names.REFRESH} has a new value",
+            f"{path} was corrected twice, last at {record.at}, and came back: another party sets it, so it "
+            f"is left alone until the spec changes or the annotation {names.REFRESH} has a new value",
         )
     if (
         record.reason is not None

@@ -51,7 +51,7 @@ class Correction:
 
 
 class Owed(Enum):
-    """What a creation by the operator still owes the cache. The spec need not allow its correction."""
+    """The parts that a creation by the operator still owes the cache. The spec need not allow its correction."""
 
     NOTHING = 0
     PERSISTENCE = 1
@@ -78,14 +78,14 @@ def next_correction(
     owed = _to_complete(resource, observed, found, missing) if owes is Owed.ALL else set()
     if owes is not Owed.NOTHING:
         owed |= {d.path for d in found if d.correctable and d.path in PERSISTENCE}
-    # It asks for no leave, but what Azure refused is not asked of it again at every look.
+    # It needs no consent, but what Azure refused is not requested again in every pass.
     refused_before = {
         path: why for path in owed if (why := correction_history.blocked(resource, path, observed.now)) is not None
     }
     not_corrected |= refused_before
     due |= owed
     due -= not_corrected.keys()
-    # A difference is shown before it is corrected: the first look never writes.
+    # A difference is shown before it is corrected: the first pass never writes.
     next_pass_in = 0.0 if any(d.path not in due and d.path not in not_corrected for d in to_correct) else None
     choice = _choose(resource, observed, cache, found, due, missing)
     not_corrected |= choice.not_corrected
@@ -108,7 +108,7 @@ def next_correction(
 
 @dataclass(frozen=True, slots=True)
 class _Choice:
-    """The one write of a pass with all the paths that it puts right; and what must not be done yet, by path."""
+    """The one write of a pass with all the paths that it corrects, and by path what must not be done yet."""
 
     action: AzureAction | None = None
     paths: tuple[str, ...] = ()
@@ -170,7 +170,7 @@ def _persist(
         return _Choice(not_corrected=not_corrected)
     paths = tuple(path for path in PERSISTENCE if path in due)
     if isinstance(step, UpdateCache):
-        # Counted apart: that persistence needs two requests must not look as if it had come back once.
+        # Counted apart: that persistence needs two requests must not count as a value that came back once.
         path = next((d.path for d in found if d.path.startswith(f"{IDENTITY}.")), IDENTITY)
         contested = correction_history.blocked(resource, path, observed.now)
         if contested is None:
@@ -182,7 +182,7 @@ def _persist(
 
 
 def _blocked(resource: SecureRedisCache, observed: Observation, entry: Drift) -> Blocked | None:
-    """Why a difference that may be corrected is left: it is contested, was refused, or was not asked for by name."""
+    """Explain why an allowed correction is not made: it is contested, was refused, or needs consent by name."""
     contested = correction_history.blocked(resource, entry.path, observed.now)
     if contested is not None:
         return contested
@@ -201,7 +201,7 @@ def _distinct(refusals: Iterable[Blocked]) -> Iterable[Blocked]:
 def _to_complete(
     resource: SecureRedisCache, observed: Observation, found: tuple[Drift, ...], missing: list[FirewallRuleFacts]
 ) -> set[str]:
-    """What a creation still owes the network: declared rules that are not there, and an open door. Nothing else."""
+    """Find what a creation still owes the network: missing declared rules, and open public access."""
     rules = observed.firewall_rules if isinstance(observed.firewall_rules, tuple) else ()
     there = {rule_name(rule.name).lower() for rule in rules}
     opening = not same_word(resource.spec.network.public_access, "Disabled")
@@ -212,7 +212,7 @@ def _to_complete(
 
 
 _NO_ENDPOINT = (
-    "public access is not switched off: no approved private endpoint was seen, so every client would lose the cache; "
+    "public access is not switched off: no approved private endpoint was found, so every client would lose the cache; "
     "create and approve one first"
 )
 

@@ -1,4 +1,4 @@
-"""What a cache is created from, and the sentences around its being there or not."""
+"""Build the request that creates a cache, and the messages about a cache that exists or does not."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -27,12 +27,12 @@ def gone(resource: SecureRedisCache) -> str:
     """The sentence for a cache that is not there any more."""
     return (
         f"cache {resource.cache.name!r} existed and is gone; it is not created again by itself because its data is "
-        "lost: delete and re-create this resource to have it made anew"
+        "lost: delete and re-create this resource to have it created again"
     )
 
 
 def name_taken(resource: SecureRedisCache) -> str:
-    """Say that another cache has the name."""
+    """Explain that another cache has the name."""
     return (
         f"the name {resource.cache.name!r} is taken (cache names are unique over all of Azure): choose another in a "
         "new resource"
@@ -40,9 +40,9 @@ def name_taken(resource: SecureRedisCache) -> str:
 
 
 def adoption(resource: SecureRedisCache) -> str:
-    """How an existing cache is taken over."""
+    """Explain how an existing cache is adopted."""
     return (
-        f"the cache exists and was not made by this resource, so nothing is changed; status.drift shows what would "
+        f"the cache exists and was not created by this resource, so nothing is changed; status.drift shows what would "
         f"be. To take it over annotate {names.ADOPT}: {resource.cache.name}"
     )
 
@@ -58,18 +58,18 @@ def busy(state: str) -> str:
 
 
 def failed(operation: OperationFacts | None) -> Blocked:
-    """How an accepted operation ended; it is tried again when the spec changes or a refresh is asked for."""
+    """Report how an accepted operation ended; it is retried when the spec changes or a refresh is requested."""
     parts = (operation.status, operation.code, operation.message) if operation else ()
     detail = ": ".join(part for part in parts if part)
     return Blocked(
         Reason.PROVISIONING_FAILED,
-        f"Azure accepted the last change and then ended it as {detail}; mend the cause, then change the spec or set "
+        f"Azure accepted the last change and then ended it as {detail}; repair the cause, then change the spec or set "
         f"the annotation {names.REFRESH} to a new value",
     )
 
 
 def target(resource: SecureRedisCache) -> CreationTarget:
-    """Where and how large the cache would be. The schema says that Provision has these."""
+    """Return where and how large the cache would be. The schema requires these for Provision."""
     declared = resource.spec.provision
     if declared is None or declared.redis is None:
         return CreationTarget("", "", 0)
@@ -85,7 +85,7 @@ def tags(resource: SecureRedisCache, owner: str, observed: Mapping[str, str] | N
 
 
 def body(resource: SecureRedisCache, owner: str) -> Mapping[str, Any]:
-    """The raw PUT body: every security setting explicit, nothing that was not asked for."""
+    """Build the raw PUT body: every security setting explicit, nothing that is not declared."""
     declared = resource.spec.provision
     if declared is None or declared.redis is None:
         raise ValueError("mode Provision without spec.provision.redis")

@@ -1,4 +1,4 @@
-"""What a pass plans for a Microsoft.Cache/redisEnterprise cluster: nothing, because it is only assessed."""
+"""Plan nothing for a Microsoft.Cache/redisEnterprise cluster, because it is only assessed."""
 
 from collections.abc import Iterator
 
@@ -12,7 +12,7 @@ from secure_redis.domain.plan.types import Plan, Settings
 
 
 def unsupported(resource: SecureRedisCache) -> Unknown | None:
-    """Say what a resource asks for beyond an assessment; None: nothing.
+    """Name what a resource declares beyond an assessment; None: nothing.
 
     The schema refuses each of these when an object is written. An object that was stored under an earlier schema can
     still have one.

@@ -1,4 +1,4 @@
-"""How persistence is set: the cache's identity first, then its role (which others assign), then the settings."""
+"""Set persistence in steps: the cache's identity first, then its role (which others assign), then the settings."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -37,7 +37,7 @@ RETRY_SECONDS = 60.0  # seconds, while a person has to assign a role or write a 
 def next_step(
     resource: SecureRedisCache, observed: Observation, cache: Redis, due: set[str]
 ) -> AzureAction | Blocked | None:
-    """The one write that comes next, or what it waits for. None: nothing of persistence is due."""
+    """Return the one write that comes next, or what blocks it. None: nothing of persistence is due."""
     wrong, declared = due & set(persistence.PATHS), resource.spec.persistence
     if not wrong or declared is None:
         return None
@@ -65,7 +65,7 @@ def next_step(
 
 
 def blocked_by(plan: Plan, failures: Iterable[Failed]) -> Blocked | None:
-    """Say why declared persistence is not set: Azure refused it, now or within the hour, or a person must act."""
+    """Explain why declared persistence is not set: Azure refused it, now or within the hour, or a person must act."""
     failed = next((one for one in failures if one.permanent and isinstance(one.action, PersistCache)), None)
     if failed is not None:
         return Blocked(failed.reason, failed.message)
@@ -137,7 +137,7 @@ def _of(observed: Observation, account: StorageAccountID) -> StorageFacts | Bloc
 
 
 def _not_readable(why: Unknown) -> Blocked:
-    """An outage or a lack of rights around the account stalls nothing else of the resource."""
+    """Block only persistence after an outage or a missing right around the account."""
     reason = why.reason if has(why.reason, Trait.ABOUT_PERSISTENCE) else Reason.STORAGE_UNREAD
     return Blocked(reason, why.message)
 
@@ -155,7 +155,7 @@ def _assign(observed: Observation, account: StorageAccountID, principal: str) ->
     why = ""
     if isinstance(observed.storage_roles, Unknown):
         needed = observed.storage_roles.permission
-        why = f" (its roles cannot be seen: {needed} is needed)" if needed else " (its roles cannot be seen)"
+        why = f" (its roles cannot be read: {needed} is needed)" if needed else " (its roles cannot be read)"
     return (
         f"the cache's identity {principal} needs the role {ROLE} on {account.text}{why}: assign it, and if the "
         f"operator may not see role assignments annotate {names.CONFIRM_STORAGE_ROLE}: {account.name.lower()}"

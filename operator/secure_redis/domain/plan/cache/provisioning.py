@@ -1,4 +1,4 @@
-"""The one write to Azure of a pass, for a cache of any service that the operator provisions. Pure.
+"""Plan the one write to Azure of a pass, for a cache of any service that the operator provisions. Pure.
 
 It creates a cache once, adopts it on request, corrects what the spec allows, or stores a key.
 """
@@ -48,7 +48,7 @@ Correct = Callable[[corrections.Owed], corrections.Correction]
 
 @dataclass(frozen=True, slots=True)
 class Creation:
-    """What a cache of one service is created from. `body`: the request, by the resource and the owner's tag."""
+    """The data that a cache of one service is created from. `body`: the request, by resource and owner's tag."""
 
     target: CreationTarget
     body: Callable[[SecureRedisCache, str], Mapping[str, Any]]
@@ -62,7 +62,7 @@ def create(
     identity: Identity,
     creation_of: Creation,
 ) -> Plan:
-    """Plan the creation of a cache that is not there, or say why it is not created."""
+    """Plan the creation of a cache that is not there, or explain why it is not created."""
     soon = settings.absence_confirmation
     known = creation.was_observed(resource)
     before = resource.status.condition(ConditionType.CACHE_AVAILABLE)
@@ -110,7 +110,7 @@ def create(
     if observed.name_available is False:
         return Plan(pending=pending, blocked=(Blocked(Reason.NAME_TAKEN, creation.name_taken(resource)),))
     unknown = observed.name_available
-    # The check needs a right at the subscription, which many identities lack: then the creation itself has to tell.
+    # The check needs a right at the subscription, which many identities lack: then the creation itself shows it.
     if isinstance(unknown, Unknown) and unknown.reason is not Reason.AZURE_DENIED:
         return Plan(pending=pending, blocked=(Blocked(unknown.reason, unknown.message),))
     owner = owner_value(settings.cluster_uid, resource.uid)
@@ -256,7 +256,7 @@ def _completing(resource: SecureRedisCache, assessed: Assessment) -> PendingStat
 
 
 def _refused_before(resource: SecureRedisCache, observed: Observation) -> Blocked | None:
-    """Say why a creation is not repeated: Azure refused it for good within the hour, also before a restart."""
+    """Explain why a creation is not repeated: Azure refused it for good within the hour, also before a restart."""
     pending, stalled = resource.status.pending, resource.status.condition(ConditionType.STALLED)
     if pending is None or pending.action != CREATE or stalled is None or stalled.status != "True":
         return None

@@ -37,7 +37,7 @@ def inject(
     version: str,
     keys: Collection[str] | None = None,
 ) -> InjectWorkload | Explanation | None:
-    """Make the patches that give a workload what `entry` asks for, at `version`; None if it has it already.
+    """Build the patches that give a workload what `entry` declares, at `version`; None if it has it already.
 
     `keys`: those that the published Secret holds; None: those that it can hold by the spec.
     Refuses a workload that does not consent, and an env entry, volume or mount path that the resource does not own.
@@ -79,7 +79,7 @@ def inject(
 
 
 def release(resource: SecureRedisCache, facts: WorkloadFacts) -> ReleaseWorkload | None:
-    """Make the patches that remove all owned fields from a workload; None if it has none. The rest stays."""
+    """Build the patches that remove all owned fields from a workload; None if it has none. Other fields stay."""
     if not facts.owned.anything:
         return None
     volume = names.volume_name(resource.key.name)
@@ -130,7 +130,7 @@ def _fault(
     if absent:
         return Explanation(
             Reason.KEY_NOT_PUBLISHED,
-            f"the Secret holds no key {absent[0]!r}, which spec.workloads[{entry.id}].env asks for: "
+            f"the Secret holds no key {absent[0]!r}, which spec.workloads[{entry.id}].env references: "
             "use another, or add it to spec.connection.keys",
         )
     return None
@@ -262,7 +262,7 @@ def _removal(
 
 
 def _root_used(root: str, container: ContainerFacts, mounts: Mapping[str, str], volume: str) -> bool:
-    """Whether a mount (own ones as wanted, others as they are) is below SERVICE_BINDING_ROOT."""
+    """Whether a mount (own ones as required, others as they are) is below SERVICE_BINDING_ROOT."""
     below = f"{_path(root)}/"
     others = (path for of, path in container.mounts if of != volume)
     return any(_path(path).startswith(below) for path in (*mounts, *others))
@@ -276,7 +276,7 @@ def _path(path: str) -> str:
 
 
 def _annotation(resource: SecureRedisCache, entry: Workload, facts: WorkloadFacts, version: str) -> dict[str, str]:
-    """Return the version annotation. Changing it restarts the pods, so without a wanted restart it stays."""
+    """Return the version annotation. Changing it restarts the pods, so it stays where no restart is required."""
     name = names.version_annotation(resource.key.name)
     before = facts.template_annotations.get(name)
     return {name: version if entry.restart is Restart.ROLLING or not before else before}

@@ -73,7 +73,7 @@ class Rollout:
 
     @property
     def rolling(self) -> WorkloadStatus | None:
-        """A workload whose rollout is under way, if there is one."""
+        """Return a workload whose rollout is under way, if there is one."""
         return next((one for one in self.statuses if one.reason == Reason.ROLLING_OUT), None)
 
 
@@ -140,7 +140,7 @@ def roll(
     `version`: of the key that the Secret holds; None: no good Secret is known, so nothing is injected. `keys`: those
     that the Secret holds. `writes` False: nothing is injected, moved or released. `proven` False: nothing is injected
     or moved, because that key is not known to be live. `publishing`: this pass writes the Secret, so that everything
-    is checked again. `limit`: how many workloads a wave has; None: as the spec says.
+    is checked again. `limit`: how many workloads a wave has; None: as the spec declares.
     """
     if isinstance(observed.workloads, NotRead):
         waiting = Explanation(Reason.PENDING, "the workloads were not read yet") if needs_workloads(resource) else None

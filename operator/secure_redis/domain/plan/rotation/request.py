@@ -1,4 +1,4 @@
-"""Decide whether a rotation is wanted, and what forbids or delays it, apart from the pods. Pure."""
+"""Decide whether a rotation is requested, and what forbids or delays it, apart from the pods. Pure."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -29,7 +29,7 @@ from secure_redis.domain.plan.types import Settings
 
 @dataclass(frozen=True, slots=True)
 class RotationRequest:
-    """A rotation that is wanted. `request`: the value of the annotation; None: by the schedule."""
+    """A requested rotation. `request`: the value of the annotation; None: by the schedule."""
 
     request: str | None
 
@@ -45,7 +45,7 @@ class RotationRequest:
 
 
 def requested(resource: SecureRedisCache, observed: Observation) -> RotationRequest | None:
-    """Return the rotation that is wanted now, if there is one."""
+    """Return the rotation that is requested now, if there is one."""
     value = resource.rotation_requested
     if value is not None:
         return RotationRequest(value)
@@ -148,7 +148,7 @@ def _not_forced(
     return Explanation(
         Reason.FORCE_NOT_ALLOWED,
         f"{names.EMERGENCY_FORCE}… waits for no pod, so it needs authentication.rotation.otherConsumers: None and the "
-        f"power {Power.ROTATE} granted in the operator's configuration; ask for {names.EMERGENCY}… to rotate both keys "
+        f"power {Power.ROTATE} granted in the operator's configuration; request {names.EMERGENCY}… to rotate both keys "
         "and wait for the pods",
     )
 
@@ -190,7 +190,7 @@ def outside_consumers(
         unused = other(Slot(published.slot))
         return Explanation(
             Reason.APPROVAL_REQUIRED,
-            f"the first rotation regenerates the {unused} key; make sure that nobody uses it, then annotate "
+            f"the first rotation regenerates the {unused} key; make sure that no one uses it, then annotate "
             f"{names.APPROVE_ROTATION}: {vault.version}",
         )
     over = overlap_over(resource, authentication)

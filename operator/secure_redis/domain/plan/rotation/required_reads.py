@@ -80,7 +80,7 @@ def candidate(resource: SecureRedisCache, observed: Observation) -> SecretStr | 
 
 
 def wave_limit(resource: SecureRedisCache) -> int | None:
-    """Return how many workloads roll at a time in an emergency; None: as the spec says."""
+    """Return how many workloads roll at a time in an emergency; None: as the spec declares."""
     state = under_way(resource)
     requests = (resource.rotation_requested, state.request if state is not None else None)
     return EVERYTHING_AT_ONCE if any(RotationRequest(request).emergency for request in requests) else None

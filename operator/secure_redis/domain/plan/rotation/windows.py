@@ -2,7 +2,7 @@
 
 Cron by cronsim: BSD, pure Python, typed, without dependencies, steadily released, Debian's syntax. (croniter was given
 up and taken over since; the others are hardly kept.) Only its parsing and its calendar are used: with time zones it
-answers with a time gone by when asked within a repeated hour, and loses half an hour where clocks change by 30 minutes
+answers with a past time within a repeated hour, and loses half an hour where clocks change by 30 minutes
 (measured with 2.8: Europe/Berlin, Australia/Lord_Howe). So wall-clock times become moments here, by the rules of
 Debian's cron(8): a schedule of fixed times opens once, at the first of a repeated time and at the end of a skipped
 one; one whose minute or hour begins with `*` opens whenever the clock shows it.
@@ -185,5 +185,5 @@ def _zone_problem(name: str) -> str | None:
         return None
     near = get_close_matches(name, sorted(_zone_names()), n=1)
     return f"{name!r} is no time zone of the IANA database; " + (
-        f"is {near[0]!r} meant?" if near else "write it as 'Europe/Berlin' or 'UTC'"
+        f"did you mean {near[0]!r}?" if near else "write it as 'Europe/Berlin' or 'UTC'"
     )

@@ -39,11 +39,11 @@ def compose_conditions(
     outcomes: tuple[Outcome, ...],
     statuses: tuple[WorkloadStatus, ...] = (),
 ) -> dict[ConditionType, ConditionState]:
-    """Compose all conditions. Those that are absent when normal, or were not asked for, are left out.
+    """Compose all conditions. Those that are absent when normal, or not declared, are left out.
 
     `statuses`: `status.workloads` as it is to be written.
     """
-    # A failed action on a workload says nothing about the cache, the key or the Secret.
+    # A failed action on a workload does not concern the cache, the key or the Secret.
     outcomes = tuple(outcome for outcome in outcomes if not isinstance(outcome.action, WorkloadAction))
     failures = [outcome for outcome in outcomes if isinstance(outcome, Failed)]
     available = cache_available(resource, observed, plan, failures)
@@ -112,7 +112,7 @@ def _drift(assessed: Assessment, plan: Plan, failures: list[Failed], available: 
 
 
 def _not_corrected(plan: Plan, failures: list[Failed]) -> Explanation | None:
-    """Why a correction that the spec allows was not made."""
+    """Explain why a correction that the spec allows was not made."""
     for failure in failures:
         if isinstance(failure.action, AzureAction) and not isinstance(failure.action, StoreKey):
             return Explanation(failure.reason, failure.message)

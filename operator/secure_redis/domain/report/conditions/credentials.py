@@ -26,7 +26,7 @@ from secure_redis.domain.report.conditions.readiness import is_paused
 
 @dataclass(frozen=True, slots=True)
 class CredentialsInput:
-    """What the checks of CredentialsSynced need. `available`: the condition CacheAvailable."""
+    """Holds what the checks of CredentialsSynced need. `available`: the condition CacheAvailable."""
 
     resource: SecureRedisCache
     observed: Observation
@@ -100,7 +100,7 @@ def secret_holds_a_live_key(given: CredentialsInput) -> ConditionState | None:
 
 
 def key_vault_could_not_be_read(given: CredentialsInput) -> ConditionState | None:
-    """An outage says nothing about the key."""
+    """An outage does not show whether the key is good."""
     refused = given.assessed.credential.refused
     if not isinstance(refused, Unknown) or refused.permanent:
         return None

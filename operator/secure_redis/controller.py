@@ -35,7 +35,7 @@ def build_settings() -> kopf.OperatorSettings:
 
 
 def build_registry(deliver: Deliver, configuration: Configuration) -> kopf.OperatorRegistry:
-    """One handler, raw events only: nothing is stored on the object, nothing is retried, nothing is indexed.
+    """Register one handler, for raw events only: nothing is stored on the object, retried or indexed.
 
     `deliver(type, body)` is called in kopf's thread and must not block.
     """
@@ -73,7 +73,7 @@ class StopFlag:
                     loop.call_soon_threadsafe(event.set)
 
     def bind(self) -> asyncio.Event:
-        """The running loop's event that `set` sets."""
+        """Return the running loop's event that `set` sets."""
         event = asyncio.Event()
         with self._lock:
             self._target = (asyncio.get_running_loop(), event)
@@ -85,7 +85,7 @@ class StopFlag:
 def watch(deliver: Deliver, configuration: Configuration, namespaces: Sequence[str], stop: StopFlag) -> None:
     """Run kopf until `stop` is set; for a thread of its own.
 
-    In the main thread kopf would take the signals from us, and at its end it cancels every task of its loop that it
+    In the main thread kopf would take over the signals, and at its end it cancels every task of its loop that it
     did not start: passes, streams and the health server would go with it.
 
     Raises:

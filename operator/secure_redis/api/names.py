@@ -85,12 +85,12 @@ _LONGEST_MANAGER = 128  # characters of a field manager
 
 
 def version_annotation(resource: str) -> str:
-    """The pod template's annotation that holds the Key Vault version a pod was started for."""
+    """Return the pod template's annotation that holds the Key Vault version a pod was started for."""
     return f"{resource}.{GROUP}/version"
 
 
 def volume_name(resource: str) -> str:
-    """The name of our volume in a workload: a DNS label, so a longer name or one with dots is hashed."""
+    """Return the name of the operator's volume in a workload: a DNS label, so a long or dotted name is hashed."""
     plain = f"{VOLUME_PREFIX}{resource}"
     if len(plain) <= _LONGEST_LABEL and "." not in resource:
         return plain

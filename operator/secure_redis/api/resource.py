@@ -125,7 +125,7 @@ def parse(body: Mapping[str, Any]) -> SecureRedisCache | Unreadable:
 
 
 def status_of(body: Mapping[str, Any]) -> Status:
-    """The status of an object; an empty one where another version wrote it, or an older CRD kept only parts."""
+    """Return the status of an object; an empty one where another version wrote it, or an older CRD kept only parts."""
     try:
         return Status.model_validate(body.get("status") or {})
     except ValidationError:  # the next pass writes it as a whole

@@ -249,7 +249,7 @@ class Status(_Part):
     last_handled: LastHandled | None = None
 
     def condition(self, kind: ConditionType) -> Condition | None:
-        """The condition of that type, if there is one."""
+        """Return the condition of that type, if there is one."""
         return next((condition for condition in self.conditions if condition.type == kind), None)
 
     def document(self) -> dict[str, Any]:

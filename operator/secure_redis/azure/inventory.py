@@ -85,7 +85,7 @@ class Inventory(Generic[F]):
         self._remember = remember_failure_seconds
         self._listings: ExpiringCache[tuple[Identity, str, str | None], _Listing[F]] = ExpiringCache(clock)
         self._entries: ExpiringCache[tuple[Identity, str], _Entry[F]] = ExpiringCache(clock)
-        self._written: dict[str, float] = {}  # cache -> our last write: what was read before is out of date
+        self._written: dict[str, float] = {}  # cache -> the operator's last write: what was read before is out of date
 
     async def cache(self, identity: Identity, cache: CacheID, *, max_age: float) -> F | CacheAbsent | Unknown:
         """Return the cache as read at most `max_age` seconds ago, from a list if possible."""

@@ -108,7 +108,7 @@ def prove_at(cloud: Cloud, ca_file: str | None) -> Authenticate:
 
 
 def probe_at(cloud: Cloud, config: Config) -> ProbeEndpoint:
-    """A probe of the host that ARM reported, and only if that is a Redis endpoint of the configured cloud."""
+    """Return a probe of the host that ARM reported, and only if that is a Redis endpoint of the configured cloud."""
 
     async def attempt(endpoint: Endpoint) -> EndpointFacts:
         if not (cloud.allows_redis_host(endpoint.host) or cloud.allows_managed_redis_host(endpoint.host)):

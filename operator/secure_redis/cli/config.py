@@ -95,7 +95,7 @@ class WaivableRules(Part):
 
 
 class ComplianceSettings(Part):
-    """What resources may waive of the rules, and whether other Secrets are searched for the key (rule W2)."""
+    """Sets what resources may waive of the rules, and whether other Secrets are searched for the key (rule W2)."""
 
     minimum_profile: Annotated[Profile, Field(strict=False)] = Profile.BASELINE
     waivable: Annotated[tuple[WaivableRules, ...], Field(strict=False)] = ()
@@ -113,7 +113,7 @@ class LeaderElection(Part):
 
 
 class Intervals(Part):
-    """Seconds."""
+    """Intervals and ages, in seconds."""
 
     absence_confirmation_seconds: Seconds = 60.0
     operation_poll_seconds: Seconds = 30.0
@@ -143,7 +143,7 @@ class MassDrift(Part):
 
 
 class BrakeSettings(Part):
-    """What limits writes to Azure over all resources. `release`: a new value ends a stop by mass drift."""
+    """Limits writes to Azure over all resources. `release`: a new value ends a stop by mass drift."""
 
     read_only: bool = False
     corrections_per_hour: Annotated[int, Field(ge=0, le=100_000)] = 100
@@ -175,7 +175,7 @@ class LimitSettings(Part):
 
 
 class Concurrency(Part):
-    """How much at once."""
+    """Limits how much runs at once."""
 
     passes: Annotated[int, Field(ge=1, le=256)] = 16
     kubernetes_requests: Annotated[int, Field(ge=1, le=512)] = 32
@@ -229,7 +229,7 @@ class Config(Part):
         return self
 
     def endpoints(self) -> Cloud:
-        """The cloud's endpoints."""
+        """Return the cloud's endpoints."""
         custom = self.cloud.custom
         if custom is None:
             return CLOUDS[self.cloud.name]
@@ -261,7 +261,7 @@ class Config(Part):
         )
 
     def credential(self, environment: Mapping[str, str] = os.environ) -> OperatorCredential | None:
-        """The operator's own credential.
+        """Return the operator's own credential.
 
         Raises:
             InvalidConfig: a workload identity's tenant or token file is neither configured nor in the environment.
@@ -294,7 +294,7 @@ class Config(Part):
             raise InvalidConfig(f"caBundle: {self.ca_bundle}: {error}") from None
 
     def published_ca(self) -> str | None:
-        """The PEM text for clients, if one is to be published.
+        """Return the PEM text for clients, if one is to be published.
 
         Raises:
             InvalidConfig: the bundle cannot be read.
@@ -308,7 +308,7 @@ class Config(Part):
             raise InvalidConfig(f"caBundle: {self.ca_bundle}: {error}") from None
 
     def lease(self, environment: Mapping[str, str] = os.environ) -> LeaseSettings | None:
-        """The Lease, None where election is off.
+        """Return the Lease, None where election is off.
 
         Raises:
             InvalidConfig: no namespace, or times that do not fit each other.

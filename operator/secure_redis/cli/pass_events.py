@@ -74,7 +74,7 @@ class PassEvents:
         _log.log(level, "pass ended", extra=fields)
 
     def gone(self, key: Key) -> None:
-        """The resource is gone, and no pass over it runs any more."""
+        """Forget a resource that is gone and over which no pass runs any more."""
         self._reconciler.forget(key)
         self._members.forget(key)
         self._events.forget(key)

@@ -354,7 +354,7 @@ class _Process:
         return KubeClient(api, fence=fence, on_request=note, limit=self._config.concurrency.kubernetes_requests)
 
     def _unreachable(self) -> str | None:
-        """Why this process is not ready. A standby is ready while it reaches the API server."""
+        """Return why this process is not ready. A standby is ready while it reaches the API server."""
         if self._answered is None:
             return "the API server has not answered yet"
         if self._lease is not None and time.monotonic() - self._answered > _SILENCE:

@@ -32,7 +32,7 @@ class Served:
         self._check_again = asyncio.Event()
 
     def obstacle(self) -> str | None:
-        """The obstacle that the last check found, as the sentence for /readyz; None: there is none."""
+        """Return the obstacle that the last check found, as the sentence for /readyz; None: there is none."""
         return self._crd or self._rights or None
 
     def dropped(self, fields: Sequence[str]) -> None:

@@ -20,4 +20,4 @@ class Blocked(Explanation):
 
 @dataclass(frozen=True, slots=True)
 class Waiting(Explanation):
-    """What is under way, or what an action waits for. It ends by itself."""
+    """Explains what is under way, or what an action waits for. It ends by itself."""

@@ -132,7 +132,7 @@ class Secrets:
         return self._remember(namespace, written)
 
     async def release(self, owner: Envelope, action: ReleaseSecret) -> None | WriteFailure:
-        """Take our ownerReference off, and nothing else, so that the Secret outlives the resource."""
+        """Remove the resource's ownerReference, and nothing else, so that the Secret outlives the resource."""
         namespace = owner.key.namespace
         path = paths.secret(namespace, action.name)
         try:

@@ -73,7 +73,7 @@ class Brakes:
         return self._mass_drift
 
     def annotations(self) -> Mapping[str, str]:
-        """The annotations for the Lease. An empty value: there is nothing to keep."""
+        """Return the annotations for the Lease. An empty value: there is nothing to keep."""
         settled = not self._upgraded or self._monotonic() - self._start >= SETTLED_SECONDS
         return {
             names.LEASE_VERSION: self._version if settled else self._before,
@@ -125,7 +125,7 @@ class Brakes:
             self._metrics.brake_blocked(reason)
 
     def forget(self, key: Key) -> None:
-        """The resource is gone."""
+        """Forget a resource that is gone."""
         self._known.discard(key)
         self._passed.discard(key)
         self._to_correct.pop(key, None)

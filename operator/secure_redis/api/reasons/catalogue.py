@@ -35,5 +35,5 @@ def has(reason: str | None, trait: Trait) -> bool:
 
 
 def reasons_on(kind: ConditionType) -> frozenset[Reason]:
-    """The reasons that a condition can carry."""
+    """Return the reasons that a condition can carry."""
     return frozenset(reason for reason, row in REASONS.items() if kind in row.conditions)

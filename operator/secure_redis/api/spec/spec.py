@@ -39,7 +39,7 @@ class Access(StrEnum):
 
 
 class Probe(StrEnum):
-    """Whether the endpoint is connected to, to see what it really speaks."""
+    """Whether the endpoint is probed, to find out which protocols it really speaks."""
 
     ENABLED = "Enabled"
     DISABLED = "Disabled"

@@ -1,4 +1,4 @@
-"""The four kinds of failures that the rest of the code distinguishes.
+"""Define the four kinds of failures that all other code distinguishes.
 
 `maybe_done` on each: the request may have taken effect all the same, because no answer of the service reports that it
 did not. It matters for writes only.
@@ -86,7 +86,7 @@ Failure = Transient | Permanent | NotFound | Denied
 
 
 def unknown(failure: Failure) -> Unknown:
-    """Why a read failed."""
+    """Return why a read failed."""
     return Unknown(
         reason=failure.reason,
         message=failure.message,
@@ -96,7 +96,7 @@ def unknown(failure: Failure) -> Unknown:
 
 
 def write_failure(failure: Failure) -> WriteFailure:
-    """Why a write failed."""
+    """Return why a write failed."""
     return WriteFailure(
         reason=failure.reason,
         message=failure.message,
@@ -107,7 +107,7 @@ def write_failure(failure: Failure) -> WriteFailure:
 
 
 class Refused(AzureError):
-    """Raised on our side of the wire, by a policy or a credential, with the failure already known."""
+    """Raised before a request is sent, by a policy or a credential, with the failure already known."""
 
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure.message)

@@ -21,7 +21,7 @@ class Rate:
     patience: float = 20.0
 
 
-# Key Vault: 4,000 transactions per vault and 10 s (Microsoft, "Azure Key Vault service limits"); we take half.
+# Key Vault: 4,000 transactions per vault and 10 s (Microsoft, "Azure Key Vault service limits"); half of it is used.
 VAULT_RATE = Rate(burst=1000, per_second=200)
 # Resource Manager refills a bucket per principal and subscription; recorded answers show `remaining` counts of 16,499
 # reads and 11,999 writes. This bucket only smooths a cold start: Retry-After decides.

@@ -99,7 +99,7 @@ class Vaults:
     async def current(
         self, identity: Identity, uri: str, name: str, version: str | None = None, *, max_age: float
     ) -> VaultSecretFacts | VaultSecretAbsent | Unknown:
-        """The newest version (or the pinned `version`), checked at most `max_age` seconds ago (0: now).
+        """Return the newest version (or the pinned `version`), checked at most `max_age` seconds ago (0: now).
 
         A disabled, expired or not yet valid version is returned as it is, with `value=None`; no older one is used
         instead.

@@ -221,7 +221,7 @@ class Caches:
         None: Azure reports that it is done (200), or that it goes on (202, then `operation` follows it). The answer
         holds both keys and is dropped unread. Needs `Microsoft.Cache/redis/regenerateKey/action`.
 
-        By a request of our own and not by the SDK's method, which parses the keys and takes a 202 for an error. 401
+        Uses its own request and not the SDK's method, which parses the keys and takes a 202 for an error. 401
         with a claims challenge is answered by the same request with a new token: the first one was turned away.
         """
         client = self._client(identity, cache)

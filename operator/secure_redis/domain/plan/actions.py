@@ -28,7 +28,7 @@ class _OnResource:
     """An action on the resource's own object."""
 
     def target(self, resource: SecureRedisCache) -> str:
-        """The object."""
+        """Return the object."""
         return f"SecureRedisCache {resource.key.namespace}/{resource.key.name}"
 
     @property
@@ -59,7 +59,7 @@ class _OnSecret:
     name: str
 
     def target(self, resource: SecureRedisCache) -> str:
-        """The Secret."""
+        """Return the Secret."""
         return f"Secret {resource.key.namespace}/{self.name}"
 
     @property
@@ -143,7 +143,7 @@ class _OnWorkload:
     generation: int = 0  # as it was read: while it is this one, a newer resourceVersion is only a newer status
 
     def target(self, resource: SecureRedisCache) -> str:
-        """The workload."""
+        """Return the workload."""
         return f"{self.kind} {resource.key.namespace}/{self.name}"
 
     @property
@@ -177,7 +177,7 @@ class _OnCache:
     """A write to the cache."""
 
     def target(self, resource: SecureRedisCache) -> str:
-        """The cache."""
+        """Return the cache."""
         return resource.cache.text
 
     @property
@@ -292,7 +292,7 @@ class _OnVault:
     secret_name: str
 
     def target(self, resource: SecureRedisCache) -> str:
-        """The vault's secret."""
+        """Return the vault's secret."""
         return f"{self.vault}/secrets/{self.secret_name}"
 
 

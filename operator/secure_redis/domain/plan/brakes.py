@@ -57,7 +57,7 @@ class BrakeLimits:
 
 @dataclass(frozen=True, slots=True)
 class Brake:
-    """What blocks one pass. `next_pass_in`: seconds until the next pass over what is blocked; None: the interval."""
+    """Holds what blocks one pass. `next_pass_in`: seconds until the next pass if it is blocked; None: the interval."""
 
     everything: Blocked | None = None
     corrections: Blocked | None = None

@@ -31,7 +31,7 @@ def store(
     before: VaultSecretFacts | None,
     now: datetime,
 ) -> StoreKey:
-    """The new version of the vault secret. What else is tagged on the version `before` is carried over."""
+    """Build the new version of the vault secret. Other tags of the version `before` are carried over."""
     own_tags = {CREDENTIAL_ID: str(slot), PROVIDER_ADDRESS: resource.cache.text}
     days = validity_days(resource, before)
     if days is not None:

@@ -61,7 +61,7 @@ def adoptable(resource: SecureRedisCache, secret: SecretFacts) -> bool:
     """Whether a Secret was published by a resource of this very name that is gone (kept under Retain)."""
     marked = secret.annotations.get(names.SECRET_RESOURCE) == resource.key.name
     managed = secret.labels.get(names.MANAGED_BY) == names.MANAGER and secret.type == names.SECRET_TYPE
-    # Only one object can have a name: another uid under our name and kind belongs to a deleted one.
+    # Only one object can have a name: another uid under this name and kind belongs to a deleted one.
     orphaned = secret.owner_uid is None or (
         secret.owner_kind == names.KIND and secret.owner_name == resource.key.name and secret.owner_uid != resource.uid
     )

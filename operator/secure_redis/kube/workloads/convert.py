@@ -20,7 +20,7 @@ from secure_redis.kube.workloads.plaintext_settings import plaintext_in
 
 
 def template(body: Body) -> Body:
-    """The pod template of a Deployment, StatefulSet or DaemonSet, or of a CronJob's jobs."""
+    """Return the pod template of a Deployment, StatefulSet or DaemonSet, or of a CronJob's jobs."""
     found: Body = body.get("spec") or {}
     for step in ("jobTemplate", "spec", "template") if body["kind"] == WorkloadKind.CRON_JOB else ("template",):
         found = found.get(step) or {}

@@ -15,5 +15,5 @@ class Ages:
     proof_in_rotation: float = 30.0  # a key may be regenerated in the portal meanwhile
 
     def of(self, resource: SecureRedisCache) -> float:
-        """How old an answer about the cache or the vault may be."""
+        """Return how old an answer about the cache or the vault may be."""
         return resource.spec.drift.interval_seconds * self.of_interval

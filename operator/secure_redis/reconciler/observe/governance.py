@@ -148,7 +148,7 @@ class GovernanceReader:
         return changed(observed, **known)
 
     def forget(self, key: Key) -> None:
-        """The resource is gone. What was read of its cache may serve others and expires by itself."""
+        """Forget a resource that is gone. What was read of its cache may serve others and expires by itself."""
         self._refreshed.pop(key, None)
 
     def ages(self) -> Mapping[str, tuple[int, float]]:
@@ -204,14 +204,14 @@ class GovernanceReader:
         place.answers[kind] = _Answer(value, at, at + self._keep(value, cache, kind))
 
     def _keep(self, value: Any, cache: CacheID, kind: str) -> float:
-        """Seconds until it is read again. What a missing right hides is as lasting as an answer."""
+        """Return the seconds until it is read again. What a missing right hides is as lasting as an answer."""
         age = self._ages.max_age * (0.75 + 0.25 * _share(cache, kind))  # so that what came together does not again
         if not isinstance(value, Unknown) or value.permanent or value.permission is not None:
             return age
         return min(age, max(value.retry_after or 0.0, _RETRY))
 
     def _delay(self, cache: CacheID) -> float:
-        """Seconds from the first pass over a cache until the first read: a start has more urgent things to read."""
+        """Return the seconds from the first pass over a cache to the first read: a start has more urgent reads."""
         return self._ages.spread * (0.5 + 0.5 * _share(cache, "first"))
 
     def _allowed(self, identity: Identity, cache: CacheID, requested: int) -> int:
@@ -237,5 +237,5 @@ def _kind(name: str) -> str:
 
 
 def _share(cache: CacheID, salt: str) -> float:
-    """A number in [0, 1) that is the same in every process."""
+    """Return a number in [0, 1) that is the same in every process."""
     return crc32(f"{cache.key} {salt}".encode()) / 2**32

@@ -33,7 +33,7 @@ class KubernetesReader:
         return await self._with_consumers(resource, observed)
 
     def forget(self, key: Key) -> None:
-        """The resource is gone."""
+        """Forget a resource that is gone."""
         self._searched.pop(key, None)
 
     async def _with_workloads(
@@ -91,7 +91,7 @@ class KubernetesReader:
 
 
 def _published_version(resource: SecureRedisCache, observed: Observation) -> str | None:
-    """The Key Vault version that this resource's Secret holds."""
+    """Return the Key Vault version that this resource's Secret holds."""
     own = isinstance(observed.secret, SecretFacts) and observed.secret.owner_uid == resource.uid
     return (
         observed.secret.annotations.get(names.SECRET_VERSION)

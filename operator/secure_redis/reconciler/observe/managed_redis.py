@@ -91,7 +91,7 @@ class ManagedReader:
         )
 
     def forget(self, key: Key) -> None:
-        """The resource is gone, or its cluster is not there."""
+        """Forget a resource that is gone, or whose cluster is gone."""
         self._cached.pop(key, None)
 
     async def _besides(

@@ -32,7 +32,7 @@ class ServiceReader(Protocol):
         """Add the cache, or why it could not be read."""
 
     def forget(self, key: Key) -> None:
-        """The resource is gone."""
+        """Forget a resource that is gone."""
 
 
 class Observer:

@@ -85,7 +85,7 @@ class RedisReader:
         return await self._storage.read(resource, observed, cache, identity, pass_state)
 
     def forget(self, key: Key) -> None:
-        """The resource is gone."""
+        """Forget a resource that is gone."""
         self._rules.pop(key, None)
         self._failed.pop(key, None)
         self._storage.forget(key)
@@ -93,7 +93,7 @@ class RedisReader:
     async def _operation(
         self, resource: SecureRedisCache, identity: Identity, pass_state: PassState
     ) -> OperationFacts | None:
-        """The operation that runs, or the one that failed: that one counts until the spec or a refresh changes it."""
+        """Return the operation that runs or failed. A failed one counts until the spec or a refresh changes it."""
         key, operation = resource.key, await self._caches.operation(identity, resource.cache)
         failed = self._failed.get(key)
         if operation is not None and operation.status in {"Failed", "Canceled"}:

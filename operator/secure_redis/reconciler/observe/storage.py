@@ -106,7 +106,7 @@ class StorageReader:
         return observed
 
     def forget(self, key: Key) -> None:
-        """The resource is gone, or persists nothing."""
+        """Forget a resource that is gone, or persists nothing."""
         self._chains.pop(key, None)
 
     async def _chain(

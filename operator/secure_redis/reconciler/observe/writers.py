@@ -60,5 +60,5 @@ class WriterReader:
         return replace(observed, writes=writes)
 
     def forget(self, key: Key) -> None:
-        """The resource is gone."""
+        """Forget a resource that is gone."""
         self._questions.pop(key, None)

@@ -25,7 +25,7 @@ MOST_RECORDS: Final = 50
 
 
 def blocked(resource: SecureRedisCache, path: str, now: datetime) -> Blocked | None:
-    """Why this path is not corrected: it is contested, or Azure refused the write within the hour."""
+    """Explain why this path is not corrected: it is contested, or Azure refused the write within the hour."""
     record = next((one for one in records(resource) if one.path == path), None)
     if record is None:
         return None
@@ -46,7 +46,7 @@ def blocked(resource: SecureRedisCache, path: str, now: datetime) -> Blocked | N
 
 
 def records(resource: SecureRedisCache) -> tuple[CorrectionStatus, ...]:
-    """The records that still count."""
+    """Return the records that still count."""
     if resource.refresh_requested:
         return ()
     return tuple(one for one in resource.status.corrections if one.generation == resource.generation)
@@ -60,7 +60,7 @@ def after(
     outcome: Outcome | None = None,
     owed: Iterable[str] = (),
 ) -> tuple[CorrectionStatus, ...]:
-    """The records as the status keeps them. `differing`: paths that differ now; None: not known.
+    """Return the records as the status keeps them. `differing`: paths that differ now; None: not known.
 
     `corrected` and `outcome`: the paths that were corrected by the one write of this pass and what came of it.
     `owed`: those that it brings for a creation, which is no correction: only that it was refused is kept.
@@ -83,7 +83,7 @@ def after(
 
 
 def count(records_of: Iterable[CorrectionStatus], path: str) -> CorrectionStatus | None:
-    """The record of one path."""
+    """Return the record of one path."""
     return next((one for one in records_of if one.path == path), None)
 
 

@@ -164,7 +164,7 @@ def _persist(
     due: set[str],
     not_corrected: dict[str, Blocked],
 ) -> _Choice:
-    """The next step of persistence. One request puts all its paths right; the cache's identity is one of its own."""
+    """Choose the next step of persistence. One request corrects all its paths; the cache's identity needs its own."""
     step = next_step(resource, observed, cache, due)
     if step is None:
         return _Choice(not_corrected=not_corrected)

@@ -24,7 +24,7 @@ def was_observed(resource: SecureRedisCache) -> bool:
 
 
 def gone(resource: SecureRedisCache) -> str:
-    """The sentence for a cache that is not there any more."""
+    """Return the sentence for a cache that is not there any more."""
     return (
         f"cache {resource.cache.name!r} existed and is gone; it is not created again by itself because its data is "
         "lost: delete and re-create this resource to have it created again"
@@ -48,12 +48,12 @@ def adoption(resource: SecureRedisCache) -> str:
 
 
 def busy_reason(state: str) -> Reason:
-    """The reason that goes with a busy provisioning state."""
+    """Return the reason that goes with a busy provisioning state."""
     return {"creating": Reason.CREATING, "deleting": Reason.DELETING}.get(state.lower(), Reason.UPDATING)
 
 
 def busy(state: str) -> str:
-    """The sentence that goes with a busy provisioning state."""
+    """Return the sentence that goes with a busy provisioning state."""
     return CREATING if state.lower() == "creating" else f"Azure is working on the cache ({state})"
 
 

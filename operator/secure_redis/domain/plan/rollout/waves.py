@@ -84,7 +84,7 @@ def sentence(status: WorkloadStatus) -> str:
 
 
 def reason_of(status: WorkloadStatus) -> Reason:
-    """The reason why a workload is not current; UNKNOWN for a reason of another version of the operator."""
+    """Return the reason why a workload is not current; UNKNOWN for a reason of another version of the operator."""
     try:
         return Reason(status.reason or "")
     except ValueError:

@@ -90,7 +90,7 @@ def workload_states(
     keys: Collection[str] | None,
     publishing: bool,
 ) -> list[WorkloadState]:
-    """Every workload that an entry selects or that is injected, and every entry that selects none."""
+    """Return every workload that an entry selects or that is injected, and every entry that selects none."""
     return _View(resource, observed, version, keys, publishing).all(workloads)
 
 
@@ -105,7 +105,7 @@ class _View:
     publishing: bool
 
     def all(self, workloads: tuple[WorkloadFacts, ...]) -> list[WorkloadState]:
-        """Every workload that an entry selects or that is injected, and every entry that selects none."""
+        """Return every workload that an entry selects or that is injected, and every entry that selects none."""
         states: list[WorkloadState] = []
         entries = () if self.resource.deleting else self.resource.spec.workloads
         there = [facts for facts in workloads if not facts.deleting]

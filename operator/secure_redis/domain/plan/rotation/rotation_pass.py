@@ -68,12 +68,12 @@ class RotationPass:
         )
 
     def handled(self) -> str | None:
-        """The request that counts as handled. One that is there in the first pass does."""
+        """Return the request that counts as handled. One that is there in the first pass does."""
         before = self.resource.status.last_handled
         return self.resource.rotate if before is None else before.rotate
 
     def handled_with(self, state: RotationStatus) -> str | None:
-        """The request that counts as handled once this rotation has ended."""
+        """Return the request that counts as handled once this rotation has ended."""
         return state.request if state.request is not None else self.handled()
 
     def within(self, seconds: float | None) -> float | None:

@@ -77,7 +77,7 @@ def keep_regeneration(
     sent = next((outcome for outcome in outcomes if isinstance(outcome.action, RegenerateKey)), None)
     attempt = required_reads.attempt_of(resource)
     if sent is not None and attempt is not None:
-        clear = isinstance(sent, Failed) and not sent.failure.maybe_done
+        clear = isinstance(sent, Failed) and not sent.maybe_done
         pass_state.regeneration = (attempt, None if clear else now)
     if attempt is not None and any(isinstance(o, Done) and isinstance(o.action, MarkKey) for o in outcomes):
         pass_state.regeneration = (attempt, None)  # Azure gets the request only after the mark is read back

@@ -1,5 +1,5 @@
 """A few scripted answers of Entra, Resource Manager and Key Vault over real TLS, for what a simulator of good
-behaviour cannot show. Nothing of ours is replaced: the real SDKs talk to it.
+behaviour cannot show. No code of the operator is replaced: the real SDKs connect to it.
 """
 
 import json

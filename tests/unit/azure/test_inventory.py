@@ -65,7 +65,7 @@ async def test_one_identitys_list_never_serves_another(world: World, inventory: 
     assert other.reason is Reason.AZURE_DENIED
 
 
-async def test_a_narrow_identity_is_asked_at_its_width_and_probed_slowly(
+async def test_a_narrow_identity_lists_its_own_scope_and_wider_ones_slowly(
     world: World, inventory: Inventory[Redis]
 ) -> None:
     world.script.on("GET", ALL, DENIED)
@@ -192,7 +192,7 @@ async def test_fresh_reads_at_once_are_one_request_each_time(world: World, inven
 
 
 @pytest.mark.parametrize("body", [{"value": [cache_body(), {"id": "x"}]}, "<html>", {"error": {"code": "x"}}])
-async def test_a_broken_list_is_unknown_for_all_and_asked_for_once(
+async def test_a_broken_list_is_unknown_for_all_and_requested_once(
     world: World, inventory: Inventory[Redis], body: Any
 ) -> None:
     world.script.on("GET", ALL, says(body, 500 if isinstance(body, dict) and "error" in body else 200))

@@ -1,4 +1,4 @@
-"""The configuration file: what is legal, and what an illegal one is told."""
+"""The configuration file: what is legal, and how an illegal one is reported."""
 
 from pathlib import Path
 

@@ -97,7 +97,7 @@ def test_there_are_examples_to_check() -> None:
     assert sum(1 for page in PAGES for _ in objects(page)) >= 4
 
 
-def test_troubleshooting_leads_to_every_reason_that_asks_for_something() -> None:
+def test_troubleshooting_leads_to_every_reason_that_requires_an_action() -> None:
     asks = {str(reason) for reason, text in REASONS.items() if not text.remedy.startswith(("Nothing", "Wait"))}
     targets = (token.attrGet("href") for token in tokens(ROOT / "docs/troubleshooting.md") if token.type == "link_open")
     linked = {Path(str(target)).stem for target in targets if str(target).startswith("reasons/")}

@@ -150,7 +150,7 @@ async def test_a_rival_in_the_record_ends_leadership_at_once(leases: Leases) -> 
         me.check()
     await me.release()
     assert leases.stored is not None
-    assert leases.stored["spec"]["holderIdentity"] == "rival", "what is not ours is not given back"
+    assert leases.stored["spec"]["holderIdentity"] == "rival", "the Lease of another is not given back"
 
 
 @pytest.mark.parametrize(("duration", "deadline", "retry"), [(10, 10, 2), (15, 2, 2), (15, 10, 0)])

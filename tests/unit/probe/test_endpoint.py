@@ -61,7 +61,7 @@ async def test_each_version_is_reported(
     assert facts.plaintext is PlaintextPort.CLOSED  # the server answers us, whatever it speaks
 
 
-async def test_one_port_that_speaks_tls_is_asked_in_clear_too(net: Net) -> None:
+async def test_one_port_that_speaks_tls_is_also_probed_without_tls(net: Net) -> None:
     """Managed Redis has no other port. A TLS server says something to a PING, and it is not Redis."""
     port = await net.serve(net.tls())
     facts = await net.probe(port, port)
@@ -88,7 +88,7 @@ async def test_the_chain_fails_alone(net: Net, unused_tcp_port: int) -> None:
     assert not isinstance(facts.certificate, Unknown)
     assert facts.tls_1_3 is Offer.ACCEPTED
     assert net.taken <= MOST_CONNECTIONS
-    assert "TLSV1_ALERT_UNKNOWN_CA" in net.alerts  # the server is told why we left
+    assert "TLSV1_ALERT_UNKNOWN_CA" in net.alerts  # the server is sent the cause
 
 
 async def test_the_name_fails_alone(net: Net, unused_tcp_port: int) -> None:

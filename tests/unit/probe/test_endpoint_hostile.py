@@ -82,7 +82,7 @@ async def test_a_silent_server(net: Net) -> None:
     assert asyncio.get_running_loop().time() - began < 1.2 + 5
     assert facts.reachable
     unknown(facts, *CHECKS)
-    assert net.taken == 2  # one on each port: silence is not asked again
+    assert net.taken == 2  # one on each port: silence is not probed again
     assert isinstance(facts.tls_1_0, Unknown)
     assert facts.tls_1_0.reason is Reason.NO_ROUTE
 

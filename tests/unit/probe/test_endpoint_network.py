@@ -129,7 +129,7 @@ async def test_a_ca_file_that_is_not_there(net: Net, unused_tcp_port: int, tmp_p
     assert isinstance(facts.chain, Unknown)
     assert facts.chain.reason is Reason.INTERNAL_ERROR
     assert not facts.verified
-    assert facts.tls_1_0 is Offer.REFUSED  # all else is told
+    assert facts.tls_1_0 is Offer.REFUSED  # all else is reported
 
 
 # --- the resolver: the loop's, replaced for answers that no resolver here gives --------------------------------------
@@ -193,7 +193,7 @@ async def test_a_resolver_that_fails(net: Net, monkeypatch: pytest.MonkeyPatch, 
 
 
 async def test_an_immediate_disconnect_is_always_reported_the_same_way(net: Net) -> None:
-    """The reset may arrive while we still connect: else each look at a firewall that cuts would be another change."""
+    """The reset may arrive before the connection is made: else each probe of such a firewall would be a change."""
     ports = []
     with contextlib.ExitStack() as stack:
         for _ in range(2):

@@ -1,4 +1,4 @@
-"""What of a look goes into status and comes back from it, and what it says of the transport."""
+"""How a probe is written to the status and read back, and what it shows of the transport."""
 
 import itertools
 from dataclasses import replace
@@ -75,13 +75,13 @@ def stored(facts: EndpointFacts) -> Status:
 def judged(facts: EndpointFacts, world: Observation) -> dict[str, Any]:
     rules = {rule.id: rule for rule in RULES if rule.id in {"T4", "T5", "N5"}}
     found = {name: rule.check(resource(), replace(world, endpoint=facts)) for name, rule in rules.items()}
-    # What passes by a recalled look only stays as it was told: here it passed.
+    # What passes only by a recalled probe stays as it was reported: here it passed.
     return {name: PASS if verdict.pending else verdict for name, verdict in found.items()}
 
 
 @pytest.mark.parametrize("public", ["Enabled", "Disabled"])
 def test_a_restart_changes_neither_status_nor_findings(public: str) -> None:
-    """The next process says of what it reads back what this one said of what it saw."""
+    """The next process reports of what it reads back the same as this one of what it found."""
     world = observation(cache=cache(public_network_access=public))
     assert len(LOOKS) > 200
     for facts in LOOKS:
@@ -94,7 +94,7 @@ def test_a_restart_changes_neither_status_nor_findings(public: str) -> None:
 
 @pytest.mark.parametrize(("before", "now"), [("False", "Unknown"), ("Unknown", "Unknown"), ("True", "True")])
 def test_a_status_alone_never_makes_the_transport_secured(before: str, now: str) -> None:
-    """Whoever may write the status could have written the look as well."""
+    """Whoever may write the status could have written the probe's result as well."""
     held = {"type": "TransportSecured", "status": before, "reason": "Secured", "message": "x"}
     condition = {**held, "observedGeneration": 1, "lastTransitionTime": "2026-11-24T12:00:00Z"}
     told_before = resource(status={"observedGeneration": 1, "conditions": [condition]})
@@ -106,7 +106,7 @@ def test_a_status_alone_never_makes_the_transport_secured(before: str, now: str)
 
 
 def test_every_part_is_reported() -> None:
-    """Else a change of it would wake nobody, and a restart would lose it."""
+    """Else a change of it would wake no resource, and a restart would lose it."""
     well = to_status(endpoint())
     for facts in SINGLES:
         assert to_status(facts) != well, facts
@@ -160,7 +160,7 @@ def test_a_status_of_another_endpoint_or_an_unreadable_one_is_not_recalled(statu
 
 
 def test_fields_missing_from_a_handwritten_status_are_unknown_not_safe() -> None:
-    """A status in which somebody left out parts makes no rule pass."""
+    """A status with missing parts makes no rule pass."""
     emptied = Status(cache=CacheStatus(host_name=HOST, port=6380), endpoint=EndpointStatus())
     facts = recalled(emptied, ON_IT)
     assert facts is not None
@@ -190,7 +190,7 @@ def transport(facts: Any, status: dict[str, Any] | None = None, **of_cache: Any)
         ({"chain": Verification(False, "self-signed certificate")}, "CertificateNotTrusted"),
         ({"name": Verification(False, "it is for another")}, "CertificateNameMismatch"),
         ({"certificate": EXPIRED, "chain": Verification(False, "certificate has expired")}, "CertificateExpired"),
-        ({"certificate": EXPIRED}, "CertificateExpired"),  # since the look
+        ({"certificate": EXPIRED}, "CertificateExpired"),  # since the probe
     ],
 )
 def test_the_probe_result_outweighs_azures_report(changes: dict[str, Any], reason: str) -> None:
@@ -250,7 +250,7 @@ def test_the_last_observation_stays_while_azure_does_not_answer() -> None:
     assert reported(res, observation(endpoint=Unknown(Reason.NO_ROUTE, "closed"))).status.endpoint is None
 
 
-# --- what is looked at ----------------------------------------------------------------------------------------------
+# --- what is probed -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

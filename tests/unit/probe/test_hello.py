@@ -30,7 +30,7 @@ SERVER_HELLO = bytes.fromhex("160301003d020000390301")
 
 
 class Server:
-    """OpenSSL as a server in memory: what it says to some bytes, and the name it was asked for."""
+    """OpenSSL as a server in memory: what it answers to some bytes, and the name it was asked for."""
 
     def __init__(self, oldest: ssl.TLSVersion, newest: ssl.TLSVersion, name: str = "orders.example") -> None:
         self.name: str | None = None

@@ -1,4 +1,4 @@
-"""When endpoints are looked at: no burst, no look that nobody asked for, no wake without news."""
+"""When endpoints are probed: no burst, no probe without a request, no wake without news."""
 
 import asyncio
 import selectors
@@ -55,7 +55,7 @@ def travel(story: Callable[[], Awaitable[None]]) -> None:
 
 
 class Site:
-    """Endpoints that answer as they are told to, and what was asked of them when."""
+    """Endpoints with configured answers, and when each was probed."""
 
     def __init__(self, rhythm: Rhythm | None = None, seconds: float = 0.1) -> None:
         self.looks: list[tuple[float, Endpoint]] = []
@@ -100,7 +100,7 @@ def named(host: str) -> Endpoint:
 
 
 def most_in_a_second(times: Iterable[float]) -> int:
-    """The most looks in any second, wherever it begins."""
+    """The most probes in any second, wherever it begins."""
     ordered = sorted(times)
     return max(sum(at <= other < at + 0.999 for other in ordered[i : i + 50]) for i, at in enumerate(ordered))
 
@@ -118,7 +118,7 @@ def test_a_thousand_endpoints_never_burst(restarted: bool) -> None:
         times = [at for at, _ in site.looks]
         most = most_in_a_second(times)
         first = [at for at in times if at < 400]
-        # After the first looks the endpoints only drift further apart.
+        # After the first probes the endpoints only drift further apart.
         later = most_in_a_second([at for at in times if at > HOUR / 2])
         assert len({endpoint for _, endpoint in site.looks}) == 1000
         assert most <= 8
@@ -146,7 +146,7 @@ def test_hosts_that_hang_block_only_their_own_slots() -> None:
     travel(story)
 
 
-def test_a_new_resource_is_looked_at_at_once_and_then_hourly() -> None:
+def test_a_new_resource_is_probed_at_once_and_then_hourly() -> None:
     async def story() -> None:
         site = Site()
         async with site.probes:
@@ -159,7 +159,7 @@ def test_a_new_resource_is_looked_at_at_once_and_then_hourly() -> None:
         gaps = [later - earlier for earlier, later in zip(site.times(), site.times()[1:], strict=False)]
         assert all(0.8 * HOUR <= gap <= 1.2 * HOUR + 1 for gap in gaps)
         assert len(set(map(round, gaps))) > 3  # never in step with others for long
-        assert site.woken == [KEY]  # nothing new: nobody is woken
+        assert site.woken == [KEY]  # nothing new: no resource is woken
 
     travel(story)
 
@@ -181,7 +181,7 @@ def test_an_earlier_process_result_stays_until_the_first_probe() -> None:
 
 
 def test_a_recalled_result_is_no_change_for_another_resource() -> None:
-    """Whoever may write the status of one could colour the findings of all that look at its endpoint."""
+    """Whoever may write the status of one could change the findings of all that use its endpoint."""
 
     async def story() -> None:
         site = Site()
@@ -214,7 +214,7 @@ def test_resources_of_one_cache_share_its_probes_and_are_all_woken() -> None:
             assert len(site.looks) == 2
             site.probes.leave(others[2])
             await asyncio.sleep(5 * HOUR)
-        assert len(site.looks) == 2  # nobody asks any more
+        assert len(site.looks) == 2  # no resource requests it any more
 
     travel(story)
 
@@ -254,7 +254,7 @@ def test_a_refresh_or_a_changed_setting_causes_one_probe_each() -> None:
             assert len(site.looks) == 2
             site.ask(refresh="b")
             await asyncio.sleep(0.05)
-            site.ask(settings=("Succeeded", "1.0", False))  # while one is under way: it may have seen the old one
+            site.ask(settings=("Succeeded", "1.0", False))  # while one is under way: it may have read the old one
             await asyncio.sleep(1)
             assert len(site.looks) == 4
 

@@ -1,4 +1,4 @@
-"""Corrections over several passes: told first, asked for where grave, never fought over, not repeated where refused."""
+"""Corrections over several passes: reported first, with consent where grave, never contested, not repeated."""
 
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -80,7 +80,7 @@ class Story:
         return condition.reason if condition else None
 
     def corrected(self) -> None:
-        """Somebody opens the port; it is told, corrected, and seen to be so."""
+        """A user opens the port; it is reported, corrected, and observed to be closed."""
         assert self.look(OPEN) == ()
         (action,) = self.look(OPEN)
         assert isinstance(action, UpdateCache)
@@ -123,7 +123,7 @@ def test_a_contested_correction_ends_with_a_decision(again: str) -> None:
     else:
         story.annotations = {names.REFRESH: "second"}
     actions = story.look(OPEN)
-    assert len(actions) == 1  # it was told long ago
+    assert len(actions) == 1  # it was reported long ago
     assert story.status["corrections"] == [
         {"path": PORT, "count": 1, "at": story.status["corrections"][0]["at"], "generation": story.generation}
     ]
@@ -154,7 +154,7 @@ def test_a_write_denied_by_policy_is_reported_and_not_tried_within_the_hour_acro
     story.look(OPEN)
     assert len(story.look(OPEN, Reason.DENIED_BY_POLICY)) == 1
     assert story.says() == Reason.DENIED_BY_POLICY
-    assert story.told.next_pass_in == 300  # looking goes on
+    assert story.told.next_pass_in == 300  # reading goes on
     ready = story.told.status.condition(ConditionType.READY)
     for _ in range(11):
         assert story.look(OPEN, Reason.DENIED_BY_POLICY) == ()
@@ -172,7 +172,7 @@ def test_a_write_denied_by_policy_is_reported_and_not_tried_within_the_hour_acro
 CLOSING = cache(tags=OWNER, public_network_access="Enabled", private_endpoints=())
 
 
-def test_the_last_way_in_is_closed_only_when_asked_by_path() -> None:
+def test_the_last_route_is_closed_only_when_requested_by_path() -> None:
     story = Story()
     for value in ("true", "*", "transport.nonTLSPort"):
         story.annotations = {names.REFRESH: "first", names.ALLOW_DISRUPTION: value}
@@ -187,7 +187,7 @@ def test_the_last_way_in_is_closed_only_when_asked_by_path() -> None:
     assert action == UpdateCache({"properties": {"publicNetworkAccess": "Disabled"}}, ("publicNetworkAccess",))
 
 
-def test_differences_that_need_another_cache_are_never_written_even_when_asked() -> None:
+def test_differences_that_need_another_cache_are_never_written_even_on_request() -> None:
     lower = {**CORRECTING, "provision": {**PROVISION, "redis": {"sku": {"name": "Standard", "capacity": 1}}}}
     story = Story(spec=lower, annotations={names.REFRESH: "first", names.ALLOW_DISRUPTION: "provision.redis.sku.name"})
     for _ in range(3):

@@ -31,7 +31,7 @@ BUSY = Unknown(Reason.AZURE_ERROR, "busy")
 
 @dataclass
 class Azure:
-    """Answers by kind, and what was asked."""
+    """Answers by kind, and what was read."""
 
     answers: dict[str, Any] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
@@ -84,7 +84,7 @@ class World:
         return asyncio.run(self.around.read(of or resource(), observed, identity, memory))
 
     def complete(self, of: SecureRedisCache | None = None) -> Observation:
-        """Look until nothing is missing; as often as the passes that are asked for."""
+        """Read until nothing is missing; as often as passes are requested."""
         observed = self.look(of)
         while self.memory.next_pass_within is not None:
             self.now += self.memory.next_pass_within
@@ -102,7 +102,7 @@ def test_the_first_pass_reads_nothing_and_requests_another() -> None:
     assert 60 <= world.memory.next_pass_within <= 120
 
 
-def test_all_is_known_within_minutes_and_then_nothing_is_asked_for_long() -> None:
+def test_all_is_known_within_minutes_and_then_nothing_is_read_for_long() -> None:
     world = World()
     began = world.now
     observed = world.complete(PROVISIONED)
@@ -191,7 +191,7 @@ def test_the_log_is_read_where_no_one_else_should_change_the_cache_and_where_it_
     assert switched_off.complete(PROVISIONED).changes == NOT_READ
 
 
-def test_a_refresh_asks_the_log_again_only_where_it_could_not_be_read() -> None:
+def test_a_refresh_reads_the_log_again_only_where_it_could_not_be_read() -> None:
     world = World()
     world.azure.answers["changes"] = DENIED
     world.memory.refresh = True

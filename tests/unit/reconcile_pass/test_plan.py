@@ -258,7 +258,7 @@ def test_creation_needs_a_grant_that_covers_place_and_size(grant: Grant, allowed
 CORRECTING = {**PROVISIONED, "drift": {"correct": ["Security", "Availability"]}}
 
 
-def test_existing_cache_is_adopted_only_when_asked() -> None:
+def test_an_existing_cache_is_adopted_only_on_request() -> None:
     assert reasons(resource(CORRECTING), observation(cache=cache(tags={"team": "a"}))) == [Reason.ADOPTION_REQUIRED]
     asked = resource(CORRECTING, annotations={names.ADOPT: "orders"})
     (action,) = planned(asked, observation(cache=cache(tags={"team": "a"}))).actions
@@ -385,7 +385,7 @@ def test_a_created_cache_is_opened_last_without_correction_being_configured() ->
     assert plan.actions == (UpdateCache({"properties": {"publicNetworkAccess": "Enabled"}}, ("publicNetworkAccess",)),)
     opened = cache(tags=OWNER, public_network_access="Enabled", private_endpoints=())
     meddled = planned(resource(spec, status=completing), observation(cache=opened, firewall_rules=(OFFICE, OLD)))
-    assert meddled.actions == (), "what somebody added meanwhile is not the creation's to remove"
+    assert meddled.actions == (), "what another party added meanwhile is not the creation's to remove"
     wider = FirewallRuleFacts("office", "10.0.0.0", "10.0.0.255")
     widened = planned(resource(spec, status=completing), observation(cache=opened, firewall_rules=(wider,)))
     assert widened.actions == (), "nor to change"

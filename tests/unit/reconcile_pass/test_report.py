@@ -1,4 +1,4 @@
-"""What the world is told, for each world. Statuses never lie, never churn, never forget."""
+"""The report of a pass for each world. Statuses are true, do not churn, and lose nothing."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -230,7 +230,7 @@ def test_existing_cache_on_first_contact_is_ready_drifted_and_not_stalled() -> N
     assert said(told, ConditionType.STALLED) is None
 
 
-def test_adoption_is_asked_for_even_without_drift() -> None:
+def test_adoption_is_required_even_without_drift() -> None:
     told = reported(resource(PROVISIONED), observation())
     assert said(told, ConditionType.DRIFT_DETECTED) == ("False", "AdoptionRequired")
 
@@ -252,7 +252,7 @@ def test_a_problem_for_a_human_is_not_hidden_by_an_outage(reason: Reason) -> Non
     assert said(told, ConditionType.READY) == ("Unknown", reason)
 
 
-def test_missing_consent_is_looked_at_soon_and_does_not_back_off() -> None:
+def test_missing_consent_is_checked_again_soon_and_does_not_back_off() -> None:
     told = reported(resource(VALIDATE), observation(identity=Unknown(Reason.CONSENT_MISSING, "no consent")))
     assert not told.failed
     assert told.next_pass_in <= 15
@@ -296,7 +296,7 @@ def test_retry_after_is_passed_on() -> None:
     assert told.failed
 
 
-def test_refresh_is_marked_as_handled_and_asked_for_by_a_new_value() -> None:
+def test_a_refresh_is_recorded_as_handled_and_requested_by_a_new_value() -> None:
     first = resource(VALIDATE)
     assert not first.refresh_requested
     status = reported(first, observation()).status.document()

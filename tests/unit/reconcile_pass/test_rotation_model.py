@@ -57,7 +57,7 @@ class Rotations(RuleBasedStateMachine):
 
     @rule(times=st.integers(1, 6))
     def look_and_roll(self, times: int) -> None:
-        """Passes in a cluster in which every rollout is quick, and somebody restarts what is not listed."""
+        """Passes in a cluster in which every rollout is quick, and a person restarts what is not listed."""
         for _ in range(times):
             self.world.look()
             self.check()
@@ -90,7 +90,7 @@ class Rotations(RuleBasedStateMachine):
 
     @rule()
     def new_pod(self) -> None:
-        """Somebody starts a pod that nobody listed."""
+        """A person starts an unlisted pod."""
         if len(self.world.pods) < 8:
             self.world.start()
 
@@ -120,13 +120,13 @@ class Rotations(RuleBasedStateMachine):
 
     @rule(slot=st.sampled_from(Slot))
     def store(self, slot: Slot) -> None:
-        """Somebody stores a live key in the vault."""
+        """Another party stores a live key in the vault."""
         self.world.store(slot)
 
     @precondition(lambda self: self.world.rotation is not None)
     @rule(hours=st.sampled_from([1, 49]))
     def wait(self, hours: int) -> None:
-        """Nobody looks for a while."""
+        """No pass runs for a while."""
         self.world.pass_time(hours * 3600)
 
     # --- what must hold ---------------------------------------------------------------------------------------------
@@ -140,7 +140,7 @@ class Rotations(RuleBasedStateMachine):
             late = (one.done - one.sent).total_seconds() > SETTLE
             forced = (one.request or "").startswith("emergency-force-")
             assert one.allowed, f"the {one.slot} key was regenerated although a consumer outside may hold it"
-            # A request that was in flight while somebody else changed a key cannot be called back.
+            # A request that was in flight while another party changed a key cannot be called back.
             assert forced or late or not one.undisturbed or not one.consumers, (
                 f"the {one.slot} key of {one.consumers} was regenerated under them ({one.attempt})"
             )
@@ -156,7 +156,7 @@ class Rotations(RuleBasedStateMachine):
         assert not any(key in text for key in self.world.every_key), "a key is in the status or in an event"
 
     def controllers(self) -> None:
-        """Every workload rolls; unlisted pods that the status tells of are restarted by somebody."""
+        """Every workload rolls; unlisted pods that the status names are restarted by a person."""
         for name in self.world.workloads:
             self.world.roll(name, most=9)
         told = self.world.rotation
@@ -165,7 +165,7 @@ class Rotations(RuleBasedStateMachine):
             self.world.restart(pod)
 
     def settle(self, request: str) -> None:
-        """Nobody disturbs any more, and a request is there: it is answered."""
+        """Without further disturbance, a request that is there is answered."""
         for _ in range(120):
             self.world.look()
             self.check()
@@ -203,7 +203,7 @@ class Rotations(RuleBasedStateMachine):
         there.pass_time(SETTLE)
         there.pause(False)
         if there.reason == "ForceNotAllowed":
-            there.other_consumers = "None"  # somebody reads it, and decides
+            there.other_consumers = "None"  # a person reads it, and decides
         request, leaked = self.asked
         forbidden = request.startswith("emergency-force-") and there.other_consumers != "None"
         if request.startswith("emergency-") and not forbidden:

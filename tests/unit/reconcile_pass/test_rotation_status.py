@@ -1,4 +1,4 @@
-"""What the world is told of a rotation, and what else may happen in its passes."""
+"""What is reported of a rotation, and what else may happen in its passes."""
 
 from collections import Counter
 from dataclasses import replace
@@ -27,7 +27,7 @@ CRITICAL = (MarkKey, RegenerateKey)
 
 
 def told(made: World) -> Counter[str]:
-    """How often each reason was told as an event."""
+    """How often each reason was reported as an event."""
     return Counter(str(reason) for _, reason, _ in made.events)
 
 

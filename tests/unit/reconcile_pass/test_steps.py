@@ -40,7 +40,7 @@ def body(spec: dict[str, Any] | None = None, *, finalizer: bool = True, version:
 
 
 class World:
-    """A reconciler whose collaborators record in `steps` what is asked of them."""
+    """A reconciler whose collaborators record in `steps` what is called."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.steps: list[str] = []
@@ -141,7 +141,7 @@ async def test_a_steady_resource_is_only_observed(world: World, monkeypatch: pyt
     world.steps.clear()
     assert await world.reconciler.check_steady(KEY, "7") == NextPass(300.0)
     assert world.steps == ["observe"]
-    assert world.attributed == [True, True, False]  # the Activity Log is asked by whole passes only
+    assert world.attributed == [True, True, False]  # the Activity Log is read by whole passes only
 
 
 class Steady:
@@ -167,7 +167,7 @@ class Log:
         return self.answer
 
 
-async def test_the_writer_of_a_new_difference_is_asked_once_and_again_minutes_later() -> None:
+async def test_the_writer_of_a_new_difference_is_queried_once_and_again_minutes_later() -> None:
     log, clock = Log(), [0.0]
     reader = WriterReader(log, lambda: clock[0])  # type: ignore[arg-type]
     differing = observation(cache=cache(minimum_tls_version="1.0"))
@@ -183,7 +183,7 @@ async def test_the_writer_of_a_new_difference_is_asked_once_and_again_minutes_la
     assert log.asked == 3
 
 
-async def test_a_log_that_may_not_be_read_is_not_asked_for_an_hour() -> None:
+async def test_a_log_that_may_not_be_read_is_not_queried_for_an_hour() -> None:
     log, clock = Log(), [0.0]
     log.answer = Unknown(Reason.AZURE_DENIED, "no right")
     reader = WriterReader(log, lambda: clock[0])  # type: ignore[arg-type]

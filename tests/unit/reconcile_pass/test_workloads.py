@@ -1,4 +1,4 @@
-"""Workloads in the whole corridor: after the Secret, never before; released before it goes; nothing else held up."""
+"""Workloads in a whole pass: after the Secret, never before; released before it goes; nothing else is delayed."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -56,7 +56,7 @@ def after(res: SecureRedisCache, told: Report) -> SecureRedisCache:
 
 
 def settled() -> tuple[SecureRedisCache, WorkloadFacts]:
-    """The resource and its workload after the first injection was seen to have rolled."""
+    """The resource and its workload after the first injection was observed to have rolled."""
     facts = injected(RES, OLD)
     told = reported(RES, world(facts, pods={CHECKOUT: pods(V1)}))
     assert said(told) == ("True", "WorkloadsCurrent")

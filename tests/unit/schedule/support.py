@@ -27,7 +27,7 @@ def body(key: Key = ORDERS, version: int = 1, generation: int = 1, uid: str = "u
 
 
 class Passes:
-    """Stands where the corridor stands: notes each pass, answers what it was told to."""
+    """Replaces the reconciler: records each pass, and returns the configured result."""
 
     def __init__(self, answer: NextPass | Callable[[Key], Awaitable[NextPass]] | None = None) -> None:
         self.answer = answer or NextPass(300.0)

@@ -150,7 +150,7 @@ async def test_failures_back_off_and_success_resets() -> None:
         await asyncio.sleep(64)
         failing = True
         await asyncio.sleep(309)
-    assert passes.times[-3:] == [248, 548, 556], "after a success back-off begins anew"
+    assert passes.times[-3:] == [248, 548, 556], "after a success back-off begins again"
 
 
 async def test_a_failing_resource_does_not_delay_the_others() -> None:
@@ -256,7 +256,7 @@ async def test_secret_wakes_keep_a_distance() -> None:
             await asyncio.sleep(0.1)
             schedule.wake(ORDERS, None, Trigger.SECRET)
         await asyncio.sleep(0.5)
-    assert 5 <= len(passes.observed) <= 7, "somebody who fights over the Secret does not make a busy loop"
+    assert 5 <= len(passes.observed) <= 7, "another writer of the Secret does not cause a busy loop"
 
 
 async def test_a_secret_of_an_unknown_resource_wakes_no_resource() -> None:

@@ -93,7 +93,7 @@ async def test_a_failed_renewal_uses_what_is_still_good(world: World, tokens: li
     assert tokens == ["one", "one"]
 
 
-async def test_a_refused_exchange_is_asked_for_once_by_all(world: World) -> None:
+async def test_a_refused_exchange_is_requested_once_for_all(world: World) -> None:
     world.script.on("POST", TOKEN, refused(700213))
     outcomes = await asyncio.gather(*(read(world) for _ in range(10)))
     assert len({outcome.message for outcome in outcomes if isinstance(outcome, Unknown)}) == 1
@@ -182,7 +182,7 @@ async def test_the_operators_identity_reads_its_token_file_each_time(world: Worl
     assert b"client_assertion=file-assertion&" in world.script.calls("POST", TOKEN)[0].body + b"&"
 
 
-async def test_a_managed_identity_is_asked_for_by_its_client_id(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_managed_identity_is_requested_by_its_client_id(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[dict[str, str]] = []
 
     async def endpoint(request: web.Request) -> web.StreamResponse:

@@ -257,7 +257,7 @@ def test_a_missing_group_is_distinguished_from_a_missing_cache() -> None:
 
 
 @pytest.mark.parametrize(("source"), [ARM, VAULT, ENTRA])
-def test_throttling_carries_the_wanted_seconds(source: Source) -> None:
+def test_throttling_carries_the_required_seconds(source: Source) -> None:
     failure = classify(http(429, {"error": {"code": "TooManyRequests", "message": "x"}}, {"Retry-After": "17"}), source)
     assert isinstance(failure, Transient)
     assert (failure.reason, failure.retry_after) == (Reason.AZURE_THROTTLED, 17)

@@ -1,4 +1,4 @@
-"""A missing role is told so that somebody can mend it: which action, whose identity, where, and the command."""
+"""A missing role is reported with what assigning it needs: which action, whose identity, where, and the command."""
 
 import json
 import shlex

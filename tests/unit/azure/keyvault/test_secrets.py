@@ -214,7 +214,7 @@ async def test_a_throttling_vault_is_left_alone(world: World) -> None:
         "https://shop.vault.azure.test:{port}/x",
     ],
 )
-async def test_a_foreign_vault_is_never_asked(world: World, uri: str) -> None:
+async def test_a_foreign_vault_gets_no_request(world: World, uri: str) -> None:
     uri = uri.format(port=world.script.port)
     for outcome in (
         await world.vaults.current(IDENTITY, uri, NAME, max_age=60),

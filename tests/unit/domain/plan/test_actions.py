@@ -19,7 +19,7 @@ MATCHES = [node for node in ast.walk(ast.parse(inspect.getsource(act))) if isins
 
 
 @pytest.mark.parametrize("action", ACTIONS)
-def test_each_says_its_target_its_fields_its_effect_and_its_proof(action: type[Any]) -> None:
+def test_each_action_declares_its_target_its_fields_its_effect_and_its_proof(action: type[Any]) -> None:
     assert callable(action.target)
     assert isinstance(action.audited_fields, property)
     effect, done, proof = (action.__doc__ or "").partition("Done:")

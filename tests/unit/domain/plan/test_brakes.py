@@ -1,4 +1,4 @@
-"""The brakes for a fleet: what they hold, what goes on, and when they let go."""
+"""The brakes for a fleet: what they block, what goes on, and when they are released."""
 
 from typing import Any
 
@@ -63,7 +63,7 @@ def writes(todo: Plan) -> list[type]:
     return [type(action) for action in todo.actions if isinstance(action, AzureAction)]
 
 
-# --- what is held ---------------------------------------------------------------------------------------------------
+# --- what is blocked ------------------------------------------------------------------------------------------------
 
 STORING = {**CORRECTING, "authentication": {"keyVault": {**AUTHENTICATION["keyVault"], "access": "ReadWrite"}}}
 PENDING = {"pending": {"action": "CreateCache", "recordedAt": "2026-11-24T11:59:00Z", "detail": "orders"}}

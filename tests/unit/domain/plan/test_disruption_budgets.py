@@ -46,7 +46,7 @@ def message(found: Any, name: str) -> str:
     return str(status.message)
 
 
-# --- held back ------------------------------------------------------------------------------------------------------
+# --- blocked --------------------------------------------------------------------------------------------------------
 
 
 def test_an_exhausted_budget_blocks_the_move_without_a_deadline() -> None:

@@ -238,7 +238,7 @@ def test_an_env_entry_of_that_name_is_left_alone(taken: EnvFacts) -> None:
     assert refused(workload(containers=(ContainerFacts("app", env=(taken,)),)), env=URL) is Reason.TARGET_CONFLICT
 
 
-def test_an_env_entry_that_is_as_wanted_already_is_no_conflict_and_stays_theirs() -> None:
+def test_an_env_entry_that_is_as_required_already_is_no_conflict_and_keeps_its_owner() -> None:
     theirs = workload(containers=(ContainerFacts("app", env=(EnvFacts("REDIS_URL", "orders", "uri"),)),))
     found = action(theirs, env=URL)
     assert found.strategic == {}

@@ -1,4 +1,4 @@
-"""Persistence under drift's rules: one request that mends several paths, what asks first, what comes back."""
+"""Persistence under drift's rules: one request that corrects several paths, which needs consent, what comes back."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -35,7 +35,7 @@ IDENTITY = "provision.identity.type"
 
 
 def declared(persist: dict[str, Any], *told: CorrectionStatus, annotations: Any = None) -> SecureRedisCache:
-    """A resource whose spec lets everything be corrected and whose status tells of every path already."""
+    """A resource whose spec lets everything be corrected and whose status reports every path already."""
     made = provisioning(
         persistence=persist, provision=OWN, authentication=None, drift={"correct": ["Security", "Availability"]}
     )
@@ -103,7 +103,7 @@ def test_the_awaited_condition_is_reported_at_each_path_and_checked_soon() -> No
     assert [one.reason for one in found.blocked] == [Reason.STORAGE_ROLE_MISSING]
 
 
-def test_switching_it_off_is_asked_for_by_name() -> None:
+def test_disabling_persistence_requires_consent_by_name() -> None:
     off = declared({"type": "None"})
     found = correction(off, persisting())
     assert found.action is None
@@ -112,7 +112,7 @@ def test_switching_it_off_is_asked_for_by_name() -> None:
     assert isinstance(correction(asked, persisting()).action, PersistCache)
 
 
-def test_the_rest_of_a_creation_is_blocked_when_it_is_contested() -> None:
+def test_the_remaining_steps_of_a_creation_are_blocked_when_contested() -> None:
     made = declared(spec())
     facts = replace(cache(identity_type="SystemAssigned"), principal_id=PRINCIPAL)
     assert isinstance(correction(made, facts, Owed.PERSISTENCE).action, PersistCache)

@@ -1,4 +1,4 @@
-"""Which workloads are changed when, and what is told of them."""
+"""Which workloads are changed when, and what is reported of them."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -39,7 +39,7 @@ A, B, C = (workload(name) for name in "abc")
 
 
 def observation(*facts: WorkloadFacts, held: dict[str, Any] | None = None, **changes: Any) -> Observation:
-    """What a look sees; `held`: pods by name of the Deployment."""
+    """The observation of a pass; `held`: pods by name of the Deployment."""
     listed = {("Deployment", name): found for name, found in (held or {}).items()}
     return Observation(now=NOW, workloads=facts, pods=listed, **{"budgets": (), **changes})
 
@@ -54,7 +54,7 @@ def acts(found: Rollout) -> list[str]:
 
 
 def current_status(*facts: WorkloadFacts, reason: str | None = None, **changes: Any) -> dict[str, Any]:
-    """The status in which these workloads were seen to be current."""
+    """The status in which these workloads were observed to be current."""
     entries = [
         {"id": "all", "kind": one.kind, "name": one.name, "uid": one.uid, "injected": True, "reason": reason, **changes}
         for one in facts
@@ -75,13 +75,13 @@ def everything(res: SecureRedisCache, *facts: WorkloadFacts) -> tuple[WorkloadFa
 # --- reading --------------------------------------------------------------------------------------------------------
 
 
-def test_nothing_asked_nothing_read() -> None:
+def test_nothing_is_read_where_nothing_is_declared() -> None:
     plain = resource()
     assert not needs_workloads(plain)
     assert roll(plain, Observation(now=NOW), V1) == Rollout()
 
 
-def test_a_removed_entry_is_still_looked_for() -> None:
+def test_the_workload_of_a_removed_entry_is_still_read() -> None:
     res = consumer({**ENTRY, "name": "new", "id": "n"}, ALL, status=current_status(A))
     assert needs_workloads(consumer(status=current_status(A)))
     assert named(res) == {("Deployment", "new"), ("Deployment", "a")}
@@ -117,7 +117,7 @@ def test_a_rollout_of_the_users_own_changes_nothing() -> None:
     assert told(roll(res, observation(rolling), V1)) == {"a": (True, None)}
 
 
-def test_lost_status_is_looked_up_and_nothing_is_written() -> None:
+def test_a_lost_status_is_restored_and_nothing_is_written() -> None:
     (a,) = everything(consumer(ALL), A)
     assert required_pods(consumer(ALL), (a,), V1) == (("Deployment", "a"),)
     found = roll(consumer(ALL), observation(a, held={"a": pods(V1)}), V1)
@@ -169,7 +169,7 @@ def test_terminating_pods_use_their_key_and_block_no_wave() -> None:
     )
     assert not found.moved
     res = with_status(res, found)
-    assert required_pods(res, (a,), V1) == (("Deployment", "a"),), "they are looked for until they are gone"
+    assert required_pods(res, (a,), V1) == (("Deployment", "a"),), "they are read until they are gone"
     assert roll(res, observation(a, held={"a": both}), V1).moved is False
     assert acts(roll(res, observation(replace(a, rolled=False), B, held={"a": both}), V1)) == [], (
         "its new pods are not there"
@@ -184,7 +184,7 @@ def test_the_limit_of_a_wave_can_be_another_than_the_specs() -> None:
     assert acts(roll(consumer(ALL, maxConcurrentWorkloads=2), observation(A, B, C), V1, limit=1)) == ["+a"]
 
 
-def test_a_wave_is_as_wide_as_asked() -> None:
+def test_a_wave_is_as_wide_as_configured() -> None:
     res = consumer(ALL, maxConcurrentWorkloads=2)
     found = roll(res, observation(A, B, C), V1)
     assert acts(found) == ["+a", "+b"]
@@ -295,7 +295,7 @@ def test_a_workload_that_the_server_refuses_blocks_no_other() -> None:
     assert told(found)["a"] == (False, "TargetRefused")
     res, (b,) = with_status(res, found), everything(consumer(ALL), B)
     found = roll(res, observation(A, b, held={"b": pods(V1)}), V1)
-    assert acts(found) == ["+a"], "tried again when nobody else waits"
+    assert acts(found) == ["+a"], "tried again when no other one waits"
 
 
 def test_refused_workloads_are_tried_in_turn() -> None:
@@ -433,7 +433,9 @@ def test_two_entries_for_one_workload_the_first_has_it() -> None:
     observed = replace(observation(facts), pods={("Deployment", "checkout"): pods(V1)})
     found = roll(res, observed, V1)
     assert [(one.id, one.reason) for one in found.statuses] == [("all", "TargetConflict"), ("checkout", None)]
-    assert required_pods(with_status(res, found), (facts,), V1) == (), "what is told of the second is not of the first"
+    assert required_pods(with_status(res, found), (facts,), V1) == (), (
+        "what is reported of the second is not of the first"
+    )
 
 
 def test_a_conflict_does_not_stop_the_others() -> None:
@@ -514,7 +516,9 @@ def test_a_release_that_never_ends_is_reported_after_the_deadline() -> None:
     (a,) = everything(consumer(ALL), A)
     (action,) = roll(consumer(status=current_status(a)), observation(a), V1).actions
     a = released(a, action)
-    a = replace(a, owned=replace(a.owned, applied=None))  # with the last of ours goes our entry in managedFields
+    a = replace(
+        a, owned=replace(a.owned, applied=None)
+    )  # the operator's entry in managedFields goes with its last field
     for minutes, reason in ((29, "RollingOut"), (31, "RolloutDeadline")):
         since = (NOW - timedelta(minutes=minutes)).strftime("%Y-%m-%dT%H:%M:%SZ")
         condition = {"type": "WorkloadsCurrent", "status": "False", "reason": "RollingOut", "lastTransitionTime": since}

@@ -22,7 +22,7 @@ FORCE = "emergency-force-leak"
 
 
 def stuck(made: World, reason: str, *parts: str) -> None:
-    """Neither key is marked or regenerated any more; that, and why, is told."""
+    """Neither key is marked or regenerated any more; that, and why, is reported."""
     count = len(made.regenerated)
     assert done_by(made, *CRITICAL, looks=6) == []
     assert len(made.regenerated) == count
@@ -67,7 +67,7 @@ def test_the_deadline_for_unlisted_pods_is_reported_and_ends_nothing() -> None:
 
 def test_an_unlisted_pod_that_started_before_the_key_was_published_bars_the_beginning() -> None:
     made = world(unlisted=1)
-    made.store(Slot.SECONDARY)  # somebody else's rotation, which the pod did not follow
+    made.store(Slot.SECONDARY)  # another party's rotation, which the pod did not follow
     made.looks(8)
     made.ask("please")
     stuck(made, "HoldersBehind", "without being listed")
@@ -164,7 +164,7 @@ def test_a_key_in_the_secret_is_never_regenerated() -> None:
 
 
 def most_at_once(made: World, looks: int = 30) -> int:
-    """How many workloads were moved in one look, at most."""
+    """The most workloads that were moved in one pass."""
     most = 0
     for _ in range(looks):
         todo, _ = made.look()
@@ -192,7 +192,7 @@ def test_an_emergency_regenerates_both_and_rolls_all_at_once(request_: str, at_o
     assert request_ == FORCE or not any(one.consumers for one in made.regenerated)
 
 
-def test_an_emergency_asked_while_an_ordinary_one_rolls_hurries_that_one_and_follows_it() -> None:
+def test_an_emergency_requested_during_an_ordinary_rollout_speeds_it_up_and_follows_it() -> None:
     made = asked(until="RollingOut", workloads=2)
     assert wave_limit(made.resource()) is None
     made.ask("emergency-leak")
@@ -213,7 +213,7 @@ def at_retiring(made: World) -> World:
 
 
 def at_rolling(made: World) -> World:
-    """RollingOut, with an unlisted pod that nobody restarts."""
+    """RollingOut, with an unlisted pod that no one restarts."""
     made.looks(until=lambda one: one.phase == "Intended")
     made.start()
     return made.looks(until=lambda one: one.reason == "HoldersBehind")
@@ -266,7 +266,7 @@ def test_a_leave_that_is_gone_makes_pods_waited_for() -> None:
     stuck(made, "HoldersBehind")
     made.other_consumers = "None"
     made.looks(until=lambda one: one.phase == "Completed")
-    assert any(one.consumers for one in made.regenerated)  # that is what was asked for
+    assert any(one.consumers for one in made.regenerated)  # that is what was requested
 
 
 def test_force_waits_for_no_pod() -> None:

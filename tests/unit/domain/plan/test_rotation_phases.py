@@ -1,4 +1,4 @@
-"""The phases of a rotation one look at a time, and what disturbs each of them."""
+"""The phases of a rotation one pass at a time, and what disturbs each of them."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -34,10 +34,10 @@ def regenerated(made: World) -> World:
 
 # --- forward --------------------------------------------------------------------------------------------------------
 
-FORWARD = [  # what one look does, and what is told after it
+FORWARD = [  # what one pass does, and what is reported after it
     ([], "Waiting", "Rotating", None),
     ([], "Intended", "Rotating", "Secondary"),
-    ([], "Intended", "Rotating", "Secondary"),  # looks closer first
+    ([], "Intended", "Rotating", "Secondary"),  # reads the cache directly first
     (["MarkKey"], "Intended", "Rotating", "Secondary"),
     (["RegenerateKey"], "Regenerating", "Regenerating", "Secondary"),
     (["StoreKey"], "Regenerating", "StoringKey", "Secondary"),
@@ -211,12 +211,12 @@ def test_a_clearly_refused_regeneration_is_repeated_at_once() -> None:
     assert (made.phase, len(made.regenerated)) == ("Regenerating", 1)
 
 
-def test_a_new_process_waits_from_its_first_observation_because_another_may_have_asked() -> None:
+def test_a_new_process_waits_from_its_first_observation_because_another_may_have_requested_it() -> None:
     made = marked(asked())
     made.pass_time(3600)
     made.die()
     born = made.now
-    step(made)  # looks closer
+    step(made)  # reads the cache directly
     todo, _ = made.look()
     assert todo.actions == ()
     assert todo.rotation is not None

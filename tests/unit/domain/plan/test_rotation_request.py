@@ -1,4 +1,4 @@
-"""Whether a rotation is wanted, what forbids it, and the mark that tells whether a key was regenerated."""
+"""Whether a rotation is requested, what forbids it, and the mark that shows whether a key was regenerated."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -95,7 +95,7 @@ def test_a_value_of_the_first_pass_or_an_answered_one_is_no_request(status: dict
     assert requested(resource(status, rotate="please"), observation()) is None
 
 
-def test_nothing_asked_and_nothing_scheduled() -> None:
+def test_nothing_requested_and_nothing_scheduled() -> None:
     assert requested(resource(), observation()) is None
     assert due(resource(), observation()) is None
 
@@ -110,7 +110,7 @@ def test_nothing_asked_and_nothing_scheduled() -> None:
         ("emergency-force-x", True, True),
     ],
 )
-def test_what_a_request_asks_for(value: str | None, emergency: bool, forced: bool) -> None:
+def test_the_parts_of_a_request_are_parsed(value: str | None, emergency: bool, forced: bool) -> None:
     assert (RotationRequest(value).emergency, RotationRequest(value).forced) == (emergency, forced)
 
 
@@ -142,7 +142,7 @@ def test_the_interval_comes_before_the_tag() -> None:
     assert due(resource(intervalDays=7), observation(vault=held)) == CREATED + interval - jitter(UID, interval)
 
 
-def test_an_asked_rotation_comes_before_a_scheduled_one() -> None:
+def test_a_requested_rotation_comes_before_a_scheduled_one() -> None:
     assert requested(resource(rotate="please", intervalDays=1), observation()) == RotationRequest("please")
     assert requested(resource(intervalDays=1), observation()) == RotationRequest(None)
 
@@ -211,7 +211,7 @@ FORCE = RotationRequest("emergency-force-x")
     [
         ("None", POLICY, None),
         ("Possible", POLICY, Reason.FORCE_NOT_ALLOWED),
-        ("None", GrantPolicy(), Reason.FORCE_NOT_ALLOWED),  # no caps: nobody named the power
+        ("None", GrantPolicy(), Reason.FORCE_NOT_ALLOWED),  # no caps: no one named the power
     ],
 )
 def test_force_needs_both_yeses(others: str, policy: GrantPolicy, expected: Reason | None) -> None:
@@ -265,7 +265,7 @@ PUBLISHED = {"slot": "Primary", "keyVaultVersion": "a" * 32, "publishedAt": "202
         ({"credential": PUBLISHED, "rotation": DONE_BEFORE}, None, 48, Reason.OVERLAP_NOT_OVER),
         ({"credential": PUBLISHED, "rotation": DONE_BEFORE}, None, 37, Reason.OVERLAP_NOT_OVER),
         ({"credential": PUBLISHED, "rotation": DONE_BEFORE}, None, 36, None),
-        # Ours was not the last: somebody stored the other key since.
+        # The operator's was not the last: another party stored the other key since.
         (
             {"credential": PUBLISHED, "rotation": {**DONE_BEFORE, "slot": "Secondary"}},
             None,
@@ -278,7 +278,9 @@ PUBLISHED = {"slot": "Primary", "keyVaultVersion": "a" * 32, "publishedAt": "202
 def test_overlap_and_approval(status: dict[str, Any], approve: str | None, hours: int, expected: Reason | None) -> None:
     res = resource(status, approve=approve, minimumOverlapHours=hours)
     assert reason(res, observation()) is expected
-    assert reason(res, observation(), RotationRequest("emergency-x")) is None, "an emergency waits for nobody outside"
+    assert reason(res, observation(), RotationRequest("emergency-x")) is None, (
+        "an emergency waits for no consumer outside"
+    )
 
 
 def test_the_refusals_state_the_remedy() -> None:

@@ -1,4 +1,4 @@
-"""Maintenance windows, against a clock that is looked at minute by minute, and by hand where a clock changes."""
+"""Maintenance windows, against a clock that is read minute by minute, and against fixed times where a clock changes."""
 
 import zoneinfo
 from dataclasses import dataclass
@@ -84,7 +84,7 @@ def moments(draw: st.DrawFn) -> tuple[str, datetime]:
 
 
 def opens(schedule: Schedule, zone: ZoneInfo, moment: datetime) -> bool:
-    """Whether the clock, looked at in this minute and in the one before, says that the window opens."""
+    """Whether the window opens by the clock, read in this minute and in the one before."""
     before, now = (one.astimezone(zone).replace(tzinfo=None) for one in (moment - MINUTE, moment))
     if schedule.follows_the_clock:
         return schedule.shown(now)

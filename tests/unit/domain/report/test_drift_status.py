@@ -37,7 +37,7 @@ def test_a_known_author_stays_after_later_writes() -> None:
 
 
 @pytest.mark.parametrize(("age", "asks"), [(timedelta(0), True), (YOUNG, True), (YOUNG * 2, False)])
-def test_the_log_is_asked_while_a_difference_is_young(age: timedelta, asks: bool) -> None:
+def test_the_log_is_queried_while_a_difference_is_young(age: timedelta, asks: bool) -> None:
     assessed = judged(resource(), observation(cache=OPEN))
     assert unattributed(Status(), assessed, NOW)
     assert bool(unattributed(told(Status(), ()), assessed, NOW + age)) is asks

@@ -148,7 +148,7 @@ def test_a_budget_covers_what_it_selects(selector: Document | None, covered: set
     assert found == BudgetFacts("keep", 1, 3, frozenset(covered))
 
 
-def test_a_budget_that_its_controller_has_not_looked_at_allows_nothing() -> None:
+def test_a_budget_that_its_controller_has_not_observed_allows_nothing() -> None:
     body = document({}, generation=2, disruptionsAllowed=3, expectedPods=3)
     assert consumers.budget(body, (WEB,)) == BudgetFacts("keep", 0, 3, frozenset({("Deployment", "web")}))
     new = {"metadata": {"name": "keep", "generation": 1}, "spec": {"selector": {}}}

@@ -1,4 +1,4 @@
-"""A rollout that ends no pod before a new one is available, told from the strategy as Kubernetes reads it."""
+"""A rollout that ends no pod before a new one is available, derived from the strategy as Kubernetes reads it."""
 
 from typing import Any
 

@@ -149,11 +149,11 @@ class _Process:
         """Wait for the Lease, lead, end."""
         checking = asyncio.create_task(self._served.watch(self._client(self._api, lambda: None)), name="check the CRD")
         try:
-            return await self._stand_and_lead()
+            return await self._wait_and_lead()
         finally:
             await end(checking)
 
-    async def _stand_and_lead(self) -> int:
+    async def _wait_and_lead(self) -> int:
         if self._lease is None:
             return await self._lead(None)
         elector = Elector(

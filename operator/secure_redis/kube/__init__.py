@@ -1,1 +1,1 @@
-"""Kubernetes at arm's length: plain dicts inside, small frozen types at the door."""
+"""Accesses Kubernetes: plain dicts inside, small frozen types for callers."""

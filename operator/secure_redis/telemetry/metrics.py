@@ -1,4 +1,4 @@
-"""Prometheus metrics, named as dashboards know them where that is true. No series outlives its resource."""
+"""Prometheus metrics, with the usual names where those apply. No series outlives its resource."""
 
 from collections.abc import Iterable
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""What a plan can contain: one class per action, in closed unions, and what came of an action.
+"""Define the actions of a plan, one class each in closed unions, and the outcomes of an action.
 
 Every action is idempotent and safe to repeat after a crash at any point. Its docstring names its effect and, after
 "Done:", what proves that it is complete. `reconciler.act` has one branch for each; a missing branch is a type error.

@@ -1,4 +1,4 @@
-"""The phases of a rotation, one file for each. Pure. Each step is proven from the world and never remembered.
+"""The phases of a rotation, one file for each. Pure. Each step follows from the observation, never from memory.
 
     Waiting ─► Intended ─► Regenerating ─► RollingOut ─► (Retiring) ─► Completed
 

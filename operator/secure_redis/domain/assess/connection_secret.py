@@ -18,7 +18,7 @@ from secure_redis.api import names
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.times import rfc3339
-from secure_redis.domain.assess.key_validity import malformed
+from secure_redis.domain.assess.key_value import malformed
 from secure_redis.domain.explanation import Explanation
 from secure_redis.domain.observe.cache import Cache
 from secure_redis.domain.observe.keys import Slot, VaultSecretFacts

@@ -12,7 +12,7 @@ from secure_redis.api import names
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.domain.assess import connection_secret
 from secure_redis.domain.assess.connection_secret import STANDARD_KEYS, differs, unreserved
-from secure_redis.domain.assess.key_validity import LONGEST_KEY
+from secure_redis.domain.assess.key_value import LONGEST_KEY
 from secure_redis.domain.explanation import Explanation
 from tests.builders.world import PRIMARY, VERSION, built, cache, published, resource, text, vault
 

@@ -8,8 +8,7 @@ from urllib.parse import unquote_to_bytes
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.spec.spec import Profile
-from secure_redis.domain.assess.key_proof import prove
-from secure_redis.domain.assess.key_validity import usable
+from secure_redis.domain.assess.key import prove, usable_value
 from secure_redis.domain.assess.rules.managed_redis import on_database
 from secure_redis.domain.assess.rules.redis import on_observed_redis, on_redis
 from secure_redis.domain.assess.rules.rule import (
@@ -27,6 +26,7 @@ from secure_redis.domain.assess.rules.rule import (
     unknown,
     unread,
 )
+from secure_redis.domain.explanation import Explanation
 from secure_redis.domain.observe.governance import LIST_KEYS, AccessPolicyFacts
 from secure_redis.domain.observe.keys import Proven, VaultSecretFacts
 from secure_redis.domain.observe.managed_redis import ManagedDatabase
@@ -75,7 +75,7 @@ def _live_key(resource: SecureRedisCache, observed: Observation) -> Verdict:
     vault = observed.vault
     if not isinstance(vault, VaultSecretFacts):
         return unread("the Key Vault secret", vault)
-    if usable(vault, observed.now) is not None:
+    if isinstance(usable_value(vault, observed.now), Explanation):
         return unknown("the Key Vault secret cannot be used, so its value was not compared")
     if isinstance(observed.identity, Unknown | NotRead):
         return unread("the identity", observed.identity)

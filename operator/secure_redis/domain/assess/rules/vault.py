@@ -3,8 +3,8 @@
 from datetime import timedelta
 
 from secure_redis.api.resource import SecureRedisCache
-from secure_redis.domain.assess.key_proof import claimed_slot
-from secure_redis.domain.assess.key_validity import slot_of
+from secure_redis.domain.assess.key import claimed_slot
+from secure_redis.domain.assess.key_value import slot_of
 from secure_redis.domain.assess.rules.rule import (
     NOT_APPLICABLE,
     PASS,

@@ -58,7 +58,7 @@ def test_persistence_off_and_access_keys_off_ask_first() -> None:
     assert effect("persistence.type", "None", "RDB", cache()) is Effect.LOSES_DATA
     assert effect("persistence.type", "RDB", "None", cache()) is Effect.NONE
     assert effect("persistence.storage.accountID", "shopdata", "elsewhere", cache()) is Effect.NONE
-    assert effect("authentication.accessKeys", "Disabled", "Enabled", cache()).asks
+    assert effect("authentication.accessKeys", "Disabled", "Enabled", cache()).needs_request
 
 
 def test_a_missing_rule_is_added_quietly_and_a_changed_one_drops_connections() -> None:
@@ -71,7 +71,7 @@ def test_a_missing_rule_is_added_quietly_and_a_changed_one_drops_connections() -
 
 def test_every_effect_has_a_sentence_and_the_grave_ones_ask() -> None:
     assert set(SENTENCES) == set(Effect)
-    assert {e for e in Effect if e.asks} == {Effect.DISCONNECTS, Effect.LOSES_DATA, Effect.NEEDS_REPLACEMENT}
+    assert {e for e in Effect if e.needs_request} == {Effect.DISCONNECTS, Effect.LOSES_DATA, Effect.NEEDS_REPLACEMENT}
 
 
 @pytest.mark.parametrize(

@@ -270,12 +270,14 @@ def test_an_account_at_a_time_and_only_what_the_spec_allows() -> None:
 
 
 def test_the_account_to_follow() -> None:
-    assert persistence.place(resource(), cache()) is None
-    assert str(getattr(persistence.place(resource({"persistence": spec()}), cache()), "text", "")) == ACCOUNT
-    assert persistence.place(resource(), persisting(account=None)) is None
-    found = persistence.place(resource(), persisting(subscription="s"))
+    assert persistence.account_to_follow(resource(), cache()) is None
+    assert (
+        str(getattr(persistence.account_to_follow(resource({"persistence": spec()}), cache()), "text", "")) == ACCOUNT
+    )
+    assert persistence.account_to_follow(resource(), persisting(account=None)) is None
+    found = persistence.account_to_follow(resource(), persisting(subscription="s"))
     assert found == persistence.Named("s", "shopdata")
-    moved = persistence.place(resource({"persistence": spec()}), persisting(account="elsewhere"))
+    moved = persistence.account_to_follow(resource({"persistence": spec()}), persisting(account="elsewhere"))
     assert moved == persistence.Named(SUBSCRIPTION, "elsewhere")
 
 

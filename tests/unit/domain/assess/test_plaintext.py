@@ -12,7 +12,7 @@ from secure_redis.domain.assess.plaintext import (
     Config,
     config_maps,
     plaintext_uses,
-    unseen,
+    unread,
 )
 from secure_redis.domain.observe.keys import (
     AuthenticationResult,
@@ -119,10 +119,10 @@ def test_config_maps_of_a_workload_that_does_not_consent_are_not_read() -> None:
     shy = app(consents=False, envFrom=[all_of()], env=[literal("URL", IN_CLEAR)])
     assert config_maps(LISTED, (shy,)) == ()
     assert told(shy, maps(conf={"OTHER": IN_CLEAR})) == [("URL", "env")]
-    why = unseen(LISTED, (shy,), {})
+    why = unread(LISTED, (shy,), {})
     assert why is not None
     assert "does not consent" in why.message
-    assert unseen(LISTED, (app(consents=False),), {}) is None
+    assert unread(LISTED, (app(consents=False),), {}) is None
 
 
 def test_only_what_listed_workloads_refer_to_is_read() -> None:
@@ -133,8 +133,8 @@ def test_only_what_listed_workloads_refer_to_is_read() -> None:
 
 def test_an_unreadable_config_map_is_reported_and_a_missing_one_contains_nothing() -> None:
     found = app(envFrom=[all_of("a"), all_of("b")])
-    assert unseen(LISTED, (found,), {"a": None, "b": BLIND}) is BLIND
-    assert unseen(LISTED, (found,), {"a": None, "b": ConfigFacts({"x": NOTHING})}) is None
+    assert unread(LISTED, (found,), {"a": None, "b": BLIND}) is BLIND
+    assert unread(LISTED, (found,), {"a": None, "b": ConfigFacts({"x": NOTHING})}) is None
 
 
 def test_no_value_crosses_the_wall() -> None:

@@ -79,7 +79,7 @@ def whole() -> Observation:
         pods={("Deployment", "app"): (PodFacts("app-1"),)},
         consumers=(PodFacts("other-1"),),
         writes=(Write("someone", NOW),),
-        changes=(Change(NOW, "someone", "write", ours=False),),
+        changes=(Change(NOW, "someone", "write", own=False),),
     )
 
 

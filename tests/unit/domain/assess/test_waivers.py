@@ -73,9 +73,9 @@ def test_a_waiver_of_what_passes_changes_nothing() -> None:
 @pytest.mark.parametrize(
     ("waiver_policy", "said"),
     [
-        (WaiverPolicy(), "lets namespace 'shop' not waive it"),
-        (WaiverPolicy(waivable=(Waivable(("R1",), ("dev-*",), 90),)), "lets namespace 'shop' not waive it"),
-        (WaiverPolicy(waivable=(Waivable(("T*",), ("shop",), 90),)), "lets namespace 'shop' not waive it"),
+        (WaiverPolicy(), "does not let namespace 'shop' waive it"),
+        (WaiverPolicy(waivable=(Waivable(("R1",), ("dev-*",), 90),)), "does not let namespace 'shop' waive it"),
+        (WaiverPolicy(waivable=(Waivable(("T*",), ("shop",), 90),)), "does not let namespace 'shop' waive it"),
         (WaiverPolicy(waivable=(Waivable(("R1",), ("shop",), 10),)), "10 days ahead at most"),
     ],
 )

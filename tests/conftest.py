@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from sandbox.cluster import Cluster
 from sandbox.controlplane import ControlPlane
@@ -26,6 +27,8 @@ HOSTS = "SECURE_REDIS_TEST_HOSTS"  # environment: the hosts file by which made-u
 
 def pytest_configure(config: pytest.Config) -> None:
     """Once, before any thread: the namespace is inherited by xdist's workers, as is the variable."""
+    settings.register_profile("suite", deadline=None)  # tests do not measure time; a busy machine is slow
+    settings.load_profile("suite")
     if HOSTS not in os.environ:
         hosts = Path(tempfile.mkdtemp(prefix="secure-redis-test-")) / "hosts"
         HostsFile(hosts)

@@ -35,7 +35,7 @@ def build_settings() -> kopf.OperatorSettings:
 
 
 def build_registry(deliver: Deliver, configuration: Configuration) -> kopf.OperatorRegistry:
-    """One handler, raw events only: nothing is stored on the object, nothing is retried, nothing is indexed.
+    """Register one handler, for raw events only: nothing is stored on the object, retried or indexed.
 
     `deliver(type, body)` is called in kopf's thread and must not block.
     """
@@ -43,7 +43,7 @@ def build_registry(deliver: Deliver, configuration: Configuration) -> kopf.Opera
 
     @kopf.on.login(registry=registry)
     async def login(**_: Any) -> kopf.AiohttpSession:
-        # Made here, because kopf closes it and asks for another after a 401.
+        # Made here, because kopf closes it and requests another after a 401.
         return kopf.AiohttpSession(server=configuration.host, aiohttp_session=session(configuration))
 
     @kopf.on.event(names.GROUP, names.VERSION, names.PLURAL, registry=registry)
@@ -64,7 +64,7 @@ class StopFlag:
         self._set = False
 
     def set(self) -> None:
-        """Ask for the end. May be called at any time, more than once."""
+        """Request the end. May be called at any time, more than once."""
         with self._lock:
             self._set = True
             if self._target is not None:
@@ -73,7 +73,7 @@ class StopFlag:
                     loop.call_soon_threadsafe(event.set)
 
     def bind(self) -> asyncio.Event:
-        """The running loop's event that `set` sets."""
+        """Return the running loop's event that `set` sets."""
         event = asyncio.Event()
         with self._lock:
             self._target = (asyncio.get_running_loop(), event)
@@ -85,11 +85,11 @@ class StopFlag:
 def watch(deliver: Deliver, configuration: Configuration, namespaces: Sequence[str], stop: StopFlag) -> None:
     """Run kopf until `stop` is set; for a thread of its own.
 
-    In the main thread kopf would take the signals from us, and at its end it cancels every task of its loop that it
+    In the main thread kopf would take over the signals, and at its end it cancels every task of its loop that it
     did not start: passes, streams and the health server would go with it.
 
     Raises:
-        Exception: kopf gave up: a right is missing, the CRD is gone, or the watch broke in a way it cannot mend.
+        Exception: kopf gave up: a right is missing, the CRD is gone, or the watch broke in a way it cannot repair.
 
     """
 
@@ -100,7 +100,7 @@ def watch(deliver: Deliver, configuration: Configuration, namespaces: Sequence[s
             clusterwide=not namespaces,
             namespaces=list(namespaces),
             standalone=True,
-            # Else kopf asks for the user's name, and a container's user often has none.
+            # Else kopf reads the user's name, and a container's user often has none.
             identity=cast("Any", names.MANAGER),
             stop_flag=stop.bind(),
         )

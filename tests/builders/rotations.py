@@ -82,9 +82,9 @@ class World(Stage):
             observed = replace(observed, vault=vault)
             observed = self._with_keys(res, observed)
         workloads = tuple(self.workloads.values())
-        if waves.wants_workloads(res):
+        if waves.needs_workloads(res):
             version = self.secret.annotations.get(names.SECRET_VERSION) if self.secret is not None else None
-            wanted = waves.pods_wanted(res, workloads, version)
+            wanted = waves.required_pods(res, workloads, version)
             pods = {place: tuple(map(facts, (p for p in self.pods if p.of == place[1]))) for place in wanted}
             observed = replace(observed, workloads=self.workloads_unread or workloads, pods=pods, budgets=self.budgets)
         if required_reads.needs_consumers(res, observed):

@@ -54,7 +54,7 @@ class Pieces:
     name: str
 
     def problem(self) -> str | None:
-        """Say what is wrong with the subscription or the group; their form is that of every Azure resource."""
+        """Check the form of the subscription and the group; their form is that of every Azure resource."""
         if not _SUBSCRIPTION.fullmatch(self.subscription):
             return "the subscription is not a GUID"
         return None if _GROUP.fullmatch(self.group) else "the resource group's name is not legal"
@@ -63,7 +63,7 @@ class Pieces:
 def take_apart(text: str) -> Pieces | None:
     """Take `/subscriptions/<id>/resourceGroups/<group>/providers/<provider>/<kind>/<name>` apart.
 
-    None: it has more or fewer segments. What they say is not looked at.
+    None: it has more or fewer segments. Their content is not checked.
     """
     pieces = text.split("/")
     if len(pieces) != 9 or pieces[0] != "":

@@ -34,7 +34,7 @@ REQUESTS: Final = (
     CONFIRM_STORAGE_ROLE,
     ALLOW_DISRUPTION,
 )
-# Beginnings of a value of ROTATE that ask for more than the next rotation.
+# Prefixes of a value of ROTATE that request more than the next rotation.
 EMERGENCY: Final = "emergency-"
 EMERGENCY_FORCE: Final = "emergency-force-"
 
@@ -62,14 +62,14 @@ LEASE_MASS_DRIFT: Final = f"{GROUP}/mass-drift"
 
 FIELD_MANAGER: Final = "secure-redis-operator"
 
-# The Secret that brings a storage account's connection string: made by the user, only ever read here.
+# The Secret that brings a storage account's connection string: created by the user, only read here.
 STORAGE_SECRET_TYPE: Final = f"{GROUP}/storage-connection"
 STORAGE_SECRET_KEY: Final = "connectionString"  # noqa: S105 - a key, not a secret
 
 # Ownership in Azure. Tag names cannot contain "/".
 OWNER_TAG: Final = "secureredis-owner"
 LEADER_TAG: Final = "secureredis-leader"
-# On the current version of a Key Vault secret while a key is regenerated: what tells whether it was.
+# On the current version of a Key Vault secret while a key is regenerated: it shows whether it was.
 ROTATION_TAG: Final = "secureredis-rotation"
 
 # Injection. A workload consents by the label (so that the server can select it) and names the resources.
@@ -85,12 +85,12 @@ _LONGEST_MANAGER = 128  # characters of a field manager
 
 
 def version_annotation(resource: str) -> str:
-    """The pod template's annotation that holds the Key Vault version a pod was started for."""
+    """Return the pod template's annotation that holds the Key Vault version a pod was started for."""
     return f"{resource}.{GROUP}/version"
 
 
 def volume_name(resource: str) -> str:
-    """The name of our volume in a workload: a DNS label, so a longer name or one with dots is hashed."""
+    """Return the name of the operator's volume in a workload: a DNS label, so a long or dotted name is hashed."""
     plain = f"{VOLUME_PREFIX}{resource}"
     if len(plain) <= _LONGEST_LABEL and "." not in resource:
         return plain

@@ -1,4 +1,4 @@
-"""`SecureRedisCache` as the rest of the code uses it: frozen, typed, parsed once."""
+"""`SecureRedisCache` as all other code uses it: frozen, typed, parsed once."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -51,7 +51,7 @@ class Envelope:
         return None if value is None else value[:REFRESH_LIMIT]
 
     @property
-    def refresh_asked(self) -> bool:
+    def refresh_requested(self) -> bool:
         """Whether a pass that reads everything directly is requested.
 
         A value present in the first pass counts as handled.
@@ -66,7 +66,7 @@ class Envelope:
         return None if value is None else value[:REFRESH_LIMIT]
 
     @property
-    def rotation_asked(self) -> str | None:
+    def rotation_requested(self) -> str | None:
         """The rotation request that is not answered yet. A value present in the first pass counts as answered."""
         handled = self.status.last_handled
         return self.rotate if self.rotate and handled is not None and self.rotate != handled.rotate else None
@@ -125,7 +125,7 @@ def parse(body: Mapping[str, Any]) -> SecureRedisCache | Unreadable:
 
 
 def status_of(body: Mapping[str, Any]) -> Status:
-    """The status of an object; an empty one where another version wrote it, or an older CRD kept only parts."""
+    """Return the status of an object; an empty one where another version wrote it, or an older CRD kept only parts."""
     try:
         return Status.model_validate(body.get("status") or {})
     except ValidationError:  # the next pass writes it as a whole

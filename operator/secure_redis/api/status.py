@@ -172,12 +172,12 @@ class RotationPhase(StrEnum):
 
     SCHEDULED = "Scheduled"
     WAITING = "Waiting"  # due, and something blocks it; nothing was changed
-    INTENDED = "Intended"  # recorded; Azure was not asked yet
-    REGENERATING = "Regenerating"  # Azure was asked, or may have been
+    INTENDED = "Intended"  # recorded; Azure has no request yet
+    REGENERATING = "Regenerating"  # requested from Azure, or possibly requested
     ROLLING_OUT = "RollingOut"  # the new key is in Key Vault
     RETIRING = "Retiring"  # every known pod has moved; the old key is regenerated
     COMPLETED = "Completed"
-    SUPERSEDED = "Superseded"  # somebody else stored another key meanwhile
+    SUPERSEDED = "Superseded"  # another party stored another key meanwhile
 
 
 UNDER_WAY = frozenset(
@@ -188,9 +188,9 @@ UNDER_WAY = frozenset(
 class RotationStatus(_Part):
     """How far a rotation is. Times: RFC 3339. `target`: the slot whose key is regenerated.
 
-    `request`: the value of the annotation that asked for it; None: the schedule did. `recorded_at`: when the intent to
+    `request`: the value of the annotation that requested it; None: the schedule did. `recorded_at`: when the intent to
     regenerate the target was recorded. `holders`: pods that use the Secret without being listed and hold an older key.
-    `due_at`: when the schedule asks for the next one. `slot`: which key was current when the last one was completed.
+    `due_at`: when the next one is due by the schedule. `slot`: which key was current when the last one was completed.
     """
 
     phase: str
@@ -249,7 +249,7 @@ class Status(_Part):
     last_handled: LastHandled | None = None
 
     def condition(self, kind: ConditionType) -> Condition | None:
-        """The condition of that type, if there is one."""
+        """Return the condition of that type, if there is one."""
         return next((condition for condition in self.conditions if condition.type == kind), None)
 
     def document(self) -> dict[str, Any]:

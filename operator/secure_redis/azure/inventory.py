@@ -46,7 +46,7 @@ class _Listing(Generic[F]):
     caches: dict[str, F] = field(default_factory=dict)
     failure: Unknown | None = None
     failed_at: float = 0.0
-    denied_at: float | None = None  # this identity may not list this scope: remembered, asked for again slowly
+    denied_at: float | None = None  # this identity may not list this scope: remembered, requested again slowly
 
 
 @dataclass(slots=True)
@@ -74,7 +74,7 @@ class Inventory(Generic[F]):
         remember_failure_seconds: float = 10.0,
     ) -> None:
         """`clock`: monotonic seconds. `confirm_seconds`: how far apart two 404s must be. `probe_seconds`: how long a
-        denied list is not asked for again. `settle_seconds`: how long after a write of the operator a cache is
+        denied list is not requested again. `settle_seconds`: how long after a write of the operator a cache is
         read directly, since Azure's lists may lag behind.
         """
         self._caches: Source[F] = caches
@@ -85,14 +85,14 @@ class Inventory(Generic[F]):
         self._remember = remember_failure_seconds
         self._listings: ExpiringCache[tuple[Identity, str, str | None], _Listing[F]] = ExpiringCache(clock)
         self._entries: ExpiringCache[tuple[Identity, str], _Entry[F]] = ExpiringCache(clock)
-        self._written: dict[str, float] = {}  # cache -> our last write: what was read before is out of date
+        self._written: dict[str, float] = {}  # cache -> the operator's last write: what was read before is out of date
 
     async def cache(self, identity: Identity, cache: CacheID, *, max_age: float) -> F | CacheAbsent | Unknown:
         """Return the cache as read at most `max_age` seconds ago, from a list if possible."""
         entry = self._entry(identity, cache)
-        kept = self._kept(entry, cache, max_age)
-        if kept is not None:
-            return kept
+        cached = self._cached(entry, cache, max_age)
+        if cached is not None:
+            return cached
         written = self._written.get(cache.key, -math.inf)
         if self._clock() - written < self._settle:
             return await self._direct(identity, cache, entry, max_age)
@@ -127,7 +127,7 @@ class Inventory(Generic[F]):
     def _entry(self, identity: Identity, cache: CacheID) -> _Entry[F]:
         return self._entries.get((identity, cache.key), _Entry)
 
-    def _kept(self, entry: _Entry[F], cache: CacheID, max_age: float) -> F | CacheAbsent | None:
+    def _cached(self, entry: _Entry[F], cache: CacheID, max_age: float) -> F | CacheAbsent | None:
         now = self._clock()
         if (
             entry.at is None
@@ -144,13 +144,13 @@ class Inventory(Generic[F]):
     async def _direct(
         self, identity: Identity, cache: CacheID, entry: _Entry[F], max_age: float | None
     ) -> F | CacheAbsent | Unknown:
-        asked = self._clock()
+        requested_at = self._clock()
         async with entry.lock:
-            if max_age is not None or (entry.at is not None and entry.at > asked):
+            if max_age is not None or (entry.at is not None and entry.at > requested_at):
                 # Another caller's read, begun after this request, serves as well.
-                kept = self._kept(entry, cache, math.inf if max_age is None else max_age)
-                if kept is not None:
-                    return kept
+                cached = self._cached(entry, cache, math.inf if max_age is None else max_age)
+                if cached is not None:
+                    return cached
             began = self._clock()
             answer = await self._caches.read(identity, cache)
             if isinstance(answer, Unknown):
@@ -210,6 +210,6 @@ class Inventory(Generic[F]):
             listing.caches = {facts.resource_id.key: facts for facts in answer}
         elif isinstance(answer, Denied) and answer.by is Guard.ROLE:
             listing.denied_at = now
-        elif not isinstance(answer, NotFound):  # a missing group: a direct read says so in better words
+        elif not isinstance(answer, NotFound):  # a missing group: a direct read has a better message
             listing.failure, listing.failed_at = unknown(answer), self._clock()
         return listing.failure

@@ -35,7 +35,7 @@ from secure_redis.domain.observe.probe_target import Endpoint
 from secure_redis.domain.observe.redis import Redis
 from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.plan.types import Settings
-from secure_redis.domain.report.endpoint_status import unseen
+from secure_redis.domain.report.endpoint_status import not_probed
 from secure_redis.kube.events import EventRecorder
 from secure_redis.kube.foreign_secrets import ForeignSecrets
 from secure_redis.kube.namespaces import Namespaces
@@ -108,7 +108,7 @@ def prove_at(cloud: Cloud, ca_file: str | None) -> Authenticate:
 
 
 def probe_at(cloud: Cloud, config: Config) -> ProbeEndpoint:
-    """A probe of the host that ARM reported, and only if that is a Redis endpoint of the configured cloud."""
+    """Return a probe of the host that ARM reported, and only if that is a Redis endpoint of the configured cloud."""
 
     async def attempt(endpoint: Endpoint) -> EndpointFacts:
         if not (cloud.allows_redis_host(endpoint.host) or cloud.allows_managed_redis_host(endpoint.host)):
@@ -116,7 +116,7 @@ def probe_at(cloud: Cloud, config: Config) -> ProbeEndpoint:
                 Reason.AZURE_ERROR,
                 f"{endpoint.host} is no Redis host of the cloud {cloud.name}; it is not probed",
             )
-            return unseen(endpoint, why, _now())
+            return not_probed(endpoint, why, _now())
         return await probe(
             endpoint.host,
             endpoint.port,

@@ -72,7 +72,7 @@ class SecretSettings(Part):
 
 
 class WorkloadSettings(Part):
-    """Whether there are rights on workloads (the chart's `workloads.enabled`); without them none is asked for."""
+    """Whether there are rights on workloads (the chart's `workloads.enabled`); without them none is read."""
 
     enabled: bool = False
 
@@ -95,7 +95,7 @@ class WaivableRules(Part):
 
 
 class ComplianceSettings(Part):
-    """What resources may ask of the rules, and whether other Secrets are searched for the key (rule W2)."""
+    """Sets what resources may waive of the rules, and whether other Secrets are searched for the key (rule W2)."""
 
     minimum_profile: Annotated[Profile, Field(strict=False)] = Profile.BASELINE
     waivable: Annotated[tuple[WaivableRules, ...], Field(strict=False)] = ()
@@ -113,7 +113,7 @@ class LeaderElection(Part):
 
 
 class Intervals(Part):
-    """Seconds."""
+    """Intervals and ages, in seconds."""
 
     absence_confirmation_seconds: Seconds = 60.0
     operation_poll_seconds: Seconds = 30.0
@@ -130,20 +130,20 @@ class Intervals(Part):
 
 
 class ActivityLogSettings(Part):
-    """Whether the Activity Log is asked who made a difference, where the identity may read it."""
+    """Whether the Activity Log is read to find who made a difference, where the identity may read it."""
 
     enabled: bool = True
 
 
 class MassDrift(Part):
-    """All corrections stop if more than this share of at least so many resources want one within an interval."""
+    """All corrections stop if more than this share of at least so many resources need one within an interval."""
 
     share: Annotated[float, Field(gt=0, le=1, strict=False)] = 0.05
     at_least: Annotated[int, Field(ge=1)] = 20
 
 
 class BrakeSettings(Part):
-    """What limits writes to Azure over all resources. `release`: a new value ends a stop by mass drift."""
+    """Limits writes to Azure over all resources. `release`: a new value ends a stop by mass drift."""
 
     read_only: bool = False
     corrections_per_hour: Annotated[int, Field(ge=0, le=100_000)] = 100
@@ -152,7 +152,7 @@ class BrakeSettings(Part):
     release: Annotated[str, Field(max_length=128)] = ""
 
     def limits(self) -> BrakeLimits:
-        """As the brakes know them."""
+        """Convert them for the brakes."""
         return BrakeLimits(
             read_only=self.read_only,
             corrections_per_hour=self.corrections_per_hour,
@@ -170,12 +170,12 @@ class LimitSettings(Part):
     identities_per_namespace: Annotated[int, Field(ge=0, le=100_000)] = 10
 
     def as_domain(self) -> domain_limits.NamespaceLimits:
-        """As the domain knows them."""
+        """Convert them for the domain."""
         return domain_limits.NamespaceLimits(self.resources_per_namespace, self.identities_per_namespace)
 
 
 class Concurrency(Part):
-    """How much at once."""
+    """Limits how much runs at once."""
 
     passes: Annotated[int, Field(ge=1, le=256)] = 16
     kubernetes_requests: Annotated[int, Field(ge=1, le=512)] = 32
@@ -229,7 +229,7 @@ class Config(Part):
         return self
 
     def endpoints(self) -> Cloud:
-        """The cloud's endpoints."""
+        """Return the cloud's endpoints."""
         custom = self.cloud.custom
         if custom is None:
             return CLOUDS[self.cloud.name]
@@ -244,7 +244,7 @@ class Config(Part):
         )
 
     def policy(self) -> domain.GrantPolicy:
-        """What identities may be used for."""
+        """Return what identities may be used for."""
         return domain.GrantPolicy(
             grants=tuple(grant.granted() for grant in self.grants),
             caps=tuple(cap.granted() for cap in self.caps),
@@ -252,7 +252,7 @@ class Config(Part):
         )
 
     def waiver_policy(self) -> WaiverPolicy:
-        """What resources may ask of the rules."""
+        """Return what resources may waive of the rules."""
         own = self.compliance
         return WaiverPolicy(
             minimum_profile=own.minimum_profile,
@@ -261,7 +261,7 @@ class Config(Part):
         )
 
     def credential(self, environment: Mapping[str, str] = os.environ) -> OperatorCredential | None:
-        """The operator's own credential.
+        """Return the operator's own credential.
 
         Raises:
             InvalidConfig: a workload identity's tenant or token file is neither configured nor in the environment.
@@ -294,7 +294,7 @@ class Config(Part):
             raise InvalidConfig(f"caBundle: {self.ca_bundle}: {error}") from None
 
     def published_ca(self) -> str | None:
-        """The PEM text for clients, if one is to be published.
+        """Return the PEM text for clients, if one is to be published.
 
         Raises:
             InvalidConfig: the bundle cannot be read.
@@ -308,7 +308,7 @@ class Config(Part):
             raise InvalidConfig(f"caBundle: {self.ca_bundle}: {error}") from None
 
     def lease(self, environment: Mapping[str, str] = os.environ) -> LeaseSettings | None:
-        """The Lease, None where election is off.
+        """Return the Lease, None where election is off.
 
         Raises:
             InvalidConfig: no namespace, or times that do not fit each other.
@@ -331,7 +331,7 @@ class Config(Part):
             raise InvalidConfig(f"leaderElection: {error}") from None
 
     def settings(self, cluster_uid: str) -> Settings:
-        """What a plan has to know of the operator.
+        """Return what a plan needs to know of the operator.
 
         Raises:
             InvalidConfig: the bundle cannot be read.
@@ -348,11 +348,11 @@ class Config(Part):
         )
 
     def ages(self) -> Ages:
-        """How old the answers that a pass uses may be."""
+        """Return how old the answers that a pass uses may be."""
         return Ages(children=self.intervals.children_max_age_seconds, proof=self.intervals.proof_seconds)
 
     def backoff(self) -> Backoff:
-        """How passes are scheduled."""
+        """Return how passes are scheduled."""
         return Backoff(parallel=self.concurrency.passes, resync=self.intervals.resync_seconds)
 
 
@@ -360,7 +360,7 @@ def load(path: Path) -> Config:
     """Read the file.
 
     Raises:
-        InvalidConfig: it cannot be read, is not YAML, or says something unknown or illegal; every place is named.
+        InvalidConfig: it cannot be read, is not YAML, or contains something unknown or illegal; every place is named.
 
     """
     try:

@@ -38,7 +38,7 @@ class Grant(Part):
     largest_sku: SkuLimit | None = None
 
     def granted(self) -> domain.Grant:
-        """The grant as `domain.grants` decides by it."""
+        """Return the grant as `domain.grants` decides by it."""
         limit = self.largest_sku
         return domain.Grant(
             namespaces=self.namespaces,

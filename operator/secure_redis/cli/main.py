@@ -46,7 +46,7 @@ def run(config_file: Path, kubeconfig: Path | None, context: str | None, check: 
 @click.option("--context", help="Context of the kubeconfig.")
 @click.option("--no-resources", is_flag=True, help="Instead: fail while there are resources that need the operator.")
 def verify(config_file: Path, kubeconfig: Path | None, context: str | None, no_resources: bool) -> None:
-    """Look whether an installation works: the CRD is served, and a pod leads (`helm test` runs this)."""
+    """Check whether an installation works: the CRD is served, and a pod leads (`helm test` runs this)."""
     from secure_redis.cli.verify import NotWell
     from secure_redis.cli.verify import verify as check
 

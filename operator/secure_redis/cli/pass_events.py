@@ -49,7 +49,7 @@ class PassEvents:
         self._schedule.event(kind, body)
 
     def written(self, key: Key, body: Body) -> None:
-        """A pass wrote the resource."""
+        """Deliver a body that a pass wrote."""
         self._measure(key, body)
         self._schedule.written(key, body)
 
@@ -74,7 +74,7 @@ class PassEvents:
         _log.log(level, "pass ended", extra=fields)
 
     def gone(self, key: Key) -> None:
-        """The resource is gone, and no pass over it runs any more."""
+        """Forget a resource that is gone and over which no pass runs any more."""
         self._reconciler.forget(key)
         self._members.forget(key)
         self._events.forget(key)

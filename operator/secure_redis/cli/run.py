@@ -1,4 +1,4 @@
-"""Runs the operator: it stands by, leads, waits for the CRD, makes passes, and ends in order."""
+"""Runs the operator: it waits for the Lease, leads, waits for the CRD, makes passes, and ends in order."""
 
 import asyncio
 import asyncio.sslproto
@@ -146,7 +146,7 @@ class _Process:
         health.ready["resources"] = self._served.obstacle
 
     async def live(self) -> int:
-        """Stand by, lead, end."""
+        """Wait for the Lease, lead, end."""
         checking = asyncio.create_task(self._served.watch(self._client(self._api, lambda: None)), name="check the CRD")
         try:
             return await self._stand_and_lead()
@@ -185,7 +185,7 @@ class _Process:
             elector.annotations = brakes.annotations
         working = asyncio.create_task(self._work(client, brakes), name="work")
         try:
-            # After a signal the work ends by itself; until it has, the lease is held and the fence open.
+            # After a signal the work ends by itself; until it has, the Lease is kept and the fence open.
             await asyncio.wait({holding, working}, return_when=asyncio.FIRST_COMPLETED)
             return working.result() if working.done() else self._lost()
         except LeadershipLost:
@@ -354,7 +354,7 @@ class _Process:
         return KubeClient(api, fence=fence, on_request=note, limit=self._config.concurrency.kubernetes_requests)
 
     def _unreachable(self) -> str | None:
-        """Why this process is not ready. A standby is ready while it reaches the API server."""
+        """Return why this process is not ready. A standby is ready while it reaches the API server."""
         if self._answered is None:
             return "the API server has not answered yet"
         if self._lease is not None and time.monotonic() - self._answered > _SILENCE:

@@ -11,7 +11,7 @@ from secure_redis.kube.crd_schema import missing_fields
 
 _log = logging.getLogger(__name__)
 
-_CHECK = 300.0  # seconds between two checks of a CRD that was well; no event says when it is replaced
+_CHECK = 300.0  # seconds between two checks of a served CRD; no event reports when it is replaced
 _NAMED = 5  # missing fields that a message names
 
 NOT_INSTALLED = "the CRD is not installed: kubectl apply -f crds/ (or the chart with crds.enabled)"
@@ -32,7 +32,7 @@ class Served:
         self._check_again = asyncio.Event()
 
     def obstacle(self) -> str | None:
-        """The obstacle that the last check found, as the sentence for /readyz; None: there is none."""
+        """Return the obstacle that the last check found, as the sentence for /readyz; None: there is none."""
         return self._crd or self._rights or None
 
     def dropped(self, fields: Sequence[str]) -> None:

@@ -20,7 +20,7 @@ _NAMED: Final = 10  # resources that a refusal names
 
 
 class NotWell(Exception):
-    """The installation does not work, or something is in the way; the text says what to do."""
+    """The installation does not work, or something prevents it; the text names what to do."""
 
 
 async def verify(
@@ -50,11 +50,11 @@ async def verify(
             say("no SecureRedisCache is left")
             return
         for namespace in config.namespaces or (None,):
-            await _asked(client.get(paths.resources(namespace), {"limit": 1}), "SecureRedisCaches cannot be listed")
+            await _answered(client.get(paths.resources(namespace), {"limit": 1}), "SecureRedisCaches cannot be listed")
         say(f"the API server serves {names.PLURAL}.{names.GROUP}")
         lease = config.lease()
         if lease is None:
-            say("leader election is off: nothing tells from here whether the operator works")
+            say("leader election is off: this check cannot find out whether the operator works")
             return
         say(f"{await _leader(client, lease)} leads")
     finally:
@@ -75,7 +75,7 @@ async def _none_left(client: KubeClient, config: Config) -> None:
         more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
         raise NotWell(
             f"there are SecureRedisCaches: {', '.join(sorted(found)[:_NAMED])}{more}. With the CRD they would go, too,"
-            " and without the operator nobody takes off their finalizers. Delete them first (kubectl delete srcache),"
+            " and without the operator no one removes their finalizers. Delete them first (kubectl delete srcache),"
             " or keep the CRD (crds.keep: true)"
         )
 
@@ -97,13 +97,13 @@ async def _leader(client: KubeClient, lease: LeaseSettings) -> str:
             return holder
         observed = (holder, renewed)
         if time.monotonic() > until:
-            told = f"{holder} holds the Lease and does not renew it" if holder else "nobody holds the Lease"
+            problem = f"{holder} holds the Lease and does not renew it" if holder else "no one holds the Lease"
             where = f"kubectl -n {lease.namespace} logs -l app.kubernetes.io/name={names.MANAGER}"
-            raise NotWell(f"no pod leads: {told} ({lease.name}); see what the pods say: {where}")
+            raise NotWell(f"no pod leads: {problem} ({lease.name}); see the pods' logs: {where}")
         await asyncio.sleep(_READ_SECONDS)
 
 
-async def _asked(answer: Awaitable[object], what: str) -> None:
+async def _answered(answer: Awaitable[object], what: str) -> None:
     try:
         await answer
     except ApiFailure as failure:

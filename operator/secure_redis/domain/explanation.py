@@ -1,4 +1,4 @@
-"""A reason with its message: why something is not as it was asked for."""
+"""Explain with a reason and a message why something is not as declared."""
 
 from dataclasses import dataclass
 
@@ -20,4 +20,4 @@ class Blocked(Explanation):
 
 @dataclass(frozen=True, slots=True)
 class Waiting(Explanation):
-    """What is under way, or what an action waits for. It ends by itself."""
+    """Explains what is under way, or what an action waits for. It ends by itself."""

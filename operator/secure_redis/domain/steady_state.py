@@ -20,7 +20,7 @@ from secure_redis.domain.observe.cache import Cache
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.plan.brakes import Brake
 from secure_redis.domain.plan.types import Plan
-from secure_redis.domain.report.drift_status import untold
+from secure_redis.domain.report.drift_status import unattributed
 from secure_redis.domain.report.report import Report
 
 # A whole pass is made this often even if nothing changes: a mistake in this module must not last.
@@ -33,7 +33,7 @@ _OBSERVED: Final = attrgetter(*(field.name for field in fields(Observation) if f
 
 
 @dataclass(frozen=True, slots=True)
-class Rest:
+class SteadyState:
     """A pass that changed nothing. `resource`: as much of it as observing needs. `until`: when time ends the rest.
 
     `next_pass_in`: seconds, as that pass reported it.
@@ -45,7 +45,7 @@ class Rest:
     next_pass_in: float
     until: datetime
 
-    def holds(self, observed: Observation, brake: Brake) -> bool:
+    def matches(self, observed: Observation, brake: Brake) -> bool:
         """Whether a pass on this observation would change nothing again, for the resource as it was then."""
         return (
             self.observed.now <= observed.now < self.until
@@ -54,7 +54,7 @@ class Rest:
         )
 
 
-def rest(
+def steady(
     resource: SecureRedisCache,
     observed: Observation,
     assessed: Assessment,
@@ -62,22 +62,24 @@ def rest(
     reported: Report,
     brake: Brake,
     waiver_policy: WaiverPolicy,
-) -> Rest | None:
+) -> SteadyState | None:
     """Return the record of a pass in which nothing was done; None: the next one is a whole pass."""
     if not (_settled(resource) and _nothing(plan) and _silent(resource, reported)):
         return None
-    if not isinstance(observed.cache, Cache) or untold(resource.status, assessed, observed.now):
+    if not isinstance(observed.cache, Cache) or unattributed(resource.status, assessed, observed.now):
         return None
     # A moment that is just now may count as before or after: the next pass is a whole one then.
     coming = (moment for moment in _moments(resource, observed, waiver_policy) if moment >= observed.now)
     until = min(coming, default=observed.now + LONGEST)
-    return Rest(_for_observing(resource), observed, brake, reported.next_pass_in, min(until, observed.now + LONGEST))
+    return SteadyState(
+        _for_observing(resource), observed, brake, reported.next_pass_in, min(until, observed.now + LONGEST)
+    )
 
 
 def _settled(resource: SecureRedisCache) -> bool:
     """Whether nothing is requested, under way or remembered that time alone would end."""
     status = resource.status
-    requested = resource.refresh_asked or resource.rotation_asked is not None
+    requested = resource.refresh_requested or resource.rotation_requested is not None
     rotating = status.rotation is not None and status.rotation.phase not in _IDLE
     return not (
         resource.deleting or resource.paused or requested or rotating or status.pending or status.corrections

@@ -53,13 +53,13 @@ def _fields(schema: Schema, parts: Mapping[str, Schema]) -> dict[str, Any]:
     return found | {name: _fields(inner, parts) for name, inner in (schema.get("properties") or {}).items()}
 
 
-def _missing(wanted: Mapping[str, Any], known: Schema, at: str = "status") -> Iterator[str]:
+def _missing(required: Mapping[str, Any], known: Schema, at: str = "status") -> Iterator[str]:
     while known.get("type") == "array":
         known = known.get("items") or {}
     if known.get("x-kubernetes-preserve-unknown-fields") or "additionalProperties" in known:
         return
     properties = known.get("properties") or {}
-    for name, inner in wanted.items():
+    for name, inner in required.items():
         if name not in properties:
             yield f"{at}.{name}"
         elif inner:

@@ -46,7 +46,7 @@ def _write_failure(why: Explanation) -> WriteFailure:
 
 
 def _lacks(failure: ApiFailure, namespace: str) -> str:
-    """Describe who may not do what, as far as the server says it."""
+    """Describe who may not do what, as far as the server reports it."""
     found, account = _RBAC.search(failure.message), _account(failure)
     who = f"ServiceAccount {account['namespace']}/{account['name']}" if account else "the operator"
     if found is None or not found["resource"]:

@@ -93,13 +93,13 @@ class ForeignSecrets:
         """
         if not self._enabled:
             return NOT_READ
-        wanted = [key.get_secret_value() for key in keys]
-        if not all(_KEY.fullmatch(key) for key in wanted):
+        searched = [key.get_secret_value() for key in keys]
+        if not all(_KEY.fullmatch(key) for key in searched):
             return Unknown(Reason.UNKNOWN, "the key does not have the form of Azure's, so it is not searched for")
         index = await self._index(namespace, fresh=fresh)
         if index.failure is not None:
             return index.failure
-        copies = {place for key in wanted for place in index.keys.get(self._digest(key), ())}
+        copies = {place for key in searched for place in index.keys.get(self._digest(key), ())}
         plain = {place for host in hosts for place in index.hosts.get(host.lower(), ())}
         return (
             *(SecretCopy(*place) for place in sorted(copies)),
@@ -134,13 +134,13 @@ class ForeignSecrets:
         return index
 
     async def _fill(self, index: _Index, namespace: str) -> Unknown | None:
-        asked: dict[str, str | int | bool] = {
+        requested: dict[str, str | int | bool] = {
             "limit": min(PAGE, self._most),
             "fieldSelector": ",".join(f"type!={kind}" for kind in _NOT_READ),
         }
         read = 0
         while True:
-            page = await self._client.get(paths.secrets(namespace), asked)
+            page = await self._client.get(paths.secrets(namespace), requested)
             items = page.get("items") or ()
             read += len(items)
             for body in items:
@@ -153,7 +153,7 @@ class ForeignSecrets:
             if read >= self._most or len(index.keys) > MOST_DIGESTS:
                 why = f"namespace {namespace!r} holds more in Secrets than is searched ({self._most} of them)"
                 return Unknown(Reason.UNKNOWN, why, permanent=True)
-            asked["continue"] = more
+            requested["continue"] = more
 
     def _take(self, index: _Index, body: Body) -> None:
         secret = str(body["metadata"]["name"])

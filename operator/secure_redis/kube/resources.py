@@ -67,7 +67,7 @@ class Resources:
 
         Raises:
             ResourceGone: deleted meanwhile.
-            ResourceChanged: written meanwhile by anybody, perhaps by another install.
+            ResourceChanged: another party wrote it meanwhile, perhaps another install.
 
         """
         precondition = {"uid": resource.uid, "resourceVersion": resource.resource_version}
@@ -79,7 +79,7 @@ class Resources:
             raise _typed(failure, resource.key) from None
 
     async def add_finalizer(self, resource: Envelope) -> Mapping[str, Any]:
-        """Put our finalizer on, and our claim with it. Returns the new body.
+        """Add the operator's finalizer and its claim. Returns the new body.
 
         Raises:
             ResourceGone: deleted meanwhile.
@@ -91,7 +91,7 @@ class Resources:
         )
 
     async def remove_finalizer(self, resource: Envelope) -> Mapping[str, Any] | None:
-        """Take our finalizer off. Returns the new body, None if the object is gone: both are the goal.
+        """Remove the operator's finalizer. Returns the new body, None if the object is gone: both are the goal.
 
         Raises:
             ResourceChanged: others wrote at the same time, repeatedly.
@@ -109,7 +109,7 @@ class Resources:
 
         Raises:
             ResourceGone: deleted meanwhile.
-            ResourceChanged: written meanwhile by anybody.
+            ResourceChanged: another party wrote it meanwhile.
 
         """
         changes = merge_patch(resource.status.document(), status.document())
@@ -165,7 +165,7 @@ class Resources:
 
 
 def merge_patch(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-    """The JSON merge patch (RFC 7396) from `old` to `new`: vanished members as null, lists as a whole."""
+    """Return the JSON merge patch (RFC 7396) from `old` to `new`: vanished members as null, lists as a whole."""
     changes: dict[str, Any] = {name: None for name in old if name not in new}
     for name, value in new.items():
         before = old.get(name)

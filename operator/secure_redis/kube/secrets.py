@@ -40,7 +40,7 @@ class Secrets:
         return self._store
 
     async def read(self, namespace: str, name: str) -> SecretFacts | None | Unknown:
-        """Read the Secret of that name, whoever made it; None if it does not exist.
+        """Read the Secret of that name, whoever created it; None if it does not exist.
 
         If the namespace's watch is in step and has the Secret, no request is made. A Secret that the watch does not
         have may lack the label, so absence is always checked by a read.
@@ -69,7 +69,7 @@ class Secrets:
         return tuple(secret for secret in found if secret.owner_uid == resource.uid)
 
     async def create(self, owner: Envelope, action: CreateSecret) -> SecretFacts | WriteFailure:
-        """First write. AlreadyExists is `SECRET_FOREIGN`: what is there was never ours."""
+        """First write. AlreadyExists is `SECRET_FOREIGN`: the existing one never belonged to the operator."""
         namespace = owner.key.namespace
         body = {
             "apiVersion": "v1",
@@ -96,9 +96,9 @@ class Secrets:
         """Later writes, by force and on exactly this object.
 
         Server-side apply alone leaves two things behind, which a second write removes where they are found: data keys
-        of others (the Secret's data are ours as a whole: an added key is tampering, and a client may mount all of
-        them), and labels, annotations and keys that our first write, a create, still owns but nobody wants any more.
-        Labels and annotations that others added stay.
+        of others (the operator owns the Secret's data as a whole: an added key is tampering, and a client may mount
+        all of them), and labels, annotations and keys that the operator's first write, a create, still owns and that
+        are no longer required. Labels and annotations that others added stay.
         """
         namespace = owner.key.namespace
         metadata: dict[str, Any] = {
@@ -132,7 +132,7 @@ class Secrets:
         return self._remember(namespace, written)
 
     async def release(self, owner: Envelope, action: ReleaseSecret) -> None | WriteFailure:
-        """Take our ownerReference off, and nothing else, so that the Secret outlives the resource."""
+        """Remove the resource's ownerReference, and nothing else, so that the Secret outlives the resource."""
         namespace = owner.key.namespace
         path = paths.secret(namespace, action.name)
         try:
@@ -253,11 +253,11 @@ def _left_behind(written: Mapping[str, Any], action: ApplySecret) -> dict[str, A
     metadata = written["metadata"]
     ours = _owned(metadata, "Update")
     for kind in _OWNED_MAPS:
-        wanted: Mapping[str, str] = getattr(action, kind)
+        required: Mapping[str, str] = getattr(action, kind)
         stale = [
             name
             for name in metadata.get(kind) or {}
-            if name not in wanted and (name in ours[kind] or name.startswith(f"{names.GROUP}/"))
+            if name not in required and (name in ours[kind] or name.startswith(f"{names.GROUP}/"))
         ]
         if stale:
             patch.setdefault("metadata", {})[kind] = dict.fromkeys(stale)

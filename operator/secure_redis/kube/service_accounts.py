@@ -44,7 +44,7 @@ class ServiceAccounts:
             return answer
         task = self._asking.get(place)
         if task is None:
-            task = self._asking[place] = asyncio.create_task(self._ask(place))
+            task = self._asking[place] = asyncio.create_task(self._request(place))
             task.add_done_callback(lambda _: self._asking.pop(place, None))
         # The cancellation of one caller must not cancel the others.
         return await asyncio.shield(task)
@@ -79,7 +79,7 @@ class ServiceAccounts:
             raise TokenRefused(Unknown(Reason.UNKNOWN, "the API server's answer to a token request holds no token"))
         return SecretStr(token)
 
-    async def _ask(self, place: tuple[str, str]) -> Answer:
+    async def _request(self, place: tuple[str, str]) -> Answer:
         namespace, name = place
         answer: Answer
         ttl = self._ttl

@@ -54,7 +54,7 @@ class SecretWatches:
         self._try_cluster = cluster_wide
         self._denied_retry = denied_retry
         self._jitter = jitter
-        self._wanted: set[str] = set()
+        self._namespaces: set[str] = set()
         self._listed: set[str | None] = set()
         self._streams: dict[str, asyncio.Task[None]] = {}
         self._cluster: asyncio.Task[None] | None = None
@@ -72,7 +72,7 @@ class SecretWatches:
 
     def set_namespaces(self, namespaces: set[str]) -> None:
         """Set the namespaces that have resources: streams start and stop with them."""
-        self._wanted = set(namespaces)
+        self._namespaces = set(namespaces)
         if self._mode is not WatchMode.NONE and not self._try_cluster:
             self._reconcile()
 
@@ -86,10 +86,10 @@ class SecretWatches:
         self._cluster = None
 
     def _reconcile(self) -> None:
-        for namespace in self._wanted - self._streams.keys():
+        for namespace in self._namespaces - self._streams.keys():
             task = asyncio.create_task(self._follow(namespace), name=f"watch Secrets in {namespace}")
             self._streams[namespace] = task
-        for namespace in self._streams.keys() - self._wanted:
+        for namespace in self._streams.keys() - self._namespaces:
             self._streams.pop(namespace).cancel()
             self._store.end(namespace)
 
@@ -173,9 +173,9 @@ class WorkloadWatches:
         self._started = False
         self._denied_retry = denied_retry
         self._jitter = jitter
-        self._wanted: set[str] = set()
+        self._namespaces: set[str] = set()
         self._streams: dict[tuple[WorkloadKind, str | None], asyncio.Task[None]] = {}
-        self._seen: dict[tuple[str, str, str], tuple[object, frozenset[str]]] = {}
+        self._digests: dict[tuple[str, str, str], tuple[object, frozenset[str]]] = {}
 
     async def start(self) -> None:
         """Find out whether one stream of each kind serves the cluster, and start the streams."""
@@ -187,7 +187,7 @@ class WorkloadWatches:
 
     def set_namespaces(self, namespaces: set[str]) -> None:
         """Set the namespaces that have resources: streams start and stop with them."""
-        self._wanted = set(namespaces)
+        self._namespaces = set(namespaces)
         if self._started:
             self._reconcile()
 
@@ -212,12 +212,12 @@ class WorkloadWatches:
         return True
 
     def _reconcile(self) -> None:
-        spaces: set[str | None] = {None} if self._cluster else {*self._wanted}
-        wanted = {(kind, space) for kind in WorkloadKind for space in spaces}
-        for kind, space in wanted - self._streams.keys():
+        spaces: set[str | None] = {None} if self._cluster else {*self._namespaces}
+        required = {(kind, space) for kind in WorkloadKind for space in spaces}
+        for kind, space in required - self._streams.keys():
             where = f"{kind}s in {space or 'all namespaces'}"
             self._streams[kind, space] = asyncio.create_task(self._follow(kind, space), name=f"watch {where}")
-        for place in self._streams.keys() - wanted:
+        for place in self._streams.keys() - required:
             self._streams.pop(place).cancel()
 
     async def _follow(self, kind: WorkloadKind, namespace: str | None) -> None:
@@ -253,7 +253,7 @@ class WorkloadWatches:
         present = {(kind, item["metadata"]["namespace"], item["metadata"]["name"]) for item in items}
         for item in items:
             self._take(item)
-        for place in [one for one in self._seen if one[0] == kind and namespace in (None, one[1])]:
+        for place in [one for one in self._digests if one[0] == kind and namespace in (None, one[1])]:
             if place not in present:
                 self._drop(place)
 
@@ -265,13 +265,13 @@ class WorkloadWatches:
         named = frozenset(name.strip() for name in listed) - {""}
         # The spec (generation), the consent, and the state of the rollout.
         digest = (facts.uid, facts.generation, facts.labels, named, facts.rolled, facts.failed, facts.deleting)
-        before, earlier = self._seen.get(place, (None, frozenset[str]()))
-        self._seen[place] = (digest, named)
+        before, earlier = self._digests.get(place, (None, frozenset[str]()))
+        self._digests[place] = (digest, named)
         if digest != before:
             self._wake_all(place[1], named | earlier)
 
     def _drop(self, place: tuple[str, str, str]) -> None:
-        _, named = self._seen.pop(place, (None, frozenset[str]()))
+        _, named = self._digests.pop(place, (None, frozenset[str]()))
         self._wake_all(place[1], named)
 
     def _wake_all(self, namespace: str, resources: frozenset[str]) -> None:

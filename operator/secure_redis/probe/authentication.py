@@ -37,7 +37,7 @@ async def authenticate(
 
     `ca_file`: PEM roots besides the system's. At least TLS 1.2. `timeout` in seconds, for the whole exchange.
     A key that is refused gives REFUSED; no route, no TLS, a busy or foreign server give Unknown. Without `username`
-    the one-argument AUTH is sent: a server that asks for no password at all then says so, instead of accepting any.
+    the one-argument AUTH is sent: a server that requires no password at all then reports it, instead of accepting any.
     """
     try:
         tls = trust.verifying(ca_file)
@@ -81,7 +81,7 @@ def _refused(error: AuthenticationError, host: str, port: int) -> Authentication
     if getattr(error, "status_code", None) == "WRONGPASS" or any(word in text for word in _WRONG):
         return AuthenticationResult.REFUSED
     if any(word in text for word in _NONE_SET):
-        return Unknown(Reason.AUTHENTICATION_DISABLED, f"{host}:{port} asks for no password at all")
+        return Unknown(Reason.AUTHENTICATION_DISABLED, f"{host}:{port} requires no password at all")
     return Unknown(Reason.UNKNOWN, f"{host}:{port} gave an unexpected answer to AUTH")
 
 

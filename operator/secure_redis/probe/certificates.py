@@ -43,11 +43,11 @@ def is_for(names: tuple[str, ...], host: str) -> bool:
     address = _address(host)
     if address is not None:
         return any(_address(name) == address for name in names)
-    wanted = host.lower()
-    _, _, parent = wanted.partition(".")
+    expected = host.lower()
+    _, _, parent = expected.partition(".")
     # As OpenSSL does, a wildcard needs two labels below it: *.net matches nothing.
     wildcard = f"*.{parent}" if "." in parent else None
-    return any(name.lower() in (wanted, wildcard) for name in names)
+    return any(name.lower() in (expected, wildcard) for name in names)
 
 
 def is_host(text: str) -> bool:

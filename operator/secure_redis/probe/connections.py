@@ -1,4 +1,4 @@
-"""Single connections to an endpoint: open it, ask one thing, close it. All that the server sends is bounded."""
+"""Single connections to an endpoint: open it, send one request, close it. All that the server sends is bounded."""
 
 import asyncio
 import contextlib
@@ -166,7 +166,7 @@ async def _shake_hands(streams: Streams, context: ssl.SSLContext, name: str, hea
             await _flush(outgoing, writer)
         except ssl.SSLError:
             with contextlib.suppress(OSError):
-                await _flush(outgoing, writer)  # the alert that says why
+                await _flush(outgoing, writer)  # the alert that names the cause
             raise
         data = await reader.read(_CHUNK)
         if not data:

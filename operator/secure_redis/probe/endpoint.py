@@ -54,7 +54,7 @@ async def probe(
         async with asyncio.timeout(deadline):
             await current.run()
     except TimeoutError:
-        pass  # the results until then count, the rest is Unknown
+        pass  # the results until then count, all others are Unknown
     return current.facts(at)
 
 
@@ -244,7 +244,7 @@ class _Probe:
                 self._offers[version] = self._interpret(version, answer)
         if self._offers[TLS_1_2] is Offer.ACCEPTED and not cut:
             return
-        # Last, because it also shows whether the server still accepts this client: if not, a cut means nothing.
+        # Last, because it also shows whether the server still accepts this client: if not, a cut proves nothing.
         last = await self._offer(TLS_1_2)
         self._accepted &= last.kind in (AnswerKind.HELLO, AnswerKind.ALERT)
         for version, answer in cut.items():
@@ -280,7 +280,7 @@ class _Probe:
 
     async def _ping_without_tls(self, addresses: list[str]) -> None:
         alone = self._clear == self._port
-        where = f"{self._where}, asked in clear," if alone else f"the non-TLS port {self._clear} of {self._host}"
+        where = f"{self._where}, probed without TLS," if alone else f"the non-TLS port {self._clear} of {self._host}"
         state = self._plaintext
         for address in addresses:
             try:
@@ -301,7 +301,7 @@ class _Probe:
             case PlainAnswer.CUT:
                 return self._if_accepted(PlaintextPort.NOT_ANSWERING, where)
             case PlainAnswer.SILENT:
-                return Unknown(Reason.UNKNOWN, f"{where} takes connections and says nothing")
+                return Unknown(Reason.UNKNOWN, f"{where} takes connections and sends nothing")
             case _ if self._clear == self._port and isinstance(self._negotiated, Negotiated):
                 return PlaintextPort.NOT_ANSWERING  # the only port speaks TLS, as the handshake showed
             case PlainAnswer.OTHER:
@@ -317,7 +317,7 @@ class _Probe:
 
 
 def _sorted(addresses: tuple[ResolvedAddress, ...]) -> tuple[ResolvedAddress, ...]:
-    """Sort, so that a resolver that rotates its answers does not look like a change."""
+    """Sort, so that a resolver that rotates its answers does not count as a change."""
     return tuple(sorted(addresses, key=lambda one: (":" in one.address, ipaddress.ip_address(one.address).packed)))
 
 

@@ -1,6 +1,6 @@
 """A ClientHello of one TLS version, and the start of the server's answer: bytes only, no connection.
 
-Written by hand because a current OpenSSL will not speak the versions that must be refused. Layouts: RFC 2246 (TLS 1.0),
+Written here because a current OpenSSL will not speak the versions that must be refused. Layouts: RFC 2246 (TLS 1.0),
 RFC 4346 (1.1), RFC 5246 (1.2), each §6.2.1 records, §7.2 alerts, §7.4.1 hellos; RFC 6066 §3 server_name; RFC 8422
 curves; RFC 5746 §3.3 renegotiation. Cipher suites: IANA's registry.
 """

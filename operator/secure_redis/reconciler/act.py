@@ -51,7 +51,7 @@ from secure_redis.telemetry.audit import Auditor
 
 @dataclass(frozen=True, slots=True)
 class Performed:
-    """What came of one action. `body`: the resource's object, if the action wrote it and it still exists."""
+    """The outcome of one action. `body`: the resource's object, if the action wrote it and it still exists."""
 
     outcome: Outcome
     body: Mapping[str, Any] | None = None

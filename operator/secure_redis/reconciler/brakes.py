@@ -24,14 +24,14 @@ class BrakeMetrics(Protocol):
     """The metrics of the brakes."""
 
     def brake(self, name: str, engaged: bool) -> None:
-        """A brake is on or off."""
+        """Record that a brake is on or off."""
 
-    def held(self, reason: str) -> None:
-        """A brake blocked a pass."""
+    def brake_blocked(self, reason: str) -> None:
+        """Record that a brake blocked a pass."""
 
 
 class Brakes:
-    """Decides what a pass may do, and counts what was spent and wanted. Between decision and `settle` nothing awaits.
+    """Decides what a pass may do, and counts what is spent and due. Between decision and `settle` nothing awaits.
 
     `recorded`: annotations that the Lease had when it was taken; None: there was no Lease, so nothing was upgraded.
     """
@@ -56,14 +56,14 @@ class Brakes:
         # Engaged under another token than the configured one: that is the release.
         self._mass_drift = engaged.startswith(_ENGAGED) and engaged == _ENGAGED + limits.release
         self._passed: set[Key] = set()
-        self._wanted: dict[Key, float] = {}  # until when each counts
+        self._to_correct: dict[Key, float] = {}  # until when each counts
         self._known: set[Key] = set()
         self._corrections: list[float] = []
         self._rotations: list[float] = []
         metrics.brake("ReadOnly", limits.read_only)
         metrics.brake("MassDrift", self._mass_drift)
         if self._upgraded:
-            _log.warning("upgraded: the first look at each resource only reports", extra={"from": self._before})
+            _log.warning("upgraded: the first pass over each resource only reports", extra={"from": self._before})
         if self._mass_drift:
             _log.error("mass drift: no correction is made until brakes.release has a new value")
 
@@ -73,7 +73,7 @@ class Brakes:
         return self._mass_drift
 
     def annotations(self) -> Mapping[str, str]:
-        """The annotations for the Lease. An empty value: there is nothing to keep."""
+        """Return the annotations for the Lease. An empty value: there is nothing to keep."""
         settled = not self._upgraded or self._monotonic() - self._start >= SETTLED_SECONDS
         return {
             names.LEASE_VERSION: self._version if settled else self._before,
@@ -81,12 +81,12 @@ class Brakes:
         }
 
     def brake(self, key: Key) -> Brake:
-        """What the pass over this resource may not do."""
+        """Return what blocks the pass over this resource."""
         limits, now = self._limits, self._monotonic()
         if limits.read_only:
             return Brake(everything=brakes.READ_ONLY)
         if self._upgraded and key not in self._passed:
-            return Brake(everything=brakes.FIRST_LOOK, look=brakes.FIRST_LOOK_SECONDS)
+            return Brake(everything=brakes.FIRST_LOOK, next_pass_in=brakes.REPORT_ONLY_SECONDS)
         self._corrections = brakes.within_the_hour(self._corrections, now)
         self._rotations = brakes.within_the_hour(self._rotations, now)
         capped = len(self._corrections) >= limits.corrections_per_hour
@@ -96,18 +96,18 @@ class Brakes:
         )
 
     def note(self, resource: SecureRedisCache, todo: Plan) -> bool:
-        """Count what a plan wants. True: that was too much, and the plan has to be made again."""
+        """Count the corrections that a plan needs. True: they are too many, and the plan has to be made again."""
         now, key = self._monotonic(), resource.key
         self._known.add(key)
-        if brakes.wants_correction(todo):
-            self._wanted[key] = now + resource.spec.drift.interval_seconds
+        if brakes.requires_correction(todo):
+            self._to_correct[key] = now + resource.spec.drift.interval_seconds
         if self._mass_drift:
             return False
-        self._wanted = {one: until for one, until in self._wanted.items() if until > now}
-        self._mass_drift = brakes.is_mass_drift(len(self._wanted), len(self._known), self._limits)
+        self._to_correct = {one: until for one, until in self._to_correct.items() if until > now}
+        self._mass_drift = brakes.is_mass_drift(len(self._to_correct), len(self._known), self._limits)
         if self._mass_drift:
             self._metrics.brake("MassDrift", True)
-            counts = {"wanting": len(self._wanted), "resources": len(self._known)}
+            counts = {"wanting": len(self._to_correct), "resources": len(self._known)}
             _log.error("mass drift: no correction is made until brakes.release has a new value", extra=counts)
         return self._mass_drift
 
@@ -122,10 +122,10 @@ class Brakes:
         rotation = todo.rotation.status.reason if todo.rotation is not None and todo.rotation.status else None
         reasons = {str(blocked.reason) for blocked in todo.blocked} | {rotation or ""}
         for reason in sorted(reason for reason in reasons if has(reason, Trait.BRAKE)):
-            self._metrics.held(reason)
+            self._metrics.brake_blocked(reason)
 
     def forget(self, key: Key) -> None:
-        """The resource is gone."""
+        """Forget a resource that is gone."""
         self._known.discard(key)
         self._passed.discard(key)
-        self._wanted.pop(key, None)
+        self._to_correct.pop(key, None)

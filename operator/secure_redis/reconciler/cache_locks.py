@@ -1,4 +1,4 @@
-"""A lock per cache, for resources that provision the same one."""
+"""Locks each cache for resources that provision the same one."""
 
 import asyncio
 from contextlib import AbstractAsyncContextManager

@@ -38,7 +38,7 @@ class NamespaceMembers:
             self._beyond.pop(key.namespace, None)
 
     def forget(self, key: Key) -> None:
-        """The resource is gone: another one may be served now, from its next pass on."""
+        """Forget a resource that is gone: another one may be served now, from its next pass on."""
         members = self._members.get(key.namespace)
         if members is None or members.pop(key.name, None) is None:
             return
@@ -54,7 +54,7 @@ class NamespaceMembers:
                 self.forget(Key(namespace, name))
 
     def beyond_limits(self, key: Key) -> str | None:
-        """Why this resource is not served, and what to do; None: it is."""
+        """Explain why this resource is not served, and what to do; None: it is."""
         if key.namespace not in self._members:
             return None
         judged = self._beyond.get(key.namespace)

@@ -1,4 +1,4 @@
-"""Says when the next pass over a resource is due."""
+"""Define when the next pass over a resource is due."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""What one pass over a resource leaves for the next one in this process. Losing it at a restart is always safe."""
+"""Keeps what a pass over a resource leaves for the next one in this process. Losing it is always safe."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -15,7 +15,7 @@ from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.plan.actions import Done, Failed, MarkKey, Outcome, RegenerateKey
 from secure_redis.domain.plan.rotation import required_reads
 from secure_redis.domain.plan.types import Plan
-from secure_redis.domain.steady_state import Rest
+from secure_redis.domain.steady_state import SteadyState
 
 ProofSubject = tuple[Identity, str, str, str]
 
@@ -33,18 +33,18 @@ class KeptProof:
 class PassState:
     """The state of one resource. Each reader keeps what it alone uses."""
 
-    refresh: bool = False  # a refresh was asked for, and not everything could be read since
-    direct: bool = False  # something was written: read past the inventory until Azure is at rest
+    refresh: bool = False  # a refresh was requested, and not everything could be read since
+    direct: bool = False  # something was written: read past the inventory until Azure is no longer busy
     proof: KeptProof | None = None
-    # The regeneration whose intent this process recorded, and when Azure was last asked for it without a clear answer.
+    # The regeneration whose intent this process recorded, and when it was last requested without a clear answer.
     regeneration: tuple[str, datetime | None] | None = None
     reported_at: datetime | None = None  # when the status was last written
-    rest: tuple[str, Rest] | None = None  # resourceVersion, and the last pass over it, if that changed nothing
+    steady: tuple[str, SteadyState] | None = None  # resourceVersion, and the last pass over it, if that changed nothing
     next_pass_within: float | None = None  # seconds until more can be read; None: nothing is missing
 
 
 def proof_subject(identity: Identity, cache: CacheID, vault: VaultTarget, secret: VaultSecretFacts) -> ProofSubject:
-    """What a proof is about."""
+    """Return what a proof is about."""
     return (identity, cache.key, f"{vault.uri}/{vault.secret_name}".lower(), secret.version)
 
 
@@ -73,32 +73,32 @@ def keep_reads(
 def keep_regeneration(
     resource: SecureRedisCache, todo: Plan, outcomes: tuple[Outcome, ...], now: datetime, pass_state: PassState
 ) -> None:
-    """Keep when Azure was asked for the recorded regeneration, which a crash would make unknown."""
-    asked = next((outcome for outcome in outcomes if isinstance(outcome.action, RegenerateKey)), None)
+    """Keep when the recorded regeneration was requested from Azure, which a crash would make unknown."""
+    sent = next((outcome for outcome in outcomes if isinstance(outcome.action, RegenerateKey)), None)
     attempt = required_reads.attempt_of(resource)
-    if asked is not None and attempt is not None:
-        clear = isinstance(asked, Failed) and not asked.failure.maybe_done
+    if sent is not None and attempt is not None:
+        clear = isinstance(sent, Failed) and not sent.failure.maybe_done
         pass_state.regeneration = (attempt, None if clear else now)
     if attempt is not None and any(isinstance(o, Done) and isinstance(o.action, MarkKey) for o in outcomes):
-        pass_state.regeneration = (attempt, None)  # Azure is asked only after the mark is read back
+        pass_state.regeneration = (attempt, None)  # Azure gets the request only after the mark is read back
     following = required_reads.attempt_in(todo.rotation.status) if todo.rotation is not None else None
     if following is not None and following != attempt:
         pass_state.regeneration = (following, None)
 
 
 class SharedSpecs:
-    """One copy of what specs have in common: of a thousand alike only the resourceIDs are kept (2 of 4 KiB each)."""
+    """Shares what specs have in common: of a thousand equal ones only the resourceIDs are kept (2 of 4 KiB each)."""
 
     def __init__(self) -> None:
         self._known: WeakValueDictionary[str, Spec] = WeakValueDictionary()
 
-    def lean(self, rest: Rest) -> Rest:
-        """The same, with an equal spec whose parts are shared."""
-        spec = rest.resource.spec
+    def lean(self, steady: SteadyState) -> SteadyState:
+        """Replace the spec by an equal one whose parts are shared."""
+        spec = steady.resource.spec
         text = spec.model_dump_json(exclude={"resource_id"})
         shared = self._known.get(text)
         if shared is None:
             self._known[text] = spec
-            return rest
+            return steady
         lean = shared.model_copy(update={"resource_id": spec.resource_id})
-        return replace(rest, resource=replace(rest.resource, spec=lean))
+        return replace(steady, resource=replace(steady.resource, spec=lean))

@@ -68,7 +68,7 @@ NEVER = NextPass(float("inf"))
 
 @dataclass(frozen=True, slots=True)
 class _Judged:
-    """What observe and assess found, and what plan made of it under the `brake`."""
+    """The results of observe and assess, and the plan that follows under the `brake`."""
 
     resource: SecureRedisCache
     observed: Observation
@@ -163,25 +163,25 @@ class Reconciler:
         pass_state = self._pass_states.get(key)
         if (
             pass_state is None
-            or pass_state.rest is None
-            or pass_state.rest[0] != version
+            or pass_state.steady is None
+            or pass_state.steady[0] != version
             or self._members.beyond_limits(key) is not None
         ):
             return None
-        rest, pass_state.rest = pass_state.rest[1], None
+        steady, pass_state.steady = pass_state.steady[1], None
         correlation.set(str(uuid4()))
         try:
-            observed = await self._observer.observe(rest.resource, pass_state, self._now(), attribute_drift=False)
+            observed = await self._observer.observe(steady.resource, pass_state, self._now(), attribute_drift=False)
         except ApiFailure:
             return None  # the pass meets it again and reports it
-        if pass_state.direct or pass_state.refresh or not rest.holds(observed, self._brakes.brake(key)):
+        if pass_state.direct or pass_state.refresh or not steady.matches(observed, self._brakes.brake(key)):
             return None
-        pass_state.rest = (version, rest)
+        pass_state.steady = (version, steady)
         within = pass_state.next_pass_within
-        return NextPass(rest.next_pass_in if within is None else min(rest.next_pass_in, within))
+        return NextPass(steady.next_pass_in if within is None else min(steady.next_pass_in, within))
 
     def forget(self, key: Key) -> None:
-        """The resource is gone."""
+        """Drop the state of a resource that is gone."""
         self._pass_states.pop(key, None)
         self._observer.forget(key)
         self._brakes.forget(key)
@@ -190,7 +190,7 @@ class Reconciler:
 
     async def _reconcile(self, resource: SecureRedisCache, trigger: str) -> NextPass:
         pass_state = self._pass_states.setdefault(resource.key, PassState())
-        pass_state.rest = None
+        pass_state.steady = None
         async with self._one_writer(resource):
             observed = await self._observer.observe(resource, pass_state, self._now())
             assessed = self._assess(resource, observed)
@@ -248,22 +248,22 @@ class Reconciler:
         """Write the status if it differs, then emit the events of the transitions."""
         resource, todo, outcomes = judged.resource, judged.todo, acted.outcomes
         observed = report.with_own_writes(resource, judged.observed, outcomes)
-        published = observed is not judged.observed  # the Secret that this pass wrote is judged with the rest
+        published = observed is not judged.observed  # the Secret that this pass wrote is judged with everything else
         assessed = self._assess(resource, observed) if published else judged.assessed
-        told = report.report(resource, observed, assessed, todo, outcomes)
-        if status.differs_in_pods_only(acted.resource.status, told.status) and _recently(
+        reported = report.report(resource, observed, assessed, todo, outcomes)
+        if status.differs_in_pods_only(acted.resource.status, reported.status) and _recently(
             pass_state.reported_at, observed.now
         ):
-            return _next(told, pass_state)
-        if await self._write_status(acted.resource, told.status):
+            return _next(reported, pass_state)
+        if await self._write_status(acted.resource, reported.status):
             pass_state.reported_at = observed.now
         elif not (outcomes or pass_state.direct or pass_state.refresh):
             policy = self._settings.waiver_policy
-            rest = steady_state.rest(resource, observed, assessed, todo, told, judged.brake, policy)
-            pass_state.rest = None if rest is None else (resource.resource_version, self._specs.lean(rest))
-        for event in told.events:
+            steady = steady_state.steady(resource, observed, assessed, todo, reported, judged.brake, policy)
+            pass_state.steady = None if steady is None else (resource.resource_version, self._specs.lean(steady))
+        for event in reported.events:
             await self._events.emit(acted.resource, event.kind, event.reason, event.note, "Reconcile")
-        return _next(told, pass_state)
+        return _next(reported, pass_state)
 
     async def _report_release(self, judged: _Judged) -> NextPass:
         """Emit the last event of a resource. Its status is not written any more."""
@@ -300,7 +300,7 @@ class Reconciler:
         return NextPass(3600.0)
 
     def _one_writer(self, resource: SecureRedisCache) -> AbstractAsyncContextManager[Any]:
-        """Two resources that provision one cache take turns, so that the second sees the first's tag."""
+        """Two resources that provision one cache take turns, so that the second reads the first's tag."""
         if resource.spec.mode is not Mode.PROVISION:
             return nullcontext()
         return Turn(self._caches, resource.cache.key)
@@ -312,14 +312,14 @@ class Reconciler:
         return written is not None
 
 
-def _next(told: report.Report, pass_state: PassState) -> NextPass:
-    """The next pass as reported; earlier where something can be read before then."""
+def _next(reported: report.Report, pass_state: PassState) -> NextPass:
+    """Return the next pass as reported; earlier where something can be read before then."""
     after = (
-        told.next_pass_in
-        if told.failed or pass_state.next_pass_within is None
-        else min(told.next_pass_in, pass_state.next_pass_within)
+        reported.next_pass_in
+        if reported.failed or pass_state.next_pass_within is None
+        else min(reported.next_pass_in, pass_state.next_pass_within)
     )
-    return NextPass(after, told.failed, told.retry_after)
+    return NextPass(after, reported.failed, reported.retry_after)
 
 
 def _recently(reported_at: datetime | None, now: datetime) -> bool:

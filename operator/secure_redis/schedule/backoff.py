@@ -22,7 +22,7 @@ class Backoff:
     resync: float = 600.0
 
     def delay(self, planned: NextPass, *, failures: int, first: bool, rng: random.Random) -> float:
-        """Seconds from the end of a pass to the next one. `failures`: in a row, with this one if it is one.
+        """Return the seconds from the end of a pass to the next one. `failures`: in a row, with this one if it is one.
 
         `first`: it was the first pass over the resource in this process.
         """
@@ -42,5 +42,5 @@ class Backoff:
         return delay
 
     def jittered(self, rng: random.Random) -> float:
-        """A factor around 1, so that passes which began together do not stay together."""
+        """Return a factor around 1, so that passes which began together do not stay together."""
         return rng.uniform(1 - self.jitter, 1 + self.jitter)

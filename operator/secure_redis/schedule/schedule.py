@@ -29,7 +29,7 @@ _TICK = 0.02
 
 
 class Trigger(StrEnum):
-    """What caused a pass. It is logged and audited and never changes what a pass does."""
+    """Names what caused a pass. It is logged and audited and never changes what a pass does."""
 
     EDIT = "Edit"
     CLOCK = "Clock"
@@ -139,7 +139,7 @@ class Schedule:
         self._wake(self._entries[key], key, trigger)
 
     def written(self, key: Key, body: Body) -> None:
-        """A pass wrote this body: no later pass starts from an older one.
+        """Take the body that a pass wrote: no later pass starts from an older one.
 
         If another party's edit came back with it, one more pass is due: the watch will not deliver it again.
         """
@@ -148,7 +148,7 @@ class Schedule:
             self._wake(entry, key, Trigger.EDIT)
 
     def forget(self, key: Key, uid: str | None = None) -> None:
-        """The resource is gone. With `uid`, only if it is that one: another may have its name already."""
+        """Forget a resource that is gone. With `uid`, only if it is that one: another may have its name already."""
         entry = self._entries.get(key)
         if entry is None or entry.gone or (uid is not None and entry.uid != uid):
             return
@@ -362,7 +362,7 @@ class Schedule:
 
 
 def _fingerprint(body: Body) -> tuple[Any, ...]:
-    """What causes a pass: the object, its spec (by generation), its deletion, its own annotations and labels."""
+    """Return the parts that cause a pass: object, spec (by generation), deletion, own annotations and labels."""
     meta = body["metadata"]
     own = tuple(
         sorted(
@@ -376,6 +376,6 @@ def _fingerprint(body: Body) -> tuple[Any, ...]:
 
 
 def _packed(body: Body) -> bytes:
-    """The body without managedFields, which no pass reads and which are most of an object's size."""
+    """Return the body without managedFields, which no pass reads and which are most of an object's size."""
     meta = {name: value for name, value in body["metadata"].items() if name != "managedFields"}
     return json.dumps({**body, "metadata": meta}, separators=(",", ":")).encode()

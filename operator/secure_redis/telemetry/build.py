@@ -6,7 +6,7 @@ from importlib import metadata
 
 @cache
 def version() -> str:
-    """The installed package's version; `0.0.0+source` when run from a source tree."""
+    """Return the installed package's version; `0.0.0+source` when run from a source tree."""
     try:
         return metadata.version("secure-redis-operator")
     except metadata.PackageNotFoundError:

@@ -102,16 +102,16 @@ class ObservationCollector(Collector):
 
     def collect(self) -> Iterable[Metric]:
         """Return both series by kind."""
-        kept = GaugeMetricFamily(
-            "secureredis_observations", "Answers about what stands around caches that are kept.", labels=("kind",)
+        cached = GaugeMetricFamily(
+            "secureredis_observations", "Answers about the resources around caches that are kept.", labels=("kind",)
         )
         oldest = GaugeMetricFamily(
             "secureredis_observation_age_seconds", "Age of the oldest of them.", labels=("kind",)
         )
         for kind, (count, age) in self.ages().items():
-            kept.add_metric((kind,), float(count))
+            cached.add_metric((kind,), float(count))
             oldest.add_metric((kind,), age)
-        return kept, oldest
+        return cached, oldest
 
     def describe(self) -> Iterable[Metric]:
         """Return the names for the registry."""

@@ -112,7 +112,7 @@ class _EffectMetrics:
         )
         self.probes = Counter(
             "secureredis_endpoint_probes_total",
-            "Probes of endpoints, by result: complete, partial (not all could be seen), unreachable.",
+            "Probes of endpoints, by result: complete, partial (not all could be checked), unreachable.",
             ("result",),
             registry=registry,
         )
@@ -124,7 +124,7 @@ class _EffectMetrics:
         )
         self.braked = Counter(
             "secureredis_brake_held_total",
-            "Passes that a brake held back, by reason (ReadOnly, FirstLook, MassDrift, Capped).",
+            "Passes that a brake blocked, by reason (ReadOnly, FirstLook, MassDrift, Capped).",
             ("reason",),
             registry=registry,
         )
@@ -161,7 +161,7 @@ class Metrics:
     # --- events -----------------------------------------------------------------------------------------------------
 
     def _counters(self, trigger: str, result: str) -> tuple[Counter, ...]:
-        """Find the counters of an outcome, once: finding labels is a third of what a pass at rest costs."""
+        """Find the counters of an outcome, once: finding labels is a third of what a steady pass costs."""
         found = self._by_outcome.get((trigger, result))
         if found is None:
             found = (
@@ -236,8 +236,8 @@ class Metrics:
         """Show whether a brake is engaged."""
         self._effects.brakes.labels(name).set(float(engaged))
 
-    def held(self, reason: str) -> None:
-        """Count a pass that a brake held back."""
+    def brake_blocked(self, reason: str) -> None:
+        """Count a pass that a brake blocked."""
         self._effects.braked.labels(str(reason)).inc()
 
     def leading(self, name: str, leads: bool) -> None:
@@ -251,5 +251,5 @@ class Metrics:
 
     def render(self, names: Iterable[str] = ()) -> bytes:
         """Render the text format of Prometheus; only the families or series of `names`, where some are given."""
-        wanted = tuple(names)
-        return generate_latest(self.registry.restricted_registry(wanted) if wanted else self.registry)
+        selected = tuple(names)
+        return generate_latest(self.registry.restricted_registry(selected) if selected else self.registry)

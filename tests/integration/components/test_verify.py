@@ -46,7 +46,7 @@ async def test_a_leader_that_renews_is_found(kubeconfig: Path, client: KubeClien
 
 
 async def test_without_a_leader(kubeconfig: Path, unled: None) -> None:
-    with pytest.raises(NotWell, match=r"no pod leads: nobody holds the Lease .*kubectl -n secure-redis-system logs"):
+    with pytest.raises(NotWell, match=r"no pod leads: no one holds the Lease .*kubectl -n secure-redis-system logs"):
         await verify(CONFIG, kubeconfig, say=lambda _: None)
 
 

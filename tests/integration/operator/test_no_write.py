@@ -14,7 +14,7 @@ from sandbox.waiting import wait_for
 from sandbox.world import SUBSCRIPTION, Team, World
 from tests.integration.operator.support import PATIENCE, Case, provision
 
-NOT_PROBED_YET = "the first look at it is still to come"
+NOT_PROBED_YET = "this process has not probed it yet"
 USER = f"system:serviceaccount:{RELEASE_NAMESPACE}:{OPERATOR}"
 
 

@@ -59,7 +59,7 @@ def test_a_safe_endpoint(case: Case) -> None:
     assert observed["certificate"]["issuer"]
     assert [one["scope"] for one in observed["addresses"]] == ["Loopback"]
     assert "unknown" not in observed or observed["unknown"] == []
-    wait_for(lambda: "the probe saw the same" in case.condition("TransportSecured")[2], PATIENCE, "the condition")
+    wait_for(lambda: "the probe found the same" in case.condition("TransportSecured")[2], PATIENCE, "the condition")
     assert case.condition("TransportSecured")[0] == "True"
     assert not {"T4", "T5"} & findings(case).keys()
 
@@ -108,7 +108,7 @@ def test_an_endpoint_that_reveals_nothing_is_unknown(case: Case, fault: str) -> 
     misbehave(case, fault)
     wait_for(lambda: {"chain", "TLS 1.0", "TLS 1.1", "certificate"} <= parts(case), PATIENCE, "unknown parts")
     assert endpoint(case).get("tlsVersions", []) in ([], ["1.2"])  # a trickled ServerHello says its version
-    wait_for(lambda: "the probe could not see all" in case.condition("TransportSecured")[2], PATIENCE, "the message")
+    wait_for(lambda: "the probe could not check all" in case.condition("TransportSecured")[2], PATIENCE, "the message")
     assert case.condition("TransportSecured")[:2] == ("True", "Secured")
     assert findings(case)["T5"] == "Unknown"
     assert case.condition("Ready")[0] == "True"

@@ -8,7 +8,7 @@ from scripts import docs
 from secure_redis.api.reasons.catalogue import REASONS, has, reasons_on
 from secure_redis.api.reasons.conditions import CONDITIONS
 from secure_redis.api.reasons.reason import ConditionType, Reason
-from secure_redis.api.reasons.row import WANTED, Trait
+from secure_redis.api.reasons.row import NOTHING_TO_DO, Trait
 
 DOCS = docs.ROOT / "docs"
 CODE = docs.ROOT / "operator" / "secure_redis"
@@ -41,7 +41,7 @@ def test_a_reason_has_words_and_a_place(reason: Reason) -> None:
 
 @pytest.mark.parametrize("reason", [reason for reason in Reason if has(reason, Trait.TERMINAL)])
 def test_a_reason_without_retry_states_the_remedy(reason: Reason) -> None:
-    assert REASONS[reason].remedy != WANTED
+    assert REASONS[reason].remedy != NOTHING_TO_DO
 
 
 @pytest.mark.parametrize("kind", ConditionType)

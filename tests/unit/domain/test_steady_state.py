@@ -24,7 +24,7 @@ from secure_redis.domain.plan.brakes import FREE, READ_ONLY, Brake
 from secure_redis.domain.plan.plan import plan
 from secure_redis.domain.plan.types import Plan, Settings
 from secure_redis.domain.report.report import Report, report
-from secure_redis.domain.steady_state import Rest
+from secure_redis.domain.steady_state import SteadyState
 from tests.builders.endpoint import HOST, endpoint
 from tests.builders.managed_redis import MANAGED_ID, database, managed
 from tests.builders.passes import cache as facts
@@ -39,12 +39,14 @@ DAY, MICROSECOND = timedelta(days=1), timedelta(microseconds=1)
 DOMAIN = Path(steady_state.__file__).parent
 
 
-def passed(res: SecureRedisCache, observed: Observation, brake: Brake = FREE) -> tuple[Plan, Report, Rest | None]:
+def passed(
+    res: SecureRedisCache, observed: Observation, brake: Brake = FREE
+) -> tuple[Plan, Report, SteadyState | None]:
     """A whole pass of which nothing has to be done."""
     assessed = assess(res, observed, cluster_uid=CLUSTER, ca=None, waiver_policy=FLOOR)
     todo = plan(res, observed, assessed, SETTINGS, brake)
     told = report(res, observed, assessed, todo, ())
-    return todo, told, steady_state.rest(res, observed, assessed, todo, told, brake, FLOOR)
+    return todo, told, steady_state.steady(res, observed, assessed, todo, told, brake, FLOOR)
 
 
 def settled(res: SecureRedisCache, observed: Observation) -> SecureRedisCache:
@@ -52,7 +54,7 @@ def settled(res: SecureRedisCache, observed: Observation) -> SecureRedisCache:
     return replace(res, status=passed(res, observed)[1].status)
 
 
-def same(res: SecureRedisCache, observed: Observation, found: Rest) -> bool:
+def same(res: SecureRedisCache, observed: Observation, found: SteadyState) -> bool:
     """Whether a whole pass comes to nothing now, and looks again when the rest says."""
     todo, told, _ = passed(res, observed)
     silent = told.status == res.status and not told.events and not told.failed
@@ -142,7 +144,7 @@ def test_skipped_passes_would_have_changed_nothing(
         min(observed.now + after, found.until - MICROSECOND),
     }:
         again = changed(observed, now=moment)
-        if found.holds(again, FREE):
+        if found.matches(again, FREE):
             event("rests")
             assert same(res, again, found)
 
@@ -152,7 +154,7 @@ def test_skipped_passes_would_have_changed_nothing(
 def test_no_steady_state_lasts_longer_than_the_longest(world: tuple[SecureRedisCache, Observation], hours: int) -> None:
     res, observed = world
     found = passed(res, observed)[2]
-    if found is not None and found.holds(changed(observed, now=observed.now + timedelta(hours=hours)), FREE):
+    if found is not None and found.matches(changed(observed, now=observed.now + timedelta(hours=hours)), FREE):
         assert timedelta(hours=hours) < steady_state.LONGEST
 
 
@@ -161,15 +163,15 @@ def test_a_settled_auditor_is_steady_and_a_new_one_is_not() -> None:
     assert passed(res, observed)[2] is None  # its status is still to be written
     found = passed(settled(res, observed), observed)[2]
     assert found is not None
-    assert found.holds(changed(observed, now=NOW + timedelta(minutes=5)), FREE)
-    assert not found.holds(changed(observed, now=NOW - MICROSECOND), FREE)  # the clock was set back
+    assert found.matches(changed(observed, now=NOW + timedelta(minutes=5)), FREE)
+    assert not found.matches(changed(observed, now=NOW - MICROSECOND), FREE)  # the clock was set back
 
 
 def test_a_settled_auditor_of_a_cluster_is_steady() -> None:
     res, observed = auditor(resourceID=MANAGED_ID), observation(cache=managed())
     found = passed(settled(res, observed), observed)[2]
     assert found is not None
-    assert not found.holds(changed(observed, cache=managed(database=None)), FREE)
+    assert not found.matches(changed(observed, cache=managed(database=None)), FREE)
 
 
 def test_a_published_secret_is_steady() -> None:
@@ -189,7 +191,7 @@ def test_an_approaching_date_ends_the_steady_state(moment: datetime) -> None:
     observed = changed(observed, now=moment - timedelta(hours=1))
     found = passed(settled(res, observed), observed)[2]
     assert found is not None
-    assert found.holds(changed(observed, now=moment), FREE) == (moment < NOW + 10 * DAY)
+    assert found.matches(changed(observed, now=moment), FREE) == (moment < NOW + 10 * DAY)
 
 
 def test_a_waiver_ends_the_steady_state_when_it_lapses() -> None:
@@ -218,14 +220,14 @@ def test_any_changed_fact_ends_the_steady_state(other: dict[str, Any]) -> None:
     res, observed = auditor(), observation()
     found = passed(settled(res, observed), observed)[2]
     assert found is not None
-    assert not found.holds(changed(observed, **other), FREE)
+    assert not found.matches(changed(observed, **other), FREE)
 
 
 def test_a_brake_ends_the_steady_state() -> None:
     res, observed = auditor(), observation()
     found = passed(settled(res, observed), observed)[2]
     assert found is not None
-    assert not found.holds(observed, Brake(everything=READ_ONLY))
+    assert not found.matches(observed, Brake(everything=READ_ONLY))
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from secure_redis.domain.observe.endpoint import (
     ResolvedAddress,
 )
 from secure_redis.domain.observe.unknown import Unknown
-from secure_redis.domain.report.endpoint_status import told
+from secure_redis.domain.report.endpoint_status import to_status
 from secure_redis.probe.endpoint import probe
 from tests.unit.probe.net import CHECKS, NOW, TLS_CHECKS, Net, Talk, cut, dropping, read, resolves, says, unknown
 
@@ -48,7 +48,7 @@ async def test_redis_in_clear_is_open_even_if_the_tls_port_is_not_there(net: Net
 @pytest.mark.parametrize(
     ("talk", "word"),
     [
-        (read, "says nothing"),
+        (read, "sends nothing"),
         (says(b"HTTP/1.1 400 canary\r\n\r\n"), "does not speak Redis"),
         (says(b"+"), "does not speak Redis"),
         (says(b"-err canary\r\n"), "does not speak Redis"),
@@ -201,7 +201,7 @@ async def test_an_immediate_disconnect_is_always_reported_the_same_way(net: Net)
             threading.Thread(target=_reset_all, args=(listener,), daemon=True).start()
             stack.callback(listener.shutdown, socket.SHUT_RDWR)
             ports.append(listener.getsockname()[1])
-        looks = [told(await net.probe(*ports)) for _ in range(40)]
+        looks = [to_status(await net.probe(*ports)) for _ in range(40)]
     assert looks == [looks[0]] * 40
     assert {part for group in looks[0].unknown for part in group.parts} >= {"chain", "TLS 1.0", "nonTLSPort"}
 

@@ -29,7 +29,7 @@ from secure_redis.domain.report.endpoint_status import (
     all_well,
     outcome,
     recalled,
-    told,
+    to_status,
     wrong,
 )
 from tests.builders.endpoint import HOST, endpoint
@@ -68,7 +68,7 @@ LOOKS = [endpoint(), endpoint(**dict.fromkeys(VALUES, BLIND)), *SINGLES, *PAIRS]
 
 def stored(facts: EndpointFacts) -> Status:
     """As the API server gives it back."""
-    written = Status(cache=CacheStatus(host_name=facts.host, port=facts.port), endpoint=told(facts))
+    written = Status(cache=CacheStatus(host_name=facts.host, port=facts.port), endpoint=to_status(facts))
     return Status.model_validate(written.document())
 
 
@@ -87,7 +87,7 @@ def test_a_restart_changes_neither_status_nor_findings(public: str) -> None:
     for facts in LOOKS:
         again = recalled(stored(facts), ON_IT)
         assert again is not None
-        assert told(again) == told(facts)
+        assert to_status(again) == to_status(facts)
         assert judged(again, world) == judged(facts, world), facts
         assert list(wrong(again, NOW)) == list(wrong(facts, NOW))
 
@@ -107,43 +107,43 @@ def test_a_status_alone_never_makes_the_transport_secured(before: str, now: str)
 
 def test_every_part_is_reported() -> None:
     """Else a change of it would wake nobody, and a restart would lose it."""
-    well = told(endpoint())
+    well = to_status(endpoint())
     for facts in SINGLES:
-        assert told(facts) != well, facts
+        assert to_status(facts) != well, facts
 
 
 def test_values_that_change_by_themselves_are_not_reported() -> None:
     later = endpoint(at=NOW + timedelta(hours=1), reached="10.0.0.9")
-    assert told(later) == told(endpoint())
+    assert to_status(later) == to_status(endpoint())
 
 
 def test_an_unverified_issuer_is_not_repeated() -> None:
-    foreign = told(endpoint(chain=Verification(False, "self-signed certificate")))
+    foreign = to_status(endpoint(chain=Verification(False, "self-signed certificate")))
     assert foreign.certificate is not None
     assert foreign.certificate.issuer is None
-    certificate = told(endpoint()).certificate
+    certificate = to_status(endpoint()).certificate
     assert certificate is not None
     assert certificate.issuer == "Microsoft"
 
 
 def test_unknown_findings_are_grouped_by_reason() -> None:
-    unreached = told(endpoint(**dict.fromkeys(VALUES, BLIND)))
+    unreached = to_status(endpoint(**dict.fromkeys(VALUES, BLIND)))
     assert len(unreached.unknown) == 1
     assert len(unreached.unknown[0].parts) == len(VALUES)
 
 
 def test_many_addresses_are_bounded() -> None:
     many = tuple(ResolvedAddress(f"10.0.0.{n}", AddressScope.PRIVATE) for n in range(100))
-    assert len(told(endpoint(addresses=many)).addresses) == MOST_ADDRESSES
+    assert len(to_status(endpoint(addresses=many)).addresses) == MOST_ADDRESSES
 
 
 @pytest.mark.parametrize(
     "status",
     [
         Status(),
-        Status(endpoint=told(endpoint())),
-        Status(cache=CacheStatus(host_name="other.redis.cache.windows.net", port=6380), endpoint=told(endpoint())),
-        Status(cache=CacheStatus(host_name=HOST, port=10000), endpoint=told(endpoint())),
+        Status(endpoint=to_status(endpoint())),
+        Status(cache=CacheStatus(host_name="other.redis.cache.windows.net", port=6380), endpoint=to_status(endpoint())),
+        Status(cache=CacheStatus(host_name=HOST, port=10000), endpoint=to_status(endpoint())),
         Status(
             cache=CacheStatus(host_name=HOST, port=6380),
             endpoint=EndpointStatus.model_validate({"unknown": [{"parts": ["x"], "reason": "y", "message": "z"}]}),
@@ -203,15 +203,15 @@ def test_the_probe_result_outweighs_azures_report(changes: dict[str, Any], reaso
 def test_a_probe_that_saw_nothing_wrong() -> None:
     found = transport(endpoint())
     assert (found.status, found.reason) == ("True", "Secured")
-    assert "the probe saw the same" in found.message
+    assert "the probe found the same" in found.message
     assert all_well(endpoint(), NOW)
 
 
 @pytest.mark.parametrize(
     ("facts", "said"),
     [
-        (endpoint(**dict.fromkeys(VALUES, BLIND)), "the probe could not see all: it did not answer"),
-        (endpoint(tls_1_1=ODD), "the probe could not see all: it does not speak TLS"),
+        (endpoint(**dict.fromkeys(VALUES, BLIND)), "the probe could not check all: it did not answer"),
+        (endpoint(tls_1_1=ODD), "the probe could not check all: it does not speak TLS"),
         (Unknown(Reason.PENDING, "still to come"), "not probed: still to come"),
     ],
     ids=["no-route", "partly", "not-yet"],
@@ -242,8 +242,10 @@ def test_ready_does_not_ask_what_the_probe_saw() -> None:
 def test_the_last_observation_stays_while_azure_does_not_answer() -> None:
     res = resource(status=stored(endpoint()).document())
     down = Unknown(Reason.AZURE_UNREACHABLE, "no answer")
-    assert reported(res, observation(cache=down)).status.endpoint == told(endpoint())
-    assert reported(res, observation(endpoint=Unknown(Reason.PENDING, "to come"))).status.endpoint == told(endpoint())
+    assert reported(res, observation(cache=down)).status.endpoint == to_status(endpoint())
+    assert reported(res, observation(endpoint=Unknown(Reason.PENDING, "to come"))).status.endpoint == to_status(
+        endpoint()
+    )
     assert reported(res, observation(endpoint=NOT_READ)).status.endpoint is None  # switched off
     assert reported(res, observation(endpoint=Unknown(Reason.NO_ROUTE, "closed"))).status.endpoint is None
 

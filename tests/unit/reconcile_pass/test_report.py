@@ -298,14 +298,14 @@ def test_retry_after_is_passed_on() -> None:
 
 def test_refresh_is_marked_as_handled_and_asked_for_by_a_new_value() -> None:
     first = resource(VALIDATE)
-    assert not first.refresh_asked
+    assert not first.refresh_requested
     status = reported(first, observation()).status.document()
     asked = resource(VALIDATE, annotations={names.REFRESH: "now-1"}, status=status)
-    assert asked.refresh_asked
+    assert asked.refresh_requested
     told = reported(asked, observation())
     assert told.status.last_handled is not None
     assert told.status.last_handled.refresh == "now-1"
-    assert not resource(VALIDATE, annotations={names.REFRESH: "now-1"}, status=told.status.document()).refresh_asked
+    assert not resource(VALIDATE, annotations={names.REFRESH: "now-1"}, status=told.status.document()).refresh_requested
 
 
 def test_progress_is_reported_once_and_does_not_warn() -> None:
@@ -315,7 +315,7 @@ def test_progress_is_reported_once_and_does_not_warn() -> None:
 
 
 def test_refresh_present_at_creation_counts_as_handled() -> None:
-    assert not resource(VALIDATE, annotations={names.REFRESH: "x"}).refresh_asked
+    assert not resource(VALIDATE, annotations={names.REFRESH: "x"}).refresh_requested
 
 
 def test_huge_refresh_value_fits_the_status() -> None:

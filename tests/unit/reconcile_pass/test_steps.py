@@ -21,7 +21,7 @@ from secure_redis.reconciler.act import Performed
 from secure_redis.reconciler.brakes import Brakes
 from secure_redis.reconciler.namespace_limits import NamespaceMembers
 from secure_redis.reconciler.next_pass import NextPass
-from secure_redis.reconciler.observe.writers import ASK_SECONDS, WriterReader
+from secure_redis.reconciler.observe.writers import QUERY_SECONDS, WriterReader
 from secure_redis.reconciler.reconcile import Reconciler
 from tests.builders.passes import SETTINGS, cache, observation, resource
 from tests.builders.world import AUTHENTICATION, CACHE_ID, NOW, UID
@@ -98,7 +98,7 @@ class World:
 
     def brake(self, name: str, engaged: bool) -> None: ...
 
-    def held(self, reason: str) -> None: ...
+    def brake_blocked(self, reason: str) -> None: ...
 
 
 @pytest.fixture
@@ -134,9 +134,9 @@ async def test_a_resource_that_an_edit_made_unreadable_ends_the_pass(world: Worl
 async def test_a_steady_resource_is_only_observed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     before = body()
     await world.reconciler.run_pass(KEY, before, "Edit")
-    monkeypatch.setattr(steady_state, "rest", lambda *_: Steady())
+    monkeypatch.setattr(steady_state, "steady", lambda *_: Steady())
     monkeypatch.setattr(world.reconciler, "_write_status", unchanged)
-    monkeypatch.setattr(world.reconciler._specs, "lean", lambda rest: rest)
+    monkeypatch.setattr(world.reconciler._specs, "lean", lambda steady: steady)
     await world.reconciler.run_pass(KEY, before, "Clock")
     world.steps.clear()
     assert await world.reconciler.check_steady(KEY, "7") == NextPass(300.0)
@@ -147,7 +147,7 @@ async def test_a_steady_resource_is_only_observed(world: World, monkeypatch: pyt
 class Steady:
     resource, next_pass_in = None, 300.0
 
-    def holds(self, *_: Any) -> bool:
+    def matches(self, *_: Any) -> bool:
         return True
 
 
@@ -175,7 +175,7 @@ async def test_the_writer_of_a_new_difference_is_asked_once_and_again_minutes_la
     assert not isinstance((await reader.read(resource(), differing)).writes, tuple)
     await reader.read(resource(), observation())
     assert log.asked == 1
-    clock[0] += ASK_SECONDS
+    clock[0] += QUERY_SECONDS
     await reader.read(resource(), differing)
     assert log.asked == 2
     reader.forget(KEY)
@@ -187,7 +187,7 @@ async def test_a_log_that_may_not_be_read_is_not_asked_for_an_hour() -> None:
     log, clock = Log(), [0.0]
     log.answer = Unknown(Reason.AZURE_DENIED, "no right")
     reader = WriterReader(log, lambda: clock[0])  # type: ignore[arg-type]
-    for now, asked in ((0.0, 1), (3599.0, 1), (3601.0 + ASK_SECONDS, 2)):
+    for now, asked in ((0.0, 1), (3599.0, 1), (3601.0 + QUERY_SECONDS, 2)):
         clock[0] = now
         await reader.read(resource(), observation(cache=cache(minimum_tls_version="1.0")))
         assert log.asked == asked, now

@@ -26,7 +26,7 @@ AZURE_REASONS: Final[Mapping[Reason, ReasonRow]] = {
         traits=Trait.NEEDS_HUMAN,
     ),
     Reason.NAMESPACE_NOT_BOUND: row(
-        "The operator has no rights in this namespace: nobody consented for it.",
+        "The operator has no rights in this namespace: no one consented for it.",
         "Apply the RoleBinding that the message prints, or add the namespace to the chart's `namespaces`.",
         on=ON_CACHE | ON_CREDENTIALS,
         traits=Trait.NEEDS_HUMAN | Trait.ABOUT_SECRET,
@@ -50,13 +50,13 @@ AZURE_REASONS: Final[Mapping[Reason, ReasonRow]] = {
         on=ON_CACHE | ON_CREDENTIALS,
     ),
     Reason.AZURE_UNREACHABLE: row(
-        "Azure did not answer, or not in a form that can be read.",
+        "Azure did not answer, or the answer could not be read.",
         "Nothing if it passes; else check egress and proxy.",
         on=ON_CACHE | ON_CREDENTIALS,
         traits=Trait.PASSING,
     ),
     Reason.AZURE_THROTTLED: row(
-        "Azure asked to slow down; the operator waits as long as it was told.",
+        "Azure throttles the operator, which waits as long as Azure requires.",
         "Wait.",
         on=ON_CACHE | ON_CREDENTIALS,
         traits=Trait.PASSING,
@@ -70,7 +70,7 @@ AZURE_REASONS: Final[Mapping[Reason, ReasonRow]] = {
     ),
     Reason.AZURE_ERROR: row(
         "Azure reports a fault of its own.",
-        "Nothing if it passes; else ask Azure support.",
+        "Nothing if it passes; else contact Azure support.",
         on=ON_CACHE | ON_CREDENTIALS,
         traits=Trait.PASSING,
     ),
@@ -82,7 +82,7 @@ AZURE_REASONS: Final[Mapping[Reason, ReasonRow]] = {
     ),
     Reason.DENIED_BY_POLICY: row(
         "An Azure Policy forbids the change.",
-        "Change the spec or ask for an exemption from it.",
+        "Change the spec or request an exemption from the policy.",
         on=ON_CACHE | ON_CREDENTIALS,
         traits=Trait.TERMINAL | Trait.BLOCKS_READY | Trait.NOT_REPEATED | Trait.ABOUT_CORRECTION,
     ),

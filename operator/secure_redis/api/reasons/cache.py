@@ -21,7 +21,7 @@ CACHE_REASONS: Final[Mapping[Reason, ReasonRow]] = {
     ),
     Reason.CACHE_GONE: row(
         "The cache existed and was deleted in Azure. Its data is lost, so it is not created again by itself.",
-        "Delete and re-create this resource to have it made anew.",
+        "Delete and re-create this resource to have the cache created again.",
         on=ON_CACHE,
         traits=Trait.TERMINAL | Trait.BLOCKS_READY,
     ),
@@ -57,17 +57,17 @@ CACHE_REASONS: Final[Mapping[Reason, ReasonRow]] = {
     ),
     Reason.CACHE_FAILED: row(
         "Azure reports the cache as failed or unusable.",
-        "Look at the cache in Azure; open a support request there.",
+        "Inspect the cache in Azure; open a support request there.",
         on={ConditionType.READY, ConditionType.CACHE_AVAILABLE},
     ),
     Reason.CACHE_DISABLED: row(
         "Azure has disabled the cache.",
-        "Look at the subscription and the cache in Azure.",
+        "Inspect the subscription and the cache in Azure.",
         on={ConditionType.READY, ConditionType.CACHE_AVAILABLE},
         traits=Trait.TERMINAL,
     ),
     Reason.PROVISIONING_FAILED: row(
-        "Azure accepted the change and failed to carry it out; the message says how it ended.",
+        "Azure accepted the change and failed to carry it out; the message names the result.",
         "Correct what the message names; delete the failed cache in Azure if it remains.",
         on={ConditionType.READY, ConditionType.CACHE_AVAILABLE, ConditionType.DRIFT_DETECTED},
         traits=Trait.TERMINAL | Trait.NOT_REPEATED | Trait.ABOUT_CORRECTION,
@@ -86,12 +86,12 @@ CACHE_REASONS: Final[Mapping[Reason, ReasonRow]] = {
     ),
     Reason.QUOTA_EXCEEDED: row(
         "The subscription's quota or the region's capacity is used up.",
-        "Ask Azure for more quota, or use another location or SKU.",
+        "Request more quota from Azure, or use another location or SKU.",
         on=ON_CACHE,
         traits=Trait.TERMINAL | Trait.NOT_REPEATED,
     ),
     Reason.REQUEST_REFUSED: row(
-        "Azure refused the request as wrong; the message says what about it.",
+        "Azure refused the request as wrong; the message names the error.",
         "Correct the spec.",
         on=ON_CACHE | ON_CREDENTIALS,
         traits=Trait.TERMINAL | Trait.BLOCKS_READY | Trait.NOT_REPEATED | Trait.ABOUT_CORRECTION,
@@ -103,8 +103,8 @@ CACHE_REASONS: Final[Mapping[Reason, ReasonRow]] = {
         traits=Trait.PASSING,
     ),
     Reason.ADOPTION_REQUIRED: row(
-        "The cache exists and was not made by this resource, so nothing is changed.",
-        "Look at status.drift, then annotate `secureredis.io/adopt: <cache name>`.",
+        "The cache exists and was not created by this resource, so nothing is changed.",
+        "Check status.drift, then annotate `secureredis.io/adopt: <cache name>`.",
         on={ConditionType.DRIFT_DETECTED},
         traits=Trait.ABOUT_CORRECTION,
     ),
@@ -126,19 +126,19 @@ CACHE_REASONS: Final[Mapping[Reason, ReasonRow]] = {
         traits=Trait.ABOUT_CORRECTION,
     ),
     Reason.DISRUPTION_NOT_ALLOWED: row(
-        "The correction would lose data or needs another cache, so it is not made unasked.",
-        "Look at `status.drift[].effect`, then annotate `secureredis.io/allow-disruption: <path>`, or change the spec.",
+        "The correction would lose data or needs another cache, so it is not made without your consent.",
+        "Check `status.drift[].effect`, then annotate `secureredis.io/allow-disruption: <path>`, or change the spec.",
         on={ConditionType.DRIFT_DETECTED},
         traits=Trait.ABOUT_CORRECTION,
     ),
     Reason.CONTESTED: row(
-        "A value was corrected twice and came back: somebody else sets it, so it is left alone.",
+        "A value was corrected twice and came back: another party sets it, so it is not changed.",
         "Find out who (Activity Log), settle on one value, then change the spec or annotate `secureredis.io/refresh`.",
         on={ConditionType.DRIFT_DETECTED},
         traits=Trait.ABOUT_CORRECTION,
     ),
     Reason.CORRECTING: row(
-        "A difference is corrected next; the event says what that causes.", "Nothing.", traits=Trait.EVENT_ONLY
+        "The next pass corrects a difference; the event names the effect.", "Nothing.", traits=Trait.EVENT_ONLY
     ),
     Reason.READ_ONLY: row(
         "The operator's configuration has `brakes.readOnly`: nothing is written to Azure or Key Vault.",
@@ -148,18 +148,18 @@ CACHE_REASONS: Final[Mapping[Reason, ReasonRow]] = {
     ),
     Reason.CAPPED: row(
         "This hour's corrections or rotations are used up (`brakes` in the operator's configuration).",
-        "Wait: it is taken up by itself. Or raise `brakes.correctionsPerHour` or `brakes.rotationsPerHour`.",
+        "Wait: the operator continues by itself. Or raise `brakes.correctionsPerHour` or `brakes.rotationsPerHour`.",
         on={ConditionType.DRIFT_DETECTED},
         traits=Trait.BRAKE | Trait.ABOUT_CORRECTION | Trait.ROTATION_STATUS,
     ),
     Reason.MASS_DRIFT: row(
-        "So many resources want a correction at once that something else must be wrong: all corrections stopped.",
+        "So many resources need a correction at once that another cause is likely: all corrections stopped.",
         "Find out what changed (docs/operations.md), then set `brakes.release` to a new value.",
         on={ConditionType.DRIFT_DETECTED},
         traits=Trait.BRAKE | Trait.ABOUT_CORRECTION,
     ),
     Reason.FIRST_LOOK: row(
-        "The operator was upgraded: its first look only reports.",
+        "The operator was upgraded: its first pass over the resource only reports.",
         "Wait a minute.",
         on=ON_CACHE | ON_CREDENTIALS,
         traits=Trait.BRAKE | Trait.ABOUT_CORRECTION | Trait.ROTATION_STATUS,

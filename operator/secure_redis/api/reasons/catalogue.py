@@ -1,4 +1,4 @@
-"""Every reason's row. The code asks here what follows from a reason, and the documentation is generated from it."""
+"""Collect the rows of all reasons. The code reads a reason's traits here; the documentation is generated from it."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -35,5 +35,5 @@ def has(reason: str | None, trait: Trait) -> bool:
 
 
 def reasons_on(kind: ConditionType) -> frozenset[Reason]:
-    """The reasons that a condition can carry."""
+    """Return the reasons that a condition can carry."""
     return frozenset(reason for reason, row in REASONS.items() if kind in row.conditions)

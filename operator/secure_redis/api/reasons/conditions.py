@@ -1,4 +1,4 @@
-"""What each condition means: the source of the generated documentation."""
+"""Describe each condition, as the source of the generated documentation."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,26 +20,26 @@ class ConditionText:
 
 CONDITIONS: Final[Mapping[ConditionType, ConditionText]] = {
     ConditionType.READY: ConditionText(
-        "Is what was asked for in place, for this generation of the object?",
+        "Is everything that the spec declares in place, for this generation of the object?",
         "The published Secret holds a proven key and the cache serves; without `spec.authentication`, the cache was "
-        "assessed. It does not say that the cache is safe: see TransportSecured and Compliant.",
-        "Something that was asked for is missing; the reason says what.",
-        "Not looked at yet, or it could not be seen. A resource that was Ready for this generation stays Ready while "
+        "assessed. It does not state that the cache is safe: see TransportSecured and Compliant.",
+        "Something that the spec declares is missing; the reason names it.",
+        "Not read yet, or it could not be read. A resource that was Ready for this generation stays Ready while "
         "only an outage of Azure or Key Vault hides it and its Secret is intact.",
     ),
     ConditionType.RECONCILING: ConditionText(
         "Is the operator waiting for something that is under way?",
-        "Work is under way, in Azure or here; the reason says what is awaited.",
+        "Work is under way, in Azure or here; the reason names what is awaited.",
         "Never written: the condition is left out instead.",
         "Never written.",
         "Nothing is awaited, or the resource is Stalled or paused.",
     ),
     ConditionType.STALLED: ConditionText(
-        "Is there something that no retry mends?",
-        "Somebody has to act; the reason says on what. The operator still looks again, in case somebody did.",
+        "Is there a problem that no retry resolves?",
+        "A person has to act; the reason names the problem. The operator still checks again, in case it was resolved.",
         "Never written: the condition is left out instead.",
         "Never written.",
-        "Nothing is known that only a person can mend.",
+        "No problem is known that only a person can resolve.",
     ),
     ConditionType.CACHE_AVAILABLE: ConditionText(
         "Does the cache exist and serve under the host and port shown?",
@@ -50,27 +50,27 @@ CONDITIONS: Final[Mapping[ConditionType, ConditionText]] = {
     ConditionType.TRANSPORT_SECURED: ConditionText(
         "Does the cache accept TLS 1.2 or newer and nothing else?",
         "Azure reports the non-TLS port off (Managed Redis: clientProtocol Encrypted) and a minimum TLS version of 1.2 "
-        "or newer, set explicitly, and the probe saw nothing else. What the probe could not see changes nothing here; "
-        "the message tells it.",
+        "or newer, set explicitly, and the probe found nothing else. What the probe could not check changes nothing "
+        "here; the message names it.",
         "The non-TLS port is open, or a broken TLS version is accepted, by what Azure reports or by what the probe "
-        "saw; or the probe saw a certificate that is expired, not trusted or for another name.",
-        "The cache could not be read, or Azure did not say. Absent is never taken as safe.",
+        "found; or the probe found a certificate that is expired, not trusted or for another name.",
+        "The cache could not be read, or Azure did not report it. An absent value is never taken as safe.",
     ),
     ConditionType.PERSISTENCE_ENCRYPTED: ConditionText(
-        "Is what the cache persists encrypted as wanted, all the way to the key?",
-        "Every link was seen: the account that holds the data, whose key encrypts it and that the key can be used, "
+        "Is what the cache persists encrypted as declared, all the way to the key?",
+        "Every link was checked: the account that holds the data, whose key encrypts it and that the key can be used, "
         "infrastructure encryption where it is required, HTTPS with TLS 1.2 or newer, no public blobs and, with "
         "managed identity, no open network. Managed Redis: its own disks, and that a key of yours can be used.",
-        "A link is broken, or what was asked for is not persisted; the message names the first such link and a remedy.",
+        "A link is broken, or declared persistence is not set; the message names the first such link and a remedy.",
         "The cache, the account or its key could not be read; the message names the permission that is missing.",
-        "Nothing is persisted and nothing was asked for.",
+        "Nothing is persisted and no persistence is declared.",
     ),
     ConditionType.CREDENTIALS_SYNCED: ConditionText(
         "Does the Secret hold the key that Key Vault holds, and was that key proven to be live?",
         "The Secret is published with a proven key.",
         "It is not, and the reason says why. A good Secret that was published earlier stays as it is.",
         "Key Vault, Azure or the Secret could not be read.",
-        "No `spec.authentication`: no Secret was asked for.",
+        "No `spec.authentication`: no Secret is declared.",
     ),
     ConditionType.COMPLIANT: ConditionText(
         "Did every security rule pass?",
@@ -80,8 +80,8 @@ CONDITIONS: Final[Mapping[ConditionType, ConditionText]] = {
     ),
     ConditionType.DRIFT_DETECTED: ConditionText(
         "Does Azure differ from what the spec declares?",
-        "It does; `status.drift` lists each field with what it endangers, and the reason says why a wanted correction "
-        "is held back. This is the abnormal state.",
+        "It does; `status.drift` lists each field with what it endangers, and the reason says why an allowed "
+        "correction is not made. This is the abnormal state.",
         "Azure is as declared.",
         "The cache could not be read. Unknown is never shown as no drift.",
     ),

@@ -15,7 +15,7 @@ CREDENTIAL_REASONS: Final[Mapping[Reason, ReasonRow]] = {
         traits=Trait.TERMINAL,
     ),
     Reason.AUTHENTICATION_DISABLED: row(
-        "The cache asks for no password at all (authnotrequired).",
+        "The cache requires no password at all (authnotrequired).",
         "Enable authentication on the cache; no Secret is published for an open one.",
         on=ON_CREDENTIALS,
         traits=Trait.TERMINAL,
@@ -86,7 +86,7 @@ CREDENTIAL_REASONS: Final[Mapping[Reason, ReasonRow]] = {
         traits=Trait.TERMINAL,
     ),
     Reason.KEY_MISMATCH: row(
-        "The vault value is no live key of this cache: somebody regenerated it, or it is another cache's.",
+        "The vault value is no live key of this cache: another party regenerated it, or it is another cache's.",
         "Store a current key of this cache in Key Vault. The published Secret stays as it is.",
         on=ON_CREDENTIALS,
     ),
@@ -107,14 +107,14 @@ CREDENTIAL_REASONS: Final[Mapping[Reason, ReasonRow]] = {
         on=ON_CREDENTIALS,
     ),
     Reason.SECRET_FOREIGN: row(
-        "A Secret of that name exists and is not ours; it is left alone.",
+        "A Secret of that name exists and belongs to another owner; it is not changed.",
         "Delete it or choose another spec.connection.secretName.",
         on=ON_CREDENTIALS,
         traits=Trait.TERMINAL | Trait.NEEDS_HUMAN | Trait.ABOUT_SECRET,
     ),
     Reason.SECRET_IMMUTABLE: row(
         "The Secret was made immutable and holds something else.",
-        "Delete it; it is then published anew.",
+        "Delete it; it is then published again.",
         on=ON_CREDENTIALS,
         traits=Trait.TERMINAL | Trait.ABOUT_SECRET,
     ),

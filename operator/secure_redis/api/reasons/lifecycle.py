@@ -8,13 +8,13 @@ from secure_redis.api.reasons.row import ON_CACHE, ON_CREDENTIALS, ReasonRow, Tr
 
 LIFECYCLE_REASONS: Final[Mapping[Reason, ReasonRow]] = {
     Reason.PENDING: row(
-        "The operator has not looked yet.",
-        "Wait; if it lasts, look whether the operator runs.",
+        "The operator has not read it yet.",
+        "Wait; if it lasts, check whether the operator runs.",
         on=ON_CACHE | ON_CREDENTIALS | {ConditionType.WORKLOADS_CURRENT},
         traits=Trait.PROGRESS | Trait.PASSING | Trait.ROTATION_STEP,
     ),
-    Reason.READY: row("What was asked for is in place for this generation.", on={ConditionType.READY}),
-    Reason.ASSESSED: row("The cache was read and judged; no Secret was asked for.", on={ConditionType.READY}),
+    Reason.READY: row("What the spec declares is in place for this generation.", on={ConditionType.READY}),
+    Reason.ASSESSED: row("The cache was read and judged; no Secret is declared.", on={ConditionType.READY}),
     Reason.COMPLIANT: row("No rule of weight failed.", on={ConditionType.COMPLIANT}),
     Reason.PROGRESSING: row("Work is under way.", "Wait.", on=ON_CREDENTIALS),
     Reason.PAUSED: row(
@@ -43,7 +43,7 @@ LIFECYCLE_REASONS: Final[Mapping[Reason, ReasonRow]] = {
         on={ConditionType.READY},
     ),
     Reason.UNKNOWN: row(
-        "It could not be seen.",
+        "It could not be read.",
         "Read the message.",
         on=ON_CACHE | ON_CREDENTIALS | {ConditionType.WORKLOADS_CURRENT},
         traits=Trait.PASSING | Trait.WORKLOAD_REFUSED,
@@ -58,16 +58,16 @@ LIFECYCLE_REASONS: Final[Mapping[Reason, ReasonRow]] = {
     ),
     Reason.DELETION_UNKNOWN: row(
         "The cache cannot be read, so it is not known what would be deleted.",
-        'Mend what the message names, or annotate `secureredis.io/abandon: "true"` to keep the cache.',
+        'Repair what the message names, or annotate `secureredis.io/abandon: "true"` to keep the cache.',
         on=ON_CACHE,
     ),
     Reason.ABANDONED: row(
-        "The resource was let go; the cache was kept although deletionPolicy is Delete.", traits=Trait.EVENT_ONLY
+        "The resource was released; the cache was kept although deletionPolicy is Delete.", traits=Trait.EVENT_ONLY
     ),
-    Reason.RETAINED: row("The resource was let go; the cache was kept.", traits=Trait.EVENT_ONLY),
+    Reason.RETAINED: row("The resource was released; the cache was kept.", traits=Trait.EVENT_ONLY),
     Reason.OPERATED_BY_ANOTHER: row(
-        "Another install of the operator serves this resource; this one leaves it alone.",
-        "Uninstall one of the two. If the other one is gone for good, take its mark off: "
+        "Another install of the operator serves this resource; this one does not change it.",
+        "Uninstall one of the two. If the other one is gone for good, remove its annotation: "
         "`kubectl annotate srcache --all -A secureredis.io/operator-`.",
         traits=Trait.EVENT_ONLY,
     ),

@@ -8,7 +8,7 @@ from secure_redis.api.reasons.row import ON_CACHE, ReasonRow, Trait, row
 
 MANAGED_REASONS: Final[Mapping[Reason, ReasonRow]] = {
     Reason.SERVICE_NOT_SUPPORTED_YET: row(
-        "The spec asks of a Microsoft.Cache/redisEnterprise cluster what this version does for Microsoft.Cache/redis "
+        "The spec declares for a Microsoft.Cache/redisEnterprise what this version does for Microsoft.Cache/redis "
         "only. Such a cluster is read and judged; its keys are not published and nothing of it is written.",
         "Remove the field that the message names: without it the cluster is assessed.",
         on=ON_CACHE,

@@ -8,28 +8,28 @@ from secure_redis.api.reasons.row import ReasonRow, Trait, row
 
 PERSISTENCE_REASONS: Final[Mapping[Reason, ReasonRow]] = {
     Reason.PERSISTENCE_ENCRYPTED: row(
-        "What the cache persists is encrypted as wanted; every link up to the key was seen.",
+        "What the cache persists is encrypted as declared; every link up to the key was checked.",
         on={ConditionType.PERSISTENCE_ENCRYPTED},
     ),
     Reason.PERSISTENCE_OFF: row(
-        "Persistence was asked for and the cache persists nothing.",
+        "Persistence is declared and the cache persists nothing.",
         "Set it in Azure, or let the operator: mode Provision, and Availability in spec.drift.correct.",
         on={ConditionType.PERSISTENCE_ENCRYPTED},
     ),
     Reason.PERSISTENCE_NOT_OFFERED: row(
-        "Persistence was asked for, and the cache's tier cannot persist.",
+        "Persistence is declared, and the cache's tier cannot persist.",
         "Scale the cache to Premium, or set spec.persistence.type to None.",
         on={ConditionType.PERSISTENCE_ENCRYPTED},
     ),
     Reason.STORAGE_OTHER_ACCOUNT: row(
         "The cache persists into another storage account than the declared one.",
         "Change it in Azure or in the spec, or let the operator: mode Provision, and Security in spec.drift.correct. "
-        "What was written to the other account stays there until somebody deletes it.",
+        "What was written to the other account stays there until a person deletes it.",
         on={ConditionType.PERSISTENCE_ENCRYPTED},
     ),
     Reason.STORAGE_UNREAD: row(
-        "Azure did not say what was needed about the storage account or its key.",
-        "Wait for the next look; if it lasts, look at the account in Azure.",
+        "Azure did not report what was needed about the storage account or its key.",
+        "Wait for the next pass; if it lasts, inspect the account in Azure.",
         on={ConditionType.PERSISTENCE_ENCRYPTED, ConditionType.DRIFT_DETECTED},
         traits=Trait.ABOUT_CORRECTION | Trait.ABOUT_PERSISTENCE,
     ),
@@ -40,7 +40,7 @@ PERSISTENCE_REASONS: Final[Mapping[Reason, ReasonRow]] = {
         traits=Trait.ABOUT_CORRECTION | Trait.ABOUT_PERSISTENCE,
     ),
     Reason.STORAGE_NOT_ENCRYPTED: row(
-        "Azure says that the account does not encrypt its blobs.",
+        "Azure reports that the account does not encrypt its blobs.",
         "Persist into another account.",
         on={ConditionType.PERSISTENCE_ENCRYPTED},
     ),
@@ -66,13 +66,13 @@ PERSISTENCE_REASONS: Final[Mapping[Reason, ReasonRow]] = {
         on={ConditionType.PERSISTENCE_ENCRYPTED},
     ),
     Reason.STORAGE_OPEN: row(
-        "The account hands out what it decrypts: public blobs are allowed, or every network is let in.",
+        "The account serves what it decrypts: public blobs are allowed, or every network has access.",
         "Set `--allow-blob-public-access false`, and with managed identity `--default-action Deny --bypass "
         "AzureServices`.",
         on={ConditionType.PERSISTENCE_ENCRYPTED},
     ),
     Reason.STORAGE_ROLE_MISSING: row(
-        "The cache's identity may not write into the storage account yet, or it cannot be seen whether it may.",
+        "The cache's identity may not write into the storage account yet, or it cannot be read whether it may.",
         "Assign Storage Blob Data Contributor on the account to the identity that the message names; where the "
         "operator may not see role assignments, annotate secureredis.io/confirm-storage-role: <account name>.",
         on={ConditionType.PERSISTENCE_ENCRYPTED, ConditionType.DRIFT_DETECTED},

@@ -75,7 +75,7 @@ class Reason(StrEnum):
     NO_ROUTE = "NoRoute"
     DATABASE_MISSING = "DatabaseMissing"
     WOULD_DISCONNECT = "WouldDisconnect"
-    # Corrections that are held back
+    # Corrections that are blocked
     DISRUPTION_NOT_ALLOWED = "DisruptionNotAllowed"
     CONTESTED = "Contested"
     CORRECTING = "Correcting"
@@ -172,6 +172,6 @@ class Reason(StrEnum):
     DELETION_UNKNOWN = "DeletionUnknown"
     ABANDONED = "Abandoned"
     RETAINED = "Retained"
-    # Ourselves
+    # The operator itself
     OPERATED_BY_ANOTHER = "OperatedByAnother"
     INTERNAL_ERROR = "InternalError"

@@ -8,7 +8,7 @@ from secure_redis.api.reasons.row import ON_CREDENTIALS, ReasonRow, Trait, row
 
 ROTATION_REASONS: Final[Mapping[Reason, ReasonRow]] = {
     Reason.ROTATING: row(
-        "A key is being rotated; status.rotation tells how far it is.",
+        "A key is being rotated; status.rotation reports the phase.",
         "Wait.",
         on={ConditionType.RECONCILING},
         traits=Trait.ROTATION_STEP | Trait.ROTATION_STATUS,
@@ -18,7 +18,7 @@ ROTATION_REASONS: Final[Mapping[Reason, ReasonRow]] = {
     ),
     Reason.ROTATION_SCHEDULED: row("The next rotation is due at status.rotation.dueAt.", traits=Trait.ROTATION_STATUS),
     Reason.ROTATION_READ_ONLY: row(
-        "A rotation was asked for, but the resource only reads the key from Key Vault.",
+        "A rotation was requested, but the resource only reads the key from Key Vault.",
         "Set authentication.keyVault.access: ReadWrite, or let whoever stores the key rotate it.",
         traits=Trait.ROTATION_STATUS,
     ),
@@ -31,12 +31,12 @@ ROTATION_REASONS: Final[Mapping[Reason, ReasonRow]] = {
     ),
     Reason.GEO_REPLICATED: row(
         "The cache is linked for geo-replication; its keys are not rotated.",
-        "Unlink the caches, rotate, and link them again; or rotate by hand, one cache after the other.",
+        "Unlink the caches, rotate, and link them again; or rotate manually, one cache after the other.",
         traits=Trait.ROTATION_STATUS,
     ),
     Reason.APPROVAL_REQUIRED: row(
         "The first rotation would regenerate a key that something outside the cluster may use.",
-        "Make sure that nobody uses the key that the message names, then set the annotation it names; or state "
+        "Make sure that no one uses the key that the message names, then set the annotation it names; or state "
         "`authentication.rotation.otherConsumers: None`.",
         traits=Trait.ROTATION_WAIT | Trait.ROTATION_STATUS,
     ),
@@ -47,7 +47,7 @@ ROTATION_REASONS: Final[Mapping[Reason, ReasonRow]] = {
     ),
     Reason.OUTSIDE_WINDOW: row(
         "A scheduled rotation waits for its maintenance window.",
-        "Wait, or ask for it now by the annotation `secureredis.io/rotate`.",
+        "Wait, or request it now by the annotation `secureredis.io/rotate`.",
         traits=Trait.ROTATION_WAIT | Trait.ROTATION_STATUS,
     ),
     Reason.HOLDERS_BEHIND: row(
@@ -57,14 +57,14 @@ ROTATION_REASONS: Final[Mapping[Reason, ReasonRow]] = {
         traits=Trait.ROTATION_STATUS,
     ),
     Reason.FORCE_NOT_ALLOWED: row(
-        "An emergency rotation that does not wait for pods was asked for without the right to it.",
+        "An emergency rotation that does not wait for pods was requested without the right to it.",
         "It needs `authentication.rotation.otherConsumers: None` and the power Rotate in the operator's configuration "
         "(grants or caps); `emergency-<anything>` needs neither and waits for the pods.",
         traits=Trait.ROTATION_STATUS,
     ),
     Reason.REGENERATING: row(
         "A key is being regenerated in Azure, or it is not known yet whether it was.",
-        "Wait; it is looked at again before it is asked for once more.",
+        "Wait; the key is checked again before the request is repeated.",
         traits=Trait.ROTATION_STEP | Trait.ROTATION_STATUS,
     ),
     Reason.KEY_NOT_ACCEPTED: row(
@@ -73,7 +73,7 @@ ROTATION_REASONS: Final[Mapping[Reason, ReasonRow]] = {
         traits=Trait.ROTATION_STATUS,
     ),
     Reason.ROTATION_SUPERSEDED: row(
-        "Somebody else stored another key during the rotation; theirs is followed and the rotation ended.",
+        "Another party stored another key during the rotation; that key is used and the rotation ended.",
         "Let exactly one tool rotate the key.",
         traits=Trait.ROTATION_STATUS,
     ),

@@ -1,4 +1,4 @@
-"""What one row says of a reason: its words, its traits, and the conditions that can carry it."""
+"""Define a reason's row: its texts, its traits, and the conditions that can carry it."""
 
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Final
 
 from secure_redis.api.reasons.reason import ConditionType
 
-WANTED: Final = "Nothing: this is a wanted state."
+NOTHING_TO_DO: Final = "Nothing: this is the desired state."
 # The conditions that depend on reading the cache, and those that depend on the credential.
 ON_CACHE: Final = frozenset(
     {
@@ -25,8 +25,8 @@ ON_CREDENTIALS: Final = frozenset({ConditionType.READY, ConditionType.CREDENTIAL
 class Trait(Flag):
     """What the operator does differently because of a reason."""
 
-    TERMINAL = auto()  # no retry mends it: the resource is also shown as Stalled
-    NEEDS_HUMAN = auto()  # somebody mends it, mostly in Kubernetes: read again soon
+    TERMINAL = auto()  # no retry resolves it: the resource is also shown as Stalled
+    NEEDS_HUMAN = auto()  # a person resolves it, mostly in Kubernetes: read again soon
     PASSING = auto()  # an outage or a pause: a resource that was Ready stays Ready
     BLOCKS_READY = auto()  # a blocked write for this reason makes the resource not Ready
     NOT_REPEATED = auto()  # a write to Azure that was refused for it is not repeated for an hour
@@ -50,7 +50,7 @@ NO_TRAITS: Final = Trait(0)
 
 @dataclass(frozen=True, slots=True)
 class ReasonRow:
-    """What a reason means, what to do about it, what follows from it, and on which conditions it appears."""
+    """Holds a reason's meaning, its remedy, its traits, and the conditions on which it appears."""
 
     meaning: str
     remedy: str
@@ -60,7 +60,7 @@ class ReasonRow:
 
 def row(
     meaning: str,
-    remedy: str = WANTED,
+    remedy: str = NOTHING_TO_DO,
     *,
     on: AbstractSet[ConditionType] = frozenset(),
     traits: Trait = NO_TRAITS,

@@ -11,7 +11,7 @@ TRANSPORT_REASONS: Final[Mapping[Reason, ReasonRow]] = {
         "Only TLS 1.2 or newer is accepted and the non-TLS port is off.", on={ConditionType.TRANSPORT_SECURED}
     ),
     Reason.NON_TLS_PORT_OPEN: row(
-        "The non-TLS port is open, by what Azure reports or by what the probe saw.",
+        "The non-TLS port is open, as Azure reports or as the probe found.",
         "`az redis update --set enableNonSslPort=false`, or let the operator correct it.",
         on={ConditionType.TRANSPORT_SECURED},
     ),
@@ -26,25 +26,25 @@ TRANSPORT_REASONS: Final[Mapping[Reason, ReasonRow]] = {
         on={ConditionType.TRANSPORT_SECURED},
     ),
     Reason.TLS_TOO_OLD_ACCEPTED: row(
-        "The probe saw the endpoint accept TLS 1.0 or 1.1, whatever Azure reports.",
-        "`az redis update --set minimumTlsVersion=1.2`; if that is what it says already, find out what answers there: "
+        "The probe found that the endpoint accepts TLS 1.0 or 1.1, whatever Azure reports.",
+        "`az redis update --set minimumTlsVersion=1.2`; if that is set already, find out what answers there: "
         "a proxy, or another server under this name.",
         on={ConditionType.TRANSPORT_SECURED},
     ),
     Reason.CERTIFICATE_NOT_TRUSTED: row(
-        "The probe saw a certificate whose chain leads to no authority that the operator trusts. Something may stand "
+        "The probe found a certificate whose chain leads to no authority that the operator trusts. A proxy may be "
         "between the cluster and the cache.",
         "Find out what answers there. If it is a cloud with an authority of its own, set caBundle in the operator's "
         "configuration.",
         on={ConditionType.TRANSPORT_SECURED},
     ),
     Reason.CERTIFICATE_NAME_MISMATCH: row(
-        "The probe saw a certificate that is not for the cache's host name. Something else may answer under it.",
-        "Find out what answers there: `status.endpoint.addresses` says where the name leads in the cluster.",
+        "The probe found a certificate that is not for the cache's host name. Something else may answer under it.",
+        "Find out what answers there: `status.endpoint.addresses` lists what the name resolves to in the cluster.",
         on={ConditionType.TRANSPORT_SECURED},
     ),
     Reason.CERTIFICATE_EXPIRED: row(
-        "The probe saw a certificate that is no longer valid.",
+        "The probe found a certificate that is no longer valid.",
         "Azure renews its certificates by itself: find out what answers there, or raise it with Azure's support.",
         on={ConditionType.TRANSPORT_SECURED},
     ),

@@ -19,14 +19,14 @@ WORKLOAD_REASONS: Final[Mapping[Reason, ReasonRow]] = {
     ),
     Reason.ROLLOUT_FAILED: row(
         "A workload's rollout failed, so no further one is moved; the old pods run on and nothing is invalidated.",
-        "Look why its new pods do not become ready (`kubectl rollout status`, `kubectl describe pod`) and repair it; "
-        "the others follow by themselves.",
+        "Find out why its new pods do not become ready (`kubectl rollout status`, `kubectl describe pod`) and repair "
+        "it; the others follow by themselves.",
         on={ConditionType.WORKLOADS_CURRENT},
         traits=Trait.ROLLOUT_STUCK | Trait.ROLLOUT_UNFINISHED,
     ),
     Reason.ROLLOUT_DEADLINE: row(
         "A rollout takes longer than spec.authentication.rotation.deadlineMinutes, so no further workload is moved.",
-        "Look what holds it up (a pod that does not become ready, or does not end); the others follow by themselves.",
+        "Find out what delays it (a pod that does not become ready, or does not end); the others follow by themselves.",
         on={ConditionType.WORKLOADS_CURRENT},
         traits=Trait.ROLLOUT_STUCK | Trait.ROLLOUT_UNFINISHED,
     ),
@@ -41,7 +41,8 @@ WORKLOAD_REASONS: Final[Mapping[Reason, ReasonRow]] = {
         on={ConditionType.WORKLOADS_CURRENT},
     ),
     Reason.TARGET_CONFLICT: row(
-        "The workload has an env entry, a volume or a mount of that name or path that is not ours; it is left alone.",
+        "The workload has an env entry, a volume or a mount of that name or path that the operator did not add; the "
+        "workload is not changed.",
         "Choose another name or mountPath in spec.workloads, or take it out of the workload.",
         on={ConditionType.WORKLOADS_CURRENT},
         traits=Trait.WORKLOAD_REFUSED,
@@ -53,7 +54,7 @@ WORKLOAD_REASONS: Final[Mapping[Reason, ReasonRow]] = {
         traits=Trait.ROLLOUT_UNFINISHED,
     ),
     Reason.TARGET_ON_DELETE: row(
-        "Pods are replaced only when somebody deletes them (OnDelete), or are not restarted by us (restart).",
+        "Pods are replaced only when someone deletes them (OnDelete), or the operator may not restart them (restart).",
         "Delete the pods that status.workloads lists, when it suits.",
         on={ConditionType.WORKLOADS_CURRENT},
         traits=Trait.ROLLOUT_UNFINISHED,
@@ -82,7 +83,7 @@ WORKLOAD_REASONS: Final[Mapping[Reason, ReasonRow]] = {
         on={ConditionType.WORKLOADS_CURRENT},
     ),
     Reason.KEY_NOT_PUBLISHED: row(
-        "An env entry asks for a key that the Secret does not hold; the pod could not start.",
+        "An env entry references a key that the Secret does not hold; the pod could not start.",
         "Use one of the Secret's keys, or add it to spec.connection.keys.",
         on={ConditionType.WORKLOADS_CURRENT},
     ),

@@ -11,7 +11,7 @@ from secure_redis.api.spec.persistence import Persistence
 
 
 class Mode(StrEnum):
-    """Whether Azure is only looked at, or also changed."""
+    """Whether Azure is only read, or also changed."""
 
     VALIDATE = "Validate"
     PROVISION = "Provision"
@@ -32,14 +32,14 @@ class DeletionPolicy(StrEnum):
 
 
 class Access(StrEnum):
-    """`READ`: somebody else stores the key. `READ_WRITE`: the operator stores it."""
+    """`READ`: another party stores the key. `READ_WRITE`: the operator stores it."""
 
     READ = "Read"
     READ_WRITE = "ReadWrite"
 
 
 class Probe(StrEnum):
-    """Whether the endpoint is connected to, to see what it really speaks."""
+    """Whether the endpoint is probed, to find out which protocols it really speaks."""
 
     ENABLED = "Enabled"
     DISABLED = "Disabled"
@@ -63,7 +63,7 @@ class WorkloadKind(StrEnum):
 
 
 class OtherConsumers(StrEnum):
-    """Whether anybody but this namespace's pods can hold a key of the cache: VMs, functions, other clusters."""
+    """Whether consumers other than this namespace's pods can hold a key: VMs, functions, other clusters."""
 
     POSSIBLE = "Possible"
     NONE = "None"
@@ -229,12 +229,12 @@ class Workload(_Part):
 
     @property
     def mounts(self) -> bool:
-        """Whether a volume is wanted."""
+        """Whether a volume is declared."""
         return self.mount_path is not None or not self.env
 
 
 class DriftSettings(_Part):
-    """Which classes of drift are corrected, how often is looked, and which fields are left out (paths, or above)."""
+    """Which classes of drift are corrected, how often a pass runs, and which fields are left out (paths, or above)."""
 
     correct: tuple[DriftClass, ...] = ()
     interval_seconds: int = 300

@@ -8,7 +8,7 @@ from secure_redis.domain.observe.cache import PrivateEndpoint
 
 
 class Malformed(ValueError):
-    """An answer of status 200 has another content than the request asks for (a proxy's page, a truncated body)."""
+    """An answer of status 200 has another content than the request expects (a proxy's page, a truncated body)."""
 
 
 def private_endpoints(properties: Mapping[str, Any]) -> Iterable[PrivateEndpoint]:

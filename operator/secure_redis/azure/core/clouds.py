@@ -1,4 +1,4 @@
-"""The hosts of each cloud. A token is sent nowhere else, whatever an answer, a redirect or a spec says."""
+"""The hosts of each cloud. A token is sent nowhere else, whatever an answer, a redirect or a spec contains."""
 
 import re
 from dataclasses import dataclass
@@ -98,7 +98,7 @@ class Cloud:
         )
 
     def vault_scope(self, uri: str) -> str | None:
-        """The only token scope a vault may ask for: `https://vault.azure.net/.default`; None for a foreign host."""
+        """Return the only scope a vault may request: `https://vault.azure.net/.default`; None for a foreign host."""
         host = _https_host(uri)
         for suffix in self.vault_suffixes:
             if host is not None and _one_label_below(host, _authority(suffix)):

@@ -34,7 +34,7 @@ _LOG = logging.getLogger(__name__)
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _TENANT = re.compile(r"[0-9A-Za-z][0-9A-Za-z.-]{0,252}")
 _REFRESH_BEFORE = 600.0  # seconds before expiry; the SDKs' policies come back at 300
-_REMEMBER_FAILURE = 5.0  # so that 100 resources with one wrong identity do not ask 100 times
+_REMEMBER_FAILURE = 5.0  # so that 100 resources with one wrong identity do not send 100 requests
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ class Credentials:
         return IdentityCredential(self, identity, self._cloud.resource_manager_scope)
 
     def for_vault(self, identity: Identity, scope: str) -> "IdentityCredential":
-        """Return the credential that an identity uses at a vault: tokens for `scope` only, whatever it asks for."""
+        """Return the credential that an identity uses at a vault: tokens for `scope` only, whatever it requests."""
         return IdentityCredential(self, identity, scope)
 
     def forget(self, identity: Identity) -> None:
@@ -115,7 +115,7 @@ class Credentials:
         """Return a token with at least some minutes left; with `claims` (a challenge), one that answers them.
 
         Raises:
-            Refused: no token could be had; the failure says why.
+            Refused: no token could be obtained; the failure names the cause.
 
         """
         state = self._states.get((identity, scope, cae), _TokenState)
@@ -240,14 +240,14 @@ class IdentityCredential:
         """Return a token for the one scope. `tenant_id` comes from a vault's challenge.
 
         Raises:
-            Refused: another scope or tenant was asked for; no token leaves.
+            Refused: another scope or tenant was requested; no token leaves.
 
         """
         if tuple(scope.lower() for scope in scopes) != (self._scope.lower(),):
             raise Refused(
                 Denied(
                     Reason.VAULT_NOT_ALLOWED,
-                    "the vault asked for a token of another resource than its own; none was given",
+                    "the vault requested a token of another resource than its own; none was given",
                     Guard.CLOUD,
                 )
             )
@@ -264,7 +264,7 @@ class IdentityCredential:
         return await self._credentials.token(self._identity, self._scope, claims=claims, cae=enable_cae)
 
     async def close(self) -> None:
-        """Nothing of its own to close."""
+        """Close nothing: it has no session of its own."""
 
     async def __aenter__(self) -> "IdentityCredential":
         return self

@@ -68,7 +68,7 @@ def classify_entra(message: str, retry_after: float | None, status: int = 0) -> 
                 f"no federated credential has the subject {subject.group(1)}; add one with the cluster's issuer and "
                 "the audience api://AzureADTokenExchange"
             )
-    text = advice or "look the number up at https://login.microsoftonline.com/error"
+    text = advice or "see https://login.microsoftonline.com/error"
     return Denied(
         Reason.TOKEN_REFUSED,
         f"Microsoft Entra ID refused the token request (AADSTS{number}): {text}",

@@ -1,4 +1,4 @@
-"""The one classifier of everything that can go wrong between the operator and Azure.
+"""Classify every error between the operator and Azure, in one place.
 
 Branches on the service's own code, not on the SDK's class: azure-core maps every 409 to ResourceExistsError. Texts
 that a user reads are the same on every retry.
@@ -81,7 +81,7 @@ _NEVER_SENT: Final = (
     aiohttp.ClientHttpProxyError,
     socket.gaierror,
 )
-# Answers of 400 to 499 that do not say that the request was refused: it timed out, or its client gave up.
+# Answers of 400 to 499 that do not show that the request was refused: it timed out, or its client gave up.
 _UNCLEAR_STATUS: Final = frozenset({408, 499})
 
 
@@ -105,7 +105,7 @@ def _maybe_done(error: BaseException, source: Source) -> bool:
 
 def _unclear(status: int) -> bool:
     # 429 and the other refusals come before anything is done. 5xx do not: a gateway answers 504 while the service
-    # behind it goes on (azure-docs #62448 for this service), and a page of a proxy says nothing, whatever its status.
+    # behind it goes on (azure-docs #62448 for this service), and a page of a proxy proves nothing, whatever its status.
     return not 400 <= status < 500 or status in _UNCLEAR_STATUS
 
 
@@ -284,7 +284,7 @@ def _vault(status: int, code: str, message: str, body: Mapping[str, Any], after:
 
 
 def _vault_right(message: str, inner: str) -> str:
-    """Describe which right is missing, as far as the vault says it, and what to do."""
+    """Describe which right is missing, as far as the vault reports it, and what to do."""
     policy, action = _POLICY_RIGHT.search(message), _DATA_ACTION.search(message)
     right = policy.group(1).lower() if policy is not None else action.group(1) if action is not None else ""
     reads = right.lower().rpartition("secrets")[2].strip(" /") in ("", "get", "list", *_READ_ACTIONS)

@@ -1,7 +1,7 @@
-"""The four kinds of failures that the rest of the code distinguishes.
+"""Define the four kinds of failures that all other code distinguishes.
 
-`maybe_done` on each: the request may have taken effect all the same, because no answer of the service says that it did
-not. It matters for writes only.
+`maybe_done` on each: the request may have taken effect all the same, because no answer of the service reports that it
+did not. It matters for writes only.
 """
 
 from dataclasses import dataclass
@@ -86,7 +86,7 @@ Failure = Transient | Permanent | NotFound | Denied
 
 
 def unknown(failure: Failure) -> Unknown:
-    """Why a read failed."""
+    """Return why a read failed."""
     return Unknown(
         reason=failure.reason,
         message=failure.message,
@@ -96,7 +96,7 @@ def unknown(failure: Failure) -> Unknown:
 
 
 def write_failure(failure: Failure) -> WriteFailure:
-    """Why a write failed."""
+    """Return why a write failed."""
     return WriteFailure(
         reason=failure.reason,
         message=failure.message,
@@ -107,7 +107,7 @@ def write_failure(failure: Failure) -> WriteFailure:
 
 
 class Refused(AzureError):
-    """Raised on our side of the wire, by a policy or a credential, with the failure already known."""
+    """Raised before a request is sent, by a policy or a credential, with the failure already known."""
 
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure.message)
@@ -115,7 +115,7 @@ class Refused(AzureError):
 
 
 class IdentityUnavailable(Exception):
-    """For `request_token`: the Kubernetes side could not get the ServiceAccount's token; `unknown` says why."""
+    """For `request_token`: the Kubernetes side could not get the ServiceAccount's token; `unknown` names the cause."""
 
     def __init__(self, unknown: Unknown) -> None:
         super().__init__(unknown.message)

@@ -39,7 +39,7 @@ def is_write(method: str, url: str) -> bool:
 
 
 def operation_name(method: str, url: str) -> str:
-    """A name with few values, for metrics: `GET redis/firewallRules`, `POST redis/listKeys`, `GET secrets/versions`."""
+    """Return a name with few values, for metrics: `GET redis/firewallRules`, `POST redis/listKeys`."""
     path = [part for part in urlsplit(url).path.split("/") if part]
     lower = [part.lower() for part in path]
     if "providers" in lower:
@@ -151,7 +151,7 @@ class Gate(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
 
 def is_sdk_error(error: BaseException) -> bool:
     """Whether `error` is what a call through an SDK may raise for its own reasons; anything else is passed on."""
-    # ValueError: DeserializationError, and a vault's challenge for a foreign resource. The rest: answers whose shape
+    # ValueError: DeserializationError, and a vault's challenge for a foreign resource. The others: answers whose shape
     # the generated code does not expect.
     return isinstance(error, AzureError | ValueError | TypeError | KeyError | AttributeError | OSError)
 

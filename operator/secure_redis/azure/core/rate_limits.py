@@ -1,4 +1,4 @@
-"""Rate limits per vault and subscription, and the pauses that they ask for."""
+"""Rate limits per vault and subscription, and the pauses that they require."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -21,7 +21,7 @@ class Rate:
     patience: float = 20.0
 
 
-# Key Vault: 4,000 transactions per vault and 10 s (Microsoft, "Azure Key Vault service limits"); we take half.
+# Key Vault: 4,000 transactions per vault and 10 s (Microsoft, "Azure Key Vault service limits"); half of it is used.
 VAULT_RATE = Rate(burst=1000, per_second=200)
 # Resource Manager refills a bucket per principal and subscription; recorded answers show `remaining` counts of 16,499
 # reads and 11,999 writes. This bucket only smooths a cold start: Retry-After decides.
@@ -66,7 +66,7 @@ class RateLimits:
         """Wait for a turn, at most `rate.patience` seconds.
 
         Raises:
-            Refused: with a Transient that names the seconds left, while the service asked for a pause, or
+            Refused: with a Transient that names the seconds left, while the service requires a pause, or
                 where the wait would be too long. Never sleeps through a pause.
 
         """
@@ -88,7 +88,7 @@ class RateLimits:
             self._refuse_paused(bucket, name, self._clock())
 
     def pause(self, name: str, seconds: float) -> None:
-        """Pause for the `seconds` that the service asked for (at most an hour)."""
+        """Pause for the `seconds` that the service requires (at most an hour)."""
         now = self._clock()
         bucket = self._buckets.get(name)
         if bucket is not None:
@@ -104,7 +104,9 @@ class RateLimits:
             # The seconds go into `retry_after` only: a number in the text would change the status every time.
             raise Refused(
                 Transient(
-                    Reason.AZURE_THROTTLED, f"{name} asked to be left alone for a while", bucket.paused_until - now
+                    Reason.AZURE_THROTTLED,
+                    f"{name} requires a pause before the next request",
+                    bucket.paused_until - now,
                 )
             )
 
@@ -117,7 +119,7 @@ class RateLimits:
 
 
 def retry_after(headers: Mapping[str, str], now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> float | None:
-    """Read the seconds that an answer asks to wait: `Retry-After` in seconds or as a date (RFC 9110 section 10.2.3), or
+    """Read the seconds of an answer's pause: `Retry-After` in seconds or as a date (RFC 9110 section 10.2.3), or
     Azure's `retry-after-ms` and `x-ms-retry-after-ms`. None where there is no usable value.
     """
     lower = {name.lower(): value for name, value in headers.items()}

@@ -1,4 +1,4 @@
-"""Find the custom role of this project that has an action, so that a refusal can say what to assign.
+"""Find the custom role of this project that has an action, so that a refusal can name what to assign.
 
 The roles are those of `examples/azure/roles` (docs/azure-roles.md); a test holds the two together.
 """

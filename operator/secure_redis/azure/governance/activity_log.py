@@ -52,8 +52,8 @@ class Activity:
 
         All pages are read: the newest events are mostly reads of keys, which the log contains too.
         """
-        wanted = _filter(cache, until - CHANGES_WITHIN, until)
-        found = await self._resource_manager.walk(identity, _path(cache), API_VERSION, filter=wanted)
+        selected = _filter(cache, until - CHANGES_WITHIN, until)
+        found = await self._resource_manager.walk(identity, _path(cache), API_VERSION, filter=selected)
         if isinstance(found, Failure):
             return unread(found, READ_EVENTS)
         serving = identity.client_id.lower() if isinstance(identity, NamespaceIdentity) else self._own

@@ -115,13 +115,13 @@ class Governance:
             ValueError: `principal` is not an object id.
 
         """
-        wanted = "atScope()"
+        selected = "atScope()"
         if principal is not None:
             if not _PRINCIPAL.fullmatch(principal):
                 raise ValueError("the principal is not an object id")
-            wanted += f" and assignedTo('{principal}')"
+            selected += f" and assignedTo('{principal}')"
         path = f"{target.text}/providers/Microsoft.Authorization/roleAssignments"
-        found = await self._resource_manager.walk(identity, path, ROLES_API_VERSION, filter=wanted)
+        found = await self._resource_manager.walk(identity, path, ROLES_API_VERSION, filter=selected)
         if isinstance(found, NotFound) and isinstance(target, StorageAccountID):
             return Unknown(Reason.AZURE_ERROR, found.message)
         if isinstance(found, Failure):

@@ -51,7 +51,7 @@ class KeyVaults:
         if encryption is None or encryption.customer_managed is not True:
             raise ValueError("the account is not known to be encrypted with a key of the customer's own")
         if encryption.vault_uri is None or encryption.key_name is None:
-            why = Unknown(Reason.AZURE_ERROR, "the account does not say which key of which vault encrypts it")
+            why = Unknown(Reason.AZURE_ERROR, "the account does not report which key of which vault encrypts it")
             return EncryptionKeyFacts(why, why)
         if encryption.federated_client_id is not None:
             why = Unknown(

@@ -82,7 +82,7 @@ class Vaults:
         keep_seconds: float = 3600.0,
     ) -> None:
         """`clock`: monotonic seconds; `now`: the time by which secrets expire. `probe_seconds`: how long a denied list
-        is not asked for again.
+        is not requested again.
         """
         self._transport = transport
         self._credentials = credentials
@@ -99,7 +99,7 @@ class Vaults:
     async def current(
         self, identity: Identity, uri: str, name: str, version: str | None = None, *, max_age: float
     ) -> VaultSecretFacts | VaultSecretAbsent | Unknown:
-        """The newest version (or the pinned `version`), checked at most `max_age` seconds ago (0: now).
+        """Return the newest version (or the pinned `version`), checked at most `max_age` seconds ago (0: now).
 
         A disabled, expired or not yet valid version is returned as it is, with `value=None`; no older one is used
         instead.
@@ -133,7 +133,7 @@ class Vaults:
         tags: Mapping[str, str],
         expires: datetime | None = None,
     ) -> str | WriteFailure:
-        """A new version of the secret; its id. Never recovers or purges a deleted one.
+        """Store a new version of the secret and return its id. Never recovers or purges a deleted one.
 
         Needs the data action `Microsoft.KeyVault/vaults/secrets/setSecret/action`.
         """
@@ -153,7 +153,7 @@ class Vaults:
             return stored.properties.version or ""
 
         outcome = await self._calls(identity, call)
-        self._look_again(uri, name)
+        self._expire_checks(uri, name)
         return outcome if isinstance(outcome, str) else write_failure(outcome)
 
     async def mark(
@@ -181,10 +181,10 @@ class Vaults:
             await vault.client.update_secret_properties(name, version, tags=dict(tags))
 
         outcome = await self._calls(identity, call)
-        self._look_again(uri, name)
+        self._expire_checks(uri, name)
         return None if outcome is None else write_failure(outcome)
 
-    def _look_again(self, uri: str, name: str) -> None:
+    def _expire_checks(self, uri: str, name: str) -> None:
         """Expire all earlier checks of the secret, whatever the write's result was."""
         authority = host_of(uri) or ""
         for key, secret in self._secrets.items():
@@ -208,7 +208,7 @@ class Vaults:
                 outcome = await self._by_get(identity, vault, name, pinned, secret)
             else:
                 vault.list_denied_at.pop(name.lower(), None)
-                if outcome is None:  # no version, or two of the same second: the vault itself has to say
+                if outcome is None:  # no version, or two of the same second: the vault itself has to decide
                     outcome = await self._by_get(identity, vault, name, pinned, secret)
         else:
             outcome = await self._by_get(identity, vault, name, pinned, secret)
@@ -267,7 +267,7 @@ class Vaults:
 
         bundle = await self._calls(identity, call)
         if isinstance(bundle, Denied) and bundle.reason is Reason.VAULT_SECRET_DISABLED:
-            # The vault does not say which version it refuses; that it is the current one is what matters.
+            # The vault does not report which version it refuses; that it is the current one is what matters.
             return Version(pinned or "", enabled=False, not_before=None, expires=None, tags={})
         if not isinstance(bundle, KeyVaultSecret):
             return bundle
@@ -328,7 +328,7 @@ class Vaults:
     def _make(self, identity: Identity, uri: str) -> SecretClient:
         url = f"https://{host_of(uri)}"
         scope = self._transport.cloud.vault_scope(url)
-        assert scope is not None  # noqa: S101 - `_outside_the_cloud` was asked before
+        assert scope is not None  # noqa: S101 - `_outside_the_cloud` was checked before
         return SecretClient(
             url,
             self._credentials.for_vault(identity, scope),

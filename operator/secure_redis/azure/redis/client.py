@@ -173,7 +173,7 @@ class Caches:
         )
 
     async def update(self, identity: Identity, cache: CacheID, body: Mapping[str, Any]) -> None | WriteFailure:
-        """PATCH of exactly `body`: as bytes, since the SDK's model adds properties that were never asked for."""
+        """PATCH of exactly `body`: as bytes, since the SDK's model adds properties that were never requested."""
         redis = self._client(identity, cache).management.redis
         return await self._long(
             identity,
@@ -218,10 +218,10 @@ class Caches:
     async def regenerate_key(self, identity: Identity, cache: CacheID, slot: Slot) -> None | WriteFailure:
         """POST regenerateKey for one key, sent once: nothing that comes back has it executed a second time.
 
-        None: Azure says that it is done (200), or that it goes on (202, then `operation` follows it). The answer holds
-        both keys and is dropped unread. Needs `Microsoft.Cache/redis/regenerateKey/action`.
+        None: Azure reports that it is done (200), or that it goes on (202, then `operation` follows it). The answer
+        holds both keys and is dropped unread. Needs `Microsoft.Cache/redis/regenerateKey/action`.
 
-        By a request of our own and not by the SDK's method, which parses the keys and takes a 202 for an error. 401
+        Uses its own request and not the SDK's method, which parses the keys and takes a 202 for an error. 401
         with a claims challenge is answered by the same request with a new token: the first one was turned away.
         """
         client = self._client(identity, cache)
@@ -345,12 +345,12 @@ class Caches:
         """Return a page's caches. A page that has not changed since the same identity read it is not parsed again."""
         digest = hashlib.blake2b(content, digest_size=16).digest()
         key = (identity, url)
-        kept = self._pages.peek(key)
-        if kept is None or kept.digest != digest:
+        page_before = self._pages.peek(key)
+        if page_before is None or page_before.digest != digest:
             caches, following = convert.page(json.loads(content))
-            kept = _Page(digest, tuple(caches), following)
+            page_before = _Page(digest, tuple(caches), following)
             self._pages.drop(key)
-        return self._pages.get(key, lambda: kept)
+        return self._pages.get(key, lambda: page_before)
 
 
 def _or_unknown(outcome: T | Failure) -> T | Unknown:

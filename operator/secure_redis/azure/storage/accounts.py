@@ -1,6 +1,6 @@
 """Read `Microsoft.Storage/storageAccounts`: the account behind a cache's persistence. Nothing is written.
 
-Only the management plane is asked: neither keys nor blobs are ever read here.
+Only the management plane is read: neither keys nor blobs are ever read here.
 """
 
 import json
@@ -60,10 +60,10 @@ class StorageAccounts:
             answer: Any = await accounts.get_properties(account.group, account.name, cls=_body)
             facts = convert.storage_facts(json.loads(answer))
             if facts.account_id.parts != account.parts:
-                raise Malformed("Azure answered with another storage account than it was asked for")
+                raise Malformed("Azure answered with another storage account than the requested one")
             return facts
 
-        return await self._ask(identity, call, READ_ACCOUNT)
+        return await self._request(identity, call, READ_ACCOUNT)
 
     async def blob_service(
         self, identity: Identity, account: StorageAccountID
@@ -75,9 +75,9 @@ class StorageAccounts:
             answer: Any = await services.get_service_properties(account.group, account.name, cls=_body)
             return convert.blob_service_facts(json.loads(answer))
 
-        return await self._ask(identity, call, READ_BLOB_SERVICE)
+        return await self._request(identity, call, READ_BLOB_SERVICE)
 
-    async def _ask(
+    async def _request(
         self, identity: Identity, call: Callable[[], Awaitable[T | Failure]], permission: str
     ) -> T | StorageAbsent | Unknown:
         outcome = await self._calls(identity, call)

@@ -1,1 +1,1 @@
-"""What a pass does: the actions and the time of the next pass. Pure."""
+"""Plan what a pass does: the actions and the time of the next pass. Pure."""

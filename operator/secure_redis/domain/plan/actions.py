@@ -1,6 +1,6 @@
 """What a plan can contain: one class per action, in closed unions, and what came of an action.
 
-Every action is idempotent and safe to repeat after a crash at any point. Its docstring says its effect and, after
+Every action is idempotent and safe to repeat after a crash at any point. Its docstring names its effect and, after
 "Done:", what proves that it is complete. `reconciler.act` has one branch for each; a missing branch is a type error.
 `target` and `audited_fields` go into the audit record: names only, never values.
 """
@@ -28,7 +28,7 @@ class _OnResource:
     """An action on the resource's own object."""
 
     def target(self, resource: SecureRedisCache) -> str:
-        """The object."""
+        """Return the object."""
         return f"SecureRedisCache {resource.key.namespace}/{resource.key.name}"
 
     @property
@@ -59,7 +59,7 @@ class _OnSecret:
     name: str
 
     def target(self, resource: SecureRedisCache) -> str:
-        """The Secret."""
+        """Return the Secret."""
         return f"Secret {resource.key.namespace}/{self.name}"
 
     @property
@@ -143,7 +143,7 @@ class _OnWorkload:
     generation: int = 0  # as it was read: while it is this one, a newer resourceVersion is only a newer status
 
     def target(self, resource: SecureRedisCache) -> str:
-        """The workload."""
+        """Return the workload."""
         return f"{self.kind} {resource.key.namespace}/{self.name}"
 
     @property
@@ -177,7 +177,7 @@ class _OnCache:
     """A write to the cache."""
 
     def target(self, resource: SecureRedisCache) -> str:
-        """The cache."""
+        """Return the cache."""
         return resource.cache.text
 
     @property
@@ -188,7 +188,7 @@ class _OnCache:
 
 @dataclass(frozen=True, slots=True)
 class CreateCache(_OnCache):
-    """PUT a cache that was never seen, by a raw body with the ownership tag. Done: a direct read finds it."""
+    """PUT a cache that was never observed, by a raw body with the ownership tag. Done: a direct read finds it."""
 
     body: Mapping[str, Any]
 
@@ -292,7 +292,7 @@ class _OnVault:
     secret_name: str
 
     def target(self, resource: SecureRedisCache) -> str:
-        """The vault's secret."""
+        """Return the vault's secret."""
         return f"{self.vault}/secrets/{self.secret_name}"
 
 
@@ -314,7 +314,7 @@ class StoreKey(_OnVault):
 class MarkKey(_OnVault):
     """Put tags (all of them) on a version of the Key Vault secret. Done: the version carries the tags.
 
-    The tags tell later whether a key was regenerated. The write also shows, before anything irreversible, that the
+    The tags show later whether a key was regenerated. The write also shows, before anything irreversible, that the
     vault can be written.
     """
 
@@ -370,7 +370,7 @@ class Failed:
 
     @property
     def permanent(self) -> bool:
-        """Whether no retry will mend it."""
+        """Whether no retry can succeed."""
         return self.failure.permanent
 
     @property

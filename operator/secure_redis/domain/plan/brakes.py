@@ -1,8 +1,8 @@
-"""Brakes block writes over the whole fleet, whatever one resource asks for. Pure: `reconciler.brakes` has the state.
+"""Brakes block writes over the whole fleet, whatever one resource declares. Pure: `reconciler.brakes` has the state.
 
 readOnly      nothing is written to Azure or Key Vault; Secrets of proven keys and statuses go on
 FirstLook     after an upgrade, the first pass over each resource only reports
-MassDrift     too many resources want a correction within one interval: all corrections stop until released
+MassDrift     too many resources need a correction within one interval: all corrections stop until released
 Capped        this hour's corrections, or beginnings of rotations, are used up
 """
 
@@ -21,18 +21,18 @@ from secure_redis.domain.plan.rotation.request import RotationRequest
 from secure_redis.domain.plan.types import Plan, Rotating
 
 HOUR: Final = 3600.0
-FIRST_LOOK_SECONDS: Final = 60.0  # from a first pass that only reported to the next one
+REPORT_ONLY_SECONDS: Final = 60.0  # from a first pass that only reported to the next one
 
 READ_ONLY: Final = Blocked(
     Reason.READ_ONLY,
     "the operator's configuration has brakes.readOnly: nothing is written to Azure or Key Vault",
 )
 FIRST_LOOK: Final = Blocked(
-    Reason.FIRST_LOOK, "the operator was upgraded: its first look only reports what it would write"
+    Reason.FIRST_LOOK, "the operator was upgraded: its first pass over the resource only reports what it would write"
 )
 MASS_DRIFT: Final = Blocked(
     Reason.MASS_DRIFT,
-    "too many resources want a correction at once, so none is made: find out what changed, then set brakes.release in "
+    "too many resources need a correction at once, so none is made: find out what changed, then set brakes.release in "
     "the operator's configuration to a new value",
 )
 CORRECTIONS_CAPPED: Final = Blocked(
@@ -45,7 +45,7 @@ ROTATIONS_CAPPED: Final = Blocked(
 
 @dataclass(frozen=True, slots=True)
 class BrakeLimits:
-    """As configured. `share` of at least `at_least` resources; `release`: a new value lets corrections go on."""
+    """The configured limits. `share` of at least `at_least` resources; `release`: a new value resumes corrections."""
 
     read_only: bool = False
     corrections_per_hour: int = 100
@@ -57,31 +57,31 @@ class BrakeLimits:
 
 @dataclass(frozen=True, slots=True)
 class Brake:
-    """What blocks one pass. `look`: seconds until the next pass over what is blocked; None: the interval."""
+    """Holds what blocks one pass. `next_pass_in`: seconds until the next pass if it is blocked; None: the interval."""
 
     everything: Blocked | None = None
     corrections: Blocked | None = None
     rotations: Blocked | None = None
-    look: float | None = None
+    next_pass_in: float | None = None
 
 
 FREE: Final = Brake()
 
 
 def is_mass_drift(wanting: int, total: int, limits: BrakeLimits) -> bool:
-    """Whether more than the share of enough resources want a correction."""
+    """Whether more than the share of enough resources need a correction."""
     return total >= limits.at_least and wanting > limits.share * total
 
 
 def within_the_hour(times: Iterable[float], now: float) -> list[float]:
-    """Those of the times that are less than an hour ago."""
+    """Return the times that are less than an hour ago."""
     return [time for time in times if now - time < HOUR]
 
 
-def wants_correction(plan: Plan) -> bool:
-    """Whether a correction would be made now or next, if there were no brake. What is contested is none."""
+def requires_correction(plan: Plan) -> bool:
+    """Whether a correction would be made now or next, if there were no brake. A contested one does not count."""
     return any(
-        path not in plan.not_corrected or has(plan.not_corrected[path].reason, Trait.BRAKE) for path in plan.wanted
+        path not in plan.not_corrected or has(plan.not_corrected[path].reason, Trait.BRAKE) for path in plan.to_correct
     )
 
 
@@ -93,26 +93,26 @@ def begins_rotation(before: RotationStatus | None, rotating: Rotating) -> bool:
 
 
 def restrain(plan: Plan, brake: Brake) -> Plan:
-    """Take out of the plan for cache and vault what the brake blocks, and say so."""
+    """Remove from the plan the writes to cache and vault that the brake blocks, and report them as blocked."""
     writes = any(isinstance(action, AzureAction) for action in plan.actions)
-    held = brake.everything or (brake.corrections if plan.correcting or plan.wanted else None)
-    if held is None or not (writes or plan.wanted):
+    blocked = brake.everything or (brake.corrections if plan.correcting or plan.to_correct else None)
+    if blocked is None or not (writes or plan.to_correct):
         return plan
     others = brake.everything is None and not plan.correcting
-    kept = tuple(a for a in plan.actions if others or not isinstance(a, AzureAction))
-    paths = {path: held for path in plan.wanted if path not in plan.not_corrected}
+    remaining = tuple(a for a in plan.actions if others or not isinstance(a, AzureAction))
+    paths = {path: blocked for path in plan.to_correct if path not in plan.not_corrected}
     if not (paths or (writes and not others)):
         return plan
     # A blocked write that is no correction keeps the resource from its goal: it waits, and is no drift.
-    waits = Waiting(held.reason, held.message) if writes and not plan.correcting and not others else None
+    waits = Waiting(blocked.reason, blocked.message) if writes and not plan.correcting and not others else None
     return replace(
         plan,
-        actions=kept,
-        blocked=(held, *plan.blocked),
+        actions=remaining,
+        blocked=(blocked, *plan.blocked),
         waiting=plan.waiting if others else waits,
         not_corrected={**plan.not_corrected, **paths},
         correcting=(),
-        next_pass_in=plan.next_pass_in if kept else brake.look,
+        next_pass_in=plan.next_pass_in if remaining else brake.next_pass_in,
         needs_fresh_read=False,
     )
 
@@ -127,14 +127,14 @@ def restrain_rotation(resource: SecureRedisCache, rotating: Rotating, brake: Bra
     capped = (
         brake.rotations if begins and status is not None and not RotationRequest(status.request).emergency else None
     )
-    held = brake.everything or capped
-    if held is None or status is None or not (begins or rotating.action is not None):
+    blocked = brake.everything or capped
+    if blocked is None or status is None or not (begins or rotating.action is not None):
         return rotating
-    why = {"reason": str(held.reason), "message": held.message}
+    why = {"reason": str(blocked.reason), "message": blocked.message}
     if begins:
         why |= {"phase": RotationPhase.WAITING}
         nothing = {"target": None, "started_at": None, "recorded_at": None}
-        kept: RotationStatus | None = status.model_copy(update={**nothing, **why})
+        reported: RotationStatus | None = status.model_copy(update={**nothing, **why})
     else:
-        kept = before.model_copy(update=why) if before is not None else None
-    return replace(rotating, status=kept, action=None, next_pass_in=brake.look, needs_fresh_read=False)
+        reported = before.model_copy(update=why) if before is not None else None
+    return replace(rotating, status=reported, action=None, next_pass_in=brake.next_pass_in, needs_fresh_read=False)

@@ -1,4 +1,4 @@
-"""Plan the deletion of a resource. `Retain` never touches Azure; `Delete` deletes the cache or says why not."""
+"""Plan the deletion of a resource. `Retain` never touches Azure; `Delete` deletes the cache or reports why not."""
 
 from secure_redis.api import names
 from secure_redis.api.reasons.reason import Reason
@@ -20,10 +20,10 @@ from secure_redis.domain.plan.actions import Action, DeleteCache, RemoveFinalize
 from secure_redis.domain.plan.cache import creation
 from secure_redis.domain.plan.rollout.waves import (
     Rollout,
+    needs_workloads,
     reason_of,
     roll,
     sentence,
-    wants_workloads,
 )
 from secure_redis.domain.plan.secret import release_or_delete
 from secure_redis.domain.plan.types import (
@@ -59,7 +59,7 @@ def leave(resource: SecureRedisCache, observed: Observation, assessed: Assessmen
     if unknown is not None and not abandoned:
         return Plan(blocked=(Blocked(unknown.reason, unknown.message),))
     rollout = None
-    if resource.spec.connection.deletion_policy is DeletionPolicy.DELETE and wants_workloads(resource):
+    if resource.spec.connection.deletion_policy is DeletionPolicy.DELETE and needs_workloads(resource):
         rollout = roll(resource, observed, None)
         if not rollout.moved and not abandoned:
             return _release(rollout)
@@ -91,12 +91,12 @@ def _delete_cache(
     resource: SecureRedisCache, observed: Observation, assessed: Assessment, settings: Settings
 ) -> Plan | None:
     """Plan the deletion of the cache. None: the cache is gone, or never existed."""
-    keep = resource.status.pending
+    pending = resource.status.pending
     if isinstance(observed.cache, CacheAbsent):
         if observed.cache.confirmed:
             return None
         return Plan(
-            pending=keep,
+            pending=pending,
             waiting=Waiting(Reason.CONFIRMING_ABSENCE, "Azure answered 404; reading once more before believing it"),
             next_pass_in=settings.absence_confirmation,
         )
@@ -109,7 +109,7 @@ def _delete_cache(
             f'the cache cannot be deleted while it cannot be read: {why}; {names.ABANDON}: "true" gives it up and '
             "keeps the cache",
         )
-        return Plan(pending=keep, blocked=(refusal,))
+        return Plan(pending=pending, blocked=(refusal,))
     if assessed.ownership is not Ownership.OWNED:
         return Plan(
             blocked=(
@@ -122,7 +122,7 @@ def _delete_cache(
         )
     if is_busy(observed.cache.provisioning_state):
         return Plan(
-            pending=keep,
+            pending=pending,
             waiting=Waiting(
                 creation.busy_reason(observed.cache.provisioning_state),
                 creation.busy(observed.cache.provisioning_state),
@@ -145,12 +145,12 @@ def _delete_cache(
     refused = refuse(settings.policy, observed.identity, resource.key.namespace, Power.DELETE, cache=resource.cache)
     if refused is not None:
         return Plan(blocked=(refused,))
-    if keep is None or keep.action != DELETE:
+    if pending is None or pending.action != DELETE:
         intent = PendingStatus(action=DELETE, recorded_at=rfc3339(observed.now), detail=resource.cache.name)
         return Plan(pending=intent, waiting=Waiting(Reason.DELETING, "the deletion is recorded"), next_pass_in=0.0)
     return Plan(
         actions=(DeleteCache(),),
-        pending=keep,
+        pending=pending,
         waiting=Waiting(Reason.DELETING, "Azure is deleting the cache; this takes minutes"),
         next_pass_in=settings.operation_poll,
     )

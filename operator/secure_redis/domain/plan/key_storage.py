@@ -1,4 +1,4 @@
-"""A key on its way into Key Vault: the tags and the expiry of Microsoft's own rotation tooling.
+"""Store a key in Key Vault with the tags and the expiry of Microsoft's own rotation tooling.
 
 Source: docs/internals/azure-facts.md#rotation-tags.
 """
@@ -18,7 +18,7 @@ from secure_redis.domain.observe.normalise import same_word, tag
 from secure_redis.domain.plan.actions import StoreKey
 
 VALIDITY_DAYS: Final = "ValidityPeriodDays"
-# Key Vault tells of a secret's end this long before (SecretNearExpiry): that is when Microsoft's functions rotate.
+# Key Vault announces a secret's expiry this long before (SecretNearExpiry): that is when Microsoft's functions rotate.
 NEAR_EXPIRY_DAYS: Final = 30
 LONGEST_VALIDITY_DAYS: Final = 3650 + NEAR_EXPIRY_DAYS
 
@@ -31,29 +31,29 @@ def store(
     before: VaultSecretFacts | None,
     now: datetime,
 ) -> StoreKey:
-    """The new version of the vault secret. What else is tagged on the version `before` is carried over."""
-    ours = {CREDENTIAL_ID: str(slot), PROVIDER_ADDRESS: resource.cache.text}
+    """Build the new version of the vault secret. Other tags of the version `before` are carried over."""
+    own_tags = {CREDENTIAL_ID: str(slot), PROVIDER_ADDRESS: resource.cache.text}
     days = validity_days(resource, before)
     if days is not None:
-        ours[VALIDITY_DAYS] = str(days)
+        own_tags[VALIDITY_DAYS] = str(days)
     expires = now + timedelta(days=days) if days is not None else None
-    return StoreKey(target.uri, target.secret_name, value, {**_kept(before, ours), **ours}, expires)
+    return StoreKey(target.uri, target.secret_name, value, {**_other_tags(before, own_tags), **own_tags}, expires)
 
 
 def validity_days(resource: SecureRedisCache, vault: VaultSecretFacts | None) -> int | None:
-    """For how many days a stored key is valid: as the vault's owner tagged it, else as the spec's interval says."""
-    said = tag(vault.tags, VALIDITY_DAYS) if vault is not None else None
-    if said is not None and said.isascii() and said.isdigit() and 0 < int(said) <= LONGEST_VALIDITY_DAYS:
-        return int(said)
+    """Return for how many days a stored key is valid: by the vault owner's tag, else by the spec's interval."""
+    days = tag(vault.tags, VALIDITY_DAYS) if vault is not None else None
+    if days is not None and days.isascii() and days.isdigit() and 0 < int(days) <= LONGEST_VALIDITY_DAYS:
+        return int(days)
     settings = resource.spec.authentication
     interval = settings.rotation.interval_days if settings is not None else None
     return None if interval is None else interval + NEAR_EXPIRY_DAYS
 
 
-def _kept(before: VaultSecretFacts | None, ours: Mapping[str, str]) -> dict[str, str]:
+def _other_tags(before: VaultSecretFacts | None, own_tags: Mapping[str, str]) -> dict[str, str]:
     """Tags of others: names have no case in Azure."""
     return {
         name: value
         for name, value in (before.tags if before is not None else {}).items()
-        if not any(same_word(name, own) for own in (*ours, ROTATION_TAG))
+        if not any(same_word(name, own) for own in (*own_tags, ROTATION_TAG))
     }

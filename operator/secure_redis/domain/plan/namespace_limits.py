@@ -25,11 +25,11 @@ class Member:
 
     name: str
     created: str
-    service_account: str  # as the spec says it; empty: the default one
+    service_account: str  # as the spec declares it; empty: the default one
 
     @property
     def identity(self) -> str:
-        """The ServiceAccount that is used: an empty name means the default one."""
+        """Return the ServiceAccount that is used; for an empty name, the default one."""
         return self.service_account or names.DEFAULT_SERVICE_ACCOUNT
 
 

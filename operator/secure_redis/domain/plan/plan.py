@@ -1,6 +1,6 @@
 """Plan one pass: from observation and assessment to actions and the time of the next pass. Pure.
 
-An empty plan means that nothing is written anywhere, except a status that changed.
+With an empty plan nothing is written anywhere, except a status that changed.
 """
 
 from dataclasses import replace
@@ -32,9 +32,9 @@ from secure_redis.domain.plan.cache.services import SERVICES
 from secure_redis.domain.plan.deletion import leave
 from secure_redis.domain.plan.rollout.waves import (
     Rollout,
+    needs_workloads,
     roll,
     sentence,
-    wants_workloads,
 )
 from secure_redis.domain.plan.rotation.phases import rotate
 from secure_redis.domain.plan.rotation.required_reads import wave_limit
@@ -49,9 +49,9 @@ def plan(
     if resource.deleting:
         return _only_on_a_fresh_cache(restrain(leave(resource, observed, assessed, settings), brake), observed)
     if resource.paused:
-        said = f"paused by the annotation {names.PAUSED}: nothing is written"
+        message = f"paused by the annotation {names.PAUSED}: nothing is written"
         still = _rollout(resource, observed, assessed, publishing=False, writes=False)
-        return Plan(pending=resource.status.pending, waiting=Waiting(Reason.PAUSED, said), rollout=still)
+        return Plan(pending=resource.status.pending, waiting=Waiting(Reason.PAUSED, message), rollout=still)
     first: tuple[Action, ...] = () if resource.has_finalizer else (AddFinalizer(),)
     provision = SERVICES[resource.cache.service].provision
     azure = _only_on_a_fresh_cache(restrain(provision(resource, observed, assessed, settings), brake), observed)
@@ -72,17 +72,17 @@ def plan(
         published = tuple(action for action in published if not isinstance(action, ReleaseSecret | DeleteSecret))
     rolling = rollout.rolling if rollout is not None else None
     moving = Waiting(Reason.ROLLING_OUT, sentence(rolling)) if rolling is not None else None
-    looks = [azure.next_pass_in, secret.next_pass_in, rotating.next_pass_in, _lapse(resource, observed, assessed)]
+    next_passes = [azure.next_pass_in, secret.next_pass_in, rotating.next_pass_in, _lapse(resource, observed, assessed)]
     last = (rotating.action,) if rotating.action is not None else ()
     if rollout is not None:
-        looks.append(0.0 if publishing else rollout.next_pass_in)
+        next_passes.append(0.0 if publishing else rollout.next_pass_in)
     return replace(
         azure,
         # Workloads come last: a failure there blocks nothing else.
         actions=first + published + azure.actions + (rollout.actions if rollout is not None else ()) + last,
         blocked=azure.blocked + secret.blocked,
         waiting=azure.waiting or secret.waiting or rotating.progress or moving,
-        next_pass_in=reduce(sooner, looks),
+        next_pass_in=reduce(sooner, next_passes),
         rollout=rollout,
         rotation=rotating,
         needs_fresh_read=azure.needs_fresh_read or rotating.needs_fresh_read,
@@ -100,7 +100,7 @@ def _rollout(
     resource: SecureRedisCache, observed: Observation, assessed: Assessment, *, publishing: bool, writes: bool
 ) -> Rollout | None:
     """Plan the rollout. Workloads move only to what is published."""
-    if not wants_workloads(resource):
+    if not needs_workloads(resource):
         return None
     known = assessed.credential.data
     version = published_version(resource, observed, assessed)
@@ -118,13 +118,13 @@ def _rollout(
     )
 
 
-def _only_on_a_fresh_cache(wanted: Plan, observed: Observation) -> Plan:
-    """A cache is changed only on what was read directly in this very pass.
+def _only_on_a_fresh_cache(planned: Plan, observed: Observation) -> Plan:
+    """Remove writes to the cache that do not follow from a direct read in this pass.
 
     A page of the inventory may be minutes old: a firewall rule or an endpoint that it shows can be gone by now.
     """
-    writes = any(isinstance(action, AzureAction) and not isinstance(action, StoreKey) for action in wanted.actions)
+    writes = any(isinstance(action, AzureAction) and not isinstance(action, StoreKey) for action in planned.actions)
     if not writes or observed.cache_fresh:
-        return wanted
-    kept = tuple(action for action in wanted.actions if not isinstance(action, AzureAction))
-    return replace(wanted, actions=kept, next_pass_in=0.0, needs_fresh_read=True)
+        return planned
+    remaining = tuple(action for action in planned.actions if not isinstance(action, AzureAction))
+    return replace(planned, actions=remaining, next_pass_in=0.0, needs_fresh_read=True)

@@ -22,26 +22,26 @@ from secure_redis.domain.plan.types import Plan
 
 def publish(resource: SecureRedisCache, observed: Observation, assessed: Assessment) -> Plan:
     """Plan to publish the proven credential, if it is not there already."""
-    wanted = assessed.credential.data
-    if wanted is None or observed.namespace_terminating:
+    required = assessed.credential.data
+    if required is None or observed.namespace_terminating:
         return Plan()
     name, there = resource.secret_name, observed.secret
     if isinstance(there, Unknown):
         return Plan(blocked=(Blocked(there.reason, there.message),))
     if there is None:
-        create = CreateSecret(name, wanted.data, wanted.labels, wanted.annotations)
+        create = CreateSecret(name, required.data, required.labels, required.annotations)
         return Plan(actions=(create, *_former(resource, observed)))
     if not isinstance(there, SecretFacts):
         return Plan()
     mine = there.owner_uid == resource.uid
     if there.deleting:
         return Plan(
-            waiting=Waiting(Reason.SECRET_DELETING, f"Secret {name!r} is being deleted; it is published anew after"),
+            waiting=Waiting(Reason.SECRET_DELETING, f"Secret {name!r} is being deleted; it is published again after"),
             next_pass_in=5.0,
         )
     if not mine and not adoptable(resource, there):
         return Plan(blocked=(Blocked(Reason.SECRET_FOREIGN, foreign_secret(resource, there)),))
-    if mine and not differs(there, wanted):
+    if mine and not differs(there, required):
         return Plan(actions=_former(resource, observed))
     if there.immutable:
         return Plan(
@@ -49,28 +49,32 @@ def publish(resource: SecureRedisCache, observed: Observation, assessed: Assessm
                 Blocked(
                     Reason.SECRET_IMMUTABLE,
                     f"Secret {name!r} was made immutable and differs from what is to be published; delete it, "
-                    "it is then published anew",
+                    "it is then published again",
                 ),
             )
         )
-    apply = ApplySecret(name, there.uid, wanted.data, wanted.labels, wanted.annotations, adopt=not mine)
+    apply = ApplySecret(name, there.uid, required.data, required.labels, required.annotations, adopt=not mine)
     return Plan(actions=(apply, *_former(resource, observed)))
 
 
 def adoptable(resource: SecureRedisCache, secret: SecretFacts) -> bool:
     """Whether a Secret was published by a resource of this very name that is gone (kept under Retain)."""
     marked = secret.annotations.get(names.SECRET_RESOURCE) == resource.key.name
-    ours = secret.labels.get(names.MANAGED_BY) == names.MANAGER and secret.type == names.SECRET_TYPE
-    # Only one object can have a name: another uid under our name and kind belongs to a deleted one.
+    managed = secret.labels.get(names.MANAGED_BY) == names.MANAGER and secret.type == names.SECRET_TYPE
+    # Only one object can have a name: another uid under this name and kind belongs to a deleted one.
     orphaned = secret.owner_uid is None or (
         secret.owner_kind == names.KIND and secret.owner_name == resource.key.name and secret.owner_uid != resource.uid
     )
-    return marked and ours and orphaned
+    return marked and managed and orphaned
 
 
 def foreign_secret(resource: SecureRedisCache, secret: SecretFacts) -> str:
     """Explain why a Secret is not touched, and what to do."""
-    whose = f"belongs to {secret.owner_kind} {secret.owner_name!r}" if secret.owner_uid else "was not made by us"
+    whose = (
+        f"belongs to {secret.owner_kind} {secret.owner_name!r}"
+        if secret.owner_uid
+        else "was not created by the operator"
+    )
     return (
         f"Secret {secret.name!r} exists and {whose}; it is left alone: delete it or choose another "
         f"spec.connection.secretName for {resource.key.name!r}"
@@ -82,12 +86,12 @@ def published_version(resource: SecureRedisCache, observed: Observation, assesse
 
     While no key is proven, the Secret's own annotation counts: enough to go on with a rollout, not to begin one.
     """
-    secret, wanted = observed.secret, assessed.credential.data
+    secret, required = observed.secret, assessed.credential.data
     if not isinstance(secret, SecretFacts) or secret.deleting or secret.owner_uid != resource.uid:
         return None
-    if wanted is None:
+    if required is None:
         return secret.annotations.get(names.SECRET_VERSION)
-    return None if differs(secret, wanted) else wanted.annotations.get(names.SECRET_VERSION)
+    return None if differs(secret, required) else required.annotations.get(names.SECRET_VERSION)
 
 
 def _former(resource: SecureRedisCache, observed: Observation) -> tuple[Action, ...]:

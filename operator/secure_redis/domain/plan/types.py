@@ -17,7 +17,7 @@ COMPLETE = "CompleteCache"  # created; its network is not yet as declared
 PERSIST = "PersistCache"  # created, its network was as declared; persistence is not set yet
 DELETE = "DeleteCache"
 
-# What no retry mends is tried again this late, in case it was mended from outside.
+# What no retry resolves is tried again this late, in case it was resolved from outside.
 PERMANENT_RETRY_SECONDS = 3600.0
 
 
@@ -29,7 +29,7 @@ class Settings:
     policy: GrantPolicy = field(default_factory=GrantPolicy)
     operation_poll: float = 30.0
     absence_confirmation: float = 60.0
-    # Before a regeneration whose answer was lost is asked for again: longer than Azure takes to do one.
+    # Before a regeneration whose answer was lost is requested again: longer than Azure takes to do one.
     regeneration_settle: float = 60.0
     ca: str | None = None  # PEM that clients need, published as ca.crt
     waiver_policy: WaiverPolicy = field(default_factory=WaiverPolicy)
@@ -59,21 +59,21 @@ class Rotating:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is to be done. `pending`: the intent for the status."""
+    """The actions of a pass. `pending`: the intent for the status."""
 
     actions: tuple[Action, ...] = ()
-    blocked: tuple[Blocked, ...] = ()  # why actions that are asked for may not be taken
+    blocked: tuple[Blocked, ...] = ()  # why requested actions may not be taken
     pending: PendingStatus | None = None
     # Why the resource is not at its goal although nothing went wrong.
     waiting: Waiting | None = None
     next_pass_in: float | None = None  # None: at the resource's own interval
-    released: Reason | None = None  # the finalizer is removed: what the last event says of the cache
+    released: Reason | None = None  # the finalizer is removed: what the last event reports of the cache
     rollout: Rollout | None = None  # for the status of workloads; None: nothing was decided about them
     rotation: Rotating | None = None  # for the status of the rotation; None: nothing was decided about it
     needs_fresh_read: bool = False  # a write to Azure is due, and the observation is not fresh enough for it
     correcting: tuple[str, ...] = ()  # the paths that the one write to Azure corrects
     owed: tuple[str, ...] = ()  # the same of a creation's write: its refusal is remembered, and nothing is counted
-    wanted: tuple[str, ...] = ()  # paths whose correction the spec allows, made in this pass or not
+    to_correct: tuple[str, ...] = ()  # paths whose correction the spec allows, made in this pass or not
     not_corrected: Mapping[str, Blocked] = field(default_factory=dict)  # of those, by path: why it is not made
 
 

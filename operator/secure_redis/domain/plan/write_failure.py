@@ -12,5 +12,5 @@ class WriteFailure:
     reason: Reason
     message: str
     retry_after: float | None = None  # seconds, where the other side named a time
-    permanent: bool = False  # no retry will mend it
+    permanent: bool = False  # no retry can succeed
     maybe_done: bool = False  # the answer was lost: the other side may have done it all the same

@@ -1,1 +1,1 @@
-"""What a pass reports: status, conditions and events. Pure."""
+"""Compose what a pass reports: status, conditions and events. Pure."""

@@ -1,4 +1,4 @@
-"""What `status.cache` reports of a cache."""
+"""Compose `status.cache`."""
 
 from secure_redis.api.status import CacheStatus
 from secure_redis.domain.assess.ownership import Ownership

@@ -41,10 +41,10 @@ def entries(before: Status, observed: Observation, assessed: Assessment, plan: P
         )
 
 
-def untold(before: Status, assessed: Assessment, now: datetime) -> frozenset[tuple[str, str]]:
-    """Young differences, as path and observed value, of which it is not known who made them.
+def unattributed(before: Status, assessed: Assessment, now: datetime) -> frozenset[tuple[str, str]]:
+    """Find young differences, as path and observed value, of which it is not known who made them.
 
-    None while a creation is completed: those are of our own making.
+    There are none while a creation is completed: the operator makes those itself.
     """
     if before.pending is not None:
         return frozenset()
@@ -64,7 +64,7 @@ def _by_write(path: str) -> bool:
 
 
 def _writer(observed: Observation) -> str | None:
-    """The last one who wrote and is not ourselves."""
+    """Return the last party that wrote, apart from the operator."""
     own = observed.identity.client_id.lower() if isinstance(observed.identity, NamespaceIdentity) else None
     writes = observed.writes if isinstance(observed.writes, tuple) else ()
     return next((one.caller for one in writes if own is None or (one.application or "").lower() != own), None)
@@ -80,7 +80,7 @@ def corrections(
     return correction_history.after(resource, differing, observed.now, plan.correcting, made, plan.owed)
 
 
-def kept(plan: Plan, refused: set[Reason]) -> bool:
+def refusals_recorded(plan: Plan, refused: set[Reason]) -> bool:
     """Whether the status keeps the refusals: then reading goes on, and only the write is not repeated."""
     return bool(plan.correcting) or (bool(plan.owed) and all(has(one, Trait.NOT_REPEATED) for one in refused))
 
@@ -89,6 +89,6 @@ def announced(resource: SecureRedisCache, assessed: Assessment, plan: Plan) -> I
     """Announce once, in the pass before, what the next pass corrects and what that causes."""
     known = {entry.path for entry in resource.status.drift}
     for entry in assessed.drift or ():
-        if entry.path in plan.wanted and entry.path not in known and entry.path not in plan.not_corrected:
+        if entry.path in plan.to_correct and entry.path not in known and entry.path not in plan.not_corrected:
             change = f"from {entry.observed} to {entry.declared}"
             yield f"{entry.path} is corrected next, {change}: {SENTENCES[entry.effect]}"[:MESSAGE_LIMIT]

@@ -41,10 +41,10 @@ _PARTS: Final = {
     "certificate": "certificate",
     "nonTLSPort": "plaintext",
 }
-_NOT_KEPT: Final = Unknown(Reason.UNKNOWN, "not kept from an earlier look")
+_NOT_KEPT: Final = Unknown(Reason.UNKNOWN, "not kept from an earlier probe")
 
 
-def told(facts: EndpointFacts) -> EndpointStatus:
+def to_status(facts: EndpointFacts) -> EndpointStatus:
     """Report what was found, without the time: the status changes only when the endpoint does."""
     chain, name, certificate = facts.chain, facts.name, facts.certificate
     verified = isinstance(chain, Verification) and chain.verified
@@ -59,12 +59,12 @@ def told(facts: EndpointFacts) -> EndpointStatus:
         certificate=None
         if isinstance(certificate, Unknown)
         else CertificateStatus(
-            # Nobody's word but the server's while the chain is not verified.
+            # The server alone claims it while the chain is not verified.
             issuer=(certificate.issuer[:_TEXT] or None) if verified else None,
             not_after=rfc3339(certificate.not_after),
         ),
         non_tls_port=None if isinstance(facts.plaintext, Unknown) else facts.plaintext,
-        unknown=tuple(_unseen(facts)),
+        unknown=tuple(_unknown_parts(facts)),
     )
 
 
@@ -72,7 +72,7 @@ def _verification(found: Verification) -> VerificationStatus:
     return VerificationStatus(verified=found.verified, message=found.why[:_TEXT] or None)
 
 
-def _unseen(facts: EndpointFacts) -> Iterator[UnseenStatus]:
+def _unknown_parts(facts: EndpointFacts) -> Iterator[UnseenStatus]:
     groups: dict[tuple[str, str], list[str]] = {}
     for word, field in _PARTS.items():
         part = getattr(facts, field)
@@ -83,7 +83,7 @@ def _unseen(facts: EndpointFacts) -> Iterator[UnseenStatus]:
 
 
 def recalled(status: Status, endpoint: Endpoint) -> EndpointFacts | None:
-    """What an earlier process last saw of this endpoint, so that a restart changes no finding; None: nothing."""
+    """Recall what an earlier process found at this endpoint, so that a restart changes no finding; None: nothing."""
     cache, before = status.cache, status.endpoint
     if before is None or cache is None or cache.host_name is None:
         return None
@@ -96,12 +96,12 @@ def recalled(status: Status, endpoint: Endpoint) -> EndpointFacts | None:
 
 
 def _facts(before: EndpointStatus, endpoint: Endpoint) -> EndpointFacts:
-    unseen: dict[str, Unknown] = {}
+    not_probed: dict[str, Unknown] = {}
     for group in before.unknown:
-        unseen |= {_PARTS[word]: Unknown(Reason(group.reason), group.message) for word in group.parts}
+        not_probed |= {_PARTS[word]: Unknown(Reason(group.reason), group.message) for word in group.parts}
 
     def part(field: str, value: Any) -> Any:
-        return unseen.get(field, _NOT_KEPT if value is None else value)
+        return not_probed.get(field, _NOT_KEPT if value is None else value)
 
     certificate = before.certificate and CertificateFacts(
         not_before=datetime.min.replace(tzinfo=UTC),
@@ -133,38 +133,38 @@ def _facts(before: EndpointStatus, endpoint: Endpoint) -> EndpointFacts:
 def status_of(observed: Observation, before: EndpointStatus | None) -> EndpointStatus | None:
     """`status.endpoint`: what is there stays until the cache and its endpoint can be judged again."""
     if isinstance(observed.endpoint, EndpointFacts):
-        return told(observed.endpoint)
+        return to_status(observed.endpoint)
     waits = isinstance(observed.endpoint, Unknown) and observed.endpoint.reason is Reason.PENDING
     judged = isinstance(observed.cache, Cache | CacheAbsent)
     return None if judged and not waits else before
 
 
 def outcome(facts: EndpointFacts) -> str:
-    """Say for the metrics how much a probe found: complete, partial or unreachable."""
+    """Classify for the metrics how much a probe found: complete, partial or unreachable."""
     if not facts.reachable:
         return "unreachable"
-    return "partial" if any(True for _ in _unseen(facts)) else "complete"
+    return "partial" if any(True for _ in _unknown_parts(facts)) else "complete"
 
 
-def unseen(endpoint: Endpoint, why: Unknown, at: datetime) -> EndpointFacts:
-    """A look that was not taken."""
+def not_probed(endpoint: Endpoint, why: Unknown, at: datetime) -> EndpointFacts:
+    """Build the facts of an endpoint that was not probed."""
     parts: dict[str, Any] = dict.fromkeys(_PARTS.values(), why)
     return EndpointFacts(endpoint.host, endpoint.port, endpoint.plaintext_port, at, negotiated=why, **parts)
 
 
 def all_well(facts: EndpointFacts, now: datetime) -> bool:
     """Whether every part was found and nothing is wrong."""
-    return not any(True for _ in _unseen(facts)) and next(wrong(facts, now), None) is None
+    return not any(True for _ in _unknown_parts(facts)) and next(wrong(facts, now), None) is None
 
 
 def wrong(facts: EndpointFacts, now: datetime) -> Iterator[tuple[Reason, str]]:
-    """What a look found that makes the transport unsafe, the worst first. Unknown parts say nothing."""
+    """Find what makes the transport unsafe, the worst first. Unknown parts are left out."""
     where = f"{facts.host}:{facts.port}"
     if facts.plaintext is PlaintextPort.OPEN:
-        yield Reason.NON_TLS_PORT_OPEN, f"{facts.host}:{facts.plaintext_port} was seen to speak Redis in clear"
+        yield Reason.NON_TLS_PORT_OPEN, f"{facts.host}:{facts.plaintext_port} was found to speak Redis without TLS"
     old = [f"TLS {version}" for version, field in _VERSIONS[:2] if getattr(facts, field) is Offer.ACCEPTED]
     if old:
-        yield Reason.TLS_TOO_OLD_ACCEPTED, f"{where} was seen to accept {' and '.join(old)}"
+        yield Reason.TLS_TOO_OLD_ACCEPTED, f"{where} was found to accept {' and '.join(old)}"
     certificate = facts.certificate
     expired = not isinstance(certificate, Unknown) and certificate.not_after <= now
     if expired and not isinstance(certificate, Unknown):
@@ -176,24 +176,24 @@ def wrong(facts: EndpointFacts, now: datetime) -> Iterator[tuple[Reason, str]]:
 
 
 def only_recalled(status: Status, observed: Observation) -> bool:
-    """Whether only the status says that nothing is wrong, and TransportSecured was not True before."""
+    """Whether only the status reports that nothing is wrong, and TransportSecured was not True before."""
     return isinstance(observed.endpoint, EndpointFacts) and observed.endpoint.at is None and awaited(status)
 
 
 def awaited(status: Status) -> bool:
-    """Whether what an earlier process saw cannot settle TransportSecured, so that a look of our own has to."""
+    """Whether an earlier process's probe cannot settle TransportSecured, so that this process has to probe."""
     before = status.condition(ConditionType.TRANSPORT_SECURED)
     return before is None or before.status != "True"
 
 
 def aside(observed: Observation) -> str:
-    """What of the endpoint is not known, as the end of a sentence; empty where all is, or none was asked for."""
+    """Name the unknown parts of the endpoint, as the end of a sentence; empty where all is known or none is read."""
     endpoint = observed.endpoint
     if isinstance(endpoint, Unknown):
         return f"; the endpoint was not probed: {endpoint.message}"
     if isinstance(endpoint, EndpointFacts):
         blind = _first_unknown(getattr(endpoint, field) for field in _PARTS.values())
-        return "; the probe saw the same" if blind is None else f"; the probe could not see all: {blind.message}"
+        return "; the probe found the same" if blind is None else f"; the probe could not check all: {blind.message}"
     return ""
 
 

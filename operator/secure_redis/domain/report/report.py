@@ -112,7 +112,9 @@ def _next_pass_in(
     refused = {failure.reason for failure in failures if failure.permanent}
     if refused:
         return (
-            float(resource.spec.drift.interval_seconds) if drift_status.kept(plan, refused) else PERMANENT_RETRY_SECONDS
+            float(resource.spec.drift.interval_seconds)
+            if drift_status.refusals_recorded(plan, refused)
+            else PERMANENT_RETRY_SECONDS
         )
     if plan.next_pass_in is not None:
         return plan.next_pass_in
@@ -122,7 +124,7 @@ def _next_pass_in(
 
 
 def released(resource: SecureRedisCache, reason: Reason) -> str:
-    """Say in the last event of a resource what became of its cache."""
+    """Compose the last event of a resource: what became of its cache."""
     cache = resource.cache.text
     match reason:
         case Reason.DELETING:

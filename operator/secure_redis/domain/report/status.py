@@ -135,7 +135,7 @@ def _rotation(resource: SecureRedisCache, plan: Plan, outcomes: tuple[Outcome, .
 
 
 def _handled(resource: SecureRedisCache, plan: Plan) -> str | None:
-    """The rotation request that counts as answered. One that is there in the first pass does."""
+    """Return the rotation request that counts as answered. One that is there in the first pass does."""
     if plan.rotation is not None:
         return plan.rotation.handled
     before = resource.status.last_handled

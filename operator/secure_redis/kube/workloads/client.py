@@ -75,7 +75,7 @@ class Workloads:
         return await self._change(owner, action, release=False)
 
     async def release(self, owner: Envelope, action: WorkloadAction) -> None | WriteFailure:
-        """Take what is ours out, and nothing else. That the object is gone is success."""
+        """Remove the operator's fields, and nothing else. A missing object is success."""
         return await self._change(owner, action, release=True)
 
     async def pods(self, owner: Envelope, found: WorkloadFacts) -> tuple[PodFacts, ...] | Unknown:
@@ -145,9 +145,9 @@ class Workloads:
                 listed = await self._list(owner, kind, CONSENTING)
                 at = {(facts.kind, facts.name): facts for facts in listed}
                 found |= {place: at[place] for place in places & at.keys()}
-        rest = sorted(places - found.keys())
-        for start in range(0, len(rest), _SIDE_BY_SIDE):
-            some = rest[start : start + _SIDE_BY_SIDE]
+        others = sorted(places - found.keys())
+        for start in range(0, len(others), _SIDE_BY_SIDE):
+            some = others[start : start + _SIDE_BY_SIDE]
             # All are awaited before a failure is raised, so that none is left running.
             answers = await asyncio.gather(*(self._get(owner, *place) for place in some), return_exceptions=True)
             for place, answer in zip(some, answers, strict=True):
@@ -163,14 +163,14 @@ class Workloads:
 
     async def _pages(self, path: str, query: Query | None = None) -> AsyncIterator[list[dict[str, Any]]]:
         """Yield a list page by page: of thousands of pods, only one page at a time is in memory."""
-        asked: dict[str, str | int | bool] = {"limit": PAGE, **(query or {})}
+        parameters: dict[str, str | int | bool] = {"limit": PAGE, **(query or {})}
         while True:
-            page = await self._client.get(path, asked)
+            page = await self._client.get(path, parameters)
             yield page.get("items") or []
             more = (page.get("metadata") or {}).get("continue")
             if not more:
                 return
-            asked["continue"] = more
+            parameters["continue"] = more
 
     # --- writing ----------------------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""Read from ConfigMaps of workloads what they say about connections without TLS, and nothing else."""
+"""Read from ConfigMaps of workloads only the settings about connections without TLS."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
@@ -36,16 +36,16 @@ class ConfigMaps:
     async def read(self, namespace: str, names: Iterable[str], *, fresh: bool = False) -> dict[str, Answer]:
         """Read ConfigMaps by name; None: it does not exist. `fresh`: read now, whatever is known.
 
-        More than `MOST` are not read: Unknown says so.
+        More than `MOST` are not read: those are Unknown.
         """
         self._sweep()
-        wanted = sorted(set(names))
+        requested = sorted(set(names))
         found: dict[str, Answer] = {}
-        for start in range(0, min(len(wanted), MOST), _SIDE_BY_SIDE):
-            some = wanted[start : min(start + _SIDE_BY_SIDE, MOST)]
+        for start in range(0, min(len(requested), MOST), _SIDE_BY_SIDE):
+            some = requested[start : min(start + _SIDE_BY_SIDE, MOST)]
             answers = await asyncio.gather(*(self._one((namespace, name), fresh=fresh) for name in some))
             found |= zip(some, answers, strict=True)
-        for name in wanted[MOST:]:
+        for name in requested[MOST:]:
             found[name] = Unknown(
                 Reason.UNKNOWN, f"the workloads refer to more than {MOST} ConfigMaps; ConfigMap {name!r} was not read"
             )
@@ -57,12 +57,12 @@ class ConfigMaps:
             return known[3]
         task = self._asking.get(place)
         if task is None:
-            task = self._asking[place] = asyncio.create_task(self._ask(place))
+            task = self._asking[place] = asyncio.create_task(self._request(place))
             task.add_done_callback(lambda _: self._asking.pop(place, None))
         # The cancellation of one caller must not cancel the others.
         return await asyncio.shield(task)
 
-    async def _ask(self, place: tuple[str, str]) -> Answer:
+    async def _request(self, place: tuple[str, str]) -> Answer:
         namespace, name = place
         answer: Answer
         ttl, version = self._ttl, ""

@@ -20,7 +20,7 @@ from secure_redis.kube.workloads.plaintext_settings import plaintext_in
 
 
 def template(body: Body) -> Body:
-    """The pod template of a Deployment, StatefulSet or DaemonSet, or of a CronJob's jobs."""
+    """Return the pod template of a Deployment, StatefulSet or DaemonSet, or of a CronJob's jobs."""
     found: Body = body.get("spec") or {}
     for step in ("jobTemplate", "spec", "template") if body["kind"] == WorkloadKind.CRON_JOB else ("template",):
         found = found.get(step) or {}
@@ -139,12 +139,12 @@ def selects(text: str, labels: Mapping[str, str]) -> bool:
         name, equal, value = part.partition("=")
         if among:
             listed = labels.get(key) in values.removesuffix(")").split(",")
-            holds = listed if among == " in (" else not listed
+            matches = listed if among == " in (" else not listed
         elif equal:
-            holds = labels.get(name) == value
+            matches = labels.get(name) == value
         else:
-            holds = part[1:] not in labels if part.startswith("!") else part in labels
-        if not holds:
+            matches = part[1:] not in labels if part.startswith("!") else part in labels
+        if not matches:
             return False
     return True
 
@@ -189,11 +189,11 @@ def _rolled(kind: str, meta: Body, spec: Body, status: Body) -> bool:
         return True
     if int(status.get("observedGeneration") or 0) < int(meta.get("generation") or 0):
         return False
-    wanted = _replicas(kind, spec, status)
+    declared = _replicas(kind, spec, status)
     if kind == WorkloadKind.DAEMON_SET:
-        return int(status.get("updatedNumberScheduled") or 0) >= wanted and _available(kind, status) >= wanted
+        return int(status.get("updatedNumberScheduled") or 0) >= declared and _available(kind, status) >= declared
     updated = int(status.get("updatedReplicas") or 0)
-    return updated == wanted == int(status.get("replicas") or 0) and _available(kind, status) >= wanted
+    return updated == declared == int(status.get("replicas") or 0) and _available(kind, status) >= declared
 
 
 def _surges(kind: str, spec: Body, replicas: int) -> bool:

@@ -30,7 +30,7 @@ class _Entry:
 
 
 def owned(body: Body, manager: str) -> Owned:
-    """The fields of `manager`, of both its entries: the server-side apply's and the merge patch's."""
+    """Return the fields of `manager`, of both its entries: the server-side apply's and the merge patch's."""
     entries = [
         _entry(one, body["kind"])
         for one in body["metadata"].get("managedFields") or ()
@@ -81,7 +81,7 @@ def _template_fields(fields: Body, kind: str) -> Body:
 
 
 def _keyed(fields: Body | None, key: str) -> Iterator[tuple[str, Body]]:
-    """The members of an associative list in fieldsV1: their key's value and what is owned below it."""
+    """Return the members of an associative list in fieldsV1: their key's value and what is owned below it."""
     for text, below in (fields or {}).items():
         if text.startswith("k:"):
             value = json.loads(text[2:]).get(key)

@@ -31,7 +31,7 @@ _COMMENTS: Final = ("#", ";", "//")
 
 
 def plaintext_in(name: str, value: str, *, public: bool = False) -> ClearText:
-    """Find what a setting says about connections without TLS.
+    """Find what a setting shows about connections without TLS.
 
     `public`: it is not secret by its kind, so the host that it names may be reported, whatever `name` is. Otherwise the
     host is reported only if `name` shows that the value is a host.

@@ -1,4 +1,4 @@
-"""How old the answers that a pass uses may be."""
+"""Define how old the answers that a pass uses may be."""
 
 from dataclasses import dataclass
 
@@ -15,5 +15,5 @@ class Ages:
     proof_in_rotation: float = 30.0  # a key may be regenerated in the portal meanwhile
 
     def of(self, resource: SecureRedisCache) -> float:
-        """How old an answer about the cache or the vault may be."""
+        """Return how old an answer about the cache or the vault may be."""
         return resource.spec.drift.interval_seconds * self.of_interval

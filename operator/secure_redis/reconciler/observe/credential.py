@@ -65,13 +65,13 @@ class CredentialReader:
             identity, vault.uri, vault.secret_name, settings.key_vault.version, max_age=age
         )
         observed = replace(observed, vault=found)
-        kept = pass_state.proof
-        if isinstance(found, VaultSecretFacts) and kept is not None and not pass_state.refresh:
+        cached = pass_state.proof
+        if isinstance(found, VaultSecretFacts) and cached is not None and not pass_state.refresh:
             rotating = required_reads.under_way(resource) is not None
             age = self._ages.proof_in_rotation if rotating else self._ages.proof
-            same = kept.subject == proof_subject(identity, resource.cache, vault, found)
-            if same and self._monotonic() - kept.at < age:
-                return replace(observed, proven=kept.proven)
+            same = cached.subject == proof_subject(identity, resource.cache, vault, found)
+            if same and self._monotonic() - cached.at < age:
+                return replace(observed, proven=cached.proven)
         return await self._with_proof(resource, observed, identity, cache)
 
     async def _with_proof(

@@ -38,5 +38,5 @@ class EndpointReader:
         return replace(observed, endpoint=found)
 
     def forget(self, key: Key) -> None:
-        """The resource is gone, or needs no probe any more."""
+        """Forget a resource that is gone, or needs no probe any more."""
         self._probes.leave(key)

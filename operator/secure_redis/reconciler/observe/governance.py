@@ -42,7 +42,7 @@ KINDS: Final = (
 )
 READS_PER_PASS: Final = 3
 # Resource Manager gives a principal 250 reads of a subscription at once and 25 a second (Microsoft, "Understand how
-# Azure Resource Manager throttles requests"). A start may take a third of that, for a while. At rest 8 reads of a
+# Azure Resource Manager throttles requests"). A start may take a third of that, for a while. Later, 8 reads of a
 # cache are made in about 52 minutes, so that a thousand caches of one identity take about a tenth.
 BURST: Final = 60.0
 PER_SECOND: Final = 8.0
@@ -60,7 +60,7 @@ class FindVault(Protocol):
     """The vault of a URI, in the management plane (see `azure.keyvault.encryption_keys`)."""
 
     def __call__(self, identity: Identity, subscription: str, uri: str) -> Awaitable[KeyVaultFacts | Unknown]:
-        """Look for it in the subscription."""
+        """Search for it in the subscription."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class _Answer:
 
 @dataclass(slots=True)
 class _Place:
-    """What one identity knows of one cache. `since`: when it was first asked for."""
+    """The answers that one identity has about one cache. `since`: when they were first requested."""
 
     since: float
     answers: dict[str, _Answer] = field(default_factory=dict)
@@ -119,9 +119,9 @@ class GovernanceReader:
     async def read(
         self, resource: SecureRedisCache, observed: Observation, identity: Identity, pass_state: PassState
     ) -> Observation:
-        """Add what is known. A few reads at most are made, all of them where a refresh is asked for.
+        """Add what is known. A few reads at most are made, all of them where a refresh is requested.
 
-        Never raises. `pass_state.next_pass_within` says when the rest can be read.
+        Never raises. `pass_state.next_pass_within` is when the others can be read.
         """
         if not isinstance(observed.cache, Cache) or resource.deleting:
             return observed
@@ -148,7 +148,7 @@ class GovernanceReader:
         return changed(observed, **known)
 
     def forget(self, key: Key) -> None:
-        """The resource is gone. What was read of its cache may serve others and expires by itself."""
+        """Forget a resource that is gone. What was read of its cache may serve others and expires by itself."""
         self._refreshed.pop(key, None)
 
     def ages(self) -> Mapping[str, tuple[int, float]]:
@@ -161,7 +161,7 @@ class GovernanceReader:
         return found
 
     def _reads(self, resource: SecureRedisCache, identity: Identity, now: datetime) -> dict[str, Read]:
-        """What this resource may ask for, and how."""
+        """Return what may be read for this resource, and how."""
         cache, namespace, governance = resource.cache, resource.key.namespace, self._governance
         if refuse(self._policy, identity, namespace, Power.OBSERVE, cache=cache) is not None:
             return {}
@@ -204,22 +204,22 @@ class GovernanceReader:
         place.answers[kind] = _Answer(value, at, at + self._keep(value, cache, kind))
 
     def _keep(self, value: Any, cache: CacheID, kind: str) -> float:
-        """Seconds until it is read again. What a missing right hides is as lasting as an answer."""
+        """Return the seconds until it is read again. What a missing right hides is as lasting as an answer."""
         age = self._ages.max_age * (0.75 + 0.25 * _share(cache, kind))  # so that what came together does not again
         if not isinstance(value, Unknown) or value.permanent or value.permission is not None:
             return age
         return min(age, max(value.retry_after or 0.0, _RETRY))
 
     def _delay(self, cache: CacheID) -> float:
-        """Seconds from the first pass over a cache until the first read: a start has more urgent things to read."""
+        """Return the seconds from the first pass over a cache to the first read: a start has more urgent reads."""
         return self._ages.spread * (0.5 + 0.5 * _share(cache, "first"))
 
-    def _allowed(self, identity: Identity, cache: CacheID, wanted: int) -> int:
-        """How many reads of a subscription the identity may make now."""
+    def _allowed(self, identity: Identity, cache: CacheID, requested: int) -> int:
+        """Return how many reads of a subscription the identity may make now."""
         now = self._monotonic()
         bucket = self._allowances.get((identity, cache.subscription.lower()), lambda: _Allowance(BURST, now))
         level = min(BURST, bucket.level + (now - bucket.at) * PER_SECOND)
-        taken = min(wanted, int(level))
+        taken = min(requested, int(level))
         bucket.level, bucket.at = level - taken, now
         return taken
 
@@ -228,7 +228,7 @@ def _is_due(place: _Place, kind: str, now: float, fresh: bool) -> bool:
     answer = place.answers.get(kind)
     if answer is None or now >= answer.until:
         return True
-    # What happened stays in the log, and what is new appears minutes late: a refresh asks only for a right given since.
+    # What happened stays in the log, and what is new appears minutes late: a refresh only uses a new right.
     return fresh and (kind != _LOG or isinstance(answer.value, Unknown))
 
 
@@ -237,5 +237,5 @@ def _kind(name: str) -> str:
 
 
 def _share(cache: CacheID, salt: str) -> float:
-    """A number in [0, 1) that is the same in every process."""
+    """Return a number in [0, 1) that is the same in every process."""
     return crc32(f"{cache.key} {salt}".encode()) / 2**32

@@ -17,7 +17,7 @@ class IdentityReader:
         self._policy = policy
 
     async def read(self, resource: SecureRedisCache) -> Identity | Unknown:
-        """The identity, or why there is none."""
+        """Return the identity, or why there is none."""
         name = resource.spec.identity.service_account_name or names.DEFAULT_SERVICE_ACCOUNT
         account = await self._accounts.read(resource.key.namespace, name)
         identity = resolve_identity(resource, account, self._policy)

@@ -33,7 +33,7 @@ class KubernetesReader:
         return await self._with_consumers(resource, observed)
 
     def forget(self, key: Key) -> None:
-        """The resource is gone."""
+        """Forget a resource that is gone."""
         self._searched.pop(key, None)
 
     async def _with_workloads(
@@ -41,7 +41,7 @@ class KubernetesReader:
     ) -> Observation:
         """Read workloads only where some are listed or were injected; pods only while something is not current."""
         retained = resource.deleting and resource.spec.connection.deletion_policy is DeletionPolicy.RETAIN
-        if retained or not waves.wants_workloads(resource):
+        if retained or not waves.needs_workloads(resource):
             return observed
         entries = () if resource.deleting else resource.spec.workloads
         found = await self._workloads.find(
@@ -54,9 +54,9 @@ class KubernetesReader:
             return replace(observed, workloads=found)
         self._searched[resource.key] = resource.generation
         at = {(facts.kind, facts.name): facts for facts in found}
-        wanted = waves.pods_wanted(resource, found, _published_version(resource, observed))
-        pods = {place: await self._workloads.pods(resource, at[place]) for place in wanted}
-        if disruption_budgets.budgets_wanted(resource, found, _published_version(resource, observed)):
+        required = waves.required_pods(resource, found, _published_version(resource, observed))
+        pods = {place: await self._workloads.pods(resource, at[place]) for place in required}
+        if disruption_budgets.needs_budgets(resource, found, _published_version(resource, observed)):
             observed = replace(observed, budgets=await self._workloads.budgets(resource, found))
         observed = await self._usage.connections(resource, observed, found, fresh=pass_state.refresh)
         return replace(observed, workloads=found, pods=pods)
@@ -91,7 +91,7 @@ class KubernetesReader:
 
 
 def _published_version(resource: SecureRedisCache, observed: Observation) -> str | None:
-    """The Key Vault version that this resource's Secret holds."""
+    """Return the Key Vault version that this resource's Secret holds."""
     own = isinstance(observed.secret, SecretFacts) and observed.secret.owner_uid == resource.uid
     return (
         observed.secret.annotations.get(names.SECRET_VERSION)

@@ -21,12 +21,12 @@ from secure_redis.reconciler.observe.ages import Ages
 from secure_redis.reconciler.observe.permission import refused
 from secure_redis.reconciler.pass_state import PassState
 
-_AGAIN = 60.0  # seconds until what could not be read is asked for again
+_RETRY_SECONDS = 60.0  # seconds until what could not be read is read again
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
-    """What was read besides the cluster. `key`: which identity read it, of which cluster and encryption key."""
+class _Cached:
+    """The answers read besides the cluster. `key`: which identity read it, of which cluster and encryption key."""
 
     key: tuple[Identity, str, str | None]
     at: float
@@ -35,7 +35,7 @@ class _Kept:
 
     @property
     def settled(self) -> bool:
-        """Whether everything answered and Azure is at rest, so that a quick second read shows the same."""
+        """Whether everything answered and Azure changes nothing, so that a quick second read shows the same."""
         if not isinstance(self.database, ManagedDatabase) or is_busy(self.database.provisioning_state):
             return False
         key = self.encryption_key
@@ -61,7 +61,7 @@ class ManagedReader:
         self._vaults = vaults
         self._ages = ages
         self._monotonic = monotonic
-        self._kept: dict[Key, _Kept] = {}
+        self._cached: dict[Key, _Cached] = {}
 
     async def read(
         self, resource: SecureRedisCache, observed: Observation, identity: Identity, pass_state: PassState
@@ -82,33 +82,33 @@ class ManagedReader:
             self.forget(resource.key)
             return replace(observed, cache=found, cache_fresh=direct)
         pass_state.direct = is_busy(found.provisioning_state)
-        kept = await self._besides(resource, found, identity, pass_state)
+        cached = await self._besides(resource, found, identity, pass_state)
         return replace(
             observed,
-            cache=replace(found, database=kept.database),
-            encryption_key=kept.encryption_key,
+            cache=replace(found, database=cached.database),
+            encryption_key=cached.encryption_key,
             cache_fresh=direct,
         )
 
     def forget(self, key: Key) -> None:
-        """The resource is gone, or its cluster is not there."""
-        self._kept.pop(key, None)
+        """Forget a resource that is gone, or whose cluster is gone."""
+        self._cached.pop(key, None)
 
     async def _besides(
         self, resource: SecureRedisCache, cluster: ManagedRedis, identity: Identity, pass_state: PassState
-    ) -> _Kept:
+    ) -> _Cached:
         cache = resource.cache
         key = (identity, cache.key, cluster.key_url)
-        kept = self._kept.get(resource.key)
-        if kept is not None and kept.key == key and not pass_state.refresh and not pass_state.direct:
-            age = self._ages.children if kept.settled else min(_AGAIN, self._ages.children)
-            if self._monotonic() - kept.at < age:
-                return kept
+        cached = self._cached.get(resource.key)
+        if cached is not None and cached.key == key and not pass_state.refresh and not pass_state.direct:
+            age = self._ages.children if cached.settled else min(_RETRY_SECONDS, self._ages.children)
+            if self._monotonic() - cached.at < age:
+                return cached
         at = self._monotonic()
         database = await self._clusters.database(identity, cache)
         encryption: EncryptionKeyFacts | NotRead = NOT_READ
         if cluster.key_url is not None:
             encryption = await self._vaults.of_url(identity, cache.subscription, cluster.key_url)
-        fresh = _Kept(key, at, database, encryption)
-        self._kept[resource.key] = fresh
+        fresh = _Cached(key, at, database, encryption)
+        self._cached[resource.key] = fresh
         return fresh

@@ -1,4 +1,4 @@
-"""Reads the world into one immutable `Observation`. Asks only for what the next steps can use."""
+"""Reads Azure and Kubernetes into one immutable `Observation`, and only what the next steps can use."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -32,7 +32,7 @@ class ServiceReader(Protocol):
         """Add the cache, or why it could not be read."""
 
     def forget(self, key: Key) -> None:
-        """The resource is gone."""
+        """Forget a resource that is gone."""
 
 
 class Observer:
@@ -62,16 +62,16 @@ class Observer:
     async def observe(
         self, resource: SecureRedisCache, pass_state: PassState, now: datetime, *, attribute_drift: bool = True
     ) -> Observation:
-        """Read once. `attribute_drift`: also ask who made a difference that is new."""
-        pass_state.refresh = pass_state.refresh or resource.refresh_asked
+        """Read once. `attribute_drift`: also read who made a difference that is new."""
+        pass_state.refresh = pass_state.refresh or resource.refresh_requested
         pass_state.next_pass_within = None
         observed = await self._observe(resource, pass_state, now)
-        if isinstance(observed.endpoint, NotRead):  # not wanted, not allowed, or the resource is deleted
+        if isinstance(observed.endpoint, NotRead):  # not declared, not allowed, or the resource is deleted
             self._endpoint.forget(resource.key)
         return await self._writers.read(resource, observed) if attribute_drift else observed
 
     def forget(self, key: Key) -> None:
-        """The resource is gone: nothing of it is kept."""
+        """Drop everything about a resource that is gone."""
         for service in self._services.values():
             service.forget(key)
         self._endpoint.forget(key)
@@ -87,7 +87,7 @@ class Observer:
         if resource.deleting and not _changes_azure(resource):
             return await self._kubernetes.read(resource, observed, pass_state)
         unsupported = PLANS[resource.cache.service].unsupported(resource)
-        if unsupported is not None:  # Azure is not asked at all
+        if unsupported is not None:  # Azure is not read at all
             return replace(observed, cache=unsupported)
         identity = await self._identity.read(resource)
         observed = replace(observed, identity=identity)

@@ -16,6 +16,6 @@ def refused(
     vault: VaultTarget | None = None,
     storage: StorageAccountID | None = None,
 ) -> Unknown | None:
-    """Why the read is not made; None: it may be made."""
+    """Explain why the read is not made; None: it may be made."""
     why = refuse(policy, identity, resource.key.namespace, power, cache=resource.cache, vault=vault, storage=storage)
     return None if why is None else Unknown(why.reason, why.message, permanent=True)

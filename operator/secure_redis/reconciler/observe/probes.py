@@ -14,11 +14,11 @@ from secure_redis.domain.observe import probe_target
 from secure_redis.domain.observe.endpoint import EndpointFacts
 from secure_redis.domain.observe.probe_target import Endpoint
 from secure_redis.domain.observe.unknown import Unknown
-from secure_redis.domain.report.endpoint_status import all_well, outcome, told
+from secure_redis.domain.report.endpoint_status import all_well, outcome, to_status
 
 _log = logging.getLogger(__name__)
 
-NOT_YET = Unknown(Reason.PENDING, "the first look at it is still to come")
+NOT_YET = Unknown(Reason.PENDING, "this process has not probed it yet")
 
 
 class ProbeEndpoint(Protocol):
@@ -40,12 +40,12 @@ class Rhythm:
 class _Entry:
     """One endpoint.
 
-    `asked`: per resource what its last pass came with: the settings, the refresh request and what its own status
+    `requests`: per resource what its last pass came with: the settings, the refresh request and what its own status
     reports of an earlier probe. That status counts for this resource only, because its author may be able to write it.
     """
 
     facts: EndpointFacts | None = None
-    asked: dict[Key, tuple[tuple[object, ...], str | None, EndpointFacts | None, bool]] = field(default_factory=dict)
+    requests: dict[Key, tuple[tuple[object, ...], str | None, EndpointFacts | None, bool]] = field(default_factory=dict)
     ticket: int = 0  # of the one heap item that counts
     due: float = float("inf")
     probes: int = 0
@@ -55,7 +55,7 @@ class _Entry:
 
 
 class Probes:
-    """Probes all endpoints that passes ask about: one probe serves every resource of a cache.
+    """Probes all endpoints that passes request: one probe serves every resource of a cache.
 
     `woken(key)` is called for each of its resources when a probe found something else than the one before;
     `on_probe(keys, outcome, at)` after each probe. Use it as an async context manager: outside, nothing is probed.
@@ -95,7 +95,7 @@ class Probes:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    # --- what passes ask ----------------------------------------------------------------------------------------
+    # --- requests of passes -------------------------------------------------------------------------------------
 
     def latest(
         self,
@@ -123,8 +123,8 @@ class Probes:
                 endpoint, self._rhythm.interval, known=recalled is not None and not awaited
             )
             self._push(endpoint, entry, self._monotonic() + delay)
-        before = entry.asked.get(key)
-        entry.asked[key] = (settings, refresh or (before[1] if before else None), recalled, awaited)
+        before = entry.requests.get(key)
+        entry.requests[key] = (settings, refresh or (before[1] if before else None), recalled, awaited)
         requested = refresh is not None and (before is None or refresh != before[1])
         if requested or (before is not None and settings != before[0]):
             entry.again = entry.running
@@ -132,13 +132,13 @@ class Probes:
         return entry.facts or recalled or NOT_YET
 
     def leave(self, key: Key) -> None:
-        """A resource asks no more. An endpoint that no resource asks about is forgotten."""
+        """Remove a resource's request. An endpoint that no resource requests is forgotten."""
         endpoint = self._of.pop(key, None)
         entry = self._entries.get(endpoint) if endpoint is not None else None
         if endpoint is None or entry is None:
             return
-        entry.asked.pop(key, None)
-        if not entry.asked:
+        entry.requests.pop(key, None)
+        if not entry.requests:
             del self._entries[endpoint]
 
     # --- the one task -------------------------------------------------------------------------------------------
@@ -188,10 +188,10 @@ class Probes:
         if facts is not None:
             before, entry.facts = entry.facts, facts
             _log.debug("an endpoint was probed", extra={"host": endpoint.host, "result": outcome(facts)})
-            self._on_probe(tuple(entry.asked), outcome(facts), self._now())
-            for key, (_, _, recalled, awaited) in tuple(entry.asked.items()):
+            self._on_probe(tuple(entry.requests), outcome(facts), self._now())
+            for key, (_, _, recalled, awaited) in tuple(entry.requests.items()):
                 known = before or recalled
-                if known is None or told(known) != told(facts) or (before is None and awaited):
+                if known is None or to_status(known) != to_status(facts) or (before is None and awaited):
                     self._woken(key)
         delay = 0.0
         if not entry.again:

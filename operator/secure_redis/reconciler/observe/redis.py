@@ -17,7 +17,7 @@ from secure_redis.domain.observe.observation import changed as replace
 from secure_redis.domain.observe.redis import Redis
 from secure_redis.domain.observe.unknown import NOT_READ, NotRead, Unknown
 from secure_redis.domain.plan import types
-from secure_redis.domain.plan.cache.creation import was_seen
+from secure_redis.domain.plan.cache.creation import was_observed
 from secure_redis.reconciler.observe.ages import Ages
 from secure_redis.reconciler.observe.permission import refused
 from secure_redis.reconciler.observe.storage import StorageReader
@@ -85,7 +85,7 @@ class RedisReader:
         return await self._storage.read(resource, observed, cache, identity, pass_state)
 
     def forget(self, key: Key) -> None:
-        """The resource is gone."""
+        """Forget a resource that is gone."""
         self._rules.pop(key, None)
         self._failed.pop(key, None)
         self._storage.forget(key)
@@ -93,7 +93,7 @@ class RedisReader:
     async def _operation(
         self, resource: SecureRedisCache, identity: Identity, pass_state: PassState
     ) -> OperationFacts | None:
-        """The operation that runs, or the one that failed: that one counts until the spec or a refresh changes it."""
+        """Return the operation that runs or failed. A failed one counts until the spec or a refresh changes it."""
         key, operation = resource.key, await self._caches.operation(identity, resource.cache)
         failed = self._failed.get(key)
         if operation is not None and operation.status in {"Failed", "Canceled"}:
@@ -108,11 +108,11 @@ class RedisReader:
     ) -> tuple[FirewallRuleFacts, ...] | Unknown | NotRead:
         if cache.public_access_off and resource.spec.network.firewall_rules is None:
             return NOT_READ
-        kept = self._rules.get(resource.key)
-        if kept is not None and kept.identity == identity and not direct:
+        cached = self._rules.get(resource.key)
+        if cached is not None and cached.identity == identity and not direct:
             max_age = 0.0 if pass_state.refresh else self._ages.children
-            if self._monotonic() - kept.at < max_age:
-                return kept.rules
+            if self._monotonic() - cached.at < max_age:
+                return cached.rules
         rules = await self._caches.firewall_rules(identity, resource.cache)
         if not isinstance(rules, Unknown):
             self._rules[resource.key] = _Rules(identity, rules, self._monotonic())
@@ -123,7 +123,7 @@ def _needs_direct_read(resource: SecureRedisCache) -> bool:
     """Whether the inventory is not fresh enough, because something irreversible is due or an operation runs."""
     if resource.deleting or resource.status.pending is not None:
         return True
-    if resource.spec.mode is Mode.PROVISION and not was_seen(resource):
+    if resource.spec.mode is Mode.PROVISION and not was_observed(resource):
         return True
     state = resource.status.cache.provisioning_state if resource.status.cache else None
     return state is not None and is_busy(state)

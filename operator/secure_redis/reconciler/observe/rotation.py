@@ -36,7 +36,7 @@ class RotationReader:
         if not isinstance(cache, Cache) or not required_reads.needs_keys(resource, observed, self._settings):
             return observed
         if isinstance(observed.keys, NotRead):
-            # An earlier proof says nothing about the keys that are listed now.
+            # An earlier proof does not cover the keys that are listed now.
             keys = await self._caches.list_keys(identity, resource.cache)
             observed = replace(observed, keys=keys, proven=None if isinstance(keys, ListedKeys) else observed.proven)
         new, host, port = required_reads.candidate(resource, observed), cache.host_name, cache.tls_port
@@ -50,9 +50,9 @@ class RotationReader:
 
 
 def _attempted(observed: Observation, attempt: str, pass_state: PassState) -> datetime | None:
-    """When a recorded regeneration may last have been asked of Azure.
+    """Return when a recorded regeneration may last have been requested from Azure.
 
-    An earlier process may have asked at any time until this process first saw that the attempt is recorded.
+    An earlier process may have requested it at any time until this process first observed that the attempt is recorded.
     """
     if pass_state.regeneration is None or pass_state.regeneration[0] != attempt:
         pass_state.regeneration = (attempt, observed.now)

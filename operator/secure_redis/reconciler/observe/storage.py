@@ -32,12 +32,12 @@ from secure_redis.kube.secrets import Secrets
 from secure_redis.reconciler.observe.permission import refused
 from secure_redis.reconciler.pass_state import PassState
 
-_AGAIN = 60.0  # seconds until what could not be read is asked for again
+_RETRY_SECONDS = 60.0  # seconds until what could not be read is read again
 
 
 @dataclass(frozen=True, slots=True)
 class _Chain:
-    """What was read of one account. `key`: which identity read it, and at which place it looked for the account."""
+    """The facts of one account. `key`: which identity read it, and where it searched for the account."""
 
     key: tuple[Identity, str]
     at: float
@@ -106,7 +106,7 @@ class StorageReader:
         return observed
 
     def forget(self, key: Key) -> None:
-        """The resource is gone, or persists nothing."""
+        """Forget a resource that is gone, or persists nothing."""
         self._chains.pop(key, None)
 
     async def _chain(
@@ -117,11 +117,11 @@ class StorageReader:
             self.forget(resource.key)
             return None
         key = (identity, str(place))
-        kept = self._chains.get(resource.key)
-        if kept is not None and kept.key == key and not pass_state.refresh:
-            age = self._max_age if kept.whole else min(_AGAIN, self._max_age)
-            if self._monotonic() - kept.at < age:
-                return kept
+        cached = self._chains.get(resource.key)
+        if cached is not None and cached.key == key and not pass_state.refresh:
+            age = self._max_age if cached.whole else min(_RETRY_SECONDS, self._max_age)
+            if self._monotonic() - cached.at < age:
+                return cached
         at = self._monotonic()
         account: StorageAccountID | Unknown
         if isinstance(place, persistence.Named):

@@ -35,8 +35,8 @@ class Usage:
         if host is None or resource.deleting or not resource.spec.workloads:
             return observed
         workloads = tuple(found)
-        wanted = plaintext.config_maps(resource, workloads)
-        config = await self._config_maps.read(resource.key.namespace, wanted, fresh=fresh)
+        required = plaintext.config_maps(resource, workloads)
+        config = await self._config_maps.read(resource.key.namespace, required, fresh=fresh)
         return replace(
             observed,
             plaintext_uses=plaintext.plaintext_uses(resource, workloads, host, config),

@@ -1,4 +1,4 @@
-"""Asks the Activity Log who made a difference that is new."""
+"""Reads from the Activity Log who made a difference that is new."""
 
 import asyncio
 from collections.abc import Callable
@@ -16,21 +16,21 @@ from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.plan import types
 from secure_redis.domain.report import drift_status
 
-ASK_SECONDS = 240.0
-ASK_AT_MOST_SECONDS = 5.0
-ASK_SINCE = timedelta(hours=24)
+QUERY_SECONDS = 240.0
+QUERY_TIMEOUT_SECONDS = 5.0
+QUERY_SINCE = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """Differences as path and observed value, and when they were asked about; later while the log is not readable."""
+    """Differences as path and observed value, and when they were queried; later while the log is not readable."""
 
     about: frozenset[tuple[str, str]]
     at: float
 
 
 class WriterReader:
-    """Asks one short question, seldom. That it is not answered never fails a pass."""
+    """Sends one short query, seldom. A query without an answer never fails a pass."""
 
     def __init__(self, activity: Activity | None, monotonic: Callable[[], float]) -> None:
         """`activity`: None where the configuration disables the Activity Log."""
@@ -46,13 +46,13 @@ class WriterReader:
         last = self._questions.get(resource.key)
         if last is not None and now < last.at:
             return observed
-        about = drift_status.untold(resource.status, Assessment(drift=drift_of(resource, observed)), observed.now)
-        if not about or (last is not None and about <= last.about and now < last.at + ASK_SECONDS):
+        about = drift_status.unattributed(resource.status, Assessment(drift=drift_of(resource, observed)), observed.now)
+        if not about or (last is not None and about <= last.about and now < last.at + QUERY_SECONDS):
             return observed
         self._questions[resource.key] = _Question(about, now)
         try:
-            async with asyncio.timeout(ASK_AT_MOST_SECONDS):
-                writes = await self._activity.writes(identity, resource.cache, observed.now - ASK_SINCE, observed.now)
+            async with asyncio.timeout(QUERY_TIMEOUT_SECONDS):
+                writes = await self._activity.writes(identity, resource.cache, observed.now - QUERY_SINCE, observed.now)
         except TimeoutError:
             return observed
         if isinstance(writes, Unknown) and (writes.permanent or writes.reason is Reason.AZURE_DENIED):
@@ -60,5 +60,5 @@ class WriterReader:
         return replace(observed, writes=writes)
 
     def forget(self, key: Key) -> None:
-        """The resource is gone."""
+        """Forget a resource that is gone."""
         self._questions.pop(key, None)

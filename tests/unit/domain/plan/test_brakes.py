@@ -147,7 +147,7 @@ class Told:
     def brake(self, name: str, engaged: bool) -> None:
         self.on[name] = engaged
 
-    def held(self, reason: str) -> None:
+    def brake_blocked(self, reason: str) -> None:
         self.reasons.append(reason)
 
 

@@ -10,12 +10,12 @@ from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.status import StalePods
 from secure_redis.domain.observe.unknown import NOT_READ, Unknown
 from secure_redis.domain.observe.workloads import BudgetFacts, PodFacts, WorkloadFacts
-from secure_redis.domain.plan.rollout.disruption_budgets import budgets_wanted
+from secure_redis.domain.plan.rollout.disruption_budgets import needs_budgets
 from secure_redis.domain.plan.rollout.waves import (
     HUMAN_SECONDS,
     behind,
     consumers_listed,
-    pods_wanted,
+    required_pods,
     roll,
 )
 from secure_redis.domain.plan.rollout.workload_checks import follows
@@ -52,7 +52,7 @@ def message(found: Any, name: str) -> str:
 def test_an_exhausted_budget_blocks_the_move_without_a_deadline() -> None:
     facts = everything(consumer(ALL), A, B)
     res = consumer(ALL, status={**current_status(*facts), **published(5)})
-    assert budgets_wanted(res, facts, V2)
+    assert needs_budgets(res, facts, V2)
     found = roll(res, observation(*facts, budgets=(budget("a"),)), V2)
     assert acts(found) == ["+b"]
     assert told(found)["a"] == (True, "TargetBudget")
@@ -94,7 +94,7 @@ def test_a_first_injection_and_a_release_replace_pods_too() -> None:
     "facts", [replace(A, paused=True), replace(A, update_strategy="OnDelete"), replace(A, replicas=0)]
 )
 def test_a_change_that_replaces_no_pods_needs_no_budget(facts: WorkloadFacts) -> None:
-    assert not budgets_wanted(consumer(ALL), (facts,), V1)
+    assert not needs_budgets(consumer(ALL), (facts,), V1)
     assert acts(roll(consumer(ALL), observation(facts, budgets=NOT_READ), V1)) == ["+a"]
 
 
@@ -143,7 +143,7 @@ def test_during_a_wave_the_budget_report_stays() -> None:
     res = consumer(ALL, status={**current_status(*facts), **published(5)})
     found = roll(res, observation(*facts, budgets=(budget("a"),)), V2)
     res, b = with_status(res, found), done(B, found.actions[0])
-    assert not budgets_wanted(res, (facts[0], b), V2)
+    assert not needs_budgets(res, (facts[0], b), V2)
     again = roll(res, observation(facts[0], b, held={"b": pods(V1)}, budgets=NOT_READ), V2)
     assert (acts(again), message(again, "a")) == ([], message(found, "a"))
 
@@ -154,27 +154,27 @@ def test_during_a_wave_the_budget_report_stays() -> None:
 def test_budgets_are_read_only_when_a_wave_could_begin() -> None:
     facts = everything(consumer(ALL), A, B)
     steady = consumer(ALL, status=current_status(*facts))
-    assert not budgets_wanted(steady, facts, V1)
-    assert not budgets_wanted(steady, facts, None)
-    assert budgets_wanted(steady, facts, V2)
+    assert not needs_budgets(steady, facts, V1)
+    assert not needs_budgets(steady, facts, None)
+    assert needs_budgets(steady, facts, V2)
     paused = replace(steady, requests={"secureredis.io/paused": "true"})
     assert paused.paused
-    assert not budgets_wanted(paused, facts, V2)
+    assert not needs_budgets(paused, facts, V2)
     found = roll(steady, observation(*facts), V2)
     res, a = with_status(steady, found), done(facts[0], found.actions[0])
-    assert pods_wanted(res, (a, facts[1]), V2)
-    assert not budgets_wanted(res, (a, facts[1]), V2), "the wave is under way"
-    assert budgets_wanted(res, (replace(a, rolled=True), facts[1]), V2), "the next one could begin"
-    assert budgets_wanted(res, (replace(a, failed="gave up"), facts[1]), V2), "a first injection could"
-    assert budgets_wanted(consumer(status=current_status(*facts)), facts, V1), "a release"
-    assert not budgets_wanted(consumer(ALL), (replace(A, labels={}),), V1), "no consent"
-    assert not budgets_wanted(consumer(ALL), (replace(A, deleting=True),), V1)
+    assert required_pods(res, (a, facts[1]), V2)
+    assert not needs_budgets(res, (a, facts[1]), V2), "the wave is under way"
+    assert needs_budgets(res, (replace(a, rolled=True), facts[1]), V2), "the next one could begin"
+    assert needs_budgets(res, (replace(a, failed="gave up"), facts[1]), V2), "a first injection could"
+    assert needs_budgets(consumer(status=current_status(*facts)), facts, V1), "a release"
+    assert not needs_budgets(consumer(ALL), (replace(A, labels={}),), V1), "no consent"
+    assert not needs_budgets(consumer(ALL), (replace(A, deleting=True),), V1)
 
 
 def test_an_abandoned_workload_reads_no_budgets() -> None:
     res = consumer(ALL, status=current_status(A, reason="TargetReplaced", injected=False, dropped=3))
     assert told(roll(res, observation(A), V1)) == {"a": (False, "TargetReplaced")}
-    assert not budgets_wanted(res, (A,), V1)
+    assert not needs_budgets(res, (A,), V1)
 
 
 def test_after_the_deadline_the_budgets_are_read_one_pass_later() -> None:
@@ -183,7 +183,7 @@ def test_after_the_deadline_the_budgets_are_read_one_pass_later() -> None:
     found = roll(res, observation(*facts, B), V2)
     res, a = with_status(res, found), done(facts[0], found.actions[0], NOW - timedelta(minutes=31))
     for _ in range(2):
-        wanted = budgets_wanted(res, (a, B), V2)
+        wanted = needs_budgets(res, (a, B), V2)
         found = roll(res, observation(a, B, held={"a": pods(V1)}, budgets=() if wanted else NOT_READ), V2)
         res = with_status(res, found)
     assert acts(found) == ["+b"]

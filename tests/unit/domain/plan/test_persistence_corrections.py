@@ -21,7 +21,7 @@ from secure_redis.domain.plan.actions import (
     UpdateCache,
 )
 from secure_redis.domain.plan.cache.corrections import Correction, Owed, next_correction
-from secure_redis.domain.plan.cache.persistence import LOOK_AGAIN, blocked_by
+from secure_redis.domain.plan.cache.persistence import RETRY_SECONDS, blocked_by
 from secure_redis.domain.plan.types import Plan
 from secure_redis.domain.plan.write_failure import WriteFailure
 from secure_redis.domain.report.drift_status import corrections as recorded
@@ -95,7 +95,7 @@ def test_the_identity_that_persistence_needs_is_counted_apart() -> None:
 
 def test_the_awaited_condition_is_reported_at_each_path_and_checked_soon() -> None:
     found = correction(declared(spec()), AWAY, storage_roles=())
-    assert (found.action, found.persisting, found.next_pass_in) == (None, True, LOOK_AGAIN)
+    assert (found.action, found.persisting, found.next_pass_in) == (None, True, RETRY_SECONDS)
     assert {path: why.reason for path, why in found.not_corrected.items()} == {
         persistence.FREQUENCY: Reason.STORAGE_ROLE_MISSING,
         persistence.ACCOUNT: Reason.STORAGE_ROLE_MISSING,

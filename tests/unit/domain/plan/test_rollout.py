@@ -24,10 +24,10 @@ from secure_redis.domain.plan.rollout.waves import (
     ROLLING_SECONDS,
     Rollout,
     named,
-    pods_wanted,
+    needs_workloads,
+    required_pods,
     roll,
     statuses_after,
-    wants_workloads,
 )
 from secure_redis.domain.plan.write_failure import WriteFailure
 from tests.builders.passes import resource
@@ -77,13 +77,13 @@ def everything(res: SecureRedisCache, *facts: WorkloadFacts) -> tuple[WorkloadFa
 
 def test_nothing_asked_nothing_read() -> None:
     plain = resource()
-    assert not wants_workloads(plain)
+    assert not needs_workloads(plain)
     assert roll(plain, Observation(now=NOW), V1) == Rollout()
 
 
 def test_a_removed_entry_is_still_looked_for() -> None:
     res = consumer({**ENTRY, "name": "new", "id": "n"}, ALL, status=current_status(A))
-    assert wants_workloads(consumer(status=current_status(A)))
+    assert needs_workloads(consumer(status=current_status(A)))
     assert named(res) == {("Deployment", "new"), ("Deployment", "a")}
 
 
@@ -103,7 +103,7 @@ def test_a_current_workload_is_not_written_and_its_pods_are_not_read() -> None:
     res = consumer(ALL)
     facts = everything(res, A, B)
     res = consumer(ALL, status=current_status(*facts))
-    assert pods_wanted(res, facts, V1) == ()
+    assert required_pods(res, facts, V1) == ()
     found = roll(res, observation(*facts), V1)
     assert (found.actions, found.moved, found.next_pass_in) == ((), True, None)
     assert found.statuses == res.status.workloads
@@ -113,13 +113,13 @@ def test_a_rollout_of_the_users_own_changes_nothing() -> None:
     (a,) = everything(consumer(ALL), A)
     res = consumer(ALL, status=current_status(a))
     rolling = replace(a, rolled=False, failed="ProgressDeadlineExceeded")
-    assert pods_wanted(res, (rolling,), V1) == ()
+    assert required_pods(res, (rolling,), V1) == ()
     assert told(roll(res, observation(rolling), V1)) == {"a": (True, None)}
 
 
 def test_lost_status_is_looked_up_and_nothing_is_written() -> None:
     (a,) = everything(consumer(ALL), A)
-    assert pods_wanted(consumer(ALL), (a,), V1) == (("Deployment", "a"),)
+    assert required_pods(consumer(ALL), (a,), V1) == (("Deployment", "a"),)
     found = roll(consumer(ALL), observation(a, held={"a": pods(V1)}), V1)
     assert (found.actions, told(found), found.moved) == ((), {"a": (True, None)}, True)
 
@@ -135,7 +135,7 @@ def test_first_injections_run_one_after_the_other() -> None:
     assert found.next_pass_in == ROLLING_SECONDS
     res = with_status(res, found)
     a = done(A, found.actions[0])
-    assert pods_wanted(res, (a, B, C), V1) == (("Deployment", "a"),)
+    assert required_pods(res, (a, B, C), V1) == (("Deployment", "a"),)
     # Rolling: the next one waits.
     found = roll(res, observation(a, B, C, held={"a": pods(None, 2) + pods(V1, 1)}), V1)
     assert acts(found) == []
@@ -169,7 +169,7 @@ def test_terminating_pods_use_their_key_and_block_no_wave() -> None:
     )
     assert not found.moved
     res = with_status(res, found)
-    assert pods_wanted(res, (a,), V1) == (("Deployment", "a"),), "they are looked for until they are gone"
+    assert required_pods(res, (a,), V1) == (("Deployment", "a"),), "they are looked for until they are gone"
     assert roll(res, observation(a, held={"a": both}), V1).moved is False
     assert acts(roll(res, observation(replace(a, rolled=False), B, held={"a": both}), V1)) == [], (
         "its new pods are not there"
@@ -202,7 +202,7 @@ def test_a_new_key_reaches_every_workload_in_order() -> None:
     order: list[str] = []
     held = {name: pods(V1) for name in facts}
     for _ in range(20):
-        wanted = {name for _, name in pods_wanted(res, facts.values(), V2)}
+        wanted = {name for _, name in required_pods(res, facts.values(), V2)}
         found = roll(res, observation(*facts.values(), held={n: held[n] for n in wanted}), V2)
         assert len(found.actions) <= 1
         order += acts(found)
@@ -220,7 +220,7 @@ def test_a_new_key_reaches_every_workload_in_order() -> None:
 def test_waiting_workloads_are_reported_as_behind_without_a_list_of_pods() -> None:
     facts = everything(consumer(ALL), A, B)
     res = consumer(ALL, status=current_status(*facts))
-    assert pods_wanted(res, facts, V2) == ()
+    assert required_pods(res, facts, V2) == ()
     found = roll(res, observation(*facts), V2)
     (b,) = [one for one in found.statuses if one.name == "b"]
     assert b.stale_pods is not None
@@ -377,7 +377,7 @@ def test_without_restart_a_pod_is_behind_until_it_started_after_the_publication(
     quiet = {**ALL, "restart": restart}
     (a,) = everything(consumer(quiet), A)
     res = consumer(quiet, status={**current_status(a), **published(5)} | current_status(a, reason="RollingOut"))
-    assert pods_wanted(res, (a,), V2) == (("Deployment", "a"),)
+    assert required_pods(res, (a,), V2) == (("Deployment", "a"),)
     old, new = pods(V1, 2), pods(V1, 1, started=NOW - timedelta(minutes=4))
     found = roll(res, observation(a, B, held={"a": old + new}), V2)
     assert acts(found) == ["+b"], "it takes no place in the wave"
@@ -394,8 +394,8 @@ def test_a_publication_unsettles_what_is_not_restarted() -> None:
     quiet = {**ALL, "restart": "None"}
     (a,) = everything(consumer(quiet), A)
     res = consumer(quiet, status={**current_status(a), "credential": {"keyVaultVersion": V1}})
-    assert pods_wanted(res, (a,), V1) == ()
-    assert pods_wanted(res, (a,), V2) == (("Deployment", "a"),)
+    assert required_pods(res, (a,), V1) == ()
+    assert required_pods(res, (a,), V2) == (("Deployment", "a"),)
     assert told(roll(res, observation(a), None, publishing=True)) == {"a": (True, "RollingOut")}
 
 
@@ -433,7 +433,7 @@ def test_two_entries_for_one_workload_the_first_has_it() -> None:
     observed = replace(observation(facts), pods={("Deployment", "checkout"): pods(V1)})
     found = roll(res, observed, V1)
     assert [(one.id, one.reason) for one in found.statuses] == [("all", "TargetConflict"), ("checkout", None)]
-    assert pods_wanted(with_status(res, found), (facts,), V1) == (), "what is told of the second is not of the first"
+    assert required_pods(with_status(res, found), (facts,), V1) == (), "what is told of the second is not of the first"
 
 
 def test_a_conflict_does_not_stop_the_others() -> None:
@@ -468,7 +468,7 @@ def test_a_removed_entry_is_released_and_followed_until_its_pods_are_replaced() 
     assert acts(found) == ["-a"]
     assert (told(found), found.moved) == ({"a": (False, "RollingOut")}, False)
     res, a = with_status(res, found), released(a, found.actions[0])
-    assert pods_wanted(res, (a,), V1) == (("Deployment", "a"),)
+    assert required_pods(res, (a,), V1) == (("Deployment", "a"),)
     found = roll(res, observation(a, held={"a": pods(V1, 1)}), V1)
     assert (acts(found), told(found), found.moved) == ([], {"a": (False, "RollingOut")}, False)
     a = replace(a, rolled=True)
@@ -487,7 +487,7 @@ def test_withdrawn_consent_releases(withdrawn: dict[str, Any]) -> None:
     found = roll(res, observation(a), V1)
     assert acts(found) == ["-a"]
     res, a = with_status(res, found), replace(released(a, found.actions[0]), rolled=True)
-    assert pods_wanted(res, (a,), V1) == (("Deployment", "a"),)
+    assert required_pods(res, (a,), V1) == (("Deployment", "a"),)
     assert told(roll(res, observation(a, held={"a": pods(V1)}), V1)) == {"a": (False, "RollingOut")}
     found = roll(res, observation(a, held={"a": pods(None)}), V1)
     assert (told(found), found.moved) == ({"a": (False, "TargetNotConsenting")}, True)
@@ -533,7 +533,7 @@ def test_a_new_object_of_the_same_name_is_evaluated_again() -> None:
     (a,) = everything(consumer(ALL), A)
     res = consumer(ALL, status=current_status(a))
     again = replace(a, uid="another")
-    assert pods_wanted(res, (again,), V1) == (("Deployment", "a"),)
+    assert required_pods(res, (again,), V1) == (("Deployment", "a"),)
     assert told(roll(res, observation(again, held={"a": pods(None)}), V1)) == {"a": (True, "RollingOut")}
 
 
@@ -550,7 +550,7 @@ def test_a_deletion_releases_all_in_waves() -> None:
     found = roll(res, observation(a, b, held={"a": pods(None)}), None)
     assert acts(found) == ["-b"]
     res, b = with_status(res, found), replace(released(b, found.actions[0]), rolled=True)
-    assert pods_wanted(res, (a, b), None) == (("Deployment", "b"),)
+    assert required_pods(res, (a, b), None) == (("Deployment", "b"),)
     assert roll(res, observation(a, b, held={"b": pods(None)}), None).moved
 
 

@@ -285,7 +285,7 @@ def test_the_refusals_state_the_remedy() -> None:
     first = blocked_by(resource({"credential": PUBLISHED}), observation(), SETTINGS, SOMEBODY)
     assert first == Explanation(
         Reason.APPROVAL_REQUIRED,
-        "the first rotation regenerates the Secondary key; make sure that nobody uses it, then annotate "
+        "the first rotation regenerates the Secondary key; make sure that no one uses it, then annotate "
         f"secureredis.io/approve-rotation: {'a' * 32}",
     )
     later = blocked_by(resource({"credential": PUBLISHED, "rotation": DONE_BEFORE}), observation(), SETTINGS, SOMEBODY)

@@ -290,7 +290,7 @@ def test_a_zone_outside_the_iana_database_is_reported_with_its_field(zone: str) 
 
 
 def test_the_intended_zone_is_suggested() -> None:
-    assert "is 'Europe/Berlin' meant?" in str(windows.problem([window("0 2 * * *", zone="Europe/Berln")]))
+    assert "did you mean 'Europe/Berlin'?" in str(windows.problem([window("0 2 * * *", zone="Europe/Berln")]))
 
 
 @settings(max_examples=500, deadline=None)

@@ -9,7 +9,7 @@ import pytest
 from secure_redis.api.status import Status
 from secure_redis.domain.observe.cache import Write
 from secure_redis.domain.plan.types import Plan
-from secure_redis.domain.report.drift_status import YOUNG, entries, untold
+from secure_redis.domain.report.drift_status import YOUNG, entries, unattributed
 from tests.builders.passes import OWNER, cache, judged, observation, resource
 from tests.builders.world import NOW
 
@@ -39,7 +39,7 @@ def test_a_known_author_stays_after_later_writes() -> None:
 @pytest.mark.parametrize(("age", "asks"), [(timedelta(0), True), (YOUNG, True), (YOUNG * 2, False)])
 def test_the_log_is_asked_while_a_difference_is_young(age: timedelta, asks: bool) -> None:
     assessed = judged(resource(), observation(cache=OPEN))
-    assert untold(Status(), assessed, NOW)
-    assert bool(untold(told(Status(), ()), assessed, NOW + age)) is asks
-    assert not untold(told(Status(), (THEIRS,)), assessed, NOW + age)
-    assert not untold(Status(), judged(resource(), observation(cache=cache(tags=OWNER))), NOW)
+    assert unattributed(Status(), assessed, NOW)
+    assert bool(unattributed(told(Status(), ()), assessed, NOW + age)) is asks
+    assert not unattributed(told(Status(), (THEIRS,)), assessed, NOW + age)
+    assert not unattributed(Status(), judged(resource(), observation(cache=cache(tags=OWNER))), NOW)

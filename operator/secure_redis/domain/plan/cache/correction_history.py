@@ -1,4 +1,4 @@
-"""What earlier corrections came to: a value that comes back is left alone, a refused write is not repeated. Pure.
+"""Follow earlier corrections: a value that came back is not changed, a refused write is not repeated. Pure.
 
 The records are in the status, so that a restart forgets nothing. A changed spec or a refresh resets them.
 """
@@ -19,13 +19,13 @@ from secure_redis.domain.plan.actions import Done, Failed, Outcome
 from secure_redis.domain.plan.types import PERMANENT_RETRY_SECONDS
 
 TWICE: Final = 2
-# A value that comes back later than this was changed again by hand, not reverted.
+# A value that comes back later than this was changed again manually, not reverted.
 WINDOW: Final = timedelta(hours=24)
 MOST_RECORDS: Final = 50
 
 
 def blocked(resource: SecureRedisCache, path: str, now: datetime) -> Blocked | None:
-    """Why this path is not corrected: it is contested, or Azure refused the write within the hour."""
+    """Explain why this path is not corrected: it is contested, or Azure refused the write within the hour."""
     record = next((one for one in records(resource) if one.path == path), None)
     if record is None:
         return None
@@ -33,8 +33,8 @@ def blocked(resource: SecureRedisCache, path: str, now: datetime) -> Blocked | N
     if record.count >= TWICE:
         return Blocked(
             Reason.CONTESTED,
-            f"{path} was corrected twice, last at {record.at}, and came back: somebody or something else sets it, so "
-            f"it is left alone until the spec changes or the annotation {names.REFRESH} has a new value",
+            f"{path} was corrected twice, last at {record.at}, and came back: another party sets it, so it "
+            f"is left alone until the spec changes or the annotation {names.REFRESH} has a new value",
         )
     if (
         record.reason is not None
@@ -46,8 +46,8 @@ def blocked(resource: SecureRedisCache, path: str, now: datetime) -> Blocked | N
 
 
 def records(resource: SecureRedisCache) -> tuple[CorrectionStatus, ...]:
-    """The records that still count."""
-    if resource.refresh_asked:
+    """Return the records that still count."""
+    if resource.refresh_requested:
         return ()
     return tuple(one for one in resource.status.corrections if one.generation == resource.generation)
 
@@ -60,7 +60,7 @@ def after(
     outcome: Outcome | None = None,
     owed: Iterable[str] = (),
 ) -> tuple[CorrectionStatus, ...]:
-    """The records as the status keeps them. `differing`: paths that differ now; None: not known.
+    """Return the records as the status keeps them. `differing`: paths that differ now; None: not known.
 
     `corrected` and `outcome`: the paths that were corrected by the one write of this pass and what came of it.
     `owed`: those that it brings for a creation, which is no correction: only that it was refused is kept.
@@ -83,7 +83,7 @@ def after(
 
 
 def count(records_of: Iterable[CorrectionStatus], path: str) -> CorrectionStatus | None:
-    """The record of one path."""
+    """Return the record of one path."""
     return next((one for one in records_of if one.path == path), None)
 
 

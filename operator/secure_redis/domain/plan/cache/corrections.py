@@ -22,7 +22,7 @@ from secure_redis.domain.plan.actions import (
     UpdateCache,
 )
 from secure_redis.domain.plan.cache import correction_history
-from secure_redis.domain.plan.cache.persistence import LOOK_AGAIN, next_step
+from secure_redis.domain.plan.cache.persistence import RETRY_SECONDS, next_step
 from secure_redis.domain.plan.types import sooner
 
 NON_TLS_PORT = "transport.nonTLSPort"
@@ -36,7 +36,7 @@ FIREWALL = "network.firewallRules"
 class Correction:
     """The next correction, if any, what is blocked, and the time of the next pass for one that was first recorded.
 
-    `paths`: the drift that the action corrects. `wanted`: every path that the spec allows to correct.
+    `paths`: the drift that the action corrects. `to_correct`: every path that the spec allows to correct.
     `not_corrected`: why some of them are not corrected.
     """
 
@@ -46,12 +46,12 @@ class Correction:
     persisting: bool = False  # all that is left is persistence
     owing: bool = False  # Azure refused something that a creation has still to bring
     paths: tuple[str, ...] = ()  # what the action puts right
-    wanted: tuple[str, ...] = ()
+    to_correct: tuple[str, ...] = ()
     not_corrected: Mapping[str, Blocked] = field(default_factory=dict)
 
 
 class Owed(Enum):
-    """What a creation by the operator still owes the cache. The spec need not allow its correction."""
+    """The parts that a creation by the operator still owes the cache. The spec need not allow its correction."""
 
     NOTHING = 0
     PERSISTENCE = 1
@@ -70,30 +70,30 @@ def next_correction(
     `owes`: what a creation by the operator still owes; that is set as declared, whatever the spec allows to correct.
     """
     correct = resource.spec.drift.correct
-    wanted = [d for d in found if d.correctable and d.drift_class in correct]
-    not_corrected = {d.path: why for d in wanted if (why := _blocked(resource, observed, d)) is not None}
+    to_correct = [d for d in found if d.correctable and d.drift_class in correct]
+    not_corrected = {d.path: why for d in to_correct if (why := _blocked(resource, observed, d)) is not None}
     reported = {entry.path for entry in resource.status.drift}
-    due = {d.path for d in wanted if d.path in reported}
+    due = {d.path for d in to_correct if d.path in reported}
     missing = _missing(resource, observed)
     owed = _to_complete(resource, observed, found, missing) if owes is Owed.ALL else set()
     if owes is not Owed.NOTHING:
         owed |= {d.path for d in found if d.correctable and d.path in PERSISTENCE}
-    # It asks for no leave, but what Azure refused is not asked of it again at every look.
+    # It needs no consent, but what Azure refused is not requested again in every pass.
     refused_before = {
         path: why for path in owed if (why := correction_history.blocked(resource, path, observed.now)) is not None
     }
     not_corrected |= refused_before
     due |= owed
     due -= not_corrected.keys()
-    # A difference is shown before it is corrected: the first look never writes.
-    next_pass_in = 0.0 if any(d.path not in due and d.path not in not_corrected for d in wanted) else None
+    # A difference is shown before it is corrected: the first pass never writes.
+    next_pass_in = 0.0 if any(d.path not in due and d.path not in not_corrected for d in to_correct) else None
     choice = _choose(resource, observed, cache, found, due, missing)
     not_corrected |= choice.not_corrected
     refused = {path for path, why in refused_before.items() if why.reason is not Reason.CONTESTED}
     if choice.action is not None:
         next_pass_in = None
     elif choice.persisting:
-        next_pass_in = sooner(next_pass_in, LOOK_AGAIN)
+        next_pass_in = sooner(next_pass_in, RETRY_SECONDS)
     return Correction(
         action=choice.action,
         blocked=tuple(_distinct(not_corrected.values())),
@@ -101,14 +101,14 @@ def next_correction(
         persisting=choice.persisting or (choice.action is None and bool(refused) and refused <= set(PERSISTENCE)),
         owing=bool(refused),
         paths=choice.paths,
-        wanted=tuple(d.path for d in wanted),
+        to_correct=tuple(d.path for d in to_correct),
         not_corrected=not_corrected,
     )
 
 
 @dataclass(frozen=True, slots=True)
 class _Choice:
-    """The one write of a pass with all the paths that it puts right; and what must not be done yet, by path."""
+    """The one write of a pass with all the paths that it corrects, and by path what must not be done yet."""
 
     action: AzureAction | None = None
     paths: tuple[str, ...] = ()
@@ -133,12 +133,12 @@ def _choose(
         return _Choice(PutFirewallRule(rule), (_path(rule.name),))
     not_corrected: dict[str, Blocked] = {}
     if PUBLIC_ACCESS in due:
-        wanted = resource.spec.network.public_access
-        if not same_word(wanted, "Disabled") and missing:
+        to_correct = resource.spec.network.public_access
+        if not same_word(to_correct, "Disabled") and missing:
             why = _rules_first("public access is not switched on", missing)
             not_corrected[PUBLIC_ACCESS] = Blocked(Reason.WOULD_DISCONNECT, why)
         else:
-            change = UpdateCache({"properties": {"publicNetworkAccess": wanted}}, ("publicNetworkAccess",))
+            change = UpdateCache({"properties": {"publicNetworkAccess": to_correct}}, ("publicNetworkAccess",))
             return _Choice(change, (PUBLIC_ACCESS,))
     surplus = next((name for name in _surplus(resource, observed) if _path(name) in due), None)
     if surplus is not None and missing:
@@ -164,13 +164,13 @@ def _persist(
     due: set[str],
     not_corrected: dict[str, Blocked],
 ) -> _Choice:
-    """The next step of persistence. One request puts all its paths right; the cache's identity is one of its own."""
+    """Choose the next step of persistence. One request corrects all its paths; the cache's identity needs its own."""
     step = next_step(resource, observed, cache, due)
     if step is None:
         return _Choice(not_corrected=not_corrected)
     paths = tuple(path for path in PERSISTENCE if path in due)
     if isinstance(step, UpdateCache):
-        # Counted apart: that persistence needs two requests must not look as if it had come back once.
+        # Counted apart: that persistence needs two requests must not count as a value that came back once.
         path = next((d.path for d in found if d.path.startswith(f"{IDENTITY}.")), IDENTITY)
         contested = correction_history.blocked(resource, path, observed.now)
         if contested is None:
@@ -182,16 +182,16 @@ def _persist(
 
 
 def _blocked(resource: SecureRedisCache, observed: Observation, entry: Drift) -> Blocked | None:
-    """Why a difference that may be corrected is left: it is contested, was refused, or was not asked for by name."""
+    """Explain why an allowed correction is not made: it is contested, was refused, or needs consent by name."""
     contested = correction_history.blocked(resource, entry.path, observed.now)
     if contested is not None:
         return contested
     if not entry.effect.needs_request or allowed(resource, entry.path):
         return None
-    ask = f"to have it done all the same annotate {names.ALLOW_DISRUPTION}: {entry.path}"
+    how = f"to have it done all the same annotate {names.ALLOW_DISRUPTION}: {entry.path}"
     if entry.path == PUBLIC_ACCESS:
-        return Blocked(Reason.WOULD_DISCONNECT, f"{_NO_ENDPOINT}; {ask}")
-    return Blocked(Reason.DISRUPTION_NOT_ALLOWED, f"{entry.path}: {SENTENCES[entry.effect]}; {ask}")
+        return Blocked(Reason.WOULD_DISCONNECT, f"{_NO_ENDPOINT}; {how}")
+    return Blocked(Reason.DISRUPTION_NOT_ALLOWED, f"{entry.path}: {SENTENCES[entry.effect]}; {how}")
 
 
 def _distinct(refusals: Iterable[Blocked]) -> Iterable[Blocked]:
@@ -201,7 +201,7 @@ def _distinct(refusals: Iterable[Blocked]) -> Iterable[Blocked]:
 def _to_complete(
     resource: SecureRedisCache, observed: Observation, found: tuple[Drift, ...], missing: list[FirewallRuleFacts]
 ) -> set[str]:
-    """What a creation still owes the network: declared rules that are not there, and an open door. Nothing else."""
+    """Find what a creation still owes the network: missing declared rules, and open public access."""
     rules = observed.firewall_rules if isinstance(observed.firewall_rules, tuple) else ()
     there = {rule_name(rule.name).lower() for rule in rules}
     opening = not same_word(resource.spec.network.public_access, "Disabled")
@@ -212,7 +212,7 @@ def _to_complete(
 
 
 _NO_ENDPOINT = (
-    "public access is not switched off: no approved private endpoint was seen, so every client would lose the cache; "
+    "public access is not switched off: no approved private endpoint was found, so every client would lose the cache; "
     "create and approve one first"
 )
 
@@ -245,8 +245,10 @@ def _missing(resource: SecureRedisCache, observed: Observation) -> list[Firewall
     if not isinstance(observed.firewall_rules, tuple):
         return []
     there = {rule_name(rule.name).lower(): rule for rule in observed.firewall_rules}
-    wanted = [FirewallRuleFacts(r.name, r.start_ip, r.end_ip) for r in resource.spec.network.firewall_rules or ()]
-    return [rule for rule in wanted if rule.name.lower() not in there or not same_range(there[rule.name.lower()], rule)]
+    to_correct = [FirewallRuleFacts(r.name, r.start_ip, r.end_ip) for r in resource.spec.network.firewall_rules or ()]
+    return [
+        rule for rule in to_correct if rule.name.lower() not in there or not same_range(there[rule.name.lower()], rule)
+    ]
 
 
 def _surplus(resource: SecureRedisCache, observed: Observation) -> list[str]:

@@ -1,4 +1,4 @@
-"""What a cache is created from, and the sentences around its being there or not."""
+"""Build the request that creates a cache, and the messages about a cache that exists or does not."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,22 +17,22 @@ FOREIGN = (
 )
 
 
-def was_seen(resource: SecureRedisCache) -> bool:
+def was_observed(resource: SecureRedisCache) -> bool:
     """Whether an earlier pass read the cache. A cache that once existed is not created again without a request."""
     cache = resource.status.cache
     return cache is not None and cache.provisioning_state is not None
 
 
 def gone(resource: SecureRedisCache) -> str:
-    """The sentence for a cache that is not there any more."""
+    """Return the sentence for a cache that is not there any more."""
     return (
         f"cache {resource.cache.name!r} existed and is gone; it is not created again by itself because its data is "
-        "lost: delete and re-create this resource to have it made anew"
+        "lost: delete and re-create this resource to have it created again"
     )
 
 
 def name_taken(resource: SecureRedisCache) -> str:
-    """Say that another cache has the name."""
+    """Explain that another cache has the name."""
     return (
         f"the name {resource.cache.name!r} is taken (cache names are unique over all of Azure): choose another in a "
         "new resource"
@@ -40,40 +40,40 @@ def name_taken(resource: SecureRedisCache) -> str:
 
 
 def adoption(resource: SecureRedisCache) -> str:
-    """How an existing cache is taken over."""
+    """Explain how an existing cache is adopted."""
     return (
-        f"the cache exists and was not made by this resource, so nothing is changed; status.drift shows what would "
+        f"the cache exists and was not created by this resource, so nothing is changed; status.drift shows what would "
         f"be. To take it over annotate {names.ADOPT}: {resource.cache.name}"
     )
 
 
 def busy_reason(state: str) -> Reason:
-    """The reason that goes with a busy provisioning state."""
+    """Return the reason that goes with a busy provisioning state."""
     return {"creating": Reason.CREATING, "deleting": Reason.DELETING}.get(state.lower(), Reason.UPDATING)
 
 
 def busy(state: str) -> str:
-    """The sentence that goes with a busy provisioning state."""
+    """Return the sentence that goes with a busy provisioning state."""
     return CREATING if state.lower() == "creating" else f"Azure is working on the cache ({state})"
 
 
 def failed(operation: OperationFacts | None) -> Blocked:
-    """How an accepted operation ended; it is tried again when the spec changes or a refresh is asked for."""
+    """Report how an accepted operation ended; it is retried when the spec changes or a refresh is requested."""
     parts = (operation.status, operation.code, operation.message) if operation else ()
     detail = ": ".join(part for part in parts if part)
     return Blocked(
         Reason.PROVISIONING_FAILED,
-        f"Azure accepted the last change and then ended it as {detail}; mend the cause, then change the spec or set "
+        f"Azure accepted the last change and then ended it as {detail}; repair the cause, then change the spec or set "
         f"the annotation {names.REFRESH} to a new value",
     )
 
 
 def target(resource: SecureRedisCache) -> CreationTarget:
-    """Where and how large the cache would be. The schema says that Provision has these."""
-    wanted = resource.spec.provision
-    if wanted is None or wanted.redis is None:
+    """Return where and how large the cache would be. The schema requires these for Provision."""
+    declared = resource.spec.provision
+    if declared is None or declared.redis is None:
         return CreationTarget("", "", 0)
-    return CreationTarget(wanted.location, wanted.redis.sku.name, wanted.redis.sku.capacity)
+    return CreationTarget(declared.location, declared.redis.sku.name, declared.redis.sku.capacity)
 
 
 def tags(resource: SecureRedisCache, owner: str, observed: Mapping[str, str] | None = None) -> Mapping[str, str]:
@@ -85,11 +85,11 @@ def tags(resource: SecureRedisCache, owner: str, observed: Mapping[str, str] | N
 
 
 def body(resource: SecureRedisCache, owner: str) -> Mapping[str, Any]:
-    """The raw PUT body: every security setting explicit, nothing that was not asked for."""
-    wanted = resource.spec.provision
-    if wanted is None or wanted.redis is None:
+    """Build the raw PUT body: every security setting explicit, nothing that is not declared."""
+    declared = resource.spec.provision
+    if declared is None or declared.redis is None:
         raise ValueError("mode Provision without spec.provision.redis")
-    sku, network = wanted.redis.sku, resource.spec.network
+    sku, network = declared.redis.sku, resource.spec.network
     properties: dict[str, Any] = {
         "sku": {"name": sku.name, "family": sku.family, "capacity": sku.capacity},
         "enableNonSslPort": False,
@@ -97,21 +97,21 @@ def body(resource: SecureRedisCache, owner: str) -> Mapping[str, Any]:
         # No rules mean open to all: with declared rules the cache is opened last, once they are in place.
         "publicNetworkAccess": "Disabled" if network.firewall_rules else network.public_access,
     }
-    if wanted.redis.redis_version is not None:
-        properties["redisVersion"] = wanted.redis.redis_version
-    if wanted.redis.replicas is not None:
-        properties["replicasPerPrimary"] = wanted.redis.replicas
-    if wanted.redis.shards:
-        properties["shardCount"] = wanted.redis.shards
+    if declared.redis.redis_version is not None:
+        properties["redisVersion"] = declared.redis.redis_version
+    if declared.redis.replicas is not None:
+        properties["replicasPerPrimary"] = declared.redis.replicas
+    if declared.redis.shards:
+        properties["shardCount"] = declared.redis.shards
     document: dict[str, Any] = {
-        "location": wanted.location,
+        "location": declared.location,
         "tags": dict(tags(resource, owner)),
         "properties": properties,
     }
-    if wanted.redis.zones:
-        document["zones"] = list(wanted.redis.zones)
-    if wanted.identity.type != "None":
-        document["identity"] = {"type": wanted.identity.type}
-        if wanted.identity.user_assigned_ids:
-            document["identity"]["userAssignedIdentities"] = {item: {} for item in wanted.identity.user_assigned_ids}
+    if declared.redis.zones:
+        document["zones"] = list(declared.redis.zones)
+    if declared.identity.type != "None":
+        document["identity"] = {"type": declared.identity.type}
+        if declared.identity.user_assigned_ids:
+            document["identity"]["userAssignedIdentities"] = {item: {} for item in declared.identity.user_assigned_ids}
     return document

@@ -1,4 +1,4 @@
-"""What a pass plans for a Microsoft.Cache/redisEnterprise cluster: nothing, because it is only assessed."""
+"""Plan nothing for a Microsoft.Cache/redisEnterprise cluster, because it is only assessed."""
 
 from collections.abc import Iterator
 
@@ -12,19 +12,19 @@ from secure_redis.domain.plan.types import Plan, Settings
 
 
 def unsupported(resource: SecureRedisCache) -> Unknown | None:
-    """Say what a resource asks for beyond an assessment; None: nothing.
+    """Name what a resource declares beyond an assessment; None: nothing.
 
     The schema refuses each of these when an object is written. An object that was stored under an earlier schema can
     still have one.
     """
-    asked = list(_asked(resource))
-    if not asked:
+    redis_only = list(_redis_only(resource))
+    if not redis_only:
         return None
-    it = "it" if len(asked) == 1 else "them"
+    it = "it" if len(redis_only) == 1 else "them"
     return Unknown(
         Reason.SERVICE_NOT_SUPPORTED_YET,
-        f"{', '.join(asked)} can be asked of a Microsoft.Cache/redis only; a Microsoft.Cache/redisEnterprise is read "
-        f"and judged, so remove {it} to have it assessed",
+        f"{', '.join(redis_only)} can be declared for a Microsoft.Cache/redis only; a Microsoft.Cache/redisEnterprise "
+        f"is read and judged, so remove {it} to have it assessed",
         permanent=True,
     )
 
@@ -34,7 +34,7 @@ def provision(resource: SecureRedisCache, _observed: Observation, _assessed: Ass
     return Plan(pending=resource.status.pending)
 
 
-def _asked(resource: SecureRedisCache) -> Iterator[str]:
+def _redis_only(resource: SecureRedisCache) -> Iterator[str]:
     spec = resource.spec
     if spec.mode is Mode.PROVISION:
         yield "spec.mode Provision"

@@ -1,4 +1,4 @@
-"""How persistence is set: the cache's identity first, then its role (which others assign), then the settings."""
+"""Set persistence in steps: the cache's identity first, then its role (which others assign), then the settings."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -31,13 +31,13 @@ from secure_redis.domain.plan.actions import (
 from secure_redis.domain.plan.types import Plan
 
 ROLE = "Storage Blob Data Contributor"
-LOOK_AGAIN = 60.0  # seconds, while a person has to assign a role or write a Secret
+RETRY_SECONDS = 60.0  # seconds, while a person has to assign a role or write a Secret
 
 
 def next_step(
     resource: SecureRedisCache, observed: Observation, cache: Redis, due: set[str]
 ) -> AzureAction | Blocked | None:
-    """The one write that comes next, or what it waits for. None: nothing of persistence is due."""
+    """Return the one write that comes next, or what blocks it. None: nothing of persistence is due."""
     wrong, declared = due & set(persistence.PATHS), resource.spec.persistence
     if not wrong or declared is None:
         return None
@@ -65,7 +65,7 @@ def next_step(
 
 
 def blocked_by(plan: Plan, failures: Iterable[Failed]) -> Blocked | None:
-    """Say why declared persistence is not set: Azure refused it, now or within the hour, or a person must act."""
+    """Explain why declared persistence is not set: Azure refused it, now or within the hour, or a person must act."""
     failed = next((one for one in failures if one.permanent and isinstance(one.action, PersistCache)), None)
     if failed is not None:
         return Blocked(failed.reason, failed.message)
@@ -110,7 +110,7 @@ def _by_connection_string(
 ) -> AzureAction | Blocked:
     name, secret = persistence.secret_name(resource), observed.storage_secret
     if isinstance(secret, Unknown):
-        return _unseen(secret)
+        return _not_readable(secret)
     if isinstance(secret, NotRead) or secret is None:
         return Blocked(
             Reason.STORAGE_SECRET_MISSING,
@@ -128,7 +128,7 @@ def _of(observed: Observation, account: StorageAccountID) -> StorageFacts | Bloc
     """Find the declared account as it was read. The cache is not set to persist into an unread account."""
     found = observed.storage
     if isinstance(found, Unknown):
-        return _unseen(found)
+        return _not_readable(found)
     if isinstance(found, StorageAbsent):
         return Blocked(Reason.STORAGE_NOT_FOUND, f"storage account {account.name!r} is not there: {found.message}")
     if isinstance(found, NotRead) or not normalise.same_id(found.account_id.text, account.text):
@@ -136,8 +136,8 @@ def _of(observed: Observation, account: StorageAccountID) -> StorageFacts | Bloc
     return found
 
 
-def _unseen(why: Unknown) -> Blocked:
-    """An outage or a lack of rights around the account stalls nothing else of the resource."""
+def _not_readable(why: Unknown) -> Blocked:
+    """Block only persistence after an outage or a missing right around the account."""
     reason = why.reason if has(why.reason, Trait.ABOUT_PERSISTENCE) else Reason.STORAGE_UNREAD
     return Blocked(reason, why.message)
 
@@ -155,7 +155,7 @@ def _assign(observed: Observation, account: StorageAccountID, principal: str) ->
     why = ""
     if isinstance(observed.storage_roles, Unknown):
         needed = observed.storage_roles.permission
-        why = f" (its roles cannot be seen: {needed} is needed)" if needed else " (its roles cannot be seen)"
+        why = f" (its roles cannot be read: {needed} is needed)" if needed else " (its roles cannot be read)"
     return (
         f"the cache's identity {principal} needs the role {ROLE} on {account.text}{why}: assign it, and if the "
         f"operator may not see role assignments annotate {names.CONFIRM_STORAGE_ROLE}: {account.name.lower()}"

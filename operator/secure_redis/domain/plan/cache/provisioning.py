@@ -1,4 +1,4 @@
-"""The one write to Azure of a pass, for a cache of any service that the operator provisions. Pure.
+"""Plan the one write to Azure of a pass, for a cache of any service that the operator provisions. Pure.
 
 It creates a cache once, adopts it on request, corrects what the spec allows, or stores a key.
 """
@@ -48,7 +48,7 @@ Correct = Callable[[corrections.Owed], corrections.Correction]
 
 @dataclass(frozen=True, slots=True)
 class Creation:
-    """What a cache of one service is created from. `body`: the request, by the resource and the owner's tag."""
+    """The data that a cache of one service is created from. `body`: the request, by resource and owner's tag."""
 
     target: CreationTarget
     body: Callable[[SecureRedisCache, str], Mapping[str, Any]]
@@ -62,9 +62,9 @@ def create(
     identity: Identity,
     creation_of: Creation,
 ) -> Plan:
-    """Plan the creation of a cache that is not there, or say why it is not created."""
+    """Plan the creation of a cache that is not there, or explain why it is not created."""
     soon = settings.absence_confirmation
-    known = creation.was_seen(resource)
+    known = creation.was_observed(resource)
     before = resource.status.condition(ConditionType.CACHE_AVAILABLE)
     believed = absent.confirmed or (before is not None and before.reason == Reason.CACHE_GONE)
     if known and not believed:
@@ -110,7 +110,7 @@ def create(
     if observed.name_available is False:
         return Plan(pending=pending, blocked=(Blocked(Reason.NAME_TAKEN, creation.name_taken(resource)),))
     unknown = observed.name_available
-    # The check needs a right at the subscription, which many identities lack: then the creation itself has to tell.
+    # The check needs a right at the subscription, which many identities lack: then the creation itself shows it.
     if isinstance(unknown, Unknown) and unknown.reason is not Reason.AZURE_DENIED:
         return Plan(pending=pending, blocked=(Blocked(unknown.reason, unknown.message),))
     owner = owner_value(settings.cluster_uid, resource.uid)
@@ -174,7 +174,7 @@ def _correct(
     if refused is not None:
         return Plan(blocked=(*correction.blocked, refused), not_corrected=correction.not_corrected)
     return replace(
-        _write(correction, correction.action, settings), correcting=correction.paths, wanted=correction.wanted
+        _write(correction, correction.action, settings), correcting=correction.paths, to_correct=correction.to_correct
     )
 
 
@@ -228,7 +228,7 @@ def _uncorrected(correction: corrections.Correction, key: Plan) -> Plan:
         blocked=correction.blocked + key.blocked,
         next_pass_in=sooner(correction.next_pass_in, key.next_pass_in),
         needs_fresh_read=correction.next_pass_in is not None,
-        wanted=correction.wanted,
+        to_correct=correction.to_correct,
         not_corrected=correction.not_corrected,
     )
 
@@ -256,11 +256,11 @@ def _completing(resource: SecureRedisCache, assessed: Assessment) -> PendingStat
 
 
 def _refused_before(resource: SecureRedisCache, observed: Observation) -> Blocked | None:
-    """Say why a creation is not repeated: Azure refused it for good within the hour, also before a restart."""
+    """Explain why a creation is not repeated: Azure refused it for good within the hour, also before a restart."""
     pending, stalled = resource.status.pending, resource.status.condition(ConditionType.STALLED)
     if pending is None or pending.action != CREATE or stalled is None or stalled.status != "True":
         return None
-    if stalled.observed_generation != resource.generation or resource.refresh_asked:
+    if stalled.observed_generation != resource.generation or resource.refresh_requested:
         return None
     tried = datetime.fromisoformat(pending.recorded_at)
     if not has(stalled.reason, Trait.NOT_REPEATED) or (observed.now - tried).total_seconds() >= PERMANENT_RETRY_SECONDS:

@@ -17,7 +17,7 @@ from secure_redis.domain.plan.types import Plan, Settings
 
 
 def unsupported(_resource: SecureRedisCache) -> Unknown | None:
-    """None: everything that the spec can ask for is supported."""
+    """Return None: everything that the spec can declare is supported."""
     return None
 
 

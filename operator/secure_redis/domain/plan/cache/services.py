@@ -1,4 +1,4 @@
-"""What each service's own file plans for the cache. The resource's service chooses the file."""
+"""Choose the planning module of the resource's service."""
 
 from collections.abc import Mapping
 from typing import Final, Protocol
@@ -16,7 +16,7 @@ class ServicePlan(Protocol):
     """The part of the plan that differs between services."""
 
     def unsupported(self, resource: SecureRedisCache) -> Unknown | None:
-        """Say why a resource asks for what a cache of this service does not get; None: it does not."""
+        """Explain why a resource declares more than this service supports; None: it does not."""
 
     def provision(
         self, resource: SecureRedisCache, observed: Observation, assessed: Assessment, settings: Settings

@@ -31,7 +31,7 @@ from secure_redis.domain.plan.rollout.workload_checks import (
 Budgets = tuple[BudgetFacts, ...] | Unknown | NotRead
 
 
-def budgets_wanted(resource: SecureRedisCache, workloads: Iterable[WorkloadFacts], version: str | None) -> bool:
+def needs_budgets(resource: SecureRedisCache, workloads: Iterable[WorkloadFacts], version: str | None) -> bool:
     """Whether a wave could begin now, so that budgets have to be read. Never in a steady state or during a wave.
 
     `version`: of the key that the Secret holds, None if it is not known.

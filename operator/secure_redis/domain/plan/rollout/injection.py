@@ -37,7 +37,7 @@ def inject(
     version: str,
     keys: Collection[str] | None = None,
 ) -> InjectWorkload | Explanation | None:
-    """Make the patches that give a workload what `entry` asks for, at `version`; None if it has it already.
+    """Build the patches that give a workload what `entry` declares, at `version`; None if it has it already.
 
     `keys`: those that the published Secret holds; None: those that it can hold by the spec.
     Refuses a workload that does not consent, and an env entry, volume or mount path that the resource does not own.
@@ -52,8 +52,8 @@ def inject(
             return _conflict(facts, f"a volume {volume!r}")
     changes: dict[ContainerFacts, _Changes] = {}
     for container in facts.containers:
-        wanted = _wanted(resource, entry, container, secret_name)
-        found = wanted if isinstance(wanted, Explanation) else _changes(facts, container, *wanted, volume)
+        required = _required(resource, entry, container, secret_name)
+        found = required if isinstance(required, Explanation) else _changes(facts, container, *required, volume)
         if isinstance(found, Explanation):
             return found
         changes[container] = found
@@ -79,7 +79,7 @@ def inject(
 
 
 def release(resource: SecureRedisCache, facts: WorkloadFacts) -> ReleaseWorkload | None:
-    """Make the patches that remove all owned fields from a workload; None if it has none. The rest stays."""
+    """Build the patches that remove all owned fields from a workload; None if it has none. Other fields stay."""
     if not facts.owned.anything:
         return None
     volume = names.volume_name(resource.key.name)
@@ -130,7 +130,7 @@ def _fault(
     if absent:
         return Explanation(
             Reason.KEY_NOT_PUBLISHED,
-            f"the Secret holds no key {absent[0]!r}, which spec.workloads[{entry.id}].env asks for: "
+            f"the Secret holds no key {absent[0]!r}, which spec.workloads[{entry.id}].env references: "
             "use another, or add it to spec.connection.keys",
         )
     return None
@@ -166,7 +166,7 @@ def _chosen(entry: Workload, container: ContainerFacts) -> bool:
     return not entry.containers or container.name in entry.containers
 
 
-def _wanted(
+def _required(
     resource: SecureRedisCache, entry: Workload, container: ContainerFacts, secret_name: str
 ) -> tuple[dict[str, dict[str, Any]], str | None] | Explanation:
     """Return the env entries by name, and the mount path, that a container is to have."""
@@ -204,13 +204,13 @@ def _changes(
     there = {one.name: one for one in container.env}
     owned = facts.owned.env.get(container.name, frozenset())
     added: list[dict[str, Any]] = []
-    for name, wanted in env.items():
+    for name, required in env.items():
         found = there.get(name)
-        if found is not None and _same(found, wanted):
+        if found is not None and _same(found, required):
             continue
         if found is not None and (name not in owned or found.secret is None):
             return _conflict(facts, f"an env entry {name!r} in container {container.name!r}")
-        added.append(wanted)
+        added.append(required)
     mounts: list[dict[str, Any]] = []
     if path is not None:
         at = {_path(mounted): of for of, mounted in container.mounts}
@@ -223,10 +223,10 @@ def _changes(
     return [*added, *gone_env], [*mounts, *gone_mounts]
 
 
-def _same(found: EnvFacts, wanted: Mapping[str, Any]) -> bool:
-    if "value" in wanted:
-        return found.value == str(wanted["value"])
-    reference = wanted["valueFrom"]["secretKeyRef"]
+def _same(found: EnvFacts, required: Mapping[str, Any]) -> bool:
+    if "value" in required:
+        return found.value == str(required["value"])
+    reference = required["valueFrom"]["secretKeyRef"]
     return found.secret == str(reference["name"]) and found.key == str(reference["key"])
 
 
@@ -262,7 +262,7 @@ def _removal(
 
 
 def _root_used(root: str, container: ContainerFacts, mounts: Mapping[str, str], volume: str) -> bool:
-    """Whether a mount (own ones as wanted, others as they are) is below SERVICE_BINDING_ROOT."""
+    """Whether a mount (own ones as required, others as they are) is below SERVICE_BINDING_ROOT."""
     below = f"{_path(root)}/"
     others = (path for of, path in container.mounts if of != volume)
     return any(_path(path).startswith(below) for path in (*mounts, *others))
@@ -276,7 +276,7 @@ def _path(path: str) -> str:
 
 
 def _annotation(resource: SecureRedisCache, entry: Workload, facts: WorkloadFacts, version: str) -> dict[str, str]:
-    """Return the version annotation. Changing it restarts the pods, so without a wanted restart it stays."""
+    """Return the version annotation. Changing it restarts the pods, so it stays where no restart is required."""
     name = names.version_annotation(resource.key.name)
     before = facts.template_annotations.get(name)
     return {name: version if entry.restart is Restart.ROLLING or not before else before}
@@ -306,13 +306,13 @@ def _apply(
         "metadata": {"name": facts.name, "namespace": key.namespace, "uid": facts.uid},
     }
     if template:
-        body["spec"] = _around(facts.kind, template)
+        body["spec"] = _in_workload_spec(facts.kind, template)
     return body
 
 
 def _strategic(facts: WorkloadFacts, changes: Mapping[ContainerFacts, _Changes]) -> dict[str, Any]:
     spec = _containers(changes)
-    return {"spec": _around(facts.kind, {"spec": spec})} if spec else {}
+    return {"spec": _in_workload_spec(facts.kind, {"spec": spec})} if spec else {}
 
 
 def _rehearsal(
@@ -330,7 +330,7 @@ def _rehearsal(
     template: dict[str, Any] = {"metadata": {"annotations": dict(annotations)}}
     if spec:
         template["spec"] = spec
-    return {"spec": _around(facts.kind, template)}
+    return {"spec": _in_workload_spec(facts.kind, template)}
 
 
 def _containers(changes: Mapping[ContainerFacts, _Changes]) -> dict[str, Any]:
@@ -346,7 +346,7 @@ def _containers(changes: Mapping[ContainerFacts, _Changes]) -> dict[str, Any]:
     return spec
 
 
-def _around(kind: str, template: Mapping[str, Any]) -> dict[str, Any]:
+def _in_workload_spec(kind: str, template: Mapping[str, Any]) -> dict[str, Any]:
     """Put a workload's spec around its pod template; a CronJob's is inside the spec of its jobs."""
     inner = {"template": template}
     return {"jobTemplate": {"spec": inner}} if kind == "CronJob" else inner

@@ -73,7 +73,7 @@ class Rollout:
 
     @property
     def rolling(self) -> WorkloadStatus | None:
-        """A workload whose rollout is under way, if there is one."""
+        """Return a workload whose rollout is under way, if there is one."""
         return next((one for one in self.statuses if one.reason == Reason.ROLLING_OUT), None)
 
 
@@ -84,44 +84,44 @@ def sentence(status: WorkloadStatus) -> str:
 
 
 def reason_of(status: WorkloadStatus) -> Reason:
-    """The reason why a workload is not current; UNKNOWN for a reason of another version of the operator."""
+    """Return the reason why a workload is not current; UNKNOWN for a reason of another version of the operator."""
     try:
         return Reason(status.reason or "")
     except ValueError:
         return Reason.UNKNOWN
 
 
-def wants_workloads(resource: SecureRedisCache) -> bool:
+def needs_workloads(resource: SecureRedisCache) -> bool:
     """Whether workloads have to be read for this resource at all."""
     return bool(resource.spec.workloads or resource.status.workloads)
 
 
 def named(resource: SecureRedisCache) -> frozenset[Target]:
     """Return the workloads to read by name: those of the spec and of the status (an entry may have been removed)."""
-    asked = {(str(entry.kind), entry.name) for entry in resource.spec.workloads if entry.name is not None}
-    return frozenset(asked | {(one.kind, one.name) for one in resource.status.workloads if one.name})
+    listed = {(str(entry.kind), entry.name) for entry in resource.spec.workloads if entry.name is not None}
+    return frozenset(listed | {(one.kind, one.name) for one in resource.status.workloads if one.name})
 
 
-def pods_wanted(
+def required_pods(
     resource: SecureRedisCache, workloads: Iterable[WorkloadFacts], version: str | None
 ) -> tuple[Target, ...]:
     """Return the workloads whose pods have to be listed. `version`: the published one, None if it is not known.
 
     These are none in a steady state, and none of the workloads that wait for their turn.
     """
-    wanted: list[Target] = []
+    required: list[Target] = []
     for facts in workloads:
         if facts.deleting:
             continue
         entry, before = entry_of(resource, facts), before_of(resource, facts)
         if entry is None or not consents(resource, facts):
             if not facts.owned.anything and leaving(before):
-                wanted.append((facts.kind, facts.name))
+                required.append((facts.kind, facts.name))
             continue
         behind = entry.restart is Restart.ROLLING and version is not None and not current(resource, facts, version)
         if carries(resource, facts) and not behind and not settled(resource, entry, facts, before, version):
-            wanted.append((facts.kind, facts.name))
-    return tuple(wanted)
+            required.append((facts.kind, facts.name))
+    return tuple(required)
 
 
 def roll(
@@ -140,10 +140,10 @@ def roll(
     `version`: of the key that the Secret holds; None: no good Secret is known, so nothing is injected. `keys`: those
     that the Secret holds. `writes` False: nothing is injected, moved or released. `proven` False: nothing is injected
     or moved, because that key is not known to be live. `publishing`: this pass writes the Secret, so that everything
-    is checked again. `limit`: how many workloads a wave has; None: as the spec says.
+    is checked again. `limit`: how many workloads a wave has; None: as the spec declares.
     """
     if isinstance(observed.workloads, NotRead):
-        waiting = Explanation(Reason.PENDING, "the workloads were not read yet") if wants_workloads(resource) else None
+        waiting = Explanation(Reason.PENDING, "the workloads were not read yet") if needs_workloads(resource) else None
         return Rollout(statuses=resource.status.workloads, unread=waiting, moved=waiting is None)
     if isinstance(observed.workloads, Unknown):
         why = Explanation(observed.workloads.reason, observed.workloads.message)

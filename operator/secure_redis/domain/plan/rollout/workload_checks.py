@@ -49,7 +49,7 @@ def before_of(resource: SecureRedisCache, facts: WorkloadFacts) -> WorkloadStatu
 
 def dropped(resource: SecureRedisCache, facts: WorkloadFacts, before: WorkloadStatus | None) -> int | None:
     """Count how often the whole injection vanished from this object while the spec and the requests stayed the same."""
-    changed = resource.status.observed_generation != resource.generation or resource.refresh_asked
+    changed = resource.status.observed_generation != resource.generation or resource.refresh_requested
     if before is None or before.uid != facts.uid or changed:
         return None
     vanished = before.injected and not carries(resource, facts)

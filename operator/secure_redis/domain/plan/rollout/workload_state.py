@@ -90,7 +90,7 @@ def workload_states(
     keys: Collection[str] | None,
     publishing: bool,
 ) -> list[WorkloadState]:
-    """Every workload that an entry selects or that is injected, and every entry that selects none."""
+    """Return every workload that an entry selects or that is injected, and every entry that selects none."""
     return _View(resource, observed, version, keys, publishing).all(workloads)
 
 
@@ -105,22 +105,22 @@ class _View:
     publishing: bool
 
     def all(self, workloads: tuple[WorkloadFacts, ...]) -> list[WorkloadState]:
-        """Every workload that an entry selects or that is injected, and every entry that selects none."""
+        """Return every workload that an entry selects or that is injected, and every entry that selects none."""
         states: list[WorkloadState] = []
         entries = () if self.resource.deleting else self.resource.spec.workloads
         there = [facts for facts in workloads if not facts.deleting]
-        taken: dict[Target, str] = {}
+        claimed: dict[Target, str] = {}
         for entry in entries:
             selected = [facts for facts in there if matches(entry, facts)]
             if not selected:
                 states.append(WorkloadState(_missing(entry)))
             for facts in sorted(selected, key=lambda one: one.name):
-                by = taken.setdefault((facts.kind, facts.name), entry.id)
+                by = claimed.setdefault((facts.kind, facts.name), entry.id)
                 states.append(
                     self._claimed(entry, facts) if by == entry.id else WorkloadState(_twice(entry, facts, by))
                 )
         for facts in there:
-            if (facts.kind, facts.name) not in taken:
+            if (facts.kind, facts.name) not in claimed:
                 left = self._unclaimed(facts)
                 if left is not None:
                     states.append(left)
@@ -146,12 +146,12 @@ class _View:
                 "it is not put back: sync without Replace=true, then set secureredis.io/refresh"
             )
             return WorkloadState(with_reason(status, Reason.TARGET_REPLACED, text))
-        wanted = inject(self.resource, entry, facts, self.resource.secret_name, self.version, self.keys)
-        if isinstance(wanted, Explanation):
+        required = inject(self.resource, entry, facts, self.resource.secret_name, self.version, self.keys)
+        if isinstance(required, Explanation):
             return WorkloadState(
-                with_reason(status, wanted.reason, wanted.message), effect=_behind_if(facts.owned.anything)
+                with_reason(status, required.reason, required.message), effect=_behind_if(facts.owned.anything)
             )
-        if wanted is None:
+        if required is None:
             return self._in_place(entry, facts, status.model_copy(update={"injected": True}), before)
         first = not facts.owned.anything
         text = "is to be injected" if first else "is to be moved to what is published now"
@@ -163,7 +163,7 @@ class _View:
             status = with_reason(status, Reason.ROLLING_OUT, text, stale)
         return WorkloadState(
             status,
-            wanted,
+            required,
             effect=_behind_if(carries(self.resource, facts)),
             disruption=_disruption(facts),
             moves=not first,
@@ -259,14 +259,14 @@ class _View:
         status = WorkloadStatus(
             id=before.id if before is not None else "-", kind=facts.kind, name=facts.name, uid=facts.uid
         )
-        wanted = release(self.resource, facts)
-        if wanted is not None:
+        required = release(self.resource, facts)
+        if required is not None:
             status = with_reason(status, Reason.ROLLING_OUT, "is to be released")
             status = status.model_copy(update={"injected": True})
             refused = before is not None and has(before.reason, Trait.WORKLOAD_REFUSED)
             return WorkloadState(
                 status,
-                wanted,
+                required,
                 effect=Effect.BEHIND,
                 disruption=_disruption(facts),
                 moves=False,

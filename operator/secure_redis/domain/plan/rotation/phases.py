@@ -45,7 +45,7 @@ def rotate(
 
 
 def _overridden(run: RotationPass, state: RotationStatus) -> bool:
-    """Whether a permitted request asks not to wait for the pods any more: the rotation then begins again at once."""
-    asked = RotationRequest(run.resource.rotation_asked)
-    waits = state.phase != RotationPhase.REGENERATING and asked.request != state.request
-    return waits and asked.forced and may_force(run.resource, run.observed, run.settings)
+    """Whether a permitted request no longer waits for the pods: the rotation then begins again at once."""
+    request = RotationRequest(run.resource.rotation_requested)
+    waits = state.phase != RotationPhase.REGENERATING and request.request != state.request
+    return waits and request.forced and may_force(run.resource, run.observed, run.settings)

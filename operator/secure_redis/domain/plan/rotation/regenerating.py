@@ -89,14 +89,14 @@ def _regenerate(
     slot: Slot,
     mark: RegenerationMark | None,
 ) -> Rotating:
-    """Mark the key, then regenerate it; each only while no known consumer holds it."""
-    wanted, observed, key = RotationRequest(state.request), run.observed, key_of(keys, slot)
+    """Record the regeneration's mark, then regenerate; each only while no known consumer holds the key."""
+    request, observed, key = RotationRequest(state.request), run.observed, key_of(keys, slot)
     why = not_permitted(run.resource, observed, run.settings)
     if why is None and state.phase != RotationPhase.RETIRING:
-        why = outside_consumers(run.resource, observed, wanted)
+        why = outside_consumers(run.resource, observed, request)
     if why is not None:
         return run.without_action(_withdrawn(run, state), why.reason, why.message)
-    behind = run.consumers_behind(wanted)
+    behind = run.consumers_behind(request)
     if behind is not None:
         return run.waiting_for(_withdrawn(run, state), behind)
     if secret_may_hold(run.observed, key):
@@ -117,7 +117,7 @@ def _regenerate(
     if observed.attempted is not None:
         left = run.settings.regeneration_settle - (observed.now - observed.attempted).total_seconds()
         if left > 0:
-            text = f"the {slot} key may have been asked to be regenerated; it is checked again before it is repeated"
+            text = f"the {slot} key's regeneration may have been requested; it is checked again before it is repeated"
             return run.without_action(state, Reason.REGENERATING, text, left)
     if state.phase == RotationPhase.INTENDED:
         state = state.model_copy(update={"phase": RotationPhase.REGENERATING})
@@ -125,7 +125,7 @@ def _regenerate(
 
 
 def _withdrawn(run: RotationPass, state: RotationStatus) -> RotationStatus:
-    """Go back to waiting if Azure was not asked yet; a later request may then take its place."""
+    """Go back to waiting if Azure has no request yet; a later request may then take its place."""
     if state.phase != RotationPhase.INTENDED or run.observed.attempted is not None:
         return state
     return state.model_copy(

@@ -1,4 +1,4 @@
-"""Decide whether a rotation is wanted, and what forbids or delays it, apart from the pods. Pure."""
+"""Decide whether a rotation is requested, and what forbids or delays it, apart from the pods. Pure."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -29,7 +29,7 @@ from secure_redis.domain.plan.types import Settings
 
 @dataclass(frozen=True, slots=True)
 class RotationRequest:
-    """A rotation that is wanted. `request`: the value of the annotation; None: by the schedule."""
+    """A requested rotation. `request`: the value of the annotation; None: by the schedule."""
 
     request: str | None
 
@@ -45,10 +45,10 @@ class RotationRequest:
 
 
 def requested(resource: SecureRedisCache, observed: Observation) -> RotationRequest | None:
-    """Return the rotation that is wanted now, if there is one."""
-    asked = resource.rotation_asked
-    if asked is not None:
-        return RotationRequest(asked)
+    """Return the rotation that is requested now, if there is one."""
+    value = resource.rotation_requested
+    if value is not None:
+        return RotationRequest(value)
     when = due(resource, observed)
     return RotationRequest(None) if when is not None and observed.now >= when else None
 
@@ -74,7 +74,7 @@ def due(resource: SecureRedisCache, observed: Observation) -> datetime | None:
 
 
 def blocked_by(
-    resource: SecureRedisCache, observed: Observation, settings: Settings, wanted: RotationRequest
+    resource: SecureRedisCache, observed: Observation, settings: Settings, request: RotationRequest
 ) -> Explanation | None:
     """Explain why a rotation cannot begin, whatever the pods hold."""
     authentication = resource.spec.authentication
@@ -90,9 +90,9 @@ def blocked_by(
         )
     return (
         not_permitted(resource, observed, settings)
-        or _not_forced(resource, observed, settings, wanted)
-        or _not_now(resource, observed, authentication, wanted)
-        or outside_consumers(resource, observed, wanted)
+        or _not_forced(resource, observed, settings, request)
+        or _not_now(resource, observed, authentication, request)
+        or outside_consumers(resource, observed, request)
     )
 
 
@@ -133,31 +133,31 @@ def may_force(resource: SecureRedisCache, observed: Observation, settings: Setti
     return alone and granted(settings.policy, identity, namespace, Power.ROTATE, cache=resource.cache, vault=vault)
 
 
-def retires(resource: SecureRedisCache, wanted: RotationRequest) -> bool:
+def retires(resource: SecureRedisCache, request: RotationRequest) -> bool:
     """Whether the old key is regenerated too as soon as every known pod has moved."""
     settings = resource.spec.authentication
     alone = settings is not None and settings.rotation.other_consumers is OtherConsumers.NONE
-    return wanted.emergency or alone
+    return request.emergency or alone
 
 
 def _not_forced(
-    resource: SecureRedisCache, observed: Observation, settings: Settings, wanted: RotationRequest
+    resource: SecureRedisCache, observed: Observation, settings: Settings, request: RotationRequest
 ) -> Explanation | None:
-    if not wanted.forced or may_force(resource, observed, settings):
+    if not request.forced or may_force(resource, observed, settings):
         return None
     return Explanation(
         Reason.FORCE_NOT_ALLOWED,
         f"{names.EMERGENCY_FORCE}… waits for no pod, so it needs authentication.rotation.otherConsumers: None and the "
-        f"power {Power.ROTATE} granted in the operator's configuration; ask for {names.EMERGENCY}… to rotate both keys "
+        f"power {Power.ROTATE} granted in the operator's configuration; request {names.EMERGENCY}… to rotate both keys "
         "and wait for the pods",
     )
 
 
 def _not_now(
-    resource: SecureRedisCache, observed: Observation, authentication: Authentication, wanted: RotationRequest
+    resource: SecureRedisCache, observed: Observation, authentication: Authentication, request: RotationRequest
 ) -> Explanation | None:
     """Explain why the rotation waits for a window. Windows apply to scheduled rotations, not to requested ones."""
-    if wanted.request is not None:
+    if request.request is not None:
         return None
     open_at = authentication.rotation.windows
     wrong = windows.problem(open_at)
@@ -170,13 +170,15 @@ def _not_now(
     return Explanation(Reason.OUTSIDE_WINDOW, f"due, and waits for its window, which opens {when}")
 
 
-def outside_consumers(resource: SecureRedisCache, observed: Observation, wanted: RotationRequest) -> Explanation | None:
+def outside_consumers(
+    resource: SecureRedisCache, observed: Observation, request: RotationRequest
+) -> Explanation | None:
     """Explain why consumers outside the cluster may still hold the key that is not current.
 
     Checked again before it is regenerated: `otherConsumers` may have changed since the intent was recorded.
     """
     authentication = resource.spec.authentication
-    if authentication is None or retires(resource, wanted):
+    if authentication is None or retires(resource, request):
         return None
     vault, published = observed.vault, resource.status.credential
     if not isinstance(vault, VaultSecretFacts) or published is None or published.slot not in set(Slot):
@@ -188,7 +190,7 @@ def outside_consumers(resource: SecureRedisCache, observed: Observation, wanted:
         unused = other(Slot(published.slot))
         return Explanation(
             Reason.APPROVAL_REQUIRED,
-            f"the first rotation regenerates the {unused} key; make sure that nobody uses it, then annotate "
+            f"the first rotation regenerates the {unused} key; make sure that no one uses it, then annotate "
             f"{names.APPROVE_ROTATION}: {vault.version}",
         )
     over = overlap_over(resource, authentication)

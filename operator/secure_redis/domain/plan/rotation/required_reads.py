@@ -55,8 +55,8 @@ def needs_keys(resource: SecureRedisCache, observed: Observation, settings: Sett
     state = under_way(resource)
     if state is not None:
         return state.phase in _REGENERATING
-    wanted = requested(resource, observed)
-    return wanted is not None and observed.cache_fresh and blocked_by(resource, observed, settings, wanted) is None
+    request = requested(resource, observed)
+    return request is not None and observed.cache_fresh and blocked_by(resource, observed, settings, request) is None
 
 
 def needs_consumers(resource: SecureRedisCache, observed: Observation) -> bool:
@@ -80,7 +80,7 @@ def candidate(resource: SecureRedisCache, observed: Observation) -> SecretStr | 
 
 
 def wave_limit(resource: SecureRedisCache) -> int | None:
-    """Return how many workloads roll at a time in an emergency; None: as the spec says."""
+    """Return how many workloads roll at a time in an emergency; None: as the spec declares."""
     state = under_way(resource)
-    requests = (resource.rotation_asked, state.request if state is not None else None)
+    requests = (resource.rotation_requested, state.request if state is not None else None)
     return EVERYTHING_AT_ONCE if any(RotationRequest(request).emergency for request in requests) else None

@@ -22,13 +22,13 @@ def rolling_out(run: RotationPass, state: RotationStatus) -> Rotating:
         return run.without_action(state, why, text)
     if proven.slot is not target:
         return superseded(run, state, proven.slot)
-    wanted = RotationRequest(state.request)
-    behind = run.consumers_behind(wanted)
+    request = RotationRequest(state.request)
+    behind = run.consumers_behind(request)
     if behind is not None:
         return run.waiting_for(state, behind)
     if published_version(run.resource, run.observed, run.assessed) is None:
         return run.without_action(state, Reason.ROLLING_OUT, "the new key is being published", 0.0)
-    if not retires(run.resource, wanted):
+    if not retires(run.resource, request):
         return completed_with_old_key(run, state)
     state = state.model_copy(
         update={"phase": RotationPhase.RETIRING, "recorded_at": rfc3339(run.observed.now), "holders": None}

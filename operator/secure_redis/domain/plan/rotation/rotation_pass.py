@@ -37,9 +37,9 @@ class RotationPass:
             raise ValueError("a rotation without spec.authentication")
         return VaultTarget(settings.key_vault.uri, settings.key_vault.secret_name)
 
-    def consumers_behind(self, wanted: RotationRequest) -> ConsumersBehind | None:
+    def consumers_behind(self, request: RotationRequest) -> ConsumersBehind | None:
         """Find the consumers to wait for. If the permission to force is gone, the emergency is an ordinary one."""
-        if wanted.forced and may_force(self.resource, self.observed, self.settings):
+        if request.forced and may_force(self.resource, self.observed, self.settings):
             return None
         return consumers_behind(self.resource, self.observed, self.assessed, self.rollout)
 
@@ -68,12 +68,12 @@ class RotationPass:
         )
 
     def handled(self) -> str | None:
-        """The request that counts as handled. One that is there in the first pass does."""
+        """Return the request that counts as handled. One that is there in the first pass does."""
         before = self.resource.status.last_handled
         return self.resource.rotate if before is None else before.rotate
 
     def handled_with(self, state: RotationStatus) -> str | None:
-        """The request that counts as handled once this rotation has ended."""
+        """Return the request that counts as handled once this rotation has ended."""
         return state.request if state.request is not None else self.handled()
 
     def within(self, seconds: float | None) -> float | None:

@@ -22,17 +22,17 @@ def idle(run: RotationPass) -> Rotating:
     """Decide while no rotation is under way: whether one begins, and why not."""
     resource, observed = run.resource, run.observed
     before = resource.status.rotation
-    wanted, when = requested(resource, observed), due(resource, observed)
+    request, when = requested(resource, observed), due(resource, observed)
     if not isinstance(observed.cache, Cache) or not isinstance(observed.vault, VaultSecretFacts):
         if resource.spec.authentication is not None:
             return Rotating(before, run.handled())
         when = None
-    if wanted is None:
-        return _at_rest(run, before, when)
+    if request is None:
+        return _idle(run, before, when)
     state = (before or RotationStatus(phase=RotationPhase.WAITING)).model_copy(
         update={
             "phase": RotationPhase.WAITING,
-            "request": wanted.request,
+            "request": request.request,
             "target": None,
             "started_at": None,
             "recorded_at": None,
@@ -40,14 +40,14 @@ def idle(run: RotationPass) -> Rotating:
             "due_at": rfc3339(when) if when is not None else None,
         }
     )
-    why = blocked_by(resource, observed, run.settings, wanted)
+    why = blocked_by(resource, observed, run.settings, request)
     if why is not None:
         return run.without_action(state, why.reason, why.message, _until(run, why))
     keys, vault = observed.keys, observed.vault
     if isinstance(keys, Unknown):
         return run.without_action(state, keys.reason, f"the cache's keys cannot be listed: {keys.message}")
     if not observed.cache_fresh or not isinstance(keys, ListedKeys) or not isinstance(vault, VaultSecretFacts):
-        if before is not None and before.phase == RotationPhase.WAITING and before.request == wanted.request:
+        if before is not None and before.phase == RotationPhase.WAITING and before.request == request.request:
             state = state.model_copy(update={"holders": before.holders})  # the reported consumers stay
             return replace(run.without_action(state, None, None, 0.0), needs_fresh_read=True)
         return replace(run.without_action(state, Reason.ROTATING, "about to begin", 0.0), needs_fresh_read=True)
@@ -57,7 +57,7 @@ def idle(run: RotationPass) -> Rotating:
         if refused is not None:
             return run.without_action(state, refused.reason, refused.message)
         return run.without_action(state, Reason.KEY_MISMATCH, "what Key Vault holds is no key of the cache")
-    behind = run.consumers_behind(wanted)
+    behind = run.consumers_behind(request)
     if behind is not None:
         return run.waiting_for(state, behind)
     at = rfc3339(observed.now)
@@ -72,7 +72,7 @@ def idle(run: RotationPass) -> Rotating:
     return run.without_action(state, Reason.ROTATING, f"the {other(current)} key is regenerated next", 0.0)
 
 
-def _at_rest(run: RotationPass, before: RotationStatus | None, when: datetime | None) -> Rotating:
+def _idle(run: RotationPass, before: RotationStatus | None, when: datetime | None) -> Rotating:
     seconds = (when - run.observed.now).total_seconds() if when is not None else None
     has_ended = before is not None and before.phase in {RotationPhase.COMPLETED, RotationPhase.SUPERSEDED}
     if before is not None and (has_ended or before.completed_at is not None):

@@ -2,7 +2,7 @@
 
 Cron by cronsim: BSD, pure Python, typed, without dependencies, steadily released, Debian's syntax. (croniter was given
 up and taken over since; the others are hardly kept.) Only its parsing and its calendar are used: with time zones it
-answers with a time gone by when asked within a repeated hour, and loses half an hour where clocks change by 30 minutes
+answers with a past time within a repeated hour, and loses half an hour where clocks change by 30 minutes
 (measured with 2.8: Europe/Berlin, Australia/Lord_Howe). So wall-clock times become moments here, by the rules of
 Debian's cron(8): a schedule of fixed times opens once, at the first of a repeated time and at the end of a skipped
 one; one whose minute or hour begins with `*` opens whenever the clock shows it.
@@ -54,7 +54,7 @@ def is_open(windows: Sequence[Window], now: datetime) -> bool:
 
 
 def next_opening(windows: Sequence[Window], after: datetime) -> datetime | None:
-    """The first moment after `after` at which a window opens, in UTC, whether or not another one is open then.
+    """Return the first moment after `after` at which a window opens, in UTC, whether or not another one is open then.
 
     None without windows, or if none opens within 50 years. ValueError if `after` is not aware, or if the windows have a
     problem (see `problem`).
@@ -113,7 +113,7 @@ def _walls_before(window: Window, end: datetime) -> Iterator[datetime]:
 
 
 def _moments(window: Window, wall: datetime, zone: ZoneInfo) -> tuple[datetime, ...]:
-    """The moments (UTC) at which a window opens that its schedule opens at the wall-clock time `wall`."""
+    """Return the moments (UTC) at which a window opens that its schedule opens at the wall-clock time `wall`."""
     minute, hour, *_ = window.schedule.split()
     follows_the_clock = minute.startswith("*") or hour.startswith("*")
     first = wall.replace(tzinfo=zone, fold=0).astimezone(UTC)
@@ -132,7 +132,7 @@ def _moments(window: Window, wall: datetime, zone: ZoneInfo) -> tuple[datetime, 
 
 
 def _offsets(zone: ZoneInfo, start: datetime, end: datetime) -> tuple[timedelta, timedelta]:
-    """The least and the greatest offset from UTC between a day before `start` and a day after `end`.
+    """Return the least and the greatest offset from UTC between a day before `start` and a day after `end`.
 
     Computed once a day: no zone changes its clock twice within one.
     """
@@ -175,7 +175,7 @@ def _parses(schedule: str) -> bool:
 
 @lru_cache(maxsize=1)
 def _zone_names() -> frozenset[str]:
-    """The names of the IANA database. Not the machine's, which may have `localtime`, or `right/` with leap seconds."""
+    """Return the IANA database's names. The machine's own may have `localtime`, or `right/` with leap seconds."""
     return frozenset((resources.files("tzdata") / "zones").read_text(encoding="ascii").split())
 
 
@@ -185,5 +185,5 @@ def _zone_problem(name: str) -> str | None:
         return None
     near = get_close_matches(name, sorted(_zone_names()), n=1)
     return f"{name!r} is no time zone of the IANA database; " + (
-        f"is {near[0]!r} meant?" if near else "write it as 'Europe/Berlin' or 'UTC'"
+        f"did you mean {near[0]!r}?" if near else "write it as 'Europe/Berlin' or 'UTC'"
     )

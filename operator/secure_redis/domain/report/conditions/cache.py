@@ -22,17 +22,17 @@ class ServiceConditions(Protocol[C_contra]):
     """The conditions of a cache that was read, as far as they differ between services."""
 
     def available(self, cache: C_contra, plan: Plan, /) -> ConditionState:
-        """Say whether the cache serves, and under which host and port."""
+        """Report whether the cache serves, and under which host and port."""
 
     def transport(
         self, cache: C_contra, resource: SecureRedisCache, observed: Observation, available: ConditionState, /
     ) -> ConditionState:
-        """Say whether clients can connect by TLS 1.2 or newer only."""
+        """Report whether clients can connect by TLS 1.2 or newer only."""
 
     def persistence(
         self, cache: C_contra, resource: SecureRedisCache, observed: Observation, plan: Plan, failures: list[Failed], /
     ) -> ConditionState | None:
-        """Say whether what is persisted is encrypted all the way to the key. None: nothing is persisted."""
+        """Report whether what is persisted is encrypted all the way to the key. None: nothing is persisted."""
 
 
 # Any: a cache's service and its type go together.
@@ -76,9 +76,9 @@ def transport_secured(resource: SecureRedisCache, observed: Observation, availab
 def persistence_encrypted(
     resource: SecureRedisCache, observed: Observation, plan: Plan, failures: list[Failed], available: ConditionState
 ) -> ConditionState | None:
-    """Compose the condition PersistenceEncrypted. None: nothing is persisted, and nothing was asked for."""
+    """Compose the condition PersistenceEncrypted. None: nothing is persisted, and no persistence is declared."""
     cache = observed.cache
     if isinstance(cache, Cache):
         return SERVICES[cache.service].persistence(cache, resource, observed, plan, failures)
-    asked = required_persistence(resource) is not None
-    return ConditionState(UNKNOWN, available.reason, available.message) if asked else None
+    required = required_persistence(resource) is not None
+    return ConditionState(UNKNOWN, available.reason, available.message) if required else None

@@ -23,5 +23,5 @@ class ConditionState:
 
 
 def first_state(checks: Iterable[Callable[[Input], ConditionState | None]], given: Input) -> ConditionState | None:
-    """Ask the checks in their order, and return what the first one says that says something."""
+    """Run the checks in their order, and return the first result that is not None."""
     return next((state for check in checks if (state := check(given)) is not None), None)

@@ -39,11 +39,11 @@ def compose_conditions(
     outcomes: tuple[Outcome, ...],
     statuses: tuple[WorkloadStatus, ...] = (),
 ) -> dict[ConditionType, ConditionState]:
-    """Compose all conditions. Those that are absent when normal, or were not asked for, are left out.
+    """Compose all conditions. Those that are absent when normal, or not declared, are left out.
 
     `statuses`: `status.workloads` as it is to be written.
     """
-    # A failed action on a workload says nothing about the cache, the key or the Secret.
+    # A failed action on a workload does not concern the cache, the key or the Secret.
     outcomes = tuple(outcome for outcome in outcomes if not isinstance(outcome.action, WorkloadAction))
     failures = [outcome for outcome in outcomes if isinstance(outcome, Failed)]
     available = cache_available(resource, observed, plan, failures)
@@ -94,25 +94,25 @@ def _drift(assessed: Assessment, plan: Plan, failures: list[Failed], available: 
         return ConditionState(UNKNOWN, available.reason, available.message)
     if available.reason in {Reason.CACHE_GONE, Reason.CACHE_NOT_FOUND} and assessed.drift:
         return ConditionState(TRUE, available.reason, available.message)
-    back = _held_back(plan, failures)
+    blocked = _not_corrected(plan, failures)
     if not assessed.drift:
         return (
-            ConditionState(FALSE, back.reason, back.message)
-            if back
+            ConditionState(FALSE, blocked.reason, blocked.message)
+            if blocked
             else ConditionState(FALSE, Reason.NO_DRIFT, "as declared")
         )
     paths = [d.path for d in assessed.drift]
     more = f" and {len(paths) - LISTED_PATHS} more" if len(paths) > LISTED_PATHS else ""
     listed = f"{', '.join(paths[:LISTED_PATHS])}{more}"
     return (
-        ConditionState(TRUE, back.reason, f"{listed}: {back.message}")
-        if back
+        ConditionState(TRUE, blocked.reason, f"{listed}: {blocked.message}")
+        if blocked
         else ConditionState(TRUE, Reason.DRIFTED, listed)
     )
 
 
-def _held_back(plan: Plan, failures: list[Failed]) -> Explanation | None:
-    """Why a correction that the spec allows was not made."""
+def _not_corrected(plan: Plan, failures: list[Failed]) -> Explanation | None:
+    """Explain why a correction that the spec allows was not made."""
     for failure in failures:
         if isinstance(failure.action, AzureAction) and not isinstance(failure.action, StoreKey):
             return Explanation(failure.reason, failure.message)

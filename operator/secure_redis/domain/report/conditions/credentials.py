@@ -26,7 +26,7 @@ from secure_redis.domain.report.conditions.readiness import is_paused
 
 @dataclass(frozen=True, slots=True)
 class CredentialsInput:
-    """What the checks of CredentialsSynced need. `available`: the condition CacheAvailable."""
+    """Holds what the checks of CredentialsSynced need. `available`: the condition CacheAvailable."""
 
     resource: SecureRedisCache
     observed: Observation
@@ -84,9 +84,9 @@ def namespace_is_terminating(given: CredentialsInput) -> ConditionState | None:
 
 def secret_is_outdated_while_paused(given: CredentialsInput) -> ConditionState | None:
     """A pause keeps the Secret from being brought up to date."""
-    wanted, secret = given.assessed.credential.data, given.observed.secret
+    required, secret = given.assessed.credential.data, given.observed.secret
     own = secret if isinstance(secret, SecretFacts) and secret.owner_uid == given.resource.uid else None
-    if not is_paused(given.plan) or wanted is None or (own is not None and not differs(own, wanted)):
+    if not is_paused(given.plan) or required is None or (own is not None and not differs(own, required)):
         return None
     return ConditionState(FALSE, Reason.PAUSED, "the Secret is not as it should be, and writes are paused")
 
@@ -100,7 +100,7 @@ def secret_holds_a_live_key(given: CredentialsInput) -> ConditionState | None:
 
 
 def key_vault_could_not_be_read(given: CredentialsInput) -> ConditionState | None:
-    """An outage says nothing about the key."""
+    """An outage does not show whether the key is good."""
     refused = given.assessed.credential.refused
     if not isinstance(refused, Unknown) or refused.permanent:
         return None

@@ -30,7 +30,7 @@ _COMING_OR_GOING = frozenset({"creating", "deleting"})
 
 
 def available(cluster: ManagedRedis, _: Plan) -> ConditionState:
-    """Say whether the cluster's database serves, and under which host and port."""
+    """Report whether the cluster's database serves, and under which host and port."""
     database = cluster.database
     parts = [("the cluster", cluster.provisioning_state, cluster.resource_state)]
     if isinstance(database, ManagedDatabase):
@@ -39,7 +39,7 @@ def available(cluster: ManagedRedis, _: Plan) -> ConditionState:
         if same_word(serving, "Disabled") or same_word(state, "Disabled"):
             return ConditionState(FALSE, Reason.CACHE_DISABLED, f"Azure reports that {what} is disabled")
         if is_dead(state) or same_word(state, "Canceled"):
-            message = f"Azure reports provisioningState {state} of {what}: look at it in Azure and repair it"
+            message = f"Azure reports provisioningState {state} of {what}: inspect it in Azure and repair it"
             return ConditionState(FALSE, Reason.CACHE_FAILED, message)
         if is_busy(state) and (cluster.host_name is None or state.strip().lower() in _COMING_OR_GOING):
             return ConditionState(FALSE, busy_reason(state), busy(state))
@@ -57,7 +57,7 @@ def available(cluster: ManagedRedis, _: Plan) -> ConditionState:
 def transport(
     cluster: ManagedRedis, resource: SecureRedisCache, observed: Observation, available: ConditionState
 ) -> ConditionState:
-    """Say whether clients can connect by TLS 1.2 or newer only. A known fault comes before what is not known."""
+    """Report whether clients can connect by TLS 1.2 or newer only. A known fault comes before what is not known."""
     database = cluster.database
     known = isinstance(database, ManagedDatabase)
     protocol = database.client_protocol if isinstance(database, ManagedDatabase) else None
@@ -76,16 +76,14 @@ def transport(
         return ConditionState(UNKNOWN, available.reason, available.message)
     if protocol is None:
         return ConditionState(
-            UNKNOWN, Reason.UNKNOWN, "Azure did not say whether the database takes encrypted connections"
+            UNKNOWN, Reason.UNKNOWN, "Azure did not report whether the database takes encrypted connections"
         )
     if floor is None:
         return ConditionState(
             UNKNOWN, Reason.MINIMUM_TLS_UNSET, "no minimum TLS version is set on the cluster: set it to 1.2 explicitly"
         )
     if only_recalled(resource.status, observed):
-        return ConditionState(
-            UNKNOWN, Reason.PENDING, "the first look of this process at the endpoint is still to come"
-        )
+        return ConditionState(UNKNOWN, Reason.PENDING, "this process has not probed the endpoint yet")
     return ConditionState(
         TRUE, Reason.SECURED, f"TLS {version} at least; the database speaks nothing else{aside(observed)}"
     )
@@ -94,7 +92,7 @@ def transport(
 def persistence(
     cluster: ManagedRedis, _resource: SecureRedisCache, observed: Observation, _plan: Plan, _failures: list[Failed]
 ) -> ConditionState | None:
-    """Say whether what is persisted is encrypted all the way to a usable key. None: nothing is persisted.
+    """Report whether what is persisted is encrypted all the way to a usable key. None: nothing is persisted.
 
     The cluster writes to disks of its own, which Azure always encrypts: with a key of Microsoft's unless a
     customer-managed one is set (docs/internals/azure-facts.md#disk-encryption).
@@ -122,7 +120,7 @@ def persistence(
     if key.not_before is not None and key.not_before > observed.now:
         return _unusable(f"{key_name} is not valid before {key.not_before:%Y-%m-%d}")
     if key.enabled is None:
-        return ConditionState(UNKNOWN, Reason.UNKNOWN, f"Key Vault does not say whether {key_name} is enabled")
+        return ConditionState(UNKNOWN, Reason.UNKNOWN, f"Key Vault does not report whether {key_name} is enabled")
     if isinstance(found.vault, Unknown):
         return _unread(f"the vault of {key_name}", found.vault)
     return _encrypted(database, f"the customer-managed key {key.name!r} of vault {found.vault.name!r}")

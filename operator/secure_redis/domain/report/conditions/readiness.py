@@ -26,7 +26,7 @@ from secure_redis.domain.report.conditions.condition_state import (
 
 @dataclass(frozen=True, slots=True)
 class ReadyInput:
-    """What the checks of Ready need. `credentials`: None where the resource has no `authentication`."""
+    """Holds what the checks of Ready need. `credentials`: None where the resource has no `authentication`."""
 
     resource: SecureRedisCache
     observed: Observation
@@ -38,12 +38,12 @@ class ReadyInput:
 
     @property
     def goal(self) -> ConditionState:
-        """The state of what was asked for: the credential, the cache, or its assessment."""
+        """Return the state of what is declared: the credential, the cache, or its assessment."""
         return first_state(GOAL, self) or self.available
 
 
 def ready_condition(given: ReadyInput) -> ConditionState:
-    """True: what was asked for is in place for this generation. The reason names a pause, whatever the status."""
+    """Compose Ready. True: what is declared is in place for this generation. The reason names a pause in any case."""
     found = first_state(READY, given) or given.goal
     waiting = given.plan.waiting
     if waiting is not None and is_paused(given.plan) and not given.resource.deleting:
@@ -56,7 +56,7 @@ def is_paused(plan: Plan) -> bool:
     return plan.waiting is not None and plan.waiting.reason is Reason.PAUSED
 
 
-# --- what was asked for -----------------------------------------------------------------------------------------------
+# --- what is declared -------------------------------------------------------------------------------------------------
 
 
 def published_key_has_no_cache(given: ReadyInput) -> ConditionState | None:
@@ -65,17 +65,17 @@ def published_key_has_no_cache(given: ReadyInput) -> ConditionState | None:
     return given.available if published and given.available.status == FALSE else None
 
 
-def credential_was_asked_for(given: ReadyInput) -> ConditionState | None:
+def credential_was_requested(given: ReadyInput) -> ConditionState | None:
     """With `authentication`, the published Secret is the goal."""
     return given.credentials
 
 
-def cache_was_asked_for(given: ReadyInput) -> ConditionState | None:
+def cache_was_requested(given: ReadyInput) -> ConditionState | None:
     """In mode Provision, the cache is the goal."""
     return given.available if given.resource.spec.mode is Mode.PROVISION else None
 
 
-def assessment_was_asked_for(given: ReadyInput) -> ConditionState | None:
+def assessment_was_requested(given: ReadyInput) -> ConditionState | None:
     """Otherwise the assessment is the goal, of a cache that something can reach."""
     if not isinstance(given.observed.cache, Cache):
         return None
@@ -86,9 +86,9 @@ def assessment_was_asked_for(given: ReadyInput) -> ConditionState | None:
 
 GOAL: Final = (
     published_key_has_no_cache,
-    credential_was_asked_for,
-    cache_was_asked_for,
-    assessment_was_asked_for,
+    credential_was_requested,
+    cache_was_requested,
+    assessment_was_requested,
 )
 
 
@@ -96,7 +96,7 @@ GOAL: Final = (
 
 
 def resource_is_being_deleted(given: ReadyInput) -> ConditionState | None:
-    """A resource that is being deleted is never Ready; the reason says what its deletion waits for."""
+    """A resource that is being deleted is never Ready; the reason names what its deletion waits for."""
     if not given.resource.deleting:
         return None
     failed = next((Explanation(one.reason, one.message) for one in given.failures), None)
@@ -114,7 +114,7 @@ def write_is_blocked(given: ReadyInput) -> ConditionState | None:
 
 
 def write_failed_for_good(given: ReadyInput) -> ConditionState | None:
-    """A write failed in a way that no retry mends, which outweighs a goal in place."""
+    """A write failed in a way that no retry resolves, which outweighs a goal in place."""
     failed = next((one for one in given.failures if one.permanent), None)
     if given.goal.status != TRUE or failed is None:
         return None
@@ -122,12 +122,12 @@ def write_failed_for_good(given: ReadyInput) -> ConditionState | None:
 
 
 def goal_is_in_place(given: ReadyInput) -> ConditionState | None:
-    """What was asked for is in place."""
+    """Everything that is declared is in place."""
     return ConditionState(TRUE, Reason.READY, given.goal.message) if given.goal.status == TRUE else None
 
 
 def outage_hides_what_was_ready(given: ReadyInput) -> ConditionState | None:
-    """An outage of Azure does not make a good Secret bad; the other conditions say what is not known."""
+    """An outage of Azure does not make a good Secret bad; the other conditions report what is not known."""
     goal, secret = given.goal, given.observed.secret
     if goal.status != UNKNOWN or not has(goal.reason, Trait.PASSING):
         return None
@@ -137,7 +137,7 @@ def outage_hides_what_was_ready(given: ReadyInput) -> ConditionState | None:
     intact = isinstance(secret, SecretFacts) and secret.owner_uid == given.resource.uid
     if given.credentials is not None and not intact:
         return None
-    return ConditionState(TRUE, Reason.READY, f"as last seen; it cannot be seen now: {goal.message}")
+    return ConditionState(TRUE, Reason.READY, f"as last observed; it cannot be read now: {goal.message}")
 
 
 READY: Final = (

@@ -18,7 +18,7 @@ from secure_redis.domain.report.endpoint_status import aside, only_recalled, wro
 
 
 def available(cache: Redis, plan: Plan) -> ConditionState:
-    """Say whether the cache serves, and under which host and port."""
+    """Report whether the cache serves, and under which host and port."""
     failed = next((r for r in plan.blocked if r.reason is Reason.PROVISIONING_FAILED), None)
     if failed is not None and is_dead(cache.provisioning_state):
         return ConditionState(FALSE, failed.reason, failed.message)
@@ -26,7 +26,7 @@ def available(cache: Redis, plan: Plan) -> ConditionState:
     if is_dead(state):
         reason = Reason.CACHE_DISABLED if state.lower() == "disabled" else Reason.CACHE_FAILED
         return ConditionState(
-            FALSE, reason, f"Azure reports provisioningState {state}: look at the cache in Azure and repair it"
+            FALSE, reason, f"Azure reports provisioningState {state}: inspect the cache in Azure and repair it"
         )
     if is_busy(state) and (cache.host_name is None or state.lower() in {"creating", "deleting"}):
         waiting = plan.waiting or Explanation(busy_reason(state), busy(state))
@@ -37,7 +37,7 @@ def available(cache: Redis, plan: Plan) -> ConditionState:
 
 
 def transport(cache: Redis, resource: SecureRedisCache, observed: Observation, _: ConditionState) -> ConditionState:
-    """Say whether clients can connect by TLS 1.2 or newer only. A known fault comes before what is not known."""
+    """Report whether clients can connect by TLS 1.2 or newer only. A known fault comes before what is not known."""
     if cache.plaintext_open:
         return ConditionState(
             FALSE, Reason.NON_TLS_PORT_OPEN, "the non-TLS port is open: keys and data can travel in clear"
@@ -49,22 +49,20 @@ def transport(cache: Redis, resource: SecureRedisCache, observed: Observation, _
     if found is not None:
         return ConditionState(FALSE, *found)
     if cache.plaintext_open is None:
-        return ConditionState(UNKNOWN, Reason.UNKNOWN, "Azure did not say whether the non-TLS port is open")
+        return ConditionState(UNKNOWN, Reason.UNKNOWN, "Azure did not report whether the non-TLS port is open")
     if floor is None:
         return ConditionState(
             UNKNOWN, Reason.MINIMUM_TLS_UNSET, "no minimum TLS version is set on the cache: set it to 1.2 explicitly"
         )
     if only_recalled(resource.status, observed):
-        return ConditionState(
-            UNKNOWN, Reason.PENDING, "the first look of this process at the endpoint is still to come"
-        )
+        return ConditionState(UNKNOWN, Reason.PENDING, "this process has not probed the endpoint yet")
     return ConditionState(TRUE, Reason.SECURED, f"TLS {version} at least; the non-TLS port is off{aside(observed)}")
 
 
 def persistence(
     cache: Redis, resource: SecureRedisCache, observed: Observation, plan: Plan, failures: list[Failed]
 ) -> ConditionState | None:
-    """Say whether what is persisted is encrypted all the way to the key. None: nothing is persisted or asked for."""
+    """Report whether what is persisted is encrypted all the way to the key. None: nothing is persisted or declared."""
     link = follow(resource, observed, cache, blocked_by(plan, failures))
     if link is None:
         return None

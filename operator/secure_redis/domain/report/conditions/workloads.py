@@ -14,7 +14,7 @@ from secure_redis.domain.report.conditions.condition_state import (
 
 
 def current(rollout: Rollout | None, statuses: tuple[WorkloadStatus, ...]) -> ConditionState | None:
-    """Find the condition WorkloadsCurrent; None where nothing was asked for and nothing is left of it."""
+    """Compose WorkloadsCurrent; None where no workload is declared and none is left to release."""
     if rollout is None or (rollout.unread is None and not statuses):
         return None
     if rollout.unread is not None:
@@ -33,7 +33,7 @@ def current(rollout: Rollout | None, statuses: tuple[WorkloadStatus, ...]) -> Co
 
 
 def _urgency(reason: str | None) -> int:
-    """Sort what somebody must repair first, and what goes on by itself last."""
+    """Sort what a person must repair first, and what continues by itself last."""
     if has(reason, Trait.ROLLOUT_STUCK):
         return 0
     return 2 if reason == Reason.ROLLING_OUT else 1

@@ -1,4 +1,4 @@
-"""Worlds for the rules on what stands around a cache: for each one that passes, one that fails, one unknown."""
+"""Worlds for the rules on the governance of a cache: for each one that passes, one that fails, one unknown."""
 
 from datetime import timedelta
 from typing import Any

@@ -81,7 +81,7 @@ def test_nothing_that_is_built_is_plaintext(password: str, database: int, extra:
     for name in data.data:
         if extra.get(name, name) == "password":
             continue
-        # The key itself may hold anything; it stands in the StackExchange form as it is.
+        # The key itself may contain anything; the StackExchange form contains it as it is.
         rest = text(data, name).replace(f",password={password},", ",")
         assert not re.search(r"(?<![a-z])redis://", rest, re.IGNORECASE)
         assert not re.search(r"ssl=false", rest, re.IGNORECASE)

@@ -143,7 +143,7 @@ def _one_key_each(resource: SecureRedisCache, observed: Observation) -> Verdict:
     if isinstance(secret, Unknown | NotRead):
         return unread("the published Secret", secret)
     if secret is None:
-        return PASS  # no Secret has no second key; and the result stays when it is published
+        return PASS  # without a Secret there is no second key; the result stays when one is published
     if secret.owner_uid != resource.uid:
         return NOT_APPLICABLE
     extra = sorted(name for name in secret.data if name != "password" and _other_keys(secret, name))

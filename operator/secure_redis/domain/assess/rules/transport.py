@@ -66,7 +66,7 @@ def _published(resource: SecureRedisCache, observed: Observation) -> Verdict:
     if isinstance(secret, Unknown | NotRead):
         return unread("the published Secret", secret)
     if secret is None:
-        return PASS  # no Secret has no connection; and the result stays when `connection_secret` has built one
+        return PASS  # without a Secret there is no connection; the result stays when `connection_secret` builds one
     if secret.owner_uid != resource.uid:
         return NOT_APPLICABLE
     stored = secret.data.get("password")

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from secure_redis.api import names
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.status import RotationStatus
-from secure_redis.domain.assess import key_proof
+from secure_redis.domain.assess.key import CREDENTIAL_ID, PROVIDER_ADDRESS
 from secure_redis.domain.grants import Grant, GrantPolicy, Power, VaultScope
 from secure_redis.domain.observe.cache import OperationFacts
 from secure_redis.domain.observe.keys import (
@@ -44,7 +44,7 @@ POLICY: Final = GrantPolicy(
     )
 )
 SETTINGS: Final = Settings(cluster_uid=CLUSTER, policy=POLICY, regeneration_settle=SETTLE)
-TAGS: Final = {key_proof.PROVIDER_ADDRESS: CACHE_ID}
+TAGS: Final = {PROVIDER_ADDRESS: CACHE_ID}
 READ_WRITE: Final = {**AUTHENTICATION["keyVault"], "access": "ReadWrite"}
 LISTED: Final = ("checkout", "basket")
 
@@ -132,7 +132,7 @@ class Stage:
 
     def store(self, slot: Slot, at: datetime | None = None, tags: Mapping[str, str] | None = None) -> None:
         """Somebody stores a live key, tagged as Microsoft's functions do."""
-        said = {**TAGS, key_proof.CREDENTIAL_ID: str(slot), **(tags or {})}
+        said = {**TAGS, CREDENTIAL_ID: str(slot), **(tags or {})}
         self._new_version(SecretStr(self.keys[slot]), said, at=at)
         self.disturbed = self.now
 

@@ -14,8 +14,8 @@ from typing import Any
 from secure_redis.api import names
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
-from secure_redis.domain.assess import key_proof
 from secure_redis.domain.assess.assessment import assess
+from secure_redis.domain.assess.key import needs_keys
 from secure_redis.domain.observe.keys import ListedKeys, VaultSecretAbsent, VaultSecretFacts
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.redis import Redis
@@ -98,7 +98,7 @@ class World(Stage):
         held = memory.proven
         if held is not None and held[0] == self.vault.version and (self.now - held[2]).total_seconds() < age:
             observed = replace(observed, proven=held[1])
-        elif key_proof.needs_keys(res, IDENTITY, observed.vault, None, self.now):
+        elif needs_keys(res, IDENTITY, observed.vault, None, self.now):
             observed = replace(observed, keys=self.listed())
         if of is not None:
             # What another process may have asked for, it asked for before this one first saw it recorded.

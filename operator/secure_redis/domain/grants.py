@@ -1,4 +1,4 @@
-"""What an identity may be used for. Asked before every call; the only place that decides it."""
+"""Decide what an identity may be used for, before every call. No other module decides it."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from secure_redis.domain.observe.unknown import Unknown
 
 
 class Power(StrEnum):
-    """What an identity can be used to do."""
+    """A kind of use of an identity."""
 
     OBSERVE = "Observe"
     PUBLISH_KEY = "PublishKey"
@@ -38,7 +38,7 @@ SKU_ORDER = {"Basic": 0, "Standard": 1, "Premium": 2}
 
 @dataclass(frozen=True, slots=True)
 class VaultScope:
-    """A vault, and which of its secrets (shell patterns)."""
+    """A vault and some of its secrets (shell patterns)."""
 
     uri: str
     secret_names: tuple[str, ...] = ("*",)
@@ -54,7 +54,10 @@ class SkuLimit:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What may be done, for which namespaces, on what. Empty `locations` and no `largest_sku`: nothing is created."""
+    """A permission: the powers, for which namespaces, on which targets.
+
+    Empty `locations` and no `largest_sku`: nothing is created.
+    """
 
     namespaces: tuple[str, ...]
     powers: frozenset[Power]
@@ -84,7 +87,7 @@ class VaultTarget:
 
 @dataclass(frozen=True, slots=True)
 class CreationTarget:
-    """What a created cache would be."""
+    """The cache that a creation would make."""
 
     location: str
     sku_name: str
@@ -94,16 +97,16 @@ class CreationTarget:
 def resolve_identity(
     resource: SecureRedisCache, account: ServiceAccountFacts | None | Unknown, policy: GrantPolicy
 ) -> Identity | Blocked | Unknown:
-    """Whose Azure identity the resource uses.
+    """Find the Azure identity that the resource uses, or why there is none.
 
     `account` is the ServiceAccount that the spec names, or the default one of the namespace; None where there is none.
     """
-    wanted = resource.spec.identity.service_account_name
+    declared = resource.spec.identity.service_account_name
     if isinstance(account, Unknown):
         return account
-    name = wanted or DEFAULT_SERVICE_ACCOUNT
+    name = declared or DEFAULT_SERVICE_ACCOUNT
     if account is None:
-        if wanted:
+        if declared:
             return Blocked(
                 Reason.SERVICE_ACCOUNT_NOT_FOUND,
                 f"ServiceAccount {name!r} does not exist in this namespace; create it with the annotations "
@@ -143,7 +146,7 @@ def refuse(
     creation: CreationTarget | None = None,
     storage: StorageAccountID | None = None,
 ) -> Blocked | None:
-    """Why `identity` may not be used for `power` here; None if it may."""
+    """Explain why `identity` may not be used for `power` here; None: it may."""
     if isinstance(identity, NamespaceIdentity):
         if identity.namespace != namespace:  # no spelling leads here; the last line of defence
             return Blocked(Reason.NOT_GRANTED, "the identity belongs to another namespace")
@@ -175,10 +178,10 @@ def refuse(
 def storage_scopes(
     policy: GrantPolicy, identity: Identity, namespace: str, cache: CacheID, subscription: str, name: str
 ) -> tuple[str, ...] | Blocked:
-    """Where an account of which only name and subscription are known may be looked for: the narrowest scopes.
+    """Find the narrowest scopes in which an account may be searched, if only name and subscription are known.
 
-    Each is the account's own id, or a group or the subscription that it could lie in. Whoever can point a cache at an
-    account learns nothing through the operator of accounts that no grant covers, not even where they are.
+    Each is the account's own id, or a group or the subscription that it could lie in. A person who can point a cache at
+    an account learns nothing through the operator of accounts that no grant covers, not even where they are.
     """
     where = f"/subscriptions/{subscription.lower()}"
     if isinstance(identity, NamespaceIdentity) and not policy.caps:
@@ -217,7 +220,7 @@ def granted(
     cache: CacheID,
     vault: VaultTarget,
 ) -> bool:
-    """Whether the operator's configuration names this power for this use: no caps at all name none."""
+    """Whether the operator's configuration names this power for this use. Without caps it names none."""
     if isinstance(identity, NamespaceIdentity) and not policy.caps:
         return False
     return refuse(policy, identity, namespace, power, cache=cache, vault=vault) is None
@@ -253,10 +256,10 @@ def _creation_covers(grant: Grant, creation: CreationTarget) -> bool:
     limit = grant.largest_sku
     if limit is None or normalise.location(creation.location) not in map(normalise.location, grant.locations):
         return False
-    wanted, largest = SKU_ORDER.get(creation.sku_name, 99), SKU_ORDER.get(limit.name, -1)
-    return wanted < largest or (wanted == largest and creation.sku_capacity <= limit.capacity)
+    requested, largest = SKU_ORDER.get(creation.sku_name, 99), SKU_ORDER.get(limit.name, -1)
+    return requested < largest or (requested == largest and creation.sku_capacity <= limit.capacity)
 
 
 def authority(uri: str) -> str:
-    """Host and port of a URI in lower case, as vaults are compared: `https://A.b/` gives `a.b`."""
+    """Return host and port of a URI in lower case, as vaults are compared: `https://A.b/` gives `a.b`."""
     return urlsplit(uri).netloc.lower()

@@ -28,7 +28,7 @@ LONGEST: Final = timedelta(hours=6)
 # How long before or after an observed date the answer of a rule can change.
 _HORIZONS: Final = frozenset(horizon for rule in RULES for horizon in rule.horizons)
 _IDLE: Final = frozenset({RotationPhase.SCHEDULED, RotationPhase.COMPLETED, RotationPhase.SUPERSEDED})
-_SECOND: Final = timedelta(seconds=1)  # what a status leaves off a time
+_SECOND: Final = timedelta(seconds=1)  # the precision of a time in status
 _OBSERVED: Final = attrgetter(*(field.name for field in fields(Observation) if field.name != "now"))
 
 
@@ -63,7 +63,7 @@ def steady(
     brake: Brake,
     waiver_policy: WaiverPolicy,
 ) -> SteadyState | None:
-    """Remember a pass in which nothing was done; None: the next one is a whole pass."""
+    """Return the record of a pass in which nothing was done; None: the next one is a whole pass."""
     if not (_settled(resource) and _nothing(plan) and _silent(resource, reported)):
         return None
     if not isinstance(observed.cache, Cache) or unattributed(resource.status, assessed, observed.now):
@@ -79,10 +79,10 @@ def steady(
 def _settled(resource: SecureRedisCache) -> bool:
     """Whether nothing is requested, under way or remembered that time alone would end."""
     status = resource.status
-    asked = resource.refresh_requested or resource.rotation_requested is not None
+    requested = resource.refresh_requested or resource.rotation_requested is not None
     rotating = status.rotation is not None and status.rotation.phase not in _IDLE
     return not (
-        resource.deleting or resource.paused or asked or rotating or status.pending or status.corrections
+        resource.deleting or resource.paused or requested or rotating or status.pending or status.corrections
     ) and not (resource.spec.workloads or status.workloads)
 
 
@@ -140,6 +140,6 @@ def _shifted(date: datetime, by: timedelta) -> datetime:
 
 
 def _for_observing(resource: SecureRedisCache) -> SecureRedisCache:
-    """Leave out the parts that are most of a resource's size and not needed to observe: a thousand are kept."""
+    """Leave out the parts that are most of a resource's size and not needed to observe: a thousand are stored."""
     emptied = {"conditions": (), "compliance": None, "drift": (), "endpoint": None}
     return replace(resource, status=resource.status.model_copy(update=emptied))

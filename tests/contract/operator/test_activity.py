@@ -35,7 +35,7 @@ async def test_changes_by_others_to_this_cache_within_the_time(site: Site) -> No
     site.control.redis.update(site.name, {"minimumTlsVersion": "1.0"})
     found = await activity.changes(site.identity, site.cache, _soon())
     assert not isinstance(found, Unknown)
-    assert [(one.caller, one.operation, one.ours) for one in found] == [
+    assert [(one.caller, one.operation, one.own) for one in found] == [
         (PORTAL_USER, "Microsoft.Cache/redis/write", False)
     ]
     later = found[0].at + CHANGES_WITHIN + timedelta(seconds=1)  # the simulator's clock may be ahead of ours

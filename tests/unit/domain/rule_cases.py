@@ -1,4 +1,4 @@
-"""Worlds for the rules on what stands around a cache: for each one that passes, one that fails, one unknown."""
+"""Worlds for the rules on the governance of a cache: for each one that passes, one that fails, one unknown."""
 
 from datetime import timedelta
 from typing import Any
@@ -154,8 +154,8 @@ CASES: list[tuple[str, SecureRedisCache, dict[str, Any], Result]] = [
     ("T7", REDIS, {}, PASS),
     ("T7", INJECTED, {"plaintext_uses": (IN_CLEAR,)}, FAIL),
     ("T7", INJECTED, {"plaintext_uses": BLIND}, UNKNOWN),
-    ("T7", INJECTED, {"plaintext_uses": (), "plaintext_unseen": BLIND}, UNKNOWN),
-    ("T7", INJECTED, {"plaintext_uses": (IN_CLEAR,), "plaintext_unseen": BLIND}, FAIL),
+    ("T7", INJECTED, {"plaintext_uses": (), "plaintext_unread": BLIND}, UNKNOWN),
+    ("T7", INJECTED, {"plaintext_uses": (IN_CLEAR,), "plaintext_unread": BLIND}, FAIL),
     ("T7", INJECTED, {"plaintext_uses": NOT_READ}, UNKNOWN),
     ("T7", REDIS, {"plaintext_uses": NOT_READ}, NA),
     ("A3", REDIS, {}, PASS),
@@ -361,12 +361,12 @@ CASES: list[tuple[str, SecureRedisCache, dict[str, Any], Result]] = [
     ("L1", MANAGED, cluster(), NA),
     ("L1", REDIS, {"cache": BLIND}, UNKNOWN),
     ("L2", provisioning(), {"changes": ()}, PASS),
-    ("L2", provisioning(), {"changes": (Change(NOW, "us", "write", ours=True),)}, PASS),
-    ("L2", provisioning(), {"changes": (Change(NOW, "terraform", "write", ours=False),)}, FAIL),
+    ("L2", provisioning(), {"changes": (Change(NOW, "us", "write", own=True),)}, PASS),
+    ("L2", provisioning(), {"changes": (Change(NOW, "terraform", "write", own=False),)}, FAIL),
     ("L2", provisioning(), {"changes": BLIND}, UNKNOWN),
     ("L2", provisioning(), {"changes": NOT_READ}, NA),
     ("L2", provisioning(), {"changes": NOT_READ_YET}, UNKNOWN),
-    ("L2", REDIS, {"changes": (Change(NOW, "terraform", "write", ours=False),)}, NA),
+    ("L2", REDIS, {"changes": (Change(NOW, "terraform", "write", own=False),)}, NA),
     ("K5", REDIS, {}, PASS),
     ("K5", REDIS, {"vault_properties": key_vault(purge_protection=None)}, FAIL),
     ("K5", REDIS, {"vault_properties": key_vault(soft_delete=False)}, FAIL),

@@ -1,4 +1,4 @@
-"""Nobody gains through the operator what they could not do themselves: a table of attempts, each with its reason."""
+"""No one gains a capability through the operator: a table of attempts, each with the reason of its refusal."""
 
 from typing import Any
 
@@ -118,16 +118,16 @@ ATTEMPTS: list[tuple[str, dict[str, Any]]] = [
     ("no region", {"creation": CreationTarget("", "Basic", 0)}),
     ("a larger size", {"creation": CreationTarget("westeurope", "Standard", 4)}),
     ("a larger tier", {"creation": CreationTarget("westeurope", "Premium", 1)}),
-    ("a tier nobody knows", {"creation": CreationTarget("westeurope", "Enterprise", 1)}),
+    ("an unknown tier", {"creation": CreationTarget("westeurope", "Enterprise", 1)}),
 ]
 GRANTED: dict[str, Any] = {"namespace": "shop", "power": Power.PUBLISH_KEY, "cache": CACHE, "vault": VAULT}
 
 
 @pytest.mark.parametrize("attempt", [row[1] for row in ATTEMPTS], ids=[row[0] for row in ATTEMPTS])
 def test_attempts_are_refused(attempt: dict[str, Any]) -> None:
-    asked = {**GRANTED, **attempt}
-    namespace, power = asked.pop("namespace"), asked.pop("power")
-    refusal = refuse(POLICY, OPERATOR, namespace, power, **asked)
+    attempted = {**GRANTED, **attempt}
+    namespace, power = attempted.pop("namespace"), attempted.pop("power")
+    refusal = refuse(POLICY, OPERATOR, namespace, power, **attempted)
     assert refusal is not None
     assert refusal.reason is Reason.NOT_GRANTED
     assert str(power) in refusal.message
@@ -135,7 +135,7 @@ def test_attempts_are_refused(attempt: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "asked",
+    "attempted",
     [
         {},
         {"namespace": "team-a"},
@@ -145,8 +145,8 @@ def test_attempts_are_refused(attempt: dict[str, Any]) -> None:
         {"creation": CreationTarget("northeurope", "Basic", 6)},
     ],
 )
-def test_a_granted_action_is_not_refused(asked: dict[str, Any]) -> None:
-    all_of_it = {**GRANTED, **asked}
+def test_a_granted_action_is_not_refused(attempted: dict[str, Any]) -> None:
+    all_of_it = {**GRANTED, **attempted}
     namespace, power = all_of_it.pop("namespace"), all_of_it.pop("power")
     assert refuse(POLICY, OPERATOR, namespace, power, **all_of_it) is None
 
@@ -215,7 +215,7 @@ GROUP_SCOPE = ACCOUNT_ID.text.rsplit("/providers", 1)[0].lower()
 def test_the_scopes_in_which_an_account_of_that_name_may_be_searched(
     scopes: tuple[str, ...], places: tuple[str, ...] | None
 ) -> None:
-    """Under grants and caps no wider than they name: what none covers is not looked for."""
+    """Under grants and caps no wider than they name: what none covers is not searched."""
     cache = CacheID.parse(CACHE_ID)
     for powers, namespaces, caches in (
         ({Power.OBSERVE}, ("shop",), (CACHE_ID,)),

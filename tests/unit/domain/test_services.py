@@ -53,12 +53,12 @@ def mappings(path: Path) -> Iterator[list[str]]:
 
 
 def type_tests(path: Path) -> Iterator[str]:
-    """Comparisons and patterns that ask for the type of one service's cache."""
+    """Find comparisons and patterns that test for the type of one service's cache."""
     for one in ast.walk(tree(path)):
-        asks = isinstance(one, ast.Compare | ast.MatchClass) or (
+        tests_type = isinstance(one, ast.Compare | ast.MatchClass) or (
             isinstance(one, ast.Call) and isinstance(one.func, ast.Name) and one.func.id in {"isinstance", "issubclass"}
         )
-        if asks and any(isinstance(part, ast.Name) and part.id in TYPES for part in ast.walk(one)):
+        if tests_type and any(isinstance(part, ast.Name) and part.id in TYPES for part in ast.walk(one)):
             yield f"line {getattr(one, 'lineno', '?')}: {ast.unparse(one)}"
 
 

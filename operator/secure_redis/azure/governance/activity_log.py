@@ -59,7 +59,7 @@ class Activity:
         serving = identity.client_id.lower() if isinstance(identity, NamespaceIdentity) else self._own
         changes = sorted((_change(*one, serving) for one in _writes(found)), key=lambda one: one.at, reverse=True)
         # The operator's own writes may be many; those of others must not get lost behind them.
-        return tuple(sorted(changes, key=lambda one: one.ours)[:MOST_CHANGES])
+        return tuple(sorted(changes, key=lambda one: one.own)[:MOST_CHANGES])
 
     def _is_own(self, write: Write) -> bool:
         return bool(self._own) and (write.application or "").lower() == self._own

@@ -1,1 +1,1 @@
-"""How an observation is judged: findings, drift, proof of keys. Pure."""
+"""The assessment of an observation: findings, drift and the proof of keys. Pure."""

@@ -1,4 +1,4 @@
-"""The published Secret's content: the one place that builds it. It has no way to write a plaintext connection.
+"""Build the content of the published Secret. No other module does, and this one cannot write a plaintext connection.
 
 Formats: docs/internals/kubernetes-facts.md#service-binding and docs/internals/kubernetes-facts.md#redis-clients.
 With an access key there is no user name: clients send `AUTH <key>`, so `username` is empty and the URI reads
@@ -18,7 +18,7 @@ from secure_redis.api import names
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.times import rfc3339
-from secure_redis.domain.assess.key_validity import malformed
+from secure_redis.domain.assess.key_value import malformed
 from secure_redis.domain.explanation import Explanation
 from secure_redis.domain.observe.cache import Cache
 from secure_redis.domain.observe.keys import Slot, VaultSecretFacts
@@ -40,7 +40,7 @@ STANDARD_KEYS: Final = (
     "stackexchange",
     CA_KEY,
 )
-# Redis's registered port without TLS. Azure uses it for nothing else, so it is in no Secret whoever reports it.
+# Redis's registered port without TLS. Azure uses it for nothing else, so no Secret contains it.
 PLAINTEXT_PORT: Final = 6379
 
 _HOST = re.compile(
@@ -54,7 +54,7 @@ _RESERVED = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class ConnectionData:
-    """What the Secret is to hold: `data` as bytes before base64, and its labels and annotations."""
+    """The declared content of the Secret: `data` as bytes before base64, and its labels and annotations."""
 
     data: Mapping[str, SecretBytes]
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -73,7 +73,8 @@ def build(
     """Build the Secret of a resource. Host and port come from the observation; nothing is derived.
 
     `vault` and `slot` appear in annotations only. `ca`: PEM that clients need, None where public roots do.
-    Refuses (without showing the value) where the facts allow no TLS connection or a client form cannot carry the key.
+    The result is an explanation, which does not show the value, where the facts allow no TLS connection or where a
+    client form cannot carry the key.
     """
     endpoint = _endpoint(cache)
     if isinstance(endpoint, Explanation):
@@ -88,7 +89,7 @@ def build(
     if ca is not None:
         forms[CA_KEY] = ca
     for name, form in resource.spec.connection.keys.items():
-        # ca.crt may be asked for and not be needed: then there is nothing to repeat.
+        # ca.crt may be declared and not be needed: then there is nothing to repeat.
         if form in forms and name not in STANDARD_KEYS and _DATA_KEY.fullmatch(name):
             forms.setdefault(name, forms[form])
     return ConnectionData(
@@ -98,28 +99,29 @@ def build(
     )
 
 
-def differs(published: SecretFacts, wanted: ConnectionData) -> tuple[str, ...]:
-    """Names of what is not as wanted, such as `data.password`, `labels[team]`; empty if all is. Never a value.
+def differs(published: SecretFacts, declared: ConnectionData) -> tuple[str, ...]:
+    """List what is not as declared, such as `data.password`, `labels[team]`; never a value. Empty: nothing differs.
 
-    A key in `data` that is not wanted counts, and so does a label or annotation of our own that is no longer wanted.
-    What others put on the Secret beside it does not. Values of `data` are compared in constant time.
+    A key in `data` that is not declared counts, and so does a label or annotation of the operator's own that is no
+    longer declared. Labels and annotations of others do not. Values of `data` are compared in constant time.
     """
     found: list[str] = []
     if published.type != names.SECRET_TYPE:
         found.append("type")
-    for name in sorted({*published.data, *wanted.data}):
-        there, here = published.data.get(name), wanted.data.get(name)
+    for name in sorted({*published.data, *declared.data}):
+        there, here = published.data.get(name), declared.data.get(name)
         if there is None or here is None or not hmac.compare_digest(there.get_secret_value(), here.get_secret_value()):
             found.append(f"data.{name}")
-    found += [f"labels[{name}]" for name in _unlike(published.labels, wanted.labels, published.own_labels)]
+    found += [f"labels[{name}]" for name in _unlike(published.labels, declared.labels, published.own_labels)]
     found += [
-        f"annotations[{name}]" for name in _unlike(published.annotations, wanted.annotations, published.own_annotations)
+        f"annotations[{name}]"
+        for name in _unlike(published.annotations, declared.annotations, published.own_annotations)
     ]
     return tuple(found)
 
 
 def unreserved(given: Mapping[str, str]) -> dict[str, str]:
-    """Without names that mean something to Kubernetes, Argo CD or us (the schema refuses them too)."""
+    """Leave out names that are reserved for Kubernetes, Argo CD or the operator (the schema refuses them too)."""
     return {name: value for name, value in given.items() if not _RESERVED.fullmatch(name.strip())}
 
 
@@ -142,7 +144,7 @@ def _endpoint(cache: Cache) -> tuple[str, int] | Explanation:
 
 
 def _forms(host: str, port: int, password: str, database: int) -> dict[str, str]:
-    # quote() with no safe characters: keys are base64 and hold "/", "+" and "=".
+    # quote() with no safe characters: keys are base64 and contain "/", "+" and "=".
     stackexchange = f"{host}:{port},password={password},ssl=True,abortConnect=False"
     if database:
         stackexchange += f",defaultDatabase={database}"
@@ -177,6 +179,6 @@ def _own_annotations(resource: SecureRedisCache, vault: VaultSecretFacts, slot: 
     return own
 
 
-def _unlike(there: Mapping[str, str], wanted: Mapping[str, str], own: frozenset[str]) -> Iterable[str]:
-    ours = {name for name in there if name in own or name.startswith(f"{names.GROUP}/")}
-    return (name for name in sorted({*wanted, *ours}) if there.get(name) != wanted.get(name))
+def _unlike(there: Mapping[str, str], declared: Mapping[str, str], own: frozenset[str]) -> Iterable[str]:
+    owned = {name for name in there if name in own or name.startswith(f"{names.GROUP}/")}
+    return (name for name in sorted({*declared, *owned}) if there.get(name) != declared.get(name))

@@ -1,7 +1,7 @@
-"""What a correction would cause, known before it is made. Pure; one entry per path of the spec.
+"""Predict the effect of a correction before it is made. Pure; one entry per path of the spec.
 
 Sources: docs/internals/azure-facts.md#updates-that-azure-refuses and
-docs/internals/azure-facts.md#updates-that-disturb-clients. Where a source says nothing, the worse effect is assumed.
+docs/internals/azure-facts.md#updates-that-disturb-clients. Where no source states the effect, the worse one is assumed.
 """
 
 from collections.abc import Callable, Mapping
@@ -25,13 +25,13 @@ class Effect(StrEnum):
     NEEDS_REPLACEMENT = "NeedsReplacement"  # Azure refuses the change: another cache is needed
 
     @property
-    def asks(self) -> bool:
-        """Whether a correction is made only when it was asked for by the annotation, path by path."""
+    def needs_request(self) -> bool:
+        """Whether a correction is made only where the annotation requests it, path by path."""
         return self in {Effect.DISCONNECTS, Effect.LOSES_DATA, Effect.NEEDS_REPLACEMENT}
 
 
 SENTENCES: Final[Mapping[Effect, str]] = {
-    Effect.NONE: "correcting it disturbs nobody",
+    Effect.NONE: "correcting it disturbs no client",
     Effect.DROPS_CONNECTIONS: "correcting it drops the connections that the spec forbids",
     Effect.RESTARTS: "correcting it restarts the cache's nodes one after the other: every client has to reconnect",
     Effect.DISCONNECTS: "correcting it leaves clients without a way to the cache",
@@ -41,15 +41,15 @@ SENTENCES: Final[Mapping[Effect, str]] = {
 
 
 def effect(path: str, declared: str, observed: str, cache: Cache) -> Effect:
-    """What bringing `path` from `observed` to `declared` would cause on this cache."""
+    """Predict the effect on this cache of a change of `path` from `observed` to `declared`."""
     known = _EFFECTS.get(path.partition("[")[0])
     return Effect.NONE if known is None else known(declared, observed, cache)
 
 
 def allowed(resource: SecureRedisCache, path: str) -> bool:
-    """Whether a grave correction of this path was asked for: the annotation lists paths, separated by commas."""
-    asked = resource.requests.get(names.ALLOW_DISRUPTION, "")
-    return path in {one.strip() for one in asked.split(",")}
+    """Whether a grave correction of this path was requested: the annotation lists paths, separated by commas."""
+    requested = resource.requests.get(names.ALLOW_DISRUPTION, "")
+    return path in {one.strip() for one in requested.split(",")}
 
 
 # --- by path --------------------------------------------------------------------------------------------------------
@@ -68,7 +68,7 @@ def _public_access(declared: str, _observed: str, cache: Cache) -> Effect:
 
 
 def _firewall(_declared: str, observed: str, _cache: Cache) -> Effect:
-    # "Missing" is only added. Azure does not say whether open connections end with a rule: taken as if they did.
+    # A missing rule is only added. Whether open connections end with a rule is not documented: assume that they do.
     return Effect.NONE if observed == "missing" else Effect.DROPS_CONNECTIONS
 
 
@@ -98,7 +98,7 @@ def _shards(declared: str, observed: str, _cache: Cache) -> Effect:
 
 
 def _version(declared: str, observed: str, _cache: Cache) -> Effect:
-    # Cache goes up only.
+    # Azure only upgrades the version of a cache.
     return Effect.RESTARTS if declared > observed else Effect.NEEDS_REPLACEMENT
 
 
@@ -126,6 +126,6 @@ _EFFECTS: Final[Mapping[str, Callable[[str, str, Cache], Effect]]] = {
     "persistence.frequencyMinutes": _always(Effect.NONE),
     "persistence.storage.accountID": _always(Effect.NONE),
     "persistence.storage.authentication": _always(Effect.NONE),
-    # Written by no version yet; here so that whoever writes them cannot forget what they cause.
+    # No version of the operator writes this yet. It is here so that the effect is not forgotten when one does.
     "authentication.accessKeys": lambda declared, _o, _c: Effect.DISCONNECTS if declared == "Disabled" else Effect.NONE,
 }

@@ -1,4 +1,4 @@
-"""What a difference between spec and Azure is, and the comparisons that all services share. Pure."""
+"""A difference between spec and Azure, and the comparisons that all services share. Pure."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ ORDER = {DriftClass.SECURITY: 0, DriftClass.AVAILABILITY: 1, DriftClass.COSMETIC
 class Drift:
     """One field that differs. `path` as in spec; `correctable`: the operator could set it (in mode Provision).
 
-    `effect`: what putting it right would cause, by whomever it is done.
+    `effect`: what correcting it would cause, whoever does it.
     """
 
     path: str
@@ -42,7 +42,7 @@ def gone(resource: SecureRedisCache, absent: CacheAbsent) -> tuple[Drift, ...] |
     believed = before is not None and before.reason in {Reason.CACHE_GONE, Reason.CACHE_NOT_FOUND}
     if not (absent.confirmed or believed):
         return None
-    note = "its data is lost, so it is not made anew by itself"
+    note = "its data is lost, so the operator does not create it again without a request"
     shown = short(resource.cache.text)
     return (Drift("resourceID", shown, "gone", DriftClass.AVAILABILITY, note=note, effect=Effect.NEEDS_REPLACEMENT),)
 
@@ -53,7 +53,7 @@ def bounded(found: tuple[Drift, ...]) -> tuple[Drift, ...]:
         return found
     kept, rest = found[: MOST_ENTRIES - 1], found[MOST_ENTRIES - 1 :]
     more = Drift(
-        "(more)", "", f"{len(rest)} more differences", rest[0].drift_class, note="shown once others are mended"
+        "(more)", "", f"{len(rest)} more differences", rest[0].drift_class, note="shown once others are corrected"
     )
     return (*kept, more)
 
@@ -65,14 +65,14 @@ def minimum_tls(resource: SecureRedisCache, cache: Cache) -> Iterable[Drift]:
     """Compare the minimum TLS version."""
     observed = cache.minimum_tls_version
     declared = resource.spec.transport.minimum_tls_version
-    wanted, found = normalise.tls_version(declared), normalise.tls_version(observed)
-    if wanted == found and wanted is not None:
+    required, found = normalise.tls_version(declared), normalise.tls_version(observed)
+    if required == found and required is not None:
         return
     path, shown = "transport.minimumTLSVersion", short(observed) if observed else NOT_SET
-    if wanted is not None and found is not None and found > wanted:
+    if required is not None and found is not None and found > required:
         yield Drift(path, declared, shown, DriftClass.AVAILABILITY, note="stricter than declared, so it is left so")
     else:
-        note = "" if observed else "Azure's default is not promised to stay what it is: set it explicitly"
+        note = "" if observed else "Azure does not promise to keep its default: set it explicitly"
         yield Drift(path, declared, shown, DriftClass.SECURITY, True, note)
 
 
@@ -96,16 +96,16 @@ def public_access(resource: SecureRedisCache, cache: Cache) -> Iterable[Drift]:
 # --- provision ------------------------------------------------------------------------------------------------------
 
 
-def location(wanted: Provision, cache: Cache) -> Iterable[Drift]:
+def location(declared: Provision, cache: Cache) -> Iterable[Drift]:
     """Compare the region."""
-    if normalise.location(wanted.location) != normalise.location(cache.location):
+    if normalise.location(declared.location) != normalise.location(cache.location):
         note = "a cache cannot be moved; create another one"
-        yield Drift("provision.location", wanted.location, short(cache.location), DriftClass.AVAILABILITY, note=note)
+        yield Drift("provision.location", declared.location, short(cache.location), DriftClass.AVAILABILITY, note=note)
 
 
-def tags(wanted: Provision, cache: Cache) -> Iterable[Drift]:
+def tags(declared: Provision, cache: Cache) -> Iterable[Drift]:
     """Compare the declared tags; others are ignored."""
-    for name, value in wanted.tags.items():
+    for name, value in declared.tags.items():
         observed = normalise.tag(cache.tags, name)
         if observed != value:
             shown = NOT_SET if observed is None else short(observed)
@@ -121,13 +121,13 @@ def listed(values: Iterable[str]) -> str:
 
 
 def indexed(path: str, name: str) -> str:
-    """Name an entry of a map or list, cut to what a status can hold."""
+    """Name an entry of a map or list, cut to the length that a status allows."""
     room = _LONGEST - len(path) - 2
     return f"{path}[{name if len(name) <= room else name[: room - 1] + '…'}]"
 
 
 def short(text: str) -> str:
-    """Cut a value to what a status can hold."""
+    """Cut a value to the length that a status allows."""
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 

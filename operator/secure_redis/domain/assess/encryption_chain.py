@@ -36,30 +36,30 @@ class Link:
 
 
 def follow(
-    resource: SecureRedisCache, observed: Observation, cache: Redis, held_back: Explanation | None = None
+    resource: SecureRedisCache, observed: Observation, cache: Redis, blocked: Explanation | None = None
 ) -> Link | None:
-    """Find the first broken link, else the first that could not be read, else report that all are as wanted.
+    """Find the first broken link, else the first that could not be read, else report that all are as required.
 
-    None: nothing is persisted and nothing was asked for. `held_back`: why the
-    operator does not set what was asked for, where it would.
+    None: nothing is persisted and none is declared. `blocked`: why the operator does not set the declared persistence,
+    where it otherwise would.
     """
     facts = cache.persistence
     if not facts.on:
-        return _nothing(resource, cache, held_back)
+        return _not_persisted(resource, cache, blocked)
     if persistence.elsewhere(resource, facts):
-        account = persistence.wanted_account(resource)
+        account = persistence.declared_account(resource)
         return _broken(
             Reason.STORAGE_OTHER_ACCOUNT,
             f"the cache persists into account {facts.account!r} and not into {account.name if account else ''!r}: "
             "change it in Azure, or spec.persistence.storage.accountID",
         )
     if facts.account is None:
-        return _unseen(Reason.STORAGE_UNREAD, "Azure does not say into which storage account the cache persists")
+        return _unknown(Reason.STORAGE_UNREAD, "Azure does not report into which storage account the cache persists")
     storage = observed.storage
     if isinstance(storage, Unknown):
         return _unread(f"storage account {facts.account!r}", storage)
     if isinstance(storage, NotRead):
-        return _unseen(Reason.STORAGE_UNREAD, f"storage account {facts.account!r} was not read yet")
+        return _unknown(Reason.STORAGE_UNREAD, f"storage account {facts.account!r} was not read yet")
     if isinstance(storage, StorageAbsent):
         return _broken(
             Reason.STORAGE_NOT_FOUND,
@@ -71,22 +71,22 @@ def follow(
         first = next((link for link in links if link.encrypted is wrong), None)
         if first is not None:
             return first
-    return Link(True, Reason.PERSISTENCE_ENCRYPTED, _well(observed, facts, storage))
+    return Link(True, Reason.PERSISTENCE_ENCRYPTED, _encrypted(observed, facts, storage))
 
 
-def _nothing(resource: SecureRedisCache, cache: Redis, held_back: Explanation | None) -> Link | None:
-    declared = persistence.wanted(resource)
+def _not_persisted(resource: SecureRedisCache, cache: Redis, blocked: Explanation | None) -> Link | None:
+    declared = persistence.required(resource)
     if declared is None:
         return None
     if not normalise.same_word(cache.sku_name, "Premium"):
         return _broken(
             Reason.PERSISTENCE_NOT_OFFERED,
-            f"{declared.type} was asked for, and a cache of tier {cache.sku_name} cannot persist: scale it to Premium, "
+            f"{declared.type} is declared, and a cache of tier {cache.sku_name} cannot persist: scale it to Premium, "
             "or set spec.persistence.type to None",
         )
-    if held_back is not None:
-        return _broken(held_back.reason, held_back.message)
-    return _broken(Reason.PERSISTENCE_OFF, f"{declared.type} was asked for, and the cache persists nothing")
+    if blocked is not None:
+        return _broken(blocked.reason, blocked.message)
+    return _broken(Reason.PERSISTENCE_OFF, f"{declared.type} is declared, and the cache persists nothing")
 
 
 # --- links ----------------------------------------------------------------------------------------------------------
@@ -96,12 +96,12 @@ def _place_links(facts: PersistenceFacts, storage: StorageFacts) -> Iterator[Lin
     """Check that the account that was read is the one that the data goes to, by name and by host where reported."""
     name = storage.account_id.name
     if name.lower() != (facts.account or "").lower():
-        yield _unseen(Reason.STORAGE_UNREAD, f"storage account {facts.account!r} was not read yet")
+        yield _unknown(Reason.STORAGE_UNREAD, f"storage account {facts.account!r} was not read yet")
     host = _host(storage.blob_endpoint or "")
     if facts.endpoint is None or facts.endpoint == host:
         return
     if not host:
-        yield _unseen(Reason.STORAGE_UNREAD, f"Azure does not report the blob endpoint of account {name!r}")
+        yield _unknown(Reason.STORAGE_UNREAD, f"Azure does not report the blob endpoint of account {name!r}")
     else:
         yield _broken(
             Reason.STORAGE_OTHER_ACCOUNT,
@@ -118,14 +118,14 @@ def _links(
     name = storage.account_id.name
     encryption = storage.encryption
     if encryption is None or encryption.customer_managed is None:
-        yield _unseen(Reason.STORAGE_UNREAD, f"Azure does not say with whose key account {name!r} is encrypted")
+        yield _unknown(Reason.STORAGE_UNREAD, f"Azure does not report with whose key account {name!r} is encrypted")
     else:
         yield from _key_links(observed, expected, encryption, name)
     yield from _transport_links(storage, name)
-    yield from _door_links(facts, storage, name)
+    yield from _access_links(facts, storage, name)
     if not isinstance(
         observed.blob_service, BlobServiceFacts
-    ):  # what it keeps of overwritten data is a remark, if known
+    ):  # whether it keeps overwritten data is a remark, if known
         yield _unread(f"the blob service of account {name!r}", observed.blob_service)
 
 
@@ -133,7 +133,7 @@ def _key_links(observed: Observation, expected: Encryption, found: StorageEncryp
     if found.blob_encrypted is False:
         yield _broken(Reason.STORAGE_NOT_ENCRYPTED, f"account {name!r} does not encrypt its blobs: persist elsewhere")
     elif found.blob_encrypted is None:
-        yield _unseen(Reason.STORAGE_UNREAD, f"Azure does not say that account {name!r} encrypts its blobs")
+        yield _unknown(Reason.STORAGE_UNREAD, f"Azure does not report whether account {name!r} encrypts its blobs")
     own = bool(found.customer_managed)
     if expected.key_source is not None and own is not (expected.key_source is KeySource.CUSTOMER_MANAGED):
         shown = KeySource.CUSTOMER_MANAGED if own else KeySource.MICROSOFT_MANAGED
@@ -186,38 +186,38 @@ def _state(observed: Observation, key: KeyFacts) -> Iterator[Link]:
     if key.not_before is not None and key.not_before > observed.now:
         yield _unusable(f"the key {key.name!r} that encrypts the account is not valid before {key.not_before:%Y-%m-%d}")
     if key.enabled is None:
-        yield _unseen(Reason.STORAGE_UNREAD, f"Key Vault does not say whether the key {key.name!r} is enabled")
+        yield _unknown(Reason.STORAGE_UNREAD, f"Key Vault does not report whether the key {key.name!r} is enabled")
 
 
 def _transport_links(storage: StorageFacts, name: str) -> Iterator[Link]:
     remedy = f"az storage account update -n {name.lower()} --https-only true --min-tls-version TLS1_2"
     if storage.https_only is False:
-        yield _broken(Reason.STORAGE_TRANSPORT_WEAK, f"account {name!r} takes HTTP without TLS: {remedy}")
+        yield _broken(Reason.STORAGE_TRANSPORT_WEAK, f"account {name!r} accepts HTTP without TLS: {remedy}")
     lowest = normalise.tls_version(storage.minimum_tls_version)
     if storage.minimum_tls_version is None:
         yield _broken(
             Reason.STORAGE_TRANSPORT_WEAK, f"account {name!r} sets no minimum TLS version, which is 1.0: {remedy}"
         )
     elif lowest is None:
-        yield _unseen(Reason.STORAGE_UNREAD, f"the minimum TLS version of account {name!r} cannot be told")
+        yield _unknown(Reason.STORAGE_UNREAD, f"the minimum TLS version of account {name!r} is not known")
     elif lowest < LOWEST_TLS:
-        yield _broken(Reason.STORAGE_TRANSPORT_WEAK, f"account {name!r} takes TLS {lowest[0]}.{lowest[1]}: {remedy}")
+        yield _broken(Reason.STORAGE_TRANSPORT_WEAK, f"account {name!r} accepts TLS {lowest[0]}.{lowest[1]}: {remedy}")
     if storage.https_only is None:
-        yield _unseen(Reason.STORAGE_UNREAD, f"Azure does not say whether account {name!r} takes HTTPS only")
+        yield _unknown(Reason.STORAGE_UNREAD, f"Azure does not report whether account {name!r} accepts HTTPS only")
 
 
-def _door_links(facts: PersistenceFacts, storage: StorageFacts, name: str) -> Iterator[Link]:
-    """Whoever can fetch a blob gets it decrypted: encryption at rest ends at an open door."""
+def _access_links(facts: PersistenceFacts, storage: StorageFacts, name: str) -> Iterator[Link]:
+    """Check who can fetch a blob: it is returned decrypted, so encryption at rest does not protect an open account."""
     if storage.public_blobs_allowed:
         yield _broken(
             Reason.STORAGE_OPEN,
-            f"account {name!r} allows public blobs, which anybody gets decrypted: az storage account update -n "
+            f"account {name!r} allows public blobs, which anyone can read decrypted: az storage account update -n "
             f"{name.lower()} --allow-blob-public-access false",
         )
     elif storage.public_blobs_allowed is None:  # older accounts allow them then (Microsoft, "Remediate anonymous read")
-        yield _unseen(
+        yield _unknown(
             Reason.STORAGE_UNREAD,
-            f"account {name!r} does not say whether it allows public blobs: az storage account update -n "
+            f"Azure does not report whether account {name!r} allows public blobs: az storage account update -n "
             f"{name.lower()} --allow-blob-public-access false",
         )
     if not persistence.by_identity(facts):
@@ -228,34 +228,34 @@ def _door_links(facts: PersistenceFacts, storage: StorageFacts, name: str) -> It
     if shut:
         return
     if storage.network_default_action is None:
-        yield _unseen(Reason.STORAGE_UNREAD, f"Azure does not say whom account {name!r} lets in")
+        yield _unknown(Reason.STORAGE_UNREAD, f"Azure does not report which networks account {name!r} admits")
     elif not normalise.same_word(storage.network_default_action, "Deny"):
         yield _broken(
             Reason.STORAGE_OPEN,
-            f"account {name!r} lets every network in: az storage account update -n {name.lower()} --default-action "
+            f"account {name!r} admits every network: az storage account update -n {name.lower()} --default-action "
             "Deny --bypass AzureServices",
         )
 
 
-# --- words ----------------------------------------------------------------------------------------------------------
+# --- texts ----------------------------------------------------------------------------------------------------------
 
 
-def _well(observed: Observation, facts: PersistenceFacts, storage: StorageFacts) -> str:
+def _encrypted(observed: Observation, facts: PersistenceFacts, storage: StorageFacts) -> str:
     found = storage.encryption
     whose = "a customer-managed key" if found is not None and found.customer_managed else "a Microsoft-managed key"
     twice = ", with infrastructure encryption" if found is not None and found.infrastructure else ""
     how = "managed identity" if persistence.by_identity(facts) else "a connection string"
     kind = persistence.kind(facts)
-    kind_said = "RDB" if kind is PersistenceType.RDB else "AOF"
+    kind_text = "RDB" if kind is PersistenceType.RDB else "AOF"
     remarks = "".join(f"; {remark}" for remark in _remarks(observed, facts, storage))
     return (
-        f"{kind_said} by {how} into account {storage.account_id.name!r}, encrypted with {whose}{twice}, over TLS 1.2 "
+        f"{kind_text} by {how} into account {storage.account_id.name!r}, encrypted with {whose}{twice}, over TLS 1.2 "
         f"or newer{remarks}"
     )
 
 
 def _remarks(observed: Observation, facts: PersistenceFacts, storage: StorageFacts) -> Iterator[str]:
-    """What does not break the chain and is worth a look; each has a rule of its own."""
+    """List what does not break the chain and deserves attention; each has a rule of its own."""
     if persistence.by_identity(facts) and storage.shared_key_allowed is not False:
         yield "account keys still work"
     blobs = observed.blob_service
@@ -270,7 +270,7 @@ def _remarks(observed: Observation, facts: PersistenceFacts, storage: StorageFac
 
 
 def _same_key(url: str, found: StorageEncryption) -> bool:
-    """Whether `https://<vault>/keys/<name>[/<version>]` names the key in use; without a version any will do."""
+    """Whether `https://<vault>/keys/<name>[/<version>]` names the key in use; without a version, any matches."""
     parts = [part for part in urlsplit(url).path.split("/") if part]
     if len(parts) < 2 or _host(url) != _host(found.vault_uri or ""):
         return False
@@ -289,9 +289,9 @@ def _host(url: str) -> str:
 
 def _unread(what: str, why: Unknown | NotRead) -> Link:
     if isinstance(why, NotRead):
-        return _unseen(Reason.STORAGE_UNREAD, f"{what} was not read yet")
+        return _unknown(Reason.STORAGE_UNREAD, f"{what} was not read yet")
     needed = f" (permission {why.permission})" if why.permission and why.permission not in why.message else ""
-    return _unseen(why.reason, f"{what} could not be read: {why.message}{needed}")
+    return _unknown(why.reason, f"{what} could not be read: {why.message}{needed}")
 
 
 def _unusable(what: str) -> Link:
@@ -302,5 +302,5 @@ def _broken(reason: Reason, message: str) -> Link:
     return Link(False, reason, message)
 
 
-def _unseen(reason: Reason, message: str) -> Link:
+def _unknown(reason: Reason, message: str) -> Link:
     return Link(None, reason, message)

@@ -1,4 +1,4 @@
-"""How a Microsoft.Cache/redisEnterprise cluster is compared with its spec. It is only read, so nobody owns it."""
+"""How a Microsoft.Cache/redisEnterprise cluster is compared with its spec. It is only read, so it has no owner."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Whose cache it is, by the tag that only the operator writes."""
+"""Find which resource owns a cache, by the tag that only the operator writes."""
 
 from enum import StrEnum
 
@@ -19,7 +19,7 @@ class Ownership(StrEnum):
 
 
 def owner_value(cluster_uid: str, resource_uid: str) -> str:
-    """The tag's value: unique over clusters and over re-created resources."""
+    """Build the tag's value: unique over clusters and over re-created resources."""
     return f"{cluster_uid}.{resource_uid}"
 
 
@@ -32,7 +32,7 @@ def ownership(cache: Cache, cluster_uid: str, resource_uid: str) -> Ownership:
 
 
 def leader_value(cluster_uid: str, resource: SecureRedisCache) -> str:
-    """What the cache's owner writes into the tag to let a resource lead: known before the resource exists."""
+    """Build the tag's value by which the cache's owner lets a resource lead: known before the resource exists."""
     return f"{cluster_uid}/{resource.key.namespace}/{resource.key.name}"
 
 
@@ -45,7 +45,7 @@ def leads(cache: Cache, cluster_uid: str, resource: SecureRedisCache) -> bool:
 
 
 def not_leading(cluster_uid: str, resource: SecureRedisCache) -> Explanation:
-    """The refusal to store or rotate keys of a cache that this resource does not lead."""
+    """Explain that a resource may not store or rotate the keys, because it does not lead the cache."""
     return Explanation(
         Reason.NOT_LEADING,
         "access ReadWrite is for the one resource that leads the cache; this one does not: use mode Provision (and "

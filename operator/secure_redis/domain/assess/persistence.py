@@ -1,4 +1,4 @@
-"""What a cache persists, into which account and as whom; where that differs from the spec. Pure comparison."""
+"""Compare what a cache persists, into which account and as whom, with the spec. Pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ ACCOUNT = "persistence.storage.accountID"
 AUTHENTICATION = "persistence.storage.authentication"
 PATHS = (TYPE, FREQUENCY, ACCOUNT, AUTHENTICATION)
 # Without anything declared Azure takes a snapshot every hour (azure-cli, `rdb-backup-frequency`).
-NOT_SAID = "not said"
+NOT_REPORTED = "not reported"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A field of spec.persistence that is otherwise in Azure."""
+    """A field of spec.persistence that differs from Azure."""
 
     path: str
     declared: str
@@ -40,7 +40,7 @@ class Difference:
 
 
 def kind(facts: PersistenceFacts) -> PersistenceType:
-    """How the cache persists now."""
+    """Return how the cache persists now."""
     if facts.rdb:
         return PersistenceType.RDB
     return PersistenceType.AOF if facts.aof else PersistenceType.NONE
@@ -55,18 +55,18 @@ def by_identity(facts: PersistenceFacts) -> bool:
 
 
 def authentication(facts: PersistenceFacts) -> StorageAuthentication:
-    """How the cache authenticates at its account now."""
+    """Return how the cache authenticates at its account now."""
     return StorageAuthentication.MANAGED_IDENTITY if by_identity(facts) else StorageAuthentication.CONNECTION_STRING
 
 
-def wanted(resource: SecureRedisCache) -> Persistence | None:
-    """What is declared and has to be on; None where nothing or `None` is declared."""
+def required(resource: SecureRedisCache) -> Persistence | None:
+    """Return the declared persistence that has to be on; None where nothing or `None` is declared."""
     declared = resource.spec.persistence
     return None if declared is None or declared.type is PersistenceType.NONE else declared
 
 
-def wanted_account(resource: SecureRedisCache) -> StorageAccountID | None:
-    """The account that the spec names."""
+def declared_account(resource: SecureRedisCache) -> StorageAccountID | None:
+    """Return the account that the spec names."""
     declared = resource.spec.persistence
     return declared.storage.account if declared is not None and declared.storage is not None else None
 
@@ -78,15 +78,15 @@ def same_account(account: StorageAccountID, facts: PersistenceFacts) -> bool:
 
 def elsewhere(resource: SecureRedisCache, facts: PersistenceFacts) -> bool:
     """Whether the cache persists, and into another account than the one that is declared."""
-    account = wanted_account(resource)
+    account = declared_account(resource)
     return facts.on and account is not None and facts.account is not None and not same_account(account, facts)
 
 
-def place(resource: SecureRedisCache, cache: Redis) -> StorageAccountID | Named | None:
-    """The account to follow: where the data lies, and before there is any, where it is to lie. None: nowhere."""
-    facts, account = cache.persistence, wanted_account(resource)
+def account_to_follow(resource: SecureRedisCache, cache: Redis) -> StorageAccountID | Named | None:
+    """Find the account to follow: where the data lies, and before there is any, where it is to lie. None: nowhere."""
+    facts, account = cache.persistence, declared_account(resource)
     moving = resource.spec.mode is Mode.PROVISION and DriftClass.SECURITY in resource.spec.drift.correct
-    followed = account is not None and (wanted(resource) is not None or facts.on)
+    followed = account is not None and (required(resource) is not None or facts.on)
     if followed and (moving or not elsewhere(resource, facts)):
         return account
     if not facts.on or facts.account is None:
@@ -95,31 +95,31 @@ def place(resource: SecureRedisCache, cache: Redis) -> StorageAccountID | Named 
 
 
 def principal(cache: Redis) -> str | None:
-    """The object id by which the cache persists: the system-assigned identity, else the first user-assigned one."""
+    """Find the object id that the cache persists as: the system-assigned identity, else the first user-assigned one."""
     if cache.principal_id is not None:
         return cache.principal_id
     return next((id_ for _, id_ in sorted(cache.user_assigned_principals.items())), None)
 
 
 def secret_name(resource: SecureRedisCache) -> str | None:
-    """The Secret with the connection string, where the spec names one."""
+    """Return the name of the Secret with the connection string, where the spec names one."""
     declared = resource.spec.persistence
     reference = declared.storage.connection_string_secret_ref if declared and declared.storage else None
     return None if reference is None else reference.name
 
 
-def wants_roles(resource: SecureRedisCache, cache: Redis) -> bool:
-    """Whether it matters what the cache's identity may do: persistence by it is to be set and is not."""
+def needs_roles(resource: SecureRedisCache, cache: Redis) -> bool:
+    """Whether the roles of the cache's identity are needed: persistence by it is to be set and is not."""
     return _to_be_set(resource, cache) is StorageAuthentication.MANAGED_IDENTITY
 
 
-def wants_secret(resource: SecureRedisCache, cache: Redis) -> bool:
+def needs_secret(resource: SecureRedisCache, cache: Redis) -> bool:
     """Whether the connection string is needed: persistence by it is to be set and is not."""
     return _to_be_set(resource, cache) is StorageAuthentication.CONNECTION_STRING
 
 
 def _to_be_set(resource: SecureRedisCache, cache: Redis) -> StorageAuthentication | None:
-    declared = wanted(resource)
+    declared = required(resource)
     if resource.spec.mode is not Mode.PROVISION or declared is None or declared.storage is None:
         return None
     # A changed frequency alone needs neither.
@@ -129,9 +129,9 @@ def _to_be_set(resource: SecureRedisCache, cache: Redis) -> StorageAuthenticatio
 
 
 def differences(resource: SecureRedisCache, cache: Redis) -> Iterable[Difference]:
-    """Where the cache's persistence is not as declared; nothing where none is declared (`spec.persistence` absent).
+    """List where the cache's persistence is not as declared; nothing where `spec.persistence` is absent.
 
-    A connection string is never compared: Azure masks it. What it says of the account is.
+    A connection string is never compared: Azure masks it. The account that it names is.
     """
     declared, facts = resource.spec.persistence, cache.persistence
     if declared is None:
@@ -140,7 +140,7 @@ def differences(resource: SecureRedisCache, cache: Redis) -> Iterable[Difference
     premium = normalise.same_word(cache.sku_name, "Premium")
     if declared.type is not observed:
         if declared.type is PersistenceType.NONE:
-            note = "the data is written to a storage account that nobody declared"
+            note = "the data is written to a storage account that is not declared"
             yield Difference(TYPE, declared.type, observed, DriftClass.SECURITY, note=note)
         else:
             note = "" if premium else f"tier {cache.sku_name} cannot persist"
@@ -148,7 +148,7 @@ def differences(resource: SecureRedisCache, cache: Redis) -> Iterable[Difference
     if declared.type is PersistenceType.NONE or observed is PersistenceType.NONE:
         return
     if declared.type is observed is PersistenceType.RDB and facts.rdb_frequency_minutes != declared.frequency_minutes:
-        shown = NOT_SAID if facts.rdb_frequency_minutes is None else str(facts.rdb_frequency_minutes)
+        shown = NOT_REPORTED if facts.rdb_frequency_minutes is None else str(facts.rdb_frequency_minutes)
         yield Difference(FREQUENCY, str(declared.frequency_minutes), shown, DriftClass.AVAILABILITY)
     if declared.storage is None:
         return

@@ -1,4 +1,4 @@
-"""Which listed workloads are set to reach the cache without TLS. Pure."""
+"""Find the listed workloads whose settings reach the cache without TLS. Pure."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -23,32 +23,32 @@ _HOST_NAMES: Final = ("host", "hostname", "server", "address", "endpoint")
 
 
 def names_of(host: str) -> frozenset[str]:
-    """The names that lead to a cache: the one that Azure reports and the one that a private endpoint has besides."""
+    """List the names that lead to a cache: the one that Azure reports and the one that a private endpoint adds."""
     first, _, rest = host.lower().partition(".")
     return frozenset({host.lower(), f"{first}.privatelink.{rest}"})
 
 
 def names_a_host(variable: str) -> bool:
-    """Whether a variable of that name holds a host."""
+    """Whether a variable of that name contains a host."""
     return variable.lower().endswith(_HOST_NAMES)
 
 
 def by_variable(values: Mapping[str, ClearText]) -> dict[str, tuple[str, ...]]:
-    """By variable: the hosts that it says to reach without TLS, alone or with its neighbours.
+    """Find by variable the hosts that it reaches without TLS, alone or together with other variables.
 
-    Where one names the host and another the port (REDIS_HOST and REDIS_PORT=6379, or REDIS_SSL=false), it is the other
-    that is told.
+    Where one names the host and another the port (REDIS_HOST and REDIS_PORT=6379, or REDIS_SSL=false), the result names
+    the other one.
     """
     hosts = {name.lower(): one.host for name, one in values.items() if one.host is not None}
     found: dict[str, tuple[str, ...]] = {}
     for name, one in values.items():
-        told = {*one.hosts, *_beside(name, one, hosts)}
-        if told:
-            found[name] = tuple(sorted(told))
+        reached = {*one.hosts, *_together(name, one, hosts)}
+        if reached:
+            found[name] = tuple(sorted(reached))
     return found
 
 
-def _beside(name: str, value: ClearText, hosts: Mapping[str, str]) -> Iterator[str]:
+def _together(name: str, value: ClearText, hosts: Mapping[str, str]) -> Iterator[str]:
     part = _PART.search(name) if value.plain_port or value.off else None
     if part is None or not (value.plain_port if "PORT" in part[0].upper() else value.off):
         return
@@ -59,7 +59,7 @@ def _beside(name: str, value: ClearText, hosts: Mapping[str, str]) -> Iterator[s
 
 
 def config_maps(resource: SecureRedisCache, workloads: Iterable[WorkloadFacts]) -> tuple[str, ...]:
-    """The ConfigMaps that listed workloads take settings from; of those that consent only: their owners agreed."""
+    """List the ConfigMaps that consenting listed workloads take settings from. The others' owners have not agreed."""
     return tuple(
         sorted(
             {
@@ -76,30 +76,30 @@ def config_maps(resource: SecureRedisCache, workloads: Iterable[WorkloadFacts]) 
 def plaintext_uses(
     resource: SecureRedisCache, workloads: Iterable[WorkloadFacts], host: str, config: Config
 ) -> tuple[PlaintextUse, ...]:
-    """Settings of the listed workloads that name `host` (as Azure reports it) in clear, as far as they were read."""
+    """Find the settings of listed workloads that reach `host` (as Azure reports it) without TLS, as far as read."""
     names = names_of(host)
     return tuple(
         PlaintextUse(facts.kind, facts.name, container.name, variable, source)
         for facts in _listed(resource, workloads)
         for container in facts.containers
-        for source, variable, hosts in _told(container, config if consents(resource, facts) else {})
+        for source, variable, hosts in _clear_settings(container, config if consents(resource, facts) else {})
         if not names.isdisjoint(hosts)
     )
 
 
-def unseen(resource: SecureRedisCache, workloads: Iterable[WorkloadFacts], config: Config) -> Unknown | None:
-    """Why not all settings of the listed workloads could be seen."""
-    blind: Unknown | None = None
+def unread(resource: SecureRedisCache, workloads: Iterable[WorkloadFacts], config: Config) -> Unknown | None:
+    """Explain why not all settings of the listed workloads could be read; None: all were."""
+    refused: Unknown | None = None
     for facts in _listed(resource, workloads):
         uses = {use.config_map for container in facts.containers for use in container.config}
         if uses and not consents(resource, facts):
             why = f"{facts.kind} {facts.name!r} takes settings from them and does not consent"
-            blind = blind or Unknown(Reason.TARGET_NOT_CONSENTING, why)
+            refused = refused or Unknown(Reason.TARGET_NOT_CONSENTING, why)
         for name in sorted(uses) if consents(resource, facts) else ():
             found = config.get(name)
             if isinstance(found, Unknown):
                 return found
-    return blind
+    return refused
 
 
 def _listed(resource: SecureRedisCache, workloads: Iterable[WorkloadFacts]) -> Iterator[WorkloadFacts]:
@@ -108,8 +108,8 @@ def _listed(resource: SecureRedisCache, workloads: Iterable[WorkloadFacts]) -> I
             yield facts
 
 
-def _told(container: ContainerFacts, config: Config) -> Iterator[tuple[str, str, tuple[str, ...]]]:
-    """Source, variable (or file) and hosts of everything that names a host in clear."""
+def _clear_settings(container: ContainerFacts, config: Config) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    """Find source, variable (or file) and hosts of each setting that reaches a host without TLS."""
     values: dict[str, ClearText] = {}
     sources: dict[str, str] = {}
     own = {env.name for env in container.env}
@@ -124,7 +124,7 @@ def _told(container: ContainerFacts, config: Config) -> Iterator[tuple[str, str,
             kept = {key: value for key, value in found.values.items() if use.key in (None, key)}
             for key, hosts in by_variable(kept).items():
                 yield f"a file of {source}", key, hosts
-        else:  # all of it as variables; what env sets goes before, and of two ConfigMaps the later
+        else:  # all keys as variables; env has precedence, and of two ConfigMaps the later one
             for key, value in found.values.items():
                 if use.prefix + key not in own:
                     values[use.prefix + key], sources[use.prefix + key] = value, source

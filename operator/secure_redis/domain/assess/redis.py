@@ -58,8 +58,8 @@ def differences(cache: Redis, resource: SecureRedisCache, observed: Observation)
     found = [*_non_tls_port(cache), *minimum_tls(resource, cache), *public_access(resource, cache)]
     declared, firewall_rules = resource.spec.network.firewall_rules, observed.firewall_rules
     if declared is not None and isinstance(firewall_rules, tuple):
-        wanted = tuple(FirewallRuleFacts(rule.name, rule.start_ip, rule.end_ip) for rule in declared)
-        found += _firewall(wanted, firewall_rules)
+        rules = tuple(FirewallRuleFacts(rule.name, rule.start_ip, rule.end_ip) for rule in declared)
+        found += _firewall(rules, firewall_rules)
     found += (
         Drift(one.path, one.declared, short(one.observed), one.drift_class, one.correctable, one.note)
         for one in persistence.differences(resource, cache)
@@ -78,13 +78,13 @@ def _non_tls_port(cache: Redis) -> Iterable[Drift]:
         )
 
 
-def _firewall(wanted: tuple[FirewallRuleFacts, ...], observed: tuple[FirewallRuleFacts, ...]) -> Iterable[Drift]:
+def _firewall(declared: tuple[FirewallRuleFacts, ...], observed: tuple[FirewallRuleFacts, ...]) -> Iterable[Drift]:
     there = {normalise.rule_name(rule.name).lower(): rule for rule in observed}
-    for rule in wanted:
+    for rule in declared:
         found = there.pop(normalise.rule_name(rule.name).lower(), None)
         path = indexed("network.firewallRules", rule.name)
         if found is None:
-            # With no rule at all Azure lets everyone in while public access is on.
+            # With no rule at all, every address can connect while public access is on.
             worst = DriftClass.SECURITY if not observed else DriftClass.AVAILABILITY
             note = "no rule at all is open to every address" if not observed else "these addresses cannot connect"
             yield Drift(path, _range(rule), "missing", worst, True, note)
@@ -104,37 +104,37 @@ def _inside(inner: FirewallRuleFacts, outer: FirewallRuleFacts) -> bool:
 # --- provision: reported, never corrected ---------------------------------------------------------------------------
 
 
-def _provision(wanted: Provision, cache: Redis) -> Iterable[Drift]:
-    yield from location(wanted, cache)
-    if wanted.redis is not None:
-        yield from _settings(wanted.redis, cache)
-    yield from _identity(wanted, cache)
-    yield from tags(wanted, cache)
+def _provision(declared: Provision, cache: Redis) -> Iterable[Drift]:
+    yield from location(declared, cache)
+    if declared.redis is not None:
+        yield from _settings(declared.redis, cache)
+    yield from _identity(declared, cache)
+    yield from tags(declared, cache)
 
 
-def _settings(wanted: RedisProvision, cache: Redis) -> Iterable[Drift]:
-    sku, path, created = wanted.sku, "provision.redis", "can only be chosen when the cache is created"
+def _settings(declared: RedisProvision, cache: Redis) -> Iterable[Drift]:
+    sku, path, created = declared.sku, "provision.redis", "can only be chosen when the cache is created"
     availability = DriftClass.AVAILABILITY
     if not normalise.same_word(sku.name, cache.sku_name):
-        # Basic and C0 share a machine with strangers; leaving for them is a matter of isolation.
+        # Basic and C0 share a machine with other customers, so this difference is one of isolation.
         worse = normalise.same_word(cache.sku_name, "Basic")
         yield Drift(f"{path}.sku.name", sku.name, short(cache.sku_name), DriftClass.SECURITY if worse else availability)
     if sku.capacity != cache.sku_capacity:
         yield Drift(f"{path}.sku.capacity", str(sku.capacity), str(cache.sku_capacity), availability)
-    if wanted.redis_version is not None and not normalise.same_version(wanted.redis_version, cache.redis_version):
+    if declared.redis_version is not None and not normalise.same_version(declared.redis_version, cache.redis_version):
         shown = short(cache.redis_version or NOT_SET)
-        yield Drift(f"{path}.redisVersion", wanted.redis_version, shown, availability)
-    if wanted.zones and normalise.zones(wanted.zones) != normalise.zones(cache.zones):
-        yield Drift(f"{path}.zones", listed(wanted.zones), listed(cache.zones), availability, note=created)
-    if wanted.replicas is not None and wanted.replicas != normalise.replicas(cache.replicas):
+        yield Drift(f"{path}.redisVersion", declared.redis_version, shown, availability)
+    if declared.zones and normalise.zones(declared.zones) != normalise.zones(cache.zones):
+        yield Drift(f"{path}.zones", listed(declared.zones), listed(cache.zones), availability, note=created)
+    if declared.replicas is not None and declared.replicas != normalise.replicas(cache.replicas):
         shown = str(normalise.replicas(cache.replicas))
-        yield Drift(f"{path}.replicas", str(wanted.replicas), shown, availability, note=created)
-    if wanted.shards is not None and wanted.shards != normalise.shards(cache.shards):
-        yield Drift(f"{path}.shards", str(wanted.shards), str(normalise.shards(cache.shards)), availability)
+        yield Drift(f"{path}.replicas", str(declared.replicas), shown, availability, note=created)
+    if declared.shards is not None and declared.shards != normalise.shards(cache.shards):
+        yield Drift(f"{path}.shards", str(declared.shards), str(normalise.shards(cache.shards)), availability)
 
 
-def _identity(wanted: Provision, cache: Redis) -> Iterable[Drift]:
-    declared = wanted.identity
+def _identity(provision: Provision, cache: Redis) -> Iterable[Drift]:
+    declared = provision.identity
     if not normalise.same_identity_type(declared.type, cache.identity_type):
         shown = short(cache.identity_type or "None")
         yield Drift("provision.identity.type", declared.type, shown, DriftClass.AVAILABILITY)

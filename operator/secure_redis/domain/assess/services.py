@@ -1,4 +1,4 @@
-"""What each service's own file adds to the assessment. The cache's service chooses the file."""
+"""The parts of the assessment that differ between services, one file each. The cache's service selects the file."""
 
 from collections.abc import Mapping
 from typing import Any, Final, Protocol, TypeVar
@@ -23,7 +23,7 @@ class ServiceAssessment(Protocol[C_contra]):
         """Compare the spec with what was observed, worst class first."""
 
     def owner(self, cache: C_contra, cluster_uid: str, resource_uid: str, /) -> Ownership | None:
-        """Say who owns the cache; None: a cache of this service has no owner."""
+        """Find who owns the cache; None: a cache of this service has no owner."""
 
 
 # Any: a cache's service and its type go together.

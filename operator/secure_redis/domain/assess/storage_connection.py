@@ -1,4 +1,4 @@
-"""A storage account's connection string: taken apart before it is sent anywhere, and never shown."""
+"""Check a storage account's connection string before it is sent anywhere. It is never shown."""
 
 from typing import Final
 from urllib.parse import urlsplit
@@ -20,21 +20,21 @@ _BASE64: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz
 
 
 def connection_string(secret: SecretFacts, storage: StorageFacts) -> SecretStr | Blocked:
-    """The connection string of this account from the user's Secret, in the one form that is sent.
+    """Return the connection string of this account from the user's Secret, in the one form that is sent.
 
-    `storage`: the account as Azure reported it; its blob endpoint tells which suffix is the cloud's. No text here ever
-    holds a part of the value.
+    `storage`: the account as Azure reported it; its blob endpoint contains the cloud's suffix. No message contains
+    any part of the value.
     """
     where = f"Secret {secret.name!r}"
     if secret.deleting:
         return Blocked(Reason.STORAGE_SECRET_MISSING, f"{where} is being deleted")
     if secret.type != names.STORAGE_SECRET_TYPE:
         return _refused(where, f"must be of type {names.STORAGE_SECRET_TYPE}")
-    held = secret.data.get(names.STORAGE_SECRET_KEY)
-    if held is None:
+    value = secret.data.get(names.STORAGE_SECRET_KEY)
+    if value is None:
         return _refused(where, f"holds no key {names.STORAGE_SECRET_KEY}")
     try:
-        text = held.get_secret_value().decode("ascii").strip()
+        text = value.get_secret_value().decode("ascii").strip()
     except UnicodeDecodeError:
         return _refused(where, "does not hold a connection string")
     return _checked(where, text, storage)
@@ -50,7 +50,7 @@ def _checked(where: str, text: str, storage: StorageFacts) -> SecretStr | Blocke
     if other:
         return _refused(where, "holds parts besides protocol, account name, account key, suffix and blob endpoint")
     if parts.get("defaultendpointsprotocol", "").lower() != "https":
-        return _refused(where, "must say DefaultEndpointsProtocol=https")
+        return _refused(where, "must contain DefaultEndpointsProtocol=https")
     account = storage.account_id.name.lower()
     if parts.get("accountname", "").lower() != account:
         return _refused(where, f"is for another account than {account!r}, which spec.persistence names")
@@ -70,7 +70,7 @@ def _checked(where: str, text: str, storage: StorageFacts) -> SecretStr | Blocke
 
 
 def _parts(text: str) -> dict[str, str] | None:
-    """Values by name in lower case; None where it is no list of such pairs, or a name comes twice."""
+    """Split the text into values by name in lower case; None: it is no list of such pairs, or a name comes twice."""
     if not text or len(text) > _LONGEST or any(character <= " " or character > "~" for character in text):
         return None
     found: dict[str, str] = {}

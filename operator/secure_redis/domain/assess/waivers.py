@@ -40,18 +40,18 @@ class Waiving:
 
 
 def profile(resource: SecureRedisCache, waiver_policy: WaiverPolicy) -> Profile:
-    """The profile that applies: the stricter of the resource's and the operator's."""
+    """Return the profile that applies: the stricter of the resource's and the operator's."""
     return (
         Profile.STRICT if Profile.STRICT in {resource.spec.profile, waiver_policy.minimum_profile} else Profile.BASELINE
     )
 
 
 def waivings(resource: SecureRedisCache, waiver_policy: WaiverPolicy, now: datetime) -> dict[str, Waiving]:
-    """The resource's waivers by rule, each judged at `now` (aware). The schema allows one per rule."""
-    return {waiver.rule: _judged(waiver, resource, waiver_policy, now) for waiver in resource.spec.waivers}
+    """Evaluate the resource's waivers at `now` (aware), by rule. The schema allows one per rule."""
+    return {waiver.rule: _evaluated(waiver, resource, waiver_policy, now) for waiver in resource.spec.waivers}
 
 
-def _judged(waiver: Waiver, resource: SecureRedisCache, waiver_policy: WaiverPolicy, now: datetime) -> Waiving:
+def _evaluated(waiver: Waiver, resource: SecureRedisCache, waiver_policy: WaiverPolicy, now: datetime) -> Waiving:
     until = datetime.combine(waiver.expires, time(), UTC)
     if now >= until:
         return Waiving(waiver, until, f"its waiver lapsed on {waiver.expires}")
@@ -61,8 +61,8 @@ def _judged(waiver: Waiver, resource: SecureRedisCache, waiver_policy: WaiverPol
         return Waiving(
             waiver,
             until,
-            f"its waiver is not permitted: the operator's configuration (compliance.waivable) lets {where} not "
-            f"waive it",
+            f"its waiver is not permitted: the operator's configuration (compliance.waivable) does not "
+            f"let {where} waive it",
         )
     if until - now > timedelta(days=allowed):
         return Waiving(

@@ -1,4 +1,4 @@
-"""What a cache of any service has in common, as Azure answered."""
+"""The common part of a cache of any service, as Azure answered."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ class PrivateEndpoint:
 
 @dataclass(frozen=True, slots=True)
 class Retirement:
-    """When Microsoft retires a product. `on`: the last day; caches that are left are disabled after it.
+    """The retirement of a product by Microsoft. `on`: the last day; remaining caches are disabled after it.
 
     `creators`: who can still create a cache of it.
     """
@@ -36,13 +36,13 @@ class Retirement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cache(ABC):
-    """A cache of any service. None means that Azure did not say, which is never the same as safe.
+    """A cache of any service. None: Azure did not report the value, which is never the same as safe.
 
     `key_url`: of the customer-managed key that encrypts the cache's own disks; None: Microsoft manages the key, or the
     cache has no disks of its own. `key_identity`: the ARM id of the user-assigned identity that reads that key.
     """
 
-    # What holds for every cache of a service, whether or not this one could be read.
+    # True of every cache of a service, whether or not this one could be read.
     NOUN: ClassVar[str]  # what messages call it
     READ: ClassVar[str]  # the right to read one
     LIST_KEYS: ClassVar[str]  # the right to list its access keys
@@ -59,7 +59,7 @@ class Cache(ABC):
     public_network_access: str | None = None
     subnet_id: str | None = None  # of the virtual network that the cache is injected into
     private_endpoints: tuple[PrivateEndpoint, ...] = ()
-    authentication_disabled: bool | None = None  # whether the cache asks for no password at all
+    authentication_disabled: bool | None = None  # whether the cache requires no password at all
     entra_enabled: bool | None = None
     identity_type: str | None = None
     zones: tuple[str, ...] = ()
@@ -86,7 +86,7 @@ class Cache(ABC):
     @property
     @abstractmethod
     def port_unknown(self) -> str | None:
-        """Why the part that has the port is not known; None: it is known."""
+        """The reason why the part that has the port is not known; None: it is known."""
 
     @property
     @abstractmethod
@@ -96,7 +96,7 @@ class Cache(ABC):
     @property
     @abstractmethod
     def plaintext_port(self) -> int | None:
-        """The port that would answer without TLS; a service with one port has only that."""
+        """The port that could answer without TLS; a service with one port has only that."""
 
     @property
     @abstractmethod
@@ -136,7 +136,7 @@ class Cache(ABC):
     @property
     @abstractmethod
     def retirement(self) -> Retirement | None:
-        """When Microsoft retires caches of this service and tier; None: no date is announced."""
+        """The retirement of caches of this service and tier; None: no date is announced."""
 
     @property
     def has_approved_private_endpoint(self) -> bool:
@@ -156,7 +156,7 @@ class Cache(ABC):
 
 @dataclass(frozen=True, slots=True)
 class CacheAbsent:
-    """Azure answered 404 to a direct read. `confirmed`: twice, with the configured time in between."""
+    """A cache for which Azure answered 404 to a direct read. `confirmed`: twice, the configured time apart."""
 
     confirmed: bool
     message: str

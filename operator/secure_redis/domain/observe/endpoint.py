@@ -8,7 +8,7 @@ from typing import Final
 
 from secure_redis.domain.observe.unknown import Unknown
 
-# RFC 1918, and the unique local addresses of RFC 4193. Not `is_private`, which also holds documentation ranges etc.
+# RFC 1918, and the unique local addresses of RFC 4193. `is_private` also contains documentation ranges and others.
 _PRIVATE: Final = tuple(
     ipaddress.ip_network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
 )
@@ -87,9 +87,9 @@ class CertificateFacts:
 class EndpointFacts:
     """One probe of an endpoint at the time `at`; None: by an earlier process, as the status reports it.
 
-    `addresses`: all that DNS returned, sorted, so that a resolver that rotates them does not look like a change.
+    `addresses`: all that DNS returned, sorted, so that a resolver that rotates them is no change.
     `reached`: the address that accepted the connection on the TLS port; all further connections went there.
-    `name`: whether the certificate is for the host, whoever issued it. Only `chain` and `name` together prove the
+    `name`: whether the certificate is for the host, from any issuer. Only `chain` and `name` together prove the
     server's identity.
     """
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-# What an identity needs in order to persist into an account: Microsoft asks for Storage Blob Data Contributor.
+# The right that persistence into an account needs: Microsoft requires Storage Blob Data Contributor.
 WRITE_BLOBS = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/write"
 LIST_KEYS = "Microsoft.Cache/redis/listKeys/action"
 LIST_MANAGED_KEYS = "Microsoft.Cache/redisEnterprise/databases/listKeys/action"
@@ -67,8 +67,8 @@ class RolePermissions:
 class RoleAssignmentFacts:
     """A role assignment that applies to the scope of the read. `scope`: where it was made, there or above.
 
-    `permissions` is None where the role's definition could not be read. `conditional`: it holds only under a condition
-    that is not evaluated here.
+    `permissions` is None where the role's definition could not be read. `conditional`: it applies only under a
+    condition that is not evaluated here.
     """
 
     scope: str
@@ -95,8 +95,8 @@ class RoleAssignmentFacts:
 
 
 def _matches(patterns: Iterable[str], action: str) -> bool:
-    wanted = action.lower()
-    return any(fnmatchcase(wanted, pattern.lower()) for pattern in patterns)
+    lowered = action.lower()
+    return any(fnmatchcase(lowered, pattern.lower()) for pattern in patterns)
 
 
 def any_permits(assignments: Iterable[RoleAssignmentFacts], action: str, *, data: bool = False) -> bool | None:

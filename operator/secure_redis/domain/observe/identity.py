@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class ServiceAccountFacts:
-    """A ServiceAccount's annotations that concern us."""
+    """A ServiceAccount with the annotations that the operator reads."""
 
     name: str
     uid: str

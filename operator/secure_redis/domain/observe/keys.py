@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 
 class Slot(StrEnum):
-    """Which of a cache's two keys."""
+    """One of a cache's two keys."""
 
     PRIMARY = "Primary"
     SECONDARY = "Secondary"
@@ -25,7 +25,7 @@ class ListedKeys:
 
 @dataclass(frozen=True, slots=True)
 class VaultSecretFacts:
-    """One version of a Key Vault secret. `value` is None where the version was not usable, so it was not kept."""
+    """One version of a Key Vault secret. `value` is None where the version is not usable, so it is not kept."""
 
     vault: str
     name: str
@@ -41,30 +41,30 @@ class VaultSecretFacts:
 
 @dataclass(frozen=True, slots=True)
 class VaultSecretAbsent:
-    """The vault answered that there is no such secret (or version)."""
+    """A secret (or version) that, by the vault's answer, does not exist."""
 
     message: str
     deleted: bool = False  # soft-deleted: the name cannot be reused
 
 
 class ProvenBy(StrEnum):
-    """Why a value is known to be a live key."""
+    """The evidence that a value is a live key."""
 
     LISTED = "Listed"  # equals one of the two keys that listKeys answered
     AUTHENTICATED = "Authenticated"  # AUTH over verified TLS
-    TAGGED = "Tagged"  # the vault's owner says so
+    TAGGED = "Tagged"  # the vault's owner declares it
 
 
 @dataclass(frozen=True, slots=True)
 class Proven:
-    """A vault value is a live key of this cache; `slot` where it is known which."""
+    """The proof that a vault value is a live key of this cache; `slot`: which one, where known."""
 
     by: ProvenBy
     slot: Slot | None
 
 
 class AuthenticationResult(StrEnum):
-    """What AUTH over verified TLS at the host that ARM reports said."""
+    """The result of AUTH over verified TLS at the host that ARM reports."""
 
     ACCEPTED = "Accepted"
     REFUSED = "Refused"

@@ -14,12 +14,12 @@ from secure_redis.domain.observe.normalise import same_word
 from secure_redis.domain.observe.unknown import NOT_READ, NotRead, Unknown
 
 # Enterprise and Enterprise Flash (docs/internals/azure-facts.md#retirement-dates).
-RETIREMENT: Final = Retirement("Azure Cache for Redis Enterprise", date(2027, 3, 31), "nobody")
+RETIREMENT: Final = Retirement("Azure Cache for Redis Enterprise", date(2027, 3, 31), "no one")
 
 
 @dataclass(frozen=True, slots=True)
 class ManagedDatabase:
-    """The database `default`, the only one there can be. Words as answered.
+    """The database `default`, the only one that a cluster can have. Values are as answered.
 
     `client_protocol`: Encrypted or Plaintext. `access_keys`: Enabled or Disabled.
     """
@@ -42,7 +42,7 @@ class ManagedDatabase:
 class ManagedRedis(Cache):
     """A cluster. `database`: None where it has none yet, NotRead where only a list of clusters was read.
 
-    `key_identity_type`: Azure's word for the kind of identity that reads the key. `kind`: v1 or v2.
+    `key_identity_type`: Azure's name for the kind of identity that reads the key. `kind`: v1 or v2.
     """
 
     NOUN: ClassVar[str] = "the cluster"
@@ -73,7 +73,7 @@ class ManagedRedis(Cache):
 
     @property
     def port_unknown(self) -> str | None:
-        """Why the database, which has the port, is not known."""
+        """The reason why the database, which has the port, is not known."""
         if isinstance(self.database, Unknown):
             return f"the database, and with it the port, could not be read: {self.database.message}"
         return None if isinstance(self.database, ManagedDatabase) else "the cluster has no database"
@@ -100,12 +100,12 @@ class ManagedRedis(Cache):
 
     @property
     def can_persist(self) -> bool:
-        """Every tier persists, to disks of its own."""
+        """True: every tier persists, to disks of its own."""
         return True
 
     @property
     def can_span_zones(self) -> bool:
-        """Every tier can span availability zones."""
+        """True: every tier can span availability zones."""
         return True
 
     @property
@@ -130,7 +130,7 @@ class ManagedRedis(Cache):
 
     @property
     def retirement(self) -> Retirement | None:
-        """When Microsoft retires the tier (Enterprise_E…, EnterpriseFlash_F…); the newer tiers have no date."""
+        """The retirement of the tier (Enterprise_E…, EnterpriseFlash_F…); the newer tiers have no date."""
         return RETIREMENT if self.sku_name.lower().startswith("enterprise") else None
 
     @property

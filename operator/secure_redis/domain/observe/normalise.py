@@ -1,8 +1,8 @@
-"""How Azure's answers differ from what was sent. The one place that knows.
+"""Normalise Azure's answers, which differ from what was sent. Only this module knows how.
 
 Source: docs/internals/azure-facts.md#how-answers-differ-from-requests.
-Everything that compares a declared with an observed value goes through here; nothing here decides what a difference
-means. `None` stands for "the answer did not say" and is never turned into a value.
+Everything that compares a declared with an observed value goes through here; nothing here decides
+whether a difference matters. `None`: the answer does not contain the value. It is never turned into a value.
 """
 
 import re
@@ -12,9 +12,9 @@ from ipaddress import AddressValueError, IPv4Address
 from secure_redis.api.azure_ids import segments
 from secure_redis.domain.observe.firewall import FirewallRuleFacts
 
-# What the service runs where it says "latest": 6.0 is the newest that Azure Cache for Redis has.
+# The version that runs where the service reports "latest": 6.0 is the newest that Azure Cache for Redis has.
 LATEST_VERSION = "6.0"
-# Premium without a word on replicas has one per primary (SDK docstring; the answer leaves it out).
+# Premium has one replica per primary where the answer omits the number (SDK docstring).
 DEFAULT_REPLICAS = 1
 
 _SETTLED = frozenset({"succeeded", "failed", "disabled"})
@@ -23,7 +23,7 @@ _TLS = re.compile(r"(?:TLS[ _v]*)?(\d+)[._](\d+)", re.IGNORECASE)
 
 
 def is_busy(state: str) -> bool:
-    """Whether Azure is working on the cache, so that a write would answer 409. A state nobody knows counts as busy."""
+    """Whether Azure is working on the cache, so that a write would answer 409. An unknown state counts as busy."""
     return state.strip().lower() not in _SETTLED
 
 
@@ -36,36 +36,36 @@ def is_dead(state: str) -> bool:
 
 
 def same_id(a: str | None, b: str | None) -> bool:
-    """Whether two ARM ids name one resource: whole segments, no case, no trailing slash. Nothing equals nothing: no."""
+    """Whether two ARM ids name one resource: whole segments, no case, no trailing slash. False if both are absent."""
     left, right = segments((a or "").strip()), segments((b or "").strip())
     return bool(left) and left == right
 
 
 def id_set(ids: Iterable[str]) -> frozenset[tuple[str, ...]]:
-    """ARM ids as a set that compares by whole segments and without case."""
+    """Return ARM ids as a set that compares by whole segments and without case."""
     return frozenset(segments(item.strip()) for item in ids)
 
 
 def tag(tags: Mapping[str, str], name: str) -> str | None:
-    """The value of a tag; tag names have no case. The exact spelling wins where a store holds both."""
+    """Return the value of a tag; tag names have no case. The exact spelling wins where a store contains both."""
     if name in tags:
         return tags[name]
-    wanted = name.lower()
-    return next((value for key, value in tags.items() if key.lower() == wanted), None)
+    lowered = name.lower()
+    return next((value for key, value in tags.items() if key.lower() == lowered), None)
 
 
 def location(text: str) -> str:
-    """A region without case and spaces: `West Europe` and `westeurope` are one."""
+    """Return a region without case and spaces: `West Europe` and `westeurope` are equal."""
     return "".join(text.split()).lower()
 
 
 def same_word(a: str | None, b: str | None) -> bool:
-    """Whether two of Azure's enumeration words are one: no case, no outer space. Absent equals nothing."""
+    """Whether two of Azure's enumeration values are equal: no case, no outer space. Absent equals nothing."""
     return a is not None and b is not None and a.strip().lower() == b.strip().lower()
 
 
 def same_identity_type(declared: str, observed: str | None) -> bool:
-    """Whether the cache's identity types are one, in any order (`SystemAssigned, UserAssigned`); absent is None."""
+    """Whether the cache's identity types are equal, in any order (`SystemAssigned, UserAssigned`); absent is None."""
     return _words(declared) == _words(observed or "None")
 
 
@@ -77,7 +77,7 @@ def _words(text: str) -> frozenset[str]:
 
 
 def truth(value: object) -> bool | None:
-    """A boolean as Azure writes it: JSON, or a string as all of redisConfiguration ("true", "False"). Else None."""
+    """Parse a boolean as Azure writes it: JSON, or a string as in redisConfiguration ("true", "False"). Else None."""
     if isinstance(value, bool):
         return value
     if isinstance(value, str):
@@ -86,13 +86,13 @@ def truth(value: object) -> bool | None:
 
 
 def tls_version(text: str | None) -> tuple[int, int] | None:
-    """`1.2` (or `TLS1_2`) as (1, 2). None: absent or not a version, which is never the same as safe."""
+    """Parse `1.2` (or `TLS1_2`) as (1, 2). None: absent or not a version, which is never the same as safe."""
     found = _TLS.fullmatch((text or "").strip())
     return (int(found[1]), int(found[2])) if found else None
 
 
 def version(text: str | None) -> tuple[int, ...] | None:
-    """A Redis version as numbers: `6.0.14` gives (6, 0, 14), `latest` what is latest. None: absent or unreadable."""
+    """Parse a Redis version: `6.0.14` gives (6, 0, 14), `latest` the latest. None: absent or unreadable."""
     cleaned = (text or "").strip().lower()
     if cleaned == "latest":
         cleaned = LATEST_VERSION
@@ -103,27 +103,27 @@ def version(text: str | None) -> tuple[int, ...] | None:
 
 
 def same_version(declared: str, observed: str | None) -> bool:
-    """Whether the observed version is what was asked for: "6" is answered as "6.0" and runs as "6.0.14"."""
-    wanted, answered = version(declared), version(observed)
-    if wanted is None or answered is None:
+    """Whether the observed version is the declared one: "6" is answered as "6.0" and runs as "6.0.14"."""
+    required, answered = version(declared), version(observed)
+    if required is None or answered is None:
         return same_word(declared, observed)
-    common = min(len(wanted), len(answered))
-    # What the answer leaves off must be zero in what was asked: "6.2" is not met by "6", "6.0" is.
-    return wanted[:common] == answered[:common] and not any(wanted[common:])
+    common = min(len(required), len(answered))
+    # Parts that the answer omits must be zero in the declared version: "6" does not match "6.2", but matches "6.0".
+    return required[:common] == answered[:common] and not any(required[common:])
 
 
 def zones(values: Iterable[str]) -> tuple[str, ...]:
-    """Availability zones in order and each once: Azure does not keep the order."""
+    """Return availability zones sorted and each once: Azure does not keep the order."""
     return tuple(sorted({str(value).strip() for value in values}))
 
 
 def shards(count: int | None) -> int:
-    """Number of shards; a cache without clustering has none, and the answer leaves it out."""
+    """Return the number of shards; a cache without clustering has none, and the answer omits it."""
     return count or 0
 
 
 def replicas(count: int | None) -> int:
-    """Replicas per primary, by whichever of the two names; absent is the service's default of one."""
+    """Return the replicas per primary; absent is the service's default of one."""
     return DEFAULT_REPLICAS if count is None else count
 
 
@@ -131,7 +131,7 @@ def replicas(count: int | None) -> int:
 
 
 def rule_name(name: str, cache: str | None = None) -> str:
-    """A firewall rule's own name: Azure answers with `<cache>/<rule>`, by any case."""
+    """Return a firewall rule's own name: Azure answers with `<cache>/<rule>`, in any case."""
     head, slash, tail = name.rpartition("/")
     if slash and (cache is None or head.lower() == cache.lower()):
         return tail
@@ -139,7 +139,7 @@ def rule_name(name: str, cache: str | None = None) -> str:
 
 
 def address(text: str) -> str:
-    """An IPv4 address in its one normal form; what is none comes back trimmed, so that it equals only itself."""
+    """Return an IPv4 address in its normal form; any other text is only trimmed, so that it equals only itself."""
     cleaned = text.strip()
     try:
         return str(IPv4Address(cleaned))
@@ -148,7 +148,7 @@ def address(text: str) -> str:
 
 
 def same_rule(a: FirewallRuleFacts, b: FirewallRuleFacts) -> bool:
-    """Whether two firewall rules are one: name without case and the cache's prefix, range in normal form."""
+    """Whether two firewall rules are equal: name without case and the cache's prefix, range in normal form."""
     return rule_name(a.name).lower() == rule_name(b.name).lower() and same_range(a, b)
 
 
@@ -158,7 +158,7 @@ def same_range(a: FirewallRuleFacts, b: FirewallRuleFacts) -> bool:
 
 
 def bounds(rule: FirewallRuleFacts) -> tuple[int, int] | None:
-    """A rule's first and last address as numbers; None where Azure's answer holds no IPv4 addresses."""
+    """Return a rule's first and last address as numbers; None where Azure's answer contains no IPv4 addresses."""
     try:
         return int(IPv4Address(rule.start_ip.strip())), int(IPv4Address(rule.end_ip.strip()))
     except AddressValueError:

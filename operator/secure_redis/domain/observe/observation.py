@@ -1,4 +1,4 @@
-"""What one pass saw. What could not be read is `Unknown` with the reason, never a default."""
+"""The observation of one pass. A value that could not be read is `Unknown` with the reason, never a default."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -40,7 +40,7 @@ from secure_redis.domain.observe.workloads import BudgetFacts, PodFacts, Workloa
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """Everything one pass saw, at one time."""
+    """Everything that one pass observed, at one time."""
 
     now: datetime
     namespace_terminating: bool = False
@@ -59,7 +59,7 @@ class Observation:
     workloads: tuple[WorkloadFacts, ...] | Unknown | NotRead = NOT_READ
     # By kind and name; read only for those that `rollout.pods_wanted` names. Missing: not read.
     pods: Mapping[tuple[str, str], tuple[PodFacts, ...] | Unknown] = field(default_factory=dict)
-    # Read while a rotation wants them: pods that use the Secret and belong to no workload that carries our injection;
+    # Read while a rotation needs them: pods that use the Secret and belong to no workload that carries the injection;
     # and, before a wave, the budgets over the workloads that are read.
     consumers: tuple[PodFacts, ...] | Unknown | NotRead = NOT_READ
     budgets: tuple[BudgetFacts, ...] | Unknown | NotRead = NOT_READ
@@ -69,7 +69,7 @@ class Observation:
     writes: tuple[Write, ...] | Unknown | NotRead = NOT_READ
     # When a regeneration may last have been sent without its outcome being known; None: certainly none was.
     attempted: datetime | None = None
-    # What surrounds the cache. NOT_READ: nothing asked for it (no probe, no persistence, not switched on).
+    # The cache's surroundings. NOT_READ: nothing requires it (no probe, no persistence, not switched on).
     # Roles: assigned at the cache or above.
     endpoint: EndpointFacts | Unknown | NotRead = NOT_READ
     storage: StorageFacts | StorageAbsent | Unknown | NotRead = NOT_READ
@@ -84,7 +84,7 @@ class Observation:
     diagnostics: tuple[DiagnosticSettingFacts, ...] | Unknown | NotRead = NOT_READ
     changes: tuple[Change, ...] | Unknown | NotRead = NOT_READ  # of the cache's settings, from the activity log
     plaintext_uses: tuple[PlaintextUse, ...] | Unknown | NotRead = NOT_READ  # in the listed workloads
-    plaintext_unseen: Unknown | None = None  # why not all of their settings could be read
+    plaintext_unread: Unknown | None = None  # why not all of their settings could be read
     secret_copies: tuple[SecretCopy, ...] | Unknown | NotRead = NOT_READ  # only with compliance.foreignSecrets
     # Before persistence is set: what the cache's identity may do in the declared account; the connection string.
     storage_roles: tuple[RoleAssignmentFacts, ...] | Unknown | NotRead = NOT_READ
@@ -96,5 +96,5 @@ _VALUES: Final = attrgetter(*_NAMES)
 
 
 def changed(observed: Observation, **changes: Any) -> Observation:
-    """`dataclasses.replace` in a third of its time (measured): a look makes half a dozen of them."""
+    """`dataclasses.replace` in a third of its time (measured): a pass makes half a dozen of them."""
     return Observation(**{**dict(zip(_NAMES, _VALUES(observed), strict=True)), **changes})

@@ -1,4 +1,4 @@
-"""Which endpoint of a cache is probed, and when. Pure."""
+"""Choose which endpoint of a cache is probed, and when. Pure."""
 
 from dataclasses import dataclass
 from hashlib import sha256
@@ -10,7 +10,7 @@ from secure_redis.domain.observe.normalise import is_dead
 from secure_redis.domain.observe.unknown import Unknown
 
 SPREAD_SECONDS: Final = 300.0  # over which a new process spreads its probes of known endpoints
-TROUBLED_SECONDS: Final = 300.0  # until the next probe after one that found a fault or not all; doubled each time
+TROUBLED_SECONDS: Final = 300.0  # until the next probe after a faulty or incomplete one; doubled each time
 _WAITING: Final = frozenset({"creating", "deleting"})
 
 
@@ -18,7 +18,7 @@ _WAITING: Final = frozenset({"creating", "deleting"})
 class Endpoint:
     """A host and its ports as ARM reported them. Equal for all resources of one cache.
 
-    `plaintext_port`: what is asked in clear; Managed Redis has one port alone, so it is `port` itself there.
+    `plaintext_port`: the port that is probed without TLS; Managed Redis has only one port, so it is `port` there.
     """
 
     host: str
@@ -30,7 +30,7 @@ class Endpoint:
 
 
 def target(cache: Cache) -> Endpoint | Unknown:
-    """Choose the endpoint to probe; Unknown: the cache does not serve, or nothing can reach it, by Azure's own word."""
+    """Choose the endpoint to probe; Unknown: by Azure's report it does not serve or nothing can reach it."""
     if cache.port_unknown is not None:
         return Unknown(Reason.UNKNOWN, f"{cache.port_unknown}: the endpoint is not probed")
     for state in cache.states:
@@ -58,17 +58,18 @@ def settings_of(cache: Cache) -> tuple[object, ...]:
 
 
 def first_delay(endpoint: Endpoint, interval: float, *, known: bool) -> float:
-    """Seconds until the first probe of a process: none, unless an earlier process probed already (`known`)."""
+    """Return the seconds until the first probe: 0, unless an earlier process probed already (`known`)."""
     return min(interval, SPREAD_SECONDS) * _fraction(str(endpoint)) if known else 0.0
 
 
-def next_delay(endpoint: Endpoint, interval: float, looks: int, troubled: int) -> float:
-    """Seconds until the next probe, after `looks` probes of which the last `troubled` found a fault or not all.
+def next_delay(endpoint: Endpoint, interval: float, probes: int, troubled: int) -> float:
+    """Return the seconds until the next probe, after `probes` of which the last `troubled` were faulty or incomplete.
 
-    A fifth shorter or longer, always the same for one endpoint and number: what begins together drifts apart.
+    The time is up to a fifth shorter or longer, always the same for one endpoint and number, so that probes that begin
+    together spread out.
     """
     base = interval if troubled == 0 else min(interval, TROUBLED_SECONDS * 2.0 ** min(troubled - 1, 20))
-    return base * (0.8 + 0.4 * _fraction(f"{endpoint}#{looks}"))
+    return base * (0.8 + 0.4 * _fraction(f"{endpoint}#{probes}"))
 
 
 def _fraction(text: str) -> float:

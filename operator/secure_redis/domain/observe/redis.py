@@ -15,7 +15,7 @@ RETIREMENT: Final = Retirement("Azure Cache for Redis", date(2028, 9, 30), "no t
 
 @dataclass(frozen=True, slots=True)
 class PersistenceFacts:
-    """From redisConfiguration, of which Azure leaves out what was never set.
+    """The persistence settings in redisConfiguration. Azure omits what was never set.
 
     Sources: docs/internals/azure-facts.md#properties-and-defaults and
     docs/internals/azure-facts.md#how-answers-differ-from-requests.
@@ -42,7 +42,7 @@ class PersistenceFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Redis(Cache):
-    """A cache with its redisConfiguration. None means that Azure did not say, which is never the same as safe."""
+    """A cache with its redisConfiguration. None: Azure did not report the value, which is never the same as safe."""
 
     NOUN: ClassVar[str] = "the cache"
     READ: ClassVar[str] = "Microsoft.Cache/redis/read"
@@ -106,5 +106,5 @@ class Redis(Cache):
 
     @property
     def retirement(self) -> Retirement:
-        """When Microsoft retires the service, whatever the tier."""
+        """The retirement of the service, whatever the tier."""
         return RETIREMENT

@@ -8,7 +8,7 @@ from pydantic import SecretBytes
 
 @dataclass(frozen=True, slots=True)
 class SecretFacts:
-    """A Secret of the resource's namespace that bears the published name."""
+    """A Secret of the resource's namespace that has the published name."""
 
     name: str
     uid: str
@@ -22,6 +22,6 @@ class SecretFacts:
     owner_kind: str | None = None
     immutable: bool = False
     deleting: bool = False
-    # Names that our own writes put there and still hold.
+    # Names that the operator wrote and whose field manager it still is.
     own_labels: frozenset[str] = frozenset()
     own_annotations: frozenset[str] = frozenset()

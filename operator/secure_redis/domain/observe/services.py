@@ -1,4 +1,4 @@
-"""What is known of every cache of a service, before one of them is read."""
+"""The facts that are known of every cache of a service before one is read."""
 
 from collections.abc import Mapping
 from typing import Final

@@ -1,7 +1,7 @@
 """The facts about the storage account behind a cache's persistence, and about the key that encrypts it.
 
-`None` always means that Azure's answer did not contain the value; that is never the same as safe. The meaning of an
-absent value is documented beside each field (docstrings of azure-mgmt-storage 25.3.0).
+`None`: Azure's answer did not contain the value, which is never the same as safe. The default of an absent value
+is documented beside each field (docstrings of azure-mgmt-storage 25.3.0).
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class StorageEncryption:
 
     key_source: str | None
     blob_encrypted: bool | None = None
-    infrastructure: bool | None = None  # a second layer; chosen at creation, absent: not asked for
+    infrastructure: bool | None = None  # a second layer; chosen at creation, absent: not requested
     vault_uri: str | None = None
     key_name: str | None = None
     key_version: str | None = None
@@ -60,8 +60,8 @@ class StorageFacts:
     @property
     def redundancy(self) -> str | None:
         """The redundancy (LRS, ZRS, GRS, RAGRS, GZRS or RAGZRS): the SKU's name behind the underscore."""
-        _, found, word = (self.sku_name or "").partition("_")
-        return word.upper() if found and word else None
+        _, found, suffix = (self.sku_name or "").partition("_")
+        return suffix.upper() if found and suffix else None
 
     @property
     def geo_redundant(self) -> bool | None:
@@ -73,12 +73,12 @@ class StorageFacts:
         """Whether Azure's trusted services, a cache with managed identity among them, pass the account's firewall."""
         if self.network_bypass is None:
             return None
-        return any(word.lower() == "azureservices" for word in self.network_bypass)
+        return any(service.lower() == "azureservices" for service in self.network_bypass)
 
 
 @dataclass(frozen=True, slots=True)
 class StorageAbsent:
-    """Azure answered 404 to a direct read of the account."""
+    """An account for which Azure answered 404 to a direct read."""
 
     message: str
     group_missing: bool = False
@@ -121,7 +121,7 @@ class KeyFacts:
 
 @dataclass(frozen=True, slots=True)
 class KeyAbsent:
-    """The vault does not contain the key, or not this version of it."""
+    """A key, or a version of it, that the vault does not contain."""
 
     message: str
 

@@ -11,7 +11,7 @@ class ClearText:
     """The hosts that the value of a setting reaches without TLS. The value is not kept: it may contain a key.
 
     `hosts`: those that it reaches without TLS by itself. `host`: it is nothing but the name of this host; `plain_port`:
-    it is the non-TLS port; `off`: it is a word for "no". Hosts are in lower case.
+    it is the non-TLS port; `off`: it is "no", "off" or the like. Hosts are in lower case.
     """
 
     hosts: tuple[str, ...] = ()
@@ -73,9 +73,9 @@ class SecretCopy:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A write to the cache's settings, from the activity log. `ours`: by the identity of this resource."""
+    """A write to the cache's settings, from the activity log. `own`: by the identity of this resource."""
 
     at: datetime
     caller: str
     operation: str
-    ours: bool
+    own: bool

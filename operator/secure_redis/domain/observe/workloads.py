@@ -11,7 +11,7 @@ from secure_redis.domain.observe.usage import ClearText, ConfigUse
 class EnvFacts:
     """One env entry. `secret`, `key`: of a secretKeyRef, else None. `value`: of SERVICE_BINDING_ROOT only.
 
-    `clear`: what a literal value says about connections without TLS.
+    `clear`: the connections without TLS that a literal value describes.
     """
 
     name: str
@@ -60,8 +60,8 @@ class Owned:
 class WorkloadFacts:
     """A Deployment, StatefulSet, DaemonSet or CronJob (of which the template is that of its jobs).
 
-    `volumes`: pairs of name and Secret (None: another source). `rolled`: the controller saw this generation and all
-    replicas are updated and available, none of the old ones counted any more (a CronJob: always).
+    `volumes`: pairs of name and Secret (None: another source). `rolled`: the controller observed this generation, and
+    all replicas are updated and available, none of the old ones counted any more (a CronJob: always).
     `failed`: why the controller gave up (ProgressDeadlineExceeded, ReplicaFailure), from the status.
     `pod_selector`: the workload's own selector as the API's `labelSelector` parameter; empty for a CronJob, whose
     pods are those of the jobs that it owns.

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from secure_redis.api.names import ROTATION_TAG
 from secure_redis.api.resource import SecureRedisCache
-from secure_redis.domain.assess.key_proof import CREDENTIAL_ID, PROVIDER_ADDRESS
+from secure_redis.domain.assess.key import CREDENTIAL_ID, PROVIDER_ADDRESS
 from secure_redis.domain.grants import VaultTarget
 from secure_redis.domain.observe.keys import Slot, VaultSecretFacts
 from secure_redis.domain.observe.normalise import same_word, tag

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.azure.keyvault.secrets import Vaults
 from secure_redis.azure.redis.client import Caches
-from secure_redis.domain.assess import key_proof
+from secure_redis.domain.assess.key import needs_authentication, needs_keys
 from secure_redis.domain.grants import GrantPolicy, Power, VaultTarget
 from secure_redis.domain.observe.cache import Cache
 from secure_redis.domain.observe.identity import Identity
@@ -77,10 +77,10 @@ class CredentialReader:
     async def _with_proof(
         self, resource: SecureRedisCache, observed: Observation, identity: Identity, cache: Cache
     ) -> Observation:
-        if key_proof.needs_keys(resource, identity, observed.vault, observed.proven, observed.now):
+        if needs_keys(resource, identity, observed.vault, observed.proven, observed.now):
             observed = replace(observed, keys=await self._caches.list_keys(identity, resource.cache))
         vault, host, port = observed.vault, cache.host_name, cache.tls_port
-        needed = key_proof.needs_authentication(resource, identity, vault, observed.keys, observed.proven, observed.now)
+        needed = needs_authentication(resource, identity, vault, observed.keys, observed.proven, observed.now)
         if needed and isinstance(vault, VaultSecretFacts) and vault.value is not None and host and port:
             observed = replace(observed, authentication=await self._authenticate(host, port, vault.value))
         return observed

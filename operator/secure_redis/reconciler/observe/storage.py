@@ -97,9 +97,9 @@ class StorageReader:
             blob_service=chain.blob_service,
             encryption_key=chain.encryption_key,
         )
-        if persistence.wants_roles(resource, cache):
+        if persistence.needs_roles(resource, cache):
             observed = replace(observed, storage_roles=await self._roles(resource, cache, identity))
-        if persistence.wants_secret(resource, cache):
+        if persistence.needs_secret(resource, cache):
             name = persistence.secret_name(resource)
             if name is not None:
                 observed = replace(observed, storage_secret=await self._secrets.read(resource.key.namespace, name))
@@ -112,7 +112,7 @@ class StorageReader:
     async def _chain(
         self, resource: SecureRedisCache, cache: Redis, identity: Identity, pass_state: PassState
     ) -> _Chain | None:
-        place = persistence.place(resource, cache)
+        place = persistence.account_to_follow(resource, cache)
         if place is None:
             self.forget(resource.key)
             return None
@@ -171,7 +171,7 @@ class StorageReader:
         self, resource: SecureRedisCache, cache: Redis, identity: Identity
     ) -> tuple[RoleAssignmentFacts, ...] | Unknown | NotRead:
         """Read in every pass: an administrator is about to assign the role, and the pass waits for it."""
-        account, principal = persistence.wanted_account(resource), persistence.principal(cache)
+        account, principal = persistence.declared_account(resource), persistence.principal(cache)
         if not isinstance(account, StorageAccountID) or principal is None:
             return NOT_READ
         denied = self._refused(resource, identity, account)

@@ -40,7 +40,7 @@ class Usage:
         return replace(
             observed,
             plaintext_uses=plaintext.plaintext_uses(resource, workloads, host, config),
-            plaintext_unseen=plaintext.unseen(resource, workloads, config),
+            plaintext_unread=plaintext.unread(resource, workloads, config),
         )
 
     async def copies(self, resource: SecureRedisCache, observed: Observation, pass_state: PassState) -> Observation:

@@ -12,7 +12,7 @@ from secure_redis.api import names
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.domain.assess import connection_secret
 from secure_redis.domain.assess.connection_secret import STANDARD_KEYS, differs, unreserved
-from secure_redis.domain.assess.key_validity import LONGEST_KEY
+from secure_redis.domain.assess.key_value import LONGEST_KEY
 from secure_redis.domain.explanation import Explanation
 from tests.builders.world import PRIMARY, VERSION, built, cache, published, resource, text, vault
 
@@ -81,7 +81,7 @@ def test_nothing_that_is_built_is_plaintext(password: str, database: int, extra:
     for name in data.data:
         if extra.get(name, name) == "password":
             continue
-        # The key itself may hold anything; it stands in the StackExchange form as it is.
+        # The key itself may contain anything; the StackExchange form contains it as it is.
         rest = text(data, name).replace(f",password={password},", ",")
         assert not re.search(r"(?<![a-z])redis://", rest, re.IGNORECASE)
         assert not re.search(r"ssl=false", rest, re.IGNORECASE)

@@ -91,7 +91,7 @@ def set_at(*way: str, value: Any) -> Callable[[World], None]:
 
 
 def changes(world: World) -> Iterator[Change]:
-    """Every single change of a declared field, with the path that it must be told under."""
+    """Every single change of a declared field, with the path that it must be reported under."""
     spec = world.spec
     redis, provision = spec["provision"]["redis"], spec["provision"]
     value: Any
@@ -190,13 +190,13 @@ def mutated(world: World, change: Callable[[World], Any]) -> World:
 @pytest.mark.parametrize("path", CORPUS, ids=ids)
 def test_each_change_of_a_declared_field_is_exactly_one_entry(path: Path) -> None:
     world = load(path)
-    for told, change in changes(world):
+    for reported, change in changes(world):
         found = [entry.path for entry in mutated(world, change).drift()]
-        assert found == [told] or (told.endswith("[any]") and len(found) == 1), (told, found)
+        assert found == [reported] or (reported.endswith("[any]") and len(found) == 1), (reported, found)
 
 
 def test_the_changes_reach_every_field_that_is_compared() -> None:
-    reached = {told.partition("[")[0] for path in CORPUS for told, _ in changes(load(path))}
+    reached = {reported.partition("[")[0] for path in CORPUS for reported, _ in changes(load(path))}
     assert reached == {path for path in _EFFECTS if not path.startswith("authentication.")}
 
 
@@ -204,8 +204,8 @@ def test_the_changes_reach_every_field_that_is_compared() -> None:
 def test_changes_of_different_fields_are_reported_by_their_own_paths(data: st.DataObject) -> None:
     world = load(data.draw(st.sampled_from(CORPUS)))
     every: dict[str, list[Callable[[World], None]]] = {}
-    for told, change in changes(world):
-        every.setdefault(told, []).append(change)
+    for reported, change in changes(world):
+        every.setdefault(reported, []).append(change)
     # Without a rule, or with other types, one change would undo or hide another.
     hiding = ("network.firewallRules", "provision.identity", "persistence.type")
     free = sorted(path for path in every if not path.startswith(hiding))

@@ -1,4 +1,4 @@
-"""What a correction would cause: said for every path, and grave ones are never made unasked."""
+"""The effect of a correction is known for every path, and grave corrections are never made without a request."""
 
 from typing import Any
 
@@ -36,10 +36,10 @@ TOLD: list[tuple[dict[str, Any], Effect]] = [
 ]
 
 
-@pytest.mark.parametrize(("changes", "told"), TOLD)
-def test_each_difference_states_the_effect_of_its_correction(changes: dict[str, Any], told: Effect) -> None:
+@pytest.mark.parametrize(("changes", "expected"), TOLD)
+def test_each_difference_states_the_effect_of_its_correction(changes: dict[str, Any], expected: Effect) -> None:
     found = drift(provisioning(), cache(**changes), NOT_READ)
-    assert [entry.effect for entry in found] == [told]
+    assert [entry.effect for entry in found] == [expected]
 
 
 def test_a_tier_is_never_lowered_without_another_cache() -> None:
@@ -58,7 +58,7 @@ def test_persistence_off_and_access_keys_off_ask_first() -> None:
     assert effect("persistence.type", "None", "RDB", cache()) is Effect.LOSES_DATA
     assert effect("persistence.type", "RDB", "None", cache()) is Effect.NONE
     assert effect("persistence.storage.accountID", "shopdata", "elsewhere", cache()) is Effect.NONE
-    assert effect("authentication.accessKeys", "Disabled", "Enabled", cache()).asks
+    assert effect("authentication.accessKeys", "Disabled", "Enabled", cache()).needs_request
 
 
 def test_a_missing_rule_is_added_quietly_and_a_changed_one_drops_connections() -> None:
@@ -71,7 +71,7 @@ def test_a_missing_rule_is_added_quietly_and_a_changed_one_drops_connections() -
 
 def test_every_effect_has_a_sentence_and_the_grave_ones_ask() -> None:
     assert set(SENTENCES) == set(Effect)
-    assert {e for e in Effect if e.asks} == {Effect.DISCONNECTS, Effect.LOSES_DATA, Effect.NEEDS_REPLACEMENT}
+    assert {e for e in Effect if e.needs_request} == {Effect.DISCONNECTS, Effect.LOSES_DATA, Effect.NEEDS_REPLACEMENT}
 
 
 @pytest.mark.parametrize(
@@ -86,5 +86,5 @@ def test_every_effect_has_a_sentence_and_the_grave_ones_ask() -> None:
     ],
 )
 def test_leave_is_given_by_whole_paths_only(value: str, leave: bool) -> None:
-    asked = resource({"mode": "Provision", "provision": PROVISION}, annotations={names.ALLOW_DISRUPTION: value})
-    assert allowed(asked, "network.publicAccess") is leave
+    requesting = resource({"mode": "Provision", "provision": PROVISION}, annotations={names.ALLOW_DISRUPTION: value})
+    assert allowed(requesting, "network.publicAccess") is leave

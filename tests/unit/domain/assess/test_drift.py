@@ -115,7 +115,7 @@ def test_closing_what_was_declared_open_endangers_availability_only() -> None:
     declared = resource({"network": {"publicAccess": "Enabled"}})
     assert only(drift(declared, cache(), NOT_READ)).drift_class is AVAILABILITY
     assert drift(declared, cache(public_network_access="Enabled"), NOT_READ) == ()
-    # Absent is the API's own default, which is what was asked for.
+    # Absent is the API's own default, which is what was declared.
     assert drift(declared, cache(public_network_access=None), NOT_READ) == ()
 
 
@@ -166,7 +166,7 @@ def test_firewall_rules_that_are_as_declared_or_not_declared_or_not_read() -> No
 @example(count=MOST_ENTRIES, bad=False)
 @example(count=MOST_ENTRIES, bad=True)
 def test_the_list_is_bounded_and_its_last_entry_counts_the_omitted_ones(count: int, bad: bool) -> None:
-    tags = {f"tag{number}": "wanted" for number in range(count)}
+    tags = {f"tag{number}": "declared" for number in range(count)}
     declared = provisioning(provision={**PROVISION, "tags": tags})
     found = drift(declared, cache(plaintext_open=bad), NOT_READ)
     total = count + bad

@@ -1,4 +1,4 @@
-"""`spec.drift.ignore`: what may differ without being told, and what is told all the same."""
+"""`spec.drift.ignore`: which differences it hides, and which are reported nevertheless."""
 
 from dataclasses import replace
 from typing import Any
@@ -34,7 +34,7 @@ DRIFTED: dict[str, Any] = {
 OTHER_IDENTITY = {"identity": {"type": "UserAssigned", "userAssignedIDs": ["/subscriptions/s/a"]}}
 
 
-def judged(ignore: list[str], facts: Redis | None = None, firewall: Any = ()) -> Assessment:
+def assess_ignoring(ignore: list[str], facts: Redis | None = None, firewall: Any = ()) -> Assessment:
     of = provisioning(network={"firewallRules": RULES}, drift={"ignore": ignore})
     there = observation(cache=facts or cache(**DRIFTED), firewall_rules=firewall, now=NOW)
     return assess(of, there, cluster_uid="cluster", ca=None)
@@ -48,7 +48,7 @@ def notes(of: Assessment) -> tuple[str, ...]:
     return of.compliance.notes if of.compliance is not None else ()
 
 
-EVERYTHING = paths(judged([]))
+EVERYTHING = paths(assess_ignoring([]))
 
 
 def test_every_difference_is_of_a_field_that_is_named_as_compared() -> None:
@@ -75,14 +75,14 @@ def test_every_difference_is_of_a_field_that_is_named_as_compared() -> None:
     ],
 )
 def test_a_path_or_what_is_above_it_is_left_out(ignore: str, gone: set[str]) -> None:
-    assert EVERYTHING - paths(judged([ignore])) == gone
+    assert EVERYTHING - paths(assess_ignoring([ignore])) == gone
 
 
 @given(st.lists(st.sampled_from([*COMPARED, "provision", "transport", "network", "spec", "network.firewallRules[x]"])))
 def test_nothing_of_class_security_is_ever_left_out_and_nothing_unasked(ignore: list[str]) -> None:
     there = cache(**{**DRIFTED, "sku_name": "Basic"})
     extra = (FirewallRuleFacts("x", "8.8.8.8", "8.8.8.8"),)
-    all_of, left = judged([], there, extra), judged(ignore, there, extra)
+    all_of, left = assess_ignoring([], there, extra), assess_ignoring(ignore, there, extra)
     gone = [entry for entry in all_of.drift or () if entry not in (left.drift or ())]
     assert all(entry.drift_class is not DriftClass.SECURITY for entry in gone)
     assert all(any(below(entry.path, path) for path in ignore) for entry in gone)
@@ -90,20 +90,20 @@ def test_nothing_of_class_security_is_ever_left_out_and_nothing_unasked(ignore: 
 
 
 def test_an_ignored_security_path_is_reported_with_the_reason() -> None:
-    found = judged(["transport.minimumTLSVersion"])
+    found = assess_ignoring(["transport.minimumTLSVersion"])
     assert "transport.minimumTLSVersion" in paths(found)
     assert any("transport.minimumTLSVersion is not ignored" in note for note in notes(found))
 
 
 def test_a_path_that_can_never_match_is_reported_and_one_without_a_match_now_is_not() -> None:
-    found = judged(["provision.colour", "provision.tags[absent]", "provision.redis"], cache())
+    found = assess_ignoring(["provision.colour", "provision.tags[absent]", "provision.redis"], cache())
     assert len(notes(found)) == 1
     assert "'provision.colour' names no field" in notes(found)[0]
 
 
 def test_ignored_entries_do_not_count_in_a_long_list() -> None:
     many = tuple(FirewallRuleFacts(f"r{n}", "8.8.8.8", "8.8.8.8") for n in range(MOST_ENTRIES + 9))
-    kept = judged(["provision"], firewall=many)
+    kept = assess_ignoring(["provision"], firewall=many)
     assert len(kept.drift or ()) == MOST_ENTRIES
     assert not any(entry.path.startswith("provision") for entry in kept.drift or ())
     found = differences(provisioning(), replace(cache(), tags={}), ())

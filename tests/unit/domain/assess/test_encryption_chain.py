@@ -1,4 +1,4 @@
-"""The chain from a cache to the key: what breaks it, what hides it, and which of both is said first."""
+"""The chain from a cache to the key: what breaks it, what hides it, and which of both is reported first."""
 
 from datetime import timedelta
 from typing import Any
@@ -22,7 +22,7 @@ KEY_URL = "https://shop.vault.azure.net/keys/disk"
 OWN = {"keySource": "CustomerManaged"}
 
 
-def told(persistence: dict[str, Any] | None = None, **world: Any) -> Link:
+def chain(persistence: dict[str, Any] | None = None, **world: Any) -> Link:
     world = {"cache": persisting(), "storage": storage(), "blob_service": BlobServiceFacts(soft_delete=False), **world}
     made = resource({"persistence": persistence} if persistence else {})
     link = follow(made, observation(**world), world["cache"])
@@ -31,11 +31,13 @@ def told(persistence: dict[str, Any] | None = None, **world: Any) -> Link:
 
 
 def test_whole() -> None:
-    link = told(spec())
+    link = chain(spec())
     assert (link.encrypted, link.reason) == (True, Reason.PERSISTENCE_ENCRYPTED)
     assert ";" not in link.message
-    assert told().encrypted is True  # undeclared, it is judged all the same
-    own = told(spec(encryption={**OWN, "keyURL": KEY_URL}), storage=storage(encryption=own_key()), encryption_key=key())
+    assert chain().encrypted is True  # undeclared, it is assessed nevertheless
+    own = chain(
+        spec(encryption={**OWN, "keyURL": KEY_URL}), storage=storage(encryption=own_key()), encryption_key=key()
+    )
     assert own.encrypted is True
     assert "customer-managed" in own.message
 
@@ -57,7 +59,7 @@ def test_nothing_to_report() -> None:
     ],
 )
 def test_a_broken_account(changes: dict[str, Any], reason: Reason) -> None:
-    link = told(spec(), storage=storage(**changes), encryption_key=key())
+    link = chain(spec(), storage=storage(**changes), encryption_key=key())
     assert (link.encrypted, link.reason) == (False, reason)
 
 
@@ -72,25 +74,25 @@ def test_a_broken_account(changes: dict[str, Any], reason: Reason) -> None:
     ],
 )
 def test_a_value_missing_from_azure_is_not_safe(changes: dict[str, Any]) -> None:
-    assert told(spec(), storage=storage(**changes)).encrypted is None
+    assert chain(spec(), storage=storage(**changes)).encrypted is None
 
 
 def test_a_broken_link_is_reported_before_a_hidden_one() -> None:
-    link = told(spec(), storage=storage(encryption=None, public_blobs_allowed=True))
+    link = chain(spec(), storage=storage(encryption=None, public_blobs_allowed=True))
     assert (link.encrypted, link.reason) == (False, Reason.STORAGE_OPEN)
 
 
 @pytest.mark.parametrize("world", [{"storage": DENIED}, {"storage": storage(encryption=own_key())}])
 def test_unread_names_the_permission(world: dict[str, Any]) -> None:
-    link = told(spec(), encryption_key=DENIED, **world)
+    link = chain(spec(), encryption_key=DENIED, **world)
     assert (link.encrypted, link.reason) == (None, Reason.AZURE_DENIED)
     assert "Microsoft.X/y/read" in link.message
 
 
 def test_unread_for_no_reason_and_gone() -> None:
-    assert told(storage=NOT_READ).encrypted is None
-    assert told(cache=persisting(account=None)).reason is Reason.STORAGE_UNREAD
-    assert told(storage=StorageAbsent("no")).reason is Reason.STORAGE_NOT_FOUND
+    assert chain(storage=NOT_READ).encrypted is None
+    assert chain(cache=persisting(account=None)).reason is Reason.STORAGE_UNREAD
+    assert chain(storage=StorageAbsent("no")).reason is Reason.STORAGE_NOT_FOUND
 
 
 @pytest.mark.parametrize(
@@ -104,12 +106,12 @@ def test_unread_for_no_reason_and_gone() -> None:
     ],
 )
 def test_an_unusable_key(known: EncryptionKeyFacts) -> None:
-    link = told(spec(), storage=storage(encryption=own_key()), encryption_key=known)
+    link = chain(spec(), storage=storage(encryption=own_key()), encryption_key=known)
     assert (link.encrypted, link.reason) == (False, Reason.ENCRYPTION_KEY_UNUSABLE)
 
 
 def test_a_key_without_a_reported_state() -> None:
-    link = told(spec(), storage=storage(encryption=own_key()), encryption_key=key(enabled=None))
+    link = chain(spec(), storage=storage(encryption=own_key()), encryption_key=key(enabled=None))
     assert link.encrypted is None
 
 
@@ -126,17 +128,17 @@ def test_a_key_without_a_reported_state() -> None:
     ],
 )
 def test_expectations(expected: dict[str, str], *, well: bool) -> None:
-    link = told(spec(encryption=expected), storage=storage(encryption=own_key()), encryption_key=key())
+    link = chain(spec(encryption=expected), storage=storage(encryption=own_key()), encryption_key=key())
     assert link.encrypted is well
 
 
 def test_a_connection_string_needs_the_open_network() -> None:
-    link = told(cache=persisting(authentication=None), storage=storage(network_default_action="Allow"))
+    link = chain(cache=persisting(authentication=None), storage=storage(network_default_action="Allow"))
     assert link.encrypted is True
 
 
 def test_remarks_do_not_break_it() -> None:
-    link = told(
+    link = chain(
         storage=storage(sku_name="Standard_GRS", primary_location="northeurope", shared_key_allowed=None),
         blob_service=BlobServiceFacts(soft_delete=True),
     )
@@ -146,6 +148,6 @@ def test_remarks_do_not_break_it() -> None:
 
 
 def test_asked_for_and_not_there() -> None:
-    assert told(spec(), cache=cache()).reason is Reason.PERSISTENCE_OFF
-    assert told(spec(), cache=cache(sku_name="Standard")).reason is Reason.PERSISTENCE_NOT_OFFERED
-    assert told(spec(), cache=persisting(account="other")).reason is Reason.STORAGE_OTHER_ACCOUNT
+    assert chain(spec(), cache=cache()).reason is Reason.PERSISTENCE_OFF
+    assert chain(spec(), cache=cache(sku_name="Standard")).reason is Reason.PERSISTENCE_NOT_OFFERED
+    assert chain(spec(), cache=persisting(account="other")).reason is Reason.STORAGE_OTHER_ACCOUNT

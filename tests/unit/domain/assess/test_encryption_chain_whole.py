@@ -1,4 +1,4 @@
-"""`True` only where the whole chain was seen: every field of it is changed and hidden, alone and beside others."""
+"""`True` only where the whole chain was read: every field of it is changed and hidden, alone and beside others."""
 
 from collections.abc import Iterator
 from dataclasses import fields, replace
@@ -64,7 +64,7 @@ WORSE: dict[str, Any] = {
 
 
 def whole() -> Observation:
-    """A cache that persists by identity into a safe account with the customer's own key, all of it seen."""
+    """A cache that persists by identity into a safe account with the customer's own key, all of it read."""
     kept = storage(
         encryption=own_key(infrastructure=True, current_key_expires=NOW + timedelta(days=30)),
         primary_location="westeurope",
@@ -77,44 +77,44 @@ def whole() -> Observation:
     )
 
 
-def told(looked: Observation, declared: dict[str, Any] | None = None) -> Link:
-    assert isinstance(looked.cache, Redis)
-    link = follow(resource({"persistence": DECLARED if declared is None else declared}), looked, looked.cache)
+def chain(observed: Observation, declared: dict[str, Any] | None = None) -> Link:
+    assert isinstance(observed.cache, Redis)
+    link = follow(resource({"persistence": DECLARED if declared is None else declared}), observed, observed.cache)
     assert link is not None
     return link
 
 
-def parts(looked: Observation) -> dict[type, Any]:
+def parts(observed: Observation) -> dict[type, Any]:
     """Every part of the chain."""
-    assert isinstance(looked.cache, Redis)
-    assert isinstance(looked.storage, StorageFacts)
-    assert isinstance(looked.encryption_key, EncryptionKeyFacts)
+    assert isinstance(observed.cache, Redis)
+    assert isinstance(observed.storage, StorageFacts)
+    assert isinstance(observed.encryption_key, EncryptionKeyFacts)
     return {
-        PersistenceFacts: looked.cache.persistence,
-        StorageFacts: looked.storage,
-        StorageEncryption: looked.storage.encryption,
-        KeyFacts: looked.encryption_key.key,
-        BlobServiceFacts: looked.blob_service,
+        PersistenceFacts: observed.cache.persistence,
+        StorageFacts: observed.storage,
+        StorageEncryption: observed.storage.encryption,
+        KeyFacts: observed.encryption_key.key,
+        BlobServiceFacts: observed.blob_service,
     }
 
 
-def put(looked: Observation, part: Any) -> Observation:
+def put(observed: Observation, part: Any) -> Observation:
     """The same world with one part in the place of its own kind."""
-    cache, kept, known = looked.cache, looked.storage, looked.encryption_key
+    cache, kept, known = observed.cache, observed.storage, observed.encryption_key
     assert isinstance(cache, Redis)
     assert isinstance(kept, StorageFacts)
     match part:
         case PersistenceFacts():
-            return replace(looked, cache=replace(cache, persistence=part))
+            return replace(observed, cache=replace(cache, persistence=part))
         case StorageFacts():
-            return replace(looked, storage=part)
+            return replace(observed, storage=part)
         case StorageEncryption():
-            return replace(looked, storage=replace(kept, encryption=part))
+            return replace(observed, storage=replace(kept, encryption=part))
         case KeyFacts():
             assert isinstance(known, EncryptionKeyFacts)
-            return replace(looked, encryption_key=replace(known, key=part))
+            return replace(observed, encryption_key=replace(known, key=part))
         case _:
-            return replace(looked, blob_service=part)
+            return replace(observed, blob_service=part)
 
 
 def other(name: str, value: Any) -> Any:
@@ -143,7 +143,7 @@ FIELDS = sorted(every_field(), key=lambda one: (one[0].__name__, one[1]))
 
 
 def test_the_whole_chain() -> None:
-    assert told(whole()).encrypted is True
+    assert chain(whole()).encrypted is True
 
 
 @pytest.mark.parametrize(("kind", "name"), FIELDS, ids=lambda one: one if isinstance(one, str) else one.__name__)
@@ -154,7 +154,7 @@ def test_every_single_mutation(kind: type, name: str) -> None:
     if (kind, name) == (StorageFacts, "account_id"):
         value = replace(part.account_id, name="another", text=part.account_id.text.replace("shopdata", "another"))
     harmless = name in CHANGES[kind] or name == "public_network_access"
-    assert (told(put(whole(), replace(part, **{name: value}))).encrypted is True) is harmless
+    assert (chain(put(whole(), replace(part, **{name: value}))).encrypted is True) is harmless
 
 
 @pytest.mark.parametrize(("kind", "name"), FIELDS, ids=lambda one: one if isinstance(one, str) else one.__name__)
@@ -165,7 +165,7 @@ def test_every_single_missing_field(kind: type, name: str) -> None:
     if (kind, name) == (PersistenceFacts, "rdb"):
         return  # off: nothing to follow
     value = () if isinstance(getattr(part, name), tuple) else None
-    assert (told(put(whole(), replace(part, **{name: value}))).encrypted is True) is (name in MISSING[kind])
+    assert (chain(put(whole(), replace(part, **{name: value}))).encrypted is True) is (name in MISSING[kind])
 
 
 PARTS: dict[str, Any] = {
@@ -184,7 +184,7 @@ PARTS: dict[str, Any] = {
 
 @pytest.mark.parametrize(("part", "value"), [(name, one) for name, values in PARTS.items() for one in values])
 def test_every_single_part_that_could_not_be_read(part: str, value: Any) -> None:
-    link = told(replace(whole(), **{part: value}))
+    link = chain(replace(whole(), **{part: value}))
     assert link.encrypted is (False if isinstance(value, StorageAbsent) or "gone" in str(value) else None)
     if value is HIDDEN:
         assert "Microsoft.X/y/read" in link.message
@@ -201,33 +201,33 @@ def test_an_unreadable_cache_reports_no_value() -> None:
 @given(st.data())
 def test_nothing_unknown_is_ever_safe(data: st.DataObject) -> None:
     """Whatever else is as it is: with one part unread, or one link worse, the chain is not whole."""
-    looked = whole()
+    observed = whole()
     for kind, name in data.draw(st.lists(st.sampled_from(FIELDS), max_size=4, unique=True)):
         if kind is PersistenceFacts or name == "account_id":
             continue
-        part = parts(looked)[kind]
+        part = parts(observed)[kind]
         if part is None:
             continue
-        looked = put(looked, replace(part, **{name: data.draw(st.sampled_from([getattr(part, name), None]))}))
-    own = isinstance(looked.storage, StorageFacts) and looked.storage.encryption is not None
+        observed = put(observed, replace(part, **{name: data.draw(st.sampled_from([getattr(part, name), None]))}))
+    own = isinstance(observed.storage, StorageFacts) and observed.storage.encryption is not None
     names = sorted(PARTS) if own else ["blob_service", "storage"]
     name = data.draw(st.sampled_from(names))
     value = data.draw(st.sampled_from(PARTS[name]))
     for declared in (DECLARED, spec(), STRING):
-        assert told(replace(looked, **{name: value}), declared).encrypted is not True
+        assert chain(replace(observed, **{name: value}), declared).encrypted is not True
 
 
 def test_other_ways_of_being_whole() -> None:
     """With Microsoft's key and by a connection string; with each the same holds for what is still part of it."""
     plain = replace(whole(), storage=storage(), encryption_key=NOT_READ)
-    assert told(plain, spec()).encrypted is True
+    assert chain(plain, spec()).encrypted is True
     string = replace(plain, cache=persisting(authentication="SAS"), storage=storage(network_default_action="Allow"))
-    assert told(string, STRING).encrypted is True
+    assert chain(string, STRING).encrypted is True
     for name in ("https_only", "minimum_tls_version", "public_blobs_allowed", "encryption"):
-        for looked, declared in ((plain, spec()), (string, STRING)):
-            kept = looked.storage
+        for observed, declared in ((plain, spec()), (string, STRING)):
+            kept = observed.storage
             assert isinstance(kept, StorageFacts)
             hidden: dict[str, Any] = {name: None}
-            assert told(replace(looked, storage=replace(kept, **hidden)), declared).encrypted is not True
+            assert chain(replace(observed, storage=replace(kept, **hidden)), declared).encrypted is not True
     shut = storage(public_network_access="Disabled", network_default_action=None)
-    assert told(replace(plain, storage=shut), spec()).encrypted is True
+    assert chain(replace(plain, storage=shut), spec()).encrypted is True

@@ -43,7 +43,7 @@ def observation(**changes: Any) -> Observation:
     return replace(well, **changes)
 
 
-def told(obs: Observation, **spec: Any) -> dict[str, tuple[str, str]]:
+def conditions(obs: Observation, **spec: Any) -> dict[str, tuple[str, str]]:
     report = reported(passes.resource({"resourceID": MANAGED_ID, **spec}), obs)
     for condition in report.status.conditions:
         assert condition.reason in reasons_on(ConditionType(condition.type)), condition
@@ -75,7 +75,7 @@ AVAILABLE: list[tuple[dict[str, Any], str, Reason]] = [
 def test_available(changes: dict[str, Any], status: str, reason: Reason) -> None:
     found = managed_redis.available(cluster(**changes), Plan())
     assert (found.status, found.reason) == (status, reason)
-    assert told(observation(cache=cluster(**changes)))["CacheAvailable"] == (status, reason)
+    assert conditions(observation(cache=cluster(**changes)))["CacheAvailable"] == (status, reason)
 
 
 TRANSPORT: list[tuple[dict[str, Any], str, Reason]] = [
@@ -92,7 +92,7 @@ TRANSPORT: list[tuple[dict[str, Any], str, Reason]] = [
 
 @pytest.mark.parametrize(("changes", "status", "reason"), TRANSPORT)
 def test_transport(changes: dict[str, Any], status: str, reason: Reason) -> None:
-    assert told(observation(cache=cluster(**changes)))["TransportSecured"] == (status, reason)
+    assert conditions(observation(cache=cluster(**changes)))["TransportSecured"] == (status, reason)
 
 
 RDB = database(port=10000, rdb_enabled=True, rdb_frequency="12h")
@@ -116,10 +116,10 @@ PERSISTENCE: list[tuple[dict[str, Any], Any, tuple[str, Reason] | None]] = [
 ]
 
 
-@pytest.mark.parametrize(("changes", "held", "wanted"), PERSISTENCE)
-def test_persistence(changes: dict[str, Any], held: Any, wanted: tuple[str, Reason] | None) -> None:
-    found = told(observation(cache=cluster(**changes), encryption_key=held))
-    assert found.get("PersistenceEncrypted") == wanted
+@pytest.mark.parametrize(("changes", "known", "expected"), PERSISTENCE)
+def test_persistence(changes: dict[str, Any], known: Any, expected: tuple[str, Reason] | None) -> None:
+    found = conditions(observation(cache=cluster(**changes), encryption_key=known))
+    assert found.get("PersistenceEncrypted") == expected
 
 
 def test_the_status_of_a_cluster() -> None:
@@ -195,7 +195,7 @@ def test_drift_of_a_cluster_is_never_correctable() -> None:
 
 def test_a_cluster_that_is_gone() -> None:
     absent = CacheAbsent(confirmed=True, message="it is not there")
-    found = told(observation(cache=absent))
+    found = conditions(observation(cache=absent))
     assert found["CacheAvailable"] == ("False", Reason.CACHE_NOT_FOUND)
 
 
@@ -208,7 +208,7 @@ def test_a_cluster_that_could_not_be_read_is_looked_at_again() -> None:
     assert report.retry_after == 7.0
 
 
-# Of these the message says so; a new rule need not be named here.
+# The message of these explains it; a new rule need not be named here.
 CLASSIC = (
     *("T1", "A1", "A2", "A3", "A5", "N4", "N6", "P1", "P2", "P3", "P4", "P5", "P6", "P7"),
     *("R1", "R3", "R4", "R5", "O1", "O3", "O5", "O6"),

@@ -96,7 +96,7 @@ def test_as_declared() -> None:
     assert paths(BY_STRING, persisting(authentication=None)) == {}
     assert paths(BY_STRING, persisting(authentication="SAS")) == {}
     assert paths(spec(), persisting(account="ShopData")) == {}
-    assert paths(spec(), persisting(account=None)) == {}  # not said: nothing to compare; the condition is Unknown
+    assert paths(spec(), persisting(account=None)) == {}  # not reported: nothing to compare; the condition is Unknown
 
 
 def test_undeclared_is_not_compared() -> None:
@@ -169,7 +169,7 @@ def test_no_role_that_is_not_surely_there(roles: Any) -> None:
 
 
 def test_the_role_observed_or_confirmed() -> None:
-    wanted = {
+    expected = {
         "rdb-backup-enabled": "true",
         "rdb-backup-frequency": "60",
         "aof-backup-enabled": "false",
@@ -180,7 +180,7 @@ def test_the_role_observed_or_confirmed() -> None:
     for world in ({"storage_roles": (ROLE,)}, {"annotations": {names.CONFIRM_STORAGE_ROLE: "ShopData"}}):
         found = step(spec(), IDENTIFIED, **world)
         assert isinstance(found, PersistCache)
-        assert found.settings == wanted
+        assert found.settings == expected
         assert found.account is not None
         assert found.secret is None
 
@@ -232,8 +232,8 @@ def test_a_creation_stays_recorded_until_persistence_is_set() -> None:
     def planned(action: str, facts: Redis, **world: Any) -> Plan:
         made = provisioning(persistence=spec(), provision=OWN, authentication=None)
         made = replace(made, status=Status(pending=PendingStatus(action=action, recorded_at=rfc3339(NOW))))
-        looked = observation(cache=facts, cache_fresh=True, storage=storage(), firewall_rules=NOT_READ, **world)
-        return plan(made, looked, assess(made, looked, cluster_uid="cluster", ca=None), settings)
+        observed = observation(cache=facts, cache_fresh=True, storage=storage(), firewall_rules=NOT_READ, **world)
+        return plan(made, observed, assess(made, observed, cluster_uid="cluster", ca=None), settings)
 
     for recorded in (COMPLETE, PERSIST):
         waiting = planned(recorded, IDENTIFIED, storage_roles=())
@@ -256,8 +256,8 @@ def test_setting_it_needs_a_grant_that_names_the_account() -> None:
             path=persistence.TYPE, declared="RDB", observed="None", drift_class="Availability", since=rfc3339(NOW)
         )
         made = replace(made, status=Status(drift=(shown,)))
-        looked = observation(cache=IDENTIFIED, cache_fresh=True, storage=storage(), storage_roles=(ROLE,))
-        found = plan(made, looked, assess(made, looked, cluster_uid="cluster", ca=None), settings)
+        observed = observation(cache=IDENTIFIED, cache_fresh=True, storage=storage(), storage_roles=(ROLE,))
+        found = plan(made, observed, assess(made, observed, cluster_uid="cluster", ca=None), settings)
         assert [type(a) for a in found.actions if isinstance(a, AzureAction)] == ([PersistCache] if allowed else [])
         assert [one.reason for one in found.blocked] == ([] if allowed else [Reason.NOT_GRANTED])
 
@@ -270,12 +270,14 @@ def test_an_account_at_a_time_and_only_what_the_spec_allows() -> None:
 
 
 def test_the_account_to_follow() -> None:
-    assert persistence.place(resource(), cache()) is None
-    assert str(getattr(persistence.place(resource({"persistence": spec()}), cache()), "text", "")) == ACCOUNT
-    assert persistence.place(resource(), persisting(account=None)) is None
-    found = persistence.place(resource(), persisting(subscription="s"))
+    assert persistence.account_to_follow(resource(), cache()) is None
+    assert (
+        str(getattr(persistence.account_to_follow(resource({"persistence": spec()}), cache()), "text", "")) == ACCOUNT
+    )
+    assert persistence.account_to_follow(resource(), persisting(account=None)) is None
+    found = persistence.account_to_follow(resource(), persisting(subscription="s"))
     assert found == persistence.Named("s", "shopdata")
-    moved = persistence.place(resource({"persistence": spec()}), persisting(account="elsewhere"))
+    moved = persistence.account_to_follow(resource({"persistence": spec()}), persisting(account="elsewhere"))
     assert moved == persistence.Named(SUBSCRIPTION, "elsewhere")
 
 

@@ -1,4 +1,4 @@
-"""Which settings of which workloads name the cache without TLS, and which keys may be looked for elsewhere."""
+"""Which settings of which workloads name the cache without TLS, and which keys may be searched for elsewhere."""
 
 from dataclasses import replace
 from typing import Any
@@ -12,7 +12,7 @@ from secure_redis.domain.assess.plaintext import (
     Config,
     config_maps,
     plaintext_uses,
-    unseen,
+    unread,
 )
 from secure_redis.domain.observe.keys import (
     AuthenticationResult,
@@ -49,7 +49,7 @@ def maps(**settings: dict[str, str]) -> dict[str, ConfigFacts | None | Unknown]:
     return {name: facts({"data": data}) for name, data in settings.items()}
 
 
-def told(found: WorkloadFacts, config: Config) -> list[tuple[str, str]]:
+def clear_settings(found: WorkloadFacts, config: Config) -> list[tuple[str, str]]:
     return [(use.variable, use.source) for use in plaintext_uses(LISTED, (found,), HOST, config)]
 
 
@@ -88,41 +88,41 @@ MAP_FILES = [{"name": "files", "configMap": {"name": "conf"}}]
             {"the-host": HOST},
             [("REDIS_SSL", "env")],
         ),
-        # What env says goes before what envFrom says.
+        # env has precedence over envFrom.
         ({"env": [literal("URL", SAFE)], "envFrom": [all_of()]}, {"URL": IN_CLEAR}, []),
         ({"env": [literal("URL", f"redis://x.{HOST}")]}, {}, []),
         ({"env": [literal("URL", IN_CLEAR.replace("orders.", "orders.privatelink."))]}, {}, [("URL", "env")]),
     ],
 )
 def test_variables(container: dict[str, Any], settings: dict[str, str], expected: list[tuple[str, str]]) -> None:
-    assert told(app(**container), maps(conf=settings)) == expected
+    assert clear_settings(app(**container), maps(conf=settings)) == expected
 
 
 def test_the_later_of_two_config_maps_wins() -> None:
     config = maps(one={"URL": IN_CLEAR}, two={"URL": SAFE})
-    assert told(app(envFrom=[all_of("one"), all_of("two")]), config) == []
-    assert told(app(envFrom=[all_of("two"), all_of("one")]), config) == [("URL", "ConfigMap 'one'")]
+    assert clear_settings(app(envFrom=[all_of("one"), all_of("two")]), config) == []
+    assert clear_settings(app(envFrom=[all_of("two"), all_of("one")]), config) == [("URL", "ConfigMap 'one'")]
 
 
 def test_files_of_a_config_map_are_searched_where_they_are_mounted() -> None:
     config = maps(conf={"app.yaml": f"redis:\n  host: {HOST}\n  port: 6379\n", "safe.yaml": SAFE})
     expected = [("app.yaml", "a file of ConfigMap 'conf'")]
-    assert told(app(volumes=MAP_FILES, **MOUNT), config) == expected
-    assert told(app(volumes=MAP_FILES), config) == []  # nobody mounts it
+    assert clear_settings(app(volumes=MAP_FILES, **MOUNT), config) == expected
+    assert clear_settings(app(volumes=MAP_FILES), config) == []  # no container mounts it
     projected = [{"name": "files", "projected": {"sources": [{"secret": {"name": "s"}}, MAP_FILES[0]]}}]
-    assert told(app(volumes=projected, **MOUNT), config) == expected
+    assert clear_settings(app(volumes=projected, **MOUNT), config) == expected
     one = {"name": "conf", "items": [{"key": "safe.yaml", "path": "x"}]}
-    assert told(app(volumes=[{"name": "files", "configMap": one}], **MOUNT), config) == []
+    assert clear_settings(app(volumes=[{"name": "files", "configMap": one}], **MOUNT), config) == []
 
 
 def test_config_maps_of_a_workload_that_does_not_consent_are_not_read() -> None:
     shy = app(consents=False, envFrom=[all_of()], env=[literal("URL", IN_CLEAR)])
     assert config_maps(LISTED, (shy,)) == ()
-    assert told(shy, maps(conf={"OTHER": IN_CLEAR})) == [("URL", "env")]
-    why = unseen(LISTED, (shy,), {})
+    assert clear_settings(shy, maps(conf={"OTHER": IN_CLEAR})) == [("URL", "env")]
+    why = unread(LISTED, (shy,), {})
     assert why is not None
     assert "does not consent" in why.message
-    assert unseen(LISTED, (app(consents=False),), {}) is None
+    assert unread(LISTED, (app(consents=False),), {}) is None
 
 
 def test_only_what_listed_workloads_refer_to_is_read() -> None:
@@ -133,8 +133,8 @@ def test_only_what_listed_workloads_refer_to_is_read() -> None:
 
 def test_an_unreadable_config_map_is_reported_and_a_missing_one_contains_nothing() -> None:
     found = app(envFrom=[all_of("a"), all_of("b")])
-    assert unseen(LISTED, (found,), {"a": None, "b": BLIND}) is BLIND
-    assert unseen(LISTED, (found,), {"a": None, "b": ConfigFacts({"x": NOTHING})}) is None
+    assert unread(LISTED, (found,), {"a": None, "b": BLIND}) is BLIND
+    assert unread(LISTED, (found,), {"a": None, "b": ConfigFacts({"x": NOTHING})}) is None
 
 
 def test_no_value_crosses_the_wall() -> None:
@@ -158,11 +158,11 @@ def test_keys_that_azure_listed_are_looked_for() -> None:
         ({"authentication": AuthenticationResult.ACCEPTED}, True),
         ({"proven": Proven(ProvenBy.AUTHENTICATED, None)}, True),
         ({"proven": Proven(ProvenBy.LISTED, Slot.PRIMARY)}, True),
-        # By the vault's word alone its owner could ask what lies in other people's Secrets.
+        # If the vault's tag were enough, its owner could find out what other Secrets contain.
         ({"proven": Proven(ProvenBy.TAGGED, None)}, False),
         ({}, False),
         ({"authentication": AuthenticationResult.REFUSED}, False),
-        # A cache that asks for no key accepts any.
+        # A cache that requires no key accepts any.
         ({"authentication": AuthenticationResult.ACCEPTED, "cache": cache(authentication_disabled=True)}, False),
         ({"proven": Proven(ProvenBy.LISTED, Slot.PRIMARY), "vault": BLIND}, False),
     ],

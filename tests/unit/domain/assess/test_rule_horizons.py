@@ -46,8 +46,8 @@ def _dated(value: Any, days: Iterator[int]) -> Any:
     for field in fields(value):
         if field.name == "now":
             continue
-        held = getattr(value, field.name)
-        changes[field.name] = NOW + next(days) * DAY if _is_time(hints[field.name]) else _dated(held, days)
+        inner = getattr(value, field.name)
+        changes[field.name] = NOW + next(days) * DAY if _is_time(hints[field.name]) else _dated(inner, days)
     return replace(value, **changes)
 
 
@@ -79,7 +79,7 @@ def whole() -> Observation:
         pods={("Deployment", "app"): (PodFacts("app-1"),)},
         consumers=(PodFacts("other-1"),),
         writes=(Write("someone", NOW),),
-        changes=(Change(NOW, "someone", "write", ours=False),),
+        changes=(Change(NOW, "someone", "write", own=False),),
     )
 
 
@@ -124,11 +124,11 @@ def test_a_rule_changes_at_declared_moments_only(rule: Rule) -> None:
 def test_an_undeclared_distance_is_noticed(days: int) -> None:
     distance = timedelta(days=days)
 
-    def judge(_: SecureRedisCache, observed: Observation) -> Verdict:
+    def check(_: SecureRedisCache, observed: Observation) -> Verdict:
         certificate = observed.endpoint.certificate  # type: ignore[union-attr]
         return fail("late") if observed.now >= certificate.not_after + distance else PASS  # type: ignore[union-attr]
 
-    dummy = Rule("X1", "A dummy", Severity.LOW, judge, "nothing")
+    dummy = Rule("X1", "A dummy", Severity.LOW, check, "nothing")
     assert "X1" in (undeclared(dummy) or "")
     assert undeclared(replace(dummy, horizons=(distance,))) is None
 

@@ -1,4 +1,4 @@
-"""The rules on what stands around a cache, on the worlds of `rule_cases`."""
+"""The rules on the governance of a cache, on the worlds of `rule_cases`."""
 
 import sys
 from dataclasses import fields
@@ -51,7 +51,7 @@ def verdict(rule: str, of: SecureRedisCache, changes: dict[str, Any]) -> Verdict
 def test_a_rule(rule: str, of: SecureRedisCache, changes: dict[str, Any], result: Result) -> None:
     found = verdict(rule, of, changes)
     assert found.result is result, found.message
-    # Why a rule does not apply may be told too.
+    # A rule that does not apply may have a message too.
     assert found.result is Result.NOT_APPLICABLE or bool(found.message) is (result in {FAIL, UNKNOWN})
 
 
@@ -70,8 +70,8 @@ NEVER = {
 
 def test_a_rule_with_cases_passes_fails_and_is_unknown_somewhere() -> None:
     there = {(rule, result) for rule, _, _, result in CASES}
-    wanted = {(rule, result) for rule, _ in there for result in (PASS, FAIL, UNKNOWN)}
-    assert wanted - there - NEVER == set()
+    required = {(rule, result) for rule, _ in there for result in (PASS, FAIL, UNKNOWN)}
+    assert required - there - NEVER == set()
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
@@ -115,8 +115,8 @@ def test_an_unknown_names_the_missing_right(rule: str, field: str) -> None:
     bare = verdict(rule, REDIS, {field: Unknown(Reason.AZURE_DENIED, "refused")}).message
     (known,) = [one for one in RULES if one.id == rule]
     assert any(right in bare for right in known.needs), bare
-    told = Unknown(Reason.AZURE_DENIED, f"lacks {known.needs[0]}", permission=known.needs[0])
-    assert verdict(rule, REDIS, {field: told}).message.count(known.needs[0]) == 1, "it is told once"
+    denied = Unknown(Reason.AZURE_DENIED, f"lacks {known.needs[0]}", permission=known.needs[0])
+    assert verdict(rule, REDIS, {field: denied}).message.count(known.needs[0]) == 1, "it is named once"
     outage = verdict(rule, REDIS, {field: Unknown(Reason.AZURE_UNREACHABLE, "no answer")}).message
     assert "the right" not in outage
 

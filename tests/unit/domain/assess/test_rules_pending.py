@@ -27,8 +27,8 @@ def observation(locks: Any = NOT_READ_YET) -> Observation:
 
 def test_a_finding_stays_as_reported() -> None:
     found = evaluate(earlier(FOUND), observation())
-    told = next(one for one in found.findings if one.rule == "O8")
-    assert (told.result, told.message) == (Result.FAIL, "no lock; set one")
+    finding = next(one for one in found.findings if one.rule == "O8")
+    assert (finding.result, finding.message) == (Result.FAIL, "no lock; set one")
 
 
 def test_a_passed_rule_stays_passed() -> None:
@@ -36,7 +36,7 @@ def test_a_passed_rule_stays_passed() -> None:
 
 
 def test_a_rule_that_an_earlier_version_did_not_know_is_unknown() -> None:
-    """After an upgrade: that it was no finding does not say that it passed."""
+    """After an upgrade, a rule without an earlier finding is not taken as passed."""
     assert evaluate(earlier(passes=("T1",)), observation()).results["O8"].result is Result.UNKNOWN
 
 
@@ -60,18 +60,18 @@ def test_a_fact_that_is_never_read_is_unknown_whatever_was_reported() -> None:
 
 
 def test_a_current_read_counts() -> None:
-    told = next(one for one in evaluate(earlier(FOUND), observation(())).findings if one.rule == "O8")
-    assert told.message != FOUND["message"]
+    finding = next(one for one in evaluate(earlier(FOUND), observation(())).findings if one.rule == "O8")
+    assert finding.message != FOUND["message"]
 
 
 @pytest.mark.parametrize("result", ["Fail", "Unknown"])
 def test_an_endpoint_in_the_status_turns_no_finding_into_a_pass(result: str) -> None:
-    """Whoever may write the status could colour it; only a look of this process counts."""
-    told = {**FOUND, "rule": "T5", "result": result}
+    """A party that can write the status could change it; only a probe by this process counts."""
+    recorded = {**FOUND, "rule": "T5", "result": result}
     recalled = Observation(now=NOW, cache=cache(), endpoint=endpoint(at=None))
-    assert evaluate(earlier(told), recalled).results["T5"].result is Result(result)
-    looked = Observation(now=NOW, cache=cache(), endpoint=endpoint())
-    assert evaluate(earlier(told), looked).results["T5"].result is Result.PASS
+    assert evaluate(earlier(recorded), recalled).results["T5"].result is Result(result)
+    probed = Observation(now=NOW, cache=cache(), endpoint=endpoint())
+    assert evaluate(earlier(recorded), probed).results["T5"].result is Result.PASS
 
 
 def test_a_pass_before_a_restart_is_kept_until_the_first_probe() -> None:

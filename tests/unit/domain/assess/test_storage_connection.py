@@ -38,7 +38,7 @@ def test_a_good_one_is_sent_in_one_form(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "fault"),
     [
         ("", "form"),
         ("nonsense", "form"),
@@ -61,11 +61,11 @@ def test_a_good_one_is_sent_in_one_form(text: str) -> None:
         ("UseDevelopmentStorage=true", "parts besides"),
     ],
 )
-def test_whatever_else_is_refused_and_not_repeated(text: str | bytes, says: str) -> None:
+def test_whatever_else_is_refused_and_not_repeated(text: str | bytes, fault: str) -> None:
     found = connection_string(secret(text), storage())
     assert isinstance(found, Explanation)
     assert found.reason is Reason.STORAGE_SECRET_REFUSED
-    assert says in found.message
+    assert fault in found.message
     assert KEY[:10] not in found.message
     assert "evil" not in found.message
 

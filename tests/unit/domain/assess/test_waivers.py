@@ -35,7 +35,7 @@ def waiving(*waivers: dict[str, str], **spec: Any) -> SecureRedisCache:
     return resource({"waivers": list(waivers), **spec})
 
 
-def judged(of: SecureRedisCache, waiver_policy: WaiverPolicy = LEAVE, **changes: Any) -> Compliance:
+def evaluated(of: SecureRedisCache, waiver_policy: WaiverPolicy = LEAVE, **changes: Any) -> Compliance:
     return evaluate(of, complete(**{"cache": SHARED, **changes}), waiver_policy=waiver_policy)
 
 
@@ -44,45 +44,45 @@ def finding(found: Compliance, rule: str = "R1") -> str:
 
 
 def test_a_permitted_waiver_is_shown_as_that() -> None:
-    without, found = judged(resource()), judged(waiving(waiver()))
+    without, found = evaluated(resource()), evaluated(waiving(waiver()))
     assert without.results["R1"].result is Result.FAIL
     assert found.results["R1"].result is Result.WAIVED
     assert (found.failed, found.waived) == (without.failed - 1, 1)
     assert found.passed == without.passed
     assert found.notes == ()
-    for said in ("2026-12-24", "team-shop", "a test environment", "shares a machine"):
-        assert said in finding(found)
+    for text in ("2026-12-24", "team-shop", "a test environment", "shares a machine"):
+        assert text in finding(found)
     assert found.findings[-1].rule == "R1", "what is waived comes last"
     assert found.findings[-1].severity is Severity.MEDIUM
 
 
 def test_an_unknown_finding_can_be_waived_and_stays_reported() -> None:
     blind = cache(minimum_tls_version=None)
-    assert judged(resource(), cache=blind).compliant is None
-    found = judged(waiving(waiver("T2")), cache=blind)
+    assert evaluated(resource(), cache=blind).compliant is None
+    found = evaluated(waiving(waiver("T2")), cache=blind)
     assert found.results["T2"].result is Result.WAIVED
     assert found.compliant is True
     assert "Unknown" in finding(found, "T2")
 
 
 def test_a_waiver_of_what_passes_changes_nothing() -> None:
-    found = judged(waiving(waiver("T1")))
-    assert replace(found, lapses=None) == judged(resource())
+    found = evaluated(waiving(waiver("T1")))
+    assert replace(found, lapses=None) == evaluated(resource())
 
 
 @pytest.mark.parametrize(
-    ("waiver_policy", "said"),
+    ("waiver_policy", "text"),
     [
-        (WaiverPolicy(), "lets namespace 'shop' not waive it"),
-        (WaiverPolicy(waivable=(Waivable(("R1",), ("dev-*",), 90),)), "lets namespace 'shop' not waive it"),
-        (WaiverPolicy(waivable=(Waivable(("T*",), ("shop",), 90),)), "lets namespace 'shop' not waive it"),
+        (WaiverPolicy(), "does not let namespace 'shop' waive it"),
+        (WaiverPolicy(waivable=(Waivable(("R1",), ("dev-*",), 90),)), "does not let namespace 'shop' waive it"),
+        (WaiverPolicy(waivable=(Waivable(("T*",), ("shop",), 90),)), "does not let namespace 'shop' waive it"),
         (WaiverPolicy(waivable=(Waivable(("R1",), ("shop",), 10),)), "10 days ahead at most"),
     ],
 )
-def test_a_forbidden_waiver_is_reported_and_changes_nothing(waiver_policy: WaiverPolicy, said: str) -> None:
-    found, without = judged(waiving(waiver()), waiver_policy), judged(resource(), waiver_policy)
+def test_a_forbidden_waiver_is_reported_and_changes_nothing(waiver_policy: WaiverPolicy, text: str) -> None:
+    found, without = evaluated(waiving(waiver()), waiver_policy), evaluated(resource(), waiver_policy)
     assert found.results["R1"].result is Result.FAIL
-    assert said in finding(found)
+    assert text in finding(found)
     assert "shares a machine" in finding(found)
     assert (found.failed, found.waived, found.lapses) == (without.failed, 0, None)
 
@@ -91,15 +91,15 @@ def test_the_longest_of_several_leaves_counts() -> None:
     waiver_policy = WaiverPolicy(
         waivable=(Waivable(("R1",), ("*",), 1), Waivable(("R?",), ("sh*",), 60), Waivable(("*",), ("x",), 999))
     )
-    assert judged(waiving(waiver(days=60)), waiver_policy).waived == 1
-    assert judged(waiving(waiver(days=61)), waiver_policy).waived == 0
+    assert evaluated(waiving(waiver(days=60)), waiver_policy).waived == 1
+    assert evaluated(waiving(waiver(days=61)), waiver_policy).waived == 0
 
 
 def test_a_waiver_lapses_by_itself_as_its_day_begins() -> None:
     of = waiving(waiver(expires="2026-12-01"))
     last = datetime(2026, 11, 30, 23, 59, 59, tzinfo=UTC)
-    assert judged(of, now=last).results["R1"].result is Result.WAIVED
-    lapsed = judged(of, now=last + timedelta(seconds=1))
+    assert evaluated(of, now=last).results["R1"].result is Result.WAIVED
+    lapsed = evaluated(of, now=last + timedelta(seconds=1))
     assert lapsed.results["R1"].result is Result.FAIL
     assert "its waiver lapsed on 2026-12-01" in finding(lapsed)
     assert lapsed.lapses is None
@@ -112,7 +112,7 @@ def test_a_waiver_lapses_by_itself_as_its_day_begins() -> None:
 )
 def test_a_waiver_applies_exactly_before_its_day_and_within_the_policy(expires: date, now: datetime, days: int) -> None:
     waiver_policy = WaiverPolicy(waivable=(Waivable(("R1",), ("shop",), days),))
-    found = judged(waiving(waiver(expires=expires.isoformat())), waiver_policy, now=now)
+    found = evaluated(waiving(waiver(expires=expires.isoformat())), waiver_policy, now=now)
     left = datetime(expires.year, expires.month, expires.day, tzinfo=UTC) - now
     holds = timedelta(0) < left <= timedelta(days=days)
     assert found.results["R1"].result is (Result.WAIVED if holds else Result.FAIL)
@@ -134,22 +134,22 @@ def test_no_waiver_makes_a_pass_or_touches_another_rule(waived: set[str], permit
 
 
 def test_a_waiver_without_a_rule_is_reported() -> None:
-    found = judged(waiving(waiver("X9"), waiver("R1")))
+    found = evaluated(waiving(waiver("X9"), waiver("R1")))
     assert [note for note in found.notes if "'X9'" in note] == list(found.notes) != []
     assert found.waived == 1
 
 
 def test_strict_weighs_more_and_the_operator_can_demand_it() -> None:
     strict = waiving(profile="Strict")
-    asked, demanded = judged(strict), judged(resource(), WaiverPolicy(minimum_profile=Profile.STRICT))
-    weights = {one.rule: one.severity for one in asked.findings}
+    declared, demanded = evaluated(strict), evaluated(resource(), WaiverPolicy(minimum_profile=Profile.STRICT))
+    weights = {one.rule: one.severity for one in declared.findings}
     assert weights["R1"] is Severity.HIGH
     assert weights["A1"] is Severity.LOW
-    assert asked.failed > judged(resource()).failed
-    assert asked.findings == demanded.findings
-    assert asked.notes == ()
+    assert declared.failed > evaluated(resource()).failed
+    assert declared.findings == demanded.findings
+    assert declared.notes == ()
     assert "Strict applies instead of Baseline" in demanded.notes[0]
-    assert judged(strict, WaiverPolicy(minimum_profile=Profile.BASELINE)) == asked, "a floor is no ceiling"
+    assert evaluated(strict, WaiverPolicy(minimum_profile=Profile.BASELINE)) == declared, "a minimum is no maximum"
 
 
 def test_a_demanded_profile_is_the_one_that_rules_judge_by() -> None:
@@ -176,14 +176,14 @@ def test_the_status_reports_everything() -> None:
     of, obs = waiving(waiver(), waiver("X9")), complete(cache=SHARED)
     assessed = whole_assessment(of, obs, cluster_uid="cluster", ca=None, waiver_policy=LEAVE)
     settings = Settings(cluster_uid="cluster", waiver_policy=LEAVE)
-    told = report(of, obs, assessed, plan(of, obs, assessed, settings), ()).status
-    assert told.compliance is not None
-    assert told.compliance.waived == 1
-    assert [one.result for one in told.compliance.findings if one.rule == "R1"] == ["Waived"]
-    assert "X9" in told.compliance.notes[0]
-    assert told.cache is not None
-    assert told.cache.retires_on == "2028-09-30"
-    assert told.document()["cache"]["retiresOn"] == "2028-09-30"
+    status = report(of, obs, assessed, plan(of, obs, assessed, settings), ()).status
+    assert status.compliance is not None
+    assert status.compliance.waived == 1
+    assert [one.result for one in status.compliance.findings if one.rule == "R1"] == ["Waived"]
+    assert "X9" in status.compliance.notes[0]
+    assert status.cache is not None
+    assert status.cache.retires_on == "2028-09-30"
+    assert status.document()["cache"]["retiresOn"] == "2028-09-30"
 
 
 def test_a_managed_cluster_is_judged_too() -> None:

@@ -15,15 +15,15 @@ DENIED = Unknown(Reason.AZURE_DENIED, "no right")
 
 
 @pytest.mark.parametrize(
-    ("word", "wanted"), [("Encrypted", False), ("encrypted", False), ("Plaintext", True), ("New", True), (None, None)]
+    ("word", "expected"), [("Encrypted", False), ("encrypted", False), ("Plaintext", True), ("New", True), (None, None)]
 )
-def test_whether_a_database_speaks_without_tls(word: str | None, wanted: bool | None) -> None:
-    assert managed(database=database(client_protocol=word)).plaintext_open is wanted
+def test_whether_a_database_speaks_without_tls(word: str | None, expected: bool | None) -> None:
+    assert managed(database=database(client_protocol=word)).plaintext_open is expected
 
 
-@pytest.mark.parametrize(("word", "wanted"), [("Disabled", False), ("Enabled", True), ("New", True), (None, None)])
-def test_whether_a_database_accepts_access_keys(word: str | None, wanted: bool | None) -> None:
-    assert managed(database=database(access_keys=word)).access_keys_enabled is wanted
+@pytest.mark.parametrize(("word", "expected"), [("Disabled", False), ("Enabled", True), ("New", True), (None, None)])
+def test_whether_a_database_accepts_access_keys(word: str | None, expected: bool | None) -> None:
+    assert managed(database=database(access_keys=word)).access_keys_enabled is expected
 
 
 @pytest.mark.parametrize("gone", [None, NOT_READ, DENIED], ids=["none", "not read", "denied"])

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.spec.spec import Profile
-from secure_redis.domain.assess import waivers as floors
+from secure_redis.domain.assess import waivers
 from secure_redis.domain.assess.rules import (
     authentication,
     network,
@@ -45,12 +45,12 @@ _ORDER = {Result.FAIL: 0, Result.UNKNOWN: 1, Result.WAIVED: 2}
 _LONGEST = 1024  # of a message, by the schema
 _LONGEST_NOTE = 512  # and of a note
 MOST_NOTES = 50
-_NO_FLOOR = WaiverPolicy()
+_NO_POLICY = WaiverPolicy()
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A rule that did not pass. `message` says what was found and what to do."""
+    """A rule that did not pass. `message`: what was found and what to do."""
 
     rule: str
     title: str
@@ -64,8 +64,8 @@ class Finding:
 class Compliance:
     """All rules applied to one observation. `findings`: Fail, Unknown and Waived; worst first, what is waived last.
 
-    Counts leave out what is only informational (`Severity.INFO`), which `findings` and `results` hold. `notes`: what of
-    the resource's wishes has no effect. `lapses`: when the first waiver that holds now lapses.
+    Counts leave out what is only informational (`Severity.INFO`), which `findings` and `results` contain. `notes`:
+    which declared settings have no effect. `lapses`: when the first waiver that applies now lapses.
     """
 
     findings: tuple[Finding, ...] = ()
@@ -79,7 +79,7 @@ class Compliance:
 
     @property
     def compliant(self) -> bool | None:
-        """False: a rule that counts failed. None: one could not be judged. True: neither."""
+        """False: a rule that counts failed. None: one is not known. True: neither."""
         if self.failed:
             return False
         return None if self.unknown else True
@@ -90,18 +90,18 @@ def evaluate(
     observed: Observation,
     rules: tuple[Rule, ...] = RULES,
     *,
-    waiver_policy: WaiverPolicy = _NO_FLOOR,
+    waiver_policy: WaiverPolicy = _NO_POLICY,
     notes: tuple[str, ...] = (),
 ) -> Compliance:
-    """Apply the rules, and the resource's waivers as far as `floor` permits them, to one observation.
+    """Apply the rules, and the resource's waivers as far as `waiver_policy` permits them, to one observation.
 
-    `notes`: told beside those that come up here.
+    `notes`: further notes for the result.
     """
-    profile = floors.profile(resource, waiver_policy)
+    profile = waivers.profile(resource, waiver_policy)
     raised = tuple(_raised(resource, profile))
     if raised:
         resource = replace(resource, spec=resource.spec.model_copy(update={"profile": profile}))
-    waivings = floors.waivings(resource, waiver_policy, observed.now)
+    waivings = waivers.waivings(resource, waiver_policy, observed.now)
     weights = {rule.id: rule.weight(profile) for rule in rules}
     verdicts: dict[str, Verdict] = {}
     for rule in rules:
@@ -113,8 +113,8 @@ def evaluate(
     findings.sort(
         key=lambda one: (one.result is Result.WAIVED, _WORST_FIRST[one.severity], _ORDER[one.result]),
     )
-    holding = [one.until for rule, one in waivings.items() if rule in verdicts and one.refused is None]
-    told = (*raised, *_unknown_rules(waivings, verdicts), *notes)
+    applying = [one.until for rule, one in waivings.items() if rule in verdicts and one.refused is None]
+    all_notes = (*raised, *_unknown_rules(waivings, verdicts), *notes)
     return Compliance(
         findings=tuple(findings),
         passed=counted.count(Result.PASS),
@@ -122,8 +122,8 @@ def evaluate(
         unknown=counted.count(Result.UNKNOWN),
         results=verdicts,
         waived=counted.count(Result.WAIVED),
-        notes=tuple(note[:_LONGEST_NOTE] for note in told[:MOST_NOTES]),
-        lapses=min(holding, default=None),
+        notes=tuple(note[:_LONGEST_NOTE] for note in all_notes[:MOST_NOTES]),
+        lapses=min(applying, default=None),
     )
 
 
@@ -132,36 +132,37 @@ def _open(verdict: Verdict) -> bool:
 
 
 def _waived(verdict: Verdict, waiving: Waiving | None) -> Verdict:
-    """A waiver accepts what is known to be wrong and what cannot be known; it never makes a Pass."""
+    """Apply a waiver to a Fail or an Unknown. It never makes a Pass."""
     if waiving is None or not _open(verdict):
         return verdict
     if waiving.refused is not None:
         return Verdict(verdict.result, f"{waiving.refused}; {verdict.message}")
     waiver = waiving.waiver
-    said = f"waived until {waiver.expires} by {waiver.owner}: {waiver.reason}"
-    return Verdict(Result.WAIVED, f"{said}; {verdict.result}: {verdict.message}")
+    terms = f"waived until {waiver.expires} by {waiver.owner}: {waiver.reason}"
+    return Verdict(Result.WAIVED, f"{terms}; {verdict.result}: {verdict.message}")
 
 
 def _earlier(resource: SecureRedisCache, rule: str, waiving: Waiving | None) -> Verdict | None:
-    """What an earlier process found, for the minutes until a new one has read as much: a restart is no news.
+    """Return what an earlier process reported, for the minutes until this one has read as much.
 
-    None: it found nothing, or what it told holds no more. A rule it did not know is Unknown until its data is read.
+    None: it reported nothing, or its report is no longer valid. A rule that it did not know is Unknown until its data
+    is read.
     """
     before = resource.status.compliance
     if before is None or resource.status.observed_generation != resource.generation:
         return None
-    told = next((one for one in before.findings if one.rule == rule), None)
-    if told is None:
+    reported = next((one for one in before.findings if one.rule == rule), None)
+    if reported is None:
         return PASS if rule in before.passes else None
-    if told.result == Result.WAIVED and (waiving is None or waiving.refused is not None):
+    if reported.result == Result.WAIVED and (waiving is None or waiving.refused is not None):
         return None
-    return Verdict(Result(told.result), told.message, pending=True)
+    return Verdict(Result(reported.result), reported.message, pending=True)
 
 
 def _finding(rule: Rule, severity: Severity, verdict: Verdict) -> Finding:
-    said = verdict.message or rule.title
-    text = f"{said}; {rule.remedy}" if verdict.result is Result.FAIL and not verdict.pending else said
-    return Finding(rule.id, rule.title, severity, verdict.result, text[:_LONGEST], rule.references)
+    found = verdict.message or rule.title
+    message = f"{found}; {rule.remedy}" if verdict.result is Result.FAIL and not verdict.pending else found
+    return Finding(rule.id, rule.title, severity, verdict.result, message[:_LONGEST], rule.references)
 
 
 def _raised(resource: SecureRedisCache, profile: Profile) -> Iterable[str]:

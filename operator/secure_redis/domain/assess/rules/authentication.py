@@ -8,8 +8,7 @@ from urllib.parse import unquote_to_bytes
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.spec.spec import Profile
-from secure_redis.domain.assess.key_proof import prove
-from secure_redis.domain.assess.key_validity import usable
+from secure_redis.domain.assess.key import prove, usable_value
 from secure_redis.domain.assess.rules.managed_redis import on_database
 from secure_redis.domain.assess.rules.redis import on_observed_redis, on_redis
 from secure_redis.domain.assess.rules.rule import (
@@ -27,6 +26,7 @@ from secure_redis.domain.assess.rules.rule import (
     unknown,
     unread,
 )
+from secure_redis.domain.explanation import Explanation
 from secure_redis.domain.observe.governance import LIST_KEYS, AccessPolicyFacts
 from secure_redis.domain.observe.keys import Proven, VaultSecretFacts
 from secure_redis.domain.observe.managed_redis import ManagedDatabase
@@ -37,7 +37,7 @@ from secure_redis.domain.observe.secret import SecretFacts
 from secure_redis.domain.observe.services import CACHES
 from secure_redis.domain.observe.unknown import NotRead, Unknown
 
-# Days a key may be in use where no rotation says otherwise.
+# Days a key may be in use where no rotation sets another limit.
 OLDEST = {Profile.BASELINE: 365, Profile.STRICT: 90}
 MOST_HOLDERS = 5  # of the right to list the keys
 DATA_OWNER = "Data Owner"
@@ -49,23 +49,23 @@ _ALL_KEYS = re.compile(r"(?:^|\s)(~\*|allkeys)(?:\s|$)", re.IGNORECASE)
 
 def _access_keys(cache: Redis) -> Verdict:
     if cache.access_keys_enabled is None:
-        return unknown("Azure did not say whether access keys are accepted")
+        return unknown("Azure did not report whether access keys are accepted")
     return fail("the cache accepts access keys") if cache.access_keys_enabled else PASS
 
 
 def _entra(cache: Redis) -> Verdict:
     if cache.entra_enabled is None:
-        return unknown("Azure did not say whether Entra authentication is on")
+        return unknown("Azure did not report whether Entra authentication is on")
     return PASS if cache.entra_enabled else fail("Entra authentication is off")
 
 
 def _authentication_on(cache: Redis) -> Verdict:
     if cache.authentication_disabled:
-        return fail("the cache asks for no password at all (authnotrequired)")
+        return fail("the cache requires no password at all (authnotrequired)")
     # Azure allows authnotrequired only inside a virtual network, and omits it where never set
     # (docs/internals/azure-facts.md#properties-and-defaults).
     if cache.authentication_disabled is None and cache.subnet_id is not None:
-        return unknown("the cache is in a virtual network and Azure did not say whether it asks for a password")
+        return unknown("the cache is in a virtual network and Azure did not report whether it requires a password")
     return PASS
 
 
@@ -75,7 +75,7 @@ def _live_key(resource: SecureRedisCache, observed: Observation) -> Verdict:
     vault = observed.vault
     if not isinstance(vault, VaultSecretFacts):
         return unread("the Key Vault secret", vault)
-    if usable(vault, observed.now) is not None:
+    if isinstance(usable_value(vault, observed.now), Explanation):
         return unknown("the Key Vault secret cannot be used, so its value was not compared")
     if isinstance(observed.identity, Unknown | NotRead):
         return unread("the identity", observed.identity)
@@ -95,22 +95,22 @@ def _access_policies(_: SecureRedisCache, observed: Observation, cache: Redis) -
         return unread(
             "the access policy assignments", assignments, "Microsoft.Cache/redis/accessPolicyAssignments/read"
         )
-    # Only what a custom policy holds has to be looked up.
+    # Only the permissions of a custom policy have to be read.
     wide = [one for one in assignments if same_word(one.policy, DATA_OWNER)]
     others = [one for one in assignments if not same_word(one.policy, DATA_OWNER)]
     if isinstance(policies, tuple):
-        held = {policy.name.strip().lower(): policy for policy in policies}
-        wide += [one for one in others if _all_of(held, one.policy)]
+        by_name = {policy.name.strip().lower(): policy for policy in policies}
+        wide += [one for one in others if _all_of(by_name, one.policy)]
     if wide:
         named = [f"{one.alias or one.object_id} ({one.policy})" for one in wide]
-        return fail(f"hold every command on every key: {some(named)}")
+        return fail(f"may run every command on every key: {some(named)}")
     if others and isinstance(policies, Unknown | NotRead):
         return unread("the access policies", policies, "Microsoft.Cache/redis/accessPolicies/read")
     return PASS
 
 
-def _all_of(held: Mapping[str, AccessPolicyFacts], name: str) -> bool:
-    policy = held.get(name.strip().lower())
+def _all_of(policies: Mapping[str, AccessPolicyFacts], name: str) -> bool:
+    policy = policies.get(name.strip().lower())
     permissions = policy.permissions or "" if policy is not None else ""
     narrowed = re.search(r"(?:^|\s)-", permissions)
     return bool(_ALL_COMMANDS.search(permissions) and _ALL_KEYS.search(permissions) and not narrowed)
@@ -118,7 +118,7 @@ def _all_of(held: Mapping[str, AccessPolicyFacts], name: str) -> bool:
 
 def _managed_keys(database: ManagedDatabase) -> Verdict:
     if database.access_keys is None:
-        return unknown("Azure did not say whether the database accepts access keys")
+        return unknown("Azure did not report whether the database accepts access keys")
     return PASS if same_word(database.access_keys, "Disabled") else fail("the database accepts access keys")
 
 
@@ -129,7 +129,7 @@ def _key_age(resource: SecureRedisCache, observed: Observation) -> Verdict:
     if not isinstance(observed.vault, VaultSecretFacts):
         return unread("the Key Vault secret", observed.vault, READ_SECRET)
     if observed.vault.created is None:
-        return unknown("Key Vault did not say when the version was stored")
+        return unknown("Key Vault did not report when the version was stored")
     days = settings.rotation.interval_days or OLDEST[resource.spec.profile]
     if observed.now - observed.vault.created <= timedelta(days=days):
         return PASS
@@ -143,7 +143,7 @@ def _one_key_each(resource: SecureRedisCache, observed: Observation) -> Verdict:
     if isinstance(secret, Unknown | NotRead):
         return unread("the published Secret", secret)
     if secret is None:
-        return PASS  # none holds none; and the result stays when it is published
+        return PASS  # without a Secret there is no second key; the result stays when one is published
     if secret.owner_uid != resource.uid:
         return NOT_APPLICABLE
     extra = sorted(name for name in secret.data if name != "password" and _other_keys(secret, name))
@@ -151,7 +151,7 @@ def _one_key_each(resource: SecureRedisCache, observed: Observation) -> Verdict:
 
 
 def _other_keys(secret: SecretFacts, name: str) -> bool:
-    """Whether an entry holds what looks like a key of the cache and is not the one in `password`."""
+    """Whether an entry contains text of the form of a key of the cache that is not the one in `password`."""
     password = secret.data["password"].get_secret_value() if "password" in secret.data else b""
     text = secret.data[name].get_secret_value()
     if text.lstrip().startswith(b"-----BEGIN"):
@@ -165,12 +165,12 @@ def _key_holders(resource: SecureRedisCache, observed: Observation) -> Verdict:
     if isinstance(found, Unknown | NotRead):
         return unread("the role assignments", found, "Microsoft.Authorization/roleAssignments/read")
     answers = [(one, one.permits(action)) for one in found]
-    holders = sorted({one.principal_id for one, held in answers if held})
+    holders = sorted({one.principal_id for one, permitted in answers if permitted})
     if len(holders) > MOST_HOLDERS:
         return fail(f"{len(holders)} principals may list the access keys: {some(holders)}")
-    if any(held is None for _, held in answers):
+    if any(permitted is None for _, permitted in answers):
         return unknown(
-            "what some of the assigned roles hold could not be told; the right that allows it is "
+            "the permissions of some of the assigned roles are not known; the right that allows it is "
             "Microsoft.Authorization/roleDefinitions/read"
         )
     return PASS
@@ -189,10 +189,7 @@ RULES = (
             "monkey365 azure-cache-redis-access-key-authentication-disabled",
         ),
         strict=Severity.LOW,
-        why=(
-            "An access key is one secret for all clients, does not expire and cannot be told from one client to "
-            "another."
-        ),
+        why=("An access key is one secret for all clients, does not expire, and does not show which client uses it."),
         reads="the cache's disableAccessKeyAuthentication",
         needs=(READ_CACHE,),
     ),
@@ -204,13 +201,13 @@ RULES = (
         "set redisConfiguration.aad-enabled to true (this can take half an hour and restarts nodes)",
         ("PSRule AZR-000427", "monkey365 azure-cache-redis-entra-auth-disabled"),
         strict=Severity.LOW,
-        why="Without it access keys are the only way in, so that they cannot be switched off.",
+        why="Without it, clients can connect with access keys only, so the keys cannot be switched off.",
         reads="the cache's redisConfiguration.aad-enabled",
         needs=(READ_CACHE,),
     ),
     Rule(
         "A3",
-        "Nobody is assigned every command on every key",
+        "No principal is assigned every command on every key",
         Severity.LOW,
         on_observed_redis(_access_policies),
         "assign Data Contributor, Data Reader or a custom policy with the commands and keys that are used",
@@ -234,11 +231,11 @@ RULES = (
     ),
     Rule(
         "A5",
-        "The cache asks for authentication",
+        "The cache requires authentication",
         Severity.CRITICAL,
         on_redis(_authentication_on),
         "set redisConfiguration.authnotrequired to false",
-        why="Whoever reaches the cache reads and writes everything.",
+        why="Every client that reaches the cache can read and write everything.",
         reads="the cache's redisConfiguration.authnotrequired, which only a cache in a virtual network can have",
         needs=(READ_CACHE,),
     ),
@@ -247,9 +244,9 @@ RULES = (
         "The key is not too old",
         Severity.LOW,
         _key_age,
-        "rotate the key (spec.authentication.rotation, or whoever stores it in Key Vault)",
+        "rotate the key (spec.authentication.rotation, or the process that stores it in Key Vault)",
         strict=Severity.MEDIUM,
-        why="The longer a key is in use, the more places hold it.",
+        why="The longer a key is in use, the more places contain it.",
         reads=(
             "when the version in Key Vault was stored; the limit is rotation.intervalDays, else "
             f"{OLDEST[Profile.BASELINE]} days ({OLDEST[Profile.STRICT]} where spec.profile is Strict)"
@@ -273,21 +270,21 @@ RULES = (
         Severity.HIGH,
         _one_key_each,
         "remove what was added to the Secret; the operator publishes one key",
-        why="A consumer that holds both keys is cut off by no rotation, so that a leaked key stays good.",
+        why="No rotation cuts off a consumer that holds both keys, so a leaked key stays valid.",
         reads="the published Secret",
         needs=("the operator's RoleBinding in the namespace",),
     ),
     Rule(
         "A9",
-        "Few may list the access keys",
+        "Few principals may list the access keys",
         Severity.INFO,
         _key_holders,
         "assign roles without Microsoft.Cache/redis/listKeys/action (Managed Redis: redisEnterprise/databases/listKeys/"
         "action), such as Reader",
         ("AzTS Azure_RedisCache_AuthZ_Grant_Min_RBAC_Access",),
         strict=Severity.LOW,
-        why=f"Each of them can take the key past Key Vault. More than {MOST_HOLDERS} are too many.",
-        reads="the role assignments that hold at the cache, and what the roles permit",
+        why=f"Each of them can read the key without Key Vault. More than {MOST_HOLDERS} are too many.",
+        reads="the role assignments that apply at the cache, and what the roles permit",
         needs=("Microsoft.Authorization/roleAssignments/read", "Microsoft.Authorization/roleDefinitions/read"),
     ),
 )

@@ -8,18 +8,18 @@ from secure_redis.domain.observe.managed_redis import ManagedDatabase, ManagedRe
 ONLY_MANAGED = Verdict(Result.NOT_APPLICABLE, "only a Microsoft.Cache/redisEnterprise has it")
 
 
-def on_cluster(judge: Callable[[ManagedRedis], Verdict]) -> Check:
-    """Make a check of a judgement on the cluster."""
-    return on_service(ManagedRedis, ONLY_MANAGED, lambda _resource, _observed, cluster: judge(cluster))
+def on_cluster(assess: Callable[[ManagedRedis], Verdict]) -> Check:
+    """Build a check of the cluster."""
+    return on_service(ManagedRedis, ONLY_MANAGED, lambda _resource, _observed, cluster: assess(cluster))
 
 
-def on_database(judge: Callable[[ManagedDatabase], Verdict]) -> Check:
-    """Make a check of a judgement on a cluster's database; not applicable while it has none."""
+def on_database(assess: Callable[[ManagedDatabase], Verdict]) -> Check:
+    """Build a check of a cluster's database; not applicable while it has none."""
 
-    def judged(cluster: ManagedRedis) -> Verdict:
+    def check(cluster: ManagedRedis) -> Verdict:
         found = cluster.database
         if found is None:
             return Verdict(Result.NOT_APPLICABLE, "the cluster has no database yet")
-        return judge(found) if isinstance(found, ManagedDatabase) else unread("the database", found, READ_DATABASE)
+        return assess(found) if isinstance(found, ManagedDatabase) else unread("the database", found, READ_DATABASE)
 
-    return on_cluster(judged)
+    return on_cluster(check)

@@ -38,7 +38,7 @@ def _public_access(cache: Cache) -> Verdict:
     if cache.subnet_id is not None:
         return NOT_APPLICABLE  # inside a virtual network, whose own rules decide (N6)
     if cache.public_network_access is None:
-        return unknown(f"Azure did not say whether public network access is on ({cache.PUBLIC_ACCESS_UNSET})")
+        return unknown(f"Azure did not report whether public network access is on ({cache.PUBLIC_ACCESS_UNSET})")
     if cache.public_access_off:
         return PASS
     return fail("the cache answers on its public address")
@@ -68,7 +68,7 @@ def _firewall(_: SecureRedisCache, observed: Observation, cache: Redis) -> Verdi
     if isinstance(rules, Unknown | NotRead):
         return unread("the list of firewall rules", rules, READ_FIREWALL)
     if not rules:
-        return fail("there is no firewall rule, which Azure takes as open to every address")
+        return fail("there is no firewall rule, so Azure admits every address")
     unread_ranges = [rule.name for rule in rules if bounds(rule) is None]
     zero = [rule.name for rule in rules if address(rule.start_ip) == "0.0.0.0"]  # noqa: S104 - a range, no socket
     if zero:
@@ -79,7 +79,7 @@ def _firewall(_: SecureRedisCache, observed: Observation, cache: Redis) -> Verdi
         return fail(f"there are {len(rules)} firewall rules; more than {MOST_RULES} are hard to keep right")
     count = sum(map(_public_addresses, rules))
     if count > MOST_PUBLIC_ADDRESSES:
-        return fail(f"the firewall rules let in {count} public addresses, more than {MOST_PUBLIC_ADDRESSES}")
+        return fail(f"the firewall rules admit {count} public addresses, more than {MOST_PUBLIC_ADDRESSES}")
     return PASS
 
 
@@ -109,7 +109,7 @@ def _private_name(resource: SecureRedisCache, observed: Observation) -> Verdict:
 def _resolved(endpoint: EndpointFacts, _: Observation) -> Verdict:
     found = endpoint.addresses
     if isinstance(found, Unknown):
-        return unread("what the cluster's DNS says", found)
+        return unread("the answer of the cluster's DNS", found)
     public = [one.address for one in found if one.scope is AddressScope.PUBLIC]
     if public:
         return fail(f"in this cluster the cache's name leads to the public address {some(public)}")
@@ -131,7 +131,7 @@ RULES = (
             "Powerpipe terraform_azure_compliance benchmark.redis",
         ),
         strict=Severity.CRITICAL,
-        why="Everybody on the internet can try keys, unless firewall rules keep them out.",
+        why="Anyone on the internet can try keys, unless firewall rules prevent it.",
         reads="publicNetworkAccess, whose default is Enabled; not applicable inside a virtual network",
         needs=(READ_CACHE, READ_MANAGED),
     ),
@@ -157,7 +157,7 @@ RULES = (
         Severity.LOW,
         on_cache(_stuck_endpoints),
         "approve the connection or remove it",
-        why="Somebody waits for it, or it points to an endpoint that is gone.",
+        why="A person waits for it, or it points to an endpoint that is gone.",
         reads="the private endpoint connections; not applicable where there are none",
         needs=(READ_CACHE, READ_MANAGED),
     ),
@@ -194,8 +194,8 @@ RULES = (
         strict=Severity.HIGH,
         why="Pods leave the private network although there is a private endpoint, or cannot connect at all.",
         reads=(
-            "what the cluster's DNS says, where the cache has a private address; unknown where spec.transport.probe is "
-            "Disabled; not applicable where there is no endpoint to probe"
+            "the answer of the cluster's DNS, where the cache has a private address; unknown where "
+            "spec.transport.probe is Disabled; not applicable where there is no endpoint to probe"
         ),
         needs=("the probe (spec.transport.probe)",),
     ),

@@ -1,4 +1,4 @@
-"""Rules on how the cache is run: version, state, maintenance, logs, protection, future, and who changes it."""
+"""Rules on operations: version, state, maintenance, logs, protection, retirement, and who changes the cache."""
 
 from secure_redis.api import names
 from secure_redis.api.resource import SecureRedisCache
@@ -54,13 +54,13 @@ def _diagnostics(_: SecureRedisCache, observed: Observation) -> Verdict:
 def _version(cache: Redis) -> Verdict:
     found = version(cache.redis_version)
     if found is None:
-        return unknown("Azure did not say which version of Redis runs")
+        return unknown("Azure did not report which version of Redis runs")
     return PASS if found[0] >= LOWEST_MAJOR else fail(f"Redis {cache.redis_version} gets no security updates any more")
 
 
 def _tags(cache: Cache) -> Verdict:
     others = [name for name in cache.tags if name.lower() not in _OUR_TAGS]
-    return PASS if others else fail("no tag says whose cache it is")
+    return PASS if others else fail("no tag names the owner of the cache")
 
 
 def _identity(cache: Redis) -> Verdict:
@@ -73,7 +73,7 @@ def _identity(cache: Redis) -> Verdict:
 
 def _channel(cache: Redis) -> Verdict:
     if cache.update_channel is None:
-        return unknown("Azure did not say which update channel the cache follows (its default is Stable)")
+        return unknown("Azure did not report which update channel the cache follows (its default is Stable)")
     return PASS if same_word(cache.update_channel, "Stable") else fail("the cache gets updates weeks before others do")
 
 
@@ -85,11 +85,11 @@ def _state(cache: Cache) -> Verdict:
 
 def _locked(resource: SecureRedisCache, observed: Observation) -> Verdict:
     if resource.spec.deletion_policy is DeletionPolicy.DELETE:
-        return NOT_APPLICABLE  # a lock would keep the operator from what it was asked to do
+        return NOT_APPLICABLE  # a lock would prevent the deletion that the spec declares
     if isinstance(observed.locks, Unknown | NotRead):
         return unread("the locks", observed.locks, READ_LOCKS)
-    kept = any(same_word(lock.level, "CanNotDelete") or same_word(lock.level, "ReadOnly") for lock in observed.locks)
-    return PASS if kept else fail("no lock keeps the cache from being deleted")
+    locked = any(same_word(lock.level, "CanNotDelete") or same_word(lock.level, "ReadOnly") for lock in observed.locks)
+    return PASS if locked else fail("no lock keeps the cache from being deleted")
 
 
 def _retirement(cache: Cache) -> Verdict:
@@ -105,10 +105,10 @@ def _retirement(cache: Cache) -> Verdict:
 def _changed_by(resource: SecureRedisCache, observed: Observation) -> Verdict:
     found = observed.changes
     if resource.spec.mode is not Mode.PROVISION or found == NOT_READ:
-        return NOT_APPLICABLE  # others are expected to, or the activity log is not read
+        return NOT_APPLICABLE  # others are expected to change it, or the activity log is not read
     if isinstance(found, Unknown | NotRead):
         return unread("the activity log", found, READ_ACTIVITY)
-    others = [change for change in found if not change.ours]
+    others = [change for change in found if not change.own]
     if not others:
         return PASS
     last = max(others, key=lambda change: change.at)
@@ -146,7 +146,7 @@ RULES = (
             "AzTS Azure_RedisCache_Audit_Enable_Diagnostics_Log",
         ),
         strict=Severity.MEDIUM,
-        why="After an incident nobody can tell who was connected.",
+        why="After an incident it is not known who was connected.",
         reads="the cache's diagnostic settings",
         needs=(READ_DIAGNOSTICS,),
     ),
@@ -164,13 +164,13 @@ RULES = (
     ),
     Rule(
         "O4",
-        "A tag says whose cache it is",
+        "A tag names the owner of the cache",
         Severity.INFO,
         on_cache(_tags),
         "tag the cache with its owner",
         ("CloudSploit redisCacheHasTags",),
         strict=Severity.LOW,
-        why="Nobody knows whom to ask when it is found unsafe.",
+        why="Without it, no one knows whom to contact when the cache is found unsafe.",
         reads="the cache's tags, without the operator's own",
         needs=(READ_CACHE, READ_MANAGED),
     ),
@@ -201,7 +201,7 @@ RULES = (
         "The cache is not in a failed state",
         Severity.HIGH,
         on_cache(_state),
-        "look at the cache's activity log in Azure and repair it",
+        "read the cache's activity log in Azure and repair the cache",
         why="It may still serve, and cannot be changed or patched.",
         reads="the cache's provisioningState; not applicable while Azure works on it",
         needs=(READ_CACHE, READ_MANAGED),
@@ -219,26 +219,26 @@ RULES = (
     ),
     Rule(
         "L1",
-        "The service has a future",
+        "The service is not being retired",
         Severity.INFO,
         on_cache(_retirement),
         "plan the move to Azure Managed Redis (port 10000, one database)",
         ("PSRule AZR-000533", "PSRule AZR-000534"),
         strict=Severity.LOW,
-        why="Microsoft disables the cache on the day after. status.cache.retiresOn holds the date.",
+        why="Microsoft disables the cache on the day after. status.cache.retiresOn contains the date.",
         reads="the resource's type and tier",
         needs=(READ_CACHE, READ_MANAGED),
     ),
     Rule(
         "L2",
-        "Nobody but the operator changes the cache's settings",
+        "Only the operator changes the cache's settings",
         Severity.LOW,
         _changed_by,
         "find out who else manages the cache, and let one of the two do it",
         strict=Severity.MEDIUM,
-        why="Two managers undo each other's work, and one of them may undo what is safe.",
+        why="Two managers undo each other's work, and one of them may undo a safe setting.",
         reads="the last three days of the activity log of the cache; not applicable to mode Validate, or where the "
-        "operator's configuration says `activityLog.enabled: false`",
+        "operator's configuration sets `activityLog.enabled: false`",
         needs=(READ_ACTIVITY,),
     ),
 )

@@ -41,7 +41,7 @@ def _persistence_on(cache: Redis) -> Verdict:
 
 
 def _tier(resource: SecureRedisCache, observed: Observation) -> Verdict:
-    declared = persistence.wanted(resource)
+    declared = persistence.required(resource)
     if declared is None or CACHES[resource.cache.service].OWN_DISKS:
         return NOT_APPLICABLE  # with disks of its own, every tier persists
     cache = observed.cache
@@ -49,7 +49,7 @@ def _tier(resource: SecureRedisCache, observed: Observation) -> Verdict:
         return unread_cache(resource, cache)
     if cache.can_persist:
         return PASS
-    return fail(f"{declared.type} is asked for, and a cache of tier {cache.sku_name} cannot persist")
+    return fail(f"{declared.type} is declared, and a cache of tier {cache.sku_name} cannot persist")
 
 
 def _managed_identity(cache: Redis) -> Verdict:
@@ -62,7 +62,7 @@ def _managed_identity(cache: Redis) -> Verdict:
 
 
 def _customer_key(cluster: ManagedRedis) -> Verdict:
-    return PASS if cluster.key_url else fail("the cluster's disks are encrypted with a key of Microsoft's")
+    return PASS if cluster.key_url else fail("the cluster's disks are encrypted with a Microsoft-managed key")
 
 
 def _key_health(resource: SecureRedisCache, observed: Observation) -> Verdict:
@@ -82,7 +82,7 @@ def _key_health(resource: SecureRedisCache, observed: Observation) -> Verdict:
             return unread("the storage account", observed.storage, "Microsoft.Storage/storageAccounts/read")
         encryption = observed.storage.encryption
         if encryption is None or encryption.customer_managed is None:
-            return unknown("Azure did not say whose key encrypts the storage account")
+            return unknown("Azure did not report whose key encrypts the storage account")
         if not encryption.customer_managed:
             return NOT_APPLICABLE
         if encryption.identity_id is None:
@@ -90,33 +90,33 @@ def _key_health(resource: SecureRedisCache, observed: Observation) -> Verdict:
     found = observed.encryption_key
     if isinstance(found, Unknown | NotRead):
         return fail(some(wrong)) if wrong else unread("the encryption key", found, READ_KEYS[1])
-    return _judged(found, observed, wrong)
+    return _key_verdict(found, observed, wrong)
 
 
-def _judged(found: EncryptionKeyFacts, observed: Observation, wrong: list[str]) -> Verdict:
-    """What is wrong weighs more than what could not be seen."""
+def _key_verdict(found: EncryptionKeyFacts, observed: Observation, wrong: list[str]) -> Verdict:
+    """Build the verdict: a fault weighs more than a value that could not be read."""
     key, vault = found.key, found.vault
-    blind: Verdict | None = None
+    missing: Verdict | None = None
     if isinstance(key, KeyAbsent):
         wrong.append(key.message)
     elif isinstance(key, Unknown):
-        blind = unread("the key", key, READ_KEYS[1])
+        missing = unread("the key", key, READ_KEYS[1])
     else:
         if key.enabled is False:
             wrong.append(f"key {key.name!r} is disabled")
         elif key.enabled is None:
-            blind = unknown("Key Vault did not say whether the key is enabled")
+            missing = unknown("Key Vault did not report whether the key is enabled")
         if key.expires is not None and observed.now >= key.expires - NEAR:
             word = "expired" if observed.now >= key.expires else "expires"
             wrong.append(f"key {key.name!r} {word} on {date(key.expires)}")
     if isinstance(vault, Unknown):
-        blind = blind or unread("the key's vault", vault, READ_KEYS[0])
+        missing = missing or unread("the key's vault", vault, READ_KEYS[0])
     else:
         if vault.soft_delete is False:
             wrong.append(f"vault {vault.name!r} has no soft delete")
         if not vault.purge_protection:
             wrong.append(f"vault {vault.name!r} has no purge protection")
-    return fail(some(wrong)) if wrong else blind or PASS
+    return fail(some(wrong)) if wrong else missing or PASS
 
 
 RULES = (
@@ -128,7 +128,7 @@ RULES = (
         "set rdb-backup-enabled or aof-backup-enabled, if the data is more than a cache",
         ("AzTS Azure_RedisCache_BCDR_Use_RDB_Backup",),
         strict=Severity.LOW,
-        why="If all nodes are lost together, so is the data. Wanted where Redis is only a cache.",
+        why="If all nodes are lost together, so is the data. That is intended where Redis is only a cache.",
         reads="the cache's redisConfiguration; what was never set counts as off. Basic and Standard cannot persist",
         needs=(READ_CACHE,),
     ),
@@ -157,7 +157,7 @@ RULES = (
         "set encryption.customerManagedKeyEncryption with a user-assigned identity (the switch disrupts connections)",
         ("Azure Policy 09aa11bb-87ec-409f-bf0b-49b7c1561a87",),
         strict=Severity.MEDIUM,
-        why="With a key of Microsoft's, you can neither withdraw nor rotate it.",
+        why="You can neither withdraw nor rotate a Microsoft-managed key.",
         reads="the cluster's encryption",
         needs=(READ_MANAGED,),
     ),
@@ -176,7 +176,7 @@ RULES = (
             "system-assigned identity goes with its resource."
         ),
         reads=(
-            "the key of the storage account or cluster, and its vault; not applicable to a key of Microsoft's, "
+            "the key of the storage account or cluster, and its vault; not applicable to a Microsoft-managed key, "
             "or while "
             "nothing is persisted"
         ),
@@ -185,12 +185,12 @@ RULES = (
     ),
     Rule(
         "P10",
-        "The tier can persist what the spec asks for",
+        "The tier supports the declared persistence",
         Severity.HIGH,
         _tier,
         "scale the cache to Premium, or set spec.persistence.type to None",
-        why="Somebody relies on data that is kept nowhere; the operator writes nothing that would change it.",
-        reads="spec.persistence and the cache's sku; not applicable where the spec asks for no persistence",
+        why="A person relies on data that is stored nowhere; the operator writes nothing that would change it.",
+        reads="spec.persistence and the cache's sku; not applicable where the spec declares no persistence",
         needs=(READ_CACHE,),
     ),
 )

@@ -10,11 +10,11 @@ from secure_redis.domain.observe.redis import Redis
 ONLY_REDIS = Verdict(Result.NOT_APPLICABLE, "only a Microsoft.Cache/redis has it")
 
 
-def on_redis(judge: Callable[[Redis], Verdict]) -> Check:
-    """Make a check of a judgement on the cache alone."""
-    return on_service(Redis, ONLY_REDIS, lambda _resource, _observed, cache: judge(cache))
+def on_redis(assess: Callable[[Redis], Verdict]) -> Check:
+    """Build a check of the cache alone."""
+    return on_service(Redis, ONLY_REDIS, lambda _resource, _observed, cache: assess(cache))
 
 
-def on_observed_redis(judge: Callable[[SecureRedisCache, Observation, Redis], Verdict]) -> Check:
-    """Make a check of a judgement on the cache and what else was observed."""
-    return on_service(Redis, ONLY_REDIS, judge)
+def on_observed_redis(assess: Callable[[SecureRedisCache, Observation, Redis], Verdict]) -> Check:
+    """Build a check of the cache and the rest of the observation."""
+    return on_service(Redis, ONLY_REDIS, assess)

@@ -1,4 +1,4 @@
-"""Rules on the cache's tier, and on what becomes of the data when something fails or fills up."""
+"""Rules on the cache's tier, and on the data when a part fails or memory is full."""
 
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.spec.spec import Mode
@@ -70,20 +70,20 @@ def _reserved(cache: Redis) -> Verdict:
     if memory is None:
         return unknown("Azure reports a size that is not known here")
     if cache.memory_reserved_mb is None:
-        return unknown("Azure did not say how much memory is reserved (maxmemory-reserved)")
-    wanted = int(memory * RESERVED_SHARE)
-    if cache.memory_reserved_mb >= wanted:
+        return unknown("Azure did not report how much memory is reserved (maxmemory-reserved)")
+    required = int(memory * RESERVED_SHARE)
+    if cache.memory_reserved_mb >= required:
         return PASS
-    return fail(f"{cache.memory_reserved_mb} MB of {memory} MB are reserved, less than {wanted} MB")
+    return fail(f"{cache.memory_reserved_mb} MB of {memory} MB are reserved, less than {required} MB")
 
 
 def _eviction(cache: Redis) -> Verdict:
     if not cache.persists:
-        return NOT_APPLICABLE  # a cache may evict what it likes
+        return NOT_APPLICABLE  # a cache without persistence may evict any key
     if cache.eviction_policy is None:
-        return unknown("Azure did not say which keys are evicted when memory is full (maxmemory-policy)")
+        return unknown("Azure did not report which keys are evicted when memory is full (maxmemory-policy)")
     if cache.eviction_policy.strip().lower().startswith("allkeys"):
-        return fail(f"data is persisted and yet thrown away when memory is full ({cache.eviction_policy})")
+        return fail(f"data is persisted, and evicted when memory is full ({cache.eviction_policy})")
     return PASS
 
 
@@ -95,38 +95,38 @@ def _replacement(resource: SecureRedisCache, observed: Observation) -> Verdict:
 
 @on_observed_redis
 def _needs_new_cache(resource: SecureRedisCache, _: Observation, cache: Redis) -> Verdict:
-    wanted = resource.spec.provision
-    if wanted is None or wanted.redis is None:
+    declared = resource.spec.provision
+    if declared is None or declared.redis is None:
         return NOT_APPLICABLE
-    asked: list[str] = []
-    now, then = _TIERS.get(cache.sku_name.strip().lower()), _TIERS.get(wanted.redis.sku.name.lower())
+    changes: list[str] = []
+    now, then = _TIERS.get(cache.sku_name.strip().lower()), _TIERS.get(declared.redis.sku.name.lower())
     if now is None:
         return unknown("Azure reports a tier that is not known here")
     if then is not None and then < now:
-        asked.append(f"tier {wanted.redis.sku.name} instead of {cache.sku_name.capitalize()}")
+        changes.append(f"tier {declared.redis.sku.name} instead of {cache.sku_name.capitalize()}")
     elif now == 0 and then == 2:
-        asked.append("Premium instead of Basic (scale to Standard first)")
-    if wanted.redis.sku.capacity == 0 and cache.sku_capacity > 0:
-        asked.append("size C0")
-    if wanted.redis.zones and zones(wanted.redis.zones) != zones(cache.zones):
-        asked.append("other zones")
-    if wanted.redis.replicas is not None and wanted.redis.replicas != replicas(cache.replicas):
-        asked.append("another number of replicas")
-    if wanted.redis.shards == 0 and cache.shards:
-        asked.append("no clustering")
-    return fail(f"the spec asks for what only a new cache can have: {some(asked)}") if asked else PASS
+        changes.append("Premium instead of Basic (scale to Standard first)")
+    if declared.redis.sku.capacity == 0 and cache.sku_capacity > 0:
+        changes.append("size C0")
+    if declared.redis.zones and zones(declared.redis.zones) != zones(cache.zones):
+        changes.append("other zones")
+    if declared.redis.replicas is not None and declared.redis.replicas != replicas(cache.replicas):
+        changes.append("another number of replicas")
+    if declared.redis.shards == 0 and cache.shards:
+        changes.append("no clustering")
+    return fail(f"the spec declares what only a new cache can have: {some(changes)}") if changes else PASS
 
 
 RULES = (
     Rule(
         "R1",
-        "The tier runs on machines of its own",
+        "The cache runs on machines of its own",
         Severity.MEDIUM,
         on_redis(_own_machine),
         "scale to Standard C1 or above, or Premium",
         ("PSRule AZR-000159", "Checkov CKV_AZURE_230"),
         strict=Severity.HIGH,
-        why="Azure does not encrypt memory: isolation is what counts, and neighbours on one machine have less of it.",
+        why="Azure does not encrypt memory: isolation is what counts, and caches on a shared machine have less of it.",
         reads="the cache's tier and size",
         needs=(READ_CACHE,),
     ),
@@ -176,13 +176,13 @@ RULES = (
         on_redis(_eviction),
         "set maxmemory-policy to noeviction or to one of volatile-*",
         strict=Severity.MEDIUM,
-        why="Persistence says that the data matters; an allkeys policy drops any of it when memory is full.",
+        why="Persistence shows that the data matters; an allkeys policy evicts any of it when memory is full.",
         reads="the cache's redisConfiguration.maxmemory-policy; not applicable while nothing is persisted",
         needs=(READ_CACHE,),
     ),
     Rule(
         "R6",
-        "The spec asks for nothing that needs a new cache",
+        "The spec declares nothing that needs a new cache",
         Severity.MEDIUM,
         _replacement,
         "correct the spec, or create a second cache and move; the operator never replaces one",

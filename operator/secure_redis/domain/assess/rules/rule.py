@@ -1,4 +1,4 @@
-"""A rule judges one thing from one observation, and says what to do about it."""
+"""A rule checks one thing in one observation and names the remedy."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ class Severity(StrEnum):
 
 
 class Result(StrEnum):
-    """What a rule found. UNKNOWN: could not be judged, which is never the same as PASS."""
+    """The result of a rule. UNKNOWN: it could not be checked, which is never the same as PASS."""
 
     PASS = "Pass"  # noqa: S105 - a result
     FAIL = "Fail"
@@ -49,7 +49,7 @@ class Result(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A rule's result and why. The message holds no number that changes by itself, and nothing secret.
+    """A rule's result and why. The message contains no number that changes by itself, and nothing secret.
 
     `pending`: unknown only because what it needs will be read within minutes.
     """
@@ -69,7 +69,7 @@ def fail(message: str) -> Verdict:
 
 
 def unknown(message: str) -> Verdict:
-    """Build a "could not be judged"."""
+    """Build an Unknown."""
     return Verdict(Result.UNKNOWN, message)
 
 
@@ -83,7 +83,7 @@ class Rule:
 
     `references`: ids of the same check in other tools (docs/internals/azure-facts.md#rule-ids-of-other-tools), for
     auditors. `horizons`: how long before (negative) or after a date of the observation the answer can change by the
-    clock alone; at the date itself it always may (`steady_state` ends a rest there). A rotation's interval is known.
+    clock alone; at the date itself it always may (`steady_state` ends there). A rotation's interval is known.
     For the documentation: `why` a failure matters, what the rule `reads`, and which rights that `needs`.
     """
 
@@ -100,30 +100,30 @@ class Rule:
     horizons: tuple[timedelta, ...] = ()
 
     def weight(self, profile: Profile) -> Severity:
-        """How much a failure matters in a profile."""
+        """Return how much a failure matters in a profile."""
         return self.strict if profile is Profile.STRICT and self.strict is not None else self.severity
 
 
-def on_cache(judge: Callable[[Cache], Verdict]) -> Check:
-    """Make a check of a judgement on what the caches of all services have in common; unread is Unknown."""
+def on_cache(assess: Callable[[Cache], Verdict]) -> Check:
+    """Build a check of the common part of a cache of any service; a cache that was not read is Unknown."""
 
     def check(resource: SecureRedisCache, observed: Observation) -> Verdict:
         cache = observed.cache
-        return judge(cache) if isinstance(cache, Cache) else unread_cache(resource, cache)
+        return assess(cache) if isinstance(cache, Cache) else unread_cache(resource, cache)
 
     return check
 
 
 def on_service(
-    service: type[C], others: Verdict, judge: Callable[[SecureRedisCache, Observation, C], Verdict]
+    service: type[C], others: Verdict, assess: Callable[[SecureRedisCache, Observation, C], Verdict]
 ) -> Check:
-    """Make a check of a judgement on the caches of one service; `others`: the verdict on those of other services."""
+    """Build a check of the caches of one service; `others`: the verdict on those of other services."""
 
     def check(resource: SecureRedisCache, observed: Observation) -> Verdict:
         if CACHES[resource.cache.service] is not service:
             return others
         cache = observed.cache
-        return judge(resource, observed, cache) if isinstance(cache, service) else unread_cache(resource, cache)
+        return assess(resource, observed, cache) if isinstance(cache, service) else unread_cache(resource, cache)
 
     return check
 
@@ -134,24 +134,24 @@ def unread_cache(resource: SecureRedisCache, thing: Any) -> Verdict:
     return unread(service.NOUN, thing, service.READ)
 
 
-def on_vault(judge: Callable[[VaultSecretFacts, Observation], Verdict]) -> Check:
-    """Make a check of a judgement on the vault secret; without `spec.authentication` there is none to judge."""
+def on_vault(assess: Callable[[VaultSecretFacts, Observation], Verdict]) -> Check:
+    """Build a check of the vault secret; not applicable without `spec.authentication`."""
 
     def check(resource: SecureRedisCache, observed: Observation) -> Verdict:
         if resource.spec.authentication is None:
             return NOT_APPLICABLE
         if isinstance(observed.vault, VaultSecretFacts):
-            return judge(observed.vault, observed)
+            return assess(observed.vault, observed)
         return unread("the Key Vault secret", observed.vault, READ_SECRET)
 
     return check
 
 
-def on_endpoint(judge: Callable[[EndpointFacts, Observation], Verdict]) -> Check:
-    """Make a check of a judgement on the live endpoint. Without a probe it is unknown what the endpoint does.
+def on_endpoint(assess: Callable[[EndpointFacts, Observation], Verdict]) -> Check:
+    """Build a check of the live endpoint. Without a probe it is Unknown.
 
-    What an earlier process found is read back from the status, which others may have written to: it can fail a rule and
-    never pass it. Until this process has probed, a pass by it stays as it was reported.
+    The probe of an earlier process is read back from the status, to which others can write: it can fail a rule and
+    never pass it. Until this process has probed, such a pass stays as it was reported.
     """
 
     def check(resource: SecureRedisCache, observed: Observation) -> Verdict:
@@ -162,7 +162,7 @@ def on_endpoint(judge: Callable[[EndpointFacts, Observation], Verdict]) -> Check
             return NOT_APPLICABLE  # no endpoint that could be probed
         if isinstance(endpoint, Unknown):
             return unread("the endpoint", endpoint)
-        verdict = judge(endpoint, observed)
+        verdict = assess(endpoint, observed)
         if endpoint.at is None and verdict.result is Result.PASS:
             return unread("the endpoint", NotRead(soon=True))
         return verdict
@@ -171,7 +171,7 @@ def on_endpoint(judge: Callable[[EndpointFacts, Observation], Verdict]) -> Check
 
 
 def unread(what: str, thing: Any, permission: str = "") -> Verdict:
-    """Build the verdict on a thing that is not there or could not be read.
+    """Build the verdict on a value that is absent or could not be read.
 
     `thing`: Unknown, NotRead or a kind of "absent" that has a `message`. `permission`: the action that allows the
     read, named where that right is missing.
@@ -188,12 +188,12 @@ def unread(what: str, thing: Any, permission: str = "") -> Verdict:
 
 
 def some(items: Iterable[str]) -> str:
-    """The first few of a list, in its order, and how many more there are."""
+    """Join the first few items of a list, in its order, and the number of the others."""
     listed = list(items)
     more = f" and {len(listed) - _LISTED} more" if len(listed) > _LISTED else ""
     return ", ".join(listed[:_LISTED]) + more
 
 
 def date(time: Any) -> str:
-    """The day of a time, in UTC as all times are."""
+    """Format the day of a time; all times are in UTC."""
     return str(time.strftime("%Y-%m-%d"))

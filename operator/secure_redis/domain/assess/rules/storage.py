@@ -30,22 +30,22 @@ LOWEST_TLS = (1, 2)
 
 _OWN_DISKS = Verdict(Result.NOT_APPLICABLE, "Managed Redis persists to disks of its own")
 
-Judge = Callable[[SecureRedisCache, Redis, StorageFacts], Verdict]
+AccountCheck = Callable[[SecureRedisCache, Redis, StorageFacts], Verdict]
 
 
-def _on_account(judge: Judge) -> Check:
-    """Judge the account; not applicable while nothing is persisted into one."""
+def _on_account(assess: AccountCheck) -> Check:
+    """Build a check of the account; not applicable while nothing is persisted into one."""
 
-    def judged(resource: SecureRedisCache, observed: Observation, cache: Redis) -> Verdict:
+    def check(resource: SecureRedisCache, observed: Observation, cache: Redis) -> Verdict:
         account = observed.storage
         if not cache.persists:
             return NOT_APPLICABLE
         if not isinstance(account, StorageFacts):
             named = f"the storage account {cache.persistence.account!r}" if cache.persistence.account else "the account"
             return unread(named, account, READ_ACCOUNT)
-        return judge(resource, cache, account)
+        return assess(resource, cache, account)
 
-    return on_service(Redis, _OWN_DISKS, judged)
+    return on_service(Redis, _OWN_DISKS, check)
 
 
 def _by_identity(cache: Redis) -> bool:
@@ -53,19 +53,19 @@ def _by_identity(cache: Redis) -> bool:
 
 
 def _verdict(wrong: Iterable[str], unclear: Iterable[str], account: StorageFacts) -> Verdict:
-    """What is wrong weighs more than what is not known."""
+    """Build the verdict: a fault weighs more than a value that is not known."""
     faults, gaps, name = list(wrong), list(unclear), account.account_id.name
     if faults:
         return fail(f"storage account {name!r} {some(faults)}")
-    return unknown(f"Azure did not say whether storage account {name!r} {some(gaps)}") if gaps else PASS
+    return unknown(f"Azure did not report whether storage account {name!r} {some(gaps)}") if gaps else PASS
 
 
 def _transport(_: SecureRedisCache, __: Redis, account: StorageFacts) -> Verdict:
     wrong, unclear = [], []
     if account.https_only is False:
-        wrong.append("takes HTTP without TLS")
+        wrong.append("accepts HTTP without TLS")
     elif account.https_only is None:
-        unclear.append("takes HTTPS only")  # on by default in accounts of newer APIs only
+        unclear.append("accepts HTTPS only")  # on by default in accounts of newer APIs only
     lowest = tls_version(account.minimum_tls_version)
     if account.minimum_tls_version is None:
         wrong.append("accepts TLS 1.0 (its minimum is not set)")
@@ -105,12 +105,12 @@ def _reachable(_: SecureRedisCache, cache: Redis, account: StorageFacts) -> Verd
     )
     if not closed:
         if account.network_default_action is None:
-            unclear.append("lets every network in")
+            unclear.append("admits every network")
         elif not same_word(account.network_default_action, "Deny"):
             hint = "" if _by_identity(cache) else " (a firewall needs managed identity first, see P2)"
-            wrong.append(f"lets every network in{hint}")
+            wrong.append(f"admits every network{hint}")
     if _by_identity(cache) and account.trusted_services_pass is False and (closed or not wrong):
-        wrong.append("does not let trusted services in, so the cache cannot write")
+        wrong.append("does not admit trusted services, so the cache cannot write")
     return _verdict(wrong, unclear, account)
 
 
@@ -135,30 +135,30 @@ def _kept(found: BlobServiceFacts) -> Verdict:
     ]
     if kept:
         return fail(f"the account keeps every overwritten copy, and bills it: {some(kept)}")
-    return unknown("Azure did not say whether soft delete is on") if found.soft_delete is None else PASS
+    return unknown("Azure did not report whether soft delete is on") if found.soft_delete is None else PASS
 
 
 RULES = (
     Rule(
         "P3",
-        "The persistence account takes HTTPS with TLS 1.2 or newer only",
+        "The persistence account accepts HTTPS with TLS 1.2 or newer only",
         Severity.HIGH,
         _on_account(_transport),
         "set supportsHttpsTrafficOnly to true and minimumTlsVersion to TLS1_2 on the storage account",
-        why="Whoever listens between cache (or reader) and account gets the persisted data.",
+        why="A party that listens between cache (or reader) and account reads the persisted data.",
         reads="the account's settings; not applicable while nothing is persisted. A minimum that is not set is TLS 1.0",
         needs=(READ_ACCOUNT,),
     ),
     Rule(
         "P4",
-        "The persistence account is encrypted as the profile demands",
+        "The persistence account is encrypted as the profile requires",
         Severity.MEDIUM,
         _on_account(_encryption),
         "choose a customer-managed key for the account; infrastructure encryption needs a new account",
         strict=Severity.HIGH,
         why=(
             "Baseline: blobs are encrypted, with whatever key. Strict: with a customer-managed key and infrastructure "
-            "encryption besides, so that the key can be withdrawn and no single key opens the data."
+            "encryption in addition, so that the key can be withdrawn and no single key opens the data."
         ),
         reads="the account's encryption; not applicable while nothing is persisted",
         needs=(READ_ACCOUNT,),
@@ -168,7 +168,7 @@ RULES = (
         "The persistence account refuses account keys",
         Severity.LOW,
         _on_account(_shared_key),
-        "set allowSharedKeyAccess to false on the storage account, after seeing who else uses its keys",
+        "set allowSharedKeyAccess to false on the storage account, after checking who else uses its keys",
         strict=Severity.HIGH,
         why="The cache needs none of them any more, and each opens the whole account.",
         reads="the account's allowSharedKeyAccess; not applicable until persistence uses a managed identity",
@@ -176,12 +176,12 @@ RULES = (
     ),
     Rule(
         "P6",
-        "The persistence account is closed to strangers",
+        "The persistence account is closed to other parties",
         Severity.HIGH,
         _on_account(_reachable),
         (
             "set allowBlobPublicAccess to false and the default network action to Deny, with the bypass AzureServices "
-            "so that the cache still gets in"
+            "so that the cache can still connect"
         ),
         strict=Severity.CRITICAL,
         why="A copy of all data in Redis lies there; a public container or an open network is a way to it.",

@@ -35,7 +35,7 @@ from secure_redis.domain.observe.secret import SecretFacts
 from secure_redis.domain.observe.unknown import NotRead, Unknown
 
 LOWEST_TLS = (1, 2)
-# A certificate is renewed by Microsoft long before this; one that is not has been forgotten.
+# Microsoft renews a certificate long before this.
 NEAR = timedelta(days=14)
 _SHORTEST_KEY = 32  # bytes; Azure's have 44 and more
 
@@ -46,7 +46,7 @@ _PORT = re.compile(rb"(:|^)%d(\D|$)" % PLAINTEXT_PORT)
 
 def _non_tls_port(cache: Redis) -> Verdict:
     if cache.plaintext_open is None:
-        return unknown("Azure did not say whether the non-TLS port is open")
+        return unknown("Azure did not report whether the non-TLS port is open")
     return fail("the non-TLS port is open: keys and data can travel in clear") if cache.plaintext_open else PASS
 
 
@@ -66,7 +66,7 @@ def _published(resource: SecureRedisCache, observed: Observation) -> Verdict:
     if isinstance(secret, Unknown | NotRead):
         return unread("the published Secret", secret)
     if secret is None:
-        return PASS  # none holds none; and the result stays when what only `connection` can build is published
+        return PASS  # without a Secret there is no connection; the result stays when `connection_secret` builds one
     if secret.owner_uid != resource.uid:
         return NOT_APPLICABLE
     stored = secret.data.get("password")
@@ -82,7 +82,7 @@ def _published(resource: SecureRedisCache, observed: Observation) -> Verdict:
 
 
 def _without(password: bytes, value: bytes) -> bytes:
-    """A key may hold any text, so it is not searched. A short one is no key and could hide what is looked for."""
+    """Remove the key, which may contain any text. A short one is no key and could hide a plaintext connection."""
     return value.replace(password, b"") if len(password) >= _SHORTEST_KEY else value
 
 
@@ -96,22 +96,22 @@ def _plaintext(name: str, value: bytes) -> bool:
 
 def _client_protocol(database: ManagedDatabase) -> Verdict:
     if database.client_protocol is None:
-        return unknown("Azure did not say whether the database takes encrypted connections only")
+        return unknown("Azure did not report whether the database accepts encrypted connections only")
     if same_word(database.client_protocol, "Encrypted"):
         return PASS
-    return fail("the database speaks without TLS (clientProtocol Plaintext)")
+    return fail("the database accepts connections without TLS (clientProtocol Plaintext)")
 
 
 def _plaintext_port(endpoint: EndpointFacts, _: Observation) -> Verdict:
     if isinstance(endpoint.plaintext, Unknown):
         return unread("the non-TLS port", endpoint.plaintext)
     if endpoint.plaintext is PlaintextPort.OPEN:
-        return fail(f"port {endpoint.plaintext_port} of {endpoint.host} speaks Redis in clear")
+        return fail(f"port {endpoint.plaintext_port} of {endpoint.host} answers Redis without TLS")
     return PASS
 
 
-def _spoken(endpoint: EndpointFacts, observed: Observation) -> Verdict:
-    """What is wrong weighs more than what could not be seen."""
+def _offered(endpoint: EndpointFacts, observed: Observation) -> Verdict:
+    """Build the verdict: a fault weighs more than a part that could not be probed."""
     offers = (("TLS 1.0", endpoint.tls_1_0), ("TLS 1.1", endpoint.tls_1_1))
     wrong = [f"{name} is accepted" for name, offer in offers if offer is Offer.ACCEPTED]
     for what, found in (("the certificate's chain", endpoint.chain), ("its name", endpoint.name)):
@@ -124,8 +124,8 @@ def _spoken(endpoint: EndpointFacts, observed: Observation) -> Verdict:
     if wrong:
         return fail(f"{endpoint.host}:{endpoint.port}: {some(wrong)}")
     parts = (endpoint.reached, endpoint.tls_1_0, endpoint.tls_1_1, endpoint.chain, endpoint.name, endpoint.certificate)
-    blind = next((part for part in parts if isinstance(part, Unknown)), None)
-    return PASS if blind is None else unread("what the endpoint speaks", blind)
+    missing = next((part for part in parts if isinstance(part, Unknown)), None)
+    return PASS if missing is None else unread("a part of the endpoint", missing)
 
 
 def _plaintext_uses(resource: SecureRedisCache, observed: Observation) -> Verdict:
@@ -137,7 +137,7 @@ def _plaintext_uses(resource: SecureRedisCache, observed: Observation) -> Verdic
     found = [f"{use.kind} {use.name!r} ({use.container}: {use.variable}, from {use.source})" for use in uses]
     if found:
         return fail(f"connects without TLS: {some(found)}")
-    return PASS if observed.plaintext_unseen is None else unread("the workloads' ConfigMaps", observed.plaintext_unseen)
+    return PASS if observed.plaintext_unread is None else unread("the workloads' ConfigMaps", observed.plaintext_unread)
 
 
 RULES = (
@@ -183,7 +183,7 @@ RULES = (
     ),
     Rule(
         "T3",
-        "The Managed Redis database takes encrypted connections only",
+        "The Managed Redis database accepts encrypted connections only",
         Severity.CRITICAL,
         on_database(_client_protocol),
         "clientProtocol can be chosen at creation only where it is Plaintext: create a database with Encrypted "
@@ -198,23 +198,23 @@ RULES = (
         Severity.CRITICAL,
         on_endpoint(_plaintext_port),
         "set enableNonSslPort to false and find out what answers there (Managed Redis: see T3)",
-        why="What Azure reports and what the endpoint does can differ; this is what a client would meet.",
+        why="What Azure reports and what the endpoint does can differ; a client meets the latter.",
         reads=(
             "a connection to the port that Azure reports as the non-TLS one, from where the operator runs (Managed "
-            "Redis: its one port, spoken to in clear); unknown where spec.transport.probe is Disabled; not applicable "
+            "Redis: its one port, without TLS); unknown where spec.transport.probe is Disabled; not applicable "
             "where there is no endpoint to probe"
         ),
         needs=("a network route from the operator to the cache",),
     ),
     Rule(
         "T5",
-        "The endpoint speaks TLS 1.2 or newer only, with a certificate that is valid for its name",
+        "The endpoint accepts TLS 1.2 or newer only, with a certificate that is valid for its name",
         Severity.HIGH,
-        on_endpoint(_spoken),
+        on_endpoint(_offered),
         "set minimumTlsVersion to 1.2; a certificate that is not Microsoft's points to something between client "
         "and cache",
         strict=Severity.CRITICAL,
-        why="What Azure reports and what the endpoint does can differ, and an interceptor shows here.",
+        why="What Azure reports and what the endpoint does can differ, and an interceptor shows in the latter.",
         reads=(
             "handshakes with the endpoint, one per version; chain and name against the system's authorities or the "
             "configured CA; the certificate's expiry; unknown where spec.transport.probe is Disabled; not applicable "
@@ -229,7 +229,7 @@ RULES = (
         Severity.CRITICAL,
         _published,
         f"let the operator write it again: annotate the resource with a new value of {names.REFRESH}",
-        why="Somebody changed the Secret so that clients connect without TLS.",
+        why="The Secret was changed so that clients connect without TLS.",
         reads="the published Secret",
         needs=("the operator's RoleBinding in the namespace",),
     ),
@@ -247,7 +247,7 @@ RULES = (
         reads=(
             "env entries of the workloads that spec.workloads lists, and of those that consent the ConfigMaps that "
             "they take variables or files from, by name; what an image, a Secret (rule W2) or the program itself sets "
-            "is not seen. Only which host is named without TLS is kept"
+            "is not read. The operator stores only which host is named without TLS"
         ),
         needs=("the operator's rights on workloads in the namespace (the chart's workloads.enabled)",),
     ),

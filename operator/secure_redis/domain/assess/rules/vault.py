@@ -3,8 +3,8 @@
 from datetime import timedelta
 
 from secure_redis.api.resource import SecureRedisCache
-from secure_redis.domain.assess.key_proof import claimed_slot
-from secure_redis.domain.assess.key_validity import slot_of
+from secure_redis.domain.assess.key import claimed_slot
+from secure_redis.domain.assess.key_value import slot_of
 from secure_redis.domain.assess.rules.rule import (
     NOT_APPLICABLE,
     PASS,
@@ -67,14 +67,14 @@ def _vault_protected(resource: SecureRedisCache, observed: Observation) -> Verdi
 def _tags_consistent(vault: VaultSecretFacts, observed: Observation) -> Verdict:
     claimed, slot = claimed_slot(vault), _listed_slot(vault, observed)
     if claimed is None or slot is None:
-        return NOT_APPLICABLE  # a value that is no live key at all is A7's to tell
+        return NOT_APPLICABLE  # rule A7 reports a value that is no live key at all
     if slot is claimed:
         return PASS
-    return fail(f"the tag CredentialId says {claimed}, but the value is the {slot} key; a rotation would cut clients")
+    return fail(f"the tag CredentialId is {claimed}, but the value is the {slot} key; a rotation would cut clients")
 
 
 def _listed_slot(vault: VaultSecretFacts, observed: Observation) -> Slot | None:
-    """Which key it is by listKeys, of this pass or of the one that proved this version: the result must not flicker."""
+    """Find which listed key the value is, in this pass or in the one that proved it, so that the result is stable."""
     if isinstance(observed.keys, ListedKeys):
         return None if vault.value is None else slot_of(vault.value, observed.keys)
     return observed.proven.slot if observed.proven is not None and observed.proven.by is ProvenBy.LISTED else None
@@ -88,13 +88,13 @@ RULES = (
         on_vault(_expiry_set),
         "set the expiry date when a version is stored, so that Key Vault announces it",
         strict=Severity.MEDIUM,
-        why="Nothing reminds anybody to rotate the key.",
+        why="Nothing reminds you to rotate the key.",
         reads="the version in Key Vault",
         needs=(READ_SECRET,),
     ),
     Rule(
         "K2",
-        "The key in Key Vault is not expired or about to",
+        "The key in Key Vault is not expired or about to expire",
         Severity.HIGH,
         on_vault(_not_expired),
         "rotate the key and store it as a new version",
@@ -140,7 +140,7 @@ RULES = (
     ),
     Rule(
         "K6",
-        "The rotation tag in Key Vault tells the right key",
+        "The rotation tag in Key Vault names the right key",
         Severity.MEDIUM,
         on_vault(_tags_consistent),
         "correct the tag CredentialId of the secret",

@@ -1,6 +1,4 @@
-"""Rules on the workloads that use the key: whether they hold the current one, how they read it, where it lies "
-"besides.
-"""
+"""Rules on the workloads that use the key: whether it is current, how they read it, and where else it is stored."""
 
 from collections.abc import Callable
 
@@ -26,18 +24,18 @@ from secure_redis.domain.observe.workloads import WorkloadFacts
 
 WORKLOAD_RIGHTS = "the operator's rights on workloads in the namespace (the chart's workloads.enabled)"
 
-Judge = Callable[[SecureRedisCache, Observation, tuple[WorkloadFacts, ...]], Verdict]
+WorkloadsCheck = Callable[[SecureRedisCache, Observation, tuple[WorkloadFacts, ...]], Verdict]
 
 
-def _on_workloads(judge: Judge) -> Check:
-    """Judge the workloads that were read; not applicable where the resource lists none."""
+def _on_workloads(assess: WorkloadsCheck) -> Check:
+    """Build a check of the workloads that were read; not applicable where the resource lists none."""
 
     def check(resource: SecureRedisCache, observed: Observation) -> Verdict:
         if not resource.spec.workloads:
             return NOT_APPLICABLE
         if isinstance(observed.workloads, Unknown | NotRead):
             return unread("the workloads", observed.workloads)
-        return judge(resource, observed, tuple(one for one in observed.workloads if not one.deleting))
+        return assess(resource, observed, tuple(one for one in observed.workloads if not one.deleting))
 
     return check
 
@@ -51,10 +49,10 @@ def _rolled(resource: SecureRedisCache, observed: Observation, there: tuple[Work
     if isinstance(secret, Unknown | NotRead):
         return unread("the published Secret", secret)
     if secret is None:
-        return NOT_APPLICABLE  # there is nothing to have
+        return NOT_APPLICABLE  # no key is published
     version = secret.annotations.get(names.SECRET_VERSION) if secret.owner_uid == resource.uid else None
     if version is None:
-        return unknown("no Secret of ours says which version is published")
+        return unknown("no Secret of this resource names the published version")
     behind: list[str] = []
     moving = False
     for entry in resource.spec.workloads:
@@ -73,15 +71,15 @@ def _rolled(resource: SecureRedisCache, observed: Observation, there: tuple[Work
 def _copies(resource: SecureRedisCache, observed: Observation) -> Verdict:
     found = observed.secret_copies
     if resource.spec.authentication is None or found == NOT_READ:
-        return NOT_APPLICABLE  # reading other Secrets is off unless the operator's configuration says otherwise
+        return NOT_APPLICABLE  # reading other Secrets is off unless the operator's configuration enables it
     if isinstance(found, Unknown | NotRead):
         return unread("the namespace's other Secrets", found)
     copies = [f"{one.name} ({one.key})" for one in found if not one.plaintext]
     plain = [f"{one.name} ({one.key})" for one in found if one.plaintext]
-    said = [f"the key also lies in {some(copies)}"] if copies else []
+    faults = [f"the key also lies in {some(copies)}"] if copies else []
     if plain:
-        said.append(f"a connection without TLS lies in {some(plain)}")
-    return fail("; ".join(said)) if said else PASS
+        faults.append(f"a connection without TLS lies in {some(plain)}")
+    return fail("; ".join(faults)) if faults else PASS
 
 
 def _by_env(resource: SecureRedisCache, _: Observation, there: tuple[WorkloadFacts, ...]) -> Verdict:
@@ -97,17 +95,20 @@ def _by_env(resource: SecureRedisCache, _: Observation, there: tuple[WorkloadFac
 def _bound(resource: SecureRedisCache, _: Observation, there: tuple[WorkloadFacts, ...]) -> Verdict:
     wrong: list[str] = []
     for entry in resource.spec.workloads:
-        meant = [facts for facts in there if matches(entry, facts)]
-        if not meant:
+        selected = [facts for facts in there if matches(entry, facts)]
+        if not selected:
             what = f"{entry.kind} {entry.name!r}" if entry.name is not None else f"{entry.kind} by its selector"
             wrong.append(f"{entry.id}: no {what}")
-        for facts in meant:
+        for facts in selected:
             has = {(container.name, container.init) for container in facts.containers}
-            asked = [*((name, False) for name in entry.containers), *((name, True) for name in entry.init_containers)]
-            missing = [name for name, init in asked if (name, init) not in has]
+            declared = [
+                *((name, False) for name in entry.containers),
+                *((name, True) for name in entry.init_containers),
+            ]
+            missing = [name for name, init in declared if (name, init) not in has]
             if missing:
                 wrong.append(f"{entry.id}: {_called(facts)} has no container {some(missing)}")
-    return fail(f"listed and not there: {some(wrong)}") if wrong else PASS
+    return fail(f"listed and missing: {some(wrong)}") if wrong else PASS
 
 
 RULES = (
@@ -118,7 +119,7 @@ RULES = (
         _on_workloads(_rolled),
         "see status.workloads; repair what failed, or restart it",
         strict=Severity.MEDIUM,
-        why="Its pods hold an older key, which the next rotation ends.",
+        why="Its pods hold an older key, which the next rotation invalidates.",
         reads=(
             "the workloads that spec.workloads lists and that consent; not applicable where there are none, or "
             "while one "
@@ -128,18 +129,18 @@ RULES = (
     ),
     Rule(
         "W2",
-        "No Secret but ours holds the key, or a connection to the cache without TLS",
+        "No other Secret contains the key, or a connection to the cache without TLS",
         Severity.MEDIUM,
         _copies,
         "let its users take the published Secret, and delete the copy",
         strict=Severity.HIGH,
-        why="A copy is renewed by no rotation and protected by nobody.",
+        why="No rotation renews a copy, and no one protects it.",
         reads=(
             "the values of the namespace's other Secrets, with the operator's own right to list them there; only the "
-            "names of Secrets and keys are told. Looked for are keys that Azure listed or AUTH proved, never what "
-            "somebody wrote into a vault, and the host that Azure reports. Not read are Secrets of Helm releases, "
-            "ServiceAccount and bootstrap tokens, certificates and image registries, and what is encoded once more. "
-            "Not applicable unless the operator's configuration sets compliance.foreignSecrets"
+            "names of Secrets and keys are reported. The search is for keys that Azure listed or AUTH proved, never "
+            "for a value that is only in a vault, and for the host that Azure reports. Not read are Secrets of Helm "
+            "releases, ServiceAccount and bootstrap tokens, certificates and image registries, and what is encoded "
+            "once more. Not applicable unless the operator's configuration sets compliance.foreignSecrets"
         ),
         needs=(
             "the operator's RoleBinding in the namespace, with list on Secrets (the chart's secrets.searchForeign)",
@@ -166,7 +167,7 @@ RULES = (
         _on_workloads(_bound),
         "correct spec.workloads, or create what it names",
         strict=Severity.MEDIUM,
-        why="Somebody expects a consumer that gets nothing.",
+        why="A person expects a consumer that gets nothing.",
         reads="the workloads that spec.workloads lists; not applicable where there are none",
         needs=(WORKLOAD_RIGHTS,),
     ),

@@ -186,7 +186,7 @@ def _blocked(resource: SecureRedisCache, observed: Observation, entry: Drift) ->
     contested = correction_history.blocked(resource, entry.path, observed.now)
     if contested is not None:
         return contested
-    if not entry.effect.asks or allowed(resource, entry.path):
+    if not entry.effect.needs_request or allowed(resource, entry.path):
         return None
     how = f"to have it done all the same annotate {names.ALLOW_DISRUPTION}: {entry.path}"
     if entry.path == PUBLIC_ACCESS:

@@ -8,7 +8,7 @@ from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.spec.spec import Access, Authentication, OtherConsumers
 from secure_redis.api.times import rfc3339
-from secure_redis.domain.assess import key_validity
+from secure_redis.domain.assess.key import keys_not_accepted
 from secure_redis.domain.assess.ownership import leads, not_leading
 from secure_redis.domain.explanation import Explanation
 from secure_redis.domain.grants import (
@@ -110,9 +110,9 @@ def not_permitted(resource: SecureRedisCache, observed: Observation, settings: S
             Reason.GEO_REPLICATED,
             f"the cache is linked for geo-replication with {', '.join(cache.geo_linked)}: its keys are not rotated",
         )
-    unusable = key_validity.barred(cache)
-    if unusable is not None:
-        return unusable
+    not_accepted = keys_not_accepted(cache)
+    if not_accepted is not None:
+        return not_accepted
     vault = VaultTarget(authentication.key_vault.uri, authentication.key_vault.secret_name)
     namespace, policy = resource.key.namespace, settings.policy
     for power in (Power.ROTATE, Power.STORE_KEY):

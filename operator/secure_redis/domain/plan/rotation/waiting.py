@@ -6,7 +6,7 @@ from datetime import datetime
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.status import RotationPhase, RotationStatus
 from secure_redis.api.times import rfc3339
-from secure_redis.domain.assess.key_validity import slot_of
+from secure_redis.domain.assess.key_value import slot_of
 from secure_redis.domain.explanation import Explanation
 from secure_redis.domain.observe.cache import Cache
 from secure_redis.domain.observe.keys import ListedKeys, VaultSecretFacts

@@ -6,7 +6,7 @@ from typing import Any, Final, Protocol, TypeVar
 from secure_redis.api.azure_ids import Service
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
-from secure_redis.domain.assess.persistence import wanted as declared_persistence
+from secure_redis.domain.assess.persistence import required as required_persistence
 from secure_redis.domain.observe.cache import Cache, CacheAbsent
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.unknown import Unknown
@@ -80,5 +80,5 @@ def persistence_encrypted(
     cache = observed.cache
     if isinstance(cache, Cache):
         return SERVICES[cache.service].persistence(cache, resource, observed, plan, failures)
-    declared = declared_persistence(resource) is not None
-    return ConditionState(UNKNOWN, available.reason, available.message) if declared else None
+    required = required_persistence(resource) is not None
+    return ConditionState(UNKNOWN, available.reason, available.message) if required else None

@@ -1,14 +1,21 @@
 from dataclasses import replace
+from datetime import timedelta
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
 from secure_redis.api.reasons.reason import Reason
-from secure_redis.domain.assess.key_proof import (
+from secure_redis.domain.assess.key import (
+    ToStore,
     claimed_slot,
+    key_to_store,
+    keys_not_accepted,
     needs_authentication,
     needs_keys,
     prove,
+    secret_missing,
+    usable_value,
 )
 from secure_redis.domain.explanation import Explanation
 from secure_redis.domain.observe.identity import Identity, OperatorIdentity
@@ -31,6 +38,7 @@ from tests.builders.world import (
     OTHER_ID,
     PRIMARY,
     SECONDARY,
+    cache,
     resource,
     vault,
 )
@@ -42,8 +50,110 @@ UNREACHABLE = Unknown(Reason.AZURE_UNREACHABLE, "no route to the endpoint")
 ACCEPTED, REFUSED = AuthenticationResult.ACCEPTED, AuthenticationResult.REFUSED
 OPERATOR = OperatorIdentity()
 
+SECOND = timedelta(seconds=1)
+WRITING = {"authentication": {"keyVault": {**AUTHENTICATION["keyVault"], "access": "ReadWrite"}}}
+
 Keys = ListedKeys | Unknown | NotRead
 Auth = AuthenticationResult | Unknown | NotRead
+
+
+def test_a_cache_can_accept_no_key() -> None:
+    assert keys_not_accepted(cache()) is None
+    assert keys_not_accepted(cache(access_keys_enabled=None, authentication_disabled=None)) is None
+    for change, reason in (
+        ({"access_keys_enabled": False}, Reason.ACCESS_KEYS_DISABLED),
+        ({"authentication_disabled": True}, Reason.AUTHENTICATION_DISABLED),
+    ):
+        explanation = keys_not_accepted(cache(**change))
+        assert explanation is not None
+        assert explanation.reason is reason
+
+
+GONE, DELETED = VaultSecretAbsent("none"), VaultSecretAbsent("none", deleted=True)
+OLD = SecretStr("old")
+
+
+@pytest.mark.parametrize(
+    ("there", "listed", "outcome"),
+    [
+        (GONE, KEYS, ToStore(Slot.PRIMARY)),
+        (GONE, DENIED, Reason.AZURE_DENIED),
+        (GONE, NOT_READ, Reason.STORING_KEY),
+        (DELETED, KEYS, Reason.VAULT_SECRET_DELETED),
+        (vault(tags={}), KEYS, Reason.VAULT_SECRET_FOREIGN),
+        (vault(tags=OTHERS, value=OLD), KEYS, Reason.VAULT_SECRET_FOREIGN),
+        (vault(tags=OURS), KEYS, None),
+        (vault(tags=OURS, value=OLD), KEYS, ToStore(Slot.PRIMARY)),
+        (vault(tags={**OURS, "CredentialId": "Secondary"}, value=OLD), KEYS, ToStore(Slot.SECONDARY)),
+        (vault(tags=OURS, value=OLD), DENIED, None),
+        (vault(tags=OURS, value=OLD, enabled=False), KEYS, None),
+        (vault(tags=OURS, value=None), KEYS, None),
+    ],
+)
+def test_a_key_is_stored_only_where_it_is_missing_and_the_secret_is_this_caches(
+    there: VaultSecretFacts | VaultSecretAbsent, listed: Keys, outcome: ToStore | Reason | None
+) -> None:
+    found = key_to_store(resource(WRITING), there, listed)
+    assert (found.reason if isinstance(found, Explanation) else found) == outcome
+
+
+def test_a_missing_secret_is_named() -> None:
+    assert secret_missing(GONE).reason is Reason.VAULT_SECRET_NOT_FOUND
+    assert secret_missing(DELETED).reason is Reason.VAULT_SECRET_DELETED
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"enabled": False, "value": None}, Reason.VAULT_SECRET_DISABLED),
+        ({"not_before": NOW + SECOND}, Reason.VAULT_SECRET_NOT_YET_VALID),
+        ({"expires": NOW - SECOND}, Reason.VAULT_SECRET_EXPIRED),
+        ({"expires": NOW}, Reason.VAULT_SECRET_EXPIRED),
+        ({"value": None}, Reason.KEY_MALFORMED),
+        # Disabled is reported first: a person did it on purpose.
+        ({"enabled": False, "expires": NOW - SECOND}, Reason.VAULT_SECRET_DISABLED),
+    ],
+)
+def test_versions_that_must_not_be_used(changes: dict[str, Any], reason: Reason) -> None:
+    refusal = usable_value(vault(**changes), NOW)
+    assert isinstance(refusal, Explanation)
+    assert refusal.reason is reason
+    assert "orders-key" in refusal.message
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"not_before": NOW}, {"expires": NOW + SECOND}, {"expires": None}, {"latest": False}]
+)
+def test_versions_that_may_be_used(changes: dict[str, Any]) -> None:
+    assert usable_value(vault(**changes), NOW) == SecretStr(PRIMARY)
+
+
+@pytest.mark.parametrize(
+    ("value", "fault"),
+    [
+        ("", "is empty"),
+        (" \n", "only whitespace"),
+        (PRIMARY + "\n", "line break"),
+        (PRIMARY + "\r\n", "line break"),
+        ("a b" * 10, "whitespace"),
+        ("\t" + PRIMARY, "whitespace"),
+        (PRIMARY + "\0", "NUL"),
+        (PRIMARY + "\x07", "printed"),
+        (PRIMARY + "\x7f", "printed"),
+        (PRIMARY + "é", "ASCII"),
+        (PRIMARY + "\ufeff", "ASCII"),
+        (PRIMARY + "\udcff", "ASCII"),
+        (PRIMARY + ",ssl=False", "comma"),
+        ("k" * 513, "512"),
+    ],
+)
+def test_values_that_are_no_keys(value: str, fault: str) -> None:
+    refusal = usable_value(vault(value=SecretStr(value)), NOW)
+    assert isinstance(refusal, Explanation)
+    assert refusal.reason is Reason.KEY_MALFORMED
+    assert fault in refusal.message
+    assert PRIMARY not in refusal.message
+    assert "kkkk" not in refusal.message
 
 
 @pytest.mark.parametrize("listed", [KEYS, DENIED, NOT_READ])
@@ -120,15 +230,14 @@ def test_nothing_shows_the_key_and_an_unread_value_proves_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "slot"),
+    ("claim", "slot"),
     [("Primary", Slot.PRIMARY), (" secondary ", Slot.SECONDARY), ("key1", None), ("", None), (None, None)],
 )
-def test_the_claimed_slot(said: str | None, slot: Slot | None) -> None:
-    assert claimed_slot(vault(tags={} if said is None else {"CredentialId": said})) is slot
+def test_the_claimed_slot(claim: str | None, slot: Slot | None) -> None:
+    assert claimed_slot(vault(tags={} if claim is None else {"CredentialId": claim})) is slot
 
 
 PROVEN = Proven(ProvenBy.LISTED, Slot.PRIMARY)
-WRITING = {"authentication": {"keyVault": {**AUTHENTICATION["keyVault"], "access": "ReadWrite"}}}
 
 
 @pytest.mark.parametrize(
@@ -156,9 +265,8 @@ def test_what_must_be_read_next(
 
 
 def test_a_key_that_is_to_be_stored_must_be_listed() -> None:
-    gone, deleted = VaultSecretAbsent("none"), VaultSecretAbsent("none", deleted=True)
-    assert needs_keys(resource(WRITING), IDENTITY, gone, None, NOW)
-    assert not needs_keys(resource(WRITING), IDENTITY, deleted, None, NOW)
-    assert not needs_keys(resource(), IDENTITY, gone, None, NOW)
+    assert needs_keys(resource(WRITING), IDENTITY, GONE, None, NOW)
+    assert not needs_keys(resource(WRITING), IDENTITY, DELETED, None, NOW)
+    assert not needs_keys(resource(), IDENTITY, GONE, None, NOW)
     assert not needs_keys(resource(WRITING), IDENTITY, UNREACHABLE, None, NOW)
-    assert not needs_authentication(resource(WRITING), IDENTITY, gone, NOT_READ, None, NOW)
+    assert not needs_authentication(resource(WRITING), IDENTITY, GONE, NOT_READ, None, NOW)

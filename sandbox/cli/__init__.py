@@ -1,0 +1,1 @@
+"""The command `python -m sandbox`: start, inspect and change a sandbox."""

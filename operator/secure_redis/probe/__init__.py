@@ -1,0 +1,1 @@
+"""The live TLS and AUTH check of an endpoint."""

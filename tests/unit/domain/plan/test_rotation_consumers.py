@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from pydantic import SecretBytes
 
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.domain.grants import GrantPolicy, Power
@@ -274,3 +275,19 @@ def test_force_waits_for_no_pod() -> None:
     made.looks(30, until=lambda one: one.handled == FORCE, roll=False)
     assert [one.slot for one in made.regenerated] == ["Secondary", "Primary"]
     assert any(one.consumers for one in made.regenerated)
+
+
+@pytest.mark.parametrize("secret", ["the target's key", "unknown"])
+def test_not_even_force_regenerates_a_key_that_the_secret_may_hold(secret: str) -> None:
+    made = asked(FORCE, until="Intended")
+    published = made.secret
+    assert published is not None
+    assert made.rotation is not None
+    target = SecretBytes(made.keys[Slot(made.rotation.target or "")].encode())
+    for _ in range(6):  # another party writes the Secret before each pass
+        made.secret = None if secret == "unknown" else replace(published, data={**published.data, "password": target})
+        assert done_by(made, *CRITICAL, looks=1) == []
+    assert made.reason == "HoldersBehind"
+    assert "the Secret holds" in ((made.rotation and made.rotation.message) or "")
+    made.secret = published
+    made.looks(30, until=lambda one: one.handled == FORCE)

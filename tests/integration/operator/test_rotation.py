@@ -12,7 +12,7 @@ from sandbox.azure.control.clients.keyvault import SecretState
 from sandbox.azure.seeds import seeds
 from sandbox.waiting import wait_for
 from sandbox.world import CACHE_KEYS, CACHE_READ, CACHE_ROTATE, VAULT_READ, VAULT_WRITE, Team, World
-from secure_redis.domain.plan.rollout.workload_state import START_MARGIN
+from secure_redis.domain.plan.rollout.pod_keys import START_MARGIN
 from tests.integration.operator.conftest import INTERVALS
 from tests.integration.operator.support import Case, release
 from tests.integration.operator.workload_support import SECONDS, SLEEP, Target, current, path, world_with_pods

@@ -141,6 +141,7 @@ class Reason(StrEnum):
     ROLLING_OUT = "RollingOut"
     ROLLOUT_FAILED = "RolloutFailed"
     ROLLOUT_DEADLINE = "RolloutDeadline"
+    POD_BLOCKS_ROLLOUT = "PodBlocksRollout"
     TARGET_NOT_FOUND = "TargetNotFound"
     TARGET_NOT_CONSENTING = "TargetNotConsenting"
     TARGET_CONFLICT = "TargetConflict"

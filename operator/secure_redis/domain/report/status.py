@@ -10,6 +10,7 @@ from secure_redis.api.status import (
     ComplianceStatus,
     Condition,
     CredentialStatus,
+    FailedStatus,
     FindingStatus,
     LastHandled,
     PendingStatus,
@@ -21,6 +22,7 @@ from secure_redis.api.status import (
 )
 from secure_redis.api.times import rfc3339
 from secure_redis.domain.assess.assessment import Assessment
+from secure_redis.domain.assess.rules.rule import THRESHOLD, Result
 from secure_redis.domain.observe.cache import Cache
 from secure_redis.domain.observe.keys import VaultSecretFacts
 from secure_redis.domain.observe.observation import Observation
@@ -176,9 +178,11 @@ def _compliance(assessed: Assessment) -> ComplianceStatus:
         return ComplianceStatus()
     return ComplianceStatus(
         passed=found.passed,
-        failed=found.failed,
-        unknown=found.unknown,
-        waived=found.waived,
+        failed=FailedStatus(**{str(severity).lower(): number for severity, number in found.failed.items()}),
+        advice=found.count(Result.ADVICE),
+        unknown=found.count(Result.UNKNOWN),
+        waived=found.count(Result.WAIVED),
+        threshold=THRESHOLD,
         findings=tuple(
             FindingStatus(rule=f.rule, result=f.result, severity=f.severity, message=f.message) for f in found.findings
         ),

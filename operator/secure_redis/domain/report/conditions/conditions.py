@@ -6,7 +6,7 @@ from secure_redis.api.reasons.row import Trait
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.status import WorkloadStatus
 from secure_redis.domain.assess.assessment import Assessment
-from secure_redis.domain.assess.rules.rule import Severity
+from secure_redis.domain.assess.rules.rule import Result
 from secure_redis.domain.explanation import Explanation
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.plan.actions import (
@@ -77,10 +77,7 @@ def _compliant(assessed: Assessment, available: ConditionState) -> ConditionStat
     found = assessed.compliance
     if found is None:
         return ConditionState(UNKNOWN, available.reason, available.message)
-    counted = [f for f in found.findings if f.severity not in {Severity.INFO, Severity.LOW}]
-    failed = [f for f in counted if f.result == "Fail"]
-    unknown = [f for f in counted if f.result == "Unknown"]
-    for worst, status in ((failed, FALSE), (unknown, UNKNOWN)):
+    for worst, status in ((found.counted(Result.FAIL), FALSE), (found.counted(Result.UNKNOWN), UNKNOWN)):
         if worst:
             listed = ", ".join(f.rule for f in worst)
             word = "failed" if status == FALSE else "could not be judged"

@@ -99,15 +99,19 @@ class FindingStatus(_Part):
 class ComplianceStatus(_Part):
     """Counts of results and what is not Pass. `notes`: which parts of profile, waivers and drift.ignore have no effect.
 
-    `passes`: the ids of the rules that passed; what is in neither list was not judged or does not apply.
+    `summary`: what failed, counted by severity, such as `2C 1H 3?`; `?` counts what could not be judged.
+    `passed_rules`: the ids of the rules that passed, in one line. The next process reads it until it has judged as
+    much. What is neither there nor in `findings` was not judged or does not apply.
     """
+
+    summary: str | None = None
 
     passed: int = 0
     failed: int = 0
     unknown: int = 0
     waived: int = 0
     findings: tuple[FindingStatus, ...] = ()
-    passes: tuple[str, ...] = ()
+    passed_rules: str = ""
     notes: tuple[str, ...] = ()
 
 
@@ -239,6 +243,7 @@ class Status(_Part):
     cache: CacheStatus | None = None
     endpoint: EndpointStatus | None = None
     compliance: ComplianceStatus | None = None
+    drift_count: int | None = None  # how many fields differ
     drift: tuple[DriftStatus, ...] = ()
     corrections: tuple[CorrectionStatus, ...] = ()  # also of paths that do not differ now
     credential: CredentialStatus | None = None

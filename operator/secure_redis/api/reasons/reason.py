@@ -24,6 +24,7 @@ class Reason(StrEnum):
     # Good or passing states
     PENDING = "Pending"
     READY = "Ready"
+    NOT_READY = "NotReady"
     ASSESSED = "Assessed"
     AVAILABLE = "Available"
     SECURED = "Secured"

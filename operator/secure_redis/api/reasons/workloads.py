@@ -44,8 +44,10 @@ WORKLOAD_REASONS: Final[Mapping[Reason, ReasonRow]] = {
     ),
     Reason.TARGET_NOT_CONSENTING: row(
         "The workload does not consent, so it is not changed (or was released again).",
-        'Label it `secureredis.io/inject: "true"` and annotate `secureredis.io/resources: <names of resources>`.',
-        on={ConditionType.WORKLOADS_CURRENT},
+        'Label the workload itself (not its pod template) `secureredis.io/inject: "true"`, and annotate it '
+        "`secureredis.io/resources: <names of resources>`.",
+        on={ConditionType.READY, ConditionType.WORKLOADS_CURRENT},
+        traits=Trait.BLOCKS_READY,
     ),
     Reason.TARGET_CONFLICT: row(
         "The workload has an env entry, a volume or a mount of that name or path that the operator did not add; the "

@@ -142,8 +142,8 @@ def no_consent(resource: SecureRedisCache, facts: WorkloadFacts) -> Explanation:
     """Explain what a workload's owner has to do to consent."""
     return Explanation(
         Reason.TARGET_NOT_CONSENTING,
-        f'{_named(facts)} does not consent: label it {names.INJECT}: "true" and list {resource.key.name!r} in its '
-        f"annotation {names.RESOURCES}",
+        f'{_named(facts)} does not consent: label it (the {facts.kind}, not its pod template) {names.INJECT}: "true" '
+        f"and list {resource.key.name!r} in its annotation {names.RESOURCES}",
     )
 
 

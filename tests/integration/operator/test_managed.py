@@ -341,7 +341,9 @@ def test_an_unsupported_feature_is_refused_at_once(make: Make) -> None:
         "authentication": {"authentication": vault},
         "connection": {"connection": {"secretName": "orders"}},
         "persistence": {"persistence": {"type": "None"}},
-        "network.firewallRules": {"network": {"firewallRules": []}},
+        "network.firewallRules": {
+            "network": {"firewallRules": [{"name": "x", "startIP": "10.0.0.1", "endIP": "10.0.0.1"}]}
+        },
         "mode Provision": {"mode": "Provision", "provision": {"location": "westeurope"}},
         "workloads": {"workloads": [{"id": "web", "kind": "Deployment", "name": "web"}]},
     }

@@ -82,7 +82,7 @@ def _safe(case: Case) -> None:
 
 def _unsafe(case: Case) -> None:
     case.exists(properties={"enableNonSslPort": True, "publicNetworkAccess": "Enabled"}, private_endpoints=())
-    case.apply(key=False, network={"firewallRules": []})
+    case.apply(key=False)
     case.until("DriftDetected", "True")
 
 

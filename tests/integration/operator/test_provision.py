@@ -277,13 +277,15 @@ def test_public_access_stays_until_an_endpoint_is_approved(build: Case) -> None:
     assert build.effects()[before:] == [("cache.update", ("properties.publicNetworkAccess",))]
 
 
-def test_the_last_rule_stays_while_public_access_is_on(build: Case) -> None:
+@pytest.mark.parametrize("empty", [[], None])
+def test_rules_stay_when_no_rule_is_declared_any_more(build: Case, empty: list[str] | None) -> None:
+    """No rule at all means open to everyone."""
     created(build, **CORRECT)
     before = len(build.effects())
-    build.change(network={"firewallRules": []})
-    message = build.until("DriftDetected", "True", "WouldDisconnect")
-    assert "open to everyone" in message
+    build.change(network={"firewallRules": empty})
     build.poke()
+    build.poke()
+    assert build.condition("DriftDetected")[:2] == ("False", "NoDrift")
     assert len(build.effects()) == before
     assert rules(build) == {"here"}
 

@@ -49,7 +49,7 @@ def _redis_only(resource: SecureRedisCache) -> Iterator[str]:
     connection = spec.connection
     if connection.secret_name or connection.database or connection.keys or connection.labels or connection.annotations:
         yield "spec.connection"
-    if spec.network.firewall_rules is not None:
+    if spec.network.firewall_rules:
         yield "spec.network.firewallRules"
     if spec.drift.correct:
         yield "spec.drift.correct"

@@ -123,5 +123,29 @@ def test_the_pod_that_blocks_a_stateful_set_is_named_at_once(case: Case) -> None
     current(case)
 
 
+def test_a_quota_that_leaves_no_room_for_the_rollout_is_reported_with_what_to_do(case: Case) -> None:
+    """The Deployment surges: it starts a pod before it ends one."""
+    web = Target(case, "web")
+    web.until_rolled()
+    meta = {"name": "tight", "namespace": case.team.namespace}
+    where = f"/api/v1/namespaces/{case.team.namespace}/resourcequotas/tight"
+    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": meta, "spec": {"hard": {"pods": "1"}}}
+    case.world.api.create(quota).must()
+    used = {"pods": "1"}
+    wait_for(lambda: case.world.api.get(where).must().get("status", {}).get("used") == used, SECONDS, "the quota")
+    ready(case, **led(case), workloads=[web.entry()])
+    message = web.until("RolloutFailed")
+    assert "exceeded quota: tight" in message
+    assert "raise the ResourceQuota, or let the strategy end a pod before it starts one" in message
+    assert rotation(case) == {}
+    answered(case, ask(case))
+    assert regenerated(case) == ["Secondary", "Primary"], "its former pod names no Secret of the resource"
+    case.world.api.call("DELETE", where).must()
+    web.patch(
+        {"spec": {"template": {"metadata": {"labels": {"again": "now"}}}}}
+    )  # its controller waits longer each time
+    current(case)
+
+
 def there(case: Case, name: str) -> bool:
     return case.world.api.get(pod_path(case, name)).status == 200

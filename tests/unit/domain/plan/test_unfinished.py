@@ -15,6 +15,7 @@ from tests.unit.domain.plan.test_rollout import (
     ALL,
     A,
     B,
+    C,
     acts,
     current_status,
     everything,
@@ -66,6 +67,7 @@ def test_a_pod_whose_end_no_node_confirms_blocks_any_rollout() -> None:
         found = blocking(replace(SET, kind=kind, ordered=False), (late,), NOW)
         assert found is not None
         assert found.message.endswith("kubectl delete pod db-0 --force")
+        assert blocking(replace(SET, kind=kind, rolled=True), (late,), NOW) == found
     assert blocking(SET, (replace(late, ends=NOW),), NOW) is None
 
 
@@ -77,6 +79,15 @@ def test_the_status_reports_it_at_once_and_the_others_wait() -> None:
     found = roll(res, observation(stuck, b, held={"a": held}), V1)
     assert (acts(found), told(found)["a"]) == ([], (True, "PodBlocksRollout"))
     assert found.holding is not None, "its containers ran with the older key"
+
+
+def test_a_former_pod_that_does_not_end_is_named_and_blocks_no_other_workload() -> None:
+    a, b = everything(consumer(ALL), A, B)
+    res = consumer(ALL, status=current_status(a, b, reason="RollingOut"))
+    ending = tuple(replace(one, deleting=True, ends=NOW - timedelta(minutes=2)) for one in pods(V2, 1))
+    found = roll(res, observation(a, C, held={"a": ending + pods(V1)}), V1)
+    assert (acts(found), told(found)["a"]) == (["+c"], (True, "PodBlocksRollout"))
+    assert found.holding is not None, "its node may be lost and go on running it"
 
 
 def test_pods_that_never_started_hold_nothing_although_the_rollout_is_not_done() -> None:

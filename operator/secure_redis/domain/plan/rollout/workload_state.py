@@ -234,7 +234,7 @@ class _View:
         late = since is not None and self.observed.now - since > timedelta(minutes=minutes)
         blocked = blocking(facts, pods, self.observed.now)
         if blocked is not None:
-            effect = Effect.FAILED if late else Effect.ROLLING
+            effect = Effect.BEHIND if ending else Effect.FAILED if late else Effect.ROLLING
             return WorkloadState(with_reason(status, blocked.reason, blocked.message, behind), effect=effect)
         if late:
             text = (

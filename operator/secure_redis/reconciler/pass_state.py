@@ -1,6 +1,6 @@
 """Keeps what a pass over a resource leaves for the next one in this process. Losing it is always safe."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from weakref import WeakValueDictionary
 
@@ -16,6 +16,7 @@ from secure_redis.domain.plan.actions import Done, Failed, MarkKey, Outcome, Reg
 from secure_redis.domain.plan.rotation import required_reads
 from secure_redis.domain.plan.types import Plan
 from secure_redis.domain.steady_state import SteadyState
+from secure_redis.reconciler.write_backoff import WriteBackoff
 
 ProofSubject = tuple[Identity, str, str, str]
 
@@ -41,6 +42,7 @@ class PassState:
     reported_at: datetime | None = None  # when the status was last written
     steady: tuple[str, SteadyState] | None = None  # resourceVersion, and the last pass over it, if that changed nothing
     next_pass_within: float | None = None  # seconds until more can be read; None: nothing is missing
+    writes: WriteBackoff = field(default_factory=WriteBackoff)
 
 
 def proof_subject(identity: Identity, cache: CacheID, vault: VaultTarget, secret: VaultSecretFacts) -> ProofSubject:

@@ -48,7 +48,7 @@ PROVISION: dict[str, Any] = {
         "shards": 0,
     },
 }
-WORKLOADS = [
+WORKLOADS: list[dict[str, Any]] = [
     {
         "id": "a",
         "kind": "Deployment",

@@ -140,7 +140,11 @@ def _is_stuck(plan: Plan) -> bool:
     rollout, waiting = plan.rollout, plan.waiting
     if waiting is not None and waiting.reason is not Reason.SECRET_DELETING:  # a finalizer can keep a Secret for ever
         return False
-    refused = waiting is not None or bool(plan.blocked) or (rollout is not None and rollout.rolling is None and bool(rollout.next_pass_in))
+    refused = (
+        waiting is not None
+        or bool(plan.blocked)
+        or (rollout is not None and rollout.rolling is None and bool(rollout.next_pass_in))
+    )
     return refused and not plan.actions and bool(plan.next_pass_in)
 
 

@@ -1,5 +1,6 @@
 """Rules, drift, corrections and conditions judge a field with the same knowledge, and every difference has a remedy."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from secure_redis.api.spec.spec import DriftClass
 from secure_redis.domain.assess.assessment import drift_of
 from secure_redis.domain.assess.disruption import Effect
 from secure_redis.domain.assess.drift import Drift
+from secure_redis.domain.assess.encryption_chain import follow
 from secure_redis.domain.assess.redis import COMPARED, SKU_CAPACITY, SKU_NAME
 from secure_redis.domain.assess.rules import evaluate
 from secure_redis.domain.assess.rules.rule import Result, Verdict
@@ -25,10 +27,11 @@ from secure_redis.domain.observe.secret import SecretFacts
 from secure_redis.domain.observe.unknown import NOT_READ
 from secure_redis.domain.plan.actions import AzureAction
 from secure_redis.domain.report.conditions.route import no_route
+from tests.builders.complete import complete
 from tests.builders.passes import OWNER, planned
 from tests.builders.passes import resource as passing
-from tests.builders.storage import ACCOUNT, storage
-from tests.builders.world import PROVISION, cache, observation, parsed
+from tests.builders.storage import ACCOUNT, account, encryption, protected_key, storage
+from tests.builders.world import NOW, PROVISION, cache, observation, parsed
 
 CRD = Path(__file__).parents[4] / "crds/secureredis.io_securerediscaches.yaml"
 PASS, FAIL, UNKNOWN, NA = Result.PASS, Result.FAIL, Result.UNKNOWN, Result.NOT_APPLICABLE
@@ -208,6 +211,41 @@ def test_nothing_absent_passes(world: Redis) -> None:
     assert (a5.result is PASS) is (world.authentication_disabled is False)
     assert (a5.result is FAIL) is (world.authentication_disabled is True)
     assert verdicts["N6"].result is (FAIL if world.subnet_id is not None else NA)
+
+
+@given(
+    enabled=st.sampled_from((True, False, None)),
+    days=st.tuples(*(st.sampled_from((None, -1, 0, 90)) for _ in range(3))),
+    encrypted=st.sampled_from((True, False, None)),
+    public=st.sampled_from((True, False, None)),
+    transport=st.sampled_from((True, False, None)),
+    lowest=st.sampled_from(("TLS1_0", "TLS1_2", None, "?")),
+)
+def test_the_chain_of_encryption_and_its_rules_agree(
+    enabled: bool | None,
+    days: tuple[int | None, ...],
+    encrypted: bool | None,
+    public: bool | None,
+    transport: bool | None,
+    lowest: str | None,
+) -> None:
+    expires, in_use, begins = (None if one is None else NOW + timedelta(days=one) for one in days)
+    stored = account(
+        encryption=encryption(blob_encrypted=encrypted, current_key_expires=in_use),
+        public_blobs_allowed=public,
+        https_only=transport,
+        minimum_tls_version=lowest,
+    )
+    seen = complete(storage=stored, encryption_key=protected_key(enabled=enabled, expires=expires, not_before=begins))
+    assert isinstance(seen.cache, Redis)
+    link = follow(parsed(), seen, seen.cache, None)
+    assert link is not None
+    verdicts = evaluate(parsed(), seen).results
+    results = {verdicts[rule].result for rule in ("P3", "P4", "P6", "P9")}
+    # The rules may know more. What breaks the chain, or hides a part of it, no rule passes.
+    expected = PASS if link.encrypted else FAIL if link.encrypted is False else UNKNOWN
+    assert (results == {PASS}) is (link.encrypted is True)
+    assert expected in results
 
 
 # --- each path and each class has a correction ------------------------------------------------------------------------

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from secure_redis.api import names
 from secure_redis.api.reasons.reason import ConditionType, Reason
 from secure_redis.api.resource import SecureRedisCache
+from secure_redis.domain.assess.assessment import assess
+from secure_redis.domain.assess.waivers import Waivable, WaiverPolicy
 from secure_redis.domain.explanation import Blocked, Waiting
 from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.plan.actions import (
@@ -27,6 +29,7 @@ from secure_redis.domain.plan.actions import (
     StoreKey,
     UpdateCache,
 )
+from secure_redis.domain.plan.plan import plan
 from secure_redis.domain.plan.rollout.waves import Rollout
 from secure_redis.domain.plan.types import Plan
 from secure_redis.domain.plan.write_failure import WriteFailure
@@ -169,6 +172,15 @@ def test_a_check_is_put_off_and_a_time_is_not(todo: Plan, grows_to: float | None
     of, seen = resource(CORRECTING), observation(cache=cache(tags=OWNER))
     found = report(of, seen, judged(of, seen), todo, ())
     assert (found.next_pass_in, found.grows_to) == (todo.next_pass_in, grows_to)
+
+
+def test_the_end_of_a_waiver_is_a_time() -> None:
+    waiver = {"rule": "L1", "reason": "moving", "owner": "team", "expires": "2026-11-25"}
+    of, seen = resource({"waivers": [waiver], "drift": {"intervalSeconds": 86400}}), observation()
+    policy = WaiverPolicy(waivable=(Waivable(("*",), ("*",), 90),))
+    assessed = assess(of, seen, cluster_uid="cluster", ca=None, waiver_policy=policy)
+    todo = plan(of, seen, assessed, SETTINGS)
+    assert todo.exact_in == todo.next_pass_in == 12 * 3600.0
 
 
 def test_the_table_of_writes_is_whole() -> None:

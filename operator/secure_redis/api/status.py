@@ -114,9 +114,12 @@ class ComplianceStatus(_Part):
     """Counts of results and what is not Pass. `notes`: which parts of profile, waivers and drift.ignore have no effect.
 
     Each count is that of the same result in `findings`. `threshold`: from this severity on, a finding counts for the
-    condition Compliant. `passes`: the ids of the rules that passed; what is in neither list was not judged or does not
-    apply.
+    condition Compliant. `summary`: what failed, counted by severity, such as `2C 1H 3?`; `?` counts what could not be
+    judged. `passed_rules`: the ids of the rules that passed, in one line. The next process reads it until it has judged
+    as much. What is neither there nor in `findings` was not judged or does not apply.
     """
+
+    summary: str | None = None
 
     passed: int = 0
     failed: FailedStatus = FailedStatus()
@@ -125,7 +128,7 @@ class ComplianceStatus(_Part):
     waived: int = 0
     threshold: str | None = None
     findings: tuple[FindingStatus, ...] = ()
-    passes: tuple[str, ...] = ()
+    passed_rules: str = ""
     notes: tuple[str, ...] = ()
 
 
@@ -257,6 +260,7 @@ class Status(_Part):
     cache: CacheStatus | None = None
     endpoint: EndpointStatus | None = None
     compliance: ComplianceStatus | None = None
+    drift_count: int | None = None  # how many fields differ
     drift: tuple[DriftStatus, ...] = ()
     corrections: tuple[CorrectionStatus, ...] = ()  # also of paths that do not differ now
     credential: CredentialStatus | None = None

@@ -86,7 +86,7 @@ def test_series_are_removed_with_their_resource() -> None:
 def test_passes_and_requests_are_counted() -> None:
     metrics = Metrics()
     metrics.passed(ORDERS, "Edit", "success", 0.1, at=1000.0)
-    metrics.passed(ORDERS, "Retry", "error", 0.1, at=2000.0)
+    metrics.passed(ORDERS, "Retry", "error", 0.1, at=None)
     metrics.kube_request("https://k", "GET", 200, 0.1)
     metrics.kube_request("https://k", "GET", 0, 0.1)
     metrics.azure_request("arm", "redis.get", 429, 0.1)

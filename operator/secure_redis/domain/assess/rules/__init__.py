@@ -165,7 +165,7 @@ def _earlier(resource: SecureRedisCache, rule: str, waiving: Waiving | None) -> 
         return None
     reported = next((one for one in before.findings if one.rule == rule), None)
     if reported is None:
-        return PASS if rule in before.passes else None
+        return PASS if rule in before.passed_rules.split() else None
     if reported.result == Result.WAIVED and (waiving is None or waiving.refused is not None):
         return None
     result = Result.FAIL if reported.result == Result.ADVICE else Result(reported.result)

@@ -2,7 +2,7 @@
 
 from secure_redis.api.reasons.catalogue import has
 from secure_redis.api.reasons.reason import ConditionType, Reason
-from secure_redis.api.reasons.row import Trait
+from secure_redis.api.reasons.row import JUDGED, Trait
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.status import WorkloadStatus
 from secure_redis.domain.assess.assessment import Assessment
@@ -21,6 +21,7 @@ from secure_redis.domain.report.conditions import workloads as workload_verdict
 from secure_redis.domain.report.conditions.cache import cache_available, persistence_encrypted, transport_secured
 from secure_redis.domain.report.conditions.condition_state import (
     FALSE,
+    SEE,
     TRUE,
     UNKNOWN,
     ConditionState,
@@ -48,7 +49,7 @@ def compose_conditions(
     failures = [outcome for outcome in outcomes if isinstance(outcome, Failed)]
     available = cache_available(resource, observed, plan, failures)
     credentials = credentials_synced(CredentialsInput(resource, observed, assessed, plan, outcomes, available))
-    ready = ReadyInput(resource, observed, assessed, plan, failures, available, credentials)
+    ready = ReadyInput(resource, observed, assessed, plan, failures, available, credentials, statuses)
     found: dict[ConditionType, ConditionState] = {
         ConditionType.READY: ready_condition(ready),
         ConditionType.CACHE_AVAILABLE: available,
@@ -70,7 +71,29 @@ def compose_conditions(
         found[ConditionType.STALLED] = stalled
     elif progress is not None:
         found[ConditionType.RECONCILING] = progress
-    return found
+    return _each_message_once(found)
+
+
+# kstatus, and with it Flux and kubectl wait, shows the messages of these: they stay whole.
+_WHOLE = frozenset({ConditionType.READY, ConditionType.STALLED, ConditionType.RECONCILING})
+
+
+def _each_message_once(found: dict[ConditionType, ConditionState]) -> dict[ConditionType, ConditionState]:
+    """Refer to the first condition that has a message, instead of repeating it.
+
+    A condition that could not be judged at all has no reason of its own either. CacheAvailable and CredentialsSynced
+    keep theirs: it is what they report.
+    """
+    first: dict[str, ConditionType] = {}
+    result: dict[ConditionType, ConditionState] = {}
+    for kind, state in found.items():
+        explained_by = first.setdefault(state.message, kind)
+        if explained_by is kind or kind in _WHOLE or state.status == TRUE:
+            result[kind] = state
+            continue
+        reason = Reason.NOT_READY if kind in JUDGED and state.status == UNKNOWN else state.reason
+        result[kind] = ConditionState(state.status, reason, f"{SEE}{explained_by}")
+    return result
 
 
 def _compliant(assessed: Assessment, available: ConditionState) -> ConditionState:

@@ -200,7 +200,7 @@ class Reconciler:
             observed = await self._observer.observe(resource, pass_state, self._now())
             assessed = self._assess(resource, observed)
             keep_reads(resource, observed, assessed.credential.proven, pass_state, self._monotonic())
-            judged = self._plan(resource, observed, assessed)
+            judged = self._plan(resource, observed, assessed, pass_state)
             acted = await self._act(judged, trigger, pass_state)
         if acted.released:
             return await self._report_release(judged)
@@ -216,13 +216,19 @@ class Reconciler:
             waiver_policy=settings.waiver_policy,
         )
 
-    def _plan(self, resource: SecureRedisCache, observed: Observation, assessed: Assessment) -> _Judged:
+    def _plan(
+        self, resource: SecureRedisCache, observed: Observation, assessed: Assessment, pass_state: PassState
+    ) -> _Judged:
         """Plan under the fleet's brakes. Nothing here awaits, so that two passes cannot spend the same allowance."""
         brake = self._brakes.brake(resource.key)
         todo = plan.plan(resource, observed, assessed, self._settings, brake)
         if self._brakes.note(resource, todo):  # this plan engaged the brake, which counts for it too
             todo = plan.plan(resource, observed, assessed, self._settings, self._brakes.brake(resource.key))
-        self._brakes.settle(resource, todo)
+        pass_state.writes.begin(resource)
+        now = self._monotonic()
+        writes = (action for action in todo.actions if isinstance(action, AzureAction))
+        held = any(pass_state.writes.held(resource, action, now) is not None for action in writes)
+        self._brakes.settle(resource, todo, held=held)
         return _Judged(resource, observed, assessed, brake, todo)
 
     async def _act(self, judged: _Judged, trigger: str, pass_state: PassState) -> _Acted:
@@ -233,7 +239,6 @@ class Reconciler:
 
         """
         current, todo, outcomes, sent = judged.resource, judged.todo, list[Outcome](), list[Outcome]()
-        pass_state.writes.begin(judged.resource)
         for action in todo.actions:
             held = pass_state.writes.held(current, action, self._monotonic())
             if held is not None:

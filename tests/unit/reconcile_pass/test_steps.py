@@ -56,7 +56,9 @@ class World:
             settings=SETTINGS,
             observer=world,
             executor=world,
-            brakes=Brakes(BrakeLimits(), version="1", recorded=None, monotonic=lambda: 0.0, metrics=world),
+            brakes=Brakes(
+                BrakeLimits(corrections_per_hour=6), version="1", recorded=None, monotonic=lambda: 0.0, metrics=world
+            ),
             members=NamespaceMembers(NamespaceLimits()),
             resources=world,
             secrets=world,
@@ -148,7 +150,7 @@ async def test_a_refused_write_is_held_back_and_reported_as_before(world: World)
         found.append(await world.reconciler.run_pass(KEY, busy, "Clock"))
         if "act: UpdateCache" in world.steps[before:]:
             sent.append(second)
-    assert sent == [0, 8, 20, 40, 80]
+    assert sent == [0, 8, 20, 40, 80], "a write that is held back spends none of the hour's six corrections"
     assert all(one.failed and one.paced for one in found)
     assert [one.after for one in found[:3]] == [5.0, 1.0, 10.0]
     assert max(one.after for one in found) <= 300.0

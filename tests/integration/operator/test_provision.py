@@ -9,7 +9,7 @@ import pytest
 from sandbox.azure.seeds import seeds
 from sandbox.waiting import wait_for
 from sandbox.world import World
-from tests.integration.operator.support import RULE, Case, provision
+from tests.integration.operator.support import PATIENCE, RULE, Case, provision
 
 OTHER = {"name": "there", "startIP": "203.0.113.1", "endIP": "203.0.113.9"}
 HERE = seeds.FirewallRule(name="here", start="127.0.0.1", end="127.0.0.1")
@@ -259,6 +259,23 @@ def test_size_and_version_are_reported_and_never_changed(build: Case) -> None:
     build.poke()
     assert "provision.redis.sku.name" in {entry["path"] for entry in build.status["drift"]}
     assert len(build.writes()) == before
+
+
+def test_tags_are_corrected_and_the_size_on_request(build: Case) -> None:
+    created(build, drift={"correct": ["Security", "Availability", "Cosmetic"]})
+
+    def shown() -> Any:
+        return build.control.redis.get(build.cache)
+
+    build.control.redis.update(build.cache, tags={**shown()["tags"], "cost": "7"})
+    build.change(provision={"tags": {"team": "orders"}, "redis": {"sku": {"capacity": 2}}})
+    build.until("DriftDetected", "True", "DisruptionNotAllowed")
+    wait_for(lambda: shown()["tags"].get("team") == "orders", PATIENCE, "the tags")
+    assert shown()["tags"]["cost"] == "7", "tags of others stay"
+    assert shown()["properties"]["sku"]["capacity"] == 1
+    build.annotate(allow_disruption="provision.redis.sku.capacity")
+    wait_for(lambda: shown()["properties"]["sku"]["capacity"] == 2, PATIENCE, "the size")
+    build.until("DriftDetected", "False", "NoDrift")
 
 
 def test_public_access_stays_until_an_endpoint_is_approved(build: Case) -> None:

@@ -74,7 +74,8 @@ def plan(
         published = tuple(action for action in published if not isinstance(action, ReleaseSecret | DeleteSecret))
     rolling = rollout.rolling if rollout is not None else None
     moving = Waiting(Reason.ROLLING_OUT, sentence(rolling)) if rolling is not None else None
-    next_passes = [azure.next_pass_in, secret.next_pass_in, rotating.next_pass_in, _lapse(resource, observed, assessed)]
+    exact = [rotating.next_pass_in, _lapse(resource, observed, assessed)]
+    next_passes = [*exact, azure.next_pass_in, secret.next_pass_in]
     last = (rotating.action,) if rotating.action is not None else ()
     if rollout is not None:
         next_passes.append(0.0 if publishing else rollout.next_pass_in)
@@ -85,6 +86,7 @@ def plan(
         blocked=azure.blocked + secret.blocked,
         waiting=azure.waiting or secret.waiting or rotating.progress or moving,
         next_pass_in=reduce(sooner, next_passes),
+        exact_in=reduce(sooner, exact),
         rollout=rollout,
         rotation=rotating,
         needs_fresh_read=azure.needs_fresh_read or rotating.needs_fresh_read,

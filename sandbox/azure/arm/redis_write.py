@@ -240,7 +240,7 @@ async def patch(call: Call, found: seeds.Subscription, cache: CacheState, versio
     if course is None:
         _record(call, cache, body)
         closes = _closes(call, cache, changed)
-        _apply(cache, copy.deepcopy(cache), changed)
+        update_course.apply(cache, copy.deepcopy(cache), changed)
         cache.state = "Succeeded"
         await world.changed(cache, cut=closes)
         return Answer(200, cache.show(world.names.domain))
@@ -297,13 +297,13 @@ def _begin_update(
 ) -> operation.Operation:
     world = call.world
     scales, closes = update_course.scaled(cache, after), _closes(call, cache, after)
-    _apply(cache, copy.deepcopy(cache), course.changed)
+    update_course.apply(cache, copy.deepcopy(cache), course.changed)
     before = copy.deepcopy(cache)
 
     async def finish(succeeded: bool) -> None:
         cache.state = "Succeeded" if succeeded else "Failed"
         if succeeded:
-            _apply(cache, before, after)
+            update_course.apply(cache, before, after)
         await world.changed(cache, cut=succeeded and closes)
 
     seconds = world.settings.scale_seconds if scales else world.settings.update_seconds
@@ -321,20 +321,6 @@ def _closes(call: Call, before: CacheState, after: CacheState) -> bool:
 def _record(call: Call, cache: CacheState, body: Json) -> None:
     fields = [f"properties.{name}" for name in body.get("properties") or {}]
     call.effect("cache.update", cache.scope, tuple(sorted([*fields, *(k for k in body if k != "properties")])))
-
-
-def _apply(cache: CacheState, before: CacheState, after: CacheState) -> None:
-    """Apply only the fields of the operation. Other fields may have changed in the meantime."""
-    for name in ("tags", "sku", "identity"):
-        if getattr(after, name) != getattr(before, name):
-            setattr(cache, name, getattr(after, name))
-    for kept, old, new in (
-        (cache.properties, before.properties, after.properties),
-        (cache.configuration, before.configuration, after.configuration),
-    ):
-        kept.update({name: value for name, value in new.items() if name not in old or old[name] != value})
-        for name in old.keys() - new.keys():
-            kept.pop(name, None)
 
 
 async def delete(call: Call, found: seeds.Subscription, group_name: str, name: str, version: str) -> Answer:

@@ -46,6 +46,20 @@ def scaled(before: CacheState, after: CacheState) -> bool:
     return after.sku != before.sku or after.properties.get("shardCount") != before.properties.get("shardCount")
 
 
+def apply(cache: CacheState, before: CacheState, after: CacheState) -> None:
+    """Apply only the fields of the operation. Other fields may have changed in the meantime."""
+    for name in ("tags", "sku", "identity"):
+        if getattr(after, name) != getattr(before, name):
+            setattr(cache, name, getattr(after, name))
+    for kept, old, new in (
+        (cache.properties, before.properties, after.properties),
+        (cache.configuration, before.configuration, after.configuration),
+    ):
+        kept.update({name: value for name, value in new.items() if name not in old or old[name] != value})
+        for name in old.keys() - new.keys():
+            kept.pop(name, None)
+
+
 def _all_but_size(before: CacheState, after: CacheState) -> CacheState:
     changed = copy.deepcopy(after)
     changed.sku = before.sku

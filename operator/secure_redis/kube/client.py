@@ -187,8 +187,8 @@ class KubeClient:
     ) -> AsyncIterator[tuple[str, dict[str, Any]]]:
         """Events from `resource_version` on: ADDED, MODIFIED, DELETED and BOOKMARK with their objects.
 
-        Ends when the server ends the stream, which it does every few minutes. Bookmarks come at least once a minute,
-        so `inactivity` seconds without a line mean a dead connection
+        Ends when the server ends the stream, by default after 30 to 60 minutes. The server sends a bookmark about once
+        a minute, so that `inactivity` seconds without a line show a dead connection
         (docs/internals/kubernetes-facts.md#watch-streams).
 
         Raises:

@@ -17,7 +17,7 @@ _MAX_CLIENTS = {
     ("C", 0): 256, ("C", 1): 1000, ("C", 2): 2000, ("C", 3): 5000, ("C", 4): 10000, ("C", 5): 15000, ("C", 6): 20000,
     ("P", 1): 7500, ("P", 2): 15000, ("P", 3): 30000, ("P", 4): 40000, ("P", 5): 40000,
 }  # fmt: skip
-# Reserved memory in MB. Recorded: C0, C1, C2, C4 and P1; the others are in proportion.
+# Reserved memory in MB. Recorded: C0, C2, C4 and P1; the others are in proportion.
 _RESERVED = {
     ("C", 0): 30, ("C", 1): 125, ("C", 2): 299, ("C", 3): 663, ("C", 4): 1326, ("C", 5): 2652, ("C", 6): 5304,
     ("P", 1): 642, ("P", 2): 1283, ("P", 3): 2569, ("P", 4): 5138, ("P", 5): 10280,

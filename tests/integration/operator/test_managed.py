@@ -143,7 +143,8 @@ def test_the_enterprise_tiers_retire_and_managed_redis_does_not(
 def _safe(case: Cluster) -> Cluster:
     own = case.own_key(expires=int(time.time()) + 400 * DAY)
     case.control.keyvault.update(case.team.name, {"enablePurgeProtection": True})
-    return case.there(tags={"owner": "shop"}, properties=own).judged()
+    keyless = {"accessKeysAuthentication": "Disabled"}  # a new database has keys
+    return case.there(tags={"owner": "shop"}, properties=own, database=keyless).judged()
 
 
 def _unsafe(case: Cluster) -> Cluster:

@@ -157,7 +157,7 @@ def test_a_correction_that_azure_accepts_and_then_fails(build: Case, outcome: st
     build.apply(**provision(build, **CORRECT))
     build.until("DriftDetected", "False", "NoDrift")
     before = len(build.writes())
-    with build.control.settings.during(operation_outcome=outcome):
+    with build.control.settings.during(operation_outcome=outcome, patch_at_once=False):
         build.update({"enableNonSslPort": True})
         build.poke()
         message = build.until("DriftDetected", "True", "ProvisioningFailed")

@@ -23,6 +23,7 @@ from secure_redis.domain.observe.secret import SecretFacts
 from secure_redis.domain.observe.unknown import NOT_READ, Unknown
 from secure_redis.domain.plan.actions import (
     Action,
+    AddFinalizer,
     ApplySecret,
     CreateSecret,
     Done,
@@ -31,6 +32,7 @@ from secure_redis.domain.plan.actions import (
     MarkKey,
     Outcome,
     RegenerateKey,
+    RemoveFinalizer,
     StoreKey,
     WorkloadAction,
 )
@@ -176,6 +178,8 @@ class World(Stage):
 
     def _do(self, action: Action) -> None:
         match action:
+            case AddFinalizer() | RemoveFinalizer():
+                self.finalizer = isinstance(action, AddFinalizer)
             case CreateSecret() | ApplySecret():
                 self.secret = SecretFacts(
                     name=action.name,

@@ -45,6 +45,11 @@ class Envelope:
         return self.requests.get(names.PAUSED, "").lower() == "true"
 
     @property
+    def abandoned(self) -> bool:
+        """Whether a deletion is to end at once and to keep everything."""
+        return self.requests.get(names.ABANDON, "").lower() == "true"
+
+    @property
     def refresh(self) -> str | None:
         """The value of the refresh request, as far as the status can hold it."""
         value = self.requests.get(names.REFRESH)

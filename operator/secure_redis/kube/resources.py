@@ -58,8 +58,8 @@ class Resources:
         return self._install is not None and resource.operator not in (None, self._install)
 
     def unclaimed(self, resource: Envelope) -> bool:
-        """Whether the resource was served before claims existed, or its claim was removed."""
-        free = self._install is not None and resource.operator is None and resource.has_finalizer
+        """Whether no install has claimed the resource yet, or its claim was removed."""
+        free = self._install is not None and resource.operator is None
         return free and not (resource.deleting or resource.paused)
 
     async def claim(self, resource: Envelope) -> Mapping[str, Any]:

@@ -12,7 +12,7 @@ from secure_redis.api.resource import Key
 from secure_redis.api.spec.spec import WorkloadKind
 from secure_redis.kube import paths, secrets
 from secure_redis.kube.client import ApiFailure, KubeClient
-from secure_redis.kube.secret_store import SecretStore
+from secure_redis.kube.secret_store import SecretStore, resources_of
 from secure_redis.kube.workloads import convert
 from secure_redis.kube.workloads.client import CONSENTING
 
@@ -31,9 +31,9 @@ class WatchMode(StrEnum):
 class SecretWatches:
     """Runs one stream for the cluster where that is allowed, else one per namespace with resources that allows it.
 
-    `wake(key)` is called for the resource that a changed Secret's label names; not for the operator's own writes. Where
-    watching is not allowed, the store has no answers for that namespace and each pass reads; it is tried again every
-    `denied_retry` seconds.
+    `wake(key)` is called for the resources that a changed Secret names, or named before; not for the operator's own
+    writes. Where watching is not allowed, the store has no answers for that namespace and each pass reads; it is tried
+    again every `denied_retry` seconds.
     """
 
     def __init__(
@@ -137,6 +137,7 @@ class SecretWatches:
             return
         secret = secrets.facts(body)
         namespace = body["metadata"]["namespace"]
+        before = self._store.known(namespace, secret.name)
         if kind == "DELETED":
             known = self._store.drop(namespace, secret.name, secret.resource_version)
             if known is None:
@@ -145,8 +146,10 @@ class SecretWatches:
             namespace, secret
         ):
             return
-        if label := secret.labels.get(names.CACHE_LABEL):
-            self._wake(Key(namespace, label))
+        # A label or annotation that was removed named the resource before.
+        earlier = resources_of(namespace, before) if before is not None else set()
+        for key in sorted(resources_of(namespace, secret) | earlier):
+            self._wake(key)
 
 
 class WorkloadWatches:

@@ -37,6 +37,7 @@ from secure_redis.domain.plan.actions import (
     ReleaseSecret,
     ReleaseWorkload,
     RemoveFinalizer,
+    RemoveOwnerReference,
     ResourceAction,
     StoreKey,
     UpdateCache,
@@ -121,6 +122,8 @@ class Executor:
                 return written if isinstance(written, WriteFailure) else None
             case ReleaseSecret():
                 return await self._secrets.release(resource, action)
+            case RemoveOwnerReference():
+                return await self._secrets.remove_owner_reference(resource, action)
             case DeleteSecret():
                 return await self._secrets.delete(resource.key.namespace, action)
             case InjectWorkload():

@@ -64,6 +64,7 @@ class _Entry:
     started: float = float("-inf")
     failures: int = 0
     fingerprint: tuple[Any, ...] = field(default=())
+    marks: frozenset[str] = frozenset()  # what only the operator sets on the object
 
 
 RunPass = Callable[[Key, Body, Trigger], Awaitable[NextPass]]
@@ -128,8 +129,9 @@ class Schedule:
     def wake(self, key: Key, body: Body | None, trigger: Trigger) -> None:
         """Something changed: a pass is due. Without a body the newest known one is used. Ignores an unknown resource.
 
-        A body that is not newer than the known one, or differs only in what the operator writes itself (status,
-        finalizers), causes no pass. A wake during a pass causes exactly one more.
+        A body that is not newer than the known one, or differs only in what the operator writes itself (status, its
+        finalizer and claim), causes no pass. That its finalizer or claim was removed does: another party did that. A
+        wake during a pass causes exactly one more.
         """
         if body is not None:
             if not self._take(key, body):
@@ -144,7 +146,7 @@ class Schedule:
         If another party's edit came back with it, one more pass is due: the watch will not deliver it again.
         """
         entry = self._entries.get(key)
-        if entry is not None and self._take(key, body):
+        if entry is not None and self._take(key, body, own=True):  # the pass itself may have removed the finalizer
             self._wake(entry, key, Trigger.EDIT)
 
     def forget(self, key: Key, uid: str | None = None) -> None:
@@ -277,8 +279,8 @@ class Schedule:
 
     # --- the entries ---------------------------------------------------------------------------------------------
 
-    def _take(self, key: Key, body: Body) -> bool:
-        """Keep the body if it is newer. Returns whether a pass is due because of it."""
+    def _take(self, key: Key, body: Body, *, own: bool = False) -> bool:
+        """Keep the body if it is newer. Returns whether a pass is due because of it. `own`: a pass wrote it."""
         meta = body["metadata"]
         entry = self._entries.get(key)
         if entry is None or entry.gone:
@@ -288,15 +290,22 @@ class Schedule:
                 entry.successor = body  # the pass of the earlier resource ends first
                 return False
             self._entries[key] = _Entry(
-                _packed(body), meta["uid"], meta["resourceVersion"], 0.0, Trigger.EDIT, fingerprint=_fingerprint(body)
+                _packed(body),
+                meta["uid"],
+                meta["resourceVersion"],
+                0.0,
+                Trigger.EDIT,
+                fingerprint=_fingerprint(body),
+                marks=_marks(body),
             )
             self._announce()
             return True
         if not newer(meta["resourceVersion"], entry.version):
             return False
+        lost, entry.marks = entry.marks - _marks(body), _marks(body)
         entry.packed, entry.uid, entry.version = _packed(body), meta["uid"], meta["resourceVersion"]
         before, entry.fingerprint = entry.fingerprint, _fingerprint(body)
-        return before != entry.fingerprint
+        return before != entry.fingerprint or bool(lost - {names.FINALIZER} if own else lost)
 
     def _wake(self, entry: _Entry, key: Key, trigger: Trigger) -> None:
         if entry.running:
@@ -373,6 +382,14 @@ def _fingerprint(body: Body) -> tuple[Any, ...]:
         )
     )
     return meta["uid"], meta.get("generation"), "deletionTimestamp" in meta, own
+
+
+def _marks(body: Body) -> frozenset[str]:
+    """Return what only the operator sets on the object: its claim and its finalizer."""
+    meta = body["metadata"]
+    claim = (meta.get("annotations") or {}).get(names.OPERATOR)
+    finalizers = {names.FINALIZER} & frozenset(meta.get("finalizers") or ())
+    return frozenset(finalizers if claim is None else {*finalizers, claim})
 
 
 def _packed(body: Body) -> bytes:

@@ -14,6 +14,7 @@ from secure_redis.domain.observe.unknown import NOT_READ, Unknown
 from secure_redis.domain.observe.workloads import WorkloadFacts
 from secure_redis.domain.plan.actions import (
     Action,
+    AddFinalizer,
     ApplySecret,
     CreateSecret,
     DeleteSecret,
@@ -208,7 +209,8 @@ def test_a_removed_entry_leaves_no_trace() -> None:
     res, facts = settled()
     res = replace(res, spec=res.spec.model_copy(update={"workloads": ()}))
     obs = world(facts, res=res)
-    (action,) = planned(res, obs).actions
+    first, action = planned(res, obs).actions
+    assert isinstance(first, AddFinalizer), "a deletion in the middle of it releases the workload"
     assert isinstance(action, ReleaseWorkload)
     res = after(res, reported(res, obs))
     clean = replace(done(facts, action), rolled=True)
@@ -220,7 +222,7 @@ def test_a_removed_entry_leaves_no_trace() -> None:
 def test_an_outage_keeps_no_removed_entry_in_a_workload() -> None:
     res, facts = settled()
     res = replace(res, spec=res.spec.model_copy(update={"workloads": ()}))
-    assert kinds(planned(res, world(facts, res=res, vault=DOWN)).actions) == [ReleaseWorkload]
+    assert kinds(planned(res, world(facts, res=res, vault=DOWN)).actions) == [AddFinalizer, ReleaseWorkload]
 
 
 def test_a_selector_that_matches_nothing_yet_leaves_nothing_behind() -> None:
@@ -271,7 +273,7 @@ def leaving(policy: str, **changes: Any) -> tuple[SecureRedisCache, WorkloadFact
 
 def test_retain_leaves_the_injection_where_it_is() -> None:
     res, facts = leaving("Retain")
-    assert kinds(planned(res, world(facts)).actions) == [ReleaseSecret, RemoveFinalizer]
+    assert kinds(planned(res, world(facts)).actions) == [RemoveFinalizer]
 
 
 def test_delete_releases_waits_and_then_deletes_the_secret() -> None:
@@ -309,11 +311,11 @@ def test_a_consumer_that_cannot_be_released_keeps_the_secret_and_is_reported(
     assert ready.reason == reason
 
 
-def test_abandon_waits_for_no_consumer() -> None:
+def test_abandon_waits_for_no_consumer_and_keeps_the_secret_that_they_use() -> None:
     res, facts = leaving("Delete", annotations={names.ABANDON: "true"})
-    assert kinds(planned(res, world(facts)).actions) == [ReleaseWorkload, DeleteSecret, RemoveFinalizer]
+    assert kinds(planned(res, world(facts)).actions) == [RemoveFinalizer]
     unread = replace(world(), workloads=Unknown(Reason.NO_WORKLOAD_RIGHTS, "no"))
-    assert kinds(planned(res, unread).actions) == [DeleteSecret, RemoveFinalizer]
+    assert kinds(planned(res, unread).actions) == [RemoveFinalizer]
 
 
 def test_unread_workloads_keep_the_secret() -> None:

@@ -13,8 +13,6 @@ from secure_redis.domain.assess.assessment import Assessment
 from secure_redis.domain.explanation import Waiting
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.plan.actions import (
-    Action,
-    AddFinalizer,
     ApplySecret,
     AzureAction,
     CreateSecret,
@@ -30,6 +28,7 @@ from secure_redis.domain.plan.brakes import (
 )
 from secure_redis.domain.plan.cache.services import SERVICES
 from secure_redis.domain.plan.deletion import leave
+from secure_redis.domain.plan.finalizer import ends_with_this_pass, set_finalizer
 from secure_redis.domain.plan.rollout.waves import (
     Rollout,
     needs_workloads,
@@ -52,7 +51,6 @@ def plan(
         message = f"paused by the annotation {names.PAUSED}: nothing is written"
         still = _rollout(resource, observed, assessed, publishing=False, writes=False)
         return Plan(pending=resource.status.pending, waiting=Waiting(Reason.PAUSED, message), rollout=still)
-    first: tuple[Action, ...] = () if resource.has_finalizer else (AddFinalizer(),)
     provision = SERVICES[resource.cache.service].provision
     azure = _only_on_a_fresh_cache(restrain(provision(resource, observed, assessed, settings), brake), observed)
     secret = publish(resource, observed, assessed)
@@ -66,6 +64,7 @@ def plan(
         else:
             # It knows which key belongs into the vault.
             azure = replace(azure, actions=tuple(a for a in azure.actions if not isinstance(a, StoreKey)))
+    first = set_finalizer(resource, observed, rotating)
     published = secret.actions
     if rollout is not None and not rollout.moved:
         # Consumers of a Secret under an earlier name move first.
@@ -73,6 +72,8 @@ def plan(
     rolling = rollout.rolling if rollout is not None else None
     moving = Waiting(Reason.ROLLING_OUT, sentence(rolling)) if rolling is not None else None
     next_passes = [azure.next_pass_in, secret.next_pass_in, rotating.next_pass_in, _lapse(resource, observed, assessed)]
+    if ends_with_this_pass(resource, rotating):
+        next_passes.append(0.0)
     last = (rotating.action,) if rotating.action is not None else ()
     if rollout is not None:
         next_passes.append(0.0 if publishing else rollout.next_pass_in)

@@ -16,6 +16,7 @@ from secure_redis.domain.plan.actions import (
     CreateSecret,
     DeleteSecret,
     ReleaseSecret,
+    RemoveOwnerReference,
 )
 from secure_redis.domain.plan.types import Plan
 
@@ -53,19 +54,24 @@ def publish(resource: SecureRedisCache, observed: Observation, assessed: Assessm
                 ),
             )
         )
-    apply = ApplySecret(name, there.uid, required.data, required.labels, required.annotations, adopt=not mine)
+    apply = ApplySecret(name, there.uid, required.data, required.labels, required.annotations)
     return Plan(actions=(apply, *_former(resource, observed)))
 
 
 def adoptable(resource: SecureRedisCache, secret: SecretFacts) -> bool:
-    """Whether a Secret was published by a resource of this very name that is gone (kept under Retain)."""
-    marked = secret.annotations.get(names.SECRET_RESOURCE) == resource.key.name
-    managed = secret.labels.get(names.MANAGED_BY) == names.MANAGER and secret.type == names.SECRET_TYPE
+    """Whether a Secret was published by a resource of this name: a deleted one, or this one before others changed it.
+
+    A Secret whose labels or annotations another party removed is still known by the field manager of its data.
+    """
+    name = secret.annotations.get(names.SECRET_RESOURCE)
+    marked = name == resource.key.name and secret.labels.get(names.MANAGED_BY) == names.MANAGER
+    rest = name or secret.labels.get(names.CACHE_LABEL)
+    managed = secret.type == names.SECRET_TYPE and (marked or (secret.written and rest == resource.key.name))
     # Only one object can have a name: another uid under this name and kind belongs to a deleted one.
     orphaned = secret.owner_uid is None or (
         secret.owner_kind == names.KIND and secret.owner_name == resource.key.name and secret.owner_uid != resource.uid
     )
-    return marked and managed and orphaned
+    return managed and orphaned
 
 
 def foreign_secret(resource: SecureRedisCache, secret: SecretFacts) -> str:
@@ -94,12 +100,31 @@ def published_version(resource: SecureRedisCache, observed: Observation, assesse
     return None if differs(secret, required) else required.annotations.get(names.SECRET_VERSION)
 
 
+def unreferenced(resource: SecureRedisCache, observed: Observation) -> tuple[Action, ...]:
+    """Plan to remove the ownerReferences of this resource: with one, a deletion takes the Secret along at once."""
+    return tuple(
+        RemoveOwnerReference(secret.name, secret.uid)
+        for secret in own_secrets(resource, observed)
+        if resource.uid in secret.referenced_by
+    )
+
+
+def own_secrets(resource: SecureRedisCache, observed: Observation) -> tuple[SecretFacts, ...]:
+    """Return the Secrets that this resource owns, under its present name and under earlier ones."""
+    former = observed.former_secrets if isinstance(observed.former_secrets, tuple) else ()
+    return tuple(
+        secret
+        for secret in (observed.secret, *former)
+        if isinstance(secret, SecretFacts) and secret.owner_uid == resource.uid and not secret.deleting
+    )
+
+
 def _former(resource: SecureRedisCache, observed: Observation) -> tuple[Action, ...]:
     """Plan to remove or release the Secrets under an earlier name, once the new one is in place."""
     return tuple(
         release_or_delete(resource, secret)
-        for secret in (observed.former_secrets if isinstance(observed.former_secrets, tuple) else ())
-        if secret.owner_uid == resource.uid and secret.name != resource.secret_name and not secret.deleting
+        for secret in own_secrets(resource, observed)
+        if secret.name != resource.secret_name
     )
 
 

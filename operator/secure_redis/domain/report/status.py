@@ -21,6 +21,7 @@ from secure_redis.api.status import (
 )
 from secure_redis.api.times import rfc3339
 from secure_redis.domain.assess.assessment import Assessment
+from secure_redis.domain.explanation import Explanation
 from secure_redis.domain.observe.cache import Cache
 from secure_redis.domain.observe.keys import VaultSecretFacts
 from secure_redis.domain.observe.observation import Observation
@@ -38,6 +39,7 @@ from secure_redis.domain.plan.types import Plan
 from secure_redis.domain.report import drift_status
 from secure_redis.domain.report.cache_status import cache_status
 from secure_redis.domain.report.conditions.condition_state import FALSE, TRUE, ConditionState
+from secure_redis.domain.report.conditions.way_out import with_way_out
 from secure_redis.domain.report.endpoint_status import status_of
 
 
@@ -58,13 +60,19 @@ def _without_counts(status: Status) -> Status:
     return status.model_copy(update=changes)
 
 
-def unreadable(resource: Unreadable, now: datetime) -> Status:
-    """Compose the status of a resource whose spec could not be read. What is known stays."""
+def unreadable(resource: Unreadable, now: datetime, waits_for: Explanation | None = None) -> Status:
+    """Compose the status of a resource whose spec could not be read. What is known stays.
+
+    `waits_for`: why its deletion does not go on.
+    """
     before, generation = resource.envelope.status, resource.envelope.generation
+    why = waits_for or Explanation(resource.reason, resource.message)
     kept = [c for c in before.conditions if c.type not in {ConditionType.READY, ConditionType.STALLED}]
     new = [
-        Condition(type=ConditionType.READY, status=FALSE, reason=resource.reason, message=resource.message),
-        Condition(type=ConditionType.STALLED, status=TRUE, reason=resource.reason, message=resource.message),
+        Condition(
+            type=kind, status=state, reason=why.reason, message=with_way_out(resource.envelope, kind, why.message)
+        )
+        for kind, state in ((ConditionType.READY, FALSE), (ConditionType.STALLED, TRUE))
     ]
     stamped = [c.model_copy(update={"observed_generation": generation}) for c in (*new, *kept)]
     conditions = merge_conditions(before.conditions, stamped, rfc3339(now))

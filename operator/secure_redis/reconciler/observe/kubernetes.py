@@ -41,8 +41,11 @@ class KubernetesReader:
     ) -> Observation:
         """Read workloads only where some are listed or were injected; pods only while something is not current."""
         retained = resource.deleting and resource.spec.connection.deletion_policy is DeletionPolicy.RETAIN
-        if retained or not waves.needs_workloads(resource):
+        if not waves.needs_workloads(resource) or resource.abandoned:
             return observed
+        if retained:  # injections stay, except those that the spec does not list any more
+            left = await self._workloads.find(resource, resource.spec.workloads, waves.named(resource), thorough=True)
+            return replace(observed, workloads=left)
         entries = () if resource.deleting else resource.spec.workloads
         found = await self._workloads.find(
             resource,
@@ -68,7 +71,8 @@ class KubernetesReader:
         return replace(observed, consumers=await self._workloads.consumers(resource, resource.secret_name, injected))
 
     async def _with_secrets(self, resource: SecureRedisCache, observed: Observation) -> Observation:
-        if resource.spec.authentication is None and resource.status.binding is None:
+        published = resource.spec.authentication is not None or resource.status.binding is not None
+        if not (published or resource.has_finalizer):
             return observed
         namespace = resource.key.namespace
         secret = await self._secrets.read(namespace, resource.secret_name)

@@ -51,7 +51,7 @@ def test_the_operator_may_do_exactly_this_everywhere(plain: list[Document]) -> N
     assert powers(pick(plain, "ClusterRole", "secure-redis-operator")) == {
         *((names.GROUP, names.PLURAL, verb) for verb in ("get", "list", "watch", "patch")),
         (names.GROUP, f"{names.PLURAL}/status", "patch"),
-        ("events.k8s.io", "events", "create"),
+        ("", "events", "create"),
         ("", "namespaces", "get"),
     }
 

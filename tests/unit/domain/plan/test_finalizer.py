@@ -26,6 +26,7 @@ from secure_redis.domain.plan.actions import (
     RemoveOwnerReference,
 )
 from secure_redis.domain.plan.write_failure import WriteFailure
+from secure_redis.domain.report.conditions.condition_state import SEE
 from secure_redis.domain.report.conditions.way_out import EXPLAINS_WAITING
 from tests.builders.passes import OWNER, PROVISION, cache, observation, planned, published, reported, resource
 from tests.builders.rotations import asked, password
@@ -198,7 +199,7 @@ def test_every_message_of_a_resource_that_waits_names_the_way_out(
     told = reported(res, obs, tuple(Failed(action, refused) for action in todo.actions) if fails else ())
     for kind in EXPLAINS_WAITING:
         condition = told.status.condition(kind)
-        if condition is not None:
+        if condition is not None and condition.message != f"{SEE}{EXPLAINS_WAITING[0]}":
             assert f'{names.ABANDON}: "true": the object goes at once' in condition.message, kind
             assert "stay as they are" in condition.message, kind
     assert told.status.condition(EXPLAINS_WAITING[0]) is not None

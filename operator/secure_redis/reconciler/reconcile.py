@@ -292,7 +292,7 @@ class Reconciler:
             published = await self._secrets.published_by(envelope)
             if isinstance(published, Unknown):
                 return NextPass(60.0, failed=True)
-            for secret in published:
+            for secret in published.secrets:
                 await self._secrets.release(envelope, ReleaseSecret(secret.name, secret.uid))
             await self._resources.remove_finalizer(envelope)
             return NEVER

@@ -14,9 +14,8 @@ from secure_redis.domain.observe.cache import Cache, CacheAbsent
 from secure_redis.domain.observe.identity import NamespaceIdentity, OperatorIdentity
 from secure_redis.domain.observe.normalise import is_busy
 from secure_redis.domain.observe.observation import Observation
-from secure_redis.domain.observe.secret import SecretFacts
 from secure_redis.domain.observe.unknown import Unknown
-from secure_redis.domain.plan.actions import Action, DeleteCache, RemoveFinalizer
+from secure_redis.domain.plan.actions import DeleteCache, RemoveFinalizer
 from secure_redis.domain.plan.cache import creation
 from secure_redis.domain.plan.rollout.waves import (
     Rollout,
@@ -25,7 +24,7 @@ from secure_redis.domain.plan.rollout.waves import (
     roll,
     sentence,
 )
-from secure_redis.domain.plan.secret import release_or_delete
+from secure_redis.domain.plan.secret_removal import release_used, remove
 from secure_redis.domain.plan.types import (
     DELETE,
     Plan,
@@ -53,24 +52,21 @@ def leave(resource: SecureRedisCache, observed: Observation, assessed: Assessmen
         return Plan(waiting=Waiting(Reason.PAUSED, f"paused by {names.PAUSED}: the Secret is not deleted"))
     if observed.namespace_terminating:
         return Plan(actions=(RemoveFinalizer(),), released=released)
-    former = observed.former_secrets
-    secrets = [observed.secret, *(former if isinstance(former, tuple) else (former,))]
-    unknown = next((secret for secret in secrets if isinstance(secret, Unknown)), None)
+    unknown = next((one for one in (observed.secret, observed.former_secrets) if isinstance(one, Unknown)), None)
     if unknown is not None and not abandoned:
         return Plan(blocked=(Blocked(unknown.reason, unknown.message),))
     rollout = None
-    if resource.spec.connection.deletion_policy is DeletionPolicy.DELETE and needs_workloads(resource):
+    if resource.spec.connection.deletion_policy is DeletionPolicy.DELETE and needs_workloads(resource, observed):
         rollout = roll(resource, observed, None)
         if not rollout.moved and not abandoned:
             return _release(rollout)
-    parting: list[Action] = [
-        release_or_delete(resource, secret)
-        for secret in secrets
-        if isinstance(secret, SecretFacts) and secret.owner_uid == resource.uid and not secret.deleting
-    ]
-    # Abandoned: the consumers are released, and the deletion does not wait for them.
+    removal = remove(resource, observed)
+    if removal.kept is not None and not abandoned:
+        return Plan(actions=removal.actions, waiting=removal.kept, rollout=rollout, next_pass_in=removal.next_pass_in)
+    # Abandoned: the consumers are released, and the deletion does not wait for them. A Secret that is used stays.
     releases = rollout.actions if rollout is not None else ()
-    return Plan(actions=(*releases, *parting, RemoveFinalizer()), released=released)
+    kept = release_used(resource, observed) if removal.kept is not None else ()
+    return Plan(actions=(*releases, *removal.actions, *kept, RemoveFinalizer()), released=released)
 
 
 def _release(rollout: Rollout) -> Plan:

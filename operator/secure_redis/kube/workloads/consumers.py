@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from secure_redis.api.spec.spec import LabelSelector
 from secure_redis.domain.observe.workload_match import selected
-from secure_redis.domain.observe.workloads import BudgetFacts, PodFacts, WorkloadFacts
+from secure_redis.domain.observe.workloads import BudgetFacts, PodFacts, SecretUser, WorkloadFacts
 from secure_redis.kube.client import Body
 from secure_redis.kube.workloads import convert
 
@@ -14,8 +14,25 @@ def uses(pod: Body, secret: str) -> bool:
 
     Not counted: imagePullSecrets, which no container gets, and what a process reads from the API by itself.
     """
-    spec = pod.get("spec") or {}
-    return secret in _by_containers(spec) or secret in _by_volumes(spec)
+    return secret in used_by(pod.get("spec") or {})
+
+
+def used_by(spec: Body) -> frozenset[str]:
+    """Return the names of the Secrets from which the containers of a pod take anything."""
+    return frozenset((*_by_containers(spec), *_by_volumes(spec))) - {""}
+
+
+def users(bodies: Iterable[Body], secrets: frozenset[str]) -> list[SecretUser]:
+    """Return the workloads and the pods that use one of the Secrets. A workload that is being deleted is left out."""
+    found: list[SecretUser] = []
+    for body in bodies:
+        kind, meta = body["kind"], body["metadata"]
+        pod = kind == "Pod"
+        gone = convert.pod(body, "") is None if pod else "deletionTimestamp" in meta
+        spec = (body if pod else convert.template(body)).get("spec") or {}
+        of = convert.workload_of(body) if pod else None
+        found += [SecretUser(one, kind, meta["name"], of) for one in sorted(used_by(spec) & secrets) if not gone]
+    return found
 
 
 def unlisted(pods: Iterable[Body], secret: str, carrying: Iterable[WorkloadFacts], resource: str) -> list[PodFacts]:

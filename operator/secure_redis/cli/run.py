@@ -25,7 +25,7 @@ from secure_redis.cli.config import Config
 from secure_redis.cli.ending import LastResort
 from secure_redis.cli.pass_events import PassEvents
 from secure_redis.cli.served import Served
-from secure_redis.cli.tasks import close, end, forever
+from secure_redis.cli.tasks import close, end, forever, post
 from secure_redis.kube import paths
 from secure_redis.kube.client import ApiFailure, KubeClient, connect
 from secure_redis.kube.events import EventRecorder
@@ -148,6 +148,15 @@ class _Process:
 
     async def live(self) -> int:
         """Wait for the Lease, lead, end."""
+        own = self._config.operator_identity
+        fields = {
+            "version": version(),
+            "cloud": self._config.cloud.name,
+            "namespaces": list(self._config.namespaces) or "all",
+            "identity": self._identity,
+            "azureIdentity": f"{own.type} {own.client_id}" if own is not None else "none of its own",
+        }
+        _log.info("the operator starts", extra=fields)
         checking = asyncio.create_task(self._served.watch(self._client(self._api, lambda: None)), name="check the CRD")
         try:
             return await self._wait_and_lead()
@@ -318,7 +327,7 @@ class _Process:
             thread = asyncio.create_task(
                 asyncio.to_thread(
                     controller.watch,
-                    lambda kind, body: _post(loop, deliver, kind, body),
+                    lambda kind, body: post(loop, deliver, kind, body),
                     self._kopf_api.configuration,
                     self._config.namespaces,
                     flag,
@@ -386,10 +395,3 @@ class _Process:
         if self._lease is not None and time.monotonic() - self._answered > _SILENCE:
             return "the API server does not answer"
         return None
-
-
-def _post(
-    loop: asyncio.AbstractEventLoop, deliver: Callable[[str | None, Body], None], kind: str | None, body: Body
-) -> None:
-    with suppress(RuntimeError):  # the loop has ended before kopf did
-        loop.call_soon_threadsafe(deliver, kind, body)

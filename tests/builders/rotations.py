@@ -84,7 +84,7 @@ class World(Stage):
             observed = replace(observed, vault=vault)
             observed = self._with_keys(res, observed)
         workloads = tuple(self.workloads.values())
-        if waves.needs_workloads(res):
+        if waves.needs_workloads(res, replace(observed, workloads=workloads)):
             version = self.secret.annotations.get(names.SECRET_VERSION) if self.secret is not None else None
             wanted = waves.required_pods(res, workloads, version)
             pods = {place: tuple(map(facts, (p for p in self.pods if p.of == place[1]))) for place in wanted}

@@ -13,6 +13,9 @@ FINALIZER: Final = f"{GROUP}/finalizer"
 # On each resource: which install of the operator serves it, as <namespace>/<name> of its Lease.
 OPERATOR: Final = f"{GROUP}/operator"
 
+# On each resource whose namespace does not let the operator list Secrets: the names of its Secrets.
+SECRETS: Final = f"{GROUP}/secrets"
+
 # Requests by annotation on the resource.
 REFRESH: Final = f"{GROUP}/refresh"
 PAUSED: Final = f"{GROUP}/paused"

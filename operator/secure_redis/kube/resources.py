@@ -90,6 +90,21 @@ class Resources:
             resource, lambda old: old if names.FINALIZER in old else [*old, names.FINALIZER], self._claim()
         )
 
+    async def record_secrets(self, resource: Envelope, secrets: Sequence[str]) -> Mapping[str, Any]:
+        """Annotate the object with the names of its Secrets, in exactly the version that was read.
+
+        Raises:
+            ResourceGone: deleted meanwhile.
+            ResourceChanged: another party wrote it meanwhile.
+
+        """
+        annotations = {names.SECRETS: ",".join(secrets) or None}
+        metadata = {"uid": resource.uid, "resourceVersion": resource.resource_version, "annotations": annotations}
+        try:
+            return await self._client.patch(paths.resource(*resource.key), {"metadata": metadata}, "merge")
+        except ApiFailure as failure:
+            raise _typed(failure, resource.key) from None
+
     async def remove_finalizer(self, resource: Envelope) -> Mapping[str, Any] | None:
         """Remove the operator's finalizer. Returns the new body, None if the object is gone: both are the goal.
 

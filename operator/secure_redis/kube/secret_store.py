@@ -45,6 +45,11 @@ class SecretStore:
         """Return all Secrets whose label or annotation names this resource."""
         return tuple(self._secrets[key.namespace, name] for name in sorted(self._of.get(key, ())))
 
+    def versions(self, namespace: str | None) -> dict[str, str]:
+        """Return the known versions by namespace and name, of one namespace or of all."""
+        known = self._secrets.items()
+        return {f"{where}/{name}": one.resource_version for (where, name), one in known if namespace in (None, where)}
+
     def wrote(self, namespace: str, name: str, resource_version: str) -> bool:
         """Whether this very version is the operator's own write."""
         return self._own.get((namespace, name)) == resource_version

@@ -2,7 +2,8 @@
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from sys import intern
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from pydantic import SecretBytes
 
 from secure_redis.api import names
-from secure_redis.api.resource import Envelope
+from secure_redis.api.resource import Envelope, Key
 from secure_redis.domain.observe.secret import SecretFacts
 from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.plan.actions import (
@@ -28,12 +29,30 @@ from secure_redis.kube.secret_store import SecretStore
 _OWNED_MAPS = ("labels", "annotations")
 
 
+@dataclass(frozen=True, slots=True)
+class OwnSecrets:
+    """The Secrets of one resource. `listed` False: the operator may not list Secrets, and read the recorded names."""
+
+    secrets: tuple[SecretFacts, ...]
+    listed: bool = True
+
+
+@dataclass(slots=True)
+class _Search:
+    """What a list of a resource's Secrets found, where no watch covers the namespace."""
+
+    of: tuple[str, int]  # the resource's uid and generation
+    names: frozenset[str]
+    listed: bool
+
+
 class Secrets:
     """Secrets of consenting namespaces. A failure comes back as `Unknown` or `WriteFailure`."""
 
     def __init__(self, client: KubeClient, store: SecretStore | None = None) -> None:
         self._client = client
         self._store = store or SecretStore()
+        self._searches: dict[Key, _Search] = {}
 
     @property
     def store(self) -> SecretStore:
@@ -55,19 +74,54 @@ class Secrets:
                 return None
             return errors.unreadable(failure, namespace, f"Secret {name!r}")
 
-    async def published_by(self, resource: Envelope) -> tuple[SecretFacts, ...] | Unknown:
-        """Read all Secrets that have this resource's label and its uid as controller, whatever their name."""
-        namespace, name = resource.key
+    async def published_by(self, resource: Envelope, *, besides: str | None = None) -> OwnSecrets | Unknown:
+        """Read all Secrets of this resource, whatever their names; `besides`: the name of one that is left out.
+
+        Where a watch is in step, no request is made. Elsewhere, the Secrets are listed by label once in the life of the
+        process and after each change of the spec. Where the operator may not list them, it reads those whose names the
+        resource's annotation records, or its status.
+        """
+        namespace = resource.key.namespace
         if self._store.synced(namespace):
-            found = self._store.of_resource(resource.key)
-        else:
-            selector = f"{names.MANAGED_BY}={names.MANAGER},{names.CACHE_LABEL}={label_value(name)}"
-            try:
-                listed = await self._client.list(paths.secrets(namespace), {"labelSelector": selector})
-            except ApiFailure as failure:
+            self._searches.pop(resource.key, None)
+            return OwnSecrets(_own(self._store.of_resource(resource.key), resource, besides))
+        search = await self._search(resource)
+        if isinstance(search, Unknown):
+            return search
+        recorded = {*resource.recorded_secrets, *([resource.status.binding.name] if resource.status.binding else ())}
+        found: list[SecretFacts] = []
+        for name in sorted((search.names | recorded) - {besides}):
+            secret = await self.read(namespace, name)
+            if isinstance(secret, Unknown):
+                return secret
+            if secret is not None:
+                found.append(secret)
+        own = _own(found, resource, besides)
+        search.names = frozenset(secret.name for secret in own)
+        return OwnSecrets(own, search.listed)
+
+    async def _search(self, resource: Envelope) -> _Search | Unknown:
+        """List the Secrets by label, if this generation of the resource was not searched yet. 403: names are read."""
+        known, of = self._searches.get(resource.key), (resource.uid, resource.generation)
+        if known is not None and known.of == of:
+            return known
+        namespace, name = resource.key
+        selector = f"{names.MANAGED_BY}={names.MANAGER},{names.CACHE_LABEL}={label_value(name)}"
+        try:
+            items = (await self._client.list(paths.secrets(namespace), {"labelSelector": selector})).items
+        except ApiFailure as failure:
+            if failure.status != 403:
                 return errors.unreadable(failure, namespace, "the Secrets of this resource")
-            found = tuple(facts(item) for item in listed.items)
-        return tuple(secret for secret in found if secret.owner_uid == resource.uid)
+            search = _Search(of, known.names if known is not None else frozenset(), listed=False)
+        else:
+            found = frozenset(str(item["metadata"]["name"]) for item in items)
+            search = _Search(of, found, listed=True)
+        self._searches[resource.key] = search
+        return search
+
+    def forget(self, key: Key) -> None:
+        """Forget a resource that is gone."""
+        self._searches.pop(key, None)
 
     async def create(self, owner: Envelope, action: CreateSecret) -> SecretFacts | WriteFailure:
         """First write. AlreadyExists is `SECRET_FOREIGN`: the existing one never belonged to the operator."""
@@ -174,6 +228,10 @@ class Secrets:
         observed = facts(body)
         self._store.put(namespace, observed, own=True)
         return observed
+
+
+def _own(found: Iterable[SecretFacts], resource: Envelope, besides: str | None) -> tuple[SecretFacts, ...]:
+    return tuple(secret for secret in found if secret.owner_uid == resource.uid and secret.name != besides)
 
 
 def facts(body: Mapping[str, Any]) -> SecretFacts:

@@ -12,9 +12,12 @@ from secure_redis.api.resource import Key
 from secure_redis.api.spec.spec import WorkloadKind
 from secure_redis.kube import paths, secrets
 from secure_redis.kube.client import ApiFailure, KubeClient
+from secure_redis.kube.history import version_of
 from secure_redis.kube.secret_store import SecretStore, resources_of
 from secure_redis.kube.workloads import convert
 from secure_redis.kube.workloads.client import CONSENTING
+from secure_redis.kube.workloads.injections import Injections
+from secure_redis.kube.workloads.managed_fields import managers
 
 _log = logging.getLogger(__name__)
 
@@ -123,7 +126,9 @@ class SecretWatches:
                     pause = min(pause * 2, 60.0)
 
     async def _relist(self, namespace: str | None) -> str:
+        known = self._store.versions(namespace)
         listed = await self._client.list(paths.secrets(namespace), {"labelSelector": SELECTOR})
+        self._client.history.compare(paths.secrets(namespace), known, map(version_of, listed.items))
         found = [(item["metadata"]["namespace"], secrets.facts(item)) for item in listed.items]
         touched = self._store.begin(namespace, found, listed.resource_version)
         if namespace in self._listed:  # after the first list every resource has a pass anyway
@@ -155,14 +160,16 @@ class SecretWatches:
 class WorkloadWatches:
     """Runs a stream of consenting workloads per kind; for the cluster where allowed, else per namespace.
 
-    `wake(key)` is called for the resources that a changed workload names, or named before. A change that
-    does not matter (replicas that come and go) wakes no resource. Where watching is not allowed, each pass reads.
+    `wake(key)` is called for the resources that a changed workload names, or named before, or that own fields in it.
+    A change that does not matter (replicas that come and go) wakes no resource. Where watching is not allowed, each
+    pass reads. `injections` collects who owns fields in which workload.
     """
 
     def __init__(
         self,
         client: KubeClient,
         wake: Callable[[Key], None],
+        injections: Injections | None = None,
         *,
         enabled: bool = True,
         cluster_wide: bool = True,
@@ -171,6 +178,7 @@ class WorkloadWatches:
     ) -> None:
         self._client = client
         self._wake = wake
+        self._injections = injections or Injections()
         self._enabled = enabled
         self._cluster = cluster_wide
         self._started = False
@@ -222,6 +230,7 @@ class WorkloadWatches:
             self._streams[kind, space] = asyncio.create_task(self._follow(kind, space), name=f"watch {where}")
         for place in self._streams.keys() - required:
             self._streams.pop(place).cancel()
+            self._injections.out_of_step(*place)
 
     async def _follow(self, kind: WorkloadKind, namespace: str | None) -> None:
         pause, version = 1.0, ""
@@ -232,6 +241,7 @@ class WorkloadWatches:
                     listed = await self._client.list(path, query)
                     version = listed.resource_version
                     self._relisted(kind, namespace, listed.items)
+                    self._injections.in_step(kind, namespace)
                 async for event, body in self._client.watch(path, query, resource_version=version):
                     version = body["metadata"]["resourceVersion"]
                     pause = 1.0
@@ -241,6 +251,7 @@ class WorkloadWatches:
                         self._drop((kind, body["metadata"]["namespace"], body["metadata"]["name"]))
             except ApiFailure as failure:
                 version = ""
+                self._injections.out_of_step(kind, namespace)
                 if failure.status in (403, 404):
                     why = {"kind": str(kind), "where": namespace, "why": failure.message}
                     _log.debug("workloads cannot be watched", extra=why)
@@ -265,7 +276,10 @@ class WorkloadWatches:
         facts = convert.workload(body, "")
         place = (facts.kind, meta["namespace"], facts.name)
         listed = facts.annotations.get(names.RESOURCES, "").split(",")
+        owning = managers(body, facts.kind)
+        self._injections.add(meta["namespace"], (facts.kind, facts.name), owning)
         named = frozenset(name.strip() for name in listed) - {""}
+        named |= {manager.removeprefix(names.MANAGER_PREFIX) for manager in owning}
         # The spec (generation), the consent, and the state of the rollout.
         digest = (facts.uid, facts.generation, facts.labels, named, facts.rolled, facts.failed, facts.deleting)
         before, earlier = self._digests.get(place, (None, frozenset[str]()))

@@ -33,6 +33,7 @@ from secure_redis.domain.plan.actions import (
     Outcome,
     PersistCache,
     PutFirewallRule,
+    RecordSecrets,
     RegenerateKey,
     ReleaseSecret,
     ReleaseWorkload,
@@ -109,6 +110,8 @@ class Executor:
                 return await self._resources.add_finalizer(resource)
             case RemoveFinalizer():
                 return await self._resources.remove_finalizer(resource)
+            case RecordSecrets():
+                return await self._resources.record_secrets(resource, action.names)
             case _:
                 assert_never(action)
 

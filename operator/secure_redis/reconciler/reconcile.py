@@ -303,7 +303,7 @@ class Reconciler:
                 why = Explanation(published.reason, published.message)
                 await self._write_status(envelope, status.unreadable(resource, self._now(), why))
                 return NextPass(60.0, failed=True)
-            for secret in published if isinstance(published, tuple) else ():
+            for secret in () if isinstance(published, Unknown) else published.secrets:
                 await self._secrets.remove_owner_reference(envelope, RemoveOwnerReference(secret.name, secret.uid))
             await self._resources.remove_finalizer(envelope)
             return NEVER

@@ -7,6 +7,7 @@ import logging
 import random
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from math import isinf
@@ -14,6 +15,7 @@ from typing import Any, NamedTuple
 
 from secure_redis.api import names
 from secure_redis.api.resource import Key, key_of
+from secure_redis.kube.history import older
 from secure_redis.kube.secret_store import newer
 from secure_redis.reconciler.next_pass import NextPass
 from secure_redis.schedule.backoff import Backoff
@@ -111,6 +113,7 @@ class Schedule:
         self._ready: OrderedDict[str, deque[Key]] = OrderedDict()
         self._running: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
+        self._doubt = asyncio.Event()  # a list has to show now whether the API server went back in time
         self._stopping = False
         self._failure: BaseException | None = None
         self._namespaces: set[str] = set()
@@ -120,6 +123,9 @@ class Schedule:
     def event(self, kind: str | None, body: Body) -> None:
         """Take an event of the watch: kind None (listed), ADDED, MODIFIED or DELETED."""
         key = key_of(body)
+        entry = self._entries.get(key)
+        if kind is None and entry is not None and older(body["metadata"]["resourceVersion"], entry.version):
+            self._doubt.set()  # a write of a pass crossed the list, or etcd was restored: a list from now on shows it
         if kind == "DELETED":
             self.forget(key, body["metadata"]["uid"])
         else:
@@ -167,6 +173,10 @@ class Schedule:
         """How many resources are due and wait for a free place."""
         return sum(map(len, self._ready.values()))
 
+    def versions(self) -> dict[str, str]:
+        """Return the known resourceVersions, by namespace and name."""
+        return {str(key): entry.version for key, entry in self._entries.items()}
+
     @property
     def resources(self) -> int:
         """How many resources are known."""
@@ -178,7 +188,7 @@ class Schedule:
         """Run passes until `stop()`, then wait up to `drain` seconds for the last ones. Cancelled, it waits for none.
 
         Raises:
-            Exception: one of `fatal` that a pass raised.
+            Exception: one of `fatal` that a pass or a list raised.
 
         """
         relisting = asyncio.create_task(self._relists()) if self._relist else None
@@ -345,9 +355,16 @@ class Schedule:
         if self._relist is None:
             return
         while True:
-            await asyncio.sleep(self._backoff.resync * self._backoff.jittered(self._rng))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._backoff.resync * self._backoff.jittered(self._rng)):
+                    await self._doubt.wait()
+            self._doubt.clear()
             try:
                 snapshot = await self._relist()
+            except self._fatal as error:
+                self._failure = self._failure or error
+                self._changed.set()
+                return
             except Exception as error:
                 _log.warning("the resync's list failed", extra={"error": type(error).__name__})
                 continue

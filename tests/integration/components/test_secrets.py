@@ -317,7 +317,11 @@ async def test_all_that_a_resource_published(secrets: Secrets, make: Callable[..
     await secrets.create(other, first(other, "theirs", password="p"))
     published = await secrets.published_by(owner)
     assert not isinstance(published, Unknown)
-    assert {secret.name for secret in published} == {"orders", "former"}
+    assert published.listed
+    assert {secret.name for secret in published.secrets} == {"orders", "former"}
+    besides = await secrets.published_by(owner, besides="orders")
+    assert not isinstance(besides, Unknown)
+    assert {secret.name for secret in besides.secrets} == {"former"}
 
 
 async def test_a_validation_message_never_contains_a_value(client: KubeClient, bound: str) -> None:

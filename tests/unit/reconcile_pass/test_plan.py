@@ -159,7 +159,10 @@ def test_changed_secret_name_publishes_the_new_then_parts_with_the_old() -> None
     named = {**VALIDATE, "connection": {"secretName": "other"}}
     assert kinds(resource(named), observation(former_secrets=(old,))) == [CreateSecret, ReleaseSecret]
     deleting = {**VALIDATE, "connection": {"secretName": "other", "deletionPolicy": "Delete"}}
-    assert kinds(resource(deleting), observation(former_secrets=(old,))) == [CreateSecret, DeleteSecret]
+    assert kinds(resource(deleting), observation(former_secrets=(old,), secret_users=())) == [
+        CreateSecret,
+        DeleteSecret,
+    ]
 
 
 def test_a_missing_cache_in_validate_is_reported_at_once_and_confirmed_late() -> None:
@@ -454,7 +457,7 @@ def test_retain_leaves_with_azure_unreachable_and_keeps_the_secret() -> None:
 
 def test_connection_delete_takes_the_secret_along() -> None:
     spec = {**VALIDATE, "connection": {"deletionPolicy": "Delete"}}
-    obs = observation(secret=published(resource(spec), observation()))
+    obs = observation(secret=published(resource(spec), observation()), secret_users=())
     assert kinds(resource(spec, deleting=True), obs) == [DeleteSecret, RemoveFinalizer]
 
 

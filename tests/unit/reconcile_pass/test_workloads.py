@@ -11,7 +11,7 @@ from secure_redis.api.reasons.reason import ConditionType, Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.unknown import NOT_READ, Unknown
-from secure_redis.domain.observe.workloads import WorkloadFacts
+from secure_redis.domain.observe.workloads import SecretUser, WorkloadFacts
 from secure_redis.domain.plan.actions import (
     Action,
     AddFinalizer,
@@ -251,6 +251,32 @@ def test_a_selector_that_matches_nothing_yet_leaves_nothing_behind() -> None:
     assert told.next_pass_in == 300.0
 
 
+# --- what neither spec nor status names ---------------------------------------------------------------------------
+
+
+def test_an_injection_that_neither_spec_nor_status_names_is_released_and_followed_to_its_end() -> None:
+    plain = resource({"authentication": AUTHENTICATION})
+    stray = injected(RES, OLD)
+    first, action = planned(plain, world(stray, res=plain)).actions
+    assert isinstance(first, AddFinalizer)
+    assert isinstance(action, ReleaseWorkload)
+    told = reported(plain, world(stray, res=plain))
+    assert said(told) == ("False", "RollingOut")
+    assert [one.name for one in told.status.workloads] == ["checkout"]
+    plain, clean = after(plain, told), done(stray, action)
+    told = reported(plain, world(clean, res=plain, pods={CHECKOUT: pods(V1, 1)}))
+    plain = after(plain, told)
+    told = reported(plain, world(replace(clean, rolled=True), res=plain, pods={CHECKOUT: pods(None)}))
+    assert told.status.workloads == ()
+
+
+def test_an_injection_that_neither_spec_nor_status_names_keeps_the_secret() -> None:
+    spec = {"authentication": AUTHENTICATION, "connection": {"deletionPolicy": "Delete"}}
+    going = resource(spec, deleting=True)
+    (action,) = planned(going, world(injected(RES, OLD), res=going, secret_users=())).actions
+    assert isinstance(action, ReleaseWorkload)
+
+
 # --- another Secret name --------------------------------------------------------------------------------------------
 
 
@@ -264,7 +290,7 @@ def test_consumers_move_before_the_former_secret_goes() -> None:
     assert kinds(planned(renamed, obs).actions) == [CreateSecret]
     told = reported(renamed, obs)
     assert told.status.binding is not None
-    assert told.status.binding.name == "orders", "the former one is not forgotten"
+    assert told.status.binding.name == "renamed"
     renamed = after(renamed, told)
     obs = replace(obs, secret=published(renamed, obs))
     (action,) = planned(renamed, obs).actions
@@ -308,7 +334,14 @@ def test_delete_releases_waits_and_then_deletes_the_secret() -> None:
     assert planned(res, rolling).actions == ()
     res = after(res, reported(res, rolling))
     gone = replace(obs, workloads=(replace(clean, rolled=True),), pods={CHECKOUT: pods(None)})
-    assert kinds(planned(res, gone).actions) == [DeleteSecret, RemoveFinalizer]
+    told = reported(res, gone)
+    assert planned(res, gone).actions == (), "who uses the Secret is read once the rollout has ended"
+    assert told.status.workloads == ()
+    assert told.next_pass_in == 3.0
+    res, ended = after(res, told), replace(gone, pods={})
+    used = replace(ended, secret_users=(SecretUser("orders", "Pod", "job"),))
+    assert planned(res, used).actions == ()
+    assert kinds(planned(res, replace(ended, secret_users=())).actions) == [DeleteSecret, RemoveFinalizer]
 
 
 @pytest.mark.parametrize(

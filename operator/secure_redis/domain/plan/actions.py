@@ -33,8 +33,18 @@ class _OnResource:
 
     @property
     def audited_fields(self) -> tuple[str, ...]:
-        """The list of finalizers."""
-        return ("finalizers",)
+        """The parts of the metadata that these actions change."""
+        return ("annotations", "finalizers")
+
+
+@dataclass(frozen=True, slots=True)
+class RecordSecrets(_OnResource):
+    """Annotate the object with the names of its Secrets, before one is written where Secrets may not be listed.
+
+    Done: the annotation is on the object as planned; without names, it is absent.
+    """
+
+    names: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +60,7 @@ class RemoveFinalizer(_OnResource):
     """Take the finalizer off, once the deletion has no work left. Done: it is off, or the object is gone."""
 
 
-ResourceAction = AddFinalizer | RemoveFinalizer
+ResourceAction = AddFinalizer | RemoveFinalizer | RecordSecrets
 
 # --- the published Secret -------------------------------------------------------------------------------------------
 

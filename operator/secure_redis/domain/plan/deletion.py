@@ -16,7 +16,7 @@ from secure_redis.domain.observe.identity import NamespaceIdentity, OperatorIden
 from secure_redis.domain.observe.normalise import is_busy
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.unknown import Unknown
-from secure_redis.domain.plan.actions import Action, ApplySecret, DeleteCache, DeleteSecret, RemoveFinalizer
+from secure_redis.domain.plan.actions import Action, ApplySecret, DeleteCache, RemoveFinalizer
 from secure_redis.domain.plan.cache import creation
 from secure_redis.domain.plan.finalizer import deletes_cache, deletes_secret, ends_rotation, to_release
 from secure_redis.domain.plan.rollout.injection import release
@@ -28,6 +28,7 @@ from secure_redis.domain.plan.rollout.waves import (
     sentence,
 )
 from secure_redis.domain.plan.secret import own_secrets, publish, unreferenced
+from secure_redis.domain.plan.secret_removal import remove
 from secure_redis.domain.plan.types import (
     DELETE,
     Plan,
@@ -66,12 +67,15 @@ def _end(resource: SecureRedisCache, observed: Observation, assessed: Assessment
     if not deletes_secret(resource):
         ending = (*_publish_what_is_stored(resource, observed, assessed), *_take_out(resource, observed))
         return Plan(actions=(*ending, RemoveFinalizer()), released=released)
-    if needs_workloads(resource):
+    rollout = None
+    if needs_workloads(resource, observed):
         rollout = roll(resource, observed, None)
         if not rollout.moved:
             return _release(rollout)
-    parting = (DeleteSecret(secret.name, secret.uid) for secret in own_secrets(resource, observed))
-    return Plan(actions=(*parting, RemoveFinalizer()), released=released)
+    removal = remove(resource, observed)
+    if removal.kept is not None:
+        return Plan(actions=removal.actions, waiting=removal.kept, rollout=rollout, next_pass_in=removal.next_pass_in)
+    return Plan(actions=(*removal.actions, RemoveFinalizer()), released=released)
 
 
 def _publish_what_is_stored(

@@ -17,8 +17,6 @@ from secure_redis.domain.plan.actions import (
     ApplySecret,
     AzureAction,
     CreateSecret,
-    DeleteSecret,
-    ReleaseSecret,
     StoreKey,
 )
 from secure_redis.domain.plan.brakes import (
@@ -38,7 +36,8 @@ from secure_redis.domain.plan.rollout.waves import (
 )
 from secure_redis.domain.plan.rotation.phases import rotate
 from secure_redis.domain.plan.rotation.required_reads import wave_limit
-from secure_redis.domain.plan.secret import publish, published_version
+from secure_redis.domain.plan.secret import in_place, publish, published_version, record
+from secure_redis.domain.plan.secret_removal import SecretRemoval, remove
 from secure_redis.domain.plan.types import Plan, Settings, sooner
 
 
@@ -67,13 +66,15 @@ def plan(
             # It knows which key belongs into the vault.
             azure = replace(azure, actions=tuple(a for a in azure.actions if not isinstance(a, StoreKey)))
     first = set_finalizer(resource, observed, rotating)
-    published = secret.actions
-    if rollout is not None and not rollout.moved:
+    recorded = record(resource, observed, publishing=publishing)
+    removal = SecretRemoval()
+    if (publishing or in_place(resource, observed, assessed)) and (rollout is None or rollout.moved):
         # Consumers of a Secret under an earlier name move first.
-        published = tuple(action for action in published if not isinstance(action, ReleaseSecret | DeleteSecret))
+        removal = remove(resource, observed)
     rolling = rollout.rolling if rollout is not None else None
     moving = Waiting(Reason.ROLLING_OUT, sentence(rolling)) if rolling is not None else None
-    next_passes = [azure.next_pass_in, secret.next_pass_in, rotating.next_pass_in, _lapse(resource, observed, assessed)]
+    next_passes = [azure.next_pass_in, secret.next_pass_in, rotating.next_pass_in, removal.next_pass_in]
+    next_passes.append(_lapse(resource, observed, assessed))
     if ends_with_this_pass(resource, rotating):
         next_passes.append(0.0)
     last = (rotating.action,) if rotating.action is not None else ()
@@ -82,9 +83,17 @@ def plan(
     return replace(
         azure,
         # Workloads come last: a failure there blocks nothing else.
-        actions=first + published + azure.actions + (rollout.actions if rollout is not None else ()) + last,
+        actions=(
+            *first,
+            *recorded,
+            *secret.actions,
+            *removal.actions,
+            *azure.actions,
+            *(rollout.actions if rollout is not None else ()),
+            *last,
+        ),
         blocked=azure.blocked + secret.blocked,
-        waiting=azure.waiting or secret.waiting or rotating.progress or moving,
+        waiting=azure.waiting or secret.waiting or rotating.progress or moving or removal.kept,
         next_pass_in=reduce(sooner, next_passes),
         rollout=rollout,
         rotation=rotating,
@@ -109,7 +118,7 @@ def _rollout(
     writes: bool,
 ) -> Rollout | None:
     """Plan the rollout. Workloads move only to what is published."""
-    if not needs_workloads(resource):
+    if not needs_workloads(resource, observed):
         return None
     known = assessed.credential.data
     version = published_version(resource, observed, assessed)

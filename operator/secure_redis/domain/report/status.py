@@ -32,10 +32,8 @@ from secure_redis.domain.observe.keys import VaultSecretFacts
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.plan.actions import (
     CreateCache,
-    DeleteSecret,
     Failed,
     Outcome,
-    ReleaseSecret,
 )
 from secure_redis.domain.plan.rollout.waves import statuses_after
 from secure_redis.domain.plan.rollout.workload_state import LISTED_PODS
@@ -106,11 +104,13 @@ def compose_status(
     ]
     credentials = states.get(ConditionType.CREDENTIALS_SYNCED)
     published = credentials is not None and credentials.status == TRUE
+    # Without `authentication` no Secret is looked after: what was published stays, and is not reported.
+    declared = resource.spec.authentication is not None
     facts = observed.cache if isinstance(observed.cache, Cache) else None
     return Status(
         observed_generation=resource.generation,
         conditions=merge_conditions(before.conditions, conditions, at),
-        binding=_binding(resource, plan, outcomes) if published else before.binding,
+        binding=Binding(name=resource.secret_name) if published else before.binding if declared else None,
         cache=cache_status(observed, assessed.ownership, before.cache),
         endpoint=status_of(observed, before.endpoint),
         compliance=_compliance(assessed) if assessed.compliance is not None else before.compliance,
@@ -119,7 +119,11 @@ def compose_status(
         if assessed.drift is not None
         else before.drift,
         corrections=drift_status.corrections(resource, observed, assessed, plan, outcomes),
-        credential=_credential(resource, observed, assessed, at) if published else before.credential,
+        credential=_credential(resource, observed, assessed, at)
+        if published
+        else before.credential
+        if declared
+        else None,
         pending=_pending(resource, facts, plan, outcomes, at),
         rotation=_rotation(resource, plan, outcomes),
         last_handled=LastHandled(
@@ -163,16 +167,6 @@ def stale_pods_of(status: Status) -> StalePods | None:
     found = [part for part in parts if part is not None]
     names = tuple(name for part in found for name in part.names)
     return StalePods(count=sum(part.count for part in found), names=names[:LISTED_PODS]) if found else None
-
-
-def _binding(resource: SecureRedisCache, plan: Plan, outcomes: tuple[Outcome, ...]) -> Binding | None:
-    """Name the published Secret. An earlier one stays named until it is released or deleted: so none is forgotten."""
-    if resource.status.binding is not None and plan.rollout is not None and not plan.rollout.moved:
-        return resource.status.binding
-    removals = [o for o in outcomes if isinstance(o.action, ReleaseSecret | DeleteSecret)]
-    if any(isinstance(outcome, Failed) for outcome in removals):
-        return resource.status.binding
-    return Binding(name=resource.secret_name)
 
 
 def _pending(

@@ -102,11 +102,12 @@ def test_a_namespace_that_is_deleted_or_bound_by_its_owner_stops_no_installation
     api.apply({**consent, "metadata": {**consent["metadata"], "namespace": "owned"}}).must()
     delete_namespace(api, "going")  # no controller removes it here
     values = tmp_path / "values.json"
-    values.write_text(json.dumps({"namespaces": ["owned", "going", "later"], "watchNamespaces": ["going", "later"]}))
+    namespaces = ["owned", "going", "later"]
+    values.write_text(json.dumps({"namespaces": namespaces, "watchNamespaces": namespaces}))
 
     run("install", "secure-redis", str(CHART), "--create-namespace", values=values)
     chart, watched = "secure-redis-operator-chart", "secure-redis-operator-resources"
-    assert bindings(api, "owned") == {"secure-redis-operator", chart}
+    assert bindings(api, "owned") == {"secure-redis-operator", chart, watched}
     assert bindings(api, "going") == set()
     assert bindings(api, "later") == {chart, watched}
 

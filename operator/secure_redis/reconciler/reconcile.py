@@ -25,16 +25,19 @@ from secure_redis.azure.core.policies import correlation
 from secure_redis.domain import steady_state
 from secure_redis.domain.assess import assessment
 from secure_redis.domain.assess.assessment import Assessment
+from secure_redis.domain.explanation import Explanation
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.plan import plan
 from secure_redis.domain.plan.actions import (
+    Action,
+    ApplySecret,
     AzureAction,
     Done,
     Failed,
     Outcome,
-    ReleaseSecret,
     RemoveFinalizer,
+    RemoveOwnerReference,
     WorkloadAction,
 )
 from secure_redis.domain.plan.brakes import Brake
@@ -88,8 +91,10 @@ class _Acted:
 
     @property
     def released(self) -> bool:
-        """Whether the finalizer is off: the resource is gone, or goes without this operator."""
-        return any(isinstance(one, Done) and isinstance(one.action, RemoveFinalizer) for one in self.outcomes)
+        """Whether a deleted resource has no finalizer of the operator any more: it goes without another pass."""
+        return self.resource.deleting and any(
+            isinstance(one, Done) and isinstance(one.action, RemoveFinalizer) for one in self.outcomes
+        )
 
 
 class Reconciler:
@@ -232,7 +237,7 @@ class Reconciler:
         return _Judged(resource, observed, assessed, brake, todo)
 
     async def _act(self, judged: _Judged, trigger: str, pass_state: PassState) -> _Acted:
-        """Perform the actions in order. The first that fails ends it, except for workloads: they do not depend on it.
+        """Perform the actions in order. The first that fails ends it, unless the others do not depend on it.
 
         Raises:
             ResourceChanged: the resource was edited in the middle of the pass, so that it cannot be read any more.
@@ -257,7 +262,7 @@ class Reconciler:
                 if isinstance(parsed, Unreadable):  # the next pass reports it
                     raise ResourceChanged(current.key)
                 current = parsed
-            if isinstance(performed.outcome, Failed) and not isinstance(action, WorkloadAction):
+            if isinstance(performed.outcome, Failed) and not _goes_on_without(action, current):
                 break
         if todo.needs_fresh_read or any(isinstance(outcome.action, AzureAction) for outcome in outcomes):
             pass_state.direct = True
@@ -310,13 +315,17 @@ class Reconciler:
     async def _report_unreadable(self, resource: Unreadable) -> NextPass:
         """Report why the resource cannot be read. A deletion goes through, and keeps what exists."""
         envelope = resource.envelope
-        if envelope.deleting:
+        if envelope.deleting and envelope.has_finalizer:
             published = await self._secrets.published_by(envelope)
-            if isinstance(published, Unknown):
-                return NextPass(0.0, failed=True)
-            for secret in published:
-                await self._secrets.release(envelope, ReleaseSecret(secret.name, secret.uid))
+            if isinstance(published, Unknown) and not envelope.abandoned:
+                why = Explanation(published.reason, published.message)
+                await self._write_status(envelope, status.unreadable(resource, self._now(), why))
+                return NextPass(60.0, failed=True)
+            for secret in () if isinstance(published, Unknown) else published.secrets:
+                await self._secrets.remove_owner_reference(envelope, RemoveOwnerReference(secret.name, secret.uid))
             await self._resources.remove_finalizer(envelope)
+            return NEVER
+        if envelope.deleting:
             return NEVER
         unreadable = status.unreadable(resource, self._now())
         await self._write_status(envelope, unreadable)
@@ -350,6 +359,14 @@ def _next(reported: report.Report, pass_state: PassState, due_in: float | None) 
     )
     grows_to = None if reported.failed else reported.grows_to
     return NextPass(after, reported.failed, reported.retry_after, pass_state.ready, grows_to)
+
+
+def _goes_on_without(action: Action, resource: SecureRedisCache) -> bool:
+    """Whether the rest of the plan does not depend on this action.
+
+    A deletion that could not publish the last key goes on: the Secret holds the earlier one, which stays valid.
+    """
+    return isinstance(action, WorkloadAction) or (resource.deleting and isinstance(action, ApplySecret))
 
 
 def _recently(reported_at: datetime | None, now: datetime) -> bool:

@@ -37,7 +37,7 @@ def test_deleted_while_a_pass_runs(world: World, case: Case) -> None:
     case.apply()
     case.delete()
     world.await_gone(case.document)
-    left = case.secret()  # published by the pass that was under way, or not at all; but nobody's
+    left = case.secret()  # published by the pass that was under way, or not at all; but nothing deletes it
     assert left is None or not left["metadata"].get("ownerReferences")
 
 

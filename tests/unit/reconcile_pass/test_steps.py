@@ -30,7 +30,10 @@ from tests.builders.world import AUTHENTICATION, CACHE_ID, NOW, UID
 KEY = Key("shop", "orders")
 
 
-def body(spec: dict[str, Any] | None = None, *, finalizer: bool = True, version: str = "7") -> dict[str, Any]:
+DELETES = {"connection": {"deletionPolicy": "Delete"}}
+
+
+def body(spec: dict[str, Any] | None = None, *, finalizer: bool = False, version: str = "7") -> dict[str, Any]:
     meta = {"namespace": "shop", "name": "orders", "uid": UID, "generation": 1, "resourceVersion": version}
     finalizers = [names.FINALIZER] if finalizer else []
     return {
@@ -46,7 +49,7 @@ class World:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.steps: list[str] = []
         self.written: list[str] = []  # resourceVersions, as reported to the schedule
-        self.answer = body(version="8")  # of a write to the finalizers
+        self.answer = body(DELETES, finalizer=True, version="8")  # of a write to the finalizers
         self.observation = observation()
         self.attributed: list[bool] = []
         self.seconds = 0.0
@@ -113,9 +116,16 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 async def test_each_step_is_entered_once_and_in_order(world: World) -> None:
-    await world.reconciler.run_pass(KEY, body(finalizer=False), "Edit")
+    await world.reconciler.run_pass(KEY, body(DELETES), "Edit")
     assert world.steps == ["observe", "assess", "plan", "act: AddFinalizer", "report", "write status on 8"]
     assert world.written == ["8", "9"]
+
+
+async def test_a_finalizer_that_is_not_needed_any_more_goes_and_the_pass_goes_on(world: World) -> None:
+    world.answer = body(version="8")
+    found = await world.reconciler.run_pass(KEY, body(finalizer=True), "Edit")
+    assert world.steps == ["observe", "assess", "plan", "act: RemoveFinalizer", "report", "write status on 8"]
+    assert found.after < 1000.0, "the resource is still served"
 
 
 async def test_without_an_action_the_order_is_the_same(world: World) -> None:
@@ -131,7 +141,7 @@ async def test_a_published_secret_is_assessed_before_it_is_reported(world: World
 
 async def test_a_resource_that_an_edit_made_unreadable_ends_the_pass(world: World) -> None:
     world.answer = body({"mode": "Never"}, version="8")
-    found = await world.reconciler.run_pass(KEY, body({"authentication": AUTHENTICATION}, finalizer=False), "Edit")
+    found = await world.reconciler.run_pass(KEY, body({**DELETES, "authentication": AUTHENTICATION}), "Edit")
     assert found == NextPass(5.0, grows_to=600.0)
     assert world.steps == ["observe", "assess", "plan", "act: AddFinalizer"]
     assert world.written == ["8"]  # the next pass starts from it and reports the edit

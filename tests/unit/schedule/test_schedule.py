@@ -83,6 +83,43 @@ async def test_a_change_by_others_wakes(change: dict[str, Any]) -> None:
     assert passes.versions == ["1", "2"]
 
 
+CLAIMED: dict[str, Any] = {"annotations": {names.OPERATOR: "system/lease"}, "finalizers": [names.FINALIZER]}
+
+
+@pytest.mark.parametrize(
+    "left",
+    [
+        {"annotations": CLAIMED["annotations"]},
+        {"finalizers": CLAIMED["finalizers"]},
+        {"annotations": {names.OPERATOR: "other/lease"}, "finalizers": CLAIMED["finalizers"]},
+    ],
+    ids=["finalizer removed", "claim removed", "claim changed"],
+)
+async def test_a_removed_finalizer_or_claim_wakes(left: dict[str, Any]) -> None:
+    passes = Passes()
+    schedule = Schedule(passes, backoff=STEADY)
+    async with running(schedule):
+        schedule.wake(ORDERS, body(**CLAIMED), Trigger.EDIT)
+        await asyncio.sleep(10)
+        schedule.wake(ORDERS, body(version=2, **left), Trigger.EDIT)
+        await asyncio.sleep(1)
+    assert passes.versions == ["1", "2"]
+
+
+async def test_a_pass_that_removes_the_finalizer_causes_no_other_one() -> None:
+    passes = Passes()
+    schedule = Schedule(passes, backoff=STEADY)
+    async with running(schedule):
+        schedule.wake(ORDERS, body(**CLAIMED), Trigger.EDIT)
+        await asyncio.sleep(10)
+        schedule.written(ORDERS, body(version=2, annotations=CLAIMED["annotations"]))
+        await asyncio.sleep(10)
+        assert passes.versions == ["1"]
+        schedule.written(ORDERS, body(version=3))  # the claim was removed while the pass wrote
+        await asyncio.sleep(10)
+    assert passes.versions == ["1", "3"]
+
+
 async def test_wakes_during_a_pass_cause_exactly_one_more_with_the_newest_body() -> None:
     async def slow(key: Key) -> NextPass:
         await asyncio.sleep(5)

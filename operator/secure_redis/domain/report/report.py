@@ -155,6 +155,6 @@ def released(resource: SecureRedisCache, reason: Reason) -> str:
         case Reason.DELETING:
             return f"{cache} was deleted"
         case Reason.ABANDONED:
-            return f"{cache} was kept although spec.deletionPolicy is Delete"
+            return f"{cache}, its Secret and the injections were kept, whatever the deletion policies are"
         case _:
             return f"{cache} was kept"

@@ -24,7 +24,7 @@ from tests.kube import Kube
 
 NAME = "securerediscaches.secureredis.io"
 API = "apiextensions.k8s.io/v1"
-LOST = ("endpoint", "pending", "rotation")  # what an older CRD does not know, beside compliance.passes
+LOST = ("endpoint", "pending", "rotation")  # what an older CRD does not know, beside compliance.passedRules
 
 
 def older() -> dict[str, Any]:
@@ -36,7 +36,7 @@ def older() -> dict[str, Any]:
         status = version["schema"]["openAPIV3Schema"]["properties"]["status"]["properties"]
         for field in LOST:
             del status[field]
-        del status["compliance"]["properties"]["passes"]
+        del status["compliance"]["properties"]["passedRules"]
         version["additionalPrinterColumns"] = []
     return crd
 
@@ -88,7 +88,7 @@ def test_it_waits_for_a_crd_and_for_a_new_one(world: World, kube: Kube, stage: S
         wait_for(lambda: says(operator, NOT_INSTALLED), 30, "it to say that there is no CRD")
         kube.apply(older())
         wait_for(lambda: says(operator, "older than this operator: apply crds/"), 30, "it to say that the CRD is older")
-        assert "status.compliance.passes" in ready(operator)[1]
+        assert "status.compliance.passedRules" in ready(operator)[1]
         wait_for(lambda: serves(kube, NAME), 30, "the older CRD to be served")
         world.apply(stage.document)
         waits = [e for e in operator.entries() if e.get("message") == "waiting: resources cannot be served"]
@@ -96,7 +96,7 @@ def test_it_waits_for_a_crd_and_for_a_new_one(world: World, kube: Kube, stage: S
         install_crds(kube)
         wait_for(lambda: ready(operator)[0] == 200, 30, "it to be ready")
         world.await_condition(stage.document, "Ready", "True", timeout=60)
-        assert world.get(stage.document)["status"]["compliance"]["passes"]  # type: ignore[index]
+        assert world.get(stage.document)["status"]["compliance"]["passedRules"]  # type: ignore[index]
 
 
 def test_an_older_crd_at_run_time_is_not_fought(world: World, kube: Kube, stage: Stage) -> None:
@@ -143,4 +143,4 @@ def test_an_older_crd_at_run_time_is_not_fought(world: World, kube: Kube, stage:
         install_crds(kube)
         wait_for(lambda: ready(operator)[0] == 200, 30, "it to be ready again")
         look()
-        assert (world.get(stage.document) or {})["status"]["compliance"]["passes"]
+        assert (world.get(stage.document) or {})["status"]["compliance"]["passedRules"]

@@ -125,11 +125,19 @@ def parse(body: Mapping[str, Any]) -> SecureRedisCache | Unreadable:
 
 
 def status_of(body: Mapping[str, Any]) -> Status:
-    """Return the status of an object; an empty one where another version wrote it, or an older CRD kept only parts."""
-    try:
-        return Status.model_validate(body.get("status") or {})
-    except ValidationError:  # the next pass writes it as a whole
-        return Status()
+    """Return the status of an object, without the parts that another version wrote in another form.
+
+    The next pass writes them anew.
+    """
+    found = dict(body.get("status") or {})
+    while True:
+        try:
+            return Status.model_validate(found)
+        except ValidationError as error:
+            wrong = {str(one["loc"][0]) for one in error.errors(include_input=False, include_url=False) if one["loc"]}
+            if not wrong & found.keys():
+                return Status()
+            found = {name: value for name, value in found.items() if name not in wrong}
 
 
 def _envelope(body: Mapping[str, Any]) -> Envelope:

@@ -118,6 +118,7 @@ class Intervals(Part):
     absence_confirmation_seconds: Seconds = 60.0
     operation_poll_seconds: Seconds = 30.0
     regeneration_settle_seconds: Seconds = 60.0
+    container_start_seconds: Seconds = 300.0
     children_max_age_seconds: Seconds = 900.0
     surroundings_max_age_seconds: Seconds = 3600.0
     surroundings_spread_seconds: Seconds = 120.0
@@ -343,6 +344,7 @@ class Config(Part):
             operation_poll=self.intervals.operation_poll_seconds,
             absence_confirmation=self.intervals.absence_confirmation_seconds,
             regeneration_settle=self.intervals.regeneration_settle_seconds,
+            container_start=self.intervals.container_start_seconds,
             ca=self.published_ca(),
             waiver_policy=self.waiver_policy(),
         )

@@ -8,11 +8,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from secure_redis.api.reasons.catalogue import has
+from secure_redis.api.reasons.row import Trait
 from secure_redis.api.resource import Key, key_of
 from secure_redis.api.status import Status
 from secure_redis.kube.events import EventRecorder
 from secure_redis.kube.watches import SecretWatches, WorkloadWatches
 from secure_redis.reconciler.namespace_limits import NamespaceMembers
+from secure_redis.reconciler.next_pass import NextPass
 from secure_redis.reconciler.reconcile import Reconciler
 from secure_redis.schedule.schedule import Schedule, Trigger
 from secure_redis.telemetry.metrics import Metrics
@@ -34,6 +37,7 @@ class PassEvents:
         self._metrics = metrics
         self._members = members
         self._events = events
+        self._reasons: dict[Key, str | None] = {}  # why a resource was not Ready after its last pass
 
     def connect(self, schedule: Schedule, reconciler: Reconciler, watches: Watches) -> None:
         """Set who is given the events."""
@@ -65,19 +69,34 @@ class PassEvents:
         """One of the resource's workloads changed."""
         self._schedule.wake(key, None, Trigger.WORKLOAD)
 
-    def passed(self, key: Key, trigger: Trigger, result: str, seconds: float) -> None:
+    def passed(self, key: Key, trigger: Trigger, ended: NextPass, seconds: float) -> None:
         """A pass ended."""
-        self._metrics.passed(key, trigger, result, seconds, at=time.time())
+        self._metrics.passed(key, trigger, ended.result, seconds, at=None if ended.failed else time.time())
         self._metrics.queue(self._schedule.resources, self._schedule.depth)
-        level = logging.DEBUG if trigger is Trigger.CLOCK and result == "success" else logging.INFO
-        fields = {"resource": str(key), "trigger": trigger, "result": result, "seconds": round(seconds, 3)}
-        _log.log(level, "pass ended", extra=fields)
+        fields = {"resource": str(key), "trigger": trigger, "result": ended.result, "seconds": round(seconds, 3)}
+        ready = ended.ready
+        if ready is not None:
+            fields |= {"ready": ready.status, "reason": ready.reason, "generation": ready.generation}
+            fields |= {} if ready.status == "True" else {"why": ready.message}
+        _log.log(self._level(key, trigger, ended), "pass ended", extra=fields)
+
+    def _level(self, key: Key, trigger: Trigger, ended: NextPass) -> int:
+        """Choose WARNING for a new reason why a resource is not Ready, and DEBUG for a repetition by the clock."""
+        ready = ended.ready
+        reason = None if ready is None or ready.status == "True" else ready.reason
+        new = reason is not None and not has(reason, Trait.PROGRESS) and reason != self._reasons.get(key)
+        if ready is not None:
+            self._reasons[key] = reason
+        if new:
+            return logging.WARNING
+        return logging.DEBUG if trigger is Trigger.CLOCK and not ended.failed else logging.INFO
 
     def gone(self, key: Key) -> None:
         """Forget a resource that is gone and over which no pass runs any more."""
         self._reconciler.forget(key)
         self._members.forget(key)
         self._events.forget(key)
+        self._reasons.pop(key, None)
         self._metrics.forget(key)
 
     def namespaces(self, namespaces: set[str]) -> None:

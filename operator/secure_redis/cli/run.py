@@ -147,6 +147,15 @@ class _Process:
 
     async def live(self) -> int:
         """Wait for the Lease, lead, end."""
+        own = self._config.operator_identity
+        fields = {
+            "version": version(),
+            "cloud": self._config.cloud.name,
+            "namespaces": list(self._config.namespaces) or "all",
+            "identity": self._identity,
+            "azureIdentity": f"{own.type} {own.client_id}" if own is not None else "none of its own",
+        }
+        _log.info("the operator starts", extra=fields)
         checking = asyncio.create_task(self._served.watch(self._client(self._api, lambda: None)), name="check the CRD")
         try:
             return await self._wait_and_lead()

@@ -21,7 +21,7 @@ from kubernetes.aio.config import ConfigException
 
 from secure_redis.api import names
 from secure_redis.telemetry.build import version
-from secure_redis.telemetry.redaction import redact
+from secure_redis.telemetry.external_text import clean
 
 Body = Mapping[str, Any]
 Query = Mapping[str, str | int | bool]
@@ -35,7 +35,6 @@ _PATCH_TYPES: Final[Mapping[PatchKind, str]] = {
     "apply": "application/apply-patch+yaml",
     "strategic": "application/strategic-merge-patch+json",
 }
-_MESSAGE_LIMIT: Final = 500
 # An object's values follow these words in the API server's validation messages.
 _QUOTES_VALUE: Final = re.compile(r"(?is)\b(?:invalid|unsupported|duplicate) value\b.*")
 
@@ -188,8 +187,8 @@ class KubeClient:
     ) -> AsyncIterator[tuple[str, dict[str, Any]]]:
         """Events from `resource_version` on: ADDED, MODIFIED, DELETED and BOOKMARK with their objects.
 
-        Ends when the server ends the stream, which it does every few minutes. Bookmarks come at least once a minute,
-        so `inactivity` seconds without a line mean a dead connection
+        Ends when the server ends the stream, by default after 30 to 60 minutes. The server sends a bookmark about once
+        a minute, so that `inactivity` seconds without a line show a dead connection
         (docs/internals/kubernetes-facts.md#watch-streams).
 
         Raises:
@@ -241,7 +240,9 @@ class KubeClient:
                 self._note(method, 0, started)
                 raise ApiFailure(0, "Timeout", f"the API server did not answer in {self._timeout:g} s") from None
             except ConfigException as error:  # the projected token is read again now and then
-                raise ApiFailure(0, "Unreachable", f"the ServiceAccount's token cannot be read: {error}") from None
+                raise ApiFailure(
+                    0, "Unreachable", f"the ServiceAccount's token cannot be read: {clean(str(error))}"
+                ) from None
             except (aiohttp.ClientError, OSError) as error:
                 self._note(method, 0, started)
                 raise ApiFailure(0, "Unreachable", f"no connection to the API server: {type(error).__name__}") from None
@@ -315,8 +316,7 @@ def _status(status: int, document: Body, retry_after: float | None) -> ApiFailur
     if retry_after is None and details.get("retryAfterSeconds"):
         retry_after = float(details["retryAfterSeconds"])
     message = _QUOTES_VALUE.sub("a value is not legal", str(document.get("message") or ""))
-    message = redact(message)[:_MESSAGE_LIMIT]
-    return ApiFailure(status, str(document.get("reason") or "Unknown"), message, retry_after, causes)
+    return ApiFailure(status, str(document.get("reason") or "Unknown"), clean(message), retry_after, causes)
 
 
 async def connect(kubeconfig: Path | None = None, context: str | None = None) -> ApiClient:

@@ -1,4 +1,8 @@
-"""Write events (events.k8s.io/v1) on resources: on transitions only, bounded, and without delaying a pass."""
+"""Write events on resources: on transitions only, bounded, and without delaying a pass.
+
+They are core/v1. `kubectl describe` and `kubectl get events --sort-by=.lastTimestamp` sort by `lastTimestamp`, which
+events.k8s.io/v1 calls deprecatedLastTimestamp and refuses in a create.
+"""
 
 import logging
 import uuid
@@ -8,6 +12,7 @@ from typing import Final, Literal
 
 from secure_redis.api import names
 from secure_redis.api.resource import Envelope, Key
+from secure_redis.api.times import rfc3339
 from secure_redis.kube import paths
 from secure_redis.kube.client import ApiFailure, KubeClient
 from secure_redis.telemetry.redaction import redact
@@ -45,18 +50,23 @@ class EventRecorder:
         if not self._may(resource.key, (kind, reason, note)):
             return
         namespace, name = resource.key
+        now = self._wall()
         body = {
-            "apiVersion": "events.k8s.io/v1",
+            "apiVersion": "v1",
             "kind": "Event",
             "metadata": {"name": f"{name[:200]}.{uuid.uuid4().hex[:16]}", "namespace": namespace},
-            "eventTime": self._wall().strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
-            "reportingController": f"{names.GROUP}/{names.MANAGER}",
+            "eventTime": now.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+            "firstTimestamp": rfc3339(now),
+            "lastTimestamp": rfc3339(now),
+            "count": 1,
+            "source": {"component": names.MANAGER},
+            "reportingComponent": f"{names.GROUP}/{names.MANAGER}",
             "reportingInstance": self._instance,
             "type": kind,
             "reason": reason,
             "action": action,
-            "note": note,
-            "regarding": {
+            "message": note,
+            "involvedObject": {
                 "apiVersion": names.API_VERSION,
                 "kind": names.KIND,
                 "namespace": namespace,

@@ -62,8 +62,8 @@ def namespace(name: str) -> str:
 
 
 def events(namespace: str) -> str:
-    """Return the path of the collection of events.k8s.io/v1 of one namespace."""
-    return _join("apis", "events.k8s.io", "v1", "namespaces", namespace, "events")
+    """Return the path of the collection of events (core/v1) of one namespace."""
+    return _join("api", "v1", "namespaces", namespace, "events")
 
 
 def leases(namespace: str) -> str:

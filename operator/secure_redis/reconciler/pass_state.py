@@ -16,6 +16,7 @@ from secure_redis.domain.plan.actions import Done, Failed, MarkKey, Outcome, Reg
 from secure_redis.domain.plan.rotation import required_reads
 from secure_redis.domain.plan.types import Plan
 from secure_redis.domain.steady_state import SteadyState
+from secure_redis.reconciler.next_pass import ReadyReport
 
 ProofSubject = tuple[Identity, str, str, str]
 
@@ -40,6 +41,7 @@ class PassState:
     regeneration: tuple[str, datetime | None] | None = None
     reported_at: datetime | None = None  # when the status was last written
     steady: tuple[str, SteadyState] | None = None  # resourceVersion, and the last pass over it, if that changed nothing
+    ready: ReadyReport | None = None  # as the last whole pass reported it
     next_pass_within: float | None = None  # seconds until more can be read; None: nothing is missing
 
 

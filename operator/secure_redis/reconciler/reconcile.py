@@ -48,7 +48,7 @@ from secure_redis.reconciler.act import Executor
 from secure_redis.reconciler.brakes import Brakes
 from secure_redis.reconciler.cache_locks import Turn
 from secure_redis.reconciler.namespace_limits import NamespaceMembers
-from secure_redis.reconciler.next_pass import NextPass
+from secure_redis.reconciler.next_pass import NextPass, ready_of
 from secure_redis.reconciler.observe.observer import Observer
 from secure_redis.reconciler.pass_state import (
     PassState,
@@ -140,8 +140,9 @@ class Reconciler:
                 return await self._report_unreadable(resource)
             beyond = None if resource.deleting else self._members.beyond_limits(key)
             if beyond is not None:
-                await self._write_status(resource, limits_status.status(resource, beyond, self._now()))
-                return NextPass(LIMITED_SECONDS)
+                limited = limits_status.status(resource, beyond, self._now())
+                await self._write_status(resource, limited)
+                return NextPass(LIMITED_SECONDS, ready=ready_of(limited))
             return await self._reconcile(resource, trigger)
         except ResourceGone:
             self.forget(key)
@@ -178,7 +179,9 @@ class Reconciler:
             return None
         pass_state.steady = (version, steady)
         within = pass_state.next_pass_within
-        return NextPass(steady.next_pass_in if within is None else min(steady.next_pass_in, within))
+        return NextPass(
+            steady.next_pass_in if within is None else min(steady.next_pass_in, within), ready=pass_state.ready
+        )
 
     def forget(self, key: Key) -> None:
         """Drop the state of a resource that is gone."""
@@ -251,6 +254,7 @@ class Reconciler:
         published = observed is not judged.observed  # the Secret that this pass wrote is judged with everything else
         assessed = self._assess(resource, observed) if published else judged.assessed
         reported = report.report(resource, observed, assessed, todo, outcomes)
+        pass_state.ready = ready_of(reported.status)
         if status.differs_in_pods_only(acted.resource.status, reported.status) and _recently(
             pass_state.reported_at, observed.now
         ):
@@ -296,8 +300,9 @@ class Reconciler:
                 await self._secrets.release(envelope, ReleaseSecret(secret.name, secret.uid))
             await self._resources.remove_finalizer(envelope)
             return NEVER
-        await self._write_status(envelope, status.unreadable(resource, self._now()))
-        return NextPass(3600.0)
+        unreadable = status.unreadable(resource, self._now())
+        await self._write_status(envelope, unreadable)
+        return NextPass(3600.0, ready=ready_of(unreadable))
 
     def _one_writer(self, resource: SecureRedisCache) -> AbstractAsyncContextManager[Any]:
         """Two resources that provision one cache take turns, so that the second reads the first's tag."""
@@ -319,7 +324,7 @@ def _next(reported: report.Report, pass_state: PassState) -> NextPass:
         if reported.failed or pass_state.next_pass_within is None
         else min(reported.next_pass_in, pass_state.next_pass_within)
     )
-    return NextPass(after, reported.failed, reported.retry_after)
+    return NextPass(after, reported.failed, reported.retry_after, pass_state.ready)
 
 
 def _recently(reported_at: datetime | None, now: datetime) -> bool:

@@ -76,8 +76,7 @@ class Schedule:
     `check_steady(key, version)` comes first, with the newest body's resourceVersion: if it answers with the next pass,
     that was the pass. Otherwise `run_pass(key, body, trigger)` gets the newest body that is known. An exception out of
     either is a failed pass (logged, backed off); one of `fatal` ends `run()`. `on_gone(key)` is called once no pass of
-    a vanished resource runs any more; `on_pass(key, trigger, result, seconds)` after each, with result `success` or
-    `error`;
+    a vanished resource runs any more; `on_pass(key, trigger, ended, seconds)` after each, with the pass's own result;
     `on_namespaces(set)` when the set of namespaces with resources changes.
     """
 
@@ -92,7 +91,7 @@ class Schedule:
         rng: random.Random | None = None,
         fatal: tuple[type[Exception], ...] = (),
         on_gone: Callable[[Key], None] = lambda key: None,
-        on_pass: Callable[[Key, Trigger, str, float], None] = lambda key, trigger, result, seconds: None,
+        on_pass: Callable[[Key, Trigger, NextPass, float], None] = lambda key, trigger, ended, seconds: None,
         on_namespaces: Callable[[set[str]], None] = lambda namespaces: None,
     ) -> None:
         self._run_pass = run_pass
@@ -245,21 +244,18 @@ class Schedule:
     async def _pass(self, key: Key, entry: _Entry) -> None:
         entry.started, entry.again = self._clock(), None
         trigger = entry.trigger
-        result = "error"
+        planned = NextPass(0.0, failed=True)
         try:
             steady = await self._check_steady(key, entry.version) if self._check_steady is not None else None
             planned = steady or await self._run_pass(key, json.loads(entry.packed), trigger)
-            result = "error" if planned.failed else "success"
         except self._fatal as error:
             self._failure = self._failure or error
-            planned = NextPass(0.0, failed=True)
         except Exception as error:
             # The class only: an exception's text may quote a value.
             _log.error("a pass failed unexpectedly", extra={"resource": str(key), "error": type(error).__name__})
-            planned = NextPass(0.0, failed=True)
         finally:
             entry.running = False
-            self._on_pass(key, trigger, result, self._clock() - entry.started)
+            self._on_pass(key, trigger, planned, self._clock() - entry.started)
             if entry.gone:
                 self._remove(key)
         if self._entries.get(key) is entry:

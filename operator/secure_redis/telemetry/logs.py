@@ -101,6 +101,7 @@ def setup(level: str = "INFO", stream: TextIO | None = None) -> None:
         raise ValueError(f"unknown log level {level!r}")
     handler = logging.StreamHandler(stream or sys.stderr)
     repeats = RepeatFilter()
+    handler.addFilter(_useful)
     handler.addFilter(lambda record: not record.name.startswith("kopf") or repeats.filter(record))
     handler.addFilter(RedactionFilter())
     handler.setFormatter(
@@ -121,6 +122,11 @@ def setup(level: str = "INFO", stream: TextIO | None = None) -> None:
         logger.setLevel(lowest)
         logger.handlers.clear()
         logger.propagate = True
+
+
+def _useful(record: logging.LogRecord) -> bool:
+    """Drop kopf's warning that it takes no signals: `cli.run` takes them, and runs kopf in a thread for that reason."""
+    return not (record.name.startswith("kopf") and str(record.msg).startswith("OS signals are ignored"))
 
 
 def _exception(info: Any) -> tuple[type[BaseException], BaseException | None, TracebackType | None]:

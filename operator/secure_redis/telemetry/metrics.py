@@ -23,7 +23,7 @@ class _ControllerMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.passes = Counter(
             "controller_runtime_reconcile_total",
-            "Passes over resources, by result (success, error).",
+            "Passes over resources, by result (success, blocked, error). Blocked: not Ready until a person acts.",
             ("controller", "result"),
             registry=registry,
         )
@@ -171,14 +171,14 @@ class Metrics:
             self._by_outcome[trigger, result] = found
         return found
 
-    def passed(self, key: Key, trigger: str, result: str, seconds: float, *, at: float) -> None:
-        """Count a pass that ended; `at`: seconds since the epoch."""
+    def passed(self, key: Key, trigger: str, result: str, seconds: float, *, at: float | None) -> None:
+        """Count a pass that ended; `at`: seconds since the epoch, None where the pass failed and is tried again."""
         for counter in self._counters(trigger, result):
             counter.inc()
         self._controller.seconds.observe(seconds)
         if result == "error":
             self._controller.errors.labels(CONTROLLER).inc()
-        else:
+        if at is not None:
             self._resources.setdefault(key, ResourceState()).last_pass = at
 
     def report(self, key: Key, status: Status) -> None:
@@ -195,7 +195,8 @@ class Metrics:
             counts = status.compliance
             state.findings = (
                 ("Pass", float(counts.passed)),
-                ("Fail", float(counts.failed)),
+                ("Fail", float(counts.failed.total)),
+                ("Advice", float(counts.advice)),
                 ("Unknown", float(counts.unknown)),
                 ("Waived", float(counts.waived)),
             )

@@ -132,6 +132,9 @@ async def test_events_are_written_once_and_cut(
     assert [event["reason"] for event in events] == ["KeyMismatch"]
     assert events[0]["regarding"]["uid"] == resource.uid
     assert len(events[0]["note"].encode()) <= 1024
+    (shown,) = kube.list("Event", resource.key.namespace, "v1")
+    # kubectl describe and --sort-by=.lastTimestamp sort by it.
+    assert shown["firstTimestamp"] == shown["lastTimestamp"] == "2026-11-24T10:00:00Z"
     for number in range(40):
         await recorder.emit(resource, "Normal", "Published", f"{number}", "Reconcile")
     assert len(kube.list("Event", resource.key.namespace, "events.k8s.io/v1")) == 20

@@ -49,7 +49,6 @@ def test_defaults_are_the_safe_ones(api: Api) -> None:
         "transport": {"minimumTLSVersion": "1.2", "probe": "Enabled"},
         "network": {"publicAccess": "Disabled"},
         "authentication": {
-            "type": "AccessKey",
             "keyVault": {**KEY_VAULT, "access": "Read"},
             "rotation": {
                 "otherConsumers": "Possible",
@@ -116,7 +115,9 @@ def test_the_whole_status_is_accepted(api: Api, made: Document) -> None:
         },
         "compliance": {
             "passed": 1,
-            "failed": 1,
+            "failed": {"critical": 0, "high": 1, "medium": 0, "low": 0},
+            "advice": 1,
+            "threshold": "Medium",
             "unknown": 1,
             "waived": 1,
             "findings": [
@@ -251,7 +252,7 @@ def test_columns_answer_at_a_glance(api: Api, made: Document) -> None:
         "conditions": [{"type": kind, "status": said, **common} for kind, said in told.items()],
         "cache": {"hostName": "orders.redis.sandbox.test", "sku": "Standard C1", "provisioningState": "Succeeded"},
         "drift": [{"path": "network.publicAccess", **entry}, {"path": "transport.nonTLSPort", **entry}],
-        "compliance": {"failed": 2},
+        "compliance": {"failed": {"critical": 1, "high": 2}},
         "credential": {"slot": "Primary", "keyVaultVersion": "a" * 32},
         "binding": {"name": "orders"},
     }
@@ -259,7 +260,8 @@ def test_columns_answer_at_a_glance(api: Api, made: Document) -> None:
     shown = columns(api, made)
     assert (shown["Ready"], shown["Secure"], shown["Drift"]) == ("True", "False", "True")
     assert (shown["Host"], shown["Key"], shown["Secret"]) == ("orders.redis.sandbox.test", "Primary", "orders")
-    assert (shown["SKU"], shown["State"], shown["Failed"]) == ("Standard C1", "Succeeded", 2)
+    assert (shown["SKU"], shown["State"]) == ("Standard C1", "Succeeded")
+    assert (shown["Critical"], shown["High"]) == (1, 2)
     assert shown["Drifted"] == "network.publicAccess"
     assert shown["Key version"] == "a" * 32
 

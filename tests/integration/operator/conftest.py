@@ -69,6 +69,26 @@ def _world(running: World) -> Iterator[World]:
         running.stop()
 
 
+@pytest.fixture(autouse=True)
+def no_pass_ends_in_an_exception(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Whatever goes wrong during a test becomes a reason, never a stack trace or an error in the operator's log."""
+    if "world" not in request.fixturenames:
+        yield
+        return
+    log: Path = request.getfixturevalue("world").operator_log
+    before = log.stat().st_size
+    yield
+    with log.open("rb") as file:
+        file.seek(before)
+        lines = file.read().decode(errors="replace").splitlines()
+    # A brake that stops all corrections is an error for the person who runs the operator.
+    assert [line for line in lines if _is_defect(line) and "mass drift: " not in line] == []
+
+
+def _is_defect(line: str) -> bool:
+    return any(text in line for text in ("Traceback", "failed unexpectedly", "InternalError", '"level": "error"'))
+
+
 @pytest.fixture
 def team(world: World) -> Iterator[Team]:
     """A consenting namespace with an identity, a resource group and a vault."""

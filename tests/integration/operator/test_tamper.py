@@ -47,6 +47,19 @@ def test_a_deleted_secret_is_published_again(case: Case) -> None:
     assert after["data"] == before["data"]
 
 
+def test_a_secret_that_waits_for_another_finalizer_is_published_again_after(case: Case) -> None:
+    case.published()
+    case.edit_secret({"metadata": {"finalizers": ["example.com/backup"]}})
+    before = case.must_secret()
+    case.world.api.delete(before).must()
+    assert repr(case.cache) in case.until("CredentialsSynced", "False", "SecretDeleting")
+    case.until("Ready", "False", "SecretDeleting")
+    assert case.must_secret()["data"] == before["data"]
+    case.edit_secret({"metadata": {"finalizers": None}})
+    case.until("Ready", "True")
+    assert case.must_secret()["metadata"]["uid"] != before["metadata"]["uid"]
+
+
 def test_additions_of_others_beside_the_data_stay(case: Case) -> None:
     case.published()
     case.edit_secret({"metadata": {"labels": {"theirs": "yes"}, "annotations": {"example.com/theirs": "yes"}}})

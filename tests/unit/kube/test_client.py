@@ -11,6 +11,7 @@ from kubernetes.aio.client.configuration import Configuration
 
 from secure_redis.kube.client import ApiFailure, KubeClient
 from secure_redis.kube.lease import LeadershipLost
+from tests.unit.telemetry.refusals import REFUSALS, attempt
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Serve = Callable[..., Awaitable[KubeClient]]
@@ -72,6 +73,20 @@ async def test_a_failure_is_typed_and_contains_no_value(serve: Serve) -> None:
     assert "canary-value" not in str(failure)
     assert "data[password]" in str(failure)
     assert not failure.transient
+
+
+async def test_a_refusal_that_comes_again_has_the_same_text(serve: Serve) -> None:
+    async def refuse(request: web.Request) -> web.Response:
+        refusal = REFUSALS[int(request.query["which"])]
+        text = attempt(refusal.message, int(request.query["attempt"]))
+        return status(max(refusal.status, 400), refusal.code, text)
+
+    client = await serve(refuse)
+    for which in range(len(REFUSALS)):
+        first, second = [
+            (await failure_of(client.get("/x", {"which": which, "attempt": number}))).message for number in (1, 2)
+        ]
+        assert first == second
 
 
 async def test_retry_after_is_reported(serve: Serve) -> None:

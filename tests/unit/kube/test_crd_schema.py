@@ -45,7 +45,7 @@ async def test_the_shipped_crd_knows_every_field(shipped: dict[str, Any]) -> Non
 
 
 def without_passes(status: dict[str, Any]) -> None:
-    del status["properties"]["compliance"]["properties"]["passes"]
+    del status["properties"]["compliance"]["properties"]["passedRules"]
 
 
 def without_endpoint(status: dict[str, Any]) -> None:
@@ -59,7 +59,7 @@ def without_uid(status: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("change", "field"),
     [
-        (without_passes, "status.compliance.passes"),
+        (without_passes, "status.compliance.passedRules"),
         (without_endpoint, "status.endpoint"),
         (without_uid, "status.workloads.uid"),
     ],

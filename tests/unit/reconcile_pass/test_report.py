@@ -106,7 +106,7 @@ def test_an_outage_keeps_ready_and_known_values_and_reports_unknown() -> None:
     told = reported(res, observation(cache=DOWN, vault=DOWN, secret=published(res, observation())))
     assert said(told, ConditionType.READY) == ("True", "Ready")
     assert said(told, ConditionType.CACHE_AVAILABLE) == ("Unknown", "AzureUnreachable")
-    assert said(told, ConditionType.DRIFT_DETECTED) == ("Unknown", "AzureUnreachable")
+    assert said(told, ConditionType.DRIFT_DETECTED) == ("Unknown", "NotReady")
     assert told.status.document()["cache"] == before["cache"]
     assert told.failed
 
@@ -137,8 +137,8 @@ def test_recovery_is_reported() -> None:
         resource(VALIDATE, status=worse.status.document()), observation(secret=published(res, observation()))
     )
     told = {(event.kind, event.reason) for event in better.events}
-    assert told >= {("Normal", "Ready"), ("Normal", "Published")}
-    assert {kind for kind, _ in told} == {"Normal"}
+    # CredentialsSynced states the same as Ready.
+    assert told == {("Normal", "Ready"), ("Normal", "Compliant")}
 
 
 def test_refused_secret_write_is_the_reason() -> None:
@@ -210,7 +210,7 @@ def test_a_failed_operation_reports_how_it_ended() -> None:
     obs = observation(cache=failed, operation=OperationFacts("Failed", "Capacity", "no room"))
     told = reported(resource(PROVISIONED), obs)
     assert said(told, ConditionType.CACHE_AVAILABLE) == ("False", "ProvisioningFailed")
-    condition = told.status.condition(ConditionType.CACHE_AVAILABLE)
+    condition = told.status.condition(ConditionType.READY)
     assert condition is not None
     assert "Capacity: no room" in condition.message
 
@@ -222,12 +222,16 @@ def test_cache_of_another_resource_is_stalled() -> None:
     assert said(told, ConditionType.READY) == ("False", "OwnedByAnother")
 
 
-def test_existing_cache_on_first_contact_is_ready_drifted_and_not_stalled() -> None:
+@pytest.mark.parametrize("spec", [PROVISIONED, {**PROVISIONED, **VALIDATE}])
+def test_an_existing_cache_waits_for_its_adoption(spec: dict[str, Any]) -> None:
     drifted = cache(plaintext_open=True)
-    told = reported(resource(PROVISIONED), observation(cache=drifted))
-    assert said(told, ConditionType.READY) == ("True", "Ready")
+    told = reported(resource(spec), observation(cache=drifted))
+    assert said(told, ConditionType.READY) == ("False", "AdoptionRequired")
     assert said(told, ConditionType.DRIFT_DETECTED) == ("True", "AdoptionRequired")
-    assert said(told, ConditionType.STALLED) is None
+    assert said(told, ConditionType.STALLED) == ("True", "AdoptionRequired")
+    assert [(one.kind, one.reason) for one in told.events if one.note.startswith("Ready")] == [
+        ("Warning", "AdoptionRequired")
+    ]
 
 
 def test_adoption_is_required_even_without_drift() -> None:
@@ -360,3 +364,15 @@ def test_completed_actions_do_not_hide_a_bad_observation() -> None:
     plan = planned(res, observation(vault=DOWN))
     told = reported(res, observation(vault=DOWN), tuple(Done(action) for action in plan.actions))
     assert said(told, ConditionType.READY) == ("Unknown", "AzureUnreachable")
+
+
+def test_columns_show_counts() -> None:
+    unsafe = cache(plaintext_open=True, minimum_tls_version="1.0", public_network_access="Enabled")
+    found = reported(resource(), observation(cache=unsafe)).status
+    assert found.drift_count == len(found.drift) > 1
+    assert found.compliance is not None
+    failed = [one.severity for one in found.compliance.findings if one.result == "Fail"]
+    unknown = [one for one in found.compliance.findings if one.result == "Unknown" and one.severity != "Info"]
+    expected = [f"{failed.count(name)}{name[0]}" for name in ("Critical", "High", "Medium", "Low") if name in failed]
+    assert found.compliance.summary == " ".join([*expected, f"{len(unknown)}?"])
+    assert reported(resource(status=found.document()), observation(cache=DOWN)).status.drift_count == found.drift_count

@@ -94,6 +94,24 @@ class Rotations(RuleBasedStateMachine):
         if len(self.world.pods) < 8:
             self.world.start()
 
+    @rule(name=st.sampled_from([None, *LISTED]), bound=st.booleans())
+    def waiting_pod(self, name: str | None, bound: bool) -> None:
+        """A pod appears that cannot start: it is gated, or its image cannot be pulled."""
+        if len(self.world.pods) < 8 and (name is None or name in self.world.workloads):
+            self.world.start_waiting(name, bound=bound, accepted=bound)
+
+    @rule(data=st.data())
+    def kubelet_reads(self, data: st.DataObject) -> None:
+        """A container that waited is created: it gets what the Secret holds now."""
+        if self.world.pods:
+            self.world.read(data.draw(st.sampled_from(self.world.pods), label="pod"))
+
+    @rule(data=st.data())
+    def kubelet_reports(self, data: st.DataObject) -> None:
+        """Its start is reported, some time later."""
+        if self.world.pods:
+            self.world.report_start(data.draw(st.sampled_from(self.world.pods), label="pod"), self.world.now)
+
     # --- people -----------------------------------------------------------------------------------------------------
 
     @rule(request=st.sampled_from(REQUESTS))
@@ -192,7 +210,7 @@ class Rotations(RuleBasedStateMachine):
         current = there.vault.value.get_secret_value()
         assert current in there.keys.values(), "the vault holds a dead key"
         assert password(there.secret) == current, "the Secret holds another key than the vault"
-        listed = {pod.key for pod in there.pods if pod.of is not None}
+        listed = {pod.key for pod in there.pods if pod.of is not None and pod.key}
         assert listed <= {current}, "a pod of a listed workload holds another key than the vault"
 
     def teardown(self) -> None:

@@ -139,7 +139,9 @@ async def test_a_steady_resource_is_only_observed(world: World, monkeypatch: pyt
     monkeypatch.setattr(world.reconciler._specs, "lean", lambda steady: steady)
     await world.reconciler.run_pass(KEY, before, "Clock")
     world.steps.clear()
-    assert await world.reconciler.check_steady(KEY, "7") == NextPass(300.0)
+    found = await world.reconciler.check_steady(KEY, "7")
+    assert found is not None
+    assert (found.after, found.result) == (300.0, "success")
     assert world.steps == ["observe"]
     assert world.attributed == [True, True, False]  # the Activity Log is read by whole passes only
 

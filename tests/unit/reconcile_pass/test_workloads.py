@@ -204,6 +204,24 @@ def test_the_problem_of_a_target_is_the_conditions_reason(changes: dict[str, Any
     assert said(told) == ("False", reason or "RollingOut")
 
 
+@pytest.mark.parametrize(
+    ("changes", "ready"),
+    [
+        ({"labels": {}}, ("False", "TargetNotConsenting")),
+        ({"labels": {}, "template_labels": {names.INJECT: "true"}}, ("False", "TargetNotConsenting")),
+        # It may be created only once the resource is Ready, so waiting for it could wait for ever.
+        ({"name": "other"}, ("True", "Ready")),
+        ({}, ("True", "Ready")),  # a rollout does not change Ready
+    ],
+)
+def test_ready_waits_for_the_consent_of_a_listed_workload(changes: dict[str, Any], ready: tuple[str, str]) -> None:
+    condition = reported(RES, world(replace(OLD, **changes))).status.condition(ConditionType.READY)
+    assert condition is not None
+    assert (condition.status, condition.reason) == ready
+    if ready[0] == "False":
+        assert "not its pod template" in condition.message
+
+
 def test_a_removed_entry_leaves_no_trace() -> None:
     res, facts = settled()
     res = replace(res, spec=res.spec.model_copy(update={"workloads": ()}))

@@ -12,6 +12,7 @@ from secure_redis.api.status import (
     Condition,
     DriftStatus,
     EndpointStatus,
+    FailedStatus,
     RotationStatus,
     Status,
 )
@@ -24,7 +25,7 @@ WHOLE = Status(
         Condition(type="Ready", status="True", reason="Ready"),
         Condition(type="Stalled", status="True", reason="X"),
     ),
-    compliance=ComplianceStatus(passed=3, failed=1, unknown=2),
+    compliance=ComplianceStatus(passed=3, failed=FailedStatus(high=1), unknown=2),
     drift=(DriftStatus(path="a", declared="1", observed="2", drift_class="Security"),),
 )
 
@@ -85,7 +86,7 @@ def test_series_are_removed_with_their_resource() -> None:
 def test_passes_and_requests_are_counted() -> None:
     metrics = Metrics()
     metrics.passed(ORDERS, "Edit", "success", 0.1, at=1000.0)
-    metrics.passed(ORDERS, "Retry", "error", 0.1, at=2000.0)
+    metrics.passed(ORDERS, "Retry", "error", 0.1, at=None)
     metrics.kube_request("https://k", "GET", 200, 0.1)
     metrics.kube_request("https://k", "GET", 0, 0.1)
     metrics.azure_request("arm", "redis.get", 429, 0.1)

@@ -134,3 +134,10 @@ def test_an_audit_record_names_fields_and_is_counted(stream: io.StringIO) -> Non
     assert record["audit"]["generation"] == 3
     assert record["audit"]["fields"] == ["host", "password"]
     assert counted == [("ApplySecret", "done")]
+
+
+def test_kopf_is_not_quoted_about_signals_that_this_process_takes(stream: io.StringIO) -> None:
+    kopf = logging.getLogger("kopf._core.reactor.running")
+    kopf.warning("OS signals are ignored: running not in the main thread.")
+    kopf.warning("another warning")
+    assert [json.loads(line)["message"] for line in stream.getvalue().splitlines()] == ["another warning"]

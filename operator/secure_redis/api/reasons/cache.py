@@ -105,8 +105,8 @@ CACHE_REASONS: Final[Mapping[Reason, ReasonRow]] = {
     Reason.ADOPTION_REQUIRED: row(
         "The cache exists and was not created by this resource, so nothing is changed.",
         "Check status.drift, then annotate `secureredis.io/adopt: <cache name>`.",
-        on={ConditionType.DRIFT_DETECTED},
-        traits=Trait.ABOUT_CORRECTION,
+        on={ConditionType.READY, ConditionType.DRIFT_DETECTED},
+        traits=Trait.TERMINAL | Trait.BLOCKS_READY | Trait.ABOUT_CORRECTION,
     ),
     Reason.OWNED_BY_ANOTHER: row(
         "Another SecureRedisCache provisions this cache.",

@@ -34,6 +34,11 @@ def has(reason: str | None, trait: Trait) -> bool:
     return trait in _TRAITS.get(reason or "", NO_TRAITS)
 
 
+def needs_person(reason: str | None) -> bool:
+    """Whether what the reason names lasts until a person acts: it is neither progress nor an outage."""
+    return not (has(reason, Trait.PROGRESS) or has(reason, Trait.PASSING))
+
+
 def reasons_on(kind: ConditionType) -> frozenset[Reason]:
     """Return the reasons that a condition can carry."""
     return frozenset(reason for reason, row in REASONS.items() if kind in row.conditions)

@@ -4,19 +4,24 @@ from collections.abc import Mapping
 from typing import Final
 
 from secure_redis.api.reasons.reason import ConditionType, Reason
-from secure_redis.api.reasons.row import ON_CACHE, ON_CREDENTIALS, ReasonRow, Trait, row
+from secure_redis.api.reasons.row import JUDGED, ON_CACHE, ON_CREDENTIALS, ReasonRow, Trait, row
 
 LIFECYCLE_REASONS: Final[Mapping[Reason, ReasonRow]] = {
     Reason.PENDING: row(
         "The operator has not read it yet.",
         "Wait; if it lasts, check whether the operator runs.",
-        on=ON_CACHE | ON_CREDENTIALS | {ConditionType.WORKLOADS_CURRENT},
+        on=ON_CACHE | ON_CREDENTIALS | JUDGED | {ConditionType.WORKLOADS_CURRENT},
         traits=Trait.PROGRESS | Trait.PASSING | Trait.ROTATION_STEP,
     ),
     Reason.READY: row("What the spec declares is in place for this generation.", on={ConditionType.READY}),
+    Reason.NOT_READY: row(
+        "This could not be judged; the condition that the message names explains why.",
+        "Do what the message of that condition says.",
+        on=JUDGED,
+    ),
     Reason.ASSESSED: row("The cache was read and judged; no Secret is declared.", on={ConditionType.READY}),
     Reason.COMPLIANT: row("No rule of weight failed.", on={ConditionType.COMPLIANT}),
-    Reason.PROGRESSING: row("Work is under way.", "Wait.", on=ON_CREDENTIALS),
+    Reason.PROGRESSING: row("Work is under way.", "Wait.", on=ON_CREDENTIALS, traits=Trait.PROGRESS),
     Reason.PAUSED: row(
         "All writes are stopped by the annotation secureredis.io/paused.",
         "Remove the annotation to go on.",
@@ -45,7 +50,7 @@ LIFECYCLE_REASONS: Final[Mapping[Reason, ReasonRow]] = {
     Reason.UNKNOWN: row(
         "It could not be read.",
         "Read the message.",
-        on=ON_CACHE | ON_CREDENTIALS | {ConditionType.WORKLOADS_CURRENT},
+        on=ON_CACHE | JUDGED | ON_CREDENTIALS | {ConditionType.WORKLOADS_CURRENT},
         traits=Trait.PASSING | Trait.WORKLOAD_REFUSED,
     ),
     Reason.FINDINGS: row(

@@ -24,6 +24,7 @@ class Reason(StrEnum):
     # Good or passing states
     PENDING = "Pending"
     READY = "Ready"
+    NOT_READY = "NotReady"
     ASSESSED = "Assessed"
     AVAILABLE = "Available"
     SECURED = "Secured"
@@ -141,6 +142,7 @@ class Reason(StrEnum):
     ROLLING_OUT = "RollingOut"
     ROLLOUT_FAILED = "RolloutFailed"
     ROLLOUT_DEADLINE = "RolloutDeadline"
+    POD_BLOCKS_ROLLOUT = "PodBlocksRollout"
     TARGET_NOT_FOUND = "TargetNotFound"
     TARGET_NOT_CONSENTING = "TargetNotConsenting"
     TARGET_CONFLICT = "TargetConflict"

@@ -8,14 +8,21 @@ from typing import Final
 from secure_redis.api.reasons.reason import ConditionType
 
 NOTHING_TO_DO: Final = "Nothing: this is the desired state."
-# The conditions that depend on reading the cache, and those that depend on the credential.
+# The conditions that judge a cache. Without one they refer to the condition that explains why.
+JUDGED: Final = frozenset(
+    {
+        ConditionType.TRANSPORT_SECURED,
+        ConditionType.PERSISTENCE_ENCRYPTED,
+        ConditionType.COMPLIANT,
+        ConditionType.DRIFT_DETECTED,
+    }
+)
+# The conditions that report a read or a write of the cache, and those that depend on the credential.
 ON_CACHE: Final = frozenset(
     {
         ConditionType.READY,
         ConditionType.CACHE_AVAILABLE,
-        ConditionType.TRANSPORT_SECURED,
         ConditionType.PERSISTENCE_ENCRYPTED,
-        ConditionType.COMPLIANT,
         ConditionType.DRIFT_DETECTED,
     }
 )

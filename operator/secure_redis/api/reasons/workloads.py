@@ -30,6 +30,13 @@ WORKLOAD_REASONS: Final[Mapping[Reason, ReasonRow]] = {
         on={ConditionType.WORKLOADS_CURRENT},
         traits=Trait.ROLLOUT_STUCK | Trait.ROLLOUT_UNFINISHED,
     ),
+    Reason.POD_BLOCKS_ROLLOUT: row(
+        "Kubernetes waits for one pod without end: a StatefulSet with OrderedReady for a pod of the former template "
+        "that is not ready, or a rollout for a pod whose node does not confirm its end.",
+        "Delete the pod that the message names. Use --force only if its node is off for good.",
+        on={ConditionType.WORKLOADS_CURRENT},
+        traits=Trait.ROLLOUT_STUCK | Trait.ROLLOUT_UNFINISHED,
+    ),
     Reason.TARGET_NOT_FOUND: row(
         "A workload that spec.workloads names does not exist in this namespace, or is being deleted.",
         "Create it, or correct kind, name or selector.",
@@ -37,8 +44,10 @@ WORKLOAD_REASONS: Final[Mapping[Reason, ReasonRow]] = {
     ),
     Reason.TARGET_NOT_CONSENTING: row(
         "The workload does not consent, so it is not changed (or was released again).",
-        'Label it `secureredis.io/inject: "true"` and annotate `secureredis.io/resources: <names of resources>`.',
-        on={ConditionType.WORKLOADS_CURRENT},
+        'Label the workload itself (not its pod template) `secureredis.io/inject: "true"`, and annotate it '
+        "`secureredis.io/resources: <names of resources>`.",
+        on={ConditionType.READY, ConditionType.WORKLOADS_CURRENT},
+        traits=Trait.BLOCKS_READY,
     ),
     Reason.TARGET_CONFLICT: row(
         "The workload has an env entry, a volume or a mount of that name or path that the operator did not add; the "

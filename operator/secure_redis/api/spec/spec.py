@@ -115,7 +115,7 @@ class RedisProvision(_Part):
 
 
 class CacheIdentity(_Part):
-    """The cache's own managed identity."""
+    """The cache's own managed identity. `type`: None, SystemAssigned, UserAssigned, or both with a comma."""
 
     type: str = "None"
     user_assigned_ids: tuple[str, ...] = Field(default=(), alias="userAssignedIDs")
@@ -126,7 +126,7 @@ class Provision(_Part):
 
     location: str
     tags: Mapping[str, str] = Field(default_factory=dict)
-    identity: CacheIdentity = CacheIdentity()
+    identity: CacheIdentity | None = None  # None: not compared
     redis: RedisProvision | None = None
 
 
@@ -183,7 +183,6 @@ class Rotation(_Part):
 class Authentication(_Part):
     """How applications authenticate."""
 
-    type: str = "AccessKey"
     key_vault: KeyVault
     rotation: Rotation = Rotation()
 

@@ -4,6 +4,7 @@ With an empty plan nothing is written anywhere, except a status that changed.
 """
 
 from dataclasses import replace
+from datetime import timedelta
 from functools import reduce
 
 from secure_redis.api import names
@@ -50,14 +51,15 @@ def plan(
         return _only_on_a_fresh_cache(restrain(leave(resource, observed, assessed, settings), brake), observed)
     if resource.paused:
         message = f"paused by the annotation {names.PAUSED}: nothing is written"
-        still = _rollout(resource, observed, assessed, publishing=False, writes=False)
+        still = _rollout(resource, observed, assessed, settings, publishing=False, writes=False)
         return Plan(pending=resource.status.pending, waiting=Waiting(Reason.PAUSED, message), rollout=still)
     first: tuple[Action, ...] = () if resource.has_finalizer else (AddFinalizer(),)
     provision = SERVICES[resource.cache.service].provision
     azure = _only_on_a_fresh_cache(restrain(provision(resource, observed, assessed, settings), brake), observed)
     secret = publish(resource, observed, assessed)
     publishing = any(isinstance(action, CreateSecret | ApplySecret) for action in secret.actions)
-    rollout = _rollout(resource, observed, assessed, publishing=publishing, writes=not observed.namespace_terminating)
+    may_write = not observed.namespace_terminating
+    rollout = _rollout(resource, observed, assessed, settings, publishing=publishing, writes=may_write)
     rotating = restrain_rotation(resource, rotate(resource, observed, assessed, settings, rollout), brake)
     if rotating.action is not None:
         if any(isinstance(action, AzureAction) and not isinstance(action, StoreKey) for action in azure.actions):
@@ -97,7 +99,13 @@ def _lapse(resource: SecureRedisCache, observed: Observation, assessed: Assessme
 
 
 def _rollout(
-    resource: SecureRedisCache, observed: Observation, assessed: Assessment, *, publishing: bool, writes: bool
+    resource: SecureRedisCache,
+    observed: Observation,
+    assessed: Assessment,
+    settings: Settings,
+    *,
+    publishing: bool,
+    writes: bool,
 ) -> Rollout | None:
     """Plan the rollout. Workloads move only to what is published."""
     if not needs_workloads(resource):
@@ -115,6 +123,7 @@ def _rollout(
         proven=known is not None,
         publishing=publishing,
         limit=wave_limit(resource),
+        container_start=timedelta(seconds=settings.container_start),
     )
 
 

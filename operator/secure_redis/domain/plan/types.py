@@ -31,6 +31,8 @@ class Settings:
     absence_confirmation: float = 60.0
     # Before a regeneration whose answer was lost is requested again: longer than Azure takes to do one.
     regeneration_settle: float = 60.0
+    # How long a container may take from its kubelet's read of a Secret to the report of its start.
+    container_start: float = 300.0
     ca: str | None = None  # PEM that clients need, published as ca.crt
     waiver_policy: WaiverPolicy = field(default_factory=WaiverPolicy)
 

@@ -4,18 +4,21 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from secure_redis.api.reasons.catalogue import has
+from secure_redis.api.reasons.catalogue import has, needs_person
 from secure_redis.api.reasons.reason import ConditionType, Reason
 from secure_redis.api.reasons.row import Trait
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.status import (
     UNDER_WAY,
+    Condition,
     RotationPhase,
     RotationStatus,
     Status,
 )
 from secure_redis.domain.report.conditions.condition_state import (
     FALSE,
+    SEE,
+    TRUE,
     UNKNOWN,
 )
 
@@ -37,28 +40,44 @@ _SILENT = frozenset({ConditionType.RECONCILING})
 
 def events_of(resource: SecureRedisCache, now: Status) -> Iterable[Event]:
     """Find the transitions. A first pass that finds everything good has none: the conditions show it."""
+    ready = now.condition(ConditionType.READY)
     for condition in now.conditions:
         kind = ConditionType(condition.type)
-        if kind in _SILENT or condition.status == UNKNOWN:
-            continue
-        before = resource.status.condition(kind)
-        fresh = before is None or before.status == UNKNOWN
-        good = (condition.status == FALSE) == (kind in _GOOD_WHEN_FALSE)
-        changed = before is None or before.status != condition.status
-        if not changed and not (kind is ConditionType.READY and not good and before.reason != condition.reason):  # type: ignore[union-attr]
-            continue
-        if has(condition.reason, Trait.PROGRESS):
-            if kind is ConditionType.READY:
-                yield Event("Normal", condition.reason, condition.message)
-            continue
-        if good and fresh:
-            continue
-        normal = good or condition.reason == Reason.ROLLING_OUT
-        yield Event("Normal" if normal else "Warning", condition.reason, f"{kind}: {condition.message}")
+        known = kind is not ConditionType.READY and ready is not None and condition.message == ready.message
+        event = _ready_event if kind is ConditionType.READY else _event
+        found = None if known or kind in _SILENT else event(resource.status.condition(kind), condition)
+        if found is not None:
+            yield found
     yield from _rotation_events(resource.status.rotation, now.rotation)
     old, new = resource.status.credential, now.credential
     if old is not None and new is not None and old.key_vault_version != new.key_vault_version:
         yield Event("Normal", Reason.PUBLISHED, f"Secret {resource.secret_name!r} now holds the {new.slot} key")
+
+
+def _ready_event(before: Condition | None, now: Condition) -> Event | None:
+    """Report a change of Ready, and a new reason why it is not True. An outage is no event: it ends by itself."""
+    if before is not None and (before.status, before.reason) == (now.status, now.reason):
+        return None
+    if now.status == TRUE:
+        reported = before is not None and (before.status == FALSE or needs_person(before.reason))
+        return Event("Normal", now.reason, f"{now.type}: {now.message}") if reported else None
+    if has(now.reason, Trait.PROGRESS):
+        return Event("Normal", now.reason, now.message) if now.status == FALSE else None
+    if now.status == UNKNOWN and not needs_person(now.reason):
+        return None
+    return Event("Warning", now.reason, f"{now.type}: {now.message}")
+
+
+def _event(before: Condition | None, now: Condition) -> Event | None:
+    """Report that another condition turned bad, or good again. Ready reports what could not be read."""
+    if now.status == UNKNOWN or (before is not None and before.status == now.status):
+        return None
+    good = (now.status == FALSE) == (now.type in _GOOD_WHEN_FALSE)
+    fresh = before is None or before.status == UNKNOWN
+    if has(now.reason, Trait.PROGRESS) or (good and fresh) or now.message.startswith(SEE):
+        return None
+    normal = good or now.reason == Reason.ROLLING_OUT
+    return Event("Normal" if normal else "Warning", now.reason, f"{now.type}: {now.message}")
 
 
 def _rotation_events(before: RotationStatus | None, now: RotationStatus | None) -> Iterable[Event]:

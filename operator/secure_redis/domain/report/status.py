@@ -1,5 +1,7 @@
 """The status that a pass writes."""
 
+from collections import Counter
+from collections.abc import Iterable
 from datetime import datetime
 
 from secure_redis.api.reasons.reason import ConditionType, Reason
@@ -10,6 +12,7 @@ from secure_redis.api.status import (
     ComplianceStatus,
     Condition,
     CredentialStatus,
+    FailedStatus,
     FindingStatus,
     LastHandled,
     PendingStatus,
@@ -21,6 +24,8 @@ from secure_redis.api.status import (
 )
 from secure_redis.api.times import rfc3339
 from secure_redis.domain.assess.assessment import Assessment
+from secure_redis.domain.assess.rules import Finding
+from secure_redis.domain.assess.rules.rule import THRESHOLD, Result, Severity
 from secure_redis.domain.observe.cache import Cache
 from secure_redis.domain.observe.keys import VaultSecretFacts
 from secure_redis.domain.observe.observation import Observation
@@ -101,6 +106,7 @@ def compose_status(
         cache=cache_status(observed, assessed.ownership, before.cache),
         endpoint=status_of(observed, before.endpoint),
         compliance=_compliance(assessed) if assessed.compliance is not None else before.compliance,
+        drift_count=len(assessed.drift) if assessed.drift is not None else before.drift_count,
         drift=tuple(drift_status.entries(before, observed, assessed, plan, at))
         if assessed.drift is not None
         else before.drift,
@@ -176,15 +182,27 @@ def _compliance(assessed: Assessment) -> ComplianceStatus:
         return ComplianceStatus()
     return ComplianceStatus(
         passed=found.passed,
-        failed=found.failed,
-        unknown=found.unknown,
-        waived=found.waived,
+        failed=FailedStatus(**{str(severity).lower(): number for severity, number in found.failed.items()}),
+        advice=found.count(Result.ADVICE),
+        unknown=found.count(Result.UNKNOWN),
+        waived=found.count(Result.WAIVED),
+        threshold=THRESHOLD,
         findings=tuple(
             FindingStatus(rule=f.rule, result=f.result, severity=f.severity, message=f.message) for f in found.findings
         ),
-        passes=tuple(rule for rule, verdict in found.results.items() if verdict.result == "Pass"),
+        summary=_summary(found.findings),
+        passed_rules=" ".join(rule for rule, verdict in found.results.items() if verdict.result == "Pass"),
         notes=found.notes,
     )
+
+
+def _summary(findings: Iterable[Finding]) -> str:
+    """Count what failed by the first letter of its severity, and what could not be judged. INFO is advice."""
+    counted = [one for one in findings if one.severity is not Severity.INFO]
+    failed = Counter(one.severity for one in counted if one.result is Result.FAIL)
+    parts = [f"{failed[severity]}{severity[0]}" for severity in Severity if failed[severity]]
+    unknown = sum(one.result is Result.UNKNOWN for one in counted)
+    return " ".join([*parts, *([f"{unknown}?"] if unknown else [])]) or "none"
 
 
 def _credential(resource: SecureRedisCache, observed: Observation, assessed: Assessment, at: str) -> CredentialStatus:

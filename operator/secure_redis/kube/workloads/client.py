@@ -23,7 +23,7 @@ from secure_redis.domain.plan.rollout.workload_checks import follows
 from secure_redis.domain.plan.write_failure import WriteFailure
 from secure_redis.kube import errors, paths
 from secure_redis.kube.client import PAGE, ApiFailure, Body, KubeClient, PatchKind, Query
-from secure_redis.kube.workloads import consumers, convert
+from secure_redis.kube.workloads import consumers, convert, pod_facts
 
 Target = tuple[str, str]  # kind and name
 
@@ -78,7 +78,7 @@ class Workloads:
         """Remove the operator's fields, and nothing else. A missing object is success."""
         return await self._change(owner, action, release=True)
 
-    async def pods(self, owner: Envelope, found: WorkloadFacts) -> tuple[PodFacts, ...] | Unknown:
+    async def pods(self, owner: SecureRedisCache, found: WorkloadFacts) -> tuple[PodFacts, ...] | Unknown:
         """Read the pods of one workload that have not ended, in pages. Sorted by name."""
         namespace, resource = owner.key
         query: dict[str, str | int | bool] = {}
@@ -89,8 +89,9 @@ class Workloads:
         pods: list[PodFacts] = []
         try:
             async for page in self._pages(paths.pods(namespace), query):
-                found_pods = (convert.pod(body, resource) for body in page if convert.is_pod_of(body, found))
-                pods += [pod for pod in found_pods if pod is not None]
+                own = (body for body in page if convert.is_pod_of(body, found))
+                read = (pod_facts.pod(body, resource, owner.secret_name) for body in own)
+                pods += [pod for pod in read if not pod.ended]
         except ApiFailure as failure:
             return errors.workloads_unreadable(failure, namespace, f"the pods of {found.kind} {found.name!r}")
         return tuple(sorted(pods, key=lambda pod: pod.name))

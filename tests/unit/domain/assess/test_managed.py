@@ -85,8 +85,8 @@ TRANSPORT: list[tuple[dict[str, Any], str, Reason]] = [
     ({"minimum_tls_version": "1.0"}, "False", Reason.MINIMUM_TLS_TOO_LOW),
     ({"minimum_tls_version": None}, "Unknown", Reason.MINIMUM_TLS_UNSET),
     ({"database": DENIED, "minimum_tls_version": "1.1"}, "False", Reason.MINIMUM_TLS_TOO_LOW),
-    ({"database": DENIED}, "Unknown", Reason.AZURE_DENIED),
-    ({"database": None}, "Unknown", Reason.DATABASE_MISSING),
+    ({"database": DENIED}, "Unknown", Reason.NOT_READY),
+    ({"database": None}, "Unknown", Reason.NOT_READY),
 ]
 
 

@@ -16,8 +16,14 @@ from tests.builders.world import NOW
 FOUND = {"rule": "O8", "result": "Fail", "severity": "Low", "message": "no lock; set one"}
 
 
-def earlier(*findings: dict[str, Any], generation: int = 1, passes: tuple[str, ...] = ()) -> SecureRedisCache:
-    compliance = {"passed": 1, "failed": len(findings), "unknown": 0, "findings": list(findings), "passes": passes}
+def earlier(*findings: dict[str, Any], generation: int = 1, passed: str = "") -> SecureRedisCache:
+    compliance = {
+        "passed": 1,
+        "failed": {"low": len(findings)},
+        "unknown": 0,
+        "findings": list(findings),
+        "passedRules": passed,
+    }
     return resource(status={"observedGeneration": generation, "compliance": compliance})
 
 
@@ -32,12 +38,12 @@ def test_a_finding_stays_as_reported() -> None:
 
 
 def test_a_passed_rule_stays_passed() -> None:
-    assert evaluate(earlier(passes=("O8",)), observation()).results["O8"].result is Result.PASS
+    assert evaluate(earlier(passed="O7 O8"), observation()).results["O8"].result is Result.PASS
 
 
 def test_a_rule_that_an_earlier_version_did_not_know_is_unknown() -> None:
     """After an upgrade, a rule without an earlier finding is not taken as passed."""
-    assert evaluate(earlier(passes=("T1",)), observation()).results["O8"].result is Result.UNKNOWN
+    assert evaluate(earlier(passed="O88 T1"), observation()).results["O8"].result is Result.UNKNOWN
 
 
 def test_an_expired_waiver_is_not_kept() -> None:
@@ -76,6 +82,6 @@ def test_an_endpoint_in_the_status_turns_no_finding_into_a_pass(result: str) -> 
 
 def test_a_pass_before_a_restart_is_kept_until_the_first_probe() -> None:
     recalled = Observation(now=NOW, cache=cache(), endpoint=endpoint(at=None))
-    assert evaluate(earlier(passes=("T5",)), recalled).results["T5"].result is Result.PASS
+    assert evaluate(earlier(passed="T5"), recalled).results["T5"].result is Result.PASS
     assert evaluate(earlier(), recalled).results["T5"].result is Result.UNKNOWN
     assert evaluate(resource(), recalled).results["T5"].result is Result.UNKNOWN

@@ -43,7 +43,6 @@ FORWARD = [  # what one pass does, and what is reported after it
     (["StoreKey"], "Regenerating", "StoringKey", "Secondary"),
     (["ApplySecret"], "RollingOut", "RollingOut", "Secondary"),
     (["InjectWorkload"], "RollingOut", "RollingOut", "Secondary"),
-    ([], "RollingOut", "RollingOut", "Secondary"),  # unlisted pods are read
     ([], "Retiring", "Rotating", "Secondary"),
     ([], "Retiring", "Rotating", "Secondary"),
     (["MarkKey"], "Retiring", "Rotating", "Secondary"),

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from secure_redis.domain.observe.workloads import BudgetFacts, WorkloadFacts
-from secure_redis.kube.workloads import consumers
+from secure_redis.kube.workloads import consumers, pod_facts
 from secure_redis.kube.workloads import convert as workload_facts
 
 Document = dict[str, Any]
@@ -30,9 +30,9 @@ PROJECTED: Document = {
     ],
 )
 def test_a_pod_that_uses_the_secret_is_found(spec: Document) -> None:
-    assert consumers.uses({"metadata": {"name": "p"}, "spec": spec}, "orders")
-    assert not consumers.uses({"metadata": {"name": "p"}, "spec": spec}, "order")
-    assert not consumers.uses({"metadata": {"name": "p"}, "spec": spec}, "x")
+    assert pod_facts.uses({"metadata": {"name": "p"}, "spec": spec}, "orders")
+    assert not pod_facts.uses({"metadata": {"name": "p"}, "spec": spec}, "order")
+    assert not pod_facts.uses({"metadata": {"name": "p"}, "spec": spec}, "x")
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_a_pod_that_uses_the_secret_is_found(spec: Document) -> None:
     ],
 )
 def test_a_similar_value_is_not_one(spec: Document) -> None:
-    assert not consumers.uses({"metadata": {"name": "p"}, "spec": spec}, "orders")
+    assert not pod_facts.uses({"metadata": {"name": "p"}, "spec": spec}, "orders")
 
 
 def pod(kind: str, owner: str, uid: str = "u", **labels: str) -> Document:

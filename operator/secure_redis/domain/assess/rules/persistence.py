@@ -23,7 +23,6 @@ from secure_redis.domain.assess.rules.rule import (
 )
 from secure_redis.domain.observe.cache import Cache
 from secure_redis.domain.observe.managed_redis import ManagedRedis
-from secure_redis.domain.observe.normalise import same_word
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.redis import Redis
 from secure_redis.domain.observe.services import CACHES
@@ -35,7 +34,7 @@ READ_KEYS = ("Microsoft.KeyVault/vaults/read", "Microsoft.KeyVault/vaults/keys/r
 
 
 def _persistence_on(cache: Redis) -> Verdict:
-    if not cache.premium:
+    if not cache.can_persist:
         return NOT_APPLICABLE  # only Premium can
     return PASS if cache.persists else fail("nothing is persisted: what the nodes lose together is gone")
 
@@ -56,7 +55,7 @@ def _managed_identity(cache: Redis) -> Verdict:
     facts = cache.persistence
     if not facts.on:
         return NOT_APPLICABLE
-    if same_word(facts.authentication, "ManagedIdentity"):
+    if facts.by_identity:
         return PASS
     return fail("the cache writes to its storage account with an account key (a connection string)")
 

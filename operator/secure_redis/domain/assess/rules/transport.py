@@ -25,7 +25,7 @@ from secure_redis.domain.assess.rules.rule import (
     unknown,
     unread,
 )
-from secure_redis.domain.observe.cache import Cache
+from secure_redis.domain.observe.cache import LOWEST_TLS, Cache
 from secure_redis.domain.observe.endpoint import EndpointFacts, Offer, PlaintextPort
 from secure_redis.domain.observe.managed_redis import ManagedDatabase
 from secure_redis.domain.observe.normalise import same_word, tls_version
@@ -34,7 +34,6 @@ from secure_redis.domain.observe.redis import Redis
 from secure_redis.domain.observe.secret import SecretFacts
 from secure_redis.domain.observe.unknown import NotRead, Unknown
 
-LOWEST_TLS = (1, 2)
 # Microsoft renews a certificate long before this.
 NEAR = timedelta(days=14)
 _SHORTEST_KEY = 32  # bytes; Azure's have 44 and more

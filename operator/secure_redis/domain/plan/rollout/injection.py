@@ -6,6 +6,8 @@ what the resource owns, never a memory of earlier writes.
 """
 
 from collections.abc import Collection, Mapping
+from pathlib import PurePosixPath
+from posixpath import normpath
 from typing import Any, Final
 
 from secure_redis.api import names
@@ -141,8 +143,8 @@ def no_consent(resource: SecureRedisCache, facts: WorkloadFacts) -> Explanation:
     """Explain what a workload's owner has to do to consent."""
     return Explanation(
         Reason.TARGET_NOT_CONSENTING,
-        f'{_named(facts)} does not consent: label it {names.INJECT}: "true" and list {resource.key.name!r} in its '
-        f"annotation {names.RESOURCES}",
+        f'{_named(facts)} does not consent: label it (the {facts.kind}, not its pod template) {names.INJECT}: "true" '
+        f"and list {resource.key.name!r} in its annotation {names.RESOURCES}",
     )
 
 
@@ -214,11 +216,13 @@ def _changes(
         added.append(required)
     mounts: list[dict[str, Any]] = []
     if path is not None:
-        at = {_path(mounted): of for of, mounted in container.mounts}
-        taken = at.get(_path(path))
-        if taken is not None and taken != volume:
-            return _conflict(facts, f"a mount at {path!r} in container {container.name!r}")
-        if taken != volume:
+        foreign = [mounted for of, mounted in container.mounts if of != volume and _overlap(mounted, path)]
+        if foreign:
+            where = f"a mount at {foreign[0]!r}"
+            if _path(foreign[0]) != _path(path):
+                where += f", which is {'below' if _below(foreign[0], path) else 'above'} {path!r},"
+            return _conflict(facts, f"{where} in container {container.name!r}")
+        if _path(path) not in {_path(mounted) for of, mounted in container.mounts if of == volume}:
             mounts.append({"name": volume, "mountPath": path, "readOnly": True})
     gone_env, gone_mounts = _removal(facts, container, env, {} if path is None else {_path(path): volume}, volume)
     return [*added, *gone_env], [*mounts, *gone_mounts]
@@ -264,13 +268,22 @@ def _removal(
 
 def _root_used(root: str, container: ContainerFacts, mounts: Mapping[str, str], volume: str) -> bool:
     """Whether a mount (own ones as required, others as they are) is below SERVICE_BINDING_ROOT."""
-    below = f"{_path(root)}/"
     others = (path for of, path in container.mounts if of != volume)
-    return any(_path(path).startswith(below) for path in (*mounts, *others))
+    return bool(root) and any(_below(path, root) for path in (*mounts, *others))
 
 
 def _path(path: str) -> str:
-    return path.rstrip("/") or "/"
+    """Return the path as the container sees it: without `//`, `.`, `..` and a slash at the end."""
+    return normpath(f"/{path.strip('/')}")
+
+
+def _below(path: str, other: str) -> bool:
+    return PurePosixPath(_path(path)).is_relative_to(_path(other)) and _path(path) != _path(other)
+
+
+def _overlap(one: str, other: str) -> bool:
+    """Whether one mount hides the other or needs a file or a directory in it. The kubelet or the runtime then fails."""
+    return _path(one) == _path(other) or _below(one, other) or _below(other, one)
 
 
 # --- bodies ---------------------------------------------------------------------------------------------------------

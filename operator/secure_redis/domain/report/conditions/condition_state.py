@@ -10,6 +10,9 @@ TRUE: Final = "True"
 FALSE: Final = "False"
 UNKNOWN: Final = "Unknown"
 
+# The message of a condition that another one explains begins with this and ends with that one's type.
+SEE: Final = "see "
+
 Input = TypeVar("Input")
 
 

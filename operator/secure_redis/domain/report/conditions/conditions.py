@@ -2,11 +2,11 @@
 
 from secure_redis.api.reasons.catalogue import has
 from secure_redis.api.reasons.reason import ConditionType, Reason
-from secure_redis.api.reasons.row import Trait
+from secure_redis.api.reasons.row import JUDGED, Trait
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.status import WorkloadStatus
 from secure_redis.domain.assess.assessment import Assessment
-from secure_redis.domain.assess.rules.rule import Severity
+from secure_redis.domain.assess.rules.rule import Result
 from secure_redis.domain.explanation import Explanation
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.plan.actions import (
@@ -21,6 +21,7 @@ from secure_redis.domain.report.conditions import workloads as workload_verdict
 from secure_redis.domain.report.conditions.cache import cache_available, persistence_encrypted, transport_secured
 from secure_redis.domain.report.conditions.condition_state import (
     FALSE,
+    SEE,
     TRUE,
     UNKNOWN,
     ConditionState,
@@ -48,7 +49,7 @@ def compose_conditions(
     failures = [outcome for outcome in outcomes if isinstance(outcome, Failed)]
     available = cache_available(resource, observed, plan, failures)
     credentials = credentials_synced(CredentialsInput(resource, observed, assessed, plan, outcomes, available))
-    ready = ReadyInput(resource, observed, assessed, plan, failures, available, credentials)
+    ready = ReadyInput(resource, observed, assessed, plan, failures, available, credentials, statuses)
     found: dict[ConditionType, ConditionState] = {
         ConditionType.READY: ready_condition(ready),
         ConditionType.CACHE_AVAILABLE: available,
@@ -70,17 +71,36 @@ def compose_conditions(
         found[ConditionType.STALLED] = stalled
     elif progress is not None:
         found[ConditionType.RECONCILING] = progress
-    return found
+    return _each_message_once(found)
+
+
+# kstatus, and with it Flux and kubectl wait, shows the messages of these: they stay whole.
+_WHOLE = frozenset({ConditionType.READY, ConditionType.STALLED, ConditionType.RECONCILING})
+
+
+def _each_message_once(found: dict[ConditionType, ConditionState]) -> dict[ConditionType, ConditionState]:
+    """Refer to the first condition that has a message, instead of repeating it.
+
+    A condition that could not be judged at all has no reason of its own either. CacheAvailable and CredentialsSynced
+    keep theirs: it is what they report.
+    """
+    first: dict[str, ConditionType] = {}
+    result: dict[ConditionType, ConditionState] = {}
+    for kind, state in found.items():
+        explained_by = first.setdefault(state.message, kind)
+        if explained_by is kind or kind in _WHOLE or state.status == TRUE:
+            result[kind] = state
+            continue
+        reason = Reason.NOT_READY if kind in JUDGED and state.status == UNKNOWN else state.reason
+        result[kind] = ConditionState(state.status, reason, f"{SEE}{explained_by}")
+    return result
 
 
 def _compliant(assessed: Assessment, available: ConditionState) -> ConditionState:
     found = assessed.compliance
     if found is None:
         return ConditionState(UNKNOWN, available.reason, available.message)
-    counted = [f for f in found.findings if f.severity not in {Severity.INFO, Severity.LOW}]
-    failed = [f for f in counted if f.result == "Fail"]
-    unknown = [f for f in counted if f.result == "Unknown"]
-    for worst, status in ((failed, FALSE), (unknown, UNKNOWN)):
+    for worst, status in ((found.counted(Result.FAIL), FALSE), (found.counted(Result.UNKNOWN), UNKNOWN)):
         if worst:
             listed = ", ".join(f.rule for f in worst)
             word = "failed" if status == FALSE else "could not be judged"

@@ -8,12 +8,14 @@ from secure_redis.api.reasons.reason import ConditionType, Reason
 from secure_redis.api.reasons.row import Trait
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.spec.spec import Mode
+from secure_redis.api.status import WorkloadStatus
 from secure_redis.domain.assess.assessment import Assessment
 from secure_redis.domain.explanation import Explanation
 from secure_redis.domain.observe.cache import Cache
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.secret import SecretFacts
 from secure_redis.domain.plan.actions import Failed
+from secure_redis.domain.plan.rollout.waves import reason_of
 from secure_redis.domain.plan.types import Plan
 from secure_redis.domain.report.conditions.condition_state import (
     FALSE,
@@ -26,7 +28,10 @@ from secure_redis.domain.report.conditions.condition_state import (
 
 @dataclass(frozen=True, slots=True)
 class ReadyInput:
-    """Holds what the checks of Ready need. `credentials`: None where the resource has no `authentication`."""
+    """Holds what the checks of Ready need. `credentials`: None where the resource has no `authentication`.
+
+    `workloads`: `status.workloads` as it is to be written.
+    """
 
     resource: SecureRedisCache
     observed: Observation
@@ -35,6 +40,7 @@ class ReadyInput:
     failures: list[Failed]
     available: ConditionState
     credentials: ConditionState | None
+    workloads: tuple[WorkloadStatus, ...] = ()
 
     @property
     def goal(self) -> ConditionState:
@@ -47,7 +53,8 @@ def ready_condition(given: ReadyInput) -> ConditionState:
     found = first_state(READY, given) or given.goal
     waiting = given.plan.waiting
     if waiting is not None and is_paused(given.plan) and not given.resource.deleting:
-        return ConditionState(found.status, Reason.PAUSED, f"{waiting.message}; {found.message}")
+        rest = "" if found.message == waiting.message else f"; {found.message}"
+        return ConditionState(found.status, Reason.PAUSED, f"{waiting.message}{rest}")
     return found
 
 
@@ -121,6 +128,17 @@ def write_failed_for_good(given: ReadyInput) -> ConditionState | None:
     return ConditionState(FALSE, failed.reason, failed.message)
 
 
+def workload_does_not_consent(given: ReadyInput) -> ConditionState | None:
+    """A listed workload is there and is not injected until its owner acts, which outweighs a goal in place.
+
+    A workload that does not exist does not count: it may be created only once this resource is Ready.
+    """
+    found = next((one for one in given.workloads if has(one.reason, Trait.BLOCKS_READY)), None)
+    if given.goal.status != TRUE or found is None:
+        return None
+    return ConditionState(FALSE, reason_of(found), found.message or "")
+
+
 def goal_is_in_place(given: ReadyInput) -> ConditionState | None:
     """Everything that is declared is in place."""
     return ConditionState(TRUE, Reason.READY, given.goal.message) if given.goal.status == TRUE else None
@@ -144,6 +162,7 @@ READY: Final = (
     resource_is_being_deleted,
     write_is_blocked,
     write_failed_for_good,
+    workload_does_not_consent,
     goal_is_in_place,
     outage_hides_what_was_ready,
 )

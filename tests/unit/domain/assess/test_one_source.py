@@ -215,7 +215,7 @@ def test_nothing_absent_passes(world: Redis) -> None:
 BASE = cache(tags={**OWNER, "team": "orders"}, sku_name="Premium")
 DATA = {"type": "RDB", "storage": {"accountID": ACCOUNT, "connectionStringSecretRef": {"name": "s"}}}
 DATA["storage"]["authentication"] = "ConnectionString"  # type: ignore[index]
-ON = {"rdb": True, "rdb_frequency_minutes": 60, "authentication": "SAS", "account": "shopdata"}
+ON: dict[str, Any] = {"rdb": True, "rdb_frequency_minutes": 60, "authentication": "SAS", "account": "shopdata"}
 FIREWALL = {"publicAccess": "Disabled", "firewallRules": [{"name": "a", "startIP": "10.0.0.1", "endIP": "10.0.0.2"}]}
 ONE_EACH: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("transport.nonTLSPort", {}, {"plaintext_open": True}),

@@ -102,6 +102,7 @@ def test_the_family_follows_from_the_tier(name: str, family: str) -> None:
 
 
 def test_an_empty_list_is_the_same_as_an_absent_one() -> None:
+    empty: dict[str, Any]
     for empty in ({"network": {"firewallRules": []}}, {"connection": {"formats": []}}):
         assert parsed({"resourceID": ID, **empty}).spec == parsed({"resourceID": ID}).spec
 

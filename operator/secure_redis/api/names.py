@@ -59,6 +59,7 @@ SECRET_SLOT: Final = f"{GROUP}/slot"
 SECRET_NOT_AFTER: Final = f"{GROUP}/not-after"
 SECRET_RESOURCE: Final = f"{GROUP}/resource"
 SECRET_UID: Final = f"{GROUP}/resource-uid"  # records which resource owns the Secret
+SECRET_ENTRIES: Final = f"{GROUP}/entries"  # the entries that the resource declares, each with its template
 
 # On the operator's own Lease: what must outlive a process.
 LEASE_VERSION: Final = f"{GROUP}/version"

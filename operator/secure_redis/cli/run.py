@@ -36,6 +36,7 @@ from secure_redis.kube.namespaces import Namespaces
 from secure_redis.kube.resources import Resources
 from secure_redis.kube.secrets import Secrets
 from secure_redis.kube.service_accounts import ServiceAccounts
+from secure_redis.kube.streams import Streams
 from secure_redis.kube.watches import SecretWatches, WorkloadWatches
 from secure_redis.kube.workloads.client import Workloads
 from secure_redis.kube.workloads.config_maps import ConfigMaps
@@ -143,7 +144,9 @@ class _Process:
         self._served = Served(self._config.namespaces)
         self._members = NamespaceMembers(self._config.limits.as_domain())
         self._answered: float | None = None  # when the API server last answered anything, by the monotonic clock
+        self._streams = Streams()
         health.ready["kubernetes"] = self._unreachable
+        health.ready["watches"] = self._streams.missing
         health.ready["resources"] = self._served.obstacle
 
     async def live(self) -> int:
@@ -323,6 +326,8 @@ class _Process:
                 await asyncio.sleep(random.uniform(3.0, 5.0))  # noqa: S311 - jitter
                 continue
             await count(self._members, client, self._config.namespaces)
+            for namespace in self._config.namespaces or (None,):
+                self._streams.expect(paths.resources(namespace), f"{names.KIND}s", namespace)
             flag = controller.StopFlag()
             thread = asyncio.create_task(
                 asyncio.to_thread(
@@ -331,6 +336,7 @@ class _Process:
                     self._kopf_api.configuration,
                     self._config.namespaces,
                     flag,
+                    self._streams,
                 ),
                 name="kopf",
             )
@@ -386,7 +392,7 @@ class _Process:
             self._metrics.kube_request(host, method, status, seconds)
 
         limit = self._config.concurrency.kubernetes_requests
-        return KubeClient(api, fence=fence, on_request=note, limit=limit, history=history)
+        return KubeClient(api, fence=fence, on_request=note, limit=limit, streams=self._streams, history=history)
 
     def _unreachable(self) -> str | None:
         """Return why this process is not ready. A standby is ready while it reaches the API server."""

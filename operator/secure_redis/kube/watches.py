@@ -94,19 +94,19 @@ class SecretWatches:
             self._streams[namespace] = task
         for namespace in self._streams.keys() - self._namespaces:
             self._streams.pop(namespace).cancel()
+            self._client.streams.forget(paths.secrets(namespace))
             self._store.end(namespace)
 
     async def _follow(self, namespace: str | None) -> None:
         """List, then watch from there, for ever. While out of step (or not allowed), each pass reads."""
-        pause = 1.0
-        version = ""
+        pause, version, path = 1.0, "", paths.secrets(namespace)
+        self._client.streams.expect(path, "Secrets", namespace)
         while True:
             try:
                 if not version:
                     version = await self._relist(namespace)
-                async for kind, body in self._client.watch(
-                    paths.secrets(namespace), {"labelSelector": SELECTOR}, resource_version=version
-                ):
+                    self._client.streams.expect(path, "Secrets", namespace)
+                async for kind, body in self._client.watch(path, {"labelSelector": SELECTOR}, resource_version=version):
                     version = body["metadata"]["resourceVersion"]
                     pause = 1.0
                     self._take(kind, body)
@@ -114,6 +114,7 @@ class SecretWatches:
                 self._store.end(namespace)
                 version = ""
                 if failure.status in (403, 404):
+                    self._client.streams.forget(path)  # each pass reads there instead
                     level = logging.DEBUG if namespace else logging.INFO
                     _log.log(level, "Secrets cannot be watched", extra={"where": namespace, "why": failure.message})
                     if namespace is None:  # the right was taken away: from now on one stream per namespace
@@ -230,15 +231,18 @@ class WorkloadWatches:
             self._streams[kind, space] = asyncio.create_task(self._follow(kind, space), name=f"watch {where}")
         for place in self._streams.keys() - required:
             self._streams.pop(place).cancel()
+            self._client.streams.forget(paths.workloads(*place))
             self._injections.out_of_step(*place)
 
     async def _follow(self, kind: WorkloadKind, namespace: str | None) -> None:
         pause, version = 1.0, ""
         path, query = paths.workloads(kind, namespace), {"labelSelector": CONSENTING}
+        self._client.streams.expect(path, f"{kind}s", namespace)
         while True:
             try:
                 if not version:
                     listed = await self._client.list(path, query)
+                    self._client.streams.expect(path, f"{kind}s", namespace)
                     version = listed.resource_version
                     self._relisted(kind, namespace, listed.items)
                     self._injections.in_step(kind, namespace)
@@ -253,6 +257,7 @@ class WorkloadWatches:
                 version = ""
                 self._injections.out_of_step(kind, namespace)
                 if failure.status in (403, 404):
+                    self._client.streams.forget(path)  # each pass reads there instead
                     why = {"kind": str(kind), "where": namespace, "why": failure.message}
                     _log.debug("workloads cannot be watched", extra=why)
                     if namespace is None:  # the right was taken away: from now on one stream per namespace

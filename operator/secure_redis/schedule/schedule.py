@@ -274,7 +274,8 @@ class Schedule:
             self._plan(key, entry, planned)
 
     def _plan(self, key: Key, entry: _Entry, planned: NextPass) -> None:
-        entry.failures = entry.failures + 1 if planned.failed else 0
+        repeats = planned.failed or planned.grows_to is not None
+        entry.failures = entry.failures + 1 if repeats else 0
         delay = self._backoff.delay(planned, failures=entry.failures, first=not entry.passed, rng=self._rng)
         entry.passed = True
         due, trigger = self._clock() + delay, Trigger.RETRY if planned.failed else Trigger.CLOCK
@@ -314,6 +315,8 @@ class Schedule:
         return before != entry.fingerprint or bool(lost - {names.FINALIZER} if own else lost)
 
     def _wake(self, entry: _Entry, key: Key, trigger: Trigger) -> None:
+        if trigger == Trigger.EDIT:
+            entry.failures = 0  # what follows from an edit is no repeat
         if entry.running:
             # An edit comes before the other triggers: it does not wait for the gap.
             entry.again = trigger if entry.again != Trigger.EDIT else entry.again

@@ -201,6 +201,21 @@ def test_a_lock_blocks_the_deletion(world: World, build: Case) -> None:
     assert not in_azure(build)
 
 
+def test_a_linked_cache_is_deleted_once_it_is_unlinked(world: World, build: Case) -> None:
+    """Azure refuses to delete a geo-linked cache, with 400 and no code of its own."""
+    made(build)
+    build.update({"linkedServers": [{"id": build.team.cache_id("elsewhere")}]})
+    build.annotate(confirm_delete=build.cache)
+    build.delete()
+    assert "linked servers associated with it" in build.until("Ready", "False", "RequestRefused")
+    assert deletions(build) == 0
+    assert in_azure(build)
+    build.update({"linkedServers": []})
+    build.annotate(refresh="unlinked")
+    world.await_gone(build.document)
+    assert not in_azure(build)
+
+
 def test_ready_explains_why_the_deletion_does_not_continue(build: Case) -> None:
     made(build)
     name = f"keep-{build.team.name}"

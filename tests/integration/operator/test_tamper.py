@@ -17,6 +17,9 @@ EVIL = "ZXZpbA=="
 TAMPERINGS: dict[str, Document] = {
     "password": {"data": {"password": EVIL}},
     "plaintext uri": {"data": {"uri": EVIL, "ssl": EVIL}},
+    "the layout of an earlier version": {
+        "data": {"username": "", "uri": EVIL, "url": None, "ssl": "dHJ1ZQ==", "stackexchange": EVIL}
+    },
     "key removed": {"data": {"uri": None}},
     "key added": {"data": {"extra": EVIL}},
     "all removed": {"data": None},

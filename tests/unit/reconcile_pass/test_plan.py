@@ -346,12 +346,14 @@ def test_missing_rules_are_added_before_undeclared_ones_are_removed() -> None:
     assert planned(res, observation(cache=public, firewall_rules=(OFFICE, OLD))).actions == (DeleteFirewallRule("old"),)
 
 
-def test_last_rule_is_never_removed_while_public() -> None:
-    none = {**RULES, "network": {"publicAccess": "Enabled", "firewallRules": []}}
+@pytest.mark.parametrize("network", [{}, {"firewallRules": []}])
+@pytest.mark.parametrize("rules", [(OLD,), (OFFICE, OLD)])
+def test_no_rule_is_removed_where_none_is_declared(network: dict[str, Any], rules: Any) -> None:
+    """No rule at all means open to everyone."""
     public = cache(tags=OWNER, public_network_access="Enabled")
-    res = resource(none, status=RULE_DRIFT)
-    assert kinds(res, observation(cache=public, firewall_rules=(OLD,))) == []
-    assert reasons(res, observation(cache=public, firewall_rules=(OLD,))) == [Reason.WOULD_DISCONNECT]
+    res = resource({**RULES, "network": {"publicAccess": "Enabled", **network}}, status=RULE_DRIFT)
+    assert kinds(res, observation(cache=public, firewall_rules=rules)) == []
+    assert reasons(res, observation(cache=public, firewall_rules=rules)) == []
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The schedule, in virtual time (looptime): nothing here sleeps for real."""
 
 import asyncio
+import itertools
 import random
 from typing import Any
 
@@ -197,6 +198,41 @@ async def test_a_failing_resource_does_not_delay_the_others() -> None:
         schedule.wake(ORDERS, body(), Trigger.EDIT)
         await asyncio.sleep(8 + 16 + 30 + 30 + 1)
     assert passes.times == [0, 8, 24, 54, 84]
+
+
+async def test_a_refusal_of_the_api_server_backs_off_to_the_limit() -> None:
+    passes = Passes(NextPass(0.0, failed=True))
+    schedule = Schedule(passes, backoff=STEADY, rng=Highest())
+    async with running(schedule):
+        schedule.wake(ORDERS, body(), Trigger.EDIT)
+        await asyncio.sleep(8 + 16 + 32 + 64 + 64 + 1)
+    assert gaps(passes) == [8, 16, 32, 64, 64]
+
+
+async def test_what_a_person_must_change_is_checked_less_and_less_often() -> None:
+    passes = Passes(NextPass(15.0, grows_to=100.0))
+    schedule = Schedule(passes, backoff=STEADY)
+    async with running(schedule):
+        schedule.wake(ORDERS, body(), Trigger.EDIT)
+        await asyncio.sleep(15 + 30 + 60 + 100 + 100 + 1)
+        assert gaps(passes) == [15, 30, 60, 100, 100]
+        schedule.wake(ORDERS, body(version=2, generation=2), Trigger.EDIT)
+        await asyncio.sleep(16)
+    assert gaps(passes)[-1] == 15, "an edit is no repeat"
+
+
+async def test_a_pass_that_is_paced_already_comes_at_its_time() -> None:
+    passes = Passes(NextPass(40.0, failed=True, paced=True))
+    schedule = Schedule(passes, backoff=STEADY)
+    async with running(schedule):
+        schedule.wake(ORDERS, body(), Trigger.EDIT)
+        await asyncio.sleep(121)
+    assert gaps(passes) == [40, 40, 40]
+    assert passes.observed[1][3] is Trigger.RETRY
+
+
+def gaps(passes: Passes) -> list[float]:
+    return [round(later - earlier, 3) for earlier, later in itertools.pairwise(passes.times)]
 
 
 async def test_retry_after_is_the_earliest_time() -> None:

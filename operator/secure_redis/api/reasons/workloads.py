@@ -93,7 +93,7 @@ WORKLOAD_REASONS: Final[Mapping[Reason, ReasonRow]] = {
     ),
     Reason.KEY_NOT_PUBLISHED: row(
         "An env entry references a key that the Secret does not hold; the pod could not start.",
-        "Use one of the Secret's keys, or add it to spec.connection.keys.",
+        "Use one of the Secret's entries, or add it to spec.connection.keys or spec.connection.template.",
         on={ConditionType.WORKLOADS_CURRENT},
     ),
     Reason.NO_WORKLOAD_RIGHTS: row(

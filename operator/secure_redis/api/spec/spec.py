@@ -38,6 +38,17 @@ class Access(StrEnum):
     READ_WRITE = "ReadWrite"
 
 
+class Format(StrEnum):
+    """A group of entries of the published Secret, named for the clients that load it."""
+
+    STANDARD = "Standard"
+    SPRING = "Spring"
+    CELERY = "Celery"
+    STACK_EXCHANGE = "StackExchange"
+    BULL = "Bull"
+    ADDRESS = "Address"
+
+
 class Probe(StrEnum):
     """Whether the endpoint is probed, to find out which protocols it really speaks."""
 
@@ -135,10 +146,10 @@ class FirewallRule(_Part):
 
 
 class Network(_Part):
-    """Who may reach the cache. `firewall_rules=None`: judged, not compared."""
+    """Who may reach the cache. `firewall_rules` empty: judged, not compared."""
 
     public_access: str = "Disabled"
-    firewall_rules: tuple[FirewallRule, ...] | None = None
+    firewall_rules: tuple[FirewallRule, ...] = ()
 
 
 class KeyVault(_Part):
@@ -177,11 +188,13 @@ class Authentication(_Part):
 
 
 class Connection(_Part):
-    """The published Secret."""
+    """The published Secret. `keys`: names of standard entries by further name; `template`: texts by name."""
 
     secret_name: str | None = None
     database: int = 0
+    formats: tuple[Format, ...] = (Format.STANDARD,)
     keys: Mapping[str, str] = Field(default_factory=dict)
+    template: Mapping[str, str] = Field(default_factory=dict)
     labels: Mapping[str, str] = Field(default_factory=dict)
     annotations: Mapping[str, str] = Field(default_factory=dict)
     deletion_policy: DeletionPolicy = DeletionPolicy.RETAIN

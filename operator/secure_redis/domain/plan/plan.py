@@ -73,8 +73,8 @@ def plan(
         removal = remove(resource, observed)
     rolling = rollout.rolling if rollout is not None else None
     moving = Waiting(Reason.ROLLING_OUT, sentence(rolling)) if rolling is not None else None
-    next_passes = [azure.next_pass_in, secret.next_pass_in, rotating.next_pass_in, removal.next_pass_in]
-    next_passes.append(_lapse(resource, observed, assessed))
+    exact = [rotating.next_pass_in, _lapse(resource, observed, assessed)]
+    next_passes = [*exact, azure.next_pass_in, secret.next_pass_in, removal.next_pass_in]
     if ends_with_this_pass(resource, rotating):
         next_passes.append(0.0)
     last = (rotating.action,) if rotating.action is not None else ()
@@ -95,6 +95,7 @@ def plan(
         blocked=azure.blocked + secret.blocked,
         waiting=azure.waiting or secret.waiting or rotating.progress or moving or removal.kept,
         next_pass_in=reduce(sooner, next_passes),
+        exact_in=reduce(sooner, exact),
         rollout=rollout,
         rotation=rotating,
         needs_fresh_read=azure.needs_fresh_read or rotating.needs_fresh_read,

@@ -223,6 +223,8 @@ def test_a_key_that_the_secret_does_not_contain() -> None:
     found = inject(ORDERS, entry(env=env), workload(), "orders", V1, keys={"uri", "host"})
     assert isinstance(found, Explanation)
     assert found.reason is Reason.KEY_NOT_PUBLISHED
+    assert "no key 'ca.crt'" in found.message
+    assert "use one of host, uri," in found.message
     assert refused(workload(), env=[{"name": "X", "key": "nope"}]) is Reason.KEY_NOT_PUBLISHED
 
 

@@ -14,7 +14,7 @@ from secure_redis.api import names
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import Key, SecureRedisCache
 from secure_redis.api.spec.spec import Restart, Workload
-from secure_redis.domain.assess.connection_secret import STANDARD_KEYS
+from secure_redis.domain.assess.connection.forms import RESERVED
 from secure_redis.domain.explanation import Explanation
 from secure_redis.domain.observe.workload_match import consents
 from secure_redis.domain.observe.workloads import ContainerFacts, EnvFacts, WorkloadFacts
@@ -127,13 +127,14 @@ def _fault(
                 f"{_named(facts)} has no container {missing[0]!r} (it has {', '.join(sorted(there)) or 'none'}): "
                 f"correct spec.workloads[{entry.id}].{field}",
             )
-    published = {*STANDARD_KEYS, *resource.spec.connection.keys} if keys is None else keys
+    connection = resource.spec.connection
+    published = {*RESERVED, *connection.keys, *connection.template} if keys is None else keys
     absent = [one.key for one in entry.env if one.key not in published]
     if absent:
         return Explanation(
             Reason.KEY_NOT_PUBLISHED,
             f"the Secret holds no key {absent[0]!r}, which spec.workloads[{entry.id}].env references: "
-            "use another, or add it to spec.connection.keys",
+            f"use one of {', '.join(sorted(published))}, or add it to spec.connection.template",
         )
     return None
 

@@ -270,14 +270,20 @@ class World:
         return self.api.find({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": namespace}})
 
     def condition(self, document: Document, kind: str) -> tuple[str, str, str] | None:
-        """Return status, reason and message of a condition; None if it is missing or of an older generation."""
+        """Return status, reason and message of a condition; None if it is missing or of an older generation.
+
+        A message that two conditions share is written once; the other one refers to it ("see Ready").
+        """
         found = self.get(document)
         if found is None:
             return None
-        for condition in found.get("status", {}).get("conditions", []):
+        conditions = found.get("status", {}).get("conditions", [])
+        messages = {f"see {condition['type']}": condition.get("message", "") for condition in conditions}
+        for condition in conditions:
             current = condition.get("observedGeneration") == found["metadata"]["generation"]
             if condition["type"] == kind and current:
-                return condition["status"], condition["reason"], condition.get("message", "")
+                message = condition.get("message", "")
+                return condition["status"], condition["reason"], messages.get(message, message)
         return None
 
     def await_condition(

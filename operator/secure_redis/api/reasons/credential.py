@@ -28,7 +28,7 @@ CREDENTIAL_REASONS: Final[Mapping[Reason, ReasonRow]] = {
     ),
     Reason.VAULT_NOT_FOUND: row(
         "The vault's name does not resolve or it does not answer.",
-        "Check the URI.",
+        "Correct the vault's name: spec.authentication.keyVault.uri, or the URI of the encryption key.",
         on=ON_CREDENTIALS | {ConditionType.PERSISTENCE_ENCRYPTED},
     ),
     Reason.VAULT_FORBIDDEN: row(

@@ -12,6 +12,7 @@ from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.spec.spec import Spec
 from secure_redis.api.status import Status
 
+_KNOWN = frozenset({*names.REQUESTS, names.OPERATOR})
 REFRESH_LIMIT = 1024  # characters, as the schema bounds status.lastHandled
 
 
@@ -38,6 +39,7 @@ class Envelope:
     requests: Mapping[str, str]  # the operator's own annotations only
     status: Status
     operator: str | None = None  # the install that serves it, by its own annotation
+    unknown_annotations: tuple[str, ...] = ()  # of the operator's group, and without effect on a resource
 
     @property
     def paused(self) -> bool:
@@ -145,4 +147,7 @@ def _envelope(body: Mapping[str, Any]) -> Envelope:
         requests={name: annotations[name] for name in names.REQUESTS if name in annotations},
         status=status_of(body),
         operator=annotations.get(names.OPERATOR),
+        unknown_annotations=tuple(
+            sorted(name for name in annotations if name.startswith(f"{names.GROUP}/") and name not in _KNOWN)
+        ),
     )

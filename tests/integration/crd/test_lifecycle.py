@@ -156,10 +156,40 @@ def test_the_whole_status_is_accepted(api: Api, made: Document) -> None:
     assert bumped["metadata"]["generation"] == 1, "a status write must not raise the generation"
 
 
-def test_resource_id_is_immutable(api: Api, made: Document) -> None:
+BOUND = {
+    "cache": {"provisioningState": "Succeeded"},
+    "pending": {"action": "CreateCache", "recordedAt": "2026-11-24T10:00:00Z"},
+    "binding": {"name": "orders"},
+    "rotation": {"phase": "Scheduled"},
+}
+
+
+@pytest.mark.parametrize("part", BOUND)
+def test_resource_id_stays_once_something_was_observed_or_recorded(api: Api, made: Document, part: str) -> None:
+    api.merge(made, {"status": {part: BOUND[part]}}, "status").must()
     answer = api.merge(made, {"spec": {"resourceID": RESOURCE_ID.replace("orders", "other")}})
     assert answer.status == 422
-    assert "resourceID is immutable" in answer.message
+    assert "spec.resourceID: Forbidden: resourceID cannot be changed once a cache was observed there" in answer.message
+    api.merge(made, {"spec": {"drift": {"intervalSeconds": 60}}}).must()
+
+
+def test_resource_id_can_be_corrected_while_nothing_was_observed(api: Api, made: Document) -> None:
+    """The default status, and that of a resource whose cache was not found, keep a typing error correctable."""
+    other = RESOURCE_ID.replace("orders", "other")
+    api.merge(made, {"spec": {"resourceID": other}}).must()
+    conditions = [{"type": "Ready", "status": "False", "reason": "CacheNotFound", "message": "x"}]
+    at = {"lastTransitionTime": "2026-11-24T10:00:00Z", "observedGeneration": 2}
+    api.merge(made, {"status": {"conditions": [{**conditions[0], **at}]}}, "status").must()
+    api.merge(made, {"spec": {"resourceID": RESOURCE_ID}}).must()
+
+
+def test_no_write_of_the_status_is_a_way_to_another_resource_id(api: Api, made: Document) -> None:
+    """A write of the status keeps the spec, so that nobody clears status.cache and changes the id at once."""
+    api.merge(made, {"status": {"cache": BOUND["cache"]}}, "status").must()
+    other = {"spec": {"resourceID": RESOURCE_ID.replace("orders", "other")}, "status": {"cache": None}}
+    assert api.merge(made, other).status == 422
+    api.merge(made, other, "status").must()
+    assert api.get(path_of(made)).must()["spec"]["resourceID"] == RESOURCE_ID
 
 
 def test_resource_id_cannot_be_removed(api: Api, made: Document) -> None:

@@ -106,6 +106,12 @@ CREDENTIAL_REASONS: Final[Mapping[Reason, ReasonRow]] = {
         "Adopt it first, or use access: Read.",
         on=ON_CREDENTIALS,
     ),
+    Reason.SECRET_TAMPERED: row(
+        "Another field manager changed the published Secret or the injected fields of a workload; the operator put it "
+        "right. The event names the entries and, where Kubernetes recorded it, the field manager.",
+        "Find out who uses that field manager (the API server's audit log has the user), and stop it.",
+        traits=Trait.EVENT_ONLY,
+    ),
     Reason.SECRET_FOREIGN: row(
         "A Secret of that name exists and belongs to another owner; it is not changed.",
         "Delete it or choose another spec.connection.secretName.",

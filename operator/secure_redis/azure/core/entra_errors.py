@@ -54,8 +54,8 @@ def classify_entra(message: str, retry_after: float | None, status: int = 0) -> 
         if status >= 500:
             return Transient(Reason.AZURE_ERROR, f"Microsoft Entra ID answered {status}", retry_after)
         text = clean(message)
-        found = f"no token could be had: {text}" if text else "no token could be had"
-        return Transient(Reason.TOKEN_REFUSED, with_remedy(Reason.TOKEN_REFUSED, found), retry_after)
+        why = f"no token could be had: {text}" if text else "no token could be had"
+        return Transient(Reason.TOKEN_REFUSED, with_remedy(Reason.TOKEN_REFUSED, why), retry_after)
     if number in _ELSEWHERE or (status >= 500 and number not in _WHAT_TO_DO):
         return Transient(Reason.AZURE_ERROR, f"Microsoft Entra ID has a passing error (AADSTS{number})", retry_after)
     advice = _WHAT_TO_DO.get(number)

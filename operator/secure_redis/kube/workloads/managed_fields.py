@@ -48,6 +48,16 @@ def owned(body: Body, manager: str) -> Owned:
     )
 
 
+def last_writer(body: Body) -> str | None:
+    """Return the field manager that wrote the object last, apart from the operator's and from its status."""
+    entries = (
+        (str(one.get("time") or ""), str(one.get("manager") or ""))
+        for one in body["metadata"].get("managedFields") or ()
+        if not one.get("subresource") and not str(one.get("manager") or "").startswith(names.MANAGER_PREFIX)
+    )
+    return max(entries, default=("", ""))[1] or None
+
+
 def _entry(body: Body, kind: str) -> _Entry:
     fields = _template_fields(body.get("fieldsV1") or {}, kind)
     pod = fields.get("f:spec") or {}

@@ -1,6 +1,7 @@
 """A right that is missing on a cache that was never observed is asked for on its resource group."""
 
 import shlex
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ ID = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/{}/prov
 REFUSAL = "The client 'x' with object id '11111111-1111-1111-1111-111111111111' does not have authorization"
 
 
-def refused(group: str, status: dict[str, object] | None = None) -> tuple[Report, str]:
+def refused(group: str, status: dict[str, Any] | None = None) -> tuple[Report, str]:
     cache = ID.format(group)
     such = roles.such_as("Microsoft.Cache/redis/read", cache, REFUSAL)
     denied = Unknown(Reason.AZURE_DENIED, f"the identity lacks the permission{such}")

@@ -58,7 +58,13 @@ test: ## The whole suite
 .PHONY: test-all
 test-all: ## The whole suite, with what takes long and with the oldest supported Kubernetes (built once)
 	@$(PY) -m sandbox.prepare --tests --floor
+	@$(PY) -m tests.clients.prepare
 	$(RUN_TESTS) -m "not azure" $(PYTEST)
+
+.PHONY: clients
+clients: ## Connect with the client libraries of docs/clients.md, and print their versions and results (5 minutes)
+	@$(PY) -m tests.clients.prepare
+	$(PY) -m pytest tests/clients --tb=short -q $(PYTEST)
 
 # SOAK_ROTATIONS=2: a short run. SOAK_SEED=…: the operator is killed at the same moments again.
 .PHONY: rotation-soak

@@ -15,6 +15,7 @@ Document = dict[str, Any]
 APPLY = "application/apply-patch+yaml"
 MERGE = "application/merge-patch+json"
 _PLURALS = {
+    "GitRepository": "gitrepositories",
     "NetworkPolicy": "networkpolicies",
     "SecureRedisCache": "securerediscaches",
     "ValidatingAdmissionPolicy": "validatingadmissionpolicies",

@@ -10,6 +10,7 @@ from sandbox.azure_cli import AzureCliError, azure_cli
 from sandbox.cache import progress
 from sandbox.debian import PackageError, unpacked
 from sandbox.environments import EnvironmentFailedError, environment
+from sandbox.gitops_definitions import gitops_definitions
 from sandbox.helm import helm
 from sandbox.names import NamesError, ready
 from sandbox.redis_tool import RedisToolError, redis_tool
@@ -21,7 +22,8 @@ NotToBeHad = (AzureCliError, EnvironmentFailedError, NamesError, PackageError, R
 def prepare(*, tests: bool = False, floor: bool = False) -> None:
     """Fetch or build what is missing.
 
-    `tests`: also azure-cli, checkov, hadolint, mkdocs and promtool. `floor`: also the oldest supported control plane.
+    `tests`: also azure-cli, checkov, hadolint, mkdocs and promtool. `floor`: also the oldest supported control plane
+    and the CRDs of Argo CD and Flux.
     Raises one of `NotToBeHad`, with a sentence that says what to install.
     """
     ready()
@@ -36,6 +38,7 @@ def prepare(*, tests: bool = False, floor: bool = False) -> None:
         unpacked("prometheus")
     if floor:
         control_plane_binaries(FLOOR_VERSION, scheduler=False)
+        gitops_definitions()
 
 
 def main() -> int:
@@ -46,7 +49,11 @@ def main() -> int:
         action="store_true",
         help="also install what the tests run: azure-cli, checkov, hadolint, mkdocs, promtool",
     )
-    parser.add_argument("--floor", action="store_true", help="also build the oldest supported control plane")
+    parser.add_argument(
+        "--floor",
+        action="store_true",
+        help="also build the oldest supported control plane, and fetch the CRDs of Argo CD and Flux",
+    )
     options = parser.parse_args()
     try:
         prepare(tests=options.tests, floor=options.floor)

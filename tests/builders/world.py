@@ -38,6 +38,7 @@ AUTHENTICATION = {"keyVault": {"uri": VAULT, "secretName": "orders-key"}}
 PROVISION: dict[str, Any] = {
     "location": "westeurope",
     "tags": {"team": "orders"},
+    "identity": {"type": "None"},
     "redis": {
         "sku": {"name": "Premium", "capacity": 1},
         "redisVersion": "6",

@@ -1,5 +1,6 @@
 """`SecureRedisCache` as all other code uses it: frozen, typed, parsed once."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
@@ -12,7 +13,10 @@ from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.spec.spec import Spec
 from secure_redis.api.status import Status
 
-_KNOWN = frozenset({*names.REQUESTS, names.OPERATOR})
+_KNOWN = frozenset({*names.REQUESTS, names.OPERATOR, names.SECRETS})
+RECORDED_LIMIT = 50  # names of Secrets that are read from the annotation: more are not the operator's
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
+_LONGEST_NAME = 253
 REFRESH_LIMIT = 1024  # characters, as the schema bounds status.lastHandled
 
 
@@ -40,11 +44,17 @@ class Envelope:
     status: Status
     operator: str | None = None  # the install that serves it, by its own annotation
     unknown_annotations: tuple[str, ...] = ()  # of the operator's group, and without effect on a resource
+    recorded_secrets: tuple[str, ...] = ()  # the operator's record, where it may not list Secrets
 
     @property
     def paused(self) -> bool:
         """Whether all writes are stopped by annotation."""
         return self.requests.get(names.PAUSED, "").lower() == "true"
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether a deletion is to end at once and to keep everything."""
+        return self.requests.get(names.ABANDON, "").lower() == "true"
 
     @property
     def refresh(self) -> str | None:
@@ -127,11 +137,19 @@ def parse(body: Mapping[str, Any]) -> SecureRedisCache | Unreadable:
 
 
 def status_of(body: Mapping[str, Any]) -> Status:
-    """Return the status of an object; an empty one where another version wrote it, or an older CRD kept only parts."""
-    try:
-        return Status.model_validate(body.get("status") or {})
-    except ValidationError:  # the next pass writes it as a whole
-        return Status()
+    """Return the status of an object, without the parts that another version wrote in another form.
+
+    The next pass writes them anew.
+    """
+    found = dict(body.get("status") or {})
+    while True:
+        try:
+            return Status.model_validate(found)
+        except ValidationError as error:
+            wrong = {str(one["loc"][0]) for one in error.errors(include_input=False, include_url=False) if one["loc"]}
+            if not wrong & found.keys():
+                return Status()
+            found = {name: value for name, value in found.items() if name not in wrong}
 
 
 def _envelope(body: Mapping[str, Any]) -> Envelope:
@@ -150,4 +168,10 @@ def _envelope(body: Mapping[str, Any]) -> Envelope:
         unknown_annotations=tuple(
             sorted(name for name in annotations if name.startswith(f"{names.GROUP}/") and name not in _KNOWN)
         ),
+        recorded_secrets=_recorded(annotations.get(names.SECRETS, "")),
     )
+
+
+def _recorded(text: str) -> tuple[str, ...]:
+    listed = sorted({name.strip() for name in text.split(",")})
+    return tuple(name for name in listed if _NAME.fullmatch(name) and len(name) <= _LONGEST_NAME)[:RECORDED_LIMIT]

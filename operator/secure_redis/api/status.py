@@ -87,8 +87,22 @@ class EndpointStatus(_Part):
     unknown: tuple[UnseenStatus, ...] = ()
 
 
+class FailedStatus(_Part):
+    """How many rules failed, by severity."""
+
+    critical: int = 0
+    high: int = 0
+    medium: int = 0
+    low: int = 0
+
+    @property
+    def total(self) -> int:
+        """How many rules failed, whatever their severity."""
+        return self.critical + self.high + self.medium + self.low
+
+
 class FindingStatus(_Part):
-    """A rule's result that is not Pass: Fail, Unknown or Waived."""
+    """A rule's result that is not Pass: Fail, Advice, Unknown or Waived."""
 
     rule: str
     result: str
@@ -99,17 +113,20 @@ class FindingStatus(_Part):
 class ComplianceStatus(_Part):
     """Counts of results and what is not Pass. `notes`: which parts of profile, waivers and drift.ignore have no effect.
 
-    `summary`: what failed, counted by severity, such as `2C 1H 3?`; `?` counts what could not be judged.
-    `passed_rules`: the ids of the rules that passed, in one line. The next process reads it until it has judged as
-    much. What is neither there nor in `findings` was not judged or does not apply.
+    Each count is that of the same result in `findings`. `threshold`: from this severity on, a finding counts for the
+    condition Compliant. `summary`: what failed, counted by severity, such as `2C 1H 3?`; `?` counts what could not be
+    judged. `passed_rules`: the ids of the rules that passed, in one line. The next process reads it until it has judged
+    as much. What is neither there nor in `findings` was not judged or does not apply.
     """
 
     summary: str | None = None
 
     passed: int = 0
-    failed: int = 0
+    failed: FailedStatus = FailedStatus()
+    advice: int = 0
     unknown: int = 0
     waived: int = 0
+    threshold: str | None = None
     findings: tuple[FindingStatus, ...] = ()
     passed_rules: str = ""
     notes: tuple[str, ...] = ()

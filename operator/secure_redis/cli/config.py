@@ -118,6 +118,7 @@ class Intervals(Part):
     absence_confirmation_seconds: Seconds = 60.0
     operation_poll_seconds: Seconds = 30.0
     regeneration_settle_seconds: Seconds = 60.0
+    container_start_seconds: Seconds = 300.0
     children_max_age_seconds: Seconds = 900.0
     surroundings_max_age_seconds: Seconds = 3600.0
     surroundings_spread_seconds: Seconds = 120.0
@@ -136,10 +137,14 @@ class ActivityLogSettings(Part):
 
 
 class MassDrift(Part):
-    """All corrections stop if more than this share of at least so many resources need one within an interval."""
+    """All corrections stop if more than this share of at least so many resources need one within an interval.
+
+    They do not stop for fewer than `minimum_corrections` resources: in a small fleet two can coincide.
+    """
 
     share: Annotated[float, Field(gt=0, le=1, strict=False)] = 0.05
     at_least: Annotated[int, Field(ge=1)] = 20
+    minimum_corrections: Annotated[int, Field(ge=1)] = 5
 
 
 class BrakeSettings(Part):
@@ -159,6 +164,7 @@ class BrakeSettings(Part):
             rotations_per_hour=self.rotations_per_hour,
             share=self.mass_drift.share,
             at_least=self.mass_drift.at_least,
+            minimum_corrections=self.mass_drift.minimum_corrections,
             release=self.release,
         )
 
@@ -343,6 +349,7 @@ class Config(Part):
             operation_poll=self.intervals.operation_poll_seconds,
             absence_confirmation=self.intervals.absence_confirmation_seconds,
             regeneration_settle=self.intervals.regeneration_settle_seconds,
+            container_start=self.intervals.container_start_seconds,
             ca=self.published_ca(),
             waiver_policy=self.waiver_policy(),
         )

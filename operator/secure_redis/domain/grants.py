@@ -18,6 +18,7 @@ from secure_redis.domain.observe.identity import (
     OperatorIdentity,
     ServiceAccountFacts,
 )
+from secure_redis.domain.observe.tier import rank
 from secure_redis.domain.observe.unknown import Unknown
 
 
@@ -31,9 +32,6 @@ class Power(StrEnum):
     CORRECT = "Correct"
     ROTATE = "Rotate"
     DELETE = "Delete"
-
-
-SKU_ORDER = {"Basic": 0, "Standard": 1, "Premium": 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,7 +254,9 @@ def _creation_covers(grant: Grant, creation: CreationTarget) -> bool:
     limit = grant.largest_sku
     if limit is None or normalise.location(creation.location) not in map(normalise.location, grant.locations):
         return False
-    requested, largest = SKU_ORDER.get(creation.sku_name, 99), SKU_ORDER.get(limit.name, -1)
+    requested, largest = rank(creation.sku_name), rank(limit.name)
+    if requested is None or largest is None:
+        return False
     return requested < largest or (requested == largest and creation.sku_capacity <= limit.capacity)
 
 

@@ -21,6 +21,7 @@ from secure_redis.probe.hello import (
     client_hello,
     read_answer,
 )
+from secure_redis.telemetry.external_text import clean
 
 _CHUNK: Final = 16 * 1024
 # A handshake's largest: OpenSSL takes 100 KiB of certificates (SSL_CTX_set_max_cert_list) and little else.
@@ -76,7 +77,7 @@ async def handshake(
                 async with asyncio.timeout_at(end):
                     return await _shake_hands(streams, context, name, head)
             except ssl.SSLCertVerificationError as error:
-                return Untrusted(error.verify_message)
+                return Untrusted(clean(error.verify_message))
             except ssl.SSLError:
                 return read_answer(bytes(head)) or OTHER
             except TimeoutError:

@@ -1,6 +1,6 @@
 """Keeps what a pass over a resource leaves for the next one in this process. Losing it is always safe."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from weakref import WeakValueDictionary
 
@@ -18,6 +18,7 @@ from secure_redis.domain.plan.types import Plan
 from secure_redis.domain.report.tampering import NOTHING_IN_PLACE, InPlace
 from secure_redis.domain.steady_state import SteadyState
 from secure_redis.reconciler.next_pass import ReadyReport
+from secure_redis.reconciler.write_backoff import WriteBackoff
 
 ProofSubject = tuple[Identity, str, str, str]
 
@@ -46,6 +47,7 @@ class PassState:
     in_place: InPlace = NOTHING_IN_PLACE  # at the end of the last pass
     ready: ReadyReport | None = None  # as the last whole pass reported it
     next_pass_within: float | None = None  # seconds until more can be read; None: nothing is missing
+    writes: WriteBackoff = field(default_factory=WriteBackoff)
 
 
 def proof_subject(identity: Identity, cache: CacheID, vault: VaultTarget, secret: VaultSecretFacts) -> ProofSubject:

@@ -44,7 +44,7 @@ class ResourceCollector(Collector):
         )
         findings = GaugeMetricFamily(
             "secureredis_findings",
-            "Rules of a resource by result (Pass, Fail, Unknown).",
+            "Rules of a resource by result (Pass, Fail, Advice, Unknown, Waived).",
             labels=(*_PER_RESOURCE, "result"),
         )
         last_pass = GaugeMetricFamily(

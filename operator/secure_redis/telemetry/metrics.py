@@ -200,7 +200,8 @@ class Metrics:
             counts = status.compliance
             state.findings = (
                 ("Pass", float(counts.passed)),
-                ("Fail", float(counts.failed)),
+                ("Fail", float(counts.failed.total)),
+                ("Advice", float(counts.advice)),
                 ("Unknown", float(counts.unknown)),
                 ("Waived", float(counts.waived)),
             )

@@ -29,8 +29,8 @@ _SHAPES: Final = (
     # Azure access keys: 32 bytes in base64 are 43 characters and "="; newer ones are 52 with a marker and a checksum.
     (re.compile(r"(?<![\w+/-])[A-Za-z0-9+/_-]{43}=(?![\w=])"), MASK),
     (re.compile(r"(?<![\w+/-])[A-Za-z0-9+/]{30,}AzCa[A-Za-z0-9+/]{2,20}={0,2}"), MASK),
-    # The same, as a Secret's data holds them: base64 of base64.
-    (re.compile(r"(?<![\w+/-])[A-Za-z0-9+/]{56,}={0,2}(?![\w+/=-])"), MASK),
+    # The same, as a Secret's data holds them: base64 of base64. A resource id has this form too, behind "Microsoft.".
+    (re.compile(r"(?<![\w+/-])(?<!(?i:Microsoft\.))[A-Za-z0-9+/]{56,}={0,2}(?![\w+/=-])"), MASK),
 )
 
 

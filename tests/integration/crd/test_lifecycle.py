@@ -49,7 +49,6 @@ def test_defaults_are_the_safe_ones(api: Api) -> None:
         "transport": {"minimumTLSVersion": "1.2", "probe": "Enabled"},
         "network": {"publicAccess": "Disabled"},
         "authentication": {
-            "type": "AccessKey",
             "keyVault": {**KEY_VAULT, "access": "Read"},
             "rotation": {
                 "otherConsumers": "Possible",
@@ -58,7 +57,7 @@ def test_defaults_are_the_safe_ones(api: Api) -> None:
                 "deadlineMinutes": 30,
             },
         },
-        "connection": {"database": 0, "deletionPolicy": "Retain"},
+        "connection": {"database": 0, "deletionPolicy": "Retain", "formats": ["Standard"]},
         "drift": {"correct": [], "ignore": [], "intervalSeconds": 300},
         "deletionPolicy": "Retain",
     }
@@ -116,7 +115,9 @@ def test_the_whole_status_is_accepted(api: Api, made: Document) -> None:
         },
         "compliance": {
             "passed": 1,
-            "failed": 1,
+            "failed": {"critical": 0, "high": 1, "medium": 0, "low": 0},
+            "advice": 1,
+            "threshold": "Medium",
             "unknown": 1,
             "waived": 1,
             "findings": [
@@ -268,7 +269,8 @@ def columns(api: Api, document: Document) -> dict[str, Any]:
 
 def test_columns_before_the_first_pass(api: Api, made: Document) -> None:
     shown = columns(api, made)
-    assert list(shown)[:7] == ["Name", "Ready", "Secure", "Drift", "Host", "Key", "Age"]
+    assert list(shown)[:6] == ["Name", "Ready", "Reason", "Secure", "Drift", "Secret"]
+    assert list(shown)[-1] == "Age"
     assert (shown["Ready"], shown["Reason"], shown["Mode"]) == ("Unknown", "Pending", "Validate")
 
 
@@ -281,7 +283,8 @@ def test_columns_answer_at_a_glance(api: Api, made: Document) -> None:
         "conditions": [{"type": kind, "status": said, **common} for kind, said in told.items()],
         "cache": {"hostName": "orders.redis.sandbox.test", "sku": "Standard C1", "provisioningState": "Succeeded"},
         "drift": [{"path": "network.publicAccess", **entry}, {"path": "transport.nonTLSPort", **entry}],
-        "compliance": {"failed": 2},
+        "driftCount": 2,
+        "compliance": {"summary": "1C 2H 3?"},
         "credential": {"slot": "Primary", "keyVaultVersion": "a" * 32},
         "binding": {"name": "orders"},
     }
@@ -289,9 +292,8 @@ def test_columns_answer_at_a_glance(api: Api, made: Document) -> None:
     shown = columns(api, made)
     assert (shown["Ready"], shown["Secure"], shown["Drift"]) == ("True", "False", "True")
     assert (shown["Host"], shown["Key"], shown["Secret"]) == ("orders.redis.sandbox.test", "Primary", "orders")
-    assert (shown["SKU"], shown["State"], shown["Failed"]) == ("Standard C1", "Succeeded", 2)
-    assert shown["Drifted"] == "network.publicAccess"
-    assert shown["Key version"] == "a" * 32
+    assert (shown["SKU"], shown["Reason"]) == ("Standard C1", "X")
+    assert (shown["Drifted"], shown["Findings"]) == (2, "1C 2H 3?")
 
 
 def test_the_rotation_is_shown_with_the_pods_that_are_behind(api: Api, made: Document) -> None:
@@ -299,7 +301,7 @@ def test_the_rotation_is_shown_with_the_pods_that_are_behind(api: Api, made: Doc
     api.merge(made, {"status": status}, "status").must()
     shown = columns(api, made)
     assert shown["Rotation"] == "RollingOut"
-    assert shown["Stale pods"] == '["a-1","a-2","cron-1"]'
+    assert shown["Stale pods"] == 3
 
 
 @pytest.mark.parametrize("field", CRD["spec"]["versions"][0]["selectableFields"], ids=lambda field: field["jsonPath"])

@@ -18,6 +18,7 @@ from secure_redis.api.spec.spec import (
     Access,
     DeletionPolicy,
     DriftClass,
+    Format,
     Mode,
     OtherConsumers,
     Probe,
@@ -27,7 +28,7 @@ from secure_redis.api.spec.spec import (
     WorkloadKind,
 )
 from secure_redis.api.status import MESSAGE_LIMIT, RotationPhase, RotationStatus
-from secure_redis.domain.assess.connection_secret import STANDARD_KEYS
+from secure_redis.domain.assess.connection.forms import REPEATABLE, RESERVED
 from secure_redis.domain.assess.drift import MOST_ENTRIES
 from secure_redis.domain.assess.ownership import Ownership
 from secure_redis.domain.assess.rules import MOST_NOTES, RULES
@@ -89,6 +90,7 @@ def node(path: str) -> dict[str, Any]:
         (".spec.connection.deletionPolicy", DeletionPolicy),
         (".spec.authentication.keyVault.access", Access),
         (".spec.authentication.rotation.otherConsumers", OtherConsumers),
+        (".spec.connection.formats[]", Format),
         (".spec.drift.correct[]", DriftClass),
         (".spec.workloads[].kind", WorkloadKind),
         (".spec.workloads[].restart", Restart),
@@ -159,16 +161,20 @@ def test_paths_of_security_cannot_be_ignored_and_the_others_can() -> None:
         ), path
 
 
-def test_env_takes_the_keys_that_the_secret_has() -> None:
-    (rule,) = [one["rule"] for one in node(".spec")["x-kubernetes-validations"] if "env takes" in one["message"]]
-    assert all(f"'{key}'" in rule for key in STANDARD_KEYS)
+def test_env_takes_the_entries_that_the_secret_can_have() -> None:
+    (rule,) = [one for one in node(".spec")["x-kubernetes-validations"] if "env takes" in one["message"]]
+    for text in (rule["rule"], rule["messageExpression"]):
+        assert all(f"'{entry}'" in text for entry in RESERVED)
+        assert "connection.keys" in text
+        assert "connection.template" in text
 
 
-def test_further_keys_repeat_standard_ones_and_replace_none() -> None:
-    keys = node(".spec.connection.keys")
-    assert set(keys["additionalProperties"]["enum"]) == set(STANDARD_KEYS) - {"type", "provider"}
-    (rule,) = [one["rule"] for one in keys["x-kubernetes-validations"] if "cannot be redefined" in one["message"]]
-    assert all(f"'{key}'" in rule for key in STANDARD_KEYS)
+def test_further_entries_repeat_standard_ones_and_replace_none() -> None:
+    assert set(node(".spec.connection.keys")["additionalProperties"]["enum"]) == set(REPEATABLE)
+    for path in (".spec.connection.keys", ".spec.connection.template"):
+        rules = node(path)["x-kubernetes-validations"]
+        (rule,) = [one["rule"] for one in rules if "cannot be redefined" in one["message"]]
+        assert all(f"'{entry}'" in rule for entry in RESERVED)
 
 
 def test_every_string_is_bounded() -> None:
@@ -247,7 +253,8 @@ def test_every_rejected_object_states_what_is_expected() -> None:
 
 def test_every_message_is_reached_by_the_corpus() -> None:
     expected = [path.read_text().splitlines()[0] for path in (CORPUS / "rejected").glob("*.yaml")]
-    messages = {rule["message"] for _, node in NODES for rule in node.get("x-kubernetes-validations", [])}
+    rules = [rule for _, node in NODES for rule in node.get("x-kubernetes-validations", [])]
+    messages = {rule.get("messageExpression", rule["message"]) for rule in rules}
     on_update = {message for message in messages if message.startswith("resourceID cannot be changed once")}
     assert len(on_update) == 1
     reached = {

@@ -218,18 +218,13 @@ def test_a_vault_of_another_tenant(case: Case, bystander: Bystander) -> None:
         bystander.goes_on()
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="the vault's first challenge is remembered as long as it is used: a vault that comes to the right tenant "
-    "is refused until the operator restarts",
-)
 def test_a_vault_that_comes_to_the_right_tenant(case: Case) -> None:
     case.exists()
     _vault(case, tenant=OTHER_TENANT)
     case.apply()
     case.until("CredentialsSynced", "Unknown", "VaultOtherTenant")
     _own_vault(case)
-    case.heal(timeout=4)
+    case.heal()
 
 
 def test_a_pinned_version_that_is_not_there(case: Case) -> None:

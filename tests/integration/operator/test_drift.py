@@ -61,6 +61,16 @@ def events(case: Case, reason: str) -> list[str]:
     return [one["note"] for one in found if one["reason"] == reason and one["regarding"]["name"] == case.cache]
 
 
+def test_the_clock_notices_a_change_without_a_request(case: Case) -> None:
+    """Nothing wakes the resource: no edit, no annotation, no write in Kubernetes. Its interval ends."""
+    case.exists(properties={"enableNonSslPort": False})
+    case.apply(key=False, drift={"intervalSeconds": 30})
+    case.until("DriftDetected", "False", "NoDrift")
+    case.update({"enableNonSslPort": True})
+    wait_for(lambda: entry(case) != {}, 120, "the next check of the clock")
+    case.until("TransportSecured", "False", "NonTLSPortOpen")
+
+
 def test_the_effect_of_a_correction_is_reported_before_it_is_made(build: Case) -> None:
     created(build, **CORRECT)
     build.update({"enableNonSslPort": True})
@@ -138,7 +148,7 @@ def test_the_hourly_cap_is_reported_and_the_work_continues_later(world: World, b
 
 def test_mass_drift_stops_until_released_and_outlives_a_crash(world: World, build: Case) -> None:
     created(build, **CORRECT)
-    tight = {"massDrift": {"share": 0.01, "atLeast": 1}}
+    tight = {"massDrift": {"share": 0.01, "atLeast": 1, "minimumCorrections": 1}}
     with configured(world, brakes=tight):
         build.update({"enableNonSslPort": True})
         build.poke()

@@ -143,6 +143,38 @@ def test_an_entry_that_goes_is_released(case: Case) -> None:
     assert case.secret() is not None
 
 
+def test_an_entry_stays_until_no_pod_can_miss_it(case: Case) -> None:
+    web = Target(case)
+    env = [{"name": "BROKER", "key": "celery"}, {"name": "PASSWORD", "key": "REDIS_PASSWORD"}]
+    connection = {"formats": ["Standard", "Celery"], "keys": {"REDIS_PASSWORD": "password"}}
+    case.published(connection=connection, workloads=[web.entry(env=env)])
+    current(case)
+    web.until_rolled()
+    dropped = {"celery", "REDIS_PASSWORD"}
+
+    # The new template is there, and the pod is of the former one.
+    web.patch({"spec": {"paused": True}})
+    case.change(connection=None, workloads=[web.entry()])
+    web.until("TargetPaused")
+    rotate(case)
+    values = case.values()
+    assert dropped <= set(values)
+    assert values["REDIS_PASSWORD"] == values["password"]
+    (former,) = web.pods()
+    case.world.api.delete(former).must()
+
+    def started_again() -> bool:
+        found = [pod for pod in web.pods() if pod["metadata"]["uid"] != former["metadata"]["uid"]]
+        return bool(found) and all(one.get("ready") for one in found[0]["status"].get("containerStatuses", [{}]))
+
+    wait_for(started_again, SECONDS, "a pod of the former template to start again")
+
+    web.patch({"spec": {"paused": False}})
+    current(case)
+    wait_for(lambda: not dropped & set(case.values()), SECONDS, "the entries to be gone")
+    web.until_rolled()
+
+
 def test_consent_that_is_withdrawn_releases(case: Case) -> None:
     web = Target(case)
     case.published(workloads=[web.entry()])

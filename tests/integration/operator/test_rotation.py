@@ -12,7 +12,7 @@ from sandbox.azure.control.clients.keyvault import SecretState
 from sandbox.azure.seeds import seeds
 from sandbox.waiting import wait_for
 from sandbox.world import CACHE_KEYS, CACHE_READ, CACHE_ROTATE, VAULT_READ, VAULT_WRITE, Team, World
-from secure_redis.domain.plan.rollout.workload_state import START_MARGIN
+from secure_redis.domain.plan.rollout.pod_keys import START_MARGIN
 from tests.integration.operator.conftest import INTERVALS
 from tests.integration.operator.support import Case, release
 from tests.integration.operator.workload_support import SECONDS, SLEEP, Target, current, path, world_with_pods
@@ -218,7 +218,14 @@ def test_the_schedule_rotates_by_itself(case: Case) -> None:
     assert newest.tags is not None
     assert (newest.tags["ValidityPeriodDays"], newest.tags["team"]) == ("60", "shop")
     assert newest.expires is not None
+    wait_for(lambda: "dueAt" in rotation(case), SECONDS, "the next pass to report when the key is due again")
+
+
+def test_a_rotation_that_is_not_due_is_scheduled(case: Case) -> None:
+    ready(case, **led(case, intervalDays=60))
+    until(case, "Scheduled", "RotationScheduled")
     assert "dueAt" in rotation(case)
+    assert regenerated(case) == []
 
 
 def test_a_window_that_is_closed_is_waited_for_and_a_request_is_not(case: Case) -> None:

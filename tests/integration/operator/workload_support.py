@@ -67,7 +67,8 @@ class Target:
     ) -> None:
         self.case, self.name, self.kind = case, name, kind
         labels = {"app": name}
-        container = {"name": "main", "image": pods.pop("image", SLEEP), "env": [{"name": "MODE", "value": "calm"}]}
+        named = pods.pop("container", "main")
+        container = {"name": named, "image": pods.pop("image", SLEEP), "env": [{"name": "MODE", "value": "calm"}]}
         spec: Document = {"containers": [container], "terminationGracePeriodSeconds": 1}
         spec["automountServiceAccountToken"] = False
         template = {"metadata": {"labels": labels}, "spec": spec}

@@ -41,7 +41,7 @@ def test_every_default_is_the_safe_one() -> None:
     assert found.spec.mode is Mode.VALIDATE
     assert found.spec.transport.minimum_tls_version == "1.2"
     assert found.spec.network.public_access == "Disabled"
-    assert found.spec.network.firewall_rules is None
+    assert found.spec.network.firewall_rules == ()
     assert found.spec.drift.correct == ()
     assert found.spec.deletion_policy is DeletionPolicy.RETAIN
     assert found.spec.connection.deletion_policy is DeletionPolicy.RETAIN
@@ -88,6 +88,7 @@ def test_the_spec_as_users_write_it() -> None:
     assert spec.authentication.key_vault.access is Access.READ_WRITE
     assert spec.authentication.key_vault.version == "f" * 32
     assert spec.provision is not None
+    assert spec.provision.identity is not None
     assert spec.provision.identity.user_assigned_ids == ("/x",)
     assert spec.provision.redis is not None
     assert spec.provision.redis.replicas == 2
@@ -100,8 +101,8 @@ def test_the_family_follows_from_the_tier(name: str, family: str) -> None:
     assert Sku(name=name, capacity=1).family == family
 
 
-def test_an_empty_list_of_rules_is_not_an_absent_one() -> None:
-    assert parsed({"resourceID": ID, "network": {"firewallRules": []}}).spec.network.firewall_rules == ()
+def test_an_empty_list_of_rules_is_the_same_as_an_absent_one() -> None:
+    assert parsed({"resourceID": ID, "network": {"firewallRules": []}}).spec == parsed({"resourceID": ID}).spec
 
 
 @pytest.mark.parametrize(
@@ -129,6 +130,14 @@ def test_a_status_of_another_version_does_not_stop_a_pass() -> None:
     found = parse({**body(), "status": {"conditions": "none", "compliance": 7}})
     assert isinstance(found, SecureRedisCache)
     assert found.status.conditions == ()
+
+
+def test_the_parts_of_a_status_that_can_be_read_are_kept() -> None:
+    drift = [{"path": "a", "declared": "b", "observed": "c", "class": "Security", "since": "2026-11-24T12:00:00Z"}]
+    found = parse({**body(), "status": {"compliance": {"failed": 5}, "observedGeneration": 3, "drift": drift}})
+    assert isinstance(found, SecureRedisCache)
+    assert found.status.compliance is None
+    assert (found.status.observed_generation, len(found.status.drift)) == (3, 1)
 
 
 def test_fields_of_a_newer_schema_are_passed_over() -> None:

@@ -264,6 +264,7 @@ CLOCKS = {
     "plan/rotation/consumers.py",
     "plan/rotation/ending.py",
     "plan/rotation/regenerating.py",
+    "plan/rotation/required_reads.py",
     "plan/rotation/request.py",
     "plan/rotation/rolling_out.py",
     "plan/rotation/waiting.py",

@@ -9,6 +9,7 @@ import pytest
 from secure_redis.api import names
 from secure_redis.api.reasons.reason import ConditionType, Reason
 from secure_redis.api.resource import SecureRedisCache, parse
+from secure_redis.domain.grants import Grant, GrantPolicy, Power, SkuLimit
 from secure_redis.domain.observe.redis import Redis
 from secure_redis.domain.plan.actions import (
     Action,
@@ -18,6 +19,7 @@ from secure_redis.domain.plan.actions import (
     UpdateCache,
 )
 from secure_redis.domain.plan.plan import plan
+from secure_redis.domain.plan.types import Settings
 from secure_redis.domain.plan.write_failure import WriteFailure
 from secure_redis.domain.report.report import Report, report
 from tests.builders.passes import OWNER, PROVISION, SETTINGS, cache, judged, observation
@@ -39,6 +41,7 @@ class Story:
     generation: int = 1
     minutes: float = 0.0
     events: list[tuple[str, str]] = field(default_factory=list)
+    settings: Settings = SETTINGS
 
     def resource(self) -> SecureRedisCache:
         meta = {
@@ -48,7 +51,6 @@ class Story:
             "generation": self.generation,
             "resourceVersion": "7",
             "annotations": self.annotations,
-            "finalizers": [names.FINALIZER],
         }
         parsed = parse({"metadata": meta, "spec": {"resourceID": CACHE_ID, **self.spec}, "status": self.status})
         assert isinstance(parsed, SecureRedisCache)
@@ -59,7 +61,7 @@ class Story:
         resource = self.resource()
         obs = replace(observation(cache=facts), now=NOW + timedelta(minutes=self.minutes))
         assessed = judged(resource, obs)
-        todo = plan(resource, obs, assessed, SETTINGS)
+        todo = plan(resource, obs, assessed, self.settings)
         outcomes: tuple[Outcome, ...] = tuple(
             Done(one)
             if refusal is None
@@ -193,3 +195,119 @@ def test_differences_that_need_another_cache_are_never_written_even_on_request()
     for _ in range(3):
         assert story.look(SAFE) == ()
     assert story.drift("provision.redis.sku.name")["effect"] == "NeedsReplacement"
+
+
+# --- what spec.provision declares -----------------------------------------------------------------------------------
+
+ALL = {"correct": ["Security", "Availability", "Cosmetic"]}
+IDS = ["/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/orders"]
+SETTINGS_OF: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any], str]] = [
+    ({"tags": {"team": "orders"}}, {"tags": {**OWNER, "cost": "7", "Team": "x"}}, {}, "provision.tags[team]"),
+    ({"identity": {"type": "SystemAssigned"}}, {}, {}, "provision.identity.type"),
+    (
+        {"identity": {"type": "SystemAssigned, UserAssigned", "userAssignedIDs": IDS}},
+        {"identity_type": "UserAssigned", "user_assigned_ids": ("/old",)},
+        {"identity": {"type": "SystemAssigned, UserAssigned", "userAssignedIdentities": {IDS[0]: {}}}},
+        "provision.identity.type",
+    ),
+    (
+        {"redis": {"sku": {"name": "Premium", "capacity": 2}}},
+        {"sku_name": "Premium", "sku_family": "P", "sku_capacity": 1},
+        {"properties": {"sku": {"name": "Premium", "family": "P", "capacity": 2}}},
+        "provision.redis.sku.capacity",
+    ),
+    (
+        {"redis": {"sku": {"name": "Standard", "capacity": 2}}},
+        {"sku_name": "Basic", "sku_family": "C", "sku_capacity": 1},
+        {"properties": {"sku": {"name": "Standard", "family": "C", "capacity": 1}}},
+        "provision.redis.sku.name",
+    ),
+    (
+        {"redis": {"sku": {"name": "Standard", "capacity": 1}, "redisVersion": "6"}},
+        {"redis_version": "4.0.14"},
+        {"properties": {"redisVersion": "6"}},
+        "provision.redis.redisVersion",
+    ),
+    (
+        {"redis": {"sku": {"name": "Premium", "capacity": 1}, "shards": 3}},
+        {"sku_name": "Premium", "sku_family": "P", "sku_capacity": 1, "shards": 2},
+        {"properties": {"shardCount": 3}},
+        "provision.redis.shards",
+    ),
+]
+STANDARD = {"sku_name": "Standard", "sku_family": "C", "sku_capacity": 1}
+
+
+def settings_story(declared: dict[str, Any], *, ask: str = "") -> Story:
+    provision = {"location": "westeurope", "redis": {"sku": {"name": "Standard", "capacity": 1}}, **declared}
+    story = Story(spec={"mode": "Provision", "provision": provision, "drift": ALL})
+    if ask:
+        story.annotations[names.ALLOW_DISRUPTION] = ask
+    return story
+
+
+@pytest.mark.parametrize(("declared", "changes", "body", "path"), SETTINGS_OF)
+def test_a_declared_setting_is_corrected_where_it_is_requested(
+    declared: dict[str, Any], changes: dict[str, Any], body: dict[str, Any], path: str
+) -> None:
+    drifted = cache(**{"tags": OWNER, **STANDARD, **changes})
+    requested = "provision.redis.sku.name,provision.redis.sku.capacity,provision.redis.shards,"
+    story = settings_story(declared, ask=f"{requested}provision.redis.redisVersion,provision.identity.type")
+    assert story.look(drifted) == (), "the first pass reports"
+    (action,) = story.look(drifted)
+    assert isinstance(action, UpdateCache)
+    assert [one["path"] for one in story.status["corrections"]] == [path]
+    if body:
+        assert action.body == body
+    if "tags" in declared:
+        assert action.body == {"tags": {**OWNER, "cost": "7", "team": "orders"}}, "tags of others stay"
+
+
+@pytest.mark.parametrize(("declared", "changes", "body", "path"), SETTINGS_OF[3:])
+def test_nothing_that_restarts_the_cache_is_corrected_without_a_request(
+    declared: dict[str, Any], changes: dict[str, Any], body: dict[str, Any], path: str
+) -> None:
+    assert body
+    drifted, story = cache(**{"tags": OWNER, **STANDARD, **changes}), settings_story(declared)
+    assert [story.look(drifted) for _ in range(3)] == [(), (), ()]
+    assert story.drift(path)["reason"] == Reason.DISRUPTION_NOT_ALLOWED
+
+
+def test_tier_and_size_are_one_request_so_both_must_be_requested() -> None:
+    declared = {"redis": {"sku": {"name": "Premium", "capacity": 1}}}
+    drifted = cache(tags=OWNER, **{**STANDARD, "sku_capacity": 3})
+    half, whole = (
+        settings_story(declared, ask="provision.redis.sku.name"),
+        settings_story(declared, ask="provision.redis.sku.name,provision.redis.sku.capacity"),
+    )
+    assert [half.look(drifted) for _ in range(3)] == [(), (), ()]
+    whole.look(drifted)
+    (action,) = whole.look(drifted)
+    assert isinstance(action, UpdateCache)
+    assert action.body == {"properties": {"sku": {"name": "Premium", "family": "P", "capacity": 1}}}
+
+
+def test_an_ignored_size_stays_as_it_is() -> None:
+    story = settings_story({"redis": {"sku": {"name": "Premium", "capacity": 1}}}, ask="provision.redis.sku.name")
+    story.spec["drift"] = {**ALL, "ignore": ["provision.redis.sku.capacity"]}
+    drifted = cache(tags=OWNER, **{**STANDARD, "sku_capacity": 3})
+    story.look(drifted)
+    (action,) = story.look(drifted)
+    assert isinstance(action, UpdateCache)
+    assert action.body == {"properties": {"sku": {"name": "Premium", "family": "P", "capacity": 3}}}
+
+
+def test_scaling_needs_a_grant_that_covers_the_size() -> None:
+    powers = frozenset({Power.CORRECT})
+    limited = Grant(("*",), powers, caches=(CACHE_ID,), locations=("westeurope",))
+    declared = {"redis": {"sku": {"name": "Premium", "capacity": 2}}}
+    drifted = cache(tags=OWNER, sku_name="Premium", sku_family="P", sku_capacity=1)
+    cases = ((SkuLimit("Standard", 6), True), (SkuLimit("Premium", 1), True), (SkuLimit("Premium", 2), False))
+    for largest, refused in cases:
+        story = settings_story(declared, ask="provision.redis.sku.capacity")
+        policy = GrantPolicy(caps=(replace(limited, largest_sku=largest),))
+        story.settings = replace(SETTINGS, policy=policy)
+        story.look(drifted)
+        actions = story.look(drifted)
+        assert (actions == ()) is refused, largest
+        assert (story.says() == Reason.NOT_GRANTED) is refused

@@ -12,6 +12,7 @@ from secure_redis.api.status import (
     Condition,
     DriftStatus,
     EndpointStatus,
+    FailedStatus,
     RotationStatus,
     Status,
 )
@@ -24,7 +25,7 @@ WHOLE = Status(
         Condition(type="Ready", status="True", reason="Ready"),
         Condition(type="Stalled", status="True", reason="X"),
     ),
-    compliance=ComplianceStatus(passed=3, failed=1, unknown=2),
+    compliance=ComplianceStatus(passed=3, failed=FailedStatus(high=1), unknown=2),
     drift=(DriftStatus(path="a", declared="1", observed="2", drift_class="Security"),),
 )
 

@@ -22,11 +22,11 @@ CONDITIONS: Final[Mapping[ConditionType, ConditionText]] = {
     ConditionType.READY: ConditionText(
         "Is everything that the spec declares in place, for this generation of the object?",
         "The published Secret holds a proven key and the cache serves; without `spec.authentication`, the cache was "
-        "assessed. Every listed workload that exists consents, and a cache in mode Provision is this resource's. It "
-        "does not state that the cache is safe: see TransportSecured and Compliant. Pods that still hold an older key "
-        "do not change it: see WorkloadsCurrent.",
-        "Something that the spec declares is missing; the reason names it. A condition with the message `see Ready` "
-        "has the same cause.",
+        "assessed. Every listed workload that exists consents, and a cache in mode Provision is this resource's own. "
+        "It does not state that the cache is safe: see TransportSecured and Compliant. Pods that still hold an older "
+        "key do not change it: see WorkloadsCurrent.",
+        "Something that the spec declares is missing; the reason names it. Other conditions with the message "
+        "`see Ready` have the same cause.",
         "Not read yet, or it could not be read. A resource that was Ready for this generation stays Ready while "
         "only an outage of Azure or Key Vault hides it and its Secret is intact.",
     ),

@@ -137,6 +137,7 @@ class Reason(StrEnum):
     SECRET_FOREIGN = "SecretForeign"  # noqa: S105 - a reason
     SECRET_IMMUTABLE = "SecretImmutable"  # noqa: S105 - a reason
     SECRET_DELETING = "SecretDeleting"  # noqa: S105 - a reason
+    SECRET_IN_USE = "SecretInUse"  # noqa: S105 - a reason
     SECRET_REFUSED = "SecretRefused"  # noqa: S105 - a reason
     NAMESPACE_TERMINATING = "NamespaceTerminating"
     # Workloads
@@ -144,6 +145,7 @@ class Reason(StrEnum):
     ROLLING_OUT = "RollingOut"
     ROLLOUT_FAILED = "RolloutFailed"
     ROLLOUT_DEADLINE = "RolloutDeadline"
+    POD_BLOCKS_ROLLOUT = "PodBlocksRollout"
     TARGET_NOT_FOUND = "TargetNotFound"
     TARGET_NOT_CONSENTING = "TargetNotConsenting"
     TARGET_CONFLICT = "TargetConflict"

@@ -30,6 +30,13 @@ WORKLOAD_REASONS: Final[Mapping[Reason, ReasonRow]] = {
         on={ConditionType.WORKLOADS_CURRENT},
         traits=Trait.ROLLOUT_STUCK | Trait.ROLLOUT_UNFINISHED,
     ),
+    Reason.POD_BLOCKS_ROLLOUT: row(
+        "Kubernetes waits for one pod without end: a StatefulSet with OrderedReady for a pod of the former template "
+        "that is not ready, or a rollout for a pod whose node does not confirm its end.",
+        "Delete the pod that the message names. Use --force only if its node is off for good.",
+        on={ConditionType.WORKLOADS_CURRENT},
+        traits=Trait.ROLLOUT_STUCK | Trait.ROLLOUT_UNFINISHED,
+    ),
     Reason.TARGET_NOT_FOUND: row(
         "A workload that spec.workloads names does not exist in this namespace, or is being deleted.",
         "Create it, or correct kind, name or selector.",
@@ -86,7 +93,7 @@ WORKLOAD_REASONS: Final[Mapping[Reason, ReasonRow]] = {
     ),
     Reason.KEY_NOT_PUBLISHED: row(
         "An env entry references a key that the Secret does not hold; the pod could not start.",
-        "Use one of the Secret's keys, or add it to spec.connection.keys.",
+        "Use one of the Secret's entries, or add it to spec.connection.keys or spec.connection.template.",
         on={ConditionType.WORKLOADS_CURRENT},
     ),
     Reason.NO_WORKLOAD_RIGHTS: row(

@@ -38,6 +38,17 @@ class Access(StrEnum):
     READ_WRITE = "ReadWrite"
 
 
+class Format(StrEnum):
+    """A group of entries of the published Secret, named for the clients that load it."""
+
+    STANDARD = "Standard"
+    SPRING = "Spring"
+    CELERY = "Celery"
+    STACK_EXCHANGE = "StackExchange"
+    BULL = "Bull"
+    ADDRESS = "Address"
+
+
 class Probe(StrEnum):
     """Whether the endpoint is probed, to find out which protocols it really speaks."""
 
@@ -104,7 +115,7 @@ class RedisProvision(_Part):
 
 
 class CacheIdentity(_Part):
-    """The cache's own managed identity."""
+    """The cache's own managed identity. `type`: None, SystemAssigned, UserAssigned, or both with a comma."""
 
     type: str = "None"
     user_assigned_ids: tuple[str, ...] = Field(default=(), alias="userAssignedIDs")
@@ -115,7 +126,7 @@ class Provision(_Part):
 
     location: str
     tags: Mapping[str, str] = Field(default_factory=dict)
-    identity: CacheIdentity = CacheIdentity()
+    identity: CacheIdentity | None = None  # None: not compared
     redis: RedisProvision | None = None
 
 
@@ -135,10 +146,10 @@ class FirewallRule(_Part):
 
 
 class Network(_Part):
-    """Who may reach the cache. `firewall_rules=None`: judged, not compared."""
+    """Who may reach the cache. `firewall_rules` empty: judged, not compared."""
 
     public_access: str = "Disabled"
-    firewall_rules: tuple[FirewallRule, ...] | None = None
+    firewall_rules: tuple[FirewallRule, ...] = ()
 
 
 class KeyVault(_Part):
@@ -172,17 +183,18 @@ class Rotation(_Part):
 class Authentication(_Part):
     """How applications authenticate."""
 
-    type: str = "AccessKey"
     key_vault: KeyVault
     rotation: Rotation = Rotation()
 
 
 class Connection(_Part):
-    """The published Secret."""
+    """The published Secret. `keys`: names of standard entries by further name; `template`: texts by name."""
 
     secret_name: str | None = None
     database: int = 0
+    formats: tuple[Format, ...] = (Format.STANDARD,)
     keys: Mapping[str, str] = Field(default_factory=dict)
+    template: Mapping[str, str] = Field(default_factory=dict)
     labels: Mapping[str, str] = Field(default_factory=dict)
     annotations: Mapping[str, str] = Field(default_factory=dict)
     deletion_policy: DeletionPolicy = DeletionPolicy.RETAIN

@@ -7,13 +7,13 @@ from typing import Final
 
 from secure_redis.api.reasons.catalogue import with_remedy
 from secure_redis.api.reasons.reason import Reason
-from secure_redis.azure.core.error_text import clean
 from secure_redis.azure.core.failures import (
     Denied,
     Failure,
     Guard,
     Transient,
 )
+from secure_redis.telemetry.external_text import clean
 
 _NUMBER = re.compile(r"AADSTS(\d{4,9})")
 _SUBJECT = re.compile(r"(?:subject|Assertion Subject)[:\s]*'?(system:serviceaccount:[^'\s.,]+)", re.IGNORECASE)

@@ -26,7 +26,7 @@ from secure_redis.api.reasons.catalogue import with_remedy
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.azure.core import roles
 from secure_redis.azure.core.entra_errors import classify_entra
-from secure_redis.azure.core.error_text import clean, error_body, inner_code
+from secure_redis.azure.core.error_body import error_body, inner_code
 from secure_redis.azure.core.failures import (
     Denied,
     Failure,
@@ -40,6 +40,7 @@ from secure_redis.azure.core.failures import (
     Transient,
 )
 from secure_redis.azure.core.rate_limits import retry_after
+from secure_redis.telemetry.external_text import clean
 
 _RETIRING = re.compile(r"\bis retiring\b|no longer supported.{0,80}retir|AzureCacheForRedisRetirement", re.IGNORECASE)
 _BUSY = re.compile(r"\b(busy processing|undergoing system maintenance|try again later)\b", re.IGNORECASE)
@@ -228,7 +229,7 @@ def _denied(word: str, code: str, message: str, text: str) -> Failure:
     if found is None:
         return Denied(Reason.AZURE_DENIED, with_remedy(Reason.AZURE_DENIED, text), Guard.ROLE, code)
     action, scope = found.group(1), found.group(2)
-    where = f" on {scope.lower()}" if scope else ""
+    where = f" on {clean(scope.lower())}" if scope else ""  # a scope can be that of one operation
     also = " (a resource that the request links to)" if word == "linkedauthorizationfailed" else ""
     return Denied(
         Reason.AZURE_DENIED,

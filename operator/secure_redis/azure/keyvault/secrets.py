@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final, TypeVar
@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from azure.core.rest import HttpRequest
 from azure.keyvault.secrets import KeyVaultSecret
+from azure.keyvault.secrets._shared.http_challenge_cache import remove_challenge_for_url
 from azure.keyvault.secrets.aio import SecretClient
 from pydantic import SecretStr
 
@@ -152,7 +153,7 @@ class Vaults:
             )
             return stored.properties.version or ""
 
-        outcome = await self._calls(identity, call)
+        outcome = await self._call(identity, vault, call)
         self._expire_checks(uri, name)
         return outcome if isinstance(outcome, str) else write_failure(outcome)
 
@@ -180,7 +181,7 @@ class Vaults:
         async def call() -> None:
             await vault.client.update_secret_properties(name, version, tags=dict(tags))
 
-        outcome = await self._calls(identity, call)
+        outcome = await self._call(identity, vault, call)
         self._expire_checks(uri, name)
         return None if outcome is None else write_failure(outcome)
 
@@ -245,7 +246,7 @@ class Vaults:
                 found.extend(items)
             return found
 
-        items = await self._calls(identity, call)
+        items = await self._call(identity, vault, call)
         if not isinstance(items, list):
             return items
         if not items or any(item.created is None or not item.id for item in items):
@@ -265,7 +266,7 @@ class Vaults:
         async def call() -> KeyVaultSecret:
             return await vault.client.get_secret(name, pinned)
 
-        bundle = await self._calls(identity, call)
+        bundle = await self._call(identity, vault, call)
         if isinstance(bundle, Denied) and bundle.reason is Reason.VAULT_SECRET_DISABLED:
             # The vault does not report which version it refuses; that it is the current one is what matters.
             return Version(pinned or "", enabled=False, not_before=None, expires=None, tags={})
@@ -299,13 +300,25 @@ class Vaults:
             async def call() -> KeyVaultSecret:
                 return await vault.client.get_secret(name, version.id)
 
-            bundle = await self._calls(identity, call)
+            bundle = await self._call(identity, vault, call)
             if not isinstance(bundle, KeyVaultSecret):
                 return self._failed(secret, bundle)
             secret.value, secret.value_of = SecretStr(bundle.value or ""), version.id
         return replace(facts, value=secret.value)
 
     # --- how ----------------------------------------------------------------------------------------------------------
+
+    async def _call(self, identity: Identity, vault: _Vault, call: Callable[[], Awaitable[T | Failure]]) -> T | Failure:
+        """Make one call to the vault. A challenge that leads to a refusal is not used again.
+
+        The SDK remembers a vault's challenge, with its tenant, for the whole process. It asks the vault again only
+        after a request that was sent. A refusal of our own sends none, so the vault could change its tenant and stay
+        refused until a restart. The SDK has no public way to forget a challenge.
+        """
+        outcome = await self._calls(identity, call)
+        if isinstance(outcome, Denied) and outcome.by in {Guard.TENANT, Guard.CLOUD}:
+            remove_challenge_for_url(vault.client.vault_url)
+        return outcome
 
     def _failed(self, secret: _Secret, failure: Failure) -> Unknown:
         secret.at = None

@@ -19,7 +19,6 @@ from secure_redis.api.azure_ids import CacheID, Service
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.azure.core.calls import Calls
 from secure_redis.azure.core.credentials import Credentials
-from secure_redis.azure.core.error_text import clean
 from secure_redis.azure.core.expiring_cache import ExpiringCache
 from secure_redis.azure.core.failures import (
     Denied,
@@ -41,6 +40,7 @@ from secure_redis.domain.observe.keys import ListedKeys, Slot
 from secure_redis.domain.observe.redis import Redis
 from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.plan.write_failure import WriteFailure
+from secure_redis.telemetry.external_text import clean
 
 _LOG = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -271,8 +271,8 @@ class Caches:
         if isinstance(outcome, OperationFacts):
             if outcome.status != "InProgress":
                 self._operations.drop(key)
-            message = clean(outcome.message) if outcome.message else None
-            return OperationFacts(outcome.status, outcome.code, message)
+            code, message = (clean(text) if text else None for text in (outcome.code, outcome.message))
+            return OperationFacts(outcome.status, code, message)
         if isinstance(outcome, NotFound | Permanent) or (isinstance(outcome, Denied) and outcome.by is Guard.CLOUD):
             self._operations.drop(key)
         return None

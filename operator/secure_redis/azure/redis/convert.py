@@ -85,6 +85,8 @@ def cache_facts(body: object) -> Redis:
         memory_reserved_mb=text_number(settings.get("maxmemory-reserved")),
         eviction_policy=text(settings.get("maxmemory-policy")),
         update_channel=text(properties.get("updateChannel")),
+        zonal_allocation=text(properties.get("zonalAllocationPolicy")),
+        instance_zones=tuple(text(mapping(node).get("zone")) for node in elements(properties.get("instances"))),
     )
 
 

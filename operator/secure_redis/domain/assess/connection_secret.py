@@ -1,16 +1,14 @@
 """Build the content of the published Secret. No other module does, and this one cannot write a plaintext connection.
 
 Formats: docs/internals/kubernetes-facts.md#service-binding and docs/internals/kubernetes-facts.md#redis-clients.
-With an access key there is no user name: clients send `AUTH <key>`, so `username` is empty and the URI reads
-`rediss://:<key>@…`.
 """
 
 import hmac
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Final
-from urllib.parse import quote
 
 from pydantic import SecretBytes, SecretStr
 
@@ -18,6 +16,17 @@ from secure_redis.api import names
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.times import rfc3339
+from secure_redis.domain.assess.connection.forms import (
+    ALWAYS,
+    CA_TEMPLATE,
+    DEFAULT_USER,
+    ENTRIES,
+    FORMATS,
+    REPEATABLE,
+    RESERVED,
+)
+from secure_redis.domain.assess.connection.kept import entries_annotation
+from secure_redis.domain.assess.connection.templates import accepted, render
 from secure_redis.domain.assess.key_value import malformed
 from secure_redis.domain.explanation import Explanation
 from secure_redis.domain.observe.cache import Cache
@@ -25,21 +34,6 @@ from secure_redis.domain.observe.keys import Slot, VaultSecretFacts
 from secure_redis.domain.observe.normalise import is_busy
 from secure_redis.domain.observe.secret import SecretFacts
 
-CA_KEY: Final = "ca.crt"
-# The Secret's own keys; spec.connection.keys can repeat their values under other names, never replace them.
-STANDARD_KEYS: Final = (
-    "type",
-    "provider",
-    "host",
-    "port",
-    "username",
-    "password",
-    "uri",
-    "ssl",
-    "database",
-    "stackexchange",
-    CA_KEY,
-)
 # Redis's registered port without TLS. Azure uses it for nothing else, so no Secret contains it.
 PLAINTEXT_PORT: Final = 6379
 
@@ -69,10 +63,12 @@ def build(
     vault: VaultSecretFacts,
     slot: Slot | None,
     ca: str | None = None,
+    in_use: Mapping[str, str] = MappingProxyType({}),
 ) -> ConnectionData | Explanation:
     """Build the Secret of a resource. Host and port come from the observation; nothing is derived.
 
     `vault` and `slot` appear in annotations only. `ca`: PEM that clients need, None where public roots do.
+    `in_use`: entries with their templates that are published although the resource no longer declares them.
     The result is an explanation, which does not show the value, where the facts allow no TLS connection or where a
     client form cannot carry the key.
     """
@@ -85,17 +81,27 @@ def build(
         return Explanation(
             Reason.KEY_MALFORMED, f"the access key {fault}; store the key exactly as listKeys answers it"
         )
-    forms = _forms(host, port, password.get_secret_value(), resource.spec.connection.database)
-    if ca is not None:
-        forms[CA_KEY] = ca
-    for name, form in resource.spec.connection.keys.items():
-        # ca.crt may be declared and not be needed: then there is nothing to repeat.
-        if form in forms and name not in STANDARD_KEYS and _DATA_KEY.fullmatch(name):
-            forms.setdefault(name, forms[form])
+    declared = _declared(resource)
+    own = {name: template for name, template in in_use.items() if name not in RESERVED} | declared
+    fields = {
+        "host": host,
+        "port": str(port),
+        "username": DEFAULT_USER,
+        "password": password.get_secret_value(),
+        "database": str(resource.spec.connection.database),
+    }
+    texts = {
+        name: ca if template == CA_TEMPLATE else render(template, fields)
+        for name, template in {**in_use, **_standard(resource), **own}.items()
+    }
     return ConnectionData(
-        data={name: SecretBytes(text.encode()) for name, text in forms.items()},
+        data={name: SecretBytes(text.encode()) for name, text in texts.items() if text is not None},
         labels={**unreserved(resource.spec.connection.labels), **_own_labels(resource)},
-        annotations={**unreserved(resource.spec.connection.annotations), **_own_annotations(resource, vault, slot)},
+        annotations={
+            **unreserved(resource.spec.connection.annotations),
+            **_own_annotations(resource, vault, slot),
+            **entries_annotation(own),
+        },
     )
 
 
@@ -143,22 +149,23 @@ def _endpoint(cache: Cache) -> tuple[str, int] | Explanation:
     return host.lower(), port
 
 
-def _forms(host: str, port: int, password: str, database: int) -> dict[str, str]:
-    # quote() with no safe characters: keys are base64 and contain "/", "+" and "=".
-    stackexchange = f"{host}:{port},password={password},ssl=True,abortConnect=False"
-    if database:
-        stackexchange += f",defaultDatabase={database}"
+def _standard(resource: SecureRedisCache) -> dict[str, str]:
+    """Return the operator's own entries that the resource publishes, with their templates."""
+    spec = resource.spec
+    by_format = (name for chosen in spec.connection.formats for name in FORMATS[chosen])
+    by_env = (one.key for entry in spec.workloads for one in entry.env)
+    return {name: ENTRIES[name] for name in (*ALWAYS, *by_format, *by_env) if name in ENTRIES}
+
+
+def _declared(resource: SecureRedisCache) -> dict[str, str]:
+    """Return the entries that the resource declares itself, with their templates. The schema refuses the others too."""
+    connection = resource.spec.connection
+    repeated = {name: ENTRIES[form] for name, form in connection.keys.items() if form in REPEATABLE}
+    composed = {name: template for name, template in connection.template.items() if accepted(template)}
     return {
-        "type": "redis",
-        "provider": "azure",
-        "host": host,
-        "port": str(port),
-        "username": "",
-        "password": password,
-        "uri": f"rediss://:{quote(password, safe='')}@{host}:{port}/{database}",
-        "ssl": "true",
-        "database": str(database),
-        "stackexchange": stackexchange,
+        name: template
+        for name, template in {**composed, **repeated}.items()
+        if name not in RESERVED and _DATA_KEY.fullmatch(name)
     }
 
 
@@ -169,6 +176,7 @@ def _own_labels(resource: SecureRedisCache) -> dict[str, str]:
 def _own_annotations(resource: SecureRedisCache, vault: VaultSecretFacts, slot: Slot | None) -> dict[str, str]:
     own = {
         names.SECRET_RESOURCE: resource.key.name,
+        names.SECRET_UID: resource.uid,
         names.SECRET_SOURCE: f"{vault.vault.rstrip('/')}/secrets/{vault.name}",
         names.SECRET_VERSION: vault.version,
     }

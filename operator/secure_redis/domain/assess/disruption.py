@@ -2,6 +2,7 @@
 
 Sources: docs/internals/azure-facts.md#updates-that-azure-refuses and
 docs/internals/azure-facts.md#updates-that-disturb-clients. Where no source states the effect, the worse one is assumed.
+The effect of a change of tier or size follows from both: `of_scaling`.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,7 +12,8 @@ from typing import Final
 from secure_redis.api import names
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.domain.observe.cache import Cache
-from secure_redis.domain.observe.normalise import same_word
+from secure_redis.domain.observe.normalise import same_word, version
+from secure_redis.domain.observe.tier import Scaling
 
 
 class Effect(StrEnum):
@@ -27,7 +29,7 @@ class Effect(StrEnum):
     @property
     def needs_request(self) -> bool:
         """Whether a correction is made only where the annotation requests it, path by path."""
-        return self in {Effect.DISCONNECTS, Effect.LOSES_DATA, Effect.NEEDS_REPLACEMENT}
+        return self in {Effect.RESTARTS, Effect.DISCONNECTS, Effect.LOSES_DATA, Effect.NEEDS_REPLACEMENT}
 
 
 SENTENCES: Final[Mapping[Effect, str]] = {
@@ -46,6 +48,11 @@ def effect(path: str, declared: str, observed: str, cache: Cache) -> Effect:
     return Effect.NONE if known is None else known(declared, observed, cache)
 
 
+def of_scaling(found: Scaling) -> Effect:
+    """Return the effect of scaling."""
+    return _SCALING[found]
+
+
 def allowed(resource: SecureRedisCache, path: str) -> bool:
     """Whether a grave correction of this path was requested: the annotation lists paths, separated by commas."""
     requested = resource.requests.get(names.ALLOW_DISRUPTION, "")
@@ -54,7 +61,12 @@ def allowed(resource: SecureRedisCache, path: str) -> bool:
 
 # --- by path --------------------------------------------------------------------------------------------------------
 
-_TIERS: Final = ("basic", "standard", "premium")
+_SCALING: Final[Mapping[Scaling, Effect]] = {
+    Scaling.SAME: Effect.NONE,
+    Scaling.RESTARTS: Effect.RESTARTS,
+    Scaling.LOSES_DATA: Effect.LOSES_DATA,
+    Scaling.REFUSED: Effect.NEEDS_REPLACEMENT,
+}
 
 
 def _always(what: Effect) -> Callable[[str, str, Cache], Effect]:
@@ -72,54 +84,43 @@ def _firewall(_declared: str, observed: str, _cache: Cache) -> Effect:
     return Effect.NONE if observed == "missing" else Effect.DROPS_CONNECTIONS
 
 
-def _tier(declared: str, observed: str, _cache: Cache) -> Effect:
-    order = [tier.strip().lower() for tier in (observed, declared)]
-    if not all(tier in _TIERS for tier in order):
-        return Effect.NEEDS_REPLACEMENT
-    steps = _TIERS.index(order[1]) - _TIERS.index(order[0])
-    # Only one tier up at a time, never down. Basic has one node, and is lost while it moves.
-    if steps != 1:
-        return Effect.NEEDS_REPLACEMENT
-    return Effect.LOSES_DATA if order[0] == "basic" else Effect.RESTARTS
-
-
-def _capacity(declared: str, observed: str, cache: Cache) -> Effect:
+def _shards(declared: str, observed: str, _cache: Cache) -> Effect:
     if not (declared.isdigit() and observed.isdigit()):
         return Effect.LOSES_DATA
-    if int(declared) == 0 and int(observed) > 0:
-        return Effect.NEEDS_REPLACEMENT  # larger to C0 is refused
-    smaller = int(declared) < int(observed)  # what does not fit is evicted
-    return Effect.LOSES_DATA if smaller or same_word(cache.sku_name, "Basic") else Effect.RESTARTS
+    if int(declared) == 0:
+        return Effect.NEEDS_REPLACEMENT  # clustering cannot be switched off again
+    return Effect.LOSES_DATA if int(declared) < int(observed) else Effect.RESTARTS
 
 
-def _shards(declared: str, observed: str, _cache: Cache) -> Effect:
-    fewer = declared.isdigit() and observed.isdigit() and int(declared) < int(observed)
-    return Effect.LOSES_DATA if fewer else Effect.RESTARTS
+def _identity(declared: str, observed: str, cache: Cache) -> Effect:
+    # Persistence stops without the identity that it writes as, and the next failure loses the data.
+    removed = _listed(observed) - _listed(declared)
+    return Effect.LOSES_DATA if removed and cache.persists is not False else Effect.NONE
+
+
+def _listed(text: str) -> frozenset[str]:
+    return frozenset(part.strip().lower() for part in text.split(",")) - {"none"}
 
 
 def _version(declared: str, observed: str, _cache: Cache) -> Effect:
-    # Azure only upgrades the version of a cache.
-    return Effect.RESTARTS if declared > observed else Effect.NEEDS_REPLACEMENT
-
-
-def _minimum_tls(declared: str, observed: str, _cache: Cache) -> Effect:
-    return Effect.NONE if observed > declared and observed[:1].isdigit() else Effect.DROPS_CONNECTIONS
+    # Azure only upgrades the version of a cache. A version that is not known may be the newer one.
+    required, found = version(declared), version(observed)
+    newer = required is not None and found is not None and required > found
+    return Effect.RESTARTS if newer else Effect.NEEDS_REPLACEMENT
 
 
 _EFFECTS: Final[Mapping[str, Callable[[str, str, Cache], Effect]]] = {
     "transport.nonTLSPort": _always(Effect.DROPS_CONNECTIONS),
-    "transport.minimumTLSVersion": _minimum_tls,
+    "transport.minimumTLSVersion": _always(Effect.DROPS_CONNECTIONS),
     "network.publicAccess": _public_access,
     "network.firewallRules": _firewall,
     "provision.location": _always(Effect.NEEDS_REPLACEMENT),
-    "provision.redis.sku.name": _tier,
-    "provision.redis.sku.capacity": _capacity,
     "provision.redis.redisVersion": _version,
     "provision.redis.zones": _always(Effect.NEEDS_REPLACEMENT),
     "provision.redis.replicas": _always(Effect.NEEDS_REPLACEMENT),
     "provision.redis.shards": _shards,
-    "provision.identity.type": _always(Effect.NONE),
-    "provision.identity.userAssignedIDs": _always(Effect.NONE),
+    "provision.identity.type": _identity,
+    "provision.identity.userAssignedIDs": _identity,
     "provision.tags": _always(Effect.NONE),
     # Without persistence the next failure of the cache loses its data; switching it on or elsewhere loses nothing.
     "persistence.type": lambda declared, _o, _c: Effect.LOSES_DATA if declared == "None" else Effect.NONE,

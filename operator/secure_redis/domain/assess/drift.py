@@ -8,10 +8,11 @@ from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.spec.spec import DriftClass, Provision
 from secure_redis.domain.assess.disruption import Effect
 from secure_redis.domain.observe import normalise
-from secure_redis.domain.observe.cache import Cache, CacheAbsent
+from secure_redis.domain.observe.cache import Cache, CacheAbsent, PublicAddress
 
 MOST_ENTRIES = 50
 NOT_SET = "not set"
+NOT_REPORTED = "not reported"
 NONE = "none"
 _LONGEST = 256  # of a path or a value, so that a status stays small
 
@@ -32,6 +33,11 @@ class Drift:
     correctable: bool = False
     note: str = ""
     effect: Effect = Effect.NONE
+
+    @property
+    def is_known(self) -> bool:
+        """Whether Azure reported the value that differs."""
+        return self.observed not in {NOT_SET, NOT_REPORTED}
 
 
 def gone(resource: SecureRedisCache, absent: CacheAbsent) -> tuple[Drift, ...] | None:
@@ -66,19 +72,18 @@ def minimum_tls(resource: SecureRedisCache, cache: Cache) -> Iterable[Drift]:
     observed = cache.minimum_tls_version
     declared = resource.spec.transport.minimum_tls_version
     required, found = normalise.tls_version(declared), normalise.tls_version(observed)
-    if required == found and required is not None:
-        return
-    path, shown = "transport.minimumTLSVersion", short(observed) if observed else NOT_SET
-    if required is not None and found is not None and found > required:
-        yield Drift(path, declared, shown, DriftClass.AVAILABILITY, note="stricter than declared, so it is left so")
-    else:
-        note = "" if observed else "Azure does not promise to keep its default: set it explicitly"
-        yield Drift(path, declared, shown, DriftClass.SECURITY, True, note)
+    if required is not None and found is not None and found >= required:
+        return  # a stricter minimum keeps what is declared, and the schema may have no word for it
+    shown = short(observed) if observed else NOT_SET
+    note = "" if observed else "Azure does not promise to keep its default: set it explicitly"
+    yield Drift("transport.minimumTLSVersion", declared, shown, DriftClass.SECURITY, True, note)
 
 
 def public_access(resource: SecureRedisCache, cache: Cache) -> Iterable[Drift]:
-    """Compare public network access."""
+    """Compare public network access. Inside a virtual network there is no public address to compare."""
     declared, observed = resource.spec.network.public_access, cache.public_network_access
+    if cache.public_address is PublicAddress.NONE:
+        return
     # Absent is the API's default, Enabled (docs/internals/azure-facts.md#properties-and-defaults): as good as declared
     # Enabled, not as Disabled.
     if normalise.same_word(declared, observed or "Enabled"):
@@ -109,7 +114,7 @@ def tags(declared: Provision, cache: Cache) -> Iterable[Drift]:
         observed = normalise.tag(cache.tags, name)
         if observed != value:
             shown = NOT_SET if observed is None else short(observed)
-            yield Drift(indexed("provision.tags", name), short(value), shown, DriftClass.COSMETIC)
+            yield Drift(indexed("provision.tags", name), short(value), shown, DriftClass.COSMETIC, True)
 
 
 # --- texts ----------------------------------------------------------------------------------------------------------

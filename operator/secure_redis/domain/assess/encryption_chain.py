@@ -10,7 +10,7 @@ from secure_redis.api.spec.persistence import Encryption, KeySource, Persistence
 from secure_redis.domain.assess import persistence
 from secure_redis.domain.explanation import Explanation
 from secure_redis.domain.observe import normalise
-from secure_redis.domain.observe.cache import Cache
+from secure_redis.domain.observe.cache import LOWEST_TLS, Cache
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.redis import PersistenceFacts, Redis
 from secure_redis.domain.observe.storage import (
@@ -22,8 +22,6 @@ from secure_redis.domain.observe.storage import (
     StorageFacts,
 )
 from secure_redis.domain.observe.unknown import NotRead, Unknown
-
-LOWEST_TLS = (1, 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +76,7 @@ def _not_persisted(resource: SecureRedisCache, cache: Redis, blocked: Explanatio
     declared = persistence.required(resource)
     if declared is None:
         return None
-    if not normalise.same_word(cache.sku_name, "Premium"):
+    if not cache.can_persist:
         return _broken(
             Reason.PERSISTENCE_NOT_OFFERED,
             f"{declared.type} is declared, and a cache of tier {cache.sku_name} cannot persist: scale it to Premium, "
@@ -179,12 +177,9 @@ def _usable(observed: Observation, found: StorageEncryption) -> Iterator[Link]:
 
 
 def _state(observed: Observation, key: KeyFacts) -> Iterator[Link]:
-    if key.enabled is False:
-        yield _unusable(f"the key {key.name!r} that encrypts the account is disabled")
-    if key.expires is not None and key.expires <= observed.now:
-        yield _unusable(f"the key {key.name!r} that encrypts the account expired on {key.expires:%Y-%m-%d}")
-    if key.not_before is not None and key.not_before > observed.now:
-        yield _unusable(f"the key {key.name!r} that encrypts the account is not valid before {key.not_before:%Y-%m-%d}")
+    why = key.unusable(observed.now)
+    if why is not None:
+        yield _unusable(f"the key {key.name!r} that encrypts the account {why}")
     if key.enabled is None:
         yield _unknown(Reason.STORAGE_UNREAD, f"Key Vault does not report whether the key {key.name!r} is enabled")
 
@@ -220,7 +215,7 @@ def _access_links(facts: PersistenceFacts, storage: StorageFacts, name: str) -> 
             f"Azure does not report whether account {name!r} allows public blobs: az storage account update -n "
             f"{name.lower()} --allow-blob-public-access false",
         )
-    if not persistence.by_identity(facts):
+    if not facts.by_identity:
         # With a connection string the cache itself needs the open network
         # (docs/internals/azure-facts.md#storage-account-network).
         return
@@ -244,7 +239,7 @@ def _encrypted(observed: Observation, facts: PersistenceFacts, storage: StorageF
     found = storage.encryption
     whose = "a customer-managed key" if found is not None and found.customer_managed else "a Microsoft-managed key"
     twice = ", with infrastructure encryption" if found is not None and found.infrastructure else ""
-    how = "managed identity" if persistence.by_identity(facts) else "a connection string"
+    how = "managed identity" if facts.by_identity else "a connection string"
     kind = persistence.kind(facts)
     kind_text = "RDB" if kind is PersistenceType.RDB else "AOF"
     remarks = "".join(f"; {remark}" for remark in _remarks(observed, facts, storage))
@@ -256,10 +251,10 @@ def _encrypted(observed: Observation, facts: PersistenceFacts, storage: StorageF
 
 def _remarks(observed: Observation, facts: PersistenceFacts, storage: StorageFacts) -> Iterator[str]:
     """List what does not break the chain and deserves attention; each has a rule of its own."""
-    if persistence.by_identity(facts) and storage.shared_key_allowed is not False:
+    if facts.by_identity and storage.shared_key_allowed is not False:
         yield "account keys still work"
     blobs = observed.blob_service
-    if isinstance(blobs, BlobServiceFacts) and (blobs.soft_delete or blobs.versioning):
+    if isinstance(blobs, BlobServiceFacts) and blobs.keeping:
         yield "soft delete or versions keep, and bill, every overwritten copy"
     cache = observed.cache
     where = storage.primary_location or storage.location

@@ -18,8 +18,9 @@ from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.spec.spec import Access
 from secure_redis.api.times import rfc3339
 from secure_redis.domain.assess import connection_secret
+from secure_redis.domain.assess.connection.kept import kept
 from secure_redis.domain.assess.connection_secret import ConnectionData
-from secure_redis.domain.assess.key_value import malformed, slot_of
+from secure_redis.domain.assess.key_value import malformed, shape, slot_of
 from secure_redis.domain.assess.ownership import leads, not_leading
 from secure_redis.domain.explanation import Explanation
 from secure_redis.domain.observe.cache import Cache
@@ -88,7 +89,9 @@ def assess_credential(
     proven = observed.proven or prove(resource, identity, vault, observed.keys, observed.authentication)
     if isinstance(proven, Explanation):
         return CredentialAssessment(refused=proven)
-    data = connection_secret.build(resource, cache, value, vault=vault, slot=proven.slot, ca=ca)
+    data = connection_secret.build(
+        resource, cache, value, vault=vault, slot=proven.slot, ca=ca, in_use=kept(resource, observed)
+    )
     if isinstance(data, Explanation):
         return CredentialAssessment(proven=proven, refused=data)
     return CredentialAssessment(proven=proven, data=data)
@@ -198,9 +201,10 @@ def usable_value(vault: VaultSecretFacts, now: datetime) -> SecretStr | Explanat
         )
     fault = "holds no value" if vault.value is None else malformed(vault.value)
     if vault.value is None or fault is not None:
+        hint = "" if vault.value is None else shape(vault.value)
         return Explanation(
             Reason.KEY_MALFORMED,
-            f"{what} {fault}, so it is no access key; store the key exactly as listKeys answers it",
+            f"{what} {fault}, so it is no access key; store the key exactly as listKeys answers it{hint}",
         )
     return vault.value
 
@@ -270,7 +274,7 @@ def listed_keys_decide(given: Evidence) -> Proven | Explanation | None:
     return Explanation(
         Reason.KEY_MISMATCH,
         f"{_version(given.vault)} equals neither of the cache's keys: the key was regenerated outside Key Vault, or "
-        "the secret is another cache's; store the live key as a new version",
+        f"the secret is another cache's; store the live key as a new version{shape(given.vault.value)}",
     )
 
 
@@ -279,10 +283,11 @@ def authentication_decides(given: Evidence) -> Proven | Explanation | None:
     if given.authentication is AuthenticationResult.ACCEPTED:
         return Proven(ProvenBy.AUTHENTICATED, claimed_slot(given.vault))
     if given.authentication is AuthenticationResult.REFUSED:
+        hint = "" if given.vault.value is None else shape(given.vault.value)
         return Explanation(
             Reason.KEY_MISMATCH,
             f"the cache refused {_version(given.vault)}: the key was regenerated outside Key Vault, or the secret is "
-            "another cache's; store the live key as a new version (Azure may accept a new key minutes late)",
+            f"another cache's; store the live key as a new version (Azure may accept a new key minutes late){hint}",
         )
     return None
 

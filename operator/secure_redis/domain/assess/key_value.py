@@ -1,6 +1,9 @@
 """The value of an access key: whether it is well-formed, and which of the cache's keys it equals."""
 
+import base64
 import hmac
+import json
+import re
 from typing import Final
 
 from pydantic import SecretStr
@@ -9,6 +12,9 @@ from secure_redis.domain.observe.keys import ListedKeys, Slot
 
 # Azure's access keys have 44 to 64 characters; far beyond that, something else was stored.
 LONGEST_KEY: Final = 512
+
+_PERCENT = re.compile(r"%[0-9A-Fa-f]{2}")
+_ADDRESS = re.compile(r"://|[a-z0-9-]+(\.[a-z0-9-]+)+(:[0-9]+|,|$)", re.IGNORECASE | re.ASCII)
 
 
 def malformed(value: SecretStr) -> str | None:
@@ -34,6 +40,41 @@ def malformed(value: SecretStr) -> str | None:
         if test:
             return fault
     return None
+
+
+def shape(value: SecretStr) -> str:
+    """Name the shape that shows how a value was stored wrongly, as the rest of a sentence; empty where it shows none.
+
+    No access key has one of these shapes, so the answer shows nothing of a key.
+    """
+    text = value.get_secret_value().strip()
+    for test, name in (
+        (len(text) > 1 and text[0] == text[-1] and text[0] in "\"'`", "a quoted string"),
+        (text[:1] in ("{", "[") and _is_json(text), "JSON"),
+        (_ADDRESS.search(text) is not None, "an address or a connection string"),
+        (_PERCENT.search(text) is not None, "percent-encoding"),
+        (_is_base64_of_text(text), "base64 of a text"),
+    ):
+        if test:
+            return f"; it has the shape of {name}: store the key alone"
+    return ""
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _is_base64_of_text(text: str) -> bool:
+    """Whether the value is base64 of printable characters. A key is base64 of random bytes, which are not."""
+    try:
+        inner = base64.b64decode(text, validate=True).decode("ascii")
+    except ValueError:
+        return False
+    return len(inner) >= 16 and inner.strip().isprintable()
 
 
 def slot_of(value: SecretStr, keys: ListedKeys) -> Slot | None:

@@ -7,7 +7,7 @@ from secure_redis.api.azure_ids import StorageAccountID
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.spec.persistence import Persistence, PersistenceType, StorageAuthentication
 from secure_redis.api.spec.spec import DriftClass, Mode
-from secure_redis.domain.observe import normalise
+from secure_redis.domain.assess.drift import NOT_REPORTED
 from secure_redis.domain.observe.redis import PersistenceFacts, Redis
 
 TYPE = "persistence.type"
@@ -15,8 +15,6 @@ FREQUENCY = "persistence.frequencyMinutes"
 ACCOUNT = "persistence.storage.accountID"
 AUTHENTICATION = "persistence.storage.authentication"
 PATHS = (TYPE, FREQUENCY, ACCOUNT, AUTHENTICATION)
-# Without anything declared Azure takes a snapshot every hour (azure-cli, `rdb-backup-frequency`).
-NOT_REPORTED = "not reported"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,17 +44,10 @@ def kind(facts: PersistenceFacts) -> PersistenceType:
     return PersistenceType.AOF if facts.aof else PersistenceType.NONE
 
 
-def by_identity(facts: PersistenceFacts) -> bool:
-    """Whether the cache writes as a managed identity.
-
-    Absent is a connection string (docs/internals/azure-facts.md#properties-and-defaults).
-    """
-    return normalise.same_word(facts.authentication, "ManagedIdentity")
-
-
 def authentication(facts: PersistenceFacts) -> StorageAuthentication:
     """Return how the cache authenticates at its account now."""
-    return StorageAuthentication.MANAGED_IDENTITY if by_identity(facts) else StorageAuthentication.CONNECTION_STRING
+    by_identity = facts.by_identity
+    return StorageAuthentication.MANAGED_IDENTITY if by_identity else StorageAuthentication.CONNECTION_STRING
 
 
 def required(resource: SecureRedisCache) -> Persistence | None:
@@ -137,14 +128,13 @@ def differences(resource: SecureRedisCache, cache: Redis) -> Iterable[Difference
     if declared is None:
         return
     observed = kind(facts)
-    premium = normalise.same_word(cache.sku_name, "Premium")
     if declared.type is not observed:
         if declared.type is PersistenceType.NONE:
             note = "the data is written to a storage account that is not declared"
             yield Difference(TYPE, declared.type, observed, DriftClass.SECURITY, note=note)
         else:
-            note = "" if premium else f"tier {cache.sku_name} cannot persist"
-            yield Difference(TYPE, declared.type, observed, DriftClass.AVAILABILITY, premium, note)
+            note = "" if cache.can_persist else f"tier {cache.sku_name} cannot persist"
+            yield Difference(TYPE, declared.type, observed, DriftClass.AVAILABILITY, cache.can_persist, note)
     if declared.type is PersistenceType.NONE or observed is PersistenceType.NONE:
         return
     if declared.type is observed is PersistenceType.RDB and facts.rdb_frequency_minutes != declared.frequency_minutes:

@@ -6,6 +6,7 @@ from typing import Final
 
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
+from secure_redis.domain.assess.plain_clients import plain_clients
 from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.observe.usage import (
     NOTHING,
@@ -82,8 +83,7 @@ def plaintext_uses(
         PlaintextUse(facts.kind, facts.name, container.name, variable, source)
         for facts in _listed(resource, workloads)
         for container in facts.containers
-        for source, variable, hosts in _clear_settings(container, config if consents(resource, facts) else {})
-        if not names.isdisjoint(hosts)
+        for source, variable in _uses(resource, container, names, config if consents(resource, facts) else {})
     )
 
 
@@ -108,8 +108,31 @@ def _listed(resource: SecureRedisCache, workloads: Iterable[WorkloadFacts]) -> I
             yield facts
 
 
-def _clear_settings(container: ContainerFacts, config: Config) -> Iterator[tuple[str, str, tuple[str, ...]]]:
-    """Find source, variable (or file) and hosts of each setting that reaches a host without TLS."""
+def _uses(
+    resource: SecureRedisCache, container: ContainerFacts, names: frozenset[str], config: Config
+) -> Iterator[tuple[str, str]]:
+    """Find source and variable (or file) of each setting by which a container reaches one of `names` without TLS."""
+    values, sources = _variables(container, config)
+    found = [
+        *((source, file, hosts) for source, file, hosts in _files(container, config)),
+        *((sources[variable], variable, hosts) for variable, hosts in by_variable(values).items()),
+    ]
+    yield from ((source, variable) for source, variable, hosts in found if not names.isdisjoint(hosts))
+    yield from ((source, variable) for variable, source in plain_clients(resource, container, values, names))
+
+
+def _files(container: ContainerFacts, config: Config) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    """Find source, name and hosts of each mounted file that reaches a host without TLS."""
+    for use in container.config:
+        found = config.get(use.config_map)
+        if use.mounted and use.variable is None and isinstance(found, ConfigFacts):
+            kept = {key: value for key, value in found.values.items() if use.key in (None, key)}
+            for key, hosts in by_variable(kept).items():
+                yield f"a file of ConfigMap {use.config_map!r}", key, hosts
+
+
+def _variables(container: ContainerFacts, config: Config) -> tuple[dict[str, ClearText], dict[str, str]]:
+    """Return the variables of a container, with what each shows, and with its source."""
     values: dict[str, ClearText] = {}
     sources: dict[str, str] = {}
     own = {env.name for env in container.env}
@@ -120,16 +143,11 @@ def _clear_settings(container: ContainerFacts, config: Config) -> Iterator[tuple
         source = f"ConfigMap {use.config_map!r}"
         if use.variable is not None:
             values[use.variable], sources[use.variable] = found.values.get(use.key or "", NOTHING), source
-        elif use.mounted:
-            kept = {key: value for key, value in found.values.items() if use.key in (None, key)}
-            for key, hosts in by_variable(kept).items():
-                yield f"a file of {source}", key, hosts
-        else:  # all keys as variables; env has precedence, and of two ConfigMaps the later one
+        elif not use.mounted:  # all keys as variables; env has precedence, and of two ConfigMaps the later one
             for key, value in found.values.items():
                 if use.prefix + key not in own:
                     values[use.prefix + key], sources[use.prefix + key] = value, source
     for env in container.env:
         if env.clear is not None:
             values[env.name], sources[env.name] = env.clear, "env"
-    for variable, hosts in by_variable(values).items():
-        yield sources[variable], variable, hosts
+    return values, sources

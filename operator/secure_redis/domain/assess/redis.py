@@ -6,9 +6,10 @@ from dataclasses import replace
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.spec.spec import DriftClass, Mode, Provision, RedisProvision
 from secure_redis.domain.assess import ownership, persistence
-from secure_redis.domain.assess.disruption import effect
+from secure_redis.domain.assess.disruption import Effect, effect, of_scaling
 from secure_redis.domain.assess.drift import (
     NONE,
+    NOT_REPORTED,
     NOT_SET,
     ORDER,
     Drift,
@@ -21,10 +22,19 @@ from secure_redis.domain.assess.drift import (
     tags,
 )
 from secure_redis.domain.observe import normalise
+from secure_redis.domain.observe.cache import PublicAddress
 from secure_redis.domain.observe.firewall import FirewallRuleFacts
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.redis import Redis
+from secure_redis.domain.observe.tier import Isolation, Size, scaling
 
+SKU_NAME = "provision.redis.sku.name"
+SKU_CAPACITY = "provision.redis.sku.capacity"
+VERSION = "provision.redis.redisVersion"
+SHARDS = "provision.redis.shards"
+IDENTITY_TYPE = "provision.identity.type"
+IDENTITY_IDS = "provision.identity.userAssignedIDs"
+GEO_LINKED = "Azure does not scale a geo-linked cache: remove its link first"
 # `provision.tags` and `network.firewallRules` continue with a name in brackets.
 COMPARED: tuple[str, ...] = (
     "transport.nonTLSPort",
@@ -34,14 +44,14 @@ COMPARED: tuple[str, ...] = (
     *persistence.PATHS,
     "provision.location",
     "provision.tags",
-    "provision.redis.sku.name",
-    "provision.redis.sku.capacity",
-    "provision.redis.redisVersion",
+    SKU_NAME,
+    SKU_CAPACITY,
+    VERSION,
     "provision.redis.zones",
     "provision.redis.replicas",
-    "provision.redis.shards",
-    "provision.identity.type",
-    "provision.identity.userAssignedIDs",
+    SHARDS,
+    IDENTITY_TYPE,
+    IDENTITY_IDS,
 )
 
 
@@ -57,17 +67,18 @@ def differences(cache: Redis, resource: SecureRedisCache, observed: Observation)
     """
     found = [*_non_tls_port(cache), *minimum_tls(resource, cache), *public_access(resource, cache)]
     declared, firewall_rules = resource.spec.network.firewall_rules, observed.firewall_rules
-    if declared is not None and isinstance(firewall_rules, tuple):
+    if declared and isinstance(firewall_rules, tuple):
         rules = tuple(FirewallRuleFacts(rule.name, rule.start_ip, rule.end_ip) for rule in declared)
-        found += _firewall(rules, firewall_rules)
+        found += _firewall(rules, firewall_rules, cache)
     found += (
         Drift(one.path, one.declared, short(one.observed), one.drift_class, one.correctable, one.note)
         for one in persistence.differences(resource, cache)
     )
+    found = [_with_effect(one, cache) for one in found]
     if resource.spec.mode is Mode.PROVISION and resource.spec.provision is not None:
-        found += _provision(resource.spec.provision, cache)
+        found += provision_differences(resource.spec.provision, cache)
     found.sort(key=lambda entry: ORDER[entry.drift_class])
-    return tuple(replace(one, effect=effect(one.path, one.declared, one.observed, cache)) for one in found)
+    return tuple(found)
 
 
 def _non_tls_port(cache: Redis) -> Iterable[Drift]:
@@ -78,15 +89,18 @@ def _non_tls_port(cache: Redis) -> Iterable[Drift]:
         )
 
 
-def _firewall(declared: tuple[FirewallRuleFacts, ...], observed: tuple[FirewallRuleFacts, ...]) -> Iterable[Drift]:
+def _firewall(
+    declared: tuple[FirewallRuleFacts, ...], observed: tuple[FirewallRuleFacts, ...], cache: Redis
+) -> Iterable[Drift]:
     there = {normalise.rule_name(rule.name).lower(): rule for rule in observed}
+    # With no rule at all, every address that reaches the cache can connect. None does while its address is closed.
+    open_to_all = not observed and cache.public_address is not PublicAddress.CLOSED
     for rule in declared:
         found = there.pop(normalise.rule_name(rule.name).lower(), None)
         path = indexed("network.firewallRules", rule.name)
         if found is None:
-            # With no rule at all, every address can connect while public access is on.
-            worst = DriftClass.SECURITY if not observed else DriftClass.AVAILABILITY
-            note = "no rule at all is open to every address" if not observed else "these addresses cannot connect"
+            worst = DriftClass.SECURITY if open_to_all else DriftClass.AVAILABILITY
+            note = "no rule at all is open to every address" if open_to_all else "these addresses cannot connect"
             yield Drift(path, _range(rule), "missing", worst, True, note)
         elif not normalise.same_range(rule, found):
             worst = DriftClass.AVAILABILITY if _inside(found, rule) else DriftClass.SECURITY
@@ -101,49 +115,76 @@ def _inside(inner: FirewallRuleFacts, outer: FirewallRuleFacts) -> bool:
     return a is not None and b is not None and b[0] <= a[0] and a[1] <= b[1]
 
 
-# --- provision: reported, never corrected ---------------------------------------------------------------------------
+# --- provision ------------------------------------------------------------------------------------------------------
 
 
-def _provision(declared: Provision, cache: Redis) -> Iterable[Drift]:
-    yield from location(declared, cache)
+def provision_differences(declared: Provision, cache: Redis) -> tuple[Drift, ...]:
+    """List the differences of `spec.provision`, each with the effect of its correction."""
+    found = [*location(declared, cache), *_identity(declared, cache), *tags(declared, cache)]
     if declared.redis is not None:
-        yield from _settings(declared.redis, cache)
-    yield from _identity(declared, cache)
-    yield from tags(declared, cache)
+        found += _settings(declared.redis, cache)
+    return tuple(_with_effect(one, cache) for one in found) + (
+        tuple(_size(declared.redis, cache)) if declared.redis is not None else ()
+    )
+
+
+def _with_effect(found: Drift, cache: Redis) -> Drift:
+    """Add the effect. What an existing cache cannot have is not corrected, whoever requests it."""
+    known = effect(found.path, found.declared, found.observed, cache)
+    correctable = found.correctable and known is not Effect.NEEDS_REPLACEMENT
+    return replace(found, effect=known, correctable=correctable)
+
+
+def _size(declared: RedisProvision, cache: Redis) -> Iterable[Drift]:
+    """Compare tier and size. They go together: isolation, memory and what Azure refuses depend on both."""
+    size = Size(declared.sku.name, declared.sku.capacity)
+    caused = of_scaling(scaling(cache.size, size))
+    isolated = size.isolation is Isolation.OWN_MACHINE and cache.isolation is not Isolation.OWN_MACHINE
+    drift_class = DriftClass.SECURITY if isolated else DriftClass.AVAILABILITY
+    note = "the cache shares its machine with other customers' caches" if isolated else ""
+    correctable = caused is not Effect.NEEDS_REPLACEMENT
+    if cache.geo_linked:
+        correctable, note = False, GEO_LINKED
+    if not normalise.same_word(declared.sku.name, cache.sku_name):
+        shown = short(cache.sku_name)
+        yield Drift(SKU_NAME, declared.sku.name, shown, drift_class, correctable, note, caused)
+    if declared.sku.capacity != cache.sku_capacity:
+        wanted, shown = str(declared.sku.capacity), str(cache.sku_capacity)
+        yield Drift(SKU_CAPACITY, wanted, shown, drift_class, correctable, note, caused)
 
 
 def _settings(declared: RedisProvision, cache: Redis) -> Iterable[Drift]:
-    sku, path, created = declared.sku, "provision.redis", "can only be chosen when the cache is created"
+    path, created = "provision.redis", "can only be chosen when the cache is created"
     availability = DriftClass.AVAILABILITY
-    if not normalise.same_word(sku.name, cache.sku_name):
-        # Basic and C0 share a machine with other customers, so this difference is one of isolation.
-        worse = normalise.same_word(cache.sku_name, "Basic")
-        yield Drift(f"{path}.sku.name", sku.name, short(cache.sku_name), DriftClass.SECURITY if worse else availability)
-    if sku.capacity != cache.sku_capacity:
-        yield Drift(f"{path}.sku.capacity", str(sku.capacity), str(cache.sku_capacity), availability)
     if declared.redis_version is not None and not normalise.same_version(declared.redis_version, cache.redis_version):
-        shown = short(cache.redis_version or NOT_SET)
-        yield Drift(f"{path}.redisVersion", declared.redis_version, shown, availability)
-    if declared.zones and normalise.zones(declared.zones) != normalise.zones(cache.zones):
-        yield Drift(f"{path}.zones", listed(declared.zones), listed(cache.zones), availability, note=created)
+        shown, known = short(cache.redis_version or NOT_SET), normalise.version(cache.redis_version) is not None
+        yield Drift(VERSION, declared.redis_version, shown, availability, known)
+    if declared.zones and normalise.zones(declared.zones) != cache.zones_used:
+        shown = NOT_REPORTED if cache.zones_used is None else listed(cache.zones_used)
+        yield Drift(f"{path}.zones", listed(declared.zones), shown, availability, note=created)
     if declared.replicas is not None and declared.replicas != normalise.replicas(cache.replicas):
         shown = str(normalise.replicas(cache.replicas))
         yield Drift(f"{path}.replicas", str(declared.replicas), shown, availability, note=created)
     if declared.shards is not None and declared.shards != normalise.shards(cache.shards):
-        yield Drift(f"{path}.shards", str(declared.shards), str(normalise.shards(cache.shards)), availability)
+        shown, note = str(normalise.shards(cache.shards)), GEO_LINKED if cache.geo_linked else ""
+        yield Drift(SHARDS, str(declared.shards), shown, availability, not cache.geo_linked, note)
 
 
 def _identity(provision: Provision, cache: Redis) -> Iterable[Drift]:
+    """Compare the cache's own identity, where one is declared."""
     declared = provision.identity
-    if not normalise.same_identity_type(declared.type, cache.identity_type):
+    if declared is None:
+        return
+    if normalise.identity_kinds(declared.type) != cache.identity_kinds:
         shown = short(cache.identity_type or "None")
-        yield Drift("provision.identity.type", declared.type, shown, DriftClass.AVAILABILITY)
+        yield Drift(IDENTITY_TYPE, declared.type, shown, DriftClass.AVAILABILITY, True)
     elif normalise.id_set(declared.user_assigned_ids) != normalise.id_set(cache.user_assigned_ids):
         yield Drift(
-            "provision.identity.userAssignedIDs",
+            IDENTITY_IDS,
             listed(declared.user_assigned_ids),
             listed(cache.user_assigned_ids),
             DriftClass.AVAILABILITY,
+            True,
         )
 
 

@@ -4,14 +4,27 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from enum import StrEnum
 from typing import ClassVar, Final
 
 from secure_redis.api.azure_ids import CacheID, Service
-from secure_redis.domain.observe.normalise import same_word
+from secure_redis.domain.observe.normalise import same_word, zones
 
 # Since then, tenants that never had a cache cannot create one of a retiring kind
 # (docs/internals/azure-facts.md#retirement-dates).
 CLOSED_TO_NEW_TENANTS: Final = date(2026, 4, 1)
+# The lowest version of TLS that counts as safe.
+LOWEST_TLS: Final = (1, 2)
+FEWEST_ZONES: Final = 2  # of a cache that survives the failure of one
+
+
+class PublicAddress(StrEnum):
+    """Whether the cache answers on its public address. NONE: it is inside a virtual network, so it has none."""
+
+    OPEN = "Open"
+    CLOSED = "Closed"
+    NONE = "None"
+    NOT_REPORTED = "NotReported"
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,14 +157,46 @@ class Cache(ABC):
         return any(same_word(endpoint.status, "Approved") for endpoint in self.private_endpoints)
 
     @property
-    def public_access_off(self) -> bool:
-        """Whether Azure reports that the public address does not answer."""
-        return same_word(self.public_network_access, "Disabled")
+    def in_virtual_network(self) -> bool:
+        """Whether Azure reports a subnet that the cache is injected into."""
+        return self.subnet_id is not None
+
+    @property
+    def public_address(self) -> PublicAddress:
+        """Whether the public address answers. In a virtual network `publicNetworkAccess` has no effect.
+
+        Source: docs/internals/azure-facts.md#properties-and-defaults.
+        """
+        if self.in_virtual_network:
+            return PublicAddress.NONE
+        if self.public_network_access is None:
+            return PublicAddress.NOT_REPORTED
+        return PublicAddress.CLOSED if same_word(self.public_network_access, "Disabled") else PublicAddress.OPEN
 
     @property
     def unreachable(self) -> bool:
         """Whether no network path leads to the cache, by what Azure itself reports."""
-        return self.public_access_off and not self.has_approved_private_endpoint and self.subnet_id is None
+        return self.public_address is PublicAddress.CLOSED and not self.has_approved_private_endpoint
+
+    @property
+    def has_private_address(self) -> bool:
+        """Whether clients reach the cache at a private address."""
+        return self.in_virtual_network or self.has_approved_private_endpoint
+
+    @property
+    def zones_used(self) -> tuple[str, ...] | None:
+        """The availability zones that the cache runs in, sorted; empty: none. None: Azure did not report it."""
+        return zones(self.zones) or None
+
+    @property
+    def spans_zones(self) -> bool | None:
+        """Whether the cache survives the failure of one availability zone. None: not known."""
+        if same_word(self.redundancy, "ZR"):
+            return True
+        used = self.zones_used
+        if used is None:
+            return None if self.redundancy is None else False
+        return len(used) >= FEWEST_ZONES
 
 
 @dataclass(frozen=True, slots=True)

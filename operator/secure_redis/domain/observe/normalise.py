@@ -17,8 +17,8 @@ LATEST_VERSION = "6.0"
 # Premium has one replica per primary where the answer omits the number (SDK docstring).
 DEFAULT_REPLICAS = 1
 
-_SETTLED = frozenset({"succeeded", "failed", "disabled"})
-_DEAD = frozenset({"failed", "disabled"})
+_DEAD = frozenset({"failed", "disabled", "canceled"})
+_SETTLED = _DEAD | {"succeeded"}
 _TLS = re.compile(r"(?:TLS[ _v]*)?(\d+)[._](\d+)", re.IGNORECASE)
 
 
@@ -28,7 +28,7 @@ def is_busy(state: str) -> bool:
 
 
 def is_dead(state: str) -> bool:
-    """Whether the provisioning state is one that does not pass by itself: Failed or Disabled."""
+    """Whether the provisioning state is one that does not pass by itself: Failed, Disabled or Canceled."""
     return state.strip().lower() in _DEAD
 
 
@@ -64,13 +64,9 @@ def same_word(a: str | None, b: str | None) -> bool:
     return a is not None and b is not None and a.strip().lower() == b.strip().lower()
 
 
-def same_identity_type(declared: str, observed: str | None) -> bool:
-    """Whether the cache's identity types are equal, in any order (`SystemAssigned, UserAssigned`); absent is None."""
-    return _words(declared) == _words(observed or "None")
-
-
-def _words(text: str) -> frozenset[str]:
-    return frozenset(word.strip().lower() for word in text.split(","))
+def identity_kinds(text: str | None) -> frozenset[str]:
+    """Return the kinds of identity in lower case, from one text with commas. Absent and `None` are no kind."""
+    return frozenset(word.strip().lower() for word in (text or "").split(",")) - {"", "none"}
 
 
 # --- values ---------------------------------------------------------------------------------------------------------

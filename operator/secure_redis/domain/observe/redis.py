@@ -7,7 +7,8 @@ from typing import ClassVar, Final
 
 from secure_redis.domain.observe import governance
 from secure_redis.domain.observe.cache import Cache, Retirement
-from secure_redis.domain.observe.normalise import same_word
+from secure_redis.domain.observe.normalise import identity_kinds, same_word, zones
+from secure_redis.domain.observe.tier import PREMIUM, Isolation, Size
 
 # Basic, Standard and Premium (docs/internals/azure-facts.md#retirement-dates).
 RETIREMENT: Final = Retirement("Azure Cache for Redis", date(2028, 9, 30), "no tenant without one")
@@ -39,6 +40,14 @@ class PersistenceFacts:
         """Whether the cache writes its data to a storage account."""
         return bool(self.rdb or self.aof)
 
+    @property
+    def by_identity(self) -> bool:
+        """Whether the cache writes as a managed identity.
+
+        Absent is a connection string (docs/internals/azure-facts.md#properties-and-defaults).
+        """
+        return same_word(self.authentication, "ManagedIdentity")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Redis(Cache):
@@ -68,6 +77,8 @@ class Redis(Cache):
     memory_reserved_mb: int | None = None  # redisConfiguration.maxmemory-reserved
     eviction_policy: str | None = None  # redisConfiguration.maxmemory-policy
     update_channel: str | None = None  # Stable, Preview
+    zonal_allocation: str | None = None  # zonalAllocationPolicy: Automatic, UserDefined, NoZones
+    instance_zones: tuple[str | None, ...] = ()  # of each node; None: its zone is not reported
 
     @property
     def sku(self) -> str:
@@ -75,9 +86,37 @@ class Redis(Cache):
         return f"{self.sku_name} {self.sku_family}{self.sku_capacity}"
 
     @property
+    def size(self) -> Size:
+        """Tier and size as facts are known of them."""
+        return Size(self.sku_name, self.sku_capacity)
+
+    @property
+    def isolation(self) -> Isolation:
+        """Whether the cache runs on machines of its own."""
+        return self.size.isolation
+
+    @property
     def premium(self) -> bool:
         """Whether the tier is Premium, which alone persists, spans zones and replicates to another region."""
-        return same_word(self.sku_name, "Premium")
+        return same_word(self.sku_name, PREMIUM)
+
+    @property
+    def identity_kinds(self) -> frozenset[str]:
+        """The kinds of managed identity that the cache has, in lower case; empty: none."""
+        return identity_kinds(self.identity_type)
+
+    @property
+    def zones_used(self) -> tuple[str, ...] | None:
+        """The zones that were declared for the cache, else those that its nodes report. None: not known.
+
+        Without `zones` the service may have chosen them (docs/internals/azure-facts.md#tiers).
+        """
+        if self.zones:
+            return zones(self.zones)
+        if same_word(self.zonal_allocation, "NoZones"):
+            return ()
+        found = [zone for zone in self.instance_zones if zone]
+        return zones(found) if found and len(found) == len(self.instance_zones) else None
 
     @property
     def states(self) -> tuple[str, ...]:

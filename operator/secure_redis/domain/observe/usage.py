@@ -11,13 +11,15 @@ class ClearText:
     """The hosts that the value of a setting reaches without TLS. The value is not kept: it may contain a key.
 
     `hosts`: those that it reaches without TLS by itself. `host`: it is nothing but the name of this host; `plain_port`:
-    it is the non-TLS port; `off`: it is "no", "off" or the like. Hosts are in lower case.
+    it is the non-TLS port; `off`: it is "no", "off" or the like; `on`: "yes", "on" or the like. Hosts are in lower
+    case.
     """
 
     hosts: tuple[str, ...] = ()
     host: str | None = None
     plain_port: bool = False
     off: bool = False
+    on: bool = False
 
 
 NOTHING: Final = ClearText()
@@ -49,7 +51,8 @@ class ConfigFacts:
 class PlaintextUse:
     """A setting of a workload that names the cache without TLS.
 
-    `source`: `env`, or the ConfigMap that the value comes from. `variable`: its name, or that of the file.
+    `source`: `env`, the ConfigMap that the value comes from, or the entry of the Secret that the client opens without
+    TLS. `variable`: its name, or that of the file.
     """
 
     kind: str

@@ -31,6 +31,8 @@ class Settings:
     absence_confirmation: float = 60.0
     # Before a regeneration whose answer was lost is requested again: longer than Azure takes to do one.
     regeneration_settle: float = 60.0
+    # How long a container may take from its kubelet's read of a Secret to the report of its start.
+    container_start: float = 300.0
     ca: str | None = None  # PEM that clients need, published as ca.crt
     waiver_policy: WaiverPolicy = field(default_factory=WaiverPolicy)
 
@@ -67,6 +69,7 @@ class Plan:
     # Why the resource is not at its goal although nothing went wrong.
     waiting: Waiting | None = None
     next_pass_in: float | None = None  # None: at the resource's own interval
+    exact_in: float | None = None  # the part of `next_pass_in` that is a time and not a check: it is never put off
     released: Reason | None = None  # the finalizer is removed: what the last event reports of the cache
     rollout: Rollout | None = None  # for the status of workloads; None: nothing was decided about them
     rotation: Rotating | None = None  # for the status of the rotation; None: nothing was decided about it

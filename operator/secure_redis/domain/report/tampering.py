@@ -83,14 +83,18 @@ def repaired(
         if not isinstance(outcome, Done):
             continue
         if isinstance(action, CreateSecret | ApplySecret) and required is not None:
-            found += _secret(before, observed, required, action)
+            found += _secret(resource, before, observed, required, action)
         if isinstance(action, InjectWorkload):
             found += _workload(resource, before, observed, action)
     return tuple(Event("Warning", Reason.SECRET_TAMPERED, note) for note in found)
 
 
 def _secret(
-    before: InPlace, observed: Observation, required: ConnectionData, action: CreateSecret | ApplySecret
+    resource: SecureRedisCache,
+    before: InPlace,
+    observed: Observation,
+    required: ConnectionData,
+    action: CreateSecret | ApplySecret,
 ) -> Iterable[str]:
     there, known = observed.secret, before.secret
     same = known is not None and known.name == action.name and not differs(known, required)
@@ -98,8 +102,8 @@ def _secret(
         if same:
             yield f"Secret {action.name!r} was deleted by someone else; it was published again"
         return
-    if (action.adopt and not same) or not isinstance(there, SecretFacts):
-        return
+    if not isinstance(there, SecretFacts) or not (same or there.owner_uid == resource.uid):
+        return  # the Secret of an earlier resource of this name, which is adopted
     different = differs(there, required)
     changed = [name for name in different if same or name in there.written_by]
     for manager in sorted({there.written_by.get(name, "") for name in changed}):

@@ -1,21 +1,26 @@
 """Find the pods that use a Secret, and the workloads that a budget covers, in the API's documents. No I/O."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from secure_redis.api.spec.spec import LabelSelector
 from secure_redis.domain.observe.workload_match import selected
-from secure_redis.domain.observe.workloads import BudgetFacts, PodFacts, WorkloadFacts
+from secure_redis.domain.observe.workloads import BudgetFacts, PodFacts, SecretUser, WorkloadFacts
 from secure_redis.kube.client import Body
-from secure_redis.kube.workloads import convert
+from secure_redis.kube.workloads import convert, pod_facts
 
 
-def uses(pod: Body, secret: str) -> bool:
-    """Whether a container of the pod takes anything from the Secret of that name: by env, envFrom or a volume.
-
-    Not counted: imagePullSecrets, which no container gets, and what a process reads from the API by itself.
-    """
-    spec = pod.get("spec") or {}
-    return secret in _by_containers(spec) or secret in _by_volumes(spec)
+def users(bodies: Iterable[Body], secrets: frozenset[str]) -> list[SecretUser]:
+    """Return the workloads and the pods that use one of the Secrets. A workload that is being deleted is left out."""
+    found: list[SecretUser] = []
+    for body in bodies:
+        kind, meta = body["kind"], body["metadata"]
+        pod = kind == "Pod"
+        if pod_facts.pod(body, "", "").ended if pod else "deletionTimestamp" in meta:
+            continue
+        document = body if pod else convert.template(body)
+        of = convert.workload_of(body) if pod else None
+        found += [SecretUser(one, kind, meta["name"], of) for one in sorted(secrets) if pod_facts.uses(document, one)]
+    return found
 
 
 def unlisted(pods: Iterable[Body], secret: str, carrying: Iterable[WorkloadFacts], resource: str) -> list[PodFacts]:
@@ -23,14 +28,14 @@ def unlisted(pods: Iterable[Body], secret: str, carrying: Iterable[WorkloadFacts
     followed = {(one.kind, one.name): one for one in carrying}
     found: list[PodFacts] = []
     for body in pods:
-        if not uses(body, secret):
+        if not pod_facts.uses(body, secret):
             continue
         place = convert.workload_of(body)
         workload = followed.get(place) if place is not None else None
         if workload is not None and _found_with(workload, body):
             continue
-        pod = convert.pod(body, resource)
-        if pod is not None:
+        pod = pod_facts.pod(body, resource, secret)
+        if not pod.ended:
             found.append(pod)
     return found
 
@@ -58,19 +63,3 @@ def budget(body: Body, workloads: Iterable[WorkloadFacts]) -> BudgetFacts:
         selector = LabelSelector.model_validate(chosen)
         covers = frozenset((one.kind, one.name) for one in workloads if selected(selector, one.template_labels))
     return BudgetFacts(meta["name"], allowed if observed else 0, expected if observed else max(expected, 1), covers)
-
-
-def _by_containers(spec: Body) -> Iterator[str]:
-    for kind in ("containers", "initContainers", "ephemeralContainers"):
-        for container in spec.get(kind) or ():
-            for one in container.get("env") or ():
-                yield str(((one.get("valueFrom") or {}).get("secretKeyRef") or {}).get("name") or "")
-            for one in container.get("envFrom") or ():
-                yield str((one.get("secretRef") or {}).get("name") or "")
-
-
-def _by_volumes(spec: Body) -> Iterator[str]:
-    for volume in spec.get("volumes") or ():
-        yield str((volume.get("secret") or {}).get("secretName") or "")
-        for source in (volume.get("projected") or {}).get("sources") or ():
-            yield str((source.get("secret") or {}).get("name") or "")

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 from secure_redis.api import names
@@ -10,13 +9,13 @@ from secure_redis.api.spec.spec import WorkloadKind
 from secure_redis.domain.observe.workloads import (
     ContainerFacts,
     EnvFacts,
-    PodFacts,
     WorkloadFacts,
 )
 from secure_redis.kube.client import Body
 from secure_redis.kube.workloads.config_maps import uses
 from secure_redis.kube.workloads.managed_fields import last_writer, owned
 from secure_redis.kube.workloads.plaintext_settings import plaintext_in
+from secure_redis.telemetry.external_text import clean
 
 
 def template(body: Body) -> Body:
@@ -62,21 +61,8 @@ def workload(body: Body, resource: str) -> WorkloadFacts:
         available=_available(body["kind"], status),
         surges=_surges(body["kind"], spec, _replicas(body["kind"], spec, status)),
         writer=last_writer(body),
-    )
-
-
-def pod(body: Body, resource: str) -> PodFacts | None:
-    """Read one pod; None if it has ended: it uses no key any more."""
-    meta, status = body["metadata"], body.get("status") or {}
-    if status.get("phase") in ("Succeeded", "Failed"):
-        return None
-    ready = any(one["type"] == "Ready" and one["status"] == "True" for one in status.get("conditions") or ())
-    return PodFacts(
-        name=meta["name"],
-        version=(meta.get("annotations") or {}).get(names.version_annotation(resource)),
-        started=_time(status.get("startTime") or meta.get("creationTimestamp")),
-        ready=ready,
-        deleting="deletionTimestamp" in meta,
+        ordered=body["kind"] == WorkloadKind.STATEFUL_SET and spec.get("podManagementPolicy") != "Parallel",
+        update_revision=status.get("updateRevision"),
     )
 
 
@@ -224,9 +210,5 @@ def _failed(status: Body) -> str | None:
     for one in status.get("conditions") or ():
         gave_up = one["type"] == "Progressing" and one["status"] == "False"
         if gave_up or (one["type"] == "ReplicaFailure" and one["status"] == "True"):
-            return f"{one.get('reason') or one['type']}: {one.get('message') or 'no message'}"
+            return f"{one.get('reason') or one['type']}: {clean(one.get('message') or 'no message')}"
     return None
-
-
-def _time(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None

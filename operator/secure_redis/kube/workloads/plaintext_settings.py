@@ -18,6 +18,7 @@ _NO_SSL = re.compile(r"\b(?:use_?ssl|ssl|tls)\s*[=:]\s*(?:false|0|no|off)\b", re
 _WITH_PORT = re.compile(rf"(?<![a-z0-9.-])({_HOST})(?=[:,;\s]|$)", re.IGNORECASE)
 _BARE = re.compile(_HOST, re.IGNORECASE)
 _OFF: Final = frozenset({"false", "0", "no", "off"})
+_ON: Final = frozenset({"true", "1", "yes", "on"})
 _LONGEST: Final = 4096  # characters of a line that are searched; a connection string has a few hundred
 LONGEST_TEXT: Final = 256 * 1024  # characters of a text of many lines
 _LONGEST_HOST: Final = 253
@@ -47,6 +48,7 @@ def plaintext_in(name: str, value: str, *, public: bool = False) -> ClearText:
         host=text.lower() if bare else None,
         plain_port=text == str(PLAINTEXT_PORT),
         off=text.lower() in _OFF,
+        on=text.lower() in _ON,
     )
     return NOTHING if found == NOTHING else found
 

@@ -8,7 +8,7 @@ from secure_redis.api.spec.spec import Mode
 from secure_redis.azure.inventory import Inventory
 from secure_redis.azure.redis.client import Caches
 from secure_redis.domain.grants import GrantPolicy, Power
-from secure_redis.domain.observe.cache import CacheAbsent, OperationFacts
+from secure_redis.domain.observe.cache import CacheAbsent, OperationFacts, PublicAddress
 from secure_redis.domain.observe.firewall import FirewallRuleFacts
 from secure_redis.domain.observe.identity import Identity
 from secure_redis.domain.observe.normalise import is_busy
@@ -106,7 +106,8 @@ class RedisReader:
     async def _firewall(
         self, resource: SecureRedisCache, cache: Redis, identity: Identity, pass_state: PassState, direct: bool
     ) -> tuple[FirewallRuleFacts, ...] | Unknown | NotRead:
-        if cache.public_access_off and resource.spec.network.firewall_rules is None:
+        judged = cache.public_address not in {PublicAddress.CLOSED, PublicAddress.NONE}  # by rule N4
+        if not judged and not resource.spec.network.firewall_rules:
             return NOT_READ
         cached = self._rules.get(resource.key)
         if cached is not None and cached.identity == identity and not direct:

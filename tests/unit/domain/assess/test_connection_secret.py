@@ -1,3 +1,4 @@
+import json
 import re
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -11,11 +12,13 @@ from pydantic import SecretBytes, SecretStr
 from secure_redis.api import names
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.domain.assess import connection_secret
-from secure_redis.domain.assess.connection_secret import STANDARD_KEYS, differs, unreserved
+from secure_redis.domain.assess.connection.forms import ENTRIES, FORMATS
+from secure_redis.domain.assess.connection_secret import differs, unreserved
 from secure_redis.domain.assess.key_value import LONGEST_KEY
 from secure_redis.domain.explanation import Explanation
-from tests.builders.world import PRIMARY, VERSION, built, cache, published, resource, text, vault
+from tests.builders.world import PRIMARY, UID, VERSION, built, cache, published, resource, text, vault
 
+URI = "rediss://default:pR1m%2Bary%2FKey0000000000000000000000000000000%3D@orders.redis.cache.windows.net:6380/0"
 PRINTABLE = "".join(chr(code) for code in range(33, 127) if chr(code) != ",")
 passwords = st.text(PRINTABLE, min_size=1, max_size=LONGEST_KEY)
 databases = st.integers(0, 15)
@@ -28,16 +31,16 @@ def test_the_standard_forms() -> None:
         "provider": "azure",
         "host": "orders.redis.cache.windows.net",
         "port": "6380",
-        "username": "",
+        "username": "default",
         "password": PRIMARY,
-        "uri": "rediss://:pR1m%2Bary%2FKey0000000000000000000000000000000%3D@orders.redis.cache.windows.net:6380/0",
-        "ssl": "true",
         "database": "0",
-        "stackexchange": f"orders.redis.cache.windows.net:6380,password={PRIMARY},ssl=True,abortConnect=False",
+        "uri": URI,
+        "url": URI,
     }
     assert data.labels == {names.MANAGED_BY: names.MANAGER, names.CACHE_LABEL: "orders"}
     assert data.annotations == {
         names.SECRET_RESOURCE: "orders",
+        names.SECRET_UID: UID,
         names.SECRET_SOURCE: "https://shop.vault.azure.net/secrets/orders-key",
         names.SECRET_VERSION: VERSION,
         names.SECRET_SLOT: "Primary",
@@ -45,39 +48,81 @@ def test_the_standard_forms() -> None:
     }
 
 
+HOST = "orders.redis.cache.windows.net"
+ADDRESS = "orders.redis.cache.windows.net:6380"
+
+
+@pytest.mark.parametrize(
+    ("chosen", "entries"),
+    [
+        ("Spring", {"spring.data.redis.url": URI, "spring.data.redis.database": "0"}),
+        ("Celery", {"celery": f"{URI}?ssl_cert_reqs=required"}),
+        (
+            "StackExchange",
+            {"stackexchange": f"{ADDRESS},password={PRIMARY},ssl=True,abortConnect=False,defaultDatabase=0"},
+        ),
+        ("Bull", {"bull": f"{URI}?tls=true"}),
+        ("Address", {"address": ADDRESS}),
+    ],
+)
+def test_each_format_is_published_alone(chosen: str, entries: dict[str, str]) -> None:
+    data = built(resource({"connection": {"formats": [chosen]}}))
+    assert {name: text(data, name) for name in data.data} == {"type": "redis", "provider": "azure", **entries}
+
+
+def test_all_formats_are_published_together() -> None:
+    data = built(resource({"connection": {"formats": list(FORMATS)}}), ca="PEM")
+    assert set(data.data) == set(ENTRIES) - {"ssl"}
+
+
+def test_no_entry_is_empty_and_none_stops_spring() -> None:
+    """Clients send an empty user name, and Spring Boot 3.1 and later does not start with `ssl`."""
+    data = built(resource({"connection": {"formats": list(FORMATS)}}))
+    assert all(value.get_secret_value() for value in data.data.values())
+    assert "ssl" not in data.data
+
+
+def test_an_entry_that_env_names_is_published_too() -> None:
+    env = [{"name": name.upper(), "key": name} for name in ("stackexchange", "ssl")]
+    of = resource({"workloads": [{"id": "app", "kind": "Deployment", "name": "app", "env": env}]})
+    assert set(built(of).data) == set(built().data) | {"stackexchange", "ssl"}
+
+
 @given(password=passwords, database=databases)
 def test_clients_read_the_intended_values(password: str, database: int) -> None:
-    data = built(resource({"connection": {"database": database}}), password)
-    uri = urlsplit(text(data, "uri"))
-    assert (uri.scheme, uri.hostname, uri.port) == ("rediss", "orders.redis.cache.windows.net", 6380)
-    assert (uri.username, unquote(uri.password or "")) == ("", password)
-    client = redis.Redis.from_url(text(data, "uri"))
-    pool = client.connection_pool
-    assert issubclass(pool.connection_class, redis.SSLConnection)
-    arguments = pool.connection_kwargs
-    assert arguments["password"] == password
-    assert not arguments.get("username")
-    assert (arguments["host"], arguments["port"]) == ("orders.redis.cache.windows.net", 6380)
-    assert arguments.get("db", 0) == database
+    data = built(resource({"connection": {"database": database, "formats": list(FORMATS)}}), password)
+    for name in ("uri", "url", "spring.data.redis.url", "celery", "bull"):
+        uri = urlsplit(text(data, name))
+        assert (uri.scheme, uri.hostname, uri.port, uri.path) == ("rediss", HOST, 6380, f"/{database}")
+        assert (uri.username, unquote(uri.password or "")) == ("default", password)
+    for name in ("uri", "celery"):
+        pool = redis.Redis.from_url(text(data, name)).connection_pool
+        assert issubclass(pool.connection_class, redis.SSLConnection)
+        arguments = pool.connection_kwargs
+        assert (arguments["username"], arguments["password"]) == ("default", password)
+        assert (arguments["host"], arguments["port"]) == (HOST, 6380)
+        assert arguments.get("db", 0) == database
+    assert arguments["ssl_cert_reqs"] == "required"
     # StackExchange splits at commas and takes each part's text after the first "=".
     endpoint, *options = text(data, "stackexchange").split(",")
     parsed = dict(option.split("=", 1) for option in options)
-    assert endpoint == "orders.redis.cache.windows.net:6380"
+    assert endpoint == ADDRESS
     assert parsed == {
         "password": password,
         "ssl": "True",
         "abortConnect": "False",
-        **({"defaultDatabase": str(database)} if database else {}),
+        "defaultDatabase": str(database),
     }
 
 
 @given(
     password=passwords,
     database=databases,
-    extra=st.dictionaries(st.text(PRINTABLE, min_size=1, max_size=20), st.sampled_from(STANDARD_KEYS), max_size=5),
+    extra=st.dictionaries(st.text(PRINTABLE, min_size=1, max_size=20), st.sampled_from(sorted(ENTRIES)), max_size=5),
 )
 def test_nothing_that_is_built_is_plaintext(password: str, database: int, extra: dict[str, str]) -> None:
-    data = built(resource({"connection": {"database": database, "keys": extra}}), password, ca="-----BEGIN")
+    declared = {"database": database, "keys": extra, "formats": list(FORMATS)}
+    data = built(resource({"connection": declared}), password, ca="-----BEGIN")
     for name in data.data:
         if extra.get(name, name) == "password":
             continue
@@ -86,7 +131,6 @@ def test_nothing_that_is_built_is_plaintext(password: str, database: int, extra:
         assert not re.search(r"(?<![a-z])redis://", rest, re.IGNORECASE)
         assert not re.search(r"ssl=false", rest, re.IGNORECASE)
         assert ":6379" not in rest
-    assert text(data, "ssl") == "true"
     assert text(data, "port") == "6380"
 
 
@@ -157,6 +201,9 @@ def test_further_keys_repeat_and_never_replace() -> None:
                         "..evil": "host",
                         "a/b": "host",
                         "REDIS_PLAIN": "plaintext",
+                        "REDIS_TLS": "ssl",
+                        "REDIS_NET": "stackexchange",
+                        "TYPE": "type",
                     }
                 }
             }
@@ -164,7 +211,9 @@ def test_further_keys_repeat_and_never_replace() -> None:
     )
     assert text(data, "REDIS_PASSWORD") == text(data, "password") == PRIMARY
     assert text(data, "REDIS_URL") == text(data, "uri")
-    assert set(data.data) == set(STANDARD_KEYS) - {"ca.crt"} | {"REDIS_PASSWORD", "REDIS_URL"}
+    assert text(data, "REDIS_TLS") == "true"
+    assert set(data.data) == set(built().data) | {"REDIS_PASSWORD", "REDIS_URL", "REDIS_TLS", "REDIS_NET"}
+    assert json.loads(data.annotations[names.SECRET_ENTRIES])["REDIS_TLS"] == "true"
 
 
 RESERVED = [
@@ -198,9 +247,9 @@ def test_equal_values_do_not_differ() -> None:
     assert differs(published(data, labels=other), data) == ()
 
 
-@pytest.mark.parametrize("name", sorted(set(STANDARD_KEYS) - {"ca.crt"}))
+@pytest.mark.parametrize("name", sorted(set(ENTRIES) - {"ca.crt", "ssl"}))
 def test_each_tampered_key_is_named(name: str) -> None:
-    data = built()
+    data = built(resource({"connection": {"formats": list(FORMATS)}}))
     there = published(data)
     assert differs(published(data, data={**there.data, name: SecretBytes(b"other")}), data) == (f"data.{name}",)
     without = {key: value for key, value in there.data.items() if key != name}

@@ -12,6 +12,8 @@ from secure_redis.domain.assess.disruption import (
     effect,
 )
 from secure_redis.domain.observe.firewall import FirewallRuleFacts
+from secure_redis.domain.observe.redis import PersistenceFacts
+from secure_redis.domain.observe.tier import Scaling, Size, next_size, scaling
 from secure_redis.domain.observe.unknown import NOT_READ
 from tests.builders.world import PROVISION, cache, drift, provisioning, resource
 
@@ -19,39 +21,45 @@ TOLD: list[tuple[dict[str, Any], Effect]] = [
     ({"plaintext_open": True}, Effect.DROPS_CONNECTIONS),
     ({"minimum_tls_version": "1.0"}, Effect.DROPS_CONNECTIONS),
     ({"minimum_tls_version": None}, Effect.DROPS_CONNECTIONS),
-    ({"minimum_tls_version": "1.3"}, Effect.NONE),
     ({"public_network_access": "Enabled"}, Effect.DROPS_CONNECTIONS),
     ({"public_network_access": "Enabled", "private_endpoints": ()}, Effect.DISCONNECTS),
     ({"location": "North Europe"}, Effect.NEEDS_REPLACEMENT),
     ({"sku_name": "Standard"}, Effect.RESTARTS),
     ({"sku_name": "Basic"}, Effect.NEEDS_REPLACEMENT),  # Basic to Premium directly is refused
-    ({"sku_capacity": 0}, Effect.RESTARTS),
+    ({"sku_name": "Standard", "sku_capacity": 3}, Effect.RESTARTS),  # C3 and P1 have the same memory
+    ({"sku_name": "Standard", "sku_capacity": 4}, Effect.LOSES_DATA),
     ({"sku_capacity": 2}, Effect.LOSES_DATA),
     ({"redis_version": "4.0"}, Effect.RESTARTS),
     ({"zones": ("3",)}, Effect.NEEDS_REPLACEMENT),
     ({"replicas": 3}, Effect.NEEDS_REPLACEMENT),
-    ({"shards": 2}, Effect.LOSES_DATA),
+    ({"shards": 2}, Effect.NEEDS_REPLACEMENT),  # clustering cannot be switched off
     ({"tags": {}}, Effect.NONE),
     ({"identity_type": "SystemAssigned"}, Effect.NONE),
+    ({"identity_type": "SystemAssigned", "persistence": PersistenceFacts(rdb=True)}, Effect.LOSES_DATA),
 ]
 
 
 @pytest.mark.parametrize(("changes", "expected"), TOLD)
 def test_each_difference_states_the_effect_of_its_correction(changes: dict[str, Any], expected: Effect) -> None:
     found = drift(provisioning(), cache(**changes), NOT_READ)
-    assert [entry.effect for entry in found] == [expected]
+    assert {entry.effect for entry in found} == {expected}
+    assert not any(entry.correctable for entry in found if entry.effect is Effect.NEEDS_REPLACEMENT)
 
 
 def test_a_tier_is_never_lowered_without_another_cache() -> None:
     for declared, observed in (("Standard", "Premium"), ("Basic", "Standard"), ("Basic", "Premium")):
-        assert effect("provision.redis.sku.name", declared, observed, cache()) is Effect.NEEDS_REPLACEMENT
-    assert effect("provision.redis.sku.name", "Standard", "Basic", cache()) is Effect.LOSES_DATA
+        assert scaling(Size(observed, 1), Size(declared, 1)) is Scaling.REFUSED
+    assert scaling(Size("Basic", 1), Size("Standard", 1)) is Scaling.LOSES_DATA
+    assert scaling(Size("Standard", 1), Size("Premium", 0)) is Scaling.REFUSED
+    assert scaling(Size("Ultra", 1), Size("Premium", 1)) is Scaling.REFUSED
+    assert next_size(Size("basic", 1), Size("Standard", 4)) == Size("Standard", 1), "one step at a time"
 
 
 def test_scaling_a_basic_cache_loses_its_data() -> None:
-    basic = cache(sku_name="Basic", sku_family="C")
-    assert effect("provision.redis.sku.capacity", "2", "1", basic) is Effect.LOSES_DATA
-    assert effect("provision.redis.sku.capacity", "0", "1", cache()) is Effect.NEEDS_REPLACEMENT
+    assert scaling(Size("Basic", 1), Size("Basic", 2)) is Scaling.LOSES_DATA
+    assert scaling(Size("Standard", 1), Size("Standard", 0)) is Scaling.REFUSED
+    assert scaling(Size("Standard", 1), Size("Standard", 2)) is Scaling.RESTARTS
+    assert scaling(Size("Standard", 2), Size("Standard", 1)) is Scaling.LOSES_DATA
 
 
 def test_persistence_off_and_access_keys_off_ask_first() -> None:
@@ -71,7 +79,7 @@ def test_a_missing_rule_is_added_quietly_and_a_changed_one_drops_connections() -
 
 def test_every_effect_has_a_sentence_and_the_grave_ones_ask() -> None:
     assert set(SENTENCES) == set(Effect)
-    assert {e for e in Effect if e.needs_request} == {Effect.DISCONNECTS, Effect.LOSES_DATA, Effect.NEEDS_REPLACEMENT}
+    assert {e for e in Effect if not e.needs_request} == {Effect.NONE, Effect.DROPS_CONNECTIONS}
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,10 @@ EQUAL: list[dict[str, Any]] = [
     {"redis_version": "6"},
     {"redis_version": "latest"},
     {"minimum_tls_version": "TLS1_2"},
+    {"minimum_tls_version": "1.3"},
+    {"subnet_id": "/s", "public_network_access": None},
+    {"subnet_id": "/s", "public_network_access": "Enabled"},
+    {"zones": (), "instance_zones": ("2", "1")},
     {"public_network_access": "disabled"},
     {"tags": {"TEAM": "orders", "other": "x"}},
     {"tags": {"team": "orders", OWNER_TAG: "somebody.else"}},
@@ -62,7 +66,6 @@ MUTATIONS: list[tuple[dict[str, Any], str, str, DriftClass, bool]] = [
     ({"minimum_tls_version": "1.1"}, "transport.minimumTLSVersion", "1.1", SECURITY, True),
     ({"minimum_tls_version": None}, "transport.minimumTLSVersion", "not set", SECURITY, True),
     ({"minimum_tls_version": "soon"}, "transport.minimumTLSVersion", "soon", SECURITY, True),
-    ({"minimum_tls_version": "1.3"}, "transport.minimumTLSVersion", "1.3", AVAILABILITY, False),
     ({"public_network_access": "Enabled"}, "network.publicAccess", "Enabled", SECURITY, True),
     (
         {"public_network_access": None},
@@ -74,19 +77,24 @@ MUTATIONS: list[tuple[dict[str, Any], str, str, DriftClass, bool]] = [
 ]
 PROVISION_MUTATIONS: list[tuple[dict[str, Any], str, str, DriftClass, bool]] = [
     ({"location": "North Europe"}, "provision.location", "North Europe", AVAILABILITY, False),
-    ({"sku_name": "Standard"}, "provision.redis.sku.name", "Standard", AVAILABILITY, False),
+    ({"sku_name": "Standard"}, "provision.redis.sku.name", "Standard", AVAILABILITY, True),
     ({"sku_name": "Basic"}, "provision.redis.sku.name", "Basic", SECURITY, False),
-    ({"sku_capacity": 2}, "provision.redis.sku.capacity", "2", AVAILABILITY, False),
-    ({"redis_version": "4.0"}, "provision.redis.redisVersion", "4.0", AVAILABILITY, False),
+    ({"sku_name": "Ultra"}, "provision.redis.sku.name", "Ultra", SECURITY, False),
+    ({"sku_capacity": 2}, "provision.redis.sku.capacity", "2", AVAILABILITY, True),
+    ({"sku_capacity": 2, "geo_linked": ("/o",)}, "provision.redis.sku.capacity", "2", AVAILABILITY, False),
+    ({"redis_version": "4.0"}, "provision.redis.redisVersion", "4.0", AVAILABILITY, True),
+    ({"redis_version": "7.2"}, "provision.redis.redisVersion", "7.2", AVAILABILITY, False),
     ({"redis_version": None}, "provision.redis.redisVersion", "not set", AVAILABILITY, False),
     ({"zones": ("1",)}, "provision.redis.zones", "1", AVAILABILITY, False),
-    ({"zones": ()}, "provision.redis.zones", "none", AVAILABILITY, False),
+    ({"zones": ()}, "provision.redis.zones", "not reported", AVAILABILITY, False),
+    ({"zones": (), "zonal_allocation": "NoZones"}, "provision.redis.zones", "none", AVAILABILITY, False),
+    ({"zones": (), "instance_zones": ("3", "3")}, "provision.redis.zones", "3", AVAILABILITY, False),
     ({"replicas": 2}, "provision.redis.replicas", "2", AVAILABILITY, False),
     ({"shards": 1}, "provision.redis.shards", "1", AVAILABILITY, False),
-    ({"tags": {}}, "provision.tags[team]", "not set", COSMETIC, False),
-    ({"tags": {"team": "Orders"}}, "provision.tags[team]", "Orders", COSMETIC, False),
-    ({"identity_type": "SystemAssigned"}, "provision.identity.type", "SystemAssigned", AVAILABILITY, False),
-    ({"user_assigned_ids": (ID,)}, "provision.identity.userAssignedIDs", ID, AVAILABILITY, False),
+    ({"tags": {}}, "provision.tags[team]", "not set", COSMETIC, True),
+    ({"tags": {"team": "Orders"}}, "provision.tags[team]", "Orders", COSMETIC, True),
+    ({"identity_type": "SystemAssigned"}, "provision.identity.type", "SystemAssigned", AVAILABILITY, True),
+    ({"user_assigned_ids": (ID,)}, "provision.identity.userAssignedIDs", ID, AVAILABILITY, True),
 ]
 
 
@@ -126,7 +134,7 @@ def with_rules(*rules: dict[str, str]) -> Any:
 @pytest.mark.parametrize(
     ("declared", "observed", "path", "drift_class"),
     [
-        ([OFFICE], [], "network.firewallRules[office]", SECURITY),
+        ([OFFICE], [], "network.firewallRules[office]", AVAILABILITY),  # no address connects: public access is off
         (
             [OFFICE],
             [FirewallRuleFacts("x", "203.0.113.1", "203.0.113.9")],
@@ -143,7 +151,6 @@ def with_rules(*rules: dict[str, str]) -> Any:
             "network.firewallRules[all]",
             SECURITY,
         ),
-        ([], [OFFICE_SEEN], "network.firewallRules[Office]", SECURITY),
     ],
 )
 def test_firewall_rules(
@@ -154,9 +161,23 @@ def test_firewall_rules(
     assert all(entry.correctable for entry in found.values())
 
 
+@pytest.mark.parametrize("changes", [{"public_network_access": "Enabled"}, {"subnet_id": "/s"}])
+def test_without_any_rule_every_address_that_reaches_the_cache_connects(changes: dict[str, Any]) -> None:
+    found = {entry.path: entry for entry in drift(with_rules(OFFICE), cache(**changes), ())}
+    assert found["network.firewallRules[office]"].drift_class is SECURITY
+
+
+@pytest.mark.parametrize("declared", [{"type": "SystemAssigned, UserAssigned", "userAssignedIDs": [ID]}, None])
+def test_a_cache_with_both_kinds_of_identity_can_be_declared(declared: dict[str, Any] | None) -> None:
+    both = cache(identity_type="UserAssigned,SystemAssigned", user_assigned_ids=(ID,))
+    of = provisioning(provision={**PROVISION, "identity": declared})
+    assert drift(of, both, NOT_READ) == ()
+
+
 def test_firewall_rules_that_are_as_declared_or_not_declared_or_not_read() -> None:
     assert drift(with_rules(OFFICE), cache(), (OFFICE_SEEN,)) == ()
     assert drift(with_rules(), cache(), ()) == ()
+    assert drift(with_rules(), cache(), (OFFICE_SEEN,)) == (), "an empty list is the same as an absent one"
     assert drift(resource(), cache(), (OFFICE_SEEN,)) == ()
     assert drift(with_rules(OFFICE), cache(), NOT_READ) == ()
     assert drift(with_rules(OFFICE), cache(), Unknown(Reason.AZURE_DENIED, "no right")) == ()
@@ -205,7 +226,7 @@ def test_rules_are_compared_whatever_their_order_prefix_and_case(data: st.DataOb
     ]
     shuffled = data.draw(st.permutations(observed))
     assert drift(with_rules(*declared), cache(), tuple(shuffled)) == ()
-    if declared:
+    if len(declared) > 1:
         gone = only(drift(with_rules(*declared), cache(), tuple(observed[1:])))
         assert (gone.path, gone.observed) == (f"network.firewallRules[{rule_names[0]}]", "missing")
         extra = only(drift(with_rules(*declared[1:]), cache(), tuple(observed)))

@@ -181,6 +181,23 @@ def test_listed_keys_decide_regardless_of_auth(identity: Identity, auth: Auth) -
     assert stale.reason is Reason.KEY_MISMATCH
 
 
+@pytest.mark.parametrize("listed", [KEYS, DENIED])
+def test_a_mismatch_names_the_shape_of_the_value(listed: Keys) -> None:
+    for value, shape in ((f'"{PRIMARY}"', "; it has the shape of a quoted string: store the key alone"), ("old", "")):
+        found = prove(resource(), IDENTITY, vault(value=SecretStr(value)), listed, REFUSED)
+        assert isinstance(found, Explanation)
+        assert found.reason is Reason.KEY_MISMATCH
+        assert found.message.endswith(shape or ("version" if listed is KEYS else "late)"))
+        assert PRIMARY not in found.message
+
+
+def test_a_malformed_value_names_its_shape() -> None:
+    found = usable_value(vault(value=SecretStr(f'{{"primaryKey":"{PRIMARY}","secondaryKey":"{PRIMARY}"}}')), NOW)
+    assert isinstance(found, Explanation)
+    assert "the shape of JSON" in found.message
+    assert PRIMARY not in found.message
+
+
 @pytest.mark.parametrize("tags", [{}, OURS, OTHERS])
 @pytest.mark.parametrize("listed", [DENIED, NOT_READ])
 def test_else_auth_decides(tags: dict[str, str], listed: Keys) -> None:

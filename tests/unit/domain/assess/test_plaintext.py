@@ -98,6 +98,53 @@ def test_variables(container: dict[str, Any], settings: dict[str, str], expected
     assert clear_settings(app(**container), maps(conf=settings)) == expected
 
 
+def taken(variable: str, key: str, source: str = "orders") -> dict[str, Any]:
+    return {"name": variable, "valueFrom": {"secretKeyRef": {"name": source, "key": key}}}
+
+
+BULL = "entry {!r} of the Secret, which Bull opens without TLS"
+N8N = ("QUEUE_BULL_REDIS_HOST", "a container without QUEUE_BULL_REDIS_TLS=true")
+
+
+@pytest.mark.parametrize(
+    ("env", "expected"),
+    [
+        ([taken("BULL_REDIS_URL", "uri")], [("BULL_REDIS_URL", BULL.format("uri"))]),
+        ([taken("REDIS_BULL", "url")], [("REDIS_BULL", BULL.format("url"))]),
+        ([taken("BULL_URL", "OWN")], [("BULL_URL", BULL.format("OWN"))]),
+        ([taken("BULL_URL", "COPY")], [("BULL_URL", BULL.format("COPY"))]),
+        ([taken("BULL_URL", "bull")], []),
+        ([taken("BULL_URL", "SWITCHED")], []),
+        ([taken("BULL_URL", "uri", "theirs")], []),
+        ([taken("BULLMQ_URL", "uri"), taken("REDIS_URL", "uri"), taken("BULL_PASSWORD", "password")], []),
+        ([taken("QUEUE_BULL_REDIS_HOST", "host")], [N8N]),
+        ([literal("QUEUE_BULL_REDIS_HOST", HOST)], [N8N]),
+        ([literal("QUEUE_BULL_REDIS_HOST", "other.example")], []),
+        ([taken("QUEUE_BULL_REDIS_HOST", "host"), literal("QUEUE_BULL_REDIS_TLS", "true")], []),
+        ([taken("QUEUE_BULL_REDIS_HOST", "host"), taken("QUEUE_BULL_REDIS_TLS", "ssl")], []),
+        ([taken("QUEUE_BULL_REDIS_HOST", "host"), from_map("QUEUE_BULL_REDIS_TLS", "tls")], []),
+        ([taken("QUEUE_BULL_REDIS_HOST", "host"), literal("QUEUE_BULL_REDIS_TLS", "maybe")], [N8N]),
+    ],
+)
+def test_clients_that_open_a_tls_address_without_tls(
+    env: list[dict[str, Any]], expected: list[tuple[str, str]]
+) -> None:
+    template = {"OWN": "rediss://{host}:{port}", "SWITCHED": "rediss://{host}:{port}?tls=true"}
+    of = resource(
+        {
+            "workloads": LISTED.spec.model_dump(by_alias=True)["workloads"],
+            "connection": {"template": template, "keys": {"COPY": "uri"}},
+        }
+    )
+    found = plaintext_uses(of, (app(env=env),), HOST, maps(conf={"tls": "True"}))
+    assert [(use.variable, use.source) for use in found] == expected
+
+
+def test_n8n_is_on_clear_text_where_its_switch_says_so() -> None:
+    env = [taken("QUEUE_BULL_REDIS_HOST", "host"), literal("QUEUE_BULL_REDIS_TLS", "false")]
+    assert clear_settings(app(env=env), {}) == [N8N]
+
+
 def test_the_later_of_two_config_maps_wins() -> None:
     config = maps(one={"URL": IN_CLEAR}, two={"URL": SAFE})
     assert clear_settings(app(envFrom=[all_of("one"), all_of("two")]), config) == []

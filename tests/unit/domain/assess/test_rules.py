@@ -1,4 +1,5 @@
 import re
+from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -10,7 +11,7 @@ from pydantic import SecretBytes, SecretStr
 
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.spec.spec import Profile
-from secure_redis.domain.assess.rules import RULES, evaluate
+from secure_redis.domain.assess.rules import RULES, Compliance, evaluate
 from secure_redis.domain.assess.rules.rule import (
     Result,
     Rule,
@@ -33,6 +34,7 @@ from tests.builders.storage import BY_IDENTITY
 from tests.builders.world import KEYS, NOW, PRIMARY, SECONDARY, built, cache, observation, published, resource, vault
 
 PASS, FAIL, UNKNOWN, NA = Result.PASS, Result.FAIL, Result.UNKNOWN, Result.NOT_APPLICABLE
+ADVICE = Result.ADVICE
 BLIND = Unknown(Reason.AZURE_DENIED, "no right to read it")
 DAY = timedelta(days=1)
 ZERO = "0.0.0.0"
@@ -59,7 +61,7 @@ CACHE_RULES: list[tuple[str, dict[str, Any], Result]] = [
     ("A2", {"entra_enabled": False}, FAIL),
     ("A2", {"entra_enabled": None}, UNKNOWN),
     ("A5", {"authentication_disabled": False}, PASS),
-    ("A5", {"authentication_disabled": None}, PASS),
+    ("A5", {"authentication_disabled": None}, NA),
     ("A5", {"authentication_disabled": True}, FAIL),
     ("A5", {"authentication_disabled": None, "subnet_id": "/s"}, UNKNOWN),
     ("A5", {"authentication_disabled": False, "subnet_id": "/s"}, PASS),
@@ -75,7 +77,7 @@ CACHE_RULES: list[tuple[str, dict[str, Any], Result]] = [
     ("N3", {"private_endpoints": (PrivateEndpoint("a", "Approved"), PrivateEndpoint("b", "Rejected"))}, FAIL),
     ("N3", {"private_endpoints": (PrivateEndpoint("a", ""),)}, FAIL),
     ("N3", {"private_endpoints": ()}, NA),
-    ("N6", {}, PASS),
+    ("N6", {}, NA),
     ("N6", {"subnet_id": "/s"}, FAIL),
     ("R1", {"sku_name": "Premium"}, PASS),
     ("R1", {"sku_name": "standard", "sku_capacity": 1}, PASS),
@@ -86,6 +88,11 @@ CACHE_RULES: list[tuple[str, dict[str, Any], Result]] = [
     ("R2", {"zones": ("1",)}, FAIL),
     ("R2", {"zones": ("1", "1")}, FAIL),
     ("R2", {"zones": ()}, UNKNOWN),
+    ("R2", {"zones": (), "zonal_allocation": "Automatic"}, UNKNOWN),
+    ("R2", {"zones": (), "zonal_allocation": "NoZones"}, FAIL),
+    ("R2", {"zones": (), "zonal_allocation": "Automatic", "instance_zones": ("1", "2")}, PASS),
+    ("R2", {"zones": (), "zonal_allocation": "Automatic", "instance_zones": ("1", "1")}, FAIL),
+    ("R2", {"zones": (), "zonal_allocation": "Automatic", "instance_zones": ("1", "2", None)}, UNKNOWN),
     ("R2", {"sku_name": "Standard", "zones": ()}, NA),
     ("O3", {"redis_version": "6.0.14"}, PASS),
     ("O3", {"redis_version": "latest"}, PASS),
@@ -242,14 +249,24 @@ def test_t6_without_a_published_secret() -> None:
 
 def test_a_safe_cache_has_only_informational_findings() -> None:
     found = evaluate(resource(), complete(secret=published(built())))
-    assert {(f.rule, f.result) for f in found.findings} == {("A1", FAIL), ("L1", FAIL)}
-    assert (found.failed, found.unknown, found.waived, found.compliant) == (0, 0, 0, True)
+    assert {(f.rule, f.result) for f in found.findings} == {("A1", ADVICE), ("L1", ADVICE)}
+    assert (sum(found.failed.values()), found.count(ADVICE), found.count(UNKNOWN), found.compliant) == (0, 2, 0, True)
     assert found.passed > 30
     assert set(found.results) == {rule.id for rule in RULES}
 
 
 def test_publishing_changes_no_result() -> None:
     assert evaluate(resource(), complete(secret=None)) == evaluate(resource(), complete(secret=published(built())))
+
+
+def assert_counts_are_those_of_the_list(found: Compliance) -> None:
+    listed = Counter((f.severity, f.result) for f in found.findings)
+    assert {(severity, FAIL): n for severity, n in found.failed.items() if n} == {
+        of: n for of, n in listed.items() if of[1] is FAIL
+    }
+    for result in (ADVICE, UNKNOWN, Result.WAIVED):
+        assert found.count(result) == sum(n for of, n in listed.items() if of[1] is result)
+    assert not any(f.result is FAIL and f.severity is Severity.INFO for f in found.findings)
 
 
 def test_findings_are_worst_first_and_state_the_remedy() -> None:
@@ -261,8 +278,8 @@ def test_findings_are_worst_first_and_state_the_remedy() -> None:
     order = list(Severity)
     assert [f.severity for f in found.findings] == sorted((f.severity for f in found.findings), key=order.index)
     assert found.compliant is False
-    counted = [f.result for f in found.findings if f.severity is not Severity.INFO]  # A2 is listed, not counted
-    assert (found.failed, found.unknown) == (counted.count(FAIL), counted.count(UNKNOWN))
+    assert_counts_are_those_of_the_list(found)
+    assert found.count(ADVICE) > 0
     assert "A2" not in {f.rule for f in found.findings if f.severity is not Severity.INFO}
     first = found.findings[0]
     assert first.severity is Severity.CRITICAL

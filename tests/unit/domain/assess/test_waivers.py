@@ -43,11 +43,19 @@ def finding(found: Compliance, rule: str = "R1") -> str:
     return next(one.message for one in found.findings if one.rule == rule)
 
 
+def failed(found: Compliance) -> int:
+    return sum(found.failed.values())
+
+
+def waived(found: Compliance) -> int:
+    return found.count(Result.WAIVED)
+
+
 def test_a_permitted_waiver_is_shown_as_that() -> None:
     without, found = evaluated(resource()), evaluated(waiving(waiver()))
     assert without.results["R1"].result is Result.FAIL
     assert found.results["R1"].result is Result.WAIVED
-    assert (found.failed, found.waived) == (without.failed - 1, 1)
+    assert (failed(found), waived(found)) == (failed(without) - 1, 1)
     assert found.passed == without.passed
     assert found.notes == ()
     for text in ("2026-12-24", "team-shop", "a test environment", "shares a machine"):
@@ -84,15 +92,15 @@ def test_a_forbidden_waiver_is_reported_and_changes_nothing(waiver_policy: Waive
     assert found.results["R1"].result is Result.FAIL
     assert text in finding(found)
     assert "shares a machine" in finding(found)
-    assert (found.failed, found.waived, found.lapses) == (without.failed, 0, None)
+    assert (failed(found), waived(found), found.lapses) == (failed(without), 0, None)
 
 
 def test_the_longest_of_several_leaves_counts() -> None:
     waiver_policy = WaiverPolicy(
         waivable=(Waivable(("R1",), ("*",), 1), Waivable(("R?",), ("sh*",), 60), Waivable(("*",), ("x",), 999))
     )
-    assert evaluated(waiving(waiver(days=60)), waiver_policy).waived == 1
-    assert evaluated(waiving(waiver(days=61)), waiver_policy).waived == 0
+    assert waived(evaluated(waiving(waiver(days=60)), waiver_policy)) == 1
+    assert waived(evaluated(waiving(waiver(days=61)), waiver_policy)) == 0
 
 
 def test_a_waiver_lapses_by_itself_as_its_day_begins() -> None:
@@ -119,24 +127,24 @@ def test_a_waiver_applies_exactly_before_its_day_and_within_the_policy(expires: 
     assert found.lapses == (now + left if holds else None)
 
 
-@given(waived=st.sets(st.sampled_from([rule.id for rule in RULES])), permitted=st.booleans())
-def test_no_waiver_makes_a_pass_or_touches_another_rule(waived: set[str], permitted: bool) -> None:
+@given(rules=st.sets(st.sampled_from([rule.id for rule in RULES])), permitted=st.booleans())
+def test_no_waiver_makes_a_pass_or_touches_another_rule(rules: set[str], permitted: bool) -> None:
     waiver_policy = LEAVE if permitted else WaiverPolicy()
     bad = cache(sku_name="Basic", plaintext_open=True, minimum_tls_version=None, public_network_access="Enabled")
     before = evaluate(resource(), complete(cache=bad), waiver_policy=waiver_policy).results
     after = evaluate(
-        waiving(*(waiver(rule) for rule in waived)), complete(cache=bad), waiver_policy=waiver_policy
+        waiving(*(waiver(rule) for rule in rules)), complete(cache=bad), waiver_policy=waiver_policy
     ).results
     for rule, verdict in after.items():
         was = before[rule].result
-        accepted = permitted and rule in waived and was in {Result.FAIL, Result.UNKNOWN}
+        accepted = permitted and rule in rules and was in {Result.FAIL, Result.UNKNOWN}
         assert verdict.result is (Result.WAIVED if accepted else was)
 
 
 def test_a_waiver_without_a_rule_is_reported() -> None:
     found = evaluated(waiving(waiver("X9"), waiver("R1")))
     assert [note for note in found.notes if "'X9'" in note] == list(found.notes) != []
-    assert found.waived == 1
+    assert waived(found) == 1
 
 
 def test_strict_weighs_more_and_the_operator_can_demand_it() -> None:
@@ -145,7 +153,7 @@ def test_strict_weighs_more_and_the_operator_can_demand_it() -> None:
     weights = {one.rule: one.severity for one in declared.findings}
     assert weights["R1"] is Severity.HIGH
     assert weights["A1"] is Severity.LOW
-    assert declared.failed > evaluated(resource()).failed
+    assert failed(declared) > failed(evaluated(resource()))
     assert declared.findings == demanded.findings
     assert declared.notes == ()
     assert "Strict applies instead of Baseline" in demanded.notes[0]

@@ -139,9 +139,9 @@ def test_orders_and_defaults_do_not_count() -> None:
     assert normalise.zones(()) == ()
     assert normalise.replicas(None) == normalise.replicas(1) == 1
     assert normalise.shards(None) == normalise.shards(0) == 0
-    assert normalise.same_identity_type("None", None)
-    assert normalise.same_identity_type("SystemAssigned, UserAssigned", "userassigned,systemassigned")
-    assert not normalise.same_identity_type("SystemAssigned", None)
+    assert normalise.identity_kinds("None") == normalise.identity_kinds(None) == frozenset()
+    assert normalise.identity_kinds("SystemAssigned, UserAssigned") == {"userassigned", "systemassigned"}
+    assert normalise.identity_kinds("userassigned,systemassigned") == {"userassigned", "systemassigned"}
     assert normalise.id_set(["/a/B", "/c"]) == normalise.id_set(["/C/", "/A/b"])
 
 

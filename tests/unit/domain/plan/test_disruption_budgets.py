@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from secure_redis.api.reasons.reason import Reason
+from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.status import StalePods
 from secure_redis.domain.observe.unknown import NOT_READ, Unknown
 from secure_redis.domain.observe.workloads import BudgetFacts, PodFacts, WorkloadFacts
 from secure_redis.domain.plan.rollout.disruption_budgets import needs_budgets
+from secure_redis.domain.plan.rollout.pod_keys import START_MARGIN
 from secure_redis.domain.plan.rollout.waves import (
     HUMAN_SECONDS,
     behind,
@@ -19,7 +21,6 @@ from secure_redis.domain.plan.rollout.waves import (
     roll,
 )
 from secure_redis.domain.plan.rollout.workload_checks import follows
-from secure_redis.domain.plan.rollout.workload_state import START_MARGIN
 from tests.builders.workloads import ENV, V1, V2, consumer, done, pods, released
 from tests.builders.world import NOW
 from tests.unit.domain.plan.test_rollout import (
@@ -196,6 +197,10 @@ def pod(started: datetime | None, name: str = "x") -> PodFacts:
     return PodFacts(name, None, started)
 
 
+def blocking(res: SecureRedisCache, consumers: tuple[PodFacts, ...], version: str | None) -> list[PodFacts]:
+    return [one.pod for one in behind(res, consumers, version, NOW)]
+
+
 def test_an_unlisted_pod_uses_the_key_that_was_current_when_it_started() -> None:
     at = NOW - timedelta(minutes=5)
     res = consumer(status=published(5))
@@ -205,16 +210,16 @@ def test_an_unlisted_pod_uses_the_key_that_was_current_when_it_started() -> None
         pod(at + START_MARGIN, "raced"),
         pod(at + START_MARGIN + second, "new"),
     )
-    assert behind(res, (old, raced, new), V2, NOW) == (old, raced)
-    assert behind(res, (), V2, NOW) == ()
+    assert blocking(res, (old, raced, new), V2) == [old, raced]
+    assert blocking(res, (), V2) == []
 
 
 def test_an_unknown_start_or_publication_counts_as_behind() -> None:
     at = NOW - timedelta(minutes=1)
     unknown, ahead, new = pod(None), pod(NOW + timedelta(hours=1), "ahead"), pod(at, "new")
-    assert behind(consumer(status=published(5)), (unknown, ahead, new), V2, NOW) == (unknown, ahead)
+    assert blocking(consumer(status=published(5)), (unknown, ahead, new), V2) == [unknown, ahead]
     for res, version in ((consumer(status=published(5)), V1), (consumer(), V2), (consumer(status=published(5)), None)):
-        assert behind(res, (new,), version, NOW) == (new,)
+        assert blocking(res, (new,), version) == [new]
 
 
 def test_holders_are_named_up_to_ten() -> None:

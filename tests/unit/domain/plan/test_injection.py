@@ -223,6 +223,8 @@ def test_a_key_that_the_secret_does_not_contain() -> None:
     found = inject(ORDERS, entry(env=env), workload(), "orders", V1, keys={"uri", "host"})
     assert isinstance(found, Explanation)
     assert found.reason is Reason.KEY_NOT_PUBLISHED
+    assert "no key 'ca.crt'" in found.message
+    assert "use one of host, uri," in found.message
     assert refused(workload(), env=[{"name": "X", "key": "nope"}]) is Reason.KEY_NOT_PUBLISHED
 
 
@@ -256,10 +258,40 @@ def test_an_overwritten_value_belongs_to_its_writer() -> None:
     assert clean.strategic == {}
 
 
-@pytest.mark.parametrize("path", ["/etc/redis", "/etc/redis/"])
-def test_a_mount_at_that_path_is_left_alone(path: str) -> None:
-    taken = workload(containers=(ContainerFacts("app", mounts=(("data", path),)),))
-    assert refused(taken, mountPath="/etc/redis") is Reason.TARGET_CONFLICT
+OVERLAPPING = {
+    "at": ["/etc/redis", "/etc/redis/", "//etc/./redis", "/etc/x/../redis"],
+    "below": ["/etc/redis/redis.conf", "/etc/redis//tls/ca", "/etc/x/../redis/y"],
+    "above": ["/etc", "/etc/", "//etc/.", "/"],
+}
+
+
+@pytest.mark.parametrize("init", [False, True])
+@pytest.mark.parametrize(("where", "path"), [(where, path) for where, found in OVERLAPPING.items() for path in found])
+def test_a_foreign_mount_at_above_or_below_the_path_is_a_conflict(where: str, path: str, init: bool) -> None:
+    """A ConfigMap's file that is mounted by subPath is one below."""
+    there = ContainerFacts("app", init=init, mounts=(("data", path),))
+    taken = workload(containers=(there, ContainerFacts("other")))
+    asked: dict[str, Any] = {"initContainers": ["app"]} if init else {"containers": ["app"]}
+    found = planned(taken, mountPath="/etc/redis", **asked)
+    assert isinstance(found, Explanation)
+    assert found.reason is Reason.TARGET_CONFLICT
+    assert f"a mount at {path!r}" in found.message
+    assert (where == "at") or f"which is {where} '/etc/redis'" in found.message
+    elsewhere = planned(taken, mountPath="/etc/redis", containers=["other"])
+    assert isinstance(elsewhere, InjectWorkload), "another container is not concerned"
+
+
+@pytest.mark.parametrize("path", ["/etc/redis2", "/etc/redi", "/etc/redis.conf", "/var/etc/redis", "/data/redis"])
+def test_a_mount_beside_the_path_is_no_conflict(path: str) -> None:
+    beside = workload(containers=(ContainerFacts("app", mounts=(("data", path),)),))
+    assert isinstance(planned(beside, mountPath="/etc/redis"), InjectWorkload)
+
+
+def test_a_mount_that_appears_below_the_injected_one_is_reported() -> None:
+    first = done(workload(), action(workload(), mountPath="/etc/redis"))
+    app, *rest = first.containers
+    theirs = replace(first, containers=(replace(app, mounts=(*app.mounts, ("data", "/etc/redis/x"))), *rest))
+    assert refused(theirs, mountPath="/etc/redis") is Reason.TARGET_CONFLICT
 
 
 @pytest.mark.parametrize("secret", [None, "theirs"])

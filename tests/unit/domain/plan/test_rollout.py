@@ -12,7 +12,7 @@ from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.status import StalePods
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.unknown import NOT_READ, Unknown
-from secure_redis.domain.observe.workloads import Owned, PodFacts, WorkloadFacts
+from secure_redis.domain.observe.workloads import ContainerState, Owned, PodFacts, Reads, WorkloadFacts
 from secure_redis.domain.plan.actions import (
     Done,
     Failed,
@@ -77,13 +77,13 @@ def everything(res: SecureRedisCache, *facts: WorkloadFacts) -> tuple[WorkloadFa
 
 def test_nothing_is_read_where_nothing_is_declared() -> None:
     plain = resource()
-    assert not needs_workloads(plain)
+    assert not needs_workloads(plain, Observation(now=NOW))
     assert roll(plain, Observation(now=NOW), V1) == Rollout()
 
 
 def test_the_workload_of_a_removed_entry_is_still_read() -> None:
     res = consumer({**ENTRY, "name": "new", "id": "n"}, ALL, status=current_status(A))
-    assert needs_workloads(consumer(status=current_status(A)))
+    assert needs_workloads(consumer(status=current_status(A)), Observation(now=NOW))
     assert named(res) == {("Deployment", "new"), ("Deployment", "a")}
 
 
@@ -404,9 +404,13 @@ def test_a_workload_that_reloads_files_is_current_once_the_kubelet_has_renewed_t
     (a,) = everything(consumer(rereads), A)
     for minutes, expected in ((1.9, "RollingOut"), (2.1, None)):
         res = consumer(rereads, status={**current_status(a, reason="RollingOut"), **published(minutes)})
-        found = roll(res, observation(a, held={"a": pods(V1)}), V2)
+        files = (ContainerState("main", Reads.FILES),)
+        mounted = tuple(replace(pod, containers=files) for pod in pods(V1))
+        found = roll(res, observation(a, held={"a": mounted}), V2)
         assert told(found) == {"a": (True, expected)}
         assert found.actions == ()
+        by_env = roll(res, observation(a, held={"a": pods(V1)}), V2)
+        assert told(by_env)["a"][1] is not None, "no application re-reads its environment"
 
 
 # --- targets that are not as they should be -------------------------------------------------------------------------

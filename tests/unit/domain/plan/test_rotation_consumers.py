@@ -5,7 +5,9 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from pydantic import SecretBytes
 
+from secure_redis.api import names
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.domain.grants import GrantPolicy, Power
 from secure_redis.domain.observe.keys import Slot
@@ -19,6 +21,7 @@ from tests.builders.rotations import World, asked, done_by, step, world
 
 CRITICAL = (MarkKey, RegenerateKey)
 FORCE = "emergency-force-leak"
+VERSION_ANNOTATION = names.version_annotation("orders")
 
 
 def stuck(made: World, reason: str, *parts: str) -> None:
@@ -274,3 +277,75 @@ def test_force_waits_for_no_pod() -> None:
     made.looks(30, until=lambda one: one.handled == FORCE, roll=False)
     assert [one.slot for one in made.regenerated] == ["Secondary", "Primary"]
     assert any(one.consumers for one in made.regenerated)
+
+
+@pytest.mark.parametrize("secret", ["the target's key", "unknown"])
+def test_not_even_force_regenerates_a_key_that_the_secret_may_hold(secret: str) -> None:
+    made = asked(FORCE, until="Intended")
+    published = made.secret
+    assert published is not None
+    assert made.rotation is not None
+    target = SecretBytes(made.keys[Slot(made.rotation.target or "")].encode())
+    for _ in range(6):  # another party writes the Secret before each pass
+        made.secret = None if secret == "unknown" else replace(published, data={**published.data, "password": target})
+        assert done_by(made, *CRITICAL, looks=1) == []
+    assert made.reason == "HoldersBehind"
+    assert "the Secret holds" in (made.rotation.message or "")
+    made.secret = published
+    made.looks(30, until=lambda one: one.handled == FORCE)
+
+
+# --- pods whose containers never started -----------------------------------------------------------------------------
+
+GATED = {"bound": False, "accepted": False}
+
+
+@pytest.mark.parametrize("request_", ["please", "emergency-leak"])
+@pytest.mark.parametrize("of", [None, "checkout"])
+@pytest.mark.parametrize("state", [GATED, {}], ids=["gated", "image"])
+def test_a_pod_that_never_started_ends_no_rotation(request_: str, of: str | None, state: dict[str, bool]) -> None:
+    made = world(other_consumers="None")
+    before = dict(made.keys)
+    made.start_waiting(of, **state)
+    made.pass_time(3600)
+    made.ask(request_)
+    for _ in range(60):
+        step(made, roll=False)
+        for name in made.workloads:
+            running = [pod for pod in made.pods if pod.of == name and not pod.state]
+            for pod in running:  # the controller replaces what runs, and never comes to an end
+                if pod.version != made.workloads[name].template_annotations.get(VERSION_ANNOTATION):
+                    made.restart(pod)
+        made.pass_time(10)
+        if made.handled == request_:
+            break
+    assert made.handled == request_, made.rotation
+    assert not set(before.values()) & set(made.keys.values())
+    assert not any(one.consumers for one in made.regenerated)
+
+
+def test_a_container_that_may_be_starting_is_awaited_and_what_it_read_stays_alive() -> None:
+    made = asked(until="Intended")
+    pod = made.start_waiting()
+    made.looks(until=lambda one: len(one.regenerated) == 1)
+    made.read(pod)  # before the new key is published
+    made.looks(until=lambda one: one.reason == "HoldersBehind")
+    stuck(made, "HoldersBehind", "may be starting with what the Secret held before", "unlisted-", "; wait")
+    made.pass_time(400)
+    stuck(made, "HoldersBehind", "started before the current key was published", "restart them")
+    made.restart(pod)
+    made.looks(until=lambda one: one.phase == "Completed")
+    assert not any(one.consumers for one in made.regenerated)
+
+
+def test_a_pod_that_no_kubelet_reports_is_waited_for_and_so_is_one_that_ends() -> None:
+    made = asked(until="RollingOut")
+    both = [made.start_waiting(accepted=False), made.start_waiting(deleting=True)]
+    for pod in both:
+        pod.started -= timedelta(hours=3)
+    made.pass_time(400)
+    made.looks(until=lambda one: one.reason == "HoldersBehind")
+    stuck(made, "HoldersBehind", "assigned to a node that does not report them", "are being deleted", "others")
+    for pod in both:
+        made.pods.remove(pod)
+    made.looks(until=lambda one: one.phase == "Completed")

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from secure_redis.domain.observe.workloads import BudgetFacts, WorkloadFacts
-from secure_redis.kube.workloads import consumers
+from secure_redis.domain.observe.workloads import BudgetFacts, SecretUser, WorkloadFacts
+from secure_redis.kube.workloads import consumers, pod_facts
 from secure_redis.kube.workloads import convert as workload_facts
 
 Document = dict[str, Any]
@@ -30,9 +30,9 @@ PROJECTED: Document = {
     ],
 )
 def test_a_pod_that_uses_the_secret_is_found(spec: Document) -> None:
-    assert consumers.uses({"metadata": {"name": "p"}, "spec": spec}, "orders")
-    assert not consumers.uses({"metadata": {"name": "p"}, "spec": spec}, "order")
-    assert not consumers.uses({"metadata": {"name": "p"}, "spec": spec}, "x")
+    assert pod_facts.uses({"metadata": {"name": "p"}, "spec": spec}, "orders")
+    assert not pod_facts.uses({"metadata": {"name": "p"}, "spec": spec}, "order")
+    assert not pod_facts.uses({"metadata": {"name": "p"}, "spec": spec}, "x")
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_a_pod_that_uses_the_secret_is_found(spec: Document) -> None:
     ],
 )
 def test_a_similar_value_is_not_one(spec: Document) -> None:
-    assert not consumers.uses({"metadata": {"name": "p"}, "spec": spec}, "orders")
+    assert not pod_facts.uses({"metadata": {"name": "p"}, "spec": spec}, "orders")
 
 
 def pod(kind: str, owner: str, uid: str = "u", **labels: str) -> Document:
@@ -153,3 +153,20 @@ def test_a_budget_that_its_controller_has_not_observed_allows_nothing() -> None:
     assert consumers.budget(body, (WEB,)) == BudgetFacts("keep", 0, 3, frozenset({("Deployment", "web")}))
     new = {"metadata": {"name": "keep", "generation": 1}, "spec": {"selector": {}}}
     assert consumers.budget(new, (WEB,)) == BudgetFacts("keep", 0, 1, frozenset({("Deployment", "web")}))
+
+
+@pytest.mark.parametrize("cron", [False, True])
+def test_everything_that_names_a_secret_is_a_user_of_it(cron: bool) -> None:
+    template = {"spec": {"containers": [ENV], "volumes": [{"name": "w", "secret": {"secretName": "other"}}]}}
+    spec: Document = {"jobTemplate": {"spec": {"template": template}}} if cron else {"template": template}
+    kind = "CronJob" if cron else "StatefulSet"
+    workload = {"kind": kind, "metadata": {"name": "w"}, "spec": spec}
+    going = {**workload, "metadata": {"name": "g", "deletionTimestamp": "now"}}
+    running = {"kind": "Pod", **pod("StatefulSet", "w")}
+    ended = {**running, "status": {"phase": "Succeeded"}}
+    found = consumers.users([workload, going, running, ended], frozenset({"orders", "other", "third"}))
+    assert found == [
+        SecretUser("orders", kind, "w"),
+        SecretUser("other", kind, "w"),
+        SecretUser("orders", "Pod", "w-x", ("StatefulSet", "w")),
+    ]

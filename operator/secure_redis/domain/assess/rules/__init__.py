@@ -20,6 +20,7 @@ from secure_redis.domain.assess.rules import (
 )
 from secure_redis.domain.assess.rules.rule import (
     PASS,
+    THRESHOLD,
     Result,
     Rule,
     Severity,
@@ -42,6 +43,7 @@ RULES: tuple[Rule, ...] = (
 
 _WORST_FIRST = {severity: place for place, severity in enumerate(Severity)}
 _ORDER = {Result.FAIL: 0, Result.UNKNOWN: 1, Result.WAIVED: 2}
+_COUNTS = tuple(severity for severity in Severity if _WORST_FIRST[severity] <= _WORST_FIRST[THRESHOLD])
 _LONGEST = 1024  # of a message, by the schema
 _LONGEST_NOTE = 512  # and of a note
 MOST_NOTES = 50
@@ -62,27 +64,41 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Compliance:
-    """All rules applied to one observation. `findings`: Fail, Unknown and Waived; worst first, what is waived last.
+    """All rules applied to one observation. `findings`: all that did not pass; worst first, what is waived last.
 
-    Counts leave out what is only informational (`Severity.INFO`), which `findings` and `results` contain. `notes`:
-    which declared settings have no effect. `lapses`: when the first waiver that applies now lapses.
+    Every count is of `findings`, except `passed`. `notes`: which declared settings have no effect. `lapses`: when the
+    first waiver that applies now lapses.
     """
 
     findings: tuple[Finding, ...] = ()
     passed: int = 0
-    failed: int = 0
-    unknown: int = 0
     results: Mapping[str, Verdict] = field(default_factory=dict)
-    waived: int = 0
     notes: tuple[str, ...] = ()
     lapses: datetime | None = None
 
     @property
+    def failed(self) -> Mapping[Severity, int]:
+        """How many rules failed, by severity. A failure of severity INFO is advice and not counted here."""
+        return {
+            severity: sum(1 for one in self.findings if one.result is Result.FAIL and one.severity is severity)
+            for severity in Severity
+            if severity is not Severity.INFO
+        }
+
+    def count(self, result: Result) -> int:
+        """Count the findings with this result."""
+        return sum(1 for one in self.findings if one.result is result)
+
+    def counted(self, result: Result) -> tuple[Finding, ...]:
+        """Return the findings with this result whose severity decides whether the cache is compliant."""
+        return tuple(one for one in self.findings if one.result is result and one.severity in _COUNTS)
+
+    @property
     def compliant(self) -> bool | None:
         """False: a rule that counts failed. None: one is not known. True: neither."""
-        if self.failed:
+        if self.counted(Result.FAIL):
             return False
-        return None if self.unknown else True
+        return None if self.counted(Result.UNKNOWN) else True
 
 
 def evaluate(
@@ -108,20 +124,16 @@ def evaluate(
         verdict = rule.check(resource, observed)
         earlier = _earlier(resource, rule.id, waivings.get(rule.id)) if verdict.pending else None
         verdicts[rule.id] = _waived(verdict, waivings.get(rule.id)) if earlier is None else earlier
-    counted = [verdict.result for rule, verdict in verdicts.items() if weights[rule] is not Severity.INFO]
     findings = [_finding(rule, weights[rule.id], verdicts[rule.id]) for rule in rules if _open(verdicts[rule.id])]
     findings.sort(
-        key=lambda one: (one.result is Result.WAIVED, _WORST_FIRST[one.severity], _ORDER[one.result]),
+        key=lambda one: (one.result is Result.WAIVED, _WORST_FIRST[one.severity], _ORDER.get(one.result, 0)),
     )
     applying = [one.until for rule, one in waivings.items() if rule in verdicts and one.refused is None]
     all_notes = (*raised, *_unknown_rules(waivings, verdicts), *notes)
     return Compliance(
         findings=tuple(findings),
-        passed=counted.count(Result.PASS),
-        failed=counted.count(Result.FAIL),
-        unknown=counted.count(Result.UNKNOWN),
+        passed=sum(1 for verdict in verdicts.values() if verdict.result is Result.PASS),
         results=verdicts,
-        waived=counted.count(Result.WAIVED),
         notes=tuple(note[:_LONGEST_NOTE] for note in all_notes[:MOST_NOTES]),
         lapses=min(applying, default=None),
     )
@@ -156,13 +168,16 @@ def _earlier(resource: SecureRedisCache, rule: str, waiving: Waiving | None) -> 
         return PASS if rule in before.passed_rules.split() else None
     if reported.result == Result.WAIVED and (waiving is None or waiving.refused is not None):
         return None
-    return Verdict(Result(reported.result), reported.message, pending=True)
+    result = Result.FAIL if reported.result == Result.ADVICE else Result(reported.result)
+    return Verdict(result, reported.message, pending=True)
 
 
 def _finding(rule: Rule, severity: Severity, verdict: Verdict) -> Finding:
     found = verdict.message or rule.title
     message = f"{found}; {rule.remedy}" if verdict.result is Result.FAIL and not verdict.pending else found
-    return Finding(rule.id, rule.title, severity, verdict.result, message[:_LONGEST], rule.references)
+    advice = verdict.result is Result.FAIL and severity is Severity.INFO
+    result = Result.ADVICE if advice else verdict.result
+    return Finding(rule.id, rule.title, severity, result, message[:_LONGEST], rule.references)
 
 
 def _raised(resource: SecureRedisCache, profile: Profile) -> Iterable[str]:

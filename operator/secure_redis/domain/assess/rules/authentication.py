@@ -62,11 +62,13 @@ def _entra(cache: Redis) -> Verdict:
 def _authentication_on(cache: Redis) -> Verdict:
     if cache.authentication_disabled:
         return fail("the cache requires no password at all (authnotrequired)")
+    if cache.authentication_disabled is False:
+        return PASS
     # Azure allows authnotrequired only inside a virtual network, and omits it where never set
     # (docs/internals/azure-facts.md#properties-and-defaults).
-    if cache.authentication_disabled is None and cache.subnet_id is not None:
+    if cache.in_virtual_network:
         return unknown("the cache is in a virtual network and Azure did not report whether it requires a password")
-    return PASS
+    return NOT_APPLICABLE
 
 
 def _live_key(resource: SecureRedisCache, observed: Observation) -> Verdict:
@@ -236,7 +238,10 @@ RULES = (
         on_redis(_authentication_on),
         "set redisConfiguration.authnotrequired to false",
         why="Every client that reaches the cache can read and write everything.",
-        reads="the cache's redisConfiguration.authnotrequired, which only a cache in a virtual network can have",
+        reads=(
+            "the cache's redisConfiguration.authnotrequired, which only a cache in a virtual network can have; not "
+            "applicable to others"
+        ),
         needs=(READ_CACHE,),
     ),
     Rule(

@@ -21,7 +21,7 @@ from secure_redis.domain.assess.rules.rule import (
     unread,
     unread_cache,
 )
-from secure_redis.domain.observe.cache import Cache
+from secure_redis.domain.observe.cache import Cache, PublicAddress
 from secure_redis.domain.observe.endpoint import AddressScope, EndpointFacts
 from secure_redis.domain.observe.firewall import FirewallRuleFacts
 from secure_redis.domain.observe.normalise import address, bounds, same_word
@@ -35,17 +35,19 @@ MOST_PUBLIC_ADDRESSES = 10
 
 
 def _public_access(cache: Cache) -> Verdict:
-    if cache.subnet_id is not None:
-        return NOT_APPLICABLE  # inside a virtual network, whose own rules decide (N6)
-    if cache.public_network_access is None:
-        return unknown(f"Azure did not report whether public network access is on ({cache.PUBLIC_ACCESS_UNSET})")
-    if cache.public_access_off:
-        return PASS
-    return fail("the cache answers on its public address")
+    match cache.public_address:
+        case PublicAddress.NONE:
+            return NOT_APPLICABLE  # inside a virtual network, whose own rules decide (N6)
+        case PublicAddress.NOT_REPORTED:
+            return unknown(f"Azure did not report whether public network access is on ({cache.PUBLIC_ACCESS_UNSET})")
+        case PublicAddress.CLOSED:
+            return PASS
+        case PublicAddress.OPEN:
+            return fail("the cache answers on its public address")
 
 
 def _approved_endpoint(cache: Cache) -> Verdict:
-    if cache.subnet_id is not None:
+    if cache.in_virtual_network:
         return NOT_APPLICABLE  # private endpoints and virtual network injection exclude each other
     return PASS if cache.has_approved_private_endpoint else fail("no approved private endpoint leads to the cache")
 
@@ -63,7 +65,7 @@ def _approved(status: str) -> bool:
 
 def _firewall(_: SecureRedisCache, observed: Observation, cache: Redis) -> Verdict:
     rules = observed.firewall_rules
-    if cache.subnet_id is not None or cache.public_access_off:
+    if cache.public_address in {PublicAddress.NONE, PublicAddress.CLOSED}:
         return NOT_APPLICABLE
     if isinstance(rules, Unknown | NotRead):
         return unread("the list of firewall rules", rules, READ_FIREWALL)
@@ -92,15 +94,17 @@ def _public_addresses(rule: FirewallRuleFacts) -> int:
 
 
 def _virtual_network(cache: Redis) -> Verdict:
-    return PASS if cache.subnet_id is None else fail("the cache is injected into a virtual network (deprecated)")
+    # Azure reports a subnet only for a cache that has one, so its absence proves nothing and passes nothing.
+    if cache.in_virtual_network:
+        return fail("the cache is injected into a virtual network (deprecated)")
+    return NOT_APPLICABLE
 
 
 def _private_name(resource: SecureRedisCache, observed: Observation) -> Verdict:
     cache = observed.cache
     if not isinstance(cache, Cache):
         return unread_cache(resource, cache)
-    private = cache.subnet_id is not None or cache.public_access_off
-    if not private and not cache.has_approved_private_endpoint:
+    if cache.public_address is not PublicAddress.CLOSED and not cache.has_private_address:
         return NOT_APPLICABLE  # the public address is the only one there is
     return _resolved(resource, observed)
 
@@ -211,7 +215,7 @@ RULES = (
             "Powerpipe azure_redis_cache_in_virtual_network",
         ),
         why="Injection is deprecated, cannot be undone, and Azure Managed Redis does not have it.",
-        reads="the cache's subnetId",
+        reads="the cache's subnetId; not applicable where Azure reports none",
         needs=(READ_CACHE,),
     ),
 )

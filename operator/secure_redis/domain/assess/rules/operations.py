@@ -66,7 +66,7 @@ def _tags(cache: Cache) -> Verdict:
 def _identity(cache: Redis) -> Verdict:
     if not cache.premium:
         return NOT_APPLICABLE  # it is of use for persistence and export only
-    if cache.identity_type is None or same_word(cache.identity_type, "None"):
+    if not cache.identity_kinds:
         return fail("the cache has no managed identity, so persistence and export need account keys")
     return PASS
 
@@ -78,9 +78,10 @@ def _channel(cache: Redis) -> Verdict:
 
 
 def _state(cache: Cache) -> Verdict:
-    if is_dead(cache.provisioning_state) or same_word(cache.provisioning_state, "Canceled"):
-        return fail(f"Azure reports provisioningState {cache.provisioning_state}")
-    return NOT_APPLICABLE if is_busy(cache.provisioning_state) else PASS
+    dead = next((state for state in cache.states if is_dead(state)), None)
+    if dead is not None:
+        return fail(f"Azure reports provisioningState {dead}")
+    return NOT_APPLICABLE if any(map(is_busy, cache.states)) else PASS
 
 
 def _locked(resource: SecureRedisCache, observed: Observation) -> Verdict:

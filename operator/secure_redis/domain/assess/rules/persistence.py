@@ -23,7 +23,6 @@ from secure_redis.domain.assess.rules.rule import (
 )
 from secure_redis.domain.observe.cache import Cache
 from secure_redis.domain.observe.managed_redis import ManagedRedis
-from secure_redis.domain.observe.normalise import same_word
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.redis import Redis
 from secure_redis.domain.observe.services import CACHES
@@ -35,7 +34,7 @@ READ_KEYS = ("Microsoft.KeyVault/vaults/read", "Microsoft.KeyVault/vaults/keys/r
 
 
 def _persistence_on(cache: Redis) -> Verdict:
-    if not cache.premium:
+    if not cache.can_persist:
         return NOT_APPLICABLE  # only Premium can
     return PASS if cache.persists else fail("nothing is persisted: what the nodes lose together is gone")
 
@@ -56,7 +55,7 @@ def _managed_identity(cache: Redis) -> Verdict:
     facts = cache.persistence
     if not facts.on:
         return NOT_APPLICABLE
-    if same_word(facts.authentication, "ManagedIdentity"):
+    if facts.by_identity:
         return PASS
     return fail("the cache writes to its storage account with an account key (a connection string)")
 
@@ -87,6 +86,9 @@ def _key_health(resource: SecureRedisCache, observed: Observation) -> Verdict:
             return NOT_APPLICABLE
         if encryption.identity_id is None:
             wrong.append("no user-assigned identity reads the key")
+        ends = encryption.current_key_expires
+        if ends is not None and ends <= observed.now:
+            wrong.append(f"the version of the key in use expired on {date(ends)}")
     found = observed.encryption_key
     if isinstance(found, Unknown | NotRead):
         return fail(some(wrong)) if wrong else unread("the encryption key", found, READ_KEYS[1])
@@ -102,13 +104,13 @@ def _key_verdict(found: EncryptionKeyFacts, observed: Observation, wrong: list[s
     elif isinstance(key, Unknown):
         missing = unread("the key", key, READ_KEYS[1])
     else:
-        if key.enabled is False:
-            wrong.append(f"key {key.name!r} is disabled")
-        elif key.enabled is None:
+        why = key.unusable(observed.now)
+        if why is not None:
+            wrong.append(f"key {key.name!r} {why}")
+        elif key.expires is not None and observed.now >= key.expires - NEAR:
+            wrong.append(f"key {key.name!r} expires on {date(key.expires)}")
+        if key.enabled is None:
             missing = unknown("Key Vault did not report whether the key is enabled")
-        if key.expires is not None and observed.now >= key.expires - NEAR:
-            word = "expired" if observed.now >= key.expires else "expires"
-            wrong.append(f"key {key.name!r} {word} on {date(key.expires)}")
     if isinstance(vault, Unknown):
         missing = missing or unread("the key's vault", vault, READ_KEYS[0])
     else:

@@ -2,6 +2,8 @@
 
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.spec.spec import Mode
+from secure_redis.domain.assess.disruption import Effect
+from secure_redis.domain.assess.redis import provision_differences
 from secure_redis.domain.assess.rules.redis import on_observed_redis, on_redis
 from secure_redis.domain.assess.rules.rule import (
     NOT_APPLICABLE,
@@ -17,43 +19,39 @@ from secure_redis.domain.assess.rules.rule import (
     unknown,
 )
 from secure_redis.domain.observe.cache import Cache
-from secure_redis.domain.observe.normalise import replicas, same_word, zones
+from secure_redis.domain.observe.normalise import same_word
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.redis import Redis
+from secure_redis.domain.observe.tier import Isolation
 
-FEWEST_ZONES = 2
 RESERVED_SHARE = 0.1  # of a node's memory (AZR-000160)
-# Memory of a node in MB, by family and capacity (Microsoft's pricing page for Azure Cache for Redis).
-MEMORY_MB = {
-    **{("C", size): mb for size, mb in enumerate((250, 1024, 2560, 6144, 13312, 26624, 54272))},
-    **{("P", size): mb for size, mb in enumerate((6144, 13312, 26624, 54272, 122880), start=1)},
-}
-_TIERS = {"basic": 0, "standard": 1, "premium": 2}
 
 
 def _own_machine(cache: Redis) -> Verdict:
-    if cache.premium:
-        return PASS
-    if same_word(cache.sku_name, "Standard"):
-        if cache.sku_capacity >= 1:
+    match cache.isolation:
+        case Isolation.OWN_MACHINE:
             return PASS
-        return fail("Standard C0 shares a machine with other customers' caches")
-    if same_word(cache.sku_name, "Basic"):
-        return fail("Basic shares a machine with other customers' caches, has no replica and no SLA")
-    return unknown("Azure reports a tier that is not known here")
+        case Isolation.SHARED_MACHINE:
+            return fail(
+                f"{cache.sku} shares a machine with other customers' caches; Azure does not encrypt memory, so the "
+                "isolation by tier is what counts"
+            )
+        case Isolation.UNKNOWN:
+            return unknown("Azure reports a tier that is not known here, so its isolation in memory is not known")
 
 
 def _zones(cache: Cache) -> Verdict:
-    if same_word(cache.redundancy, "ZR"):
-        return PASS
     if not cache.can_span_zones:
         return NOT_APPLICABLE
-    found = zones(cache.zones)
-    if not found:
-        if cache.redundancy is not None:
-            return fail(f"the cluster spans no availability zones (redundancy {cache.redundancy})")
-        return unknown("Azure lists no availability zones; the service may have chosen them")
-    return PASS if len(found) >= FEWEST_ZONES else fail(f"the cache is in zone {found[0]} only")
+    spans = cache.spans_zones
+    if spans is None:
+        return unknown(
+            "Azure did not report in which availability zones the cache runs; the service may have chosen some"
+        )
+    if spans:
+        return PASS
+    used = cache.zones_used
+    return fail(f"the cache is in zone {used[0]} only" if used else "the cache spans no availability zones")
 
 
 def _replica_elsewhere(cache: Redis) -> Verdict:
@@ -66,7 +64,7 @@ def _replica_elsewhere(cache: Redis) -> Verdict:
 def _reserved(cache: Redis) -> Verdict:
     if same_word(cache.sku_name, "Basic"):
         return NOT_APPLICABLE  # the setting is not allowed there
-    memory = MEMORY_MB.get((cache.sku_family.strip().upper(), cache.sku_capacity))
+    memory = cache.size.memory_mb
     if memory is None:
         return unknown("Azure reports a size that is not known here")
     if cache.memory_reserved_mb is None:
@@ -98,23 +96,17 @@ def _needs_new_cache(resource: SecureRedisCache, _: Observation, cache: Redis) -
     declared = resource.spec.provision
     if declared is None or declared.redis is None:
         return NOT_APPLICABLE
-    changes: list[str] = []
-    now, then = _TIERS.get(cache.sku_name.strip().lower()), _TIERS.get(declared.redis.sku.name.lower())
-    if now is None:
+    if cache.size.rank is None:
         return unknown("Azure reports a tier that is not known here")
-    if then is not None and then < now:
-        changes.append(f"tier {declared.redis.sku.name} instead of {cache.sku_name.capitalize()}")
-    elif now == 0 and then == 2:
-        changes.append("Premium instead of Basic (scale to Standard first)")
-    if declared.redis.sku.capacity == 0 and cache.sku_capacity > 0:
-        changes.append("size C0")
-    if declared.redis.zones and zones(declared.redis.zones) != zones(cache.zones):
-        changes.append("other zones")
-    if declared.redis.replicas is not None and declared.redis.replicas != replicas(cache.replicas):
-        changes.append("another number of replicas")
-    if declared.redis.shards == 0 and cache.shards:
-        changes.append("no clustering")
-    return fail(f"the spec declares what only a new cache can have: {some(changes)}") if changes else PASS
+    found = [
+        one
+        for one in provision_differences(declared, cache)
+        if one.path.startswith("provision.redis.") and one.effect is Effect.NEEDS_REPLACEMENT
+    ]
+    certain = [f"{one.path} {one.declared} (it is {one.observed})" for one in found if one.is_known]
+    if certain:
+        return fail(f"the spec declares what only a new cache can have: {some(certain)}")
+    return unknown(f"Azure did not report {found[0].path}") if found else PASS
 
 
 RULES = (
@@ -144,7 +136,10 @@ RULES = (
         ),
         strict=Severity.LOW,
         why="A failure of one data centre takes the whole cache.",
-        reads="the cache's zones; not applicable to Basic and Standard",
+        reads=(
+            "the cache's zones, zonalAllocationPolicy and the zones of its nodes (a cluster's zones and redundancy); "
+            "not applicable to Basic and Standard"
+        ),
         needs=(READ_CACHE, READ_MANAGED),
     ),
     Rule(

@@ -28,7 +28,7 @@ _LISTED: Final = 5
 
 
 class Severity(StrEnum):
-    """How much a failure matters. INFO is listed but not counted: nothing has to be done about it now."""
+    """How much a failure matters, the worst first. A failure of INFO is advice: nothing has to be done about it now."""
 
     CRITICAL = "Critical"
     HIGH = "High"
@@ -37,11 +37,19 @@ class Severity(StrEnum):
     INFO = "Info"
 
 
+# From this severity on, a finding makes the cache not compliant.
+THRESHOLD: Final = Severity.MEDIUM
+
+
 class Result(StrEnum):
-    """The result of a rule. UNKNOWN: it could not be checked, which is never the same as PASS."""
+    """The result of a rule. UNKNOWN: it could not be checked, which is never the same as PASS.
+
+    ADVICE: how a finding reports a FAIL of severity INFO.
+    """
 
     PASS = "Pass"  # noqa: S105 - a result
     FAIL = "Fail"
+    ADVICE = "Advice"
     UNKNOWN = "Unknown"
     WAIVED = "Waived"
     NOT_APPLICABLE = "NotApplicable"

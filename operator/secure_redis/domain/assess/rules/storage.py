@@ -18,6 +18,7 @@ from secure_redis.domain.assess.rules.rule import (
     unknown,
     unread,
 )
+from secure_redis.domain.observe.cache import LOWEST_TLS
 from secure_redis.domain.observe.normalise import same_word, tls_version
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.redis import Redis
@@ -26,7 +27,6 @@ from secure_redis.domain.observe.unknown import NotRead, Unknown
 
 READ_ACCOUNT = "Microsoft.Storage/storageAccounts/read"
 READ_BLOBS = "Microsoft.Storage/storageAccounts/blobServices/read"
-LOWEST_TLS = (1, 2)
 
 _OWN_DISKS = Verdict(Result.NOT_APPLICABLE, "Managed Redis persists to disks of its own")
 
@@ -46,10 +46,6 @@ def _on_account(assess: AccountCheck) -> Check:
         return assess(resource, cache, account)
 
     return on_service(Redis, _OWN_DISKS, check)
-
-
-def _by_identity(cache: Redis) -> bool:
-    return same_word(cache.persistence.authentication, "ManagedIdentity")
 
 
 def _verdict(wrong: Iterable[str], unclear: Iterable[str], account: StorageFacts) -> Verdict:
@@ -81,16 +77,17 @@ def _encryption(resource: SecureRedisCache, _: Redis, account: StorageFacts) -> 
     if found is None or found.customer_managed is None:
         return _verdict((), ("is encrypted, and with whose key",), account)
     wrong = ["does not encrypt blobs"] if found.blob_encrypted is False else []
+    unclear = ["encrypts blobs"] if found.blob_encrypted is None else []
     if resource.spec.profile is Profile.STRICT:
         if not found.customer_managed:
             wrong.append("is encrypted with a key of Microsoft's")
         if not found.infrastructure:
             wrong.append("has no infrastructure encryption")
-    return _verdict(wrong, (), account)
+    return _verdict(wrong, unclear, account)
 
 
 def _shared_key(_: SecureRedisCache, cache: Redis, account: StorageFacts) -> Verdict:
-    if not _by_identity(cache):
+    if not cache.persistence.by_identity:
         return NOT_APPLICABLE  # persistence itself needs it (P2)
     # Absent is allowed (docstring of azure-mgmt-storage).
     return PASS if account.shared_key_allowed is False else _verdict(["accepts account keys"], (), account)
@@ -100,6 +97,8 @@ def _reachable(_: SecureRedisCache, cache: Redis, account: StorageFacts) -> Verd
     wrong, unclear = [], []
     if account.public_blobs_allowed:
         wrong.append("allows public blobs")
+    elif account.public_blobs_allowed is None:
+        unclear.append("allows public blobs")
     closed = same_word(account.public_network_access, "Disabled") or same_word(
         account.public_network_access, "SecuredByPerimeter"
     )
@@ -107,9 +106,9 @@ def _reachable(_: SecureRedisCache, cache: Redis, account: StorageFacts) -> Verd
         if account.network_default_action is None:
             unclear.append("admits every network")
         elif not same_word(account.network_default_action, "Deny"):
-            hint = "" if _by_identity(cache) else " (a firewall needs managed identity first, see P2)"
+            hint = "" if cache.persistence.by_identity else " (a firewall needs managed identity first, see P2)"
             wrong.append(f"admits every network{hint}")
-    if _by_identity(cache) and account.trusted_services_pass is False and (closed or not wrong):
+    if cache.persistence.by_identity and account.trusted_services_pass is False and (closed or not wrong):
         wrong.append("does not admit trusted services, so the cache cannot write")
     return _verdict(wrong, unclear, account)
 
@@ -124,17 +123,8 @@ def _soft_delete(_: SecureRedisCache, observed: Observation, cache: Redis) -> Ve
 
 
 def _kept(found: BlobServiceFacts) -> Verdict:
-    kept = [
-        name
-        for name, on in (
-            ("soft delete", found.soft_delete),
-            ("blob versions", found.versioning),
-            ("point-in-time restore", found.point_in_time_restore),
-        )
-        if on
-    ]
-    if kept:
-        return fail(f"the account keeps every overwritten copy, and bills it: {some(kept)}")
+    if found.keeping:
+        return fail(f"the account keeps every overwritten copy, and bills it: {some(found.keeping)}")
     return unknown("Azure did not report whether soft delete is on") if found.soft_delete is None else PASS
 
 

@@ -25,7 +25,7 @@ from secure_redis.domain.assess.rules.rule import (
     unknown,
     unread,
 )
-from secure_redis.domain.observe.cache import Cache
+from secure_redis.domain.observe.cache import LOWEST_TLS, Cache
 from secure_redis.domain.observe.endpoint import EndpointFacts, Offer, PlaintextPort
 from secure_redis.domain.observe.managed_redis import ManagedDatabase
 from secure_redis.domain.observe.normalise import same_word, tls_version
@@ -34,7 +34,6 @@ from secure_redis.domain.observe.redis import Redis
 from secure_redis.domain.observe.secret import SecretFacts
 from secure_redis.domain.observe.unknown import NotRead, Unknown
 
-LOWEST_TLS = (1, 2)
 # Microsoft renews a certificate long before this.
 NEAR = timedelta(days=14)
 _SHORTEST_KEY = 32  # bytes; Azure's have 44 and more
@@ -238,16 +237,18 @@ RULES = (
         "No listed workload connects to the cache without TLS",
         Severity.HIGH,
         _plaintext_uses,
-        "take host, port and URI from the published Secret (uri begins with rediss://)",
+        "take host, port and URI from the published Secret (uri begins with rediss://); give Bull the entry bull, and "
+        "n8n QUEUE_BULL_REDIS_TLS=true",
         strict=Severity.CRITICAL,
         why=(
             "A client that is set to `redis://`, port 6379 or ssl=False sends the key in clear, or waits for the "
-            "port to open."
+            "port to open. Bull also opens a `rediss://` URI without TLS."
         ),
         reads=(
             "env entries of the workloads that spec.workloads lists, and of those that consent the ConfigMaps that "
             "they take variables or files from, by name; what an image, a Secret (rule W2) or the program itself sets "
-            "is not read. The operator stores only which host is named without TLS"
+            "is not read. The operator stores only which host is named without TLS. It recognises Bull and n8n by the "
+            "names of their variables"
         ),
         needs=("the operator's rights on workloads in the namespace (the chart's workloads.enabled)",),
     ),

@@ -11,6 +11,7 @@ from secure_redis.domain.assess.disruption import SENTENCES, allowed
 from secure_redis.domain.assess.drift import Drift
 from secure_redis.domain.assess.persistence import PATHS as PERSISTENCE
 from secure_redis.domain.explanation import Blocked
+from secure_redis.domain.grants import CreationTarget
 from secure_redis.domain.observe.firewall import FirewallRuleFacts
 from secure_redis.domain.observe.normalise import rule_name, same_range, same_word
 from secure_redis.domain.observe.observation import Observation
@@ -23,6 +24,7 @@ from secure_redis.domain.plan.actions import (
 )
 from secure_redis.domain.plan.cache import correction_history
 from secure_redis.domain.plan.cache.persistence import RETRY_SECONDS, next_step
+from secure_redis.domain.plan.cache.setting_corrections import next_setting
 from secure_redis.domain.plan.types import sooner
 
 NON_TLS_PORT = "transport.nonTLSPort"
@@ -48,6 +50,7 @@ class Correction:
     paths: tuple[str, ...] = ()  # what the action puts right
     to_correct: tuple[str, ...] = ()
     not_corrected: Mapping[str, Blocked] = field(default_factory=dict)
+    target: CreationTarget | None = None  # the cache as it would be, where the action scales it
 
 
 class Owed(Enum):
@@ -103,6 +106,7 @@ def next_correction(
         paths=choice.paths,
         to_correct=tuple(d.path for d in to_correct),
         not_corrected=not_corrected,
+        target=choice.target,
     )
 
 
@@ -114,6 +118,7 @@ class _Choice:
     paths: tuple[str, ...] = ()
     not_corrected: Mapping[str, Blocked] = field(default_factory=dict)
     persisting: bool = False
+    target: CreationTarget | None = None
 
 
 def _choose(
@@ -124,7 +129,7 @@ def _choose(
     due: set[str],
     missing: list[FirewallRuleFacts],
 ) -> _Choice:
-    """Worst first; persistence last: it may wait for others, and nothing waits for it."""
+    """Choose, the worst first; persistence last: it may wait for others, and nothing waits for it."""
     for path in (NON_TLS_PORT, MINIMUM_TLS):
         if path in due:
             return _Choice(_transport(resource, path), (path,))
@@ -145,14 +150,11 @@ def _choose(
         not_corrected[_path(surplus)] = Blocked(
             Reason.WOULD_DISCONNECT, _rules_first(f"rule {surplus!r} is not removed", missing)
         )
-    elif surplus is not None and _last(observed, cache):
-        not_corrected[_path(surplus)] = Blocked(
-            Reason.WOULD_DISCONNECT,
-            f"the last firewall rule {surplus!r} is not removed while public access is on: no rule at all means open "
-            "to everyone",
-        )
-    elif surplus is not None:
+    elif surplus is not None:  # a declared rule is in place, so this is not the last one: none means open to everyone
         return _Choice(DeleteFirewallRule(surplus), (_path(surplus),), not_corrected)
+    setting = next_setting(resource.spec.provision, cache, found, due)
+    if setting is not None:
+        return _Choice(setting.action, setting.paths, not_corrected, target=setting.target)
     return _persist(resource, observed, cache, found, due, not_corrected)
 
 
@@ -235,25 +237,20 @@ def _rules_first(what: str, missing: list[FirewallRuleFacts]) -> str:
     )
 
 
-def _last(observed: Observation, cache: Redis) -> bool:
-    count = len(observed.firewall_rules) if isinstance(observed.firewall_rules, tuple) else 0
-    return count <= 1 and not same_word(cache.public_network_access, "Disabled")
-
-
 def _missing(resource: SecureRedisCache, observed: Observation) -> list[FirewallRuleFacts]:
     """Declared rules that are not there, or there with another range."""
     if not isinstance(observed.firewall_rules, tuple):
         return []
     there = {rule_name(rule.name).lower(): rule for rule in observed.firewall_rules}
-    to_correct = [FirewallRuleFacts(r.name, r.start_ip, r.end_ip) for r in resource.spec.network.firewall_rules or ()]
+    to_correct = [FirewallRuleFacts(r.name, r.start_ip, r.end_ip) for r in resource.spec.network.firewall_rules]
     return [
         rule for rule in to_correct if rule.name.lower() not in there or not same_range(there[rule.name.lower()], rule)
     ]
 
 
 def _surplus(resource: SecureRedisCache, observed: Observation) -> list[str]:
-    """Names of rules that are there and not declared; none where rules are not compared."""
-    if not isinstance(observed.firewall_rules, tuple) or resource.spec.network.firewall_rules is None:
+    """Names of rules that are there and not declared; none where no rule is declared, and so none is compared."""
+    if not isinstance(observed.firewall_rules, tuple) or not resource.spec.network.firewall_rules:
         return []
     declared = {rule.name.lower() for rule in resource.spec.network.firewall_rules}
     names = [rule_name(rule.name) for rule in observed.firewall_rules]

@@ -125,7 +125,7 @@ def body(resource: SecureRedisCache, owner: str) -> Mapping[str, Any]:
     }
     if declared.redis.zones:
         document["zones"] = list(declared.redis.zones)
-    if declared.identity.type != "None":
+    if declared.identity is not None and declared.identity.type != "None":
         document["identity"] = {"type": declared.identity.type}
         if declared.identity.user_assigned_ids:
             document["identity"]["userAssignedIdentities"] = {item: {} for item in declared.identity.user_assigned_ids}

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
-from secure_redis.api.spec.spec import DeletionPolicy, Mode
+from secure_redis.api.spec.spec import Connection, DeletionPolicy, Mode
 from secure_redis.domain.assess.assessment import Assessment
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.unknown import Unknown
@@ -47,9 +47,9 @@ def _redis_only(resource: SecureRedisCache) -> Iterator[str]:
     if spec.persistence is not None:
         yield "spec.persistence"
     connection = spec.connection
-    if connection.secret_name or connection.database or connection.keys or connection.labels or connection.annotations:
+    if connection.model_copy(update={"deletion_policy": DeletionPolicy.RETAIN}) != Connection():
         yield "spec.connection"
-    if spec.network.firewall_rules is not None:
+    if spec.network.firewall_rules:
         yield "spec.network.firewallRules"
     if spec.drift.correct:
         yield "spec.drift.correct"

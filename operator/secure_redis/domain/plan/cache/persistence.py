@@ -82,7 +82,8 @@ def _by_identity(
     account: StorageAccountID,
     storage: StorageFacts,
 ) -> AzureAction | Blocked:
-    own = resource.spec.provision.identity if resource.spec.provision is not None else CacheIdentity()
+    provision = resource.spec.provision
+    own = (provision.identity if provision is not None else None) or CacheIdentity()
     if not _has(cache, own):
         return UpdateCache({"identity": _identity(cache, own)}, ("identity",))
     principal = persistence.principal(cache)
@@ -187,16 +188,15 @@ def _place(declared: Persistence) -> str:
 
 
 def _has(cache: Redis, own: CacheIdentity) -> bool:
-    present = {word.strip().lower() for word in (cache.identity_type or "None").split(",")}
-    if own.type.lower() not in present:
+    if not normalise.identity_kinds(own.type) <= cache.identity_kinds:
         return False
     return normalise.id_set(own.user_assigned_ids) <= normalise.id_set(cache.user_assigned_ids)
 
 
 def _identity(cache: Redis, own: CacheIdentity) -> Mapping[str, Any]:
     """Join the declared identities with the present ones: an identity in use is never removed."""
-    present = {word.strip().lower() for word in (cache.identity_type or "None").split(",")}
-    kinds = [kind for kind in ("SystemAssigned", "UserAssigned") if kind.lower() in present | {own.type.lower()}]
+    all_kinds = cache.identity_kinds | normalise.identity_kinds(own.type)
+    kinds = [kind for kind in ("SystemAssigned", "UserAssigned") if kind.lower() in all_kinds]
     body: dict[str, Any] = {"type": ", ".join(kinds)}
     if "UserAssigned" in kinds:
         there = normalise.id_set(cache.user_assigned_ids)

@@ -169,6 +169,7 @@ def _correct(
         resource.key.namespace,
         Power.CORRECT,
         cache=resource.cache,
+        creation=correction.target,
         storage=_account(correction.action),
     )
     if refused is not None:

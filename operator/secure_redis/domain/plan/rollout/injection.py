@@ -6,13 +6,15 @@ what the resource owns, never a memory of earlier writes.
 """
 
 from collections.abc import Collection, Mapping
+from pathlib import PurePosixPath
+from posixpath import normpath
 from typing import Any, Final
 
 from secure_redis.api import names
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import Key, SecureRedisCache
 from secure_redis.api.spec.spec import Restart, Workload
-from secure_redis.domain.assess.connection_secret import STANDARD_KEYS
+from secure_redis.domain.assess.connection.forms import RESERVED
 from secure_redis.domain.explanation import Explanation
 from secure_redis.domain.observe.workload_match import consents
 from secure_redis.domain.observe.workloads import ContainerFacts, EnvFacts, WorkloadFacts
@@ -125,13 +127,14 @@ def _fault(
                 f"{_named(facts)} has no container {missing[0]!r} (it has {', '.join(sorted(there)) or 'none'}): "
                 f"correct spec.workloads[{entry.id}].{field}",
             )
-    published = {*STANDARD_KEYS, *resource.spec.connection.keys} if keys is None else keys
+    connection = resource.spec.connection
+    published = {*RESERVED, *connection.keys, *connection.template} if keys is None else keys
     absent = [one.key for one in entry.env if one.key not in published]
     if absent:
         return Explanation(
             Reason.KEY_NOT_PUBLISHED,
             f"the Secret holds no key {absent[0]!r}, which spec.workloads[{entry.id}].env references: "
-            "use another, or add it to spec.connection.keys",
+            f"use one of {', '.join(sorted(published))}, or add it to spec.connection.template",
         )
     return None
 
@@ -213,11 +216,13 @@ def _changes(
         added.append(required)
     mounts: list[dict[str, Any]] = []
     if path is not None:
-        at = {_path(mounted): of for of, mounted in container.mounts}
-        taken = at.get(_path(path))
-        if taken is not None and taken != volume:
-            return _conflict(facts, f"a mount at {path!r} in container {container.name!r}")
-        if taken != volume:
+        foreign = [mounted for of, mounted in container.mounts if of != volume and _overlap(mounted, path)]
+        if foreign:
+            where = f"a mount at {foreign[0]!r}"
+            if _path(foreign[0]) != _path(path):
+                where += f", which is {'below' if _below(foreign[0], path) else 'above'} {path!r},"
+            return _conflict(facts, f"{where} in container {container.name!r}")
+        if _path(path) not in {_path(mounted) for of, mounted in container.mounts if of == volume}:
             mounts.append({"name": volume, "mountPath": path, "readOnly": True})
     gone_env, gone_mounts = _removal(facts, container, env, {} if path is None else {_path(path): volume}, volume)
     return [*added, *gone_env], [*mounts, *gone_mounts]
@@ -263,13 +268,22 @@ def _removal(
 
 def _root_used(root: str, container: ContainerFacts, mounts: Mapping[str, str], volume: str) -> bool:
     """Whether a mount (own ones as required, others as they are) is below SERVICE_BINDING_ROOT."""
-    below = f"{_path(root)}/"
     others = (path for of, path in container.mounts if of != volume)
-    return any(_path(path).startswith(below) for path in (*mounts, *others))
+    return bool(root) and any(_below(path, root) for path in (*mounts, *others))
 
 
 def _path(path: str) -> str:
-    return path.rstrip("/") or "/"
+    """Return the path as the container sees it: without `//`, `.`, `..` and a slash at the end."""
+    return normpath(f"/{path.strip('/')}")
+
+
+def _below(path: str, other: str) -> bool:
+    return PurePosixPath(_path(path)).is_relative_to(_path(other)) and _path(path) != _path(other)
+
+
+def _overlap(one: str, other: str) -> bool:
+    """Whether one mount hides the other or needs a file or a directory in it. The kubelet or the runtime then fails."""
+    return _path(one) == _path(other) or _below(one, other) or _below(other, one)
 
 
 # --- bodies ---------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ not wait for it.
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from secure_redis.api.reasons.reason import Reason
@@ -32,17 +32,17 @@ from secure_redis.domain.plan.rollout.disruption_budgets import (
     minutes_late,
     refusal,
 )
+from secure_redis.domain.plan.rollout.pod_keys import CONTAINER_START, Holding, holding
 from secure_redis.domain.plan.rollout.workload_checks import (
     Target,
     before_of,
     entry_of,
     leaving,
+    publication,
     rotation,
     settled,
-    when,
 )
 from secure_redis.domain.plan.rollout.workload_state import (
-    START_MARGIN,
     WORKLOAD_MESSAGE_LIMIT,
     Disruption,
     Effect,
@@ -61,7 +61,8 @@ MOST_STATUSES: Final = 250  # as the schema bounds status.workloads
 class Rollout:
     """The actions on workloads, and their statuses. `unread`: why the workloads are not known.
 
-    `moved`: every workload has exactly what is published now, so what consumers no longer need may be taken away.
+    `moved`: every workload has exactly what is published now, so a Secret that nothing names any more may go.
+    `holding`: the status of a workload whose pods may hold an older key; None: no key is in use but the published one.
     `next_pass_in` in seconds.
     """
 
@@ -69,6 +70,7 @@ class Rollout:
     statuses: tuple[WorkloadStatus, ...] = ()
     unread: Explanation | None = None
     moved: bool = True
+    holding: WorkloadStatus | None = None
     next_pass_in: float | None = None
 
     @property
@@ -91,13 +93,14 @@ def reason_of(status: WorkloadStatus) -> Reason:
         return Reason.UNKNOWN
 
 
-def needs_workloads(resource: SecureRedisCache) -> bool:
-    """Whether workloads have to be read for this resource at all."""
-    return bool(resource.spec.workloads or resource.status.workloads)
+def needs_workloads(resource: SecureRedisCache, observed: Observation) -> bool:
+    """Whether the resource has workloads: listed, recorded, or found although neither spec nor status names them."""
+    found = not isinstance(observed.workloads, NotRead) and observed.workloads != ()
+    return bool(resource.spec.workloads or resource.status.workloads) or found
 
 
 def named(resource: SecureRedisCache) -> frozenset[Target]:
-    """Return the workloads to read by name: those of the spec and of the status (an entry may have been removed)."""
+    """Return the workloads that spec and status name: the pods of one that was released may still use the Secret."""
     listed = {(str(entry.kind), entry.name) for entry in resource.spec.workloads if entry.name is not None}
     return frozenset(listed | {(one.kind, one.name) for one in resource.status.workloads if one.name})
 
@@ -134,21 +137,24 @@ def roll(
     proven: bool = True,
     publishing: bool = False,
     limit: int | None = None,
+    container_start: timedelta = CONTAINER_START,
 ) -> Rollout:
     """Decide one pass over the workloads.
 
     `version`: of the key that the Secret holds; None: no good Secret is known, so nothing is injected. `keys`: those
     that the Secret holds. `writes` False: nothing is injected, moved or released. `proven` False: nothing is injected
     or moved, because that key is not known to be live. `publishing`: this pass writes the Secret, so that everything
-    is checked again. `limit`: how many workloads a wave has; None: as the spec declares.
+    is checked again. `limit`: how many workloads a wave has; None: as the spec declares. `container_start`: as
+    `pod_keys.Publication` has it.
     """
     if isinstance(observed.workloads, NotRead):
-        waiting = Explanation(Reason.PENDING, "the workloads were not read yet") if needs_workloads(resource) else None
+        needed = needs_workloads(resource, observed)
+        waiting = Explanation(Reason.PENDING, "the workloads were not read yet") if needed else None
         return Rollout(statuses=resource.status.workloads, unread=waiting, moved=waiting is None)
     if isinstance(observed.workloads, Unknown):
         why = Explanation(observed.workloads.reason, observed.workloads.message)
         return Rollout(statuses=resource.status.workloads, unread=why, moved=False, next_pass_in=HUMAN_SECONDS)
-    states = workload_states(resource, observed, observed.workloads, version, keys, publishing)
+    states = workload_states(resource, observed, observed.workloads, version, keys, publishing, container_start)
     size = rotation(resource).max_concurrent_workloads if limit is None else limit
     wave = _Wave(
         observed.now, size, writes, proven, Allowance(observed.budgets), minutes_late(resource, version, observed.now)
@@ -156,30 +162,40 @@ def roll(
     return wave.roll([_budgeted(resource, observed, wave, one, states) for one in states])
 
 
-def behind(
-    resource: SecureRedisCache, consumers: Iterable[PodFacts], version: str | None, now: datetime
-) -> tuple[PodFacts, ...]:
-    """Return the unlisted pods that are not known to hold `version`, the published one.
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """An unlisted pod that may hold an older key, and why."""
 
-    A pod holds what was current when it started. A start that is not known, or lies ahead (a node's clock is wrong),
-    proves nothing, nor does any start while it is not known when `version` was published.
+    pod: PodFacts
+    why: Holding
+
+
+def behind(
+    resource: SecureRedisCache,
+    consumers: Iterable[PodFacts],
+    version: str | None,
+    now: datetime,
+    container_start: timedelta = CONTAINER_START,
+) -> tuple[Behind, ...]:
+    """Return the unlisted pods that may hold another key than `version`, the published one."""
+    published = publication(resource, version, container_start)
+    found = (Behind(pod, holding(pod, published, now)) for pod in consumers)
+    return tuple(one for one in found if one.why.blocks)
+
+
+def may_be_free(resource: SecureRedisCache, pods: Iterable[PodFacts], now: datetime) -> bool:
+    """Whether the pods of a listed workload may all hold no older key, so that the unlisted ones have to be read too.
+
+    The plan decides. A container that may be starting is counted as free here.
     """
     known = resource.status.credential
-    published = None
-    if known is not None and version is not None and known.key_vault_version == version and known.published_at:
-        published = when(known.published_at)
-    return tuple(pod for pod in consumers if not _started_after(pod, published, now))
+    published = publication(resource, known.key_vault_version if known is not None else None, timedelta(0))
+    return not any(holding(pod, published, now, ours=True).blocks for pod in pods)
 
 
 def consumers_listed(pods: Iterable[PodFacts]) -> StalePods | None:
     """Summarise unlisted pods as the status does: how many, and the first ten names. None: there are none."""
     return listed(pods)
-
-
-def _started_after(pod: PodFacts, published: datetime | None, now: datetime) -> bool:
-    if published is None or pod.started is None:
-        return False
-    return published + START_MARGIN < pod.started <= now + START_MARGIN
 
 
 def statuses_after(
@@ -241,6 +257,7 @@ class _Wave:
             actions=tuple(one.action for one in todo if one.action is not None),
             statuses=tuple(sorted(statuses, key=lambda one: one.reason is None)[:MOST_STATUSES]),
             moved=all(one.effect is Effect.NONE for one in states),
+            holding=_first_holding(states, statuses),
             next_pass_in=_next_pass_in(statuses),
         )
 
@@ -257,6 +274,11 @@ class _Wave:
             if one.disruption is not Disruption.GUARDED or self.allowance.take((one.status.kind, one.status.name)):
                 chosen.append(one)
         return chosen
+
+
+def _first_holding(states: list[WorkloadState], statuses: list[WorkloadStatus]) -> WorkloadStatus | None:
+    held = [status for one, status in zip(states, statuses, strict=True) if one.holds]
+    return next((one for one in held if one.reason is not None), held[0] if held else None)
 
 
 def _budgeted(

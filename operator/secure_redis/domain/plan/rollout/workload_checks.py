@@ -1,6 +1,6 @@
 """Questions about one workload: does an entry claim it, was it injected, does its rollout go on by itself? Pure."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from secure_redis.api.reasons.catalogue import has
@@ -12,6 +12,7 @@ from secure_redis.api.status import WorkloadStatus
 from secure_redis.domain.explanation import Explanation
 from secure_redis.domain.observe.workload_match import carries, consents, current, matches
 from secure_redis.domain.observe.workloads import WorkloadFacts
+from secure_redis.domain.plan.rollout.pod_keys import CONTAINER_START, Publication
 
 REPLACED_LIMIT: Final = 3  # how often an injection may vanish as a whole before the operator stops restoring it
 Target = tuple[str, str]  # kind and name
@@ -108,9 +109,21 @@ def no_replacement(facts: WorkloadFacts) -> Explanation | None:
         )
     if facts.partition > 0:
         return Explanation(
-            Reason.TARGET_PAUSED, f"its partition {facts.partition} holds back the pods below that number"
+            Reason.TARGET_PAUSED,
+            f"its partition {facts.partition} excludes the pods below that number: lower it",
         )
     return None
+
+
+def publication(
+    resource: SecureRedisCache, version: str | None, container_start: timedelta = CONTAINER_START
+) -> Publication:
+    """Return what is published. The time is only known for the version that the status reports."""
+    known = resource.status.credential
+    at = None
+    if known is not None and version is not None and known.key_vault_version == version and known.published_at:
+        at = when(known.published_at)
+    return Publication(version, at, container_start)
 
 
 def when(text: str) -> datetime | None:

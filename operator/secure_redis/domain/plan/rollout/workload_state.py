@@ -19,6 +19,8 @@ from secure_redis.domain.observe.workload_match import carries, consents, matche
 from secure_redis.domain.observe.workloads import PodFacts, WorkloadFacts
 from secure_redis.domain.plan.actions import WorkloadAction
 from secure_redis.domain.plan.rollout.injection import inject, no_consent, release
+from secure_redis.domain.plan.rollout.pod_keys import CONTAINER_START, Holding, Publication, holding
+from secure_redis.domain.plan.rollout.unfinished import blocking, failure, obstacle
 from secure_redis.domain.plan.rollout.workload_checks import (
     Target,
     before_of,
@@ -27,6 +29,7 @@ from secure_redis.domain.plan.rollout.workload_checks import (
     given_up,
     leaving,
     no_replacement,
+    publication,
     replaces,
     rotation,
     settled,
@@ -35,10 +38,6 @@ from secure_redis.domain.plan.rollout.workload_checks import (
 
 LISTED_PODS: Final = 10
 WORKLOAD_MESSAGE_LIMIT: Final = 512  # characters, as the schema bounds status.workloads[].message
-# The kubelet renews mounted Secrets at each sync (a minute, with jitter) from a cache that it keeps by watch.
-RELOAD_BOUND: Final = timedelta(seconds=120)
-# A pod that started this soon after the publication may have read the Secret just before it.
-START_MARGIN: Final = timedelta(seconds=10)
 
 
 class Effect(Enum):
@@ -80,6 +79,12 @@ class WorkloadState:
     disruption: Disruption = Disruption.NONE
     moves: bool = True
     refused_before: bool = False
+    free: bool = False  # its pods were read, and none of them can hold an older key
+
+    @property
+    def holds(self) -> bool:
+        """Whether a pod of it may hold an older key."""
+        return self.effect is not Effect.NONE and not self.free
 
 
 def workload_states(
@@ -89,9 +94,11 @@ def workload_states(
     version: str | None,
     keys: Collection[str] | None,
     publishing: bool,
+    container_start: timedelta = CONTAINER_START,
 ) -> list[WorkloadState]:
     """Return every workload that an entry selects or that is injected, and every entry that selects none."""
-    return _View(resource, observed, version, keys, publishing).all(workloads)
+    published = publication(resource, version, container_start)
+    return _View(resource, observed, version, keys, publishing, published).all(workloads)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +110,7 @@ class _View:
     version: str | None
     keys: Collection[str] | None
     publishing: bool
+    published: Publication
 
     def all(self, workloads: tuple[WorkloadFacts, ...]) -> list[WorkloadState]:
         """Return every workload that an entry selects or that is injected, and every entry that selects none."""
@@ -189,41 +197,61 @@ class _View:
             )
         if isinstance(pods, Unknown):
             return WorkloadState(with_reason(status, pods.reason, pods.message), effect=Effect.ROLLING)
-        stale = [pod for pod in pods if self._stale(entry, pod)]
-        behind = listed(stale)
-        if not stale and (facts.rolled or no_replacement(facts) is not None):
+        stale = [pod for pod in pods if self._holding(entry, pod).blocks]
+        former = [pod for pod in pods if pod in stale or self._of_former_template(entry, pod)]
+        behind, free = listed(stale), not stale
+        why = no_replacement(facts)
+        if not former and (facts.rolled or why is not None):
             return WorkloadState(status)
-        why = no_replacement(facts) or self._waits(entry, stale)
+        why = why or self._waits(entry, former)
         if why is not None:
-            return WorkloadState(with_reason(status, why.reason, why.message, behind), effect=Effect.BEHIND)
-        return self._progress(facts, status, stale, "do not hold the current key")
+            status = with_reason(status, why.reason, why.message, behind)
+            return WorkloadState(status, effect=Effect.BEHIND, free=free)
+        state = self._progress(facts, status, pods, former, stale)
+        return replace(state, free=free)
 
-    def _progress(self, facts: WorkloadFacts, status: WorkloadStatus, pods: list[PodFacts], what: str) -> WorkloadState:
-        """Decide how far the rollout is. `pods`: those behind.
+    def _progress(
+        self,
+        facts: WorkloadFacts,
+        status: WorkloadStatus,
+        pods: Iterable[PodFacts],
+        former: list[PodFacts],
+        stale: list[PodFacts],
+        what: str = "do not hold the current key",
+    ) -> WorkloadState:
+        """Decide how far the rollout is. `former`: the pods that it replaces. `stale`: those of them that matter.
 
         Pods that are being deleted are replaced already. Only the retirement of the former key waits for them.
         """
-        stale = listed(pods)
-        ending = facts.rolled and bool(pods) and all(pod.deleting for pod in pods)
+        behind = listed(stale)
+        ending = facts.rolled and bool(former) and all(pod.deleting for pod in former)
         if facts.failed is not None:
-            text = f"its rollout failed: {facts.failed}; nothing further is moved until it is repaired"
-            return WorkloadState(with_reason(status, Reason.ROLLOUT_FAILED, text, stale), effect=Effect.FAILED)
+            text = f"{failure(facts, pods)}; nothing further is moved until it is repaired"
+            status = with_reason(status, Reason.ROLLOUT_FAILED, text, behind)
+            return WorkloadState(status, effect=Effect.FAILED)
         minutes = rotation(self.resource).deadline_minutes
         since = facts.owned.applied or self._unwell_since()
-        if since is not None and self.observed.now - since > timedelta(minutes=minutes):
-            text = f"its rollout is not done after {minutes} minutes; nothing further is moved until it is"
+        late = since is not None and self.observed.now - since > timedelta(minutes=minutes)
+        blocked = blocking(facts, pods, self.observed.now)
+        if blocked is not None:
+            effect = Effect.BEHIND if ending else Effect.FAILED if late else Effect.ROLLING
+            return WorkloadState(with_reason(status, blocked.reason, blocked.message, behind), effect=effect)
+        if late:
+            text = (
+                f"its rollout is not done after {minutes} minutes; nothing further is moved until it is{obstacle(pods)}"
+            )
             if ending:
                 text = (
-                    f"{len(pods)} of its pods are still being deleted after {minutes} minutes: "
+                    f"{len(former)} of its pods are still being deleted after {minutes} minutes: "
                     "see whether their nodes are there, or delete them by force"
                 )
             effect = Effect.BEHIND if ending else Effect.FAILED
-            return WorkloadState(with_reason(status, Reason.ROLLOUT_DEADLINE, text, stale), effect=effect)
-        text = f"{len(pods)} of its pods {what}" if pods else "its new pods are not available yet"
+            return WorkloadState(with_reason(status, Reason.ROLLOUT_DEADLINE, text, behind), effect=effect)
+        text = _progress_text(former, stale, what) + obstacle(pods)
         if ending:
             text = f"{text} and are being deleted"
         effect = Effect.BEHIND if ending else Effect.ROLLING
-        return WorkloadState(with_reason(status, Reason.ROLLING_OUT, text, stale), effect=effect)
+        return WorkloadState(with_reason(status, Reason.ROLLING_OUT, text, behind), effect=effect)
 
     def _waits(self, entry: Workload, stale: list[PodFacts]) -> Explanation | None:
         """Explain why the operator does not replace these pods; None if it does."""
@@ -235,23 +263,17 @@ class _View:
             Reason.TARGET_ON_DELETE, f"restart is {entry.restart}: its pods take the new key when they are deleted"
         )
 
-    def _stale(self, entry: Workload, pod: PodFacts) -> bool:
-        if entry.restart is Restart.ROLLING:
-            return pod.version != self.version
-        if pod.version is None:
-            return True
-        published = self._published()
-        if published is None:
-            return True
-        if entry.reloads_files and entry.restart is Restart.NONE:
-            return self.observed.now - published < RELOAD_BOUND
-        return pod.started is None or pod.started <= published + START_MARGIN
+    def _holding(self, entry: Workload, pod: PodFacts) -> Holding:
+        rolling, reloads = entry.restart is Restart.ROLLING, entry.reloads_files and entry.restart is Restart.NONE
+        return holding(pod, self.published, self.observed.now, ours=rolling, reloads=reloads)
 
-    def _published(self) -> datetime | None:
-        known = self.resource.status.credential
-        if known is None or known.key_vault_version != self.version or known.published_at is None:
-            return None
-        return when(known.published_at)
+    def _of_former_template(self, entry: Workload, pod: PodFacts) -> bool:
+        """Whether the rollout replaces the pod: it names a former Secret, or its template was another one.
+
+        Where no rollout restarts pods, the version of the template stays as it is.
+        """
+        other = pod.version != self.version if entry.restart is Restart.ROLLING else pod.version is None
+        return other or not pod.uses
 
     def _unclaimed(self, facts: WorkloadFacts) -> WorkloadState | None:
         """Decide about a workload that no entry selects: release it, then wait until its pods do not use the Secret."""
@@ -282,9 +304,11 @@ class _View:
         why = no_replacement(facts)
         if pods is not None and not using and (facts.rolled or why is not None):
             return None
+        free = pods is not None and not any(holding(pod, self.published, self.observed.now).blocks for pod in using)
         if why is not None:
-            return WorkloadState(with_reason(status, why.reason, why.message, listed(using)), effect=Effect.BEHIND)
-        state = self._progress(facts, status, using, "still use the Secret")
+            status = with_reason(status, why.reason, why.message, listed(using))
+            return WorkloadState(status, effect=Effect.BEHIND, free=free)
+        state = replace(self._progress(facts, status, pods or (), using, using, "still use the Secret"), free=free)
         # A release that fails endangers no key: it delays the Secret's removal, and nothing else.
         return replace(state, effect=Effect.BEHIND) if state.effect is Effect.FAILED else state
 
@@ -318,6 +342,14 @@ def listed(pods: Iterable[PodFacts]) -> StalePods | None:
     """Summarise pods as the status does: how many, and the first names."""
     found = sorted(pod.name for pod in pods)
     return StalePods(count=len(found), names=tuple(found[:LISTED_PODS])) if found else None
+
+
+def _progress_text(former: list[PodFacts], stale: list[PodFacts], what: str) -> str:
+    if stale:
+        return f"{len(stale)} of its pods {what}"
+    if former:
+        return f"{len(former)} of its pods are not replaced yet, and hold no older key"
+    return "its new pods are not available yet"
 
 
 def _behind_if(condition: bool) -> Effect:

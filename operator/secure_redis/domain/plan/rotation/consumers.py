@@ -1,6 +1,7 @@
 """Find the consumers that may still hold a key. An unknown consumer counts as holding it. Pure."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 
 from pydantic import SecretStr
@@ -9,6 +10,7 @@ from secure_redis.api.reasons.catalogue import has
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.reasons.row import Trait
 from secure_redis.api.resource import SecureRedisCache
+from secure_redis.api.status import WorkloadStatus
 from secure_redis.domain.assess.assessment import Assessment
 from secure_redis.domain.explanation import Explanation
 from secure_redis.domain.observe.keys import VaultSecretFacts
@@ -18,6 +20,7 @@ from secure_redis.domain.observe.unknown import NotRead, Unknown
 from secure_redis.domain.observe.workloads import PodFacts
 from secure_redis.domain.plan.rollout import waves as rollouts
 from secure_redis.domain.plan.rollout.disruption_budgets import minutes_late
+from secure_redis.domain.plan.rollout.pod_keys import CONTAINER_START, Holding
 from secure_redis.domain.plan.secret import published_version
 
 _LISTED: Final = 3
@@ -32,9 +35,13 @@ class ConsumersBehind:
 
 
 def consumers_behind(
-    resource: SecureRedisCache, observed: Observation, assessed: Assessment, rollout: rollouts.Rollout | None
+    resource: SecureRedisCache,
+    observed: Observation,
+    assessed: Assessment,
+    rollout: rollouts.Rollout | None,
+    container_start: timedelta = CONTAINER_START,
 ) -> ConsumersBehind | None:
-    """Find what the rotation waits for; None: every pod that uses the Secret is known to have the current key."""
+    """Find what the rotation waits for; None: no pod that uses the Secret can hold an older key."""
     vault, reported = observed.vault, resource.status.credential
     version = published_version(resource, observed, assessed)
     refused = assessed.credential.refused
@@ -46,16 +53,16 @@ def consumers_behind(
         return ConsumersBehind(Explanation(Reason.ROLLING_OUT, "the Secret was written just now"))
     if rollout is not None and rollout.unread is not None:
         return ConsumersBehind(rollout.unread)
-    if rollout is not None and not rollout.moved:
-        return ConsumersBehind(_first_behind(rollout))
+    if rollout is not None and rollout.holding is not None:
+        return ConsumersBehind(_first_behind(rollout.holding))
     if isinstance(observed.consumers, NotRead):
         return ConsumersBehind(Explanation(Reason.ROLLING_OUT, "the pods that use the Secret are read next"))
     if isinstance(observed.consumers, Unknown):
         text = f"it is not known who holds which key: {observed.consumers.message}"
         return ConsumersBehind(Explanation(observed.consumers.reason, text))
-    behind = rollouts.behind(resource, observed.consumers, version, observed.now)
+    behind = rollouts.behind(resource, observed.consumers, version, observed.now, container_start)
     late = minutes_late(resource, version, observed.now) is not None
-    return ConsumersBehind(_unlisted(behind, late), behind) if behind else None
+    return ConsumersBehind(_unlisted(behind, late), tuple(one.pod for one in behind)) if behind else None
 
 
 def secret_may_hold(observed: Observation, key: SecretStr) -> bool:
@@ -66,23 +73,31 @@ def secret_may_hold(observed: Observation, key: SecretStr) -> bool:
     return password is None or password.get_secret_value() == key.get_secret_value().encode()
 
 
-def _first_behind(rollout: rollouts.Rollout) -> Explanation:
-    # A workload that is not there, or does not consent, has a status too, and holds nothing.
-    first = next((one for one in rollout.statuses if one.reason is not None and (one.injected or one.stale_pods)), None)
-    if first is None:
+def _first_behind(status: WorkloadStatus) -> Explanation:
+    if status.reason is None:
         return Explanation(Reason.HOLDERS_BEHIND, "workloads are still to be moved to the current key")
-    reason, text = rollouts.reason_of(first), rollouts.sentence(first)
+    reason, text = rollouts.reason_of(status), rollouts.sentence(status)
     if has(reason, Trait.ROLLOUT_STUCK):
         text = f"{text}; both keys work: repair or roll back the workload, the rotation then goes on"
     return Explanation(reason, text)
 
 
-def _unlisted(behind: tuple[PodFacts, ...], is_late: bool) -> Explanation:
-    names = ", ".join(pod.name for pod in behind[:_LISTED])
-    more = f" and {len(behind) - _LISTED} more" if len(behind) > _LISTED else ""
+# What to do about pods in each of these states.
+_REMEDIES: Final = (
+    (Holding.OLDER, "restart them, or list their workload in spec.workloads"),
+    (Holding.STARTING, "wait"),
+    (Holding.ENDING, "wait, or delete them by force if their node is off for good"),
+    (Holding.UNREPORTED, "repair the node, or delete them"),
+)
+
+
+def _unlisted(behind: tuple[rollouts.Behind, ...], is_late: bool) -> Explanation:
     late = " (the deadline for it is over)" if is_late else ""
-    return Explanation(
-        Reason.HOLDERS_BEHIND,
-        "pods that use the Secret without being listed started before the current key was published: "
-        f"{names}{more}{late}; restart them, or list their workload in spec.workloads",
-    )
+    parts: list[str] = []
+    for why, remedy in _REMEDIES:
+        names = [one.pod.name for one in behind if one.why is why]
+        if names:
+            more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+            parts.append(f"{why.value}: {', '.join(names[:_LISTED])}{more}{late}; {remedy}")
+    text = "; others ".join(parts)
+    return Explanation(Reason.HOLDERS_BEHIND, f"pods that use the Secret without being listed {text}")

@@ -10,6 +10,8 @@ from secure_redis.api.status import UNDER_WAY, RotationPhase, RotationStatus
 from secure_redis.domain.observe.cache import Cache
 from secure_redis.domain.observe.keys import ListedKeys, Slot, VaultSecretFacts
 from secure_redis.domain.observe.observation import Observation
+from secure_redis.domain.observe.unknown import Unknown
+from secure_redis.domain.plan.rollout.waves import may_be_free
 from secure_redis.domain.plan.rotation.regeneration_mark import (
     RegenerationMark,
     attempt_id,
@@ -63,8 +65,15 @@ def needs_consumers(resource: SecureRedisCache, observed: Observation) -> bool:
     """Whether unlisted pods decide the next step: always where the keys do, and while a rollout ends."""
     state = under_way(resource)
     if state is not None and state.phase == RotationPhase.ROLLING_OUT:
-        return not observed.pods  # the pods of listed workloads come first
+        return _listed_may_be_free(resource, observed)  # the pods of listed workloads come first
     return isinstance(observed.keys, ListedKeys) and (state is not None or requested(resource, observed) is not None)
+
+
+def _listed_may_be_free(resource: SecureRedisCache, observed: Observation) -> bool:
+    """Whether no pod of a listed workload that had to be read is known to hold an older key."""
+    return all(
+        not isinstance(pods, Unknown) and may_be_free(resource, pods, observed.now) for pods in observed.pods.values()
+    )
 
 
 def candidate(resource: SecureRedisCache, observed: Observation) -> SecretStr | None:

@@ -1,6 +1,7 @@
 """The input of one pass over a rotation, and the results that each phase can have. Pure."""
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Final
 
 from secure_redis.api.reasons.reason import Reason
@@ -41,7 +42,8 @@ class RotationPass:
         """Find the consumers to wait for. If the permission to force is gone, the emergency is an ordinary one."""
         if request.forced and may_force(self.resource, self.observed, self.settings):
             return None
-        return consumers_behind(self.resource, self.observed, self.assessed, self.rollout)
+        container_start = timedelta(seconds=self.settings.container_start)
+        return consumers_behind(self.resource, self.observed, self.assessed, self.rollout, container_start)
 
     def without_action(
         self, state: RotationStatus, reason: Reason | None, message: str | None, next_pass_in: float | None = None
@@ -61,8 +63,8 @@ class RotationPass:
         """Report which consumers the rotation waits for."""
         state = state.model_copy(update={"holders": rollouts.consumers_listed(behind.pods)})
         next_pass_in = self.rollout.next_pass_in if self.rollout is not None else None
-        if isinstance(self.observed.consumers, NotRead) and (self.rollout is None or self.rollout.moved):
-            next_pass_in = 0.0  # the listed ones have moved: now the others are read
+        if isinstance(self.observed.consumers, NotRead) and (self.rollout is None or self.rollout.holding is None):
+            next_pass_in = 0.0  # the listed ones hold no older key: now the others are read
         return self.without_action(
             state, behind.why.reason, behind.why.message, sooner(next_pass_in, CONSUMERS_SECONDS)
         )

@@ -1,12 +1,14 @@
 """Compose every condition of the status from the observation, the assessment, the plan and its outcomes."""
 
+from dataclasses import replace
+
 from secure_redis.api.reasons.catalogue import has
 from secure_redis.api.reasons.reason import ConditionType, Reason
 from secure_redis.api.reasons.row import JUDGED, Trait
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.status import WorkloadStatus
 from secure_redis.domain.assess.assessment import Assessment
-from secure_redis.domain.assess.rules.rule import Severity
+from secure_redis.domain.assess.rules.rule import Result
 from secure_redis.domain.explanation import Explanation
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.plan.actions import (
@@ -28,6 +30,7 @@ from secure_redis.domain.report.conditions.condition_state import (
 )
 from secure_redis.domain.report.conditions.credentials import CredentialsInput, credentials_synced
 from secure_redis.domain.report.conditions.readiness import ReadyInput, ready_condition, reconciling, stalled_condition
+from secure_redis.domain.report.conditions.way_out import with_way_out
 
 LISTED_PATHS = 3
 
@@ -71,7 +74,8 @@ def compose_conditions(
         found[ConditionType.STALLED] = stalled
     elif progress is not None:
         found[ConditionType.RECONCILING] = progress
-    return _each_message_once(found)
+    named = {kind: replace(state, message=with_way_out(resource, kind, state.message)) for kind, state in found.items()}
+    return _each_message_once(named)
 
 
 # kstatus, and with it Flux and kubectl wait, shows the messages of these: they stay whole.
@@ -100,10 +104,7 @@ def _compliant(assessed: Assessment, available: ConditionState) -> ConditionStat
     found = assessed.compliance
     if found is None:
         return ConditionState(UNKNOWN, available.reason, available.message)
-    counted = [f for f in found.findings if f.severity not in {Severity.INFO, Severity.LOW}]
-    failed = [f for f in counted if f.result == "Fail"]
-    unknown = [f for f in counted if f.result == "Unknown"]
-    for worst, status in ((failed, FALSE), (unknown, UNKNOWN)):
+    for worst, status in ((found.counted(Result.FAIL), FALSE), (found.counted(Result.UNKNOWN), UNKNOWN)):
         if worst:
             listed = ", ".join(f.rule for f in worst)
             word = "failed" if status == FALSE else "could not be judged"

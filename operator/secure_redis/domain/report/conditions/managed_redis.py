@@ -2,6 +2,7 @@
 
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
+from secure_redis.domain.observe.cache import LOWEST_TLS
 from secure_redis.domain.observe.endpoint import EndpointFacts
 from secure_redis.domain.observe.managed_redis import ManagedDatabase, ManagedRedis
 from secure_redis.domain.observe.normalise import (
@@ -25,7 +26,6 @@ from secure_redis.domain.report.conditions.condition_state import (
 from secure_redis.domain.report.conditions.route import no_route
 from secure_redis.domain.report.endpoint_status import aside, only_recalled, wrong
 
-LOWEST_TLS = (1, 2)
 _COMING_OR_GOING = frozenset({"creating", "deleting"})
 
 
@@ -38,7 +38,7 @@ def available(cluster: ManagedRedis, _: Plan) -> ConditionState:
     for what, state, serving in parts:
         if same_word(serving, "Disabled") or same_word(state, "Disabled"):
             return ConditionState(FALSE, Reason.CACHE_DISABLED, f"Azure reports that {what} is disabled")
-        if is_dead(state) or same_word(state, "Canceled"):
+        if is_dead(state):
             message = f"Azure reports provisioningState {state} of {what}: inspect it in Azure and repair it"
             return ConditionState(FALSE, Reason.CACHE_FAILED, message)
         if is_busy(state) and (cluster.host_name is None or state.strip().lower() in _COMING_OR_GOING):
@@ -113,12 +113,9 @@ def persistence(
         return _unusable(f"{key_name} is not there: {key.message}")
     if isinstance(key, Unknown):
         return _unread(key_name, key)
-    if key.enabled is False:
-        return _unusable(f"{key_name} is disabled")
-    if key.expires is not None and key.expires <= observed.now:
-        return _unusable(f"{key_name} expired on {key.expires:%Y-%m-%d}")
-    if key.not_before is not None and key.not_before > observed.now:
-        return _unusable(f"{key_name} is not valid before {key.not_before:%Y-%m-%d}")
+    why = key.unusable(observed.now)
+    if why is not None:
+        return _unusable(f"{key_name} {why}")
     if key.enabled is None:
         return ConditionState(UNKNOWN, Reason.UNKNOWN, f"Key Vault does not report whether {key_name} is enabled")
     if isinstance(found.vault, Unknown):

@@ -4,6 +4,7 @@ from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.domain.assess.encryption_chain import follow
 from secure_redis.domain.explanation import Explanation
+from secure_redis.domain.observe.cache import LOWEST_TLS
 from secure_redis.domain.observe.endpoint import EndpointFacts
 from secure_redis.domain.observe.normalise import is_busy, is_dead, tls_version
 from secure_redis.domain.observe.observation import Observation
@@ -43,7 +44,7 @@ def transport(cache: Redis, resource: SecureRedisCache, observed: Observation, _
             FALSE, Reason.NON_TLS_PORT_OPEN, "the non-TLS port is open: keys and data can travel in clear"
         )
     version, floor = cache.minimum_tls_version, tls_version(cache.minimum_tls_version)
-    if floor is not None and floor < (1, 2):
+    if floor is not None and floor < LOWEST_TLS:
         return ConditionState(FALSE, Reason.MINIMUM_TLS_TOO_LOW, f"the cache accepts TLS {version}")
     found = next(wrong(observed.endpoint, observed.now), None) if isinstance(observed.endpoint, EndpointFacts) else None
     if found is not None:

@@ -1,0 +1,56 @@
+"""The entries that the operator can publish, and the formats that group them.
+
+What each client reads: docs/internals/kubernetes-facts.md#redis-clients.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from secure_redis.api.spec.spec import Format
+
+CA_KEY: Final = "ca.crt"
+CA_TEMPLATE: Final = "{ca.crt}"  # the authority in PEM, where clients need one
+# Redis gives a password without a user name to this user, and clients that send an empty name get WRONGPASS.
+DEFAULT_USER: Final = "default"
+
+_URI: Final = "rediss://{username}:{password}@{host}:{port}/{database}"
+
+# Each entry with its template (`templates`). `ssl` is in no format, because it stops Spring Boot 3.1 and later.
+ENTRIES: Final[Mapping[str, str]] = {
+    "type": "redis",
+    "provider": "azure",
+    "host": "{host}",
+    "port": "{port}",
+    "username": "{username}",
+    "password": "{password}",
+    "database": "{database}",
+    "uri": _URI,
+    "url": _URI,
+    "spring.data.redis.url": _URI,
+    "spring.data.redis.database": "{database}",
+    "celery": f"{_URI}?ssl_cert_reqs=required",
+    "stackexchange": "{host}:{port},password={password},ssl=True,abortConnect=False,defaultDatabase={database}",
+    "bull": f"{_URI}?tls=true",
+    "address": "{host}:{port}",
+    "ssl": "true",
+    CA_KEY: CA_TEMPLATE,
+}
+
+# In every Secret, whatever the formats.
+ALWAYS: Final = ("type", "provider", CA_KEY)
+FORMATS: Final[Mapping[Format, tuple[str, ...]]] = {
+    # Without `url`, spring-cloud-bindings would connect to `host` and `port` without TLS.
+    Format.STANDARD: ("host", "port", "username", "password", "database", "uri", "url"),
+    Format.SPRING: ("spring.data.redis.url", "spring.data.redis.database"),
+    Format.CELERY: ("celery",),
+    Format.STACK_EXCHANGE: ("stackexchange",),
+    Format.BULL: ("bull",),
+    Format.ADDRESS: ("address",),
+}
+
+# What `connection.keys` and `connection.template` cannot redefine, and what `workloads[].env[].key` can name.
+RESERVED: Final = tuple(ENTRIES)
+# What `connection.keys` can repeat.
+REPEATABLE: Final = tuple(
+    name for name in RESERVED if name not in {"type", "provider"} and not name.startswith("spring.")
+)

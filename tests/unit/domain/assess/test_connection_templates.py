@@ -1,0 +1,79 @@
+"""Templates of entries: which are accepted, and what they become."""
+
+import re
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from secure_redis.domain.assess.connection.forms import CA_TEMPLATE, ENTRIES
+from secure_redis.domain.assess.connection.templates import ACCEPTED, FIELDS, LONGEST_TEMPLATE, accepted, render
+from tests.builders.connection_templates import BAD, GOOD, URI
+from tests.builders.world import PRIMARY, built, resource, text
+
+ROOT = Path(__file__).parents[4]
+
+
+@pytest.mark.parametrize("template", GOOD)
+def test_what_connects_with_tls_is_accepted(template: str) -> None:
+    assert accepted(template)
+
+
+@pytest.mark.parametrize("template", BAD)
+def test_what_may_connect_without_tls_is_refused_and_not_published(template: str) -> None:
+    assert not accepted(template)
+    data = built(resource({"connection": {"template": {"OWN": template, "GOOD": "{password}"}}}))
+    assert "OWN" not in data.data
+    assert text(data, "GOOD") == PRIMARY
+
+
+@given(st.text("redis:/{}hostpasswordnlfugm=?&,%0-9 ", max_size=60))
+def test_nothing_else_that_is_accepted_names_a_weaker_connection(given_text: str) -> None:
+    if accepted(given_text):
+        assert re.match(r"(rediss|valkeys|tls)://|[{]host[}]:[{]port[}],|[ ,;:|/@]*[{]", given_text)
+        assert not re.search(r"redis://|none|false|insecure|6379", given_text.replace("abortConnect=false", ""), re.I)
+
+
+def test_the_operators_own_entries_have_accepted_shapes() -> None:
+    words = {"redis", "azure", "true", CA_TEMPLATE}
+    own = [template for template in ENTRIES.values() if template not in words and "abortConnect" not in template]
+    assert all(accepted(template) for template in own)
+    assert len(own) > 8
+    assert accepted(ENTRIES["stackexchange"])
+
+
+@given(password=st.text([chr(code) for code in range(33, 127) if chr(code) != ","], min_size=1, max_size=80))
+def test_fields_are_encoded_in_a_uri_and_nowhere_else(password: str) -> None:
+    fields = {"host": "h.test", "port": "6380", "username": "a/b", "password": password, "database": "3"}
+    uri = urlsplit(render(URI, fields))
+    assert (uri.scheme, uri.hostname, uri.port, uri.path) == ("rediss", "h.test", 6380, "/3")
+    assert (unquote(uri.username or ""), unquote(uri.password or "")) == ("a/b", password)
+    assert render("{host}:{port},password={password},ssl=true", fields) == f"h.test:6380,password={password},ssl=true"
+    assert render("{username}:{password}", fields) == f"a/b:{password}"
+
+
+def test_a_key_that_looks_like_a_field_is_not_replaced() -> None:
+    fields = {"host": "h.test", "port": "6380", "username": "default", "password": "{host}", "database": "0"}
+    assert render("{password}@{host}", fields) == "{host}@h.test"
+
+
+def test_a_template_replaces_no_entry_and_no_key() -> None:
+    declared = {"uri": "{password}", "ssl": "{password}", "a/b": "{password}", "..x": "{password}", "BOTH": "{host}"}
+    data = built(resource({"connection": {"template": declared, "keys": {"BOTH": "password"}}}))
+    assert set(data.data) == set(built().data) | {"BOTH"}
+    assert text(data, "BOTH") == PRIMARY
+
+
+def test_the_schema_has_the_same_expression_and_fields() -> None:
+    crd = yaml.safe_load((ROOT / "crds/secureredis.io_securerediscaches.yaml").read_text())
+    schema = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]
+    template = schema["connection"]["properties"]["template"]
+    (rule,) = template["additionalProperties"]["x-kubernetes-validations"]
+    assert rule["rule"] == f"self.matches('{ACCEPTED}')"
+    assert template["additionalProperties"]["maxLength"] == LONGEST_TEMPLATE
+    for field in FIELDS:
+        assert f"{{{field}}}" in rule["message"]
+        assert f"{{{field}}}" in template["description"]

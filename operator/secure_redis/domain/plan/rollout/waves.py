@@ -82,7 +82,8 @@ class Rollout:
 def sentence(status: WorkloadStatus) -> str:
     """Describe one workload's status in a sentence."""
     where = f"{status.kind} {status.name!r}" if status.name else f"entry {status.id!r}"
-    return f"{where}: {status.message}"
+    message = status.message or ""
+    return message if message.startswith(where) else f"{where}: {message}"
 
 
 def reason_of(status: WorkloadStatus) -> Reason:

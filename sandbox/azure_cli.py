@@ -52,9 +52,18 @@ class AzureCli:
 
     def run(self, *arguments: str) -> Any:
         """Run one command. Returns its JSON, or None for no output. Raises AzureCliError with az's message."""
-        command = names.wrap([self._program, *arguments, "--output", "json"], self._endpoints.hosts_file)
-        done = subprocess.run(command, env=self._environment, capture_output=True, text=True, check=False)
+        # Not all arguments in an error: a secret may be among them.
+        done = self._run([self._program, *arguments, "--output", "json"], " ".join(("az", *arguments[:2])))
+        return json.loads(done) if done.strip() else None
+
+    def script(self, text: str, programs: Path) -> str:
+        """Run a shell script that calls `az`, and the programs of a directory. Returns its output."""
+        path = os.pathsep.join((str(programs), str(self._program.parent), os.environ["PATH"]))
+        return self._run(["env", f"PATH={path}", "bash", "-euo", "pipefail", "-c", text], "the script")
+
+    def _run(self, command: list[str | Path], name: str) -> str:
+        wrapped = names.wrap(command, self._endpoints.hosts_file)
+        done = subprocess.run(wrapped, env=self._environment, capture_output=True, text=True, check=False)
         if done.returncode != 0:
-            # Not the arguments: a secret may be among them.
-            raise AzureCliError(f"az {' '.join(arguments[:2])}: {done.stderr.strip()[-2000:]}")
-        return json.loads(done.stdout) if done.stdout.strip() else None
+            raise AzureCliError(f"{name}: {done.stderr.strip()[-2000:]}")
+        return done.stdout

@@ -3,6 +3,7 @@
 import secrets
 import shutil
 import socket
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -70,6 +71,7 @@ class ControlPlane:
         self._ports: list[_Port] = []
         self._children: list[Child] = []
         self._cluster: Cluster | None = None
+        self._store: tuple[tuple[Path, list[str]], ...] = ()  # etcd and the API server, as they were started
 
     @property
     def cluster(self) -> Cluster:
@@ -116,7 +118,23 @@ class ControlPlane:
             port.release()
         self._ports.clear()
         self._cluster = None
-        shutil.rmtree(self.directory / "etcd", ignore_errors=True)  # 64 MB at least, and of no use to anyone
+        for data in ("etcd", "etcd-backup"):  # 64 MB at least, and of no use to anyone
+            shutil.rmtree(self.directory / data, ignore_errors=True)
+
+    def back_up(self) -> Path:
+        """Stop etcd and the API server, copy etcd's data and start both again. Returns the copy."""
+        copy = self.directory / "etcd-backup"
+        self._without_etcd(lambda: shutil.copytree(self.directory / "etcd", copy, dirs_exist_ok=True))
+        return copy
+
+    def restore(self, backup: Path) -> None:
+        """Put etcd's data back to a copy. Everything that was written since is lost, and so are the revisions."""
+
+        def replace() -> None:
+            shutil.rmtree(self.directory / "etcd")
+            shutil.copytree(backup, self.directory / "etcd")
+
+        self._without_etcd(replace)
 
     def check(self) -> None:
         """Raise ProcessError, with the end of its log, if one of the processes has ended."""
@@ -131,9 +149,13 @@ class ControlPlane:
         self._write_keys(tokens)
         cluster = Cluster(self.directory, self.version, api, tokens[ADMIN], ISSUER)
         cluster.kubeconfig_for(tokens[ADMIN], "admin")
-        self._run(binaries["etcd"], *self._etcd_flags(etcd_client, etcd_peer))
-        # The API server retries until etcd listens.
-        self._run(binaries["kube-apiserver"], *self._api_flags(etcd_client, api))
+        self._store = (
+            (binaries["etcd"], self._etcd_flags(etcd_client, etcd_peer)),
+            # The API server retries until etcd listens.
+            (binaries["kube-apiserver"], self._api_flags(etcd_client, api)),
+        )
+        for program, flags in self._store:
+            self._run(program, *flags)
         wait_for(lambda: self._ready(cluster, "/readyz"), READY_TIMEOUT, "the API server to be ready")
         common = ["--leader-elect=false", "--secure-port=0"]
         if self._controllers:
@@ -148,6 +170,16 @@ class ControlPlane:
             wait_for(lambda: self._ready(cluster, account), READY_TIMEOUT, "the controller manager to work")
         cluster.save()
         self._cluster = cluster
+
+    def _without_etcd(self, change: Callable[[], object]) -> None:
+        programs = {program.name for program, _ in self._store}
+        stopped = [child for child in self._children if child.name in programs]
+        kill_all(stopped)
+        self._children = [child for child in self._children if child not in stopped]
+        change()
+        for program, flags in self._store:
+            self._run(program, *flags)
+        wait_for(lambda: self._ready(self.cluster, "/readyz"), READY_TIMEOUT, "the API server to be ready again")
 
     def _reserve(self) -> int:
         self._ports.append(_Port())

@@ -11,6 +11,7 @@ from kubernetes.aio.client.configuration import Configuration
 
 from secure_redis.api import names
 from secure_redis.kube.client import session
+from secure_redis.kube.streams import Streams
 
 Deliver = Callable[[str | None, Mapping[str, Any]], None]
 
@@ -34,7 +35,7 @@ def build_settings() -> kopf.OperatorSettings:
     return settings
 
 
-def build_registry(deliver: Deliver, configuration: Configuration) -> kopf.OperatorRegistry:
+def build_registry(deliver: Deliver, configuration: Configuration, streams: Streams) -> kopf.OperatorRegistry:
     """Register one handler, for raw events only: nothing is stored on the object, retried or indexed.
 
     `deliver(type, body)` is called in kopf's thread and must not block.
@@ -44,7 +45,7 @@ def build_registry(deliver: Deliver, configuration: Configuration) -> kopf.Opera
     @kopf.on.login(registry=registry)
     async def login(**_: Any) -> kopf.AiohttpSession:
         # Made here, because kopf closes it and requests another after a 401.
-        return kopf.AiohttpSession(server=configuration.host, aiohttp_session=session(configuration))
+        return kopf.AiohttpSession(server=configuration.host, aiohttp_session=session(configuration, streams))
 
     @kopf.on.event(names.GROUP, names.VERSION, names.PLURAL, registry=registry)
     async def changed(event: Mapping[str, Any], **_: Any) -> None:
@@ -82,7 +83,9 @@ class StopFlag:
         return event
 
 
-def watch(deliver: Deliver, configuration: Configuration, namespaces: Sequence[str], stop: StopFlag) -> None:
+def watch(
+    deliver: Deliver, configuration: Configuration, namespaces: Sequence[str], stop: StopFlag, streams: Streams
+) -> None:
     """Run kopf until `stop` is set; for a thread of its own.
 
     In the main thread kopf would take over the signals, and at its end it cancels every task of its loop that it
@@ -95,7 +98,7 @@ def watch(deliver: Deliver, configuration: Configuration, namespaces: Sequence[s
 
     async def run() -> None:
         await kopf.operator(
-            registry=build_registry(deliver, configuration),
+            registry=build_registry(deliver, configuration, streams),
             settings=build_settings(),
             clusterwide=not namespaces,
             namespaces=list(namespaces),

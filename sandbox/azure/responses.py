@@ -44,5 +44,5 @@ class Refusal(Exception):
 
 def cache_refusal(status: int, code: str, message: str, request_id: str | None = None) -> Refusal:
     """Return a refusal by the cache service itself; most of its messages end with the request id."""
-    text = f"{message}\nRequestID={request_id}" if request_id else message
+    text = f"{message}\r\nRequestID={request_id}" if request_id else message
     return Refusal(status, code, text, target=True)

@@ -24,6 +24,7 @@ def refused_status(pod: Object, reason: str, message: str) -> State:
     return {
         "phase": "Pending",
         "hostIP": HOST_IP,
+        "startTime": (pod.get("status") or {}).get("startTime") or now(),
         "conditions": _conditions(pod, {"Ready": False, "ContainersReady": False}, reason, message),
         "containerStatuses": waiting,
     }

@@ -34,11 +34,15 @@ def resource(
     *,
     annotations: dict[str, str] | None = None,
     status: dict[str, Any] | None = None,
-    finalizer: bool = True,
+    finalizer: bool | None = None,
     deleting: bool = False,
     uid: str = UID,
 ) -> SecureRedisCache:
-    """Return a resource as the API server delivers it."""
+    """Return a resource as the API server delivers it. `finalizer` None: as the operator sets it for these policies."""
+    given = spec or {}
+    deletes_cache = given.get("mode") == "Provision" and given.get("deletionPolicy") == "Delete"
+    if finalizer is None:
+        finalizer = deleting or deletes_cache or given.get("connection", {}).get("deletionPolicy") == "Delete"
     meta: dict[str, Any] = {
         "uid": uid,
         "generation": 1,

@@ -114,6 +114,7 @@ class Stage:
     memory: Remembered = field(default_factory=Remembered)
     pods: list[Pod] = field(default_factory=list)
     secret: SecretFacts | None = None
+    finalizer: bool = False
     operation: OperationFacts | None = None
     accepts: AuthenticationResult | Unknown = AuthenticationResult.ACCEPTED
     unlistable: Unknown | None = None  # instead of the listed keys
@@ -259,7 +260,7 @@ class Stage:
         spec: dict[str, Any] = {"authentication": {"keyVault": self.key_vault, "rotation": settings}}
         if self.workloads:
             spec["workloads"] = [{**ENTRY, "id": name, "name": name} for name in self.workloads]
-        return passes.resource(spec, annotations=self.annotations, status=self.status)
+        return passes.resource(spec, annotations=self.annotations, status=self.status, finalizer=self.finalizer)
 
     def listed(self) -> ListedKeys | Unknown:
         """Both keys as Azure lists them."""

@@ -23,6 +23,7 @@ from secure_redis.domain.observe.secret import SecretFacts
 from secure_redis.domain.observe.unknown import NOT_READ, Unknown
 from secure_redis.domain.plan.actions import (
     Action,
+    AddFinalizer,
     ApplySecret,
     CreateSecret,
     Done,
@@ -31,6 +32,7 @@ from secure_redis.domain.plan.actions import (
     MarkKey,
     Outcome,
     RegenerateKey,
+    RemoveFinalizer,
     StoreKey,
     WorkloadAction,
 )
@@ -82,7 +84,7 @@ class World(Stage):
             observed = replace(observed, vault=vault)
             observed = self._with_keys(res, observed)
         workloads = tuple(self.workloads.values())
-        if waves.needs_workloads(res):
+        if waves.needs_workloads(res, replace(observed, workloads=workloads)):
             version = self.secret.annotations.get(names.SECRET_VERSION) if self.secret is not None else None
             wanted = waves.required_pods(res, workloads, version)
             pods = {place: tuple(map(facts, (p for p in self.pods if p.of == place[1]))) for place in wanted}
@@ -176,6 +178,8 @@ class World(Stage):
 
     def _do(self, action: Action) -> None:
         match action:
+            case AddFinalizer() | RemoveFinalizer():
+                self.finalizer = isinstance(action, AddFinalizer)
             case CreateSecret() | ApplySecret():
                 self.secret = SecretFacts(
                     name=action.name,

@@ -51,7 +51,6 @@ def test_the_operator_may_do_exactly_this_everywhere(plain: list[Document]) -> N
     assert powers(pick(plain, "ClusterRole", "secure-redis-operator")) == {
         *((names.GROUP, names.PLURAL, verb) for verb in ("get", "list", "watch", "patch")),
         (names.GROUP, f"{names.PLURAL}/status", "patch"),
-        (names.GROUP, f"{names.PLURAL}/finalizers", "update"),
         ("", "events", "create"),
         ("", "namespaces", "get"),
     }
@@ -133,6 +132,7 @@ def test_listed_namespaces_are_bound_one_by_one() -> None:
         ("RoleBinding", "blog"),
     ]
     assert all(doc["subjects"] == [OPERATOR] for doc in bound)
+    assert {doc["metadata"]["name"] for doc in bound} == {"secure-redis-operator-chart"}
 
 
 def test_cluster_wide_binds_everywhere() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from sandbox.api import Api
 from sandbox.chart.render import CHART, RELEASE_NAMESPACE, ROOT
@@ -66,6 +67,7 @@ def test_install_upgrade_uninstall(run: Helm, cluster: Cluster, server_side: str
 
     notes = run("install", "secure-redis", str(CHART), "--create-namespace", how, values=values)
     assert "It may publish Secrets in: shop." in notes
+    assert "null" not in notes, "the notes print no command that removes finalizers, whatever is left on the Secret"
     assert api.get(CRD).ok
     assert len(api.get(POLICIES).must()["items"]) == 4
     before = api.get(CRD).must()["metadata"]["resourceVersion"]
@@ -84,6 +86,47 @@ def test_install_upgrade_uninstall(run: Helm, cluster: Cluster, server_side: str
     run("uninstall", "secure-redis")
     assert api.get(POLICIES).must()["items"] == []
     assert api.get(CRD).ok, "the CRD, and every resource with it, must outlive the release"
+
+
+def test_a_namespace_that_is_deleted_or_bound_by_its_owner_stops_no_installation(
+    run: Helm, cluster: Cluster, tmp_path: Path
+) -> None:
+    api = Api(cluster)
+    consent = next(
+        one
+        for one in yaml.safe_load_all((ROOT / "examples/namespace-consent.yaml").read_text())
+        if one["kind"] == "RoleBinding"
+    )
+    for name in ("owned", "going", "later"):
+        api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}).must()
+    api.apply({**consent, "metadata": {**consent["metadata"], "namespace": "owned"}}).must()
+    delete_namespace(api, "going")  # no controller removes it here
+    values = tmp_path / "values.json"
+    namespaces = ["owned", "going", "later"]
+    values.write_text(json.dumps({"namespaces": namespaces, "watchNamespaces": namespaces}))
+
+    run("install", "secure-redis", str(CHART), "--create-namespace", values=values)
+    chart, watched = "secure-redis-operator-chart", "secure-redis-operator-resources"
+    assert bindings(api, "owned") == {"secure-redis-operator", chart, watched}
+    assert bindings(api, "going") == set()
+    assert bindings(api, "later") == {chart, watched}
+
+    delete_namespace(api, "later")
+    run("upgrade", "secure-redis", str(CHART), values=values)
+    assert bindings(api, "later") == {chart, watched}, "the operator still needs them to end its work there"
+    run("uninstall", "secure-redis")
+    assert bindings(api, "owned") == {"secure-redis-operator"}, "the owner's consent is not the chart's"
+
+
+def bindings(api: Api, namespace: str) -> set[str]:
+    items = api.get(f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/rolebindings").must()["items"]
+    return {one["metadata"]["name"] for one in items}
+
+
+def delete_namespace(api: Api, name: str) -> None:
+    document = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+    api.delete(document).must()
+    assert (api.find(document) or {})["status"]["phase"] == "Terminating"
 
 
 def test_lint(run: Helm) -> None:

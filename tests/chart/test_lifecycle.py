@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import yaml
 
-from sandbox.api import Document
+from sandbox.api import Document, path_of
 from sandbox.azure.seeds import seeds
 from sandbox.chart.render import CHART, RELEASE_NAMESPACE, ROOT
 from sandbox.cli.supervisor import start_pods
@@ -26,6 +26,7 @@ from sandbox.helm import helm
 from sandbox.names import allowed
 from sandbox.waiting import wait_for
 from sandbox.world import SUBSCRIPTION, TENANT, Team, World
+from secure_redis.api import names
 
 RELEASE = "secure-redis"
 PREVIOUS = next((Path(__file__).parent / "previous").glob("*.tgz"))
@@ -135,6 +136,29 @@ def example(life: Life) -> Document:
     return document
 
 
+def _leave_as_an_earlier_version(life: Life, resource: Document, directory: Path) -> None:
+    """The operator of the earlier chart ends; the resource has a finalizer, and the Secret only an ownerReference."""
+    before = life.values["replicas"]
+    life.values["replicas"] = 0
+    life.helm("upgrade", str(directory / "secure-redis-operator"), "--wait", values=True)
+    wait_for(lambda: life.ready_replicas() == 0, 60, "the operator to end")
+    life.values["replicas"] = before
+    life.world.api.merge(resource, {"metadata": {"finalizers": [names.FINALIZER]}}).must()
+    owner = {"apiVersion": names.API_VERSION, "kind": names.KIND, "name": resource["metadata"]["name"]}
+    owner |= {"uid": (life.world.get(resource) or {})["metadata"]["uid"]}
+    metadata = {
+        "annotations": {names.SECRET_UID: None},
+        "ownerReferences": [{**owner, "controller": True, "blockOwnerDeletion": True}],
+    }
+    life.world.api.merge(life.secret(), {"metadata": metadata}).must()
+
+
+def _migrated(life: Life, resource: Document) -> bool:
+    found, secret = life.world.get(resource) or {}, life.secret()["metadata"]
+    ours = secret["annotations"].get(names.SECRET_UID) == found["metadata"]["uid"]
+    return ours and "ownerReferences" not in secret and "finalizers" not in found["metadata"]
+
+
 @pytest.mark.timeout(600)
 def test_install_use_upgrade_roll_back_uninstall(life: Life, tmp_path: Path) -> None:
     world = life.world
@@ -145,11 +169,13 @@ def test_install_use_upgrade_roll_back_uninstall(life: Life, tmp_path: Path) -> 
     world.apply(resource)
     world.await_condition(resource, "Ready", "True", timeout=60)
     first = life.secret()
+    _leave_as_an_earlier_version(life, resource, tmp_path)
 
     # The values of the previous chart, and what only this one has.
     life.values["caBundle"] = {"configMap": "sandbox-ca", "publish": True}
     del life.values["replicas"]
     life.helm("upgrade", str(CHART), "--wait", values=True)
+    wait_for(lambda: _migrated(life, resource), 60, f"the migration; {life.pods()}")
     assert life.ready_replicas() == 2
     wait_for(lambda: "ca.crt" in life.secret()["data"], 60, f"the CA in the Secret; {life.pods()}")
     assert life.secret()["metadata"]["uid"] == first["metadata"]["uid"], "an upgrade keeps the Secret"
@@ -166,8 +192,15 @@ def test_install_use_upgrade_roll_back_uninstall(life: Life, tmp_path: Path) -> 
     life.works(resource)
     assert life.secret()["metadata"]["uid"] == first["metadata"]["uid"]
 
+    other = {**resource, "metadata": {**resource["metadata"], "name": "other"}}
+    world.apply({**other, "spec": {**resource["spec"], "connection": {"secretName": "other"}}})
+    world.await_condition(other, "Ready", "True", timeout=60)
     life.helm("uninstall", "--wait")
     assert life.secret()["data"]["password"] == first["data"]["password"], "an uninstallation leaves Secrets"
+    foreground = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Foreground"}
+    world.api.call("DELETE", path_of(other), foreground).must()
+    world.await_gone(other, timeout=60)
+    assert world.secret(life.team.namespace, "other") is not None, "Retain needs no operator"
     assert world.get(resource) is not None
     assert world.api.get(CRD).ok
 

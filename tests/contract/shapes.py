@@ -26,6 +26,7 @@ def _object(required: Schema, optional: Schema | None = None) -> Schema:
 _STATES = [
     "Creating", "Deleting", "Disabled", "Failed", "Linking", "Provisioning", "RecoveringScaleFailure", "Scaling",
     "Succeeded", "Unlinking", "Unprovisioning", "Updating", "ConfiguringAAD",
+    "UpdatingManagedIdentity",  # recorded, and in no description
 ]  # fmt: skip
 KEYS = _object({"primaryKey": _STRING, "secondaryKey": _STRING})
 _INSTANCE = _object(
@@ -42,7 +43,7 @@ ENDPOINT = _object(
                     {"status": {"enum": ["Pending", "Approved", "Rejected", "Disconnected"]}},
                     {"description": _STRING, "actionsRequired": _STRING},
                 ),
-                "provisioningState": {"enum": ["Succeeded", "Creating", "Deleting", "Failed", "Pending"]},
+                "provisioningState": {"enum": ["Succeeded", "Creating", "Deleting", "Failed"]},
             }
         ),
     },
@@ -102,7 +103,8 @@ RULE = _object(
     {
         "id": _STRING,
         "name": _STRING,
-        "type": {"const": "Microsoft.Cache/Redis/firewallRules"},
+        # Lists spell it with a capital, the answer to a PUT does not (recorded).
+        "type": {"enum": ["Microsoft.Cache/Redis/firewallRules", "Microsoft.Cache/redis/firewallRules"]},
         "properties": _object({"startIP": _STRING, "endIP": _STRING}),
     }
 )

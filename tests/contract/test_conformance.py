@@ -98,19 +98,29 @@ async def test_keys(target: Target) -> None:
 async def test_a_patch_and_a_second_one_while_it_runs(target: Target) -> None:
     wire = Wire()
     before = await target.redis.redis.get(target.group, target.cache)
-    changed = {**(before.tags or {}), "conformance": uuid.uuid4().hex}
-    poller = await target.redis.redis.begin_update(
-        target.group, target.cache, {"tags": changed}, raw_response_hook=wire
-    )
-    assert wire.answers[0].status_code in (200, 202)
+    opened = before.public_network_access != "Disabled"
+    bodies = [{"properties": {"publicNetworkAccess": word}} for word in ("Enabled", "Disabled")]
+    poller = await target.redis.redis.begin_update(target.group, target.cache, bodies[opened], raw_response_hook=wire)
+    assert wire.answers[0].status_code == 202
     jsonschema.validate(wire.answers[0].json(), shapes.CACHE)
     assert "azure-asyncoperation" in {name.lower() for name in wire.answers[0].headers}
     with pytest.raises(ResourceExistsError) as busy:
         await target.redis.redis.begin_update(target.group, target.cache, {"tags": {}}, polling=False, retry_total=0)
     assert busy.value.error is not None
     assert busy.value.error.code == "Conflict"
-    assert (await poller.result()).tags == changed
+    assert (await poller.result()).public_network_access != before.public_network_access
     assert any(answer.request.url.lower().find("/asyncoperations/") > 0 for answer in wire.answers)
+    restored = await target.redis.redis.begin_update(target.group, target.cache, bodies[not opened])
+    assert (await restored.result()).public_network_access == before.public_network_access
+
+
+async def test_tags_are_changed_by_the_answer(target: Target) -> None:
+    wire = Wire()
+    before = await target.redis.redis.get(target.group, target.cache)
+    changed = {**(before.tags or {}), "conformance": uuid.uuid4().hex}
+    await target.redis.redis.begin_update(target.group, target.cache, {"tags": changed}, raw_response_hook=wire)
+    assert wire.answers[0].status_code == 200
+    assert wire.answers[0].json()["tags"] == changed
     restored = await target.redis.redis.begin_update(target.group, target.cache, {"tags": before.tags or {}})
     assert (await restored.result()).tags == (before.tags or {})
 

@@ -123,7 +123,8 @@ async def test_the_log_holds_names_and_no_values(sdk: Sdk, control: Control, sim
     async with sdk.redis() as client, sdk.vault() as vault:
         await vault.set_secret("key", "canary-value", tags={"t": "canary-tag"})
         await client.redis.list_keys(GROUP, "orders")
-        poller = await client.redis.begin_update(GROUP, "orders", {"tags": {"t": "canary-tag"}})
+        body = {"tags": {"t": "canary-tag"}, "properties": {"publicNetworkAccess": "Disabled"}}
+        poller = await client.redis.begin_update(GROUP, "orders", body)
         await poller.result()
     shown = json.dumps(
         [r.model_dump() for r in control.log.requests()] + [e.model_dump() for e in control.log.effects()]
@@ -134,7 +135,7 @@ async def test_the_log_holds_names_and_no_values(sdk: Sdk, control: Control, sim
     assert polls
     assert set(polls[0].query.values()) == {"2024-11-01", "…"}
     update = next(r for r in control.log.requests() if r.method == "PATCH")
-    assert update.body_keys == ("tags", "tags.t")
+    assert set(update.body_keys) == {"properties", "properties.publicNetworkAccess", "tags", "tags.t"}
     assert (update.action, update.principal) == ("Microsoft.Cache/redis/write", OBJECT)
 
 

@@ -7,6 +7,7 @@ from sandbox.azure.control.client import Control
 from sandbox.azure.seeds import seeds
 from sandbox.azure.state.faults import Fault
 from tests.contract.conftest import CLIENT, GROUP, OBJECT, SUBSCRIPTION, Sdk, cache_seed
+from tests.contract.test_writing import send
 
 
 async def test_get_shows_a_cache_as_recorded_traffic_does_and_never_its_keys(sdk: Sdk, control: Control) -> None:
@@ -125,13 +126,33 @@ async def test_odd_states_are_shown_as_seeded(sdk: Sdk, control: Control) -> Non
     )
     async with sdk.redis() as client:
         found = await client.redis.get(GROUP, "orders")
-        with pytest.raises(HttpResponseError, match="Access key authentication is disabled"):
-            await client.redis.list_keys(GROUP, "orders")
+        assert (await client.redis.list_keys(GROUP, "orders")).primary_key  # although access keys are off
     assert found.provisioning_state == "Failed"
     assert found.minimum_tls_version is None
     assert found.public_network_access is None
     assert found.redis_configuration is not None
     assert found.redis_configuration.authnotrequired == "true"
+
+
+@pytest.mark.parametrize(
+    ("version", "late"),
+    [
+        ("2018-03-01", {"updateChannel", "disableAccessKeyAuthentication", "zonalAllocationPolicy"}),
+        ("2023-08-01", {"disableAccessKeyAuthentication", "zonalAllocationPolicy"}),
+        ("2024-03-01", {"zonalAllocationPolicy"}),
+        ("2024-11-01", set()),
+    ],
+)
+async def test_older_interfaces_show_less(sdk: Sdk, control: Control, version: str, late: set[str]) -> None:
+    control.seed(cache_seed(properties={"zonalAllocationPolicy": "Automatic"}))
+    every = {"updateChannel", "disableAccessKeyAuthentication", "zonalAllocationPolicy"}
+    base = f"{control.endpoints.management}/subscriptions/{SUBSCRIPTION}"
+    group = f"{base}/resourceGroups/{GROUP}/providers/Microsoft.Cache/redis"
+    for url in (f"{group}/orders", group, f"{base}/providers/Microsoft.Cache/redis"):
+        _, _, body = await send(sdk, "GET", f"{url}?api-version={version}", expect=200)
+        for shown in body.get("value", [body]):
+            assert every - set(shown["properties"]) == late
+    assert every <= set((control.redis.get("orders") or {})["properties"])
 
 
 async def test_throttling_carries_retry_after(sdk: Sdk, control: Control) -> None:

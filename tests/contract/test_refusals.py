@@ -64,7 +64,7 @@ async def test_a_pair_that_may_not_share_a_patch(sdk: Sdk, control: Control) -> 
     ("before", "after", "text"),
     [
         (PREMIUM | {"family": "P"}, STANDARD, "cannot be modified: 'properties.sku.family'"),
-        (STANDARD, BASIC, "cannot be modified: 'properties.sku.name'"),
+        (STANDARD, BASIC, "properties.sku.name cannot be updated to Basic."),
         (BASIC, PREMIUM, "SkuFamilyNotSupportedException"),
         (BASIC, STANDARD | {"capacity": 2}, "cannot be modified"),
         (STANDARD, STANDARD | {"capacity": 0}, "cannot be modified: 'properties.sku.capacity'"),

@@ -135,7 +135,8 @@ async def test_the_children_of_a_cache(sdk: Sdk, control: Control) -> None:
     async with sdk.redis() as client:
         with pytest.raises(ResourceNotFoundError, match="There are no patch schedules found for redis cache 'orders'"):
             await client.patch_schedules.get(GROUP, "orders", "default")
-        assert [one async for one in client.patch_schedules.list_by_redis_resource(GROUP, "orders")] == []
+        with pytest.raises(ResourceNotFoundError, match="There are no patch schedules found"):
+            [one async for one in client.patch_schedules.list_by_redis_resource(GROUP, "orders")]
         control.redis.set_patch_schedule(
             "orders", [{"dayOfWeek": "Sunday", "startHourUtc": 2, "maintenanceWindow": "PT6H"}]
         )

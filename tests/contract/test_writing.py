@@ -132,23 +132,119 @@ async def test_begin_create_polls_to_the_end(sdk: Sdk) -> None:
     assert len(keys.primary_key) == 44
 
 
-async def test_patch_answers_202_with_old_values_and_replaces_tags(sdk: Sdk, control: Control) -> None:
-    control.seed(cache_seed(tags={"a": "1", "b": "2"}, properties={"enableNonSslPort": True}))
+PATH = "/providers/Microsoft.Cache/redis/orders"
+ASSIGNED = "/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/one"
+
+
+@pytest.mark.parametrize(
+    ("before", "body"),
+    [
+        ({"enableNonSslPort": True}, {"properties": {"enableNonSslPort": False}, "tags": {"c": "3"}}),
+        ({}, {"properties": {"updateChannel": "Preview"}}),
+        ({"disableAccessKeyAuthentication": True}, {"properties": {"disableAccessKeyAuthentication": False}}),
+        ({}, {"properties": {"redisConfiguration": {"maxmemory-policy": "noeviction"}}}),
+    ],
+)
+async def test_most_changes_are_done_by_the_answer(
+    sdk: Sdk, control: Control, before: dict[str, Any], body: dict[str, Any]
+) -> None:
+    control.seed(cache_seed(tags={"a": "1", "b": "2"}, properties=before))
     control.settings.change(update_seconds=NEVER)
-    body = {"properties": {"enableNonSslPort": False}, "tags": {"c": "3"}}
-    path = "/providers/Microsoft.Cache/redis/orders"
-    _, headers, shown = await send(sdk, "PATCH", path, body, expect=202)
-    assert shown["properties"]["provisioningState"] == "Updating"
-    assert shown["properties"]["enableNonSslPort"] is True
+    _, headers, shown = await send(sdk, "PATCH", PATH, body, expect=200)
+    assert {"Azure-AsyncOperation", "Location"}.isdisjoint(headers)
+    assert shown["properties"]["provisioningState"] == "Succeeded"
     assert shown["properties"]["accessKeys"] is None
-    assert shown["tags"] == {"a": "1", "b": "2"}
-    assert headers["Location"] == headers["Azure-AsyncOperation"]
-    control.clock.advance(NEVER + 1)
-    _, _, after = await send(sdk, "GET", path, expect=200)
-    assert after["properties"]["enableNonSslPort"] is False
-    assert after["tags"] == {"c": "3"}
+    wanted = {**body["properties"]}
+    settings = wanted.pop("redisConfiguration", {})
+    assert {name: shown["properties"][name] for name in wanted} == wanted
+    assert {name: shown["properties"]["redisConfiguration"][name] for name in settings} == settings
+    assert shown["tags"] == body.get("tags", {"a": "1", "b": "2"})  # tags replace all tags
+    assert (await send(sdk, "GET", PATH, expect=200))[2] == shown
     [effect] = control.log.effects()
-    assert (effect.kind, effect.fields) == ("cache.update", ("properties.enableNonSslPort", "tags"))
+    assert effect.kind == "cache.update"
+
+
+@pytest.mark.parametrize(
+    ("body", "state"),
+    [
+        ({"properties": {"publicNetworkAccess": "Disabled"}, "tags": {"a": "1"}}, "Updating"),
+        ({"properties": {"redisConfiguration": {"aad-enabled": "true"}}}, "ConfiguringAAD"),
+        ({"properties": {"minimumTlsVersion": "1.2"}}, "Updating"),  # never recorded
+    ],
+)
+async def test_other_changes_are_an_operation_that_shows_the_old_values(
+    sdk: Sdk, control: Control, body: dict[str, Any], state: str
+) -> None:
+    control.seed(cache_seed(absent=("minimumTlsVersion",)))
+    control.settings.change(update_seconds=NEVER)
+    _, _, before = await send(sdk, "GET", PATH, expect=200)
+    _, headers, shown = await send(sdk, "PATCH", PATH, body, expect=202)
+    assert headers["Location"] == headers["Azure-AsyncOperation"]
+    assert shown["properties"].pop("provisioningState") == state
+    before["properties"].pop("provisioningState")
+    assert shown == before
+    control.clock.advance(NEVER + 1)
+    _, _, after = await send(sdk, "GET", PATH, expect=200)
+    assert after["properties"]["provisioningState"] == "Succeeded"
+    assert after != before
+
+
+async def test_an_identity_is_shown_at_once(sdk: Sdk, control: Control) -> None:
+    control.seed(cache_seed(), seeds.RoleAssignment(object_id=OBJECT, scope=ASSIGNED, actions=("*",)))
+    control.settings.change(update_seconds=NEVER)
+    body: dict[str, Any] = {"identity": {"type": "SystemAssigned"}, "properties": {"publicNetworkAccess": "Enabled"}}
+    _, headers, shown = await send(sdk, "PATCH", PATH, body, expect=202)  # public access does not change
+    assert "Azure-AsyncOperation" in headers
+    assert shown["properties"]["provisioningState"] == "UpdatingManagedIdentity"
+    principal = shown["identity"]["principalId"]
+    control.clock.advance(NEVER + 1)
+    both = {"type": "SystemAssigned, UserAssigned", "userAssignedIdentities": {ASSIGNED: {}}}
+    _, _, shown = await send(sdk, "PATCH", PATH, {"identity": both}, expect=202)
+    assert shown["identity"]["principalId"] == principal
+    control.clock.advance(NEVER + 1)
+    two = {"identity": {"type": "None"}, "properties": {"publicNetworkAccess": "Disabled"}}
+    _, _, refused = await send(sdk, "PATCH", PATH, two, expect=400)
+    assert "'properties.publicNetworkAccess,identity'." in refused["error"]["message"]
+    await send(sdk, "PATCH", PATH, {"identity": {"type": "None"}}, expect=202)
+
+
+async def test_a_change_of_size_is_under_way_without_an_operation_to_poll(sdk: Sdk, control: Control) -> None:
+    control.seed(cache_seed(sku=seeds_sku("Standard", 1), properties={"enableNonSslPort": True}))
+    control.settings.change(scale_seconds=NEVER)
+    body = {"properties": {"sku": seeds_sku("Standard", 2), "enableNonSslPort": False}}
+    _, headers, shown = await send(sdk, "PATCH", PATH, body, expect=200)
+    assert {"Azure-AsyncOperation", "Location"}.isdisjoint(headers)
+    assert (shown["properties"]["provisioningState"], shown["properties"]["sku"]["capacity"]) == ("Scaling", 1)
+    assert shown["properties"]["enableNonSslPort"] is False
+    assert shown["properties"]["redisConfiguration"]["maxclients"] == "1000"
+    await send(sdk, "PATCH", PATH, {"tags": {}}, expect=409)
+    control.clock.advance(NEVER + 1)
+    _, _, after = await send(sdk, "GET", PATH, expect=200)
+    assert (after["properties"]["provisioningState"], after["properties"]["sku"]["capacity"]) == ("Succeeded", 2)
+    assert after["properties"]["redisConfiguration"]["maxclients"] == "2000"
+
+
+async def test_a_put_that_does_not_name_public_access_opens_the_cache(sdk: Sdk, control: Control) -> None:
+    """The most likely way in which a closed cache is opened: `az redis create` again, or another controller."""
+    body = creation()
+    await _put(sdk, "orders", body, expect=201)
+    control.clock.advance(60)
+    await send(sdk, "PATCH", PATH, {"properties": {"publicNetworkAccess": "Disabled"}}, expect=202)
+    control.clock.advance(60)
+    assert (await send(sdk, "GET", PATH))[2]["properties"]["publicNetworkAccess"] == "Disabled"
+    _, headers, shown = await _put(sdk, "orders", body, expect=200)
+    assert "Azure-AsyncOperation" in headers
+    assert "Location" not in headers
+    assert (shown["properties"]["provisioningState"], shown["properties"]["publicNetworkAccess"]) == (
+        "Updating",
+        "Disabled",
+    )
+    control.clock.advance(60)
+    assert (await send(sdk, "GET", PATH))[2]["properties"]["publicNetworkAccess"] == "Enabled"
+
+
+def seeds_sku(name: str, capacity: int) -> dict[str, Any]:
+    return {"name": name, "family": "C", "capacity": capacity}
 
 
 async def test_the_typed_update_model_injects_unrequested_defaults(sdk: Sdk, control: Control) -> None:
@@ -172,9 +268,10 @@ async def test_delete_is_polled_at_its_results_url(sdk: Sdk, control: Control) -
     _, headers, body = await send(sdk, "DELETE", path, expect=202)
     assert body is None
     assert "/operationresults/" in headers["Location"]
-    assert headers["Location"] == headers["Azure-AsyncOperation"]
-    _, _, polled = await send(sdk, "GET", headers["Location"], expect=202)
+    assert "Azure-AsyncOperation" not in headers  # the poll brings it
+    _, polled_headers, polled = await send(sdk, "GET", headers["Location"], expect=202)
     assert polled["status"] == "InProgress"
+    assert polled_headers["Azure-AsyncOperation"] == headers["Location"]
     assert (await send(sdk, "GET", path))[2]["properties"]["provisioningState"] == "Deleting"
     control.clock.advance(NEVER + 1)
     _, _, ended = await send(sdk, "GET", headers["Location"], expect=200)
@@ -193,13 +290,23 @@ async def test_begin_delete_and_deleting_what_is_not_there(sdk: Sdk, control: Co
             await client.redis.begin_delete(GROUP, "orders")
 
 
+async def test_a_linked_cache_is_not_deleted(sdk: Sdk, control: Control) -> None:
+    control.seed(cache_seed(linked_servers=("other",)))
+    _, _, refused = await send(sdk, "DELETE", PATH, expect=400)
+    assert refused["error"]["code"] == "BadRequest"
+    assert refused["error"]["message"].startswith("Cannot delete 'orders' since it has linked servers associated")
+    control.redis.update("orders", {"linkedServers": []})
+    await send(sdk, "DELETE", PATH, expect=202)
+
+
 async def test_one_operation_at_a_time_for_the_cache_and_its_children(sdk: Sdk, control: Control) -> None:
     control.seed(cache_seed(firewall_rules=(seeds.FirewallRule(name="one", start="10.0.0.1", end="10.0.0.9"),)))
     control.settings.change(update_seconds=NEVER)
     text = "is busy processing a previous update request or is undergoing system maintenance."
     rule = {"properties": {"startIP": "10.0.0.1", "endIP": "10.0.0.1"}}
     async with sdk.redis() as client:
-        await client.redis.begin_update(GROUP, "orders", {"properties": {"enableNonSslPort": True}}, polling=False)
+        closing = {"properties": {"publicNetworkAccess": "Disabled"}}
+        await client.redis.begin_update(GROUP, "orders", closing, polling=False)
         refused: list[HttpResponseError] = []
         writes: tuple[Callable[[], Awaitable[Any]], ...] = (
             lambda: client.redis.begin_update(GROUP, "orders", {"tags": {}}, polling=False),
@@ -233,16 +340,21 @@ async def test_an_operation_leaves_alone_what_it_was_not_asked_to_change(sdk: Sd
     control.seed(cache_seed())
     control.settings.change(update_seconds=NEVER)
     async with sdk.redis() as client:
-        await client.redis.begin_update(GROUP, "orders", {"tags": {"a": "1"}}, polling=False)
+        closing = {"properties": {"publicNetworkAccess": "Disabled"}}
+        await client.redis.begin_update(GROUP, "orders", closing, polling=False)
         control.redis.update("orders", {"enableNonSslPort": True})
         control.clock.advance(NEVER + 1)
         found = await client.redis.get(GROUP, "orders")
-    assert (found.tags, found.enable_non_ssl_port) == ({"a": "1"}, True)
+    assert (found.public_network_access, found.enable_non_ssl_port) == ("Disabled", True)
 
 
 @pytest.mark.parametrize(
     ("outcome", "code"),
-    [("Failed", "InternalServerError"), ("FailedWithoutError", None), ("SucceededButResourceFailed", "")],
+    [
+        ("Failed", "AzureCacheForRedisLongRunningOperationFailure"),
+        ("FailedWithoutError", None),
+        ("SucceededButResourceFailed", ""),
+    ],
 )
 async def test_operations_that_fail(sdk: Sdk, control: Control, outcome: str, code: str | None) -> None:
     control.settings.change(operation_outcome=outcome)
@@ -301,9 +413,10 @@ async def test_private_endpoints_and_patch_schedules_are_read(sdk: Sdk, control:
         [pending] = [one async for one in client.private_endpoint_connections.list(GROUP, "orders")]
         control.redis.set_private_endpoint("orders", "pe1", "Approved")
         approved = await client.private_endpoint_connections.get(GROUP, "orders", "pe1")
-        schedules = [one async for one in client.patch_schedules.list_by_redis_resource(GROUP, "orders")]
+        with pytest.raises(ResourceNotFoundError, match="There are no patch schedules found"):
+            [one async for one in client.patch_schedules.list_by_redis_resource(GROUP, "orders")]
         cache = await client.redis.get(GROUP, "orders")
     assert pending.private_link_service_connection_state.status == "Pending"
     assert approved.private_link_service_connection_state.status == "Approved"
     assert len(cache.private_endpoint_connections) == 1
-    assert schedules == []
+    assert pending.provisioning_state == approved.provisioning_state == "Succeeded"

@@ -20,6 +20,7 @@ from sandbox.world import (
     Team,
     World,
 )
+from secure_redis.api import names
 
 Json = dict[str, Any]
 
@@ -103,14 +104,14 @@ class Stage:
         if secret is None:
             return None
         values = _decoded(secret)
-        owners = [one["uid"] for one in secret["metadata"].get("ownerReferences", [])]
+        owner = secret["metadata"].get("annotations", {}).get("secureredis.io/resource-uid")
         return {
             "type": secret["type"],
             "keys": sorted(values),
             "password": _slot(keys, values["password"]) if keys else "?",
             "uri": values["uri"].startswith("rediss://"),
-            "owned": resource is not None and owners == [resource["metadata"]["uid"]],
-            "owners": len(owners),
+            "owned": resource is not None and owner == resource["metadata"]["uid"],
+            "references": secret["metadata"].get("ownerReferences"),
             "labels": sorted(secret["metadata"].get("labels", {})),
         }
 
@@ -238,6 +239,26 @@ def _confirmed(stage: Stage) -> None:
     annotate(stage, **{"confirm-delete": stage.name})
 
 
+def _published(stage: Stage) -> None:
+    apply(stage)
+    converged(stage)
+
+
+def _left_by_an_earlier_version(stage: Stage) -> None:
+    """The Secret has an ownerReference and no annotation of the uid, as an earlier version left it."""
+    secret = stage.world.secret(stage.team.namespace, stage.name) or {}
+    owner = {"apiVersion": names.API_VERSION, "kind": names.KIND, "name": stage.name}
+    owner["uid"] = (stage.world.get(stage.document) or {})["metadata"]["uid"]
+    metadata = {"annotations": {names.SECRET_UID: None}, "ownerReferences": [{**owner, "controller": True}]}
+    stage.world.api.merge(secret, {"metadata": metadata}).must()
+    annotate(stage, refresh=uuid.uuid4().hex)
+
+
+def _migrated(stage: Stage) -> bool:
+    metadata = (stage.world.secret(stage.team.namespace, stage.name) or {"metadata": {}})["metadata"]
+    return "ownerReferences" not in metadata and names.SECRET_UID in metadata.get("annotations", {}) and ready(stage)
+
+
 def annotate(stage: Stage, **annotations: str) -> None:
     named = {f"secureredis.io/{name}": value for name, value in annotations.items()}
     stage.world.api.merge(stage.document, {"metadata": {"annotations": named}}).must()
@@ -270,4 +291,23 @@ DELETE = Scenario(
     trigger=delete,
     done=lambda stage: stage.world.get(stage.document) is None,
 )
-SCENARIOS = (PUBLISH, PROVISION, CORRECT, DELETE)
+MIGRATE = Scenario(
+    "migrate",
+    prepare=existing,
+    spec=lambda stage: {},
+    begin=_published,
+    trigger=_left_by_an_earlier_version,
+    done=_migrated,
+    writes=False,
+)
+DELETE_SECRET = Scenario(
+    "delete the Secret",
+    prepare=existing,
+    spec=lambda stage: {"connection": {"deletionPolicy": "Delete"}},
+    begin=_published,
+    trigger=delete,
+    done=lambda stage: stage.world.get(stage.document) is None,
+    writes=False,
+    loses_secret=True,
+)
+SCENARIOS = (PUBLISH, PROVISION, CORRECT, DELETE, MIGRATE, DELETE_SECRET)

@@ -188,3 +188,15 @@ yes
 {{- define "secure-redis.member" -}}
 (has({{ index . 0 }}.{{ index . 1 }}) ? {{ index . 0 }}.{{ index . 1 }} : {{ index . 2 }})
 {{- end -}}
+
+{{/*
+Whether a RoleBinding can be applied: (list <namespace> <name>). The API server creates nothing in a namespace that is being deleted, and one such
+namespace would fail the whole installation. A RoleBinding that exists there stays, so that the operator can end its work.
+*/}}
+{{- define "secure-redis.bindable" -}}
+{{- $namespace := lookup "v1" "Namespace" "" (index . 0) -}}
+{{- $terminating := eq (dig "status" "phase" "" $namespace) "Terminating" -}}
+{{- if or (not $terminating) (lookup "rbac.authorization.k8s.io/v1" "RoleBinding" (index . 0) (index . 1)) -}}
+true
+{{- end -}}
+{{- end -}}

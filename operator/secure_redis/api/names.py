@@ -13,6 +13,9 @@ FINALIZER: Final = f"{GROUP}/finalizer"
 # On each resource: which install of the operator serves it, as <namespace>/<name> of its Lease.
 OPERATOR: Final = f"{GROUP}/operator"
 
+# On each resource whose namespace does not let the operator list Secrets: the names of its Secrets.
+SECRETS: Final = f"{GROUP}/secrets"
+
 # Requests by annotation on the resource.
 REFRESH: Final = f"{GROUP}/refresh"
 PAUSED: Final = f"{GROUP}/paused"
@@ -55,6 +58,7 @@ SECRET_VERSION: Final = f"{GROUP}/key-vault-version"
 SECRET_SLOT: Final = f"{GROUP}/slot"
 SECRET_NOT_AFTER: Final = f"{GROUP}/not-after"
 SECRET_RESOURCE: Final = f"{GROUP}/resource"
+SECRET_UID: Final = f"{GROUP}/resource-uid"  # records which resource owns the Secret
 SECRET_ENTRIES: Final = f"{GROUP}/entries"  # the entries that the resource declares, each with its template
 
 # On the operator's own Lease: what must outlive a process.

@@ -1,5 +1,6 @@
 """`SecureRedisCache` as all other code uses it: frozen, typed, parsed once."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
@@ -12,6 +13,9 @@ from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.spec.spec import Spec
 from secure_redis.api.status import Status
 
+RECORDED_LIMIT = 50  # names of Secrets that are read from the annotation: more are not the operator's
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
+_LONGEST_NAME = 253
 REFRESH_LIMIT = 1024  # characters, as the schema bounds status.lastHandled
 
 
@@ -38,11 +42,17 @@ class Envelope:
     requests: Mapping[str, str]  # the operator's own annotations only
     status: Status
     operator: str | None = None  # the install that serves it, by its own annotation
+    recorded_secrets: tuple[str, ...] = ()  # the operator's record, where it may not list Secrets
 
     @property
     def paused(self) -> bool:
         """Whether all writes are stopped by annotation."""
         return self.requests.get(names.PAUSED, "").lower() == "true"
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether a deletion is to end at once and to keep everything."""
+        return self.requests.get(names.ABANDON, "").lower() == "true"
 
     @property
     def refresh(self) -> str | None:
@@ -153,4 +163,10 @@ def _envelope(body: Mapping[str, Any]) -> Envelope:
         requests={name: annotations[name] for name in names.REQUESTS if name in annotations},
         status=status_of(body),
         operator=annotations.get(names.OPERATOR),
+        recorded_secrets=_recorded(annotations.get(names.SECRETS, "")),
     )
+
+
+def _recorded(text: str) -> tuple[str, ...]:
+    listed = sorted({name.strip() for name in text.split(",")})
+    return tuple(name for name in listed if _NAME.fullmatch(name) and len(name) <= _LONGEST_NAME)[:RECORDED_LIMIT]

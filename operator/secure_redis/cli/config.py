@@ -137,10 +137,14 @@ class ActivityLogSettings(Part):
 
 
 class MassDrift(Part):
-    """All corrections stop if more than this share of at least so many resources need one within an interval."""
+    """All corrections stop if more than this share of at least so many resources need one within an interval.
+
+    They do not stop for fewer than `minimum_corrections` resources: in a small fleet two can coincide.
+    """
 
     share: Annotated[float, Field(gt=0, le=1, strict=False)] = 0.05
     at_least: Annotated[int, Field(ge=1)] = 20
+    minimum_corrections: Annotated[int, Field(ge=1)] = 5
 
 
 class BrakeSettings(Part):
@@ -160,6 +164,7 @@ class BrakeSettings(Part):
             rotations_per_hour=self.rotations_per_hour,
             share=self.mass_drift.share,
             at_least=self.mass_drift.at_least,
+            minimum_corrections=self.mass_drift.minimum_corrections,
             release=self.release,
         )
 

@@ -25,16 +25,18 @@ from secure_redis.cli.config import Config
 from secure_redis.cli.ending import LastResort
 from secure_redis.cli.pass_events import PassEvents
 from secure_redis.cli.served import Served
-from secure_redis.cli.tasks import close, end, forever
+from secure_redis.cli.tasks import close, end, forever, post
 from secure_redis.kube import paths
 from secure_redis.kube.client import ApiFailure, KubeClient, connect
 from secure_redis.kube.events import EventRecorder
 from secure_redis.kube.foreign_secrets import ForeignSecrets
+from secure_redis.kube.history import History, HistoryRewritten, version_of
 from secure_redis.kube.lease import Elector, LeadershipLost, LeaseSettings
 from secure_redis.kube.namespaces import Namespaces
 from secure_redis.kube.resources import Resources
 from secure_redis.kube.secrets import Secrets
 from secure_redis.kube.service_accounts import ServiceAccounts
+from secure_redis.kube.streams import Streams
 from secure_redis.kube.watches import SecretWatches, WorkloadWatches
 from secure_redis.kube.workloads.client import Workloads
 from secure_redis.kube.workloads.config_maps import ConfigMaps
@@ -142,7 +144,9 @@ class _Process:
         self._served = Served(self._config.namespaces)
         self._members = NamespaceMembers(self._config.limits.as_domain())
         self._answered: float | None = None  # when the API server last answered anything, by the monotonic clock
+        self._streams = Streams()
         health.ready["kubernetes"] = self._unreachable
+        health.ready["watches"] = self._streams.missing
         health.ready["resources"] = self._served.obstacle
 
     async def live(self) -> int:
@@ -181,7 +185,15 @@ class _Process:
             await elector.release()
 
     async def _lead(self, elector: Elector | None) -> int:
-        client = self._client(self._api, elector.check if elector is not None else lambda: None)
+        history = History()
+
+        def fence() -> None:
+            history.check()
+            if elector is not None:
+                elector.check()
+
+        client = self._client(self._api, fence, history)
+        rewritten = asyncio.create_task(history.rewritten(), name="notice a restore")
         holding = asyncio.create_task(elector.hold() if elector is not None else forever(), name="hold the lease")
         brakes = Brakes(
             self._config.brakes.limits(),
@@ -195,12 +207,12 @@ class _Process:
         working = asyncio.create_task(self._work(client, brakes), name="work")
         try:
             # After a signal the work ends by itself; until it has, the Lease is kept and the fence open.
-            await asyncio.wait({holding, working}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({holding, rewritten, working}, return_when=asyncio.FIRST_COMPLETED)
             return working.result() if working.done() else self._lost()
-        except LeadershipLost:
+        except (LeadershipLost, HistoryRewritten):
             return self._lost()
         finally:
-            await end(holding, working)
+            await end(holding, rewritten, working)
 
     def _lost(self) -> int:
         """End the process soon, whatever a pass or a thread waits for: a former leader must not stay."""
@@ -228,13 +240,13 @@ class _Process:
                 reconciler.run_pass,
                 check_steady=reconciler.check_steady,
                 backoff=self._config.backoff(),
-                relist=lambda: self._relist(client),
-                fatal=(LeadershipLost,),
+                relist=lambda: self._relist(client, schedule),
+                fatal=(LeadershipLost, HistoryRewritten),
                 on_gone=events.gone,
                 on_pass=events.passed,
                 on_namespaces=events.namespaces,
             )
-            watches = self._watches(client, clients.secrets, events)
+            watches = self._watches(client, clients, events)
             events.connect(schedule, reconciler, watches)
             for one in watches:
                 await one.start()
@@ -265,16 +277,24 @@ class _Process:
         )
 
     def _watches(
-        self, client: KubeClient, secrets: Secrets, events: PassEvents
+        self, client: KubeClient, clients: KubeClients, events: PassEvents
     ) -> tuple[SecretWatches, WorkloadWatches]:
         config = self._config
         cluster_wide = not config.namespaces
         return (
             SecretWatches(
-                client, secrets.store, events.secret_changed, mode=config.secrets.watch, cluster_wide=cluster_wide
+                client,
+                clients.secrets.store,
+                events.secret_changed,
+                mode=config.secrets.watch,
+                cluster_wide=cluster_wide,
             ),
             WorkloadWatches(
-                client, events.workload_changed, enabled=config.workloads.enabled, cluster_wide=cluster_wide
+                client,
+                events.workload_changed,
+                clients.workloads.injections,
+                enabled=config.workloads.enabled,
+                cluster_wide=cluster_wide,
             ),
         )
 
@@ -295,19 +315,28 @@ class _Process:
     async def _watch(self, client: KubeClient, events: PassEvents) -> None:
         """Run kopf in a thread and start it again when it ends. Without CRD or rights it waits and does not crash."""
         loop = asyncio.get_running_loop()
+
+        def deliver(kind: str | None, body: Body) -> None:
+            namespace = body["metadata"]["namespace"] if self._config.namespaces else None
+            client.history.observed(paths.resources(namespace), body["metadata"]["resourceVersion"])
+            events.delivered(kind, body)
+
         while True:
             if not await self._served.check(client):
                 await asyncio.sleep(random.uniform(3.0, 5.0))  # noqa: S311 - jitter
                 continue
             await count(self._members, client, self._config.namespaces)
+            for namespace in self._config.namespaces or (None,):
+                self._streams.expect(paths.resources(namespace), f"{names.KIND}s", namespace)
             flag = controller.StopFlag()
             thread = asyncio.create_task(
                 asyncio.to_thread(
                     controller.watch,
-                    lambda kind, body: _post(loop, events.delivered, kind, body),
+                    lambda kind, body: post(loop, deliver, kind, body),
                     self._kopf_api.configuration,
                     self._config.namespaces,
                     flag,
+                    self._streams,
                 ),
                 name="kopf",
             )
@@ -324,10 +353,12 @@ class _Process:
                 flag.set()
             await asyncio.sleep(random.uniform(1.0, 3.0))  # noqa: S311 - jitter
 
-    async def _relist(self, client: KubeClient) -> Snapshot:
+    async def _relist(self, client: KubeClient, schedule: Schedule) -> Snapshot:
+        known = schedule.versions()
         listed = [await client.list(paths.resources(namespace)) for namespace in self._config.namespaces or (None,)]
         # The first list is the oldest: a resource that is newer than it may be missing from it.
         items = [item for page in listed for item in page.items]
+        client.history.compare(paths.resources(), known, map(version_of, items))
         self._members.keep(items)
         return Snapshot(items, listed[0].resource_version)
 
@@ -352,7 +383,7 @@ class _Process:
         finally:
             await end(task, stopping)
 
-    def _client(self, api: ApiClient, fence: Callable[[], None]) -> KubeClient:
+    def _client(self, api: ApiClient, fence: Callable[[], None], history: History | None = None) -> KubeClient:
         host = str(api.configuration.host)
 
         def note(method: str, status: int, seconds: float) -> None:
@@ -360,7 +391,8 @@ class _Process:
                 self._answered = time.monotonic()
             self._metrics.kube_request(host, method, status, seconds)
 
-        return KubeClient(api, fence=fence, on_request=note, limit=self._config.concurrency.kubernetes_requests)
+        limit = self._config.concurrency.kubernetes_requests
+        return KubeClient(api, fence=fence, on_request=note, limit=limit, streams=self._streams, history=history)
 
     def _unreachable(self) -> str | None:
         """Return why this process is not ready. A standby is ready while it reaches the API server."""
@@ -369,10 +401,3 @@ class _Process:
         if self._lease is not None and time.monotonic() - self._answered > _SILENCE:
             return "the API server does not answer"
         return None
-
-
-def _post(
-    loop: asyncio.AbstractEventLoop, deliver: Callable[[str | None, Body], None], kind: str | None, body: Body
-) -> None:
-    with suppress(RuntimeError):  # the loop has ended before kopf did
-        loop.call_soon_threadsafe(deliver, kind, body)

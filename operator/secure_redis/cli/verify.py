@@ -75,7 +75,7 @@ async def _none_left(client: KubeClient, config: Config) -> None:
         more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
         raise NotWell(
             f"there are SecureRedisCaches: {', '.join(sorted(found)[:_NAMED])}{more}. With the CRD they would go, too,"
-            " and without the operator no one removes their finalizers. Delete them first (kubectl delete srcache),"
+            " and those with a finalizer would wait for the operator. Delete them first (kubectl delete srcache),"
             " or keep the CRD (crds.keep: true)"
         )
 

@@ -20,6 +20,8 @@ from kubernetes.aio.client.configuration import Configuration
 from kubernetes.aio.config import ConfigException
 
 from secure_redis.api import names
+from secure_redis.kube.history import History
+from secure_redis.kube.streams import Streams
 from secure_redis.telemetry.build import version
 from secure_redis.telemetry.external_text import clean
 
@@ -35,6 +37,7 @@ _PATCH_TYPES: Final[Mapping[PatchKind, str]] = {
     "apply": "application/apply-patch+yaml",
     "strategic": "application/strategic-merge-patch+json",
 }
+_METADATA_LIST: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
 # An object's values follow these words in the API server's validation messages.
 _QUOTES_VALUE: Final = re.compile(r"(?is)\b(?:invalid|unsupported|duplicate) value\b.*")
 
@@ -79,6 +82,8 @@ class KubeClient:
 
     `fence` is called before every write and raises when leadership may be lost; `on_request(method, status, seconds)`
     is called after every request (status 0: no answer). `limit` bounds requests in flight; watches are not counted.
+    `streams` records the watches.
+    `history` compares every list with what was observed before it.
     """
 
     def __init__(
@@ -89,6 +94,8 @@ class KubeClient:
         on_request: Callable[[str, int, float], None] | None = None,
         limit: int = 32,
         timeout: float = 20.0,
+        streams: Streams | None = None,
+        history: History | None = None,
     ) -> None:
         api.user_agent = USER_AGENT
         self._api = api
@@ -96,6 +103,8 @@ class KubeClient:
         self._on_request = on_request
         self._slots = asyncio.Semaphore(limit)
         self._timeout = timeout
+        self.streams = streams if streams is not None else Streams()
+        self.history = history or History()
 
     @property
     def host(self) -> str:
@@ -124,15 +133,28 @@ class KubeClient:
             version = page.resource_version
         return Listed(items, version)
 
-    async def pages(self, path: str, query: Query | None = None) -> AsyncIterator[Listed]:
-        """Yield the pages of a list, for callers that do not need all of it at once."""
+    async def pages(
+        self, path: str, query: Query | None = None, *, metadata_only: bool = False
+    ) -> AsyncIterator[Listed]:
+        """Yield the pages of a list, for callers that do not need all of it at once.
+
+        `metadata_only`: the items have their metadata (with managedFields) and neither spec nor status.
+
+        Raises:
+            HistoryRewritten: the list is older than what was observed before it began.
+
+        """
+        began = self.history.newest(path)
+        headers = {"Accept": _METADATA_LIST} if metadata_only else None
         pages: dict[str, str | int | bool] = {"limit": PAGE, **(query or {})}
         while True:
-            page = await self._request("GET", path, pages)
+            page = await self._request("GET", path, pages, headers=headers)
             meta = page.get("metadata") or {}
             kind = str(page.get("kind") or "").removesuffix("List")
             items = [{"apiVersion": page.get("apiVersion"), "kind": kind, **item} for item in page.get("items") or ()]
-            yield Listed(items, str(meta.get("resourceVersion") or ""))
+            version = str(meta.get("resourceVersion") or "")
+            self.history.listed(path, began, version)
+            yield Listed(items, version)
             if not meta.get("continue"):
                 return
             pages["continue"] = meta["continue"]
@@ -199,18 +221,23 @@ class KubeClient:
         if resource_version:
             parameters["resourceVersion"] = resource_version
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=self._timeout, sock_read=inactivity)
-        started = time.monotonic()
+        started, opened = time.monotonic(), False
         try:
             response = await self._send("GET", path, parameters, None, {}, timeout)
             try:
                 self._note("WATCH", response.status, started)
                 if response.status != 200:
                     raise _failure(response.status, await response.read(), response.headers)
+                self.streams.opened(path)
+                opened = True
                 while line := await response.content.readline():
                     kind, body = _event(line)
+                    self.history.observed(path, str(body["metadata"].get("resourceVersion") or ""))
                     yield kind, body
             finally:
                 response.close()
+                if opened:
+                    self.streams.closed(path)
         except (TimeoutError, aiohttp.ServerTimeoutError):
             raise ApiFailure(0, "Timeout", "the watch fell silent") from None
         except (aiohttp.ClientError, ConfigException, OSError, ValueError) as error:
@@ -339,20 +366,25 @@ async def connect(kubeconfig: Path | None = None, context: str | None = None) ->
     return ApiClient(configuration=configuration)
 
 
-def session(configuration: Configuration, *, limit: int = 20) -> aiohttp.ClientSession:
-    """Make an `aiohttp` session with the same trust and an always current token, for kopf."""
+def session(configuration: Configuration, streams: Streams) -> aiohttp.ClientSession:
+    """Make an `aiohttp` session with the same trust and an always current token, for kopf.
+
+    Its connections have no limit: kopf holds one watch for each namespace, and the rest would wait without end.
+    """
 
     async def authorize(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
         token = await configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
         if token:
             request.headers["Authorization"] = token
-        return await handler(request)
+        response = await handler(request)
+        streams.follow(response)
+        return response
 
     context = ssl.create_default_context(cafile=configuration.ssl_ca_cert, cadata=configuration.ca_cert_data)
     if configuration.cert_file:
         context.load_cert_chain(configuration.cert_file, keyfile=configuration.key_file)
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=limit, ssl=context),
+        connector=aiohttp.TCPConnector(limit=0, ssl=context),
         middlewares=(authorize,),
         headers={"User-Agent": USER_AGENT},
         read_bufsize=2**21,

@@ -19,12 +19,12 @@ from urllib.parse import unquote
 
 from pydantic import SecretStr
 
-from secure_redis.api import names
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.domain.observe.unknown import NOT_READ, NotRead, Unknown
 from secure_redis.domain.observe.usage import SecretCopy
 from secure_redis.kube import errors, paths
 from secure_redis.kube.client import ApiFailure, Body, KubeClient
+from secure_redis.kube.secrets import publisher
 from secure_redis.kube.workloads.plaintext_settings import LONGEST_TEXT, hosts_in_clear
 
 SecretKey = tuple[str, str]  # names of a Secret and of a key in it
@@ -56,6 +56,8 @@ class _Index:
     failure: Unknown | None = None
     keys: dict[bytes, set[SecretKey]] = field(default_factory=dict)
     hosts: dict[str, set[SecretKey]] = field(default_factory=dict)
+    owners: dict[str, str] = field(default_factory=dict)  # of what the operator published: Secret -> uid
+    published: frozenset[str] = frozenset()  # those of them whose resource exists: they are not copies
 
 
 class ForeignSecrets:
@@ -101,6 +103,7 @@ class ForeignSecrets:
             return index.failure
         copies = {place for key in searched for place in index.keys.get(self._digest(key), ())}
         plain = {place for host in hosts for place in index.hosts.get(host.lower(), ())}
+        copies, plain = ({place for place in found if place[0] not in index.published} for found in (copies, plain))
         return (
             *(SecretCopy(*place) for place in sorted(copies)),
             *(SecretCopy(*place, plaintext=True) for place in sorted(plain)),
@@ -129,7 +132,7 @@ class ForeignSecrets:
             index.failure = _unreadable(failure, namespace)
             index.until = at + min(self._ttl, _FAILED_SECONDS if failure.status != 403 else 60.0)
         if index.failure is not None:
-            index.keys, index.hosts = {}, {}
+            index.keys, index.hosts, index.owners = {}, {}, {}
         self._known[namespace] = index
         return index
 
@@ -144,16 +147,26 @@ class ForeignSecrets:
             items = page.get("items") or ()
             read += len(items)
             for body in items:
-                if not _published(body):
-                    self._take(index, body)
-                    await asyncio.sleep(0)  # a large Secret takes milliseconds
+                if (owner := publisher(body)) is not None:
+                    index.owners[str(body["metadata"]["name"])] = owner
+                self._take(index, body)
+                await asyncio.sleep(0)  # a large Secret takes milliseconds
             more = (page.get("metadata") or {}).get("continue")
             if not more:
+                index.published = await self._published(index, namespace)
                 return None
             if read >= self._most or len(index.keys) > MOST_DIGESTS:
                 why = f"namespace {namespace!r} holds more in Secrets than is searched ({self._most} of them)"
                 return Unknown(Reason.UNKNOWN, why, permanent=True)
             requested["continue"] = more
+
+    async def _published(self, index: _Index, namespace: str) -> frozenset[str]:
+        """Find the Secrets whose resource exists. What a deleted resource left behind is a copy that no one renews."""
+        if not index.owners:
+            return frozenset()
+        listed = await self._client.list(paths.resources(namespace))
+        alive = {item["metadata"]["uid"] for item in listed.items}
+        return frozenset(name for name, owner in index.owners.items() if owner in alive)
 
     def _take(self, index: _Index, body: Body) -> None:
         secret = str(body["metadata"]["name"])
@@ -184,16 +197,6 @@ def _tokens(value: str) -> Iterator[str]:
             yield token
             if token.startswith("//"):  # redis://<key>@host
                 yield token[2:]
-
-
-def _published(body: Body) -> bool:
-    """Whether the operator publishes the Secret: its controller is a SecureRedisCache."""
-    return any(
-        owner.get("controller")
-        and owner.get("kind") == names.KIND
-        and str(owner.get("apiVersion") or "").startswith(f"{names.GROUP}/")
-        for owner in body["metadata"].get("ownerReferences") or ()
-    )
 
 
 def _unreadable(failure: ApiFailure, namespace: str) -> Unknown:

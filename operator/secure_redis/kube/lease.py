@@ -15,6 +15,7 @@ from typing import Any
 
 from secure_redis.kube import paths
 from secure_redis.kube.client import ApiFailure, KubeClient
+from secure_redis.kube.history import older
 
 _log = logging.getLogger(__name__)
 
@@ -146,7 +147,7 @@ class Elector:
         return paths.lease(self._settings.namespace, self._settings.name)
 
     async def _renew_once(self) -> bool:
-        """Try once, until the deadline at most. False: a rival holds the Lease."""
+        """Try once, until the deadline at most. False: a rival holds the Lease, or the API server went back in time."""
         started = self._clock()
         if started >= self._deadline:
             return False
@@ -176,7 +177,7 @@ class Elector:
                 "spec": self._spec(None),
             }
             return await self._write(started, lambda: self._client.create(self._collection, body))
-        if not self._free(current):
+        if self._rewritten(current) or not self._free(current):
             return False
         if not self.leading:
             self.recorded = dict(current["metadata"].get("annotations") or {})
@@ -189,11 +190,14 @@ class Elector:
 
     async def _write(self, started: float, write: Callable[[], Any]) -> bool:
         try:
-            self._record = await write()
+            written = await write()
         except ApiFailure as failure:
             if failure.status != 409:
                 raise
             return await self._lost_race()
+        if self._rewritten(written):
+            return False
+        self._record = written
         self._deadline = started + self._settings.renew_deadline
         return True
 
@@ -203,6 +207,15 @@ class Elector:
         if not self._free(current):
             return False
         raise ApiFailure(409, "Conflict", "the lease changed while it was written")
+
+    def _rewritten(self, current: Mapping[str, Any]) -> bool:
+        """Whether the Lease is older than this process's own last write: etcd was restored from a backup."""
+        if self._record is None:
+            return False
+        rewritten = older(current["metadata"]["resourceVersion"], self._record["metadata"]["resourceVersion"])
+        if rewritten:
+            _log.error("the API server's data are older than what was observed; ending", extra={"where": self._path})
+        return rewritten
 
     def _free(self, current: Mapping[str, Any]) -> bool:
         """Whether the Lease is free: this process's, released, or a rival's that did not change for its whole duration.

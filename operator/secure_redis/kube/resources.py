@@ -58,8 +58,8 @@ class Resources:
         return self._install is not None and resource.operator not in (None, self._install)
 
     def unclaimed(self, resource: Envelope) -> bool:
-        """Whether the resource was served before claims existed, or its claim was removed."""
-        free = self._install is not None and resource.operator is None and resource.has_finalizer
+        """Whether no install has claimed the resource yet, or its claim was removed."""
+        free = self._install is not None and resource.operator is None
         return free and not (resource.deleting or resource.paused)
 
     async def claim(self, resource: Envelope) -> Mapping[str, Any]:
@@ -89,6 +89,21 @@ class Resources:
         return await self._finalizers(
             resource, lambda old: old if names.FINALIZER in old else [*old, names.FINALIZER], self._claim()
         )
+
+    async def record_secrets(self, resource: Envelope, secrets: Sequence[str]) -> Mapping[str, Any]:
+        """Annotate the object with the names of its Secrets, in exactly the version that was read.
+
+        Raises:
+            ResourceGone: deleted meanwhile.
+            ResourceChanged: another party wrote it meanwhile.
+
+        """
+        annotations = {names.SECRETS: ",".join(secrets) or None}
+        metadata = {"uid": resource.uid, "resourceVersion": resource.resource_version, "annotations": annotations}
+        try:
+            return await self._client.patch(paths.resource(*resource.key), {"metadata": metadata}, "merge")
+        except ApiFailure as failure:
+            raise _typed(failure, resource.key) from None
 
     async def remove_finalizer(self, resource: Envelope) -> Mapping[str, Any] | None:
         """Remove the operator's finalizer. Returns the new body, None if the object is gone: both are the goal.

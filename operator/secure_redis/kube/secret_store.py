@@ -33,13 +33,22 @@ class SecretStore:
         """Whether a watch that covers this namespace is in step."""
         return self._everywhere or namespace in self._synced
 
+    def known(self, namespace: str, name: str) -> SecretFacts | None:
+        """Return the last version that a watch delivered, whether or not it is in step."""
+        return self._secrets.get((namespace, name))
+
     def get(self, namespace: str, name: str) -> SecretFacts | None:
         """Return the newest version; None if there is none or no watch is in step: then it has to be read."""
         return self._secrets.get((namespace, name)) if self.synced(namespace) else None
 
     def of_resource(self, key: Key) -> tuple[SecretFacts, ...]:
-        """Return all Secrets with this resource's label."""
+        """Return all Secrets whose label or annotation names this resource."""
         return tuple(self._secrets[key.namespace, name] for name in sorted(self._of.get(key, ())))
+
+    def versions(self, namespace: str | None) -> dict[str, str]:
+        """Return the known versions by namespace and name, of one namespace or of all."""
+        known = self._secrets.items()
+        return {f"{where}/{name}": one.resource_version for (where, name), one in known if namespace in (None, where)}
 
     def wrote(self, namespace: str, name: str, resource_version: str) -> bool:
         """Whether this very version is the operator's own write."""
@@ -60,7 +69,7 @@ class SecretStore:
             return True
         self._remove(place)
         self._secrets[place] = secret
-        for key in _named(namespace, secret):
+        for key in resources_of(namespace, secret):
             self._of.setdefault(key, set()).add(secret.name)
         return True
 
@@ -86,20 +95,21 @@ class SecretStore:
     ) -> set[Key]:
         """Start (or restart) a watch of `namespace` (None: all) with a list of this version.
 
-        Returns the resources, by label, whose Secrets are not as they were known.
+        Returns the resources whose Secrets are not as they were known.
         """
         present: set[tuple[str, str]] = set()
         touched: set[Key] = set()
         for where, secret in listed:
             present.add((where, secret.name))
+            earlier = self.known(where, secret.name)
             if self.put(where, secret):
-                touched |= _named(where, secret)
+                touched |= resources_of(where, secret) | (resources_of(where, earlier) if earlier else set())
         for place, secret in list(self._secrets.items()):
             # A Secret that the operator wrote after the list was made is not in it, and exists all the same.
             missing = place not in present and not newer(secret.resource_version, resource_version)
             if namespace in (None, place[0]) and missing:
                 self._remove(place)
-                touched |= _named(place[0], secret)
+                touched |= resources_of(place[0], secret)
         self._gone = {place: version for place, version in self._gone.items() if namespace not in (None, place[0])}
         if namespace is None:
             self._everywhere = True
@@ -117,7 +127,7 @@ class SecretStore:
     def _remove(self, place: tuple[str, str]) -> SecretFacts | None:
         secret = self._secrets.pop(place, None)
         if secret is not None:
-            for key in _named(place[0], secret):
+            for key in resources_of(place[0], secret):
                 secret_names = self._of[key]
                 secret_names.discard(secret.name)
                 if not secret_names:
@@ -125,6 +135,7 @@ class SecretStore:
         return secret
 
 
-def _named(namespace: str, secret: SecretFacts) -> set[Key]:
-    name = secret.labels.get(names.CACHE_LABEL)
-    return {Key(namespace, name)} if name else set()
+def resources_of(namespace: str, secret: SecretFacts) -> set[Key]:
+    """Return the resources that a Secret's label or annotation names: where one was removed, the other is left."""
+    found = (secret.labels.get(names.CACHE_LABEL), secret.annotations.get(names.SECRET_RESOURCE))
+    return {Key(namespace, name) for name in found if name}

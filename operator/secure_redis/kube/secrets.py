@@ -2,7 +2,8 @@
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from sys import intern
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from pydantic import SecretBytes
 
 from secure_redis.api import names
-from secure_redis.api.resource import Envelope
+from secure_redis.api.resource import Envelope, Key
 from secure_redis.domain.observe.secret import SecretFacts
 from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.plan.actions import (
@@ -18,6 +19,7 @@ from secure_redis.domain.plan.actions import (
     CreateSecret,
     DeleteSecret,
     ReleaseSecret,
+    RemoveOwnerReference,
 )
 from secure_redis.domain.plan.write_failure import WriteFailure
 from secure_redis.kube import errors, paths
@@ -27,12 +29,30 @@ from secure_redis.kube.secret_store import SecretStore
 _OWNED_MAPS = ("labels", "annotations")
 
 
+@dataclass(frozen=True, slots=True)
+class OwnSecrets:
+    """The Secrets of one resource. `listed` False: the operator may not list Secrets, and read the recorded names."""
+
+    secrets: tuple[SecretFacts, ...]
+    listed: bool = True
+
+
+@dataclass(slots=True)
+class _Search:
+    """What a list of a resource's Secrets found, where no watch covers the namespace."""
+
+    of: tuple[str, int]  # the resource's uid and generation
+    names: frozenset[str]
+    listed: bool
+
+
 class Secrets:
     """Secrets of consenting namespaces. A failure comes back as `Unknown` or `WriteFailure`."""
 
     def __init__(self, client: KubeClient, store: SecretStore | None = None) -> None:
         self._client = client
         self._store = store or SecretStore()
+        self._searches: dict[Key, _Search] = {}
 
     @property
     def store(self) -> SecretStore:
@@ -54,19 +74,54 @@ class Secrets:
                 return None
             return errors.unreadable(failure, namespace, f"Secret {name!r}")
 
-    async def published_by(self, resource: Envelope) -> tuple[SecretFacts, ...] | Unknown:
-        """Read all Secrets that have this resource's label and its uid as controller, whatever their name."""
-        namespace, name = resource.key
+    async def published_by(self, resource: Envelope, *, besides: str | None = None) -> OwnSecrets | Unknown:
+        """Read all Secrets of this resource, whatever their names; `besides`: the name of one that is left out.
+
+        Where a watch is in step, no request is made. Elsewhere, the Secrets are listed by label once in the life of the
+        process and after each change of the spec. Where the operator may not list them, it reads those whose names the
+        resource's annotation records, or its status.
+        """
+        namespace = resource.key.namespace
         if self._store.synced(namespace):
-            found = self._store.of_resource(resource.key)
-        else:
-            selector = f"{names.MANAGED_BY}={names.MANAGER},{names.CACHE_LABEL}={label_value(name)}"
-            try:
-                listed = await self._client.list(paths.secrets(namespace), {"labelSelector": selector})
-            except ApiFailure as failure:
+            self._searches.pop(resource.key, None)
+            return OwnSecrets(_own(self._store.of_resource(resource.key), resource, besides))
+        search = await self._search(resource)
+        if isinstance(search, Unknown):
+            return search
+        recorded = {*resource.recorded_secrets, *([resource.status.binding.name] if resource.status.binding else ())}
+        found: list[SecretFacts] = []
+        for name in sorted((search.names | recorded) - {besides}):
+            secret = await self.read(namespace, name)
+            if isinstance(secret, Unknown):
+                return secret
+            if secret is not None:
+                found.append(secret)
+        own = _own(found, resource, besides)
+        search.names = frozenset(secret.name for secret in own)
+        return OwnSecrets(own, search.listed)
+
+    async def _search(self, resource: Envelope) -> _Search | Unknown:
+        """List the Secrets by label, if this generation of the resource was not searched yet. 403: names are read."""
+        known, of = self._searches.get(resource.key), (resource.uid, resource.generation)
+        if known is not None and known.of == of:
+            return known
+        namespace, name = resource.key
+        selector = f"{names.MANAGED_BY}={names.MANAGER},{names.CACHE_LABEL}={label_value(name)}"
+        try:
+            items = (await self._client.list(paths.secrets(namespace), {"labelSelector": selector})).items
+        except ApiFailure as failure:
+            if failure.status != 403:
                 return errors.unreadable(failure, namespace, "the Secrets of this resource")
-            found = tuple(facts(item) for item in listed.items)
-        return tuple(secret for secret in found if secret.owner_uid == resource.uid)
+            search = _Search(of, known.names if known is not None else frozenset(), listed=False)
+        else:
+            found = frozenset(str(item["metadata"]["name"]) for item in items)
+            search = _Search(of, found, listed=True)
+        self._searches[resource.key] = search
+        return search
+
+    def forget(self, key: Key) -> None:
+        """Forget a resource that is gone."""
+        self._searches.pop(key, None)
 
     async def create(self, owner: Envelope, action: CreateSecret) -> SecretFacts | WriteFailure:
         """First write. AlreadyExists is `SECRET_FOREIGN`: the existing one never belonged to the operator."""
@@ -79,7 +134,6 @@ class Secrets:
                 "namespace": namespace,
                 "labels": dict(action.labels),
                 "annotations": dict(action.annotations),
-                "ownerReferences": [owner_reference(owner)],
             },
             "type": names.SECRET_TYPE,
             "data": encode(action.data),
@@ -95,10 +149,11 @@ class Secrets:
     async def apply(self, owner: Envelope, action: ApplySecret) -> SecretFacts | WriteFailure:
         """Later writes, by force and on exactly this object.
 
-        Server-side apply alone leaves two things behind, which a second write removes where they are found: data keys
-        of others (the operator owns the Secret's data as a whole: an added key is tampering, and a client may mount
-        all of them), and labels, annotations and keys that the operator's first write, a create, still owns and that
-        are no longer required. Labels and annotations that others added stay.
+        Server-side apply alone leaves three things behind, which a second write removes where they are found: data
+        keys of others (the operator owns the Secret's data as a whole: an added key is tampering, and a client may
+        mount all of them), labels, annotations and keys that the operator's first write, a create, still owns and that
+        are no longer required, and ownerReferences of resources of this name, which an earlier version set. Labels and
+        annotations that others added stay.
         """
         namespace = owner.key.namespace
         metadata: dict[str, Any] = {
@@ -107,8 +162,6 @@ class Secrets:
             "uid": action.uid,
             "labels": dict(action.labels),
             "annotations": dict(action.annotations),
-            # Always sent: what an apply leaves out, it gives up. Other owners' references are not touched.
-            "ownerReferences": [owner_reference(owner)],
         }
         body = {
             "apiVersion": "v1",
@@ -119,10 +172,8 @@ class Secrets:
         }
         path = paths.secret(namespace, action.name)
         try:
-            if action.adopt:
-                await self._drop_dead_owner(owner, action)
             written = await self._client.patch(path, body, "apply", force=True)
-            if left := _left_behind(written, action):
+            if left := _left_behind(written, action, owner):
                 changed = written["metadata"]
                 precondition = {"uid": changed["uid"], "resourceVersion": changed["resourceVersion"]}
                 left["metadata"] = {**left.get("metadata", {}), **precondition}
@@ -132,18 +183,30 @@ class Secrets:
         return self._remember(namespace, written)
 
     async def release(self, owner: Envelope, action: ReleaseSecret) -> None | WriteFailure:
-        """Remove the resource's ownerReference, and nothing else, so that the Secret outlives the resource."""
+        """Remove the annotation and the ownerReferences by which the resource owns the Secret, and nothing else."""
+        return await self._disown(owner, action, {"annotations": {names.SECRET_UID: None}})
+
+    async def remove_owner_reference(self, owner: Envelope, action: RemoveOwnerReference) -> None | WriteFailure:
+        """Remove the resource's ownerReferences, and nothing else, so that the Secret outlives the resource."""
+        return await self._disown(owner, action, {})
+
+    async def _disown(
+        self, owner: Envelope, action: ReleaseSecret | RemoveOwnerReference, more: Mapping[str, Any]
+    ) -> None | WriteFailure:
         namespace = owner.key.namespace
         path = paths.secret(namespace, action.name)
         try:
             now = await self._client.get(path)
             meta = now["metadata"]
+            changes = dict(more) if (meta.get("annotations") or {}).get(names.SECRET_UID) == owner.uid else {}
             references = meta.get("ownerReferences") or []
             kept = [reference for reference in references if reference.get("uid") != owner.uid]
-            if meta["uid"] != action.uid or kept == references:
+            if kept != references:
+                changes["ownerReferences"] = kept
+            if meta["uid"] != action.uid or not changes:
                 return None
             precondition = {"uid": meta["uid"], "resourceVersion": meta["resourceVersion"]}
-            written = await self._client.patch(path, {"metadata": {**precondition, "ownerReferences": kept}}, "merge")
+            written = await self._client.patch(path, {"metadata": {**precondition, **changes}}, "merge")
         except ApiFailure as failure:
             if failure.status == 404:
                 return None
@@ -161,26 +224,21 @@ class Secrets:
         self._store.forget(namespace, action.name, action.uid)
         return None
 
-    async def _drop_dead_owner(self, owner: Envelope, action: ApplySecret) -> None:
-        """Remove an earlier resource of this name as owner: an object has one controller at most."""
-        path = paths.secret(owner.key.namespace, action.name)
-        meta = (await self._client.get(path))["metadata"]
-        references = meta.get("ownerReferences") or []
-        kept = [ref for ref in references if not is_earlier_life(ref, owner)]
-        if kept != references:
-            precondition = {"uid": action.uid, "resourceVersion": meta["resourceVersion"]}
-            await self._client.patch(path, {"metadata": {**precondition, "ownerReferences": kept}}, "merge")
-
     def _remember(self, namespace: str, body: Mapping[str, Any]) -> SecretFacts:
         observed = facts(body)
         self._store.put(namespace, observed, own=True)
         return observed
 
 
+def _own(found: Iterable[SecretFacts], resource: Envelope, besides: str | None) -> tuple[SecretFacts, ...]:
+    return tuple(secret for secret in found if secret.owner_uid == resource.uid and secret.name != besides)
+
+
 def facts(body: Mapping[str, Any]) -> SecretFacts:
     """Convert a Secret of the API, with its values wrapped."""
     meta = body["metadata"]
-    owner: Mapping[str, Any] = next((ref for ref in meta.get("ownerReferences") or () if ref.get("controller")), {})
+    references = meta.get("ownerReferences") or ()
+    owner = _owner(meta)
     owned = _owned(meta, "Update", "Apply")
     return SecretFacts(
         name=meta["name"],
@@ -194,6 +252,8 @@ def facts(body: Mapping[str, Any]) -> SecretFacts:
         owner_uid=owner.get("uid"),
         owner_name=owner.get("name"),
         owner_kind=owner.get("kind"),
+        referenced_by=frozenset(str(one.get("uid")) for one in references if _is_resource(one)),
+        written=_wrote_data(meta),
         immutable=bool(body.get("immutable")),
         deleting="deletionTimestamp" in meta,
         own_labels=_same(frozenset(owned["labels"])),
@@ -206,16 +266,26 @@ def _same(own_names: frozenset[str]) -> frozenset[str]:
     return own_names
 
 
-def owner_reference(owner: Envelope) -> dict[str, Any]:
-    """Return the controller ownerReference, by which GitOps tools and garbage collection find the Secret."""
-    return {
-        "apiVersion": names.API_VERSION,
-        "kind": names.KIND,
-        "name": owner.key.name,
-        "uid": owner.uid,
-        "controller": True,
-        "blockOwnerDeletion": True,
-    }
+def publisher(body: Mapping[str, Any]) -> str | None:
+    """Return the uid of the resource that published this Secret; None where another party wrote it."""
+    meta, owner = body["metadata"], _owner(body["metadata"])
+    managed = (meta.get("labels") or {}).get(names.MANAGED_BY) == names.MANAGER
+    ours = managed and body.get("type") == names.SECRET_TYPE and owner.get("kind") == names.KIND
+    return str(owner["uid"]) if ours else None
+
+
+def _owner(meta: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the owner's uid, name and kind. A controller counts before the annotations, which anyone may copy."""
+    controller = next((one for one in meta.get("ownerReferences") or () if one.get("controller")), None)
+    if controller is not None:
+        return dict(controller)
+    annotations = meta.get("annotations") or {}
+    uid = annotations.get(names.SECRET_UID)
+    return {"uid": uid, "name": annotations.get(names.SECRET_RESOURCE), "kind": names.KIND} if uid else {}
+
+
+def _is_resource(reference: Mapping[str, Any]) -> bool:
+    return reference.get("kind") == names.KIND and str(reference.get("apiVersion", "")).startswith(f"{names.GROUP}/")
 
 
 def encode(data: Mapping[str, SecretBytes]) -> dict[str, str]:
@@ -228,16 +298,6 @@ def label_value(name: str) -> str:
     return name
 
 
-def is_earlier_life(reference: Mapping[str, Any], owner: Envelope) -> bool:
-    """Whether an ownerReference names a deleted resource of this very name."""
-    return (
-        reference.get("kind") == names.KIND
-        and str(reference.get("apiVersion", "")).startswith(f"{names.GROUP}/")
-        and reference.get("name") == owner.key.name
-        and reference.get("uid") != owner.uid
-    )
-
-
 def _decode(value: str) -> bytes:
     try:
         return base64.b64decode(value or "", validate=True)
@@ -245,12 +305,16 @@ def _decode(value: str) -> bytes:
         return b""
 
 
-def _left_behind(written: Mapping[str, Any], action: ApplySecret) -> dict[str, Any]:
+def _left_behind(written: Mapping[str, Any], action: ApplySecret, owner: Envelope) -> dict[str, Any]:
     """Return the merge patch that removes what apply leaves behind; empty if there is nothing."""
     patch: dict[str, Any] = {}
     if foreign := [name for name in written.get("data") or {} if name not in action.data]:
         patch["data"] = dict.fromkeys(foreign)
     metadata = written["metadata"]
+    references = metadata.get("ownerReferences") or []
+    kept = [one for one in references if not (_is_resource(one) and one.get("name") == owner.key.name)]
+    if kept != references:
+        patch["metadata"] = {"ownerReferences": kept}
     ours = _owned(metadata, "Update")
     for kind in _OWNED_MAPS:
         required: Mapping[str, str] = getattr(action, kind)
@@ -274,3 +338,11 @@ def _owned(metadata: Mapping[str, Any], *operations: str) -> dict[str, set[str]]
         for kind in _OWNED_MAPS:
             owned[kind] |= {key.removeprefix("f:") for key in fields.get(f"f:{kind}") or {} if key != "."}
     return owned
+
+
+def _wrote_data(metadata: Mapping[str, Any]) -> bool:
+    """Whether the operator's field manager owns data: proof of a write that a removed label does not remove."""
+    return any(
+        entry.get("manager") == names.FIELD_MANAGER and "f:data" in (entry.get("fieldsV1") or {})
+        for entry in metadata.get("managedFields") or ()
+    )

@@ -12,9 +12,12 @@ from secure_redis.api.resource import Key
 from secure_redis.api.spec.spec import WorkloadKind
 from secure_redis.kube import paths, secrets
 from secure_redis.kube.client import ApiFailure, KubeClient
-from secure_redis.kube.secret_store import SecretStore
+from secure_redis.kube.history import version_of
+from secure_redis.kube.secret_store import SecretStore, resources_of
 from secure_redis.kube.workloads import convert
 from secure_redis.kube.workloads.client import CONSENTING
+from secure_redis.kube.workloads.injections import Injections
+from secure_redis.kube.workloads.managed_fields import managers
 
 _log = logging.getLogger(__name__)
 
@@ -31,9 +34,9 @@ class WatchMode(StrEnum):
 class SecretWatches:
     """Runs one stream for the cluster where that is allowed, else one per namespace with resources that allows it.
 
-    `wake(key)` is called for the resource that a changed Secret's label names; not for the operator's own writes. Where
-    watching is not allowed, the store has no answers for that namespace and each pass reads; it is tried again every
-    `denied_retry` seconds.
+    `wake(key)` is called for the resources that a changed Secret names, or named before; not for the operator's own
+    writes. Where watching is not allowed, the store has no answers for that namespace and each pass reads; it is tried
+    again every `denied_retry` seconds.
     """
 
     def __init__(
@@ -91,19 +94,19 @@ class SecretWatches:
             self._streams[namespace] = task
         for namespace in self._streams.keys() - self._namespaces:
             self._streams.pop(namespace).cancel()
+            self._client.streams.forget(paths.secrets(namespace))
             self._store.end(namespace)
 
     async def _follow(self, namespace: str | None) -> None:
         """List, then watch from there, for ever. While out of step (or not allowed), each pass reads."""
-        pause = 1.0
-        version = ""
+        pause, version, path = 1.0, "", paths.secrets(namespace)
+        self._client.streams.expect(path, "Secrets", namespace)
         while True:
             try:
                 if not version:
                     version = await self._relist(namespace)
-                async for kind, body in self._client.watch(
-                    paths.secrets(namespace), {"labelSelector": SELECTOR}, resource_version=version
-                ):
+                    self._client.streams.expect(path, "Secrets", namespace)
+                async for kind, body in self._client.watch(path, {"labelSelector": SELECTOR}, resource_version=version):
                     version = body["metadata"]["resourceVersion"]
                     pause = 1.0
                     self._take(kind, body)
@@ -111,6 +114,7 @@ class SecretWatches:
                 self._store.end(namespace)
                 version = ""
                 if failure.status in (403, 404):
+                    self._client.streams.forget(path)  # each pass reads there instead
                     level = logging.DEBUG if namespace else logging.INFO
                     _log.log(level, "Secrets cannot be watched", extra={"where": namespace, "why": failure.message})
                     if namespace is None:  # the right was taken away: from now on one stream per namespace
@@ -123,7 +127,9 @@ class SecretWatches:
                     pause = min(pause * 2, 60.0)
 
     async def _relist(self, namespace: str | None) -> str:
+        known = self._store.versions(namespace)
         listed = await self._client.list(paths.secrets(namespace), {"labelSelector": SELECTOR})
+        self._client.history.compare(paths.secrets(namespace), known, map(version_of, listed.items))
         found = [(item["metadata"]["namespace"], secrets.facts(item)) for item in listed.items]
         touched = self._store.begin(namespace, found, listed.resource_version)
         if namespace in self._listed:  # after the first list every resource has a pass anyway
@@ -137,6 +143,7 @@ class SecretWatches:
             return
         secret = secrets.facts(body)
         namespace = body["metadata"]["namespace"]
+        before = self._store.known(namespace, secret.name)
         if kind == "DELETED":
             known = self._store.drop(namespace, secret.name, secret.resource_version)
             if known is None:
@@ -145,21 +152,25 @@ class SecretWatches:
             namespace, secret
         ):
             return
-        if label := secret.labels.get(names.CACHE_LABEL):
-            self._wake(Key(namespace, label))
+        # A label or annotation that was removed named the resource before.
+        earlier = resources_of(namespace, before) if before is not None else set()
+        for key in sorted(resources_of(namespace, secret) | earlier):
+            self._wake(key)
 
 
 class WorkloadWatches:
     """Runs a stream of consenting workloads per kind; for the cluster where allowed, else per namespace.
 
-    `wake(key)` is called for the resources that a changed workload names, or named before. A change that
-    does not matter (replicas that come and go) wakes no resource. Where watching is not allowed, each pass reads.
+    `wake(key)` is called for the resources that a changed workload names, or named before, or that own fields in it.
+    A change that does not matter (replicas that come and go) wakes no resource. Where watching is not allowed, each
+    pass reads. `injections` collects who owns fields in which workload.
     """
 
     def __init__(
         self,
         client: KubeClient,
         wake: Callable[[Key], None],
+        injections: Injections | None = None,
         *,
         enabled: bool = True,
         cluster_wide: bool = True,
@@ -168,6 +179,7 @@ class WorkloadWatches:
     ) -> None:
         self._client = client
         self._wake = wake
+        self._injections = injections or Injections()
         self._enabled = enabled
         self._cluster = cluster_wide
         self._started = False
@@ -219,16 +231,21 @@ class WorkloadWatches:
             self._streams[kind, space] = asyncio.create_task(self._follow(kind, space), name=f"watch {where}")
         for place in self._streams.keys() - required:
             self._streams.pop(place).cancel()
+            self._client.streams.forget(paths.workloads(*place))
+            self._injections.out_of_step(*place)
 
     async def _follow(self, kind: WorkloadKind, namespace: str | None) -> None:
         pause, version = 1.0, ""
         path, query = paths.workloads(kind, namespace), {"labelSelector": CONSENTING}
+        self._client.streams.expect(path, f"{kind}s", namespace)
         while True:
             try:
                 if not version:
                     listed = await self._client.list(path, query)
+                    self._client.streams.expect(path, f"{kind}s", namespace)
                     version = listed.resource_version
                     self._relisted(kind, namespace, listed.items)
+                    self._injections.in_step(kind, namespace)
                 async for event, body in self._client.watch(path, query, resource_version=version):
                     version = body["metadata"]["resourceVersion"]
                     pause = 1.0
@@ -238,7 +255,9 @@ class WorkloadWatches:
                         self._drop((kind, body["metadata"]["namespace"], body["metadata"]["name"]))
             except ApiFailure as failure:
                 version = ""
+                self._injections.out_of_step(kind, namespace)
                 if failure.status in (403, 404):
+                    self._client.streams.forget(path)  # each pass reads there instead
                     why = {"kind": str(kind), "where": namespace, "why": failure.message}
                     _log.debug("workloads cannot be watched", extra=why)
                     if namespace is None:  # the right was taken away: from now on one stream per namespace
@@ -262,7 +281,10 @@ class WorkloadWatches:
         facts = convert.workload(body, "")
         place = (facts.kind, meta["namespace"], facts.name)
         listed = facts.annotations.get(names.RESOURCES, "").split(",")
+        owning = managers(body, facts.kind)
+        self._injections.add(meta["namespace"], (facts.kind, facts.name), owning)
         named = frozenset(name.strip() for name in listed) - {""}
+        named |= {manager.removeprefix(names.MANAGER_PREFIX) for manager in owning}
         # The spec (generation), the consent, and the state of the rollout.
         digest = (facts.uid, facts.generation, facts.labels, named, facts.rolled, facts.failed, facts.deleting)
         before, earlier = self._digests.get(place, (None, frozenset[str]()))

@@ -33,10 +33,12 @@ from secure_redis.domain.plan.actions import (
     Outcome,
     PersistCache,
     PutFirewallRule,
+    RecordSecrets,
     RegenerateKey,
     ReleaseSecret,
     ReleaseWorkload,
     RemoveFinalizer,
+    RemoveOwnerReference,
     ResourceAction,
     StoreKey,
     UpdateCache,
@@ -108,6 +110,8 @@ class Executor:
                 return await self._resources.add_finalizer(resource)
             case RemoveFinalizer():
                 return await self._resources.remove_finalizer(resource)
+            case RecordSecrets():
+                return await self._resources.record_secrets(resource, action.names)
             case _:
                 assert_never(action)
 
@@ -121,6 +125,8 @@ class Executor:
                 return written if isinstance(written, WriteFailure) else None
             case ReleaseSecret():
                 return await self._secrets.release(resource, action)
+            case RemoveOwnerReference():
+                return await self._secrets.remove_owner_reference(resource, action)
             case DeleteSecret():
                 return await self._secrets.delete(resource.key.namespace, action)
             case InjectWorkload():

@@ -111,11 +111,14 @@ class Brakes:
             _log.error("mass drift: no correction is made until brakes.release has a new value", extra=counts)
         return self._mass_drift
 
-    def settle(self, resource: SecureRedisCache, todo: Plan) -> None:
-        """Count the correction and the rotation that the plan begins as spent: it is performed now."""
+    def settle(self, resource: SecureRedisCache, todo: Plan, *, held: bool = False) -> None:
+        """Count the correction and the rotation that the plan begins as spent: it is performed now.
+
+        `held`: a write of the plan was refused before and is not sent in this pass, so no correction is spent.
+        """
         self._passed.add(resource.key)
         now = self._monotonic()
-        if todo.correcting and any(isinstance(action, AzureAction) for action in todo.actions):
+        if todo.correcting and not held and any(isinstance(action, AzureAction) for action in todo.actions):
             self._corrections.append(now)
         if todo.rotation is not None and brakes.begins_rotation(resource.status.rotation, todo.rotation):
             self._rotations.append(now)

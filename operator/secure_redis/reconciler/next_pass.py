@@ -43,13 +43,16 @@ def ready_of(status: Status) -> ReadyReport | None:
 class NextPass:
     """The next pass comes after `after` seconds, or later by back-off if this one `failed`.
 
-    `ready`: None where the pass reported nothing.
+    `grows_to`: while passes end like this one, the time grows up to so many seconds. `paced`: the pass failed, and the
+    back-off of what failed is in `after` already. `ready`: None where the pass reported nothing.
     """
 
     after: float
     failed: bool = False
     retry_after: float | None = None
     ready: ReadyReport | None = None
+    grows_to: float | None = None
+    paced: bool = False
 
     @property
     def result(self) -> Result:
@@ -57,3 +60,8 @@ class NextPass:
         if self.ready is not None and self.ready.blocked:
             return Result.BLOCKED
         return Result.ERROR if self.failed else Result.SUCCESS
+
+
+def growing(count: int, first: float, longest: float) -> float:
+    """Return a pause that doubles with each repeat. `count`: repeats in a row, from 1."""
+    return min(longest, first * 2.0 ** min(max(0, count - 1), 30))

@@ -1,6 +1,6 @@
 """Keeps what a pass over a resource leaves for the next one in this process. Losing it is always safe."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from weakref import WeakValueDictionary
 
@@ -17,6 +17,7 @@ from secure_redis.domain.plan.rotation import required_reads
 from secure_redis.domain.plan.types import Plan
 from secure_redis.domain.steady_state import SteadyState
 from secure_redis.reconciler.next_pass import ReadyReport
+from secure_redis.reconciler.write_backoff import WriteBackoff
 
 ProofSubject = tuple[Identity, str, str, str]
 
@@ -43,6 +44,7 @@ class PassState:
     steady: tuple[str, SteadyState] | None = None  # resourceVersion, and the last pass over it, if that changed nothing
     ready: ReadyReport | None = None  # as the last whole pass reported it
     next_pass_within: float | None = None  # seconds until more can be read; None: nothing is missing
+    writes: WriteBackoff = field(default_factory=WriteBackoff)
 
 
 def proof_subject(identity: Identity, cache: CacheID, vault: VaultTarget, secret: VaultSecretFacts) -> ProofSubject:

@@ -25,16 +25,19 @@ from secure_redis.azure.core.policies import correlation
 from secure_redis.domain import steady_state
 from secure_redis.domain.assess import assessment
 from secure_redis.domain.assess.assessment import Assessment
+from secure_redis.domain.explanation import Explanation
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.plan import plan
 from secure_redis.domain.plan.actions import (
+    Action,
+    ApplySecret,
     AzureAction,
     Done,
     Failed,
     Outcome,
-    ReleaseSecret,
     RemoveFinalizer,
+    RemoveOwnerReference,
     WorkloadAction,
 )
 from secure_redis.domain.plan.brakes import Brake
@@ -56,12 +59,14 @@ from secure_redis.reconciler.pass_state import (
     keep_reads,
     keep_regeneration,
 )
+from secure_redis.reconciler.write_backoff import LONGEST_SECONDS
 
 log = logging.getLogger(__name__)
 
 Body = Mapping[str, Any]
 SERVED_ELSEWHERE_SECONDS = 60.0  # until the next pass over a resource that another install serves
 LIMITED_SECONDS = 60.0  # until the next pass over a resource that is beyond its namespace's limits
+CHANGED_SECONDS = 5.0  # until the next pass over a resource that was edited during the pass
 MINOR_SECONDS = 10.0  # between two writes of a status in which only counts of pods differ
 NEVER = NextPass(float("inf"))
 
@@ -86,8 +91,10 @@ class _Acted:
 
     @property
     def released(self) -> bool:
-        """Whether the finalizer is off: the resource is gone, or goes without this operator."""
-        return any(isinstance(one, Done) and isinstance(one.action, RemoveFinalizer) for one in self.outcomes)
+        """Whether a deleted resource has no finalizer of the operator any more: it goes without another pass."""
+        return self.resource.deleting and any(
+            isinstance(one, Done) and isinstance(one.action, RemoveFinalizer) for one in self.outcomes
+        )
 
 
 class Reconciler:
@@ -142,17 +149,17 @@ class Reconciler:
             if beyond is not None:
                 limited = limits_status.status(resource, beyond, self._now())
                 await self._write_status(resource, limited)
-                return NextPass(LIMITED_SECONDS, ready=ready_of(limited))
+                return NextPass(LIMITED_SECONDS, ready=ready_of(limited), grows_to=LONGEST_SECONDS)
             return await self._reconcile(resource, trigger)
         except ResourceGone:
             self.forget(key)
             return NEVER
         except ResourceChanged:
             # A newer body comes through the watch; should it be lost, the next pass comes anyway.
-            return NextPass(5.0)
+            return NextPass(CHANGED_SECONDS, grows_to=LONGEST_SECONDS)
         except ApiFailure as failure:
             log.warning("the API server refused a write", extra={"resource": str(key), "status": failure.status})
-            return NextPass(10.0, failed=True, retry_after=failure.retry_after)
+            return NextPass(0.0, failed=True, retry_after=failure.retry_after)
 
     async def check_steady(self, key: Key, version: str) -> NextPass | None:
         """Observe a resource whose last pass changed nothing. None: a whole pass is needed. Writes nothing.
@@ -198,7 +205,7 @@ class Reconciler:
             observed = await self._observer.observe(resource, pass_state, self._now())
             assessed = self._assess(resource, observed)
             keep_reads(resource, observed, assessed.credential.proven, pass_state, self._monotonic())
-            judged = self._plan(resource, observed, assessed)
+            judged = self._plan(resource, observed, assessed, pass_state)
             acted = await self._act(judged, trigger, pass_state)
         if acted.released:
             return await self._report_release(judged)
@@ -214,37 +221,52 @@ class Reconciler:
             waiver_policy=settings.waiver_policy,
         )
 
-    def _plan(self, resource: SecureRedisCache, observed: Observation, assessed: Assessment) -> _Judged:
+    def _plan(
+        self, resource: SecureRedisCache, observed: Observation, assessed: Assessment, pass_state: PassState
+    ) -> _Judged:
         """Plan under the fleet's brakes. Nothing here awaits, so that two passes cannot spend the same allowance."""
         brake = self._brakes.brake(resource.key)
         todo = plan.plan(resource, observed, assessed, self._settings, brake)
         if self._brakes.note(resource, todo):  # this plan engaged the brake, which counts for it too
             todo = plan.plan(resource, observed, assessed, self._settings, self._brakes.brake(resource.key))
-        self._brakes.settle(resource, todo)
+        pass_state.writes.begin(resource)
+        now = self._monotonic()
+        writes = (action for action in todo.actions if isinstance(action, AzureAction))
+        held = any(pass_state.writes.held(resource, action, now) is not None for action in writes)
+        self._brakes.settle(resource, todo, held=held)
         return _Judged(resource, observed, assessed, brake, todo)
 
     async def _act(self, judged: _Judged, trigger: str, pass_state: PassState) -> _Acted:
-        """Perform the actions in order. The first that fails ends it, except for workloads: they do not depend on it.
+        """Perform the actions in order. The first that fails ends it, unless the others do not depend on it.
 
         Raises:
             ResourceChanged: the resource was edited in the middle of the pass, so that it cannot be read any more.
 
         """
-        current, todo, outcomes = judged.resource, judged.todo, list[Outcome]()
+        current, todo, outcomes, sent = judged.resource, judged.todo, list[Outcome](), list[Outcome]()
         for action in todo.actions:
+            held = pass_state.writes.held(current, action, self._monotonic())
+            if held is not None:
+                outcomes.append(Failed(action, held))
+                if not isinstance(action, WorkloadAction):
+                    break
+                continue
             performed = await self._executor.perform(current, judged.observed, action, trigger)
+            failure = performed.outcome.failure if isinstance(performed.outcome, Failed) else None
+            pass_state.writes.record(current, action, failure, self._monotonic())
             outcomes.append(performed.outcome)
+            sent.append(performed.outcome)
             if performed.body is not None:
                 self._written(key_of(performed.body), performed.body)
                 parsed = parse(performed.body)
                 if isinstance(parsed, Unreadable):  # the next pass reports it
                     raise ResourceChanged(current.key)
                 current = parsed
-            if isinstance(performed.outcome, Failed) and not isinstance(action, WorkloadAction):
+            if isinstance(performed.outcome, Failed) and not _goes_on_without(action, current):
                 break
         if todo.needs_fresh_read or any(isinstance(outcome.action, AzureAction) for outcome in outcomes):
             pass_state.direct = True
-        keep_regeneration(judged.resource, todo, tuple(outcomes), judged.observed.now, pass_state)
+        keep_regeneration(judged.resource, todo, tuple(sent), judged.observed.now, pass_state)
         return _Acted(current, tuple(outcomes))
 
     async def _report(self, judged: _Judged, acted: _Acted, pass_state: PassState) -> NextPass:
@@ -255,10 +277,11 @@ class Reconciler:
         assessed = self._assess(resource, observed) if published else judged.assessed
         reported = report.report(resource, observed, assessed, todo, outcomes)
         pass_state.ready = ready_of(reported.status)
+        due_in = pass_state.writes.due_in(acted.resource, outcomes, self._monotonic())
         if status.differs_in_pods_only(acted.resource.status, reported.status) and _recently(
             pass_state.reported_at, observed.now
         ):
-            return _next(reported, pass_state)
+            return _next(reported, pass_state, due_in)
         if await self._write_status(acted.resource, reported.status):
             pass_state.reported_at = observed.now
         elif not (outcomes or pass_state.direct or pass_state.refresh):
@@ -267,7 +290,7 @@ class Reconciler:
             pass_state.steady = None if steady is None else (resource.resource_version, self._specs.lean(steady))
         for event in reported.events:
             await self._events.emit(acted.resource, event.kind, event.reason, event.note, "Reconcile")
-        return _next(reported, pass_state)
+        return _next(reported, pass_state, due_in)
 
     async def _report_release(self, judged: _Judged) -> NextPass:
         """Emit the last event of a resource. Its status is not written any more."""
@@ -287,18 +310,22 @@ class Reconciler:
         )
         log.warning("left to another install", extra={"resource": str(resource.key), "install": resource.operator})
         await self._events.emit(resource, "Warning", Reason.OPERATED_BY_ANOTHER, note, "Reconcile")
-        return NextPass(SERVED_ELSEWHERE_SECONDS)
+        return NextPass(SERVED_ELSEWHERE_SECONDS, grows_to=LONGEST_SECONDS)
 
     async def _report_unreadable(self, resource: Unreadable) -> NextPass:
         """Report why the resource cannot be read. A deletion goes through, and keeps what exists."""
         envelope = resource.envelope
-        if envelope.deleting:
+        if envelope.deleting and envelope.has_finalizer:
             published = await self._secrets.published_by(envelope)
-            if isinstance(published, Unknown):
+            if isinstance(published, Unknown) and not envelope.abandoned:
+                why = Explanation(published.reason, published.message)
+                await self._write_status(envelope, status.unreadable(resource, self._now(), why))
                 return NextPass(60.0, failed=True)
-            for secret in published:
-                await self._secrets.release(envelope, ReleaseSecret(secret.name, secret.uid))
+            for secret in () if isinstance(published, Unknown) else published.secrets:
+                await self._secrets.remove_owner_reference(envelope, RemoveOwnerReference(secret.name, secret.uid))
             await self._resources.remove_finalizer(envelope)
+            return NEVER
+        if envelope.deleting:
             return NEVER
         unreadable = status.unreadable(resource, self._now())
         await self._write_status(envelope, unreadable)
@@ -317,14 +344,29 @@ class Reconciler:
         return written is not None
 
 
-def _next(reported: report.Report, pass_state: PassState) -> NextPass:
-    """Return the next pass as reported; earlier where something can be read before then."""
+def _next(reported: report.Report, pass_state: PassState, due_in: float | None) -> NextPass:
+    """Return the next pass as reported; earlier where something can be read before then.
+
+    `due_in`: seconds until a refused write may be repeated. That write alone does not delay or hasten what is read.
+    """
+    if due_in is not None and reported.failed and not reported.unread:
+        within = min(due_in, reported.next_pass_in)
+        return NextPass(within, failed=True, ready=pass_state.ready, paced=True)
     after = (
         reported.next_pass_in
         if reported.failed or pass_state.next_pass_within is None
         else min(reported.next_pass_in, pass_state.next_pass_within)
     )
-    return NextPass(after, reported.failed, reported.retry_after, pass_state.ready)
+    grows_to = None if reported.failed else reported.grows_to
+    return NextPass(after, reported.failed, reported.retry_after, pass_state.ready, grows_to)
+
+
+def _goes_on_without(action: Action, resource: SecureRedisCache) -> bool:
+    """Whether the rest of the plan does not depend on this action.
+
+    A deletion that could not publish the last key goes on: the Secret holds the earlier one, which stays valid.
+    """
+    return isinstance(action, WorkloadAction) or (resource.deleting and isinstance(action, ApplySecret))
 
 
 def _recently(reported_at: datetime | None, now: datetime) -> bool:

@@ -3,7 +3,7 @@
 import random
 from dataclasses import dataclass
 
-from secure_redis.reconciler.next_pass import NextPass
+from secure_redis.reconciler.next_pass import NextPass, growing
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,16 +22,22 @@ class Backoff:
     resync: float = 600.0
 
     def delay(self, planned: NextPass, *, failures: int, first: bool, rng: random.Random) -> float:
-        """Return the seconds from the end of a pass to the next one. `failures`: in a row, with this one if it is one.
+        """Return the seconds from the end of a pass to the next one.
 
-        `first`: it was the first pass over the resource in this process.
+        `failures`: passes in a row that end in a repeat, with this one if it does. `first`: it was the first pass over
+        the resource in this process.
         """
-        if planned.failed:
-            grown = min(self.backoff_limit, self.backoff * 2 ** min(failures - 1, 30))
-            # What else the pass reads does not wait longer than it would without the failure.
+        if planned.paced:
+            delay = planned.after * rng.uniform(1.0, 1.0 + self.jitter)
+        elif planned.failed:
+            grown = growing(failures, self.backoff, self.backoff_limit)
+            # What else the pass reads does not wait longer than it would without the failure. A write that was refused
+            # has a back-off of its own (`reconciler.write_backoff`).
             if planned.after > 0:
                 grown = min(grown, max(planned.after, self.backoff))
-            delay: float = grown * rng.uniform(0.5, 1.0)
+            delay = grown * rng.uniform(0.5, 1.0)
+        elif planned.grows_to is not None:
+            delay = growing(failures, planned.after, max(planned.after, planned.grows_to)) * self.jittered(rng)
         elif first and planned.after >= self.spread:
             delay = planned.after * rng.uniform(0.5, 1.0 + self.jitter)
         else:

@@ -7,6 +7,7 @@ import logging
 import random
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from math import isinf
@@ -14,6 +15,7 @@ from typing import Any, NamedTuple
 
 from secure_redis.api import names
 from secure_redis.api.resource import Key, key_of
+from secure_redis.kube.history import older
 from secure_redis.kube.secret_store import newer
 from secure_redis.reconciler.next_pass import NextPass
 from secure_redis.schedule.backoff import Backoff
@@ -64,6 +66,7 @@ class _Entry:
     started: float = float("-inf")
     failures: int = 0
     fingerprint: tuple[Any, ...] = field(default=())
+    marks: frozenset[str] = frozenset()  # what only the operator sets on the object
 
 
 RunPass = Callable[[Key, Body, Trigger], Awaitable[NextPass]]
@@ -110,6 +113,7 @@ class Schedule:
         self._ready: OrderedDict[str, deque[Key]] = OrderedDict()
         self._running: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
+        self._doubt = asyncio.Event()  # a list has to show now whether the API server went back in time
         self._stopping = False
         self._failure: BaseException | None = None
         self._namespaces: set[str] = set()
@@ -119,6 +123,9 @@ class Schedule:
     def event(self, kind: str | None, body: Body) -> None:
         """Take an event of the watch: kind None (listed), ADDED, MODIFIED or DELETED."""
         key = key_of(body)
+        entry = self._entries.get(key)
+        if kind is None and entry is not None and older(body["metadata"]["resourceVersion"], entry.version):
+            self._doubt.set()  # a write of a pass crossed the list, or etcd was restored: a list from now on shows it
         if kind == "DELETED":
             self.forget(key, body["metadata"]["uid"])
         else:
@@ -127,8 +134,9 @@ class Schedule:
     def wake(self, key: Key, body: Body | None, trigger: Trigger) -> None:
         """Something changed: a pass is due. Without a body the newest known one is used. Ignores an unknown resource.
 
-        A body that is not newer than the known one, or differs only in what the operator writes itself (status,
-        finalizers), causes no pass. A wake during a pass causes exactly one more.
+        A body that is not newer than the known one, or differs only in what the operator writes itself (status, its
+        finalizer and claim), causes no pass. That its finalizer or claim was removed does: another party did that. A
+        wake during a pass causes exactly one more.
         """
         if body is not None:
             if not self._take(key, body):
@@ -143,7 +151,7 @@ class Schedule:
         If another party's edit came back with it, one more pass is due: the watch will not deliver it again.
         """
         entry = self._entries.get(key)
-        if entry is not None and self._take(key, body):
+        if entry is not None and self._take(key, body, own=True):  # the pass itself may have removed the finalizer
             self._wake(entry, key, Trigger.EDIT)
 
     def forget(self, key: Key, uid: str | None = None) -> None:
@@ -165,6 +173,10 @@ class Schedule:
         """How many resources are due and wait for a free place."""
         return sum(map(len, self._ready.values()))
 
+    def versions(self) -> dict[str, str]:
+        """Return the known resourceVersions, by namespace and name."""
+        return {str(key): entry.version for key, entry in self._entries.items()}
+
     @property
     def resources(self) -> int:
         """How many resources are known."""
@@ -176,7 +188,7 @@ class Schedule:
         """Run passes until `stop()`, then wait up to `drain` seconds for the last ones. Cancelled, it waits for none.
 
         Raises:
-            Exception: one of `fatal` that a pass raised.
+            Exception: one of `fatal` that a pass or a list raised.
 
         """
         relisting = asyncio.create_task(self._relists()) if self._relist else None
@@ -262,7 +274,8 @@ class Schedule:
             self._plan(key, entry, planned)
 
     def _plan(self, key: Key, entry: _Entry, planned: NextPass) -> None:
-        entry.failures = entry.failures + 1 if planned.failed else 0
+        repeats = planned.failed or planned.grows_to is not None
+        entry.failures = entry.failures + 1 if repeats else 0
         delay = self._backoff.delay(planned, failures=entry.failures, first=not entry.passed, rng=self._rng)
         entry.passed = True
         due, trigger = self._clock() + delay, Trigger.RETRY if planned.failed else Trigger.CLOCK
@@ -273,8 +286,8 @@ class Schedule:
 
     # --- the entries ---------------------------------------------------------------------------------------------
 
-    def _take(self, key: Key, body: Body) -> bool:
-        """Keep the body if it is newer. Returns whether a pass is due because of it."""
+    def _take(self, key: Key, body: Body, *, own: bool = False) -> bool:
+        """Keep the body if it is newer. Returns whether a pass is due because of it. `own`: a pass wrote it."""
         meta = body["metadata"]
         entry = self._entries.get(key)
         if entry is None or entry.gone:
@@ -284,17 +297,26 @@ class Schedule:
                 entry.successor = body  # the pass of the earlier resource ends first
                 return False
             self._entries[key] = _Entry(
-                _packed(body), meta["uid"], meta["resourceVersion"], 0.0, Trigger.EDIT, fingerprint=_fingerprint(body)
+                _packed(body),
+                meta["uid"],
+                meta["resourceVersion"],
+                0.0,
+                Trigger.EDIT,
+                fingerprint=_fingerprint(body),
+                marks=_marks(body),
             )
             self._announce()
             return True
         if not newer(meta["resourceVersion"], entry.version):
             return False
+        lost, entry.marks = entry.marks - _marks(body), _marks(body)
         entry.packed, entry.uid, entry.version = _packed(body), meta["uid"], meta["resourceVersion"]
         before, entry.fingerprint = entry.fingerprint, _fingerprint(body)
-        return before != entry.fingerprint
+        return before != entry.fingerprint or bool(lost - {names.FINALIZER} if own else lost)
 
     def _wake(self, entry: _Entry, key: Key, trigger: Trigger) -> None:
+        if trigger == Trigger.EDIT:
+            entry.failures = 0  # what follows from an edit is no repeat
         if entry.running:
             # An edit comes before the other triggers: it does not wait for the gap.
             entry.again = trigger if entry.again != Trigger.EDIT else entry.again
@@ -336,9 +358,16 @@ class Schedule:
         if self._relist is None:
             return
         while True:
-            await asyncio.sleep(self._backoff.resync * self._backoff.jittered(self._rng))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._backoff.resync * self._backoff.jittered(self._rng)):
+                    await self._doubt.wait()
+            self._doubt.clear()
             try:
                 snapshot = await self._relist()
+            except self._fatal as error:
+                self._failure = self._failure or error
+                self._changed.set()
+                return
             except Exception as error:
                 _log.warning("the resync's list failed", extra={"error": type(error).__name__})
                 continue
@@ -369,6 +398,14 @@ def _fingerprint(body: Body) -> tuple[Any, ...]:
         )
     )
     return meta["uid"], meta.get("generation"), "deletionTimestamp" in meta, own
+
+
+def _marks(body: Body) -> frozenset[str]:
+    """Return what only the operator sets on the object: its claim and its finalizer."""
+    meta = body["metadata"]
+    claim = (meta.get("annotations") or {}).get(names.OPERATOR)
+    finalizers = {names.FINALIZER} & frozenset(meta.get("finalizers") or ())
+    return frozenset(finalizers if claim is None else {*finalizers, claim})
 
 
 def _packed(body: Body) -> bytes:

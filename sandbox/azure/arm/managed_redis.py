@@ -1,5 +1,7 @@
 """Microsoft.Cache/redisEnterprise: reads of clusters and their database. It writes nothing and returns no key."""
 
+from datetime import UTC, datetime
+
 from sandbox.azure.access.call import Call
 from sandbox.azure.access.role_checks import covers
 from sandbox.azure.arm.common import (
@@ -15,9 +17,10 @@ from sandbox.azure.seeds import seeds
 from sandbox.azure.seeds.managed_redis import managed_scope
 from sandbox.azure.state.managed_redis import TYPE, ManagedState
 
-API_VERSIONS = ("2023-11-01", "2024-02-01", "2024-10-01", "2025-04-01", "2025-07-01")
+# The first two were answered in 2023 (recorded); the newest Go and JavaScript modules ask for the first.
+API_VERSIONS = ("2021-03-01", "2023-07-01", "2023-11-01", "2024-02-01", "2024-10-01", "2025-04-01", "2025-07-01")
 _READ = f"{TYPE}/read"
-_ACCESS_KEYS_SINCE, _PUBLIC_SINCE = "2025-04-01", "2025-07-01"
+_ACCESS_KEYS_SINCE, _KIND_SINCE, _PUBLIC_SINCE = "2025-04-01", "2025-04-01", "2025-07-01"
 
 
 def route(call: Call, subscription_id: str, group_name: str | None, parts: list[str]) -> Answer:
@@ -42,8 +45,7 @@ def route(call: Call, subscription_id: str, group_name: str | None, parts: list[
             authorize(call, f"{TYPE}/databases/read", f"{scope}/databases/{parts[2]}")
             cluster = _existing(call, found, group_name, parts[0])
             if name != "default" or cluster.database is None:
-                code = call.world.settings.managed_missing_database_code
-                raise _not_found(group_name, f"{parts[0]}/databases/{parts[2]}", code)
+                raise _not_found(call, f"{parts[0]}/databases/{parts[2]}")
             return Answer(200, _show_database(cluster, version))
     raise _not_supported()
 
@@ -97,7 +99,8 @@ def _list(call: Call, found: seeds.Subscription, group_name: str | None, version
 
 def _show(call: Call, cluster: ManagedState, version: str, *, endpoints: bool = True) -> seeds.Json:
     host = call.world.names.managed_host(cluster.name, cluster.region)
-    return cluster.show(host, endpoints=endpoints, public=version >= _PUBLIC_SINCE)
+    shown = cluster.show(host, endpoints=endpoints, public=version >= _PUBLIC_SINCE)
+    return {name: value for name, value in shown.items() if name != "kind" or version >= _KIND_SINCE}
 
 
 def _show_database(cluster: ManagedState, version: str) -> seeds.Json:
@@ -108,17 +111,26 @@ def _existing(call: Call, found: seeds.Subscription, group_name: str, name: str)
     group(call, found.id, group_name)
     cluster = call.world.clusters.get(managed_scope(found.id, group_name, name).lower())
     if cluster is None:
-        raise _not_found(group_name, name)
+        raise _not_found(call, name)
     return cluster
 
 
-def _not_found(group_name: str, what: str, code: str = "ResourceNotFound") -> Refusal:
-    return Refusal(
-        404,
-        code,
-        f"The Resource '{TYPE}/{what}' under resource group '{group_name}' was not found. For more details please go "
-        "to https://aka.ms/ARMResourceNotFoundFix",
-    )
+def _not_found(call: Call, what: str) -> Refusal:
+    """Return the provider's refusal, whose text has another time and other ids each time; a setting makes it ARM's.
+
+    Resource Manager sends the GET of a deleted cluster, or of a missing child, to the provider for a while.
+    """
+    settings = call.world.settings
+    code = settings.managed_missing_database_code if "/" in what else "ResourceNotFound"
+    if settings.managed_provider_words:
+        at = datetime.fromtimestamp(call.world.timeline.now(), UTC)
+        text = (
+            "A requested resource could not be found. It may already have been deleted. "
+            f"CorrelationID={call.correlation_id} RequestID={call.request_id} Timestamp={at:%m/%d/%Y %H:%M:%S} (UTC)"
+        )
+        return Refusal(404, code, text, target=True)
+    text = f"The Resource '{TYPE}/{what}' was not found. For more details please go to "
+    return Refusal(404, code, f"{text}https://aka.ms/ARMResourceNotFoundFix")
 
 
 def _not_supported() -> Refusal:

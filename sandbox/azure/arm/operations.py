@@ -25,7 +25,8 @@ def start(call: Call, cache: CacheState, kind: str, seconds: float, finish: Fini
     outcome = world.settings.operation_outcome
     error: Json | None = None
     if outcome == "Failed":
-        error = {"code": world.settings.operation_error_code, "message": world.settings.operation_error_message}
+        text = f"{world.settings.operation_error_message} Request Id: {call.request_id}, Correlation id: {identifier}"
+        error = {"code": world.settings.operation_error_code, "message": text}
 
     async def end() -> None:
         cache.operation = None
@@ -55,8 +56,7 @@ def show(call: Call, identifier: str, *, results: bool) -> Answer:
         "properties": None,
         "error": operation.error,
     }
-    repeated = {"Azure-AsyncOperation": operation.url} if operation.status == "InProgress" else {}
-    return Answer(200, status, repeated)
+    return Answer(200, status, {"Azure-AsyncOperation": operation.url})
 
 
 _RESTING = frozenset({"Succeeded", "Failed", "Disabled"})

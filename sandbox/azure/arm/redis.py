@@ -28,16 +28,24 @@ from sandbox.azure.seeds import seeds
 from sandbox.azure.state.redis import CacheState
 
 _READ = "Microsoft.Cache/redis/read"
+# The first interface version that shows a property (recorded).
+_SINCE = {
+    "updateChannel": "2023-08-01",
+    "disableAccessKeyAuthentication": "2024-03-01",
+    "replicasPerMaster": "2024-11-01",
+    "replicasPerPrimary": "2024-11-01",
+    "zonalAllocationPolicy": "2024-11-01",
+}
 
 
 async def subscription_route(call: Call, subscription_id: str, parts: list[str]) -> Answer:
     """Below /subscriptions/{s}/providers/Microsoft.Cache."""
-    api_version(call, REDIS_API_VERSIONS)
+    version = api_version(call, REDIS_API_VERSIONS)
     found = subscription(call, subscription_id)
     scope = seeds.subscription_scope(found.id)
     match [call.method, *[part.lower() for part in parts]]:
         case ["GET", "redis"]:
-            return _list(call, found, scope, None)
+            return _as_of(version, _list(call, found, scope, None))
         case ["POST", "checknameavailability"]:
             authorize(call, "Microsoft.Cache/checknameavailability/action", scope)
             return redis_write.check_name(call)
@@ -51,6 +59,25 @@ async def subscription_route(call: Call, subscription_id: str, parts: list[str])
 async def group_route(call: Call, subscription_id: str, group_name: str, parts: list[str]) -> Answer:
     """Below /subscriptions/{s}/resourceGroups/{g}/providers/Microsoft.Cache/redis."""
     version = api_version(call, REDIS_API_VERSIONS)
+    return _as_of(version, await _in_group(call, subscription_id, group_name, parts, version))
+
+
+def _as_of(version: str, answer: Answer) -> Answer:
+    """Leave out what the interface version does not show."""
+    late = {name for name, since in _SINCE.items() if version < since}
+    if not late or not isinstance(answer.body, dict):
+        return answer
+
+    def older(shown: Json) -> Json:
+        properties = {name: value for name, value in shown.get("properties", {}).items() if name not in late}
+        return {**shown, "properties": properties} if "properties" in shown else shown
+
+    body = answer.body
+    body = {**body, "value": [older(one) for one in body["value"]]} if "value" in body else older(body)
+    return Answer(answer.status, body, answer.headers)
+
+
+async def _in_group(call: Call, subscription_id: str, group_name: str, parts: list[str], version: str) -> Answer:
     found = subscription(call, subscription_id)
     if not parts:
         if call.method != "GET":

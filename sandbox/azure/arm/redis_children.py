@@ -35,9 +35,9 @@ async def route(call: Call, found: seeds.Subscription, scope: str, parts: list[s
     if cache is None:
         raise Refusal(
             404,
-            "ParentResourceNotFound" if verb == "write" else "ResourceNotFound",
-            f"The Resource 'Microsoft.Cache/redis/{parts[0]}' under resource group '{group_name}' was not found. For "
-            "more details please go to https://aka.ms/ARMResourceNotFoundFix",
+            "ParentResourceNotFound",
+            f"Failed to perform '{verb}' on resource(s) of type 'redis/{child}', because the parent resource '{scope}' "
+            "could not be found.",
         )
     name = parts[2] if len(parts) == 3 else None
     if child == "firewallRules":
@@ -79,7 +79,11 @@ async def _rules(call: Call, found: seeds.Subscription, cache: CacheState, name:
     cache.firewall[known or name] = _range(call)
     await call.world.changed(cache)
     call.effect("firewallRule.set", f"{cache.scope}/firewallRules/{known or name}", ("startIP", "endIP"))
-    return Answer(201 if known is None else 200, cache.show_rule(known or name, qualified=qualified))
+    shown = {**cache.show_rule(known or name, qualified=qualified), "type": "Microsoft.Cache/redis/firewallRules"}
+    if known is not None:
+        return Answer(200, shown)
+    query = call.request.query_string
+    return Answer(201, shown, {"Location": f"{call.world.names.management}{call.path}?{query}"})
 
 
 def _range(call: Call) -> tuple[str, str]:
@@ -117,14 +121,20 @@ def _schedules(cache: CacheState, name: str | None, request_id: str) -> Answer:
         if entries is not None
     ]
     if name is None:
+        if not shown:
+            raise _no_schedule(cache, request_id)
         return Answer(200, {"value": shown})
     if name.lower() != "default":
         raise _child_not_found(cache, "patchSchedules", name)
     if not shown:
-        raise cache_refusal(
-            404, "ResourceNotFound", f"There are no patch schedules found for redis cache '{cache.name}'.", request_id
-        )
+        raise _no_schedule(cache, request_id)
     return Answer(200, shown[0])
+
+
+def _no_schedule(cache: CacheState, request_id: str) -> Refusal:
+    return cache_refusal(
+        404, "ResourceNotFound", f"There are no patch schedules found for redis cache '{cache.name}'.", request_id
+    )
 
 
 def _child_not_found(cache: CacheState, child: str, name: str) -> Refusal:

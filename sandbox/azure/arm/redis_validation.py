@@ -153,7 +153,12 @@ def check_scale(old: Json, new: Json, request_id: str) -> None:
     if after < before:
         if old["family"] != new["family"]:
             raise not_modifiable(["sku.family"], request_id)
-        raise not_modifiable(["sku.name"], request_id)
+        raise cache_refusal(
+            400,
+            "BadRequest",
+            f"Invalid update request: properties.sku.name cannot be updated to {new['name']}.",
+            request_id,
+        )
     if old["name"] == "Basic" and new["name"] == "Premium":
         raise cache_refusal(
             400,
@@ -167,15 +172,18 @@ def check_scale(old: Json, new: Json, request_id: str) -> None:
         raise not_modifiable(["sku.capacity"], request_id)
 
 
-def check_update(cache: CacheState, body: Json, settings: Settings, request_id: str) -> None:
-    """Raise Refusal for fields that cannot be changed, or not in one request."""
-    given: Json = body.get("properties") or {}
-    if settings.split_network_and_identity and given.get("publicNetworkAccess") is not None and body.get("identity"):
+def check_update(cache: CacheState, after: CacheState, given: Json, settings: Settings, request_id: str) -> None:
+    """Raise Refusal for fields that cannot be changed, or not in one request. `given`: the request's properties."""
+    both = after.identity != cache.identity and (
+        after.properties.get("publicNetworkAccess") != cache.properties.get("publicNetworkAccess")
+    )
+    if settings.split_network_and_identity and both:
         raise cache_refusal(
             400,
             "BadRequest",
             "The following updates can't be processed in one single request, please send seperate request to update "
             "them: 'properties.publicNetworkAccess,identity'.",
+            request_id,
         )
     fixed = [name for name in _CREATE_ONLY if given.get(name) is not None and given[name] != cache.properties.get(name)]
     if fixed:

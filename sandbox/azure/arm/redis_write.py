@@ -4,7 +4,7 @@ import copy
 import uuid
 
 from sandbox.azure.access.call import Call
-from sandbox.azure.arm import operations, redis_validation
+from sandbox.azure.arm import operations, redis_validation, update_course
 from sandbox.azure.arm.common import group, provider_not_registered, writable
 from sandbox.azure.arm.preconditions import (
     check_busy,
@@ -90,8 +90,18 @@ async def put(call: Call, found: seeds.Subscription, group_name: str, name: str,
     await world.changed(cache)
     call.effect("cache.create", cache.scope, tuple(sorted(body.get("properties") or {})))
     location = f"{world.names.management}{call.path}?api-version={version}"
-    shown = cache.show(world.names.domain, keys=world.settings.put_returns_keys)
+    shown = _as_accepted(cache.show(world.names.domain, keys=world.settings.put_returns_keys))
     return Answer(201, shown, {"Azure-AsyncOperation": operation.url, "Location": location})
+
+
+def _as_accepted(shown: Json) -> Json:
+    """Return a new cache as the PUT's answer shows it: replicas, shards and the primary node come later (recorded)."""
+    for late in ("replicasPerMaster", "replicasPerPrimary"):
+        shown["properties"].pop(late, None)
+    for node in shown["properties"]["instances"]:
+        node.pop("shardId", None)
+        node["isMaster"] = node["isPrimary"] = False
+    return shown
 
 
 def _new(
@@ -157,6 +167,19 @@ def _identity(given: Json | None, tenant: str) -> Json | None:
     return shown
 
 
+def _changed_identity(cache: CacheState, given: Json | None) -> Json | None:
+    """Return the identity as it will be. Identities that stay keep their ids."""
+    before, after = cache.identity or {}, _identity(given, cache.tenant)
+    if after is None:
+        return None
+    if "principalId" in before and "principalId" in after:
+        after["principalId"] = before["principalId"]
+    known = {name.lower(): ids for name, ids in (before.get("userAssignedIdentities") or {}).items()}
+    for name in after.get("userAssignedIdentities") or {}:
+        after["userAssignedIdentities"][name] = known.get(name.lower(), after["userAssignedIdentities"][name])
+    return after
+
+
 def _check_creation(call: Call, found: seeds.Subscription, name: str, cache: CacheState, region: seeds.Region) -> None:
     world = call.world
     tenant = world.tenants.get(found.tenant.lower())
@@ -191,35 +214,47 @@ async def _put_existing(call: Call, cache: CacheState, region: seeds.Region, bod
             "select a new resource name.",
         )
     check_busy(call, cache)
-    changed = _planned(
-        call, cache, {"tags": body.get("tags") or {}, **{k: body[k] for k in ("properties", "identity") if k in body}}
-    )
+    # A PUT that does not name publicNetworkAccess opens the cache (recorded).
+    properties = {"publicNetworkAccess": "Enabled", **(body.get("properties") or {})}
+    identity = {"identity": body["identity"]} if "identity" in body else {}
+    changed = _planned(call, cache, {"tags": body.get("tags") or {}, "properties": properties, **identity})
     world = call.world
     if _same(changed, cache):
         return Answer(200, cache.show(world.names.domain, keys=world.settings.put_returns_keys))
-    operation = _begin_update(call, cache, changed, version, body)
+    state = "Scaling" if update_course.scaled(cache, changed) else "Updating"
+    operation = _begin_update(call, cache, update_course.Course(state, changed=cache), changed, version, body)
     shown = cache.show(world.names.domain, keys=world.settings.put_returns_keys)
     await world.changed(cache)
-    return Answer(200, shown, {"Azure-AsyncOperation": operation.url, "Location": operation.url})
+    return Answer(200, shown, {"Azure-AsyncOperation": operation.url})
 
 
 async def patch(call: Call, found: seeds.Subscription, cache: CacheState, version: str) -> Answer:
-    """PATCH: 202 and the old values under "Updating". The new values appear when the operation has ended."""
+    """PATCH: done at once, or by an operation, as `update_course` knows from recordings."""
     writable(found)
     check_lock(call, cache.scope, "write")
     body = call.json()
     check_busy(call, cache)
     changed = _planned(call, cache, body)
-    operation = _begin_update(call, cache, changed, version, body)
-    await call.world.changed(cache)
-    headers = {"Azure-AsyncOperation": operation.url, "Location": operation.url}
-    return Answer(202, cache.show(call.world.names.domain), headers)
+    world = call.world
+    course = update_course.of_patch(cache, changed, world.settings)
+    if course is None:
+        _record(call, cache, body)
+        closes = _closes(call, cache, changed)
+        update_course.apply(cache, copy.deepcopy(cache), changed)
+        cache.state = "Succeeded"
+        await world.changed(cache, cut=closes)
+        return Answer(200, cache.show(world.names.domain))
+    operation = _begin_update(call, cache, course, changed, version, body)
+    await world.changed(cache)
+    shown = cache.show(world.names.domain)
+    if not course.polled:
+        return Answer(200, shown)
+    return Answer(202, shown, {"Azure-AsyncOperation": operation.url, "Location": operation.url})
 
 
 def _planned(call: Call, cache: CacheState, body: Json) -> CacheState:
     """Return the cache as it will be. Raises Refusal for a change that is not allowed."""
     given: Json = body.get("properties") or {}
-    redis_validation.check_update(cache, body, call.world.settings, call.request_id)
     after = copy.deepcopy(cache)
     if "tags" in body:
         after.tags = redis_validation.checked_tags(body["tags"])
@@ -237,7 +272,8 @@ def _planned(call: Call, cache: CacheState, body: Json) -> CacheState:
         after.configuration = default_configuration(after.sku)
     after.configuration |= wanted
     if "identity" in body:
-        after.identity = _identity(body["identity"], cache.tenant)
+        after.identity = _changed_identity(cache, body["identity"])
+    redis_validation.check_update(cache, after, given, call.world.settings, call.request_id)
     redis_validation.check_keys_switch(after.properties, after.configuration, call.world.settings, call.request_id)
     if given.get("redisConfiguration") is not None:
         check_persistence(call, after)
@@ -256,38 +292,35 @@ def _same(after: CacheState, before: CacheState) -> bool:
     )
 
 
-def _begin_update(call: Call, cache: CacheState, after: CacheState, version: str, body: Json) -> operation.Operation:
+def _begin_update(
+    call: Call, cache: CacheState, course: update_course.Course, after: CacheState, version: str, body: Json
+) -> operation.Operation:
     world = call.world
-    scaled = after.sku != cache.sku
+    scales, closes = update_course.scaled(cache, after), _closes(call, cache, after)
+    update_course.apply(cache, copy.deepcopy(cache), course.changed)
     before = copy.deepcopy(cache)
-    closes = not cache.keys_disabled and after.keys_disabled and world.settings.disabling_keys_cuts_connections
 
     async def finish(succeeded: bool) -> None:
         cache.state = "Succeeded" if succeeded else "Failed"
         if succeeded:
-            _apply(cache, before, after)
+            update_course.apply(cache, before, after)
         await world.changed(cache, cut=succeeded and closes)
 
-    seconds = world.settings.scale_seconds if scaled else world.settings.update_seconds
+    seconds = world.settings.scale_seconds if scales else world.settings.update_seconds
     operation = operations.start(call, cache, "update", seconds, finish, version)
-    cache.state = "Scaling" if scaled else "Updating"
-    fields = [f"properties.{name}" for name in body.get("properties") or {}]
-    call.effect("cache.update", cache.scope, tuple(sorted([*fields, *(k for k in body if k != "properties")])))
+    cache.state = course.state
+    _record(call, cache, body)
     return operation
 
 
-def _apply(cache: CacheState, before: CacheState, after: CacheState) -> None:
-    """Apply only the fields of the operation. Other fields may have changed in the meantime."""
-    for name in ("tags", "sku", "identity"):
-        if getattr(after, name) != getattr(before, name):
-            setattr(cache, name, getattr(after, name))
-    for kept, old, new in (
-        (cache.properties, before.properties, after.properties),
-        (cache.configuration, before.configuration, after.configuration),
-    ):
-        kept.update({name: value for name, value in new.items() if name not in old or old[name] != value})
-        for name in old.keys() - new.keys():
-            kept.pop(name, None)
+def _closes(call: Call, before: CacheState, after: CacheState) -> bool:
+    """Whether the change ends the connections of clients that use a key."""
+    return not before.keys_disabled and after.keys_disabled and call.world.settings.disabling_keys_cuts_connections
+
+
+def _record(call: Call, cache: CacheState, body: Json) -> None:
+    fields = [f"properties.{name}" for name in body.get("properties") or {}]
+    call.effect("cache.update", cache.scope, tuple(sorted([*fields, *(k for k in body if k != "properties")])))
 
 
 async def delete(call: Call, found: seeds.Subscription, group_name: str, name: str, version: str) -> Answer:
@@ -302,6 +335,14 @@ async def delete(call: Call, found: seeds.Subscription, group_name: str, name: s
         raise Refusal(404, "ResourceNotFound", f"The Resource 'Microsoft.Cache/redis/{name}' was not found.")
     check_lock(call, cache.scope, "delete")
     check_busy(call, cache)
+    if cache.properties.get("linkedServers"):
+        raise cache_refusal(
+            400,
+            "BadRequest",
+            f"Cannot delete '{cache.name}' since it has linked servers associated with it. Please remove the linked "
+            "server(s) and then try deleting the cache.",
+            call.request_id,
+        )
 
     async def finish(succeeded: bool) -> None:
         if succeeded:
@@ -314,7 +355,7 @@ async def delete(call: Call, found: seeds.Subscription, group_name: str, name: s
     cache.state = "Deleting"
     await world.changed(cache)
     call.effect("cache.delete", cache.scope)
-    return Answer(202, None, {"Azure-AsyncOperation": operation.url, "Location": operation.url})
+    return Answer(202, None, {"Location": operation.url})
 
 
 async def regenerate(call: Call, found: seeds.Subscription, cache: CacheState, version: str) -> Answer:

@@ -1,7 +1,9 @@
 """Subscriptions, tenants, resource groups and provider registration."""
 
 from sandbox.azure.access.call import Call
+from sandbox.azure.arm import managed_redis
 from sandbox.azure.arm.common import (
+    REDIS_API_VERSIONS,
     api_version,
     authorize,
     group,
@@ -92,7 +94,14 @@ def _show_provider(found: seeds.Subscription) -> Json:
         "namespace": "Microsoft.Cache",
         "registrationPolicy": "RegistrationRequired",
         "registrationState": "Registered" if found.registered else "NotRegistered",
-        "resourceTypes": [],
+        "resourceTypes": [  # from which `az resource show` takes the newest version
+            {"resourceType": "Redis", "locations": [], "apiVersions": list(REDIS_API_VERSIONS)},
+            {
+                "resourceType": "RedisEnterprise",
+                "locations": [],
+                "apiVersions": list(reversed(managed_redis.API_VERSIONS)),
+            },
+        ],
     }
 
 

@@ -10,6 +10,7 @@ from sandbox.azure.arm import (
     resources,
     role_assignments,
     storage,
+    tags,
 )
 from sandbox.azure.arm.common import authenticate, headers, subscription
 from sandbox.azure.responses import Answer, Refusal
@@ -46,6 +47,11 @@ async def _route(call: Call) -> Answer:
             "providers", "microsoft.insights", "diagnosticsettings",
         ]:  # fmt: skip
             return managed_redis.diagnostics(call, subscription(call, parts[1]), parts[3], parts[7])
+        case [
+            "subscriptions", _, "resourcegroups", _, "providers", "microsoft.cache", "redis", _,
+            "providers", "microsoft.resources", "tags", "default",
+        ]:  # fmt: skip
+            return await tags.route(call, parts[1], parts[3], parts[7])
         case ["subscriptions", _, "providers", "microsoft.insights", "eventtypes", "management", "values"]:
             return activity_log.route(call, parts[1])
         case ["subscriptions", _, "resources"] if call.method == "GET":

@@ -126,7 +126,7 @@ def _database() -> Json:
         "evictionPolicy": "VolatileLRU",
         "deferUpgrade": "NotDeferred",
         "redisVersion": "7.4",
-        "accessKeysAuthentication": "Disabled",
+        "accessKeysAuthentication": "Enabled",  # unless sent (recorded, 2025-04-01)
     }
 
 

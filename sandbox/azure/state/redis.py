@@ -17,7 +17,11 @@ _MAX_CLIENTS = {
     ("C", 0): 256, ("C", 1): 1000, ("C", 2): 2000, ("C", 3): 5000, ("C", 4): 10000, ("C", 5): 15000, ("C", 6): 20000,
     ("P", 1): 7500, ("P", 2): 15000, ("P", 3): 30000, ("P", 4): 40000, ("P", 5): 40000,
 }  # fmt: skip
-_RESERVED_PREMIUM = {1: 642, 2: 1283, 3: 2569, 4: 5138, 5: 10280}
+# Reserved memory in MB. Recorded: C0, C2, C4 and P1; the others are in proportion.
+_RESERVED = {
+    ("C", 0): 30, ("C", 1): 125, ("C", 2): 299, ("C", 3): 663, ("C", 4): 1326, ("C", 5): 2652, ("C", 6): 5304,
+    ("P", 1): 642, ("P", 2): 1283, ("P", 3): 2569, ("P", 4): 5138, ("P", 5): 10280,
+}  # fmt: skip
 
 
 def new_key() -> str:
@@ -26,14 +30,11 @@ def new_key() -> str:
 
 
 def default_configuration(sku: Json) -> Json:
-    """Return the service's additions to redisConfiguration. P1's figures are recorded; others are proportional."""
+    """Return the service's additions to redisConfiguration."""
     family, capacity = str(sku["family"]), int(sku["capacity"])
     added: Json = {"maxclients": str(_MAX_CLIENTS.get((family, capacity), 1000))}
-    if sku["name"] != "Basic":
-        reserved = _RESERVED_PREMIUM.get(capacity, 642) if family == "P" else 125 * max(1, 2 ** (capacity - 1))
-        added["maxmemory-reserved"] = str(reserved)
-        added["maxfragmentationmemory-reserved"] = str(reserved)
-        added["maxmemory-delta"] = str(reserved)
+    for name in ("maxmemory-reserved", "maxfragmentationmemory-reserved", "maxmemory-delta"):
+        added[name] = str(_RESERVED.get((family, capacity), 642))
     return added
 
 
@@ -99,9 +100,7 @@ class CacheState:
         properties["sku"] = dict(self.sku)
         properties["redisConfiguration"] = dict(self.configuration)
         properties["accessKeys"] = (
-            {"primaryKey": self.keys["Primary"], "secondaryKey": self.keys["Secondary"]}
-            if keys and not self.keys_disabled
-            else None
+            {"primaryKey": self.keys["Primary"], "secondaryKey": self.keys["Secondary"]} if keys else None
         )
         properties.setdefault("hostName", f"{self.name}.redis.{domain}")
         properties.setdefault("port", 6379)
@@ -110,7 +109,8 @@ class CacheState:
         if properties.get("enableNonSslPort"):
             for node in properties.get("instances", ()):
                 node["nonSslPort"] = int(node["sslPort"]) - 2000
-        properties["privateEndpointConnections"] = [self.show_endpoint(e) for e in self.private_endpoints.values()]
+        if self.private_endpoints:
+            properties["privateEndpointConnections"] = [self.show_endpoint(e) for e in self.private_endpoints.values()]
         shown: Json = {
             "id": self.id,
             "name": self.name,
@@ -138,7 +138,7 @@ class CacheState:
                     "description": "",
                     "actionsRequired": "None",
                 },
-                "provisioningState": "Succeeded" if endpoint.status == "Approved" else "Pending",
+                "provisioningState": "Succeeded",
             },
         }
 
@@ -215,7 +215,7 @@ def instances(sku: Json, zones: tuple[str, ...], shards: int, replicas: int) -> 
         for node in range(nodes):
             number = shard * nodes + node
             entry: Json = {"sslPort": 15000 + number, "isMaster": node == 0, "isPrimary": node == 0}
-            if shards:
+            if sku["name"] == "Premium":
                 entry["shardId"] = shard
             if zones:
                 entry["zone"] = zones[node % len(zones)]

@@ -16,8 +16,12 @@ class Settings(BaseModel):
 
     # What the next finished operation does: Succeeded | Failed | FailedWithoutError | SucceededButResourceFailed
     operation_outcome: str = "Succeeded"
-    operation_error_code: str = "InternalServerError"
-    operation_error_message: str = "The operation failed."
+    operation_error_code: str = "AzureCacheForRedisLongRunningOperationFailure"
+    operation_error_message: str = "An error occurred during the long running operation."
+
+    # What a PATCH answers
+    patch_at_once: bool = True  # as recorded for each field; else always 202, an operation and the old values
+    unrecorded_patch_by_operation: bool = True  # minimumTlsVersion, and access keys that are switched off
 
     # Reads
     stale_get_seconds: float = 0.0
@@ -34,7 +38,7 @@ class Settings(BaseModel):
     new_key_listed_after_seconds: float = 0.0  # until then listKeys shows the old one
     regenerate_seconds: float = 0.0  # 0: synchronous, 200; else 202 and an operation, as Managed Redis does it
     disabling_keys_cuts_connections: bool = True
-    list_keys_refused_when_disabled: bool = True
+    list_keys_refused_when_disabled: bool = False
 
     # Refusals
     retired_for_new_tenants: bool = True
@@ -53,6 +57,7 @@ class Settings(BaseModel):
 
     # Managed Redis
     managed_list_is_whole: bool = True  # else the items of a list have no privateEndpointConnections
+    managed_provider_words: bool = True  # a missing cluster is answered by the provider; else by Resource Manager
     managed_missing_database_code: str = "ResourceNotFound"  # NotFound is the other way
 
     # Authorisation and tokens

@@ -15,7 +15,9 @@ from secure_redis.domain.observe.firewall import FirewallRuleFacts
 from secure_redis.domain.observe.keys import ListedKeys
 from secure_redis.domain.observe.redis import Redis
 from secure_redis.domain.observe.unknown import Unknown
+from secure_redis.domain.plan.cache import creation
 from secure_redis.domain.plan.write_failure import WriteFailure
+from tests.builders.world import resource
 
 from .conftest import OTHER_TENANT, READ, Site
 
@@ -72,22 +74,35 @@ async def test_the_life_of_a_cache(owner: Site) -> None:
     assert site.transport.cloud.allows_redis_host(created.host_name)
     assert await site.caches.name_available(site.identity, site.cache) is False
 
-    assert await site.caches.update(site.identity, site.cache, {"properties": {"enableNonSslPort": True}}) is None
+    closing = {"properties": {"publicNetworkAccess": "Disabled"}}
+    assert await site.caches.update(site.identity, site.cache, closing) is None
     busy = await site.caches.update(site.identity, site.cache, {"properties": {"enableNonSslPort": False}})
     assert isinstance(busy, WriteFailure)
     assert busy.reason is Reason.BUSY
     site.control.clock.advance(200)
     updated = await site.caches.read(site.identity, site.cache)
     assert isinstance(updated, Redis)
-    assert updated.plaintext_open is True
-    assert updated.public_network_access == "Enabled"  # nothing that was not asked for
+    assert updated.public_network_access == "Disabled"
+    assert updated.plaintext_open is False  # nothing that was not asked for
+    assert await site.caches.update(site.identity, site.cache, {"properties": {"enableNonSslPort": True}}) is None
+    assert await site.caches.operation(site.identity, site.cache) in (None, OperationFacts("Succeeded"))  # at once
+    opened = await site.caches.read(site.identity, site.cache)
+    assert isinstance(opened, Redis)
+    assert (opened.provisioning_state, opened.plaintext_open) == ("Succeeded", True)
 
     assert await site.caches.delete(site.identity, site.cache) is None
     assert (await finish(site)).status == "Succeeded"
     assert isinstance(await site.caches.read(site.identity, site.cache), NotFound)
     assert await site.caches.delete(site.identity, site.cache) is None
     writes = [(request.method, request.status) for request in site.control.log.writes(site.mark)]
-    assert writes == [("PUT", 201), ("PATCH", 202), ("PATCH", 409), ("DELETE", 202), ("DELETE", 204)]
+    assert writes == [
+        ("PUT", 201),
+        ("PATCH", 202),
+        ("PATCH", 409),
+        ("PATCH", 200),
+        ("DELETE", 202),
+        ("DELETE", 204),
+    ]
 
 
 async def test_a_failed_operation_explains_why(owner: Site) -> None:
@@ -107,7 +122,9 @@ async def test_keys(owner: Site) -> None:
     assert isinstance(keys, ListedKeys)
     assert (keys.primary.get_secret_value(), keys.secondary.get_secret_value()) == ("canary-one", "canary-two")
     owner.control.redis.update(owner.name, {"disableAccessKeyAuthentication": True})
-    disabled = await owner.caches.list_keys(owner.identity, owner.cache)
+    assert isinstance(await owner.caches.list_keys(owner.identity, owner.cache), ListedKeys)
+    with owner.control.settings.during(list_keys_refused_when_disabled=True):
+        disabled = await owner.caches.list_keys(owner.identity, owner.cache)
     assert isinstance(disabled, Unknown)
     assert disabled.reason is Reason.ACCESS_KEYS_DISABLED
     assert owner.control.log.writes(owner.mark) == []
@@ -294,3 +311,23 @@ async def test_lists_that_lag_behind_our_write_are_not_believed(owner: Site) -> 
     facts = await owner.inventory.cache(owner.identity, owner.cache, max_age=60)
     assert isinstance(facts, Redis)
     assert facts.plaintext_open is True
+
+
+async def test_a_creation_that_meets_a_cache_does_not_open_it(owner: Site) -> None:
+    """A PUT that leaves publicNetworkAccess out opens a closed cache: the operator's body always names it."""
+    declared = {
+        "mode": "Provision",
+        "provision": {"location": "westeurope", "redis": {"sku": {"name": "Standard", "family": "C", "capacity": 1}}},
+    }
+    closed = resource({**declared, "network": {"publicAccess": "Disabled"}})
+    limited = resource(
+        {**declared, "network": {"firewallRules": [{"name": "office", "startIP": "10.0.0.1", "endIP": "10.0.0.9"}]}}
+    )
+    for one in (closed, limited):
+        owner.add_cache(properties={"publicNetworkAccess": "Disabled"}, absent=("minimumTlsVersion",))
+        assert await owner.caches.create(owner.identity, owner.cache, creation.body(one, "a.b")) is None
+        owner.control.clock.advance(60)
+        found = await owner.caches.read(owner.identity, owner.cache)
+        assert isinstance(found, Redis)
+        assert (found.provisioning_state, found.public_network_access) == ("Succeeded", "Disabled")
+        assert found.minimum_tls_version == "1.2"  # the PUT did change it

@@ -75,7 +75,7 @@ async def test_a_cluster_and_its_database(site: Site, clusters: ManagedCaches) -
         resource_state="Running",
         client_protocol="Encrypted",
         port=10000,
-        access_keys="Disabled",
+        access_keys="Enabled",
         redis_version="7.4",
         clustering_policy="OSSCluster",
         eviction_policy="VolatileLRU",

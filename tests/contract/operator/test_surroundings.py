@@ -114,7 +114,7 @@ async def test_the_patch_schedule(room: Room) -> None:
     room.control.redis.set_patch_schedule(
         room.site.name,
         [
-            {"dayOfWeek": "Sunday", "startHourUtc": 2, "maintenanceWindow": "PT6H"},
+            {"dayOfWeek": "Sunday", "startHourUtc": 2, "maintenanceWindow": "PT6H30S"},
             {"dayOfWeek": "Everyday", "startHourUtc": 23},
         ],
     )

@@ -82,20 +82,29 @@ def test_a_foreign_secret_is_neither_changed_nor_deleted(admin: Api, operator: A
 
 
 def test_labels_that_someone_removed_are_put_back(admin: Api, operator: Api) -> None:
-    metadata = {"name": "owner-of-labels", "namespace": NAMESPACE}
-    resource = {"apiVersion": names.API_VERSION, "kind": names.KIND, "metadata": metadata}
-    # A living owner: the garbage collector takes the Secret of a dead one.
-    made = admin.create({**resource, "spec": {"resourceID": RESOURCE_ID}}).must()
-    owner = {
-        "apiVersion": names.API_VERSION,
-        "kind": names.KIND,
-        "name": made["metadata"]["name"],
-        "uid": made["metadata"]["uid"],
-    }
-    ours = secret(metadata={"ownerReferences": [{**owner, "controller": True}]})
+    ours = secret(metadata={"annotations": {names.SECRET_RESOURCE: "orders", names.SECRET_UID: "u"}})
     operator.create(ours).must()
     admin.merge(ours, {"metadata": {"labels": None}}).must()
     assert operator.merge(ours, {"metadata": {"labels": OURS}}).must()["metadata"]["labels"] == OURS
+    admin.delete(ours)
+
+
+def test_the_operator_adds_no_owner_reference_and_may_remove_one(admin: Api, operator: Api) -> None:
+    """With an ownerReference a foreground deletion of the resource deletes the Secret at once."""
+    metadata = {"name": "owner-of-secrets", "namespace": NAMESPACE}
+    resource = {"apiVersion": names.API_VERSION, "kind": names.KIND, "metadata": metadata}
+    # A living owner: the garbage collector takes the Secret of a dead one.
+    made = admin.create({**resource, "spec": {"resourceID": RESOURCE_ID}}).must()
+    owner = {"apiVersion": names.API_VERSION, "kind": names.KIND, "name": metadata["name"]}
+    owned: Document = {"metadata": {"ownerReferences": [{**owner, "uid": made["metadata"]["uid"], "controller": True}]}}
+    words = "must not add an ownerReference"
+    assert words in operator.create(secret(**owned)).message
+    ours = secret()
+    operator.create(ours).must()
+    assert words in operator.merge(ours, owned).message
+    admin.merge(ours, owned).must()
+    operator.merge(ours, {"data": {"host": None}}).must()
+    assert "ownerReferences" not in operator.merge(ours, {"metadata": {"ownerReferences": None}}).must()["metadata"]
     admin.delete(ours)
     admin.delete(made)
 

@@ -22,6 +22,7 @@ from secure_redis import controller
 from secure_redis.api import names
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.kube.client import KubeClient, connect
+from secure_redis.kube.streams import Streams
 from tests.kube import Kube
 
 LEASE = "secure-redis-operator"
@@ -36,9 +37,9 @@ logging: {level: DEBUG}
 class Operator:
     """One `secure-redis run`."""
 
-    def __init__(self, kubeconfig: Path, directory: Path, name: str) -> None:
-        config = directory / "config.yaml"
-        config.write_text(CONFIG % RELEASE_NAMESPACE)
+    def __init__(self, kubeconfig: Path, directory: Path, name: str, more: str = "") -> None:
+        config = directory / f"{name}.yaml"
+        config.write_text(CONFIG % RELEASE_NAMESPACE + more)
         self._log = directory / f"{name}.log"
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "POD_NAME": name}
         environment.pop("KUBECONFIG", None)
@@ -61,10 +62,14 @@ class Operator:
 
     def ready(self) -> bool:
         """Whether it says so; served from the start, and true once the Lease was read."""
+        return self.readiness()[0] == 200
+
+    def readiness(self) -> tuple[int, str]:
+        """What /readyz answers."""
         try:
-            return self.get("/readyz")[0] == 200
-        except urllib.error.HTTPError:
-            return False
+            return self.get("/readyz")
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
 
     def terminate(self) -> float:
         started = time.monotonic()
@@ -79,12 +84,12 @@ class Operator:
 
 
 @pytest.fixture
-def operator_as(kube: Kube, roles: None, tmp_path: Path) -> Iterator[Callable[[Path, str], Operator]]:
+def operator_as(kube: Kube, roles: None, tmp_path: Path) -> Iterator[Callable[..., Operator]]:
     started: list[Operator] = []
     kube.delete("Lease", LEASE, RELEASE_NAMESPACE, "coordination.k8s.io/v1")
 
-    def start(kubeconfig: Path, name: str) -> Operator:
-        started.append(Operator(kubeconfig, tmp_path, name))
+    def start(kubeconfig: Path, name: str, more: str = "") -> Operator:
+        started.append(Operator(kubeconfig, tmp_path, name, more))
         return started[-1]
 
     yield start
@@ -93,7 +98,7 @@ def operator_as(kube: Kube, roles: None, tmp_path: Path) -> Iterator[Callable[[P
 
 
 @pytest.fixture
-def operator(operator_as: Callable[[Path, str], Operator], kubeconfig: Path) -> Callable[[str], Operator]:
+def operator(operator_as: Callable[..., Operator], kubeconfig: Path) -> Callable[[str], Operator]:
     return lambda name: operator_as(kubeconfig, name)
 
 
@@ -149,7 +154,8 @@ def test_a_resource_is_answered_and_an_orderly_end_releases_the_lease(
     wait_for(lambda: condition(kube, resource) == "NoIdentity", 30, "the status")
     body = kube.get(names.KIND, resource.key.name, resource.key.namespace, names.API_VERSION)
     assert body is not None
-    assert body["metadata"]["finalizers"] == [names.FINALIZER]
+    assert "finalizers" not in body["metadata"], "under Retain a deletion needs no operator"
+    assert body["metadata"]["annotations"][names.OPERATOR]
     status, metrics = first.get("/metrics")
     assert status == 200
     assert 'leader_election_master_status{name="secure-redis-operator"} 1.0' in metrics
@@ -171,7 +177,7 @@ def test_a_resource_is_answered_and_an_orderly_end_releases_the_lease(
     wait_for(
         lambda: kube.get(names.KIND, resource.key.name, resource.key.namespace, names.API_VERSION) is None,
         30,
-        "the finalizer to be released",
+        "the resource to be gone",
     )
     wait_for(lambda: gone not in standby.get("/metrics")[1], 30, "the resource's series to go")
     standby.terminate()
@@ -189,7 +195,7 @@ def test_a_frozen_leader_ends_itself(operator: Callable[[str], Operator], kube: 
 
 
 def test_without_rights_it_waits_and_heals(
-    operator_as: Callable[[Path, str], Operator], make: Callable[..., SecureRedisCache], kube: Kube, poor: Path
+    operator_as: Callable[..., Operator], make: Callable[..., SecureRedisCache], kube: Kube, poor: Path
 ) -> None:
     waiting = operator_as(poor, "waiting")
     wait_for(lambda: waiting.says("waiting: resources cannot be served"), 30, "it to say what is in the way")
@@ -209,7 +215,7 @@ async def test_kopf_ends_where_it_may_not_watch(poor: Path, bound: str) -> None:
     with pytest.raises(Exception, match=r"(?i)forbidden"):
         await asyncio.wait_for(
             asyncio.to_thread(
-                controller.watch, lambda kind, body: None, api.configuration, [bound], controller.StopFlag()
+                controller.watch, lambda kind, body: None, api.configuration, [bound], controller.StopFlag(), Streams()
             ),
             60,
         )

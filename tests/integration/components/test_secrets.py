@@ -17,10 +17,12 @@ from secure_redis.domain.plan.actions import (
     CreateSecret,
     DeleteSecret,
     ReleaseSecret,
+    RemoveOwnerReference,
 )
+from secure_redis.domain.plan.secret import adoptable
 from secure_redis.domain.plan.write_failure import WriteFailure
 from secure_redis.kube.client import ApiFailure, KubeClient
-from secure_redis.kube.secrets import Secrets, is_earlier_life
+from secure_redis.kube.secrets import Secrets
 from tests.kube import Kube
 
 CANARY = "canary-that-must-not-be-told"
@@ -30,14 +32,18 @@ def labels(owner: SecureRedisCache, **more: str) -> dict[str, str]:
     return {names.MANAGED_BY: names.MANAGER, names.CACHE_LABEL: owner.key.name, **more}
 
 
+def owned(owner: SecureRedisCache) -> dict[str, str]:
+    return {names.SECRET_RESOURCE: owner.key.name, names.SECRET_UID: owner.uid}
+
+
 def first(owner: SecureRedisCache, name: str = "orders", **data: str) -> CreateSecret:
     values = {key: SecretBytes(value.encode()) for key, value in (data or {"password": CANARY}).items()}
-    return CreateSecret(name, values, labels(owner), {names.SECRET_VERSION: "1"})
+    return CreateSecret(name, values, labels(owner), {**owned(owner), names.SECRET_VERSION: "1"})
 
 
-def later(owner: SecureRedisCache, secret: SecretFacts, adopt: bool = False, **data: str) -> ApplySecret:
+def later(owner: SecureRedisCache, secret: SecretFacts, **data: str) -> ApplySecret:
     values = {key: SecretBytes(value.encode()) for key, value in data.items()}
-    return ApplySecret(secret.name, secret.uid, values, labels(owner), {names.SECRET_VERSION: "2"}, adopt)
+    return ApplySecret(secret.name, secret.uid, values, labels(owner), {**owned(owner), names.SECRET_VERSION: "2"})
 
 
 def plain(secret: SecretFacts | None | Unknown | WriteFailure) -> dict[str, str]:
@@ -167,37 +173,86 @@ async def test_an_immutable_secret_is_reported(
     assert observed.immutable
 
 
-def test_an_earlier_life_of_the_resource_makes_way(make: Callable[..., SecureRedisCache]) -> None:
-    """Judged alone: with a controller manager the garbage collector takes a Secret of a dead owner away."""
-    owner = make("orders")
-    dead = {**_reference(owner), "uid": "00000000-0000-0000-0000-00000000dead"}
-    assert is_earlier_life(dead, owner)
-    assert not is_earlier_life({**dead, "uid": owner.uid}, owner)
-    assert not is_earlier_life({**dead, "name": "other"}, owner)
-    assert not is_earlier_life({**dead, "apiVersion": "example.test/v1"}, owner)
+def _reference(owner: SecureRedisCache, **more: Any) -> dict[str, Any]:
+    reference = {"apiVersion": names.API_VERSION, "kind": names.KIND, "name": owner.key.name, "uid": owner.uid}
+    return {**reference, "controller": True, "blockOwnerDeletion": True, **more}
 
 
-def _reference(owner: SecureRedisCache) -> dict[str, Any]:
-    return {"apiVersion": names.API_VERSION, "kind": names.KIND, "name": owner.key.name, "controller": True}
+def _config(kube: Kube, owner: SecureRedisCache) -> dict[str, Any]:
+    """A reference to an owner of another kind."""
+    made = kube.create(
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "namespace": owner.key.namespace}}
+    )
+    return {"apiVersion": "v1", "kind": "ConfigMap", "name": "c", "uid": made["metadata"]["uid"]}
 
 
-async def test_release_takes_only_our_reference_off(
+async def test_release_removes_our_ownership_and_nothing_else(
     secrets: Secrets, make: Callable[..., SecureRedisCache], kube: Kube
 ) -> None:
     owner = make()
     made = await created(secrets, owner, password="p1")
-    config = kube.create(
-        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "namespace": owner.key.namespace}}
-    )
-    other = {"apiVersion": "v1", "kind": "ConfigMap", "name": "c", "uid": config["metadata"]["uid"]}
-    ours = {**_reference(owner), "uid": owner.uid}
-    kube.patch("Secret", "orders", {"metadata": {"ownerReferences": [other, ours]}}, owner.key.namespace)
+    references = [_config(kube, owner), _reference(owner)]
+    kube.patch("Secret", "orders", {"metadata": {"ownerReferences": references}}, owner.key.namespace)
     assert await secrets.release(owner, ReleaseSecret("orders", made.uid)) is None
     assert await secrets.release(owner, ReleaseSecret("orders", made.uid)) is None
     stored = kube.get("Secret", "orders", owner.key.namespace)
     assert stored is not None
     assert [ref["name"] for ref in stored["metadata"]["ownerReferences"]] == ["c"]
+    assert names.SECRET_UID not in stored["metadata"]["annotations"]
+    assert stored["metadata"]["annotations"][names.SECRET_RESOURCE] == owner.key.name
     assert set(stored["data"]) == {"password"}
+
+
+async def test_what_an_earlier_version_published_keeps_its_owner_without_the_reference(
+    secrets: Secrets, make: Callable[..., SecureRedisCache], kube: Kube
+) -> None:
+    owner, other = make(), make()
+    made = await created(secrets, owner, password="p1")
+    old = {"annotations": {names.SECRET_UID: None}, "ownerReferences": [_reference(owner)]}
+    kube.patch("Secret", "orders", {"metadata": old}, owner.key.namespace)
+    legacy = await secrets.read(owner.key.namespace, "orders")
+    assert isinstance(legacy, SecretFacts)
+    assert (legacy.owner_uid, legacy.referenced_by) == (owner.uid, frozenset({owner.uid}))
+    assert await secrets.remove_owner_reference(other, RemoveOwnerReference("orders", made.uid)) is None
+    assert await secrets.read(owner.key.namespace, "orders") == legacy, "it is not the other's"
+    written = await secrets.apply(owner, later(owner, made, password="p2"))
+    assert isinstance(written, SecretFacts)
+    assert (written.owner_uid, written.referenced_by) == (owner.uid, frozenset())
+
+
+async def test_only_the_reference_goes(secrets: Secrets, make: Callable[..., SecureRedisCache], kube: Kube) -> None:
+    owner = make()
+    made = await created(secrets, owner, password="p1")
+    references = [_config(kube, owner), _reference(owner)]
+    kube.patch("Secret", "orders", {"metadata": {"ownerReferences": references}}, owner.key.namespace)
+    assert await secrets.remove_owner_reference(owner, RemoveOwnerReference("orders", made.uid)) is None
+    left = await secrets.read(owner.key.namespace, "orders")
+    assert isinstance(left, SecretFacts)
+    assert (left.owner_uid, left.referenced_by) == (owner.uid, frozenset())
+    assert plain(left) == plain(made)
+
+
+@pytest.mark.parametrize(
+    ("removed", "left"),
+    [
+        ({"annotations": None}, "the label and the field manager"),
+        ({"labels": None}, "the annotations"),
+        ({"annotations": {names.SECRET_UID: None}, "labels": {names.CACHE_LABEL: None}}, "the annotation's name"),
+    ],
+    ids=str,
+)
+async def test_what_another_party_removed_is_still_ours(
+    secrets: Secrets, make: Callable[..., SecureRedisCache], kube: Kube, removed: dict[str, Any], left: str
+) -> None:
+    owner = make()
+    await created(secrets, owner, password="p1")
+    kube.patch("Secret", "orders", {"metadata": removed}, owner.key.namespace)
+    found = await secrets.read(owner.key.namespace, "orders")
+    assert isinstance(found, SecretFacts)
+    assert found.owner_uid == owner.uid or adoptable(owner, found), left
+    written = await secrets.apply(owner, later(owner, found, password="p1"))
+    assert isinstance(written, SecretFacts), written
+    assert written.owner_uid == owner.uid
 
 
 async def test_delete_hits_exactly_one_object(
@@ -262,7 +317,11 @@ async def test_all_that_a_resource_published(secrets: Secrets, make: Callable[..
     await secrets.create(other, first(other, "theirs", password="p"))
     published = await secrets.published_by(owner)
     assert not isinstance(published, Unknown)
-    assert {secret.name for secret in published} == {"orders", "former"}
+    assert published.listed
+    assert {secret.name for secret in published.secrets} == {"orders", "former"}
+    besides = await secrets.published_by(owner, besides="orders")
+    assert not isinstance(besides, Unknown)
+    assert {secret.name for secret in besides.secrets} == {"former"}
 
 
 async def test_a_validation_message_never_contains_a_value(client: KubeClient, bound: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from sandbox.waiting import wait_for
 from secure_redis.api import names
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
@@ -360,17 +361,51 @@ async def test_selectors_find_only_what_consents(
         assert bool(answer) is hit
 
 
-async def test_a_forgotten_injection_is_found_by_a_thorough_search(
-    workloads: Workloads, make: Callable[..., SecureRedisCache], kube: Kube
+async def test_an_injection_that_nothing_names_is_found_by_another_process(
+    workloads: Workloads, client: KubeClient, make: Callable[..., SecureRedisCache], kube: Kube
 ) -> None:
     owner = make()
     made = kube.create(document("StatefulSet", owner.key.namespace, owner.key.name))
     kube.create(document("Deployment", owner.key.namespace, owner.key.name))
     facts = await injected(workloads, owner, made)
-    assert await workloads.find(owner, ()) == ()
-    observed = await workloads.find(owner, (), thorough=True)
+    unlabelled = {"metadata": {"labels": {names.INJECT: None}}}
+    kube.patch(facts.kind, facts.name, unlabelled, owner.key.namespace, made["apiVersion"])
+    assert await workloads.injected(owner) == {(facts.kind, facts.name)}, "what this process wrote is known to it"
+    other = Workloads(client)
+    found = await other.injected(owner)
+    assert found == {(facts.kind, facts.name)}
+    observed = await other.find(owner, (), found)
     assert not isinstance(observed, Unknown), observed
     assert [(one.name, one.owned) for one in observed] == [(facts.name, facts.owned)]
+    kube.delete(facts.kind, facts.name, owner.key.namespace, made["apiVersion"])
+    wait_for(lambda: kube.get(facts.kind, facts.name, owner.key.namespace, made["apiVersion"]) is None, 20, "its end")
+    assert await other.find(owner, (), found) == ()
+    assert await other.injected(owner) == frozenset()
+
+
+async def test_the_users_of_a_secret_are_found_whether_they_are_listed_or_not(
+    workloads: Workloads, make: Callable[..., SecureRedisCache], kube: Kube
+) -> None:
+    owner = make()
+    namespace = owner.key.namespace
+    reference = {"secretRef": {"name": "orders"}}
+    made = []
+    for kind in KINDS:
+        plain = document(kind, namespace)
+        template = plain["spec"]["jobTemplate"]["spec"] if kind == "CronJob" else plain["spec"]
+        template["template"]["spec"]["containers"][0]["envFrom"] = [reference]
+        made.append(kube.create(plain))
+    kube.create(document("Deployment", namespace, owner.key.name))
+    container = {"name": "c", "image": "i", "envFrom": [reference]}
+    bare = {"name": "bare", "namespace": namespace}
+    kube.create({"apiVersion": "v1", "kind": "Pod", "metadata": bare, "spec": {"containers": [container]}})
+    users = await workloads.secret_users(owner, frozenset({"orders"}))
+    assert not isinstance(users, Unknown), users
+    assert {(one.kind, one.name) for one in users if one.kind != "Pod"} == {
+        (one["kind"], one["metadata"]["name"]) for one in made
+    }
+    assert ("Pod", "bare", None) in {(one.kind, one.name, one.workload) for one in users}
+    assert await workloads.secret_users(owner, frozenset({"another"})) == ()
 
 
 async def test_without_rights_it_states_the_remedy(

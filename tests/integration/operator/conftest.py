@@ -24,11 +24,14 @@ OTHER_WAY: dict[str, object] = {
     "put_returns_keys": False,
     "delete_missing_status": 404,
     "regenerate_cuts_connections": True,
-    "list_keys_refused_when_disabled": False,
+    "list_keys_refused_when_disabled": True,
+    "patch_at_once": False,
+    "unrecorded_patch_by_operation": False,
     "list_needs_scope_right": False,
     "page_size": 2,
     "versions_page_size": 2,
     "managed_list_is_whole": False,
+    "managed_provider_words": False,
     "managed_missing_database_code": "NotFound",
 }
 

@@ -121,6 +121,19 @@ def premium(world: World) -> Case:
     return case.apply(key=False)
 
 
+def in_network(world: World) -> Case:
+    """Injected into a network, with a password."""
+    case = Case(world, world.team(cache_actions=READS), "inside")
+    subnet = f"{case.team.group_scope}/providers/Microsoft.Network/virtualNetworks/net/subnets/redis"
+    case.exists(
+        sku={"name": "Premium", "family": "P", "capacity": 1},
+        properties={"subnetId": subnet},
+        private_endpoints=(),
+        redis_configuration={"authnotrequired": "false"},
+    )
+    return case.apply(key=False)
+
+
 def persistent(world: World) -> Case:
     """Persists by managed identity, and takes no access key."""
     case = Case(world, world.team(cache_actions=READS), "kept")

@@ -148,7 +148,7 @@ def test_the_hourly_cap_is_reported_and_the_work_continues_later(world: World, b
 
 def test_mass_drift_stops_until_released_and_outlives_a_crash(world: World, build: Case) -> None:
     created(build, **CORRECT)
-    tight = {"massDrift": {"share": 0.01, "atLeast": 1}}
+    tight = {"massDrift": {"share": 0.01, "atLeast": 1, "minimumCorrections": 1}}
     with configured(world, brakes=tight):
         build.update({"enableNonSslPort": True})
         build.poke()

@@ -11,11 +11,21 @@ from sandbox.azure.seeds import seeds
 from sandbox.azure.seeds.managed_redis import ManagedCluster, managed_scope
 from sandbox.azure.seeds.storage import StorageAccount, storage_scope
 from sandbox.waiting import wait_for
-from sandbox.world import CACHE_KEYS, CACHE_READ, CACHE_ROTATE, SUBSCRIPTION, VAULT_READ, VAULT_WRITE, Team, World
+from sandbox.world import (
+    CACHE_KEYS,
+    CACHE_READ,
+    CACHE_ROTATE,
+    CACHE_WRITE,
+    SUBSCRIPTION,
+    VAULT_READ,
+    VAULT_WRITE,
+    Team,
+    World,
+)
 from tests.integration.crd.test_corpus import EXAMPLES
 from tests.integration.operator.conftest import INTERVALS
 from tests.integration.operator.persistence_support import CLOSED, STORAGE_READ
-from tests.integration.operator.support import CACHE_WRITE, Case, provisioning_team, release
+from tests.integration.operator.support import Case, provisioning_team, release
 from tests.integration.operator.workload_support import SECONDS, Target, path, world_with_pods
 
 Json = dict[str, Any]

@@ -1,5 +1,6 @@
 """What happens in the middle of something else, and writes that go wrong: it converges, and does nothing twice."""
 
+import itertools
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,7 +37,7 @@ def test_deleted_while_a_pass_runs(world: World, case: Case) -> None:
     case.apply()
     case.delete()
     world.await_gone(case.document)
-    left = case.secret()  # published by the pass that was under way, or not at all; but nobody's
+    left = case.secret()  # published by the pass that was under way, or not at all; but nothing deletes it
     assert left is None or not left["metadata"].get("ownerReferences")
 
 
@@ -78,6 +79,26 @@ def test_changed_in_the_portal_while_it_is_corrected(build: Case) -> None:
     build.update(busy=False)
     build.heal("DriftDetected", "False", "NoDrift")
     assert build.condition("TransportSecured")[0] == "True"
+
+
+def test_a_busy_cache_gets_fewer_and_fewer_writes(build: Case) -> None:
+    """Azure refuses the write for as long as this test runs. The poll (0.2 s here) does not repeat it."""
+    build.apply(**provision(build, **CORRECT))
+    build.until("DriftDetected", "False", "NoDrift")
+    mark = build.control.log.position()
+    build.update({"enableNonSslPort": True}, busy=True)
+    build.poke()
+
+    def patches() -> list[float]:
+        mine = [one for one in build.control.log.requests(mark) if one.principal == build.team.object_id]
+        return [one.time for one in mine if one.method == "PATCH"]
+
+    wait_for(lambda: len(patches()) >= 4, 90, "the fourth write")
+    pauses = [later - earlier for earlier, later in itertools.pairwise(patches()[:4])]
+    assert all(pause >= least for pause, least in zip(pauses, (5, 10, 20), strict=True)), pauses
+    assert build.condition("DriftDetected")[1] == "Busy"
+    build.update(busy=False)
+    build.heal("DriftDetected", "False", "NoDrift")
 
 
 # --- writes that go wrong -------------------------------------------------------------------------------------------
@@ -136,7 +157,7 @@ def test_a_correction_that_azure_accepts_and_then_fails(build: Case, outcome: st
     build.apply(**provision(build, **CORRECT))
     build.until("DriftDetected", "False", "NoDrift")
     before = len(build.writes())
-    with build.control.settings.during(operation_outcome=outcome):
+    with build.control.settings.during(operation_outcome=outcome, patch_at_once=False):
         build.update({"enableNonSslPort": True})
         build.poke()
         message = build.until("DriftDetected", "True", "ProvisioningFailed")

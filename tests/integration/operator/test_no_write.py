@@ -82,7 +82,7 @@ def _safe(case: Case) -> None:
 
 def _unsafe(case: Case) -> None:
     case.exists(properties={"enableNonSslPort": True, "publicNetworkAccess": "Enabled"}, private_endpoints=())
-    case.apply(key=False, network={"firewallRules": []})
+    case.apply(key=False)
     case.until("DriftDetected", "True")
 
 
@@ -275,3 +275,25 @@ def test_an_outage_writes_each_status_once(world: World, case: Case) -> None:
     ledger = Ledger(world, [case])
     ledger.settle(5)
     ledger.balance()
+
+
+@pytest.mark.timeout(600)
+def test_a_missing_cluster_causes_no_write_in_three_intervals(world: World, case: Case) -> None:
+    """The provider's 404 has another time and other ids each time."""
+    identifier = managed_scope(SUBSCRIPTION, case.team.name, case.cache)
+    case.allow("*/read")
+
+    def reads(since: int) -> int:
+        asked = world.control.log.requests(since)
+        return sum(request.path.lower().startswith(identifier.lower()) for request in asked)
+
+    with world.control.settings.during(managed_provider_words=True):
+        case.apply(key=False, resourceID=identifier, drift={"intervalSeconds": 30})
+        case.until("CacheAvailable", "False", "CacheNotFound")
+        position = world.control.log.position()
+        quiet(case)  # two checks
+        of_one_check = max(1, reads(position) // 2)
+        position, before = world.control.log.position(), case.object
+        wait_for(lambda: reads(position) >= 3 * of_one_check, 300, "three checks", interval=1)
+        assert case.object["status"] == before["status"]
+        assert case.object["metadata"]["resourceVersion"] == before["metadata"]["resourceVersion"]

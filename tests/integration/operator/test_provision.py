@@ -9,7 +9,7 @@ import pytest
 from sandbox.azure.seeds import seeds
 from sandbox.waiting import wait_for
 from sandbox.world import World
-from tests.integration.operator.support import RULE, Case, provision
+from tests.integration.operator.support import PATIENCE, RULE, Case, provision
 
 OTHER = {"name": "there", "startIP": "203.0.113.1", "endIP": "203.0.113.9"}
 HERE = seeds.FirewallRule(name="here", start="127.0.0.1", end="127.0.0.1")
@@ -261,6 +261,23 @@ def test_size_and_version_are_reported_and_never_changed(build: Case) -> None:
     assert len(build.writes()) == before
 
 
+def test_tags_are_corrected_and_the_size_on_request(build: Case) -> None:
+    created(build, drift={"correct": ["Security", "Availability", "Cosmetic"]})
+
+    def shown() -> Any:
+        return build.control.redis.get(build.cache)
+
+    build.control.redis.update(build.cache, tags={**shown()["tags"], "cost": "7"})
+    build.change(provision={"tags": {"team": "orders"}, "redis": {"sku": {"capacity": 2}}})
+    build.until("DriftDetected", "True", "DisruptionNotAllowed")
+    wait_for(lambda: shown()["tags"].get("team") == "orders", PATIENCE, "the tags")
+    assert shown()["tags"]["cost"] == "7", "tags of others stay"
+    assert shown()["properties"]["sku"]["capacity"] == 1
+    build.annotate(allow_disruption="provision.redis.sku.capacity")
+    wait_for(lambda: shown()["properties"]["sku"]["capacity"] == 2, PATIENCE, "the size")
+    build.until("DriftDetected", "False", "NoDrift")
+
+
 def test_public_access_stays_until_an_endpoint_is_approved(build: Case) -> None:
     created(build, **CORRECT)
     before = len(build.effects())
@@ -277,13 +294,15 @@ def test_public_access_stays_until_an_endpoint_is_approved(build: Case) -> None:
     assert build.effects()[before:] == [("cache.update", ("properties.publicNetworkAccess",))]
 
 
-def test_the_last_rule_stays_while_public_access_is_on(build: Case) -> None:
+@pytest.mark.parametrize("empty", [[], None])
+def test_rules_stay_when_no_rule_is_declared_any_more(build: Case, empty: list[str] | None) -> None:
+    """No rule at all means open to everyone."""
     created(build, **CORRECT)
     before = len(build.effects())
-    build.change(network={"firewallRules": []})
-    message = build.until("DriftDetected", "True", "WouldDisconnect")
-    assert "open to everyone" in message
+    build.change(network={"firewallRules": empty})
     build.poke()
+    build.poke()
+    assert build.condition("DriftDetected")[:2] == ("False", "NoDrift")
     assert len(build.effects()) == before
     assert rules(build) == {"here"}
 

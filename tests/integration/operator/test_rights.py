@@ -14,8 +14,6 @@ from tests.integration.operator.rights_scenario import SEARCHING, Lived, Right, 
 
 # Granted, and asked for by what this scenario has no occasion for.
 EXPLAINED: Final = {
-    Right("secureredis.io", "securerediscaches/finalizers", "update"): "no request: the admission plug-in "
-    "OwnerReferencesPermissionEnforcement asks for it when a Secret's owner reference blocks the owner's deletion",
     Right("secureredis.io", "securerediscaches", "get"): "after a conflict only: somebody wrote the object while the "
     "finalizer was put on or taken off (tests/integration/components/test_resources.py)",
 }

@@ -26,7 +26,9 @@ TAMPERINGS: dict[str, Document] = {
     "our label removed": {"metadata": {"labels": {"app.kubernetes.io/managed-by": None}}},
     "our labels removed": {"metadata": {"labels": None}},
     "our annotation removed": {"metadata": {"annotations": None}},
-    "owner removed": {"metadata": {"ownerReferences": None}},
+    "our label of the cache removed": {"metadata": {"labels": {"secureredis.io/cache": None}}},
+    "our annotation of the uid removed": {"metadata": {"annotations": {"secureredis.io/resource-uid": None}}},
+    "our annotation of the uid changed": {"metadata": {"annotations": {"secureredis.io/resource-uid": "another"}}},
 }
 
 
@@ -71,6 +73,21 @@ def test_additions_of_others_beside_the_data_stay(case: Case) -> None:
     metadata = case.must_secret()["metadata"]
     assert metadata["labels"]["theirs"] == "yes"
     assert metadata["annotations"]["example.com/theirs"] == "yes"
+
+
+def test_a_finalizer_that_someone_removed_is_put_back_at_once(case: Case) -> None:
+    case.published(connection={"deletionPolicy": "Delete"})
+    case.world.api.merge(case.document, {"metadata": {"finalizers": None}}).must()
+    wait_for(lambda: case.object["metadata"].get("finalizers"), SOON, "the finalizer")
+    case.change(connection={"deletionPolicy": "Retain"})
+    wait_for(lambda: not case.object["metadata"].get("finalizers"), SOON, "the finalizer to be gone again")
+
+
+def test_a_claim_that_someone_removed_is_put_back_at_once(case: Case) -> None:
+    case.published()
+    before = case.object["metadata"]["annotations"]["secureredis.io/operator"]
+    case.annotate(operator=None)
+    wait_for(lambda: case.object["metadata"]["annotations"].get("secureredis.io/operator") == before, SOON, "the claim")
 
 
 def test_an_immutable_secret(case: Case) -> None:
@@ -119,6 +136,12 @@ FOREIGN: dict[str, Callable[[Case], Document]] = {
         },
     ),
 }
+
+
+def _owner_of(case: Case) -> str | None:
+    """The uid that the Secret's annotation records."""
+    found: str | None = case.must_secret()["metadata"]["annotations"].get("secureredis.io/resource-uid")
+    return found
 
 
 def _owner(case: Case) -> str:
@@ -191,8 +214,8 @@ def test_a_recreated_resource_takes_its_secret_back(world: World, case: Case) ->
     case.until("Ready", "True")
     after = case.must_secret()
     assert after["metadata"]["uid"] == before["metadata"]["uid"]
-    owners = [reference["uid"] for reference in after["metadata"]["ownerReferences"]]
-    assert owners == [case.uid]
+    assert after["metadata"]["annotations"]["secureredis.io/resource-uid"] == case.uid
+    assert "ownerReferences" not in after["metadata"]
 
 
 def test_a_secret_of_a_dead_uid_is_adopted(world: World, case: Case) -> None:
@@ -209,7 +232,8 @@ def test_a_secret_of_a_dead_uid_is_adopted(world: World, case: Case) -> None:
     case.world.api.merge(kept, {"metadata": {"ownerReferences": [dead]}}).must()
     case.world.apply(case.document)
     case.until("Ready", "True")
-    assert [one["uid"] for one in case.must_secret()["metadata"]["ownerReferences"]] == [case.uid]
+    assert _owner_of(case) == case.uid
+    assert not case.must_secret()["metadata"].get("ownerReferences")
 
 
 @pytest.mark.parametrize("policy", ["Retain", "Delete"])
@@ -223,7 +247,7 @@ def test_a_changed_name_publishes_the_new_one_and_then_parts_with_the_old(case: 
 
     def parted() -> bool:
         old = case.secret()
-        return old is None if policy == "Delete" else old is not None and not old["metadata"].get("ownerReferences")
+        return old is None if policy == "Delete" else old is not None and _owner_of(case) is None
 
     wait_for(parted, PATIENCE, "the old Secret to be parted with")
 
@@ -232,7 +256,7 @@ def test_a_secret_under_an_earlier_name_is_not_repaired_any_more(case: Case) -> 
     case.published()
     case.change(connection={"secretName": f"{case.cache}-renamed"})
     case.until("Ready", "True")
-    wait_for(lambda: not case.must_secret()["metadata"].get("ownerReferences"), PATIENCE, "the release")
+    wait_for(lambda: _owner_of(case) is None, PATIENCE, "the release")
     case.edit_secret({"data": {"password": EVIL}})
     case.poke()
     assert case.must_secret()["data"]["password"] == EVIL

@@ -41,7 +41,7 @@ def test_every_default_is_the_safe_one() -> None:
     assert found.spec.mode is Mode.VALIDATE
     assert found.spec.transport.minimum_tls_version == "1.2"
     assert found.spec.network.public_access == "Disabled"
-    assert found.spec.network.firewall_rules is None
+    assert found.spec.network.firewall_rules == ()
     assert found.spec.drift.correct == ()
     assert found.spec.deletion_policy is DeletionPolicy.RETAIN
     assert found.spec.connection.deletion_policy is DeletionPolicy.RETAIN
@@ -101,8 +101,8 @@ def test_the_family_follows_from_the_tier(name: str, family: str) -> None:
     assert Sku(name=name, capacity=1).family == family
 
 
-def test_an_empty_list_of_rules_is_not_an_absent_one() -> None:
-    assert parsed({"resourceID": ID, "network": {"firewallRules": []}}).spec.network.firewall_rules == ()
+def test_an_empty_list_of_rules_is_the_same_as_an_absent_one() -> None:
+    assert parsed({"resourceID": ID, "network": {"firewallRules": []}}).spec == parsed({"resourceID": ID}).spec
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from kubernetes.aio.client.configuration import Configuration
 
 from secure_redis.kube.client import ApiFailure, KubeClient
 from secure_redis.kube.lease import LeadershipLost
+from secure_redis.kube.streams import PATIENCE, Streams
 from tests.unit.telemetry.refusals import REFUSALS, attempt
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -256,3 +257,40 @@ async def test_a_refused_watch_is_typed(serve: Serve) -> None:
         return status(403, "Forbidden", "no")
 
     assert (await watch_failure(await serve(refuse)))[1].status == 403
+
+
+async def test_a_watch_is_recorded_while_it_is_open(serve: Serve) -> None:
+    closing = asyncio.Event()
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(b'{"type": "BOOKMARK", "object": {"metadata": {}}}\n')
+        await closing.wait()
+        return response
+
+    now = [0.0]
+    client = await serve(handler, streams=Streams(lambda: now[0]))
+    client.streams.expect("/api/v1/secrets", "Secrets", None)
+    now[0] = 2 * PATIENCE
+    assert client.streams.missing() is not None
+    async for kind, _ in client.watch("/api/v1/secrets"):
+        assert kind == "BOOKMARK"
+        assert client.streams.missing() is None
+        closing.set()
+    now[0] += 2 * PATIENCE
+    assert client.streams.missing() is not None
+
+
+async def test_a_refused_watch_is_not_recorded_as_open(serve: Serve) -> None:
+    async def handler(_: web.Request) -> web.StreamResponse:
+        return status(403, "Forbidden", "no")
+
+    now = [0.0]
+    client = await serve(handler, streams=Streams(lambda: now[0]))
+    client.streams.expect("/api/v1/secrets", "Secrets", None)
+    with pytest.raises(ApiFailure):
+        async for _ in client.watch("/api/v1/secrets"):
+            pass
+    now[0] = 2 * PATIENCE
+    assert client.streams.missing() is not None

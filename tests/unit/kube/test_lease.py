@@ -178,3 +178,40 @@ async def test_annotations_outlive_the_process_and_are_read_before_they_are_writ
     await asyncio.sleep(5)
     holding.cancel()
     assert second.recorded == {"a": "1"}
+
+
+async def test_a_lease_that_went_back_in_time_ends_leadership(leases: Leases) -> None:
+    """A restore of etcd that takes less time than the Lease lasts."""
+    me = elector(leases)
+    leases.version = 40
+    await me.acquire()
+    backup = dict(leases.stored or {})
+    holding = asyncio.create_task(me.hold())
+    await asyncio.sleep(5)
+    assert not holding.done()
+    leases.stored = backup
+    await asyncio.sleep(SETTINGS.retry + 0.1)
+    assert holding.done()
+    with pytest.raises(LeadershipLost):
+        me.check()
+
+
+async def test_a_lease_that_the_backup_does_not_have_ends_leadership(leases: Leases) -> None:
+    me = elector(leases)
+    leases.version = 40
+    await me.acquire()
+    holding = asyncio.create_task(me.hold())
+    leases.stored, leases.version = None, 10
+    await asyncio.sleep(SETTINGS.retry + 0.1)
+    assert holding.done()
+
+
+async def test_a_lease_that_was_deleted_is_taken_again(leases: Leases) -> None:
+    me = elector(leases)
+    await me.acquire()
+    holding = asyncio.create_task(me.hold())
+    leases.stored = None
+    await asyncio.sleep(30)
+    me.check()
+    assert not holding.done()
+    holding.cancel()

@@ -51,7 +51,6 @@ class Story:
             "generation": self.generation,
             "resourceVersion": "7",
             "annotations": self.annotations,
-            "finalizers": [names.FINALIZER],
         }
         parsed = parse({"metadata": meta, "spec": {"resourceID": CACHE_ID, **self.spec}, "status": self.status})
         assert isinstance(parsed, SecureRedisCache)

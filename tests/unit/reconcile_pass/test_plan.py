@@ -59,8 +59,13 @@ def reasons(res: Any, obs: Any, settings: Settings | None = None) -> list[Reason
 # --- validate -------------------------------------------------------------------------------------------------------
 
 
-def test_first_pass_puts_the_finalizer_and_creates_the_secret() -> None:
-    assert kinds(resource(VALIDATE, finalizer=False), observation()) == [AddFinalizer, CreateSecret]
+def test_first_pass_creates_the_secret_and_sets_no_finalizer_under_retain() -> None:
+    assert kinds(resource(VALIDATE), observation()) == [CreateSecret]
+
+
+def test_first_pass_sets_the_finalizer_before_anything_that_a_deletion_removes() -> None:
+    spec = {**VALIDATE, "connection": {"deletionPolicy": "Delete"}}
+    assert kinds(resource(spec, finalizer=False), observation()) == [AddFinalizer, CreateSecret]
 
 
 def test_unchanged_world_plans_nothing() -> None:
@@ -77,7 +82,6 @@ def test_tampered_secret_is_applied_on_exactly_that_object() -> None:
     (action,) = planned(res, observation(secret=tampered(published(res, observation())))).actions
     assert isinstance(action, ApplySecret)
     assert action.uid == "secret-uid"
-    assert not action.adopt
 
 
 @pytest.mark.parametrize(
@@ -102,7 +106,7 @@ def test_secret_kept_by_a_dead_resource_of_this_name_is_adopted(changes: dict[st
     res = resource(VALIDATE)
     (action,) = planned(res, observation(secret=published(res, observation(), **changes))).actions
     assert isinstance(action, ApplySecret)
-    assert action.adopt
+    assert action.annotations[names.SECRET_UID] == res.uid
 
 
 def test_an_immutable_secret_that_differs_is_reported() -> None:
@@ -155,7 +159,10 @@ def test_changed_secret_name_publishes_the_new_then_parts_with_the_old() -> None
     named = {**VALIDATE, "connection": {"secretName": "other"}}
     assert kinds(resource(named), observation(former_secrets=(old,))) == [CreateSecret, ReleaseSecret]
     deleting = {**VALIDATE, "connection": {"secretName": "other", "deletionPolicy": "Delete"}}
-    assert kinds(resource(deleting), observation(former_secrets=(old,))) == [CreateSecret, DeleteSecret]
+    assert kinds(resource(deleting), observation(former_secrets=(old,), secret_users=())) == [
+        CreateSecret,
+        DeleteSecret,
+    ]
 
 
 def test_a_missing_cache_in_validate_is_reported_at_once_and_confirmed_late() -> None:
@@ -339,12 +346,14 @@ def test_missing_rules_are_added_before_undeclared_ones_are_removed() -> None:
     assert planned(res, observation(cache=public, firewall_rules=(OFFICE, OLD))).actions == (DeleteFirewallRule("old"),)
 
 
-def test_last_rule_is_never_removed_while_public() -> None:
-    none = {**RULES, "network": {"publicAccess": "Enabled", "firewallRules": []}}
+@pytest.mark.parametrize("network", [{}, {"firewallRules": []}])
+@pytest.mark.parametrize("rules", [(OLD,), (OFFICE, OLD)])
+def test_no_rule_is_removed_where_none_is_declared(network: dict[str, Any], rules: Any) -> None:
+    """No rule at all means open to everyone."""
     public = cache(tags=OWNER, public_network_access="Enabled")
-    res = resource(none, status=RULE_DRIFT)
-    assert kinds(res, observation(cache=public, firewall_rules=(OLD,))) == []
-    assert reasons(res, observation(cache=public, firewall_rules=(OLD,))) == [Reason.WOULD_DISCONNECT]
+    res = resource({**RULES, "network": {"publicAccess": "Enabled", **network}}, status=RULE_DRIFT)
+    assert kinds(res, observation(cache=public, firewall_rules=rules)) == []
+    assert reasons(res, observation(cache=public, firewall_rules=rules)) == []
 
 
 @pytest.mark.parametrize(
@@ -445,12 +454,12 @@ DELETING = {"pending": {"action": DELETE, "recordedAt": "2026-11-24T12:00:00Z"}}
 def test_retain_leaves_with_azure_unreachable_and_keeps_the_secret() -> None:
     res = resource(VALIDATE, deleting=True)
     obs = observation(cache=DOWN, vault=DOWN, secret=published(resource(VALIDATE), observation()))
-    assert kinds(res, obs) == [ReleaseSecret, RemoveFinalizer]
+    assert kinds(res, obs) == [RemoveFinalizer]
 
 
 def test_connection_delete_takes_the_secret_along() -> None:
     spec = {**VALIDATE, "connection": {"deletionPolicy": "Delete"}}
-    obs = observation(secret=published(resource(spec), observation()))
+    obs = observation(secret=published(resource(spec), observation()), secret_users=())
     assert kinds(resource(spec, deleting=True), obs) == [DeleteSecret, RemoveFinalizer]
 
 

@@ -11,7 +11,7 @@ from secure_redis.api.reasons.reason import ConditionType, Reason
 from secure_redis.api.resource import Unreadable, parse
 from secure_redis.api.status import Status
 from secure_redis.domain.observe.cache import CacheAbsent, OperationFacts
-from secure_redis.domain.observe.unknown import Unknown
+from secure_redis.domain.observe.unknown import NOT_READ, Unknown
 from secure_redis.domain.plan.actions import (
     CreateCache,
     CreateSecret,
@@ -262,17 +262,32 @@ def test_missing_consent_is_checked_again_soon_and_does_not_back_off() -> None:
     assert told.next_pass_in <= 15
 
 
-def test_old_secret_stays_named_until_it_was_parted_with() -> None:
+def test_the_binding_names_the_published_secret_whatever_became_of_the_former_one() -> None:
     before = settled(VALIDATE)
     res = resource({**VALIDATE, "connection": {"secretName": "other"}}, status=before)
     obs = observation(former_secrets=(published(resource(VALIDATE), observation()),))
     create, release = planned(res, obs).actions
     told = reported(res, obs, (Done(create), Failed(release, WriteFailure(Reason.UNKNOWN, "no answer"))))
     assert told.status.binding is not None
-    assert told.status.binding.name == "orders"
-    told = reported(res, obs)
-    assert told.status.binding is not None
     assert told.status.binding.name == "other"
+
+
+def test_without_authentication_the_status_names_no_secret_and_no_version() -> None:
+    res = resource({}, status=settled(VALIDATE))
+    assert res.status.binding is not None
+    assert res.status.credential is not None
+    status = reported(res, observation(vault=NOT_READ, secret=published(resource(VALIDATE), observation()))).status
+    assert status.binding is None
+    assert status.credential is None
+
+
+def test_a_pause_that_keeps_a_cache_from_being_created_is_named_once() -> None:
+    res = resource(PROVISIONED, annotations={names.PAUSED: "true"})
+    told = reported(res, observation(cache=CacheAbsent(confirmed=True, message="no such cache")))
+    ready = told.status.condition(ConditionType.READY)
+    assert ready is not None
+    assert ready.reason == "Paused"
+    assert ready.message.count("nothing is written") == 1
 
 
 def test_since_is_kept_while_a_field_differs() -> None:

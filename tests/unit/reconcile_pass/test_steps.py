@@ -13,9 +13,10 @@ from secure_redis.domain.observe.cache import Write
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.plan import plan
-from secure_redis.domain.plan.actions import Action, Done
+from secure_redis.domain.plan.actions import Action, Done, Failed
 from secure_redis.domain.plan.brakes import BrakeLimits
 from secure_redis.domain.plan.namespace_limits import NamespaceLimits
+from secure_redis.domain.plan.write_failure import WriteFailure
 from secure_redis.domain.report import report
 from secure_redis.reconciler.act import Performed
 from secure_redis.reconciler.brakes import Brakes
@@ -23,13 +24,16 @@ from secure_redis.reconciler.namespace_limits import NamespaceMembers
 from secure_redis.reconciler.next_pass import NextPass
 from secure_redis.reconciler.observe.writers import QUERY_SECONDS, WriterReader
 from secure_redis.reconciler.reconcile import Reconciler
-from tests.builders.passes import SETTINGS, cache, observation, resource
+from tests.builders.passes import OWNER, PROVISION, SETTINGS, cache, observation, resource
 from tests.builders.world import AUTHENTICATION, CACHE_ID, NOW, UID
 
 KEY = Key("shop", "orders")
 
 
-def body(spec: dict[str, Any] | None = None, *, finalizer: bool = True, version: str = "7") -> dict[str, Any]:
+DELETES = {"connection": {"deletionPolicy": "Delete"}}
+
+
+def body(spec: dict[str, Any] | None = None, *, finalizer: bool = False, version: str = "7") -> dict[str, Any]:
     meta = {"namespace": "shop", "name": "orders", "uid": UID, "generation": 1, "resourceVersion": version}
     finalizers = [names.FINALIZER] if finalizer else []
     return {
@@ -45,22 +49,25 @@ class World:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.steps: list[str] = []
         self.written: list[str] = []  # resourceVersions, as reported to the schedule
-        self.answer = body(version="8")  # of a write to the finalizers
+        self.answer = body(DELETES, finalizer=True, version="8")  # of a write to the finalizers
         self.observation = observation()
         self.attributed: list[bool] = []
         self.seconds = 0.0
+        self.refusal: WriteFailure | None = None  # what Azure answers to every write
         world: Any = self
         self.reconciler = Reconciler(
             settings=SETTINGS,
             observer=world,
             executor=world,
-            brakes=Brakes(BrakeLimits(), version="1", recorded=None, monotonic=lambda: 0.0, metrics=world),
+            brakes=Brakes(
+                BrakeLimits(corrections_per_hour=6), version="1", recorded=None, monotonic=lambda: 0.0, metrics=world
+            ),
             members=NamespaceMembers(NamespaceLimits()),
             resources=world,
             secrets=world,
             events=world,
             now=lambda: NOW,
-            monotonic=lambda: 0.0,
+            monotonic=lambda: self.seconds,
             written=lambda key, body: self.written.append(body["metadata"]["resourceVersion"]),
         )
         for module, step in ((assessment, "assess"), (plan, "plan"), (report, "report")):
@@ -83,6 +90,8 @@ class World:
     async def perform(self, _resource: Any, _observed: Any, action: Action, _trigger: str) -> Performed:
         name = type(action).__name__
         self.steps.append(f"act: {name}")
+        if self.refusal is not None:
+            return Performed(Failed(action, self.refusal))
         return Performed(Done(action), self.answer if name.endswith("Finalizer") else None)
 
     async def write_status(self, of: Any, _status: Any) -> dict[str, Any] | None:
@@ -107,9 +116,16 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 async def test_each_step_is_entered_once_and_in_order(world: World) -> None:
-    await world.reconciler.run_pass(KEY, body(finalizer=False), "Edit")
+    await world.reconciler.run_pass(KEY, body(DELETES), "Edit")
     assert world.steps == ["observe", "assess", "plan", "act: AddFinalizer", "report", "write status on 8"]
     assert world.written == ["8", "9"]
+
+
+async def test_a_finalizer_that_is_not_needed_any_more_goes_and_the_pass_goes_on(world: World) -> None:
+    world.answer = body(version="8")
+    found = await world.reconciler.run_pass(KEY, body(finalizer=True), "Edit")
+    assert world.steps == ["observe", "assess", "plan", "act: RemoveFinalizer", "report", "write status on 8"]
+    assert found.after < 1000.0, "the resource is still served"
 
 
 async def test_without_an_action_the_order_is_the_same(world: World) -> None:
@@ -125,10 +141,29 @@ async def test_a_published_secret_is_assessed_before_it_is_reported(world: World
 
 async def test_a_resource_that_an_edit_made_unreadable_ends_the_pass(world: World) -> None:
     world.answer = body({"mode": "Never"}, version="8")
-    found = await world.reconciler.run_pass(KEY, body({"authentication": AUTHENTICATION}, finalizer=False), "Edit")
-    assert found == NextPass(5.0)
+    found = await world.reconciler.run_pass(KEY, body({**DELETES, "authentication": AUTHENTICATION}), "Edit")
+    assert found == NextPass(5.0, grows_to=600.0)
     assert world.steps == ["observe", "assess", "plan", "act: AddFinalizer"]
     assert world.written == ["8"]  # the next pass starts from it and reports the edit
+
+
+async def test_a_refused_write_is_held_back_and_reported_as_before(world: World) -> None:
+    """A pass may come at any time: what caused it does not decide how often the write is sent."""
+    drift = [{"path": "transport.nonTLSPort", "declared": "Disabled", "observed": "Enabled", "class": "Security"}]
+    spec = {"mode": "Provision", "provision": PROVISION, "drift": {"correct": ["Security"]}}
+    busy = {**body(spec), "status": {"drift": drift}}
+    world.observation = observation(cache=cache(tags=OWNER, plaintext_open=True))
+    world.refusal = WriteFailure(Reason.BUSY, "Azure is busy with the cache")
+    sent, found = [], []
+    for second in range(0, 150, 4):
+        world.seconds, before = float(second), len(world.steps)
+        found.append(await world.reconciler.run_pass(KEY, busy, "Clock"))
+        if "act: UpdateCache" in world.steps[before:]:
+            sent.append(second)
+    assert sent == [0, 8, 20, 40, 80], "a write that is held back spends none of the hour's six corrections"
+    assert all(one.failed and one.paced for one in found)
+    assert [one.after for one in found[:3]] == [5.0, 1.0, 10.0]
+    assert max(one.after for one in found) <= 300.0
 
 
 async def test_a_steady_resource_is_only_observed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

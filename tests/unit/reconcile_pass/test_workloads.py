@@ -11,9 +11,10 @@ from secure_redis.api.reasons.reason import ConditionType, Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.unknown import NOT_READ, Unknown
-from secure_redis.domain.observe.workloads import WorkloadFacts
+from secure_redis.domain.observe.workloads import SecretUser, WorkloadFacts
 from secure_redis.domain.plan.actions import (
     Action,
+    AddFinalizer,
     ApplySecret,
     CreateSecret,
     DeleteSecret,
@@ -226,7 +227,8 @@ def test_a_removed_entry_leaves_no_trace() -> None:
     res, facts = settled()
     res = replace(res, spec=res.spec.model_copy(update={"workloads": ()}))
     obs = world(facts, res=res)
-    (action,) = planned(res, obs).actions
+    first, action = planned(res, obs).actions
+    assert isinstance(first, AddFinalizer), "a deletion in the middle of it releases the workload"
     assert isinstance(action, ReleaseWorkload)
     res = after(res, reported(res, obs))
     clean = replace(done(facts, action), rolled=True)
@@ -238,7 +240,7 @@ def test_a_removed_entry_leaves_no_trace() -> None:
 def test_an_outage_keeps_no_removed_entry_in_a_workload() -> None:
     res, facts = settled()
     res = replace(res, spec=res.spec.model_copy(update={"workloads": ()}))
-    assert kinds(planned(res, world(facts, res=res, vault=DOWN)).actions) == [ReleaseWorkload]
+    assert kinds(planned(res, world(facts, res=res, vault=DOWN)).actions) == [AddFinalizer, ReleaseWorkload]
 
 
 def test_a_selector_that_matches_nothing_yet_leaves_nothing_behind() -> None:
@@ -247,6 +249,32 @@ def test_a_selector_that_matches_nothing_yet_leaves_nothing_behind() -> None:
     assert said(told) == ("True", "WorkloadsCurrent")
     assert [one.reason for one in told.status.workloads] == ["TargetNotFound"]
     assert told.next_pass_in == 300.0
+
+
+# --- what neither spec nor status names ---------------------------------------------------------------------------
+
+
+def test_an_injection_that_neither_spec_nor_status_names_is_released_and_followed_to_its_end() -> None:
+    plain = resource({"authentication": AUTHENTICATION})
+    stray = injected(RES, OLD)
+    first, action = planned(plain, world(stray, res=plain)).actions
+    assert isinstance(first, AddFinalizer)
+    assert isinstance(action, ReleaseWorkload)
+    told = reported(plain, world(stray, res=plain))
+    assert said(told) == ("False", "RollingOut")
+    assert [one.name for one in told.status.workloads] == ["checkout"]
+    plain, clean = after(plain, told), done(stray, action)
+    told = reported(plain, world(clean, res=plain, pods={CHECKOUT: pods(V1, 1)}))
+    plain = after(plain, told)
+    told = reported(plain, world(replace(clean, rolled=True), res=plain, pods={CHECKOUT: pods(None)}))
+    assert told.status.workloads == ()
+
+
+def test_an_injection_that_neither_spec_nor_status_names_keeps_the_secret() -> None:
+    spec = {"authentication": AUTHENTICATION, "connection": {"deletionPolicy": "Delete"}}
+    going = resource(spec, deleting=True)
+    (action,) = planned(going, world(injected(RES, OLD), res=going, secret_users=())).actions
+    assert isinstance(action, ReleaseWorkload)
 
 
 # --- another Secret name --------------------------------------------------------------------------------------------
@@ -262,7 +290,7 @@ def test_consumers_move_before_the_former_secret_goes() -> None:
     assert kinds(planned(renamed, obs).actions) == [CreateSecret]
     told = reported(renamed, obs)
     assert told.status.binding is not None
-    assert told.status.binding.name == "orders", "the former one is not forgotten"
+    assert told.status.binding.name == "renamed"
     renamed = after(renamed, told)
     obs = replace(obs, secret=published(renamed, obs))
     (action,) = planned(renamed, obs).actions
@@ -289,7 +317,7 @@ def leaving(policy: str, **changes: Any) -> tuple[SecureRedisCache, WorkloadFact
 
 def test_retain_leaves_the_injection_where_it_is() -> None:
     res, facts = leaving("Retain")
-    assert kinds(planned(res, world(facts)).actions) == [ReleaseSecret, RemoveFinalizer]
+    assert kinds(planned(res, world(facts)).actions) == [RemoveFinalizer]
 
 
 def test_delete_releases_waits_and_then_deletes_the_secret() -> None:
@@ -306,7 +334,14 @@ def test_delete_releases_waits_and_then_deletes_the_secret() -> None:
     assert planned(res, rolling).actions == ()
     res = after(res, reported(res, rolling))
     gone = replace(obs, workloads=(replace(clean, rolled=True),), pods={CHECKOUT: pods(None)})
-    assert kinds(planned(res, gone).actions) == [DeleteSecret, RemoveFinalizer]
+    told = reported(res, gone)
+    assert planned(res, gone).actions == (), "who uses the Secret is read once the rollout has ended"
+    assert told.status.workloads == ()
+    assert told.next_pass_in == 3.0
+    res, ended = after(res, told), replace(gone, pods={})
+    used = replace(ended, secret_users=(SecretUser("orders", "Pod", "job"),))
+    assert planned(res, used).actions == ()
+    assert kinds(planned(res, replace(ended, secret_users=())).actions) == [DeleteSecret, RemoveFinalizer]
 
 
 @pytest.mark.parametrize(
@@ -327,11 +362,11 @@ def test_a_consumer_that_cannot_be_released_keeps_the_secret_and_is_reported(
     assert ready.reason == reason
 
 
-def test_abandon_waits_for_no_consumer() -> None:
+def test_abandon_waits_for_no_consumer_and_keeps_the_secret_that_they_use() -> None:
     res, facts = leaving("Delete", annotations={names.ABANDON: "true"})
-    assert kinds(planned(res, world(facts)).actions) == [ReleaseWorkload, DeleteSecret, RemoveFinalizer]
+    assert kinds(planned(res, world(facts)).actions) == [RemoveFinalizer]
     unread = replace(world(), workloads=Unknown(Reason.NO_WORKLOAD_RIGHTS, "no"))
-    assert kinds(planned(res, unread).actions) == [DeleteSecret, RemoveFinalizer]
+    assert kinds(planned(res, unread).actions) == [RemoveFinalizer]
 
 
 def test_unread_workloads_keep_the_secret() -> None:

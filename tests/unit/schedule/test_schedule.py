@@ -1,6 +1,7 @@
 """The schedule, in virtual time (looptime): nothing here sleeps for real."""
 
 import asyncio
+import itertools
 import random
 from typing import Any
 
@@ -82,6 +83,43 @@ async def test_a_change_by_others_wakes(change: dict[str, Any]) -> None:
     assert passes.versions == ["1", "2"]
 
 
+CLAIMED: dict[str, Any] = {"annotations": {names.OPERATOR: "system/lease"}, "finalizers": [names.FINALIZER]}
+
+
+@pytest.mark.parametrize(
+    "left",
+    [
+        {"annotations": CLAIMED["annotations"]},
+        {"finalizers": CLAIMED["finalizers"]},
+        {"annotations": {names.OPERATOR: "other/lease"}, "finalizers": CLAIMED["finalizers"]},
+    ],
+    ids=["finalizer removed", "claim removed", "claim changed"],
+)
+async def test_a_removed_finalizer_or_claim_wakes(left: dict[str, Any]) -> None:
+    passes = Passes()
+    schedule = Schedule(passes, backoff=STEADY)
+    async with running(schedule):
+        schedule.wake(ORDERS, body(**CLAIMED), Trigger.EDIT)
+        await asyncio.sleep(10)
+        schedule.wake(ORDERS, body(version=2, **left), Trigger.EDIT)
+        await asyncio.sleep(1)
+    assert passes.versions == ["1", "2"]
+
+
+async def test_a_pass_that_removes_the_finalizer_causes_no_other_one() -> None:
+    passes = Passes()
+    schedule = Schedule(passes, backoff=STEADY)
+    async with running(schedule):
+        schedule.wake(ORDERS, body(**CLAIMED), Trigger.EDIT)
+        await asyncio.sleep(10)
+        schedule.written(ORDERS, body(version=2, annotations=CLAIMED["annotations"]))
+        await asyncio.sleep(10)
+        assert passes.versions == ["1"]
+        schedule.written(ORDERS, body(version=3))  # the claim was removed while the pass wrote
+        await asyncio.sleep(10)
+    assert passes.versions == ["1", "3"]
+
+
 async def test_wakes_during_a_pass_cause_exactly_one_more_with_the_newest_body() -> None:
     async def slow(key: Key) -> NextPass:
         await asyncio.sleep(5)
@@ -160,6 +198,41 @@ async def test_a_failing_resource_does_not_delay_the_others() -> None:
         schedule.wake(ORDERS, body(), Trigger.EDIT)
         await asyncio.sleep(8 + 16 + 30 + 30 + 1)
     assert passes.times == [0, 8, 24, 54, 84]
+
+
+async def test_a_refusal_of_the_api_server_backs_off_to_the_limit() -> None:
+    passes = Passes(NextPass(0.0, failed=True))
+    schedule = Schedule(passes, backoff=STEADY, rng=Highest())
+    async with running(schedule):
+        schedule.wake(ORDERS, body(), Trigger.EDIT)
+        await asyncio.sleep(8 + 16 + 32 + 64 + 64 + 1)
+    assert gaps(passes) == [8, 16, 32, 64, 64]
+
+
+async def test_what_a_person_must_change_is_checked_less_and_less_often() -> None:
+    passes = Passes(NextPass(15.0, grows_to=100.0))
+    schedule = Schedule(passes, backoff=STEADY)
+    async with running(schedule):
+        schedule.wake(ORDERS, body(), Trigger.EDIT)
+        await asyncio.sleep(15 + 30 + 60 + 100 + 100 + 1)
+        assert gaps(passes) == [15, 30, 60, 100, 100]
+        schedule.wake(ORDERS, body(version=2, generation=2), Trigger.EDIT)
+        await asyncio.sleep(16)
+    assert gaps(passes)[-1] == 15, "an edit is no repeat"
+
+
+async def test_a_pass_that_is_paced_already_comes_at_its_time() -> None:
+    passes = Passes(NextPass(40.0, failed=True, paced=True))
+    schedule = Schedule(passes, backoff=STEADY)
+    async with running(schedule):
+        schedule.wake(ORDERS, body(), Trigger.EDIT)
+        await asyncio.sleep(121)
+    assert gaps(passes) == [40, 40, 40]
+    assert passes.observed[1][3] is Trigger.RETRY
+
+
+def gaps(passes: Passes) -> list[float]:
+    return [round(later - earlier, 3) for earlier, later in itertools.pairwise(passes.times)]
 
 
 async def test_retry_after_is_the_earliest_time() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from secure_redis.api.resource import Key
 from secure_redis.reconciler.next_pass import NextPass
-from secure_redis.schedule.schedule import Schedule, Trigger
+from secure_redis.schedule.schedule import Schedule, Snapshot, Trigger
 from tests.unit.schedule.support import ORDERS, STEADY, Passes, body
 
 pytestmark = pytest.mark.looptime
@@ -79,3 +79,39 @@ async def test_a_drain_that_is_cancelled_leaves_no_pass_behind() -> None:
     task.cancel()
     await asyncio.wait({task})
     assert ended == [ORDERS]
+
+
+class _Rewritten(Exception):
+    pass
+
+
+async def test_a_list_that_proves_a_restore_ends_the_schedule() -> None:
+    async def relist() -> Snapshot:
+        raise _Rewritten
+
+    schedule = Schedule(Passes(_endless), backoff=STEADY, relist=relist, fatal=(_Rewritten,))
+    with pytest.raises(_Rewritten):
+        await asyncio.wait_for(schedule.run(drain=20), 2 * STEADY.resync)
+
+
+async def test_a_body_that_is_older_in_a_list_of_the_watch_is_checked_by_a_list_at_once() -> None:
+    lists: list[float] = []
+
+    async def relist() -> Snapshot:
+        lists.append(asyncio.get_running_loop().time())
+        return Snapshot([body(version=9)], "9")
+
+    schedule = Schedule(Passes(), backoff=STEADY, relist=relist)
+    task = asyncio.create_task(schedule.run())
+    schedule.event(None, body(version=9))
+    schedule.event("MODIFIED", body(version=8))  # late: a write of the operator was quicker
+    schedule.event(None, body(version=9))
+    await asyncio.sleep(1)
+    assert lists == []
+    schedule.event(None, body(version=8))
+    schedule.event(None, body(version=7))
+    await asyncio.sleep(1)
+    assert len(lists) == 1
+    assert schedule.versions() == {"shop/orders": "9"}
+    schedule.stop()
+    await task

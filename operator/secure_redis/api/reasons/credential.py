@@ -124,6 +124,13 @@ CREDENTIAL_REASONS: Final[Mapping[Reason, ReasonRow]] = {
         on=ON_CREDENTIALS | {ConditionType.RECONCILING},
         traits=Trait.ABOUT_SECRET,
     ),
+    Reason.SECRET_IN_USE: row(
+        "A Secret is to be deleted, and a workload or pod still names it, or the operator cannot check whether one "
+        "does; the Secret stays.",
+        "Delete or change what the message names, or resume its workload. To keep the Secret, set "
+        "`spec.connection.deletionPolicy: Retain`.",
+        on={ConditionType.READY, ConditionType.RECONCILING},
+    ),
     Reason.SECRET_REFUSED: row(
         "The API server refused the Secret.",
         "See the message: a quota or an admission rule.",

@@ -67,9 +67,12 @@ LIFECYCLE_REASONS: Final[Mapping[Reason, ReasonRow]] = {
         on=ON_CACHE,
     ),
     Reason.ABANDONED: row(
-        "The resource was released; the cache was kept although deletionPolicy is Delete.", traits=Trait.EVENT_ONLY
+        "The deletion ended before its work was done; the cache, the Secret and the injections stay as they are.",
+        traits=Trait.EVENT_ONLY,
     ),
-    Reason.RETAINED: row("The resource was released; the cache was kept.", traits=Trait.EVENT_ONLY),
+    Reason.RETAINED: row(
+        "The deletion had work to end, and the resource went; the cache was kept.", traits=Trait.EVENT_ONLY
+    ),
     Reason.OPERATED_BY_ANOTHER: row(
         "Another install of the operator serves this resource; this one does not change it.",
         "Uninstall one of the two. If the other one is gone for good, remove its annotation: "

@@ -135,6 +135,7 @@ class Reason(StrEnum):
     SECRET_FOREIGN = "SecretForeign"  # noqa: S105 - a reason
     SECRET_IMMUTABLE = "SecretImmutable"  # noqa: S105 - a reason
     SECRET_DELETING = "SecretDeleting"  # noqa: S105 - a reason
+    SECRET_IN_USE = "SecretInUse"  # noqa: S105 - a reason
     SECRET_REFUSED = "SecretRefused"  # noqa: S105 - a reason
     NAMESPACE_TERMINATING = "NamespaceTerminating"
     # Workloads

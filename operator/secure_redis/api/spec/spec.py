@@ -146,10 +146,10 @@ class FirewallRule(_Part):
 
 
 class Network(_Part):
-    """Who may reach the cache. `firewall_rules=None`: judged, not compared."""
+    """Who may reach the cache. `firewall_rules` empty: judged, not compared."""
 
     public_access: str = "Disabled"
-    firewall_rules: tuple[FirewallRule, ...] | None = None
+    firewall_rules: tuple[FirewallRule, ...] = ()
 
 
 class KeyVault(_Part):

@@ -176,6 +176,7 @@ def _own_labels(resource: SecureRedisCache) -> dict[str, str]:
 def _own_annotations(resource: SecureRedisCache, vault: VaultSecretFacts, slot: Slot | None) -> dict[str, str]:
     own = {
         names.SECRET_RESOURCE: resource.key.name,
+        names.SECRET_UID: resource.uid,
         names.SECRET_SOURCE: f"{vault.vault.rstrip('/')}/secrets/{vault.name}",
         names.SECRET_VERSION: vault.version,
     }

@@ -177,12 +177,9 @@ def _usable(observed: Observation, found: StorageEncryption) -> Iterator[Link]:
 
 
 def _state(observed: Observation, key: KeyFacts) -> Iterator[Link]:
-    if key.enabled is False:
-        yield _unusable(f"the key {key.name!r} that encrypts the account is disabled")
-    if key.expires is not None and key.expires <= observed.now:
-        yield _unusable(f"the key {key.name!r} that encrypts the account expired on {key.expires:%Y-%m-%d}")
-    if key.not_before is not None and key.not_before > observed.now:
-        yield _unusable(f"the key {key.name!r} that encrypts the account is not valid before {key.not_before:%Y-%m-%d}")
+    why = key.unusable(observed.now)
+    if why is not None:
+        yield _unusable(f"the key {key.name!r} that encrypts the account {why}")
     if key.enabled is None:
         yield _unknown(Reason.STORAGE_UNREAD, f"Key Vault does not report whether the key {key.name!r} is enabled")
 
@@ -257,7 +254,7 @@ def _remarks(observed: Observation, facts: PersistenceFacts, storage: StorageFac
     if facts.by_identity and storage.shared_key_allowed is not False:
         yield "account keys still work"
     blobs = observed.blob_service
-    if isinstance(blobs, BlobServiceFacts) and (blobs.soft_delete or blobs.versioning):
+    if isinstance(blobs, BlobServiceFacts) and blobs.keeping:
         yield "soft delete or versions keep, and bill, every overwritten copy"
     cache = observed.cache
     where = storage.primary_location or storage.location

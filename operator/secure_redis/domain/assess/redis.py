@@ -67,7 +67,7 @@ def differences(cache: Redis, resource: SecureRedisCache, observed: Observation)
     """
     found = [*_non_tls_port(cache), *minimum_tls(resource, cache), *public_access(resource, cache)]
     declared, firewall_rules = resource.spec.network.firewall_rules, observed.firewall_rules
-    if declared is not None and isinstance(firewall_rules, tuple):
+    if declared and isinstance(firewall_rules, tuple):
         rules = tuple(FirewallRuleFacts(rule.name, rule.start_ip, rule.end_ip) for rule in declared)
         found += _firewall(rules, firewall_rules, cache)
     found += (

@@ -35,7 +35,7 @@ from secure_redis.domain.observe.storage import (
 )
 from secure_redis.domain.observe.unknown import NOT_READ, NotRead, Unknown
 from secure_redis.domain.observe.usage import Change, PlaintextUse, SecretCopy
-from secure_redis.domain.observe.workloads import BudgetFacts, PodFacts, WorkloadFacts
+from secure_redis.domain.observe.workloads import BudgetFacts, PodFacts, SecretUser, WorkloadFacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,7 @@ class Observation:
     proven: Proven | None = None  # from an earlier pass of this process, for this very version
     secret: SecretFacts | None | Unknown | NotRead = NOT_READ
     former_secrets: tuple[SecretFacts, ...] | Unknown = ()  # of this resource, from an earlier connection.secretName
+    secrets_listed: bool = True  # False: the operator may not list Secrets, and found them by recorded names
     name_available: bool | Unknown | NotRead = NOT_READ
     workloads: tuple[WorkloadFacts, ...] | Unknown | NotRead = NOT_READ
     # By kind and name; read only for those that `rollout.pods_wanted` names. Missing: not read.
@@ -63,6 +64,8 @@ class Observation:
     # and, before a wave, the budgets over the workloads that are read.
     consumers: tuple[PodFacts, ...] | Unknown | NotRead = NOT_READ
     budgets: tuple[BudgetFacts, ...] | Unknown | NotRead = NOT_READ
+    # Read before a Secret is deleted: who in the namespace uses it. Empty where there are no rights on workloads.
+    secret_users: tuple[SecretUser, ...] | Unknown | NotRead = NOT_READ
     # AUTH with the key that was regenerated and is not stored yet.
     regenerated: AuthenticationResult | Unknown | NotRead = NOT_READ
     # Who wrote to the cache lately, newest first; read only while drift is new.

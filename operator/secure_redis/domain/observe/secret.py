@@ -17,9 +17,13 @@ class SecretFacts:
     data: Mapping[str, SecretBytes] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
-    owner_uid: str | None = None  # of the controller ownerReference
+    # Of a controller in ownerReferences if there is one, else of the resource that the operator's annotations name.
+    owner_uid: str | None = None
     owner_name: str | None = None
     owner_kind: str | None = None
+    # The uids of SecureRedisCaches in ownerReferences: the garbage collector deletes the Secret with its last owner.
+    referenced_by: frozenset[str] = frozenset()
+    written: bool = False  # the operator's field manager owns data of it
     immutable: bool = False
     deleting: bool = False
     # Names that the operator wrote and whose field manager it still is.

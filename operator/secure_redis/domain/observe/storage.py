@@ -96,6 +96,16 @@ class BlobServiceFacts:
     versioning: bool | None = None
     point_in_time_restore: bool | None = None
 
+    @property
+    def keeping(self) -> tuple[str, ...]:
+        """What keeps overwritten data, by name."""
+        settings = (
+            ("soft delete", self.soft_delete),
+            ("blob versions", self.versioning),
+            ("point-in-time restore", self.point_in_time_restore),
+        )
+        return tuple(name for name, on in settings if on)
+
 
 @dataclass(frozen=True, slots=True)
 class KeyVaultFacts:
@@ -117,6 +127,16 @@ class KeyFacts:
     enabled: bool | None = None
     expires: datetime | None = None
     not_before: datetime | None = None
+
+    def unusable(self, now: datetime) -> str | None:
+        """Explain why the key cannot be used now. None: nothing that is known keeps it from use (see `enabled`)."""
+        if self.enabled is False:
+            return "is disabled"
+        if self.expires is not None and self.expires <= now:
+            return f"expired on {self.expires:%Y-%m-%d}"
+        if self.not_before is not None and self.not_before > now:
+            return f"is not valid before {self.not_before:%Y-%m-%d}"
+        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -158,6 +158,19 @@ class PodFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class SecretUser:
+    """A workload whose pod template names a Secret, or a pod that has not ended and uses one.
+
+    `workload`: kind and name of the workload that a pod belongs to; None for a workload and for any other pod.
+    """
+
+    secret: str
+    kind: str
+    name: str
+    workload: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class BudgetFacts:
     """A PodDisruptionBudget: disruptions allowed now, pods counted, and kind and name of the workloads it covers."""
 

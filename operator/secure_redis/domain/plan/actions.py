@@ -33,21 +33,34 @@ class _OnResource:
 
     @property
     def audited_fields(self) -> tuple[str, ...]:
-        """The list of finalizers."""
-        return ("finalizers",)
+        """The parts of the metadata that these actions change."""
+        return ("annotations", "finalizers")
+
+
+@dataclass(frozen=True, slots=True)
+class RecordSecrets(_OnResource):
+    """Annotate the object with the names of its Secrets, before one is written where Secrets may not be listed.
+
+    Done: the annotation is on the object as planned; without names, it is absent.
+    """
+
+    names: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class AddFinalizer(_OnResource):
-    """Put the operator's finalizer on the object, as the first action of a resource. Done: it is on the object."""
+    """Put the operator's finalizer on the object, before the first work that its deletion has to end.
+
+    Done: it is on the object.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class RemoveFinalizer(_OnResource):
-    """Take the finalizer off, as the last action of a deleted resource. Done: it is off, or the object is gone."""
+    """Take the finalizer off, once the deletion has no work left. Done: it is off, or the object is gone."""
 
 
-ResourceAction = AddFinalizer | RemoveFinalizer
+ResourceAction = AddFinalizer | RemoveFinalizer | RecordSecrets
 
 # --- the published Secret -------------------------------------------------------------------------------------------
 
@@ -84,16 +97,12 @@ class CreateSecret(_OnSecret):
 
 @dataclass(frozen=True, slots=True)
 class ApplySecret(_OnSecret):
-    """Apply the Secret by force, on exactly this object (`uid`). Done: a read shows this content.
-
-    `adopt`: the ownerReference of this resource is set too.
-    """
+    """Apply the Secret by force, on exactly this object (`uid`). Done: a read shows this content."""
 
     uid: str
     data: Mapping[str, SecretBytes]
     labels: Mapping[str, str]
     annotations: Mapping[str, str]
-    adopt: bool = False
 
     @property
     def audited_fields(self) -> tuple[str, ...]:
@@ -103,7 +112,14 @@ class ApplySecret(_OnSecret):
 
 @dataclass(frozen=True, slots=True)
 class ReleaseSecret(_OnSecret):
-    """Remove this resource's ownerReference, so that the Secret outlives it. Done: the resource does not own it."""
+    """Remove the annotation by which this resource owns the Secret. Done: the resource does not own it."""
+
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveOwnerReference(_OnSecret):
+    """Remove this resource's ownerReferences, with which its deletion takes the Secret along. Done: none is left."""
 
     uid: str
 
@@ -115,7 +131,7 @@ class DeleteSecret(_OnSecret):
     uid: str
 
 
-SecretAction = CreateSecret | ApplySecret | ReleaseSecret | DeleteSecret
+SecretAction = CreateSecret | ApplySecret | ReleaseSecret | RemoveOwnerReference | DeleteSecret
 
 # --- workloads ------------------------------------------------------------------------------------------------------
 

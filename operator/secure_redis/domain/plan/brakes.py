@@ -45,13 +45,17 @@ ROTATIONS_CAPPED: Final = Blocked(
 
 @dataclass(frozen=True, slots=True)
 class BrakeLimits:
-    """The configured limits. `share` of at least `at_least` resources; `release`: a new value resumes corrections."""
+    """The configured limits. `release`: a new value resumes corrections.
+
+    Mass drift: more than `share` of at least `at_least` resources, and no fewer than `minimum_corrections`.
+    """
 
     read_only: bool = False
     corrections_per_hour: int = 100
     rotations_per_hour: int = 100
     share: float = 0.05
     at_least: int = 20
+    minimum_corrections: int = 5
     release: str = ""
 
 
@@ -69,8 +73,9 @@ FREE: Final = Brake()
 
 
 def is_mass_drift(wanting: int, total: int, limits: BrakeLimits) -> bool:
-    """Whether more than the share of enough resources need a correction."""
-    return total >= limits.at_least and wanting > limits.share * total
+    """Whether more than the share of enough resources need a correction, and enough that it is no coincidence."""
+    enough = total >= limits.at_least and wanting >= limits.minimum_corrections
+    return enough and wanting > limits.share * total
 
 
 def within_the_hour(times: Iterable[float], now: float) -> list[float]:

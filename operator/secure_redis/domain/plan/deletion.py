@@ -1,9 +1,10 @@
 """Plan the deletion of a resource. `Retain` never touches Azure; `Delete` deletes the cache or reports why not."""
 
+from dataclasses import replace
+
 from secure_redis.api import names
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
-from secure_redis.api.spec.spec import DeletionPolicy, Mode
 from secure_redis.api.status import PendingStatus
 from secure_redis.api.times import rfc3339
 from secure_redis.domain.assess.assessment import Assessment
@@ -14,10 +15,11 @@ from secure_redis.domain.observe.cache import Cache, CacheAbsent
 from secure_redis.domain.observe.identity import NamespaceIdentity, OperatorIdentity
 from secure_redis.domain.observe.normalise import is_busy
 from secure_redis.domain.observe.observation import Observation
-from secure_redis.domain.observe.secret import SecretFacts
 from secure_redis.domain.observe.unknown import Unknown
-from secure_redis.domain.plan.actions import Action, DeleteCache, RemoveFinalizer
+from secure_redis.domain.plan.actions import Action, ApplySecret, DeleteCache, RemoveFinalizer
 from secure_redis.domain.plan.cache import creation
+from secure_redis.domain.plan.finalizer import deletes_cache, deletes_secret, ends_rotation, to_release
+from secure_redis.domain.plan.rollout.injection import release
 from secure_redis.domain.plan.rollout.waves import (
     Rollout,
     needs_workloads,
@@ -25,7 +27,8 @@ from secure_redis.domain.plan.rollout.waves import (
     roll,
     sentence,
 )
-from secure_redis.domain.plan.secret import release_or_delete
+from secure_redis.domain.plan.secret import own_secrets, publish, unreferenced
+from secure_redis.domain.plan.secret_removal import remove
 from secure_redis.domain.plan.types import (
     DELETE,
     Plan,
@@ -37,40 +40,62 @@ def leave(resource: SecureRedisCache, observed: Observation, assessed: Assessmen
     """Plan one pass over a resource that is being deleted."""
     if not resource.has_finalizer:
         return Plan()
-    abandoned = resource.requests.get(names.ABANDON, "").lower() == "true"
-    deletes = resource.spec.deletion_policy is DeletionPolicy.DELETE and resource.spec.mode is Mode.PROVISION
-    released = Reason.RETAINED
-    if observed.namespace_terminating or abandoned:
-        released = Reason.ABANDONED if deletes else Reason.RETAINED
-    elif deletes:
-        if resource.paused:
-            return Plan(waiting=Waiting(Reason.PAUSED, f"paused by {names.PAUSED}: the cache is not deleted"))
-        cache = _delete_cache(resource, observed, assessed, settings)
-        if cache is not None:
-            return cache
-        released = Reason.DELETING
-    elif resource.paused and resource.spec.connection.deletion_policy is DeletionPolicy.DELETE:
-        return Plan(waiting=Waiting(Reason.PAUSED, f"paused by {names.PAUSED}: the Secret is not deleted"))
-    if observed.namespace_terminating:
-        return Plan(actions=(RemoveFinalizer(),), released=released)
-    former = observed.former_secrets
-    secrets = [observed.secret, *(former if isinstance(former, tuple) else (former,))]
-    unknown = next((secret for secret in secrets if isinstance(secret, Unknown)), None)
-    if unknown is not None and not abandoned:
-        return Plan(blocked=(Blocked(unknown.reason, unknown.message),))
+    deletes, gives_up = deletes_cache(resource), deletes_cache(resource) or deletes_secret(resource)
+    if observed.namespace_terminating:  # the Secret goes with the namespace
+        return Plan(actions=(RemoveFinalizer(),), released=Reason.ABANDONED if deletes else Reason.RETAINED)
+    if not resource.abandoned and resource.paused and gives_up:
+        what = "cache" if deletes else "Secret"
+        return Plan(waiting=Waiting(Reason.PAUSED, f"paused by {names.PAUSED}: the {what} is not deleted"))
+    if resource.abandoned:
+        planned = Plan(actions=(RemoveFinalizer(),), released=Reason.ABANDONED if gives_up else Reason.RETAINED)
+    else:
+        planned = _end(resource, observed, assessed, settings)
+    # An ownerReference of an earlier version goes first: under a foreground deletion the Secret may be next.
+    return replace(planned, actions=(*unreferenced(resource, observed), *planned.actions))
+
+
+def _end(resource: SecureRedisCache, observed: Observation, assessed: Assessment, settings: Settings) -> Plan:
+    """Plan the work that the finalizer is there for: the cache, then what consumers have, then the Secret."""
+    deletes = deletes_cache(resource)
+    if deletes and (cache := _delete_cache(resource, observed, assessed, settings)) is not None:
+        return cache
+    unread = next((one for one in (observed.secret, observed.former_secrets) if isinstance(one, Unknown)), None)
+    if unread is not None:
+        text = f"the object goes once its Secret can be read, so that none is lost: {unread.message}"
+        return Plan(blocked=(Blocked(unread.reason, text),))
+    released = Reason.DELETING if deletes else Reason.RETAINED
+    if not deletes_secret(resource):
+        ending = (*_publish_what_is_stored(resource, observed, assessed), *_take_out(resource, observed))
+        return Plan(actions=(*ending, RemoveFinalizer()), released=released)
     rollout = None
-    if resource.spec.connection.deletion_policy is DeletionPolicy.DELETE and needs_workloads(resource):
+    if needs_workloads(resource, observed):
         rollout = roll(resource, observed, None)
-        if not rollout.moved and not abandoned:
+        if not rollout.moved:
             return _release(rollout)
-    parting: list[Action] = [
-        release_or_delete(resource, secret)
-        for secret in secrets
-        if isinstance(secret, SecretFacts) and secret.owner_uid == resource.uid and not secret.deleting
-    ]
-    # Abandoned: the consumers are released, and the deletion does not wait for them.
-    releases = rollout.actions if rollout is not None else ()
-    return Plan(actions=(*releases, *parting, RemoveFinalizer()), released=released)
+    removal = remove(resource, observed)
+    if removal.kept is not None:
+        return Plan(actions=removal.actions, waiting=removal.kept, rollout=rollout, next_pass_in=removal.next_pass_in)
+    return Plan(actions=(*removal.actions, RemoveFinalizer()), released=released)
+
+
+def _publish_what_is_stored(
+    resource: SecureRedisCache, observed: Observation, assessed: Assessment
+) -> tuple[Action, ...]:
+    """Let the Secret hold what Key Vault holds, where a rotation stored a new key and did not publish it yet.
+
+    At every other step of a rotation the Secret and the vault hold the same key, which stays valid: it ends there.
+    Nothing is regenerated any more, and no consumer is waited for.
+    """
+    if not ends_rotation(resource) or not own_secrets(resource, observed):
+        return ()
+    return tuple(action for action in publish(resource, observed, assessed).actions if isinstance(action, ApplySecret))
+
+
+def _take_out(resource: SecureRedisCache, observed: Observation) -> tuple[Action, ...]:
+    """Release the workloads that the spec does not list any more. The Secret stays, so no pod is waited for."""
+    found = observed.workloads if isinstance(observed.workloads, tuple) and not resource.paused else ()
+    releases = (release(resource, facts) for facts in found if to_release(resource, facts))
+    return tuple(action for action in releases if action is not None)
 
 
 def _release(rollout: Rollout) -> Plan:
@@ -106,8 +131,7 @@ def _delete_cache(
             why = observed.identity.message
         refusal = Blocked(
             Reason.DELETION_UNKNOWN,
-            f'the cache cannot be deleted while it cannot be read: {why}; {names.ABANDON}: "true" gives it up and '
-            "keeps the cache",
+            f"the cache cannot be deleted while it cannot be read: {why}",
         )
         return Plan(pending=pending, blocked=(refusal,))
     if assessed.ownership is not Ownership.OWNED:
@@ -116,7 +140,7 @@ def _delete_cache(
                 Blocked(
                     Reason.NOT_OWNED,
                     f"the cache does not carry this resource's tag {names.OWNER_TAG}, so it is not deleted; set "
-                    f'spec.deletionPolicy: Retain or annotate {names.ABANDON}: "true"',
+                    "spec.deletionPolicy: Retain",
                 ),
             )
         )
@@ -135,8 +159,7 @@ def _delete_cache(
                 Blocked(
                     Reason.CONFIRMATION_REQUIRED,
                     "deleting the cache loses its data: annotate "
-                    f"{names.CONFIRM_DELETE}: {observed.cache.resource_id.name}"
-                    f' to go on, or {names.ABANDON}: "true" to keep the cache',
+                    f"{names.CONFIRM_DELETE}: {observed.cache.resource_id.name} to go on",
                 ),
             )
         )

@@ -14,13 +14,9 @@ from secure_redis.domain.assess.assessment import Assessment
 from secure_redis.domain.explanation import Waiting
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.plan.actions import (
-    Action,
-    AddFinalizer,
     ApplySecret,
     AzureAction,
     CreateSecret,
-    DeleteSecret,
-    ReleaseSecret,
     StoreKey,
 )
 from secure_redis.domain.plan.brakes import (
@@ -31,6 +27,7 @@ from secure_redis.domain.plan.brakes import (
 )
 from secure_redis.domain.plan.cache.services import SERVICES
 from secure_redis.domain.plan.deletion import leave
+from secure_redis.domain.plan.finalizer import ends_with_this_pass, set_finalizer
 from secure_redis.domain.plan.rollout.waves import (
     Rollout,
     needs_workloads,
@@ -39,7 +36,8 @@ from secure_redis.domain.plan.rollout.waves import (
 )
 from secure_redis.domain.plan.rotation.phases import rotate
 from secure_redis.domain.plan.rotation.required_reads import wave_limit
-from secure_redis.domain.plan.secret import publish, published_version
+from secure_redis.domain.plan.secret import in_place, publish, published_version, record
+from secure_redis.domain.plan.secret_removal import SecretRemoval, remove
 from secure_redis.domain.plan.types import Plan, Settings, sooner
 
 
@@ -53,7 +51,6 @@ def plan(
         message = f"paused by the annotation {names.PAUSED}: nothing is written"
         still = _rollout(resource, observed, assessed, settings, publishing=False, writes=False)
         return Plan(pending=resource.status.pending, waiting=Waiting(Reason.PAUSED, message), rollout=still)
-    first: tuple[Action, ...] = () if resource.has_finalizer else (AddFinalizer(),)
     provision = SERVICES[resource.cache.service].provision
     azure = _only_on_a_fresh_cache(restrain(provision(resource, observed, assessed, settings), brake), observed)
     secret = publish(resource, observed, assessed)
@@ -68,23 +65,37 @@ def plan(
         else:
             # It knows which key belongs into the vault.
             azure = replace(azure, actions=tuple(a for a in azure.actions if not isinstance(a, StoreKey)))
-    published = secret.actions
-    if rollout is not None and not rollout.moved:
+    first = set_finalizer(resource, observed, rotating)
+    recorded = record(resource, observed, publishing=publishing)
+    removal = SecretRemoval()
+    if (publishing or in_place(resource, observed, assessed)) and (rollout is None or rollout.moved):
         # Consumers of a Secret under an earlier name move first.
-        published = tuple(action for action in published if not isinstance(action, ReleaseSecret | DeleteSecret))
+        removal = remove(resource, observed)
     rolling = rollout.rolling if rollout is not None else None
     moving = Waiting(Reason.ROLLING_OUT, sentence(rolling)) if rolling is not None else None
-    next_passes = [azure.next_pass_in, secret.next_pass_in, rotating.next_pass_in, _lapse(resource, observed, assessed)]
+    exact = [rotating.next_pass_in, _lapse(resource, observed, assessed)]
+    next_passes = [*exact, azure.next_pass_in, secret.next_pass_in, removal.next_pass_in]
+    if ends_with_this_pass(resource, rotating):
+        next_passes.append(0.0)
     last = (rotating.action,) if rotating.action is not None else ()
     if rollout is not None:
         next_passes.append(0.0 if publishing else rollout.next_pass_in)
     return replace(
         azure,
         # Workloads come last: a failure there blocks nothing else.
-        actions=first + published + azure.actions + (rollout.actions if rollout is not None else ()) + last,
+        actions=(
+            *first,
+            *recorded,
+            *secret.actions,
+            *removal.actions,
+            *azure.actions,
+            *(rollout.actions if rollout is not None else ()),
+            *last,
+        ),
         blocked=azure.blocked + secret.blocked,
-        waiting=azure.waiting or secret.waiting or rotating.progress or moving,
+        waiting=azure.waiting or secret.waiting or rotating.progress or moving or removal.kept,
         next_pass_in=reduce(sooner, next_passes),
+        exact_in=reduce(sooner, exact),
         rollout=rollout,
         rotation=rotating,
         needs_fresh_read=azure.needs_fresh_read or rotating.needs_fresh_read,
@@ -108,7 +119,7 @@ def _rollout(
     writes: bool,
 ) -> Rollout | None:
     """Plan the rollout. Workloads move only to what is published."""
-    if not needs_workloads(resource):
+    if not needs_workloads(resource, observed):
         return None
     known = assessed.credential.data
     version = published_version(resource, observed, assessed)

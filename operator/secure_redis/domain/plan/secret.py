@@ -3,7 +3,6 @@
 from secure_redis.api import names
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
-from secure_redis.api.spec.spec import DeletionPolicy
 from secure_redis.domain.assess.assessment import Assessment
 from secure_redis.domain.assess.connection_secret import differs
 from secure_redis.domain.explanation import Blocked, Waiting
@@ -14,8 +13,8 @@ from secure_redis.domain.plan.actions import (
     Action,
     ApplySecret,
     CreateSecret,
-    DeleteSecret,
-    ReleaseSecret,
+    RecordSecrets,
+    RemoveOwnerReference,
 )
 from secure_redis.domain.plan.types import Plan
 
@@ -30,7 +29,7 @@ def publish(resource: SecureRedisCache, observed: Observation, assessed: Assessm
         return Plan(blocked=(Blocked(there.reason, there.message),))
     if there is None:
         create = CreateSecret(name, required.data, required.labels, required.annotations)
-        return Plan(actions=(create, *_former(resource, observed)))
+        return Plan(actions=(create,))
     if not isinstance(there, SecretFacts):
         return Plan()
     mine = there.owner_uid == resource.uid
@@ -42,7 +41,7 @@ def publish(resource: SecureRedisCache, observed: Observation, assessed: Assessm
     if not mine and not adoptable(resource, there):
         return Plan(blocked=(Blocked(Reason.SECRET_FOREIGN, foreign_secret(resource, there)),))
     if mine and not differs(there, required):
-        return Plan(actions=_former(resource, observed))
+        return Plan()
     if there.immutable:
         return Plan(
             blocked=(
@@ -53,19 +52,24 @@ def publish(resource: SecureRedisCache, observed: Observation, assessed: Assessm
                 ),
             )
         )
-    apply = ApplySecret(name, there.uid, required.data, required.labels, required.annotations, adopt=not mine)
-    return Plan(actions=(apply, *_former(resource, observed)))
+    apply = ApplySecret(name, there.uid, required.data, required.labels, required.annotations)
+    return Plan(actions=(apply,))
 
 
 def adoptable(resource: SecureRedisCache, secret: SecretFacts) -> bool:
-    """Whether a Secret was published by a resource of this very name that is gone (kept under Retain)."""
-    marked = secret.annotations.get(names.SECRET_RESOURCE) == resource.key.name
-    managed = secret.labels.get(names.MANAGED_BY) == names.MANAGER and secret.type == names.SECRET_TYPE
+    """Whether a Secret was published by a resource of this name: a deleted one, or this one before others changed it.
+
+    A Secret whose labels or annotations another party removed is still known by the field manager of its data.
+    """
+    name = secret.annotations.get(names.SECRET_RESOURCE)
+    marked = name == resource.key.name and secret.labels.get(names.MANAGED_BY) == names.MANAGER
+    rest = name or secret.labels.get(names.CACHE_LABEL)
+    managed = secret.type == names.SECRET_TYPE and (marked or (secret.written and rest == resource.key.name))
     # Only one object can have a name: another uid under this name and kind belongs to a deleted one.
     orphaned = secret.owner_uid is None or (
         secret.owner_kind == names.KIND and secret.owner_name == resource.key.name and secret.owner_uid != resource.uid
     )
-    return marked and managed and orphaned
+    return managed and orphaned
 
 
 def foreign_secret(resource: SecureRedisCache, secret: SecretFacts) -> str:
@@ -81,6 +85,28 @@ def foreign_secret(resource: SecureRedisCache, secret: SecretFacts) -> str:
     )
 
 
+def in_place(resource: SecureRedisCache, observed: Observation, assessed: Assessment) -> bool:
+    """Whether the Secret of the declared name is this resource's, and holds the proven credential."""
+    secret, required = observed.secret, assessed.credential.data
+    if not isinstance(secret, SecretFacts) or secret.deleting or secret.owner_uid != resource.uid:
+        return False
+    return required is not None and not differs(secret, required)
+
+
+def record(resource: SecureRedisCache, observed: Observation, *, publishing: bool) -> tuple[Action, ...]:
+    """Plan to record the names of the Secrets on the resource, where the operator may not list Secrets.
+
+    The record is written before the Secret: whatever happens next, no Secret is forgotten.
+    """
+    former = observed.former_secrets
+    if observed.namespace_terminating or isinstance(former, Unknown) or isinstance(observed.secret, Unknown):
+        return ()
+    found = [one for one in (observed.secret, *former) if isinstance(one, SecretFacts)]
+    own = {one.name for one in found if one.owner_uid == resource.uid}
+    required = own | ({resource.secret_name} if publishing else set()) if not observed.secrets_listed else set()
+    return () if required == set(resource.recorded_secrets) else (RecordSecrets(tuple(sorted(required))),)
+
+
 def published_version(resource: SecureRedisCache, observed: Observation, assessed: Assessment) -> str | None:
     """Return the Key Vault version that the Secret holds; None where the Secret is not as it must be.
 
@@ -94,17 +120,20 @@ def published_version(resource: SecureRedisCache, observed: Observation, assesse
     return None if differs(secret, required) else required.annotations.get(names.SECRET_VERSION)
 
 
-def _former(resource: SecureRedisCache, observed: Observation) -> tuple[Action, ...]:
-    """Plan to remove or release the Secrets under an earlier name, once the new one is in place."""
+def unreferenced(resource: SecureRedisCache, observed: Observation) -> tuple[Action, ...]:
+    """Plan to remove the ownerReferences of this resource: with one, a deletion takes the Secret along at once."""
     return tuple(
-        release_or_delete(resource, secret)
-        for secret in (observed.former_secrets if isinstance(observed.former_secrets, tuple) else ())
-        if secret.owner_uid == resource.uid and secret.name != resource.secret_name and not secret.deleting
+        RemoveOwnerReference(secret.name, secret.uid)
+        for secret in own_secrets(resource, observed)
+        if resource.uid in secret.referenced_by
     )
 
 
-def release_or_delete(resource: SecureRedisCache, secret: SecretFacts) -> Action:
-    """Plan to delete or release a Secret that is no longer needed, by `connection.deletionPolicy`."""
-    if resource.spec.connection.deletion_policy is DeletionPolicy.DELETE:
-        return DeleteSecret(secret.name, secret.uid)
-    return ReleaseSecret(secret.name, secret.uid)
+def own_secrets(resource: SecureRedisCache, observed: Observation) -> tuple[SecretFacts, ...]:
+    """Return the Secrets that this resource owns, under its present name and under earlier ones."""
+    former = observed.former_secrets if isinstance(observed.former_secrets, tuple) else ()
+    return tuple(
+        secret
+        for secret in (observed.secret, *former)
+        if isinstance(secret, SecretFacts) and secret.owner_uid == resource.uid and not secret.deleting
+    )

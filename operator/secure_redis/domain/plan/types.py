@@ -69,6 +69,7 @@ class Plan:
     # Why the resource is not at its goal although nothing went wrong.
     waiting: Waiting | None = None
     next_pass_in: float | None = None  # None: at the resource's own interval
+    exact_in: float | None = None  # the part of `next_pass_in` that is a time and not a check: it is never put off
     released: Reason | None = None  # the finalizer is removed: what the last event reports of the cache
     rollout: Rollout | None = None  # for the status of workloads; None: nothing was decided about them
     rotation: Rotating | None = None  # for the status of the rotation; None: nothing was decided about it

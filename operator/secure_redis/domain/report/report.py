@@ -38,6 +38,8 @@ class Report:
     next_pass_in: float
     failed: bool  # a transient failure: the scheduler backs off
     retry_after: float | None = None
+    unread: bool = False  # a part that matters could not be read
+    grows_to: float | None = None  # while nothing changes, `next_pass_in` grows up to so many seconds
 
 
 def with_own_writes(resource: SecureRedisCache, observed: Observation, outcomes: Iterable[Outcome]) -> Observation:
@@ -81,20 +83,28 @@ def report(
     failed_parts: list[Failed | Unknown] = [*failures, *rotating, *unknowns]
     waits = [part.retry_after for part in failed_parts if part.retry_after is not None]
     # A plan that goes on by itself does not wait for a part that could not be read.
-    counted: list[Failed | Unknown] = [*failures, *rotating, *(unknowns if plan.next_pass_in is None else ())]
-    backs_off = any(not part.permanent and not has(part.reason, Trait.NEEDS_HUMAN) for part in counted)
+    reads = [part for part in unknowns if plan.next_pass_in is None and _passes(part)]
+    backs_off = bool(reads) or any(_passes(part) for part in (*failures, *rotating))
+    next_pass_in, grows_to = _next_pass_in(
+        resource, replace(plan, next_pass_in=None) if rotating else plan, failures, conditions
+    )
     return Report(
         status=status,
         events=(
             *events_of(resource, status),
             *(Event("Normal", Reason.CORRECTING, note) for note in drift_status.announced(resource, assessed, plan)),
         ),
-        next_pass_in=_next_pass_in(
-            resource, replace(plan, next_pass_in=None) if rotating else plan, failures, conditions
-        ),
+        next_pass_in=next_pass_in,
         failed=backs_off,
         retry_after=max(waits, default=None) if backs_off else None,
+        unread=bool(reads),
+        grows_to=grows_to,
     )
+
+
+def _passes(part: Failed | Unknown) -> bool:
+    """Whether the failure may pass by itself."""
+    return not part.permanent and not has(part.reason, Trait.NEEDS_HUMAN)
 
 
 def _reported_apart(outcome: Outcome, plan: Plan) -> bool:
@@ -108,19 +118,34 @@ _HUMAN_SECONDS = 15.0
 
 def _next_pass_in(
     resource: SecureRedisCache, plan: Plan, failures: list[Failed], conditions: dict[ConditionType, ConditionState]
-) -> float:
+) -> tuple[float, float | None]:
+    """Return the seconds until the next pass, and up to which they grow while a person has to act."""
+    interval = float(resource.spec.drift.interval_seconds)
     refused = {failure.reason for failure in failures if failure.permanent}
     if refused:
-        return (
-            float(resource.spec.drift.interval_seconds)
-            if drift_status.refusals_recorded(plan, refused)
-            else PERMANENT_RETRY_SECONDS
-        )
+        return (interval if drift_status.refusals_recorded(plan, refused) else PERMANENT_RETRY_SECONDS), None
+    if failures:
+        # The plan's next pass was for a write that was made. Only pods that are being replaced are read meanwhile.
+        rolling = plan.rollout.next_pass_in if plan.rollout is not None and plan.rollout.rolling is not None else None
+        return interval if rolling is None else min(interval, rolling), None
     if plan.next_pass_in is not None:
-        return plan.next_pass_in
-    interval = float(resource.spec.drift.interval_seconds)
+        longest = interval if plan.exact_in is None else min(interval, plan.exact_in)
+        return plan.next_pass_in, max(longest, plan.next_pass_in) if _is_stuck(plan) else None
     needs_human = any(has(state.reason, Trait.NEEDS_HUMAN) for state in conditions.values())
-    return min(interval, _HUMAN_SECONDS) if needs_human else interval
+    return (min(interval, _HUMAN_SECONDS), interval) if needs_human else (interval, None)
+
+
+def _is_stuck(plan: Plan) -> bool:
+    """Whether nothing goes on by itself: the next pass only looks whether a person acted meanwhile."""
+    rollout, waiting = plan.rollout, plan.waiting
+    if waiting is not None and waiting.reason is not Reason.SECRET_DELETING:  # a finalizer can keep a Secret for ever
+        return False
+    refused = (
+        waiting is not None
+        or bool(plan.blocked)
+        or (rollout is not None and rollout.rolling is None and bool(rollout.next_pass_in))
+    )
+    return refused and not plan.actions and bool(plan.next_pass_in)
 
 
 def released(resource: SecureRedisCache, reason: Reason) -> str:
@@ -130,6 +155,6 @@ def released(resource: SecureRedisCache, reason: Reason) -> str:
         case Reason.DELETING:
             return f"{cache} was deleted"
         case Reason.ABANDONED:
-            return f"{cache} was kept although spec.deletionPolicy is Delete"
+            return f"{cache}, its Secret and the injections were kept, whatever the deletion policies are"
         case _:
             return f"{cache} was kept"

@@ -26,15 +26,14 @@ from secure_redis.api.times import rfc3339
 from secure_redis.domain.assess.assessment import Assessment
 from secure_redis.domain.assess.rules import Finding
 from secure_redis.domain.assess.rules.rule import THRESHOLD, Result, Severity
+from secure_redis.domain.explanation import Explanation
 from secure_redis.domain.observe.cache import Cache
 from secure_redis.domain.observe.keys import VaultSecretFacts
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.plan.actions import (
     CreateCache,
-    DeleteSecret,
     Failed,
     Outcome,
-    ReleaseSecret,
 )
 from secure_redis.domain.plan.rollout.waves import statuses_after
 from secure_redis.domain.plan.rollout.workload_state import LISTED_PODS
@@ -43,6 +42,7 @@ from secure_redis.domain.plan.types import Plan
 from secure_redis.domain.report import drift_status
 from secure_redis.domain.report.cache_status import cache_status
 from secure_redis.domain.report.conditions.condition_state import FALSE, TRUE, ConditionState
+from secure_redis.domain.report.conditions.way_out import with_way_out
 from secure_redis.domain.report.endpoint_status import status_of
 
 
@@ -63,13 +63,19 @@ def _without_counts(status: Status) -> Status:
     return status.model_copy(update=changes)
 
 
-def unreadable(resource: Unreadable, now: datetime) -> Status:
-    """Compose the status of a resource whose spec could not be read. What is known stays."""
+def unreadable(resource: Unreadable, now: datetime, waits_for: Explanation | None = None) -> Status:
+    """Compose the status of a resource whose spec could not be read. What is known stays.
+
+    `waits_for`: why its deletion does not go on.
+    """
     before, generation = resource.envelope.status, resource.envelope.generation
+    why = waits_for or Explanation(resource.reason, resource.message)
     kept = [c for c in before.conditions if c.type not in {ConditionType.READY, ConditionType.STALLED}]
     new = [
-        Condition(type=ConditionType.READY, status=FALSE, reason=resource.reason, message=resource.message),
-        Condition(type=ConditionType.STALLED, status=TRUE, reason=resource.reason, message=resource.message),
+        Condition(
+            type=kind, status=state, reason=why.reason, message=with_way_out(resource.envelope, kind, why.message)
+        )
+        for kind, state in ((ConditionType.READY, FALSE), (ConditionType.STALLED, TRUE))
     ]
     stamped = [c.model_copy(update={"observed_generation": generation}) for c in (*new, *kept)]
     conditions = merge_conditions(before.conditions, stamped, rfc3339(now))
@@ -98,11 +104,13 @@ def compose_status(
     ]
     credentials = states.get(ConditionType.CREDENTIALS_SYNCED)
     published = credentials is not None and credentials.status == TRUE
+    # Without `authentication` no Secret is looked after: what was published stays, and is not reported.
+    declared = resource.spec.authentication is not None
     facts = observed.cache if isinstance(observed.cache, Cache) else None
     return Status(
         observed_generation=resource.generation,
         conditions=merge_conditions(before.conditions, conditions, at),
-        binding=_binding(resource, plan, outcomes) if published else before.binding,
+        binding=Binding(name=resource.secret_name) if published else before.binding if declared else None,
         cache=cache_status(observed, assessed.ownership, before.cache),
         endpoint=status_of(observed, before.endpoint),
         compliance=_compliance(assessed) if assessed.compliance is not None else before.compliance,
@@ -111,7 +119,11 @@ def compose_status(
         if assessed.drift is not None
         else before.drift,
         corrections=drift_status.corrections(resource, observed, assessed, plan, outcomes),
-        credential=_credential(resource, observed, assessed, at) if published else before.credential,
+        credential=_credential(resource, observed, assessed, at)
+        if published
+        else before.credential
+        if declared
+        else None,
         pending=_pending(resource, facts, plan, outcomes, at),
         rotation=_rotation(resource, plan, outcomes),
         last_handled=LastHandled(
@@ -155,16 +167,6 @@ def stale_pods_of(status: Status) -> StalePods | None:
     found = [part for part in parts if part is not None]
     names = tuple(name for part in found for name in part.names)
     return StalePods(count=sum(part.count for part in found), names=names[:LISTED_PODS]) if found else None
-
-
-def _binding(resource: SecureRedisCache, plan: Plan, outcomes: tuple[Outcome, ...]) -> Binding | None:
-    """Name the published Secret. An earlier one stays named until it is released or deleted: so none is forgotten."""
-    if resource.status.binding is not None and plan.rollout is not None and not plan.rollout.moved:
-        return resource.status.binding
-    removals = [o for o in outcomes if isinstance(o.action, ReleaseSecret | DeleteSecret)]
-    if any(isinstance(outcome, Failed) for outcome in removals):
-        return resource.status.binding
-    return Binding(name=resource.secret_name)
 
 
 def _pending(

@@ -16,7 +16,7 @@ from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import Envelope, SecureRedisCache
 from secure_redis.api.spec.spec import LabelSelector, Workload, WorkloadKind
 from secure_redis.domain.observe.unknown import Unknown
-from secure_redis.domain.observe.workloads import BudgetFacts, PodFacts, WorkloadFacts
+from secure_redis.domain.observe.workloads import BudgetFacts, PodFacts, SecretUser, WorkloadFacts
 from secure_redis.domain.plan.actions import WorkloadAction
 from secure_redis.domain.plan.rollout.injection import API_VERSIONS
 from secure_redis.domain.plan.rollout.workload_checks import follows
@@ -24,8 +24,8 @@ from secure_redis.domain.plan.write_failure import WriteFailure
 from secure_redis.kube import errors, paths
 from secure_redis.kube.client import PAGE, ApiFailure, Body, KubeClient, PatchKind, Query
 from secure_redis.kube.workloads import consumers, convert, pod_facts
-
-Target = tuple[str, str]  # kind and name
+from secure_redis.kube.workloads.injections import Injections, Target
+from secure_redis.kube.workloads.managed_fields import managers
 
 CONSENTING: Final = f"{names.INJECT}=true"
 _TRIES: Final = 5
@@ -39,17 +39,36 @@ class Workloads:
     `enabled` False: the chart gave no rights on workloads, so nothing is requested.
     """
 
-    def __init__(self, client: KubeClient, *, enabled: bool = True) -> None:
+    def __init__(self, client: KubeClient, injections: Injections | None = None, *, enabled: bool = True) -> None:
         self._client = client
+        self._injections = injections or Injections()
         self._enabled = enabled
+        self._searching: dict[str, asyncio.Lock] = {}
+
+    @property
+    def injections(self) -> Injections:
+        """The workloads that may be injected, by resource; `kube.watches` adds to them."""
+        return self._injections
+
+    async def injected(self, owner: Envelope) -> frozenset[Target]:
+        """Find the workloads that may carry fields of this resource, by managedFields, with or without the label.
+
+        A request is made only where the namespace was not searched yet (`Injections.due`). Where the workloads cannot
+        be listed, only those are known that this process injected or that a watch delivered.
+        """
+        if self._enabled and self._injections.due(owner):
+            # The resources of a namespace share one search.
+            async with self._searching.setdefault(owner.key.namespace, asyncio.Lock()):
+                if self._injections.due(owner):
+                    await self._search(owner)
+        return self._injections.of(owner.key)
 
     async def find(
-        self, owner: Envelope, entries: Iterable[Workload], named: Iterable[Target] = (), *, thorough: bool = False
+        self, owner: Envelope, entries: Iterable[Workload], named: Iterable[Target] = ()
     ) -> tuple[WorkloadFacts, ...] | Unknown:
         """Find the workloads that are `named` or that `entries` select, each once, sorted by kind and name.
 
-        `thorough`: also every consenting workload with an injection of this resource, recorded or not. A workload that
-        does not exist is left out.
+        A workload that does not exist is left out.
         """
         if not self._enabled:
             return no_rights(owner.key.namespace)
@@ -58,10 +77,6 @@ class Workloads:
         try:
             for kind, selector in sorted(selected):
                 found |= {(facts.kind, facts.name): facts for facts in await self._list(owner, kind, selector)}
-            for kind in sorted(set(WorkloadKind) - {kind for kind, one in selected if one == CONSENTING}):
-                if thorough:
-                    listed = await self._list(owner, kind, CONSENTING)
-                    found |= {(facts.kind, facts.name): facts for facts in listed if facts.owned.anything}
             found |= await self._named(owner, set(named) - found.keys())
         except ApiFailure as failure:
             return errors.workloads_unreadable(failure, owner.key.namespace, "the workloads")
@@ -72,6 +87,9 @@ class Workloads:
 
         Each write holds for exactly this object and for the spec that the one before it answered.
         """
+        # First, because a write whose answer is lost may be done.
+        manager = names.field_manager(owner.key.name)
+        self._injections.add(owner.key.namespace, (action.kind, action.name), [manager])
         return await self._change(owner, action, release=False)
 
     async def release(self, owner: Envelope, action: WorkloadAction) -> None | WriteFailure:
@@ -115,6 +133,23 @@ class Workloads:
             return errors.workloads_unreadable(failure, namespace, "the pods")
         return tuple(sorted(pods, key=lambda pod: pod.name))
 
+    async def secret_users(self, owner: Envelope, secrets: frozenset[str]) -> tuple[SecretUser, ...] | Unknown:
+        """Read every workload and pod of the namespace that uses one of the Secrets, listed in the spec or not.
+
+        Without rights on workloads, there is nothing that the operator can check: the answer is empty.
+        """
+        if not self._enabled:
+            return ()
+        namespace, found = owner.key.namespace, list[SecretUser]()
+        places = [*(paths.workloads(kind, namespace) for kind in WorkloadKind), paths.pods(namespace)]
+        try:
+            for path in places:
+                async for page in self._client.pages(path):
+                    found += consumers.users(page.items, secrets)
+        except ApiFailure as failure:
+            return errors.workloads_unreadable(failure, namespace, "the workloads and pods that use the Secret")
+        return tuple(found)
+
     async def budgets(self, owner: Envelope, found: Iterable[WorkloadFacts]) -> tuple[BudgetFacts, ...] | Unknown:
         """Read the namespace's PodDisruptionBudgets, and which of the workloads each covers. Sorted by name."""
         namespace = owner.key.namespace
@@ -134,9 +169,10 @@ class Workloads:
             body = await self._client.get(paths.workload(kind, owner.key.namespace, name))
         except ApiFailure as failure:
             if failure.status == 404:
+                self._injections.remove(owner.key, (kind, name))
                 return None
             raise
-        return convert.workload(body, owner.key.name)
+        return self._read(owner, body)
 
     async def _named(self, owner: Envelope, places: set[Target]) -> dict[Target, WorkloadFacts]:
         """Read workloads by name, some at a time; many of a kind by one list, which contains the consenting ones."""
@@ -160,7 +196,30 @@ class Workloads:
 
     async def _list(self, owner: Envelope, kind: WorkloadKind, selector: str) -> list[WorkloadFacts]:
         listed = await self._client.list(paths.workloads(kind, owner.key.namespace), {"labelSelector": selector})
-        return [convert.workload(body, owner.key.name) for body in listed.items]
+        return [self._read(owner, body) for body in listed.items]
+
+    def _read(self, owner: Envelope, body: Body) -> WorkloadFacts:
+        """Convert a workload, and correct what is known of this resource's injections."""
+        facts = convert.workload(body, owner.key.name)
+        place = (facts.kind, facts.name)
+        if facts.owned.anything:
+            self._injections.add(owner.key.namespace, place, [names.field_manager(owner.key.name)])
+        else:
+            self._injections.remove(owner.key, place)
+        return facts
+
+    async def _search(self, owner: Envelope) -> None:
+        """List the metadata of every workload of the namespace, with or without the label, for all of its resources."""
+        namespace = owner.key.namespace
+        try:
+            for kind in WorkloadKind:
+                async for page in self._client.pages(paths.workloads(kind, namespace), metadata_only=True):
+                    for body in page.items:
+                        self._injections.add(namespace, (kind, body["metadata"]["name"]), managers(body, kind))
+        except ApiFailure:
+            self._injections.refused(namespace)  # `find` and `secret_users` report it where it matters
+        else:
+            self._injections.searched(owner)
 
     async def _pages(self, path: str, query: Query | None = None) -> AsyncIterator[list[dict[str, Any]]]:
         """Yield a list page by page: of thousands of pods, only one page at a time is in memory."""

@@ -4,9 +4,23 @@ from collections.abc import Iterable
 
 from secure_redis.api.spec.spec import LabelSelector
 from secure_redis.domain.observe.workload_match import selected
-from secure_redis.domain.observe.workloads import BudgetFacts, PodFacts, WorkloadFacts
+from secure_redis.domain.observe.workloads import BudgetFacts, PodFacts, SecretUser, WorkloadFacts
 from secure_redis.kube.client import Body
 from secure_redis.kube.workloads import convert, pod_facts
+
+
+def users(bodies: Iterable[Body], secrets: frozenset[str]) -> list[SecretUser]:
+    """Return the workloads and the pods that use one of the Secrets. A workload that is being deleted is left out."""
+    found: list[SecretUser] = []
+    for body in bodies:
+        kind, meta = body["kind"], body["metadata"]
+        pod = kind == "Pod"
+        if pod_facts.pod(body, "", "").ended if pod else "deletionTimestamp" in meta:
+            continue
+        document = body if pod else convert.template(body)
+        of = convert.workload_of(body) if pod else None
+        found += [SecretUser(one, kind, meta["name"], of) for one in sorted(secrets) if pod_facts.uses(document, one)]
+    return found
 
 
 def unlisted(pods: Iterable[Body], secret: str, carrying: Iterable[WorkloadFacts], resource: str) -> list[PodFacts]:

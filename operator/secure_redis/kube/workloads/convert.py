@@ -15,6 +15,7 @@ from secure_redis.kube.client import Body
 from secure_redis.kube.workloads.config_maps import uses
 from secure_redis.kube.workloads.managed_fields import owned
 from secure_redis.kube.workloads.plaintext_settings import plaintext_in
+from secure_redis.telemetry.external_text import clean
 
 
 def template(body: Body) -> Body:
@@ -208,5 +209,5 @@ def _failed(status: Body) -> str | None:
     for one in status.get("conditions") or ():
         gave_up = one["type"] == "Progressing" and one["status"] == "False"
         if gave_up or (one["type"] == "ReplicaFailure" and one["status"] == "True"):
-            return f"{one.get('reason') or one['type']}: {one.get('message') or 'no message'}"
+            return f"{one.get('reason') or one['type']}: {clean(one.get('message') or 'no message')}"
     return None

@@ -48,6 +48,16 @@ def owned(body: Body, manager: str) -> Owned:
     )
 
 
+def managers(body: Body, kind: str) -> frozenset[str]:
+    """Return the field managers of resources that own a part of the pod template. The object's metadata suffice."""
+    entries = (
+        _entry(one, kind)
+        for one in body["metadata"].get("managedFields") or ()
+        if str(one.get("manager") or "").startswith(names.MANAGER_PREFIX) and not one.get("subresource")
+    )
+    return frozenset(one.manager for one in entries if one.annotations or one.volumes or one.env or one.mounts)
+
+
 def _entry(body: Body, kind: str) -> _Entry:
     fields = _template_fields(body.get("fieldsV1") or {}, kind)
     pod = fields.get("f:spec") or {}

@@ -8,6 +8,7 @@ from secure_redis.api.spec.spec import DeletionPolicy
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.secret import SecretFacts
 from secure_redis.domain.observe.unknown import Unknown
+from secure_redis.domain.plan import secret_removal
 from secure_redis.domain.plan.rollout import disruption_budgets, waves
 from secure_redis.domain.plan.rotation import required_reads
 from secure_redis.kube.secrets import Secrets
@@ -23,36 +24,36 @@ class KubernetesReader:
         self._secrets = secrets
         self._workloads = workloads
         self._usage = usage
-        # The generation for which every consenting workload was searched for injections that no status records.
-        self._searched: dict[Key, int] = {}
 
     async def read(self, resource: SecureRedisCache, observed: Observation, pass_state: PassState) -> Observation:
         """Add what exists in Kubernetes."""
         observed = await self._with_workloads(resource, await self._with_secrets(resource, observed), pass_state)
         observed = await self._usage.copies(resource, observed, pass_state)
-        return await self._with_consumers(resource, observed)
+        return await self._with_secret_users(resource, await self._with_consumers(resource, observed))
 
     def forget(self, key: Key) -> None:
         """Forget a resource that is gone."""
-        self._searched.pop(key, None)
+        self._workloads.injections.forget(key)
+        self._secrets.forget(key)
 
     async def _with_workloads(
         self, resource: SecureRedisCache, observed: Observation, pass_state: PassState
     ) -> Observation:
-        """Read workloads only where some are listed or were injected; pods only while something is not current."""
+        """Read workloads only where some are listed or injected; pods only while something is not current.
+
+        The injections are found by managedFields, whatever spec and status name. At a deletion under Retain they stay,
+        except those that the spec does not list any more.
+        """
         retained = resource.deleting and resource.spec.connection.deletion_policy is DeletionPolicy.RETAIN
-        if retained or not waves.needs_workloads(resource):
+        if resource.abandoned and resource.deleting:
             return observed
-        entries = () if resource.deleting else resource.spec.workloads
-        found = await self._workloads.find(
-            resource,
-            entries,
-            waves.named(resource),
-            thorough=resource.deleting or self._searched.get(resource.key) != resource.generation,
-        )
-        if isinstance(found, Unknown):
+        entries = resource.spec.workloads if retained or not resource.deleting else ()
+        named = waves.named(resource) | await self._workloads.injected(resource)
+        if not entries and not named:
+            return observed
+        found = await self._workloads.find(resource, entries, named)
+        if retained or isinstance(found, Unknown):
             return replace(observed, workloads=found)
-        self._searched[resource.key] = resource.generation
         at = {(facts.kind, facts.name): facts for facts in found}
         required = waves.required_pods(resource, found, _published_version(resource, observed))
         pods = {place: await self._workloads.pods(resource, at[place]) for place in required}
@@ -67,27 +68,26 @@ class KubernetesReader:
         injected = observed.workloads if isinstance(observed.workloads, tuple) else ()
         return replace(observed, consumers=await self._workloads.consumers(resource, resource.secret_name, injected))
 
-    async def _with_secrets(self, resource: SecureRedisCache, observed: Observation) -> Observation:
-        if resource.spec.authentication is None and resource.status.binding is None:
+    async def _with_secret_users(self, resource: SecureRedisCache, observed: Observation) -> Observation:
+        if not secret_removal.needs_users(resource, observed):
             return observed
-        namespace = resource.key.namespace
-        secret = await self._secrets.read(namespace, resource.secret_name)
-        return replace(observed, secret=secret, former_secrets=await self._former(resource))
+        secrets = frozenset(secret.name for secret in secret_removal.removable(resource, observed))
+        return replace(observed, secret_users=await self._workloads.secret_users(resource, secrets))
 
-    async def _former(self, resource: SecureRedisCache) -> tuple[SecretFacts, ...] | Unknown:
-        """Read this resource's Secrets under other names: those that the watch shows or the status still binds."""
-        namespace, binding = resource.key.namespace, resource.status.binding
-        if self._secrets.store.synced(namespace):
-            published = await self._secrets.published_by(resource)
-            if isinstance(published, Unknown):
-                return published
-            return tuple(secret for secret in published if secret.name != resource.secret_name)
-        if binding is None or binding.name == resource.secret_name:
-            return ()
-        earlier = await self._secrets.read(namespace, binding.name)
-        if isinstance(earlier, Unknown):
-            return earlier
-        return () if earlier is None else (earlier,)
+    async def _with_secrets(self, resource: SecureRedisCache, observed: Observation) -> Observation:
+        """Read the declared Secret, and every Secret of this resource, whatever spec and status name."""
+        name, declared = resource.secret_name, resource.spec.authentication is not None
+        published = await self._secrets.published_by(resource, besides=name if declared else None)
+        if isinstance(published, Unknown):
+            observed = replace(observed, former_secrets=published)
+        else:
+            former = tuple(secret for secret in published.secrets if secret.name != name)
+            observed = replace(observed, former_secrets=former, secrets_listed=published.listed)
+            kept = next((secret for secret in published.secrets if secret.name == name), None)
+            observed = observed if kept is None else replace(observed, secret=kept)
+        if not declared:
+            return observed
+        return replace(observed, secret=await self._secrets.read(resource.key.namespace, name))
 
 
 def _published_version(resource: SecureRedisCache, observed: Observation) -> str | None:

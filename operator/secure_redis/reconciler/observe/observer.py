@@ -4,14 +4,13 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Protocol
 
-from secure_redis.api import names
 from secure_redis.api.azure_ids import Service
 from secure_redis.api.resource import Key, SecureRedisCache
-from secure_redis.api.spec.spec import DeletionPolicy, Mode
 from secure_redis.domain.observe.identity import Identity
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.observation import changed as replace
 from secure_redis.domain.observe.unknown import NotRead, Unknown
+from secure_redis.domain.plan import finalizer
 from secure_redis.domain.plan.cache.services import SERVICES as PLANS
 from secure_redis.kube.namespaces import Namespaces
 from secure_redis.reconciler.observe.endpoint import EndpointReader
@@ -82,9 +81,9 @@ class Observer:
     async def _observe(self, resource: SecureRedisCache, pass_state: PassState, now: datetime) -> Observation:
         terminating = await self._namespaces.terminating(resource.key.namespace, fresh=resource.deleting)
         observed = Observation(now=now, namespace_terminating=terminating)
-        if resource.deleting and terminating:
+        if resource.deleting and (terminating or not resource.has_finalizer):
             return observed
-        if resource.deleting and not _changes_azure(resource):
+        if resource.deleting and not _needs_azure(resource):
             return await self._kubernetes.read(resource, observed, pass_state)
         unsupported = PLANS[resource.cache.service].unsupported(resource)
         if unsupported is not None:  # Azure is not read at all
@@ -96,13 +95,13 @@ class Observer:
             observed = await service.read(resource, observed, identity, pass_state)
             if not resource.deleting:
                 observed = self._endpoint.read(resource, observed, pass_state)
+            if not resource.deleting or finalizer.ends_rotation(resource):
                 observed = await self._keys.read(resource, observed, identity, pass_state)
+            if not resource.deleting:
                 observed = await self._governance.read(resource, observed, identity, pass_state)
         return await self._kubernetes.read(resource, observed, pass_state)
 
 
-def _changes_azure(resource: SecureRedisCache) -> bool:
-    """Whether a deleted resource has anything to do in Azure. With Retain, Azure is never touched."""
-    deletes = resource.spec.mode is Mode.PROVISION and resource.spec.deletion_policy is DeletionPolicy.DELETE
-    abandoned = resource.requests.get(names.ABANDON, "").lower() == "true"
-    return deletes and not abandoned
+def _needs_azure(resource: SecureRedisCache) -> bool:
+    """Whether a deleted resource reads Azure. With Retain it does only while a rotation is under way."""
+    return not resource.abandoned and (finalizer.deletes_cache(resource) or finalizer.ends_rotation(resource))

@@ -107,7 +107,7 @@ class RedisReader:
         self, resource: SecureRedisCache, cache: Redis, identity: Identity, pass_state: PassState, direct: bool
     ) -> tuple[FirewallRuleFacts, ...] | Unknown | NotRead:
         judged = cache.public_address not in {PublicAddress.CLOSED, PublicAddress.NONE}  # by rule N4
-        if not judged and resource.spec.network.firewall_rules is None:
+        if not judged and not resource.spec.network.firewall_rules:
             return NOT_READ
         cached = self._rules.get(resource.key)
         if cached is not None and cached.identity == identity and not direct:

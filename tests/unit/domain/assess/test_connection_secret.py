@@ -16,7 +16,7 @@ from secure_redis.domain.assess.connection.forms import ENTRIES, FORMATS
 from secure_redis.domain.assess.connection_secret import differs, unreserved
 from secure_redis.domain.assess.key_value import LONGEST_KEY
 from secure_redis.domain.explanation import Explanation
-from tests.builders.world import PRIMARY, VERSION, built, cache, published, resource, text, vault
+from tests.builders.world import PRIMARY, UID, VERSION, built, cache, published, resource, text, vault
 
 URI = "rediss://default:pR1m%2Bary%2FKey0000000000000000000000000000000%3D@orders.redis.cache.windows.net:6380/0"
 PRINTABLE = "".join(chr(code) for code in range(33, 127) if chr(code) != ",")
@@ -40,6 +40,7 @@ def test_the_standard_forms() -> None:
     assert data.labels == {names.MANAGED_BY: names.MANAGER, names.CACHE_LABEL: "orders"}
     assert data.annotations == {
         names.SECRET_RESOURCE: "orders",
+        names.SECRET_UID: UID,
         names.SECRET_SOURCE: "https://shop.vault.azure.net/secrets/orders-key",
         names.SECRET_VERSION: VERSION,
         names.SECRET_SLOT: "Primary",

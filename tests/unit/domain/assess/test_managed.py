@@ -156,7 +156,10 @@ def test_which_tiers_retire(sku: str, day: date | None) -> None:
         ({"persistence": {"type": "None"}}, "spec.persistence"),
         ({"connection": {"secretName": "x"}}, "spec.connection"),
         ({"connection": {"database": 1}}, "spec.connection"),
-        ({"network": {"firewallRules": []}}, "spec.network.firewallRules"),
+        (
+            {"network": {"firewallRules": [{"name": "x", "startIP": "10.0.0.1", "endIP": "10.0.0.1"}]}},
+            "spec.network.firewallRules",
+        ),
         ({"drift": {"correct": ["Security"]}}, "spec.drift.correct"),
         ({"deletionPolicy": "Delete"}, "spec.deletionPolicy"),
     ],

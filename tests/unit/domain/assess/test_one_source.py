@@ -1,5 +1,7 @@
 """Rules, drift, corrections and conditions judge a field with the same knowledge, and every difference has a remedy."""
 
+import itertools
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,9 @@ from secure_redis.api.spec.spec import DriftClass
 from secure_redis.domain.assess.assessment import drift_of
 from secure_redis.domain.assess.disruption import Effect
 from secure_redis.domain.assess.drift import Drift
+from secure_redis.domain.assess.encryption_chain import follow
 from secure_redis.domain.assess.redis import COMPARED, SKU_CAPACITY, SKU_NAME
-from secure_redis.domain.assess.rules import evaluate
+from secure_redis.domain.assess.rules import RULES, evaluate
 from secure_redis.domain.assess.rules.rule import Result, Verdict
 from secure_redis.domain.observe.cache import PrivateEndpoint
 from secure_redis.domain.observe.firewall import FirewallRuleFacts
@@ -25,10 +28,11 @@ from secure_redis.domain.observe.secret import SecretFacts
 from secure_redis.domain.observe.unknown import NOT_READ
 from secure_redis.domain.plan.actions import AzureAction
 from secure_redis.domain.report.conditions.route import no_route
+from tests.builders.complete import complete
 from tests.builders.passes import OWNER, planned
 from tests.builders.passes import resource as passing
-from tests.builders.storage import ACCOUNT, storage
-from tests.builders.world import PROVISION, cache, observation, parsed
+from tests.builders.storage import ACCOUNT, account, encryption, protected_key, storage
+from tests.builders.world import NOW, PROVISION, cache, observation, parsed
 
 CRD = Path(__file__).parents[4] / "crds/secureredis.io_securerediscaches.yaml"
 PASS, FAIL, UNKNOWN, NA = Result.PASS, Result.FAIL, Result.UNKNOWN, Result.NOT_APPLICABLE
@@ -210,12 +214,39 @@ def test_nothing_absent_passes(world: Redis) -> None:
     assert verdicts["N6"].result is (FAIL if world.subnet_id is not None else NA)
 
 
+CHAIN_RULES = tuple(rule for rule in RULES if rule.id in {"P3", "P4", "P6", "P9"})
+
+
+@pytest.mark.parametrize("lowest", ["TLS1_0", "TLS1_2", None, "?"])
+@pytest.mark.parametrize("transport", [True, False, None])
+def test_the_chain_of_encryption_and_its_rules_agree(transport: bool | None, lowest: str | None) -> None:
+    flags, dates = (True, False, None), (None, NOW - timedelta(days=1), NOW, NOW + timedelta(days=90))
+    for enabled, encrypted, public in itertools.product(flags, repeat=3):
+        for expires, in_use, begins in itertools.product(dates, repeat=3):
+            stored = account(
+                encryption=encryption(blob_encrypted=encrypted, current_key_expires=in_use),
+                public_blobs_allowed=public,
+                https_only=transport,
+                minimum_tls_version=lowest,
+            )
+            key = protected_key(enabled=enabled, expires=expires, not_before=begins)
+            seen = complete(storage=stored, encryption_key=key)
+            assert isinstance(seen.cache, Redis)
+            link = follow(parsed(), seen, seen.cache, None)
+            assert link is not None
+            verdicts = evaluate(parsed(), seen, CHAIN_RULES).results.values()
+            results = {verdict.result for verdict in verdicts}
+            # What breaks the chain, or hides a part of it, no rule passes.
+            assert (results == {PASS}) is (link.encrypted is True), link.message
+            assert (PASS if link.encrypted else FAIL if link.encrypted is False else UNKNOWN) in results, link.message
+
+
 # --- each path and each class has a correction ------------------------------------------------------------------------
 
 BASE = cache(tags={**OWNER, "team": "orders"}, sku_name="Premium")
 DATA = {"type": "RDB", "storage": {"accountID": ACCOUNT, "connectionStringSecretRef": {"name": "s"}}}
 DATA["storage"]["authentication"] = "ConnectionString"  # type: ignore[index]
-ON = {"rdb": True, "rdb_frequency_minutes": 60, "authentication": "SAS", "account": "shopdata"}
+ON: dict[str, Any] = {"rdb": True, "rdb_frequency_minutes": 60, "authentication": "SAS", "account": "shopdata"}
 FIREWALL = {"publicAccess": "Disabled", "firewallRules": [{"name": "a", "startIP": "10.0.0.1", "endIP": "10.0.0.2"}]}
 ONE_EACH: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("transport.nonTLSPort", {}, {"plaintext_open": True}),

@@ -130,10 +130,26 @@ def test_a_blocked_plan_does_not_loop() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanting", "total", "engaged"), [(2, 20, True), (1, 20, False), (19, 19, False), (5, 100, False), (6, 100, True)]
+    ("wanting", "total", "engaged"),
+    [
+        *((2, total, False) for total in range(20, 40)),  # two coincide
+        (4, 20, False),
+        (5, 20, True),
+        (19, 19, False),
+        (5, 100, False),
+        (6, 100, True),
+        (10, 400, False),
+    ],
 )
-def test_mass_drift_is_more_than_the_share_of_enough(wanting: int, total: int, engaged: bool) -> None:
+def test_mass_drift_is_more_than_the_share_of_enough_and_no_coincidence(
+    wanting: int, total: int, engaged: bool
+) -> None:
     assert is_mass_drift(wanting, total, BrakeLimits()) is engaged
+
+
+def test_the_least_number_of_corrections_can_be_set() -> None:
+    assert is_mass_drift(2, 20, BrakeLimits(minimum_corrections=1))
+    assert not is_mass_drift(9, 20, BrakeLimits(minimum_corrections=10))
 
 
 # --- the state ------------------------------------------------------------------------------------------------------
@@ -183,9 +199,8 @@ def test_mass_drift_stops_all_until_released_and_outlives_the_process() -> None:
     fleet = Fleet(BrakeLimits())
     for i in range(40):
         fleet.look(f"r{i}", drifts=False)
-    assert len(writes(fleet.look("r0", drifts=True))) == 1
-    assert len(writes(fleet.look("r1", drifts=True))) == 1
-    assert writes(fleet.look("r2", drifts=True)) == []  # the third of forty
+    assert [len(writes(fleet.look(f"r{i}", drifts=True))) for i in range(4)] == [1, 1, 1, 1]
+    assert writes(fleet.look("r4", drifts=True)) == []  # the fifth of forty
     assert fleet.told.on["MassDrift"]
     fleet.clock = 10 * HOUR
     assert writes(fleet.look("r3", drifts=True)) == []

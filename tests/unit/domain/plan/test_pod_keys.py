@@ -78,10 +78,14 @@ TABLE: Final = {
     "failed, and a container runs by the last report": (pod(phase="Failed"), OLDER),
     "the node is lost": (pod(phase="Unknown"), OLDER),
     "the node is lost, and the pod is evicted": (pod(deleting=True, ends=EARLIER), OLDER),
-    # names another Secret
-    "names another Secret and runs": (pod(container(LATER, Reads.NOTHING), uses=False), OLDER),
-    "names another Secret, accepted after": (pod(SIDE, uses=False, started=LATER), OLDER),
-    "names another Secret and never started": (pod(replace(NEVER, reads=Reads.NOTHING), uses=False), NOTHING),
+    # does not name the published Secret
+    "never injected": (pod(SIDE, uses=False), NOTHING),
+    "names a former Secret and runs": (pod(container(LATER, Reads.NOTHING), uses=False, version=V1), OLDER),
+    "names a former Secret, accepted after": (pod(SIDE, uses=False, version=V1, started=LATER), OLDER),
+    "names a former Secret and never started": (
+        pod(replace(NEVER, reads=Reads.NOTHING), uses=False, version=V1),
+        NOTHING,
+    ),
 }
 
 
@@ -89,9 +93,6 @@ TABLE: Final = {
 def test_the_table(state: str) -> None:
     facts, expected = TABLE[state]
     assert holding(facts, PUBLISHED, NOW) is expected
-    assert holding(facts, Publication(V2, None), NOW) is (NOTHING if facts.ended or not facts.bound else OLDER) or (
-        expected is OLDER
-    )
 
 
 @pytest.mark.parametrize("reads", [Reads.ENV, Reads.FILES, Reads.SUB_PATH])
@@ -100,6 +101,12 @@ def test_a_container_that_may_be_starting_counts_for_some_minutes(reads: Reads) 
     assert holding(waiting, PUBLISHED, AT + CONTAINER_START) is STARTING
     assert holding(waiting, PUBLISHED, AT + CONTAINER_START + SECOND) is NOTHING
     assert holding(waiting, Publication(V2, AT, timedelta(seconds=5)), AT + timedelta(seconds=6)) is NOTHING
+
+
+def test_a_pod_that_is_bound_right_after_the_publication_may_read_an_old_cache() -> None:
+    gated = pod(NEVER, **FREE)
+    assert holding(gated, PUBLISHED, AT + START_MARGIN) is STARTING
+    assert holding(gated, PUBLISHED, AT + START_MARGIN + SECOND) is NOTHING
 
 
 def test_the_template_of_a_listed_workload_proves_the_version_and_another_annotation_nothing() -> None:
@@ -128,7 +135,15 @@ def test_the_kubelet_renews_whole_volumes_only(containers: tuple[ContainerState,
     assert holding(pod(*containers), PUBLISHED, AT + RELOAD_BOUND - SECOND, reloads=True).blocks or containers == (
         SIDE,
     )
-    assert holding(pod(container(EARLIER, Reads.NOTHING), uses=False), PUBLISHED, NOW, reloads=True) is OLDER
+    former = pod(container(EARLIER, Reads.NOTHING), uses=False, version=V1)
+    assert holding(former, PUBLISHED, NOW, reloads=True) is OLDER
+
+
+@pytest.mark.parametrize("state", TABLE)
+def test_without_a_time_of_publication_no_start_proves_anything(state: str) -> None:
+    facts, expected = TABLE[state]
+    timeless = facts.ended or state in ("never injected", "gated or unscheduled") or "unscheduled" in state
+    assert holding(facts, Publication(V2, None), NOW) is (expected if timeless else OLDER)
 
 
 def test_every_result_but_two_blocks() -> None:

@@ -77,13 +77,13 @@ def everything(res: SecureRedisCache, *facts: WorkloadFacts) -> tuple[WorkloadFa
 
 def test_nothing_is_read_where_nothing_is_declared() -> None:
     plain = resource()
-    assert not needs_workloads(plain)
+    assert not needs_workloads(plain, Observation(now=NOW))
     assert roll(plain, Observation(now=NOW), V1) == Rollout()
 
 
 def test_the_workload_of_a_removed_entry_is_still_read() -> None:
     res = consumer({**ENTRY, "name": "new", "id": "n"}, ALL, status=current_status(A))
-    assert needs_workloads(consumer(status=current_status(A)))
+    assert needs_workloads(consumer(status=current_status(A)), Observation(now=NOW))
     assert named(res) == {("Deployment", "new"), ("Deployment", "a")}
 
 

@@ -9,9 +9,20 @@ import pytest
 from secure_redis.domain.observe.workloads import ContainerState, Obstacle, PodFacts, WorkloadFacts
 from secure_redis.domain.plan.rollout.unfinished import blocking, failure, obstacle
 from secure_redis.domain.plan.rollout.waves import roll
-from tests.builders.workloads import V1, V2, consumer, pods
+from tests.builders.workloads import V1, V2, consumer, injected, pods
 from tests.builders.world import NOW
-from tests.unit.domain.plan.test_rollout import ALL, A, B, acts, current_status, everything, observation, told
+from tests.unit.domain.plan.test_rollout import (
+    ALL,
+    A,
+    B,
+    C,
+    acts,
+    current_status,
+    everything,
+    observation,
+    published,
+    told,
+)
 
 SET = WorkloadFacts(
     "StatefulSet", "db", "u", "1", rolled=False, ordered=True, update_revision="db-2", template_annotations={}
@@ -56,6 +67,7 @@ def test_a_pod_whose_end_no_node_confirms_blocks_any_rollout() -> None:
         found = blocking(replace(SET, kind=kind, ordered=False), (late,), NOW)
         assert found is not None
         assert found.message.endswith("kubectl delete pod db-0 --force")
+        assert blocking(replace(SET, kind=kind, rolled=True), (late,), NOW) == found
     assert blocking(SET, (replace(late, ends=NOW),), NOW) is None
 
 
@@ -67,6 +79,15 @@ def test_the_status_reports_it_at_once_and_the_others_wait() -> None:
     found = roll(res, observation(stuck, b, held={"a": held}), V1)
     assert (acts(found), told(found)["a"]) == ([], (True, "PodBlocksRollout"))
     assert found.holding is not None, "its containers ran with the older key"
+
+
+def test_a_former_pod_that_does_not_end_is_named_and_blocks_no_other_workload() -> None:
+    a, b = everything(consumer(ALL), A, B)
+    res = consumer(ALL, status=current_status(a, b, reason="RollingOut"))
+    ending = tuple(replace(one, deleting=True, ends=NOW - timedelta(minutes=2)) for one in pods(V2, 1))
+    found = roll(res, observation(a, C, held={"a": ending + pods(V1)}), V1)
+    assert (acts(found), told(found)["a"]) == (["+c"], (True, "PodBlocksRollout"))
+    assert found.holding is not None, "its node may be lost and go on running it"
 
 
 def test_pods_that_never_started_hold_nothing_although_the_rollout_is_not_done() -> None:
@@ -88,6 +109,18 @@ def test_pods_that_never_started_hold_nothing_although_the_rollout_is_not_done()
     paused = replace(a, rolled=False, paused=True)
     found = roll(res, observation(paused, b, held={"a": held, "b": pods(V1)}), V1)
     assert (told(found)["a"], found.moved, found.holding) == ((True, "TargetPaused"), False, None)
+
+
+@pytest.mark.parametrize("form", [{"restart": "Rolling"}, {"restart": "OnDelete"}, {"restart": "None"}])
+def test_a_pod_that_names_a_former_secret_keeps_it_there(form: dict[str, str]) -> None:
+    """Of the same version: it holds the current key, and needs the Secret when its container starts again."""
+    res = consumer({**ALL, **form}, status={**published(60), "workloads": []})
+    paused = replace(injected(res, A, V2), paused=True)
+    waits = ContainerState("main", started=False, running=False)
+    old = tuple(replace(one, uses=False, containers=(waits,)) for one in pods(V2, 1))
+    for held, moved in ((old, False), (tuple(replace(one, uses=True) for one in old), True)):
+        found = roll(res, observation(paused, held={"a": held}), V2)
+        assert (found.moved, found.holding) == (moved, None)
 
 
 def test_a_failure_states_what_to_do_where_that_is_known() -> None:

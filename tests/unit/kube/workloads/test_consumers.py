@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from secure_redis.domain.observe.workloads import BudgetFacts, WorkloadFacts
+from secure_redis.domain.observe.workloads import BudgetFacts, SecretUser, WorkloadFacts
 from secure_redis.kube.workloads import consumers, pod_facts
 from secure_redis.kube.workloads import convert as workload_facts
 
@@ -153,3 +153,20 @@ def test_a_budget_that_its_controller_has_not_observed_allows_nothing() -> None:
     assert consumers.budget(body, (WEB,)) == BudgetFacts("keep", 0, 3, frozenset({("Deployment", "web")}))
     new = {"metadata": {"name": "keep", "generation": 1}, "spec": {"selector": {}}}
     assert consumers.budget(new, (WEB,)) == BudgetFacts("keep", 0, 1, frozenset({("Deployment", "web")}))
+
+
+@pytest.mark.parametrize("cron", [False, True])
+def test_everything_that_names_a_secret_is_a_user_of_it(cron: bool) -> None:
+    template = {"spec": {"containers": [ENV], "volumes": [{"name": "w", "secret": {"secretName": "other"}}]}}
+    spec: Document = {"jobTemplate": {"spec": {"template": template}}} if cron else {"template": template}
+    kind = "CronJob" if cron else "StatefulSet"
+    workload = {"kind": kind, "metadata": {"name": "w"}, "spec": spec}
+    going = {**workload, "metadata": {"name": "g", "deletionTimestamp": "now"}}
+    running = {"kind": "Pod", **pod("StatefulSet", "w")}
+    ended = {**running, "status": {"phase": "Succeeded"}}
+    found = consumers.users([workload, going, running, ended], frozenset({"orders", "other", "third"}))
+    assert found == [
+        SecretUser("orders", kind, "w"),
+        SecretUser("other", kind, "w"),
+        SecretUser("orders", "Pod", "w-x", ("StatefulSet", "w")),
+    ]

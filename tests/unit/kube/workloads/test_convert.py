@@ -39,3 +39,15 @@ def surges(kind: str, replicas: int, strategy: dict[str, Any]) -> bool:
 )
 def test_which_workloads_surge(kind: str, replicas: int, strategy: dict[str, Any], expected: bool) -> None:
     assert surges(kind, replicas, strategy) is expected
+
+
+def test_a_failure_is_the_same_at_each_try() -> None:
+    def failure(used: int) -> str | None:
+        message = f"exceeded quota: compute, requested: pods=1, used: pods={used}, limited: pods=9"
+        condition = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": message}
+        meta = {"name": "web", "uid": "u", "resourceVersion": "1"}
+        body = {"kind": "Deployment", "metadata": meta, "spec": {"template": {}}, "status": {"conditions": [condition]}}
+        return workload(body, "orders").failed
+
+    assert failure(8) == failure(9)
+    assert "exceeded quota: compute" in str(failure(9))

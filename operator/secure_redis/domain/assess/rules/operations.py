@@ -78,9 +78,10 @@ def _channel(cache: Redis) -> Verdict:
 
 
 def _state(cache: Cache) -> Verdict:
-    if is_dead(cache.provisioning_state):
-        return fail(f"Azure reports provisioningState {cache.provisioning_state}")
-    return NOT_APPLICABLE if is_busy(cache.provisioning_state) else PASS
+    dead = next((state for state in cache.states if is_dead(state)), None)
+    if dead is not None:
+        return fail(f"Azure reports provisioningState {dead}")
+    return NOT_APPLICABLE if any(map(is_busy, cache.states)) else PASS
 
 
 def _locked(resource: SecureRedisCache, observed: Observation) -> Verdict:

@@ -86,6 +86,9 @@ def _key_health(resource: SecureRedisCache, observed: Observation) -> Verdict:
             return NOT_APPLICABLE
         if encryption.identity_id is None:
             wrong.append("no user-assigned identity reads the key")
+        ends = encryption.current_key_expires
+        if ends is not None and ends <= observed.now:
+            wrong.append(f"the version of the key in use expired on {date(ends)}")
     found = observed.encryption_key
     if isinstance(found, Unknown | NotRead):
         return fail(some(wrong)) if wrong else unread("the encryption key", found, READ_KEYS[1])
@@ -101,13 +104,13 @@ def _key_verdict(found: EncryptionKeyFacts, observed: Observation, wrong: list[s
     elif isinstance(key, Unknown):
         missing = unread("the key", key, READ_KEYS[1])
     else:
-        if key.enabled is False:
-            wrong.append(f"key {key.name!r} is disabled")
-        elif key.enabled is None:
+        why = key.unusable(observed.now)
+        if why is not None:
+            wrong.append(f"key {key.name!r} {why}")
+        elif key.expires is not None and observed.now >= key.expires - NEAR:
+            wrong.append(f"key {key.name!r} expires on {date(key.expires)}")
+        if key.enabled is None:
             missing = unknown("Key Vault did not report whether the key is enabled")
-        if key.expires is not None and observed.now >= key.expires - NEAR:
-            word = "expired" if observed.now >= key.expires else "expires"
-            wrong.append(f"key {key.name!r} {word} on {date(key.expires)}")
     if isinstance(vault, Unknown):
         missing = missing or unread("the key's vault", vault, READ_KEYS[0])
     else:

@@ -77,12 +77,13 @@ def _encryption(resource: SecureRedisCache, _: Redis, account: StorageFacts) -> 
     if found is None or found.customer_managed is None:
         return _verdict((), ("is encrypted, and with whose key",), account)
     wrong = ["does not encrypt blobs"] if found.blob_encrypted is False else []
+    unclear = ["encrypts blobs"] if found.blob_encrypted is None else []
     if resource.spec.profile is Profile.STRICT:
         if not found.customer_managed:
             wrong.append("is encrypted with a key of Microsoft's")
         if not found.infrastructure:
             wrong.append("has no infrastructure encryption")
-    return _verdict(wrong, (), account)
+    return _verdict(wrong, unclear, account)
 
 
 def _shared_key(_: SecureRedisCache, cache: Redis, account: StorageFacts) -> Verdict:
@@ -96,6 +97,8 @@ def _reachable(_: SecureRedisCache, cache: Redis, account: StorageFacts) -> Verd
     wrong, unclear = [], []
     if account.public_blobs_allowed:
         wrong.append("allows public blobs")
+    elif account.public_blobs_allowed is None:
+        unclear.append("allows public blobs")
     closed = same_word(account.public_network_access, "Disabled") or same_word(
         account.public_network_access, "SecuredByPerimeter"
     )
@@ -120,17 +123,8 @@ def _soft_delete(_: SecureRedisCache, observed: Observation, cache: Redis) -> Ve
 
 
 def _kept(found: BlobServiceFacts) -> Verdict:
-    kept = [
-        name
-        for name, on in (
-            ("soft delete", found.soft_delete),
-            ("blob versions", found.versioning),
-            ("point-in-time restore", found.point_in_time_restore),
-        )
-        if on
-    ]
-    if kept:
-        return fail(f"the account keeps every overwritten copy, and bills it: {some(kept)}")
+    if found.keeping:
+        return fail(f"the account keeps every overwritten copy, and bills it: {some(found.keeping)}")
     return unknown("Azure did not report whether soft delete is on") if found.soft_delete is None else PASS
 
 

@@ -12,7 +12,6 @@ from secure_redis.domain.assess.drift import Drift
 from secure_redis.domain.assess.persistence import PATHS as PERSISTENCE
 from secure_redis.domain.explanation import Blocked
 from secure_redis.domain.grants import CreationTarget
-from secure_redis.domain.observe.cache import PublicAddress
 from secure_redis.domain.observe.firewall import FirewallRuleFacts
 from secure_redis.domain.observe.normalise import rule_name, same_range, same_word
 from secure_redis.domain.observe.observation import Observation
@@ -151,13 +150,7 @@ def _choose(
         not_corrected[_path(surplus)] = Blocked(
             Reason.WOULD_DISCONNECT, _rules_first(f"rule {surplus!r} is not removed", missing)
         )
-    elif surplus is not None and _last(observed, cache):
-        not_corrected[_path(surplus)] = Blocked(
-            Reason.WOULD_DISCONNECT,
-            f"the last firewall rule {surplus!r} is not removed while public access is on: no rule at all means open "
-            "to everyone",
-        )
-    elif surplus is not None:
+    elif surplus is not None:  # a declared rule is in place, so this is not the last one: none means open to everyone
         return _Choice(DeleteFirewallRule(surplus), (_path(surplus),), not_corrected)
     setting = next_setting(resource.spec.provision, cache, found, due)
     if setting is not None:
@@ -244,25 +237,20 @@ def _rules_first(what: str, missing: list[FirewallRuleFacts]) -> str:
     )
 
 
-def _last(observed: Observation, cache: Redis) -> bool:
-    count = len(observed.firewall_rules) if isinstance(observed.firewall_rules, tuple) else 0
-    return count <= 1 and cache.public_address is not PublicAddress.CLOSED
-
-
 def _missing(resource: SecureRedisCache, observed: Observation) -> list[FirewallRuleFacts]:
     """Declared rules that are not there, or there with another range."""
     if not isinstance(observed.firewall_rules, tuple):
         return []
     there = {rule_name(rule.name).lower(): rule for rule in observed.firewall_rules}
-    to_correct = [FirewallRuleFacts(r.name, r.start_ip, r.end_ip) for r in resource.spec.network.firewall_rules or ()]
+    to_correct = [FirewallRuleFacts(r.name, r.start_ip, r.end_ip) for r in resource.spec.network.firewall_rules]
     return [
         rule for rule in to_correct if rule.name.lower() not in there or not same_range(there[rule.name.lower()], rule)
     ]
 
 
 def _surplus(resource: SecureRedisCache, observed: Observation) -> list[str]:
-    """Names of rules that are there and not declared; none where rules are not compared."""
-    if not isinstance(observed.firewall_rules, tuple) or resource.spec.network.firewall_rules is None:
+    """Names of rules that are there and not declared; none where no rule is declared, and so none is compared."""
+    if not isinstance(observed.firewall_rules, tuple) or not resource.spec.network.firewall_rules:
         return []
     declared = {rule.name.lower() for rule in resource.spec.network.firewall_rules}
     names = [rule_name(rule.name) for rule in observed.firewall_rules]

@@ -49,7 +49,7 @@ def _redis_only(resource: SecureRedisCache) -> Iterator[str]:
     connection = spec.connection
     if connection.model_copy(update={"deletion_policy": DeletionPolicy.RETAIN}) != Connection():
         yield "spec.connection"
-    if spec.network.firewall_rules is not None:
+    if spec.network.firewall_rules:
         yield "spec.network.firewallRules"
     if spec.drift.correct:
         yield "spec.drift.correct"

@@ -3,9 +3,11 @@
 | state of the pod | result | reason |
 | --- | --- | --- |
 | its template has the published version | current | the template got it after the publication |
+| names no Secret of the resource, and was never injected | nothing | it reads none |
 | Succeeded, Failed, Evicted; no container runs | nothing | its processes have ended for good |
 | Failed, but a container runs by the last report | as a running one | the control plane sets it for a lost node too |
 | gated, or not scheduled: bound to no node | nothing | no kubelet has read a Secret for it |
+| the same, less than `START_MARGIN` after the publication | may hold an older one | a kubelet's cache may be behind |
 | accepted by the kubelet after the publication | current | the kubelet accepts a pod before it reads a Secret |
 | listed with reloadsFiles, reads whole volumes only | current after `RELOAD_BOUND` | the kubelet renews them |
 | bound, and no kubelet has accepted it | may hold an older one | its node may be lost, and then reports nothing |
@@ -17,8 +19,8 @@
 
 Readers are the containers that take the Secret by env, envFrom or a mount: init containers, sidecars, main and
 ephemeral ones. A container that started once counts to the end of the pod, even if it has ended or was restarted: it
-can have handed the key to another by a shared volume. Of a pod that does not name the published Secret (it may name a
-former one), every container counts, and no time proves anything. docs/internals/kubernetes-facts.md#pods-and-secrets
+can have handed the key to another by a shared volume. An injected pod that does not name the published Secret names a
+former one: every container counts, and no time proves anything. docs/internals/kubernetes-facts.md#pods-and-secrets
 """
 
 from dataclasses import dataclass
@@ -70,8 +72,11 @@ def holding(
         return Holding.CURRENT
     readers = [one for one in pod.containers if not pod.uses or one.reads]
     started = [one for one in readers if one.started]
-    if pod.ended or (not pod.bound and not started):
+    if pod.ended or (not pod.uses and pod.version is None):
         return Holding.NOTHING
+    if not pod.bound and not started:
+        fresh = published.at is not None and now <= published.at + START_MARGIN
+        return Holding.STARTING if fresh else Holding.NOTHING
     if published.at is None:
         return Holding.OLDER
     if pod.uses and _after(pod.started, published.at + START_MARGIN, now):

@@ -19,8 +19,6 @@ _OVERDUE: Final = timedelta(minutes=1)
 
 def blocking(facts: WorkloadFacts, pods: Iterable[PodFacts], now: datetime) -> Explanation | None:
     """Explain which pods Kubernetes waits for without end; None: it goes on by itself, as far as is known."""
-    if facts.rolled:
-        return None
     there = tuple(pods)
     overdue = [pod for pod in there if pod.ends is not None and now - pod.ends > _OVERDUE]
     if overdue:
@@ -29,6 +27,8 @@ def blocking(facts: WorkloadFacts, pods: Iterable[PodFacts], now: datetime) -> E
             f"{_named(overdue)} should have ended, but the node does not confirm it: if the node is off for good, "
             f"kubectl delete pod {overdue[0].name} --force",
         )
+    if facts.rolled:
+        return None
     unready = [pod for pod in there if not (pod.ready or pod.deleting) and _former(facts, pod)]
     if facts.ordered and facts.update_strategy == "RollingUpdate" and unready:
         return Explanation(

@@ -93,13 +93,14 @@ def reason_of(status: WorkloadStatus) -> Reason:
         return Reason.UNKNOWN
 
 
-def needs_workloads(resource: SecureRedisCache) -> bool:
-    """Whether workloads have to be read for this resource at all."""
-    return bool(resource.spec.workloads or resource.status.workloads)
+def needs_workloads(resource: SecureRedisCache, observed: Observation) -> bool:
+    """Whether the resource has workloads: listed, recorded, or found although neither spec nor status names them."""
+    found = not isinstance(observed.workloads, NotRead) and observed.workloads != ()
+    return bool(resource.spec.workloads or resource.status.workloads) or found
 
 
 def named(resource: SecureRedisCache) -> frozenset[Target]:
-    """Return the workloads to read by name: those of the spec and of the status (an entry may have been removed)."""
+    """Return the workloads that spec and status name: the pods of one that was released may still use the Secret."""
     listed = {(str(entry.kind), entry.name) for entry in resource.spec.workloads if entry.name is not None}
     return frozenset(listed | {(one.kind, one.name) for one in resource.status.workloads if one.name})
 
@@ -147,7 +148,8 @@ def roll(
     `pod_keys.Publication` has it.
     """
     if isinstance(observed.workloads, NotRead):
-        waiting = Explanation(Reason.PENDING, "the workloads were not read yet") if needs_workloads(resource) else None
+        needed = needs_workloads(resource, observed)
+        waiting = Explanation(Reason.PENDING, "the workloads were not read yet") if needed else None
         return Rollout(statuses=resource.status.workloads, unread=waiting, moved=waiting is None)
     if isinstance(observed.workloads, Unknown):
         why = Explanation(observed.workloads.reason, observed.workloads.message)

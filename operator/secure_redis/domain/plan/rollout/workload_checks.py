@@ -110,7 +110,7 @@ def no_replacement(facts: WorkloadFacts) -> Explanation | None:
     if facts.partition > 0:
         return Explanation(
             Reason.TARGET_PAUSED,
-            f"its partition is {facts.partition}: lower it, since pods below that number are not replaced",
+            f"its partition {facts.partition} excludes the pods below that number: lower it",
         )
     return None
 

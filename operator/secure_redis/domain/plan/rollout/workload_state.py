@@ -234,7 +234,7 @@ class _View:
         late = since is not None and self.observed.now - since > timedelta(minutes=minutes)
         blocked = blocking(facts, pods, self.observed.now)
         if blocked is not None:
-            effect = Effect.FAILED if late else Effect.ROLLING
+            effect = Effect.BEHIND if ending else Effect.FAILED if late else Effect.ROLLING
             return WorkloadState(with_reason(status, blocked.reason, blocked.message, behind), effect=effect)
         if late:
             text = (
@@ -268,8 +268,12 @@ class _View:
         return holding(pod, self.published, self.observed.now, ours=rolling, reloads=reloads)
 
     def _of_former_template(self, entry: Workload, pod: PodFacts) -> bool:
-        """Whether the rollout replaces the pod. Where none restarts pods, that is one without the injection."""
-        return pod.version != self.version if entry.restart is Restart.ROLLING else pod.version is None
+        """Whether the rollout replaces the pod: it names a former Secret, or its template was another one.
+
+        Where no rollout restarts pods, the version of the template stays as it is.
+        """
+        other = pod.version != self.version if entry.restart is Restart.ROLLING else pod.version is None
+        return other or not pod.uses
 
     def _unclaimed(self, facts: WorkloadFacts) -> WorkloadState | None:
         """Decide about a workload that no entry selects: release it, then wait until its pods do not use the Secret."""

@@ -1,5 +1,7 @@
 """Compose every condition of the status from the observation, the assessment, the plan and its outcomes."""
 
+from dataclasses import replace
+
 from secure_redis.api.reasons.catalogue import has
 from secure_redis.api.reasons.reason import ConditionType, Reason
 from secure_redis.api.reasons.row import JUDGED, Trait
@@ -28,6 +30,7 @@ from secure_redis.domain.report.conditions.condition_state import (
 )
 from secure_redis.domain.report.conditions.credentials import CredentialsInput, credentials_synced
 from secure_redis.domain.report.conditions.readiness import ReadyInput, ready_condition, reconciling, stalled_condition
+from secure_redis.domain.report.conditions.way_out import with_way_out
 
 LISTED_PATHS = 3
 
@@ -71,7 +74,8 @@ def compose_conditions(
         found[ConditionType.STALLED] = stalled
     elif progress is not None:
         found[ConditionType.RECONCILING] = progress
-    return _each_message_once(found)
+    named = {kind: replace(state, message=with_way_out(resource, kind, state.message)) for kind, state in found.items()}
+    return _each_message_once(named)
 
 
 # kstatus, and with it Flux and kubectl wait, shows the messages of these: they stay whole.

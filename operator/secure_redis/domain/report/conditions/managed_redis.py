@@ -113,12 +113,9 @@ def persistence(
         return _unusable(f"{key_name} is not there: {key.message}")
     if isinstance(key, Unknown):
         return _unread(key_name, key)
-    if key.enabled is False:
-        return _unusable(f"{key_name} is disabled")
-    if key.expires is not None and key.expires <= observed.now:
-        return _unusable(f"{key_name} expired on {key.expires:%Y-%m-%d}")
-    if key.not_before is not None and key.not_before > observed.now:
-        return _unusable(f"{key_name} is not valid before {key.not_before:%Y-%m-%d}")
+    why = key.unusable(observed.now)
+    if why is not None:
+        return _unusable(f"{key_name} {why}")
     if key.enabled is None:
         return ConditionState(UNKNOWN, Reason.UNKNOWN, f"Key Vault does not report whether {key_name} is enabled")
     if isinstance(found.vault, Unknown):

@@ -53,8 +53,9 @@ def ready_condition(given: ReadyInput) -> ConditionState:
     found = first_state(READY, given) or given.goal
     waiting = given.plan.waiting
     if waiting is not None and is_paused(given.plan) and not given.resource.deleting:
-        rest = "" if found.message == waiting.message else f"; {found.message}"
-        return ConditionState(found.status, Reason.PAUSED, f"{waiting.message}{rest}")
+        # Where the pause itself is why the goal is not reached, `found` has its sentence already.
+        text = found.message if waiting.message in found.message else f"{waiting.message}; {found.message}"
+        return ConditionState(found.status, Reason.PAUSED, text)
     return found
 
 

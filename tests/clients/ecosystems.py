@@ -19,7 +19,7 @@ from sandbox.toolchain import ToolchainError, go
 from tests.clients.endpoint import Binding
 from tests.clients.matrix import PROGRAMS, Client, Ecosystem
 
-_RUN_SECONDS = 90
+_RUN_SECONDS = 300
 _INSTALL_SECONDS = 1800
 _COMPLETE = ".complete"
 # What the package clients print where a registry answers that it has no such package, or does not serve it. A

@@ -172,6 +172,8 @@ class Stage:
         assert self.secret is not None
         if pod.state and pod.read_at is None:
             pod.key, pod.read_at = password(self.secret), self.now
+            # A kubelet reads only for pods of its node, and accepts them before.
+            pod.state = {**pod.state, "bound": True, "accepted": True}
 
     def report_start(self, pod: Pod, at: datetime) -> None:
         """The kubelet reports that the container started."""

@@ -1,6 +1,7 @@
 """The examples' objects of Argo CD and Flux are accepted by an API server that serves these kinds, strictly."""
 
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 import yaml
@@ -30,7 +31,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
         for file in gitops_definitions():
             definition = yaml.safe_load(file.read_text())
             served.create(definition).must()
-            wait_for(lambda of=definition: _is_served(served, of), 30, f"{file.name} to be served")
+            wait_for(partial(_is_served, served, definition), 30, f"{file.name} to be served")
         yield served
 
 

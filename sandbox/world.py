@@ -270,15 +270,18 @@ class World:
         return self.api.find({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": namespace}})
 
     def condition(self, document: Document, kind: str) -> tuple[str, str, str] | None:
-        """Return status, reason and message of a condition; None if it is missing or of an older generation."""
-        found = self.get(document)
-        if found is None:
+        """Return status, reason and message of a condition; None if it is missing or of an older generation.
+
+        A message that refers to another condition (`see Ready`) is replaced by that one's.
+        """
+        found = self.get(document) or {}
+        conditions = {one["type"]: one for one in found.get("status", {}).get("conditions", [])}
+        condition = conditions.get(kind)
+        if condition is None or condition.get("observedGeneration") != found["metadata"]["generation"]:
             return None
-        for condition in found.get("status", {}).get("conditions", []):
-            current = condition.get("observedGeneration") == found["metadata"]["generation"]
-            if condition["type"] == kind and current:
-                return condition["status"], condition["reason"], condition.get("message", "")
-        return None
+        message = str(condition.get("message", ""))
+        explained_by = conditions.get(message.removeprefix("see "), condition)
+        return condition["status"], condition["reason"], str(explained_by.get("message", ""))
 
     def await_condition(
         self, document: Document, kind: str, status: str, reason: str | None = None, timeout: float = 30

@@ -1,6 +1,5 @@
 """How the clients of each ecosystem are installed, once, into the cache, and how one of them is run."""
 
-import functools
 import hashlib
 import json
 import os
@@ -20,14 +19,14 @@ from sandbox.toolchain import ToolchainError, go
 from tests.clients.endpoint import Binding
 from tests.clients.matrix import PROGRAMS, Client, Ecosystem
 
-_RUN_SECONDS = 90
+_RUN_SECONDS = 300
 _INSTALL_SECONDS = 1800
 _COMPLETE = ".complete"
 # What the package clients print where a registry answers that it has no such package, or does not serve it. A
 # time-out or a broken connection is not such an answer.
 _REFUSALS = re.compile(
-    r"No matching distribution found|npm (ERR!|error) code E40[134]|Could not find artifact|status code: 40[134]|"
-    r"reading \S+: 4(03|04|10)\b|unknown revision"
+    r"No matching distribution found|npm (ERR!|error) code E40[134]|Could not find artifact|was not found in|"
+    r"status code: 40[134]|reading \S+: 4(03|04|10)\b|unknown revision"
 )
 _SPRING = "clients.Application"
 _INHERITED = ("PATH", "HOME", "LANG", "LD_PRELOAD", "NSS_WRAPPER_HOSTS")
@@ -105,10 +104,17 @@ def _report(client: Client, done: subprocess.CompletedProcess[str]) -> Run:
     return Run(found["version"], found.get("error"))
 
 
-@functools.cache
 def launcher(ecosystem: Ecosystem) -> Launcher:
-    """Install the ecosystem's clients if needed. Raises AbsentError, RefusedError or InstallError."""
-    return _LAUNCHERS[ecosystem]()
+    """Install the ecosystem's clients if needed. Raises AbsentError, RefusedError or InstallError, each tried once."""
+    if ecosystem not in _TRIED:
+        try:
+            _TRIED[ecosystem] = _LAUNCHERS[ecosystem]()
+        except (AbsentError, RefusedError, InstallError) as error:
+            _TRIED[ecosystem] = error
+    found = _TRIED[ecosystem]
+    if isinstance(found, Exception):
+        raise found
+    return found
 
 
 def _redis() -> Launcher:
@@ -129,7 +135,7 @@ def _python(requirements: str) -> Launcher:
     try:
         home = environment(requirements)
     except EnvironmentFailedError as error:
-        raise _failure(str(error)) from error
+        raise failure(str(error)) from error
     python, main = home / "bin" / "python", PROGRAMS / "python" / "main.py"
     return Launcher(
         lambda client: [python, "-B", main, client.program, client.package],
@@ -222,6 +228,7 @@ def _java(program: str) -> Launcher:
     return Launcher(command, trust, {})
 
 
+_TRIED: dict[Ecosystem, Launcher | Exception] = {}
 _LAUNCHERS: Mapping[Ecosystem, Callable[[], Launcher]] = {
     Ecosystem.REDIS: _redis,
     Ecosystem.PYTHON: lambda: _python("clients"),
@@ -267,15 +274,16 @@ def _install(command: Sequence[str | Path], cwd: Path, variables: Mapping[str, s
         timeout=_INSTALL_SECONDS,
     )
     if done.returncode:
-        raise _failure(done.stdout + done.stderr)
+        raise failure(done.stdout + done.stderr)
 
 
-def _failure(output: str) -> RefusedError | InstallError:
+def failure(output: str) -> RefusedError | InstallError:
+    """Return what a package client's output says: the registry refuses, or the installation failed otherwise."""
     refusal = _REFUSALS.search(output)
-    if refusal is not None:
-        line = next(line for line in output.splitlines() if refusal[0] in line)
-        return RefusedError(line.strip()[:300])
-    return InstallError(output[-3000:])
+    if refusal is None:
+        return InstallError(output[-3000:])
+    line = next(line for line in output.splitlines() if refusal[0] in line)
+    return RefusedError(re.sub(r"https?://[^\s:)]+", "the registry", line.strip())[:300])
 
 
 def _on_path(program: str) -> str:

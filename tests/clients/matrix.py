@@ -157,6 +157,8 @@ def _named(name: str) -> Client:
 
 
 TRAPS = (
+    # The environment of arq has redis-py 5.
+    Trap(replace(_named("redis-py"), ecosystem=Ecosystem.PYTHON_ARQ), Outcome.NO_VERIFICATION),
     Trap(replace(_named("coredis"), program="coredis_uri", entries=("uri",)), Outcome.WRONG_PASSWORD),
     Trap(replace(_named("arq"), program="arq_uri", entries=("uri",)), Outcome.WRONG_PASSWORD),
     Trap(_named("valkey-py"), Outcome.NO_VERIFICATION, {"VALKEY_URL": "uri"}),

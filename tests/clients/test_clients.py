@@ -8,7 +8,7 @@ from tests.clients.ecosystems import Launcher
 from tests.clients.endpoint import DATABASE, KEY, Binding, Endpoint
 from tests.clients.matrix import CLIENTS, TRAPS, Client, Ecosystem, Outcome, Trap
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
 @pytest.mark.parametrize("client", CLIENTS, ids=lambda client: client.name)

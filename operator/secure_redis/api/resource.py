@@ -13,6 +13,7 @@ from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.spec.spec import Spec
 from secure_redis.api.status import Status
 
+_KNOWN = frozenset({*names.REQUESTS, names.OPERATOR, names.SECRETS})
 RECORDED_LIMIT = 50  # names of Secrets that are read from the annotation: more are not the operator's
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 _LONGEST_NAME = 253
@@ -42,6 +43,7 @@ class Envelope:
     requests: Mapping[str, str]  # the operator's own annotations only
     status: Status
     operator: str | None = None  # the install that serves it, by its own annotation
+    unknown_annotations: tuple[str, ...] = ()  # of the operator's group, and without effect on a resource
     recorded_secrets: tuple[str, ...] = ()  # the operator's record, where it may not list Secrets
 
     @property
@@ -163,6 +165,9 @@ def _envelope(body: Mapping[str, Any]) -> Envelope:
         requests={name: annotations[name] for name in names.REQUESTS if name in annotations},
         status=status_of(body),
         operator=annotations.get(names.OPERATOR),
+        unknown_annotations=tuple(
+            sorted(name for name in annotations if name.startswith(f"{names.GROUP}/") and name not in _KNOWN)
+        ),
         recorded_secrets=_recorded(annotations.get(names.SECRETS, "")),
     )
 

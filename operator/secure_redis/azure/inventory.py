@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
 from secure_redis.api.azure_ids import CacheID
+from secure_redis.api.reasons.catalogue import with_remedy
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.azure.core.expiring_cache import ExpiringCache
 from secure_redis.azure.core.failures import (
@@ -167,7 +168,7 @@ class Inventory(Generic[F]):
             entry.facts = None
             entry.absent = CacheAbsent(
                 confirmed=began - entry.absent_since >= self._confirm,
-                message=answer.message,
+                message=with_remedy(Reason.CACHE_NOT_FOUND, answer.message),
                 group_missing=answer.what is Missing.GROUP,
             )
             return entry.absent

@@ -314,6 +314,7 @@ async def build_reconciler(
             now=_now,
             monotonic=time.monotonic,
             written=written,
+            tampered=metrics.tampered,
         )
 
 

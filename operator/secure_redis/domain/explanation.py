@@ -21,3 +21,8 @@ class Blocked(Explanation):
 @dataclass(frozen=True, slots=True)
 class Waiting(Explanation):
     """Explains what is under way, or what an action waits for. It ends by itself."""
+
+
+def by_number(number: int, one: str, many: str) -> str:
+    """Return the words that agree with a number: `1 pod is`, `2 pods are`, `0 pods are`."""
+    return one if number == 1 else many

@@ -10,7 +10,7 @@ from secure_redis.api.azure_ids import CacheID, StorageAccountID, segments, with
 from secure_redis.api.names import ALLOW, CLIENT_ID, DEFAULT_SERVICE_ACCOUNT, TENANT_ID
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
-from secure_redis.domain.explanation import Blocked
+from secure_redis.domain.explanation import Blocked, by_number
 from secure_redis.domain.observe import normalise
 from secure_redis.domain.observe.identity import (
     Identity,
@@ -121,7 +121,8 @@ def resolve_identity(
     if missing:
         return Blocked(
             Reason.SERVICE_ACCOUNT_NOT_ANNOTATED,
-            f"ServiceAccount {name!r} lacks the annotation {' and '.join(missing)}",
+            f"ServiceAccount {name!r} lacks the {by_number(len(missing), 'annotation', 'annotations')} "
+            f"{' and '.join(missing)}: set the ids of its Azure identity",
         )
     if "*" not in account.allow and resource.key.name not in account.allow:
         return Blocked(

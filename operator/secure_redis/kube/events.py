@@ -1,7 +1,7 @@
 """Write events on resources: on transitions only, bounded, and without delaying a pass.
 
 They are core/v1. `kubectl describe` and `kubectl get events --sort-by=.lastTimestamp` sort by `lastTimestamp`, which
-events.k8s.io/v1 calls deprecatedLastTimestamp and refuses in a create.
+events.k8s.io/v1 calls deprecatedLastTimestamp and refuses in a create (docs/internals/kubernetes-facts.md#events).
 """
 
 import logging

@@ -27,6 +27,7 @@ from secure_redis.kube.client import ApiFailure, KubeClient
 from secure_redis.kube.secret_store import SecretStore
 
 _OWNED_MAPS = ("labels", "annotations")
+_NOBODY: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +259,28 @@ def facts(body: Mapping[str, Any]) -> SecretFacts:
         deleting="deletionTimestamp" in meta,
         own_labels=_same(frozenset(owned["labels"])),
         own_annotations=_same(frozenset(owned["annotations"])),
+        written_by=_written_by(meta),
     )
+
+
+def _written_by(metadata: Mapping[str, Any]) -> Mapping[str, str]:
+    """Name the field manager of each entry that the operator does not own, as `connection_secret.differs` names it."""
+    own: set[str] = set()
+    others: dict[str, str] = {}
+    for entry in metadata.get("managedFields") or ():
+        fields, manager = entry.get("fieldsV1") or {}, intern(str(entry.get("manager") or "unknown"))
+        meta = fields.get("f:metadata") or {}
+        found = {f"data.{_field(name)}" for name in fields.get("f:data") or {}}
+        found |= {f"{kind}[{_field(name)}]" for kind in _OWNED_MAPS for name in meta.get(f"f:{kind}") or {}}
+        if manager == names.FIELD_MANAGER:
+            own |= found
+        else:
+            others |= dict.fromkeys(sorted(found), manager)
+    return {name: manager for name, manager in others.items() if name not in own} or _NOBODY
+
+
+def _field(name: str) -> str:
+    return intern(name.removeprefix("f:"))
 
 
 @lru_cache(maxsize=64)

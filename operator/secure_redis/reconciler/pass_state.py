@@ -15,6 +15,7 @@ from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.plan.actions import Done, Failed, MarkKey, Outcome, RegenerateKey
 from secure_redis.domain.plan.rotation import required_reads
 from secure_redis.domain.plan.types import Plan
+from secure_redis.domain.report.tampering import NOTHING_IN_PLACE, InPlace
 from secure_redis.domain.steady_state import SteadyState
 from secure_redis.reconciler.next_pass import ReadyReport
 from secure_redis.reconciler.write_backoff import WriteBackoff
@@ -40,8 +41,11 @@ class PassState:
     proof: KeptProof | None = None
     # The regeneration whose intent this process recorded, and when it was last requested without a clear answer.
     regeneration: tuple[str, datetime | None] | None = None
+    unreferenced: str | None = None  # uid of the resource whose Secrets were read, and none had its ownerReference
     reported_at: datetime | None = None  # when the status was last written
     steady: tuple[str, SteadyState] | None = None  # resourceVersion, and the last pass over it, if that changed nothing
+    unknown_annotations: tuple[str, ...] = ()  # that an event reported
+    in_place: InPlace = NOTHING_IN_PLACE  # at the end of the last pass
     ready: ReadyReport | None = None  # as the last whole pass reported it
     next_pass_within: float | None = None  # seconds until more can be read; None: nothing is missing
     writes: WriteBackoff = field(default_factory=WriteBackoff)

@@ -42,7 +42,7 @@ from secure_redis.domain.plan.actions import (
 )
 from secure_redis.domain.plan.brakes import Brake
 from secure_redis.domain.plan.types import Plan, Settings
-from secure_redis.domain.report import limits_status, report, status
+from secure_redis.domain.report import annotations, limits_status, report, status, tampering
 from secure_redis.kube.client import ApiFailure
 from secure_redis.kube.events import EventRecorder
 from secure_redis.kube.resources import ResourceChanged, ResourceGone, Resources
@@ -114,8 +114,12 @@ class Reconciler:
         now: Callable[[], datetime],
         monotonic: Callable[[], float],
         written: Callable[[Key, Body], None],
+        tampered: Callable[[], None] = lambda: None,
     ) -> None:
-        """`written(key, body)`: called with every body that a pass wrote. No later pass may start from an older one."""
+        """`written(key, body)`: called with every body that a pass wrote. No later pass may start from an older one.
+
+        `tampered()`: called when a pass put right what others changed.
+        """
         self._settings = settings
         self._observer = observer
         self._executor = executor
@@ -127,6 +131,7 @@ class Reconciler:
         self._now = now
         self._monotonic = monotonic
         self._written = written
+        self._tampered = tampered
         self._pass_states: dict[Key, PassState] = {}
         self._specs = SharedSpecs()
         self._caches: dict[str, tuple[asyncio.Lock, int]] = {}
@@ -201,6 +206,9 @@ class Reconciler:
     async def _reconcile(self, resource: SecureRedisCache, trigger: str) -> NextPass:
         pass_state = self._pass_states.setdefault(resource.key, PassState())
         pass_state.steady = None
+        for event in annotations.without_effect(resource, pass_state.unknown_annotations):
+            await self._events.emit(resource, event.kind, event.reason, event.note, "Reconcile")
+        pass_state.unknown_annotations = resource.unknown_annotations
         async with self._one_writer(resource):
             observed = await self._observer.observe(resource, pass_state, self._now())
             assessed = self._assess(resource, observed)
@@ -277,6 +285,11 @@ class Reconciler:
         assessed = self._assess(resource, observed) if published else judged.assessed
         reported = report.report(resource, observed, assessed, todo, outcomes)
         pass_state.ready = ready_of(reported.status)
+        tampered = tampering.repaired(resource, pass_state.in_place, judged.observed, assessed, outcomes)
+        pass_state.in_place = tampering.in_place(resource, pass_state.in_place, observed, assessed, reported.status)
+        for event in tampered:
+            self._tampered()
+            await self._events.emit(acted.resource, event.kind, event.reason, event.note, "Repair")
         due_in = pass_state.writes.due_in(acted.resource, outcomes, self._monotonic())
         if status.differs_in_pods_only(acted.resource.status, reported.status) and _recently(
             pass_state.reported_at, observed.now

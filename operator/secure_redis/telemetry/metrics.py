@@ -110,6 +110,11 @@ class _EffectMetrics:
             ("action", "result"),
             registry=registry,
         )
+        self.tampering = Counter(
+            "secureredis_tampering_total",
+            "Published Secrets and injected workloads that others changed and the operator put right.",
+            registry=registry,
+        )
         self.probes = Counter(
             "secureredis_endpoint_probes_total",
             "Probes of endpoints, by result: complete, partial (not all could be checked), unreachable.",
@@ -232,6 +237,10 @@ class Metrics:
     def wrote(self, action: str, result: str) -> None:
         """Count an audited write."""
         self._effects.writes.labels(action, result).inc()
+
+    def tampered(self) -> None:
+        """Count a Secret or a workload that others changed and the operator put right."""
+        self._effects.tampering.inc()
 
     def brake(self, name: str, engaged: bool) -> None:
         """Show whether a brake is engaged."""

@@ -157,10 +157,40 @@ def test_the_whole_status_is_accepted(api: Api, made: Document) -> None:
     assert bumped["metadata"]["generation"] == 1, "a status write must not raise the generation"
 
 
-def test_resource_id_is_immutable(api: Api, made: Document) -> None:
+BOUND = {
+    "cache": {"provisioningState": "Succeeded"},
+    "pending": {"action": "CreateCache", "recordedAt": "2026-11-24T10:00:00Z"},
+    "binding": {"name": "orders"},
+    "rotation": {"phase": "Scheduled"},
+}
+
+
+@pytest.mark.parametrize("part", BOUND)
+def test_resource_id_stays_once_something_was_observed_or_recorded(api: Api, made: Document, part: str) -> None:
+    api.merge(made, {"status": {part: BOUND[part]}}, "status").must()
     answer = api.merge(made, {"spec": {"resourceID": RESOURCE_ID.replace("orders", "other")}})
     assert answer.status == 422
-    assert "resourceID is immutable" in answer.message
+    assert "spec.resourceID: Forbidden: resourceID cannot be changed once a cache was observed there" in answer.message
+    api.merge(made, {"spec": {"drift": {"intervalSeconds": 60}}}).must()
+
+
+def test_resource_id_can_be_corrected_while_nothing_was_observed(api: Api, made: Document) -> None:
+    """The default status, and that of a resource whose cache was not found, keep a typing error correctable."""
+    other = RESOURCE_ID.replace("orders", "other")
+    api.merge(made, {"spec": {"resourceID": other}}).must()
+    conditions = [{"type": "Ready", "status": "False", "reason": "CacheNotFound", "message": "x"}]
+    at = {"lastTransitionTime": "2026-11-24T10:00:00Z", "observedGeneration": 2}
+    api.merge(made, {"status": {"conditions": [{**conditions[0], **at}]}}, "status").must()
+    api.merge(made, {"spec": {"resourceID": RESOURCE_ID}}).must()
+
+
+def test_no_write_of_the_status_is_a_way_to_another_resource_id(api: Api, made: Document) -> None:
+    """A write of the status keeps the spec, so that nobody clears status.cache and changes the id at once."""
+    api.merge(made, {"status": {"cache": BOUND["cache"]}}, "status").must()
+    other = {"spec": {"resourceID": RESOURCE_ID.replace("orders", "other")}, "status": {"cache": None}}
+    assert api.merge(made, other).status == 422
+    api.merge(made, other, "status").must()
+    assert api.get(path_of(made)).must()["spec"]["resourceID"] == RESOURCE_ID
 
 
 def test_resource_id_cannot_be_removed(api: Api, made: Document) -> None:
@@ -239,7 +269,8 @@ def columns(api: Api, document: Document) -> dict[str, Any]:
 
 def test_columns_before_the_first_pass(api: Api, made: Document) -> None:
     shown = columns(api, made)
-    assert list(shown)[:7] == ["Name", "Ready", "Secure", "Drift", "Host", "Key", "Age"]
+    assert list(shown)[:6] == ["Name", "Ready", "Reason", "Secure", "Drift", "Secret"]
+    assert list(shown)[-1] == "Age"
     assert (shown["Ready"], shown["Reason"], shown["Mode"]) == ("Unknown", "Pending", "Validate")
 
 
@@ -252,7 +283,8 @@ def test_columns_answer_at_a_glance(api: Api, made: Document) -> None:
         "conditions": [{"type": kind, "status": said, **common} for kind, said in told.items()],
         "cache": {"hostName": "orders.redis.sandbox.test", "sku": "Standard C1", "provisioningState": "Succeeded"},
         "drift": [{"path": "network.publicAccess", **entry}, {"path": "transport.nonTLSPort", **entry}],
-        "compliance": {"failed": {"critical": 1, "high": 2}},
+        "driftCount": 2,
+        "compliance": {"summary": "1C 2H 3?"},
         "credential": {"slot": "Primary", "keyVaultVersion": "a" * 32},
         "binding": {"name": "orders"},
     }
@@ -260,10 +292,8 @@ def test_columns_answer_at_a_glance(api: Api, made: Document) -> None:
     shown = columns(api, made)
     assert (shown["Ready"], shown["Secure"], shown["Drift"]) == ("True", "False", "True")
     assert (shown["Host"], shown["Key"], shown["Secret"]) == ("orders.redis.sandbox.test", "Primary", "orders")
-    assert (shown["SKU"], shown["State"]) == ("Standard C1", "Succeeded")
-    assert (shown["Critical"], shown["High"]) == (1, 2)
-    assert shown["Drifted"] == "network.publicAccess"
-    assert shown["Key version"] == "a" * 32
+    assert (shown["SKU"], shown["Reason"]) == ("Standard C1", "X")
+    assert (shown["Drifted"], shown["Findings"]) == (2, "1C 2H 3?")
 
 
 def test_the_rotation_is_shown_with_the_pods_that_are_behind(api: Api, made: Document) -> None:
@@ -271,7 +301,7 @@ def test_the_rotation_is_shown_with_the_pods_that_are_behind(api: Api, made: Doc
     api.merge(made, {"status": status}, "status").must()
     shown = columns(api, made)
     assert shown["Rotation"] == "RollingOut"
-    assert shown["Stale pods"] == '["a-1","a-2","cron-1"]'
+    assert shown["Stale pods"] == 3
 
 
 @pytest.mark.parametrize("field", CRD["spec"]["versions"][0]["selectableFields"], ids=lambda field: field["jsonPath"])

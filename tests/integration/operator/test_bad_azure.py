@@ -249,7 +249,7 @@ def test_a_missing_group(case: Case) -> None:
         seeds.Group(subscription=SUBSCRIPTION, name=missing),
         seeds.Cache(subscription=SUBSCRIPTION, group=missing, name=case.cache),
     )
-    case.heal("Ready", "True", "Ready")
+    case.heal("Ready", "True", "Assessed")
 
 
 def test_an_unknown_subscription(case: Case, bystander: Bystander) -> None:

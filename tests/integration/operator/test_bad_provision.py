@@ -224,7 +224,7 @@ def test_one_provisions_and_any_number_validates(world: World, build: Case, buil
         watchers.append(watcher)
         world.apply(watcher.document)
     for watcher in watchers:
-        watcher.until("Ready", "True", "Ready")
+        watcher.until("Ready", "True", "Assessed")
     build.poke()
     assert build.condition("Ready")[0] == "True"
     assert [kind for kind, _ in build.effects()].count("cache.create") == 1

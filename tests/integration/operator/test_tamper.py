@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.api import Document
+from sandbox.api import MERGE, Document, path_of
 from sandbox.cluster import Cluster
 from sandbox.waiting import wait_for
 from sandbox.world import Team, World
@@ -42,11 +42,30 @@ def test_a_change_is_repaired_within_seconds(case: Case, tampering: str) -> None
     assert case.writes() == []
 
 
+def _events(case: Case) -> list[str]:
+    """The messages of the Warning events about tampering."""
+    listed = case.world.api.get(f"/api/v1/namespaces/{case.team.namespace}/events").must()["items"]
+    mine = [one for one in listed if one["involvedObject"]["name"] == case.document["metadata"]["name"]]
+    return [one["message"] for one in mine if (one["type"], one["reason"]) == ("Warning", "SecretTampered")]
+
+
+def test_tampering_is_reported_with_the_field_manager_and_never_a_value(case: Case) -> None:
+    case.published()
+    path = f"{path_of(case.must_secret())}?fieldManager=mallory"
+    case.world.api.call("PATCH", path, {"data": {"host": EVIL, "uri": None}}, kind=MERGE).must()
+    wait_for(lambda: len(_events(case)) == 2, SOON, "an event for each manager")
+    changed, removed = sorted(_events(case), key=lambda text: "unknown" in text)
+    assert "data.host was changed by field manager 'mallory'" in changed
+    assert "data.uri" in removed
+    assert not [text for text in (changed, removed) if "evil" in text or EVIL in text]
+
+
 def test_a_deleted_secret_is_published_again(case: Case) -> None:
     case.published()
     before = case.must_secret()
     case.world.api.delete(before).must()
     wait_for(lambda: case.secret() is not None, SOON, "the Secret to be back")
+    wait_for(lambda: [text for text in _events(case) if "was deleted" in text], SOON, "the event")
     after = case.must_secret()
     assert after["metadata"]["uid"] != before["metadata"]["uid"]
     assert after["data"] == before["data"]

@@ -32,7 +32,7 @@ def test_an_unsafe_cache_is_reported_and_not_changed(world: World, team: Team) -
     world.cache(team, "legacy", properties={"enableNonSslPort": True, "publicNetworkAccess": "Enabled"})
     mark = world.control.log.position()
     resource = world.apply(world.resource(team, "legacy"))
-    world.await_condition(resource, "Ready", "True", "Ready")
+    world.await_condition(resource, "Ready", "True", "Assessed")
     world.await_condition(resource, "TransportSecured", "False", "NonTLSPortOpen")
     world.await_condition(resource, "DriftDetected", "True")
     status = (world.get(resource) or {})["status"]

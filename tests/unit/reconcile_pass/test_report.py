@@ -78,7 +78,7 @@ def test_no_key_is_anywhere_in_status_or_events() -> None:
 def test_without_authentication_an_assessment_is_ready_however_unsafe() -> None:
     unsafe = cache(plaintext_open=True, minimum_tls_version="1.0", public_network_access="Enabled")
     told = reported(resource(), observation(cache=unsafe))
-    assert said(told, ConditionType.READY) == ("True", "Ready")
+    assert said(told, ConditionType.READY) == ("True", "Assessed")
     assert said(told, ConditionType.TRANSPORT_SECURED) == ("False", "NonTLSPortOpen")
     assert said(told, ConditionType.DRIFT_DETECTED) == ("True", "Drifted")
     assert said(told, ConditionType.COMPLIANT) == ("False", "Findings")

@@ -77,7 +77,7 @@ def test_a_rotation_reports_its_start_its_key_and_its_end_once_each_and_no_step(
     assert (mine["Rotating"], mine["Published"], mine["Rotated"]) == (1, 1, 1)
     assert not {"Regenerating", "StoringKey", "Pending"} & mine.keys()
     assert [note for _, reason, note in made.events if reason == "Rotating"] == [
-        "the Secondary key is to be regenerated"
+        "the Secondary key will be regenerated"
     ]
     assert {kind for kind, reason, _ in made.events if reason in {"Rotating", "Rotated"}} == {"Normal"}
 

@@ -223,6 +223,29 @@ def test_ready_waits_for_the_consent_of_a_listed_workload(changes: dict[str, Any
         assert "not its pod template" in condition.message
 
 
+def message(told: Report, kind: ConditionType = ConditionType.WORKLOADS_CURRENT) -> str:
+    condition = told.status.condition(kind)
+    assert condition is not None
+    return condition.message
+
+
+@pytest.mark.parametrize(
+    ("behind", "words"),
+    [(1, "1 of its pods does not hold the current key"), (2, "2 of its pods do not hold the current key")],
+)
+def test_the_words_agree_with_the_number_of_pods(behind: int, words: str) -> None:
+    facts = replace(injected(RES, OLD), rolled=False)
+    assert words in message(reported(RES, world(facts, pods={CHECKOUT: pods(None, behind)})))
+
+
+def test_the_words_agree_with_the_number_of_workloads_and_a_workload_is_named_once() -> None:
+    res, facts = settled()
+    assert message(reported(res, world(facts, res=res))) == "1 workload, and each of its pods holds the current key"
+    behind = message(reported(RES, world(replace(OLD, labels={}))))
+    assert behind.startswith("0 of 1 are current; Deployment 'checkout' does not consent")
+    assert behind.count("Deployment 'checkout'") == 1
+
+
 def test_a_removed_entry_leaves_no_trace() -> None:
     res, facts = settled()
     res = replace(res, spec=res.spec.model_copy(update={"workloads": ()}))

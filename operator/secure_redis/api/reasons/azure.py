@@ -63,8 +63,8 @@ AZURE_REASONS: Final[Mapping[Reason, ReasonRow]] = {
     ),
     Reason.AZURE_DENIED: row(
         "The identity lacks a role for the action that the message names.",
-        "Assign the role that the message names, by the command in it (docs/azure-roles.md); it takes effect after "
-        "minutes.",
+        "Assign the role that the message names, by the command in it if there is one (docs/azure-roles.md); it takes "
+        "effect after minutes.",
         on=ON_CACHE | ON_CREDENTIALS,
         traits=Trait.MISSING_RIGHT | Trait.ABOUT_CORRECTION | Trait.ABOUT_PERSISTENCE,
     ),

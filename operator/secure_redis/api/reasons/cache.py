@@ -16,7 +16,7 @@ CACHE_REASONS: Final[Mapping[Reason, ReasonRow]] = {
     ),
     Reason.CACHE_NOT_FOUND: row(
         "There is no such cache, or its resource group is missing.",
-        "Create it, correct spec.resourceID, or use mode: Provision.",
+        "Create it, or correct spec.resourceID. The mode Provision creates a cache, but no resource group.",
         on=ON_CACHE | ON_CREDENTIALS,
     ),
     Reason.CACHE_GONE: row(
@@ -92,7 +92,7 @@ CACHE_REASONS: Final[Mapping[Reason, ReasonRow]] = {
     ),
     Reason.REQUEST_REFUSED: row(
         "Azure refused the request as wrong; the message names the error.",
-        "Correct the spec.",
+        "Correct what Azure's message names in the spec.",
         on=ON_CACHE | ON_CREDENTIALS,
         traits=Trait.TERMINAL | Trait.BLOCKS_READY | Trait.NOT_REPEATED | Trait.ABOUT_CORRECTION,
     ),

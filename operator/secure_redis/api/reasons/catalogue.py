@@ -39,6 +39,11 @@ def needs_person(reason: str | None) -> bool:
     return not (has(reason, Trait.PROGRESS) or has(reason, Trait.PASSING))
 
 
+def with_remedy(reason: Reason, found: str) -> str:
+    """Add to what another service reported what to do about it, in the words of the reason's row."""
+    return f"{found}. {REASONS[reason].remedy}"
+
+
 def reasons_on(kind: ConditionType) -> frozenset[Reason]:
     """Return the reasons that a condition can carry."""
     return frozenset(reason for reason, row in REASONS.items() if kind in row.conditions)

@@ -28,7 +28,7 @@ CREDENTIAL_REASONS: Final[Mapping[Reason, ReasonRow]] = {
     ),
     Reason.VAULT_NOT_FOUND: row(
         "The vault's name does not resolve or it does not answer.",
-        "Check the URI.",
+        "Correct the vault's name: spec.authentication.keyVault.uri, or the URI of the encryption key.",
         on=ON_CREDENTIALS | {ConditionType.PERSISTENCE_ENCRYPTED},
     ),
     Reason.VAULT_FORBIDDEN: row(
@@ -105,6 +105,12 @@ CREDENTIAL_REASONS: Final[Mapping[Reason, ReasonRow]] = {
         "The cache does not carry this resource's ownership tag.",
         "Adopt it first, or use access: Read.",
         on=ON_CREDENTIALS,
+    ),
+    Reason.SECRET_TAMPERED: row(
+        "Another field manager changed the published Secret or the injected fields of a workload; the operator put it "
+        "right. The event names the entries and, where Kubernetes recorded it, the field manager.",
+        "Find out who uses that field manager (the API server's audit log has the user), and stop it.",
+        traits=Trait.EVENT_ONLY,
     ),
     Reason.SECRET_FOREIGN: row(
         "A Secret of that name exists and belongs to another owner; it is not changed.",

@@ -36,7 +36,8 @@ LIFECYCLE_REASONS: Final[Mapping[Reason, ReasonRow]] = {
     ),
     Reason.INVALID_RESOURCE_ID: row(
         "spec.resourceID is not the id of a Redis cache.",
-        "Copy it from `az redis show --query id`; it is immutable, so re-create the resource.",
+        "Copy it from `az redis show --query id`. Once a cache was observed it cannot be changed: then create another "
+        "resource.",
         on={ConditionType.READY},
         traits=Trait.TERMINAL,
     ),
@@ -46,6 +47,11 @@ LIFECYCLE_REASONS: Final[Mapping[Reason, ReasonRow]] = {
         "Delete some, use fewer ServiceAccounts or another namespace, or have `limits` raised in the operator's "
         "configuration. A Secret that was published stays, but is not kept current.",
         on={ConditionType.READY},
+    ),
+    Reason.UNKNOWN_ANNOTATION: row(
+        "An annotation that begins with `secureredis.io/` has no effect on a SecureRedisCache.",
+        "Correct its name, or remove it. The event names the annotation that comes closest.",
+        traits=Trait.EVENT_ONLY,
     ),
     Reason.UNKNOWN: row(
         "It could not be read.",

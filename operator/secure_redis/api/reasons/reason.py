@@ -39,6 +39,7 @@ class Reason(StrEnum):
     INVALID_RESOURCE_ID = "InvalidResourceID"
     LIMIT_REACHED = "LimitReached"
     SERVICE_NOT_SUPPORTED_YET = "ServiceNotSupportedYet"
+    UNKNOWN_ANNOTATION = "UnknownAnnotation"
     # Identity, consent and grants
     SERVICE_ACCOUNT_NOT_FOUND = "ServiceAccountNotFound"
     SERVICE_ACCOUNT_NOT_ANNOTATED = "ServiceAccountNotAnnotated"
@@ -132,6 +133,7 @@ class Reason(StrEnum):
     STORING_KEY = "StoringKey"
     NOT_OWNED = "NotOwned"
     # The Secret
+    SECRET_TAMPERED = "SecretTampered"  # noqa: S105 - a reason
     SECRET_FOREIGN = "SecretForeign"  # noqa: S105 - a reason
     SECRET_IMMUTABLE = "SecretImmutable"  # noqa: S105 - a reason
     SECRET_DELETING = "SecretDeleting"  # noqa: S105 - a reason

@@ -5,6 +5,7 @@ authentication and authorization error codes"). Entra's own text holds trace ids
 import re
 from typing import Final
 
+from secure_redis.api.reasons.catalogue import with_remedy
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.azure.core.failures import (
     Denied,
@@ -27,7 +28,7 @@ _WHAT_TO_DO: Final = {
     "90002": "there is no such tenant; check the ServiceAccount's tenant-id",
     "90023": "the tenant-id is not valid; check the ServiceAccount's tenant-id",
     "500011": "the resource does not exist in the tenant; check the vault's or the operator's cloud configuration",
-    "500111": "the token request was not accepted",
+    "500111": "the token request was not accepted; check the operator's cloud configuration",
     "700016": "there is no application of this client-id in the tenant; check the ServiceAccount's client-id",
     "700024": "the ServiceAccount's token is outside its valid time; check the clocks of the cluster's nodes",
     "700027": "the cluster's signature was not accepted; check the issuer's published keys",
@@ -35,8 +36,8 @@ _WHAT_TO_DO: Final = {
     "700212": "no federated credential has the audience api://AzureADTokenExchange; correct the audience",
     "700213": "no federated credential has this ServiceAccount as subject; add one with the subject "
     "system:serviceaccount:<namespace>:<name>",
-    "7000215": "the client's secret is wrong",
-    "7000222": "the client's secret has expired",
+    "7000215": "the client's secret is wrong; use a federated credential",
+    "7000222": "the client's secret has expired; use a federated credential",
 }
 _THROTTLED: Final = {"50196", "90055"}
 _ISSUER_UNREACHABLE: Final = {"50166", "501661", "700030", "7000272"}
@@ -53,9 +54,8 @@ def classify_entra(message: str, retry_after: float | None, status: int = 0) -> 
         if status >= 500:
             return Transient(Reason.AZURE_ERROR, f"Microsoft Entra ID answered {status}", retry_after)
         text = clean(message)
-        return Transient(
-            Reason.TOKEN_REFUSED, f"no token could be had: {text}" if text else "no token could be had", retry_after
-        )
+        why = f"no token could be had: {text}" if text else "no token could be had"
+        return Transient(Reason.TOKEN_REFUSED, with_remedy(Reason.TOKEN_REFUSED, why), retry_after)
     if number in _ELSEWHERE or (status >= 500 and number not in _WHAT_TO_DO):
         return Transient(Reason.AZURE_ERROR, f"Microsoft Entra ID has a passing error (AADSTS{number})", retry_after)
     advice = _WHAT_TO_DO.get(number)

@@ -22,6 +22,7 @@ from azure.core.exceptions import (
     ServiceResponseTimeoutError,
 )
 
+from secure_redis.api.reasons.catalogue import with_remedy
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.azure.core import roles
 from secure_redis.azure.core.entra_errors import classify_entra
@@ -130,7 +131,10 @@ def _classify(error: BaseException, source: Source) -> Failure:
     if _foreign_challenge(error, source):
         return Denied(
             Reason.VAULT_NOT_ALLOWED,
-            "the vault's challenge names a resource that does not match its host; no token was sent",
+            with_remedy(
+                Reason.VAULT_NOT_ALLOWED,
+                "the vault's challenge names a resource that does not match its host; no token was sent",
+            ),
             Guard.CLOUD,
         )
     if isinstance(error, AzureError | ValueError | TypeError | KeyError | AttributeError):
@@ -173,9 +177,10 @@ def _resource_manager(status: int, code: str, message: str, body: Mapping[str, A
     word, text = code.lower(), clean(message) or f"HTTP {status} without a reason"
     permanent = _PERMANENT_CODES.get(word)
     if _RETIRING.search(message):
-        return Permanent(Reason.RETIRED, text)
+        return Permanent(Reason.RETIRED, with_remedy(Reason.RETIRED, text))
     if _KEYS_DISABLED.search(message):
-        return Permanent(Reason.ACCESS_KEYS_DISABLED, "access keys are disabled for this cache")
+        found = "access keys are disabled for this cache"
+        return Permanent(Reason.ACCESS_KEYS_DISABLED, with_remedy(Reason.ACCESS_KEYS_DISABLED, found))
     if word == "missingsubscriptionregistration":
         return Permanent(
             Reason.SUBSCRIPTION_UNAVAILABLE,
@@ -183,17 +188,17 @@ def _resource_manager(status: int, code: str, message: str, body: Mapping[str, A
         )
     if word == "namenotavailable":
         # "This may be a temporary issue if a cache instance of this name was recently deleted": slow, not final.
-        return Transient(Reason.NAME_TAKEN, text, after)
+        return Transient(Reason.NAME_TAKEN, with_remedy(Reason.NAME_TAKEN, text), after)
     if word in ("requestdisallowedbypolicy", "requestdisallowedbyazure"):
         return Denied(Reason.DENIED_BY_POLICY, _policy(message, body), Guard.POLICY, code)
     if word in ("scopelocked", "lockedresource"):
-        return Denied(Reason.LOCKED, text, Guard.LOCK, code)
+        return Denied(Reason.LOCKED, with_remedy(Reason.LOCKED, text), Guard.LOCK, code)
     if word == "linkedauthorizationfailed" or status == 403 or word == "authorizationfailed":
         return _denied(word, code, message, text)
     if permanent is not None:
-        return Permanent(permanent, text)
+        return Permanent(permanent, with_remedy(permanent, text))
     if _QUOTA.search(word) or (status in (400, 409) and _QUOTA.search(message)):
-        return Permanent(Reason.QUOTA_EXCEEDED, text)
+        return Permanent(Reason.QUOTA_EXCEEDED, with_remedy(Reason.QUOTA_EXCEEDED, text))
     if word == "invalidauthenticationtokentenant":
         return Denied(
             Reason.TOKEN_REFUSED,
@@ -202,25 +207,27 @@ def _resource_manager(status: int, code: str, message: str, body: Mapping[str, A
             code,
         )
     if status == 401:
-        return Transient(Reason.TOKEN_REFUSED, "Azure Resource Manager refused the identity's token", after)
+        refused = "Azure Resource Manager refused the identity's token"
+        return Transient(Reason.TOKEN_REFUSED, with_remedy(Reason.TOKEN_REFUSED, refused), after)
     if status == 404:
         return NotFound(Reason.CACHE_NOT_FOUND, text, _MISSING_CODES.get(word, Missing.RESOURCE))
     if status == 409 or _BUSY.search(message):
         # Busy, a child write during an operation, or maintenance: one management operation at a time.
-        return Transient(Reason.BUSY, text, after)
+        return Transient(Reason.BUSY, with_remedy(Reason.BUSY, text), after)
     if status in _TRANSIENT_STATUS or status >= 500:
         return Transient(Reason.AZURE_ERROR, f"Azure Resource Manager answered {status}", after)
     if 400 <= status < 500:
-        return Permanent(Reason.REQUEST_REFUSED, text) if code else _unusable(Source.RESOURCE_MANAGER)
+        refused = with_remedy(Reason.REQUEST_REFUSED, text)
+        return Permanent(Reason.REQUEST_REFUSED, refused) if code else _unusable(Source.RESOURCE_MANAGER)
     return _unusable(Source.RESOURCE_MANAGER)
 
 
 def _denied(word: str, code: str, message: str, text: str) -> Failure:
     if word in ("readonlydisabledsubscription", "disabledsubscription"):
-        return Permanent(Reason.SUBSCRIPTION_UNAVAILABLE, text)
+        return Permanent(Reason.SUBSCRIPTION_UNAVAILABLE, with_remedy(Reason.SUBSCRIPTION_UNAVAILABLE, text))
     found = _LINKED.search(message) or _ACTION.search(message)
     if found is None:
-        return Denied(Reason.AZURE_DENIED, text, Guard.ROLE, code)
+        return Denied(Reason.AZURE_DENIED, with_remedy(Reason.AZURE_DENIED, text), Guard.ROLE, code)
     action, scope = found.group(1), found.group(2)
     where = f" on {clean(scope.lower())}" if scope else ""  # a scope can be that of one operation
     also = " (a resource that the request links to)" if word == "linkedauthorizationfailed" else ""
@@ -243,7 +250,7 @@ def _policy(message: str, body: Mapping[str, Any]) -> str:
                 names.append(str(name))
     names = names or _POLICY_NAME.findall(message)
     if not names:
-        return clean(message)
+        return with_remedy(Reason.DENIED_BY_POLICY, clean(message) or "Azure Policy denies the request")
     return f"Azure Policy denies the request: {', '.join(sorted(set(names)))}; ask its owner for an exemption"
 
 
@@ -251,7 +258,10 @@ def _vault(status: int, code: str, message: str, body: Mapping[str, Any], after:
     inner = inner_code(body).lower()
     text = clean(message) or f"HTTP {status} without a reason"
     if inner == "secretdisabled":
-        return Denied(Reason.VAULT_SECRET_DISABLED, "the secret's current version is disabled", Guard.POLICY, inner)
+        found = "the secret's current version is disabled"
+        return Denied(
+            Reason.VAULT_SECRET_DISABLED, with_remedy(Reason.VAULT_SECRET_DISABLED, found), Guard.POLICY, inner
+        )
     if inner == "forbiddenbyfirewall" or (status == 403 and "firewall" in message.lower()):
         return Denied(
             Reason.VAULT_FIREWALL,
@@ -269,18 +279,20 @@ def _vault(status: int, code: str, message: str, body: Mapping[str, Any], after:
         )
     if status == 404:
         if code.lower() == "vaultnotfound":
-            return NotFound(Reason.VAULT_NOT_FOUND, text, Missing.RESOURCE)
+            return NotFound(Reason.VAULT_NOT_FOUND, with_remedy(Reason.VAULT_NOT_FOUND, text), Missing.RESOURCE)
         return NotFound(Reason.VAULT_SECRET_NOT_FOUND, "the vault holds no such secret", Missing.SECRET)
     if status == 401:
         if "AKV10032" in message:  # invalid issuer: the vault is of another tenant
-            return Denied(Reason.VAULT_OTHER_TENANT, "the vault belongs to another tenant", Guard.TENANT, "AKV10032")
-        return Transient(Reason.TOKEN_REFUSED, "the Key Vault refused the identity's token", after)
+            found = with_remedy(Reason.VAULT_OTHER_TENANT, "the vault belongs to another tenant")
+            return Denied(Reason.VAULT_OTHER_TENANT, found, Guard.TENANT, "AKV10032")
+        refused = "the Key Vault refused the identity's token"
+        return Transient(Reason.TOKEN_REFUSED, with_remedy(Reason.TOKEN_REFUSED, refused), after)
     if status == 409:
-        return Transient(Reason.BUSY, text, after)
+        return Transient(Reason.BUSY, with_remedy(Reason.BUSY, text), after)
     if status in _TRANSIENT_STATUS or status >= 500:
         return Transient(Reason.AZURE_ERROR, f"the Key Vault answered {status}", after)
     if 400 <= status < 500 and code:
-        return Permanent(Reason.REQUEST_REFUSED, text)
+        return Permanent(Reason.REQUEST_REFUSED, with_remedy(Reason.REQUEST_REFUSED, text))
     return _unusable(Source.VAULT)
 
 
@@ -316,7 +328,8 @@ def _unreachable(error: BaseException, source: Source) -> Failure:
         return Transient(reason, f"the TLS certificate of {where} cannot be verified; is a CA bundle missing?")
     if isinstance(inner, aiohttp.ClientConnectorDNSError | socket.gaierror):
         if source is Source.VAULT:
-            return Transient(Reason.VAULT_NOT_FOUND, f"the name of {where} does not resolve: there is no such vault")
+            found = f"the name of {where} does not resolve: there is no such vault"
+            return Transient(Reason.VAULT_NOT_FOUND, with_remedy(Reason.VAULT_NOT_FOUND, found))
         return Transient(reason, f"the name of {where} does not resolve")
     if isinstance(inner, ssl.SSLError | aiohttp.ClientConnectorSSLError):
         return Transient(reason, f"no TLS connection to {where} could be made")

@@ -91,6 +91,7 @@ class WorkloadFacts:
     template_labels: Mapping[str, str] = field(default_factory=dict)
     available: int | None = None  # pods that serve, as its controller counts them; None: not known
     surges: bool = False  # its strategy ends no pod before a new one is available
+    writer: str | None = None  # the field manager that wrote it last, apart from the operator
     ordered: bool = False
     update_revision: str | None = None
 

@@ -85,7 +85,7 @@ def _rotation_events(before: RotationStatus | None, now: RotationStatus | None) 
         return
     begins = now.phase == RotationPhase.INTENDED and (before is None or before.phase not in UNDER_WAY)
     if begins:
-        yield Event("Normal", Reason.ROTATING, f"the {now.target} key is to be regenerated")
+        yield Event("Normal", Reason.ROTATING, f"the {now.target} key will be regenerated")
     if before is not None and (before.phase, before.reason) == (now.phase, now.reason):
         return
     ended = now.phase in {RotationPhase.COMPLETED, RotationPhase.SUPERSEDED}

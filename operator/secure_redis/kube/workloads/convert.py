@@ -13,7 +13,7 @@ from secure_redis.domain.observe.workloads import (
 )
 from secure_redis.kube.client import Body
 from secure_redis.kube.workloads.config_maps import uses
-from secure_redis.kube.workloads.managed_fields import owned
+from secure_redis.kube.workloads.managed_fields import last_writer, owned
 from secure_redis.kube.workloads.plaintext_settings import plaintext_in
 from secure_redis.telemetry.external_text import clean
 
@@ -60,6 +60,7 @@ def workload(body: Body, resource: str) -> WorkloadFacts:
         template_labels=(pods.get("metadata") or {}).get("labels") or {},
         available=_available(body["kind"], status),
         surges=_surges(body["kind"], spec, _replicas(body["kind"], spec, status)),
+        writer=last_writer(body),
         ordered=body["kind"] == WorkloadKind.STATEFUL_SET and spec.get("podManagementPolicy") != "Parallel",
         update_revision=status.get("updateRevision"),
     )

@@ -48,6 +48,16 @@ def owned(body: Body, manager: str) -> Owned:
     )
 
 
+def last_writer(body: Body) -> str | None:
+    """Return the field manager that wrote the object last, apart from the operator's and from its status."""
+    entries = (
+        (str(one.get("time") or ""), str(one.get("manager") or ""))
+        for one in body["metadata"].get("managedFields") or ()
+        if not one.get("subresource") and not str(one.get("manager") or "").startswith(names.MANAGER_PREFIX)
+    )
+    return max(entries, default=("", ""))[1] or None
+
+
 def managers(body: Body, kind: str) -> frozenset[str]:
     """Return the field managers of resources that own a part of the pod template. The object's metadata suffice."""
     entries = (

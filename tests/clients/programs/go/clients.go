@@ -71,7 +71,7 @@ func redSync() error {
 		return err
 	}
 	client := redis9.NewClient(options)
-	mutex := redsync.New(goredis.NewPool(client)).NewMutex("orders", redsync.WithTries(1))
+	mutex := redsync.New(goredis.NewPool(client)).NewMutex("orders", redsync.WithTries(1), redsync.WithExpiry(10*time.Minute))
 	if err := mutex.Lock(); err != nil {
 		return err
 	}
@@ -131,7 +131,7 @@ func radixClient() error {
 		SelectDB:  entry("database"),
 		NetDialer: &tls.Dialer{Config: &tls.Config{ServerName: entry("host")}},
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	client, err := dialer.Dial(ctx, "tcp", address())
 	if err != nil {

@@ -22,7 +22,7 @@ def celery_broker() -> None:
     app, echo = _celery()
     echo.apply_async([MARKER], retry=False)
     with app.connection_for_read() as connection:
-        received = connection.SimpleQueue("celery").get(timeout=5)
+        received = connection.SimpleQueue("celery").get(timeout=60)
         assert MARKER in str(received.payload)
     echo.apply_async([MARKER], retry=False)  # not received, so that the queue is there to be found
 
@@ -32,7 +32,7 @@ def celery_result_backend() -> None:
     app.conf.result_backend_always_retry = False
     app.conf.redis_retry_on_timeout = False
     app.backend.store_result("task-1", MARKER, "SUCCESS")
-    assert app.AsyncResult("task-1").get(timeout=5) == MARKER
+    assert app.AsyncResult("task-1").get(timeout=60) == MARKER
 
 
 def kombu() -> None:
@@ -41,7 +41,7 @@ def kombu() -> None:
     with Connection(entry("celery"), transport_options={"max_retries": 0}) as connection:
         queue = connection.SimpleQueue("orders")
         queue.put({"marker": MARKER}, retry=False)
-        assert queue.get(timeout=5).payload["marker"] == MARKER
+        assert queue.get(timeout=60).payload["marker"] == MARKER
         queue.put({"marker": MARKER}, retry=False)  # not received, so that the queue is there to be found
 
 
@@ -71,7 +71,7 @@ def dramatiq() -> None:
     echo.send(MARKER)
     worker = Worker(broker, worker_threads=1, worker_timeout=100)
     worker.start()
-    broker.join("default", timeout=10_000)
+    broker.join("default", timeout=60_000)
     worker.join()
     worker.stop()
     assert done == [MARKER]
@@ -89,7 +89,7 @@ def huey() -> None:
 
     result = echo(MARKER)
     app.execute(app.dequeue())
-    assert result.get(blocking=True, timeout=5) == MARKER
+    assert result.get(blocking=True, timeout=60) == MARKER
     echo(MARKER)
 
 

@@ -56,7 +56,7 @@ ADDRESS = "orders.redis.cache.windows.net:6380"
     ("chosen", "entries"),
     [
         ("Spring", {"spring.data.redis.url": URI, "spring.data.redis.database": "0"}),
-        ("Celery", {"celery": f"{URI}?ssl_cert_reqs=required"}),
+        ("Celery", {"celery": f"{URI}?ssl_cert_reqs=required&ssl_check_hostname=true"}),
         (
             "StackExchange",
             {"stackexchange": f"{ADDRESS},password={PRIMARY},ssl=True,abortConnect=False,defaultDatabase=0"},

@@ -28,7 +28,8 @@ ENTRIES: Final[Mapping[str, str]] = {
     "url": _URI,
     "spring.data.redis.url": _URI,
     "spring.data.redis.database": "{database}",
-    "celery": f"{_URI}?ssl_cert_reqs=required",
+    # redis-py 5, which Celery accepts, verifies the host name only with the second option.
+    "celery": f"{_URI}?ssl_cert_reqs=required&ssl_check_hostname=true",
     "stackexchange": "{host}:{port},password={password},ssl=True,abortConnect=False,defaultDatabase={database}",
     "bull": f"{_URI}?tls=true",
     "address": "{host}:{port}",

@@ -17,6 +17,7 @@ from secure_redis.domain.assess.rules.rule import (
     unknown,
     unread,
 )
+from secure_redis.domain.explanation import by_number
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.unknown import NOT_READ, NotRead, Unknown
 from secure_redis.domain.observe.workload_match import consents, current, matches
@@ -89,7 +90,8 @@ def _by_env(resource: SecureRedisCache, _: Observation, there: tuple[WorkloadFac
         for container in facts.containers
         if any(env.secret == resource.secret_name for env in container.env)
     ]
-    return fail(f"read the key from the environment: {some(reading)}") if reading else PASS
+    verb = by_number(len(reading), "reads", "read")
+    return fail(f"{some(reading)} {verb} the key from an environment variable") if reading else PASS
 
 
 def _bound(resource: SecureRedisCache, _: Observation, there: tuple[WorkloadFacts, ...]) -> Verdict:

@@ -1,5 +1,6 @@
 """Build the request that creates a cache, and the messages about a cache that exists or does not."""
 
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,6 +22,20 @@ def was_observed(resource: SecureRedisCache) -> bool:
     """Whether an earlier pass read the cache. A cache that once existed is not created again without a request."""
     cache = resource.status.cache
     return cache is not None and cache.provisioning_state is not None
+
+
+def denied(resource: SecureRedisCache, message: str) -> str:
+    """Explain a missing right for a cache that was never observed. Azure refuses before it checks whether it exists.
+
+    A role cannot be assigned on a cache that does not exist, so the command names the resource group.
+    """
+    cache = resource.cache
+    group = f"/subscriptions/{cache.subscription}/resourceGroups/{cache.group}"
+    on_cache, on_group = (f"--scope {shlex.quote(scope.lower())}" for scope in (cache.text, group))
+    return (
+        f"{message.replace(on_cache, on_group)}; Azure answers the same for a name that does not exist: are the "
+        f"subscription and the resource group {cache.group!r} in spec.resourceID right?"
+    )
 
 
 def gone(resource: SecureRedisCache) -> str:

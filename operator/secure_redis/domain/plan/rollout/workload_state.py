@@ -12,7 +12,7 @@ from secure_redis.api.reasons.row import Trait
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.spec.spec import Restart, Workload
 from secure_redis.api.status import StalePods, WorkloadStatus
-from secure_redis.domain.explanation import Explanation
+from secure_redis.domain.explanation import Explanation, by_number
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.observe.workload_match import carries, consents, matches
@@ -38,6 +38,11 @@ from secure_redis.domain.plan.rollout.workload_checks import (
 
 LISTED_PODS: Final = 10
 WORKLOAD_MESSAGE_LIMIT: Final = 512  # characters, as the schema bounds status.workloads[].message
+
+
+# What a pod does, and what several do.
+_BEHIND: Final = ("does not hold the current key", "do not hold the current key")
+_USING: Final = ("still uses the Secret", "still use the Secret")
 
 
 class Effect(Enum):
@@ -181,7 +186,7 @@ class _View:
     def _unpublished(self, status: WorkloadStatus, before: WorkloadStatus | None, carrying: bool) -> WorkloadState:
         if before is not None and not self.publishing:
             return WorkloadState(before, effect=_behind_if(carrying and before.reason is not None))
-        text = "waits for the Secret" if not self.publishing else "is checked once the Secret is written"
+        text = "waits for the Secret" if not self.publishing else "waits for the Secret, which is written in this pass"
         return WorkloadState(with_reason(status, Reason.ROLLING_OUT, text), effect=_behind_if(carrying))
 
     def _in_place(
@@ -217,7 +222,7 @@ class _View:
         pods: Iterable[PodFacts],
         former: list[PodFacts],
         stale: list[PodFacts],
-        what: str = "do not hold the current key",
+        what: tuple[str, str] = _BEHIND,
     ) -> WorkloadState:
         """Decide how far the rollout is. `former`: the pods that it replaces. `stale`: those of them that matter.
 
@@ -241,15 +246,16 @@ class _View:
                 f"its rollout is not done after {minutes} minutes; nothing further is moved until it is{obstacle(pods)}"
             )
             if ending:
+                verb = by_number(len(former), "is", "are")
                 text = (
-                    f"{len(former)} of its pods are still being deleted after {minutes} minutes: "
+                    f"{len(former)} of its pods {verb} still being deleted after {minutes} minutes: "
                     "see whether their nodes are there, or delete them by force"
                 )
             effect = Effect.BEHIND if ending else Effect.FAILED
             return WorkloadState(with_reason(status, Reason.ROLLOUT_DEADLINE, text, behind), effect=effect)
         text = _progress_text(former, stale, what) + obstacle(pods)
         if ending:
-            text = f"{text} and are being deleted"
+            text = f"{text} and {by_number(len(stale or former), 'is', 'are')} being deleted"
         effect = Effect.BEHIND if ending else Effect.ROLLING
         return WorkloadState(with_reason(status, Reason.ROLLING_OUT, text, behind), effect=effect)
 
@@ -308,7 +314,7 @@ class _View:
         if why is not None:
             status = with_reason(status, why.reason, why.message, listed(using))
             return WorkloadState(status, effect=Effect.BEHIND, free=free)
-        state = replace(self._progress(facts, status, pods or (), using, using, "still use the Secret"), free=free)
+        state = replace(self._progress(facts, status, pods or (), using, using, _USING), free=free)
         # A release that fails endangers no key: it delays the Secret's removal, and nothing else.
         return replace(state, effect=Effect.BEHIND) if state.effect is Effect.FAILED else state
 
@@ -344,11 +350,12 @@ def listed(pods: Iterable[PodFacts]) -> StalePods | None:
     return StalePods(count=len(found), names=tuple(found[:LISTED_PODS])) if found else None
 
 
-def _progress_text(former: list[PodFacts], stale: list[PodFacts], what: str) -> str:
+def _progress_text(former: list[PodFacts], stale: list[PodFacts], what: tuple[str, str]) -> str:
     if stale:
-        return f"{len(stale)} of its pods {what}"
+        return f"{len(stale)} of its pods {by_number(len(stale), *what)}"
     if former:
-        return f"{len(former)} of its pods are not replaced yet, and hold no older key"
+        words = by_number(len(former), "is not replaced yet, and holds", "are not replaced yet, and hold")
+        return f"{len(former)} of its pods {words} no older key"
     return "its new pods are not available yet"
 
 

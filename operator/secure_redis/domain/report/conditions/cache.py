@@ -4,13 +4,16 @@ from collections.abc import Mapping
 from typing import Any, Final, Protocol, TypeVar
 
 from secure_redis.api.azure_ids import Service
+from secure_redis.api.reasons.catalogue import has
 from secure_redis.api.reasons.reason import Reason
+from secure_redis.api.reasons.row import Trait
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.domain.assess.persistence import required as required_persistence
 from secure_redis.domain.observe.cache import Cache, CacheAbsent
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.plan.actions import Failed
+from secure_redis.domain.plan.cache import creation
 from secure_redis.domain.plan.types import Plan
 from secure_redis.domain.report.conditions import managed_redis, redis
 from secure_redis.domain.report.conditions.condition_state import FALSE, UNKNOWN, ConditionState
@@ -50,11 +53,11 @@ def cache_available(
     if isinstance(observed.identity, Unknown):
         return ConditionState(UNKNOWN, observed.identity.reason, observed.identity.message)
     if isinstance(cache, Unknown):
-        return ConditionState(UNKNOWN, cache.reason, cache.message)
+        return ConditionState(UNKNOWN, cache.reason, _explained(resource, cache))
     if isinstance(cache, CacheAbsent):
         explained = next(iter(plan.blocked), None) or plan.waiting
         if failures:
-            return ConditionState(FALSE, failures[0].reason, failures[0].message)
+            return ConditionState(FALSE, failures[0].reason, _explained(resource, failures[0]))
         if explained is not None:
             return ConditionState(FALSE, explained.reason, explained.message)
         return ConditionState(FALSE, Reason.CACHE_NOT_FOUND, cache.message)
@@ -63,6 +66,12 @@ def cache_available(
     if resource.paused and plan.waiting is not None:
         return ConditionState(UNKNOWN, Reason.PAUSED, plan.waiting.message)
     return ConditionState(UNKNOWN, Reason.PENDING, "the cache was not read yet")
+
+
+def _explained(resource: SecureRedisCache, failed: Unknown | Failed) -> str:
+    if has(failed.reason, Trait.MISSING_RIGHT) and not creation.was_observed(resource):
+        return creation.denied(resource, failed.message)
+    return failed.message
 
 
 def transport_secured(resource: SecureRedisCache, observed: Observation, available: ConditionState) -> ConditionState:

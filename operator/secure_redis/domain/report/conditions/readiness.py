@@ -142,7 +142,10 @@ def workload_does_not_consent(given: ReadyInput) -> ConditionState | None:
 
 def goal_is_in_place(given: ReadyInput) -> ConditionState | None:
     """Everything that is declared is in place."""
-    return ConditionState(TRUE, Reason.READY, given.goal.message) if given.goal.status == TRUE else None
+    if given.goal.status != TRUE:
+        return None
+    reason = Reason.ASSESSED if given.goal.reason is Reason.ASSESSED else Reason.READY
+    return ConditionState(TRUE, reason, given.goal.message)
 
 
 def outage_hides_what_was_ready(given: ReadyInput) -> ConditionState | None:

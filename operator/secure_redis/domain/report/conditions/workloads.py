@@ -4,6 +4,7 @@ from secure_redis.api.reasons.catalogue import has
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.reasons.row import Trait
 from secure_redis.api.status import WorkloadStatus
+from secure_redis.domain.explanation import by_number
 from secure_redis.domain.plan.rollout.waves import Rollout, reason_of, sentence
 from secure_redis.domain.report.conditions.condition_state import (
     FALSE,
@@ -24,11 +25,10 @@ def current(rollout: Rollout | None, statuses: tuple[WorkloadStatus, ...]) -> Co
     behind.sort(key=lambda one: _urgency(one.reason))
     well = sum(one.reason is None for one in statuses)
     if not behind:
-        return ConditionState(
-            TRUE, Reason.WORKLOADS_CURRENT, f"{well} workloads, and each of their pods holds the current key"
-        )
+        whose = by_number(well, "workload, and each of its", "workloads, and each of their")
+        return ConditionState(TRUE, Reason.WORKLOADS_CURRENT, f"{well} {whose} pods holds the current key")
     more = f"; and {len(behind) - 1} more" if len(behind) > 1 else ""
-    text = f"{well} of {len(statuses)} are current; {sentence(behind[0])}{more}"
+    text = f"{well} of {len(statuses)} {by_number(well, 'is', 'are')} current; {sentence(behind[0])}{more}"
     return ConditionState(FALSE, reason_of(behind[0]), text)
 
 

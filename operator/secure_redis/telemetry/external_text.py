@@ -65,7 +65,7 @@ _DURATION = re.compile(
 )
 _COUNTER = re.compile(
     r"(\b(?:current(?:ly)?|usage|in use|used|remaining|attempts?|retry|retries|try|count|total|queued|in flight)"
-    r"\b[\s:=#'\"]{1,4}(?:is\s|of\s|was\s|number\s)?)\d{1,12}(?![\w.-])",
+    r"\b[\s:=#'\"]{1,4}(?:is\s|of\s|was\s|number\s)?)\d{1,12}(?![\w.:/-])",
     re.IGNORECASE,
 )
 _COUNTED = re.compile(
@@ -109,14 +109,14 @@ def clean(text: str) -> str:
     text = _KEY_FIELD.sub(rf"\1={MASK}", text)
     text = _LABELLED_ID.sub("", text)
     text = _LABELLED_TIME.sub("", text)
-    text = _BARE_TIME.sub(_GONE, text)
-    text = _WEAK_ETAG.sub(_GONE, text)
-    text = _ID.sub(_unless_of_a_thing, text)
+    # Counters come before times: a large one looks like the seconds since 1970.
     for counter in (_RESOURCE_VERSION, _COUNTER, _PORT):
         text = counter.sub(rf"\1{_GONE}", text)
     text = _QUOTA_USED.sub(f"used: {_GONE}", text)
-    for number in (_DURATION, _COUNTED, _LONG_NUMBER):
-        text = number.sub(_GONE, text)
+    for volatile in (_DURATION, _COUNTED, _BARE_TIME, _WEAK_ETAG):
+        text = volatile.sub(_GONE, text)
+    text = _ID.sub(_unless_of_a_thing, text)
+    text = _LONG_NUMBER.sub(_GONE, text)
     text = redact(_KEY.sub(MASK, text))
     text = _SPACE.sub(" ", text).strip(" .,;")
     return text if len(text) <= LONGEST else text[: LONGEST - 1].rstrip() + "…"

@@ -192,8 +192,8 @@ def test_every_rule_of_a_cluster_in_its_worlds(make: Make, name: str) -> None:
     arrange, actions, expected = WORLDS[name]
     case = arrange(make(cache_actions=actions))
     if not expected:
-        message = case.until("CacheAvailable", "Unknown", "AzureDenied")
-        assert "Microsoft.Cache/redisEnterprise/read" in message
+        case.until("CacheAvailable", "Unknown", "AzureDenied")
+        assert "Microsoft.Cache/redisEnterprise/read" in case.until("Ready", "Unknown", "AzureDenied")
         assert "cache" not in case.status
         return
 

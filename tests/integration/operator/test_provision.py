@@ -81,9 +81,8 @@ def test_created_once_with_every_security_setting_explicit(build: Case) -> None:
 def test_a_created_cache_without_a_route_is_reported(build: Case) -> None:
     """The operator never creates private endpoints; the platform team's heals it."""
     build.apply(**provision(build, network={"publicAccess": "Disabled"}))
-    message = build.until("CacheAvailable", "False", "NoRoute")
-    assert "create a private endpoint" in message
-    assert build.condition("Ready")[0] == "False"
+    build.until("CacheAvailable", "False", "NoRoute")
+    assert "create a private endpoint" in build.until("Ready", "False", "NoRoute")
     assert properties(build)["publicNetworkAccess"] == "Disabled"
     build.control.redis.set_private_endpoint(build.cache, "shop", "Approved")
     build.heal()

@@ -101,6 +101,8 @@ def test_no_text_makes_it_slow(unit: str) -> None:
         ),
         ("deleted. Timestamp=8/24/2023 8:48:48 PM (UTC)", "deleted"),
         ("The call can be retried in 14 seconds.", "The call can be retried in …"),
+        ("Retry after 1000000000 seconds", "Retry after …"),
+        ("Current: 07/21/2026 18:35:32", "Current: …"),
         (
             f"Operation PutRoute ({GUID}) is updating resource {ACCOUNT}.",
             f"Operation PutRoute (…) is updating resource {ACCOUNT}",

@@ -1,6 +1,6 @@
 """A minimal client with the same outcome: `python -m benchmarks.bare PLAN`.
 
-A process that creates the Secrets and writes finalizers and statuses of equal objects, with the operator's own client,
+A process that creates the Secrets and writes claims and statuses of equal objects, with the operator's own client,
 rights, concurrency and log configuration. It is given what to write: no watch, no Azure, no decision.
 """
 
@@ -22,23 +22,14 @@ async def _one(kube: KubeClient, plan: Mapping[str, Any], body: Mapping[str, Any
     place = (meta["namespace"], meta["name"])
     precondition = {"uid": meta["uid"], "resourceVersion": meta["resourceVersion"]}
     written = await kube.patch(
-        paths.resource(*place), {"metadata": {**precondition, "finalizers": [names.FINALIZER]}}, "merge"
+        paths.resource(*place), {"metadata": {**precondition, "annotations": {names.OPERATOR: "bench/bare"}}}, "merge"
     )
-    owner = {
-        "apiVersion": names.API_VERSION,
-        "kind": names.KIND,
-        "name": meta["name"],
-        "uid": meta["uid"],
-        "controller": True,
-        "blockOwnerDeletion": True,
-    }
     secret: Mapping[str, Any] = plan["secret"]
     labels = {**secret["metadata"]["labels"], names.CACHE_LABEL: meta["name"]}
     metadata = {
         "name": meta["name"],
         "labels": labels,
-        "annotations": secret["metadata"]["annotations"],
-        "ownerReferences": [owner],
+        "annotations": {**secret["metadata"]["annotations"], names.SECRET_UID: meta["uid"]},
     }
     await kube.create(
         paths.secrets(meta["namespace"]),

@@ -47,7 +47,7 @@ def measure(hosts: Path, options: Options, figures: Figures) -> None:
                 "times",
                 target=2.5,
                 compared_to=f"{bare:.1f} s: a process that only creates {len(members)} Secrets and writes as many "
-                "finalizers and statuses on equal objects, with the same client, rights and concurrency, in this run; "
+                "claims and statuses on equal objects, with the same client, rights and concurrency, in this run; "
                 "worth something only where the machine was as busy "
                 f"both times: load {load:.1f} and {os.getloadavg()[0]:.1f}",
             )

@@ -272,16 +272,19 @@ class World:
     def condition(self, document: Document, kind: str) -> tuple[str, str, str] | None:
         """Return status, reason and message of a condition; None if it is missing or of an older generation.
 
-        A message that refers to another condition (`see Ready`) is replaced by that one's.
+        A message that two conditions share is written once; the other one refers to it ("see Ready").
         """
-        found = self.get(document) or {}
-        conditions = {one["type"]: one for one in found.get("status", {}).get("conditions", [])}
-        condition = conditions.get(kind)
-        if condition is None or condition.get("observedGeneration") != found["metadata"]["generation"]:
+        found = self.get(document)
+        if found is None:
             return None
-        message = str(condition.get("message", ""))
-        explained_by = conditions.get(message.removeprefix("see "), condition)
-        return condition["status"], condition["reason"], str(explained_by.get("message", ""))
+        conditions = found.get("status", {}).get("conditions", [])
+        messages = {f"see {condition['type']}": condition.get("message", "") for condition in conditions}
+        for condition in conditions:
+            current = condition.get("observedGeneration") == found["metadata"]["generation"]
+            if condition["type"] == kind and current:
+                message = condition.get("message", "")
+                return condition["status"], condition["reason"], messages.get(message, message)
+        return None
 
     def await_condition(
         self, document: Document, kind: str, status: str, reason: str | None = None, timeout: float = 30

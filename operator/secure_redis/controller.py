@@ -13,6 +13,8 @@ from secure_redis.api import names
 from secure_redis.kube.client import session
 from secure_redis.kube.streams import Streams
 
+_ENDING: Final = 2.0  # seconds for the tasks of kopf to end
+
 Deliver = Callable[[str | None, Mapping[str, Any]], None]
 
 # kopf's own finalizer is never used; under this name it cannot be taken for another one.
@@ -97,7 +99,7 @@ def watch(
     """
 
     async def run() -> None:
-        await kopf.operator(
+        tasks = await kopf.spawn_tasks(
             registry=build_registry(deliver, configuration, streams),
             settings=build_settings(),
             clusterwide=not namespaces,
@@ -107,5 +109,25 @@ def watch(
             identity=cast("Any", names.MANAGER),
             stop_flag=stop.bind(),
         )
+        ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)  # by the flag, or by an error
+        for task in ended:
+            task.result()
 
-    asyncio.run(run())
+    loop = asyncio.new_event_loop()
+    try:
+        loop.run_until_complete(run())
+    finally:
+        _end(loop)
+
+
+def _end(loop: asyncio.AbstractEventLoop) -> None:
+    """Cancel what is left, and wait a bounded time: `kopf.operator` and `asyncio.run` wait without a limit.
+
+    Reason: docs/internals/kubernetes-facts.md#kopf-behaviour.
+    """
+    tasks = asyncio.all_tasks(loop)
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        loop.run_until_complete(asyncio.wait(tasks, timeout=_ENDING))
+    loop.close()

@@ -94,11 +94,15 @@ def injected(target: Target) -> bool:
     return "secretKeyRef" in json.dumps(target.template())
 
 
+def released(target: Target) -> bool:
+    """Whether no field in it belongs to a resource. A release takes two writes."""
+    managers = (entry["manager"] for entry in target.now()["metadata"]["managedFields"])
+    return not injected(target) and not any(manager.startswith(names.MANAGER_PREFIX) for manager in managers)
+
+
 def until_released(*targets: Target) -> None:
-    wait_for(lambda: not any(map(injected, targets)), SECONDS, "every injection to be released")
     for target in targets:
-        managers = {entry["manager"] for entry in target.now()["metadata"]["managedFields"]}
-        assert not any(manager.startswith(names.MANAGER_PREFIX) for manager in managers), managers
+        wait_for(lambda target=target: released(target), SECONDS, f"{target.name} to be released")  # type: ignore[misc]
 
 
 def lose_status(case: Case, status: Any) -> None:
@@ -181,12 +185,14 @@ def test_a_secret_that_is_in_use_is_deleted_at_a_rename_only_when_nothing_names_
         current(on_delete)
         bare = using(world, team, f"{unlisted.cache}-1")
         web.patch({"spec": {"paused": True}})
-        cases = {paused: web, on_delete: db, unlisted: None}
+        cases = (paused, on_delete, unlisted)
         for case in cases:
             case.change(connection={"secretName": f"{case.cache}-2"})
-        for case, target in cases.items():
-            user = f"Pod '{target.pods()[0]['metadata']['name'] if target else 'bare'}'"
-            until_named(case, "Reconciling", f"Secret '{case.cache}-1' stays, because it is used by {user}")
+        # A listed workload is waited for by itself, every other user is named.
+        web.until("TargetPaused")
+        db.until("TargetOnDelete")
+        until_named(unlisted, "Reconciling", f"Secret '{unlisted.cache}-1' stays, because it is used by Pod 'bare'")
+        for case in cases:
             assert case.secret(f"{case.cache}-1") is not None
             assert case.secret(f"{case.cache}-2") is not None
             assert case.condition("Ready")[0] == "True"

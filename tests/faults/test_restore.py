@@ -38,7 +38,9 @@ def running(world: World) -> Iterator[dict[str, tuple[Operator, Case]]]:
     try:
         for name, election in (("lease", PATIENT), ("alone", operators.NO_ELECTION)):
             team = world.team()
-            operator = operators.start(world, kubeconfig, team.namespace, leaderElection=election)
+            operator = operators.start(
+                world, kubeconfig, team.namespace, leaderElection=election, intervals={"resyncSeconds": 5}
+            )
             case = Case(world, team, name)
             started[name] = (operator, case)
             case.published(connection={"secretName": "s1"})

@@ -41,6 +41,7 @@ class PassState:
     proof: KeptProof | None = None
     # The regeneration whose intent this process recorded, and when it was last requested without a clear answer.
     regeneration: tuple[str, datetime | None] | None = None
+    unreferenced: str | None = None  # uid of the resource whose Secrets were read, and none had its ownerReference
     reported_at: datetime | None = None  # when the status was last written
     steady: tuple[str, SteadyState] | None = None  # resourceVersion, and the last pass over it, if that changed nothing
     unknown_annotations: tuple[str, ...] = ()  # that an event reported

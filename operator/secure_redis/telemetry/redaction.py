@@ -22,10 +22,10 @@ _SHAPES: Final = (
         rf"\1{MASK}",
     ),
     # User information of a URL.
-    (re.compile(r"(?i)\b((?:rediss?|https?|amqps?)://)[^\s/@'\"]*@"), rf"\1{MASK}@"),
+    (re.compile(r"(?i)\b((?:rediss?|valkeys?|tls|https?|amqps?)://)[^\s/@'\"]*@"), rf"\1{MASK}@"),
     # Queries of operation, continuation and SAS URLs: capabilities, all of them.
     (re.compile(r"(?i)\b(https?://[^\s?'\"<>]+)\?[^\s'\"<>]+"), rf"\1?{MASK}"),
-    (re.compile(r"(?i)([?&](?:sig|code|t|c|s|h|\$?skiptoken)=)[^\s&'\"]+"), rf"\1{MASK}"),
+    (re.compile(r"(?i)([?&](?:sig|code|auth|t|c|s|h|\$?skiptoken)=)[^\s&'\"]+"), rf"\1{MASK}"),
     # Azure access keys: 32 bytes in base64 are 43 characters and "="; newer ones are 52 with a marker and a checksum.
     (re.compile(r"(?<![\w+/-])[A-Za-z0-9+/_-]{43}=(?![\w=])"), MASK),
     (re.compile(r"(?<![\w+/-])[A-Za-z0-9+/]{30,}AzCa[A-Za-z0-9+/]{2,20}={0,2}"), MASK),

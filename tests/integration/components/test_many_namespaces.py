@@ -72,7 +72,10 @@ def test_a_missing_watch_is_reported_and_heals(
     wait_for(missing, 90, "the missing watch to be reported")
     kube.create(role(other, "watch", ["watch"]))
     kube.create(binding(other, "watch"))
-    wait_for(running.ready, SECONDS, "it to be ready")
+    try:
+        wait_for(running.ready, SECONDS, "it to be ready")
+    except TimeoutError as error:
+        raise TimeoutError(f"{error}; {running.readiness()}; {running.records()[-12:]}") from None
     running.terminate()
 
 

@@ -155,13 +155,17 @@ def test_an_entry_stays_until_no_pod_can_miss_it(case: Case) -> None:
     # The new template is there, and the pod is of the former one.
     web.patch({"spec": {"paused": True}})
     case.change(connection=None, workloads=[web.entry()])
-    web.until("TargetPaused")
+
+    def moved() -> bool:
+        return any(one["name"] == "REDIS_URL" for one in web.template()["spec"]["containers"][0]["env"])
+
+    wait_for(moved, SECONDS, "the template to be changed")
     rotate(case)
     values = case.values()
     assert dropped <= set(values)
     assert values["REDIS_PASSWORD"] == values["password"]
     (former,) = web.pods()
-    case.world.api.delete(former).must()
+    case.world.api.delete({"apiVersion": "v1", "kind": "Pod", **former}).must()
 
     def started_again() -> bool:
         found = [pod for pod in web.pods() if pod["metadata"]["uid"] != former["metadata"]["uid"]]

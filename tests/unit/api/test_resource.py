@@ -101,8 +101,10 @@ def test_the_family_follows_from_the_tier(name: str, family: str) -> None:
     assert Sku(name=name, capacity=1).family == family
 
 
-def test_an_empty_list_of_rules_is_the_same_as_an_absent_one() -> None:
-    assert parsed({"resourceID": ID, "network": {"firewallRules": []}}).spec == parsed({"resourceID": ID}).spec
+def test_an_empty_list_is_the_same_as_an_absent_one() -> None:
+    empty: dict[str, Any]
+    for empty in ({"network": {"firewallRules": []}}, {"connection": {"formats": []}}):
+        assert parsed({"resourceID": ID, **empty}).spec == parsed({"resourceID": ID}).spec
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ from secure_redis.domain.plan.actions import (
 )
 from secure_redis.domain.plan.plan import plan
 from secure_redis.domain.plan.rollout.waves import Rollout
-from secure_redis.domain.plan.types import Plan
+from secure_redis.domain.plan.types import Plan, Rotating
 from secure_redis.domain.plan.write_failure import WriteFailure
 from secure_redis.domain.report.report import report
 from secure_redis.reconciler.write_backoff import FIRST_SECONDS, LONGEST_SECONDS, WriteBackoff
@@ -166,6 +166,8 @@ BLOCKED = Plan(blocked=(Blocked(Reason.STORAGE_ROLE_MISSING, "assign it"),), nex
         (Plan(waiting=Waiting(Reason.SECRET_DELETING, "a finalizer keeps it"), next_pass_in=5.0), 300.0),
         (Plan(rollout=Rollout(next_pass_in=15.0), next_pass_in=15.0), 300.0),
         (Plan(next_pass_in=60.0), None),
+        (Plan(rotation=Rotating(None, None, next_pass_in=15.0, is_check=True), next_pass_in=15.0), 300.0),
+        (Plan(rotation=Rotating(None, None, next_pass_in=15.0), next_pass_in=15.0, exact_in=15.0), None),
     ],
 )
 def test_a_check_is_put_off_and_a_time_is_not(todo: Plan, grows_to: float | None) -> None:

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from datetime import date
 from enum import StrEnum
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from secure_redis.api.spec.persistence import Persistence
@@ -187,12 +188,16 @@ class Authentication(_Part):
     rotation: Rotation = Rotation()
 
 
+# An empty list is the same as an absent one, as everywhere in the spec.
+_Formats = Annotated[tuple[Format, ...], AfterValidator(lambda chosen: chosen or (Format.STANDARD,))]
+
+
 class Connection(_Part):
     """The published Secret. `keys`: names of standard entries by further name; `template`: texts by name."""
 
     secret_name: str | None = None
     database: int = 0
-    formats: tuple[Format, ...] = (Format.STANDARD,)
+    formats: _Formats = (Format.STANDARD,)
     keys: Mapping[str, str] = Field(default_factory=dict)
     template: Mapping[str, str] = Field(default_factory=dict)
     labels: Mapping[str, str] = Field(default_factory=dict)

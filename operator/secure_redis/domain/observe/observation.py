@@ -56,6 +56,8 @@ class Observation:
     secret: SecretFacts | None | Unknown | NotRead = NOT_READ
     former_secrets: tuple[SecretFacts, ...] | Unknown = ()  # of this resource, from an earlier connection.secretName
     secrets_listed: bool = True  # False: the operator may not list Secrets, and found them by recorded names
+    # This process read every Secret of this resource, now or in an earlier pass, and none had its ownerReference.
+    unreferenced: bool = False
     name_available: bool | Unknown | NotRead = NOT_READ
     workloads: tuple[WorkloadFacts, ...] | Unknown | NotRead = NOT_READ
     # By kind and name; read only for those that `rollout.pods_wanted` names. Missing: not read.

@@ -60,7 +60,7 @@ def _end(resource: SecureRedisCache, observed: Observation, assessed: Assessment
     if deletes and (cache := _delete_cache(resource, observed, assessed, settings)) is not None:
         return cache
     unread = next((one for one in (observed.secret, observed.former_secrets) if isinstance(one, Unknown)), None)
-    if unread is not None:
+    if unread is not None and (deletes_secret(resource) or not observed.unreferenced):
         text = f"the object goes once its Secret can be read, so that none is lost: {unread.message}"
         return Plan(blocked=(Blocked(unread.reason, text),))
     released = Reason.DELETING if deletes else Reason.RETAINED

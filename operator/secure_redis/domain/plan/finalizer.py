@@ -52,7 +52,7 @@ def set_finalizer(resource: SecureRedisCache, observed: Observation, rotating: R
     references = unreferenced(resource, observed)
     if _work_at_deletion(resource, observed, rotating):
         return references if resource.has_finalizer else (*references, AddFinalizer())
-    return (*references, RemoveFinalizer()) if resource.has_finalizer and _known(resource, observed) else references
+    return (*references, RemoveFinalizer()) if resource.has_finalizer and _is_known(resource, observed) else references
 
 
 def ends_with_this_pass(resource: SecureRedisCache, rotating: Rotating) -> bool:
@@ -69,14 +69,20 @@ def _work_at_deletion(resource: SecureRedisCache, observed: Observation, rotatin
     return any(to_release(resource, facts) for facts in found)
 
 
+def _is_known(resource: SecureRedisCache, observed: Observation) -> bool:
+    """Whether nothing that decides about the finalizer is unknown: what is not known causes no write."""
+    return secrets_known(resource, observed) and not isinstance(observed.workloads, Unknown)
+
+
 def _is_under_way(rotating: Rotating) -> bool:
     return rotating.status is not None and rotating.status.phase in UNDER_WAY
 
 
-def _known(resource: SecureRedisCache, observed: Observation) -> bool:
-    """Whether the Secrets and workloads were read: what is not known causes no write."""
-    # Without `authentication` no Secret is declared, and the one of that name is read with all others of the resource.
+def secrets_known(resource: SecureRedisCache, observed: Observation) -> bool:
+    """Whether every Secret of the resource was read.
+
+    Without `authentication` no Secret is declared, and the one of that name is read with all others of the resource.
+    """
     declared = resource.spec.authentication is not None
-    secret_known = observed.secret is None or isinstance(observed.secret, SecretFacts) or not declared
-    unread = (observed.secret, observed.former_secrets, observed.workloads)
-    return secret_known and not any(isinstance(one, Unknown) for one in unread)
+    read = observed.secret is None or isinstance(observed.secret, SecretFacts) or not declared
+    return read and not any(isinstance(one, Unknown) for one in (observed.secret, observed.former_secrets))

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from secure_redis.api.reasons.reason import Reason
+from secure_redis.api.reasons.reason import ConditionType, Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.spec.spec import DeletionPolicy
 from secure_redis.domain.explanation import Waiting
@@ -16,10 +16,11 @@ from secure_redis.domain.observe.secret import SecretFacts
 from secure_redis.domain.observe.unknown import NotRead, Unknown
 from secure_redis.domain.observe.workloads import SecretUser, WorkloadFacts
 from secure_redis.domain.plan.actions import Action, DeleteSecret, ReleaseSecret
-from secure_redis.domain.plan.rollout.workload_checks import no_replacement
+from secure_redis.domain.plan.rollout.workload_checks import no_replacement, when
 
 CHECK_SECONDS: Final = 3.0  # until the users are read that an earlier step did not need
-USED_SECONDS: Final = 15.0  # between two checks of a Secret that is used
+USED_SECONDS: Final = 15.0  # between two checks of a Secret that is used; they become rarer
+LONGEST_SECONDS: Final = 300.0
 _LISTED: Final = 3
 
 
@@ -67,13 +68,23 @@ def remove(resource: SecureRedisCache, observed: Observation) -> SecretRemoval:
         return SecretRemoval(kept=Waiting(Reason.SECRET_IN_USE, text), next_pass_in=CHECK_SECONDS)
     if isinstance(users, Unknown):
         text = f"Secret {named} stays, because the operator cannot check who uses it: {users.message}"
-        return SecretRemoval(kept=Waiting(Reason.SECRET_IN_USE, text), next_pass_in=USED_SECONDS)
+        return SecretRemoval(kept=Waiting(Reason.SECRET_IN_USE, text), next_pass_in=_pause(resource, observed))
     used = {one.name: [user for user in users if user.secret == one.name] for one in secrets}
     actions = tuple(DeleteSecret(one.name, one.uid) for one in secrets if not used[one.name])
     first = next((name for name in sorted(used) if used[name]), None)
     if first is None:
         return SecretRemoval(actions)
-    return SecretRemoval(actions, Waiting(Reason.SECRET_IN_USE, _in_use(first, used[first], observed)), USED_SECONDS)
+    kept = Waiting(Reason.SECRET_IN_USE, _in_use(first, used[first], observed))
+    return SecretRemoval(actions, kept, _pause(resource, observed))
+
+
+def _pause(resource: SecureRedisCache, observed: Observation) -> float:
+    """Return the seconds until the next check, which lists the namespace: a quarter of the time waited so far."""
+    waiting = resource.status.condition(ConditionType.READY if resource.deleting else ConditionType.RECONCILING)
+    since = when(waiting.last_transition_time) if waiting is not None else None
+    if waiting is None or since is None or waiting.reason != Reason.SECRET_IN_USE:
+        return USED_SECONDS
+    return min(max(USED_SECONDS, (observed.now - since).total_seconds() / 4), LONGEST_SECONDS)
 
 
 def _injected_with(facts: WorkloadFacts, secrets: Collection[str]) -> bool:

@@ -41,7 +41,8 @@ class Settings:
 class Rotating:
     """The part of a rotation in one pass. `handled`: the request that counts as answered. `next_pass_in` in seconds.
 
-    `needs_fresh_read`: the observation is not fresh enough for the next step.
+    `needs_fresh_read`: the observation is not fresh enough for the next step. `is_check`: the next pass only finds out
+    whether a person restarted pods meanwhile.
     """
 
     status: RotationStatus | None
@@ -49,6 +50,7 @@ class Rotating:
     action: AzureAction | None = None
     next_pass_in: float | None = None
     needs_fresh_read: bool = False
+    is_check: bool = False
 
     @property
     def progress(self) -> Waiting | None:

@@ -136,16 +136,15 @@ def _next_pass_in(
 
 
 def _is_stuck(plan: Plan) -> bool:
-    """Whether nothing goes on by itself: the next pass only looks whether a person acted meanwhile."""
-    rollout, waiting = plan.rollout, plan.waiting
-    if waiting is not None and waiting.reason is not Reason.SECRET_DELETING:  # a finalizer can keep a Secret for ever
+    """Whether nothing goes on by itself: the next pass only finds out whether a person acted meanwhile."""
+    rollout, rotation, waiting = plan.rollout, plan.rotation, plan.waiting
+    if plan.actions or not plan.next_pass_in or (rollout is not None and rollout.rolling is not None):
         return False
-    refused = (
-        waiting is not None
-        or bool(plan.blocked)
-        or (rollout is not None and rollout.rolling is None and bool(rollout.next_pass_in))
-    )
-    return refused and not plan.actions and bool(plan.next_pass_in)
+    checks = rotation is not None and rotation.is_check
+    if waiting is None:
+        return bool(plan.blocked) or checks or (rollout is not None and bool(rollout.next_pass_in))
+    # A finalizer can keep a Secret for ever, and a person the pods that hold an older key.
+    return waiting.reason is Reason.SECRET_DELETING or (checks and waiting.reason is Reason.ROTATING)
 
 
 def released(resource: SecureRedisCache, reason: Reason) -> str:

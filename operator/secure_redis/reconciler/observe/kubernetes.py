@@ -8,9 +8,10 @@ from secure_redis.api.spec.spec import DeletionPolicy
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.secret import SecretFacts
 from secure_redis.domain.observe.unknown import Unknown
-from secure_redis.domain.plan import secret_removal
+from secure_redis.domain.plan import finalizer, secret_removal
 from secure_redis.domain.plan.rollout import disruption_budgets, waves
 from secure_redis.domain.plan.rotation import required_reads
+from secure_redis.domain.plan.secret import unreferenced
 from secure_redis.kube.secrets import Secrets
 from secure_redis.kube.workloads.client import Workloads
 from secure_redis.reconciler.observe.usage import Usage
@@ -27,7 +28,8 @@ class KubernetesReader:
 
     async def read(self, resource: SecureRedisCache, observed: Observation, pass_state: PassState) -> Observation:
         """Add what exists in Kubernetes."""
-        observed = await self._with_workloads(resource, await self._with_secrets(resource, observed), pass_state)
+        observed = with_references(resource, await self._with_secrets(resource, observed), pass_state)
+        observed = await self._with_workloads(resource, observed, pass_state)
         observed = await self._usage.copies(resource, observed, pass_state)
         return await self._with_secret_users(resource, await self._with_consumers(resource, observed))
 
@@ -88,6 +90,13 @@ class KubernetesReader:
         if not declared:
             return observed
         return replace(observed, secret=await self._secrets.read(resource.key.namespace, name))
+
+
+def with_references(resource: SecureRedisCache, observed: Observation, pass_state: PassState) -> Observation:
+    """Add whether an ownerReference can be left on a Secret. What was read stays true: the operator sets none."""
+    if finalizer.secrets_known(resource, observed) and observed.secrets_listed:
+        pass_state.unreferenced = None if unreferenced(resource, observed) else resource.uid
+    return replace(observed, unreferenced=pass_state.unreferenced == resource.uid)
 
 
 def _published_version(resource: SecureRedisCache, observed: Observation) -> str | None:

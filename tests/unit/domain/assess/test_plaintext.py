@@ -103,6 +103,7 @@ def taken(variable: str, key: str, source: str = "orders") -> dict[str, Any]:
 
 
 BULL = "entry {!r} of the Secret, which Bull opens without TLS"
+CELERY = "entry {!r} of the Secret, whose server Celery does not verify by default"
 N8N = ("QUEUE_BULL_REDIS_HOST", "a container without QUEUE_BULL_REDIS_TLS=true")
 
 
@@ -114,6 +115,9 @@ N8N = ("QUEUE_BULL_REDIS_HOST", "a container without QUEUE_BULL_REDIS_TLS=true")
         ([taken("BULL_URL", "OWN")], [("BULL_URL", BULL.format("OWN"))]),
         ([taken("BULL_URL", "COPY")], [("BULL_URL", BULL.format("COPY"))]),
         ([taken("BULL_URL", "bull")], []),
+        ([taken("CELERY_BROKER_URL", "uri")], [("CELERY_BROKER_URL", CELERY.format("uri"))]),
+        ([taken("AIRFLOW__CELERY__BROKER_URL", "url")], [("AIRFLOW__CELERY__BROKER_URL", CELERY.format("url"))]),
+        ([taken("CELERY_BROKER_URL", "celery"), taken("CELERY_PASSWORD", "password")], []),
         ([taken("BULL_URL", "SWITCHED")], []),
         ([taken("BULL_URL", "uri", "theirs")], []),
         ([taken("BULLMQ_URL", "uri"), taken("REDIS_URL", "uri"), taken("BULL_PASSWORD", "password")], []),
@@ -126,9 +130,7 @@ N8N = ("QUEUE_BULL_REDIS_HOST", "a container without QUEUE_BULL_REDIS_TLS=true")
         ([taken("QUEUE_BULL_REDIS_HOST", "host"), literal("QUEUE_BULL_REDIS_TLS", "maybe")], [N8N]),
     ],
 )
-def test_clients_that_open_a_tls_address_without_tls(
-    env: list[dict[str, Any]], expected: list[tuple[str, str]]
-) -> None:
+def test_clients_that_do_not_verify_or_use_no_tls(env: list[dict[str, Any]], expected: list[tuple[str, str]]) -> None:
     template = {"OWN": "rediss://{host}:{port}", "SWITCHED": "rediss://{host}:{port}?tls=true"}
     of = resource(
         {

@@ -145,6 +145,16 @@ def test_an_outage_does_not_hold_a_resource_in_the_middle_of_a_rotation() -> Non
     assert kinds(planned(res, dark, made.settings).actions) == [RemoveFinalizer]
 
 
+def test_a_withdrawn_consent_does_not_hold_it_where_no_owner_reference_can_be_left() -> None:
+    made = asked(until="Regenerating")
+    res = replace(made.resource(), deleting=True)
+    unread = replace(made.observe(), secret=UNREAD, former_secrets=UNREAD, workloads=UNREAD)
+    assert planned(res, unread, made.settings).actions == ()
+    assert kinds(planned(res, replace(unread, unreferenced=True), made.settings).actions) == [RemoveFinalizer]
+    deletes = resource(DELETES_SECRET, deleting=True)
+    assert planned(deletes, observation(secret=UNREAD, unreferenced=True)).actions == ()
+
+
 # --- a resource that is being deleted -------------------------------------------------------------------------------
 
 

@@ -51,7 +51,8 @@ def test_an_unlisted_pod_is_waited_for_and_named_until_it_restarts() -> None:
     told = made.rotation.holders
     assert told is not None
     assert told.count == 4
-    assert made.look()[1].next_pass_in == 15.0
+    _, found = made.look()
+    assert (found.next_pass_in, found.grows_to) == (15.0, 300.0), "checked less and less often: a person has to act"
     made.pass_time(60)
     for pod in [pod for pod in made.pods if pod.of is None]:
         made.restart(pod)

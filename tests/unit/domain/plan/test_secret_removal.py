@@ -1,12 +1,14 @@
 """A Secret is deleted only where nothing uses it; every way to have one that is not needed takes the same function."""
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
+from secure_redis.api.times import rfc3339
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.secret import SecretFacts
 from secure_redis.domain.observe.unknown import NOT_READ, Unknown
@@ -15,7 +17,7 @@ from secure_redis.domain.plan.actions import CreateSecret, DeleteSecret, RecordS
 from secure_redis.domain.plan.secret_removal import needs_users, removable, remove
 from tests.builders.passes import observation, planned, published, reported, resource
 from tests.builders.workloads import ENV, injected, workload
-from tests.builders.world import AUTHENTICATION
+from tests.builders.world import AUTHENTICATION, NOW
 
 SPEC: dict[str, Any] = {"authentication": AUTHENTICATION, "connection": {"secretName": "new"}}
 DELETING: dict[str, Any] = {**SPEC, "connection": {"secretName": "new", "deletionPolicy": "Delete"}}
@@ -89,6 +91,18 @@ def test_users_are_read_only_for_a_secret_that_may_go_now() -> None:
     assert not needs_users(RES, renamed(workloads=(injected(listing, workload()),))), "it moves to the new name first"
     moved = resource({**DELETING, "workloads": [ENV]})
     assert needs_users(RES, renamed(workloads=(injected(moved, workload()),)))
+
+
+@pytest.mark.parametrize(("minutes", "seconds"), [(0, 15.0), (4, 60.0), (600, 300.0)])
+@pytest.mark.parametrize("deleting", [False, True])
+def test_the_checks_become_rarer_while_somebody_uses_it(minutes: int, seconds: float, deleting: bool) -> None:
+    at = rfc3339(NOW - timedelta(minutes=minutes))
+    kind = "Ready" if deleting else "Reconciling"
+    condition = {"type": kind, "status": "False", "reason": "SecretInUse", "message": "", "lastTransitionTime": at}
+    res = resource(DELETING, status={"conditions": [condition]}, deleting=deleting)
+    assert remove(res, renamed(secret_users=(POD,))).next_pass_in == seconds
+    other = resource(DELETING, status={"conditions": [{**condition, "reason": "RollingOut"}]}, deleting=deleting)
+    assert remove(other, renamed(secret_users=(POD,))).next_pass_in == 15.0
 
 
 def test_foreign_and_vanishing_secrets_are_not_removed() -> None:

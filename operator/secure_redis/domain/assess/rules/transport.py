@@ -135,7 +135,7 @@ def _plaintext_uses(resource: SecureRedisCache, observed: Observation) -> Verdic
         return unread("the environment of the workloads", uses)
     found = [f"{use.kind} {use.name!r} ({use.container}: {use.variable}, from {use.source})" for use in uses]
     if found:
-        return fail(f"connects without TLS: {some(found)}")
+        return fail(f"connects without TLS, or without verifying the server: {some(found)}")
     return PASS if observed.plaintext_unread is None else unread("the workloads' ConfigMaps", observed.plaintext_unread)
 
 
@@ -237,18 +237,19 @@ RULES = (
         "No listed workload connects to the cache without TLS",
         Severity.HIGH,
         _plaintext_uses,
-        "take host, port and URI from the published Secret (uri begins with rediss://); give Bull the entry bull, and "
-        "n8n QUEUE_BULL_REDIS_TLS=true",
+        "take host, port and URI from the published Secret (uri begins with rediss://); give Bull the entry bull, "
+        "Celery the entry celery, and n8n QUEUE_BULL_REDIS_TLS=true",
         strict=Severity.CRITICAL,
         why=(
             "A client that is set to `redis://`, port 6379 or ssl=False sends the key in clear, or waits for the "
-            "port to open. Bull also opens a `rediss://` URI without TLS."
+            "port to open. Bull also opens a `rediss://` URI without TLS, and Celery does not verify the server of one "
+            "without ssl_cert_reqs."
         ),
         reads=(
             "env entries of the workloads that spec.workloads lists, and of those that consent the ConfigMaps that "
             "they take variables or files from, by name; what an image, a Secret (rule W2) or the program itself sets "
-            "is not read. The operator stores only which host is named without TLS. It recognises Bull and n8n by the "
-            "names of their variables"
+            "is not read. The operator stores only which host is named without TLS. It recognises Bull, Celery and n8n "
+            "by the names of their variables"
         ),
         needs=("the operator's rights on workloads in the namespace (the chart's workloads.enabled)",),
     ),

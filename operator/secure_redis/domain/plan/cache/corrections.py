@@ -150,7 +150,7 @@ def _choose(
         not_corrected[_path(surplus)] = Blocked(
             Reason.WOULD_DISCONNECT, _rules_first(f"rule {surplus!r} is not removed", missing)
         )
-    elif surplus is not None:  # a declared rule is in place, so this is not the last one: none means open to everyone
+    elif surplus is not None:  # a declared rule is in place, so the last one stays: none is open to all
         return _Choice(DeleteFirewallRule(surplus), (_path(surplus),), not_corrected)
     setting = next_setting(resource.spec.provision, cache, found, due)
     if setting is not None:

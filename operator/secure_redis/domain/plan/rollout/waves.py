@@ -278,8 +278,8 @@ class _Wave:
 
 
 def _first_holding(states: list[WorkloadState], statuses: list[WorkloadStatus]) -> WorkloadStatus | None:
-    held = [status for one, status in zip(states, statuses, strict=True) if one.holds]
-    return next((one for one in held if one.reason is not None), held[0] if held else None)
+    found = [status for one, status in zip(states, statuses, strict=True) if one.holds]
+    return next((one for one in found if one.reason is not None), found[0] if found else None)
 
 
 def _budgeted(

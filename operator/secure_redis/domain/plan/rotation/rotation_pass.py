@@ -65,9 +65,10 @@ class RotationPass:
         next_pass_in = self.rollout.next_pass_in if self.rollout is not None else None
         if isinstance(self.observed.consumers, NotRead) and (self.rollout is None or self.rollout.holding is None):
             next_pass_in = 0.0  # the listed ones hold no older key: now the others are read
-        return self.without_action(
+        waiting = self.without_action(
             state, behind.why.reason, behind.why.message, sooner(next_pass_in, CONSUMERS_SECONDS)
         )
+        return replace(waiting, is_check=True)
 
     def handled(self) -> str | None:
         """Return the request that counts as handled. One that is there in the first pass does."""

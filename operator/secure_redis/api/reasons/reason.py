@@ -132,6 +132,7 @@ class Reason(StrEnum):
     STORING_KEY = "StoringKey"
     NOT_OWNED = "NotOwned"
     # The Secret
+    NOT_COMPLIANT = "NotCompliant"
     SECRET_FOREIGN = "SecretForeign"  # noqa: S105 - a reason
     SECRET_IMMUTABLE = "SecretImmutable"  # noqa: S105 - a reason
     SECRET_DELETING = "SecretDeleting"  # noqa: S105 - a reason

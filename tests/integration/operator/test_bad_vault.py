@@ -14,7 +14,7 @@ from tests.integration.operator.support import Bystander, Case
 
 HOUR = 3600
 
-BUSY = 12  # calls to Azure for one look at one resource; more would be a loop
+BUSY = 24  # calls to Azure for two checks of one resource, with the reads around it; more would be a loop
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,29 @@ def test_an_unsafe_cache_is_reported_and_not_changed(world: World, team: Team) -
     assert world.control.log.writes(mark) == []
 
 
+def test_a_new_secret_is_withheld_until_the_cache_is_compliant(world: World, team: Team) -> None:
+    world.cache(team, "orders", properties={"enableNonSslPort": True})
+    world.store_key(team, "orders")
+    resource = world.apply(world.resource(team, "orders", key="orders", connection={"publish": "WhenCompliant"}))
+    message = world.await_condition(resource, "Ready", "False", "NotCompliant")
+    assert "T1 (Critical, Fail)" in message
+    assert world.secret(team.namespace, "orders") is None
+    world.control.redis.update("orders", {"enableNonSslPort": False})
+    world.api.merge(resource, {"metadata": {"annotations": {"secureredis.io/refresh": "safe"}}}).must()
+    world.await_condition(resource, "Ready", "True")
+    # What is published stays, and a new key reaches it, whatever the cache becomes.
+    world.control.redis.update("orders", {"enableNonSslPort": True})
+    version = world.store_key(team, "orders", slot="Secondary")
+    world.api.merge(resource, {"metadata": {"annotations": {"secureredis.io/refresh": "unsafe"}}}).must()
+    world.await_condition(resource, "TransportSecured", "False", "NonTLSPortOpen")
+    wait_for(
+        lambda: ((world.get(resource) or {})["status"]["credential"]["keyVaultVersion"]) == version,
+        20,
+        "the new version to be published",
+    )
+    world.await_condition(resource, "Ready", "True")
+
+
 def test_a_new_version_in_the_vault_reaches_the_secret(world: World, team: Team) -> None:
     world.cache(team, "orders")
     world.store_key(team, "orders")

@@ -68,6 +68,24 @@ def test_first_pass_sets_the_finalizer_before_anything_that_a_deletion_removes()
     assert kinds(resource(spec, finalizer=False), observation()) == [AddFinalizer, CreateSecret]
 
 
+WHEN_COMPLIANT = {**VALIDATE, "connection": {"publish": "WhenCompliant"}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "open_rule"),
+    [({"plaintext_open": True}, "T1 (Critical, Fail)"), ({"plaintext_open": None}, "T1 (Critical, Unknown)")],
+)
+def test_a_new_secret_is_withheld_while_a_finding_of_weight_is_open(changes: dict[str, Any], open_rule: str) -> None:
+    unsafe = observation(cache=cache(**changes))
+    plan = planned(resource(WHEN_COMPLIANT), unsafe)
+    assert CreateSecret not in [type(action) for action in plan.actions]
+    (blocked,) = [one for one in plan.blocked if one.reason is Reason.NOT_COMPLIANT]
+    assert open_rule in blocked.message
+    assert kinds(resource(VALIDATE), unsafe) == [CreateSecret]
+    there = published(resource(WHEN_COMPLIANT), unsafe)
+    assert kinds(resource(WHEN_COMPLIANT), observation(cache=cache(**changes), secret=tampered(there))) == [ApplySecret]
+
+
 def test_unchanged_world_plans_nothing() -> None:
     res = resource(VALIDATE)
     obs = observation(secret=published(res, observation()))

@@ -112,6 +112,14 @@ CREDENTIAL_REASONS: Final[Mapping[Reason, ReasonRow]] = {
         "Find out who uses that field manager (the API server's audit log has the user), and stop it.",
         traits=Trait.EVENT_ONLY,
     ),
+    Reason.NOT_COMPLIANT: row(
+        "`spec.connection.publish: WhenCompliant` withholds a new Secret: a rule of severity High or above fails or is "
+        "unknown.",
+        "Resolve the findings in `status.compliance.findings`, or waive them in `spec.waivers`. A Secret that is "
+        "published already stays and is kept up to date.",
+        on=ON_CREDENTIALS,
+        traits=Trait.NEEDS_HUMAN | Trait.ABOUT_SECRET,
+    ),
     Reason.SECRET_FOREIGN: row(
         "A Secret of that name exists and belongs to another owner; it is not changed.",
         "Delete it or choose another spec.connection.secretName.",

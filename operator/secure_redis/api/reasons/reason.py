@@ -134,6 +134,7 @@ class Reason(StrEnum):
     NOT_OWNED = "NotOwned"
     # The Secret
     SECRET_TAMPERED = "SecretTampered"  # noqa: S105 - a reason
+    NOT_COMPLIANT = "NotCompliant"
     SECRET_FOREIGN = "SecretForeign"  # noqa: S105 - a reason
     SECRET_IMMUTABLE = "SecretImmutable"  # noqa: S105 - a reason
     SECRET_DELETING = "SecretDeleting"  # noqa: S105 - a reason

@@ -192,6 +192,13 @@ class Authentication(_Part):
 _Formats = Annotated[tuple[Format, ...], AfterValidator(lambda chosen: chosen or (Format.STANDARD,))]
 
 
+class Publish(StrEnum):
+    """When a new Secret is published. `WhenCompliant`: not while a finding of severity High or above is open."""
+
+    ALWAYS = "Always"
+    WHEN_COMPLIANT = "WhenCompliant"
+
+
 class Connection(_Part):
     """The published Secret. `keys`: names of standard entries by further name; `template`: texts by name."""
 
@@ -202,6 +209,7 @@ class Connection(_Part):
     template: Mapping[str, str] = Field(default_factory=dict)
     labels: Mapping[str, str] = Field(default_factory=dict)
     annotations: Mapping[str, str] = Field(default_factory=dict)
+    publish: Publish = Publish.ALWAYS
     deletion_policy: DeletionPolicy = DeletionPolicy.RETAIN
 
 

@@ -14,6 +14,7 @@ from secure_redis.domain.observe.cache import LOWEST_TLS, Cache
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.redis import PersistenceFacts, Redis
 from secure_redis.domain.observe.storage import (
+    CIPHER,
     BlobServiceFacts,
     KeyAbsent,
     KeyFacts,
@@ -244,8 +245,8 @@ def _encrypted(observed: Observation, facts: PersistenceFacts, storage: StorageF
     kind_text = "RDB" if kind is PersistenceType.RDB else "AOF"
     remarks = "".join(f"; {remark}" for remark in _remarks(observed, facts, storage))
     return (
-        f"{kind_text} by {how} into account {storage.account_id.name!r}, encrypted with {whose}{twice}, over TLS 1.2 "
-        f"or newer{remarks}"
+        f"{kind_text} by {how} into account {storage.account_id.name!r}, {CIPHER} under {whose}{twice}, over "
+        f"TLS 1.2 or newer{remarks}"
     )
 
 

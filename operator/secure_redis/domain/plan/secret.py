@@ -3,8 +3,10 @@
 from secure_redis.api import names
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
+from secure_redis.api.spec.spec import Publish
 from secure_redis.domain.assess.assessment import Assessment
 from secure_redis.domain.assess.connection_secret import differs
+from secure_redis.domain.assess.rules.rule import WITHHOLDS
 from secure_redis.domain.explanation import Blocked, Waiting
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.secret import SecretFacts
@@ -27,6 +29,10 @@ def publish(resource: SecureRedisCache, observed: Observation, assessed: Assessm
     name, there = resource.secret_name, observed.secret
     if isinstance(there, Unknown):
         return Plan(blocked=(Blocked(there.reason, there.message),))
+    if there is None and resource.spec.connection.publish is Publish.WHEN_COMPLIANT:
+        withheld = _withheld(name, assessed)
+        if withheld is not None:
+            return Plan(blocked=(withheld,))
     if there is None:
         create = CreateSecret(name, required.data, required.labels, required.annotations)
         return Plan(actions=(create,))
@@ -54,6 +60,20 @@ def publish(resource: SecureRedisCache, observed: Observation, assessed: Assessm
         )
     apply = ApplySecret(name, there.uid, required.data, required.labels, required.annotations)
     return Plan(actions=(apply,))
+
+
+def _withheld(name: str, assessed: Assessment) -> Blocked | None:
+    """Explain why a new Secret is not published yet. A Secret that exists is never withheld."""
+    compliance = assessed.compliance
+    open_findings = compliance.withholding if compliance is not None else ()
+    if compliance is not None and not open_findings:
+        return None
+    which = ", ".join(f"{one.rule} ({one.severity}, {one.result})" for one in open_findings) or "nothing is judged yet"
+    return Blocked(
+        Reason.NOT_COMPLIANT,
+        f"Secret {name!r} is not published while a rule of severity {WITHHOLDS} or above fails or is unknown: {which}; "
+        "resolve them or waive them in spec.waivers, or set spec.connection.publish: Always",
+    )
 
 
 def adoptable(resource: SecureRedisCache, secret: SecretFacts) -> bool:

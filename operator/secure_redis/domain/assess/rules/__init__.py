@@ -21,6 +21,7 @@ from secure_redis.domain.assess.rules import (
 from secure_redis.domain.assess.rules.rule import (
     PASS,
     THRESHOLD,
+    WITHHOLDS,
     Result,
     Rule,
     Severity,
@@ -92,6 +93,18 @@ class Compliance:
     def counted(self, result: Result) -> tuple[Finding, ...]:
         """Return the findings with this result whose severity decides whether the cache is compliant."""
         return tuple(one for one in self.findings if one.result is result and one.severity in _COUNTS)
+
+    @property
+    def withholding(self) -> tuple[Finding, ...]:
+        """Return the findings that withhold a new Secret under `connection.publish: WhenCompliant`, worst first.
+
+        A rule of severity High or above that could not be judged withholds it too: unknown is not safe.
+        """
+        return tuple(
+            one
+            for one in self.findings
+            if one.result in {Result.FAIL, Result.UNKNOWN} and _WORST_FIRST[one.severity] <= _WORST_FIRST[WITHHOLDS]
+        )
 
     @property
     def compliant(self) -> bool | None:

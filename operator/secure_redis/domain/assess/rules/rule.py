@@ -39,6 +39,8 @@ class Severity(StrEnum):
 
 # From this severity on, a finding makes the cache not compliant.
 THRESHOLD: Final = Severity.MEDIUM
+# From this severity on, a finding withholds a new Secret under `connection.publish: WhenCompliant`.
+WITHHOLDS: Final = Severity.HIGH
 
 
 class Result(StrEnum):

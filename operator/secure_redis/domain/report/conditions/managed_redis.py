@@ -12,7 +12,7 @@ from secure_redis.domain.observe.normalise import (
     tls_version,
 )
 from secure_redis.domain.observe.observation import Observation
-from secure_redis.domain.observe.storage import EncryptionKeyFacts, KeyAbsent
+from secure_redis.domain.observe.storage import CIPHER, EncryptionKeyFacts, KeyAbsent
 from secure_redis.domain.observe.unknown import NotRead, Unknown
 from secure_redis.domain.plan.actions import Failed
 from secure_redis.domain.plan.cache.creation import busy, busy_reason
@@ -127,7 +127,7 @@ def _encrypted(database: ManagedDatabase, whose: str) -> ConditionState:
     often = f" every {database.rdb_frequency}" if database.rdb_frequency else ""
     kind = f"RDB{often}" if database.rdb_enabled else "AOF"
     return ConditionState(
-        TRUE, Reason.PERSISTENCE_ENCRYPTED, f"{kind} onto the cluster's own disks, encrypted with {whose}"
+        TRUE, Reason.PERSISTENCE_ENCRYPTED, f"{kind} onto the cluster's own disks, {CIPHER} under {whose}"
     )
 
 

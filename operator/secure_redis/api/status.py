@@ -147,10 +147,10 @@ class CorrectionStatus(_Part):
 
 
 class DriftStatus(_Part):
-    """One field that differs. `since`: RFC 3339, when the difference was first observed.
+    """One field that differs. `since`: RFC 3339, when it was made, if the Activity Log tells, else first observed.
 
     `effect`: what a correction would cause. `reason`: why a correction that the spec allows is blocked.
-    `corrections`: how often it was corrected and came back. `by`: who wrote to the cache last before that.
+    `corrections`: how often it was corrected and came back. `by`: who made the difference, if that is certain.
     """
 
     path: str

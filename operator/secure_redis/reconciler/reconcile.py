@@ -190,6 +190,7 @@ class Reconciler:
         if pass_state.direct or pass_state.refresh or not steady.matches(observed, self._brakes.brake(key)):
             return None
         pass_state.steady = (version, steady)
+        self._observer.unchanged(key, observed.now)
         within = pass_state.next_pass_within
         return NextPass(
             steady.next_pass_in if within is None else min(steady.next_pass_in, within), ready=pass_state.ready

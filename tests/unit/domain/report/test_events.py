@@ -82,8 +82,8 @@ def test_an_outage_is_no_event(reason: Reason) -> None:
 
 
 def test_a_retirement_is_one_event_when_its_day_is_first_known_and_when_it_changes() -> None:
-    def announced(status: dict[str, Any]) -> list[str]:
-        events = reported(resource(status=status), observation()).events
+    def announced(status: dict[str, Any], found: Observation | None = None) -> list[str]:
+        events = reported(resource(status=status), found or observation()).events
         return [event.note for event in events if event.reason == Reason.RETIREMENT_ANNOUNCED]
 
     known = reported(resource(), observation()).status.document()
@@ -91,7 +91,7 @@ def test_a_retirement_is_one_event_when_its_day_is_first_known_and_when_it_chang
     assert "2028-09-30" in note
     assert announced(known) == []
     assert announced({**known, "cache": {**known["cache"], "retiresOn": "2027-09-30"}}) == [note]
-    assert reported(resource(status=known), blocked(Reason.AZURE_UNREACHABLE)).events == ()
+    assert announced(known, blocked(Reason.AZURE_UNREACHABLE)) == []
 
 
 def messages(status: Status) -> list[str]:

@@ -244,6 +244,14 @@ class WorkloadStatus(_Part):
     dropped: int | None = None
 
 
+class EffectiveStatus(_Part):
+    """What applies: from the spec, or from the operator's configuration. `profile` None: not judged yet."""
+
+    mode: str
+    profile: str | None = None
+    interval_seconds: int
+
+
 class LastHandled(_Part):
     """The last value of each request annotation that was answered."""
 
@@ -256,6 +264,7 @@ class Status(_Part):
 
     observed_generation: int | None = None
     conditions: tuple[Condition, ...] = ()
+    effective: EffectiveStatus | None = None
     binding: Binding | None = None
     cache: CacheStatus | None = None
     endpoint: EndpointStatus | None = None

@@ -56,7 +56,7 @@ def test_defaults_are_the_safe_ones(api: Api) -> None:
                 "deadlineMinutes": 30,
             },
         },
-        "connection": {"database": 0, "deletionPolicy": "Retain", "formats": ["Standard"]},
+        "connection": {"database": 0, "deletionPolicy": "Retain", "formats": ["Standard"], "publish": "Always"},
         "drift": {"correct": [], "ignore": []},
         "deletionPolicy": "Retain",
     }

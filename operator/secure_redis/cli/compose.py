@@ -253,7 +253,7 @@ def build_observer(
         keys=build_key_reader(config, settings, azure),
         governance=governance,
         kubernetes=KubernetesReader(clients.secrets, clients.workloads, usage),
-        writers=WriterReader(azure.activity, time.monotonic),
+        writers=WriterReader(azure.activity, config.ages(), time.monotonic),
     )
 
 

@@ -45,7 +45,6 @@ def test_defaults_are_the_safe_ones(api: Api) -> None:
     assert spec == {
         "resourceID": RESOURCE_ID,
         "mode": "Validate",
-        "profile": "Baseline",
         "transport": {"minimumTLSVersion": "1.2", "probe": "Enabled"},
         "network": {"publicAccess": "Disabled"},
         "authentication": {
@@ -58,7 +57,7 @@ def test_defaults_are_the_safe_ones(api: Api) -> None:
             },
         },
         "connection": {"database": 0, "deletionPolicy": "Retain", "formats": ["Standard"], "publish": "Always"},
-        "drift": {"correct": [], "ignore": [], "intervalSeconds": 300},
+        "drift": {"correct": [], "ignore": []},
         "deletionPolicy": "Retain",
     }
 

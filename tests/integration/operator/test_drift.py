@@ -185,6 +185,7 @@ def test_a_cache_that_is_gone_is_drift(build: Case) -> None:
 
 def test_the_author_is_reported_where_the_activity_log_may_be_read(build: Case) -> None:
     created(build)
+    build.poke()
     build.update({"enableNonSslPort": True})
     build.poke()
     build.until("DriftDetected", "True", "Drifted")

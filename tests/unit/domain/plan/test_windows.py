@@ -10,7 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from secure_redis.api.spec.spec import Window
-from secure_redis.domain.plan.rotation import windows
+from secure_redis.domain.plan import windows
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)

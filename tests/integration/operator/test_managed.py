@@ -9,10 +9,10 @@ import pytest
 from sandbox.azure.seeds import seeds
 from sandbox.azure.seeds.managed_redis import ManagedCluster, customer_key, managed_scope
 from sandbox.azure.seeds.storage import VaultKey
-from sandbox.waiting import wait_for
+from sandbox.waiting import PATIENCE, wait_for
 from sandbox.world import SUBSCRIPTION, World
 from secure_redis.domain.assess.rules import RULES
-from tests.integration.operator.support import PATIENCE, Case, release
+from tests.integration.operator.support import Case, release
 
 PASS, FAIL, UNKNOWN = "Pass", "Fail", "Unknown"
 DAY = 86_400

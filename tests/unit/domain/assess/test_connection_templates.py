@@ -35,7 +35,8 @@ SEPARATORS = re.compile(r"([?&,;/@:=#% \[\]])")
 PIECES = sorted({piece for one in (*GOOD, *BAD) for piece in SEPARATORS.split(one)})
 # A name and a number are free, and so is what happens where the first connection fails.
 FREE = re.compile(
-    r"(name|prefix|channelPrefix)=[\w.-]+|\b(?!tls|ssl|verify)\w+=[0-9]+(ms|s|m)?|abortConnect=false", re.I
+    r"\b(name|client_name|prefix|channelPrefix)=[\w.-]+|\b(?!tls|ssl|verify)\w+=[0-9]+(ms|s|m)?|abortConnect=false",
+    re.I,
 )
 
 

@@ -230,6 +230,7 @@ def test_the_published_key_is_in_the_secret_only(planted: Planted) -> None:
     ]
     assert leaks(planted.hidden, places) == []
     found = leaks(planted.published, places)
+    assert planted.published
     for name in planted.published:
         assert any(hit.startswith(f"{name} (raw)") for hit in found), f"{name} was not published"
 

@@ -57,7 +57,7 @@ def test_defaults_are_the_safe_ones(api: Api) -> None:
                 "deadlineMinutes": 30,
             },
         },
-        "connection": {"database": 0, "deletionPolicy": "Retain", "formats": ["Standard"]},
+        "connection": {"database": 0, "deletionPolicy": "Retain", "formats": ["Standard"], "publish": "Always"},
         "drift": {"correct": [], "ignore": [], "intervalSeconds": 300},
         "deletionPolicy": "Retain",
     }

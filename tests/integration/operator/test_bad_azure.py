@@ -175,8 +175,10 @@ def test_unknown_is_never_shown_as_safe(case: Case) -> None:
     case.published()
     case.fault(**_answer(500, "InternalServerError", "sorry"))
     case.poke()
-    for kind in ("CacheAvailable", "TransportSecured", "Compliant", "DriftDetected", "CredentialsSynced"):
+    for kind in ("CacheAvailable", "CredentialsSynced"):
         assert case.condition(kind)[:2] == ("Unknown", "AzureError"), kind
+    for kind in ("TransportSecured", "Compliant", "DriftDetected"):
+        assert case.condition(kind)[:2] == ("Unknown", "NotReady"), kind
     assert case.condition("Ready")[0] == "True"
 
 

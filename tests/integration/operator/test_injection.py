@@ -193,10 +193,13 @@ def test_consent_that_is_withdrawn_releases(case: Case) -> None:
 
 def test_without_consent_nothing_is_touched(case: Case) -> None:
     web = Target(case, consents=False)
-    case.published(workloads=[web.entry()])
+    case.exists()
+    case.store()
+    case.apply(workloads=[web.entry()])
     assert "does not consent" in web.until("TargetNotConsenting")
+    case.until("Ready", "False", "TargetNotConsenting")
+    assert case.secret() is not None
     assert web.now()["spec"] == web.made["spec"]
-    assert case.condition("Ready")[0] == "True"
 
 
 def test_a_foreign_env_entry_is_a_conflict(case: Case) -> None:

@@ -118,9 +118,7 @@ def test_a_failed_rollout_stops_the_others_until_it_is_repaired(case: Case) -> N
     before = second.version()
     first.patch({"spec": {"paused": True}})
     broken = {"containers": [{"name": "main", "image": "sandbox.test/none:1"}]}
-    first.patch(
-        {"spec": {"progressDeadlineSeconds": 3, "template": {"spec": broken}}}
-    )  # it fails with whatever starts next
+    first.patch({"spec": {"progressDeadlineSeconds": 3, "template": {"spec": broken}}})  # fails what starts next
     case.change(authentication={"rotation": {"deadlineMinutes": 1}})
     first.patch({"spec": {"paused": False}})
     version = rotate(case)

@@ -251,7 +251,7 @@ def test_a_paused_target_takes_the_key_and_rolls_when_it_is_resumed(case: Case) 
 
 
 def test_an_image_that_crashes_with_the_new_key_stops_there_and_the_old_pods_keep_running(case: Case) -> None:
-    first, second = Target(case, "a-first", progressDeadlineSeconds=3), Target(case, "b-second")
+    first, second = Target(case, "a-first"), Target(case, "b-second")
     case.published(workloads=[first.entry(), second.entry()])
     current(case)
     for target in (first, second):
@@ -260,7 +260,7 @@ def test_an_image_that_crashes_with_the_new_key_stops_there_and_the_old_pods_kee
     before = second.version()
     # It takes effect with the very write that brings the new key.
     first.patch({"spec": {"paused": True}})
-    first.patch({"spec": {"template": {"spec": {"initContainers": [CRASHES]}}}})
+    first.patch({"spec": {"progressDeadlineSeconds": 3, "template": {"spec": {"initContainers": [CRASHES]}}}})
     second.patch({"spec": {"paused": True}})
     version = rotate(case)
     for target in (first, second):

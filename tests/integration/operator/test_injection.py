@@ -111,14 +111,14 @@ def test_one_after_the_other(case: Case) -> None:
 
 
 def test_a_failed_rollout_stops_the_others_until_it_is_repaired(case: Case) -> None:
-    first = Target(case, "a-first", progressDeadlineSeconds=3)
+    first = Target(case, "a-first")
     second = Target(case, "b-second")
     case.published(workloads=[first.entry(), second.entry()])
     current(case)
     before = second.version()
     first.patch({"spec": {"paused": True}})
     broken = {"containers": [{"name": "main", "image": "sandbox.test/none:1"}]}
-    first.patch({"spec": {"template": {"spec": broken}}})  # it fails with whatever starts next
+    first.patch({"spec": {"progressDeadlineSeconds": 3, "template": {"spec": broken}}})  # fails what starts next
     case.change(authentication={"rotation": {"deadlineMinutes": 1}})
     first.patch({"spec": {"paused": False}})
     version = rotate(case)

@@ -443,11 +443,12 @@ def lone(case: Case) -> None:
 
 
 def test_a_failed_rollout_stops_before_a_key_dies(case: Case) -> None:
-    web = Target(case, "web", progressDeadlineSeconds=2)
+    web = Target(case, "web")
     ready(case, **led(case), workloads=[web.entry()])
     current(case)
     before = dict(case.keys)
-    web.patch({"spec": {"template": {"spec": {"containers": [{"name": "main", "image": "sandbox.test/none:1"}]}}}})
+    broken = {"containers": [{"name": "main", "image": "sandbox.test/none:1"}]}
+    web.patch({"spec": {"progressDeadlineSeconds": 2, "template": {"spec": broken}}})
     asked = ask(case)
     wait_for(lambda: rotation(case).get("reason") == "RolloutFailed", PATIENCE, "the failure to be told")
     assert case.keys["Primary"] == before["Primary"]

@@ -46,10 +46,10 @@ ROTATION_REASONS: Final[Mapping[Reason, ReasonRow]] = {
         traits=Trait.ROTATION_WAIT | Trait.ROTATION_STATUS,
     ),
     Reason.OUTSIDE_WINDOW: row(
-        "A scheduled rotation or a correction waits for its maintenance window.",
+        "A scheduled rotation, a correction or the move of workloads to a new key waits for its maintenance window.",
         "Wait, or request it now: a rotation by the annotation `secureredis.io/rotate`, a correction by "
-        "`secureredis.io/allow-disruption: <path>`.",
-        on={ConditionType.DRIFT_DETECTED},
+        "`secureredis.io/allow-disruption: <path>`, a move by `secureredis.io/allow-disruption: workloads`.",
+        on={ConditionType.DRIFT_DETECTED, ConditionType.WORKLOADS_CURRENT},
         traits=Trait.ROTATION_WAIT | Trait.ROTATION_STATUS | Trait.ABOUT_CORRECTION,
     ),
     Reason.HOLDERS_BEHIND: row(

@@ -108,6 +108,7 @@ WHOLE: Document = {
         "massDrift": {"share": 0.06, "atLeast": 21, "minimumCorrections": 6},
         "release": "one",
     },
+    "defaults": {"profile": "Baseline", "intervalSeconds": 302, "maximumMode": "Provision"},
     "activityLog": {"enabled": True},
     "concurrency": {"passes": 17, "kubernetesRequests": 33, "azureConnections": 65, "probes": 9},
     "health": {"address": "127.0.0.1", "port": 8081},
@@ -123,6 +124,8 @@ OTHER: Document = {
     "largestSKU.name": "Standard",
     "secrets.watch": "None",
     "compliance.minimumProfile": "Strict",
+    "defaults.profile": "Strict",
+    "defaults.maximumMode": "Validate",
     "compliance.waivable.0.rules.0": "R2",
 }
 # `operate` and the start line use these. `test_the_process_serves_and_logs_as_configured` covers them.

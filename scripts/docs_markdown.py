@@ -1,4 +1,4 @@
-"""A hook of mkdocs that translates the pages from CommonMark to the Markdown of mkdocs."""
+"""Hooks of mkdocs: the pages are translated from CommonMark, and generated pages get a place in the navigation."""
 
 import posixpath
 import re
@@ -45,3 +45,13 @@ def indented(markdown: str) -> str:
 def on_page_markdown(markdown: str, *, page: Any, **_: Any) -> str:
     """Translate one page. mkdocs calls it for each."""
     return prepared(markdown, page.file.src_uri)
+
+
+def on_nav(nav: Any, *, files: Any, **_: Any) -> Any:
+    """Put each generated page below the index of its folder: the path above the page and the marked entry show it."""
+    indexes = {posixpath.dirname(page.file.src_uri): page for page in nav.pages if page.file.name == "index"}
+    for file in files.documentation_pages():
+        index = indexes.get(posixpath.dirname(file.src_uri))
+        if index is not None and index.parent is not None and file.page is not None and file.page.parent is None:
+            file.page.parent = index
+    return nav

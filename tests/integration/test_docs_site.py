@@ -77,10 +77,45 @@ def test_every_page_is_there_and_shows_all_its_blocks(site: Path) -> None:
 
 
 def test_nothing_is_loaded_from_elsewhere(site: Path) -> None:
-    for path in site.rglob("*.html"):
+    pages, styles = list(site.rglob("*.html")), list(site.rglob("*.css"))
+    assert pages
+    assert styles
+    for path in pages:
         assert [one for one in read(path).loads if "//" in one] == [], path.name
-    for path in site.rglob("*.css"):
+    for path in styles:
         assert not re.search(r"url\(\s*['\"]?(https?:)?//", path.read_text(encoding="utf-8")), path.name
+
+
+@pytest.mark.parametrize(
+    ("page", "path"),
+    [
+        ("rules/T1.html", ["Home", "Security", "Rules"]),
+        ("conditions/Ready.html", ["Home", "Reference", "Conditions"]),
+        ("reasons/Ready.html", ["Home", "Reference", "Reasons"]),
+        ("rotation.html", ["Home", "Using it"]),
+    ],
+)
+def test_a_page_shows_where_it_is(site: Path, page: str, path: list[str]) -> None:
+    """The generated pages are in no menu: their index is marked instead."""
+    text = (site / page).read_text(encoding="utf-8")
+    (shown,) = re.findall(r'<nav class="md-path".*?</nav>', text, re.DOTALL)
+    assert re.findall(r'<span class="md-ellipsis">\s*(.*?)\s*</span>', shown, re.DOTALL) == path
+    marked = re.findall(r'md-nav__item--active">.*?<span class="md-ellipsis">\s*(.*?)\s*</span>', text, re.DOTALL)
+    assert page == "rotation.html" or path[-1] in marked
+
+
+def test_the_menu_names_the_generated_indexes(site: Path) -> None:
+    text = (site / "install.html").read_text(encoding="utf-8")
+    for folder, title in (("rules", "Rules"), ("conditions", "Conditions"), ("reasons", "Reasons")):
+        menu = rf'<a href="{folder}/index\.html" class="md-nav__link">\s*<span class="md-ellipsis">\s*{title}\s*</span>'
+        assert re.search(menu, text), title
+
+
+def test_words_in_tables_stay_whole(site: Path) -> None:
+    """The theme breaks code anywhere, so that a name in a narrow column is cut in the middle."""
+    assert 'href="stylesheets/site.css"' in (site / "api.html").read_text(encoding="utf-8")
+    style = (site / "stylesheets/site.css").read_text(encoding="utf-8")
+    assert re.search(r"table:not\(\[class\]\) code \{[^}]*word-break: normal", style)
 
 
 def test_a_warning_fails_the_build(tmp_path: Path) -> None:

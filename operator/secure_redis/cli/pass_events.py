@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from secure_redis.api.reasons.catalogue import has
 from secure_redis.api.reasons.row import Trait
 from secure_redis.api.resource import Key, key_of
+from secure_redis.api.spec.spec import DriftSettings
 from secure_redis.api.status import Status
 from secure_redis.kube.events import EventRecorder
 from secure_redis.kube.watches import SecretWatches, WorkloadWatches
@@ -106,4 +107,11 @@ class PassEvents:
 
     def _measure(self, key: Key, body: Body) -> None:
         with suppress(ValidationError):  # written by another version: the next status is this operator's
-            self._metrics.report(key, Status.model_validate(body.get("status") or {}))
+            self._metrics.report(key, Status.model_validate(body.get("status") or {}), _drift_interval(body))
+
+
+def _drift_interval(body: Body) -> float:
+    """Return how often the resource is reconciled, in seconds; the default where its spec cannot be read."""
+    with suppress(ValidationError):
+        return float(DriftSettings.model_validate((body.get("spec") or {}).get("drift") or {}).interval_seconds)
+    return float(DriftSettings().interval_seconds)

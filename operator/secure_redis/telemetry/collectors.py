@@ -8,22 +8,74 @@ from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from secure_redis.api.resource import Key
+from secure_redis.telemetry.resource_state import ResourceState
 
 _PER_RESOURCE: Final = ("namespace", "name")
 _STATUSES: Final = ("True", "False", "Unknown")
 
 
-@dataclass(slots=True)
-class ResourceState:
-    """The values of one resource's series."""
+@dataclass(frozen=True, slots=True)
+class _Value:
+    """A series with one value per resource, which is absent while `of` returns None."""
 
-    conditions: tuple[tuple[str, str], ...] | None = None  # type, status
-    drift: float = 0.0
-    findings: tuple[tuple[str, float], ...] = ()
-    last_pass: float | None = None
-    last_probe: float | None = None
-    certificate_ends: float | None = None
-    rotating_since: float | None = None
+    name: str
+    documentation: str
+    of: Callable[[ResourceState], float | None]
+
+
+_VALUES: Final = (
+    _Value(
+        "secureredis_drift",
+        "Fields of a resource that differ from Azure.",
+        lambda state: state.drift if state.conditions is not None else None,
+    ),
+    _Value("secureredis_rules_passed", "Rules that a resource passes.", lambda state: state.rules_passed),
+    _Value(
+        "secureredis_drift_interval_seconds",
+        "How often a resource is reconciled when nothing else causes it (spec.drift.intervalSeconds).",
+        lambda state: state.drift_interval,
+    ),
+    _Value(
+        "secureredis_last_successful_pass_timestamp_seconds",
+        "When a pass over a resource last succeeded. A time, so that it keeps ageing while the operator is down.",
+        lambda state: state.last_pass,
+    ),
+    _Value(
+        "secureredis_endpoint_last_probe_timestamp_seconds",
+        "When a resource's endpoint was last probed by this process. A time, as above.",
+        lambda state: state.last_probe,
+    ),
+    _Value(
+        "secureredis_certificate_not_after_timestamp_seconds",
+        "When the certificate that a resource's endpoint presents ends.",
+        lambda state: state.certificate_ends,
+    ),
+    _Value(
+        "secureredis_credential_published_timestamp_seconds",
+        "When the key that a resource's Secret holds was published.",
+        lambda state: state.credential_published,
+    ),
+    _Value(
+        "secureredis_credential_expires_timestamp_seconds",
+        "When the Key Vault secret with a resource's key expires; absent where it has no expiry.",
+        lambda state: state.credential_expires,
+    ),
+    _Value(
+        "secureredis_rotation_started_timestamp_seconds",
+        "When the rotation of a resource's key that is under way began; absent while none is.",
+        lambda state: state.rotation_started,
+    ),
+    _Value(
+        "secureredis_rotation_due_timestamp_seconds",
+        "When a resource's key is due for rotation by its schedule; absent without a schedule.",
+        lambda state: state.rotation_due,
+    ),
+    _Value(
+        "secureredis_cache_retires_timestamp_seconds",
+        "When Microsoft retires the service of a resource's cache; absent while no date is known.",
+        lambda state: state.cache_retires,
+    ),
+)
 
 
 class ResourceCollector(Collector):
@@ -34,57 +86,46 @@ class ResourceCollector(Collector):
 
     def collect(self) -> Iterable[Metric]:
         """Yield the current series."""
+        yield from self._conditions()
+        yield self._findings()
+        for value in _VALUES:
+            family = GaugeMetricFamily(value.name, value.documentation, labels=_PER_RESOURCE)
+            for key, state in self._resources.items():
+                found = value.of(state)
+                if found is not None:
+                    family.add_metric((key.namespace, key.name), found)
+            yield family
+
+    def _conditions(self) -> tuple[Metric, Metric]:
         condition = GaugeMetricFamily(
             "secureredis_status_condition",
             "1 for the status (True, False, Unknown) a condition of a resource has, else 0.",
             labels=(*_PER_RESOURCE, "type", "status"),
         )
-        drift = GaugeMetricFamily(
-            "secureredis_drift", "Fields of a resource that differ from Azure.", labels=_PER_RESOURCE
-        )
-        findings = GaugeMetricFamily(
-            "secureredis_findings",
-            "Rules of a resource by result (Pass, Fail, Advice, Unknown, Waived).",
-            labels=(*_PER_RESOURCE, "result"),
-        )
-        last_pass = GaugeMetricFamily(
-            "secureredis_last_successful_pass_timestamp_seconds",
-            "When a pass over a resource last succeeded. A time, so that it keeps ageing while the operator is down.",
-            labels=_PER_RESOURCE,
-        )
-        last_probe = GaugeMetricFamily(
-            "secureredis_endpoint_last_probe_timestamp_seconds",
-            "When a resource's endpoint was last probed by this process. A time, as above.",
-            labels=_PER_RESOURCE,
-        )
-        certificate = GaugeMetricFamily(
-            "secureredis_certificate_not_after_timestamp_seconds",
-            "When the certificate that a resource's endpoint presents ends.",
-            labels=_PER_RESOURCE,
-        )
-        rotating = GaugeMetricFamily(
-            "secureredis_rotation_started_timestamp_seconds",
-            "When the rotation of a resource's key that is under way began; absent while none is.",
-            labels=_PER_RESOURCE,
+        waived = GaugeMetricFamily(
+            "secureredis_condition_waived",
+            "1 while a condition of a resource is False only because of findings that its waivers accept; else absent.",
+            labels=(*_PER_RESOURCE, "type"),
         )
         for key, state in self._resources.items():
             where = (key.namespace, key.name)
-            if state.conditions is not None:
-                drift.add_metric(where, state.drift)
-                for kind, status in state.conditions:
-                    for value in _STATUSES:
-                        condition.add_metric((*where, kind, value), float(status == value))
-            for result, count in state.findings:
-                findings.add_metric((*where, result), count)
-            if state.last_pass is not None:
-                last_pass.add_metric(where, state.last_pass)
-            if state.last_probe is not None:
-                last_probe.add_metric(where, state.last_probe)
-            if state.certificate_ends is not None:
-                certificate.add_metric(where, state.certificate_ends)
-            if state.rotating_since is not None:
-                rotating.add_metric(where, state.rotating_since)
-        return condition, drift, findings, last_pass, last_probe, certificate, rotating
+            for kind, status in state.conditions or ():
+                for value in _STATUSES:
+                    condition.add_metric((*where, kind, value), float(status == value))
+            for kind in state.waived_conditions:
+                waived.add_metric((*where, kind), 1.0)
+        return condition, waived
+
+    def _findings(self) -> Metric:
+        findings = GaugeMetricFamily(
+            "secureredis_findings",
+            "Rules that a resource does not pass, by result (Fail, Advice, Unknown, Waived) and severity.",
+            labels=(*_PER_RESOURCE, "result", "severity"),
+        )
+        for key, state in self._resources.items():
+            for result, severity, number in state.findings:
+                findings.add_metric((key.namespace, key.name, result, severity), number)
+        return findings
 
     def describe(self) -> Iterable[Metric]:
         """Return the names for the registry, without the resources."""

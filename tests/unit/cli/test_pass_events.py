@@ -102,3 +102,25 @@ def test_a_message_is_redacted(events: PassEvents, stream: StringIO) -> None:
     events.passed(ORDERS, Trigger.EDIT, NextPass(9.0, ready=secret), 0.1)
     assert KEY not in stream.getvalue()
     assert "refused" in lines(stream)[0]["why"]
+
+
+@pytest.mark.parametrize(
+    ("spec", "interval"),
+    [
+        ({"drift": {"intervalSeconds": 7200}}, 7200),
+        ({}, 300),
+        ({"drift": {"intervalSeconds": "of another version"}}, 300),
+    ],
+)
+def test_what_a_pass_wrote_is_measured(spec: dict[str, Any], interval: float) -> None:
+    metrics, written = Metrics(), []
+    events = PassEvents(metrics, None, None)  # type: ignore[arg-type]
+    schedule = SimpleNamespace(written=lambda key, body: written.append(key))
+    events.connect(schedule, None, ())  # type: ignore[arg-type]
+    ready_condition = {"type": "Ready", "status": "False", "reason": "InvalidSpec"}
+    events.written(ORDERS, {"spec": spec, "status": {"conditions": [ready_condition]}})
+    where = {"namespace": "shop", "name": "orders"}
+    assert metrics.registry.get_sample_value("secureredis_drift_interval_seconds", where) == interval
+    labels = {**where, "type": "Ready", "status": "False"}
+    assert metrics.registry.get_sample_value("secureredis_status_condition", labels) == 1
+    assert written == [ORDERS]

@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[3]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 CRD: dict[str, Any] = yaml.safe_load((ROOT / "crds/secureredis.io_securerediscaches.yaml").read_text())
 SCHEMA: dict[str, Any] = CRD["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+CHART = ROOT / "charts/secure-redis-operator"
 MARKDOWN = MarkdownIt("commonmark").enable("table")
 
 
@@ -110,3 +111,43 @@ def test_every_alert_has_a_runbook() -> None:
     groups = yaml.safe_load(alerts.read_text())["groups"] if alerts.exists() else []
     named = {rule["alert"].lower() for group in groups for rule in group["rules"]}
     assert named - headings(ROOT / "docs/runbooks.md") == set()
+
+
+def commands() -> Iterator[tuple[Path, str]]:
+    """Every shell block of the pages, and the chart's notes, whose commands are indented."""
+    for page in [*PAGES, CHART / "README.md"]:
+        for token in tokens(page):
+            if token.type == "fence" and token.info.strip() in {"sh", "bash", "shell", "console"}:
+                yield page, token.content
+    notes = CHART / "templates/NOTES.txt"
+    yield notes, "\n".join(line for line in notes.read_text().splitlines() if line.startswith("  "))
+
+
+def test_no_command_has_a_placeholder_that_a_shell_takes_for_a_redirection() -> None:
+    """`<your image>` reads a file named `your`. Commands use shell variables, which the reader sets once."""
+    found = [
+        f"{page.relative_to(ROOT)}: {line}"
+        for page, text in commands()
+        for line in text.splitlines()
+        for placeholder in re.findall(r"<[A-Za-z][^<>\n]*>", line)
+        if placeholder != "<none>"  # kubectl prints it
+    ]
+    assert found == []
+
+
+def test_there_are_commands_to_check() -> None:
+    assert {page.name for page, _ in commands()} >= {"README.md", "identity.md", "runbooks.md", "NOTES.txt"}
+
+
+@pytest.mark.parametrize("file", ["examples/argocd/application.yaml", "examples/flux/secure-redis.yaml"])
+def test_gitops_examples_name_the_image(file: str) -> None:
+    """No image is published: with the chart's default the pods cannot start."""
+    documents = list(yaml.safe_load_all((ROOT / file).read_text()))
+    values = [
+        one["spec"]["source"]["helm"]["valuesObject"] for one in documents if "helm" in str(one["spec"].get("source"))
+    ]
+    values += [one["spec"]["values"] for one in documents if one["kind"] == "HelmRelease"]
+    assert values
+    for given in values:
+        assert given["image"]["repository"].startswith("registry.example.com/")
+        assert given["image"]["tag"]

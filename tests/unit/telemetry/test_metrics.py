@@ -7,12 +7,15 @@ import pytest
 
 from secure_redis.api.resource import Key
 from secure_redis.api.status import (
+    CacheStatus,
     CertificateStatus,
     ComplianceStatus,
     Condition,
+    CredentialStatus,
     DriftStatus,
     EndpointStatus,
     FailedStatus,
+    FindingStatus,
     RotationStatus,
     Status,
 )
@@ -20,12 +23,27 @@ from secure_redis.telemetry.health import Health, HealthServer
 from secure_redis.telemetry.metrics import Metrics
 
 ORDERS = Key("shop", "orders")
+
+
+def finding(rule: str, result: str, severity: str) -> FindingStatus:
+    return FindingStatus(rule=rule, result=result, severity=severity, message="x")
+
+
 WHOLE = Status(
     conditions=(
         Condition(type="Ready", status="True", reason="Ready"),
         Condition(type="Stalled", status="True", reason="X"),
     ),
-    compliance=ComplianceStatus(passed=3, failed=FailedStatus(high=1), unknown=2),
+    compliance=ComplianceStatus(
+        passed=3,
+        failed=FailedStatus(high=1),
+        unknown=2,
+        findings=(
+            finding("N1", "Fail", "High"),
+            finding("O1", "Unknown", "Low"),
+            finding("O2", "Unknown", "Low"),
+        ),
+    ),
     drift=(DriftStatus(path="a", declared="1", observed="2", drift_class="Security"),),
 )
 
@@ -36,29 +54,35 @@ def value(metrics: Metrics, series: str, /, **labels: str) -> float | None:
 
 def test_a_status_becomes_gauges() -> None:
     metrics = Metrics()
-    metrics.report(ORDERS, WHOLE)
+    metrics.report(ORDERS, WHOLE, 300)
     where = {"namespace": "shop", "name": "orders"}
     assert value(metrics, "secureredis_status_condition", **where, type="Ready", status="True") == 1
     assert value(metrics, "secureredis_status_condition", **where, type="Ready", status="False") == 0
-    assert value(metrics, "secureredis_findings", **where, result="Fail") == 1
+    assert value(metrics, "secureredis_findings", **where, result="Fail", severity="High") == 1
+    assert value(metrics, "secureredis_findings", **where, result="Fail", severity="Critical") == 0
+    assert value(metrics, "secureredis_findings", **where, result="Unknown", severity="Low") == 2
+    assert value(metrics, "secureredis_rules_passed", **where) == 3
+    assert value(metrics, "secureredis_drift_interval_seconds", **where) == 300
     assert value(metrics, "secureredis_drift", **where) == 1
-    metrics.report(ORDERS, Status(conditions=WHOLE.conditions[:1]))
+    metrics.report(ORDERS, Status(conditions=WHOLE.conditions[:1]), 300)
     assert value(metrics, "secureredis_status_condition", **where, type="Stalled", status="True") is None
     assert value(metrics, "secureredis_drift", **where) == 0
+    assert value(metrics, "secureredis_findings", **where, result="Fail", severity="High") is None
+    assert value(metrics, "secureredis_rules_passed", **where) is None
 
 
 def test_an_endpoint_has_its_times() -> None:
     metrics = Metrics()
     where = {"namespace": "shop", "name": "orders"}
     ends = EndpointStatus(certificate=CertificateStatus(not_after="2027-01-01T00:00:00Z"))
-    metrics.report(ORDERS, Status(endpoint=ends))
+    metrics.report(ORDERS, Status(endpoint=ends), 300)
     at = datetime(2026, 11, 24, tzinfo=UTC)
     metrics.probed((ORDERS, Key("shop", "gone")), "complete", at)
     assert value(metrics, "secureredis_certificate_not_after_timestamp_seconds", **where) == 1798761600
     assert value(metrics, "secureredis_endpoint_last_probe_timestamp_seconds", **where) == at.timestamp()
     assert value(metrics, "secureredis_endpoint_probes_total", result="complete") == 1
     assert b'name="gone"' not in metrics.render()
-    metrics.report(ORDERS, Status())
+    metrics.report(ORDERS, Status(), 300)
     assert value(metrics, "secureredis_certificate_not_after_timestamp_seconds", **where) is None
 
 
@@ -66,16 +90,46 @@ def test_a_rotation_under_way_has_its_beginning() -> None:
     metrics = Metrics()
     series, where = "secureredis_rotation_started_timestamp_seconds", {"namespace": "shop", "name": "orders"}
     begun = "2027-01-01T00:00:00Z"
-    metrics.report(ORDERS, Status(rotation=RotationStatus(phase="RollingOut", started_at=begun)))
+    metrics.report(ORDERS, Status(rotation=RotationStatus(phase="RollingOut", started_at=begun)), 300)
     assert value(metrics, series, **where) == 1798761600
     for over in ("Completed", "Waiting", "Superseded"):
-        metrics.report(ORDERS, Status(rotation=RotationStatus(phase=over, started_at=begun)))
+        metrics.report(ORDERS, Status(rotation=RotationStatus(phase=over, started_at=begun)), 300)
         assert value(metrics, series, **where) is None
+
+
+def test_the_dates_of_a_key_and_of_a_cache() -> None:
+    metrics = Metrics()
+    where = {"namespace": "shop", "name": "orders"}
+    dates = {
+        "secureredis_credential_published_timestamp_seconds": 1798761600,
+        "secureredis_credential_expires_timestamp_seconds": 1798848000,
+        "secureredis_rotation_due_timestamp_seconds": 1798934400,
+        "secureredis_cache_retires_timestamp_seconds": 1799020800,
+    }
+    status = Status(
+        cache=CacheStatus(retires_on="2027-01-04"),
+        credential=CredentialStatus(published_at="2027-01-01T00:00:00Z", expires_at="2027-01-02T00:00:00Z"),
+        rotation=RotationStatus(phase="Scheduled", due_at="2027-01-03T00:00:00Z"),
+    )
+    metrics.report(ORDERS, status, 300)
+    assert {name: value(metrics, name, **where) for name in dates} == dates
+    metrics.report(ORDERS, Status(cache=CacheStatus(retires_on="no date"), credential=CredentialStatus()), 300)
+    assert {value(metrics, name, **where) for name in dates} == {None}
+
+
+def test_no_series_tells_when_a_counter_was_made() -> None:
+    metrics = Metrics()
+    metrics.passed(ORDERS, "Edit", "success", 0.1, at=1000.0)
+    assert b"_created" not in metrics.render()
+
+
+def test_the_process_has_the_usual_series() -> None:
+    assert b"process_resident_memory_bytes" in Metrics().render()
 
 
 def test_series_are_removed_with_their_resource() -> None:
     metrics = Metrics()
-    metrics.report(ORDERS, WHOLE)
+    metrics.report(ORDERS, WHOLE, 300)
     metrics.passed(ORDERS, "Edit", "success", 0.1, at=1000.0)
     assert b'name="orders"' in metrics.render()
     metrics.forget(ORDERS)

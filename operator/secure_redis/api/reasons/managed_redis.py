@@ -24,5 +24,6 @@ MANAGED_REASONS: Final[Mapping[Reason, ReasonRow]] = {
         "`az redisenterprise database update --cluster-name <name> --client-protocol Encrypted`; where Azure refuses "
         "that, create another cluster and move. Clients must speak TLS first.",
         on={ConditionType.TRANSPORT_SECURED},
+        rules={"T3", "T4"},
     ),
 }

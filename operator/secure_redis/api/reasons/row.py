@@ -57,12 +57,16 @@ NO_TRAITS: Final = Trait(0)
 
 @dataclass(frozen=True, slots=True)
 class ReasonRow:
-    """Holds a reason's meaning, its remedy, its traits, and the conditions on which it appears."""
+    """Holds a reason's meaning, its remedy, its traits, and the conditions on which it appears.
+
+    `rules`: the security rules that judge the same fact, so that a waiver of theirs accepts it.
+    """
 
     meaning: str
     remedy: str
     traits: Trait
     conditions: frozenset[ConditionType]
+    rules: frozenset[str] = frozenset()
 
 
 def row(
@@ -71,7 +75,8 @@ def row(
     *,
     on: AbstractSet[ConditionType] = frozenset(),
     traits: Trait = NO_TRAITS,
+    rules: AbstractSet[str] = frozenset(),
 ) -> ReasonRow:
     """Build a reason's row. A terminal reason appears on Stalled too."""
     stalled = {ConditionType.STALLED} if Trait.TERMINAL in traits else set()
-    return ReasonRow(meaning, remedy, traits, frozenset(on | stalled))
+    return ReasonRow(meaning, remedy, traits, frozenset(on | stalled), frozenset(rules))

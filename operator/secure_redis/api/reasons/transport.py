@@ -14,11 +14,13 @@ TRANSPORT_REASONS: Final[Mapping[Reason, ReasonRow]] = {
         "The non-TLS port is open, as Azure reports or as the probe found.",
         "`az redis update --set enableNonSslPort=false`, or let the operator correct it.",
         on={ConditionType.TRANSPORT_SECURED},
+        rules={"T1", "T4"},
     ),
     Reason.MINIMUM_TLS_TOO_LOW: row(
         "The cache accepts TLS versions that are broken.",
         "`az redis update --set minimumTlsVersion=1.2`, or let the operator correct it.",
         on={ConditionType.TRANSPORT_SECURED},
+        rules={"T2"},
     ),
     Reason.MINIMUM_TLS_UNSET: row(
         "No minimum TLS version is set; what Azure then enforces is not shown by Azure.",
@@ -30,6 +32,7 @@ TRANSPORT_REASONS: Final[Mapping[Reason, ReasonRow]] = {
         "`az redis update --set minimumTlsVersion=1.2`; if that is set already, find out what answers there: "
         "a proxy, or another server under this name.",
         on={ConditionType.TRANSPORT_SECURED},
+        rules={"T5"},
     ),
     Reason.CERTIFICATE_NOT_TRUSTED: row(
         "The probe found a certificate whose chain leads to no authority that the operator trusts. A proxy may be "

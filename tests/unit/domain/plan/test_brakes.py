@@ -32,6 +32,7 @@ from secure_redis.domain.plan.plan import plan
 from secure_redis.domain.plan.types import Plan
 from secure_redis.domain.report.report import report
 from secure_redis.reconciler.brakes import SETTLED_SECONDS, Brakes
+from secure_redis.telemetry.metrics import Metrics
 from tests.builders.passes import OWNER, PROVISION, SETTINGS, cache, judged, observation, resource
 from tests.builders.world import AUTHENTICATION
 
@@ -155,26 +156,20 @@ def test_the_least_number_of_corrections_can_be_set() -> None:
 # --- the state ------------------------------------------------------------------------------------------------------
 
 
-class Told:
-    def __init__(self) -> None:
-        self.on: dict[str, bool] = {}
-        self.reasons: list[str] = []
-
-    def brake(self, name: str, engaged: bool) -> None:
-        self.on[name] = engaged
-
-    def brake_blocked(self, reason: str) -> None:
-        self.reasons.append(reason)
-
-
 class Fleet:
     """Resources that are passed over under one set of brakes."""
 
     def __init__(self, limits: BrakeLimits, recorded: dict[str, str] | None = None, version: str = "2") -> None:
-        self.clock, self.told = 0.0, Told()
+        self.clock, self.metrics = 0.0, Metrics()
         self.brakes = Brakes(
-            limits, version=version, recorded=recorded, monotonic=lambda: self.clock, metrics=self.told
+            limits, version=version, recorded=recorded, monotonic=lambda: self.clock, metrics=self.metrics
         )
+
+    def engaged(self, brake: str) -> float | None:
+        return self.metrics.registry.get_sample_value("secureredis_brake_engaged", {"brake": brake})
+
+    def blocked(self, reason: str) -> float | None:
+        return self.metrics.registry.get_sample_value("secureredis_brake_held_total", {"reason": reason})
 
     def look(self, name: str, *, drifts: bool) -> Plan:
         res = drifted(name)
@@ -190,7 +185,7 @@ class Fleet:
 def test_corrections_are_capped_by_the_hour_and_taken_up_later() -> None:
     fleet = Fleet(BrakeLimits(corrections_per_hour=2))
     assert [len(writes(fleet.look(f"r{i}", drifts=True))) for i in range(3)] == [1, 1, 0]
-    assert fleet.told.reasons == ["Capped"]
+    assert fleet.blocked("Capped") == 1
     fleet.clock = HOUR
     assert len(writes(fleet.look("r2", drifts=True))) == 1
 
@@ -199,17 +194,25 @@ def test_mass_drift_stops_all_until_released_and_outlives_the_process() -> None:
     fleet = Fleet(BrakeLimits())
     for i in range(40):
         fleet.look(f"r{i}", drifts=False)
+    assert fleet.engaged("MassDrift") == 0
     assert [len(writes(fleet.look(f"r{i}", drifts=True))) for i in range(4)] == [1, 1, 1, 1]
     assert writes(fleet.look("r4", drifts=True)) == []  # the fifth of forty
-    assert fleet.told.on["MassDrift"]
+    assert fleet.engaged("MassDrift") == 1
     fleet.clock = 10 * HOUR
     assert writes(fleet.look("r3", drifts=True)) == []
     kept = dict(fleet.brakes.annotations())
     again = Fleet(BrakeLimits(), recorded=kept)
+    assert again.engaged("MassDrift") == 1
     assert writes(again.look("r3", drifts=True)) == []
     released = Fleet(BrakeLimits(release="2026-11-24"), recorded=kept)
     assert len(writes(released.look("r3", drifts=True))) == 1
+    assert released.engaged("MassDrift") == 0
     assert released.brakes.annotations()[names.LEASE_MASS_DRIFT] == ""
+
+
+def test_read_only_is_shown_as_an_engaged_brake() -> None:
+    assert Fleet(BrakeLimits(read_only=True)).engaged("ReadOnly") == 1
+    assert Fleet(BrakeLimits()).engaged("ReadOnly") == 0
 
 
 def test_the_same_few_over_and_over_are_no_mass_drift() -> None:

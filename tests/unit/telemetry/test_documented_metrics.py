@@ -1,0 +1,78 @@
+"""Each series of docs/operations.md is emitted with exactly the labels that the page names, and no other one is."""
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+from secure_redis.api.resource import Key
+from secure_redis.api.status import (
+    CacheStatus,
+    CertificateStatus,
+    ComplianceStatus,
+    Condition,
+    CredentialStatus,
+    EndpointStatus,
+    FailedStatus,
+    FindingStatus,
+    RotationStatus,
+    Status,
+)
+from secure_redis.telemetry.metrics import Metrics
+
+PAGE = Path(__file__).parents[3] / "docs/operations.md"
+ORDERS = Key("shop", "orders")
+TIME = "2027-01-01T00:00:00Z"
+EVERYTHING = Status(
+    conditions=(Condition(type="TransportSecured", status="False", reason="NonTLSPortOpen"),),
+    compliance=ComplianceStatus(
+        passed=3,
+        failed=FailedStatus(high=1),
+        waived=1,
+        findings=(
+            FindingStatus(rule="N1", result="Fail", severity="High", message="x"),
+            FindingStatus(rule="T1", result="Waived", severity="Critical", message="x"),
+        ),
+    ),
+    cache=CacheStatus(retires_on="2028-09-30"),
+    endpoint=EndpointStatus(certificate=CertificateStatus(not_after=TIME)),
+    credential=CredentialStatus(published_at=TIME, expires_at=TIME),
+    rotation=RotationStatus(phase="RollingOut", started_at=TIME, due_at=TIME),
+)
+
+
+def documented() -> dict[str, frozenset[str]]:
+    """Read the metrics' table: each name in its first column, with its labels."""
+    section = PAGE.read_text().split("\n## Metrics\n")[1].split("\n## ")[0]
+    cells = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+    found = [one for cell in cells for one in re.findall(r"`([a-z_]+)(?:\{([a-z,]+)\})?`", cell)]
+    assert len({name for name, _ in found}) == len(found), "a metric is documented twice"
+    return {name: frozenset(labels.split(",")) if labels else frozenset() for name, labels in found}
+
+
+def emitted() -> dict[str, frozenset[str]]:
+    """Use every method of the metrics once, and return the labels of each family that has a sample."""
+    metrics = Metrics()
+    metrics.report(ORDERS, EVERYTHING, 300)
+    metrics.passed(ORDERS, "Edit", "success", 0.1, at=1000.0)
+    metrics.passed(ORDERS, "Retry", "error", 0.1, at=None)
+    metrics.probed((ORDERS,), "complete", datetime(2027, 1, 1, tzinfo=UTC))
+    metrics.kube_request("https://k", "GET", 200, 0.1)
+    metrics.azure_request("arm", "redis.get", 429, 0.1)
+    metrics.watch_observations(lambda: {"locks": (3, 7.5)})
+    metrics.wrote("ApplySecret", "done")
+    metrics.tampered()
+    metrics.brake("MassDrift", True)
+    metrics.brake_blocked("MassDrift")
+    metrics.leading("secure-redis-operator", True)
+    metrics.queue(1, 0)
+    labels: dict[str, frozenset[str]] = {}
+    for family in metrics.registry.collect():
+        name = f"{family.name}_total" if family.type == "counter" else family.name
+        for sample in family.samples:
+            labels[name] = frozenset(sample.labels) - {"le"}
+    return labels
+
+
+def test_each_documented_series_is_emitted_with_its_labels() -> None:
+    found = {name: labels for name, labels in emitted().items() if not name.startswith("process_")}
+    assert found == documented()

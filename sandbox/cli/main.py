@@ -1,7 +1,8 @@
-"""`python -m sandbox up | status | down | shell | fault …`: a local world in which to try the operator."""
+"""`python -m sandbox up | status | down | shell | env | operator … | fault …`: a local world to try the operator in."""
 
 import argparse
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -22,6 +23,7 @@ from sandbox.toolchain import ToolchainError, kubectl
 from sandbox.waiting import wait_for
 
 _UP_SECONDS = 180.0
+_OPERATOR_SECONDS = 60.0  # a stop alone may take 30
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -38,6 +40,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 return _down(Sandbox.all() if given.all else [sandbox])
             case "shell":
                 return _shell(sandbox.must(), given.program)
+            case "env":
+                return _env(sandbox.must())
+            case "operator":
+                return _operator(sandbox, given.verb)
             case _:
                 faults.run(Control.of(Path(sandbox.must().azure)), given)
                 return 0
@@ -57,6 +63,9 @@ def _parser() -> argparse.ArgumentParser:
     down.add_argument("--all", action="store_true", help="every sandbox")
     shell = commands.add_parser("shell", help="a shell with kubectl, KUBECONFIG and the made-up host names")
     shell.add_argument("program", nargs="*", help="run this instead of $SHELL (put -- before it)")
+    commands.add_parser("env", help='kubectl and KUBECONFIG for this shell: eval "$(… env)"')
+    operator = commands.add_parser("operator", help="stop, start or restart the operator; all else runs on")
+    operator.add_argument("verb", choices=["stop", "start", "restart"])
     faults.add_parser(commands)
     return parser
 
@@ -77,7 +86,7 @@ def _up(sandbox: Sandbox, *, operator: bool) -> int:
 
 def _facts_while_running(sandbox: Sandbox) -> Facts | None:
     if sandbox.running() is None:
-        raise SandboxError(f"it ended while it started; its log is {sandbox.log}")
+        raise SandboxError(f"the sandbox {sandbox.name!r} has ended; its log is {sandbox.log}")
     return sandbox.facts()
 
 
@@ -137,6 +146,27 @@ def _down(sandboxes: Sequence[Sandbox]) -> int:
     return 0
 
 
+def _operator(sandbox: Sandbox, verb: str) -> int:
+    sandbox.must()
+    request = sandbox.request_operator(verb)
+
+    def followed() -> Facts | None:
+        facts = _facts_while_running(sandbox)
+        return facts if facts is not None and facts.operator_request == request.identifier else None
+
+    facts = wait_for(followed, _OPERATOR_SECONDS, f"the supervisor to {verb} the operator")
+    print(f"operator: {'started' if facts.operator else 'stopped'}")
+    return 0
+
+
+def _env(facts: Facts) -> int:
+    print(f"export KUBECONFIG={shlex.quote(facts.kubeconfig)}")
+    print(f"export VAULT_SUFFIX={Control.of(Path(facts.azure)).endpoints.vault_suffix}")
+    # At the end: the directory may hold other programs too, such as another Python.
+    print(f'export PATH="$PATH":{shlex.quote(str(kubectl().parent))}')
+    return 0
+
+
 def _shell(facts: Facts, program: Sequence[str]) -> int:
     tools = str(kubectl().parent)
     environment = {
@@ -147,5 +177,5 @@ def _shell(facts: Facts, program: Sequence[str]) -> int:
     }
     argv = list(program) or [os.environ.get("SHELL", "/bin/sh")]
     if not program:
-        progress("kubectl and the names of the sandbox work here; `exit` leaves, `python -m sandbox down` ends it")
+        progress("kubectl and the names of the sandbox work here; `exit` leaves this shell and ends nothing")
     return subprocess.run(names.wrap(argv, Path(facts.hosts_file)), env=environment, check=False).returncode

@@ -5,6 +5,7 @@ If it is killed, every part ends with it (PR_SET_PDEATHSIG).
 
 import argparse
 import contextlib
+import dataclasses
 import functools
 import os
 import select
@@ -80,18 +81,37 @@ def run(sandbox: Sandbox, *, operator: bool) -> None:
             stack.callback(pods.terminate)
         if operator:
             world.start_operator()
-        sandbox.save(
-            Facts(
-                pid=os.getpid(),
-                kubeconfig=str(plane.cluster.kubeconfig),
-                hosts_file=str(hosts.path),
-                ca_file=str(ca_file),
-                azure=str(world.azure.directory),
-                operator=operator,
-            )
+        facts = Facts(
+            pid=os.getpid(),
+            kubeconfig=str(plane.cluster.kubeconfig),
+            hosts_file=str(hosts.path),
+            ca_file=str(ca_file),
+            azure=str(world.azure.directory),
+            operator=operator,
         )
+        sandbox.save(facts)
         stack.callback(sandbox.forget)
-        _until_told(lambda: _check(plane, pods, world))
+
+        def check() -> None:
+            nonlocal facts
+            _check(plane, pods, world)
+            facts = _follow_request(sandbox, world, facts)
+
+        _until_told(check)
+
+
+def _follow_request(sandbox: Sandbox, world: World, facts: Facts) -> Facts:
+    """Stop or start the operator where that was requested. Returns the recorded facts."""
+    request = sandbox.operator_request()
+    if request is None or request.identifier == facts.operator_request:
+        return facts
+    if request.verb in {"stop", "restart"}:
+        world.stop_operator()
+    if request.verb in {"start", "restart"} and world.operator is None:
+        world.start_operator()
+    facts = dataclasses.replace(facts, operator=world.operator is not None, operator_request=request.identifier)
+    sandbox.save(facts)
+    return facts
 
 
 def _check(plane: ControlPlane, pods: Child | None, world: World) -> None:

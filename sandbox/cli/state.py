@@ -110,6 +110,11 @@ class Sandbox:
         except FileNotFoundError:
             return None
 
+    @property
+    def values(self) -> Path:
+        """Return the values with which Helm installs the chart in a bare sandbox."""
+        return self.directory / "helm-values.yaml"
+
     def must(self) -> Facts:
         """Return `facts`. Raises SandboxError if it is not up."""
         facts = self.facts()

@@ -17,6 +17,7 @@ from sandbox.cache import cache_dir
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs/tutorial-sandbox.md"
+SANDBOX_PAGE = ROOT / "docs/sandbox.md"
 SECONDS = 900  # four minutes on an idle machine
 _FAILS = "set -Eeuo pipefail\ntrap 'echo \"this command of the tutorial failed: $BASH_COMMAND\" >&2' ERR\n"
 
@@ -104,6 +105,17 @@ def shown_only_on_the_page(said: str) -> list[str]:
         if not any(words <= there for there in printed):
             missing.append(line)
     return missing
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(SECONDS + 120)
+def test_the_chart_can_be_tried_as_the_page_says(environment: dict[str, str], tmp_path: Path) -> None:
+    section = SANDBOX_PAGE.read_text(encoding="utf-8").split("\n## Trying the chart\n")[1].split("\n## ")[0]
+    said = run("\n".join(blocks(section, "sh")), environment, tmp_path / "output")
+    assert "srcache/orders condition met" in said or "securerediscache.secureredis.io/orders condition met" in said
+    assert re.search(r"Phase: +Succeeded", said)
+    assert re.search(r"^orders +servicebinding.io/redis ", said, re.MULTILINE)
+    assert said.rstrip().endswith("chart: ended")
 
 
 def test_the_page_has_its_commands() -> None:

@@ -8,6 +8,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 INTERVAL = 0.05
+PATIENCE = 120.0  # seconds that a test waits: they cost time only where it fails, and a busy machine needs them
 
 
 def wait_for(predicate: Callable[[], T | None], timeout: float, what: str, interval: float = INTERVAL) -> T:

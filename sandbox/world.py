@@ -21,9 +21,16 @@ from sandbox.chart.install import OPERATOR, install
 from sandbox.chart.render import RELEASE_NAMESPACE, ROOT
 from sandbox.cluster import Cluster
 from sandbox.processes import Child
-from sandbox.waiting import wait_for
+from sandbox.waiting import PATIENCE, wait_for
 from secure_redis.domain.grants import Power
 
+# An operator ends when it cannot renew its Lease, so these are longer than a busy machine keeps it from that.
+LEASE: dict[str, Any] = {
+    "namespace": RELEASE_NAMESPACE,
+    "leaseDurationSeconds": 10,
+    "renewDeadlineSeconds": 8,
+    "retryPeriodSeconds": 1,
+}
 TENANT = "7e000000-0000-4000-8000-000000000001"
 OTHER_TENANT = "7e000000-0000-4000-8000-000000000002"
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000001"
@@ -126,12 +133,7 @@ class World:
             },
             "caBundle": str(where.ca_file),
             "publishCABundle": True,
-            "leaderElection": {
-                "namespace": RELEASE_NAMESPACE,
-                "leaseDurationSeconds": 4,
-                "renewDeadlineSeconds": 3,
-                "retryPeriodSeconds": 0.5,
-            },
+            "leaderElection": LEASE,
             "intervals": {"absenceConfirmationSeconds": 0.5, "operationPollSeconds": 0.2},
             "health": {"port": 0},
             "logging": {"level": "DEBUG"},
@@ -285,7 +287,7 @@ class World:
         return condition["status"], condition["reason"], str(explained_by.get("message", ""))
 
     def await_condition(
-        self, document: Document, kind: str, status: str, reason: str | None = None, timeout: float = 30
+        self, document: Document, kind: str, status: str, reason: str | None = None, timeout: float = PATIENCE
     ) -> str:
         """Wait for a condition of the current generation. Returns its message."""
 
@@ -304,6 +306,6 @@ class World:
             ]
             raise TimeoutError(f"{error}; it is {conditions}") from None
 
-    def await_gone(self, document: Document, timeout: float = 30) -> None:
+    def await_gone(self, document: Document, timeout: float = PATIENCE) -> None:
         """Wait until the object is deleted."""
         wait_for(lambda: self.get(document) is None, timeout, f"{document['metadata']['name']} to be gone")

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from sandbox.waiting import wait_for
+from sandbox.waiting import PATIENCE, wait_for
 from tests.kube import Kube, KubeError
 
 ROOT = Path(__file__).parents[1]
@@ -13,7 +13,7 @@ WATCHED = (("Deployment", "apps/v1"), ("StatefulSet", "apps/v1"), ("DaemonSet", 
 def install_crds(kube: Kube) -> None:
     """Apply every CRD and wait until the API server answers for it."""
     names = [kube.apply(path)["metadata"]["name"] for path in sorted((ROOT / "crds").glob("*.yaml"))]
-    wait_for(lambda: all(serves(kube, name) for name in names), 30, "the CRDs to be served")
+    wait_for(lambda: all(serves(kube, name) for name in names), PATIENCE, "the CRDs to be served")
 
 
 def serves(kube: Kube, name: str) -> bool:

@@ -20,7 +20,7 @@ from sandbox.pods.programs import proof
 from sandbox.pods.programs.ledger import Tally, tally
 from sandbox.processes import Child
 from sandbox.waiting import wait_for
-from sandbox.world import CACHE_KEYS, CACHE_READ, CACHE_ROTATE, VAULT_READ, VAULT_WRITE, Team, World
+from sandbox.world import CACHE_KEYS, CACHE_READ, CACHE_ROTATE, LEASE, VAULT_READ, VAULT_WRITE, Team, World
 
 NAME = "orders"
 IMAGE = "sandbox.test/canary:1"
@@ -35,6 +35,8 @@ _SETTINGS: dict[str, Any] = {
         "serviceAccountSeconds": 0.2,
         "regenerationSettleSeconds": 3,
     },
+    # A new operator leads soon after one was killed.
+    "leaderElection": {**LEASE, "leaseDurationSeconds": 4, "renewDeadlineSeconds": 3, "retryPeriodSeconds": 0.5},
     **_INJECTS,
 }
 

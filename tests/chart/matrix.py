@@ -92,6 +92,7 @@ MATRIX: dict[str, Document] = {
             "waivable": [{"rules": ["R1"], "namespaces": ["dev-*"], "maxDays": 90}],
         }
     },
+    "operator-defaults": {"defaults": {"maximumMode": "Validate", "profile": "Strict", "intervalSeconds": 600}},
     "proxy": {"proxy": {"url": "http://proxy.example:3128", "noProxy": [".vault.example"]}},
     "proxy-from-secret": {"proxy": {"existingSecret": "proxy"}},
     "one-replica": {"replicas": 1},

@@ -24,7 +24,7 @@ from sandbox.cli.supervisor import start_pods
 from sandbox.controlplane import ControlPlane
 from sandbox.helm import helm
 from sandbox.names import allowed
-from sandbox.waiting import wait_for
+from sandbox.waiting import PATIENCE, wait_for
 from sandbox.world import SUBSCRIPTION, TENANT, Team, World
 from secure_redis.api import names
 
@@ -84,8 +84,10 @@ class Life:
         good = self.secret()["data"]["password"]
         spoilt = {"data": {"password": base64.b64encode(b"spoilt").decode()}}
         self.world.api.merge(self.secret(), spoilt).must()
-        wait_for(lambda: self.secret()["data"]["password"] == good, 60, f"the Secret to be repaired; {self.pods()}")
-        self.world.await_condition(resource, "Ready", "True", timeout=60)
+        wait_for(
+            lambda: self.secret()["data"]["password"] == good, PATIENCE, f"the Secret to be repaired; {self.pods()}"
+        )
+        self.world.await_condition(resource, "Ready", "True")
 
 
 def _previous(directory: Path) -> Path:
@@ -141,7 +143,7 @@ def _leave_as_an_earlier_version(life: Life, resource: Document, directory: Path
     before = life.values["replicas"]
     life.values["replicas"] = 0
     life.helm("upgrade", str(directory / "secure-redis-operator"), "--wait", values=True)
-    wait_for(lambda: life.ready_replicas() == 0, 60, "the operator to end")
+    wait_for(lambda: life.ready_replicas() == 0, PATIENCE, "the operator to end")
     life.values["replicas"] = before
     life.world.api.merge(resource, {"metadata": {"finalizers": [names.FINALIZER]}}).must()
     owner = {"apiVersion": names.API_VERSION, "kind": names.KIND, "name": resource["metadata"]["name"]}
@@ -167,7 +169,7 @@ def test_install_use_upgrade_roll_back_uninstall(life: Life, tmp_path: Path) -> 
     world.store_key(life.team, "orders", "orders-redis-key")
     resource = example(life)
     world.apply(resource)
-    world.await_condition(resource, "Ready", "True", timeout=60)
+    world.await_condition(resource, "Ready", "True")
     first = life.secret()
     _leave_as_an_earlier_version(life, resource, tmp_path)
 
@@ -175,9 +177,9 @@ def test_install_use_upgrade_roll_back_uninstall(life: Life, tmp_path: Path) -> 
     life.values["caBundle"] = {"configMap": "sandbox-ca", "publish": True}
     del life.values["replicas"]
     life.helm("upgrade", str(CHART), "--wait", values=True)
-    wait_for(lambda: _migrated(life, resource), 60, f"the migration; {life.pods()}")
+    wait_for(lambda: _migrated(life, resource), PATIENCE, f"the migration; {life.pods()}")
     assert life.ready_replicas() == 2
-    wait_for(lambda: "ca.crt" in life.secret()["data"], 60, f"the CA in the Secret; {life.pods()}")
+    wait_for(lambda: "ca.crt" in life.secret()["data"], PATIENCE, f"the CA in the Secret; {life.pods()}")
     assert life.secret()["metadata"]["uid"] == first["metadata"]["uid"], "an upgrade keeps the Secret"
     assert life.secret()["data"]["password"] == first["data"]["password"]
     life.works(resource)
@@ -194,7 +196,7 @@ def test_install_use_upgrade_roll_back_uninstall(life: Life, tmp_path: Path) -> 
 
     other = {**resource, "metadata": {**resource["metadata"], "name": "other"}}
     world.apply({**other, "spec": {**resource["spec"], "connection": {"secretName": "other"}}})
-    world.await_condition(other, "Ready", "True", timeout=60)
+    world.await_condition(other, "Ready", "True")
     life.helm("uninstall", "--wait")
     assert life.secret()["data"]["password"] == first["data"]["password"], "an uninstallation leaves Secrets"
     foreground = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Foreground"}
@@ -219,5 +221,5 @@ def test_install_use_upgrade_roll_back_uninstall(life: Life, tmp_path: Path) -> 
     world.api.delete(resource).must()
     world.await_gone(resource, timeout=60)
     life.helm("uninstall", "--wait")
-    wait_for(lambda: world.api.get(CRD).status == 404, 60, "the CRD to be gone")
+    wait_for(lambda: world.api.get(CRD).status == 404, PATIENCE, "the CRD to be gone")
     assert life.secret()["data"]["password"] == first["data"]["password"], "Retain: the Secret outlives its resource"

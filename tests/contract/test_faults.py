@@ -17,7 +17,7 @@ from sandbox.azure.control.client import Control
 from sandbox.azure.control.port import ControlError
 from sandbox.azure.simulator import AzureSimulator
 from sandbox.azure.state.faults import Fault
-from sandbox.waiting import wait_for_async
+from sandbox.waiting import PATIENCE, wait_for_async
 from tests.contract.conftest import CLIENT, GROUP, OBJECT, VAULT, Sdk, cache_seed
 
 
@@ -77,7 +77,7 @@ async def test_hanging_until_lifted(sdk: Sdk, control: Control) -> None:
     fault = control.faults.add(Fault(service="arm", kind="hang"))
     async with sdk.redis() as client:
         waiting = asyncio.create_task(client.redis.get(GROUP, "orders"))
-        await wait_for_async(lambda: asyncio.to_thread(lambda: control.faults.hits().get(fault)), 10, "the hang")
+        await wait_for_async(lambda: asyncio.to_thread(lambda: control.faults.hits().get(fault)), PATIENCE, "the hang")
         assert not waiting.done()
         control.faults.remove(fault)
         with pytest.raises(HttpResponseError):
@@ -89,7 +89,7 @@ async def test_a_client_that_leaves_a_hanging_request_is_noted(sdk: Sdk, control
     with pytest.raises(asyncio.TimeoutError):
         async with sdk.session.get(control.endpoints.management, timeout=aiohttp.ClientTimeout(total=0.2)):
             pass
-    [request] = await wait_for_async(lambda: asyncio.to_thread(control.log.requests), 10, "the abandoned request")
+    [request] = await wait_for_async(lambda: asyncio.to_thread(control.log.requests), PATIENCE, "the abandoned request")
     assert request.status == 0
 
 

@@ -150,8 +150,9 @@ async def test_older_interfaces_show_less(sdk: Sdk, control: Control, version: s
     group = f"{base}/resourceGroups/{GROUP}/providers/Microsoft.Cache/redis"
     for url in (f"{group}/orders", group, f"{base}/providers/Microsoft.Cache/redis"):
         _, _, body = await send(sdk, "GET", f"{url}?api-version={version}", expect=200)
-        for shown in body.get("value", [body]):
-            assert every - set(shown["properties"]) == late
+        shown = body.get("value", [body])
+        assert shown
+        assert [every - set(one["properties"]) for one in shown] == [late] * len(shown)
     assert every <= set((control.redis.get("orders") or {})["properties"])
 
 

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from sandbox.azure.control.client import Control
 from sandbox.azure.control.port import ControlError
 from sandbox.azure.state.faults import Fault, Trouble
-from sandbox.waiting import wait_for_async
+from sandbox.waiting import PATIENCE, wait_for_async
 from tests.contract.conftest import GROUP, Sdk, cache_seed
 from tests.contract.test_writing import send
 
@@ -59,7 +59,7 @@ async def test_done_after_the_client_has_given_up(sdk: Sdk, control: Control) ->
         with pytest.raises(ServiceResponseError):
             await client.redis.regenerate_key(GROUP, "orders", PRIMARY, read_timeout=0.3)
         [request] = await wait_for_async(
-            lambda: asyncio.to_thread(control.log.requests, path=PATH), 10, "the abandoned request"
+            lambda: asyncio.to_thread(control.log.requests, path=PATH), PATIENCE, "the abandoned request"
         )
         assert (request.status, control.log.effects()) == (0, [])
         control.faults.remove(fault)

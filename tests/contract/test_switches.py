@@ -25,7 +25,7 @@ async def test_keys_are_listed_although_access_keys_are_off(sdk: Sdk, control: C
     control.seed(cache_seed(properties={"disableAccessKeyAuthentication": True}, primary_key="still"))
     async with sdk.redis() as client:
         assert (await client.redis.list_keys(GROUP, "orders")).primary_key == "still"
-        body = creation(disableAccessKeyAuthentication=True)
+        body = creation(disableAccessKeyAuthentication=True, redisConfiguration={"aad-enabled": "true"})
         again = await client.redis.begin_create(GROUP, "orders", {**body, "location": "westeurope"}, polling=False)
         assert (await again.result()).access_keys.primary_key == "still"
         control.settings.change(list_keys_refused_when_disabled=True)

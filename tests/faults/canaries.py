@@ -13,7 +13,7 @@ from urllib.parse import quote, quote_plus
 from sandbox.api import Api, Document
 from sandbox.chart.render import RELEASE_NAMESPACE
 from sandbox.gate import Gate
-from sandbox.waiting import wait_for
+from sandbox.waiting import PATIENCE, wait_for
 from sandbox.world import World
 from tests.faults import operators
 from tests.faults.scenarios import Stage
@@ -116,7 +116,7 @@ class Planted:
             found = self.world.get(stage.document) or {}
             return bool(found.get("status", {}).get("lastHandled", {}).get("refresh") == value)
 
-        wait_for(handled, 40, f"the refresh {value} of {stage.name}")
+        wait_for(handled, PATIENCE, f"the refresh {value} of {stage.name}")
         self.earlier.append((f"{stage.name} after refresh {value}", json.dumps(self.world.get(stage.document))))
 
     def places(self) -> Iterator[tuple[str, str]]:

@@ -7,7 +7,7 @@ import uuid
 from sandbox.api import Document
 from sandbox.azure.seeds.storage import StorageAccount, storage_scope
 from sandbox.azure.state.faults import Fault
-from sandbox.waiting import wait_for
+from sandbox.waiting import PATIENCE, wait_for
 from sandbox.world import SUBSCRIPTION
 from tests.faults.canaries import Planted
 from tests.faults.scenarios import PROVISION, Stage
@@ -55,14 +55,14 @@ def persist(held: Planted) -> None:
             r.method == "PATCH" and r.status == 400 and stage.name in r.path for r in world.control.log.requests()
         )
 
-    wait_for(was_refused, 90, "the refusal of the connection string")
+    wait_for(was_refused, PATIENCE, "the refusal of the connection string")
     held.keys_of(stage)
 
     def persisted() -> bool:
         held.refresh(stage)
         return (world.condition(stage.document, "PersistenceEncrypted") or ("",))[0] == "True"
 
-    wait_for(persisted, 60, "persistence to be set", interval=1)
+    wait_for(persisted, PATIENCE, "persistence to be set", interval=1)
     _compare(held, stage)
     _refuse(held, stage, secret)
     world.api.delete(secret).must()  # where it may be: what is left must not hold it
@@ -105,7 +105,7 @@ def _refuse(held: Planted, stage: Stage, secret: Document) -> None:
             reasons = {one["path"]: one.get("reason") for one in _drift(held, stage)}
             return reasons.get("persistence.storage.accountID") == "StorageSecretRefused"
 
-        wait_for(refused, 60, f"{name} to be refused", interval=0.5)
+        wait_for(refused, PATIENCE, f"{name} to be refused", interval=0.5)
 
 
 def _drift(held: Planted, stage: Stage) -> list[Document]:

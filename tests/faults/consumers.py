@@ -7,13 +7,12 @@ from typing import Any
 
 from sandbox.api import Document
 from sandbox.azure.seeds import seeds
-from sandbox.waiting import wait_for
+from sandbox.waiting import PATIENCE, wait_for
 from secure_redis.api import names
 from tests.faults.scenarios import Json, Scenario, Stage, annotate, apply, converged, delete, existing, ready
 
 WORKLOADS = ("app-a", "app-b")
 _SLEEP = "sandbox.test/sleep:1"
-_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -204,7 +203,7 @@ def _consuming(stage: Stage) -> None:
     apply(stage)
     try:
         wait_for(
-            lambda: ready(stage) and _of(stage).current(), _SECONDS, f"the consumers of {stage.name} to begin with"
+            lambda: ready(stage) and _of(stage).current(), PATIENCE, f"the consumers of {stage.name} to begin with"
         )
     except TimeoutError as error:
         raise TimeoutError(f"{error}; it is {stage.conditions()}") from None

@@ -11,13 +11,12 @@ from typing import Any
 import pytest
 
 from sandbox.gate import Gate, Moment
-from sandbox.waiting import wait_for
+from sandbox.waiting import PATIENCE, wait_for
 from sandbox.world import World
 from tests.faults import operators
 from tests.faults.scenarios import Scenario, Stage
 from tests.faults.side_effects import Held, SideEffect, recorded
 
-SECONDS = 60.0  # for what takes a few
 MOMENTS: tuple[Moment, ...] = ("before", "after")
 BOTH = pytest.mark.parametrize(
     "thoroughly", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["in-turns", "both"]
@@ -94,8 +93,8 @@ class Killing:
                 scenario.begin(stage)
             marks = self.gate.position, self.world.control.log.position()
             scenario.trigger(stage)
-            wait_for(lambda: _done(scenario, stage), SECONDS, f"{scenario.name} to be done")
-            assert operator.child.terminate(30) == 0
+            wait_for(lambda: _done(scenario, stage), PATIENCE, f"{scenario.name} to be done")
+            assert operator.child.terminate(PATIENCE) == 0
         found = recorded(stage, self.gate, *marks), stage.end(), stage.effects()
         stage.clean()
         return found
@@ -111,7 +110,7 @@ class Killing:
                 held = Held(stage, self.gate, effect, moment)
                 try:
                     scenario.trigger(stage)
-                    met = held.wait(SECONDS, lambda: scenario.done(stage))
+                    met = held.wait(PATIENCE, lambda: scenario.done(stage))
                     crash = _Crash(stage, case, met, stage.secret_uid(), self._versions(stage))
                     dangers = stage.dangers()
                     operator.child.kill()
@@ -133,7 +132,7 @@ class Killing:
                 for crash in crashes:
                     self._await(scenario, crash, operator)
                 # The passes under way are drained, so that nothing happens after we looked.
-                assert operator.child.terminate(30) == 0
+                assert operator.child.terminate(PATIENCE) == 0
         except Exception as error:
             wrong.append(_told(" / ".join(crash.case for crash in crashes), error))
         for crash in crashes:
@@ -143,7 +142,7 @@ class Killing:
 
     def _await(self, scenario: Scenario, crash: _Crash, operator: operators.Operator) -> None:
         stage = crash.stage
-        wait_for(lambda: _done(scenario, stage), SECONDS, f"{scenario.name} to be done after the crash {crash.case}")
+        wait_for(lambda: _done(scenario, stage), PATIENCE, f"{scenario.name} to be done after the crash {crash.case}")
         # It may have been done before: the new operator must have looked and found nothing to do.
         there = self.world.get(stage.document) is not None
         name = f"{stage.team.namespace}/{stage.name}"
@@ -154,7 +153,7 @@ class Killing:
             entries = operator.entries()
             return any(one.get("message") == "pass ended" and one.get("resource") == name for one in entries)
 
-        wait_for(looked, SECONDS, f"the new operator to have looked at {name}")
+        wait_for(looked, PATIENCE, f"the new operator to have looked at {name}")
 
     def _differences(self, scenario: Scenario, crash: _Crash, end: dict[str, Any], changes: list[str]) -> Iterator[str]:
         stage = crash.stage

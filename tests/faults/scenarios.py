@@ -8,7 +8,7 @@ from typing import Any
 
 from sandbox.api import Document
 from sandbox.azure.seeds import seeds
-from sandbox.waiting import wait_for
+from sandbox.waiting import PATIENCE, wait_for
 from sandbox.world import (
     CACHE_KEYS,
     CACHE_READ,
@@ -212,7 +212,7 @@ def owned(stage: Stage, **more: Any) -> None:
 
 def converged(stage: Stage) -> None:
     try:
-        wait_for(lambda: ready(stage), 30, f"{stage.name} to converge before it begins")
+        wait_for(lambda: ready(stage), PATIENCE, f"{stage.name} to converge before it begins")
     except TimeoutError as error:
         raise TimeoutError(f"{error}; it is {stage.conditions()}") from None
 

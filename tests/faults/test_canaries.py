@@ -14,7 +14,7 @@ from sandbox.api import Document
 from sandbox.azure.seeds import seeds
 from sandbox.azure.state.faults import Fault
 from sandbox.gate import Gate
-from sandbox.waiting import wait_for
+from sandbox.waiting import PATIENCE, wait_for
 from sandbox.world import World
 from tests.faults import operators
 from tests.faults.canaries import Planted, leaks, objects, spellings
@@ -89,7 +89,7 @@ def _publish_and_fail(held: Planted) -> None:
         held.refresh(stage)
         return (world.condition(stage.document, "CacheAvailable") or ("",))[0] == "True"
 
-    wait_for(known, 60, "the identity to be trusted again", interval=1)
+    wait_for(known, PATIENCE, "the identity to be trusted again", interval=1)
     for name, value in {
         "a value that is no key": held.word("a value that is no key"),
         "a value with a newline": f"{held.word('a value with a newline')}\nsecond line",
@@ -128,7 +128,7 @@ def _provision_and_correct(held: Planted) -> None:
         )
         world.control.faults.add(refused)
     world.apply(made.document)
-    wait_for(lambda: PROVISION.done(made), 90, "the cache to be provisioned")
+    wait_for(lambda: PROVISION.done(made), PATIENCE, "the cache to be provisioned")
     held.keys_of(made)
     held.keys_of(corrected)
     assert CORRECT.begin is not None
@@ -142,9 +142,11 @@ def _provision_and_correct(held: Planted) -> None:
     def was_refused() -> bool:
         return any(r.method == "PATCH" and r.status == 400 for r in world.control.log.requests())
 
-    wait_for(was_refused, 60, "the refusal")
+    wait_for(was_refused, PATIENCE, "the refusal")
     held.refresh(corrected)
-    wait_for(lambda: world.control.log.effects() and "firewallRule.delete" in corrected.effects(), 60, "a correction")
+    wait_for(
+        lambda: world.control.log.effects() and "firewallRule.delete" in corrected.effects(), PATIENCE, "a correction"
+    )
 
 
 def _refuse_at_admission(held: Planted) -> None:
@@ -186,7 +188,7 @@ def _refuse_at_admission(held: Planted) -> None:
         "metadata": {"name": "probe", "namespace": stage.team.namespace},
         "data": {"password": base64.b64encode(b"probe").decode()},
     }
-    wait_for(lambda: not world.api.create(probe, dry_run=True).ok, 30, "the quoting policy to be in force")
+    wait_for(lambda: not world.api.create(probe, dry_run=True).ok, PATIENCE, "the quoting policy to be in force")
     world.apply(stage.document)
     world.await_condition(stage.document, "CredentialsSynced", "False", "SecretRefused")
 
@@ -228,6 +230,7 @@ def test_the_published_key_is_in_the_secret_only(planted: Planted) -> None:
     ]
     assert leaks(planted.hidden, places) == []
     found = leaks(planted.published, places)
+    assert planted.published
     for name in planted.published:
         assert any(hit.startswith(f"{name} (raw)") for hit in found), f"{name} was not published"
 

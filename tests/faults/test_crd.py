@@ -13,7 +13,7 @@ import yaml
 
 from benchmarks import requests
 from sandbox.chart.render import ROOT
-from sandbox.waiting import wait_for
+from sandbox.waiting import PATIENCE, wait_for
 from sandbox.world import World
 from secure_redis.cli.served import NOT_INSTALLED
 from tests.controlplane import install_crds, serves
@@ -83,19 +83,21 @@ def running(world: World, stage: Stage) -> Iterator[Operator]:
 
 def test_it_waits_for_a_crd_and_for_a_new_one(world: World, kube: Kube, stage: Stage) -> None:
     kube.delete("CustomResourceDefinition", NAME, api_version=API)
-    wait_for(lambda: kube.get("CustomResourceDefinition", NAME, api_version=API) is None, 30, "the CRD to go")
+    wait_for(lambda: kube.get("CustomResourceDefinition", NAME, api_version=API) is None, PATIENCE, "the CRD to go")
     with running(world, stage) as operator:
-        wait_for(lambda: says(operator, NOT_INSTALLED), 30, "it to say that there is no CRD")
+        wait_for(lambda: says(operator, NOT_INSTALLED), PATIENCE, "it to say that there is no CRD")
         kube.apply(older())
-        wait_for(lambda: says(operator, "older than this operator: apply crds/"), 30, "it to say that the CRD is older")
+        wait_for(
+            lambda: says(operator, "older than this operator: apply crds/"), PATIENCE, "it to report the older CRD"
+        )
         assert "status.compliance.passedRules" in ready(operator)[1]
-        wait_for(lambda: serves(kube, NAME), 30, "the older CRD to be served")
+        wait_for(lambda: serves(kube, NAME), PATIENCE, "the older CRD to be served")
         world.apply(stage.document)
         waits = [e for e in operator.entries() if e.get("message") == "waiting: resources cannot be served"]
         assert len(waits) == 2, "each obstacle is said once"
         install_crds(kube)
-        wait_for(lambda: ready(operator)[0] == 200, 30, "it to be ready")
-        world.await_condition(stage.document, "Ready", "True", timeout=60)
+        wait_for(lambda: ready(operator)[0] == 200, PATIENCE, "it to be ready")
+        world.await_condition(stage.document, "Ready", "True")
         assert world.get(stage.document)["status"]["compliance"]["passedRules"]  # type: ignore[index]
 
 
@@ -103,9 +105,9 @@ def test_an_older_crd_at_run_time_is_not_fought(world: World, kube: Kube, stage:
     install_crds(kube)
     with running(world, stage) as operator:
         world.apply(stage.document)
-        world.await_condition(stage.document, "Ready", "True", timeout=60)
+        world.await_condition(stage.document, "Ready", "True")
         kube.apply(older())
-        wait_for(lambda: serves(kube, NAME), 30, "the older CRD to be served")
+        wait_for(lambda: serves(kube, NAME), PATIENCE, "the older CRD to be served")
 
         def refreshed(value: str) -> bool:
             found = world.get(stage.document) or {}
@@ -114,10 +116,10 @@ def test_an_older_crd_at_run_time_is_not_fought(world: World, kube: Kube, stage:
         def look() -> None:
             value = uuid.uuid4().hex
             world.api.merge(stage.document, {"metadata": {"annotations": {"secureredis.io/refresh": value}}}).must()
-            wait_for(lambda: refreshed(value), 30, "the request to be answered")
+            wait_for(lambda: refreshed(value), PATIENCE, "the request to be answered")
 
         look()  # writes, and finds that fields are dropped
-        wait_for(lambda: says(operator, "older than this operator"), 30, "it to say that the CRD is older")
+        wait_for(lambda: says(operator, "older than this operator"), PATIENCE, "it to report the older CRD")
 
         def passes() -> int:
             return len([entry for entry in operator.entries() if entry.get("message") == "pass ended"])
@@ -132,7 +134,7 @@ def test_an_older_crd_at_run_time_is_not_fought(world: World, kube: Kube, stage:
         for number in range(3):  # wakes passes that have nothing to tell
             before = passes()
             world.api.merge(secret, {"metadata": {"annotations": {"noise": str(number)}}}).must()
-            wait_for(lambda observed=before: passes() > observed, 30, "a pass")  # type: ignore[misc]
+            wait_for(lambda observed=before: passes() > observed, PATIENCE, "a pass")  # type: ignore[misc]
         writes = [
             event
             for event in requests.operators(world.cluster, mark)
@@ -141,6 +143,6 @@ def test_an_older_crd_at_run_time_is_not_fought(world: World, kube: Kube, stage:
         assert writes == []
         assert (world.get(stage.document) or {})["metadata"]["resourceVersion"] == version
         install_crds(kube)
-        wait_for(lambda: ready(operator)[0] == 200, 30, "it to be ready again")
+        wait_for(lambda: ready(operator)[0] == 200, PATIENCE, "it to be ready again")
         look()
         assert (world.get(stage.document) or {})["status"]["compliance"]["passedRules"]

@@ -10,7 +10,7 @@ import pytest
 from benchmarks.replicas import Replica, second_account, writes_of
 from sandbox.azure.state.faults import Fault
 from sandbox.chart.install import OPERATOR
-from sandbox.waiting import wait_for
+from sandbox.waiting import PATIENCE, wait_for
 from sandbox.world import World
 from tests.faults.scenarios import PUBLISH, Stage
 
@@ -32,7 +32,7 @@ def replicas(world: World, stage: Stage) -> Iterator[tuple[Replica, Replica]]:
     try:
         wait_for(
             lambda: world.cluster.audit_events(since=mark, user=standby.user, where=lambda e: e.resource == "leases"),
-            30,
+            PATIENCE,
             "the standby to look at the Lease",
         )
         yield leader, standby
@@ -57,7 +57,7 @@ def test_a_frozen_leader_writes_nothing(
     version = world.store_key(stage.team, stage.name, slot="Secondary")
     if hanging is not None:
         _refresh(stage)
-        wait_for(lambda: world.control.faults.hits().get(hanging), 20, "the leader to wait for Azure")
+        wait_for(lambda: world.control.faults.hits().get(hanging), PATIENCE, "the leader to wait for Azure")
     os.kill(leader.child.pid, signal.SIGSTOP)
     if hanging is not None and moment == "Azure has just answered":
         world.control.faults.remove(hanging)  # the answer waits in its socket when it wakes
@@ -66,9 +66,9 @@ def test_a_frozen_leader_writes_nothing(
     if hanging is not None and moment == "in a pass":
         world.control.faults.remove(hanging)
     _refresh(stage)
-    wait_for(lambda: _published(stage) == version, 30, "the standby to publish")
+    wait_for(lambda: _published(stage) == version, PATIENCE, "the standby to publish")
     os.kill(leader.child.pid, signal.SIGCONT)
-    assert leader.child.wait(20) == 1, "a former leader ends, and says by its code that it did not end as asked"
+    assert leader.child.wait(PATIENCE) == 1, "a former leader ends, and says by its code that it did not end as asked"
     assert writes_of(world, leader, mark) == []
     assert world.control.log.writes(azure) == []
     # The same look would have shown them: the leader that is now has written.

@@ -15,12 +15,12 @@ from sandbox.cli.supervisor import start_pods
 from sandbox.controlplane import ControlPlane
 from sandbox.gate import Gate
 from sandbox.names import HostsFile
-from sandbox.waiting import wait_for
+from sandbox.waiting import PATIENCE, wait_for
 from sandbox.world import World
 from tests.controlplane import install_crds
 from tests.faults import operators
 from tests.faults.consumers import EMERGENCY, FOLLOW, GO, INJECT, LED, RELEASE, Consumed
-from tests.faults.killing import BOTH, SECONDS, Killing
+from tests.faults.killing import BOTH, Killing
 from tests.faults.scenarios import Scenario
 from tests.kube import Kube
 
@@ -102,7 +102,7 @@ def test_a_regeneration_that_azure_does_late_is_not_asked_for_twice(world: World
         control.faults.add(marking)
         late = control.faults.add_regeneration(stage.name, "late", seconds=5)
         LED.trigger(stage)
-        wait_for(lambda: control.faults.hits().get(late), SECONDS, "the key to be asked for")
+        wait_for(lambda: control.faults.hits().get(late), PATIENCE, "the key to be asked for")
         comes = control.clock.now() + 5
     finally:
         first.child.kill()
@@ -110,11 +110,11 @@ def test_a_regeneration_that_azure_does_late_is_not_asked_for_twice(world: World
     assert stage.regenerated() == []
     second = operators.start(world, kubeconfig, space, **settle)
     try:
-        wait_for(lambda: LED.done(stage), SECONDS, "the rotation to be done")
-        wait_for(lambda: control.clock.now() > comes + 1, SECONDS, "the late regeneration")
+        wait_for(lambda: LED.done(stage), PATIENCE, "the rotation to be done")
+        wait_for(lambda: control.clock.now() > comes + 1, PATIENCE, "the late regeneration")
         assert stage.regenerated() == ["Secondary", "Primary"]
         assert stage.dangers() == []
-        assert second.child.terminate(30) == 0
+        assert second.child.terminate(PATIENCE) == 0
     finally:
         second.child.kill()
     stage.clean()

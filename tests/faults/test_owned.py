@@ -16,7 +16,7 @@ from sandbox.chart.install import install
 from sandbox.cli.supervisor import start_pods
 from sandbox.controlplane import ControlPlane
 from sandbox.names import HostsFile
-from sandbox.waiting import wait_for
+from sandbox.waiting import PATIENCE, wait_for
 from sandbox.world import Team, World
 from secure_redis.api import names
 from tests.controlplane import install_crds
@@ -26,7 +26,6 @@ from tests.integration.operator.support import Case
 from tests.integration.operator.workload_support import Target, current
 from tests.kube import Kube
 
-SECONDS = 90.0
 ENABLED: dict[str, Any] = {"workloads": {"enabled": True}}
 UNWATCHED: dict[str, Any] = {**ENABLED, "secrets": {"watch": "None"}}
 INTERVALS = {"absenceConfirmationSeconds": 0.5, "operationPollSeconds": 0.2}
@@ -74,7 +73,7 @@ def running(world: World, team: Team, **settings: Any) -> Iterator[Operator]:
     try:
         yield operator
         if operator.child.alive:
-            assert operator.child.terminate(30) == 0
+            assert operator.child.terminate(PATIENCE) == 0
     except Exception as error:
         error.add_note(f"the operator's last words:\n{operator.child.tail()}")
         raise
@@ -102,7 +101,7 @@ def released(target: Target) -> bool:
 
 def until_released(*targets: Target) -> None:
     for target in targets:
-        wait_for(lambda target=target: released(target), SECONDS, f"{target.name} to be released")  # type: ignore[misc]
+        wait_for(lambda target=target: released(target), PATIENCE, f"{target.name} to be released")  # type: ignore[misc]
 
 
 def lose_status(case: Case, status: Any) -> None:
@@ -139,7 +138,7 @@ def test_an_injection_that_neither_spec_nor_status_names_is_released(world: Worl
     with running(world, team):
         until_released(*(targets[name] for name in ("killed", "lost", "down")))
         for name in ("killed", "lost", "down"):
-            wait_for(lambda name=name: not cases[name].status.get("workloads"), SECONDS, f"{name} to end")  # type: ignore[misc]
+            wait_for(lambda name=name: not cases[name].status.get("workloads"), PATIENCE, f"{name} to end")  # type: ignore[misc]
         # Retained, and made anew without entries: documented steps only.
         assert injected(targets["retained"])
         retained.delete()
@@ -148,7 +147,7 @@ def test_an_injection_that_neither_spec_nor_status_names_is_released(world: Worl
         retained.until("Ready", "True")
         until_released(targets["retained"])
         retained.delete()
-        world.await_gone(retained.document, SECONDS)
+        world.await_gone(retained.document, PATIENCE)
         assert retained.secret() is None
         targets["retained"].until_rolled()
         # Listed and taken out again while the pass that injects is under way.
@@ -201,7 +200,7 @@ def test_a_secret_that_is_in_use_is_deleted_at_a_rename_only_when_nothing_names_
         world.api.call("DELETE", pod_path(db)).must()
         world.api.delete(bare).must()
         for case in cases:
-            wait_for(lambda case=case: case.secret(f"{case.cache}-1") is None, SECONDS, f"{case.cache}-1 to go")  # type: ignore[misc]
+            wait_for(lambda case=case: case.secret(f"{case.cache}-1") is None, PATIENCE, f"{case.cache}-1 to go")  # type: ignore[misc]
             assert case.secret(f"{case.cache}-2") is not None
         # The same at a deletion: a pod that nobody listed.
         bare = using(world, team, f"{unlisted.cache}-2")
@@ -209,7 +208,7 @@ def test_a_secret_that_is_in_use_is_deleted_at_a_rename_only_when_nothing_names_
         until_named(unlisted, "Ready", "is used by Pod 'bare'")
         assert unlisted.secret(f"{unlisted.cache}-2") is not None
         world.api.delete(bare).must()
-        world.await_gone(unlisted.document, SECONDS)
+        world.await_gone(unlisted.document, PATIENCE)
         assert unlisted.secret(f"{unlisted.cache}-2") is None
 
 
@@ -229,10 +228,10 @@ def test_every_former_name_is_found_where_secrets_may_not_be_listed(world: World
             for number in (2, 3, 4):
                 renamed.change(connection={"secretName": f"{renamed.cache}-{number}"})
                 time.sleep(0.3)  # the moment is the case, nothing is awaited
-            wait_for(lambda: secrets(renamed) == {f"{renamed.cache}-4"}, SECONDS, "the former names to go")
-            wait_for(lambda: recorded(renamed) == {f"{renamed.cache}-4"}, SECONDS, "the record to follow")
+            wait_for(lambda: secrets(renamed) == {f"{renamed.cache}-4"}, PATIENCE, "the former names to go")
+            wait_for(lambda: recorded(renamed) == {f"{renamed.cache}-4"}, PATIENCE, "the record to follow")
             killed.change(connection={"secretName": f"{killed.cache}-2"})
-            wait_for(lambda: killed.secret(f"{killed.cache}-2"), SECONDS, "the second name", interval=0.01)
+            wait_for(lambda: killed.secret(f"{killed.cache}-2"), PATIENCE, "the second name", interval=0.01)
             operator.child.kill()
         # As if it had died before the status of either was written.
         lose_status(killed, {"binding": {"name": f"{killed.cache}-1"}})
@@ -240,8 +239,8 @@ def test_every_former_name_is_found_where_secrets_may_not_be_listed(world: World
         lose_status(without, {"binding": None, "credential": None})
         world.api.merge(without.document, {"spec": {"authentication": None}}).must()
         with running(world, team, **settings):
-            wait_for(lambda: secrets(killed) == {f"{killed.cache}-3"}, SECONDS, "the former names to go")
-            without.until("Ready", "True", "Ready", timeout=SECONDS)
+            wait_for(lambda: secrets(killed) == {f"{killed.cache}-3"}, PATIENCE, "the former names to go")
+            without.until("Ready", "True", "Ready")
             assert "binding" not in without.status
             without.delete()
             world.await_gone(without.document)
@@ -265,10 +264,10 @@ def test_a_secret_that_the_status_does_not_name_is_found_without_authentication(
         world.api.merge(case.document, {"spec": {"authentication": None}}).must()
     with running(world, team):
         for case in (kept, gone):
-            case.until("Ready", "True", "Ready", timeout=SECONDS)
+            case.until("Ready", "True", "Ready")
             assert case.secret() is not None, case.object
             case.delete()
-            world.await_gone(case.document, SECONDS)
+            world.await_gone(case.document, PATIENCE)
         assert gone.secret() is None
     assert not kept.must_secret()["metadata"].get("ownerReferences"), "it would be garbage-collected under Retain"
 
@@ -280,7 +279,7 @@ def until_named(case: Case, kind: str, text: str) -> None:
         found = case.world.condition(case.document, kind)
         return found is not None and found[1] == "SecretInUse" and text in found[2]
 
-    wait_for(reported, SECONDS, f"{kind} of {case.cache} to name {text}")
+    wait_for(reported, PATIENCE, f"{kind} of {case.cache} to name {text}")
 
 
 def recorded(case: Case) -> set[str]:

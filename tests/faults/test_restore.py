@@ -7,13 +7,12 @@ import pytest
 
 from sandbox.chart.render import RELEASE_NAMESPACE
 from sandbox.controlplane import ControlPlane
-from sandbox.waiting import wait_for
+from sandbox.waiting import PATIENCE, wait_for
 from sandbox.world import World
 from tests.faults import operators
 from tests.faults.operators import Operator
 from tests.integration.operator.support import Case
 
-SECONDS = 60.0
 # Longer than the API server is away, so that nobody loses the Lease meanwhile.
 PATIENT = {
     "namespace": RELEASE_NAMESPACE,
@@ -26,8 +25,8 @@ PATIENT = {
 def named(case: Case, name: str) -> None:
     """Publish the key under another name."""
     case.change(connection={"secretName": name})
-    wait_for(lambda: case.secret(name) is not None, SECONDS, f"the Secret {name} of {case.cache}")
-    wait_for(lambda: case.status.get("binding") == {"name": name}, SECONDS, f"the status of {case.cache}")
+    wait_for(lambda: case.secret(name) is not None, PATIENCE, f"the Secret {name} of {case.cache}")
+    wait_for(lambda: case.status.get("binding") == {"name": name}, PATIENCE, f"the status of {case.cache}")
 
 
 @pytest.fixture
@@ -60,7 +59,7 @@ def test_a_restore_ends_every_operator_and_the_next_one_follows_the_backup(
         named(case, "s2")
     plane.restore(backup)
     for name, (operator, _) in running.items():
-        assert operator.child.wait(SECONDS) == 1, f"{name}: {operator.child.tail()}"
+        assert operator.child.wait(PATIENCE) == 1, f"{name}: {operator.child.tail()}"
         why = "the API server's data are older than what was observed; ending"
         assert operator.said(why) is not None, f"{name}: {operator.child.tail()}"
     for _, case in running.values():
@@ -73,6 +72,6 @@ def test_a_restore_ends_every_operator_and_the_next_one_follows_the_backup(
             named(case, "s3")
             case.until("Ready", "True")
             assert case.secret("s2") is None
-        assert again.child.terminate(30) == 0
+        assert again.child.terminate(PATIENCE) == 0
     finally:
         again.child.kill()

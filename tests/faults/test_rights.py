@@ -4,7 +4,7 @@ import pytest
 
 from sandbox.chart.install import OPERATOR
 from sandbox.gate import Gate
-from sandbox.waiting import wait_for
+from sandbox.waiting import PATIENCE, wait_for
 from sandbox.world import World
 from tests.faults import operators
 from tests.faults.scenarios import PUBLISH, Stage
@@ -38,12 +38,12 @@ def test_a_role_that_is_revoked_and_given_back(world: World, gate: Gate, stage: 
         try:
             gate.close()  # a watch that was let in goes on: it must be opened anew to be refused
             gate.open()
-            wait_for(lambda: says(operator, "securerediscaches"), 60, "it to say which right is missing")
+            wait_for(lambda: says(operator, "securerediscaches"), PATIENCE, "it to say which right is missing")
             world.apply(later.document)
             operator.child.check()
         finally:
             world.api.apply(binding).must()
-        wait_for(lambda: ready(operator)[0] == 200, 60, "it to be ready again")
-        world.await_condition(later.document, "Ready", "True", timeout=60)
+        wait_for(lambda: ready(operator)[0] == 200, PATIENCE, "it to be ready again")
+        world.await_condition(later.document, "Ready", "True")
         assert stage.secret_uid() == uid
         operator.child.check()

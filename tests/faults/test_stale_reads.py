@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from sandbox.azure.state.faults import Fault
-from sandbox.waiting import wait_for
+from sandbox.waiting import PATIENCE, wait_for
 from sandbox.world import World
 from tests.faults import operators
 from tests.faults.operators import Operator
@@ -49,7 +49,7 @@ def test_observed_drift_is_not_removed_by_an_older_read(world: World, stage: Sta
     for _ in range(3):
         before = passes(operator)
         annotate(stage, "look-again")
-        wait_for(lambda before=before: passes(operator) > before, 20, "another pass")  # type: ignore[misc]
+        wait_for(lambda before=before: passes(operator) > before, PATIENCE, "another pass")  # type: ignore[misc]
         drift = [entry["path"] for entry in (world.get(stage.document) or {})["status"].get("drift", [])]
         assert drift == ["transport.nonTLSPort"]
 
@@ -74,6 +74,6 @@ def test_a_refresh_that_failed_is_done_when_azure_is_back(world: World) -> None:
             status = (world.get(stage.document) or {}).get("status", {})
             return bool(status.get("credential", {}).get("keyVaultVersion") == version)
 
-        wait_for(published, 45, "the version that the refresh was for")
+        wait_for(published, PATIENCE, "the version that the refresh was for")
     finally:
         running.child.kill()

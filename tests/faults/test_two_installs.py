@@ -9,7 +9,7 @@ import pytest
 from benchmarks.replicas import Replica, second_account, writes_of
 from sandbox.chart.install import OPERATOR
 from sandbox.chart.render import RELEASE_NAMESPACE
-from sandbox.waiting import wait_for
+from sandbox.waiting import PATIENCE, wait_for
 from sandbox.world import World
 from tests.faults.scenarios import PUBLISH, Stage
 
@@ -65,8 +65,8 @@ def test_only_one_acts_and_the_other_reports_it(world: World, stage: Stage, othe
             version = world.store_key(stage.team, stage.name, slot="Secondary")
             refresh = {"metadata": {"annotations": {"secureredis.io/refresh": "1"}}}
             world.api.merge(stage.document, refresh).must()
-            wait_for(lambda: _published(world, stage) == version, 30, "the first to go on")
-            wait_for(lambda: second.count("left to another install") > 1, 30, "the second to have seen the edit")
+            wait_for(lambda: _published(world, stage) == version, PATIENCE, "the first to go on")
+            wait_for(lambda: second.count("left to another install") > 1, PATIENCE, "the second to have seen the edit")
             written = [write for write in writes_of(world, second, mark) if "/leases" not in write]
             assert len(written) == 1, written
             assert "/events" in written[0], "it is said to whoever looks at the resource"
@@ -74,7 +74,7 @@ def test_only_one_acts_and_the_other_reports_it(world: World, stage: Stage, othe
             (told,) = [event for event in events if event["reason"] == "OperatedByAnother"]
             assert f"{RELEASE_NAMESPACE}/secure-redis-operator" in told["note"]
             first.child.check()
-            first.child.terminate(30)
+            first.child.terminate(PATIENCE)
             # Moved for good: the mark is taken off, and the other one takes the resource up.
             world.api.merge(stage.document, {"metadata": {"annotations": {CLAIM: None}}}).must()
             wait_for(
@@ -82,7 +82,7 @@ def test_only_one_acts_and_the_other_reports_it(world: World, stage: Stage, othe
             )
             latest = world.store_key(stage.team, stage.name)
             world.api.merge(stage.document, {"metadata": {"annotations": {"secureredis.io/refresh": "2"}}}).must()
-            wait_for(lambda: _published(world, stage) == latest, 30, "the second to publish")
+            wait_for(lambda: _published(world, stage) == latest, PATIENCE, "the second to publish")
 
 
 def test_a_workload_served_before_claims_existed_is_claimed_once(world: World, stage: Stage) -> None:

@@ -14,7 +14,7 @@ from sandbox.chart.render import RELEASE_NAMESPACE
 from sandbox.controlplane import ControlPlane
 from sandbox.images import Builder, BuiltImage, ImageError, contained
 from sandbox.processes import Child
-from sandbox.waiting import wait_for
+from sandbox.waiting import PATIENCE, wait_for
 from sandbox.world import World
 from tests.controlplane import install_crds
 from tests.integration.operator.conftest import leads
@@ -79,7 +79,7 @@ def test_it_works_under_the_charts_rights(
         world.start()
         try:
             _start(world, image, tmp_path_factory.mktemp("image-files"))
-            wait_for(lambda: leads(world), 60, "the image to lead")
+            wait_for(lambda: leads(world), PATIENCE, "the image to lead")
             Case(world, world.team()).published()
             assert world.operator is not None
             user = Path(f"/proc/{world.operator.pid}/status").read_text()

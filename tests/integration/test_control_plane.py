@@ -14,7 +14,7 @@ from sandbox.cluster import Cluster
 from sandbox.controlplane import ControlPlane
 from sandbox.processes import Child, ProcessError
 from sandbox.toolchain import DEFAULT_VERSION
-from sandbox.waiting import wait_for
+from sandbox.waiting import PATIENCE, wait_for
 from tests.controlplane import empty
 from tests.kube import Kube, KubeError
 
@@ -60,7 +60,7 @@ def test_controllers_act_and_the_scheduler_decides(kube: Kube, namespace: str) -
             for pod in kube.list("Pod", namespace)
             if any(c["type"] == "PodScheduled" for c in pod.get("status", {}).get("conditions", []))
         ],
-        30,
+        PATIENCE,
         "the scheduler to look at the pods",
     )
     assert "no nodes available" in pods[0]["status"]["conditions"][0]["message"]
@@ -97,7 +97,7 @@ def test_a_service_account_has_its_own_rights_only(control_plane: Cluster, kube:
                 raise
             return None
 
-    assert wait_for(listed, 10, "the new binding to be noticed")  # kube-root-ca.crt at least
+    assert wait_for(listed, PATIENCE, "the new binding to be noticed")  # kube-root-ca.crt at least
 
 
 def test_projected_tokens_verify_against_the_published_key(control_plane: Cluster, namespace: str) -> None:
@@ -121,7 +121,7 @@ def test_the_audit_log_names_user_verb_and_object(control_plane: Cluster, kube: 
         lambda: control_plane.audit_events(
             since=mark, user="sandbox-admin", where=lambda e: e.namespace == namespace and e.verb == "create"
         ),
-        10,
+        PATIENCE,
         "the dry run in the audit log",
     )
     (dry,) = events
@@ -183,7 +183,7 @@ def test_stopping_leaves_no_process_and_no_data(tmp_path: Path) -> None:
 
 def test_a_program_that_ends_at_once_is_reported_with_its_last_words(tmp_path: Path) -> None:
     child = Child(["sh", "-c", "echo it hurts; exit 3"], tmp_path / "log")
-    child.wait(10)
+    child.wait(PATIENCE)
     with pytest.raises(ProcessError, match=r"(?s)code 3.*it hurts"):
         child.check()
 
@@ -207,11 +207,13 @@ time.sleep(600)
     try:
         assert parent.stdout is not None
         pid = int(parent.stdout.readline())
-        wait_for(lambda: Path(f"/proc/{pid}/comm").read_text() == "sleep\n", 10, "the child to be what was asked for")
+        wait_for(
+            lambda: Path(f"/proc/{pid}/comm").read_text() == "sleep\n", PATIENCE, "the child to be what was asked for"
+        )
     finally:
         parent.send_signal(signal.SIGKILL)
         parent.wait()
-    wait_for(lambda: not _runs(pid), 10, "the child of the killed process to end")
+    wait_for(lambda: not _runs(pid), PATIENCE, "the child of the killed process to end")
 
 
 def _runs(pid: int) -> bool:

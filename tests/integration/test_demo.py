@@ -18,7 +18,7 @@ from sandbox.cli.state import Sandbox
 from sandbox.cluster import Cluster
 from sandbox.demo.stage import part_of, row_of
 from sandbox.demo.story import DemoError, Story
-from sandbox.waiting import wait_for
+from sandbox.waiting import PATIENCE, wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 240
@@ -117,10 +117,10 @@ def test_everything_ends_with_it(
         started = descendants(demo.pid)
         assert len(started) > 6  # supervisor, etcd, API server, two controllers, Azure, pods, operator
         demo.send_signal(number)
-        assert demo.wait(60) == code
+        assert demo.wait(PATIENCE) == code
     finally:
         demo.kill()
-    wait_for(lambda: not [pid for pid in started if alive(pid)], 30, "what the demo started to end")
+    wait_for(lambda: not [pid for pid in started if alive(pid)], PATIENCE, "what the demo started to end")
     assert sandbox.running() is None
     if code == 130:
         assert output.read_text().splitlines()[-1].startswith("demo: interrupted")

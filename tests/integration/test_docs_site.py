@@ -77,9 +77,12 @@ def test_every_page_is_there_and_shows_all_its_blocks(site: Path) -> None:
 
 
 def test_nothing_is_loaded_from_elsewhere(site: Path) -> None:
-    for path in site.rglob("*.html"):
+    pages, styles = list(site.rglob("*.html")), list(site.rglob("*.css"))
+    assert pages
+    assert styles
+    for path in pages:
         assert [one for one in read(path).loads if "//" in one] == [], path.name
-    for path in site.rglob("*.css"):
+    for path in styles:
         assert not re.search(r"url\(\s*['\"]?(https?:)?//", path.read_text(encoding="utf-8")), path.name
 
 

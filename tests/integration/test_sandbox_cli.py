@@ -14,7 +14,7 @@ from sandbox.azure.control.client import Control
 from sandbox.azure.seeds import seeds
 from sandbox.cli.state import Facts, Sandbox
 from sandbox.cluster import Cluster
-from sandbox.waiting import wait_for
+from sandbox.waiting import PATIENCE, wait_for
 from sandbox.world import SUBSCRIPTION
 
 NAME = f"test-{os.getpid()}"
@@ -75,7 +75,7 @@ def until_log(api: Api, pod: str, holds: Callable[[str], bool]) -> str:
         text = log_of(api, pod)
         return text if holds(text) else None
 
-    return wait_for(holding, 60, f"the log of pod {pod}")
+    return wait_for(holding, PATIENCE, f"the log of pod {pod}")
 
 
 def client(name: str, secret: str) -> Document:
@@ -205,7 +205,7 @@ def test_down_ends_every_process_and_a_killed_supervisor_too(facts: Facts, contr
     supervisor = Sandbox(NAME).must().pid
     pids = descendants(supervisor)
     os.kill(supervisor, 9)
-    wait_for(lambda: not alive(pids), 30, "everything to end with its supervisor")
+    wait_for(lambda: not alive(pids), PATIENCE, "everything to end with its supervisor")
     assert sandbox("status").stdout == f"{NAME}: not running\n"
 
 

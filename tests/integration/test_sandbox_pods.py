@@ -17,12 +17,11 @@ from sandbox.controlplane import ControlPlane
 from sandbox.names import HostsFile
 from sandbox.pods.images import Image, default_images
 from sandbox.pods.node import PodRunner
-from sandbox.waiting import wait_for_async
+from sandbox.waiting import PATIENCE, wait_for_async
 
 Object = dict[str, Any]
 # A test may run what it likes; the short list that users get is tested below.
 SHELL = Image((shutil.which("sh") or "sh", "-c"), honours_args=True, honours_command=True)
-SECONDS = 60
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +64,7 @@ class Kube:
             pod = await self.pod(name)
             return pod if holds(pod) else None
 
-        return await wait_for_async(holding, SECONDS, f"pod {name}: {what}")
+        return await wait_for_async(holding, PATIENCE, f"pod {name}: {what}")
 
     async def until_gone(self, name: str) -> None:
         async def gone() -> bool:
@@ -75,7 +74,7 @@ class Kube:
                 return ": 404 " in str(error)
             return False
 
-        await wait_for_async(gone, SECONDS, f"pod {name} to be gone")
+        await wait_for_async(gone, PATIENCE, f"pod {name} to be gone")
 
     async def log(self, name: str, container: str = "main") -> str:
         path = f"/api/v1/namespaces/{self.namespace}/pods/{name}/log?container={container}"
@@ -88,7 +87,7 @@ class Kube:
             text = await self.log(name)
             return text if holds(text) else None
 
-        return await wait_for_async(holding, SECONDS, f"the log of pod {name}")
+        return await wait_for_async(holding, PATIENCE, f"the log of pod {name}")
 
     async def events(self, name: str) -> list[Object]:
         found = await self.call("GET", f"/api/v1/namespaces/{self.namespace}/events")
@@ -109,7 +108,7 @@ async def kube(cluster: Cluster, tmp_path: Path, request: pytest.FixtureRequest)
             return False
         return True
 
-    await wait_for_async(account, SECONDS, "the default ServiceAccount")
+    await wait_for_async(account, PATIENCE, "the default ServiceAccount")
     images = {**default_images(), "sandbox.test/shell": SHELL}
     hosts = HostsFile(tmp_path / "hosts")
     async with PodRunner(cluster.kubeconfig, tmp_path / "pods", hosts.path, images=images, backoff_seconds=0.1):
@@ -150,7 +149,7 @@ async def test_a_deployment_becomes_ready_and_its_pods_have_addresses_of_their_o
         found = await kube.call("GET", path)
         return bool(found["status"].get("readyReplicas") == 3)
 
-    await wait_for_async(ready, SECONDS, "three replicas to be ready")
+    await wait_for_async(ready, PATIENCE, "three replicas to be ready")
     pods = (await kube.call("GET", f"/api/v1/namespaces/{kube.namespace}/pods"))["items"]
     addresses = {pod["status"]["podIP"] for pod in pods}
     assert len(addresses) == 3
@@ -214,7 +213,7 @@ async def test_an_unknown_image_is_refused_with_a_message(kube: Kube) -> None:
     async def told() -> list[Object]:
         return [one for one in await kube.events("foreign") if one["reason"] == "ErrImageNeverPull"]
 
-    await wait_for_async(told, SECONDS, "the event")
+    await wait_for_async(told, PATIENCE, "the event")
 
 
 SLEEP = {"name": "main", "image": "sandbox.test/sleep"}
@@ -342,7 +341,7 @@ async def test_a_pod_that_never_started_is_deleted_at_once(kube: Kube) -> None:
     async def told() -> list[Object]:
         return [one for one in await kube.events("no-volume") if one["reason"] == "FailedMount"]
 
-    assert 'secret "never" not found' in (await wait_for_async(told, SECONDS, "the event"))[0]["message"]
+    assert 'secret "never" not found' in (await wait_for_async(told, PATIENCE, "the event"))[0]["message"]
     for name in ("no-env", "no-volume", "no-image"):
         await kube.call("DELETE", f"/api/v1/namespaces/{kube.namespace}/pods/{name}")
         await kube.until_gone(name)
@@ -358,7 +357,7 @@ async def test_a_pod_deleted_by_force_leaves_no_process(kube: Kube) -> None:
     async def ended() -> bool:
         return not await asyncio.to_thread(os.path.exists, f"/proc/{pid}")
 
-    await wait_for_async(ended, SECONDS, "the process to end")
+    await wait_for_async(ended, PATIENCE, "the process to end")
 
 
 async def test_a_container_that_is_not_alive_is_replaced(kube: Kube) -> None:

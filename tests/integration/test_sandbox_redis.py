@@ -28,7 +28,7 @@ from sandbox.redis_settings import (
     RedisFault,
     RedisSettings,
 )
-from sandbox.waiting import wait_for_async
+from sandbox.waiting import PATIENCE, wait_for_async
 
 HOST = "orders.redis.sandbox.test"
 ONCE = Retry(NoBackoff(), 0)
@@ -222,7 +222,7 @@ async def test_a_new_key_may_be_accepted_late(world: World) -> None:
         except AuthenticationError:
             return False
 
-    await wait_for_async(accepted, 10, "the new key to be accepted")
+    await wait_for_async(accepted, PATIENCE, "the new key to be accepted")
 
 
 async def test_without_keys_no_client_gets_in(world: World) -> None:
@@ -333,4 +333,4 @@ asyncio.run(main())
     async def gone() -> bool:
         return not is_running(pid)
 
-    await wait_for_async(gone, 10, "the redis-server to end")
+    await wait_for_async(gone, PATIENCE, "the redis-server to end")

@@ -20,6 +20,7 @@ something about one thing; a value that is left at its default says nothing, so 
 {{- with $values.caps }}{{ $_ := set $said "caps" . }}{{ end }}
 {{- with $values.watchNamespaces }}{{ $_ := set $said "namespaces" . }}{{ end }}
 {{- with $values.compliance }}{{ $_ := set $said "compliance" . }}{{ end }}
+{{- with $values.defaults }}{{ $_ := set $said "defaults" . }}{{ end }}
 {{- $brakes := deepCopy $values.brakes }}
 {{- if and $values.readOnly (hasKey $brakes "readOnly") (not $brakes.readOnly) }}
 {{- fail "readOnly is true and brakes.readOnly is false: remove brakes.readOnly" }}

@@ -10,9 +10,11 @@ from pydantic import ValidationError
 from secure_redis.api import names
 from secure_redis.api.azure_ids import CacheID, InvalidResourceID
 from secure_redis.api.reasons.reason import Reason
+from secure_redis.api.spec.defaults import SpecDefaults
 from secure_redis.api.spec.spec import Spec
 from secure_redis.api.status import Status
 
+_DEFAULTS = SpecDefaults()
 _KNOWN = frozenset({*names.REQUESTS, names.OPERATOR, names.SECRETS})
 RECORDED_LIMIT = 50  # names of Secrets that are read from the annotation: more are not the operator's
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
@@ -117,14 +119,14 @@ def key_of(body: Mapping[str, Any]) -> Key:
     return Key(meta["namespace"], meta["name"])
 
 
-def parse(body: Mapping[str, Any]) -> SecureRedisCache | Unreadable:
-    """Parse an object as the API server delivers it.
+def parse(body: Mapping[str, Any], defaults: SpecDefaults = _DEFAULTS) -> SecureRedisCache | Unreadable:
+    """Parse an object as the API server delivers it. `defaults`: those of the operator's configuration.
 
     `Unreadable`: the schema was bypassed, or an older CRD let something through.
     """
     envelope = _envelope(body)
     try:
-        spec = Spec.model_validate(body.get("spec") or {})
+        spec = defaults.applied(Spec.model_validate(body.get("spec") or {}))
         cache = CacheID.parse(spec.resource_id)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False, include_context=False)[0]

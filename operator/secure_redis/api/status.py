@@ -147,10 +147,10 @@ class CorrectionStatus(_Part):
 
 
 class DriftStatus(_Part):
-    """One field that differs. `since`: RFC 3339, when the difference was first observed.
+    """One field that differs. `since`: RFC 3339, when it was made, if the Activity Log tells, else first observed.
 
     `effect`: what a correction would cause. `reason`: why a correction that the spec allows is blocked.
-    `corrections`: how often it was corrected and came back. `by`: who wrote to the cache last before that.
+    `corrections`: how often it was corrected and came back. `by`: who made the difference, if that is certain.
     """
 
     path: str
@@ -244,6 +244,14 @@ class WorkloadStatus(_Part):
     dropped: int | None = None
 
 
+class EffectiveStatus(_Part):
+    """What applies: from the spec, or from the operator's configuration. `profile` None: not judged yet."""
+
+    mode: str
+    profile: str | None = None
+    interval_seconds: int
+
+
 class LastHandled(_Part):
     """The last value of each request annotation that was answered."""
 
@@ -256,6 +264,7 @@ class Status(_Part):
 
     observed_generation: int | None = None
     conditions: tuple[Condition, ...] = ()
+    effective: EffectiveStatus | None = None
     binding: Binding | None = None
     cache: CacheStatus | None = None
     endpoint: EndpointStatus | None = None

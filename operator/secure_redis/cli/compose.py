@@ -36,6 +36,7 @@ from secure_redis.domain.observe.redis import Redis
 from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.plan.types import Settings
 from secure_redis.domain.report.endpoint_status import not_probed
+from secure_redis.kube.client import KubeClient
 from secure_redis.kube.events import EventRecorder
 from secure_redis.kube.foreign_secrets import ForeignSecrets
 from secure_redis.kube.namespaces import Namespaces
@@ -82,6 +83,21 @@ class KubeClients:
     foreign_secrets: ForeignSecrets
 
 
+def build_kube_clients(config: Config, client: KubeClient, resources: Resources, events: EventRecorder) -> KubeClients:
+    """Build the clients of Kubernetes on one client of the API server."""
+    children = config.intervals.children_max_age_seconds
+    return KubeClients(
+        resources=resources,
+        secrets=Secrets(client),
+        workloads=Workloads(client, enabled=config.workloads.enabled),
+        accounts=ServiceAccounts(client, time.monotonic, config.intervals.service_account_seconds),
+        namespaces=Namespaces(client, time.monotonic),
+        events=events,
+        config_maps=ConfigMaps(client, time.monotonic, children),
+        foreign_secrets=ForeignSecrets(client, time.monotonic, enabled=config.compliance.foreign_secrets, ttl=children),
+    )
+
+
 def request_token(accounts: ServiceAccounts) -> RequestToken:
     """Request tokens of ServiceAccounts, and turn a refusal into the error that `azure` knows."""
 
@@ -107,7 +123,7 @@ def prove_at(cloud: Cloud, ca_file: str | None) -> Authenticate:
     return attempt
 
 
-def probe_at(cloud: Cloud, config: Config) -> ProbeEndpoint:
+def probe_at(cloud: Cloud, ca_file: str | None, deadline: float) -> ProbeEndpoint:
     """Return a probe of the host that ARM reported, and only if that is a Redis endpoint of the configured cloud."""
 
     async def attempt(endpoint: Endpoint) -> EndpointFacts:
@@ -121,8 +137,8 @@ def probe_at(cloud: Cloud, config: Config) -> ProbeEndpoint:
             endpoint.host,
             endpoint.port,
             plaintext_port=endpoint.plaintext_port,
-            ca_file=config.ca_bundle,
-            deadline=config.intervals.probe_timeout_seconds,
+            ca_file=ca_file,
+            deadline=deadline,
             now=_now,
         )
 
@@ -253,7 +269,7 @@ def build_observer(
         keys=build_key_reader(config, settings, azure),
         governance=governance,
         kubernetes=KubernetesReader(clients.secrets, clients.workloads, usage),
-        writers=WriterReader(azure.activity, time.monotonic),
+        writers=WriterReader(azure.activity, config.ages(), time.monotonic),
     )
 
 
@@ -293,7 +309,7 @@ async def build_reconciler(
     transport = build_transport(config, metrics, fence)
     settings = config.settings(await clients.namespaces.cluster_uid())
     probes = Probes(
-        probe_at(transport.cloud, config),
+        probe_at(transport.cloud, config.ca_bundle, config.intervals.probe_timeout_seconds),
         Rhythm(config.intervals.probe_seconds, config.concurrency.probes),
         now=_now,
         monotonic=time.monotonic,

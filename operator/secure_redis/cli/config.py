@@ -15,6 +15,7 @@ from secure_redis.azure.core.clouds import CLOUDS, Cloud
 from secure_redis.azure.core.credentials import ManagedIdentity, OperatorCredential, WorkloadIdentity
 from secure_redis.azure.core.transport import trust
 from secure_redis.cli.config_base import Part, Seconds, Text, Texts
+from secure_redis.cli.config_defaults import DefaultSettings
 from secure_redis.cli.config_grants import Grant
 from secure_redis.domain import grants as domain
 from secure_redis.domain.assess.rules import RULES
@@ -217,6 +218,7 @@ class Config(Part):
     secrets: SecretSettings = SecretSettings()
     workloads: WorkloadSettings = WorkloadSettings()
     compliance: ComplianceSettings = ComplianceSettings()
+    defaults: DefaultSettings = DefaultSettings()
     leader_election: LeaderElection = LeaderElection()
     intervals: Intervals = Intervals()
     limits: LimitSettings = LimitSettings()
@@ -352,6 +354,7 @@ class Config(Part):
             container_start=self.intervals.container_start_seconds,
             ca=self.published_ca(),
             waiver_policy=self.waiver_policy(),
+            defaults=self.defaults.as_domain(),
         )
 
     def ages(self) -> Ages:

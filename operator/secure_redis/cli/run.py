@@ -20,7 +20,7 @@ from kubernetes.aio.config import ConfigException
 
 from secure_redis import controller
 from secure_redis.api import names
-from secure_redis.cli.compose import KubeClients, build_reconciler
+from secure_redis.cli.compose import KubeClients, build_kube_clients, build_reconciler
 from secure_redis.cli.config import Config
 from secure_redis.cli.ending import LastResort
 from secure_redis.cli.pass_events import PassEvents
@@ -29,19 +29,15 @@ from secure_redis.cli.tasks import close, end, forever, post
 from secure_redis.kube import paths
 from secure_redis.kube.client import ApiFailure, KubeClient, connect
 from secure_redis.kube.events import EventRecorder
-from secure_redis.kube.foreign_secrets import ForeignSecrets
 from secure_redis.kube.history import History, HistoryRewritten, version_of
 from secure_redis.kube.lease import Elector, LeadershipLost, LeaseSettings
 from secure_redis.kube.namespaces import Namespaces
 from secure_redis.kube.resources import Resources
-from secure_redis.kube.secrets import Secrets
-from secure_redis.kube.service_accounts import ServiceAccounts
 from secure_redis.kube.streams import Streams
 from secure_redis.kube.watches import SecretWatches, WorkloadWatches
-from secure_redis.kube.workloads.client import Workloads
-from secure_redis.kube.workloads.config_maps import ConfigMaps
 from secure_redis.reconciler.brakes import Brakes
 from secure_redis.reconciler.namespace_limits import NamespaceMembers, count
+from secure_redis.reconciler.reconcile import Reconciler
 from secure_redis.schedule.schedule import Schedule, Snapshot
 from secure_redis.telemetry import logs
 from secure_redis.telemetry.build import version
@@ -135,13 +131,15 @@ class _Process:
     ) -> None:
         self._config = prepared.config
         self._lease = prepared.lease
+        self._namespaces = prepared.config.namespaces  # empty: all
+        self._drain = prepared.config.intervals.drain_seconds
         self._api, self._lease_api, self._kopf_api = apis
         self._metrics = metrics
         self._health = health
         self._stop = stop
         self._last = last
         self._identity = f"{os.environ.get('POD_NAME') or socket.gethostname()}_{uuid.uuid4().hex[:8]}"
-        self._served = Served(self._config.namespaces)
+        self._served = Served(self._namespaces)
         self._members = NamespaceMembers(self._config.limits.as_domain())
         self._answered: float | None = None  # when the API server last answered anything, by the monotonic clock
         self._streams = Streams()
@@ -155,7 +153,7 @@ class _Process:
         fields = {
             "version": version(),
             "cloud": self._config.cloud.name,
-            "namespaces": list(self._config.namespaces) or "all",
+            "namespaces": list(self._namespaces) or "all",
             "identity": self._identity,
             "azureIdentity": f"{own.type} {own.client_id}" if own is not None else "none of its own",
         }
@@ -169,12 +167,7 @@ class _Process:
     async def _wait_and_lead(self) -> int:
         if self._lease is None:
             return await self._lead(None)
-        elector = Elector(
-            self._client(self._lease_api, lambda: None),
-            self._identity,
-            self._lease,
-            on_change=lambda leads: self._metrics.leading(names.MANAGER, leads),
-        )
+        elector = self._elector(self._lease)
         self._metrics.leading(names.MANAGER, False)
         acquiring = asyncio.create_task(elector.acquire(), name="acquire the lease")
         try:
@@ -183,6 +176,14 @@ class _Process:
             return await self._lead(elector)
         finally:
             await elector.release()
+
+    def _elector(self, lease: LeaseSettings) -> Elector:
+        return Elector(
+            self._client(self._lease_api, lambda: None),
+            self._identity,
+            lease,
+            on_change=lambda leads: self._metrics.leading(names.MANAGER, leads),
+        )
 
     async def _lead(self, elector: Elector | None) -> int:
         history = History()
@@ -195,13 +196,7 @@ class _Process:
         client = self._client(self._api, fence, history)
         rewritten = asyncio.create_task(history.rewritten(), name="notice a restore")
         holding = asyncio.create_task(elector.hold() if elector is not None else forever(), name="hold the lease")
-        brakes = Brakes(
-            self._config.brakes.limits(),
-            version=version(),
-            recorded=elector.recorded if elector is not None else None,
-            monotonic=time.monotonic,
-            metrics=self._metrics,
-        )
+        brakes = self._brakes(elector)
         if elector is not None:
             elector.annotations = brakes.annotations
         working = asyncio.create_task(self._work(client, brakes), name="work")
@@ -213,6 +208,15 @@ class _Process:
             return self._lost()
         finally:
             await end(holding, rewritten, working)
+
+    def _brakes(self, elector: Elector | None) -> Brakes:
+        return Brakes(
+            self._config.brakes.limits(),
+            version=version(),
+            recorded=elector.recorded if elector is not None else None,
+            monotonic=time.monotonic,
+            metrics=self._metrics,
+        )
 
     def _lost(self) -> int:
         """End the process soon, whatever a pass or a thread waits for: a former leader must not stay."""
@@ -236,16 +240,7 @@ class _Process:
             written=events.written,
             probed=events.probed,
         ) as reconciler:
-            schedule = Schedule(
-                reconciler.run_pass,
-                check_steady=reconciler.check_steady,
-                backoff=self._config.backoff(),
-                relist=lambda: self._relist(client, schedule),
-                fatal=(LeadershipLost, HistoryRewritten),
-                on_gone=events.gone,
-                on_pass=events.passed,
-                on_namespaces=events.namespaces,
-            )
+            schedule = self._schedule(client, reconciler, events)
             watches = self._watches(client, clients, events)
             events.connect(schedule, reconciler, watches)
             for one in watches:
@@ -257,30 +252,31 @@ class _Process:
                     await one.stop()
         return 0
 
+    def _schedule(self, client: KubeClient, reconciler: Reconciler, events: PassEvents) -> Schedule:
+        schedule = Schedule(
+            reconciler.run_pass,
+            check_steady=reconciler.check_steady,
+            backoff=self._config.backoff(),
+            relist=lambda: self._relist(client, schedule),
+            fatal=(LeadershipLost, HistoryRewritten),
+            on_gone=events.gone,
+            on_pass=events.passed,
+            on_namespaces=events.namespaces,
+        )
+        return schedule
+
     def _kube_clients(self, client: KubeClient) -> KubeClients:
-        config, intervals = self._config, self._config.intervals
         install = self._lease.install if self._lease is not None else None
-        return KubeClients(
-            resources=Resources(client, self._served.dropped, install),
-            secrets=Secrets(client),
-            workloads=Workloads(client, enabled=config.workloads.enabled),
-            accounts=ServiceAccounts(client, time.monotonic, intervals.service_account_seconds),
-            namespaces=Namespaces(client, time.monotonic),
-            events=EventRecorder(client, self._identity, time.monotonic),
-            config_maps=ConfigMaps(client, time.monotonic, intervals.children_max_age_seconds),
-            foreign_secrets=ForeignSecrets(
-                client,
-                time.monotonic,
-                enabled=config.compliance.foreign_secrets,
-                ttl=intervals.children_max_age_seconds,
-            ),
+        resources = Resources(client, self._served.dropped, install)
+        return build_kube_clients(
+            self._config, client, resources, EventRecorder(client, self._identity, time.monotonic)
         )
 
     def _watches(
         self, client: KubeClient, clients: KubeClients, events: PassEvents
     ) -> tuple[SecretWatches, WorkloadWatches]:
         config = self._config
-        cluster_wide = not config.namespaces
+        cluster_wide = not self._namespaces
         return (
             SecretWatches(
                 client,
@@ -299,8 +295,7 @@ class _Process:
         )
 
     async def _run_passes(self, client: KubeClient, schedule: Schedule, events: PassEvents) -> None:
-        drain = self._config.intervals.drain_seconds
-        passes = asyncio.create_task(schedule.run(drain=drain), name="passes")
+        passes = asyncio.create_task(schedule.run(drain=self._drain), name="passes")
         watching = asyncio.create_task(self._watch(client, events), name="watch resources")
         stopping = asyncio.create_task(self._stop.wait(), name="wait for a signal")
         try:
@@ -317,7 +312,7 @@ class _Process:
         loop = asyncio.get_running_loop()
 
         def deliver(kind: str | None, body: Body) -> None:
-            namespace = body["metadata"]["namespace"] if self._config.namespaces else None
+            namespace = body["metadata"]["namespace"] if self._namespaces else None
             client.history.observed(paths.resources(namespace), body["metadata"]["resourceVersion"])
             events.delivered(kind, body)
 
@@ -325,8 +320,8 @@ class _Process:
             if not await self._served.check(client):
                 await asyncio.sleep(random.uniform(3.0, 5.0))  # noqa: S311 - jitter
                 continue
-            await count(self._members, client, self._config.namespaces)
-            for namespace in self._config.namespaces or (None,):
+            await count(self._members, client, self._namespaces)
+            for namespace in self._namespaces or (None,):
                 self._streams.expect(paths.resources(namespace), f"{names.KIND}s", namespace)
             flag = controller.StopFlag()
             thread = asyncio.create_task(
@@ -334,7 +329,7 @@ class _Process:
                     controller.watch,
                     lambda kind, body: post(loop, deliver, kind, body),
                     self._kopf_api.configuration,
-                    self._config.namespaces,
+                    self._namespaces,
                     flag,
                     self._streams,
                 ),
@@ -355,7 +350,7 @@ class _Process:
 
     async def _relist(self, client: KubeClient, schedule: Schedule) -> Snapshot:
         known = schedule.versions()
-        listed = [await client.list(paths.resources(namespace)) for namespace in self._config.namespaces or (None,)]
+        listed = [await client.list(paths.resources(namespace)) for namespace in self._namespaces or (None,)]
         # The first list is the oldest: a resource that is newer than it may be missing from it.
         items = [item for page in listed for item in page.items]
         client.history.compare(paths.resources(), known, map(version_of, items))

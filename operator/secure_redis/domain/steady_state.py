@@ -20,7 +20,7 @@ from secure_redis.domain.observe.cache import Cache
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.plan.brakes import Brake
 from secure_redis.domain.plan.types import Plan
-from secure_redis.domain.report.drift_status import unattributed
+from secure_redis.domain.report.drift_status import young
 from secure_redis.domain.report.report import Report
 
 # A whole pass is made this often even if nothing changes: a mistake in this module must not last.
@@ -66,7 +66,7 @@ def steady(
     """Return the record of a pass in which nothing was done; None: the next one is a whole pass."""
     if not (_settled(resource) and _nothing(plan) and _silent(resource, reported)):
         return None
-    if not isinstance(observed.cache, Cache) or unattributed(resource.status, assessed, observed.now):
+    if not isinstance(observed.cache, Cache) or young(resource.status, assessed, observed.now):
         return None
     # A moment that is just now may count as before or after: the next pass is a whole one then.
     coming = (moment for moment in _moments(resource, observed, waiver_policy) if moment >= observed.now)

@@ -138,7 +138,7 @@ class Reconciler:
 
     async def run_pass(self, key: Key, body: Body, trigger: str) -> NextPass:
         """Run one pass. Raises nothing that the outside world causes."""
-        resource = parse(body)
+        resource = parse(body, self._settings.defaults)
         correlation.set(str(uuid4()))  # of this task: on every request to Azure and every audit record of the pass
         try:
             envelope = resource.envelope if isinstance(resource, Unreadable) else resource
@@ -147,7 +147,7 @@ class Reconciler:
             if self._resources.unclaimed(envelope):
                 claimed = await self._resources.claim(envelope)
                 self._written(key, claimed)
-                resource = parse(claimed)
+                resource = parse(claimed, self._settings.defaults)
             if isinstance(resource, Unreadable):
                 return await self._report_unreadable(resource)
             beyond = None if resource.deleting else self._members.beyond_limits(key)
@@ -190,6 +190,7 @@ class Reconciler:
         if pass_state.direct or pass_state.refresh or not steady.matches(observed, self._brakes.brake(key)):
             return None
         pass_state.steady = (version, steady)
+        self._observer.unchanged(key, observed.now)
         within = pass_state.next_pass_within
         return NextPass(
             steady.next_pass_in if within is None else min(steady.next_pass_in, within), ready=pass_state.ready
@@ -266,7 +267,7 @@ class Reconciler:
             sent.append(performed.outcome)
             if performed.body is not None:
                 self._written(key_of(performed.body), performed.body)
-                parsed = parse(performed.body)
+                parsed = parse(performed.body, self._settings.defaults)
                 if isinstance(parsed, Unreadable):  # the next pass reports it
                     raise ResourceChanged(current.key)
                 current = parsed

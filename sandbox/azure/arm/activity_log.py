@@ -12,7 +12,13 @@ from sandbox.azure.seeds import seeds
 PORTAL_USER = "somebody@shop.test"  # the portal's user
 ACTION = "Microsoft.Insights/eventtypes/values/read"
 _TERM = re.compile(r"\s*(eventTimestamp|resourceUri)\s+(ge|le|eq)\s+'([^']*)'\s*", re.IGNORECASE)
-_OPERATIONS = {"cache.create": "write", "cache.update": "write", "cache.delete": "delete"}
+_OPERATIONS = {
+    "cache.create": "write",
+    "cache.update": "write",
+    "cache.delete": "delete",
+    "firewallRule.set": "write",
+    "firewallRule.delete": "delete",
+}
 
 
 def route(call: Call, subscription_id: str) -> Answer:
@@ -33,13 +39,14 @@ def route(call: Call, subscription_id: str) -> Answer:
         for effect in call.world.log.effects
         if effect.kind in _OPERATIONS
     ]
-    done += [(time, scope, "write", None) for time, scope in call.world.log.by_others]
+    done += [(time, scope, operation, None) for time, scope, operation in call.world.log.by_others]
     kept = [one for one in sorted(done, reverse=True, key=lambda one: one[0]) if one[0] >= since]
     return Answer(200, {"value": [_event(call, *one) for one in kept if target in ("", one[1].lower())]})
 
 
 def _event(call: Call, time: float, target: str, operation: str, principal: str | None) -> dict[str, Any]:
-    word = f"Microsoft.Cache/redis/{operation}"
+    kind = "Microsoft.Cache/redis/firewallRules" if "/firewallrules/" in target.lower() else "Microsoft.Cache/redis"
+    word = f"{kind}/{operation}"
     application = next((app.client_id for app in call.world.apps.values() if app.object_id == principal), None)
     return {
         # An application appears by its object id, a user of the portal by a user principal name.

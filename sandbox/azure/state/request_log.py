@@ -79,7 +79,7 @@ class RequestLog:
         self._numbers = itertools.count(1)
         self.requests: list[LoggedRequest] = []
         self.effects: list[Effect] = []
-        self.by_others: list[tuple[float, str]] = []  # time and cache of changes in the portal
+        self.by_others: list[tuple[float, str, str]] = []  # time, target and operation of changes in the portal
 
     def number(self) -> int:
         """Return the next number. Requests and effects share the sequence, so their order is known."""

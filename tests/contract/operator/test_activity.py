@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from sandbox.azure.arm.activity_log import PORTAL_USER
 from sandbox.azure.seeds import seeds
+from sandbox.azure.seeds.seeds import FirewallRule
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.azure.core.resource_manager import ResourceManager
 from secure_redis.azure.governance.activity_log import CHANGES_WITHIN, READ_EVENTS, Activity
@@ -40,3 +41,23 @@ async def test_changes_by_others_to_this_cache_within_the_time(site: Site) -> No
     ]
     later = found[0].at + CHANGES_WITHIN + timedelta(seconds=1)  # the simulator's clock may be ahead of ours
     assert await activity.changes(site.identity, site.cache, later) == ()
+
+
+async def test_writes_to_the_cache_and_to_each_firewall_rule_are_apart(site: Site) -> None:
+    site.add_cache()
+    site.allow(READ_EVENTS, scope=seeds.subscription_scope(site.subscription))
+    activity, since = _activity(site), datetime.now(UTC) - timedelta(hours=1)
+
+    async def callers(rule: str | None = None) -> list[str]:
+        found = await activity.writes(site.identity, site.cache, since, _soon(), rule=rule)
+        assert not isinstance(found, Unknown)
+        return [one.caller for one in found]
+
+    site.control.redis.update(
+        site.name, firewall_rules=[FirewallRule(name="office", start="203.0.113.1", end="203.0.113.1")]
+    )
+    assert (await callers(), await callers("office"), await callers("home")) == ([], [PORTAL_USER], [])
+    site.control.redis.update(site.name, firewall_rules=[])
+    assert (await callers(), await callers("office")) == ([], [PORTAL_USER] * 2)
+    site.control.redis.update(site.name, {"minimumTlsVersion": "1.0"})
+    assert (await callers(), await callers("office")) == ([PORTAL_USER], [PORTAL_USER] * 2)

@@ -8,7 +8,7 @@ import pytest
 
 from sandbox.api import Api, Document
 from sandbox.chart.install import install
-from sandbox.waiting import wait_for
+from sandbox.waiting import PATIENCE, wait_for
 from secure_redis.api import names
 from tests.integration.admission.conftest import NAMESPACE, UNBOUND
 
@@ -60,7 +60,7 @@ def give(admin: Api, user: str, space: str, *rules: Document) -> None:
         "spec": {"user": user, "resourceAttributes": attributes},
     }
     path = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
-    wait_for(lambda: admin.call("POST", path, review).must()["status"]["allowed"], 30, f"the rights of {user}")
+    wait_for(lambda: admin.call("POST", path, review).must()["status"]["allowed"], PATIENCE, f"the rights of {user}")
 
 
 def author(admin: Api, *rules: Document) -> Api:
@@ -242,12 +242,12 @@ def test_an_injected_workload_needs_patch_on_its_kind(with_workloads: Api, kind:
     without = author(with_workloads, *held)
     refusal = f"to have a {kind} injected, the author must hold patch on {plural}"
     # The policy is in force a moment after it was installed.
-    wait_for(lambda: refusal in without.create(document, dry_run=True).message, 30, "the refusal")
+    wait_for(lambda: refusal in without.create(document, dry_run=True).message, PATIENCE, "the refusal")
     others = [name for name in WORKLOADS if name != kind]
     wrong = author(with_workloads, *held, *(patch(*WORKLOADS[name]) for name in others))
     assert refusal in wrong.create(document, dry_run=True).message
     right = author(with_workloads, *held, patch(group, plural))
-    wait_for(lambda: right.create(document, dry_run=True).ok, 30, "the right to be known")
+    wait_for(lambda: right.create(document, dry_run=True).ok, PATIENCE, "the right to be known")
 
 
 def patch(group: str, plural: str) -> Document:

@@ -8,7 +8,7 @@ from sandbox.api import Api, Document, path_of
 from sandbox.chart.install import OPERATOR, install, operator_of
 from sandbox.chart.render import RELEASE_NAMESPACE, pick, render
 from sandbox.cluster import Cluster
-from sandbox.waiting import wait_for
+from sandbox.waiting import PATIENCE, wait_for
 from secure_redis.api import names
 from tests.integration.admission.conftest import NAMESPACE
 from tests.integration.admission.test_authors import CACHES, RESOURCE_ID, give, secrets, tokens
@@ -50,7 +50,7 @@ def test_the_policies_type_check(admin: Api) -> None:
 
     assert policies
     for policy in policies:
-        wait_for(lambda one=policy: "typeChecking" in status(one), 30, "a policy to be type-checked")  # type: ignore[misc]
+        wait_for(lambda one=policy: "typeChecking" in status(one), PATIENCE, "a policy to be type-checked")  # type: ignore[misc]
         assert status(policy)["typeChecking"].get("expressionWarnings", []) == []
 
 

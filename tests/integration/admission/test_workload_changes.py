@@ -9,7 +9,7 @@ import pytest
 from sandbox.api import APPLY, Answer, Api, Document, path_of
 from sandbox.chart.install import OPERATOR, install
 from sandbox.chart.render import RELEASE_NAMESPACE
-from sandbox.waiting import wait_for
+from sandbox.waiting import PATIENCE, wait_for
 from tests.integration.admission.conftest import NAMESPACE, UNBOUND
 
 KINDS = ("Deployment", "StatefulSet", "DaemonSet", "CronJob")
@@ -82,10 +82,10 @@ def policy(admin: Api, operator: Api) -> Iterator[None]:
         body = {"metadata": {"labels": {"probe": str(next(_numbers))}}}  # what changes nothing is not refused
         return "ValidatingAdmissionPolicy" in patch(operator, probe, body).message
 
-    wait_for(refused, 30, "the policy on workload changes to be in force")
+    wait_for(refused, PATIENCE, "the policy on workload changes to be in force")
     yield
     install(admin, {"namespaces": [NAMESPACE]})
-    wait_for(lambda: operator.get(path_of(probe)).status == 403, 30, "the rights on workloads to be gone")
+    wait_for(lambda: operator.get(path_of(probe)).status == 403, PATIENCE, "the rights on workloads to be gone")
     admin.delete(probe).must()
 
 
@@ -233,7 +233,7 @@ def test_even_with_more_rights_it_neither_creates_deletes_nor_scales(
     admin.apply(role).must()
     admin.apply(binding).must()
     try:
-        wait_for(lambda: "cannot delete" not in operator.delete(document).message, 20, "the rights")
+        wait_for(lambda: "cannot delete" not in operator.delete(document).message, PATIENCE, "the rights")
         answers = [
             operator.create(workload("Deployment")),
             operator.create(workload("CronJob")),

@@ -10,10 +10,12 @@ from pathlib import Path
 from secure_redis.kube.client import KubeClient, connect
 from secure_redis.kube.lease import Elector, LeadershipLost, LeaseSettings
 
+DURATION = 10  # seconds; longer than a busy machine keeps a leader from renewing
+
 
 async def main(kubeconfig: str, namespace: str, name: str, out: str) -> int:
     client = KubeClient(await connect(Path(kubeconfig)))
-    settings = LeaseSettings(namespace, duration=4, renew_deadline=2.5, retry=0.5)
+    settings = LeaseSettings(namespace, duration=DURATION, renew_deadline=8, retry=0.5)
     elector = Elector(client, name, settings)
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)

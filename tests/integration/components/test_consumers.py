@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.waiting import wait_for
+from sandbox.waiting import PATIENCE, wait_for
 from secure_redis.api import names
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
@@ -81,7 +81,7 @@ async def test_pods_of_a_workload_that_is_followed_are_not_counted_twice(
         found = kube.list("Pod", space)
         return len(found) == 1
 
-    wait_for(pods, 30, "its pod")
+    wait_for(pods, PATIENCE, "its pod")
     found = await workloads.find(owner, (), [place])
     assert not isinstance(found, Unknown)
     (name,) = await names_of(workloads, owner, *found)
@@ -120,7 +120,7 @@ async def test_budgets_as_their_controller_counts_them(
         budgets = kube.list("PodDisruptionBudget", space, api_version="policy/v1")
         return [one.get("status", {}).get("observedGeneration") for one in budgets] == [1, 1]
 
-    wait_for(counted, 30, "the budgets to be counted")
+    wait_for(counted, PATIENCE, "the budgets to be counted")
     assert await workloads.budgets(owner, found) == (
         BudgetFacts("covers", 0, 0, frozenset({place})),
         BudgetFacts("other", 0, 0, frozenset()),

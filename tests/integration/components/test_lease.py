@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from sandbox.chart.render import RELEASE_NAMESPACE
-from sandbox.waiting import wait_for
+from sandbox.waiting import PATIENCE, wait_for
+from tests.integration.components.contender import DURATION
 from tests.kube import Kube
 
 LEASE = "secure-redis-operator"
@@ -44,7 +45,7 @@ class Contender:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGCONT)
             self.process.kill()
-        self.process.wait(10)
+        self.process.wait(PATIENCE)
 
 
 @pytest.fixture
@@ -62,20 +63,20 @@ def contender(kubeconfig: Path, kube: Kube, tmp_path: Path) -> Iterator[Callable
 
 
 def leads(one: Contender) -> None:
-    wait_for(lambda: bool(one.acts()), 30, f"{one.name} to lead")
+    wait_for(lambda: bool(one.acts()), PATIENCE, f"{one.name} to lead")
 
 
 def test_a_stopped_leader_releases_the_lease_at_once(contender: Callable[[str], Contender]) -> None:
     first = contender("first")
     leads(first)
     second = contender("second")
-    wait_for(lambda: second.said("waiting"), 30, "the second to wait")
+    wait_for(lambda: second.said("waiting"), PATIENCE, "the second to wait")
     assert not second.acts()
     first.process.send_signal(signal.SIGTERM)
-    assert first.process.wait(20) == 0
+    assert first.process.wait(PATIENCE) == 0
     stopped = time.time()
     leads(second)
-    assert second.acts()[0] - stopped < 4, "given back, not expired"
+    assert second.acts()[0] - stopped < DURATION - 1, "given back, not expired"
     assert max(first.acts()) < min(second.acts())
 
 
@@ -83,7 +84,7 @@ def test_a_killed_leader_is_followed_after_its_lease(contender: Callable[[str], 
     first = contender("first")
     leads(first)
     second = contender("second")
-    wait_for(lambda: second.said("waiting"), 30, "the second to wait")
+    wait_for(lambda: second.said("waiting"), PATIENCE, "the second to wait")
     first.process.kill()
     leads(second)
     assert max(first.acts()) < min(second.acts())
@@ -93,10 +94,10 @@ def test_a_frozen_leader_never_acts_again(contender: Callable[[str], Contender])
     first = contender("first")
     leads(first)
     second = contender("second")
-    wait_for(lambda: second.said("waiting"), 30, "the second to wait")
+    wait_for(lambda: second.said("waiting"), PATIENCE, "the second to wait")
     first.process.send_signal(signal.SIGSTOP)
     leads(second)
     first.process.send_signal(signal.SIGCONT)
-    assert first.process.wait(20) == 1, "a leader that lost ends itself"
+    assert first.process.wait(PATIENCE) == 1, "a leader that lost ends itself"
     assert max(first.acts()) < min(second.acts())
     assert first.said("lost")

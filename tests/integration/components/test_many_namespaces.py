@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sandbox.chart.render import RELEASE_NAMESPACE
-from sandbox.waiting import wait_for
+from sandbox.waiting import PATIENCE, wait_for
 from secure_redis.api import names
 from secure_redis.api.resource import SecureRedisCache
 from tests.integration.components.test_process import RBAC, Operator, operator_as, poor
@@ -14,7 +14,6 @@ from tests.kube import Kube
 __all__ = ["operator_as", "poor"]
 
 MANY = 60
-SECONDS = 30.0
 
 
 def answered(kube: Kube, resource: SecureRedisCache, request: str) -> bool:
@@ -41,11 +40,11 @@ def test_changes_in_sixty_namespaces_are_noticed(
         ask(kube, one, "first")
     running = operator_as(kubeconfig, "many", f"namespaces: {json.dumps(spaces)}\n")
     for one in resources:
-        wait_for(lambda one=one: answered(kube, one, "first"), 60, f"the first status in {one.key.namespace}")  # type: ignore[misc]
+        wait_for(lambda one=one: answered(kube, one, "first"), PATIENCE, f"the first status in {one.key.namespace}")  # type: ignore[misc]
     for one in resources:
         ask(kube, one, "second")
     for one in resources:
-        wait_for(lambda one=one: answered(kube, one, "second"), SECONDS, f"an edit in {one.key.namespace}")  # type: ignore[misc]
+        wait_for(lambda one=one: answered(kube, one, "second"), PATIENCE, f"an edit in {one.key.namespace}")  # type: ignore[misc]
     assert running.readiness() == (200, running.readiness()[1])
     assert json.loads(running.readiness()[1])["watches"] == "ok"
     running.terminate()
@@ -62,18 +61,18 @@ def test_a_missing_watch_is_reported_and_heals(
     kube.create(role(watched, "watch", ["watch"]))
     kube.create(binding(watched, "watch"))
     running = operator_as(poor, "missing", f"namespaces: {json.dumps([watched, other])}\n")
-    wait_for(lambda: running.says("health and metrics are served"), 30, "it to be up")
+    wait_for(lambda: running.says("health and metrics are served"), PATIENCE, "it to be up")
 
     def missing() -> bool:
         status, body = running.readiness()
         said = json.loads(body).get("watches", "")
         return status == 503 and f"no watch of SecureRedisCaches in namespace '{other}':" in said
 
-    wait_for(missing, 90, "the missing watch to be reported")
+    wait_for(missing, PATIENCE, "the missing watch to be reported")
     kube.create(role(other, "watch", ["watch"]))
     kube.create(binding(other, "watch"))
     try:
-        wait_for(running.ready, SECONDS, "it to be ready")
+        wait_for(running.ready, PATIENCE, "it to be ready")
     except TimeoutError as error:
         raise TimeoutError(f"{error}; {running.readiness()}; {running.records()[-12:]}") from None
     running.terminate()

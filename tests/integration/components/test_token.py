@@ -11,7 +11,7 @@ from kubernetes.aio.config import incluster_config
 
 from sandbox.chart.render import RELEASE_NAMESPACE
 from sandbox.cluster import Cluster
-from sandbox.waiting import wait_for_async
+from sandbox.waiting import PATIENCE, wait_for_async
 from secure_redis.kube.client import ApiFailure, KubeClient, connect
 from tests.kube import Kube
 
@@ -66,7 +66,7 @@ async def test_a_renewed_token_is_read_again(
                 return failure.status == 401
             return False
 
-        await wait_for_async(refused, 30, "the old token to be refused")
+        await wait_for_async(refused, PATIENCE, "the old token to be refused")
         _put(token_file, control_plane.service_account_token(RELEASE_NAMESPACE, account))
         monkeypatch.setattr(Clock, "ahead", datetime.timedelta(seconds=61))
         assert await client.get("/apis")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretBytes
 
+from sandbox.waiting import PATIENCE
 from secure_redis.api import names
 from secure_redis.api.resource import Key, SecureRedisCache
 from secure_redis.domain.observe.secret import SecretFacts
@@ -29,7 +30,7 @@ class Woken:
         self._changed.set()
 
     async def next(self) -> Key:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             while not self.keys:
                 self._changed.clear()
                 await self._changed.wait()
@@ -37,7 +38,7 @@ class Woken:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while not condition():  # noqa: ASYNC110 - the store has no event to wait for
             await asyncio.sleep(0.02)
 
@@ -195,7 +196,7 @@ async def test_a_watch_starts_where_the_list_ended(client: KubeClient, bound: st
     for name in ("a", "b"):
         kube.create({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": bound}})
     observed: list[tuple[str, str]] = []
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         async for kind, body in client.watch(path, resource_version=listed.resource_version):
             observed.append((kind, body["metadata"]["name"]))
             if len(observed) == 2:

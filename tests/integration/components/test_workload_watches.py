@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from sandbox.cluster import Cluster
-from sandbox.waiting import wait_for_async
+from sandbox.waiting import PATIENCE, wait_for_async
 from secure_redis.api import names
 from secure_redis.api.resource import Key
 from secure_redis.kube.client import KubeClient, connect
@@ -34,7 +34,7 @@ class Woken:
         async def told() -> bool:
             return set(keys) <= set(self.keys)
 
-        await wait_for_async(told, 20, f"{keys} to be woken; {self.keys} were")
+        await wait_for_async(told, PATIENCE, f"{keys} to be woken; {self.keys} were")
         self.keys.clear()
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.waiting import wait_for
+from sandbox.waiting import PATIENCE, wait_for
 from secure_redis.api import names
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
@@ -378,7 +378,9 @@ async def test_an_injection_that_nothing_names_is_found_by_another_process(
     assert not isinstance(observed, Unknown), observed
     assert [(one.name, one.owned) for one in observed] == [(facts.name, facts.owned)]
     kube.delete(facts.kind, facts.name, owner.key.namespace, made["apiVersion"])
-    wait_for(lambda: kube.get(facts.kind, facts.name, owner.key.namespace, made["apiVersion"]) is None, 20, "its end")
+    wait_for(
+        lambda: kube.get(facts.kind, facts.name, owner.key.namespace, made["apiVersion"]) is None, PATIENCE, "its end"
+    )
     assert await other.find(owner, (), found) == ()
     assert await other.injected(owner) == frozenset()
 

@@ -10,7 +10,7 @@ import pytest
 from sandbox.api import Api
 from sandbox.chart.install import install, operator_of
 from sandbox.cluster import Cluster
-from sandbox.waiting import wait_for
+from sandbox.waiting import PATIENCE, wait_for
 from secure_redis.api import names
 from secure_redis.api.spec.spec import Workload
 from tests.kube import Kube
@@ -30,10 +30,10 @@ def workloads_on(roles: None, control_plane: Cluster) -> Iterator[None]:
         return operator.get("/apis/apps/v1/namespaces/rooms/deployments").ok
 
     install(api, {"namespaces": ["rooms"], "workloads": {"enabled": True}})
-    wait_for(may, 30, "the rights on workloads")
+    wait_for(may, PATIENCE, "the rights on workloads")
     yield
     install(api, {"namespaces": ["rooms"]})
-    wait_for(lambda: not may(), 30, "the rights on workloads to be gone")
+    wait_for(lambda: not may(), PATIENCE, "the rights on workloads to be gone")
 
 
 def template(kind: str) -> Document:

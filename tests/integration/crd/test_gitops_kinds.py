@@ -9,7 +9,7 @@ import yaml
 from sandbox.api import Api, Document
 from sandbox.controlplane import ControlPlane
 from sandbox.gitops_definitions import gitops_definitions
-from sandbox.waiting import wait_for
+from sandbox.waiting import PATIENCE, wait_for
 from tests.integration.crd.test_corpus import EXAMPLES
 
 pytestmark = pytest.mark.slow  # the definitions are fetched by `make test-all` only
@@ -31,7 +31,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
         for file in gitops_definitions():
             definition = yaml.safe_load(file.read_text())
             served.create(definition).must()
-            wait_for(partial(_is_served, served, definition), 30, f"{file.name} to be served")
+            wait_for(partial(_is_served, served, definition), PATIENCE, f"{file.name} to be served")
         yield served
 
 

@@ -11,7 +11,7 @@ import yaml
 from sandbox.api import Api, Document, path_of
 from sandbox.cluster import Cluster
 from sandbox.toolchain import kubectl
-from sandbox.waiting import wait_for
+from sandbox.waiting import PATIENCE, wait_for
 from secure_redis.api import names
 from secure_redis.api.resource import SecureRedisCache, parse
 from tests.integration.crd.test_structure import CRD, SCHEMA
@@ -45,7 +45,6 @@ def test_defaults_are_the_safe_ones(api: Api) -> None:
     assert spec == {
         "resourceID": RESOURCE_ID,
         "mode": "Validate",
-        "profile": "Baseline",
         "transport": {"minimumTLSVersion": "1.2", "probe": "Enabled"},
         "network": {"publicAccess": "Disabled"},
         "authentication": {
@@ -57,8 +56,8 @@ def test_defaults_are_the_safe_ones(api: Api) -> None:
                 "deadlineMinutes": 30,
             },
         },
-        "connection": {"database": 0, "deletionPolicy": "Retain", "formats": ["Standard"]},
-        "drift": {"correct": [], "ignore": [], "intervalSeconds": 300},
+        "connection": {"database": 0, "deletionPolicy": "Retain", "formats": ["Standard"], "publish": "Always"},
+        "drift": {"correct": [], "ignore": []},
         "deletionPolicy": "Retain",
     }
 
@@ -252,12 +251,12 @@ def served(api: Api, crd: Document) -> None:
     """Wait until the API server serves the kind of a CRD."""
     spec = crd["spec"]
     path = f"/apis/{spec['group']}/{spec['versions'][0]['name']}/{spec['names']['plural']}"
-    wait_for(lambda: api.get(path).ok, 30, f"{path} to be served")
+    wait_for(lambda: api.get(path).ok, PATIENCE, f"{path} to be served")
 
 
 def wait_until_refused(api: Api, document: Document) -> None:
     """Wait until the API server judges by the schema that refuses `document`."""
-    wait_for(lambda: api.create(document, dry_run=True).status == 422, 30, "the tightened schema to be in force")
+    wait_for(lambda: api.create(document, dry_run=True).status == 422, PATIENCE, "the tightened schema to be in force")
 
 
 def columns(api: Api, document: Document) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import pytest
 
 from sandbox.chart.render import RELEASE_NAMESPACE
 from sandbox.controlplane import ControlPlane
-from sandbox.waiting import wait_for
+from sandbox.waiting import PATIENCE, wait_for
 from sandbox.world import Team, World
 from tests.controlplane import install_crds
 from tests.integration.operator.support import Bystander, Case, provisioning_team, release
@@ -64,7 +64,7 @@ def _world(running: World) -> Iterator[World]:
         if os.environ.get("SECURE_REDIS_OTHER_WAY"):
             running.control.settings.change(**OTHER_WAY)
         running.start_operator()
-        wait_for(lambda: leads(running), 60, "the operator to lead")  # else every test would wait for it in vain
+        wait_for(lambda: leads(running), PATIENCE, "the operator to lead")  # else every test would wait for it in vain
         yield running
         if running.operator is not None:
             running.operator.check()

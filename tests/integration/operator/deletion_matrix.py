@@ -13,7 +13,7 @@ from typing import Final, Literal, NamedTuple
 from sandbox.api import Document
 from sandbox.chart.install import OPERATOR, install
 from sandbox.chart.render import render
-from sandbox.waiting import wait_for
+from sandbox.waiting import PATIENCE, wait_for
 from sandbox.world import Team, World
 from secure_redis.api import names
 from tests.integration.operator.support import Case
@@ -24,7 +24,6 @@ Propagation = Literal["Background", "Foreground", "Orphan"]
 POLICIES: Final[tuple[Policy, ...]] = ("Retain", "Delete")
 PROPAGATIONS: Final[tuple[Propagation, ...]] = ("Background", "Foreground", "Orphan")
 VALUES: Final[Document] = {"workloads": {"enabled": True}}
-SECONDS: Final = 60.0
 
 
 class Cell(NamedTuple):
@@ -110,11 +109,11 @@ class Matrix:
                 spec["workloads"] = [entry]
             one.case.apply(**spec)
         for one in self.subjects:
-            one.case.until("Ready", "True", timeout=SECONDS)
+            one.case.until("Ready", "True")
             one.data = one.case.must_secret()["data"]
         for one in self.subjects:
             if one.target is not None:
-                wait_for(partial(names_secret, one.target), SECONDS, "the injection")
+                wait_for(partial(names_secret, one.target), PATIENCE, "the injection")
 
     def withdraw(self) -> None:
         """The owners of some namespaces take their consent away."""
@@ -160,10 +159,10 @@ class Matrix:
     def retained(self) -> None:
         """Under Retain nothing waits and no Secret is lost, whoever runs."""
         for one in self.of("Retain", namespace=False):
-            wait_for(one.gone, SECONDS, f"{one.cell} to be gone")
+            wait_for(one.gone, PATIENCE, f"{one.cell} to be gone")
         for (policy, namespace, _), team in self.teams.items():
             if policy == "Retain" and namespace:
-                wait_for(partial(self._ended, team), SECONDS, "the namespace to be gone")
+                wait_for(partial(self._ended, team), PATIENCE, "the namespace to be gone")
         lost = [one.cell for one in self.of("Retain", namespace=False) if not one.keeps_its_secret]
         assert lost == []
 
@@ -178,25 +177,25 @@ class Matrix:
         """Under Delete with the operator: with consent all goes in order, without it the message names the way out."""
         for one in self.of("Delete", namespace=False):
             if one.cell.consents:
-                wait_for(one.gone, SECONDS, f"{one.cell} to be gone")
+                wait_for(one.gone, PATIENCE, f"{one.cell} to be gone")
                 assert one.case.secret() is None, one.cell
                 assert not names_secret(one.target), one.cell
         for (policy, namespace, _), team in self.teams.items():
             if policy == "Delete" and namespace:
-                wait_for(partial(self._ended, team), SECONDS, "the namespace to be gone")
+                wait_for(partial(self._ended, team), PATIENCE, "the namespace to be gone")
         without = [one for one in self.of("Delete", namespace=False) if not one.cell.consents]
         for one in without:
-            message = one.case.until("Ready", "False", timeout=SECONDS)
+            message = one.case.until("Ready", "False")
             assert f'{names.ABANDON}: "true": the object goes at once' in message
             assert one.keeps_its_secret, one.cell
         for one in without[:1]:
             one.case.annotate(abandon="true")
-            wait_for(one.gone, SECONDS, f"{one.cell} to be given up")
+            wait_for(one.gone, PATIENCE, f"{one.cell} to be given up")
             assert one.keeps_its_secret, one.cell
         for consenting in {one.case.team.namespace for one in without}:
             self.world.bind(consenting)
         for one in without[1:]:
-            wait_for(one.gone, SECONDS, f"{one.cell} to be gone after the consent")
+            wait_for(one.gone, PATIENCE, f"{one.cell} to be gone after the consent")
             assert one.case.secret() is None, one.cell
 
     def _ended(self, team: Team) -> bool:

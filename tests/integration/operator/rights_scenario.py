@@ -16,14 +16,14 @@ from sandbox.chart.install import OPERATOR
 from sandbox.chart.render import RELEASE_NAMESPACE, render
 from sandbox.cluster import AuditEvent
 from sandbox.controlplane import ControlPlane
-from sandbox.waiting import wait_for
+from sandbox.waiting import PATIENCE, wait_for
 from sandbox.world import AT_SUBSCRIPTION, SUBSCRIPTION, Team, World
 from secure_redis.domain.grants import Power
 from tests.controlplane import install_crds
 from tests.integration.operator.conftest import INTERVALS, leads
 from tests.integration.operator.persistence_support import VERSION, Persisting
 from tests.integration.operator.support import Case, provision
-from tests.integration.operator.workload_support import SECONDS, URL, USER, Target, current
+from tests.integration.operator.workload_support import URL, USER, Target, current
 from tests.kube import Kube
 
 VALUES: Final[dict[str, Any]] = {"workloads": {"enabled": True}}
@@ -77,7 +77,7 @@ def _live(
                 plane.cluster.audit_position()
             )  # before it, the installation tries the policies in the operator's name
             world.start_operator()
-            wait_for(lambda: leads(world), 60, "the operator to lead")
+            wait_for(lambda: leads(world), PATIENCE, "the operator to lead")
             scenario = _Scenario(world)
             play(scenario)
             world.stop_operator()
@@ -152,7 +152,7 @@ class _Scenario:
             case.poke()
             return any(one["rule"] == "W2" for one in case.status["compliance"]["findings"])
 
-        wait_for(found, SECONDS, "the copy to be found", interval=0.3)
+        wait_for(found, PATIENCE, "the copy to be found", interval=0.3)
         case.edit_secret({"data": {"port": None}})
         case.poke()
         assert case.values()["port"]
@@ -223,7 +223,7 @@ class _Scenario:
             current(case)
             case.poke()  # past what is remembered, the vault's properties too
         case.world.api.delete(case.must_secret()).must()
-        wait_for(lambda: case.secret() is not None, SECONDS, "the deleted Secret to be back")
+        wait_for(lambda: case.secret() is not None, PATIENCE, "the deleted Secret to be back")
         # Where pods would be replaced, budgets are read first. No node runs any, so what follows is not waited for.
         pods, mark = Target(case, "pods", "StatefulSet"), self.world.cluster.audit_position()
         case.change(workloads=[pods.entry()])
@@ -232,7 +232,7 @@ class _Scenario:
         def read() -> bool:
             return budgets in used(self.world.cluster.audit_events(since=mark, user=USER))
 
-        wait_for(read, SECONDS, "the budgets to be read", interval=0.3)
+        wait_for(read, PATIENCE, "the budgets to be read", interval=0.3)
 
     def _configure(self, target: Target) -> None:
         """The workload takes a setting from a ConfigMap."""
@@ -304,7 +304,7 @@ class _Scenario:
             def answered() -> bool:
                 return bool(case.status.get("lastHandled", {}).get("rotate") == "asked")
 
-            wait_for(answered, SECONDS, "the rotation's end")
+            wait_for(answered, PATIENCE, "the rotation's end")
 
     def _delete(self, case: Persisting) -> None:
         with self._using(case.team, "delete", "subscription"):

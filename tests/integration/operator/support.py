@@ -9,7 +9,7 @@ from typing import Any
 from sandbox.api import Document
 from sandbox.azure.seeds import seeds
 from sandbox.azure.state.faults import Fault
-from sandbox.waiting import wait_for
+from sandbox.waiting import PATIENCE, wait_for
 from sandbox.world import (
     AT_SUBSCRIPTION,
     CACHE_KEYS,
@@ -25,7 +25,6 @@ from sandbox.world import (
 REFRESH = "secureredis.io/refresh"
 PROVISION = {"location": "westeurope", "redis": {"sku": {"name": "Standard", "capacity": 1}}}
 OPEN = {"publicNetworkAccess": "Enabled"}
-PATIENCE = 30.0  # seconds; the longest that a condition is awaited
 
 
 class Case:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from sandbox.azure.seeds import seeds
-from sandbox.waiting import wait_for
+from sandbox.waiting import PATIENCE, wait_for
 from sandbox.world import CACHE_KEYS, CACHE_READ, SUBSCRIPTION, TENANT, Team, World
 from secure_redis.api.reasons.catalogue import has
 from secure_redis.api.reasons.row import Trait
@@ -175,8 +175,10 @@ def test_unknown_is_never_shown_as_safe(case: Case) -> None:
     case.published()
     case.fault(**_answer(500, "InternalServerError", "sorry"))
     case.poke()
-    for kind in ("CacheAvailable", "TransportSecured", "Compliant", "DriftDetected", "CredentialsSynced"):
+    for kind in ("CacheAvailable", "CredentialsSynced"):
         assert case.condition(kind)[:2] == ("Unknown", "AzureError"), kind
+    for kind in ("TransportSecured", "Compliant", "DriftDetected"):
+        assert case.condition(kind)[:2] == ("Unknown", "NotReady"), kind
     assert case.condition("Ready")[0] == "True"
 
 
@@ -185,7 +187,7 @@ def test_a_silent_azure_delays_no_other_resource(case: Case, bystander: Bystande
     with case.untouched():
         case.fault(service="arm", kind="hang")
         case.annotate(refresh="hanging")
-        wait_for(lambda: case.control.faults.hits()[case.faults[0]], 20, "a request to hang")
+        wait_for(lambda: case.control.faults.hits()[case.faults[0]], PATIENCE, "a request to hang")
         bystander.goes_on()
         case.mend_faults()
         case.heal("CacheAvailable", "True")

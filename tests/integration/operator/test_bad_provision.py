@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 
 from sandbox.azure.seeds import seeds
-from sandbox.waiting import wait_for
+from sandbox.waiting import PATIENCE, wait_for
 from sandbox.world import CACHE_READ, CACHE_WRITE, OTHER_TENANT, SUBSCRIPTION, TENANT, Team, World
 from tests.integration.operator.support import (
-    PATIENCE,
     PROVISION,
     Bystander,
     Case,

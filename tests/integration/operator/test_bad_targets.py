@@ -8,17 +8,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sandbox.waiting import wait_for
+from sandbox.waiting import PATIENCE, wait_for
 from secure_redis.api import names
 from tests.integration.operator.support import Case
 from tests.integration.operator.test_injection import case, team, world
-from tests.integration.operator.workload_support import SECONDS, Document, Target, current, rotate
+from tests.integration.operator.workload_support import Document, Target, current, rotate
 
 __all__ = ["case", "team", "world"]
 
 CRASHES: Document = {"name": "crash", "image": "sandbox.test/operator:1", "args": ["no-such-command"]}
 
 ENDS_PODS_FIRST = {"rollingUpdate": {"maxUnavailable": 1, "maxSurge": 0}}
+
+
+def _stale(target: Target) -> int:
+    """How many pods of the workload the status counts as stale. A later pass than the one that moves another counts."""
+    return int(target.status().get("stalePods", {}).get("count", 0))
 
 
 def spec_of(target: Target) -> Document:
@@ -33,7 +38,7 @@ def untouched(target: Target, spec: Document) -> None:
 def other_goes_on(case: Case, other: Target) -> None:
     """Whatever is the matter with one, the other is injected and current."""
     wait_for(
-        lambda: other.version() is not None and "reason" not in other.status(), SECONDS, f"{other.name} to be current"
+        lambda: other.version() is not None and "reason" not in other.status(), PATIENCE, f"{other.name} to be current"
     )
     assert case.condition("Ready")[0] == "True"
 
@@ -50,7 +55,7 @@ def test_a_missing_target_is_reported_and_injected_when_it_appears(case: Case) -
     assert (kind, reason) == ("False", "TargetNotFound")
     assert "no Deployment 'web' in this namespace" in message
     web = Target(case)
-    wait_for(lambda: web.version() is not None, SECONDS, "the new workload to be injected")
+    wait_for(lambda: web.version() is not None, PATIENCE, "the new workload to be injected")
     current(case)
 
 
@@ -135,7 +140,7 @@ def test_an_immutable_secret_moves_no_workload_and_the_former_key_stays_in_use(c
     case.world.api.merge(secret, {"immutable": True}).must()
     version = case.store(case.keys["Secondary"])
     case.poke()
-    case.until("CredentialsSynced", "False", "SecretImmutable", timeout=SECONDS)
+    case.until("CredentialsSynced", "False", "SecretImmutable")
     assert web.version() == first
     assert case.values()["password"] == held == case.keys["Primary"], "which still works"
     case.world.api.delete(secret).must()
@@ -162,7 +167,7 @@ def budget(case: Case, target: Target, *, healthy: bool = True, **bounds: Any) -
         status = (case.world.get(made) or {}).get("status", {})
         return bool(status.get("expectedPods")) and (status["currentHealthy"] == status["expectedPods"]) is healthy
 
-    wait_for(counted, SECONDS, "the budget to be counted")
+    wait_for(counted, PATIENCE, "the budget to be counted")
     yield
     case.world.api.delete(made).must()
 
@@ -186,10 +191,10 @@ def test_a_budget_that_never_allows_blocks_only_its_workload(case: Case) -> None
     with budget(case, web, minAvailable="100%"):
         version = rotate(case)
         web.until("TargetBudget")
-        wait_for(lambda: other.version() == version and "reason" not in other.status(), SECONDS, "the other to move")
+        wait_for(lambda: other.version() == version and "reason" not in other.status(), PATIENCE, "the other to move")
         assert web.version() == first
         assert {pod["metadata"]["name"] for pod in web.pods()} == pods
-        assert web.status()["stalePods"]["count"] == 2
+        wait_for(lambda: _stale(web) == 2, PATIENCE, "the stale pods to be counted")
         kind, reason, _ = case.condition("WorkloadsCurrent")
         assert (kind, reason) == ("False", "TargetBudget")
     case.poke()
@@ -225,7 +230,7 @@ def test_a_budget_does_not_keep_the_key_from_pods_that_wait_for_it(case: Case) -
     web.patch({"spec": {"template": {"spec": {"initContainers": [CRASHES]}}, "replicas": 1}})
     with budget(case, web, healthy=False, minAvailable=1):
         case.published(workloads=[web.entry()])
-        wait_for(lambda: web.version() is not None, SECONDS, "the injection")
+        wait_for(lambda: web.version() is not None, PATIENCE, "the injection")
         web.patch({"spec": {"template": {"spec": {"initContainers": [{"name": "crash", "$patch": "delete"}]}}}})
         current(case)
 
@@ -238,15 +243,15 @@ def test_a_paused_target_takes_the_key_and_rolls_when_it_is_resumed(case: Case) 
     web.patch({"spec": {"paused": True}})
     version = rotate(case)
     assert "when it is resumed" in web.until("TargetPaused")
-    wait_for(lambda: other.version() == version and "reason" not in other.status(), SECONDS, "the other to move")
+    wait_for(lambda: other.version() == version and "reason" not in other.status(), PATIENCE, "the other to move")
     assert web.version() == version
-    assert web.status()["stalePods"]["count"] == 1
+    wait_for(lambda: _stale(web) == 1, PATIENCE, "the stale pod to be counted")
     web.patch({"spec": {"paused": False}})
     current(case)
 
 
 def test_an_image_that_crashes_with_the_new_key_stops_there_and_the_old_pods_keep_running(case: Case) -> None:
-    first, second = Target(case, "a-first", progressDeadlineSeconds=3), Target(case, "b-second")
+    first, second = Target(case, "a-first"), Target(case, "b-second")
     case.published(workloads=[first.entry(), second.entry()])
     current(case)
     for target in (first, second):
@@ -255,7 +260,7 @@ def test_an_image_that_crashes_with_the_new_key_stops_there_and_the_old_pods_kee
     before = second.version()
     # It takes effect with the very write that brings the new key.
     first.patch({"spec": {"paused": True}})
-    first.patch({"spec": {"template": {"spec": {"initContainers": [CRASHES]}}}})
+    first.patch({"spec": {"progressDeadlineSeconds": 3, "template": {"spec": {"initContainers": [CRASHES]}}}})
     second.patch({"spec": {"paused": True}})
     version = rotate(case)
     for target in (first, second):

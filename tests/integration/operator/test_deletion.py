@@ -7,9 +7,9 @@ import pytest
 
 from sandbox.api import Document
 from sandbox.azure.seeds import seeds
-from sandbox.waiting import wait_for
+from sandbox.waiting import PATIENCE, wait_for
 from sandbox.world import World
-from tests.integration.operator.support import PATIENCE, Case, provision
+from tests.integration.operator.support import Case, provision
 
 DELETE = {"deletionPolicy": "Delete"}
 _GONE = {"deletionTimestamp": "before we looked"}
@@ -55,7 +55,7 @@ def test_retain_needs_no_azure(world: World, case: Case) -> None:
     unreachable(case)
     mark = case.control.log.position()
     case.delete()
-    world.await_gone(case.document, 10)
+    world.await_gone(case.document)
     assert [r for r in case.control.log.requests(mark) if r.principal == case.team.object_id] == []
     assert in_azure(case)
     assert not case.must_secret()["metadata"].get("ownerReferences")
@@ -75,7 +75,7 @@ def test_retain_while_azure_creates(world: World, build: Case) -> None:
         build.apply(**provision(build))
         build.until("CacheAvailable", "False", "Creating")
     build.delete()
-    world.await_gone(build.document, 10)
+    world.await_gone(build.document)
     assert in_azure(build)
     assert [kind for kind, _ in build.effects()] == ["cache.create"]
 
@@ -84,7 +84,7 @@ def test_retain_without_an_identity(world: World, case: Case) -> None:
     case.apply(key=False, identity={"serviceAccountName": "nobody"})
     case.until("CacheAvailable", "Unknown", "ServiceAccountNotFound")
     case.delete()
-    world.await_gone(case.document, 10)
+    world.await_gone(case.document)
 
 
 def test_retain_in_a_namespace_that_withdrew_its_consent(world: World, case: Case) -> None:
@@ -92,7 +92,7 @@ def test_retain_in_a_namespace_that_withdrew_its_consent(world: World, case: Cas
     case.until("CacheAvailable", "False", "CacheNotFound")
     _unbind(world, case)
     case.delete()
-    world.await_gone(case.document, 10)
+    world.await_gone(case.document)
 
 
 # --- Delete ---------------------------------------------------------------------------------------------------------
@@ -133,7 +133,7 @@ def test_the_operator_dies_while_azure_deletes(world: World, build: Case) -> Non
         wait_for(lambda: deletions(build) == 1, PATIENCE, "the deletion")
     world.stop_operator(kill=True)
     world.start_operator()
-    world.await_gone(build.document, 45)
+    world.await_gone(build.document)
     assert not in_azure(build)
     assert deletions(build) == 1
 
@@ -182,7 +182,7 @@ def test_abandon_gives_up_and_is_reported(world: World, build: Case) -> None:
     build.delete()
     build.until("Ready", "False", "DeletionUnknown")
     build.annotate(abandon="true")
-    world.await_gone(build.document, 10)
+    world.await_gone(build.document)
     assert in_azure(build)
     wait_for(lambda: any(reason == "Abandoned" for reason, _ in notes(build)), PATIENCE, "the event")
 
@@ -263,7 +263,7 @@ def test_the_secret_goes_with_the_resource_if_that_was_asked_for(world: World, c
     case.published(connection={"deletionPolicy": "Delete"})
     case.delete()
     world.await_gone(case.document)
-    wait_for(lambda: case.secret() is None, 10, "the Secret to be gone")
+    wait_for(lambda: case.secret() is None, PATIENCE, "the Secret to be gone")
 
 
 def test_a_foreign_secret_stays(world: World, case: Case) -> None:
@@ -290,7 +290,9 @@ def test_a_terminating_namespace_is_not_blocked(world: World, build: Case, reach
     world.api.delete({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": build.team.namespace}}).must()
     # The namespace controller comes to our objects after about 5 s.
     wait_for(
-        lambda: "deletionTimestamp" in (world.get(build.document) or {"metadata": _GONE})["metadata"], 20, "its turn"
+        lambda: "deletionTimestamp" in (world.get(build.document) or {"metadata": _GONE})["metadata"],
+        PATIENCE,
+        "its turn",
     )
     world.await_gone(build.document, 5)
     assert deletions(build) == 0

@@ -2,14 +2,16 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from sandbox.azure.arm.activity_log import PORTAL_USER
 from sandbox.azure.seeds import seeds
+from sandbox.azure.seeds.seeds import FirewallRule
 from sandbox.chart.render import RELEASE_NAMESPACE
-from sandbox.waiting import wait_for
+from sandbox.waiting import PATIENCE, wait_for
 from sandbox.world import SUBSCRIPTION, World
 from tests.integration.operator.conftest import leads
 from tests.integration.operator.support import Case
@@ -32,7 +34,7 @@ def restart(world: World, *, kill: bool = False, **settings: Any) -> None:
     """Another process with this configuration leads."""
     world.stop_operator(kill=kill)
     world.start_operator(**settings)
-    wait_for(lambda: leads(world), 60, "the operator to lead")
+    wait_for(lambda: leads(world), PATIENCE, "the operator to lead")
 
 
 @contextmanager
@@ -75,9 +77,9 @@ def test_the_effect_of_a_correction_is_reported_before_it_is_made(build: Case) -
     created(build, **CORRECT)
     build.update({"enableNonSslPort": True})
     build.poke()
-    wait_for(lambda: not port_is_open(build), 30, "the correction")
+    wait_for(lambda: not port_is_open(build), PATIENCE, "the correction")
     build.until("DriftDetected", "False", "NoDrift")
-    wait_for(lambda: events(build, "Correcting"), 10, "the event")
+    wait_for(lambda: events(build, "Correcting"), PATIENCE, "the event")
     assert "from Enabled to Disabled: correcting it drops the connections" in events(build, "Correcting")[0]
     assert build.status["corrections"][0]["count"] == 1
 
@@ -93,22 +95,24 @@ def test_the_last_way_in_is_closed_only_when_asked(build: Case) -> None:
     build.poke()
     assert properties(build)["publicNetworkAccess"] == "Enabled"
     build.annotate(allow_disruption="network.publicAccess")
-    wait_for(lambda: properties(build)["publicNetworkAccess"] == "Disabled", 30, "public access to go off")
+    wait_for(lambda: properties(build)["publicNetworkAccess"] == "Disabled", PATIENCE, "public access to go off")
 
 
 def test_a_contested_value_is_left_across_restarts(world: World, build: Case) -> None:
     created(build, **CORRECT)
     build.update({"enableNonSslPort": True})
     build.poke()
-    wait_for(lambda: not port_is_open(build), 30, "the first correction")
+    wait_for(lambda: not port_is_open(build), PATIENCE, "the first correction")
     build.until("DriftDetected", "False", "NoDrift")
     build.update({"enableNonSslPort": True})
     restart(world, kill=True)
-    wait_for(lambda: not port_is_open(build), 60, "the second correction")
-    wait_for(lambda: build.condition("DriftDetected")[:2] == ("False", "NoDrift"), 30, "the second correction's end")
+    wait_for(lambda: not port_is_open(build), PATIENCE, "the second correction")
+    wait_for(
+        lambda: build.condition("DriftDetected")[:2] == ("False", "NoDrift"), PATIENCE, "the second correction's end"
+    )
     build.update({"enableNonSslPort": True})
     restart(world, kill=True)
-    message = build.until("DriftDetected", "True", "Contested", timeout=60)
+    message = build.until("DriftDetected", "True", "Contested")
     assert PORT in message
     assert entry(build)["corrections"] == 2
     made = len(build.writes())
@@ -119,7 +123,7 @@ def test_a_contested_value_is_left_across_restarts(world: World, build: Case) ->
     assert (len(build.writes()), build.status["corrections"]) == (made, asked)
     assert port_is_open(build)
     build.poke()  # somebody decides
-    wait_for(lambda: not port_is_open(build), 30, "the correction that was asked for")
+    wait_for(lambda: not port_is_open(build), PATIENCE, "the correction that was asked for")
 
 
 def test_read_only_writes_nothing_and_is_reported(world: World, build: Case) -> None:
@@ -133,7 +137,7 @@ def test_read_only_writes_nothing_and_is_reported(world: World, build: Case) -> 
         assert entry(build)["reason"] == "ReadOnly"
         assert len(build.writes()) == made
         assert build.condition("Ready")[0] == "True"
-    wait_for(lambda: not port_is_open(build), 60, "the correction")
+    wait_for(lambda: not port_is_open(build), PATIENCE, "the correction")
 
 
 def test_the_hourly_cap_is_reported_and_the_work_continues_later(world: World, build: Case) -> None:
@@ -143,7 +147,7 @@ def test_the_hourly_cap_is_reported_and_the_work_continues_later(world: World, b
         build.poke()
         build.until("DriftDetected", "True", "Capped")
         assert port_is_open(build)
-    wait_for(lambda: not port_is_open(build), 60, "the correction")
+    wait_for(lambda: not port_is_open(build), PATIENCE, "the correction")
 
 
 def test_mass_drift_stops_until_released_and_outlives_a_crash(world: World, build: Case) -> None:
@@ -153,13 +157,13 @@ def test_mass_drift_stops_until_released_and_outlives_a_crash(world: World, buil
         build.update({"enableNonSslPort": True})
         build.poke()
         build.until("DriftDetected", "True", "MassDrift")
-        wait_for(lambda: noted(world).get("secureredis.io/mass-drift"), 10, "the Lease to remember it")
+        wait_for(lambda: noted(world).get("secureredis.io/mass-drift"), PATIENCE, "the Lease to remember it")
         restart(world, kill=True)  # with the limits that would let one through
         build.poke()
         build.until("DriftDetected", "True", "MassDrift")
         assert port_is_open(build)
         restart(world, brakes={"release": "checked"})
-        wait_for(lambda: not port_is_open(build), 60, "the correction after the release")
+        wait_for(lambda: not port_is_open(build), PATIENCE, "the correction after the release")
 
 
 @pytest.mark.parametrize("before", ["0.0.1", None])
@@ -169,10 +173,10 @@ def test_after_an_upgrade_the_first_pass_only_reports(world: World, build: Case,
     world.api.merge(LEASE, {"metadata": {"annotations": {"secureredis.io/version": before}}}).must()
     build.update({"enableNonSslPort": True})
     world.start_operator()
-    build.until("DriftDetected", "True", "FirstLook", timeout=60)
+    build.until("DriftDetected", "True", "FirstLook")
     assert port_is_open(build)
     build.poke()
-    wait_for(lambda: not port_is_open(build), 30, "the second look to correct it")
+    wait_for(lambda: not port_is_open(build), PATIENCE, "the second look to correct it")
 
 
 def test_a_cache_that_is_gone_is_drift(build: Case) -> None:
@@ -185,10 +189,11 @@ def test_a_cache_that_is_gone_is_drift(build: Case) -> None:
 
 def test_the_author_is_reported_where_the_activity_log_may_be_read(build: Case) -> None:
     created(build)
+    build.poke()
     build.update({"enableNonSslPort": True})
     build.poke()
     build.until("DriftDetected", "True", "Drifted")
-    wait_for(lambda: entry(build).get("by") == PORTAL_USER, 10, "who set it")
+    wait_for(lambda: entry(build).get("by") == PORTAL_USER, PATIENCE, "who set it")
     since = build.control.log.position()
     for _ in range(3):
         build.poke()
@@ -205,10 +210,35 @@ def test_without_the_right_drift_is_still_reported_and_the_log_is_read_once(buil
     build.poke()
     build.update({"minimumTlsVersion": "1.0"})
     build.poke()
-    wait_for(lambda: len(build.status["drift"]) == 2, 10, "the second difference")
+    wait_for(lambda: len(build.status["drift"]) == 2, PATIENCE, "the second difference")
     assert "by" not in entry(build)
     asked = [r for r in build.control.log.requests(mark) if "eventtypes" in r.path.lower()]
     # Once for who made a difference; and by each look that was asked for: a right may have been given since.
     looks = 3
     assert [r.status for r in asked] == [403] * (1 + looks)
     assert build.condition("Ready")[0] == "True"
+
+
+def test_the_author_of_a_firewall_rule_is_the_writer_of_that_rule(build: Case) -> None:
+    declared = {"name": "office", "startIP": "203.0.113.1", "endIP": "203.0.113.1"}
+    created(build, network={"publicAccess": "Enabled", "firewallRules": [declared]})
+    added = FirewallRule(name="home", start="203.0.113.9", end="203.0.113.9")
+    kept = FirewallRule(name="office", start="203.0.113.1", end="203.0.113.1")
+    build.update(firewall_rules=[kept, added])
+    build.poke()
+    path = "network.firewallRules[home]"
+    wait_for(lambda: entry(build, path).get("by") == PORTAL_USER, 10, "who added it")
+
+
+def test_a_correction_waits_for_its_window(build: Case) -> None:
+    opens = datetime.now(UTC) + timedelta(hours=12)
+    window = {"schedule": f"{opens.minute} {opens.hour} * * *", "durationMinutes": 60}
+    created(build, drift={**CORRECT["drift"], "windows": [window]})
+    build.update({"enableNonSslPort": True})
+    build.poke()
+    build.until("DriftDetected", "True", "OutsideWindow")
+    build.poke()
+    assert port_is_open(build)
+    assert f"opens at {opens:%Y-%m-%dT%H:%M}:00Z" in build.condition("DriftDetected")[2]
+    build.annotate(allow_disruption=PORT)
+    wait_for(lambda: not port_is_open(build), 30, "the correction that was requested by name")

@@ -10,7 +10,7 @@ import yaml
 from sandbox.azure.seeds import seeds
 from sandbox.azure.seeds.managed_redis import ManagedCluster, managed_scope
 from sandbox.azure.seeds.storage import StorageAccount, storage_scope
-from sandbox.waiting import wait_for
+from sandbox.waiting import PATIENCE, wait_for
 from sandbox.world import (
     CACHE_KEYS,
     CACHE_READ,
@@ -26,7 +26,7 @@ from tests.integration.crd.test_corpus import EXAMPLES
 from tests.integration.operator.conftest import INTERVALS
 from tests.integration.operator.persistence_support import CLOSED, STORAGE_READ
 from tests.integration.operator.support import Case, provisioning_team, release
-from tests.integration.operator.workload_support import SECONDS, Target, path, world_with_pods
+from tests.integration.operator.workload_support import Target, path, world_with_pods
 
 Json = dict[str, Any]
 ROUTE = (seeds.PrivateEndpoint(name="shop"),)
@@ -88,7 +88,7 @@ class Example(Case):
 
     def made(self) -> None:
         """The operator has created the cache, and the platform team gives it a private endpoint."""
-        self.until("CacheAvailable", "False", "NoRoute", timeout=SECONDS)
+        self.until("CacheAvailable", "False", "NoRoute")
         self.control.redis.set_private_endpoint(self.cache, "shop", "Approved")
         self.poke()
 
@@ -101,7 +101,7 @@ def test_inject_workloads(world: World, team: Team) -> None:
     worker = Target(case, "worker", "StatefulSet")
     worker.patch({"metadata": {"labels": {"tier": "worker"}}})
     case.applied()
-    case.until("WorkloadsCurrent", "True", timeout=2 * SECONDS)
+    case.until("WorkloadsCurrent", "True")
     (container,) = checkout.template()["spec"]["containers"]
     assert "REDIS_URL" in {one["name"] for one in container["env"]}
     (container,) = worker.template()["spec"]["containers"]
@@ -112,11 +112,11 @@ def test_rotate_led(world: World, team: Team) -> None:
     case = Example(world, team, "rotate-led.yaml")
     case.applied()
     case.made()
-    case.until("Ready", "True", timeout=SECONDS)
-    case.until("WorkloadsCurrent", "True", timeout=2 * SECONDS)
+    case.until("Ready", "True")
+    case.until("WorkloadsCurrent", "True")
     before = case.control.redis.keys(case.cache)
     case.annotate(rotate="now")
-    wait_for(lambda: case.status.get("lastHandled", {}).get("rotate") == "now", 2 * SECONDS, "the rotation")
+    wait_for(lambda: case.status.get("lastHandled", {}).get("rotate") == "now", PATIENCE, "the rotation")
     assert not set(before.values()) & set(case.control.redis.keys(case.cache).values())
 
 
@@ -125,7 +125,7 @@ def test_provision_persistent(world: World, team: Team) -> None:
     account = storage_scope(SUBSCRIPTION, team.name, case.account)
     case.control.seed(StorageAccount(subscription=SUBSCRIPTION, group=team.name, name=case.account, properties=CLOSED))
     case.applied()
-    message = case.until("PersistenceEncrypted", "False", "StorageRoleMissing", timeout=2 * SECONDS)
+    message = case.until("PersistenceEncrypted", "False", "StorageRoleMissing")
     assert "Storage Blob Data Contributor" in message
     principal = (case.control.redis.get(case.cache) or {})["identity"]["principalId"]
     assert principal in message
@@ -137,7 +137,7 @@ def test_provision_persistent(world: World, team: Team) -> None:
         )
     )
     case.annotate(confirm_storage_role=case.account)
-    case.until("PersistenceEncrypted", "True", timeout=2 * SECONDS)
+    case.until("PersistenceEncrypted", "True")
 
 
 def test_validate_managed(world: World, team: Team) -> None:
@@ -153,7 +153,7 @@ def test_validate_managed(world: World, team: Team) -> None:
         )
     )
     case.applied()
-    case.until("Ready", "True", timeout=SECONDS)
+    case.until("Ready", "True")
     case.until("TransportSecured", "True")
     assert case.status["cache"]["service"] == "ManagedRedis"
     assert case.manifest["spec"]["resourceID"] == managed_scope(SUBSCRIPTION, team.name, case.cache)

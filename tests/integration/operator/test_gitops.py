@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from sandbox.toolchain import kubectl
-from sandbox.waiting import wait_for
+from sandbox.waiting import PATIENCE, wait_for
 from scripts import argocd
 from tests.integration.operator.support import Case
 from tests.unit.examples.test_argocd import run
@@ -36,7 +36,9 @@ def test_a_second_sync_finds_nothing_to_do(case: Case, sync: tuple[str, ...]) ->
     assert health(case)["status"] in {"Progressing", "Healthy"}
     case.until("Ready", "True")
     assert health(case)["status"] == "Healthy"
-    wait_for(lambda: case.status.get("endpoint", {}).get("tlsVersions"), 60, "what the probe saw")  # the last to arrive
+    wait_for(
+        lambda: case.status.get("endpoint", {}).get("tlsVersions"), PATIENCE, "what the probe saw"
+    )  # the last to arrive
     before = case.world.api.find(case.document)
     diff = ask(case, "diff", *sync[1:])
     assert (diff.returncode, diff.stdout) == (0, "")
@@ -65,7 +67,7 @@ def test_health_through_a_resources_life(case: Case) -> None:
     assert "TransportSecured=False: NonTLSPortOpen" in found["message"]
     assert run(argocd.health(strict=True), case.world.api.find(case.document))["status"] == "Degraded"
     case.annotate(paused="true")
-    wait_for(lambda: health(case)["status"] == "Suspended", 10, "the pause")
+    wait_for(lambda: health(case)["status"] == "Suspended", PATIENCE, "the pause")
 
 
 def test_stalled_is_degraded(case: Case) -> None:

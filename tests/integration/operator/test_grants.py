@@ -11,9 +11,9 @@ from sandbox.api import Document
 from sandbox.azure.seeds import seeds
 from sandbox.chart.install import OPERATOR
 from sandbox.chart.render import RELEASE_NAMESPACE
-from sandbox.waiting import wait_for
+from sandbox.waiting import PATIENCE, wait_for
 from sandbox.world import CACHE_KEYS, CACHE_READ, CACHE_WRITE, SUBSCRIPTION, TENANT, VAULT_READ, Team, World
-from tests.integration.operator.support import PATIENCE, PROVISION, Case, provision, release
+from tests.integration.operator.support import PROVISION, Case, provision, release
 
 AUDIENCE = "api://AzureADTokenExchange"
 POWERS = ["Observe", "PublishKey", "Provision", "Correct"]

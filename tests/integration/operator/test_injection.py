@@ -7,13 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.waiting import wait_for
+from sandbox.waiting import PATIENCE, wait_for
 from sandbox.world import Team, World
 from secure_redis.api import names
 from tests.integration.operator.conftest import INTERVALS
 from tests.integration.operator.support import Case, release
 from tests.integration.operator.workload_support import (
-    SECONDS,
     SLEEP,
     URL,
     Document,
@@ -71,7 +70,9 @@ def test_pods_get_the_key_and_a_new_one_reaches_them(case: Case) -> None:
 def answers(case: Case, pod: Document) -> None:
     """The application in this pod speaks with Redis by the key that it holds."""
     where = f"/api/v1/namespaces/{case.team.namespace}/pods/{pod['metadata']['name']}/log"
-    wait_for(lambda: "OK" in case.world.cluster.raw_request("GET", where)[1], SECONDS, f"{pod['metadata']['name']}: OK")
+    wait_for(
+        lambda: "OK" in case.world.cluster.raw_request("GET", where)[1], PATIENCE, f"{pod['metadata']['name']}: OK"
+    )
 
 
 @pytest.mark.parametrize("kind", ["StatefulSet", "DaemonSet", "CronJob"])
@@ -105,23 +106,23 @@ def test_one_after_the_other(case: Case) -> None:
         assert len(under_way) <= 1, f"{under_way} roll out at once"
         return all(target.version(body) == version for target, body in zip(targets, bodies, strict=True))
 
-    wait_for(moved, SECONDS, "all to be moved")
+    wait_for(moved, PATIENCE, "all to be moved")
     current(case)
 
 
 def test_a_failed_rollout_stops_the_others_until_it_is_repaired(case: Case) -> None:
-    first = Target(case, "a-first", progressDeadlineSeconds=3)
+    first = Target(case, "a-first")
     second = Target(case, "b-second")
     case.published(workloads=[first.entry(), second.entry()])
     current(case)
     before = second.version()
     first.patch({"spec": {"paused": True}})
     broken = {"containers": [{"name": "main", "image": "sandbox.test/none:1"}]}
-    first.patch({"spec": {"template": {"spec": broken}}})  # it fails with whatever starts next
+    first.patch({"spec": {"progressDeadlineSeconds": 3, "template": {"spec": broken}}})  # fails what starts next
     case.change(authentication={"rotation": {"deadlineMinutes": 1}})
     first.patch({"spec": {"paused": False}})
     version = rotate(case)
-    case.until("WorkloadsCurrent", "False", "RolloutFailed", timeout=SECONDS)
+    case.until("WorkloadsCurrent", "False", "RolloutFailed")
     assert "ProgressDeadlineExceeded" in first.until("RolloutFailed")
     assert first.status()["stalePods"]["count"] >= 1
     case.poke()
@@ -138,8 +139,8 @@ def test_an_entry_that_goes_is_released(case: Case) -> None:
     current(case)
     web.until_rolled()
     case.change(workloads=None)
-    wait_for(lambda: web.now()["spec"] == web.made["spec"], SECONDS, "the injection to be gone")
-    wait_for(lambda: not case.status.get("workloads"), SECONDS, "the status to forget it")
+    wait_for(lambda: web.now()["spec"] == web.made["spec"], PATIENCE, "the injection to be gone")
+    wait_for(lambda: not case.status.get("workloads"), PATIENCE, "the status to forget it")
     assert case.secret() is not None
 
 
@@ -159,7 +160,7 @@ def test_an_entry_stays_until_no_pod_can_miss_it(case: Case) -> None:
     def moved() -> bool:
         return any(one["name"] == "REDIS_URL" for one in web.template()["spec"]["containers"][0]["env"])
 
-    wait_for(moved, SECONDS, "the template to be changed")
+    wait_for(moved, PATIENCE, "the template to be changed")
     rotate(case)
     values = case.values()
     assert dropped <= set(values)
@@ -171,11 +172,11 @@ def test_an_entry_stays_until_no_pod_can_miss_it(case: Case) -> None:
         found = [pod for pod in web.pods() if pod["metadata"]["uid"] != former["metadata"]["uid"]]
         return bool(found) and all(one.get("ready") for one in found[0]["status"].get("containerStatuses", [{}]))
 
-    wait_for(started_again, SECONDS, "a pod of the former template to start again")
+    wait_for(started_again, PATIENCE, "a pod of the former template to start again")
 
     web.patch({"spec": {"paused": False}})
     current(case)
-    wait_for(lambda: not dropped & set(case.values()), SECONDS, "the entries to be gone")
+    wait_for(lambda: not dropped & set(case.values()), PATIENCE, "the entries to be gone")
     web.until_rolled()
 
 
@@ -184,7 +185,7 @@ def test_consent_that_is_withdrawn_releases(case: Case) -> None:
     case.published(workloads=[web.entry()])
     current(case)
     web.patch({"metadata": {"annotations": {names.RESOURCES: "another"}}})
-    wait_for(lambda: web.now()["spec"] == web.made["spec"], SECONDS, "the injection to be gone")
+    wait_for(lambda: web.now()["spec"] == web.made["spec"], PATIENCE, "the injection to be gone")
     assert names.RESOURCES in web.until("TargetNotConsenting")
     web.patch({"metadata": {"annotations": {names.RESOURCES: f"another, {case.cache}"}}})
     current(case)
@@ -192,10 +193,13 @@ def test_consent_that_is_withdrawn_releases(case: Case) -> None:
 
 def test_without_consent_nothing_is_touched(case: Case) -> None:
     web = Target(case, consents=False)
-    case.published(workloads=[web.entry()])
+    case.exists()
+    case.store()
+    case.apply(workloads=[web.entry()])
     assert "does not consent" in web.until("TargetNotConsenting")
+    case.until("Ready", "False", "TargetNotConsenting")
+    assert case.secret() is not None
     assert web.now()["spec"] == web.made["spec"]
-    assert case.condition("Ready")[0] == "True"
 
 
 def test_a_foreign_env_entry_is_a_conflict(case: Case) -> None:
@@ -210,7 +214,7 @@ def test_a_new_workload_is_picked_up_by_its_labels(case: Case) -> None:
     case.published(workloads=[{"id": "all", "kind": "Deployment", "selector": selector, **URL}])
     web = Target(case)
     other = Target(case, "other", consents=False)
-    wait_for(lambda: web.version() is not None, 20, "the new workload to be injected")
+    wait_for(lambda: web.version() is not None, PATIENCE, "the new workload to be injected")
     current(case)
     assert other.now()["spec"] == other.made["spec"]
 
@@ -225,7 +229,7 @@ def test_a_removed_field_is_restored(case: Case) -> None:
     def back() -> bool:
         return any(one["name"] == "REDIS_URL" for one in web.template()["spec"]["containers"][0]["env"])
 
-    wait_for(back, 20, "the env entry to be back")
+    wait_for(back, PATIENCE, "the env entry to be back")
     current(case)
 
 
@@ -244,7 +248,7 @@ def test_a_writer_that_replaces_the_whole_workload_wins_in_the_end(case: Case) -
             case.world.api.call("PUT", web.path, git).must()  # Argo CD's Replace=true at each sync
         return False
 
-    wait_for(given_up, SECONDS, "the operator to leave it", interval=0.1)
+    wait_for(given_up, PATIENCE, "the operator to leave it", interval=0.1)
     assert web.now()["spec"] == web.made["spec"]
     case.poke()
     current(case)  # asked for again: it is put back
@@ -264,7 +268,7 @@ def test_deleted_with_its_secret_only_when_it_is_unused(case: Case) -> None:
         assert not holding, f"the Secret went while {holding} used it"
         return True
 
-    wait_for(gone, SECONDS, "the Secret to be gone")
+    wait_for(gone, PATIENCE, "the Secret to be gone")
     case.world.await_gone(case.document)
     assert web.now()["spec"] == web.made["spec"]
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from sandbox.waiting import wait_for
+from sandbox.waiting import PATIENCE, wait_for
 from sandbox.world import Team, World
 from tests.faults import operators
 
@@ -42,13 +42,13 @@ def test_beyond_the_limit_nothing_is_read_and_the_secret_stays(world: World, cro
             assert "limits.resourcesPerNamespace" in message
             for document in ordered[:2]:
                 world.api.merge(document, {"metadata": {"annotations": {"secureredis.io/refresh": "1"}}}).must()
-                wait_for(lambda d=document: _refreshed(world, d), 30, "the served ones to be looked at")  # type: ignore[misc]
+                wait_for(lambda d=document: _refreshed(world, d), PATIENCE, "the served ones to be looked at")  # type: ignore[misc]
                 assert (world.condition(document, "Ready") or ("",))[0] == "True"
             beyond = ordered[2]["metadata"]["name"]
             assert not [r for r in world.control.log.requests(mark) if beyond in r.path.lower()]
             assert [world.secret(crowd.namespace, name) for name in names] == secrets
             world.api.delete(ordered[0]).must()
-            world.await_condition(ordered[2], "Ready", "True", timeout=90)
+            world.await_condition(ordered[2], "Ready", "True")
             limited.child.check()
         finally:
             limited.child.kill()

@@ -8,12 +8,12 @@ import pytest
 
 from sandbox.chart.install import OPERATOR
 from sandbox.chart.render import RELEASE_NAMESPACE
-from sandbox.waiting import wait_for
+from sandbox.waiting import PATIENCE, wait_for
 from sandbox.world import CACHE_KEYS, CACHE_READ, VAULT_READ, Team, World
 from tests.integration.operator.conftest import INTERVALS
 from tests.integration.operator.persistence_support import Persisting
 from tests.integration.operator.support import Case, release
-from tests.integration.operator.workload_support import SECONDS, Target, current, world_with_pods
+from tests.integration.operator.workload_support import Target, current, world_with_pods
 
 Rules = list[dict[str, Any]]
 ROLE = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole"}
@@ -185,5 +185,5 @@ def test_workloads_may_not_be_patched(case: Case, role: Rules) -> None:
         case.poke()
         return web.status().get("injected") is True
 
-    wait_for(injected, SECONDS, "the injection", interval=0.3)
+    wait_for(injected, PATIENCE, "the injection", interval=0.3)
     current(case)

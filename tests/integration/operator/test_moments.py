@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from sandbox.azure.seeds import seeds
-from sandbox.waiting import wait_for
+from sandbox.waiting import PATIENCE, wait_for
 from sandbox.world import World
-from tests.integration.operator.support import PATIENCE, Bystander, Case, provision
+from tests.integration.operator.support import Bystander, Case, provision
 
 HERE = seeds.FirewallRule(name="here", start="127.0.0.1", end="127.0.0.1")
 CORRECT = {"drift": {"correct": ["Security", "Availability"]}}
@@ -65,7 +65,7 @@ def test_abandoned_during_provisioning(world: World, build: Case) -> None:
         build.until("CacheAvailable", "False", "Creating")
     build.annotate(abandon="true")
     build.delete()
-    world.await_gone(build.document, 10)
+    world.await_gone(build.document)
     assert [kind for kind, _ in build.effects()] == ["cache.create"]
 
 
@@ -93,7 +93,7 @@ def test_a_busy_cache_gets_fewer_and_fewer_writes(build: Case) -> None:
         mine = [one for one in build.control.log.requests(mark) if one.principal == build.team.object_id]
         return [one.time for one in mine if one.method == "PATCH"]
 
-    wait_for(lambda: len(patches()) >= 4, 90, "the fourth write")
+    wait_for(lambda: len(patches()) >= 4, PATIENCE, "the fourth write")
     pauses = [later - earlier for earlier, later in itertools.pairwise(patches()[:4])]
     assert all(pause >= least for pause, least in zip(pauses, (5, 10, 20), strict=True)), pauses
     assert build.condition("DriftDetected")[1] == "Busy"
@@ -198,5 +198,5 @@ def test_a_label_that_is_taken_back(case: Case) -> None:
     case.published(connection={"labels": {"cost-centre": "shop"}, "annotations": {"example.com/note": "n"}})
     case.change(connection={"labels": None, "annotations": None})
     case.poke()
-    wait_for(lambda: "cost-centre" not in case.must_secret()["metadata"]["labels"], 5, "its removal")
+    wait_for(lambda: "cost-centre" not in case.must_secret()["metadata"]["labels"], PATIENCE, "its removal")
     assert "example.com/note" not in case.must_secret()["metadata"]["annotations"]

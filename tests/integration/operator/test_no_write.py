@@ -10,9 +10,9 @@ from sandbox.azure.seeds.managed_redis import ManagedCluster, managed_scope
 from sandbox.chart.install import OPERATOR
 from sandbox.chart.render import RELEASE_NAMESPACE
 from sandbox.cluster import AuditEvent
-from sandbox.waiting import wait_for
+from sandbox.waiting import PATIENCE, wait_for
 from sandbox.world import SUBSCRIPTION, Team, World
-from tests.integration.operator.support import PATIENCE, Case, provision
+from tests.integration.operator.support import Case, provision
 
 NOT_PROBED_YET = "this process has not probed it yet"
 USER = f"system:serviceaccount:{RELEASE_NAMESPACE}:{OPERATOR}"
@@ -251,7 +251,7 @@ def test_a_cache_that_is_gone_stays_gone_for_a_new_operator(world: World, build:
     ledger = Ledger(world, [build])
     world.stop_operator()
     world.start_operator()
-    ledger.settle(timeout=5)
+    ledger.settle()
     ledger.balance()
 
 

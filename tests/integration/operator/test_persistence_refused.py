@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from sandbox.azure.seeds.storage import blob_data_contributor
-from sandbox.waiting import wait_for
+from sandbox.waiting import PATIENCE, wait_for
 from sandbox.world import World
 from tests.integration.operator.persistence_support import (
     CHAIN,
@@ -19,7 +19,6 @@ from tests.integration.operator.persistence_support import (
     premium,
     secret,
 )
-from tests.integration.operator.support import PATIENCE
 
 REFUSAL = {"error": {"code": "InvalidRequestBody", "message": "The value of the parameter 'x' is invalid."}}
 

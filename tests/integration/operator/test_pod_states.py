@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from sandbox.waiting import wait_for
+from sandbox.waiting import PATIENCE, wait_for
 from sandbox.world import World
 from tests.integration.operator.conftest import INTERVALS
 from tests.integration.operator.support import Case
 from tests.integration.operator.test_rotation import answered, ask, case, led, ready, regenerated, rotation, team, until
-from tests.integration.operator.workload_support import SECONDS, SLEEP, STRATEGIC, Target, current, world_with_pods
+from tests.integration.operator.workload_support import SLEEP, STRATEGIC, Target, current, world_with_pods
 
 __all__ = ["case", "team"]
 
@@ -65,7 +65,7 @@ def test_pods_that_never_started_do_not_keep_a_key_alive(case: Case, request_: s
         make(case, f"{name}-files", files=True, **state)
     names = [*WAITING, *(f"{name}-files" for name in WAITING)]
     for name in names:
-        wait_for(lambda name=name: waits(case, name), SECONDS, f"{name} to be refused")  # type: ignore[misc]
+        wait_for(lambda name=name: waits(case, name), PATIENCE, f"{name} to be refused")  # type: ignore[misc]
     before = dict(case.keys)
     answered(case, ask(case, request_))
     assert not set(before.values()) & set(case.keys.values())
@@ -74,11 +74,11 @@ def test_pods_that_never_started_do_not_keep_a_key_alive(case: Case, request_: s
     # What starts now reads the current key, and is a consumer of it.
     gone = {"spec": {"schedulingGates": None}}
     case.world.api.call("PATCH", pod_path(case, "gated"), gone, kind=STRATEGIC).must()
-    wait_for(lambda: runs(case, "gated"), SECONDS, "the pod to run")
+    wait_for(lambda: runs(case, "gated"), PATIENCE, "the pod to run")
     asked = ask(case, f"{request_}-again")
     until(case, "RollingOut", "HoldersBehind")
     # For some seconds after the publication, a pod that waits may be starting with what was read before.
-    wait_for(lambda: rotation(case).get("holders", {}).get("names") == ["gated"], SECONDS, "one holder")
+    wait_for(lambda: rotation(case).get("holders", {}).get("names") == ["gated"], PATIENCE, "one holder")
     assert "started before the current key was published: gated" in rotation(case)["message"]
     case.world.api.call("DELETE", f"{pod_path(case, 'gated')}?gracePeriodSeconds=0").must()
     answered(case, asked)
@@ -94,8 +94,8 @@ def test_a_listed_workload_whose_pods_never_started_does_not_keep_a_key_alive(ca
     web.patch({"spec": {"template": {"spec": {"schedulingGates": GATES}}}})
     jobs.patch({"spec": {"template": {"spec": {"containers": [{"name": "main", "image": NO_IMAGE}]}}}})
     ready(case, **led(case, maxConcurrentWorkloads=2), workloads=[web.entry(), jobs.entry()])
-    wait_for(lambda: "has scheduling gates" in web.until("RollingOut"), SECONDS, "the gate to be reported")
-    wait_for(lambda: "cannot pull its image" in jobs.until("RollingOut"), SECONDS, "the image to be reported")
+    wait_for(lambda: "has scheduling gates" in web.until("RollingOut"), PATIENCE, "the gate to be reported")
+    wait_for(lambda: "cannot pull its image" in jobs.until("RollingOut"), PATIENCE, "the image to be reported")
     before = dict(case.keys)
     answered(case, ask(case, request_))
     assert not set(before.values()) & set(case.keys.values())
@@ -111,7 +111,7 @@ def test_the_pod_that_blocks_a_stateful_set_is_named_at_once(case: Case) -> None
     ready(case, **led(case), workloads=[db.entry()])
     current(case)
     db.patch({"spec": {"template": {"spec": {"containers": [{"name": "main", "image": NO_IMAGE}]}}}})
-    wait_for(lambda: there(case, "db-0") and waits(case, "db-0"), SECONDS, "the broken pod")
+    wait_for(lambda: there(case, "db-0") and waits(case, "db-0"), PATIENCE, "the broken pod")
     asked = ask(case)
     assert "kubectl delete pod db-0" in db.until("PodBlocksRollout")
     answered(case, asked)
@@ -132,7 +132,7 @@ def test_a_quota_that_leaves_no_room_for_the_rollout_is_reported_with_what_to_do
     quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": meta, "spec": {"hard": {"pods": "1"}}}
     case.world.api.create(quota).must()
     used = {"pods": "1"}
-    wait_for(lambda: case.world.api.get(where).must().get("status", {}).get("used") == used, SECONDS, "the quota")
+    wait_for(lambda: case.world.api.get(where).must().get("status", {}).get("used") == used, PATIENCE, "the quota")
     ready(case, **led(case), workloads=[web.entry()])
     message = web.until("RolloutFailed")
     assert "exceeded quota: tight" in message

@@ -8,9 +8,9 @@ import pytest
 
 from sandbox.chart.install import OPERATOR
 from sandbox.chart.render import RELEASE_NAMESPACE
-from sandbox.waiting import wait_for
+from sandbox.waiting import PATIENCE, wait_for
 from sandbox.world import World
-from tests.integration.operator.support import PATIENCE, Case
+from tests.integration.operator.support import Case
 
 USER = f"system:serviceaccount:{RELEASE_NAMESPACE}:{OPERATOR}"
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from sandbox.azure.seeds import seeds
-from sandbox.waiting import wait_for
+from sandbox.waiting import PATIENCE, wait_for
 from sandbox.world import World
-from tests.integration.operator.support import PATIENCE, RULE, Case, provision
+from tests.integration.operator.support import RULE, Case, provision
 
 OTHER = {"name": "there", "startIP": "203.0.113.1", "endIP": "203.0.113.9"}
 HERE = seeds.FirewallRule(name="here", start="127.0.0.1", end="127.0.0.1")
@@ -106,7 +106,7 @@ def test_the_operator_dies_while_azure_creates(world: World, build: Case) -> Non
         build.until("CacheAvailable", "False", "Creating")
     world.stop_operator(kill=True)
     world.start_operator()
-    build.until("Ready", "True", timeout=45)
+    build.until("Ready", "True")
     assert [kind for kind, _ in build.effects()].count("cache.create") == 1
 
 
@@ -212,7 +212,7 @@ def test_each_field_is_corrected_by_one_write_of_that_field(build: Case, driftin
 def test_without_leave_each_is_only_reported(build: Case, drifting: Drifting) -> None:
     created(build)
     # What a creation still owes is completed without leave: only after it is a difference somebody else's.
-    wait_for(lambda: "pending" not in build.status, 30, "the creation to be complete")
+    wait_for(lambda: "pending" not in build.status, PATIENCE, "the creation to be complete")
     before = len(build.writes())
     drifting.change(build)
     build.poke()
@@ -338,7 +338,7 @@ def test_an_unreadable_vault_blocks_no_correction(build: Case) -> None:
         build.poke()  # the back-off grows to a minute
     build.update({"enableNonSslPort": True})
     build.poke()
-    build.until("TransportSecured", "True", timeout=10)
+    build.until("TransportSecured", "True")
 
 
 # --- gone -----------------------------------------------------------------------------------------------------------
@@ -376,7 +376,7 @@ def test_one_404_is_not_believed(build: Case) -> None:
     )
     build.fault(service="arm", path="/providers/Microsoft.Cache/redis$", status=200, body={"value": []}, times=None)
     build.poke()
-    wait_for(lambda: build.control.faults.hits()[build.faults[0]], 10, "the 404")
+    wait_for(lambda: build.control.faults.hits()[build.faults[0]], PATIENCE, "the 404")
     build.until("CacheAvailable", "True")
     assert not build.has("Stalled")
     assert [kind for kind, _ in build.effects()].count("cache.create") == 1

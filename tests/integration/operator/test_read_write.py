@@ -3,9 +3,9 @@
 from typing import Any
 
 from sandbox.azure.seeds import seeds
-from sandbox.waiting import wait_for
+from sandbox.waiting import PATIENCE, wait_for
 from sandbox.world import SUBSCRIPTION, TENANT, VAULT_WRITE
-from tests.integration.operator.support import PATIENCE, Case, provision
+from tests.integration.operator.support import Case, provision
 
 
 def read_write(case: Case) -> dict[str, Any]:

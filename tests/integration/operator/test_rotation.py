@@ -10,12 +10,12 @@ import pytest
 
 from sandbox.azure.control.clients.keyvault import SecretState
 from sandbox.azure.seeds import seeds
-from sandbox.waiting import wait_for
+from sandbox.waiting import PATIENCE, wait_for
 from sandbox.world import CACHE_KEYS, CACHE_READ, CACHE_ROTATE, VAULT_READ, VAULT_WRITE, Team, World
 from secure_redis.domain.plan.rollout.pod_keys import START_MARGIN
 from tests.integration.operator.conftest import INTERVALS
 from tests.integration.operator.support import Case, release
-from tests.integration.operator.workload_support import SECONDS, SLEEP, Target, current, path, world_with_pods
+from tests.integration.operator.workload_support import SLEEP, Target, current, path, world_with_pods
 
 Json = dict[str, Any]
 UPDATE = "Microsoft.KeyVault/vaults/secrets/update/action"
@@ -94,7 +94,7 @@ def until(case: Case, phase: str, reason: str | None = None) -> str:
         return now.get("phase") == phase and reason in (None, now.get("reason"))
 
     try:
-        wait_for(there, SECONDS, f"rotation {phase}/{reason or '*'}")
+        wait_for(there, PATIENCE, f"rotation {phase}/{reason or '*'}")
     except TimeoutError as error:
         raise TimeoutError(f"{error}; it is {rotation(case)}, {case.status.get('workloads')}") from None
     return str(rotation(case).get("message", ""))
@@ -105,7 +105,7 @@ def answered(case: Case, asked: str) -> None:
         return bool(case.status.get("lastHandled", {}).get("rotate") == asked)
 
     try:
-        wait_for(there, SECONDS, f"the rotation {asked!r} to be answered")
+        wait_for(there, PATIENCE, f"the rotation {asked!r} to be answered")
     except TimeoutError as error:
         raise TimeoutError(f"{error}; it is {rotation(case)}, {case.status.get('workloads')}") from None
 
@@ -184,7 +184,7 @@ def test_with_possible_other_consumers_the_first_needs_approval_and_the_old_key_
     case.poke()
     assert regenerated(case) == ["Secondary"]
     case.change(authentication={"rotation": {"minimumOverlapHours": 0}})
-    wait_for(lambda: regenerated(case) == ["Secondary", "Primary"], SECONDS, "the second rotation")
+    wait_for(lambda: regenerated(case) == ["Secondary", "Primary"], PATIENCE, "the second rotation")
 
 
 def test_an_emergency_needs_neither_approval_nor_overlap_and_ends_both_keys(case: Case) -> None:
@@ -211,14 +211,14 @@ def test_the_schedule_rotates_by_itself(case: Case) -> None:
     old = seeds.SecretVersion(value=case.keys["Primary"], tags=tags, created=int(case.control.clock.now()) - month)
     case.control.keyvault.set_secret(case.team.name, case.cache, old)
     ready(case, **arguments)
-    wait_for(lambda: regenerated(case) == ["Secondary", "Primary"], SECONDS, "the scheduled rotation")
+    wait_for(lambda: regenerated(case) == ["Secondary", "Primary"], PATIENCE, "the scheduled rotation")
     until(case, "Completed")
     holds(case, "Secondary")
     newest = newest_of(case)
     assert newest.tags is not None
     assert (newest.tags["ValidityPeriodDays"], newest.tags["team"]) == ("60", "shop")
     assert newest.expires is not None
-    wait_for(lambda: "dueAt" in rotation(case), SECONDS, "the next pass to report when the key is due again")
+    wait_for(lambda: "dueAt" in rotation(case), PATIENCE, "the next pass to report when the key is due again")
 
 
 def test_a_rotation_that_is_not_due_is_scheduled(case: Case) -> None:
@@ -274,7 +274,7 @@ def test_a_reader_cannot_rotate(case: Case) -> None:
     assert case.condition("Ready")[0] == "True"
     assert case.writes() == []
     case.annotate(rotate=None)
-    wait_for(lambda: not rotation(case), SECONDS, "the withdrawn request to be forgotten")
+    wait_for(lambda: not rotation(case), PATIENCE, "the withdrawn request to be forgotten")
 
 
 def test_linked_caches_are_not_rotated(case: Case) -> None:
@@ -299,11 +299,11 @@ def test_without_the_right_to_regenerate_nothing_changes(case: Case) -> None:
     ready(case, **arguments)
     before = dict(case.keys)
     ask(case)
-    wait_for(lambda: rotation(case).get("reason") == "AzureDenied", SECONDS, "the refusal to be told")
+    wait_for(lambda: rotation(case).get("reason") == "AzureDenied", PATIENCE, "the refusal to be told")
     assert case.keys == before
     assert case.condition("Ready")[0] == "True"
     case.allow(*CACHE_ROTATE)
-    wait_for(lambda: bool(poked(case)) and regenerated(case) == ["Secondary", "Primary"], SECONDS, "the rotation")
+    wait_for(lambda: bool(poked(case)) and regenerated(case) == ["Secondary", "Primary"], PATIENCE, "the rotation")
 
 
 def test_a_vault_that_cannot_be_written_is_noticed_before_a_key_is_touched(case: Case) -> None:
@@ -312,12 +312,12 @@ def test_a_vault_that_cannot_be_written_is_noticed_before_a_key_is_touched(case:
     case.allow(scope=case.team.vault_scope, data=VAULT_READ)
     before = dict(case.keys)
     asked = ask(case)
-    wait_for(lambda: rotation(case).get("reason") == "VaultForbidden", SECONDS, "the refusal to be told")
+    wait_for(lambda: rotation(case).get("reason") == "VaultForbidden", PATIENCE, "the refusal to be told")
     assert UPDATE.split("/")[-2] in rotation(case)["message"]
     assert case.keys == before
     assert case.condition("Ready")[0] == "True"
     case.allow(scope=case.team.vault_scope, data=VAULT_WRITE)
-    wait_for(lambda: bool(poked(case)) and bool(regenerated(case)), SECONDS, "the rotation to begin")
+    wait_for(lambda: bool(poked(case)) and bool(regenerated(case)), PATIENCE, "the rotation to begin")
     answered(case, asked)
 
 
@@ -327,11 +327,11 @@ def test_a_new_key_that_cannot_be_stored_is_not_lost(case: Case) -> None:
     case.allow(scope=case.team.vault_scope, data=(*VAULT_READ, UPDATE))
     held = case.values()["password"]
     asked = ask(case)
-    wait_for(lambda: regenerated(case) == ["Secondary"], SECONDS, "the regeneration")
+    wait_for(lambda: regenerated(case) == ["Secondary"], PATIENCE, "the regeneration")
     until(case, "Regenerating", "VaultForbidden")
     assert case.values()["password"] == held == case.keys["Primary"], "what is published works as before"
     case.allow(scope=case.team.vault_scope, data=VAULT_WRITE)
-    wait_for(lambda: poked(case)["phase"] == "Completed", SECONDS, "the rotation")
+    wait_for(lambda: poked(case)["phase"] == "Completed", PATIENCE, "the rotation")
     answered(case, asked)
     assert regenerated(case) == ["Secondary", "Primary"]
     holds(case, "Secondary")
@@ -345,7 +345,7 @@ def test_each_slot_is_regenerated_once_whatever_azure_answers(case: Case, troubl
     ready(case, **led(case))
     case.control.faults.add_regeneration(case.cache, trouble, seconds=1.0)  # type: ignore[arg-type]
     asked = ask(case)
-    wait_for(lambda: bool(poked(case)) and regenerated(case)[:1] == ["Secondary"], SECONDS, "the first regeneration")
+    wait_for(lambda: bool(poked(case)) and regenerated(case)[:1] == ["Secondary"], PATIENCE, "the first regeneration")
     answered(case, asked)
     assert regenerated(case) == ["Secondary", "Primary"]
     holds(case, "Secondary")
@@ -404,7 +404,7 @@ def test_a_pod_that_is_not_listed_blocks_until_it_is_restarted(case: Case) -> No
     ready(case, **led(case))
     # Within a margin after the publication, a pod may have read the Secret just before it.
     safe = datetime.fromisoformat(case.status["credential"]["publishedAt"]) + START_MARGIN + timedelta(seconds=2)
-    wait_for(lambda: datetime.now(UTC) > safe, SECONDS, "the margin after the publication to be over")
+    wait_for(lambda: datetime.now(UTC) > safe, PATIENCE, "the margin after the publication to be over")
     lone(case)
     asked = ask(case)
     # It was started with the current key: the alternate one may be regenerated, the one it holds may not.
@@ -439,17 +439,18 @@ def lone(case: Case) -> None:
         return bool(found.get("status", {}).get("phase") == "Running")
 
     case.world.api.create(pod).must()
-    wait_for(runs, SECONDS, "the pod to run")
+    wait_for(runs, PATIENCE, "the pod to run")
 
 
 def test_a_failed_rollout_stops_before_a_key_dies(case: Case) -> None:
-    web = Target(case, "web", progressDeadlineSeconds=2)
+    web = Target(case, "web")
     ready(case, **led(case), workloads=[web.entry()])
     current(case)
     before = dict(case.keys)
-    web.patch({"spec": {"template": {"spec": {"containers": [{"name": "main", "image": "sandbox.test/none:1"}]}}}})
+    broken = {"containers": [{"name": "main", "image": "sandbox.test/none:1"}]}
+    web.patch({"spec": {"progressDeadlineSeconds": 2, "template": {"spec": broken}}})
     asked = ask(case)
-    wait_for(lambda: rotation(case).get("reason") == "RolloutFailed", SECONDS, "the failure to be told")
+    wait_for(lambda: rotation(case).get("reason") == "RolloutFailed", PATIENCE, "the failure to be told")
     assert case.keys["Primary"] == before["Primary"]
     web.patch({"spec": {"template": {"spec": {"containers": [{"name": "main", "image": SLEEP}]}}}})
     answered(case, asked)
@@ -461,7 +462,7 @@ def test_two_requests_at_once_are_two_rotations_one_after_the_other(case: Case) 
     ready(case, **led(case), workloads=[web.entry()])
     current(case)
     ask(case, "first")
-    wait_for(lambda: regenerated(case), SECONDS, "the first to begin")
+    wait_for(lambda: regenerated(case), PATIENCE, "the first to begin")
     answered(case, ask(case, "second"))
     assert regenerated(case) == ["Secondary", "Primary", "Primary", "Secondary"]
     holds(case, "Primary")

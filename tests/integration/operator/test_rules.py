@@ -12,14 +12,14 @@ import pytest
 from sandbox.api import Api
 from sandbox.chart.install import install
 from sandbox.controlplane import ControlPlane
-from sandbox.waiting import wait_for
+from sandbox.waiting import PATIENCE, wait_for
 from sandbox.world import World
 from secure_redis.domain.assess.rules import RULES
 from tests.controlplane import install_crds
 from tests.integration.operator import rule_worlds as worlds
 from tests.integration.operator import test_managed, test_rules_workloads
 from tests.integration.operator.conftest import INTERVALS, leads
-from tests.integration.operator.support import PATIENCE, Case
+from tests.integration.operator.support import Case
 from tests.kube import Kube
 
 PASS, FAIL, UNKNOWN = "Pass", "Fail", "Unknown"
@@ -56,7 +56,7 @@ def rooms(tmp_path_factory: pytest.TempPathFactory, hosts: Path, domain: str) ->
         try:
             install(Api(plane.cluster), {"workloads": {"enabled": True}})
             running.start_operator()
-            wait_for(lambda: leads(running), 60, "the operator to lead")
+            wait_for(lambda: leads(running), PATIENCE, "the operator to lead")
             yield running
             plane.check()
         finally:

@@ -12,11 +12,11 @@ import pytest
 from sandbox.api import Api, Document
 from sandbox.chart.install import install
 from sandbox.controlplane import ControlPlane
-from sandbox.waiting import wait_for
+from sandbox.waiting import PATIENCE, wait_for
 from sandbox.world import CACHE_KEYS, CACHE_READ, SUBSCRIPTION, World
 from tests.controlplane import install_crds
 from tests.integration.operator.conftest import INTERVALS, leads
-from tests.integration.operator.support import PATIENCE, Case
+from tests.integration.operator.support import Case
 from tests.integration.operator.workload_support import USER, Target
 from tests.kube import Kube
 
@@ -42,7 +42,7 @@ def rooms(tmp_path_factory: pytest.TempPathFactory, hosts: Path, domain: str) ->
         try:
             install(Api(plane.cluster), {"workloads": {"enabled": True}, "secrets": {"searchForeign": True}})
             running.start_operator()
-            wait_for(lambda: leads(running), 60, "the operator to lead")
+            wait_for(lambda: leads(running), PATIENCE, "the operator to lead")
             yield running
             plane.check()
         finally:

@@ -2,7 +2,7 @@
 
 import base64
 
-from sandbox.waiting import wait_for
+from sandbox.waiting import PATIENCE, wait_for
 from sandbox.world import Team, World
 
 
@@ -58,7 +58,7 @@ def test_a_new_secret_is_withheld_until_the_cache_is_compliant(world: World, tea
     world.await_condition(resource, "TransportSecured", "False", "NonTLSPortOpen")
     wait_for(
         lambda: ((world.get(resource) or {})["status"]["credential"]["keyVaultVersion"]) == version,
-        20,
+        PATIENCE,
         "the new version to be published",
     )
     world.await_condition(resource, "Ready", "True")
@@ -73,7 +73,7 @@ def test_a_new_version_in_the_vault_reaches_the_secret(world: World, team: Team)
     world.api.merge(resource, {"metadata": {"annotations": {"secureredis.io/refresh": "now"}}}).must()
     wait_for(
         lambda: ((world.get(resource) or {})["status"]["credential"]["keyVaultVersion"]) == version,
-        20,
+        PATIENCE,
         "the new version to be published",
     )
     secret = world.secret(team.namespace, "orders")

@@ -14,7 +14,7 @@ from sandbox.cli.supervisor import start_pods
 from sandbox.cluster import AuditEvent, Cluster
 from sandbox.controlplane import ControlPlane
 from sandbox.names import HostsFile
-from sandbox.waiting import wait_for
+from sandbox.waiting import PATIENCE, wait_for
 from sandbox.world import World
 from secure_redis.api import names
 from tests.controlplane import install_crds
@@ -22,7 +22,6 @@ from tests.integration.operator.support import Case
 from tests.kube import Kube
 
 Document = dict[str, Any]
-SECONDS = 60.0
 USER = f"system:serviceaccount:{RELEASE_NAMESPACE}:{OPERATOR}"
 SLEEP = "sandbox.test/sleep:1"
 URL = {"env": [{"name": "REDIS_URL", "key": "uri"}]}
@@ -123,7 +122,7 @@ class Target:
         return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
 
     def until_rolled(self) -> None:
-        wait_for(self.rolled, SECONDS, f"{self.name} to be rolled out")
+        wait_for(self.rolled, PATIENCE, f"{self.name} to be rolled out")
 
     def entry(self, **form: Any) -> Document:
         return {"id": self.name, "kind": self.kind, "name": self.name, **(form or URL)}
@@ -141,14 +140,14 @@ class Target:
             return any(one.get("name") == self.name and one.get("reason") == reason for one in listed)
 
         try:
-            wait_for(said, SECONDS, f"{reason} of {self.name}")
+            wait_for(said, PATIENCE, f"{reason} of {self.name}")
         except TimeoutError as error:
             raise TimeoutError(f"{error}; it is {self.case.status.get('workloads')}") from None
         return str(self.status().get("message", ""))
 
 
 def current(case: Case) -> None:
-    case.until("WorkloadsCurrent", "True", timeout=SECONDS)
+    case.until("WorkloadsCurrent", "True")
 
 
 def rotate(case: Case) -> str:
@@ -160,7 +159,7 @@ def rotate(case: Case) -> str:
         case.poke()
         return case.values()["password"] != held
 
-    wait_for(published, SECONDS, "the new key to be published", interval=0.3)
+    wait_for(published, PATIENCE, "the new key to be published", interval=0.3)
     return version
 
 

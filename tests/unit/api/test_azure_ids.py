@@ -1,3 +1,5 @@
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -76,13 +78,19 @@ def test_an_id_of_no_cache_is_refused_by_its_wrong_part(text: str, part: str) ->
         CacheID.parse(text)
 
 
-@given(st.text(max_size=80))
-def test_any_text_is_parsed_or_refused(text: str) -> None:
-    try:
-        parsed = CacheID.parse(text)
-    except InvalidResourceID:
-        return
-    assert parsed.text == text
+@given(
+    at=st.integers(0, ID.count("/")),
+    segment=st.text(max_size=20) | st.from_regex(r"[A-Za-z0-9-]{1,20}", fullmatch=True),
+)
+def test_any_text_is_parsed_or_refused(at: int, segment: str) -> None:
+    own = ID.split("/")
+    for text in (ID, segment, "/".join([*own[:at], segment, *own[at + 1 :]])):
+        try:
+            parsed = CacheID.parse(text)
+        except InvalidResourceID:
+            assert text != ID
+        else:
+            assert parsed.text == text
 
 
 @given(tail=st.text(st.characters(whitelist_categories=("L", "N", "P", "S", "Z", "C")), min_size=1, max_size=8))
@@ -90,6 +98,7 @@ def test_no_text_beside_a_legal_name_is_taken(tail: str) -> None:
     try:
         parsed = CacheID.parse(ID + tail)
     except InvalidResourceID:
+        assert not re.fullmatch("[a-z0-9]+", tail)
         return
     assert not set(parsed.name) & set("/?#%.@: \r\n\t\\")
 

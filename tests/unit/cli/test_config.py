@@ -6,7 +6,8 @@ import pytest
 from click.testing import CliRunner
 
 from secure_redis.api.reasons.reason import Reason
-from secure_redis.api.spec.spec import Profile
+from secure_redis.api.spec.defaults import SpecDefaults
+from secure_redis.api.spec.spec import Mode, Profile
 from secure_redis.azure.core.clouds import CHINA, PUBLIC
 from secure_redis.azure.core.credentials import ManagedIdentity, WorkloadIdentity
 from secure_redis.cli.config import Config, InvalidConfig, load
@@ -85,6 +86,13 @@ def test_the_waiver_policy_is_parsed(file: Path) -> None:
     )
 
 
+def test_the_defaults_of_resources_are_parsed(file: Path) -> None:
+    file.write_text("{}")
+    assert load(file).settings("cluster").defaults == SpecDefaults()
+    file.write_text("defaults: {maximumMode: Validate, profile: Strict, intervalSeconds: 600}")
+    assert load(file).settings("cluster").defaults == SpecDefaults(Mode.VALIDATE, Profile.STRICT, 600)
+
+
 @pytest.mark.parametrize(
     ("text", "place"),
     [
@@ -108,6 +116,9 @@ def test_the_waiver_policy_is_parsed(file: Path) -> None:
         ("compliance: {waivable: [{rules: [R1], namespaces: [], maxDays: 1}]}", "compliance.waivable.0.namespaces"),
         ("compliance: {waivable: [{rules: [R1], namespaces: [a], maxDays: 0}]}", "compliance.waivable.0.maxDays"),
         ("compliance: {waivable: [{rules: [X9], namespaces: [a], maxDays: 9}]}", "no rule is called 'X9'"),
+        ("defaults: {maximumMode: ReadOnly}", "defaults.maximumMode"),
+        ("defaults: {profile: Lax}", "defaults.profile"),
+        ("defaults: {intervalSeconds: 29}", "defaults.intervalSeconds"),
         ("- a list", "the file"),
         ("a: [", "not YAML at line"),
     ],

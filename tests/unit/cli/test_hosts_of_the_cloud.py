@@ -9,7 +9,6 @@ from pydantic import SecretStr
 
 from secure_redis.azure.core.clouds import PUBLIC, Cloud
 from secure_redis.cli.compose import probe_at, prove_at
-from secure_redis.cli.config import Config
 from secure_redis.domain.observe.probe_target import Endpoint
 from secure_redis.domain.observe.unknown import Unknown
 
@@ -24,7 +23,7 @@ async def prove(cloud: Cloud, port: int) -> object:
 
 
 async def probe(cloud: Cloud, port: int) -> object:
-    found = await probe_at(cloud, Config())(Endpoint(LOOPBACK, port, port))
+    found = await probe_at(cloud, None, 10.0)(Endpoint(LOOPBACK, port, port))
     assert isinstance(found.reached, Unknown) or cloud is HERE
     return found
 

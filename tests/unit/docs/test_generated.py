@@ -1,5 +1,6 @@
 """The generated pages are those that the code and the CRD would generate, and nothing is left without words."""
 
+import ast
 from pathlib import Path
 
 import pytest
@@ -53,8 +54,39 @@ def test_a_condition_has_words_for_each_status(kind: ConditionType) -> None:
     assert reasons_on(kind)
 
 
-def test_unused_reasons_are_documented_as_unused() -> None:
+def reported(code: str) -> set[str]:
+    """Return the names of the reasons that the code uses for more than a comparison: those that it can report."""
+    tree = ast.parse(code)
+    compared = {
+        part for node in ast.walk(tree) if isinstance(node, ast.Compare | ast.pattern) for part in ast.walk(node)
+    }
+    return {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "Reason"
+        if node not in compared
+    }
+
+
+def test_every_reason_is_reported_somewhere() -> None:
     rows = CODE / "api" / "reasons"
-    code = "\n".join(path.read_text() for path in sorted(CODE.rglob("*.py")) if rows not in path.parents)
-    unused = {reason for reason in Reason if f"Reason.{reason.name}" not in code}
-    assert unused == set()
+    files = [path for path in sorted(CODE.rglob("*.py")) if rows not in path.parents]
+    used = {name for path in files for name in reported(path.read_text(encoding="utf-8"))}
+    assert {reason.name for reason in Reason} - used == set()
+
+
+@pytest.mark.parametrize(
+    ("code", "names"),
+    [
+        ("Unknown(Reason.PENDING, text)", {"PENDING"}),
+        ("Reason.UNKNOWN_ANNOTATION", {"UNKNOWN_ANNOTATION"}),  # and not UNKNOWN
+        ("# Reason.PENDING", set()),
+        ("'Reason.PENDING'", set()),
+        ("found.reason is Reason.PENDING", set()),
+        ("found.reason in {Reason.PENDING}", set()),
+        ("match found:\n    case Reason.PENDING:\n        pass", set()),
+        ("Reason.PENDING if found is Reason.BUSY else None", {"PENDING"}),
+    ],
+)
+def test_what_counts_as_reported(code: str, names: set[str]) -> None:
+    assert reported(code) == names

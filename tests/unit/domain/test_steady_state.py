@@ -268,6 +268,7 @@ CLOCKS = {
     "plan/rotation/request.py",
     "plan/rotation/rolling_out.py",
     "plan/rotation/waiting.py",
+    "plan/secret_removal.py",
     "report/conditions/managed_redis.py",
     "report/conditions/redis.py",
     "report/drift_status.py",

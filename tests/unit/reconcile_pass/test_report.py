@@ -58,8 +58,8 @@ def test_all_well() -> None:
     assert told.next_pass_in == 300
 
 
-def test_a_first_pass_without_problems_emits_no_event() -> None:
-    assert reported(resource(VALIDATE), observation()).events == ()
+def test_a_first_pass_without_problems_emits_no_event_but_the_retirement() -> None:
+    assert [event.reason for event in reported(resource(VALIDATE), observation()).events] == ["RetirementAnnounced"]
 
 
 def test_a_second_pass_over_the_same_world_changes_nothing() -> None:

@@ -9,9 +9,7 @@ from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import Key
 from secure_redis.domain import steady_state
 from secure_redis.domain.assess import assessment
-from secure_redis.domain.observe.cache import Write
 from secure_redis.domain.observe.observation import Observation
-from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.plan import plan
 from secure_redis.domain.plan.actions import Action, Done, Failed
 from secure_redis.domain.plan.brakes import BrakeLimits
@@ -22,9 +20,8 @@ from secure_redis.reconciler.act import Performed
 from secure_redis.reconciler.brakes import Brakes
 from secure_redis.reconciler.namespace_limits import NamespaceMembers
 from secure_redis.reconciler.next_pass import NextPass
-from secure_redis.reconciler.observe.writers import QUERY_SECONDS, WriterReader
 from secure_redis.reconciler.reconcile import Reconciler
-from tests.builders.passes import OWNER, PROVISION, SETTINGS, cache, observation, resource
+from tests.builders.passes import OWNER, PROVISION, SETTINGS, cache, observation
 from tests.builders.world import AUTHENTICATION, CACHE_ID, NOW, UID
 
 KEY = Key("shop", "orders")
@@ -81,6 +78,9 @@ class World:
             return made(*given, **more)
 
         monkeypatch.setattr(module, step, recorded)
+
+    def unchanged(self, *_: Any) -> None:
+        self.steps.append("unchanged")
 
     async def observe(self, *_: Any, attribute_drift: bool = True) -> Observation:
         self.steps.append("observe")
@@ -177,7 +177,7 @@ async def test_a_steady_resource_is_only_observed(world: World, monkeypatch: pyt
     found = await world.reconciler.check_steady(KEY, "7")
     assert found is not None
     assert (found.after, found.result) == (300.0, "success")
-    assert world.steps == ["observe"]
+    assert world.steps == ["observe", "unchanged"]
     assert world.attributed == [True, True, False]  # the Activity Log is read by whole passes only
 
 
@@ -190,41 +190,3 @@ class Steady:
 
 async def unchanged(*_: Any) -> bool:
     return False
-
-
-class Log:
-    """An Activity Log that counts the questions."""
-
-    def __init__(self) -> None:
-        self.asked = 0
-        self.answer: tuple[Write, ...] | Unknown = ()
-
-    async def writes(self, *_: Any) -> tuple[Write, ...] | Unknown:
-        self.asked += 1
-        return self.answer
-
-
-async def test_the_writer_of_a_new_difference_is_queried_once_and_again_minutes_later() -> None:
-    log, clock = Log(), [0.0]
-    reader = WriterReader(log, lambda: clock[0])  # type: ignore[arg-type]
-    differing = observation(cache=cache(minimum_tls_version="1.0"))
-    assert (await reader.read(resource(), differing)).writes == ()
-    assert not isinstance((await reader.read(resource(), differing)).writes, tuple)
-    await reader.read(resource(), observation())
-    assert log.asked == 1
-    clock[0] += QUERY_SECONDS
-    await reader.read(resource(), differing)
-    assert log.asked == 2
-    reader.forget(KEY)
-    await reader.read(resource(), differing)
-    assert log.asked == 3
-
-
-async def test_a_log_that_may_not_be_read_is_not_queried_for_an_hour() -> None:
-    log, clock = Log(), [0.0]
-    log.answer = Unknown(Reason.AZURE_DENIED, "no right")
-    reader = WriterReader(log, lambda: clock[0])  # type: ignore[arg-type]
-    for now, asked in ((0.0, 1), (3599.0, 1), (3601.0 + QUERY_SECONDS, 2)):
-        clock[0] = now
-        await reader.read(resource(), observation(cache=cache(minimum_tls_version="1.0")))
-        assert log.asked == asked, now

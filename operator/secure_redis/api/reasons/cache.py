@@ -78,6 +78,11 @@ CACHE_REASONS: Final[Mapping[Reason, ReasonRow]] = {
         on=ON_CACHE,
         traits=Trait.TERMINAL | Trait.NOT_REPEATED,
     ),
+    Reason.RETIREMENT_ANNOUNCED: row(
+        "Microsoft retires the kind of the cache; the event names the day. `status.cache.retiresOn` keeps it.",
+        "Plan the move to Azure Managed Redis before that day. https://aka.ms/AzureCacheForRedisRetirement",
+        traits=Trait.EVENT_ONLY,
+    ),
     Reason.NAME_TAKEN: row(
         "The cache's name is in use somewhere in Azure, or was a short while ago.",
         "Choose another name in a new resource, or wait if the cache was only just deleted.",

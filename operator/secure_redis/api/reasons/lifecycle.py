@@ -31,8 +31,8 @@ LIFECYCLE_REASONS: Final[Mapping[Reason, ReasonRow]] = {
     Reason.INVALID_SPEC: row(
         "The spec holds something the schema should have refused.",
         "Correct the field the message names.",
-        on={ConditionType.READY},
-        traits=Trait.TERMINAL,
+        on={ConditionType.READY, ConditionType.DRIFT_DETECTED, ConditionType.WORKLOADS_CURRENT},
+        traits=Trait.TERMINAL | Trait.ABOUT_CORRECTION,
     ),
     Reason.INVALID_RESOURCE_ID: row(
         "spec.resourceID is not the id of a Redis cache.",

@@ -68,6 +68,7 @@ class Reason(StrEnum):
     CACHE_DISABLED = "CacheDisabled"
     PROVISIONING_FAILED = "ProvisioningFailed"
     RETIRED = "Retired"
+    RETIREMENT_ANNOUNCED = "RetirementAnnounced"
     NAME_TAKEN = "NameTaken"
     QUOTA_EXCEEDED = "QuotaExceeded"
     REQUEST_REFUSED = "RequestRefused"

@@ -46,9 +46,11 @@ ROTATION_REASONS: Final[Mapping[Reason, ReasonRow]] = {
         traits=Trait.ROTATION_WAIT | Trait.ROTATION_STATUS,
     ),
     Reason.OUTSIDE_WINDOW: row(
-        "A scheduled rotation waits for its maintenance window.",
-        "Wait, or request it now by the annotation `secureredis.io/rotate`.",
-        traits=Trait.ROTATION_WAIT | Trait.ROTATION_STATUS,
+        "A scheduled rotation, a correction or the move of workloads to a new key waits for its maintenance window.",
+        "Wait, or request it now: a rotation by the annotation `secureredis.io/rotate`, a correction by "
+        "`secureredis.io/allow-disruption: <path>`, a move by `secureredis.io/allow-disruption: workloads`.",
+        on={ConditionType.DRIFT_DETECTED, ConditionType.WORKLOADS_CURRENT},
+        traits=Trait.ROTATION_WAIT | Trait.ROTATION_STATUS | Trait.ABOUT_CORRECTION,
     ),
     Reason.HOLDERS_BEHIND: row(
         "Pods may still hold the key that would be regenerated, so it is not.",

@@ -163,7 +163,7 @@ class KeyVault(_Part):
 
 
 class Window(_Part):
-    """When a scheduled rotation may begin. `schedule.schedule`: cron, five fields, in `time_zone` (IANA)."""
+    """When a change may begin. `schedule`: cron, five fields, in `time_zone` (IANA)."""
 
     schedule: str
     duration_minutes: int
@@ -259,9 +259,13 @@ class Workload(_Part):
 
 
 class DriftSettings(_Part):
-    """Which classes of drift are corrected, how often a pass runs, and which fields are left out (paths, or above)."""
+    """Which classes of drift are corrected and when, how often a pass runs, and which fields are left out.
+
+    `windows` empty: at any time. `ignore`: paths, or parts of the spec above them.
+    """
 
     correct: tuple[DriftClass, ...] = ()
+    windows: tuple[Window, ...] = ()
     interval_seconds: int = 300
     ignore: tuple[str, ...] = ()
 

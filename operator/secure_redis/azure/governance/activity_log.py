@@ -5,12 +5,13 @@ Needs `Microsoft.Insights/eventtypes/values/read`. Events appear 3 to 20 minutes
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from secure_redis.api.azure_ids import CacheID
 from secure_redis.api.times import rfc3339
-from secure_redis.azure.core.answers import elements
+from secure_redis.azure.core.answers import text
 from secure_redis.azure.core.failures import Failure
 from secure_redis.azure.core.resource_manager import ResourceManager, unread
 from secure_redis.domain.observe.cache import Write
@@ -20,73 +21,89 @@ from secure_redis.domain.observe.usage import Change
 
 API_VERSION: Final = "2015-04-01"
 READ_EVENTS: Final = "Microsoft.Insights/eventtypes/values/read"
-MOST_WRITES: Final = 50
 MOST_CHANGES: Final = 50
 CHANGES_WITHIN: Final = timedelta(days=3)  # so that a weekend hides nothing, and the pages stay few
 _LONGEST: Final = 128
 _CHANGES: Final = ("microsoft.cache/redis/write", "microsoft.cache/redis/delete")
+_RULE_CHANGES: Final = ("microsoft.cache/redis/firewallrules/write", "microsoft.cache/redis/firewallrules/delete")
+
+
+@dataclass(frozen=True, slots=True)
+class _Event:
+    """An event about a write. `application`: the client id, if an application wrote. `operation`: the id of the write.
+
+    `word`: such as `Microsoft.Cache/redis/write`.
+    """
+
+    caller: str
+    at: datetime
+    application: str | None
+    operation: str | None
+    word: str
 
 
 class Activity:
-    """Reads the Activity Log. `own`: the client id of the operator's own identity, whose writes are left out."""
+    """Reads the Activity Log. `own`: the client id of the operator's own identity."""
 
     def __init__(self, resource_manager: ResourceManager, own: str | None) -> None:
         self._resource_manager = resource_manager
         self._own = (own or "").lower()
 
     async def writes(
-        self, identity: Identity, cache: CacheID, since: datetime, until: datetime
+        self, identity: Identity, cache: CacheID, since: datetime, until: datetime, *, rule: str | None = None
     ) -> tuple[Write, ...] | Unknown:
-        """Read the writes of the cache's own settings in this time, newest first, from one page only."""
-        page = await self._resource_manager.get(
-            identity, _path(cache), API_VERSION, filter=_filter(cache, since, until)
+        """Read the writes of the cache's own settings in this time, newest first. `rule`: of that firewall rule.
+
+        Unknown, not shorter: a write that is missing could have made the difference.
+        """
+        selected = _filter(cache.text if rule is None else f"{cache.text}/firewallRules/{rule}", since, until)
+        found = await self._resource_manager.walk(identity, _path(cache), API_VERSION, filter=selected)
+        if isinstance(found, Failure):
+            return unread(found, READ_EVENTS)
+        writes = (
+            Write(one.caller, one.at, one.operation, self._is_own(one, identity))
+            for one in _events(found, _CHANGES if rule is None else _RULE_CHANGES)
         )
-        if isinstance(page, Failure):
-            return unread(page, READ_EVENTS)
-        others = (one for one, _ in _writes(elements(page.get("value"))) if not self._is_own(one))
-        found = sorted(others, key=lambda one: one.at, reverse=True)
-        return tuple(found[:MOST_WRITES])
+        return tuple(sorted(writes, key=lambda one: one.at, reverse=True))
 
     async def changes(self, identity: Identity, cache: CacheID, until: datetime) -> tuple[Change, ...] | Unknown:
         """Read the writes of the last `CHANGES_WITHIN`: those of others first, and the newest first.
 
         All pages are read: the newest events are mostly reads of keys, which the log contains too.
         """
-        selected = _filter(cache, until - CHANGES_WITHIN, until)
+        selected = _filter(cache.text, until - CHANGES_WITHIN, until)
         found = await self._resource_manager.walk(identity, _path(cache), API_VERSION, filter=selected)
         if isinstance(found, Failure):
             return unread(found, READ_EVENTS)
-        serving = identity.client_id.lower() if isinstance(identity, NamespaceIdentity) else self._own
-        changes = sorted((_change(*one, serving) for one in _writes(found)), key=lambda one: one.at, reverse=True)
+        written = (
+            Change(one.at, one.caller, one.word, self._is_own(one, identity)) for one in _events(found, _CHANGES)
+        )
+        changes = sorted(written, key=lambda one: one.at, reverse=True)
         # The operator's own writes may be many; those of others must not get lost behind them.
         return tuple(sorted(changes, key=lambda one: one.own)[:MOST_CHANGES])
 
-    def _is_own(self, write: Write) -> bool:
-        return bool(self._own) and (write.application or "").lower() == self._own
-
-
-def _change(write: Write, operation: str, serving: str) -> Change:
-    ours = bool(serving) and (write.application or "").lower() == serving
-    return Change(write.at, write.caller, operation, ours)
+    def _is_own(self, event: _Event, identity: Identity) -> bool:
+        serving = identity.client_id.lower() if isinstance(identity, NamespaceIdentity) else self._own
+        return bool(serving) and (event.application or "").lower() == serving
 
 
 def _path(cache: CacheID) -> str:
     return f"/subscriptions/{cache.subscription}/providers/Microsoft.Insights/eventtypes/management/values"
 
 
-def _filter(cache: CacheID, since: datetime, until: datetime) -> str:
+def _filter(target: str, since: datetime, until: datetime) -> str:
     within = f"eventTimestamp ge '{rfc3339(since)}' and eventTimestamp le '{rfc3339(until)}'"
-    return f"{within} and resourceUri eq '{cache.text}'"
+    return f"{within} and resourceUri eq '{target}'"
 
 
-def _writes(events: Iterable[Any]) -> Iterable[tuple[Write, str]]:
-    """Yield writes and their operations."""
+def _events(values: Iterable[Any], words: tuple[str, ...]) -> Iterable[_Event]:
+    """Yield the events about writes that did not fail. A write that failed also has an event from its beginning."""
+    events = [one for one in values if isinstance(one, Mapping)]
+    failed = {_operation(one) for one in events if _word(one.get("status")).lower() == "failed"} - {None}
     for event in events:
-        if not isinstance(event, Mapping):
-            continue
-        operation, status = _word(event.get("operationName")), _word(event.get("status"))
+        word, status = _word(event.get("operationName")), _word(event.get("status"))
         caller, at = event.get("caller"), event.get("eventTimestamp")
-        if operation.lower() not in _CHANGES or status.lower() == "failed":
+        if word.lower() not in words or status.lower() == "failed" or _operation(event) in failed:
             continue
         if not isinstance(caller, str) or not caller.strip() or not isinstance(at, str):
             continue
@@ -96,12 +113,17 @@ def _writes(events: Iterable[Any]) -> Iterable[tuple[Write, str]]:
             continue
         claims = event.get("claims")
         application = claims.get("appid") if isinstance(claims, Mapping) else None
-        write = Write(
+        yield _Event(
             caller.strip()[:_LONGEST],
             time if time.tzinfo is not None else time.replace(tzinfo=UTC),
             application if isinstance(application, str) else None,
+            _operation(event),
+            word[:_LONGEST],
         )
-        yield write, operation[:_LONGEST]
+
+
+def _operation(event: Mapping[str, Any]) -> str | None:
+    return text(event.get("operationId"))
 
 
 def _word(value: object) -> str:

@@ -210,11 +210,15 @@ class CacheAbsent:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """A write to the cache that the Activity Log reports. `application`: the client id, if an application wrote."""
+    """A write to the cache, or to a firewall rule of it, that the Activity Log reports.
+
+    `operation`: its id, which the events of one operation share. `own`: the operator wrote.
+    """
 
     caller: str
     at: datetime
-    application: str | None = None
+    operation: str | None = None
+    own: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Any, Final
 
-from secure_redis.domain.observe.cache import Cache, CacheAbsent, OperationFacts, Write
+from secure_redis.domain.observe.authors import Author
+from secure_redis.domain.observe.cache import Cache, CacheAbsent, OperationFacts
 from secure_redis.domain.observe.endpoint import EndpointFacts
 from secure_redis.domain.observe.firewall import FirewallRuleFacts
 from secure_redis.domain.observe.governance import (
@@ -70,8 +71,8 @@ class Observation:
     secret_users: tuple[SecretUser, ...] | Unknown | NotRead = NOT_READ
     # AUTH with the key that was regenerated and is not stored yet.
     regenerated: AuthenticationResult | Unknown | NotRead = NOT_READ
-    # Who wrote to the cache lately, newest first; read only while drift is new.
-    writes: tuple[Write, ...] | Unknown | NotRead = NOT_READ
+    # Who made a difference, by its path and observed value; read only while the difference is new.
+    authors: Mapping[tuple[str, str], Author] = field(default_factory=dict)
     # When a regeneration may last have been sent without its outcome being known; None: certainly none was.
     attempted: datetime | None = None
     # The cache's surroundings. NOT_READ: nothing requires it (no probe, no persistence, not switched on).

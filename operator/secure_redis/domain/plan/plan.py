@@ -73,7 +73,12 @@ def plan(
         removal = remove(resource, observed)
     rolling = rollout.rolling if rollout is not None else None
     moving = Waiting(Reason.ROLLING_OUT, sentence(rolling)) if rolling is not None else None
-    exact = [None if rotating.is_check else rotating.next_pass_in, _lapse(resource, observed, assessed)]
+    exact = [
+        None if rotating.is_check else rotating.next_pass_in,
+        _lapse(resource, observed, assessed),
+        azure.exact_in,
+        rollout.opens_in if rollout is not None else None,
+    ]
     next_passes = [*exact, rotating.next_pass_in, azure.next_pass_in, secret.next_pass_in, removal.next_pass_in]
     if ends_with_this_pass(resource, rotating):
         next_passes.append(0.0)

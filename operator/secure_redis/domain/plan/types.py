@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from secure_redis.api.reasons.reason import Reason
+from secure_redis.api.spec.defaults import SpecDefaults
 from secure_redis.api.status import UNDER_WAY, PendingStatus, RotationStatus
 from secure_redis.domain.assess.waivers import WaiverPolicy
 from secure_redis.domain.explanation import Blocked, Waiting
@@ -35,6 +36,7 @@ class Settings:
     container_start: float = 300.0
     ca: str | None = None  # PEM that clients need, published as ca.crt
     waiver_policy: WaiverPolicy = field(default_factory=WaiverPolicy)
+    defaults: SpecDefaults = field(default_factory=SpecDefaults)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,10 @@ from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.reasons.row import Trait
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.status import MESSAGE_LIMIT, CorrectionStatus, DriftStatus, Status
+from secure_redis.api.times import rfc3339
 from secure_redis.domain.assess.assessment import Assessment
 from secure_redis.domain.assess.disruption import SENTENCES
-from secure_redis.domain.observe.identity import NamespaceIdentity
+from secure_redis.domain.observe.authors import Author
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.plan.actions import AzureAction, Outcome
 from secure_redis.domain.plan.cache import correction_history
@@ -25,24 +26,26 @@ def entries(before: Status, observed: Observation, assessed: Assessment, plan: P
     """`status.drift`; `at`: the time for what was not known to differ."""
     since = {entry.path: entry.since for entry in before.drift}
     known = {(entry.path, entry.observed): entry.by for entry in before.drift}
-    writer = _writer(observed)
     for entry in assessed.drift or ():
         record, why = correction_history.count(before.corrections, entry.path), plan.not_corrected.get(entry.path)
+        difference = (entry.path, entry.observed)
+        author = observed.authors.get(difference, Author(known.get(difference)))
+        noted = since.get(entry.path) or at
         yield DriftStatus(
             path=entry.path,
             declared=entry.declared,
             observed=entry.observed,
             drift_class=entry.drift_class,
-            since=since.get(entry.path) or at,
+            since=noted if author.at is None else min(noted, rfc3339(author.at), key=datetime.fromisoformat),
             effect=entry.effect,
             reason=why.reason if why is not None else None,
             corrections=record.count if record is not None and record.count else None,
-            by=known.get((entry.path, entry.observed)) or (writer if _by_write(entry.path) else None),
+            by=author.caller,
         )
 
 
-def unattributed(before: Status, assessed: Assessment, now: datetime) -> frozenset[tuple[str, str]]:
-    """Find young differences, as path and observed value, of which it is not known who made them.
+def young(before: Status, assessed: Assessment, now: datetime) -> frozenset[tuple[str, str]]:
+    """Find young differences, as path and observed value: the log can still get events about who made them.
 
     There are none while a creation is completed: the operator makes those itself.
     """
@@ -53,21 +56,9 @@ def unattributed(before: Status, assessed: Assessment, now: datetime) -> frozens
     for difference in assessed.drift or ():
         entry = known.get((difference.path, difference.observed))
         since = datetime.fromisoformat(entry.since) if entry is not None and entry.since else now
-        if _by_write(difference.path) and (entry is None or entry.by is None) and now - since <= YOUNG:
+        if not difference.path.startswith("(") and now - since <= YOUNG:
             found.add((difference.path, difference.observed))
     return frozenset(found)
-
-
-def _by_write(path: str) -> bool:
-    # A firewall rule is a resource of its own, with events of its own.
-    return not path.startswith(("network.firewallRules", "("))
-
-
-def _writer(observed: Observation) -> str | None:
-    """Return the last party that wrote, apart from the operator."""
-    own = observed.identity.client_id.lower() if isinstance(observed.identity, NamespaceIdentity) else None
-    writes = observed.writes if isinstance(observed.writes, tuple) else ()
-    return next((one.caller for one in writes if own is None or (one.application or "").lower() != own), None)
 
 
 def corrections(

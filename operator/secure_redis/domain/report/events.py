@@ -10,6 +10,7 @@ from secure_redis.api.reasons.row import Trait
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.status import (
     UNDER_WAY,
+    CacheStatus,
     Condition,
     RotationPhase,
     RotationStatus,
@@ -39,7 +40,7 @@ _SILENT = frozenset({ConditionType.RECONCILING})
 
 
 def events_of(resource: SecureRedisCache, now: Status) -> Iterable[Event]:
-    """Find the transitions. A first pass that finds everything good has none: the conditions show it."""
+    """Find the transitions. What a first pass finds to be good has none: the conditions show it."""
     ready = now.condition(ConditionType.READY)
     for condition in now.conditions:
         kind = ConditionType(condition.type)
@@ -49,9 +50,18 @@ def events_of(resource: SecureRedisCache, now: Status) -> Iterable[Event]:
         if found is not None:
             yield found
     yield from _rotation_events(resource.status.rotation, now.rotation)
+    yield from _retirement_events(resource.status.cache, now.cache)
     old, new = resource.status.credential, now.credential
     if old is not None and new is not None and old.key_vault_version != new.key_vault_version:
         yield Event("Normal", Reason.PUBLISHED, f"Secret {resource.secret_name!r} now holds the {new.slot} key")
+
+
+def _retirement_events(before: CacheStatus | None, now: CacheStatus | None) -> Iterable[Event]:
+    """Report the day of a retirement once: when it is first known, and when it changes."""
+    if now is None or now.retires_on is None or (before is not None and before.retires_on == now.retires_on):
+        return
+    note = f"Microsoft retires caches of this kind on {now.retires_on} and disables them on the next day"
+    yield Event("Normal", Reason.RETIREMENT_ANNOUNCED, f"{note}: plan the move to Azure Managed Redis")
 
 
 def _ready_event(before: Condition | None, now: Condition) -> Event | None:

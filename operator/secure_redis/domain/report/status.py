@@ -12,6 +12,7 @@ from secure_redis.api.status import (
     ComplianceStatus,
     Condition,
     CredentialStatus,
+    EffectiveStatus,
     FailedStatus,
     FindingStatus,
     LastHandled,
@@ -110,6 +111,7 @@ def compose_status(
     return Status(
         observed_generation=resource.generation,
         conditions=merge_conditions(before.conditions, conditions, at),
+        effective=_effective(resource, assessed),
         binding=Binding(name=resource.secret_name) if published else before.binding if declared else None,
         cache=cache_status(observed, assessed.ownership, before.cache),
         endpoint=status_of(observed, before.endpoint),
@@ -130,6 +132,14 @@ def compose_status(
             refresh=resource.refresh or (before.last_handled.refresh if before.last_handled else None),
             rotate=_handled(resource, plan),
         ),
+    )
+
+
+def _effective(resource: SecureRedisCache, assessed: Assessment) -> EffectiveStatus:
+    before, compliance = resource.status.effective, assessed.compliance
+    profile = str(compliance.profile) if compliance is not None else before.profile if before is not None else None
+    return EffectiveStatus(
+        mode=resource.spec.mode, profile=profile, interval_seconds=resource.spec.drift.interval_seconds
     )
 
 

@@ -69,6 +69,10 @@ class Observer:
             self._endpoint.forget(resource.key)
         return await self._writers.read(resource, observed) if attribute_drift else observed
 
+    def unchanged(self, key: Key, now: datetime) -> None:
+        """Note that a resource was observed as by the last whole pass."""
+        self._writers.unchanged(key, now)
+
     def forget(self, key: Key) -> None:
         """Drop everything about a resource that is gone."""
         for service in self._services.values():

@@ -1,64 +1,146 @@
 """Reads from the Activity Log who made a difference that is new."""
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
 
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import Key, SecureRedisCache
 from secure_redis.azure.governance.activity_log import Activity
 from secure_redis.domain.assess.assessment import Assessment, drift_of
-from secure_redis.domain.observe.identity import NamespaceIdentity, OperatorIdentity
-from secure_redis.domain.observe.observation import Observation
-from secure_redis.domain.observe.observation import changed as replace
+from secure_redis.domain.observe.authors import SKEW, Author, Window, firewall_rule, of_cache, of_rule
+from secure_redis.domain.observe.cache import Write
+from secure_redis.domain.observe.identity import Identity, NamespaceIdentity, OperatorIdentity
+from secure_redis.domain.observe.observation import Observation, changed
 from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.plan import types
 from secure_redis.domain.report import drift_status
+from secure_redis.reconciler.observe.ages import Ages
 
 QUERY_SECONDS = 240.0
 QUERY_TIMEOUT_SECONDS = 5.0
-QUERY_SINCE = timedelta(hours=24)
+RULES_SINCE = timedelta(hours=24)
+MOST_RULES: Final = 5  # of which the log is read in one pass
+
+_Difference = tuple[str, str]  # path and observed value
 
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """Differences as path and observed value, and when they were queried; later while the log is not readable."""
+    """Differences and when they were queried; later while the log is not readable."""
 
-    about: frozenset[tuple[str, str]]
+    about: frozenset[_Difference]
     at: float
 
 
-class WriterReader:
-    """Sends one short query, seldom. A query without an answer never fails a pass."""
+@dataclass(frozen=True, slots=True)
+class _Compared:
+    """The last comparison with the spec of this generation. `windows`: of each difference; None: not known."""
 
-    def __init__(self, activity: Activity | None, monotonic: Callable[[], float]) -> None:
-        """`activity`: None where the configuration disables the Activity Log."""
+    generation: int
+    at: datetime
+    windows: Mapping[_Difference, Window | None]
+
+
+class WriterReader:
+    """Sends a few short queries, seldom. A query without an answer never fails a pass."""
+
+    def __init__(self, activity: Activity | None, ages: Ages, monotonic: Callable[[], float]) -> None:
+        """`activity`: None where the configuration disables the Activity Log. `ages`: of what is compared."""
         self._activity = activity
+        self._ages = ages
         self._monotonic = monotonic
         self._questions: dict[Key, _Question] = {}
+        self._compared: dict[Key, _Compared] = {}
 
     async def read(self, resource: SecureRedisCache, observed: Observation) -> Observation:
-        """Add the last writes to the cache, where it differs from the spec and it is not known who changed it."""
+        """Add who made the differences that are new, where the log names one party."""
+        if self._activity is None:
+            return observed
+        drift = drift_of(resource, observed)
+        windows = self._windows(
+            resource, observed.now, None if drift is None else {(d.path, d.observed) for d in drift}
+        )
         identity, now = observed.identity, self._monotonic()
-        if self._activity is None or not isinstance(identity, NamespaceIdentity | OperatorIdentity):
+        if not isinstance(identity, NamespaceIdentity | OperatorIdentity):
             return observed
         last = self._questions.get(resource.key)
         if last is not None and now < last.at:
             return observed
-        about = drift_status.unattributed(resource.status, Assessment(drift=drift_of(resource, observed)), observed.now)
+        young = drift_status.young(resource.status, Assessment(drift=drift), observed.now)
+        about = frozenset(one for one in young if windows.get(one) is not None or firewall_rule(one[0]) is not None)
         if not about or (last is not None and about <= last.about and now < last.at + QUERY_SECONDS):
             return observed
         self._questions[resource.key] = _Question(about, now)
         try:
             async with asyncio.timeout(QUERY_TIMEOUT_SECONDS):
-                writes = await self._activity.writes(identity, resource.cache, observed.now - QUERY_SINCE, observed.now)
+                found = await self._authors(self._activity, resource, identity, observed.now, about, windows)
         except TimeoutError:
             return observed
-        if isinstance(writes, Unknown) and (writes.permanent or writes.reason is Reason.AZURE_DENIED):
-            self._questions[resource.key] = _Question(about, now + types.PERMANENT_RETRY_SECONDS)
-        return replace(observed, writes=writes)
+        if isinstance(found, Unknown):
+            if found.permanent or found.reason is Reason.AZURE_DENIED:
+                self._questions[resource.key] = _Question(about, now + types.PERMANENT_RETRY_SECONDS)
+            return observed
+        return changed(observed, authors=found)
+
+    def unchanged(self, key: Key, now: datetime) -> None:
+        """Note that the cache was observed as at the last comparison."""
+        last = self._compared.get(key)
+        if last is not None:
+            self._compared[key] = replace(last, at=now)
 
     def forget(self, key: Key) -> None:
         """Forget a resource that is gone."""
         self._questions.pop(key, None)
+        self._compared.pop(key, None)
+
+    def _windows(
+        self, resource: SecureRedisCache, now: datetime, differing: set[_Difference] | None
+    ) -> Mapping[_Difference, Window | None]:
+        """Return when each difference was made. Unknown after a start of the operator and a change of the spec."""
+        last = self._compared.get(resource.key)
+        if last is not None and last.generation != resource.generation:
+            last = None
+        if differing is None:  # the cache could not be read
+            return last.windows if last is not None else {}
+        windows: dict[_Difference, Window | None] = {}
+        for one in differing:
+            if last is not None and one in last.windows:
+                windows[one] = last.windows[one]
+            else:
+                windows[one] = None if last is None else Window(last.at - self._age(resource, one[0]), now)
+        self._compared[resource.key] = _Compared(resource.generation, now, windows)
+        return windows
+
+    def _age(self, resource: SecureRedisCache, path: str) -> timedelta:
+        """Return how old what was compared may have been."""
+        is_rule = firewall_rule(path) is not None
+        return timedelta(seconds=self._ages.children if is_rule else self._ages.of(resource))
+
+    @staticmethod
+    async def _authors(
+        activity: Activity,
+        resource: SecureRedisCache,
+        identity: Identity,
+        now: datetime,
+        about: Iterable[_Difference],
+        windows: Mapping[_Difference, Window | None],
+    ) -> Mapping[_Difference, Author] | Unknown:
+        found: dict[_Difference, Author] = {}
+        rules = {one: rule for one in sorted(about) if (rule := firewall_rule(one[0])) is not None}
+        of_the_cache = {one: window for one in about if one not in rules and (window := windows.get(one)) is not None}
+        writes: tuple[Write, ...] | Unknown
+        if of_the_cache:
+            since = min(window.after for window in of_the_cache.values()) - SKEW
+            writes = await activity.writes(identity, resource.cache, since, now + SKEW)
+            if isinstance(writes, Unknown):
+                return writes
+            found |= {one: of_cache(writes, window) for one, window in of_the_cache.items()}
+        for one, rule in list(rules.items())[:MOST_RULES]:
+            writes = await activity.writes(identity, resource.cache, now - RULES_SINCE, now + SKEW, rule=rule)
+            if isinstance(writes, Unknown):
+                return writes
+            found[one] = of_rule(writes, windows.get(one), now)
+        return found

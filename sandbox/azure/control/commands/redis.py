@@ -69,7 +69,8 @@ async def _set_private_endpoint(world: World, cache: CacheState, endpoint: seeds
 
 async def _update(world: World, cache: CacheState, body: Json) -> None:
     """Change a cache as another user does: at once, unchecked, in wire names."""
-    world.log.by_others.append((world.timeline.now(), cache.scope))
+    if any(value for name, value in body.items() if name not in {"cache", "firewall_rules"}):
+        world.log.by_others.append((world.timeline.now(), cache.scope, "write"))
     for name, value in body.get("properties", {}).items():
         if name == "provisioningState":
             cache.state = str(value)
@@ -86,12 +87,20 @@ async def _update(world: World, cache: CacheState, body: Json) -> None:
         cache.tags = dict(body["tags"])
     if body.get("firewall_rules") is not None:
         rules = [seeds.FirewallRule.model_validate(rule) for rule in body["firewall_rules"]]
-        cache.firewall = {rule.name: (rule.start, rule.end) for rule in rules}
+        _set_firewall(world, cache, {rule.name: (rule.start, rule.end) for rule in rules})
     if body.get("location") is not None:
         cache.location = str(body["location"])
     if body.get("busy") is not None:
         cache.busy = bool(body["busy"])
     await world.changed(cache)
+
+
+def _set_firewall(world: World, cache: CacheState, rules: dict[str, tuple[str, str]]) -> None:
+    for name in sorted({*cache.firewall, *rules}):
+        if cache.firewall.get(name) != rules.get(name):
+            operation = "write" if name in rules else "delete"
+            world.log.by_others.append((world.timeline.now(), f"{cache.scope}/firewallRules/{name}", operation))
+    cache.firewall = rules
 
 
 async def _beside(world: World, cache: CacheState, body: Json) -> None:

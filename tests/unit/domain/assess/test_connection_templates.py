@@ -30,11 +30,31 @@ def test_what_may_connect_without_tls_is_refused_and_not_published(template: str
     assert text(data, "GOOD") == PRIMARY
 
 
-@given(st.text("redis:/{}hostpasswordnlfugm=?&,%0-9 ", max_size=60))
-def test_nothing_else_that_is_accepted_names_a_weaker_connection(given_text: str) -> None:
-    if accepted(given_text):
-        assert re.match(r"(rediss|valkeys|tls)://|[{]host[}]:[{]port[}],|[ ,;:|/@]*[{]", given_text)
-        assert not re.search(r"redis://|none|false|insecure|6379", given_text.replace("abortConnect=false", ""), re.I)
+SEPARATORS = re.compile(r"([?&,;/@:=#% \[\]])")
+# What a changed form can contain: the pieces of the forms that are accepted, and of those that are not.
+PIECES = sorted({piece for one in (*GOOD, *BAD) for piece in SEPARATORS.split(one)})
+# A name and a number are free, and so is what happens where the first connection fails.
+FREE = re.compile(
+    r"\b(name|client_name|prefix|channelPrefix)=[\w.-]+|\b(?!tls|ssl|verify)\w+=[0-9]+(ms|s|m)?|abortConnect=false",
+    re.I,
+)
+
+
+@pytest.mark.parametrize("good", GOOD)
+def test_nothing_else_that_is_accepted_names_a_weaker_connection(good: str) -> None:
+    """Each piece of a form that is accepted is replaced by each other one, and followed by it."""
+    own = SEPARATORS.split(good)
+    changed = {
+        "".join([*own[:at], *new, *own[at + 1 :]])
+        for at, piece in enumerate(own)
+        for other in PIECES
+        for new in ([other], [piece, other])
+    }
+    found = [one for one in changed if accepted(one)]
+    assert good in found
+    for one in found:
+        assert re.match(r"(rediss|valkeys|tls)://|[{]host[}]:[{]port[}],|[ ,;:|/@]*[{]", one)
+        assert not re.search(r"redis://|none|false|insecure|6379|=0|protocols=tls(?!1[23])", FREE.sub("", one), re.I)
 
 
 def test_the_operators_own_entries_have_accepted_shapes() -> None:

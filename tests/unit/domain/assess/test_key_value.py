@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from secure_redis.domain.assess.key_value import malformed, shape, slot_of
+from secure_redis.domain.assess.key_value import LONGEST_KEY, malformed, shape, slot_of
 from secure_redis.domain.observe.keys import ListedKeys, Slot
 from tests.builders.world import KEYS, PRIMARY, SECONDARY
 
@@ -53,6 +53,12 @@ def test_a_shape_is_named_and_nothing_of_the_value_is_shown(value: str, name: st
 @pytest.mark.parametrize("value", [PRIMARY, SECONDARY, "", "{", "[x", "100%", "a:b", "x" * 44, "AzCa" * 11 + "="])
 def test_a_key_has_none(value: str) -> None:
     assert shape(SecretStr(value)) == ""
+
+
+def test_only_the_head_of_a_large_value_is_searched() -> None:
+    """The search takes quadratic time: on a vault's largest value it blocked the operator until it lost its Lease."""
+    assert "an address" in shape(SecretStr(f"{'k' * 400}.example.com:6380"))
+    assert shape(SecretStr(f"{'k' * LONGEST_KEY}.example.com:6380")) == ""
 
 
 @given(raw=st.binary(min_size=32, max_size=48).filter(lambda raw: any(byte > 126 for byte in raw)))

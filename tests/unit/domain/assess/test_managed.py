@@ -232,13 +232,27 @@ def test_every_rule_of_the_other_service_does_not_apply() -> None:
         assert classic.compliance.results[rule].message
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
-def test_a_rule_applies_to_the_services_that_its_rights_name(rule: Rule) -> None:
-    names = {service for service in ("redis", "redisEnterprise") for need in rule.needs if f".Cache/{service}/" in need}
-    if names == {"redis"}:
-        assert rule.check(passes.resource({"resourceID": MANAGED_ID}), observation()).result is Result.NOT_APPLICABLE
-    if names == {"redisEnterprise"}:
-        assert rule.check(passes.resource(), passes.observation()).result is Result.NOT_APPLICABLE
+def needing_only(service: str) -> list[Rule]:
+    """The rules whose rights name this type of cache and not the other one."""
+    both = ("redis", "redisEnterprise")
+    named = {rule.id: {one for one in both for need in rule.needs if f".Cache/{one}/" in need} for rule in RULES}
+    return [rule for rule in RULES if named[rule.id] == {service}]
+
+
+@pytest.mark.parametrize("rule", needing_only("redis"), ids=lambda rule: rule.id)
+def test_a_rule_that_needs_only_rights_on_caches_does_not_apply_to_clusters(rule: Rule) -> None:
+    assert rule.check(passes.resource({"resourceID": MANAGED_ID}), observation()).result is Result.NOT_APPLICABLE
+
+
+@pytest.mark.parametrize("rule", needing_only("redisEnterprise"), ids=lambda rule: rule.id)
+def test_a_rule_that_needs_only_rights_on_clusters_does_not_apply_to_caches(rule: Rule) -> None:
+    assert rule.check(passes.resource(), passes.observation()).result is Result.NOT_APPLICABLE
+
+
+def test_rights_name_either_service() -> None:
+    """Else the two tests above check nothing."""
+    assert len(needing_only("redis")) > 15
+    assert [rule.id for rule in needing_only("redisEnterprise")] == ["T3", "A4", "P8"]
 
 
 def test_the_probe_target_of_a_cluster() -> None:

@@ -141,7 +141,7 @@ def test_thousands_of_firewall_rules_are_assessed_quickly_and_reported_briefly()
 
 
 def test_how_long_all_rules_take(capsys: pytest.CaptureFixture[str]) -> None:
-    """Prints the figure (target: 1 ms); a loaded machine must not fail a test."""
+    """Print the figure (target: 1 ms). The best of 300 is far below 20 ms on a busy machine, too."""
     observed = complete(secret=PUBLISHED)
     laps = []
     for _ in range(300):
@@ -151,3 +151,4 @@ def test_how_long_all_rules_take(capsys: pytest.CaptureFixture[str]) -> None:
     median, best = sorted(laps)[len(laps) // 2] * 1000, min(laps) * 1000
     with capsys.disabled():
         sys.stdout.write(f"\n{len(RULES)} rules: {median:.3f} ms median, {best:.3f} ms best\n")
+    assert best < 20

@@ -41,8 +41,8 @@ from secure_redis.domain.plan.rotation.request import (
     requested,
     retires,
 )
-from secure_redis.domain.plan.rotation.windows import jitter
 from secure_redis.domain.plan.types import Settings
+from secure_redis.domain.plan.windows import jitter
 from tests.builders import passes
 from tests.builders.passes import OWNER, vault
 from tests.builders.rotation_stage import POLICY, SETTINGS

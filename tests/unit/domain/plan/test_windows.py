@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from secure_redis.api.spec.spec import Window
-from secure_redis.domain.plan.rotation import windows
+from secure_redis.domain.plan import windows
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
@@ -293,8 +293,13 @@ def test_the_intended_zone_is_suggested() -> None:
     assert "did you mean 'Europe/Berlin'?" in str(windows.problem([window("0 2 * * *", zone="Europe/Berln")]))
 
 
+ODD = st.text(st.sampled_from("0123456789*/,-#LWSUN@²٣ \t"), max_size=20)
+PARTS = st.sampled_from(["*", "0", "2", "*/2", "1-5", "1,3", "L", "5#1", "SUN", "31"]) | ODD
+
+
 @settings(max_examples=500, deadline=None)
-@given(st.text(st.sampled_from("0123456789*/,-#LWSUN@²٣ \t"), max_size=20) | st.text(max_size=20))
+@given(ODD | st.text(max_size=20) | st.tuples(PARTS, PARTS, PARTS, PARTS, PARTS).map(" ".join))
+@example("0 2 * * *")
 def test_no_text_breaks_the_check_and_what_it_lets_pass_can_be_used(text: str) -> None:
     one = [window(text, zone=BERLIN)]
     if windows.problem(one) is None:

@@ -1,5 +1,7 @@
 """Events report transitions: what a person has to do is a Warning, an outage is none."""
 
+from typing import Any
+
 import pytest
 
 from secure_redis.api.reasons.catalogue import REASONS, needs_person
@@ -52,7 +54,8 @@ def test_a_first_mistake_is_one_warning_with_the_remedy(reason: Reason) -> None:
 
 
 def test_a_missing_vault_is_a_warning_too() -> None:
-    (event,) = reported(resource(SPEC), observation(vault=unread(Reason.VAULT_NOT_FOUND))).events
+    event, retirement = reported(resource(SPEC), observation(vault=unread(Reason.VAULT_NOT_FOUND))).events
+    assert retirement.reason == Reason.RETIREMENT_ANNOUNCED
     assert (event.kind, event.reason) == ("Warning", "VaultNotFound")
 
 
@@ -74,7 +77,21 @@ def test_another_mistake_is_reported_and_so_is_its_end() -> None:
 @pytest.mark.parametrize("reason", sorted(reason for reason, row in REASONS.items() if Trait.PASSING in row.traits))
 def test_an_outage_is_no_event(reason: Reason) -> None:
     assert reported(resource(SPEC), blocked(reason)).events == ()
-    assert reported(resource(SPEC, status=after(reason)), observation()).events == (), "nor is its end"
+    ended = reported(resource(SPEC, status=after(reason)), observation()).events
+    assert {event.reason for event in ended} == {Reason.RETIREMENT_ANNOUNCED}, "nor is its end"
+
+
+def test_a_retirement_is_one_event_when_its_day_is_first_known_and_when_it_changes() -> None:
+    def announced(status: dict[str, Any], found: Observation | None = None) -> list[str]:
+        events = reported(resource(status=status), found or observation()).events
+        return [event.note for event in events if event.reason == Reason.RETIREMENT_ANNOUNCED]
+
+    known = reported(resource(), observation()).status.document()
+    (note,) = announced({})
+    assert "2028-09-30" in note
+    assert announced(known) == []
+    assert announced({**known, "cache": {**known["cache"], "retiresOn": "2027-09-30"}}) == [note]
+    assert announced(known, blocked(Reason.AZURE_UNREACHABLE)) == []
 
 
 def messages(status: Status) -> list[str]:

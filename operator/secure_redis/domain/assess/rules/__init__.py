@@ -68,7 +68,7 @@ class Compliance:
     """All rules applied to one observation. `findings`: all that did not pass; worst first, what is waived last.
 
     Every count is of `findings`, except `passed`. `notes`: which declared settings have no effect. `lapses`: when the
-    first waiver that applies now lapses.
+    first waiver that applies now lapses. `profile`: the one that applied.
     """
 
     findings: tuple[Finding, ...] = ()
@@ -76,6 +76,7 @@ class Compliance:
     results: Mapping[str, Verdict] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     lapses: datetime | None = None
+    profile: Profile = Profile.BASELINE
 
     @property
     def failed(self) -> Mapping[Severity, int]:
@@ -149,6 +150,7 @@ def evaluate(
         results=verdicts,
         notes=tuple(note[:_LONGEST_NOTE] for note in all_notes[:MOST_NOTES]),
         lapses=min(applying, default=None),
+        profile=profile,
     )
 
 

@@ -16,6 +16,7 @@ from secure_redis.domain.observe.firewall import FirewallRuleFacts
 from secure_redis.domain.observe.normalise import rule_name, same_range, same_word
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.redis import Redis
+from secure_redis.domain.plan import windows
 from secure_redis.domain.plan.actions import (
     AzureAction,
     DeleteFirewallRule,
@@ -51,6 +52,7 @@ class Correction:
     to_correct: tuple[str, ...] = ()
     not_corrected: Mapping[str, Blocked] = field(default_factory=dict)
     target: CreationTarget | None = None  # the cache as it would be, where the action scales it
+    opens_in: float | None = None  # seconds until a window opens that corrections wait for, if that is soon
 
 
 class Owed(Enum):
@@ -75,6 +77,7 @@ def next_correction(
     correct = resource.spec.drift.correct
     to_correct = [d for d in found if d.correctable and d.drift_class in correct]
     not_corrected = {d.path: why for d in to_correct if (why := _blocked(resource, observed, d)) is not None}
+    closed = _closed(resource, observed)
     reported = {entry.path for entry in resource.status.drift}
     due = {d.path for d in to_correct if d.path in reported}
     missing = _missing(resource, observed)
@@ -86,6 +89,9 @@ def next_correction(
         path: why for path in owed if (why := correction_history.blocked(resource, path, observed.now)) is not None
     }
     not_corrected |= refused_before
+    if closed is not None:  # a creation is completed at any time, and what was requested by name is done at once
+        waiting = [d.path for d in to_correct if d.path not in owed and not allowed(resource, d.path)]
+        not_corrected = {**dict.fromkeys(waiting, closed), **not_corrected}
     due |= owed
     due -= not_corrected.keys()
     # A difference is shown before it is corrected: the first pass never writes.
@@ -107,6 +113,7 @@ def next_correction(
         to_correct=tuple(d.path for d in to_correct),
         not_corrected=not_corrected,
         target=choice.target,
+        opens_in=_opens_in(resource, observed, not_corrected),
     )
 
 
@@ -194,6 +201,21 @@ def _blocked(resource: SecureRedisCache, observed: Observation, entry: Drift) ->
     if entry.path == PUBLIC_ACCESS:
         return Blocked(Reason.WOULD_DISCONNECT, f"{_NO_ENDPOINT}; {how}")
     return Blocked(Reason.DISRUPTION_NOT_ALLOWED, f"{entry.path}: {SENTENCES[entry.effect]}; {how}")
+
+
+def _closed(resource: SecureRedisCache, observed: Observation) -> Blocked | None:
+    """Explain why corrections wait for one of `drift.windows`."""
+    found = windows.waits(resource.spec.drift.windows, "spec.drift.windows", observed.now, "the correction")
+    if found is None or found.reason is not Reason.OUTSIDE_WINDOW:
+        return None if found is None else Blocked(found.reason, f"{found.message}; no difference is corrected")
+    return Blocked(found.reason, f"{found.message}; to have it made now annotate {names.ALLOW_DISRUPTION}: <path>")
+
+
+def _opens_in(resource: SecureRedisCache, observed: Observation, not_corrected: Mapping[str, Blocked]) -> float | None:
+    if not any(why.reason is Reason.OUTSIDE_WINDOW for why in not_corrected.values()):
+        return None
+    drift = resource.spec.drift
+    return windows.opens_within(drift.windows, observed.now, drift.interval_seconds)
 
 
 def _distinct(refusals: Iterable[Blocked]) -> Iterable[Blocked]:

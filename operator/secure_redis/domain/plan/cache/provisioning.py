@@ -6,6 +6,7 @@ It creates a cache once, adopts it on request, corrects what the spec allows, or
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import reduce
 from typing import Any
 
 from pydantic import SecretStr
@@ -227,7 +228,8 @@ def _uncorrected(correction: corrections.Correction, key: Plan) -> Plan:
     return replace(
         key,
         blocked=correction.blocked + key.blocked,
-        next_pass_in=sooner(correction.next_pass_in, key.next_pass_in),
+        next_pass_in=reduce(sooner, (correction.next_pass_in, correction.opens_in, key.next_pass_in)),
+        exact_in=correction.opens_in,
         needs_fresh_read=correction.next_pass_in is not None,
         to_correct=correction.to_correct,
         not_corrected=correction.not_corrected,

@@ -27,6 +27,7 @@ from secure_redis.domain.plan.actions import (
     ReleaseWorkload,
     WorkloadAction,
 )
+from secure_redis.domain.plan.rollout import followed_key
 from secure_redis.domain.plan.rollout.disruption_budgets import (
     Allowance,
     minutes_late,
@@ -63,7 +64,7 @@ class Rollout:
 
     `moved`: every workload has exactly what is published now, so a Secret that nothing names any more may go.
     `holding`: the status of a workload whose pods may hold an older key; None: no key is in use but the published one.
-    `next_pass_in` in seconds.
+    `next_pass_in`, `opens_in` in seconds. `opens_in`: until a window opens that a workload waits for, if that is soon.
     """
 
     actions: tuple[WorkloadAction, ...] = ()
@@ -72,6 +73,7 @@ class Rollout:
     moved: bool = True
     holding: WorkloadStatus | None = None
     next_pass_in: float | None = None
+    opens_in: float | None = None
 
     @property
     def rolling(self) -> WorkloadStatus | None:
@@ -160,7 +162,11 @@ def roll(
     wave = _Wave(
         observed.now, size, writes, proven, Allowance(observed.budgets), minutes_late(resource, version, observed.now)
     )
-    return wave.roll([_budgeted(resource, observed, wave, one, states) for one in states])
+    closed = followed_key.waits(resource, observed.now)
+    states = [_windowed(one, closed) for one in states]
+    rollout = wave.roll([_budgeted(resource, observed, wave, one, states) for one in states])
+    waits = any(one.reason == Reason.OUTSIDE_WINDOW for one in rollout.statuses)
+    return replace(rollout, opens_in=followed_key.opens_in(resource, observed.now)) if waits else rollout
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,6 +288,15 @@ def _first_holding(states: list[WorkloadState], statuses: list[WorkloadStatus]) 
     return next((one for one in found if one.reason is not None), found[0] if found else None)
 
 
+def _windowed(one: WorkloadState, closed: Explanation | None) -> WorkloadState:
+    """Take a move to another key away while the window for it is closed, if the move replaces pods."""
+    if closed is None or one.action is None or not one.moves or one.disruption is Disruption.NONE:
+        return one
+    return replace(
+        one, action=None, status=with_reason(one.status, closed.reason, closed.message, one.status.stale_pods)
+    )
+
+
 def _budgeted(
     resource: SecureRedisCache, observed: Observation, wave: _Wave, one: WorkloadState, states: list[WorkloadState]
 ) -> WorkloadState:
@@ -330,7 +345,8 @@ def _waiting(one: WorkloadState, stopped: WorkloadStatus | None, running: bool, 
 
 def _next_pass_in(statuses: Iterable[WorkloadStatus]) -> float | None:
     # A selector that matches nothing waits for a workload to appear, not for a repair.
-    reasons = {one.reason for one in statuses if one.name} - {None}
+    # A window opens by itself, at a time that `Rollout.opens_in` contains.
+    reasons = {one.reason for one in statuses if one.name} - {None, Reason.OUTSIDE_WINDOW}
     if Reason.ROLLING_OUT in reasons:
         return ROLLING_SECONDS
     return HUMAN_SECONDS if reasons else None

@@ -21,8 +21,8 @@ from secure_redis.domain.observe.cache import Cache
 from secure_redis.domain.observe.identity import NamespaceIdentity, OperatorIdentity
 from secure_redis.domain.observe.keys import Slot, VaultSecretFacts
 from secure_redis.domain.observe.observation import Observation
+from secure_redis.domain.plan import windows
 from secure_redis.domain.plan.key_storage import NEAR_EXPIRY_DAYS, validity_days
-from secure_redis.domain.plan.rotation import windows
 from secure_redis.domain.plan.rotation.regeneration_mark import other
 from secure_redis.domain.plan.types import Settings
 
@@ -159,15 +159,8 @@ def _not_now(
     """Explain why the rotation waits for a window. Windows apply to scheduled rotations, not to requested ones."""
     if request.request is not None:
         return None
-    open_at = authentication.rotation.windows
-    wrong = windows.problem(open_at)
-    if wrong is not None:
-        return Explanation(Reason.INVALID_SPEC, f"spec.authentication.rotation.{wrong}")
-    if windows.is_open(open_at, observed.now):
-        return None
-    opening = windows.next_opening(open_at, observed.now)
-    when = f"at {rfc3339(opening)}" if opening is not None else "never"
-    return Explanation(Reason.OUTSIDE_WINDOW, f"due, and waits for its window, which opens {when}")
+    declared, field = authentication.rotation.windows, "spec.authentication.rotation.windows"
+    return windows.waits(declared, field, observed.now, "the scheduled rotation is due, and")
 
 
 def outside_consumers(

@@ -11,7 +11,7 @@ from secure_redis.domain.explanation import Explanation
 from secure_redis.domain.observe.cache import Cache
 from secure_redis.domain.observe.keys import ListedKeys, VaultSecretFacts
 from secure_redis.domain.observe.unknown import Unknown
-from secure_redis.domain.plan.rotation import windows
+from secure_redis.domain.plan import windows
 from secure_redis.domain.plan.rotation.regeneration_mark import other
 from secure_redis.domain.plan.rotation.request import blocked_by, due, requested
 from secure_redis.domain.plan.rotation.rotation_pass import RotationPass

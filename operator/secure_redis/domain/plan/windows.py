@@ -1,4 +1,4 @@
-"""When a scheduled rotation may begin: maintenance windows, given as cron schedules in time zones.
+"""When a change may begin: maintenance windows, given as cron schedules in time zones.
 
 Cron by cronsim: BSD, pure Python, typed, without dependencies, steadily released, Debian's syntax. (croniter was given
 up and taken over since; the others are hardly kept.) Only its parsing and its calendar are used: with time zones it
@@ -20,7 +20,10 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
 
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.spec.spec import Window
+from secure_redis.api.times import rfc3339
+from secure_redis.domain.explanation import Explanation
 
 MOST_JITTER: Final = timedelta(days=1)
 _DAY: Final = timedelta(days=1)
@@ -62,6 +65,28 @@ def next_opening(windows: Sequence[Window], after: datetime) -> datetime | None:
     after = _utc(after)
     _check(windows)
     return min((moment for window in windows if (moment := _next(window, after)) is not None), default=None)
+
+
+def waits(windows: Sequence[Window], field: str, now: datetime, why: str) -> Explanation | None:
+    """Explain why a change waits for its window, or that a window cannot be used. None: one is open, or there are none.
+
+    `field`: where the windows are declared; `why`: what waits.
+    """
+    wrong = problem(windows)
+    if wrong is not None:
+        return Explanation(Reason.INVALID_SPEC, f"{field.removesuffix('windows')}{wrong}")
+    if is_open(windows, now):
+        return None
+    opening = next_opening(windows, now)
+    when = f"at {rfc3339(opening)}" if opening is not None else "never"
+    return Explanation(Reason.OUTSIDE_WINDOW, f"{why} waits for its window, which opens {when}")
+
+
+def opens_within(windows: Sequence[Window], now: datetime, seconds: float) -> float | None:
+    """Return the seconds until a window opens, if that is within so many: nothing else wakes the resource then."""
+    opening = next_opening(windows, now)
+    within = (opening - now).total_seconds() if opening is not None else None
+    return within if within is not None and within < seconds else None
 
 
 def jitter(uid: str, interval: timedelta) -> timedelta:

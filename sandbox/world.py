@@ -95,8 +95,8 @@ class World:
         """Return the simulated Azure's control port."""
         return self.azure.control
 
-    def start(self) -> None:
-        """Start Azure with its tenants and the subscription, and install the chart's roles and policies."""
+    def start(self, *, chart: bool = True) -> None:
+        """Start Azure with its tenants and the subscription, and (`chart`) install the chart's roles and policies."""
         control = self.azure.start()
         control.seed(
             seeds.Tenant(id=TENANT, domain="shop.test"),
@@ -106,7 +106,8 @@ class World:
             ),
             seeds.Subscription(id=SUBSCRIPTION, tenant=TENANT),
         )
-        install(self.api, self.values)
+        if chart:
+            install(self.api, self.values)
 
     def stop(self) -> None:
         """End the operator and Azure. The cluster keeps running."""

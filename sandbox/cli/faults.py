@@ -6,6 +6,7 @@ from typing import Any
 
 from sandbox.azure.control.client import Control
 from sandbox.azure.state.faults import Fault
+from sandbox.cache import progress
 from sandbox.cli.state import SandboxError
 
 
@@ -41,17 +42,30 @@ def run(control: Control, given: argparse.Namespace) -> None:
     match given.fault:
         case "add":
             print(control.faults.add(_fault(given)))
+            how_often = (
+                "until it is removed" if given.times == 0 else f"{given.times} times" if given.times > 1 else "once"
+            )
+            progress(
+                f"{given.service or 'every service'} answers with {given.kind} {how_often}; `fault list` counts it"
+            )
         case "list":
             for identifier, hits in control.faults.hits().items():
                 print(f"{identifier}\t{hits} hits")
         case "remove":
             control.faults.remove(given.id)
+            print(f"the fault {given.id} is lifted")
         case "clear":
             control.faults.clear()
+            print("no fault is in force")
         case "change":
-            control.redis.update(given.cache, {name: _value(value) for name, value in _pairs(given.properties)})
+            changes = {name: _value(value) for name, value in _pairs(given.properties)}
+            control.redis.update(given.cache, changes)
+            print(
+                f"{given.cache}: " + ", ".join(f"{name} is now {json.dumps(value)}" for name, value in changes.items())
+            )
         case "regenerate":
             control.redis.regenerate(given.cache, given.slot)  # the key itself is nothing for a terminal
+            print(f"{given.cache}: the {given.slot} key is a new one")
 
 
 def _fault(given: argparse.Namespace) -> Fault:

@@ -8,6 +8,7 @@ import re
 import shutil
 import signal
 import struct
+import uuid
 from pathlib import Path
 
 from sandbox.cache import cache_dir
@@ -17,6 +18,7 @@ from sandbox.waiting import wait_for
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
 _LOCK = "running.lock"
 _FACTS = "sandbox.json"
+_REQUEST = "operator-request.json"
 _DOWN_SECONDS = 60.0  # the operator alone may take 30
 _FLOCK = "hhqqi"  # struct flock of 64-bit Linux: type, whence, start, length, process id
 
@@ -35,6 +37,15 @@ class Facts:
     ca_file: str
     azure: str  # the simulator's directory, for `Control.of`
     operator: bool
+    operator_request: str = ""  # the last request about the operator that was followed
+
+
+@dataclasses.dataclass(frozen=True)
+class OperatorRequest:
+    """What the supervisor has to do with the operator: `stop`, `start` or `restart`."""
+
+    identifier: str
+    verb: str
 
 
 class Sandbox:
@@ -99,12 +110,35 @@ class Sandbox:
         except FileNotFoundError:
             return None
 
+    @property
+    def values(self) -> Path:
+        """Return the values with which Helm installs the chart in a bare sandbox."""
+        return self.directory / "helm-values.yaml"
+
     def must(self) -> Facts:
         """Return `facts`. Raises SandboxError if it is not up."""
         facts = self.facts()
         if facts is None:
-            raise SandboxError(f"the sandbox {self.name!r} does not run: start it with `python -m sandbox up`")
+            start = "make demo KEEP=1" if self.name == "demo" else self.command("up")
+            raise SandboxError(f"the sandbox {self.name!r} does not run: start it in the repository with `{start}`")
         return facts
+
+    def command(self, *arguments: str) -> str:
+        """Return a command of `python -m sandbox` for this sandbox, to be copied into a shell in the repository."""
+        return f'PYTHONPATH=operator:. "$(scripts/bootstrap)" -m sandbox --name {self.name} {" ".join(arguments)}'
+
+    def request_operator(self, verb: str) -> OperatorRequest:
+        """Record what the supervisor has to do with the operator. It follows within a second."""
+        request = OperatorRequest(uuid.uuid4().hex, verb)
+        write_private(self.directory / _REQUEST, json.dumps(dataclasses.asdict(request)))
+        return request
+
+    def operator_request(self) -> OperatorRequest | None:
+        """Return the last request about the operator, if there is one."""
+        try:
+            return OperatorRequest(**json.loads((self.directory / _REQUEST).read_text()))
+        except FileNotFoundError:
+            return None
 
     def save(self, facts: Facts) -> None:
         """Record that it is up."""

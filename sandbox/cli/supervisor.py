@@ -5,6 +5,7 @@ If it is killed, every part ends with it (PR_SET_PDEATHSIG).
 
 import argparse
 import contextlib
+import dataclasses
 import functools
 import os
 import select
@@ -64,15 +65,23 @@ def start_pods(directory: Path, cluster: Cluster, hosts_file: Path, ca_file: Pat
     return child
 
 
-def run(sandbox: Sandbox, *, operator: bool) -> None:
-    """Start everything, record it, and run until a signal. Raises ProcessError if a part ends by itself."""
+def run(sandbox: Sandbox, *, operator: bool, bare: bool = False) -> None:
+    """Start everything, record it, and run until a signal. Raises ProcessError if a part ends by itself.
+
+    `bare`: nothing of the chart is installed, not even the CRD, so that Helm can do it.
+    """
     hosts = HostsFile(sandbox.directory / "hosts")
     with contextlib.ExitStack() as stack:
         plane = stack.enter_context(ControlPlane(sandbox.directory / "controlplane"))
-        install_crds(Api(plane.cluster))
+        if not bare:
+            install_crds(Api(plane.cluster))
         world = World(sandbox.directory, plane.cluster, hosts=hosts.path, settings=_INJECTS, values=_INJECTS)
         stack.callback(world.stop)
-        world.start()
+        world.start(chart=not bare)
+        if bare:
+            image = {"repository": "sandbox.test/operator"}
+            values = {"image": image, "config": {"cloud": world.configuration()["cloud"]}}
+            sandbox.values.write_text(yaml.safe_dump(values))
         ca_file = world.control.endpoints.ca_file
         pods = None
         if names.allowed():  # without mount namespaces there are names, but no pods
@@ -80,18 +89,37 @@ def run(sandbox: Sandbox, *, operator: bool) -> None:
             stack.callback(pods.terminate)
         if operator:
             world.start_operator()
-        sandbox.save(
-            Facts(
-                pid=os.getpid(),
-                kubeconfig=str(plane.cluster.kubeconfig),
-                hosts_file=str(hosts.path),
-                ca_file=str(ca_file),
-                azure=str(world.azure.directory),
-                operator=operator,
-            )
+        facts = Facts(
+            pid=os.getpid(),
+            kubeconfig=str(plane.cluster.kubeconfig),
+            hosts_file=str(hosts.path),
+            ca_file=str(ca_file),
+            azure=str(world.azure.directory),
+            operator=operator,
         )
+        sandbox.save(facts)
         stack.callback(sandbox.forget)
-        _until_told(lambda: _check(plane, pods, world))
+
+        def check() -> None:
+            nonlocal facts
+            _check(plane, pods, world)
+            facts = _follow_request(sandbox, world, facts)
+
+        _until_told(check)
+
+
+def _follow_request(sandbox: Sandbox, world: World, facts: Facts) -> Facts:
+    """Stop or start the operator where that was requested. Returns the recorded facts."""
+    request = sandbox.operator_request()
+    if request is None or request.identifier == facts.operator_request:
+        return facts
+    if request.verb in {"stop", "restart"}:
+        world.stop_operator()
+    if request.verb in {"start", "restart"} and world.operator is None:
+        world.start_operator()
+    facts = dataclasses.replace(facts, operator=world.operator is not None, operator_request=request.identifier)
+    sandbox.save(facts)
+    return facts
 
 
 def _check(plane: ControlPlane, pods: Child | None, world: World) -> None:
@@ -119,7 +147,9 @@ def main() -> int:
     """Return the process that `up` starts."""
     parser = argparse.ArgumentParser(prog="python -m sandbox.cli.supervisor", description=__doc__)
     parser.add_argument("--name", required=True)
-    parser.add_argument("--operator", action="store_true")
+    start = parser.add_mutually_exclusive_group()
+    start.add_argument("--operator", action="store_true")
+    start.add_argument("--bare", action="store_true")
     given = parser.parse_args()
     sandbox = Sandbox(given.name)
     if sandbox.hold() is None:
@@ -128,7 +158,7 @@ def main() -> int:
     sandbox.clear()
     signal.signal(signal.SIGTERM, _leave)  # while it starts; parts are then ended by their contexts
     try:
-        run(sandbox, operator=given.operator)
+        run(sandbox, operator=given.operator, bare=given.bare)
     except (RuntimeError, TimeoutError, OSError) as error:
         print(f"sandbox: {error}", file=sys.stderr)
         return 1

@@ -7,7 +7,6 @@ from sandbox.azure.seeds import seeds
 from sandbox.cli.state import Sandbox
 from sandbox.cluster import write_private
 from sandbox.demo import application
-from sandbox.demo.running import sandbox_command
 from sandbox.demo.shop import Shop
 from sandbox.demo.stage import Stage
 
@@ -53,9 +52,9 @@ def hints(stage: Stage, shop: Shop, sandbox: Sandbox) -> None:
     story.say("It stays as it is, supervised in the background, until you end it or this machine does:")
     rows = [
         ("kubeconfig", f"export KUBECONFIG={stage.facts.kubeconfig}"),
-        ("a shell where names resolve", sandbox_command(sandbox, "shell")),
-        ("what runs", sandbox_command(sandbox, "status")),
-        ("end it", sandbox_command(sandbox, "down")),
+        ("a shell where names resolve", sandbox.command("shell")),
+        ("what runs", sandbox.command("status")),
+        ("end it", sandbox.command("down")),
         ("logs", str(sandbox.directory)),
     ]
     story.table("Kept running", rows)
@@ -72,9 +71,10 @@ def hints(stage: Stage, shop: Shop, sandbox: Sandbox) -> None:
             f"kubectl -n {shop.namespace} annotate --overwrite srcache sessions secureredis.io/rotate=$(date +%s)",
         ),
         ("hold all writes", f"kubectl -n {shop.namespace} annotate srcache sessions secureredis.io/paused=true"),
-        ("someone at work behind your back", sandbox_command(sandbox, "fault change orders enableNonSslPort=true")),
-        ("Azure is busy", sandbox_command(sandbox, "fault add status --service arm --status 429 --times 5")),
-        ("more of that", sandbox_command(sandbox, "fault --help")),
+        ("someone at work behind your back", sandbox.command("fault change orders enableNonSslPort=true")),
+        ("Azure is busy", sandbox.command("fault add status --service arm --status 429 --times 5")),
+        ("the operator is down; `start` again", sandbox.command("operator stop")),
+        ("more of that", sandbox.command("fault --help")),
     ]
     story.table("Try (in that shell)", rows)
     settings = f"AZURE_CONFIG_DIR={sandbox.directory}/az REQUESTS_CA_BUNDLE={where.ca_file}"

@@ -75,7 +75,7 @@ def running(sandbox: Sandbox, story: Story, *, keep: bool) -> Iterator[Facts]:
     if sandbox.running():
         raise DemoError(
             f"the sandbox {sandbox.name!r} runs already (kept by KEEP=1, or another demo). End it first: "
-            f"{sandbox_command(sandbox, 'down')}"
+            f"{sandbox.command('down')}"
         )
     sandbox.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     sandbox.forget()
@@ -117,11 +117,6 @@ def _tell_start(sandbox: Sandbox, story: Story, process: _Process) -> None:
             raise DemoError(f"not up after {_UP_SECONDS:g} s: {text}; see {sandbox.log}") from None
         if (sandbox.directory / path).exists():  # there are no pods where namespaces are refused
             story.note(f"{time.monotonic() - begun:5.1f} s  {text}")
-
-
-def sandbox_command(sandbox: Sandbox, *arguments: str) -> str:
-    """Return a command of `python -m sandbox` for this sandbox, to be copied into a shell in the repository."""
-    return f'PYTHONPATH=operator:. "$(scripts/bootstrap)" -m sandbox --name {sandbox.name} {" ".join(arguments)}'
 
 
 def operator_log_tail(sandbox: Sandbox) -> str:

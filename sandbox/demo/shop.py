@@ -7,8 +7,10 @@ from typing import Any
 
 import yaml
 
+from sandbox.azure.control.client import Control
 from sandbox.azure.seeds import seeds
 from sandbox.chart.render import ROOT
+from sandbox.cluster import Cluster
 from sandbox.demo.stage import Stage
 from sandbox.demo.story import DemoError
 from sandbox.world import AT_SUBSCRIPTION, CACHE_KEYS, CACHE_READ, CACHE_ROTATE, CACHE_WRITE, VAULT_READ, VAULT_WRITE
@@ -63,16 +65,21 @@ def read() -> Shop:
 
 
 def open_for_business(stage: Stage) -> Shop:
+    """Fill the simulated Azure, and use the namespace of the examples."""
+    shop = seed(stage.control, stage.cluster)
+    stage.namespace = shop.namespace
+    return shop
+
+
+def seed(control: Control, cluster: Cluster) -> Shop:
     """Fill the simulated Azure: tenant, identity with roles, group, vault, and the two caches that exist already."""
     shop = read()
-    stage.namespace = shop.namespace
     account = next(one for one in documents("namespace-consent.yaml") if one["kind"] == "ServiceAccount")
     annotations = account["metadata"]["annotations"]
     tenant = annotations["azure.workload.identity/tenant-id"]
     subject = f"system:serviceaccount:{shop.namespace}:{account['metadata']['name']}"
-    federation = seeds.Federation(issuer=stage.cluster.service_account_issuer, subject=subject)
+    federation = seeds.Federation(issuer=cluster.service_account_issuer, subject=subject)
     group = seeds.group_scope(shop.subscription, shop.group)
-    control = stage.control
     control.seed(
         seeds.Tenant(id=tenant, domain="shop.example"),
         seeds.Subscription(id=shop.subscription, tenant=tenant),

@@ -145,7 +145,9 @@ def test_a_change_behind_the_operators_back_reaches_the_real_listener(control: C
     check = f"import socket; socket.create_connection(({host!r}, 6379), 5)"
     shut = sandbox("shell", "--", sys.executable, "-c", check)
     assert "ConnectionRefusedError" in shut.stderr
-    assert sandbox("fault", "change", "orders", "enableNonSslPort=true").returncode == 0
+    assert sandbox("fault", "change", "orders", "enableNonSslPort=true").stdout == (
+        "orders: enableNonSslPort is now true\n"
+    )
     assert sandbox("shell", "--", sys.executable, "-c", check).returncode == 0
     assert sandbox("fault", "change", "orders", "enableNonSslPort").stderr == (
         "sandbox: 'enableNonSslPort': write NAME=VALUE\n"
@@ -156,10 +158,39 @@ def test_faults_are_added_counted_and_lifted(control: Control) -> None:
     added = sandbox("fault", "add", "status", "--service", "arm", "--status", "429", "--header", "Retry-After=7")
     identifier = added.stdout.strip()
     assert identifier in control.faults.hits()
+    assert added.stderr == "sandbox: arm answers with status once; `fault list` counts it\n"
     assert sandbox("fault", "list").stdout.split("\t")[0] == identifier
     assert sandbox("fault", "remove", identifier).returncode == 0
     assert identifier not in control.faults.hits()
     assert "no" in sandbox("fault", "change", "nothing", "a=b").stderr
+
+
+def test_the_operator_can_be_stopped_and_started_while_the_world_runs_on(facts: Facts, api: Api) -> None:
+    assert operators(facts.pid) == set()
+    assert sandbox("operator", "start").stdout == "operator: started\n"
+    first = operators(facts.pid)
+    assert first
+    assert sandbox("operator", "start").stdout == "operator: started\n"
+    assert operators(facts.pid) == first
+    assert sandbox("operator", "restart").stdout == "operator: started\n"
+    second = operators(facts.pid)
+    assert second
+    assert not second & first
+    assert sandbox("operator", "stop").stdout == "operator: stopped\n"
+    assert operators(facts.pid) == set()
+    assert api.get("/apis/secureredis.io/v1alpha1/securerediscaches").ok
+    assert "not started" in sandbox("status").stdout
+
+
+def test_env_lets_any_shell_use_the_cluster(facts: Facts) -> None:
+    given = sandbox("env").stdout
+    done = subprocess.run(
+        ["bash", "-c", 'eval "$1" && kubectl get nodes -o name', "bash", given],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "node/sandbox\n"
 
 
 def test_down_ends_every_process_and_a_killed_supervisor_too(facts: Facts, control: Control) -> None:
@@ -182,6 +213,16 @@ def descendants(pid: int) -> set[int]:
     children = Path(f"/proc/{pid}/task").glob("*/children")
     direct = {int(child) for file in children for child in file.read_text().split()}
     return direct.union(*(descendants(child) for child in direct))
+
+
+def operators(supervisor: int) -> set[int]:
+    def command(pid: int) -> str:
+        try:
+            return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+        except (FileNotFoundError, ProcessLookupError):
+            return ""
+
+    return {pid for pid in descendants(supervisor) if " -m secure_redis run " in command(pid)}
 
 
 def alive(pids: set[int]) -> set[int]:

@@ -1,4 +1,4 @@
-"""The tutorial on the sandbox: every command of the page, in its order and in one shell, does what the page says."""
+"""The commands for the sandbox: each of a page, in their order and in one shell, does what the page says."""
 
 import os
 import re
@@ -17,14 +17,42 @@ from sandbox.cache import cache_dir
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs/tutorial-sandbox.md"
+SANDBOX_PAGE = ROOT / "docs/sandbox.md"
 SECONDS = 900  # four minutes on an idle machine
 _FAILS = "set -Eeuo pipefail\ntrap 'echo \"this command of the tutorial failed: $BASH_COMMAND\" >&2' ERR\n"
 
 
+def blocks(text: str, kind: str) -> list[str]:
+    """The blocks of a page that are of this kind."""
+    return [token.content for token in MarkdownIt().parse(text) if token.type == "fence" and token.info.strip() == kind]
+
+
 def commands() -> str:
-    """The shell blocks of the page, one after the other."""
-    parsed = MarkdownIt().parse(PAGE.read_text(encoding="utf-8"))
-    return "\n".join(token.content for token in parsed if token.type == "fence" and token.info.strip() == "sh")
+    """The shell blocks of the tutorial, one after the other."""
+    return "\n".join(blocks(PAGE.read_text(encoding="utf-8"), "sh"))
+
+
+def run(script: str, environment: dict[str, str], output: Path) -> str:
+    """Run a script in one shell until a command fails. Returns what it printed."""
+    with output.open("w") as sink:
+        shell = subprocess.Popen(
+            ["bash", "-c", _FAILS + script],
+            env=environment,
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=sink,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        code = shell.wait(SECONDS)
+    finally:
+        if shell.poll() is None:
+            os.killpg(shell.pid, signal.SIGKILL)
+            shell.wait()
+    said = output.read_text(errors="replace")
+    assert code == 0, said[-4000:]
+    return said
 
 
 @pytest.fixture
@@ -33,7 +61,9 @@ def environment() -> Iterator[dict[str, str]]:
 
     The page's sandbox has the name `demo`, which may run here: so the cache is another directory, of links to it.
     """
-    directory = Path(tempfile.mkdtemp(prefix="tutorial-"))
+    directory = Path(
+        tempfile.mkdtemp(prefix="tutorial-", dir=cache_dir().parent)
+    )  # not in /tmp: a pod has one of its own
     for built in cache_dir().iterdir():
         if built.name != "sandboxes":
             (directory / built.name).symlink_to(built)
@@ -52,25 +82,7 @@ def environment() -> Iterator[dict[str, str]]:
 @pytest.mark.slow
 @pytest.mark.timeout(SECONDS + 120)
 def test_every_command_of_the_tutorial_works(environment: dict[str, str], tmp_path: Path) -> None:
-    output = tmp_path / "output"
-    with output.open("w") as sink:
-        shell = subprocess.Popen(
-            ["bash", "-c", _FAILS + commands()],
-            env=environment,
-            cwd=ROOT,
-            stdin=subprocess.DEVNULL,
-            stdout=sink,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    try:
-        code = shell.wait(SECONDS)
-    finally:
-        if shell.poll() is None:
-            os.killpg(shell.pid, signal.SIGKILL)
-            shell.wait()
-    said = output.read_text(errors="replace")
-    assert code == 0, said[-4000:]
+    said = run(commands(), environment, tmp_path / "output")
     assert "demo: ok" in said
     told = said[said.index("demo: ok") :]
     # What the page says is to be seen.
@@ -79,7 +91,31 @@ def test_every_command_of_the_tutorial_works(environment: dict[str, str], tmp_pa
     assert "the non-TLS port is open" in told
     assert re.search(r"^mine +True +Unknown +Unknown ", told, re.MULTILINE)
     assert re.search(r"Rotated +SecureRedisCache/sessions", told)
+    assert shown_only_on_the_page(told) == []
     assert told.rstrip().endswith("demo: ended")
+
+
+def shown_only_on_the_page(said: str) -> list[str]:
+    """The lines of the page's outputs of which no printed line has all words. Ages and `…` differ."""
+    printed = [set(line.split()) for line in said.splitlines()]
+    changing = re.compile(r"\d+[smh](\d+s)?|\(x\d+|.*….*")
+    missing = []
+    for line in "".join(blocks(PAGE.read_text(encoding="utf-8"), "text")).splitlines():
+        words = {word for word in line.split() if not changing.fullmatch(word)}
+        if not any(words <= there for there in printed):
+            missing.append(line)
+    return missing
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(SECONDS + 120)
+def test_the_chart_can_be_tried_as_the_page_says(environment: dict[str, str], tmp_path: Path) -> None:
+    section = SANDBOX_PAGE.read_text(encoding="utf-8").split("\n## Trying the chart\n")[1].split("\n## ")[0]
+    said = run("\n".join(blocks(section, "sh")), environment, tmp_path / "output")
+    assert "srcache/orders condition met" in said or "securerediscache.secureredis.io/orders condition met" in said
+    assert re.search(r"Phase: +Succeeded", said)
+    assert re.search(r"^orders +servicebinding.io/redis ", said, re.MULTILINE)
+    assert said.rstrip().endswith("chart: ended")
 
 
 def test_the_page_has_its_commands() -> None:

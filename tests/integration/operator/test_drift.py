@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from sandbox.azure.arm.activity_log import PORTAL_USER
 from sandbox.azure.seeds import seeds
+from sandbox.azure.seeds.seeds import FirewallRule
 from sandbox.chart.render import RELEASE_NAMESPACE
 from sandbox.waiting import PATIENCE, wait_for
 from sandbox.world import SUBSCRIPTION, World
@@ -215,3 +217,28 @@ def test_without_the_right_drift_is_still_reported_and_the_log_is_read_once(buil
     looks = 3
     assert [r.status for r in asked] == [403] * (1 + looks)
     assert build.condition("Ready")[0] == "True"
+
+
+def test_the_author_of_a_firewall_rule_is_the_writer_of_that_rule(build: Case) -> None:
+    declared = {"name": "office", "startIP": "203.0.113.1", "endIP": "203.0.113.1"}
+    created(build, network={"publicAccess": "Enabled", "firewallRules": [declared]})
+    added = FirewallRule(name="home", start="203.0.113.9", end="203.0.113.9")
+    kept = FirewallRule(name="office", start="203.0.113.1", end="203.0.113.1")
+    build.update(firewall_rules=[kept, added])
+    build.poke()
+    path = "network.firewallRules[home]"
+    wait_for(lambda: entry(build, path).get("by") == PORTAL_USER, 10, "who added it")
+
+
+def test_a_correction_waits_for_its_window(build: Case) -> None:
+    opens = datetime.now(UTC) + timedelta(hours=12)
+    window = {"schedule": f"{opens.minute} {opens.hour} * * *", "durationMinutes": 60}
+    created(build, drift={**CORRECT["drift"], "windows": [window]})
+    build.update({"enableNonSslPort": True})
+    build.poke()
+    build.until("DriftDetected", "True", "OutsideWindow")
+    build.poke()
+    assert port_is_open(build)
+    assert f"opens at {opens:%Y-%m-%dT%H:%M}:00Z" in build.condition("DriftDetected")[2]
+    build.annotate(allow_disruption=PORT)
+    wait_for(lambda: not port_is_open(build), 30, "the correction that was requested by name")

@@ -14,7 +14,7 @@ from sandbox import names
 from sandbox.chart.install import OPERATOR
 from sandbox.chart.render import RELEASE_NAMESPACE, ROOT
 from sandbox.processes import Child
-from sandbox.waiting import wait_for
+from sandbox.waiting import PATIENCE, wait_for
 from sandbox.world import World
 
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
@@ -43,7 +43,7 @@ class Replica:
         lines = (line for line in self.log.read_text(errors="replace").splitlines() if line.startswith("{"))
         return sum(_message(line) == message for line in lines)
 
-    def await_said(self, message: str, timeout: float = 60) -> float:
+    def await_said(self, message: str, timeout: float = PATIENCE) -> float:
         """Return when (monotonic, to 20 ms) it had logged this message. Raises TimeoutError, ProcessError."""
 
         def logged() -> bool:

@@ -62,7 +62,7 @@ def test_a_frozen_leader_writes_nothing(
     if hanging is not None and moment == "Azure has just answered":
         world.control.faults.remove(hanging)  # the answer waits in its socket when it wakes
     mark, azure = world.cluster.audit_position(), world.control.log.position()
-    standby.await_said("leading", 30)
+    standby.await_said("leading")
     if hanging is not None and moment == "in a pass":
         world.control.faults.remove(hanging)
     _refresh(stage)

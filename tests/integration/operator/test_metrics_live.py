@@ -2,8 +2,8 @@
 
 import time
 
-from sandbox.waiting import wait_for
-from tests.integration.operator.support import PATIENCE, Case
+from sandbox.waiting import PATIENCE, wait_for
+from tests.integration.operator.support import Case
 from tests.integration.operator.test_probe_live import metric, probed
 from tests.unit.telemetry.test_documented_metrics import documented
 

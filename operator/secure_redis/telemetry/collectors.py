@@ -32,7 +32,7 @@ _VALUES: Final = (
     _Value("secureredis_rules_passed", "Rules that a resource passes.", lambda state: state.rules_passed),
     _Value(
         "secureredis_drift_interval_seconds",
-        "How often a resource is reconciled when nothing else causes it (spec.drift.intervalSeconds).",
+        "How often a resource is reconciled when nothing else causes it (status.effective.intervalSeconds).",
         lambda state: state.drift_interval,
     ),
     _Value(

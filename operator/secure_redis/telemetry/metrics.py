@@ -191,10 +191,11 @@ class Metrics:
             self._resources.setdefault(key, ResourceState()).last_pass = at
 
     def report(self, key: Key, status: Status, drift_interval: float) -> None:
-        """Take over the values of a resource's status, and how often it is reconciled, in seconds."""
+        """Take over a resource's status. `drift_interval`: seconds, where the status has no effective one."""
         state = self._resources.setdefault(key, ResourceState())
         state.take_over(status)
-        state.drift_interval = drift_interval
+        effective = status.effective
+        state.drift_interval = float(effective.interval_seconds) if effective is not None else drift_interval
 
     def probed(self, keys: Iterable[Key], result: str, at: datetime) -> None:
         """Count a probe of an endpoint, for these resources."""

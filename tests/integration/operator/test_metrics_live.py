@@ -40,7 +40,7 @@ def test_the_documented_series_are_emitted(case: Case) -> None:
     assert sample(case, f"secureredis_credential_expires_timestamp_seconds{where}") == expires
     age = time.time() - (sample(case, f"secureredis_credential_published_timestamp_seconds{where}") or 0.0)
     assert 0 <= age < PATIENCE * 3
-    assert sample(case, f"secureredis_drift_interval_seconds{where}") == case.object["spec"]["drift"]["intervalSeconds"]
+    assert sample(case, f"secureredis_drift_interval_seconds{where}") == case.status["effective"]["intervalSeconds"]
     for brake in ("MassDrift", "ReadOnly"):
         assert sample(case, f'secureredis_brake_engaged{{brake="{brake}"}}') == 0
     missing = {name for name in documented() if not metric(case.world, name)}

@@ -13,6 +13,7 @@ from secure_redis.api.status import (
     Condition,
     CredentialStatus,
     DriftStatus,
+    EffectiveStatus,
     EndpointStatus,
     FailedStatus,
     FindingStatus,
@@ -115,6 +116,14 @@ def test_the_dates_of_a_key_and_of_a_cache() -> None:
     assert {name: value(metrics, name, **where) for name in dates} == dates
     metrics.report(ORDERS, Status(cache=CacheStatus(retires_on="no date"), credential=CredentialStatus()), 300)
     assert {value(metrics, name, **where) for name in dates} == {None}
+
+
+def test_the_interval_is_the_one_that_applies() -> None:
+    """The operator's configuration has a default, which the spec does not show."""
+    metrics = Metrics()
+    where = {"namespace": "shop", "name": "orders"}
+    metrics.report(ORDERS, Status(effective=EffectiveStatus(mode="Validate", interval_seconds=7200)), 300)
+    assert value(metrics, "secureredis_drift_interval_seconds", **where) == 7200
 
 
 def test_no_series_tells_when_a_counter_was_made() -> None:

@@ -240,7 +240,7 @@ def test_every_former_name_is_found_where_secrets_may_not_be_listed(world: World
         world.api.merge(without.document, {"spec": {"authentication": None}}).must()
         with running(world, team, **settings):
             wait_for(lambda: secrets(killed) == {f"{killed.cache}-3"}, PATIENCE, "the former names to go")
-            without.until("Ready", "True", "Ready")
+            without.until("Ready", "True", "Assessed")
             assert "binding" not in without.status
             without.delete()
             world.await_gone(without.document)
@@ -264,7 +264,7 @@ def test_a_secret_that_the_status_does_not_name_is_found_without_authentication(
         world.api.merge(case.document, {"spec": {"authentication": None}}).must()
     with running(world, team):
         for case in (kept, gone):
-            case.until("Ready", "True", "Ready")
+            case.until("Ready", "True", "Assessed")
             assert case.secret() is not None, case.object
             case.delete()
             world.await_gone(case.document, PATIENCE)

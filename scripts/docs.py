@@ -141,7 +141,7 @@ def reasons_index() -> str:
 # --- rules ----------------------------------------------------------------------------------------------------------
 
 
-_RULES = "operator/secure_redis/domain/rules/"
+_RULES = "operator/secure_redis/domain/assess/rules/"
 
 
 def rule_page(rule: Rule) -> str:

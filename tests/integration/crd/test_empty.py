@@ -49,6 +49,7 @@ FILLED: dict[str, Any] = {
     ".provision.redis.zones": ["1"],
     ".network.firewallRules": [{"name": "office", "startIP": "203.0.113.1", "endIP": "203.0.113.9"}],
     ".authentication.rotation.windows": [{"schedule": "0 3 * * *", "durationMinutes": 60}],
+    ".drift.windows": [{"schedule": "0 3 * * *", "durationMinutes": 60}],
     ".connection.formats": ["Celery"],
     ".connection.template": {"REDIS_ADDRESS": "{host}:{port}"},
     ".connection.keys": {"REDIS_PASSWORD": "password"},

@@ -49,6 +49,8 @@ def created(case: Case, **spec: Any) -> Case:
     case.apply(**provision(case, **spec))
     case.until("Ready", "True")
     case.until("DriftDetected", "False", "NoDrift")
+    # The next pass ends the creation. Until then, a changed setting is one that the creation still owes.
+    wait_for(lambda: "pending" not in case.status, PATIENCE, "the creation to end")
     return case
 
 

@@ -17,6 +17,7 @@ from secure_redis.domain.observe.unknown import NotRead, Unknown
 from secure_redis.domain.observe.workloads import SecretUser, WorkloadFacts
 from secure_redis.domain.plan.actions import Action, DeleteSecret, ReleaseSecret
 from secure_redis.domain.plan.rollout.workload_checks import no_replacement, when
+from secure_redis.domain.plan.secret import own_secrets
 
 CHECK_SECONDS: Final = 3.0  # until the users are read that an earlier step did not need
 USED_SECONDS: Final = 15.0  # between two checks of a Secret that is used; they become rarer
@@ -35,9 +36,7 @@ class SecretRemoval:
 
 def removable(resource: SecureRedisCache, observed: Observation) -> tuple[SecretFacts, ...]:
     """Return the Secrets that the resource does not need: those of earlier names; all of them at its deletion."""
-    former = observed.former_secrets if isinstance(observed.former_secrets, tuple) else ()
-    found = (observed.secret, *former) if resource.deleting else former
-    own = (one for one in found if isinstance(one, SecretFacts) and one.owner_uid == resource.uid and not one.deleting)
+    own = own_secrets(resource, observed)
     return tuple(one for one in own if resource.deleting or one.name != resource.secret_name)
 
 

@@ -213,6 +213,8 @@ def test_else_auth_decides(tags: dict[str, str], listed: Keys) -> None:
 def test_otherwise_the_vaults_owner_declares_it(identity: Identity, address: str) -> None:
     there = vault(tags={"PROVIDERADDRESS": address})
     assert prove(resource(), identity, there, DENIED, UNREACHABLE) == Proven(ProvenBy.TAGGED, None)
+    slotted = vault(tags={"PROVIDERADDRESS": address, "credentialid": "secondary"})
+    assert prove(resource(), identity, slotted, DENIED, UNREACHABLE) == Proven(ProvenBy.TAGGED, Slot.SECONDARY)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from secure_redis.api import names
 from secure_redis.api.reasons.reason import Reason
+from secure_redis.api.spec.spec import DeletionPolicy, Mode
 from secure_redis.domain.observe.cache import CacheAbsent
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.secret import SecretFacts
@@ -25,6 +26,7 @@ from secure_redis.domain.plan.actions import (
     RemoveFinalizer,
     RemoveOwnerReference,
 )
+from secure_redis.domain.plan.finalizer import ends_rotation
 from secure_redis.domain.plan.write_failure import WriteFailure
 from secure_redis.domain.report.conditions.condition_state import SEE
 from secure_redis.domain.report.conditions.way_out import EXPLAINS_WAITING
@@ -121,6 +123,17 @@ def test_a_deletion_ends_a_rotation_at_once_and_nothing_is_regenerated(phase: st
     actions = leave(made)
     assert not any(isinstance(action, AzureAction) for action in actions)
     assert kinds(actions)[-1] is RemoveFinalizer
+
+
+def test_only_a_deletion_that_keeps_cache_and_secret_ends_a_rotation() -> None:
+    res = asked(until="RollingOut").resource()
+    connection = res.spec.connection.model_copy(update={"deletion_policy": DeletionPolicy.DELETE})
+    deletes_secret = res.spec.model_copy(update={"connection": connection})
+    deletes_cache = res.spec.model_copy(update={"mode": Mode.PROVISION, "deletion_policy": DeletionPolicy.DELETE})
+    assert ends_rotation(res)
+    assert not ends_rotation(replace(res, spec=deletes_secret))
+    assert not ends_rotation(replace(res, spec=deletes_cache))
+    assert not ends_rotation(replace(res, requests={names.PAUSED: "true"}))
 
 
 def test_a_stored_key_is_published_before_the_resource_goes() -> None:

@@ -101,8 +101,9 @@ def test_the_checks_become_rarer_while_somebody_uses_it(minutes: int, seconds: f
     condition = {"type": kind, "status": "False", "reason": "SecretInUse", "message": "", "lastTransitionTime": at}
     res = resource(DELETING, status={"conditions": [condition]}, deleting=deleting)
     assert remove(res, renamed(secret_users=(POD,))).next_pass_in == seconds
-    other = resource(DELETING, status={"conditions": [{**condition, "reason": "RollingOut"}]}, deleting=deleting)
-    assert remove(other, renamed(secret_users=(POD,))).next_pass_in == 15.0
+    for change in ({"reason": "RollingOut"}, {"lastTransitionTime": "not a time"}):
+        other = resource(DELETING, status={"conditions": [{**condition, **change}]}, deleting=deleting)
+        assert remove(other, renamed(secret_users=(POD,))).next_pass_in == 15.0
 
 
 def test_foreign_and_vanishing_secrets_are_not_removed() -> None:

@@ -36,6 +36,17 @@ def pytest_configure(config: pytest.Config) -> None:
         enter(hosts)
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print how many attempts of tests/abuse were refused. A skipped attempt is not counted as refused."""
+    stats = terminalreporter.stats
+    refused = {one.nodeid for one in stats.get("passed", ()) if "attempt" in one.keywords and one.when == "call"}
+    others = {
+        one.nodeid for key in ("failed", "error", "skipped") for one in stats.get(key, ()) if "attempt" in one.keywords
+    }
+    if refused or others:
+        terminalreporter.write_line(f"abuse: {len(refused - others)} of {len(refused | others)} refused")
+
+
 @pytest.fixture(scope="session")
 def hosts() -> Path:
     """The hosts file of the whole run."""

@@ -45,6 +45,7 @@ class PassEvents:
         self._schedule = schedule
         self._reconciler = reconciler
         self._watches = watches
+        self._metrics.watch_waiting(lambda: schedule.waiting)
 
     def delivered(self, kind: str | None, body: Body) -> None:
         """The watch of resources delivered an event."""

@@ -1,9 +1,8 @@
 """One pass over one resource: observe, assess, plan, act, report. No step calls back into an earlier one."""
 
-import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -19,7 +18,6 @@ from secure_redis.api.resource import (
     key_of,
     parse,
 )
-from secure_redis.api.spec.spec import Mode
 from secure_redis.api.status import Status
 from secure_redis.azure.core.policies import correlation
 from secure_redis.domain import steady_state
@@ -33,6 +31,7 @@ from secure_redis.domain.plan.actions import (
     Action,
     ApplySecret,
     AzureAction,
+    CacheAction,
     Done,
     Failed,
     Outcome,
@@ -49,7 +48,7 @@ from secure_redis.kube.resources import ResourceChanged, ResourceGone, Resources
 from secure_redis.kube.secrets import Secrets
 from secure_redis.reconciler.act import Executor
 from secure_redis.reconciler.brakes import Brakes
-from secure_redis.reconciler.cache_locks import Turn
+from secure_redis.reconciler.cache_writes import CacheWrites, Overtaken
 from secure_redis.reconciler.namespace_limits import NamespaceMembers
 from secure_redis.reconciler.next_pass import NextPass, ready_of
 from secure_redis.reconciler.observe.observer import Observer
@@ -73,13 +72,17 @@ NEVER = NextPass(float("inf"))
 
 @dataclass(frozen=True, slots=True)
 class _Judged:
-    """The results of observe and assess, and the plan that follows under the `brake`."""
+    """The results of observe and assess, and the plan that follows under the `brake`.
+
+    `since`: when the observation began, for `CacheWrites`.
+    """
 
     resource: SecureRedisCache
     observed: Observation
     assessed: Assessment
     brake: Brake
     todo: Plan
+    since: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +137,7 @@ class Reconciler:
         self._tampered = tampered
         self._pass_states: dict[Key, PassState] = {}
         self._specs = SharedSpecs()
-        self._caches: dict[str, tuple[asyncio.Lock, int]] = {}
+        self._cache_writes = CacheWrites(monotonic)
 
     async def run_pass(self, key: Key, body: Body, trigger: str) -> NextPass:
         """Run one pass. Raises nothing that the outside world causes."""
@@ -161,6 +164,9 @@ class Reconciler:
             return NEVER
         except ResourceChanged:
             # A newer body comes through the watch; should it be lost, the next pass comes anyway.
+            return NextPass(CHANGED_SECONDS, grows_to=LONGEST_SECONDS)
+        except Overtaken:
+            self._pass_states[key].direct = True
             return NextPass(CHANGED_SECONDS, grows_to=LONGEST_SECONDS)
         except ApiFailure as failure:
             log.warning("the API server refused a write", extra={"resource": str(key), "status": failure.status})
@@ -210,12 +216,12 @@ class Reconciler:
         for event in annotations.without_effect(resource, pass_state.unknown_annotations):
             await self._events.emit(resource, event.kind, event.reason, event.note, "Reconcile")
         pass_state.unknown_annotations = resource.unknown_annotations
-        async with self._one_writer(resource):
-            observed = await self._observer.observe(resource, pass_state, self._now())
-            assessed = self._assess(resource, observed)
-            keep_reads(resource, observed, assessed.credential.proven, pass_state, self._monotonic())
-            judged = self._plan(resource, observed, assessed, pass_state)
-            acted = await self._act(judged, trigger, pass_state)
+        since = self._cache_writes.observe()
+        observed = await self._observer.observe(resource, pass_state, self._now())
+        assessed = self._assess(resource, observed)
+        keep_reads(resource, observed, assessed.credential.proven, pass_state, self._monotonic())
+        judged = self._plan(resource, observed, assessed, pass_state, since)
+        acted = await self._act(judged, trigger, pass_state)
         if acted.released:
             return await self._report_release(judged)
         return await self._report(judged, acted, pass_state)
@@ -231,7 +237,7 @@ class Reconciler:
         )
 
     def _plan(
-        self, resource: SecureRedisCache, observed: Observation, assessed: Assessment, pass_state: PassState
+        self, resource: SecureRedisCache, observed: Observation, assessed: Assessment, pass_state: PassState, since: int
     ) -> _Judged:
         """Plan under the fleet's brakes. Nothing here awaits, so that two passes cannot spend the same allowance."""
         brake = self._brakes.brake(resource.key)
@@ -243,13 +249,14 @@ class Reconciler:
         writes = (action for action in todo.actions if isinstance(action, AzureAction))
         held = any(pass_state.writes.held(resource, action, now) is not None for action in writes)
         self._brakes.settle(resource, todo, held=held)
-        return _Judged(resource, observed, assessed, brake, todo)
+        return _Judged(resource, observed, assessed, brake, todo, since)
 
     async def _act(self, judged: _Judged, trigger: str, pass_state: PassState) -> _Acted:
         """Perform the actions in order. The first that fails ends it, unless the others do not depend on it.
 
         Raises:
             ResourceChanged: the resource was edited in the middle of the pass, so that it cannot be read any more.
+            Overtaken: another pass wrote the cache since this one observed it.
 
         """
         current, todo, outcomes, sent = judged.resource, judged.todo, list[Outcome](), list[Outcome]()
@@ -260,7 +267,9 @@ class Reconciler:
                 if not isinstance(action, WorkloadAction):
                     break
                 continue
-            performed = await self._executor.perform(current, judged.observed, action, trigger)
+            on_cache = isinstance(action, CacheAction)
+            with self._cache_writes.write(current.cache.key, judged.since) if on_cache else nullcontext():
+                performed = await self._executor.perform(current, judged.observed, action, trigger)
             failure = performed.outcome.failure if isinstance(performed.outcome, Failed) else None
             pass_state.writes.record(current, action, failure, self._monotonic())
             outcomes.append(performed.outcome)
@@ -344,12 +353,6 @@ class Reconciler:
         unreadable = status.unreadable(resource, self._now())
         await self._write_status(envelope, unreadable)
         return NextPass(3600.0, ready=ready_of(unreadable))
-
-    def _one_writer(self, resource: SecureRedisCache) -> AbstractAsyncContextManager[Any]:
-        """Two resources that provision one cache take turns, so that the second reads the first's tag."""
-        if resource.spec.mode is not Mode.PROVISION:
-            return nullcontext()
-        return Turn(self._caches, resource.cache.key)
 
     async def _write_status(self, resource: Envelope, status: Status) -> bool:
         written = await self._resources.write_status(resource, status)

@@ -5,11 +5,11 @@ import heapq
 import json
 import logging
 import random
-from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 from math import isinf
 from typing import Any, NamedTuple
 
@@ -19,6 +19,7 @@ from secure_redis.kube.history import older
 from secure_redis.kube.secret_store import newer
 from secure_redis.reconciler.next_pass import NextPass
 from secure_redis.schedule.backoff import Backoff
+from secure_redis.schedule.places import Places
 
 _log = logging.getLogger(__name__)
 
@@ -110,7 +111,7 @@ class Schedule:
         self._entries: dict[Key, _Entry] = {}
         self._heap: list[tuple[float, int, Key]] = []
         self._tickets = 0
-        self._ready: OrderedDict[str, deque[Key]] = OrderedDict()
+        self._places = Places(self._backoff.parallel)
         self._running: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
         self._doubt = asyncio.Event()  # a list has to show now whether the API server went back in time
@@ -171,7 +172,12 @@ class Schedule:
     @property
     def depth(self) -> int:
         """How many resources are due and wait for a free place."""
-        return sum(map(len, self._ready.values()))
+        return self._places.depth
+
+    @property
+    def waiting(self) -> Mapping[str, int]:
+        """How many resources are due and wait for a free place, by namespace."""
+        return self._places.waiting
 
     def versions(self) -> dict[str, str]:
         """Return the known resourceVersions, by namespace and name."""
@@ -231,26 +237,22 @@ class Schedule:
             entry = self._entries.get(key)
             if entry is not None and entry.ticket == ticket and not entry.running and not entry.queued:
                 entry.queued = True
-                self._ready.setdefault(key.namespace, deque()).append(key)
+                self._places.wait(key)
 
     def _start_ready(self) -> None:
-        while self._ready and len(self._running) < self._backoff.parallel:
-            namespace, waiting = next(iter(self._ready.items()))
-            key = waiting.popleft()
-            if waiting:
-                self._ready.move_to_end(namespace)  # one of each namespace in turn
-            else:
-                del self._ready[namespace]
+        while (key := self._places.take()) is not None:
             entry = self._entries.get(key)
             if entry is None or not entry.queued:
+                self._places.leave(key)
                 continue
             entry.queued, entry.running = False, True
             task = asyncio.create_task(self._pass(key, entry), name=f"pass {key}")
             self._running.add(task)
-            task.add_done_callback(self._ended)
+            task.add_done_callback(partial(self._ended, key))
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+    def _ended(self, key: Key, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
+        self._places.leave(key)
         self._changed.set()
 
     async def _pass(self, key: Key, entry: _Entry) -> None:

@@ -157,3 +157,28 @@ class ObservationCollector(Collector):
     def describe(self) -> Iterable[Metric]:
         """Return the names for the registry."""
         return ObservationCollector().collect()
+
+
+class WaitingCollector(Collector):
+    """Reports how many passes of each namespace wait for a free place, when it is scraped.
+
+    Only a namespace in which a pass waits has a series, so at rest there is none.
+    """
+
+    def __init__(self) -> None:
+        self.waiting: Callable[[], Mapping[str, int]] = dict
+
+    def collect(self) -> Iterable[Metric]:
+        """Yield the series by namespace."""
+        family = GaugeMetricFamily(
+            "secureredis_namespace_passes_waiting",
+            "Passes of a namespace that are due and wait for a free place; absent while none waits.",
+            labels=("namespace",),
+        )
+        for namespace, count in self.waiting().items():
+            family.add_metric((namespace,), float(count))
+        yield family
+
+    def describe(self) -> Iterable[Metric]:
+        """Return the names for the registry."""
+        return WaitingCollector().collect()

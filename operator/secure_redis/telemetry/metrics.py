@@ -1,6 +1,6 @@
 """Prometheus metrics, with the usual names where those apply. No series outlives its resource."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Final
 
@@ -10,7 +10,12 @@ from prometheus_client.exposition import generate_latest
 from secure_redis.api.resource import Key
 from secure_redis.api.status import Status
 from secure_redis.telemetry.build import version
-from secure_redis.telemetry.collectors import Ages, ObservationCollector, ResourceCollector
+from secure_redis.telemetry.collectors import (
+    Ages,
+    ObservationCollector,
+    ResourceCollector,
+    WaitingCollector,
+)
 from secure_redis.telemetry.resource_state import ResourceState
 
 CONTROLLER: Final = "secureredis"
@@ -165,6 +170,8 @@ class Metrics:
         self.registry.register(ResourceCollector(self._resources))
         self._observations = ObservationCollector()
         self.registry.register(self._observations)
+        self._waiting = WaitingCollector()
+        self.registry.register(self._waiting)
         ProcessCollector(registry=self.registry)
 
     # --- events -----------------------------------------------------------------------------------------------------
@@ -224,6 +231,10 @@ class Metrics:
     def watch_observations(self, ages: Ages) -> None:
         """Set the source of the counts of kept observations, by kind, and of the age of the oldest in seconds."""
         self._observations.ages = ages
+
+    def watch_waiting(self, waiting: Callable[[], Mapping[str, int]]) -> None:
+        """Set the source of the counts of waiting passes, by namespace."""
+        self._waiting.waiting = waiting
 
     def wrote(self, action: str, result: str) -> None:
         """Count an audited write."""

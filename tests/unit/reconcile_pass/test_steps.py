@@ -1,10 +1,12 @@
 """A pass enters each step once and in order; what it writes is reported to the schedule at once."""
 
+import asyncio
 from typing import Any
 
 import pytest
 
 from secure_redis.api import names
+from secure_redis.api.azure_ids import CacheID
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import Key
 from secure_redis.domain import steady_state
@@ -190,3 +192,49 @@ class Steady:
 
 async def unchanged(*_: Any) -> bool:
     return False
+
+
+async def test_a_write_to_a_cache_that_another_pass_wrote_meanwhile_is_not_sent(world: World) -> None:
+    """The tag that the other pass wrote is not in this observation: it would be overwritten."""
+    drift = [{"path": "transport.nonTLSPort", "declared": "Disabled", "observed": "Enabled", "class": "Security"}]
+    spec = {"mode": "Provision", "provision": PROVISION, "drift": {"correct": ["Security"]}}
+    mine = {**body(spec), "status": {"drift": drift}}
+    world.observation = observation(cache=cache(tags=OWNER, plaintext_open=True))
+    observe = world.observe
+
+    async def overtaken(*given: Any, **more: Any) -> Observation:
+        writes = world.reconciler._cache_writes
+        with writes.write(CacheID.parse(CACHE_ID).key, writes.observe()):
+            return await observe(*given, **more)
+
+    world.observe = overtaken  # type: ignore[method-assign]
+    found = await world.reconciler.run_pass(KEY, mine, "Clock")
+    assert world.steps == ["observe", "assess", "plan"]
+    assert found == NextPass(5.0, grows_to=600.0)
+    world.observe = observe  # type: ignore[method-assign]
+    await world.reconciler.run_pass(KEY, mine, "Clock")
+    assert "act: UpdateCache" in world.steps
+
+
+async def test_no_pass_waits_for_another_one_over_the_same_cache(world: World) -> None:
+    """A resource that provisions the cache observes and reports while a follower's vault does not answer."""
+    hangs, observe = asyncio.Event(), world.observe
+
+    async def hanging(resource: Any, *given: Any, **more: Any) -> Observation:
+        if resource.key.namespace == "follower":
+            await hangs.wait()
+        return await observe(resource, *given, **more)
+
+    world.observe = hanging  # type: ignore[method-assign, assignment]
+    spec = {"mode": "Provision", "provision": PROVISION}
+    followers = []
+    for number in range(8):
+        other = body(spec)
+        other["metadata"] |= {"namespace": "follower", "name": f"f{number}", "uid": f"u{number}"}
+        key = Key("follower", f"f{number}")
+        followers.append(asyncio.create_task(world.reconciler.run_pass(key, other, "Edit")))
+    await asyncio.sleep(0)
+    await world.reconciler.run_pass(KEY, body(spec), "Edit")
+    assert not any(task.done() for task in followers)
+    hangs.set()
+    await asyncio.gather(*followers)

@@ -65,6 +65,7 @@ def emitted() -> dict[str, frozenset[str]]:
     metrics.brake_blocked("MassDrift")
     metrics.leading("secure-redis-operator", True)
     metrics.queue(1, 0)
+    metrics.watch_waiting(lambda: {"shop": 2})
     labels: dict[str, frozenset[str]] = {}
     for family in metrics.registry.collect():
         name = f"{family.name}_total" if family.type == "counter" else family.name

@@ -1,0 +1,84 @@
+"""A namespace whose vault does not answer delays its own resources and nobody else's."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from sandbox.api import Document
+from sandbox.waiting import PATIENCE, wait_for
+from sandbox.world import CACHE_READ, Team, World
+from tests.integration.operator.support import Bystander, Case, provision
+from tests.integration.operator.test_provision import CORRECT, created, properties
+
+FOLLOWERS = 8
+MANY = 20  # more than there are places for passes
+
+
+class Hostile:
+    """A team with the right to read another team's cache, and with a vault that never answers."""
+
+    def __init__(self, case: Case, cache: Case) -> None:
+        self.case = case
+        self.cache = cache
+        case.allow(*CACHE_READ, scope=cache.team.group_scope)
+
+    def hang(self, count: int, **spec: Any) -> None:
+        """Follow the cache `count` times, each with a secret of its own, and wait until all of them are asked for."""
+        self.case.fault(service="vault", kind="hang")
+        for number in range(count):
+            self.case.world.apply(self._follower(f"f{number}", **spec))
+        wait_for(lambda: self.hits >= min(count, 12), PATIENCE, "the passes that wait for the vault")
+
+    @property
+    def hits(self) -> int:
+        """How many requests the vault has left without an answer."""
+        return self.case.control.faults.hits()[self.case.faults[0]]
+
+    def read_nothing(self) -> None:
+        """No pass of the team has read its vault so far."""
+        path = f"/apis/secureredis.io/v1alpha1/namespaces/{self.case.team.namespace}/securerediscaches"
+        for item in self.case.world.api.get(path).must()["items"]:
+            found = {one["type"]: one["status"] for one in item.get("status", {}).get("conditions", [])}
+            assert found.get("CredentialsSynced", "Unknown") == "Unknown", item["status"]
+
+    def _follower(self, name: str, **spec: Any) -> Document:
+        options = {"resourceID": self.cache.team.cache_id(self.cache.cache), **spec}
+        return self.case.world.resource(self.case.team, name, key=name, **options)
+
+
+@pytest.fixture
+def follow(world: World, teams: Callable[..., Team]) -> Iterator[Callable[[Case], Hostile]]:
+    """Makes a hostile team that follows the cache of a case."""
+    made: list[Hostile] = []
+
+    def make(cache: Case) -> Hostile:
+        made.append(Hostile(Case(world, teams()), cache))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.case.mend_faults()
+
+
+def test_the_owner_corrects_its_cache_while_eight_followers_wait_for_their_vault(
+    build: Case, follow: Callable[[Case], Hostile]
+) -> None:
+    created(build, **CORRECT)
+    hostile = follow(build)
+    declared = provision(build)
+    hostile.hang(FOLLOWERS, mode="Provision", provision=declared["provision"], network=declared["network"])
+    build.update({"enableNonSslPort": True})
+    build.poke()
+    wait_for(lambda: properties(build)["enableNonSslPort"] is False, PATIENCE, "the owner's correction")
+    build.until("TransportSecured", "True")
+    hostile.read_nothing()
+
+
+def test_a_namespace_with_more_waiting_passes_than_places_stops_nobody(
+    bystander: Bystander, follow: Callable[[Case], Hostile]
+) -> None:
+    hostile = follow(bystander)
+    hostile.hang(MANY)
+    bystander.goes_on()
+    hostile.read_nothing()

@@ -237,7 +237,12 @@ class Scene:
             "name": "app",
             "image": IMAGE,
             "env": [{"name": "CANARY_PAUSE_SECONDS", "value": str(self.pause_seconds)}],
-            "readinessProbe": {"tcpSocket": {"port": proof.PORT}, "periodSeconds": 1, "failureThreshold": 3},
+            "readinessProbe": {
+                "tcpSocket": {"port": proof.PORT},
+                "periodSeconds": 1,
+                "failureThreshold": 3,
+                "timeoutSeconds": 10,
+            },
         }
         pods = {"containers": [container], "automountServiceAccountToken": False, "terminationGracePeriodSeconds": 10}
         spec: Document = {

@@ -264,7 +264,12 @@ async def test_a_failing_container_is_restarted_with_back_off(kube: Kube) -> Non
 
 
 async def test_readiness_follows_the_probe(kube: Kube) -> None:
-    probe = {"exec": {"command": ["test", "-e", "/work-of-pod/ready"]}, "periodSeconds": 1, "failureThreshold": 1}
+    probe = {
+        "exec": {"command": ["test", "-e", "/work-of-pod/ready"]},
+        "periodSeconds": 1,
+        "failureThreshold": 1,
+        "timeoutSeconds": 30,
+    }
     script = "trap 'rm /work-of-pod/ready' USR1; touch /work-of-pod/ready; while :; do sleep 0.1; done"
     mounts = [{"name": "work", "mountPath": "/work-of-pod"}]
     container = shell(script, readinessProbe=probe, volumeMounts=mounts)

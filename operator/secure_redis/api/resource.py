@@ -124,17 +124,17 @@ def parse(body: Mapping[str, Any], defaults: SpecDefaults = _DEFAULTS) -> Secure
 
     `Unreadable`: the schema was bypassed, or an older CRD let something through.
     """
-    envelope = _envelope(body)
+    found = envelope(body)
     try:
         spec = defaults.applied(Spec.model_validate(body.get("spec") or {}))
         cache = CacheID.parse(spec.resource_id)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False, include_context=False)[0]
         where = ".".join(str(part) for part in first["loc"])
-        return Unreadable(envelope, Reason.INVALID_SPEC, f"spec.{where}: {first['msg']}")
+        return Unreadable(found, Reason.INVALID_SPEC, f"spec.{where}: {first['msg']}")
     except InvalidResourceID as error:
-        return Unreadable(envelope, Reason.INVALID_RESOURCE_ID, f"spec.resourceID: {error}")
-    known = {field.name: getattr(envelope, field.name) for field in fields(envelope)}
+        return Unreadable(found, Reason.INVALID_RESOURCE_ID, f"spec.resourceID: {error}")
+    known = {field.name: getattr(found, field.name) for field in fields(found)}
     return SecureRedisCache(**known, spec=spec, cache=cache)
 
 
@@ -154,7 +154,8 @@ def status_of(body: Mapping[str, Any]) -> Status:
             found = {name: value for name, value in found.items() if name not in wrong}
 
 
-def _envelope(body: Mapping[str, Any]) -> Envelope:
+def envelope(body: Mapping[str, Any]) -> Envelope:
+    """Return what an object has whatever its spec is."""
     meta = body["metadata"]
     annotations = meta.get("annotations") or {}
     return Envelope(

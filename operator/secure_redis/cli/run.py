@@ -258,6 +258,7 @@ class _Process:
             check_steady=reconciler.check_steady,
             backoff=self._config.backoff(),
             relist=lambda: self._relist(client, schedule),
+            reports=reconciler.unobserved,
             fatal=(LeadershipLost, HistoryRewritten),
             on_gone=events.gone,
             on_pass=events.passed,

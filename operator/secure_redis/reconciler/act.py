@@ -48,6 +48,7 @@ from secure_redis.domain.plan.write_failure import WriteFailure
 from secure_redis.kube.resources import Resources
 from secure_redis.kube.secrets import Secrets
 from secure_redis.kube.workloads.client import Workloads
+from secure_redis.reconciler.edge import attempted
 from secure_redis.telemetry.audit import Auditor
 
 
@@ -100,7 +101,8 @@ class Executor:
                 failure = WriteFailure(Reason.NO_IDENTITY, "no identity for a write to Azure", permanent=True)
                 return Performed(Failed(action, failure))
             return Performed(await self._change_azure(resource, identity, action, trigger))
-        outcome = _outcome(action, await self._change_kubernetes(resource, action))
+        written = await attempted(self._change_kubernetes(resource, action), type(action).__name__)
+        outcome = _outcome(action, written)
         self._record(resource, action, "the operator's ServiceAccount", trigger, outcome)
         return Performed(outcome)
 
@@ -139,11 +141,12 @@ class Executor:
     async def _change_azure(
         self, resource: SecureRedisCache, identity: Identity, action: AzureAction, trigger: str
     ) -> Outcome:
+        name = type(action).__name__
         if isinstance(action, CacheAction):
-            failure = await self._change_cache(resource, identity, action)
+            failure = await attempted(self._change_cache(resource, identity, action), name)
             self._inventory.invalidate(resource.cache)
         else:
-            failure = await self._change_vault(identity, action)
+            failure = await attempted(self._change_vault(identity, action), name)
         outcome = _outcome(action, failure)
         self._record(resource, action, str(identity), trigger, outcome)
         return outcome

@@ -1,11 +1,10 @@
 """One pass over one resource: observe, assess, plan, act, report. No step calls back into an earlier one."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import uuid4
 
 from secure_redis.api import names
@@ -41,7 +40,8 @@ from secure_redis.domain.plan.actions import (
 )
 from secure_redis.domain.plan.brakes import Brake
 from secure_redis.domain.plan.types import Plan, Settings
-from secure_redis.domain.report import annotations, limits_status, report, status, tampering
+from secure_redis.domain.plan.write_failure import WriteFailure
+from secure_redis.domain.report import annotations, evidence, limits_status, report, status, tampering
 from secure_redis.kube.client import ApiFailure
 from secure_redis.kube.events import EventRecorder
 from secure_redis.kube.resources import ResourceChanged, ResourceGone, Resources
@@ -49,8 +49,9 @@ from secure_redis.kube.secrets import Secrets
 from secure_redis.reconciler.act import Executor
 from secure_redis.reconciler.brakes import Brakes
 from secure_redis.reconciler.cache_writes import CacheWrites, Overtaken
+from secure_redis.reconciler.edge import LAST_WRITE_SECONDS
 from secure_redis.reconciler.namespace_limits import NamespaceMembers
-from secure_redis.reconciler.next_pass import NextPass, ready_of
+from secure_redis.reconciler.next_pass import Body, NextPass, after_report, ready_of
 from secure_redis.reconciler.observe.observer import Observer
 from secure_redis.reconciler.pass_state import (
     PassState,
@@ -58,23 +59,24 @@ from secure_redis.reconciler.pass_state import (
     keep_reads,
     keep_regeneration,
 )
+from secure_redis.reconciler.unobserved import UnobservedResources
 from secure_redis.reconciler.write_backoff import LONGEST_SECONDS
 
 log = logging.getLogger(__name__)
 
-Body = Mapping[str, Any]
 SERVED_ELSEWHERE_SECONDS = 60.0  # until the next pass over a resource that another install serves
 LIMITED_SECONDS = 60.0  # until the next pass over a resource that is beyond its namespace's limits
 CHANGED_SECONDS = 5.0  # until the next pass over a resource that was edited during the pass
 MINOR_SECONDS = 10.0  # between two writes of a status in which only counts of pods differ
 NEVER = NextPass(float("inf"))
+_TOO_LATE = WriteFailure(Reason.PASS_DEADLINE, "this pass took too long to begin another write; the next pass makes it")
 
 
 @dataclass(frozen=True, slots=True)
 class _Judged:
     """The results of observe and assess, and the plan that follows under the `brake`.
 
-    `since`: when the observation began, for `CacheWrites`.
+    `since`: when the observation began, for `CacheWrites`. `begun`: the monotonic time of that.
     """
 
     resource: SecureRedisCache
@@ -83,6 +85,7 @@ class _Judged:
     brake: Brake
     todo: Plan
     since: int
+    begun: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +141,7 @@ class Reconciler:
         self._pass_states: dict[Key, PassState] = {}
         self._specs = SharedSpecs()
         self._cache_writes = CacheWrites(monotonic)
+        self.unobserved = UnobservedResources(resources, now=now, written=written)
 
     async def run_pass(self, key: Key, body: Body, trigger: str) -> NextPass:
         """Run one pass. Raises nothing that the outside world causes."""
@@ -199,7 +203,9 @@ class Reconciler:
         self._observer.unchanged(key, observed.now)
         within = pass_state.next_pass_within
         return NextPass(
-            steady.next_pass_in if within is None else min(steady.next_pass_in, within), ready=pass_state.ready
+            steady.next_pass_in if within is None else min(steady.next_pass_in, within),
+            ready=pass_state.ready,
+            good_for=evidence.good_for(steady.next_pass_in),  # its interval
         )
 
     def forget(self, key: Key) -> None:
@@ -216,11 +222,12 @@ class Reconciler:
         for event in annotations.without_effect(resource, pass_state.unknown_annotations):
             await self._events.emit(resource, event.kind, event.reason, event.note, "Reconcile")
         pass_state.unknown_annotations = resource.unknown_annotations
-        since = self._cache_writes.observe()
+        since, begun = self._cache_writes.observe(), self._monotonic()
         observed = await self._observer.observe(resource, pass_state, self._now())
         assessed = self._assess(resource, observed)
         keep_reads(resource, observed, assessed.credential.proven, pass_state, self._monotonic())
-        judged = self._plan(resource, observed, assessed, pass_state, since)
+        brake, todo = self._plan(resource, observed, assessed, pass_state)
+        judged = _Judged(resource, observed, assessed, brake, todo, since, begun)
         acted = await self._act(judged, trigger, pass_state)
         if acted.released:
             return await self._report_release(judged)
@@ -237,8 +244,8 @@ class Reconciler:
         )
 
     def _plan(
-        self, resource: SecureRedisCache, observed: Observation, assessed: Assessment, pass_state: PassState, since: int
-    ) -> _Judged:
+        self, resource: SecureRedisCache, observed: Observation, assessed: Assessment, pass_state: PassState
+    ) -> tuple[Brake, Plan]:
         """Plan under the fleet's brakes. Nothing here awaits, so that two passes cannot spend the same allowance."""
         brake = self._brakes.brake(resource.key)
         todo = plan.plan(resource, observed, assessed, self._settings, brake)
@@ -249,7 +256,7 @@ class Reconciler:
         writes = (action for action in todo.actions if isinstance(action, AzureAction))
         held = any(pass_state.writes.held(resource, action, now) is not None for action in writes)
         self._brakes.settle(resource, todo, held=held)
-        return _Judged(resource, observed, assessed, brake, todo, since)
+        return brake, todo
 
     async def _act(self, judged: _Judged, trigger: str, pass_state: PassState) -> _Acted:
         """Perform the actions in order. The first that fails ends it, unless the others do not depend on it.
@@ -261,7 +268,10 @@ class Reconciler:
         """
         current, todo, outcomes, sent = judged.resource, judged.todo, list[Outcome](), list[Outcome]()
         for action in todo.actions:
-            held = pass_state.writes.held(current, action, self._monotonic())
+            now = self._monotonic()
+            held = (
+                _TOO_LATE if now - judged.begun > LAST_WRITE_SECONDS else pass_state.writes.held(current, action, now)
+            )
             if held is not None:
                 outcomes.append(Failed(action, held))
                 if not isinstance(action, WorkloadAction):
@@ -304,7 +314,7 @@ class Reconciler:
         if status.differs_in_pods_only(acted.resource.status, reported.status) and _recently(
             pass_state.reported_at, observed.now
         ):
-            return _next(reported, pass_state, due_in)
+            return after_report(resource, reported, pass_state.next_pass_within, pass_state.ready, due_in)
         if await self._write_status(acted.resource, reported.status):
             pass_state.reported_at = observed.now
         elif not (outcomes or pass_state.direct or pass_state.refresh):
@@ -313,7 +323,7 @@ class Reconciler:
             pass_state.steady = None if steady is None else (resource.resource_version, self._specs.lean(steady))
         for event in reported.events:
             await self._events.emit(acted.resource, event.kind, event.reason, event.note, "Reconcile")
-        return _next(reported, pass_state, due_in)
+        return after_report(resource, reported, pass_state.next_pass_within, pass_state.ready, due_in)
 
     async def _report_release(self, judged: _Judged) -> NextPass:
         """Emit the last event of a resource. Its status is not written any more."""
@@ -359,23 +369,6 @@ class Reconciler:
         if written is not None:
             self._written(resource.key, written)
         return written is not None
-
-
-def _next(reported: report.Report, pass_state: PassState, due_in: float | None) -> NextPass:
-    """Return the next pass as reported; earlier where something can be read before then.
-
-    `due_in`: seconds until a refused write may be repeated. That write alone does not delay or hasten what is read.
-    """
-    if due_in is not None and reported.failed and not reported.unread:
-        within = min(due_in, reported.next_pass_in)
-        return NextPass(within, failed=True, ready=pass_state.ready, paced=True)
-    after = (
-        reported.next_pass_in
-        if reported.failed or pass_state.next_pass_within is None
-        else min(reported.next_pass_in, pass_state.next_pass_within)
-    )
-    grows_to = None if reported.failed else reported.grows_to
-    return NextPass(after, reported.failed, reported.retry_after, pass_state.ready, grows_to)
 
 
 def _goes_on_without(action: Action, resource: SecureRedisCache) -> bool:

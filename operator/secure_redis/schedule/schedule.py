@@ -19,13 +19,15 @@ from secure_redis.kube.history import older
 from secure_redis.kube.secret_store import newer
 from secure_redis.reconciler.next_pass import NextPass
 from secure_redis.schedule.backoff import Backoff
+from secure_redis.schedule.bodies import Body, fingerprint, marks, packed
 from secure_redis.schedule.places import Places
+from secure_redis.schedule.unobserved import Reports, Unobserved
+from secure_redis.telemetry.logs import stack
 
 _log = logging.getLogger(__name__)
 
 _CUT_SECONDS = 2.0  # for passes to notice that they were cut off
 
-Body = Mapping[str, Any]
 # Seconds: what the clock alone makes due within it starts together. Each wake of the loop costs as much as a check of
 # a steady resource.
 _TICK = 0.02
@@ -79,7 +81,8 @@ class Schedule:
 
     `check_steady(key, version)` comes first, with the newest body's resourceVersion: if it answers with the next pass,
     that was the pass. Otherwise `run_pass(key, body, trigger)` gets the newest body that is known. An exception out of
-    either is a failed pass (logged, backed off); one of `fatal` ends `run()`. `on_gone(key)` is called once no pass of
+    either is a failed pass (logged, backed off, and reported from the second in a row on); one of `fatal` ends `run()`.
+    `reports` writes that, and which results no pass renewed in time. `on_gone(key)` is called once no pass of
     a vanished resource runs any more; `on_pass(key, trigger, ended, seconds)` after each, with the pass's own result;
     `on_namespaces(set)` when the set of namespaces with resources changes.
     """
@@ -93,6 +96,7 @@ class Schedule:
         relist: Callable[[], Awaitable[Snapshot]] | None = None,
         clock: Callable[[], float] | None = None,
         rng: random.Random | None = None,
+        reports: Reports | None = None,
         fatal: tuple[type[Exception], ...] = (),
         on_gone: Callable[[Key], None] = lambda key: None,
         on_pass: Callable[[Key, Trigger, NextPass, float], None] = lambda key, trigger, ended, seconds: None,
@@ -104,6 +108,7 @@ class Schedule:
         self._relist = relist
         self._clock = clock or (lambda: asyncio.get_running_loop().time())
         self._rng = rng or random.Random()  # noqa: S311 - jitter
+        self._unobserved = Unobserved(reports, self._newest, self._clock, fatal, self._end)
         self._fatal = fatal
         self._on_gone = on_gone
         self._on_pass = on_pass
@@ -197,7 +202,7 @@ class Schedule:
             Exception: one of `fatal` that a pass or a list raised.
 
         """
-        relisting = asyncio.create_task(self._relists()) if self._relist else None
+        beside = [asyncio.create_task(self._relists()), asyncio.create_task(self._unobserved.sweep())]
         patience = 0.0
         try:
             while not self._stopping and self._failure is None:
@@ -212,8 +217,8 @@ class Schedule:
             patience = 0.0 if self._failure else drain
         finally:
             self._stopping = True
-            if relisting is not None:
-                relisting.cancel()
+            for task in beside:
+                task.cancel()
             await self._drain(patience)
         if self._failure is not None:
             raise self._failure
@@ -262,11 +267,14 @@ class Schedule:
         try:
             steady = await self._check_steady(key, entry.version) if self._check_steady is not None else None
             planned = steady or await self._run_pass(key, json.loads(entry.packed), trigger)
+            self._unobserved.ended(key, entry.started, planned.good_for)
         except self._fatal as error:
             self._failure = self._failure or error
         except Exception as error:
-            # The class only: an exception's text may quote a value.
-            _log.error("a pass failed unexpectedly", extra={"resource": str(key), "error": type(error).__name__})
+            name = type(error).__name__  # an exception's text may quote a value: it goes nowhere
+            extra = {"resource": str(key), "error": name, "stack": stack(error)}
+            _log.error("a pass failed unexpectedly", extra=extra)
+            await self._unobserved.failed(key, name)
         finally:
             entry.running = False
             self._on_pass(key, trigger, planned, self._clock() - entry.started)
@@ -274,6 +282,14 @@ class Schedule:
                 self._remove(key)
         if self._entries.get(key) is entry:
             self._plan(key, entry, planned)
+
+    def _newest(self, key: Key) -> Body | None:
+        entry = self._entries.get(key)
+        return None if entry is None or entry.gone else json.loads(entry.packed)
+
+    def _end(self, error: Exception) -> None:
+        self._failure = self._failure or error
+        self._changed.set()
 
     def _plan(self, key: Key, entry: _Entry, planned: NextPass) -> None:
         repeats = planned.failed or planned.grows_to is not None
@@ -299,21 +315,22 @@ class Schedule:
                 entry.successor = body  # the pass of the earlier resource ends first
                 return False
             self._entries[key] = _Entry(
-                _packed(body),
+                packed(body),
                 meta["uid"],
                 meta["resourceVersion"],
                 0.0,
                 Trigger.EDIT,
-                fingerprint=_fingerprint(body),
-                marks=_marks(body),
+                fingerprint=fingerprint(body),
+                marks=marks(body),
             )
+            self._unobserved.discover(key)
             self._announce()
             return True
         if not newer(meta["resourceVersion"], entry.version):
             return False
-        lost, entry.marks = entry.marks - _marks(body), _marks(body)
-        entry.packed, entry.uid, entry.version = _packed(body), meta["uid"], meta["resourceVersion"]
-        before, entry.fingerprint = entry.fingerprint, _fingerprint(body)
+        lost, entry.marks = entry.marks - marks(body), marks(body)
+        entry.packed, entry.uid, entry.version = packed(body), meta["uid"], meta["resourceVersion"]
+        before, entry.fingerprint = entry.fingerprint, fingerprint(body)
         return before != entry.fingerprint or bool(lost - {names.FINALIZER} if own else lost)
 
     def _wake(self, entry: _Entry, key: Key, trigger: Trigger) -> None:
@@ -345,6 +362,7 @@ class Schedule:
 
     def _remove(self, key: Key) -> None:
         entry = self._entries.pop(key, None)
+        self._unobserved.forget(key)
         self._on_gone(key)
         if entry is not None and entry.successor is not None:
             self.wake(key, entry.successor, Trigger.EDIT)
@@ -367,8 +385,7 @@ class Schedule:
             try:
                 snapshot = await self._relist()
             except self._fatal as error:
-                self._failure = self._failure or error
-                self._changed.set()
+                self._end(error)
                 return
             except Exception as error:
                 _log.warning("the resync's list failed", extra={"error": type(error).__name__})
@@ -386,31 +403,3 @@ class Schedule:
             # What is newer than the list was created after it.
             if key not in present and not newer(entry.version, snapshot.resource_version):
                 self.forget(key)
-
-
-def _fingerprint(body: Body) -> tuple[Any, ...]:
-    """Return the parts that cause a pass: object, spec (by generation), deletion, own annotations and labels."""
-    meta = body["metadata"]
-    own = tuple(
-        sorted(
-            (kind, name, value)
-            for kind in ("annotations", "labels")
-            for name, value in (meta.get(kind) or {}).items()
-            if name.startswith(f"{names.GROUP}/") and name != names.OPERATOR  # which the operator writes itself
-        )
-    )
-    return meta["uid"], meta.get("generation"), "deletionTimestamp" in meta, own
-
-
-def _marks(body: Body) -> frozenset[str]:
-    """Return what only the operator sets on the object: its claim and its finalizer."""
-    meta = body["metadata"]
-    claim = (meta.get("annotations") or {}).get(names.OPERATOR)
-    finalizers = {names.FINALIZER} & frozenset(meta.get("finalizers") or ())
-    return frozenset(finalizers if claim is None else {*finalizers, claim})
-
-
-def _packed(body: Body) -> bytes:
-    """Return the body without managedFields, which no pass reads and which are most of an object's size."""
-    meta = {name: value for name, value in body["metadata"].items() if name != "managedFields"}
-    return json.dumps({**body, "metadata": meta}, separators=(",", ":")).encode()

@@ -90,6 +90,11 @@ def describe(kind: type[BaseException], error: BaseException | None, trace: Trac
     return redact("".join(traceback.format_exception(kind, error, trace)))
 
 
+def stack(error: BaseException) -> str:
+    """Return where an exception was raised, line by line, without its text, which may quote a value."""
+    return "".join(traceback.format_tb(error.__traceback__))
+
+
 def setup(level: str = "INFO", stream: TextIO | None = None) -> None:
     """Send all logs, redacted, to `stream` (standard error). `level` applies to the operator's own loggers only.
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import Key
 from secure_redis.domain.observe.endpoint import EndpointFacts, Offer
 from secure_redis.domain.observe.probe_target import Endpoint
@@ -275,18 +276,46 @@ def test_another_host_is_another_endpoint() -> None:
     travel(story)
 
 
-def test_a_fault_of_our_own_stops_nothing(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_fault_of_our_own_hides_the_earlier_result_and_stops_nothing(caplog: pytest.LogCaptureFixture) -> None:
     async def story() -> None:
         site = Site()
-        site.broken = True
         async with site.probes:
             site.ask()
             await asyncio.sleep(1)
-            assert isinstance(site.ask(), Unknown)
+            assert found_reachable(site)
+            site.broken = True
+            site.ask(refresh="now")
+            await asyncio.sleep(1)
+            assert not found_reachable(site)
+            assert KEY in site.woken
             site.broken = False
             await asyncio.sleep(HOUR)
-            assert isinstance(site.ask(), EndpointFacts)
+            assert found_reachable(site)
         assert "RuntimeError" not in caplog.text or "Traceback" not in caplog.text
+
+    def found_reachable(site: Site) -> bool:
+        found = site.ask()
+        assert isinstance(found, EndpointFacts)
+        assert found.reachable or "RuntimeError" in str(found.reached)
+        return found.reachable
+
+    travel(story)
+
+
+def test_a_result_that_no_probe_renews_is_not_known_any_more() -> None:
+    async def story() -> None:
+        site = Site()
+        async with site.probes:
+            site.ask()
+            await asyncio.sleep(1)
+            site._seconds = float("inf")
+            site.ask(refresh="now")
+            await asyncio.sleep(2 * HOUR)
+            assert isinstance(site.ask(), EndpointFacts)
+            await asyncio.sleep(2 * HOUR)
+            found = site.ask()
+            assert isinstance(found, Unknown)
+            assert found.reason is Reason.NOT_OBSERVED
 
     travel(story)
 

@@ -238,3 +238,32 @@ async def test_no_pass_waits_for_another_one_over_the_same_cache(world: World) -
     assert not any(task.done() for task in followers)
     hangs.set()
     await asyncio.gather(*followers)
+
+
+async def test_a_pass_that_took_too_long_begins_no_write(world: World) -> None:
+    """The write is reported as not made, so that no condition claims it."""
+    observe = world.observe
+
+    async def slow(*given: Any, **more: Any) -> Observation:
+        world.seconds += 361.0
+        return await observe(*given, **more)
+
+    world.observe = slow  # type: ignore[method-assign]
+    reported: list[Any] = []
+    write = world.write_status
+
+    async def write_status(of: Any, status: Any) -> Any:
+        reported.append(status)
+        return await write(of, status)
+
+    world.write_status = write_status  # type: ignore[method-assign]
+    found = await world.reconciler.run_pass(KEY, body({"authentication": AUTHENTICATION}), "Edit")
+    assert not any(step.startswith("act") for step in world.steps)
+    assert found.failed
+    conditions = {one.type: (one.status, one.reason) for one in reported[0].conditions}
+    assert conditions["CredentialsSynced"] == ("False", Reason.PASS_DEADLINE)
+
+
+async def test_the_result_of_a_pass_is_good_for_three_intervals(world: World) -> None:
+    found = await world.reconciler.run_pass(KEY, body({"drift": {"intervalSeconds": 1000}}), "Edit")
+    assert found.good_for == 3000.0

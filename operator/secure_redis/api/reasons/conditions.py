@@ -28,7 +28,8 @@ CONDITIONS: Final[Mapping[ConditionType, ConditionText]] = {
         "Something that the spec declares is missing; the reason names it. Other conditions with the message "
         "`see Ready` have the same cause.",
         "Not read yet, or it could not be read. A resource that was Ready for this generation stays Ready while "
-        "only an outage of Azure or Key Vault hides it and its Secret is intact.",
+        "only an outage of Azure or Key Vault hides it and its Secret is intact, for three intervals and at least 15 "
+        "minutes.",
     ),
     ConditionType.RECONCILING: ConditionText(
         "Is the operator waiting for something that is under way?",

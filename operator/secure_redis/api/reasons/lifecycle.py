@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from secure_redis.api.reasons.reason import ConditionType, Reason
-from secure_redis.api.reasons.row import JUDGED, ON_CACHE, ON_CREDENTIALS, ReasonRow, Trait, row
+from secure_redis.api.reasons.row import JUDGED, ON_CACHE, ON_CREDENTIALS, SAFETY, ReasonRow, Trait, row
 
 LIFECYCLE_REASONS: Final[Mapping[Reason, ReasonRow]] = {
     Reason.PENDING: row(
@@ -86,9 +86,23 @@ LIFECYCLE_REASONS: Final[Mapping[Reason, ReasonRow]] = {
         traits=Trait.EVENT_ONLY,
     ),
     Reason.INTERNAL_ERROR: row(
-        "The operator met a fault of its own.",
-        "Report it with the operator's log.",
-        on=ON_CACHE | ON_CREDENTIALS | {ConditionType.WORKLOADS_CURRENT},
+        "The operator met a fault of its own, or an answer that it does not expect. The message has the class of the "
+        "error. While it lasts, nothing is reported as safe.",
+        "Report it with the operator's log, which has where it happened (`failed unexpectedly`).",
+        on=SAFETY,
         traits=Trait.WORKLOAD_REFUSED,
+    ),
+    Reason.PASS_DEADLINE: row(
+        "Azure, a vault, the endpoint or the API server answered too slowly for one pass, so what was left is not "
+        "known or was not written. The next pass goes on.",
+        "Nothing if it passes; else see `secureredis_azure_request_duration_seconds`, and check the vault.",
+        on=SAFETY,
+        traits=Trait.PASSING | Trait.WORKLOAD_REFUSED,
+    ),
+    Reason.NOT_OBSERVED: row(
+        "No pass has observed the resource for three times its interval, and at least 15 minutes. What was known is "
+        "too old to count as safe.",
+        "Search the operator's log for the resource. `secureredis_namespace_passes_waiting` shows whether passes wait.",
+        on=SAFETY,
     ),
 }

@@ -182,3 +182,5 @@ class Reason(StrEnum):
     # The operator itself
     OPERATED_BY_ANOTHER = "OperatedByAnother"
     INTERNAL_ERROR = "InternalError"
+    PASS_DEADLINE = "PassDeadline"  # noqa: S105 - a reason
+    NOT_OBSERVED = "NotObserved"

@@ -26,6 +26,15 @@ ON_CACHE: Final = frozenset(
         ConditionType.DRIFT_DETECTED,
     }
 )
+# The conditions that report whether something is safe or in place. Each is Unknown where its evidence ends.
+SAFETY: Final = JUDGED | frozenset(
+    {
+        ConditionType.READY,
+        ConditionType.CACHE_AVAILABLE,
+        ConditionType.CREDENTIALS_SYNCED,
+        ConditionType.WORKLOADS_CURRENT,
+    }
+)
 ON_CREDENTIALS: Final = frozenset({ConditionType.READY, ConditionType.CREDENTIALS_SYNCED})
 
 

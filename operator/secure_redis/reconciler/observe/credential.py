@@ -17,6 +17,7 @@ from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.observation import changed as replace
 from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.plan.rotation import required_reads
+from secure_redis.reconciler.edge import guarded
 from secure_redis.reconciler.observe.ages import Ages
 from secure_redis.reconciler.observe.permission import refused
 from secure_redis.reconciler.pass_state import PassState, proof_subject
@@ -61,9 +62,8 @@ class CredentialReader:
         if denied is not None:
             return replace(observed, vault=denied)
         age = 0.0 if observed.cache_fresh or pass_state.refresh else self._ages.of(resource)
-        found = await self._vaults.current(
-            identity, vault.uri, vault.secret_name, settings.key_vault.version, max_age=age
-        )
+        current = self._vaults.current(identity, vault.uri, vault.secret_name, settings.key_vault.version, max_age=age)
+        found = await guarded(current, "the secret in Key Vault")
         observed = replace(observed, vault=found)
         cached = pass_state.proof
         if isinstance(found, VaultSecretFacts) and cached is not None and not pass_state.refresh:
@@ -78,9 +78,11 @@ class CredentialReader:
         self, resource: SecureRedisCache, observed: Observation, identity: Identity, cache: Cache
     ) -> Observation:
         if needs_keys(resource, identity, observed.vault, observed.proven, observed.now):
-            observed = replace(observed, keys=await self._caches.list_keys(identity, resource.cache))
+            keys = await guarded(self._caches.list_keys(identity, resource.cache), "the cache's keys")
+            observed = replace(observed, keys=keys)
         vault, host, port = observed.vault, cache.host_name, cache.tls_port
         needed = needs_authentication(resource, identity, vault, observed.keys, observed.proven, observed.now)
         if needed and isinstance(vault, VaultSecretFacts) and vault.value is not None and host and port:
-            observed = replace(observed, authentication=await self._authenticate(host, port, vault.value))
+            tried = await guarded(self._authenticate(host, port, vault.value), "the answer to AUTH")
+            observed = replace(observed, authentication=tried)
         return observed

@@ -5,7 +5,6 @@ request per age and not one per pass.
 """
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -26,9 +25,9 @@ from secure_redis.domain.observe.observation import Observation, changed
 from secure_redis.domain.observe.services import CACHES
 from secure_redis.domain.observe.storage import KeyVaultFacts
 from secure_redis.domain.observe.unknown import NOT_READ_YET, Unknown
+from secure_redis.domain.report import evidence
+from secure_redis.reconciler.edge import guarded
 from secure_redis.reconciler.pass_state import PassState
-
-log = logging.getLogger(__name__)
 
 KINDS: Final = (
     "locks",
@@ -144,7 +143,8 @@ class GovernanceReader:
         known: dict[str, Any] = {}
         for kind in reads:
             answer = place.answers.get(kind)
-            known[_kind(kind)] = NOT_READ_YET if answer is None else answer.value
+            good = answer is not None and self._monotonic() - answer.at <= evidence.good_for(self._ages.max_age)
+            known[_kind(kind)] = answer.value if answer is not None and good else NOT_READ_YET
         return changed(observed, **known)
 
     def forget(self, key: Key) -> None:
@@ -192,12 +192,9 @@ class GovernanceReader:
         place.reading.add(kind)
         try:
             async with asyncio.timeout(LONGEST_READ):
-                value = await read()
+                value = await guarded(read(), f"what governs the cache ({kind})")
         except TimeoutError:
             value = Unknown(Reason.AZURE_ERROR, f"Azure did not answer within {LONGEST_READ:g} s")
-        except Exception:
-            log.exception("what governs a cache could not be read", extra={"kind": kind, "cache": cache.text})
-            value = Unknown(Reason.AZURE_ERROR, "the answer could not be understood")
         finally:
             place.reading.discard(kind)
         at = self._monotonic()

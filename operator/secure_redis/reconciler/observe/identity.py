@@ -7,6 +7,7 @@ from secure_redis.domain.grants import GrantPolicy, resolve_identity
 from secure_redis.domain.observe.identity import Identity
 from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.kube.service_accounts import ServiceAccounts
+from secure_redis.reconciler.edge import guarded
 
 
 class IdentityReader:
@@ -19,7 +20,7 @@ class IdentityReader:
     async def read(self, resource: SecureRedisCache) -> Identity | Unknown:
         """Return the identity, or why there is none."""
         name = resource.spec.identity.service_account_name or names.DEFAULT_SERVICE_ACCOUNT
-        account = await self._accounts.read(resource.key.namespace, name)
+        account = await guarded(self._accounts.read(resource.key.namespace, name), f"ServiceAccount {name!r}")
         identity = resolve_identity(resource, account, self._policy)
         if isinstance(identity, Explanation):
             return Unknown(identity.reason, identity.message)

@@ -14,6 +14,7 @@ from secure_redis.domain.plan.rotation import required_reads
 from secure_redis.domain.plan.secret import unreferenced
 from secure_redis.kube.secrets import Secrets
 from secure_redis.kube.workloads.client import Workloads
+from secure_redis.reconciler.edge import guarded
 from secure_redis.reconciler.observe.usage import Usage
 from secure_redis.reconciler.pass_state import PassState
 
@@ -53,14 +54,15 @@ class KubernetesReader:
         named = waves.named(resource) | await self._workloads.injected(resource)
         if not entries and not named:
             return observed
-        found = await self._workloads.find(resource, entries, named)
+        found = await guarded(self._workloads.find(resource, entries, named), "the workloads")
         if retained or isinstance(found, Unknown):
             return replace(observed, workloads=found)
         at = {(facts.kind, facts.name): facts for facts in found}
         required = waves.required_pods(resource, found, _published_version(resource, observed))
-        pods = {place: await self._workloads.pods(resource, at[place]) for place in required}
+        pods = {place: await guarded(self._workloads.pods(resource, at[place]), "the pods") for place in required}
         if disruption_budgets.needs_budgets(resource, found, _published_version(resource, observed)):
-            observed = replace(observed, budgets=await self._workloads.budgets(resource, found))
+            budgets = await guarded(self._workloads.budgets(resource, found), "the PodDisruptionBudgets")
+            observed = replace(observed, budgets=budgets)
         observed = await self._usage.connections(resource, observed, found, fresh=pass_state.refresh)
         return replace(observed, workloads=found, pods=pods)
 
@@ -68,18 +70,21 @@ class KubernetesReader:
         if resource.deleting or not required_reads.needs_consumers(resource, observed):
             return observed
         injected = observed.workloads if isinstance(observed.workloads, tuple) else ()
-        return replace(observed, consumers=await self._workloads.consumers(resource, resource.secret_name, injected))
+        consumers = self._workloads.consumers(resource, resource.secret_name, injected)
+        return replace(observed, consumers=await guarded(consumers, "the pods that use the Secret"))
 
     async def _with_secret_users(self, resource: SecureRedisCache, observed: Observation) -> Observation:
         if not secret_removal.needs_users(resource, observed):
             return observed
         secrets = frozenset(secret.name for secret in secret_removal.removable(resource, observed))
-        return replace(observed, secret_users=await self._workloads.secret_users(resource, secrets))
+        users = self._workloads.secret_users(resource, secrets)
+        return replace(observed, secret_users=await guarded(users, "who uses the Secret"))
 
     async def _with_secrets(self, resource: SecureRedisCache, observed: Observation) -> Observation:
         """Read the declared Secret, and every Secret of this resource, whatever spec and status name."""
         name, declared = resource.secret_name, resource.spec.authentication is not None
-        published = await self._secrets.published_by(resource, besides=name if declared else None)
+        own = self._secrets.published_by(resource, besides=name if declared else None)
+        published = await guarded(own, "the resource's Secrets")
         if isinstance(published, Unknown):
             observed = replace(observed, former_secrets=published)
         else:
@@ -89,7 +94,8 @@ class KubernetesReader:
             observed = observed if kept is None else replace(observed, secret=kept)
         if not declared:
             return observed
-        return replace(observed, secret=await self._secrets.read(resource.key.namespace, name))
+        secret = await guarded(self._secrets.read(resource.key.namespace, name), f"Secret {name!r}")
+        return replace(observed, secret=secret)
 
 
 def with_references(resource: SecureRedisCache, observed: Observation, pass_state: PassState) -> Observation:

@@ -17,6 +17,7 @@ from secure_redis.domain.observe.normalise import is_busy
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.storage import EncryptionKeyFacts
 from secure_redis.domain.observe.unknown import NOT_READ, NotRead, Unknown
+from secure_redis.reconciler.edge import guarded
 from secure_redis.reconciler.observe.ages import Ages
 from secure_redis.reconciler.observe.permission import refused
 from secure_redis.reconciler.pass_state import PassState
@@ -31,7 +32,7 @@ class _Cached:
     key: tuple[Identity, str, str | None]
     at: float
     database: ManagedDatabase | Unknown | None
-    encryption_key: EncryptionKeyFacts | NotRead
+    encryption_key: EncryptionKeyFacts | Unknown | NotRead
 
     @property
     def settled(self) -> bool:
@@ -39,7 +40,9 @@ class _Cached:
         if not isinstance(self.database, ManagedDatabase) or is_busy(self.database.provisioning_state):
             return False
         key = self.encryption_key
-        return isinstance(key, NotRead) or not (isinstance(key.vault, Unknown) or isinstance(key.key, Unknown))
+        if isinstance(key, Unknown | NotRead):
+            return isinstance(key, NotRead)
+        return not (isinstance(key.vault, Unknown) or isinstance(key.key, Unknown))
 
 
 class ManagedReader:
@@ -74,10 +77,10 @@ class ManagedReader:
         state = resource.status.cache.provisioning_state if resource.status.cache else None
         direct = pass_state.direct or (state is not None and is_busy(state))
         if direct:
-            found = await self._inventory.fresh(identity, cache)
+            found = await guarded(self._inventory.fresh(identity, cache), "the cache")
         else:
             age = 0.0 if pass_state.refresh else self._ages.of(resource)
-            found = await self._inventory.cache(identity, cache, max_age=age)
+            found = await guarded(self._inventory.cache(identity, cache, max_age=age), "the cache")
         if not isinstance(found, ManagedRedis):
             self.forget(resource.key)
             return replace(observed, cache=found, cache_fresh=direct)
@@ -105,10 +108,11 @@ class ManagedReader:
             if self._monotonic() - cached.at < age:
                 return cached
         at = self._monotonic()
-        database = await self._clusters.database(identity, cache)
-        encryption: EncryptionKeyFacts | NotRead = NOT_READ
+        database = await guarded(self._clusters.database(identity, cache), "the database")
+        encryption: EncryptionKeyFacts | Unknown | NotRead = NOT_READ
         if cluster.key_url is not None:
-            encryption = await self._vaults.of_url(identity, cache.subscription, cluster.key_url)
+            key_of_cluster = self._vaults.of_url(identity, cache.subscription, cluster.key_url)
+            encryption = await guarded(key_of_cluster, "the encryption key")
         fresh = _Cached(key, at, database, encryption)
         self._cached[resource.key] = fresh
         return fresh

@@ -1,8 +1,9 @@
 """Reads Azure and Kubernetes into one immutable `Observation`, and only what the next steps can use."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from datetime import datetime
-from typing import Protocol
+from enum import StrEnum
+from typing import Final, Protocol
 
 from secure_redis.api.azure_ids import Service
 from secure_redis.api.resource import Key, SecureRedisCache
@@ -13,8 +14,14 @@ from secure_redis.domain.observe.unknown import NotRead, Unknown
 from secure_redis.domain.plan import finalizer
 from secure_redis.domain.plan.cache.services import SERVICES as PLANS
 from secure_redis.kube.namespaces import Namespaces
+from secure_redis.reconciler.edge import (
+    AZURE_SECONDS,
+    KUBERNETES_SECONDS,
+    guarded_part,
+    reading_within,
+)
 from secure_redis.reconciler.observe.endpoint import EndpointReader
-from secure_redis.reconciler.observe.governance import GovernanceReader
+from secure_redis.reconciler.observe.governance import KINDS, GovernanceReader
 from secure_redis.reconciler.observe.identity import IdentityReader
 from secure_redis.reconciler.observe.keys import KeyReader
 from secure_redis.reconciler.observe.kubernetes import KubernetesReader
@@ -32,6 +39,30 @@ class ServiceReader(Protocol):
 
     def forget(self, key: Key) -> None:
         """Forget a resource that is gone."""
+
+
+class Part(StrEnum):
+    """The parts of an observation, one per reader, in the words of a message."""
+
+    IDENTITY = "the identity"
+    CACHE = "the cache"
+    ENDPOINT = "the result of the probe"
+    KEYS = "the key and its proof"
+    GOVERNANCE = "what governs the cache"
+    KUBERNETES = "the Secrets and workloads"
+    WRITERS = "who made a difference"
+
+
+# The fields of each part that are Unknown where its reader fails. Who made a difference is left out of a report.
+_FIELDS: Final[Mapping[Part, tuple[str, ...]]] = {
+    Part.IDENTITY: ("identity",),
+    Part.CACHE: ("cache",),
+    Part.ENDPOINT: ("endpoint",),
+    Part.KEYS: ("vault", "keys", "authentication", "regenerated"),
+    Part.GOVERNANCE: KINDS,
+    Part.KUBERNETES: ("secret", "former_secrets", "workloads", "consumers", "budgets", "secret_users"),
+    Part.WRITERS: (),
+}
 
 
 class Observer:
@@ -67,7 +98,9 @@ class Observer:
         observed = await self._observe(resource, pass_state, now)
         if isinstance(observed.endpoint, NotRead):  # not declared, not allowed, or the resource is deleted
             self._endpoint.forget(resource.key)
-        return await self._writers.read(resource, observed) if attribute_drift else observed
+        if not attribute_drift:
+            return observed
+        return await _part(self._writers.read(resource, observed), observed, Part.WRITERS)
 
     def unchanged(self, key: Key, now: datetime) -> None:
         """Note that a resource was observed as by the last whole pass."""
@@ -87,23 +120,46 @@ class Observer:
         observed = Observation(now=now, namespace_terminating=terminating)
         if resource.deleting and (terminating or not resource.has_finalizer):
             return observed
-        if resource.deleting and not _needs_azure(resource):
-            return await self._kubernetes.read(resource, observed, pass_state)
-        unsupported = PLANS[resource.cache.service].unsupported(resource)
-        if unsupported is not None:  # Azure is not read at all
-            return replace(observed, cache=unsupported)
-        identity = await self._identity.read(resource)
-        observed = replace(observed, identity=identity)
-        if not isinstance(identity, Unknown):
-            service = self._services[resource.cache.service]
-            observed = await service.read(resource, observed, identity, pass_state)
-            if not resource.deleting:
-                observed = self._endpoint.read(resource, observed, pass_state)
-            if not resource.deleting or finalizer.ends_rotation(resource):
-                observed = await self._keys.read(resource, observed, identity, pass_state)
-            if not resource.deleting:
-                observed = await self._governance.read(resource, observed, identity, pass_state)
-        return await self._kubernetes.read(resource, observed, pass_state)
+        if not resource.deleting or _needs_azure(resource):
+            unsupported = PLANS[resource.cache.service].unsupported(resource)
+            if unsupported is not None:  # Azure is not read at all
+                return replace(observed, cache=unsupported)
+            with reading_within(AZURE_SECONDS):
+                observed = await self._with_azure(resource, observed, pass_state)
+        with reading_within(KUBERNETES_SECONDS):
+            return await _part(self._kubernetes.read(resource, observed, pass_state), observed, Part.KUBERNETES)
+
+    async def _with_azure(
+        self, resource: SecureRedisCache, observed: Observation, pass_state: PassState
+    ) -> Observation:
+        observed = await _part(self._with_identity(resource, observed), observed, Part.IDENTITY)
+        identity = observed.identity
+        if isinstance(identity, Unknown | NotRead):
+            return observed
+        service = self._services[resource.cache.service]
+        observed = await _part(service.read(resource, observed, identity, pass_state), observed, Part.CACHE)
+        if not resource.deleting:
+            observed = await _part(self._with_endpoint(resource, observed, pass_state), observed, Part.ENDPOINT)
+        if not resource.deleting or finalizer.ends_rotation(resource):
+            observed = await _part(self._keys.read(resource, observed, identity, pass_state), observed, Part.KEYS)
+        if not resource.deleting:
+            governed = self._governance.read(resource, observed, identity, pass_state)
+            observed = await _part(governed, observed, Part.GOVERNANCE)
+        return observed
+
+    async def _with_identity(self, resource: SecureRedisCache, observed: Observation) -> Observation:
+        return replace(observed, identity=await self._identity.read(resource))
+
+    async def _with_endpoint(
+        self, resource: SecureRedisCache, observed: Observation, pass_state: PassState
+    ) -> Observation:
+        return self._endpoint.read(resource, observed, pass_state)
+
+
+async def _part(read: Awaitable[Observation], before: Observation, part: Part) -> Observation:
+    """Return what a reader adds to the observation; all that it could have added is Unknown where it fails."""
+    found = await guarded_part(read, part)
+    return replace(before, **dict.fromkeys(_FIELDS[part], found)) if isinstance(found, Unknown) else found
 
 
 def _needs_azure(resource: SecureRedisCache) -> bool:

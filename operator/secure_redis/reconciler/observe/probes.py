@@ -14,11 +14,14 @@ from secure_redis.domain.observe import probe_target
 from secure_redis.domain.observe.endpoint import EndpointFacts
 from secure_redis.domain.observe.probe_target import Endpoint
 from secure_redis.domain.observe.unknown import Unknown
-from secure_redis.domain.report.endpoint_status import all_well, outcome, to_status
+from secure_redis.domain.report import evidence
+from secure_redis.domain.report.endpoint_status import all_well, not_probed, outcome, to_status
+from secure_redis.reconciler.edge import guarded
 
 _log = logging.getLogger(__name__)
 
 NOT_YET = Unknown(Reason.PENDING, "this process has not probed it yet")
+NOT_FOR_LONG = Unknown(Reason.NOT_OBSERVED, "no probe of it has ended for several intervals")
 
 
 class ProbeEndpoint(Protocol):
@@ -42,8 +45,10 @@ class _Entry:
 
     `requests`: per resource what its last pass came with: the settings, the refresh request and what its own status
     reports of an earlier probe. That status counts for this resource only, because its author may be able to write it.
+    `at`: the monotonic time of the last probe, or of the first request.
     """
 
+    at: float
     facts: EndpointFacts | None = None
     requests: dict[Key, tuple[tuple[object, ...], str | None, EndpointFacts | None, bool]] = field(default_factory=dict)
     ticket: int = 0  # of the one heap item that counts
@@ -118,7 +123,7 @@ class Probes:
             self._of[key] = endpoint
         entry = self._entries.get(endpoint)
         if entry is None:
-            entry = self._entries[endpoint] = _Entry()
+            entry = self._entries[endpoint] = _Entry(self._monotonic())
             delay = probe_target.first_delay(
                 endpoint, self._rhythm.interval, known=recalled is not None and not awaited
             )
@@ -129,6 +134,8 @@ class Probes:
         if requested or (before is not None and settings != before[0]):
             entry.again = entry.running
             self._push(endpoint, entry, min(entry.due, self._monotonic()))
+        if self._monotonic() - entry.at > evidence.good_for(self._rhythm.interval):
+            return NOT_FOR_LONG
         return entry.facts or recalled or NOT_YET
 
     def leave(self, key: Key) -> None:
@@ -174,25 +181,20 @@ class Probes:
         self._changed.set()
 
     async def _take(self, endpoint: Endpoint, entry: _Entry) -> None:
-        facts: EndpointFacts | None = None
-        try:
-            facts = await self._probe(endpoint)
-        except Exception as error:  # a defect: it is logged, and the other endpoints are probed
-            _log.error("a probe failed unexpectedly", extra={"host": endpoint.host, "error": type(error).__name__})
+        found = await guarded(self._probe(endpoint), f"the endpoint {endpoint.host}")
+        facts = not_probed(endpoint, found, self._now()) if isinstance(found, Unknown) else found
         entry.running = False
         if self._entries.get(endpoint) is not entry:
             return
-        entry.probes += 1
-        well = facts is not None and all_well(facts, self._now())
-        entry.troubled = 0 if well else entry.troubled + 1
-        if facts is not None:
-            before, entry.facts = entry.facts, facts
-            _log.debug("an endpoint was probed", extra={"host": endpoint.host, "result": outcome(facts)})
-            self._on_probe(tuple(entry.requests), outcome(facts), self._now())
-            for key, (_, _, recalled, awaited) in tuple(entry.requests.items()):
-                known = before or recalled
-                if known is None or to_status(known) != to_status(facts) or (before is None and awaited):
-                    self._woken(key)
+        entry.probes, entry.at = entry.probes + 1, self._monotonic()
+        entry.troubled = 0 if all_well(facts, self._now()) else entry.troubled + 1
+        before, entry.facts = entry.facts, facts
+        _log.debug("an endpoint was probed", extra={"host": endpoint.host, "result": outcome(facts)})
+        self._on_probe(tuple(entry.requests), outcome(facts), self._now())
+        for key, (_, _, recalled, awaited) in tuple(entry.requests.items()):
+            known = before or recalled
+            if known is None or to_status(known) != to_status(facts) or (before is None and awaited):
+                self._woken(key)
         delay = 0.0
         if not entry.again:
             delay = probe_target.next_delay(endpoint, self._rhythm.interval, entry.probes, entry.troubled)

@@ -18,6 +18,7 @@ from secure_redis.domain.observe.redis import Redis
 from secure_redis.domain.observe.unknown import NOT_READ, NotRead, Unknown
 from secure_redis.domain.plan import types
 from secure_redis.domain.plan.cache.creation import was_observed
+from secure_redis.reconciler.edge import guarded
 from secure_redis.reconciler.observe.ages import Ages
 from secure_redis.reconciler.observe.permission import refused
 from secure_redis.reconciler.observe.storage import StorageReader
@@ -66,16 +67,17 @@ class RedisReader:
         running = operation is not None and resource.key not in self._failed
         direct = pass_state.direct or running or _needs_direct_read(resource)
         if direct:
-            cache = await self._inventory.fresh(identity, resource.cache)
+            cache = await guarded(self._inventory.fresh(identity, resource.cache), "the cache")
         else:
             age = 0.0 if pass_state.refresh else self._ages.of(resource)
-            cache = await self._inventory.cache(identity, resource.cache, max_age=age)
+            cache = await guarded(self._inventory.cache(identity, resource.cache, max_age=age), "the cache")
         observed = replace(observed, cache=cache, cache_fresh=direct, operation=operation)
         if isinstance(cache, Unknown):
             return observed
         if isinstance(cache, CacheAbsent):
             if cache.confirmed and _about_to_create(resource):
-                return replace(observed, name_available=await self._caches.name_available(identity, resource.cache))
+                available = self._caches.name_available(identity, resource.cache)
+                return replace(observed, name_available=await guarded(available, "whether the name is free"))
             return observed
         pass_state.direct = is_busy(cache.provisioning_state)
         rules = await self._firewall(resource, cache, identity, pass_state, direct)
@@ -94,7 +96,8 @@ class RedisReader:
         self, resource: SecureRedisCache, identity: Identity, pass_state: PassState
     ) -> OperationFacts | None:
         """Return the operation that runs or failed. A failed one counts until the spec or a refresh changes it."""
-        key, operation = resource.key, await self._caches.operation(identity, resource.cache)
+        key, found = resource.key, await guarded(self._caches.operation(identity, resource.cache), "the operation")
+        operation = None if isinstance(found, Unknown) else found  # `provisioningState` decides
         failed = self._failed.get(key)
         if operation is not None and operation.status in {"Failed", "Canceled"}:
             self._failed[key] = (resource.generation, operation)
@@ -114,7 +117,7 @@ class RedisReader:
             max_age = 0.0 if pass_state.refresh else self._ages.children
             if self._monotonic() - cached.at < max_age:
                 return cached.rules
-        rules = await self._caches.firewall_rules(identity, resource.cache)
+        rules = await guarded(self._caches.firewall_rules(identity, resource.cache), "the firewall rules")
         if not isinstance(rules, Unknown):
             self._rules[resource.key] = _Rules(identity, rules, self._monotonic())
         return rules

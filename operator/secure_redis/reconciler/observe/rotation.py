@@ -12,6 +12,7 @@ from secure_redis.domain.observe.observation import changed as replace
 from secure_redis.domain.observe.unknown import NotRead
 from secure_redis.domain.plan import types
 from secure_redis.domain.plan.rotation import required_reads
+from secure_redis.reconciler.edge import guarded
 from secure_redis.reconciler.observe.credential import Authenticate
 from secure_redis.reconciler.pass_state import PassState
 
@@ -37,15 +38,15 @@ class RotationReader:
             return observed
         if isinstance(observed.keys, NotRead):
             # An earlier proof does not cover the keys that are listed now.
-            keys = await self._caches.list_keys(identity, resource.cache)
+            keys = await guarded(self._caches.list_keys(identity, resource.cache), "the cache's keys")
             observed = replace(observed, keys=keys, proven=None if isinstance(keys, ListedKeys) else observed.proven)
         new, host, port = required_reads.candidate(resource, observed), cache.host_name, cache.tls_port
         if new is None or not host or not port:
             return observed
-        tried = await self._authenticate(host, port, new)
+        tried = await guarded(self._authenticate(host, port, new), "the answer to AUTH")
         for _ in range(FRESH_AUTHENTICATIONS - 1):  # behind one name there are several nodes
             if tried is AuthenticationResult.ACCEPTED:
-                tried = await self._authenticate(host, port, new)
+                tried = await guarded(self._authenticate(host, port, new), "the answer to AUTH")
         return replace(observed, regenerated=tried)
 
 

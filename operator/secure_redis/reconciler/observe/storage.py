@@ -29,6 +29,7 @@ from secure_redis.domain.observe.storage import (
 )
 from secure_redis.domain.observe.unknown import NOT_READ, NotRead, Unknown
 from secure_redis.kube.secrets import Secrets
+from secure_redis.reconciler.edge import guarded
 from secure_redis.reconciler.observe.permission import refused
 from secure_redis.reconciler.pass_state import PassState
 
@@ -102,7 +103,8 @@ class StorageReader:
         if persistence.needs_secret(resource, cache):
             name = persistence.secret_name(resource)
             if name is not None:
-                observed = replace(observed, storage_secret=await self._secrets.read(resource.key.namespace, name))
+                secret = await guarded(self._secrets.read(resource.key.namespace, name), f"Secret {name!r}")
+                observed = replace(observed, storage_secret=secret)
         return observed
 
     def forget(self, key: Key) -> None:
@@ -142,7 +144,8 @@ class StorageReader:
         scopes = storage_scopes(self._policy, identity, namespace, resource.cache, named.subscription, named.name)
         if isinstance(scopes, Explanation):
             return Unknown(scopes.reason, scopes.message, permanent=True)
-        return await find_account(self._resource_manager, identity, named.subscription, named.name, scopes)
+        found = find_account(self._resource_manager, identity, named.subscription, named.name, scopes)
+        return await guarded(found, "where the storage account is")
 
     async def _follow(
         self,
@@ -155,13 +158,14 @@ class StorageReader:
         denied = self._refused(resource, identity, account)
         if denied is not None:
             return _Chain(key, at, denied)
-        storage = await self._accounts.read(identity, account)
+        storage = await guarded(self._accounts.read(identity, account), "the storage account")
         if not isinstance(storage, StorageFacts):
             return _Chain(key, at, storage)
-        blobs = await self._accounts.blob_service(identity, account)
+        blobs = await guarded(self._accounts.blob_service(identity, account), "the blob service")
         chain = _Chain(key, at, storage, NOT_READ if isinstance(blobs, StorageAbsent) else blobs)
         if storage.encryption is not None and storage.encryption.customer_managed:
-            chain = replace(chain, encryption_key=await self._vaults.encryption_key(identity, storage))
+            key_of_account = self._vaults.encryption_key(identity, storage)
+            chain = replace(chain, encryption_key=await guarded(key_of_account, "the encryption key"))
         return chain
 
     def _refused(self, resource: SecureRedisCache, identity: Identity, account: StorageAccountID) -> Unknown | None:
@@ -177,4 +181,5 @@ class StorageReader:
         denied = self._refused(resource, identity, account)
         if denied is not None:
             return denied
-        return await self._governance.role_assignments(identity, account, principal)
+        roles = self._governance.role_assignments(identity, account, principal)
+        return await guarded(roles, "the roles at the storage account")

@@ -14,6 +14,7 @@ from secure_redis.domain.observe.unknown import NOT_READ_YET, NotRead, Unknown
 from secure_redis.domain.observe.workloads import WorkloadFacts
 from secure_redis.kube.foreign_secrets import ForeignSecrets
 from secure_redis.kube.workloads.config_maps import ConfigMaps
+from secure_redis.reconciler.edge import guarded
 from secure_redis.reconciler.pass_state import PassState
 
 _WAIT_SECONDS: Final = 5.0
@@ -57,7 +58,8 @@ class Usage:
         space, names = resource.key.namespace, plaintext.names_of(host)
         try:
             async with asyncio.timeout(_WAIT_SECONDS):
-                found = await self._foreign_secrets.search(space, searched, names, fresh=pass_state.refresh)
+                search = self._foreign_secrets.search(space, searched, names, fresh=pass_state.refresh)
+                found = await guarded(search, "the other Secrets of the namespace")
         except TimeoutError:
             pass_state.next_pass_within = min(pass_state.next_pass_within or _SOON_SECONDS, _SOON_SECONDS)
             return replace(observed, secret_copies=NOT_READ_YET)

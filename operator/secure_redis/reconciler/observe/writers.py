@@ -17,6 +17,7 @@ from secure_redis.domain.observe.observation import Observation, changed
 from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.plan import types
 from secure_redis.domain.report import drift_status
+from secure_redis.reconciler.edge import guarded
 from secure_redis.reconciler.observe.ages import Ages
 
 QUERY_SECONDS = 240.0
@@ -76,7 +77,8 @@ class WriterReader:
         self._questions[resource.key] = _Question(about, now)
         try:
             async with asyncio.timeout(QUERY_TIMEOUT_SECONDS):
-                found = await self._authors(self._activity, resource, identity, observed.now, about, windows)
+                authors = self._authors(self._activity, resource, identity, observed.now, about, windows)
+                found = await guarded(authors, "who made a difference")
         except TimeoutError:
             return observed
         if isinstance(found, Unknown):

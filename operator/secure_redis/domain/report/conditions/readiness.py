@@ -1,5 +1,6 @@
 """The conditions Ready, Stalled and Reconciling."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,6 +18,7 @@ from secure_redis.domain.observe.secret import SecretFacts
 from secure_redis.domain.plan.actions import Failed
 from secure_redis.domain.plan.rollout.waves import reason_of
 from secure_redis.domain.plan.types import Plan
+from secure_redis.domain.report import evidence
 from secure_redis.domain.report.conditions.condition_state import (
     FALSE,
     TRUE,
@@ -149,17 +151,30 @@ def goal_is_in_place(given: ReadyInput) -> ConditionState | None:
 
 
 def outage_hides_what_was_ready(given: ReadyInput) -> ConditionState | None:
-    """An outage of Azure does not make a good Secret bad; the other conditions report what is not known."""
+    """An outage of Azure does not make a good Secret bad; the other conditions report what is not known.
+
+    It does for as long as a result is good: then nothing shows any more that the Secret still is.
+    """
     goal, secret = given.goal, given.observed.secret
     if goal.status != UNKNOWN or not has(goal.reason, Trait.PASSING):
         return None
-    before = given.resource.status.condition(ConditionType.READY)
+    before, interval = given.resource.status.condition(ConditionType.READY), given.resource.spec.drift.interval_seconds
     if before is None or before.status != TRUE or before.observed_generation != given.resource.generation:
+        return None
+    if any(evidence.is_over(since, given.observed.now, interval) for since in _unknown_since(given.resource)):
         return None
     intact = isinstance(secret, SecretFacts) and secret.owner_uid == given.resource.uid
     if given.credentials is not None and not intact:
         return None
     return ConditionState(TRUE, Reason.READY, f"as last observed; it cannot be read now: {goal.message}")
+
+
+def _unknown_since(resource: SecureRedisCache) -> Iterator[str]:
+    """Find since when the goal is not known, as the conditions that report it record it."""
+    for kind in (ConditionType.CACHE_AVAILABLE, ConditionType.CREDENTIALS_SYNCED):
+        condition = resource.status.condition(kind)
+        if condition is not None and condition.status == UNKNOWN:
+            yield condition.last_transition_time
 
 
 READY: Final = (

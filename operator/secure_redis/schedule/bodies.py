@@ -1,0 +1,37 @@
+"""What the schedule keeps and compares of an object's body."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from secure_redis.api import names
+
+Body = Mapping[str, Any]
+
+
+def fingerprint(body: Body) -> tuple[Any, ...]:
+    """Return the parts that cause a pass: object, spec (by generation), deletion, own annotations and labels."""
+    meta = body["metadata"]
+    own = tuple(
+        sorted(
+            (kind, name, value)
+            for kind in ("annotations", "labels")
+            for name, value in (meta.get(kind) or {}).items()
+            if name.startswith(f"{names.GROUP}/") and name != names.OPERATOR  # which the operator writes itself
+        )
+    )
+    return meta["uid"], meta.get("generation"), "deletionTimestamp" in meta, own
+
+
+def marks(body: Body) -> frozenset[str]:
+    """Return what only the operator sets on the object: its claim and its finalizer."""
+    meta = body["metadata"]
+    claim = (meta.get("annotations") or {}).get(names.OPERATOR)
+    finalizers = {names.FINALIZER} & frozenset(meta.get("finalizers") or ())
+    return frozenset(finalizers if claim is None else {*finalizers, claim})
+
+
+def packed(body: Body) -> bytes:
+    """Return the body without managedFields, which no pass reads and which are most of an object's size."""
+    meta = {name: value for name, value in body["metadata"].items() if name != "managedFields"}
+    return json.dumps({**body, "metadata": meta}, separators=(",", ":")).encode()

@@ -40,16 +40,29 @@ def operator_kubeconfig(world: World) -> Path:
     return world.cluster.service_account_kubeconfig(RELEASE_NAMESPACE, OPERATOR)
 
 
-def start(world: World, kubeconfig: Path, *namespaces: str, **settings: Any) -> Operator:
-    """Start an operator that works for these namespaces only (none: for all), without election unless told."""
+COMMAND = ("-m", "secure_redis")
+
+
+def start(
+    world: World,
+    kubeconfig: Path,
+    *namespaces: str,
+    program: tuple[str, ...] = COMMAND,
+    last: str | None = None,
+    **settings: Any,
+) -> Operator:
+    """Start an operator that works for these namespaces only (none: for all), without election unless told.
+
+    `program`: what Python runs, where it is not the operator as it is. `last`: one more argument of it.
+    """
     tag = uuid.uuid4().hex[:8]
     home = world.directory / "operators"
     home.mkdir(exist_ok=True)
     config, log = home / f"{tag}.yaml", home / f"{tag}.log"
     changed = {"leaderElection": NO_ELECTION, "namespaces": list(namespaces), **settings}
     config.write_text(yaml.safe_dump({**world.configuration(), **changed}))
-    argv: list[str] = [sys.executable, "-m", "secure_redis", "run", "--config", str(config)]
-    argv += ["--kubeconfig", str(kubeconfig)]
+    argv: list[str] = [sys.executable, *program, "run", "--config", str(config)]
+    argv += ["--kubeconfig", str(kubeconfig), *([last] if last is not None else [])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "operator"), str(ROOT)])}
     child = Child(names.wrap(argv, world.control.endpoints.hosts_file), log, name=f"operator {tag}", env=environment)
     return Operator(child, log)

@@ -256,7 +256,7 @@ async def test_a_pass_that_took_too_long_begins_no_write(world: World) -> None:
         reported.append(status)
         return await write(of, status)
 
-    world.write_status = write_status  # type: ignore[method-assign]
+    world.write_status = write_status  # type: ignore[method-assign, assignment]
     found = await world.reconciler.run_pass(KEY, body({"authentication": AUTHENTICATION}), "Edit")
     assert not any(step.startswith("act") for step in world.steps)
     assert found.failed

@@ -185,7 +185,7 @@ class Credentials:
             assertion.get_secret_value,
             authority=self._cloud.authority,
             transport=self._transport.http,
-            policies=self._transport.token_policies(tenant),
+            policies=self._transport.token_policies(tenant, client),
         )
         token: AccessToken = await credential.get_token(scope, **options)
         return token

@@ -189,12 +189,15 @@ class Transport:
             decode=decode,
         )
 
-    def token_policies(self, tenant: str) -> Policies:
-        """Return the whole pipeline of a token request."""
+    def token_policies(self, tenant: str, client: str) -> Policies:
+        """Return the whole pipeline of a token request.
+
+        Each client of a tenant has a budget of its own: a namespace whose identity Entra throttles stops no other one.
+        """
         return self._policies(
             HostGuard(self.cloud.is_authority, str(Source.ENTRA)),
             None,
-            self._gate("entra", f"the tenant {tenant.lower()}", ENTRA_RATE),
+            self._gate("entra", f"the tenant {tenant.lower()} for {client.lower()}", ENTRA_RATE),
         )
 
     def vault_guard(self, vault: str) -> HostGuard:

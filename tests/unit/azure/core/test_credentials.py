@@ -271,3 +271,14 @@ async def test_a_tenant_id_that_is_none_is_not_put_into_a_url(world: World, tena
     assert (outcome.reason, outcome.permanent) == (Reason.TOKEN_REFUSED, True)
     assert "tenant-id" in outcome.message
     assert world.script.observed == []
+
+
+async def test_an_identity_that_entra_throttles_stops_no_other_identity_of_the_tenant(
+    world: World, tokens: list[str]
+) -> None:
+    world.script.on("POST", TOKEN, says({}, 429, {"Retry-After": "600"}), granted("two"))
+    first = await read(world)
+    assert isinstance(first, Unknown)
+    assert first.reason is Reason.AZURE_THROTTLED
+    assert isinstance(await read(world, OTHER), Redis)
+    assert tokens == ["two"]

@@ -40,21 +40,20 @@ def operator_kubeconfig(world: World) -> Path:
     return world.cluster.service_account_kubeconfig(RELEASE_NAMESPACE, OPERATOR)
 
 
-COMMAND = ("-m", "secure_redis")
+def start(world: World, kubeconfig: Path, *namespaces: str, **settings: Any) -> Operator:
+    """Start an operator that works for these namespaces only (none: for all), without election unless told."""
+    return launch(("-m", "secure_redis"), world, kubeconfig, namespaces, settings)
 
 
-def start(
+def launch(
+    program: tuple[str, ...],
     world: World,
     kubeconfig: Path,
-    *namespaces: str,
-    program: tuple[str, ...] = COMMAND,
-    last: str | None = None,
-    **settings: Any,
+    namespaces: tuple[str, ...],
+    settings: dict[str, Any],
+    *arguments: str,
 ) -> Operator:
-    """Start an operator that works for these namespaces only (none: for all), without election unless told.
-
-    `program`: what Python runs, where it is not the operator as it is. `last`: one more argument of it.
-    """
+    """Start `program`, as Python takes it, in place of the operator. `arguments`: its last ones."""
     tag = uuid.uuid4().hex[:8]
     home = world.directory / "operators"
     home.mkdir(exist_ok=True)
@@ -62,7 +61,7 @@ def start(
     changed = {"leaderElection": NO_ELECTION, "namespaces": list(namespaces), **settings}
     config.write_text(yaml.safe_dump({**world.configuration(), **changed}))
     argv: list[str] = [sys.executable, *program, "run", "--config", str(config)]
-    argv += ["--kubeconfig", str(kubeconfig), *([last] if last is not None else [])]
+    argv += ["--kubeconfig", str(kubeconfig), *arguments]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "operator"), str(ROOT)])}
     child = Child(names.wrap(argv, world.control.endpoints.hosts_file), log, name=f"operator {tag}", env=environment)
     return Operator(child, log)

@@ -7,7 +7,6 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -53,10 +52,9 @@ def stage(world: World) -> Stage:
 
 
 @contextmanager
-def running(world: World, stage: Stage, *program: str, last: str | None = None) -> Iterator[Operator]:
-    kubeconfig = operators.operator_kubeconfig(world)
-    options: dict[str, Any] = {"program": program} if program else {}
-    operator = operators.start(world, kubeconfig, stage.team.namespace, last=last, **options)
+def running(world: World, stage: Stage, *program: str, last: tuple[str, ...] = ()) -> Iterator[Operator]:
+    kubeconfig, namespace = operators.operator_kubeconfig(world), stage.team.namespace
+    operator = operators.launch(program or ("-m", "secure_redis"), world, kubeconfig, (namespace,), {}, *last)
     try:
         world.apply(stage.document)
         world.await_condition(stage.document, "Ready", "True")
@@ -103,7 +101,7 @@ def test_an_odd_answer_of_azure_is_unknown_and_hides_no_open_cache(world: World,
 
 def test_passes_that_fail_report_unknown_and_heal(world: World, stage: Stage, tmp_path: Path) -> None:
     flag = tmp_path / "broken"
-    with running(world, stage, "-c", BROKEN.replace("{secret!r}", repr(SECRET)), last=str(flag)) as operator:
+    with running(world, stage, "-c", BROKEN.replace("{secret!r}", repr(SECRET)), last=(str(flag),)) as operator:
         uid = stage.secret_uid()
         flag.touch()
         open_the_cache(stage)

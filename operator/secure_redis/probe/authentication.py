@@ -1,17 +1,13 @@
 """Try a key: AUTH over TLS whose chain and name were verified, at the host that Azure reports."""
 
 import asyncio
+import contextlib
 import socket
 import ssl
 from collections.abc import Iterator
 from typing import Final
 
 from pydantic import SecretStr
-from redis.asyncio.connection import SSLConnection
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import AuthenticationError, RedisError
-from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.domain.observe.keys import AuthenticationResult
@@ -19,9 +15,18 @@ from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.probe import trust
 
 TIMEOUT_SECONDS: Final = 5.0
+# The longest answer of Redis to AUTH, the one of a server without a password, has some 130 characters.
+LARGEST_ANSWER: Final = 512
 # Redis before 6 has no code of its own for a wrong password.
-_WRONG: Final = ("invalid password", "invalid username-password")
+_WRONG: Final = ("wrongpass ", "err invalid password", "err invalid username-password")
 _NONE_SET: Final = ("without any password", "no password is set")
+# Refusals that say nothing about the key, and what they say instead (Redis, server.c and networking.c).
+_OTHER: Final = {
+    "loading ": "is loading its data",
+    "masterdown ": "has no primary node",
+    "busy ": "is busy with a script",
+    "err max number of clients": "has no connection left for another client",
+}
 
 
 async def authenticate(
@@ -43,46 +48,65 @@ async def authenticate(
         tls = trust.verifying(ca_file)
     except OSError as error:  # ssl.SSLError is one too
         return Unknown(Reason.INTERNAL_ERROR, f"the CA file {ca_file} cannot be used ({type(error).__name__})")
+    where = f"{host}:{port}"
     try:
         async with asyncio.timeout(timeout):
-            return await _exchange(host, port, password, username, tls, timeout)
-    except (TimeoutError, RedisTimeoutError):
-        return Unknown(Reason.NO_ROUTE, f"{host}:{port} did not answer in time; is there a route to it?")
-    except AuthenticationError as error:
-        return _refused(error, host, port)
-    except (RedisError, OSError) as error:
+            return _read(await _exchange(host, port, _command(password, username), tls), where)
+    except TimeoutError:
+        return Unknown(Reason.NO_ROUTE, f"{where} did not answer in time; is there a route to it?")
+    except OSError as error:
         return _unreachable(error, host, port)
+    except Exception as error:
+        return Unknown(Reason.INTERNAL_ERROR, f"unexpected {type(error).__name__} while AUTH was sent to {where}")
 
 
-async def _exchange(
-    host: str, port: int, password: SecretStr, username: str | None, tls: ssl.SSLContext, seconds: float
-) -> AuthenticationResult:
-    connection = SSLConnection(
-        host=host,
-        port=port,
-        username=username,
-        password=password.get_secret_value(),
-        socket_connect_timeout=seconds,
-        socket_timeout=seconds,
-        retry=Retry(NoBackoff(), 0),
-        protocol=2,
-        driver_info=None,
-    )
-    connection.ssl_context.context = tls
+def _command(password: SecretStr, username: str | None) -> bytes:
+    """Build the request in RESP (redis.io, "Redis serialization protocol specification")."""
+    texts = ("AUTH", *([] if username is None else [username]), password.get_secret_value())
+    parts = [text.encode("utf-8", "surrogatepass") for text in texts]
+    return b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%b\r\n" % (len(part), part) for part in parts)
+
+
+async def _exchange(host: str, port: int, command: bytes, tls: ssl.SSLContext) -> bytes:
+    """Connect, send `command` and return the start of the answer: its first line, as far as it fits."""
+    reader, writer = await asyncio.open_connection(host, port, ssl=tls, limit=LARGEST_ANSWER)
     try:
-        await connection.connect()  # type: ignore[no-untyped-call]
+        writer.write(command)
+        await writer.drain()
+        answer = b""
+        while b"\r\n" not in answer and len(answer) < LARGEST_ANSWER:
+            more = await reader.read(LARGEST_ANSWER - len(answer))
+            if not more:
+                break
+            answer += more
+        return answer
     finally:
-        await connection.disconnect(nowait=True)
-    return AuthenticationResult.ACCEPTED
+        writer.transport.abort()  # not close: a peer that reads nothing must not hold the socket
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
 
 
-def _refused(error: AuthenticationError, host: str, port: int) -> AuthenticationResult | Unknown:
-    text = str(error).lower()
-    if getattr(error, "status_code", None) == "WRONGPASS" or any(word in text for word in _WRONG):
+def _read(answer: bytes, where: str) -> AuthenticationResult | Unknown:
+    """Read the answer to AUTH. Only one line accepts the key, and only certain errors refuse it."""
+    line, end, _ = answer.partition(b"\r\n")
+    if not answer:
+        return Unknown(Reason.UNKNOWN, f"{where} closed the connection instead of an answer to AUTH")
+    if not end:
+        return Unknown(Reason.UNKNOWN, f"{where} answered AUTH with a line that does not end, which Redis never does")
+    if line == b"+OK":
+        return AuthenticationResult.ACCEPTED
+    if not line.startswith(b"-"):
+        return Unknown(Reason.UNKNOWN, f"{where} gave an unexpected answer to AUTH; is it a Redis endpoint?")
+    text = line[1:].decode("ascii", "replace").lower()
+    if text.startswith(_WRONG):
         return AuthenticationResult.REFUSED
-    if any(word in text for word in _NONE_SET):
-        return Unknown(Reason.AUTHENTICATION_DISABLED, f"{host}:{port} requires no password at all")
-    return Unknown(Reason.UNKNOWN, f"{host}:{port} gave an unexpected answer to AUTH")
+    if any(words in text for words in _NONE_SET):
+        return Unknown(Reason.AUTHENTICATION_DISABLED, f"{where} requires no password at all")
+    for words, found in _OTHER.items():
+        if text.startswith(words):
+            return Unknown(Reason.UNKNOWN, f"{where} {found}, so the key could not be tried")
+    # Not the error's own text: it may hold what was sent.
+    return Unknown(Reason.UNKNOWN, f"{where} gave an unexpected answer to AUTH")
 
 
 def _unreachable(error: BaseException, host: str, port: int) -> Unknown:
@@ -102,8 +126,7 @@ def _unreachable(error: BaseException, host: str, port: int) -> Unknown:
         return Unknown(Reason.UNKNOWN, f"{where} does not speak TLS 1.2 or newer; the key was not sent to it")
     if any(isinstance(cause, OSError) for cause in causes):
         return Unknown(Reason.NO_ROUTE, f"no connection to {where}; is there a route to it?")
-    # Not the error's own text: it may hold what the server sent back.
-    return Unknown(Reason.UNKNOWN, f"{where} gave an unexpected answer to AUTH")
+    return Unknown(Reason.UNKNOWN, f"the connection to {where} failed ({type(error).__name__})")
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -5,26 +5,27 @@ from typing import Final
 
 MASK: Final = "[redacted]"
 
-# Shapes, not names of variables: a secret is caught wherever it turns up.
+# Shapes, not names of variables: a secret is caught wherever it turns up. What can begin at many places of a text is
+# bounded, so that no text makes a shape slow.
 _SHAPES: Final = (
     # JWTs: ServiceAccount tokens, Entra tokens.
-    (re.compile(r"\beyJ[\w-]{5,}\.[\w-]{5,}(?:\.[\w-]*)?"), MASK),
+    (re.compile(r"\beyJ[\w-]{5,8000}\.[\w-]{5,8000}(?:\.[\w-]*)?"), MASK),
     # Headers.
-    (re.compile(r"(?i)(\b(?:proxy-)?authorization\b['\"]?\s*[:=]\s*['\"]?)[^\r\n'\",}]+"), rf"\1{MASK}"),
-    (re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{8,}"), rf"\1 {MASK}"),
+    (re.compile(r"(?i)(\b(?:proxy-)?authorization\b['\"]?\s{0,9}[:=]\s{0,9}['\"]?)[^\r\n'\",}]+"), rf"\1{MASK}"),
+    (re.compile(r"(?i)\b(bearer|basic)\s{1,9}[\w.~+/=-]{8,}"), rf"\1 {MASK}"),
     # Connection strings and assignments.
     (re.compile(r"(?i)\b(AccountKey|SharedAccessKey|SharedAccessSignature)=[^;\s'\"]+"), rf"\1={MASK}"),
     (
         re.compile(
             r"(?i)(['\"]?\b(?:primary_?key|secondary_?key|access_?key|password|client_?secret|client_?assertion|"
-            r"access_?token|refresh_?token|id_?token)\b['\"]?\s*[:=]\s*['\"]?)[^\s'\",;&}]+"
+            r"access_?token|refresh_?token|id_?token)\b['\"]?\s{0,9}[:=]\s{0,9}['\"]?)[^\s'\",;&}]+"
         ),
         rf"\1{MASK}",
     ),
     # User information of a URL.
     (re.compile(r"(?i)\b((?:rediss?|valkeys?|tls|https?|amqps?)://)[^\s/@'\"]*@"), rf"\1{MASK}@"),
     # Queries of operation, continuation and SAS URLs: capabilities, all of them.
-    (re.compile(r"(?i)\b(https?://[^\s?'\"<>]+)\?[^\s'\"<>]+"), rf"\1?{MASK}"),
+    (re.compile(r"(?i)\b(https?://[^\s?'\"<>]{1,2000})\?[^\s'\"<>]+"), rf"\1?{MASK}"),
     (re.compile(r"(?i)([?&](?:sig|code|auth|t|c|s|h|\$?skiptoken)=)[^\s&'\"]+"), rf"\1{MASK}"),
     # Azure access keys: 32 bytes in base64 are 43 characters and "="; newer ones are 52 with a marker and a checksum.
     (re.compile(r"(?<![\w+/-])[A-Za-z0-9+/_-]{43}=(?![\w=])"), MASK),

@@ -1,6 +1,7 @@
 """The probe against small servers that speak just enough Redis over real TLS."""
 
 import asyncio
+import contextlib
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -168,3 +169,87 @@ async def test_a_ca_file_that_is_not_there(tmp_path: Path) -> None:
     outcome = await authenticate("localhost", 1, SecretStr(KEY), ca_file=str(tmp_path / "none.pem"))
     assert isinstance(outcome, Unknown)
     assert "none.pem" in outcome.message
+
+
+ODD = {
+    "a length that is none": b"$abc\r\n",
+    "an endless line": b"+" + b"x" * 1_000_000,
+    "an endless error": b"-ERR " + b"x" * 1_000_000 + b"\r\n",
+    "an endless refusal": b"-WRONGPASS " + b"x" * 1_000_000 + b"\r\n",
+    "nested arrays": b"*1\r\n" * 100_000,
+    "an attribute of RESP3": b"|1\r\n+ttl\r\n:3600\r\n+OK\r\n",
+    "a push of RESP3": b">2\r\n+invalidate\r\n*0\r\n+OK\r\n",
+    "a bulk string": b"$2\r\nOK\r\n",
+    "a bulk string of 10 GB": b"$9999999999\r\n",
+    "OK and more": b"+OK, almost\r\n",
+    "ok in lower case": b"+ok\r\n",
+    "OK without an end": b"+OK",
+    "no byte but line feeds": b"\n" * 1000,
+    "zeros": bytes(10_000),
+    "a refusal within another": b"-ERR said: WRONGPASS invalid password\r\n",
+    "bytes that are no text": bytes(range(128, 256)) * 10,
+    "the key": b"-ERR unknown " + KEY.encode() + b"\r\n",
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+async def test_an_odd_answer_proves_nothing(serve: Server, roots: tuple[trustme.CA, str], name: str) -> None:
+    port = await serve(ODD[name])
+    # "OK without an end" waits for its end, as for any answer.
+    outcome = await authenticate("localhost", port, SecretStr(KEY), ca_file=roots[1], timeout=0.5)
+    assert isinstance(outcome, Unknown)
+    assert KEY not in outcome.message
+    assert len(outcome.message) < 200
+
+
+async def test_nothing_but_the_start_of_an_answer_is_read(roots: tuple[trustme.CA, str]) -> None:
+    sent = 0
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        await reader.read(4096)
+        with contextlib.suppress(OSError):
+            while True:
+                writer.write(b"x" * 65536)
+                await writer.drain()
+                sent += 65536
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    roots[0].issue_cert("localhost").configure_cert(context)
+    server = await asyncio.start_server(talk, "127.0.0.1", 0, ssl=context)
+    port = int(server.sockets[0].getsockname()[1])
+    outcome = await authenticate("localhost", port, SecretStr(KEY), ca_file=roots[1])
+    server.close()
+    assert isinstance(outcome, Unknown)
+    assert "does not end" in outcome.message
+    assert sent < 64 * 1024 * 1024  # what fits into the buffers of both sides
+
+
+@pytest.mark.parametrize("key", ["", "a\r\nAUTH other", "\ud800", "x" * 100_000, "\x00"])
+async def test_any_key_is_one_argument(serve: Server, heard: Heard, roots: tuple[trustme.CA, str], key: str) -> None:
+    port = await serve(b"-WRONGPASS no\r\n")
+    assert await authenticate("localhost", port, SecretStr(key), ca_file=roots[1]) is AuthenticationResult.REFUSED
+    raw = key.encode("utf-8", "surrogatepass")
+    assert heard.data.startswith(b"*2\r\n$4\r\nAUTH\r\n$%d\r\n" % len(raw) + raw[:1000])
+
+
+async def test_a_user_is_named(serve: Server, heard: Heard, roots: tuple[trustme.CA, str]) -> None:
+    port = await serve(b"+OK\r\n")
+    outcome = await authenticate("localhost", port, SecretStr(KEY), username="app", ca_file=roots[1])
+    assert outcome is AuthenticationResult.ACCEPTED
+    assert heard.data == b"*3\r\n$4\r\nAUTH\r\n$3\r\napp\r\n$10\r\ncanary-key\r\n"
+
+
+async def test_a_name_that_is_none() -> None:
+    outcome = await authenticate("a" * 64 + ".example", 6380, SecretStr(KEY))
+    assert isinstance(outcome, Unknown)
+
+
+async def test_what_only_this_reader_would_raise_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def odd(*_: object, **__: object) -> None:
+        raise OverflowError
+
+    monkeypatch.setattr(asyncio, "open_connection", odd)
+    outcome = await authenticate("localhost", 1, SecretStr(KEY))
+    assert isinstance(outcome, Unknown)
+    assert (outcome.reason, "OverflowError" in outcome.message) == (Reason.INTERNAL_ERROR, True)

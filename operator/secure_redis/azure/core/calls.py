@@ -1,11 +1,13 @@
 """Make one call to Azure, and classify its failures. A refused token is not used again."""
 
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import TypeVar
 
 from azure.core.rest import AsyncHttpResponse
 
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.azure.core.credentials import Credentials
 from secure_redis.azure.core.errors import classify, classify_answer
 from secure_redis.azure.core.failures import (
@@ -14,9 +16,10 @@ from secure_redis.azure.core.failures import (
     Guard,
     Source,
 )
-from secure_redis.azure.core.policies import is_sdk_error
+from secure_redis.azure.core.policies import Fenced
 from secure_redis.domain.observe.identity import Identity
 
+_LOG = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
@@ -28,13 +31,20 @@ class Calls:
         self._source = source
 
     async def __call__(self, identity: Identity, call: Callable[[], Awaitable[T | Failure]]) -> T | Failure:
-        """Make the call. Raise only what Azure did not cause: a fence, or a defect of the operator."""
+        """Make the call, and classify whatever it raises: an odd answer can make any code on its way raise anything.
+
+        Raises:
+            Exception: as the fence raised it, because this process may no longer write. Nothing else.
+
+        """
         try:
             return await call()
+        except Fenced as refused:
+            raise refused.error from None
         except Exception as error:
-            if not is_sdk_error(error):
-                raise
             failure = _named(classify(error, self._source), identity)
+            if failure.reason is Reason.INTERNAL_ERROR:
+                _LOG.warning("a call to %s ended unexpectedly", self._source, exc_info=True)
             self._judge(identity, getattr(error, "status_code", None), failure)
             return failure
 

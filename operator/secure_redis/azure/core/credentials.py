@@ -33,6 +33,8 @@ from secure_redis.domain.observe.identity import Identity, NamespaceIdentity
 _LOG = logging.getLogger(__name__)
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _TENANT = re.compile(r"[0-9A-Za-z][0-9A-Za-z.-]{0,252}")
+_TOKEN = re.compile(r"[\x21-\x7e]{1,32768}")
+_LONGEST_LIFE = 7 * 24 * 3600.0  # seconds; Entra's longest have 28 hours (continuous access evaluation)
 _REFRESH_BEFORE = 600.0  # seconds before expiry; the SDKs' policies come back at 300
 _REMEMBER_FAILURE = 5.0  # so that 100 resources with one wrong identity do not send 100 requests
 
@@ -149,31 +151,31 @@ class Credentials:
         options: dict[str, Any] = {"enable_cae": cae}
         if claims is not None:
             options["claims"] = claims
+        if isinstance(identity, NamespaceIdentity):
+            _require_tenant(identity)
+            assertion = await self._assertion(identity)
+            token = self._federate(identity.tenant_id, identity.client_id, assertion, scope, options)
+        else:
+            token = self._operator_token(scope, options)
         try:
-            if isinstance(identity, NamespaceIdentity):
-                if not _TENANT.fullmatch(identity.tenant_id):
-                    raise Refused(
-                        Permanent(
-                            Reason.TOKEN_REFUSED,
-                            f"the tenant-id of {identity} is not a tenant id; correct the ServiceAccount's annotation",
-                        )
-                    )
-                try:
-                    assertion = await self._request_token(identity)
-                except IdentityUnavailable as error:
-                    raise Refused(
-                        Transient(error.unknown.reason, error.unknown.message, error.unknown.retry_after)
-                    ) from None
-                return await self._federate(identity.tenant_id, identity.client_id, assertion, scope, options)
-            return await self._operator_token(scope, options)
-        except (ValueError, TypeError, KeyError, AttributeError, TimeoutError) as error:
-            # azure-identity on an answer that is no JSON, or with a tenant id that it does not take.
+            return await token
+        except AzureError:
+            raise
+        except Exception as error:
+            # azure-identity on an answer of another form, or with a tenant id that it does not take. Which exception
+            # it raises depends on the answer: OverflowError, RecursionError, …
             raise Refused(
                 Transient(
                     Reason.TOKEN_REFUSED,
                     f"{Source.ENTRA} gave no usable answer to the token request ({type(error).__name__})",
                 )
             ) from None
+
+    async def _assertion(self, identity: NamespaceIdentity) -> SecretStr:
+        try:
+            return await self._request_token(identity)
+        except IdentityUnavailable as error:
+            raise Refused(Transient(error.unknown.reason, error.unknown.message, error.unknown.retry_after)) from None
 
     async def _federate(
         self, tenant: str, client: str, assertion: SecretStr, scope: str, options: dict[str, Any]
@@ -187,20 +189,32 @@ class Credentials:
             transport=self._transport.http,
             policies=self._transport.token_policies(tenant, client),
         )
-        token: AccessToken = await credential.get_token(scope, **options)
-        return token
+        return self._checked(await credential.get_token(scope, **options))
+
+    def _checked(self, token: AccessToken) -> AccessToken:
+        """Return the token with an expiry that can be calculated with.
+
+        Raises:
+            ValueError, TypeError: it is none that a header can carry.
+
+        """
+        text, now = token.token, self._clock()
+        if not _TOKEN.fullmatch(text):  # TypeError where it is no text
+            raise ValueError("the token is not a text that a header can carry")
+        return AccessToken(text, int(min(token.expires_on, now + _LONGEST_LIFE)))
 
     async def _operator_token(self, scope: str, options: dict[str, Any]) -> AccessToken:
         if self._operator is None:
             raise Refused(Denied(Reason.NO_IDENTITY, "the operator has no Azure identity of its own", Guard.ROLE))
         if isinstance(self._operator, ManagedIdentity):
-            # The SDK's own pipeline: the instance metadata service is at a link-local address, not in the cloud.
+            # The SDK's own policies: the instance metadata service is at a link-local address, not in the cloud.
             async with (
                 asyncio.timeout(self._transport.timeouts.total),
-                ManagedIdentityCredential(client_id=self._operator.client_id) as credential,
+                ManagedIdentityCredential(
+                    client_id=self._operator.client_id, transport=self._transport.http
+                ) as credential,
             ):
-                token: AccessToken = await credential.get_token(scope, **options)
-                return token
+                return self._checked(await credential.get_token(scope, **options))
         try:
             text = await asyncio.to_thread(_read, self._operator.token_file)
         except OSError as error:
@@ -211,6 +225,16 @@ class Credentials:
                 )
             ) from None
         return await self._federate(self._operator.tenant_id, self._operator.client_id, SecretStr(text), scope, options)
+
+
+def _require_tenant(identity: NamespaceIdentity) -> None:
+    if not _TENANT.fullmatch(identity.tenant_id):
+        raise Refused(
+            Permanent(
+                Reason.TOKEN_REFUSED,
+                f"the tenant-id of {identity} is not a tenant id; correct the ServiceAccount's annotation",
+            )
+        )
 
 
 def _read(path: str) -> str:
@@ -253,11 +277,12 @@ class IdentityCredential:
             )
         own = self._credentials.tenant_of(self._identity)
         if tenant_id is not None and own is not None and tenant_id.lower() != own.lower():
+            # The vault's own word: it is named only if it has the form of a tenant's id or domain.
+            where = f"the tenant {tenant_id}" if _TENANT.fullmatch(tenant_id) else "another tenant"
             raise Refused(
                 Denied(
                     Reason.VAULT_OTHER_TENANT,
-                    f"the vault belongs to the tenant {tenant_id}, the identity to {own}; "
-                    "use a vault of the identity's own tenant",
+                    f"the vault belongs to {where}, the identity to {own}; use a vault of the identity's own tenant",
                     Guard.TENANT,
                 )
             )

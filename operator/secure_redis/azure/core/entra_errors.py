@@ -16,7 +16,9 @@ from secure_redis.azure.core.failures import (
 from secure_redis.telemetry.external_text import clean
 
 _NUMBER = re.compile(r"AADSTS(\d{4,9})")
-_SUBJECT = re.compile(r"(?:subject|Assertion Subject)[:\s]*'?(system:serviceaccount:[^'\s.,]+)", re.IGNORECASE)
+_SUBJECT = re.compile(
+    r"(?:subject|Assertion Subject)[:\s]{0,9}'?(system:serviceaccount:[^'\s.,]{1,320})", re.IGNORECASE
+)
 
 _WHAT_TO_DO: Final = {
     "50034": "the account does not exist in the tenant; check the ServiceAccount's client-id and tenant-id",

@@ -8,7 +8,7 @@ import asyncio
 import re
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -24,9 +24,10 @@ from azure.core.exceptions import (
 
 from secure_redis.api.reasons.catalogue import with_remedy
 from secure_redis.api.reasons.reason import Reason
-from secure_redis.azure.core import roles
+from secure_redis.azure.core import answers, roles
+from secure_redis.azure.core.bounded_answer import AnswerTooLarge
 from secure_redis.azure.core.entra_errors import classify_entra
-from secure_redis.azure.core.error_body import error_body, inner_code
+from secure_redis.azure.core.error_body import LONGEST_MESSAGE, error_body, inner_code
 from secure_redis.azure.core.failures import (
     Denied,
     Failure,
@@ -39,22 +40,23 @@ from secure_redis.azure.core.failures import (
     Source,
     Transient,
 )
+from secure_redis.azure.core.lists import EndlessList
 from secure_redis.azure.core.rate_limits import retry_after
 from secure_redis.telemetry.external_text import clean
 
 _RETIRING = re.compile(r"\bis retiring\b|no longer supported.{0,80}retir|AzureCacheForRedisRetirement", re.IGNORECASE)
 _BUSY = re.compile(r"\b(busy processing|undergoing system maintenance|try again later)\b", re.IGNORECASE)
 _KEYS_DISABLED = re.compile(r"access key authentication is disabled", re.IGNORECASE)
-_ACTION = re.compile(r"perform action '([^']+)'(?:.{0,10}over scope '([^']+)')?")
+_ACTION = re.compile(r"perform action '([^']{1,200})'(?:.{0,10}over scope '([^']{1,1000})')?")
 # LinkedAuthorizationFailed names what the caller may do first, and what it lacks afterwards.
 _LINKED = re.compile(
-    r"does not have permission to perform action\(s\) '([^']+)'(?: on the linked scope\(s\) '([^']+)')?"
+    r"does not have permission to perform action\(s\) '([^']{1,200})'(?: on the linked scope\(s\) '([^']{1,1000})')?"
 )
-_DATA_ACTION = re.compile(r"Action: '(Microsoft\.KeyVault/[A-Za-z/]+)'", re.IGNORECASE)
-_RESOURCE = re.compile(r"Resource: '(/[^']+)'")
+_DATA_ACTION = re.compile(r"Action: '(Microsoft\.KeyVault/[A-Za-z/]{1,200})'", re.IGNORECASE)
+_RESOURCE = re.compile(r"Resource: '(/[^']{1,1000})'")
 _READ_ACTIONS: Final = ("getsecret/action", "readmetadata/action")
-_POLICY_RIGHT = re.compile(r"does not have (secrets [a-z]+) permission", re.IGNORECASE)
-_POLICY_NAME = re.compile(r'"policyAssignment"\s*:\s*\{\s*"name"\s*:\s*"([^"]+)"')
+_POLICY_RIGHT = re.compile(r"does not have (secrets [a-z]{1,20}) permission", re.IGNORECASE)
+_POLICY_NAME = re.compile(r'"policyAssignment"\s{0,9}:\s{0,9}\{\s{0,9}"name"\s{0,9}:\s{0,9}"([^"]{1,200})"')
 
 # The reasons for Resource Manager's codes (in lower case).
 _PERMANENT_CODES: Final[Mapping[str, Reason]] = {
@@ -69,6 +71,8 @@ _PERMANENT_CODES: Final[Mapping[str, Reason]] = {
     "locationnotavailableforresourcetype": Reason.REQUEST_REFUSED,
     "skunotavailable": Reason.REQUEST_REFUSED,
 }
+_MOST_POLICIES: Final = 10
+_LONGEST_NAME: Final = 200
 _QUOTA = re.compile(r"quota", re.IGNORECASE)
 _MISSING_CODES: Final[Mapping[str, Missing]] = {
     "resourcegroupnotfound": Missing.GROUP,
@@ -91,7 +95,10 @@ def classify(error: BaseException, source: Source = Source.RESOURCE_MANAGER) -> 
     """Classify an exception of an SDK call. Never raises; never quotes a secret, a request id or a time."""
     if isinstance(error, Refused):
         return error.failure
-    return replace(_classify(error, source), maybe_done=_maybe_done(error, source))
+    try:
+        return replace(_classify(error, source), maybe_done=_maybe_done(error, source))
+    except Exception as defect:  # an answer that makes even its classification fail
+        return _unexpected(defect, source)
 
 
 def _maybe_done(error: BaseException, source: Source) -> bool:
@@ -118,10 +125,17 @@ def _foreign_challenge(error: BaseException, source: Source) -> bool:
 def _classify(error: BaseException, source: Source) -> Failure:
     if isinstance(error, IdentityUnavailable):
         return Transient(error.unknown.reason, error.unknown.message, error.unknown.retry_after)
+    excess = next((cause for cause in _causes(error) if isinstance(cause, AnswerTooLarge | EndlessList)), None)
+    if excess is not None:
+        return Transient(
+            Reason.AZURE_ERROR,
+            f"{source} sent an answer that was not read to its end: {excess}; check what stands between the "
+            "operator and the service (a proxy, a captive portal), and the endpoints of a custom cloud",
+        )
     if isinstance(error, HttpResponseError) and error.response is not None:
         return _http(error, source)
     if isinstance(error, ClientAuthenticationError):
-        return classify_entra(str(error.message), None)
+        return classify_entra(_message(error), None)
     if isinstance(error, HttpResponseError):  # DecodeError without an answer
         return _unusable(source)
     if isinstance(error, ServiceResponseTimeoutError | TimeoutError | asyncio.TimeoutError):
@@ -139,7 +153,22 @@ def _classify(error: BaseException, source: Source) -> Failure:
         )
     if isinstance(error, AzureError | ValueError | TypeError | KeyError | AttributeError):
         return _unusable(source)
-    return Transient(Reason.INTERNAL_ERROR, f"unexpected {type(error).__name__} while talking to {source}")
+    return _unexpected(error, source)
+
+
+def _unexpected(error: BaseException, source: Source) -> Failure:
+    found = f"unexpected {type(error).__name__} while reading the answer of {source}"
+    return Transient(Reason.INTERNAL_ERROR, with_remedy(Reason.INTERNAL_ERROR, found), maybe_done=True)
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield the error and what led to it, as far as the SDKs keep it."""
+    for _ in range(10):
+        if error is None:
+            return
+        yield error
+        inner = getattr(error, "inner_exception", None)
+        error = inner if isinstance(inner, BaseException) else error.__cause__ or error.__context__
 
 
 def _http(error: HttpResponseError, source: Source) -> Failure:
@@ -148,16 +177,23 @@ def _http(error: HttpResponseError, source: Source) -> Failure:
     headers: Mapping[str, str] = getattr(response, "headers", None) or {}
     try:
         text = response.text() if response is not None else ""
-    except (AzureError, ValueError, AttributeError):  # body never read, or not text
+    except Exception:  # body never read, or not text
         text = ""
-    if isinstance(error, ClientAuthenticationError) and "AADSTS" in str(error.message):
-        return classify_entra(str(error.message), retry_after(headers) if status == 429 else None, status)
+    if isinstance(error, ClientAuthenticationError) and "AADSTS" in _message(error):
+        return classify_entra(_message(error), retry_after(headers) if status == 429 else None, status)
     return classify_answer(status, headers, text, source)
 
 
+def _message(error: AzureError) -> str:
+    return str(error.message)[:LONGEST_MESSAGE]
+
+
 def classify_answer(status: int, headers: Mapping[str, str], text: str, source: Source) -> Failure:
-    """Classify an HTTP answer that is not a success."""
-    failure = _answer(status, headers, text, source)
+    """Classify an HTTP answer that is not a success. Never raises."""
+    try:
+        failure = _answer(status, headers, text, source)
+    except Exception as defect:
+        return _unexpected(defect, source)
     return replace(failure, maybe_done=source is not Source.ENTRA and _unclear(status))
 
 
@@ -228,7 +264,7 @@ def _denied(word: str, code: str, message: str, text: str) -> Failure:
     found = _LINKED.search(message) or _ACTION.search(message)
     if found is None:
         return Denied(Reason.AZURE_DENIED, with_remedy(Reason.AZURE_DENIED, text), Guard.ROLE, code)
-    action, scope = found.group(1), found.group(2)
+    action, scope = clean(found.group(1)), found.group(2)
     where = f" on {clean(scope.lower())}" if scope else ""  # a scope can be that of one operation
     also = " (a resource that the request links to)" if word == "linkedauthorizationfailed" else ""
     return Denied(
@@ -242,13 +278,12 @@ def _denied(word: str, code: str, message: str, text: str) -> Failure:
 
 def _policy(message: str, body: Mapping[str, Any]) -> str:
     names: list[str] = []
-    for info in body.get("additionalInfo") or ():
-        detail = info.get("info") if isinstance(info, dict) else None
-        if isinstance(detail, dict):
-            name = detail.get("policyAssignmentDisplayName") or detail.get("policyAssignmentName")
-            if name:
-                names.append(str(name))
-    names = names or _POLICY_NAME.findall(message)
+    for info in answers.elements(body.get("additionalInfo"))[:_MOST_POLICIES]:
+        detail = answers.mapping(answers.mapping(info).get("info"))
+        name = answers.text(detail.get("policyAssignmentDisplayName") or detail.get("policyAssignmentName"))
+        if name is not None:
+            names.append(clean(name[:_LONGEST_NAME]))
+    names = names or [clean(name) for name in _POLICY_NAME.findall(message)[:_MOST_POLICIES]]
     if not names:
         return with_remedy(Reason.DENIED_BY_POLICY, clean(message) or "Azure Policy denies the request")
     return f"Azure Policy denies the request: {', '.join(sorted(set(names)))}; ask its owner for an exemption"

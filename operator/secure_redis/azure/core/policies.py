@@ -7,12 +7,13 @@ from contextvars import ContextVar
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from azure.core.exceptions import AzureError, ServiceResponseTimeoutError
+from azure.core.exceptions import ServiceResponseTimeoutError
 from azure.core.pipeline import PipelineRequest, PipelineResponse
 from azure.core.pipeline.policies import AsyncHTTPPolicy, SansIOHTTPPolicy
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 
 from secure_redis.api.reasons.reason import Reason
+from secure_redis.azure.core.bounded_answer import largest_answer
 from secure_redis.azure.core.clouds import host_of
 from secure_redis.azure.core.failures import Denied, Guard, Refused
 from secure_redis.azure.core.rate_limits import Rate, RateLimits, retry_after
@@ -92,6 +93,14 @@ class HostGuard(SansIOHTTPPolicy[HttpRequest, AsyncHttpResponse]):
             )
 
 
+class Fenced(Exception):
+    """The fence refused a write. `error`: as the fence raised it."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(type(error).__name__)
+        self.error = error
+
+
 class Gate(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
     """The last policy before the wire: leadership fence, budget, a limit on the whole exchange, metrics, Retry-After.
 
@@ -108,7 +117,9 @@ class Gate(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
         fence: Callable[[], None],
         on_request: OnRequest,
         total_seconds: float,
+        largest: int,
     ) -> None:
+        """`largest`: the bytes that an answer of this service can have, decompressed."""
         super().__init__()
         self._service = service
         self._budget = budget
@@ -117,6 +128,7 @@ class Gate(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
         self._fence = fence
         self._on_request = on_request
         self._total = total_seconds
+        self._largest = largest
 
     async def send(self, request: Request) -> Response:
         """Send once.
@@ -124,15 +136,19 @@ class Gate(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
         Raises:
             Refused: over budget.
             AzureError: as the transport raised it.
-            Exception: as the fence raised it, because this process may no longer write.
+            Fenced: this process may no longer write.
 
         """
         http = request.http_request
         await self._budgets.turn(self._budget, self._rate)
         if is_write(http.method, http.url):
-            self._fence()  # after the wait: nothing may come between it and the wire
+            try:
+                self._fence()  # after the wait: nothing may come between it and the wire
+            except Exception as error:
+                raise Fenced(error) from error
         started = time.monotonic()
         status = 0
+        largest = largest_answer.set(self._largest)
         sent: Awaitable[Response] = self.next.send(request)
         try:
             async with asyncio.timeout(self._total):
@@ -141,19 +157,13 @@ class Gate(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
         except TimeoutError as error:
             raise ServiceResponseTimeoutError("the answer took too long", error=error) from error
         finally:
+            largest_answer.reset(largest)
             self._on_request(self._service, operation_name(http.method, http.url), status, time.monotonic() - started)
         if status in (429, 503):
             pause = retry_after(response.http_response.headers)
             if pause:
                 self._budgets.pause(self._budget, pause)
         return response
-
-
-def is_sdk_error(error: BaseException) -> bool:
-    """Whether `error` is what a call through an SDK may raise for its own reasons; anything else is passed on."""
-    # ValueError: DeserializationError, and a vault's challenge for a foreign resource. The others: answers whose shape
-    # the generated code does not expect.
-    return isinstance(error, AzureError | ValueError | TypeError | KeyError | AttributeError | OSError)
 
 
 Policies = list[Any]  # azure-core's own type: policies of both kinds

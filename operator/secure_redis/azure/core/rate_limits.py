@@ -1,6 +1,7 @@
 """Rate limits per vault and subscription, and the pauses that they require."""
 
 import asyncio
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,6 +11,9 @@ from secure_redis.api.reasons.reason import Reason
 from secure_redis.azure.core.failures import Refused, Transient
 
 _LONGEST_PAUSE = 3600.0
+_LONGEST_DATE = 64
+# Not isdigit(), which takes "²". The longest are cut off only by float: 308 digits and more are infinite.
+_NUMBER = re.compile(r"[0-9]{1,300}(?:\.[0-9]{1,9})?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,21 +124,24 @@ class RateLimits:
 
 def retry_after(headers: Mapping[str, str], now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> float | None:
     """Read the seconds of an answer's pause: `Retry-After` in seconds or as a date (RFC 9110 section 10.2.3), or
-    Azure's `retry-after-ms` and `x-ms-retry-after-ms`. None where there is no usable value.
+    Azure's `retry-after-ms` and `x-ms-retry-after-ms`. None where there is no usable value. Never raises.
     """
-    lower = {name.lower(): value for name, value in headers.items()}
+    lower = {name.lower(): value.strip() for name, value in headers.items()}
     for name in ("retry-after-ms", "x-ms-retry-after-ms"):
-        if lower.get(name, "").strip().isdigit():
-            return min(int(lower[name]) / 1000, _LONGEST_PAUSE)
-    text = lower.get("retry-after", "").strip()
-    if text.isdigit():
+        if _NUMBER.fullmatch(lower.get(name, "")):
+            return min(float(lower[name]) / 1000, _LONGEST_PAUSE)
+    text = lower.get("retry-after", "")
+    if _NUMBER.fullmatch(text):
         return min(float(text), _LONGEST_PAUSE)
-    if not text:
+    when = _date(text)
+    return None if when is None else min(max(0.0, (when - now()).total_seconds()), _LONGEST_PAUSE)
+
+
+def _date(text: str) -> datetime | None:
+    if not 0 < len(text) <= _LONGEST_DATE:
         return None
     try:
         when = parsedate_to_datetime(text)
-    except ValueError:
+    except Exception:  # ValueError is documented; a year of 20 digits is an OverflowError, other texts are others
         return None
-    if when.tzinfo is None:
-        when = when.replace(tzinfo=UTC)
-    return min(max(0.0, (when - now()).total_seconds()), _LONGEST_PAUSE)
+    return when.replace(tzinfo=UTC) if when.tzinfo is None else when

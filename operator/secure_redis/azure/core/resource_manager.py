@@ -6,7 +6,7 @@ would be one more package, and one more client (33 KiB, measured) for every iden
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final, TypeVar
 from urllib.parse import quote, urlencode
@@ -26,6 +26,7 @@ from secure_redis.azure.core.failures import (
     Source,
     unknown,
 )
+from secure_redis.azure.core.lists import Page, next_link, walk
 from secure_redis.azure.core.transport import Transport
 from secure_redis.domain.observe.identity import Identity
 from secure_redis.domain.observe.unknown import Unknown
@@ -34,7 +35,11 @@ T = TypeVar("T")
 Pipeline = AsyncPipelineClient[HttpRequest, AsyncHttpResponse]
 
 _PLAIN: Final = "/()"  # what ARM ids contain besides letters, digits and -._~
-MOST_PAGES: Final = 50  # no list has more; a nextLink that never ends must not block a pass
+Keep = Callable[[Mapping[str, Any]], Mapping[str, Any] | None]
+
+
+def _as_it_is(item: Mapping[str, Any]) -> Mapping[str, Any]:
+    return item
 
 
 class ResourceManager:
@@ -55,30 +60,24 @@ class ResourceManager:
         return await self._calls(identity, call)
 
     async def walk(
-        self, identity: Identity, path: str, version: str, **query: str
+        self, identity: Identity, path: str, version: str, *, keep: Keep = _as_it_is, **query: str
     ) -> tuple[Mapping[str, Any], ...] | Failure:
-        """Read all items of a list, over all pages. A broken page fails the walk."""
+        """Read all items of a list, over all pages. A broken page fails the walk.
 
-        async def call() -> tuple[Mapping[str, Any], ...] | Failure:
-            items: list[Mapping[str, Any]] = []
-            visited: set[str] = set()
-            url: str | None = self._url(path, version, query)
-            while url is not None and url not in visited:
-                if len(visited) == MOST_PAGES:
-                    raise Malformed("the list does not end")
-                visited.add(url)
-                page = await self._object(identity, path, url)
-                if not isinstance(page, Mapping):
-                    return page
-                value = page.get("value")
-                if not isinstance(value, list) or not all(isinstance(item, Mapping) for item in value):
-                    raise Malformed("the answer is not a list")
-                items.extend(value)
-                following = page.get("nextLink")
-                url = following if isinstance(following, str) and following else None
-            return tuple(items)
+        `keep` returns the part of an item that is needed, or None to drop it: the pages themselves may be large.
+        """
 
-        return await self._calls(identity, call)
+        async def page(url: str) -> Page[Mapping[str, Any]] | Failure:
+            body = await self._object(identity, path, url)
+            if not isinstance(body, Mapping):
+                return body
+            value = body.get("value")
+            if not isinstance(value, list) or not all(isinstance(item, Mapping) for item in value):
+                raise Malformed("the answer is not a list")
+            kept = (keep(item) for item in value)
+            return [item for item in kept if item is not None], next_link(body)
+
+        return await self._calls(identity, lambda: walk(self._url(path, version, query), page))
 
     async def _object(self, identity: Identity, path: str, url: str) -> Mapping[str, Any] | Failure:
         response = await self._pipeline(identity, path).send_request(HttpRequest("GET", url))

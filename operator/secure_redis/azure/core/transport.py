@@ -19,6 +19,11 @@ from azure.core.pipeline.policies import (
 )
 from azure.core.pipeline.transport import AioHttpTransport
 
+from secure_redis.azure.core.bounded_answer import (
+    LARGEST,
+    LARGEST_OF_RESOURCE_MANAGER,
+    BoundedResponse,
+)
 from secure_redis.azure.core.clouds import Cloud, host_of
 from secure_redis.azure.core.failures import Source
 from secure_redis.azure.core.policies import (
@@ -142,7 +147,8 @@ class Transport:
             logging.getLogger(library).setLevel(logging.CRITICAL)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(ssl=self._tls or trust(), limit=self._connections, resolver=self._resolver),
-            auto_decompress=False,
+            auto_decompress=False,  # BoundedResponse does it, and counts
+            response_class=BoundedResponse,
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=through_proxy(),
             middlewares=(_write_once,),
@@ -185,7 +191,12 @@ class Transport:
             HostGuard(self.cloud.is_resource_manager, str(Source.RESOURCE_MANAGER)),
             authentication,
             # Azure counts per principal and subscription: one team's throttling is not another's.
-            self._gate("arm", f"subscription {subscription.lower()} for {identity}", self._subscription_rate),
+            self._gate(
+                "arm",
+                f"subscription {subscription.lower()} for {identity}",
+                self._subscription_rate,
+                largest=LARGEST_OF_RESOURCE_MANAGER,
+            ),
             decode=decode,
         )
 
@@ -209,7 +220,7 @@ class Transport:
         """Return the gate of one vault; all identities share its budget."""
         return self._gate("keyvault", f"the vault {host_of(vault)}", self._vault_rate)
 
-    def _gate(self, service: str, budget: str, rate: Rate) -> Gate:
+    def _gate(self, service: str, budget: str, rate: Rate, *, largest: int = LARGEST) -> Gate:
         return Gate(
             service=service,
             budget=budget,
@@ -218,6 +229,7 @@ class Transport:
             fence=self._fence,
             on_request=self._on_request,
             total_seconds=self.timeouts.total,
+            largest=largest,
         )
 
     @staticmethod

@@ -26,6 +26,7 @@ CHANGES_WITHIN: Final = timedelta(days=3)  # so that a weekend hides nothing, an
 _LONGEST: Final = 128
 _CHANGES: Final = ("microsoft.cache/redis/write", "microsoft.cache/redis/delete")
 _RULE_CHANGES: Final = ("microsoft.cache/redis/firewallrules/write", "microsoft.cache/redis/firewallrules/delete")
+_EVERY_CHANGE: Final = frozenset((*_CHANGES, *_RULE_CHANGES))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ class Activity:
         Unknown, not shorter: a write that is missing could have made the difference.
         """
         selected = _filter(cache.text if rule is None else f"{cache.text}/firewallRules/{rule}", since, until)
-        found = await self._resource_manager.walk(identity, _path(cache), API_VERSION, filter=selected)
+        found = await self._resource_manager.walk(identity, _path(cache), API_VERSION, keep=_kept, filter=selected)
         if isinstance(found, Failure):
             return unread(found, READ_EVENTS)
         writes = (
@@ -72,7 +73,7 @@ class Activity:
         All pages are read: the newest events are mostly reads of keys, which the log contains too.
         """
         selected = _filter(cache.text, until - CHANGES_WITHIN, until)
-        found = await self._resource_manager.walk(identity, _path(cache), API_VERSION, filter=selected)
+        found = await self._resource_manager.walk(identity, _path(cache), API_VERSION, keep=_kept, filter=selected)
         if isinstance(found, Failure):
             return unread(found, READ_EVENTS)
         written = (
@@ -94,6 +95,19 @@ def _path(cache: CacheID) -> str:
 def _filter(target: str, since: datetime, until: datetime) -> str:
     within = f"eventTimestamp ge '{rfc3339(since)}' and eventTimestamp le '{rfc3339(until)}'"
     return f"{within} and resourceUri eq '{target}'"
+
+
+def _kept(event: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Keep what `_events` reads: an event has some KiB, and a cache whose keys are read has thousands of them."""
+    parts = ("operationName", "status", "caller", "eventTimestamp", "operationId")
+    if _word(event.get("operationName")).lower() in _EVERY_CHANGE:
+        claims = event.get("claims")
+        return {
+            **{part: event.get(part) for part in parts},
+            "claims": {"appid": claims.get("appid")} if isinstance(claims, Mapping) else None,
+        }
+    failed = _word(event.get("status")).lower() == "failed"
+    return {"status": event.get("status"), "operationId": event.get("operationId")} if failed else None
 
 
 def _events(values: Iterable[Any], words: tuple[str, ...]) -> Iterable[_Event]:

@@ -29,6 +29,7 @@ from secure_redis.azure.core.failures import (
     unknown,
     write_failure,
 )
+from secure_redis.azure.core.lists import EndlessList, Page, walk
 from secure_redis.azure.core.policies import CorrelationPolicy
 from secure_redis.azure.core.transport import Transport
 from secure_redis.azure.keyvault.versions import (
@@ -47,6 +48,8 @@ T = TypeVar("T")
 
 # Not the SDK's default (2026-04-01), which sovereign clouds get later. All that is used here is older than 7.6.
 API_VERSION: Final = "7.6"
+# A page has 25 versions. A secret with more than 500 is read by a plain GET: one request instead of 20.
+_MOST_PAGES: Final = 20
 
 
 @dataclass(slots=True)
@@ -65,7 +68,7 @@ class _Secret:
 @dataclass(slots=True)
 class _Vault:
     client: SecretClient
-    list_denied_at: dict[str, float] = field(default_factory=dict)  # secret name -> when its list was denied
+    list_denied_at: dict[str, float] = field(default_factory=dict)  # secret name -> when its list was no use
 
 
 class Vaults:
@@ -207,10 +210,10 @@ class Vaults:
             if isinstance(outcome, Denied) and outcome.by is Guard.ROLE:
                 vault.list_denied_at[name.lower()] = now
                 outcome = await self._by_get(identity, vault, name, pinned, secret)
+            elif outcome is None:  # no version, two of the same second, or too many: the vault itself has to decide
+                outcome = await self._by_get(identity, vault, name, pinned, secret)
             else:
                 vault.list_denied_at.pop(name.lower(), None)
-                if outcome is None:  # no version, or two of the same second: the vault itself has to decide
-                    outcome = await self._by_get(identity, vault, name, pinned, secret)
         else:
             outcome = await self._by_get(identity, vault, name, pinned, secret)
         if isinstance(outcome, NotFound):
@@ -233,21 +236,21 @@ class Vaults:
     ) -> Version | None | Failure:
         """Find the version in the list of versions (all pages, unordered). None if it does not show the current one."""
 
-        async def call() -> list[Version] | Failure:
-            found: list[Version] = []
-            visited: set[str] = set()
-            url: str | None = f"/secrets/{quote(name, safe='')}/versions"
-            while url is not None and url not in visited:
-                visited.add(url)
-                response = await vault.client.send_request(HttpRequest("GET", url))
-                if response.status_code != 200:
-                    return self._calls.refusal(identity, response)
-                items, url = page(json.loads(response.text()))
-                found.extend(items)
-            return found
+        async def read(url: str) -> Page[Version] | Failure:
+            response = await vault.client.send_request(HttpRequest("GET", url))
+            if response.status_code != 200:
+                return self._calls.refusal(identity, response)
+            return page(json.loads(response.text()))
+
+        async def call() -> tuple[Version, ...] | Failure:
+            try:
+                return await walk(f"/secrets/{quote(name, safe='')}/versions", read, most_pages=_MOST_PAGES)
+            except EndlessList:
+                vault.list_denied_at[name.lower()] = self._clock()  # do not request so many pages at every check
+                return ()
 
         items = await self._call(identity, vault, call)
-        if not isinstance(items, list):
+        if isinstance(items, Failure):
             return items
         if not items or any(item.created is None or not item.id for item in items):
             return None

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from azure.keyvault.secrets import SecretProperties
 
 from secure_redis.azure.core.answers import Malformed
+from secure_redis.azure.core.lists import next_link
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +36,7 @@ def page(body: object) -> tuple[list[Version], str | None]:
     """
     if not isinstance(body, Mapping) or not isinstance(body.get("value"), list):
         raise Malformed("the vault's answer is not a list of versions")
-    link = body.get("nextLink")
-    return [_listed(item) for item in body["value"]], link if isinstance(link, str) and link else None
+    return [_listed(item) for item in body["value"]], next_link(body)
 
 
 def _listed(item: object) -> Version:

@@ -30,6 +30,7 @@ from secure_redis.azure.core.failures import (
     unknown,
     write_failure,
 )
+from secure_redis.azure.core.lists import Page, walk
 from secure_redis.azure.core.policies import Policies
 from secure_redis.azure.core.transport import Transport
 from secure_redis.azure.redis import convert
@@ -105,21 +106,14 @@ class Caches:
         within = "" if group is None else f"/resourceGroups/{quote(group, safe='')}"
         first = f"{self._transport.cloud.resource_manager}/subscriptions/{subscription}{within}{_LIST}"
 
-        async def call() -> tuple[Redis, ...] | Failure:
-            found: list[Redis] = []
-            visited: set[str] = set()
-            url: str | None = first
-            while url is not None and url not in visited:
-                visited.add(url)
-                response = await client.raw.send_request(HttpRequest("GET", url))
-                if response.status_code != 200:
-                    return self._calls.refusal(identity, response)
-                page = self._page(identity, url, response.content)
-                found.extend(page.caches)
-                url = page.next
-            return tuple(found)
+        async def read(url: str) -> Page[Redis] | Failure:
+            response = await client.raw.send_request(HttpRequest("GET", url))
+            if response.status_code != 200:
+                return self._calls.refusal(identity, response)
+            page = self._page(identity, url, response.content)
+            return page.caches, page.next
 
-        return await self._calls(identity, call)
+        return await self._calls(identity, lambda: walk(first, read))
 
     async def list_keys(self, identity: Identity, cache: CacheID) -> ListedKeys | Unknown:
         """Read both keys. Needs `Microsoft.Cache/redis/listKeys/action`."""
@@ -135,12 +129,16 @@ class Caches:
         """Read all rules (all pages), sorted by name. No rule means open to everyone while public access is on."""
         client = self._client(identity, cache)
 
-        async def call() -> tuple[FirewallRuleFacts, ...]:
-            pages = client.management.firewall_rules.list(cache.group, cache.name)
-            rules = [convert.firewall_rule_facts(rule, cache.name) async for rule in pages]
-            return tuple(sorted(rules, key=lambda rule: rule.name.lower()))
+        async def read(url: str) -> Page[FirewallRuleFacts] | Failure:
+            response = await client.raw.send_request(HttpRequest("GET", url))
+            if response.status_code != 200:
+                return self._calls.refusal(identity, response)
+            return convert.firewall_rules_page(json.loads(response.content), cache.name)
 
-        return _or_unknown(await self._calls(identity, call))
+        rules = await self._calls(identity, lambda: walk(self._url(cache, "/firewallRules"), read))
+        if isinstance(rules, Failure):
+            return unknown(rules)
+        return tuple(sorted(rules, key=lambda rule: rule.name.lower()))
 
     async def name_available(self, identity: Identity, cache: CacheID) -> bool | Unknown:
         """Whether the cache's name is free in all of Azure. The service answers 200 for free, an error for taken."""
@@ -225,11 +223,7 @@ class Caches:
         with a claims challenge is answered by the same request with a new token: the first one was turned away.
         """
         client = self._client(identity, cache)
-        url = (
-            f"{self._transport.cloud.resource_manager}/subscriptions/{cache.subscription}/resourceGroups/"
-            f"{quote(cache.group, safe='')}/providers/Microsoft.Cache/redis/{quote(cache.name, safe='')}/regenerateKey"
-            f"?api-version={API_VERSION}"
-        )
+        url = self._url(cache, "/regenerateKey")
 
         async def call() -> None | Failure:
             response = await client.raw.send_request(HttpRequest("POST", url, json={"keyType": slot.value}))
@@ -278,6 +272,13 @@ class Caches:
         return None
 
     # --- how ----------------------------------------------------------------------------------------------------------
+
+    def _url(self, cache: CacheID, below: str) -> str:
+        return (
+            f"{self._transport.cloud.resource_manager}/subscriptions/{cache.subscription}/resourceGroups/"
+            f"{quote(cache.group, safe='')}/providers/Microsoft.Cache/redis/{quote(cache.name, safe='')}{below}"
+            f"?api-version={API_VERSION}"
+        )
 
     def _client(self, identity: Identity, cache: CacheID) -> _Client:
         if cache.service is not Service.REDIS:

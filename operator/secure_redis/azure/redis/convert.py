@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from azure.mgmt.redis.models import RedisFirewallRule
 from pydantic import SecretStr
 
 from secure_redis.api.azure_ids import CacheID, InvalidResourceID
@@ -19,6 +18,7 @@ from secure_redis.azure.core.answers import (
     text_flag,
     text_number,
 )
+from secure_redis.azure.core.lists import next_link
 from secure_redis.domain.observe.cache import OperationFacts
 from secure_redis.domain.observe.firewall import FirewallRuleFacts
 from secure_redis.domain.observe.keys import ListedKeys
@@ -100,35 +100,50 @@ def page(body: object) -> tuple[list[Redis], str | None]:
     value = mapping(body).get("value")
     if not isinstance(value, list):
         raise Malformed("the answer is not a list")
-    return [cache_facts(item) for item in value], text(mapping(body).get("nextLink"))
+    return [cache_facts(item) for item in value], next_link(mapping(body))
 
 
-def listed_keys(primary: str | None, secondary: str | None) -> ListedKeys:
+def listed_keys(primary: object, secondary: object) -> ListedKeys:
     """Wrap both keys.
 
     Raises:
         Malformed: one is missing.
 
     """
-    if not primary or not secondary:
+    first, second = text(primary), text(secondary)
+    if first is None or second is None:
         raise Malformed("the answer does not hold both keys")
-    return ListedKeys(SecretStr(primary), SecretStr(secondary))
+    return ListedKeys(SecretStr(first), SecretStr(second))
 
 
-def firewall_rule_facts(rule: RedisFirewallRule, cache_name: str) -> FirewallRuleFacts:
-    """Convert a rule, without the `<cache>/` prefix that Azure puts before its name.
+def firewall_rules_page(body: object, cache_name: str) -> tuple[list[FirewallRuleFacts], str | None]:
+    """Convert a page of a cache's firewall rules, and return the URL of the next page.
+
+    Raises:
+        Malformed: not a page, or one of its items is not a rule.
+
+    """
+    value = mapping(body).get("value")
+    if not isinstance(value, list):
+        raise Malformed("the answer is not a list")
+    return [firewall_rule_facts(item, cache_name) for item in value], next_link(mapping(body))
+
+
+def firewall_rule_facts(item: object, cache_name: str) -> FirewallRuleFacts:
+    """Convert the JSON of a rule, without the `<cache>/` prefix that Azure puts before its name.
 
     Raises:
         Malformed: a part is missing.
 
     """
-    name = text(rule.name) or ""
+    name, properties = text(mapping(item).get("name")) or "", mapping(mapping(item).get("properties"))
+    start, end = text(properties.get("startIP")), text(properties.get("endIP"))
     prefix, slash, rest = name.partition("/")
     if slash and prefix.lower() == cache_name.lower():
         name = rest
-    if not name or not rule.start_ip or not rule.end_ip:
+    if not name or start is None or end is None:
         raise Malformed("the answer holds a firewall rule without name or range")
-    return FirewallRuleFacts(name, rule.start_ip, rule.end_ip)
+    return FirewallRuleFacts(name, start, end)
 
 
 def operation_facts(status_code: int, body: object) -> OperationFacts:

@@ -37,12 +37,11 @@ from secure_redis.domain.observe.secret import SecretFacts
 # Redis's registered port without TLS. Azure uses it for nothing else, so no Secret contains it.
 PLAINTEXT_PORT: Final = 6379
 
-_HOST = re.compile(
-    r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+", re.I | re.A
-)
+_LONGEST_HOST: Final = 253
+_HOST = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+", re.I | re.A)
 _DATA_KEY = re.compile(r"(?!\.{1,2}$)(?!\.\.)[A-Za-z0-9_.-]{1,253}")
 _RESERVED = re.compile(
-    r"(([a-z0-9.-]+\.)?(kubernetes\.io|k8s\.io|secureredis\.io)|argocd\.argoproj\.io)/.*", re.I | re.S
+    r"(([a-z0-9.-]{1,253}\.)?(kubernetes\.io|k8s\.io|secureredis\.io)|argocd\.argoproj\.io)/.*", re.I | re.S
 )
 
 
@@ -140,7 +139,7 @@ def _endpoint(cache: Cache) -> tuple[str, int] | Explanation:
         return Explanation(
             Reason.AZURE_ERROR, f"Azure reports no {what} for the cache, so no connection can be published"
         )
-    if not _HOST.fullmatch(host):
+    if len(host) > _LONGEST_HOST or not _HOST.fullmatch(host):
         return Explanation(Reason.AZURE_ERROR, "Azure reports a host name that is none, so no connection is published")
     if not 0 < port < 65536 or port in {cache.plaintext_port, PLAINTEXT_PORT}:
         return Explanation(

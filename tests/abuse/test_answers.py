@@ -5,17 +5,20 @@ F numbers are those of the security review; the others are attempts of the same 
 """
 
 import asyncio
+import base64
 import json
 import time
 import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any, Literal
+from urllib.parse import quote
 
 import pytest
 import trustme
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.azure.core.bounded_answer import LARGEST, LARGEST_OF_RESOURCE_MANAGER
@@ -28,6 +31,8 @@ from secure_redis.azure.governance.reads import Governance
 from secure_redis.domain.observe.keys import Slot, VaultSecretFacts
 from secure_redis.domain.observe.redis import Redis
 from secure_redis.domain.observe.unknown import Unknown
+from secure_redis.domain.plan.write_failure import WriteFailure
+from secure_redis.telemetry import live_values
 from tests.abuse.hostile import (
     CACHE,
     IDENTITY,
@@ -41,6 +46,7 @@ from tests.abuse.hostile import (
     answer,
     bomb,
     dripping,
+    echo,
     endless,
     error,
     raw,
@@ -248,12 +254,11 @@ def pages(hostile: Hostile, service: Service, items: list[Any]) -> Answer:
 
 
 @pytest.mark.parametrize("name", ["caches", "firewall rules", "locks"])
-@pytest.mark.parametrize("items", ["none", "some"])
-async def test_f23_a_list_that_never_ends(azure: Azure, hostile: Hostile, name: str, items: str) -> None:
+async def test_f23_a_list_that_never_ends(azure: Azure, hostile: Hostile, name: str) -> None:
     rule = {"name": "a", "properties": {"startIP": "10.0.0.1", "endIP": "10.0.0.1"}}
     lock = {"name": "a", "id": f"{CACHE.text}/providers/Microsoft.Authorization/locks/a", "properties": {"level": "x"}}
     item = {"caches": GOOD, "firewall rules": rule, "locks": lock}[name]
-    hostile.on("arm", PLACE, pages(hostile, "arm", [item] if items == "some" else []))
+    hostile.on("arm", PLACE, pages(hostile, "arm", [item]))
     assert f"more than {MOST_PAGES} pages" in why(await READS[name][1](azure, hostile))
     assert hostile.count("arm") == MOST_PAGES
     await recovers(azure, hostile, READS[name][1])
@@ -305,9 +310,9 @@ async def test_an_odd_next_link_fails_the_list(azure: Azure, hostile: Hostile, n
 
 
 async def test_the_activity_log_of_many_large_events(azure: Azure, hostile: Hostile) -> None:
-    """The pages themselves are not kept: a hundred of a megabyte leave little."""
+    """The pages themselves are not kept: sixteen of a megabyte leave little."""
     event = {"operationName": {"value": "Microsoft.Cache/redis/listKeys/action"}, "claims": {"x": "y" * 1000}}
-    numbers = iter(range(40))
+    numbers = iter(range(15))
 
     async def write(request: Any, writer: Any) -> None:
         following = next(numbers, None)
@@ -320,8 +325,8 @@ async def test_the_activity_log_of_many_large_events(azure: Azure, hostile: Host
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert outcome == ()
-    assert hostile.count("arm") == 41
-    assert peak < 24 * MIB
+    assert hostile.count("arm") == 16
+    assert peak < 10 * MIB  # all of them have 14 MB
 
 
 # --- headers ----------------------------------------------------------------------------------------------------------
@@ -464,7 +469,7 @@ BODIES: dict[str, bytes] = {
 async def test_any_body_is_read_or_classified(hostile: Hostile, authority: trustme.CA, body: str) -> None:
     for name in ("cache", "caches", "keys", "locks", "secret", "token"):
         service, read = READS[name]
-        for status in (200, 400, 401, 403, 404, 409, 500):
+        for status in (200, 400, 403, 404):
             hostile.forget()
             hostile.on(service, "", answer(status, BODIES[body]))
             async with hostile.azure(authority) as azure:
@@ -613,11 +618,9 @@ async def test_f08_claims_for_ever_end(azure: Azure, hostile: Hostile) -> None:
 # --- writes -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("body", ["too large", "nested"])
-async def test_a_write_whose_answer_is_odd_is_in_doubt(azure: Azure, hostile: Hostile, body: str) -> None:
+async def test_a_write_whose_answer_is_too_large_is_in_doubt(azure: Azure, hostile: Hostile) -> None:
     """Whether the write took effect is not known: the rotation must not take it as refused."""
-    odd = endless(b" " * 65536) if body == "too large" else answer(200, b"[" * 100_000)
-    hostile.on("arm", PLACE, odd)
+    hostile.on("arm", PLACE, endless(b" " * 65536))
     patched = await azure.caches.update(IDENTITY, CACHE, {"properties": {}})
     assert patched is not None
     assert patched.maybe_done
@@ -655,3 +658,52 @@ async def test_the_limits_are_those_of_the_services(azure: Azure, hostile: Hosti
 def test_a_denial_and_a_transient_stay_what_they_are() -> None:
     """The helpers above take failures of both kinds."""
     assert {Denied, Transient} <= set(Failure.__args__)
+
+
+# --- values in flight -------------------------------------------------------------------------------------------------
+
+SECRET = "q7p3nU+Yv5Wq/X6hTg2m8BfRk+zCaLs0x9cq/p3nUuYv"  # no shape of a key: only its value tells
+
+
+def _of_body(body: bytes) -> str:
+    return str(json.loads(body).get("value") or json.loads(body)["properties"]["redisConfiguration"][STRING])
+
+
+STRING = "rdb-storage-connection-string"
+ECHOES: dict[str, Callable[[str], str]] = {
+    "C02 percent": lambda value: quote(value, safe=""),
+    "C02 within a path": lambda value: f"/secrets/{value}/versions",
+    "percent of every character, twice": lambda value: quote("".join(f"%{ord(one):02X}" for one in value)),
+    "base64": lambda value: base64.b64encode(f"x{value}".encode()).decode(),
+    "hex": lambda value: value.encode().hex(" "),
+    "JSON": lambda value: value.replace("+", "\\u002b").replace("/", "\\/"),
+    "HTML": lambda value: "".join(f"&#{ord(one)};" for one in value),
+    "a path of short segments": lambda value: "/".join(value[at : at + 5] for at in range(0, len(value), 5)),
+}
+
+
+@pytest.mark.parametrize("name", ECHOES)
+@pytest.mark.parametrize("what", ["vault value", "connection string", "listed key"])
+async def test_c02_a_value_that_a_refusal_quotes_is_masked(
+    azure: Azure, hostile: Hostile, name: str, what: str
+) -> None:
+    live_values.enter(f"abuse/{name}-{what}"[:60])
+    spell = ECHOES[name]
+    if what == "vault value":
+        quoted = hostile.authorized(echo(lambda body: f"the value {spell(_of_body(body))} is refused"))
+        hostile.on("vault", "/secrets/", quoted)
+        failed = await azure.vaults.store(IDENTITY, hostile.vault, "orders", SecretStr(SECRET), {})
+    elif what == "connection string":
+        text = f"DefaultEndpointsProtocol=https;AccountName=ordersaccount1;AccountKey={SECRET};EndpointSuffix=x.y"
+        hostile.on("arm", PLACE, error(400, f"the setting {spell(SECRET)} is refused"))
+        failed = await azure.caches.update(IDENTITY, CACHE, {"properties": {"redisConfiguration": {STRING: text}}})
+    else:
+        hostile.on("arm", "listkeys", answer(200, {"primaryKey": SECRET, "secondaryKey": KEY}))
+        assert not isinstance(await azure.caches.list_keys(IDENTITY, CACHE), Unknown)
+        hostile.on("arm", PLACE, error(400, f"the key {spell(SECRET)} is refused"))
+        failed = await azure.caches.update(IDENTITY, CACHE, {"properties": {}})
+    assert isinstance(failed, WriteFailure)
+    assert live_values.MASK in failed.message
+    assert "is refused" in failed.message
+    assert spell(SECRET) not in failed.message
+    assert not any(SECRET[at : at + 8].lower() in failed.message.lower() for at in range(len(SECRET) - 8))

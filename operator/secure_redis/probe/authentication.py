@@ -13,6 +13,7 @@ from secure_redis.api.reasons.reason import Reason
 from secure_redis.domain.observe.keys import AuthenticationResult
 from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.probe import trust
+from secure_redis.telemetry import live_values
 
 TIMEOUT_SECONDS: Final = 5.0
 # The longest answer of Redis to AUTH, the one of a server without a password, has some 130 characters.
@@ -49,6 +50,7 @@ async def authenticate(
     except OSError as error:  # ssl.SSLError is one too
         return Unknown(Reason.INTERNAL_ERROR, f"the CA file {ca_file} cannot be used ({type(error).__name__})")
     where = f"{host}:{port}"
+    live_values.remember(password.get_secret_value())
     try:
         async with asyncio.timeout(timeout):
             return _read(await _exchange(host, port, _command(password, username), tls), where)

@@ -61,6 +61,7 @@ from secure_redis.reconciler.pass_state import (
 )
 from secure_redis.reconciler.unobserved import UnobservedResources
 from secure_redis.reconciler.write_backoff import LONGEST_SECONDS
+from secure_redis.telemetry import live_values
 
 log = logging.getLogger(__name__)
 
@@ -147,6 +148,7 @@ class Reconciler:
         """Run one pass. Raises nothing that the outside world causes."""
         resource = parse(body, self._settings.defaults)
         correlation.set(str(uuid4()))  # of this task: on every request to Azure and every audit record of the pass
+        live_values.enter(str(key))
         try:
             envelope = resource.envelope if isinstance(resource, Unreadable) else resource
             if self._resources.served_elsewhere(envelope):
@@ -193,6 +195,7 @@ class Reconciler:
             return None
         steady, pass_state.steady = pass_state.steady[1], None
         correlation.set(str(uuid4()))
+        live_values.enter(str(key))
         try:
             observed = await self._observer.observe(steady.resource, pass_state, self._now(), attribute_drift=False)
         except ApiFailure:
@@ -365,7 +368,9 @@ class Reconciler:
         return NextPass(3600.0, ready=ready_of(unreadable))
 
     async def _write_status(self, resource: Envelope, status: Status) -> bool:
-        written = await self._resources.write_status(resource, status)
+        # A text may have arrived before the value that it quotes was read.
+        masked = tuple(one.model_copy(update={"message": live_values.mask(one.message)}) for one in status.conditions)
+        written = await self._resources.write_status(resource, status.model_copy(update={"conditions": masked}))
         if written is not None:
             self._written(resource.key, written)
         return written is not None

@@ -5,13 +5,15 @@ or a status. A text that changes with each answer would cause a status write wit
 label of its own is removed ("RequestID=…"); any other one is replaced by "…". Names of things stay, and so do the GUIDs
 of subscriptions, tenants, principals and roles: they do not change, and a person needs them.
 
-Each quantifier is bounded, so that no text can make a pattern slow.
+The values at hand are taken out first (`live_values`): what follows may cut through one. Each quantifier is bounded, so
+that no text can make a pattern slow.
 """
 
 import re
 from typing import Final
 
-from secure_redis.telemetry.redaction import MASK, redact
+from secure_redis.telemetry.live_values import MASK, mask
+from secure_redis.telemetry.redaction import redact_shapes
 
 LONGEST: Final = 500
 _READ: Final = 10_000  # characters of a text that are considered at all
@@ -103,7 +105,7 @@ _THING = re.compile(
 
 def clean(text: str) -> str:
     """Return one line of at most 500 characters without secrets, times, ids of a request and counters."""
-    text = _SPACE.sub(" ", _start(text)).strip()
+    text = _SPACE.sub(" ", mask(_start(text))).strip()
     text = _JWT.sub(MASK, text)
     text = _QUERY.sub(r"\1", text)
     text = _KEY_FIELD.sub(rf"\1={MASK}", text)
@@ -117,7 +119,7 @@ def clean(text: str) -> str:
         text = volatile.sub(_GONE, text)
     text = _ID.sub(_unless_of_a_thing, text)
     text = _LONG_NUMBER.sub(_GONE, text)
-    text = redact(_KEY.sub(MASK, text))
+    text = redact_shapes(_KEY.sub(MASK, text))
     text = _SPACE.sub(" ", text).strip(" .,;")
     return text if len(text) <= LONGEST else text[: LONGEST - 1].rstrip() + "…"
 

@@ -25,6 +25,7 @@ _LIBRARY_LEVELS: Final[Mapping[str, int]] = {
     "kubernetes": logging.WARNING,
     "asyncio": logging.WARNING,
 }
+_LONGEST: Final = 20_000  # characters of one text: an exception can quote a whole answer
 _OWN_FIELDS: Final = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 
 
@@ -37,16 +38,16 @@ class RedactionFilter(logging.Filter):
             message = record.getMessage()
         except Exception:
             message = str(record.msg)
-        record.msg, record.args = redact(message), None
+        record.msg, record.args = redact(message[:_LONGEST]), None
         for name in set(record.__dict__) - _OWN_FIELDS:
             record.__dict__[name] = clean(record.__dict__[name])
         if record.exc_info:
             record.exc_text = describe(*_exception(record.exc_info))
             record.exc_info = None
         elif record.exc_text:
-            record.exc_text = redact(record.exc_text)
+            record.exc_text = redact(record.exc_text[:_LONGEST])
         if record.stack_info:
-            record.stack_info = redact(record.stack_info)
+            record.stack_info = redact(record.stack_info[:_LONGEST])
         return True
 
 
@@ -82,12 +83,14 @@ def clean(value: Any) -> Any:
         return {redact(str(name)): clean(member) for name, member in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [clean(member) for member in value]
-    return redact(str(value))
+    return redact(str(value)[:_LONGEST])
 
 
 def describe(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> str:
     """Format a traceback with redacted text and without the source lines' values."""
-    return redact("".join(traceback.format_exception(kind, error, trace)))
+    text = "".join(traceback.format_exception(kind, error, trace))
+    # The start names the first cause, the end the exception and where it was raised.
+    return redact(text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]}\n…\n{text[-_LONGEST // 2 + 10 :]}")
 
 
 def stack(error: BaseException) -> str:

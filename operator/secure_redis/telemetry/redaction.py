@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-MASK: Final = "[redacted]"
+from secure_redis.telemetry.live_values import MASK, mask
 
 # Shapes, not names of variables: a secret is caught wherever it turns up. What can begin at many places of a text is
 # bounded, so that no text makes a shape slow.
@@ -36,10 +36,15 @@ _SHAPES: Final = (
 
 
 def redact(text: str) -> str:
-    """Return `text` without anything that has the form of a secret.
+    """Return `text` without the values at hand and without anything that has the form of a secret.
 
-    This is the last line of defence. Values that are known to be secret never reach a text.
+    This is the last line of defence. The operator's own texts contain no value that is known to be secret.
     """
+    return redact_shapes(mask(text))
+
+
+def redact_shapes(text: str) -> str:
+    """Return `text` without anything that has the form of a secret: the second line, for values that nobody knows."""
     for shape, replacement in _SHAPES:
         text = shape.sub(replacement, text)
     return text

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from secure_redis.api.resource import Unreadable, parse
 from secure_redis.telemetry import logs
 from secure_redis.telemetry.audit import Auditor
-from secure_redis.telemetry.redaction import MASK, redact
+from secure_redis.telemetry.live_values import MASK
+from secure_redis.telemetry.redaction import redact
 
 KEY = base64.b64encode(bytes(range(32))).decode()
 NEW_KEY = "Ab3" * 12 + "AzCaD" + "9xYz" * 2 + "="

@@ -29,6 +29,7 @@ from secure_redis.azure.core.failures import (
 )
 from secure_redis.azure.core.transport import Transport
 from secure_redis.domain.observe.identity import Identity, NamespaceIdentity
+from secure_redis.telemetry import live_values
 
 _LOG = logging.getLogger(__name__)
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
@@ -173,9 +174,11 @@ class Credentials:
 
     async def _assertion(self, identity: NamespaceIdentity) -> SecretStr:
         try:
-            return await self._request_token(identity)
+            assertion = await self._request_token(identity)
         except IdentityUnavailable as error:
             raise Refused(Transient(error.unknown.reason, error.unknown.message, error.unknown.retry_after)) from None
+        live_values.remember(assertion.get_secret_value())
+        return assertion
 
     async def _federate(
         self, tenant: str, client: str, assertion: SecretStr, scope: str, options: dict[str, Any]
@@ -286,7 +289,9 @@ class IdentityCredential:
                     Guard.TENANT,
                 )
             )
-        return await self._credentials.token(self._identity, self._scope, claims=claims, cae=enable_cae)
+        token = await self._credentials.token(self._identity, self._scope, claims=claims, cae=enable_cae)
+        live_values.remember(token.token)
+        return token
 
     async def close(self) -> None:
         """Close nothing: it has no session of its own."""

@@ -151,7 +151,7 @@ def _classify(error: BaseException, source: Source) -> Failure:
             ),
             Guard.CLOUD,
         )
-    if isinstance(error, AzureError | ValueError | TypeError | KeyError | AttributeError):
+    if isinstance(error, AzureError | ValueError | TypeError | KeyError | AttributeError | RecursionError):
         return _unusable(source)
     return _unexpected(error, source)
 

@@ -43,6 +43,7 @@ from secure_redis.domain.observe.identity import Identity
 from secure_redis.domain.observe.keys import VaultSecretAbsent, VaultSecretFacts
 from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.plan.write_failure import WriteFailure
+from secure_redis.telemetry import live_values
 
 T = TypeVar("T")
 
@@ -114,6 +115,8 @@ class Vaults:
         authority = host_of(uri) or ""
         secret = self._secrets.get((identity, authority, name.lower(), version), _Secret)
         async with secret.lock:
+            if secret.value is not None:
+                live_values.remember(secret.value.get_secret_value())  # before the vault can quote it
             now = self._clock()
             if secret.at is None or max_age <= 0 or now - secret.at > max_age:
                 if secret.failure is not None and now - secret.failed_at < min(self._remember, max_age):
@@ -145,6 +148,7 @@ class Vaults:
         if outside is not None:
             return WriteFailure(outside.reason, outside.message, permanent=True)
         vault = self._vault(identity, uri)
+        live_values.remember(value.get_secret_value())
 
         async def call() -> str:
             stored = await vault.client.set_secret(
@@ -277,7 +281,7 @@ class Vaults:
             return bundle
         version = from_sdk(bundle.properties)
         if secret.value_of != version.id and usable(version, self._now()) and bundle.value is not None:
-            secret.value, secret.value_of = SecretStr(bundle.value), version.id
+            secret.value, secret.value_of = _value(bundle.value), version.id
         return version
 
     async def _with_value(self, identity: Identity, uri: str, name: str, secret: _Secret) -> VaultSecretFacts | Unknown:
@@ -306,7 +310,7 @@ class Vaults:
             bundle = await self._call(identity, vault, call)
             if not isinstance(bundle, KeyVaultSecret):
                 return self._failed(secret, bundle)
-            secret.value, secret.value_of = SecretStr(bundle.value or ""), version.id
+            secret.value, secret.value_of = _value(bundle.value or ""), version.id
         return replace(facts, value=secret.value)
 
     # --- how ----------------------------------------------------------------------------------------------------------
@@ -356,3 +360,8 @@ class Vaults:
             per_call_policies=[self._transport.vault_guard(url), CorrelationPolicy()],
             custom_hook_policy=self._transport.vault_gate(url),  # the place behind authentication
         )
+
+
+def _value(text: str) -> SecretStr:
+    live_values.remember(text)
+    return SecretStr(text)

@@ -17,6 +17,7 @@ from azure.mgmt.redis.models import CheckNameAvailabilityParameters
 
 from secure_redis.api.azure_ids import CacheID, Service
 from secure_redis.api.reasons.reason import Reason
+from secure_redis.azure.core import answers
 from secure_redis.azure.core.calls import Calls
 from secure_redis.azure.core.credentials import Credentials
 from secure_redis.azure.core.expiring_cache import ExpiringCache
@@ -41,6 +42,7 @@ from secure_redis.domain.observe.keys import ListedKeys, Slot
 from secure_redis.domain.observe.redis import Redis
 from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.plan.write_failure import WriteFailure
+from secure_redis.telemetry import live_values
 from secure_redis.telemetry.external_text import clean
 
 _LOG = logging.getLogger(__name__)
@@ -121,7 +123,10 @@ class Caches:
 
         async def call() -> ListedKeys:
             keys = await client.management.redis.list_keys(cache.group, cache.name)
-            return convert.listed_keys(keys.primary_key, keys.secondary_key)
+            listed = convert.listed_keys(keys.primary_key, keys.secondary_key)
+            for key in (listed.primary, listed.secondary):
+                live_values.remember(key.get_secret_value())
+            return listed
 
         return _or_unknown(await self._calls(identity, call))
 
@@ -363,5 +368,8 @@ def _or_write_failure(outcome: None | Failure) -> None | WriteFailure:
 
 
 def _bytes(body: Mapping[str, Any]) -> Any:
+    for name, value in (answers.mapping(answers.mapping(body.get("properties")).get("redisConfiguration"))).items():
+        if "connection-string" in name and isinstance(value, str):
+            live_values.remember(value)  # Azure's refusal may quote it
     # bytes go out as they are (documented for IO[bytes], accepted by the SDK's own check for bytes too)
     return json.dumps(body).encode()

@@ -19,17 +19,21 @@ The fixtures here give the chart's roles and policies on the real API server:
 - `admin`: an administrator.
 - `stolen`: a client with a real token of the operator's ServiceAccount.
 - `SHOP` is a namespace that consents, `PRIVATE` is one that does not.
+- `hostile`: a server on loopback that speaks as Entra, Resource Manager and Key Vault (`hostile.py`), and `azure`, the
+  operator's own clients that are connected to it.
 """
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+import trustme
 
 from sandbox.api import Api
 from sandbox.chart.install import OPERATOR, install
 from sandbox.chart.render import RELEASE_NAMESPACE, Document
 from sandbox.cluster import Cluster
+from tests.abuse.hostile import Azure, Hostile
 
 SHOP = "abuse-shop"
 PRIVATE = "abuse-private"
@@ -63,3 +67,21 @@ def admin(crd_installed: None, control_plane: Cluster) -> Iterator[Api]:
 def stolen(admin: Api, control_plane: Cluster) -> Api:
     """A client that presents a real token of the operator's ServiceAccount, and nothing else."""
     return admin.bearer(control_plane.service_account_token(RELEASE_NAMESPACE, OPERATOR))
+
+
+@pytest.fixture(scope="session")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture
+async def hostile(authority: trustme.CA) -> AsyncIterator[Hostile]:
+    server = await Hostile.start(authority)
+    yield server
+    await server.stop()
+
+
+@pytest.fixture
+async def azure(hostile: Hostile, authority: trustme.CA) -> AsyncIterator[Azure]:
+    async with hostile.azure(authority) as clients:
+        yield clients

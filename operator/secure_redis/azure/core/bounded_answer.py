@@ -17,8 +17,8 @@ from multidict import CIMultiDict, CIMultiDictProxy
 _KIB: Final = 1024
 _MIB: Final = 1024 * _KIB
 
-# Resource Manager's own limit on an answer of a provider is 8 MB (azure-resource-manager-rpc, common-api-details.md,
-# "Max response size", quoted in Azure/azure-functions-host#8869). A list of 1,000 caches has some 3 MB.
+# Resource Manager limits an answer of a provider to 8 MB (docs/internals/azure-facts.md#sizes-of-answers). A list
+# of 1,000 caches has some 3 MB.
 LARGEST_OF_RESOURCE_MANAGER: Final = 8 * _MIB
 # A page of 25 versions with 15 tags of 512 characters each has 200 KiB, a secret's value at most 25 KB (Key Vault's
 # documentation, "About secrets"). A token has some KiB.

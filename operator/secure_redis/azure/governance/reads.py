@@ -50,6 +50,7 @@ READ_DIAGNOSTICS: Final = "Microsoft.Insights/diagnosticSettings/read"
 READ_LOCKS: Final = "Microsoft.Authorization/locks/read"
 READ_ROLES: Final = "Microsoft.Authorization/roleAssignments/read"
 
+_MOST_ROLES: Final = 200  # one request each, kept for an hour
 _LOCK = re.compile(r"/providers/microsoft\.authorization/locks/[^/]+$", re.IGNORECASE)
 _PRINCIPAL = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 
@@ -131,7 +132,7 @@ class Governance:
             return listed
         here = [one for one in listed if within(one.scope, target.text) or _above_subscriptions(one.scope)]
         known_roles: dict[str, tuple[RolePermissions, ...]] = {}
-        for role in sorted({one.role_id for one in here}):
+        for role in sorted({one.role_id for one in here})[:_MOST_ROLES]:  # of the others, `permissions` stays None
             permissions = await self._permissions(identity, target, role)
             if isinstance(permissions, Denied | Transient):
                 break  # the others would be refused too

@@ -1,4 +1,4 @@
-"""A TLS server on loopback that answers as Entra, Resource Manager or Key Vault, and wishes the operator ill.
+"""A TLS server on loopback that answers as Entra, Resource Manager or Key Vault, and sends what no real service sends.
 
 It writes bytes, not HTTP: an answer can break every rule. No code of the operator is replaced; the real SDKs and the
 operator's own transport connect to it. What is not scripted is answered as the real service would: a token, a

@@ -17,6 +17,7 @@ from tests.faults import operators
 from tests.faults.operators import Operator
 from tests.faults.scenarios import PUBLISH, Stage
 
+pytestmark = pytest.mark.attempt  # F09 of the security review
 SECRET = "a-value-that-no-log-may-contain"
 # The operator with a defect: assessing raises while a file is there.
 BROKEN = """

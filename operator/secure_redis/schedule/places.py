@@ -2,13 +2,9 @@
 
 from collections import Counter, OrderedDict, deque
 from collections.abc import Mapping
-from typing import Final
 
 from secure_redis.api.resource import Key
-
-# A namespace gets another place while it has fewer than so many times the places that would stay free. Of 16 places
-# one namespace then gets 12, two get 6 or 7 each, three get 4 each. Some stay free for a namespace that has none.
-_SHARE: Final = 3
+from secure_redis.reconciler.fair_share import may_take
 
 
 class Places:
@@ -36,7 +32,7 @@ class Places:
     def take(self) -> Key | None:
         """Give the next resource a place, until `leave`; None: none waits, or none may have a place now."""
         free = self._total - self._taken.total()
-        namespace = next((one for one in self._waiting if self._may_take(one, free)), None) if free > 0 else None
+        namespace = next((one for one in self._waiting if may_take(self._taken[one], free)), None)
         if namespace is None:
             return None
         keys = self._waiting[namespace]
@@ -53,7 +49,3 @@ class Places:
         self._taken[key.namespace] -= 1
         if not self._taken[key.namespace]:
             del self._taken[key.namespace]
-
-    def _may_take(self, namespace: str, free: int) -> bool:
-        taken = self._taken[namespace]
-        return taken == 0 or taken < _SHARE * (free - 1)

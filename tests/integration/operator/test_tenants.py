@@ -10,7 +10,9 @@ from sandbox.api import Document
 from sandbox.waiting import PATIENCE, wait_for
 from sandbox.world import CACHE_READ, Team, World
 from tests.integration.operator.support import Bystander, Case, provision
-from tests.integration.operator.test_provision import CORRECT, created, properties
+from tests.integration.operator.test_provision import CORRECT, created, owner, properties, tags
+
+pytestmark = pytest.mark.attempt  # A10 of the security review
 
 FOLLOWERS = 8
 MANY = 20  # more than there are places for passes
@@ -62,13 +64,13 @@ def follow(world: World, teams: Callable[..., Team]) -> Iterator[Callable[[Case]
         one.case.mend_faults()
 
 
-def corrected(owner: Case) -> float:
+def corrected(case: Case) -> float:
     """Somebody opens the cache, and the owner closes it. Returns the seconds, as a figure only."""
     started = time.monotonic()
-    owner.update({"enableNonSslPort": True})
-    owner.poke()
-    wait_for(lambda: properties(owner)["enableNonSslPort"] is False, PATIENCE, "the owner's correction")
-    owner.until("TransportSecured", "True")
+    case.update({"enableNonSslPort": True})
+    case.poke()
+    wait_for(lambda: properties(case)["enableNonSslPort"] is False, PATIENCE, "the owner's correction")
+    case.until("TransportSecured", "True")
     return time.monotonic() - started
 
 
@@ -93,3 +95,39 @@ def test_a_namespace_with_more_waiting_passes_than_places_stops_nobody(
     hostile.hang(MANY)
     bystander.goes_on()
     hostile.read_nothing()
+
+
+@pytest.mark.parametrize("exists", [False, True], ids=["create", "adopt"])
+def test_of_two_that_claim_one_cache_at_once_the_second_reads_the_firsts_tag(
+    world: World, build: Case, builders: Team, exists: bool
+) -> None:
+    """Azure takes long for each write, so that the other resource observes the cache meanwhile."""
+    if exists:
+        build.exists(properties={"publicNetworkAccess": "Enabled"})
+    other = Case(world, builders)
+    adopt = {"secureredis.io/adopt": build.cache}
+    other.spec(annotations=adopt, **provision(other))["metadata"]["name"] = f"{build.cache}-b"
+    build.spec(annotations=adopt, **provision(build))
+    for method in ("PUT", "PATCH"):
+        build.fault(
+            service="arm", method=method, path=f"/redis/{build.cache}$", kind="delay", seconds=1.5, when="after"
+        )
+        build.fault(service="arm", method=method, path=f"/redis/{build.cache}$", kind="delay", seconds=1.5)
+    world.apply(build.document)
+    world.apply(other.document)
+    both = (build, other)
+
+    def reasons() -> list[str]:
+        found = (world.condition(one.document, "Ready") for one in both)
+        return [condition[1] for condition in found if condition is not None]
+
+    wait_for(lambda: "OwnedByAnother" in reasons(), PATIENCE, "one of them to learn that the other one owns the cache")
+    owners = {owner(one) for one in both}
+    tag = tags(build)["secureredis-owner"]
+    assert tag in owners
+    loser = next(one for one in both if owner(one) != tag)
+    build.mend_faults()
+    loser.heal("Ready", "False", "OwnedByAnother")
+    assert tags(build)["secureredis-owner"] == tag, "the owner did not change any more"
+    if not exists:
+        assert [kind for kind, _ in build.effects()].count("cache.create") == 1

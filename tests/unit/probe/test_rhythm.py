@@ -139,7 +139,7 @@ def test_hosts_that_hang_block_only_their_own_slots() -> None:
         site = Site(Rhythm(at_once=2), seconds=10.0)
         async with site.probes:
             for number in range(20):
-                site.ask(Key("shop", str(number)), f"cache-{number}")
+                site.ask(Key(f"shop-{number % 2}", str(number)), f"cache-{number}")
             await asyncio.sleep(120)
         assert site.most_under_way == 2
         assert len(site.looks) == 20
@@ -330,5 +330,36 @@ def test_alternately_reached_addresses_wake_no_resource() -> None:
             await asyncio.sleep(2 * HOUR)
         assert len(site.looks) >= 2
         assert site.woken == [KEY]
+
+    travel(story)
+
+
+def test_a_namespace_whose_endpoints_hang_leaves_probes_for_others() -> None:
+    async def story() -> None:
+        site = Site(Rhythm(interval=HOUR, at_once=4), seconds=float("inf"))
+        async with site.probes:
+            for number in range(20):
+                site.ask(Key("hangs", f"r{number}"), f"cache-{number}", refresh="now")
+            await asyncio.sleep(600)
+            assert site.under_way == 3
+            site._seconds = 0.1
+            site.ask(Key("other", "orders"), "orders")
+            await asyncio.sleep(600)
+            assert len(site.times()) == 1
+            await asyncio.sleep(2 * HOUR)
+            assert len(site.times()) >= 2
+
+    travel(story)
+
+
+def test_endpoints_that_wait_for_their_share_are_probed_when_others_end() -> None:
+    async def story() -> None:
+        site = Site(Rhythm(interval=HOUR, at_once=4), seconds=10.0)
+        async with site.probes:
+            for number in range(20):
+                site.ask(Key("shop", f"r{number}"), f"cache-{number}")
+            await asyncio.sleep(600)
+        assert len({endpoint for _, endpoint in site.looks}) == 20
+        assert site.most_under_way == 3
 
     travel(story)

@@ -3,9 +3,11 @@
 import asyncio
 import heapq
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any, Protocol, Self
 
 from secure_redis.api.reasons.reason import Reason
@@ -17,6 +19,7 @@ from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.report import evidence
 from secure_redis.domain.report.endpoint_status import all_well, not_probed, outcome, to_status
 from secure_redis.reconciler.edge import guarded
+from secure_redis.reconciler.fair_share import may_take
 
 _log = logging.getLogger(__name__)
 
@@ -87,6 +90,8 @@ class Probes:
         self._heap: list[tuple[float, int, Endpoint]] = []
         self._tickets = 0
         self._running: set[asyncio.Task[None]] = set()
+        self._taken: Counter[str] = Counter()  # how many of them run for each namespace
+        self._parked: list[tuple[float, int, Endpoint]] = []  # due; the namespaces that request them have their share
         self._changed = asyncio.Event()
         self._worker: asyncio.Task[None] | None = None
 
@@ -166,18 +171,36 @@ class Probes:
                 pass
 
     def _start(self) -> bool:
-        _, ticket, endpoint = heapq.heappop(self._heap)
+        due, ticket, endpoint = heapq.heappop(self._heap)
         entry = self._entries.get(endpoint)
         if entry is None or entry.ticket != ticket or entry.running:
+            return False
+        namespace = self._namespace(entry)
+        if namespace is None:
+            self._parked.append((due, ticket, endpoint))
             return False
         entry.running, entry.due = True, float("inf")
         task = asyncio.create_task(self._take(endpoint, entry), name=f"probe {endpoint}")
         self._running.add(task)
-        task.add_done_callback(self._ended)
+        self._taken[namespace] += 1
+        task.add_done_callback(partial(self._ended, namespace))
         return True
 
-    def _ended(self, task: "asyncio.Task[Any]") -> None:
+    def _namespace(self, entry: _Entry) -> str | None:
+        """Return the namespace for which an endpoint is probed now. None: those that request it have their share."""
+        free = self._rhythm.at_once - len(self._running)
+        requesting = {key.namespace for key in entry.requests}
+        allowed = (one for one in requesting if may_take(self._taken[one], free))
+        return min(allowed, key=lambda one: (self._taken[one], one), default=None)
+
+    def _ended(self, namespace: str, task: "asyncio.Task[Any]") -> None:
         self._running.discard(task)
+        self._taken[namespace] -= 1
+        if not self._taken[namespace]:
+            del self._taken[namespace]
+        for item in self._parked:  # one that was scheduled anew meanwhile has another ticket
+            heapq.heappush(self._heap, item)
+        self._parked.clear()
         self._changed.set()
 
     async def _take(self, endpoint: Endpoint, entry: _Entry) -> None:

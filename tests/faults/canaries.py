@@ -45,6 +45,16 @@ def spellings(secret: str) -> dict[str, str]:
     return found
 
 
+def quoted(secret: str) -> dict[str, str]:
+    """The forms in which a server could quote a secret that it was sent or that it holds: no digests."""
+    return {
+        **{how: text for how, text in spellings(secret).items() if how.startswith(("raw", "URL", "hex", "base64"))},
+        "a path": f"/keys/{secret}/versions",
+        "JSON escapes": secret.replace("+", "\\u002b").replace("/", "\\/").replace("=", "\\u003d"),
+        "percent of every character": "".join(f"%{byte:02X}" for byte in secret.encode()),
+    }
+
+
 def leaks(secrets: Mapping[str, str], places: Iterable[tuple[str, str]]) -> list[str]:
     """Where which secret was found, by their names: never the secret itself."""
     forms = [(name, how, text) for name, secret in secrets.items() for how, text in spellings(secret).items()]

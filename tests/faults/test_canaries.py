@@ -17,7 +17,7 @@ from sandbox.gate import Gate
 from sandbox.waiting import PATIENCE, wait_for
 from sandbox.world import World
 from tests.faults import operators
-from tests.faults.canaries import Planted, leaks, objects, spellings
+from tests.faults.canaries import Planted, leaks, objects, quoted, spellings
 from tests.faults.canaries_storage import persist
 from tests.faults.scenarios import CORRECT, PROVISION, PUBLISH
 
@@ -73,6 +73,13 @@ def _publish_and_fail(held: Planted) -> None:
     ]
     for fault in faults:
         with world.control.faults.during(fault):
+            held.refresh(stage)
+    # A key that the operator has listed, in every spelling that Azure could quote it in.
+    for text in quoted(shown).values():
+        refusal = {"error": {"code": "Quoting", "message": f"the value {text} is refused"}}
+        with world.control.faults.during(
+            Fault(service="arm", method="GET", path="team-.*/redis", kind="status", status=400, body=refusal)
+        ):
             held.refresh(stage)
     # Tokens are asked for again when the old ones are revoked.
     for fault in (

@@ -10,7 +10,8 @@ import kopf
 from kubernetes.aio.client.configuration import Configuration
 
 from secure_redis.api import names
-from secure_redis.kube.client import session
+from secure_redis.kube import answers
+from secure_redis.kube.kopf_session import session
 from secure_redis.kube.streams import Streams
 
 _ENDING: Final = 2.0  # seconds for the tasks of kopf to end
@@ -29,7 +30,7 @@ def build_settings() -> kopf.OperatorSettings:
     settings.scanning.disabled = True
     settings.persistence.finalizer = UNUSED_FINALIZER
     settings.watching.connect_timeout = 30
-    settings.watching.chunk_size = 500
+    settings.watching.chunk_size = answers.PAGE  # `kube.kopf_session` requests less where objects are large
     settings.networking.request_timeout = 30
     settings.networking.error_backoffs = (1, 2)  # then kopf ends, and `cli.run` finds out what is wrong
     settings.queueing.exit_timeout = 1

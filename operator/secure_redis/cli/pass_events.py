@@ -52,11 +52,13 @@ class PassEvents:
         if kind != "DELETED":
             self._members.put(body)
             self._measure(key_of(body), body)
+            self._serve(body)
         self._schedule.event(kind, body)
 
     def written(self, key: Key, body: Body) -> None:
         """Deliver a body that a pass wrote."""
         self._measure(key, body)
+        self._serve(body)
         self._schedule.written(key, body)
 
     def probed(self, key: Key) -> None:
@@ -100,11 +102,19 @@ class PassEvents:
         self._events.forget(key)
         self._reasons.pop(key, None)
         self._metrics.forget(key)
+        for watches in self._watches:
+            if isinstance(watches, SecretWatches):
+                watches.unserve(key)
 
     def namespaces(self, namespaces: set[str]) -> None:
         """The set of namespaces with resources changed."""
         for watches in self._watches:
             watches.set_namespaces(namespaces)
+
+    def _serve(self, body: Body) -> None:
+        for watches in self._watches:
+            if isinstance(watches, SecretWatches):
+                watches.serve(body)
 
     def _measure(self, key: Key, body: Body) -> None:
         with suppress(ValidationError):  # written by another version: the next status is this operator's

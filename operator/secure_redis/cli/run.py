@@ -9,7 +9,7 @@ import signal
 import socket
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ from kubernetes.aio.config import ConfigException
 
 from secure_redis import controller
 from secure_redis.api import names
+from secure_redis.api.resource import Key, key_of
 from secure_redis.cli.compose import KubeClients, build_kube_clients, build_reconciler
 from secure_redis.cli.config import Config
 from secure_redis.cli.ending import LastResort
@@ -29,7 +30,7 @@ from secure_redis.cli.tasks import close, end, forever, post
 from secure_redis.kube import paths
 from secure_redis.kube.client import ApiFailure, KubeClient, connect
 from secure_redis.kube.events import EventRecorder
-from secure_redis.kube.history import History, HistoryRewritten, version_of
+from secure_redis.kube.history import History, HistoryRewritten
 from secure_redis.kube.lease import Elector, LeadershipLost, LeaseSettings
 from secure_redis.kube.namespaces import Namespaces
 from secure_redis.kube.resources import Resources
@@ -240,7 +241,7 @@ class _Process:
             written=events.written,
             probed=events.probed,
         ) as reconciler:
-            schedule = self._schedule(client, reconciler, events)
+            schedule = self._schedule(clients.resources, reconciler, events)
             watches = self._watches(client, clients, events)
             events.connect(schedule, reconciler, watches)
             for one in watches:
@@ -252,12 +253,13 @@ class _Process:
                     await one.stop()
         return 0
 
-    def _schedule(self, client: KubeClient, reconciler: Reconciler, events: PassEvents) -> Schedule:
+    def _schedule(self, resources: Resources, reconciler: Reconciler, events: PassEvents) -> Schedule:
         schedule = Schedule(
             reconciler.run_pass,
             check_steady=reconciler.check_steady,
             backoff=self._config.backoff(),
-            relist=lambda: self._relist(client, schedule),
+            relist=lambda: self._relist(resources, schedule),
+            read=resources.get,
             reports=reconciler.unobserved,
             fatal=(LeadershipLost, HistoryRewritten),
             on_gone=events.gone,
@@ -349,14 +351,12 @@ class _Process:
                 flag.set()
             await asyncio.sleep(random.uniform(1.0, 3.0))  # noqa: S311 - jitter
 
-    async def _relist(self, client: KubeClient, schedule: Schedule) -> Snapshot:
-        known = schedule.versions()
-        listed = [await client.list(paths.resources(namespace)) for namespace in self._namespaces or (None,)]
-        # The first list is the oldest: a resource that is newer than it may be missing from it.
-        items = [item for page in listed for item in page.items]
-        client.history.compare(paths.resources(), known, map(version_of, items))
-        self._members.keep(items)
-        return Snapshot(items, listed[0].resource_version)
+    async def _relist(self, resources: Resources, schedule: Schedule) -> AsyncIterator[Snapshot]:
+        present = set[Key]()
+        async for page in resources.pages(self._namespaces, schedule.versions()):
+            present.update(map(key_of, page.items))
+            yield Snapshot(page.items, page.resource_version)
+        self._members.keep(present)
 
     async def _reachable(self, namespaces: Namespaces) -> bool:
         """Wait until this cluster's uid is known; False if the process is to stop before."""

@@ -6,7 +6,6 @@ Typed models cost 22 MiB more.
 import asyncio
 import json
 import re
-import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ from kubernetes.aio.client.configuration import Configuration
 from kubernetes.aio.config import ConfigException
 
 from secure_redis.api import names
+from secure_redis.kube import answers
 from secure_redis.kube.history import History
 from secure_redis.kube.streams import Streams
 from secure_redis.telemetry.build import version
@@ -30,7 +30,6 @@ Query = Mapping[str, str | int | bool]
 PatchKind = Literal["merge", "json", "apply", "strategic"]
 
 USER_AGENT: Final = f"{names.MANAGER}/{version()}"
-PAGE: Final = 500
 _PATCH_TYPES: Final[Mapping[PatchKind, str]] = {
     "merge": "application/merge-patch+json",
     "json": "application/json-patch+json",
@@ -38,6 +37,7 @@ _PATCH_TYPES: Final[Mapping[PatchKind, str]] = {
     "strategic": "application/strategic-merge-patch+json",
 }
 _METADATA_LIST: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
+_TOO_LARGE: Final = "TooLarge"
 # An object's values follow these words in the API server's validation messages.
 _QUOTES_VALUE: Final = re.compile(r"(?is)\b(?:invalid|unsupported|duplicate) value\b.*")
 
@@ -45,7 +45,7 @@ _QUOTES_VALUE: Final = re.compile(r"(?is)\b(?:invalid|unsupported|duplicate) val
 class ApiFailure(Exception):
     """The API server refused or could not be reached (`status` 0). The text never holds an object's data.
 
-    `reason` is the server's word (`AlreadyExists`, `Forbidden`, …), or `Unreachable` or `Timeout`,
+    `reason` is the server's word (`AlreadyExists`, `Forbidden`, …), or `Unreachable`, `Timeout` or `TooLarge`,
     `causes` the reasons and fields of `details.causes`, `retry_after` seconds where the server named a time.
     """
 
@@ -125,7 +125,7 @@ class KubeClient:
         return await self._request("GET", path, query)
 
     async def list(self, path: str, query: Query | None = None) -> Listed:
-        """Read all pages of a list. Items carry apiVersion and kind, which the API server leaves out."""
+        """Read all pages of a list, where few objects are expected or others cannot create them. See `pages`."""
         items: list[dict[str, Any]] = []
         version = ""
         async for page in self.pages(path, query):
@@ -136,8 +136,9 @@ class KubeClient:
     async def pages(
         self, path: str, query: Query | None = None, *, metadata_only: bool = False
     ) -> AsyncIterator[Listed]:
-        """Yield the pages of a list, for callers that do not need all of it at once.
+        """Yield the pages of a list, so that only one is in memory. Items carry apiVersion and kind.
 
+        A page has a bounded size: one that is too large is requested again in smaller parts (`answers.PageLimit`).
         `metadata_only`: the items have their metadata (with managedFields) and neither spec nor status.
 
         Raises:
@@ -146,18 +147,30 @@ class KubeClient:
         """
         began = self.history.newest(path)
         headers = {"Accept": _METADATA_LIST} if metadata_only else None
-        pages: dict[str, str | int | bool] = {"limit": PAGE, **(query or {})}
+        page_limit = answers.PageLimit()
+        parameters: dict[str, str | int | bool] = dict(query or {})
         while True:
-            page = await self._request("GET", path, pages, headers=headers)
+            parameters["limit"] = page_limit.limit
+            try:
+                content = await self._read("GET", path, parameters, headers=headers, most=page_limit.bytes)
+            except ApiFailure as failure:
+                if failure.reason != _TOO_LARGE or page_limit.limit == 1:
+                    raise
+                page_limit.shrink()
+                continue
+            page_limit.took(len(content))
+            page, content = _document(content), b""
             meta = page.get("metadata") or {}
             kind = str(page.get("kind") or "").removesuffix("List")
             items = [{"apiVersion": page.get("apiVersion"), "kind": kind, **item} for item in page.get("items") or ()]
+            del page
             version = str(meta.get("resourceVersion") or "")
             self.history.listed(path, began, version)
             yield Listed(items, version)
+            del items
             if not meta.get("continue"):
                 return
-            pages["continue"] = meta["continue"]
+            parameters["continue"] = meta["continue"]
 
     async def create(self, path: str, body: Body, query: Query | None = None, *, fenced: bool = True) -> dict[str, Any]:
         """POST. `fenced=False` only for what is no write: reviews."""
@@ -227,10 +240,10 @@ class KubeClient:
             try:
                 self._note("WATCH", response.status, started)
                 if response.status != 200:
-                    raise _failure(response.status, await response.read(), response.headers)
+                    raise _failure(response.status, await answers.read(response.content), response.headers)
                 self.streams.opened(path)
                 opened = True
-                while line := await response.content.readline():
+                async for line in answers.lines(response.content):
                     kind, body = _event(line)
                     self.history.observed(path, str(body["metadata"].get("resourceVersion") or ""))
                     yield kind, body
@@ -240,6 +253,8 @@ class KubeClient:
                     self.streams.closed(path)
         except (TimeoutError, aiohttp.ServerTimeoutError):
             raise ApiFailure(0, "Timeout", "the watch fell silent") from None
+        except answers.AnswerTooLarge:
+            raise ApiFailure(0, _TOO_LARGE, answers.too_large()) from None
         except (aiohttp.ClientError, ConfigException, OSError, ValueError) as error:
             raise ApiFailure(0, "Unreachable", f"the watch broke: {type(error).__name__}") from None
 
@@ -253,6 +268,19 @@ class KubeClient:
         fenced: bool = False,
         headers: Mapping[str, str] | None = None,
     ) -> dict[str, Any]:
+        return _document(await self._read(method, path, query, body, fenced=fenced, headers=headers))
+
+    async def _read(
+        self,
+        method: str,
+        path: str,
+        query: Query | None,
+        body: Body | Sequence[Any] | None = None,
+        *,
+        fenced: bool = False,
+        headers: Mapping[str, str] | None = None,
+        most: int = answers.ANSWER_BYTES,
+    ) -> bytes:
         async with self._slots:
             if fenced and self._fence is not None:
                 self._fence()  # after the wait for a slot: as close to the write as can be
@@ -261,8 +289,11 @@ class KubeClient:
                 async with asyncio.timeout(self._timeout):
                     timeout = aiohttp.ClientTimeout(total=self._timeout)
                     response = await self._send(method, path, query, body, headers or {}, timeout)
-                    async with response:
-                        content = await response.read()
+                    async with response:  # closes the connection if not all was read
+                        content = await answers.read(response.content, most)
+            except answers.AnswerTooLarge:
+                self._note(method, response.status, started)
+                raise ApiFailure(0, _TOO_LARGE, answers.too_large(most)) from None
             except TimeoutError:
                 self._note(method, 0, started)
                 raise ApiFailure(0, "Timeout", f"the API server did not answer in {self._timeout:g} s") from None
@@ -276,13 +307,7 @@ class KubeClient:
         self._note(method, response.status, started)
         if response.status >= 300:
             raise _failure(response.status, content, response.headers)
-        try:
-            document = json.loads(content)
-        except ValueError:
-            raise ApiFailure(0, "Malformed", "the API server's answer is not JSON") from None
-        if not isinstance(document, dict):
-            raise ApiFailure(0, "Malformed", "the API server's answer is not an object")
-        return document
+        return content
 
     async def _send(
         self,
@@ -311,6 +336,16 @@ class KubeClient:
     def _note(self, method: str, status: int, started: float) -> None:
         if self._on_request is not None:
             self._on_request(method, status, time.monotonic() - started)
+
+
+def _document(content: bytes) -> dict[str, Any]:
+    try:
+        document = json.loads(content)
+    except ValueError:
+        raise ApiFailure(0, "Malformed", "the API server's answer is not JSON") from None
+    if not isinstance(document, dict):
+        raise ApiFailure(0, "Malformed", "the API server's answer is not an object")
+    return document
 
 
 def _event(line: bytes) -> tuple[str, dict[str, Any]]:
@@ -364,28 +399,3 @@ async def connect(kubeconfig: Path | None = None, context: str | None = None) ->
     # aiohttp reads the environment only if it names a proxy: this takes two threads for every request.
     configuration.client_session_kwargs = {"trust_env": any(scheme != "no" for scheme in getproxies())}
     return ApiClient(configuration=configuration)
-
-
-def session(configuration: Configuration, streams: Streams) -> aiohttp.ClientSession:
-    """Make an `aiohttp` session with the same trust and an always current token, for kopf.
-
-    Its connections have no limit: kopf holds one watch for each namespace, and the rest would wait without end.
-    """
-
-    async def authorize(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-        token = await configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
-        if token:
-            request.headers["Authorization"] = token
-        response = await handler(request)
-        streams.follow(response)
-        return response
-
-    context = ssl.create_default_context(cafile=configuration.ssl_ca_cert, cadata=configuration.ca_cert_data)
-    if configuration.cert_file:
-        context.load_cert_chain(configuration.cert_file, keyfile=configuration.key_file)
-    return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, ssl=context),
-        middlewares=(authorize,),
-        headers={"User-Agent": USER_AGENT},
-        read_bufsize=2**21,
-    )

@@ -24,14 +24,13 @@ from secure_redis.domain.observe.unknown import NOT_READ, NotRead, Unknown
 from secure_redis.domain.observe.usage import SecretCopy
 from secure_redis.kube import errors, paths
 from secure_redis.kube.client import ApiFailure, Body, KubeClient
-from secure_redis.kube.secrets import publisher
+from secure_redis.kube.secret_facts import publisher
 from secure_redis.kube.workloads.plaintext_settings import LONGEST_TEXT, hosts_in_clear
 
 SecretKey = tuple[str, str]  # names of a Secret and of a key in it
 
-PAGE: Final = 50  # Secrets at a time: each may have a MiB
 MOST: Final = 5000  # Secrets of a namespace
-MOST_DIGESTS: Final = 200_000
+MOST_DIGESTS: Final = 50_000  # of a namespace, each with about 300 bytes
 _FRESH_SECONDS: Final = 1.0  # how old "now" may be, so that callers at the same time share a search
 _FAILED_SECONDS: Final = 5.0
 # Types that contain no key of Redis, or only in a packed form.
@@ -137,35 +136,28 @@ class ForeignSecrets:
         return index
 
     async def _fill(self, index: _Index, namespace: str) -> Unknown | None:
-        requested: dict[str, str | int | bool] = {
-            "limit": min(PAGE, self._most),
-            "fieldSelector": ",".join(f"type!={kind}" for kind in _NOT_READ),
-        }
+        query = {"fieldSelector": ",".join(f"type!={kind}" for kind in _NOT_READ)}
         read = 0
-        while True:
-            page = await self._client.get(paths.secrets(namespace), requested)
-            items = page.get("items") or ()
-            read += len(items)
-            for body in items:
+        async for page in self._client.pages(paths.secrets(namespace), query):
+            for body in page.items:
+                read += 1
+                if read > self._most or len(index.keys) + len(index.hosts) > MOST_DIGESTS:
+                    why = f"namespace {namespace!r} holds more in Secrets than is searched ({self._most} of them)"
+                    return Unknown(Reason.UNKNOWN, why, permanent=True)
                 if (owner := publisher(body)) is not None:
                     index.owners[str(body["metadata"]["name"])] = owner
                 self._take(index, body)
                 await asyncio.sleep(0)  # a large Secret takes milliseconds
-            more = (page.get("metadata") or {}).get("continue")
-            if not more:
-                index.published = await self._published(index, namespace)
-                return None
-            if read >= self._most or len(index.keys) > MOST_DIGESTS:
-                why = f"namespace {namespace!r} holds more in Secrets than is searched ({self._most} of them)"
-                return Unknown(Reason.UNKNOWN, why, permanent=True)
-            requested["continue"] = more
+        index.published = await self._published(index, namespace)
+        return None
 
     async def _published(self, index: _Index, namespace: str) -> frozenset[str]:
         """Find the Secrets whose resource exists. What a deleted resource left behind is a copy that no one renews."""
         if not index.owners:
             return frozenset()
-        listed = await self._client.list(paths.resources(namespace))
-        alive = {item["metadata"]["uid"] for item in listed.items}
+        alive: set[str] = set()
+        async for page in self._client.pages(paths.resources(namespace), metadata_only=True):
+            alive.update(item["metadata"]["uid"] for item in page.items)
         return frozenset(name for name, owner in index.owners.items() if owner in alive)
 
     def _take(self, index: _Index, body: Body) -> None:

@@ -1,13 +1,15 @@
 """Write the finalizer and the status of SecureRedisCaches, with preconditions, and never the spec."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from secure_redis.api import names
 from secure_redis.api.resource import Envelope, Key, status_of
 from secure_redis.api.status import Status
 from secure_redis.kube import paths
-from secure_redis.kube.client import ApiFailure, KubeClient
+from secure_redis.kube.client import ApiFailure, KubeClient, Listed
+from secure_redis.kube.history import version_of
+from secure_redis.kube.resource_bodies import MOST_FINALIZERS
 
 _TRIES = 4
 
@@ -52,6 +54,20 @@ class Resources:
             if failure.status == 404:
                 return None
             raise
+
+    async def pages(self, namespaces: Sequence[str], known: Mapping[str, str]) -> AsyncIterator[Listed]:
+        """List the resources of these namespaces (none: of all) page by page: only one page is in memory.
+
+        `known`: the versions that were known when the list began, by namespace and name.
+
+        Raises:
+            HistoryRewritten: an object is older than it was known.
+
+        """
+        for namespace in namespaces or (None,):
+            async for page in self._client.pages(paths.resources(namespace)):
+                self._client.history.compare(paths.resources(), known, map(version_of, page.items))
+                yield page
 
     def served_elsewhere(self, resource: Envelope) -> bool:
         """Whether another install of the operator has claimed the resource."""
@@ -159,6 +175,13 @@ class Resources:
         self, resource: Envelope, change: Callable[[list[str]], list[str]], more: Mapping[str, Any] | None = None
     ) -> Mapping[str, Any]:
         version, before = resource.resource_version, list(resource.finalizers)
+        if len(before) >= MOST_FINALIZERS:  # not all of them were kept
+            body = await self.get(resource.key)
+            if body is None or body["metadata"]["uid"] != resource.uid:
+                raise ResourceGone(resource.key)
+            if body["metadata"]["resourceVersion"] != version:
+                raise ResourceChanged(resource.key)
+            before = body["metadata"].get("finalizers") or []
         for _ in range(_TRIES):
             metadata = {"uid": resource.uid, "resourceVersion": version, "finalizers": change(before), **(more or {})}
             try:

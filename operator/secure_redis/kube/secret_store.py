@@ -1,10 +1,27 @@
-"""The newest version of each watched Secret, for namespaces whose watch is in step."""
+"""The newest version of each Secret of the resources, for namespaces whose watch is in step.
 
-from collections.abc import Iterable
+Only the Secrets of the resources that are served are kept: those with a name that a resource gives its Secret, and
+those that carry a resource's uid, within bounds. A label, which anyone may set, does not suffice. Of all others nothing
+is kept.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
 
 from secure_redis.api import names
 from secure_redis.api.resource import Key
 from secure_redis.domain.observe.secret import SecretFacts
+from secure_redis.kube.secret_facts import owner_of, size
+
+# A uid can be copied. A resource has one Secret, and more only after its `secretName` changed.
+MOST_CLAIMS: Final = 50  # Secrets that carry the uid of one resource; with more, they are listed when they are needed
+_MOST_KEPT: Final = 4  # of those, with their content; the others are read when they are needed
+LARGEST: Final = 32 * 1024  # bytes of a Secret that is kept with its content; an ordinary one has about 2 KiB
+NAMESPACE_BYTES: Final = 64 * 1024  # that a namespace's Secrets may take together, and as much more for each resource:
+RESOURCE_BYTES: Final = 16 * 1024
+_MOST_GONE: Final = 1000
+
+Place = tuple[str, str]  # namespace and name
 
 
 def newer(left: str, right: str) -> bool:
@@ -18,104 +35,188 @@ def newer(left: str, right: str) -> bool:
     return left != right
 
 
+class _Claim(NamedTuple):
+    """What is known of a Secret without its content. `owner`: the uid of the resource that it names as its owner."""
+
+    uid: str
+    version: str
+    owner: str | None
+
+
 class SecretStore:
-    """Keeps labelled Secrets by namespace and name. Answers only for namespaces whose watch is in step."""
+    """Keeps the resources' Secrets by namespace and name. Answers only for namespaces whose watch is in step."""
 
     def __init__(self) -> None:
-        self._secrets: dict[tuple[str, str], SecretFacts] = {}
+        self._served: dict[Key, tuple[str, frozenset[str]]] = {}  # uid, and the names of its Secrets
+        self._named: dict[Place, set[Key]] = {}
+        self._uids: dict[Place, Key] = {}  # namespace and uid -> the resource
+        self._claims: dict[Place, _Claim] = {}
+        self._of: dict[Place, set[str]] = {}  # namespace and uid -> names of Secrets: used in every pass
+        self._flooded: set[Place] = set()  # namespace and uid: with more claims than are kept
+        self._secrets: dict[Place, SecretFacts] = {}
+        self._bytes: dict[str, int] = {}
+        self._resources: dict[str, int] = {}
         self._synced: set[str] = set()
         self._everywhere = False
-        self._gone: dict[tuple[str, str], str] = {}
-        self._own: dict[tuple[str, str], str] = {}
-        self._of: dict[Key, set[str]] = {}  # resource -> names of its Secrets: used in every pass
+        self._gone: dict[Place, str] = {}
+        self._own: dict[Place, str] = {}
+
+    # --- whose Secrets are kept -----------------------------------------------------------------------------------
+
+    def serve(self, key: Key, uid: str, secret_names: frozenset[str]) -> None:
+        """Keep the Secrets of this resource from now on. What a watch delivered before is read when it is needed."""
+        known = self._served.get(key)
+        if known == (uid, secret_names):
+            return
+        if known is not None and known[0] != uid:
+            self.unserve(key)
+            known = None
+        if known is None:
+            self._resources[key.namespace] = self._resources.get(key.namespace, 0) + 1
+        for name in secret_names - (known[1] if known else frozenset()):
+            self._named.setdefault((key.namespace, name), set()).add(key)
+        for name in (known[1] if known else frozenset()) - secret_names:
+            self._unname((key.namespace, name), key)
+        self._uids[key.namespace, uid] = key
+        self._served[key] = (uid, secret_names)
+
+    def introduce(self, key: Key, uid: str) -> None:
+        """Keep the Secrets that carry this resource's uid, before its whole body is known."""
+        known = self._served.get(key)
+        if known is None or known[0] != uid:
+            self.serve(key, uid, frozenset())
+
+    def unserve(self, key: Key) -> None:
+        """Forget a resource that is gone, and its Secrets."""
+        known = self._served.pop(key, None)
+        if known is None:
+            return
+        uid, secret_names = known
+        owner = (key.namespace, uid)
+        self._uids.pop(owner, None)
+        self._flooded.discard(owner)
+        for name in secret_names:
+            self._unname((key.namespace, name), key)
+        for name in [*secret_names, *self._of.get(owner, ())]:
+            claim = self._claims.get((key.namespace, name))
+            if claim is not None and not self._wanted((key.namespace, name), claim.owner):
+                self._own.pop((key.namespace, name), None)
+                self._remove((key.namespace, name))
+        self._resources[key.namespace] -= 1
+        if not self._resources[key.namespace]:
+            del self._resources[key.namespace]
+
+    def wants(self, meta: Mapping[str, Any]) -> bool:
+        """Whether a Secret with this metadata is one of a resource that is served."""
+        return self._wanted((meta["namespace"], meta["name"]), owner_of(meta).get("uid"))
+
+    def resources_of(self, namespace: str, name: str, uid: str | None = None) -> set[Key]:
+        """Return the resources of a Secret: by its name, by the uid that it carries, and by the one that it carried."""
+        place = (namespace, name)
+        claim = self._claims.get(place)
+        owners = {uid, claim.owner if claim else None}
+        found = {self._uids[namespace, one] for one in owners if one is not None and (namespace, one) in self._uids}
+        return found | self._named.get(place, set())
+
+    # --- what is known of them ------------------------------------------------------------------------------------
 
     def synced(self, namespace: str) -> bool:
         """Whether a watch that covers this namespace is in step."""
         return self._everywhere or namespace in self._synced
 
-    def known(self, namespace: str, name: str) -> SecretFacts | None:
-        """Return the last version that a watch delivered, whether or not it is in step."""
-        return self._secrets.get((namespace, name))
-
     def get(self, namespace: str, name: str) -> SecretFacts | None:
-        """Return the newest version; None if there is none or no watch is in step: then it has to be read."""
+        """Return the newest version; None if it is not kept or no watch is in step: then it has to be read."""
         return self._secrets.get((namespace, name)) if self.synced(namespace) else None
 
-    def of_resource(self, key: Key) -> tuple[SecretFacts, ...]:
-        """Return all Secrets whose label or annotation names this resource."""
-        return tuple(self._secrets[key.namespace, name] for name in sorted(self._of.get(key, ())))
+    def claimed_by(self, key: Key, uid: str) -> frozenset[str] | None:
+        """Return the names of all Secrets that carry this resource's uid; None: they have to be listed."""
+        known = self._served.get(key)
+        if not self.synced(key.namespace) or known is None or known[0] != uid:
+            return None
+        owner = (key.namespace, uid)
+        return None if owner in self._flooded else frozenset(self._of.get(owner, ()))
 
     def versions(self, namespace: str | None) -> dict[str, str]:
         """Return the known versions by namespace and name, of one namespace or of all."""
-        known = self._secrets.items()
-        return {f"{where}/{name}": one.resource_version for (where, name), one in known if namespace in (None, where)}
+        known = self._claims.items()
+        return {f"{where}/{name}": one.version for (where, name), one in known if namespace in (None, where)}
+
+    @property
+    def bytes(self) -> int:
+        """About how many bytes the content of all Secrets takes."""
+        return sum(self._bytes.values())
 
     def wrote(self, namespace: str, name: str, resource_version: str) -> bool:
         """Whether this very version is the operator's own write."""
         return self._own.get((namespace, name)) == resource_version
 
     def put(self, namespace: str, secret: SecretFacts, *, own: bool = False) -> bool:
-        """Store a version. False: it is not newer than the known one."""
+        """Store a version of a Secret of a resource. False: it is not newer than the known one."""
         place = (namespace, secret.name)
-        if own:
+        if own and self._wanted(place, secret.owner_uid):
             self._own[place] = secret.resource_version
-        known = self._secrets.get(place)
-        if known is not None and not newer(secret.resource_version, known.resource_version):
+        claim = self._claims.get(place)
+        if claim is not None and not newer(secret.resource_version, claim.version):
             return False
         if place in self._gone and not newer(secret.resource_version, self._gone[place]):
             return False
-        if secret.labels.get(names.MANAGED_BY) != names.MANAGER:
-            self._remove(place)  # the watch would not deliver it either
-            return True
         self._remove(place)
-        self._secrets[place] = secret
-        for key in resources_of(namespace, secret):
-            self._of.setdefault(key, set()).add(secret.name)
+        # Without the label, the watch does not report what becomes of it.
+        if self._wanted(place, secret.owner_uid) and secret.labels.get(names.MANAGED_BY) == names.MANAGER:
+            self._add(place, secret)
         return True
 
-    def drop(self, namespace: str, name: str, resource_version: str) -> SecretFacts | None:
-        """Drop a Secret that a watch reports as gone (or unlabelled). Return it; None if unknown or newer."""
+    def drop(self, namespace: str, name: str, resource_version: str) -> bool:
+        """Drop a Secret that a watch reports as gone (or unlabelled). False: it is not known, or it is newer."""
         place = (namespace, name)
-        known = self._secrets.get(place)
-        if known is None or newer(known.resource_version, resource_version):
-            return None
-        self._gone[place] = resource_version
+        claim = self._claims.get(place)
+        if claim is None or newer(claim.version, resource_version):
+            return False
+        self._note_gone(place, resource_version)
         self._own.pop(place, None)
-        return self._remove(place)
+        self._remove(place)
+        return True
 
     def forget(self, namespace: str, name: str, uid: str) -> None:
         """Drop a Secret that the operator deleted, until a watch delivers one again."""
-        known = self._secrets.get((namespace, name))
-        if known is not None and known.uid == uid:
-            self._remove((namespace, name))
-            self._gone[(namespace, name)] = known.resource_version
+        place = (namespace, name)
+        claim = self._claims.get(place)
+        if claim is not None and claim.uid == uid:
+            self._note_gone(place, claim.version)
+            self._remove(place)
 
-    def begin(
-        self, namespace: str | None, listed: Iterable[tuple[str, SecretFacts]], resource_version: str
-    ) -> set[Key]:
-        """Start (or restart) a watch of `namespace` (None: all) with a list of this version.
+    # --- the watches ----------------------------------------------------------------------------------------------
 
-        Returns the resources whose Secrets are not as they were known.
+    def listed(self, namespace: str, secret: SecretFacts) -> set[Key]:
+        """Take a Secret of a list. Returns the resources for which it is not as it was known."""
+        before = self.resources_of(namespace, secret.name)
+        if not self.put(namespace, secret):
+            return set()
+        return before | self.resources_of(namespace, secret.name)
+
+    def begin(self, namespace: str | None, present: set[Place], resource_version: str) -> set[Key]:
+        """Start (or restart) a watch of `namespace` (None: all) after a list of this version with these Secrets.
+
+        Returns the resources whose Secrets are not in the list any more.
         """
-        present: set[tuple[str, str]] = set()
         touched: set[Key] = set()
-        for where, secret in listed:
-            present.add((where, secret.name))
-            earlier = self.known(where, secret.name)
-            if self.put(where, secret):
-                touched |= resources_of(where, secret) | (resources_of(where, earlier) if earlier else set())
-        for place, secret in list(self._secrets.items()):
+        for place, claim in list(self._claims.items()):
             # A Secret that the operator wrote after the list was made is not in it, and exists all the same.
-            missing = place not in present and not newer(secret.resource_version, resource_version)
+            missing = place not in present and not newer(claim.version, resource_version)
             if namespace in (None, place[0]) and missing:
+                touched |= self.resources_of(*place)
+                self._own.pop(place, None)
                 self._remove(place)
-                touched |= resources_of(place[0], secret)
         self._gone = {place: version for place, version in self._gone.items() if namespace not in (None, place[0])}
         if namespace is None:
             self._everywhere = True
         else:
             self._synced.add(namespace)
         return touched
+
+    def relist(self, namespace: str | None) -> None:
+        """Note that a list of `namespace` (None: all) begins, which shows all Secrets of each resource."""
+        self._flooded = {one for one in self._flooded if namespace not in (None, one[0])}
 
     def end(self, namespace: str | None) -> None:
         """Note that the watch is out of step: reads go to the API server until the next `begin`."""
@@ -124,18 +225,52 @@ class SecretStore:
         else:
             self._synced.discard(namespace)
 
-    def _remove(self, place: tuple[str, str]) -> SecretFacts | None:
-        secret = self._secrets.pop(place, None)
+    # --- one Secret -----------------------------------------------------------------------------------------------
+
+    def _wanted(self, place: Place, owner: str | None) -> bool:
+        return place in self._named or (owner is not None and (place[0], owner) in self._uids)
+
+    def _add(self, place: Place, secret: SecretFacts) -> None:
+        """Note the Secret, and keep its content as far as the bounds allow."""
+        namespace, name = place
+        kept = 0
+        if secret.owner_uid is not None:
+            owner = (namespace, secret.owner_uid)
+            others = self._of.get(owner, set())
+            if len(others) >= MOST_CLAIMS:
+                self._flooded.add(owner)
+                if place not in self._named:
+                    return
+            kept = sum((namespace, other) in self._secrets for other in others)
+            self._of.setdefault(owner, set()).add(name)
+        self._claims[place] = _Claim(secret.uid, secret.resource_version, secret.owner_uid)
+        length, taken = size(secret), self._bytes.get(namespace, 0)
+        most = NAMESPACE_BYTES + RESOURCE_BYTES * self._resources.get(namespace, 0)
+        if length <= LARGEST and taken + length <= most and (place in self._named or kept < _MOST_KEPT):
+            self._secrets[place] = secret
+            self._bytes[namespace] = taken + length
+
+    def _remove(self, place: Place) -> None:
+        namespace, name = place
+        claim, secret = self._claims.pop(place, None), self._secrets.pop(place, None)
         if secret is not None:
-            for key in resources_of(place[0], secret):
-                secret_names = self._of[key]
-                secret_names.discard(secret.name)
-                if not secret_names:
-                    del self._of[key]
-        return secret
+            self._bytes[namespace] -= size(secret)
+            if not self._bytes[namespace]:
+                del self._bytes[namespace]
+        if claim is not None and claim.owner is not None:
+            of = self._of[namespace, claim.owner]
+            of.discard(name)
+            if not of:
+                del self._of[namespace, claim.owner]
 
+    def _note_gone(self, place: Place, version: str) -> None:
+        self._gone[place] = version
+        if len(self._gone) > _MOST_GONE:  # an event that is this late does not come any more
+            del self._gone[next(iter(self._gone))]
 
-def resources_of(namespace: str, secret: SecretFacts) -> set[Key]:
-    """Return the resources that a Secret's label or annotation names: where one was removed, the other is left."""
-    found = (secret.labels.get(names.CACHE_LABEL), secret.annotations.get(names.SECRET_RESOURCE))
-    return {Key(namespace, name) for name in found if name}
+    def _unname(self, place: Place, key: Key) -> None:
+        keys = self._named.get(place)
+        if keys is not None:
+            keys.discard(key)
+            if not keys:
+                del self._named[place]

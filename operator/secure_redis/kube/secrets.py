@@ -1,16 +1,11 @@
 """Read, create and apply the published Secret. Values leave this module only wrapped."""
 
-import base64
-import binascii
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-from sys import intern
-from typing import Any
-
-from pydantic import SecretBytes
+from typing import Any, Final
 
 from secure_redis.api import names
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import Envelope, Key
 from secure_redis.domain.observe.secret import SecretFacts
 from secure_redis.domain.observe.unknown import Unknown
@@ -24,10 +19,11 @@ from secure_redis.domain.plan.actions import (
 from secure_redis.domain.plan.write_failure import WriteFailure
 from secure_redis.kube import errors, paths
 from secure_redis.kube.client import ApiFailure, KubeClient
-from secure_redis.kube.secret_store import SecretStore
+from secure_redis.kube.secret_facts import OWNED_MAPS, encode, facts, is_resource, owned, owner_of
+from secure_redis.kube.secret_store import MOST_CLAIMS, SecretStore
 
-_OWNED_MAPS = ("labels", "annotations")
-_NOBODY: Mapping[str, str] = {}
+SELECTOR: Final = f"{names.MANAGED_BY}={names.MANAGER}"
+BY_TYPE: Final = f"type={names.SECRET_TYPE}"  # immutable, so a Secret of the operator's never leaves the list by it
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,28 +74,29 @@ class Secrets:
     async def published_by(self, resource: Envelope, *, besides: str | None = None) -> OwnSecrets | Unknown:
         """Read all Secrets of this resource, whatever their names; `besides`: the name of one that is left out.
 
-        Where a watch is in step, no request is made. Elsewhere, the Secrets are listed by label once in the life of the
-        process and after each change of the spec. Where the operator may not list them, it reads those whose names the
-        resource's annotation records, or its status.
+        Where a watch is in step, it knows their names, and the content of all but large ones. Elsewhere, the Secrets
+        are listed by label once in the life of the process and after each change of the spec. Where the operator may
+        not list them, it reads those whose names the resource's annotation records, or its status.
         """
-        namespace = resource.key.namespace
-        if self._store.synced(namespace):
+        claimed, search = self._store.claimed_by(resource.key, resource.uid), None
+        if claimed is not None:
             self._searches.pop(resource.key, None)
-            return OwnSecrets(_own(self._store.of_resource(resource.key), resource, besides))
-        search = await self._search(resource)
-        if isinstance(search, Unknown):
-            return search
-        recorded = {*resource.recorded_secrets, *([resource.status.binding.name] if resource.status.binding else ())}
+        else:
+            answer = await self._search(resource)
+            if isinstance(answer, Unknown):
+                return answer
+            search, binding = answer, resource.status.binding
+            claimed = search.names | {*resource.recorded_secrets, *([binding.name] if binding else ())}
         found: list[SecretFacts] = []
-        for name in sorted((search.names | recorded) - {besides}):
-            secret = await self.read(namespace, name)
+        for name in sorted(claimed - {besides}):
+            secret = await self.read(resource.key.namespace, name)
             if isinstance(secret, Unknown):
                 return secret
-            if secret is not None:
+            if secret is not None and secret.owner_uid == resource.uid:
                 found.append(secret)
-        own = _own(found, resource, besides)
-        search.names = frozenset(secret.name for secret in own)
-        return OwnSecrets(own, search.listed)
+        if search is not None:
+            search.names = frozenset(secret.name for secret in found)
+        return OwnSecrets(tuple(found), search is None or search.listed)
 
     async def _search(self, resource: Envelope) -> _Search | Unknown:
         """List the Secrets by label, if this generation of the resource was not searched yet. 403: names are read."""
@@ -107,16 +104,20 @@ class Secrets:
         if known is not None and known.of == of:
             return known
         namespace, name = resource.key
-        selector = f"{names.MANAGED_BY}={names.MANAGER},{names.CACHE_LABEL}={label_value(name)}"
+        query = {"labelSelector": f"{SELECTOR},{names.CACHE_LABEL}={label_value(name)}", "fieldSelector": BY_TYPE}
+        found: set[str] = set()
         try:
-            items = (await self._client.list(paths.secrets(namespace), {"labelSelector": selector})).items
+            async for page in self._client.pages(paths.secrets(namespace), query, metadata_only=True):
+                metadata = (item["metadata"] for item in page.items)
+                found |= {str(meta["name"]) for meta in metadata if owner_of(meta).get("uid") == resource.uid}
+                if len(found) > MOST_CLAIMS:
+                    return _too_many(namespace)
         except ApiFailure as failure:
             if failure.status != 403:
                 return errors.unreadable(failure, namespace, "the Secrets of this resource")
             search = _Search(of, known.names if known is not None else frozenset(), listed=False)
         else:
-            found = frozenset(str(item["metadata"]["name"]) for item in items)
-            search = _Search(of, found, listed=True)
+            search = _Search(of, frozenset(found), listed=True)
         self._searches[resource.key] = search
         return search
 
@@ -231,100 +232,17 @@ class Secrets:
         return observed
 
 
-def _own(found: Iterable[SecretFacts], resource: Envelope, besides: str | None) -> tuple[SecretFacts, ...]:
-    return tuple(secret for secret in found if secret.owner_uid == resource.uid and secret.name != besides)
-
-
-def facts(body: Mapping[str, Any]) -> SecretFacts:
-    """Convert a Secret of the API, with its values wrapped."""
-    meta = body["metadata"]
-    references = meta.get("ownerReferences") or ()
-    owner = _owner(meta)
-    owned = _owned(meta, "Update", "Apply")
-    return SecretFacts(
-        name=meta["name"],
-        uid=meta["uid"],
-        resource_version=meta["resourceVersion"],
-        type=body.get("type") or "Opaque",
-        # 1,000 Secrets have the same few names, which are kept once.
-        data={intern(name): SecretBytes(_decode(value)) for name, value in (body.get("data") or {}).items()},
-        labels={intern(name): value for name, value in (meta.get("labels") or {}).items()},
-        annotations={intern(name): value for name, value in (meta.get("annotations") or {}).items()},
-        owner_uid=owner.get("uid"),
-        owner_name=owner.get("name"),
-        owner_kind=owner.get("kind"),
-        referenced_by=frozenset(str(one.get("uid")) for one in references if _is_resource(one)),
-        written=_wrote_data(meta),
-        immutable=bool(body.get("immutable")),
-        deleting="deletionTimestamp" in meta,
-        own_labels=_same(frozenset(owned["labels"])),
-        own_annotations=_same(frozenset(owned["annotations"])),
-        written_by=_written_by(meta),
-    )
-
-
-def _written_by(metadata: Mapping[str, Any]) -> Mapping[str, str]:
-    """Name the field manager of each entry that the operator does not own, as `connection_secret.differs` names it."""
-    own: set[str] = set()
-    others: dict[str, str] = {}
-    for entry in metadata.get("managedFields") or ():
-        fields, manager = entry.get("fieldsV1") or {}, intern(str(entry.get("manager") or "unknown"))
-        meta = fields.get("f:metadata") or {}
-        found = {f"data.{_field(name)}" for name in fields.get("f:data") or {}}
-        found |= {f"{kind}[{_field(name)}]" for kind in _OWNED_MAPS for name in meta.get(f"f:{kind}") or {}}
-        if manager == names.FIELD_MANAGER:
-            own |= found
-        else:
-            others |= dict.fromkeys(sorted(found), manager)
-    return {name: manager for name, manager in others.items() if name not in own} or _NOBODY
-
-
-def _field(name: str) -> str:
-    return intern(name.removeprefix("f:"))
-
-
-@lru_cache(maxsize=64)
-def _same(own_names: frozenset[str]) -> frozenset[str]:
-    return own_names
-
-
-def publisher(body: Mapping[str, Any]) -> str | None:
-    """Return the uid of the resource that published this Secret; None where another party wrote it."""
-    meta, owner = body["metadata"], _owner(body["metadata"])
-    managed = (meta.get("labels") or {}).get(names.MANAGED_BY) == names.MANAGER
-    ours = managed and body.get("type") == names.SECRET_TYPE and owner.get("kind") == names.KIND
-    return str(owner["uid"]) if ours else None
-
-
-def _owner(meta: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the owner's uid, name and kind. A controller counts before the annotations, which anyone may copy."""
-    controller = next((one for one in meta.get("ownerReferences") or () if one.get("controller")), None)
-    if controller is not None:
-        return dict(controller)
-    annotations = meta.get("annotations") or {}
-    uid = annotations.get(names.SECRET_UID)
-    return {"uid": uid, "name": annotations.get(names.SECRET_RESOURCE), "kind": names.KIND} if uid else {}
-
-
-def _is_resource(reference: Mapping[str, Any]) -> bool:
-    return reference.get("kind") == names.KIND and str(reference.get("apiVersion", "")).startswith(f"{names.GROUP}/")
-
-
-def encode(data: Mapping[str, SecretBytes]) -> dict[str, str]:
-    """Encode values as the API takes them: base64."""
-    return {name: base64.b64encode(value.get_secret_value()).decode() for name, value in data.items()}
-
-
 def label_value(name: str) -> str:
     """Return a resource's name as the value of the label: whole (the CRD bounds names to 63 characters)."""
     return name
 
 
-def _decode(value: str) -> bytes:
-    try:
-        return base64.b64decode(value or "", validate=True)
-    except binascii.Error:  # the API server would not have taken it
-        return b""
+def _too_many(namespace: str) -> Unknown:
+    return Unknown(
+        Reason.UNKNOWN,
+        f"more than {MOST_CLAIMS} Secrets of namespace {namespace!r} carry this resource's uid in the annotation "
+        f"{names.SECRET_UID}; remove it from those that the operator did not publish",
+    )
 
 
 def _left_behind(written: Mapping[str, Any], action: ApplySecret, owner: Envelope) -> dict[str, Any]:
@@ -334,11 +252,11 @@ def _left_behind(written: Mapping[str, Any], action: ApplySecret, owner: Envelop
         patch["data"] = dict.fromkeys(foreign)
     metadata = written["metadata"]
     references = metadata.get("ownerReferences") or []
-    kept = [one for one in references if not (_is_resource(one) and one.get("name") == owner.key.name)]
+    kept = [one for one in references if not (is_resource(one) and one.get("name") == owner.key.name)]
     if kept != references:
         patch["metadata"] = {"ownerReferences": kept}
-    ours = _owned(metadata, "Update")
-    for kind in _OWNED_MAPS:
+    ours = owned(metadata, "Update")
+    for kind in OWNED_MAPS:
         required: Mapping[str, str] = getattr(action, kind)
         stale = [
             name
@@ -348,23 +266,3 @@ def _left_behind(written: Mapping[str, Any], action: ApplySecret, owner: Envelop
         if stale:
             patch.setdefault("metadata", {})[kind] = dict.fromkeys(stale)
     return patch
-
-
-def _owned(metadata: Mapping[str, Any], *operations: str) -> dict[str, set[str]]:
-    """Return the labels and annotations that the operator's field manager owns by `operations` (Update, Apply)."""
-    owned: dict[str, set[str]] = {kind: set() for kind in _OWNED_MAPS}
-    for entry in metadata.get("managedFields") or ():
-        if entry.get("manager") != names.FIELD_MANAGER or entry.get("operation") not in operations:
-            continue
-        fields = (entry.get("fieldsV1") or {}).get("f:metadata") or {}
-        for kind in _OWNED_MAPS:
-            owned[kind] |= {key.removeprefix("f:") for key in fields.get(f"f:{kind}") or {} if key != "."}
-    return owned
-
-
-def _wrote_data(metadata: Mapping[str, Any]) -> bool:
-    """Whether the operator's field manager owns data: proof of a write that a removed label does not remove."""
-    return any(
-        entry.get("manager") == names.FIELD_MANAGER and "f:data" in (entry.get("fieldsV1") or {})
-        for entry in metadata.get("managedFields") or ()
-    )

@@ -15,6 +15,10 @@ from secure_redis.kube.client import ApiFailure, KubeClient
 
 TOKEN_SECONDS: Final = 3600  # the longest that the chart's admission policy allows; Kubernetes allows no less than 600
 
+# What is kept of annotations, which may have 256 KiB: names of resources, and ids of 36 characters.
+_LONGEST_ALLOW: Final = 32 * 1024
+_LONGEST_ID: Final = 256
+
 Answer = ServiceAccountFacts | None | Unknown
 
 
@@ -99,14 +103,21 @@ def facts(body: dict[str, Any]) -> ServiceAccountFacts:
     """Convert a ServiceAccount of the API."""
     meta = body["metadata"]
     annotations = meta.get("annotations") or {}
-    allow = tuple(part.strip() for part in annotations.get(names.ALLOW, "").split(",") if part.strip())
+    listed = annotations.get(names.ALLOW, "")
+    if len(listed) > _LONGEST_ALLOW:
+        listed = listed[:_LONGEST_ALLOW].rpartition(",")[0]  # a part of a name could be another name
+    allow = tuple(part.strip() for part in listed.split(",") if part.strip())
     return ServiceAccountFacts(
         name=meta["name"],
         uid=meta["uid"],
-        client_id=annotations.get(names.CLIENT_ID) or None,
-        tenant_id=annotations.get(names.TENANT_ID) or None,
+        client_id=_id(annotations.get(names.CLIENT_ID)),
+        tenant_id=_id(annotations.get(names.TENANT_ID)),
         allow=allow,
     )
+
+
+def _id(value: str | None) -> str | None:
+    return value[:_LONGEST_ID] if value else None
 
 
 def _why(failure: ApiFailure, identity: NamespaceIdentity) -> Unknown:

@@ -3,17 +3,22 @@
 import asyncio
 import logging
 import random
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping, Set
 from enum import StrEnum
-from typing import Any
+from sys import intern
+from typing import Any, Final
 
 from secure_redis.api import names
-from secure_redis.api.resource import Key
+from secure_redis.api.resource import Key, key_of
 from secure_redis.api.spec.spec import WorkloadKind
-from secure_redis.kube import paths, secrets
+from secure_redis.kube import paths
 from secure_redis.kube.client import ApiFailure, KubeClient
 from secure_redis.kube.history import version_of
-from secure_redis.kube.secret_store import SecretStore, resources_of
+from secure_redis.kube.resource_bodies import secret_names
+from secure_redis.kube.secret_facts import facts, owner_of
+from secure_redis.kube.secret_store import Place, SecretStore
+from secure_redis.kube.secrets import BY_TYPE, SELECTOR
 from secure_redis.kube.workloads import convert
 from secure_redis.kube.workloads.client import CONSENTING
 from secure_redis.kube.workloads.injections import Injections
@@ -21,7 +26,10 @@ from secure_redis.kube.workloads.managed_fields import managers
 
 _log = logging.getLogger(__name__)
 
-SELECTOR = f"{names.MANAGED_BY}={names.MANAGER}"
+# Of a namespace that are compared with their next event. Others wake their resources at each event.
+MOST_WORKLOADS: Final = 1000
+_Place = tuple[str, str, str]  # of a workload: kind, namespace and name
+_QUERY: Final = {"labelSelector": SELECTOR, "fieldSelector": BY_TYPE}
 
 
 class WatchMode(StrEnum):
@@ -34,9 +42,9 @@ class WatchMode(StrEnum):
 class SecretWatches:
     """Runs one stream for the cluster where that is allowed, else one per namespace with resources that allows it.
 
-    `wake(key)` is called for the resources that a changed Secret names, or named before; not for the operator's own
-    writes. Where watching is not allowed, the store has no answers for that namespace and each pass reads; it is tried
-    again every `denied_retry` seconds.
+    `wake(key)` is called for the resources whose Secret changed (`SecretStore.resources_of`); not for the operator's
+    own writes. Secrets of no resource are not kept and wake none. Where watching is not allowed, the store has no
+    answers for that namespace and each pass reads; it is tried again every `denied_retry` seconds.
     """
 
     def __init__(
@@ -61,6 +69,14 @@ class SecretWatches:
         self._listed: set[str | None] = set()
         self._streams: dict[str, asyncio.Task[None]] = {}
         self._cluster: asyncio.Task[None] | None = None
+
+    def serve(self, body: Mapping[str, Any]) -> None:
+        """Keep the Secrets of this resource from now on."""
+        self._store.serve(key_of(body), body["metadata"]["uid"], secret_names(body))
+
+    def unserve(self, key: Key) -> None:
+        """Forget a resource that is gone."""
+        self._store.unserve(key)
 
     async def start(self) -> None:
         """Find out whether one stream serves the cluster, and start the streams."""
@@ -106,7 +122,7 @@ class SecretWatches:
                 if not version:
                     version = await self._relist(namespace)
                     self._client.streams.expect(path, "Secrets", namespace)
-                async for kind, body in self._client.watch(path, {"labelSelector": SELECTOR}, resource_version=version):
+                async for kind, body in self._client.watch(path, _QUERY, resource_version=version):
                     version = body["metadata"]["resourceVersion"]
                     pause = 1.0
                     self._take(kind, body)
@@ -127,35 +143,53 @@ class SecretWatches:
                     pause = min(pause * 2, 60.0)
 
     async def _relist(self, namespace: str | None) -> str:
+        """List the Secrets page by page, after the resources, so that it is known whose are kept."""
+        if namespace not in self._listed:
+            await self._introduce(namespace)
         known = self._store.versions(namespace)
-        listed = await self._client.list(paths.secrets(namespace), {"labelSelector": SELECTOR})
-        self._client.history.compare(paths.secrets(namespace), known, map(version_of, listed.items))
-        found = [(item["metadata"]["namespace"], secrets.facts(item)) for item in listed.items]
-        touched = self._store.begin(namespace, found, listed.resource_version)
+        self._store.relist(namespace)
+        path, version, present = paths.secrets(namespace), "", set[Place]()
+        touched: set[Key] = set()
+        async for page in self._client.pages(path, _QUERY):
+            version = version or page.resource_version
+            self._client.history.compare(path, known, map(version_of, page.items))
+            for item in page.items:
+                if self._store.wants(item["metadata"]):
+                    place = (item["metadata"]["namespace"], item["metadata"]["name"])
+                    present.add(place)
+                    touched |= self._store.listed(place[0], facts(item))
+        touched |= self._store.begin(namespace, present, version)
         if namespace in self._listed:  # after the first list every resource has a pass anyway
             for key in touched:
                 self._wake(key)
         self._listed.add(namespace)
-        return listed.resource_version
+        return version
+
+    async def _introduce(self, namespace: str | None) -> None:
+        try:
+            async for page in self._client.pages(paths.resources(namespace), metadata_only=True):
+                for item in page.items:
+                    self._store.introduce(key_of(item), item["metadata"]["uid"])
+        except ApiFailure as failure:
+            if failure.status != 404:  # without the CRD there are none
+                raise ApiFailure(0, failure.reason, failure.message, failure.retry_after) from None
 
     def _take(self, kind: str, body: dict[str, Any]) -> None:
+        meta = body["metadata"]
         if kind not in ("ADDED", "MODIFIED", "DELETED"):
             return
-        secret = secrets.facts(body)
-        namespace = body["metadata"]["namespace"]
-        before = self._store.known(namespace, secret.name)
+        namespace, name, version = meta["namespace"], meta["name"], meta["resourceVersion"]
+        # With the resource that it carried before.
+        touched = self._store.resources_of(namespace, name, owner_of(meta).get("uid"))
         if kind == "DELETED":
-            known = self._store.drop(namespace, secret.name, secret.resource_version)
-            if known is None:
-                return
-        elif self._store.wrote(namespace, secret.name, secret.resource_version) or not self._store.put(
-            namespace, secret
-        ):
-            return
-        # A label or annotation that was removed named the resource before.
-        earlier = resources_of(namespace, before) if before is not None else set()
-        for key in sorted(resources_of(namespace, secret) | earlier):
-            self._wake(key)
+            changed = self._store.drop(namespace, name, version)
+        elif not touched:
+            return  # no resource's
+        else:
+            changed = not self._store.wrote(namespace, name, version) and self._store.put(namespace, facts(body))
+        if changed:
+            for key in sorted(touched):
+                self._wake(key)
 
 
 class WorkloadWatches:
@@ -187,7 +221,8 @@ class WorkloadWatches:
         self._jitter = jitter
         self._namespaces: set[str] = set()
         self._streams: dict[tuple[WorkloadKind, str | None], asyncio.Task[None]] = {}
-        self._digests: dict[tuple[str, str, str], tuple[object, frozenset[str]]] = {}
+        self._known: dict[_Place, tuple[int, frozenset[str]]] = {}  # a digest, and the resources that it names
+        self._counts: Counter[str] = Counter()  # of those, by namespace
 
     async def start(self) -> None:
         """Find out whether one stream of each kind serves the cluster, and start the streams."""
@@ -241,10 +276,8 @@ class WorkloadWatches:
         while True:
             try:
                 if not version:
-                    listed = await self._client.list(path, query)
+                    version = await self._relist(kind, namespace)
                     self._client.streams.expect(path, f"{kind}s", namespace)
-                    version = listed.resource_version
-                    self._relisted(kind, namespace, listed.items)
                     self._injections.in_step(kind, namespace)
                 async for event, body in self._client.watch(path, query, resource_version=version):
                     version = body["metadata"]["resourceVersion"]
@@ -268,35 +301,40 @@ class WorkloadWatches:
                     await asyncio.sleep(self._jitter(max(pause, failure.retry_after or 0.0)))
                     pause = min(pause * 2, 60.0)
 
-    def _relisted(self, kind: WorkloadKind, namespace: str | None, items: list[dict[str, Any]]) -> None:
-        present = {(kind, item["metadata"]["namespace"], item["metadata"]["name"]) for item in items}
-        for item in items:
-            self._take(item)
-        for place in [one for one in self._digests if one[0] == kind and namespace in (None, one[1])]:
+    async def _relist(self, kind: WorkloadKind, namespace: str | None) -> str:
+        version, present = "", set[_Place]()
+        async for page in self._client.pages(paths.workloads(kind, namespace), {"labelSelector": CONSENTING}):
+            version = version or page.resource_version
+            for item in page.items:
+                present.add((kind, item["metadata"]["namespace"], item["metadata"]["name"]))
+                self._take(item)
+        for place in [one for one in self._known if one[0] == kind and namespace in (None, one[1])]:
             if place not in present:
                 self._drop(place)
+        return version
 
     def _take(self, body: dict[str, Any]) -> None:
-        meta = body["metadata"]
-        facts = convert.workload(body, "")
-        place = (facts.kind, meta["namespace"], facts.name)
-        listed = facts.annotations.get(names.RESOURCES, "").split(",")
-        owning = managers(body, facts.kind)
-        self._injections.add(meta["namespace"], (facts.kind, facts.name), owning)
-        named = frozenset(name.strip() for name in listed) - {""}
-        named |= {manager.removeprefix(names.MANAGER_PREFIX) for manager in owning}
-        # The spec (generation), the consent, and the state of the rollout.
-        digest = (facts.uid, facts.generation, facts.labels, named, facts.rolled, facts.failed, facts.deleting)
-        before, earlier = self._digests.get(place, (None, frozenset[str]()))
-        self._digests[place] = (digest, named)
+        """Wake the resources of a workload if it changed. Of the workload itself only a digest is kept."""
+        kind, meta = str(body["kind"]), body["metadata"]
+        place = (kind, meta["namespace"], meta["name"])
+        owning = managers(body, kind)
+        self._injections.add(meta["namespace"], (kind, meta["name"]), owning)
+        named = convert.resources_named(meta) | {one.removeprefix(names.MANAGER_PREFIX) for one in owning}
+        digest = hash((meta["uid"], convert.progress(body), *sorted(named)))
+        before, earlier = self._known.get(place, (None, frozenset[str]()))
+        if place in self._known or self._counts[place[1]] < MOST_WORKLOADS:
+            self._counts[place[1]] += place not in self._known
+            self._known[place] = (digest, frozenset(map(intern, named)))
         if digest != before:
             self._wake_all(place[1], named | earlier)
 
-    def _drop(self, place: tuple[str, str, str]) -> None:
-        _, named = self._digests.pop(place, (None, frozenset[str]()))
-        self._wake_all(place[1], named)
+    def _drop(self, place: _Place) -> None:
+        known = self._known.pop(place, None)
+        if known is not None:
+            self._counts[place[1]] -= 1
+            self._wake_all(place[1], known[1])
 
-    def _wake_all(self, namespace: str, resources: frozenset[str]) -> None:
+    def _wake_all(self, namespace: str, resources: Set[str]) -> None:
         for name in sorted(resources):
             self._wake(Key(namespace, name))
 

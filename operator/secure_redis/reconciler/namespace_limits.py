@@ -1,7 +1,7 @@
 """Keeps which resources each namespace has, and which of them are beyond its limits."""
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 from secure_redis.api.resource import Key, key_of
@@ -46,11 +46,10 @@ class NamespaceMembers:
         if not members:
             del self._members[key.namespace]
 
-    def keep(self, bodies: Iterable[Mapping[str, Any]]) -> None:
+    def keep(self, present: Set[Key]) -> None:
         """Keep only these resources, which are all there are, whatever the watch delivered."""
-        present = {key_of(body) for body in bodies}
         for namespace, members in list(self._members.items()):
-            for name in [name for name in members if (namespace, name) not in present]:
+            for name in [name for name in members if Key(namespace, name) not in present]:
                 self.forget(Key(namespace, name))
 
     def beyond_limits(self, key: Key) -> str | None:

@@ -17,6 +17,7 @@ from secure_redis.domain.plan.rotation import required_reads
 from secure_redis.domain.plan.types import Plan
 from secure_redis.domain.report.tampering import NOTHING_IN_PLACE, InPlace
 from secure_redis.domain.steady_state import SteadyState
+from secure_redis.kube.resource_bodies import LARGEST
 from secure_redis.reconciler.next_pass import ReadyReport
 from secure_redis.reconciler.write_backoff import WriteBackoff
 
@@ -100,10 +101,12 @@ class SharedSpecs:
     def __init__(self) -> None:
         self._known: WeakValueDictionary[str, Spec] = WeakValueDictionary()
 
-    def lean(self, steady: SteadyState) -> SteadyState:
-        """Replace the spec by an equal one whose parts are shared."""
+    def lean(self, steady: SteadyState) -> SteadyState | None:
+        """Replace the spec by an equal one whose parts are shared. None: it is too large to be kept between passes."""
         spec = steady.resource.spec
         text = spec.model_dump_json(exclude={"resource_id"})
+        if len(text) > LARGEST:
+            return None
         shared = self._known.get(text)
         if shared is None:
             self._known[text] = spec

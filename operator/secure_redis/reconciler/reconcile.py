@@ -323,7 +323,8 @@ class Reconciler:
         elif not (outcomes or pass_state.direct or pass_state.refresh):
             policy = self._settings.waiver_policy
             steady = steady_state.steady(resource, observed, assessed, todo, reported, judged.brake, policy)
-            pass_state.steady = None if steady is None else (resource.resource_version, self._specs.lean(steady))
+            lean = None if steady is None else self._specs.lean(steady)
+            pass_state.steady = None if lean is None else (resource.resource_version, lean)
         for event in reported.events:
             await self._events.emit(acted.resource, event.kind, event.reason, event.note, "Reconcile")
         return after_report(resource, reported, pass_state.next_pass_within, pass_state.ready, due_in)

@@ -1,6 +1,5 @@
-"""What the schedule keeps and compares of an object's body."""
+"""What the schedule compares of an object's body. What it keeps: `kube.resource_bodies`."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -29,9 +28,3 @@ def marks(body: Body) -> frozenset[str]:
     claim = (meta.get("annotations") or {}).get(names.OPERATOR)
     finalizers = {names.FINALIZER} & frozenset(meta.get("finalizers") or ())
     return frozenset(finalizers if claim is None else {*finalizers, claim})
-
-
-def packed(body: Body) -> bytes:
-    """Return the body without managedFields, which no pass reads and which are most of an object's size."""
-    meta = {name: value for name, value in body["metadata"].items() if name != "managedFields"}
-    return json.dumps({**body, "metadata": meta}, separators=(",", ":")).encode()

@@ -5,7 +5,7 @@ import heapq
 import json
 import logging
 import random
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -15,11 +15,12 @@ from typing import Any, NamedTuple
 
 from secure_redis.api import names
 from secure_redis.api.resource import Key, key_of
+from secure_redis.kube import resource_bodies
 from secure_redis.kube.history import older
 from secure_redis.kube.secret_store import newer
 from secure_redis.reconciler.next_pass import NextPass
 from secure_redis.schedule.backoff import Backoff
-from secure_redis.schedule.bodies import Body, fingerprint, marks, packed
+from secure_redis.schedule.bodies import Body, fingerprint, marks
 from secure_redis.schedule.places import Places
 from secure_redis.schedule.unobserved import Reports, Unobserved
 from secure_redis.telemetry.logs import stack
@@ -46,7 +47,7 @@ class Trigger(StrEnum):
 
 
 class Snapshot(NamedTuple):
-    """All resources at one resourceVersion."""
+    """A page of a list of all resources, and the list's resourceVersion."""
 
     bodies: Iterable[Body]
     resource_version: str
@@ -54,7 +55,8 @@ class Snapshot(NamedTuple):
 
 @dataclass(slots=True)
 class _Entry:
-    packed: bytes  # the body as JSON: as dicts a thousand would take 13 MiB more
+    # The body as JSON: as dicts a thousand would take 13 MiB more. None: it is too large to be held.
+    packed: bytes | None
     uid: str
     version: str
     due: float
@@ -80,11 +82,12 @@ class Schedule:
     """Runs passes.
 
     `check_steady(key, version)` comes first, with the newest body's resourceVersion: if it answers with the next pass,
-    that was the pass. Otherwise `run_pass(key, body, trigger)` gets the newest body that is known. An exception out of
-    either is a failed pass (logged, backed off, and reported from the second in a row on); one of `fatal` ends `run()`.
-    `reports` writes that, and which results no pass renewed in time. `on_gone(key)` is called once no pass of
-    a vanished resource runs any more; `on_pass(key, trigger, ended, seconds)` after each, with the pass's own result;
-    `on_namespaces(set)` when the set of namespaces with resources changes.
+    that was the pass. Otherwise `run_pass(key, body, trigger)` gets the newest body that is known; `read(key)` reads
+    one that is too large to be held. An exception out of either is a failed pass (logged, backed off, and reported from
+    the second in a row on); one of `fatal` ends `run()`. `reports` writes that, and which results no pass renewed in
+    time. `on_gone(key)` is called once no pass of a vanished resource runs any more; `on_pass(key, trigger, ended,
+    seconds)` after each, with the pass's own result; `on_namespaces(set)` when the set of namespaces with resources
+    changes.
     """
 
     def __init__(
@@ -93,7 +96,8 @@ class Schedule:
         *,
         check_steady: CheckSteady | None = None,
         backoff: Backoff | None = None,
-        relist: Callable[[], Awaitable[Snapshot]] | None = None,
+        relist: Callable[[], AsyncIterator[Snapshot]] | None = None,
+        read: Callable[[Key], Awaitable[Body | None]] | None = None,
         clock: Callable[[], float] | None = None,
         rng: random.Random | None = None,
         reports: Reports | None = None,
@@ -106,6 +110,7 @@ class Schedule:
         self._check_steady = check_steady
         self._backoff = backoff or Backoff()
         self._relist = relist
+        self._read = read
         self._clock = clock or (lambda: asyncio.get_running_loop().time())
         self._rng = rng or random.Random()  # noqa: S311 - jitter
         self._unobserved = Unobserved(reports, self._newest, self._clock, fatal, self._end)
@@ -266,7 +271,7 @@ class Schedule:
         planned = NextPass(0.0, failed=True)
         try:
             steady = await self._check_steady(key, entry.version) if self._check_steady is not None else None
-            planned = steady or await self._run_pass(key, json.loads(entry.packed), trigger)
+            planned = steady or await self._whole_pass(key, entry, trigger)
             self._unobserved.ended(key, entry.started, planned.good_for)
         except self._fatal as error:
             self._failure = self._failure or error
@@ -283,9 +288,19 @@ class Schedule:
         if self._entries.get(key) is entry:
             self._plan(key, entry, planned)
 
-    def _newest(self, key: Key) -> Body | None:
+    async def _whole_pass(self, key: Key, entry: _Entry, trigger: Trigger) -> NextPass:
+        body = await self._body(key, entry)
+        # Without a body it is gone, and the watch reports that soon.
+        return NextPass(0.0, failed=True) if body is None else await self._run_pass(key, body, trigger)
+
+    async def _body(self, key: Key, entry: _Entry) -> Body | None:
+        if entry.packed is not None:
+            return dict(json.loads(entry.packed))
+        return await self._read(key) if self._read is not None else None
+
+    async def _newest(self, key: Key) -> Body | None:
         entry = self._entries.get(key)
-        return None if entry is None or entry.gone else json.loads(entry.packed)
+        return None if entry is None or entry.gone else await self._body(key, entry)
 
     def _end(self, error: Exception) -> None:
         self._failure = self._failure or error
@@ -306,16 +321,17 @@ class Schedule:
 
     def _take(self, key: Key, body: Body, *, own: bool = False) -> bool:
         """Keep the body if it is newer. Returns whether a pass is due because of it. `own`: a pass wrote it."""
+        body = resource_bodies.lean(body)
         meta = body["metadata"]
         entry = self._entries.get(key)
         if entry is None or entry.gone:
             if entry is not None and entry.uid == meta["uid"]:
                 return False  # an old event of the resource that is gone
             if entry is not None:
-                entry.successor = body  # the pass of the earlier resource ends first
+                entry.successor = resource_bodies.partial(body)  # the pass of the earlier resource ends first
                 return False
             self._entries[key] = _Entry(
-                packed(body),
+                resource_bodies.packed(body),
                 meta["uid"],
                 meta["resourceVersion"],
                 0.0,
@@ -329,7 +345,7 @@ class Schedule:
         if not newer(meta["resourceVersion"], entry.version):
             return False
         lost, entry.marks = entry.marks - marks(body), marks(body)
-        entry.packed, entry.uid, entry.version = packed(body), meta["uid"], meta["resourceVersion"]
+        entry.packed, entry.uid, entry.version = resource_bodies.packed(body), meta["uid"], meta["resourceVersion"]
         before, entry.fingerprint = entry.fingerprint, fingerprint(body)
         return before != entry.fingerprint or bool(lost - {names.FINALIZER} if own else lost)
 
@@ -383,23 +399,24 @@ class Schedule:
                     await self._doubt.wait()
             self._doubt.clear()
             try:
-                snapshot = await self._relist()
+                await self._resync(self._relist())
             except self._fatal as error:
                 self._end(error)
                 return
             except Exception as error:
                 _log.warning("the resync's list failed", extra={"error": type(error).__name__})
-                continue
-            self.resync(snapshot)
 
-    def resync(self, snapshot: Snapshot) -> None:
+    async def _resync(self, pages: AsyncIterator[Snapshot]) -> None:
         """Take a list of all resources: it shows what the watch lost, deletions too. Wakes only what changed."""
         present: set[Key] = set()
-        for body in snapshot.bodies:
-            key = key_of(body)
-            present.add(key)
-            self.wake(key, body, Trigger.RESYNC)
+        version = ""
+        async for page in pages:
+            version = version or page.resource_version  # the first list is the oldest
+            for body in page.bodies:
+                key = key_of(body)
+                present.add(key)
+                self.wake(key, body, Trigger.RESYNC)
         for key, entry in list(self._entries.items()):
             # What is newer than the list was created after it.
-            if key not in present and not newer(entry.version, snapshot.resource_version):
+            if key not in present and not newer(entry.version, version):
                 self.forget(key)

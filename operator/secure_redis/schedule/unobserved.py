@@ -36,12 +36,12 @@ class Unobserved:
     def __init__(
         self,
         reports: Reports | None,
-        body: Callable[[Key], Body | None],
+        body: Callable[[Key], Awaitable[Body | None]],
         clock: Callable[[], float],
         fatal: tuple[type[Exception], ...],
         on_fatal: Callable[[Exception], None],
     ) -> None:
-        """`body(key)`: the newest body that is known. `on_fatal(error)`: a report raised one of `fatal`."""
+        """`body(key)`: the newest body that is known, or None. `on_fatal(error)`: a report raised one of `fatal`."""
         self._reports = reports
         self._body = body
         self._clock = clock
@@ -82,12 +82,11 @@ class Unobserved:
                     del self._good_until[key]
 
     async def _report(self, key: Key, report: Callable[[Key, Body], Awaitable[None]]) -> bool:
-        body = self._body(key)
-        if body is None:
-            return True
         try:
             async with asyncio.timeout(_REPORT_SECONDS):
-                await report(key, body)
+                body = await self._body(key)
+                if body is not None:
+                    await report(key, body)
         except self._fatal as error:
             self._on_fatal(error)
         except Exception as error:

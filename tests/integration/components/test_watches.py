@@ -82,6 +82,12 @@ async def watches(counted: KubeClient, secrets: Secrets, woken: Woken) -> AsyncI
     await watching.stop()
 
 
+def serve(watches: SecretWatches, owner: SecureRedisCache, name: str = "orders") -> None:
+    """The operator knows the resource."""
+    meta = {"namespace": owner.key.namespace, "name": owner.key.name, "uid": owner.uid}
+    watches.serve({"metadata": meta, "spec": {"connection": {"secretName": name}}})
+
+
 async def publish(secrets: Secrets, owner: SecureRedisCache, name: str = "orders") -> SecretFacts:
     labels = {names.MANAGED_BY: names.MANAGER, names.CACHE_LABEL: owner.key.name}
     made = await secrets.create(owner, CreateSecret(name, {"password": SecretBytes(b"p")}, labels, {}))
@@ -100,6 +106,7 @@ async def test_tampering_wakes_and_what_is_watched_is_not_asked_for(
     owner = make()
     namespace = owner.key.namespace
     await watches.start()
+    serve(watches, owner)
     watches.set_namespaces({namespace})
     await until(lambda: secrets.store.synced(namespace))
     made = await publish(secrets, owner)
@@ -126,12 +133,13 @@ async def test_a_secret_that_loses_our_label_is_noticed_and_still_read(
     owner = make()
     namespace = owner.key.namespace
     await watches.start()
+    serve(watches, owner)
     watches.set_namespaces({namespace})
     await until(lambda: secrets.store.synced(namespace))
     await publish(secrets, owner)
     kube.patch("Secret", "orders", {"metadata": {"labels": {names.MANAGED_BY: "someone"}}}, namespace)
-    await until(lambda: secrets.store.get(namespace, "orders") is None)
     assert await woken.next() == owner.key
+    await until(lambda: secrets.store.get(namespace, "orders") is None)
     read = await secrets.read(namespace, "orders")
     assert isinstance(read, SecretFacts)
     assert read.labels[names.MANAGED_BY] == "someone"
@@ -148,6 +156,7 @@ async def test_streams_follow_namespaces_and_consent(
     unbound = new_namespace()
     owner = make(namespace=unbound)
     await watches.start()
+    serve(watches, owner)
     watches.set_namespaces({unbound})
     assert isinstance(await secrets.read(unbound, "orders"), Unknown)
     assert not secrets.store.synced(unbound)
@@ -170,6 +179,7 @@ async def test_one_stream_for_the_cluster_where_that_is_allowed(
         await watching.start()
         await until(lambda: secrets.store.synced("any-namespace"))
         owner = make()
+        serve(watching, owner)
         await publish(secrets, owner)
         kube.patch("Secret", "orders", {"metadata": {"annotations": {"tampered": "1"}}}, owner.key.namespace)
         assert await woken.next() == owner.key

@@ -240,7 +240,7 @@ async def built(document: Document) -> dict[str, tuple[str, str]]:
             )
         )
         watches = process._watches(client, clients, events)
-        schedule = process._schedule(client, reconciler, events)
+        schedule = process._schedule(clients.resources, reconciler, events)
         found: dict[str, tuple[str, str]] = {}
         parts = [process, elector, clients, brakes, reconciler, watches, schedule, health]
         walk(parts, "", ("", ""), found, set())

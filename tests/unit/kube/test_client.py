@@ -3,12 +3,14 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 
 import pytest
 from aiohttp import web
 from kubernetes.aio.client.api_client import ApiClient
 from kubernetes.aio.client.configuration import Configuration
 
+from secure_redis.kube import answers
 from secure_redis.kube.client import ApiFailure, KubeClient
 from secure_redis.kube.lease import LeadershipLost
 from secure_redis.kube.streams import PATIENCE, Streams
@@ -210,6 +212,58 @@ async def test_all_pages_of_a_list(serve: Serve) -> None:
     assert [item["metadata"]["name"] for item in listed.items] == ["a", "b"]
     assert listed.items[0]["kind"] == "Secret"
     assert listed.resource_version == "9"
+
+
+async def test_a_page_that_is_too_large_is_requested_again_in_smaller_parts(serve: Serve) -> None:
+    """Ten objects of a MiB, and behind them small ones: never more than a page's bound is read."""
+    sizes = [1024 * 1024] * 10 + [10] * 300
+    limits: list[int] = []
+
+    async def pages(request: web.Request) -> web.Response:
+        start, limit = int(request.query.get("continue", "0")), int(request.query["limit"])
+        limits.append(limit)
+        names = [f"{number:03}" for number in range(start, min(start + limit, len(sizes)))]
+        items = [{"metadata": {"name": name, "text": "x" * sizes[int(name)]}} for name in names]
+        more = {"continue": str(start + limit)} if start + limit < len(sizes) else {}
+        return web.json_response({"kind": "SecretList", "metadata": {"resourceVersion": "9", **more}, "items": items})
+
+    found: list[str] = []
+    async for page in (await serve(pages)).pages("/x"):
+        found += [item["metadata"]["name"] for item in page.items]
+        assert sum(len(item["metadata"]["text"]) for item in page.items) <= answers.PAGE_BYTES
+    assert found == [f"{number:03}" for number in range(len(sizes))]
+    assert limits[:3] == [answers.PAGE, answers.PAGE // 10, 1]
+    assert max(limits[3:]) == answers.PAGE, "small objects come in large pages again"
+
+
+@pytest.mark.parametrize("path", ["/x", "/list"])
+async def test_an_answer_beyond_the_bound_is_dropped(serve: Serve, path: str) -> None:
+    async def endless(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        with suppress(ConnectionError):
+            while True:
+                await response.write(b"[" * 65536)
+        return response
+
+    client = await serve(endless)
+    failure = await failure_of(client.get(path) if path == "/x" else client.list(path))
+    assert failure.reason == "TooLarge"
+    assert failure.transient
+
+
+async def test_a_watch_with_an_endless_line_is_ended(serve: Serve) -> None:
+    async def endless(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        with suppress(ConnectionError):
+            await response.write(json.dumps({"type": "BOOKMARK", "object": {"metadata": {}}}).encode() + b"\n")
+            while True:
+                await response.write(b"[" * 65536)
+        return response
+
+    observed, failure = await watch_failure(await serve(endless))
+    assert (observed, failure.reason) == (["BOOKMARK"], "TooLarge")
 
 
 async def watch_failure(client: KubeClient) -> tuple[list[str], ApiFailure]:

@@ -5,10 +5,8 @@ from typing import Any
 import pytest
 
 from secure_redis.api import names
-from secure_redis.api.resource import Key
 from secure_redis.domain.plan.secret import adoptable
-from secure_redis.kube.secret_store import resources_of
-from secure_redis.kube.secrets import facts, publisher
+from secure_redis.kube.secret_facts import facts, publisher
 from tests.builders.passes import resource
 from tests.builders.world import UID
 
@@ -71,9 +69,3 @@ def test_a_reference_is_found_whether_or_not_it_is_the_controller() -> None:
 def test_only_what_a_resource_of_this_name_published_is_adopted(metadata: dict[str, Any], adopted: bool) -> None:
     assert adoptable(resource(), facts(secret(**metadata))) is adopted
     assert not adoptable(resource(), facts({**secret(**metadata), "type": "Opaque"}))
-
-
-def test_a_secret_names_its_resource_by_what_is_left() -> None:
-    key = Key("shop", "orders")
-    for metadata in ({}, {"labels": None}, {"annotations": None}):
-        assert resources_of("shop", facts(secret(**metadata))) == {key}

@@ -3,12 +3,14 @@
 import asyncio
 import itertools
 import random
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from secure_redis.api import names
 from secure_redis.api.resource import Key
+from secure_redis.kube.resource_bodies import LARGEST
 from secure_redis.reconciler.next_pass import NextPass
 from secure_redis.schedule.backoff import Backoff
 from secure_redis.schedule.schedule import Schedule, Snapshot, Trigger
@@ -387,8 +389,9 @@ async def test_resync_finds_lost_deletions_and_lost_edits() -> None:
     kept, lost, fresh = Key("a", "kept"), Key("a", "lost"), Key("a", "fresh")
     gone: list[Key] = []
 
-    async def relist() -> Snapshot:
-        return Snapshot([body(kept, version=50, generation=2)], "60")
+    async def relist() -> AsyncIterator[Snapshot]:
+        yield Snapshot([], "60")
+        yield Snapshot([body(kept, version=50, generation=2)], "62")
 
     passes = Passes(NextPass(float("inf")))
     schedule = Schedule(passes, backoff=STEADY, relist=relist, on_gone=gone.append)
@@ -442,3 +445,25 @@ async def test_a_namespace_whose_passes_hang_leaves_places_for_others() -> None:
         await asyncio.sleep(5)
         assert schedule.waiting == {}
         assert {key for _, key, *_ in passes.observed if key != ORDERS} == {Key("hangs", f"r{n}") for n in range(8)}
+
+
+async def test_a_body_that_is_too_large_to_be_held_is_read_for_the_pass() -> None:
+    reads: list[Key] = []
+    large = body(version=1) | {"spec": {"waivers": "w" * LARGEST}}
+
+    async def read(key: Key) -> Any:
+        reads.append(key)
+        return None if len(reads) > 2 else large
+
+    passes = Passes(NextPass(10.0))
+    schedule = Schedule(passes, backoff=STEADY, read=read)
+    async with running(schedule):
+        schedule.event("ADDED", large)
+        await asyncio.sleep(15)
+        assert (reads, passes.versions) == ([ORDERS, ORDERS], ["1", "1"])
+        await asyncio.sleep(10)
+        assert len(reads) > 2, "without a body there is no pass, and it is tried again"
+        assert len(passes.versions) == 2
+        schedule.event("MODIFIED", body(version=2, generation=2))
+        await asyncio.sleep(5)
+    assert passes.versions[2:] == ["2"], "a small one is held again"

@@ -1,6 +1,7 @@
 """How the schedule ends, in virtual time (looptime): nothing here sleeps for real."""
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -86,7 +87,8 @@ class _Rewritten(Exception):
 
 
 async def test_a_list_that_proves_a_restore_ends_the_schedule() -> None:
-    async def relist() -> Snapshot:
+    async def relist() -> AsyncIterator[Snapshot]:
+        yield Snapshot([], "1")
         raise _Rewritten
 
     schedule = Schedule(Passes(_endless), backoff=STEADY, relist=relist, fatal=(_Rewritten,))
@@ -97,9 +99,9 @@ async def test_a_list_that_proves_a_restore_ends_the_schedule() -> None:
 async def test_a_body_that_is_older_in_a_list_of_the_watch_is_checked_by_a_list_at_once() -> None:
     lists: list[float] = []
 
-    async def relist() -> Snapshot:
+    async def relist() -> AsyncIterator[Snapshot]:
         lists.append(asyncio.get_running_loop().time())
-        return Snapshot([body(version=9)], "9")
+        yield Snapshot([body(version=9)], "9")
 
     schedule = Schedule(Passes(), backoff=STEADY, relist=relist)
     task = asyncio.create_task(schedule.run())

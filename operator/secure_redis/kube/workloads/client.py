@@ -6,7 +6,7 @@ containers' env and mounts: applied, those would fail the sync of a manifest tha
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -22,7 +22,7 @@ from secure_redis.domain.plan.rollout.injection import API_VERSIONS
 from secure_redis.domain.plan.rollout.workload_checks import follows
 from secure_redis.domain.plan.write_failure import WriteFailure
 from secure_redis.kube import errors, paths
-from secure_redis.kube.client import PAGE, ApiFailure, Body, KubeClient, PatchKind, Query
+from secure_redis.kube.client import ApiFailure, Body, KubeClient, PatchKind
 from secure_redis.kube.workloads import consumers, convert, pod_facts
 from secure_redis.kube.workloads.injections import Injections, Target
 from secure_redis.kube.workloads.managed_fields import managers
@@ -31,6 +31,18 @@ CONSENTING: Final = f"{names.INJECT}=true"
 _TRIES: Final = 5
 _SIDE_BY_SIDE: Final = 8  # reads by name at a time
 _MANY: Final = 20  # of one kind by name: one list is cheaper
+
+
+# Env entries, mounts, volumes and labels of all workloads of one resource: a thousand workloads have some 20,000.
+MOST_PARTS: Final = 50_000
+TOO_MANY_PARTS: Final = (
+    f"the workloads of this resource have more than {MOST_PARTS} env entries, mounts, volumes and labels together; "
+    "list fewer workloads in spec.workloads, or remove the label secureredis.io/inject where no key is needed"
+)
+
+
+class _TooManyParts(Exception):
+    """The workloads of a resource have more parts than one pass may hold."""
 
 
 class Workloads:
@@ -68,7 +80,7 @@ class Workloads:
     ) -> tuple[WorkloadFacts, ...] | Unknown:
         """Find the workloads that are `named` or that `entries` select, each once, sorted by kind and name.
 
-        A workload that does not exist is left out.
+        A workload that does not exist is left out. Unknown if they have more parts than a pass may hold.
         """
         if not self._enabled:
             return no_rights(owner.key.namespace)
@@ -80,6 +92,8 @@ class Workloads:
             found |= await self._named(owner, set(named) - found.keys())
         except ApiFailure as failure:
             return errors.workloads_unreadable(failure, owner.key.namespace, "the workloads")
+        except _TooManyParts:
+            return Unknown(Reason.UNKNOWN, TOO_MANY_PARTS)
         return tuple(found[place] for place in sorted(found))
 
     async def inject(self, owner: Envelope, action: WorkloadAction) -> None | WriteFailure:
@@ -89,7 +103,7 @@ class Workloads:
         """
         # First, because a write whose answer is lost may be done.
         manager = names.field_manager(owner.key.name)
-        self._injections.add(owner.key.namespace, (action.kind, action.name), [manager])
+        self._injections.add(owner.key.namespace, (action.kind, action.name), [manager], own=True)
         return await self._change(owner, action, release=False)
 
     async def release(self, owner: Envelope, action: WorkloadAction) -> None | WriteFailure:
@@ -106,8 +120,8 @@ class Workloads:
             query["labelSelector"] = "batch.kubernetes.io/job-name"
         pods: list[PodFacts] = []
         try:
-            async for page in self._pages(paths.pods(namespace), query):
-                own = (body for body in page if convert.is_pod_of(body, found))
+            async for page in self._client.pages(paths.pods(namespace), query):
+                own = (body for body in page.items if convert.is_pod_of(body, found))
                 read = (pod_facts.pod(body, resource, owner.secret_name) for body in own)
                 pods += [pod for pod in read if not pod.ended]
         except ApiFailure as failure:
@@ -127,8 +141,8 @@ class Workloads:
         followed = [facts for facts in found if follows(owner, facts)]
         pods: list[PodFacts] = []
         try:
-            async for page in self._pages(paths.pods(namespace)):
-                pods += consumers.unlisted(page, secret_name, followed, resource)
+            async for page in self._client.pages(paths.pods(namespace)):
+                pods += consumers.unlisted(page.items, secret_name, followed, resource)
         except ApiFailure as failure:
             return errors.workloads_unreadable(failure, namespace, "the pods")
         return tuple(sorted(pods, key=lambda pod: pod.name))
@@ -155,12 +169,13 @@ class Workloads:
         namespace = owner.key.namespace
         if not self._enabled:
             return no_rights(namespace)
+        workloads, budgets = tuple(found), list[BudgetFacts]()
         try:
-            listed = await self._client.list(paths.budgets(namespace))
+            async for page in self._client.pages(paths.budgets(namespace)):
+                budgets += [one for one in (consumers.budget(body, workloads) for body in page.items) if one.covers]
         except ApiFailure as failure:
             return errors.budgets_unreadable(failure, namespace)
-        workloads = tuple(found)
-        return tuple(sorted((consumers.budget(body, workloads) for body in listed.items), key=lambda one: one.name))
+        return tuple(sorted(budgets, key=lambda one: one.name))
 
     # --- reading ----------------------------------------------------------------------------------------------------
 
@@ -192,18 +207,22 @@ class Workloads:
                     raise answer
                 if answer is not None:
                     found[place] = answer
+            _check_parts(found.values())
         return found
 
     async def _list(self, owner: Envelope, kind: WorkloadKind, selector: str) -> list[WorkloadFacts]:
-        listed = await self._client.list(paths.workloads(kind, owner.key.namespace), {"labelSelector": selector})
-        return [self._read(owner, body) for body in listed.items]
+        path, found = paths.workloads(kind, owner.key.namespace), list[WorkloadFacts]()
+        async for page in self._client.pages(path, {"labelSelector": selector}):
+            found += [self._read(owner, body) for body in page.items]
+            _check_parts(found)
+        return found
 
     def _read(self, owner: Envelope, body: Body) -> WorkloadFacts:
         """Convert a workload, and correct what is known of this resource's injections."""
         facts = convert.workload(body, owner.key.name)
         place = (facts.kind, facts.name)
         if facts.owned.anything:
-            self._injections.add(owner.key.namespace, place, [names.field_manager(owner.key.name)])
+            self._injections.add(owner.key.namespace, place, [names.field_manager(owner.key.name)], own=True)
         else:
             self._injections.remove(owner.key, place)
         return facts
@@ -220,17 +239,6 @@ class Workloads:
             self._injections.refused(namespace)  # `find` and `secret_users` report it where it matters
         else:
             self._injections.searched(owner)
-
-    async def _pages(self, path: str, query: Query | None = None) -> AsyncIterator[list[dict[str, Any]]]:
-        """Yield a list page by page: of thousands of pods, only one page at a time is in memory."""
-        parameters: dict[str, str | int | bool] = {"limit": PAGE, **(query or {})}
-        while True:
-            page = await self._client.get(path, parameters)
-            yield page.get("items") or []
-            more = (page.get("metadata") or {}).get("continue")
-            if not more:
-                return
-            parameters["continue"] = more
 
     # --- writing ----------------------------------------------------------------------------------------------------
 
@@ -307,6 +315,11 @@ class _WriteVersion:
 
     version: str
     generation: int
+
+
+def _check_parts(found: Iterable[WorkloadFacts]) -> None:
+    if sum(map(convert.parts, found)) > MOST_PARTS:
+        raise _TooManyParts
 
 
 def no_rights(namespace: str) -> Unknown:

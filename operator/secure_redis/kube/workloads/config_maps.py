@@ -14,6 +14,7 @@ from secure_redis.kube.workloads.plaintext_settings import plaintext_in
 Answer = ConfigFacts | None | Unknown
 
 MOST: Final = 100  # ConfigMaps that are read for one resource
+MOST_ENTRIES: Final = 1000  # of a ConfigMap: its keys are kept
 _SIDE_BY_SIDE: Final = 8
 _DENIED_SECONDS: Final = 60.0
 _FAILED_SECONDS: Final = 1.0
@@ -89,8 +90,12 @@ class ConfigMaps:
         self._known = {place: known for place, known in self._known.items() if now - known[0] < 2 * self._ttl}
 
 
-def facts(body: Body) -> ConfigFacts:
-    """Convert a ConfigMap of the API. `binaryData` contains no settings."""
+def facts(body: Body) -> ConfigFacts | Unknown:
+    """Convert a ConfigMap of the API. `binaryData` contains no settings. With too many entries, it is Unknown."""
+    if len(body.get("data") or {}) > MOST_ENTRIES:
+        name = body["metadata"]["name"]
+        why = f"ConfigMap {name!r} has more than {MOST_ENTRIES} entries and was not searched"
+        return Unknown(Reason.UNKNOWN, why, permanent=True)
     return ConfigFacts({key: plaintext_in(key, value, public=True) for key, value in (body.get("data") or {}).items()})
 
 

@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from itertools import islice
+from typing import Any, Final
 
 from secure_redis.api import names
 from secure_redis.api.spec.spec import WorkloadKind
@@ -17,6 +18,10 @@ from secure_redis.kube.workloads.managed_fields import last_writer, owned
 from secure_redis.kube.workloads.plaintext_settings import plaintext_in
 from secure_redis.telemetry.external_text import clean
 
+MOST_RESOURCES: Final = 64
+_LONGEST_VALUE: Final = 32 * 1024  # characters of an annotation
+_LONGEST_RESOURCES: Final = 8 * 1024
+
 
 def template(body: Body) -> Body:
     """Return the pod template of a Deployment, StatefulSet or DaemonSet, or of a CronJob's jobs."""
@@ -27,7 +32,7 @@ def template(body: Body) -> Body:
 
 
 def workload(body: Body, resource: str) -> WorkloadFacts:
-    """Read one workload; `resource` (a name) decides which fields count as owned."""
+    """Read one workload; `resource` (a name) decides which fields count as owned. Foreign annotations are left out."""
     meta, spec, status = body["metadata"], body.get("spec") or {}, body.get("status") or {}
     pods = template(body)
     inner = pods.get("spec") or {}
@@ -41,8 +46,8 @@ def workload(body: Body, resource: str) -> WorkloadFacts:
         resource_version=meta["resourceVersion"],
         generation=int(meta.get("generation") or 0),
         labels=meta.get("labels") or {},
-        annotations=meta.get("annotations") or {},
-        template_annotations=(pods.get("metadata") or {}).get("annotations") or {},
+        annotations=_only(meta, names.RESOURCES),
+        template_annotations=_only(pods.get("metadata") or {}, names.version_annotation(resource)),
         pod_selector="" if cron else selector_text(spec.get("selector") or {}),
         containers=(
             *(_container(one, inner, init=True) for one in inner.get("initContainers") or ()),
@@ -64,6 +69,33 @@ def workload(body: Body, resource: str) -> WorkloadFacts:
         ordered=body["kind"] == WorkloadKind.STATEFUL_SET and spec.get("podManagementPolicy") != "Parallel",
         update_revision=status.get("updateRevision"),
     )
+
+
+def _only(meta: Body, name: str) -> dict[str, str]:
+    value = str((meta.get("annotations") or {}).get(name, ""))
+    if len(value) > _LONGEST_VALUE:
+        value = value[:_LONGEST_VALUE].rpartition(",")[0]  # a part of a name could be another name
+    return {name: value} if name in (meta.get("annotations") or {}) else {}
+
+
+def parts(facts: WorkloadFacts) -> int:
+    """Return how many parts the facts of a workload have whose number its author decides."""
+    inner = sum(len(one.env) + len(one.mounts) + len(one.config) + 1 for one in facts.containers)
+    return inner + len(facts.volumes) + len(facts.labels) + len(facts.template_labels)
+
+
+def resources_named(meta: Body) -> frozenset[str]:
+    """Return the resources that a workload's annotation names: as many as a watch can wake for one workload."""
+    listed = str((meta.get("annotations") or {}).get(names.RESOURCES, ""))[:_LONGEST_RESOURCES].split(",")
+    return frozenset(islice(filter(None, (name.strip() for name in listed)), MOST_RESOURCES))
+
+
+def progress(body: Body) -> int:
+    """Return a digest of what decides about injection and rollout: spec (by generation), labels and their progress."""
+    meta, spec, status = body["metadata"], body.get("spec") or {}, body.get("status") or {}
+    labels = frozenset((meta.get("labels") or {}).items())
+    rolled = _rolled(body["kind"], meta, spec, status)
+    return hash((meta.get("generation"), labels, rolled, _failed(status), "deletionTimestamp" in meta))
 
 
 def workload_of(body: Body) -> tuple[str, str] | None:

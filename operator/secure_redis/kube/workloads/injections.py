@@ -1,7 +1,9 @@
 """Which workloads may carry fields of which resource, whatever the resource's spec and status name."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from time import monotonic
+from typing import Final
 
 from secure_redis.api import names
 from secure_redis.api.resource import Envelope, Key
@@ -9,6 +11,7 @@ from secure_redis.api.spec.spec import WorkloadKind
 
 Target = tuple[str, str]  # kind and name
 
+MOST_PLACES: Final = 5000  # pairs of a manager and a workload in one namespace
 RETRY_SECONDS = 60.0  # until a namespace whose workloads could not be listed is searched again
 
 
@@ -22,6 +25,7 @@ class Injections:
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self._clock = clock
         self._places: dict[tuple[str, str], set[Target]] = {}  # namespace and manager -> workloads
+        self._counts: Counter[str] = Counter()  # of those pairs, by namespace
         self._searched: set[str] = set()
         self._refused: dict[str, float] = {}  # namespace -> when it is searched again
         self._generations: dict[Key, int] = {}
@@ -31,17 +35,24 @@ class Injections:
         """Return the workloads that may carry fields of this resource."""
         return frozenset(self._places.get((key.namespace, names.field_manager(key.name)), ()))
 
-    def add(self, namespace: str, place: Target, managers: Iterable[str]) -> None:
-        """Note that these managers own, or may own, fields of the workload."""
+    def add(self, namespace: str, place: Target, managers: Iterable[str], *, own: bool = False) -> None:
+        """Note that these managers own, or may own, fields of the workload.
+
+        Anyone may write as such a manager, so the number for a namespace is bounded, except for the operator's `own`.
+        """
         for manager in managers:
-            self._places.setdefault((namespace, manager), set()).add(place)
+            places = self._places.get((namespace, manager), set())
+            if place not in places and (own or self._counts[namespace] < MOST_PLACES):
+                self._counts[namespace] += 1
+                self._places.setdefault((namespace, manager), places).add(place)
 
     def remove(self, key: Key, place: Target) -> None:
         """Note that a pass of this resource read the workload and found nothing of its own."""
         at = (key.namespace, names.field_manager(key.name))
         places = self._places.get(at)
-        if places is not None:
+        if places is not None and place in places:
             places.discard(place)
+            self._counts[key.namespace] -= 1
             if not places:
                 del self._places[at]
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 GROUPS = (
     *("latency", "cold", "steady", "rollout", "rotation", "injected"),
-    *("assess", "auditors", "probes", "failover", "start", "footprint", "image"),
+    *("assess", "auditors", "probes", "foreign", "failover", "start", "footprint", "image"),
 )
 
 
@@ -27,6 +27,7 @@ class Options:
     rotations: int = 3
     consumers: int = 200
     auditors: int = 5000
+    foreign: int = 500  # large objects of others
     failovers: int = 10  # of each kind
     starts: int = 5  # of each kind
     planes: int = 5  # control planes that take the CRD
@@ -61,6 +62,7 @@ def from_environment() -> Options:
         rotations=1 if quick else 3,
         consumers=max(4, min(200, int(scale) // 5)),
         auditors=5 * int(scale),
+        foreign=int(scale) // 2,
         failovers=2 if quick else 10,
         starts=2 if quick else 5,
         planes=1 if quick else 5,

@@ -10,7 +10,8 @@ from pydantic import SecretStr
 from secure_redis.api import names
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.status import RotationStatus
-from secure_redis.domain.assess.key import CREDENTIAL_ID, PROVIDER_ADDRESS
+from secure_redis.domain.assess.key import PROVIDER_ADDRESS
+from secure_redis.domain.assess.rotation_record import CREDENTIAL_ID, digest
 from secure_redis.domain.grants import Grant, GrantPolicy, Power, VaultScope
 from secure_redis.domain.observe.cache import OperationFacts
 from secure_redis.domain.observe.keys import (
@@ -25,7 +26,7 @@ from secure_redis.domain.observe.secret import SecretFacts
 from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.observe.workloads import BudgetFacts, ContainerState, PodFacts, WorkloadFacts
 from secure_redis.domain.plan.actions import Action
-from secure_redis.domain.plan.rotation import required_reads
+from secure_redis.domain.plan.rotation.regeneration_mark import RegenerationMark
 from secure_redis.domain.plan.types import Settings
 from tests.builders import passes
 from tests.builders.passes import OWNER
@@ -96,6 +97,7 @@ class Regeneration:
     done: datetime
     undisturbed: bool
     allowed: bool  # by otherConsumers, when it was asked for
+    forced: bool  # the annotation said that no pod is waited for
 
 
 @dataclass
@@ -123,7 +125,10 @@ class Stage:
     budgets: tuple[BudgetFacts, ...] = ()
     # By kind of action: what becomes of the next one.
     fate: dict[type[Action], str] = field(default_factory=dict)
-    late: list[tuple[datetime, Slot, str, datetime, bool]] = field(default_factory=list)  # when, slot, …
+    # When, slot, attempt, …
+    late: list[tuple[datetime, Slot, str, datetime, bool, tuple[str | None, bool]]] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)  # every value that the annotation had
+    stored_after_regeneration: set[str] = field(default_factory=set)  # versions of the vault, by the operator
     regenerated: list[Regeneration] = field(default_factory=list)
     disturbed: datetime = NOW - timedelta(days=1)  # when somebody else last changed a key or the vault's value
     events: list[tuple[str, str, str]] = field(default_factory=list)
@@ -197,6 +202,7 @@ class Stage:
     def ask(self, request: str | None) -> None:
         """The annotation that asks for a rotation is set, or taken away."""
         self._annotate(names.ROTATE, request)
+        self.requests += [] if request is None else [request]
 
     def approve(self, version: str | None = None) -> None:
         """Somebody says that nobody uses the other key."""
@@ -273,27 +279,36 @@ class Stage:
     # --- small things -------------------------------------------------------------------------------------------------
 
     def _allowed(self, slot: Slot) -> bool:
-        """Whether consumers that nobody sees hold nothing of this slot, as far as the spec says."""
-        state, published = self.rotation, self.resource().status.credential
-        emergency = state is not None and (state.request or "").startswith(names.EMERGENCY)
+        """Whether consumers that nobody sees hold nothing of this slot. The status is no evidence."""
+        emergency = self.annotations.get(names.ROTATE, "").startswith(names.EMERGENCY)
         if self.other_consumers == "None" or emergency:
             return True
-        if state is None or published is None or published.slot == slot:
+        if self.vault.tags.get(CREDENTIAL_ID) == slot or self.vault.created is None:
             return False
-        since = self.now - at(published.published_at or "")
         approved = self.annotations.get(names.APPROVE_ROTATION) == self.vault.version
-        return approved or (state.slot == published.slot and since >= timedelta(hours=48))
+        over = self.now - self.vault.created >= timedelta(hours=48)
+        return approved or (self.vault.version in self.stored_after_regeneration and over)
 
-    def _regenerate(self, slot: Slot, attempt: str, sent: datetime, allowed: bool) -> None:
+    def _asked(self) -> tuple[str | None, bool]:
+        """The request that the mark names, and whether the annotation forces it now."""
+        mark = RegenerationMark.on(self.vault.tags)
+        request = next((one for one in self.requests if mark is not None and digest(one) == mark.request), None)
+        forced = (request or "").startswith(names.EMERGENCY_FORCE) and request == self.annotations.get(names.ROTATE)
+        return request, forced
+
+    def _regenerate(
+        self, slot: Slot, attempt: str, sent: datetime, allowed: bool, asked: tuple[str | None, bool]
+    ) -> None:
         old, self.keys[slot] = self.keys[slot], self._new_key()
         consumers = tuple(pod.name for pod in self.pods if pod.key == old)
-        state = self.rotation
-        request = state.request if state is not None else None
         undisturbed = self.disturbed < sent
-        self.regenerated.append(Regeneration(slot, attempt, request, consumers, sent, self.now, undisturbed, allowed))
+        self.regenerated.append(
+            Regeneration(slot, attempt, asked[0], consumers, sent, self.now, undisturbed, allowed, asked[1])
+        )
 
     def _attempt(self) -> str:
-        return required_reads.attempt_of(self.resource()) or ""
+        mark = RegenerationMark.on(self.vault.tags)
+        return mark.attempt if mark is not None else ""
 
     def _annotate(self, name: str, value: str | None) -> None:
         self.annotations = {k: v for k, v in self.annotations.items() if k != name}

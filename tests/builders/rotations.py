@@ -16,6 +16,7 @@ from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.domain.assess.assessment import assess
 from secure_redis.domain.assess.key import needs_keys
+from secure_redis.domain.assess.rotation_record import CREDENTIAL_ID
 from secure_redis.domain.observe.keys import ListedKeys, VaultSecretAbsent, VaultSecretFacts
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.redis import Redis
@@ -42,6 +43,7 @@ from secure_redis.domain.plan.rotation import required_reads
 from secure_redis.domain.plan.types import Plan
 from secure_redis.domain.plan.write_failure import WriteFailure
 from secure_redis.domain.report.report import Report, report, with_own_writes
+from secure_redis.reconciler.pass_state import PassState, keep_regeneration
 from tests.builders.rotation_stage import (
     LATE,
     LISTED,
@@ -86,24 +88,25 @@ class World(Stage):
         workloads = tuple(self.workloads.values())
         if waves.needs_workloads(res, replace(observed, workloads=workloads)):
             version = self.secret.annotations.get(names.SECRET_VERSION) if self.secret is not None else None
-            wanted = waves.required_pods(res, workloads, version)
+            verify = required_reads.proves_pods(res, observed, self.settings)
+            wanted = waves.required_pods(res, workloads, version, verify=verify)
             pods = {place: tuple(map(facts, (p for p in self.pods if p.of == place[1]))) for place in wanted}
             observed = replace(observed, workloads=self.workloads_unread or workloads, pods=pods, budgets=self.budgets)
-        if required_reads.needs_consumers(res, observed):
+        if required_reads.needs_consumers(res, observed, self.settings):
             consumers = tuple(facts(pod) for pod in self.pods if pod.of is None)
             observed = replace(observed, consumers=self.consumers_unread or consumers)
         return observed
 
     def _with_keys(self, res: SecureRedisCache, observed: Observation) -> Observation:
-        memory, of = self.memory, required_reads.attempt_of(res)
-        age = 30.0 if required_reads.under_way(res) is not None else 3600.0
+        memory, of = self.memory, required_reads.attempt_of(res, observed)
+        age = 30.0 if required_reads.open_mark(res, observed) is not None else 3600.0
         held = memory.proven
         if held is not None and held[0] == self.vault.version and (self.now - held[2]).total_seconds() < age:
             observed = replace(observed, proven=held[1])
         elif needs_keys(res, IDENTITY, observed.vault, None, self.now):
             observed = replace(observed, keys=self.listed())
         if of is not None:
-            # What another process may have asked for, it asked for before this one first saw it recorded.
+            # What another process may have asked for, it asked for before this one first found it marked.
             if memory.regeneration is None or memory.regeneration[0] != of:
                 memory.regeneration = (of, self.now)
             observed = replace(observed, attempted=memory.regeneration[1])
@@ -138,7 +141,7 @@ class World(Stage):
             if isinstance(outcomes[-1], Failed) and not isinstance(action, WorkloadAction):
                 break
         memory.direct = memory.direct or todo.needs_fresh_read or any(_azure(o.action) for o in outcomes)
-        self._remember(res, todo, outcomes)
+        self._remember(res, observed, outcomes)
         observed = with_own_writes(res, observed, outcomes) if outcomes else observed
         assessed = assess(res, observed, cluster_uid=CLUSTER, ca=None)
         told = report(res, observed, assessed, todo, outcomes)
@@ -169,7 +172,7 @@ class World(Stage):
             return Failed(action, WriteFailure(Reason.AZURE_DENIED, "refused", permanent=False))
         if fate == LATE and isinstance(action, RegenerateKey):
             then = self.now + timedelta(seconds=SETTLE / 2)
-            self.late.append((then, action.slot, self._attempt(), self.now, self._allowed(action.slot)))
+            self.late.append((then, action.slot, self._attempt(), self.now, self._allowed(action.slot), self._asked()))
         elif fate != LOST:
             self._do(action)
         if fate != OK:
@@ -192,30 +195,27 @@ class World(Stage):
                     owner_uid=UID,
                     owner_name="orders",
                     owner_kind=names.KIND,
+                    own_labels=frozenset(action.labels),
+                    own_annotations=frozenset(action.annotations),
                 )
             case InjectWorkload():
                 self.workloads[action.name] = replace(done(self.workloads[action.name], action, self.now), rolled=False)
             case StoreKey():
                 self._new_version(action.value, action.tags, expires=action.expires)
+                if any(one.slot == action.tags.get(CREDENTIAL_ID) for one in self.regenerated):
+                    self.stored_after_regeneration.add(self.vault.version)
             case MarkKey():
                 at = next(i for i, one in enumerate(self.versions) if one.version == action.version)
                 self.versions[at] = replace(self.versions[at], tags=dict(action.tags))
             case RegenerateKey():
-                self._regenerate(action.slot, self._attempt(), self.now, self._allowed(action.slot))
+                self._regenerate(action.slot, self._attempt(), self.now, self._allowed(action.slot), self._asked())
             case _:
                 raise AssertionError(f"nothing else is planned in this world: {type(action).__name__}")
 
-    def _remember(self, res: SecureRedisCache, todo: Plan, outcomes: list[Outcome]) -> None:
-        asked = next((outcome for outcome in outcomes if isinstance(outcome.action, RegenerateKey)), None)
-        of = required_reads.attempt_of(res)
-        if asked is not None and of is not None:
-            clear = isinstance(asked, Failed) and not asked.maybe_done
-            self.memory.regeneration = (of, None if clear else self.now)
-        if of is not None and any(isinstance(o, Done) and isinstance(o.action, MarkKey) for o in outcomes):
-            self.memory.regeneration = (of, None)
-        following = required_reads.attempt_in(todo.rotation.status) if todo.rotation is not None else None
-        if following is not None and following != of:
-            self.memory.regeneration = (following, None)
+    def _remember(self, res: SecureRedisCache, observed: Observation, outcomes: list[Outcome]) -> None:
+        state = PassState(regeneration=self.memory.regeneration)
+        keep_regeneration(res, observed, tuple(outcomes), state)
+        self.memory.regeneration = state.regeneration
 
 
 def world(workloads: int = 1, unlisted: int = 0, other_consumers: str = "None", **more: Any) -> World:

@@ -154,6 +154,8 @@ def published(of: ConnectionData, **changes: Any) -> SecretFacts:
         owner_uid=UID,
         owner_name="orders",
         owner_kind=names.KIND,
+        own_labels=frozenset(of.labels),
+        own_annotations=frozenset(of.annotations),
     )
     return replace(facts, **changes)
 

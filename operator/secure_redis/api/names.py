@@ -60,6 +60,8 @@ SECRET_NOT_AFTER: Final = f"{GROUP}/not-after"
 SECRET_RESOURCE: Final = f"{GROUP}/resource"
 SECRET_UID: Final = f"{GROUP}/resource-uid"  # records which resource owns the Secret
 SECRET_ENTRIES: Final = f"{GROUP}/entries"  # the entries that the resource declares, each with its template
+SECRET_PUBLISHED: Final = f"{GROUP}/published-at"  # since when the Secret holds this version
+SECRET_ROTATION: Final = f"{GROUP}/rotation"  # which rotation request was answered, or is being carried out
 
 # On the operator's own Lease: what must outlive a process.
 LEASE_VERSION: Final = f"{GROUP}/version"
@@ -74,8 +76,13 @@ STORAGE_SECRET_KEY: Final = "connectionString"  # noqa: S105 - a key, not a secr
 # Ownership in Azure. Tag names cannot contain "/".
 OWNER_TAG: Final = "secureredis-owner"
 LEADER_TAG: Final = "secureredis-leader"
+# On a cache from its creation on, until its network and its persistence are as declared.
+CREATION_TAG: Final = "secureredis-creation"
+CREATION_INCOMPLETE: Final = "incomplete"
 # On the current version of a Key Vault secret while a key is regenerated: it shows whether it was.
 ROTATION_TAG: Final = "secureredis-rotation"
+# On a version that a rotation stored: which rotation, and for which request.
+ROTATED_TAG: Final = "secureredis-rotated"
 
 # Injection. A workload consents by the label (so that the server can select it) and names the resources.
 INJECT: Final = f"{GROUP}/inject"

@@ -80,12 +80,6 @@ class Envelope:
         return None if value is None else value[:REFRESH_LIMIT]
 
     @property
-    def rotation_requested(self) -> str | None:
-        """The rotation request that is not answered yet. A value present in the first pass counts as answered."""
-        handled = self.status.last_handled
-        return self.rotate if self.rotate and handled is not None and self.rotate != handled.rotate else None
-
-    @property
     def has_finalizer(self) -> bool:
         """Whether the operator's finalizer is on the object."""
         return names.FINALIZER in self.finalizers

@@ -2,14 +2,30 @@
 
 from collections.abc import Iterable
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from secure_redis.api.reasons.reason import ConditionType
+from secure_redis.api.times import parse_rfc3339
 
 MESSAGE_LIMIT = 1024
+
+
+def _time(text: str) -> str:
+    """Check a time of a stored status, which anyone with rights on it can have written.
+
+    Raises:
+        ValueError: it cannot be compared with another time. `status_of` then leaves its part out, as if it were lost.
+
+    """
+    if text and parse_rfc3339(text) is None:
+        raise ValueError("not a time with a zone")
+    return text
+
+
+Time = Annotated[str, AfterValidator(_time)]
 
 
 class _Part(BaseModel):
@@ -24,7 +40,7 @@ class Condition(_Part):
     reason: str
     message: str = ""
     observed_generation: int | None = None
-    last_transition_time: str = ""
+    last_transition_time: Time = ""
 
 
 class Binding(_Part):
@@ -64,7 +80,7 @@ class CertificateStatus(_Part):
     """The server's certificate. `issuer` only where the chain is verified; `not_after`: RFC 3339."""
 
     issuer: str | None = None
-    not_after: str
+    not_after: Time
 
 
 class UnseenStatus(_Part):
@@ -140,7 +156,7 @@ class CorrectionStatus(_Part):
 
     path: str
     count: int
-    at: str
+    at: Time
     generation: int
     reason: str | None = None
     message: str | None = None
@@ -157,7 +173,7 @@ class DriftStatus(_Part):
     declared: str
     observed: str
     drift_class: str = Field(alias="class")
-    since: str = ""
+    since: Time = ""
     effect: str | None = None
     reason: str | None = None
     corrections: int | None = None
@@ -169,15 +185,15 @@ class CredentialStatus(_Part):
 
     slot: str | None = None
     key_vault_version: str | None = None
-    published_at: str | None = None
-    expires_at: str | None = None
+    published_at: Time | None = None
+    expires_at: Time | None = None
 
 
 class PendingStatus(_Part):
     """An irreversible action that is recorded before it is taken, until its effect is observed."""
 
     action: str
-    recorded_at: str
+    recorded_at: Time
     detail: str = ""
 
 
@@ -217,10 +233,10 @@ class RotationStatus(_Part):
     phase: str
     target: str | None = None
     request: str | None = None
-    started_at: str | None = None
-    recorded_at: str | None = None
-    completed_at: str | None = None
-    due_at: str | None = None
+    started_at: Time | None = None
+    recorded_at: Time | None = None
+    completed_at: Time | None = None
+    due_at: Time | None = None
     slot: str | None = None
     reason: str | None = None
     message: str | None = None

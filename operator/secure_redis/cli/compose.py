@@ -268,7 +268,7 @@ def build_observer(
         endpoint=EndpointReader(probes),
         keys=build_key_reader(config, settings, azure),
         governance=governance,
-        kubernetes=KubernetesReader(clients.secrets, clients.workloads, usage),
+        kubernetes=KubernetesReader(settings, clients.secrets, clients.workloads, usage),
         writers=WriterReader(azure.activity, config.ages(), time.monotonic),
     )
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.status import RotationPhase
 from secure_redis.domain.assess.assessment import Assessment
+from secure_redis.domain.assess.rotation_record import unanswered
 from secure_redis.domain.assess.rules import RULES
 from secure_redis.domain.assess.waivers import WaiverPolicy
 from secure_redis.domain.observe.cache import Cache
@@ -64,7 +65,7 @@ def steady(
     waiver_policy: WaiverPolicy,
 ) -> SteadyState | None:
     """Return the record of a pass in which nothing was done; None: the next one is a whole pass."""
-    if not (_settled(resource) and _nothing(plan) and _silent(resource, reported)):
+    if not (_settled(resource, observed) and _nothing(plan) and _silent(resource, reported)):
         return None
     if not isinstance(observed.cache, Cache) or young(resource.status, assessed, observed.now):
         return None
@@ -76,10 +77,10 @@ def steady(
     )
 
 
-def _settled(resource: SecureRedisCache) -> bool:
+def _settled(resource: SecureRedisCache, observed: Observation) -> bool:
     """Whether nothing is requested, under way or remembered that time alone would end."""
     status = resource.status
-    requested = resource.refresh_requested or resource.rotation_requested is not None
+    requested = resource.refresh_requested or unanswered(resource, observed) is not None
     rotating = status.rotation is not None and status.rotation.phase not in _IDLE
     return not (
         resource.deleting or resource.paused or requested or rotating or status.pending or status.corrections

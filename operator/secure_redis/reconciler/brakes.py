@@ -120,7 +120,8 @@ class Brakes:
         now = self._monotonic()
         if todo.correcting and not held and any(isinstance(action, AzureAction) for action in todo.actions):
             self._corrections.append(now)
-        if todo.rotation is not None and brakes.begins_rotation(resource.status.rotation, todo.rotation):
+        # The pass that marks the first key counts, and not the one that records the intent in the status.
+        if todo.rotation is not None and todo.rotation.begins and todo.rotation.action is not None:
             self._rotations.append(now)
         rotation = todo.rotation.status.reason if todo.rotation is not None and todo.rotation.status else None
         reasons = {str(blocked.reason) for blocked in todo.blocked} | {rotation or ""}

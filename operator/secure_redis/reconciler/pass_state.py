@@ -12,9 +12,9 @@ from secure_redis.domain.observe.identity import Identity, NamespaceIdentity, Op
 from secure_redis.domain.observe.keys import Proven, VaultSecretFacts
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.unknown import Unknown
-from secure_redis.domain.plan.actions import Done, Failed, MarkKey, Outcome, RegenerateKey
+from secure_redis.domain.plan.actions import Failed, MarkKey, Outcome, RegenerateKey
 from secure_redis.domain.plan.rotation import required_reads
-from secure_redis.domain.plan.types import Plan
+from secure_redis.domain.plan.rotation.regeneration_mark import RegenerationMark
 from secure_redis.domain.report.tampering import NOTHING_IN_PLACE, InPlace
 from secure_redis.domain.steady_state import SteadyState
 from secure_redis.kube.resource_bodies import LARGEST
@@ -40,7 +40,7 @@ class PassState:
     refresh: bool = False  # a refresh was requested, and not everything could be read since
     direct: bool = False  # something was written: read past the inventory until Azure is no longer busy
     proof: KeptProof | None = None
-    # The regeneration whose intent this process recorded, and when it was last requested without a clear answer.
+    # The regeneration that this process marked or found marked, and when it was last requested without a clear answer.
     regeneration: tuple[str, datetime | None] | None = None
     unreferenced: str | None = None  # uid of the resource whose Secrets were read, and none had its ownerReference
     reported_at: datetime | None = None  # when the status was last written
@@ -80,19 +80,17 @@ def keep_reads(
 
 
 def keep_regeneration(
-    resource: SecureRedisCache, todo: Plan, outcomes: tuple[Outcome, ...], now: datetime, pass_state: PassState
+    resource: SecureRedisCache, observed: Observation, outcomes: tuple[Outcome, ...], pass_state: PassState
 ) -> None:
-    """Keep when the recorded regeneration was requested from Azure, which a crash would make unknown."""
-    sent = next((outcome for outcome in outcomes if isinstance(outcome.action, RegenerateKey)), None)
-    attempt = required_reads.attempt_of(resource)
-    if sent is not None and attempt is not None:
-        clear = isinstance(sent, Failed) and not sent.maybe_done
-        pass_state.regeneration = (attempt, None if clear else now)
-    if attempt is not None and any(isinstance(o, Done) and isinstance(o.action, MarkKey) for o in outcomes):
-        pass_state.regeneration = (attempt, None)  # Azure gets the request only after the mark is read back
-    following = required_reads.attempt_in(todo.rotation.status) if todo.rotation is not None else None
-    if following is not None and following != attempt:
-        pass_state.regeneration = (following, None)
+    """Keep when the marked regeneration was requested from Azure, which a crash would make unknown."""
+    for outcome in outcomes:
+        action, attempt = outcome.action, required_reads.attempt_of(resource, observed)
+        if isinstance(action, RegenerateKey) and attempt is not None:
+            clear = isinstance(outcome, Failed) and not outcome.maybe_done
+            pass_state.regeneration = (attempt, None if clear else observed.now)
+        if isinstance(action, MarkKey):
+            mark = RegenerationMark.on(action.tags)  # whether it was written or not, Azure has no request of it yet
+            pass_state.regeneration = (mark.attempt, None) if mark is not None else None
 
 
 class SharedSpecs:

@@ -297,7 +297,7 @@ class Reconciler:
                 break
         if todo.needs_fresh_read or any(isinstance(outcome.action, AzureAction) for outcome in outcomes):
             pass_state.direct = True
-        keep_regeneration(judged.resource, todo, tuple(sent), judged.observed.now, pass_state)
+        keep_regeneration(judged.resource, judged.observed, tuple(sent), pass_state)
         return _Acted(current, tuple(outcomes))
 
     async def _report(self, judged: _Judged, acted: _Acted, pass_state: PassState) -> NextPass:

@@ -19,7 +19,6 @@ from secure_redis.domain.grants import GrantPolicy, resolve_identity
 from secure_redis.domain.observe.cache import CacheAbsent
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.plan.rollout.waves import roll
-from secure_redis.domain.plan.rotation.request import overlap_over
 from tests.builders import rotations
 from tests.builders.complete import complete
 from tests.builders.passes import OWNER, reported, resource
@@ -153,9 +152,12 @@ def decide() -> None:
         rotations.step(rotating)
         rotating.pass_time(3 * 86400)
     rotations.step(rotations.asked(other_consumers="Possible"))
-    possible = resource(FULL, status={"credential": {"publishedAt": "2026-11-24T11:00:00Z"}})
-    assert possible.spec.authentication is not None
-    overlap_over(possible, possible.spec.authentication)
+    later = rotations.asked(other_consumers="Possible")
+    later.approve()
+    later.looks(until=lambda one: one.phase == "Completed")
+    later.ask("again")
+    rotations.step(later)
+    rotations.step(later)
     string = {"authentication": "ConnectionString", "connectionStringSecretRef": {"name": "s"}, "accountID": ACCOUNT}
     by_string = {**PERSISTENCE, "storage": string}
     reported(resource({**FULL, "persistence": by_string}), seen, ())

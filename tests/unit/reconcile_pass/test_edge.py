@@ -160,7 +160,10 @@ class _Endpoint:
 
 class _Kubernetes(_Reader):
     def __init__(self, readers: Readers) -> None:
-        super().__init__(readers, "kubernetes", secret=None)
+        super().__init__(readers, "kubernetes", workloads=())
+
+    async def read_secrets(self, _resource: SecureRedisCache, observed: Observation, *_: Any) -> Observation:
+        return await self.readers.one("secrets", observed, secret=None)
 
 
 class _Writers(_Reader):
@@ -172,14 +175,15 @@ async def wrong() -> None:
     raise ZeroDivisionError
 
 
-ALL = ["identity", "service", "endpoint", "keys", "governance", "kubernetes", "writers"]
+ALL = ["secrets", "identity", "service", "endpoint", "keys", "governance", "kubernetes", "writers"]
 PARTS: dict[str, tuple[str, ...]] = {
     "identity": ("identity",),
     "service": ("cache",),
     "endpoint": ("endpoint",),
     "keys": ("vault", "keys", "authentication"),
     "governance": ("locks", "role_assignments", "diagnostics", "changes"),
-    "kubernetes": ("secret", "former_secrets", "workloads"),
+    "secrets": ("secret", "former_secrets"),
+    "kubernetes": ("workloads", "consumers", "secret_users"),
     "writers": (),
 }
 
@@ -196,7 +200,7 @@ async def test_a_reader_that_fails_hides_its_own_part_and_no_other(
         assert isinstance(part, Unknown), field
         assert part.reason is Reason.INTERNAL_ERROR
         assert "ZeroDivisionError" in part.message
-    assert readers.read == (["identity", "kubernetes", "writers"] if reader == "identity" else ALL)
+    assert readers.read == (["secrets", "identity", "kubernetes", "writers"] if reader == "identity" else ALL)
     assert reader in {"identity", "service"} or isinstance(found.cache, Cache)
     assert len([record for record in caplog.records if record.levelno == logging.ERROR]) == 1
 
@@ -213,3 +217,4 @@ async def test_a_reader_that_hangs_leaves_time_for_kubernetes(reader: str) -> No
     assert isinstance(part, Unknown)
     assert part.reason is Reason.PASS_DEADLINE
     assert found.secret is None, "the Secret was read"
+    assert found.workloads == (), "the workloads were read"

@@ -12,7 +12,7 @@ from secure_redis.domain.observe.cache import CacheAbsent, OperationFacts
 from secure_redis.domain.observe.firewall import FirewallRuleFacts
 from secure_redis.domain.observe.identity import OperatorIdentity
 from secure_redis.domain.observe.keys import VaultSecretAbsent
-from secure_redis.domain.observe.unknown import Unknown
+from secure_redis.domain.observe.unknown import NOT_READ, Unknown
 from secure_redis.domain.plan.actions import (
     AddFinalizer,
     AdoptCache,
@@ -403,20 +403,32 @@ def test_a_created_cache_is_opened_last_without_correction_being_configured() ->
     (create,) = planned(resource(spec, status=INTENT), absent).actions
     assert isinstance(create, CreateCache)
     assert create.body["properties"]["publicNetworkAccess"] == "Disabled"
-    new = cache(tags=OWNER, private_endpoints=())
+    tags = create.body["tags"]
+    assert tags == {**OWNER, "secureredis-creation": "incomplete"}
+    new = cache(tags=tags, private_endpoints=())
+    forged = planned(resource(spec, status=INTENT), observation(cache=cache(tags=OWNER), firewall_rules=()))
+    assert forged.actions == (), "that a status claims an incomplete creation allows no write"
     plan = planned(resource(spec, status=INTENT), observation(cache=new, firewall_rules=()))
     assert plan.actions == (PutFirewallRule(OFFICE),)
     assert plan.pending is not None
     completing = {"pending": {"action": plan.pending.action, "recordedAt": plan.pending.recorded_at}}
     plan = planned(resource(spec, status=completing), observation(cache=new, firewall_rules=(OFFICE,)))
     assert plan.actions == (UpdateCache({"properties": {"publicNetworkAccess": "Enabled"}}, ("publicNetworkAccess",)),)
-    opened = cache(tags=OWNER, public_network_access="Enabled", private_endpoints=())
+    lost = planned(resource(spec), observation(cache=new, firewall_rules=(OFFICE,)))
+    assert lost.actions == plan.actions, "the status is not needed to go on"
+    opened = cache(tags=tags, public_network_access="Enabled", private_endpoints=())
+    ended = (UpdateCache({"tags": OWNER}, ("tags",)),)
     meddled = planned(resource(spec, status=completing), observation(cache=opened, firewall_rules=(OFFICE, OLD)))
-    assert meddled.actions == (), "what another party added meanwhile is not the creation's to remove"
+    assert meddled.actions == ended, "what another party added meanwhile is not the creation's to remove"
     wider = FirewallRuleFacts("office", "10.0.0.0", "10.0.0.255")
     widened = planned(resource(spec, status=completing), observation(cache=opened, firewall_rules=(wider,)))
-    assert widened.actions == (), "nor to change"
+    assert widened.actions == ended, "nor to change"
+    unread = planned(resource(spec, status=completing), observation(cache=opened, firewall_rules=NOT_READ))
+    assert unread.actions == ()
     plan = planned(resource(spec, status=completing), observation(cache=opened, firewall_rules=(OFFICE,)))
+    assert plan.actions == ended
+    done = replace(opened, tags=OWNER)
+    plan = planned(resource(spec, status=completing), observation(cache=done, firewall_rules=(OFFICE,)))
     assert plan.actions == ()
     assert plan.pending is None
 

@@ -4,8 +4,10 @@
 `make test` tries a few of them; `make test-all` five times as many.
 """
 
+import copy
 import os
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from secure_redis.api import names
 from secure_redis.api.status import UNDER_WAY, RotationPhase
 from secure_redis.domain.observe.keys import Slot
 from secure_redis.domain.plan.actions import (
@@ -22,6 +25,7 @@ from secure_redis.domain.plan.actions import (
     RegenerateKey,
     StoreKey,
 )
+from secure_redis.domain.plan.rotation.regeneration_mark import RegenerationMark
 from tests.builders.rotation_stage import LATE, LISTED, LOST, LOST_DONE, REFUSED, SETTLE, Died, password
 from tests.builders.rotations import World, world
 
@@ -34,6 +38,49 @@ FATES: st.SearchStrategy[tuple[type[Action], str]] = st.one_of(
 CONSUMERS = ("None", "Possible")
 
 
+TIME = "%Y-%m-%dT%H:%M:%SZ"
+PARTS = ("rotation", "credential", "lastHandled", "workloads", "conditions", "cache", "pending", "observedGeneration")
+
+
+def forged_status(there: World, data: st.DataObject) -> dict[str, Any]:
+    """A status in which parts are lost, and others claim what a person who wants a key regenerated would claim."""
+    status = copy.deepcopy(there.status)
+    for part in data.draw(st.sets(st.sampled_from(PARTS)), label="lost"):
+        status.pop(part, None)
+    times = st.sampled_from([there.now, there.now - timedelta(days=90), there.now + timedelta(days=1)])
+    time = st.one_of(times.map(lambda one: one.strftime(TIME)), st.none())
+    asked = st.sampled_from([None, "emergency-forged", "emergency-force-forged", there.annotations.get(names.ROTATE)])
+    mark = RegenerationMark.on(there.vault.tags)
+    recorded = st.one_of(time, st.just(mark.rotation if mark is not None else None))
+    slot = st.sampled_from([*map(str, Slot), None])
+    rotation = st.fixed_dictionaries(
+        {
+            "phase": st.sampled_from([str(phase) for phase in RotationPhase]),
+            "target": slot,
+            "request": asked,
+            "startedAt": time,
+            "recordedAt": recorded,
+            "completedAt": time,
+            "slot": slot,
+        }
+    )
+    version = st.sampled_from([there.vault.version, "f" * 32])
+    credential = st.fixed_dictionaries({"slot": slot, "keyVaultVersion": version, "publishedAt": time})
+    settled = [
+        {"id": name, "kind": "Deployment", "name": name, "injected": True, "uid": facts.uid}
+        for name, facts in there.workloads.items()
+    ]
+    forgeries: dict[str, st.SearchStrategy[Any]] = {
+        "rotation": rotation,
+        "credential": credential,
+        "lastHandled": st.one_of(st.just({}), asked.map(lambda value: {"rotate": value})),
+        "workloads": st.just(settled),
+    }
+    for part in sorted(data.draw(st.sets(st.sampled_from(sorted(forgeries))), label="forged")):
+        status[part] = data.draw(forgeries[part], label=part)
+    return status
+
+
 class Rotations(RuleBasedStateMachine):
     """Stories of one resource."""
 
@@ -44,6 +91,7 @@ class Rotations(RuleBasedStateMachine):
         self.world = world(workloads, unlisted, others)
         self.requests = 0
         self.asked: tuple[str, dict[Slot, str]] = ("", {})
+        self.backups: list[dict[str, Any]] = [{}]
 
     # --- the operator and its cluster -------------------------------------------------------------------------------
 
@@ -143,6 +191,23 @@ class Rotations(RuleBasedStateMachine):
         """Another party stores a live key in the vault."""
         self.world.store(slot)
 
+    # --- whoever may write the status -------------------------------------------------------------------------------
+
+    @rule()
+    def back_up(self) -> None:
+        """The status is kept for a restore."""
+        self.backups.append(copy.deepcopy(self.world.status))
+
+    @rule(data=st.data())
+    def restore(self, data: st.DataObject) -> None:
+        """A backup of the status is restored, whatever phase it was taken in."""
+        self.world.status = copy.deepcopy(data.draw(st.sampled_from(self.backups), label="backup"))
+
+    @rule(data=st.data())
+    def forge(self, data: st.DataObject) -> None:
+        """Somebody patches the status: some parts are removed, and some claim what is not so."""
+        self.world.status = forged_status(self.world, data)
+
     @precondition(lambda self: self.world.rotation is not None)
     @rule(hours=st.sampled_from([1, 49]))
     def wait(self, hours: int) -> None:
@@ -158,22 +223,30 @@ class Rotations(RuleBasedStateMachine):
         observed: set[tuple[str, Slot]] = set()
         for one in self.world.regenerated:
             late = (one.done - one.sent).total_seconds() > SETTLE
-            forced = (one.request or "").startswith("emergency-force-")
             assert one.allowed, f"the {one.slot} key was regenerated although a consumer outside may hold it"
             # A request that was in flight while another party changed a key cannot be called back.
-            assert forced or late or not one.undisturbed or not one.consumers, (
+            assert one.forced or late or not one.undisturbed or not one.consumers, (
                 f"the {one.slot} key of {one.consumers} was regenerated under them ({one.attempt})"
             )
         for one in self.world.regenerated:
             began = one.attempt.partition("/")[0]
-            disturbed = self.world.disturbed.strftime("%Y-%m-%dT%H:%M:%SZ") >= began
+            disturbed = self.world.disturbed.strftime(TIME) >= began
             if not disturbed:
                 assert (one.attempt, one.slot) not in observed, (
                     f"the {one.slot} key was regenerated twice ({one.attempt})"
                 )
             observed.add((one.attempt, one.slot))
+        self.check_requests()
         text = f"{self.world.status} {self.world.events}"
         assert not any(key in text for key in self.world.every_key), "a key is in the status or in an event"
+
+    def check_requests(self) -> None:
+        """No request is carried out twice, unless another party changed a key or the vault since it began."""
+        began: dict[str, str] = {}
+        for one in self.world.regenerated:
+            rotation, _, kind, request = one.attempt.split("/")
+            if kind == "new" and request != "-" and self.world.disturbed.strftime(TIME) < rotation:
+                assert began.setdefault(request, rotation) == rotation, f"a request was carried out twice: {one}"
 
     def controllers(self) -> None:
         """Every workload rolls; unlisted pods that the status names are restarted by a person."""

@@ -63,11 +63,13 @@ def build(
     slot: Slot | None,
     ca: str | None = None,
     in_use: Mapping[str, str] = MappingProxyType({}),
+    records: Mapping[str, str] = MappingProxyType({}),
 ) -> ConnectionData | Explanation:
     """Build the Secret of a resource. Host and port come from the observation; nothing is derived.
 
     `vault` and `slot` appear in annotations only. `ca`: PEM that clients need, None where public roots do.
     `in_use`: entries with their templates that are published although the resource no longer declares them.
+    `records`: the annotations of `rotation_record.secret_annotations`.
     The result is an explanation, which does not show the value, where the facts allow no TLS connection or where a
     client form cannot carry the key.
     """
@@ -100,6 +102,7 @@ def build(
             **unreserved(resource.spec.connection.annotations),
             **_own_annotations(resource, vault, slot),
             **entries_annotation(own),
+            **records,
         },
     )
 

@@ -22,6 +22,7 @@ from secure_redis.domain.assess.connection.kept import kept
 from secure_redis.domain.assess.connection_secret import ConnectionData
 from secure_redis.domain.assess.key_value import malformed, shape, slot_of
 from secure_redis.domain.assess.ownership import leads, not_leading
+from secure_redis.domain.assess.rotation_record import claimed_slot, secret_annotations
 from secure_redis.domain.explanation import Explanation
 from secure_redis.domain.observe.cache import Cache
 from secure_redis.domain.observe.identity import Identity, OperatorIdentity
@@ -34,14 +35,13 @@ from secure_redis.domain.observe.keys import (
     VaultSecretAbsent,
     VaultSecretFacts,
 )
-from secure_redis.domain.observe.normalise import same_id, same_word, tag
+from secure_redis.domain.observe.normalise import same_id, tag
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.unknown import NotRead, Unknown
 
 PROVIDER_ADDRESS: Final = (
     "ProviderAddress"  # the cache's ARM id; both names are those of Microsoft's rotation functions
 )
-CREDENTIAL_ID: Final = "CredentialId"  # Primary or Secondary
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,14 @@ def assess_credential(
     if isinstance(proven, Explanation):
         return CredentialAssessment(refused=proven)
     data = connection_secret.build(
-        resource, cache, value, vault=vault, slot=proven.slot, ca=ca, in_use=kept(resource, observed)
+        resource,
+        cache,
+        value,
+        vault=vault,
+        slot=proven.slot,
+        ca=ca,
+        in_use=kept(resource, observed),
+        records=secret_annotations(resource, observed, vault, value.get_secret_value().encode()),
     )
     if isinstance(data, Explanation):
         return CredentialAssessment(proven=proven, refused=data)
@@ -138,7 +145,7 @@ def key_to_store(
     if slot_of(vault.value, keys) is not None:
         return None
     # Tagged with this cache, and no key of it any more: another party regenerated the key.
-    return ToStore(claimed_slot(vault) or Slot.PRIMARY)
+    return ToStore(claimed_slot(vault.tags) or Slot.PRIMARY)
 
 
 def _keys_not_listed(keys: Unknown | NotRead) -> Explanation:
@@ -281,7 +288,7 @@ def listed_keys_decide(given: Evidence) -> Proven | Explanation | None:
 def authentication_decides(given: Evidence) -> Proven | Explanation | None:
     """AUTH decides where the keys could not be listed."""
     if given.authentication is AuthenticationResult.ACCEPTED:
-        return Proven(ProvenBy.AUTHENTICATED, claimed_slot(given.vault))
+        return Proven(ProvenBy.AUTHENTICATED, claimed_slot(given.vault.tags))
     if given.authentication is AuthenticationResult.REFUSED:
         hint = "" if given.vault.value is None else shape(given.vault.value)
         return Explanation(
@@ -294,7 +301,7 @@ def authentication_decides(given: Evidence) -> Proven | Explanation | None:
 
 def owners_tag_decides(given: Evidence) -> Proven | None:
     """The vault's owner named this cache, and nothing contradicts it."""
-    return Proven(ProvenBy.TAGGED, claimed_slot(given.vault)) if _tagged(given.resource, given.vault) else None
+    return Proven(ProvenBy.TAGGED, claimed_slot(given.vault.tags)) if _tagged(given.resource, given.vault) else None
 
 
 PROOFS: Final[tuple[Callable[[Evidence], Proven | Explanation | None], ...]] = (
@@ -366,12 +373,6 @@ def _needs_proof(
 
 
 # --- the vault secret's tags and name ---------------------------------------------------------------------------------
-
-
-def claimed_slot(vault: VaultSecretFacts) -> Slot | None:
-    """Find which key the tag `CredentialId` claims it is. The listed keys count more."""
-    claim = tag(vault.tags, CREDENTIAL_ID)
-    return next((slot for slot in Slot if same_word(slot, claim)), None)
 
 
 def _tagged(resource: SecureRedisCache, vault: VaultSecretFacts) -> bool:

@@ -78,6 +78,11 @@ def _is_base64_of_text(text: str) -> bool:
     return len(inner) >= 16 and inner.strip().isprintable()
 
 
+def same_value(one: bytes, another: bytes) -> bool:
+    """Whether two values are equal, in constant time."""
+    return hmac.compare_digest(one, another)
+
+
 def slot_of(value: SecretStr, keys: ListedKeys) -> Slot | None:
     """Find which of the listed keys the value equals; both are always compared, in constant time."""
     candidate = value.get_secret_value().encode("utf-8", "surrogatepass")

@@ -48,6 +48,7 @@ class Observation:
     identity: Identity | Unknown | NotRead = NOT_READ
     cache: Cache | CacheAbsent | Unknown | NotRead = NOT_READ
     cache_fresh: bool = False  # read directly in this pass, not from the inventory
+    cache_existed: bool = False  # this process read the cache, now or in an earlier pass
     operation: OperationFacts | None = None
     firewall_rules: tuple[FirewallRuleFacts, ...] | Unknown | NotRead = NOT_READ
     keys: ListedKeys | Unknown | NotRead = NOT_READ

@@ -14,7 +14,7 @@ from secure_redis.api.reasons.catalogue import has
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.reasons.row import Trait
 from secure_redis.api.resource import SecureRedisCache
-from secure_redis.api.status import UNDER_WAY, RotationPhase, RotationStatus
+from secure_redis.api.status import RotationPhase, RotationStatus
 from secure_redis.domain.explanation import Blocked, Waiting
 from secure_redis.domain.plan.actions import AzureAction
 from secure_redis.domain.plan.rotation.request import RotationRequest
@@ -90,13 +90,6 @@ def requires_correction(plan: Plan) -> bool:
     )
 
 
-def begins_rotation(before: RotationStatus | None, rotating: Rotating) -> bool:
-    """Whether this pass records the intent of a rotation that was not under way."""
-    status = rotating.status
-    begun = before is not None and before.phase in UNDER_WAY
-    return status is not None and status.phase == RotationPhase.INTENDED and not begun
-
-
 def restrain(plan: Plan, brake: Brake) -> Plan:
     """Remove from the plan the writes to cache and vault that the brake blocks, and report them as blocked."""
     writes = any(isinstance(action, AzureAction) for action in plan.actions)
@@ -128,7 +121,7 @@ def restrain_rotation(resource: SecureRedisCache, rotating: Rotating, brake: Bra
     The hourly cap blocks beginnings only, and never an emergency: a rotation that began is safer when finished.
     """
     before, status = resource.status.rotation, rotating.status
-    begins = begins_rotation(before, rotating)
+    begins = rotating.begins
     capped = (
         brake.rotations if begins and status is not None and not RotationRequest(status.request).emergency else None
     )
@@ -142,4 +135,6 @@ def restrain_rotation(resource: SecureRedisCache, rotating: Rotating, brake: Bra
         reported: RotationStatus | None = status.model_copy(update={**nothing, **why})
     else:
         reported = before.model_copy(update=why) if before is not None else None
-    return replace(rotating, status=reported, action=None, next_pass_in=brake.next_pass_in, needs_fresh_read=False)
+    return replace(
+        rotating, status=reported, action=None, begins=False, next_pass_in=brake.next_pass_in, needs_fresh_read=False
+    )

@@ -12,7 +12,7 @@ from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.observe.workload_match import consents, matches
 from secure_redis.domain.observe.workloads import WorkloadFacts
 from secure_redis.domain.plan.actions import Action, AddFinalizer, RemoveFinalizer
-from secure_redis.domain.plan.rotation.required_reads import under_way
+from secure_redis.domain.plan.rotation.required_reads import reported_under_way
 from secure_redis.domain.plan.secret import unreferenced
 from secure_redis.domain.plan.types import Rotating
 
@@ -29,9 +29,7 @@ def deletes_secret(resource: SecureRedisCache) -> bool:
 
 def ends_rotation(resource: SecureRedisCache) -> bool:
     """Whether the deletion of the resource ends a rotation whose key the Secret may have to hold yet."""
-    return under_way(resource) is not None and not (
-        resource.paused or deletes_cache(resource) or deletes_secret(resource)
-    )
+    return reported_under_way(resource) and not (resource.paused or deletes_cache(resource) or deletes_secret(resource))
 
 
 def to_release(resource: SecureRedisCache, facts: WorkloadFacts) -> bool:
@@ -57,13 +55,13 @@ def set_finalizer(resource: SecureRedisCache, observed: Observation, rotating: R
 
 def ends_with_this_pass(resource: SecureRedisCache, rotating: Rotating) -> bool:
     """Whether the next pass may remove the finalizer, because this one ends a rotation."""
-    return resource.has_finalizer and under_way(resource) is not None and not _is_under_way(rotating)
+    return resource.has_finalizer and reported_under_way(resource) and not _is_under_way(rotating)
 
 
 def _work_at_deletion(resource: SecureRedisCache, observed: Observation, rotating: Rotating) -> bool:
     if deletes_cache(resource) or deletes_secret(resource):
         return True
-    if under_way(resource) is not None or _is_under_way(rotating):
+    if reported_under_way(resource) or _is_under_way(rotating):
         return True
     found = observed.workloads if isinstance(observed.workloads, tuple) else ()
     return any(to_release(resource, facts) for facts in found)

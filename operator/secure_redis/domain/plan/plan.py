@@ -35,7 +35,7 @@ from secure_redis.domain.plan.rollout.waves import (
     sentence,
 )
 from secure_redis.domain.plan.rotation.phases import rotate
-from secure_redis.domain.plan.rotation.required_reads import wave_limit
+from secure_redis.domain.plan.rotation.required_reads import proves_pods, wave_limit
 from secure_redis.domain.plan.secret import in_place, publish, published_version, record
 from secure_redis.domain.plan.secret_removal import SecretRemoval, remove
 from secure_redis.domain.plan.types import Plan, Settings, sooner
@@ -54,21 +54,22 @@ def plan(
     provision = SERVICES[resource.cache.service].provision
     azure = _only_on_a_fresh_cache(restrain(provision(resource, observed, assessed, settings), brake), observed)
     secret = publish(resource, observed, assessed)
-    publishing = any(isinstance(action, CreateSecret | ApplySecret) for action in secret.actions)
+    writes_secret = any(isinstance(action, CreateSecret | ApplySecret) for action in secret.actions)
+    publishing = writes_secret and published_version(resource, observed, assessed) is None
     may_write = not observed.namespace_terminating
     rollout = _rollout(resource, observed, assessed, settings, publishing=publishing, writes=may_write)
     rotating = restrain_rotation(resource, rotate(resource, observed, assessed, settings, rollout), brake)
     if rotating.action is not None:
         if any(isinstance(action, AzureAction) and not isinstance(action, StoreKey) for action in azure.actions):
             # One write to Azure at a time; the rotation is where it was.
-            rotating = replace(rotating, status=resource.status.rotation, action=None, next_pass_in=0.0)
+            rotating = replace(rotating, status=resource.status.rotation, action=None, begins=False, next_pass_in=0.0)
         else:
             # It knows which key belongs into the vault.
             azure = replace(azure, actions=tuple(a for a in azure.actions if not isinstance(a, StoreKey)))
     first = set_finalizer(resource, observed, rotating)
-    recorded = record(resource, observed, publishing=publishing)
+    recorded = record(resource, observed, publishing=writes_secret)
     removal = SecretRemoval()
-    if (publishing or in_place(resource, observed, assessed)) and (rollout is None or rollout.moved):
+    if (writes_secret or in_place(resource, observed, assessed)) and (rollout is None or rollout.moved):
         # Consumers of a Secret under an earlier name move first.
         removal = remove(resource, observed)
     rolling = rollout.rolling if rollout is not None else None
@@ -138,7 +139,8 @@ def _rollout(
         writes=writes,
         proven=known is not None,
         publishing=publishing,
-        limit=wave_limit(resource),
+        limit=wave_limit(resource, observed),
+        verify=proves_pods(resource, observed, settings),
         container_start=timedelta(seconds=settings.container_start),
     )
 

@@ -10,13 +10,14 @@ from typing import Final
 from secure_redis.api.reasons.reason import ConditionType, Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.spec.spec import DeletionPolicy
+from secure_redis.api.times import parse_rfc3339
 from secure_redis.domain.explanation import Waiting
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.secret import SecretFacts
 from secure_redis.domain.observe.unknown import NotRead, Unknown
 from secure_redis.domain.observe.workloads import SecretUser, WorkloadFacts
 from secure_redis.domain.plan.actions import Action, DeleteSecret, ReleaseSecret
-from secure_redis.domain.plan.rollout.workload_checks import no_replacement, when
+from secure_redis.domain.plan.rollout.workload_checks import no_replacement
 from secure_redis.domain.plan.secret import own_secrets
 
 CHECK_SECONDS: Final = 3.0  # until the users are read that an earlier step did not need
@@ -80,7 +81,7 @@ def remove(resource: SecureRedisCache, observed: Observation) -> SecretRemoval:
 def _pause(resource: SecureRedisCache, observed: Observation) -> float:
     """Return the seconds until the next check, which lists the namespace: a quarter of the time waited so far."""
     waiting = resource.status.condition(ConditionType.READY if resource.deleting else ConditionType.RECONCILING)
-    since = when(waiting.last_transition_time) if waiting is not None else None
+    since = parse_rfc3339(waiting.last_transition_time) if waiting is not None else None
     if waiting is None or since is None or waiting.reason != Reason.SECRET_IN_USE:
         return USED_SECONDS
     return min(max(USED_SECONDS, (observed.now - since).total_seconds() / 4), LONGEST_SECONDS)

@@ -20,6 +20,8 @@ DELETE = "DeleteCache"
 
 # What no retry resolves is tried again this late, in case it was resolved from outside.
 PERMANENT_RETRY_SECONDS = 3600.0
+# A time in the status that is further ahead was not written by an operator, and delays nothing.
+CLOCK_SKEW_SECONDS = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,8 @@ class Rotating:
     """The part of a rotation in one pass. `handled`: the request that counts as answered. `next_pass_in` in seconds.
 
     `needs_fresh_read`: the observation is not fresh enough for the next step. `is_check`: the next pass only finds out
-    whether a person restarted pods meanwhile.
+    whether a person restarted pods meanwhile. `begins`: the intent of a new rotation is recorded, or its first key is
+    marked in Key Vault.
     """
 
     status: RotationStatus | None
@@ -53,6 +56,7 @@ class Rotating:
     next_pass_in: float | None = None
     needs_fresh_read: bool = False
     is_check: bool = False
+    begins: bool = False
 
     @property
     def progress(self) -> Waiting | None:

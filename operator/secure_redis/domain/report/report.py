@@ -58,6 +58,8 @@ def with_own_writes(resource: SecureRedisCache, observed: Observation, outcomes:
                 owner_uid=resource.uid,
                 owner_name=resource.key.name,
                 owner_kind=names.KIND,
+                own_labels=frozenset(action.labels),
+                own_annotations=frozenset(action.annotations),
             )
             return replace(observed, secret=secret)
     return observed

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
 
+from secure_redis.api import names
 from secure_redis.api.reasons.reason import ConditionType, Reason
 from secure_redis.api.resource import SecureRedisCache, Unreadable
 from secure_redis.api.status import (
@@ -218,13 +219,12 @@ def _summary(findings: Iterable[Finding]) -> str:
 
 
 def _credential(resource: SecureRedisCache, observed: Observation, assessed: Assessment, at: str) -> CredentialStatus:
-    vault, proven, before = observed.vault, assessed.credential.proven, resource.status.credential
-    if not isinstance(vault, VaultSecretFacts):
-        return before or CredentialStatus()
-    same = before is not None and before.key_vault_version == vault.version
+    vault, proven, data = observed.vault, assessed.credential.proven, assessed.credential.data
+    if not isinstance(vault, VaultSecretFacts) or data is None:
+        return resource.status.credential or CredentialStatus()
     return CredentialStatus(
         slot=proven.slot if proven is not None else None,
         key_vault_version=vault.version,
-        published_at=before.published_at if same and before is not None else at,
+        published_at=data.annotations.get(names.SECRET_PUBLISHED, at),
         expires_at=rfc3339(vault.expires) if vault.expires is not None else None,
     )

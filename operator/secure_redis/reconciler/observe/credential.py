@@ -67,7 +67,7 @@ class CredentialReader:
         observed = replace(observed, vault=found)
         cached = pass_state.proof
         if isinstance(found, VaultSecretFacts) and cached is not None and not pass_state.refresh:
-            rotating = required_reads.under_way(resource) is not None
+            rotating = required_reads.open_mark(resource, observed) is not None
             age = self._ages.proof_in_rotation if rotating else self._ages.proof
             same = cached.subject == proof_subject(identity, resource.cache, vault, found)
             if same and self._monotonic() - cached.at < age:

@@ -12,6 +12,7 @@ from secure_redis.domain.plan import finalizer, secret_removal
 from secure_redis.domain.plan.rollout import disruption_budgets, waves
 from secure_redis.domain.plan.rotation import required_reads
 from secure_redis.domain.plan.secret import unreferenced
+from secure_redis.domain.plan.types import Settings
 from secure_redis.kube.secrets import Secrets
 from secure_redis.kube.workloads.client import Workloads
 from secure_redis.reconciler.edge import guarded
@@ -22,17 +23,23 @@ from secure_redis.reconciler.pass_state import PassState
 class KubernetesReader:
     """Reads Secrets, workloads and pods, as far as the next steps need them."""
 
-    def __init__(self, secrets: Secrets, workloads: Workloads, usage: Usage) -> None:
+    def __init__(self, settings: Settings, secrets: Secrets, workloads: Workloads, usage: Usage) -> None:
+        self._settings = settings
         self._secrets = secrets
         self._workloads = workloads
         self._usage = usage
 
     async def read(self, resource: SecureRedisCache, observed: Observation, pass_state: PassState) -> Observation:
-        """Add what exists in Kubernetes."""
-        observed = with_references(resource, await self._with_secrets(resource, observed), pass_state)
+        """Add the workloads and pods, as far as they decide something. `read_secrets` comes before."""
         observed = await self._with_workloads(resource, observed, pass_state)
         observed = await self._usage.copies(resource, observed, pass_state)
         return await self._with_secret_users(resource, await self._with_consumers(resource, observed))
+
+    async def read_secrets(
+        self, resource: SecureRedisCache, observed: Observation, pass_state: PassState
+    ) -> Observation:
+        """Add the resource's Secrets. They come first: the published one records which rotation was answered."""
+        return with_references(resource, await self._with_secrets(resource, observed), pass_state)
 
     def forget(self, key: Key) -> None:
         """Forget a resource that is gone."""
@@ -58,7 +65,12 @@ class KubernetesReader:
         if retained or isinstance(found, Unknown):
             return replace(observed, workloads=found)
         at = {(facts.kind, facts.name): facts for facts in found}
-        required = waves.required_pods(resource, found, _published_version(resource, observed))
+        required = waves.required_pods(
+            resource,
+            found,
+            _published_version(resource, observed),
+            verify=required_reads.proves_pods(resource, observed, self._settings),
+        )
         pods = {place: await guarded(self._workloads.pods(resource, at[place]), "the pods") for place in required}
         if disruption_budgets.needs_budgets(resource, found, _published_version(resource, observed)):
             budgets = await guarded(self._workloads.budgets(resource, found), "the PodDisruptionBudgets")
@@ -67,7 +79,7 @@ class KubernetesReader:
         return replace(observed, workloads=found, pods=pods)
 
     async def _with_consumers(self, resource: SecureRedisCache, observed: Observation) -> Observation:
-        if resource.deleting or not required_reads.needs_consumers(resource, observed):
+        if resource.deleting or not required_reads.needs_consumers(resource, observed, self._settings):
             return observed
         injected = observed.workloads if isinstance(observed.workloads, tuple) else ()
         consumers = self._workloads.consumers(resource, resource.secret_name, injected)

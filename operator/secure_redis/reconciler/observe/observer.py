@@ -49,7 +49,8 @@ class Part(StrEnum):
     ENDPOINT = "the result of the probe"
     KEYS = "the key and its proof"
     GOVERNANCE = "what governs the cache"
-    KUBERNETES = "the Secrets and workloads"
+    SECRETS = "the Secrets"
+    KUBERNETES = "the workloads"
     WRITERS = "who made a difference"
 
 
@@ -60,7 +61,8 @@ _FIELDS: Final[Mapping[Part, tuple[str, ...]]] = {
     Part.ENDPOINT: ("endpoint",),
     Part.KEYS: ("vault", "keys", "authentication", "regenerated"),
     Part.GOVERNANCE: KINDS,
-    Part.KUBERNETES: ("secret", "former_secrets", "workloads", "consumers", "budgets", "secret_users"),
+    Part.SECRETS: ("secret", "former_secrets"),
+    Part.KUBERNETES: ("workloads", "consumers", "budgets", "secret_users"),
     Part.WRITERS: (),
 }
 
@@ -124,6 +126,10 @@ class Observer:
             unsupported = PLANS[resource.cache.service].unsupported(resource)
             if unsupported is not None:  # Azure is not read at all
                 return replace(observed, cache=unsupported)
+        with reading_within(KUBERNETES_SECONDS):
+            secrets = self._kubernetes.read_secrets(resource, observed, pass_state)
+            observed = await _part(secrets, observed, Part.SECRETS)
+        if not resource.deleting or _needs_azure(resource):
             with reading_within(AZURE_SECONDS):
                 observed = await self._with_azure(resource, observed, pass_state)
         with reading_within(KUBERNETES_SECONDS):

@@ -54,6 +54,7 @@ class RedisReader:
         self._ages = ages
         self._monotonic = monotonic
         self._rules: dict[Key, _Rules] = {}
+        self._existed: dict[Key, str] = {}  # the uid of the resource for which the cache was read
         self._failed: dict[Key, tuple[int, OperationFacts]] = {}  # with the generation whose write failed
 
     async def read(
@@ -71,7 +72,10 @@ class RedisReader:
         else:
             age = 0.0 if pass_state.refresh else self._ages.of(resource)
             cache = await guarded(self._inventory.cache(identity, resource.cache, max_age=age), "the cache")
-        observed = replace(observed, cache=cache, cache_fresh=direct, operation=operation)
+        if isinstance(cache, Redis):
+            self._existed[resource.key] = resource.uid
+        existed = self._existed.get(resource.key) == resource.uid
+        observed = replace(observed, cache=cache, cache_fresh=direct, cache_existed=existed, operation=operation)
         if isinstance(cache, Unknown):
             return observed
         if isinstance(cache, CacheAbsent):
@@ -89,6 +93,7 @@ class RedisReader:
     def forget(self, key: Key) -> None:
         """Forget a resource that is gone."""
         self._rules.pop(key, None)
+        self._existed.pop(key, None)
         self._failed.pop(key, None)
         self._storage.forget(key)
 

@@ -31,7 +31,7 @@ class RotationReader:
         self, resource: SecureRedisCache, observed: Observation, identity: Identity, pass_state: PassState
     ) -> Observation:
         """Add the listed keys, the last attempt and the AUTH with the new key, as far as the next step needs them."""
-        cache, attempt = observed.cache, required_reads.attempt_of(resource)
+        cache, attempt = observed.cache, required_reads.attempt_of(resource, observed)
         if attempt is not None:
             observed = replace(observed, attempted=_attempted(observed, attempt, pass_state))
         if not isinstance(cache, Cache) or not required_reads.needs_keys(resource, observed, self._settings):
@@ -51,9 +51,9 @@ class RotationReader:
 
 
 def _attempted(observed: Observation, attempt: str, pass_state: PassState) -> datetime | None:
-    """Return when a recorded regeneration may last have been requested from Azure.
+    """Return when a marked regeneration may last have been requested from Azure.
 
-    An earlier process may have requested it at any time until this process first observed that the attempt is recorded.
+    An earlier process may have requested it at any time until this process first observed that the key is marked.
     """
     if pass_state.regeneration is None or pass_state.regeneration[0] != attempt:
         pass_state.regeneration = (attempt, observed.now)

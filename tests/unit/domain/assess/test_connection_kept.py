@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from secure_redis.api import names
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
+from secure_redis.api.times import rfc3339
 from secure_redis.domain.assess import connection_secret
 from secure_redis.domain.assess.connection.kept import kept
 from secure_redis.domain.assess.connection_secret import ConnectionData, differs
@@ -17,7 +18,7 @@ from secure_redis.domain.assess.key import assess_credential
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.unknown import NOT_READ, Unknown
 from secure_redis.domain.observe.workloads import ContainerFacts, EnvFacts, WorkloadFacts
-from tests.builders.world import PRIMARY, SECONDARY, built, cache, observation, published, resource, text, vault
+from tests.builders.world import NOW, PRIMARY, SECONDARY, built, cache, observation, published, resource, text, vault
 
 BLIND = Unknown(Reason.NO_WORKLOAD_RIGHTS, "no right")
 ENTRY: dict[str, Any] = {"id": "app", "kind": "Deployment", "name": "app"}
@@ -128,7 +129,7 @@ def test_a_pass_publishes_what_is_in_use() -> None:
     seen = observed(FORMER, (app("celery", "PW", "AT"),))
     found = assess_credential(of(), seen, cache(), cluster_uid="c", ca=None).data
     assert found is not None
-    assert differs(published(built(FORMER)), found) == ()
+    assert differs(published(built(FORMER, records={names.SECRET_PUBLISHED: rfc3339(NOW)})), found) == ()
     without = assess_credential(of(), replace(seen, workloads=(app(),)), cache(), cluster_uid="c", ca=None).data
     assert without is not None
     assert {"data.celery", "data.PW", "data.AT"} <= set(differs(published(built(FORMER)), without))

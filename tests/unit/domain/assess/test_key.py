@@ -8,7 +8,6 @@ from pydantic import SecretStr
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.domain.assess.key import (
     ToStore,
-    claimed_slot,
     key_to_store,
     keys_not_accepted,
     needs_authentication,
@@ -17,6 +16,7 @@ from secure_redis.domain.assess.key import (
     secret_missing,
     usable_value,
 )
+from secure_redis.domain.assess.rotation_record import claimed_slot
 from secure_redis.domain.explanation import Explanation
 from secure_redis.domain.observe.identity import Identity, OperatorIdentity
 from secure_redis.domain.observe.keys import (
@@ -253,7 +253,7 @@ def test_nothing_shows_the_key_and_an_unread_value_proves_nothing() -> None:
     [("Primary", Slot.PRIMARY), (" secondary ", Slot.SECONDARY), ("key1", None), ("", None), (None, None)],
 )
 def test_the_claimed_slot(claim: str | None, slot: Slot | None) -> None:
-    assert claimed_slot(vault(tags={} if claim is None else {"CredentialId": claim})) is slot
+    assert claimed_slot({} if claim is None else {"CredentialId": claim}) is slot
 
 
 PROVEN = Proven(ProvenBy.LISTED, Slot.PRIMARY)

@@ -235,15 +235,24 @@ def test_a_creation_stays_recorded_until_persistence_is_set() -> None:
         observed = observation(cache=facts, cache_fresh=True, storage=storage(), firewall_rules=NOT_READ, **world)
         return plan(made, observed, assess(made, observed, cluster_uid="cluster", ca=None), settings)
 
+    incomplete = {names.CREATION_TAG: names.CREATION_INCOMPLETE}
+    begun = replace(IDENTIFIED, tags={**IDENTIFIED.tags, **incomplete})
     for recorded in (COMPLETE, PERSIST):
-        waiting = planned(recorded, IDENTIFIED, storage_roles=())
+        forged = planned(recorded, IDENTIFIED, storage_roles=(ROLE,))
+        assert [a for a in forged.actions if isinstance(a, AzureAction)] == []
+        waiting = planned(recorded, begun, storage_roles=())
         assert [a for a in waiting.actions if isinstance(a, AzureAction)] == []
         assert waiting.pending is not None
         assert waiting.pending.action == PERSIST
-        sets = planned(recorded, IDENTIFIED, storage_roles=(ROLE,))
+        sets = planned(recorded, begun, storage_roles=(ROLE,))
         assert [type(a) for a in sets.actions if isinstance(a, AzureAction)] == [PersistCache]
         assert sets.pending is not None
-        assert planned(recorded, persisting()).pending is None
+        there = persisting()
+        ended = planned(recorded, replace(there, tags={**there.tags, **incomplete}))
+        assert [a for a in ended.actions if isinstance(a, AzureAction)] == [
+            UpdateCache({"tags": there.tags}, ("tags",))
+        ]
+        assert planned(recorded, there).pending is None
 
 
 def test_setting_it_needs_a_grant_that_names_the_account() -> None:

@@ -11,7 +11,6 @@ from secure_redis.domain.plan.brakes import (
     READ_ONLY,
     ROTATIONS_CAPPED,
     Brake,
-    begins_rotation,
     restrain_rotation,
 )
 from secure_redis.domain.plan.types import Rotating
@@ -26,7 +25,7 @@ def intended(request: str | None = None) -> Rotating:
     status = RotationStatus(
         phase=RotationPhase.INTENDED, target="Secondary", request=request, started_at=AT, recorded_at=AT
     )
-    return Rotating(status, None, next_pass_in=0.0)
+    return Rotating(status, None, next_pass_in=0.0, begins=True)
 
 
 def under_way() -> tuple[dict[str, Any], Rotating]:
@@ -39,14 +38,13 @@ def under_way() -> tuple[dict[str, Any], Rotating]:
 @pytest.mark.parametrize("brake", [CAPPED, HELD])
 def test_a_waiting_start_is_reported_with_its_reason(brake: Brake) -> None:
     res = resource()
-    assert begins_rotation(res.status.rotation, intended("now"))
     held = restrain_rotation(res, intended("now"), brake)
     assert held.status is not None
     assert (held.status.phase, held.status.request) == (RotationPhase.WAITING, "now")
     assert (held.status.target, held.status.recorded_at) == (None, None)
     assert held.status.reason in {Reason.CAPPED, Reason.READ_ONLY}
     assert held.next_pass_in is None
-    assert not begins_rotation(res.status.rotation, held)
+    assert not held.begins
 
 
 def test_an_emergency_is_not_capped_but_read_only_blocks_it() -> None:
@@ -64,6 +62,13 @@ def test_a_cap_does_not_stop_what_is_under_way_and_read_only_does() -> None:
     assert held.status is not None
     assert (held.status.phase, held.status.recorded_at) == (RotationPhase.INTENDED, AT)
     assert held.status.reason == Reason.READ_ONLY
+
+
+def test_a_status_that_claims_a_rotation_does_not_lift_the_cap() -> None:
+    status, _ = under_way()
+    held = restrain_rotation(resource(status=status), intended("now"), CAPPED)
+    assert held.status is not None
+    assert held.status.phase == RotationPhase.WAITING
 
 
 def test_other_phases_are_not_changed() -> None:

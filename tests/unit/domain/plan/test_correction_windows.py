@@ -83,7 +83,10 @@ def test_a_creation_is_completed_outside_the_windows() -> None:
     closed = replace(at(NOW), cache=cache(tags=OWNER, public_network_access="Disabled"))
     assert not planned(opening, closed).actions
     pending = PendingStatus(action="CompleteCache", recorded_at="2026-11-24T12:00:00Z")
-    created = replace(opening, status=opening.status.model_copy(update={"pending": pending}))
-    (action,) = planned(created, closed).actions
+    forged = replace(opening, status=opening.status.model_copy(update={"pending": pending}))
+    assert not planned(forged, closed).actions
+    tags = {**OWNER, names.CREATION_TAG: names.CREATION_INCOMPLETE}
+    created = replace(closed, cache=cache(tags=tags, public_network_access="Disabled"))
+    (action,) = planned(opening, created).actions
     assert isinstance(action, UpdateCache)
     assert action.fields == ("publicNetworkAccess",)

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from secure_redis.api.reasons.reason import Reason
-from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.status import StalePods
+from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.unknown import NOT_READ, Unknown
 from secure_redis.domain.observe.workloads import BudgetFacts, PodFacts, WorkloadFacts
 from secure_redis.domain.plan.rollout.disruption_budgets import needs_budgets
@@ -52,7 +52,7 @@ def message(found: Any, name: str) -> str:
 
 def test_an_exhausted_budget_blocks_the_move_without_a_deadline() -> None:
     facts = everything(consumer(ALL), A, B)
-    res = consumer(ALL, status={**current_status(*facts), **published(5)})
+    res = consumer(ALL, status=current_status(*facts))
     assert needs_budgets(res, facts, V2)
     found = roll(res, observation(*facts, budgets=(budget("a"),)), V2)
     assert acts(found) == ["+b"]
@@ -69,7 +69,7 @@ def test_an_exhausted_budget_blocks_the_move_without_a_deadline() -> None:
 
 def test_a_blocked_workload_alone_is_checked_at_the_interval_for_humans() -> None:
     facts = everything(consumer(ALL), A)
-    res = consumer(ALL, status={**current_status(*facts), **published(5)})
+    res = consumer(ALL, status=current_status(*facts))
     found = roll(res, observation(*facts, budgets=(budget("a"),)), V2)
     assert (found.actions, found.next_pass_in, found.moved) == ((), HUMAN_SECONDS, False)
 
@@ -77,8 +77,8 @@ def test_a_blocked_workload_alone_is_checked_at_the_interval_for_humans() -> Non
 @pytest.mark.parametrize(("minutes", "late"), [(29, False), (31, True)])
 def test_past_the_deadline_the_message_reports_it_and_the_reason_stays(minutes: int, late: bool) -> None:
     facts = everything(consumer(ALL), A)
-    res = consumer(ALL, status={**current_status(*facts), **published(minutes)})
-    found = roll(res, observation(*facts, budgets=(budget("a"),)), V2)
+    res = consumer(ALL, status=current_status(*facts))
+    found = roll(res, observation(*facts, budgets=(budget("a"),), **published(minutes)), V2)
     assert told(found)["a"] == (True, "TargetBudget")
     assert ("30 minutes ago" in message(found, "a")) is late
 
@@ -141,7 +141,7 @@ def test_unknown_budgets_are_not_safe() -> None:
 
 def test_during_a_wave_the_budget_report_stays() -> None:
     facts = everything(consumer(ALL), A, B)
-    res = consumer(ALL, status={**current_status(*facts), **published(5)})
+    res = consumer(ALL, status=current_status(*facts))
     found = roll(res, observation(*facts, budgets=(budget("a"),)), V2)
     res, b = with_status(res, found), done(B, found.actions[0])
     assert not needs_budgets(res, (facts[0], b), V2)
@@ -197,13 +197,13 @@ def pod(started: datetime | None, name: str = "x") -> PodFacts:
     return PodFacts(name, None, started)
 
 
-def blocking(res: SecureRedisCache, consumers: tuple[PodFacts, ...], version: str | None) -> list[PodFacts]:
-    return [one.pod for one in behind(res, consumers, version, NOW)]
+def blocking(there: Observation, consumers: tuple[PodFacts, ...], version: str | None) -> list[PodFacts]:
+    return [one.pod for one in behind(consumer(), there, consumers, version)]
 
 
 def test_an_unlisted_pod_uses_the_key_that_was_current_when_it_started() -> None:
     at = NOW - timedelta(minutes=5)
-    res = consumer(status=published(5))
+    res = observation(**published(5))
     second = timedelta(seconds=1)
     old, raced, new = (
         pod(at - second),
@@ -217,8 +217,10 @@ def test_an_unlisted_pod_uses_the_key_that_was_current_when_it_started() -> None
 def test_an_unknown_start_or_publication_counts_as_behind() -> None:
     at = NOW - timedelta(minutes=1)
     unknown, ahead, new = pod(None), pod(NOW + timedelta(hours=1), "ahead"), pod(at, "new")
-    assert blocking(consumer(status=published(5)), (unknown, ahead, new), V2) == [unknown, ahead]
-    for res, version in ((consumer(status=published(5)), V1), (consumer(), V2), (consumer(status=published(5)), None)):
+    there = observation(**published(5))
+    assert blocking(there, (unknown, ahead, new), V2) == [unknown, ahead]
+    foreign = observation(**published(5, own=False))
+    for res, version in ((there, V1), (observation(), V2), (foreign, V2), (there, None)):
         assert blocking(res, (new,), version) == [new]
 
 

@@ -10,7 +10,9 @@ from secure_redis.api import names
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.status import StalePods
+from secure_redis.api.times import rfc3339
 from secure_redis.domain.observe.observation import Observation
+from secure_redis.domain.observe.secret import SecretFacts
 from secure_redis.domain.observe.unknown import NOT_READ, Unknown
 from secure_redis.domain.observe.workloads import ContainerState, Owned, PodFacts, Reads, WorkloadFacts
 from secure_redis.domain.plan.actions import (
@@ -32,7 +34,7 @@ from secure_redis.domain.plan.rollout.waves import (
 from secure_redis.domain.plan.write_failure import WriteFailure
 from tests.builders.passes import resource
 from tests.builders.workloads import ENTRY, ENV, V1, V2, consumer, done, injected, pods, released, workload
-from tests.builders.world import NOW
+from tests.builders.world import NOW, UID
 
 ALL: dict[str, Any] = {"id": "all", "kind": "Deployment", "selector": {}, "env": ENV["env"]}
 A, B, C = (workload(name) for name in "abc")
@@ -367,27 +369,66 @@ def test_a_running_job_keeps_its_key_and_blocks_no_other() -> None:
     assert told(found)["checkout"] == (True, None)
 
 
-def published(minutes: float) -> dict[str, Any]:
-    at = NOW - timedelta(minutes=minutes)
-    return {"credential": {"keyVaultVersion": V2, "publishedAt": at.strftime("%Y-%m-%dT%H:%M:%SZ")}}
+def published(minutes: float, *, own: bool = True) -> dict[str, Any]:
+    """The Secret that holds the version V2 since so many minutes. `own`: the operator owns what records it."""
+    at = rfc3339(NOW - timedelta(minutes=minutes))
+    annotations = {names.SECRET_VERSION: V2, names.SECRET_PUBLISHED: at}
+    secret = SecretFacts(
+        name="orders",
+        uid="secret-uid",
+        resource_version="1",
+        type=names.SECRET_TYPE,
+        annotations=annotations,
+        owner_uid=UID,
+        own_annotations=frozenset(annotations if own else ()),
+    )
+    return {"secret": secret}
 
 
 @pytest.mark.parametrize("restart", ["None", "OnDelete"])
 def test_without_restart_a_pod_is_behind_until_it_started_after_the_publication(restart: str) -> None:
     quiet = {**ALL, "restart": restart}
     (a,) = everything(consumer(quiet), A)
-    res = consumer(quiet, status={**current_status(a), **published(5)} | current_status(a, reason="RollingOut"))
+    res = consumer(quiet, status=current_status(a, reason="RollingOut"))
     assert required_pods(res, (a,), V2) == (("Deployment", "a"),)
     old, new = pods(V1, 2), pods(V1, 1, started=NOW - timedelta(minutes=4))
-    found = roll(res, observation(a, B, held={"a": old + new}), V2)
+    forged = {"credential": {"keyVaultVersion": V2, "publishedAt": "2026-01-01T00:00:00Z"}}
+    claims = consumer(quiet, status={**current_status(a, reason="RollingOut"), **forged})
+    for one in (res, claims):
+        unknown = roll(one, observation(a, held={"a": new}, **published(5, own=False)), V2)
+        assert unknown.holding is not None, "only the operator's own record of the publication counts"
+    found = roll(res, observation(a, B, held={"a": old + new}, **published(5)), V2)
     assert acts(found) == ["+b"], "it takes no place in the wave"
     (status,) = [one for one in found.statuses if one.name == "a"]
     assert (status.reason, status.stale_pods) == (
         "TargetOnDelete",
         StalePods(count=2, names=("pod-aaaa-0", "pod-aaaa-1")),
     )
-    found = roll(res, observation(a, held={"a": new}), V2)
+    found = roll(res, observation(a, held={"a": new}, **published(5)), V2)
     assert told(found) == {"a": (True, None)}
+
+
+def test_before_a_key_is_regenerated_the_pods_count_and_not_what_the_status_reports() -> None:
+    (a,) = everything(consumer(ALL), A)
+    res = consumer(ALL, status=current_status(a))
+    assert required_pods(res, (a,), V1) == ()
+    assert roll(res, observation(a), V1).holding is None
+    assert required_pods(res, (a,), V1, verify=True) == (("Deployment", "a"),)
+    unread = roll(res, observation(a), V1, verify=True)
+    assert unread.holding is not None
+    old = roll(res, observation(a, held={"a": pods(V2)}), V1, verify=True)
+    assert old.holding is not None
+    new = roll(res, observation(a, held={"a": pods(V1)}), V1, verify=True)
+    assert new.holding is None
+
+
+def test_an_injection_that_the_status_claims_to_be_dropped_holds_its_key_all_the_same() -> None:
+    (a,) = everything(consumer(ALL), A)
+    copied = replace(a, owned=Owned())
+    res = consumer(ALL, status=current_status(a, reason="TargetReplaced", injected=False, dropped=3))
+    found = roll(res, observation(copied), V1)
+    assert told(found)["a"][1] == "TargetReplaced"
+    assert found.holding is not None
 
 
 def test_a_publication_unsettles_what_is_not_restarted() -> None:
@@ -403,13 +444,13 @@ def test_a_workload_that_reloads_files_is_current_once_the_kubelet_has_renewed_t
     rereads = {"id": "all", "kind": "Deployment", "selector": {}, "restart": "None", "reloadsFiles": True}
     (a,) = everything(consumer(rereads), A)
     for minutes, expected in ((1.9, "RollingOut"), (2.1, None)):
-        res = consumer(rereads, status={**current_status(a, reason="RollingOut"), **published(minutes)})
+        res, there = consumer(rereads, status=current_status(a, reason="RollingOut")), published(minutes)
         files = (ContainerState("main", Reads.FILES),)
         mounted = tuple(replace(pod, containers=files) for pod in pods(V1))
-        found = roll(res, observation(a, held={"a": mounted}), V2)
+        found = roll(res, observation(a, held={"a": mounted}, **there), V2)
         assert told(found) == {"a": (True, expected)}
         assert found.actions == ()
-        by_env = roll(res, observation(a, held={"a": pods(V1)}), V2)
+        by_env = roll(res, observation(a, held={"a": pods(V1)}, **there), V2)
         assert told(by_env)["a"][1] is not None, "no application re-reads its environment"
 
 

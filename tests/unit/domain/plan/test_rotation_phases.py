@@ -4,8 +4,10 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from pydantic import SecretStr
 
-from secure_redis.api.reasons.reason import Reason
+from secure_redis.api.reasons.reason import ConditionType, Reason
+from secure_redis.domain.assess.rotation_record import digest
 from secure_redis.domain.observe.keys import AuthenticationResult, Slot
 from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.plan.actions import (
@@ -47,8 +49,8 @@ FORWARD = [  # what one pass does, and what is reported after it
     ([], "Retiring", "Rotating", "Secondary"),
     (["MarkKey"], "Retiring", "Rotating", "Secondary"),
     (["RegenerateKey"], "Retiring", "Regenerating", "Secondary"),
-    ([], "Completed", "Rotated", "Secondary"),
-    (["RemoveFinalizer"], "Completed", "Rotated", "Secondary"),
+    (["MarkKey"], "Completed", "Rotated", "Secondary"),  # the mark is removed
+    (["RemoveFinalizer", "ApplySecret"], "Completed", "Rotated", "Secondary"),  # the answered request is recorded
 ]
 
 
@@ -83,7 +85,10 @@ def test_the_intent_is_recorded_and_removed_at_the_end() -> None:
     started = state.started_at
     made.looks(until=lambda one: one.phase == "Retiring")
     assert made.rotation is not None
-    assert made.rotation.started_at == started != made.rotation.recorded_at
+    mark = RegenerationMark.on(made.vault.tags)
+    assert mark is not None
+    assert made.rotation.started_at == started
+    assert made.rotation.recorded_at == mark.rotation
     made.looks(until=lambda one: one.phase == "Completed")
     state = made.rotation
     assert state is not None
@@ -232,12 +237,46 @@ def test_a_process_that_died_before_it_marked_has_nothing_to_wait_for() -> None:
     assert [type(one) for one in done_by(made, *CRITICAL, looks=4)] == [MarkKey, RegenerateKey]
 
 
-def test_a_regeneration_mark_of_another_attempt_is_none() -> None:
+def test_a_mark_that_cannot_be_read_is_replaced() -> None:
     made = asked(until="Intended")
-    foreign = RegenerationMark("2020-01-01T00:00:00Z/Secondary/new", "00" * 32).tag
+    foreign = {"secureredis-rotation": "2020-01-01T00:00:00Z/Secondary/new/00"}
     made.versions[-1] = replace(made.vault, tags={**made.vault.tags, **foreign})
     assert [type(one) for one in done_by(made, StoreKey, *CRITICAL, looks=3)] == [MarkKey, RegenerateKey]
     assert made.vault.tags["secureredis-rotation"] != foreign["secureredis-rotation"]
+
+
+def test_an_end_whose_report_was_lost_is_reported_by_the_vault() -> None:
+    made = asked(until="Retiring")
+    retiring = made.status
+    made.looks(until=lambda one: one.phase == "Completed")
+    made.status = retiring
+    made.looks(2, until=lambda one: one.phase == "Completed")
+    assert made.rotation is not None
+    assert (made.rotation.slot, made.rotation.request, made.handled) == ("Secondary", "please", "please")
+    assert len(made.regenerated) == 2
+    made.status = {}
+    made.looks(2, until=lambda one: one.phase == "Completed")
+    assert made.handled == "please"
+
+
+def test_that_a_request_was_answered_is_recorded_without_checking_every_workload_again() -> None:
+    made = asked(until="Completed")
+    todo, _ = made.look()
+    assert [type(one) for one in todo.actions if isinstance(one, ApplySecret)] == [ApplySecret]
+    current = made.resource().status.condition(ConditionType.WORKLOADS_CURRENT)
+    assert current is not None
+    assert current.status == "True"
+
+
+def test_a_mark_of_another_request_is_removed_and_the_rotation_begins_again() -> None:
+    made = asked(until="Intended")
+    earlier = RegenerationMark("2020-01-01T00:00:00Z", Slot.SECONDARY, False, digest("earlier"))
+    earlier = earlier.of(SecretStr(made.keys[Slot.SECONDARY]))
+    made.versions[-1] = replace(made.vault, tags={**made.vault.tags, **earlier.tag})
+    assert done_by(made, *CRITICAL, looks=4) == [], "another process may have requested it from Azure"
+    made.pass_time(SETTLE)
+    made.looks(until=lambda one: one.phase == "Completed" and one.handled == "please")
+    assert [one.slot for one in made.regenerated] == ["Secondary", "Primary"]
 
 
 # --- failures of each write -----------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from secure_redis.api import names
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.domain.assess.ownership import leader_value, leads
+from secure_redis.domain.assess.rotation_record import Rotated, digest
 from secure_redis.domain.explanation import Explanation
 from secure_redis.domain.grants import (
     Grant,
@@ -27,17 +28,17 @@ from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.unknown import NOT_READ, Unknown
 from secure_redis.domain.plan.rotation.regeneration_mark import (
     RegenerationMark,
-    attempt_id,
     key_of,
     marked,
     other,
+    unmarked,
 )
 from secure_redis.domain.plan.rotation.request import (
     RotationRequest,
+    backed,
     blocked_by,
     due,
     not_permitted,
-    overlap_over,
     requested,
     retires,
 )
@@ -53,7 +54,17 @@ CREATED = NOW - timedelta(days=10)
 SOMEBODY = RotationRequest("please")
 SCHEDULE = RotationRequest(None)
 TAGGED = {"ProviderAddress": CACHE_ID, "CredentialId": "Primary"}
-DONE_BEFORE = {"phase": "Completed", "completedAt": "2026-11-01T00:00:00Z", "slot": "Primary"}
+ROTATED = Rotated("2026-11-01T00:00:00Z", Slot.PRIMARY, digest("please")).tag
+# What a status may claim: it counts for nothing.
+CLAIMED = {
+    "rotation": {
+        "phase": "Completed",
+        "completedAt": "2026-01-01T00:00:00Z",
+        "slot": "Primary",
+        "request": "emergency-x",
+    },
+    "credential": {"slot": "Primary", "keyVaultVersion": "a" * 32, "publishedAt": "2026-01-01T00:00:00Z"},
+}
 
 
 def resource(
@@ -250,55 +261,54 @@ def test_an_unreadable_window_is_reported() -> None:
 
 # --- consumers outside ----------------------------------------------------------------------------------------------
 
-PUBLISHED = {"slot": "Primary", "keyVaultVersion": "a" * 32, "publishedAt": "2026-11-23T00:00:00Z"}  # 36 hours ago
+AGO = NOW - timedelta(hours=36)  # when the current version was created
 
 
+@pytest.mark.parametrize("status", [{}, CLAIMED])
 @pytest.mark.parametrize(
-    ("status", "approve", "hours", "expected"),
+    ("tags", "created", "approve", "hours", "expected"),
     [
-        ({}, None, 48, Reason.PENDING),
-        ({"credential": {**PUBLISHED, "slot": None}}, None, 48, Reason.PENDING),
-        ({"credential": PUBLISHED}, None, 48, Reason.APPROVAL_REQUIRED),
-        ({"credential": PUBLISHED}, "yes", 48, Reason.APPROVAL_REQUIRED),
-        ({"credential": PUBLISHED}, "b" * 32, 48, Reason.APPROVAL_REQUIRED),
-        ({"credential": PUBLISHED}, "a" * 32, 48, None),
-        ({"credential": PUBLISHED, "rotation": DONE_BEFORE}, None, 48, Reason.OVERLAP_NOT_OVER),
-        ({"credential": PUBLISHED, "rotation": DONE_BEFORE}, None, 37, Reason.OVERLAP_NOT_OVER),
-        ({"credential": PUBLISHED, "rotation": DONE_BEFORE}, None, 36, None),
-        # The operator's was not the last: another party stored the other key since.
-        (
-            {"credential": PUBLISHED, "rotation": {**DONE_BEFORE, "slot": "Secondary"}},
-            None,
-            1,
-            Reason.APPROVAL_REQUIRED,
-        ),
-        ({"credential": PUBLISHED, "rotation": {"phase": "Superseded"}}, None, 1, Reason.APPROVAL_REQUIRED),
+        ({}, AGO, None, 48, Reason.APPROVAL_REQUIRED),
+        ({}, AGO, "yes", 48, Reason.APPROVAL_REQUIRED),
+        ({}, AGO, "b" * 32, 48, Reason.APPROVAL_REQUIRED),
+        ({}, AGO, "a" * 32, 48, None),
+        (ROTATED, AGO, None, 48, Reason.OVERLAP_NOT_OVER),
+        (ROTATED, AGO, None, 37, Reason.OVERLAP_NOT_OVER),
+        (ROTATED, AGO, None, 36, None),
+        (ROTATED, None, None, 36, Reason.PENDING),
+        # The tag of another slot than the version's own: another party stored it, and copied the tags.
+        ({**ROTATED, "CredentialId": "Secondary"}, AGO, None, 1, Reason.APPROVAL_REQUIRED),
+        ({names.ROTATED_TAG: "nonsense"}, AGO, None, 1, Reason.APPROVAL_REQUIRED),
     ],
 )
-def test_overlap_and_approval(status: dict[str, Any], approve: str | None, hours: int, expected: Reason | None) -> None:
+def test_overlap_and_approval(
+    status: dict[str, Any],
+    tags: dict[str, str],
+    created: datetime | None,
+    approve: str | None,
+    hours: int,
+    expected: Reason | None,
+) -> None:
     res = resource(status, approve=approve, minimumOverlapHours=hours)
-    assert reason(res, observation()) is expected
-    assert reason(res, observation(), RotationRequest("emergency-x")) is None, (
-        "an emergency waits for no consumer outside"
-    )
+    found = observation(vault=vault(tags={**TAGGED, **tags}, created=created))
+    assert reason(res, found) is expected
+    assert reason(res, found, RotationRequest("emergency-x")) is None, "an emergency waits for no consumer outside"
 
 
 def test_the_refusals_state_the_remedy() -> None:
-    first = blocked_by(resource({"credential": PUBLISHED}), observation(), SETTINGS, SOMEBODY)
+    first = blocked_by(resource(), observation(), SETTINGS, SOMEBODY)
     assert first == Explanation(
         Reason.APPROVAL_REQUIRED,
         "the first rotation regenerates the Secondary key; make sure that no one uses it, then annotate "
         f"secureredis.io/approve-rotation: {'a' * 32}",
     )
-    later = blocked_by(resource({"credential": PUBLISHED, "rotation": DONE_BEFORE}), observation(), SETTINGS, SOMEBODY)
+    unknown = blocked_by(resource(), observation(vault=vault(tags={"ProviderAddress": CACHE_ID})), SETTINGS, SOMEBODY)
+    assert unknown is not None
+    assert "the key that Key Vault does not hold" in unknown.message
+    held = vault(tags={**TAGGED, **ROTATED}, created=AGO)
+    later = blocked_by(resource(), observation(vault=held), SETTINGS, SOMEBODY)
     assert later is not None
     assert "2026-11-25T00:00:00Z" in later.message
-
-
-def test_an_overlap_that_is_not_known_is_none() -> None:
-    res = resource()
-    assert res.spec.authentication is not None
-    assert overlap_over(res, res.spec.authentication) is None
 
 
 @pytest.mark.parametrize(
@@ -323,33 +333,56 @@ def test_the_tag_names_the_leader_and_comes_before_the_owner() -> None:
 
 # --- the mark -------------------------------------------------------------------------------------------------------
 
-OF = attempt_id("2026-11-24T12:00:00Z", Slot.SECONDARY)
+MARK = RegenerationMark("2026-11-24T12:00:00Z", Slot.SECONDARY, False, digest("please"))
 KEY = SecretStr(SECONDARY)
 
 
-def test_a_regeneration_mark_matches_its_key_and_attempt_only() -> None:
-    tags = marked(TAGGED, OF, KEY)
-    mark = RegenerationMark.on(tags, OF)
+def test_a_regeneration_mark_matches_its_key_only_and_names_its_rotation() -> None:
+    mark = RegenerationMark.on(marked(TAGGED, MARK.of(KEY)))
     assert mark is not None
     assert mark.fits(KEY)
     assert not mark.fits(SecretStr(PRIMARY))
-    assert RegenerationMark.on(tags, attempt_id("2026-11-24T12:00:01Z", Slot.SECONDARY)) is None
-    assert RegenerationMark.on(tags, attempt_id("2026-11-24T12:00:00Z", Slot.PRIMARY)) is None
+    assert mark == MARK.of(KEY)
+    assert not replace(mark, rotation="2026-11-24T12:00:01Z").fits(KEY)
+    assert not replace(mark, slot=Slot.PRIMARY).fits(KEY)
+    assert (mark.target, replace(mark, retiring=True).target) == ("Secondary", "Primary")
 
 
 def test_a_regeneration_mark_keeps_other_tags_replaces_an_earlier_one_and_shows_no_key() -> None:
     earlier = {**TAGGED, names.ROTATION_TAG.upper(): "old/abc"}
-    tags = marked(earlier, OF, KEY)
+    tags = marked(earlier, MARK.of(KEY))
     assert {name: tags[name] for name in TAGGED} == TAGGED
     assert set(tags) == {*TAGGED, names.ROTATION_TAG}
     assert len(tags[names.ROTATION_TAG]) <= 256, "Key Vault's limit of a tag's value"
     assert SECONDARY not in str(tags)
+    assert unmarked(tags) == TAGGED
 
 
-@pytest.mark.parametrize("said", ["", "abc", f"{OF}/", OF])
-def test_an_invalid_regeneration_mark_is_none(said: str) -> None:
-    assert RegenerationMark.on({names.ROTATION_TAG: said}, OF) is None
-    assert RegenerationMark.on({}, OF) is None
+@pytest.mark.parametrize(
+    "text",
+    ["", "abc", f"{MARK.attempt}/", MARK.attempt, "a/b/c/d/e", "t/Secondary/new/-/\xe9", "t/Secondary/both/-/ff"],
+)
+def test_an_invalid_regeneration_mark_is_none(text: str) -> None:
+    assert RegenerationMark.on({names.ROTATION_TAG: text}) is None
+    assert RegenerationMark.on({}) is None
+
+
+@pytest.mark.parametrize(
+    ("annotation", "marked_for", "expected"),
+    [
+        ("emergency-x", "emergency-x", "emergency-x"),
+        ("please", "emergency-x", ""),  # withdrawn: what is left is an ordinary rotation
+        (None, "emergency-x", ""),
+        ("emergency-x", None, None),
+        ("emergency-x", "please", ""),
+    ],
+)
+def test_a_request_counts_only_while_the_annotation_says_so(
+    annotation: str | None, marked_for: str | None, expected: str | None
+) -> None:
+    forged = {"rotation": {"phase": "RollingOut", "request": "emergency-x"}, "lastHandled": {"rotate": "emergency-x"}}
+    mark = replace(MARK, request=digest(marked_for))
+    assert backed(resource(forged, rotate=annotation), mark) == RotationRequest(expected)
 
 
 def test_slots() -> None:
@@ -358,6 +391,6 @@ def test_slots() -> None:
     assert [other(slot) for slot in Slot] == [Slot.SECONDARY, Slot.PRIMARY]
 
 
-def test_a_vault_that_was_not_read_bars_a_rotation_beside_others() -> None:
+def test_a_vault_that_was_not_read_prevents_a_rotation_beside_others() -> None:
     assert isinstance(observation().vault, VaultSecretFacts)
-    assert reason(resource({"credential": PUBLISHED}), observation(vault=NOT_READ)) is Reason.PENDING
+    assert reason(resource(), observation(vault=NOT_READ)) is Reason.PENDING

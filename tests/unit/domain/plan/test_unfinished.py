@@ -114,12 +114,12 @@ def test_pods_that_never_started_hold_nothing_although_the_rollout_is_not_done()
 @pytest.mark.parametrize("form", [{"restart": "Rolling"}, {"restart": "OnDelete"}, {"restart": "None"}])
 def test_a_pod_that_names_a_former_secret_keeps_it_there(form: dict[str, str]) -> None:
     """Of the same version: it holds the current key, and needs the Secret when its container starts again."""
-    res = consumer({**ALL, **form}, status={**published(60), "workloads": []})
+    res = consumer({**ALL, **form}, status={"workloads": []})
     paused = replace(injected(res, A, V2), paused=True)
     waits = ContainerState("main", started=False, running=False)
     old = tuple(replace(one, uses=False, containers=(waits,)) for one in pods(V2, 1))
     for held, moved in ((old, False), (tuple(replace(one, uses=True) for one in old), True)):
-        found = roll(res, observation(paused, held={"a": held}), V2)
+        found = roll(res, observation(paused, held={"a": held}, **published(60)), V2)
         assert (found.moved, found.holding) == (moved, None)
 
 

@@ -68,10 +68,12 @@ class Compliance:
     """All rules applied to one observation. `findings`: all that did not pass; worst first, what is waived last.
 
     Every count is of `findings`, except `passed`. `notes`: which declared settings have no effect. `lapses`: when the
-    first waiver that applies now lapses. `profile`: the one that applied.
+    first waiver that applies now lapses. `profile`: the one that applied. `recalled`: what could not be judged now, and
+    only the status reports that it passed.
     """
 
     findings: tuple[Finding, ...] = ()
+    recalled: tuple[Finding, ...] = ()
     passed: int = 0
     results: Mapping[str, Verdict] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
@@ -99,11 +101,12 @@ class Compliance:
     def withholding(self) -> tuple[Finding, ...]:
         """Return the findings that withhold a new Secret under `connection.publish: WhenCompliant`, worst first.
 
-        A rule of severity High or above that could not be judged withholds it too: unknown is not safe.
+        A rule of severity High or above that could not be judged withholds it too: unknown is not safe. That the status
+        reports an earlier Pass does not count.
         """
         return tuple(
             one
-            for one in self.findings
+            for one in (*self.findings, *self.recalled)
             if one.result in {Result.FAIL, Result.UNKNOWN} and _WORST_FIRST[one.severity] <= _WORST_FIRST[WITHHOLDS]
         )
 
@@ -134,10 +137,14 @@ def evaluate(
     waivings = waivers.waivings(resource, waiver_policy, observed.now)
     weights = {rule.id: rule.weight(profile) for rule in rules}
     verdicts: dict[str, Verdict] = {}
+    recalled: list[Finding] = []
     for rule in rules:
         verdict = rule.check(resource, observed)
         earlier = _earlier(resource, rule.id, waivings.get(rule.id)) if verdict.pending else None
-        verdicts[rule.id] = _waived(verdict, waivings.get(rule.id)) if earlier is None else earlier
+        now = _waived(verdict, waivings.get(rule.id))
+        if earlier is not None and _open(now) and not _open(earlier):
+            recalled.append(_finding(rule, weights[rule.id], now))
+        verdicts[rule.id] = now if earlier is None else earlier
     findings = [_finding(rule, weights[rule.id], verdicts[rule.id]) for rule in rules if _open(verdicts[rule.id])]
     findings.sort(
         key=lambda one: (one.result is Result.WAIVED, _WORST_FIRST[one.severity], _ORDER.get(one.result, 0)),
@@ -147,6 +154,7 @@ def evaluate(
     return Compliance(
         findings=tuple(findings),
         passed=sum(1 for verdict in verdicts.values() if verdict.result is Result.PASS),
+        recalled=tuple(recalled),
         results=verdicts,
         notes=tuple(note[:_LONGEST_NOTE] for note in all_notes[:MOST_NOTES]),
         lapses=min(applying, default=None),

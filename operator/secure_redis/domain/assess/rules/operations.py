@@ -30,7 +30,7 @@ from secure_redis.domain.observe.redis import Redis
 from secure_redis.domain.observe.unknown import NOT_READ, NotRead, Unknown
 
 LOWEST_MAJOR = 6
-_OUR_TAGS = frozenset({names.OWNER_TAG.lower(), names.LEADER_TAG.lower()})
+_OUR_TAGS = frozenset({names.OWNER_TAG.lower(), names.LEADER_TAG.lower(), names.CREATION_TAG.lower()})
 READ_SCHEDULE = "Microsoft.Cache/redis/patchSchedules/read"
 READ_DIAGNOSTICS = "Microsoft.Insights/diagnosticSettings/read"
 READ_LOCKS = "Microsoft.Authorization/locks/read"

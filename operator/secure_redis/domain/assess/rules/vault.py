@@ -3,8 +3,8 @@
 from datetime import timedelta
 
 from secure_redis.api.resource import SecureRedisCache
-from secure_redis.domain.assess.key import claimed_slot
 from secure_redis.domain.assess.key_value import slot_of
+from secure_redis.domain.assess.rotation_record import claimed_slot
 from secure_redis.domain.assess.rules.rule import (
     NOT_APPLICABLE,
     PASS,
@@ -65,7 +65,7 @@ def _vault_protected(resource: SecureRedisCache, observed: Observation) -> Verdi
 
 
 def _tags_consistent(vault: VaultSecretFacts, observed: Observation) -> Verdict:
-    claimed, slot = claimed_slot(vault), _listed_slot(vault, observed)
+    claimed, slot = claimed_slot(vault.tags), _listed_slot(vault, observed)
     if claimed is None or slot is None:
         return NOT_APPLICABLE  # rule A7 reports a value that is no live key at all
     if slot is claimed:

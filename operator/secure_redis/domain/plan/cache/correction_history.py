@@ -16,7 +16,7 @@ from secure_redis.api.status import MESSAGE_LIMIT, CorrectionStatus
 from secure_redis.api.times import rfc3339
 from secure_redis.domain.explanation import Blocked
 from secure_redis.domain.plan.actions import Done, Failed, Outcome
-from secure_redis.domain.plan.types import PERMANENT_RETRY_SECONDS
+from secure_redis.domain.plan.types import CLOCK_SKEW_SECONDS, PERMANENT_RETRY_SECONDS
 
 TWICE: Final = 2
 # A value that comes back later than this was changed again manually, not reverted.
@@ -27,7 +27,7 @@ MOST_RECORDS: Final = 50
 def blocked(resource: SecureRedisCache, path: str, now: datetime) -> Blocked | None:
     """Explain why this path is not corrected: it is contested, or Azure refused the write within the hour."""
     record = next((one for one in records(resource) if one.path == path), None)
-    if record is None:
+    if record is None or _is_ahead(record, now):
         return None
     age = now - datetime.fromisoformat(record.at)
     if record.count >= TWICE:
@@ -88,10 +88,17 @@ def count(records_of: Iterable[CorrectionStatus], path: str) -> CorrectionStatus
 
 
 def _counts(record: CorrectionStatus, differing: frozenset[str] | None, now: datetime) -> bool:
+    if _is_ahead(record, now):
+        return False
     recent = now - datetime.fromisoformat(record.at) < WINDOW
     if record.count >= TWICE:  # for as long as it differs
         return recent or differing is None or record.path in differing
     return recent
+
+
+def _is_ahead(record: CorrectionStatus, now: datetime) -> bool:
+    """Whether the record's time lies ahead, so that it was not written by an operator."""
+    return (datetime.fromisoformat(record.at) - now).total_seconds() > CLOCK_SKEW_SECONDS
 
 
 def _entry(

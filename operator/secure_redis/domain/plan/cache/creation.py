@@ -9,7 +9,11 @@ from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.domain.explanation import Blocked
 from secure_redis.domain.grants import CreationTarget
-from secure_redis.domain.observe.cache import OperationFacts
+from secure_redis.domain.observe.cache import Cache, OperationFacts
+from secure_redis.domain.observe.normalise import same_word, tag
+from secure_redis.domain.observe.observation import Observation
+from secure_redis.domain.observe.secret import SecretFacts
+from secure_redis.domain.plan.actions import UpdateCache
 
 CREATING = "Azure is creating the cache; this takes 10 to 20 minutes"
 FOREIGN = (
@@ -19,9 +23,20 @@ FOREIGN = (
 
 
 def was_observed(resource: SecureRedisCache) -> bool:
-    """Whether an earlier pass read the cache. A cache that once existed is not created again without a request."""
+    """Whether the status reports that an earlier pass read the cache."""
     cache = resource.status.cache
     return cache is not None and cache.provisioning_state is not None
+
+
+def existed(resource: SecureRedisCache, observed: Observation) -> bool:
+    """Whether the cache existed. One that once existed is not created again without a request.
+
+    The status may be lost. The Secret of this very resource was published from the cache, and this process remembers
+    what it read. Neither allows a creation: they prevent one.
+    """
+    found = (observed.secret, *(observed.former_secrets if isinstance(observed.former_secrets, tuple) else ()))
+    published = any(isinstance(one, SecretFacts) and one.owner_uid == resource.uid for one in found)
+    return was_observed(resource) or observed.cache_existed or published
 
 
 def denied(resource: SecureRedisCache, message: str) -> str:
@@ -99,6 +114,27 @@ def tags(resource: SecureRedisCache, owner: str, observed: Mapping[str, str] | N
     return {**kept, **declared, names.OWNER_TAG: owner}
 
 
+def _incomplete(resource: SecureRedisCache) -> Mapping[str, str]:
+    """Return the tag by which a creation in several writes goes on after a crash; empty: one write is all of it.
+
+    Only the tag allows the later writes, which need no consent. The status anyone may forge.
+    """
+    persistence = resource.spec.persistence
+    several = bool(resource.spec.network.firewall_rules) or (persistence is not None and persistence.type != "None")
+    return {names.CREATION_TAG: names.CREATION_INCOMPLETE} if several else {}
+
+
+def is_incomplete(cache: Cache) -> bool:
+    """Whether the operator created the cache, and its network or persistence is not as declared yet."""
+    return tag(cache.tags, names.CREATION_TAG) == names.CREATION_INCOMPLETE
+
+
+def finished(cache: Cache) -> UpdateCache:
+    """Remove the tag of an incomplete creation. Azure replaces all tags at once."""
+    kept = {name: value for name, value in cache.tags.items() if not same_word(name, names.CREATION_TAG)}
+    return UpdateCache({"tags": kept}, ("tags",))
+
+
 def body(resource: SecureRedisCache, owner: str) -> Mapping[str, Any]:
     """Build the raw PUT body: every security setting explicit, nothing that is not declared."""
     declared = resource.spec.provision
@@ -120,7 +156,7 @@ def body(resource: SecureRedisCache, owner: str) -> Mapping[str, Any]:
         properties["shardCount"] = declared.redis.shards
     document: dict[str, Any] = {
         "location": declared.location,
-        "tags": dict(tags(resource, owner)),
+        "tags": {**tags(resource, owner), **_incomplete(resource)},
         "properties": properties,
     }
     if declared.redis.zones:

@@ -34,6 +34,7 @@ from secure_redis.domain.plan import key_storage
 from secure_redis.domain.plan.actions import AdoptCache, AzureAction, CreateCache, PersistCache
 from secure_redis.domain.plan.cache import corrections, creation
 from secure_redis.domain.plan.types import (
+    CLOCK_SKEW_SECONDS,
     COMPLETE,
     CREATE,
     PERMANENT_RETRY_SECONDS,
@@ -65,7 +66,7 @@ def create(
 ) -> Plan:
     """Plan the creation of a cache that is not there, or explain why it is not created."""
     soon = settings.absence_confirmation
-    known = creation.was_observed(resource)
+    known = creation.existed(resource, observed)
     before = resource.status.condition(ConditionType.CACHE_AVAILABLE)
     believed = absent.confirmed or (before is not None and before.reason == Reason.CACHE_GONE)
     if known and not believed:
@@ -138,7 +139,7 @@ def change(
         busy = is_busy(cache.provisioning_state)
         owned = Blocked(Reason.OWNED_BY_ANOTHER, creation.FOREIGN)
         return Plan(blocked=(owned,), next_pass_in=settings.operation_poll if busy else None)
-    completing = _completing(resource, assessed)
+    completing = _completing(resource, observed, cache, assessed)
     if is_busy(cache.provisioning_state) or (
         observed.operation is not None and observed.operation.status == "InProgress"
     ):
@@ -155,7 +156,7 @@ def change(
     if completing is None:
         return _correct(resource, correct(corrections.Owed.NOTHING), key, settings, identity)
     owed = corrections.Owed.PERSISTENCE if completing.action == PERSIST else corrections.Owed.ALL
-    return _complete(resource, correct(owed), completing, key, settings, identity, target)
+    return _complete(resource, observed, cache, correct(owed), completing, key, settings, identity, target)
 
 
 def _correct(
@@ -182,6 +183,8 @@ def _correct(
 
 def _complete(
     resource: SecureRedisCache,
+    observed: Observation,
+    cache: Cache,
     correction: corrections.Correction,
     completing: PendingStatus,
     key: Plan,
@@ -194,7 +197,12 @@ def _complete(
         completing = completing.model_copy(update={"action": PERSIST})
     if correction.action is None:
         plan = _uncorrected(correction, key)
-        return replace(plan, pending=completing) if correction.persisting or correction.owing else plan
+        unread = bool(resource.spec.network.firewall_rules) and not isinstance(observed.firewall_rules, tuple)
+        if correction.persisting or correction.owing or unread:
+            return replace(plan, pending=completing)
+        action: AzureAction = creation.finished(cache)
+    else:
+        action = correction.action
     refused = refuse(
         settings.policy,
         identity,
@@ -202,11 +210,11 @@ def _complete(
         Power.PROVISION,
         cache=resource.cache,
         creation=target,
-        storage=_account(correction.action),
+        storage=_account(action),
     )
     if refused is not None:
         return Plan(pending=completing, blocked=(*correction.blocked, refused), not_corrected=correction.not_corrected)
-    return replace(_write(correction, correction.action, settings), pending=completing, owed=correction.paths)
+    return replace(_write(correction, action, settings), pending=completing, owed=correction.paths)
 
 
 def _account(action: AzureAction) -> StorageAccountID | None:
@@ -246,15 +254,15 @@ def _adopt(resource: SecureRedisCache, cache: Cache, settings: Settings, identit
     return Plan(actions=(AdoptCache(tags),), next_pass_in=settings.operation_poll)
 
 
-def _completing(resource: SecureRedisCache, assessed: Assessment) -> PendingStatus | None:
-    """Find the creation that is recorded until network and persistence are as declared."""
-    pending = resource.status.pending
-    if (
-        assessed.ownership is not Ownership.OWNED
-        or pending is None
-        or pending.action not in {CREATE, COMPLETE, PERSIST}
-    ):
+def _completing(
+    resource: SecureRedisCache, observed: Observation, cache: Cache, assessed: Assessment
+) -> PendingStatus | None:
+    """Find the creation that is not complete, by the cache's tag. The status can only report more of it as done."""
+    if assessed.ownership is not Ownership.OWNED or not creation.is_incomplete(cache):
         return None
+    pending = resource.status.pending
+    if pending is None or pending.action not in {CREATE, COMPLETE, PERSIST}:
+        pending = PendingStatus(action=COMPLETE, recorded_at=rfc3339(observed.now), detail=resource.cache.name)
     return pending if pending.action == PERSIST else pending.model_copy(update={"action": COMPLETE})
 
 
@@ -265,8 +273,8 @@ def _refused_before(resource: SecureRedisCache, observed: Observation) -> Blocke
         return None
     if stalled.observed_generation != resource.generation or resource.refresh_requested:
         return None
-    tried = datetime.fromisoformat(pending.recorded_at)
-    if not has(stalled.reason, Trait.NOT_REPEATED) or (observed.now - tried).total_seconds() >= PERMANENT_RETRY_SECONDS:
+    age = (observed.now - datetime.fromisoformat(pending.recorded_at)).total_seconds()
+    if not has(stalled.reason, Trait.NOT_REPEATED) or not -CLOCK_SKEW_SECONDS < age < PERMANENT_RETRY_SECONDS:
         return None
     return Blocked(Reason(stalled.reason), stalled.message)
 

@@ -14,7 +14,7 @@ from secure_redis.domain.observe.redis import Redis
 from secure_redis.domain.observe.tier import Size, next_size
 from secure_redis.domain.plan.actions import UpdateCache
 
-_OWN_TAGS = frozenset({names.OWNER_TAG.lower(), names.LEADER_TAG.lower()})
+_OWN_TAGS = frozenset({names.OWNER_TAG.lower(), names.LEADER_TAG.lower(), names.CREATION_TAG.lower()})
 _USER_ASSIGNED = "userassigned"
 
 

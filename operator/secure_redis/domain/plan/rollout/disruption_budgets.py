@@ -6,11 +6,12 @@ budget allows disruptions.
 """
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.domain.explanation import Explanation
+from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.unknown import NotRead, Unknown
 from secure_redis.domain.observe.workload_match import carries, consents, current
 from secure_redis.domain.observe.workloads import BudgetFacts, WorkloadFacts
@@ -22,10 +23,10 @@ from secure_redis.domain.plan.rollout.workload_checks import (
     entry_of,
     given_up,
     no_replacement,
+    publication,
     replaces,
     rotation,
     settled,
-    when,
 )
 
 Budgets = tuple[BudgetFacts, ...] | Unknown | NotRead
@@ -65,13 +66,10 @@ def refusal(budgets: Budgets, place: tuple[str, str], minutes_late: int | None) 
     )
 
 
-def minutes_late(resource: SecureRedisCache, version: str | None, now: datetime) -> int | None:
+def minutes_late(resource: SecureRedisCache, observed: Observation, version: str | None) -> int | None:
     """Return the deadline in minutes if the published key is past it."""
-    minutes, known = rotation(resource).deadline_minutes, resource.status.credential
-    if known is None or version is None or known.key_vault_version != version or known.published_at is None:
-        return None
-    published = when(known.published_at)
-    return minutes if published is not None and now - published > timedelta(minutes=minutes) else None
+    minutes, published = rotation(resource).deadline_minutes, publication(resource, observed, version).at
+    return minutes if published is not None and observed.now - published > timedelta(minutes=minutes) else None
 
 
 class Allowance:

@@ -11,12 +11,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from secure_redis.api import names
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.spec.spec import Restart
 from secure_redis.api.status import StalePods, WorkloadStatus
 from secure_redis.domain.explanation import Explanation
 from secure_redis.domain.observe.observation import Observation
+from secure_redis.domain.observe.secret import SecretFacts
 from secure_redis.domain.observe.unknown import NotRead, Unknown
 from secure_redis.domain.observe.workload_match import carries, consents, current
 from secure_redis.domain.observe.workloads import PodFacts, WorkloadFacts
@@ -109,11 +111,11 @@ def named(resource: SecureRedisCache) -> frozenset[Target]:
 
 
 def required_pods(
-    resource: SecureRedisCache, workloads: Iterable[WorkloadFacts], version: str | None
+    resource: SecureRedisCache, workloads: Iterable[WorkloadFacts], version: str | None, *, verify: bool = False
 ) -> tuple[Target, ...]:
     """Return the workloads whose pods have to be listed. `version`: the published one, None if it is not known.
 
-    These are none in a steady state, and none of the workloads that wait for their turn.
+    These are none in a steady state, and none of the workloads that wait for their turn. `verify`: as `roll` has it.
     """
     required: list[Target] = []
     for facts in workloads:
@@ -125,7 +127,8 @@ def required_pods(
                 required.append((facts.kind, facts.name))
             continue
         behind = entry.restart is Restart.ROLLING and version is not None and not current(resource, facts, version)
-        if carries(resource, facts) and not behind and not settled(resource, entry, facts, before, version):
+        known = not verify and settled(resource, entry, facts, before, version)
+        if carries(resource, facts) and not behind and not known:
             required.append((facts.kind, facts.name))
     return tuple(required)
 
@@ -140,6 +143,7 @@ def roll(
     proven: bool = True,
     publishing: bool = False,
     limit: int | None = None,
+    verify: bool = False,
     container_start: timedelta = CONTAINER_START,
 ) -> Rollout:
     """Decide one pass over the workloads.
@@ -147,8 +151,9 @@ def roll(
     `version`: of the key that the Secret holds; None: no good Secret is known, so nothing is injected. `keys`: those
     that the Secret holds. `writes` False: nothing is injected, moved or released. `proven` False: nothing is injected
     or moved, because that key is not known to be live. `publishing`: this pass writes the Secret, so that everything
-    is checked again. `limit`: how many workloads a wave has; None: as the spec declares. `container_start`: as
-    `pod_keys.Publication` has it.
+    is checked again. `limit`: how many workloads a wave has; None: as the spec declares. `verify`: a key may be
+    regenerated next, so every workload is judged by its pods, and not by what the status reports of them.
+    `container_start`: as `pod_keys.Publication` has it.
     """
     if isinstance(observed.workloads, NotRead):
         needed = needs_workloads(resource, observed)
@@ -157,10 +162,12 @@ def roll(
     if isinstance(observed.workloads, Unknown):
         why = Explanation(observed.workloads.reason, observed.workloads.message)
         return Rollout(statuses=resource.status.workloads, unread=why, moved=False, next_pass_in=HUMAN_SECONDS)
-    states = workload_states(resource, observed, observed.workloads, version, keys, publishing, container_start)
+    states = workload_states(
+        resource, observed, observed.workloads, version, keys, publishing, container_start, verify=verify
+    )
     size = rotation(resource).max_concurrent_workloads if limit is None else limit
     wave = _Wave(
-        observed.now, size, writes, proven, Allowance(observed.budgets), minutes_late(resource, version, observed.now)
+        observed.now, size, writes, proven, Allowance(observed.budgets), minutes_late(resource, observed, version)
     )
     closed = followed_key.waits(resource, observed.now)
     states = [_windowed(one, closed) for one in states]
@@ -179,25 +186,26 @@ class Behind:
 
 def behind(
     resource: SecureRedisCache,
+    observed: Observation,
     consumers: Iterable[PodFacts],
     version: str | None,
-    now: datetime,
     container_start: timedelta = CONTAINER_START,
 ) -> tuple[Behind, ...]:
     """Return the unlisted pods that may hold another key than `version`, the published one."""
-    published = publication(resource, version, container_start)
-    found = (Behind(pod, holding(pod, published, now)) for pod in consumers)
+    published = publication(resource, observed, version, container_start)
+    found = (Behind(pod, holding(pod, published, observed.now)) for pod in consumers)
     return tuple(one for one in found if one.why.blocks)
 
 
-def may_be_free(resource: SecureRedisCache, pods: Iterable[PodFacts], now: datetime) -> bool:
+def may_be_free(resource: SecureRedisCache, observed: Observation, pods: Iterable[PodFacts]) -> bool:
     """Whether the pods of a listed workload may all hold no older key, so that the unlisted ones have to be read too.
 
     The plan decides. A container that may be starting is counted as free here.
     """
-    known = resource.status.credential
-    published = publication(resource, known.key_vault_version if known is not None else None, timedelta(0))
-    return not any(holding(pod, published, now, ours=True).blocks for pod in pods)
+    secret = observed.secret
+    version = secret.annotations.get(names.SECRET_VERSION) if isinstance(secret, SecretFacts) else None
+    published = publication(resource, observed, version, timedelta(0))
+    return not any(holding(pod, published, observed.now, ours=True).blocks for pod in pods)
 
 
 def consumers_listed(pods: Iterable[PodFacts]) -> StalePods | None:

@@ -12,6 +12,7 @@ from secure_redis.api.reasons.row import Trait
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.spec.spec import Restart, Workload
 from secure_redis.api.status import StalePods, WorkloadStatus
+from secure_redis.api.times import parse_rfc3339
 from secure_redis.domain.explanation import Explanation, by_number
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.unknown import Unknown
@@ -33,7 +34,6 @@ from secure_redis.domain.plan.rollout.workload_checks import (
     replaces,
     rotation,
     settled,
-    when,
 )
 
 LISTED_PODS: Final = 10
@@ -100,10 +100,12 @@ def workload_states(
     keys: Collection[str] | None,
     publishing: bool,
     container_start: timedelta = CONTAINER_START,
+    *,
+    verify: bool = False,
 ) -> list[WorkloadState]:
     """Return every workload that an entry selects or that is injected, and every entry that selects none."""
-    published = publication(resource, version, container_start)
-    return _View(resource, observed, version, keys, publishing, published).all(workloads)
+    published = publication(resource, observed, version, container_start)
+    return _View(resource, observed, version, keys, publishing, published, verify).all(workloads)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,7 @@ class _View:
     keys: Collection[str] | None
     publishing: bool
     published: Publication
+    verify: bool
 
     def all(self, workloads: tuple[WorkloadFacts, ...]) -> list[WorkloadState]:
         """Return every workload that an entry selects or that is injected, and every entry that selects none."""
@@ -158,7 +161,8 @@ class _View:
                 f"the injection was dropped {status.dropped} times by something that replaces the workload as a whole; "
                 "it is not put back: sync without Replace=true, then set secureredis.io/refresh"
             )
-            return WorkloadState(with_reason(status, Reason.TARGET_REPLACED, text))
+            status = with_reason(status, Reason.TARGET_REPLACED, text)
+            return WorkloadState(status, effect=_behind_if(carries(self.resource, facts)))
         required = inject(self.resource, entry, facts, self.resource.secret_name, self.version, self.keys)
         if isinstance(required, Explanation):
             return WorkloadState(
@@ -193,7 +197,7 @@ class _View:
         self, entry: Workload, facts: WorkloadFacts, status: WorkloadStatus, before: WorkloadStatus | None
     ) -> WorkloadState:
         """Decide about a workload whose template is as it must be, by its pods."""
-        if settled(self.resource, entry, facts, before, self.version):
+        if not self.verify and settled(self.resource, entry, facts, before, self.version):
             return WorkloadState(status)
         pods = self.observed.pods.get((facts.kind, facts.name))
         if pods is None:
@@ -320,7 +324,9 @@ class _View:
 
     def _unwell_since(self) -> datetime | None:
         condition = self.resource.status.condition(ConditionType.WORKLOADS_CURRENT)
-        return None if condition is None or condition.status == "True" else when(condition.last_transition_time)
+        return (
+            None if condition is None or condition.status == "True" else parse_rfc3339(condition.last_transition_time)
+        )
 
 
 def with_reason(status: WorkloadStatus, reason: Reason, message: str, stale: StalePods | None = None) -> WorkloadStatus:

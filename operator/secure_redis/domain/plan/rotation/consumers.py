@@ -42,15 +42,13 @@ def consumers_behind(
     container_start: timedelta = CONTAINER_START,
 ) -> ConsumersBehind | None:
     """Find what the rotation waits for; None: no pod that uses the Secret can hold an older key."""
-    vault, reported = observed.vault, resource.status.credential
+    vault = observed.vault
     version = published_version(resource, observed, assessed)
     refused = assessed.credential.refused
     if assessed.credential.data is None and refused is not None:
         return ConsumersBehind(Explanation(refused.reason, refused.message))
     if assessed.credential.data is None or not isinstance(vault, VaultSecretFacts) or version != vault.version:
         return ConsumersBehind(Explanation(Reason.ROLLING_OUT, "the Secret does not hold yet what Key Vault holds"))
-    if reported is None or reported.key_vault_version != version:
-        return ConsumersBehind(Explanation(Reason.ROLLING_OUT, "the Secret was written just now"))
     if rollout is not None and rollout.unread is not None:
         return ConsumersBehind(rollout.unread)
     if rollout is not None and rollout.holding is not None:
@@ -60,8 +58,8 @@ def consumers_behind(
     if isinstance(observed.consumers, Unknown):
         text = f"it is not known who holds which key: {observed.consumers.message}"
         return ConsumersBehind(Explanation(observed.consumers.reason, text))
-    behind = rollouts.behind(resource, observed.consumers, version, observed.now, container_start)
-    late = minutes_late(resource, version, observed.now) is not None
+    behind = rollouts.behind(resource, observed, observed.consumers, version, container_start)
+    late = minutes_late(resource, observed, version) is not None
     return ConsumersBehind(_unlisted(behind, late), tuple(one.pod for one in behind)) if behind else None
 
 

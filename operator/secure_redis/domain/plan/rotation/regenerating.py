@@ -1,144 +1,186 @@
 """The phases in which a key is regenerated: Intended, Regenerating and Retiring. Pure."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.status import RotationPhase, RotationStatus
-from secure_redis.api.times import rfc3339
 from secure_redis.domain.assess.key_value import slot_of
+from secure_redis.domain.assess.rotation_record import Rotated
+from secure_redis.domain.explanation import Explanation
 from secure_redis.domain.observe.cache import Cache
 from secure_redis.domain.observe.keys import AuthenticationResult, ListedKeys, Slot, VaultSecretFacts
 from secure_redis.domain.observe.normalise import is_busy
 from secure_redis.domain.observe.unknown import NotRead, Unknown
-from secure_redis.domain.plan.actions import MarkKey, RegenerateKey
+from secure_redis.domain.plan.actions import RegenerateKey
 from secure_redis.domain.plan.key_storage import store
-from secure_redis.domain.plan.rotation.consumers import secret_may_hold
-from secure_redis.domain.plan.rotation.ending import completed, completed_with_old_key, superseded
-from secure_redis.domain.plan.rotation.regeneration_mark import RegenerationMark, attempt_id, key_of, marked, other
-from secure_redis.domain.plan.rotation.request import RotationRequest, not_permitted, outside_consumers, retires
+from secure_redis.domain.plan.rotation.consumers import ConsumersBehind, secret_may_hold
+from secure_redis.domain.plan.rotation.ending import completed, completed_with_old_key, withdrawn
+from secure_redis.domain.plan.rotation.regeneration_mark import RegenerationMark, key_of, marked, other
+from secure_redis.domain.plan.rotation.request import (
+    RotationRequest,
+    backed,
+    not_permitted,
+    outside_consumers,
+    requested,
+    retires,
+)
 from secure_redis.domain.plan.rotation.rotation_pass import RotationPass
 from secure_redis.domain.plan.types import Rotating
 
 ACCEPTANCE_SECONDS: Final = 5.0  # between attempts to use the new key at the cache
 
 
-def regenerating(run: RotationPass, state: RotationStatus, cache: Cache, vault: VaultSecretFacts) -> Rotating:
-    """Decide while a key is regenerated: the target, or the old key that is retired."""
-    keys = run.observed.keys
-    if isinstance(keys, Unknown):
-        return run.without_action(state, keys.reason, f"the cache's keys cannot be listed: {keys.message}")
-    if not isinstance(keys, ListedKeys) or not run.observed.cache_fresh:
-        return replace(run.without_action(state, None, None, 0.0), needs_fresh_read=True)
-    target = Slot(state.target or "")
-    current = slot_of(vault.value, keys) if vault.value is not None else None
-    if state.phase == RotationPhase.RETIRING:
-        if current is target:
-            return _retiring(run, state, cache, vault, keys, other(target))
-        return superseded(run, state, current)
-    if current is target:
-        mark = RegenerationMark.on(vault.tags, attempt_id(state.recorded_at or "", target))
-        if RotationRequest(state.request).emergency and (mark is None or mark.fits(key_of(keys, target))):
-            return _other_first(run, state, target)
-        return run.without_action(
-            state.model_copy(update={"phase": RotationPhase.ROLLING_OUT}),
-            Reason.ROLLING_OUT,
-            f"the new {target} key is in Key Vault and is published next",
-            0.0,
-        )
-    return _target(run, state, cache, vault, keys, target)
-
-
-def _target(
-    run: RotationPass, state: RotationStatus, cache: Cache, vault: VaultSecretFacts, keys: ListedKeys, target: Slot
+def regenerating(
+    run: RotationPass, state: RotationStatus, mark: RegenerationMark, cache: Cache, vault: VaultSecretFacts
 ) -> Rotating:
-    new, mark = key_of(keys, target), RegenerationMark.on(vault.tags, attempt_id(state.recorded_at or "", target))
-    if mark is None or mark.fits(new):
-        return _regenerate(run, state, cache, vault, keys, target, mark)
+    """Decide while the target is marked: it is regenerated, or its new key is stored."""
+    keys = run.observed.keys
+    waiting = _unlisted(run, state)
+    if waiting is not None or not isinstance(keys, ListedKeys):
+        return waiting or run.without_action(state, None, None, 0.0)
+    current = slot_of(vault.value, keys) if vault.value is not None else None
+    if current is mark.target:  # another party changed the tags, or stored what the tag does not say
+        return withdrawn(run, state, vault)
+    new = key_of(keys, mark.target)
+    if mark.fits(new):
+        return _regenerate_target(run, state, mark, cache, vault, keys)
     tried = run.observed.regenerated
     if isinstance(tried, NotRead):
         return replace(
             run.without_action(state, Reason.REGENERATING, "the new key is tried", 0.0), needs_fresh_read=True
         )
     if tried is AuthenticationResult.REFUSED:
-        text = f"the {target} key was regenerated, and the cache does not accept it yet"
+        text = f"the {mark.target} key was regenerated, and the cache does not accept it yet"
         return run.without_action(state, Reason.KEY_NOT_ACCEPTED, text, ACCEPTANCE_SECONDS)
     # Accepted. Or the cache cannot be reached, and the only evidence is that Azure lists the key.
-    action = store(run.resource, run.vault, target, new, vault, run.observed.now)
-    action = replace(action, tags={**action.tags, **mark.tag})
-    return run.with_action(state, action, Reason.STORING_KEY, f"the new {target} key is being stored in Key Vault")
+    action = store(run.resource, run.vault, mark.target, new, vault, run.observed.now)
+    tags = {**action.tags, **mark.tag, **Rotated(mark.rotation, mark.target, mark.request).tag}
+    text = f"the new {mark.target} key is being stored in Key Vault"
+    return run.with_action(state, replace(action, tags=tags), Reason.STORING_KEY, text)
 
 
-def _retiring(
-    run: RotationPass, state: RotationStatus, cache: Cache, vault: VaultSecretFacts, keys: ListedKeys, old: Slot
+def retiring(
+    run: RotationPass, state: RotationStatus, mark: RegenerationMark, cache: Cache, vault: VaultSecretFacts
 ) -> Rotating:
-    mark = RegenerationMark.on(vault.tags, attempt_id(state.recorded_at or "", old, retiring=True))
-    if mark is None or mark.fits(key_of(keys, old)):
-        if not retires(run.resource, RotationRequest(state.request)):  # since the intent was recorded
-            return completed_with_old_key(run, state)
-        return _regenerate(run, state, cache, vault, keys, old, mark)
-    return completed(run, state, f"every known pod holds the {state.target} key; the {old} key was regenerated")
+    """Decide while the replaced key is retired: it is marked, regenerated, and the rotation ends."""
+    keys, request = run.observed.keys, backed(run.resource, mark)
+    waiting = _unlisted(run, state)
+    if waiting is not None or not isinstance(keys, ListedKeys):
+        return waiting or run.without_action(state, None, None, 0.0)
+    old = other(mark.target)
+    if mark.retiring and not mark.fits(key_of(keys, old)):
+        text = f"every known pod holds the {mark.target} key; the {old} key was regenerated"
+        return completed(run, state, vault, text)
+    if not retires(run.resource, request):
+        return completed_with_old_key(run, state, vault)
+    if vault.value is None or slot_of(vault.value, keys) is not mark.target:
+        text = f"the {mark.target} key was regenerated by another party; the live one is stored and rolled out"
+        return run.without_action(state, Reason.KEY_MISMATCH, text, 0.0 if run.assessed.credential.store else None)
+    blocked = _blocked(run, request, keys, old)
+    if blocked is not None:
+        return _waits(run, state, blocked)
+    if not mark.retiring:
+        new = RegenerationMark(mark.rotation, old, True, mark.request).of(key_of(keys, old))
+        action = run.mark_key(vault, marked(vault.tags, new))
+        return run.with_action(state, action, Reason.ROTATING, f"the {old} key is marked in Key Vault")
+    return regenerate(run, state, cache, old)
 
 
-def _regenerate(
+def _regenerate_target(
     run: RotationPass,
     state: RotationStatus,
+    mark: RegenerationMark,
     cache: Cache,
     vault: VaultSecretFacts,
     keys: ListedKeys,
-    slot: Slot,
-    mark: RegenerationMark | None,
 ) -> Rotating:
-    """Record the regeneration's mark, then regenerate; each only while no known consumer holds the key."""
-    request, observed, key = RotationRequest(state.request), run.observed, key_of(keys, slot)
-    why = not_permitted(run.resource, observed, run.settings)
-    if why is None and state.phase != RotationPhase.RETIRING:
-        why = outside_consumers(run.resource, observed, request)
+    """Regenerate the target, while its request is there and everything that allowed the beginning still does."""
+    request = requested(run.resource, run.observed)
+    why = not_permitted(run.resource, run.observed, run.settings)
+    if why is None and (request is None or request.digest != mark.request):
+        unclear = _unclear(run, mark.target)
+        return withdrawn(run, state, vault) if unclear is None else _unsettled(run, state, unclear)
+    if why is None and request is not None:
+        why = outside_consumers(run.resource, run.observed, request)
+    if why is not None or request is None:
+        reason, text = (why.reason, why.message) if why is not None else (Reason.PENDING, "nothing is requested")
+        return run.without_action(_back(run, state), reason, text)
+    blocked = _blocked(run, request, keys, mark.target)
+    if blocked is not None:
+        return _waits(run, _back(run, state), blocked)
+    return regenerate(run, state, cache, mark.target)
+
+
+def _blocked(
+    run: RotationPass, request: RotationRequest, keys: ListedKeys, slot: Slot
+) -> Explanation | ConsumersBehind | None:
+    """Explain why the key of the slot is not regenerated now, although the rotation is requested and permitted."""
+    why = not_permitted(run.resource, run.observed, run.settings)
     if why is not None:
-        return run.without_action(_withdrawn(run, state), why.reason, why.message)
+        return why
     behind = run.consumers_behind(request)
     if behind is not None:
-        return run.waiting_for(_withdrawn(run, state), behind)
-    if secret_may_hold(run.observed, key):
-        return run.without_action(
-            state, Reason.HOLDERS_BEHIND, f"the Secret holds the {slot} key, so it is not regenerated"
-        )
-    if mark is None:
-        attempt = attempt_id(state.recorded_at or "", slot, retiring=state.phase == RotationPhase.RETIRING)
-        tags = marked(vault.tags, attempt, key)
-        vault_at = run.vault
-        action = MarkKey(vault_at.uri, vault_at.secret_name, vault.version, tags)
-        return run.with_action(state, action, Reason.ROTATING, f"the {slot} key is marked in Key Vault")
+        return behind
+    if secret_may_hold(run.observed, key_of(keys, slot)):
+        return Explanation(Reason.HOLDERS_BEHIND, f"the Secret holds the {slot} key, so it is not regenerated")
+    return None
+
+
+def _waits(run: RotationPass, state: RotationStatus, blocked: Explanation | ConsumersBehind) -> Rotating:
+    if isinstance(blocked, ConsumersBehind):
+        return run.waiting_for(state, blocked)
+    return run.without_action(state, blocked.reason, blocked.message)
+
+
+def regenerate(run: RotationPass, state: RotationStatus, cache: Cache, slot: Slot) -> Rotating:
+    """Regenerate a marked key, once Azure is not busy and no earlier request can still be carried out."""
+    observed = run.observed
     if is_busy(cache.provisioning_state) or (
         observed.operation is not None and observed.operation.status == "InProgress"
     ):
         text = f"Azure is busy with the cache ({cache.provisioning_state})"
         return run.without_action(state, Reason.REGENERATING, text, run.settings.operation_poll)
-    if observed.attempted is not None:
-        left = run.settings.regeneration_settle - (observed.now - observed.attempted).total_seconds()
-        if left > 0:
-            text = f"the {slot} key's regeneration may have been requested; it is checked again before it is repeated"
-            return run.without_action(state, Reason.REGENERATING, text, left)
+    unclear = _unclear(run, slot)
+    if unclear is not None:
+        return _unsettled(run, state, unclear)
     if state.phase == RotationPhase.INTENDED:
         state = state.model_copy(update={"phase": RotationPhase.REGENERATING})
     return run.with_action(state, RegenerateKey(slot), Reason.REGENERATING, f"the {slot} key is being regenerated")
 
 
-def _withdrawn(run: RotationPass, state: RotationStatus) -> RotationStatus:
-    """Go back to waiting if Azure has no request yet; a later request may then take its place."""
+@dataclass(frozen=True, slots=True)
+class _Unclear:
+    """An earlier request to regenerate the key of the slot, which Azure may carry out within so many seconds."""
+
+    slot: Slot
+    left: float
+
+
+def _unclear(run: RotationPass, slot: Slot) -> _Unclear | None:
+    if run.observed.attempted is None:
+        return None
+    left = run.settings.regeneration_settle - (run.observed.now - run.observed.attempted).total_seconds()
+    return _Unclear(slot, left) if left > 0 else None
+
+
+def _unsettled(run: RotationPass, state: RotationStatus, unclear: _Unclear) -> Rotating:
+    text = f"the {unclear.slot} key's regeneration may have been requested; it is checked again before it is repeated"
+    return run.without_action(state, Reason.REGENERATING, text, unclear.left)
+
+
+def _unlisted(run: RotationPass, state: RotationStatus) -> Rotating | None:
+    """Wait for the listed keys; None: they were listed, past every cache."""
+    keys = run.observed.keys
+    if isinstance(keys, Unknown):
+        return run.without_action(state, keys.reason, f"the cache's keys cannot be listed: {keys.message}")
+    if not isinstance(keys, ListedKeys) or not run.observed.cache_fresh:
+        return replace(run.without_action(state, None, None, 0.0), needs_fresh_read=True)
+    return None
+
+
+def _back(run: RotationPass, state: RotationStatus) -> RotationStatus:
+    """Report that it waits again if Azure has no request yet."""
     if state.phase != RotationPhase.INTENDED or run.observed.attempted is not None:
         return state
-    return state.model_copy(
-        update={"phase": RotationPhase.WAITING, "target": None, "started_at": None, "recorded_at": None}
-    )
-
-
-def _other_first(run: RotationPass, state: RotationStatus, current: Slot) -> Rotating:
-    """Regenerate the other key first: in an emergency, another party stored the target's old key."""
-    changes = {
-        "phase": RotationPhase.INTENDED,
-        "target": str(other(current)),
-        "recorded_at": rfc3339(run.observed.now),
-    }
-    text = f"another party stored the {current} key, which may be the leaked one; the other one is regenerated first"
-    return run.without_action(state.model_copy(update=changes), Reason.ROTATING, text, 0.0)
+    return state.model_copy(update={"phase": RotationPhase.WAITING})

@@ -2,8 +2,9 @@
 
 Before a key is regenerated, the operator tags the current version of the vault secret with an HMAC keyed by that key.
 While the listed key fits the tag, nothing was regenerated. Once it does not fit, the key is another one. The version
-that stores the new key keeps the tag, so that it is known to be the operator's. Only Key Vault stores the tag (no
-digest of a key leaves it), and it reveals nothing about a key of 256 random bits.
+that stores the new key keeps the tag until the rotation has ended, so a rotation is under way exactly while the current
+version has a mark. The mark names the rotation and the request, so that both are known without the status. Only Key
+Vault stores the tag (no digest of a key leaves it), and it reveals nothing about a key of 256 random bits.
 """
 
 import hmac
@@ -13,45 +14,69 @@ from dataclasses import dataclass
 from pydantic import SecretStr
 
 from secure_redis.api.names import ROTATION_TAG
+from secure_redis.api.times import parse_rfc3339
 from secure_redis.domain.observe.keys import ListedKeys, Slot
 from secure_redis.domain.observe.normalise import same_word, tag
+
+_OLD, _NEW = "old", "new"
 
 
 @dataclass(frozen=True, slots=True)
 class RegenerationMark:
-    """A mark. `attempt_id`: which regeneration it is for. `digest`: of the key before it, in hex."""
+    """A mark. `rotation`: when the rotation began (RFC 3339), which names it. `slot`: whose key is regenerated.
 
-    attempt_id: str
-    digest: str
+    `retiring`: it is the key that the rotation has replaced. `request`: the digest of the request
+    (`rotation_record.digest`). `key`: the digest of the key before it, in hex.
+    """
+
+    rotation: str
+    slot: Slot
+    retiring: bool
+    request: str
+    key: str = ""
 
     @classmethod
-    def on(cls, tags: Mapping[str, str], attempt_id: str) -> "RegenerationMark | None":
-        """Find the mark of this attempt among a version's tags."""
-        attempt, _, digest = (tag(tags, ROTATION_TAG) or "").rpartition("/")
-        return cls(attempt_id, digest) if attempt == attempt_id and digest else None
+    def on(cls, tags: Mapping[str, str]) -> "RegenerationMark | None":
+        """Find the mark among a version's tags."""
+        parts = (tag(tags, ROTATION_TAG) or "").split("/")
+        if len(parts) != 5 or not all(parts) or parts[2] not in {_OLD, _NEW} or parts[1] not in set(Slot):
+            return None
+        if parse_rfc3339(parts[0]) is None or not parts[4].isascii():  # `compare_digest` takes nothing else
+            return None
+        return cls(parts[0], Slot(parts[1]), parts[2] == _OLD, parts[3], parts[4])
+
+    @property
+    def attempt(self) -> str:
+        """Name this one regeneration: by the rotation, the slot, which of a rotation's two it is, and the request."""
+        return f"{self.rotation}/{self.slot}/{_OLD if self.retiring else _NEW}/{self.request}"
+
+    @property
+    def target(self) -> Slot:
+        """The slot that the rotation moves to."""
+        return other(self.slot) if self.retiring else self.slot
 
     @property
     def tag(self) -> dict[str, str]:
         """The mark as a tag of a version."""
-        return {ROTATION_TAG: f"{self.attempt_id}/{self.digest}"}
+        return {ROTATION_TAG: f"{self.attempt}/{self.key}"}
+
+    def of(self, key: SecretStr) -> "RegenerationMark":
+        """Return the mark with the digest of this key."""
+        return RegenerationMark(self.rotation, self.slot, self.retiring, self.request, _digest(self.attempt, key))
 
     def fits(self, key: SecretStr) -> bool:
         """Whether this is still the key that was marked."""
-        return hmac.compare_digest(self.digest, _digest(self.attempt_id, key))
+        return hmac.compare_digest(self.key, _digest(self.attempt, key))
 
 
-def attempt_id(recorded_at: str, slot: Slot, *, retiring: bool = False) -> str:
-    """Name one regeneration: by the time its intent was recorded, its slot, and which of a rotation's two it is.
-
-    Within one second a slot can be retired by one rotation and be the target of the next.
-    """
-    return f"{recorded_at}/{slot}/{'old' if retiring else 'new'}"
+def marked(tags: Mapping[str, str], mark: RegenerationMark) -> dict[str, str]:
+    """Return a version's tags with the mark; an earlier mark is replaced."""
+    return {**unmarked(tags), **mark.tag}
 
 
-def marked(tags: Mapping[str, str], attempt: str, key: SecretStr) -> dict[str, str]:
-    """Return a version's tags with the mark of `key` for the attempt; an earlier mark is replaced."""
-    kept = {name: value for name, value in tags.items() if not same_word(name, ROTATION_TAG)}
-    return {**kept, **RegenerationMark(attempt, _digest(attempt, key)).tag}
+def unmarked(tags: Mapping[str, str]) -> dict[str, str]:
+    """Return a version's tags without a mark."""
+    return {name: value for name, value in tags.items() if not same_word(name, ROTATION_TAG)}
 
 
 def key_of(keys: ListedKeys, slot: Slot) -> SecretStr:

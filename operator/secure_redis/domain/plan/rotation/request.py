@@ -10,6 +10,7 @@ from secure_redis.api.spec.spec import Access, Authentication, OtherConsumers
 from secure_redis.api.times import rfc3339
 from secure_redis.domain.assess.key import keys_not_accepted
 from secure_redis.domain.assess.ownership import leads, not_leading
+from secure_redis.domain.assess.rotation_record import SCHEDULE, Rotated, claimed_slot, digest, unanswered
 from secure_redis.domain.explanation import Explanation
 from secure_redis.domain.grants import (
     Power,
@@ -19,17 +20,20 @@ from secure_redis.domain.grants import (
 )
 from secure_redis.domain.observe.cache import Cache
 from secure_redis.domain.observe.identity import NamespaceIdentity, OperatorIdentity
-from secure_redis.domain.observe.keys import Slot, VaultSecretFacts
+from secure_redis.domain.observe.keys import VaultSecretFacts
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.plan import windows
 from secure_redis.domain.plan.key_storage import NEAR_EXPIRY_DAYS, validity_days
-from secure_redis.domain.plan.rotation.regeneration_mark import other
+from secure_redis.domain.plan.rotation.regeneration_mark import RegenerationMark, other
 from secure_redis.domain.plan.types import Settings
 
 
 @dataclass(frozen=True, slots=True)
 class RotationRequest:
-    """A requested rotation. `request`: the value of the annotation; None: by the schedule."""
+    """A requested rotation. `request`: the value of the annotation; None: by the schedule.
+
+    It comes from the resource's annotation, and never from the status.
+    """
 
     request: str | None
 
@@ -39,6 +43,11 @@ class RotationRequest:
         return self.request is not None and self.request.startswith(names.EMERGENCY)
 
     @property
+    def digest(self) -> str:
+        """The digest by which marks and records name the request."""
+        return digest(self.request)
+
+    @property
     def forced(self) -> bool:
         """Whether no consumer is waited for: an outage is accepted."""
         return self.request is not None and self.request.startswith(names.EMERGENCY_FORCE)
@@ -46,11 +55,21 @@ class RotationRequest:
 
 def requested(resource: SecureRedisCache, observed: Observation) -> RotationRequest | None:
     """Return the rotation that is requested now, if there is one."""
-    value = resource.rotation_requested
+    value = unanswered(resource, observed)
     if value is not None:
         return RotationRequest(value)
     when = due(resource, observed)
     return RotationRequest(None) if when is not None and observed.now >= when else None
+
+
+def backed(resource: SecureRedisCache, mark: RegenerationMark) -> RotationRequest:
+    """Return the request of a rotation under way, as far as the annotation still states it.
+
+    One that was withdrawn or replaced goes on as an ordinary rotation: it has no power of an emergency any more.
+    """
+    if mark.request == SCHEDULE:
+        return RotationRequest(None)
+    return RotationRequest(resource.rotate if digest(resource.rotate or "") == mark.request else "")
 
 
 def due(resource: SecureRedisCache, observed: Observation) -> datetime | None:
@@ -168,41 +187,33 @@ def outside_consumers(
 ) -> Explanation | None:
     """Explain why consumers outside the cluster may still hold the key that is not current.
 
-    Checked again before it is regenerated: `otherConsumers` may have changed since the intent was recorded.
+    Such consumers take the key from Key Vault. So the overlap counts from the creation of the current version, and no
+    approval is required where a rotation of the operator stored that version. Checked again before the key is
+    regenerated: `otherConsumers` may have changed since the rotation began.
     """
     authentication = resource.spec.authentication
     if authentication is None or retires(resource, request):
         return None
-    vault, published = observed.vault, resource.status.credential
-    if not isinstance(vault, VaultSecretFacts) or published is None or published.slot not in set(Slot):
-        return Explanation(Reason.PENDING, "no key is published yet")
-    last = resource.status.rotation
-    if last is None or last.completed_at is None or last.slot != published.slot:
+    vault = observed.vault
+    if not isinstance(vault, VaultSecretFacts):
+        return Explanation(Reason.PENDING, "the vault's secret was not read")
+    if Rotated.on(vault.tags) is None:
         if resource.requests.get(names.APPROVE_ROTATION) == vault.version:
             return None
-        unused = other(Slot(published.slot))
+        current = claimed_slot(vault.tags)
+        unused = f"the {other(current)} key" if current is not None else "the key that Key Vault does not hold"
         return Explanation(
             Reason.APPROVAL_REQUIRED,
-            f"the first rotation regenerates the {unused} key; make sure that no one uses it, then annotate "
+            f"the first rotation regenerates {unused}; make sure that no one uses it, then annotate "
             f"{names.APPROVE_ROTATION}: {vault.version}",
         )
-    over = overlap_over(resource, authentication)
-    if over is None:
-        return Explanation(Reason.PENDING, "it is not known since when the current key is published")
+    if vault.created is None:
+        return Explanation(Reason.PENDING, "it is not known since when Key Vault holds the current key")
+    over = vault.created + timedelta(hours=authentication.rotation.minimum_overlap_hours)
     if observed.now >= over:
         return None
     return Explanation(
         Reason.OVERLAP_NOT_OVER,
-        f"the other key was current until {published.published_at}; consumers that are not listed have until "
+        f"the other key was current until {rfc3339(vault.created)}; consumers that are not listed have until "
         f"{rfc3339(over)} to move (minimumOverlapHours: {authentication.rotation.minimum_overlap_hours})",
-    )
-
-
-def overlap_over(resource: SecureRedisCache, authentication: Authentication) -> datetime | None:
-    """Return when consumers outside the cluster have had their time to move; None: not known."""
-    published = resource.status.credential
-    if published is None or published.published_at is None:
-        return None
-    return datetime.fromisoformat(published.published_at) + timedelta(
-        hours=authentication.rotation.minimum_overlap_hours
     )

@@ -1,5 +1,6 @@
 """The input of one pass over a rotation, and the results that each phase can have. Pure."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
@@ -8,10 +9,12 @@ from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.status import RotationStatus
 from secure_redis.domain.assess.assessment import Assessment
+from secure_redis.domain.assess.rotation_record import unanswered
 from secure_redis.domain.grants import VaultTarget
+from secure_redis.domain.observe.keys import VaultSecretFacts
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.unknown import NotRead
-from secure_redis.domain.plan.actions import AzureAction
+from secure_redis.domain.plan.actions import AzureAction, MarkKey
 from secure_redis.domain.plan.rollout import waves as rollouts
 from secure_redis.domain.plan.rotation.consumers import ConsumersBehind, consumers_behind
 from secure_redis.domain.plan.rotation.request import RotationRequest, may_force
@@ -71,13 +74,20 @@ class RotationPass:
         return replace(waiting, is_check=True)
 
     def handled(self) -> str | None:
-        """Return the request that counts as handled. One that is there in the first pass does."""
+        """Return the request that is reported as handled. One that is there in the first pass is."""
         before = self.resource.status.last_handled
-        return self.resource.rotate if before is None else before.rotate
+        if self.resource.rotate is not None and unanswered(self.resource, self.observed) is None:
+            return self.resource.rotate
+        reported = before.rotate if before is not None else None
+        return None if reported == self.resource.rotate else reported
 
     def handled_with(self, state: RotationStatus) -> str | None:
-        """Return the request that counts as handled once this rotation has ended."""
+        """Return the request that is reported as handled once this rotation has ended."""
         return state.request if state.request is not None else self.handled()
+
+    def mark_key(self, vault: VaultSecretFacts, tags: Mapping[str, str]) -> MarkKey:
+        """Build the action that sets the tags of the vault's current version."""
+        return MarkKey(self.vault.uri, self.vault.secret_name, vault.version, dict(tags))
 
     def within(self, seconds: float | None) -> float | None:
         """Return the seconds if they end before the next ordinary pass, else None."""

@@ -9,8 +9,9 @@ import pytest
 from sandbox.waiting import PATIENCE, wait_for
 from sandbox.world import World
 from tests.integration.operator.conftest import INTERVALS
+from tests.integration.operator.rotation_support import answered, ask, led, ready, regenerated, rotation, until
 from tests.integration.operator.support import Case
-from tests.integration.operator.test_rotation import answered, ask, case, led, ready, regenerated, rotation, team, until
+from tests.integration.operator.test_rotation import case, team
 from tests.integration.operator.workload_support import SLEEP, STRATEGIC, Target, current, world_with_pods
 
 __all__ = ["case", "team"]

@@ -19,7 +19,7 @@ from sandbox.azure.seeds import seeds
 from sandbox.azure.simulator import AzureSimulator
 from sandbox.chart.install import OPERATOR, install
 from sandbox.chart.render import RELEASE_NAMESPACE, ROOT
-from sandbox.cluster import Cluster
+from sandbox.cluster import ADMIN, Cluster
 from sandbox.processes import Child
 from sandbox.waiting import PATIENCE, wait_for
 from secure_redis.domain.grants import Power
@@ -107,7 +107,10 @@ class World:
             seeds.Subscription(id=SUBSCRIPTION, tenant=TENANT),
         )
         if chart:
-            install(self.api, self.values)
+            # The policies let these write a status too: tests restore statuses, and a second replica has its own name.
+            writers = [ADMIN, f"system:serviceaccount:{RELEASE_NAMESPACE}:{OPERATOR}-other"]
+            policies = {"statusWriters": writers, **self.values.get("policies", {})}
+            install(self.api, {**self.values, "policies": policies})
 
     def stop(self) -> None:
         """End the operator and Azure. The cluster keeps running."""

@@ -3,6 +3,8 @@
 PYTHONPATH=operator:. python scripts/chart_docs.py            writes them
 PYTHONPATH=operator:. python scripts/chart_docs.py --check    writes nothing; exits 1 and names what is stale
 
+- crds/…: the rules that end with `# generated: …`, from the list of refused names and paths;
+- charts/…/files/refused.yaml: the same patterns, for the admission policies;
 - charts/…/README.md: every value with its default and the comment above it in values.yaml;
 - charts/…/values.schema.json: `definitions.config.*`, from the operator's own model of its configuration;
 - examples/install/install.yaml: the chart with its defaults, for those who install with kubectl. It is there because it
@@ -21,11 +23,16 @@ from typing import Any
 import yaml
 
 from sandbox.chart.render import CHART, RELEASE_NAMESPACE, ROOT, render
+from secure_redis.api.refused_names import ENV_PARTS, ENV_PATTERN, METADATA_PATTERN, MOUNT_PATTERN
 from secure_redis.cli.config import Config
 
 README = CHART / "README.md"
 SCHEMA = CHART / "values.schema.json"
 INSTALL = ROOT / "examples/install/install.yaml"
+CRD = ROOT / "crds/secureredis.io_securerediscaches.yaml"
+REFUSED = CHART / "files/refused.yaml"
+_PATTERNS = {"env": ENV_PATTERN, "mount": MOUNT_PATTERN, "metadata": METADATA_PATTERN}
+_RULES = {"env.1": ENV_PARTS[0], "env.2": ENV_PARTS[1], "mount": MOUNT_PATTERN, "metadata": METADATA_PATTERN}
 _PREFIX = "config."
 _MARK = "# -- "
 _SECTION = "# @section "
@@ -55,6 +62,8 @@ def texts() -> Iterator[tuple[Path, str]]:
     Raises ToolchainError without Helm, Refused if the chart does not render.
     """
     chart = yaml.safe_load((CHART / "Chart.yaml").read_text(encoding="utf-8"))
+    yield CRD, crd(CRD.read_text(encoding="utf-8"))
+    yield REFUSED, refused()
     yield README, readme(chart, (CHART / "values.yaml").read_text(encoding="utf-8"))
     yield SCHEMA, schema(json.loads(SCHEMA.read_text(encoding="utf-8")))
     yield INSTALL, manifest(render(name=chart["name"]))
@@ -78,6 +87,24 @@ def write() -> list[Path]:
 
 def _read(path: Path) -> str | None:
     return path.read_text(encoding="utf-8") if path.exists() else None
+
+
+# --- refused names --------------------------------------------------------------------------------------------------
+
+
+def crd(current: str) -> str:
+    """Return the CRD with the patterns of its generated rules written again."""
+
+    def rule(found: re.Match[str]) -> str:
+        return f"{found['before']}matches('{_RULES[found['which']]}'){found['after']} # generated: {found['which']}"
+
+    return re.sub(r"(?P<before>- rule: .*)matches\('.*'\)(?P<after>[)]?\") # generated: (?P<which>\S+)", rule, current)
+
+
+def refused() -> str:
+    """Return the patterns of refused names as the chart's policies read them."""
+    lines = ["# Generated from operator/secure_redis/api/refused_names.py by `make chart-docs`: do not edit."]
+    return "\n".join([*lines, *(f"{name}: {json.dumps(text)}" for name, text in _PATTERNS.items())]) + "\n"
 
 
 # --- README ---------------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from scripts import docs_refused
 from secure_redis.api import names
 from secure_redis.api.reasons.catalogue import REASONS, has, reasons_on
 from secure_redis.api.reasons.conditions import CONDITIONS
@@ -35,6 +36,9 @@ def pages() -> Mapping[str, str]:
     found["reasons/README.md"] = reasons_index()
     found |= {f"rules/{rule.id}.md": rule_page(rule) for rule in RULES}
     found["rules/README.md"] = rules_index()
+    found["refused-names.md"] = docs_refused.page(
+        _head("Refused names and paths", "operator/secure_redis/api/refused_names.py")
+    )
     found["api.md"] = api_page(yaml.safe_load(CRD.read_text(encoding="utf-8")))
     return found
 

@@ -200,3 +200,20 @@ namespace would fail the whole installation. A RoleBinding that exists there sta
 true
 {{- end -}}
 {{- end -}}
+
+{{- /* The name by which an install claims resources: its Lease. */ -}}
+{{- define "secure-redis.install" -}}
+{{ dig "leaderElection" "namespace" .Release.Namespace .Values.config }}/secure-redis-operator
+{{- end -}}
+
+{{- /* CEL variables: the annotations of a SecureRedisCache and its claim, before and now. */ -}}
+{{- define "secure-redis.claimVariables" -}}
+- name: annotations
+  expression: {{ include "secure-redis.member" (tuple "object.metadata" "annotations" "{}") | quote }}
+- name: oldAnnotations
+  expression: "oldObject != null && has(oldObject.metadata.annotations) ? oldObject.metadata.annotations : {}"
+- name: claim
+  expression: variables.annotations[?'secureredis.io/operator'].orValue('')
+- name: oldClaim
+  expression: variables.oldAnnotations[?'secureredis.io/operator'].orValue('')
+{{- end -}}

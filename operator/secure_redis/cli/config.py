@@ -302,7 +302,7 @@ class Config(Part):
             raise InvalidConfig(f"caBundle: {self.ca_bundle}: {error}") from None
 
     def published_ca(self) -> str | None:
-        """Return the PEM text for clients, if one is to be published.
+        """Return the PEM text for clients, if one is to be published. A comment before the first block is left out.
 
         Raises:
             InvalidConfig: the bundle cannot be read.
@@ -311,7 +311,8 @@ class Config(Part):
         if not self.publish_ca_bundle or self.ca_bundle is None:
             return None
         try:
-            return Path(self.ca_bundle).read_text(encoding="ascii")
+            text = Path(self.ca_bundle).read_text(encoding="ascii")
+            return text[max(text.find("-----BEGIN"), 0) :]  # the policy secret-writes expects a PEM block
         except (OSError, UnicodeDecodeError) as error:
             raise InvalidConfig(f"caBundle: {self.ca_bundle}: {error}") from None
 

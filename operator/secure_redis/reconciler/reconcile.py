@@ -224,7 +224,7 @@ class Reconciler:
         pass_state.steady = None
         for event in annotations.without_effect(resource, pass_state.unknown_annotations):
             await self._events.emit(resource, event.kind, event.reason, event.note, "Reconcile")
-        pass_state.unknown_annotations = resource.unknown_annotations
+        pass_state.unknown_annotations = annotations.ineffective(resource)
         since, begun = self._cache_writes.observe(), self._monotonic()
         observed = await self._observer.observe(resource, pass_state, self._now())
         assessed = self._assess(resource, observed)

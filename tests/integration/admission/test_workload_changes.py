@@ -10,7 +10,9 @@ from sandbox.api import APPLY, Answer, Api, Document, path_of
 from sandbox.chart.install import OPERATOR, install
 from sandbox.chart.render import RELEASE_NAMESPACE
 from sandbox.waiting import PATIENCE, wait_for
+from secure_redis.api import names
 from tests.integration.admission.conftest import NAMESPACE, UNBOUND
+from tests.integration.admission.test_authors import KEY_VAULT, cache
 
 KINDS = ("Deployment", "StatefulSet", "DaemonSet", "CronJob")
 STRATEGIC = "application/strategic-merge-patch+json"
@@ -40,9 +42,28 @@ def template() -> Document:
     return {"metadata": {"labels": {"app": "x"}, "annotations": {"shop.test/note": "n"}}, "spec": spec}
 
 
-def workload(kind: str, space: str = NAMESPACE) -> Document:
+def resource() -> Document:
+    """Return the resource `orders`, which lists every workload of the namespace: by env and in the binding form."""
+    entries: list[Document] = []
+    for kind in KINDS:
+        entries.append(
+            {"id": f"{kind.lower()}-env", "kind": kind, "selector": {}, "env": [{"name": "REDIS_URI", "key": "uri"}]}
+        )
+        entries.append({"id": f"{kind.lower()}-files", "kind": kind, "selector": {}})
+    return cache("orders", authentication=KEY_VAULT, workloads=entries)
+
+
+def workload(kind: str, space: str = NAMESPACE, *, consents: bool = True) -> Document:
     name = f"w-{next(_numbers)}"
-    metadata = {"name": name, "namespace": space, "labels": {"team": "shop"}, "annotations": {"shop.test/a": "b"}}
+    metadata: Document = {
+        "name": name,
+        "namespace": space,
+        "labels": {"team": "shop"},
+        "annotations": {"shop.test/a": "b"},
+    }
+    if consents:
+        metadata["labels"][names.INJECT] = "true"
+        metadata["annotations"][names.RESOURCES] = "other, orders"
     pods: Document = {"selector": {"matchLabels": {"app": "x"}}, "template": template()}
     if kind == "CronJob":
         inner = template()
@@ -71,10 +92,18 @@ def patch(api: Api, document: Document, body: Document, kind: str = STRATEGIC) -
     return api.call("PATCH", path_of(document), body, kind=kind, query={"fieldManager": MANAGER})
 
 
+def allowed(operator: Api, document: Document) -> bool:
+    """Whether the operator may inject the resource's variable into the first container. Nothing is written."""
+    body = within(document, {"spec": {"containers": [{"name": "main", "env": [ENV]}]}})
+    query = {"fieldManager": MANAGER, "dryRun": "All"}
+    return operator.call("PATCH", path_of(document), body, kind=STRATEGIC, query=query).ok
+
+
 @pytest.fixture(scope="module", autouse=True)
 def policy(admin: Api, operator: Api) -> Iterator[None]:
     """The chart with workloads on, and its policy in force; afterwards as it was for other modules."""
     install(admin, {"namespaces": [NAMESPACE], "workloads": {"enabled": True}})
+    admin.apply(resource()).must()
     probe = workload("CronJob")  # no controller starts anything
     admin.create(probe).must()
 
@@ -83,10 +112,12 @@ def policy(admin: Api, operator: Api) -> Iterator[None]:
         return "ValidatingAdmissionPolicy" in patch(operator, probe, body).message
 
     wait_for(refused, PATIENCE, "the policy on workload changes to be in force")
+    wait_for(lambda: allowed(operator, probe), PATIENCE, "the policies to know the resource")
     yield
     install(admin, {"namespaces": [NAMESPACE]})
     wait_for(lambda: operator.get(path_of(probe)).status == 403, PATIENCE, "the rights on workloads to be gone")
     admin.delete(probe).must()
+    admin.delete(resource()).must()
 
 
 @pytest.fixture
@@ -119,6 +150,62 @@ def test_an_injection_and_its_release_pass(operator: Api, make: Callable[..., Do
     patch(operator, document, within(document, released)).must()
     now = patch(operator, document, head, APPLY).must()
     assert now["spec"] == document["spec"], "everything is as it was"
+
+
+@pytest.mark.parametrize("kind", ["Deployment", "CronJob"])
+def test_policies_can_afford_a_large_workload(admin: Api, operator: Api, kind: str) -> None:
+    """10 containers with 150 variables and 40 mounts each, and a resource with 50 entries of 20 variables."""
+    entries = [
+        {
+            "id": f"e-{number}",
+            "kind": kind,
+            "selector": {},
+            "env": [{"name": f"URL_{number}_{one}", "key": "uri"} for one in range(20)],
+        }
+        for number in range(49)
+    ]
+    large = cache(
+        "large", authentication=KEY_VAULT, workloads=[*entries, {"id": "files", "kind": kind, "selector": {}}]
+    )
+    admin.apply(large).must()
+    document = workload(kind)
+    document["metadata"]["annotations"][names.RESOURCES] = "large"
+    pods = document["spec"]["jobTemplate"]["spec"] if kind == "CronJob" else document["spec"]
+    secret = {"secretKeyRef": {"name": "of-the-user", "key": "k"}}
+    pods["template"]["spec"]["volumes"] = [{"name": "scratch", "emptyDir": {}}]
+    pods["template"]["spec"]["containers"] = [
+        {
+            "name": f"container-{number}",
+            "image": "shop.test/app:1",
+            "env": [
+                {"name": f"V{one}", "value": "x"} if one % 2 else {"name": f"V{one}", "valueFrom": secret}
+                for one in range(150)
+            ],
+            "volumeMounts": [{"name": "scratch", "mountPath": f"/scratch/{one}"} for one in range(40)],
+        }
+        for number in range(10)
+    ]
+    admin.create(document).must()
+    reference = {"secretKeyRef": {"name": "large", "key": "uri"}}
+    containers = [
+        {
+            "name": f"container-{number}",
+            "env": [{"name": f"URL_48_{one}", "valueFrom": reference} for one in range(20)],
+            "volumeMounts": [{"name": "secureredis-large", "mountPath": "/bindings/large", "readOnly": True}],
+        }
+        for number in range(10)
+    ]
+    pod = {"containers": containers, "volumes": [{"name": "secureredis-large", "secret": {"secretName": "large"}}]}
+    body = within(document, {"spec": pod})
+    query = {"fieldManager": "secureredis.io/large"}
+    wait_for(
+        lambda: operator.call("PATCH", path_of(document), body, kind=STRATEGIC, query={**query, "dryRun": "All"}).ok,
+        PATIENCE,
+        "the policies to know the resource and to afford the change",
+    )
+    operator.call("PATCH", path_of(document), body, kind=STRATEGIC, query=query).must()
+    admin.delete(document).must()
+    admin.delete(large).must()
 
 
 # One change a line, however long: a table.
@@ -163,9 +250,9 @@ CHANGES: list[tuple[str, Document, str]] = [
         {"name": "scratch", "mountPath": "/etc"}]}]}}, "only mounts"),
     ("mount of the user gone", {"spec": {"containers": [{"name": "main", "volumeMounts": [
         {"mountPath": "/scratch", "$patch": "delete"}]}]}}, "only mounts"),
-    ("annotation", {"metadata": {"annotations": {"shop.test/note": "other"}}}, "only annotations under"),
-    ("annotation gone", {"metadata": {"annotations": {"shop.test/note": None}}}, "only annotations under"),
-    ("new annotation", {"metadata": {"annotations": {"secureredis.io.evil.test/x": "y"}}}, "only annotations under"),
+    ("annotation", {"metadata": {"annotations": {"shop.test/note": "other"}}}, "only the annotation"),
+    ("annotation gone", {"metadata": {"annotations": {"shop.test/note": None}}}, "only the annotation"),
+    ("new annotation", {"metadata": {"annotations": {"secureredis.io.evil.test/x": "y"}}}, "only the annotation"),
     ("template label", {"metadata": {"labels": {"b": "c"}}}, "metadata but its annotations"),
 ]  # fmt: skip
 
@@ -197,7 +284,7 @@ def test_any_other_change_of_the_pods_is_refused(
         ("CronJob", {"spec": {"suspend": True}}, "spec but its pod template"),
         ("CronJob", {"spec": {"jobTemplate": {"metadata": {"labels": {"a": "b"}}}}}, "CronJob's job template"),
         ("CronJob", {"spec": {"jobTemplate": {"spec": {"parallelism": 9}}}}, "CronJob's job template"),
-        ("Deployment", {"metadata": {"labels": {"secureredis.io/inject": "true"}}}, "a workload's metadata"),
+        ("Deployment", {"metadata": {"labels": {"secureredis.io/inject": "maybe"}}}, "a workload's metadata"),
         ("Deployment", {"metadata": {"annotations": {"secureredis.io/resources": "orders"}}}, "a workload's metadata"),
         ("Deployment", {"metadata": {"annotations": {"shop.test/a": None}}}, "a workload's metadata"),
         ("Deployment", {"metadata": {"finalizers": ["shop.test/f"]}}, "a workload's metadata"),

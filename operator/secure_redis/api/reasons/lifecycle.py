@@ -49,7 +49,8 @@ LIFECYCLE_REASONS: Final[Mapping[Reason, ReasonRow]] = {
         on={ConditionType.READY},
     ),
     Reason.UNKNOWN_ANNOTATION: row(
-        "An annotation that begins with `secureredis.io/` has no effect on a SecureRedisCache.",
+        "An annotation that begins with `secureredis.io/` has no effect on a SecureRedisCache, or a label or an "
+        "annotation of spec.connection is left out of the Secret, because a tool would copy or change the Secret.",
         "Correct its name, or remove it. The event names the annotation that comes closest.",
         traits=Trait.EVENT_ONLY,
     ),

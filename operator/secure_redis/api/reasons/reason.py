@@ -156,6 +156,7 @@ class Reason(StrEnum):
     TARGET_REFUSED = "TargetRefused"
     TARGET_REPLACED = "TargetReplaced"
     CONTAINER_NOT_FOUND = "ContainerNotFound"
+    INJECTION_UNSAFE = "InjectionUnsafe"
     TARGET_BUDGET = "TargetBudget"
     KEY_NOT_PUBLISHED = "KeyNotPublished"
     NO_WORKLOAD_RIGHTS = "NoWorkloadRights"

@@ -85,6 +85,12 @@ WORKLOAD_REASONS: Final[Mapping[Reason, ReasonRow]] = {
         "Correct containers or initContainers.",
         on={ConditionType.WORKLOADS_CURRENT},
     ),
+    Reason.INJECTION_UNSAFE: row(
+        "An entry of spec.workloads sets a variable or a mount path that changes which code runs, where requests go or "
+        "what the system's directories contain; the workload is not changed.",
+        "Choose another name in env, such as REDIS_URL, or another mountPath, such as /etc/redis.",
+        on={ConditionType.WORKLOADS_CURRENT},
+    ),
     Reason.TARGET_BUDGET: row(
         "A PodDisruptionBudget over the workload's pods allows no disruption now, or the budgets could not be read, so "
         "its pods are not replaced.",

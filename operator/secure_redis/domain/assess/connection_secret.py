@@ -14,6 +14,7 @@ from pydantic import SecretBytes, SecretStr
 
 from secure_redis.api import names
 from secure_redis.api.reasons.reason import Reason
+from secure_redis.api.refused_names import refuses_metadata
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.times import rfc3339
 from secure_redis.domain.assess.connection.forms import (
@@ -40,9 +41,6 @@ PLAINTEXT_PORT: Final = 6379
 _LONGEST_HOST: Final = 253
 _HOST = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+", re.I | re.A)
 _DATA_KEY = re.compile(r"(?!\.{1,2}$)(?!\.\.)[A-Za-z0-9_.-]{1,253}")
-_RESERVED = re.compile(
-    r"(([a-z0-9.-]{1,253}\.)?(kubernetes\.io|k8s\.io|secureredis\.io)|argocd\.argoproj\.io)/.*", re.I | re.S
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +127,8 @@ def differs(published: SecretFacts, declared: ConnectionData) -> tuple[str, ...]
 
 
 def unreserved(given: Mapping[str, str]) -> dict[str, str]:
-    """Leave out names that are reserved for Kubernetes, Argo CD or the operator (the schema refuses them too)."""
-    return {name: value for name, value in given.items() if not _RESERVED.fullmatch(name.strip())}
+    """Leave out the names by which a tool acts on the Secret (`api/refused_names.py`; the schema refuses them too)."""
+    return {name: value for name, value in given.items() if not refuses_metadata(name.strip())}
 
 
 def _endpoint(cache: Cache) -> tuple[str, int] | Explanation:

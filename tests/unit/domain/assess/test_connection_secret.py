@@ -225,6 +225,9 @@ RESERVED = [
     "x.secureredis.io/cache",
     "SecureRedis.io/cache",
     " secureredis.io/cache",
+    "reflector.v1.k8s.emberstack.com/reflection-allowed",
+    "Replicator.V1.Mittwald.DE/replicate-to",
+    "synator/sync",
 ]
 
 

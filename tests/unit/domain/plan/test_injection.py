@@ -217,6 +217,28 @@ def test_a_container_that_is_not_there(changes: dict[str, Any]) -> None:
     assert refused(workload(), env=URL, **changes) is Reason.CONTAINER_NOT_FOUND
 
 
+@pytest.mark.parametrize("name", ["LD_PRELOAD", "PATH", "https_proxy", "KUBERNETES_SERVICE_HOST", "PYTHONPATH"])
+def test_a_variable_that_redirects_execution(name: str) -> None:
+    """An older CRD accepts the name, so the plan refuses it too."""
+    found = planned(workload(), env=[{"name": name, "key": "uri"}])
+    assert isinstance(found, Explanation)
+    assert found.reason is Reason.INJECTION_UNSAFE
+    assert f"sets {name}, by which" in found.message
+
+
+@pytest.mark.parametrize("path", ["/etc", "/bin", "/usr/../bin", "//proc/", "/var/run/secrets/x", "/app/.ssh"])
+def test_a_mount_that_hides_the_system(path: str) -> None:
+    assert refused(workload(), env=(), mountPath=path) is Reason.INJECTION_UNSAFE
+
+
+def test_a_binding_root_inside_the_system() -> None:
+    """The workload's owner chose the root, and the author chose the resource's name below it."""
+    app = ContainerFacts("app", env=(EnvFacts("SERVICE_BINDING_ROOT", value="/usr/lib"),))
+    found = planned(workload(containers=(app,)))
+    assert isinstance(found, Explanation)
+    assert found.reason is Reason.INJECTION_UNSAFE
+
+
 def test_a_key_that_the_secret_does_not_contain() -> None:
     env = [{"name": "CA", "key": "ca.crt"}]
     assert isinstance(planned(workload(), env=env), InjectWorkload)

@@ -4,7 +4,7 @@ import pytest
 
 from secure_redis.api import names
 from secure_redis.api.reasons.reason import Reason
-from secure_redis.domain.report.annotations import without_effect
+from secure_redis.domain.report.annotations import ineffective, without_effect
 from tests.builders.passes import resource
 
 
@@ -32,3 +32,12 @@ def test_what_has_an_effect_or_was_reported_is_left_out() -> None:
     assert without_effect(resource(annotations=known), ()) == ()
     typo = resource(annotations={"secureredis.io/refesh": "1"})
     assert without_effect(typo, typo.unknown_annotations) == ()
+
+
+def test_what_the_secret_does_not_get_is_reported_once() -> None:
+    connection = {"labels": {"synator/sync": "yes", "team": "shop"}, "annotations": {"kubed.appscode.com/sync": ""}}
+    found = resource({"connection": connection})
+    label, annotation = sorted(without_effect(found, ()), key=lambda event: event.note, reverse=True)
+    assert label.note.startswith("spec.connection.labels[synator/sync] is left out of the Secret, because a replicator")
+    assert annotation.note.startswith("spec.connection.annotations[kubed.appscode.com/sync] is left out of the Secret")
+    assert without_effect(found, ineffective(found)) == ()

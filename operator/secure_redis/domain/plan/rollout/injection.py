@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from secure_redis.api import names
 from secure_redis.api.reasons.reason import Reason
+from secure_redis.api.refused_names import env_effect, mount_effect
 from secure_redis.api.resource import Key, SecureRedisCache
 from secure_redis.api.spec.spec import Restart, Workload
 from secure_redis.domain.assess.connection.forms import RESERVED
@@ -42,7 +43,8 @@ def inject(
     """Build the patches that give a workload what `entry` declares, at `version`; None if it has it already.
 
     `keys`: those that the published Secret holds; None: those that it can hold by the spec.
-    Refuses a workload that does not consent, and an env entry, volume or mount path that the resource does not own.
+    Refuses a workload that does not consent, an env entry, volume or mount path that the resource does not own, and a
+    variable or path of the list in `api/refused_names.py`.
     """
     fault = _fault(resource, entry, facts, keys)
     if fault is not None:
@@ -127,6 +129,10 @@ def _fault(
                 f"{_named(facts)} has no container {missing[0]!r} (it has {', '.join(sorted(there)) or 'none'}): "
                 f"correct spec.workloads[{entry.id}].{field}",
             )
+    for one in entry.env:
+        effect = env_effect(one.name)
+        if effect is not None:
+            return _unsafe(f"spec.workloads[{entry.id}].env sets {one.name}", effect, "choose another name")
     connection = resource.spec.connection
     published = {*RESERVED, *connection.keys, *connection.template} if keys is None else keys
     absent = [one.key for one in entry.env if one.key not in published]
@@ -154,6 +160,10 @@ def _conflict(facts: WorkloadFacts, what: str) -> Explanation:
         f"{_named(facts)} has {what} that this resource does not own, and it is left alone: choose another in "
         "spec.workloads, or take it out of the workload",
     )
+
+
+def _unsafe(what: str, effect: str, remedy: str) -> Explanation:
+    return Explanation(Reason.INJECTION_UNSAFE, f"{what}, by which {effect}: {remedy}")
 
 
 def _named(facts: WorkloadFacts) -> str:
@@ -216,6 +226,10 @@ def _changes(
         added.append(required)
     mounts: list[dict[str, Any]] = []
     if path is not None:
+        effect = mount_effect(_path(path))
+        if effect is not None:
+            where = f"{_named(facts)} would get a mount at {path!r} in container {container.name!r}"
+            return _unsafe(where, effect, "choose another mountPath in spec.workloads")
         foreign = [mounted for of, mounted in container.mounts if of != volume and _overlap(mounted, path)]
         if foreign:
             where = f"a mount at {foreign[0]!r}"

@@ -32,8 +32,20 @@ format: ## Format and fix what can be fixed
 types: ## Strict type check
 	$(PY) -m mypy
 
+# Offline: both look at the repository only. What bandit ignores, and why: pyproject.toml.
+.PHONY: security
+security: ## Search the workflows (zizmor) and the operator's code (bandit) for known weaknesses
+	$(dir $(PY))zizmor --offline --quiet --no-progress --persona=pedantic .github
+	$(PY) -m bandit --quiet --recursive --configfile pyproject.toml operator
+
 .PHONY: check
-check: lint imports types ## All static checks
+check: lint imports types security ## All static checks
+
+.PHONY: sbom
+sbom: ## Write the CycloneDX SBOM of what the operator runs with to dist/sbom.cdx.json
+	@mkdir -p dist
+	$(dir $(PY))cyclonedx-py requirements requirements/runtime.txt --pyproject pyproject.toml --output-reproducible \
+	  --output-format JSON --output-file dist/sbom.cdx.json
 
 # Standard output tells the story; progress of what takes long goes to standard error. KEEP=1 leaves it running.
 KEEP ?=

@@ -27,8 +27,8 @@ _SECTIONS: tuple[tuple[str, str, tuple[Refused, ...]], ...] = (
 _INTRODUCTION = """\
 An injected variable or a mounted Secret must not change which code runs in a container, and no tool may copy a
 published Secret elsewhere by a label or an annotation that an author chose. A subdomain counts as its domain. The API
-server refuses these names (the CRD), the operator leaves them out, and the admission policies refuse them to the operator's own identity. Each name is a regular
-expression that matches a whole name.""".splitlines()
+server refuses these names (the CRD), the operator leaves them out, and the admission policies refuse them to the
+operator's own identity. Each name is a regular expression that matches a whole name.""".splitlines()
 
 
 def page(head: Iterable[str]) -> str:

@@ -216,7 +216,7 @@ ENV_PATTERN: Final = f"^({_any(ENV)})$"
 # The same in two parts: the API server bounds what one rule of the CRD may cost.
 ENV_PARTS: Final = (f"^({_any(ENV[:7])})$", f"^({_any(ENV[7:])})$")
 MOUNT_PATTERN: Final = f"^(({_any(MOUNT_TREES)})(/.*)?|{_any(MOUNT_POINTS)})$"
-METADATA_PATTERN: Final = f"^(?i:([a-z0-9.-]+[.])?({_any(METADATA_DOMAINS)}))/"
+METADATA_PATTERN: Final = f"^(?i:([a-z0-9.-]{1, 253}[.])?({_any(METADATA_DOMAINS)}))/"
 
 _ENV = re.compile(ENV_PATTERN, re.ASCII)
 _MOUNT = re.compile(MOUNT_PATTERN, re.ASCII)
@@ -250,7 +250,8 @@ def mount_effect(path: str) -> str | None:
 
 def metadata_effect(name: str) -> str | None:
     """Explain what a label or an annotation of this name does on a Secret; None if it is not refused."""
-    return _effect(METADATA_DOMAINS, name.partition("/")[0], "(?i:([a-z0-9.-]+[.])?({}))") if "/" in name else None
+    domain, slash, _ = name.partition("/")
+    return _effect(METADATA_DOMAINS, domain, "(?i:([a-z0-9.-]+[.])?({}))") if slash else None
 
 
 def _effect(rows: tuple[Refused, ...], text: str, form: str) -> str | None:

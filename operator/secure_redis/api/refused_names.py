@@ -216,7 +216,7 @@ ENV_PATTERN: Final = f"^({_any(ENV)})$"
 # The same in two parts: the API server bounds what one rule of the CRD may cost.
 ENV_PARTS: Final = (f"^({_any(ENV[:7])})$", f"^({_any(ENV[7:])})$")
 MOUNT_PATTERN: Final = f"^(({_any(MOUNT_TREES)})(/.*)?|{_any(MOUNT_POINTS)})$"
-METADATA_PATTERN: Final = f"^(?i:([a-z0-9.-]{1, 253}[.])?({_any(METADATA_DOMAINS)}))/"
+METADATA_PATTERN: Final = f"^(?i:([a-z0-9.-]{{1,253}}[.])?({_any(METADATA_DOMAINS)}))/"
 
 _ENV = re.compile(ENV_PATTERN, re.ASCII)
 _MOUNT = re.compile(MOUNT_PATTERN, re.ASCII)

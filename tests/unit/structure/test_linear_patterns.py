@@ -191,6 +191,7 @@ def child() -> None:
     sys.stdout.write(json.dumps(failed))
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(1800)  # some 20 processor seconds, on a machine that may do much else
 def test_every_pattern_of_the_operator_is_linear() -> None:
     found = patterns()
@@ -198,6 +199,7 @@ def test_every_pattern_of_the_operator_is_linear() -> None:
     assert slow({name: (pattern.pattern, pattern.flags) for name, pattern in found.items()}) == []
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_the_check_finds_quadratic_patterns() -> None:
     expected = sorted(name for name in QUADRATIC if name != "an alternative in a repeat")

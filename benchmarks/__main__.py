@@ -45,6 +45,7 @@ def _run(options: Options, hosts: Path, figures: Figures) -> None:
         probes,
         rollout,
         rotation,
+        scrapes,
         start,
     )  # after `enter`: libraries start threads
 
@@ -60,6 +61,7 @@ def _run(options: Options, hosts: Path, figures: Figures) -> None:
         "assess": assess,
         "probes": probes,
         "foreign": foreign,
+        "scrapes": scrapes,
         "failover": failover,
         "start": start,
         "footprint": footprint,

@@ -28,7 +28,7 @@ class OperatorProcess:
 
     def __init__(self, child: Child, port: int) -> None:
         self.child = child
-        self._port = port
+        self.port = port
         # setpriv, sh and the namespace's launcher each become the next program: one process id from first to last.
         wait_for(self._became_operator, 30, "the operator's process to start")
 
@@ -56,10 +56,18 @@ class OperatorProcess:
 
     def metric(self, name: str, contains: str = "") -> float:
         """Return the sum of a metric's series whose labels contain a text. Raises OSError while it is not served."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/metrics?name[]={name}", timeout=30) as answer:
-            text = answer.read().decode()
-        found = (match for match in _SERIES.finditer(text) if match["name"] == name)
+        found = (match for match in _SERIES.finditer(self.family(name)) if match["name"] == name)
         return sum(float(match["value"]) for match in found if contains in (match["labels"] or ""))
+
+    def histogram(self, name: str) -> dict[float, float]:
+        """Return the cumulative counts of a histogram by the upper bound. Raises OSError while it is not served."""
+        found = (match for match in _SERIES.finditer(self.family(name)) if match["name"] == f"{name}_bucket")
+        return {float(match["labels"].split('"')[1]): float(match["value"]) for match in found}
+
+    def family(self, name: str) -> str:
+        """Return the text of one metric family. Raises OSError while it is not served."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics?name[]={name}", timeout=30) as answer:
+            return str(answer.read().decode())
 
     def _became_operator(self) -> bool:
         self.child.check()

@@ -54,10 +54,16 @@ def test_the_operator_may_do_exactly_this_everywhere(plain: list[Document]) -> N
         (names.GROUP, f"{names.PLURAL}/status", "patch"),
         ("", "events", "create"),
         ("", "namespaces", "get"),
+        ("coordination.k8s.io", "leases", "get"),
     }
 
 
 def test_leases_are_limited_to_one_name(plain: list[Document]) -> None:
+    for role in (plain, render({"watchNamespaces": ["shop"]})):
+        cluster = pick(role, "ClusterRole", f"secure-redis-operator{'' if role is plain else '-namespaces-read'}")
+        (elsewhere,) = [rule for rule in cluster["rules"] if rule["resources"] == ["leases"]]
+        assert elsewhere["verbs"] == ["get"]
+        assert elsewhere["resourceNames"] == ["secure-redis-operator"]
     create, rest = pick(plain, "Role", "secure-redis-operator-leader")["rules"]
     assert create["verbs"] == ["create"]
     assert rest["verbs"] == ["get", "update"]

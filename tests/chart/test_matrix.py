@@ -192,9 +192,10 @@ def test_pods_reach_what_they_need_and_nothing_else(rendered: dict[str, list[Doc
     proxied = {"proxy": (3128,)}.get(name, ())
     for port in (22, 80, 3306, 5432, 8080, 3128):
         assert reachable(policy, "10.9.9.9", port) == (port in proxied), (name, port)
-    assert [one["port"] for rule in policy["spec"]["ingress"] for one in rule["ports"]] == [
-        MATRIX[name].get("port", 8080)
-    ]
+    allowed_from = MATRIX[name].get("networkPolicy", {}).get("ingressFrom", [])
+    port = MATRIX[name].get("port", 8080)
+    expected = [{"ports": [{"port": port, "protocol": "TCP"}], "from": allowed_from}] if allowed_from else []
+    assert policy["spec"]["ingress"] == expected, "a rule without `from` lets everybody in"
 
 
 def test_a_network_can_be_narrowed(rendered: dict[str, list[Document]]) -> None:
@@ -205,6 +206,12 @@ def test_a_network_can_be_narrowed(rendered: dict[str, list[Document]]) -> None:
     assert not reachable(policy, "10.1.2.3", 6379), "plaintextPortCheck is off"
     assert not reachable(policy, "10.2.2.3", 6380)
     assert policy["spec"]["ingress"][0]["from"]
+
+
+def test_by_default_no_pod_reaches_the_port(rendered: dict[str, list[Document]]) -> None:
+    policy = pick(rendered["defaults"], "NetworkPolicy")
+    assert policy["spec"]["ingress"] == []
+    assert "Ingress" in policy["spec"]["policyTypes"], "without it the empty list would close nothing"
 
 
 # --- what single switches do ---

@@ -67,6 +67,7 @@ from secure_redis.reconciler.observe.writers import WriterReader
 from secure_redis.reconciler.reconcile import Reconciler
 from secure_redis.telemetry.audit import Auditor
 from secure_redis.telemetry.metrics import Metrics
+from secure_redis.telemetry.rendering import collected_in_loop
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,7 +260,7 @@ def build_observer(
         ages=GovernanceAges(intervals.surroundings_max_age_seconds, intervals.surroundings_spread_seconds),
         monotonic=time.monotonic,
     )
-    metrics.watch_observations(governance.ages)
+    metrics.watch_observations(collected_in_loop(governance.ages))
     usage = Usage(clients.config_maps, clients.foreign_secrets)
     return Observer(
         namespaces=clients.namespaces,

@@ -21,20 +21,22 @@ class LastResort:
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
+        self._lock = threading.Lock()
         self._timer: threading.Timer | None = None
         self._deadline = float("inf")
 
     def within(self, seconds: float, code: int) -> None:
-        """End the process within so many seconds, with this code.
+        """End the process within so many seconds, with this code. Any thread may call it.
 
         A second call sets the new code, and never a later deadline.
         """
-        self._deadline = min(self._deadline, time.monotonic() + seconds)
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = threading.Timer(max(0.0, self._deadline - time.monotonic()), self._end, (code,))
-        self._timer.name, self._timer.daemon = "last resort", True
-        self._timer.start()
+        with self._lock:
+            self._deadline = min(self._deadline, time.monotonic() + seconds)
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = threading.Timer(max(0.0, self._deadline - time.monotonic()), self._end, (code,))
+            self._timer.name, self._timer.daemon = "last resort", True
+            self._timer.start()
 
     def _end(self, code: int) -> None:
         logger = threading.Thread(target=self._log_remaining, name="log what remains", daemon=True)

@@ -20,6 +20,7 @@ from secure_redis.reconciler.next_pass import NextPass
 from secure_redis.reconciler.reconcile import Reconciler
 from secure_redis.schedule.schedule import Schedule, Trigger
 from secure_redis.telemetry.metrics import Metrics
+from secure_redis.telemetry.rendering import collected_in_loop
 
 Body = Mapping[str, Any]
 Watches = Sequence[SecretWatches | WorkloadWatches]
@@ -45,7 +46,7 @@ class PassEvents:
         self._schedule = schedule
         self._reconciler = reconciler
         self._watches = watches
-        self._metrics.watch_waiting(lambda: schedule.waiting)
+        self._metrics.watch_waiting(collected_in_loop(lambda: schedule.waiting))
 
     def delivered(self, kind: str | None, body: Body) -> None:
         """The watch of resources delivered an event."""

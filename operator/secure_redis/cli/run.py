@@ -9,7 +9,7 @@ import signal
 import socket
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,6 @@ from typing import Any
 from kubernetes.aio.client.api_client import ApiClient
 from kubernetes.aio.config import ConfigException
 
-from secure_redis import controller
 from secure_redis.api import names
 from secure_redis.api.resource import Key, key_of
 from secure_redis.cli.compose import KubeClients, build_kube_clients, build_reconciler
@@ -26,37 +25,40 @@ from secure_redis.cli.config import Config
 from secure_redis.cli.ending import LastResort
 from secure_redis.cli.pass_events import PassEvents
 from secure_redis.cli.served import Served
-from secure_redis.cli.tasks import close, end, forever, post
-from secure_redis.kube import paths
+from secure_redis.cli.tasks import close, end, forever
+from secure_redis.cli.watch_resources import ResourceWatch
 from secure_redis.kube.client import ApiFailure, KubeClient, connect
 from secure_redis.kube.events import EventRecorder
 from secure_redis.kube.history import History, HistoryRewritten
 from secure_redis.kube.lease import Elector, LeadershipLost, LeaseSettings
+from secure_redis.kube.lease_thread import LeaseThread
 from secure_redis.kube.namespaces import Namespaces
 from secure_redis.kube.resources import Resources
 from secure_redis.kube.streams import Streams
 from secure_redis.kube.watches import SecretWatches, WorkloadWatches
 from secure_redis.reconciler.brakes import Brakes
-from secure_redis.reconciler.namespace_limits import NamespaceMembers, count
+from secure_redis.reconciler.namespace_limits import NamespaceMembers
 from secure_redis.reconciler.reconcile import Reconciler
 from secure_redis.schedule.schedule import Schedule, Snapshot
 from secure_redis.telemetry import logs
 from secure_redis.telemetry.build import version
 from secure_redis.telemetry.health import Health, HealthServer
+from secure_redis.telemetry.loop_watch import LoopWatch
 from secure_redis.telemetry.metrics import Metrics
 
 Body = Mapping[str, Any]
 
 _log = logging.getLogger(__name__)
 
+_LONGEST_STALL = 60.0  # seconds of a blocked event loop until the process ends, without a Lease
 _SILENCE = 30.0  # seconds; with a Lease a request is made every few seconds
 LOST = 1  # exit code: leadership is lost; only a new process is in a known state
 UNUSABLE = 2  # exit code: no API server to talk to, or no port to listen on
 # Seconds until the process is ended even if a thread still runs.
 _AFTER_LOSS = 5.0
+_AFTER_HANG = 1.0  # the loop runs nothing any more: there is nothing to wait for
 _AFTER_DRAIN = 10.0  # after a signal and the drain: the lease is given back meanwhile
 _AFTER_ALL = 3.0  # when nothing is left that must be done in order
-_KOPF = 2.0  # seconds for kopf's end, on which nothing depends
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,36 +99,51 @@ async def operate(prepared: Prepared, kubeconfig: Path | None = None, context: s
         loop.add_signal_handler(number, on_signal)
     metrics, health = Metrics(), Health()
     try:
-        apis = [await connect(kubeconfig, context) for _ in range(3)]
+        apis = [await connect(kubeconfig, context) for _ in range(2)]
     except ConfigException as error:
         _log.error("no API server to talk to: neither in a cluster nor a usable kubeconfig", extra={"why": str(error)})
         return UNUSABLE
-    server = HealthServer(health, metrics.render, config.health.address, config.health.port)
+    server = HealthServer(health, lambda: tuple(metrics.families()), config.health.address, config.health.port)
     try:
         await server.start()
     except OSError as error:
         _log.error("the health server cannot listen", extra={"why": error.strerror})
         await close(apis)
         return UNUSABLE
+    longest_stall = prepared.lease.longest_stall if prepared.lease is not None else _LONGEST_STALL
+    watch = LoopWatch(metrics.loop_lag, longest_stall, lambda: last.within(_AFTER_HANG, LOST))
+    health.alive["loop"] = watch.obstacle
+    watch.start()
     code = LOST
+
+    def connect_lease() -> Awaitable[ApiClient]:
+        return connect(kubeconfig, context)
+
     try:
-        code = await _Process(prepared, apis, metrics, health, stop, last).live()
+        process = _Process(prepared, apis, connect_lease, metrics, health, watch, stop, last)
+        code = await process.live()
         return code
     finally:
         last.within(_AFTER_ALL, code)
+        watch.stop()
         await server.stop()
         await close(apis)
 
 
 class _Process:
-    """One process, from standby to its end. It has three sessions: for passes, for the elector, and for kopf."""
+    """One process, from standby to its end. It has three sessions: for passes, for kopf, and for the elector's thread.
+
+    The last one is made in that thread, by `connect_lease`.
+    """
 
     def __init__(
         self,
         prepared: Prepared,
         apis: Sequence[ApiClient],
+        connect_lease: Callable[[], Awaitable[ApiClient]],
         metrics: Metrics,
         health: Health,
+        watch: LoopWatch,
         stop: asyncio.Event,
         last: LastResort,
     ) -> None:
@@ -134,9 +151,10 @@ class _Process:
         self._lease = prepared.lease
         self._namespaces = prepared.config.namespaces  # empty: all
         self._drain = prepared.config.intervals.drain_seconds
-        self._api, self._lease_api, self._kopf_api = apis
+        self._api, self._kopf_api = apis
+        self._connect_lease = connect_lease
         self._metrics = metrics
-        self._health = health
+        self._watch = watch
         self._stop = stop
         self._last = last
         self._identity = f"{os.environ.get('POD_NAME') or socket.gethostname()}_{uuid.uuid4().hex[:8]}"
@@ -167,26 +185,32 @@ class _Process:
 
     async def _wait_and_lead(self) -> int:
         if self._lease is None:
-            return await self._lead(None)
-        elector = self._elector(self._lease)
+            return await self._lead(None, None)
+        lease = self._lease
+        thread = LeaseThread(lambda: self._elector(lease), self._end_soon)
         self._metrics.leading(names.MANAGER, False)
-        acquiring = asyncio.create_task(elector.acquire(), name="acquire the lease")
         try:
-            if await self._stopped_before(acquiring):
-                return 0
-            return await self._lead(elector)
+            elector = await thread.start()
+            acquiring = asyncio.create_task(thread.acquire(), name="acquire the lease")
+            try:
+                if await self._stopped_before(acquiring):
+                    return 0
+                return await self._lead(thread, elector)
+            finally:
+                await thread.release()
         finally:
-            await elector.release()
+            await thread.stop()
 
-    def _elector(self, lease: LeaseSettings) -> Elector:
+    async def _elector(self, lease: LeaseSettings) -> Elector:
         return Elector(
-            self._client(self._lease_api, lambda: None),
+            self._client(await self._connect_lease(), lambda: None),
             self._identity,
             lease,
             on_change=lambda leads: self._metrics.leading(names.MANAGER, leads),
+            lag=lambda: self._watch.lag,
         )
 
-    async def _lead(self, elector: Elector | None) -> int:
+    async def _lead(self, thread: LeaseThread | None, elector: Elector | None) -> int:
         history = History()
 
         def fence() -> None:
@@ -196,7 +220,7 @@ class _Process:
 
         client = self._client(self._api, fence, history)
         rewritten = asyncio.create_task(history.rewritten(), name="notice a restore")
-        holding = asyncio.create_task(elector.hold() if elector is not None else forever(), name="hold the lease")
+        holding = asyncio.create_task(thread.hold() if thread is not None else forever(), name="hold the lease")
         brakes = self._brakes(elector)
         if elector is not None:
             elector.annotations = brakes.annotations
@@ -220,9 +244,12 @@ class _Process:
         )
 
     def _lost(self) -> int:
+        self._end_soon()
+        return LOST
+
+    def _end_soon(self) -> None:
         """End the process soon, whatever a pass or a thread waits for: a former leader must not stay."""
         self._last.within(_AFTER_LOSS, LOST)
-        return LOST
 
     async def _work(self, client: KubeClient, brakes: Brakes) -> int:
         """Run passes until the signal; then start no new ones, wait for the last ones, and end the streams."""
@@ -299,7 +326,16 @@ class _Process:
 
     async def _run_passes(self, client: KubeClient, schedule: Schedule, events: PassEvents) -> None:
         passes = asyncio.create_task(schedule.run(drain=self._drain), name="passes")
-        watching = asyncio.create_task(self._watch(client, events), name="watch resources")
+        watch = ResourceWatch(
+            client,
+            self._kopf_api.configuration,
+            self._namespaces,
+            self._served,
+            self._members,
+            self._streams,
+            events.delivered,
+        )
+        watching = asyncio.create_task(watch.run(), name="watch resources")
         stopping = asyncio.create_task(self._stop.wait(), name="wait for a signal")
         try:
             await asyncio.wait({passes, watching, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -309,47 +345,6 @@ class _Process:
                 watching.result()
         finally:
             await end(passes, watching, stopping)
-
-    async def _watch(self, client: KubeClient, events: PassEvents) -> None:
-        """Run kopf in a thread and start it again when it ends. Without CRD or rights it waits and does not crash."""
-        loop = asyncio.get_running_loop()
-
-        def deliver(kind: str | None, body: Body) -> None:
-            namespace = body["metadata"]["namespace"] if self._namespaces else None
-            client.history.observed(paths.resources(namespace), body["metadata"]["resourceVersion"])
-            events.delivered(kind, body)
-
-        while True:
-            if not await self._served.check(client):
-                await asyncio.sleep(random.uniform(3.0, 5.0))  # noqa: S311 - jitter
-                continue
-            await count(self._members, client, self._namespaces)
-            for namespace in self._namespaces or (None,):
-                self._streams.expect(paths.resources(namespace), f"{names.KIND}s", namespace)
-            flag = controller.StopFlag()
-            thread = asyncio.create_task(
-                asyncio.to_thread(
-                    controller.watch,
-                    lambda kind, body: post(loop, deliver, kind, body),
-                    self._kopf_api.configuration,
-                    self._namespaces,
-                    flag,
-                    self._streams,
-                ),
-                name="kopf",
-            )
-            try:
-                await asyncio.shield(thread)
-                _log.warning("the watch of resources ended; it is started again")
-            except asyncio.CancelledError:
-                flag.set()
-                await asyncio.wait({thread}, timeout=_KOPF)
-                raise
-            except Exception as error:
-                _log.warning("the watch of resources ended", extra={"error": type(error).__name__})
-            finally:
-                flag.set()
-            await asyncio.sleep(random.uniform(1.0, 3.0))  # noqa: S311 - jitter
 
     async def _relist(self, resources: Resources, schedule: Schedule) -> AsyncIterator[Snapshot]:
         present = set[Key]()

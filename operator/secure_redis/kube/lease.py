@@ -19,6 +19,8 @@ from secure_redis.kube.history import older
 
 _log = logging.getLogger(__name__)
 
+_STALL_DURATIONS = 4
+
 
 class LeadershipLost(Exception):
     """The process may not write any more. It must end: only a new process is in a known state."""
@@ -48,13 +50,27 @@ class LeaseSettings:
         """The name that distinguishes the installs of the operator in a cluster."""
         return f"{self.namespace}/{self.name}"
 
+    @property
+    def longest_stall(self) -> float:
+        """Seconds for which the passes' event loop may stand still before the process gives up leadership.
+
+        60 s with the shipped duration: as long as the kubelet waits before it restarts a pod that does not answer
+        (the chart's livenessProbe), and many times what bounded work takes on a slow machine. Until then the fence is
+        as strict as ever: a leader that renews is the leader, however slow its passes are.
+        """
+        return float(_STALL_DURATIONS * self.duration)
+
     def __post_init__(self) -> None:
         if not 0 < self.retry < self.renew_deadline < self.duration:
             raise ValueError("a lease needs retry < renewDeadline < leaseDuration")
 
 
 class Elector:
-    """Takes, holds and gives back a Lease. `client` is its own, so that kopf's end does not take it away."""
+    """Takes, holds and gives back a Lease. `client` is its own, so that kopf's end does not take it away.
+
+    It runs in an event loop of its own (`LeaseThread`), where nothing else delays a renewal. `check` and `leading` are
+    for any thread. `lag`: how late the loop is that the Lease is held for, in seconds.
+    """
 
     def __init__(
         self,
@@ -64,12 +80,14 @@ class Elector:
         *,
         clock: Callable[[], float] = boot_time,
         on_change: Callable[[bool], None] | None = None,
+        lag: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self._client = client
         self._identity = identity
         self._settings = settings
         self._clock = clock
         self._on_change = on_change or (lambda _: None)
+        self._lag = lag
         self._deadline = float("-inf")
         self._lost = False
         self._record: Mapping[str, Any] | None = None
@@ -102,7 +120,8 @@ class Elector:
             started = self._clock()
             try:
                 async with asyncio.timeout(self._settings.renew_deadline / 2):
-                    if await self._take(started):
+                    # A process whose passes would not run leaves the Lease to another one.
+                    if self._lag() < self._settings.renew_deadline and await self._take(started):
                         _log.info("leading", extra={"lease": self._settings.name})
                         self._on_change(True)
                         return
@@ -142,14 +161,25 @@ class Elector:
         except (ApiFailure, TimeoutError) as error:
             _log.info("the lease was not given back and will expire", extra={"why": str(error)})
 
+    async def close(self) -> None:
+        """Close the client."""
+        await self._client.close()
+
     @property
     def _path(self) -> str:
         return paths.lease(self._settings.namespace, self._settings.name)
 
     async def _renew_once(self) -> bool:
-        """Try once, until the deadline at most. False: a rival holds the Lease, or the API server went back in time."""
+        """Try once, until the deadline at most.
+
+        False: a rival holds the Lease, the API server went back in time, or nothing runs for which it could be held.
+        """
         started = self._clock()
         if started >= self._deadline:
+            return False
+        if self._lag() >= self._settings.longest_stall:
+            _log.error("the lease is not renewed: the event loop is blocked")
+            self._lost = True
             return False
         try:
             async with asyncio.timeout(self._deadline - started):

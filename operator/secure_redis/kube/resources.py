@@ -9,6 +9,7 @@ from secure_redis.api.status import Status
 from secure_redis.kube import paths
 from secure_redis.kube.client import ApiFailure, KubeClient, Listed
 from secure_redis.kube.history import version_of
+from secure_redis.kube.installs import Installs, Standing
 from secure_redis.kube.resource_bodies import MOST_FINALIZERS
 
 _TRIES = 4
@@ -43,6 +44,7 @@ class Resources:
         """
         self._client = client
         self._install = install
+        self._installs = Installs(client)
         self._dropped = dropped
         self._left: dict[str, dict[str, Any]] = {}  # by uid: the dropped part of the last status
 
@@ -72,6 +74,15 @@ class Resources:
     def served_elsewhere(self, resource: Envelope) -> bool:
         """Whether another install of the operator has claimed the resource."""
         return self._install is not None and resource.operator not in (None, self._install)
+
+    async def standing(self, resource: Envelope) -> Standing:
+        """Return whether the other install that has claimed the resource still runs.
+
+        Raises:
+            ApiFailure: the API server did not answer.
+
+        """
+        return await self._installs.look(resource.operator or "")
 
     def unclaimed(self, resource: Envelope) -> bool:
         """Whether no install has claimed the resource yet, or its claim was removed."""

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import uuid4
 
-from secure_redis.api import names
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import (
     Envelope,
@@ -53,6 +52,7 @@ from secure_redis.reconciler.edge import LAST_WRITE_SECONDS
 from secure_redis.reconciler.namespace_limits import NamespaceMembers
 from secure_redis.reconciler.next_pass import Body, NextPass, after_report, ready_of
 from secure_redis.reconciler.observe.observer import Observer
+from secure_redis.reconciler.other_installs import OtherInstalls
 from secure_redis.reconciler.pass_state import (
     PassState,
     SharedSpecs,
@@ -65,7 +65,6 @@ from secure_redis.telemetry import live_values
 
 log = logging.getLogger(__name__)
 
-SERVED_ELSEWHERE_SECONDS = 60.0  # until the next pass over a resource that another install serves
 LIMITED_SECONDS = 60.0  # until the next pass over a resource that is beyond its namespace's limits
 CHANGED_SECONDS = 5.0  # until the next pass over a resource that was edited during the pass
 MINOR_SECONDS = 10.0  # between two writes of a status in which only counts of pods differ
@@ -138,6 +137,7 @@ class Reconciler:
         self._now = now
         self._monotonic = monotonic
         self._written = written
+        self._other_installs = OtherInstalls(resources, events, now, written)
         self._tampered = tampered
         self._pass_states: dict[Key, PassState] = {}
         self._specs = SharedSpecs()
@@ -152,7 +152,7 @@ class Reconciler:
         try:
             envelope = resource.envelope if isinstance(resource, Unreadable) else resource
             if self._resources.served_elsewhere(envelope):
-                return await self._leave_alone(envelope)
+                return await self._other_installs.leave_alone(envelope)
             if self._resources.unclaimed(envelope):
                 claimed = await self._resources.claim(envelope)
                 self._written(key, claimed)
@@ -338,16 +338,6 @@ class Reconciler:
         return NEVER
 
     # --- what is not a whole pass -------------------------------------------------------------------------------------
-
-    async def _leave_alone(self, resource: Envelope) -> NextPass:
-        """Two installs would each lead a rotation, and regenerate what the other one has just stored: only one acts."""
-        note = (
-            f"this resource is served by the operator whose Lease is {resource.operator}; uninstall one of the two, "
-            f"or, if that one is gone for good, remove the annotation {names.OPERATOR}"
-        )
-        log.warning("left to another install", extra={"resource": str(resource.key), "install": resource.operator})
-        await self._events.emit(resource, "Warning", Reason.OPERATED_BY_ANOTHER, note, "Reconcile")
-        return NextPass(SERVED_ELSEWHERE_SECONDS, grows_to=LONGEST_SECONDS)
 
     async def _report_unreadable(self, resource: Unreadable) -> NextPass:
         """Report why the resource cannot be read. A deletion goes through, and keeps what exists."""

@@ -1,4 +1,4 @@
-"""Series that are computed at each scrape: those of the resources, and those of the kept observations."""
+"""Series that are computed at each rendering: those of the resources, and those of the kept observations."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -79,7 +79,11 @@ _VALUES: Final = (
 
 
 class ResourceCollector(Collector):
-    """Builds the series of resources when they are scraped: keeping a gauge's children costs 22 KiB a resource."""
+    """Builds the series of resources when they are rendered: keeping a gauge's children costs 22 KiB a resource.
+
+    A thread renders while passes go on. So each series is built from a copy of the table, made in one step, and a pass
+    replaces a state as a whole.
+    """
 
     def __init__(self, resources: Mapping[Key, ResourceState]) -> None:
         self._resources = resources
@@ -90,7 +94,7 @@ class ResourceCollector(Collector):
         yield self._findings()
         for value in _VALUES:
             family = GaugeMetricFamily(value.name, value.documentation, labels=_PER_RESOURCE)
-            for key, state in self._resources.items():
+            for key, state in list(self._resources.items()):
                 found = value.of(state)
                 if found is not None:
                     family.add_metric((key.namespace, key.name), found)
@@ -107,7 +111,7 @@ class ResourceCollector(Collector):
             "1 while a condition of a resource is False only because of findings that its waivers accept; else absent.",
             labels=(*_PER_RESOURCE, "type"),
         )
-        for key, state in self._resources.items():
+        for key, state in list(self._resources.items()):
             where = (key.namespace, key.name)
             for kind, status in state.conditions or ():
                 for value in _STATUSES:
@@ -122,7 +126,7 @@ class ResourceCollector(Collector):
             "Rules that a resource does not pass, by result (Fail, Advice, Unknown, Waived) and severity.",
             labels=(*_PER_RESOURCE, "result", "severity"),
         )
-        for key, state in self._resources.items():
+        for key, state in list(self._resources.items()):
             for result, severity, number in state.findings:
                 findings.add_metric((key.namespace, key.name, result, severity), number)
         return findings

@@ -39,6 +39,7 @@ from secure_redis.cli.pass_events import PassEvents
 from secure_redis.cli.run import Prepared, _Process
 from secure_redis.kube.history import History
 from secure_redis.telemetry.health import Health
+from secure_redis.telemetry.loop_watch import LoopWatch
 from secure_redis.telemetry.metrics import Metrics
 
 Document = dict[str, Any]
@@ -218,11 +219,16 @@ async def built(document: Document) -> dict[str, tuple[str, str]]:
         for _ in range(3):
             apis.append(ApiClient(Configuration(host=f"http://127.0.0.1:{runner.addresses[0][1]}")))
             stack.push_async_callback(apis[-1].close)
+
+        async def connect_lease() -> ApiClient:
+            return apis[2]
+
         config, metrics = Config.model_validate(document), Metrics()
         health = Health()
         prepared = Prepared(config, config.lease({}))
-        process = _Process(prepared, apis, metrics, health, asyncio.Event(), LastResort())
-        elector = process._elector(prepared.lease) if prepared.lease is not None else None
+        watch = LoopWatch(metrics.loop_lag, 60, lambda: None, clock=lambda: 0.0)
+        process = _Process(prepared, apis[:2], connect_lease, metrics, health, watch, asyncio.Event(), LastResort())
+        elector = await process._elector(prepared.lease) if prepared.lease is not None else None
         client = process._client(apis[0], lambda: None, History())
         clients = process._kube_clients(client)
         brakes = process._brakes(elector)

@@ -32,7 +32,7 @@ def stream() -> Iterator[StringIO]:
 
 
 @pytest.fixture
-def events() -> PassEvents:
+async def events() -> PassEvents:
     found = PassEvents(Metrics(), None, None)  # type: ignore[arg-type]
     found.connect(SimpleNamespace(resources=1, depth=0), None, ())  # type: ignore[arg-type]
     return found
@@ -112,7 +112,7 @@ def test_a_message_is_redacted(events: PassEvents, stream: StringIO) -> None:
         ({"drift": {"intervalSeconds": "of another version"}}, 300),
     ],
 )
-def test_what_a_pass_wrote_is_measured(spec: dict[str, Any], interval: float) -> None:
+async def test_what_a_pass_wrote_is_measured(spec: dict[str, Any], interval: float) -> None:
     metrics, written = Metrics(), []
     events = PassEvents(metrics, None, None)  # type: ignore[arg-type]
     schedule = SimpleNamespace(written=lambda key, body: written.append(key))

@@ -61,13 +61,22 @@ def leases() -> Leases:
     return Leases()
 
 
-def elector(leases: Leases, name: str = "me", changes: list[bool] | None = None) -> Elector:
+class Lag:
+    """How late the passes' event loop is, in seconds."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+
+def elector(leases: Leases, name: str = "me", changes: list[bool] | None = None, lag: Lag | None = None) -> Elector:
+    late = lag or Lag()
     return Elector(
         leases,  # type: ignore[arg-type]
         name,
         SETTINGS,
         clock=lambda: asyncio.get_running_loop().time(),
         on_change=(changes if changes is not None else []).append,
+        lag=lambda: late.seconds,
     )
 
 
@@ -215,3 +224,34 @@ async def test_a_lease_that_was_deleted_is_taken_again(leases: Leases) -> None:
     me.check()
     assert not holding.done()
     holding.cancel()
+
+
+async def test_a_slow_event_loop_costs_nothing_and_a_hung_one_the_leadership(leases: Leases) -> None:
+    lag = Lag()
+    me = elector(leases, lag=lag)
+    await me.acquire()
+    holding = asyncio.create_task(me.hold())
+    lag.seconds = SETTINGS.longest_stall - 1
+    await asyncio.sleep(3 * SETTINGS.duration)
+    me.check()
+    assert not holding.done()
+    lag.seconds = SETTINGS.longest_stall
+    await holding
+    with pytest.raises(LeadershipLost):
+        me.check()
+    await me.release()
+    assert leases.stored is not None
+    assert leases.stored["spec"]["holderIdentity"] == "me", "a request may still be under way: the Lease expires"
+
+
+async def test_a_standby_whose_event_loop_is_blocked_does_not_take_the_lease(leases: Leases) -> None:
+    lag = Lag()
+    lag.seconds = SETTINGS.renew_deadline
+    me = elector(leases, lag=lag)
+    acquiring = asyncio.create_task(me.acquire())
+    await asyncio.sleep(60)
+    assert not acquiring.done()
+    assert leases.stored is None
+    lag.seconds = 0.0
+    await acquiring
+    me.check()

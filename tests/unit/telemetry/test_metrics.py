@@ -163,7 +163,7 @@ def test_passes_and_requests_are_counted() -> None:
 
 async def test_health_names_the_failed_check() -> None:
     health = Health()
-    server = HealthServer(health, Metrics().render, port=0)
+    server = HealthServer(health, lambda: tuple(Metrics().families()), port=0)
     await server.start()
     base = f"http://127.0.0.1:{server.port}"
     try:
@@ -184,11 +184,11 @@ async def test_health_names_the_failed_check() -> None:
 
 
 async def test_a_taken_port_is_an_error() -> None:
-    first = HealthServer(Health(), Metrics().render, port=0)
+    first = HealthServer(Health(), tuple, port=0)
     await first.start()
     try:
-        with pytest.raises(OSError, match="address"):
-            await HealthServer(Health(), Metrics().render, port=first.port).start()
+        with pytest.raises(OSError, match="Address already in use"):
+            await HealthServer(Health(), tuple, port=first.port).start()
     finally:
         await first.stop()
 

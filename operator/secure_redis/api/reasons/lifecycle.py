@@ -86,6 +86,13 @@ LIFECYCLE_REASONS: Final[Mapping[Reason, ReasonRow]] = {
         "`kubectl annotate srcache --all -A secureredis.io/operator-`.",
         traits=Trait.EVENT_ONLY,
     ),
+    Reason.OPERATOR_GONE: row(
+        "The annotation `secureredis.io/operator` names an install of the operator that does not run, so nobody "
+        "observes the resource. This install does not change it, because the other one could come back.",
+        "Make sure that the other install is gone for good, or never was. Then remove the annotation: "
+        "`kubectl annotate srcache NAME secureredis.io/operator-`. This install takes the resource up at once.",
+        on=SAFETY,
+    ),
     Reason.INTERNAL_ERROR: row(
         "The operator met a fault of its own, or an answer that it does not expect. The message has the class of the "
         "error. While it lasts, nothing is reported as safe.",

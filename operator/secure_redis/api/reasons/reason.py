@@ -182,6 +182,7 @@ class Reason(StrEnum):
     RETAINED = "Retained"
     # The operator itself
     OPERATED_BY_ANOTHER = "OperatedByAnother"
+    OPERATOR_GONE = "OperatorGone"
     INTERNAL_ERROR = "InternalError"
     PASS_DEADLINE = "PassDeadline"  # noqa: S105 - a reason
     NOT_OBSERVED = "NotObserved"

@@ -45,10 +45,13 @@ def is_over(since: str, now: datetime, interval_seconds: float) -> bool:
 
 def failed(resource: Envelope, now: datetime, error: str) -> Status:
     """Compose the status after failed passes: every safety condition is Unknown. `error`: the exception's class."""
-    there = {condition.type for condition in resource.status.conditions}
-    kinds = [kind for kind in ConditionType if kind in SAFETY and (kind in _ALWAYS or kind in there)]
     message = f"the last passes over this resource ended with an error of the operator ({error})"
-    return _unknown(resource, now, kinds, Reason.INTERNAL_ERROR, message)
+    return _unknown(resource, now, _reported(resource), Reason.INTERNAL_ERROR, message)
+
+
+def unserved(resource: Envelope, now: datetime, message: str) -> Status:
+    """Compose the status of a resource that no install of the operator serves: every safety condition is Unknown."""
+    return _unknown(resource, now, _reported(resource), Reason.OPERATOR_GONE, message)
 
 
 def expired(resource: Envelope, now: datetime) -> Status:
@@ -56,6 +59,11 @@ def expired(resource: Envelope, now: datetime) -> Status:
     good = [ConditionType(one.type) for one in resource.status.conditions if _is_good(one)]
     message = "no pass has observed this resource for several intervals"
     return _unknown(resource, now, good, Reason.NOT_OBSERVED, message)
+
+
+def _reported(resource: Envelope) -> list[ConditionType]:
+    there = {condition.type for condition in resource.status.conditions}
+    return [kind for kind in ConditionType if kind in SAFETY and (kind in _ALWAYS or kind in there)]
 
 
 def _is_good(condition: Condition) -> bool:

@@ -1,0 +1,96 @@
+"""Runs the watch of resources: kopf in a thread of its own, started again when it ends."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, Final
+
+from kubernetes.aio.client.configuration import Configuration
+
+from secure_redis import controller
+from secure_redis.api import names
+from secure_redis.cli.served import Served
+from secure_redis.kube import paths
+from secure_redis.kube.client import KubeClient
+from secure_redis.kube.streams import Streams
+from secure_redis.reconciler.namespace_limits import NamespaceMembers, count
+
+Body = Mapping[str, Any]
+
+_log = logging.getLogger(__name__)
+
+_KOPF_SECONDS: Final = 2.0  # for kopf's end, on which nothing depends
+
+
+class ResourceWatch:
+    """The watch of resources in `namespaces` (empty: all). `delivered(kind, body)` is called in the passes' loop."""
+
+    def __init__(
+        self,
+        client: KubeClient,
+        configuration: Configuration,
+        namespaces: Sequence[str],
+        served: Served,
+        members: NamespaceMembers,
+        streams: Streams,
+        delivered: Callable[[str | None, Body], None],
+    ) -> None:
+        self._client = client
+        self._configuration = configuration
+        self._namespaces = namespaces
+        self._served = served
+        self._members = members
+        self._streams = streams
+        self._delivered = delivered
+
+    async def run(self) -> None:
+        """Watch without end. Without the CRD or the rights it waits and does not crash."""
+        while True:
+            if not await self._served.check(self._client):
+                await asyncio.sleep(random.uniform(3.0, 5.0))  # noqa: S311 - jitter
+                continue
+            await count(self._members, self._client, self._namespaces)
+            for namespace in self._namespaces or (None,):
+                self._streams.expect(paths.resources(namespace), f"{names.KIND}s", namespace)
+            await self._run_kopf()
+            await asyncio.sleep(random.uniform(1.0, 3.0))  # noqa: S311 - jitter
+
+    async def _run_kopf(self) -> None:
+        loop, flag = asyncio.get_running_loop(), controller.StopFlag()
+        thread = asyncio.create_task(
+            asyncio.to_thread(
+                controller.watch,
+                lambda kind, body: _post(loop, self._deliver, kind, body),
+                self._configuration,
+                self._namespaces,
+                flag,
+                self._streams,
+            ),
+            name="kopf",
+        )
+        try:
+            await asyncio.shield(thread)
+            _log.warning("the watch of resources ended; it is started again")
+        except asyncio.CancelledError:
+            flag.set()
+            await asyncio.wait({thread}, timeout=_KOPF_SECONDS)
+            raise
+        except Exception as error:
+            _log.warning("the watch of resources ended", extra={"error": type(error).__name__})
+        finally:
+            flag.set()
+
+    def _deliver(self, kind: str | None, body: Body) -> None:
+        namespace = body["metadata"]["namespace"] if self._namespaces else None
+        self._client.history.observed(paths.resources(namespace), body["metadata"]["resourceVersion"])
+        self._delivered(kind, body)
+
+
+def _post(
+    loop: asyncio.AbstractEventLoop, deliver: Callable[[str | None, Body], None], kind: str | None, body: Body
+) -> None:
+    """Deliver an event to the loop from another thread. Nothing happens if the loop has ended before that thread."""
+    with suppress(RuntimeError):
+        loop.call_soon_threadsafe(deliver, kind, body)

@@ -1,0 +1,217 @@
+"""The health server with clients that mean no good: each request is bounded, and the probes are always answered."""
+
+import asyncio
+import socket
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from secure_redis.api.resource import Key
+from secure_redis.telemetry import health as served
+from secure_redis.telemetry.health import Health, HealthServer
+from secure_redis.telemetry.metrics import Metrics
+from secure_redis.telemetry.rendering import Family
+from tests.unit.telemetry.test_metrics import WHOLE
+from tests.unit.telemetry.waiting import until
+
+GET = "GET {} HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+class Rendered:
+    """What /metrics returns. It waits until it is let go."""
+
+    def __init__(self) -> None:
+        self.go_on = threading.Event()
+        self.go_on.set()
+        self.calls = 0
+        self.families: tuple[Family, ...] = (Family("a", b"a 1\n"), Family("b", b"b 2\n"))
+
+    def __call__(self) -> tuple[Family, ...]:
+        self.calls += 1
+        assert self.go_on.wait(30)
+        return self.families
+
+
+@pytest.fixture
+def rendered() -> Iterator[Rendered]:
+    one = Rendered()
+    yield one
+    one.go_on.set()
+
+
+@pytest.fixture
+async def server(rendered: Rendered) -> AsyncIterator[HealthServer]:
+    one = HealthServer(Health(ready={"x": lambda: "not yet"}), rendered, port=0)
+    await one.start()
+    yield one
+    await one.stop()
+
+
+@contextmanager
+def connected(server: HealthServer) -> Iterator[socket.socket]:
+    with socket.create_connection(("127.0.0.1", server.port), 30) as connection:
+        yield connection
+
+
+def answer(connection: socket.socket) -> bytes:
+    """Everything until the server closes the connection."""
+    found = b""
+    try:
+        while more := connection.recv(65536):
+            found += more
+    except ConnectionResetError:
+        pass
+    return found
+
+
+def exchange(server: HealthServer, request: str | bytes) -> bytes:
+    with connected(server) as connection:
+        connection.sendall(request if isinstance(request, bytes) else request.encode())
+        return answer(connection)
+
+
+async def ask(server: HealthServer, path: str) -> bytes:
+    return await asyncio.to_thread(exchange, server, GET.format(path))
+
+
+async def test_the_answers_name_no_program(server: HealthServer) -> None:
+    for request in (GET.format("/healthz"), GET.format("/metrics"), GET.format("/nothing"), "x\r\n\r\n"):
+        found = await asyncio.to_thread(exchange, server, request)
+        assert found.startswith(b"HTTP/1.1 ")
+        for word in (b"server:", b"python", b"aiohttp", b"/3."):
+            assert word not in found.lower()
+
+
+@pytest.mark.parametrize(
+    ("request_line", "status"),
+    [
+        ("GET /healthz HTTP/1.1", 200),
+        ("GET /readyz HTTP/1.0", 503),
+        ("GET /metrics HTTP/1.1", 200),
+        ("HEAD /metrics HTTP/1.1", 200),
+        ("GET /metrics?name[]=a&" + "x=1&" * 200 + " HTTP/1.1", 400),
+        ("GET / HTTP/1.1", 404),
+        ("GET /../healthz HTTP/1.1", 404),
+        ("GET http://other/healthz HTTP/1.1", 400),
+        ("GET /healthz HTTP/2", 400),
+        ("GET //[ HTTP/1.1", 400),
+        ("POST /metrics HTTP/1.1", 405),
+        ("\x00\xff", 400),
+        ("", 400),
+    ],
+)
+async def test_only_a_proper_request_is_served(server: HealthServer, request_line: str, status: int) -> None:
+    found = await asyncio.to_thread(exchange, server, request_line.encode("latin-1") + b"\r\nHost: x\r\n\r\n")
+    assert found.startswith(b"HTTP/1.1 %d " % status)
+    if request_line.startswith("HEAD"):
+        assert found.endswith(b"\r\n\r\n")
+        assert b"Content-Length: 8\r\n" in found
+
+
+async def test_a_long_head_is_refused(server: HealthServer) -> None:
+    head = b"GET /healthz HTTP/1.1\r\n" + b"X: " + b"x" * served.HEAD_BYTES * 2
+    assert (await asyncio.to_thread(exchange, server, head)).startswith(b"HTTP/1.1 431 ")
+
+
+async def test_a_request_in_parts_is_served(server: HealthServer) -> None:
+    def send() -> bytes:
+        with connected(server) as connection:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            for part in (b"GET /hea", b"lthz HTTP/1.1\r\nHost: x\r\n\r", b"\n"):
+                connection.sendall(part)
+            return answer(connection)
+
+    assert (await asyncio.to_thread(send)).startswith(b"HTTP/1.1 200 ")
+
+
+async def test_a_request_that_never_ends_is_cut_off(server: HealthServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(served, "REQUEST_SECONDS", 0.2)
+    assert await asyncio.to_thread(exchange, server, b"GET /healthz HTTP/1.1\r\n") == b""
+
+
+async def test_an_answer_that_nobody_takes_is_cut_off(
+    server: HealthServer, rendered: Rendered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(served, "ANSWER_SECONDS", 0.2)
+    rendered.families = (Family("a", b"x" * 50_000_000),)
+    with connected(server) as connection:
+        connection.sendall(GET.format("/metrics").encode())
+        await until(lambda: server._scrapes == 1)
+        await until(lambda: server._scrapes == 0)
+        assert len(await asyncio.to_thread(answer, connection)) < 50_000_000
+
+
+async def test_one_scrape_too_many_is_refused_and_the_probes_are_answered(
+    server: HealthServer, rendered: Rendered
+) -> None:
+    rendered.go_on.clear()
+    scrapes = [asyncio.create_task(ask(server, "/metrics")) for _ in range(4)]
+    open_ = [socket.create_connection(("127.0.0.1", server.port), 30) for _ in range(served.SCRAPES - 4)]
+    try:
+        for connection in open_:
+            connection.sendall(GET.format("/metrics").encode())
+        await until(lambda: server._scrapes == served.SCRAPES)
+        refused = await ask(server, "/metrics")
+        assert refused.startswith(b"HTTP/1.1 503 ")
+        assert b"\r\nRetry-After: 1\r\n" in refused
+        assert (await ask(server, "/healthz")).startswith(b"HTTP/1.1 200 ")
+        assert b'{"x": "not yet"}' in await ask(server, "/readyz")
+    finally:
+        rendered.go_on.set()
+    for found in await asyncio.gather(*scrapes):
+        assert found.endswith(b"\r\n\r\na 1\nb 2\n")
+    for connection in open_:
+        with connection:
+            assert (await asyncio.to_thread(answer, connection)).endswith(b"a 1\nb 2\n")
+    assert rendered.calls == 1
+    assert (await ask(server, "/metrics?name[]=b")).endswith(b"\r\n\r\nb 2\n")
+
+
+async def test_idle_connections_give_way_to_a_probe(server: HealthServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(served, "CONNECTIONS", 40)
+    monkeypatch.setattr(served, "REQUEST_SECONDS", 600.0)
+    idle = [socket.create_connection(("127.0.0.1", server.port), 30) for _ in range(served.CONNECTIONS + 5)]
+    try:
+        await until(lambda: len(server._open) == served.CONNECTIONS)
+        assert (await ask(server, "/healthz")).startswith(b"HTTP/1.1 200 ")
+        assert len(server._open) <= served.CONNECTIONS
+        assert await asyncio.to_thread(answer, idle[0]) == b"", "the oldest was closed"
+    finally:
+        for connection in idle:
+            connection.close()
+
+
+async def test_the_probes_are_answered_while_the_event_loop_is_blocked(server: HealthServer) -> None:
+    """This test's own loop is the one of the passes. It waits here for the answers."""
+    answers: list[bytes] = []
+    thread = threading.Thread(target=lambda: answers.append(exchange(server, GET.format("/healthz"))))
+    thread.start()
+    thread.join(30)
+    assert answers
+    assert answers[0].startswith(b"HTTP/1.1 200 ")
+
+
+async def test_series_may_change_while_they_are_rendered() -> None:
+    """Passes add and remove resources meanwhile: no rendering fails, and none mixes two reports of a resource."""
+    metrics, stop = Metrics(), threading.Event()
+    errors: list[Exception] = []
+
+    def render() -> None:
+        while not stop.is_set():
+            try:
+                metrics.render()
+            except Exception as error:
+                errors.append(error)
+                return
+
+    thread = threading.Thread(target=render)
+    thread.start()
+    for number in range(3000):
+        metrics.report(Key("shop", f"r{number}"), WHOLE, 300)
+        if number >= 100:
+            metrics.forget(Key("shop", f"r{number - 100}"))
+    stop.set()
+    await asyncio.to_thread(thread.join, 30)
+    assert errors == []

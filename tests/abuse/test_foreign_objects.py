@@ -4,20 +4,15 @@ import asyncio
 import base64
 import os
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from benchmarks.process import resident
 from sandbox.api import Api, Document
 from sandbox.chart.install import OPERATOR
 from sandbox.chart.render import RELEASE_NAMESPACE
 from sandbox.cluster import Cluster
-from sandbox.controlplane import ControlPlane
-from sandbox.processes import Child
-from sandbox.waiting import PATIENCE, wait_for
-from sandbox.world import Team, World
+from sandbox.waiting import PATIENCE
 from secure_redis.api import names
 from secure_redis.api.resource import Key
 from secure_redis.domain.observe.secret import SecretFacts
@@ -26,12 +21,9 @@ from secure_redis.kube.secret_store import NAMESPACE_BYTES, RESOURCE_BYTES
 from secure_redis.kube.secrets import Secrets
 from secure_redis.kube.watches import SecretWatches
 from tests.abuse.conftest import SHOP
-from tests.controlplane import install_crds
-from tests.kube import Kube
 
 MIB = 1024 * 1024
 MANY = 6  # of each form
-MARGIN = 48.0  # MiB; the objects of the slow test have 100 MiB, and a list of them had several times as much
 PUBLIC = {names.MANAGED_BY: names.MANAGER}
 LARGE = base64.b64encode(os.urandom(MIB - 8192)).decode()
 LABELS = {f"example.com/{'l' * 50}-{number:05}": "v" * 60 for number in range(7000)}
@@ -147,93 +139,3 @@ async def test_secrets_of_others_are_not_kept(admin: Api, control_plane: Cluster
     finally:
         await watches.stop()
         await client.close()
-
-
-# --- a whole operator ---------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def world(tmp_path: Path, hosts: Path, domain: str) -> Iterator[World]:
-    """A world of its own, because the objects stay at its API server."""
-    with ControlPlane(tmp_path / "plane") as plane:
-        install_crds(Kube(plane.cluster.kubeconfig))
-        made = World(tmp_path / "world", plane.cluster, hosts=hosts, domain=domain)
-        made.values = made.settings = {"workloads": {"enabled": True}}
-        made.start()
-        try:
-            yield made
-        finally:
-            made.stop()
-
-
-def hostile(namespace: str, resource: str, number: int) -> Iterator[Document]:
-    """Yield the largest objects of each kind, except Secrets."""
-    metadata = {"name": f"hostile-{number}", "namespace": namespace}
-    consent = {
-        "labels": {**LABELS, names.INJECT: "true"},
-        "annotations": {names.RESOURCES: f"{resource},{'x' * 250}" * 900},
-    }
-    env = [{"name": f"VARIABLE_{index:05}", "value": "redis://example.com:6379 " * 4} for index in range(4000)]
-    pod = {"containers": [{"name": "c", "image": "c", "env": env}]}
-    template = {"metadata": {"labels": {"app": "x"}}, "spec": pod}
-    spec = {"replicas": 0, "selector": {"matchLabels": {"app": "x"}}, "template": template}
-    yield {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {**metadata, **consent}, "spec": spec}
-    yield {
-        "apiVersion": "v1",
-        "kind": "ServiceAccount",
-        "metadata": {**metadata, "labels": LABELS, "annotations": {names.ALLOW: "x," * 120_000}},
-    }
-    group = "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/shop"
-    identity = {"serviceAccountName": metadata["name"]}
-    yield {
-        "apiVersion": names.API_VERSION,
-        "kind": names.KIND,
-        "metadata": {**metadata, "labels": LABELS, "annotations": {names.REFRESH: "r" * 200_000}},
-        "spec": {"resourceID": f"{group}/providers/Microsoft.Cache/redis/h-{number}", "identity": identity},
-    }
-
-
-@pytest.mark.slow
-def test_an_operator_beside_large_objects_needs_no_more_memory_and_repairs_what_is_its_own(world: World) -> None:
-    """A12, with a start: the list of everything is what had the peak."""
-    team = world.team()
-    world.cache(team, "orders")
-    world.store_key(team, "orders")
-    document = world.resource(team, "orders", key="orders")
-    world.apply(document)
-    running = world.start_operator()
-    world.await_condition(document, "Ready", "True")
-    _tamper(world, team)
-    quiet = _peak(running)
-    uid = (world.get(document) or {})["metadata"]["uid"]
-    mallory = may_create_secrets(world.api, team.namespace, "mallory")
-    for index, form in enumerate(FORMS.values()):
-        flood(mallory, team.namespace, form, f"hostile-{index}", Key(team.namespace, "orders"), uid)
-    for number in range(MANY):
-        for one in hostile(team.namespace, "orders", number):
-            world.api.create(one).must()
-    _tamper(world, team)
-    assert _peak(running) < quiet + MARGIN
-    world.stop_operator()
-    again = world.start_operator()
-    _tamper(world, team)
-    world.await_condition(document, "Ready", "True")
-    assert _peak(again) < quiet + MARGIN
-    again.check()
-
-
-def _tamper(world: World, team: Team) -> None:
-    """Change the published Secret, and wait until it is repaired."""
-    before = world.secret(team.namespace, "orders")
-    assert before is not None
-    world.api.merge(before, {"data": {"password": "ZXZpbA=="}}).must()
-    wait_for(
-        lambda: (world.secret(team.namespace, "orders") or {}).get("data") == before["data"],
-        PATIENCE,
-        "the Secret to be repaired",
-    )
-
-
-def _peak(operator: Child) -> float:
-    """Return the most memory that the operator had so far, in MiB."""
-    return resident(operator.pid, "VmHWM")

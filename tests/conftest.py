@@ -41,7 +41,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     stats = terminalreporter.stats
     refused = {one.nodeid for one in stats.get("passed", ()) if "attempt" in one.keywords and one.when == "call"}
     others = {
-        one.nodeid for key in ("failed", "error", "skipped") for one in stats.get(key, ()) if "attempt" in one.keywords
+        one.nodeid
+        for key in ("failed", "error", "skipped")
+        for one in stats.get(key, ())
+        if "attempt" in getattr(one, "keywords", ())  # a file that cannot be collected has none
     }
     if refused or others:
         terminalreporter.write_line(f"abuse: {len(refused - others)} of {len(refused | others)} refused")

@@ -32,7 +32,7 @@ import trustme
 from sandbox.api import Api
 from sandbox.chart.install import OPERATOR, install
 from sandbox.chart.render import RELEASE_NAMESPACE, Document
-from sandbox.cluster import Cluster
+from sandbox.cluster import ADMIN, Cluster
 from tests.abuse.hostile import Azure, Hostile
 
 SHOP = "abuse-shop"
@@ -60,7 +60,8 @@ def admin(crd_installed: None, control_plane: Cluster) -> Iterator[Api]:
             metadata = {"name": name, "namespace": space}
             api.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata}).must()
     yield api
-    install(api, {"namespaces": [SHOP]})  # without rights on workloads, as other modules expect
+    # As other modules expect: without rights on workloads, and the administrator may write a status.
+    install(api, {"namespaces": [SHOP], "policies": {"statusWriters": [ADMIN]}})
 
 
 @pytest.fixture(scope="module")

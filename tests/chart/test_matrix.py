@@ -131,8 +131,11 @@ def test_watched_namespaces_bound_what_is_read(rendered: dict[str, list[Document
     documents = rendered["watched-namespaces"]
     everywhere = [one["roleRef"]["name"] for one in documents if one["kind"] == "ClusterRoleBinding"]
     assert everywhere == ["secure-redis-operator-namespaces-read"]
-    (rule,) = roles(documents)[everywhere[0]]["rules"]
-    assert (rule["resources"], rule["resourceNames"]) == (["namespaces"], ["kube-system", "shop", "blog"])
+    rules = [(one["resources"], one["resourceNames"], one["verbs"]) for one in roles(documents)[everywhere[0]]["rules"]]
+    assert rules == [
+        (["namespaces"], ["kube-system", "shop", "blog"], ["get"]),
+        (["leases"], ["secure-redis-operator"], ["get"]),
+    ]
     bound = {
         (one["metadata"]["namespace"], one["roleRef"]["name"])
         for one in documents

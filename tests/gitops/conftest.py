@@ -4,9 +4,8 @@ from tests.integration.components.conftest import (
     bound,
     client,
     kubeconfig,
-    make,
     roles,
 )
-from tests.integration.components.workload_support import workloads_on
+from tests.integration.components.workload_support import make, workloads_on
 
 __all__ = ["bound", "client", "kubeconfig", "make", "roles", "workloads_on"]

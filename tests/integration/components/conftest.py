@@ -10,7 +10,7 @@ import pytest
 from sandbox.api import Api
 from sandbox.chart.install import OPERATOR, install
 from sandbox.chart.render import RELEASE_NAMESPACE
-from sandbox.cluster import Cluster
+from sandbox.cluster import ADMIN, Cluster
 from secure_redis.api import names
 from secure_redis.api.resource import SecureRedisCache, parse
 from secure_redis.kube.client import KubeClient, connect
@@ -21,10 +21,14 @@ RESOURCE_ID = (
 )
 
 
+# Other tests of the same control plane write statuses as its administrator.
+VALUES: dict[str, Any] = {"namespaces": ["rooms"], "policies": {"statusWriters": [ADMIN]}}
+
+
 @pytest.fixture(scope="session")
 def roles(crd_installed: None, control_plane: Cluster) -> None:
     """The chart's roles and policies."""
-    install(Api(control_plane), {"namespaces": ["rooms"]})
+    install(Api(control_plane), VALUES)
 
 
 @pytest.fixture
@@ -61,13 +65,18 @@ async def client(kubeconfig: Path) -> AsyncIterator[KubeClient]:
 @pytest.fixture
 def make(kube: Kube, bound: str) -> Callable[..., SecureRedisCache]:
     """Creates a resource in the bound namespace and parses it."""
+    return maker(kube, bound)
+
+
+def maker(kube: Kube, bound: str, **defaults: Any) -> Callable[..., SecureRedisCache]:
+    """Returns a function that creates a resource in the namespace and parses it. `defaults`: of its spec."""
 
     def create(name: str | None = None, namespace: str = bound, **spec: Any) -> SecureRedisCache:
         body = {
             "apiVersion": names.API_VERSION,
             "kind": names.KIND,
             "metadata": {"name": name or f"cache-{uuid.uuid4().hex[:8]}", "namespace": namespace},
-            "spec": {"resourceID": RESOURCE_ID, **spec},
+            "spec": {"resourceID": RESOURCE_ID, **defaults, **spec},
         }
         resource = parse(kube.create(body))
         assert isinstance(resource, SecureRedisCache)

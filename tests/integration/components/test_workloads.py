@@ -24,6 +24,7 @@ from tests.integration.components.workload_support import (
     Document,
     document,
     entry,
+    make,
     now,
     pods_of,
     spec_of,
@@ -32,7 +33,7 @@ from tests.integration.components.workload_support import (
 )
 from tests.kube import Kube
 
-__all__ = ["workloads_on"]
+__all__ = ["make", "workloads_on"]
 
 BOTH: Document = {"containers": ["main"], "initContainers": ["first"], "env": [{"name": "REDIS_URI", "key": "uri"}]}
 
@@ -153,7 +154,7 @@ async def test_a_new_version_is_one_write_and_changes_the_annotation_only(
 async def test_two_resources_serve_one_workload_and_leave_singly(
     workloads: Workloads, make: Callable[..., SecureRedisCache], kube: Kube
 ) -> None:
-    one, two = make("orders"), make("sessions")
+    one, two = make("orders"), make("sessions", connection={"secretName": "sessions"})
     made = kube.create(document("Deployment", one.key.namespace, "orders", "sessions"))
     await injected(workloads, one, made)
     facts = await found(workloads, two, made)

@@ -2,7 +2,7 @@
 
 import copy
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -12,12 +12,25 @@ from sandbox.chart.install import install, operator_of
 from sandbox.cluster import Cluster
 from sandbox.waiting import PATIENCE, wait_for
 from secure_redis.api import names
+from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.spec.spec import Workload
+from tests.integration.components.conftest import VALUES, maker
 from tests.kube import Kube
 
 Document = dict[str, Any]
 KINDS = ("Deployment", "StatefulSet", "DaemonSet", "CronJob")
 _numbers = itertools.count()
+_FORMS: tuple[Document, ...] = ({}, {"env": [{"name": "REDIS_URI", "key": "uri"}], "mountPath": "/keys"})
+# A spec that lists every kind of workload, with every form that these tests inject.
+LISTED: Document = {
+    "authentication": {"keyVault": {"uri": "https://shop.vault.azure.net", "secretName": "orders-redis-key"}},
+    "connection": {"secretName": "orders"},
+    "workloads": [
+        {"id": f"{kind.lower()}-{number}", "kind": kind, "selector": {}, **form}
+        for kind in KINDS
+        for number, form in enumerate(_FORMS)
+    ],
+}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -29,11 +42,17 @@ def workloads_on(roles: None, control_plane: Cluster) -> Iterator[None]:
     def may() -> bool:
         return operator.get("/apis/apps/v1/namespaces/rooms/deployments").ok
 
-    install(api, {"namespaces": ["rooms"], "workloads": {"enabled": True}})
+    install(api, {**VALUES, "workloads": {"enabled": True}})
     wait_for(may, PATIENCE, "the rights on workloads")
     yield
-    install(api, {"namespaces": ["rooms"]})
+    install(api, VALUES)
     wait_for(lambda: not may(), PATIENCE, "the rights on workloads to be gone")
+
+
+@pytest.fixture
+def make(kube: Kube, bound: str) -> Callable[..., SecureRedisCache]:
+    """Creates a resource that lists what these tests inject: the policy allows nothing else."""
+    return maker(kube, bound, **LISTED)
 
 
 def template(kind: str) -> Document:

@@ -2,19 +2,21 @@
 
 import pytest
 
-from sandbox.api import Api
+from sandbox.api import Api, Document
 from sandbox.chart.install import install, operator_of
 from sandbox.cluster import ADMIN, Cluster
 
 NAMESPACE = "admission-shop"
 UNBOUND = "admission-unbound"
+# Other tests of the same control plane write statuses as its administrator.
+VALUES: Document = {"namespaces": [NAMESPACE], "policies": {"statusWriters": [ADMIN]}}
 
 
 @pytest.fixture(scope="session")
 def admin(crd_installed: None, control_plane: Cluster) -> Api:
     """An administrator at an API server that has the chart's roles and policies. They stay until it ends."""
     api = Api(control_plane)
-    install(api, {"namespaces": [NAMESPACE], "policies": {"statusWriters": [ADMIN]}})  # of other tests here
+    install(api, VALUES)
     api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": UNBOUND}}).must()
     for space in (NAMESPACE, UNBOUND):
         for name in ("orders", "other", "secure-redis"):

@@ -10,7 +10,7 @@ from sandbox.api import Api, Document
 from sandbox.chart.install import install
 from sandbox.waiting import PATIENCE, wait_for
 from secure_redis.api import names
-from tests.integration.admission.conftest import NAMESPACE, UNBOUND
+from tests.integration.admission.conftest import NAMESPACE, UNBOUND, VALUES
 
 RESOURCE_ID = (
     "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/shop/providers/Microsoft.Cache/redis/orders"
@@ -226,9 +226,9 @@ WORKLOADS = {
 @pytest.fixture(scope="module")
 def with_workloads(admin: Api) -> Iterator[Api]:
     """The chart with the injection of workloads switched on; off again afterwards."""
-    install(admin, {"namespaces": [NAMESPACE], "workloads": {"enabled": True}})
+    install(admin, {**VALUES, "workloads": {"enabled": True}})
     yield admin
-    install(admin, {"namespaces": [NAMESPACE]})
+    install(admin, VALUES)
 
 
 @pytest.mark.parametrize("kind", WORKLOADS)

@@ -80,7 +80,7 @@ def test_a_real_token_of_the_operator_is_bound_like_the_name(admin: Api, control
         ("GET", f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments"),
         ("GET", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"),
         ("GET", f"/apis/coordination.k8s.io/v1/namespaces/{RELEASE_NAMESPACE}/leases/other"),
-        ("GET", f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases/secure-redis-operator"),
+        ("GET", f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases/other"),
         ("DELETE", f"/api/v1/namespaces/{NAMESPACE}/secrets"),
         ("DELETE", f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts/orders"),
         ("GET", f"/api/v1/namespaces/{NAMESPACE}/configmaps"),

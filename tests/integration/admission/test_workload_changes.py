@@ -11,7 +11,7 @@ from sandbox.chart.install import OPERATOR, install
 from sandbox.chart.render import RELEASE_NAMESPACE
 from sandbox.waiting import PATIENCE, wait_for
 from secure_redis.api import names
-from tests.integration.admission.conftest import NAMESPACE, UNBOUND
+from tests.integration.admission.conftest import NAMESPACE, UNBOUND, VALUES
 from tests.integration.admission.test_authors import KEY_VAULT, cache
 
 KINDS = ("Deployment", "StatefulSet", "DaemonSet", "CronJob")
@@ -102,7 +102,7 @@ def allowed(operator: Api, document: Document) -> bool:
 @pytest.fixture(scope="module", autouse=True)
 def policy(admin: Api, operator: Api) -> Iterator[None]:
     """The chart with workloads on, and its policy in force; afterwards as it was for other modules."""
-    install(admin, {"namespaces": [NAMESPACE], "workloads": {"enabled": True}})
+    install(admin, {**VALUES, "workloads": {"enabled": True}})
     admin.apply(resource()).must()
     probe = workload("CronJob")  # no controller starts anything
     admin.create(probe).must()
@@ -114,7 +114,7 @@ def policy(admin: Api, operator: Api) -> Iterator[None]:
     wait_for(refused, PATIENCE, "the policy on workload changes to be in force")
     wait_for(lambda: allowed(operator, probe), PATIENCE, "the policies to know the resource")
     yield
-    install(admin, {"namespaces": [NAMESPACE]})
+    install(admin, VALUES)
     wait_for(lambda: operator.get(path_of(probe)).status == 403, PATIENCE, "the rights on workloads to be gone")
     admin.delete(probe).must()
     admin.delete(resource()).must()
@@ -333,6 +333,15 @@ def test_even_with_more_rights_it_neither_creates_deletes_nor_scales(
     for answer in answers:
         assert answer.status == 403, answer.body
         assert "may neither create, delete nor scale workloads" in answer.message
+
+
+@pytest.mark.parametrize("consents", [True, False])
+def test_users_without_a_resource_change_their_workloads(admin: Api, consents: bool) -> None:
+    """Where no resource is there is no parameter either, and a policy without one must refuse nobody's change."""
+    space = f"admission-none-{str(consents).lower()}"
+    admin.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": space}}).must()
+    made = admin.create(workload("Deployment", space, consents=consents)).must()
+    admin.merge(made, {"metadata": {"annotations": {"shop.test/a": "c"}}}).must()
 
 
 @pytest.mark.parametrize("kind", KINDS)

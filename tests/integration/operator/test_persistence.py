@@ -188,7 +188,8 @@ def test_a_creation_is_complete_once_persistence_is_set(maker: Persisting) -> No
     maker.until(CHAIN, "True")
     assert maker.settings()["aof-backup-enabled"] == "true"
     maker.until("DriftDetected", "False", "NoDrift")
-    assert "pending" not in maker.status
+    # A later pass removes the tag of the creation from the cache, and then the record.
+    wait_for(lambda: "pending" not in maker.status, PATIENCE, "the creation to be complete")
 
 
 def test_switching_it_off_asks_first(maker: Persisting) -> None:

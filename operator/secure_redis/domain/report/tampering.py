@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from secure_redis.api import names
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.status import Status
@@ -97,19 +98,24 @@ def _secret(
     action: CreateSecret | ApplySecret,
 ) -> Iterable[str]:
     there, known = observed.secret, before.secret
-    same = known is not None and known.name == action.name and not differs(known, required)
+    same = known is not None and known.name == action.name and not _changed(known, required)
     if isinstance(action, CreateSecret):
         if same:
             yield f"Secret {action.name!r} was deleted by someone else; it was published again"
         return
     if not isinstance(there, SecretFacts) or not (same or there.owner_uid == resource.uid):
         return  # the Secret of an earlier resource of this name, which is adopted
-    different = differs(there, required)
+    different = _changed(there, required)
     changed = [name for name in different if same or name in there.written_by]
     for manager in sorted({there.written_by.get(name, "") for name in changed}):
         entries = _listed([name for name in changed if there.written_by.get(name, "") == manager])
         who = f"changed by field manager {manager!r}" if manager else "removed or changed by a field manager unknown"
         yield f"Secret {action.name!r}: {entries} {_was(entries)} {who}; restored"
+
+
+def _changed(published: SecretFacts, required: ConnectionData) -> list[str]:
+    """List what differs, without the time of publication: that is a new one whenever the operator restores a key."""
+    return [name for name in differs(published, required) if name != f"annotations[{names.SECRET_PUBLISHED}]"]
 
 
 def _workload(

@@ -8,6 +8,7 @@ import pytest
 
 from sandbox.azure.seeds import seeds
 from sandbox.azure.seeds.storage import StorageAccount, blob_data_contributor, storage_scope
+from sandbox.waiting import PATIENCE, wait_for
 from sandbox.world import CACHE_KEYS, CACHE_READ, CACHE_WRITE, TENANT, World
 from tests.faults.canaries import leaks
 from tests.integration.operator.persistence_support import (

@@ -69,7 +69,7 @@ def test_install_upgrade_uninstall(run: Helm, cluster: Cluster, server_side: str
     assert "It may publish Secrets in: shop." in notes
     assert "null" not in notes, "the notes print no command that removes finalizers, whatever is left on the Secret"
     assert api.get(CRD).ok
-    assert len(api.get(POLICIES).must()["items"]) == 4
+    assert len(api.get(POLICIES).must()["items"]) == 6
     before = api.get(CRD).must()["metadata"]["resourceVersion"]
 
     values.write_text(json.dumps({"namespaces": ["blog"], "policies": {"enabled": False}}))
@@ -81,7 +81,7 @@ def test_install_upgrade_uninstall(run: Helm, cluster: Cluster, server_side: str
     assert api.get(CRD).must()["metadata"]["resourceVersion"] == before, "an unchanged CRD must not be written"
 
     run("rollback", "secure-redis", "1")
-    assert len(api.get(POLICIES).must()["items"]) == 4
+    assert len(api.get(POLICIES).must()["items"]) == 6
 
     run("uninstall", "secure-redis")
     assert api.get(POLICIES).must()["items"] == []

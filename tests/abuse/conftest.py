@@ -34,6 +34,7 @@ from sandbox.chart.install import OPERATOR, install
 from sandbox.chart.render import RELEASE_NAMESPACE, Document
 from sandbox.cluster import ADMIN, Cluster
 from tests.abuse.hostile import Azure, Hostile
+from tests.integration.admission.conftest import make_accounts
 
 SHOP = "abuse-shop"
 PRIVATE = "abuse-private"
@@ -54,11 +55,7 @@ def admin(crd_installed: None, control_plane: Cluster) -> Iterator[Api]:
     """An administrator at an API server with the chart's roles and policies, and with rights on workloads."""
     api = Api(control_plane)
     install(api, VALUES)
-    api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": PRIVATE}}).must()
-    for space in (SHOP, PRIVATE):
-        for name in ("orders", "other", "secure-redis"):
-            metadata = {"name": name, "namespace": space}
-            api.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata}).must()
+    make_accounts(api, SHOP, PRIVATE)
     yield api
     # As other modules expect: without rights on workloads, and the administrator may write a status.
     install(api, {"namespaces": [SHOP], "policies": {"statusWriters": [ADMIN]}})

@@ -35,6 +35,7 @@ from secure_redis.azure.core.transport import Timeouts, Transport
 from secure_redis.azure.keyvault.secrets import Vaults
 from secure_redis.azure.redis.client import Caches
 from secure_redis.domain.observe.identity import NamespaceIdentity
+from tests.builders.cloud import loopback_cloud
 
 TENANT = "99999999-8888-7777-6666-555555555555"
 SUBSCRIPTION = "11111111-2222-3333-4444-555555555555"
@@ -196,14 +197,7 @@ class Hostile:
 
     @property
     def cloud(self) -> Cloud:
-        return Cloud(
-            name="Hostile",
-            resource_manager=f"https://arm.azure.test:{self.port}",
-            resource_manager_scope=f"https://arm.azure.test:{self.port}/.default",
-            authority=f"https://login.azure.test:{self.port}",
-            vault_suffixes=(f"vault.azure.test:{self.port}",),
-            redis_suffixes=("redis.azure.test",),
-        )
+        return loopback_cloud("Hostile", self.port)
 
     @property
     def vault(self) -> str:

@@ -85,7 +85,7 @@ REFUSED: list[tuple[str, Document]] = [
     *((f"G05 mountPath {path}", mounting(path)) for path in (
         "/lib32", "/usr/share/ca-certificates", "/boot", "/dev/shm", "/proc/self", "/sys/fs/cgroup", "/var/run",
         "/run/systemd", "/var/lib/kubelet", "/etc/ssh", "/etc/sudoers.d", "/etc/nsswitch.conf", "/etc/systemd/system",
-        "/docker-entrypoint-initdb.d", "/entrypoint.d", "/home", "/home/app", "/root/.kube", "/app/.ssh", "/opt",
+        "/docker-entrypoint-initdb.d", "/entrypoint.d", "/home", "/home/app", "/app/.kube", "/app/.ssh", "/opt",
     )),
     *((f"G07 mountPath {path!r}", mounting(path)) for path in (
         "/data/../bin", "/./bin", "//bin", "/bin/", "/data/..", "/", "data", "", "/data:ro", "/data//x", "../x",

@@ -21,6 +21,7 @@ from secure_redis.kube.secret_store import NAMESPACE_BYTES, RESOURCE_BYTES
 from secure_redis.kube.secrets import Secrets
 from secure_redis.kube.watches import SecretWatches
 from tests.abuse.conftest import SHOP
+from tests.integration.admission.test_authors import give
 
 MIB = 1024 * 1024
 MANY = 6  # of each form
@@ -61,18 +62,7 @@ FORMS: dict[str, Form] = {
 
 def may_create_secrets(admin: Api, namespace: str, user: str) -> Api:
     """Return a user who may create Secrets in one namespace, and nothing else."""
-    rbac = "rbac.authorization.k8s.io"
-    rules = [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["create"]}]
-    metadata = {"name": user, "namespace": namespace}
-    admin.apply({"apiVersion": f"{rbac}/v1", "kind": "Role", "metadata": metadata, "rules": rules}).must()
-    binding = {
-        "apiVersion": f"{rbac}/v1",
-        "kind": "RoleBinding",
-        "metadata": metadata,
-        "roleRef": {"apiGroup": rbac, "kind": "Role", "name": user},
-        "subjects": [{"apiGroup": rbac, "kind": "User", "name": user}],
-    }
-    admin.apply(binding).must()
+    give(admin, user, namespace, {"apiGroups": [""], "resources": ["secrets"], "verbs": ["create"]})
     mallory = admin.named(user)
     assert mallory.get(f"/api/v1/namespaces/{namespace}/secrets").status == 403
     return mallory

@@ -4,6 +4,8 @@ import json
 import os
 import sys
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,6 +67,18 @@ def launch(
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "operator"), str(ROOT)])}
     child = Child(names.wrap(argv, world.control.endpoints.hosts_file), log, name=f"operator {tag}", env=environment)
     return Operator(child, log)
+
+
+@contextmanager
+def running(operator: Operator) -> Iterator[Operator]:
+    """Kill the operator at the end. A failure shows its last words."""
+    try:
+        yield operator
+    except Exception as error:
+        error.add_note(f"the operator's last words:\n{operator.child.tail()}")
+        raise
+    finally:
+        operator.child.kill()
 
 
 def _entry(line: str) -> dict[str, Any]:

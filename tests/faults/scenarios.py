@@ -43,6 +43,11 @@ class Stage:
         generation = found["metadata"]["generation"]
         return {c["type"]: (c["status"], c["reason"]) for c in listed if c.get("observedGeneration") == generation}
 
+    def refresh(self) -> None:
+        """Request a fresh read of everything."""
+        annotation = {"metadata": {"annotations": {"secureredis.io/refresh": uuid.uuid4().hex}}}
+        self.world.api.merge(self.document, annotation).must()
+
     def secret_uid(self) -> str | None:
         """The published Secret's uid; None where there is none."""
         secret = self.world.secret(self.team.namespace, self.name)

@@ -3,7 +3,6 @@
 A cache is opened meanwhile, and no condition reports it as safe.
 """
 
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -56,20 +55,10 @@ def stage(world: World) -> Stage:
 def running(world: World, stage: Stage, *program: str, last: tuple[str, ...] = ()) -> Iterator[Operator]:
     kubeconfig, namespace = operators.operator_kubeconfig(world), stage.team.namespace
     operator = operators.launch(program or ("-m", "secure_redis"), world, kubeconfig, (namespace,), {}, *last)
-    try:
+    with operators.running(operator):
         world.apply(stage.document)
         world.await_condition(stage.document, "Ready", "True")
         yield operator
-    except Exception as error:
-        error.add_note(f"the operator's last words:\n{operator.child.tail()}")
-        raise
-    finally:
-        operator.child.kill()
-
-
-def refresh(stage: Stage) -> None:
-    annotation = {"metadata": {"annotations": {"secureredis.io/refresh": uuid.uuid4().hex}}}
-    stage.world.api.merge(stage.document, annotation).must()
 
 
 def open_the_cache(stage: Stage) -> None:
@@ -91,11 +80,11 @@ def test_an_odd_answer_of_azure_is_unknown_and_hides_no_open_cache(world: World,
         odd = Fault(service="arm", principal=stage.team.object_id, status=429, headers=ODD, times=None)
         with world.control.faults.during(odd):
             open_the_cache(stage)
-            refresh(stage)
+            stage.refresh()
             world.await_condition(stage.document, "TransportSecured", "Unknown")
             assert stage.conditions()["CacheAvailable"][0] == "Unknown"
             assert stage.secret_uid() is not None
-        refresh(stage)
+        stage.refresh()
         world.await_condition(stage.document, "TransportSecured", "False", "NonTLSPortOpen")
         operator.child.check()
 
@@ -106,7 +95,7 @@ def test_passes_that_fail_report_unknown_and_heal(world: World, stage: Stage, tm
         uid = stage.secret_uid()
         flag.touch()
         open_the_cache(stage)
-        refresh(stage)
+        stage.refresh()
         message = world.await_condition(stage.document, "Ready", "Unknown", "InternalError")
         assert "ZeroDivisionError" in message
         found = stage.conditions()
@@ -127,11 +116,11 @@ def test_a_pass_that_hangs_leaves_no_good_result_behind(world: World, stage: Sta
     with running(world, stage, "-c", SHORT) as operator:
         hangs = Fault(service="vault", principal=stage.team.object_id, kind="hang", times=None)
         with world.control.faults.during(hangs) as fault:
-            refresh(stage)
+            stage.refresh()
             wait_for(lambda: world.control.faults.hits()[fault], PATIENCE, "the pass to wait for the vault")
             open_the_cache(stage)
             wait_for(lambda: nothing_is_good(stage), PATIENCE, "the last result to end")
             assert stage.secret_uid() is not None
-        refresh(stage)
+        stage.refresh()
         world.await_condition(stage.document, "TransportSecured", "False", "NonTLSPortOpen")
         operator.child.check()

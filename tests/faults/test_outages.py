@@ -4,7 +4,6 @@ import itertools
 import os
 import signal
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -50,23 +49,13 @@ def spoken(capsys: pytest.CaptureFixture[str]) -> Any:
 
 @contextmanager
 def running(world: World, kubeconfig: Path, *stages: Stage, **settings: Any) -> Iterator[Operator]:
-    operator = operators.start(world, kubeconfig, *(stage.team.namespace for stage in stages), **settings)
-    try:
+    namespaces = (stage.team.namespace for stage in stages)
+    with operators.running(operators.start(world, kubeconfig, *namespaces, **settings)) as operator:
         yield operator
-    except Exception as error:
-        error.add_note(f"the operator's last words:\n{operator.child.tail()}")
-        raise
-    finally:
-        operator.child.kill()
 
 
 def ready(stage: Stage) -> None:
     stage.world.await_condition(stage.document, "Ready", "True")
-
-
-def refresh(stage: Stage) -> None:
-    annotation = {"metadata": {"annotations": {"secureredis.io/refresh": uuid.uuid4().hex}}}
-    stage.world.api.merge(stage.document, annotation).must()
 
 
 def store_second(stage: Stage) -> str:
@@ -87,7 +76,7 @@ def a_pass_waits_for_azure(operator: Operator, stage: Stage) -> Iterator[Callabl
     waiting = control.faults.add(Fault(service="arm", method="POST", path="listKeys", kind="hang", when="after"))
     try:
         store_second(stage)
-        refresh(stage)
+        stage.refresh()
         wait_for(lambda: control.faults.hits().get(waiting), PATIENCE, "the operator to wait for Azure")
         yield lambda: control.faults.remove(waiting)
     finally:
@@ -170,7 +159,7 @@ def test_azure_is_away_for_a_while(world: World, kubeconfig: Path, stage: Stage,
             world.control.faults.add(Fault(service=name, kind="reset", times=None))
             for name in ("arm", "vault", "entra")
         ]
-        refresh(stage)
+        stage.refresh()
         world.await_condition(stage.document, "CacheAvailable", "Unknown", "AzureUnreachable")
         assert (world.condition(stage.document, "Ready") or ("",))[0] == "True", "a good Secret is not made bad by it"
         for fault in away:
@@ -178,7 +167,7 @@ def test_azure_is_away_for_a_while(world: World, kubeconfig: Path, stage: Stage,
         version = store_second(stage)
         started = time.monotonic()
         world.await_condition(stage.document, "CacheAvailable", "True")
-        refresh(stage)
+        stage.refresh()
         wait_for(lambda: published(stage) == version, PATIENCE, "the new version to be published")
         spoken(f"Azure back: recovered after {time.monotonic() - started:.1f} s")
         assert stage.secret_uid() == uid
@@ -206,8 +195,8 @@ def test_a_throttled_vault_is_left_alone_and_others_go_on(
         )
         fault = world.control.faults.add(throttled)
         versions = store_second(stage), store_second(other)
-        refresh(stage)
-        refresh(other)
+        stage.refresh()
+        other.refresh()
         wait_for(lambda: published(other) == versions[1], PATIENCE, "the other vault's resource to go on")
         wait_for(lambda: world.control.faults.hits()[fault] >= 3, PATIENCE, "the vault to be asked three times")
         refused = [r for r in world.control.log.requests(mark, service="vault") if r.status == 429]
@@ -287,7 +276,7 @@ def test_a_frozen_leader_writes_nothing_when_it_wakes(
             Fault(service="arm", method="POST", path="listKeys", kind="hang", when="after")
         )
         version = store_second(stage)
-        refresh(stage)
+        stage.refresh()
         wait_for(lambda: world.control.faults.hits().get(waiting), PATIENCE, "the leader to wait for Azure")
         os.kill(leader.child.pid, signal.SIGSTOP)
         try:

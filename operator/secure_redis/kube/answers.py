@@ -31,7 +31,6 @@ class PageLimit:
     """The `limit` of a list's next page: smaller after a page that is too large, larger again after small ones."""
 
     def __init__(self) -> None:
-        self._most = PAGE
         self.limit = PAGE
 
     @property
@@ -46,7 +45,7 @@ class PageLimit:
     def took(self, size: int) -> None:
         """A page of so many bytes arrived: the next may be larger if this one was small."""
         if size * _GROW * _GROW <= PAGE_BYTES:
-            self.limit = min(self._most, self.limit * _GROW)
+            self.limit = min(PAGE, self.limit * _GROW)
 
 
 async def read(content: aiohttp.StreamReader, most: int = ANSWER_BYTES) -> bytes:

@@ -20,7 +20,7 @@ _CLAIM: Final = re.compile(r"([a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?)/" + re.escap
 
 
 class Standing(NamedTuple):
-    """Whether a claim counts. `gone`: why nobody serves the resource; None: the install runs, or this is not known yet.
+    """Whether a claim counts. `gone`: why no operator serves the resource; None: the install runs, or may run.
 
     `again_in`: seconds until another look can decide differently.
     """
@@ -69,7 +69,7 @@ class Installs:
         if found.read - found.since < found.duration:
             return Standing(None, LIVE_SECONDS if found.version and found.read > found.since else found.duration)
         if not found.version:
-            return Standing(f"{lease} does not exist, or nobody holds it")
+            return Standing(f"{lease} does not exist, or has no holder")
         return Standing(f"{lease} was not renewed for its whole duration")
 
     async def _read(self, namespace: str) -> _Observed:

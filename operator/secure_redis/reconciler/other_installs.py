@@ -56,10 +56,10 @@ class OtherInstalls:
         return NextPass(standing.again_in, grows_to=LONGEST_SECONDS)
 
     async def _report_unserved(self, resource: Envelope, why: str) -> NextPass:
-        """Report that nobody observes the resource. A person takes it over, because the other install can come back."""
+        """Report that no operator observes the resource. A person takes it over: the other install can come back."""
         note = (
-            f"nobody serves this resource: {why}; if the operator that the annotation {names.OPERATOR} names is gone "
-            "for good, remove the annotation, and this operator takes the resource up"
+            f"no operator serves this resource: {why}; if the operator that the annotation {names.OPERATOR} names is "
+            "gone for good, remove the annotation, and this operator takes the resource up"
         )
         reported = evidence.unserved(resource, self._now(), note)
         body = await self._resources.write_status(resource, reported)

@@ -369,10 +369,9 @@ class Schedule:
 
     def _push(self, key: Key, entry: _Entry, due: float, trigger: Trigger) -> None:
         self._tickets += 1
-        if isinf(due):  # the next pass comes only when something changes
-            entry.due, entry.trigger, entry.ticket = due, trigger, self._tickets
-            return
         entry.due, entry.trigger, entry.ticket = due, trigger, self._tickets
+        if isinf(due):  # the next pass comes only when something changes
+            return
         heapq.heappush(self._heap, (due, self._tickets, key))
         self._changed.set()
 

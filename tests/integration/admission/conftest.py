@@ -12,16 +12,21 @@ UNBOUND = "admission-unbound"
 VALUES: Document = {"namespaces": [NAMESPACE], "policies": {"statusWriters": [ADMIN]}}
 
 
+def make_accounts(api: Api, *namespaces: str) -> None:
+    """Make the namespaces, and in each the ServiceAccounts for which tokens are requested."""
+    for space in namespaces:
+        api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": space}}).must()
+        for name in ("orders", "other", "secure-redis"):
+            metadata = {"name": name, "namespace": space}
+            api.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata}).must()
+
+
 @pytest.fixture(scope="session")
 def admin(crd_installed: None, control_plane: Cluster) -> Api:
     """An administrator at an API server that has the chart's roles and policies. They stay until it ends."""
     api = Api(control_plane)
     install(api, VALUES)
-    api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": UNBOUND}}).must()
-    for space in (NAMESPACE, UNBOUND):
-        for name in ("orders", "other", "secure-redis"):
-            metadata = {"name": name, "namespace": space}
-            api.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata}).must()
+    make_accounts(api, NAMESPACE, UNBOUND)
     return api
 
 

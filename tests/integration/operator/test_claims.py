@@ -34,7 +34,7 @@ def claim(case: Case, value: str) -> None:
     ("value", "why"),
     [
         ("elsewhere/other", "names no Lease of an operator"),
-        ("elsewhere/secure-redis-operator", "does not exist, or nobody holds it"),
+        ("elsewhere/secure-redis-operator", "does not exist, or has no holder"),
     ],
     ids=["G02 no operator's Lease", "G02 a Lease that does not exist"],
 )

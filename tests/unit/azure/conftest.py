@@ -25,6 +25,7 @@ from secure_redis.azure.core.transport import Transport
 from secure_redis.azure.keyvault.secrets import Vaults
 from secure_redis.azure.redis.client import Caches
 from secure_redis.domain.observe.identity import NamespaceIdentity
+from tests.builders.cloud import loopback_cloud
 
 TENANT = "99999999-8888-7777-6666-555555555555"
 SUBSCRIPTION = "11111111-2222-3333-4444-555555555555"
@@ -107,14 +108,7 @@ class Script:
 
     @property
     def cloud(self) -> Cloud:
-        return Cloud(
-            name="Scripted",
-            resource_manager=f"https://arm.azure.test:{self.port}",
-            resource_manager_scope=f"https://arm.azure.test:{self.port}/.default",
-            authority=f"https://login.azure.test:{self.port}",
-            vault_suffixes=(f"vault.azure.test:{self.port}",),
-            redis_suffixes=("redis.azure.test",),
-        )
+        return loopback_cloud("Scripted", self.port)
 
     @property
     def vault(self) -> str:

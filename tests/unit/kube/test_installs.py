@@ -69,7 +69,7 @@ async def test_a_lease_that_nobody_holds_counts_after_a_duration(installs: Insta
     leases.holder = ""
     assert await installs.look(CLAIM) == Standing(None, 15)
     leases.now += 15
-    assert (await installs.look(CLAIM)).gone == f"the Lease {CLAIM} does not exist, or nobody holds it"
+    assert (await installs.look(CLAIM)).gone == f"the Lease {CLAIM} does not exist, or has no holder"
     leases.fault, leases.holder = None, "pod-2"
     leases.now += 5
     assert (await installs.look(CLAIM)).gone is None

@@ -85,7 +85,7 @@ async def test_an_install_that_may_run_keeps_its_resource(others: OtherInstalls,
 
 
 async def test_nothing_stays_green_where_no_install_runs(others: OtherInstalls, kubernetes: Kubernetes) -> None:
-    kubernetes.standing_ = Standing("the Lease x does not exist, or nobody holds it")
+    kubernetes.standing_ = Standing("the Lease x does not exist, or has no holder")
     found = await others.leave_alone(envelope(BODY))
     (status,) = kubernetes.statuses
     states = {one.type: (one.status, one.reason, one.observed_generation) for one in status.conditions}

@@ -87,7 +87,7 @@ LIFECYCLE_REASONS: Final[Mapping[Reason, ReasonRow]] = {
         traits=Trait.EVENT_ONLY,
     ),
     Reason.OPERATOR_GONE: row(
-        "The annotation `secureredis.io/operator` names an install of the operator that does not run, so nobody "
+        "The annotation `secureredis.io/operator` names an install of the operator that does not run, so no operator "
         "observes the resource. This install does not change it, because the other one could come back.",
         "Make sure that the other install is gone for good, or never was. Then remove the annotation: "
         "`kubectl annotate srcache NAME secureredis.io/operator-`. This install takes the resource up at once.",

@@ -28,6 +28,7 @@ from pathlib import Path
 
 import pytest
 import trustme
+from azure.keyvault.secrets._shared import http_challenge_cache
 
 from sandbox.api import Api
 from sandbox.chart.install import OPERATOR, install
@@ -74,6 +75,8 @@ def authority() -> trustme.CA:
 
 @pytest.fixture
 async def hostile(authority: trustme.CA) -> AsyncIterator[Hostile]:
+    # A former server can have had the same port: the SDK keeps a vault's challenge by host and port in the process.
+    http_challenge_cache.clear()
     server = await Hostile.start(authority)
     yield server
     await server.stop()

@@ -14,6 +14,7 @@ import pytest
 
 from sandbox.chart.install import install
 from sandbox.cli.supervisor import start_pods
+from sandbox.cluster import ADMIN
 from sandbox.controlplane import ControlPlane
 from sandbox.names import HostsFile
 from sandbox.waiting import PATIENCE, wait_for
@@ -26,7 +27,8 @@ from tests.integration.operator.support import Case
 from tests.integration.operator.workload_support import Target, current
 from tests.kube import Kube
 
-ENABLED: dict[str, Any] = {"workloads": {"enabled": True}}
+# The administrator takes parts of a status away.
+ENABLED: dict[str, Any] = {"workloads": {"enabled": True}, "policies": {"statusWriters": [ADMIN]}}
 UNWATCHED: dict[str, Any] = {**ENABLED, "secrets": {"watch": "None"}}
 INTERVALS = {"absenceConfirmationSeconds": 0.5, "operationPollSeconds": 0.2}
 GAPS = (0.0, 0.1, 0.3, 0.5, 0.7)  # seconds between listing a workload and taking it out again
@@ -51,7 +53,7 @@ def world(plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory, hosts: 
         plane.cluster,
         hosts=hosts,
         domain=f"owned-{domain}",
-        settings={"intervals": INTERVALS, **ENABLED},
+        settings={"intervals": INTERVALS, "workloads": {"enabled": True}},
     )
     made.start()
     install(made.api, ENABLED)

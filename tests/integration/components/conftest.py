@@ -1,7 +1,7 @@
 """The rooms of `kube/` under the identity that the chart gives the operator, against a real API server."""
 
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,12 @@ RESOURCE_ID = (
 )
 
 
+RBAC = "rbac.authorization.k8s.io/v1"
+POOR = "poor"  # the ServiceAccount of an operator that has few rights
+
 # Other tests of the same control plane write statuses as its administrator.
-VALUES: dict[str, Any] = {"namespaces": ["rooms"], "policies": {"statusWriters": [ADMIN]}}
+WRITERS = [ADMIN, f"system:serviceaccount:{RELEASE_NAMESPACE}:{POOR}"]
+VALUES: dict[str, Any] = {"namespaces": ["rooms"], "policies": {"statusWriters": WRITERS}}
 
 
 @pytest.fixture(scope="session")
@@ -38,6 +42,39 @@ def kubeconfig(roles: None, control_plane: Cluster) -> Path:
 
 
 @pytest.fixture
+def poor(kube: Kube, roles: None, control_plane: Cluster) -> Iterator[Path]:
+    """An identity that may take the lease and read kube-system, and nothing of ours."""
+    account = {"name": POOR, "namespace": RELEASE_NAMESPACE}
+    kube.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": account})
+    leader = {"apiGroup": RBAC.split("/")[0], "kind": "Role", "name": "secure-redis-operator-leader"}
+    subject = {"kind": "ServiceAccount", **account}
+    metadata = {"name": POOR, "namespace": RELEASE_NAMESPACE}
+    kube.apply(
+        {"apiVersion": RBAC, "kind": "RoleBinding", "metadata": metadata, "roleRef": leader, "subjects": [subject]}
+    )
+    rules = [{"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get"]}]
+    kube.apply({"apiVersion": RBAC, "kind": "ClusterRole", "metadata": {"name": POOR}, "rules": rules})
+    kube.apply(cluster_binding(POOR, POOR, POOR))
+    yield control_plane.service_account_kubeconfig(RELEASE_NAMESPACE, POOR)
+    kube.delete("ClusterRoleBinding", POOR, api_version=RBAC)
+    kube.delete("ClusterRole", POOR, api_version=RBAC)
+    kube.delete("RoleBinding", POOR, RELEASE_NAMESPACE, RBAC)
+
+
+def cluster_binding(name: str, role: str, account: str) -> dict[str, Any]:
+    subject = {"kind": "ServiceAccount", "name": account, "namespace": RELEASE_NAMESPACE}
+    reference = {"apiGroup": RBAC.split("/")[0], "kind": "ClusterRole", "name": role}
+    metadata = {"name": name}
+    return {
+        "apiVersion": RBAC,
+        "kind": "ClusterRoleBinding",
+        "metadata": metadata,
+        "roleRef": reference,
+        "subjects": [subject],
+    }
+
+
+@pytest.fixture
 def bound(roles: None, kube: Kube, new_namespace: Callable[..., str]) -> str:
     """A namespace whose owner has consented."""
     name = new_namespace()
@@ -47,7 +84,7 @@ def bound(roles: None, kube: Kube, new_namespace: Callable[..., str]) -> str:
 
 def consent(namespace: str) -> dict[str, Any]:
     return {
-        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "apiVersion": RBAC,
         "kind": "RoleBinding",
         "metadata": {"name": "secure-redis-operator", "namespace": namespace},
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "secure-redis-namespace"},

@@ -8,10 +8,11 @@ from sandbox.chart.render import RELEASE_NAMESPACE
 from sandbox.waiting import PATIENCE, wait_for
 from secure_redis.api import names
 from secure_redis.api.resource import SecureRedisCache
-from tests.integration.components.test_process import RBAC, Operator, operator_as, poor
+from tests.integration.components.conftest import POOR, RBAC
+from tests.integration.components.test_process import Operator, operator_as
 from tests.kube import Kube
 
-__all__ = ["operator_as", "poor"]
+__all__ = ["operator_as"]
 
 MANY = 60
 
@@ -84,7 +85,7 @@ def role(namespace: str, name: str, verbs: list[str]) -> dict[str, object]:
 
 
 def binding(namespace: str, name: str) -> dict[str, object]:
-    subject = {"kind": "ServiceAccount", "name": "poor", "namespace": RELEASE_NAMESPACE}
+    subject = {"kind": "ServiceAccount", "name": POOR, "namespace": RELEASE_NAMESPACE}
     return {
         "apiVersion": RBAC,
         "kind": "RoleBinding",

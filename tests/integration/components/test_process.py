@@ -16,17 +16,16 @@ from typing import Any
 import pytest
 
 from sandbox.chart.render import RELEASE_NAMESPACE
-from sandbox.cluster import Cluster
 from sandbox.waiting import PATIENCE, wait_for
 from secure_redis import controller
 from secure_redis.api import names
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.kube.client import KubeClient, connect
 from secure_redis.kube.streams import Streams
+from tests.integration.components.conftest import POOR, RBAC, cluster_binding
 from tests.kube import Kube
 
 LEASE = "secure-redis-operator"
-RBAC = "rbac.authorization.k8s.io/v1"
 CONFIG = """
 leaderElection: {namespace: %s, leaseDurationSeconds: 10, renewDeadlineSeconds: 8, retryPeriodSeconds: 1}
 health: {port: 0}
@@ -102,39 +101,6 @@ def operator(operator_as: Callable[..., Operator], kubeconfig: Path) -> Callable
     return lambda name: operator_as(kubeconfig, name)
 
 
-@pytest.fixture
-def poor(kube: Kube, roles: None, control_plane: Cluster) -> Iterator[Path]:
-    """An identity that may take the lease and read kube-system, and nothing of ours."""
-    account = {"name": "poor", "namespace": RELEASE_NAMESPACE}
-    kube.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": account})
-    leader = {"apiGroup": RBAC.split("/")[0], "kind": "Role", "name": "secure-redis-operator-leader"}
-    subject = {"kind": "ServiceAccount", **account}
-    metadata = {"name": "poor", "namespace": RELEASE_NAMESPACE}
-    kube.apply(
-        {"apiVersion": RBAC, "kind": "RoleBinding", "metadata": metadata, "roleRef": leader, "subjects": [subject]}
-    )
-    rules = [{"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get"]}]
-    kube.apply({"apiVersion": RBAC, "kind": "ClusterRole", "metadata": {"name": "poor"}, "rules": rules})
-    kube.apply(cluster_binding("poor", "poor", "poor"))
-    yield control_plane.service_account_kubeconfig(RELEASE_NAMESPACE, "poor")
-    kube.delete("ClusterRoleBinding", "poor", api_version=RBAC)
-    kube.delete("ClusterRole", "poor", api_version=RBAC)
-    kube.delete("RoleBinding", "poor", RELEASE_NAMESPACE, RBAC)
-
-
-def cluster_binding(name: str, role: str, account: str) -> dict[str, Any]:
-    subject = {"kind": "ServiceAccount", "name": account, "namespace": RELEASE_NAMESPACE}
-    reference = {"apiGroup": RBAC.split("/")[0], "kind": "ClusterRole", "name": role}
-    metadata = {"name": name}
-    return {
-        "apiVersion": RBAC,
-        "kind": "ClusterRoleBinding",
-        "metadata": metadata,
-        "roleRef": reference,
-        "subjects": [subject],
-    }
-
-
 def condition(kube: Kube, resource: SecureRedisCache, kind: str = "Ready") -> str:
     body = kube.get(names.KIND, resource.key.name, resource.key.namespace, names.API_VERSION) or {}
     found = [c for c in body.get("status", {}).get("conditions", []) if c["type"] == kind]
@@ -201,7 +167,7 @@ def test_without_rights_it_waits_and_heals(
     wait_for(lambda: waiting.says("waiting: resources cannot be served"), PATIENCE, "it to say what is in the way")
     assert waiting.get("/healthz")[0] == 200, "waiting is no reason for a restart"
     resource = make()
-    kube.create(cluster_binding("poor-later", "secure-redis-operator", "poor"))
+    kube.create(cluster_binding("poor-later", "secure-redis-operator", POOR))
     try:
         wait_for(lambda: condition(kube, resource) == "NamespaceNotBound", PATIENCE, "the status")
         assert sum(r["message"] == "waiting: resources cannot be served" for r in waiting.records()) == 1

@@ -78,7 +78,6 @@ async def test_resources_that_need_the_operator_are_named(
     await verify(elsewhere, kubeconfig, no_resources=True, say=lambda _: None)
 
 
-async def test_a_right_that_is_missing_is_named(kubeconfig: Path, kube: Kube, tmp_path: Path) -> None:
-    elsewhere = Config.model_validate({"leaderElection": {**LEASE, "namespace": "default"}})
-    with pytest.raises(NotWell, match=r'leases\.coordination\.k8s\.io "secure-redis-operator" is forbidden'):
-        await verify(elsewhere, kubeconfig, say=lambda _: None)
+async def test_a_right_that_is_missing_is_named(poor: Path) -> None:
+    with pytest.raises(NotWell, match=r"SecureRedisCaches cannot be listed: .*securerediscaches.* is forbidden"):
+        await verify(CONFIG, poor, say=lambda _: None)

@@ -13,6 +13,7 @@ INCIDENTS = {
     "secureredis_brake_held_total",
     "secureredis_cache_retires_timestamp_seconds",
     "secureredis_condition_waived",
+    "secureredis_namespace_passes_waiting",
     "secureredis_rotation_due_timestamp_seconds",
     "secureredis_rotation_started_timestamp_seconds",
     "controller_runtime_reconcile_errors_total",

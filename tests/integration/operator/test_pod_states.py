@@ -51,8 +51,8 @@ def make(case: Case, name: str, *, files: bool = False, image: str = SLEEP, **sp
 
 def waits(case: Case, name: str) -> bool:
     """Whether the cluster has found out that this pod cannot start."""
-    found = case.world.api.get(pod_path(case, name)).must()
-    status = found.get("status", {})
+    found = case.world.api.get(pod_path(case, name))
+    status = found.must().get("status", {}) if found.status != 404 else {}
     reported = [one["state"].get("waiting", {}).get("reason") for one in status.get("containerStatuses", [])]
     refused = [one.get("reason") for one in status.get("conditions", []) if one["type"] == "PodScheduled"]
     return "ErrImageNeverPull" in reported or bool({"SchedulingGated", "Unschedulable"} & set(refused))
@@ -112,7 +112,7 @@ def test_the_pod_that_blocks_a_stateful_set_is_named_at_once(case: Case) -> None
     ready(case, **led(case), workloads=[db.entry()])
     current(case)
     db.patch({"spec": {"template": {"spec": {"containers": [{"name": "main", "image": NO_IMAGE}]}}}})
-    wait_for(lambda: there(case, "db-0") and waits(case, "db-0"), PATIENCE, "the broken pod")
+    wait_for(lambda: waits(case, "db-0"), PATIENCE, "the broken pod")
     asked = ask(case)
     assert "kubectl delete pod db-0" in db.until("PodBlocksRollout")
     answered(case, asked)
@@ -146,7 +146,3 @@ def test_a_quota_that_leaves_no_room_for_the_rollout_is_reported_with_what_to_do
         {"spec": {"template": {"metadata": {"labels": {"again": "now"}}}}}
     )  # its controller waits longer each time
     current(case)
-
-
-def there(case: Case, name: str) -> bool:
-    return case.world.api.get(pod_path(case, name)).status == 200

@@ -142,6 +142,13 @@ def test_the_parts_of_a_status_that_can_be_read_are_kept() -> None:
     assert (found.status.observed_generation, len(found.status.drift)) == (3, 1)
 
 
+@pytest.mark.parametrize("time", ["tomorrow", "2026-11-24T12:00:00"], ids=["no time", "no zone"])
+def test_a_part_of_a_status_whose_time_cannot_be_compared_is_left_out(time: str) -> None:
+    found = parse({**body(), "status": {"endpoint": {"certificate": {"notAfter": time}}, "observedGeneration": 3}})
+    assert isinstance(found, SecureRedisCache)
+    assert (found.status.endpoint, found.status.observed_generation) == (None, 3)
+
+
 def test_fields_of_a_newer_schema_are_passed_over() -> None:
     assert parsed({"resourceID": ID, "profile": "Strict", "network": {"privateEndpoint": "Required"}}).uid == "u"
 

@@ -148,12 +148,8 @@ def test_many_addresses_are_bounded() -> None:
             cache=CacheStatus(host_name=HOST, port=6380),
             endpoint=EndpointStatus.model_validate({"unknown": [{"parts": ["x"], "reason": "y", "message": "z"}]}),
         ),
-        Status(
-            cache=CacheStatus(host_name=HOST, port=6380),
-            endpoint=EndpointStatus.model_validate({"certificate": {"notAfter": "tomorrow"}}),
-        ),
     ],
-    ids=["empty", "no-cache", "other-host", "other-port", "edited", "edited-time"],
+    ids=["empty", "no-cache", "other-host", "other-port", "edited"],
 )
 def test_a_status_of_another_endpoint_or_an_unreadable_one_is_not_recalled(status: Status) -> None:
     assert recalled(status, ON_IT) is None

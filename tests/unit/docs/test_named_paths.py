@@ -11,6 +11,7 @@ from tests.unit.docs.test_written import PAGES, ROOT, tokens
 # Beginnings of paths inside this repository; what begins otherwise is somebody else's.
 _OURS = re.compile(r"(?:tests|examples|charts|crds|operator|sandbox|scripts|benchmarks|requirements)/[\w./-]*[\w/]")
 SECURITY = ROOT / "docs/security.md"
+CLAIMS = sorted((ROOT / "docs/claims").glob("*.md"))
 
 
 def named(page: Path) -> Iterator[str]:
@@ -25,11 +26,26 @@ def test_files_that_are_named_are_there(page: Path) -> None:
     assert [path for path in named(page) if not (ROOT / path).exists()] == []
 
 
-def test_every_threat_names_a_test() -> None:
-    lines = SECURITY.read_text(encoding="utf-8").splitlines()
-    start = lines.index("## Threats")
-    end = next(at for at in range(start + 1, len(lines)) if lines[at].startswith("## "))
-    heads = ("| threat |", "| --- |")
-    rows = [line for line in lines[start:end] if line.startswith("|") and not line.startswith(heads)]
-    assert len(rows) > 30
-    assert [row for row in rows if "`tests/" not in row.rsplit("|", 2)[1]] == []
+def rows(page: Path) -> list[list[str]]:
+    """The cells of the page's table of attempts."""
+    lines = page.read_text(encoding="utf-8").splitlines()
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("| ")][2:]
+
+
+@pytest.mark.parametrize("page", CLAIMS, ids=lambda page: page.stem)
+def test_a_claim_says_what_holds_it_and_what_it_leaves_out(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert "**Against:** " in text
+    assert "\n## What it does not cover\n\n- " in text
+    found = rows(page)
+    assert found
+    for attempt, stops, tests in found:
+        assert attempt
+        assert stops
+        assert tests.startswith("`tests/"), attempt
+    assert f"](claims/{page.name})" in SECURITY.read_text(encoding="utf-8")
+
+
+def test_every_suite_of_attempts_holds_a_claim() -> None:
+    suites = {str(path.relative_to(ROOT)) for path in (ROOT / "tests/abuse").glob("test_*.py")}
+    assert suites == {name for page in CLAIMS for name in named(page) if name.startswith("tests/abuse/")}

@@ -40,7 +40,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, hosts: Path, domain: str) ->
     """A world in which anybody with the right may write a status."""
     with world_with_pods(tmp_path_factory, hosts, domain, {**INTERVALS, "regenerationSettleSeconds": 2.0}) as running:
         for binding in running.api.get(BINDINGS).must()["items"]:
-            if "status" in binding["metadata"]["name"]:
+            if binding["metadata"]["name"].endswith("-resource-reports"):
                 running.api.call("DELETE", f"{BINDINGS}/{binding['metadata']['name']}").must()
         yield running
 

@@ -295,6 +295,13 @@ class Life(World):
             assert allowed(res, "network.publicAccess"), "cut all clients off without a request"
         if "enableNonSslPort" in action.body.get("properties", {}):
             assert windows.is_open(res.spec.drift.windows, self.now), "corrected outside its window"
+        assert isinstance(self.cache, Redis)
+        before, after = (tags.get(names.CREATION_TAG) for tags in (self.cache.tags, action.body.get("tags", {})))
+        if "tags" in action.body and before == names.CREATION_INCOMPLETE and res.spec.network.firewall_rules:
+            open_now = "Enabled" in {access, self.cache.public_network_access}
+            assert self.rules and open_now, "the network counts as brought before it is"
+        if "tags" in action.body and before is not None and after is None:
+            assert self.cache.persistence.on, "the creation counts as complete before it is"
 
     def _guard_workload(self, action: InjectWorkload | ReleaseWorkload) -> None:
         facts, settings = self.workloads[action.name], self.resource().spec.authentication

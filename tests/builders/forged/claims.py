@@ -13,7 +13,8 @@ from tests.builders.lifecycle import Life
 
 PORT: Final = "transport.nonTLSPort"
 ACCESS: Final = "network.publicAccess"
-PATHS: Final = (PORT, ACCESS, "network.firewallRules[office]", "persistence.type", "provision.identity.type")
+NETWORK: Final = (ACCESS, "network.firewallRules[office]")
+PATHS: Final = (PORT, *NETWORK, "persistence.type", "provision.identity.type")
 
 
 def without(*parts: str) -> Forgery:
@@ -68,10 +69,10 @@ def _refused(there: Life) -> dict[str, Any]:
     return {"action": "CreateCache", "recordedAt": _now(there), "detail": "orders"}
 
 
-def _corrections(count: int, reason: str | None = None) -> Any:
+def _corrections(count: int, reason: str | None = None, paths: tuple[str, ...] = PATHS) -> Any:
     def of(there: Life) -> list[dict[str, Any]]:
         record = {"count": count, "at": _now(there), "generation": there.generation, "reason": reason}
-        return [{"path": path, **record} for path in PATHS]
+        return [{"path": path, **record} for path in paths]
 
     return of
 
@@ -138,6 +139,7 @@ CLAIMS: Final[Mapping[str, Forgery]] = {
     ),
     "`drift` claims that every difference was reported": claims(drift=DRIFT),
     "`corrections` claims that every path is contested": claims(corrections=_corrections(2)),
+    "`corrections` claims that the network is contested": claims(corrections=_corrections(2, paths=NETWORK)),
     "`corrections` claims that Azure refused every path just now": claims(
         corrections=_corrections(0, "DeniedByPolicy")
     ),

@@ -130,6 +130,7 @@ CREATION: Final = Story(
         "Refused": Phase(_forbidden, _ended, waits_for=_permit),
     },
     forgeries=of("observedGeneration", "conditions", "cache", "drift", "corrections", "pending", "lastHandled"),
+    apart=frozenset({"UpdateCache identity", "PersistCache"}),
     remedies=(REFRESH, ("until the resource is created again", _recreate)),
 )
 

@@ -294,6 +294,14 @@ def test_a_record_of_contested_paths_does_not_end_a_creation(tag: str) -> None:
     assert found.pending is not None
 
 
+def test_a_creation_whose_network_is_held_back_owes_it_still() -> None:
+    held = Status(corrections=CONTESTED[:1])
+    found = _of_creation(names.CREATION_INCOMPLETE, held, public_network_access="Disabled")
+    assert found.actions == (), "the tag is not written before the network is there"
+    assert found.pending is not None
+    assert found.pending.action == COMPLETE
+
+
 def _of_creation(tag: str, status: Status, **changes: Any) -> Plan:
     """The plan for a cache in creation whose identity has no role yet."""
     made = provisioning(persistence=spec(), provision=OWN, authentication=None, network=OPEN_TO_ALL)

@@ -48,6 +48,7 @@ class Correction:
     next_pass_in: float | None = None
     persisting: bool = False  # all that is left is persistence
     owing: bool = False  # something is not requested again that a creation has still to bring
+    network_left: bool = False  # a creation has still to bring something of the network, now or later
     paths: tuple[str, ...] = ()  # what the action puts right
     to_correct: tuple[str, ...] = ()
     not_corrected: Mapping[str, Blocked] = field(default_factory=dict)
@@ -110,6 +111,7 @@ def next_correction(
         or (choice.action is None and bool(refused_before) and refused_before.keys() <= set(PERSISTENCE)),
         # Also a record of a contested path, which a creation never writes: the cache is not complete without it.
         owing=bool(refused_before),
+        network_left=not owed <= set(PERSISTENCE),
         paths=choice.paths,
         to_correct=tuple(d.path for d in to_correct),
         not_corrected=not_corrected,

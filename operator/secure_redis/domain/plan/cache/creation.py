@@ -143,8 +143,10 @@ def may_owe_network(resource: SecureRedisCache) -> bool:
 
 def opened(resource: SecureRedisCache, cache: Cache, action: AzureAction) -> AzureAction:
     """Let the request that opens a cache in creation, the last one for its network, also write that into the tag."""
-    opens = isinstance(action, UpdateCache) and "publicNetworkAccess" in action.fields
-    if not (opens and isinstance(action, UpdateCache) and _persists(resource)):
+    if not isinstance(action, UpdateCache) or not _persists(resource):
+        return action
+    access = action.body.get("properties", {}).get("publicNetworkAccess", "Disabled")
+    if same_word(access, "Disabled"):
         return action
     return UpdateCache({**action.body, **network_brought(cache).body}, (*action.fields, "tags"))
 

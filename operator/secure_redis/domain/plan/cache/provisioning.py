@@ -193,7 +193,7 @@ def _complete(
     target: CreationTarget,
 ) -> Plan:
     """Bring what a creation still owes. That is no correction: it is neither counted nor blocked."""
-    if correction.persisting and creation.owes_network(cache):
+    if correction.persisting and not correction.network_left and creation.owes_network(cache):
         completing = completing.model_copy(update={"action": PERSIST})
         if creation.may_owe_network(resource):  # what changes in the network from now on is drift
             correction = replace(correction, action=creation.network_brought(cache), paths=())

@@ -298,8 +298,8 @@ class Life(World):
         assert isinstance(self.cache, Redis)
         before, after = (tags.get(names.CREATION_TAG) for tags in (self.cache.tags, action.body.get("tags", {})))
         if "tags" in action.body and before == names.CREATION_INCOMPLETE and res.spec.network.firewall_rules:
-            open_now = "Enabled" in {access, self.cache.public_network_access}
-            assert self.rules and open_now, "the network counts as brought before it is"
+            assert self.rules, "the network counts as brought before its rules are"
+            assert "Enabled" in {access, self.cache.public_network_access}, "the network counts as brought before it is"
         if "tags" in action.body and before is not None and after is None:
             assert self.cache.persistence.on, "the creation counts as complete before it is"
 

@@ -95,8 +95,9 @@ def _open(made: Life) -> bool:
 
 
 def _persists(made: Life) -> bool:
-    there = isinstance(made.cache, Redis) and made.cache.persistence.on and made.secret is not None
-    return there and names.CREATION_TAG not in made.cache.tags and "pending" not in made.status
+    if not isinstance(made.cache, Redis) or names.CREATION_TAG in made.cache.tags:
+        return False
+    return made.cache.persistence.on and made.secret is not None and "pending" not in made.status
 
 
 def _ended(made: Life) -> bool:

@@ -13,7 +13,7 @@ from secure_redis.api.status import RotationStatus
 from secure_redis.domain.assess.key import PROVIDER_ADDRESS
 from secure_redis.domain.assess.rotation_record import CREDENTIAL_ID, digest
 from secure_redis.domain.grants import Grant, GrantPolicy, Power, VaultScope
-from secure_redis.domain.observe.cache import OperationFacts
+from secure_redis.domain.observe.cache import CacheAbsent, OperationFacts
 from secure_redis.domain.observe.keys import (
     AuthenticationResult,
     ListedKeys,
@@ -83,6 +83,8 @@ class Remembered:
     regeneration: tuple[str, datetime | None] | None = None
     proven: tuple[str, Proven, datetime] | None = None
     direct: bool = False
+    existed: bool = False  # a pass read the cache
+    absent_since: datetime | None = None  # the first 404 of an unbroken row of them
 
 
 @dataclass
@@ -110,7 +112,7 @@ class Stage:
     key_vault: dict[str, Any] = field(default_factory=lambda: dict(READ_WRITE))
     annotations: dict[str, str] = field(default_factory=dict)
     status: dict[str, Any] = field(default_factory=dict)
-    cache: Redis | Unknown = field(default_factory=lambda: passes.cache(tags=OWNER))
+    cache: Redis | CacheAbsent | Unknown = field(default_factory=lambda: passes.cache(tags=OWNER))
     settings: Settings = SETTINGS
     now: datetime = NOW
     memory: Remembered = field(default_factory=Remembered)
@@ -262,13 +264,19 @@ class Stage:
         last = self.resource().status.last_handled
         return last.rotate if last is not None else None
 
-    def resource(self) -> SecureRedisCache:
-        """The resource as the API server delivers it."""
+    def declared(self) -> dict[str, Any]:
+        """The spec, without the cache's id."""
         settings = {"otherConsumers": self.other_consumers, **self.rotation_spec}
         spec: dict[str, Any] = {"authentication": {"keyVault": self.key_vault, "rotation": settings}}
         if self.workloads:
             spec["workloads"] = [{**ENTRY, "id": name, "name": name} for name in self.workloads]
-        return passes.resource(spec, annotations=self.annotations, status=self.status, finalizer=self.finalizer)
+        return spec
+
+    def resource(self) -> SecureRedisCache:
+        """The resource as the API server delivers it."""
+        return passes.resource(
+            self.declared(), annotations=self.annotations, status=self.status, finalizer=self.finalizer
+        )
 
     def listed(self) -> ListedKeys | Unknown:
         """Both keys as Azure lists them."""

@@ -63,6 +63,8 @@ from tests.builders.rotation_stage import (
 from tests.builders.workloads import done, workload
 from tests.builders.world import CLUSTER, IDENTITY, NOW, UID
 
+NO_KEY = VaultSecretAbsent("secret 'orders-key' is not in the vault")
+
 
 @dataclass
 class World(Stage):
@@ -71,7 +73,7 @@ class World(Stage):
     def observe(self) -> Observation:
         """Look once, as the observer does: no more is read than it would."""
         res, memory = self.resource(), self.memory
-        vault: VaultSecretFacts | VaultSecretAbsent | Unknown = self.vault
+        vault: VaultSecretFacts | VaultSecretAbsent | Unknown = self.vault if self.versions else NO_KEY
         observed = Observation(
             now=self.now,
             identity=IDENTITY,
@@ -142,8 +144,10 @@ class World(Stage):
                 break
         memory.direct = memory.direct or todo.needs_fresh_read or any(_azure(o.action) for o in outcomes)
         self._remember(res, observed, outcomes)
-        observed = with_own_writes(res, observed, outcomes) if outcomes else observed
-        assessed = assess(res, observed, cluster_uid=CLUSTER, ca=None)
+        published = with_own_writes(res, observed, outcomes)
+        if published is not observed:  # what this pass published is judged with everything else
+            observed = published
+            assessed = assess(res, observed, cluster_uid=CLUSTER, ca=None)
         told = report(res, observed, assessed, todo, outcomes)
         if dies(len(todo.actions)):
             self.die()

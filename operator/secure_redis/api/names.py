@@ -79,6 +79,7 @@ LEADER_TAG: Final = "secureredis-leader"
 # On a cache from its creation on, until its network and its persistence are as declared.
 CREATION_TAG: Final = "secureredis-creation"
 CREATION_INCOMPLETE: Final = "incomplete"
+CREATION_PERSISTENCE: Final = "persistence"  # the network was as declared once; persistence is not set yet
 # On the current version of a Key Vault secret while a key is regenerated: it shows whether it was.
 ROTATION_TAG: Final = "secureredis-rotation"
 # On a version that a rotation stored: which rotation, and for which request.

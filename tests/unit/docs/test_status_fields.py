@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from secure_redis.api.status import Status
+from tests.builders.forged.stories import STORIES
+from tests.builders.forged.story import NOTHING, WITHOUT, Story, outcomes
 from tests.builders.forged_statuses import FORGERIES, PHASES, outcome
 
 ROOT = Path(__file__).parents[3]
@@ -18,10 +20,15 @@ OTHERS = {"condition": "conditions", "document": None, "model_copy": None}
 BY_ARGUMENT = {"endpoint": {"domain/report/endpoint_status.py"}}
 
 
+def text_of(section: str) -> str:
+    """The text below a heading, up to the next heading."""
+    after = PAGE.read_text(encoding="utf-8").split(f"## {section}\n", 1)[1]
+    return re.split(r"\n##+ ", after, maxsplit=1)[0]
+
+
 def rows(section: str) -> list[list[str]]:
     """The cells of the table below a heading, without its head."""
-    text = PAGE.read_text(encoding="utf-8").split(f"## {section}\n", 1)[1].split("\n## ", 1)[0]
-    lines = [line for line in text.splitlines() if line.startswith("|")]
+    lines = [line for line in text_of(section).splitlines() if line.startswith("|")]
     return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines[2:]]
 
 
@@ -62,3 +69,28 @@ def test_the_table_of_forged_statuses_is_what_happens(phase: str) -> None:
     column = PHASES.index(phase)
     computed = {name: outcome(phase, forge) for name, forge in FORGERIES.items()}
     assert {name: cells[column] for name, cells in listed.items()} == computed
+
+
+def without(story: Story) -> list[str]:
+    """The forgeries that the page lists as making no difference in any phase."""
+    sentence = " ".join(text_of(story.section).split(WITHOUT, 1)[1].split())
+    return sentence.removesuffix(".").split("; ")
+
+
+@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.section)
+def test_the_page_has_every_forgery_of_a_state_machine_once(story: Story) -> None:
+    listed = [cells[0] for cells in rows(story.section)] + without(story)
+    assert sorted(listed) == sorted(story.forgeries)
+    for cells in rows(story.section):
+        assert len(cells) == len(story.phases) + 1, cells
+        assert set(cells[1:]) != {NOTHING}, cells
+
+
+@pytest.mark.parametrize(
+    ("story", "phase"),
+    [pytest.param(story, phase, id=f"{story.section}-{phase}") for story in STORIES for phase in story.phases],
+)
+def test_the_tables_of_the_other_state_machines_are_what_happens(story: Story, phase: str) -> None:
+    column = 1 + list(story.phases).index(phase)
+    listed = {cells[0]: cells[column] for cells in rows(story.section)} | dict.fromkeys(without(story), NOTHING)
+    assert outcomes(story, phase) == listed

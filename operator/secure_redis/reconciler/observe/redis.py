@@ -66,7 +66,7 @@ class RedisReader:
             return replace(observed, cache=denied)
         operation = await self._operation(resource, identity, pass_state)
         running = operation is not None and resource.key not in self._failed
-        direct = pass_state.direct or running or _needs_direct_read(resource)
+        direct = pass_state.direct or running or needs_direct_read(resource)
         if direct:
             cache = await guarded(self._inventory.fresh(identity, resource.cache), "the cache")
         else:
@@ -79,7 +79,7 @@ class RedisReader:
         if isinstance(cache, Unknown):
             return observed
         if isinstance(cache, CacheAbsent):
-            if cache.confirmed and _about_to_create(resource):
+            if cache.confirmed and about_to_create(resource):
                 available = self._caches.name_available(identity, resource.cache)
                 return replace(observed, name_available=await guarded(available, "whether the name is free"))
             return observed
@@ -128,7 +128,7 @@ class RedisReader:
         return rules
 
 
-def _needs_direct_read(resource: SecureRedisCache) -> bool:
+def needs_direct_read(resource: SecureRedisCache) -> bool:
     """Whether the inventory is not fresh enough, because something irreversible is due or an operation runs."""
     if resource.deleting or resource.status.pending is not None:
         return True
@@ -138,7 +138,8 @@ def _needs_direct_read(resource: SecureRedisCache) -> bool:
     return state is not None and is_busy(state)
 
 
-def _about_to_create(resource: SecureRedisCache) -> bool:
+def about_to_create(resource: SecureRedisCache) -> bool:
+    """Whether the next step may be a creation, so that the name is checked first."""
     pending = resource.status.pending
     provision = resource.spec.mode is Mode.PROVISION and not resource.deleting
     return provision and pending is not None and pending.action == types.CREATE

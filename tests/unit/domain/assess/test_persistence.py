@@ -9,7 +9,7 @@ from pydantic import SecretBytes
 from secure_redis.api import names
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
-from secure_redis.api.status import DriftStatus, PendingStatus, Status
+from secure_redis.api.status import CorrectionStatus, DriftStatus, PendingStatus, Status
 from secure_redis.api.times import rfc3339
 from secure_redis.domain.assess import persistence
 from secure_redis.domain.assess.assessment import assess
@@ -31,6 +31,8 @@ from secure_redis.domain.plan.cache.persistence import next_step
 from secure_redis.domain.plan.plan import plan
 from secure_redis.domain.plan.types import (
     COMPLETE,
+    CREATE,
+    DELETE,
     PERSIST,
     Plan,
     Settings,
@@ -253,6 +255,62 @@ def test_a_creation_stays_recorded_until_persistence_is_set() -> None:
             UpdateCache({"tags": there.tags}, ("tags",))
         ]
         assert planned(recorded, there).pending is None
+
+
+OPEN_TO_ALL = {"publicAccess": "Enabled"}
+CONTESTED = tuple(
+    CorrectionStatus(path=path, count=2, at=rfc3339(NOW), generation=0)
+    for path in ("network.publicAccess", persistence.TYPE)
+)
+
+
+@pytest.mark.parametrize("recorded", [None, CREATE, COMPLETE, PERSIST, DELETE])
+@pytest.mark.parametrize(
+    ("tag", "writes"),
+    [(names.CREATION_INCOMPLETE, [("publicNetworkAccess", "tags")]), (names.CREATION_PERSISTENCE, [])],
+)
+def test_the_tag_and_not_the_status_says_whether_a_creation_still_opens_the_cache(
+    recorded: str | None, tag: str, writes: list[Any]
+) -> None:
+    pending = None if recorded is None else PendingStatus(action=recorded, recorded_at=rfc3339(NOW))
+    found = _of_creation(tag, Status(pending=pending), public_network_access="Disabled")
+    changes = [action for action in found.actions if isinstance(action, UpdateCache)]
+    assert [action.fields for action in changes] == writes
+    for action in changes:
+        assert action.body["tags"][names.CREATION_TAG] == names.CREATION_PERSISTENCE
+
+
+def test_that_the_network_was_brought_is_written_before_a_creation_waits_for_its_persistence() -> None:
+    (action,) = _of_creation(names.CREATION_INCOMPLETE, Status(), public_network_access="Enabled").actions
+    assert isinstance(action, UpdateCache)
+    assert action.fields == ("tags",)
+    assert action.body["tags"][names.CREATION_TAG] == names.CREATION_PERSISTENCE
+
+
+@pytest.mark.parametrize("tag", [names.CREATION_INCOMPLETE, names.CREATION_PERSISTENCE])
+def test_a_record_of_contested_paths_does_not_end_a_creation(tag: str) -> None:
+    found = _of_creation(tag, Status(corrections=CONTESTED), public_network_access="Disabled")
+    assert found.actions == ()
+    assert found.pending is not None
+
+
+def test_a_creation_whose_network_is_held_back_owes_it_still() -> None:
+    held = Status(corrections=CONTESTED[:1])
+    found = _of_creation(names.CREATION_INCOMPLETE, held, public_network_access="Disabled")
+    assert found.actions == (), "the tag is not written before the network is there"
+    assert found.pending is not None
+    assert found.pending.action == COMPLETE
+
+
+def _of_creation(tag: str, status: Status, **changes: Any) -> Plan:
+    """The plan for a cache in creation whose identity has no role yet."""
+    made = provisioning(persistence=spec(), provision=OWN, authentication=None, network=OPEN_TO_ALL)
+    facts = replace(IDENTIFIED, tags={**IDENTIFIED.tags, names.CREATION_TAG: tag}, **changes)
+    observed = observation(cache=facts, cache_fresh=True, storage=storage(), storage_roles=(), firewall_rules=())
+    settings = Settings(cluster_uid="cluster", policy=GrantPolicy())
+    return plan(
+        replace(made, status=status), observed, assess(made, observed, cluster_uid="cluster", ca=None), settings
+    )
 
 
 def test_setting_it_needs_a_grant_that_names_the_account() -> None:

@@ -153,6 +153,24 @@ def test_first_injections_run_one_after_the_other() -> None:
     assert told(found)["a"] == (True, None)
 
 
+def test_a_status_that_claims_a_rollout_to_be_over_begins_no_wave() -> None:
+    (a,) = everything(consumer(ALL), A)
+    res, rolling = consumer(ALL, status=current_status(a)), replace(a, rolled=False)
+    assert required_pods(res, (rolling, B), V1) == (("Deployment", "a"),)
+    assert acts(roll(res, observation(rolling, B, held={"a": pods(None, 1) + pods(V1, 2)}), V1)) == []
+    # A rollout of the owner's own, after all pods have moved, delays nothing.
+    assert acts(roll(res, observation(rolling, B, held={"a": pods(V1)}), V1)) == ["+b"]
+
+
+@pytest.mark.parametrize("status", [{}, {"workloads": []}])
+def test_a_lost_status_lets_no_release_begin_beside_another(status: dict[str, Any]) -> None:
+    (b,) = everything(consumer(ALL), B)
+    res, rolling = consumer(status=status), replace(A, rolled=False)
+    assert required_pods(res, (rolling, b), V1) == (("Deployment", "a"),)
+    assert acts(roll(res, observation(rolling, b, held={"a": pods(V1, 1) + pods(None, 2)}), V1)) == []
+    assert acts(roll(res, observation(rolling, b, held={"a": pods(None)}), V1)) == ["-b"]
+
+
 def ending(*found: PodFacts) -> tuple[PodFacts, ...]:
     return tuple(replace(pod, deleting=True) for pod in found)
 

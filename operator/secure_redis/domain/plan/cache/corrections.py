@@ -47,7 +47,8 @@ class Correction:
     blocked: tuple[Blocked, ...] = ()
     next_pass_in: float | None = None
     persisting: bool = False  # all that is left is persistence
-    owing: bool = False  # Azure refused something that a creation has still to bring
+    owing: bool = False  # something is not requested again that a creation has still to bring
+    network_left: bool = False  # a creation has still to bring something of the network, now or later
     paths: tuple[str, ...] = ()  # what the action puts right
     to_correct: tuple[str, ...] = ()
     not_corrected: Mapping[str, Blocked] = field(default_factory=dict)
@@ -98,7 +99,6 @@ def next_correction(
     next_pass_in = 0.0 if any(d.path not in due and d.path not in not_corrected for d in to_correct) else None
     choice = _choose(resource, observed, cache, found, due, missing)
     not_corrected |= choice.not_corrected
-    refused = {path for path, why in refused_before.items() if why.reason is not Reason.CONTESTED}
     if choice.action is not None:
         next_pass_in = None
     elif choice.persisting:
@@ -107,8 +107,11 @@ def next_correction(
         action=choice.action,
         blocked=tuple(_distinct(not_corrected.values())),
         next_pass_in=next_pass_in,
-        persisting=choice.persisting or (choice.action is None and bool(refused) and refused <= set(PERSISTENCE)),
-        owing=bool(refused),
+        persisting=choice.persisting
+        or (choice.action is None and bool(refused_before) and refused_before.keys() <= set(PERSISTENCE)),
+        # Also a record of a contested path, which a creation never writes: the cache is not complete without it.
+        owing=bool(refused_before),
+        network_left=not owed <= set(PERSISTENCE),
         paths=choice.paths,
         to_correct=tuple(d.path for d in to_correct),
         not_corrected=not_corrected,

@@ -13,7 +13,7 @@ from secure_redis.domain.observe.cache import Cache, OperationFacts
 from secure_redis.domain.observe.normalise import same_word, tag
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.secret import SecretFacts
-from secure_redis.domain.plan.actions import UpdateCache
+from secure_redis.domain.plan.actions import AzureAction, UpdateCache
 
 CREATING = "Azure is creating the cache; this takes 10 to 20 minutes"
 FOREIGN = (
@@ -117,22 +117,57 @@ def tags(resource: SecureRedisCache, owner: str, observed: Mapping[str, str] | N
 def _incomplete(resource: SecureRedisCache) -> Mapping[str, str]:
     """Return the tag by which a creation in several writes goes on after a crash; empty: one write is all of it.
 
-    Only the tag allows the later writes, which need no consent. The status anyone may forge.
+    Only the tag allows the later writes, which need no consent, and only the tag says which. The status anyone may
+    forge.
     """
-    persistence = resource.spec.persistence
-    several = bool(resource.spec.network.firewall_rules) or (persistence is not None and persistence.type != "None")
-    return {names.CREATION_TAG: names.CREATION_INCOMPLETE} if several else {}
+    if resource.spec.network.firewall_rules:
+        return {names.CREATION_TAG: names.CREATION_INCOMPLETE}
+    return {names.CREATION_TAG: names.CREATION_PERSISTENCE} if _persists(resource) else {}
 
 
 def is_incomplete(cache: Cache) -> bool:
     """Whether the operator created the cache, and its network or persistence is not as declared yet."""
+    return tag(cache.tags, names.CREATION_TAG) in {names.CREATION_INCOMPLETE, names.CREATION_PERSISTENCE}
+
+
+def owes_network(cache: Cache) -> bool:
+    """Whether the network of a cache in creation was never as declared yet. What changes in it later is drift."""
     return tag(cache.tags, names.CREATION_TAG) == names.CREATION_INCOMPLETE
+
+
+def may_owe_network(resource: SecureRedisCache) -> bool:
+    """Whether the spec declares something of the network that a creation could still bring."""
+    network = resource.spec.network
+    return bool(network.firewall_rules) or not same_word(network.public_access, "Disabled")
+
+
+def opened(resource: SecureRedisCache, cache: Cache, action: AzureAction) -> AzureAction:
+    """Let the request that opens a cache in creation, the last one for its network, also write that into the tag."""
+    if not isinstance(action, UpdateCache) or not _persists(resource):
+        return action
+    access = action.body.get("properties", {}).get("publicNetworkAccess", "Disabled")
+    if same_word(access, "Disabled"):
+        return action
+    return UpdateCache({**action.body, **network_brought(cache).body}, (*action.fields, "tags"))
+
+
+def network_brought(cache: Cache) -> UpdateCache:
+    """Write into the tag that only persistence is left of a creation. Azure replaces all tags at once."""
+    return UpdateCache({"tags": {**_untagged(cache), names.CREATION_TAG: names.CREATION_PERSISTENCE}}, ("tags",))
 
 
 def finished(cache: Cache) -> UpdateCache:
     """Remove the tag of an incomplete creation. Azure replaces all tags at once."""
-    kept = {name: value for name, value in cache.tags.items() if not same_word(name, names.CREATION_TAG)}
-    return UpdateCache({"tags": kept}, ("tags",))
+    return UpdateCache({"tags": _untagged(cache)}, ("tags",))
+
+
+def _untagged(cache: Cache) -> dict[str, str]:
+    return {name: value for name, value in cache.tags.items() if not same_word(name, names.CREATION_TAG)}
+
+
+def _persists(resource: SecureRedisCache) -> bool:
+    persistence = resource.spec.persistence
+    return persistence is not None and persistence.type != "None"
 
 
 def body(resource: SecureRedisCache, owner: str) -> Mapping[str, Any]:

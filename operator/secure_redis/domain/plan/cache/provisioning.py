@@ -155,7 +155,7 @@ def change(
     key = store_key(resource, observed, assessed, settings, identity)
     if completing is None:
         return _correct(resource, correct(corrections.Owed.NOTHING), key, settings, identity)
-    owed = corrections.Owed.PERSISTENCE if completing.action == PERSIST else corrections.Owed.ALL
+    owed = corrections.Owed.ALL if creation.owes_network(cache) else corrections.Owed.PERSISTENCE
     return _complete(resource, observed, cache, correct(owed), completing, key, settings, identity, target)
 
 
@@ -193,8 +193,12 @@ def _complete(
     target: CreationTarget,
 ) -> Plan:
     """Bring what a creation still owes. That is no correction: it is neither counted nor blocked."""
-    if correction.persisting:  # what changes in the network from now on is drift
+    if correction.persisting and not correction.network_left and creation.owes_network(cache):
         completing = completing.model_copy(update={"action": PERSIST})
+        if creation.may_owe_network(resource):  # what changes in the network from now on is drift
+            correction = replace(correction, action=creation.network_brought(cache), paths=())
+    elif correction.action is not None and creation.owes_network(cache):
+        correction = replace(correction, action=creation.opened(resource, cache, correction.action))
     if correction.action is None:
         plan = _uncorrected(correction, key)
         unread = bool(resource.spec.network.firewall_rules) and not isinstance(observed.firewall_rules, tuple)
@@ -257,13 +261,13 @@ def _adopt(resource: SecureRedisCache, cache: Cache, settings: Settings, identit
 def _completing(
     resource: SecureRedisCache, observed: Observation, cache: Cache, assessed: Assessment
 ) -> PendingStatus | None:
-    """Find the creation that is not complete, by the cache's tag. The status can only report more of it as done."""
+    """Find the creation that is not complete, and what it owes, by the cache's tag."""
     if assessed.ownership is not Ownership.OWNED or not creation.is_incomplete(cache):
         return None
-    pending = resource.status.pending
+    pending, action = resource.status.pending, COMPLETE if creation.owes_network(cache) else PERSIST
     if pending is None or pending.action not in {CREATE, COMPLETE, PERSIST}:
-        pending = PendingStatus(action=COMPLETE, recorded_at=rfc3339(observed.now), detail=resource.cache.name)
-    return pending if pending.action == PERSIST else pending.model_copy(update={"action": COMPLETE})
+        pending = PendingStatus(action=action, recorded_at=rfc3339(observed.now), detail=resource.cache.name)
+    return pending.model_copy(update={"action": action})
 
 
 def _refused_before(resource: SecureRedisCache, observed: Observation) -> Blocked | None:

@@ -15,13 +15,10 @@ from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.unknown import NotRead, Unknown
 from secure_redis.domain.observe.workload_match import carries, consents, current
 from secure_redis.domain.observe.workloads import BudgetFacts, WorkloadFacts
-from secure_redis.domain.plan.actions import InjectWorkload, ReleaseWorkload
-from secure_redis.domain.plan.rollout.injection import inject, release
 from secure_redis.domain.plan.rollout.workload_checks import (
     before_of,
-    dropped,
+    could_begin,
     entry_of,
-    given_up,
     no_replacement,
     publication,
     replaces,
@@ -42,7 +39,7 @@ def needs_budgets(resource: SecureRedisCache, workloads: Iterable[WorkloadFacts]
     there = [facts for facts in workloads if not facts.deleting]
     if any(_under_way(resource, facts, version) for facts in there):
         return False
-    return any(replaces(facts) and _could_begin(resource, facts, version) for facts in there)
+    return any(replaces(facts) and could_begin(resource, facts, version) for facts in there)
 
 
 def refusal(budgets: Budgets, place: tuple[str, str], minutes_late: int | None) -> Explanation | None:
@@ -87,17 +84,6 @@ class Allowance:
         for name in over:
             self._left[name] -= 1
         return True
-
-
-def _could_begin(resource: SecureRedisCache, facts: WorkloadFacts, version: str | None) -> bool:
-    """Whether an action on this workload is possible, whatever the Secret holds."""
-    entry = entry_of(resource, facts)
-    if entry is None or not consents(resource, facts):
-        return isinstance(release(resource, facts), ReleaseWorkload)
-    if version is None or given_up(facts, dropped(resource, facts, before_of(resource, facts))):
-        return False
-    keys = {one.key for one in entry.env}
-    return isinstance(inject(resource, entry, facts, resource.secret_name, version, keys), InjectWorkload)
 
 
 def _under_way(resource: SecureRedisCache, facts: WorkloadFacts, version: str | None) -> bool:

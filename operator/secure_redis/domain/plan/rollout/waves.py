@@ -42,8 +42,10 @@ from secure_redis.domain.plan.rollout.workload_checks import (
     entry_of,
     leaving,
     publication,
+    rolls,
     rotation,
     settled,
+    wave_matters,
 )
 from secure_redis.domain.plan.rollout.workload_state import (
     WORKLOAD_MESSAGE_LIMIT,
@@ -118,16 +120,17 @@ def required_pods(
     These are none in a steady state, and none of the workloads that wait for their turn. `verify`: as `roll` has it.
     """
     required: list[Target] = []
-    for facts in workloads:
-        if facts.deleting:
-            continue
+    there = [facts for facts in workloads if not facts.deleting]
+    wave = wave_matters(resource, there, version)
+    for facts in there:
         entry, before = entry_of(resource, facts), before_of(resource, facts)
+        in_the_way = wave and rolls(facts)
         if entry is None or not consents(resource, facts):
-            if not facts.owned.anything and leaving(before):
+            if not facts.owned.anything and (leaving(before) or in_the_way):
                 required.append((facts.kind, facts.name))
             continue
         behind = entry.restart is Restart.ROLLING and version is not None and not current(resource, facts, version)
-        known = not verify and settled(resource, entry, facts, before, version)
+        known = not (verify or in_the_way) and settled(resource, entry, facts, before, version)
         if carries(resource, facts) and not behind and not known:
             required.append((facts.kind, facts.name))
     return tuple(required)

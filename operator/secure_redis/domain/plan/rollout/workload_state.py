@@ -32,8 +32,10 @@ from secure_redis.domain.plan.rollout.workload_checks import (
     no_replacement,
     publication,
     replaces,
+    rolls,
     rotation,
     settled,
+    wave_matters,
 )
 
 LISTED_PODS: Final = 10
@@ -105,12 +107,17 @@ def workload_states(
 ) -> list[WorkloadState]:
     """Return every workload that an entry selects or that is injected, and every entry that selects none."""
     published = publication(resource, observed, version, container_start)
-    return _View(resource, observed, version, keys, publishing, published, verify).all(workloads)
+    there = tuple(facts for facts in workloads if not facts.deleting)
+    wave = wave_matters(resource, there, version)
+    return _View(resource, observed, version, keys, publishing, published, verify, wave).all(there)
 
 
 @dataclass(frozen=True, slots=True)
 class _View:
-    """The workloads of a resource in one pass; the members are as `waves.roll` has them."""
+    """The workloads of a resource in one pass; the members are as `waves.roll` has them.
+
+    `wave`: another workload could be changed, so that no report of an earlier pass counts for one that rolls.
+    """
 
     resource: SecureRedisCache
     observed: Observation
@@ -119,12 +126,12 @@ class _View:
     publishing: bool
     published: Publication
     verify: bool
+    wave: bool
 
-    def all(self, workloads: tuple[WorkloadFacts, ...]) -> list[WorkloadState]:
+    def all(self, there: tuple[WorkloadFacts, ...]) -> list[WorkloadState]:
         """Return every workload that an entry selects or that is injected, and every entry that selects none."""
         states: list[WorkloadState] = []
         entries = () if self.resource.deleting else self.resource.spec.workloads
-        there = [facts for facts in workloads if not facts.deleting]
         claimed: dict[Target, str] = {}
         for entry in entries:
             selected = [facts for facts in there if matches(entry, facts)]
@@ -197,7 +204,8 @@ class _View:
         self, entry: Workload, facts: WorkloadFacts, status: WorkloadStatus, before: WorkloadStatus | None
     ) -> WorkloadState:
         """Decide about a workload whose template is as it must be, by its pods."""
-        if not self.verify and settled(self.resource, entry, facts, before, self.version):
+        reported = not self.verify and settled(self.resource, entry, facts, before, self.version)
+        if reported and not self._is_in_the_way(facts):
             return WorkloadState(status)
         pods = self.observed.pods.get((facts.kind, facts.name))
         if pods is None:
@@ -210,7 +218,7 @@ class _View:
         former = [pod for pod in pods if pod in stale or self._of_former_template(entry, pod)]
         behind, free = listed(stale), not stale
         why = no_replacement(facts)
-        if not former and (facts.rolled or why is not None):
+        if not former and (facts.rolled or why is not None or reported):
             return WorkloadState(status)
         why = why or self._waits(entry, former)
         if why is not None:
@@ -304,7 +312,7 @@ class _View:
                 moves=False,
                 refused_before=refused,
             )
-        if not leaving(before):
+        if not (leaving(before) or self._is_in_the_way(facts)):
             return None
         pods = self.observed.pods.get((facts.kind, facts.name))
         if isinstance(pods, Unknown):
@@ -312,7 +320,7 @@ class _View:
         # An annotation in the template that the operator does not own any more stays, and proves nothing.
         using = [] if carries(self.resource, facts) else [pod for pod in pods or () if pod.version is not None]
         why = no_replacement(facts)
-        if pods is not None and not using and (facts.rolled or why is not None):
+        if pods is not None and not using and (facts.rolled or why is not None or not leaving(before)):
             return None
         free = pods is not None and not any(holding(pod, self.published, self.observed.now).blocks for pod in using)
         if why is not None:
@@ -321,6 +329,10 @@ class _View:
         state = replace(self._progress(facts, status, pods or (), using, using, _USING), free=free)
         # A release that fails endangers no key: it delays the Secret's removal, and nothing else.
         return replace(state, effect=Effect.BEHIND) if state.effect is Effect.FAILED else state
+
+    def _is_in_the_way(self, facts: WorkloadFacts) -> bool:
+        """Whether a wave may have to wait for this workload, so that its pods decide."""
+        return self.wave and rolls(facts)
 
     def _unwell_since(self) -> datetime | None:
         condition = self.resource.status.condition(ConditionType.WORKLOADS_CURRENT)

@@ -160,7 +160,8 @@ async def test_a_leader_that_wakes_up_past_its_deadline_writes_nothing(leases: L
     holding = asyncio.create_task(me.hold())
     await asyncio.sleep(SETTINGS.retry / 2)
     me._clock = lambda: now() + 100
-    await holding
+    async with asyncio.timeout(30):
+        await holding
     assert leases.version == before
     with pytest.raises(LeadershipLost):
         me.check()

@@ -158,6 +158,16 @@ def test_what_is_kept_is_bounded() -> None:
     assert len(live_values._indexes) <= 32
 
 
+def test_neither_a_short_word_nor_a_document_is_a_value() -> None:
+    live_values._registry.clear()
+    for value in ("1234567", "x" * 8193):
+        live_values.remember(value)
+    assert not live_values._registry
+    for value in ("12345678", "x" * 8192):
+        live_values.remember(value)
+    assert len(live_values._registry["shop/orders"].until) == 2
+
+
 def test_no_value_is_in_a_repr() -> None:
     assert KEY not in repr(live_values._registry)
 

@@ -61,6 +61,13 @@ def mount(path: str, volume: Document | None = None, **more: object) -> Document
     return {"volumes": [added], "containers": [{"name": "main", "volumeMounts": mounts}]}
 
 
+def init(change: Document) -> Document:
+    """Return a change of the container as the same change of the init container."""
+    (container,) = change["containers"]
+    others = {name: part for name, part in change.items() if name != "containers"}
+    return {**others, "initContainers": [{**container, "name": "first"}]}
+
+
 def send(api: Api, document: Document, pod: Document, manager: str = MANAGER, *, dry_run: bool = True) -> Answer:
     """Patch the pod's spec of a workload as a field manager."""
     query = {"fieldManager": manager, "fieldValidation": "Strict"} | ({"dryRun": "All"} if dry_run else {})

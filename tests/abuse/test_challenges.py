@@ -25,15 +25,15 @@ async def healed(azure: Azure, hostile: Hostile) -> None:
 
 RESOURCES = {
     "F01 a foreign resource": "https://evil.example",
-    "F01 a sibling suffix": "https://azure.test",
-    "F01 Resource Manager": "https://arm.azure.test",
+    "F01 a sibling suffix": "https://azure.test:{port}",
+    "F01 Resource Manager": "https://arm.azure.test:{port}",
     "no resource": "",
 }
 
 
 @pytest.mark.parametrize("name", RESOURCES)
 async def test_f01_a_challenge_for_another_resource(azure: Azure, hostile: Hostile, name: str) -> None:
-    hostile.on("vault", "", hostile.challenge(resource=RESOURCES[name]))
+    hostile.on("vault", "", hostile.challenge(resource=RESOURCES[name].format(port=hostile.port)))
     why(await read_secret(azure, hostile))
     assert hostile.count("entra") == 0
     await healed(azure, hostile)

@@ -5,7 +5,7 @@ Every request here carries a real token. What is `listed` succeeds, and docs/sec
 
 import itertools
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -22,6 +22,7 @@ from tests.abuse.requests import (
     deployment,
     dry_merge,
     env,
+    init,
     listed,
     mount,
     resource,
@@ -360,8 +361,10 @@ def web(admin: Api, stolen: Api, orders: Document) -> Document:
 
 @pytest.mark.legitimate
 @pytest.mark.parametrize(
-    "change", [env("REDIS_URL"), env("REDIS_URL", container="main"), mount("/etc/redis")], ids=["env", "again", "mount"]
-)
+    "change",
+    [env("REDIS_URL"), env("REDIS_URL", container="main"), mount("/etc/redis"), init(env("REDIS_URL")), init(mount("/etc/redis"))],
+    ids=["env", "again", "mount", "env of an init container", "mount of an init container"],
+)  # fmt: skip
 def test_what_the_resource_lists_is_injected(stolen: Api, web: Document, change: Document) -> None:
     send(stolen, web, change).must()
 
@@ -430,6 +433,14 @@ INJECTIONS: list[tuple[str, Document]] = [
         {"mountPath": "/scratch", "$patch": "delete"}]}]}),
     ("D16 mount a tenant's volume", {"containers": [{"name": "main", "volumeMounts": [
         {"name": "own", "mountPath": "/etc/redis", "readOnly": True}]}]}),
+    ("D11 a variable that is not listed, in an init container", init(env("MY_URL"))),
+    ("D15 a variable from another Secret, in an init container", init(env("REDIS_URL", secret="victim"))),
+    ("D09 mount at a path that is not listed, in an init container", init(mount("/app"))),
+    ("D16 writable, in an init container", init(mount("/etc/redis", readOnly=False))),
+    ("D16 a tenant's volume, in an init container", {"initContainers": [{"name": "first", "volumeMounts": [
+        {"name": "own", "mountPath": "/etc/redis", "readOnly": True}]}]}),
+    ("D16 a plain value, in an init container", {"initContainers": [{"name": "first", "env": [
+        {"name": "REDIS_URL", "value": "x"}]}]}),
     ("D16 image", {"containers": [{"name": "main", "image": "evil.test/x"}]}),
     ("D16 command", {"containers": [{"name": "main", "command": ["sh"]}]}),
     ("D16 args", {"containers": [{"name": "main", "args": ["-c", "evil"]}]}),
@@ -560,14 +571,32 @@ def test_an_injection_can_be_removed_after_the_consent_was_withdrawn(admin: Api,
 # --- what remains ---------------------------------------------------------------------------------------------------
 
 
+@pytest.fixture(scope="module")
+def to_gone(admin: Api, web: Document) -> Document:
+    """A Deployment that consents to a name that no resource of the namespace has."""
+    document = deployment("to-gone", labels=CONSENT["labels"], annotations={names.RESOURCES: "gone"})
+    admin.apply(document).must()
+    return document
+
+
 @pytest.mark.listed
-def test_a_name_without_a_resource_is_bounded_by_consent_alone(admin: Api, stolen: Api, web: Document) -> None:
+@pytest.mark.parametrize("place", [dict, init], ids=["container", "init container"])
+def test_a_name_without_a_resource_is_bounded_by_consent_alone(
+    stolen: Api, to_gone: Document, place: Callable[[Document], Document]
+) -> None:
     """docs/security.md: where a workload consents to a name that no resource of the namespace has."""
-    metadata = {**CONSENT, "annotations": {names.RESOURCES: "gone"}}
-    document = deployment(f"d-{next(_numbers)}", **metadata)
-    admin.create(document).must()
-    send(stolen, document, env("ANY_NAME", "k", "victim"), "secureredis.io/gone").must()
-    assert send(stolen, document, env("LD_PRELOAD", "k", "victim"), "secureredis.io/gone").status == 403
+    send(stolen, to_gone, place(env("ANY_NAME", "k", "victim")), "secureredis.io/gone").must()
+    send(stolen, to_gone, place(mount("/any/path")), "secureredis.io/gone").must()
+
+
+@pytest.mark.parametrize("place", [dict, init], ids=["container", "init container"])
+@pytest.mark.parametrize("change", [env("LD_PRELOAD"), mount("/etc")], ids=["D11 LD_PRELOAD", "D09 /etc"])
+def test_the_refused_names_hold_without_a_resource(
+    stolen: Api, to_gone: Document, change: Document, place: Callable[[Document], Document]
+) -> None:
+    answer = send(stolen, to_gone, place(change), "secureredis.io/gone")
+    assert answer.status == 403, answer.body
+    assert "docs/refused-names.md" in answer.message
 
 
 @pytest.mark.listed

@@ -147,7 +147,7 @@ def _written_by(metadata: Mapping[str, Any]) -> Mapping[str, str]:
         if manager == names.FIELD_MANAGER:
             own |= set(found)
         else:
-            others |= dict.fromkeys(sorted(islice(found, MOST_ENTRIES)), manager)
+            others |= dict.fromkeys(sorted(found), manager)
     left = ((name, manager) for name, manager in others.items() if name not in own)
     return dict(islice(left, MOST_ENTRIES)) or _NOBODY
 

@@ -211,6 +211,17 @@ def test_the_operator_reports_and_sets_its_finalizer_but_leaves_the_spec(admin: 
         admin.delete(document)
 
 
+def test_a_status_writer_restores_a_claim_and_a_status(admin: Api) -> None:
+    """As a backup of another cluster has them. `admin` is one of policies.statusWriters here."""
+    document = cache("restored")
+    document["metadata"]["annotations"] = {names.OPERATOR: "elsewhere/secure-redis-operator"}
+    admin.create(document).must()
+    try:
+        admin.merge(document, {"status": {"observedGeneration": 1}}, "status").must()
+    finally:
+        admin.delete(document)
+
+
 def test_the_operator_creates_no_resources(operator: Api) -> None:
     assert operator.create(cache("invented"), dry_run=True).status == 403
 

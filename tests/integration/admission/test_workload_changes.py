@@ -335,6 +335,14 @@ def test_even_with_more_rights_it_neither_creates_deletes_nor_scales(
         assert "may neither create, delete nor scale workloads" in answer.message
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_others_are_not_concerned(admin: Api, make: Callable[..., Document], kind: str) -> None:
+    """Not even with the operator's field manager, and with what the resource does not list."""
+    entry = {"name": "PATH", "valueFrom": {"secretKeyRef": {"name": "of-the-user", "key": "k"}}}
+    document = make(kind)
+    patch(admin, document, within(document, {"spec": {"containers": [{"name": "main", "env": [entry]}]}})).must()
+
+
 @pytest.mark.parametrize("consents", [True, False])
 def test_users_without_a_resource_change_their_workloads(admin: Api, consents: bool) -> None:
     """Where no resource is there is no parameter either, and a policy without one must refuse nobody's change."""

@@ -3,8 +3,11 @@
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
+
+from secure_redis.cli import run
 
 STUCK = """
 import asyncio, threading
@@ -52,3 +55,41 @@ def test_a_process_that_ends_in_time_keeps_its_own_code() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script.format(before="last.within(60, 7)")], timeout=30, check=False)
     assert done.returncode == 0
+
+
+HUNG = """
+import asyncio, sys, time
+from pathlib import Path
+from secure_redis.cli import run
+from secure_redis.cli.config import Config
+
+async def main():
+    asyncio.get_running_loop().call_later(0.5, time.sleep, 600)
+    config = Config.model_validate({"leaderElection": {"enabled": False}, "health": {"port": 0}})
+    return await run.operate(run.prepare(config), Path(sys.argv[1]))
+
+run._LONGEST_STALL = 1.0
+raise SystemExit(asyncio.run(main()))
+"""
+KUBECONFIG = """
+apiVersion: v1
+kind: Config
+current-context: x
+clusters: [{name: x, cluster: {server: "https://127.0.0.1:1"}}]
+users: [{name: x, user: {token: x}}]
+contexts: [{name: x, context: {cluster: x, user: x}}]
+"""
+
+
+def test_an_operator_whose_event_loop_hangs_ends_by_itself(tmp_path: Path) -> None:
+    file = tmp_path / "kubeconfig"
+    file.write_text(KUBECONFIG)
+    command = [sys.executable, "-c", HUNG, str(file)]
+    done = subprocess.run(command, timeout=120, check=False, capture_output=True, text=True)
+    assert done.returncode == run.LOST
+    assert "the event loop is hung; the process ends" in done.stdout + done.stderr
+
+
+def test_it_ends_after_a_minute() -> None:
+    """The test above makes the time shorter."""
+    assert run._LONGEST_STALL == 60

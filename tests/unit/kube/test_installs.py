@@ -19,6 +19,7 @@ class Leases:
         self.holder = "pod-1"
         self.duration: Any = 15
         self.fault: ApiFailure | None = None
+        self.slow = 0.0  # seconds until a read is answered
         self.paths: list[str] = []
 
     def clock(self) -> float:
@@ -26,6 +27,7 @@ class Leases:
 
     async def get(self, path: str) -> dict[str, Any]:
         self.paths.append(path)
+        self.now += self.slow
         if self.fault is not None:
             raise self.fault
         spec = {"holderIdentity": self.holder, "leaseDurationSeconds": self.duration}
@@ -58,6 +60,24 @@ async def test_one_that_did_not_renew_for_its_duration_is_gone(installs: Install
     assert (await installs.look(CLAIM)).gone == f"the Lease {CLAIM} was not renewed for its whole duration"
     leases.now += 5
     leases.version += 1  # it was frozen only
+    assert (await installs.look(CLAIM)).gone is None
+
+
+@pytest.mark.parametrize("duration", [1, 0, None])
+async def test_a_short_duration_does_not_count(installs: Installs, leases: Leases, duration: int | None) -> None:
+    leases.duration = duration
+    await installs.look(CLAIM)
+    leases.now += 14.9
+    assert (await installs.look(CLAIM)).gone is None
+    leases.now += 5
+    assert (await installs.look(CLAIM)).gone
+
+
+async def test_the_time_until_the_first_answer_does_not_count(installs: Installs, leases: Leases) -> None:
+    leases.slow = 20.0
+    await installs.look(CLAIM)
+    leases.slow = 0.0
+    leases.now += 14.9
     assert (await installs.look(CLAIM)).gone is None
 
 
@@ -126,4 +146,4 @@ async def test_one_read_serves_all_resources_and_few_claims_are_kept(installs: I
     assert len(leases.paths) == 1
     for number in range(1000):
         await installs.look(f"n{number}/secure-redis-operator")
-    assert len(installs._observed) == 256
+    assert list(installs._observed) == [f"n{number}" for number in range(1000 - 256, 1000)], "the newest"

@@ -21,6 +21,7 @@ class Leases:
         self.version = 0
         self.fault: ApiFailure | None = None
         self.hang = False
+        self.slow = 0.0  # seconds until a write is answered
 
     async def get(self, path: str) -> dict[str, Any]:
         await self._trouble()
@@ -30,6 +31,7 @@ class Leases:
 
     async def create(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         await self._trouble()
+        await asyncio.sleep(self.slow)
         if self.stored is not None:
             raise ApiFailure(409, "AlreadyExists", "there")
         return self._store(body)
@@ -129,10 +131,59 @@ async def test_without_the_api_server_the_leader_stops_before_others_may_begin(l
     else:
         code = 0 if trouble == "refused" else 500
         leases.fault = ApiFailure(code, "Unreachable", "no")
-    await me.hold()
+    async with asyncio.timeout(100):
+        await me.hold()
     assert now() - started <= SETTINGS.renew_deadline + 0.1
     with pytest.raises(LeadershipLost):
         me.check()
+
+
+async def test_the_deadline_counts_from_before_the_request(leases: Leases) -> None:
+    """Others count from when the API server stored it, which may be long before the answer arrives."""
+    leases.slow = 4.0
+    me = elector(leases)
+    started = now()
+    await me.acquire()
+    assert now() - started == pytest.approx(4)
+    await asyncio.sleep(started + SETTINGS.renew_deadline - 0.1 - now())
+    me.check()
+    await asyncio.sleep(0.2)
+    with pytest.raises(LeadershipLost):
+        me.check()
+
+
+async def test_a_leader_that_wakes_up_past_its_deadline_writes_nothing(leases: Leases) -> None:
+    """It was frozen, with its clock of the boot time going on."""
+    me = elector(leases)
+    await me.acquire()
+    before = leases.version
+    holding = asyncio.create_task(me.hold())
+    await asyncio.sleep(SETTINGS.retry / 2)
+    me._clock = lambda: now() + 100
+    async with asyncio.timeout(30):
+        await holding
+    assert leases.version == before
+    with pytest.raises(LeadershipLost):
+        me.check()
+
+
+async def test_a_standby_does_not_wait_for_an_answer_that_does_not_come(leases: Leases) -> None:
+    leases.hang = True
+    me = elector(leases)
+    acquiring = asyncio.create_task(me.acquire())
+    await asyncio.sleep(1)
+    leases.hang = False
+    async with asyncio.timeout(20):
+        await acquiring
+    me.check()
+
+
+async def test_a_release_that_is_not_answered_does_not_delay_the_end(leases: Leases) -> None:
+    me = elector(leases)
+    await me.acquire()
+    leases.hang = True
+    async with asyncio.timeout(20):
+        await me.release()
 
 
 async def test_a_short_fault_does_not_end_leadership(leases: Leases) -> None:
@@ -236,12 +287,18 @@ async def test_a_slow_event_loop_costs_nothing_and_a_hung_one_the_leadership(lea
     me.check()
     assert not holding.done()
     lag.seconds = SETTINGS.longest_stall
-    await holding
+    async with asyncio.timeout(100):
+        await holding
     with pytest.raises(LeadershipLost):
         me.check()
     await me.release()
     assert leases.stored is not None
     assert leases.stored["spec"]["holderIdentity"] == "me", "a request may still be under way: the Lease expires"
+
+
+def test_the_shipped_times_give_a_hung_event_loop_a_minute() -> None:
+    """As long as the kubelet waits before it restarts the pod: 6 probes, 10 s apart (the chart's livenessProbe)."""
+    assert LeaseSettings("ops").longest_stall == 60
 
 
 async def test_a_standby_whose_event_loop_is_blocked_does_not_take_the_lease(leases: Leases) -> None:

@@ -67,6 +67,12 @@ def test_whatever_an_author_adds_to_the_metadata_costs_nothing() -> None:
     assert packed(short) is not None
 
 
+def test_of_an_annotation_that_is_not_known_only_the_name_counts() -> None:
+    unknown = f"{names.GROUP}/future"
+    kept = lean(resource(annotations={unknown: "x" * 200_000}))["metadata"]["annotations"]
+    assert kept == {unknown: "x" * 64}
+
+
 def test_a_large_spec_or_status_is_not_held() -> None:
     large = {
         "identity": {"serviceAccountName": "orders"},

@@ -7,6 +7,7 @@ from pydantic import SecretBytes
 
 from secure_redis.api import names
 from secure_redis.domain.assess.connection_secret import ConnectionData, differs
+from secure_redis.kube import secret_facts
 from secure_redis.kube.secret_facts import MOST_BYTES, MOST_ENTRIES, MOST_METADATA, facts, size
 
 MIB = 1024 * 1024
@@ -85,6 +86,29 @@ def test_the_operators_own_names_are_bounded_too() -> None:
     assert max(len(found.own_labels), len(found.own_annotations), len(found.referenced_by)) <= MOST_METADATA
     assert len(found.written_by) <= MOST_ENTRIES
     assert size(found) < 64 * 1024
+
+
+def test_a_large_annotation_of_ours_is_not_kept() -> None:
+    kept = names.SECRET_ENTRIES
+    found = facts(secret(annotations={kept: "x" * MIB, names.SECRET_UID: "u" * MIB, names.SECRET_RESOURCE: "r" * MIB}))
+    assert found.annotations[kept] == "\0", "it differs from whatever is declared"
+    assert len(found.owner_uid or "") + len(found.owner_name or "") < 1024
+    assert size(found) < 1024
+    assert facts(secret(annotations={kept: "x" * 48 * 1024})).annotations[kept] == "x" * 48 * 1024
+
+
+def test_many_managers_are_bounded_together() -> None:
+    def fields(manager: str) -> dict[str, Any]:
+        return {"f:labels": {f"f:{manager}-{number}": {} for number in range(100)}}
+
+    found = facts(secret(managedFields=[managed(fields(f"m{number}"), f"m{number}") for number in range(50)]))
+    assert len(found.written_by) == MOST_ENTRIES
+
+
+def test_sets_of_names_that_are_kept_once_are_bounded() -> None:
+    for number in range(200):
+        facts(secret(managedFields=[managed({"f:labels": {f"f:l{number}": {}}})]))
+    assert secret_facts._same.cache_info().currsize <= 64
 
 
 def test_who_wrote_a_label_of_ours_is_known_without_its_value() -> None:

@@ -9,14 +9,7 @@ from secure_redis.api import names
 from secure_redis.api.resource import Key
 from secure_redis.domain.observe.secret import SecretFacts
 from secure_redis.kube.resources import merge_patch
-from secure_redis.kube.secret_store import (
-    LARGEST,
-    MOST_CLAIMS,
-    NAMESPACE_BYTES,
-    RESOURCE_BYTES,
-    SecretStore,
-    newer,
-)
+from secure_redis.kube.secret_store import SecretStore, newer
 
 LABELS = {names.MANAGED_BY: names.MANAGER, names.CACHE_LABEL: "cache"}
 KEY = Key("shop", "cache")
@@ -101,8 +94,9 @@ def test_of_the_secrets_of_others_nothing_is_kept(store: SecretStore) -> None:
         foreign = secret("30", f"foreign-{number}", owner="nobody")
         assert not store.wants(meta(foreign.name, "nobody"))
         store.put("shop", foreign)
-        store.put("elsewhere", secret("30"))
+        store.put("elsewhere", secret("30"), own=True)
     assert store.bytes == before
+    assert not store.wrote("elsewhere", "orders", "30")
     assert store.versions(None) == {"shop/orders": "5"}
     assert store.wants(meta("orders"))
     assert store.wants(meta("renamed", "owner"))
@@ -122,11 +116,23 @@ def test_a_change_names_the_resource_by_name_and_by_the_uid_now_and_before(store
 def test_a_resource_that_is_gone_takes_its_secrets_along(store: SecretStore) -> None:
     other = Key("shop", "other")
     store.serve(other, "second", frozenset({"orders"}))
+    for number in range(60):
+        store.put("shop", secret("30", f"copy-{number}"), own=number == 0)
     store.unserve(KEY)
     assert store.get("shop", "orders") is not None, "the other resource gives its Secret this name"
     store.unserve(other)
     assert (store.bytes, store.versions(None)) == (0, {})
     assert store.resources_of("shop", "orders", "owner") == set()
+    assert [name for name, kept in vars(store).items() if kept] == ["_synced"], "nothing else is kept"
+
+
+def test_of_secrets_that_are_gone_few_are_remembered(store: SecretStore) -> None:
+    store.serve(KEY, "owner", frozenset(f"own-{number}" for number in range(1500)))
+    for number in range(1500):
+        store.put("shop", secret("30", f"own-{number}"))
+        store.drop("shop", f"own-{number}", "31")
+    assert len(store._gone) == 1000
+    assert not store.put("shop", secret("30", "own-1499")), "a late event of what is gone"
 
 
 def test_a_resource_that_was_created_again_is_another_one(store: SecretStore) -> None:
@@ -137,28 +143,28 @@ def test_a_resource_that_was_created_again_is_another_one(store: SecretStore) ->
 
 
 def test_a_copied_uid_is_bounded_and_never_hides_the_declared_secret(store: SecretStore) -> None:
-    for number in range(MOST_CLAIMS):
+    for number in range(50):
         store.put("shop", secret("30", f"copy-{number:03}"))
     assert claimed(store) is None, "there are more than are known, so they have to be listed"
     assert store.put("shop", secret("31"))
     assert store.get("shop", "orders") == secret("31")
-    kept = [name for name in (f"copy-{number:03}" for number in range(MOST_CLAIMS)) if store.get("shop", name)]
+    kept = [name for name in (f"copy-{number:03}" for number in range(50)) if store.get("shop", name)]
     assert len(kept) < 5
-    assert len(store.versions("shop")) == MOST_CLAIMS
+    assert len(store.versions("shop")) == 50
     store.relist("shop")
     store.begin("shop", {("shop", "orders")}, "40")
     assert claimed(store) == {"orders"}
 
 
 def test_large_content_is_not_kept_and_the_namespace_has_a_bound(store: SecretStore) -> None:
-    store.put("shop", secret("30", data=LARGEST + 1))
+    store.put("shop", secret("30", data=32 * 1024 + 1))
     assert store.get("shop", "orders") is None
     assert claimed(store) == {"orders"}, "it is read when it is needed"
     many = frozenset(f"own-{number:02}" for number in range(30))
     store.serve(KEY, "owner", many)
     for name in sorted(many):
-        store.put("shop", secret("31", name, data=LARGEST // 2))
-    assert LARGEST < store.bytes <= NAMESPACE_BYTES + RESOURCE_BYTES
+        store.put("shop", secret("31", name, data=16 * 1024))
+    assert 32 * 1024 < store.bytes <= (64 + 16) * 1024
     for name in sorted(many):
         store.drop("shop", name, "32")
     assert store.bytes == 0

@@ -176,6 +176,7 @@ ODD = {
     "an endless line": b"+" + b"x" * 1_000_000,
     "an endless error": b"-ERR " + b"x" * 1_000_000 + b"\r\n",
     "an endless refusal": b"-WRONGPASS " + b"x" * 1_000_000 + b"\r\n",
+    "a refusal of 600 bytes": b"-WRONGPASS " + b"x" * 600 + b"\r\n",
     "nested arrays": b"*1\r\n" * 100_000,
     "an attribute of RESP3": b"|1\r\n+ttl\r\n:3600\r\n+OK\r\n",
     "a push of RESP3": b">2\r\n+invalidate\r\n*0\r\n+OK\r\n",

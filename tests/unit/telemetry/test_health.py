@@ -1,10 +1,13 @@
 """The health server with clients that mean no good: each request is bounded, and the probes are always answered."""
 
 import asyncio
+import errno
 import socket
 import threading
+import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import Any
 
 import pytest
 
@@ -70,6 +73,12 @@ def exchange(server: HealthServer, request: str | bytes) -> bytes:
     with connected(server) as connection:
         connection.sendall(request if isinstance(request, bytes) else request.encode())
         return answer(connection)
+
+
+async def its_loop(server: HealthServer) -> asyncio.AbstractEventLoop:
+    await until(lambda: server._serving is not None)
+    assert server._loop is not None
+    return server._loop
 
 
 async def ask(server: HealthServer, path: str) -> bytes:
@@ -181,6 +190,95 @@ async def test_idle_connections_give_way_to_a_probe(server: HealthServer, monkey
     finally:
         for connection in idle:
             connection.close()
+
+
+async def test_a_request_under_way_does_not_give_way(
+    server: HealthServer, rendered: Rendered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(served, "CONNECTIONS", 2)
+    rendered.go_on.clear()
+    with connected(server) as scrape:
+        scrape.sendall(GET.format("/metrics").encode())
+        await until(lambda: server._scrapes == 1)
+        with connected(server):
+            await until(lambda: len(server._open) == served.CONNECTIONS)
+            assert (await ask(server, "/healthz")).startswith(b"HTTP/1.1 200 ")
+        rendered.go_on.set()
+        assert (await asyncio.to_thread(answer, scrape)).endswith(b"a 1\nb 2\n")
+
+
+async def test_only_a_connection_that_was_idle_for_a_second_gives_way() -> None:
+    server = HealthServer(Health(), tuple)
+    idle = asyncio.create_task(asyncio.Event().wait())
+    server._reading[idle] = 100.0  # type: ignore[index]
+    server._close_oldest(100.9)
+    assert not idle.cancelling()
+    server._close_oldest(101.0)
+    assert idle.cancelling()
+
+
+async def test_a_flood_of_connections_is_accepted_slowly(server: HealthServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the thread takes the interpreter from the passes."""
+    monkeypatch.setattr(served, "SCRAPES", 0)
+    monkeypatch.setattr(served, "_BUSY_PAUSE", 0.05)
+    before = time.monotonic()
+    flood = [socket.create_connection(("127.0.0.1", server.port), 30) for _ in range(10)]
+    try:
+        await until(lambda: len(server._open) == len(flood))
+        assert time.monotonic() - before >= 9 * 0.05
+    finally:
+        for connection in flood:
+            connection.close()
+
+
+async def test_a_head_that_comes_byte_by_byte_costs_few_reads(
+    server: HealthServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(served, "REQUEST_SECONDS", 1.0)
+    loop: Any = await its_loop(server)
+    receive, reads = loop.sock_recv, 0
+
+    async def counted(*given: Any) -> Any:
+        nonlocal reads
+        reads += 1
+        return await receive(*given)
+
+    monkeypatch.setattr(loop, "sock_recv", counted)
+
+    def drip() -> None:
+        with connected(server) as connection, suppress(OSError):
+            while True:  # until the server ends the connection
+                connection.sendall(b"x")
+                threading.Event().wait(0.01)
+
+    await asyncio.to_thread(drip)
+    assert 1 <= reads <= 5
+
+
+async def test_a_connection_that_cannot_be_accepted_ends_nothing(
+    server: HealthServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop: Any = await its_loop(server)
+    accept, failures = loop.sock_accept, [OSError(errno.EMFILE, "Too many open files")]
+
+    async def failing(listener: socket.socket) -> Any:
+        if failures:
+            raise failures.pop()
+        return await accept(listener)
+
+    monkeypatch.setattr(loop, "sock_accept", failing)
+    for _ in range(2):  # the first one is accepted by the call that waits already
+        assert (await ask(server, "/healthz")).startswith(b"HTTP/1.1 200 ")
+    assert not failures
+
+
+def test_the_limits_that_ship_are_within_what_the_cluster_waits() -> None:
+    """The tests above lower them. The kubelet waits 5 s for a probe, Prometheus 10 s for a scrape (the chart)."""
+    assert served.REQUEST_SECONDS <= 5
+    assert served.ANSWER_SECONDS <= 10
+    assert served.HEAD_BYTES <= 16 * 1024
+    assert served.SCRAPES <= 64
+    assert served.SCRAPES < served.CONNECTIONS <= 512
 
 
 async def test_the_probes_are_answered_while_the_event_loop_is_blocked(server: HealthServer) -> None:

@@ -3,6 +3,7 @@
 import base64
 import json
 import logging
+import time
 from collections.abc import Callable, Iterator
 from urllib.parse import quote
 
@@ -35,6 +36,7 @@ SPELLINGS: dict[str, str] = {
     "percent of every character in lower case": _full(KEY, "%{:02x}"),
     "percent twice": quote(quote(KEY, safe=""), safe=""),
     "percent of every character, twice": _full(_full(KEY, "%{:02X}"), "%{:02X}"),
+    "percent of every character, three times": _full(_full(_full(KEY, "%{:02X}"), "%{:02X}"), "%{:02X}"),
     "percent of JavaScript": _full(KEY, "%u{:04x}"),
     "hex": RAW.hex(),
     "hex in upper case": RAW.hex().upper(),
@@ -49,6 +51,9 @@ SPELLINGS: dict[str, str] = {
     "HTML by number": KEY.replace("+", "&#43;").replace("/", "&#x2F;"),
     "HTML by name": KEY.replace("+", "&plus;").replace("/", "&sol;"),
     "HTML of every character": _full(KEY, "&#{};"),
+    "HTML of every character in hex": _full(KEY, "&#x{:x};"),
+    "HTML of every second character": "".join(f"&#{ord(one)};" if at % 2 else one for at, one in enumerate(KEY)),
+    "lines in JSON": "\\n".join(KEY[at : at + 8] for at in range(0, len(KEY), 8)),
     "a path": f"/secrets/{KEY}/versions",
     "a path with a segment for every four characters": "/".join(KEY[at : at + 4] for at in range(0, len(KEY), 4)),
     "lines": "\n".join(KEY[at : at + 16] for at in range(0, len(KEY), 16)),
@@ -156,6 +161,25 @@ def test_what_is_kept_is_bounded() -> None:
         live_values.enter(f"shop/{number}")
         live_values.mask("text")
     assert len(live_values._indexes) <= 32
+
+
+def test_what_is_read_of_a_text_and_made_of_a_value_is_bounded() -> None:
+    assert len(live_values.mask("ab " * 10_000)) == 20_000
+    live_values.remember("".join(f"{number:x}" for number in range(8192))[:8192])
+    assert len(live_values._index("shop/orders")) < 5_000, "of a token, most spellings are not looked for"
+    before = time.process_time()
+    live_values.mask("%" + "25" * 9_900)  # percent-encoded 9,900 times
+    assert time.process_time() - before < 0.5
+
+
+def test_neither_a_short_word_nor_a_document_is_a_value() -> None:
+    live_values._registry.clear()
+    for value in ("1234567", "x" * 8193):
+        live_values.remember(value)
+    assert not live_values._registry
+    for value in ("12345678", "x" * 8192):
+        live_values.remember(value)
+    assert len(live_values._registry["shop/orders"].until) == 2
 
 
 def test_no_value_is_in_a_repr() -> None:

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from secure_redis.telemetry.loop_watch import BLOCKED, INTERVAL, QUIET, LoopWatch, stack_of
+from secure_redis.telemetry.loop_watch import BLOCKED, INTERVAL, LoopWatch, stack_of
 from tests.unit.telemetry.waiting import until
 
 BOUND = 40.0
@@ -79,15 +79,16 @@ async def test_a_blocked_loop_is_logged_with_the_code_that_blocks_it(caplog: pyt
     assert "a local value" not in str(record.__dict__)
 
 
-def test_a_second_line_is_not_written_at_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_second_line_is_not_written_within_a_minute(caplog: pytest.LogCaptureFixture) -> None:
     clock = Clock()
     one = watch(clock)
     clock.now += INTERVAL + BLOCKED
     for _ in range(5):
         assert not one.look()
+        clock.now += 5
     assert len(caplog.records) == 1
-    one._beat = clock.now + QUIET - 5
-    clock.now += QUIET
+    clock.now += 35
+    one._beat = clock.now - 5
     assert not one.look()
     assert len(caplog.records) == 2
 
@@ -119,6 +120,28 @@ async def test_the_process_is_given_up_once() -> None:
         assert called.wait(30), "the loop waits here, and runs no timer meanwhile"
     finally:
         one.stop()
+
+
+def test_the_watch_ends_when_it_gave_the_process_up() -> None:
+    clock, hung = Clock(), list[bool]()
+    one = watch(clock, hung)
+    clock.now += BOUND + INTERVAL
+    thread = threading.Thread(target=one._watch, daemon=True)
+    thread.start()
+    thread.join(10)
+    one.stop()
+    assert not thread.is_alive()
+    assert hung == [True]
+
+
+def test_only_the_innermost_frames_are_logged() -> None:
+    def deep(left: int) -> list[str]:
+        return deep(left - 1) if left else stack_of(threading.get_ident())
+
+    found = deep(100)
+    assert len(found) == 25
+    assert found[0].endswith(" deep")
+    assert found[-1].endswith(" stack_of")
 
 
 def test_a_thread_that_has_ended_has_no_stack() -> None:

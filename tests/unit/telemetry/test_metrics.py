@@ -20,8 +20,10 @@ from secure_redis.api.status import (
     RotationStatus,
     Status,
 )
+from secure_redis.telemetry.collectors import ResourceCollector
 from secure_redis.telemetry.health import Health, HealthServer
 from secure_redis.telemetry.metrics import Metrics
+from secure_redis.telemetry.resource_state import ResourceState
 
 ORDERS = Key("shop", "orders")
 
@@ -202,3 +204,19 @@ def test_only_the_named_series_are_rendered() -> None:
     assert 'secureredis_observation_age_seconds{kind="locks"} 7.5' in told
     assert "secureredis_observations{" not in told
     assert "secureredis_last_successful_pass" not in told
+
+
+def test_a_resource_that_is_added_meanwhile_ends_no_rendering() -> None:
+    """A thread renders while passes go on, so each series is built from a copy of the table."""
+    table: dict[Key, ResourceState] = {}
+
+    class Growing(ResourceState):
+        """Another resource is added with each value that is read of this one."""
+
+        def __getattribute__(self, name: str) -> object:
+            table[Key("shop", f"r{len(table)}")] = ResourceState()
+            return super().__getattribute__(name)
+
+    table[ORDERS] = Growing()
+    families = list(ResourceCollector(table).collect())
+    assert len(table) > len(families)

@@ -92,11 +92,11 @@ class RateLimits:
             self._refuse_paused(bucket, name, self._clock())
 
     def pause(self, name: str, seconds: float) -> None:
-        """Pause for the `seconds` that the service requires (at most an hour)."""
+        """Pause for the `seconds` that the service requires, as `retry_after` bounds them."""
         now = self._clock()
         bucket = self._buckets.get(name)
         if bucket is not None:
-            bucket.paused_until = max(bucket.paused_until, now + min(seconds, _LONGEST_PAUSE))
+            bucket.paused_until = max(bucket.paused_until, now + seconds)
 
     def remaining(self, name: str) -> float:
         """Return the seconds for which `name` is still paused; 0 if it is not."""

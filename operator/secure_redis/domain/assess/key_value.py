@@ -14,7 +14,7 @@ from secure_redis.domain.observe.keys import ListedKeys, Slot
 LONGEST_KEY: Final = 512
 
 _PERCENT = re.compile(r"%[0-9A-Fa-f]{2}")
-_ADDRESS = re.compile(r"://|[a-z0-9-]+(\.[a-z0-9-]+)+(:[0-9]+|,|$)", re.IGNORECASE | re.ASCII)
+_ADDRESS = re.compile(r"://|[a-z0-9-]\.[a-z0-9-]{1,63}(?::[0-9]|,|$)", re.IGNORECASE | re.ASCII)
 
 
 def malformed(value: SecretStr) -> str | None:

@@ -19,7 +19,7 @@ DEFAULT_REPLICAS = 1
 
 _DEAD = frozenset({"failed", "disabled", "canceled"})
 _SETTLED = _DEAD | {"succeeded"}
-_TLS = re.compile(r"(?:TLS[ _v]*)?(\d+)[._](\d+)", re.IGNORECASE)
+_TLS = re.compile(r"(?:TLS[ _v]{0,4})?(\d{1,4})[._](\d{1,4})", re.IGNORECASE)
 
 
 def is_busy(state: str) -> bool:

@@ -90,6 +90,7 @@ class Workloads:
             for kind, selector in sorted(selected):
                 found |= {(facts.kind, facts.name): facts for facts in await self._list(owner, kind, selector)}
             found |= await self._named(owner, set(named) - found.keys())
+            _check_parts(found.values())
         except ApiFailure as failure:
             return errors.workloads_unreadable(failure, owner.key.namespace, "the workloads")
         except _TooManyParts:

@@ -282,3 +282,11 @@ async def test_an_identity_that_entra_throttles_stops_no_other_identity_of_the_t
     assert first.reason is Reason.AZURE_THROTTLED
     assert isinstance(await read(world, OTHER), Redis)
     assert tokens == ["two"]
+
+
+async def test_a_tenant_that_is_named_by_its_domain_is_not_compared_with_an_id(world: World) -> None:
+    """A vault's challenge names the id, and Entra takes both."""
+    world.script.on("POST", "/shop.onmicrosoft.com/oauth2/v2.0/token", granted("one"))
+    identity, scope = replace(IDENTITY, tenant_id="shop.onmicrosoft.com"), "https://vault.azure.test/.default"
+    token = await world.credentials.for_vault(identity, scope).get_token(scope, tenant_id=TENANT)
+    assert token.token == "one"

@@ -124,3 +124,18 @@ def test_a_hostile_value_is_not_searched_for_ever(text: str) -> None:
     started = time.process_time()
     assert hosts_in_clear({"BIG": text, "ssl": "false"}) == {}
     assert time.process_time() - started < 2
+
+
+def test_only_the_start_of_a_value_is_searched() -> None:
+    uri = f" redis://{HOST}"
+    assert plaintext_in("X", "x" * 4000 + uri).hosts == (HOST,)
+    assert plaintext_in("X", "x" * 4096 + uri).hosts == ()
+    assert plaintext_in("X", "a: b\n" + "x" * 4000 + uri).hosts == (HOST,)
+    assert plaintext_in("X", "a: b\n" + "x" * 4096 + uri).hosts == ()
+    assert plaintext_in("X", "#\n" * 130_000 + uri).hosts == (HOST,)
+    assert plaintext_in("X", "#\n" * 131_072 + uri).hosts == ()
+
+
+def test_what_is_longer_than_a_host_is_none() -> None:
+    assert plaintext_in("REDIS_HOST", "a." * 120 + "example.com").host is not None
+    assert plaintext_in("REDIS_HOST", "a." * 130 + "example.com").host is None

@@ -36,7 +36,6 @@ SPELLINGS: dict[str, str] = {
     "percent of every character in lower case": _full(KEY, "%{:02x}"),
     "percent twice": quote(quote(KEY, safe=""), safe=""),
     "percent of every character, twice": _full(_full(KEY, "%{:02X}"), "%{:02X}"),
-    "percent of every character, three times": _full(_full(_full(KEY, "%{:02X}"), "%{:02X}"), "%{:02X}"),
     "percent of JavaScript": _full(KEY, "%u{:04x}"),
     "hex": RAW.hex(),
     "hex in upper case": RAW.hex().upper(),
@@ -47,6 +46,7 @@ SPELLINGS: dict[str, str] = {
     "decimals": ", ".join(str(byte) for byte in RAW),
     "JSON": KEY.replace("+", "\\u002b").replace("/", "\\/"),
     "JSON of every character": _full(KEY, "\\u{:04X}"),
+    "JSON of every character, percent-encoded twice": _full(_full(_full(KEY, "\\u{:04x}"), "%{:02x}"), "%{:02x}"),
     "JSON in JSON": json.dumps(json.dumps(KEY.replace("+", "\\u002b"))),
     "HTML by number": KEY.replace("+", "&#43;").replace("/", "&#x2F;"),
     "HTML by name": KEY.replace("+", "&plus;").replace("/", "&sol;"),
@@ -161,6 +161,17 @@ def test_what_is_kept_is_bounded() -> None:
         live_values.enter(f"shop/{number}")
         live_values.mask("text")
     assert len(live_values._indexes) <= 32
+
+
+def test_exactly_the_part_that_is_there_is_taken_out() -> None:
+    whole, short = "Hq4Zt1Wm9Ev6Rb2Yk8Nx5Uj3Pd7Gs0Lc4Ta1Fi6Kw2M", "aB3dE5fG7hJ9"
+    live_values.remember(whole)
+    live_values.remember(short)
+    for start in range(len(whole) - 15):
+        assert live_values.mask(f"<{whole[start : start + 16]}>") == f"<{MASK}>"
+    assert live_values.mask(f"<{short[1:]}>") == f"<{MASK}>", "its last letters are compared too"
+    assert live_values.mask(f"<{whole}==>") == f"<{MASK}>", "with its padding"
+    assert live_values.mask(f"<{whole}+{short}/{whole}>") == f"<{MASK}>", "with the signs between"
 
 
 def test_what_is_read_of_a_text_and_made_of_a_value_is_bounded() -> None:

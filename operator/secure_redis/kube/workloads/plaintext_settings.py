@@ -16,7 +16,7 @@ _UNQUOTED = re.compile(rf"(?<![a-z])redis://[^\s,;]{{0,512}}@({_HOST}){_END}", r
 _AT_PORT = re.compile(rf"(?<![a-z0-9.-])({_HOST}):{PLAINTEXT_PORT}(?!\d)", re.IGNORECASE)
 _NO_SSL = re.compile(r"\b(?:use_?ssl|ssl|tls)\s*[=:]\s*(?:false|0|no|off)\b", re.IGNORECASE)
 _WITH_PORT = re.compile(rf"(?<![a-z0-9.-])({_HOST})(?=[:,;\s]|$)", re.IGNORECASE)
-_BARE = re.compile(_HOST, re.IGNORECASE)
+_BARE = re.compile(rf"\A(?:{_HOST})\Z", re.IGNORECASE)
 _OFF: Final = frozenset({"false", "0", "no", "off"})
 _ON: Final = frozenset({"true", "1", "yes", "on"})
 _LONGEST: Final = 4096  # characters of a line that are searched; a connection string has a few hundred
@@ -25,9 +25,9 @@ _LONGEST_HOST: Final = 253
 
 # A setting of a properties, env, INI, YAML or (written over many lines) JSON file.
 _SETTING = re.compile(
-    r"(?P<indent>[ \t]*(?:-[ \t]+)*)(?P<quote>[\"']?)(?P<key>[\w.-]+)(?P=quote)[ \t]*[=:](?P<value>.*)"
+    r"\A(?P<indent>[ \t]*(?:-[ \t]+)*)(?P<quote>[\"']?)(?P<key>[\w.-]+)(?P=quote)[ \t]*[=:](?P<value>.*)"
 )
-_SECTION = re.compile(r"\[(?P<name>[^\]]+)\]\s*$")
+_SECTION = re.compile(r"\A\[(?P<name>[^\]]+)\]\s*\Z")
 _COMMENTS: Final = ("#", ";", "//")
 
 

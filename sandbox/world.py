@@ -107,10 +107,14 @@ class World:
             seeds.Subscription(id=SUBSCRIPTION, tenant=TENANT),
         )
         if chart:
-            # The policies let these write a status too: tests restore statuses, and a second replica has its own name.
-            writers = [ADMIN, f"system:serviceaccount:{RELEASE_NAMESPACE}:{OPERATOR}-other"]
-            policies = {"statusWriters": writers, **self.values.get("policies", {})}
-            install(self.api, {**self.values, "policies": policies})
+            self.install_chart()
+
+    def install_chart(self) -> None:
+        """Install the chart's roles and policies with this world's values."""
+        # The policies let these write a status too: tests restore statuses, and a second replica has its own name.
+        writers = [ADMIN, f"system:serviceaccount:{RELEASE_NAMESPACE}:{OPERATOR}-other"]
+        policies = {"statusWriters": writers, **self.values.get("policies", {})}
+        install(self.api, {**self.values, "policies": policies})
 
     def stop(self) -> None:
         """End the operator and Azure. The cluster keeps running."""

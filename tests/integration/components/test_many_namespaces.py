@@ -4,6 +4,8 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from sandbox.chart.render import RELEASE_NAMESPACE
 from sandbox.waiting import PATIENCE, wait_for
 from secure_redis.api import names
@@ -51,6 +53,7 @@ def test_changes_in_sixty_namespaces_are_noticed(
     running.terminate()
 
 
+@pytest.mark.slow
 def test_a_missing_watch_is_reported_and_heals(
     operator_as: Callable[..., Operator], poor: Path, kube: Kube, new_namespace: Callable[..., str]
 ) -> None:

@@ -27,7 +27,7 @@ def deletions(world: World) -> Iterator[World]:
     install(world.api, VALUES)
     yield world
     world.stop_operator()
-    install(world.api, world.values)
+    world.install_chart()
     world.start_operator()
 
 

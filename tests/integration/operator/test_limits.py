@@ -16,6 +16,7 @@ def crowd(world: World, teams: Callable[..., Team]) -> Team:
     return teams()
 
 
+@pytest.mark.slow
 def test_beyond_the_limit_nothing_is_read_and_the_secret_stays(world: World, crowd: Team) -> None:
     world.stop_operator()
     names = [f"limit-{number}-{uuid.uuid4().hex[:6]}" for number in range(3)]

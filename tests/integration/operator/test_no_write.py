@@ -277,6 +277,7 @@ def test_an_outage_writes_each_status_once(world: World, case: Case) -> None:
     ledger.balance()
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_missing_cluster_causes_no_write_in_three_intervals(world: World, case: Case) -> None:
     """The provider's 404 has another time and other ids each time."""

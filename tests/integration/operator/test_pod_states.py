@@ -58,7 +58,7 @@ def waits(case: Case, name: str) -> bool:
     return "ErrImageNeverPull" in reported or bool({"SchedulingGated", "Unschedulable"} & set(refused))
 
 
-@pytest.mark.parametrize("request_", ["please", "emergency-leaked"])
+@pytest.mark.parametrize("request_", ["please", pytest.param("emergency-leaked", marks=pytest.mark.slow)])
 def test_pods_that_never_started_do_not_keep_a_key_alive(case: Case, request_: str) -> None:
     ready(case, **led(case))
     for name, state in WAITING.items():
@@ -89,7 +89,7 @@ def runs(case: Case, name: str) -> bool:
     return bool(case.world.api.get(pod_path(case, name)).must().get("status", {}).get("phase") == "Running")
 
 
-@pytest.mark.parametrize("request_", ["please", "emergency-leaked"])
+@pytest.mark.parametrize("request_", ["please", pytest.param("emergency-leaked", marks=pytest.mark.slow)])
 def test_a_listed_workload_whose_pods_never_started_does_not_keep_a_key_alive(case: Case, request_: str) -> None:
     web, jobs = Target(case, "web"), Target(case, "jobs")
     web.patch({"spec": {"template": {"spec": {"schedulingGates": GATES}}}})

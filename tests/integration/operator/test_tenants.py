@@ -97,7 +97,7 @@ def test_a_namespace_with_more_waiting_passes_than_places_stops_nobody(
     hostile.read_nothing()
 
 
-@pytest.mark.parametrize("exists", [False, True], ids=["create", "adopt"])
+@pytest.mark.parametrize("exists", [pytest.param(False, marks=pytest.mark.slow), True], ids=["create", "adopt"])
 def test_of_two_that_claim_one_cache_at_once_the_second_reads_the_firsts_tag(
     world: World, build: Case, builders: Team, exists: bool
 ) -> None:

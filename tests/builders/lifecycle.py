@@ -12,7 +12,6 @@ from secure_redis.api import names
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.domain.assess.disruption import allowed
-from secure_redis.domain.grants import Grant, GrantPolicy, Power, SkuLimit, VaultScope
 from secure_redis.domain.observe.cache import CacheAbsent
 from secure_redis.domain.observe.firewall import FirewallRuleFacts
 from secure_redis.domain.observe.observation import Observation
@@ -39,36 +38,20 @@ from secure_redis.domain.plan.actions import (
     UpdateCache,
 )
 from secure_redis.domain.plan.rollout import disruption_budgets
-from secure_redis.domain.plan.types import Settings
 from secure_redis.domain.plan.write_failure import WriteFailure
 from secure_redis.reconciler.observe.redis import about_to_create, needs_direct_read
 from tests.builders import passes
-from tests.builders.rotation_stage import SETTLE, Pod
+from tests.builders.rotation_stage import Pod
 from tests.builders.rotations import World
 from tests.builders.storage import PRINCIPAL, storage
 from tests.builders.workloads import done
-from tests.builders.world import CLUSTER, SUBSCRIPTION, UID, VAULT
+from tests.builders.world import CLUSTER, UID
 
 BUSY: Final = timedelta(seconds=60)
 CONFIRMATION: Final = timedelta(seconds=60)  # between two 404s, the default
 FORBIDDEN: Final = WriteFailure(Reason.DENIED_BY_POLICY, "policy 'sku' forbids it", permanent=True)
 UNREADABLE_ROLES: Final = Unknown(Reason.AZURE_DENIED, "role assignments cannot be read")
 OWNED: Final = f"{CLUSTER}.{UID}"
-
-POLICY: Final = GrantPolicy(
-    caps=(
-        Grant(
-            namespaces=("*",),
-            powers=frozenset(Power),
-            caches=(f"/subscriptions/{SUBSCRIPTION}",),
-            vaults=(VaultScope(VAULT),),
-            storage_accounts=(f"/subscriptions/{SUBSCRIPTION}",),
-            locations=("westeurope",),
-            largest_sku=SkuLimit("Premium", 1),
-        ),
-    )
-)
-SETTINGS: Final = Settings(cluster_uid=CLUSTER, policy=POLICY, regeneration_settle=SETTLE)
 
 
 @dataclass
@@ -83,7 +66,6 @@ class Life(World):
     generation: int = 1
     deleting: bool = False
     rules: tuple[FirewallRuleFacts, ...] = ()
-    settings: Settings = SETTINGS
     acts: list[str] = field(default_factory=list)
     existed: bool = False
     forbidden: bool = False

@@ -12,7 +12,7 @@ from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.status import RotationStatus
 from secure_redis.domain.assess.key import PROVIDER_ADDRESS
 from secure_redis.domain.assess.rotation_record import CREDENTIAL_ID, digest
-from secure_redis.domain.grants import Grant, GrantPolicy, Power, VaultScope
+from secure_redis.domain.grants import Grant, GrantPolicy, Power, SkuLimit, VaultScope
 from secure_redis.domain.observe.cache import CacheAbsent, OperationFacts
 from secure_redis.domain.observe.keys import (
     AuthenticationResult,
@@ -41,6 +41,9 @@ POLICY: Final = GrantPolicy(
             powers=frozenset(Power),
             caches=(f"/subscriptions/{SUBSCRIPTION}",),
             vaults=(VaultScope(VAULT),),
+            storage_accounts=(f"/subscriptions/{SUBSCRIPTION}",),
+            locations=("westeurope",),
+            largest_sku=SkuLimit("Premium", 1),
         ),
     )
 )

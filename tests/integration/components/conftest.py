@@ -43,7 +43,7 @@ def kubeconfig(roles: None, control_plane: Cluster) -> Path:
 
 @pytest.fixture
 def poor(kube: Kube, roles: None, control_plane: Cluster) -> Iterator[Path]:
-    """An identity that may take the lease and read kube-system, and nothing of ours."""
+    """An identity that may take the Lease and read namespaces, and has no right on what the operator serves."""
     account = {"name": POOR, "namespace": RELEASE_NAMESPACE}
     kube.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": account})
     leader = {"apiGroup": RBAC.split("/")[0], "kind": "Role", "name": "secure-redis-operator-leader"}

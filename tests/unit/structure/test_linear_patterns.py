@@ -215,7 +215,7 @@ def child() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)  # a minute, on a machine that may do much else
+@pytest.mark.timeout(1800)  # it takes seconds, and the other one two minutes, on a machine that does nothing else
 def test_every_pattern_of_the_operator_is_linear() -> None:
     found = patterns()
     assert len(found) > 80

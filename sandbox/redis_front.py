@@ -20,7 +20,7 @@ _HTTP = (
 _GARBAGE = bytes(range(255, 127, -1)) * 32
 _TRICKLE = b"\x16\x03\x03\x40\x00\x02\x00\x3f\xfc\x03\x03"  # a record of 16 KiB that begins with a ServerHello
 _TRICKLE_SECONDS = 0.05
-Backend = Callable[[], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]
+Way = Callable[[], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]
 
 
 class FrontError(RuntimeError):
@@ -37,7 +37,7 @@ class _Connection:
 class Front:
     """One listening port. `admits` decides by the client's source address, `connect` opens the way to the server."""
 
-    def __init__(self, address: str, port: int, admits: Callable[[str], bool], connect: Backend) -> None:
+    def __init__(self, address: str, port: int, admits: Callable[[str], bool], connect: Way) -> None:
         self._address = address
         self._port = port
         self._admits = admits

@@ -11,14 +11,16 @@ from redis.exceptions import RedisError
 
 from sandbox.ca import IssuedCertificate
 from sandbox.processes import Child
+from sandbox.redis_cluster import NODES_FILE, REFUSED_TO_CLUSTER_CLIENTS, ClusterNode
 from sandbox.redis_settings import MinimumTls
 from sandbox.redis_tool import RedisTool
 from sandbox.waiting import wait_for_async
 
-BACKEND_PORT = 16380  # on the cache's own address, which no one else uses
+_BACKEND_PORT = 16380  # on the cache's own address, which no one else uses
 _START_SECONDS = 15
 _ADMIN = "sandbox-admin"
 _SOCKET = "redis.sock"
+_FLAGS, _PONG_RECEIVED, _LINK_STATE = 2, 5, 7  # places in a line of CLUSTER NODES
 _PROTOCOLS: dict[MinimumTls, str] = {
     "1.0": "TLSv1 TLSv1.1 TLSv1.2 TLSv1.3",
     "1.1": "TLSv1.1 TLSv1.2 TLSv1.3",
@@ -33,10 +35,11 @@ _REFUSED += " -slaveof -sync"
 class RedisProcess:
     """A running server. Nothing secret is on its command line, in its files or in its log."""
 
-    def __init__(self, tool: RedisTool, directory: Path, address: str) -> None:
+    def __init__(self, tool: RedisTool, directory: Path, address: str, node: ClusterNode | None = None) -> None:
         self._tool = tool
         self._directory = directory
         self._address = address
+        self._node = node
         self._password = secrets.token_urlsafe(24)
         self._child: Child | None = None
         self._client: redis_client.Redis | None = None
@@ -52,6 +55,11 @@ class RedisProcess:
     def alive(self) -> bool:
         """Return whether it runs."""
         return self._child is not None and self._child.alive
+
+    @property
+    def port(self) -> int:
+        """Return the port at which it speaks TLS."""
+        return _BACKEND_PORT if self._node is None else self._node.server_port
 
     @property
     def socket_path(self) -> str:
@@ -71,6 +79,8 @@ class RedisProcess:
         config = self._directory / "redis.conf"
         config.touch(mode=0o600)
         config.write_text(self._config(_protocols(minimum_tls, old_only)))
+        if self._node is not None:
+            (self._directory / NODES_FILE).write_text(self._node.view())
         self._child = Child(
             [self._tool.program, "redis.conf"],
             self._directory / "redis.log",
@@ -82,6 +92,8 @@ class RedisProcess:
             unix_socket_path=self.socket_path, username=_ADMIN, password=self._password, decode_responses=True
         )
         await wait_for_async(self._answers, _START_SECONDS, "redis-server to answer", interval=0.01)
+        if self._node is not None:
+            await self._take_over(self._node)
 
     async def set_keys(self, keys: tuple[str, ...], *, cut_connections: bool) -> None:
         """Accept exactly these keys from now on. Connections made before stay, unless they are cut."""
@@ -102,6 +114,12 @@ class RedisProcess:
         self._cache_size += 1
         await self._tell("CONFIG", "SET", "tls-session-cache-size", str(self._cache_size))
 
+    async def linked(self) -> bool:
+        """Return whether this node of a cluster is connected to every other node."""
+        nodes = [line.split() for line in str(await self._tell("CLUSTER", "NODES")).splitlines()]
+        others = [fields for fields in nodes if "myself" not in fields[_FLAGS]]
+        return all(fields[_LINK_STATE] == "connected" and fields[_PONG_RECEIVED] != "0" for fields in others)
+
     async def stop(self) -> None:
         """End it and remove its files; its data goes with it."""
         if self._client is not None:
@@ -115,8 +133,18 @@ class RedisProcess:
             self._folder = None
         shutil.rmtree(self._directory, ignore_errors=True)
 
-    async def _tell(self, *command: str) -> None:
-        await self._admin.execute_command(*command)  # type: ignore[no-untyped-call]
+    async def _take_over(self, node: ClusterNode) -> None:
+        """Make the node a master that serves its slots; see `ClusterNode`."""
+
+        async def serves() -> bool:
+            return "cluster_state:ok" in str(await self._tell("CLUSTER", "INFO"))
+
+        await wait_for_async(serves, _START_SECONDS, "the node to serve", interval=0.01)
+        await self._tell("CLUSTER", "FAILOVER", "TAKEOVER")
+        await self._tell("CLUSTER", "FORGET", node.predecessor)
+
+    async def _tell(self, *command: str) -> object:
+        return await self._admin.execute_command(*command)  # type: ignore[no-untyped-call]
 
     @property
     def _admin(self) -> redis_client.Redis:
@@ -143,11 +171,12 @@ class RedisProcess:
 
     def _config(self, protocols: str) -> str:
         password = hashlib.sha256(self._password.encode()).hexdigest()
+        refused = _REFUSED if self._node is None else f"{_REFUSED} {REFUSED_TO_CLUSTER_CLIENTS}"
         lines = [
             f"bind {self._address}",
             "protected-mode no",
             "port 0",
-            f"tls-port {BACKEND_PORT}",
+            f"tls-port {self.port}",
             "tls-cert-file tls.crt",
             "tls-key-file tls.key",
             "tls-auth-clients no",
@@ -162,8 +191,9 @@ class RedisProcess:
             "dir .",
             "maxmemory 64mb",
             "slowlog-log-slower-than -1",  # it would hold commands with their arguments
-            f"user default on resetpass ~* &* +@all {_REFUSED}",
+            f"user default on resetpass ~* &* +@all {refused}",
             f"user {_ADMIN} on #{password} ~* &* +@all",
+            *([] if self._node is None else self._node.options()),
         ]
         return "\n".join(lines) + "\n"
 

@@ -1,14 +1,16 @@
-"""The Redis endpoints of the sandbox: a real redis-server with TLS at its own address for every simulated cache."""
+"""The Redis endpoints of the sandbox: real redis-servers with TLS at their own address for every simulated cache."""
 
 import asyncio
 import contextlib
+from functools import partial
 from pathlib import Path
 
 from sandbox.addresses import Addresses
 from sandbox.ca import CertificateAuthority, IssuedCertificate
 from sandbox.names import HostsFile
-from sandbox.redis_front import Front, FrontError
-from sandbox.redis_process import BACKEND_PORT, RedisProcess
+from sandbox.redis_front import Front, FrontError, Way
+from sandbox.redis_group import ServerGroup
+from sandbox.redis_process import RedisProcess
 from sandbox.redis_settings import (
     PLAINTEXT_PORT,
     Network,
@@ -23,6 +25,8 @@ _ADDRESS_ATTEMPTS = 20
 
 class RedisFleet:
     """Runs all endpoints. A server process starts when the first client is admitted; until then it costs one socket.
+
+    The further nodes of a cluster start when a client is admitted at a node's port.
 
     Use it within one event loop. Its processes end with this one, however it ends.
     """
@@ -59,7 +63,7 @@ class RedisFleet:
     async def update(self, host: str, settings: RedisSettings, *, cut_connections: bool = False) -> None:
         """Enforce these settings; `cut_connections` also closes connections that authenticated before.
 
-        Raises KeyError if `host` does not run.
+        Other `node_ports` replace the servers, and their data is gone. Raises KeyError if `host` does not run.
         """
         await self._endpoints[host].update(settings, cut_connections=cut_connections)
 
@@ -81,8 +85,12 @@ class RedisFleet:
         self._addresses.close()
 
     def pid(self, host: str) -> int | None:
-        """Return the server's process id; None while no client has come. Raises KeyError."""
-        return self._endpoints[host].process.pid
+        """Return the first server's process id; None while no client has come. Raises KeyError."""
+        return self._endpoints[host].servers.processes[0].pid
+
+    def pids(self, host: str) -> list[int]:
+        """Return the process ids of the servers that run, of a cluster those of all nodes. Raises KeyError."""
+        return [one.pid for one in self._endpoints[host].servers.running if one.pid is not None]
 
 
 class _Endpoint:
@@ -106,26 +114,21 @@ class _Endpoint:
         self._fault: RedisFault | None = None
         self._lock = asyncio.Lock()
         self._late: asyncio.Task[None] | None = None
-        self.process = RedisProcess(redis_tool(), directory, address)
-        self._tls = Front(address, settings.tls_port, self._admits, self._connect_main)
-        self._plaintext: Front | None = None
+        self.servers = ServerGroup(directory, address, settings.node_ports)
+        self._fronts: dict[int, Front] = {}
 
     async def open(self) -> None:
-        await self._tls.open()
         try:
-            await self._open_plaintext()
+            await self._arrange_fronts()
         except FrontError:
-            await self._tls.close()
+            await self._close_fronts()
             raise
 
     async def close(self) -> None:
         await self._forget_late()
-        await self._tls.close()
-        if self._plaintext is not None:
-            await self._plaintext.close()
-            self._plaintext = None
+        await self._close_fronts()
         async with self._lock:
-            await self.process.stop()
+            await self.servers.stop()
 
     async def update(self, settings: RedisSettings, *, cut_connections: bool) -> None:
         await self._forget_late()
@@ -134,42 +137,57 @@ class _Endpoint:
             accepted = tuple(key for key in settings.keys if key in self._accepted)
             delayed = len(accepted) < len(settings.keys) and settings.key_acceptance_delay_seconds > 0
             self._accepted = accepted if delayed else settings.keys
-            if self.process.alive:
+            if settings.node_ports != before.node_ports:
+                await self.servers.stop()
+                self.servers = ServerGroup(self._directory, self.address, settings.node_ports)
+            for process in self.servers.running:
                 if settings.minimum_tls != before.minimum_tls:
-                    await self.process.set_tls(self._certificate(), settings.minimum_tls, old_only=self._old_only)
-                await self.process.set_keys(self._accepted, cut_connections=cut_connections)
+                    await self._set_tls(process)
+                await process.set_keys(self._accepted, cut_connections=cut_connections)
             if delayed:
                 self._late = asyncio.create_task(self._accept_late(settings))
-        await self._open_plaintext()
-        for front in (self._tls, self._plaintext):
-            if front is not None:
-                await front.enforce()
+        await self._arrange_fronts()
+        for front in self._fronts.values():
+            await front.enforce()
 
     async def set_fault(self, fault: RedisFault | None) -> None:
         async with self._lock:
             self._fault = fault
-            for front in (self._tls, self._plaintext):
-                if front is not None:
-                    front.fault = fault
-            if self.process.alive:
-                await self.process.set_tls(self._certificate(), self._settings.minimum_tls, old_only=self._old_only)
+            for front in self._fronts.values():
+                front.fault = fault
+            for process in self.servers.running:
+                await self._set_tls(process)
 
-    async def _open_plaintext(self) -> None:
-        if self._settings.plaintext_port and self._plaintext is None:
-            front = Front(self.address, PLAINTEXT_PORT, self._admits, self._connect_plaintext)
-            front.fault = self._fault
-            await front.open()
-            self._plaintext = front
-        elif not self._settings.plaintext_port and self._plaintext is not None:
-            await self._plaintext.close()
-            self._plaintext = None
+    async def _arrange_fronts(self) -> None:
+        """Listen at exactly the ports of the settings."""
+        ways = self._ways()
+        for port in self._fronts.keys() - ways.keys():
+            await self._fronts.pop(port).close()
+        for port, way in ways.items():
+            if port not in self._fronts:
+                front = Front(self.address, port, self._admits, way)
+                front.fault = self._fault
+                await front.open()
+                self._fronts[port] = front
+
+    async def _close_fronts(self) -> None:
+        for port in list(self._fronts):
+            await self._fronts.pop(port).close()
+
+    def _ways(self) -> dict[int, Way]:
+        ways: dict[int, Way] = {self._settings.tls_port: self._connect}
+        if self._settings.plaintext_port:
+            ways[PLAINTEXT_PORT] = self._connect_plaintext
+        for index, port in enumerate(self._settings.node_ports):
+            ways[port] = partial(self._connect, index, whole=True)
+        return ways
 
     async def _accept_late(self, settings: RedisSettings) -> None:
         await asyncio.sleep(settings.key_acceptance_delay_seconds)
         async with self._lock:
             self._accepted = settings.keys
-            if self.process.alive:
-                await self.process.set_keys(settings.keys, cut_connections=False)
+            for process in self.servers.running:
+                await process.set_keys(settings.keys, cut_connections=False)
 
     async def _forget_late(self) -> None:
         task, self._late = self._late, None
@@ -192,19 +210,29 @@ class _Endpoint:
             return self._ca.issue(f"not-{self._host}")
         return self._ca.issue(self._host, expired=self._fault is RedisFault.EXPIRED_CERTIFICATE)
 
-    async def _running(self) -> None:
+    async def _set_tls(self, process: RedisProcess) -> None:
+        await process.set_tls(self._certificate(), self._settings.minimum_tls, old_only=self._old_only)
+
+    async def _start(self, process: RedisProcess) -> None:
+        await process.start(self._certificate(), self._settings.minimum_tls, old_only=self._old_only)
+        await process.set_keys(self._accepted, cut_connections=False)
+
+    async def _running(self, index: int, *, whole: bool) -> RedisProcess:
         async with self._lock:
-            if not self.process.alive:
-                await self.process.start(self._certificate(), self._settings.minimum_tls, old_only=self._old_only)
-                await self.process.set_keys(self._accepted, cut_connections=False)
+            servers = self.servers.processes
+            if index >= len(servers):
+                raise ConnectionError("the cluster has no such node any more")
+            await self.servers.ensure(self._start, whole=whole)
+            return servers[index]
 
-    async def _connect_main(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        return await (self._connect_plaintext() if self._settings.in_clear else self._connect_tls())
-
-    async def _connect_tls(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        await self._running()
-        return await asyncio.open_connection(self.address, BACKEND_PORT)
+    async def _connect(
+        self, index: int = 0, *, whole: bool = False
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        process = await self._running(index, whole=whole)
+        if self._settings.in_clear:
+            return await asyncio.open_unix_connection(process.socket_path)
+        return await asyncio.open_connection(self.address, process.port)
 
     async def _connect_plaintext(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        await self._running()
-        return await asyncio.open_unix_connection(self.process.socket_path)
+        process = await self._running(0, whole=False)
+        return await asyncio.open_unix_connection(process.socket_path)

@@ -58,7 +58,8 @@ class Network:
 class RedisSettings:
     """One cache's endpoint. `key_acceptance_delay_seconds`: new keys work so much later, dropped ones fail at once.
 
-    `tls_port` speaks TLS unless `in_clear`, as the one port of Managed Redis can.
+    `tls_port` speaks TLS unless `in_clear`, as the one port of Managed Redis can. `node_ports`: a cluster with a node
+    at each of these ports, of the same kind; `tls_port` leads to the first of them.
     """
 
     keys: tuple[str, ...] = dataclasses.field(repr=False)
@@ -68,6 +69,7 @@ class RedisSettings:
     key_acceptance_delay_seconds: float = 0
     tls_port: int = TLS_PORT
     in_clear: bool = False
+    node_ports: tuple[int, ...] = ()
 
 
 class RedisFault(enum.Enum):

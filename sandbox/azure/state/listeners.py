@@ -11,6 +11,7 @@ from sandbox.redis_servers import RedisFleet
 from sandbox.redis_settings import RedisSettings
 
 Cache = CacheState | ManagedState
+_NODE_PORTS = (8500, 8501, 8502)  # of the range 85xx in which Managed Redis announces the nodes of OSSCluster
 _REACHABLE_STATES = frozenset({"Creating", "Deleting", "Provisioning", "Unprovisioning", "Disabled"})
 
 
@@ -42,7 +43,7 @@ class NoListeners:
 
 
 class FleetListeners:
-    """Runs one TLS `redis-server` per cache that accepts connections."""
+    """Runs the TLS `redis-server`s of every cache that accepts connections."""
 
     def __init__(self, fleet: RedisFleet, host_of: Callable[[Cache], str]) -> None:
         self._fleet = fleet
@@ -98,7 +99,10 @@ def redis_settings(cache: CacheState) -> RedisSettings | None:
 
 
 def managed_settings(cluster: ManagedState) -> RedisSettings | None:
-    """Return the settings of a cluster, whose one port speaks TLS or, with clientProtocol Plaintext, plaintext."""
+    """Return the settings of a cluster, whose ports speak TLS or, with clientProtocol Plaintext, plaintext.
+
+    With clusteringPolicy OSSCluster there are nodes behind its port; with any other it is one server.
+    """
     from sandbox.redis_settings import Reachability, RedisSettings
 
     database = cluster.database
@@ -110,6 +114,7 @@ def managed_settings(cluster: ManagedState) -> RedisSettings | None:
         minimum_tls="1.0" if minimum == "1.0" else "1.1" if minimum == "1.1" else "1.2",
         tls_port=int(database["port"]),
         in_clear=database.get("clientProtocol") == "Plaintext",
+        node_ports=_NODE_PORTS if database.get("clusteringPolicy") == "OSSCluster" else (),
         reachable=Reachability(
             public=cluster.public,
             private_endpoint=any(e.status == "Approved" for e in cluster.private_endpoints.values()),

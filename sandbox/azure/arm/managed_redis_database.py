@@ -17,6 +17,7 @@ from sandbox.azure.state.managed_redis import TYPE, ManagedState, merge
 
 _CHILD = "/databases/default"
 _NAME = "default"
+_STATES = ("provisioningState", "resourceState")
 _WRONG_NAME = "You can currently only create or update a single RedisEnterprise database which must be named 'default'."
 _NO_KEYS = "Access keys authentication is disabled for this database. Keys cannot be listed or regenerated."
 
@@ -54,7 +55,7 @@ async def put(call: Call, found: seeds.Subscription, group_name: str, parts: lis
     if cluster.database is not None:
         check_change(call, cluster, database, given)
     after = copy.deepcopy(cluster)
-    after.database = database
+    after.database = {**{name: (cluster.database or {}).get(name) for name in _STATES}, **database}
     check_policy(call, f"{cluster.scope}{_CHILD}", _NAME, show(after, version))
     call.effect("database.put", f"{cluster.scope}{_CHILD}", tuple(sorted(given)))
     if cluster.database is None:
@@ -122,7 +123,7 @@ async def delete(call: Call, found: seeds.Subscription, group_name: str, parts: 
         raise Refusal(404, "ResourceNotFound", f"The Resource '{TYPE}/{parts[0]}/databases/{parts[2]}' was not found.")
     check_lock(call, f"{cluster.scope}{_CHILD}", "delete")
     check_busy(call, cluster)
-    states = {one: cluster.database[one] for one in ("provisioningState", "resourceState")}
+    states = {one: cluster.database[one] for one in _STATES}
 
     async def finish(result: Result) -> None:
         if result is Result.DONE:

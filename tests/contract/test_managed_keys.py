@@ -179,7 +179,7 @@ def accepted(control: Control, *keys: str) -> list[bool]:
 
 async def test_a_server_from_the_moment_that_the_database_runs(sdk: Sdk, control: Control) -> None:
     control.settings.change(**AT_ONCE)
-    await send(sdk, "PUT", CLUSTER, creation(), expect=201)
+    await send(sdk, "PUT", CLUSTER, creation(properties={"publicNetworkAccess": "Enabled"}), expect=201)
     control.settings.change(managed_state_lag_seconds=NEVER)
     await send(sdk, "PUT", DATABASE, {"properties": ON}, expect=201)
     await send(sdk, "GET", DATABASE, expect=200)

@@ -154,14 +154,3 @@ async def test_refusals(sdk: Sdk, control: Control) -> None:
     async with managed(sdk, other) as client:
         with pytest.raises(HttpResponseError, match="InvalidAuthenticationTokenTenant"):
             await client.redis_enterprise.get(GROUP, NAME)
-
-
-async def test_nothing_is_written_and_no_key_is_returned(sdk: Sdk, control: Control) -> None:
-    control.seed(seed())
-    before = control.managed_redis.get(NAME)
-    async with managed(sdk) as client:
-        with pytest.raises(HttpResponseError, match="HttpMethodNotSupported"):
-            await client.databases.list_keys(GROUP, NAME, "default")
-        with pytest.raises(HttpResponseError, match="HttpMethodNotSupported"):
-            await client.redis_enterprise.begin_update(GROUP, NAME, {"tags": {"a": "b"}})
-    assert control.managed_redis.get(NAME) == before

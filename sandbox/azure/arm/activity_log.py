@@ -8,6 +8,7 @@ from sandbox.azure.access.call import Call
 from sandbox.azure.arm.common import api_version, authorize, subscription
 from sandbox.azure.responses import Answer, Refusal
 from sandbox.azure.seeds import seeds
+from sandbox.azure.state import managed_redis
 
 PORTAL_USER = "somebody@shop.test"  # the portal's user
 ACTION = "Microsoft.Insights/eventtypes/values/read"
@@ -16,6 +17,11 @@ _OPERATIONS = {
     "cache.create": "write",
     "cache.update": "write",
     "cache.delete": "delete",
+    "cluster.create": "write",
+    "cluster.update": "write",
+    "cluster.delete": "delete",
+    "database.put": "write",
+    "database.delete": "delete",
     "firewallRule.set": "write",
     "firewallRule.delete": "delete",
 }
@@ -44,9 +50,14 @@ def route(call: Call, subscription_id: str) -> Answer:
     return Answer(200, {"value": [_event(call, *one) for one in kept if target in ("", one[1].lower())]})
 
 
+def _kind(target: str) -> str:
+    if "/redisenterprise/" in target:
+        return f"{managed_redis.TYPE}/databases" if "/databases/" in target else managed_redis.TYPE
+    return "Microsoft.Cache/redis/firewallRules" if "/firewallrules/" in target else "Microsoft.Cache/redis"
+
+
 def _event(call: Call, time: float, target: str, operation: str, principal: str | None) -> dict[str, Any]:
-    kind = "Microsoft.Cache/redis/firewallRules" if "/firewallrules/" in target.lower() else "Microsoft.Cache/redis"
-    word = f"{kind}/{operation}"
+    word = f"{_kind(target.lower())}/{operation}"
     application = next((app.client_id for app in call.world.apps.values() if app.object_id == principal), None)
     return {
         # An application appears by its object id, a user of the portal by a user principal name.

@@ -1,9 +1,11 @@
-"""Microsoft.Cache/redisEnterprise: reads of clusters and their database. It writes nothing and returns no key."""
-
-from datetime import UTC, datetime
+"""Microsoft.Cache/redisEnterprise: routes and the calls that change nothing."""
 
 from sandbox.azure.access.call import Call
 from sandbox.azure.access.role_checks import covers
+from sandbox.azure.arm import managed_redis_database as database
+from sandbox.azure.arm import managed_redis_operations as operations
+from sandbox.azure.arm import managed_redis_versions as versions
+from sandbox.azure.arm import managed_redis_write as write
 from sandbox.azure.arm.common import (
     api_version,
     authorize,
@@ -12,42 +14,97 @@ from sandbox.azure.arm.common import (
     page,
     subscription,
 )
-from sandbox.azure.responses import Answer, Refusal
+from sandbox.azure.arm.managed_redis_refusals import not_found, not_supported, refusal
+from sandbox.azure.responses import Answer
 from sandbox.azure.seeds import seeds
 from sandbox.azure.seeds.managed_redis import managed_scope
 from sandbox.azure.state.managed_redis import TYPE, ManagedState
 
-# The first two were answered in 2023 (recorded); the newest Go and JavaScript modules ask for the first.
-API_VERSIONS = ("2021-03-01", "2023-07-01", "2023-11-01", "2024-02-01", "2024-10-01", "2025-04-01", "2025-07-01")
 _READ = f"{TYPE}/read"
-_ACCESS_KEYS_SINCE, _KIND_SINCE, _PUBLIC_SINCE = "2025-04-01", "2025-04-01", "2025-07-01"
+_DATABASES = f"{TYPE}/databases"
+_ASSIGNMENTS = f"{_DATABASES}/accessPolicyAssignments"
 
 
-def route(call: Call, subscription_id: str, group_name: str | None, parts: list[str]) -> Answer:
+async def route(call: Call, subscription_id: str, group_name: str | None, parts: list[str]) -> Answer:
     """Below /subscriptions/{s}[/resourceGroups/{g}]/providers/Microsoft.Cache/redisEnterprise."""
-    version = _version(call)
+    version = versions.requested(call)
     found = subscription(call, subscription_id)
     if not parts and call.method == "GET":
         return _list(call, found, group_name, version)
     if group_name is None or not parts:
-        raise _not_supported()
+        raise not_supported()
     scope = managed_scope(found.id, group_name, parts[0])
     match [call.method, *[part.lower() for part in parts[1:]]]:
         case ["GET"]:
             authorize(call, _READ, scope)
-            return Answer(200, _show(call, _existing(call, found, group_name, parts[0]), version))
-        case ["GET", "databases"]:
-            authorize(call, f"{TYPE}/databases/read", scope)
-            cluster = _existing(call, found, group_name, parts[0])
-            shown = [] if cluster.database is None else [_show_database(cluster, version)]
+            return Answer(200, write.show(call, _existing(call, found, group_name, parts[0], version), version))
+        case ["PUT"]:
+            authorize(call, f"{TYPE}/write", scope)
+            return await write.put(call, found, group_name, parts[0], version)
+        case ["PATCH"]:
+            authorize(call, f"{TYPE}/write", scope)
+            return await write.patch(call, found, _existing(call, found, group_name, parts[0], version), version)
+        case ["DELETE"]:
+            authorize(call, f"{TYPE}/delete", scope)
+            return await write.delete(call, found, group_name, parts[0], version)
+        case ["POST", "listskusforscaling"]:
+            authorize(call, f"{TYPE}/listSkusForScaling/action", scope)
+            return write.scaling_skus(call, _existing(call, found, group_name, parts[0], version))
+        case ["GET", "operationresults", identifier]:
+            authorize(call, f"{TYPE}/operationResults/read", scope)
+            return operations.show(call, identifier, results=True)
+        case [_, "databases", *_]:
+            return await _database(call, found, group_name, parts, version)
+    raise not_supported()
+
+
+async def _database(call: Call, found: seeds.Subscription, group_name: str, parts: list[str], version: str) -> Answer:
+    """Requests at /redisEnterprise/{name}/databases and below; `parts` begins with the cluster's name."""
+    parent = managed_scope(found.id, group_name, parts[0])
+    scope = "/".join([parent, *parts[1:3]])
+    match [call.method, *[part.lower() for part in parts[2:]]]:
+        case ["GET"]:
+            authorize(call, f"{_DATABASES}/read", parent)
+            cluster = _existing(call, found, group_name, parts[0], version)
+            shown = [] if cluster.database is None else [database.show(cluster, version)]
             return page(call, shown, call.world.settings.page_size)
-        case ["GET", "databases", name]:
-            authorize(call, f"{TYPE}/databases/read", f"{scope}/databases/{parts[2]}")
-            cluster = _existing(call, found, group_name, parts[0])
-            if name != "default" or cluster.database is None:
-                raise _not_found(call, f"{parts[0]}/databases/{parts[2]}")
-            return Answer(200, _show_database(cluster, version))
-    raise _not_supported()
+        case ["GET", _]:
+            authorize(call, f"{_DATABASES}/read", scope)
+            return Answer(200, database.show(_with_database(call, found, group_name, parts, version), version))
+        case ["PUT", _]:
+            authorize(call, f"{_DATABASES}/write", scope)
+            return await database.put(call, found, group_name, parts, version)
+        case ["PATCH", _]:
+            authorize(call, f"{_DATABASES}/write", scope)
+            _existing(call, found, group_name, parts[0], version)
+            raise refusal(call, 501, "NotImplemented", "The requested operation is not implemented.")
+        case ["DELETE", _]:
+            authorize(call, f"{_DATABASES}/delete", scope)
+            return await database.delete(call, found, group_name, parts, version)
+        case ["POST", _, "listkeys"]:
+            authorize(call, f"{_DATABASES}/listKeys/action", scope)
+            return database.list_keys(call, _existing(call, found, group_name, parts[0], version), parts, version)
+        case ["POST", _, "regeneratekey"]:
+            authorize(call, f"{_DATABASES}/regenerateKey/action", scope)
+            cluster = _existing(call, found, group_name, parts[0], version)
+            return await database.regenerate(call, found, cluster, parts, version)
+        case ["GET", _, "operationresults", identifier]:
+            authorize(call, f"{_DATABASES}/operationResults/read", scope)
+            return operations.show(call, identifier, results=True)
+        case ["GET", _, "accesspolicyassignments", *rest] if len(rest) < 2:
+            authorize(call, f"{_ASSIGNMENTS}/read", scope)
+            return _assignments(call, _with_database(call, found, group_name, parts, version), parts, version)
+    raise not_supported()
+
+
+def operation(call: Call, subscription_id: str, identifier: str) -> Answer:
+    """GET /subscriptions/{s}/providers/Microsoft.Cache/locations/{l}/operationsStatus/{id}."""
+    versions.requested(call)
+    found = subscription(call, subscription_id)
+    if call.method != "GET":
+        raise not_supported()
+    authorize(call, "Microsoft.Cache/locations/operationsStatus/read", seeds.subscription_scope(found.id))
+    return operations.show(call, identifier, results=False)
 
 
 def diagnostics(call: Call, found: seeds.Subscription, group_name: str, name: str) -> Answer:
@@ -56,7 +113,7 @@ def diagnostics(call: Call, found: seeds.Subscription, group_name: str, name: st
     kind = "Microsoft.Insights/diagnosticSettings"
     scope = managed_scope(found.id, group_name, name)
     if call.method != "GET":
-        raise _not_supported()
+        raise not_supported()
     authorize(call, f"{kind}/read", scope)
     cluster = _existing(call, found, group_name, name)
     shown = [
@@ -64,18 +121,6 @@ def diagnostics(call: Call, found: seeds.Subscription, group_name: str, name: st
         for one, properties in cluster.diagnostics.items()
     ]
     return Answer(200, {"value": shown})
-
-
-def _version(call: Call) -> str:
-    given = api_version(call)
-    if given not in API_VERSIONS:
-        raise Refusal(
-            400,
-            "NoRegisteredProviderFound",
-            f"No registered resource provider found for location '' and API version '{given}' for type "
-            f"'redisEnterprise'. The supported api-versions are '{', '.join(API_VERSIONS)}'.",
-        )
-    return given
 
 
 def _list(call: Call, found: seeds.Subscription, group_name: str | None, version: str) -> Answer:
@@ -93,45 +138,42 @@ def _list(call: Call, found: seeds.Subscription, group_name: str | None, version
     )
     answer = page(call, names, world.settings.page_size)
     whole = world.settings.managed_list_is_whole
-    shown = [_show(call, world.clusters[name], version, endpoints=whole) for name in answer.body["value"]]
+    shown = [write.show(call, world.clusters[name], version, endpoints=whole) for name in answer.body["value"]]
+    if world.settings.managed_failed_looks_healthy_in_list:
+        for one in shown:
+            if one["properties"].get("resourceState") == "CreateFailed":
+                one["properties"] |= {"provisioningState": "Succeeded", "resourceState": "Running"}
     return Answer(answer.status, {**answer.body, "value": shown}, answer.headers)
 
 
-def _show(call: Call, cluster: ManagedState, version: str, *, endpoints: bool = True) -> seeds.Json:
-    host = call.world.names.managed_host(cluster.name, cluster.region)
-    shown = cluster.show(host, endpoints=endpoints, public=version >= _PUBLIC_SINCE)
-    return {name: value for name, value in shown.items() if name != "kind" or version >= _KIND_SINCE}
+def _assignments(call: Call, cluster: ManagedState, parts: list[str], version: str) -> Answer:
+    strings = versions.brings(version, versions.ACCESS_STRING_SINCE)
+    shown = [cluster.show_assignment(one, strings=strings) for one in cluster.assignments]
+    if len(parts) == 4:
+        return page(call, shown, call.world.settings.page_size)
+    one = next((entry for entry in shown if entry["name"].lower() == parts[4].lower()), None)
+    if one is None:
+        raise not_found(call, "/".join(parts))
+    return Answer(200, one)
 
 
-def _show_database(cluster: ManagedState, version: str) -> seeds.Json:
-    return cluster.show_database(access_keys=version >= _ACCESS_KEYS_SINCE)
-
-
-def _existing(call: Call, found: seeds.Subscription, group_name: str, name: str) -> ManagedState:
+def _existing(
+    call: Call, found: seeds.Subscription, group_name: str, name: str, version: str | None = None
+) -> ManagedState:
+    """Return the cluster. With `version`, its region must serve that API version. Raises Refusal."""
     group(call, found.id, group_name)
     cluster = call.world.clusters.get(managed_scope(found.id, group_name, name).lower())
     if cluster is None:
-        raise _not_found(call, name)
+        raise not_found(call, name)
+    if version is not None:
+        versions.check_region(call, version, cluster.location)
     return cluster
 
 
-def _not_found(call: Call, what: str) -> Refusal:
-    """Return the provider's refusal, whose text has another time and other ids each time; a setting makes it ARM's.
-
-    Resource Manager sends the GET of a deleted cluster, or of a missing child, to the provider for a while.
-    """
-    settings = call.world.settings
-    code = settings.managed_missing_database_code if "/" in what else "ResourceNotFound"
-    if settings.managed_provider_words:
-        at = datetime.fromtimestamp(call.world.timeline.now(), UTC)
-        text = (
-            "A requested resource could not be found. It may already have been deleted. "
-            f"CorrelationID={call.correlation_id} RequestID={call.request_id} Timestamp={at:%m/%d/%Y %H:%M:%S} (UTC)"
-        )
-        return Refusal(404, code, text, target=True)
-    text = f"The Resource '{TYPE}/{what}' was not found. For more details please go to "
-    return Refusal(404, code, f"{text}https://aka.ms/ARMResourceNotFoundFix")
-
-
-def _not_supported() -> Refusal:
-    return Refusal(405, "HttpMethodNotSupported", "The http method is not supported at this address.")
+def _with_database(
+    call: Call, found: seeds.Subscription, group_name: str, parts: list[str], version: str
+) -> ManagedState:
+    cluster = _existing(call, found, group_name, parts[0], version)
+    if parts[2].lower() != "default" or cluster.database is None:
+        raise not_found(call, f"{parts[0]}/databases/{parts[2]}")
+    return cluster

@@ -71,7 +71,7 @@ def _at(resource: Json, path: str) -> Any:
     return found
 
 
-def check_linked(call: Call, scope: str, body: Json) -> None:
+def check_linked(call: Call, scope: str, body: Json, kind: str = "Microsoft.Cache/redis") -> None:
     """Raise Refusal 403 if the body names an identity or a subnet that the caller may not use."""
     identity = body.get("identity") or {}
     linked = [(_ASSIGN, str(one)) for one in (identity.get("userAssignedIdentities") or {})]
@@ -86,7 +86,7 @@ def check_linked(call: Call, scope: str, body: Json) -> None:
             403,
             "LinkedAuthorizationFailed",
             f"The client '{call.principal.client_id}' with object id '{call.principal.object_id}' has permission to "
-            f"perform action 'Microsoft.Cache/redis/write' on scope '{scope}'; however, it does not have permission to "
+            f"perform action '{kind}/write' on scope '{scope}'; however, it does not have permission to "
             f"perform action(s) '{action}' on the linked scope(s) '{target}' (respectively) or the linked scope(s) are "
             "invalid.",
         )
@@ -121,7 +121,7 @@ def check_persistence(call: Call, after: CacheState) -> None:
         )
 
 
-def check_location(call: Call, given: Any) -> seeds.Region:
+def check_location(call: Call, given: Any, kind: str = "Microsoft.Cache/Redis") -> seeds.Region:
     """Return the region of that name. Raises Refusal 400."""
     region = call.world.region(given) if isinstance(given, str) else None
     if not given:
@@ -131,7 +131,7 @@ def check_location(call: Call, given: Any) -> seeds.Region:
         raise Refusal(
             400,
             "LocationNotAvailableForResourceType",
-            f"The provided location '{given}' is not available for resource type 'Microsoft.Cache/Redis'. List of "
+            f"The provided location '{given}' is not available for resource type '{kind}'. List of "
             f"available regions for the resource type is '{offered}'.",
         )
     return region

@@ -1,10 +1,9 @@
 """Microsoft.Cache/redis: the calls that change a cache."""
 
 import copy
-import uuid
 
 from sandbox.azure.access.call import Call
-from sandbox.azure.arm import operations, redis_validation, update_course
+from sandbox.azure.arm import identities, operations, redis_validation, update_course
 from sandbox.azure.arm.common import group, provider_not_registered, writable
 from sandbox.azure.arm.preconditions import (
     check_busy,
@@ -145,39 +144,12 @@ def _new(
         tags={},
         properties=properties,
         configuration=configuration,
-        identity=_identity(body.get("identity"), found.tenant),
+        identity=identities.shown(call.world, body.get("identity"), found.tenant),
         zones=zones,
         keys=keys,
         live_keys=(keys["Primary"], keys["Secondary"]),
         state="Creating",
     )
-
-
-def _identity(given: Json | None, tenant: str) -> Json | None:
-    if not given or str(given.get("type", "None")) == "None":
-        return None
-    shown: Json = {"type": given["type"]}
-    if "SystemAssigned" in str(given["type"]):
-        shown |= {"principalId": str(uuid.uuid4()), "tenantId": tenant}
-    assigned = given.get("userAssignedIdentities") or {}
-    if assigned:
-        shown["userAssignedIdentities"] = {
-            one: {"principalId": str(uuid.uuid4()), "clientId": str(uuid.uuid4())} for one in assigned
-        }
-    return shown
-
-
-def _changed_identity(cache: CacheState, given: Json | None) -> Json | None:
-    """Return the identity as it will be. Identities that stay keep their ids."""
-    before, after = cache.identity or {}, _identity(given, cache.tenant)
-    if after is None:
-        return None
-    if "principalId" in before and "principalId" in after:
-        after["principalId"] = before["principalId"]
-    known = {name.lower(): ids for name, ids in (before.get("userAssignedIdentities") or {}).items()}
-    for name in after.get("userAssignedIdentities") or {}:
-        after["userAssignedIdentities"][name] = known.get(name.lower(), after["userAssignedIdentities"][name])
-    return after
 
 
 def _check_creation(call: Call, found: seeds.Subscription, name: str, cache: CacheState, region: seeds.Region) -> None:
@@ -272,7 +244,7 @@ def _planned(call: Call, cache: CacheState, body: Json) -> CacheState:
         after.configuration = default_configuration(after.sku)
     after.configuration |= wanted
     if "identity" in body:
-        after.identity = _changed_identity(cache, body["identity"])
+        after.identity = identities.changed(call.world, cache.identity, body["identity"], cache.tenant)
     redis_validation.check_update(cache, after, given, call.world.settings, call.request_id)
     redis_validation.check_keys_switch(after.properties, after.configuration, call.world.settings, call.request_id)
     if given.get("redisConfiguration") is not None:

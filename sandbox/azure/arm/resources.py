@@ -1,7 +1,7 @@
 """Subscriptions, tenants, resource groups and provider registration."""
 
 from sandbox.azure.access.call import Call
-from sandbox.azure.arm import managed_redis
+from sandbox.azure.arm import managed_redis_versions
 from sandbox.azure.arm.common import (
     REDIS_API_VERSIONS,
     api_version,
@@ -99,7 +99,7 @@ def _show_provider(found: seeds.Subscription) -> Json:
             {
                 "resourceType": "RedisEnterprise",
                 "locations": [],
-                "apiVersions": list(reversed(managed_redis.API_VERSIONS)),
+                "apiVersions": list(reversed(managed_redis_versions.API_VERSIONS)),
             },
         ],
     }

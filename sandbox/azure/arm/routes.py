@@ -64,12 +64,14 @@ async def _route(call: Call) -> Answer:
             return keyvault.route(call, parts[1], parts[3], parts[7:])
         case ["tenants"] | ["subscriptions"]:
             return resources.top(call, lower[0])
+        case ["subscriptions", _, "providers", "microsoft.cache", "locations", _, "operationsstatus", _]:
+            return managed_redis.operation(call, parts[1], lower[7])
         case ["subscriptions", _, "providers", "microsoft.cache", "redis" | "locations" | "checknameavailability", *_]:
             return await redis.subscription_route(call, parts[1], parts[4:])
         case ["subscriptions", _, "providers", "microsoft.cache", "redisenterprise"]:
-            return managed_redis.route(call, parts[1], None, [])
+            return await managed_redis.route(call, parts[1], None, [])
         case ["subscriptions", _, "resourcegroups", _, "providers", "microsoft.cache", "redisenterprise", *_]:
-            return managed_redis.route(call, parts[1], parts[3], parts[7:])
+            return await managed_redis.route(call, parts[1], parts[3], parts[7:])
         case ["subscriptions", _, "resourcegroups", _, "providers", "microsoft.cache", "redis", *_]:
             return await redis.group_route(call, parts[1], parts[3], parts[7:])
         case ["subscriptions", _, *_]:

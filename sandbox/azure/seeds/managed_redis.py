@@ -10,6 +10,17 @@ from sandbox.azure.seeds.seeds import (
 )
 
 
+class ManagedAssignment(Seed):
+    """An access policy assignment of a cluster's database. `error` is its provisioningError, if it has one."""
+
+    name: str
+    object_id: str
+    access_string: str = "+@all ~*"
+    policy: str = "default"
+    state: str = "Succeeded"
+    error: Json = Field(default_factory=dict)
+
+
 class ManagedCluster(Seed):
     """A Microsoft.Cache/redisEnterprise cluster in any state, with its database `default`.
 
@@ -30,7 +41,9 @@ class ManagedCluster(Seed):
     private_endpoints: tuple[PrivateEndpoint, ...] = ()
     database: Json | None = Field(default_factory=dict)
     database_absent: tuple[str, ...] = ()
+    assignments: tuple[ManagedAssignment, ...] = ()
     primary_key: str | None = Field(default=None, repr=False)
+    secondary_key: str | None = Field(default=None, repr=False)
 
 
 def managed_scope(subscription: str, group: str, name: str) -> str:

@@ -32,11 +32,12 @@ class Federation(Seed):
 
 
 class App(Seed):
-    """An application or managed identity of a tenant."""
+    """An application or managed identity of a tenant. `resource_id`: the ARM id of a user-assigned identity."""
 
     tenant: str
     client_id: str
     object_id: str
+    resource_id: str = ""
     federations: tuple[Federation, ...] = ()
     secret: str | None = Field(default=None, repr=False)
 
@@ -174,12 +175,16 @@ class Policy(Seed):
 
 
 class Region(Seed):
-    """A location of Microsoft.Cache, with the SKU names that it does not offer and those short of capacity."""
+    """A location of Microsoft.Cache, with the SKU names that it does not offer and those short of capacity.
+
+    `managed_versions` are the API versions of Managed Redis that it serves; empty: all.
+    """
 
     name: str
     display: str
     unavailable_skus: tuple[str, ...] = ()
     zones: bool = True
+    managed_versions: tuple[str, ...] = ()
 
 
 REGIONS = tuple(

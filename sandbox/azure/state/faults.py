@@ -139,16 +139,20 @@ _ANSWERS: dict[Trouble, tuple[int, str, str]] = {
 
 
 def regeneration(cache_id: str, trouble: Trouble, *, seconds: float = 30.0, times: int | None = 1) -> Fault:
-    """Return a fault of regenerateKey at one cache, given by its ARM id.
+    """Return a fault of regenerateKey at one cache of either service, given by its ARM id.
 
     Nothing is regenerated: `throttled` is answered 429 with a Retry-After of `seconds`, `denied` 403 (no role),
     `locked` 409 (a ReadOnly lock), `failed` 500. It is: `lost` at once, and the connection is cut before the answer;
     `late` after `seconds` of the simulator's clock, without any answer; `gateway` likewise, with 504 at once.
     """
+    managed = "/redisenterprise/" in cache_id.lower()
+    name = re.escape(cache_id.rpartition("/")[2])
     common: dict[str, Any] = {
         "service": "arm",
         "method": "POST",
-        "path": f"/redis/{re.escape(cache_id.rpartition('/')[2])}/regenerateKey$",
+        "path": f"/redisEnterprise/{name}/databases/[^/]+/regenerateKey$"
+        if managed
+        else f"/redis/{name}/regenerateKey$",
         "times": times,
     }
     if trouble == "lost":
@@ -156,6 +160,8 @@ def regeneration(cache_id: str, trouble: Trouble, *, seconds: float = 30.0, time
     if trouble == "late":
         return Fault(when="later", kind="hang", seconds=seconds, **common)
     status, code, message = _ANSWERS[trouble]
+    if managed:
+        message = message.replace("Microsoft.Cache/redis/", "Microsoft.Cache/redisEnterprise/databases/")
     return Fault(
         status=status,
         body={"error": {"code": code, "message": message.replace("{id}", cache_id)}},

@@ -11,8 +11,8 @@ from sandbox.redis_servers import RedisFleet
 from sandbox.redis_settings import RedisSettings
 
 Cache = CacheState | ManagedState
+_UNREACHABLE = frozenset({"Creating", "CreateFailed", "Deleting", "Provisioning", "Unprovisioning", "Disabled"})
 _NODE_PORTS = (8500, 8501, 8502)  # of the range 85xx in which Managed Redis announces the nodes of OSSCluster
-_REACHABLE_STATES = frozenset({"Creating", "Deleting", "Provisioning", "Unprovisioning", "Disabled"})
 
 
 class Listeners(Protocol):
@@ -82,7 +82,7 @@ def redis_settings(cache: CacheState) -> RedisSettings | None:
     """Return the listener's keys, minimum TLS, non-TLS port and reachability. None: nothing listens."""
     from sandbox.redis_settings import Reachability, RedisSettings
 
-    if cache.deleted_at is not None or cache.state in _REACHABLE_STATES:
+    if cache.deleted_at is not None or cache.state in _UNREACHABLE:
         return None
     ranges = tuple((start, end) for start, end in sorted(cache.firewall.values()) if _is_ipv4(start) and _is_ipv4(end))
     minimum = str(cache.properties.get("minimumTlsVersion") or "1.2")
@@ -106,11 +106,11 @@ def managed_settings(cluster: ManagedState) -> RedisSettings | None:
     from sandbox.redis_settings import Reachability, RedisSettings
 
     database = cluster.database
-    if database is None or database["provisioningState"] in _REACHABLE_STATES:
+    if database is None or {database["provisioningState"], database.get("resourceState")} & _UNREACHABLE:
         return None
     minimum = str(cluster.properties.get("minimumTlsVersion") or "1.2")
     return RedisSettings(
-        keys=cluster.keys if database.get("accessKeysAuthentication") == "Enabled" else (),
+        keys=cluster.live_keys if cluster.keys_enabled else (),
         minimum_tls="1.0" if minimum == "1.0" else "1.1" if minimum == "1.1" else "1.2",
         tls_port=int(database["port"]),
         in_clear=database.get("clientProtocol") == "Plaintext",

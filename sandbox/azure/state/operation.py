@@ -1,4 +1,4 @@
-"""The state of a long-running operation."""
+"""The state of a long-running operation, of either service."""
 
 from dataclasses import dataclass
 
@@ -16,3 +16,17 @@ class Operation:
     url: str
     status: str = "InProgress"
     error: Json | None = None
+
+
+@dataclass(slots=True)
+class ManagedOperation:
+    """An operation on a cluster or its database. `started` and `ended` are Unix seconds of the simulator's clock."""
+
+    id: str
+    url: str
+    results_url: str
+    started: float
+    ended: float | None = None
+    status: str = "Pending"
+    error: Json | None = None
+    forgotten: bool = False

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 _HARMLESS_POSTS = re.compile(
-    r"/(listkeys|checknameavailability)/?$|/oauth2/(v2\.0/)?token/?$|/openid/.*token$", re.IGNORECASE
+    r"/(listkeys|listskusforscaling|checknameavailability)/?$|/oauth2/(v2\.0/)?token/?$|/openid/.*token$", re.IGNORECASE
 )
 _WRITES = frozenset({"PUT", "PATCH", "DELETE"})
 _OPEN_QUERY = frozenset({"api-version", "maxresults"})
@@ -51,7 +51,7 @@ class Effect(BaseModel):
 
 
 def is_write(method: str, path: str) -> bool:
-    """Return whether it writes: a PUT, PATCH, DELETE, or a POST other than listKeys, checkNameAvailability or token."""
+    """Return whether it writes: a PUT, PATCH, DELETE, or a POST other than a list, checkNameAvailability or token."""
     return method in _WRITES or (method == "POST" and not _HARMLESS_POSTS.search(path))
 
 

@@ -1,5 +1,7 @@
 """The simulator's settings. Each unverified behaviour of Azure has one, so that the suites pass both ways."""
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict
 
 
@@ -14,7 +16,8 @@ class Settings(BaseModel):
     scale_seconds: float = 0.4
     delete_seconds: float = 0.3
 
-    # What the next finished operation does: Succeeded | Failed | FailedWithoutError | SucceededButResourceFailed
+    # What the next finished operation does: Succeeded | Failed | FailedWithoutError | SucceededButResourceFailed;
+    # of a cluster also NotCarriedOut (Succeeded, nothing changed) | NeverEnds | Forgotten (done, its URL answers 404)
     operation_outcome: str = "Succeeded"
     operation_error_code: str = "AzureCacheForRedisLongRunningOperationFailure"
     operation_error_message: str = "An error occurred during the long running operation."
@@ -59,6 +62,23 @@ class Settings(BaseModel):
     managed_list_is_whole: bool = True  # else the items of a list have no privateEndpointConnections
     managed_provider_words: bool = True  # a missing cluster is answered by the provider; else by Resource Manager
     managed_missing_database_code: str = "ResourceNotFound"  # NotFound is the other way
+    managed_pending_seconds: float = 0.05  # how long an operation is Pending before it is InProgress
+    managed_database_seconds: float = 0.2  # creating, changing or deleting the database
+    managed_regenerate_seconds: float = 0.2
+    managed_state_lag_seconds: float = 0.2  # from the end of an operation until resourceState is Running
+    managed_state_lag_refuses: bool = True  # until then writes are refused like during an operation
+    managed_patch_status: int = 202  # 200 with the resource is the other way
+    managed_shows_wanted_values: bool = True  # a PUT's answer, and reads while the operation runs; else the old ones
+    managed_cluster_put_replaces: bool = True  # else a PUT keeps the key, identity and windows that it does not name
+    managed_old_versions_keep_newer: bool = False  # whether a PUT keeps properties that its API version does not have
+    managed_removed_key_leaves_object: bool = False  # `encryption` without a key stays, else it goes
+    managed_checks_encryption_key: bool = True  # else a customer's key is used unseen
+    managed_capacity_code: str = "InsufficientCapacity"  # AllocationFailed is the other way
+    managed_failed_looks_healthy_in_list: bool = True  # a cluster that was not created
+    managed_enterprise_refused_for_all: bool = True  # else only for tenants that had no cache before
+    managed_refusal_names_region_versions: bool = True  # else those of all regions
+    managed_list_keys_when_disabled: Literal["refused", "empty"] = "refused"
+    managed_regenerate_by_operation: bool = True  # else 200 with both keys
 
     # Authorisation and tokens
     lock_list_shows_inherited: bool = True  # a list at a resource shows the locks of its group and subscription too

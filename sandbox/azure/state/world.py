@@ -15,7 +15,7 @@ from sandbox.azure.state.keyvault import VaultState
 from sandbox.azure.state.listeners import Listeners, NoListeners
 from sandbox.azure.state.managed_redis import ManagedState
 from sandbox.azure.state.managed_redis import from_seed as cluster_from_seed
-from sandbox.azure.state.operation import Operation
+from sandbox.azure.state.operation import ManagedOperation, Operation
 from sandbox.azure.state.redis import CacheState, from_seed, new_key
 from sandbox.azure.state.request_log import RequestLog
 from sandbox.azure.state.settings import Settings
@@ -97,6 +97,8 @@ class World:
     policies: list[seeds.Policy] = field(default_factory=list)
     regions: dict[str, seeds.Region] = field(default_factory=lambda: {r.name: r for r in seeds.REGIONS})
     operations: dict[str, Operation] = field(default_factory=dict)
+    managed_operations: dict[str, ManagedOperation] = field(default_factory=dict)
+    capacity_failures: int = 0  # how many creations of clusters end for lack of capacity
     issued: dict[str, str] = field(default_factory=dict)  # token id -> object id
     revoked: set[str] = field(default_factory=set)  # token ids
 
@@ -141,9 +143,10 @@ class World:
         for collection in (
             self.tenants, self.apps, self.issuers, self.subscriptions, self.groups, self.ghosts, self.foreign_names,
             self.vaults, self.assignments, self.locks, self.policies, self.operations, self.issued, self.revoked,
-            self.storage, self.vault_keys,
+            self.storage, self.vault_keys, self.managed_operations,
         ):  # fmt: skip
             collection.clear()
+        self.capacity_failures = 0
 
     async def add_cache(self, seed: seeds.Cache) -> CacheState:
         """Add a seeded cache and its listener. Raises ValueError if its subscription is not seeded."""
@@ -171,7 +174,7 @@ class World:
         self.ghosts.append(cache)
         await self.listeners.apply(cache, cut=True)
 
-    async def regenerate_key(self, cache: CacheState, slot: str) -> None:
+    async def regenerate_key(self, cache: CacheState | ManagedState, slot: str) -> None:
         """Put a new key into one slot of a cache. The settings say when its listener learns of it."""
         if slot not in cache.keys:
             raise ValueError(f"there is no key {slot!r}")
@@ -186,11 +189,11 @@ class World:
         async def accept() -> None:
             if new in cache.keys.values() and new not in cache.live_keys:
                 cache.live_keys = (*cache.live_keys, new)
-                await self.changed(cache)
+                await self._apply(cache)
 
         async def refuse() -> None:
             cache.live_keys = tuple(key for key in cache.live_keys if key != old)
-            await self.changed(cache, cut=settings.regenerate_cuts_connections)
+            await self._apply(cache, cut=settings.regenerate_cuts_connections)
 
         for seconds, effect in (
             (settings.new_key_accepted_after_seconds, accept),
@@ -200,6 +203,12 @@ class World:
                 self.timeline.after(seconds, effect)
             else:
                 await effect()
+
+    async def _apply(self, cache: CacheState | ManagedState, *, cut: bool = False) -> None:
+        if isinstance(cache, ManagedState):
+            await self.changed_cluster(cache, cut=cut)
+        else:
+            await self.changed(cache, cut=cut)
 
     async def add_cluster(self, seed: ManagedCluster) -> None:
         """Add a seeded cluster and its listener. Raises ValueError if its subscription is not seeded."""
@@ -211,13 +220,14 @@ class World:
         self.clusters[cluster.scope.lower()] = cluster
         await self.changed_cluster(cluster)
 
-    async def changed_cluster(self, cluster: ManagedState) -> None:
+    async def changed_cluster(self, cluster: ManagedState, *, cut: bool = False) -> None:
         """Update a cluster's listener. Call it after every change of the cluster."""
-        await self.listeners.apply(cluster)
+        await self.listeners.apply(cluster, cut=cut)
 
     async def remove_cluster(self, cluster: ManagedState) -> None:
         """Remove a cluster."""
-        self.clusters.pop(cluster.scope.lower(), None)
+        if self.clusters.get(cluster.scope.lower()) is cluster:
+            del self.clusters[cluster.scope.lower()]
         cluster.database = None
         await self.listeners.apply(cluster)
 

@@ -34,7 +34,7 @@ class FaultControl:
 
         Raises ControlError if there is no such cache.
         """
-        found = self._command("cache", {"cache": cache})
+        found = self._command("cache", {"cache": cache}) or self._command("managed", {"cluster": cache})
         if found is None:
             raise ControlError(f"there is no cache {cache!r}")
         return self.add(regeneration(str(found["id"]), trouble, seconds=seconds, times=times))

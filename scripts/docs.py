@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from scripts import docs_refused
+from scripts import docs_corrections, docs_refused
 from secure_redis.api import names
 from secure_redis.api.reasons.catalogue import REASONS, has, reasons_on
 from secure_redis.api.reasons.conditions import CONDITIONS
@@ -38,6 +38,9 @@ def pages() -> Mapping[str, str]:
     found["rules/README.md"] = rules_index()
     found["refused-names.md"] = docs_refused.page(
         _head("Refused names and paths", "operator/secure_redis/api/refused_names.py")
+    )
+    found["corrections.md"] = docs_corrections.page(
+        _head("What a correction causes", "operator/secure_redis/domain/assess/disruption.py")
     )
     found["api.md"] = api_page(yaml.safe_load(CRD.read_text(encoding="utf-8")))
     return found

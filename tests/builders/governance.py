@@ -20,5 +20,13 @@ def assigned(policy: str) -> tuple[AccessAssignmentFacts, ...]:
     return (AccessAssignmentFacts("one", policy, "00000000-0000-0000-0000-00000000000a", "shop-app"),)
 
 
+def permitted(*permissions: str | None) -> tuple[AccessAssignmentFacts, ...]:
+    """Return assignments of a database, with the permissions that the interface version shows of each."""
+    return tuple(
+        AccessAssignmentFacts(f"a{number}", "default", f"oid-{number}", permissions=one)
+        for number, one in enumerate(permissions)
+    )
+
+
 def custom(permissions: str) -> tuple[AccessPolicyFacts, ...]:
     return (AccessPolicyFacts("mine", permissions),)

@@ -39,7 +39,7 @@ from secure_redis.domain.plan.actions import (
 )
 from secure_redis.domain.plan.rollout import disruption_budgets
 from secure_redis.domain.plan.write_failure import WriteFailure
-from secure_redis.reconciler.observe.redis import about_to_create, needs_direct_read
+from secure_redis.reconciler.observe.direct_reads import about_to_create, needs_direct_read
 from tests.builders import passes
 from tests.builders.rotation_stage import Pod
 from tests.builders.rotations import World

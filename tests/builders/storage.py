@@ -87,6 +87,6 @@ def key_vault(**changes: Any) -> KeyVaultFacts:
 
 
 def protected_key(**changes: Any) -> EncryptionKeyFacts:
-    """Return a key of that vault which expires in 300 days."""
+    """Return a key of that vault which expires in 300 days, and is the newest version."""
     made = key(**{"name": "cmk", "version": "v", "expires": NOW + timedelta(days=300), **changes})
-    return replace(made, vault=key_vault())
+    return replace(made, vault=key_vault(), newest=made.key)

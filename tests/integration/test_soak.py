@@ -44,8 +44,9 @@ def test_followed_rotations_refuse_no_client() -> None:
 
 
 @pytest.mark.slow
-def test_led_rotations_refuse_no_client_and_neither_does_an_emergency() -> None:
-    done = run("--rotations", "2", "--short", "--longest", "0")
+@pytest.mark.parametrize("service", ["classic", "managed"])
+def test_led_rotations_refuse_no_client_and_neither_does_an_emergency(service: str) -> None:
+    done = run("--service", service, "--rotations", "2", "--short", "--longest", "0")
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
     failed, attempts = verdict(done.stdout)
     assert failed == 0
@@ -81,6 +82,7 @@ def test_the_counts_of_a_killed_canary_are_not_lost(tmp_path: Path) -> None:
     assert found.verdict() == "failed AUTH: 1 of 4"
     assert "lost 1" in found.others()
     assert {failure.canary for failure in found.failures} == {"c", "d"}
+    assert (tally(tmp_path, ("d",)).attempts, tally(tmp_path, ("c", "d"))) == (1, found)
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,7 @@ class CacheStatus(_Part):
     redis_version: str | None = None
     ownership: str | None = None
     retires_on: str | None = None  # the day on which Microsoft retires the service, YYYY-MM-DD
+    api_version: str | None = None
 
 
 class EndpointAddress(_Part):

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from secure_redis.api.azure_ids import Service
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import Key
+from secure_redis.azure.cache_client import CacheClient
 from secure_redis.azure.core.clouds import Cloud
 from secure_redis.azure.core.credentials import Credentials, RequestToken
 from secure_redis.azure.core.failures import IdentityUnavailable
@@ -115,7 +116,7 @@ def prove_at(cloud: Cloud, ca_file: str | None) -> Authenticate:
     """AUTH at the host that ARM reported, and only if that is a Redis endpoint of the configured cloud."""
 
     async def attempt(host: str, port: int, password: SecretStr) -> AuthenticationResult | Unknown:
-        if not cloud.allows_redis_host(host):
+        if not (cloud.allows_redis_host(host) or cloud.allows_managed_redis_host(host)):
             return Unknown(
                 Reason.AZURE_ERROR, f"{host} is no Redis host of the cloud {cloud.name}; no key was sent to it"
             )
@@ -161,6 +162,16 @@ class AzureClients:
     governance: Governance
     activity: Activity | None  # None: the configuration disables the Activity Log
     resource_manager: ResourceManager
+
+    @property
+    def clients(self) -> Mapping[Service, CacheClient]:
+        """The client of each service."""
+        return {Service.REDIS: self.caches, Service.MANAGED_REDIS: self.clusters}
+
+    @property
+    def inventories(self) -> Mapping[Service, Inventory[Any]]:
+        """The inventory of each service."""
+        return {Service.REDIS: self.inventory, Service.MANAGED_REDIS: self.cluster_inventory}
 
 
 def build_transport(config: Config, metrics: Metrics, fence: Callable[[], None]) -> Transport:
@@ -238,13 +249,13 @@ def build_key_reader(config: Config, settings: Settings, azure: AzureClients) ->
     authenticate = prove_at(azure.cloud, config.ca_bundle)
     credential = CredentialReader(
         policy=settings.policy,
-        caches=azure.caches,
+        clients=azure.clients,
         vaults=azure.vaults,
         authenticate=authenticate,
         ages=config.ages(),
         monotonic=time.monotonic,
     )
-    return KeyReader(credential, RotationReader(settings=settings, caches=azure.caches, authenticate=authenticate))
+    return KeyReader(credential, RotationReader(settings=settings, clients=azure.clients, authenticate=authenticate))
 
 
 def build_observer(
@@ -254,6 +265,10 @@ def build_observer(
     intervals = config.intervals
     governance = GovernanceReader(
         governance=azure.governance,
+        assignments={
+            Service.REDIS: azure.governance.access_assignments,
+            Service.MANAGED_REDIS: azure.clusters.assignments,
+        },
         find_vault=azure.key_vaults.vault,
         activity=azure.activity,
         policy=settings.policy,
@@ -280,8 +295,10 @@ def build_executor(clients: KubeClients, azure: AzureClients, metrics: Metrics) 
         resources=clients.resources,
         secrets=clients.secrets,
         workloads=clients.workloads,
+        clients=azure.clients,
         caches=azure.caches,
-        inventory=azure.inventory,
+        clusters=azure.clusters,
+        inventories=azure.inventories,
         vaults=azure.vaults,
         audit=Auditor(metrics.wrote),
     )

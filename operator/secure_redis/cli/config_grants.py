@@ -36,6 +36,7 @@ class Grant(Part):
     ] = ()
     locations: Texts = ()
     largest_sku: SkuLimit | None = None
+    largest_managed_redis_gb: Annotated[int | None, Field(ge=0, le=100_000, alias="largestManagedRedisGB")] = None
 
     def granted(self) -> domain.Grant:
         """Return the grant as `domain.grants` decides by it."""
@@ -48,4 +49,5 @@ class Grant(Part):
             storage_accounts=self.storage_accounts,
             locations=self.locations,
             largest_sku=None if limit is None else domain.SkuLimit(limit.name, limit.capacity),
+            largest_managed_gb=self.largest_managed_redis_gb,
         )

@@ -18,6 +18,7 @@ from secure_redis.domain.observe.identity import (
     OperatorIdentity,
     ServiceAccountFacts,
 )
+from secure_redis.domain.observe.managed_redis import size_gb
 from secure_redis.domain.observe.tier import rank
 from secure_redis.domain.observe.unknown import Unknown
 
@@ -54,7 +55,8 @@ class SkuLimit:
 class Grant:
     """A permission: the powers, for which namespaces, on which targets.
 
-    Empty `locations` and no `largest_sku`: nothing is created.
+    Empty `locations` and no `largest_sku`: nothing is created. `largest_managed_gb`: the same of Azure Managed Redis,
+    the number in the name of a SKU.
     """
 
     namespaces: tuple[str, ...]
@@ -64,6 +66,7 @@ class Grant:
     storage_accounts: tuple[str, ...] = ()  # ARM scopes
     locations: tuple[str, ...] = ()
     largest_sku: SkuLimit | None = None
+    largest_managed_gb: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,7 @@ class VaultTarget:
 
 @dataclass(frozen=True, slots=True)
 class CreationTarget:
-    """The cache that a creation would make."""
+    """The cache that a creation would make. `sku_capacity`: 0 where the name of the SKU contains the size."""
 
     location: str
     sku_name: str
@@ -167,7 +170,9 @@ def refuse(
     if storage is not None:
         what.append(f"with the storage account {storage.text}")
     if creation is not None:
-        what.append(f"for {creation.sku_name} {creation.sku_capacity} in {creation.location}")
+        known = size_gb(creation.sku_name) is not None
+        sku = creation.sku_name if known else f"{creation.sku_name} {creation.sku_capacity}"
+        what.append(f"for {sku} in {creation.location}")
     return Blocked(
         Reason.NOT_GRANTED,
         f"the operator's configuration does not grant {who} {' '.join(what)} for namespace {namespace!r}",
@@ -252,8 +257,13 @@ def _vault_covers(scope: VaultScope, target: VaultTarget) -> bool:
 
 
 def _creation_covers(grant: Grant, creation: CreationTarget) -> bool:
+    if normalise.location(creation.location) not in map(normalise.location, grant.locations):
+        return False
+    size = size_gb(creation.sku_name)
+    if size is not None:
+        return grant.largest_managed_gb is not None and size <= grant.largest_managed_gb
     limit = grant.largest_sku
-    if limit is None or normalise.location(creation.location) not in map(normalise.location, grant.locations):
+    if limit is None:
         return False
     requested, largest = rank(creation.sku_name), rank(limit.name)
     if requested is None or largest is None:

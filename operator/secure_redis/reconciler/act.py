@@ -4,15 +4,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, assert_never
 
+from secure_redis.api.azure_ids import Service
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
+from secure_redis.azure.cache_client import CacheClient
 from secure_redis.azure.core.policies import correlation
 from secure_redis.azure.inventory import Inventory
 from secure_redis.azure.keyvault.secrets import Vaults
+from secure_redis.azure.managed_redis.client import ManagedCaches
 from secure_redis.azure.redis.client import Caches
 from secure_redis.domain.observe.identity import Identity, NamespaceIdentity, OperatorIdentity
 from secure_redis.domain.observe.observation import Observation
-from secure_redis.domain.observe.redis import Redis
 from secure_redis.domain.plan.actions import (
     Action,
     AddFinalizer,
@@ -21,6 +23,7 @@ from secure_redis.domain.plan.actions import (
     AzureAction,
     CacheAction,
     CreateCache,
+    CreateDatabase,
     CreateSecret,
     DeleteCache,
     DeleteFirewallRule,
@@ -42,6 +45,7 @@ from secure_redis.domain.plan.actions import (
     ResourceAction,
     StoreKey,
     UpdateCache,
+    UpdateDatabase,
     VaultAction,
 )
 from secure_redis.domain.plan.write_failure import WriteFailure
@@ -69,16 +73,20 @@ class Executor:
         resources: Resources,
         secrets: Secrets,
         workloads: Workloads,
+        clients: Mapping[Service, CacheClient],
         caches: Caches,
-        inventory: Inventory[Redis],
+        clusters: ManagedCaches,
+        inventories: Mapping[Service, Inventory[Any]],
         vaults: Vaults,
         audit: Auditor,
     ) -> None:
         self._resources = resources
         self._secrets = secrets
         self._workloads = workloads
+        self._clients = clients
         self._caches = caches
-        self._inventory = inventory
+        self._clusters = clusters
+        self._inventories = inventories
         self._vaults = vaults
         self._audit = audit
 
@@ -144,7 +152,7 @@ class Executor:
         name = type(action).__name__
         if isinstance(action, CacheAction):
             failure = await attempted(self._change_cache(resource, identity, action), name)
-            self._inventory.invalidate(resource.cache)
+            self._inventories[resource.cache.service].invalidate(resource.cache)
         else:
             failure = await attempted(self._change_vault(identity, action), name)
         outcome = _outcome(action, failure)
@@ -155,23 +163,28 @@ class Executor:
         self, resource: SecureRedisCache, identity: Identity, action: CacheAction
     ) -> WriteFailure | None:
         cache = resource.cache
+        client = self._clients[cache.service]
         match action:
             case CreateCache():
-                return await self._caches.create(identity, cache, action.body)
+                return await client.create(identity, cache, action.body)
             case UpdateCache():
-                return await self._caches.update(identity, cache, action.body)
+                return await client.update(identity, cache, action.body)
+            case CreateDatabase():
+                return await self._clusters.create_database(identity, cache, action.properties)
+            case UpdateDatabase():
+                return await self._clusters.change_database(identity, cache, action.changes)
             case PersistCache():
-                return await self._caches.update(identity, cache, _persistence(action))
+                return await client.update(identity, cache, _persistence(action))
             case AdoptCache():
-                return await self._caches.update(identity, cache, {"tags": dict(action.tags)})
+                return await client.update(identity, cache, {"tags": dict(action.tags)})
             case PutFirewallRule():
                 return await self._caches.put_firewall_rule(identity, cache, action.rule)
             case DeleteFirewallRule():
                 return await self._caches.delete_firewall_rule(identity, cache, action.name)
             case DeleteCache():
-                return await self._caches.delete(identity, cache)
+                return await client.delete(identity, cache)
             case RegenerateKey():
-                return await self._caches.regenerate_key(identity, cache, action.slot)
+                return await client.regenerate_key(identity, cache, action.slot)
             case _:
                 assert_never(action)
 

@@ -108,7 +108,7 @@ def operation(call: Call, subscription_id: str, identifier: str) -> Answer:
 
 
 def diagnostics(call: Call, found: seeds.Subscription, group_name: str, name: str) -> Answer:
-    """GET of a cluster's Microsoft.Insights/diagnosticSettings: one page, always."""
+    """GET of the Microsoft.Insights/diagnosticSettings of a cluster's database, which has the logs: one page."""
     api_version(call)
     kind = "Microsoft.Insights/diagnosticSettings"
     scope = managed_scope(found.id, group_name, name)
@@ -117,7 +117,12 @@ def diagnostics(call: Call, found: seeds.Subscription, group_name: str, name: st
     authorize(call, f"{kind}/read", scope)
     cluster = _existing(call, found, group_name, name)
     shown = [
-        {"id": f"{scope.lower()}/providers/{kind}/{one}", "name": one, "type": kind, "properties": dict(properties)}
+        {
+            "id": f"{scope.lower()}/databases/default/providers/{kind}/{one}",
+            "name": one,
+            "type": kind,
+            "properties": dict(properties),
+        }
         for one, properties in cluster.diagnostics.items()
     ]
     return Answer(200, {"value": shown})

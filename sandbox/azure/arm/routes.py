@@ -44,7 +44,7 @@ async def _route(call: Call) -> Answer:
             return redis_access.diagnostics(call, found, parts[3], parts[7])
         case [
             "subscriptions", _, "resourcegroups", _, "providers", "microsoft.cache", "redisenterprise", _,
-            "providers", "microsoft.insights", "diagnosticsettings",
+            "databases", "default", "providers", "microsoft.insights", "diagnosticsettings",
         ]:  # fmt: skip
             return managed_redis.diagnostics(call, subscription(call, parts[1]), parts[3], parts[7])
         case [

@@ -22,9 +22,11 @@ from secure_redis.api.azure_ids import CacheID
 from secure_redis.azure.core.clouds import Cloud
 from secure_redis.azure.core.credentials import Credentials
 from secure_redis.azure.core.rate_limits import RateLimits
+from secure_redis.azure.core.resource_manager import ResourceManager
 from secure_redis.azure.core.transport import Timeouts, Transport, trust
 from secure_redis.azure.inventory import Inventory
 from secure_redis.azure.keyvault.secrets import Vaults
+from secure_redis.azure.managed_redis.client import ManagedCaches
 from secure_redis.azure.redis.client import Caches
 from secure_redis.domain.observe.identity import NamespaceIdentity
 from secure_redis.domain.observe.redis import Redis
@@ -196,6 +198,12 @@ async def site(simulator: Control, cloud: Cloud, key: rsa.RSAPrivateKey) -> Asyn
         yield one
         simulator.faults.clear()
         simulator.settings.change(**before)
+
+
+@pytest.fixture
+def clusters(site: Site) -> ManagedCaches:
+    """The client of Managed Redis, which knows no region's versions yet."""
+    return ManagedCaches(ResourceManager(site.transport, site.credentials))
 
 
 @pytest.fixture

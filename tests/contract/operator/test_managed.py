@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from azure.mgmt.redisenterprise.models import Cluster, Database
 
-from sandbox.azure.seeds.managed_redis import ManagedCluster, customer_key, managed_scope
+from sandbox.azure.seeds.managed_redis import customer_key, managed_scope
 from sandbox.azure.seeds.seeds import PrivateEndpoint, RoleAssignment, group_scope
 from sandbox.azure.seeds.storage import VaultKey
 from sandbox.azure.state.faults import Fault
@@ -17,11 +17,11 @@ from secure_redis.azure.governance.reads import Governance
 from secure_redis.azure.inventory import Inventory
 from secure_redis.azure.keyvault.encryption_keys import KeyVaults
 from secure_redis.azure.managed_redis.client import (
-    API_VERSION,
     READ_CLUSTER,
     READ_DATABASE,
     ManagedCaches,
 )
+from secure_redis.azure.managed_redis.versions import VERSIONS
 from secure_redis.domain.observe import cache, unknown
 from secure_redis.domain.observe.cache import CacheAbsent
 from secure_redis.domain.observe.managed_redis import ManagedDatabase, ManagedRedis
@@ -29,22 +29,9 @@ from secure_redis.domain.observe.storage import KeyAbsent, KeyFacts, KeyVaultFac
 from secure_redis.domain.observe.unknown import Unknown
 
 from .conftest import Site
+from .managed_support import add, cluster_id
 
 EVERYTHING = (READ_CLUSTER, READ_DATABASE)
-
-
-@pytest.fixture
-def clusters(site: Site) -> ManagedCaches:
-    return ManagedCaches(ResourceManager(site.transport, site.credentials))
-
-
-def cluster_id(site: Site, name: str = "") -> CacheID:
-    return CacheID.parse(managed_scope(site.subscription, site.group, name or site.name))
-
-
-def add(site: Site, name: str = "", **more: Any) -> CacheID:
-    site.control.seed(ManagedCluster(subscription=site.subscription, group=site.group, name=name or site.name, **more))
-    return cluster_id(site, name)
 
 
 async def test_a_cluster_and_its_database(site: Site, clusters: ManagedCaches) -> None:
@@ -79,10 +66,11 @@ async def test_a_cluster_and_its_database(site: Site, clusters: ManagedCaches) -
         redis_version="7.4",
         clustering_policy="OSSCluster",
         eviction_policy="VolatileLRU",
+        defer_upgrade="NotDeferred",
         aof_enabled=True,
     )
     versions = {tuple(r.query.values()) for r in site.control.log.requests(site.mark, path="redisEnterprise")}
-    assert versions == {(API_VERSION,)}
+    assert versions == {(VERSIONS[0],)}
     assert site.control.log.writes(site.mark) == []
 
 
@@ -98,9 +86,9 @@ async def test_microsofts_models_read_the_same(site: Site, clusters: ManagedCach
         },
     )
     resource_manager = ResourceManager(site.transport, site.credentials)
-    cluster = Cluster.deserialize(dict(await resource_manager.get(site.identity, where.text, API_VERSION)))  # type: ignore[arg-type]
+    cluster = Cluster.deserialize(dict(await resource_manager.get(site.identity, where.text, VERSIONS[-1])))  # type: ignore[arg-type]
     database = Database.deserialize(
-        dict(await resource_manager.get(site.identity, f"{where.text}/databases/default", API_VERSION))  # type: ignore[arg-type]
+        dict(await resource_manager.get(site.identity, f"{where.text}/databases/default", VERSIONS[-1]))  # type: ignore[arg-type]
     )
     ours, of_it = await clusters.read(site.identity, where), await clusters.database(site.identity, where)
     assert isinstance(ours, ManagedRedis)

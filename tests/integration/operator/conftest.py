@@ -13,6 +13,7 @@ from sandbox.world import Team, World
 from tests.controlplane import install_crds
 from tests.integration.operator.support import Bystander, Case, provisioning_team, release
 from tests.kube import Kube
+from tests.managed_other_way import MANAGED_OTHER_WAY
 
 # Shorter than shipped where a test would otherwise wait for a clock.
 INTERVALS = {"absenceConfirmationSeconds": 0.5, "operationPollSeconds": 0.2, "serviceAccountSeconds": 0.2}
@@ -30,9 +31,7 @@ OTHER_WAY: dict[str, object] = {
     "list_needs_scope_right": False,
     "page_size": 2,
     "versions_page_size": 2,
-    "managed_list_is_whole": False,
-    "managed_provider_words": False,
-    "managed_missing_database_code": "NotFound",
+    **{name: value for name, value in MANAGED_OTHER_WAY.items() if not name.endswith("_seconds")},
 }
 
 

@@ -21,6 +21,7 @@ from sandbox.world import AT_SUBSCRIPTION, SUBSCRIPTION, Team, World
 from secure_redis.domain.grants import Power
 from tests.controlplane import install_crds
 from tests.integration.operator.conftest import INTERVALS, leads
+from tests.integration.operator.managed_support import PROVISION, PUBLIC, Cluster, managed_team
 from tests.integration.operator.persistence_support import VERSION, Persisting
 from tests.integration.operator.support import Case, provision
 from tests.integration.operator.workload_support import URL, USER, Target, current
@@ -139,6 +140,7 @@ class _Scenario:
         self._correct(case)
         self._rotate(case)
         self._delete(case)
+        self._managed()
 
     def search(self) -> None:
         """A Secret that is published, changed and repaired, and goes; and another one that holds its key."""
@@ -308,6 +310,40 @@ class _Scenario:
 
     def _delete(self, case: Persisting) -> None:
         with self._using(case.team, "delete", "subscription"):
+            case.annotate(confirm_delete=case.cache)
+            case.delete()
+            self.world.await_gone(case.document)
+
+    def _managed(self) -> None:
+        """A Managed Redis: its first creation finds no capacity, then it is scaled, rotated and deleted."""
+        case = Cluster(self.world, managed_team(self.world), "managed")
+        managed = PROVISION["managedRedis"]
+        vault = {"uri": case.control.endpoints.vault_url(case.team.name), "secretName": case.cache}
+        rotation = {"otherConsumers": "None"}
+        case.control.managed_redis.run_out_of_capacity(1)
+        with self._using(case.team, "provision", "publish-key", "store-key", "subscription"):
+            case.declare(
+                **PUBLIC,
+                authentication={"keyVault": {**vault, "access": "ReadWrite"}, "rotation": rotation},
+                drift={"correct": ["Availability"]},
+                deletionPolicy="Delete",
+            )
+            case.until("CacheAvailable", "False", "InsufficientCapacity")
+            case.heal()
+        with self._using(case.team, "observe"):
+            case.poke()
+        with self._using(case.team, "correct"):
+            case.annotate(allow_disruption="provision.managedRedis.sku")
+            case.change(provision={"managedRedis": {**managed, "sku": "Balanced_B10", "evictionPolicy": "AllKeysLRU"}})
+            case.until("DriftDetected", "False", "NoDrift")
+        with self._using(case.team, "rotate"):
+            case.annotate(rotate="requested")
+
+            def answered() -> bool:
+                return bool(case.status.get("lastHandled", {}).get("rotate") == "requested")
+
+            wait_for(answered, PATIENCE, "the rotation's end")
+        with self._using(case.team, "delete"):
             case.annotate(confirm_delete=case.cache)
             case.delete()
             self.world.await_gone(case.document)

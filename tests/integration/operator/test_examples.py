@@ -1,5 +1,6 @@
 """The examples do what their comments promise. The demo, the chart's tests and the installation run the others."""
 
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import yaml
 
 from sandbox.azure.seeds import seeds
 from sandbox.azure.seeds.managed_redis import ManagedCluster, managed_scope
-from sandbox.azure.seeds.storage import StorageAccount, storage_scope
+from sandbox.azure.seeds.storage import StorageAccount, VaultKey, storage_scope
 from sandbox.waiting import PATIENCE, wait_for
 from sandbox.world import (
     CACHE_KEYS,
@@ -17,6 +18,7 @@ from sandbox.world import (
     CACHE_ROTATE,
     CACHE_WRITE,
     SUBSCRIPTION,
+    TENANT,
     VAULT_READ,
     VAULT_WRITE,
     Team,
@@ -142,19 +144,53 @@ def test_provision_persistent(world: World, team: Team) -> None:
 
 def test_validate_managed(world: World, team: Team) -> None:
     case = Example(world, team, "validate-managed.yaml")
-    properties = {"publicNetworkAccess": "Disabled"}
     case.control.seed(
         ManagedCluster(
             subscription=SUBSCRIPTION,
             group=team.name,
             name=case.cache,
-            properties=properties,
+            properties={"publicNetworkAccess": "Disabled"},
+            database={"accessKeysAuthentication": "Enabled"},
             private_endpoints=ROUTE,
         )
     )
+    key = case.control.managed_redis.keys(case.cache)["Primary"]
+    secret = case.manifest["spec"]["authentication"]["keyVault"]["secretName"]
+    case.control.keyvault.set_secret(team.name, secret, seeds.SecretVersion(value=key))
     case.applied()
     case.until("Ready", "True")
     case.until("TransportSecured", "True")
     assert case.status["cache"]["service"] == "ManagedRedis"
     assert case.manifest["spec"]["resourceID"] == managed_scope(SUBSCRIPTION, team.name, case.cache)
+    assert case.values()["password"] == key
     assert case.writes() == []
+
+
+def test_provision_managed(world: World, team: Team) -> None:
+    case = Example(world, team, "provision-managed.yaml")
+    case.applied()
+    case.until("CacheAvailable", "False", "NoRoute")
+    case.control.managed_redis.update(case.cache, private_endpoints=ROUTE)
+    case.heal()
+    assert case.values()["password"] == case.control.managed_redis.keys(case.cache)["Primary"]
+
+
+def test_provision_managed_persistent(world: World, team: Team) -> None:
+    case = Example(world, team, "provision-managed-persistent.yaml")
+    encryption = case.manifest["spec"]["persistence"]["encryption"]
+    *_, name, version = encryption["keyURL"].split("/")
+    reader = str(uuid.uuid4())
+    case.control.seed(
+        VaultKey(vault=team.name, name=name, version=version),
+        seeds.App(tenant=TENANT, client_id=reader, object_id=reader, resource_id=encryption["identityID"]),
+        seeds.RoleAssignment(
+            object_id=reader,
+            scope=team.vault_scope,
+            data_actions=("Microsoft.KeyVault/vaults/keys/*",),
+        ),
+    )
+    case.applied()
+    case.until("CacheAvailable", "False", "NoRoute")
+    case.control.managed_redis.update(case.cache, private_endpoints=ROUTE)
+    case.heal()
+    case.until("PersistenceEncrypted", "True")

@@ -20,7 +20,8 @@ IDENTITY = "/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentit
 READS = ("*/read",)
 OPEN = seeds.PrivateEndpoint(name="shop")
 # Rules that only a Microsoft.Cache/redis can have, or that rest on a Secret, a vault or workloads.
-CLASSIC = "T1 A1 A2 A3 A5 N4 N6 P1 P2 P3 P4 P5 P6 P7 R1 R3 R4 R5 O1 O3 O5 O6"
+CLASSIC = "T1 A1 A2 A5 N4 N6 P2 P3 P4 P5 P6 P7 R1 R4 O5 O6"
+KEY_VERSION = "0" * 32
 LATER = "T6 T7 A6 A7 A8 K1 K2 K3 K4 K5 K6 W1 W2 W3 W4 R6 L2"
 
 
@@ -47,10 +48,11 @@ class Cluster(Case):
         self.apply(key=False, resourceID=self.id, **spec)
         return self
 
-    def own_key(self, **key: Any) -> dict[str, Any]:
-        """The property `encryption` with a key of the team's vault."""
-        self.control.seed(VaultKey(vault=self.team.name, name="disk", **key))
-        return {"encryption": customer_key(f"{self.control.endpoints.vault_url(self.team.name)}/keys/disk", IDENTITY)}
+    def own_key(self, used: str = f"/{KEY_VERSION}", **key: Any) -> dict[str, Any]:
+        """The property `encryption` with a key of the team's vault. `used`: what names the version in its URL."""
+        self.control.seed(VaultKey(vault=self.team.name, name="disk", version=KEY_VERSION, **key))
+        url = f"{self.control.endpoints.vault_url(self.team.name)}/keys/disk{used}"
+        return {"encryption": customer_key(url, IDENTITY)}
 
     def settles(self, check: Callable[[], bool], what: str) -> None:
         """Poke until it holds."""
@@ -99,6 +101,8 @@ def test_a_cluster_is_read_and_judged(make: Make) -> None:
         "sku": "Balanced_B5",
         "provisioningState": "Succeeded",
         "redisVersion": "7.4",
+        "ownership": "Unclaimed",
+        "apiVersion": "2026-09-01",
     }
     case.until("TransportSecured", "True", "Secured")
     case.until("DriftDetected", "False", "NoDrift")
@@ -151,7 +155,11 @@ def _unsafe(case: Cluster) -> Cluster:
     return case.there(
         sku={"name": "Enterprise_E10", "capacity": 2},
         properties={"publicNetworkAccess": "Enabled", "minimumTlsVersion": "1.0", "redundancyMode": "LR"},
-        database={"clientProtocol": "Plaintext", "accessKeysAuthentication": "Enabled"},
+        database={
+            "clientProtocol": "Plaintext",
+            "accessKeysAuthentication": "Enabled",
+            "deferUpgrade": "Deferred",
+        },
         private_endpoints=(seeds.PrivateEndpoint(name="shop", status="Pending"),),
     ).judged()
 
@@ -161,10 +169,19 @@ def _badly_kept(case: Cluster) -> Cluster:
     return case.there(properties=case.own_key(enabled=False)).judged()
 
 
+def _other_version(case: Cluster) -> Cluster:
+    """The key was rotated: the vault shows a newer version than the one that the cluster names."""
+    return case.there(properties=case.own_key(used=f"/{'1' * 32}")).judged()
+
+
+def _no_version(case: Cluster) -> Cluster:
+    return case.there(properties=case.own_key(used="")).judged()
+
+
 def _silent(case: Cluster) -> Cluster:
     return case.there(
         absent=("minimumTlsVersion", "publicNetworkAccess", "redundancyMode"),
-        database_absent=("clientProtocol", "accessKeysAuthentication"),
+        database_absent=("clientProtocol", "accessKeysAuthentication", "deferUpgrade"),
     ).judged()
 
 
@@ -174,14 +191,16 @@ def _narrow(case: Cluster) -> Cluster:
 
 
 WORLDS: dict[str, tuple[Callable[[Cluster], Cluster], tuple[str, ...], dict[str, str]]] = {
-    "safe": (_safe, READS, {PASS: "T2 T3 A4 N1 N2 N3 P8 P9 R2 O4 O7 L1", FAIL: "", UNKNOWN: ""}),
-    "unsafe": (_unsafe, READS, {PASS: "", FAIL: "T2 T3 A4 N1 N2 N3 P8 R2 O4 L1", UNKNOWN: ""}),
+    "safe": (_safe, READS, {PASS: "T2 T3 A4 N1 N2 N3 P8 P9 P12 P13 R2 O4 O7 O9 L1", FAIL: "", UNKNOWN: ""}),
+    "unsafe": (_unsafe, READS, {PASS: "", FAIL: "T2 T3 A4 N1 N2 N3 P8 R2 O4 O9 L1", UNKNOWN: ""}),
     "badly-kept": (_badly_kept, READS, {PASS: "P8", FAIL: "P9", UNKNOWN: ""}),
-    "silent": (_silent, READS, {PASS: "", FAIL: "", UNKNOWN: "T2 T3 A4 N1 R2"}),
+    "rotated": (_other_version, READS, {PASS: "P8 P12", FAIL: "P9 P13", UNKNOWN: ""}),
+    "unversioned": (_no_version, READS, {PASS: "P8", FAIL: "P12", UNKNOWN: ""}),
+    "silent": (_silent, READS, {PASS: "", FAIL: "", UNKNOWN: "T2 T3 A4 N1 R2 O9"}),
     "narrow": (
         _narrow,
         ("Microsoft.Cache/redisEnterprise/read",),
-        {PASS: "P8", FAIL: "", UNKNOWN: "T3 A4 P9"},
+        {PASS: "P8 P12", FAIL: "", UNKNOWN: "T3 A4 P9 P13 O9"},
     ),
     "denied": (_narrow, (), {}),
 }
@@ -222,12 +241,15 @@ def test_every_rule_of_a_cluster_in_its_worlds(make: Make, name: str) -> None:
 SHOWN = {(rule, result) for _, _, told in WORLDS.values() for result, rules in told.items() for rule in rules.split()}
 # Results that no world can show, and why.
 NEVER = {
-    ("P8", UNKNOWN): "a cluster that answers says which key it has, and one that does not is not judged (`denied`)"
+    (rule, UNKNOWN): "a cluster that answers says which key it has, and one that does not is not judged (`denied`)"
+    for rule in ("P8", "P12")
 }
 
 
 def test_every_rule_of_a_cluster_has_a_world_for_each_result() -> None:
-    wanted = {(rule, result) for rule in ("T3", "A4", "P8", "P9") for result in (PASS, FAIL, UNKNOWN)}
+    wanted = {
+        (rule, result) for rule in ("T3", "A4", "P8", "P9", "P12", "P13", "O9") for result in (PASS, FAIL, UNKNOWN)
+    }
     assert wanted - SHOWN == set(NEVER)
     assert {rule for rule, _ in SHOWN} <= {rule.id for rule in RULES}
 
@@ -339,15 +361,12 @@ def test_an_outage_takes_nothing_back(make: Make, whole: bool) -> None:
 
 def test_an_unsupported_feature_is_refused_at_once(make: Make) -> None:
     case = make().there()
-    vault = {"keyVault": {"uri": case.control.endpoints.vault_url(case.team.name), "secretName": "orders"}}
     refused: dict[str, dict[str, Any]] = {
-        "authentication": {"authentication": vault},
-        "connection": {"connection": {"secretName": "orders"}},
-        "persistence": {"persistence": {"type": "None"}},
+        "connection.database": {"connection": {"database": 1}},
         "network.firewallRules": {
             "network": {"firewallRules": [{"name": "x", "startIP": "10.0.0.1", "endIP": "10.0.0.1"}]}
         },
-        "mode Provision": {"mode": "Provision", "provision": {"location": "westeurope"}},
+        "provision.managedRedis": {"mode": "Provision", "provision": {"location": "westeurope"}},
         "workloads": {"workloads": [{"id": "web", "kind": "Deployment", "name": "web"}]},
     }
     for word, spec in refused.items():

@@ -21,7 +21,8 @@ from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.plan.rollout.waves import roll
 from tests.builders import rotations
 from tests.builders.complete import complete
-from tests.builders.passes import OWNER, reported, resource
+from tests.builders.managed_redis import MANAGED_ID, managed
+from tests.builders.passes import OWNER, planned, reported, resource
 from tests.builders.storage import ACCOUNT, BY_IDENTITY, key, own_key, storage
 from tests.builders.workloads import V1, V2, consumer, injected, pods, workload
 from tests.builders.world import AUTHENTICATION, NOW, cache
@@ -168,4 +169,34 @@ def decide() -> None:
         roll(of, Observation(now=NOW, workloads=(labelled,)), V1)
         old = {("Deployment", labelled.name): pods(V1)}
         roll(of, Observation(now=NOW, workloads=(injected(of, labelled),), pods=old, budgets=()), V2)
+    managed_redis()
     evaluate(resource(FULL), seen, waiver_policy=WaiverPolicy(waivable=(Waivable(("*",), ("*",), 90),)))
+
+
+def managed_redis() -> None:
+    """Run the passes in which the parts of the spec that only a cluster has matter."""
+    url = "https://shop.vault.azure.net/keys/k/0123456789abcdef0123456789abcdef"
+    provision = {
+        "location": "westeurope",
+        "managedRedis": {
+            "sku": "Balanced_B5",
+            "clusteringPolicy": "EnterpriseCluster",
+            "evictionPolicy": "NoEviction",
+            "modules": ["RediSearch"],
+            "maintenanceWindows": [{"day": "Monday", "startHourUTC": 1, "durationHours": 18}],
+        },
+    }
+    encryption = {"keySource": "CustomerManaged", "keyURL": url, "identityID": IDENTITY}
+    of = {
+        "resourceID": MANAGED_ID,
+        "mode": "Provision",
+        "provision": provision,
+        "persistence": {"type": "RDB", "encryption": encryption},
+    }
+    pending = {"pending": {"action": "CreateCache", "recordedAt": "2026-11-24T11:00:00Z", "detail": "orders"}}
+    for found in (
+        CacheAbsent(confirmed=True, message="404"),
+        managed(tags={**OWNER, names.CREATION_TAG: names.CREATION_INCOMPLETE}, database=None),
+        managed(tags=OWNER, maintenance_windows=()),
+    ):
+        planned(resource(of, status=pending), complete(cache=found, cache_fresh=True))

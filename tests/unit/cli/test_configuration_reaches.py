@@ -52,6 +52,7 @@ GRANT: Document = {
     "storageAccounts": ["/subscriptions/s"],
     "locations": ["westeurope"],
     "largestSKU": {"name": "Basic", "capacity": 1},
+    "largestManagedRedisGB": 20,
 }
 # Every key, with any legal value. `caBundle` is the path of a file, which the fixture sets.
 WHOLE: Document = {

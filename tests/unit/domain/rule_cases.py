@@ -1,5 +1,6 @@
 """Worlds for the rules on the governance of a cache: for each one that passes, one that fails, one unknown."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -19,11 +20,13 @@ from secure_redis.domain.observe.endpoint import (
     Verification,
 )
 from secure_redis.domain.observe.governance import LIST_KEYS, DiagnosticSettingFacts, LockFacts
+from secure_redis.domain.observe.managed_redis import MaintenanceWindow
 from secure_redis.domain.observe.redis import PersistenceFacts
 from secure_redis.domain.observe.storage import (
     BlobServiceFacts,
     EncryptionKeyFacts,
     KeyAbsent,
+    KeyFacts,
     StorageAbsent,
 )
 from secure_redis.domain.observe.unknown import NOT_READ, NOT_READ_YET, Unknown
@@ -31,7 +34,7 @@ from secure_redis.domain.observe.usage import Change, PlaintextUse, SecretCopy
 from secure_redis.domain.observe.workloads import ContainerFacts, EnvFacts, WorkloadFacts
 from tests.builders import managed_redis, storage
 from tests.builders.endpoint import endpoint
-from tests.builders.governance import assigned, custom, role_assignment
+from tests.builders.governance import assigned, custom, permitted, role_assignment
 from tests.builders.managed_redis import MANAGED_ID, managed
 from tests.builders.storage import ACCOUNT, BY_IDENTITY, account, encryption, key_vault, protected_key
 from tests.builders.world import (
@@ -52,6 +55,7 @@ BLIND = Unknown(Reason.AZURE_DENIED, "no right to read it", permission="Microsof
 DAY = timedelta(days=1)
 REDIS = resource()
 MANAGED = resource({"resourceID": MANAGED_ID})
+PROVISIONED = {"resourceID": MANAGED_ID, "mode": "Provision"}
 STRICT = resource({"profile": "Strict"})
 INJECTED = resource({"workloads": [{"id": "app", "kind": "Deployment", "name": "app", "containers": ["main"]}]})
 ON_DELETE = resource({"workloads": [{"id": "app", "kind": "Deployment", "name": "app", "restart": "OnDelete"}]})
@@ -62,6 +66,11 @@ IN_CLEAR = PlaintextUse("Deployment", "app", "main", "REDIS_URL")
 DELETING = provisioning(deletionPolicy="Delete")
 PUBLISHED = published(built())
 VERSION = vault().version
+
+
+def managed_provisioning(**declared: Any) -> SecureRedisCache:
+    made = {"sku": "Balanced_B5", "clusteringPolicy": "EnterpriseCluster", "modules": ["RedisJSON"], **declared}
+    return resource({**PROVISIONED, "provision": {"location": "westeurope", "managedRedis": made}})
 
 
 def app(version: str = VERSION, **changes: Any) -> WorkloadFacts:
@@ -106,11 +115,30 @@ def database(**changes: Any) -> dict[str, Any]:
     return cluster(database=managed_redis.database(**changes))
 
 
+def newest(key: Any) -> dict[str, Any]:
+    """A cluster that uses version v of its key; `key`: the newest version."""
+    return {**cluster(), "encryption_key": replace(protected_key(), newest=key)}
+
+
 def certificate(days: int) -> dict[str, Any]:
     return probed(certificate=CertificateFacts(NOW - 90 * DAY, NOW + days * DAY, "x", ("x",)))
 
 
 OFF = PersistenceFacts()
+# What the assignments of a database permit.
+PERMITTED: list[tuple[tuple[str | None, ...], Result]] = [
+    ((), PASS),
+    (("+@read ~cache:*",), PASS),
+    (("+@all -@dangerous ~*",), PASS),
+    (("+@all ~cache:*",), PASS),
+    (("+@read ~cache:*", "+@all ~*"), FAIL),
+    ((None, "+@all ~*"), FAIL),
+    (("+@read ~cache:*", None), UNKNOWN),
+]
+DECLARED = managed_provisioning()
+WITHOUT_REPLICA = managed_provisioning(highAvailability="Disabled")
+FITTED = managed_redis.database(clustering_policy="EnterpriseCluster", modules=("RedisJSON",))
+FITTING = cluster(high_availability="Enabled", database=FITTED)
 NOT_VALID = Verification(verified=False, why="self-signed certificate")
 UNREACHED = probed(
     **dict.fromkeys(("reached", "chain", "name", "tls_1_0", "tls_1_1", "certificate", "plaintext"), BLIND)
@@ -170,6 +198,13 @@ CASES: list[tuple[str, SecureRedisCache, dict[str, Any], Result]] = [
     ("A3", REDIS, {"access_assignments": assigned("mine"), "access_policies": BLIND}, UNKNOWN),
     ("A3", REDIS, {"access_assignments": BLIND}, UNKNOWN),
     ("A3", REDIS, {"cache": cache(entra_enabled=False), "access_assignments": NOT_READ}, NA),
+    *(
+        ("A3", MANAGED, {**cluster(), "access_assignments": permitted(*strings)}, result)
+        for strings, result in PERMITTED
+    ),
+    ("A3", MANAGED, {**cluster(), "access_assignments": BLIND}, UNKNOWN),
+    ("A3", MANAGED, {**cluster(database=BLIND), "access_assignments": ()}, UNKNOWN),
+    ("A3", MANAGED, {**cluster(database=None), "access_assignments": BLIND}, NA),
     ("A4", MANAGED, cluster(), PASS),
     ("A4", MANAGED, database(access_keys="Enabled"), FAIL),
     ("A4", MANAGED, database(access_keys=None), UNKNOWN),
@@ -229,6 +264,13 @@ CASES: list[tuple[str, SecureRedisCache, dict[str, Any], Result]] = [
     ("P1", REDIS, persisting(OFF), FAIL),
     ("P1", REDIS, persisting(OFF, sku_name="Standard"), NA),
     ("P1", REDIS, {"cache": BLIND}, UNKNOWN),
+    ("P1", MANAGED, database(rdb_enabled=True), PASS),
+    ("P1", MANAGED, database(rdb_enabled=False, aof_enabled=True), PASS),
+    ("P1", MANAGED, database(), FAIL),
+    ("P1", MANAGED, database(rdb_enabled=False, aof_enabled=False), FAIL),
+    ("P1", MANAGED, database(geo_linked=("/other",)), NA),
+    ("P1", MANAGED, cluster(database=None), NA),
+    ("P1", MANAGED, cluster(database=BLIND), UNKNOWN),
     ("P2", REDIS, {}, PASS),
     ("P2", REDIS, {"cache": BY_KEY}, FAIL),
     ("P2", REDIS, persisting(PersistenceFacts(rdb=True)), FAIL),
@@ -267,7 +309,7 @@ CASES: list[tuple[str, SecureRedisCache, dict[str, Any], Result]] = [
         (rule, REDIS, {**persisting(OFF), "storage": NOT_READ, "blob_service": NOT_READ}, NA)
         for rule in ("P3", "P4", "P5", "P6", "P7", "P9")
     ),
-    *((rule, MANAGED, cluster(), NA) for rule in ("P1", "P2", "P3", "P4", "P5", "P6", "P7")),
+    *((rule, MANAGED, cluster(), NA) for rule in ("P2", "P3", "P4", "P5", "P6", "P7")),
     ("P7", REDIS, {}, PASS),
     ("P7", REDIS, {"blob_service": BlobServiceFacts(soft_delete=True)}, FAIL),
     ("P7", REDIS, {"blob_service": BlobServiceFacts(soft_delete=False, versioning=True)}, FAIL),
@@ -310,13 +352,42 @@ CASES: list[tuple[str, SecureRedisCache, dict[str, Any], Result]] = [
     ("P10", REDIS, {"cache": cache(sku_name="Standard")}, NA),
     ("P10", resource({"persistence": {"type": "None"}}), {"cache": cache(sku_name="Standard")}, NA),
     ("P10", MANAGED, cluster(), NA),
+    ("P12", MANAGED, cluster(), PASS),
+    ("P12", MANAGED, cluster(key_url="https://shop.vault.azure.net/keys/cmk"), FAIL),
+    ("P12", MANAGED, cluster(key_url="https://shop.vault.azure.net/keys/cmk/"), FAIL),
+    ("P12", MANAGED, cluster(key_url=None), NA),
+    ("P12", MANAGED, {"cache": BLIND}, UNKNOWN),
+    ("P12", REDIS, {}, NA),
+    ("P13", MANAGED, cluster(), PASS),
+    ("P13", MANAGED, cluster(key_url="https://shop.vault.azure.net/keys/cmk/V"), PASS),
+    ("P13", MANAGED, newest(KeyFacts("cmk", "w", enabled=True)), FAIL),
+    ("P13", MANAGED, newest(KeyFacts("cmk", "w", enabled=False)), UNKNOWN),
+    ("P13", MANAGED, newest(KeyFacts("cmk", "w", enabled=True, expires=NOW - DAY)), UNKNOWN),
+    ("P13", MANAGED, newest(KeyFacts("cmk", "v", enabled=False)), PASS),  # P9 judges the version in use
+    ("P13", MANAGED, newest(KeyAbsent("no such key")), UNKNOWN),
+    ("P13", MANAGED, newest(BLIND), UNKNOWN),
+    ("P13", MANAGED, newest(NOT_READ), UNKNOWN),
+    ("P13", MANAGED, {**cluster(), "encryption_key": BLIND}, UNKNOWN),
+    ("P13", MANAGED, cluster(key_url="https://shop.vault.azure.net/keys/cmk"), NA),
+    ("P13", MANAGED, cluster(key_url=None), NA),
+    ("P13", MANAGED, {"cache": BLIND}, UNKNOWN),
+    ("P13", REDIS, {}, NA),
     ("R2", MANAGED, cluster(), PASS),
     ("R2", MANAGED, cluster(redundancy="LR"), FAIL),
+    ("R2", MANAGED, cluster(redundancy="LR", zones=("1", "2", "3")), FAIL),
+    ("R2", MANAGED, cluster(redundancy="None"), FAIL),
     ("R2", MANAGED, cluster(redundancy=None), UNKNOWN),
+    ("R2", MANAGED, cluster(redundancy=None, zones=("1", "2", "3")), UNKNOWN),
     ("R3", REDIS, persisting(OFF, geo_linked=("/other",)), PASS),
     ("R3", REDIS, persisting(OFF), FAIL),
     ("R3", REDIS, {}, NA),
     ("R3", REDIS, {"cache": BLIND}, UNKNOWN),
+    ("R3", MANAGED, database(geo_linked=("/other",)), PASS),
+    ("R3", MANAGED, database(), FAIL),
+    ("R3", MANAGED, cluster(sku_name="Balanced_B10"), FAIL),
+    *(("R3", MANAGED, cluster(sku_name=sku), NA) for sku in ("Balanced_B0", "balanced_b1", "FlashOptimized_A250")),
+    ("R3", MANAGED, database(aof_enabled=True), NA),
+    ("R3", MANAGED, cluster(database=BLIND), UNKNOWN),
     ("R4", REDIS, {}, PASS),
     ("R4", REDIS, {"cache": cache(memory_reserved_mb=613)}, FAIL),
     ("R4", REDIS, {"cache": cache(memory_reserved_mb=None)}, UNKNOWN),
@@ -326,6 +397,23 @@ CASES: list[tuple[str, SecureRedisCache, dict[str, Any], Result]] = [
     ("R5", REDIS, persisting(BY_IDENTITY, eviction_policy="allkeys-lru"), FAIL),
     ("R5", REDIS, persisting(BY_IDENTITY, eviction_policy=None), UNKNOWN),
     ("R5", REDIS, persisting(OFF, eviction_policy="allkeys-lru"), NA),
+    ("R5", MANAGED, database(rdb_enabled=True, eviction_policy="VolatileLRU"), PASS),
+    ("R5", MANAGED, database(rdb_enabled=True, eviction_policy="NoEviction"), PASS),
+    ("R5", MANAGED, database(aof_enabled=True, eviction_policy="AllKeysLFU"), FAIL),
+    ("R5", MANAGED, database(rdb_enabled=True, eviction_policy=None), UNKNOWN),
+    ("R5", MANAGED, database(eviction_policy="AllKeysLFU"), NA),
+    ("R5", MANAGED, cluster(database=BLIND), UNKNOWN),
+    ("R6", DECLARED, FITTING, PASS),
+    ("R6", DECLARED, cluster(database=FITTED, high_availability="Disabled"), PASS),  # Azure switches it on
+    ("R6", WITHOUT_REPLICA, FITTING, FAIL),
+    ("R6", DECLARED, cluster(high_availability="Enabled", database=replace(FITTED, modules=())), FAIL),
+    ("R6", DECLARED, cluster(high_availability="Enabled", database=replace(FITTED, clustering_policy="X")), FAIL),
+    ("R6", DECLARED, cluster(high_availability="Enabled", database=replace(FITTED, clustering_policy=None)), UNKNOWN),
+    ("R6", DECLARED, cluster(high_availability="Enabled", database=BLIND), UNKNOWN),
+    ("R6", WITHOUT_REPLICA, cluster(high_availability="Enabled", database=BLIND), FAIL),
+    ("R6", DECLARED, {"cache": BLIND}, UNKNOWN),
+    ("R6", MANAGED, cluster(), NA),
+    ("R6", resource({**PROVISIONED, "provision": {"location": "westeurope"}}), FITTING, NA),
     ("R6", provisioning(), {}, PASS),
     ("R6", provisioning(), {"cache": cache(zones=("1", "3"))}, FAIL),
     ("R6", provisioning(), {"cache": cache(replicas=3)}, FAIL),
@@ -337,11 +425,19 @@ CASES: list[tuple[str, SecureRedisCache, dict[str, Any], Result]] = [
     ("O1", REDIS, {}, PASS),
     ("O1", REDIS, {"patch_schedule": ()}, FAIL),
     ("O1", REDIS, {"patch_schedule": BLIND}, UNKNOWN),
-    ("O1", MANAGED, cluster(), NA),
+    ("O1", MANAGED, cluster(maintenance_windows=(MaintenanceWindow("Monday", 22, "PT6H"),)), PASS),
+    ("O1", MANAGED, cluster(maintenance_windows=()), FAIL),
+    ("O1", MANAGED, cluster(maintenance_windows=None), UNKNOWN),
     ("O2", REDIS, {}, PASS),
     ("O2", REDIS, {"diagnostics": ()}, FAIL),
     ("O2", REDIS, {"diagnostics": (DiagnosticSettingFacts("metrics only"),)}, FAIL),
     ("O2", REDIS, {"diagnostics": BLIND}, UNKNOWN),
+    ("O3", MANAGED, database(redis_version="7.4"), PASS),
+    ("O3", MANAGED, database(redis_version="5.0"), FAIL),
+    ("O3", MANAGED, cluster(cluster_redis_version="7.4"), PASS),
+    ("O3", MANAGED, cluster(), UNKNOWN),
+    ("O3", MANAGED, cluster(database=BLIND), UNKNOWN),
+    ("O3", MANAGED, cluster(database=None), NA),
     ("O4", REDIS, {}, PASS),
     ("O4", REDIS, {"cache": cache(tags={names.OWNER_TAG: "x"})}, FAIL),
     ("O4", REDIS, {"cache": BLIND}, UNKNOWN),
@@ -356,11 +452,22 @@ CASES: list[tuple[str, SecureRedisCache, dict[str, Any], Result]] = [
     ("O7", MANAGED, cluster(provisioning_state="Canceled"), FAIL),
     ("O7", MANAGED, cluster(provisioning_state="Updating"), NA),
     ("O7", MANAGED, database(provisioning_state="Failed"), FAIL),
+    ("O7", MANAGED, cluster(resource_state="Running"), PASS),
+    ("O7", MANAGED, cluster(resource_state="UpdateFailed"), FAIL),
+    ("O7", MANAGED, database(resource_state="CreateFailed"), FAIL),
+    ("O7", MANAGED, cluster(provisioning_state="Failed", database=BLIND), FAIL),
+    ("O7", MANAGED, cluster(database=BLIND), UNKNOWN),
     ("O8", REDIS, {}, PASS),
     ("O8", REDIS, {"locks": (LockFacts("x", "ReadOnly", CACHE_ID),)}, PASS),
     ("O8", REDIS, {"locks": ()}, FAIL),
     ("O8", REDIS, {"locks": BLIND}, UNKNOWN),
     ("O8", DELETING, {"locks": ()}, NA),
+    ("O9", MANAGED, database(defer_upgrade="NotDeferred"), PASS),
+    ("O9", MANAGED, database(defer_upgrade="deferred"), FAIL),
+    ("O9", MANAGED, database(defer_upgrade=None), UNKNOWN),
+    ("O9", MANAGED, cluster(database=BLIND), UNKNOWN),
+    ("O9", MANAGED, cluster(database=None), NA),
+    ("O9", REDIS, {}, NA),
     ("L1", REDIS, {}, FAIL),
     ("L1", MANAGED, cluster(sku_name="Enterprise_E10"), FAIL),
     ("L1", MANAGED, cluster(), NA),

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from secure_redis.api import names
+from secure_redis.api.azure_ids import Service
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.domain.grants import Grant, GrantPolicy, Power
@@ -67,6 +68,10 @@ class World:
         self.now = 1000.0
         self.around = GovernanceReader(
             governance=self.azure,  # type: ignore[arg-type]
+            assignments={
+                Service.REDIS: self.azure.access_assignments,
+                Service.MANAGED_REDIS: self.azure.managed_assignments,
+            },
             find_vault=self.azure.vault_properties,
             activity=self.azure if activity else None,  # type: ignore[arg-type]
             policy=policy or GrantPolicy(),

@@ -19,6 +19,7 @@ from secure_redis.domain.plan.actions import (
     AdoptCache,
     AzureAction,
     CreateCache,
+    CreateDatabase,
     DeleteCache,
     DeleteFirewallRule,
     Failed,
@@ -28,6 +29,7 @@ from secure_redis.domain.plan.actions import (
     RegenerateKey,
     StoreKey,
     UpdateCache,
+    UpdateDatabase,
 )
 from secure_redis.domain.plan.plan import plan
 from secure_redis.domain.plan.rollout.waves import Rollout
@@ -128,6 +130,8 @@ def test_a_refused_write_is_not_polled_for() -> None:
 ACTIONS: list[AzureAction] = [
     CLOSE,
     CreateCache({}),
+    CreateDatabase({}),
+    UpdateDatabase({}),
     PersistCache({}),
     AdoptCache({}),
     DeleteFirewallRule("a"),

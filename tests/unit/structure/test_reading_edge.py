@@ -9,7 +9,7 @@ OBSERVE = Path(__file__).parents[3] / "operator" / "secure_redis" / "reconciler"
 # The observer guards the readers as a whole. Probes are not part of a pass.
 FILES = sorted(file for file in OBSERVE.glob("*.py") if file.name != "observer.py")
 # These readers are called by a reader; the type of these two reads has no Unknown: the whole part is Unknown then.
-READERS = {"_storage", "_credential", "_rotation", "_usage"}
+READERS = {"_storage", "_credential", "_rotation", "_usage", "_operations"}
 WITHOUT_UNKNOWN = {("_workloads", "injected"), ("_config_maps", "read")}
 
 

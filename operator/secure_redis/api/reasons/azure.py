@@ -74,6 +74,12 @@ AZURE_REASONS: Final[Mapping[Reason, ReasonRow]] = {
         on=ON_CACHE | ON_CREDENTIALS,
         traits=Trait.PASSING,
     ),
+    Reason.API_VERSION_NOT_SERVED: row(
+        "The cache's region does not serve the interface version (api-version) that this needs.",
+        "Remove the field that needs it, use another region, or wait until Azure serves the version there.",
+        on=ON_CACHE | ON_CREDENTIALS,
+        traits=Trait.NOT_REPEATED | Trait.ABOUT_CORRECTION,
+    ),
     Reason.SUBSCRIPTION_UNAVAILABLE: row(
         "The subscription does not exist, is disabled, or is not registered for Microsoft.Cache.",
         "Check the id, enable the subscription, or register the provider Microsoft.Cache.",

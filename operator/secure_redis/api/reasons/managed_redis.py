@@ -4,26 +4,39 @@ from collections.abc import Mapping
 from typing import Final
 
 from secure_redis.api.reasons.reason import ConditionType, Reason
-from secure_redis.api.reasons.row import ON_CACHE, ReasonRow, Trait, row
+from secure_redis.api.reasons.row import ON_CACHE, ON_CREDENTIALS, ReasonRow, Trait, row
 
 MANAGED_REASONS: Final[Mapping[Reason, ReasonRow]] = {
     Reason.SERVICE_NOT_SUPPORTED_YET: row(
-        "The spec declares for a Microsoft.Cache/redisEnterprise what this version does for Microsoft.Cache/redis "
-        "only. Such a cluster is read and judged; its keys are not published and nothing of it is written.",
-        "Remove the field that the message names: without it the cluster is assessed.",
+        "The spec declares for a Microsoft.Cache/redisEnterprise what that service does not have.",
+        "Remove the field that the message names.",
         on=ON_CACHE,
         traits=Trait.TERMINAL,
     ),
+    Reason.INSUFFICIENT_CAPACITY: row(
+        "Azure had no capacity for the cluster, so its creation failed. The operator removes what Azure left behind of "
+        "the creation, and tries again after an hour. Usually the region is short of capacity, and not the size.",
+        "Wait, or create the cache in another region or with another SKU by a new resource.",
+        on=ON_CACHE,
+        traits=Trait.TERMINAL | Trait.BLOCKS_READY | Trait.NOT_REPEATED | Trait.ABOUT_CORRECTION,
+    ),
+    Reason.SIZE_NOT_OFFERED: row(
+        "Azure does not offer this SKU as a new size of the cluster.",
+        "Use a SKU that the message lists, or move to another cache.",
+        on={ConditionType.DRIFT_DETECTED},
+        traits=Trait.ABOUT_CORRECTION,
+    ),
     Reason.DATABASE_MISSING: row(
         "The cluster has no database named default, so there is nothing to connect to.",
-        "Create it: `az redisenterprise database create --cluster-name <name>`.",
+        "Create it: `az redisenterprise database create --cluster-name <name>`. The operator creates it only as a part "
+        "of a creation of its own.",
         on={ConditionType.READY, ConditionType.CACHE_AVAILABLE, ConditionType.TRANSPORT_SECURED},
     ),
     Reason.PLAINTEXT_PROTOCOL: row(
         "The cluster's database speaks without TLS (clientProtocol Plaintext).",
         "`az redisenterprise database update --cluster-name <name> --client-protocol Encrypted`; where Azure refuses "
         "that, create another cluster and move. Clients must speak TLS first.",
-        on={ConditionType.TRANSPORT_SECURED},
+        on={ConditionType.TRANSPORT_SECURED} | ON_CREDENTIALS,
         rules={"T3", "T4"},
     ),
 }

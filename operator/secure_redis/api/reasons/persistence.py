@@ -45,8 +45,9 @@ PERSISTENCE_REASONS: Final[Mapping[Reason, ReasonRow]] = {
         on={ConditionType.PERSISTENCE_ENCRYPTED},
     ),
     Reason.STORAGE_KEY_UNWANTED: row(
-        "The account is encrypted with another key than spec.persistence.encryption expects.",
-        "Change the account's encryption in Azure, or the expectation. The operator never changes an account.",
+        "The account (Managed Redis: the cluster) is encrypted with another key than spec.persistence.encryption has.",
+        "Change the encryption in Azure, or the expectation. The operator never changes an account; for a cluster see "
+        "`status.drift` and consent with `secureredis.io/allow-disruption`.",
         on={ConditionType.PERSISTENCE_ENCRYPTED},
     ),
     Reason.ENCRYPTION_KEY_UNUSABLE: row(

@@ -60,10 +60,14 @@ class Storage(_Part):
 
 
 class Encryption(_Part):
-    """What is expected of the account's encryption. Never written. `key_source=None`: either will do."""
+    """The encryption that is expected of the account, or that a cluster's own disks have. `key_source=None`: any.
+
+    An account is never written. `identity_id`: the user-assigned identity by which a cluster reads the key.
+    """
 
     key_source: KeySource | None = None
     key_url: str | None = Field(default=None, alias="keyURL")
+    identity_id: str | None = Field(default=None, alias="identityID")
     infrastructure_encryption: str = "Optional"
 
 

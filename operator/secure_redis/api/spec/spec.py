@@ -115,6 +115,25 @@ class RedisProvision(_Part):
     shards: int | None = None
 
 
+class MaintenanceWindow(_Part):
+    """A window of every week in which Azure may maintain the cluster. `start_hour`: UTC."""
+
+    day: str
+    start_hour: int = Field(alias="startHourUTC")
+    duration_hours: int
+
+
+class ManagedRedisProvision(_Part):
+    """What only `Microsoft.Cache/redisEnterprise` has. None and empty: the service's default, and not compared."""
+
+    sku: str
+    clustering_policy: str
+    high_availability: str = "Enabled"
+    eviction_policy: str | None = None
+    modules: tuple[str, ...] = ()
+    maintenance_windows: tuple[MaintenanceWindow, ...] = ()
+
+
 class CacheIdentity(_Part):
     """The cache's own managed identity. `type`: None, SystemAssigned, UserAssigned, or both with a comma."""
 
@@ -129,6 +148,7 @@ class Provision(_Part):
     tags: Mapping[str, str] = Field(default_factory=dict)
     identity: CacheIdentity | None = None  # None: not compared
     redis: RedisProvision | None = None
+    managed_redis: ManagedRedisProvision | None = None
 
 
 class Transport(_Part):

@@ -4,7 +4,11 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from pydantic import SecretStr
+
 from secure_redis.domain.observe.cache import PrivateEndpoint
+from secure_redis.domain.observe.keys import ListedKeys
+from secure_redis.telemetry import live_values
 
 
 class Malformed(ValueError):
@@ -85,3 +89,18 @@ def text_flag(value: object) -> bool | None:
     if isinstance(value, str):
         return {"true": True, "false": False}.get(value.strip().lower())
     return flag(value)
+
+
+def listed_keys(primary: object, secondary: object) -> ListedKeys:
+    """Wrap both keys, and let no text of the operator contain them.
+
+    Raises:
+        Malformed: one is missing.
+
+    """
+    first, second = text(primary), text(secondary)
+    if first is None or second is None:
+        raise Malformed("the answer does not hold both keys")
+    for key in (first, second):
+        live_values.remember(key)
+    return ListedKeys(SecretStr(first), SecretStr(second))

@@ -70,6 +70,7 @@ _PERMANENT_CODES: Final[Mapping[str, Reason]] = {
     "quotaexceeded": Reason.QUOTA_EXCEEDED,
     "locationnotavailableforresourcetype": Reason.REQUEST_REFUSED,
     "skunotavailable": Reason.REQUEST_REFUSED,
+    "noregisteredproviderfound": Reason.API_VERSION_NOT_SERVED,
 }
 _MOST_POLICIES: Final = 10
 _LONGEST_NAME: Final = 200

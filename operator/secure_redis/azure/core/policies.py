@@ -22,7 +22,7 @@ Request = PipelineRequest[HttpRequest]
 Response = PipelineResponse[HttpRequest, AsyncHttpResponse]
 
 # POSTs that change nothing. Every other POST counts as a write.
-_READING_POSTS = ("/listkeys", "/checknameavailability", "/oauth2/v2.0/token")
+_READING_POSTS = ("/listkeys", "/listskusforscaling", "/checknameavailability", "/oauth2/v2.0/token")
 
 
 class OnRequest(Protocol):

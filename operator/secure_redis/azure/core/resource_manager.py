@@ -1,7 +1,8 @@
-"""Read Resource Manager without an SDK for each provider: one pipeline per identity and subscription.
+"""Call Resource Manager without an SDK for each provider: one pipeline per identity and subscription.
 
 Microsoft.Authorization, Microsoft.KeyVault and the small children of a cache are a handful of GETs; each of their SDKs
-would be one more package, and one more client (33 KiB, measured) for every identity.
+would be one more package, and one more client (33 KiB, measured) for every identity. Writes of raw JSON keep the fields
+that an SDK's models do not know.
 """
 
 import json
@@ -15,6 +16,7 @@ from azure.core import AsyncPipelineClient
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 from azure.mgmt.core.policies import AsyncARMChallengeAuthenticationPolicy
 
+from secure_redis.api.azure_ids import CacheID
 from secure_redis.azure.core.answers import Malformed
 from secure_redis.azure.core.calls import Calls
 from secure_redis.azure.core.credentials import Credentials
@@ -27,7 +29,9 @@ from secure_redis.azure.core.failures import (
     unknown,
 )
 from secure_redis.azure.core.lists import Page, next_link, walk
+from secure_redis.azure.core.operations import Operations
 from secure_redis.azure.core.transport import Transport
+from secure_redis.domain.observe.cache import OperationFacts
 from secure_redis.domain.observe.identity import Identity
 from secure_redis.domain.observe.unknown import Unknown
 
@@ -43,12 +47,13 @@ def _as_it_is(item: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 class ResourceManager:
-    """GETs of JSON, under the transport's budgets and host checks."""
+    """Requests with JSON, under the transport's budgets and host checks."""
 
     def __init__(self, transport: Transport, credentials: Credentials) -> None:
         self._transport = transport
         self._credentials = credentials
         self._calls = Calls(credentials, Source.RESOURCE_MANAGER)
+        self.operations = Operations(transport, self._calls)
         self._pipelines: ExpiringCache[tuple[Identity, str], Pipeline] = ExpiringCache(time.monotonic)
 
     async def get(self, identity: Identity, path: str, version: str, **query: str) -> Mapping[str, Any] | Failure:
@@ -78,6 +83,26 @@ class ResourceManager:
             return [item for item in kept if item is not None], next_link(body)
 
         return await self._calls(identity, lambda: walk(self._url(path, version, query), page))
+
+    async def send(
+        self, identity: Identity, method: str, path: str, version: str, body: Mapping[str, Any] | None = None
+    ) -> AsyncHttpResponse | Failure:
+        """Send one request, once, and return its answer where it is a success (2xx). `path` is an ARM id and more."""
+
+        async def call() -> AsyncHttpResponse | Failure:
+            request = HttpRequest(method, self._url(path, version, {}), json=body)
+            response = await self._pipeline(identity, path).send_request(request)
+            return response if 200 <= response.status_code < 300 else self._calls.refusal(identity, response)
+
+        return await self._calls(identity, call)
+
+    async def operation(self, identity: Identity, cache: CacheID) -> OperationFacts | None:
+        """Poll the operation that the last write of this process to the cache started, once; None: see `Operations`."""
+
+        async def get(url: str) -> AsyncHttpResponse:
+            return await self._pipeline(identity, cache.text).send_request(HttpRequest("GET", url))
+
+        return await self.operations.poll(identity, cache, get)
 
     async def _object(self, identity: Identity, path: str, url: str) -> Mapping[str, Any] | Failure:
         response = await self._pipeline(identity, path).send_request(HttpRequest("GET", url))

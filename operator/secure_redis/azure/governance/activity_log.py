@@ -4,7 +4,7 @@ Source: learn.microsoft.com/rest/api/monitor/activitylogs/list (api-version 2015
 Needs `Microsoft.Insights/eventtypes/values/read`. Events appear 3 to 20 minutes after the change (Microsoft).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -16,6 +16,7 @@ from secure_redis.azure.core.failures import Failure
 from secure_redis.azure.core.resource_manager import ResourceManager, unread
 from secure_redis.domain.observe.cache import Write
 from secure_redis.domain.observe.identity import Identity, NamespaceIdentity
+from secure_redis.domain.observe.services import CACHES
 from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.observe.usage import Change
 
@@ -24,7 +25,11 @@ READ_EVENTS: Final = "Microsoft.Insights/eventtypes/values/read"
 MOST_CHANGES: Final = 50
 CHANGES_WITHIN: Final = timedelta(days=3)  # so that a weekend hides nothing, and the pages stay few
 _LONGEST: Final = 128
-_CHANGES: Final = ("microsoft.cache/redis/write", "microsoft.cache/redis/delete")
+_CHANGES: Final = (
+    *("microsoft.cache/redis/write", "microsoft.cache/redis/delete"),
+    *("microsoft.cache/redisenterprise/write", "microsoft.cache/redisenterprise/delete"),
+    *("microsoft.cache/redisenterprise/databases/write", "microsoft.cache/redisenterprise/databases/delete"),
+)
 _RULE_CHANGES: Final = ("microsoft.cache/redis/firewallrules/write", "microsoft.cache/redis/firewallrules/delete")
 _EVERY_CHANGE: Final = frozenset((*_CHANGES, *_RULE_CHANGES))
 
@@ -57,8 +62,8 @@ class Activity:
 
         Unknown, not shorter: a write that is missing could have made the difference.
         """
-        selected = _filter(cache.text if rule is None else f"{cache.text}/firewallRules/{rule}", since, until)
-        found = await self._resource_manager.walk(identity, _path(cache), API_VERSION, keep=_kept, filter=selected)
+        targets = _targets(cache) if rule is None else (f"{cache.text}/firewallRules/{rule}",)
+        found = await self._walk(identity, cache, targets, since, until)
         if isinstance(found, Failure):
             return unread(found, READ_EVENTS)
         writes = (
@@ -72,8 +77,7 @@ class Activity:
 
         All pages are read: the newest events are mostly reads of keys, which the log contains too.
         """
-        selected = _filter(cache.text, until - CHANGES_WITHIN, until)
-        found = await self._resource_manager.walk(identity, _path(cache), API_VERSION, keep=_kept, filter=selected)
+        found = await self._walk(identity, cache, _targets(cache), until - CHANGES_WITHIN, until)
         if isinstance(found, Failure):
             return unread(found, READ_EVENTS)
         written = (
@@ -83,9 +87,26 @@ class Activity:
         # The operator's own writes may be many; those of others must not get lost behind them.
         return tuple(sorted(changes, key=lambda one: one.own)[:MOST_CHANGES])
 
+    async def _walk(
+        self, identity: Identity, cache: CacheID, targets: Iterable[str], since: datetime, until: datetime
+    ) -> Sequence[Mapping[str, Any]] | Failure:
+        """Read the events of each target: the log selects by one resource at a time."""
+        events: list[Mapping[str, Any]] = []
+        for target in targets:
+            selected = _filter(target, since, until)
+            found = await self._resource_manager.walk(identity, _path(cache), API_VERSION, keep=_kept, filter=selected)
+            if isinstance(found, Failure):
+                return found
+            events += found
+        return events
+
     def _is_own(self, event: _Event, identity: Identity) -> bool:
         serving = identity.client_id.lower() if isinstance(identity, NamespaceIdentity) else self._own
         return bool(serving) and (event.application or "").lower() == serving
+
+
+def _targets(cache: CacheID) -> Iterable[str]:
+    return (f"{cache.text}{below}" for below in CACHES[cache.service].SETTINGS)
 
 
 def _path(cache: CacheID) -> str:

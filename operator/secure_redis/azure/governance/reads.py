@@ -35,6 +35,7 @@ from secure_redis.domain.observe.governance import (
     RolePermissions,
 )
 from secure_redis.domain.observe.identity import Identity
+from secure_redis.domain.observe.services import CACHES
 from secure_redis.domain.observe.unknown import Unknown
 
 T = TypeVar("T")
@@ -99,7 +100,7 @@ class Governance:
 
     async def diagnostics(self, identity: Identity, cache: CacheID) -> tuple[DiagnosticSettingFacts, ...] | Unknown:
         """Read the diagnostic settings; empty if the cache's logs go nowhere."""
-        path = f"{cache.text}/providers/Microsoft.Insights/diagnosticSettings"
+        path = f"{cache.text}{CACHES[cache.service].LOGS}/providers/Microsoft.Insights/diagnosticSettings"
         found = await self._resource_manager.walk(identity, path, DIAGNOSTICS_API_VERSION)
         return unread(found, READ_DIAGNOSTICS) if isinstance(found, Failure) else _convert(found, _diagnostic)
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from secure_redis.api.azure_ids import segments
 from secure_redis.azure.core.answers import Malformed, flag, mapping, text, unix
+from secure_redis.domain.observe.normalise import key_version
 from secure_redis.domain.observe.storage import (
     KeyFacts,
     KeyVaultFacts,
@@ -55,9 +56,3 @@ def key_facts(body: object, name: str) -> KeyFacts:
         expires=unix(attributes.get("exp")),
         not_before=unix(attributes.get("nbf")),
     )
-
-
-def key_version(key_id: str) -> str | None:
-    """Return the version in a key's URL `https://<vault>/keys/<name>/<version>`; None where it has none."""
-    parts = key_id.rstrip("/").split("/")
-    return parts[-1] if len(parts) == 6 and parts[3].lower() == "keys" and parts[-1] else None

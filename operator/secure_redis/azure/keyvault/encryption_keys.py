@@ -4,6 +4,7 @@ The vault itself is never contacted: its firewall does not matter, and no token 
 """
 
 import time
+from dataclasses import replace
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -17,6 +18,7 @@ from secure_redis.azure.core.failures import Failure, NotFound
 from secure_redis.azure.core.resource_manager import RESOURCES_API_VERSION, ResourceManager, unread
 from secure_redis.azure.keyvault import convert
 from secure_redis.domain.observe.identity import Identity
+from secure_redis.domain.observe.normalise import key_version
 from secure_redis.domain.observe.storage import (
     EncryptionKeyFacts,
     KeyAbsent,
@@ -63,8 +65,17 @@ class KeyVaults:
         vault = await self.vault(identity, storage.account_id.subscription, encryption.vault_uri)
         if isinstance(vault, Unknown):
             return EncryptionKeyFacts(vault, vault)
-        version = encryption.key_version or convert.key_version(encryption.current_key_id or "")
+        version = encryption.key_version or key_version(encryption.current_key_id or "")
         return EncryptionKeyFacts(vault, await self.key(identity, vault, encryption.key_name, version))
+
+    async def in_use(self, identity: Identity, subscription: str, url: str) -> EncryptionKeyFacts:
+        """Read the vault and the key of a cluster's URL, and the key's newest version: an answer shows one only."""
+        found = await self.of_url(identity, subscription, url)
+        if isinstance(found.vault, Unknown):
+            return replace(found, newest=found.vault)
+        if key_version(url) is None:
+            return replace(found, newest=found.key)
+        return replace(found, newest=await self.key(identity, found.vault, url.rstrip("/").split("/")[4]))
 
     async def of_url(self, identity: Identity, subscription: str, url: str) -> EncryptionKeyFacts:
         """Read the vault and the key of `https://<vault>/keys/<name>[/<version>]`, which a cluster names."""

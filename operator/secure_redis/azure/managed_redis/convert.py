@@ -1,7 +1,7 @@
 """Convert the answers about Microsoft.Cache/redisEnterprise to facts. What an answer does not contain stays None."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from secure_redis.api.azure_ids import CacheID, InvalidResourceID, Service
 from secure_redis.azure.core.answers import (
@@ -9,15 +9,24 @@ from secure_redis.azure.core.answers import (
     elements,
     flag,
     mapping,
+    number,
     port,
     private_endpoints,
     text,
 )
-from secure_redis.domain.observe.managed_redis import ManagedDatabase, ManagedRedis
+from secure_redis.domain.observe.governance import AccessAssignmentFacts
+from secure_redis.domain.observe.managed_redis import MaintenanceWindow, ManagedDatabase, ManagedRedis
+
+MAINTENANCE_SINCE: Final = "2025-08-01"  # a preview of that day is the first that has maintenanceConfiguration
+
+STRINGS_SINCE: Final = "2026-05-01"  # a preview of that day is the first that has accessString
+EVERYTHING: Final = "+@all ~*"
 
 
-def cluster_facts(body: object) -> ManagedRedis:
+def cluster_facts(body: object, api_version: str | None = None) -> ManagedRedis:
     """Convert the JSON of a GET or of a list's item to a cluster; its database is another object.
+
+    `api_version`: with which it was read directly; None: it is the item of a list.
 
     Raises:
         Malformed: no id of a cluster, SKU or provisioning state.
@@ -57,6 +66,9 @@ def cluster_facts(body: object) -> ManagedRedis:
         zones=tuple(str(zone) for zone in elements(answer.get("zones"))),
         tags={str(tag): str(value) for tag, value in mapping(answer.get("tags")).items()},
         private_endpoints=tuple(private_endpoints(properties)),
+        user_assigned_ids=tuple(mapping(mapping(answer.get("identity")).get("userAssignedIdentities"))),
+        maintenance_windows=_windows(properties, api_version),
+        api_version=api_version,
     )
 
 
@@ -94,6 +106,63 @@ def database_facts(body: object) -> ManagedDatabase:
         rdb_frequency=text(persistence.get("rdbFrequency")),
         aof_enabled=flag(persistence.get("aofEnabled")),
         geo_linked=tuple(_linked(properties)),
+        modules=tuple(
+            name for one in elements(properties.get("modules")) if (name := text(mapping(one).get("name"))) is not None
+        ),
+        defer_upgrade=text(properties.get("deferUpgrade")),
+    )
+
+
+def assignment_facts(body: object, api_version: str) -> AccessAssignmentFacts:
+    """Convert a list's item to an assignment. One that was made without an accessString permits everything.
+
+    Raises:
+        Malformed: no name or object id.
+
+    """
+    answer = mapping(body)
+    properties = mapping(answer.get("properties"))
+    # The name of a child can start with the names above it: `cluster/default/name`.
+    name = (text(answer.get("name")) or "").rpartition("/")[2]
+    object_id = text(mapping(properties.get("user")).get("objectId"))
+    if not name or object_id is None:
+        raise Malformed("an access policy assignment without a name or an object id")
+    return AccessAssignmentFacts(
+        name,
+        text(properties.get("accessPolicyName")) or "default",
+        object_id,
+        permissions=(text(properties.get("accessString")) or EVERYTHING) if api_version >= STRINGS_SINCE else None,
+    )
+
+
+def scaling_options(body: object) -> tuple[str, ...]:
+    """Convert the answer of listSkusForScaling to the names of the SKUs that Azure offers for the cluster.
+
+    Raises:
+        Malformed: the answer has no list of SKUs.
+
+    """
+    found = mapping(body).get("skus")
+    if not isinstance(found, list):
+        raise Malformed("the answer has no list of SKUs")
+    return tuple(name for one in found if (name := text(mapping(one).get("name"))) is not None)
+
+
+def _windows(properties: Mapping[str, Any], api_version: str | None) -> tuple[MaintenanceWindow, ...] | None:
+    """Read the maintenance windows. None: this version has none. Absent in one that has them: none is set."""
+    if api_version is None or api_version < MAINTENANCE_SINCE:
+        return None
+    given = elements(mapping(properties.get("maintenanceConfiguration")).get("maintenanceWindows"))
+    found = (
+        (
+            text(mapping(mapping(one).get("schedule")).get("dayOfWeek")),
+            number(mapping(one).get("startHourUtc")),
+            text(mapping(one).get("duration")),
+        )
+        for one in given
+    )
+    return tuple(
+        MaintenanceWindow(day, hour, duration) for day, hour, duration in found if day and duration and hour is not None
     )
 
 

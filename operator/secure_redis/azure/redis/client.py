@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
-from urllib.parse import quote, urljoin
+from urllib.parse import quote
 
 from azure.core import AsyncPipelineClient
 from azure.core.rest import AsyncHttpResponse, HttpRequest
@@ -22,16 +22,14 @@ from secure_redis.azure.core.calls import Calls
 from secure_redis.azure.core.credentials import Credentials
 from secure_redis.azure.core.expiring_cache import ExpiringCache
 from secure_redis.azure.core.failures import (
-    Denied,
     Failure,
-    Guard,
     NotFound,
-    Permanent,
     Source,
     unknown,
     write_failure,
 )
 from secure_redis.azure.core.lists import Page, walk
+from secure_redis.azure.core.operations import Operations
 from secure_redis.azure.core.policies import Policies
 from secure_redis.azure.core.transport import Transport
 from secure_redis.azure.redis import convert
@@ -43,7 +41,6 @@ from secure_redis.domain.observe.redis import Redis
 from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.plan.write_failure import WriteFailure
 from secure_redis.telemetry import live_values
-from secure_redis.telemetry.external_text import clean
 
 _LOG = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -65,11 +62,6 @@ class _Page:
     next: str | None = field(repr=False)
 
 
-@dataclass(slots=True)
-class _Operation:
-    url: str = field(repr=False)  # signed: stays in memory
-
-
 class Caches:
     """One SDK client per identity and subscription, all on one transport."""
 
@@ -79,9 +71,7 @@ class Caches:
         self._calls = Calls(credentials, Source.RESOURCE_MANAGER)
         self._clients: ExpiringCache[tuple[Identity, str], _Client] = ExpiringCache(time.monotonic)
         self._pages: ExpiringCache[tuple[Identity, str], _Page] = ExpiringCache(time.monotonic)
-        self._operations: ExpiringCache[tuple[Identity, str], _Operation] = ExpiringCache(
-            time.monotonic, keep_seconds=6 * 3600
-        )
+        self._operations = Operations(transport, self._calls)
 
     # --- reads ------------------------------------------------------------------------------------------------------
 
@@ -123,10 +113,7 @@ class Caches:
 
         async def call() -> ListedKeys:
             keys = await client.management.redis.list_keys(cache.group, cache.name)
-            listed = convert.listed_keys(keys.primary_key, keys.secondary_key)
-            for key in (listed.primary, listed.secondary):
-                live_values.remember(key.get_secret_value())
-            return listed
+            return answers.listed_keys(keys.primary_key, keys.secondary_key)
 
         return _or_unknown(await self._calls(identity, call))
 
@@ -235,9 +222,9 @@ class Caches:
             done = response.status_code == 200 and "json" in response.headers.get("Content-Type", "").lower()
             if not done and response.status_code != 202:
                 return self._calls.refusal(identity, response)  # 200 with a page: a proxy's answer, not Azure's
-            self._operations.drop((identity, cache.key))
+            self._operations.forget(identity, cache)
             if not done:
-                self._keep((identity, cache.key), response.headers)
+                self._operations.keep(identity, cache, response.headers)
             return None
 
         return _or_write_failure(await self._calls(identity, call))
@@ -245,36 +232,12 @@ class Caches:
     # --- the operation that a write started -------------------------------------------------------------------------
 
     async def operation(self, identity: Identity, cache: CacheID) -> OperationFacts | None:
-        """Poll the last operation that this process started as `identity` on the cache, once.
+        """Poll the last operation that this process started as `identity` on the cache, once."""
 
-        None: there is none, Azure has forgotten it, or it cannot be read now (then `provisioningState` decides).
-        It is dropped once its end was returned.
-        """
-        key = (identity, cache.key)
-        operation = self._operations.peek(key)
-        if operation is None:
-            return None
-        client = self._client(identity, cache)
+        async def get(url: str) -> AsyncHttpResponse:
+            return await self._client(identity, cache).raw.send_request(HttpRequest("GET", url))
 
-        async def call() -> OperationFacts | Failure:
-            response = await client.raw.send_request(HttpRequest("GET", operation.url))
-            if response.status_code == 404:
-                return NotFound(Reason.CACHE_NOT_FOUND, "Azure has forgotten the operation")
-            if response.status_code not in (200, 202, 204):
-                return self._calls.refusal(identity, response)
-            body = json.loads(response.text()) if response.text().strip() else None
-            self._keep(key, response.headers)  # a running one repeats its URL, freshly signed
-            return convert.operation_facts(response.status_code, body)
-
-        outcome = await self._calls(identity, call)
-        if isinstance(outcome, OperationFacts):
-            if outcome.status != "InProgress":
-                self._operations.drop(key)
-            code, message = (clean(text) if text else None for text in (outcome.code, outcome.message))
-            return OperationFacts(outcome.status, code, message)
-        if isinstance(outcome, NotFound | Permanent) or (isinstance(outcome, Denied) and outcome.by is Guard.CLOUD):
-            self._operations.drop(key)
-        return None
+        return await self._operations.poll(identity, cache, get)
 
     # --- how ----------------------------------------------------------------------------------------------------------
 
@@ -323,29 +286,17 @@ class Caches:
         *,
         missing_is_done: bool = False,
     ) -> None | WriteFailure:
-        key = (identity, cache.key)
-        self._operations.drop(key)
+        self._operations.forget(identity, cache)
 
         def keep(response: Any) -> None:
             if response.http_response.status_code < 300:
-                self._keep(key, response.http_response.headers)
+                self._operations.keep(identity, cache, response.http_response.headers)
 
         async def call() -> None:
             await begin(keep)  # the poller holds the answer and with it the keys: not kept
 
         outcome = await self._calls(identity, call)
         return None if missing_is_done and isinstance(outcome, NotFound) else _or_write_failure(outcome)
-
-    def _keep(self, key: tuple[Identity, str], headers: Mapping[str, str]) -> None:
-        url = headers.get("Azure-AsyncOperation") or headers.get("Location")
-        if not url:
-            return
-        url = urljoin(self._transport.cloud.resource_manager, url)
-        if self._transport.cloud.is_resource_manager(url):
-            self._operations.drop(key)
-            self._operations.get(key, lambda: _Operation(url))
-        else:
-            _LOG.warning("Azure named an operation URL outside the configured cloud; it is not followed")
 
     def _page(self, identity: Identity, url: str, content: bytes) -> _Page:
         """Return a page's caches. A page that has not changed since the same identity read it is not parsed again."""

@@ -4,8 +4,6 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pydantic import SecretStr
-
 from secure_redis.api.azure_ids import CacheID, InvalidResourceID
 from secure_redis.azure.core.answers import (
     Malformed,
@@ -19,9 +17,7 @@ from secure_redis.azure.core.answers import (
     text_number,
 )
 from secure_redis.azure.core.lists import next_link
-from secure_redis.domain.observe.cache import OperationFacts
 from secure_redis.domain.observe.firewall import FirewallRuleFacts
-from secure_redis.domain.observe.keys import ListedKeys
 from secure_redis.domain.observe.redis import PersistenceFacts, Redis
 
 
@@ -103,19 +99,6 @@ def page(body: object) -> tuple[list[Redis], str | None]:
     return [cache_facts(item) for item in value], next_link(mapping(body))
 
 
-def listed_keys(primary: object, secondary: object) -> ListedKeys:
-    """Wrap both keys.
-
-    Raises:
-        Malformed: one is missing.
-
-    """
-    first, second = text(primary), text(secondary)
-    if first is None or second is None:
-        raise Malformed("the answer does not hold both keys")
-    return ListedKeys(SecretStr(first), SecretStr(second))
-
-
 def firewall_rules_page(body: object, cache_name: str) -> tuple[list[FirewallRuleFacts], str | None]:
     """Convert a page of a cache's firewall rules, and return the URL of the next page.
 
@@ -144,27 +127,6 @@ def firewall_rule_facts(item: object, cache_name: str) -> FirewallRuleFacts:
     if not name or start is None or end is None:
         raise Malformed("the answer holds a firewall rule without name or range")
     return FirewallRuleFacts(name, start, end)
-
-
-def operation_facts(status_code: int, body: object) -> OperationFacts:
-    """Read the answer of an operation URL, in both forms: an operation's status, or 202 until it is over.
-
-    `body` is the decoded JSON, None where there was none.
-    """
-    if isinstance(body, Mapping):
-        status = body.get("status")
-        properties = body.get("properties")
-        if status is None and isinstance(properties, Mapping):  # the resource itself: the operation is over
-            status = properties.get("provisioningState")
-        if isinstance(status, str):
-            error = mapping(body.get("error"))
-            return OperationFacts(_status(status), text(error.get("code")), text(error.get("message")))
-    return OperationFacts("InProgress" if status_code == 202 else "Succeeded")
-
-
-def _status(answered: str) -> str:
-    known = {"succeeded": "Succeeded", "failed": "Failed", "canceled": "Canceled", "cancelled": "Canceled"}
-    return known.get(answered.lower(), "InProgress")
 
 
 _ACCOUNT = re.compile(r"(?:^|;)\s*AccountName=([a-z0-9]{3,24})\s*(?:;|$)", re.IGNORECASE | re.ASCII)

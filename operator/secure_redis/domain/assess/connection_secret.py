@@ -23,8 +23,10 @@ from secure_redis.domain.assess.connection.forms import (
     DEFAULT_USER,
     ENTRIES,
     FORMATS,
+    POLICY_TEMPLATE,
     REPEATABLE,
     RESERVED,
+    SERVER_NAME_TEMPLATE,
 )
 from secure_redis.domain.assess.connection.kept import entries_annotation
 from secure_redis.domain.assess.connection.templates import accepted, render
@@ -32,7 +34,6 @@ from secure_redis.domain.assess.key_value import malformed
 from secure_redis.domain.explanation import Explanation
 from secure_redis.domain.observe.cache import Cache
 from secure_redis.domain.observe.keys import Slot, VaultSecretFacts
-from secure_redis.domain.observe.normalise import is_busy
 from secure_redis.domain.observe.secret import SecretFacts
 
 # Redis's registered port without TLS. Azure uses it for nothing else, so no Secret contains it.
@@ -89,8 +90,10 @@ def build(
         "password": password.get_secret_value(),
         "database": str(resource.spec.connection.database),
     }
+    # Entries that a cache may lack.
+    optional = {CA_TEMPLATE: ca, POLICY_TEMPLATE: cache.cluster_policy, SERVER_NAME_TEMPLATE: cache.server_name}
     texts = {
-        name: ca if template == CA_TEMPLATE else render(template, fields)
+        name: optional[template] if template in optional else render(template, fields)
         for name, template in {**in_use, **_standard(resource), **own}.items()
     }
     return ConnectionData(
@@ -135,14 +138,22 @@ def _endpoint(cache: Cache) -> tuple[str, int] | Explanation:
     host, port = cache.host_name, cache.tls_port
     if host is None or port is None:
         what = "host name" if host is None else "TLS port"
-        if is_busy(cache.provisioning_state):
-            return Explanation(Reason.PROGRESSING, f"Azure reports no {what} yet ({cache.provisioning_state})")
+        if cache.busy_state is not None or cache.never_served:
+            state = cache.busy_state or cache.provisioning_state
+            return Explanation(Reason.PROGRESSING, f"Azure reports no {what} yet ({state})")
         return Explanation(
             Reason.AZURE_ERROR, f"Azure reports no {what} for the cache, so no connection can be published"
         )
     if len(host) > _LONGEST_HOST or not _HOST.fullmatch(host):
         return Explanation(Reason.AZURE_ERROR, "Azure reports a host name that is none, so no connection is published")
-    if not 0 < port < 65536 or port in {cache.plaintext_port, PLAINTEXT_PORT}:
+    if cache.ONE_PORT and cache.plaintext_open is not False:
+        return Explanation(
+            Reason.PLAINTEXT_PROTOCOL,
+            "the one port of the cache does not speak TLS (clientProtocol is not Encrypted), so no connection is "
+            "published",
+        )
+    plaintext = PLAINTEXT_PORT if cache.ONE_PORT else cache.plaintext_port
+    if not 0 < port < 65536 or port in {plaintext, PLAINTEXT_PORT}:
         return Explanation(
             Reason.AZURE_ERROR, f"Azure reports {port} as TLS port, which is not one: nothing is published"
         )

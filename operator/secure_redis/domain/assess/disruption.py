@@ -109,6 +109,17 @@ def _version(declared: str, observed: str, _cache: Cache) -> Effect:
     return Effect.RESTARTS if newer else Effect.NEEDS_REPLACEMENT
 
 
+def _access_keys(declared: str, _observed: str, cache: Cache) -> Effect:
+    if same_word(declared, "Disabled"):
+        return Effect.DISCONNECTS
+    return Effect.RESTARTS if cache.KEY_SWITCH_CUTS else Effect.NONE
+
+
+def _managed_size(_declared: str, _observed: str, cache: Cache) -> Effect:
+    # Without a replica the memory of a node is lost while its size changes.
+    return Effect.RESTARTS if cache.redundancy and not same_word(cache.redundancy, "None") else Effect.LOSES_DATA
+
+
 _EFFECTS: Final[Mapping[str, Callable[[str, str, Cache], Effect]]] = {
     "transport.nonTLSPort": _always(Effect.DROPS_CONNECTIONS),
     "transport.minimumTLSVersion": _always(Effect.DROPS_CONNECTIONS),
@@ -127,6 +138,20 @@ _EFFECTS: Final[Mapping[str, Callable[[str, str, Cache], Effect]]] = {
     "persistence.frequencyMinutes": _always(Effect.NONE),
     "persistence.storage.accountID": _always(Effect.NONE),
     "persistence.storage.authentication": _always(Effect.NONE),
-    # No version of the operator writes this yet. It is here so that the effect is not forgotten when one does.
-    "authentication.accessKeys": lambda declared, _o, _c: Effect.DISCONNECTS if declared == "Disabled" else Effect.NONE,
+    "authentication.accessKeys": _access_keys,
+    "transport.clientProtocol": _always(Effect.DROPS_CONNECTIONS),
+    # Azure moves the disks to the other key: long, and it disturbs clients.
+    "persistence.encryption.keySource": _always(Effect.RESTARTS),
+    "persistence.encryption.keyURL": _always(Effect.RESTARTS),
+    "persistence.encryption.identityID": _always(Effect.RESTARTS),
+    "provision.managedRedis.sku": _managed_size,
+    "provision.managedRedis.highAvailability": lambda declared, _o, _c: (
+        Effect.RESTARTS if same_word(declared, "Enabled") else Effect.NEEDS_REPLACEMENT
+    ),
+    "provision.managedRedis.clusteringPolicy": lambda _d, observed, _c: (
+        Effect.RESTARTS if same_word(observed, "NoCluster") else Effect.NEEDS_REPLACEMENT
+    ),
+    "provision.managedRedis.evictionPolicy": _always(Effect.NONE),
+    "provision.managedRedis.modules": _always(Effect.NEEDS_REPLACEMENT),
+    "provision.managedRedis.maintenanceWindows": _always(Effect.NONE),
 }

@@ -109,12 +109,8 @@ def assess_credential(
 
 def keys_not_accepted(cache: Cache) -> Explanation | None:
     """Explain why no access key can serve this cache, whatever the vault contains; None: one can."""
-    if cache.access_keys_enabled is False:
-        return Explanation(
-            Reason.ACCESS_KEYS_DISABLED,
-            "access keys are disabled on the cache (disableAccessKeyAuthentication), so no key works; enable them or "
-            "remove spec.authentication",
-        )
+    if cache.keys_are_off:
+        return Explanation(Reason.ACCESS_KEYS_DISABLED, cache.KEYS_DISABLED)
     if cache.authentication_disabled:
         return Explanation(
             Reason.AUTHENTICATION_DISABLED,

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import ClassVar, Final
 
 from secure_redis.api.azure_ids import CacheID, Service
-from secure_redis.domain.observe.normalise import same_word, zones
+from secure_redis.domain.observe.normalise import is_busy, same_word, zones
 
 # Since then, tenants that never had a cache cannot create one of a retiring kind
 # (docs/internals/azure-facts.md#retirement-dates).
@@ -61,7 +61,13 @@ class Cache(ABC):
     LIST_KEYS: ClassVar[str]  # the right to list its access keys
     OWN_DISKS: ClassVar[bool]  # whether it persists to disks of its own, and not to a storage account
     GOVERNANCE: ClassVar[frozenset[str]]  # the fields of an observation that only some services have
+    SETTINGS: ClassVar[tuple[str, ...]]  # the resources with its settings, as paths below its id
+    LOGS: ClassVar[str]  # the one whose logs show its clients
     PUBLIC_ACCESS_UNSET: ClassVar[str]  # why Azure leaves out whether public access is on
+    ONE_PORT: ClassVar[bool]  # whether a cache has one port, which speaks TLS or not
+    KEY_SWITCH_CUTS: ClassVar[bool]  # whether switching access keys on cuts every connection
+    KEYS_DISABLED: ClassVar[str]  # how to have access keys again, where they are off
+    PRIVATE_LINK: ClassVar[str]  # how clients reach a cache of the service privately
 
     resource_id: CacheID
     location: str
@@ -80,6 +86,7 @@ class Cache(ABC):
     key_url: str | None = None
     key_identity: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+    api_version: str | None = None  # the newest that its region serves; None: the operator uses one for all regions
 
     @property
     def service(self) -> Service:
@@ -95,6 +102,16 @@ class Cache(ABC):
     @abstractmethod
     def states(self) -> tuple[str, ...]:
         """The provisioning states of all parts that must serve, the cache's own first."""
+
+    @property
+    def busy_state(self) -> str | None:
+        """The state that shows that Azure works on a part of the cache; None: it takes writes."""
+        return next((state for state in self.states if is_busy(state)), None)
+
+    @property
+    def never_served(self) -> bool:
+        """Whether a creation by the operator did not get far enough for the cache to have any data."""
+        return False
 
     @property
     @abstractmethod
@@ -120,6 +137,11 @@ class Cache(ABC):
     @abstractmethod
     def access_keys_enabled(self) -> bool | None:
         """Whether clients can connect with an access key."""
+
+    @property
+    def keys_are_off(self) -> bool:
+        """Whether no access key can work, by what Azure reports; then none is listed."""
+        return self.access_keys_enabled is False
 
     @property
     @abstractmethod
@@ -150,6 +172,16 @@ class Cache(ABC):
     @abstractmethod
     def retirement(self) -> Retirement | None:
         """The retirement of caches of this service and tier; None: no date is announced."""
+
+    @property
+    def cluster_policy(self) -> str | None:
+        """How clients find the node of a key: NoCluster, EnterpriseCluster or OSSCluster. None: not a setting here."""
+        return None
+
+    @property
+    def server_name(self) -> str | None:
+        """The name that certificates of the nodes are for, where the nodes announce themselves by address."""
+        return None
 
     @property
     def has_approved_private_endpoint(self) -> bool:

@@ -28,12 +28,17 @@ class AccessPolicyFacts:
 
 @dataclass(frozen=True, slots=True)
 class AccessAssignmentFacts:
-    """The assignment of an access policy. `object_id` is the Redis user name."""
+    """The assignment of an access policy. `object_id` is the Redis user name.
+
+    `permissions`: of an assignment of a database, in the words of Redis ACLs, as all of them have one policy. None: of
+    others, or the interface version does not show them.
+    """
 
     name: str
     policy: str
     object_id: str
     alias: str | None = None
+    permissions: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

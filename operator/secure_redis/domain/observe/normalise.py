@@ -32,6 +32,12 @@ def is_dead(state: str) -> bool:
     return state.strip().lower() in _DEAD
 
 
+def key_version(url: str) -> str | None:
+    """Return the version in a key's URL `https://<vault>/keys/<name>/<version>`; None where it has none."""
+    parts = url.rstrip("/").split("/")
+    return parts[-1] if len(parts) == 6 and parts[3].lower() == "keys" and parts[-1] else None
+
+
 # --- ids, tags and names --------------------------------------------------------------------------------------------
 
 

@@ -82,6 +82,9 @@ class Observation:
     storage: StorageFacts | StorageAbsent | Unknown | NotRead = NOT_READ
     blob_service: BlobServiceFacts | Unknown | NotRead = NOT_READ
     encryption_key: EncryptionKeyFacts | Unknown | NotRead = NOT_READ  # of the account or the cluster
+    # Before a cluster is changed: the key that the spec declares for its disks, and the SKUs that Azure offers.
+    declared_key: EncryptionKeyFacts | Unknown | NotRead = NOT_READ
+    scaling_options: tuple[str, ...] | Unknown | NotRead = NOT_READ
     patch_schedule: tuple[PatchWindow, ...] | Unknown | NotRead = NOT_READ
     access_policies: tuple[AccessPolicyFacts, ...] | Unknown | NotRead = NOT_READ
     access_assignments: tuple[AccessAssignmentFacts, ...] | Unknown | NotRead = NOT_READ

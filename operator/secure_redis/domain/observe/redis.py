@@ -58,7 +58,16 @@ class Redis(Cache):
     LIST_KEYS: ClassVar[str] = governance.LIST_KEYS
     OWN_DISKS: ClassVar[bool] = False
     GOVERNANCE: ClassVar[frozenset[str]] = frozenset({"patch_schedule", "access_assignments", "access_policies"})
+    SETTINGS: ClassVar[tuple[str, ...]] = ("",)
+    LOGS: ClassVar[str] = ""
     PUBLIC_ACCESS_UNSET: ClassVar[str] = "Azure's default is Enabled"
+    ONE_PORT: ClassVar[bool] = False
+    KEY_SWITCH_CUTS: ClassVar[bool] = False
+    KEYS_DISABLED: ClassVar[str] = (
+        "access keys are disabled on the cache (disableAccessKeyAuthentication), so no key works; enable them or "
+        "remove spec.authentication"
+    )
+    PRIVATE_LINK: ClassVar[str] = "create a private endpoint for it and approve it"
 
     sku_family: str
     sku_capacity: int

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Final
 
 from secure_redis.api.azure_ids import StorageAccountID
-from secure_redis.domain.observe.unknown import Unknown
+from secure_redis.domain.observe.unknown import NOT_READ, NotRead, Unknown
 
 # Azure Storage and managed disks always encrypt. Sources: Microsoft's "Azure Storage encryption for data at rest" and
 # "Server-side encryption of Azure Disk Storage".
@@ -153,7 +153,11 @@ class KeyAbsent:
 
 @dataclass(frozen=True, slots=True)
 class EncryptionKeyFacts:
-    """The vault and the key that encrypt an account. Each can be Unknown for its own reason."""
+    """The vault and the key that encrypt an account or a cluster. Each can be Unknown for its own reason.
+
+    `newest`: the key's newest version, which a cluster does not follow by itself; NotRead for an account.
+    """
 
     vault: KeyVaultFacts | Unknown
     key: KeyFacts | KeyAbsent | Unknown
+    newest: KeyFacts | KeyAbsent | Unknown | NotRead = NOT_READ

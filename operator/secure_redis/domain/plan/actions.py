@@ -228,6 +228,30 @@ class UpdateCache(_OnCache):
 
 
 @dataclass(frozen=True, slots=True)
+class CreateDatabase(_OnCache):
+    """PUT the database of a cluster that has none, by raw properties. Done: a read finds it."""
+
+    properties: Mapping[str, Any]
+
+    @property
+    def audited_fields(self) -> tuple[str, ...]:
+        """The names of the properties."""
+        return tuple(sorted(f"databases/default/{name}" for name in self.properties))
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateDatabase(_OnCache):
+    """Read the database of a cluster, change these properties, PUT the whole. Done: a read shows no difference."""
+
+    changes: Mapping[str, Any]
+
+    @property
+    def audited_fields(self) -> tuple[str, ...]:
+        """The names of the properties that are changed."""
+        return tuple(sorted(f"databases/default/{name}" for name in self.changes))
+
+
+@dataclass(frozen=True, slots=True)
 class PersistCache(_OnCache):
     """PATCH redisConfiguration's persistence settings. Done: a read shows them.
 
@@ -346,6 +370,8 @@ class MarkKey(_OnVault):
 CacheAction = (
     CreateCache
     | UpdateCache
+    | CreateDatabase
+    | UpdateDatabase
     | PersistCache
     | AdoptCache
     | PutFirewallRule

@@ -13,7 +13,6 @@ from secure_redis.domain.explanation import Blocked, Waiting
 from secure_redis.domain.grants import Power, refuse
 from secure_redis.domain.observe.cache import Cache, CacheAbsent
 from secure_redis.domain.observe.identity import NamespaceIdentity, OperatorIdentity
-from secure_redis.domain.observe.normalise import is_busy
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.plan.actions import Action, ApplySecret, DeleteCache, RemoveFinalizer
@@ -144,13 +143,11 @@ def _delete_cache(
                 ),
             )
         )
-    if is_busy(observed.cache.provisioning_state):
+    state = observed.cache.busy_state
+    if state is not None:
         return Plan(
             pending=pending,
-            waiting=Waiting(
-                creation.busy_reason(observed.cache.provisioning_state),
-                creation.busy(observed.cache.provisioning_state),
-            ),
+            waiting=Waiting(creation.busy_reason(state), creation.busy(state)),
             next_pass_in=settings.operation_poll,
         )
     if resource.requests.get(names.CONFIRM_DELETE) != observed.cache.resource_id.name:

@@ -16,8 +16,10 @@ def cache_status(observed: Observation, ownership: Ownership | None, before: Cac
         port=cache.tls_port,
         service=cache.service,
         sku=cache.sku,
-        provisioning_state=cache.provisioning_state,
+        # It stands for a cache that existed, and that is not created again: not for the rest of a failed creation.
+        provisioning_state=None if cache.never_served else cache.provisioning_state,
         redis_version=cache.redis_version,
         ownership=ownership,
         retires_on=None if cache.retirement is None else cache.retirement.on.isoformat(),
+        api_version=cache.api_version,
     )

@@ -1,14 +1,15 @@
 """Reads the credential: the key in the vault, and as much as proves that it is a live key of the cache."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
 from pydantic import SecretStr
 
+from secure_redis.api.azure_ids import Service
 from secure_redis.api.resource import SecureRedisCache
+from secure_redis.azure.cache_client import CacheClient
 from secure_redis.azure.keyvault.secrets import Vaults
-from secure_redis.azure.redis.client import Caches
-from secure_redis.domain.assess.key import needs_authentication, needs_keys
+from secure_redis.domain.assess.key import keys_not_accepted, needs_authentication, needs_keys
 from secure_redis.domain.grants import GrantPolicy, Power, VaultTarget
 from secure_redis.domain.observe.cache import Cache
 from secure_redis.domain.observe.identity import Identity
@@ -37,14 +38,14 @@ class CredentialReader:
         self,
         *,
         policy: GrantPolicy,
-        caches: Caches,
+        clients: Mapping[Service, CacheClient],
         vaults: Vaults,
         authenticate: Authenticate,
         ages: Ages,
         monotonic: Callable[[], float],
     ) -> None:
         self._policy = policy
-        self._caches = caches
+        self._clients = clients
         self._vaults = vaults
         self._authenticate = authenticate
         self._ages = ages
@@ -77,9 +78,11 @@ class CredentialReader:
     async def _with_proof(
         self, resource: SecureRedisCache, observed: Observation, identity: Identity, cache: Cache
     ) -> Observation:
+        if keys_not_accepted(cache) is not None or cache.port_unknown is not None:
+            return observed  # a key could not be published, and Azure may answer anything to a request for the keys
         if needs_keys(resource, identity, observed.vault, observed.proven, observed.now):
-            keys = await guarded(self._caches.list_keys(identity, resource.cache), "the cache's keys")
-            observed = replace(observed, keys=keys)
+            listed = self._clients[cache.service].list_keys(identity, resource.cache)
+            observed = replace(observed, keys=await guarded(listed, "the cache's keys"))
         vault, host, port = observed.vault, cache.host_name, cache.tls_port
         needed = needs_authentication(resource, identity, vault, observed.keys, observed.proven, observed.now)
         if needed and isinstance(vault, VaultSecretFacts) and vault.value is not None and host and port:

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, Final, Protocol
 from zlib import crc32
 
-from secure_redis.api.azure_ids import CacheID
+from secure_redis.api.azure_ids import CacheID, Service
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import Key, SecureRedisCache
 from secure_redis.api.spec.spec import Mode
@@ -20,6 +20,7 @@ from secure_redis.azure.governance.activity_log import Activity
 from secure_redis.azure.governance.reads import Governance
 from secure_redis.domain.grants import GrantPolicy, Power, VaultTarget, refuse
 from secure_redis.domain.observe.cache import Cache
+from secure_redis.domain.observe.governance import AccessAssignmentFacts
 from secure_redis.domain.observe.identity import Identity
 from secure_redis.domain.observe.observation import Observation, changed
 from secure_redis.domain.observe.services import CACHES
@@ -53,6 +54,13 @@ _LOG: Final = "changes"
 _VAULT: Final = "vault_properties"  # kept by the vault's URI too: resources of one cache may name several
 
 Read = Callable[[], Awaitable[Any]]
+
+
+class ReadAssignments(Protocol):
+    """The access policy assignments of the caches of one service."""
+
+    def __call__(self, identity: Identity, cache: CacheID) -> Awaitable[tuple[AccessAssignmentFacts, ...] | Unknown]:
+        """Read those of one cache."""
 
 
 class FindVault(Protocol):
@@ -99,6 +107,7 @@ class GovernanceReader:
         self,
         *,
         governance: Governance,
+        assignments: Mapping[Service, ReadAssignments],
         find_vault: FindVault,
         activity: Activity | None,
         policy: GrantPolicy,
@@ -106,6 +115,7 @@ class GovernanceReader:
         monotonic: Callable[[], float],
     ) -> None:
         self._governance = governance
+        self._assignments = assignments
         self._find_vault = find_vault
         self._activity = activity
         self._policy = policy
@@ -172,7 +182,7 @@ class GovernanceReader:
         }
         of_some: dict[str, Read] = {
             "patch_schedule": lambda: governance.patch_schedule(identity, cache),
-            "access_assignments": lambda: governance.access_assignments(identity, cache),
+            "access_assignments": lambda: self._assignments[cache.service](identity, cache),
             "access_policies": lambda: governance.access_policies(identity, cache),
         }
         reads |= {kind: read for kind, read in of_some.items() if kind in CACHES[cache.service].GOVERNANCE}

@@ -4,11 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from secure_redis.api.resource import Key, SecureRedisCache
-from secure_redis.api.spec.spec import Mode
 from secure_redis.azure.inventory import Inventory
 from secure_redis.azure.redis.client import Caches
 from secure_redis.domain.grants import GrantPolicy, Power
-from secure_redis.domain.observe.cache import CacheAbsent, OperationFacts, PublicAddress
+from secure_redis.domain.observe.cache import CacheAbsent, PublicAddress
 from secure_redis.domain.observe.firewall import FirewallRuleFacts
 from secure_redis.domain.observe.identity import Identity
 from secure_redis.domain.observe.normalise import is_busy
@@ -16,10 +15,10 @@ from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.observation import changed as replace
 from secure_redis.domain.observe.redis import Redis
 from secure_redis.domain.observe.unknown import NOT_READ, NotRead, Unknown
-from secure_redis.domain.plan import types
-from secure_redis.domain.plan.cache.creation import was_observed
 from secure_redis.reconciler.edge import guarded
 from secure_redis.reconciler.observe.ages import Ages
+from secure_redis.reconciler.observe.direct_reads import about_to_create, needs_direct_read
+from secure_redis.reconciler.observe.operation import OperationReader
 from secure_redis.reconciler.observe.permission import refused
 from secure_redis.reconciler.observe.storage import StorageReader
 from secure_redis.reconciler.pass_state import PassState
@@ -35,7 +34,7 @@ class _Rules:
 
 
 class RedisReader:
-    """Keeps, per resource, the firewall rules and the operation that failed."""
+    """Keeps, per resource, the firewall rules."""
 
     def __init__(
         self,
@@ -55,7 +54,7 @@ class RedisReader:
         self._monotonic = monotonic
         self._rules: dict[Key, _Rules] = {}
         self._existed: dict[Key, str] = {}  # the uid of the resource for which the cache was read
-        self._failed: dict[Key, tuple[int, OperationFacts]] = {}  # with the generation whose write failed
+        self._operations = OperationReader()
 
     async def read(
         self, resource: SecureRedisCache, observed: Observation, identity: Identity, pass_state: PassState
@@ -64,8 +63,9 @@ class RedisReader:
         denied = refused(self._policy, identity, resource, Power.OBSERVE)
         if denied is not None:
             return replace(observed, cache=denied)
-        operation = await self._operation(resource, identity, pass_state)
-        running = operation is not None and resource.key not in self._failed
+        polled = self._caches.operation(identity, resource.cache)
+        operation = await self._operations.read(resource, polled, pass_state)
+        running = operation is not None and not self._operations.has_failed(resource.key)
         direct = pass_state.direct or running or needs_direct_read(resource)
         if direct:
             cache = await guarded(self._inventory.fresh(identity, resource.cache), "the cache")
@@ -94,22 +94,8 @@ class RedisReader:
         """Forget a resource that is gone."""
         self._rules.pop(key, None)
         self._existed.pop(key, None)
-        self._failed.pop(key, None)
+        self._operations.forget(key)
         self._storage.forget(key)
-
-    async def _operation(
-        self, resource: SecureRedisCache, identity: Identity, pass_state: PassState
-    ) -> OperationFacts | None:
-        """Return the operation that runs or failed. A failed one counts until the spec or a refresh changes it."""
-        key, found = resource.key, await guarded(self._caches.operation(identity, resource.cache), "the operation")
-        operation = None if isinstance(found, Unknown) else found  # `provisioningState` decides
-        failed = self._failed.get(key)
-        if operation is not None and operation.status in {"Failed", "Canceled"}:
-            self._failed[key] = (resource.generation, operation)
-        elif operation is not None or pass_state.refresh or (failed is not None and failed[0] != resource.generation):
-            self._failed.pop(key, None)
-        failed = self._failed.get(key)
-        return operation or (failed[1] if failed is not None else None)
 
     async def _firewall(
         self, resource: SecureRedisCache, cache: Redis, identity: Identity, pass_state: PassState, direct: bool
@@ -126,20 +112,3 @@ class RedisReader:
         if not isinstance(rules, Unknown):
             self._rules[resource.key] = _Rules(identity, rules, self._monotonic())
         return rules
-
-
-def needs_direct_read(resource: SecureRedisCache) -> bool:
-    """Whether the inventory is not fresh enough, because something irreversible is due or an operation runs."""
-    if resource.deleting or resource.status.pending is not None:
-        return True
-    if resource.spec.mode is Mode.PROVISION and not was_observed(resource):
-        return True
-    state = resource.status.cache.provisioning_state if resource.status.cache else None
-    return state is not None and is_busy(state)
-
-
-def about_to_create(resource: SecureRedisCache) -> bool:
-    """Whether the next step may be a creation, so that the name is checked first."""
-    pending = resource.status.pending
-    provision = resource.spec.mode is Mode.PROVISION and not resource.deleting
-    return provision and pending is not None and pending.action == types.CREATE

@@ -1,9 +1,11 @@
 """Reads what the next step of a rotation is decided by."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
+from secure_redis.api.azure_ids import Service
 from secure_redis.api.resource import SecureRedisCache
-from secure_redis.azure.redis.client import Caches
+from secure_redis.azure.cache_client import CacheClient
 from secure_redis.domain.observe.cache import Cache
 from secure_redis.domain.observe.identity import Identity
 from secure_redis.domain.observe.keys import AuthenticationResult, ListedKeys
@@ -22,9 +24,11 @@ FRESH_AUTHENTICATIONS = 3
 class RotationReader:
     """Lists the keys where a regeneration is due, and tries whether the cache accepts a regenerated one."""
 
-    def __init__(self, *, settings: types.Settings, caches: Caches, authenticate: Authenticate) -> None:
+    def __init__(
+        self, *, settings: types.Settings, clients: Mapping[Service, CacheClient], authenticate: Authenticate
+    ) -> None:
         self._settings = settings
-        self._caches = caches
+        self._clients = clients
         self._authenticate = authenticate
 
     async def read(
@@ -34,11 +38,16 @@ class RotationReader:
         cache, attempt = observed.cache, required_reads.attempt_of(resource, observed)
         if attempt is not None:
             observed = replace(observed, attempted=_attempted(observed, attempt, pass_state))
-        if not isinstance(cache, Cache) or not required_reads.needs_keys(resource, observed, self._settings):
+        if (
+            not isinstance(cache, Cache)
+            or cache.keys_are_off
+            or not required_reads.needs_keys(resource, observed, self._settings)
+        ):
             return observed
         if isinstance(observed.keys, NotRead):
             # An earlier proof does not cover the keys that are listed now.
-            keys = await guarded(self._caches.list_keys(identity, resource.cache), "the cache's keys")
+            listed = self._clients[cache.service].list_keys(identity, resource.cache)
+            keys = await guarded(listed, "the cache's keys")
             observed = replace(observed, keys=keys, proven=None if isinstance(keys, ListedKeys) else observed.proven)
         new, host, port = required_reads.candidate(resource, observed), cache.host_name, cache.tls_port
         if new is None or not host or not port:

@@ -13,15 +13,53 @@ from secure_redis.api import names
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.domain.assess import connection_secret
 from secure_redis.domain.assess.connection.forms import ENTRIES, FORMATS
-from secure_redis.domain.assess.connection_secret import differs, unreserved
+from secure_redis.domain.assess.connection_secret import ConnectionData, differs, unreserved
 from secure_redis.domain.assess.key_value import LONGEST_KEY
 from secure_redis.domain.explanation import Explanation
+from secure_redis.domain.observe.keys import Slot
+from tests.builders.managed_redis import database, managed
 from tests.builders.world import PRIMARY, UID, VERSION, built, cache, published, resource, text, vault
 
 URI = "rediss://default:pR1m%2Bary%2FKey0000000000000000000000000000000%3D@orders.redis.cache.windows.net:6380/0"
 PRINTABLE = "".join(chr(code) for code in range(33, 127) if chr(code) != ",")
 passwords = st.text(PRINTABLE, min_size=1, max_size=LONGEST_KEY)
 databases = st.integers(0, 15)
+
+
+OF_MANAGED_REDIS = {"cluster-policy", "server-name"}
+
+
+def of_managed(**changes: Any) -> dict[str, str]:
+    """The entries of a cluster's Secret."""
+    known = database(**{"access_keys": "Enabled", "port": 10000, "clustering_policy": "NoCluster", **changes})
+    cluster = managed(host_name="Orders.westeurope.redis.azure.net", database=known)
+    data = connection_secret.build(resource(), cluster, SecretStr(PRIMARY), vault=vault(), slot=Slot.PRIMARY)
+    assert isinstance(data, ConnectionData), data
+    return {name: text(data, name) for name in data.data}
+
+
+@pytest.mark.parametrize("policy", ["NoCluster", "EnterpriseCluster", "OSSCluster"])
+def test_a_managed_cluster_names_its_policy_and_for_nodes_by_address_the_server_name(policy: str) -> None:
+    host = "orders.westeurope.redis.azure.net"
+    entries = of_managed(clustering_policy=policy)
+    assert (entries["host"], entries["port"], entries["cluster-policy"]) == (host, "10000", policy)
+    assert entries.get("server-name") == (host if policy == "OSSCluster" else None)
+    assert entries["uri"].startswith("rediss://")
+    assert entries["uri"].endswith(f"@{host}:10000/0")
+
+
+@pytest.mark.parametrize("protocol", ["Plaintext", None, "Soon"])
+def test_a_managed_cluster_whose_one_port_may_not_speak_tls_is_not_published(protocol: str | None) -> None:
+    known = database(access_keys="Enabled", port=10000, client_protocol=protocol)
+    found = connection_secret.build(
+        resource(),
+        managed(host_name="orders.redis.azure.net", database=known),
+        SecretStr(PRIMARY),
+        vault=vault(),
+        slot=None,
+    )
+    assert isinstance(found, Explanation)
+    assert found.reason is Reason.PLAINTEXT_PROTOCOL
 
 
 def test_the_standard_forms() -> None:
@@ -72,7 +110,7 @@ def test_each_format_is_published_alone(chosen: str, entries: dict[str, str]) ->
 
 def test_all_formats_are_published_together() -> None:
     data = built(resource({"connection": {"formats": list(FORMATS)}}), ca="PEM")
-    assert set(data.data) == set(ENTRIES) - {"ssl"}
+    assert set(data.data) == set(ENTRIES) - {"ssl", *OF_MANAGED_REDIS}
 
 
 def test_no_entry_is_empty_and_none_stops_spring() -> None:
@@ -250,7 +288,7 @@ def test_equal_values_do_not_differ() -> None:
     assert differs(published(data, labels=other), data) == ()
 
 
-@pytest.mark.parametrize("name", sorted(set(ENTRIES) - {"ca.crt", "ssl"}))
+@pytest.mark.parametrize("name", sorted(set(ENTRIES) - {"ca.crt", "ssl", *OF_MANAGED_REDIS}))
 def test_each_tampered_key_is_named(name: str) -> None:
     data = built(resource({"connection": {"formats": list(FORMATS)}}))
     there = published(data)

@@ -9,7 +9,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secure_redis.domain.assess.connection.forms import CA_TEMPLATE, ENTRIES
+from secure_redis.domain.assess.connection.forms import CA_TEMPLATE, ENTRIES, POLICY_TEMPLATE, SERVER_NAME_TEMPLATE
 from secure_redis.domain.assess.connection.templates import ACCEPTED, FIELDS, LONGEST_TEMPLATE, accepted, render
 from tests.builders.connection_templates import BAD, GOOD, URI
 from tests.builders.world import PRIMARY, built, resource, text
@@ -58,7 +58,7 @@ def test_nothing_else_that_is_accepted_names_a_weaker_connection(good: str) -> N
 
 
 def test_the_operators_own_entries_have_accepted_shapes() -> None:
-    words = {"redis", "azure", "true", CA_TEMPLATE}
+    words = {"redis", "azure", "true", CA_TEMPLATE, POLICY_TEMPLATE, SERVER_NAME_TEMPLATE}
     own = [template for template in ENTRIES.values() if template not in words and "abortConnect" not in template]
     assert all(accepted(template) for template in own)
     assert len(own) > 8

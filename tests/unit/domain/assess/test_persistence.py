@@ -26,8 +26,9 @@ from secure_redis.domain.plan.actions import (
     PutFirewallRule,
     UpdateCache,
 )
-from secure_redis.domain.plan.cache.corrections import Owed, next_correction
+from secure_redis.domain.plan.cache.corrections import Owed
 from secure_redis.domain.plan.cache.persistence import next_step
+from secure_redis.domain.plan.cache.redis_corrections import next_correction
 from secure_redis.domain.plan.plan import plan
 from secure_redis.domain.plan.types import (
     COMPLETE,

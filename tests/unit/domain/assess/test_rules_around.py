@@ -17,6 +17,7 @@ from secure_redis.domain.observe.firewall import FirewallRuleFacts
 from secure_redis.domain.observe.observation import Observation, changed
 from secure_redis.domain.observe.unknown import Unknown
 from tests.builders.complete import complete
+from tests.builders.managed_redis import managed
 from tests.builders.storage import protected_key
 from tests.builders.world import NOW, cache, vault
 from tests.unit.domain.rule_cases import (
@@ -47,6 +48,16 @@ def verdict(rule: str, of: SecureRedisCache, changes: dict[str, Any]) -> Verdict
     return evaluate(of, complete(**changes)).results[rule]
 
 
+CLUSTERS = [complete(**changes) for _, of, changes, _ in CASES if of is MANAGED and "cache" in changes]
+# Rules that a field of the spec switches on, where MANAGED does not have that field.
+SWITCHED_BY_SPEC = {
+    **dict.fromkeys(("T7", "W1", "W3", "W4"), "workloads"),
+    **dict.fromkeys(("R6", "L2"), "mode"),
+    "P10": "persistence",
+    **dict.fromkeys(("W2", "A8", "T6", "A6", "A7", "K1", "K2", "K3", "K4", "K5", "K6"), "authentication"),
+}
+
+
 @pytest.mark.parametrize(("rule", "of", "changes", "result"), named())
 def test_a_rule(rule: str, of: SecureRedisCache, changes: dict[str, Any], result: Result) -> None:
     found = verdict(rule, of, changes)
@@ -64,7 +75,6 @@ NEVER = {
     ("N4", PASS),
     ("N4", FAIL),
     ("N4", UNKNOWN),
-    ("O7", UNKNOWN),
 }
 
 
@@ -122,6 +132,21 @@ def test_an_unknown_names_the_missing_right(rule: str, field: str) -> None:
     assert verdict(rule, REDIS, {field: denied}).message.count(known.needs[0]) == 1, "it is named once"
     outage = verdict(rule, REDIS, {field: Unknown(Reason.AZURE_UNREACHABLE, "no answer")}).message
     assert "the right" not in outage
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
+def test_what_no_cluster_has_does_not_apply_with_a_reason(rule: Rule) -> None:
+    """Whatever is read of a cluster, such a rule explains why it does not judge it."""
+    found = [rule.check(MANAGED, world) for world in CLUSTERS]
+    if all(one.result is NA for one in found) and SWITCHED_BY_SPEC.get(rule.id) is None:
+        assert all(one.message for one in found), rule.id
+
+
+def test_a_database_names_its_own_right_to_read_assignments() -> None:
+    """The right on caches of the other service does not help here."""
+    lacking = Unknown(Reason.AZURE_DENIED, "refused")
+    message = verdict("A3", MANAGED, {"cache": managed(), "access_assignments": lacking}).message
+    assert "redisEnterprise/databases/accessPolicyAssignments/read" in message
 
 
 def test_messages_do_not_change_with_the_clock() -> None:

@@ -20,8 +20,9 @@ from secure_redis.domain.plan.actions import (
     PutFirewallRule,
     UpdateCache,
 )
-from secure_redis.domain.plan.cache.corrections import Correction, Owed, next_correction
-from secure_redis.domain.plan.cache.persistence import RETRY_SECONDS, blocked_by
+from secure_redis.domain.plan.cache.corrections import RETRY_SECONDS, Correction, Owed
+from secure_redis.domain.plan.cache.persistence import blocked_by
+from secure_redis.domain.plan.cache.redis_corrections import next_correction
 from secure_redis.domain.plan.types import Plan
 from secure_redis.domain.plan.write_failure import WriteFailure
 from secure_redis.domain.report.drift_status import corrections as recorded

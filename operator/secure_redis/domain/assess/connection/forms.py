@@ -10,6 +10,10 @@ from secure_redis.api.spec.spec import Format
 
 CA_KEY: Final = "ca.crt"
 CA_TEMPLATE: Final = "{ca.crt}"  # the authority in PEM, where clients need one
+POLICY_KEY: Final = "cluster-policy"
+POLICY_TEMPLATE: Final = "{cluster-policy}"  # where the service has one
+SERVER_NAME_KEY: Final = "server-name"
+SERVER_NAME_TEMPLATE: Final = "{server-name}"  # where nodes announce themselves by address
 # Redis gives a password without a user name to this user, and clients that send an empty name get WRONGPASS.
 DEFAULT_USER: Final = "default"
 
@@ -34,11 +38,13 @@ ENTRIES: Final[Mapping[str, str]] = {
     "bull": f"{_URI}?tls=true",
     "address": "{host}:{port}",
     "ssl": "true",
+    POLICY_KEY: POLICY_TEMPLATE,
+    SERVER_NAME_KEY: SERVER_NAME_TEMPLATE,
     CA_KEY: CA_TEMPLATE,
 }
 
 # In every Secret, whatever the formats.
-ALWAYS: Final = ("type", "provider", CA_KEY)
+ALWAYS: Final = ("type", "provider", POLICY_KEY, SERVER_NAME_KEY, CA_KEY)
 FORMATS: Final[Mapping[Format, tuple[str, ...]]] = {
     # Without `url`, spring-cloud-bindings would connect to `host` and `port` without TLS.
     Format.STANDARD: ("host", "port", "username", "password", "database", "uri", "url"),

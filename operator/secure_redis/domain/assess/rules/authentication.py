@@ -1,7 +1,7 @@
 """Rules on how clients authenticate."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from urllib.parse import unquote_to_bytes
 
@@ -9,17 +9,19 @@ from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.spec.spec import Profile
 from secure_redis.domain.assess.key import prove, usable_value
-from secure_redis.domain.assess.rules.managed_redis import on_database
+from secure_redis.domain.assess.rules.managed_redis import on_database, on_observed_database
 from secure_redis.domain.assess.rules.redis import on_observed_redis, on_redis
 from secure_redis.domain.assess.rules.rule import (
     NOT_APPLICABLE,
     PASS,
+    READ_ASSIGNMENTS,
     READ_CACHE,
     READ_DATABASE,
     READ_SECRET,
     Rule,
     Severity,
     Verdict,
+    by_service,
     date,
     fail,
     some,
@@ -27,9 +29,9 @@ from secure_redis.domain.assess.rules.rule import (
     unread,
 )
 from secure_redis.domain.explanation import Explanation
-from secure_redis.domain.observe.governance import LIST_KEYS, AccessPolicyFacts
+from secure_redis.domain.observe.governance import LIST_KEYS, LIST_MANAGED_KEYS, AccessPolicyFacts
 from secure_redis.domain.observe.keys import Proven, VaultSecretFacts
-from secure_redis.domain.observe.managed_redis import ManagedDatabase
+from secure_redis.domain.observe.managed_redis import ManagedDatabase, ManagedRedis
 from secure_redis.domain.observe.normalise import same_word
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.redis import Redis
@@ -89,7 +91,6 @@ def _live_key(resource: SecureRedisCache, observed: Observation) -> Verdict:
 
 
 def _access_policies(_: SecureRedisCache, observed: Observation, cache: Redis) -> Verdict:
-    # A database's assignments are of another type, and all of one policy.
     if cache.entra_enabled is False:
         return NOT_APPLICABLE
     assignments, policies = observed.access_assignments, observed.access_policies
@@ -104,8 +105,7 @@ def _access_policies(_: SecureRedisCache, observed: Observation, cache: Redis) -
         by_name = {policy.name.strip().lower(): policy for policy in policies}
         wide += [one for one in others if _all_of(by_name, one.policy)]
     if wide:
-        named = [f"{one.alias or one.object_id} ({one.policy})" for one in wide]
-        return fail(f"may run every command on every key: {some(named)}")
+        return _too_wide(f"{one.alias or one.object_id} ({one.policy})" for one in wide)
     if others and isinstance(policies, Unknown | NotRead):
         return unread("the access policies", policies, "Microsoft.Cache/redis/accessPolicies/read")
     return PASS
@@ -113,9 +113,29 @@ def _access_policies(_: SecureRedisCache, observed: Observation, cache: Redis) -
 
 def _all_of(policies: Mapping[str, AccessPolicyFacts], name: str) -> bool:
     policy = policies.get(name.strip().lower())
-    permissions = policy.permissions or "" if policy is not None else ""
+    return policy is not None and _unrestricted(policy.permissions or "")
+
+
+def _unrestricted(permissions: str) -> bool:
+    """Whether the words of Redis ACLs permit every command on every key."""
     narrowed = re.search(r"(?:^|\s)-", permissions)
     return bool(_ALL_COMMANDS.search(permissions) and _ALL_KEYS.search(permissions) and not narrowed)
+
+
+def _too_wide(assignees: Iterable[str]) -> Verdict:
+    return fail(f"may run every command on every key: {some(assignees)}")
+
+
+def _access_strings(observed: Observation, _: ManagedRedis, __: ManagedDatabase) -> Verdict:
+    found = observed.access_assignments
+    if isinstance(found, Unknown | NotRead):
+        return unread("the access policy assignments", found, READ_ASSIGNMENTS)
+    wide = [one.object_id for one in found if one.permissions is not None and _unrestricted(one.permissions)]
+    if wide:
+        return _too_wide(wide)
+    if any(one.permissions is None for one in found):
+        return unknown("the interface version that the region serves does not show what the assignments permit")
+    return PASS
 
 
 def _managed_keys(database: ManagedDatabase) -> Verdict:
@@ -183,7 +203,7 @@ RULES = (
         "A1",
         "Access keys are off",
         Severity.INFO,
-        on_redis(_access_keys),
+        on_redis(_access_keys, "rule A4 judges the access keys of Managed Redis"),
         "move clients to Entra authentication, then set disableAccessKeyAuthentication (this drops all connections)",
         (
             "Azure Policy 3827af20-8f80-4b15-8300-6db0873ec901",
@@ -199,7 +219,7 @@ RULES = (
         "A2",
         "Entra authentication is on",
         Severity.INFO,
-        on_redis(_entra),
+        on_redis(_entra, "Managed Redis always accepts Entra authentication"),
         "set redisConfiguration.aad-enabled to true (this can take half an hour and restarts nodes)",
         ("PSRule AZR-000427", "monkey365 azure-cache-redis-entra-auth-disabled"),
         strict=Severity.LOW,
@@ -211,13 +231,25 @@ RULES = (
         "A3",
         "No principal is assigned every command on every key",
         Severity.LOW,
-        on_observed_redis(_access_policies),
-        "assign Data Contributor, Data Reader or a custom policy with the commands and keys that are used",
+        by_service({Redis: on_observed_redis(_access_policies), ManagedRedis: on_observed_database(_access_strings)}),
+        "assign Data Contributor, Data Reader or a custom policy with the commands and keys that are used (Managed "
+        "Redis: set accessString of the assignment, such as `+@read ~cache:*`)",
         ("monkey365 azure-cache-redis-access-policies-not-implemented",),
         strict=Severity.MEDIUM,
-        why="Data Owner, or a custom policy as wide, can flush the cache and read what belongs to others.",
-        reads="the cache's access policies and their assignments; not applicable while Entra authentication is off",
-        needs=("Microsoft.Cache/redis/accessPolicyAssignments/read", "Microsoft.Cache/redis/accessPolicies/read"),
+        why=(
+            "Data Owner, or permissions as wide, can flush the cache and read what belongs to others. Every assignment "
+            "of Managed Redis that was made without an accessString is as wide."
+        ),
+        reads=(
+            "the cache's access policies and their assignments (Managed Redis: the accessString of the database's "
+            "assignments, unknown where the region serves no interface version that shows it); not applicable while "
+            "Entra authentication is off"
+        ),
+        needs=(
+            "Microsoft.Cache/redis/accessPolicyAssignments/read",
+            "Microsoft.Cache/redis/accessPolicies/read",
+            READ_ASSIGNMENTS,
+        ),
     ),
     Rule(
         "A4",
@@ -235,7 +267,7 @@ RULES = (
         "A5",
         "The cache requires authentication",
         Severity.CRITICAL,
-        on_redis(_authentication_on),
+        on_redis(_authentication_on, "Managed Redis always requires authentication"),
         "set redisConfiguration.authnotrequired to false",
         why="Every client that reaches the cache can read and write everything.",
         reads=(
@@ -267,7 +299,7 @@ RULES = (
         "store the cache's live key in Key Vault as a new version",
         why="Pods that start now get a key that the cache refuses.",
         reads="the version in Key Vault, against the listed keys or an AUTH",
-        needs=(READ_SECRET, LIST_KEYS),
+        needs=(READ_SECRET, LIST_KEYS, LIST_MANAGED_KEYS),
     ),
     Rule(
         "A8",

@@ -169,7 +169,7 @@ RULES = (
         "N4",
         "Firewall rules are few and narrow while public access is on",
         Severity.HIGH,
-        on_observed_redis(_firewall),
+        on_observed_redis(_firewall, "Managed Redis has no firewall rules: rules N1 and N2 judge who reaches it"),
         "add rules for exactly the addresses that connect, or switch public access off",
         (
             "PSRule AZR-000299",
@@ -207,7 +207,7 @@ RULES = (
         "N6",
         "The cache is not injected into a virtual network",
         Severity.INFO,
-        on_redis(_virtual_network),
+        on_redis(_virtual_network, "Managed Redis cannot be injected into a virtual network"),
         "plan the move to a private endpoint",
         (
             "Azure Policy 7d092e0a-7acd-40d2-a975-dca21cae48c4 (deprecated, asks for the opposite)",

@@ -4,16 +4,24 @@ from datetime import timedelta
 
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.domain.assess import persistence
-from secure_redis.domain.assess.rules.managed_redis import on_cluster
+from secure_redis.domain.assess.rules.managed_redis import (
+    OWN_DISKS,
+    on_cluster,
+    on_observed_cluster,
+    on_observed_database,
+)
 from secure_redis.domain.assess.rules.redis import on_redis
 from secure_redis.domain.assess.rules.rule import (
     NOT_APPLICABLE,
     PASS,
     READ_CACHE,
+    READ_DATABASE,
     READ_MANAGED,
+    Result,
     Rule,
     Severity,
     Verdict,
+    by_service,
     date,
     fail,
     some,
@@ -22,7 +30,8 @@ from secure_redis.domain.assess.rules.rule import (
     unread_cache,
 )
 from secure_redis.domain.observe.cache import Cache
-from secure_redis.domain.observe.managed_redis import ManagedRedis
+from secure_redis.domain.observe.managed_redis import ManagedDatabase, ManagedRedis
+from secure_redis.domain.observe.normalise import key_version
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.redis import Redis
 from secure_redis.domain.observe.services import CACHES
@@ -33,16 +42,27 @@ NEAR = timedelta(days=30)  # as K2
 READ_KEYS = ("Microsoft.KeyVault/vaults/read", "Microsoft.KeyVault/vaults/keys/read")
 
 
+_MICROSOFTS = Verdict(Result.NOT_APPLICABLE, "Microsoft manages the key of the cluster's disks: see rule P8")
+
+
 def _persistence_on(cache: Redis) -> Verdict:
     if not cache.can_persist:
         return NOT_APPLICABLE  # only Premium can
     return PASS if cache.persists else fail("nothing is persisted: what the nodes lose together is gone")
 
 
+def _disks_written(_: Observation, cluster: ManagedRedis, __: ManagedDatabase) -> Verdict:
+    if cluster.geo_linked:
+        return Verdict(Result.NOT_APPLICABLE, "Azure persists no database that is geo-replicated")
+    return PASS if cluster.persists else fail("nothing is persisted: what the nodes lose together is gone")
+
+
 def _tier(resource: SecureRedisCache, observed: Observation) -> Verdict:
     declared = persistence.required(resource)
-    if declared is None or CACHES[resource.cache.service].OWN_DISKS:
-        return NOT_APPLICABLE  # with disks of its own, every tier persists
+    if declared is None:
+        return NOT_APPLICABLE
+    if CACHES[resource.cache.service].OWN_DISKS:
+        return Verdict(Result.NOT_APPLICABLE, "every tier of Managed Redis persists")
     cache = observed.cache
     if not isinstance(cache, Cache):
         return unread_cache(resource, cache)
@@ -64,6 +84,36 @@ def _customer_key(cluster: ManagedRedis) -> Verdict:
     return PASS if cluster.key_url else fail("the cluster's disks are encrypted with a Microsoft-managed key")
 
 
+def _key_versioned(cluster: ManagedRedis) -> Verdict:
+    if not cluster.key_url:
+        return _MICROSOFTS
+    if key_version(cluster.key_url) is None:
+        return fail(f"the cluster names its key without a version: {cluster.key_url}")
+    return PASS
+
+
+def _key_current(_: SecureRedisCache, observed: Observation, cluster: ManagedRedis) -> Verdict:
+    if not cluster.key_url:
+        return _MICROSOFTS
+    used = key_version(cluster.key_url)
+    if used is None:
+        return Verdict(Result.NOT_APPLICABLE, "the cluster names no version: see rule P12")
+    found = observed.encryption_key
+    if isinstance(found, Unknown | NotRead):
+        return unread("the encryption key", found, READ_KEYS[1])
+    newest = found.newest
+    if isinstance(newest, KeyAbsent):
+        return unknown(newest.message)
+    if isinstance(newest, Unknown | NotRead):
+        return unread("the key's newest version", newest, READ_KEYS[1])
+    if newest.version.lower() == used.lower():
+        return PASS
+    why = newest.unusable(observed.now)
+    if why is not None:
+        return unknown(f"key {newest.name!r} has a newer version than the one in use, which {why}")
+    return fail(f"key {newest.name!r} has a newer version than the one that the cluster uses")
+
+
 def _key_health(resource: SecureRedisCache, observed: Observation) -> Verdict:
     wrong: list[str] = []
     if CACHES[resource.cache.service].OWN_DISKS:
@@ -71,7 +121,7 @@ def _key_health(resource: SecureRedisCache, observed: Observation) -> Verdict:
         if not isinstance(cache, Cache):
             return unread_cache(resource, cache)
         if not cache.key_url:
-            return NOT_APPLICABLE
+            return _MICROSOFTS
         if cache.key_identity is None:
             wrong.append("no user-assigned identity reads the key")
     else:
@@ -124,21 +174,25 @@ def _key_verdict(found: EncryptionKeyFacts, observed: Observation, wrong: list[s
 RULES = (
     Rule(
         "P1",
-        "A Premium cache persists its data",
+        "A Premium cache or Managed Redis persists its data",
         Severity.INFO,
-        on_redis(_persistence_on),
-        "set rdb-backup-enabled or aof-backup-enabled, if the data is more than a cache",
+        by_service({Redis: on_redis(_persistence_on), ManagedRedis: on_observed_database(_disks_written)}),
+        "set rdb-backup-enabled or aof-backup-enabled (Managed Redis: persistence of the database), if the data is "
+        "more than a cache",
         ("AzTS Azure_RedisCache_BCDR_Use_RDB_Backup",),
         strict=Severity.LOW,
         why="If all nodes are lost together, so is the data. That is intended where Redis is only a cache.",
-        reads="the cache's redisConfiguration; what was never set counts as off. Basic and Standard cannot persist",
-        needs=(READ_CACHE,),
+        reads=(
+            "the cache's redisConfiguration (a database's persistence); what was never set counts as off; not "
+            "applicable to Basic and Standard and to a geo-replicated database, which cannot persist"
+        ),
+        needs=(READ_CACHE, READ_DATABASE),
     ),
     Rule(
         "P2",
         "Persistence authenticates with a managed identity",
         Severity.MEDIUM,
-        on_redis(_managed_identity),
+        on_redis(_managed_identity, OWN_DISKS),
         (
             "give the cache an identity with the role Storage Blob Data Contributor on the account, then set "
             "preferred-data-persistence-auth-method to ManagedIdentity"
@@ -160,7 +214,10 @@ RULES = (
         ("Azure Policy 09aa11bb-87ec-409f-bf0b-49b7c1561a87",),
         strict=Severity.MEDIUM,
         why="You can neither withdraw nor rotate a Microsoft-managed key.",
-        reads="the cluster's encryption",
+        reads=(
+            "the cluster's keyEncryptionKeyUrl. An object without one, which the check of Azure Policy accepts, is a "
+            "Microsoft-managed key"
+        ),
         needs=(READ_MANAGED,),
     ),
     Rule(
@@ -194,5 +251,34 @@ RULES = (
         why="A person relies on data that is stored nowhere; the operator writes nothing that would change it.",
         reads="spec.persistence and the cache's sku; not applicable where the spec declares no persistence",
         needs=(READ_CACHE,),
+    ),
+    Rule(
+        "P12",
+        "Managed Redis names the version of its customer-managed key",
+        Severity.LOW,
+        on_cluster(_key_versioned),
+        "set keyEncryptionKeyUrl to the URL of the key's newest version",
+        strict=Severity.MEDIUM,
+        why=(
+            "Azure documents versioned URLs only. Without a version it is not known which one encrypts the disks, nor "
+            "when it can be disabled."
+        ),
+        reads="the cluster's keyEncryptionKeyUrl; not applicable to a Microsoft-managed key",
+        needs=(READ_MANAGED,),
+    ),
+    Rule(
+        "P13",
+        "Managed Redis uses the newest version of its customer-managed key",
+        Severity.LOW,
+        on_observed_cluster(_key_current),
+        "set keyEncryptionKeyUrl to the URL of the newest version (the switch is long and disturbs clients); keep the "
+        "older version enabled until it is done",
+        strict=Severity.MEDIUM,
+        why="Azure does not follow a rotation of the key: the disks stay encrypted with the older version.",
+        reads=(
+            "the version in the cluster's keyEncryptionKeyUrl, and the key's newest version in the vault; not "
+            "applicable to a Microsoft-managed key or to a URL without a version"
+        ),
+        needs=(READ_MANAGED, *READ_KEYS),
     ),
 )

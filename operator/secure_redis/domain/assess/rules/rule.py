@@ -1,6 +1,6 @@
 """A rule checks one thing in one observation and names the remedy."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -22,6 +22,7 @@ from secure_redis.domain.observe.unknown import NotRead, Unknown
 READ_CACHE: Final = Redis.READ
 READ_MANAGED: Final = ManagedRedis.READ
 READ_DATABASE: Final = "Microsoft.Cache/redisEnterprise/databases/read"
+READ_ASSIGNMENTS: Final = "Microsoft.Cache/redisEnterprise/databases/accessPolicyAssignments/read"
 READ_FIREWALL: Final = "Microsoft.Cache/redis/firewallRules/read"
 READ_SECRET: Final = "Microsoft.KeyVault/vaults/secrets/getSecret/action"  # noqa: S105 - an action
 _LISTED: Final = 5
@@ -136,6 +137,11 @@ def on_service(
         return assess(resource, observed, cache) if isinstance(cache, service) else unread_cache(resource, cache)
 
     return check
+
+
+def by_service(checks: Mapping[type[Cache], Check]) -> Check:
+    """Build a check that reads another setting in each service."""
+    return lambda resource, observed: checks[CACHES[resource.cache.service]](resource, observed)
 
 
 def unread_cache(resource: SecureRedisCache, thing: Any) -> Verdict:

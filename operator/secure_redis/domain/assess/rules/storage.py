@@ -4,16 +4,16 @@ from collections.abc import Callable, Iterable
 
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.spec.spec import Profile
+from secure_redis.domain.assess.rules.managed_redis import OWN_DISKS
+from secure_redis.domain.assess.rules.redis import on_observed_redis
 from secure_redis.domain.assess.rules.rule import (
     NOT_APPLICABLE,
     PASS,
     Check,
-    Result,
     Rule,
     Severity,
     Verdict,
     fail,
-    on_service,
     some,
     unknown,
     unread,
@@ -27,8 +27,6 @@ from secure_redis.domain.observe.unknown import NotRead, Unknown
 
 READ_ACCOUNT = "Microsoft.Storage/storageAccounts/read"
 READ_BLOBS = "Microsoft.Storage/storageAccounts/blobServices/read"
-
-_OWN_DISKS = Verdict(Result.NOT_APPLICABLE, "Managed Redis persists to disks of its own")
 
 AccountCheck = Callable[[SecureRedisCache, Redis, StorageFacts], Verdict]
 
@@ -45,7 +43,7 @@ def _on_account(assess: AccountCheck) -> Check:
             return unread(named, account, READ_ACCOUNT)
         return assess(resource, cache, account)
 
-    return on_service(Redis, _OWN_DISKS, check)
+    return on_observed_redis(check, OWN_DISKS)
 
 
 def _verdict(wrong: Iterable[str], unclear: Iterable[str], account: StorageFacts) -> Verdict:
@@ -182,7 +180,7 @@ RULES = (
         "P7",
         "The persistence account keeps no overwritten copies",
         Severity.LOW,
-        on_service(Redis, _OWN_DISKS, _soft_delete),
+        on_observed_redis(_soft_delete, OWN_DISKS),
         "use an account for persistence alone and switch soft delete, versions and point-in-time restore off there",
         why=(
             "Persistence overwrites all the time: costs grow without bound, and data that Redis deleted stays readable."

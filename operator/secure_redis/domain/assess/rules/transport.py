@@ -144,7 +144,7 @@ RULES = (
         "T1",
         "The non-TLS port is off",
         Severity.CRITICAL,
-        on_redis(_non_tls_port),
+        on_redis(_non_tls_port, "a Managed Redis database has one port: rule T3 judges what it speaks"),
         "set enableNonSslPort to false (clients on port 6379 must move to the TLS port first)",
         (
             "Azure Policy 22bee202-a82f-4305-9a2a-6d7f44d4dedb",
@@ -185,8 +185,7 @@ RULES = (
         "The Managed Redis database accepts encrypted connections only",
         Severity.CRITICAL,
         on_database(_client_protocol),
-        "clientProtocol can be chosen at creation only where it is Plaintext: create a database with Encrypted "
-        "and move",
+        "set clientProtocol to Encrypted; clients without TLS must move first",
         why="Keys and data travel in clear.",
         reads="clientProtocol of the cluster's database `default`",
         needs=(READ_DATABASE,),

@@ -31,7 +31,6 @@ from secure_redis.domain.plan.actions import (
 from secure_redis.domain.plan.types import Plan
 
 ROLE = "Storage Blob Data Contributor"
-RETRY_SECONDS = 60.0  # seconds, while a person has to assign a role or write a Secret
 
 
 def next_step(

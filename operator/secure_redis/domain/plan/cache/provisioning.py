@@ -27,7 +27,6 @@ from secure_redis.domain.grants import CreationTarget, Power, VaultTarget, refus
 from secure_redis.domain.observe.cache import Cache, CacheAbsent
 from secure_redis.domain.observe.identity import Identity
 from secure_redis.domain.observe.keys import ListedKeys, Slot, VaultSecretFacts
-from secure_redis.domain.observe.normalise import is_busy
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.plan import key_storage
@@ -135,17 +134,16 @@ def change(
     correct: Correct,
 ) -> Plan:
     """Plan the next write to a cache that is there: adopt it, complete its creation, or correct what differs."""
+    state = cache.busy_state
     if assessed.ownership is Ownership.FOREIGN:
-        busy = is_busy(cache.provisioning_state)
         owned = Blocked(Reason.OWNED_BY_ANOTHER, creation.FOREIGN)
-        return Plan(blocked=(owned,), next_pass_in=settings.operation_poll if busy else None)
+        return Plan(blocked=(owned,), next_pass_in=None if state is None else settings.operation_poll)
     completing = _completing(resource, observed, cache, assessed)
-    if is_busy(cache.provisioning_state) or (
-        observed.operation is not None and observed.operation.status == "InProgress"
-    ):
+    if state is not None or (observed.operation is not None and observed.operation.status == "InProgress"):
+        state = state or cache.provisioning_state
         return Plan(
             pending=completing,
-            waiting=Waiting(creation.busy_reason(cache.provisioning_state), creation.busy(cache.provisioning_state)),
+            waiting=Waiting(creation.busy_reason(state), creation.busy(state)),
             next_pass_in=settings.operation_poll,
         )
     if _failed(observed):

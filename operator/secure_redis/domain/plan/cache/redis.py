@@ -11,8 +11,8 @@ from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.redis import Redis
 from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.plan.cache import creation
-from secure_redis.domain.plan.cache.corrections import next_correction
 from secure_redis.domain.plan.cache.provisioning import Creation, change, create, store_key
+from secure_redis.domain.plan.cache.redis_corrections import next_correction
 from secure_redis.domain.plan.types import Plan, Settings
 
 

@@ -9,6 +9,7 @@ from secure_redis.api.spec.spec import CacheIdentity, Provision, RedisProvision
 from secure_redis.domain.assess.drift import Drift, indexed
 from secure_redis.domain.assess.redis import IDENTITY_IDS, IDENTITY_TYPE, SHARDS, SKU_CAPACITY, SKU_NAME, VERSION
 from secure_redis.domain.grants import CreationTarget
+from secure_redis.domain.observe.cache import Cache
 from secure_redis.domain.observe.normalise import identity_kinds
 from secure_redis.domain.observe.redis import Redis
 from secure_redis.domain.observe.tier import Size, next_size
@@ -34,13 +35,13 @@ def next_setting(
     if declared is None:
         return None
     return (
-        _identity(declared.identity, due)
+        identity_change(declared.identity, due)
         or (_settings(declared.redis, cache, found, due) if declared.redis is not None else None)
-        or _tags(declared.tags, cache, due)
+        or tags_change(declared.tags, cache, due)
     )
 
 
-def _identity(declared: CacheIdentity | None, due: set[str]) -> SettingChange | None:
+def identity_change(declared: CacheIdentity | None, due: set[str]) -> SettingChange | None:
     """Set exactly the declared identity. Removing one that persistence may use was requested by name before."""
     paths = tuple(path for path in (IDENTITY_TYPE, IDENTITY_IDS) if path in due)
     if declared is None or not paths:
@@ -80,7 +81,7 @@ def _property(name: str, value: Any, path: str) -> SettingChange:
     return SettingChange(UpdateCache({"properties": {name: value}}, (name,)), (path,))
 
 
-def _tags(declared: Mapping[str, str], cache: Redis, due: set[str]) -> SettingChange | None:
+def tags_change(declared: Mapping[str, str], cache: Cache, due: set[str]) -> SettingChange | None:
     """Set the tags that are due. Azure replaces all tags at once, so all others are sent as they were observed."""
     paths = {name: indexed("provision.tags", name) for name in declared}
     changed = {name: value for name, value in declared.items() if paths[name] in due and name.lower() not in _OWN_TAGS}

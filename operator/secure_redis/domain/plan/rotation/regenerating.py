@@ -10,7 +10,6 @@ from secure_redis.domain.assess.rotation_record import Rotated
 from secure_redis.domain.explanation import Explanation
 from secure_redis.domain.observe.cache import Cache
 from secure_redis.domain.observe.keys import AuthenticationResult, ListedKeys, Slot, VaultSecretFacts
-from secure_redis.domain.observe.normalise import is_busy
 from secure_redis.domain.observe.unknown import NotRead, Unknown
 from secure_redis.domain.plan.actions import RegenerateKey
 from secure_redis.domain.plan.key_storage import store
@@ -136,10 +135,9 @@ def _waits(run: RotationPass, state: RotationStatus, blocked: Explanation | Cons
 def regenerate(run: RotationPass, state: RotationStatus, cache: Cache, slot: Slot) -> Rotating:
     """Regenerate a marked key, once Azure is not busy and no earlier request can still be carried out."""
     observed = run.observed
-    if is_busy(cache.provisioning_state) or (
-        observed.operation is not None and observed.operation.status == "InProgress"
-    ):
-        text = f"Azure is busy with the cache ({cache.provisioning_state})"
+    busy = cache.busy_state
+    if busy is not None or (observed.operation is not None and observed.operation.status == "InProgress"):
+        text = f"Azure is busy with the cache ({busy or cache.provisioning_state})"
         return run.without_action(state, Reason.REGENERATING, text, run.settings.operation_poll)
     unclear = _unclear(run, slot)
     if unclear is not None:

@@ -2,6 +2,8 @@
 
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
+from secure_redis.api.spec.persistence import KeySource
+from secure_redis.domain.assess.persistence import required
 from secure_redis.domain.observe.cache import LOWEST_TLS
 from secure_redis.domain.observe.endpoint import EndpointFacts
 from secure_redis.domain.observe.managed_redis import ManagedDatabase, ManagedRedis
@@ -26,12 +28,16 @@ from secure_redis.domain.report.conditions.condition_state import (
 from secure_redis.domain.report.conditions.route import no_route
 from secure_redis.domain.report.endpoint_status import aside, only_recalled, wrong
 
+_FAILED_CREATION = frozenset({Reason.INSUFFICIENT_CAPACITY, Reason.PROVISIONING_FAILED})
 _COMING_OR_GOING = frozenset({"creating", "deleting"})
 
 
-def available(cluster: ManagedRedis, _: Plan) -> ConditionState:
+def available(cluster: ManagedRedis, plan: Plan) -> ConditionState:
     """Report whether the cluster's database serves, and under which host and port."""
     database = cluster.database
+    failed = next((one for one in plan.blocked if one.reason in _FAILED_CREATION), None)
+    if failed is not None and cluster.never_served:
+        return ConditionState(FALSE, failed.reason, failed.message)
     parts = [("the cluster", cluster.provisioning_state, cluster.resource_state)]
     if isinstance(database, ManagedDatabase):
         parts.append(("its database", database.provisioning_state, database.resource_state))
@@ -43,6 +49,8 @@ def available(cluster: ManagedRedis, _: Plan) -> ConditionState:
             return ConditionState(FALSE, Reason.CACHE_FAILED, message)
         if is_busy(state) and (cluster.host_name is None or state.strip().lower() in _COMING_OR_GOING):
             return ConditionState(FALSE, busy_reason(state), busy(state))
+    if database is None and cluster.never_served and plan.waiting is not None:
+        return ConditionState(FALSE, Reason.CREATING, "the cluster serves, and its database is created next")
     if database is None:
         return ConditionState(
             FALSE, Reason.DATABASE_MISSING, "the cluster has no database named default, so nothing can be connected to"
@@ -90,7 +98,7 @@ def transport(
 
 
 def persistence(
-    cluster: ManagedRedis, _resource: SecureRedisCache, observed: Observation, _plan: Plan, _failures: list[Failed]
+    cluster: ManagedRedis, resource: SecureRedisCache, observed: Observation, _plan: Plan, _failures: list[Failed]
 ) -> ConditionState | None:
     """Report whether what is persisted is encrypted all the way to a usable key. None: nothing is persisted.
 
@@ -100,8 +108,17 @@ def persistence(
     database = cluster.database
     if isinstance(database, Unknown | NotRead):
         return _unread("whether anything is persisted", database)
+    wanted = required(resource)
     if database is None or not cluster.persists:
-        return None
+        if wanted is None:
+            return None
+        off = f"{wanted.type} is declared, and the database persists nothing"
+        return ConditionState(FALSE, Reason.PERSISTENCE_OFF, off)
+    expected = None if wanted is None else wanted.encryption.key_source
+    source = KeySource.CUSTOMER_MANAGED if cluster.key_url else KeySource.MICROSOFT_MANAGED
+    if expected is not None and expected is not source:
+        other = f"the cluster's disks are encrypted with a {source} key and not with a {expected} one"
+        return ConditionState(FALSE, Reason.STORAGE_KEY_UNWANTED, other)
     if cluster.key_url is None:
         return _encrypted(database, "a Microsoft-managed key")
     key_name = f"the key {cluster.key_url} that encrypts the cluster's disks"

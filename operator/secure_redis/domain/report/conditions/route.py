@@ -12,6 +12,6 @@ def no_route(cache: Cache) -> ConditionState | None:
     return ConditionState(
         FALSE,
         Reason.NO_ROUTE,
-        "public access is off and there is no approved private endpoint: nothing can reach the cache; create a private "
-        "endpoint for it and approve it",
+        "public access is off and there is no approved private endpoint: nothing can reach the cache; "
+        f"{cache.PRIVATE_LINK}",
     )

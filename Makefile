@@ -78,7 +78,8 @@ clients: ## Connect with the client libraries of docs/clients.md, and print thei
 	@$(PY) -m tests.clients.prepare
 	$(PY) -m pytest tests/clients --tb=short -q $(PYTEST)
 
-# SOAK_ROTATIONS=2: a short run. SOAK_SEED=…: the operator is killed at the same moments again.
+# SOAK_SERVICE=managed: with an Azure Managed Redis. SOAK_ROTATIONS=2: a short run. SOAK_SEED=…: the operator is killed at
+# the same moments again.
 .PHONY: rotation-soak
 rotation-soak: ## Rotate keys many times, killing the operator, under clients that must never be refused (20 minutes)
 	@$(PY) -m sandbox.soak

@@ -11,6 +11,7 @@ from sandbox.cli.state import Sandbox, SandboxError
 from sandbox.cluster import ClusterError
 from sandbox.demo import closing, shop
 from sandbox.demo.chapters import CHAPTERS, Chapter, consent
+from sandbox.demo.managed import managed
 from sandbox.demo.persistence import persistence
 from sandbox.demo.rotation import rotation
 from sandbox.demo.running import operator_log_tail, running
@@ -23,6 +24,7 @@ STORY = (
     *CHAPTERS,
     ("What is persisted is followed to the disk", persistence),
     ("A key is rotated, and no client is refused", rotation),
+    ("The same with an Azure Managed Redis", managed),
     ("No key was shown on the way", closing.no_key_leaked),
 )
 _INTERRUPTED = 130

@@ -7,12 +7,15 @@ from sandbox.azure.seeds import seeds
 from sandbox.cli.state import Sandbox
 from sandbox.cluster import write_private
 from sandbox.demo import application
+from sandbox.demo.managed import CARTS
+from sandbox.demo.rotation import SESSIONS
 from sandbox.demo.shop import Shop
 from sandbox.demo.stage import Stage
 
 _VISITOR = "00000000-0000-0000-0000-00000000d001"
 _CACHES = ("legacy", "orders", "sessions", "catalog", "reports")
-_VAULT_SECRETS = ("orders-redis-key", "sessions-redis-key", "catalog-redis-key")
+_CLUSTERS = ("carts",)
+_VAULT_SECRETS = ("orders-redis-key", "sessions-redis-key", "catalog-redis-key", "carts-key")
 
 
 def no_key_leaked(stage: Stage, shop: Shop) -> None:
@@ -21,6 +24,8 @@ def no_key_leaked(stage: Stage, shop: Shop) -> None:
     hidden = {stage.cluster.admin_token}
     for cache in _CACHES:
         hidden.update(control.redis.keys(cache).values())
+    for cluster in _CLUSTERS:
+        hidden.update(control.managed_redis.keys(cluster).values())
     for name in _VAULT_SECRETS:
         hidden.update(one.value for one in control.keyvault.secret_versions(shop.vault, name))
     hidden.update(stage.retired)
@@ -40,8 +45,13 @@ def no_key_leaked(stage: Stage, shop: Shop) -> None:
 def _canary_logs(stage: Stage) -> dict[str, str]:
     if not stage.has_node():
         return {}
-    logs = [stage.kubectl("-n", stage.namespace, "logs", one) for one in ("deployment/checkout", "statefulset/worker")]
-    return {"the logs of the rotation's pods": "\n".join(logs)}
+    workloads = [
+        name
+        for one in (SESSIONS, CARTS)
+        for name in (f"deployment/{one.deployment}", f"statefulset/{one.stateful_set}")
+    ]
+    logs = [stage.kubectl("-n", stage.namespace, "logs", one) for one in workloads]
+    return {"the logs of the rotations' pods": "\n".join(logs)}
 
 
 def hints(stage: Stage, shop: Shop, sandbox: Sandbox) -> None:

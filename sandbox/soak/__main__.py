@@ -1,5 +1,7 @@
 """`make rotation-soak`: rotate many times while canaries in every consumer open connections without a pause.
 
+The cache is an Azure Cache for Redis, or with SOAK_SERVICE=managed an Azure Managed Redis.
+
 20 rotations by another party, then, while the operator is killed at random moments, 20 by itself, one after a failed
 rollout, and an emergency one. Ends with `failed AUTH: 0 of N`. Exit code 1 if any AUTH failed, or if any rotation was
 not really one.
@@ -23,6 +25,7 @@ from sandbox.cluster import ClusterError
 from sandbox.names import allowed
 from sandbox.prepare import NotToBeHad, prepare
 from sandbox.processes import ProcessError
+from sandbox.services import CLASSIC, SERVICES
 from sandbox.soak.rotations import Killer, failed_rollout, followed, led
 from sandbox.soak.scene import NAME, Scene, SoakError, scene
 
@@ -47,14 +50,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _parse(arguments)
     signal.signal(signal.SIGTERM, _interrupt)
     seed = given.seed or secrets.token_hex(4)
-    _say(f"rotation soak: {given.rotations} rotations of each kind, seed {seed} (again: SOAK_SEED={seed})")
+    what = f"{given.rotations} rotations of each kind, service {given.service}"
+    _say(f"rotation soak: {what}, seed {seed} (again: SOAK_SEED={seed})")
     if not allowed():
         _say("soak: FAILED: the canaries are pods, which need mount namespaces: run as root, or allow them to users")
         return 1
     with tempfile.TemporaryDirectory(prefix="rotation-soak-") as directory:
         try:
             prepare()
-            with scene(Path(directory), given.pause) as made:
+            with scene(Path(directory), given.pause, SERVICES[given.service]) as made:
                 return _soak(made, given, random.Random(seed))  # noqa: S311 (which moments, no secret)
         except KeyboardInterrupt:
             _say("soak: interrupted; everything that it started has ended")
@@ -113,7 +117,7 @@ def sabotage(made: Scene) -> None:
     _say("sabotage: the key that every pod holds is regenerated")
     slot = next(slot for slot, key in made.keys.items() if key == made.published)
     made.world.stop_operator()
-    made.world.control.redis.regenerate(NAME, slot)
+    made.control.regenerate(NAME, slot)
     made.until(lambda: made.tally().failed_auth >= len(made.live_pods()), "the canaries to be refused", 30)
 
 
@@ -131,6 +135,12 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m sandbox.soak", description=__doc__)
     environment = os.environ.get
     parser.add_argument("--rotations", type=int, default=int(environment("SOAK_ROTATIONS") or 20), help="of each kind")
+    parser.add_argument(
+        "--service",
+        choices=tuple(SERVICES),
+        default=environment("SOAK_SERVICE") or CLASSIC.name,
+        help="whose cache: Azure Cache for Redis (classic) or Azure Managed Redis (managed)",
+    )
     parser.add_argument("--seed", default=environment("SOAK_SEED"), help="of the moments at which the operator dies")
     parser.add_argument("--only", choices=("followed", "led"), help="one half of it")
     parser.add_argument("--short", action="store_true", help="leave out the failed rollout, which takes its deadline")

@@ -39,7 +39,7 @@ def followed(scene: Scene) -> None:
     """Regenerate the unused key as another party and store it. The operator follows."""
     before, published_before = scene.keys, scene.published
     slot = next(slot for slot, key in before.items() if key != published_before)
-    key = scene.world.control.redis.regenerate(NAME, slot)
+    key = scene.control.regenerate(NAME, slot)
     version = scene.store(key, slot)
     scene.refresh()
     scene.until(lambda: scene.current(version), f"the new {slot} key to reach every pod")
@@ -57,7 +57,7 @@ def led(scene: Scene, request: str, *, slots: int = 2, begun: Callable[[], None]
     begun()
     scene.until(lambda: _completed(scene, request), f"the rotation {request!r} to be completed")
     _prove(scene, before, published_before, slots=slots)
-    sent = [one for one in scene.world.control.log.effects(since) if one.kind == "cache.regenerateKey"]
+    sent = [one for one in scene.world.control.log.effects(since) if one.kind == scene.service.regenerated]
     if len(sent) != slots:
         raise SoakError(f"the rotation {request!r} regenerated {len(sent)} keys, not {slots}: {sent}")
     newest = scene.world.control.keyvault.secret_versions(scene.team.name, NAME)[-1]

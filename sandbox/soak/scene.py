@@ -19,6 +19,7 @@ from sandbox.pods.images import canaries
 from sandbox.pods.programs import proof
 from sandbox.pods.programs.ledger import Tally, tally
 from sandbox.processes import Child
+from sandbox.services import CacheControl, Service
 from sandbox.waiting import wait_for
 from sandbox.world import CACHE_KEYS, CACHE_READ, CACHE_ROTATE, LEASE, VAULT_READ, VAULT_WRITE, Team, World
 
@@ -53,6 +54,7 @@ class Scene:
     team: Team
     pods: Child
     pause_seconds: float
+    service: Service
     tick: Callable[[], None] = lambda: None
     resource: Document = field(default_factory=dict)
 
@@ -78,9 +80,14 @@ class Scene:
         return str((self.world.api.get(path).body.get("spec") or {}).get("holderIdentity") or "")
 
     @property
+    def control(self) -> CacheControl:
+        """Return what other people do with the cache."""
+        return self.service.control(self.world.control)
+
+    @property
     def keys(self) -> dict[str, str]:
         """Return the cache's keys by slot."""
-        return self.world.control.redis.keys(NAME)
+        return self.control.keys(NAME)
 
     @property
     def published(self) -> str:
@@ -176,7 +183,7 @@ class Scene:
 
     def open(self) -> None:
         """Create the cache, its key in the vault, the resource, and the consumers with all their pods ready."""
-        self.world.cache(self.team, NAME)
+        self.service.seed(self.world, self.team, NAME)
         self.store(self.keys["Primary"], "Primary")
         for name, (kind, _) in _REPLICAS.items():
             self.world.api.create(self._consumer(name, kind)).must()
@@ -185,7 +192,8 @@ class Scene:
             {"id": "workers", "kind": "StatefulSet", "name": "workers"},  # Service Binding files
             {"id": "agents", "kind": "DaemonSet", "name": "agents", "env": [{"name": "REDIS_URL", "key": "uri"}]},
         ]
-        self.resource = self.world.resource(self.team, NAME, key=NAME, workloads=workloads)
+        cache = self.service.id(self.team, NAME)
+        self.resource = self.world.resource(self.team, NAME, key=NAME, resourceID=cache, workloads=workloads)
         self.resource["spec"]["authentication"]["rotation"] = {"maxConcurrentWorkloads": 2, "deadlineMinutes": 2}
         self.resource["metadata"]["annotations"] = {"secureredis.io/refresh": "first", "secureredis.io/rotate": "first"}
         self.world.apply(self.resource)
@@ -215,7 +223,7 @@ class Scene:
         """Store a key as the vault's owner, with the tags that name its cache. Returns the version."""
         tags = {
             "CredentialId": slot,
-            "ProviderAddress": self.team.cache_id(NAME),
+            "ProviderAddress": self.service.id(self.team, NAME),
             "ValidityPeriodDays": "90",
         }
         return self.world.control.keyvault.set_secret(self.team.name, NAME, seeds.SecretVersion(value=key, tags=tags))
@@ -223,7 +231,7 @@ class Scene:
     def lead(self) -> None:
         """Let the operator rotate from now on: set the cache's tag and edit the spec."""
         system = self.world.api.get("/api/v1/namespaces/kube-system").must()["metadata"]["uid"]
-        self.world.control.redis.update(NAME, tags={"secureredis-leader": f"{system}/{self.team.namespace}/{NAME}"})
+        self.control.update(NAME, tags={"secureredis-leader": f"{system}/{self.team.namespace}/{NAME}"})
         self.change(authentication={"keyVault": {"access": "ReadWrite"}, "rotation": {"otherConsumers": "None"}})
         self.refresh()
 
@@ -264,7 +272,7 @@ class Scene:
 
 
 @contextlib.contextmanager
-def scene(directory: Path, pause_seconds: float) -> Iterator[Scene]:
+def scene(directory: Path, pause_seconds: float, service: Service) -> Iterator[Scene]:
     """Start everything in `directory`, open the scene, and end it. The operator has the chart's rights."""
     hosts = HostsFile(directory / "hosts")
     with contextlib.ExitStack() as stack:
@@ -279,6 +287,6 @@ def scene(directory: Path, pause_seconds: float) -> Iterator[Scene]:
         team = world.team(
             "shop", cache_actions=CACHE_READ + CACHE_KEYS + CACHE_ROTATE, vault_actions=VAULT_READ + VAULT_WRITE
         )
-        made = Scene(world, team, pods, pause_seconds)
+        made = Scene(world, team, pods, pause_seconds, service)
         made.open()
         yield made

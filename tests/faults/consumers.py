@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from sandbox.api import Document
-from sandbox.azure.seeds import seeds
 from sandbox.waiting import PATIENCE, wait_for
 from secure_redis.api import names
-from tests.faults.scenarios import Json, Scenario, Stage, annotate, apply, converged, delete, existing, ready
+from tests.faults.scenarios import Json, Scenario, Stage, annotate, apply, converged, delete, existing, ready, store
 
 WORKLOADS = ("app-a", "app-b")
 _SLEEP = "sandbox.test/sleep:1"
@@ -58,7 +57,7 @@ class Consumed(Stage):
 
     def dangers(self) -> list[str]:
         """With the pods: none may run with a key that is dead."""
-        keys = set(self.world.control.redis.keys(self.name).values())
+        keys = set(self.control.keys(self.name).values())
         live = {one.version for one in self._versions() if one.value in keys}
         held = {pod["metadata"]["name"]: self._held(pod) for pod in self.pods()}
         dead = sorted(name for name, version in held.items() if version is not None and version not in live)
@@ -93,13 +92,16 @@ class Consumed(Stage):
     def regenerated(self) -> list[str]:
         """The slots whose keys were regenerated, in order."""
         effects = self.world.control.log.effects()
-        mine = [one for one in effects if one.kind == "cache.regenerateKey" and one.target.endswith(f"/{self.name}")]
+        mine = [one for one in effects if one.kind == self.service.regenerated and self._is_mine(one.target)]
         return [slot for one in mine for slot in one.fields]
 
     def status(self) -> Json:
         """The resource's status."""
         found: Json = (self.world.get(self.document) or {}).get("status", {})
         return found
+
+    def _is_mine(self, target: str) -> bool:
+        return f"/{self.name}" in target.lower()
 
     def _all_at(self, version: str | None) -> bool:
         bodies = self.deployments()
@@ -172,10 +174,9 @@ def _led(stage: Stage) -> None:
     """A cache whose owner lets the resource lead, and its key in the vault."""
     world = stage.world
     cluster = world.api.get("/api/v1/namespaces/kube-system").must()["metadata"]["uid"]
-    world.cache(stage.team, stage.name, tags={names.LEADER_TAG: f"{cluster}/{stage.team.namespace}/{stage.name}"})
-    said = {"CredentialId": "Primary", "ProviderAddress": stage.team.cache_id(stage.name)}
-    key = world.control.redis.keys(stage.name)["Primary"]
-    world.control.keyvault.set_secret(stage.team.name, stage.name, seeds.SecretVersion(value=key, tags=said))
+    leads = {names.LEADER_TAG: f"{cluster}/{stage.team.namespace}/{stage.name}"}
+    stage.service.seed(world, stage.team, stage.name, tags=leads)
+    store(stage, tagged=True)
     _of(stage).create()
 
 
@@ -215,7 +216,7 @@ def _change(stage: Stage, workloads: list[Json] | None) -> None:
 
 def _stored(stage: Stage) -> None:
     """Somebody stores the other key."""
-    stage.world.store_key(stage.team, stage.name, slot="Secondary")
+    store(stage, "Secondary")
     annotate(stage, refresh=uuid.uuid4().hex)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from sandbox.api import Document
 from sandbox.azure.seeds import seeds
+from sandbox.services import CLASSIC, CacheControl, Service, store_key
 from sandbox.waiting import PATIENCE, wait_for
 from sandbox.world import (
     CACHE_KEYS,
@@ -33,6 +34,17 @@ class Stage:
     team: Team
     name: str
     document: Document
+    service: Service = CLASSIC
+
+    @property
+    def control(self) -> CacheControl:
+        """What other people do with the cache."""
+        return self.service.control(self.world.control)
+
+    @property
+    def keys(self) -> dict[str, str]:
+        """The cache's keys by slot; empty where there is no cache."""
+        return self.control.keys(self.name) if self.control.get(self.name) else {}
 
     def conditions(self) -> dict[str, tuple[str, str]]:
         """Status and reason by type, of the current generation; empty where the object is gone."""
@@ -58,7 +70,7 @@ class Stage:
         found = self.world.get(self.document)
         status: Json = (found or {}).get("status", {})
         versions = self.world.control.keyvault.secret_versions(self.team.name, self.name)
-        keys = self.world.control.redis.keys(self.name) if self.world.control.redis.get(self.name) else {}
+        keys = self.keys
         return {
             "resource": found is not None,
             "finalizers": (found or {}).get("metadata", {}).get("finalizers"),
@@ -70,13 +82,13 @@ class Stage:
             "version": status.get("credential", {}).get("keyVaultVersion")
             == (versions[-1].version if versions else None),
             "vault": [_slot(keys, version.value) for version in versions],
-            "azure": self._azure(),
+            "azure": self.azure(),
             "secret": self._secret(found, keys),
         }
 
     def dangers(self) -> list[str]:
         """What must never be the case, not for a moment: a key that is published or in use and not accepted."""
-        keys = self.world.control.redis.keys(self.name) if self.world.control.redis.get(self.name) else {}
+        keys = self.keys
         versions = self.world.control.keyvault.secret_versions(self.team.name, self.name)
         secret = self.world.secret(self.team.namespace, self.name)
         found: list[str] = []
@@ -92,17 +104,23 @@ class Stage:
     def clean(self) -> None:
         """Nothing of this run may disturb the next."""
 
-    def effects(self, since: int = 0) -> list[str]:
-        """What changed in Azure and Key Vault, in order."""
-        return [e.kind for e in self.world.control.log.effects(since) if f"/{self.name}" in e.target.lower()]
-
-    def _azure(self) -> Json | None:
-        cache = self.world.control.redis.get(self.name)
+    def azure(self) -> Json | None:
+        """What the cache itself must be like in the end, and its database, where that is another object."""
+        cache = self.control.get(self.name)
         if cache is None:
             return None
         properties = cache["properties"]
         told = ("provisioningState", "enableNonSslPort", "minimumTlsVersion", "publicNetworkAccess", "sku")
-        return {"tags": sorted(cache.get("tags") or {}), **{name: properties.get(name) for name in told}}
+        shown = {"tags": sorted(cache.get("tags") or {}), **{name: properties.get(name) for name in told}}
+        if self.service is CLASSIC:
+            return shown
+        database = self.world.control.managed_redis.database(self.name) or {}
+        serving = {name: properties.get(name) for name in ("resourceState", "redundancyMode")}
+        return {**shown, **serving, "size": cache["sku"], "database": database.get("properties")}
+
+    def effects(self, since: int = 0) -> list[str]:
+        """What changed in Azure and Key Vault, in order."""
+        return [e.kind for e in self.world.control.log.effects(since) if f"/{self.name}" in e.target.lower()]
 
     def _secret(self, resource: Document | None, keys: dict[str, str]) -> Json | None:
         secret = self.world.secret(self.team.namespace, self.name)
@@ -135,6 +153,7 @@ class Scenario:
     rotates: bool = False
     loses_secret: bool = False  # the published Secret goes in the end
     made: type[Stage] = Stage
+    service: Service = CLASSIC
 
     def stage(self, world: World) -> Stage:
         """A fresh team and cache name, seeded."""
@@ -145,7 +164,8 @@ class Scenario:
             scope, asks = seeds.subscription_scope(SUBSCRIPTION), ("Microsoft.Cache/checknameavailability/action",)
             world.control.seed(seeds.RoleAssignment(object_id=team.object_id, scope=scope, actions=asks))
         name = f"c-{uuid.uuid4().hex[:10]}"
-        stage = self.made(world, team, name, world.resource(team, name, key=name))
+        document = world.resource(team, name, key=name, resourceID=self.service.id(team, name))
+        stage = self.made(world, team, name, document, self.service)
         stage.document["spec"].update(self.spec(stage))
         self.prepare(stage)
         return stage
@@ -163,7 +183,8 @@ def apply(stage: Stage) -> None:
     stage.world.apply(stage.document)
 
 
-def _read_write(stage: Stage) -> Json:
+def read_write(stage: Stage) -> Json:
+    """The part of the spec that lets the operator store keys."""
     authentication = stage.document["spec"]["authentication"]
     return {"authentication": {"keyVault": {**authentication["keyVault"], "access": "ReadWrite"}}}
 
@@ -175,7 +196,7 @@ def provisioned(stage: Stage, **more: Any) -> Json:
         "mode": "Provision",
         "provision": {"location": "westeurope", "tags": {"team": "shop"}, "redis": redis},
         "network": {"publicAccess": "Enabled", "firewallRules": [_RULE]},
-        **_read_write(stage),
+        **read_write(stage),
         **more,
     }
 
@@ -206,13 +227,12 @@ def owned(stage: Stage, **more: Any) -> None:
     world, applied = stage.world, stage.world.apply(stage.document)
     cluster = world.api.get("/api/v1/namespaces/kube-system").must()["metadata"]["uid"]
     tags = {"team": "shop", "secureredis-owner": f"{cluster}.{applied['metadata']['uid']}"}
-    rules = (seeds.FirewallRule(name=_RULE["name"], start=_RULE["startIP"], end=_RULE["endIP"]),)
-    open_to_rules = {"publicNetworkAccess": "Enabled"}
-    more = {"properties": open_to_rules, "private_endpoints": (), **more}
-    world.cache(stage.team, stage.name, tags=tags, firewall_rules=rules, **more)
-    said = {"CredentialId": "Primary", "ProviderAddress": stage.team.cache_id(stage.name)}
-    key = seeds.SecretVersion(value=world.control.redis.keys(stage.name)["Primary"], tags=said)
-    world.control.keyvault.set_secret(stage.team.name, stage.name, key)
+    if stage.service is CLASSIC:
+        rules = (seeds.FirewallRule(name=_RULE["name"], start=_RULE["startIP"], end=_RULE["endIP"]),)
+        more = {"firewall_rules": rules, **more}
+    more = {"properties": {"publicNetworkAccess": "Enabled"}, "private_endpoints": (), **more}
+    stage.service.seed(world, stage.team, stage.name, tags=tags, **more)
+    store(stage, tagged=True)
 
 
 def converged(stage: Stage) -> None:
@@ -222,9 +242,14 @@ def converged(stage: Stage) -> None:
         raise TimeoutError(f"{error}; it is {stage.conditions()}") from None
 
 
+def store(stage: Stage, slot: str = "Primary", *, tagged: bool = False) -> None:
+    """Store one of the cache's keys in the vault, `tagged` as the operator stores them."""
+    store_key(stage.service, stage.world, stage.team, stage.name, slot, tagged=tagged)
+
+
 def existing(stage: Stage) -> None:
-    stage.world.cache(stage.team, stage.name)
-    stage.world.store_key(stage.team, stage.name)
+    stage.service.seed(stage.world, stage.team, stage.name)
+    store(stage)
 
 
 def _behind_our_back(stage: Stage) -> None:
@@ -239,7 +264,8 @@ def delete(stage: Stage) -> None:
     stage.world.api.delete(stage.document).must()
 
 
-def _confirmed(stage: Stage) -> None:
+def confirmed(stage: Stage) -> None:
+    """The object converges, and its deletion is confirmed."""
     converged(stage)
     annotate(stage, **{"confirm-delete": stage.name})
 
@@ -292,7 +318,7 @@ DELETE = Scenario(
     "delete",
     prepare=owned,
     spec=lambda stage: provisioned(stage, deletionPolicy="Delete"),
-    begin=_confirmed,
+    begin=confirmed,
     trigger=delete,
     done=lambda stage: stage.world.get(stage.document) is None,
 )

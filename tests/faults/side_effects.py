@@ -1,5 +1,6 @@
 """Side effects of an operator: recorded in an undisturbed run, then held one by one in others."""
 
+import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,6 +20,21 @@ _CHANGES = {
     ("PUT", "secret"): "secret.set",
     ("PATCH", "secret"): "secret.update",
     ("POST", "key"): "cache.regenerateKey",
+    ("PUT", "cluster"): "cluster.create",
+    ("PATCH", "cluster"): "cluster.update",
+    ("DELETE", "cluster"): "cluster.delete",
+    ("PUT", "database"): "database.put",
+    ("POST", "database key"): "managedKey.regenerate",
+}
+# The path of each kind of target, by the cache's name.
+_PATHS = {
+    "cache": "/redis/{}$",
+    "rule": "/redis/{}/firewallRules/",
+    "key": "/redis/{}/regenerateKey$",
+    "cluster": "/redisEnterprise/{}$",
+    "database": "/redisEnterprise/{}/databases/default$",
+    "database key": "/redisEnterprise/{}/databases/default/regenerateKey$",
+    "secret": "^/secrets/{}(/|$)",
 }
 
 
@@ -28,7 +44,7 @@ class SideEffect:
 
     what: str
     nth: int
-    target: str = ""  # cache, rule, key or secret: in Azure; empty: in Kubernetes
+    target: str = ""  # one of _PATHS: in Azure; empty: in Kubernetes
 
     def __str__(self) -> str:
         return f"{self.what} {self.target}".strip() + f" #{self.nth + 1}"
@@ -40,9 +56,9 @@ def recorded(stage: Stage, gate: Gate, gate_mark: int, azure_mark: int) -> list[
         (write.at, write.what, "") for write in gate.writes(gate_mark) if _of(stage, write) and _done(write)
     ]
     found += [
-        (request.time, request.method, _target(request.path))
+        (request.time, request.method, target)
         for request in stage.world.control.log.writes(azure_mark)
-        if (request.method, _target(request.path)) in _CHANGES and f"/{stage.name}" in request.path.lower()
+        if (request.method, target := _target(stage, request.path)) in _CHANGES
     ]
     observed: Counter[tuple[str, str]] = Counter()
     effects = []
@@ -106,17 +122,11 @@ class Held:
         return self._stage.effects(self._mark).count(kind)
 
     def _hanging(self) -> Fault:
-        name, effect = self._stage.name, self._effect
-        path = {
-            "cache": f"/redis/{name}$",
-            "rule": f"/redis/{name}/firewallRules/",
-            "key": f"/redis/{name}/regenerateKey$",
-            "secret": f"^/secrets/{name}(/|$)",
-        }[effect.target]
+        effect = self._effect
         return Fault(
             service="vault" if effect.target == "secret" else "arm",
             method=effect.what,
-            path=path,
+            path=_PATHS[effect.target].format(self._stage.name),
             kind="hang",
             when=self._moment,
             skip=effect.nth,
@@ -143,9 +153,7 @@ def _of(stage: Stage, write: Write) -> bool:
     return f"/namespaces/{stage.team.namespace}/" in write.path
 
 
-def _target(path: str) -> str:
-    if "/firewallrules/" in path.lower():
-        return "rule"
-    if path.lower().endswith("/regeneratekey"):
-        return "key"
-    return "secret" if path.startswith("/secrets/") else "cache"
+def _target(stage: Stage, path: str) -> str:
+    """Which kind of target of the stage's cache this is; empty: none of them."""
+    found = (kind for kind, shape in _PATHS.items() if re.search(shape.format(stage.name), path, re.IGNORECASE))
+    return next(found, "")

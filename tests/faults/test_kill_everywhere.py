@@ -12,11 +12,12 @@ import pytest
 
 from sandbox.gate import Gate
 from sandbox.world import World
-from tests.faults import operators
+from tests.faults import managed, operators
 from tests.faults.killing import BOTH, Killing
 from tests.faults.scenarios import SCENARIOS, Scenario
 
 AT_ONCE = 3  # mostly they wait
+_OTHERS = [one for one in managed.SCENARIOS if one is not managed.PROVISION]
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +28,11 @@ def kubeconfig(world: World, gate: Gate) -> Path:
 
 @BOTH
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+@pytest.mark.parametrize(
+    "scenario",
+    [*SCENARIOS, managed.PROVISION, *(pytest.param(one, marks=pytest.mark.slow) for one in _OTHERS)],
+    ids=lambda scenario: scenario.name,
+)
 def test_kill_at_every_side_effect(
     scenario: Scenario, thoroughly: bool, world: World, gate: Gate, kubeconfig: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -23,6 +23,7 @@ from sandbox.waiting import PATIENCE, wait_for
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 240
 CACHES = {"legacy", "orders", "sessions", "catalog", "reports"}
+CLUSTERS = {"carts"}  # of Azure Managed Redis
 DEMO = [sys.executable, "-m", "sandbox.demo"]
 # A chapter of which one thing is not so, told by the real demo.
 UNTRUE = """
@@ -64,17 +65,21 @@ def test_the_story_is_true_and_shows_no_key(sandbox: Sandbox) -> None:
     assert done.stdout.rstrip().splitlines()[-1] == "demo: ok"
     assert "NOT TRUE" not in done.stdout
     if names.allowed():  # else there are no pods
-        assert re.search(r"✓ failed AUTH: 0 of [1-9]\d*, through the whole rotation", done.stdout)
-        assert "✓ each of the 3 pods proves that it holds the new key" in done.stdout
-        assert re.search(r"^ +[\d.]+ s  RollingOut: .*", done.stdout, re.MULTILINE)
+        # Once for each service.
+        assert len(re.findall(r"✓ failed AUTH: 0 of [1-9]\d*, through the whole rotation", done.stdout)) == 2
+        assert done.stdout.count("✓ each of the 3 pods proves that it holds the new key") == 2
+        assert len(re.findall(r"^ +[\d.]+ s  RollingOut: .*", done.stdout, re.MULTILINE)) >= 2
+    assert "✓ the Secret names the database's port, 10000" in done.stdout
 
     facts = sandbox.must()  # it was kept
     control = Control.of(Path(facts.azure))
     cluster = Cluster.load(Path(facts.kubeconfig).parent)
     secrets = {key for cache in CACHES for key in control.redis.keys(cache).values()}
-    secrets |= {one.value for one in control.keyvault.secret_versions("shop", "sessions-redis-key")}
+    secrets |= {key for cluster in CLUSTERS for key in control.managed_redis.keys(cluster).values()}
+    for name in ("sessions-redis-key", "carts-key"):
+        secrets |= {one.value for one in control.keyvault.secret_versions("shop", name)}
     secrets |= {cluster.admin_token, (sandbox.directory / "azure-cli-password").read_text()}
-    assert len(secrets) == (13 if names.allowed() else 12)  # with a key that was rotated away
+    assert len(secrets) == (16 if names.allowed() else 14)  # with two keys that were rotated away
     shown = done.stdout + done.stderr
     assert [len(one) for one in secrets if one in shown] == []  # lengths: a failing test prints no key
     assert "\x1b" not in shown  # no terminal, no escapes
@@ -82,7 +87,7 @@ def test_the_story_is_true_and_shows_no_key(sandbox: Sandbox) -> None:
     # What it says to try is there.
     assert str(facts.kubeconfig) in shown
     caches = Api(cluster).get("/apis/secureredis.io/v1alpha1/namespaces/shop/securerediscaches").must()["items"]
-    assert {one["metadata"]["name"] for one in caches} == CACHES
+    assert {one["metadata"]["name"] for one in caches} == CACHES | CLUSTERS
 
     again = run(DEMO, sandbox)
     assert again.returncode == 1

@@ -94,10 +94,13 @@ class Tally:
         return f"other failures: {summary}; under way when counted, or cut off by a pod's end: {self.unfinished}"
 
 
-def tally(directory: Path) -> Tally:
-    """Return the sum over all canaries that have ever counted in `directory`."""
+def tally(directory: Path, prefixes: tuple[str, ...] = ("",)) -> Tally:
+    """Return the sum over all canaries that have ever counted in `directory`, and whose name has one of the prefixes.
+
+    A name begins with that of the pod.
+    """
     found = Tally()
-    for path in sorted(directory.glob(f"*{_COUNT}")):
+    for path in sorted(one for one in directory.glob(f"*{_COUNT}") if one.name.startswith(prefixes)):
         # The failures first: one that comes in between is then counted next time, with its attempt.
         failures = tuple(_failures(path.with_suffix(_FAILURES)))
         words = path.read_text().split()

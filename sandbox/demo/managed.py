@@ -23,8 +23,8 @@ def managed(stage: Stage, shop: Shop) -> None:
 def _provision(stage: Stage, shop: Shop) -> None:
     story, control = stage.story, stage.control
     story.say(
-        """Azure Cache for Redis retires; its successor is Azure Managed Redis. There a cache is a cluster, and a
-        database in it. The operator creates the one, waits until it serves, and then creates the other."""
+        """Azure Cache for Redis retires; its successor is Azure Managed Redis. There a cache is a cluster with a
+        database. The operator creates the cluster, waits until it serves, and then creates the database."""
     )
     since = control.log.position()
     shops.apply(stage, "provision-managed.yaml")

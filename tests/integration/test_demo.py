@@ -21,7 +21,7 @@ from sandbox.demo.story import DemoError, Story
 from sandbox.waiting import PATIENCE, wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
-SECONDS = 240
+SECONDS = 360
 CACHES = {"legacy", "orders", "sessions", "catalog", "reports"}
 CLUSTERS = {"carts"}  # of Azure Managed Redis
 DEMO = [sys.executable, "-m", "sandbox.demo"]

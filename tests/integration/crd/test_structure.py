@@ -157,7 +157,7 @@ def test_paths_of_security_cannot_be_ignored_and_the_others_can() -> None:
         named = f"{path}[a b]" if path in {"provision.tags", "network.firewallRules"} else path
         assert legal.search(named), path
         assert any(one.search(path) for one in refused) == (
-            path.startswith("transport.") or path == "network.publicAccess"
+            path.startswith(("transport.", "persistence.encryption.")) or path == "network.publicAccess"
         ), path
 
 

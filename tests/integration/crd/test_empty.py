@@ -47,6 +47,11 @@ FILLED: dict[str, Any] = {
     ".provision.tags": {"team": "shop"},
     ".provision.identity.userAssignedIDs": [IDENTITY_ID],
     ".provision.redis.zones": ["1"],
+    ".provision.managedRedis.modules": ["RedisJSON"],
+    ".provision.managedRedis.maintenanceWindows": [
+        {"day": "Saturday", "startHourUTC": 1, "durationHours": 9},
+        {"day": "Sunday", "startHourUTC": 1, "durationHours": 9},
+    ],
     ".network.firewallRules": [{"name": "office", "startIP": "203.0.113.1", "endIP": "203.0.113.9"}],
     ".authentication.rotation.windows": [{"schedule": "0 3 * * *", "durationMinutes": 60}],
     ".drift.windows": [{"schedule": "0 3 * * *", "durationMinutes": 60}],
@@ -93,8 +98,18 @@ def at(spec: Document, path: str) -> tuple[Document, str]:
     return spec, name
 
 
-def document(name: str, path: str, change: Callable[[Document, str], object]) -> Document:
+def full_managed() -> Document:
+    """The same of a Managed Redis."""
     spec = full()
+    spec["resourceID"] = CACHE_ID.replace("/redis/", "/redisEnterprise/")
+    spec["connection"] = {"database": 0}
+    managed = {"sku": "Balanced_B5", "clusteringPolicy": "NoCluster"}
+    spec["provision"] = {"location": "westeurope", "managedRedis": managed, "identity": {"type": "None"}}
+    return spec
+
+
+def document(name: str, path: str, change: Callable[[Document, str], object]) -> Document:
+    spec = full_managed() if ".managedRedis." in path else full()
     if path.endswith("userAssignedIDs"):
         spec["provision"]["identity"]["type"] = "UserAssigned"
     if path.endswith("values"):

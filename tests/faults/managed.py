@@ -28,7 +28,7 @@ def on_managed(scenario: Scenario) -> Scenario:
 
 @dataclass(frozen=True)
 class Encrypted(Stage):
-    """A stage with a key for the disks, and with somebody who lets the identity use it once a creation has failed."""
+    """A stage with a key for the disks. After a failed creation an administrator lets the identity use it."""
 
     principal: str = field(default_factory=lambda: str(uuid.uuid4()))  # of the identity that reads the key
     granted: list[str] = field(default_factory=list)
@@ -134,9 +134,9 @@ def _behind_our_back(stage: Stage) -> None:
 
 
 def _corrected(stage: Stage) -> bool:
-    told: Json = (stage.control.get(stage.name) or {"properties": {}})["properties"]
+    properties: Json = (stage.control.get(stage.name) or {"properties": {}})["properties"]
     database = _database(stage)
-    settings = (told.get("minimumTlsVersion"), database.get("clientProtocol"), database.get("evictionPolicy"))
+    settings = (properties.get("minimumTlsVersion"), database.get("clientProtocol"), database.get("evictionPolicy"))
     # What the endpoint really speaks is observed a moment after what Azure reports.
     secured = (stage.world.condition(stage.document, "TransportSecured") or ("",))[0] == "True"
     return settings == ("1.2", "Encrypted", "VolatileLRU") and secured and ready(stage)

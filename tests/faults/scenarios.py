@@ -110,8 +110,8 @@ class Stage:
         if cache is None:
             return None
         properties = cache["properties"]
-        told = ("provisioningState", "enableNonSslPort", "minimumTlsVersion", "publicNetworkAccess", "sku")
-        shown = {"tags": sorted(cache.get("tags") or {}), **{name: properties.get(name) for name in told}}
+        compared = ("provisioningState", "enableNonSslPort", "minimumTlsVersion", "publicNetworkAccess", "sku")
+        shown = {"tags": sorted(cache.get("tags") or {}), **{name: properties.get(name) for name in compared}}
         if self.service is CLASSIC:
             return shown
         database = self.world.control.managed_redis.database(self.name) or {}

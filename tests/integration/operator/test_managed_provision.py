@@ -162,6 +162,8 @@ def test_a_size_that_azure_offers(make: Any) -> None:
     managed = {**PROVISION["managedRedis"], "sku": "Balanced_B10"}
     case.change(provision={**PROVISION, "managedRedis": managed})
     case.until("DriftDetected", "True", "DisruptionNotAllowed")
+    requests = case.control.log.requests(case.mark)
+    assert not [one for one in requests if "listskusforscaling" in one.path.lower()], "it waits for consent"
     case.annotate(allow_disruption="provision.managedRedis.sku")
     case.until("DriftDetected", "False", "NoDrift")
     assert case.cluster["sku"]["name"] == "Balanced_B10"

@@ -15,11 +15,11 @@ from secure_redis.domain.observe.cache import Cache, Retirement
 from secure_redis.domain.observe.normalise import is_busy, same_word, tag
 from secure_redis.domain.observe.unknown import NOT_READ, NotRead, Unknown
 
-# Enterprise and Enterprise Flash (docs/internals/azure-facts.md#retirement-dates).
 _SKU = re.compile(
     r"(?:Balanced_B|MemoryOptimized_M|ComputeOptimized_X|FlashOptimized_A)([0-9]{1,5})", re.IGNORECASE | re.ASCII
 )
 _NEVER_LINKED = re.compile(r"(?:Balanced_B[01]$|FlashOptimized_)", re.IGNORECASE)
+# Enterprise and Enterprise Flash (docs/internals/azure-facts.md#retirement-dates).
 RETIREMENT: Final = Retirement("Azure Cache for Redis Enterprise", date(2027, 3, 31), "no one")
 
 
@@ -73,7 +73,6 @@ class ManagedRedis(Cache):
     LOGS: ClassVar[str] = "/databases/default"
     # Docstring of Microsoft's SDK: null is returned for clusters of an old interface version, which do not have it.
     PUBLIC_ACCESS_UNSET: ClassVar[str] = "a cluster made with an old interface has no such setting"
-
     ONE_PORT: ClassVar[bool] = True
     KEY_SWITCH_CUTS: ClassVar[bool] = True
     KEYS_DISABLED: ClassVar[str] = (

@@ -16,7 +16,8 @@ from secure_redis.api.spec.spec import Mode
 from secure_redis.azure.inventory import Inventory
 from secure_redis.azure.keyvault.encryption_keys import KeyVaults
 from secure_redis.azure.managed_redis.client import ManagedCaches
-from secure_redis.domain.assess.managed_redis import ENCRYPTION, differences
+from secure_redis.domain.assess.disruption import allowed
+from secure_redis.domain.assess.managed_redis import ENCRYPTION, SKU, differences
 from secure_redis.domain.grants import GrantPolicy, Power, VaultTarget
 from secure_redis.domain.observe.cache import CacheAbsent
 from secure_redis.domain.observe.identity import Identity
@@ -155,18 +156,22 @@ class ManagedReader:
     async def _before_changes(
         self, resource: SecureRedisCache, observed: Observation, cluster: ManagedRedis, identity: Identity
     ) -> Observation:
-        """Read what decides a correction that is due: the SKUs that Azure offers, and the key for the disks."""
+        """Read what decides a correction that was consented to: the SKUs that Azure offers, the key for the disks.
+
+        Before that consent nothing is decided by it, and a difference that waits would cost a call in every pass.
+        """
         spec = resource.spec
         managed = spec.provision.managed_redis if spec.provision is not None else None
-        if spec.mode is not Mode.PROVISION or managed is None or not spec.drift.correct:
+        if spec.mode is not Mode.PROVISION or managed is None:
             return observed
-        if not same_word(managed.sku, cluster.sku_name) and not cluster.geo_linked:
+        if allowed(resource, SKU) and not same_word(managed.sku, cluster.sku_name) and not cluster.geo_linked:
             options = self._clusters.scaling_options(identity, resource.cache)
             observed = replace(observed, scaling_options=await guarded(options, "the sizes that Azure offers"))
         wanted = spec.persistence.encryption if spec.persistence is not None else None
         if wanted is None or wanted.key_source is not KeySource.CUSTOMER_MANAGED or wanted.key_url is None:
             return observed
-        if not any(one.path in ENCRYPTION for one in differences(cluster, resource, observed)):
+        differing = {one.path for one in differences(cluster, resource, observed)}
+        if not any(path in differing and allowed(resource, path) for path in ENCRYPTION):
             return observed
         return replace(observed, declared_key=await self._declared_key(resource, identity, wanted.key_url))
 

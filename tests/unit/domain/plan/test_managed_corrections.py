@@ -327,6 +327,16 @@ def test_the_identity_comes_before_the_key_and_takes_none_away() -> None:
     )
 
 
+def test_an_identity_that_the_spec_would_take_away_again_is_not_added() -> None:
+    provision = {"location": "westeurope", "managedRedis": MANAGED, "identity": {"type": "None"}}
+    found = cluster(identity_type="None", database=PERSISTING)
+    resource = declared(**OWN_KEY, provision=provision)
+    plan = plan_of(resource, found, allowed=paths.KEY_SOURCE, declared_key=USABLE)
+    assert plan.actions == ()
+    why = plan.not_corrected[paths.KEY_SOURCE]
+    assert (why.reason, "provision.identity does not list" in why.message) == (Reason.ENCRYPTION_KEY_UNUSABLE, True)
+
+
 def test_settings_of_the_database_that_are_due_together_go_into_one_request() -> None:
     resource = declared({"evictionPolicy": "NoEviction"}, persistence={"type": "AOF"})
     plan = plan_of(resource, cluster(database={"client_protocol": "Plaintext"}))

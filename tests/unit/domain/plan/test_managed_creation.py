@@ -1,6 +1,7 @@
 """The creation of a Managed Redis: cluster, database, the end; what resumes it, and what a failed one leaves behind."""
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from secure_redis.api import names
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
+from secure_redis.api.times import rfc3339
 from secure_redis.domain.observe.cache import CacheAbsent, OperationFacts
 from secure_redis.domain.observe.managed_redis import ManagedRedis
 from secure_redis.domain.observe.observation import Observation
@@ -205,6 +207,17 @@ def test_after_the_removal_the_creation_waits_an_hour() -> None:
     assert (waiting.actions, waiting.blocked[0].reason) == ((), Reason.INSUFFICIENT_CAPACITY)
     later = replace(looked(ABSENT), now=NOW.replace(hour=NOW.hour + 2))
     assert isinstance(only(planned(again, later)), CreateCache)
+
+
+def test_the_status_does_not_change_while_the_rest_is_removed() -> None:
+    """The hour counts from the attempt, which the intent of an earlier day is not."""
+    again = provisioning({"pending": {**INTENDED, "recordedAt": "2026-11-23T12:00:00Z"}})
+    first = planned(again, looked(making(**FAILED), operation=FULL)).pending
+    assert first is not None
+    assert first.recorded_at == rfc3339(NOW)
+    later = provisioning({"pending": first.model_dump(by_alias=True)})
+    going = replace(looked(making(provisioning_state="Deleting")), now=NOW + timedelta(minutes=5))
+    assert planned(later, going).pending == first
 
 
 def test_an_unknown_failure_is_reported_as_azure_worded_it() -> None:

@@ -5,6 +5,7 @@ observed, so it resumes after a crash at any point.
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
@@ -34,7 +35,7 @@ from secure_redis.domain.plan.cache.managed_redis_corrections import (
     user_assigned,
 )
 from secure_redis.domain.plan.cache.provisioning import Creation, change, create, store_key
-from secure_redis.domain.plan.types import CREATE, Plan, Settings
+from secure_redis.domain.plan.types import CLOCK_SKEW_SECONDS, CREATE, PERMANENT_RETRY_SECONDS, Plan, Settings
 
 # Azure's words for a region or a size that is used up (facts: docs/internals/azure-facts.md#errors-of-managed-redis).
 _NO_CAPACITY: Final = frozenset({"insufficientcapacity", "allocationfailed"})
@@ -106,13 +107,23 @@ def _leftover(
     if not (is_dead(cluster.provisioning_state) or deleting):
         return None
     why = _why_failed(resource, observed)
-    pending = PendingStatus(action=CREATE, recorded_at=rfc3339(observed.now), detail=resource.cache.name)
+    pending = _failed_attempt(resource, observed)
     if deleting or (observed.operation is not None and observed.operation.status == "InProgress"):
         return Plan(pending=pending, blocked=(why,), next_pass_in=settings.operation_poll)
     refused = refuse(settings.policy, identity, resource.key.namespace, Power.PROVISION, cache=resource.cache)
     if refused is not None:
         return Plan(pending=pending, blocked=(why, refused))
     return Plan(actions=(DeleteCache(),), pending=pending, blocked=(why,), next_pass_in=settings.operation_poll)
+
+
+def _failed_attempt(resource: SecureRedisCache, observed: Observation) -> PendingStatus:
+    """Return the intent with the time of the attempt that failed, from which the hour until the next one counts."""
+    pending = resource.status.pending
+    if pending is not None and pending.action == CREATE:
+        age = (observed.now - datetime.fromisoformat(pending.recorded_at)).total_seconds()
+        if -CLOCK_SKEW_SECONDS < age < PERMANENT_RETRY_SECONDS:
+            return pending  # else the status would change in every pass
+    return PendingStatus(action=CREATE, recorded_at=rfc3339(observed.now), detail=resource.cache.name)
 
 
 def _why_failed(resource: SecureRedisCache, observed: Observation) -> Blocked:

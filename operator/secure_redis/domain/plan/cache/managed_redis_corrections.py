@@ -144,7 +144,14 @@ def _encrypt(resource: SecureRedisCache, observed: Observation, cluster: Managed
     change = UpdateCache({"properties": {"encryption": encryption(declared)}}, ("encryption",))
     if declared.key_source is not KeySource.CUSTOMER_MANAGED or declared.identity_id is None:
         return change
-    if not normalise.id_set([declared.identity_id]) <= normalise.id_set(cluster.user_assigned_ids):
+    own = resource.spec.provision.identity if resource.spec.provision is not None else None
+    reader = normalise.id_set([declared.identity_id])
+    if own is not None and not reader <= normalise.id_set(own.user_assigned_ids):
+        return Blocked(
+            Reason.ENCRYPTION_KEY_UNUSABLE,
+            f"provision.identity does not list {declared.identity_id}, by which the cluster is to read the key: add it",
+        )
+    if not reader <= normalise.id_set(cluster.user_assigned_ids):
         kinds = normalise.identity_kinds(cluster.identity_type) | {"userassigned"}
         kind = ", ".join(one for one in ("SystemAssigned", "UserAssigned") if one.lower() in kinds)
         ids = (*cluster.user_assigned_ids, declared.identity_id)

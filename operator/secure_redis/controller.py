@@ -1,8 +1,9 @@
 """Wires kopf: it watches the resources and delivers every event. No decision is made here."""
 
 import asyncio
+import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final, cast
 
@@ -14,6 +15,7 @@ from secure_redis.kube import answers
 from secure_redis.kube.kopf_session import session
 from secure_redis.kube.streams import Streams
 
+_LOG = logging.getLogger(__name__)
 _ENDING: Final = 2.0  # seconds for the tasks of kopf to end
 
 Deliver = Callable[[str | None, Mapping[str, Any]], None]
@@ -98,6 +100,7 @@ def watch(
         Exception: kopf gave up: a right is missing, the CRD is gone, or the watch broke in a way it cannot repair.
 
     """
+    roots: list[asyncio.Task[None]] = []
 
     async def run() -> None:
         tasks = await kopf.spawn_tasks(
@@ -110,6 +113,7 @@ def watch(
             identity=cast("Any", names.MANAGER),
             stop_flag=stop.bind(),
         )
+        roots.extend(tasks)
         ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)  # by the flag, or by an error
         for task in ended:
             task.result()
@@ -118,17 +122,20 @@ def watch(
     try:
         loop.run_until_complete(run())
     finally:
-        _end(loop)
+        _end(loop, roots)
 
 
-def _end(loop: asyncio.AbstractEventLoop) -> None:
-    """Cancel what is left, and wait a bounded time: `kopf.operator` and `asyncio.run` wait without a limit.
+def _end(loop: asyncio.AbstractEventLoop, roots: Collection[asyncio.Task[None]]) -> None:
+    """Cancel kopf's root tasks, then what is left, and wait a bounded time for each: kopf waits without a limit.
 
+    The root tasks come first, because they end their watches and need kopf's other tasks for that.
     Reason: docs/internals/kubernetes-facts.md#kopf-behaviour.
     """
-    tasks = asyncio.all_tasks(loop)
-    for task in tasks:
-        task.cancel()
-    if tasks:
-        loop.run_until_complete(asyncio.wait(tasks, timeout=_ENDING))
+    # A cancelled task of kopf may fail or hang. asyncio reports both as errors, and the user can do nothing about them.
+    loop.set_exception_handler(lambda _, context: _LOG.debug("at the end of kopf: %s", context["message"]))
+    for tasks in (set(roots), asyncio.all_tasks(loop)):
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            loop.run_until_complete(asyncio.wait(tasks, timeout=_ENDING))
     loop.close()

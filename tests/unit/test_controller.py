@@ -1,8 +1,11 @@
 """kopf's end: an error in one namespace must not keep the watch of the others from starting again."""
 
 import asyncio
+import gc
+import logging
 import threading
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Final
 
 import pytest
@@ -28,6 +31,7 @@ class Server:
     def __init__(self) -> None:
         self.refused: set[str] = set()
         self.opened = asyncio.Event()
+        self.items: list[dict[str, object]] = []
         group = {"name": names.GROUP, "preferredVersion": {"version": names.VERSION}}
         self._documents: dict[str, object] = {
             "/api": {"versions": ["v1"]},
@@ -40,7 +44,7 @@ class Server:
         if request.path in self._documents:
             return web.json_response(self._documents[request.path])
         if request.query.get("watch") != "true":
-            return web.json_response({"items": [], "metadata": {"resourceVersion": "1"}})
+            return web.json_response({"items": self.items, "metadata": {"resourceVersion": "1"}})
         if request.path in {paths.resources(name) for name in self.refused}:
             return web.json_response(REFUSAL, status=403)
         response = web.StreamResponse()
@@ -87,6 +91,28 @@ async def test_an_error_in_one_namespace_ends_the_watch_each_time(server: tuple[
     for _ in range(3):
         with pytest.raises(Exception, match="no right to watch"):
             await asyncio.wait_for(watch(configuration, controller.StopFlag(), Streams()), 30)
+
+
+@pytest.mark.parametrize("refused", [{"b"}, set()], ids=["by an error", "by the flag"])
+async def test_no_task_is_left_when_it_ends(
+    server: tuple[Server, Configuration], refused: set[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """asyncio reports a task as an error that is destroyed before it has ended. Workers of objects are such tasks."""
+    serving, configuration = server
+    metadata = {"name": "c", "namespace": "a", "uid": "1", "resourceVersion": "1"}
+    serving.items = [{"apiVersion": names.API_VERSION, "kind": names.KIND, "metadata": metadata}]
+    serving.refused = refused
+    flag = controller.StopFlag()
+    running = watch(configuration, flag, Streams())
+    async with asyncio.timeout(30):
+        await serving.opened.wait()
+        if not refused:
+            flag.set()
+        with suppress(Exception):
+            await running
+    gc.collect()
+    reported = [one for one in caplog.records if one.name == "asyncio" and one.levelno >= logging.ERROR]
+    assert [one.getMessage() for one in reported] == []
 
 
 async def test_the_flag_ends_it_and_each_watch_is_recorded(server: tuple[Server, Configuration]) -> None:

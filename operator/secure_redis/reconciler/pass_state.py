@@ -5,6 +5,7 @@ from datetime import datetime
 from weakref import WeakValueDictionary
 
 from secure_redis.api.azure_ids import CacheID
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.spec.spec import Spec
 from secure_redis.domain.grants import VaultTarget
@@ -82,11 +83,15 @@ def keep_reads(
 def keep_regeneration(
     resource: SecureRedisCache, observed: Observation, outcomes: tuple[Outcome, ...], pass_state: PassState
 ) -> None:
-    """Keep when the marked regeneration was requested from Azure, which a crash would make unknown."""
+    """Keep when the marked regeneration was requested from Azure, which a crash would make unknown.
+
+    A refusal because Azure is busy counts as a request: an earlier one, whose answer was lost, may be what it does. It
+    may end between the next read of the keys and the next request, which then regenerates the key a second time.
+    """
     for outcome in outcomes:
         action, attempt = outcome.action, required_reads.attempt_of(resource, observed)
         if isinstance(action, RegenerateKey) and attempt is not None:
-            clear = isinstance(outcome, Failed) and not outcome.maybe_done
+            clear = isinstance(outcome, Failed) and not outcome.maybe_done and outcome.reason is not Reason.BUSY
             pass_state.regeneration = (attempt, None if clear else observed.now)
         if isinstance(action, MarkKey):
             mark = RegenerationMark.on(action.tags)  # whether it was written or not, Azure has no request of it yet

@@ -197,6 +197,23 @@ def test_no_other_failed_cluster_is_removed(changes: dict[str, Any]) -> None:
     assert not any(isinstance(action, DeleteCache) for action in actions)
 
 
+@pytest.mark.parametrize(
+    "ended", [FULL, OperationFacts("Failed", "Oops", "it did not work")], ids=lambda one: one.code or ""
+)
+@pytest.mark.parametrize("removal", [None, OperationFacts("InProgress"), OperationFacts("Succeeded")])
+def test_why_the_creation_failed_is_reported_until_the_rest_is_removed(
+    ended: OperationFacts, removal: OperationFacts | None
+) -> None:
+    """The operation of the removal says nothing of it, and after a restart no operation is known."""
+    first = reported(provisioning({"pending": INTENDED}), looked(making(**FAILED), operation=ended)).status
+    again = provisioning(first.model_dump(by_alias=True, mode="json", exclude_none=True))
+    going = looked(making(provisioning_state="Deleting", resource_state="Deleting"), operation=removal)
+    second = reported(again, going).status
+    conditions = [{c.type: (c.reason, c.message) for c in status.conditions} for status in (first, second)]
+    assert conditions[0]["Ready"] == conditions[1]["Ready"]
+    assert conditions[0]["Stalled"] == conditions[1]["Stalled"]
+
+
 def test_after_the_removal_the_creation_waits_an_hour() -> None:
     first = reported(provisioning({"pending": INTENDED}), looked(making(**FAILED), operation=FULL)).status
     assert first.pending is not None

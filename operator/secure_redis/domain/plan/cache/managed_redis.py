@@ -39,6 +39,7 @@ from secure_redis.domain.plan.types import CLOCK_SKEW_SECONDS, CREATE, PERMANENT
 
 # Azure's words for a region or a size that is used up (facts: docs/internals/azure-facts.md#errors-of-managed-redis).
 _NO_CAPACITY: Final = frozenset({"insufficientcapacity", "allocationfailed"})
+FAILED_CREATION: Final = frozenset({Reason.INSUFFICIENT_CAPACITY, Reason.PROVISIONING_FAILED})
 _SEARCH: Final = "RediSearch"
 
 
@@ -127,18 +128,22 @@ def _failed_attempt(resource: SecureRedisCache, observed: Observation) -> Pendin
 
 
 def _why_failed(resource: SecureRedisCache, observed: Observation) -> Blocked:
-    """Explain why the creation failed: by the operation, or as it was reported before a restart."""
+    """Explain why the creation failed: by its operation, or as it was reported while that was known.
+
+    After a restart no operation is known, and while the rest is removed it is the one of the removal.
+    """
     operation, target = observed.operation, _target(resource)
-    if operation is not None and (operation.code or "").lower() in _NO_CAPACITY:
+    code = operation.code if operation is not None else None
+    if code is not None and code.lower() in _NO_CAPACITY:
         return Blocked(
             Reason.INSUFFICIENT_CAPACITY,
-            f"Azure has no capacity for {target.sku_name} in {target.location} ({operation.code}): usually the region "
+            f"Azure has no capacity for {target.sku_name} in {target.location} ({code}): usually the region "
             "is short of it, and not the size. The operator removes what is left of the creation and tries again "
             "after an hour; to have it sooner use another region or SKU in a new resource",
         )
     stalled = resource.status.condition(ConditionType.STALLED)
-    if operation is None and stalled is not None and stalled.reason == Reason.INSUFFICIENT_CAPACITY:
-        return Blocked(Reason.INSUFFICIENT_CAPACITY, stalled.message)
+    if code is None and stalled is not None and stalled.reason in FAILED_CREATION:
+        return Blocked(Reason(stalled.reason), stalled.message)
     detail = ": ".join(part for part in (operation.code, operation.message) if part) if operation is not None else ""
     return Blocked(
         Reason.PROVISIONING_FAILED,

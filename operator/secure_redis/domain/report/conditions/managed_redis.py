@@ -18,6 +18,7 @@ from secure_redis.domain.observe.storage import CIPHER, EncryptionKeyFacts, KeyA
 from secure_redis.domain.observe.unknown import NotRead, Unknown
 from secure_redis.domain.plan.actions import Failed
 from secure_redis.domain.plan.cache.creation import busy, busy_reason
+from secure_redis.domain.plan.cache.managed_redis import FAILED_CREATION
 from secure_redis.domain.plan.types import Plan
 from secure_redis.domain.report.conditions.condition_state import (
     FALSE,
@@ -28,14 +29,13 @@ from secure_redis.domain.report.conditions.condition_state import (
 from secure_redis.domain.report.conditions.route import no_route
 from secure_redis.domain.report.endpoint_status import aside, only_recalled, wrong
 
-_FAILED_CREATION = frozenset({Reason.INSUFFICIENT_CAPACITY, Reason.PROVISIONING_FAILED})
 _COMING_OR_GOING = frozenset({"creating", "deleting"})
 
 
 def available(cluster: ManagedRedis, plan: Plan) -> ConditionState:
     """Report whether the cluster's database serves, and under which host and port."""
     database = cluster.database
-    failed = next((one for one in plan.blocked if one.reason in _FAILED_CREATION), None)
+    failed = next((one for one in plan.blocked if one.reason in FAILED_CREATION), None)
     if failed is not None and cluster.never_served:
         return ConditionState(FALSE, failed.reason, failed.message)
     parts = [("the cluster", cluster.provisioning_state, cluster.resource_state)]

@@ -15,12 +15,13 @@ from secure_redis.domain.assess.connection_secret import ConnectionData
 from secure_redis.domain.assess.drift import Drift, bounded
 from secure_redis.domain.observe.cache import PrivateEndpoint
 from secure_redis.domain.observe.firewall import FirewallRuleFacts
+from secure_redis.domain.observe.governance import PatchWindow
 from secure_redis.domain.observe.identity import NamespaceIdentity
 from secure_redis.domain.observe.keys import ListedKeys, Slot, VaultSecretFacts
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.redis import Redis
 from secure_redis.domain.observe.secret import SecretFacts
-from secure_redis.domain.observe.unknown import NotRead, Unknown
+from secure_redis.domain.observe.unknown import NOT_READ, NotRead, Unknown
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000001"
@@ -120,15 +121,21 @@ def observation(**changes: Any) -> Observation:
 
 
 def differences(
-    of: SecureRedisCache, facts: Redis, rules: tuple[FirewallRuleFacts, ...] | Unknown | NotRead
+    of: SecureRedisCache,
+    facts: Redis,
+    rules: tuple[FirewallRuleFacts, ...] | Unknown | NotRead,
+    schedule: tuple[PatchWindow, ...] | Unknown | NotRead = NOT_READ,
 ) -> tuple[Drift, ...]:
-    return redis.differences(facts, of, observation(cache=facts, firewall_rules=rules))
+    return redis.differences(facts, of, observation(cache=facts, firewall_rules=rules, patch_schedule=schedule))
 
 
 def drift(
-    of: SecureRedisCache, facts: Redis, rules: tuple[FirewallRuleFacts, ...] | Unknown | NotRead
+    of: SecureRedisCache,
+    facts: Redis,
+    rules: tuple[FirewallRuleFacts, ...] | Unknown | NotRead,
+    schedule: tuple[PatchWindow, ...] | Unknown | NotRead = NOT_READ,
 ) -> tuple[Drift, ...]:
-    return bounded(differences(of, facts, rules))
+    return bounded(differences(of, facts, rules, schedule))
 
 
 def built(

@@ -228,6 +228,7 @@ def build_services(
     redis = RedisReader(
         policy=policy,
         caches=azure.caches,
+        governance=azure.governance,
         inventory=azure.inventory,
         storage=storage,
         ages=ages,

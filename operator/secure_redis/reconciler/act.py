@@ -36,6 +36,7 @@ from secure_redis.domain.plan.actions import (
     Outcome,
     PersistCache,
     PutFirewallRule,
+    PutPatchSchedule,
     RecordSecrets,
     RegenerateKey,
     ReleaseSecret,
@@ -179,6 +180,8 @@ class Executor:
                 return await client.update(identity, cache, {"tags": dict(action.tags)})
             case PutFirewallRule():
                 return await self._caches.put_firewall_rule(identity, cache, action.rule)
+            case PutPatchSchedule():
+                return await self._caches.put_patch_schedule(identity, cache, action.windows)
             case DeleteFirewallRule():
                 return await self._caches.delete_firewall_rule(identity, cache, action.name)
             case DeleteCache():

@@ -24,6 +24,7 @@ _OPERATIONS = {
     "database.delete": "delete",
     "firewallRule.set": "write",
     "firewallRule.delete": "delete",
+    "patchSchedule.set": "write",
 }
 
 
@@ -53,7 +54,8 @@ def route(call: Call, subscription_id: str) -> Answer:
 def _kind(target: str) -> str:
     if "/redisenterprise/" in target:
         return f"{managed_redis.TYPE}/databases" if "/databases/" in target else managed_redis.TYPE
-    return "Microsoft.Cache/redis/firewallRules" if "/firewallrules/" in target else "Microsoft.Cache/redis"
+    child = next((one for one in ("firewallRules", "patchSchedules") if f"/{one.lower()}/" in target), None)
+    return "Microsoft.Cache/redis" if child is None else f"Microsoft.Cache/redis/{child}"
 
 
 def _event(call: Call, time: float, target: str, operation: str, principal: str | None) -> dict[str, Any]:

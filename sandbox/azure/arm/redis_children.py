@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+from typing import Any
 
 from sandbox.azure.access.call import Call
 from sandbox.azure.arm import redis_validation
@@ -12,11 +13,23 @@ from sandbox.azure.arm.common import (
     writable,
 )
 from sandbox.azure.arm.preconditions import check_busy, check_lock
-from sandbox.azure.responses import Answer, Refusal, cache_refusal
+from sandbox.azure.responses import Answer, Json, Refusal, cache_refusal
 from sandbox.azure.seeds import seeds
 from sandbox.azure.state.redis import TYPE, CacheState
 
 _RULE_NAME = re.compile(r"[A-Za-z0-9_]{1,256}")
+_HOURS = re.compile(r"PT([0-9]{1,2})H")
+_DAYS = (
+    "Monday",
+    "Tuesday",
+    "Wednesday",
+    "Thursday",
+    "Friday",
+    "Saturday",
+    "Sunday",
+    "Everyday",
+    "Weekend",
+)
 
 
 async def route(call: Call, found: seeds.Subscription, scope: str, parts: list[str], group_name: str) -> Answer:
@@ -42,6 +55,8 @@ async def route(call: Call, found: seeds.Subscription, scope: str, parts: list[s
     name = parts[2] if len(parts) == 3 else None
     if child == "firewallRules":
         return await _rules(call, found, cache, name)
+    if child == "patchSchedules" and verb == "write":
+        return await _put_schedule(call, found, cache, name)
     if verb != "read":
         # Only the platform team makes and approves these here: by the control port.
         raise _not_supported()
@@ -129,6 +144,38 @@ def _schedules(cache: CacheState, name: str | None, request_id: str) -> Answer:
     if not shown:
         raise _no_schedule(cache, request_id)
     return Answer(200, shown[0])
+
+
+async def _put_schedule(call: Call, found: seeds.Subscription, cache: CacheState, name: str | None) -> Answer:
+    """PUT patchSchedules/default: it replaces all entries. 201 for the first one."""
+    if name is None or name.lower() != "default":
+        raise _not_supported()
+    writable(found)
+    check_lock(call, cache.scope, "write")
+    check_busy(call, cache)
+    given = (call.json().get("properties") or {}).get("scheduleEntries")
+    if not isinstance(given, list) or not given:
+        raise redis_validation.bad_value("properties.scheduleEntries", call.request_id)
+    entries, before = [_entry(call, one) for one in given], cache.patch_entries
+    cache.patch_entries = entries
+    await call.world.changed(cache)
+    call.effect("patchSchedule.set", f"{cache.scope}/patchSchedules/default", ("scheduleEntries",))
+    return Answer(201 if before is None else 200, _schedules(cache, name, call.request_id).body)
+
+
+def _entry(call: Call, given: Any) -> Json:
+    """Return one entry as it is answered. The length is at least five hours, and five where none is given."""
+    one = given if isinstance(given, dict) else {}
+    day = next((word for word in _DAYS if word.lower() == str(one.get("dayOfWeek")).lower()), None)
+    hour, lasts = one.get("startHourUtc"), one.get("maintenanceWindow") or "PT5H"
+    if day is None:
+        raise redis_validation.bad_value("properties.scheduleEntries.dayOfWeek", call.request_id)
+    if isinstance(hour, bool) or not isinstance(hour, int) or not 0 <= hour <= 23:
+        raise redis_validation.bad_value("properties.scheduleEntries.startHourUtc", call.request_id)
+    found = _HOURS.fullmatch(str(lasts))
+    if found is None or not 5 <= int(found[1]) <= 24:
+        raise redis_validation.bad_value("properties.scheduleEntries.maintenanceWindow", call.request_id)
+    return {"dayOfWeek": day, "startHourUtc": hour, "maintenanceWindow": str(lasts)}
 
 
 def _no_schedule(cache: CacheState, request_id: str) -> Refusal:

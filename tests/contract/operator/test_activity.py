@@ -48,16 +48,20 @@ async def test_writes_to_the_cache_and_to_each_firewall_rule_are_apart(site: Sit
     site.allow(READ_EVENTS, scope=seeds.subscription_scope(site.subscription))
     activity, since = _activity(site), datetime.now(UTC) - timedelta(hours=1)
 
-    async def callers(rule: str | None = None) -> list[str]:
-        found = await activity.writes(site.identity, site.cache, since, _soon(), rule=rule)
+    async def callers(child: str | None = None) -> list[str]:
+        found = await activity.writes(site.identity, site.cache, since, _soon(), child=child)
         assert not isinstance(found, Unknown)
         return [one.caller for one in found]
 
     site.control.redis.update(
         site.name, firewall_rules=[FirewallRule(name="office", start="203.0.113.1", end="203.0.113.1")]
     )
-    assert (await callers(), await callers("office"), await callers("home")) == ([], [PORTAL_USER], [])
+    assert (await callers(), await callers("firewallRules/office"), await callers("firewallRules/home")) == (
+        [],
+        [PORTAL_USER],
+        [],
+    )
     site.control.redis.update(site.name, firewall_rules=[])
-    assert (await callers(), await callers("office")) == ([], [PORTAL_USER] * 2)
+    assert (await callers(), await callers("firewallRules/office")) == ([], [PORTAL_USER] * 2)
     site.control.redis.update(site.name, {"minimumTlsVersion": "1.0"})
-    assert (await callers(), await callers("office")) == ([PORTAL_USER], [PORTAL_USER] * 2)
+    assert (await callers(), await callers("firewallRules/office")) == ([PORTAL_USER], [PORTAL_USER] * 2)

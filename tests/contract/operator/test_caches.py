@@ -10,8 +10,11 @@ from sandbox.azure.state.faults import Fault
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.azure.core.failures import Missing, NotFound
 from secure_redis.azure.core.policies import correlation
+from secure_redis.azure.core.resource_manager import ResourceManager
+from secure_redis.azure.governance.reads import READ_SCHEDULE, Governance
 from secure_redis.domain.observe.cache import CacheAbsent, OperationFacts
 from secure_redis.domain.observe.firewall import FirewallRuleFacts
+from secure_redis.domain.observe.governance import PatchWindow
 from secure_redis.domain.observe.keys import ListedKeys
 from secure_redis.domain.observe.redis import Redis
 from secure_redis.domain.observe.unknown import Unknown
@@ -146,6 +149,21 @@ async def test_firewall_rules(owner: Site) -> None:
     assert isinstance(found, tuple)
     assert office in found
     assert len(found) == 7
+
+
+async def test_maintenance_windows(owner: Site) -> None:
+    site = owner
+    site.add_cache()
+    site.allow(READ_SCHEDULE, "Microsoft.Cache/redis/patchSchedules/write")
+    governance = Governance(ResourceManager(site.transport, site.credentials))
+    assert await governance.patch_schedule(site.identity, site.cache) == ()
+    for windows in ((PatchWindow("Sunday", 2, 300), PatchWindow("Monday", 22, 360)), (PatchWindow("Friday", 0, 1440),)):
+        assert await site.caches.put_patch_schedule(site.identity, site.cache, windows) is None
+        assert await governance.patch_schedule(site.identity, site.cache) == windows
+    refused = await site.caches.put_patch_schedule(site.identity, site.cache, (PatchWindow("Sunday", 2, 240),))
+    assert isinstance(refused, WriteFailure)
+    assert not refused.maybe_done
+    assert await governance.patch_schedule(site.identity, site.cache) == (PatchWindow("Friday", 0, 1440),)
 
 
 async def test_a_thousand_caches_are_one_walk(site: Site) -> None:

@@ -119,7 +119,7 @@ async def test_the_patch_schedule(room: Room) -> None:
         ],
     )
     assert await room.around.patch_schedule(room.site.identity, room.site.cache) == (
-        PatchWindow("Sunday", 2),
+        PatchWindow("Sunday", 2, 360),
         PatchWindow("Everyday", 23),
     )
     room.control.redis.set_patch_schedule(room.site.name, [{"dayOfWeek": "Sunday"}])

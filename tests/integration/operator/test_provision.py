@@ -280,6 +280,36 @@ def test_tags_are_corrected_and_the_size_on_request(build: Case) -> None:
     build.until("DriftDetected", "False", "NoDrift")
 
 
+TUNED = {
+    "sku": {"name": "Standard", "capacity": 1},
+    "evictionPolicy": "VolatileTTL",
+    "memoryReservedMB": 200,
+    "updateChannel": "Preview",
+    "maintenanceWindows": [{"day": "Sunday", "startHourUTC": 2, "durationHours": 6}],
+}
+SUNDAY = [{"dayOfWeek": "Sunday", "startHourUtc": 2, "maintenanceWindow": "PT6H"}]
+
+
+def test_settings_and_maintenance_windows_are_created_and_corrected(build: Case) -> None:
+    place = provision(build)["provision"]
+    created(build, provision={**place, "redis": TUNED})  # its creation needs no leave to correct
+    wait_for(lambda: "pending" not in build.status, PATIENCE, "the creation to be complete")
+    settings = properties(build)["redisConfiguration"]
+    assert (settings["maxmemory-policy"], settings["maxmemory-reserved"]) == ("volatile-ttl", "200")
+    assert properties(build)["updateChannel"] == "Preview"
+    assert build.control.redis.patch_schedule(build.cache) == SUNDAY
+    build.change(drift={"correct": ["Availability"]})
+    build.control.redis.set_patch_schedule(build.cache, [{**SUNDAY[0], "dayOfWeek": "Everyday"}])
+    build.update({"updateChannel": "Stable", "redisConfiguration": {**settings, "maxmemory-policy": "allkeys-lru"}})
+    build.poke()
+    build.until("DriftDetected", "False", "NoDrift")
+    assert build.control.redis.patch_schedule(build.cache) == SUNDAY
+    assert properties(build)["updateChannel"] == "Preview"
+    assert properties(build)["redisConfiguration"]["maxmemory-policy"] == "volatile-ttl"
+    kinds = [kind for kind, _ in build.effects()]
+    assert kinds.count("patchSchedule.set") == 2
+
+
 def test_public_access_stays_until_an_endpoint_is_approved(build: Case) -> None:
     created(build, **CORRECT)
     before = len(build.effects())

@@ -10,7 +10,7 @@ from secure_redis.api import names
 from secure_redis.api.reasons.reason import ConditionType, Reason
 from secure_redis.api.resource import SecureRedisCache, parse
 from secure_redis.domain.grants import Grant, GrantPolicy, Power, SkuLimit
-from secure_redis.domain.observe.redis import Redis
+from secure_redis.domain.observe.redis import PersistenceFacts, Redis
 from secure_redis.domain.plan.actions import (
     Action,
     Done,
@@ -201,6 +201,12 @@ def test_differences_that_need_another_cache_are_never_written_even_on_request()
 
 ALL = {"correct": ["Security", "Availability", "Cosmetic"]}
 IDS = ["/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/orders"]
+
+
+def tuned(**settings: Any) -> dict[str, Any]:
+    return {"redis": {"sku": {"name": "Standard", "capacity": 1}, **settings}}
+
+
 SETTINGS_OF: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any], str]] = [
     ({"tags": {"team": "orders"}}, {"tags": {**OWNER, "cost": "7", "Team": "x"}}, {}, "provision.tags[team]"),
     ({"identity": {"type": "SystemAssigned"}}, {}, {}, "provision.identity.type"),
@@ -209,6 +215,24 @@ SETTINGS_OF: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any], str]] = 
         {"identity_type": "UserAssigned", "user_assigned_ids": ("/old",)},
         {"identity": {"type": "SystemAssigned, UserAssigned", "userAssignedIdentities": {IDS[0]: {}}}},
         "provision.identity.type",
+    ),
+    (
+        tuned(evictionPolicy="AllKeysLFU"),
+        {"eviction_policy": "volatile-lru"},
+        {"properties": {"redisConfiguration": {"maxmemory-policy": "allkeys-lfu"}}},
+        "provision.redis.evictionPolicy",
+    ),
+    (
+        tuned(memoryReservedMB=200),
+        {"memory_reserved_mb": 300},
+        {"properties": {"redisConfiguration": {"maxmemory-reserved": "200"}}},
+        "provision.redis.memoryReservedMB",
+    ),
+    (
+        tuned(updateChannel="Stable"),
+        {"update_channel": "Preview"},
+        {"properties": {"updateChannel": "Stable"}},
+        "provision.redis.updateChannel",
     ),
     (
         {"redis": {"sku": {"name": "Premium", "capacity": 2}}},
@@ -263,7 +287,7 @@ def test_a_declared_setting_is_corrected_where_it_is_requested(
         assert action.body == {"tags": {**OWNER, "cost": "7", "team": "orders"}}, "tags of others stay"
 
 
-@pytest.mark.parametrize(("declared", "changes", "body", "path"), SETTINGS_OF[3:])
+@pytest.mark.parametrize(("declared", "changes", "body", "path"), SETTINGS_OF[6:])
 def test_nothing_that_restarts_the_cache_is_corrected_without_a_request(
     declared: dict[str, Any], changes: dict[str, Any], body: dict[str, Any], path: str
 ) -> None:
@@ -271,6 +295,49 @@ def test_nothing_that_restarts_the_cache_is_corrected_without_a_request(
     drifted, story = cache(**{"tags": OWNER, **STANDARD, **changes}), settings_story(declared)
     assert [story.look(drifted) for _ in range(3)] == [(), (), ()]
     assert story.drift(path)["reason"] == Reason.DISRUPTION_NOT_ALLOWED
+
+
+def test_settings_of_memory_are_one_request() -> None:
+    story = settings_story(tuned(evictionPolicy="NoEviction", memoryReservedMB=100))
+    drifted = cache(tags=OWNER, **STANDARD, eviction_policy="allkeys-lru", memory_reserved_mb=200)
+    story.look(drifted)
+    (action,) = story.look(drifted)
+    settings = {"maxmemory-policy": "noeviction", "maxmemory-reserved": "100"}
+    fields = ("redisConfiguration.maxmemory-policy", "redisConfiguration.maxmemory-reserved")
+    assert action == UpdateCache({"properties": {"redisConfiguration": settings}}, fields)
+    paths = ["provision.redis.evictionPolicy", "provision.redis.memoryReservedMB"]
+    assert sorted(one["path"] for one in story.status["corrections"]) == paths
+
+
+@pytest.mark.parametrize(
+    ("setting", "changes", "path"),
+    [
+        # What is reserved is no longer there for data.
+        ({"memoryReservedMB": 300}, {"memory_reserved_mb": 200}, "provision.redis.memoryReservedMB"),
+        ({"memoryReservedMB": 300}, {"memory_reserved_mb": None}, "provision.redis.memoryReservedMB"),
+        # A request for one setting may take away those of persistence, whose connection string cannot be read back.
+        (
+            {"memoryReservedMB": 200},
+            {"memory_reserved_mb": 300, "persistence": PersistenceFacts(rdb=True)},
+            "provision.redis.memoryReservedMB",
+        ),
+        (
+            {"evictionPolicy": "NoEviction"},
+            {"persistence": PersistenceFacts(rdb=True)},
+            "provision.redis.evictionPolicy",
+        ),
+    ],
+)
+def test_a_setting_that_can_lose_data_is_corrected_only_on_request(
+    setting: dict[str, Any], changes: dict[str, Any], path: str
+) -> None:
+    drifted = cache(**{"tags": OWNER, **STANDARD, **changes})
+    silent, asked = settings_story(tuned(**setting)), settings_story(tuned(**setting), ask=path)
+    assert [silent.look(drifted) for _ in range(3)] == [(), (), ()]
+    assert (silent.drift(path)["effect"], silent.drift(path)["reason"]) == ("LosesData", Reason.DISRUPTION_NOT_ALLOWED)
+    asked.look(drifted)
+    (action,) = asked.look(drifted)
+    assert isinstance(action, UpdateCache)
 
 
 def test_tier_and_size_are_one_request_so_both_must_be_requested() -> None:

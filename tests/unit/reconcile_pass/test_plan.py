@@ -10,6 +10,7 @@ from secure_redis.api.reasons.reason import Reason
 from secure_redis.domain.grants import Grant, GrantPolicy, Power, SkuLimit
 from secure_redis.domain.observe.cache import CacheAbsent, OperationFacts
 from secure_redis.domain.observe.firewall import FirewallRuleFacts
+from secure_redis.domain.observe.governance import PatchWindow
 from secure_redis.domain.observe.identity import OperatorIdentity
 from secure_redis.domain.observe.keys import VaultSecretAbsent
 from secure_redis.domain.observe.unknown import NOT_READ, Unknown
@@ -24,6 +25,7 @@ from secure_redis.domain.plan.actions import (
     DeleteFirewallRule,
     DeleteSecret,
     PutFirewallRule,
+    PutPatchSchedule,
     ReleaseSecret,
     RemoveFinalizer,
     StoreKey,
@@ -220,6 +222,51 @@ def test_an_observed_cache_is_never_created_again() -> None:
     res = resource(PROVISIONED, status={**SEEN_BEFORE, **INTENT})
     assert kinds(res, observation(cache=ABSENT, name_available=True)) == []
     assert reasons(res, observation(cache=ABSENT, name_available=True)) == [Reason.CACHE_GONE]
+
+
+WINDOWS = [{"day": "Sunday", "startHourUTC": 2, "durationHours": 6}]
+TUNED = {
+    "sku": {"name": "Standard", "capacity": 1},
+    "evictionPolicy": "VolatileTTL",
+    "memoryReservedMB": 200,
+    "updateChannel": "Stable",
+    "maintenanceWindows": WINDOWS,
+}
+
+
+def test_a_creation_sends_its_settings_and_then_brings_the_maintenance_windows() -> None:
+    spec = {**PROVISIONED, "provision": {"location": "westeurope", "redis": TUNED}}
+    (create,) = planned(resource(spec, status=INTENT), observation(cache=ABSENT, name_available=True)).actions
+    assert isinstance(create, CreateCache)
+    settings = {"maxmemory-policy": "volatile-ttl", "maxmemory-reserved": "200"}
+    assert (create.body["properties"]["redisConfiguration"], create.body["properties"]["updateChannel"]) == (
+        settings,
+        "Stable",
+    )
+    tags = create.body["tags"]
+    assert tags == {**OWNER, names.CREATION_TAG: names.CREATION_PERSISTENCE}
+    new = cache(tags=tags, eviction_policy="volatile-ttl", memory_reserved_mb=200)
+    bring = planned(resource(spec), observation(cache=new, cache_fresh=True, patch_schedule=()))
+    assert bring.actions == (PutPatchSchedule((PatchWindow("Sunday", 2, 360),)),)
+    for unread in (NOT_READ, Unknown(Reason.AZURE_DENIED, "no right to read them")):
+        waits = planned(resource(spec), observation(cache=new, cache_fresh=True, patch_schedule=unread))
+        assert (waits.actions, waits.pending is not None) == ((), True)
+        assert [why.message for why in waits.blocked] == (
+            ["the cache's maintenance windows: no right to read them"] if isinstance(unread, Unknown) else []
+        )
+    there = observation(cache=new, cache_fresh=True, patch_schedule=(PatchWindow("Sunday", 2, 360),))
+    assert planned(resource(spec), there).actions == (UpdateCache({"tags": OWNER}, ("tags",)),)
+
+
+def test_drifted_maintenance_windows_are_set_as_a_whole() -> None:
+    spec = {**CORRECTING, "provision": {"location": "westeurope", "redis": TUNED}}
+    settings = {"eviction_policy": "volatile-ttl", "memory_reserved_mb": 200, "tags": OWNER}
+    other = observation(cache=cache(**settings), patch_schedule=(PatchWindow("Everyday", 2, 360),))
+    reported = [{"path": "provision.redis.maintenanceWindows", "declared": "", "observed": "", "class": "Availability"}]
+    assert planned(resource(spec), other).actions == (), "the first pass reports"
+    plan = planned(resource(spec, status={"drift": reported}), other)
+    assert plan.actions == (PutPatchSchedule((PatchWindow("Sunday", 2, 360),)),)
+    assert plan.correcting == ("provision.redis.maintenanceWindows",)
 
 
 def test_name_taken_is_not_tried() -> None:

@@ -26,6 +26,7 @@ from secure_redis.domain.plan.actions import (
     MarkKey,
     PersistCache,
     PutFirewallRule,
+    PutPatchSchedule,
     RegenerateKey,
     StoreKey,
     UpdateCache,
@@ -135,6 +136,7 @@ ACTIONS: list[AzureAction] = [
     PersistCache({}),
     AdoptCache({}),
     DeleteFirewallRule("a"),
+    PutPatchSchedule(()),
     DeleteCache(),
 ]
 

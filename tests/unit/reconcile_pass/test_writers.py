@@ -12,7 +12,7 @@ from secure_redis.domain.observe.firewall import FirewallRuleFacts
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.reconciler.observe.ages import Ages
-from secure_redis.reconciler.observe.writers import MOST_RULES, QUERY_SECONDS, WriterReader
+from secure_redis.reconciler.observe.writers import MOST_CHILDREN, QUERY_SECONDS, WriterReader
 from tests.builders.passes import cache, observation, resource
 from tests.builders.world import NOW
 
@@ -31,9 +31,9 @@ class Log:
         self.seconds = 0.0
 
     async def writes(
-        self, _identity: Any, _cache: Any, since: datetime, _until: datetime, *, rule: str | None = None
+        self, _identity: Any, _cache: Any, since: datetime, _until: datetime, *, child: str | None = None
     ) -> tuple[Write, ...] | Unknown:
-        self.asked.append((rule, since))
+        self.asked.append((child, since))
         return self.answer
 
     def reader(self) -> WriterReader:
@@ -95,14 +95,14 @@ async def test_the_log_of_each_firewall_rule_is_read_up_to_a_limit() -> None:
     log.answer = (Write("a@shop.test", NOW - timedelta(minutes=2)),)
     declared = {"firewallRules": [{"name": "office", "startIP": "203.0.113.9", "endIP": "203.0.113.9"}]}
     found = await log.reader().read(resource({"network": declared}), walled("office", "home"))
-    assert [rule for rule, _ in log.asked] == ["home", "office"]
+    assert [child for child, _ in log.asked] == ["firewallRules/home", "firewallRules/office"]
     assert {path: author.caller for (path, _), author in found.authors.items()} == {
         "network.firewallRules[home]": "a@shop.test",
         "network.firewallRules[office]": "a@shop.test",
     }
     log.asked.clear()
-    await log.reader().read(resource({"network": declared}), walled(*(f"home{n}" for n in range(MOST_RULES))))
-    assert len(log.asked) == MOST_RULES
+    await log.reader().read(resource({"network": declared}), walled(*(f"home{n}" for n in range(MOST_CHILDREN))))
+    assert len(log.asked) == MOST_CHILDREN
 
 
 async def test_a_log_that_may_not_be_read_is_not_queried_for_an_hour() -> None:

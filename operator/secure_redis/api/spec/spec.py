@@ -105,22 +105,29 @@ class Sku(_Part):
         return "P" if self.name == "Premium" else "C"
 
 
+class MaintenanceWindow(_Part):
+    """A window of every week in which Azure may maintain the cache. `start_hour`: UTC."""
+
+    day: str
+    start_hour: int = Field(alias="startHourUTC")
+    duration_hours: int
+
+
 class RedisProvision(_Part):
-    """What only `Microsoft.Cache/redis` has at creation."""
+    """What only `Microsoft.Cache/redis` has. None and empty: the service's default, and not compared.
+
+    `memory_reserved_mb`: of each shard.
+    """
 
     sku: Sku
     redis_version: str | None = None
     zones: tuple[str, ...] = ()
     replicas: int | None = None
     shards: int | None = None
-
-
-class MaintenanceWindow(_Part):
-    """A window of every week in which Azure may maintain the cluster. `start_hour`: UTC."""
-
-    day: str
-    start_hour: int = Field(alias="startHourUTC")
-    duration_hours: int
+    eviction_policy: str | None = None
+    memory_reserved_mb: int | None = Field(default=None, alias="memoryReservedMB")
+    update_channel: str | None = None
+    maintenance_windows: tuple[MaintenanceWindow, ...] = ()
 
 
 class ManagedRedisProvision(_Part):

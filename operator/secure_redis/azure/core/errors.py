@@ -75,11 +75,8 @@ _PERMANENT_CODES: Final[Mapping[str, Reason]] = {
 _MOST_POLICIES: Final = 10
 _LONGEST_NAME: Final = 200
 _QUOTA = re.compile(r"quota", re.IGNORECASE)
-_MISSING_CODES: Final[Mapping[str, Missing]] = {
-    "resourcegroupnotfound": Missing.GROUP,
-    "resourcenotfound": Missing.RESOURCE,
-    "notfound": Missing.RESOURCE,
-}
+_MISSING_GROUP: Final = "resourcegroupnotfound"
+_MISSING: Final = "notfound"  # the end of ResourceNotFound, ParentResourceNotFound, KeyNotFound and others
 _TRANSIENT_STATUS: Final = frozenset({408, 500, 502, 503, 504})
 # Raised before a byte of the request is out: no address, no connection, no TLS, no way through a proxy.
 _NEVER_SENT: Final = (
@@ -247,7 +244,11 @@ def _resource_manager(status: int, code: str, message: str, body: Mapping[str, A
         refused = "Azure Resource Manager refused the identity's token"
         return Transient(Reason.TOKEN_REFUSED, with_remedy(Reason.TOKEN_REFUSED, refused), after)
     if status == 404:
-        return NotFound(Reason.CACHE_NOT_FOUND, text, _MISSING_CODES.get(word, Missing.RESOURCE))
+        if not word.endswith(_MISSING):
+            # A proxy answers so too, and an unknown interface version: neither says that anything is missing.
+            return Transient(Reason.AZURE_ERROR, "Azure Resource Manager answered 404 without what is missing", after)
+        what = Missing.GROUP if word == _MISSING_GROUP else Missing.RESOURCE
+        return NotFound(Reason.CACHE_NOT_FOUND, text, what)
     if status == 409 or _BUSY.search(message):
         # Busy, a child write during an operation, or maintenance: one management operation at a time.
         return Transient(Reason.BUSY, with_remedy(Reason.BUSY, text), after)

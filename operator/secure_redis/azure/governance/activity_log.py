@@ -30,8 +30,11 @@ _CHANGES: Final = (
     *("microsoft.cache/redisenterprise/write", "microsoft.cache/redisenterprise/delete"),
     *("microsoft.cache/redisenterprise/databases/write", "microsoft.cache/redisenterprise/databases/delete"),
 )
-_RULE_CHANGES: Final = ("microsoft.cache/redis/firewallrules/write", "microsoft.cache/redis/firewallrules/delete")
-_EVERY_CHANGE: Final = frozenset((*_CHANGES, *_RULE_CHANGES))
+_CHILD_CHANGES: Final = (
+    *("microsoft.cache/redis/firewallrules/write", "microsoft.cache/redis/firewallrules/delete"),
+    *("microsoft.cache/redis/patchschedules/write", "microsoft.cache/redis/patchschedules/delete"),
+)
+_EVERY_CHANGE: Final = frozenset((*_CHANGES, *_CHILD_CHANGES))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,19 +59,19 @@ class Activity:
         self._own = (own or "").lower()
 
     async def writes(
-        self, identity: Identity, cache: CacheID, since: datetime, until: datetime, *, rule: str | None = None
+        self, identity: Identity, cache: CacheID, since: datetime, until: datetime, *, child: str | None = None
     ) -> tuple[Write, ...] | Unknown:
-        """Read the writes of the cache's own settings in this time, newest first. `rule`: of that firewall rule.
+        """Read the writes of the cache's own settings in this time, newest first. `child`: of that resource below it.
 
         Unknown, not shorter: a write that is missing could have made the difference.
         """
-        targets = _targets(cache) if rule is None else (f"{cache.text}/firewallRules/{rule}",)
+        targets = _targets(cache) if child is None else (f"{cache.text}/{child}",)
         found = await self._walk(identity, cache, targets, since, until)
         if isinstance(found, Failure):
             return unread(found, READ_EVENTS)
         writes = (
             Write(one.caller, one.at, one.operation, self._is_own(one, identity))
-            for one in _events(found, _CHANGES if rule is None else _RULE_CHANGES)
+            for one in _events(found, _CHANGES if child is None else _CHILD_CHANGES)
         )
         return tuple(sorted(writes, key=lambda one: one.at, reverse=True))
 

@@ -10,7 +10,10 @@ import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any, Final, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
 
 from secure_redis.api.azure_ids import CacheID, StorageAccountID, within
 from secure_redis.api.reasons.reason import Reason
@@ -51,6 +54,7 @@ READ_DIAGNOSTICS: Final = "Microsoft.Insights/diagnosticSettings/read"
 READ_LOCKS: Final = "Microsoft.Authorization/locks/read"
 READ_ROLES: Final = "Microsoft.Authorization/roleAssignments/read"
 
+_DURATION: Final = TypeAdapter(timedelta)
 _MOST_ROLES: Final = 200  # one request each, kept for an hour
 _LOCK = re.compile(r"/providers/microsoft\.authorization/locks/[^/]+$", re.IGNORECASE)
 _PRINCIPAL = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
@@ -72,7 +76,7 @@ class Governance:
             return ()  # "There are no patch schedules found for redis cache …"
         if isinstance(answer, Failure):
             return unread(answer, READ_SCHEDULE)
-        return _convert(elements(mapping(answer.get("properties")).get("scheduleEntries")), _window)
+        return _convert(elements(mapping(answer.get("properties")).get("scheduleEntries")), patch_window)
 
     async def access_policies(self, identity: Identity, cache: CacheID) -> tuple[AccessPolicyFacts, ...] | Unknown:
         """Read all access policies, the built-in ones too."""
@@ -169,11 +173,23 @@ def _convert(items: Iterable[object], convert: Callable[[Item], T]) -> tuple[T, 
         return Unknown(Reason.AZURE_ERROR, f"Azure's answer cannot be understood: {error}")
 
 
-def _window(entry: Item) -> PatchWindow:
+def patch_window(entry: Item) -> PatchWindow:
+    """Convert one entry of a patch schedule.
+
+    Raises:
+        Malformed: no day or hour, or a length that is not an ISO 8601 duration.
+
+    """
     day, hour = text(entry.get("dayOfWeek")), number(entry.get("startHourUtc"))
     if day is None or hour is None:
         raise Malformed("a maintenance window without a day or an hour")
-    return PatchWindow(day, hour)
+    lasts = text(entry.get("maintenanceWindow"))
+    if lasts is None:
+        return PatchWindow(day, hour)
+    try:
+        return PatchWindow(day, hour, int(_DURATION.validate_python(lasts).total_seconds() // 60))
+    except ValidationError:
+        raise Malformed("a maintenance window whose length is not an ISO 8601 duration") from None
 
 
 def _named(item: Item) -> str:

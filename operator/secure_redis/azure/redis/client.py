@@ -35,6 +35,7 @@ from secure_redis.azure.core.transport import Transport
 from secure_redis.azure.redis import convert
 from secure_redis.domain.observe.cache import OperationFacts
 from secure_redis.domain.observe.firewall import FirewallRuleFacts
+from secure_redis.domain.observe.governance import PatchWindow
 from secure_redis.domain.observe.identity import Identity
 from secure_redis.domain.observe.keys import ListedKeys, Slot
 from secure_redis.domain.observe.redis import Redis
@@ -192,6 +193,22 @@ class Caches:
 
         async def call() -> None:
             await rules.create_or_update(cache.group, cache.name, rule.name, body)
+
+        return _or_write_failure(await self._calls(identity, call))
+
+    async def put_patch_schedule(
+        self, identity: Identity, cache: CacheID, windows: tuple[PatchWindow, ...]
+    ) -> None | WriteFailure:
+        """PUT of all maintenance windows; others that the cache had are gone."""
+        schedules = self._client(identity, cache).management.patch_schedules
+        entries = [
+            {"dayOfWeek": one.day, "startHourUtc": one.start_hour, "maintenanceWindow": f"PT{one.minutes // 60}H"}
+            for one in windows
+        ]
+        body = _bytes({"properties": {"scheduleEntries": entries}})
+
+        async def call() -> None:
+            await schedules.create_or_update(cache.group, cache.name, "default", body)
 
         return _or_write_failure(await self._calls(identity, call))
 

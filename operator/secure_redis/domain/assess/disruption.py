@@ -109,6 +109,19 @@ def _version(declared: str, observed: str, _cache: Cache) -> Effect:
     return Effect.RESTARTS if newer else Effect.NEEDS_REPLACEMENT
 
 
+def _setting(_declared: str, _observed: str, cache: Cache) -> Effect:
+    # Whether a PATCH of one setting leaves those of persistence alone is not documented, and a connection string
+    # cannot be read back.
+    return Effect.LOSES_DATA if cache.persists is not False else Effect.NONE
+
+
+def _memory_reserved(declared: str, observed: str, cache: Cache) -> Effect:
+    # What is reserved is no longer there for data: Redis removes keys, or refuses writes.
+    known = declared.isdigit() and observed.isdigit()
+    lower = known and int(declared) < int(observed)
+    return _setting(declared, observed, cache) if lower else Effect.LOSES_DATA
+
+
 def _access_keys(declared: str, _observed: str, cache: Cache) -> Effect:
     if same_word(declared, "Disabled"):
         return Effect.DISCONNECTS
@@ -130,6 +143,10 @@ _EFFECTS: Final[Mapping[str, Callable[[str, str, Cache], Effect]]] = {
     "provision.redis.zones": _always(Effect.NEEDS_REPLACEMENT),
     "provision.redis.replicas": _always(Effect.NEEDS_REPLACEMENT),
     "provision.redis.shards": _shards,
+    "provision.redis.evictionPolicy": _setting,
+    "provision.redis.memoryReservedMB": _memory_reserved,
+    "provision.redis.updateChannel": _always(Effect.NONE),
+    "provision.redis.maintenanceWindows": _always(Effect.NONE),
     "provision.identity.type": _identity,
     "provision.identity.userAssignedIDs": _identity,
     "provision.tags": _always(Effect.NONE),

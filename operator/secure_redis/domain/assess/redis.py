@@ -24,16 +24,26 @@ from secure_redis.domain.assess.drift import (
 from secure_redis.domain.observe import normalise
 from secure_redis.domain.observe.cache import PublicAddress
 from secure_redis.domain.observe.firewall import FirewallRuleFacts
+from secure_redis.domain.observe.governance import PatchWindow
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.redis import Redis
 from secure_redis.domain.observe.tier import Isolation, Size, scaling
+from secure_redis.domain.observe.unknown import NotRead, Unknown
 
 SKU_NAME = "provision.redis.sku.name"
 SKU_CAPACITY = "provision.redis.sku.capacity"
 VERSION = "provision.redis.redisVersion"
 SHARDS = "provision.redis.shards"
+EVICTION = "provision.redis.evictionPolicy"
+MEMORY_RESERVED = "provision.redis.memoryReservedMB"
+CHANNEL = "provision.redis.updateChannel"
+WINDOWS = "provision.redis.maintenanceWindows"
 IDENTITY_TYPE = "provision.identity.type"
 IDENTITY_IDS = "provision.identity.userAssignedIDs"
+# Azure's defaults, where an answer omits the setting (docs/internals/azure-facts.md#properties-and-defaults).
+_DEFAULT_POLICY = "volatile-lru"
+_DEFAULT_CHANNEL = "Stable"
+_WEEK = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 GEO_LINKED = "Azure does not scale a geo-linked cache: remove its link first"
 # `provision.tags` and `network.firewallRules` continue with a name in brackets.
 COMPARED: tuple[str, ...] = (
@@ -50,6 +60,10 @@ COMPARED: tuple[str, ...] = (
     "provision.redis.zones",
     "provision.redis.replicas",
     SHARDS,
+    EVICTION,
+    MEMORY_RESERVED,
+    CHANNEL,
+    WINDOWS,
     IDENTITY_TYPE,
     IDENTITY_IDS,
 )
@@ -77,6 +91,7 @@ def differences(cache: Redis, resource: SecureRedisCache, observed: Observation)
     found = [_with_effect(one, cache) for one in found]
     if resource.spec.mode is Mode.PROVISION and resource.spec.provision is not None:
         found += provision_differences(resource.spec.provision, cache)
+        found += _windows(resource.spec.provision.redis, cache, observed.patch_schedule)
     found.sort(key=lambda entry: ORDER[entry.drift_class])
     return tuple(found)
 
@@ -122,7 +137,7 @@ def provision_differences(declared: Provision, cache: Redis) -> tuple[Drift, ...
     """List the differences of `spec.provision`, each with the effect of its correction."""
     found = [*location(declared, cache), *_identity(declared, cache), *tags(declared, cache)]
     if declared.redis is not None:
-        found += _settings(declared.redis, cache)
+        found += [*_settings(declared.redis, cache), *_memory(declared.redis, cache)]
     return tuple(_with_effect(one, cache) for one in found) + (
         tuple(_size(declared.redis, cache)) if declared.redis is not None else ()
     )
@@ -168,6 +183,48 @@ def _settings(declared: RedisProvision, cache: Redis) -> Iterable[Drift]:
     if declared.shards is not None and declared.shards != normalise.shards(cache.shards):
         shown, note = str(normalise.shards(cache.shards)), GEO_LINKED if cache.geo_linked else ""
         yield Drift(SHARDS, str(declared.shards), shown, availability, not cache.geo_linked, note)
+
+
+def _memory(declared: RedisProvision, cache: Redis) -> Iterable[Drift]:
+    """Compare how Redis uses its memory, and when it gets updates."""
+    availability = DriftClass.AVAILABILITY
+    policy = cache.eviction_policy or _DEFAULT_POLICY
+    if declared.eviction_policy is not None and (
+        normalise.maxmemory_policy(declared.eviction_policy) != normalise.maxmemory_policy(policy)
+    ):
+        yield Drift(EVICTION, declared.eviction_policy, short(policy), availability, True)
+    reserved = declared.memory_reserved_mb
+    if reserved is not None and reserved != cache.memory_reserved_mb:
+        shown = NOT_REPORTED if cache.memory_reserved_mb is None else str(cache.memory_reserved_mb)
+        yield Drift(MEMORY_RESERVED, str(reserved), shown, availability, True)
+    channel = cache.update_channel or _DEFAULT_CHANNEL
+    if declared.update_channel is not None and not normalise.same_word(declared.update_channel, channel):
+        yield Drift(CHANNEL, declared.update_channel, short(channel), availability, True)
+
+
+def _windows(
+    declared: RedisProvision | None, cache: Redis, schedule: tuple[PatchWindow, ...] | Unknown | NotRead
+) -> Iterable[Drift]:
+    """Compare the maintenance windows, where some are declared and the cache's could be read."""
+    if declared is None or not declared.maintenance_windows or not isinstance(schedule, tuple):
+        return
+    wanted = frozenset((one.day, one.start_hour, one.duration_hours * 60) for one in declared.maintenance_windows)
+    there = frozenset((day, one.start_hour, one.minutes) for one in schedule for day in _days(one.day))
+    if wanted != there:
+        shown = listed(map(_window, sorted(there)))
+        yield _with_effect(
+            Drift(WINDOWS, listed(map(_window, sorted(wanted))), shown, DriftClass.AVAILABILITY, True), cache
+        )
+
+
+def _days(answered: str) -> tuple[str, ...]:
+    """Return the days of a window: Azure has words for several (API, DayOfWeek)."""
+    return {"everyday": _WEEK, "weekend": _WEEK[5:]}.get(answered.lower(), (answered.capitalize(),))
+
+
+def _window(one: tuple[str, int, int]) -> str:
+    day, hour, minutes = one
+    return f"{day} {hour:02}:00 for {minutes / 60:g} h"
 
 
 def _identity(provision: Provision, cache: Redis) -> Iterable[Drift]:

@@ -2,7 +2,8 @@
 
 Source: learn.microsoft.com/rest/api/monitor/activitylogs/list. An event names the resource that was written and the
 caller, but not the field. So the log can name the writer of a field of the cache only if one party wrote to the cache
-while the value changed. A firewall rule is a resource of its own: the last write to it set its value.
+while the value changed. A firewall rule, and the schedule of maintenance windows, is a resource of its own: the last
+write to it set its value.
 """
 
 import re
@@ -16,6 +17,7 @@ from secure_redis.domain.observe.cache import Write
 # Between the clocks of Azure and of the operator.
 SKEW: Final = timedelta(minutes=1)
 _RULE: Final = re.compile(r"network\.firewallRules\[([A-Za-z0-9_]+)\]")
+_WINDOWS: Final = "provision.redis.maintenanceWindows"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +40,12 @@ class Window:
         return self.after - SKEW <= moment <= self.until + SKEW
 
 
-def firewall_rule(path: str) -> str | None:
-    """Return the firewall rule that a path is about; None: the path is about the cache itself."""
+def child(path: str) -> str | None:
+    """Return the resource below the cache that a path is about; None: the path is about the cache itself."""
+    if path == _WINDOWS:
+        return "patchSchedules/default"
     found = _RULE.fullmatch(path)
-    return found[1] if found is not None else None
+    return f"firewallRules/{found[1]}" if found is not None else None
 
 
 def of_cache(writes: Iterable[Write], window: Window) -> Author:
@@ -50,8 +54,8 @@ def of_cache(writes: Iterable[Write], window: Window) -> Author:
     return _author(possible) if len({one.caller for one in possible}) == 1 else Author()
 
 
-def of_rule(writes: Iterable[Write], window: Window | None, now: datetime) -> Author:
-    """Return the party that wrote last to a firewall rule, if that was not the operator."""
+def of_child(writes: Iterable[Write], window: Window | None, now: datetime) -> Author:
+    """Return the party that wrote last to a resource below the cache, if that was not the operator."""
     before = [one for one in writes if one.at <= (window.until if window is not None else now) + SKEW]
     last = max(before, key=lambda one: one.at, default=None)
     if last is None or last.own:

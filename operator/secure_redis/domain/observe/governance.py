@@ -12,10 +12,14 @@ LIST_MANAGED_KEYS = "Microsoft.Cache/redisEnterprise/databases/listKeys/action"
 
 @dataclass(frozen=True, slots=True)
 class PatchWindow:
-    """A maintenance window of a cache. `day`: Monday … Sunday, Everyday or Weekend; `start_hour` in UTC."""
+    """A maintenance window of a cache. `day`: Monday … Sunday, Everyday or Weekend; `start_hour` in UTC.
+
+    `minutes`: how long it lasts. Azure takes five hours where none is given (API, ScheduleEntry).
+    """
 
     day: str
     start_hour: int
+    minutes: int = 300
 
 
 @dataclass(frozen=True, slots=True)

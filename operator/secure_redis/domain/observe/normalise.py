@@ -114,6 +114,13 @@ def same_version(declared: str, observed: str | None) -> bool:
     return required[:common] == answered[:common] and not any(required[common:])
 
 
+def maxmemory_policy(word: str) -> str:
+    """Return an eviction policy as Redis spells it: `VolatileLRU` is `volatile-lru`, `NoEviction` is `noeviction`."""
+    lowered = word.strip().lower().replace("-", "")
+    kind = next((kind for kind in ("volatile", "allkeys") if lowered.startswith(kind)), None)
+    return lowered if kind is None else f"{kind}-{lowered.removeprefix(kind)}"
+
+
 def zones(values: Iterable[str]) -> tuple[str, ...]:
     """Return availability zones sorted and each once: Azure does not keep the order."""
     return tuple(sorted({str(value).strip() for value in values}))

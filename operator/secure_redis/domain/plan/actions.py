@@ -17,6 +17,7 @@ from secure_redis.api.names import ROTATION_TAG
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.domain.observe.firewall import FirewallRuleFacts
+from secure_redis.domain.observe.governance import PatchWindow
 from secure_redis.domain.observe.keys import Slot
 from secure_redis.domain.plan.write_failure import WriteFailure
 
@@ -308,6 +309,18 @@ class DeleteFirewallRule(_OnCache):
 
 
 @dataclass(frozen=True, slots=True)
+class PutPatchSchedule(_OnCache):
+    """PUT all maintenance windows of a cache. Done: a read shows them."""
+
+    windows: tuple[PatchWindow, ...]
+
+    @property
+    def audited_fields(self) -> tuple[str, ...]:
+        """The schedule as a whole."""
+        return ("patchSchedules/default",)
+
+
+@dataclass(frozen=True, slots=True)
 class DeleteCache(_OnCache):
     """DELETE a cache that carries the ownership tag and was confirmed by name. Done: a direct read answers 404."""
 
@@ -375,6 +388,7 @@ CacheAction = (
     | PersistCache
     | AdoptCache
     | PutFirewallRule
+    | PutPatchSchedule
     | DeleteFirewallRule
     | DeleteCache
     | RegenerateKey

@@ -25,7 +25,7 @@ from secure_redis.domain.observe.identity import Identity
 from secure_redis.domain.observe.observation import Observation, changed
 from secure_redis.domain.observe.services import CACHES
 from secure_redis.domain.observe.storage import KeyVaultFacts
-from secure_redis.domain.observe.unknown import NOT_READ_YET, Unknown
+from secure_redis.domain.observe.unknown import NOT_READ_YET, NotRead, Unknown
 from secure_redis.domain.report import evidence
 from secure_redis.reconciler.edge import guarded
 from secure_redis.reconciler.pass_state import PassState
@@ -137,6 +137,8 @@ class GovernanceReader:
         now, cache = self._monotonic(), resource.cache
         place = self._places.get((identity, cache.key), lambda: _Place(now))
         reads = self._reads(resource, identity, observed.now)
+        if not isinstance(observed.patch_schedule, NotRead):
+            reads.pop("patch_schedule", None)  # it is compared with the spec, and so was read with the cache
         fresh = pass_state.refresh and self._refreshed.get(resource.key) != resource.refresh
         if resource.refresh is None:
             self.forget(resource.key)

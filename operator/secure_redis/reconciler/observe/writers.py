@@ -10,7 +10,7 @@ from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import Key, SecureRedisCache
 from secure_redis.azure.governance.activity_log import Activity
 from secure_redis.domain.assess.assessment import Assessment, drift_of
-from secure_redis.domain.observe.authors import SKEW, Author, Window, firewall_rule, of_cache, of_rule
+from secure_redis.domain.observe.authors import SKEW, Author, Window, child, of_cache, of_child
 from secure_redis.domain.observe.cache import Write
 from secure_redis.domain.observe.identity import Identity, NamespaceIdentity, OperatorIdentity
 from secure_redis.domain.observe.observation import Observation, changed
@@ -22,8 +22,8 @@ from secure_redis.reconciler.observe.ages import Ages
 
 QUERY_SECONDS = 240.0
 QUERY_TIMEOUT_SECONDS = 5.0
-RULES_SINCE = timedelta(hours=24)
-MOST_RULES: Final = 5  # of which the log is read in one pass
+CHILDREN_SINCE = timedelta(hours=24)
+MOST_CHILDREN: Final = 5  # of which the log is read in one pass
 
 _Difference = tuple[str, str]  # path and observed value
 
@@ -71,7 +71,7 @@ class WriterReader:
         if last is not None and now < last.at:
             return observed
         young = drift_status.young(resource.status, Assessment(drift=drift), observed.now)
-        about = frozenset(one for one in young if windows.get(one) is not None or firewall_rule(one[0]) is not None)
+        about = frozenset(one for one in young if windows.get(one) is not None or child(one[0]) is not None)
         if not about or (last is not None and about <= last.about and now < last.at + QUERY_SECONDS):
             return observed
         self._questions[resource.key] = _Question(about, now)
@@ -118,8 +118,8 @@ class WriterReader:
 
     def _age(self, resource: SecureRedisCache, path: str) -> timedelta:
         """Return how old what was compared may have been."""
-        is_rule = firewall_rule(path) is not None
-        return timedelta(seconds=self._ages.children if is_rule else self._ages.of(resource))
+        is_child = child(path) is not None
+        return timedelta(seconds=self._ages.children if is_child else self._ages.of(resource))
 
     @staticmethod
     async def _authors(
@@ -131,8 +131,10 @@ class WriterReader:
         windows: Mapping[_Difference, Window | None],
     ) -> Mapping[_Difference, Author] | Unknown:
         found: dict[_Difference, Author] = {}
-        rules = {one: rule for one in sorted(about) if (rule := firewall_rule(one[0])) is not None}
-        of_the_cache = {one: window for one in about if one not in rules and (window := windows.get(one)) is not None}
+        children = {one: below for one in sorted(about) if (below := child(one[0])) is not None}
+        of_the_cache = {
+            one: window for one in about if one not in children and (window := windows.get(one)) is not None
+        }
         writes: tuple[Write, ...] | Unknown
         if of_the_cache:
             since = min(window.after for window in of_the_cache.values()) - SKEW
@@ -140,9 +142,9 @@ class WriterReader:
             if isinstance(writes, Unknown):
                 return writes
             found |= {one: of_cache(writes, window) for one, window in of_the_cache.items()}
-        for one, rule in list(rules.items())[:MOST_RULES]:
-            writes = await activity.writes(identity, resource.cache, now - RULES_SINCE, now + SKEW, rule=rule)
+        for one, below in list(children.items())[:MOST_CHILDREN]:
+            writes = await activity.writes(identity, resource.cache, now - CHILDREN_SINCE, now + SKEW, child=below)
             if isinstance(writes, Unknown):
                 return writes
-            found[one] = of_rule(writes, windows.get(one), now)
+            found[one] = of_child(writes, windows.get(one), now)
         return found

@@ -58,6 +58,10 @@ class RedisControl:
         """Request, approve (Approved) or reject (Rejected) a private endpoint."""
         self._command("private-endpoint", {"cache": cache, "endpoint": {"name": name, "status": status}})
 
+    def patch_schedule(self, cache: str) -> list[Json]:
+        """Return the entries of a cache's patch schedule, in wire names; empty: there is none."""
+        return list(self._command("patch-schedule", {"cache": cache}))
+
     def set_patch_schedule(self, cache: str, entries: Iterable[Mapping[str, Any]] | None) -> None:
         """Set a cache's patch schedule, in wire names; None removes it."""
         shown = None if entries is None else [dict(entry) for entry in entries]

@@ -17,6 +17,7 @@ COMMANDS = frozenset(
         "cache-remove",
         "redis-fault",
         "private-endpoint",
+        "patch-schedule",
         "beside-cache",
         "foreign-name",
     }
@@ -46,6 +47,8 @@ async def run(world: World, command: str, body: Json) -> Any:
             await world.listeners.set_fault(cache, body["fault"])
         case "private-endpoint":
             await _set_private_endpoint(world, cache, seeds.PrivateEndpoint.model_validate(body["endpoint"]))
+        case "patch-schedule":
+            return cache.patch_entries or []
         case "beside-cache":
             await _beside(world, cache, body)
     return None

@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from secure_redis.api.resource import SecureRedisCache, parse
+from secure_redis.azure.governance.reads import patch_window
 from secure_redis.azure.redis.convert import cache_facts, firewall_rule_facts
 from secure_redis.domain.assess import redis
 from secure_redis.domain.assess.disruption import _EFFECTS
@@ -38,6 +39,7 @@ class World:
     spec: Json
     answer: Json
     rules: list[Json] | None
+    schedule: list[Json] | None = None
 
     def resource(self) -> SecureRedisCache:
         meta = {"namespace": "shop", "name": "orders", "uid": "u", "generation": 1, "resourceVersion": "1"}
@@ -48,16 +50,15 @@ class World:
     def drift(self) -> tuple[Drift, ...]:
         """Through the same conversion as the operator's, from the wire."""
         facts = cache_facts(self.answer)
-        if self.rules is None:
-            return drift(self.resource(), facts, NOT_READ)
-        return drift(
-            self.resource(), facts, tuple(firewall_rule_facts(rule, facts.resource_id.name) for rule in self.rules)
-        )
+        name = facts.resource_id.name
+        rules = NOT_READ if self.rules is None else tuple(firewall_rule_facts(rule, name) for rule in self.rules)
+        windows = NOT_READ if self.schedule is None else tuple(patch_window(one) for one in self.schedule)
+        return drift(self.resource(), facts, rules, windows)
 
 
 def load(path: Path) -> World:
     found = json.loads(path.read_text())
-    return World(found["spec"], found["answer"], found["firewallRules"])
+    return World(found["spec"], found["answer"], found["firewallRules"], found.get("scheduleEntries"))
 
 
 def ids(path: Path) -> str:
@@ -119,6 +120,8 @@ def changes(world: World) -> Iterator[Change]:
     if "shards" in redis:
         for value in {None, 1, 2, 3} - {redis["shards"] or None}:
             yield "provision.redis.shards", set_at("properties", "shardCount", value=value)
+    yield from memory_changes(redis)
+    yield from schedule_changes(world)
     for tag in provision.get("tags", {}):
         exact = next(name for name in world.answer["tags"] if name.lower() == tag.lower())
         for value in ("other", None, provision["tags"][tag].upper()):
@@ -133,6 +136,30 @@ def changes(world: World) -> Iterator[Change]:
     yield from rule_changes(world)
     if "persistence" in spec:
         yield from persistence_changes(world)
+
+
+def memory_changes(redis: Json) -> Iterator[Change]:
+    if "evictionPolicy" in redis:
+        for value in ("allkeys-lru", "volatile-lfu", "noeviction", None, "?"):
+            yield "provision.redis.evictionPolicy", _configured({"maxmemory-policy": value})
+    if "memoryReservedMB" in redis:
+        for value in ("642", "0", None, "some"):
+            yield "provision.redis.memoryReservedMB", _configured({"maxmemory-reserved": value})
+    if "updateChannel" in redis:
+        for value in ("Stable", "Fast", None):
+            yield "provision.redis.updateChannel", set_at("properties", "updateChannel", value=value)
+
+
+def schedule_changes(world: World) -> Iterator[Change]:
+    path, there = "provision.redis.maintenanceWindows", world.schedule or []
+    other: Json = {"dayOfWeek": "Tuesday", "startHourUtc": 2, "maintenanceWindow": "PT6H"}
+    for index, _ in enumerate(there):
+        yield path, lambda w, i=index: w.schedule.pop(i)  # type: ignore[misc]
+        for change in ({"dayOfWeek": "Everyday"}, {"startHourUtc": 3}, {"maintenanceWindow": "PT7H2M"}):
+            yield path, lambda w, i=index, c=change: w.schedule[i].update(c)  # type: ignore[misc]
+    if there:
+        yield path, lambda w: w.schedule.append(other)  # type: ignore[union-attr]
+        yield path, lambda w: w.schedule.clear()  # type: ignore[union-attr]
 
 
 def public_access_changes(declared: str) -> Iterator[Change]:
@@ -186,7 +213,7 @@ def rule_changes(world: World) -> Iterator[Change]:
 
 
 def mutated(world: World, change: Callable[[World], Any]) -> World:
-    fresh = World(world.spec, copy.deepcopy(world.answer), copy.deepcopy(world.rules))
+    fresh = copy.deepcopy(world)
     change(fresh)
     return fresh
 

@@ -13,6 +13,7 @@ from secure_redis.domain.assess.assessment import Assessment, assess
 from secure_redis.domain.assess.drift import MOST_ENTRIES, below, ignoring
 from secure_redis.domain.assess.services import COMPARED
 from secure_redis.domain.observe.firewall import FirewallRuleFacts
+from secure_redis.domain.observe.governance import PatchWindow
 from secure_redis.domain.observe.redis import Redis
 from tests.builders.storage import persisting, spec
 from tests.builders.world import NOW, PROVISION, cache, differences, observation, provisioning
@@ -26,6 +27,9 @@ DRIFTED: dict[str, Any] = {
     "zones": ("3",),
     "replicas": 2,
     "shards": 4,
+    "eviction_policy": "allkeys-lru",
+    "memory_reserved_mb": 1,
+    "update_channel": "Preview",
     "identity_type": "SystemAssigned",
     "tags": {"team": "others"},
     "plaintext_open": True,
@@ -35,9 +39,20 @@ DRIFTED: dict[str, Any] = {
 OTHER_IDENTITY = {"identity": {"type": "UserAssigned", "userAssignedIDs": ["/subscriptions/s/a"]}}
 
 
+WINDOW = {"day": "Sunday", "startHourUTC": 2, "durationHours": 6}
+SETTINGS = {
+    "evictionPolicy": "NoEviction",
+    "memoryReservedMB": 700,
+    "updateChannel": "Stable",
+    "maintenanceWindows": [WINDOW],
+}
+TUNED = {**PROVISION, "redis": {**PROVISION["redis"], **SETTINGS}}
+
+
 def assess_ignoring(ignore: list[str], facts: Redis | None = None, firewall: Any = ()) -> Assessment:
-    of = provisioning(network={"firewallRules": RULES}, drift={"ignore": ignore})
-    there = observation(cache=facts or cache(**DRIFTED), firewall_rules=firewall, now=NOW)
+    of = provisioning(network={"firewallRules": RULES}, drift={"ignore": ignore}, provision=TUNED)
+    windows = (PatchWindow("Everyday", 2),)
+    there = observation(cache=facts or cache(**DRIFTED), firewall_rules=firewall, patch_schedule=windows, now=NOW)
     return assess(of, there, cluster_uid="cluster", ca=None)
 
 

@@ -141,7 +141,9 @@ def assert_allowed(value: Any, schema: dict[str, Any], path: str) -> None:
 
 
 def found_in(of: SecureRedisCache, world: Redis, rules: Any = ()) -> dict[str, Drift]:
-    return {one.path: one for one in drift_of(of, observation(cache=world, firewall_rules=rules)) or ()}
+    return {
+        one.path: one for one in drift_of(of, observation(cache=world, firewall_rules=rules, patch_schedule=())) or ()
+    }
 
 
 RANGES = (FirewallRuleFacts("office", "203.0.113.1", "203.0.113.9"),)
@@ -248,6 +250,14 @@ DATA = {"type": "RDB", "storage": {"accountID": ACCOUNT, "connectionStringSecret
 DATA["storage"]["authentication"] = "ConnectionString"  # type: ignore[index]
 ON: dict[str, Any] = {"rdb": True, "rdb_frequency_minutes": 60, "authentication": "SAS", "account": "shopdata"}
 FIREWALL = {"publicAccess": "Disabled", "firewallRules": [{"name": "a", "startIP": "10.0.0.1", "endIP": "10.0.0.2"}]}
+SUNDAY = {"day": "Sunday", "startHourUTC": 2, "durationHours": 6}
+
+
+def tuned(**settings: Any) -> dict[str, Any]:
+    """A spec whose only difference is one of these settings."""
+    return {"provision": {**PROVISION, "redis": {**PROVISION["redis"], **settings}}}
+
+
 ONE_EACH: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("transport.nonTLSPort", {}, {"plaintext_open": True}),
     ("transport.minimumTLSVersion", {}, {"minimum_tls_version": "1.0"}),
@@ -281,6 +291,10 @@ ONE_EACH: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         {"provision": {**PROVISION, "redis": {"sku": {"name": "Premium", "capacity": 1}, "shards": 2}}},
         {},
     ),
+    ("provision.redis.evictionPolicy", tuned(evictionPolicy="NoEviction"), {}),
+    ("provision.redis.memoryReservedMB", tuned(memoryReservedMB=700), {}),
+    ("provision.redis.updateChannel", tuned(updateChannel="Stable"), {"update_channel": "Preview"}),
+    ("provision.redis.maintenanceWindows", tuned(maintenanceWindows=[SUNDAY]), {}),
     ("provision.identity.type", {}, {"identity_type": "SystemAssigned"}),
     (
         "provision.identity.userAssignedIDs",
@@ -295,7 +309,14 @@ ONLY_A_NEW_CACHE = {"provision.location", "provision.redis.zones", "provision.re
 def pass_over(spec: dict[str, Any], changes: dict[str, Any]) -> tuple[dict[str, Drift], tuple[str, ...], int]:
     """Run the second pass over one difference, with the request that a grave correction needs."""
     world = cache(**{"tags": BASE.tags, "sku_name": "Premium", **changes})
-    seen = observation(cache=world, cache_fresh=True, firewall_rules=(), storage=storage(), storage_secret=connection())
+    seen = observation(
+        cache=world,
+        cache_fresh=True,
+        firewall_rules=(),
+        patch_schedule=(),
+        storage=storage(),
+        storage_secret=connection(),
+    )
     drift = found_in(passing({**SAFE, **spec}), world)
     before = [
         {"path": one.path, "declared": one.declared, "observed": one.observed, "class": one.drift_class}

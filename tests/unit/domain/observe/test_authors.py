@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from secure_redis.domain.observe.authors import SKEW, Author, Window, firewall_rule, of_cache, of_rule
+from secure_redis.domain.observe.authors import SKEW, Author, Window, child, of_cache, of_child
 from secure_redis.domain.observe.cache import Write
 from tests.builders.world import NOW
 
@@ -54,19 +54,20 @@ RULE: dict[str, tuple[Iterable[Write], Window | None, Author]] = {
 
 
 @pytest.mark.parametrize("case", RULE)
-def test_the_writer_of_a_firewall_rule(case: str) -> None:
+def test_the_writer_of_a_resource_below_the_cache(case: str) -> None:
     writes, window, author = RULE[case]
-    assert of_rule(writes, window, NOW) == author
+    assert of_child(writes, window, NOW) == author
 
 
 @pytest.mark.parametrize(
-    ("path", "rule"),
+    ("path", "below"),
     [
-        ("network.firewallRules[office]", "office"),
+        ("network.firewallRules[office]", "firewallRules/office"),
+        ("provision.redis.maintenanceWindows", "patchSchedules/default"),
         ("network.publicAccess", None),
         ("network.firewallRules[x' or resourceUri eq 'y]", None),
         ("(more)", None),
     ],
 )
-def test_which_paths_are_about_a_firewall_rule(path: str, rule: str | None) -> None:
-    assert firewall_rule(path) == rule
+def test_which_paths_are_about_a_resource_below_the_cache(path: str, below: str | None) -> None:
+    assert child(path) == below

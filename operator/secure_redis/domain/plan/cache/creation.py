@@ -14,6 +14,7 @@ from secure_redis.domain.observe.normalise import same_word, tag
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.secret import SecretFacts
 from secure_redis.domain.plan.actions import AzureAction, UpdateCache
+from secure_redis.domain.plan.cache.setting_corrections import memory_settings
 
 CREATING = "Azure is creating the cache; this takes 10 to 20 minutes"
 FOREIGN = (
@@ -122,11 +123,11 @@ def _incomplete(resource: SecureRedisCache) -> Mapping[str, str]:
     """
     if resource.spec.network.firewall_rules:
         return {names.CREATION_TAG: names.CREATION_INCOMPLETE}
-    return {names.CREATION_TAG: names.CREATION_PERSISTENCE} if _persists(resource) else {}
+    return {names.CREATION_TAG: names.CREATION_PERSISTENCE} if _owes_more(resource) else {}
 
 
 def is_incomplete(cache: Cache) -> bool:
-    """Whether the operator created the cache, and its network or persistence is not as declared yet."""
+    """Whether the operator created the cache, and its network, persistence or windows are not as declared yet."""
     return tag(cache.tags, names.CREATION_TAG) in {names.CREATION_INCOMPLETE, names.CREATION_PERSISTENCE}
 
 
@@ -143,7 +144,7 @@ def may_owe_network(resource: SecureRedisCache) -> bool:
 
 def opened(resource: SecureRedisCache, cache: Cache, action: AzureAction) -> AzureAction:
     """Let the request that opens a cache in creation, the last one for its network, also write that into the tag."""
-    if not isinstance(action, UpdateCache) or not _persists(resource):
+    if not isinstance(action, UpdateCache) or not _owes_more(resource):
         return action
     access = action.body.get("properties", {}).get("publicNetworkAccess", "Disabled")
     if same_word(access, "Disabled"):
@@ -152,7 +153,7 @@ def opened(resource: SecureRedisCache, cache: Cache, action: AzureAction) -> Azu
 
 
 def network_brought(cache: Cache) -> UpdateCache:
-    """Write into the tag that only persistence is left of a creation. Azure replaces all tags at once."""
+    """Write into the tag that the network is there; persistence and windows may be left. It replaces all tags."""
     return UpdateCache({"tags": {**_untagged(cache), names.CREATION_TAG: names.CREATION_PERSISTENCE}}, ("tags",))
 
 
@@ -165,9 +166,16 @@ def _untagged(cache: Cache) -> dict[str, str]:
     return {name: value for name, value in cache.tags.items() if not same_word(name, names.CREATION_TAG)}
 
 
-def _persists(resource: SecureRedisCache) -> bool:
+def _owes_more(resource: SecureRedisCache) -> bool:
+    """Whether a creation brings something after the network: persistence, or maintenance windows."""
     persistence = resource.spec.persistence
-    return persistence is not None and persistence.type != "None"
+    return maintenance_windows(resource) or (persistence is not None and persistence.type != "None")
+
+
+def maintenance_windows(resource: SecureRedisCache) -> bool:
+    """Whether the spec declares when Azure may patch a Microsoft.Cache/redis cache."""
+    declared = resource.spec.provision.redis if resource.spec.provision is not None else None
+    return declared is not None and bool(declared.maintenance_windows)
 
 
 def body(resource: SecureRedisCache, owner: str) -> Mapping[str, Any]:
@@ -189,6 +197,11 @@ def body(resource: SecureRedisCache, owner: str) -> Mapping[str, Any]:
         properties["replicasPerPrimary"] = declared.redis.replicas
     if declared.redis.shards:
         properties["shardCount"] = declared.redis.shards
+    if declared.redis.update_channel is not None:
+        properties["updateChannel"] = declared.redis.update_channel
+    settings = memory_settings(declared.redis)
+    if settings:
+        properties["redisConfiguration"] = settings
     document: dict[str, Any] = {
         "location": declared.location,
         "tags": {**tags(resource, owner), **_incomplete(resource)},

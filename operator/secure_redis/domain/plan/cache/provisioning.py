@@ -200,6 +200,12 @@ def _complete(
     if correction.action is None:
         plan = _uncorrected(correction, key)
         unread = bool(resource.spec.network.firewall_rules) and not isinstance(observed.firewall_rules, tuple)
+        windows = observed.patch_schedule
+        if creation.maintenance_windows(resource) and not isinstance(windows, tuple):
+            unread = True
+            if isinstance(windows, Unknown):
+                why = Blocked(windows.reason, f"the cache's maintenance windows: {windows.message}")
+                plan = replace(plan, blocked=(*plan.blocked, why))
         if correction.persisting or correction.owing or unread:
             return replace(plan, pending=completing)
         action: AzureAction = creation.finished(cache)

@@ -4,8 +4,10 @@ from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.domain.assess.drift import Drift
 from secure_redis.domain.assess.persistence import PATHS as PERSISTENCE
+from secure_redis.domain.assess.redis import WINDOWS
 from secure_redis.domain.explanation import Blocked
 from secure_redis.domain.observe.firewall import FirewallRuleFacts
+from secure_redis.domain.observe.governance import PatchWindow
 from secure_redis.domain.observe.normalise import rule_name, same_range, same_word
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.redis import Redis
@@ -13,6 +15,7 @@ from secure_redis.domain.plan.actions import (
     AzureAction,
     DeleteFirewallRule,
     PutFirewallRule,
+    PutPatchSchedule,
     UpdateCache,
 )
 from secure_redis.domain.plan.cache import correction_history
@@ -25,6 +28,7 @@ NON_TLS_PORT = "transport.nonTLSPort"
 MINIMUM_TLS = "transport.minimumTLSVersion"
 IDENTITY = "provision.identity"
 FIREWALL = "network.firewallRules"
+AFTER_NETWORK = frozenset({*PERSISTENCE, WINDOWS})  # what a creation brings once the network is as declared
 
 
 def next_correction(
@@ -38,12 +42,12 @@ def next_correction(
     missing = _missing(resource, observed)
     owed = _to_complete(resource, observed, found, missing) if owes is Owed.ALL else set()
     if owes is not Owed.NOTHING:
-        owed |= {d.path for d in found if d.correctable and d.path in PERSISTENCE}
+        owed |= {d.path for d in found if d.correctable and d.path in AFTER_NETWORK}
 
     def choose(due: set[str]) -> Choice:
         return _choose(resource, observed, cache, found, due, missing)
 
-    return next_of(resource, observed, found, owed, frozenset(PERSISTENCE), choose)
+    return next_of(resource, observed, found, owed, AFTER_NETWORK, choose)
 
 
 def _choose(
@@ -80,6 +84,8 @@ def _choose(
     setting = next_setting(resource.spec.provision, cache, found, due)
     if setting is not None:
         return Choice(setting.action, setting.paths, not_corrected, target=setting.target)
+    if WINDOWS in due:
+        return Choice(PutPatchSchedule(_windows(resource)), (WINDOWS,), not_corrected)
     return _persist(resource, observed, cache, found, due, not_corrected)
 
 
@@ -126,6 +132,12 @@ def _transport(resource: SecureRedisCache, path: str) -> AzureAction:
         return UpdateCache({"properties": {"enableNonSslPort": False}}, ("enableNonSslPort",))
     version = resource.spec.transport.minimum_tls_version
     return UpdateCache({"properties": {"minimumTlsVersion": version}}, ("minimumTlsVersion",))
+
+
+def _windows(resource: SecureRedisCache) -> tuple[PatchWindow, ...]:
+    declared = resource.spec.provision.redis if resource.spec.provision is not None else None
+    windows = declared.maintenance_windows if declared is not None else ()
+    return tuple(PatchWindow(one.day, one.start_hour, one.duration_hours * 60) for one in windows)
 
 
 def _path(rule: str) -> str:

@@ -7,10 +7,20 @@ from typing import Any
 from secure_redis.api import names
 from secure_redis.api.spec.spec import CacheIdentity, Provision, RedisProvision
 from secure_redis.domain.assess.drift import Drift, indexed
-from secure_redis.domain.assess.redis import IDENTITY_IDS, IDENTITY_TYPE, SHARDS, SKU_CAPACITY, SKU_NAME, VERSION
+from secure_redis.domain.assess.redis import (
+    CHANNEL,
+    EVICTION,
+    IDENTITY_IDS,
+    IDENTITY_TYPE,
+    MEMORY_RESERVED,
+    SHARDS,
+    SKU_CAPACITY,
+    SKU_NAME,
+    VERSION,
+)
 from secure_redis.domain.grants import CreationTarget
 from secure_redis.domain.observe.cache import Cache
-from secure_redis.domain.observe.normalise import identity_kinds
+from secure_redis.domain.observe.normalise import identity_kinds, maxmemory_policy
 from secure_redis.domain.observe.redis import Redis
 from secure_redis.domain.observe.tier import Size, next_size
 from secure_redis.domain.plan.actions import UpdateCache
@@ -58,7 +68,33 @@ def _settings(declared: RedisProvision, cache: Redis, found: tuple[Drift, ...], 
         return scaled
     if SHARDS in due:
         return _property("shardCount", declared.shards, SHARDS)
-    return _property("redisVersion", declared.redis_version, VERSION) if VERSION in due else None
+    if VERSION in due:
+        return _property("redisVersion", declared.redis_version, VERSION)
+    return _memory(declared, due) or (
+        _property("updateChannel", declared.update_channel, CHANNEL) if CHANNEL in due else None
+    )
+
+
+def _memory(declared: RedisProvision, due: set[str]) -> SettingChange | None:
+    """Set what is due of redisConfiguration. Azure ignores it in one request with a size, so it goes alone."""
+    settings = memory_settings(declared)
+    names = {EVICTION: "maxmemory-policy", MEMORY_RESERVED: "maxmemory-reserved"}
+    changed = {path: name for path, name in names.items() if path in due and name in settings}
+    if not changed:
+        return None
+    body = {"properties": {"redisConfiguration": {name: settings[name] for name in changed.values()}}}
+    fields = tuple(f"redisConfiguration.{name}" for name in changed.values())
+    return SettingChange(UpdateCache(body, fields), tuple(changed))
+
+
+def memory_settings(declared: RedisProvision) -> Mapping[str, str]:
+    """Return what `redisConfiguration` says about memory, where it is declared. Its values are always strings."""
+    settings = {}
+    if declared.eviction_policy is not None:
+        settings["maxmemory-policy"] = maxmemory_policy(declared.eviction_policy)
+    if declared.memory_reserved_mb is not None:
+        settings["maxmemory-reserved"] = str(declared.memory_reserved_mb)
+    return settings
 
 
 def _scaled(declared: RedisProvision, cache: Redis, differing: set[str], due: set[str]) -> SettingChange | None:

@@ -53,10 +53,10 @@ KEEP ?=
 demo: ## Tell the whole story in a local world with a simulated Azure (KEEP=1: leave it running)
 	@$(PY) -m sandbox.demo $(if $(filter-out 0,$(KEEP)),--keep)
 
-# Two workers, each with a control plane of its own (tests/conftest.py); a file's tests stay together so that what they
-# share is made once. PYTEST=… adds arguments, for example PYTEST="-k corpus -x".
+# Three workers, also on two cores, since many tests wait; each has a control plane of its own (tests/conftest.py). A
+# file's tests stay together so that what they share is made once. PYTEST=… adds arguments, for example PYTEST="-k corpus -x".
 PYTEST ?=
-RUN_TESTS = $(PY) -m pytest -n 2 --dist loadfile
+RUN_TESTS = $(PY) -m pytest -n 3 --dist loadfile
 
 .PHONY: prepare
 prepare: ## Build or fetch what the sandbox and the tests run (once; about 8 minutes on 2 cores)

@@ -47,6 +47,7 @@ FILLED: dict[str, Any] = {
     ".provision.tags": {"team": "shop"},
     ".provision.identity.userAssignedIDs": [IDENTITY_ID],
     ".provision.redis.zones": ["1"],
+    ".provision.redis.maintenanceWindows": [{"day": "Sunday", "startHourUTC": 1, "durationHours": 6}],
     ".provision.managedRedis.modules": ["RedisJSON"],
     ".provision.managedRedis.maintenanceWindows": [
         {"day": "Saturday", "startHourUTC": 1, "durationHours": 9},

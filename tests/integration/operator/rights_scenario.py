@@ -266,7 +266,10 @@ class _Scenario:
                 case,
                 provision={
                     "location": "westeurope",
-                    "redis": {"sku": {"name": "Premium", "capacity": 1}},
+                    "redis": {
+                        "sku": {"name": "Premium", "capacity": 1},
+                        "maintenanceWindows": [_window("Sunday")],
+                    },
                     "identity": {"type": "UserAssigned", "userAssignedIDs": [_identity(case, "first")]},
                 },
                 persistence={"type": "RDB", "storage": case.storage(**reference)},
@@ -283,12 +286,15 @@ class _Scenario:
         return case
 
     def _correct(self, case: Persisting) -> None:
-        """A port, a rule too many and one too few; and persistence by another identity instead of by a key."""
+        """A port, a rule too many and one too few, other windows; and persistence by another identity instead of by a key."""
         stranger = seeds.FirewallRule(name="stranger", start="10.0.0.1", end="10.0.0.9")
         with self._using(case.team, "correct", "subscription"):
             case.update({"enableNonSslPort": True}, firewall_rules=(stranger,))
             case.change(
-                provision={"identity": {"userAssignedIDs": [_identity(case, "first"), _identity(case, "second")]}},
+                provision={
+                    "identity": {"userAssignedIDs": [_identity(case, "first"), _identity(case, "second")]},
+                    "redis": {"maintenanceWindows": [_window("Monday")]},
+                },
                 persistence={"storage": {"authentication": "ManagedIdentity", "connectionStringSecretRef": None}},
             )
             case.until("DriftDetected", "True", "StorageRoleMissing")
@@ -353,6 +359,10 @@ def _target(case: Case, kind: str) -> Target:
     """A workload of that kind without pods: nothing runs here."""
     replicas: dict[str, Any] = {"replicas": 0} if kind in ("Deployment", "StatefulSet") else {}
     return Target(case, kind.lower(), kind, **replicas)
+
+
+def _window(day: str) -> dict[str, Any]:
+    return {"day": day, "startHourUTC": 2, "durationHours": 6}
 
 
 def _identity(case: Case, name: str) -> str:

@@ -34,6 +34,7 @@ ROLES: Final[Mapping[str, tuple[str, ...]]] = {
     "microsoft.cache/redis/firewallrules/write": (_PROVISION, _CORRECT),
     "microsoft.cache/redis/listkeys/action": (_PUBLISH_KEY,),
     "microsoft.cache/redis/patchschedules/read": (_OBSERVE,),
+    "microsoft.cache/redis/patchschedules/write": (_PROVISION, _CORRECT),
     "microsoft.cache/redis/read": (_OBSERVE,),
     "microsoft.cache/redis/regeneratekey/action": (_ROTATE,),
     "microsoft.cache/redis/write": (_PROVISION, _CORRECT),

@@ -68,10 +68,11 @@ test: ## The whole suite
 	$(RUN_TESTS) -m "not slow and not floor and not azure" $(PYTEST)
 
 .PHONY: test-all
-test-all: ## The whole suite, with what takes long and with the oldest supported Kubernetes (built once)
+test-all: ## The whole suite, with what takes long, with the oldest supported Kubernetes (built once), and where Azure is not verified the other way too
 	@$(PY) -m sandbox.prepare --tests --floor
 	@$(PY) -m tests.clients.prepare
 	$(RUN_TESTS) -m "not azure" $(PYTEST)
+	SECURE_REDIS_OTHER_WAY=1 $(RUN_TESTS) -m "not slow and not floor and not azure" tests/integration/operator $(PYTEST)
 
 .PHONY: clients
 clients: ## Connect with the client libraries of docs/clients.md, and print their versions and results (5 minutes)

@@ -46,6 +46,7 @@ def _run(options: Options, hosts: Path, figures: Figures) -> None:
         rollout,
         rotation,
         scrapes,
+        services,
         start,
     )  # after `enter`: libraries start threads
 
@@ -63,6 +64,7 @@ def _run(options: Options, hosts: Path, figures: Figures) -> None:
         "foreign": foreign,
         "scrapes": scrapes,
         "failover": failover,
+        "services": services,
         "start": start,
         "footprint": footprint,
         "image": image,

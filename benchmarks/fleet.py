@@ -1,4 +1,4 @@
-"""A thousand Validate resources, each with a cache and a vault secret of its own."""
+"""Validate resources, each with a cache of one of the services and a vault secret of its own."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -9,11 +9,15 @@ from typing import Any
 from benchmarks.figures import say
 from benchmarks.kube import all_of, ready
 from benchmarks.options import Options
-from benchmarks.stage import RESOURCES, new_cache
+from benchmarks.stage import RESOURCES, new_cache, new_cluster
 from sandbox.azure.seeds import seeds
+from sandbox.azure.seeds.managed_redis import ManagedCluster, managed_scope
 from sandbox.world import CACHE_KEYS, CACHE_READ, SUBSCRIPTION, TENANT, VAULT_READ, Team, World
+from secure_redis.api.azure_ids import Service
+from secure_redis.domain.observe.services import CACHES
 from secure_redis.kube import paths
 from secure_redis.kube.client import KubeClient
+from secure_redis.reconciler.observe.governance import KINDS
 
 _BATCH = 200
 
@@ -26,12 +30,28 @@ class Member:
     name: str
     vault: str
     key: str
+    service: Service
 
 
-def build(world: World, options: Options, count: int | None = None, *, keys: bool = True) -> list[Member]:
+Mix = Sequence[Service]  # the services of the caches, in turn
+ONE_SERVICE: Mapping[Service, Mix] = {service: (service,) for service in Service}
+MIXED: Mix = tuple(Service)
+_SOMETIMES = 1  # the writes in the Activity Log: they are read in mode Provision only
+_OF_SOME = frozenset[str]().union(*(facts.GOVERNANCE for facts in CACHES.values()))
+
+
+def build(
+    world: World,
+    options: Options,
+    count: int | None = None,
+    *,
+    keys: bool = True,
+    mix: Mix = ONE_SERVICE[Service.REDIS],
+) -> list[Member]:
     """Create all but the resources: consenting namespaces, identities, vaults, caches and their keys in the vaults.
 
-    `count` caches, `options.resources` if it is not given. Without `keys` the vaults stay empty.
+    `count` caches of the services in `mix`, `options.resources` if it is not given. Without `keys` the vaults stay
+    empty.
 
     Each namespace has an identity that reads its own resource group (with `wide`, the whole subscription), and its
     share of the vaults.
@@ -59,12 +79,14 @@ def build(world: World, options: Options, count: int | None = None, *, keys: boo
             actions = CACHE_READ + CACHE_KEYS
             control.seed(seeds.RoleAssignment(object_id=team.object_id, scope=scope, actions=actions))
     members: list[Member] = []
-    caches: list[seeds.Cache] = []
+    caches: list[seeds.Cache | ManagedCluster] = []
     for number in range(count):
         team, vault = vaults[number % len(vaults)]
-        cache = new_cache(team, f"cache-{number:04}")
+        service = mix[number % len(mix)]
+        made = new_cache if service is Service.REDIS else new_cluster
+        cache = made(team, f"cache-{number:04}")
         caches.append(cache)
-        members.append(Member(team, cache.name, vault, cache.primary_key or ""))
+        members.append(Member(team, cache.name, vault, cache.primary_key or "", service))
     for start in range(0, len(caches), _BATCH):
         control.seed(*caches[start : start + _BATCH])
 
@@ -77,6 +99,12 @@ def build(world: World, options: Options, count: int | None = None, *, keys: boo
     return members
 
 
+def surroundings(members: Sequence[Member]) -> int:
+    """Return how many answers the operator keeps once it has read what stands around the caches."""
+    always = len(KINDS) - _SOMETIMES - len(_OF_SOME)
+    return sum(always + len(CACHES[one.service].GOVERNANCE) for one in members)
+
+
 def list_pages(options: Options, count: int) -> int:
     """Return how many pages of a hundred one walk for every identity has, plus the list that each is denied first."""
     if options.wide:
@@ -87,8 +115,10 @@ def list_pages(options: Options, count: int) -> int:
 def document(world: World, member: Member) -> dict[str, Any]:
     """Return a member's resource."""
     uri = world.control.endpoints.vault_url(member.vault)
-    authentication = {"keyVault": {"uri": uri, "secretName": member.name}}
-    return world.resource(member.team, member.name, authentication=authentication)
+    spec: dict[str, Any] = {"authentication": {"keyVault": {"uri": uri, "secretName": member.name}}}
+    if member.service is Service.MANAGED_REDIS:
+        spec["resourceID"] = managed_scope(SUBSCRIPTION, member.team.name, member.name)
+    return world.resource(member.team, member.name, **spec)
 
 
 async def create(kube: KubeClient, documents: Sequence[Mapping[str, Any]]) -> None:

@@ -23,7 +23,6 @@ from sandbox.waiting import wait_for
 from sandbox.world import Team, World
 from secure_redis.cli.config import Concurrency
 from secure_redis.kube import paths
-from secure_redis.reconciler.observe.governance import KINDS
 
 _PATIENCE = 900.0  # seconds
 _OF_INTERVAL = 0.9  # how old a list may be, as a part of the interval (reconciler.observe.ages.Ages)
@@ -37,7 +36,7 @@ def measure(hosts: Path, options: Options, figures: Figures) -> None:
         operator, ready_after = asyncio.run(_cold(world, options, members, documents, figures))
         load = os.getloadavg()[0]
         if "steady" in options.groups:
-            asyncio.run(_steady(world, options, documents, operator, figures))
+            asyncio.run(_steady(world, options, members, documents, operator, figures))
         world.stop_operator()
         if "cold" in options.groups:
             bare = asyncio.run(_bare(world, members, documents))
@@ -142,6 +141,7 @@ def _report_cold(
 async def _steady(
     world: World,
     options: Options,
+    members: list[Member],
     documents: list[dict[str, Any]],
     operator: OperatorProcess,
     figures: Figures,
@@ -149,7 +149,8 @@ async def _steady(
     count, length = len(documents), options.interval
     began = time.monotonic()
     say("waiting until the governance of the caches is read")
-    wait_for(lambda: operator.metric("secureredis_observations") >= len(KINDS) * count, _PATIENCE, "all of it", 1)
+    around = fleet.surroundings(members)
+    wait_for(lambda: operator.metric("secureredis_observations") >= around, _PATIENCE, "all of it", 1)
     say(f"read after {time.monotonic() - began:.0f} s more")
     async with client(world.cluster.kubeconfig) as kube:
         say(f"shortening the interval to {length} s")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 GROUPS = (
     *("latency", "cold", "steady", "rollout", "rotation", "injected"),
-    *("assess", "auditors", "probes", "foreign", "scrapes", "failover", "start", "footprint", "image"),
+    *("assess", "auditors", "probes", "foreign", "scrapes", "failover", "services", "start", "footprint", "image"),
 )
 
 

@@ -42,6 +42,7 @@ class AzureCalls:
     versions: int
     values: int
     children: int  # firewall rules
+    databases: int  # of clusters of Managed Redis
     surroundings: int  # locks, roles, patch schedules, …: read seldom, and by no resource that waits for it
     challenges: int  # the request without a token that gives the client the token's scope
     writes: int
@@ -57,6 +58,7 @@ class AzureCalls:
             + self.versions
             + self.values
             + self.children
+            + self.databases
             + self.writes
             + self.other
         )
@@ -82,8 +84,10 @@ def _kind(request: LoggedRequest) -> str:
         return "tokens"
     if path.endswith("/listkeys"):
         return "list_keys"
-    if path.endswith("/providers/microsoft.cache/redis"):
+    if path.endswith(("/providers/microsoft.cache/redis", "/providers/microsoft.cache/redisenterprise")):
         return "list_pages"
+    if path.endswith(("/databases", "/databases/default")):
+        return "databases"
     if path.endswith("/firewallrules"):
         return "children"
     if _AROUND.search(path):

@@ -14,6 +14,7 @@ from benchmarks.figures import say
 from benchmarks.process import OperatorProcess, free_port
 from sandbox.api import Api
 from sandbox.azure.seeds import seeds
+from sandbox.azure.seeds.managed_redis import ManagedCluster
 from sandbox.chart.install import install
 from sandbox.chart.render import RELEASE_NAMESPACE, ROOT
 from sandbox.cli.supervisor import start_pods
@@ -84,5 +85,21 @@ def new_cache(team: Team, name: str) -> seeds.Cache:
         name=name,
         properties={"minimumTlsVersion": "1.2", "publicNetworkAccess": "Disabled"},
         private_endpoints=(seeds.PrivateEndpoint(name="shop"),),
-        primary_key=base64.b64encode(secrets.token_bytes(32)).decode(),
+        primary_key=_key(),
     )
+
+
+def new_cluster(team: Team, name: str) -> ManagedCluster:
+    """Return a safe cluster of Managed Redis with a private endpoint and a known primary key of its database."""
+    return ManagedCluster(
+        subscription=SUBSCRIPTION,
+        group=team.name,
+        name=name,
+        properties={"publicNetworkAccess": "Disabled"},
+        private_endpoints=(seeds.PrivateEndpoint(name="shop"),),
+        primary_key=_key(),
+    )
+
+
+def _key() -> str:
+    return base64.b64encode(secrets.token_bytes(32)).decode()

@@ -28,15 +28,14 @@ from secure_redis.domain.plan.actions import (
     DeleteCache,
     DeleteFirewallRule,
     DeleteSecret,
-    Failed,
     InjectWorkload,
-    Outcome,
     PersistCache,
     PutFirewallRule,
     ReleaseWorkload,
     RemoveFinalizer,
     UpdateCache,
 )
+from secure_redis.domain.plan.outcomes import Failed, Outcome
 from secure_redis.domain.plan.rollout import disruption_budgets
 from secure_redis.domain.plan.write_failure import WriteFailure
 from secure_redis.reconciler.observe.direct_reads import about_to_create, needs_direct_read

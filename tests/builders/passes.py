@@ -17,7 +17,7 @@ from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.redis import Redis
 from secure_redis.domain.observe.secret import SecretFacts
 from secure_redis.domain.observe.unknown import NOT_READ
-from secure_redis.domain.plan.actions import Done
+from secure_redis.domain.plan.outcomes import Done
 from secure_redis.domain.plan.plan import plan
 from secure_redis.domain.plan.types import Plan, Settings
 from secure_redis.domain.report.report import Report, report, with_own_writes

@@ -27,16 +27,14 @@ from secure_redis.domain.plan.actions import (
     AddFinalizer,
     ApplySecret,
     CreateSecret,
-    Done,
-    Failed,
     InjectWorkload,
     MarkKey,
-    Outcome,
     RegenerateKey,
     RemoveFinalizer,
     StoreKey,
     WorkloadAction,
 )
+from secure_redis.domain.plan.outcomes import Done, Failed, Outcome
 from secure_redis.domain.plan.plan import plan
 from secure_redis.domain.plan.rollout import waves
 from secure_redis.domain.plan.rotation import required_reads

@@ -28,12 +28,9 @@ from secure_redis.domain.plan.actions import (
     DeleteCache,
     DeleteFirewallRule,
     DeleteSecret,
-    Done,
-    Failed,
     InjectWorkload,
     KubernetesAction,
     MarkKey,
-    Outcome,
     PersistCache,
     PutFirewallRule,
     PutPatchSchedule,
@@ -49,6 +46,7 @@ from secure_redis.domain.plan.actions import (
     UpdateDatabase,
     VaultAction,
 )
+from secure_redis.domain.plan.outcomes import Done, Failed, Outcome
 from secure_redis.domain.plan.write_failure import WriteFailure
 from secure_redis.kube.resources import Resources
 from secure_redis.kube.secrets import Secrets

@@ -13,7 +13,8 @@ from secure_redis.domain.observe.identity import Identity, NamespaceIdentity, Op
 from secure_redis.domain.observe.keys import Proven, VaultSecretFacts
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.unknown import Unknown
-from secure_redis.domain.plan.actions import Failed, MarkKey, Outcome, RegenerateKey
+from secure_redis.domain.plan.actions import MarkKey, RegenerateKey
+from secure_redis.domain.plan.outcomes import Failed, Outcome
 from secure_redis.domain.plan.rotation import required_reads
 from secure_redis.domain.plan.rotation.regeneration_mark import RegenerationMark
 from secure_redis.domain.report.tampering import NOTHING_IN_PLACE, InPlace

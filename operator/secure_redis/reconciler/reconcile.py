@@ -30,14 +30,12 @@ from secure_redis.domain.plan.actions import (
     ApplySecret,
     AzureAction,
     CacheAction,
-    Done,
-    Failed,
-    Outcome,
     RemoveFinalizer,
     RemoveOwnerReference,
     WorkloadAction,
 )
 from secure_redis.domain.plan.brakes import Brake
+from secure_redis.domain.plan.outcomes import Done, Failed, Outcome
 from secure_redis.domain.plan.types import Plan, Settings
 from secure_redis.domain.plan.write_failure import WriteFailure
 from secure_redis.domain.report import annotations, evidence, limits_status, report, status, tampering

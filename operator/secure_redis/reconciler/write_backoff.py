@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from secure_redis.api.resource import SecureRedisCache
-from secure_redis.domain.plan.actions import Action, AzureAction, Outcome
+from secure_redis.domain.plan.actions import Action, AzureAction
+from secure_redis.domain.plan.outcomes import Outcome
 from secure_redis.domain.plan.write_failure import WriteFailure
 from secure_redis.reconciler.next_pass import growing
 

@@ -20,7 +20,7 @@ INTERVALS = {"absenceConfirmationSeconds": 0.5, "operationPollSeconds": 0.2, "se
 
 
 # What is not verified about Azure, the other way round (docs/internals/assumptions.md).
-# By hand: SECURE_REDIS_OTHER_WAY=1.
+# `make test-all` runs these tests a second time so: SECURE_REDIS_OTHER_WAY=1.
 OTHER_WAY: dict[str, object] = {
     "put_returns_keys": False,
     "delete_missing_status": 404,

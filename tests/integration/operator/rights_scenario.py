@@ -286,7 +286,7 @@ class _Scenario:
         return case
 
     def _correct(self, case: Persisting) -> None:
-        """A port, a rule too many and one too few, other windows; and persistence by another identity instead of by a key."""
+        """A port, a rule too many and one too few, other windows; persistence by another identity, not by a key."""
         stranger = seeds.FirewallRule(name="stranger", start="10.0.0.1", end="10.0.0.9")
         with self._using(case.team, "correct", "subscription"):
             case.update({"enableNonSslPort": True}, firewall_rules=(stranger,))

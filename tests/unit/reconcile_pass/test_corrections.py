@@ -11,13 +11,8 @@ from secure_redis.api.reasons.reason import ConditionType, Reason
 from secure_redis.api.resource import SecureRedisCache, parse
 from secure_redis.domain.grants import Grant, GrantPolicy, Power, SkuLimit
 from secure_redis.domain.observe.redis import PersistenceFacts, Redis
-from secure_redis.domain.plan.actions import (
-    Action,
-    Done,
-    Failed,
-    Outcome,
-    UpdateCache,
-)
+from secure_redis.domain.plan.actions import Action, UpdateCache
+from secure_redis.domain.plan.outcomes import Done, Failed, Outcome
 from secure_redis.domain.plan.plan import plan
 from secure_redis.domain.plan.types import Settings
 from secure_redis.domain.plan.write_failure import WriteFailure

@@ -12,12 +12,8 @@ from secure_redis.api.resource import Unreadable, parse
 from secure_redis.api.status import Status
 from secure_redis.domain.observe.cache import CacheAbsent, OperationFacts
 from secure_redis.domain.observe.unknown import NOT_READ, Unknown
-from secure_redis.domain.plan.actions import (
-    CreateCache,
-    CreateSecret,
-    Done,
-    Failed,
-)
+from secure_redis.domain.plan.actions import CreateCache, CreateSecret
+from secure_redis.domain.plan.outcomes import Done, Failed
 from secure_redis.domain.plan.write_failure import WriteFailure
 from secure_redis.domain.report.report import Report
 from secure_redis.domain.report.status import unreadable

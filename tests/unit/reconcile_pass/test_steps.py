@@ -13,9 +13,10 @@ from secure_redis.domain import steady_state
 from secure_redis.domain.assess import assessment
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.plan import plan
-from secure_redis.domain.plan.actions import Action, Done, Failed
+from secure_redis.domain.plan.actions import Action
 from secure_redis.domain.plan.brakes import BrakeLimits
 from secure_redis.domain.plan.namespace_limits import NamespaceLimits
+from secure_redis.domain.plan.outcomes import Done, Failed
 from secure_redis.domain.plan.write_failure import WriteFailure
 from secure_redis.domain.report import report
 from secure_redis.reconciler.act import Performed

@@ -18,12 +18,12 @@ from secure_redis.domain.plan.actions import (
     ApplySecret,
     CreateSecret,
     DeleteSecret,
-    Failed,
     InjectWorkload,
     ReleaseSecret,
     ReleaseWorkload,
     RemoveFinalizer,
 )
+from secure_redis.domain.plan.outcomes import Failed
 from secure_redis.domain.plan.write_failure import WriteFailure
 from secure_redis.domain.report.report import Report
 from tests.builders.passes import observation, planned, published, reported, resource, tampered, vault

@@ -22,7 +22,6 @@ from secure_redis.domain.plan.actions import (
     CreateDatabase,
     DeleteCache,
     DeleteFirewallRule,
-    Failed,
     MarkKey,
     PersistCache,
     PutFirewallRule,
@@ -32,6 +31,7 @@ from secure_redis.domain.plan.actions import (
     UpdateCache,
     UpdateDatabase,
 )
+from secure_redis.domain.plan.outcomes import Failed
 from secure_redis.domain.plan.plan import plan
 from secure_redis.domain.plan.rollout.waves import Rollout
 from secure_redis.domain.plan.types import Plan, Rotating

@@ -1,4 +1,4 @@
-"""Define the actions of a plan, one class each in closed unions, and the outcomes of an action.
+"""Define the actions of a plan, one class each in closed unions. `domain.plan.outcomes` has what becomes of one.
 
 Every action is idempotent and safe to repeat after a crash at any point. Its docstring names its effect and, after
 "Done:", what proves that it is complete. `reconciler.act` has one branch for each; a missing branch is a type error.
@@ -14,12 +14,10 @@ from pydantic import SecretBytes, SecretStr
 
 from secure_redis.api.azure_ids import StorageAccountID
 from secure_redis.api.names import ROTATION_TAG
-from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.domain.observe.firewall import FirewallRuleFacts
 from secure_redis.domain.observe.governance import PatchWindow
 from secure_redis.domain.observe.keys import Slot
-from secure_redis.domain.plan.write_failure import WriteFailure
 
 # --- the resource itself --------------------------------------------------------------------------------------------
 
@@ -396,48 +394,3 @@ CacheAction = (
 VaultAction = StoreKey | MarkKey
 AzureAction = CacheAction | VaultAction  # at most one of them changes a cache in a pass
 Action = ResourceAction | KubernetesAction | AzureAction
-
-# --- the outcome ----------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """The action took effect (or had already)."""
-
-    action: Action
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """The action did not take effect."""
-
-    action: Action
-    failure: WriteFailure
-
-    @property
-    def reason(self) -> Reason:
-        """Why, for the status."""
-        return self.failure.reason
-
-    @property
-    def message(self) -> str:
-        """Why, in words for the status."""
-        return self.failure.message
-
-    @property
-    def permanent(self) -> bool:
-        """Whether no retry can succeed."""
-        return self.failure.permanent
-
-    @property
-    def retry_after(self) -> float | None:
-        """Seconds, where the other side named a time."""
-        return self.failure.retry_after
-
-    @property
-    def maybe_done(self) -> bool:
-        """Whether it may have been done all the same."""
-        return self.failure.maybe_done
-
-
-Outcome = Done | Failed

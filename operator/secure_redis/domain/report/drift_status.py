@@ -14,8 +14,9 @@ from secure_redis.domain.assess.assessment import Assessment
 from secure_redis.domain.assess.disruption import SENTENCES
 from secure_redis.domain.observe.authors import Author
 from secure_redis.domain.observe.observation import Observation
-from secure_redis.domain.plan.actions import AzureAction, Outcome
+from secure_redis.domain.plan.actions import AzureAction
 from secure_redis.domain.plan.cache import correction_history
+from secure_redis.domain.plan.outcomes import Outcome
 from secure_redis.domain.plan.types import Plan
 
 # Events of the Activity Log appear up to 20 minutes late.

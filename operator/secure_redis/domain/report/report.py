@@ -13,14 +13,8 @@ from secure_redis.domain.assess.assessment import Assessment
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.secret import SecretFacts
 from secure_redis.domain.observe.unknown import Unknown
-from secure_redis.domain.plan.actions import (
-    ApplySecret,
-    CreateSecret,
-    Done,
-    Failed,
-    Outcome,
-    WorkloadAction,
-)
+from secure_redis.domain.plan.actions import ApplySecret, CreateSecret, WorkloadAction
+from secure_redis.domain.plan.outcomes import Done, Failed, Outcome
 from secure_redis.domain.plan.types import PERMANENT_RETRY_SECONDS, Plan
 from secure_redis.domain.report import drift_status
 from secure_redis.domain.report.conditions.condition_state import ConditionState

@@ -32,11 +32,8 @@ from secure_redis.domain.explanation import Explanation
 from secure_redis.domain.observe.cache import Cache
 from secure_redis.domain.observe.keys import VaultSecretFacts
 from secure_redis.domain.observe.observation import Observation
-from secure_redis.domain.plan.actions import (
-    CreateCache,
-    Failed,
-    Outcome,
-)
+from secure_redis.domain.plan.actions import CreateCache
+from secure_redis.domain.plan.outcomes import Failed, Outcome
 from secure_redis.domain.plan.rollout.waves import statuses_after
 from secure_redis.domain.plan.rollout.workload_state import LISTED_PODS
 from secure_redis.domain.plan.rotation import outcome

@@ -18,7 +18,8 @@ from secure_redis.domain.assess.connection_secret import ConnectionData, differs
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.secret import SecretFacts
 from secure_redis.domain.observe.workloads import WorkloadFacts
-from secure_redis.domain.plan.actions import ApplySecret, CreateSecret, Done, InjectWorkload, Outcome
+from secure_redis.domain.plan.actions import ApplySecret, CreateSecret, InjectWorkload
+from secure_redis.domain.plan.outcomes import Done, Outcome
 from secure_redis.domain.report.events import Event
 
 _MOST_NAMED = 10

@@ -21,12 +21,12 @@ from secure_redis.domain.plan.actions import (
     AzureAction,
     DeleteCache,
     DeleteSecret,
-    Failed,
     ReleaseWorkload,
     RemoveFinalizer,
     RemoveOwnerReference,
 )
 from secure_redis.domain.plan.finalizer import ends_rotation
+from secure_redis.domain.plan.outcomes import Failed
 from secure_redis.domain.plan.write_failure import WriteFailure
 from secure_redis.domain.report.conditions.condition_state import SEE
 from secure_redis.domain.report.conditions.way_out import EXPLAINS_WAITING

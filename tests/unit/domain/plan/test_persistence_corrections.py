@@ -13,16 +13,11 @@ from secure_redis.domain.assess import persistence
 from secure_redis.domain.assess.assessment import Assessment
 from secure_redis.domain.explanation import Blocked
 from secure_redis.domain.observe.redis import Redis
-from secure_redis.domain.plan.actions import (
-    Done,
-    Failed,
-    PersistCache,
-    PutFirewallRule,
-    UpdateCache,
-)
+from secure_redis.domain.plan.actions import PersistCache, PutFirewallRule, UpdateCache
 from secure_redis.domain.plan.cache.corrections import RETRY_SECONDS, Correction, Owed
 from secure_redis.domain.plan.cache.persistence import blocked_by
 from secure_redis.domain.plan.cache.redis_corrections import next_correction
+from secure_redis.domain.plan.outcomes import Done, Failed
 from secure_redis.domain.plan.types import Plan
 from secure_redis.domain.plan.write_failure import WriteFailure
 from secure_redis.domain.report.drift_status import corrections as recorded

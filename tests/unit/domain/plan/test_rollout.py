@@ -15,12 +15,8 @@ from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.secret import SecretFacts
 from secure_redis.domain.observe.unknown import NOT_READ, Unknown
 from secure_redis.domain.observe.workloads import ContainerState, Owned, PodFacts, Reads, WorkloadFacts
-from secure_redis.domain.plan.actions import (
-    Done,
-    Failed,
-    InjectWorkload,
-    ReleaseWorkload,
-)
+from secure_redis.domain.plan.actions import InjectWorkload, ReleaseWorkload
+from secure_redis.domain.plan.outcomes import Done, Failed
 from secure_redis.domain.plan.rollout.waves import (
     HUMAN_SECONDS,
     ROLLING_SECONDS,

@@ -13,7 +13,7 @@ from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.secret import SecretFacts
 from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.observe.workloads import ContainerFacts, WorkloadFacts
-from secure_redis.domain.plan.actions import Done, Failed, Outcome
+from secure_redis.domain.plan.outcomes import Done, Failed, Outcome
 from secure_redis.domain.plan.write_failure import WriteFailure
 from secure_redis.domain.report.report import with_own_writes
 from secure_redis.domain.report.tampering import NOTHING_IN_PLACE, InPlace, in_place, repaired

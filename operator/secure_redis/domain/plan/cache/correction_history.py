@@ -15,7 +15,7 @@ from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.status import MESSAGE_LIMIT, CorrectionStatus
 from secure_redis.api.times import rfc3339
 from secure_redis.domain.explanation import Blocked
-from secure_redis.domain.plan.actions import Done, Failed, Outcome
+from secure_redis.domain.plan.outcomes import Done, Failed, Outcome
 from secure_redis.domain.plan.types import CLOCK_SKEW_SECONDS, PERMANENT_RETRY_SECONDS
 
 TWICE: Final = 2

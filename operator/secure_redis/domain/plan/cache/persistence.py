@@ -22,12 +22,8 @@ from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.redis import Redis
 from secure_redis.domain.observe.storage import StorageAbsent, StorageFacts
 from secure_redis.domain.observe.unknown import NotRead, Unknown
-from secure_redis.domain.plan.actions import (
-    AzureAction,
-    Failed,
-    PersistCache,
-    UpdateCache,
-)
+from secure_redis.domain.plan.actions import AzureAction, PersistCache, UpdateCache
+from secure_redis.domain.plan.outcomes import Failed
 from secure_redis.domain.plan.types import Plan
 
 ROLE = "Storage Blob Data Contributor"

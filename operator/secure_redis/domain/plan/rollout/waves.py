@@ -22,13 +22,8 @@ from secure_redis.domain.observe.secret import SecretFacts
 from secure_redis.domain.observe.unknown import NotRead, Unknown
 from secure_redis.domain.observe.workload_match import carries, consents, current
 from secure_redis.domain.observe.workloads import PodFacts, WorkloadFacts
-from secure_redis.domain.plan.actions import (
-    Done,
-    Failed,
-    Outcome,
-    ReleaseWorkload,
-    WorkloadAction,
-)
+from secure_redis.domain.plan.actions import ReleaseWorkload, WorkloadAction
+from secure_redis.domain.plan.outcomes import Done, Failed, Outcome
 from secure_redis.domain.plan.rollout import followed_key
 from secure_redis.domain.plan.rollout.disruption_budgets import (
     Allowance,

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from secure_redis.api.status import RotationStatus
-from secure_redis.domain.plan.actions import Failed, Outcome
+from secure_redis.domain.plan.outcomes import Failed, Outcome
 from secure_redis.domain.plan.types import Rotating
 
 

@@ -12,8 +12,8 @@ from secure_redis.domain.assess.persistence import required as required_persiste
 from secure_redis.domain.observe.cache import Cache, CacheAbsent
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.unknown import Unknown
-from secure_redis.domain.plan.actions import Failed
 from secure_redis.domain.plan.cache import creation
+from secure_redis.domain.plan.outcomes import Failed
 from secure_redis.domain.plan.types import Plan
 from secure_redis.domain.report.conditions import managed_redis, redis
 from secure_redis.domain.report.conditions.condition_state import FALSE, UNKNOWN, ConditionState

@@ -11,13 +11,8 @@ from secure_redis.domain.assess.assessment import Assessment
 from secure_redis.domain.assess.rules.rule import Result
 from secure_redis.domain.explanation import Explanation
 from secure_redis.domain.observe.observation import Observation
-from secure_redis.domain.plan.actions import (
-    AzureAction,
-    Failed,
-    Outcome,
-    StoreKey,
-    WorkloadAction,
-)
+from secure_redis.domain.plan.actions import AzureAction, StoreKey, WorkloadAction
+from secure_redis.domain.plan.outcomes import Failed, Outcome
 from secure_redis.domain.plan.types import Plan
 from secure_redis.domain.report.conditions import workloads as workload_verdict
 from secure_redis.domain.report.conditions.cache import cache_available, persistence_encrypted, transport_secured

@@ -12,7 +12,8 @@ from secure_redis.domain.assess.connection_secret import differs
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.secret import SecretFacts
 from secure_redis.domain.observe.unknown import Unknown
-from secure_redis.domain.plan.actions import ApplySecret, CreateSecret, Failed, Outcome
+from secure_redis.domain.plan.actions import ApplySecret, CreateSecret
+from secure_redis.domain.plan.outcomes import Failed, Outcome
 from secure_redis.domain.plan.types import Plan
 from secure_redis.domain.report.conditions.condition_state import (
     FALSE,

@@ -16,9 +16,9 @@ from secure_redis.domain.observe.normalise import (
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.storage import CIPHER, EncryptionKeyFacts, KeyAbsent
 from secure_redis.domain.observe.unknown import NotRead, Unknown
-from secure_redis.domain.plan.actions import Failed
 from secure_redis.domain.plan.cache.creation import busy, busy_reason
 from secure_redis.domain.plan.cache.managed_redis import FAILED_CREATION
+from secure_redis.domain.plan.outcomes import Failed
 from secure_redis.domain.plan.types import Plan
 from secure_redis.domain.report.conditions.condition_state import (
     FALSE,

@@ -15,7 +15,7 @@ from secure_redis.domain.explanation import Explanation
 from secure_redis.domain.observe.cache import Cache
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.secret import SecretFacts
-from secure_redis.domain.plan.actions import Failed
+from secure_redis.domain.plan.outcomes import Failed
 from secure_redis.domain.plan.rollout.waves import reason_of
 from secure_redis.domain.plan.types import Plan
 from secure_redis.domain.report import evidence

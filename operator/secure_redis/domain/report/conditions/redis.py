@@ -9,9 +9,9 @@ from secure_redis.domain.observe.endpoint import EndpointFacts
 from secure_redis.domain.observe.normalise import is_busy, is_dead, tls_version
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.redis import Redis
-from secure_redis.domain.plan.actions import Failed
 from secure_redis.domain.plan.cache.creation import busy, busy_reason
 from secure_redis.domain.plan.cache.persistence import blocked_by
+from secure_redis.domain.plan.outcomes import Failed
 from secure_redis.domain.plan.types import Plan
 from secure_redis.domain.report.conditions.condition_state import FALSE, TRUE, UNKNOWN, ConditionState
 from secure_redis.domain.report.conditions.route import no_route

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from sandbox.gate import Gate, Moment
 from sandbox.waiting import PATIENCE, wait_for
 from sandbox.world import World
@@ -18,9 +16,6 @@ from tests.faults.scenarios import Scenario, Stage
 from tests.faults.side_effects import Held, SideEffect, recorded
 
 MOMENTS: tuple[Moment, ...] = ("before", "after")
-BOTH = pytest.mark.parametrize(
-    "thoroughly", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["in-turns", "both"]
-)
 
 
 @dataclass(frozen=True)

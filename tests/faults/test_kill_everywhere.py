@@ -13,11 +13,12 @@ import pytest
 from sandbox.gate import Gate
 from sandbox.world import World
 from tests.faults import managed, operators
-from tests.faults.killing import BOTH, Killing
+from tests.faults.killing import Killing
 from tests.faults.scenarios import SCENARIOS, Scenario
 
 AT_ONCE = 3  # mostly they wait
-_OTHERS = [one for one in managed.SCENARIOS if one is not managed.PROVISION]
+QUICK = (*SCENARIOS, managed.PROVISION)
+THOROUGH = (*SCENARIOS, *managed.SCENARIOS)
 
 
 @pytest.fixture(scope="module")
@@ -26,12 +27,13 @@ def kubeconfig(world: World, gate: Gate) -> Path:
     return gate.kubeconfig(operators.operator_kubeconfig(world))
 
 
-@BOTH
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize(
-    "scenario",
-    [*SCENARIOS, managed.PROVISION, *(pytest.param(one, marks=pytest.mark.slow) for one in _OTHERS)],
-    ids=lambda scenario: scenario.name,
+    ("scenario", "thoroughly"),
+    [
+        *(pytest.param(one, False, id=f"{one.name}-in-turns") for one in QUICK),
+        *(pytest.param(one, True, id=f"{one.name}-both", marks=pytest.mark.slow) for one in THOROUGH),
+    ],
 )
 def test_kill_at_every_side_effect(
     scenario: Scenario, thoroughly: bool, world: World, gate: Gate, kubeconfig: Path, capsys: pytest.CaptureFixture[str]

@@ -239,6 +239,7 @@ def build_services(
         clusters=azure.clusters,
         inventory=azure.cluster_inventory,
         vaults=azure.key_vaults,
+        governance=azure.governance,
         ages=ages,
         monotonic=time.monotonic,
     )

@@ -52,8 +52,9 @@ PERSISTENCE_REASONS: Final[Mapping[Reason, ReasonRow]] = {
     ),
     Reason.ENCRYPTION_KEY_UNUSABLE: row(
         "The customer-managed key that encrypts the account (Managed Redis: the cluster) is missing, disabled, expired "
-        "or not valid yet.",
-        "Enable or renew the key in its vault, or have another one used.",
+        "or not valid yet; or the cluster's identity may not use the key that the spec declares.",
+        "Enable or renew the key in its vault, give the identity the role that the message names, or have another key "
+        "used.",
         on={ConditionType.PERSISTENCE_ENCRYPTED},
     ),
     Reason.INFRASTRUCTURE_ENCRYPTION_MISSING: row(

@@ -104,3 +104,11 @@ def listed_keys(primary: object, secondary: object) -> ListedKeys:
     for key in (first, second):
         live_values.remember(key)
     return ListedKeys(SecretStr(first), SecretStr(second))
+
+
+def principals(identity: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+    """Read the object ids of the user-assigned identities in `identity`, by their ARM ids."""
+    for one, named in sorted(mapping(identity.get("userAssignedIdentities")).items()):
+        principal = text(mapping(named).get("principalId"))
+        if principal is not None:
+            yield str(one), principal

@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from secure_redis.api.azure_ids import CacheID, StorageAccountID, within
+from secure_redis.api.azure_ids import CacheID, KeyScope, StorageAccountID, within
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.azure.core.answers import Malformed, elements, mapping, number, text
 from secure_redis.azure.core.expiring_cache import ExpiringCache
@@ -42,6 +42,7 @@ from secure_redis.domain.observe.services import CACHES
 from secure_redis.domain.observe.unknown import Unknown
 
 T = TypeVar("T")
+RoleScope = CacheID | StorageAccountID | KeyScope
 Item = Mapping[str, Any]
 
 LOCKS_API_VERSION: Final = "2020-05-01"
@@ -109,9 +110,9 @@ class Governance:
         return unread(found, READ_DIAGNOSTICS) if isinstance(found, Failure) else _convert(found, _diagnostic)
 
     async def role_assignments(
-        self, identity: Identity, target: CacheID | StorageAccountID, principal: str | None = None
+        self, identity: Identity, target: RoleScope, principal: str | None = None
     ) -> tuple[RoleAssignmentFacts, ...] | Unknown:
-        """Read the role assignments that apply to the cache or the account, of all principals or of one object id.
+        """Read the role assignments that apply to the cache, account or key, of all principals or of one object id.
 
         Those of the groups that `principal` is in are among them. Needs
         `Microsoft.Authorization/roleAssignments/read` there and, to read what a role permits,
@@ -128,7 +129,7 @@ class Governance:
             selected += f" and assignedTo('{principal}')"
         path = f"{target.text}/providers/Microsoft.Authorization/roleAssignments"
         found = await self._resource_manager.walk(identity, path, ROLES_API_VERSION, filter=selected)
-        if isinstance(found, NotFound) and isinstance(target, StorageAccountID):
+        if isinstance(found, NotFound) and not isinstance(target, CacheID):
             return Unknown(Reason.AZURE_ERROR, found.message)
         if isinstance(found, Failure):
             return unread(found, READ_ROLES)
@@ -146,7 +147,7 @@ class Governance:
         return tuple(replace(one, permissions=known_roles.get(one.role_id)) for one in here)
 
     async def _permissions(
-        self, identity: Identity, target: CacheID | StorageAccountID, role: str
+        self, identity: Identity, target: RoleScope, role: str
     ) -> tuple[RolePermissions, ...] | Failure | None:
         # Read at the target: a reader of the assignments there needs no permission on the whole subscription.
         key = (identity, target.subscription.lower(), role)

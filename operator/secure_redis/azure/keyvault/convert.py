@@ -1,9 +1,10 @@
 """Convert the answers about vaults and keys to facts."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from secure_redis.api.azure_ids import segments
-from secure_redis.azure.core.answers import Malformed, flag, mapping, text, unix
+from secure_redis.azure.core.answers import Malformed, elements, flag, mapping, text, unix
 from secure_redis.domain.observe.normalise import key_version
 from secure_redis.domain.observe.storage import (
     KeyFacts,
@@ -32,7 +33,18 @@ def key_vault_facts(body: object) -> KeyVaultFacts:
         uri=text(properties.get("vaultUri")),
         soft_delete=flag(properties.get("enableSoftDelete")),
         purge_protection=flag(properties.get("enablePurgeProtection")),
+        by_roles=flag(properties.get("enableRbacAuthorization")),
+        key_policies=dict(_key_policies(properties)),
     )
+
+
+def _key_policies(properties: Mapping[str, Any]) -> Iterable[tuple[str, frozenset[str]]]:
+    for one in elements(properties.get("accessPolicies")):
+        policy = mapping(one)
+        principal = text(policy.get("objectId"))
+        if principal is not None and policy.get("applicationId") is None:  # else it is for that application's users
+            keys = elements(mapping(policy.get("permissions")).get("keys"))
+            yield principal.lower(), frozenset(str(key).lower() for key in keys)
 
 
 def key_facts(body: object, name: str) -> KeyFacts:

@@ -11,6 +11,7 @@ from secure_redis.azure.core.answers import (
     mapping,
     number,
     port,
+    principals,
     private_endpoints,
     text,
 )
@@ -67,6 +68,7 @@ def cluster_facts(body: object, api_version: str | None = None) -> ManagedRedis:
         tags={str(tag): str(value) for tag, value in mapping(answer.get("tags")).items()},
         private_endpoints=tuple(private_endpoints(properties)),
         user_assigned_ids=tuple(mapping(mapping(answer.get("identity")).get("userAssignedIdentities"))),
+        user_assigned_principals=dict(principals(mapping(answer.get("identity")))),
         maintenance_windows=_windows(properties, api_version),
         api_version=api_version,
     )

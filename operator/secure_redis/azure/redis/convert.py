@@ -1,7 +1,7 @@
 """Convert Azure's answers to facts. Keys, connection strings and the SDK's models do not leave this module."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from secure_redis.api.azure_ids import CacheID, InvalidResourceID
@@ -11,6 +11,7 @@ from secure_redis.azure.core.answers import (
     mapping,
     number,
     port,
+    principals,
     private_endpoints,
     text,
     text_flag,
@@ -72,7 +73,7 @@ def cache_facts(body: object) -> Redis:
         identity_type=text(identity.get("type")),
         user_assigned_ids=tuple(sorted(str(each) for each in mapping(identity.get("userAssignedIdentities")))),
         principal_id=text(identity.get("principalId")),
-        user_assigned_principals=dict(_principals(identity)),
+        user_assigned_principals=dict(principals(identity)),
         private_endpoints=tuple(private_endpoints(properties)),
         geo_linked=tuple(
             text(mapping(link).get("id")) or "(not named)" for link in elements(properties.get("linkedServers"))
@@ -173,10 +174,3 @@ def _storage_account(setting: str) -> tuple[str | None, str | None]:
     if endpoint is not None:
         return account, endpoint[1].strip().removeprefix("https://").rstrip("/").lower()
     return account, f"{account}.blob.{suffix[1].lower()}" if suffix is not None else None
-
-
-def _principals(identity: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
-    for one, named in sorted(mapping(identity.get("userAssignedIdentities")).items()):
-        principal = text(mapping(named).get("principalId"))
-        if principal is not None:
-            yield str(one), principal

@@ -5,14 +5,15 @@ Azure Managed Redis (kind v2) and the retiring Enterprise and Enterprise Flash t
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date
 from typing import ClassVar, Final
 
 from secure_redis.api.names import ALLOW_DISRUPTION, CREATION_INCOMPLETE, CREATION_TAG
 from secure_redis.domain.observe import governance
 from secure_redis.domain.observe.cache import Cache, Retirement
-from secure_redis.domain.observe.normalise import is_busy, same_word, tag
+from secure_redis.domain.observe.normalise import is_busy, same_id, same_word, tag
 from secure_redis.domain.observe.unknown import NOT_READ, NotRead, Unknown
 
 _SKU = re.compile(
@@ -92,8 +93,13 @@ class ManagedRedis(Cache):
     cluster_redis_version: str | None = None
     key_identity_type: str | None = None
     user_assigned_ids: tuple[str, ...] = ()
+    user_assigned_principals: Mapping[str, str] = field(default_factory=dict)  # object ids by ARM id, as answered
     # None: the interface version that was read does not show them, or only a list of clusters was read.
     maintenance_windows: tuple[MaintenanceWindow, ...] | None = None
+
+    def principal_of(self, identity_id: str | None) -> str | None:
+        """Return the object id of one of the cluster's user-assigned identities. None: it does not have this one."""
+        return next((one for name, one in self.user_assigned_principals.items() if same_id(name, identity_id)), None)
 
     @property
     def sku(self) -> str:

@@ -84,6 +84,7 @@ class Observation:
     encryption_key: EncryptionKeyFacts | Unknown | NotRead = NOT_READ  # of the account or the cluster
     # Before a cluster is changed: the key that the spec declares for its disks, and the SKUs that Azure offers.
     declared_key: EncryptionKeyFacts | Unknown | NotRead = NOT_READ
+    key_roles: tuple[RoleAssignmentFacts, ...] | Unknown | NotRead = NOT_READ  # of the identity that is to read it
     scaling_options: tuple[str, ...] | Unknown | NotRead = NOT_READ
     patch_schedule: tuple[PatchWindow, ...] | Unknown | NotRead = NOT_READ
     access_policies: tuple[AccessPolicyFacts, ...] | Unknown | NotRead = NOT_READ

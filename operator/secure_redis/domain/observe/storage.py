@@ -4,13 +4,16 @@
 is documented beside each field (docstrings of azure-mgmt-storage 25.3.0).
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
 from secure_redis.api.azure_ids import StorageAccountID
+from secure_redis.domain.observe.governance import RoleAssignmentFacts, any_permits
 from secure_redis.domain.observe.unknown import NOT_READ, NotRead, Unknown
 
+_ENCRYPT: Final = tuple(f"Microsoft.KeyVault/vaults/keys/{one}" for one in ("read", "wrap/action", "unwrap/action"))
 # Azure Storage and managed disks always encrypt. Sources: Microsoft's "Azure Storage encryption for data at rest" and
 # "Server-side encryption of Azure Disk Storage".
 CIPHER: Final = "encrypted with AES-256 (FIPS 140-2 validated)"
@@ -114,13 +117,31 @@ class BlobServiceFacts:
 
 @dataclass(frozen=True, slots=True)
 class KeyVaultFacts:
-    """A key vault as the management plane answered. `resource_id`: its ARM id."""
+    """A key vault as the management plane answered. `resource_id`: its ARM id.
+
+    `by_roles`: whether roles permit the use of its keys; else `key_policies` does: by object id, the permissions in
+    lower case.
+    """
 
     resource_id: str
     name: str
     uri: str | None = None
     soft_delete: bool | None = None  # absent: on (new vaults cannot be without since 2020-12-15)
     purge_protection: bool | None = None  # absent: off
+    by_roles: bool | None = None
+    key_policies: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+    def lets_encrypt(self, principal: str, roles: Iterable[RoleAssignmentFacts]) -> bool | None:
+        """Whether this object id can encrypt with a key, to which these assignments apply. None: it is not certain.
+
+        Source: learn.microsoft.com/azure/redis/how-to-encryption, "Prerequisites": get, wrap and unwrap.
+        """
+        if not self.by_roles:
+            permitted = self.key_policies.get(principal.lower(), frozenset())
+            return "all" in permitted or permitted >= {"get", "wrapkey", "unwrapkey"}
+        assigned = tuple(roles)
+        found = [any_permits(assigned, action, data=True) for action in _ENCRYPT]
+        return all(found) if None not in found else (None if False not in found else False)
 
 
 @dataclass(frozen=True, slots=True)

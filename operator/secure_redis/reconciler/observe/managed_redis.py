@@ -10,9 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from secure_redis.api.azure_ids import KeyScope
 from secure_redis.api.resource import Key, SecureRedisCache
 from secure_redis.api.spec.persistence import KeySource
 from secure_redis.api.spec.spec import Mode
+from secure_redis.azure.governance.reads import Governance
 from secure_redis.azure.inventory import Inventory
 from secure_redis.azure.keyvault.encryption_keys import KeyVaults
 from secure_redis.azure.managed_redis.client import ManagedCaches
@@ -25,7 +27,7 @@ from secure_redis.domain.observe.managed_redis import ManagedDatabase, ManagedRe
 from secure_redis.domain.observe.normalise import same_word
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.observation import changed as replace
-from secure_redis.domain.observe.storage import EncryptionKeyFacts
+from secure_redis.domain.observe.storage import EncryptionKeyFacts, KeyVaultFacts
 from secure_redis.domain.observe.unknown import NOT_READ, NotRead, Unknown
 from secure_redis.reconciler.edge import guarded
 from secure_redis.reconciler.observe.ages import Ages
@@ -67,6 +69,7 @@ class ManagedReader:
         clusters: ManagedCaches,
         inventory: Inventory[ManagedRedis],
         vaults: KeyVaults,
+        governance: Governance,
         ages: Ages,
         monotonic: Callable[[], float],
     ) -> None:
@@ -74,6 +77,7 @@ class ManagedReader:
         self._clusters = clusters
         self._inventory = inventory
         self._vaults = vaults
+        self._governance = governance
         self._ages = ages
         self._monotonic = monotonic
         self._cached: dict[Key, _Cached] = {}
@@ -173,7 +177,16 @@ class ManagedReader:
         differing = {one.path for one in differences(cluster, resource, observed)}
         if not any(path in differing and allowed(resource, path) for path in ENCRYPTION):
             return observed
-        return replace(observed, declared_key=await self._declared_key(resource, identity, wanted.key_url))
+        key = await self._declared_key(resource, identity, wanted.key_url)
+        observed = replace(observed, declared_key=key)
+        principal = cluster.principal_of(wanted.identity_id)
+        if principal is None or not isinstance(key, EncryptionKeyFacts) or not isinstance(key.vault, KeyVaultFacts):
+            return observed
+        if not key.vault.by_roles:
+            return observed  # its access policies were read with it
+        scope = KeyScope(key.vault.resource_id, urlsplit(wanted.key_url).path.split("/")[2])
+        roles = self._governance.role_assignments(identity, scope, principal)
+        return replace(observed, key_roles=await guarded(roles, "the roles on the declared encryption key"))
 
     async def _declared_key(
         self, resource: SecureRedisCache, identity: Identity, url: str

@@ -42,7 +42,7 @@ class _Child(Generic[T]):
 
 
 class RedisReader:
-    """Keeps, per resource, the firewall rules and the declared cache's maintenance windows."""
+    """Keeps, per resource, the firewall rules and the maintenance windows."""
 
     def __init__(
         self,

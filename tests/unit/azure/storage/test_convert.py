@@ -150,3 +150,13 @@ def test_a_key_without_a_version_and_a_vault_of_another_type_are_malformed() -> 
     assert convert.key_vault_facts({"id": VAULT, "name": "shop", "properties": {}}).purge_protection is None
     with pytest.raises(Malformed, match="not that of a key vault"):
         convert.key_vault_facts({"id": ACCOUNT, "name": "shop", "properties": {}})
+
+
+def test_a_vault_reports_who_may_use_its_keys() -> None:
+    policy = {"objectId": "AA", "permissions": {"keys": ["Get", "wrapKey"], "secrets": ["all"]}}
+    user = {"objectId": "BB", "applicationId": "CC", "permissions": {"keys": ["all"]}}
+    properties = {"enableRbacAuthorization": False, "accessPolicies": [policy, user, {}, "odd"]}
+    facts = convert.key_vault_facts({"id": VAULT, "name": "shop", "properties": properties})
+    assert (facts.by_roles, facts.key_policies) == (False, {"aa": frozenset({"get", "wrapkey"})})
+    assert facts.lets_encrypt("AA", ()) is False
+    assert facts.lets_encrypt("BB", ()) is False, "it counts for that application's users only"

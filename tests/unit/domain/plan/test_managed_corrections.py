@@ -9,10 +9,11 @@ from secure_redis.api import names
 from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.domain.assess import managed_redis as paths
+from secure_redis.domain.observe.governance import RoleAssignmentFacts, RolePermissions
 from secure_redis.domain.observe.managed_redis import MaintenanceWindow, ManagedRedis
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.storage import EncryptionKeyFacts, KeyAbsent
-from secure_redis.domain.observe.unknown import Unknown
+from secure_redis.domain.observe.unknown import NOT_READ, Unknown
 from secure_redis.domain.plan.actions import UpdateCache, UpdateDatabase
 from secure_redis.domain.plan.types import Plan
 from tests.builders import passes
@@ -169,7 +170,17 @@ OWN_KEY = {
     }
 }
 PERSISTING = {"rdb_enabled": True, "rdb_frequency": "6h"}
-USABLE = protected_key(enabled=True)
+PRINCIPAL = "00000000-0000-0000-0000-0000000000AA"
+KEYS = "Microsoft.KeyVault/vaults/keys"
+USABLE = replace(protected_key(enabled=True), vault=key_vault(by_roles=True))
+
+
+def role(*data_actions: str, **changes: Any) -> RoleAssignmentFacts:
+    made = RoleAssignmentFacts("/vault", "r", PRINCIPAL, permissions=(RolePermissions((), data_actions=data_actions),))
+    return replace(made, **changes)
+
+
+ENCRYPTS = (role(f"{KEYS}/read", f"{KEYS}/wrap/action", f"{KEYS}/unwrap/action"),)
 ENCRYPTED = {
     "customerManagedKeyEncryption": {
         "keyEncryptionKeyIdentity": {
@@ -179,7 +190,12 @@ ENCRYPTED = {
         "keyEncryptionKeyUrl": URL,
     }
 }
-WITH_IDENTITY = {"identity_type": "UserAssigned", "user_assigned_ids": (IDENTITY_ID,), "database": PERSISTING}
+WITH_IDENTITY: dict[str, Any] = {
+    "identity_type": "UserAssigned",
+    "user_assigned_ids": (IDENTITY_ID,),
+    "user_assigned_principals": {IDENTITY_ID.upper(): PRINCIPAL},
+    "database": PERSISTING,
+}
 # What needs consent by name: the path, and the request that follows.
 GRAVE: list[tuple[SecureRedisCache, ManagedRedis, dict[str, Any], str, Any]] = [
     (
@@ -214,7 +230,7 @@ GRAVE: list[tuple[SecureRedisCache, ManagedRedis, dict[str, Any], str, Any]] = [
     (
         declared(**OWN_KEY),
         cluster(**WITH_IDENTITY),
-        {"declared_key": USABLE},
+        {"declared_key": USABLE, "key_roles": ENCRYPTS},
         paths.KEY_SOURCE,
         properties(encryption=ENCRYPTED),
     ),
@@ -315,6 +331,48 @@ def test_a_key_that_cannot_serve_is_not_set(key: Any, words: str) -> None:
     assert plan.actions == ()
     assert plan.not_corrected[paths.KEY_SOURCE].reason is Reason.ENCRYPTION_KEY_UNUSABLE
     assert words in plan.not_corrected[paths.KEY_SOURCE].message
+
+
+def by_policies(*permissions: str) -> Any:
+    policies = {PRINCIPAL.lower(): frozenset(permissions)} if permissions else {}
+    return replace(USABLE, vault=key_vault(by_roles=False, key_policies=policies))
+
+
+@pytest.mark.parametrize(
+    ("key", "roles", "words"),
+    [
+        (USABLE, ENCRYPTS, None),
+        (USABLE, (role(f"{KEYS}/*"),), None),
+        (USABLE, (role(f"{KEYS}/read"), role(f"{KEYS}/wrap/action"), role(f"{KEYS}/unwrap/action")), None),
+        (USABLE, (), "assign it the role Key Vault Crypto Service Encryption User"),
+        (USABLE, (role(f"{KEYS}/read", f"{KEYS}/wrap/action"),), "assign it the role"),
+        (USABLE, (role(f"{KEYS}/*", permissions=None),), "assign it the role"),
+        (USABLE, (role(f"{KEYS}/*", conditional=True),), "assign it the role"),
+        (USABLE, Unknown(Reason.AZURE_DENIED, "no right"), "could not be read: no right"),
+        (USABLE, NOT_READ, "were not read yet"),
+        (by_policies("get", "wrapkey", "unwrapkey"), NOT_READ, None),
+        (by_policies("all"), NOT_READ, None),
+        (by_policies("get", "wrapkey"), NOT_READ, f"give its object id {PRINCIPAL} the key permissions"),
+        (by_policies(), NOT_READ, "in the access policies"),
+    ],
+)
+def test_a_key_is_set_only_where_the_identity_may_use_it(key: Any, roles: Any, words: str | None) -> None:
+    """Azure may accept the key all the same, and the cluster then loses its disks."""
+    found = cluster(**WITH_IDENTITY)
+    plan = plan_of(declared(**OWN_KEY), found, allowed=paths.KEY_SOURCE, declared_key=key, key_roles=roles)
+    if words is None:
+        assert plan.actions == (UpdateCache({"properties": {"encryption": ENCRYPTED}}, ("encryption",)),)
+    else:
+        assert plan.actions == ()
+        assert plan.not_corrected[paths.KEY_SOURCE].reason is Reason.ENCRYPTION_KEY_UNUSABLE
+        assert words in plan.not_corrected[paths.KEY_SOURCE].message
+
+
+def test_an_identity_whose_object_id_is_not_reported_gets_no_key() -> None:
+    found = cluster(**{**WITH_IDENTITY, "user_assigned_principals": {}})
+    plan = plan_of(declared(**OWN_KEY), found, allowed=paths.KEY_SOURCE, declared_key=USABLE, key_roles=ENCRYPTS)
+    assert plan.actions == ()
+    assert "does not report the object id" in plan.not_corrected[paths.KEY_SOURCE].message
 
 
 def test_the_identity_comes_before_the_key_and_takes_none_away() -> None:

@@ -30,7 +30,7 @@ from secure_redis.domain.grants import CreationTarget
 from secure_redis.domain.observe import normalise
 from secure_redis.domain.observe.managed_redis import ManagedRedis
 from secure_redis.domain.observe.observation import Observation
-from secure_redis.domain.observe.storage import EncryptionKeyFacts, KeyAbsent
+from secure_redis.domain.observe.storage import EncryptionKeyFacts, KeyAbsent, KeyVaultFacts
 from secure_redis.domain.observe.unknown import NotRead, Unknown
 from secure_redis.domain.plan.actions import AzureAction, CreateDatabase, UpdateCache, UpdateDatabase
 from secure_redis.domain.plan.cache.corrections import Choice, Correction, Owed
@@ -159,7 +159,7 @@ def _encrypt(resource: SecureRedisCache, observed: Observation, cluster: Managed
     key = observed.declared_key
     if isinstance(key, NotRead):
         return Blocked(Reason.ENCRYPTION_KEY_UNUSABLE, f"the key {declared.key_url} was not read yet")
-    unusable = _unusable(key, observed, declared)  # what its identity may do there is for Azure to check
+    unusable = _unusable(key, observed, declared) or _unreadable(key, observed, cluster, declared)
     return change if unusable is None else Blocked(Reason.ENCRYPTION_KEY_UNUSABLE, unusable)
 
 
@@ -173,6 +173,24 @@ def _unusable(key: EncryptionKeyFacts | Unknown, observed: Observation, declared
         return f"the key {declared.key_url} could not be read: {key.key.message}"
     why = key.key.unusable(observed.now)
     return f"the key {declared.key_url} {why}" if why is not None else None
+
+
+def _unreadable(
+    key: EncryptionKeyFacts | Unknown, observed: Observation, cluster: ManagedRedis, declared: Encryption
+) -> str | None:
+    """Explain why the declared identity could not read its disks under the key. None: it certainly can."""
+    principal, roles = cluster.principal_of(declared.identity_id), observed.key_roles
+    if principal is None or not isinstance(key, EncryptionKeyFacts) or not isinstance(key.vault, KeyVaultFacts):
+        return f"Azure does not report the object id of {declared.identity_id}, so its role is not known"
+    if key.vault.by_roles and not isinstance(roles, tuple):
+        why = roles.message if isinstance(roles, Unknown) else "they were not read yet"
+        return f"the roles of {declared.identity_id} on {declared.key_url} could not be read: {why}"
+    if key.vault.lets_encrypt(principal, roles if isinstance(roles, tuple) else ()):
+        return None
+    how = "assign it the role Key Vault Crypto Service Encryption User there"
+    if not key.vault.by_roles:
+        how = f"give its object id {principal} the key permissions get, wrapKey and unwrapKey in the access policies"
+    return f"{declared.identity_id} may not read, wrap and unwrap with {declared.key_url}: {how}"
 
 
 def _provisioned(

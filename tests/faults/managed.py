@@ -61,10 +61,11 @@ class Encrypted(Stage):
 
     def others(self) -> None:
         """Grant the role as soon as the creation has failed without it, and then ask for another attempt."""
-        cluster = self.control.get(self.name)
-        if not self.granted and cluster is not None and cluster["properties"]["resourceState"] == "CreateFailed":
+        cluster, stalled = self.control.get(self.name), self.conditions().get("Stalled", ("",))[0] == "True"
+        failed = cluster is not None and cluster["properties"]["resourceState"] == "CreateFailed"
+        if not self.granted and (failed or stalled):  # its rest may be removed already
             self._grant()
-        if cluster is None and self.granted and self.conditions().get("Stalled", ("",))[0] == "True":
+        if cluster is None and self.granted and stalled:
             handled = (self.world.get(self.document) or {}).get("status", {}).get("lastHandled", {}).get("refresh")
             if not self.asked or handled == self.asked[-1]:
                 self.asked.append(uuid.uuid4().hex)

@@ -259,6 +259,23 @@ def test_an_end_whose_report_was_lost_is_reported_by_the_vault() -> None:
     assert made.handled == "please"
 
 
+def test_an_end_whose_report_was_lost_is_reported_in_the_same_words() -> None:
+    made, before = asked(until="Retiring"), {}
+    while made.rotation is not None and made.rotation.phase != "Completed":
+        before = made.status
+        made.look()
+    assert made.rotation is not None
+    words = made.rotation.message
+    assert words is not None
+    assert "the Primary key was regenerated" in words
+    made.status = before
+    made.looks(2, until=lambda one: one.phase == "Completed")
+    assert made.rotation.message == words
+    made.status = {}
+    made.looks(2, until=lambda one: one.phase == "Completed")
+    assert made.rotation.message == "every known pod holds the Secondary key"
+
+
 def test_that_a_request_was_answered_is_recorded_without_checking_every_workload_again() -> None:
     made = asked(until="Completed")
     todo, _ = made.look()

@@ -15,12 +15,33 @@ from secure_redis.domain.plan.types import Rotating
 
 def completed_with_old_key(run: RotationPass, state: RotationStatus, vault: VaultSecretFacts) -> Rotating:
     """End the rotation without regenerating the old key."""
-    old = other(Slot(state.target or ""))
-    text = f"every known pod holds the {state.target} key; the {old} key lives on for consumers outside"
-    return completed(run, state, vault, text)
+    return _completed(run, state, vault, _old_key_lives_on(Slot(state.target or "")))
 
 
-def completed(run: RotationPass, state: RotationStatus, vault: VaultSecretFacts, text: str) -> Rotating:
+def completed_without_old_key(run: RotationPass, state: RotationStatus, vault: VaultSecretFacts) -> Rotating:
+    """End the rotation after the old key was regenerated too."""
+    return _completed(run, state, vault, _old_key_regenerated(Slot(state.target or "")))
+
+
+def how_it_ended(before: RotationStatus | None, target: Slot) -> str:
+    """Return the message of a rotation to `target` that has ended, from its last report before the end."""
+    if before is not None and before.target == target:
+        if before.phase == RotationPhase.RETIRING and before.reason == Reason.REGENERATING:
+            return _old_key_regenerated(target)
+        if before.phase == RotationPhase.ROLLING_OUT:
+            return _old_key_lives_on(target)
+    return f"every known pod holds the {target} key"
+
+
+def _old_key_lives_on(target: Slot) -> str:
+    return f"every known pod holds the {target} key; the {other(target)} key lives on for consumers outside"
+
+
+def _old_key_regenerated(target: Slot) -> str:
+    return f"every known pod holds the {target} key; the {other(target)} key was regenerated"
+
+
+def _completed(run: RotationPass, state: RotationStatus, vault: VaultSecretFacts, text: str) -> Rotating:
     """End the rotation: its mark is removed, which records that the request was answered."""
     done = state.model_copy(
         update={

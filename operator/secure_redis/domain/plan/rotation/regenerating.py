@@ -14,7 +14,7 @@ from secure_redis.domain.observe.unknown import NotRead, Unknown
 from secure_redis.domain.plan.actions import RegenerateKey
 from secure_redis.domain.plan.key_storage import store
 from secure_redis.domain.plan.rotation.consumers import ConsumersBehind, secret_may_hold
-from secure_redis.domain.plan.rotation.ending import completed, completed_with_old_key, withdrawn
+from secure_redis.domain.plan.rotation.ending import completed_with_old_key, completed_without_old_key, withdrawn
 from secure_redis.domain.plan.rotation.regeneration_mark import RegenerationMark, key_of, marked, other
 from secure_redis.domain.plan.rotation.request import (
     RotationRequest,
@@ -69,8 +69,7 @@ def retiring(
         return waiting or run.without_action(state, None, None, 0.0)
     old = other(mark.target)
     if mark.retiring and not mark.fits(key_of(keys, old)):
-        text = f"every known pod holds the {mark.target} key; the {old} key was regenerated"
-        return completed(run, state, vault, text)
+        return completed_without_old_key(run, state, vault)
     if not retires(run.resource, request):
         return completed_with_old_key(run, state, vault)
     if vault.value is None or slot_of(vault.value, keys) is not mark.target:

@@ -17,7 +17,7 @@ from secure_redis.domain.observe.keys import ListedKeys, Slot, VaultSecretFacts
 from secure_redis.domain.observe.unknown import Unknown
 from secure_redis.domain.plan import windows
 from secure_redis.domain.plan.rotation.consumers import secret_may_hold
-from secure_redis.domain.plan.rotation.ending import superseded
+from secure_redis.domain.plan.rotation.ending import how_it_ended, superseded
 from secure_redis.domain.plan.rotation.regeneration_mark import RegenerationMark, key_of, marked, other
 from secure_redis.domain.plan.rotation.request import RotationRequest, blocked_by, due, requested
 from secure_redis.domain.plan.rotation.rotation_pass import RotationPass
@@ -152,6 +152,7 @@ def _completed(run: RotationPass, before: RotationStatus | None) -> RotationStat
         started_at=rotated.rotation,
         completed_at=rfc3339(run.observed.now),
         slot=str(rotated.slot),
+        message=how_it_ended(before, rotated.slot),
     )
 
 

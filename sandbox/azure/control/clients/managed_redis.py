@@ -20,7 +20,7 @@ class ManagedRedisControl:
         return found
 
     def database(self, cluster: str) -> Json | None:
-        """Return a cluster's database as the newest API version shows it, or None if there is none."""
+        """Return a cluster's database as the newest API version shows it, or None if it or the cluster is not there."""
         found: Json | None = self._command("managed-database", {"cluster": cluster})
         return found
 

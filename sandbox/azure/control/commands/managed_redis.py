@@ -38,9 +38,11 @@ async def run(world: World, command: str, body: Json) -> Any:
     if command in ("managed-capacity", "managed-versions", "managed-foreign-name"):
         return _around(world, command, body)
     name = str(body["cluster"])
+    found = [one for one in world.clusters.values() if one.name.lower() == name.lower()]
     if command == "managed":
-        found = [one for one in world.clusters.values() if one.name.lower() == name.lower()]
         return found[0].show(world.names.managed_host(found[0].name, found[0].region)) if found else None
+    if command == "managed-database" and not found:
+        return None
     cluster = _cluster(world, name)
     match command:
         case "managed-database":

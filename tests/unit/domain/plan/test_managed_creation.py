@@ -11,9 +11,10 @@ from secure_redis.api.reasons.reason import Reason
 from secure_redis.api.resource import SecureRedisCache
 from secure_redis.api.times import rfc3339
 from secure_redis.domain.observe.cache import CacheAbsent, OperationFacts
+from secure_redis.domain.observe.keys import VaultSecretAbsent
 from secure_redis.domain.observe.managed_redis import ManagedRedis
 from secure_redis.domain.observe.observation import Observation
-from secure_redis.domain.observe.unknown import Unknown
+from secure_redis.domain.observe.unknown import NOT_READ, Unknown
 from secure_redis.domain.plan.actions import CreateCache, CreateDatabase, DeleteCache, UpdateCache
 from secure_redis.domain.plan.types import CREATE, Plan
 from tests.builders import passes
@@ -178,6 +179,14 @@ def test_a_cluster_without_capacity_is_reported_and_removed() -> None:
     assert {c.type: c.reason for c in status.conditions}["Stalled"] == Reason.INSUFFICIENT_CAPACITY
     assert status.cache is not None
     assert status.cache.provisioning_state is None  # it never existed for what prevents a second creation
+
+
+def test_a_failed_creation_is_the_reason_of_ready_where_a_key_is_to_be_stored_too() -> None:
+    vault = {**AUTHENTICATION["keyVault"], "access": "ReadWrite"}
+    resource = provisioning({"pending": INTENDED}, authentication={"keyVault": vault})
+    observed = looked(making(**FAILED), operation=FULL, vault=VaultSecretAbsent("none"), keys=NOT_READ)
+    conditions = {c.type: c.reason for c in reported(resource, observed).status.conditions}
+    assert (conditions["Ready"], conditions["CredentialsSynced"]) == ("InsufficientCapacity", "StoringKey")
 
 
 @pytest.mark.parametrize(

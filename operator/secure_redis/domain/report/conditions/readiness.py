@@ -15,6 +15,7 @@ from secure_redis.domain.explanation import Explanation
 from secure_redis.domain.observe.cache import Cache
 from secure_redis.domain.observe.observation import Observation
 from secure_redis.domain.observe.secret import SecretFacts
+from secure_redis.domain.plan.actions import StoreKey
 from secure_redis.domain.plan.outcomes import Failed
 from secure_redis.domain.plan.rollout.waves import reason_of
 from secure_redis.domain.plan.types import Plan
@@ -75,6 +76,13 @@ def published_key_has_no_cache(given: ReadyInput) -> ConditionState | None:
     return given.available if published and given.available.status == FALSE else None
 
 
+def key_to_store_has_no_cache(given: ReadyInput) -> ConditionState | None:
+    """No key can be listed, and so none be stored, while the cache does not serve."""
+    waits = given.credentials is not None and given.credentials.reason is Reason.STORING_KEY
+    stores = any(isinstance(action, StoreKey) for action in given.plan.actions)
+    return given.available if waits and not stores and given.available.status == FALSE else None
+
+
 def credential_was_requested(given: ReadyInput) -> ConditionState | None:
     """With `authentication`, the published Secret is the goal."""
     return given.credentials
@@ -96,6 +104,7 @@ def assessment_was_requested(given: ReadyInput) -> ConditionState | None:
 
 GOAL: Final = (
     published_key_has_no_cache,
+    key_to_store_has_no_cache,
     credential_was_requested,
     cache_was_requested,
     assessment_was_requested,

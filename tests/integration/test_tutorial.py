@@ -89,7 +89,7 @@ def test_every_command_of_the_tutorial_works(environment: dict[str, str], tmp_pa
     assert "annotate it with secureredis.io/allow: mine (or *)" in told
     assert re.search(r'"effect":"DropsConnections".*"path":"transport.nonTLSPort"', told)
     assert "the non-TLS port is open" in told
-    assert re.search(r"^mine +True +Unknown +Unknown ", told, re.MULTILINE)
+    assert re.search(r"^mine +True +Ready +Unknown +Unknown ", told, re.MULTILINE)
     assert re.search(r"Rotated +SecureRedisCache/sessions", told)
     assert shown_only_on_the_page(told) == []
     assert told.rstrip().endswith("demo: ended")

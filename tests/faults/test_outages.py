@@ -244,6 +244,7 @@ def test_sigterm_waits_for_a_pass_no_longer_than_configured(
         assert 2 <= seconds < 20, "20 is the default"
 
 
+@pytest.mark.slow  # test_lease has the Lease's part of it
 def test_a_standby_takes_over_from_a_killed_leader(world: World, kubeconfig: Path, stage: Stage, spoken: Any) -> None:
     settings = election(world)
     with running(world, kubeconfig, stage, **settings) as leader:
@@ -262,40 +263,6 @@ def test_a_standby_takes_over_from_a_killed_leader(world: World, kubeconfig: Pat
                 f"kill -9: the standby led after {seconds:.1f} s (lease {LEASE['leaseDurationSeconds']} s) "
                 f"and published after {time.monotonic() - started:.1f} s"
             )
-
-
-def test_a_frozen_leader_writes_nothing_when_it_wakes(
-    world: World, gate: Gate, kubeconfig: Path, stage: Stage, spoken: Any
-) -> None:
-    settings = election(world)
-    with running(world, gate.kubeconfig(kubeconfig), stage, **settings) as leader:
-        world.apply(stage.document)
-        ready(stage)
-        # In the middle of a pass that has something to publish.
-        waiting = world.control.faults.add(
-            Fault(service="arm", method="POST", path="listKeys", kind="hang", when="after")
-        )
-        version = store_second(stage)
-        stage.refresh()
-        wait_for(lambda: world.control.faults.hits().get(waiting), PATIENCE, "the leader to wait for Azure")
-        os.kill(leader.child.pid, signal.SIGSTOP)
-        try:
-            with running(world, kubeconfig, stage, **settings) as standby:
-                wait_for(lambda: standby.said("leading"), PATIENCE, "the standby to lead")
-                wait_for(lambda: published(stage) == version, PATIENCE, "the standby to publish")
-                world.control.faults.remove(waiting)
-                writes, mark = gate.position, world.control.log.position()
-                os.kill(leader.child.pid, signal.SIGCONT)
-                started = time.monotonic()
-                assert leader.child.wait(PATIENCE) == 1
-                spoken(f"SIGCONT: the former leader ended after {time.monotonic() - started:.1f} s")
-                # Only the former leader goes through the gate; the other one may still be writing its status.
-                assert gate.writes(writes) == []
-                assert world.control.log.writes(mark) == []
-                standby.child.check()
-        finally:
-            if leader.child.alive:
-                os.kill(leader.child.pid, signal.SIGCONT)
 
 
 def _named(stage: Stage) -> dict[str, str]:

@@ -98,7 +98,7 @@ def test_the_story_is_true_and_shows_no_key(sandbox: Sandbox) -> None:
 @pytest.mark.parametrize(
     ("number", "code", "arguments"),
     [
-        (signal.SIGINT, 130, []),
+        pytest.param(signal.SIGINT, 130, [], marks=pytest.mark.slow),
         # It is kept once the story is told, not before. Else as SIGINT.
         pytest.param(signal.SIGTERM, 130, ["--keep"], marks=pytest.mark.slow),
         (signal.SIGKILL, -signal.SIGKILL, []),

@@ -108,24 +108,6 @@ def segments(scope: str) -> tuple[str, ...]:
     return tuple(part.lower() for part in scope.strip("/").split("/") if part)
 
 
-@dataclass(frozen=True, slots=True)
-class KeyScope:
-    """A key of a vault, as the scope of role assignments. `vault`: the vault's ARM id."""
-
-    vault: str
-    name: str
-
-    @property
-    def text(self) -> str:
-        """The ARM id of the key."""
-        return f"{self.vault}/keys/{self.name}"
-
-    @property
-    def subscription(self) -> str:
-        """The subscription of the vault, in lower case."""
-        return segments(self.vault)[1]
-
-
 def within(scope: str, resource: str) -> bool:
     """Whether `resource` is `scope` itself or lies below it, by whole segments and ignoring case."""
     outer, inner = segments(scope), segments(resource)
@@ -167,3 +149,21 @@ class StorageAccountID(ResourceID):
         if not _ACCOUNT_NAME.fullmatch(found.name):
             raise InvalidStorageAccountID("the account's name is not legal: 3 to 24 letters and digits")
         return StorageAccountID(found.subscription, found.group, found.name, text)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyScope:
+    """A key of a vault, as the scope of role assignments. `vault`: the vault's ARM id."""
+
+    vault: str
+    name: str
+
+    @property
+    def text(self) -> str:
+        """The ARM id of the key."""
+        return f"{self.vault}/keys/{self.name}"
+
+    @property
+    def subscription(self) -> str:
+        """The subscription of the vault, in lower case."""
+        return segments(self.vault)[1]

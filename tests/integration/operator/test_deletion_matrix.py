@@ -11,7 +11,7 @@ from sandbox.chart.install import install
 from sandbox.world import World
 from tests.integration.operator.deletion_matrix import CELLS, SCENARIOS, VALUES, Scenario, run
 
-COVERING = {Scenario("up", "never"), Scenario("down", "before"), Scenario("killed", "after")}
+COVERING = {Scenario("down", "before"), Scenario("killed", "after")}
 
 
 def test_the_matrix_is_whole() -> None:

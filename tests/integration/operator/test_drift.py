@@ -166,7 +166,7 @@ def test_mass_drift_stops_until_released_and_outlives_a_crash(world: World, buil
         wait_for(lambda: not port_is_open(build), PATIENCE, "the correction after the release")
 
 
-@pytest.mark.parametrize("before", ["0.0.1", None])
+@pytest.mark.parametrize("before", ["0.0.1", pytest.param(None, marks=pytest.mark.slow)])
 def test_after_an_upgrade_the_first_pass_only_reports(world: World, build: Case, before: str | None) -> None:
     created(build, **CORRECT)
     world.stop_operator()

@@ -202,7 +202,7 @@ def test_keys_that_are_off_are_not_listed(make: Any, answer: str) -> None:
     assert case.secret() is None
 
 
-@pytest.mark.parametrize("by_operation", [True, False])
+@pytest.mark.parametrize("by_operation", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_a_rotation_regenerates_both_keys(make: Any, by_operation: bool) -> None:
     case = make()
     with case.control.settings.during(managed_regenerate_by_operation=by_operation):

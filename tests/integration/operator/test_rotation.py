@@ -264,7 +264,10 @@ def test_a_new_key_that_cannot_be_stored_is_not_lost(case: Case) -> None:
 # --- what goes wrong --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("trouble", ["throttled", "failed", "lost", "gateway", "locked"])
+@pytest.mark.parametrize(
+    "trouble",
+    ["failed", "lost", "locked", *(pytest.param(one, marks=pytest.mark.slow) for one in ("throttled", "gateway"))],
+)
 def test_each_slot_is_regenerated_once_whatever_azure_answers(case: Case, trouble: str) -> None:
     ready(case, **led(case))
     case.control.faults.add_regeneration(case.cache, trouble, seconds=1.0)  # type: ignore[arg-type]

@@ -1,4 +1,7 @@
-"""The worked examples of CONTRIBUTING.md are true: this follows them in a copy of the repository."""
+"""The worked examples of CONTRIBUTING.md are true: this follows them in a copy of the repository.
+
+`make test` follows the one that changes most pages, `make test-all` each one.
+"""
 
 import os
 import re
@@ -67,6 +70,7 @@ def blocks(title: str) -> list[str]:
     return [re.sub(r"\A# [^\n]*\n", "", block) for block in lines]
 
 
+@pytest.mark.slow
 def test_add_a_rule(tree: Copy) -> None:
     check, row = blocks("Add a rule")
     file = f"{CODE}/domain/assess/rules/resilience.py"
@@ -81,6 +85,7 @@ def test_add_a_rule(tree: Copy) -> None:
     )
 
 
+@pytest.mark.slow
 def test_add_a_status_field(tree: Copy) -> None:
     field, schema = blocks("Add a status field")
     tree.insert(f"{CODE}/api/status.py", field, before="    retires_on: str | None = None  # the day")
@@ -93,6 +98,7 @@ def test_add_a_status_field(tree: Copy) -> None:
     assert tree.make_docs() == ["api.md"]
 
 
+@pytest.mark.slow
 def test_add_an_action(tree: Copy) -> None:
     (action,) = blocks("Add an action")
     file = f"{CODE}/domain/plan/actions.py"

@@ -246,7 +246,9 @@ def _resource_manager(status: int, code: str, message: str, body: Mapping[str, A
     if status == 404:
         if not word.endswith(_MISSING):
             # A proxy answers so too, and an unknown interface version: neither says that anything is missing.
-            return Transient(Reason.AZURE_ERROR, "Azure Resource Manager answered 404 without what is missing", after)
+            return Transient(
+                Reason.AZURE_ERROR, "Azure Resource Manager answered 404 and does not say what is missing", after
+            )
         what = Missing.GROUP if word == _MISSING_GROUP else Missing.RESOURCE
         return NotFound(Reason.CACHE_NOT_FOUND, text, what)
     if status == 409 or _BUSY.search(message):

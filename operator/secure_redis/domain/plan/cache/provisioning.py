@@ -179,6 +179,17 @@ def _correct(
     )
 
 
+def _unread(resource: SecureRedisCache, observed: Observation) -> tuple[bool, tuple[Blocked, ...]]:
+    """Whether a declared resource below the cache was not read: a creation is complete only with it. And why."""
+    rules, windows = observed.firewall_rules, observed.patch_schedule
+    unread = bool(resource.spec.network.firewall_rules) and not isinstance(rules, tuple)
+    if not creation.maintenance_windows(resource) or isinstance(windows, tuple):
+        return unread, ()
+    if not isinstance(windows, Unknown):
+        return True, ()
+    return True, (Blocked(windows.reason, f"the cache's maintenance windows: {windows.message}"),)
+
+
 def _complete(
     resource: SecureRedisCache,
     observed: Observation,
@@ -199,15 +210,9 @@ def _complete(
         correction = replace(correction, action=creation.opened(resource, cache, correction.action))
     if correction.action is None:
         plan = _uncorrected(correction, key)
-        unread = bool(resource.spec.network.firewall_rules) and not isinstance(observed.firewall_rules, tuple)
-        windows = observed.patch_schedule
-        if creation.maintenance_windows(resource) and not isinstance(windows, tuple):
-            unread = True
-            if isinstance(windows, Unknown):
-                why = Blocked(windows.reason, f"the cache's maintenance windows: {windows.message}")
-                plan = replace(plan, blocked=(*plan.blocked, why))
+        unread, why = _unread(resource, observed)
         if correction.persisting or correction.owing or unread:
-            return replace(plan, pending=completing)
+            return replace(plan, pending=completing, blocked=(*plan.blocked, *why))
         action: AzureAction = creation.finished(cache)
     else:
         action = correction.action

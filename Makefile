@@ -44,7 +44,8 @@ check: lint imports types security ## All static checks
 .PHONY: sbom
 sbom: ## Write the CycloneDX SBOM of what the operator runs with to dist/sbom.cdx.json
 	@mkdir -p dist
-	$(dir $(PY))cyclonedx-py requirements requirements/runtime.txt --pyproject pyproject.toml --output-reproducible \
+	$$($(PY) -c "from sandbox.environments import environment; print(environment('sbom'))")/bin/cyclonedx-py \
+	  requirements requirements/runtime.txt --pyproject pyproject.toml --output-reproducible \
 	  --output-format JSON --output-file dist/sbom.cdx.json
 
 # Standard output tells the story; progress of what takes long goes to standard error. KEEP=1 leaves it running.

@@ -24,6 +24,7 @@ _OF_INTERVAL = 0.9  # how old a list may be, as a part of the interval (reconcil
 
 def measure(hosts: Path, options: Options, figures: Figures) -> None:
     """Measure the cache-level pass alone: every resource disables the probe, and the governance is read before."""
+    options = options.spread(options.auditors)
     with stage(hosts, redis=False) as world:
         members = fleet.build(world, options, options.auditors, keys=False)
         spec: dict[str, Any] = {"transport": {"probe": "Disabled"}, "drift": {"intervalSeconds": options.interval}}

@@ -41,7 +41,7 @@ def measure(hosts: Path, options: Options, figures: Figures) -> None:
             target=quiet[at] * 1.1,
             compared_to=f"{quiet[at]:.1f} MiB without them; VmHWM; the target is 10 % more; load {load:.1f}",
         )
-    peak, lists = _past_lists(hosts, options, 2 * count)
+    peak, lists = _past_lists(hosts, options.spread(2 * count), 2 * count)
     figures.report(
         f"{2 * count} resources past {lists:g} lists of all of them: peak memory",
         peak,

@@ -1,12 +1,15 @@
 """The options of a run, set by the environment."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 GROUPS = (
     *("latency", "cold", "steady", "rollout", "rotation", "injected"),
     *("assess", "auditors", "probes", "foreign", "scrapes", "failover", "services", "start", "footprint", "image"),
 )
+
+
+_PER_NAMESPACE = 100  # resources: the shipped limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,11 @@ class Options:
     surroundings: bool = True  # the auditors' are read before they are measured: 6 reads for each, 80 a second
     spy: str = ""  # a directory: py-spy's profiles of the operator go there
 
+    def spread(self, count: int) -> "Options":
+        """Return the options with enough namespaces for `count` resources, and two vaults each."""
+        namespaces = max(self.namespaces, -(-count // _PER_NAMESPACE))
+        return replace(self, namespaces=namespaces, vaults=2 * namespaces)
+
 
 def from_environment() -> Options:
     """Return the options of this run.
@@ -54,7 +62,7 @@ def from_environment() -> Options:
         raise SystemExit(f"BENCH_SCALE must be a number of resources, 20 or more; it is {scale!r}")
     if unknown := set(groups) - set(GROUPS):
         raise SystemExit(f"BENCH_ONLY knows {', '.join(GROUPS)}; not {', '.join(sorted(unknown))}")
-    return Options(
+    options = Options(
         resources=int(scale),
         samples=10 if quick else 50,
         intervals=2 if quick else 10,
@@ -71,3 +79,4 @@ def from_environment() -> Options:
         surroundings=not quick,
         spy=os.environ.get("BENCH_SPY", ""),
     )
+    return options.spread(options.resources)

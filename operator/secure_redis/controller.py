@@ -24,6 +24,20 @@ Deliver = Callable[[str | None, Mapping[str, Any]], None]
 UNUSED_FINALIZER: Final = f"{names.GROUP}/unused-by-kopf"
 
 
+class NothingToCompare(kopf.DiffBaseStorage):
+    """Keeps no former state. kopf would copy each body twice to compare it, and no handler asks for a difference."""
+
+    def build(self, **_: Any) -> kopf.BodyEssence:
+        """Return an empty essence."""
+        return cast("kopf.BodyEssence", {})
+
+    def fetch(self, **_: Any) -> None:
+        """Return no former essence."""
+
+    def store(self, **_: Any) -> None:
+        """Store nothing."""
+
+
 def build_settings() -> kopf.OperatorSettings:
     """Settings for a watch and nothing else. Reasons: docs/internals/kubernetes-facts.md#kopf-settings."""
     settings = kopf.OperatorSettings()
@@ -31,6 +45,7 @@ def build_settings() -> kopf.OperatorSettings:
     settings.peering.standalone = True
     settings.scanning.disabled = True
     settings.persistence.finalizer = UNUSED_FINALIZER
+    settings.persistence.diffbase_storage = NothingToCompare()
     settings.watching.connect_timeout = 30
     settings.watching.chunk_size = answers.PAGE  # `kube.kopf_session` requests less where objects are large
     settings.networking.request_timeout = 30

@@ -203,7 +203,7 @@ def build_azure(config: Config, transport: Transport, accounts: ServiceAccounts)
         cluster_inventory=Inventory(clusters, time.monotonic, absence),
         vaults=Vaults(transport, credentials),
         key_vaults=KeyVaults(resource_manager, cloud),
-        accounts=StorageAccounts(transport, credentials),
+        accounts=StorageAccounts(resource_manager),
         governance=Governance(resource_manager),
         activity=activity if config.activity_log.enabled else None,
         resource_manager=resource_manager,

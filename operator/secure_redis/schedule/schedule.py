@@ -5,12 +5,13 @@ import heapq
 import json
 import logging
 import random
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
-from math import isinf
+from math import ceil, inf, isinf
 from typing import Any, NamedTuple
 
 from secure_redis.api import names
@@ -29,9 +30,11 @@ _log = logging.getLogger(__name__)
 
 _CUT_SECONDS = 2.0  # for passes to notice that they were cut off
 
-# Seconds: what the clock alone makes due within it starts together. Each wake of the loop costs as much as a check of
-# a steady resource.
-_TICK = 0.02
+# Each wake of the loop costs as much as a check of a steady resource. So what the clock makes due starts together
+# with what else is due then: after a long wait at the next full _TICK, after a short one within _SHORT_TICK (seconds).
+_TICK = 0.5
+_SHORT_TICK = 0.02
+_LONG = 10.0
 
 
 class Trigger(StrEnum):
@@ -127,7 +130,7 @@ class Schedule:
         self._doubt = asyncio.Event()  # a list has to show now whether the API server went back in time
         self._stopping = False
         self._failure: BaseException | None = None
-        self._namespaces: set[str] = set()
+        self._namespaces = Counter[str]()  # how many resources each has
 
     # --- what happens outside ------------------------------------------------------------------------------------
 
@@ -214,7 +217,7 @@ class Schedule:
                 self._changed.clear()
                 self._move_due()
                 self._start_ready()
-                pause = max(_TICK, self._heap[0][0] - self._clock()) if self._heap else None
+                pause = max(_SHORT_TICK, self._heap[0][0] - self._clock()) if self._heap else None
                 timer = None if pause is None else asyncio.get_running_loop().call_later(pause, self._changed.set)
                 await self._changed.wait()
                 if timer is not None:
@@ -312,6 +315,8 @@ class Schedule:
         delay = self._backoff.delay(planned, failures=entry.failures, first=not entry.passed, rng=self._rng)
         entry.passed = True
         due, trigger = self._clock() + delay, Trigger.RETRY if planned.failed else Trigger.CLOCK
+        if _LONG <= delay < inf:
+            due = ceil(due / _TICK) * _TICK
         if entry.again is not None:
             due, trigger = min(due, self._earliest(entry, entry.again)), entry.again
             entry.again = None
@@ -340,7 +345,7 @@ class Schedule:
                 marks=marks(body),
             )
             self._unobserved.discover(key)
-            self._announce()
+            self._count(key.namespace, 1)
             return True
         if not newer(meta["resourceVersion"], entry.version):
             return False
@@ -381,13 +386,16 @@ class Schedule:
         self._on_gone(key)
         if entry is not None and entry.successor is not None:
             self.wake(key, entry.successor, Trigger.EDIT)
-        self._announce()
+        if entry is not None:
+            self._count(key.namespace, -1)  # after the successor: a namespace that has one never goes
 
-    def _announce(self) -> None:
-        namespaces = {key.namespace for key in self._entries}
-        if namespaces != self._namespaces:
-            self._namespaces = namespaces
-            self._on_namespaces(set(namespaces))
+    def _count(self, namespace: str, change: int) -> None:
+        before = self._namespaces[namespace]
+        self._namespaces[namespace] += change
+        if not self._namespaces[namespace]:
+            del self._namespaces[namespace]
+        if (before > 0) is not (namespace in self._namespaces):
+            self._on_namespaces(set(self._namespaces))
 
     async def _relists(self) -> None:
         if self._relist is None:

@@ -34,7 +34,7 @@ class Room:
         resource_manager = ResourceManager(site.transport, site.credentials)
         self.observer = StorageReader(
             policy=policy or GrantPolicy(),
-            accounts=StorageAccounts(site.transport, site.credentials),
+            accounts=StorageAccounts(resource_manager),
             vaults=KeyVaults(resource_manager, site.transport.cloud),
             governance=Governance(resource_manager),
             resource_manager=resource_manager,

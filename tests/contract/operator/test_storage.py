@@ -39,8 +39,9 @@ class Room:
     def __init__(self, site: Site) -> None:
         self.site = site
         self.control = site.control
-        self.accounts = StorageAccounts(site.transport, site.credentials)
-        self.vaults = KeyVaults(ResourceManager(site.transport, site.credentials), site.transport.cloud)
+        resource_manager = ResourceManager(site.transport, site.credentials)
+        self.accounts = StorageAccounts(resource_manager)
+        self.vaults = KeyVaults(resource_manager, site.transport.cloud)
         self.id = StorageAccountID.parse(storage_scope(site.subscription, site.group, site.name))
         self.control.seed(StorageAccount(subscription=site.subscription, group=site.group, name=site.name))
 

@@ -415,6 +415,43 @@ async def test_namespaces_with_resources_are_reported() -> None:
     assert told == [{"a"}, {"a", "b"}, {"b"}]
 
 
+async def test_a_namespace_stays_where_a_resource_is_created_again() -> None:
+    told: list[set[str]] = []
+    ends = asyncio.Event()
+
+    async def answer(key: Key) -> NextPass:
+        await ends.wait()
+        return NextPass(300.0)
+
+    schedule = Schedule(Passes(answer), backoff=STEADY, on_namespaces=told.append)
+    async with running(schedule):
+        schedule.event("ADDED", body())
+        await asyncio.sleep(1)
+        schedule.event("DELETED", body(version=2))
+        schedule.event("ADDED", body(version=3, uid="u2"))
+        ends.set()
+        await asyncio.sleep(1)
+        assert told == [{"shop"}]
+        schedule.event("DELETED", body(version=4, uid="u2"))
+        await asyncio.sleep(1)
+    assert told == [{"shop"}, set()]
+
+
+async def test_what_the_clock_makes_due_after_a_long_wait_starts_together() -> None:
+    passes = Passes(NextPass(100.1))
+    schedule = Schedule(passes, backoff=STEADY)
+    async with running(schedule):
+        began = asyncio.get_running_loop().time()
+        for number in range(4):
+            key = Key("shop", f"r{number}")
+            schedule.wake(key, body(key), Trigger.EDIT)
+            await asyncio.sleep(0.1)
+        await asyncio.sleep(150)
+    begun = {round(at - began, 3) for at, *_, trigger in passes.observed if trigger is Trigger.CLOCK}
+    assert len(begun) == 1
+    assert 100.1 <= begun.pop() <= 100.1 + 0.3 + 0.5
+
+
 class Highest(random.Random):
     """Jitter at its upper end."""
 

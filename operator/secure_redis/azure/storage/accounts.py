@@ -1,29 +1,17 @@
 """Read `Microsoft.Storage/storageAccounts`: the account behind a cache's persistence. Nothing is written.
 
-Only the management plane is read: neither keys nor blobs are ever read here.
+Only the management plane is read: neither keys nor blobs are ever read here. The two reads need no SDK: its import
+took 9.5 MiB and 110 ms, and its model turns absent and null into the same None.
 """
 
-import json
-import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 
-from azure.mgmt.core.policies import AsyncARMChallengeAuthenticationPolicy
-from azure.mgmt.storage.aio import StorageManagementClient
-
 from secure_redis.api.azure_ids import StorageAccountID
+from secure_redis.api.reasons.reason import Reason
 from secure_redis.azure.core.answers import Malformed
-from secure_redis.azure.core.calls import Calls
-from secure_redis.azure.core.credentials import Credentials
-from secure_redis.azure.core.expiring_cache import ExpiringCache
-from secure_redis.azure.core.failures import (
-    Failure,
-    Missing,
-    NotFound,
-    Source,
-)
-from secure_redis.azure.core.resource_manager import unread
-from secure_redis.azure.core.transport import Transport
+from secure_redis.azure.core.failures import Failure, Missing, NotFound
+from secure_redis.azure.core.resource_manager import ResourceManager, unread
 from secure_redis.azure.storage import convert
 from secure_redis.domain.observe.identity import Identity
 from secure_redis.domain.observe.storage import BlobServiceFacts, StorageAbsent, StorageFacts
@@ -31,74 +19,45 @@ from secure_redis.domain.observe.unknown import Unknown
 
 T = TypeVar("T")
 
-# Has every property of the chain, and is there in the sovereign clouds; the SDK's own default is of 2026-09.
+# Has every property of the chain, and is there in the sovereign clouds; the newest one is of 2026-09.
 API_VERSION: Final = "2023-05-01"
 READ_ACCOUNT: Final = "Microsoft.Storage/storageAccounts/read"
 READ_BLOB_SERVICE: Final = "Microsoft.Storage/storageAccounts/blobServices/read"
 
 
-def _body(answer: Any, _model: object, _headers: object) -> str:
-    """Return the JSON itself: the SDK's model turns absent and null into the same None."""
-    text: str = answer.http_response.text()
-    return text
-
-
 class StorageAccounts:
-    """Reads accounts with one SDK client per identity and subscription (34 KiB each, measured), on one transport."""
+    """Reads accounts and their blob services."""
 
-    def __init__(self, transport: Transport, credentials: Credentials) -> None:
-        self._transport = transport
-        self._credentials = credentials
-        self._calls = Calls(credentials, Source.RESOURCE_MANAGER)
-        self._clients: ExpiringCache[tuple[Identity, str], StorageManagementClient] = ExpiringCache(time.monotonic)
+    def __init__(self, resource_manager: ResourceManager) -> None:
+        self._resource_manager = resource_manager
 
     async def read(self, identity: Identity, account: StorageAccountID) -> StorageFacts | StorageAbsent | Unknown:
         """Read the account's properties directly. Needs `Microsoft.Storage/storageAccounts/read`."""
-        accounts = self._client(identity, account).storage_accounts
 
-        async def call() -> StorageFacts:
-            answer: Any = await accounts.get_properties(account.group, account.name, cls=_body)
-            facts = convert.storage_facts(json.loads(answer))
-            if facts.account_id.parts != account.parts:
+        def facts(answer: Mapping[str, Any]) -> StorageFacts:
+            found = convert.storage_facts(answer)
+            if found.account_id.parts != account.parts:
                 raise Malformed("Azure answered with another storage account than the requested one")
-            return facts
+            return found
 
-        return await self._request(identity, call, READ_ACCOUNT)
+        return await self._read(identity, account.text, facts, READ_ACCOUNT)
 
     async def blob_service(
         self, identity: Identity, account: StorageAccountID
     ) -> BlobServiceFacts | StorageAbsent | Unknown:
         """Read soft delete and versions. Needs `Microsoft.Storage/storageAccounts/blobServices/read`."""
-        services = self._client(identity, account).blob_services
+        path = f"{account.text}/blobServices/default"
+        return await self._read(identity, path, convert.blob_service_facts, READ_BLOB_SERVICE)
 
-        async def call() -> BlobServiceFacts:
-            answer: Any = await services.get_service_properties(account.group, account.name, cls=_body)
-            return convert.blob_service_facts(json.loads(answer))
-
-        return await self._request(identity, call, READ_BLOB_SERVICE)
-
-    async def _request(
-        self, identity: Identity, call: Callable[[], Awaitable[T | Failure]], permission: str
+    async def _read(
+        self, identity: Identity, path: str, facts: Callable[[Mapping[str, Any]], T], permission: str
     ) -> T | StorageAbsent | Unknown:
-        outcome = await self._calls(identity, call)
-        if isinstance(outcome, NotFound):
-            return StorageAbsent(outcome.message, group_missing=outcome.what is Missing.GROUP)
-        return unread(outcome, permission) if isinstance(outcome, Failure) else outcome
-
-    def _client(self, identity: Identity, account: StorageAccountID) -> StorageManagementClient:
-        subscription = account.subscription.lower()
-        return self._clients.get((identity, subscription), lambda: self._make(identity, subscription))
-
-    def _make(self, identity: Identity, subscription: str) -> StorageManagementClient:
-        cloud = self._transport.cloud
-        credential = self._credentials.for_resource_manager(identity)
-        authentication = AsyncARMChallengeAuthenticationPolicy(credential, cloud.resource_manager_scope)
-        return StorageManagementClient(
-            credential,
-            subscription,
-            cloud.resource_manager,
-            api_version=API_VERSION,
-            credential_scopes=[cloud.resource_manager_scope],
-            transport=self._transport.http,
-            policies=self._transport.resource_manager_policies(subscription, str(identity), authentication),
-        )
+        answer = await self._resource_manager.get(identity, path, API_VERSION)
+        if isinstance(answer, NotFound):
+            return StorageAbsent(answer.message, group_missing=answer.what is Missing.GROUP)
+        if isinstance(answer, Failure):
+            return unread(answer, permission)
+        try:
+            return facts(answer)
+        except Malformed as error:
+            return Unknown(Reason.AZURE_ERROR, f"Azure's answer cannot be understood: {error}")

@@ -92,6 +92,11 @@ bench: ## Measure speed and size, and compare with the targets (about 45 minutes
 	@$(PY) -m sandbox.prepare
 	@$(PY) -m benchmarks
 
+.PHONY: bench-counts
+bench-counts: ## Compare what a resource costs in requests and bytes with the kept counts (3 minutes; KEEP=1: keep these)
+	@$(PY) -m sandbox.prepare
+	@BENCH_ONLY=counts BENCH_STRICT=1 BENCH_KEEP_COUNTS=$(KEEP) $(PY) -m benchmarks
+
 .PHONY: azure-conformance
 azure-conformance: ## The contract suite against a real scratch subscription (tests/contract/conftest.py says what it needs)
 	$(PY) -m pytest tests/contract -m azure $(PYTEST)

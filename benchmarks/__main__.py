@@ -5,6 +5,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from benchmarks import report
 from benchmarks.figures import Figures, claim_stdout, say
 from benchmarks.options import Options, from_environment
 from sandbox.names import HostsFile, enter
@@ -13,7 +14,7 @@ _HOSTS = "SECURE_REDIS_BENCH_HOSTS"  # environment: `enter` may start this proce
 
 
 def main() -> int:
-    """Run the groups in order. The exit code is 1 only if a run broke; a missed target is a result."""
+    """Run the groups in order. The exit code is 1 only if a run broke; a missed target is a result (but `strict`)."""
     options = from_environment()
     if _HOSTS not in os.environ:
         os.environ[_HOSTS] = str(Path(tempfile.mkdtemp(prefix="secure-redis-bench-")) / "hosts")
@@ -27,14 +28,19 @@ def main() -> int:
         for path in hosts.parent.iterdir():
             path.unlink()
         hosts.parent.rmdir()
-    say("done")
-    return 0
+    if "counts" not in options.groups or len(options.groups) > 1:
+        say(f"kept: {report.keep(figures.lines, options)}")
+    print(report.table(figures.lines), file=sys.stderr)
+    missed = figures.missed
+    say("done" + (f"; missed: {', '.join(missed)}" if missed else ""))
+    return 1 if missed and options.strict else 0
 
 
 def _run(options: Options, hosts: Path, figures: Figures) -> None:
     from benchmarks import (
         assess,
         auditors,
+        counts,
         failover,
         footprint,
         foreign,
@@ -68,6 +74,7 @@ def _run(options: Options, hosts: Path, figures: Figures) -> None:
         "start": start,
         "footprint": footprint,
         "image": image,
+        "counts": counts,
     }
     for name, group in groups.items():
         if name in options.groups:

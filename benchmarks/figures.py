@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Sequence
 from statistics import median
-from typing import TextIO
+from typing import Any, TextIO
 
 _BEGUN = time.monotonic()
 
@@ -19,10 +19,11 @@ def claim_stdout() -> TextIO:
 
 
 class Figures:
-    """Prints each figure at once."""
+    """Prints each figure at once, and keeps it in `lines`."""
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
+        self.lines: list[dict[str, Any]] = []
 
     def report(
         self, figure: str, value: float, unit: str, *, target: float | None = None, compared_to: str | None = None
@@ -36,7 +37,13 @@ class Figures:
             "holds": None if target is None else bool(value <= target),
             "compared_to": compared_to,
         }
+        self.lines.append(line)
         print(json.dumps(line), file=self._out, flush=True)
+
+    @property
+    def missed(self) -> list[str]:
+        """The figures that miss their target."""
+        return [str(line["figure"]) for line in self.lines if line["holds"] is False]
 
 
 def say(text: str) -> None:

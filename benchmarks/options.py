@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 GROUPS = (
     *("latency", "cold", "steady", "rollout", "rotation", "injected"),
     *("assess", "auditors", "probes", "foreign", "scrapes", "failover", "services", "start", "footprint", "image"),
+    "counts",
 )
 
 
@@ -37,6 +38,8 @@ class Options:
     groups: tuple[str, ...] = GROUPS
     wide: bool = False  # the identities may list the whole subscription instead of their resource group
     surroundings: bool = True  # the auditors' are read before they are measured: 6 reads for each, 80 a second
+    strict: bool = False  # a missed target fails the run
+    keep_counts: bool = False  # the counts of this run are those that later ones are compared with
     spy: str = ""  # a directory: py-spy's profiles of the operator go there
 
     def spread(self, count: int) -> "Options":
@@ -49,13 +52,14 @@ def from_environment() -> Options:
     """Return the options of this run.
 
     `BENCH_SCALE`: resources (1000). `BENCH_QUICK=1`: two intervals, ten samples, one rotation. `BENCH_ONLY`:
-    groups, with commas. `BENCH_WIDE=1`: every identity is Reader of the subscription. `BENCH_SPY`: see `Options.spy`.
+    groups, with commas. `BENCH_WIDE=1`: every identity is Reader of the subscription. `BENCH_STRICT`,
+    `BENCH_KEEP_COUNTS` and `BENCH_SPY`: see the options of these names.
 
     Raises:
         SystemExit: one of them is not legal.
 
     """
-    quick = os.environ.get("BENCH_QUICK", "") not in ("", "0")
+    quick = _set("BENCH_QUICK")
     scale = os.environ.get("BENCH_SCALE", "1000")
     groups = tuple(part for part in os.environ.get("BENCH_ONLY", "").split(",") if part) or GROUPS
     if not scale.isdecimal() or int(scale) < 20:
@@ -75,8 +79,14 @@ def from_environment() -> Options:
         starts=2 if quick else 5,
         planes=1 if quick else 5,
         groups=groups,
-        wide=os.environ.get("BENCH_WIDE", "") not in ("", "0"),
+        wide=_set("BENCH_WIDE"),
         surroundings=not quick,
+        strict=_set("BENCH_STRICT"),
+        keep_counts=_set("BENCH_KEEP_COUNTS"),
         spy=os.environ.get("BENCH_SPY", ""),
     )
     return options.spread(options.resources)
+
+
+def _set(name: str) -> bool:
+    return os.environ.get(name, "") not in ("", "0")

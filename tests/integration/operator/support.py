@@ -206,8 +206,9 @@ class Case:
     # --- what was asked of Azure ----------------------------------------------------------------------------------
 
     def calls(self, since: int) -> int:
-        """How many requests the team's identity has sent since the mark."""
-        return len([r for r in self.control.log.requests(since) if r.principal == self.team.object_id])
+        """How many requests the team's identity has sent since the mark. All pages of a list are one."""
+        own = [r for r in self.control.log.requests(since) if r.principal == self.team.object_id]
+        return sum("$skiptoken" not in request.query for request in own)
 
     def writes(self) -> list[str]:
         """Every write to Azure by the team's identity since this case began: method and path."""

@@ -59,7 +59,12 @@ async def test_events_that_come_while_others_are_delivered_arrive() -> None:
             all_there.set()
 
     events = Events(asyncio.get_running_loop(), deliver)
-    posting = threading.Thread(target=lambda: [events.post(None, {"number": number}) for number in range(count)])
+
+    def post() -> None:
+        for number in range(count):
+            events.post(None, {"number": number})
+
+    posting = threading.Thread(target=post)
     posting.start()
     await all_there.wait()
     posting.join()

@@ -22,7 +22,7 @@ async def _one(kube: KubeClient, plan: Mapping[str, Any], body: Mapping[str, Any
     place = (meta["namespace"], meta["name"])
     precondition = {"uid": meta["uid"], "resourceVersion": meta["resourceVersion"]}
     written = await kube.patch(
-        paths.resource(*place), {"metadata": {**precondition, "annotations": {names.OPERATOR: "bench/bare"}}}, "merge"
+        paths.resource(*place), {"metadata": {**precondition, "annotations": {names.OPERATOR: plan["claim"]}}}, "merge"
     )
     secret: Mapping[str, Any] = plan["secret"]
     labels = {**secret["metadata"]["labels"], names.CACHE_LABEL: meta["name"]}

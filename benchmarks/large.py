@@ -21,6 +21,7 @@ from sandbox.chart.render import RELEASE_NAMESPACE, ROOT
 from sandbox.processes import Child
 from sandbox.waiting import wait_for
 from sandbox.world import Team, World
+from secure_redis.api import names
 from secure_redis.cli.config import Concurrency
 from secure_redis.kube import paths
 
@@ -251,6 +252,7 @@ async def _bare(world: World, members: list[Member], documents: list[dict[str, A
         "passes": concurrency.passes,
         "requests": concurrency.kubernetes_requests,
         "status": found["status"],
+        "claim": found["metadata"]["annotations"][names.OPERATOR],
         "secret": {name: secret[name] for name in ("metadata", "type", "data")},
     }
     path = world.directory / "bare.json"

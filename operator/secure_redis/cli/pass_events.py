@@ -40,6 +40,7 @@ class PassEvents:
         self._members = members
         self._events = events
         self._reasons: dict[Key, str | None] = {}  # why a resource was not Ready after its last pass
+        self._measured: dict[Key, str] = {}  # the version whose status the metrics show
 
     def connect(self, schedule: Schedule, reconciler: Reconciler, watches: Watches) -> None:
         """Set who is given the events."""
@@ -102,6 +103,7 @@ class PassEvents:
         self._members.forget(key)
         self._events.forget(key)
         self._reasons.pop(key, None)
+        self._measured.pop(key, None)
         self._metrics.forget(key)
         for watches in self._watches:
             if isinstance(watches, SecretWatches):
@@ -118,6 +120,11 @@ class PassEvents:
                 watches.serve(body)
 
     def _measure(self, key: Key, body: Body) -> None:
+        """Show a status in the metrics, once: the watch delivers again what a pass wrote."""
+        version = body["metadata"]["resourceVersion"]
+        if self._measured.get(key) == version:
+            return
+        self._measured[key] = version
         with suppress(ValidationError):  # written by another version: the next status is this operator's
             self._metrics.report(key, Status.model_validate(body.get("status") or {}), _drift_interval(body))
 

@@ -7,9 +7,12 @@ from secure_redis.kube.client import ApiFailure, KubeClient
 
 
 class Namespaces:
-    """Keeps answers for `ttl` seconds: the API server refuses a pass with an older answer anyway."""
+    """Keeps answers for `ttl` seconds: the API server refuses the writes of a pass with an older answer anyway.
 
-    def __init__(self, client: KubeClient, clock: Callable[[], float], ttl: float = 10.0) -> None:
+    A resource that is deleted, as all are with their namespace, has it read again.
+    """
+
+    def __init__(self, client: KubeClient, clock: Callable[[], float], ttl: float = 60.0) -> None:
         self._client = client
         self._clock = clock
         self._ttl = ttl

@@ -38,6 +38,7 @@ _ESCAPE: Final = re.compile(
     r"|&#[0-9]{1,7};|&#x[0-9a-f]{1,6};|&[a-z]{2,10};",
     re.IGNORECASE | re.ASCII,
 )
+_SIGNS: Final = re.compile(r"[^a-z0-9]+")  # of a text in ASCII and lower case
 # The secret parts of a connection string or of a URL. Its other parts, such as the host, are in ordinary messages.
 _PART: Final = re.compile(
     r"(?:key|password|pwd|secret|token|sig|signature|auth)\s{0,4}[=:]\s{0,4}([^;,&\s\"']{8,4000})"
@@ -95,6 +96,8 @@ def mask(text: str) -> str:
     if not index:
         return text
     text = text[:_LONGEST_TEXT]
+    if next(_hits(_plain(text), index), None) is None:
+        return text  # nearly always: where each letter stands is not worked out
     letters, spans = _letters(text)
     found = [(spans[start][0], spans[end - 1][1]) for start, end in _hits(letters, index)]
     for start, end in reversed(_merged(text, found)):
@@ -142,7 +145,8 @@ def _spellings(value: str) -> Iterator[str]:
 
 
 def _plain(text: str) -> str:
-    return "".join(_letters(text)[0])
+    """Return the letters of `_letters`, without where they stand."""
+    return _letters(text)[0] if not text.isascii() or _ESCAPE.search(text) else _SIGNS.sub("", text.lower())
 
 
 def _letters(text: str) -> tuple[str, list[tuple[int, int]]]:

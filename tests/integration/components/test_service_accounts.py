@@ -116,7 +116,7 @@ async def test_namespaces(client: KubeClient, clock: Clock, kube: Kube, bound: s
     }
     kube.create(hold)
     kube.delete("Namespace", bound)
-    clock.now += 11
+    clock.now += 61
     assert await namespaces.terminating(bound)
     kube.patch("ConfigMap", "hold", {"metadata": {"finalizers": None}}, bound)
 

@@ -118,9 +118,17 @@ async def test_what_a_pass_wrote_is_measured(spec: dict[str, Any], interval: flo
     schedule = SimpleNamespace(written=lambda key, body: written.append(key))
     events.connect(schedule, None, ())  # type: ignore[arg-type]
     ready_condition = {"type": "Ready", "status": "False", "reason": "InvalidSpec"}
-    events.written(ORDERS, {"spec": spec, "status": {"conditions": [ready_condition]}})
+    body = {"metadata": {"resourceVersion": "7"}, "spec": spec, "status": {"conditions": [ready_condition]}}
+    events.written(ORDERS, body)
     where = {"namespace": "shop", "name": "orders"}
     assert metrics.registry.get_sample_value("secureredis_drift_interval_seconds", where) == interval
     labels = {**where, "type": "Ready", "status": "False"}
     assert metrics.registry.get_sample_value("secureredis_status_condition", labels) == 1
     assert written == [ORDERS]
+    # The watch delivers the same version again; a later one counts.
+    ready_condition["status"] = "True"
+    events.written(ORDERS, body)
+    assert metrics.registry.get_sample_value("secureredis_status_condition", labels) == 1
+    body["metadata"] = {"resourceVersion": "8"}
+    events.written(ORDERS, body)
+    assert metrics.registry.get_sample_value("secureredis_status_condition", {**labels, "status": "True"}) == 1

@@ -231,3 +231,8 @@ def test_any_text_is_searched_without_an_exception(text: str) -> None:
     live_values.mask(text)
     clean(text)
     redact(text)
+
+
+@given(st.text(st.characters(codec="ascii"), max_size=200))
+def test_the_short_way_to_the_letters_of_a_text_finds_the_same_ones(text: str) -> None:
+    assert live_values._plain(text) == live_values._letters(text)[0]

@@ -39,7 +39,7 @@ class AzureCalls:
     tokens: int
     list_pages: int  # of caches; refused ones are counted too: a resource waited for them
     list_keys: int
-    versions: int
+    versions: int  # checks of one secret, and pages of a vault's list of secrets
     values: int
     children: int  # firewall rules
     databases: int  # of clusters of Managed Redis
@@ -79,7 +79,7 @@ def _kind(request: LoggedRequest) -> str:
     if request.service == "vault" or path.startswith("/secrets"):
         if request.status == 401:
             return "challenges"
-        return "versions" if path.endswith("/versions") else "values"
+        return "versions" if path.endswith(("/versions", "/secrets")) else "values"
     if path.endswith("/token"):
         return "tokens"
     if path.endswith("/listkeys"):

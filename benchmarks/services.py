@@ -89,6 +89,8 @@ async def _measure(world: World, options: Options, mix: Mix, count: int) -> _Fle
         await fleet.await_all_ready(kube, count, seconds=_PATIENCE)
         ready_after, ready_cpu = time.monotonic() - began, operator.cpu_seconds()
         say(f"all Ready after {ready_after:.1f} s")
+        # The first probe of an endpoint ends a resource's start: its result is in the status.
+        wait_for(lambda: operator.metric("secureredis_endpoint_probes_total") >= count, _PATIENCE, "all probes", 1)
         if options.surroundings:
             say("waiting until what stands around the caches is read")
             around = fleet.surroundings(members)

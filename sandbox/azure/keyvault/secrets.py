@@ -126,7 +126,8 @@ def list_versions(call: Call, vault: VaultState, name: str) -> Answer:
 def list_secrets(call: Call, vault: VaultState) -> Answer:
     """Pages of secrets, each by its newest version's attributes."""
     live = [s for s in vault.secrets.values() if s.deleted_at is None and s.versions]
-    items = [_item(call, vault, secret, secret.versions[-1], versioned=False) for secret in live]
+    shown = -1 if call.world.settings.listed_secret_moves else 0
+    items = [_item(call, vault, secret, secret.versions[shown], versioned=False) for secret in live]
     return _page(call, items, call.world.settings.secrets_page_size)
 
 

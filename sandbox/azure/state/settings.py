@@ -93,3 +93,4 @@ class Settings(BaseModel):
     versions_page_size: int = 25
     versions_of_missing_secret_status: int = 404  # 200 with an empty list is the other way
     secrets_page_size: int = 25
+    listed_secret_moves: bool = True  # else the list of secrets shows the first version's attributes for ever

@@ -31,6 +31,8 @@ OTHER_WAY: dict[str, object] = {
     "list_needs_scope_right": False,
     "page_size": 2,
     "versions_page_size": 2,
+    "secrets_page_size": 2,
+    "listed_secret_moves": False,
     **{name: value for name, value in MANAGED_OTHER_WAY.items() if not name.endswith("_seconds")},
 }
 

@@ -1,9 +1,9 @@
-"""Read and store Key Vault secrets. One version check per identity and secret serves all resources."""
+"""Read and store Key Vault secrets. One list per identity and vault, or one check per secret, serves all resources."""
 
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final, TypeVar
@@ -32,10 +32,12 @@ from secure_redis.azure.core.failures import (
 from secure_redis.azure.core.lists import EndlessList, Page, walk
 from secure_redis.azure.core.policies import CorrelationPolicy
 from secure_redis.azure.core.transport import Transport
+from secure_redis.azure.keyvault.listing import Items, Listed, Listing
 from secure_redis.azure.keyvault.versions import (
     Version,
     from_sdk,
     page,
+    secrets_page,
     usable,
 )
 from secure_redis.domain.explanation import Explanation
@@ -49,6 +51,10 @@ T = TypeVar("T")
 
 # Not the SDK's default (2026-04-01), which sovereign clouds get later. All that is used here is older than 7.6.
 API_VERSION: Final = "7.6"
+_TOO_LONG: Final[Items] = {}
+# Key Vault's times are whole seconds, and its clock is not this one. So what was read this soon after a change may be
+# followed by another change with the same times.
+_SAME_SECOND: Final = 2.0
 # A page has 25 versions. A secret with more than 500 is read by a plain GET: one request instead of 20.
 _MOST_PAGES: Final = 20
 
@@ -57,6 +63,8 @@ _MOST_PAGES: Final = 20
 class _Secret:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     at: float | None = None  # when the last check that answered began
+    looked_at: float = float("-inf")  # when the last one began that did not rely on the list of the vault
+    settled: bool = False  # that one began so late that no later version can have the same times
     version: Version | None = None
     absent: VaultSecretAbsent | None = None
     value: SecretStr | None = None
@@ -69,6 +77,7 @@ class _Secret:
 @dataclass(slots=True)
 class _Vault:
     client: SecretClient
+    listing: Listing = field(default_factory=Listing)
     list_denied_at: dict[str, float] = field(default_factory=dict)  # secret name -> when its list was no use
 
 
@@ -122,7 +131,7 @@ class Vaults:
                 if secret.failure is not None and now - secret.failed_at < min(self._remember, max_age):
                     return secret.failure
                 writes = secret.writes
-                failed = await self._check(identity, uri, name, version, secret, now)
+                failed = await self._check(identity, uri, name, version, secret, now, max_age)
                 if secret.writes != writes:
                     secret.at = None
                 if failed is not None:
@@ -197,15 +206,74 @@ class Vaults:
         authority = host_of(uri) or ""
         for key, secret in self._secrets.items():
             if key[1:3] == (authority, name.lower()):
-                secret.at = None
+                secret.at, secret.settled = None, False
                 secret.writes += 1
 
     # --- the check --------------------------------------------------------------------------------------------------
 
     async def _check(
-        self, identity: Identity, uri: str, name: str, pinned: str | None, secret: _Secret, now: float
+        self,
+        identity: Identity,
+        uri: str,
+        name: str,
+        pinned: str | None,
+        secret: _Secret,
+        now: float,
+        max_age: float,
     ) -> Failure | None:
         """Bring `secret` up to date, all but the value. None: done."""
+        if pinned is None and secret.settled and secret.version is not None and now - secret.looked_at < self._probe:
+            listed = await self._listed(identity, uri, now, max_age)
+            if isinstance(listed, Failure):
+                return listed
+            item = listed.items.get(name.lower()) if listed is not None else None
+            if listed is not None and item is not None and secret.version.shown_by(item):
+                secret.at, secret.failure = listed.at, None
+                return None
+        secret.looked_at, began = now, self._now()
+        failed = await self._look(identity, uri, name, pinned, secret, now)
+        changed = secret.version.changed if secret.version is not None else None
+        secret.settled = failed is None and changed is not None and (began - changed).total_seconds() >= _SAME_SECOND
+        return failed
+
+    async def _listed(self, identity: Identity, uri: str, now: float, max_age: float) -> Listed | Failure | None:
+        """Return what the list of the vault shows of the secrets that are read in it. None: it is of no use."""
+        vault, authority = self._vault(identity, uri), host_of(uri) or ""
+
+        def names() -> frozenset[str]:
+            own = (key for key, _ in self._secrets.items() if key[:2] == (identity, authority) and key[3] is None)
+            return frozenset(key[2] for key in own)
+
+        async def items(wanted: Collection[str]) -> Items | Failure | None:
+            async def read(url: str) -> Page[tuple[str, Version]] | Failure:
+                response = await vault.client.send_request(HttpRequest("GET", url))
+                if response.status_code != 200:
+                    return self._calls.refusal(identity, response)
+                return secrets_page(json.loads(response.text()), wanted)
+
+            async def call() -> Items | Failure:
+                try:
+                    found = await walk("/secrets", read, most_pages=len(wanted))
+                except EndlessList:
+                    return _TOO_LONG
+                return found if isinstance(found, Failure) else dict(found)
+
+            outcome = await self._call(identity, vault, call)
+            return None if outcome is _TOO_LONG else outcome
+
+        return await vault.listing.get(
+            names,
+            items,
+            now=now,
+            max_age=max_age,
+            useless_seconds=self._probe,
+            failure_seconds=min(self._remember, max_age),
+        )
+
+    async def _look(
+        self, identity: Identity, uri: str, name: str, pinned: str | None, secret: _Secret, now: float
+    ) -> Failure | None:
+        """Look at the secret itself."""
         vault = self._vault(identity, uri)
         denied_at = vault.list_denied_at.get(name.lower())
         outcome: Version | None | Failure

@@ -1,7 +1,7 @@
-"""Read the versions of a Key Vault secret without their values: from a list, or from the SDK's model."""
+"""Read the versions of Key Vault secrets without their values: from a list, or from the SDK's model."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
@@ -13,7 +13,7 @@ from secure_redis.azure.core.lists import next_link
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """A version of a secret. `latest`: no newer one was found. `created`: in whole seconds."""
+    """A version of a secret. `latest`: no newer one was found. `created` and `updated`: in whole seconds."""
 
     id: str
     enabled: bool
@@ -22,6 +22,17 @@ class Version:
     tags: Mapping[str, str]
     latest: bool = True
     created: datetime | None = None
+    updated: datetime | None = None
+
+    @property
+    def changed(self) -> datetime | None:
+        """When it was created or last updated; None: the vault does not tell."""
+        known = [moment for moment in (self.created, self.updated) if moment is not None]
+        return max(known, default=None)
+
+    def shown_by(self, item: "Version") -> bool:
+        """Whether a vault's list of secrets, which names no version, shows this version of the secret."""
+        return self.created is not None and replace(item, id=self.id, latest=self.latest) == self
 
 
 def page(body: object) -> tuple[list[Version], str | None]:
@@ -36,24 +47,41 @@ def page(body: object) -> tuple[list[Version], str | None]:
     """
     if not isinstance(body, Mapping) or not isinstance(body.get("value"), list):
         raise Malformed("the vault's answer is not a list of versions")
-    return [_listed(item) for item in body["value"]], next_link(body)
+    return [_listed(item)[1] for item in body["value"]], next_link(body)
 
 
-def _listed(item: object) -> Version:
+def secrets_page(body: object, names: Collection[str]) -> tuple[list[tuple[str, Version]], str | None]:
+    """Read a page of a vault's secrets: the name in lower case and the current version, without its id.
+
+    `names`: those that are kept.
+
+    Raises:
+        Malformed: it is no such page.
+
+    """
+    if not isinstance(body, Mapping) or not isinstance(body.get("value"), list):
+        raise Malformed("the vault's answer is not a list of secrets")
+    found = (_listed(item) for item in body["value"])
+    return [(name, version) for name, version in found if name in names], next_link(body)
+
+
+def _listed(item: object) -> tuple[str, Version]:
+    """Return the name of a secret in lower case, and the version that an item of a list shows."""
     if not isinstance(item, Mapping):
         raise Malformed("the vault's list holds what is not a version")
     attributes, identifier, tags = item.get("attributes"), item.get("id"), item.get("tags")
     if not isinstance(attributes, Mapping) or not isinstance(identifier, str):
         raise Malformed("the vault's list holds a version without id or attributes")
     parts = urlsplit(identifier).path.strip("/").split("/")  # secrets/<name>/<version>
-    created = attributes.get("created")
-    return Version(
+    created, updated = attributes.get("created"), attributes.get("updated")
+    return parts[1].lower() if len(parts) > 1 else "", Version(
         id=parts[2] if len(parts) == 3 else "",
         enabled=attributes.get("enabled") is not False,
         not_before=_moment(attributes.get("nbf")),
         expires=_moment(attributes.get("exp")),
         tags=dict(tags) if isinstance(tags, Mapping) else {},
         created=_moment(created) if isinstance(created, int) else None,
+        updated=_moment(updated) if isinstance(updated, int) else None,
     )
 
 
@@ -77,6 +105,7 @@ def from_sdk(properties: SecretProperties) -> Version:
         expires=properties.expires_on,
         tags=dict(properties.tags or {}),
         created=properties.created_on,
+        updated=properties.updated_on,
     )
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +21,7 @@ _PATIENCE = 900.0  # seconds
 
 @dataclass(frozen=True, slots=True)
 class _Fleet:
-    """What one fleet cost. Seconds; `pass_cpu`: milliseconds of processor time. `calls` and `writes`: at rest."""
+    """What one fleet cost. Seconds; `pass_cpu`: milliseconds of processor time. `calls`, `writes` by kind: at rest."""
 
     count: int
     ready_after: float
@@ -29,7 +30,7 @@ class _Fleet:
     passes: float
     lasted: float
     calls: requests.AzureCalls
-    writes: int
+    writes: Counter[str]
 
 
 def measure(hosts: Path, options: Options, figures: Figures) -> None:
@@ -59,10 +60,11 @@ def measure(hosts: Path, options: Options, figures: Figures) -> None:
     figures.report("services: CPU of an interval at rest, mixed", both.pass_cpu * count / 1000, "s", compared_to=what)
     figures.report(
         "services: writes at rest, mixed",
-        both.writes,
+        both.writes.total(),
         "requests",
         target=0,
-        compared_to=f"{what}; to the API server, Azure and vaults; the Lease is not counted",
+        compared_to=f"{what}; to the API server, Azure and vaults; the Lease is not counted; "
+        + (", ".join(f"{number} {name}" for name, number in both.writes.most_common()) or "none"),
     )
     figures.report(
         "services: reads of databases at rest, for each cluster in 15 minutes",
@@ -91,10 +93,9 @@ async def _measure(world: World, options: Options, mix: Mix, count: int) -> _Fle
         say(f"all Ready after {ready_after:.1f} s")
         # The first probe of an endpoint ends a resource's start: its result is in the status.
         wait_for(lambda: operator.metric("secureredis_endpoint_probes_total") >= count, _PATIENCE, "all probes", 1)
-        if options.surroundings:
-            say("waiting until what stands around the caches is read")
-            around = fleet.surroundings(members)
-            wait_for(lambda: operator.metric("secureredis_observations") >= around, _PATIENCE, "all of it", 1)
+        say("waiting until what stands around the caches is read")  # a status counts what was read
+        around = fleet.surroundings(members)
+        wait_for(lambda: operator.metric("secureredis_observations") >= around, _PATIENCE, "all of it", 1)
         await fleet.set_interval(kube, documents, options.interval)
         await fleet.await_all_ready(kube, count, seconds=_PATIENCE)
     observed = operator.passes()
@@ -106,6 +107,7 @@ async def _measure(world: World, options: Options, mix: Mix, count: int) -> _Fle
     await asyncio.sleep(options.intervals * options.interval)
     cpu, lasted, passes = operator.cpu_seconds() - cpu, time.monotonic() - began, operator.passes() - passes
     calls = requests.azure_calls(world.control.log.requests())
-    writes = sum(event.is_write for event in requests.operators(world.cluster, audit)) + calls.writes
+    writes = Counter(requests.named(event) for event in requests.operators(world.cluster, audit) if event.is_write)
+    writes["Azure and vaults"] += calls.writes
     world.stop_operator()
     return _Fleet(count, ready_after, ready_cpu, 1000 * cpu / passes, passes, lasted, calls, writes)

@@ -15,6 +15,7 @@ import pytest
 import trustme
 from aiohttp import web
 from aiohttp.abc import AbstractResolver, ResolveResult
+from azure.keyvault.secrets._shared import http_challenge_cache
 from pydantic import SecretStr
 
 from secure_redis.api.azure_ids import CacheID
@@ -197,6 +198,7 @@ async def script(authority: trustme.CA) -> AsyncIterator[Script]:
     site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls)
     await site.start()
     script.port = runner.addresses[0][1]
+    http_challenge_cache.clear()  # of the whole process, by host and port: an earlier test may have had this port
     script.on("POST", f"/{TENANT}/oauth2/v2.0/token", token())
     yield script
     await runner.cleanup()

@@ -11,6 +11,7 @@ from sandbox.api import Api
 from sandbox.chart.install import OPERATOR, install
 from sandbox.chart.render import RELEASE_NAMESPACE
 from sandbox.cluster import ADMIN, Cluster
+from sandbox.waiting import PATIENCE, wait_for
 from secure_redis.api import names
 from secure_redis.api.resource import SecureRedisCache, parse
 from secure_redis.kube.client import KubeClient, connect
@@ -75,10 +76,24 @@ def cluster_binding(name: str, role: str, account: str) -> dict[str, Any]:
 
 
 @pytest.fixture
-def bound(roles: None, kube: Kube, new_namespace: Callable[..., str]) -> str:
+def bound(roles: None, control_plane: Cluster, kube: Kube, new_namespace: Callable[..., str]) -> str:
     """A namespace whose owner has consented."""
     name = new_namespace()
     kube.create(consent(name))
+    api = Api(control_plane)
+    right = {"namespace": name, "verb": "list", "resource": "secrets"}
+    user = f"system:serviceaccount:{RELEASE_NAMESPACE}:{OPERATOR}"
+    review = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SubjectAccessReview",
+        "spec": {"user": user, "resourceAttributes": right},
+    }
+
+    def effective() -> bool:
+        answer = api.call("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", review).must()
+        return bool(answer["status"]["allowed"])
+
+    wait_for(effective, PATIENCE, "the RoleBinding to take effect")  # the server takes a moment to learn of it
     return name
 
 

@@ -21,16 +21,16 @@ def make_accounts(api: Api, *namespaces: str) -> None:
             api.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata}).must()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def admin(crd_installed: None, control_plane: Cluster) -> Api:
-    """An administrator at an API server that has the chart's roles and policies. They stay until it ends."""
+    """An administrator at an API server that has the chart's roles and policies, for each module as it needs them."""
     api = Api(control_plane)
     install(api, VALUES)
     make_accounts(api, NAMESPACE, UNBOUND)
     return api
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def operator(admin: Api) -> Api:
     """The operator's identity, with the rights that the chart gives it."""
     return operator_of(admin)

@@ -30,9 +30,9 @@ WRITERS = [ADMIN, f"system:serviceaccount:{RELEASE_NAMESPACE}:{POOR}"]
 VALUES: dict[str, Any] = {"namespaces": ["rooms"], "policies": {"statusWriters": WRITERS}}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def roles(crd_installed: None, control_plane: Cluster) -> None:
-    """The chart's roles and policies."""
+    """The chart's roles and policies, for each module: others of the control plane install it with other values."""
     install(Api(control_plane), VALUES)
 
 

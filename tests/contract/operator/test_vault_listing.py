@@ -106,6 +106,15 @@ async def test_the_secret_that_changed_is_looked_at(vault: Site, change: Callabl
     assert changed == direct
 
 
+async def test_an_odd_secret_of_others_hides_nothing(vault: Site) -> None:
+    await values(vault)
+    store(vault, "of-others", "x", ago=60, expires=10**17)  # no date
+    vault.clock.now += LATER
+    asked = requests(vault)
+    assert await values(vault) == ["orders-1", "carts-1", "users-1"]
+    assert asked() == ["/secrets"]
+
+
 async def test_a_secret_that_is_gone_is_looked_at(vault: Site) -> None:
     await values(vault)
     vault.control.keyvault.delete_secret(vault.name, "carts")

@@ -416,14 +416,14 @@ async def test_namespaces_with_resources_are_reported() -> None:
 
 
 async def test_a_namespace_stays_where_a_resource_is_created_again() -> None:
-    told: list[set[str]] = []
+    announced: list[set[str]] = []
     ends = asyncio.Event()
 
     async def answer(key: Key) -> NextPass:
         await ends.wait()
         return NextPass(300.0)
 
-    schedule = Schedule(Passes(answer), backoff=STEADY, on_namespaces=told.append)
+    schedule = Schedule(Passes(answer), backoff=STEADY, on_namespaces=announced.append)
     async with running(schedule):
         schedule.event("ADDED", body())
         await asyncio.sleep(1)
@@ -431,10 +431,10 @@ async def test_a_namespace_stays_where_a_resource_is_created_again() -> None:
         schedule.event("ADDED", body(version=3, uid="u2"))
         ends.set()
         await asyncio.sleep(1)
-        assert told == [{"shop"}]
+        assert announced == [{"shop"}]
         schedule.event("DELETED", body(version=4, uid="u2"))
         await asyncio.sleep(1)
-    assert told == [{"shop"}, set()]
+    assert announced == [{"shop"}, set()]
 
 
 async def test_what_the_clock_makes_due_after_a_long_wait_starts_together() -> None:

@@ -47,13 +47,13 @@ def page(body: object) -> tuple[list[Version], str | None]:
     """
     if not isinstance(body, Mapping) or not isinstance(body.get("value"), list):
         raise Malformed("the vault's answer is not a list of versions")
-    return [_listed(item)[1] for item in body["value"]], next_link(body)
+    return [_listed(item) for item in body["value"]], next_link(body)
 
 
 def secrets_page(body: object, names: Collection[str]) -> tuple[list[tuple[str, Version]], str | None]:
     """Read a page of a vault's secrets: the name in lower case and the current version, without its id.
 
-    `names`: those that are kept.
+    `names`: those that are kept. Of others nothing is read but the name: whatever they are, they hide none of these.
 
     Raises:
         Malformed: it is no such page.
@@ -61,12 +61,18 @@ def secrets_page(body: object, names: Collection[str]) -> tuple[list[tuple[str, 
     """
     if not isinstance(body, Mapping) or not isinstance(body.get("value"), list):
         raise Malformed("the vault's answer is not a list of secrets")
-    found = (_listed(item) for item in body["value"])
-    return [(name, version) for name, version in found if name in names], next_link(body)
+    found = ((_name(item), item) for item in body["value"])
+    return [(name, _listed(item)) for name, item in found if name in names], next_link(body)
 
 
-def _listed(item: object) -> tuple[str, Version]:
-    """Return the name of a secret in lower case, and the version that an item of a list shows."""
+def _name(item: object) -> str:
+    """Return the name of an item's secret in lower case; empty: it has none."""
+    identifier = item.get("id") if isinstance(item, Mapping) else None
+    parts = identifier.split("/") if isinstance(identifier, str) else []  # https://<vault>/secrets/<name>
+    return parts[4].lower() if len(parts) > 4 else ""
+
+
+def _listed(item: object) -> Version:
     if not isinstance(item, Mapping):
         raise Malformed("the vault's list holds what is not a version")
     attributes, identifier, tags = item.get("attributes"), item.get("id"), item.get("tags")
@@ -74,7 +80,7 @@ def _listed(item: object) -> tuple[str, Version]:
         raise Malformed("the vault's list holds a version without id or attributes")
     parts = urlsplit(identifier).path.strip("/").split("/")  # secrets/<name>/<version>
     created, updated = attributes.get("created"), attributes.get("updated")
-    return parts[1].lower() if len(parts) > 1 else "", Version(
+    return Version(
         id=parts[2] if len(parts) == 3 else "",
         enabled=attributes.get("enabled") is not False,
         not_before=_moment(attributes.get("nbf")),
